@@ -1,0 +1,1 @@
+"""Room assets/drift_report."""

@@ -1,0 +1,77 @@
+"""What a stage is given and what it reports: the same inside and outside Dagster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pipelines.spec import PipelineSpec
+from pipelines.windows import Window
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A declaration that has been read: its name, its values, its SQL and its fingerprint."""
+
+    name: str
+    spec: PipelineSpec
+    folder: str
+    """Folder of the declaration; relative source paths start here."""
+    sql: Mapping[str, str]
+    """Text of every SQL file that the declaration names, by the name it uses."""
+    spec_hash: str
+    """sha256 of declaration and SQL; the code version of the assets."""
+
+    def table(self, stage: str, name: str | None = None) -> str:
+        """Return the lake's table of a stage: `<pipeline>/<stage>[/<name>]`."""
+        return "/".join(part for part in (self.name, stage, name) if part)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """One materialization: which partition, on whose behalf, at what time."""
+
+    window: Window | None
+    """The partition; None for reference tables."""
+    run_id: str
+    clock: datetime
+    """The instant recorded as 'now'."""
+    reason: str = "refresh"
+    """Why the run was asked for: refresh, or the retrain's reason."""
+
+    @property
+    def partition(self) -> str | None:
+        """The partition key."""
+        return self.window.key if self.window else None
+
+    def commit(self, pipeline: Pipeline) -> Mapping[str, str]:
+        """Return what is kept in the lake's commit."""
+        return {"pipeline": pipeline.name, "run_id": self.run_id, "spec_hash": pipeline.spec_hash}
+
+
+@dataclass(frozen=True)
+class CheckOutcome:
+    """The verdict of one expectation on one partition."""
+
+    name: str
+    is_passed: bool
+    severity: str
+    """info, warning or critical"""
+    description: str
+    metadata: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a materialization reports.
+
+    `metadata` holds plain numbers, texts and booleans; `markdown` holds pages and pictures;
+    `data_version` is a content version (usually `<table>@<Delta version>`).
+    """
+
+    data_version: str
+    metadata: Mapping[str, object] = field(default_factory=dict)
+    markdown: Mapping[str, str] = field(default_factory=dict)
+    tables: Mapping[str, list[Mapping[str, object]]] = field(default_factory=dict)
+    checks: tuple[CheckOutcome, ...] = ()

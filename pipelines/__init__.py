@@ -1,0 +1,1 @@
+"""What runs: declarations, the compiler that turns them into a lineage graph, and automation."""

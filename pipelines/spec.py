@@ -1,0 +1,301 @@
+"""What a declaration may say: frozen, typed values for every block of a `defs.yaml`.
+
+Nothing here knows Dagster or any vendor. A file is parsed once, at the door
+(`pipelines.declaration`), and only these values travel further.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+Identifier = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$"),
+]
+"""A name we put into asset keys, paths and tables: lower case, digits and underscores."""
+
+ColumnName = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+"""A column as the source spells it. Untrusted: quote it in SQL, escape it in HTML."""
+
+SqlExpression = Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
+"""One scalar expression in DuckDB's dialect."""
+
+ColumnType = Literal[
+    "boolean", "int", "float", "decimal", "string", "date", "timestamp", "timestamp_tz"
+]
+Cadence = Literal["hour", "day", "week", "month"]
+Severity = Literal["info", "warning", "critical"]
+OnFailure = Literal["report", "quarantine", "block"]
+Sensitivity = Literal["low", "medium", "high"]
+ProblemType = Literal["binary", "multiclass", "regression"]
+Candidate = Literal[
+    "hist_gradient_boosting", "lightgbm", "logistic_regression", "ridge", "random_forest"
+]
+Metric = Literal[
+    "roc_auc", "average_precision", "log_loss", "brier", "accuracy", "f1_macro", "rmse", "mae", "r2"
+]
+RetrainTrigger = Literal["performance", "drift", "schedule"]
+
+_DURATION_UNITS = {
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+    "w": timedelta(weeks=1),
+}
+
+
+class DriftlineError(Exception):
+    """Root of every error we raise: says what happened, where, and how to repair it."""
+
+
+def parse_duration(text: object) -> object:
+    """Read '90m', '12h', '28d' or '4w' as a time span; other values pass through to pydantic.
+
+    Examples
+    --------
+    >>> parse_duration("28d")
+    datetime.timedelta(days=28)
+    """
+    if not isinstance(text, str):
+        if isinstance(text, timedelta):
+            return text
+        raise ValueError("a duration is a number and a unit: 90m, 12h, 28d or 4w")
+    number, unit = text.strip()[:-1], text.strip()[-1:]
+    if unit not in _DURATION_UNITS or not number.isdecimal() or int(number) == 0:
+        raise ValueError("a duration is a positive number and a unit: 90m, 12h, 28d or 4w")
+    return int(number) * _DURATION_UNITS[unit]
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration, json_schema_input_type=str)]
+
+
+class Block(BaseModel):
+    """A block of a declaration: immutable, and closed to keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class PartitionsSpec(Block):
+    """How time is cut into partitions."""
+
+    every: Cadence = "day"
+    """Length of one partition."""
+    start: datetime
+    """First instant of the first partition, in `timezone`."""
+    end: datetime | None = None
+    """First instant after the last partition; absent while data keeps arriving."""
+    timezone: str = "UTC"
+    """IANA name of the zone in which partitions begin and naive source times are read."""
+
+
+class ColumnSpec(Block):
+    """One column of a dataset: its type, and where it comes from."""
+
+    type: ColumnType
+    """Type in the lake. `timestamp_tz` is an instant (UTC in the lake); `timestamp` is a wall clock."""
+    source: ColumnName | None = None
+    """Name in the source, where it differs from the name here."""
+    sql: SqlExpression | None = None
+    """Computed column: an expression over the source's columns, in DuckDB's dialect."""
+    description: str = ""
+    """What the column holds, with its unit."""
+
+
+class SourceSpec(Block):
+    """Where a dataset's rows are read from."""
+
+    type: Literal["csv", "parquet", "json"]
+    """Format of the file."""
+    path: str = Field(min_length=1)
+    """File or glob, relative to the declaration; `package:<name>/<file>` reads a file shipped in an installed Python package."""
+    mode: Literal["full", "incremental"] = "full"
+    """`full`: the source holds all rows, a partition takes those of its window. `incremental`: the path contains `{partition}`."""
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    """Column separator of a CSV file."""
+    null_values: tuple[str, ...] = ("",)
+    """Texts that mean NULL in a CSV file."""
+    max_rejected_share: float = Field(default=0.01, ge=0, le=1)
+    """Share of rows that may be unreadable before the asset fails. Rejected rows are kept with the reason."""
+
+
+class ExpectationSpec(Block):
+    """One expectation of Great Expectations, with what happens when it fails."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
+
+    expect: str
+    """Great Expectations' name without `expect_`: `column_values_to_not_be_null`."""
+    severity: Severity = "warning"
+    """How bad a failure is; shown on the asset check and weighed in the quality score."""
+    on_failure: OnFailure = "report"
+    """`report` shows it; `quarantine` moves the failing rows aside (row rules only); `block` fails the asset and stops everything downstream."""
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """Great Expectations' own arguments: every key that is not ours."""
+        return self.model_extra or {}
+
+
+class DatasetSpec(Block):
+    """A named table that keeps arriving, or a reference table."""
+
+    source: SourceSpec
+    """Where the rows come from."""
+    description: str = ""
+    """What one row is."""
+    columns: Mapping[ColumnName, ColumnSpec | ColumnType]
+    """Columns kept in the lake, with types; a source column that is not named here is dropped."""
+    event_time: ColumnName | None = None
+    """Column that says which partition a row belongs to. Without it the dataset is a reference table, unpartitioned."""
+    key: tuple[ColumnName, ...] = ()
+    """Columns that identify a row; duplicates are counted against uniqueness."""
+    expectations: tuple[ExpectationSpec, ...] = ()
+    """What must hold for every partition of this dataset."""
+
+    def column(self, name: str) -> ColumnSpec:
+        """Return the column's full form."""
+        value = self.columns[name]
+        return value if isinstance(value, ColumnSpec) else ColumnSpec(type=value)
+
+    @property
+    def is_partitioned(self) -> bool:
+        """Reference tables have no event time and no partitions."""
+        return self.event_time is not None
+
+
+class FeatureViewSpec(Block):
+    """A Feast feature view, computed by one SQL file over the profiled datasets."""
+
+    entity: Identifier
+    """Name of an entry of `entities`."""
+    sql: str = Field(min_length=1)
+    """SQL file beside the declaration. Gives the entity's keys, `event_timestamp`, features and, optionally, `created_timestamp`."""
+    lookback: Duration = timedelta(0)
+    """How much history before a partition the query needs."""
+    ttl: Duration | None = None
+    """How old a value may be and still be used; absent means for ever."""
+    description: str = ""
+    """What the view tells about its entity."""
+
+
+class TargetSpec(Block):
+    """What is predicted, when, and when the truth is known."""
+
+    dataset: Identifier
+    """Partitioned dataset, or named query, whose rows are predicted."""
+    event_time: ColumnName | None = None
+    """Column that says which partition a row belongs to; by default the dataset's own."""
+    key: tuple[ColumnName, ...] = ()
+    """Columns that identify a row; by default the dataset's own."""
+    prediction_time: SqlExpression
+    """Instant at which the prediction is made; features are joined as of it."""
+    label: SqlExpression
+    """The truth. NULL means that the row has no label."""
+    label_time: SqlExpression
+    """Instant at which the label becomes known; nothing before it may learn from it."""
+    problem: ProblemType
+    """Kind of prediction."""
+    where: SqlExpression | None = None
+    """Rows to predict; all when absent."""
+    request_features: Mapping[Identifier, SqlExpression] = Field(default_factory=dict)
+    """Features known from the row itself at the prediction instant. Must not use columns that are known only later."""
+
+
+class GateSpec(Block):
+    """When a challenger replaces the champion."""
+
+    min_metric: float | None = None
+    """Least value of `metric` on the holdout (greatest, for errors); absent means no floor."""
+    min_gain: float = 0.0
+    """Least improvement over the champion on the same rows."""
+    alpha: float = Field(default=0.05, gt=0, lt=0.5)
+    """One-sided significance level of the paired block test."""
+    inconclusive: Literal["keep", "promote"] = "keep"
+    """What happens when the test cannot tell the two apart and nothing is known to be wrong."""
+
+
+class ModelSpec(Block):
+    """How models are trained and compared."""
+
+    candidates: tuple[Candidate, ...] = Field(default=("hist_gradient_boosting",), min_length=1)
+    """Algorithms trained on the same rows; the best on the holdout becomes the challenger."""
+    metric: Metric | None = None
+    """What is compared; by default roc_auc, log_loss or rmse after the problem."""
+    train_window: int | None = Field(default=None, ge=1)
+    """Partitions to learn from; absent means all so far (expanding window)."""
+    holdout: float = Field(default=0.2, gt=0, lt=0.9)
+    """Newest share of the training set that is held out, by prediction time."""
+    seed: int = 0
+    """Seed of everything random in training."""
+    gate: GateSpec = Field(default_factory=GateSpec)
+    """When the challenger is promoted."""
+
+
+class DriftSpec(Block):
+    """How drift is judged."""
+
+    sensitivity: Sensitivity = "medium"
+    """Least effect size that counts as drift: low 0.20, medium 0.10, high 0.05 (KS distance, Cramér's V)."""
+    min_rows: int = Field(default=500, ge=2)
+    """Fewer rows in the current window are 'insufficient data'."""
+    alpha: float = Field(default=0.05, gt=0, lt=0.5)
+    """Family-wise level of the lower confidence bounds."""
+    max_performance_drop: float = Field(default=0.05, ge=0)
+    """Loss of the metric against the champion's holdout that asks for a retrain when it is certain at `alpha`."""
+
+
+class RetrainSpec(Block):
+    """When a challenger is trained."""
+
+    on: tuple[RetrainTrigger, ...] = ("performance", "schedule")
+    """What asks for a challenger. `drift` lets feature and prediction drift ask without a confirmed loss."""
+    cooldown: int = Field(default=1, ge=0)
+    """Partitions to wait after a training before another may be asked for."""
+    min_new_labels: int = Field(default=500, ge=0)
+    """Labels that must have arrived since the last training."""
+    max_age: int = Field(default=3, ge=1)
+    """Partitions after which `schedule` asks for a challenger."""
+
+
+class AlertsSpec(Block):
+    """Who is told, and from which severity."""
+
+    min_severity: Severity = "warning"
+    """Least severity that is sent."""
+
+
+class PipelineSpec(Block):
+    """A declared pipeline: the attributes of one `defs.yaml`."""
+
+    description: str = ""
+    """The question this pipeline answers."""
+    owners: tuple[str, ...] = ()
+    """E-mail addresses or `team:<name>`, shown on every asset."""
+    partitions: PartitionsSpec
+    """How time is cut."""
+    datasets: Mapping[Identifier, DatasetSpec] = Field(min_length=1)
+    """Raw data by name."""
+    queries: Mapping[Identifier, str] = Field(default_factory=dict)
+    """Named SQL files over the profiled datasets that features, prediction times and labels may read like a dataset."""
+    entities: Mapping[Identifier, tuple[ColumnName, ...]] = Field(default_factory=dict)
+    """Feast entities: the key columns of each."""
+    features: Mapping[Identifier, FeatureViewSpec] = Field(default_factory=dict)
+    """Feature views by name."""
+    target: TargetSpec
+    """What is predicted."""
+    model: ModelSpec = Field(default_factory=ModelSpec)
+    """How models are trained and compared."""
+    drift: DriftSpec = Field(default_factory=DriftSpec)
+    """How drift is judged."""
+    retrain: RetrainSpec = Field(default_factory=RetrainSpec)
+    """When a challenger is trained."""
+    alerts: AlertsSpec = Field(default_factory=AlertsSpec)
+    """Who is told."""
+    schedule: str | None = None
+    """Cron expression of the refresh, in the partitions' zone; absent means at the end of every partition."""
+    tags: Mapping[str, str] = Field(default_factory=dict)
+    """Tags shown on every asset."""

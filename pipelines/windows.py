@@ -1,0 +1,96 @@
+"""How time is cut: partition keys and the windows they stand for.
+
+Agrees with Dagster's time-window partitions (tests hold it to that), so that a
+partition means the same inside and outside Dagster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+from pipelines.spec import Cadence, PartitionsSpec
+
+KEY_FORMATS: dict[Cadence, str] = {
+    "hour": "%Y-%m-%d-%H:%M",
+    "day": "%Y-%m-%d",
+    "week": "%Y-%m-%d",
+    "month": "%Y-%m-%d",
+}
+"""Dagster's own formats of partition keys."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """One partition: its key and the instants [start, end) it covers, in UTC."""
+
+    key: str
+    start: datetime
+    end: datetime
+
+
+def _local(instant: datetime, spec: PartitionsSpec) -> datetime:
+    zone = ZoneInfo(spec.timezone)
+    return instant.replace(tzinfo=zone) if instant.tzinfo is None else instant.astimezone(zone)
+
+
+def _next_boundary(boundary: datetime, every: Cadence) -> datetime:
+    """Step one cadence: hours in elapsed time, longer ones on the wall clock (zones change)."""
+    if every == "hour":
+        return (boundary.astimezone(UTC) + timedelta(hours=1)).astimezone(boundary.tzinfo)
+    if every == "month":
+        year, month = divmod(boundary.year * 12 + boundary.month, 12)
+        return boundary.replace(year=year, month=month + 1)
+    return boundary + timedelta(days=7 if every == "week" else 1)
+
+
+def _first_boundary(start: datetime, every: Cadence) -> datetime:
+    """Round up to the first boundary that Dagster would use: hours, midnights, Sundays, first days."""
+    floor = start.replace(minute=0, second=0, microsecond=0)
+    if every != "hour":
+        floor = floor.replace(hour=0)
+    if every == "week":
+        floor -= timedelta(days=(floor.weekday() + 1) % 7)
+    if every == "month":
+        floor = floor.replace(day=1)
+    return floor if floor >= start else _next_boundary(floor, every)
+
+
+def windows(spec: PartitionsSpec, *, until: datetime) -> Sequence[Window]:
+    """List the partitions that have ended by `until`, oldest first.
+
+    Examples
+    --------
+    >>> months = PartitionsSpec(every="month", start=datetime(2013, 1, 1))
+    >>> [w.key for w in windows(months, until=datetime(2013, 3, 15, tzinfo=UTC))]
+    ['2013-01-01', '2013-02-01']
+    """
+    last = min(until, _local(spec.end, spec)) if spec.end is not None else until
+    boundaries = [_first_boundary(_local(spec.start, spec), spec.every)]
+    while boundaries[-1].astimezone(UTC) <= last.astimezone(UTC):
+        boundaries.append(_next_boundary(boundaries[-1], spec.every))
+    return [
+        Window(start.strftime(KEY_FORMATS[spec.every]), start.astimezone(UTC), end.astimezone(UTC))
+        for start, end in pairwise(boundaries[:-1])
+    ]
+
+
+def window(spec: PartitionsSpec, key: str) -> Window:
+    """Return the window of one partition key.
+
+    Raises
+    ------
+    ValueError
+        If the key has not the cadence's format.
+    """
+    start = datetime.strptime(key, KEY_FORMATS[spec.every]).replace(tzinfo=ZoneInfo(spec.timezone))
+    end = _next_boundary(start, spec.every)
+    return Window(key, start.astimezone(UTC), end.astimezone(UTC))
+
+
+def windows_between(spec: PartitionsSpec, start: datetime, end: datetime) -> Sequence[Window]:
+    """List the partitions that overlap [start, end), oldest first."""
+    return [w for w in windows(spec, until=end + timedelta(days=32)) if w.start < end and w.end > start]

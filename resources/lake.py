@@ -1,0 +1,275 @@
+"""The lake: Delta tables in a folder, one commit per materialization, readers pinned to a version."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from pipelines.spec import DriftlineError
+from pipelines.sql import quote_identifier, quote_literal
+
+PARTITION_COLUMN = "_partition"
+"""Delta partition column that we add: the partition key a row was written under."""
+
+MAX_COMMIT_ATTEMPTS = 8
+"""Tries of one commit against other writers before we give up."""
+
+
+class LakeError(DriftlineError):
+    """A table of the lake cannot be read or written as asked."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One immutable version of a table.
+
+    Attributes
+    ----------
+    table
+        Path of the table below the lake's root: `flight_delays/raw/flights`.
+    version
+        Delta version.
+    schema
+        Columns as readers see them, without the partition column.
+    files
+        Absolute paths of the Parquet files, by partition key; unpartitioned tables use the key ''.
+    n_rows, size_bytes
+        Rows and bytes of the listed files.
+    """
+
+    table: str
+    version: int
+    schema: pa.Schema
+    files: Mapping[str, tuple[str, ...]]
+    n_rows: int
+    size_bytes: int
+
+    @property
+    def partitions(self) -> tuple[str, ...]:
+        """Partition keys that hold rows, in order."""
+        return tuple(sorted(key for key in self.files if key))
+
+    def paths(self, partitions: Sequence[str] | None = None) -> tuple[str, ...]:
+        """Return the files of some partitions, or of all."""
+        keys = sorted(self.files) if partitions is None else partitions
+        return tuple(path for key in keys for path in self.files.get(key, ()))
+
+
+def scan(snapshot: Snapshot, partitions: Sequence[str] | None = None) -> str:
+    """Return a SQL table expression that reads a snapshot, or some of its partitions, in DuckDB.
+
+    A selection without files is an empty relation of the snapshot's schema.
+    """
+    columns = ", ".join(quote_identifier(name) for name in snapshot.schema.names)
+    paths = snapshot.paths(partitions)
+    if not paths:
+        typed = ", ".join(
+            f"CAST(NULL AS {duckdb_type(field.type)}) AS {quote_identifier(field.name)}"
+            for field in snapshot.schema
+        )
+        return f"(SELECT {typed} WHERE false)"  # noqa: S608 (identifiers are quoted)
+    listed = ", ".join(quote_literal(path) for path in paths)
+    return f"(SELECT {columns} FROM read_parquet([{listed}], union_by_name=true, hive_partitioning=false))"
+
+
+def duckdb_type(kind: pa.DataType) -> str:
+    """Name DuckDB's type for a column of the lake."""
+    if pa.types.is_timestamp(kind):
+        return "TIMESTAMPTZ" if kind.tz else "TIMESTAMP"
+    if pa.types.is_decimal(kind):
+        return f"DECIMAL({kind.precision}, {kind.scale})"
+    if pa.types.is_list(kind):
+        return f"{duckdb_type(kind.value_type)}[]"
+    names = {
+        "bool": "BOOLEAN", "int8": "TINYINT", "int16": "SMALLINT", "int32": "INTEGER",
+        "int64": "BIGINT", "float": "FLOAT", "double": "DOUBLE", "date32[day]": "DATE",
+        "string": "VARCHAR", "large_string": "VARCHAR", "string_view": "VARCHAR", "binary": "BLOB",
+    }  # fmt: skip
+    if str(kind) not in names:
+        raise LakeError(
+            f"Arrow type {kind} has no column in the lake. Cast it in SQL to one of: "
+            "boolean, integer, double, decimal, varchar, date, timestamp, timestamptz."
+        )
+    return names[str(kind)]
+
+
+class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Delta tables below one root folder."""
+
+    root: str
+    """Folder of the lake."""
+
+    def table_path(self, table: str) -> Path:
+        """Return the folder of a table, refusing names that leave the lake."""
+        root = Path(self.root).resolve()
+        path = (root / table).resolve()
+        if path == root or not path.is_relative_to(root):
+            raise LakeError(f"table '{table}' lies outside the lake {root}")
+        return path
+
+    def has(self, table: str) -> bool:
+        """Tell whether the table has a first version."""
+        return (self.table_path(table) / "_delta_log").is_dir()
+
+    def snapshot(self, table: str, version: int | None = None) -> Snapshot:
+        """Pin a version of a table, the newest by default.
+
+        Raises
+        ------
+        LakeError
+            If the table or the version does not exist, or uses a Delta feature we do not read.
+        """
+        from deltalake import DeltaTable
+        from deltalake.exceptions import DeltaError, TableNotFoundError
+
+        try:
+            delta = DeltaTable(str(self.table_path(table)), version=version)
+        except TableNotFoundError as error:
+            raise LakeError(
+                f"table '{table}' is not in the lake {self.root}. Materialize the asset that writes it first."
+            ) from error
+        except DeltaError as error:
+            raise LakeError(f"version {version} of table '{table}' cannot be read: {error}") from error
+        unread = set(delta.protocol().reader_features or ()) & {"deletionVectors", "columnMapping"}
+        if unread:
+            raise LakeError(
+                f"table '{table}' uses Delta features we do not read: {', '.join(sorted(unread))}. "
+                "Rewrite it without them."
+            )
+        return _snapshot_of(table, delta, self.table_path(table))
+
+    def write(
+        self,
+        table: str,
+        rows: pa.RecordBatchReader | pa.Table,
+        *,
+        partition: str | None = None,
+        commit: Mapping[str, str] | None = None,
+    ) -> Snapshot:
+        """Replace one partition, or the whole of an unpartitioned table, in one commit.
+
+        Parameters
+        ----------
+        table
+            Path of the table below the root.
+        rows
+            Rows without the partition column; read once, as a stream.
+        partition
+            Partition key to replace; None replaces the whole table.
+        commit
+            Kept in the commit: pipeline, run id, spec hash …
+
+        Raises
+        ------
+        LakeError
+            If other writers won `MAX_COMMIT_ATTEMPTS` times, or the rows do not fit the table.
+        """
+        from deltalake import CommitProperties, write_deltalake
+
+        # A retry must not re-read a stream that the first attempt has drained.
+        data = rows if isinstance(rows, pa.Table) else rows.read_all()
+        if partition is not None:
+            keys = pa.array([partition], pa.string()).dictionary_encode()
+            column = pa.DictionaryArray.from_arrays(
+                pa.array([0], pa.int8()).take(pa.nulls(data.num_rows, pa.int8()).fill_null(0)),
+                keys.dictionary,
+            )
+            data = data.append_column(PARTITION_COLUMN, column.cast(pa.string()))
+        target = self.table_path(table)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        properties = CommitProperties(custom_metadata=dict(commit or {}))
+        replace: dict[str, Any] = {}
+        if partition is not None:
+            replace["partition_by"] = [PARTITION_COLUMN]
+            if self.has(table):
+                replace["predicate"] = f"{PARTITION_COLUMN} = {quote_literal(partition)}"
+        schema_mode = "overwrite" if partition is None else "merge"
+        self._commit(
+            table,
+            lambda: write_deltalake(
+                str(target),
+                data,
+                mode="overwrite",
+                schema_mode=schema_mode,
+                commit_properties=properties,
+                **replace,
+            ),
+        )
+        return self.snapshot(table)
+
+    def append(
+        self, table: str, rows: pa.Table, *, commit: Mapping[str, str] | None = None
+    ) -> Snapshot:
+        """Add rows to an unpartitioned table in one commit; for ledgers and histories."""
+        from deltalake import CommitProperties, write_deltalake
+
+        target = self.table_path(table)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        properties = CommitProperties(custom_metadata=dict(commit or {}))
+        self._commit(
+            table,
+            lambda: write_deltalake(
+                str(target), rows, mode="append", schema_mode="merge", commit_properties=properties
+            ),
+        )
+        return self.snapshot(table)
+
+    def read(self, table: str, *, version: int | None = None) -> pa.Table:
+        """Read a whole small table; large ones are scanned by the engine (`scan`)."""
+        # Not DeltaTable.to_pyarrow_table: its reader threads abort the interpreter at exit now and then.
+        import pyarrow.parquet as pq
+
+        snapshot = self.snapshot(table, version)
+        parts = [pq.ParquetFile(path).read(use_threads=False) for path in snapshot.paths()]
+        empty = snapshot.schema.empty_table()
+        return pa.concat_tables([empty, *parts], promote_options="permissive").cast(snapshot.schema)
+
+    def _commit(self, table: str, write: Any) -> None:
+        from deltalake.exceptions import CommitFailedError, SchemaMismatchError
+
+        jitter = random.Random()
+        for attempt in range(MAX_COMMIT_ATTEMPTS):
+            try:
+                write()
+            except CommitFailedError as error:
+                if attempt + 1 == MAX_COMMIT_ATTEMPTS:
+                    raise LakeError(
+                        f"table '{table}': {MAX_COMMIT_ATTEMPTS} attempts to commit lost against other "
+                        "writers. Run the partition again when they have finished."
+                    ) from error
+                time.sleep(jitter.uniform(0.01, 0.05 * 2**attempt))
+            except SchemaMismatchError as error:
+                raise LakeError(
+                    f"table '{table}': the rows do not fit the columns already there ({error}). "
+                    "Rebuild the table under a new name, or restore the column's type."
+                ) from error
+            else:
+                return
+
+
+def _snapshot_of(table: str, delta: Any, path: Path) -> Snapshot:
+    schema = pa.schema(delta.schema().to_arrow())
+    if PARTITION_COLUMN in schema.names:
+        schema = schema.remove(schema.get_field_index(PARTITION_COLUMN))
+    actions = pa.table(delta.get_add_actions(flatten=True)).to_pylist()
+    files: dict[str, list[str]] = {}
+    for action in actions:
+        key = action.get(f"partition.{PARTITION_COLUMN}") or ""
+        files.setdefault(key, []).append(str(path / action["path"]))
+    return Snapshot(
+        table=table,
+        version=delta.version(),
+        schema=schema,
+        files={key: tuple(sorted(paths)) for key, paths in files.items()},
+        n_rows=sum(action["num_records"] or 0 for action in actions),
+        size_bytes=sum(action["size_bytes"] for action in actions),
+    )
+
+
