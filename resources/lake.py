@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import dagster as dg
 import pyarrow as pa
@@ -173,34 +174,27 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
         """
         from deltalake import CommitProperties, write_deltalake
 
-        # A retry must not re-read a stream that the first attempt has drained.
-        data = rows if isinstance(rows, pa.Table) else rows.read_all()
-        if partition is not None:
-            keys = pa.array([partition], pa.string()).dictionary_encode()
-            column = pa.DictionaryArray.from_arrays(
-                pa.array([0], pa.int8()).take(pa.nulls(data.num_rows, pa.int8()).fill_null(0)),
-                keys.dictionary,
-            )
-            data = data.append_column(PARTITION_COLUMN, column.cast(pa.string()))
         target = self.table_path(table)
         target.parent.mkdir(parents=True, exist_ok=True)
         properties = CommitProperties(custom_metadata=dict(commit or {}))
         replace: dict[str, Any] = {}
         if partition is not None:
+            rows = _with_partition(rows, partition)
             replace["partition_by"] = [PARTITION_COLUMN]
             if self.has(table):
                 replace["predicate"] = f"{PARTITION_COLUMN} = {quote_literal(partition)}"
-        schema_mode = "overwrite" if partition is None else "merge"
         self._commit(
             table,
             lambda: write_deltalake(
                 str(target),
-                data,
+                rows,
                 mode="overwrite",
-                schema_mode=schema_mode,
+                schema_mode="overwrite" if partition is None else "merge",
                 commit_properties=properties,
                 **replace,
             ),
+            # A stream is drained by the first attempt; delta-rs itself retries commits that do not conflict.
+            attempts=MAX_COMMIT_ATTEMPTS if isinstance(rows, pa.Table) else 1,
         )
         return self.snapshot(table)
 
@@ -218,6 +212,7 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
             lambda: write_deltalake(
                 str(target), rows, mode="append", schema_mode="merge", commit_properties=properties
             ),
+            attempts=MAX_COMMIT_ATTEMPTS,
         )
         return self.snapshot(table)
 
@@ -231,27 +226,40 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
         empty = snapshot.schema.empty_table()
         return pa.concat_tables([empty, *parts], promote_options="permissive").cast(snapshot.schema)
 
-    def _commit(self, table: str, write: Any) -> None:
-        from deltalake.exceptions import CommitFailedError, SchemaMismatchError
+    def _commit(self, table: str, write: Callable[[], None], *, attempts: int) -> None:
+        from deltalake.exceptions import CommitFailedError, DeltaError, SchemaMismatchError
 
         jitter = random.Random()
-        for attempt in range(MAX_COMMIT_ATTEMPTS):
+        for attempt in range(attempts):
             try:
                 write()
             except CommitFailedError as error:
-                if attempt + 1 == MAX_COMMIT_ATTEMPTS:
+                if attempt + 1 == attempts:
                     raise LakeError(
-                        f"table '{table}': {MAX_COMMIT_ATTEMPTS} attempts to commit lost against other "
+                        f"table '{table}': {attempts} attempts to commit lost against other "
                         "writers. Run the partition again when they have finished."
                     ) from error
                 time.sleep(jitter.uniform(0.01, 0.05 * 2**attempt))
-            except SchemaMismatchError as error:
+            except (SchemaMismatchError, DeltaError) as error:
                 raise LakeError(
-                    f"table '{table}': the rows do not fit the columns already there ({error}). "
-                    "Rebuild the table under a new name, or restore the column's type."
+                    f"table '{table}': the rows do not fit the table that is there ({error}). "
+                    "Restore the columns' types, or rebuild the table under a new name."
                 ) from error
             else:
                 return
+
+
+def _with_partition(
+    rows: pa.RecordBatchReader | pa.Table, partition: str
+) -> pa.RecordBatchReader | pa.Table:
+    """Append the partition column without reading a stream ahead."""
+    if isinstance(rows, pa.Table):
+        return rows.append_column(PARTITION_COLUMN, pa.repeat(partition, rows.num_rows))
+    schema = rows.schema.append(pa.field(PARTITION_COLUMN, pa.string()))
+    batches = (
+        batch.append_column(PARTITION_COLUMN, pa.repeat(partition, batch.num_rows)) for batch in rows
+    )
+    return pa.RecordBatchReader.from_batches(schema, batches)
 
 
 def _snapshot_of(table: str, delta: Any, path: Path) -> Snapshot:
@@ -262,7 +270,7 @@ def _snapshot_of(table: str, delta: Any, path: Path) -> Snapshot:
     files: dict[str, list[str]] = {}
     for action in actions:
         key = action.get(f"partition.{PARTITION_COLUMN}") or ""
-        files.setdefault(key, []).append(str(path / action["path"]))
+        files.setdefault(key, []).append(str(path / unquote(action["path"])))
     return Snapshot(
         table=table,
         version=delta.version(),

@@ -1,0 +1,60 @@
+"""Which features a model's skill rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from assets.model.choices import improvement
+from assets.model.fitted import FittedModel
+from assets.model.metrics import Floats, Scored, metric_value
+from pipelines.spec import Metric
+
+MAX_IMPORTANCE_ROWS = 5_000
+"""Rows that importances are measured on: their shares settle long before, and every feature costs a scoring."""
+
+
+def permutation_importances(
+    model: FittedModel, matrix: Floats, labels: Floats, *, metric: Metric, seed: int
+) -> Mapping[str, float]:
+    """Measure how much of the metric is lost when a feature's values are shuffled.
+
+    Parameters
+    ----------
+    model
+        Fitted on other rows.
+    matrix
+        Encoded holdout rows, shape (n, n_features).
+    labels
+        Their labels, shape (n,).
+    metric
+        What is lost.
+    seed
+        Seed of the sample and the shuffles.
+
+    Returns
+    -------
+    Mapping[str, float]
+        Share per feature: at least 0, sums to 1. Equal shares if no feature matters.
+
+    References
+    ----------
+    Breiman (2001), Random Forests, Machine Learning 45, 5-32: section 10.
+    """
+    generator = np.random.default_rng(seed)
+    n_rows = labels.size
+    if n_rows > MAX_IMPORTANCE_ROWS:
+        chosen = np.sort(generator.choice(n_rows, MAX_IMPORTANCE_ROWS, replace=False))
+        matrix, labels = matrix[chosen], labels[chosen]
+    whole = metric_value(metric, Scored(labels, model.score_matrix(matrix)))
+    losses = np.zeros(matrix.shape[1])
+    shuffled = matrix.copy()
+    for position in range(matrix.shape[1]):
+        shuffled[:, position] = generator.permutation(matrix[:, position])
+        value = metric_value(metric, Scored(labels, model.score_matrix(shuffled)))
+        losses[position] = max(0.0, improvement(model.problem, metric, of=whole, over=value))
+        shuffled[:, position] = matrix[:, position]
+    total = losses.sum()
+    shares = losses / total if total > 0 else np.full(losses.size, 1 / losses.size)
+    return {name: float(share) for name, share in zip(model.encoding.names, shares, strict=True)}

@@ -1,0 +1,328 @@
+"""Train every candidate on the same rows, compare them on the same holdout, refit the best on all rows.
+
+The figures belong to the model fitted before the holdout; the model that serves is the same
+algorithm fitted on all labelled rows, since the newest rows are the ones most like tomorrow's.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from assets.model.blocks import metric_interval
+from assets.model.candidates import CANDIDATES, FitRows
+from assets.model.choices import CANDIDATES_BY_PROBLEM, METRICS_BY_PROBLEM, default_metric, improvement
+from assets.model.encode import encode, learn_encoding
+from assets.model.fitted import FittedModel
+from assets.model.importance import permutation_importances
+from assets.model.metrics import Floats, Scored, metric_value
+from assets.model.split import Split, split_by_time
+from pipelines.spec import Candidate, DriftlineError, Metric, ModelSpec, ProblemType
+
+NOT_FEATURES = frozenset({"row_id", "event_timestamp", "label", "label_time", "_source_partition"})
+"""Columns of a training set that are not features."""
+
+MIN_CLASS_ROWS = 5
+"""Rows of each class needed on either side of the split: fewer leave metric and model to chance."""
+
+
+class TrainingError(DriftlineError):
+    """No model can be learned from the training set as it is."""
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Labelled rows as arrays beside their table.
+
+    Attributes
+    ----------
+    rows
+        Labelled rows, ordered by prediction instant and row id.
+    labels
+        Class index or value. Shape (n,).
+    classes
+        Multiclass: labels in index order. Otherwise empty.
+    event_time_us, label_time_us
+        Microseconds since the epoch, UTC. Shape (n,).
+    feature_names
+        Feature columns, sorted.
+    problem
+        What is predicted.
+    """
+
+    rows: pa.Table
+    labels: Floats
+    classes: tuple[str, ...]
+    event_time_us: NDArray[np.int64]
+    label_time_us: NDArray[np.int64]
+    feature_names: tuple[str, ...]
+    problem: ProblemType
+
+
+@dataclass(frozen=True)
+class CandidateResult:
+    """One algorithm's outcome on the holdout."""
+
+    algorithm: Candidate
+    metric: float
+    metrics: Mapping[Metric, float]
+    """All metrics of the problem."""
+    fit_seconds: float
+    """CPU seconds of fitting."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training produced.
+
+    Attributes
+    ----------
+    model
+        The winner, fitted on all labelled rows: the one that may serve.
+    holdout_model
+        The winner, fitted on the rows before the holdout: the one that was measured.
+    split
+        Rows of either side.
+    holdout
+        Labels of the holdout with the holdout model's scores.
+    metric, holdout_metric, interval
+        What was compared, its value and its 95 % interval by blocks of time.
+    results
+        Every candidate, best first.
+    importances
+        Share of each feature in the winner's skill.
+    """
+
+    model: FittedModel
+    holdout_model: FittedModel
+    split: Split
+    holdout: Scored
+    metric: Metric
+    holdout_metric: float
+    interval: tuple[float, float]
+    results: tuple[CandidateResult, ...]
+    importances: Mapping[str, float]
+
+
+def read_training_set(table: pa.Table, problem: ProblemType) -> TrainingSet:
+    """Turn a partition of the training set into arrays; rows without a label are left out.
+
+    Raises
+    ------
+    TrainingError
+        If no row has a label, or all have the same.
+    """
+    table = table.filter(pc.and_(pc.is_valid(table["label"]), pc.is_valid(table["label_time"])))
+    table = table.sort_by([("event_timestamp", "ascending"), ("row_id", "ascending")]).combine_chunks()
+    labels, classes = _labels(table, problem)
+    names = tuple(sorted(name for name in table.column_names if name not in NOT_FEATURES))
+    return TrainingSet(
+        rows=table,
+        labels=labels,
+        classes=classes,
+        event_time_us=microseconds(table["event_timestamp"]),
+        label_time_us=microseconds(table["label_time"]),
+        feature_names=names,
+        problem=problem,
+    )
+
+
+def microseconds(instants: pa.ChunkedArray) -> NDArray[np.int64]:
+    """Return instants as microseconds since the epoch, UTC."""
+    values: NDArray[np.int64] = instants.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy()
+    return values
+
+
+def label_indices(
+    labels: pa.ChunkedArray, problem: ProblemType, classes: Sequence[str]
+) -> Floats:
+    """Return labels as class indices or values; NaN where a class is unknown."""
+    if problem == "multiclass":
+        found = pc.index_in(labels.cast(pa.string()), value_set=pa.array(classes, pa.string()))
+        values: Floats = pc.cast(found, pa.float64()).fill_null(float("nan")).to_numpy()
+        return values
+    if pa.types.is_boolean(labels.type):
+        labels = labels.cast(pa.int8())
+    return np.asarray(labels.cast(pa.float64()).to_numpy(), dtype=np.float64)
+
+
+def _labels(table: pa.Table, problem: ProblemType) -> tuple[Floats, tuple[str, ...]]:
+    column = table["label"]
+    classes: tuple[str, ...] = ()
+    if problem == "multiclass":
+        classes = tuple(sorted(column.cast(pa.string()).unique().to_pylist()))
+    labels = label_indices(column, problem, classes)
+    if labels.size == 0:
+        raise TrainingError(
+            "the training set has no labelled rows. Check target.label and target.label_time: "
+            "a label counts once its label_time lies before the end of the partition."
+        )
+    values = np.unique(labels)
+    if not np.isfinite(values).all():
+        raise TrainingError("labels hold NaN or infinite values. Make target.label NULL where there is no truth.")
+    if values.size < 2:
+        shown = classes[0] if classes else f"{values[0]:g}"
+        raise TrainingError(
+            f"all {labels.size} labelled rows have the label {shown}: there is nothing to tell apart. "
+            "Check target.label, or widen model.train_window."
+        )
+    if problem == "binary" and not np.isin(values, (0, 1)).all():
+        raise TrainingError(
+            f"binary labels are 0 and 1; found {values[:5].tolist()}. "
+            "Make target.label a condition, or declare problem: multiclass or regression."
+        )
+    return labels, classes
+
+
+def train_model(
+    data: TrainingSet,
+    spec: ModelSpec,
+    *,
+    champion_knows_until_us: int | None = None,
+    threads: int = 1,
+    on_candidate: Callable[[Candidate], AbstractContextManager[object]] = lambda _: nullcontext(),
+) -> Training:
+    """Train the declared candidates and choose the best on the holdout.
+
+    Parameters
+    ----------
+    data
+        Labelled rows.
+    spec
+        Candidates, metric, holdout share and seed.
+    champion_knows_until_us
+        Instant up to which the serving champion has learned; see `split_by_time`.
+    threads
+        Threads of each fit. The model does not depend on it.
+    on_candidate
+        Called around each fit, for logs.
+
+    Raises
+    ------
+    TrainingError
+        If a candidate or metric does not fit the problem, or a side of the split lacks a class.
+    """
+    metric = chosen_metric(spec, data.problem)
+    _check_candidates(spec, data.problem)
+    split = split_by_time(
+        data.event_time_us, data.label_time_us, share=spec.holdout, not_before_us=champion_knows_until_us
+    )
+    _check_classes(data, split)
+    with limited_threads(threads):
+        fit = fit_rows(data, split.fit)
+        matrix, labels = encode(data.rows.take(split.holdout), fit.encoding), data.labels[split.holdout]
+        fitted = {}
+        scores = {}
+        results = []
+        for algorithm in spec.candidates:
+            with on_candidate(algorithm):
+                started = time.process_time()
+                fitted[algorithm] = _fit(algorithm, fit, data.classes, spec.seed, threads)
+                seconds = time.process_time() - started
+            scores[algorithm] = Scored(labels, fitted[algorithm].score_matrix(matrix))
+            results.append(_result(algorithm, metric, data.problem, scores[algorithm], seconds))
+        results.sort(key=lambda one: -improvement(data.problem, metric, of=one.metric, over=0.0))
+        best = results[0].algorithm
+        importances = permutation_importances(fitted[best], matrix, labels, metric=metric, seed=spec.seed)
+        everything = fit_rows(data, np.arange(data.labels.size, dtype=np.int64))
+        model = _fit(best, everything, data.classes, spec.seed, threads)
+    interval = metric_interval(metric, scores[best], data.event_time_us[split.holdout], seed=spec.seed)
+    return Training(
+        model=model,
+        holdout_model=fitted[best],
+        split=split,
+        holdout=scores[best],
+        metric=metric,
+        holdout_metric=results[0].metric,
+        interval=interval,
+        results=tuple(results),
+        importances=importances,
+    )
+
+
+def chosen_metric(spec: ModelSpec, problem: ProblemType) -> Metric:
+    """Return the metric that candidates are compared by.
+
+    Raises
+    ------
+    TrainingError
+        If the declared metric cannot judge the problem.
+    """
+    metric = spec.metric or default_metric(problem)
+    if metric not in METRICS_BY_PROBLEM[problem]:
+        allowed = ", ".join(METRICS_BY_PROBLEM[problem])
+        raise TrainingError(f"model.metric {metric} cannot judge a {problem} problem. Allowed: {allowed}.")
+    return metric
+
+
+def limited_threads(threads: int) -> AbstractContextManager[object]:
+    """Bound the threads of numeric libraries while something is fitted or scored.
+
+    Linear algebra gets one: its sums depend on the number of threads, a model must not.
+    """
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(limits={"openmp": threads, "blas": 1})
+
+
+def fit_rows(data: TrainingSet, positions: NDArray[np.int64]) -> FitRows:
+    """Encode some rows of a training set to fit on; codes are learned from these rows alone."""
+    rows = data.rows.take(positions)
+    encoding = learn_encoding(rows, data.feature_names)
+    return FitRows(
+        matrix=encode(rows, encoding),
+        labels=data.labels[positions],
+        encoding=encoding,
+        problem=data.problem,
+        n_classes=max(2, len(data.classes)),
+    )
+
+
+def _fit(
+    algorithm: Candidate, rows: FitRows, classes: tuple[str, ...], seed: int, threads: int
+) -> FittedModel:
+    estimator = CANDIDATES[algorithm](rows, seed, threads)
+    return FittedModel(algorithm, rows.problem, classes, rows.encoding, estimator)
+
+
+def _result(
+    algorithm: Candidate, metric: Metric, problem: ProblemType, scored: Scored, seconds: float
+) -> CandidateResult:
+    values = {name: metric_value(name, scored) for name in METRICS_BY_PROBLEM[problem]}
+    return CandidateResult(algorithm, values[metric], values, seconds)
+
+
+def _check_candidates(spec: ModelSpec, problem: ProblemType) -> None:
+    wrong = [name for name in spec.candidates if name not in CANDIDATES_BY_PROBLEM[problem]]
+    if wrong:
+        raise TrainingError(
+            f"model.candidates {', '.join(wrong)} cannot learn a {problem} problem. "
+            f"Allowed: {', '.join(CANDIDATES_BY_PROBLEM[problem])}."
+        )
+
+
+def _check_classes(data: TrainingSet, split: Split) -> None:
+    """Refuse sides on which a class is too rare: neither model nor metric would mean anything."""
+    if data.problem == "regression":
+        return
+    n_classes = max(2, len(data.classes))
+    for side, positions in (("to learn from", split.fit), ("to compare on", split.holdout)):
+        counts = np.bincount(data.labels[positions].astype(np.int64), minlength=n_classes)
+        rarest = int(counts.argmin())
+        # A rare class of many may be absent from the holdout; a binary problem needs both.
+        is_needed = side == "to learn from" or data.problem == "binary"
+        if is_needed and counts[rarest] < MIN_CLASS_ROWS:
+            name = data.classes[rarest] if data.classes else rarest
+            raise TrainingError(
+                f"only {counts[rarest]} of {positions.size} rows {side} (holdout from "
+                f"{split.holdout_start:%Y-%m-%d %H:%M} UTC) have the label {name}; at least "
+                f"{MIN_CLASS_ROWS} are needed. Wait for more labels, widen model.train_window, "
+                "or change model.holdout or target.label."
+            )

@@ -1,0 +1,255 @@
+"""Replay: walk a pipeline's partitions in order, letting the same sensor decide, so that a year is judged in minutes.
+
+Every run is recorded in the Dagster instance of the profile, with the job, selection, partition
+and tags that a schedule or the drift sensor would have given it, and is executed in this process.
+What is done already is not done again: an interrupted replay resumes where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+from dagster import DagsterInstance
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from assets.materialization import Pipeline
+from pipelines.automation import (
+    PIPELINE_TAG,
+    refresh_request,
+    reference_request,
+    reference_selection,
+)
+from pipelines.spec import DriftlineError
+from pipelines.windows import Window, windows
+from resources.deployment import Deployment, dagster_environment, deployment
+
+REPLAY_TAG = "driftline/replay"
+"""Run tag of runs that a replay executed."""
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""Run configuration: progress is shown here, not as Dagster's debug log."""
+
+
+class ReplayError(DriftlineError):
+    """A replay cannot start, or one of its runs failed."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What replay is doing: shown as progress."""
+
+    partition: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A pipeline, its code location and the instance that its runs are recorded in."""
+
+    pipeline: Pipeline
+    definitions: dg.Definitions
+    instance: DagsterInstance
+
+    @property
+    def cursor_key(self) -> str:
+        """Name under which the instance keeps this replay's drift sensor cursor."""
+        return f"driftline/replay/{self.pipeline.name}/drift_sensor"
+
+    def partitions(self, first: str | None, last: str | None, now: datetime) -> Sequence[Window]:
+        """List the partitions to walk, oldest first."""
+        ended = windows(self.pipeline.spec.partitions, until=now)
+        keys = [window.key for window in ended]
+        for key in (first, last):
+            if key is not None and key not in keys:
+                raise ReplayError(
+                    f"partition '{key}' is not one of {self.pipeline.name}'s: "
+                    f"{', '.join(keys[:3])} … {keys[-1] if keys else '(none has ended yet)'}."
+                )
+        return [
+            w for w in ended if (first is None or w.key >= first) and (last is None or w.key <= last)
+        ]
+
+    def read_reference_tables(self) -> None:
+        """Read the tables without partitions, unless they are there."""
+        wanted = reference_selection(self.pipeline)
+        if wanted and not all(self.instance.get_latest_materialization_event(key) for key in wanted):
+            self.execute(reference_request(self.pipeline))
+
+    def refresh(self, partition: Window) -> bool:
+        """Run one partition from raw to drift report, unless that is done; tell whether it ran."""
+        report = dg.AssetKey([self.pipeline.name, "drift_report"])
+        if partition.key in self.instance.get_materialized_partitions(report):
+            return False
+        self.execute(refresh_request(self.pipeline, partition))
+        return True
+
+    def retrain_as_asked(self) -> int:
+        """Evaluate the drift sensor and execute what it requests; return how many retrains that was.
+
+        The cursor moves only after the runs: an interruption asks again, and the sensor
+        itself leaves out what has been answered.
+        """
+        cursors = self.instance.run_storage.get_cursor_values({self.cursor_key})
+        n_retrains = 0
+        while True:
+            sensor = self.definitions.resolve_sensor_def("drift_sensor")
+            context = dg.build_sensor_context(
+                instance=self.instance, cursor=cursors.get(self.cursor_key), definitions=self.definitions
+            )
+            tick = sensor.evaluate_tick(context)
+            mine = [r for r in tick.run_requests or () if r.tags[PIPELINE_TAG] == self.pipeline.name]
+            for request in mine:
+                self.execute(request)
+                n_retrains += 1
+            if tick.cursor is None or tick.cursor == cursors.get(self.cursor_key):
+                return n_retrains
+            cursors = {self.cursor_key: tick.cursor}
+            self.instance.run_storage.set_cursor_values(cursors)
+
+    def execute(self, request: dg.RunRequest) -> None:
+        """Execute one requested run in this process.
+
+        Raises
+        ------
+        ReplayError
+            If a step of the run failed; the run and its log are in the web UI.
+        """
+        job = self.definitions.resolve_implicit_global_asset_job_def()
+        result = job.execute_in_process(
+            instance=self.instance,
+            asset_selection=request.asset_selection,
+            partition_key=request.partition_key,
+            tags={**request.tags, REPLAY_TAG: "true"},
+            run_config=QUIET,
+            raise_on_error=False,
+        )
+        if not result.success:
+            failures = [event for event in result.all_events if event.is_step_failure]
+            error = failures[0].step_failure_data.error if failures else None
+            cause = error.cause if error is not None and error.cause is not None else error
+            text = f"{cause.cls_name}: {cause.message.strip()}" if cause else "see the run's log"
+            raise ReplayError(
+                f"run {result.run_id} of {self.pipeline.name}, partition {request.partition_key}, "
+                f"failed at {failures[0].step_key if failures else 'start'}.\n{text}\n"
+                "Repair the cause and start the replay again: it resumes here."
+            )
+
+    def fail_abandoned_runs(self) -> int:
+        """Mark runs as failed that an earlier, killed replay left as started."""
+        unfinished = [
+            dg.DagsterRunStatus.STARTED,
+            dg.DagsterRunStatus.STARTING,
+            dg.DagsterRunStatus.NOT_STARTED,
+        ]
+        tags = {PIPELINE_TAG: self.pipeline.name, REPLAY_TAG: "true"}
+        left = self.instance.get_runs(dg.RunsFilter(tags=tags, statuses=unfinished))
+        for run in left:
+            self.instance.report_run_failed(run, "The replay that executed this run was killed.")
+        return len(left)
+
+
+@contextmanager
+def only_replay(home: Path, pipeline: str) -> Iterator[None]:
+    """Hold the pipeline's replay lock; two replays would write the same tables."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / f"replay-{pipeline}.lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ReplayError(
+                f"another replay of '{pipeline}' is running in {home}. Wait for it, or stop it."
+            ) from error
+        yield
+
+
+def walk(replay: Replay, partitions: Sequence[Window], console: Console) -> int:
+    """Refresh and retrain partition by partition; return the number of retrains."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    n_retrains = 0
+    with Progress(*columns, console=console, transient=not console.is_terminal) as progress:
+        task = progress.add_task("reference tables", total=len(partitions))
+        replay.read_reference_tables()
+        for partition in partitions:
+            progress.update(task, description=f"{partition.key} refresh")
+            started = time.monotonic()
+            ran = replay.refresh(partition)
+            progress.update(task, description=f"{partition.key} drift sensor")
+            asked = replay.retrain_as_asked()
+            n_retrains += asked
+            progress.advance(task)
+            if ran or asked:
+                note = f", {asked} retrain" if asked else ""
+                progress.console.print(
+                    f"  {partition.key}  refreshed{note}  [dim]{time.monotonic() - started:.1f} s[/dim]"
+                )
+            else:
+                progress.console.print(f"  {partition.key}  [dim]was done already[/dim]")
+    return n_retrains
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Replay one pipeline from the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines.replay",
+        description="Walk a pipeline's partitions in order, letting the drift sensor decide on retrains.",
+        epilog="Interrupt it at any time: started again, it resumes. Everything is kept below DRIFTLINE_HOME.",
+    )
+    parser.add_argument("pipeline", help="name of a folder in pipelines/defs")
+    parser.add_argument("--from", dest="first", metavar="PARTITION", help="first partition key to walk")
+    parser.add_argument("--to", dest="last", metavar="PARTITION", help="last partition key to walk")
+    options = parser.parse_args(arguments)
+    # stdout is for people here: one console, which knows whether it is a terminal.
+    console = Console()
+    installed = deployment(os.environ)
+    os.environ.update(dagster_environment(installed))
+    try:
+        with only_replay(installed.home, options.pipeline):
+            return _replay(installed, options.pipeline, options.first, options.last, console)
+    except DriftlineError as error:
+        Console(stderr=True).print(f"[bold red]{type(error).__name__}[/bold red]", style=None)
+        Console(stderr=True).print(str(error), markup=False)
+        return 1
+    except KeyboardInterrupt:
+        console.print("\nInterrupted. Start it again to resume.")
+        return 130
+
+
+def _replay(
+    installed: Deployment, name: str, first: str | None, last: str | None, console: Console
+) -> int:
+    # Imported after the environment is set: the definitions read the deployment.
+    from pipelines.definitions import code_location, find_pipeline
+    from pipelines.history import print_history
+
+    pipeline = find_pipeline(name)
+    console.print(f"[bold]{pipeline.name}[/bold]  {pipeline.spec.description}", highlight=False)
+    with DagsterInstance.get() as instance:
+        replay = Replay(pipeline, code_location(), instance)
+        if replay.fail_abandoned_runs():
+            console.print("A run of a killed replay was marked as failed; its partition is run again.")
+        partitions = replay.partitions(first, last, datetime.now(UTC))
+        walk(replay, partitions, console)
+    print_history(pipeline, installed, console)
+    console.print(f"\nReports: {installed.home / 'reports' / pipeline.name}   Web UI: make dev")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

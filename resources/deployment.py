@@ -1,0 +1,126 @@
+"""Where this installation keeps its things: one environment variable chooses the profile."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from pipelines.spec import DriftlineError
+
+ProfileName = Literal["local", "server"]
+
+PROJECT = Path(__file__).resolve().parent.parent
+"""Root of the checkout; the project is installed editable."""
+
+
+class DeploymentError(DriftlineError):
+    """The environment does not describe a deployment."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One installation: its profile, its folder and its databases.
+
+    Attributes
+    ----------
+    profile
+        `local` keeps everything in SQLite and folders; `server` keeps Dagster's runs, events and schedules in Postgres.
+    home
+        Folder of the lake, the reports and whatever is embedded (`DRIFTLINE_HOME`).
+    postgres_url
+        Database of the profile `server` (`DRIFTLINE_POSTGRES_URL`).
+    webhook_url
+        Where alerts are posted besides the log (`DRIFTLINE_ALERT_WEBHOOK`).
+    memory_limit, threads
+        Bounds of the engine (`DRIFTLINE_MEMORY_LIMIT`, `DRIFTLINE_THREADS`).
+    """
+
+    profile: ProfileName
+    home: Path
+    postgres_url: str | None
+    webhook_url: str | None
+    memory_limit: str
+    threads: int
+
+    @property
+    def lake_root(self) -> Path:
+        """Folder of the lake."""
+        return self.home / "lake"
+
+    @property
+    def dagster_home(self) -> Path:
+        """Folder that Dagster reads its settings from."""
+        return self.home / "dagster"
+
+    @property
+    def feature_registry_url(self) -> str:
+        """SQLAlchemy URL of Feast's registry."""
+        return f"sqlite:///{self.home / 'feast' / 'registry.db'}"
+
+    @property
+    def tracking_url(self) -> str:
+        """SQLAlchemy URL of MLflow's tracking store and model registry."""
+        return f"sqlite:///{self.home / 'mlflow' / 'mlflow.db'}"
+
+
+def deployment(environment: Mapping[str, str]) -> Deployment:
+    """Read the deployment from environment variables.
+
+    Raises
+    ------
+    DeploymentError
+        If the profile is unknown or its settings are missing.
+
+    Examples
+    --------
+    >>> deployment({"DRIFTLINE_HOME": "/srv/driftline"}).lake_root.as_posix()
+    '/srv/driftline/lake'
+    """
+    profile = environment.get("DRIFTLINE_PROFILE", "local")
+    if profile not in get_args(ProfileName):
+        raise DeploymentError(
+            f"DRIFTLINE_PROFILE is '{profile}'. Known profiles: {', '.join(get_args(ProfileName))}."
+        )
+    postgres_url = environment.get("DRIFTLINE_POSTGRES_URL") if profile == "server" else None
+    if profile == "server" and not (postgres_url or "").startswith("postgresql+psycopg2://"):
+        raise DeploymentError(
+            "DRIFTLINE_PROFILE=server needs DRIFTLINE_POSTGRES_URL of the form "
+            "postgresql+psycopg2://user:password@host:5432/database."
+        )
+    threads = environment.get("DRIFTLINE_THREADS", str(min(os.cpu_count() or 1, 4)))
+    if not threads.isdecimal() or int(threads) == 0:
+        raise DeploymentError(f"DRIFTLINE_THREADS is '{threads}'; it is a whole number of at least 1.")
+    return Deployment(
+        profile=profile,  # type: ignore[arg-type]  # narrowed by the check above
+        home=Path(environment.get("DRIFTLINE_HOME", PROJECT / ".driftline")).resolve(),
+        postgres_url=postgres_url,
+        webhook_url=environment.get("DRIFTLINE_ALERT_WEBHOOK") or None,
+        memory_limit=environment.get("DRIFTLINE_MEMORY_LIMIT", "2GB"),
+        threads=int(threads),
+    )
+
+
+def dagster_environment(installed: Deployment) -> Mapping[str, str]:
+    """Prepare Dagster's home for a profile; return the variables that point Dagster at it.
+
+    The settings file is copied anew each time, so that `deploy/` stays the only place to edit.
+    """
+    installed.dagster_home.mkdir(parents=True, exist_ok=True)
+    settings = (PROJECT / "deploy" / f"{installed.profile}.yaml").read_text(encoding="utf-8")
+    target = installed.dagster_home / "dagster.yaml"
+    if not target.exists() or target.read_text(encoding="utf-8") != settings:
+        # Written aside and moved: another process may be reading it.
+        draft = target.with_name(f".dagster.yaml.{os.getpid()}")
+        draft.write_text(settings, encoding="utf-8")
+        draft.replace(target)
+    variables = {
+        "DRIFTLINE_PROFILE": installed.profile,
+        "DRIFTLINE_HOME": str(installed.home),
+        "DAGSTER_HOME": str(installed.dagster_home),
+    }
+    if installed.postgres_url:
+        variables["DRIFTLINE_POSTGRES_URL"] = installed.postgres_url
+    return variables

@@ -1,0 +1,135 @@
+"""The decision ledger: who was champion when, and why; append-only rows in the lake."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Literal
+
+import pyarrow as pa
+
+from pipelines.spec import DriftlineError
+from resources.lake import Lake, Snapshot
+
+Action = Literal["promoted", "kept", "rolled back"]
+
+SCHEMA = pa.schema(
+    [
+        ("instant", pa.timestamp("us", tz="UTC")),
+        ("partition", pa.string()),
+        ("actor", pa.string()),
+        ("action", pa.string()),
+        ("version", pa.int32()),
+        ("champion_before", pa.int32()),
+        ("champion_after", pa.int32()),
+        ("reason", pa.string()),
+        ("gate_report", pa.string()),
+        ("run_id", pa.string()),
+        ("artifact_sha256", pa.string()),
+        ("training_key", pa.string()),
+    ]
+)
+"""Columns of `<pipeline>/ledger`."""
+
+
+class LedgerError(DriftlineError):
+    """The ledger contradicts itself, or lacks what is asked of it."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One row of the ledger.
+
+    Attributes
+    ----------
+    instant
+        When it was decided (UTC).
+    partition
+        As-of partition of the training that asked, or of the rollback.
+    actor
+        `gate` or the person who rolled back.
+    action
+        What happened to `version`.
+    version
+        The version that was judged, or returned to.
+    champion_before, champion_after
+        Who served before and serves after the decision; None when nobody does.
+    reason
+        Why the decision was asked for.
+    gate_report
+        The verdict as JSON: outcome, explanation, gain and interval.
+    run_id
+        Dagster's run.
+    artifact_sha256
+        Hash of the judged version's model file: the only bytes that may be loaded for it.
+    training_key
+        Fingerprint of what was learned from and how; the same training is judged once per reason.
+    """
+
+    instant: datetime
+    partition: str
+    actor: str
+    action: Action
+    version: int
+    champion_before: int | None
+    champion_after: int | None
+    reason: str
+    gate_report: str
+    run_id: str
+    artifact_sha256: str
+    training_key: str
+
+
+def ledger_table(pipeline: str) -> str:
+    """Name the lake's table of a pipeline's decisions."""
+    return f"{pipeline}/ledger"
+
+
+def read_ledger(lake: Lake, pipeline: str) -> tuple[Decision, ...]:
+    """Return all decisions about a pipeline's models, oldest first."""
+    table = ledger_table(pipeline)
+    if not lake.has(table):
+        return ()
+    rows = lake.read(table).select(SCHEMA.names).sort_by("instant").to_pylist()
+    return tuple(Decision(**row) for row in rows)
+
+
+def append_decision(
+    lake: Lake, pipeline: str, decision: Decision, *, commit: Mapping[str, str]
+) -> Snapshot:
+    """Add one decision; earlier rows are never changed."""
+    rows = pa.Table.from_pylist([asdict(decision)], schema=SCHEMA)
+    return lake.append(ledger_table(pipeline), rows, commit=commit)
+
+
+def aliases_after(decisions: Sequence[Decision]) -> Mapping[str, int | None]:
+    """Return which version each alias should name: champion, challenger and previous.
+
+    `challenger` is the newest version that was judged and does not serve; `previous` is
+    the champion before the present one.
+    """
+    champion = previous = challenger = None
+    for decision in decisions:
+        if decision.champion_after != champion:
+            previous, champion = champion, decision.champion_after
+        challenger = decision.version if decision.version != champion else None
+    return {"champion": champion, "challenger": challenger, "previous": previous}
+
+
+def trusted_sha256(decisions: Sequence[Decision], version: int) -> str:
+    """Return the hash that a version's model file must have.
+
+    Raises
+    ------
+    LedgerError
+        If no decision names the version, or decisions disagree about its hash.
+    """
+    hashes = {decision.artifact_sha256 for decision in decisions if decision.version == version}
+    if len(hashes) != 1:
+        found = "no decision" if not hashes else f"{len(hashes)} different hashes"
+        raise LedgerError(
+            f"the ledger holds {found} for model version {version}: its file cannot be trusted. "
+            "Materialize the model asset again to train a version whose origin is known."
+        )
+    return hashes.pop()

@@ -1,0 +1,420 @@
+"""The model registry: versions, aliases and model files in MLflow; no pickle is ever read or written."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote, urlsplit
+
+import dagster as dg
+
+from pipelines.spec import DriftlineError
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion as MlflowVersion
+    from mlflow.tracking import MlflowClient
+
+MODEL_FILE = "model.zip"
+"""Name of the one file of a version, below its run's artifacts."""
+
+UNNUMBERED = 0
+"""`ModelVersion.version` of a model that is not registered yet."""
+
+ALIASES = ("champion", "challenger", "previous")
+"""The aliases we keep; others in the registry are left alone."""
+
+POSTGRES_SCHEMA = "mlflow"
+"""Schema of MLflow's tables: Dagster and MLflow both call their migration table `alembic_version`."""
+
+_KEY_TAG = "driftline.training_key"
+_VERSION_TAG = "driftline.version"
+
+
+class ModelRegistryError(DriftlineError):
+    """A model version cannot be registered, found or trusted."""
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """One registered model: what it learned from and how good it was on rows it had not seen.
+
+    Attributes
+    ----------
+    version
+        Number in the registry, from 1.
+    algorithm
+        Winning candidate.
+    training_partition, training_table_version
+        As-of partition of the training set, and the Delta version of `<p>/training_set` that was read.
+    metric, holdout_metric, holdout_low, holdout_high
+        What is compared; its value on the holdout; its 95 % interval by day blocks.
+    holdout_start
+        First instant of the holdout (UTC).
+    feature_names
+        Columns of the training set that the model reads, sorted.
+    importances
+        Share of each feature in the model's skill; at least 0, sums to 1.
+    n_training_rows
+        Labelled rows the served model was fitted on.
+    artifact_sha256
+        Content hash of the model file.
+    registered_at
+        Instant of the training run (UTC).
+    """
+
+    version: int
+    algorithm: str
+    training_partition: str
+    training_table_version: int
+    metric: str
+    holdout_metric: float
+    holdout_low: float
+    holdout_high: float
+    holdout_start: datetime
+    feature_names: tuple[str, ...]
+    importances: Mapping[str, float]
+    n_training_rows: int
+    artifact_sha256: str
+    registered_at: datetime
+
+
+class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """MLflow's tracking store and model registry; the registered model is named like the pipeline."""
+
+    tracking_uri: str
+    """SQLAlchemy URL of MLflow's store: `sqlite:///…` or `postgresql+psycopg2://…`."""
+    artifact_root: str
+    """Folder or bucket of the model files."""
+
+    def prepare(self) -> None:
+        """Create or check MLflow's schema; safe when several processes start at once."""
+        _client(self.tracking_uri)
+
+    def champion(self, pipeline: str) -> ModelVersion | None:
+        """Return the version that serves a pipeline (by name), or None before the first promotion."""
+        number = self.aliases(pipeline).get("champion")
+        return None if number is None else self.version(pipeline, number)
+
+    def version(self, pipeline: str, number: int) -> ModelVersion:
+        """Return one version of a pipeline (by name).
+
+        Raises
+        ------
+        ModelRegistryError
+            If there is no such version, or it was not registered by us.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return _read_version(_client(self.tracking_uri).get_model_version(pipeline, str(number)))
+        except MlflowException as error:
+            raise ModelRegistryError(
+                f"pipeline '{pipeline}' has no model version {number} in the registry. "
+                "Materialize its model asset, or roll back to a version that the ledger names."
+            ) from error
+
+    def versions(self, pipeline: str) -> tuple[ModelVersion, ...]:
+        """Return all versions of a pipeline (by name), oldest first."""
+        found = _search(_client(self.tracking_uri), f"name = {_filter_text(pipeline)}")
+        return tuple(sorted((_read_version(one) for one in found), key=lambda one: one.version))
+
+    def find(self, pipeline: str, training_key: str) -> ModelVersion | None:
+        """Return the version that came of a training, or None."""
+        wanted = f"name = {_filter_text(pipeline)} AND tags.`{_KEY_TAG}` = {_filter_text(training_key)}"
+        found = [_read_version(one) for one in _search(_client(self.tracking_uri), wanted)]
+        return min(found, key=lambda one: one.version, default=None)
+
+    def register(
+        self,
+        pipeline: str,
+        model: ModelVersion,
+        artifact: bytes,
+        *,
+        training_key: str,
+        params: Mapping[str, str],
+        metrics: Mapping[str, float],
+        tags: Mapping[str, str],
+    ) -> ModelVersion:
+        """Record one training as a run with its model file and a version; the same training only once.
+
+        Parameters
+        ----------
+        pipeline
+            Name of the pipeline, hence of the registered model and the experiment.
+        model
+            What is known about the model; its `version` is `UNNUMBERED`.
+        artifact
+            The model file.
+        training_key
+            Fingerprint of the training: registering it again returns the version that is there.
+        params, metrics, tags
+            Kept with MLflow's run: settings, figures per candidate, dataset versions, run id.
+
+        Returns
+        -------
+        ModelVersion
+            The model with its number.
+
+        Raises
+        ------
+        ModelRegistryError
+            If the file's hash is not the one that `model` states.
+        """
+        if hashlib.sha256(artifact).hexdigest() != model.artifact_sha256:
+            raise ModelRegistryError(
+                f"model file of pipeline '{pipeline}' does not have the stated sha256 "
+                f"{model.artifact_sha256}. Train again: the file was changed on its way here."
+            )
+        known = self.find(pipeline, training_key)
+        if known is not None and known.artifact_sha256 == model.artifact_sha256:
+            return known
+        client = _client(self.tracking_uri)
+        run_id = self._record_run(client, pipeline, model, artifact, params, metrics, tags)
+        _ensure_registered_model(client, pipeline)
+        described = {_KEY_TAG: training_key, _VERSION_TAG: _to_json(model), **tags}
+        created = client.create_model_version(
+            pipeline,
+            source=f"runs:/{run_id}/{MODEL_FILE}",
+            run_id=run_id,
+            tags=described,
+            description=f"{model.algorithm}, {model.metric} {model.holdout_metric:.4f} on the holdout",
+        )
+        return replace(model, version=int(created.version))
+
+    def aliases(self, pipeline: str) -> Mapping[str, int]:
+        """Return our aliases of a pipeline (by name) and the versions they name."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            registered = _client(self.tracking_uri).get_registered_model(pipeline)
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return {}
+            raise
+        return {name: int(number) for name, number in registered.aliases.items() if name in ALIASES}
+
+    def point_aliases(self, pipeline: str, wanted: Mapping[str, int | None]) -> Mapping[str, int | None]:
+        """Make the aliases name the wanted versions; return those that had to be changed."""
+        present = self.aliases(pipeline)
+        changed = {name: number for name, number in wanted.items() if present.get(name) != number}
+        client = _client(self.tracking_uri) if changed else None
+        for name, number in changed.items():
+            assert client is not None
+            if number is None:
+                client.delete_registered_model_alias(pipeline, name)
+            else:
+                client.set_registered_model_alias(pipeline, name, str(number))
+        return changed
+
+    def model_file(self, pipeline: str, number: int, *, sha256: str) -> bytes:
+        """Read a version's model file, if its bytes are the trusted ones.
+
+        Parameters
+        ----------
+        pipeline
+            Name of the pipeline.
+        number
+            The version.
+        sha256
+            Hash that the decision ledger holds for the version.
+
+        Raises
+        ------
+        ModelRegistryError
+            If the file is missing, or is not the one that was judged.
+        """
+        from mlflow.exceptions import MlflowException
+
+        client = _client(self.tracking_uri)
+        try:
+            run_id = client.get_model_version(pipeline, str(number)).run_id
+            content = _read_artifact(client.get_run(run_id).info.artifact_uri)
+        except (MlflowException, OSError) as error:
+            raise ModelRegistryError(
+                f"model file of '{pipeline}' version {number} cannot be read: {error}. "
+                "Restore the artifact folder from a backup, or materialize the model asset again."
+            ) from error
+        found = hashlib.sha256(content).hexdigest()
+        if found != sha256:
+            raise ModelRegistryError(
+                f"model file of '{pipeline}' version {number} has sha256 {found}, but the ledger trusts "
+                f"{sha256}: it was changed after it was judged and is not loaded. "
+                "Restore it from a backup, or roll back to another version."
+            )
+        return content
+
+    def _record_run(
+        self,
+        client: MlflowClient,
+        pipeline: str,
+        model: ModelVersion,
+        artifact: bytes,
+        params: Mapping[str, str],
+        metrics: Mapping[str, float],
+        tags: Mapping[str, str],
+    ) -> str:
+        from mlflow.entities import Metric, Param
+
+        experiment = _experiment(client, pipeline, self._artifact_location(pipeline))
+        milliseconds = int(model.registered_at.timestamp() * 1000)
+        run = client.create_run(
+            experiment,
+            start_time=milliseconds,
+            tags={**tags, "mlflow.source.name": "driftline"},
+            run_name=f"{model.training_partition} {model.algorithm}",
+        )
+        run_id: str = run.info.run_id
+        client.log_batch(
+            run_id,
+            metrics=[Metric(name, value, milliseconds, 0) for name, value in metrics.items()],
+            params=[Param(name, value) for name, value in params.items()],
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / MODEL_FILE
+            file.write_bytes(artifact)
+            client.log_artifact(run_id, str(file))
+        client.set_terminated(run_id)
+        return run_id
+
+    def _artifact_location(self, pipeline: str) -> str:
+        if "://" in self.artifact_root:
+            return f"{self.artifact_root.rstrip('/')}/{pipeline}"
+        return (Path(self.artifact_root).resolve() / pipeline).as_uri()
+
+
+def _read_version(found: MlflowVersion) -> ModelVersion:
+    if _VERSION_TAG not in found.tags:
+        raise ModelRegistryError(
+            f"version {found.version} of '{found.name}' was not registered by Driftline (tag "
+            f"{_VERSION_TAG} is missing). Delete it, or give the other tool another model name."
+        )
+    return replace(_from_json(found.tags[_VERSION_TAG]), version=int(found.version))
+
+
+def _to_json(model: ModelVersion) -> str:
+    return json.dumps(asdict(model), default=lambda instant: instant.isoformat(), sort_keys=True)
+
+
+def _from_json(text: str) -> ModelVersion:
+    fields: dict[str, Any] = json.loads(text)
+    for name in ("holdout_start", "registered_at"):
+        fields[name] = datetime.fromisoformat(fields[name])
+    fields["feature_names"] = tuple(fields["feature_names"])
+    return ModelVersion(**fields)
+
+
+def _search(client: MlflowClient, wanted: str) -> Sequence[MlflowVersion]:
+    found: list[MlflowVersion] = []
+    token = None
+    while True:
+        page = client.search_model_versions(wanted, max_results=1000, page_token=token)
+        found.extend(page)
+        token = page.token
+        if not token:
+            return found
+
+
+def _filter_text(text: str) -> str:
+    # MLflow's filter language has no escape; names and keys are checked identifiers and hashes.
+    if "'" in text:
+        raise ModelRegistryError(f"'{text}' cannot be looked up in MLflow: it holds a quotation mark.")
+    return f"'{text}'"
+
+
+def _experiment(client: MlflowClient, name: str, location: str) -> str:
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            return str(client.create_experiment(name, artifact_location=location))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            # Another process was faster.
+            found = client.get_experiment_by_name(name)
+    assert found is not None
+    return str(found.experiment_id)
+
+
+def _ensure_registered_model(client: MlflowClient, name: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.get_registered_model(name)
+    except MlflowException:
+        try:
+            client.create_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+
+
+def _read_artifact(artifact_uri: str) -> bytes:
+    parts = urlsplit(artifact_uri)
+    if parts.scheme in ("", "file"):
+        return (Path(unquote(parts.path)) / MODEL_FILE).read_bytes()
+    from mlflow.artifacts import download_artifacts
+
+    with tempfile.TemporaryDirectory() as folder:
+        return Path(download_artifacts(f"{artifact_uri}/{MODEL_FILE}", dst_path=folder)).read_bytes()
+
+
+@cache
+def _client(tracking_uri: str) -> MlflowClient:
+    """Open MLflow's stores once per process, with the schema in place and nothing sent anywhere."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("DO_NOT_TRACK", "true")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    from mlflow.tracking import MlflowClient
+
+    # Four processes that meet a new database at once must not each build its schema.
+    with _schema_lock(tracking_uri):
+        uri = _store_uri(tracking_uri)
+        return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def _store_uri(tracking_uri: str) -> str:
+    if not tracking_uri.startswith("postgresql"):
+        return tracking_uri
+    separator = "&" if "?" in tracking_uri else "?"
+    return f"{tracking_uri}{separator}options={quote(f'-csearch_path={POSTGRES_SCHEMA}', safe='')}"
+
+
+@contextmanager
+def _schema_lock(tracking_uri: str) -> Iterator[None]:
+    if tracking_uri.startswith("sqlite:///"):
+        database = Path(tracking_uri.removeprefix("sqlite:///"))
+        database.parent.mkdir(parents=True, exist_ok=True)
+        with database.with_name(f"{database.name}.lock").open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        return
+    if tracking_uri.startswith("postgresql"):
+        from sqlalchemy import create_engine, text
+
+        engine = create_engine(tracking_uri, isolation_level="AUTOCOMMIT")
+        try:
+            with engine.connect() as connection:
+                key = int.from_bytes(hashlib.sha256(b"driftline/mlflow").digest()[:8], signed=True)
+                # The session holds the lock: a killed process releases it.
+                connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": key})
+                connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{POSTGRES_SCHEMA}"'))
+                yield
+        finally:
+            engine.dispose()
+        return
+    raise ModelRegistryError(
+        f"tracking_uri '{tracking_uri}' is not a store we can use. "
+        "Give sqlite:///<file> or postgresql+psycopg2://user:password@host:5432/database."
+    )

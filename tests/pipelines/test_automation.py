@@ -1,0 +1,264 @@
+"""Sensors and schedules ask for the right runs, once."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster import DagsterInstance
+
+from assets.materialization import Pipeline
+from pipelines.automation import (
+    PIPELINE_TAG,
+    REPORT_TAG,
+    alert_sensor,
+    automation,
+    drift_sensor,
+    failure_sensor,
+    refresh_selection,
+    schedules,
+    source_sensor,
+)
+from pipelines.compile import build_pipeline
+from pipelines.spec import PipelineSpec
+from resources.alerts import Alerts
+from tests.resources.test_alerts import webhook
+
+SPEC = PipelineSpec.model_validate(
+    {
+        "partitions": {"every": "month", "start": "2013-01-01", "end": "2014-01-01", "timezone": "America/New_York"},
+        "datasets": {
+            "flights": {
+                "source": {"type": "csv", "path": "flights.csv"},
+                "columns": {"tail": "string", "at": "timestamp_tz", "late": "boolean"},
+                "event_time": "at",
+                "key": ["tail", "at"],
+            },
+            "planes": {"source": {"type": "csv", "path": "planes.csv"}, "columns": {"tail": "string"}},
+        },
+        "entities": {"aircraft": ["tail"]},
+        "features": {"history": {"entity": "aircraft", "sql": "history.sql", "lookback": "28d"}},
+        "target": {
+            "dataset": "flights",
+            "prediction_time": "at - INTERVAL 2 HOUR",
+            "label": "late",
+            "label_time": "at",
+            "problem": "binary",
+        },
+    }
+)
+HISTORY = 'SELECT tail, at AS event_timestamp, 1 AS n FROM flights JOIN planes USING (tail)'
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Pipeline:
+    (tmp_path / "flights.csv").write_text("tail,at,late\n")
+    (tmp_path / "planes.csv").write_text("tail\n")
+    return Pipeline("flights", SPEC, str(tmp_path), {"history.sql": HISTORY}, "hash")
+
+
+@pytest.fixture
+def instance() -> Iterator[DagsterInstance]:
+    with dg.instance_for_test() as made:
+        yield made
+
+
+def report(instance: DagsterInstance, partition: str, *, asks: bool, pipeline: str = "flights") -> None:
+    """Record a drift report, as its asset would."""
+    instance.report_runless_asset_event(
+        dg.AssetMaterialization(
+            dg.AssetKey([pipeline, "drift_report"]),
+            partition=partition,
+            metadata={
+                "retrain_requested": asks,
+                "retrain_reason": "performance",
+                "explanation": "AUC fell",
+                "drift_score": 0.0,
+            },
+        )
+    )
+
+
+def tick(
+    sensor: dg.SensorDefinition, instance: DagsterInstance, pipeline: Pipeline, cursor: str | None = None,
+    **resources: object,
+) -> object:
+    definitions = dg.Definitions.merge(
+        build_pipeline(pipeline), automation([pipeline]), dg.Definitions(resources=_placeholders())
+    )
+    context = dg.build_sensor_context(
+        instance=instance, cursor=cursor, definitions=definitions, resources=resources
+    )
+    return sensor.evaluate_tick(context)
+
+
+def _placeholders() -> dict[str, object]:
+    names = ("lake", "engine", "feature_store", "registry", "validation", "reports")
+    return {**{name: dg.ResourceDefinition.none_resource() for name in names}, "alerts": Alerts()}
+
+
+def test_a_report_that_asks_gets_one_retrain(pipeline: Pipeline, instance: DagsterInstance) -> None:
+    report(instance, "2013-02-01", asks=False)
+    report(instance, "2013-03-01", asks=True)
+    requests = tick(drift_sensor([pipeline]), instance, pipeline).run_requests
+    assert [request.partition_key for request in requests] == ["2013-03-01"]
+    assert requests[0].asset_selection == [
+        dg.AssetKey(["flights", "training_set"]),
+        dg.AssetKey(["flights", "model"]),
+    ]
+    assert requests[0].tags["driftline/reason"] == "performance"
+
+
+def test_the_cursor_moves_past_what_was_seen(pipeline: Pipeline, instance: DagsterInstance) -> None:
+    sensor = drift_sensor([pipeline])
+    report(instance, "2013-03-01", asks=True)
+    first = tick(sensor, instance, pipeline)
+    again = tick(sensor, instance, pipeline, first.cursor)
+    assert not again.run_requests
+    report(instance, "2013-04-01", asks=True)
+    later = tick(sensor, instance, pipeline, first.cursor)
+    assert [request.partition_key for request in later.run_requests] == ["2013-04-01"]
+
+
+def test_a_lost_cursor_asks_under_the_same_run_key(pipeline: Pipeline, instance: DagsterInstance) -> None:
+    sensor = drift_sensor([pipeline])
+    report(instance, "2013-03-01", asks=True)
+    keys = {tick(sensor, instance, pipeline).run_requests[0].run_key for _ in range(2)}
+    assert len(keys) == 1
+
+
+def test_an_answered_report_is_not_answered_again(pipeline: Pipeline, instance: DagsterInstance) -> None:
+    sensor = drift_sensor([pipeline])
+    report(instance, "2013-03-01", asks=True)
+    request = tick(sensor, instance, pipeline).run_requests[0]
+    tags = {key: request.tags[key] for key in (PIPELINE_TAG, REPORT_TAG)}
+    instance.add_run(dg.DagsterRun(job_name="__ASSET_JOB", tags=tags))
+    assert not tick(sensor, instance, pipeline).run_requests
+
+
+def test_a_report_made_again_for_the_same_partition_is_a_new_question(
+    pipeline: Pipeline, instance: DagsterInstance
+) -> None:
+    # Run keys are remembered for ever: a key made from the date alone would swallow the second one.
+    sensor = drift_sensor([pipeline])
+    report(instance, "2013-03-01", asks=True)
+    first = tick(sensor, instance, pipeline)
+    report(instance, "2013-03-01", asks=True)
+    second = tick(sensor, instance, pipeline, first.cursor)
+    assert second.run_requests[0].run_key != first.run_requests[0].run_key
+
+
+def test_another_code_locations_report_is_left_alone(pipeline: Pipeline, instance: DagsterInstance) -> None:
+    report(instance, "2013-03-01", asks=True, pipeline="elsewhere")
+    assert not tick(drift_sensor([pipeline]), instance, pipeline).run_requests
+
+
+def evaluate_schedule(pipeline: Pipeline, instance: DagsterInstance, now: datetime) -> object:
+    definitions = dg.Definitions.merge(
+        build_pipeline(pipeline), automation([pipeline]), dg.Definitions(resources=_placeholders())
+    )
+    context = dg.build_schedule_context(
+        instance=instance, scheduled_execution_time=now, repository_def=definitions.get_repository_def()
+    )
+    return schedules([pipeline])[0].evaluate_tick(context)
+
+
+def test_a_schedule_refreshes_the_partition_that_has_just_ended(
+    pipeline: Pipeline, instance: DagsterInstance
+) -> None:
+    # Midnight in New York on 1 March 2013 is 05:00 UTC.
+    tick_data = evaluate_schedule(pipeline, instance, datetime(2013, 3, 1, 5, tzinfo=UTC))
+    refreshes = [r for r in tick_data.run_requests if r.partition_key]
+    assert [request.partition_key for request in refreshes] == ["2013-02-01"]
+    assert refreshes[0].asset_selection == refresh_selection(pipeline)
+    assert dg.AssetKey(["flights", "model"]) not in refreshes[0].asset_selection
+
+
+def test_the_first_tick_reads_the_reference_tables_too(pipeline: Pipeline, instance: DagsterInstance) -> None:
+    tick_data = evaluate_schedule(pipeline, instance, datetime(2013, 3, 1, 5, tzinfo=UTC))
+    assert tick_data.run_requests[0].asset_selection == [
+        dg.AssetKey(["flights", "raw", "planes"]),
+        dg.AssetKey(["flights", "profiled", "planes"]),
+    ]
+
+
+def test_before_the_first_partition_ends_nothing_runs(pipeline: Pipeline, instance: DagsterInstance) -> None:
+    assert not evaluate_schedule(pipeline, instance, datetime(2013, 1, 15, tzinfo=UTC)).run_requests
+
+
+def test_after_the_last_partition_nothing_runs_twice(pipeline: Pipeline, instance: DagsterInstance) -> None:
+    now = datetime(2026, 1, 1, 5, tzinfo=UTC)
+    partitions = [r.partition_key for r in evaluate_schedule(pipeline, instance, now).run_requests]
+    assert partitions[-1] == "2013-12-01"
+    report(instance, "2013-12-01", asks=False)
+    again = evaluate_schedule(pipeline, instance, now)
+    assert not [r for r in again.run_requests if r.partition_key]
+
+
+def test_pipelines_of_one_cadence_share_a_schedule(pipeline: Pipeline) -> None:
+    other = Pipeline("others", SPEC, pipeline.folder, pipeline.sql, "hash")
+    assert len(schedules([pipeline, other])) == 1
+
+
+def test_a_changed_source_is_read_again(pipeline: Pipeline, instance: DagsterInstance) -> None:
+    sensor = source_sensor([pipeline])
+    first = tick(sensor, instance, pipeline)
+    assert not tick(sensor, instance, pipeline, first.cursor).run_requests
+    Path(pipeline.folder, "planes.csv").write_text("tail\nN1\n")
+    changed = tick(sensor, instance, pipeline, first.cursor)
+    assert [request.asset_selection for request in changed.run_requests] == [
+        [dg.AssetKey(["flights", "raw", "planes"]), dg.AssetKey(["flights", "profiled", "planes"])]
+    ]
+    assert set(json.loads(changed.cursor)) == {"flights/flights", "flights/planes"}
+
+
+def test_a_missing_source_is_no_change(pipeline: Pipeline, instance: DagsterInstance) -> None:
+    Path(pipeline.folder, "planes.csv").unlink()
+    cursor = tick(source_sensor([pipeline]), instance, pipeline).cursor
+    assert set(json.loads(cursor)) == {"flights/flights"}
+
+
+def test_a_report_that_asks_is_told_to_the_webhook(pipeline: Pipeline, instance: DagsterInstance) -> None:
+    report(instance, "2013-02-01", asks=False)
+    report(instance, "2013-03-01", asks=True)
+    with webhook(200) as (url, received):
+        tick(alert_sensor([pipeline]), instance, pipeline, alerts=Alerts(webhook_url=url))
+    assert [(body["title"], body["partition"]) for body in received] == [("Retrain requested", "2013-03-01")]
+
+
+def test_an_alert_that_was_not_delivered_is_sent_at_the_next_tick(
+    pipeline: Pipeline, instance: DagsterInstance
+) -> None:
+    report(instance, "2013-03-01", asks=True)
+    sensor = alert_sensor([pipeline])
+    with webhook(404) as (url, _), pytest.raises(dg.SensorExecutionError if hasattr(dg, "SensorExecutionError") else Exception, match="drift_alerts"):
+        tick(sensor, instance, pipeline, alerts=Alerts(webhook_url=url))
+    with webhook(200) as (url, received):
+        tick(sensor, instance, pipeline, alerts=Alerts(webhook_url=url))
+    assert len(received) == 1
+
+
+def test_a_failed_run_is_told_to_the_webhook(pipeline: Pipeline, instance: DagsterInstance) -> None:
+    @dg.op
+    def fails() -> None:
+        raise ValueError("the disk is full")
+
+    @dg.job(tags={PIPELINE_TAG: "flights"})
+    def job() -> None:
+        fails()
+
+    result = job.execute_in_process(instance=instance, raise_on_error=False)
+    failure = result.get_run_failure_event()
+    with webhook(200) as (url, received):
+        context = dg.build_run_status_sensor_context(
+            sensor_name="run_failure_alerts",
+            dagster_event=failure,
+            dagster_instance=instance,
+            dagster_run=result.dagster_run,
+            resources={"alerts": Alerts(webhook_url=url)},
+        ).for_run_failure()
+        failure_sensor([pipeline])(context)
+    assert received[0]["severity"] == "critical"
+    assert result.run_id in str(received[0]["text"])

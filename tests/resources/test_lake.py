@@ -1,0 +1,127 @@
+"""The lake replaces partitions in one commit, pins versions and refuses what it cannot keep."""
+
+import multiprocessing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable
+
+from resources.lake import Lake, LakeError, scan
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(root=str(tmp_path / "lake"))
+
+
+def rows(*values: int) -> pa.Table:
+    return pa.table({"value": pa.array(values, pa.int64())})
+
+
+def values_of(lake: Lake, table: str) -> list[int]:
+    return sorted(lake.read(table)["value"].to_pylist())
+
+
+def test_a_partition_is_replaced_and_the_others_stay(lake: Lake) -> None:
+    lake.write("p/raw/x", rows(1, 2), partition="2013-01-01")
+    lake.write("p/raw/x", rows(3), partition="2013-02-01")
+    lake.write("p/raw/x", rows(4), partition="2013-01-01")
+    assert values_of(lake, "p/raw/x") == [3, 4]
+
+
+def test_each_write_is_one_commit_that_says_who_wrote_it(lake: Lake) -> None:
+    snapshot = lake.write("p/raw/x", rows(1), partition="a", commit={"run_id": "r1", "spec_hash": "s"})
+    again = lake.write("p/raw/x", rows(2), partition="a", commit={"run_id": "r2", "spec_hash": "s"})
+    assert (snapshot.version, again.version) == (0, 1)
+    newest = DeltaTable(str(lake.table_path("p/raw/x"))).history(1)[0]
+    assert newest["run_id"] == "r2"
+
+
+def test_a_pinned_version_does_not_move(lake: Lake) -> None:
+    before = lake.write("p/raw/x", rows(1, 2), partition="a")
+    lake.write("p/raw/x", rows(9), partition="a")
+    pinned = lake.snapshot("p/raw/x", before.version)
+    assert duckdb.sql(f"SELECT sum(value) FROM {scan(pinned)}").fetchall() == [(3,)]
+
+
+def test_a_stream_is_written_like_a_table(lake: Lake) -> None:
+    snapshot = lake.write("p/raw/x", rows(1, 2, 3).to_reader(max_chunksize=1), partition="a")
+    assert snapshot.n_rows == 3
+    assert values_of(lake, "p/raw/x") == [1, 2, 3]
+
+
+def test_an_empty_partition_keeps_its_columns(lake: Lake) -> None:
+    lake.write("p/raw/x", rows(1), partition="a")
+    snapshot = lake.write("p/raw/x", rows(), partition="a")
+    assert snapshot.n_rows == 0
+    assert duckdb.sql(f"SELECT * FROM {scan(snapshot)}").columns == ["value"]
+
+
+def test_a_selection_of_partitions_is_scanned(lake: Lake) -> None:
+    lake.write("p/raw/x", rows(1), partition="a")
+    snapshot = lake.write("p/raw/x", rows(2), partition="b")
+    assert duckdb.sql(f"SELECT * FROM {scan(snapshot, ['b'])}").fetchall() == [(2,)]
+    assert duckdb.sql(f"SELECT * FROM {scan(snapshot, ['c'])}").fetchall() == []
+
+
+def test_a_new_column_is_null_where_older_partitions_lack_it(lake: Lake) -> None:
+    lake.write("p/raw/x", rows(1), partition="a")
+    wider = rows(2).append_column("note", pa.array(["new"]))
+    snapshot = lake.write("p/raw/x", wider, partition="b")
+    found = duckdb.sql(f"SELECT value, note FROM {scan(snapshot)} ORDER BY value").fetchall()
+    assert found == [(1, None), (2, "new")]
+    assert lake.read("p/raw/x").num_rows == 2
+
+
+def test_column_names_are_only_names(lake: Lake) -> None:
+    hostile = pa.table({'a"; DROP TABLE x; --': [1], "select": [2], "日付": [3]})
+    snapshot = lake.write("p/raw/x", hostile, partition="it's")
+    assert duckdb.sql(f"SELECT * FROM {scan(snapshot)}").fetchall() == [(1, 2, 3)]
+    again = lake.write("p/raw/x", hostile, partition="it's")
+    assert again.n_rows == 1
+
+
+def test_instants_come_back_in_utc(lake: Lake) -> None:
+    instant = datetime(2013, 1, 1, 5, tzinfo=UTC)
+    table = pa.table({"at": pa.array([instant], pa.timestamp("us", tz="UTC"))})
+    lake.write("p/raw/x", table, partition="a")
+    assert lake.read("p/raw/x")["at"].to_pylist() == [instant]
+
+
+@pytest.mark.parametrize("table", ["../outside", "/etc/x", "p/../../x", "", "."])
+def test_a_table_outside_the_lake_is_refused(lake: Lake, table: str) -> None:
+    with pytest.raises(LakeError, match="lies outside the lake"):
+        lake.write(table, rows(1))
+
+
+def test_a_missing_table_says_which_asset_to_run(lake: Lake) -> None:
+    with pytest.raises(LakeError, match=r"table 'p/raw/x' is not in the lake .* Materialize the asset"):
+        lake.snapshot("p/raw/x")
+
+
+def test_a_column_of_another_type_is_refused_and_the_table_stays(lake: Lake) -> None:
+    lake.write("p/raw/x", rows(1), partition="a")
+    with pytest.raises(LakeError, match="do not fit"):
+        lake.write("p/raw/x", pa.table({"value": pa.array([[1]])}), partition="b")
+    assert values_of(lake, "p/raw/x") == [1]
+
+
+def _write_many(root: str, partition: str, n_writes: int) -> None:
+    lake = Lake(root=root)
+    for value in range(n_writes):
+        lake.write("p/raw/x", rows(value), partition=partition)
+
+
+def test_two_writers_of_two_partitions_lose_nothing(lake: Lake) -> None:
+    lake.write("p/raw/x", rows(0), partition="seed")
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_write_many, args=(lake.root, name, 8)) for name in ("a", "b")]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(timeout=120)
+    assert [writer.exitcode for writer in writers] == [0, 0]
+    assert values_of(lake, "p/raw/x") == [0, 7, 7]
