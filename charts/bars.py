@@ -142,7 +142,9 @@ def bar_pairs(
     bottom = top + height * max(1, len(categories))
     scale = Scale(0.0, max([1e-9, *reference_shares, *current_shares]), left, right)
     rows = []
-    for index, (name, before, now) in enumerate(zip(categories, reference_shares, current_shares, strict=True)):
+    for index, (name, before, now) in enumerate(
+        zip(categories, reference_shares, current_shares, strict=True)
+    ):
         y = top + height * index
         colour = HIGHLIGHT_COLOUR if name in highlight else CURRENT_COLOUR
         rows.append(

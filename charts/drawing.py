@@ -29,5 +29,7 @@ def _environment() -> jinja2.Environment:
 def draw(template: str, *, title: str, width: float, height: float, **values: object) -> str:
     """Render one SVG picture; all values are escaped."""
     return (
-        _environment().get_template(template).render(title=title, width=round(width), height=round(height), **values)
+        _environment()
+        .get_template(template)
+        .render(title=title, width=round(width), height=round(height), **values)
     )

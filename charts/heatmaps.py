@@ -81,9 +81,15 @@ def heatmap(rows: Sequence[str], columns: Sequence[str], values: ArrayLike, *, t
     ChartError
         If the values' shape is not (n_rows, n_columns).
     """
-    grid = np.asarray(values, dtype=np.float64).reshape(len(rows), -1) if len(rows) else np.zeros((0, len(columns)))
+    grid = (
+        np.asarray(values, dtype=np.float64).reshape(len(rows), -1)
+        if len(rows)
+        else np.zeros((0, len(columns)))
+    )
     if grid.shape != (len(rows), len(columns)):
-        raise ChartError(f"heatmap '{title}': values of shape {grid.shape} for {len(rows)} rows, {len(columns)} columns.")
+        raise ChartError(
+            f"heatmap '{title}': values of shape {grid.shape} for {len(rows)} rows, {len(columns)} columns."
+        )
     labels = [shorten(name, LABEL_LIMIT) for name in rows]
     left, top = 22 + text_width(labels), 34
     cell_width = max(12.0, min(72.0, (760 - left) / max(1, len(columns))))
@@ -92,7 +98,12 @@ def heatmap(rows: Sequence[str], columns: Sequence[str], values: ArrayLike, *, t
     is_slanted = text_width(column_labels) > cell_width - 2
     foot = 0.75 * text_width(column_labels) + 14 if is_slanted else 24
     drawn = tuple(
-        _Row(top + CELL_HEIGHT * index, labels[index], name, _cells(name, columns, grid[index].tolist(), left, cell_width))
+        _Row(
+            top + CELL_HEIGHT * index,
+            labels[index],
+            name,
+            _cells(name, columns, grid[index].tolist(), left, cell_width),
+        )
         for index, name in enumerate(rows)
     )
     return draw(

@@ -94,7 +94,9 @@ def mini_histogram_pair(edges: ArrayLike, reference_counts: ArrayLike, current_c
     before, now = _densities(bounds, reference_counts, "mini"), _densities(bounds, current_counts, "mini")
     y_scale = Scale(0.0, max(float(before.max()), float(now.max()), 1e-300), MINI_HEIGHT - 2, 3)
     x_scale = Scale(float(bounds[0]), float(bounds[-1]), 2, MINI_WIDTH - 2)
-    return _mini(_outline(bounds, before, x_scale, y_scale), _outline(bounds, now, x_scale, y_scale), CURRENT_COLOUR)
+    return _mini(
+        _outline(bounds, before, x_scale, y_scale), _outline(bounds, now, x_scale, y_scale), CURRENT_COLOUR
+    )
 
 
 def mini_bar_pairs(reference_shares: Sequence[float], current_shares: Sequence[float]) -> str:
@@ -102,11 +104,18 @@ def mini_bar_pairs(reference_shares: Sequence[float], current_shares: Sequence[f
     before = np.asarray(reference_shares, dtype=np.float64)
     now = np.asarray(current_shares, dtype=np.float64)
     if before.shape != now.shape:
-        raise ChartError(f"mini_bar_pairs: {len(before)} reference and {len(now)} current shares. Give pairs.")
+        raise ChartError(
+            f"mini_bar_pairs: {len(before)} reference and {len(now)} current shares. Give pairs."
+        )
     bounds = np.arange(len(before) + 1, dtype=np.float64)
     top = max(float(before.max(initial=0)), float(now.max(initial=0)), 1e-300)
-    y_scale, x_scale = Scale(0.0, top, MINI_HEIGHT - 2, 3), Scale(0.0, float(max(len(before), 1)), 2, MINI_WIDTH - 2)
-    return _mini(_columns(bounds, before, x_scale, y_scale), _columns(bounds, now, x_scale, y_scale), CURRENT_COLOUR)
+    y_scale, x_scale = (
+        Scale(0.0, top, MINI_HEIGHT - 2, 3),
+        Scale(0.0, float(max(len(before), 1)), 2, MINI_WIDTH - 2),
+    )
+    return _mini(
+        _columns(bounds, before, x_scale, y_scale), _columns(bounds, now, x_scale, y_scale), CURRENT_COLOUR
+    )
 
 
 def _columns(bounds: NDArray[np.float64], shares: NDArray[np.float64], x: Scale, y: Scale) -> str:

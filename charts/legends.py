@@ -18,7 +18,9 @@ class LegendItem:
     is_filled: bool
 
 
-def legend(names: Sequence[tuple[str, str]], *, is_filled: bool = False, start: float = 14) -> list[LegendItem]:
+def legend(
+    names: Sequence[tuple[str, str]], *, is_filled: bool = False, start: float = 14
+) -> list[LegendItem]:
     """Lay out names and colours from left to right."""
     items, x = [], start
     for name, colour in names:

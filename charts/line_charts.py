@@ -104,7 +104,9 @@ def lines(
     bands = bands or {}
     points = [point for curve in series.values() for point in curve]
     intervals = [point for band in bands.values() for point in band]
-    heights = [y for _, y in points] + [end for _, *ends in intervals for end in ends] + [y for y, _ in guides]
+    heights = (
+        [y for _, y in points] + [end for _, *ends in intervals for end in ends] + [y for y, _ in guides]
+    )
     widths = [x for x, _ in points] + [x for x, _ in x_ticks or ()]
     if diagonal:
         heights, widths = [*heights, 0.0, 1.0], [*widths, 0.0, 1.0]

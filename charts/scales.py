@@ -52,7 +52,9 @@ def nice_steps(low: float, high: float, *, count: int = 5) -> list[float]:
         return [low] if math.isfinite(low) else []
     magnitude = 10.0 ** math.floor(math.log10((high - low) / count))
     step = next(
-        magnitude * factor for factor in (1, 2, 2.5, 5, 10, 20) if (high - low) / (magnitude * factor) <= count
+        magnitude * factor
+        for factor in (1, 2, 2.5, 5, 10, 20)
+        if (high - low) / (magnitude * factor) <= count
     )
     first = math.ceil(low / step - 1e-9)
     last = math.floor(high / step + 1e-9)

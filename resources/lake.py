@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,16 +42,23 @@ class Snapshot:
         Columns as readers see them, without the partition column.
     files
         Absolute paths of the Parquet files, by partition key; unpartitioned tables use the key ''.
-    n_rows, size_bytes
-        Rows and bytes of the listed files.
+    rows_by_partition
+        Rows by partition key, '' for unpartitioned tables.
+    size_bytes
+        Bytes of the listed files.
     """
 
     table: str
     version: int
     schema: pa.Schema
     files: Mapping[str, tuple[str, ...]]
-    n_rows: int
+    rows_by_partition: Mapping[str, int]
     size_bytes: int
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of all partitions."""
+        return sum(self.rows_by_partition.values())
 
     @property
     def partitions(self) -> tuple[str, ...]:
@@ -216,6 +224,12 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
         )
         return self.snapshot(table)
 
+    def commit_of(self, table: str) -> Mapping[str, Any]:
+        """Return the metadata of the newest commit: what `write` was given, and Delta's own."""
+        from deltalake import DeltaTable
+
+        return dict(DeltaTable(str(self.table_path(table))).history(1)[0])
+
     def read(self, table: str, *, version: int | None = None) -> pa.Table:
         """Read a whole small table; large ones are scanned by the engine (`scan`)."""
         # Not DeltaTable.to_pyarrow_table: its reader threads abort the interpreter at exit now and then.
@@ -268,15 +282,17 @@ def _snapshot_of(table: str, delta: Any, path: Path) -> Snapshot:
         schema = schema.remove(schema.get_field_index(PARTITION_COLUMN))
     actions = pa.table(delta.get_add_actions(flatten=True)).to_pylist()
     files: dict[str, list[str]] = {}
+    rows: Counter[str] = Counter()
     for action in actions:
         key = action.get(f"partition.{PARTITION_COLUMN}") or ""
+        rows[key] += action["num_records"] or 0
         files.setdefault(key, []).append(str(path / unquote(action["path"])))
     return Snapshot(
         table=table,
         version=delta.version(),
         schema=schema,
         files={key: tuple(sorted(paths)) for key, paths in files.items()},
-        n_rows=sum(action["num_records"] or 0 for action in actions),
+        rows_by_partition=dict(rows),
         size_bytes=sum(action["size_bytes"] for action in actions),
     )
 

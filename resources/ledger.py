@@ -16,6 +16,7 @@ Action = Literal["promoted", "kept", "rolled back"]
 
 SCHEMA = pa.schema(
     [
+        ("sequence", pa.int64()),
         ("instant", pa.timestamp("us", tz="UTC")),
         ("partition", pa.string()),
         ("actor", pa.string()),
@@ -27,7 +28,7 @@ SCHEMA = pa.schema(
         ("gate_report", pa.string()),
         ("run_id", pa.string()),
         ("artifact_sha256", pa.string()),
-        ("training_key", pa.string()),
+        ("decision_key", pa.string()),
     ]
 )
 """Columns of `<pipeline>/ledger`."""
@@ -63,8 +64,8 @@ class Decision:
         Dagster's run.
     artifact_sha256
         Hash of the judged version's model file: the only bytes that may be loaded for it.
-    training_key
-        Fingerprint of what was learned from and how; the same training is judged once per reason.
+    decision_key
+        Fingerprint of the training, the gate's settings and the reason: the same question is answered once.
     """
 
     instant: datetime
@@ -78,7 +79,7 @@ class Decision:
     gate_report: str
     run_id: str
     artifact_sha256: str
-    training_key: str
+    decision_key: str
 
 
 def ledger_table(pipeline: str) -> str:
@@ -91,16 +92,17 @@ def read_ledger(lake: Lake, pipeline: str) -> tuple[Decision, ...]:
     table = ledger_table(pipeline)
     if not lake.has(table):
         return ()
-    rows = lake.read(table).select(SCHEMA.names).sort_by("instant").to_pylist()
-    return tuple(Decision(**row) for row in rows)
+    ordered = lake.read(table).sort_by([("sequence", "ascending"), ("instant", "ascending")])
+    return tuple(Decision(**row) for row in ordered.select(SCHEMA.names[1:]).to_pylist())
 
 
-def append_decision(
-    lake: Lake, pipeline: str, decision: Decision, *, commit: Mapping[str, str]
-) -> Snapshot:
+def append_decision(lake: Lake, pipeline: str, decision: Decision, *, commit: Mapping[str, str]) -> Snapshot:
     """Add one decision; earlier rows are never changed."""
-    rows = pa.Table.from_pylist([asdict(decision)], schema=SCHEMA)
-    return lake.append(ledger_table(pipeline), rows, commit=commit)
+    table = ledger_table(pipeline)
+    # Files of a table have no order of their own, and clocks may stand still or step back.
+    sequence = lake.snapshot(table).n_rows if lake.has(table) else 0
+    rows = pa.Table.from_pylist([{"sequence": sequence, **asdict(decision)}], schema=SCHEMA)
+    return lake.append(table, rows, commit=commit)
 
 
 def aliases_after(decisions: Sequence[Decision]) -> Mapping[str, int | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -238,7 +239,7 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
         client = _client(self.tracking_uri)
         try:
             run_id = client.get_model_version(pipeline, str(number)).run_id
-            content = _read_artifact(client.get_run(run_id).info.artifact_uri)
+            content = _read_artifact(client.get_run(str(run_id)).info.artifact_uri)
         except (MlflowException, OSError) as error:
             raise ModelRegistryError(
                 f"model file of '{pipeline}' version {number} cannot be read: {error}. "
@@ -375,9 +376,11 @@ def _client(tracking_uri: str) -> MlflowClient:
     """Open MLflow's stores once per process, with the schema in place and nothing sent anywhere."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("DO_NOT_TRACK", "true")
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     from mlflow.tracking import MlflowClient
 
+    # Its notes on building tables are for its own command line.
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     # Four processes that meet a new database at once must not each build its schema.
     with _schema_lock(tracking_uri):
         uri = _store_uri(tracking_uri)

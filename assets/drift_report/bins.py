@@ -207,9 +207,7 @@ def _isolating_cuts(values: Sequence[float], isolated: Sequence[float]) -> tuple
     return tuple(sorted({*map(float, values), *below}))
 
 
-def _categorical_bins(
-    connection: duckdb.DuckDBPyConnection, relation: str, column: str
-) -> CategoricalBins:
+def _categorical_bins(connection: duckdb.DuckDBPyConnection, relation: str, column: str) -> CategoricalBins:
     name = quote_identifier(column)
     rows = connection.sql(
         f"""

@@ -209,7 +209,7 @@ def _special_values(
 ) -> tuple[int, int, int]:
     """Count NaNs and infinities of both signs; only asked where there are any."""
     value = value_expression(bins, column)
-    return connection.execute(  # type: ignore[no-any-return]
+    return connection.execute(
         f"""
         SELECT count(*) FILTER (isnan(v)), count(*) FILTER (v = '-inf'::DOUBLE), count(*) FILTER (v = 'inf'::DOUBLE)
         FROM (SELECT {value} AS v FROM {relation} WHERE {_part(by)} = $1)

@@ -1,4 +1,4 @@
-"""Which algorithms and metrics a declaration may choose; imports no library, so that checking one is cheap."""
+"""Which algorithms and metrics a declaration may choose; imports no library: checking one is cheap."""
 
 from __future__ import annotations
 

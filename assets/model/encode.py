@@ -78,9 +78,7 @@ class FeatureEncoding:
     @classmethod
     def from_plain(cls, plain: Sequence[Mapping[str, Any]]) -> FeatureEncoding:
         """Read what `to_plain` wrote."""
-        return cls(
-            tuple(ColumnEncoding(one["name"], one["kind"], tuple(one["categories"])) for one in plain)
-        )
+        return cls(tuple(ColumnEncoding(one["name"], one["kind"], tuple(one["categories"])) for one in plain))
 
 
 def learn_encoding(rows: pa.Table, names: Sequence[str]) -> FeatureEncoding:

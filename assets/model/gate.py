@@ -25,7 +25,7 @@ GateOutcome = Literal["first", "superior", "non-inferior", "inconclusive", "wors
 
 NON_INFERIORITY_MARGIN = 0.01
 """How much worse a challenger may be when the champion is known bad: a fifth of the loss (0.05) that
-confirms it by default. In the metric's unit; a share of the champion's value for errors, which have no scale."""
+confirms it by default. In the metric's unit; for errors, which have no scale, a share of the champion's."""
 
 
 @dataclass(frozen=True)
@@ -137,9 +137,7 @@ def judge_challenger(
     return _judge_superiority(comparison, metric, gate)
 
 
-def _below_floor(
-    problem: ProblemType, metric: Metric, value: float, gate: GateSpec
-) -> GateVerdict | None:
+def _below_floor(problem: ProblemType, metric: Metric, value: float, gate: GateSpec) -> GateVerdict | None:
     if gate.min_metric is None or improvement(problem, metric, of=value, over=gate.min_metric) >= 0:
         return None
     side = "at least" if METRICS_BY_PROBLEM[problem][metric] == "higher" else "at most"

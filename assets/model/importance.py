@@ -12,7 +12,7 @@ from assets.model.metrics import Floats, Scored, metric_value
 from pipelines.spec import Metric
 
 MAX_IMPORTANCE_ROWS = 5_000
-"""Rows that importances are measured on: their shares settle long before, and every feature costs a scoring."""
+"""Rows that importances are measured on: shares settle long before, and every feature costs a scoring."""
 
 
 def permutation_importances(

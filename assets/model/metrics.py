@@ -100,10 +100,13 @@ def metric_by_block(
 
 
 def _sums(values: Floats, blocks: NDArray[np.int64]) -> Floats:
-    return np.bincount(blocks, weights=values)
+    totals: Floats = np.bincount(blocks, weights=values).astype(np.float64, copy=False)
+    return totals
 
 
-def _mean_of(loss: Callable[[Scored], Floats]) -> Callable[[Scored, NDArray[np.int64], int | None], BlockMetric]:
+def _mean_of(
+    loss: Callable[[Scored], Floats],
+) -> Callable[[Scored, NDArray[np.int64], int | None], BlockMetric]:
     def by_block(scored: Scored, blocks: NDArray[np.int64], _: int | None) -> BlockMetric:
         totals, counts = _sums(loss(scored), blocks), np.bincount(blocks).astype(np.float64)
         return lambda weights: (weights @ totals) / (weights @ counts)
@@ -122,12 +125,13 @@ def _log_loss(scored: Scored) -> Floats:
 
 def _predicted_class(scored: Scored) -> NDArray[np.int64]:
     if scored.scores.ndim == 2:
-        return scored.scores.argmax(axis=1)
-    return (scored.scores >= 0.5).astype(np.int64)
+        best: NDArray[np.int64] = scored.scores.argmax(axis=1)
+        return best
+    return np.asarray(scored.scores >= 0.5, dtype=np.int64)
 
 
 def _hits(scored: Scored) -> Floats:
-    return (_predicted_class(scored) == scored.labels).astype(np.float64)
+    return np.asarray(_predicted_class(scored) == scored.labels, dtype=np.float64)
 
 
 def _squared_error(scored: Scored) -> Floats:
@@ -180,9 +184,7 @@ def _f1_macro(scored: Scored, blocks: NDArray[np.int64], _: int | None) -> Block
     )
 
 
-def _level_counts(
-    scored: Scored, blocks: NDArray[np.int64], max_levels: int | None
-) -> tuple[Floats, Floats]:
+def _level_counts(scored: Scored, blocks: NDArray[np.int64], max_levels: int | None) -> tuple[Floats, Floats]:
     """Count positives and negatives by score level (ascending) and block."""
     values, levels = np.unique(scored.scores, return_inverse=True)
     n_levels = values.size
@@ -194,8 +196,8 @@ def _level_counts(
     n_blocks = int(blocks.max()) + 1
     cells = levels * n_blocks + blocks
     shape = (n_levels, n_blocks)
-    positives = np.bincount(cells, weights=scored.labels, minlength=n_levels * n_blocks).reshape(shape)
-    everyone = np.bincount(cells, minlength=n_levels * n_blocks).reshape(shape)
+    positives: Floats = np.bincount(cells, scored.labels, n_levels * n_blocks).astype(np.float64).reshape(shape)
+    everyone = np.bincount(cells, minlength=n_levels * n_blocks).astype(np.float64).reshape(shape)
     return positives, everyone - positives
 
 
@@ -213,9 +215,7 @@ def _roc_auc(scored: Scored, blocks: NDArray[np.int64], max_levels: int | None) 
     return value
 
 
-def _average_precision(
-    scored: Scored, blocks: NDArray[np.int64], max_levels: int | None
-) -> BlockMetric:
+def _average_precision(scored: Scored, blocks: NDArray[np.int64], max_levels: int | None) -> BlockMetric:
     positives, negatives = (counts[::-1] for counts in _level_counts(scored, blocks, max_levels))
 
     def value(weights: Floats) -> Floats:

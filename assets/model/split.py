@@ -17,6 +17,10 @@ MIN_HOLDOUT_ROWS = 50
 """Fewer rows leave the metric's interval wider than any difference between models."""
 
 
+LEAST_PART_OF_SHARE = 0.25
+"""The holdout may shrink to this part of its share, so that it starts where the champion's knowledge ends."""
+
+
 class SplitError(DriftlineError):
     """The labelled rows do not suffice to learn and to compare."""
 
@@ -88,7 +92,8 @@ def split_by_time(
     start = int(np.sort(event_time_us)[n_rows - max(1, round(n_rows * share))])
     if not_before_us is not None and not_before_us > start:
         n_unseen = int(np.count_nonzero(event_time_us >= not_before_us))
-        start = not_before_us if n_unseen >= MIN_HOLDOUT_ROWS else start
+        is_enough = n_unseen >= max(MIN_HOLDOUT_ROWS, LEAST_PART_OF_SHARE * share * n_rows)
+        start = not_before_us if is_enough else start
     fit = np.flatnonzero((event_time_us < start) & (label_time_us < start))
     holdout = np.flatnonzero(event_time_us >= start)
     if fit.size < MIN_FIT_ROWS or holdout.size < MIN_HOLDOUT_ROWS:

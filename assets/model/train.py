@@ -6,10 +6,13 @@ algorithm fitted on all labelled rows, since the newest rows are the ones most l
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +22,7 @@ from numpy.typing import NDArray
 from assets.model.blocks import metric_interval
 from assets.model.candidates import CANDIDATES, FitRows
 from assets.model.choices import CANDIDATES_BY_PROBLEM, METRICS_BY_PROBLEM, default_metric, improvement
-from assets.model.encode import encode, learn_encoding
+from assets.model.encode import FeatureEncoding, encode, learn_encoding
 from assets.model.fitted import FittedModel
 from assets.model.importance import permutation_importances
 from assets.model.metrics import Floats, Scored, metric_value
@@ -64,6 +67,34 @@ class TrainingSet:
     label_time_us: NDArray[np.int64]
     feature_names: tuple[str, ...]
     problem: ProblemType
+
+    @cached_property
+    def encoding(self) -> FeatureEncoding:
+        """How the features are read; learned from all labelled rows, without their labels."""
+        return learn_encoding(self.rows, self.feature_names)
+
+    @cached_property
+    def matrix(self) -> Floats:
+        """The encoded features of all rows."""
+        return encode(self.rows, self.encoding)
+
+    @property
+    def digest(self) -> str:
+        """sha256 of all that a model can learn from these rows."""
+        content = hashlib.sha256(json.dumps([self.encoding.to_plain(), self.classes]).encode())
+        for values in (self.matrix, self.labels, self.event_time_us, self.label_time_us):
+            content.update(values.tobytes(order="A"))
+        return content.hexdigest()
+
+    def fit_rows(self, positions: NDArray[np.int64] | None = None) -> FitRows:
+        """Return the rows at some positions, or all, to fit on."""
+        return FitRows(
+            matrix=self.matrix if positions is None else self.matrix[positions],
+            labels=self.labels if positions is None else self.labels[positions],
+            encoding=self.encoding,
+            problem=self.problem,
+            n_classes=max(2, len(self.classes)),
+        )
 
 
 @dataclass(frozen=True)
@@ -140,9 +171,7 @@ def microseconds(instants: pa.ChunkedArray) -> NDArray[np.int64]:
     return values
 
 
-def label_indices(
-    labels: pa.ChunkedArray, problem: ProblemType, classes: Sequence[str]
-) -> Floats:
+def label_indices(labels: pa.ChunkedArray, problem: ProblemType, classes: Sequence[str]) -> Floats:
     """Return labels as class indices or values; NaN where a class is unknown."""
     if problem == "multiclass":
         found = pc.index_in(labels.cast(pa.string()), value_set=pa.array(classes, pa.string()))
@@ -166,7 +195,9 @@ def _labels(table: pa.Table, problem: ProblemType) -> tuple[Floats, tuple[str, .
         )
     values = np.unique(labels)
     if not np.isfinite(values).all():
-        raise TrainingError("labels hold NaN or infinite values. Make target.label NULL where there is no truth.")
+        raise TrainingError(
+            "labels hold NaN or infinite values. Make target.label NULL where there is no truth."
+        )
     if values.size < 2:
         shown = classes[0] if classes else f"{values[0]:g}"
         raise TrainingError(
@@ -187,7 +218,6 @@ def train_model(
     *,
     champion_knows_until_us: int | None = None,
     threads: int = 1,
-    on_candidate: Callable[[Candidate], AbstractContextManager[object]] = lambda _: nullcontext(),
 ) -> Training:
     """Train the declared candidates and choose the best on the holdout.
 
@@ -201,8 +231,6 @@ def train_model(
         Instant up to which the serving champion has learned; see `split_by_time`.
     threads
         Threads of each fit. The model does not depend on it.
-    on_candidate
-        Called around each fit, for logs.
 
     Raises
     ------
@@ -216,23 +244,21 @@ def train_model(
     )
     _check_classes(data, split)
     with limited_threads(threads):
-        fit = fit_rows(data, split.fit)
-        matrix, labels = encode(data.rows.take(split.holdout), fit.encoding), data.labels[split.holdout]
-        fitted = {}
-        scores = {}
-        results = []
+        fit = data.fit_rows(split.fit)
+        matrix, labels = data.matrix[split.holdout], data.labels[split.holdout]
+        fitted: dict[Candidate, FittedModel] = {}
+        scores: dict[Candidate, Scored] = {}
+        results: list[CandidateResult] = []
         for algorithm in spec.candidates:
-            with on_candidate(algorithm):
-                started = time.process_time()
-                fitted[algorithm] = _fit(algorithm, fit, data.classes, spec.seed, threads)
-                seconds = time.process_time() - started
+            started = time.process_time()
+            fitted[algorithm] = _fit(algorithm, fit, data.classes, spec.seed, threads)
+            seconds = time.process_time() - started
             scores[algorithm] = Scored(labels, fitted[algorithm].score_matrix(matrix))
             results.append(_result(algorithm, metric, data.problem, scores[algorithm], seconds))
         results.sort(key=lambda one: -improvement(data.problem, metric, of=one.metric, over=0.0))
         best = results[0].algorithm
         importances = permutation_importances(fitted[best], matrix, labels, metric=metric, seed=spec.seed)
-        everything = fit_rows(data, np.arange(data.labels.size, dtype=np.int64))
-        model = _fit(best, everything, data.classes, spec.seed, threads)
+        model = _fit(best, data.fit_rows(), data.classes, spec.seed, threads)
     interval = metric_interval(metric, scores[best], data.event_time_us[split.holdout], seed=spec.seed)
     return Training(
         model=model,
@@ -269,20 +295,8 @@ def limited_threads(threads: int) -> AbstractContextManager[object]:
     """
     from threadpoolctl import threadpool_limits
 
-    return threadpool_limits(limits={"openmp": threads, "blas": 1})
-
-
-def fit_rows(data: TrainingSet, positions: NDArray[np.int64]) -> FitRows:
-    """Encode some rows of a training set to fit on; codes are learned from these rows alone."""
-    rows = data.rows.take(positions)
-    encoding = learn_encoding(rows, data.feature_names)
-    return FitRows(
-        matrix=encode(rows, encoding),
-        labels=data.labels[positions],
-        encoding=encoding,
-        problem=data.problem,
-        n_classes=max(2, len(data.classes)),
-    )
+    limits: AbstractContextManager[object] = threadpool_limits(limits={"openmp": threads, "blas": 1})
+    return limits
 
 
 def _fit(

@@ -1,0 +1,78 @@
+"""Labels that are known by now, joined with what the champion said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assets.drift_report.performance import ScoredRows
+from assets.model.metrics import Scored
+from assets.model.score_table import score_fields, scores_from
+from pipelines.spec import ProblemType
+from pipelines.sql import quote_identifier, quote_literal
+
+
+def instant_literal(instant: datetime) -> str:
+    """Write an instant as SQL."""
+    return f"TIMESTAMPTZ {quote_literal(instant.isoformat())}"
+
+
+def labels_known(labels: str, *, until: datetime, since: datetime | None = None) -> str:
+    """Return a SQL table expression of the rows whose label became known in [since, until).
+
+    Parameters
+    ----------
+    labels
+        SQL table expression with `label` and `label_time`.
+    until
+        The window's end: later labels did not exist.
+    since
+        Start of the span; None takes everything earlier.
+    """
+    earliest = "" if since is None else f" AND label_time >= {instant_literal(since)}"
+    return (
+        f"(SELECT * FROM {labels} WHERE label IS NOT NULL "
+        f"AND label_time < {instant_literal(until)}{earliest})"
+    )
+
+
+def scored_labels(labels: str, predictions: str, version: int, problem: ProblemType) -> str:
+    """Return a SQL table expression of labels with the scores that one model version gave them."""
+    names = ", ".join(f"p.{quote_identifier(field.name)}" for field in score_fields(problem))
+    return (
+        f"(SELECT l.label, p.event_timestamp, {names} FROM {labels} AS l "
+        f"JOIN (SELECT * FROM {predictions} WHERE model_version = {version}) AS p USING (row_id))"
+    )
+
+
+def read_scored_rows(
+    connection: duckdb.DuckDBPyConnection,
+    relation: str,
+    problem: ProblemType,
+    classes: Sequence[str],
+) -> ScoredRows:
+    """Read rows with `label`, `event_timestamp` and scores, in order of time.
+
+    Rows whose label is none of a multiclass model's classes are left out: no probability was
+    ever given to them.
+    """
+    names = ", ".join(quote_identifier(field.name) for field in score_fields(problem))
+    rows = connection.sql(
+        f"SELECT label, epoch_us(event_timestamp) AS instant, {names} FROM {relation} ORDER BY instant"
+    ).to_arrow_table()
+    if problem == "multiclass":
+        codes = pc.index_in(rows["label"].cast(pa.string()), value_set=pa.array(classes, pa.string()))
+        rows = rows.set_column(0, "label", codes).filter(codes.is_valid())
+    labels = np.asarray(rows["label"].cast(pa.float64()).to_numpy(), dtype=np.float64)
+    scores = scores_from(rows, problem, len(classes))
+    return ScoredRows(Scored(labels, scores), np.asarray(rows["instant"].to_numpy(), dtype=np.int64))
+
+
+def count_rows(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
+    """Count the rows of a relation."""
+    return int(connection.sql(f"SELECT count(*) FROM {relation}").fetchall()[0][0])

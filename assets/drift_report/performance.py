@@ -1,0 +1,311 @@
+"""How good the champion is now: measured where labels have arrived, estimated where they have not.
+
+What cannot be known is None with the reason, never a neutral number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assets.model.blocks import MIN_BLOCKS, Blocks, blocks_of, resampled_weights, widened_level
+from assets.model.choices import METRICS_BY_PROBLEM, improvement
+from assets.model.metrics import Floats, MetricError, Scored, metric_by_block, metric_value
+from pipelines.spec import Metric, ProblemType
+
+INTERVAL_LEVEL = 0.95
+"""Confidence of every interval shown."""
+
+EVEN_BLOCKS = 20
+"""Blocks of neighbouring rows where a window has too few days and hours to resample."""
+
+MIN_ROWS_PER_BLOCK = 10
+"""Fewer rows make a block of one class, on which no ranking is defined."""
+
+
+@dataclass(frozen=True)
+class ScoredRows:
+    """Rows with label and score, and when they were predicted.
+
+    Attributes
+    ----------
+    scored
+        Labels and scores.
+    event_time_us
+        Prediction instant in microseconds since 1970. Shape (n,).
+    """
+
+    scored: Scored
+    event_time_us: NDArray[np.int64]
+
+    @property
+    def n(self) -> int:
+        """Rows."""
+        return int(self.scored.labels.size)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A metric with its interval, or the reason why it is not known.
+
+    `low` and `high` are None where there are too few blocks of time to tell.
+    """
+
+    metric: Metric
+    n: int
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    reason: str = ""
+
+    @property
+    def is_known(self) -> bool:
+        """A value was computed."""
+        return self.value is not None
+
+
+@dataclass(frozen=True)
+class PerformanceDrop:
+    """What was lost against the champion's holdout.
+
+    Attributes
+    ----------
+    loss
+        Holdout minus realised for scores, realised minus holdout for errors; positive is worse.
+    lower_bound
+        The loss that is sure, one-sided; None with too few blocks of time.
+    allowed
+        Largest loss that is accepted, in the metric's unit.
+    """
+
+    loss: float
+    lower_bound: float | None
+    allowed: float
+
+    @property
+    def is_certain(self) -> bool:
+        """More than the accepted loss is sure."""
+        return self.lower_bound is not None and self.lower_bound > self.allowed
+
+
+def time_blocks(event_time_us: NDArray[np.int64]) -> Blocks | None:
+    """Cut rows into days, hours, or runs of neighbouring rows; None when there are too few rows."""
+    if event_time_us.size == 0:
+        return None
+    blocks = blocks_of(event_time_us)
+    if blocks.n_blocks >= MIN_BLOCKS:
+        return blocks
+    if event_time_us.size < EVEN_BLOCKS * MIN_ROWS_PER_BLOCK:
+        return None
+    ranks = np.empty(event_time_us.size, dtype=np.int64)
+    ranks[np.argsort(event_time_us, kind="stable")] = np.arange(event_time_us.size)
+    return Blocks(ranks * EVEN_BLOCKS // event_time_us.size, EVEN_BLOCKS, "hour")
+
+
+def resampled_metric(metric: Metric, rows: ScoredRows, *, seed: int) -> tuple[Floats, int] | None:
+    """Return the metric of resampled blocks of time and the number of blocks; None when there are too few."""
+    blocks = time_blocks(rows.event_time_us)
+    if blocks is None:
+        return None
+    evaluate = metric_by_block(metric, rows.scored, blocks.numbers)
+    return evaluate(resampled_weights(blocks.n_blocks, seed=seed)), blocks.n_blocks
+
+
+def measure_performance(metric: Metric, rows: ScoredRows, *, seed: int, min_rows: int) -> Measurement:
+    """Measure a metric on labelled rows.
+
+    Parameters
+    ----------
+    metric
+        What to compute.
+    rows
+        Labelled and scored rows.
+    seed
+        Seed of the bootstrap.
+    min_rows
+        Fewer rows are not judged.
+
+    Returns
+    -------
+    Measurement
+        With a 95 % interval by resampled days (hours, runs of rows).
+    """
+    if rows.n < min_rows:
+        return Measurement(metric, rows.n, reason=f"{rows.n} labelled rows, drift.min_rows is {min_rows}")
+    try:
+        value = metric_value(metric, rows.scored)
+    except MetricError as error:
+        return Measurement(metric, rows.n, reason=str(error))
+    resampled = resampled_metric(metric, rows, seed=seed)
+    if resampled is None:
+        return Measurement(metric, rows.n, value, reason="too few rows for an interval")
+    values, n_blocks = resampled
+    tail = widened_level((1 - INTERVAL_LEVEL) / 2, n_blocks)
+    low, high = np.nanquantile(values, [tail, 1 - tail])
+    return Measurement(metric, rows.n, value, float(low), float(high))
+
+
+def performance_drop(
+    problem: ProblemType,
+    metric: Metric,
+    holdout: ScoredRows,
+    realised: ScoredRows,
+    *,
+    max_drop: float,
+    alpha: float,
+    seed: int,
+) -> PerformanceDrop:
+    """Compare the realised metric with the champion's holdout; both are resampled by blocks of time.
+
+    Parameters
+    ----------
+    problem, metric
+        What is predicted and how it is judged.
+    holdout
+        The champion's scores on rows that it did not learn from.
+    realised
+        Its scores on rows labelled since.
+    max_drop
+        Accepted loss: in the metric's unit for scores, as a share of the holdout's value for errors,
+        whose unit is the label's.
+    alpha
+        One-sided level of the lower bound.
+    seed
+        Seed of the bootstraps.
+
+    Returns
+    -------
+    PerformanceDrop
+        The loss, and how much of it is sure.
+
+    Raises
+    ------
+    MetricError
+        If the metric is undefined on one of the two.
+    """
+    before, now = metric_value(metric, holdout.scored), metric_value(metric, realised.scored)
+    is_error = METRICS_BY_PROBLEM[problem][metric] == "lower"
+    allowed = max_drop * (abs(before) if is_error else 1.0)
+    loss = -improvement(problem, metric, of=now, over=before)
+    resampled = [resampled_metric(metric, rows, seed=seed + i) for i, rows in enumerate((holdout, realised))]
+    if resampled[0] is None or resampled[1] is None:
+        return PerformanceDrop(loss, None, allowed)
+    (holdout_values, holdout_blocks), (realised_values, realised_blocks) = resampled[0], resampled[1]
+    gaps = realised_values - holdout_values
+    losses = gaps if is_error else -gaps
+    tail = widened_level(alpha, min(holdout_blocks, realised_blocks))
+    return PerformanceDrop(loss, float(np.nanquantile(losses, tail)), allowed)
+
+
+def calibrate(holdout: Scored, scores: Floats) -> Floats:
+    """Turn scores into probabilities by isotonic regression on the holdout.
+
+    Parameters
+    ----------
+    holdout
+        Binary labels and scores of rows that the model did not learn from.
+    scores
+        Scores to calibrate. Shape (n,).
+
+    Returns
+    -------
+    Floats
+        Probabilities of label 1; between the holdout's scores linear, beyond them constant. Shape (n,).
+    """
+    from scipy.optimize import isotonic_regression
+
+    levels, members = np.unique(holdout.scores, return_inverse=True)
+    weights = np.bincount(members).astype(np.float64)
+    means = np.bincount(members, weights=holdout.labels) / weights
+    fitted = np.asarray(isotonic_regression(means, weights=weights).x, dtype=np.float64)
+    return np.interp(scores, levels, fitted)
+
+
+def estimate_performance(
+    problem: ProblemType, metric: Metric, holdout: ScoredRows, scores: Floats, *, seed: int
+) -> Measurement:
+    """Estimate a metric before labels arrive, by confidence (CBPE).
+
+    It supposes that P(label | features) is what it was on the holdout: it sees a harder mix of
+    cases, never a changed concept.
+
+    Parameters
+    ----------
+    problem, metric
+        What is predicted and how it is judged.
+    holdout
+        The champion's scores on rows that it did not learn from.
+    scores
+        Its scores on the current window. Shape (n,).
+    seed
+        Seed of the interval's bootstrap.
+
+    Returns
+    -------
+    Measurement
+        The interval holds the realised metric with 95 % while the concept stands. For problems and
+        metrics that cannot be estimated the value is None, with the reason.
+    """
+    n = int(scores.size)
+    if problem != "binary":
+        return Measurement(metric, n, reason=f"not estimated: no estimator for {problem} yet")
+    if n == 0:
+        return Measurement(metric, n, reason="not estimated: no rows were scored")
+    if holdout.n == 0 or np.unique(holdout.scored.labels).size < 2:
+        return Measurement(metric, n, reason="not estimated: the holdout has not both labels")
+    if metric not in _EXPECTED:
+        return Measurement(metric, n, reason=f"not estimated: {metric} is no sum over rows or pairs")
+    expected = _EXPECTED[metric]
+    # Isotonic regression flatters its own holdout. What it overstates there is taken off here, so
+    # that a window like the holdout is estimated at the holdout's value.
+    overstated = expected(calibrate(holdout.scored, holdout.scored.scores), holdout.scored.scores)
+    change = expected(calibrate(holdout.scored, scores), scores) - overstated
+    value = metric_value(metric, holdout.scored) + change
+    resampled = resampled_metric(metric, holdout, seed=seed)
+    if resampled is None:
+        return Measurement(metric, n, value, reason="the holdout has too few rows for an interval")
+    # Two errors add up: the calibration's (as large as the holdout's) and the sampling of n labels.
+    spread = float(np.nanstd(resampled[0])) * np.sqrt(1 + holdout.n / n)
+    reach = abs(_t_quantile(resampled[1])) * spread
+    return Measurement(metric, n, value, float(value - reach), float(value + reach))
+
+
+def _t_quantile(n_blocks: int) -> float:
+    from scipy.special import stdtrit
+
+    return float(stdtrit(n_blocks - 1, (1 - INTERVAL_LEVEL) / 2))
+
+
+def _expected_roc_auc(probabilities: Floats, scores: Floats) -> float:
+    # Labels enter a ranking's metric through counts only, so that probabilities may stand in for them.
+    return metric_value("roc_auc", Scored(probabilities, scores))
+
+
+def _expected_average_precision(probabilities: Floats, scores: Floats) -> float:
+    return metric_value("average_precision", Scored(probabilities, scores))
+
+
+def _expected_accuracy(probabilities: Floats, scores: Floats) -> float:
+    return float(np.where(scores >= 0.5, probabilities, 1 - probabilities).mean())
+
+
+def _expected_brier(probabilities: Floats, scores: Floats) -> float:
+    return float((probabilities * (1 - scores) ** 2 + (1 - probabilities) * scores**2).mean())
+
+
+def _expected_log_loss(probabilities: Floats, scores: Floats) -> float:
+    clipped = np.clip(scores, 1e-15, 1 - 1e-15)
+    return float(-(probabilities * np.log(clipped) + (1 - probabilities) * np.log(1 - clipped)).mean())
+
+
+_EXPECTED: Mapping[Metric, Callable[[Floats, Floats], float]] = {
+    "roc_auc": _expected_roc_auc,
+    "average_precision": _expected_average_precision,
+    "accuracy": _expected_accuracy,
+    "brier": _expected_brier,
+    "log_loss": _expected_log_loss,
+}
+"""Expected metric from calibrated probabilities and scores."""

@@ -1,0 +1,169 @@
+"""Whether to train a challenger: one pure decision from the evidence of a window.
+
+Measured on real and synthetic streams: triggers on data alone train on noise and miss an abrupt
+change of concept. So a confirmed loss asks at once, age is the safety net, and drift asks only
+where the declaration opts in; otherwise it warns and names the features.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pipelines.spec import RetrainSpec, Severity
+
+Reason = Literal[
+    "no_champion", "performance", "drift", "schedule",
+    "none", "broken_data", "cooldown", "few_labels",
+]  # fmt: skip
+"""Why a challenger is asked for (first four), or why not."""
+
+DRIFT_SCORE_THRESHOLD = 0.10
+"""Drift score from which `drift` asks: a tenth of the model's importance sits on features that surely moved."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What one drift report knows, as far as it bears on training.
+
+    Attributes
+    ----------
+    has_champion
+        A model serves this pipeline.
+    n_new_labels
+        Labels known now that no training has seen.
+    age, since_training
+        Partitions since the champion's training, and since any training; None when unknown or never.
+    critical_faults
+        What is broken in the data, in words; empty when nothing is.
+    loss
+        The realised loss in words, when it is certain; empty otherwise.
+    estimated_loss
+        The same for the estimated metric.
+    drift_score
+        In [0, 1]; None when the data does not suffice.
+    drifted_features
+        Names, strongest first.
+    has_prediction_drift
+        The model's output drifted.
+    drift
+        The drift in words, with numbers.
+    """
+
+    has_champion: bool
+    n_new_labels: int
+    age: int | None
+    since_training: int | None
+    critical_faults: tuple[str, ...] = ()
+    loss: str = ""
+    estimated_loss: str = ""
+    drift_score: float | None = None
+    drifted_features: tuple[str, ...] = ()
+    has_prediction_drift: bool = False
+    drift: str = ""
+
+
+@dataclass(frozen=True)
+class RetrainDecision:
+    """The answer, and why.
+
+    Attributes
+    ----------
+    is_requested
+        Train a challenger.
+    reason
+        The trigger, or what held it back.
+    explanation
+        A sentence or two with the numbers.
+    severity
+        How much a person should care.
+    held_back
+        The trigger that would have asked; None when none did or nothing held it back.
+    """
+
+    is_requested: bool
+    reason: Reason
+    explanation: str
+    severity: Severity
+    held_back: Reason | None = None
+
+
+def decide_retrain(evidence: Evidence, policy: RetrainSpec) -> RetrainDecision:
+    """Decide from one window's evidence; reads no clock, network or registry.
+
+    Parameters
+    ----------
+    evidence
+        What the drift report found.
+    policy
+        The declaration's `retrain:` block.
+
+    Returns
+    -------
+    RetrainDecision
+        Broken data is never learned from. Then a confirmed loss goes before drift, and drift
+        before age. Cooldown and too few new labels hold any of them back.
+
+    Examples
+    --------
+    >>> calm = Evidence(has_champion=True, n_new_labels=900, age=1, since_training=1)
+    >>> decide_retrain(calm, RetrainSpec(max_age=3)).reason
+    'none'
+    """
+    if evidence.critical_faults:
+        faults = "; ".join(evidence.critical_faults)
+        text = f"Data quality is critical ({faults}): no model is trained on broken data. Repair the source and run the partition again."
+        return RetrainDecision(False, "broken_data", text, "critical", _trigger(evidence, policy)[0])
+    trigger, why = _trigger(evidence, policy)
+    if trigger is None:
+        return RetrainDecision(False, "none", why, _severity(evidence))
+    obstacle, hindrance = _obstacle(evidence, policy, trigger)
+    if obstacle is not None:
+        return RetrainDecision(False, obstacle, f"{why} Held back: {hindrance}", _severity(evidence), trigger)
+    return RetrainDecision(True, trigger, why, "critical" if evidence.loss else "warning")
+
+
+def _trigger(evidence: Evidence, policy: RetrainSpec) -> tuple[Reason | None, str]:
+    if not evidence.has_champion:
+        return "no_champion", f"No model serves yet; {evidence.n_new_labels} labels are known."
+    if "performance" in policy.on and evidence.loss:
+        return "performance", _sentences(evidence.loss, evidence.drift)
+    if "drift" in policy.on and _has_weighty_drift(evidence):
+        return "drift", evidence.drift
+    if "schedule" in policy.on and evidence.age is not None and evidence.age >= policy.max_age:
+        text = f"The champion is {evidence.age} partitions old, retrain.max_age is {policy.max_age}."
+        return "schedule", _sentences(text, evidence.drift)
+    return None, _sentences(
+        "Nothing asks for training.", evidence.loss, evidence.estimated_loss, evidence.drift
+    )
+
+
+def _has_weighty_drift(evidence: Evidence) -> bool:
+    is_weighty = evidence.drift_score is not None and evidence.drift_score >= DRIFT_SCORE_THRESHOLD
+    return evidence.has_prediction_drift or (is_weighty and bool(evidence.drifted_features))
+
+
+def _obstacle(evidence: Evidence, policy: RetrainSpec, trigger: Reason) -> tuple[Reason | None, str]:
+    since = evidence.since_training
+    # Cooldown counts whole partitions after the training's own; a first model has nothing to wait for.
+    if trigger != "no_champion" and since is not None and since <= policy.cooldown:
+        return "cooldown", (
+            f"the last training was {since} partition(s) ago, and retrain.cooldown waits for {policy.cooldown}."
+        )
+    if evidence.n_new_labels < policy.min_new_labels:
+        return "few_labels", (
+            f"{evidence.n_new_labels} new labels, retrain.min_new_labels is {policy.min_new_labels}."
+        )
+    return None, ""
+
+
+def _severity(evidence: Evidence) -> Severity:
+    if evidence.loss:
+        return "critical"
+    if evidence.estimated_loss or evidence.drifted_features or evidence.has_prediction_drift:
+        return "warning"
+    return "info"
+
+
+def _sentences(*texts: str) -> str:
+    return " ".join(text for text in texts if text)

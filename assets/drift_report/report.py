@@ -1,0 +1,317 @@
+"""The drift report as a page: self-contained HTML, and a short Markdown for Dagster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from assets.drift_report.decision import ColumnVerdict, DriftVerdict
+from assets.drift_report.performance import Measurement
+from assets.drift_report.pictures import mini_picture, picture
+from assets.drift_report.policy import Reason, RetrainDecision
+from assets.drift_report.sketch import CategoricalCounts, ReferenceSketch, WindowSketch
+from assets.drift_report.statistics import ColumnStatistics
+from assets.drift_report.words import (
+    column_text,
+    drift_text,
+    effect_name,
+    measurement_text,
+    number_text,
+    share_text,
+)
+from charts import as_markdown_image, bars, lines
+
+MAX_LARGE_PICTURES = 8
+"""Drifted columns drawn large; the page stays below half a megabyte."""
+
+HEADLINES: Mapping[Reason, str] = {
+    "no_champion": "Train the first model",
+    "performance": "Retrain: the champion has surely lost performance",
+    "drift": "Retrain: the inputs have surely drifted",
+    "schedule": "Retrain: the champion has reached its age",
+    "none": "Nothing asks for training",
+    "broken_data": "Blocked: the data is broken",
+    "cooldown": "Waiting: a training was asked for, and cooldown holds it back",
+    "few_labels": "Waiting: a training was asked for, and labels are too few",
+}
+
+
+@dataclass(frozen=True)
+class PerformancePoint:
+    """Performance in one partition, for the course over time."""
+
+    partition: str
+    realised: Measurement
+    estimated: Measurement
+
+
+@dataclass(frozen=True)
+class ReportContent:
+    """Everything a drift report shows.
+
+    Attributes
+    ----------
+    pipeline, partition, start, end, decided_at
+        What the report is about, and when it was made (UTC).
+    model
+        The champion in words; empty before the first.
+    verdict
+        Drift; None when there is nothing to compare with.
+    reference, current
+        The sketches behind it.
+    decision
+        Whether to train, and why.
+    metric, reference_metric
+        How performance is judged, and the champion's value on its holdout.
+    realised, estimated
+        Performance on the window.
+    n_labelled, min_rows, quality_score
+        Labelled rows; the declaration's least rows; quality in [0, 1], None when unknown.
+    history
+        Earlier windows of the same pipeline, oldest first.
+    """
+
+    pipeline: str
+    partition: str
+    start: datetime
+    end: datetime
+    decided_at: datetime
+    model: str
+    verdict: DriftVerdict | None
+    reference: ReferenceSketch
+    current: WindowSketch
+    decision: RetrainDecision
+    metric: str
+    reference_metric: float | None
+    realised: Measurement
+    estimated: Measurement
+    n_labelled: int
+    min_rows: int
+    quality_score: float | None
+    history: Sequence[PerformancePoint] = ()
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One line of the feature table."""
+
+    name: str
+    role: str
+    status: str
+    importance: str
+    effect_name: str
+    effect: str
+    bound: str
+    threshold: str
+    bar: int
+    missing: str
+    news: str
+    finding: str
+    picture: Markup
+    numbers: Sequence[tuple[str, str]]
+
+
+def render_html(content: ReportContent) -> str:
+    """Return the page: one file without scripts, fonts or links to elsewhere.
+
+    Column names and categories come from outside: all texts are escaped.
+    """
+    columns = content.verdict.columns if content.verdict else ()
+    return _template().render(
+        content=content,
+        headline=HEADLINES[content.decision.reason],
+        drift_text=_drift_text(content),
+        facts=_facts(content),
+        rows=[_row(verdict, content) for verdict in columns],
+        performance=Markup(_performance_picture(content)),
+        importance=Markup(_importance_picture(content)),
+        large=[Markup(svg) for svg in _large_pictures(content)],
+    )
+
+
+def render_markdown(content: ReportContent) -> str:
+    """Return the summary for Dagster's metadata: verdict, table of drifted columns, one picture."""
+    parts = [f"### {HEADLINES[content.decision.reason]}", _escaped(content.decision.explanation)]
+    rows = [_row(verdict, content) for verdict in _drifted(content)]
+    if rows:
+        parts.append(
+            "| column | importance | effect | surely | threshold | found |\n|---|---|---|---|---|---|\n"
+            + "\n".join(
+                f"| {_escaped(r.name)} | {r.importance} | {r.effect_name} {r.effect} | {r.bound} "
+                f"| {r.threshold} | {_escaped(r.finding)} |"
+                for r in rows
+            )
+        )
+    if content.verdict:
+        strengths = [(v.column, v.strength) for v in content.verdict.columns if v.role == "feature"][:20]
+        svg = bars(
+            strengths,
+            title="Sure effect of each feature",
+            unit="thresholds (1 counts as drift)",
+            highlight=[verdict.column for verdict in _drifted(content)],
+        )
+        parts.append(as_markdown_image(svg, "sure effect of each feature, in thresholds"))
+    return "\n\n".join(parts)
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2")
+
+
+def _escaped(text: str) -> str:
+    """Make a text safe inside a Markdown table: no markup, no cell borders."""
+    clean = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    for character in "\\`*_[]|":
+        clean = clean.replace(character, "\\" + character)
+    return clean
+
+
+def _drifted(content: ReportContent) -> list[ColumnVerdict]:
+    return [c for c in content.verdict.columns if c.status == "drifted"] if content.verdict else []
+
+
+def _drift_text(content: ReportContent) -> str:
+    if content.verdict is None:
+        return "There is no champion yet whose training data this window could be compared with."
+    return drift_text(content.verdict, content.min_rows)
+
+
+def _facts(content: ReportContent) -> list[tuple[str, str, str]]:
+    """Return the figures at the top: name, value, small print."""
+    verdict, metric = content.verdict, content.metric
+    score = verdict.drift_score if verdict else None
+    drifted = sum(c.role == "feature" for c in _drifted(content))
+    n_features = sum(c.role == "feature" for c in verdict.columns) if verdict else 0
+    return [
+        ("Drift score", "not known" if score is None else f"{score:.2f}", "0: nothing is certain; 1: all features surely moved"),
+        ("Features drifted", f"{drifted} of {n_features}" if verdict else "–", f"by an effect of {verdict.gate:.2f} or more" if verdict else ""),
+        (f"Realised {metric}", number_text(content.realised.value), _small_print(content.realised, f"on {content.n_labelled} labelled rows")),
+        (f"Estimated {metric}", number_text(content.estimated.value), _small_print(content.estimated, "while the concept stands")),
+        (f"Holdout {metric}", number_text(content.reference_metric), content.model or "no model yet"),
+        ("Data quality", "not known" if content.quality_score is None else f"{content.quality_score:.3f}", "1 is faultless"),
+    ]  # fmt: skip
+
+
+def _small_print(measured: Measurement, basis: str) -> str:
+    if measured.low is None or measured.high is None:
+        return measured.reason
+    return f"{measured.low:.4f} to {measured.high:.4f}, {basis}"
+
+
+def _row(verdict: ColumnVerdict, content: ReportContent) -> _Row:
+    reference, current = content.reference[verdict.column], content.current[verdict.column]
+    statistics = verdict.statistics
+    distribution = next((f for f in verdict.findings if f.kind == "distribution"), None)
+    news = statistics.new_share
+    if isinstance(current, CategoricalCounts) and statistics.new_share is None:
+        news = None
+    return _Row(
+        name=verdict.column,
+        role=verdict.role,
+        status=verdict.status,
+        importance=f"{verdict.importance:.3f}" if verdict.role == "feature" else "–",
+        effect_name=effect_name(reference.bins),
+        effect=number_text(None if distribution is None else round(distribution.effect, 3)),
+        bound=number_text(None if distribution is None else round(distribution.lower_bound, 3)),
+        threshold=number_text(None if distribution is None else round(distribution.threshold, 3)),
+        bar=round(100 * verdict.strength),
+        missing=f"{share_text(statistics.missing_reference)} → {share_text(statistics.missing_current)}",
+        news=share_text(news),
+        finding=column_text(verdict, reference, current),
+        picture=Markup(mini_picture(reference, current)),
+        numbers=_numbers(statistics, verdict.adjusted_p_value),
+    )
+
+
+def _numbers(statistics: ColumnStatistics, adjusted_p_value: float | None) -> list[tuple[str, str]]:
+    ks = statistics.ks
+    named: list[tuple[str, float | None]] = [
+        ("PSI", statistics.psi),
+        ("Jensen-Shannon distance", statistics.jensen_shannon),
+        ("KL divergence", statistics.kl_divergence),
+        ("total variation", statistics.total_variation),
+        ("Wasserstein-1", statistics.wasserstein),
+        ("Cohen's d", statistics.cohens_d),
+        ("chi-square", statistics.chi_square),
+        ("Cramér's V (bias-corrected)", statistics.cramers_v),
+        ("p-value", statistics.p_value),
+        ("p-value (Benjamini-Hochberg)", adjusted_p_value),
+    ]
+    bracket = [] if ks is None else [("KS distance in", f"{ks.low:.4f} to {ks.high:.4f}")]
+    rows = [("rows reference", f"{statistics.n_reference:,}"), ("rows current", f"{statistics.n_current:,}")]
+    return rows + bracket + [(name, number_text(value)) for name, value in named if value is not None]
+
+
+def _large_pictures(content: ReportContent) -> list[str]:
+    drawn = (
+        picture(verdict.column, content.reference[verdict.column], content.current[verdict.column])
+        for verdict in _drifted(content)[:MAX_LARGE_PICTURES]
+    )
+    return [svg for svg in drawn if svg]
+
+
+def _importance_picture(content: ReportContent) -> str:
+    if content.verdict is None:
+        return ""
+    features = [v for v in content.verdict.columns if v.role == "feature" and v.importance > 0]
+    if not features:
+        return ""
+    ordered = sorted(features, key=lambda verdict: -verdict.importance)[:20]
+    return bars(
+        [(verdict.column, verdict.importance) for verdict in ordered],
+        title="What the champion relies on",
+        unit="share of its skill; drifted features stand out",
+        highlight=[verdict.column for verdict in _drifted(content)],
+    )
+
+
+def _performance_picture(content: ReportContent) -> str:
+    points = [*content.history, PerformancePoint(content.partition, content.realised, content.estimated)]
+    if not any(p.realised.is_known or p.estimated.is_known for p in points):
+        return ""
+    nan = float("nan")
+    curves: dict[str, list[tuple[float, float]]] = {"realised": [], "estimated": []}
+    bands: dict[str, list[tuple[float, float, float]]] = {"realised": [], "estimated": []}
+    for index, point in enumerate(points):
+        for name, measured in (("realised", point.realised), ("estimated", point.estimated)):
+            value, low, high = (
+                nan if v is None else v for v in (measured.value, measured.low, measured.high)
+            )
+            curves[name].append((float(index), value))
+            bands[name].append((float(index), low, high))
+    guides = [] if content.reference_metric is None else [(content.reference_metric, "champion's holdout")]
+    return lines(
+        curves,
+        title=f"{content.metric} by partition",
+        x_label="partition",
+        y_label=content.metric,
+        x_ticks=[(float(i), point.partition) for i, point in enumerate(points)],
+        bands=bands,
+        guides=guides,
+        dashed=["estimated"],
+    )
+
+
+__all__ = [
+    "HEADLINES",
+    "MAX_LARGE_PICTURES",
+    "PerformancePoint",
+    "ReportContent",
+    "measurement_text",
+    "render_html",
+    "render_markdown",
+]

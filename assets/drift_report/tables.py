@@ -1,0 +1,217 @@
+"""Drift reports and sketches as tables of the lake."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from assets.drift_report.decision import DriftVerdict
+from assets.drift_report.performance import Measurement
+from assets.drift_report.policy import RetrainDecision
+from assets.drift_report.sketch import (
+    ColumnReference,
+    ReferenceSketch,
+    WindowSketch,
+    bins_from_json,
+    bins_to_json,
+    counts_from_json,
+    counts_to_json,
+)
+from assets.drift_report.window_scan import WHOLE
+
+INSTANT = pa.timestamp("us", tz="UTC")
+
+SKETCH_SCHEMA = pa.schema(
+    [
+        ("model_version", pa.int32()),
+        ("column_name", pa.string()),
+        ("part", pa.string()),
+        ("bins", pa.string()),
+        ("counts", pa.string()),
+    ]
+)
+"""`<p>/sketches`: a row per column and reference partition; part '' is the whole, with the edges."""
+
+WINDOW_SCHEMA = pa.schema(
+    [("model_version", pa.int32()), ("column_name", pa.string()), ("counts", pa.string())]
+)
+"""`<p>/window_sketches`: the current windows, on the edges of the model version."""
+
+REPORT_SCHEMA = pa.schema(
+    [
+        ("model_version", pa.int32()),
+        ("column_name", pa.string()),
+        ("role", pa.string()),
+        ("status", pa.string()),
+        ("importance", pa.float64()),
+        ("statistic", pa.string()),
+        ("value", pa.float64()),
+    ]
+)
+"""`<p>/drift_report`: a row per column and statistic; statistics that are not defined have no row."""
+
+DECISION_SCHEMA = pa.schema(
+    [
+        ("partition", pa.string()),
+        ("window_start", INSTANT),
+        ("window_end", INSTANT),
+        ("decided_at", INSTANT),
+        ("model_version", pa.int32()),
+        ("n_current", pa.int64()),
+        ("n_labelled", pa.int64()),
+        ("drift_status", pa.string()),
+        ("drift_score", pa.float64()),
+        ("n_drifted", pa.int32()),
+        ("drifted_features", pa.list_(pa.string())),
+        ("metric", pa.string()),
+        ("reference_metric", pa.float64()),
+        ("estimated", pa.float64()),
+        ("estimated_low", pa.float64()),
+        ("estimated_high", pa.float64()),
+        ("realised", pa.float64()),
+        ("realised_low", pa.float64()),
+        ("realised_high", pa.float64()),
+        ("quality_score", pa.float64()),
+        ("is_retrain_requested", pa.bool_()),
+        ("reason", pa.string()),
+        ("severity", pa.string()),
+        ("explanation", pa.string()),
+        ("report_path", pa.string()),
+    ]
+)
+"""`<p>/drift_decisions`: one row per drift report."""
+
+
+def sketch_table(version: int, reference: ReferenceSketch) -> pa.Table:
+    """Write a reference sketch as rows."""
+    rows = []
+    for column, entry in reference.items():
+        for part, counts in {WHOLE: entry.total, **entry.parts}.items():
+            rows.append(
+                {
+                    "model_version": version,
+                    "column_name": column,
+                    "part": part,
+                    "bins": _json(bins_to_json(entry.bins)) if part == WHOLE else None,
+                    "counts": _json(counts_to_json(counts)),
+                }
+            )
+    return pa.Table.from_pylist(rows, schema=SKETCH_SCHEMA)
+
+
+def reference_from_rows(rows: Iterable[Mapping[str, Any]]) -> ReferenceSketch:
+    """Read what `sketch_table` wrote, in any order of rows."""
+    wholes: dict[str, Mapping[str, Any]] = {}
+    parts: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        if row["part"] == WHOLE:
+            wholes[row["column_name"]] = row
+        else:
+            parts.setdefault(row["column_name"], {})[row["part"]] = json.loads(row["counts"])
+    return {
+        column: ColumnReference(
+            bins_from_json(json.loads(row["bins"])),
+            counts_from_json(json.loads(row["counts"])),
+            {part: counts_from_json(plain) for part, plain in sorted(parts.get(column, {}).items())},
+        )
+        for column, row in sorted(wholes.items())
+    }
+
+
+def window_table(version: int | None, current: WindowSketch) -> pa.Table:
+    """Write a current window as rows."""
+    rows = [
+        {"model_version": version, "column_name": column, "counts": _json(counts_to_json(counts))}
+        for column, counts in current.items()
+    ]
+    return pa.Table.from_pylist(rows, schema=WINDOW_SCHEMA)
+
+
+def report_table(version: int | None, verdict: DriftVerdict | None) -> pa.Table:
+    """Write all statistics of all columns as rows."""
+    rows: list[dict[str, Any]] = []
+    for column in verdict.columns if verdict else ():
+        shared = {
+            "model_version": version,
+            "column_name": column.column,
+            "role": column.role,
+            "status": column.status,
+            "importance": column.importance,
+        }
+        values: dict[str, float | int | None] = {
+            name: value for name, value in vars(column.statistics).items() if name != "ks"
+        }
+        if column.statistics.ks is not None:
+            values |= {"ks_low": column.statistics.ks.low, "ks_high": column.statistics.ks.high}
+        values["adjusted_p_value"] = column.adjusted_p_value
+        for finding in column.findings:
+            name = finding.kind.replace(" ", "_")
+            values |= {
+                f"{name}_effect": finding.effect,
+                f"{name}_lower_bound": finding.lower_bound,
+                f"{name}_threshold": finding.threshold,
+                f"{name}_unrest": finding.unrest,
+                f"{name}_detectable": finding.detectable,
+            }
+        rows += [
+            {**shared, "statistic": name, "value": float(value)}
+            for name, value in values.items()
+            if value is not None
+        ]
+    return pa.Table.from_pylist(rows, schema=REPORT_SCHEMA)
+
+
+def decision_table(
+    *,
+    partition: str,
+    window: tuple[datetime, datetime],
+    decided_at: datetime,
+    version: int | None,
+    n_current: int,
+    n_labelled: int,
+    verdict: DriftVerdict | None,
+    realised: Measurement,
+    estimated: Measurement,
+    reference_metric: float | None,
+    quality_score: float | None,
+    decision: RetrainDecision,
+    report_path: str,
+) -> pa.Table:
+    """Write one decision with all its inputs as a row."""
+    drifted: Sequence[str] = [c.column for c in verdict.drifted()] if verdict else []
+    row = {
+        "partition": partition,
+        "window_start": window[0],
+        "window_end": window[1],
+        "decided_at": decided_at,
+        "model_version": version,
+        "n_current": n_current,
+        "n_labelled": n_labelled,
+        "drift_status": verdict.status if verdict else None,
+        "drift_score": verdict.drift_score if verdict else None,
+        "n_drifted": len(drifted),
+        "drifted_features": drifted,
+        "metric": realised.metric,
+        "reference_metric": reference_metric,
+        "estimated": estimated.value,
+        "estimated_low": estimated.low,
+        "estimated_high": estimated.high,
+        "realised": realised.value,
+        "realised_low": realised.low,
+        "realised_high": realised.high,
+        "quality_score": quality_score,
+        "is_retrain_requested": decision.is_requested,
+        "reason": decision.reason,
+        "severity": decision.severity,
+        "explanation": decision.explanation,
+        "report_path": report_path,
+    }
+    return pa.Table.from_pylist([row], schema=DECISION_SCHEMA)
+
+
+def _json(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, allow_nan=False, separators=(",", ":"))

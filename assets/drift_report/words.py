@@ -1,0 +1,135 @@
+"""Findings in words, with their numbers: what a person reads in the report and in the alert."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from assets.drift_report.bins import CategoricalBins, NumericBins
+from assets.drift_report.decision import ColumnVerdict, DriftVerdict, Finding
+from assets.drift_report.performance import Measurement, PerformanceDrop
+from assets.drift_report.sketch import CategoricalCounts, ColumnReference, Counts, NumericCounts
+
+NAMED_FEATURES = 5
+"""Features named in a sentence; the report lists all."""
+
+
+def share_text(share: float | None) -> str:
+    """Write a share as a percentage.
+
+    Examples
+    --------
+    >>> share_text(0.0123), share_text(None)
+    ('1.2 %', '–')
+    """
+    return "–" if share is None else f"{share * 100:.3g} %" if share < 0.001 else f"{share * 100:.1f} %"
+
+
+def number_text(value: float | None) -> str:
+    """Write a number with four significant digits; unknown ones as a dash."""
+    return "–" if value is None else f"{value:.4g}"
+
+
+def measurement_text(measured: Measurement) -> str:
+    """Write a metric with its interval, or the reason why there is none."""
+    if measured.value is None:
+        return measured.reason
+    if measured.low is None or measured.high is None:
+        return f"{measured.value:.4f} ({measured.reason})"
+    return f"{measured.value:.4f} ({measured.low:.4f} to {measured.high:.4f})"
+
+
+def effect_name(bins: NumericBins | CategoricalBins) -> str:
+    """Name the effect size that decides."""
+    return "KS distance" if isinstance(bins, NumericBins) else "Cramér's V"
+
+
+def finding_text(finding: Finding, reference: ColumnReference, current: Counts) -> str:
+    """Say what a finding found."""
+    if finding.kind == "missing values":
+        before, now = (counts.n_missing / counts.n_rows for counts in (reference.total, current))
+        return f"missing values {share_text(before)} → {share_text(now)}"
+    if finding.kind == "new categories" and isinstance(current, CategoricalCounts):
+        names = ", ".join(repr(name) for name, _ in current.unlisted[:3])
+        more = ", …" if len(current.unlisted) > 3 else ""
+        return f"{share_text(finding.effect)} of the rows in categories never seen ({names}{more})"
+    text = (
+        f"{effect_name(reference.bins)} {finding.effect:.2f}, surely at least {finding.lower_bound:.2f}"
+        f" (threshold {finding.threshold:.2f})"
+    )
+    return "; ".join(filter(None, (text, _shift_text(reference, current))))
+
+
+def _shift_text(reference: ColumnReference, current: Counts) -> str:
+    before = reference.total
+    if not (isinstance(before, NumericCounts) and isinstance(current, NumericCounts)):
+        return ""
+    if before.mean is None or current.mean is None:
+        return ""
+    bins = reference.bins
+    if isinstance(bins, NumericBins) and bins.is_time:
+        first, second = (datetime.fromtimestamp(mean, tz=UTC) for mean in (before.mean, current.mean))
+        return f"mean {first:%Y-%m-%d %H:%M} → {second:%Y-%m-%d %H:%M}"
+    return f"mean {number_text(before.mean)} → {number_text(current.mean)}"
+
+
+def column_text(verdict: ColumnVerdict, reference: ColumnReference, current: Counts) -> str:
+    """Say what surely drifted in a column; empty when nothing did."""
+    return "; ".join(finding_text(finding, reference, current) for finding in verdict.certain)
+
+
+def drift_text(verdict: DriftVerdict, min_rows: int) -> str:
+    """Say in a sentence or two what drifted, strongest and most important first."""
+    if verdict.status == "insufficient data":
+        seen = "" if verdict.detectable is None else (
+            f" Only an effect of {verdict.detectable:.2f} or more could be seen."
+        )  # fmt: skip
+        return f"Insufficient data for drift: {verdict.n_current} rows, drift.min_rows is {min_rows}.{seen}"
+    features, sentences = verdict.drifted(), []
+    if features:
+        names = ", ".join(
+            f"{f.column} ({f.certain[0].kind} {f.certain[0].effect:.2f})" for f in features[:NAMED_FEATURES]
+        )
+        more = f" and {len(features) - NAMED_FEATURES} more" if len(features) > NAMED_FEATURES else ""
+        n_features = sum(column.role == "feature" for column in verdict.columns)
+        score = "unknown" if verdict.drift_score is None else f"{verdict.drift_score:.2f}"
+        sentences.append(
+            f"{len(features)} of {n_features} features drifted: {names}{more}; drift score {score}."
+        )
+    for role, subject in (("prediction", "The model's output"), ("label", "The label")):
+        for column in verdict.columns:
+            if column.role == role and column.status == "drifted":
+                sentences.append(
+                    f"{subject} drifted ({column.certain[0].kind} {column.certain[0].effect:.2f})."
+                )
+    if not sentences:
+        least = "" if verdict.detectable is None else f" of {verdict.detectable:.2f} or more"
+        return f"No feature drifted by an effect{least} on {verdict.n_current} rows."
+    return " ".join(sentences)
+
+
+def loss_text(reference: float, realised: Measurement, drop: PerformanceDrop | None) -> str:
+    """Say what performance was surely lost; empty when the loss is not certain."""
+    if drop is None or not drop.is_certain or drop.lower_bound is None:
+        return ""
+    return (
+        f"{realised.metric} is {measurement_text(realised)} on {realised.n} labelled rows and was {reference:.4f} "
+        f"on the holdout: surely {drop.lower_bound:.4f} worse, {drop.allowed:.4f} is accepted."
+    )
+
+
+def estimated_loss_text(reference: float, estimated: Measurement, allowed: float, *, is_error: bool) -> str:
+    """Say what performance is expected to be lost, where even the interval's better end is beyond what is accepted."""
+    better_end = estimated.low if is_error else estimated.high
+    if better_end is None:
+        return ""
+    loss = better_end - reference if is_error else reference - better_end
+    if loss <= allowed:
+        return ""
+    return f"{estimated.metric} is estimated at {measurement_text(estimated)} and was {reference:.4f} on the holdout."
+
+
+def joined(names: Sequence[str]) -> str:
+    """List a few names."""
+    more = f" and {len(names) - NAMED_FEATURES} more" if len(names) > NAMED_FEATURES else ""
+    return ", ".join(names[:NAMED_FEATURES]) + more

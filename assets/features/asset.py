@@ -1,0 +1,122 @@
+"""Features: a view's SQL over the profiled datasets, one partition at a time."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from assets.features.rows import check_columns, check_one_row_each, drop_rows_without_key
+from assets.features.view_sql import (
+    FeatureError,
+    datasets_behind,
+    feature_names,
+    kept_to_window,
+    queries_behind,
+    stable_types,
+)
+from assets.materialization import Outcome, Pipeline, Scope
+from charts import as_markdown_image, bars
+from pipelines.spec import FeatureViewSpec
+from pipelines.sql import quote_identifier
+from resources.engine import Engine
+from resources.feature_store import FeatureStore
+from resources.lake import Lake
+from resources.tables import register_tables
+
+if TYPE_CHECKING:
+    import duckdb
+
+ROWS_TABLE = "driftline_view_rows"
+N_SAMPLE = 5
+
+
+def materialize_features(
+    pipeline: Pipeline,
+    view: str,
+    scope: Scope,
+    *,
+    lake: Lake,
+    engine: Engine,
+    feature_store: FeatureStore,
+) -> Outcome:
+    """Compute one partition of a feature view, register the view and load it into the online store.
+
+    Raises
+    ------
+    FeatureError
+        If the SQL fails or its rows are not a view's rows; nothing is written then.
+    """
+    started = time.monotonic()
+    if scope.window is None:
+        raise FeatureError(f"feature view '{view}' is partitioned: run it for a partition.")
+    spec = pipeline.spec.features[view]
+    sql = pipeline.sql[spec.sql]
+    table = pipeline.table("features", view)
+    with engine.connect() as connection:
+        reads = register_tables(
+            connection,
+            pipeline,
+            lake,
+            datasets=datasets_behind(pipeline, sql),
+            queries=queries_behind(pipeline, sql),
+            start=scope.window.start - spec.lookback,
+            end=scope.window.end,
+        )
+        n_dropped = _fill(connection, kept_to_window(sql, scope.window), spec, pipeline, view)
+        rows = connection.sql(f"SELECT * FROM {ROWS_TABLE}")  # noqa: S608
+        names = feature_names(rows.columns, pipeline.spec.entities[spec.entity])
+        snapshot = lake.write(
+            table, rows.to_arrow_reader(), partition=scope.partition, commit=scope.commit(pipeline)
+        )
+        null_shares = _null_shares(connection, names)
+        sample = connection.sql(f"SELECT * FROM {ROWS_TABLE} LIMIT {N_SAMPLE}").to_arrow_table().to_pylist()  # noqa: S608
+    feature_store.apply(pipeline, lake)
+    n_loaded = feature_store.load_online(pipeline, view, scope.window, lake)
+    chart = bars(
+        [(name, 1 - share) for name, share in null_shares.items()], title="Share of rows with a value", unit="share"
+    )
+    return Outcome(
+        data_version=f"{table}@{snapshot.version}",
+        metadata={
+            "n_rows": snapshot.rows_by_partition.get(scope.window.key, 0),
+            "n_rows_without_key": n_dropped,
+            "n_loaded_online": n_loaded,
+            "n_features": len(names),
+            "entity": spec.entity,
+            "reads": ", ".join(reads),
+            "writes": f"{snapshot.table}@{snapshot.version}",
+            "size_bytes": snapshot.size_bytes,
+            "duration_s": round(time.monotonic() - started, 3),
+        },
+        markdown={"completeness": as_markdown_image(chart, "share of rows with a value")},
+        tables={"sample": [{k: v if isinstance(v, int | float | None) else str(v) for k, v in row.items()} for row in sample]},
+    )
+
+
+def _fill(
+    connection: duckdb.DuckDBPyConnection, sql: str, spec: FeatureViewSpec, pipeline: Pipeline, view: str
+) -> int:
+    """Run the view's SQL into a temporary table and check its rows; return how many had no key."""
+    import duckdb
+
+    keys = pipeline.spec.entities[spec.entity]
+    try:
+        # One order for equal input, whatever the threads did: the same rows give the same bytes.
+        schema = connection.sql(f"SELECT * FROM ({sql}) LIMIT 0").to_arrow_table().schema
+        check_columns(schema.names, keys, view)
+        order = ", ".join(quote_identifier(name) for name in ("event_timestamp", *keys))
+        connection.execute(
+            f"CREATE TEMP TABLE {ROWS_TABLE} AS {stable_types(sql, schema, keys)} ORDER BY {order}"
+        ).fetchall()
+    except duckdb.Error as error:
+        text = " ".join(str(error).split())
+        raise FeatureError(f"feature view '{view}' ({spec.sql}): {text}. Correct its SQL.") from error
+    n_dropped = drop_rows_without_key(connection, ROWS_TABLE, keys)
+    check_one_row_each(connection, ROWS_TABLE, keys, schema.names, view)
+    return n_dropped
+
+
+def _null_shares(connection: duckdb.DuckDBPyConnection, names: tuple[str, ...]) -> dict[str, float]:
+    counted = ", ".join(f"count({quote_identifier(name)})" for name in names)
+    total, *present = connection.sql(f"SELECT count(*), {counted} FROM {ROWS_TABLE}").fetchall()[0]  # noqa: S608
+    return {name: 1 - n / total if total else 1.0 for name, n in zip(names, present, strict=True)}

@@ -1,0 +1,137 @@
+"""Prediction instants and labels, from the target's expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from assets.materialization import Pipeline
+from pipelines.spec import DriftlineError, PipelineSpec, ProblemType
+from pipelines.sql import quote_identifier, quote_literal
+from pipelines.windows import Window
+
+if TYPE_CHECKING:
+    import duckdb
+
+LABEL_TYPES: dict[ProblemType, str] = {"binary": "TINYINT", "multiclass": "VARCHAR", "regression": "DOUBLE"}
+"""A binary label is 0 or 1, a multiclass label its name, a regression label a number."""
+
+REQUEST_PREFIX = "request__"
+"""Prefix of features known from the row itself."""
+
+N_EXAMPLES = 3
+
+
+class LabelError(DriftlineError):
+    """The target's expressions give labels that cannot be learned from."""
+
+
+def target_event_time(spec: PipelineSpec) -> str:
+    """Return the column that says which partition a row to predict belongs to."""
+    target = spec.target
+    declared = spec.datasets[target.dataset].event_time if target.dataset in spec.datasets else None
+    found = target.event_time or declared
+    if found is None:
+        raise LabelError(
+            f"target: '{target.dataset}' has no event time. Give `event_time` in `target`, "
+            "or predict rows of a dataset that has one."
+        )
+    return found
+
+
+def target_key(spec: PipelineSpec) -> tuple[str, ...]:
+    """Return the columns that identify a row to predict."""
+    target = spec.target
+    declared = spec.datasets[target.dataset].key if target.dataset in spec.datasets else ()
+    found = target.key or declared
+    if not found:
+        raise LabelError(
+            f"target: '{target.dataset}' has no key. Give `key` in `target`: predictions meet their labels by it."
+        )
+    return found
+
+
+def entity_keys(spec: PipelineSpec) -> tuple[str, ...]:
+    """List the key columns of all entities that features are joined on, each once."""
+    used = {view.entity for view in spec.features.values()}
+    columns = [column for entity in spec.entities if entity in used for column in spec.entities[entity]]
+    return tuple(dict.fromkeys(columns))
+
+
+def row_id(key: Sequence[str]) -> str:
+    """Return the SQL of a row's identity: an md5 of its key, the same on every engine.
+
+    Each part is preceded by its length, so that ('a', 'bc') and ('ab', 'c') differ.
+    """
+    parts = ", ".join(
+        f"CASE WHEN {quote_identifier(name)} IS NULL THEN '-1:' ELSE "
+        f"concat(length(CAST({quote_identifier(name)} AS VARCHAR)), ':', CAST({quote_identifier(name)} AS VARCHAR)) END"
+        for name in key
+    )
+    return f"md5(concat({parts}))"
+
+
+def label_query(pipeline: Pipeline, window: Window) -> str:
+    """Return the SQL of one partition's rows to predict, labelled or not, ordered by instant and identity."""
+    spec = pipeline.spec
+    target = spec.target
+    event_time = target_event_time(spec)
+    key = target_key(spec)
+    kept = tuple(dict.fromkeys((*key, *entity_keys(spec))))
+    columns = [f"{row_id(key)} AS row_id"]
+    columns += [quote_identifier(name) for name in kept if name != event_time]
+    columns += [
+        f"CAST({target.prediction_time} AS TIMESTAMPTZ) AS event_timestamp",
+        f"CAST({quote_identifier(event_time)} AS TIMESTAMPTZ) AS event_time",
+        f"CAST({target.label} AS {LABEL_TYPES[target.problem]}) AS label",
+        f"CAST(CASE WHEN ({target.label}) IS NOT NULL THEN ({target.label_time}) END AS TIMESTAMPTZ) AS label_time",
+    ]
+    columns += [
+        f"({sql}) AS {quote_identifier(REQUEST_PREFIX + name)}"
+        for name, sql in sorted(target.request_features.items())
+    ]
+    start, end = (quote_literal(instant.isoformat()) for instant in (window.start, window.end))
+    where = f"({target.where})" if target.where else "true"
+    return (
+        f"SELECT {', '.join(columns)} FROM {quote_identifier(target.dataset)} "  # noqa: S608
+        f"WHERE {where} AND {quote_identifier(event_time)} >= {start}::TIMESTAMPTZ "
+        f"AND {quote_identifier(event_time)} < {end}::TIMESTAMPTZ "
+        "ORDER BY event_timestamp, row_id"
+    )
+
+
+def check_labels(connection: duckdb.DuckDBPyConnection, table: str, key: Sequence[str]) -> None:
+    """Refuse labels that would leak or could not be told apart.
+
+    Raises
+    ------
+    LabelError
+        If a row has no prediction instant, a label has no time or is known before its
+        prediction, or two rows share a key; with counts and examples.
+    """
+    faults = {
+        "event_timestamp IS NULL": "rows have no prediction_time. Exclude them with `where`",
+        "label IS NOT NULL AND label_time IS NULL": (
+            "rows have a label and no label_time. A label whose time is unknown cannot be kept out of the past: "
+            "correct `label_time`"
+        ),
+        "label_time <= event_timestamp": (
+            "labels are known before the prediction is made. Correct `prediction_time` or `label_time`"
+        ),
+    }
+    for condition, text in faults.items():
+        _refuse(connection, f"SELECT row_id FROM {table} WHERE {condition}", text)  # noqa: S608
+    _refuse(
+        connection,
+        f"SELECT row_id FROM {table} GROUP BY row_id HAVING count(*) > 1",  # noqa: S608
+        f"keys ({', '.join(key)}) stand for more than one row. Add columns to `key`",
+    )
+
+
+def _refuse(connection: duckdb.DuckDBPyConnection, rows: str, text: str) -> None:
+    found = connection.sql(
+        f"SELECT count(*), list(row_id ORDER BY row_id)[1:{N_EXAMPLES}] FROM ({rows})"  # noqa: S608
+    ).fetchall()
+    n_rows, examples = found[0]
+    if n_rows:
+        raise LabelError(f"target: {n_rows:,} {text}. For example row_id {', '.join(examples)}.")

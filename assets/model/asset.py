@@ -1,0 +1,413 @@
+"""The model of a partition: candidates trained, the best registered, the gate's decision in the ledger."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from assets.materialization import Outcome, Pipeline, Scope
+from assets.model.encode import EncodingError
+from assets.model.fitted import FittedModel
+from assets.model.gate import Contest, GateVerdict, judge_challenger
+from assets.model.metrics import Floats, MetricError, Scored
+from assets.model.model_file import model_from_bytes, model_to_bytes
+from assets.model.pictures import training_pages
+from assets.model.score_table import aligned_scores, score_columns, score_fields, scores_from
+from assets.model.split import SplitError
+from assets.model.train import (
+    Training,
+    TrainingError,
+    TrainingSet,
+    chosen_metric,
+    limited_threads,
+    read_training_set,
+    train_model,
+)
+from pipelines.sql import quote_identifier
+from pipelines.windows import window
+from resources.engine import Engine
+from resources.lake import Lake, Snapshot, scan
+from resources.ledger import (
+    Decision,
+    aliases_after,
+    append_decision,
+    read_ledger,
+    trusted_sha256,
+)
+from resources.model_registry import UNNUMBERED, ModelRegistry, ModelVersion
+
+CONFIRMED_LOSS = "performance"
+"""Reasons that begin so were given because the champion's loss of performance is certain."""
+
+
+@dataclass(frozen=True)
+class _Champion:
+    """The serving model, and up to when it has learned."""
+
+    version: ModelVersion
+    model: FittedModel
+    knows_until_us: int
+
+
+def materialize_model(
+    pipeline: Pipeline, scope: Scope, *, lake: Lake, engine: Engine, registry: ModelRegistry
+) -> Outcome:
+    """Train as of a partition, register the best candidate, and decide whether it serves.
+
+    The same training set, settings and reason are trained and judged once: asked again, the
+    decision that is in the ledger is returned.
+    """
+    started = time.monotonic()
+    # Waiting threads must not spin: on busy cores that cost twelve times the work.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    snapshot = lake.snapshot(pipeline.table("training_set"))
+    with _located(pipeline, scope, snapshot):
+        data = _read(pipeline, scope, snapshot, engine)
+        training_key = _training_key(pipeline, scope, data)
+    decision_key = _decision_key(pipeline, scope, training_key)
+    decisions = read_ledger(lake, pipeline.name)
+    registry.point_aliases(pipeline.name, aliases_after(decisions))
+    decided = _standing_decision(decisions, decision_key)
+    if decided is not None:
+        return _known_outcome(pipeline, decided, registry.version(pipeline.name, decided.version))
+    champion = _champion(pipeline, decisions, registry)
+    with _located(pipeline, scope, snapshot):
+        training = train_model(
+            data,
+            pipeline.spec.model,
+            champion_knows_until_us=champion.knows_until_us if champion else None,
+            threads=engine.threads,
+        )
+    version = _register(pipeline, scope, snapshot, data, training, training_key, registry)
+    scores = _write_holdout_scores(pipeline, scope, data, training, version, lake)
+    candidates = _write_candidates(pipeline, scope, training, version, lake)
+    contest, verdict = _judge(pipeline, scope, data, training, version, champion, lake, engine)
+    decision = _decision(scope, version, champion, verdict, decision_key)
+    ledger = append_decision(lake, pipeline.name, decision, commit=scope.commit(pipeline))
+    registry.point_aliases(pipeline.name, aliases_after((*decisions, decision)))
+    written = (scores, candidates, ledger)
+    outcome = _outcome(pipeline, decision, version, snapshot, written, time.monotonic() - started)
+    return replace(
+        outcome, markdown=training_pages(training, contest.champion if contest is not None else None)
+    )
+
+
+def _read(pipeline: Pipeline, scope: Scope, snapshot: Snapshot, engine: Engine) -> TrainingSet:
+    with engine.connect() as connection:
+        source = scan(snapshot, [_partition(pipeline, scope)])
+        rows = connection.sql(f"SELECT * FROM {source}").to_arrow_table()
+    return read_training_set(rows, pipeline.spec.target.problem)
+
+
+@contextmanager
+def _located(pipeline: Pipeline, scope: Scope, snapshot: Snapshot) -> Iterator[None]:
+    """Say of errors inside which training set they are about."""
+    try:
+        yield
+    except (TrainingError, SplitError, EncodingError, MetricError) as error:
+        where = f"{snapshot.table}@{snapshot.version}, partition {scope.partition}"
+        raise type(error)(f"pipeline '{pipeline.name}', training set {where}: {error}") from error
+
+
+def _partition(pipeline: Pipeline, scope: Scope) -> str:
+    if scope.partition is None:
+        raise TrainingError(
+            f"the model of '{pipeline.name}' is trained as of a partition, and none was given. "
+            "Materialize it for a partition key."
+        )
+    return scope.partition
+
+
+def _training_key(pipeline: Pipeline, scope: Scope, data: TrainingSet) -> str:
+    """Fingerprint all that decides which model comes out."""
+    settings = pipeline.spec.model.model_dump(mode="json", exclude={"gate"})
+    return _fingerprint([pipeline.name, scope.partition, data.problem, settings, data.digest])
+
+
+def _decision_key(pipeline: Pipeline, scope: Scope, training_key: str) -> str:
+    """Fingerprint all that decides, beside the champion, what the gate says."""
+    return _fingerprint([training_key, pipeline.spec.model.gate.model_dump(mode="json"), scope.reason])
+
+
+def _fingerprint(parts: Sequence[object]) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _standing_decision(decisions: Sequence[Decision], decision_key: str) -> Decision | None:
+    """Return the decision that answered this question, unless the champion was changed since."""
+    champion = aliases_after(decisions)["champion"]
+    same = [one for one in decisions if one.decision_key == decision_key]
+    return same[-1] if same and same[-1].champion_after == champion else None
+
+
+def _champion(pipeline: Pipeline, decisions: Sequence[Decision], registry: ModelRegistry) -> _Champion | None:
+    number = aliases_after(decisions)["champion"]
+    if number is None:
+        return None
+    version = registry.version(pipeline.name, number)
+    content = registry.model_file(pipeline.name, number, sha256=trusted_sha256(decisions, number))
+    as_of = window(pipeline.spec.partitions, version.training_partition).end
+    return _Champion(version, model_from_bytes(content), round(as_of.timestamp() * 1e6))
+
+
+def _register(
+    pipeline: Pipeline,
+    scope: Scope,
+    snapshot: Snapshot,
+    data: TrainingSet,
+    training: Training,
+    training_key: str,
+    registry: ModelRegistry,
+) -> ModelVersion:
+    content = model_to_bytes(training.model)
+    low, high = training.interval
+    model = ModelVersion(
+        version=UNNUMBERED,
+        algorithm=training.model.algorithm,
+        training_partition=_partition(pipeline, scope),
+        training_table_version=snapshot.version,
+        metric=training.metric,
+        holdout_metric=training.holdout_metric,
+        holdout_low=low,
+        holdout_high=high,
+        holdout_start=training.split.holdout_start,
+        feature_names=data.feature_names,
+        importances=training.importances,
+        n_training_rows=data.labels.size,
+        artifact_sha256=hashlib.sha256(content).hexdigest(),
+        registered_at=scope.clock,
+    )
+    settings = pipeline.spec.model.model_dump(mode="json")
+    figures = {
+        f"{one.algorithm}/{name}": value for one in training.results for name, value in one.metrics.items()
+    }
+    return registry.register(
+        pipeline.name,
+        model,
+        content,
+        training_key=training_key,
+        params={"problem": data.problem, **{name: json.dumps(value) for name, value in settings.items()}},
+        metrics={training.metric: training.holdout_metric, **figures},
+        tags={
+            "driftline.training_set": f"{snapshot.table}@{snapshot.version}",
+            "driftline.training_partition": model.training_partition,
+            "driftline.artifact_sha256": model.artifact_sha256,
+            "driftline.spec_hash": pipeline.spec_hash,
+            "driftline.run_id": scope.run_id,
+            "driftline.reason": scope.reason,
+        },
+    )
+
+
+def _write_holdout_scores(
+    pipeline: Pipeline,
+    scope: Scope,
+    data: TrainingSet,
+    training: Training,
+    version: ModelVersion,
+    lake: Lake,
+) -> Snapshot:
+    held_out = data.rows.select(["row_id", "event_timestamp", "label"]).take(training.split.holdout)
+    for name, values in score_columns(data.problem, data.classes, training.holdout.scores).items():
+        held_out = held_out.append_column(name, values)
+    return lake.write(
+        pipeline.table("holdout_scores"),
+        held_out,
+        partition=str(version.version),
+        commit=scope.commit(pipeline),
+    )
+
+
+def _write_candidates(
+    pipeline: Pipeline, scope: Scope, training: Training, version: ModelVersion, lake: Lake
+) -> Snapshot:
+    rows = [
+        {
+            "version": version.version,
+            "training_partition": version.training_partition,
+            "algorithm": one.algorithm,
+            "metric": name,
+            "value": value,
+            "fit_seconds": one.fit_seconds,
+            "is_best": one.algorithm == version.algorithm,
+        }
+        for one in training.results
+        for name, value in one.metrics.items()
+    ]
+    schema = pa.schema(
+        [
+            ("version", pa.int32()),
+            ("training_partition", pa.string()),
+            ("algorithm", pa.string()),
+            ("metric", pa.string()),
+            ("value", pa.float64()),
+            ("fit_seconds", pa.float64()),
+            ("is_best", pa.bool_()),
+        ]
+    )
+    return lake.write(
+        pipeline.table("candidates"),
+        pa.Table.from_pylist(rows, schema=schema),
+        partition=str(version.version),
+        commit=scope.commit(pipeline),
+    )
+
+
+def _judge(
+    pipeline: Pipeline,
+    scope: Scope,
+    data: TrainingSet,
+    training: Training,
+    version: ModelVersion,
+    champion: _Champion | None,
+    lake: Lake,
+    engine: Engine,
+) -> tuple[Contest | None, GateVerdict]:
+    if champion is not None and champion.version.version == version.version:
+        return None, GateVerdict(False, "inconclusive", "this training gave the model that serves already")
+    contest, obstacle = None, None
+    if champion is not None:
+        try:
+            contest = _contest(pipeline, data, training, champion, lake, engine)
+        except EncodingError as error:
+            # It cannot serve either: comparing is impossible and keeping it would stop predictions.
+            obstacle = f"champion {champion.version.version} cannot score today's rows: {error}"
+    verdict = judge_challenger(
+        contest,
+        problem=data.problem,
+        metric=chosen_metric(pipeline.spec.model, data.problem),
+        holdout_metric=training.holdout_metric,
+        gate=pipeline.spec.model.gate,
+        is_loss_confirmed=scope.reason.startswith(CONFIRMED_LOSS),
+        has_champion=champion is not None and obstacle is None,
+        seed=pipeline.spec.model.seed,
+    )
+    if obstacle is not None and verdict.outcome == "first":
+        verdict = replace(verdict, explanation=f"{obstacle} Serving instead: {verdict.explanation}")
+    return contest, verdict
+
+
+def _contest(
+    pipeline: Pipeline,
+    data: TrainingSet,
+    training: Training,
+    champion: _Champion,
+    lake: Lake,
+    engine: Engine,
+) -> Contest | None:
+    """Score both models on rows that neither has learned from."""
+    if champion.model.problem != data.problem:
+        raise EncodingError(
+            f"it predicts a {champion.model.problem} label, the declaration a {data.problem} one."
+        )
+    holdout = training.split.holdout
+    is_unseen = data.event_time_us[holdout] >= champion.knows_until_us
+    unseen = np.flatnonzero(is_unseen)
+    with limited_threads(engine.threads):
+        fresh = champion.model.score(data.rows.take(holdout[unseen]))
+    # Rows of its own holdout it scored before it learned from them: those scores are as blind.
+    held_out, recorded = _recorded_scores(pipeline, data, holdout[~is_unseen], champion, lake, engine)
+    places = np.concatenate([np.flatnonzero(~is_unseen)[held_out], unseen])
+    scores = np.concatenate([recorded, fresh])
+    scores = aligned_scores(scores, champion.model.classes, data.classes)
+    labels = data.labels[holdout[places]]
+    if places.size == 0 or (data.problem != "regression" and np.unique(labels).size < 2):
+        return None
+    return Contest(
+        challenger=Scored(labels, training.holdout.scores[places]),
+        champion=Scored(labels, scores),
+        event_time_us=data.event_time_us[holdout[places]],
+    )
+
+
+def _recorded_scores(
+    pipeline: Pipeline,
+    data: TrainingSet,
+    rows: NDArray[np.int64],
+    champion: _Champion,
+    lake: Lake,
+    engine: Engine,
+) -> tuple[NDArray[np.int64], Floats]:
+    """Look up what the champion said of rows while they were its holdout; return places and scores."""
+    table = lake.snapshot(pipeline.table("holdout_scores"))
+    columns = ", ".join(quote_identifier(one.name) for one in score_fields(data.problem))
+    source = scan(table, [str(champion.version.version)])
+    with engine.connect() as connection:
+        theirs = connection.sql(f"SELECT row_id, {columns} FROM {source}").to_arrow_table()
+    found = pc.index_in(data.rows["row_id"].take(rows), value_set=theirs["row_id"].combine_chunks())
+    places = np.flatnonzero(found.is_valid().to_numpy())
+    return places, scores_from(theirs.take(found.drop_null()), data.problem, len(champion.model.classes))
+
+
+def _decision(
+    scope: Scope,
+    version: ModelVersion,
+    champion: _Champion | None,
+    verdict: GateVerdict,
+    decision_key: str,
+) -> Decision:
+    before = champion.version.version if champion is not None else None
+    return Decision(
+        instant=scope.clock,
+        partition=version.training_partition,
+        actor="gate",
+        action="promoted" if verdict.is_promoted else "kept",
+        version=version.version,
+        champion_before=before,
+        champion_after=version.version if verdict.is_promoted else before,
+        reason=scope.reason,
+        gate_report=json.dumps(asdict(verdict), sort_keys=True),
+        run_id=scope.run_id,
+        artifact_sha256=version.artifact_sha256,
+        decision_key=decision_key,
+    )
+
+
+def _known_outcome(pipeline: Pipeline, decision: Decision, version: ModelVersion) -> Outcome:
+    outcome = _outcome(pipeline, decision, version, None, (), 0.0)
+    return replace(outcome, metadata={**outcome.metadata, "is_answered_before": True})
+
+
+def _outcome(
+    pipeline: Pipeline,
+    decision: Decision,
+    version: ModelVersion,
+    snapshot: Snapshot | None,
+    written: Sequence[Snapshot],
+    duration_s: float,
+) -> Outcome:
+    verdict = json.loads(decision.gate_report)
+    return Outcome(
+        data_version=f"{pipeline.name}@{version.version}",
+        metadata={
+            "n_rows": version.n_training_rows,
+            "duration_s": round(duration_s, 3),
+            "size_bytes": sum(table.size_bytes for table in written),
+            "reads": f"{snapshot.table}@{snapshot.version}" if snapshot is not None else "",
+            "writes": ", ".join(f"{table.table}@{table.version}" for table in written),
+            "model_version": version.version,
+            "algorithm": version.algorithm,
+            "metric": version.metric,
+            "holdout_metric": version.holdout_metric,
+            "holdout_interval": f"{version.holdout_low:.4f} to {version.holdout_high:.4f}",
+            "holdout_start": version.holdout_start,
+            "reason": decision.reason,
+            "is_promoted": verdict["is_promoted"],
+            "gate_outcome": verdict["outcome"],
+            "gate_explanation": verdict["explanation"],
+            "gain": verdict["gain"],
+            "p_value": verdict["p_value"],
+            "champion_version": decision.champion_after,
+            "artifact_sha256": version.artifact_sha256,
+        },
+    )

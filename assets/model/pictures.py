@@ -1,0 +1,120 @@
+"""What a person wants to see of a training: candidates, ROC and calibration curves, importances."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from assets.model.choices import METRICS_BY_PROBLEM
+from assets.model.metrics import Floats, Scored
+from assets.model.train import CandidateResult, Training
+from charts import as_markdown_image, bars, lines
+from pipelines.spec import ProblemType
+
+N_CURVE_POINTS = 120
+N_CALIBRATION_BINS = 10
+N_SHOWN_FEATURES = 20
+
+
+def training_pages(training: Training, champion: Scored | None) -> Mapping[str, str]:
+    """Return the Markdown pages of a training, by metadata key.
+
+    Parameters
+    ----------
+    training
+        What was trained.
+    champion
+        The champion's scores on the rows it was compared on, if it was.
+    """
+    problem = training.model.problem
+    pages = {
+        "candidates": candidates_page(training.results, problem),
+        "feature_importances": importances_page(training.importances),
+    }
+    if problem == "binary":
+        models = {f"challenger ({training.model.algorithm})": training.holdout}
+        if champion is not None:
+            models["champion"] = champion
+        pages["roc_curve"] = roc_page(models)
+    if problem != "multiclass":
+        pages["calibration"] = calibration_page(training.holdout, problem)
+    return pages
+
+
+def candidates_page(results: Sequence[CandidateResult], problem: ProblemType) -> str:
+    """Compare the candidates in a table and in bars of the first metric."""
+    names = list(METRICS_BY_PROBLEM[problem])
+    lines_ = [
+        f"| candidate | {' | '.join(names)} | CPU seconds |",
+        f"|---|{'---:|' * (len(names) + 1)}",
+        *(
+            f"| {one.algorithm} | {' | '.join(f'{one.metrics[name]:.4f}' for name in names)} "
+            f"| {one.fit_seconds:.1f} |"
+            for one in results
+        ),
+    ]
+    picture = bars(
+        [(one.algorithm, one.metrics[names[0]]) for one in results],
+        title=f"{names[0]} on the holdout",
+        highlight=[results[0].algorithm],
+    )
+    return "\n".join(lines_) + "\n\n" + as_markdown_image(picture, "Candidates on the holdout")
+
+
+def importances_page(importances: Mapping[str, float]) -> str:
+    """Show the features that matter most, as shares of the model's skill."""
+    ordered = sorted(importances.items(), key=lambda item: (-item[1], item[0]))[:N_SHOWN_FEATURES]
+    picture = bars(ordered, title="Share of the model's skill lost without the feature")
+    return as_markdown_image(picture, "Feature importances")
+
+
+def roc_page(models: Mapping[str, Scored]) -> str:
+    """Draw ROC curves, each on the rows that its model was compared on."""
+    picture = lines(
+        {name: roc_points(scored) for name, scored in models.items()},
+        title="ROC curve on the holdout",
+        x_label="share of negatives called positive",
+        y_label="share of positives found",
+        diagonal=True,
+    )
+    return as_markdown_image(picture, "ROC curve")
+
+
+def roc_points(scored: Scored) -> list[tuple[float, float]]:
+    """Return a ROC curve in at most `N_CURVE_POINTS` + 1 points, from (0, 0) to (1, 1).
+
+    Examples
+    --------
+    >>> roc_points(Scored(np.array([0.0, 1.0]), np.array([0.2, 0.9])))
+    [(0.0, 0.0), (0.0, 1.0), (1.0, 1.0)]
+    """
+    order = np.argsort(-scored.scores, kind="stable")
+    labels, scores = scored.labels[order], scored.scores[order]
+    # Rows with equal scores are one step: their order means nothing.
+    ends = np.append(np.flatnonzero(np.diff(scores)), labels.size - 1)
+    found = np.cumsum(labels)[ends] / max(labels.sum(), 1)
+    false_alarms = np.cumsum(1 - labels)[ends] / max((1 - labels).sum(), 1)
+    kept = np.unique(np.linspace(0, ends.size - 1, N_CURVE_POINTS).round().astype(np.int64))
+    curve = zip(false_alarms[kept].tolist(), found[kept].tolist(), strict=True)
+    return [(0.0, 0.0), *curve]
+
+
+def calibration_page(scored: Scored, problem: ProblemType) -> str:
+    """Draw the mean label against the mean score in groups of rows with like scores."""
+    is_binary = problem == "binary"
+    picture = lines(
+        {"holdout": calibration_points(scored)},
+        title="Calibration on the holdout",
+        x_label="mean predicted probability" if is_binary else "mean predicted value",
+        y_label="share of positives" if is_binary else "mean value",
+        diagonal=True,
+    )
+    return as_markdown_image(picture, "Calibration curve")
+
+
+def calibration_points(scored: Scored) -> list[tuple[float, float]]:
+    """Return mean score and mean label of ten groups of equal size, ordered by score."""
+    order = np.argsort(scored.scores, kind="stable")
+    groups: list[Floats] = np.array_split(order, min(N_CALIBRATION_BINS, order.size))
+    return [(float(scored.scores[group].mean()), float(scored.labels[group].mean())) for group in groups]

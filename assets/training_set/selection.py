@@ -1,0 +1,30 @@
+"""Which labels a model may learn from as of a partition's end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from assets.materialization import Pipeline
+from pipelines.spec import DriftlineError
+from pipelines.sql import quote_literal
+from pipelines.windows import Window, windows
+
+SOURCE_PARTITION = "_source_partition"
+"""Column of a training set: the partition that a row came from."""
+
+
+class TrainingSetError(DriftlineError):
+    """There is nothing to learn from as of a partition."""
+
+
+def training_windows(pipeline: Pipeline, as_of: Window) -> Sequence[Window]:
+    """List the partitions to learn from, oldest first: the newest `train_window`, or all so far."""
+    spec = pipeline.spec
+    ended = [w for w in windows(spec.partitions, until=as_of.end) if w.end <= as_of.end]
+    return ended if spec.model.train_window is None else ended[-spec.model.train_window :]
+
+
+def known_labels(relation: str, as_of: datetime) -> str:
+    """Return the SQL of the labels that were known before an instant."""
+    return f"SELECT * FROM {relation} WHERE label IS NOT NULL AND label_time < {quote_literal(as_of.isoformat())}::TIMESTAMPTZ"  # noqa: S608

@@ -1,0 +1,283 @@
+"""Evaluate declared expectations with Great Expectations' verdicts and one scan of the table.
+
+Great Expectations says which metrics a rule needs and judges them; the metrics themselves come
+from one SELECT (and one GROUP BY per key). Rules that the SQL does not know are evaluated by
+Great Expectations on pandas over the columns they need, and the result says so.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from expectations.conditions import Kinds
+from expectations.literals import TEMPORAL, instant_for, kind_of
+from expectations.metrics_sql import Known, Scanned, TableShape, metric_sql, statement
+from expectations.names import expectation_names
+from expectations.results import ExpectationError, ExpectationResult
+from pipelines.spec import ExpectationSpec
+from pipelines.sql import quote_identifier
+
+if TYPE_CHECKING:
+    import duckdb
+
+ONE_SCAN = "one scan"
+ON_PANDAS = "great expectations on pandas"
+
+_BOUNDS = ("min_value", "max_value")
+_LISTS = ("value_set",)
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """One declared expectation, as Great Expectations' object."""
+
+    name: str
+    spec: ExpectationSpec
+    expectation: Any
+    format: Mapping[str, object]
+
+
+class _UnknownMetricError(Exception):
+    """A metric that our SQL does not know."""
+
+
+def evaluate(
+    connection: duckdb.DuckDBPyConnection,
+    relation: str,
+    expectations: Sequence[ExpectationSpec],
+    *,
+    n_examples: int = 20,
+) -> tuple[ExpectationResult, ...]:
+    """Evaluate expectations on all rows of a relation.
+
+    Parameters
+    ----------
+    connection
+        Connection that can read the relation.
+    relation
+        SQL of the table: anything that may follow FROM.
+    expectations
+        Rules in declared order.
+    n_examples
+        Unexpected values to report per rule.
+
+    Returns
+    -------
+    tuple[ExpectationResult, ...]
+        One result per expectation, in declared order. A rule that could not be evaluated has an error.
+
+    Raises
+    ------
+    ExpectationError
+        If the relation cannot be read, or a result is missing.
+    """
+    if not expectations:
+        return ()
+    shape = TableShape(_kinds(connection, relation), n_examples)
+    rules: list[_Rule] = []
+    results: dict[str, ExpectationResult] = {}
+    for name, spec in zip(expectation_names(expectations), expectations, strict=True):
+        try:
+            rules.append(_rule(name, spec, shape))
+        except Exception as error:  # noqa: BLE001 (Great Expectations' and pydantic's own errors become this rule's)
+            results[name] = _broken(name, spec, ONE_SCAN, error)
+    results |= _judge_in_one_scan(connection, relation, rules, shape)
+    missing = [rule for rule in rules if rule.name not in results]
+    results |= {rule.name: _judge_on_pandas(connection, relation, rule, shape) for rule in missing}
+    names = expectation_names(expectations)
+    if set(results) != set(names):
+        raise ExpectationError(
+            f"{len(names)} expectations were declared and {len(results)} were evaluated. "
+            "This is a fault of Driftline: please report it with the declaration."
+        )
+    return tuple(results[name] for name in names)
+
+
+def _kinds(connection: duckdb.DuckDBPyConnection, relation: str) -> Kinds:
+    import duckdb
+
+    try:
+        described = connection.sql(f"SELECT * FROM {relation} LIMIT 0")  # noqa: S608 (our relation)
+    except duckdb.Error as error:
+        raise ExpectationError(f"the rows to be checked cannot be read: {error}") from error
+    return {name: kind_of(str(kind)) for name, kind in zip(described.columns, described.types, strict=True)}
+
+
+def _rule(name: str, spec: ExpectationSpec, shape: TableShape) -> _Rule:
+    """Build Great Expectations' object, which checks the arguments."""
+    # Read at import: no telemetry leaves the machine.
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+
+    configuration = ExpectationConfiguration(
+        type=f"expect_{spec.expect}", kwargs=_arguments(spec, shape.kinds), severity=spec.severity
+    )
+    result_format = {"result_format": "BASIC", "partial_unexpected_count": shape.n_examples}
+    return _Rule(name, spec, configuration.to_domain_obj(), result_format)
+
+
+def _arguments(spec: ExpectationSpec, kinds: Kinds) -> dict[str, object]:
+    """Return the arguments with instants spelled as the column holds them.
+
+    Great Expectations refuses to compare a date with an instant, or instants with and without zone.
+    """
+    kind = kinds.get(str(spec.arguments.get("column")), "other")
+    if kind not in TEMPORAL:
+        return dict(spec.arguments)
+
+    def spelled(value: object) -> object:
+        instant = instant_for(value, kind)
+        return value if instant is None else instant.isoformat(timespec="microseconds")
+
+    arguments = dict(spec.arguments)
+    arguments |= {key: spelled(arguments[key]) for key in _BOUNDS if arguments.get(key) is not None}
+    for key in _LISTS:
+        if isinstance(arguments.get(key), list | tuple):
+            arguments[key] = [spelled(value) for value in cast("Sequence[object]", arguments[key])]
+    return arguments
+
+
+def _judge_in_one_scan(
+    connection: duckdb.DuckDBPyConnection, relation: str, rules: Sequence[_Rule], shape: TableShape
+) -> dict[str, ExpectationResult]:
+    """Judge all rules whose metrics SQL knows; the others are left out."""
+    plans: dict[str, dict[Any, Known | Scanned]] = {}
+    for rule in rules:
+        try:
+            plans[rule.name] = _plan(rule, shape)
+        except _UnknownMetricError:
+            continue
+    scanned = {m: None for plan in plans.values() for m in plan.values() if isinstance(m, Scanned)}
+    found = scan(connection, relation, scanned)
+    judged = {}
+    for rule in rules:
+        if rule.name in plans:
+            judged[rule.name] = _judge(rule, plans[rule.name], found)
+    return judged
+
+
+def _plan(rule: _Rule, shape: TableShape) -> dict[Any, Known | Scanned]:
+    """Write the SQL of every metric that Great Expectations needs for a rule, by its metric id."""
+    try:
+        needed = rule.expectation.get_validation_dependencies(
+            execution_engine=None, runtime_configuration={"result_format": dict(rule.format)}
+        )
+    except Exception as error:  # some rules ask the engine for the column's type
+        raise _UnknownMetricError from error
+    plan: dict[Any, Known | Scanned] = {}
+    for configuration in needed.metric_configurations.values():
+        arguments = {**configuration.metric_domain_kwargs, **configuration.metric_value_kwargs}
+        metric = metric_sql(configuration.metric_name, arguments, shape)
+        if metric is None:
+            raise _UnknownMetricError(configuration.metric_name)
+        plan[configuration.id] = metric
+    return plan
+
+
+def scan(
+    connection: duckdb.DuckDBPyConnection, relation: str, metrics: Iterable[Scanned]
+) -> dict[Scanned, object]:
+    """Compute metrics in one statement per source; a metric that fails gets its error as value."""
+    import duckdb
+
+    by_source: dict[str, list[str]] = {}
+    for metric in metrics:
+        by_source.setdefault(metric.source, []).append(metric.expression)
+    found: dict[Scanned, object] = {}
+    for source, expressions in by_source.items():
+        try:
+            found |= _select(connection, relation, source, expressions)
+        except duckdb.Error:
+            for expression in expressions:  # find the one that fails, and keep the others
+                try:
+                    found |= _select(connection, relation, source, [expression])
+                except duckdb.Error as error:
+                    found[Scanned(source, expression)] = error
+    return found
+
+
+def _select(
+    connection: duckdb.DuckDBPyConnection, relation: str, source: str, expressions: list[str]
+) -> dict[Scanned, object]:
+    (row,) = connection.execute(statement(relation, source, expressions)).fetchall()
+    return {Scanned(source, text): value for text, value in zip(expressions, row, strict=True)}
+
+
+def _judge(rule: _Rule, plan: Mapping[Any, Known | Scanned], found: Mapping[Scanned, object]) -> ExpectationResult:
+    """Hand the metrics to Great Expectations and take its verdict."""
+    metrics = {key: m.value if isinstance(m, Known) else found[m] for key, m in plan.items()}
+    failed = next((value for value in metrics.values() if isinstance(value, Exception)), None)
+    if failed is not None:
+        return _broken(rule.name, rule.spec, ONE_SCAN, failed)
+    try:
+        verdict = rule.expectation.metrics_validate(
+            metrics, runtime_configuration={"result_format": dict(rule.format)}
+        )
+    except Exception as error:  # noqa: BLE001 (whatever a rule raises is that rule's error, not a failure)
+        return _broken(rule.name, rule.spec, ONE_SCAN, error)
+    return _result(rule, verdict, ONE_SCAN)
+
+
+def _judge_on_pandas(
+    connection: duckdb.DuckDBPyConnection, relation: str, rule: _Rule, shape: TableShape
+) -> ExpectationResult:
+    """Let Great Expectations compute the metrics itself, over the columns that the rule names."""
+    import great_expectations
+
+    named = _named_columns(rule.spec, shape.kinds)
+    columns = ", ".join(quote_identifier(name) for name in named)
+    try:
+        frame = connection.sql(f"SELECT {columns} FROM {relation}").df()  # noqa: S608 (quoted)
+        context = great_expectations.get_context(mode="ephemeral")
+        context.variables.progress_bars = {"globally": False}
+        asset = context.data_sources.add_pandas("engine").add_dataframe_asset("rows")
+        batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
+        verdict = batch.validate(rule.expectation, result_format=dict(rule.format))
+    except Exception as error:  # noqa: BLE001 (whatever a rule raises is that rule's error, not a failure)
+        return _broken(rule.name, rule.spec, ON_PANDAS, error)
+    raised = _raised(verdict.exception_info)
+    if raised:
+        return _broken(rule.name, rule.spec, ON_PANDAS, ExpectationError(raised))
+    return _result(rule, verdict, ON_PANDAS)
+
+
+def _named_columns(spec: ExpectationSpec, kinds: Kinds) -> list[str]:
+    """List the table's columns that the rule names; all for rules on the table."""
+    named = {spec.arguments.get(key) for key in ("column", "column_A", "column_B")}
+    several = spec.arguments.get("column_list")
+    if isinstance(several, list | tuple) and not spec.expect.startswith("table_"):
+        named |= set(several)
+    chosen = [name for name in kinds if name in named]
+    return chosen or list(kinds)
+
+
+def _raised(info: Mapping[str, Any] | None) -> str | None:
+    """Return the message of an exception that Great Expectations caught, if any."""
+    if not info:
+        return None
+    infos = [info] if "raised_exception" in info else list(info.values())
+    return next((str(i.get("exception_message")) for i in infos if i.get("raised_exception")), None)
+
+
+def _result(rule: _Rule, verdict: Any, way: str) -> ExpectationResult:
+    result: dict[str, Any] = verdict.to_json_dict()["result"] or {}
+    n_unexpected, n_rows = result.get("unexpected_count"), result.get("element_count")
+    is_row_rule = n_unexpected is not None and n_rows is not None
+    return ExpectationResult(
+        name=rule.name,
+        spec=rule.spec,
+        is_passed=bool(verdict.success),
+        error=None,
+        way=way,
+        n_evaluated=n_rows - (result.get("missing_count") or 0) if is_row_rule else None,
+        n_unexpected=n_unexpected if is_row_rule else None,
+        result=result,
+    )
+
+
+def _broken(name: str, spec: ExpectationSpec, way: str, error: Exception) -> ExpectationResult:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return ExpectationResult(name=name, spec=spec, is_passed=False, error=" ".join(lines)[:1000], way=way)

@@ -1,0 +1,231 @@
+"""Metrics of Great Expectations as SQL: expressions to be gathered into one SELECT per source.
+
+A source is a FROM clause: the table itself, or the table grouped by a key. `metric_sql` gives a
+metric's source and expression, or None where the metric must be left to Great Expectations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from expectations.conditions import Arguments, Kinds, RowCondition, membership, row_condition
+from expectations.literals import NUMERIC, Kind, column_sql, literal
+from pipelines.sql import quote_literal
+
+TABLE = "rows_read"
+"""Name under which the table stands in the statements."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """A metric whose value needs no scan."""
+
+    value: object
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """A metric to be computed: one expression over one source."""
+
+    source: str
+    expression: str
+
+
+@dataclass(frozen=True)
+class TableShape:
+    """What is known of a table before it is scanned."""
+
+    kinds: Kinds
+    """Kind of every column, in order."""
+    n_examples: int = 20
+    """Unexpected values to report per rule."""
+
+
+def metric_sql(name: str, arguments: Arguments, shape: TableShape) -> Known | Scanned | None:
+    """Write one metric as SQL, or None where it must be left to Great Expectations.
+
+    Parameters
+    ----------
+    name
+        Great Expectations' name of the metric: `column_values.between.unexpected_count`.
+    arguments
+        Domain and values of the metric.
+    shape
+        Columns of the table.
+    """
+    if arguments.get("row_condition") or arguments.get("table"):
+        return None
+    table = _table_metric(name, shape)
+    if table is not None:
+        return table
+    for suffix, build in _MAP_METRICS.items():
+        if name.endswith(suffix):
+            condition = row_condition(name.removesuffix(suffix), arguments, shape.kinds)
+            return None if condition is None else build(condition, shape)
+    column = str(arguments.get("column"))
+    kind = shape.kinds.get(column)
+    aggregate = _AGGREGATES.get(name)
+    if kind is None or aggregate is None:
+        return None
+    return aggregate(column_sql(column, kind), kind, arguments)
+
+
+def statement(relation: str, source: str, expressions: Sequence[str]) -> str:
+    """Write the SELECT of some expressions over one source of a relation (anything that may follow FROM)."""
+    table = f"WITH {TABLE} AS NOT MATERIALIZED (SELECT * FROM {relation})"  # noqa: S608 (our relation)
+    return f"{table} SELECT {', '.join(expressions)} FROM {source}"
+
+
+def _table_metric(name: str, shape: TableShape) -> Known | Scanned | None:
+    if name == "table.row_count":
+        return Scanned(TABLE, "count(*)")
+    if name == "table.columns":
+        return Known(list(shape.kinds))
+    return Known(len(shape.kinds)) if name == "table.column_count" else None
+
+
+def _unexpected_count(condition: RowCondition, _: TableShape) -> Scanned:
+    if condition.is_good is None:
+        return Scanned(_grouped(condition), "coalesce(sum(n) FILTER (WHERE n > 1), 0)::BIGINT")
+    return Scanned(TABLE, f"count(*) FILTER (WHERE {condition.is_bad})")
+
+
+def _judged_count(condition: RowCondition, _: TableShape) -> Scanned:
+    return Scanned(TABLE, f"count(*) FILTER (WHERE {condition.is_judged})")
+
+
+def _unexpected_values(condition: RowCondition, shape: TableShape) -> Scanned:
+    """Report the smallest unexpected values: the same ones whatever the order of rows and threads."""
+    if condition.is_good is None:
+        row = _row([f"k{position}" for position in range(len(condition.columns))])
+        return Scanned(_grouped(condition), f"coalesce(min({row}, {shape.n_examples}) FILTER (WHERE n > 1), [])")
+    row = _row(list(condition.columns))
+    return Scanned(TABLE, f"coalesce(min({row}, {shape.n_examples}) FILTER (WHERE {condition.is_bad}), [])")
+
+
+def _row(columns: list[str]) -> str:
+    return columns[0] if len(columns) == 1 else f"row({', '.join(columns)})"
+
+
+def _grouped(condition: RowCondition) -> str:
+    keys = ", ".join(f"{column} AS k{position}" for position, column in enumerate(condition.columns))
+    return f"(SELECT {keys}, count(*) AS n FROM {TABLE} WHERE {condition.is_judged} GROUP BY ALL)"  # noqa: S608
+
+
+_MAP_METRICS: Mapping[str, Callable[[RowCondition, TableShape], Scanned]] = {
+    ".unexpected_count": _unexpected_count,
+    ".filtered_row_count": _judged_count,
+    ".unexpected_values": _unexpected_values,
+}
+
+
+def _over_numbers(template: str) -> Callable[[str, Kind, Arguments], Scanned | None]:
+    def build(column: str, kind: Kind, _: Arguments) -> Scanned | None:
+        return Scanned(TABLE, template.format(column=column)) if kind in NUMERIC else None
+
+    return build
+
+
+def _over_all(template: str) -> Callable[[str, Kind, Arguments], Scanned | None]:
+    def build(column: str, kind: Kind, _: Arguments) -> Scanned | None:
+        return Scanned(TABLE, template.format(column=column)) if kind != "other" else None
+
+    return build
+
+
+def _not_in_set(column: str, kind: Kind, arguments: Arguments) -> str | None:
+    values = arguments.get("value_set")
+    if not isinstance(values, list | tuple | set) or kind == "other":
+        return None
+    return f"FILTER (WHERE NOT ({membership(column, kind, list(values))}))"
+
+
+def _n_not_in_set(column: str, kind: Kind, arguments: Arguments) -> Scanned | None:
+    others = _not_in_set(column, kind, arguments)
+    return None if others is None else Scanned(TABLE, f"count(DISTINCT {column}) {others}")
+
+
+MOST_DISTINCT_VALUES = 20
+"""Values listed where Great Expectations on pandas would list all: the count decides, the list shows."""
+
+
+def _values_not_in_set(column: str, kind: Kind, arguments: Arguments) -> Scanned | None:
+    others = _not_in_set(column, kind, arguments)
+    listed = f"list_slice(list_sort(list(DISTINCT {column}) {others}), 1, {MOST_DISTINCT_VALUES})"
+    return None if others is None else Scanned(TABLE, f"coalesce({listed}, [])")
+
+
+def _absent(column: str, kind: Kind, arguments: Arguments) -> str | None:
+    """Write the list of declared values that the column does not hold, as texts."""
+    values = arguments.get("value_set")
+    if not isinstance(values, list | tuple | set) or kind == "other":
+        return None
+    spelled = dict.fromkeys((literal(value, kind), str(value)) for value in values)
+    never = [quote_literal(text) for sql, text in spelled if sql is None]
+    told = {sql: quote_literal(text) for sql, text in spelled if sql is not None}
+    found = [
+        f"CASE WHEN coalesce(bool_or({column} = {sql}), false) THEN NULL ELSE {text} END"
+        for sql, text in told.items()
+    ]
+    return f"list_filter([{', '.join([*never, *found])}]::VARCHAR[], lambda v: v IS NOT NULL)"
+
+
+def _n_absent(column: str, kind: Kind, arguments: Arguments) -> Scanned | None:
+    absent = _absent(column, kind, arguments)
+    return None if absent is None else Scanned(TABLE, f"len({absent})")
+
+
+def _values_absent(column: str, kind: Kind, arguments: Arguments) -> Scanned | None:
+    absent = _absent(column, kind, arguments)
+    return None if absent is None else Scanned(TABLE, absent)
+
+
+def _most_common(column: str, kind: Kind, _: Arguments) -> Scanned | None:
+    if kind == "other":
+        return None
+    counted = f"SELECT {column} AS v, count(*) AS n FROM {TABLE} WHERE {column} IS NOT NULL GROUP BY ALL"  # noqa: S608
+    ranked = f"(SELECT v, n = max(n) OVER () AS is_most FROM ({counted}))"  # noqa: S608
+    return Scanned(ranked, "coalesce(list(v ORDER BY v) FILTER (WHERE is_most), [])")
+
+
+def _quantiles(column: str, kind: Kind, arguments: Arguments) -> Scanned | None:
+    """Give quantiles by pandas' `nearest` (the default: half to even) or `linear` interpolation."""
+    quantiles = arguments.get("quantiles")
+    way = arguments.get("allow_relative_error") or "nearest"
+    if kind not in NUMERIC or not isinstance(quantiles, list | tuple):
+        return None
+    probabilities = [f"{quote_literal(repr(float(q)))}::DOUBLE" for q in quantiles]
+    if way == "linear":
+        return Scanned(TABLE, f"quantile_cont({column}::DOUBLE, [{', '.join(probabilities)}])")
+    if way != "nearest":
+        return None
+    ranked = (
+        f"(SELECT {column} AS v, row_number() OVER (ORDER BY {column}) - 1 AS place, "  # noqa: S608
+        f"count(*) OVER () AS n FROM {TABLE} WHERE {column} IS NOT NULL)"
+    )
+    picked = [f"any_value(v) FILTER (WHERE place = round_even({p} * (n - 1), 0))" for p in probabilities]
+    return Scanned(ranked, f"[{', '.join(picked)}]")
+
+
+_AGGREGATES: Mapping[str, Callable[[str, Kind, Arguments], Scanned | None]] = {
+    "column.min": _over_all("min({column})"),
+    "column.max": _over_all("max({column})"),
+    "column.mean": _over_numbers("avg({column}::DOUBLE)"),
+    "column.median": _over_numbers("median({column}::DOUBLE)"),
+    "column.standard_deviation": _over_numbers("stddev_samp({column}::DOUBLE)"),
+    # An empty column sums to 0 on pandas, to NULL in SQL.
+    "column.sum": _over_numbers("coalesce(sum({column}), 0)"),
+    "column.distinct_values.count": _over_all("count(DISTINCT {column})"),
+    "column.unique_proportion": _over_all(
+        "CASE WHEN count({column}) = 0 THEN 0 ELSE count(DISTINCT {column}) / count({column}) END"
+    ),
+    "column.non_null_proportion": _over_all("CASE WHEN count(*) = 0 THEN 0 ELSE count({column}) / count(*) END"),
+    "column.distinct_values.not_in_set.count": _n_not_in_set,
+    "column.distinct_values.not_in_set": _values_not_in_set,
+    "column.distinct_values.missing_from_column.count": _n_absent,
+    "column.distinct_values.missing_from_column": _values_absent,
+    "column.most_common_value": _most_common,
+    "column.quantile_values": _quantiles,
+}
+

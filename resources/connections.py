@@ -1,0 +1,59 @@
+"""Every resource of one deployment, made once from its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import dagster as dg
+
+from resources.alerts import Alerts
+from resources.deployment import Deployment
+from resources.engine import Engine
+from resources.feature_store import FeatureStore
+from resources.lake import Lake
+from resources.model_registry import ModelRegistry
+from resources.reports import Reports
+from resources.validation import Validation
+
+
+@dataclass(frozen=True)
+class Connections:
+    """What the stages speak to."""
+
+    lake: Lake
+    engine: Engine
+    feature_store: FeatureStore
+    validation: Validation
+    registry: ModelRegistry
+    reports: Reports
+    alerts: Alerts
+
+    def as_resources(self) -> Mapping[str, dg.ConfigurableResource]:  # type: ignore[type-arg]
+        """Name them for Dagster."""
+        return dict(vars(self))
+
+
+def connections(installed: Deployment) -> Connections:
+    """Make the resources of a deployment; nothing is opened yet."""
+    spill = str(installed.home / "spill")
+    return Connections(
+        lake=Lake(root=str(installed.lake_root)),
+        engine=Engine(
+            memory_limit=installed.memory_limit, threads=installed.threads, spill_directory=spill
+        ),
+        feature_store=FeatureStore(
+            registry_url=installed.feature_registry_url,
+            online_path=str(installed.home / "feast" / "online.db"),
+            memory_limit=installed.memory_limit,
+            threads=installed.threads,
+            spill_directory=spill,
+        ),
+        validation=Validation(),
+        registry=ModelRegistry(
+            tracking_uri=installed.tracking_url,
+            artifact_root=str(installed.home / "mlflow" / "artifacts"),
+        ),
+        reports=Reports(folder=str(installed.home / "reports")),
+        alerts=Alerts(webhook_url=installed.webhook_url),
+    )

@@ -1,0 +1,176 @@
+"""The drift report end to end on a small lake: planted drift is found, and only planted drift."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from assets.drift_report.bins import SketchError
+from assets.drift_report.tables import reference_from_rows
+from assets.materialization import Scope
+from tests.drift_report.conftest import FEATURES, World
+
+
+def stormy(columns: dict[str, np.ndarray], _: np.random.Generator) -> None:
+    """Double the wind."""
+    columns["weather__wind"] = columns["weather__wind"] * 2
+
+
+def reversed_concept(columns: dict[str, np.ndarray], _: np.random.Generator) -> None:
+    """Keep the features and turn the risk round."""
+    columns["logit"] = -columns["logit"] - 2.0
+
+
+def decisions(world: World) -> dict[str, dict[str, object]]:
+    """Read the decisions by partition."""
+    rows = world.lake.read(world.pipeline.table("drift_decisions")).to_pylist()
+    return {row["partition"]: row for row in rows}
+
+
+def test_a_month_like_the_reference_asks_for_nothing(world: World) -> None:
+    world.write_month("2013-07-01")
+    outcome = world.report("2013-07-01")
+    assert outcome.metadata["retrain_requested"] is False
+    assert outcome.metadata["retrain_reason"] == "none"
+    assert outcome.metadata["drift_status"] == "stable"
+    assert outcome.metadata["drift_score"] == 0.0
+    assert outcome.metadata["n_drifted"] == 0
+    holdout = world.registry.versions[1].holdout_metric
+    assert outcome.metadata["realised_roc_auc"] == pytest.approx(holdout, abs=0.04)
+    assert outcome.metadata["estimated_roc_auc"] == pytest.approx(holdout, abs=0.01)
+
+
+def test_doubled_wind_is_named_and_asks_where_drift_may_ask(world: World) -> None:
+    world.write_month("2013-08-01", stormy)
+    opted_in = world.declare(retrain={"on": ["performance", "drift"]})
+    outcome = world.report("2013-08-01", opted_in)
+    assert outcome.metadata["retrain_requested"] is True
+    assert outcome.metadata["retrain_reason"] == "drift"
+    assert "weather__wind" in str(outcome.metadata["explanation"])
+    assert outcome.metadata["drift_score"] == pytest.approx(0.5)
+    row = decisions(world)["2013-08-01"]
+    assert row["drifted_features"] == ["weather__wind"]
+    assert row["is_retrain_requested"] is True
+
+
+def test_drift_alone_only_warns_by_default(world: World) -> None:
+    world.write_month("2013-08-01", stormy)
+    outcome = world.report("2013-08-01")
+    assert outcome.metadata["retrain_requested"] is False
+    assert outcome.metadata["severity"] == "warning"
+    assert "weather__wind" in str(outcome.metadata["explanation"])
+
+
+def test_a_turned_concept_is_a_certain_loss_although_no_feature_drifted(world: World) -> None:
+    world.write_month("2013-08-01", reversed_concept)
+    outcome = world.report("2013-08-01")
+    assert outcome.metadata["n_drifted"] == 0
+    assert outcome.metadata["retrain_reason"] == "performance"
+    assert outcome.metadata["retrain_requested"] is True
+    assert outcome.metadata["severity"] == "critical"
+
+
+def test_labels_that_arrive_a_month_late_are_measured_when_they_arrive(world: World) -> None:
+    month_us = 31 * 24 * 3_600_000_000
+    world.write_month("2013-07-01", reversed_concept, label_delay_us=month_us)
+    july = world.report("2013-07-01")
+    assert july.metadata["n_labelled"] == 0
+    assert july.metadata["realised_roc_auc"] is None
+    assert july.metadata["retrain_requested"] is False
+    world.write_month("2013-08-01", label_delay_us=month_us)
+    august = world.report("2013-08-01")
+    assert august.metadata["n_labelled"] == world.n_rows
+    assert august.metadata["retrain_reason"] == "performance"
+
+
+def test_without_a_champion_the_first_model_is_asked_for(world: World) -> None:
+    world.write_month("2013-07-01")
+    empty = world.lake.snapshot(world.pipeline.table("predictions")).schema.empty_table()
+    world.lake.write(world.pipeline.table("predictions"), empty, partition="2013-07-01")
+    outcome = world.report("2013-07-01")
+    assert outcome.metadata["retrain_requested"] is True
+    assert outcome.metadata["retrain_reason"] == "no_champion"
+    assert outcome.metadata["model_version"] is None
+    assert outcome.metadata["drift_score"] is None
+
+
+def test_a_first_model_waits_for_enough_labels(world: World) -> None:
+    world.write_month("2013-07-01")
+    empty = world.lake.snapshot(world.pipeline.table("predictions")).schema.empty_table()
+    world.lake.write(world.pipeline.table("predictions"), empty, partition="2013-07-01")
+    outcome = world.report("2013-07-01", world.declare(retrain={"min_new_labels": 3_000}))
+    assert outcome.metadata["retrain_requested"] is False
+    assert outcome.metadata["retrain_reason"] == "few_labels"
+
+
+def test_age_asks_on_schedule(world: World) -> None:
+    for key in ("2013-08-01", "2013-09-01"):
+        world.write_month(key)
+    assert world.report("2013-08-01").metadata["retrain_reason"] == "none"
+    outcome = world.report("2013-09-01")
+    assert outcome.metadata["retrain_reason"] == "schedule"
+    assert "3 partitions old" in str(outcome.metadata["explanation"])
+
+
+def test_the_same_partition_again_gives_the_same_tables(world: World) -> None:
+    world.write_month("2013-07-01", stormy)
+    world.report("2013-07-01")
+    tables = ("drift_report", "drift_decisions", "window_sketches", "sketches")
+    first = [world.lake.read(world.pipeline.table(name)) for name in tables]
+    page = (Path(world.reports.folder) / "flights" / "2013-07-01.html").read_text()
+    world.report("2013-07-01")
+    assert [world.lake.read(world.pipeline.table(name)) for name in tables] == first
+    assert (Path(world.reports.folder) / "flights" / "2013-07-01.html").read_text() == page
+
+
+def test_the_reference_is_sketched_once_per_model_version(world: World) -> None:
+    world.write_month("2013-07-01")
+    world.report("2013-07-01")
+    version = world.lake.snapshot(world.pipeline.table("sketches")).version
+    world.write_month("2013-08-01")
+    world.report("2013-08-01")
+    kept = world.lake.snapshot(world.pipeline.table("sketches"))
+    assert kept.version == version
+    sketch = reference_from_rows(world.lake.read(kept.table).to_pylist())
+    assert set(sketch) == {*FEATURES, "score", "label"}
+    assert list(sketch["weather__wind"].parts) == [f"2013-{month:02d}-01" for month in range(1, 7)]
+    assert sketch["weather__wind"].total.n_rows == 6 * world.n_rows
+
+
+def test_too_few_rows_are_insufficient_data_and_give_no_score(world: World) -> None:
+    world.write_month("2013-07-01")
+    outcome = world.report("2013-07-01", world.declare(drift={"min_rows": 5_000}))
+    assert outcome.metadata["drift_status"] == "insufficient data"
+    assert outcome.metadata["drift_score"] is None
+    assert outcome.metadata["realised_roc_auc"] is None
+    assert "Insufficient data" in str(outcome.metadata["explanation"])
+
+
+def test_broken_data_blocks_training_whatever_asks(world: World) -> None:
+    world.write_month("2013-08-01", reversed_concept)
+    quality = pa.table({"metric": ["completeness"], "value": [0.1], "weight": [1.0], "score": [0.1]})
+    world.lake.write(world.pipeline.table("quality", "flights"), quality, partition="2013-08-01")
+    outcome = world.report("2013-08-01")
+    assert outcome.metadata["retrain_requested"] is False
+    assert outcome.metadata["retrain_reason"] == "broken_data"
+    assert outcome.metadata["severity"] == "critical"
+
+
+def test_a_report_without_a_partition_is_refused(world: World) -> None:
+    from typing import cast
+
+    from assets.drift_report.asset import materialize_drift_report
+    from resources.model_registry import ModelRegistry
+
+    with pytest.raises(SketchError, match="about a partition, and none was given"):
+        materialize_drift_report(
+            world.pipeline,
+            Scope(None, run_id="test", clock=world.registry.versions[1].registered_at),
+            lake=world.lake,
+            engine=world.engine,
+            registry=cast(ModelRegistry, world.registry),
+            reports=world.reports,
+        )
