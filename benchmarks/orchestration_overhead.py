@@ -77,7 +77,7 @@ def looped(name: str, last: str | None) -> int:
             pipeline, scope, **store, registry=to.registry, feature_store=to.feature_store
         )
         return materialize_drift_report(
-            pipeline, scope, **store, registry=to.registry, reports_folder=to.reports.folder
+            pipeline, scope, **store, registry=to.registry, reports=to.reports
         )
 
     def retrain(scope: Scope) -> None:

@@ -115,7 +115,9 @@ def lines(
     y_scale = Scale(low, high, bottom, TOP)
     y_marks = ticks(y_scale)
     left = 34 + text_width([mark.label for mark in y_marks])
-    x_scale = Scale(*finite_range(widths), left, WIDTH - RIGHT_MARGIN)
+    # Labels are centred on their ticks: half of the last one needs room.
+    right = WIDTH - max(RIGHT_MARGIN, text_width([text for _, text in x_ticks or ()]) / 2 + 6)
+    x_scale = Scale(*finite_range(widths), left, right)
     x_marks = ticks(x_scale, count=8) if x_ticks is None else _thinned(x_ticks, x_scale)
     colours = {name: PALETTE[index % len(PALETTE)] for index, name in enumerate(series)}
     curves = [
@@ -137,7 +139,7 @@ def lines(
     return draw(
         "lines.svg.j2", title=title, width=WIDTH, height=HEIGHT, legend=legend(list(colours.items())),
         curves=curves, x_ticks=x_marks, y_ticks=y_marks, x_label=x_label, y_label=y_label, left=left,
-        right=WIDTH - RIGHT_MARGIN, top=TOP, bottom=bottom, diagonal=_diagonal(x_scale, y_scale) if diagonal else "",
+        right=right, top=TOP, bottom=bottom, diagonal=_diagonal(x_scale, y_scale) if diagonal else "",
         guides=[Tick(y_scale(y), text) for y, text in guides],
         has_points=any(math.isfinite(y) for _, y in points),
     )  # fmt: skip

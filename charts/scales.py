@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pipelines.spec import DriftlineError
 
-CHARACTER_WIDTH = 6.1
+CHARACTER_WIDTH = 6.5
 """Mean width of a character of the 11 px label font, in px; generous, so that labels never collide."""
 
 

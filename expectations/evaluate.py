@@ -85,8 +85,8 @@ def evaluate(
         except Exception as error:  # noqa: BLE001 (Great Expectations' and pydantic's own errors become this rule's)
             results[name] = _broken(name, spec, ONE_SCAN, error)
     results |= _judge_in_one_scan(connection, relation, rules, shape)
-    missing = [rule for rule in rules if rule.name not in results]
-    results |= {rule.name: _judge_on_pandas(connection, relation, rule, shape) for rule in missing}
+    left = [rule for rule in rules if rule.name not in results]
+    results |= _judge_on_pandas(connection, relation, left, shape)
     names = expectation_names(expectations)
     if set(results) != set(names):
         raise ExpectationError(
@@ -222,26 +222,34 @@ def _judge(rule: _Rule, plan: Mapping[Any, Known | Scanned], found: Mapping[Scan
 
 
 def _judge_on_pandas(
-    connection: duckdb.DuckDBPyConnection, relation: str, rule: _Rule, shape: TableShape
-) -> ExpectationResult:
-    """Let Great Expectations compute the metrics itself, over the columns that the rule names."""
+    connection: duckdb.DuckDBPyConnection, relation: str, rules: Sequence[_Rule], shape: TableShape
+) -> dict[str, ExpectationResult]:
+    """Let Great Expectations compute the metrics itself, over the columns that each rule names."""
+    if not rules:
+        return {}
     import great_expectations
 
-    named = _named_columns(rule.spec, shape.kinds)
-    columns = ", ".join(quote_identifier(name) for name in named)
-    try:
-        frame = connection.sql(f"SELECT {columns} FROM {relation}").df()  # noqa: S608 (quoted)
-        context = great_expectations.get_context(mode="ephemeral")
-        context.variables.progress_bars = {"globally": False}
-        asset = context.data_sources.add_pandas("engine").add_dataframe_asset("rows")
-        batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
-        verdict = batch.validate(rule.expectation, result_format=dict(rule.format))
-    except Exception as error:  # noqa: BLE001 (whatever a rule raises is that rule's error, not a failure)
-        return _broken(rule.name, rule.spec, ON_PANDAS, error)
-    raised = _raised(verdict.exception_info)
-    if raised:
-        return _broken(rule.name, rule.spec, ON_PANDAS, ExpectationError(raised))
-    return _result(rule, verdict, ON_PANDAS)
+    context = great_expectations.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    asset = context.data_sources.add_pandas("engine").add_dataframe_asset("rows")
+    definition = asset.add_batch_definition_whole_dataframe("all")
+    judged = {}
+    for rule in rules:
+        columns = ", ".join(quote_identifier(name) for name in _named_columns(rule.spec, shape.kinds))
+        try:
+            frame = connection.sql(f"SELECT {columns} FROM {relation}").df()  # noqa: S608 (quoted)
+            batch = definition.get_batch({"dataframe": frame})
+            verdict = batch.validate(rule.expectation, result_format=dict(rule.format))
+        except Exception as error:  # noqa: BLE001 (whatever a rule raises is that rule's error, not a failure)
+            judged[rule.name] = _broken(rule.name, rule.spec, ON_PANDAS, error)
+            continue
+        raised = _raised(verdict.exception_info)
+        judged[rule.name] = (
+            _broken(rule.name, rule.spec, ON_PANDAS, ExpectationError(raised))
+            if raised
+            else _result(rule, verdict, ON_PANDAS)
+        )
+    return judged
 
 
 def _named_columns(spec: ExpectationSpec, kinds: Kinds) -> list[str]:

@@ -95,8 +95,10 @@ def _judged_count(condition: RowCondition, _: TableShape) -> Scanned:
     return Scanned(TABLE, f"count(*) FILTER (WHERE {condition.is_judged})")
 
 
-def _unexpected_values(condition: RowCondition, shape: TableShape) -> Scanned:
+def _unexpected_values(condition: RowCondition, shape: TableShape) -> Known | Scanned:
     """Report the smallest unexpected values: the same ones whatever the order of rows and threads."""
+    if shape.n_examples == 0:
+        return Known([])
     if condition.is_good is None:
         row = _row([f"k{position}" for position in range(len(condition.columns))])
         return Scanned(_grouped(condition), f"coalesce(min({row}, {shape.n_examples}) FILTER (WHERE n > 1), [])")
@@ -113,7 +115,7 @@ def _grouped(condition: RowCondition) -> str:
     return f"(SELECT {keys}, count(*) AS n FROM {TABLE} WHERE {condition.is_judged} GROUP BY ALL)"  # noqa: S608
 
 
-_MAP_METRICS: Mapping[str, Callable[[RowCondition, TableShape], Scanned]] = {
+_MAP_METRICS: Mapping[str, Callable[[RowCondition, TableShape], Known | Scanned]] = {
     ".unexpected_count": _unexpected_count,
     ".filtered_row_count": _judged_count,
     ".unexpected_values": _unexpected_values,
@@ -189,22 +191,33 @@ def _most_common(column: str, kind: Kind, _: Arguments) -> Scanned | None:
     return Scanned(ranked, "coalesce(list(v ORDER BY v) FILTER (WHERE is_most), [])")
 
 
+_PLACES: Mapping[str, tuple[str, ...]] = {
+    "nearest": ("round_even({place}, 0)",),
+    "lower": ("floor({place})",),
+    "higher": ("ceil({place})",),
+    "midpoint": ("floor({place})", "ceil({place})"),
+}
+"""Places in the sorted column whose mean is a quantile, by pandas' names of the interpolations."""
+
+
 def _quantiles(column: str, kind: Kind, arguments: Arguments) -> Scanned | None:
-    """Give quantiles by pandas' `nearest` (the default: half to even) or `linear` interpolation."""
+    """Give quantiles as pandas interpolates them; Great Expectations' default is `nearest`."""
     quantiles = arguments.get("quantiles")
     way = arguments.get("allow_relative_error") or "nearest"
     if kind not in NUMERIC or not isinstance(quantiles, list | tuple):
         return None
     probabilities = [f"{quote_literal(repr(float(q)))}::DOUBLE" for q in quantiles]
     if way == "linear":
-        return Scanned(TABLE, f"quantile_cont({column}::DOUBLE, [{', '.join(probabilities)}])")
-    if way != "nearest":
-        return None
+        none = f"[{', '.join(['NULL'] * len(probabilities))}]"
+        return Scanned(TABLE, f"coalesce(quantile_cont({column}::DOUBLE, [{', '.join(probabilities)}]), {none})")
     ranked = (
-        f"(SELECT {column} AS v, row_number() OVER (ORDER BY {column}) - 1 AS place, "  # noqa: S608
+        f"(SELECT {column}::DOUBLE AS v, row_number() OVER (ORDER BY {column}) - 1 AS place, "  # noqa: S608 (quoted)
         f"count(*) OVER () AS n FROM {TABLE} WHERE {column} IS NOT NULL)"
     )
-    picked = [f"any_value(v) FILTER (WHERE place = round_even({p} * (n - 1), 0))" for p in probabilities]
+    picked = []
+    for probability in probabilities:
+        places = ", ".join(place.format(place=f"{probability} * (n - 1)") for place in _PLACES[str(way)])
+        picked.append(f"avg(v) FILTER (WHERE place IN ({places}))")
     return Scanned(ranked, f"[{', '.join(picked)}]")
 
 

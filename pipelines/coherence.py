@@ -6,39 +6,29 @@ instead of reporting what only follows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
 from functools import partial
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from assets.model.choices import CANDIDATES_BY_PROBLEM, METRICS_BY_PROBLEM, default_metric
-from pipelines.faults import Fault, KeyPath, choices, label
-from pipelines.salvage import is_doubtful
+from expectations.declared import check_expectation
+from pipelines.expressions import column_expression_faults
+from pipelines.faults import Check, Fault, KeyPath, choices, hint, label, repeats, unknown_columns
+from pipelines.orchestrator_rules import owner_faults, schedule_faults, tag_faults
+from pipelines.salvage import is_answerable
 from pipelines.spec import DatasetSpec, PipelineSpec
-from pipelines.windows import windows
+from pipelines.target_coherence import is_zone, model_checks, n_partitions, target_checks
 
 TIME_TYPES = ("date", "timestamp", "timestamp_tz")
 """Types of columns that can say which partition a row belongs to."""
 
-RESERVED_COLUMNS = {"broken_rules", "row_id", "event_timestamp", "label", "label_time"}
-"""Columns that stages add to what the declaration names."""
-
 MAX_LOOKBACK = timedelta(days=3660)
 """Ten years: further back, a number or a unit is wrong."""
-
-SHARE_METRICS = {"roc_auc", "average_precision", "accuracy", "f1_macro", "brier"}
-"""Metrics whose values lie in [0, 1]."""
 
 
 def coherence_faults(spec: PipelineSpec, doubts: Collection[KeyPath]) -> list[Fault]:
     """Return the contradictions within a declaration, except where a place is in doubt."""
-    return [
-        fault
-        for check in _checks(spec)
-        if not any(is_doubtful(path, doubts) for path in check.reads)
-        for fault in check.faults()
-    ]
+    return [fault for check in _checks(spec) if is_answerable(check, doubts) for fault in check.faults()]
 
 
 def _checks(spec: PipelineSpec) -> Iterator[Check]:
@@ -46,7 +36,7 @@ def _checks(spec: PipelineSpec) -> Iterator[Check]:
     yield Check([("partitions",)], partial(_partition_faults, spec))
     for name, dataset in spec.datasets.items():
         yield from _dataset_checks(name, dataset)
-    yield Check([("datasets",), ("queries",)], partial(_name_collisions, spec))
+    yield Check([], partial(_name_collisions, spec), [("datasets",), ("queries",)])
     yield from _feature_checks(spec)
     yield from target_checks(spec)
     yield from model_checks(spec)
@@ -61,15 +51,11 @@ def _timezone_faults(spec: PipelineSpec) -> Iterator[Fault]:
     try:
         ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        near = choices(zone, _zones(zone)).partition(". Did")[1:]
-        hint = "Did" + near[1] if near[0] else ""
-        text = f"partitions.timezone is '{zone}', which is no IANA time zone such as Europe/Berlin or UTC. {hint}"
-        yield Fault(("partitions", "timezone"), text.rstrip())
-
-
-def _zones(zone: str) -> list[str]:
-    # Compared without regard to case, but shown as they are written.
-    return sorted(available_timezones(), key=lambda known: known.lower() != zone.lower())
+        near = hint(zone, sorted(available_timezones()))
+        text = (
+            f"partitions.timezone is '{zone}', which is no IANA time zone such as Europe/Berlin or UTC.{near}"
+        )
+        yield Fault(("partitions", "timezone"), text)
 
 
 def _partition_faults(spec: PipelineSpec) -> Iterator[Fault]:
@@ -90,17 +76,37 @@ def _partition_faults(spec: PipelineSpec) -> Iterator[Fault]:
 
 def _dataset_checks(name: str, dataset: DatasetSpec) -> Iterator[Check]:
     at = ("datasets", name)
-    columns, event_time = (*at, "columns"), (*at, "event_time")
+    columns, event_time, key = (*at, "columns"), (*at, "event_time"), (*at, "key")
     yield Check([columns], partial(_column_faults, at, dataset))
-    yield Check([columns, event_time], partial(_event_time_faults, at, dataset))
-    yield Check([columns, (*at, "key")], partial(unknown_columns, (*at, "key"), dataset.key, dataset.columns))
-    yield Check([(*at, "key")], partial(repeats, (*at, "key"), dataset.key))
+    yield Check([columns], partial(column_expression_faults, at, dataset))
+    yield Check(
+        [event_time, (*columns, dataset.event_time or "")],
+        partial(_event_time_faults, at, dataset),
+        [columns],
+    )
+    yield Check([key], partial(unknown_columns, key, dataset.key, dataset.columns), [columns])
+    yield Check([key], partial(repeats, key, dataset.key))
     yield Check([(*at, "source"), event_time], partial(_source_faults, (*at, "source"), dataset))
+    for position in range(len(dataset.expectations)):
+        yield Check([(*at, "expectations", position), columns], partial(_expectation_faults, at, position, dataset))
+
+
+def _expectation_faults(at: KeyPath, position: int, dataset: DatasetSpec) -> Iterator[Fault]:
+    path, expectation = (*at, "expectations", position), dataset.expectations[position]
+    for said in check_expectation(expectation, dataset.columns):
+        yield Fault(path, f"{label(path)}: {said}")
+    if expectation in dataset.expectations[:position]:
+        yield Fault(
+            path,
+            f"{label(path)}: the expectation '{expectation.expect}' is declared twice with the same arguments.",
+        )
 
 
 def _column_faults(at: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:
     if not dataset.columns:
-        yield Fault((*at, "columns"), f"{label(at)}.columns names no column. Name those to keep, with their types.")
+        yield Fault(
+            (*at, "columns"), f"{label(at)}.columns names no column. Name those to keep, with their types."
+        )
     spelt: dict[str, str] = {}
     for name in dataset.columns:
         path, column = (*at, "columns", name), dataset.column(name)
@@ -112,7 +118,9 @@ def _column_faults(at: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:
             text = f"column '{name}' of {label(at)} has the name of a column that the quarantine table adds. Rename it: {{type: …, source: {name}}}."
             yield Fault(path, text)
         if column.source is not None and column.sql is not None:
-            yield Fault(path, f"{label(path)} has both 'source' and 'sql'. Keep one: a column is read or computed.")
+            yield Fault(
+                path, f"{label(path)} has both 'source' and 'sql'. Keep one: a column is read or computed."
+            )
 
 
 def _event_time_faults(at: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:
@@ -147,7 +155,9 @@ def _source_faults(path: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:
         yield Fault((*path, "path"), text)
     if source.type != "csv":
         for key in sorted(source.model_fields_set & {"delimiter", "null_values"}):
-            yield Fault((*path, key), f"{label(path)}.{key} is for csv sources only; this one is {source.type}.")
+            yield Fault(
+                (*path, key), f"{label(path)}.{key} is for csv sources only; this one is {source.type}."
+            )
 
 
 def _name_collisions(spec: PipelineSpec) -> Iterator[Fault]:
@@ -160,7 +170,7 @@ def _name_collisions(spec: PipelineSpec) -> Iterator[Fault]:
 def _feature_checks(spec: PipelineSpec) -> Iterator[Check]:
     for name, view in spec.features.items():
         at = ("features", name)
-        yield Check([(*at, "entity"), ("entities",)], partial(_entity_faults, spec, at, view.entity))
+        yield Check([(*at, "entity")], partial(_entity_faults, spec, at, view.entity), [("entities",)])
         yield Check([at], partial(_span_faults, at, view.lookback, view.ttl))
         yield Check([at], partial(_view_name_faults, at, name))
     for name, keys in spec.entities.items():
@@ -177,7 +187,9 @@ def _entity_faults(spec: PipelineSpec, at: KeyPath, entity: str) -> Iterator[Fau
 def _span_faults(at: KeyPath, lookback: timedelta, ttl: timedelta | None) -> Iterator[Fault]:
     for key, span in (("lookback", lookback), ("ttl", ttl)):
         if span is not None and span > MAX_LOOKBACK:
-            yield Fault((*at, key), f"{label(at)}.{key} is {span.days} days, but must be at most {MAX_LOOKBACK.days}.")
+            yield Fault(
+                (*at, key), f"{label(at)}.{key} is {span.days} days, but must be at most {MAX_LOOKBACK.days}."
+            )
 
 
 def _view_name_faults(at: KeyPath, name: str) -> Iterator[Fault]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from assets.materialization import Pipeline
 from pipelines.coherence import coherence_faults
-from pipelines.faults import Fault, KeyPath, choices, label
+from pipelines.faults import NAME_PATTERN, Fault, choices
 from pipelines.marked_yaml import MarkedYaml, parse
 from pipelines.salvage import doubtful, salvage
 from pipelines.schema_faults import validate
@@ -62,9 +61,13 @@ def read(path: Path | str) -> Pipeline:
     try:
         document = parse(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise DeclarationError([f"{place.shown}:1: no such file. `dg scaffold defs {COMPONENT} <name>` makes one."]) from error
+        raise DeclarationError(
+            [f"{place.shown}:1: no such file. `dg scaffold defs {COMPONENT} <name>` makes one."]
+        ) from error
     except UnicodeDecodeError as error:
-        raise DeclarationError([f"{place.shown}:1: not UTF-8 text ({error.reason} at byte {error.start})."]) from error
+        raise DeclarationError(
+            [f"{place.shown}:1: not UTF-8 text ({error.reason} at byte {error.start})."]
+        ) from error
     faults = list(document.faults) if document.faults else []
     if document.value is None and document.faults:
         raise DeclarationError(_messages(place, document, faults))
@@ -108,7 +111,7 @@ def _below_attributes(faults: Iterable[Fault]) -> Iterator[Fault]:
 
 
 def _name_faults(name: str) -> Iterator[Fault]:
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name):
+    if not NAME_PATTERN.fullmatch(name):
         text = (
             f"the folder's name '{name}' cannot be a pipeline's. Lower-case letters, digits and underscores, "
             "beginning with a letter, at most 63."

@@ -31,8 +31,10 @@ SQL_TYPES: Mapping[ColumnType, str] = {
 """DuckDB's type of each declared type."""
 
 _TIMES = ("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE")
-_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL", "UTINYINT")
-_NUMBERS += ("USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT")
+_NUMBERS = (
+    "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
+    "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -69,15 +71,13 @@ def target_expression_faults(target: TargetSpec, dataset: DatasetSpec | None) ->
         ("target", "label_time"): (target.label_time, _TIME),
         ("target", "where"): (target.where, _TRUTH),
     }
-    for name, sql in target.request_features.items():
-        expected["target", "request_features", name] = (sql, None)
+    for name, request in target.request_features.items():
+        expected["target", "request_features", name] = (request, None)
     columns = {name: dataset.column(name).type for name in dataset.columns} if dataset else None
     with _database() as connection:
         for path, (sql, kind) in expected.items():
-            if sql is None:
-                continue
-            said = _parse_fault(connection, sql)
-            if said is None and columns:
+            said = _parse_fault(connection, sql) if sql else None
+            if sql and columns and said is None:
                 said = _binding_fault(connection, sql, columns, kind)
             if said:
                 yield Fault(path, f"{label(path)} {said}")
@@ -97,7 +97,11 @@ def _parse_fault(connection: DuckDBPyConnection, sql: str) -> str | None:
     if tree.get("error"):
         return f"is not an SQL expression: {_first_line(tree.get('error_message', ''))}."
     node = tree["statements"][0]["node"]
-    if len(tree["statements"]) != 1 or node.get("from_table", {}).get("type") != "EMPTY" or len(node["select_list"]) != 1:
+    if (
+        len(tree["statements"]) != 1
+        or node.get("from_table", {}).get("type") != "EMPTY"
+        or len(node["select_list"]) != 1
+    ):
         return "must be one SQL expression, not a query or a list."
     if _holds(node["select_list"], "SUBQUERY"):
         return "holds a subquery. Write a named query under `queries` instead."

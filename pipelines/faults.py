@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
 KeyPath = tuple[str | int, ...]
 """Way from the top of a declaration's attributes to one value: keys, and positions in lists."""
+
+
+NAME_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,62}")
+"""Names of pipelines: they become asset keys, paths and tables."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +37,21 @@ class Fault:
 
 @dataclass(frozen=True)
 class Check:
-    """One question about a declaration, and the places that its answer depends on."""
+    """One question about a declaration, and the places that its answer depends on.
+
+    Attributes
+    ----------
+    reads
+        Places whose whole content matters.
+    faults
+        The answer.
+    names
+        Blocks of which only the keys matter, not what stands below them.
+    """
 
     reads: Sequence[KeyPath]
     faults: Callable[[], Iterator[Fault]]
+    names: Sequence[KeyPath] = ()
 
 
 def label(path: KeyPath) -> str:
@@ -68,9 +84,20 @@ def choices(value: object, allowed: Iterable[str], *, intro: str = "Allowed") ->
     options = list(dict.fromkeys(allowed))
     if not options:
         return f"{intro}: nothing."
-    near = get_close_matches(str(value).lower(), options, n=1, cutoff=0.6)
-    hint = f" Did you mean '{near[0]}'?" if near and near[0] != value else ""
-    return f"{intro}: {', '.join(options)}.{hint}"
+    return f"{intro}: {', '.join(options)}.{hint(value, options)}"
+
+
+def hint(value: object, allowed: Iterable[str]) -> str:
+    """Name the nearest to what was written, if any is near.
+
+    Examples
+    --------
+    >>> hint("Europe/Berln", ["Europe/Berlin", "UTC"])
+    " Did you mean 'Europe/Berlin'?"
+    """
+    by_spelling = {option.lower(): option for option in allowed}
+    near = get_close_matches(str(value).lower(), by_spelling, n=1, cutoff=0.6)
+    return f" Did you mean '{by_spelling[near[0]]}'?" if near and by_spelling[near[0]] != value else ""
 
 
 def repeats(path: KeyPath, values: Sequence[str]) -> Iterator[Fault]:
@@ -84,5 +111,7 @@ def unknown_columns(path: KeyPath, names: Sequence[str], columns: Collection[str
     """Find names that are not among some columns."""
     for position, name in enumerate(names):
         if name not in columns:
-            text = f"{label(path)} names the unknown column '{name}'. {choices(name, columns, intro='Columns')}"
+            text = (
+                f"{label(path)} names the unknown column '{name}'. {choices(name, columns, intro='Columns')}"
+            )
             yield Fault((*path, position), text)

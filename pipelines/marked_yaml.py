@@ -112,7 +112,9 @@ class _Reading:
                 merged += value_node.value if isinstance(value_node, SequenceNode) else [value_node]
             elif key_node.value in seen:
                 first = seen[key_node.value]
-                text = f"key '{key_node.value}' is given twice in {label(path)}; the first is on line {first}."
+                text = (
+                    f"key '{key_node.value}' is given twice in {label(path)}; the first is on line {first}."
+                )
                 self._fault((*path, key_node.value), text, line)
             else:
                 seen[key_node.value] = line

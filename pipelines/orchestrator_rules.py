@@ -44,7 +44,7 @@ def schedule_faults(cron: str | None) -> Iterator[Fault]:
     if cron is None:
         return
     try:
-        dg.ScheduleDefinition(name="probe", target="*", cron_schedule=cron)
+        dg.ScheduleDefinition(name="probe", target=dg.AssetSelection.groups("probe"), cron_schedule=cron)
     except dg.DagsterInvalidDefinitionError:
         text = (
             f"schedule is '{cron}', but must be a cron expression: minute hour day month weekday, "

@@ -237,6 +237,7 @@ def _replay(
     # Imported after the environment is set: the definitions read the deployment.
     from pipelines.definitions import code_location, find_pipeline
     from pipelines.history import print_history
+    from resources.connections import connections
 
     pipeline = find_pipeline(name)
     console.print(f"[bold]{pipeline.name}[/bold]  {pipeline.spec.description}", highlight=False)
@@ -246,7 +247,7 @@ def _replay(
             console.print("A run of a killed replay was marked as failed; its partition is run again.")
         partitions = replay.partitions(first, last, datetime.now(UTC))
         walk(replay, partitions, console)
-    print_history(pipeline, installed, console)
+    print_history(pipeline, connections(installed), console)
     console.print(f"\nReports: {installed.home / 'reports' / pipeline.name}   Web UI: make dev")
     return 0
 

@@ -12,12 +12,15 @@ from datetime import datetime
 from difflib import get_close_matches
 from typing import Any, Literal, get_args, get_origin
 
-from pipelines.faults import Fault, KeyPath
+from pipelines.faults import Check, Fault, KeyPath
 from pipelines.schema_faults import allowed_keys, alternatives, annotation_at, block_of, validate
 from pipelines.spec import PipelineSpec
 
 _ROUNDS = 6
 """A stand-in may bare the next fault below it; declarations are five levels deep."""
+
+_NAMED = ("datasets", "columns", "entities", "features", "queries")
+"""Blocks whose keys are names that other blocks use."""
 
 
 def salvage(attributes: object, faults: Collection[Fault]) -> PipelineSpec | None:
@@ -38,6 +41,13 @@ def salvage(attributes: object, faults: Collection[Fault]) -> PipelineSpec | Non
 def doubtful(faults: Collection[Fault]) -> set[KeyPath]:
     """List the places that cannot be judged: the faulty ones, and those that a misspelt key meant."""
     return {meant for fault in faults for meant in (fault.path, _meant(fault.path))}
+
+
+def is_answerable(check: Check, doubts: Collection[KeyPath]) -> bool:
+    """Tell whether everything that a check depends on is beyond doubt."""
+    if any(is_doubtful(path, doubts) for path in check.reads):
+        return False
+    return not any(block[: len(doubt)] == doubt for block in check.names for doubt in doubts)
 
 
 def is_doubtful(path: KeyPath, doubts: Collection[KeyPath]) -> bool:
@@ -65,6 +75,9 @@ def _mend(attributes: Any, path: KeyPath) -> None:
     last = path[-1]
     if isinstance(parent, list) and isinstance(last, int):
         # Positions name places in the file: an item is replaced, not removed.
+        parent[last] = _stand_in(annotation_at(path))
+    elif isinstance(parent, dict) and last in parent and len(path) > 1 and path[-2] in _NAMED:
+        # Its name stands, whatever is wrong with it: others refer to it.
         parent[last] = _stand_in(annotation_at(path))
     elif isinstance(parent, dict) and last in parent:
         del parent[last]

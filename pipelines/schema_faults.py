@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from pipelines.faults import Fault, KeyPath, choices, label
 from pipelines.spec import Block, PipelineSpec
@@ -115,7 +114,7 @@ def _is_meant(tag: str, value: object) -> bool:
     return tag.endswith("Spec") == isinstance(value, Mapping)
 
 
-def _text(detail: ErrorDetails, path: KeyPath, value: object) -> str:
+def _text(detail: Mapping[str, Any], path: KeyPath, value: object) -> str:
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "extra_forbidden":
         return f"unknown key '{path[-1]}' in {label(path[:-1])}. {choices(path[-1], allowed_keys(path[:-1]))}"

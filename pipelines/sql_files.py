@@ -25,7 +25,9 @@ class SqlFiles:
 
 def read_sql_files(spec: PipelineSpec, folder: Path, doubts: Collection[KeyPath]) -> SqlFiles:
     """Read every SQL file that a declaration names."""
-    named: list[tuple[KeyPath, str]] = [(("features", view, "sql"), v.sql) for view, v in spec.features.items()]
+    named: list[tuple[KeyPath, str]] = [
+        (("features", view, "sql"), v.sql) for view, v in spec.features.items()
+    ]
     named += [(("queries", query), path) for query, path in spec.queries.items()]
     texts: dict[str, str] = {}
     faults: list[Fault] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from functools import partial
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -21,33 +21,23 @@ SHARE_METRICS = {"roc_auc", "average_precision", "accuracy", "f1_macro", "brier"
 
 def target_checks(spec: PipelineSpec) -> Iterator[Check]:
     """Check what the target says of datasets, queries and entities."""
-    target, dataset = ("target",), ("target", "dataset")
-    sources: list[KeyPath] = [("datasets",), ("queries",)]
-    yield Check([dataset, *_names(sources, spec)], partial(_target_dataset_faults, spec))
-    if spec.target.dataset in spec.datasets:
-        row = ("datasets", spec.target.dataset)
+    target = spec.target
+    named, event_time, key = ("target", "dataset"), ("target", "event_time"), ("target", "key")
+    yield Check([named], partial(_target_dataset_faults, spec), [("datasets",), ("queries",)])
+    yield Check([key, ("entities",)], partial(_reserved_faults, spec))
+    if target.dataset in spec.datasets:
+        row, dataset = ("datasets", target.dataset), spec.datasets[target.dataset]
+        columns = (*row, "columns")
         yield Check(
-            [dataset, (*row, "columns"), (*row, "event_time"), (*target, "event_time")],
-            partial(_target_time_faults, spec, spec.datasets[spec.target.dataset]),
+            [named, event_time, (*row, "event_time")], partial(_target_time_faults, spec, dataset), [columns]
         )
-        yield Check(
-            [dataset, (*row, "columns"), (*row, "key"), (*target, "key")],
-            partial(_target_key_faults, spec, spec.datasets[spec.target.dataset]),
-        )
-        yield Check(
-            [dataset, (*row, "columns"), ("entities",)],
-            partial(_entity_column_faults, spec, spec.datasets[spec.target.dataset]),
-        )
-    elif spec.target.dataset in spec.queries:
-        yield Check([target], partial(_query_target_faults, spec))
-    yield Check([(*target, "key"), ("entities",)], partial(_reserved_faults, spec))
-
-
-def _names(blocks: Sequence[KeyPath], spec: PipelineSpec) -> list[KeyPath]:
-    """Return the blocks whose names matter, leaving out what stands inside the entries."""
-    # A fault inside one dataset does not put the others' names in doubt; an empty path would.
-    entries: Mapping[str, Collection[str]] = {"datasets": spec.datasets, "queries": spec.queries}
-    return [block for block in blocks if not entries[str(block[0])]]
+        yield Check([named, key, (*row, "key")], partial(_target_key_faults, spec, dataset), [columns])
+        yield Check([named, ("entities",)], partial(_entity_column_faults, spec, dataset), [columns])
+        yield Check([("target",), columns], partial(target_expression_faults, target, dataset))
+    else:
+        yield Check([("target",)], partial(target_expression_faults, target, None))
+    if target.dataset in spec.queries:
+        yield Check([named, event_time, key], partial(_query_target_faults, spec))
 
 
 def _target_dataset_faults(spec: PipelineSpec) -> Iterator[Fault]:
@@ -75,9 +65,10 @@ def _target_key_faults(spec: PipelineSpec, dataset: DatasetSpec) -> Iterator[Fau
 
 
 def _entity_column_faults(spec: PipelineSpec, dataset: DatasetSpec) -> Iterator[Fault]:
+    used = {view.entity for view in spec.features.values()}
     for entity, keys in spec.entities.items():
         for position, column in enumerate(keys):
-            if column not in dataset.columns:
+            if entity in used and column not in dataset.columns:
                 text = (
                     f"entities.{entity} needs column '{column}' in the target's rows, but datasets.{spec.target.dataset} "
                     f"has none. {choices(column, dataset.columns, intro='Columns')}"
@@ -98,7 +89,6 @@ def _reserved_faults(spec: PipelineSpec) -> Iterator[Fault]:
     ]
     for entity, keys in spec.entities.items():
         named += [(("entities", entity, position), name) for position, name in enumerate(keys)]
-    named += [(("target", "request_features", name), name) for name in spec.target.request_features]
     for path, name in named:
         if name in RESERVED_COLUMNS:
             text = f"{label(path)}: the labels table has a column '{name}' of its own. Rename this one."
@@ -126,7 +116,10 @@ def _model_faults(spec: PipelineSpec) -> Iterator[Fault]:
         return
     metric, floor = model.metric or default_metric(problem), model.gate.min_metric
     if floor is not None and metric in SHARE_METRICS and not 0 <= floor <= 1:
-        yield Fault(("model", "gate", "min_metric"), f"model.gate.min_metric is {floor:g}, but {metric} lies between 0 and 1.")
+        yield Fault(
+            ("model", "gate", "min_metric"),
+            f"model.gate.min_metric is {floor:g}, but {metric} lies between 0 and 1.",
+        )
 
 
 def _train_window_faults(spec: PipelineSpec) -> Iterator[Fault]:
@@ -135,7 +128,9 @@ def _train_window_faults(spec: PipelineSpec) -> Iterator[Fault]:
     if wanted is None or cut.end is None or not is_zone(cut.timezone) or cut.start.tzinfo or cut.end.tzinfo:
         return
     if cut.start < cut.end and wanted > (there := n_partitions(spec)) > 0:
-        text = f"model.train_window is {wanted} partitions, but partitions.start to partitions.end hold {there}."
+        text = (
+            f"model.train_window is {wanted} partitions, but partitions.start to partitions.end hold {there}."
+        )
         yield Fault(("model", "train_window"), text)
 
 

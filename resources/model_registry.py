@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -39,6 +40,8 @@ POSTGRES_SCHEMA = "mlflow"
 
 _KEY_TAG = "driftline.training_key"
 _VERSION_TAG = "driftline.version"
+_TAG_LENGTH = 50_000
+"""Characters of one tag: half of what MLflow allows."""
 
 
 class ModelRegistryError(DriftlineError):
@@ -182,7 +185,7 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
         client = _client(self.tracking_uri)
         run_id = self._record_run(client, pipeline, model, artifact, params, metrics, tags)
         _ensure_registered_model(client, pipeline)
-        described = {_KEY_TAG: training_key, _VERSION_TAG: _to_json(model), **tags}
+        described = {_KEY_TAG: training_key, **_to_tags(model), **tags}
         created = client.create_model_version(
             pipeline,
             source=f"runs:/{run_id}/{MODEL_FILE}",
@@ -294,20 +297,26 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 
 def _read_version(found: MlflowVersion) -> ModelVersion:
-    if _VERSION_TAG not in found.tags:
+    if f"{_VERSION_TAG}.0" not in found.tags:
         raise ModelRegistryError(
             f"version {found.version} of '{found.name}' was not registered by Driftline (tag "
             f"{_VERSION_TAG} is missing). Delete it, or give the other tool another model name."
         )
-    return replace(_from_json(found.tags[_VERSION_TAG]), version=int(found.version))
+    return replace(_from_tags(found.tags), version=int(found.version))
 
 
-def _to_json(model: ModelVersion) -> str:
-    return json.dumps(asdict(model), default=lambda instant: instant.isoformat(), sort_keys=True)
+def _to_tags(model: ModelVersion) -> Mapping[str, str]:
+    """Write a version as JSON in as many tags as its length needs."""
+    text = json.dumps(asdict(model), default=lambda instant: instant.isoformat(), sort_keys=True)
+    starts = range(0, len(text), _TAG_LENGTH)
+    return {f"{_VERSION_TAG}.{i}": text[start : start + _TAG_LENGTH] for i, start in enumerate(starts)}
 
 
-def _from_json(text: str) -> ModelVersion:
-    fields: dict[str, Any] = json.loads(text)
+def _from_tags(tags: Mapping[str, str]) -> ModelVersion:
+    parts = []
+    while f"{_VERSION_TAG}.{len(parts)}" in tags:
+        parts.append(tags[f"{_VERSION_TAG}.{len(parts)}"])
+    fields: dict[str, Any] = json.loads("".join(parts))
     for name in ("holdout_start", "registered_at"):
         fields[name] = datetime.fromisoformat(fields[name])
     fields["feature_names"] = tuple(fields["feature_names"])
@@ -377,14 +386,20 @@ def _client(tracking_uri: str) -> MlflowClient:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("DO_NOT_TRACK", "true")
     from mlflow.tracking import MlflowClient
+    from sqlalchemy.exc import SADeprecationWarning
+    from sqlalchemy.orm import configure_mappers
 
     # Its notes on building tables are for its own command line.
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     # Four processes that meet a new database at once must not each build its schema.
-    with _schema_lock(tracking_uri):
+    with _schema_lock(tracking_uri), warnings.catch_warnings():
+        # MLflow 3.17 maps its tables in a way that SQLAlchemy 2.1 calls deprecated; nothing of ours can mend it.
+        warnings.simplefilter("ignore", SADeprecationWarning)
         uri = _store_uri(tracking_uri)
-        return MlflowClient(tracking_uri=uri, registry_uri=uri)
+        client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        configure_mappers()
+        return client
 
 
 def _store_uri(tracking_uri: str) -> str:

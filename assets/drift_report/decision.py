@@ -69,7 +69,8 @@ class Finding:
     threshold
         What the bound is held against: the gate, or the reference's own unrest where that is larger.
     unrest
-        95 % quantile of the same bound between the reference's own partitions; None below three.
+        Distance that a next partition keeps below if it differs as the reference's own did; None
+        when there are fewer than three of those.
     detectable
         Least observed effect that would count with so many rows.
     """
@@ -274,7 +275,7 @@ class _Judge:
         self, column: str, reference: ColumnReference, current: Counts, statistics: ColumnStatistics
     ) -> Finding:
         gate = EFFECT_GATES[self.spec.sensitivity]
-        unrest = reference_unrest(reference, "distribution", self.spec.min_rows, self.spec.alpha)
+        unrest = self._unrest(reference, "distribution")
         threshold = max(gate, unrest or 0.0)
         n, m, effect = statistics.n_reference, statistics.n_current, statistics.effect or 0.0
         if isinstance(reference.bins, NumericBins):
@@ -303,12 +304,21 @@ class _Judge:
             v_detectable(threshold, degrees, n, m, self.alpha),
         )
 
+    def _unrest(self, reference: ColumnReference, kind: FindingKind) -> float | None:
+        return reference_unrest(
+            reference,
+            kind,
+            min_rows=self.spec.min_rows,
+            alpha=self.alpha,
+            pair_alpha=self.spec.alpha,
+        )
+
     def _missing(self, reference: ColumnReference, current: Counts) -> list[Finding]:
         total = reference.total
         if not (total.n_rows and current.n_rows):
             return []
         gate = MISSING_GATES[self.spec.sensitivity]
-        unrest = reference_unrest(reference, "missing values", self.spec.min_rows, self.spec.alpha)
+        unrest = self._unrest(reference, "missing values")
         threshold = max(gate, unrest or 0.0)
         arguments = (total.n_missing, total.n_rows, current.n_missing, current.n_rows)
         effect = abs(total.n_missing / total.n_rows - current.n_missing / current.n_rows)
@@ -324,7 +334,7 @@ class _Judge:
         if not reference.bins.is_complete:
             return []
         gate = NEW_CATEGORY_GATES[self.spec.sensitivity]
-        unrest = reference_unrest(reference, "new categories", self.spec.min_rows, self.spec.alpha)
+        unrest = self._unrest(reference, "new categories")
         # Good (1953): the share never seen is about the share seen once.
         unseen = reference.bins.n_once / max(1, reference.total.n_present)
         threshold = max(gate + unseen, unrest or 0.0)

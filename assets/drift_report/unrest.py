@@ -1,107 +1,124 @@
-"""How far the reference's own partitions lie apart: the cure for seasons and autocorrelation.
+"""How far the reference's own partitions differ: the cure for seasons and autocorrelation.
 
-Rows of a month resemble each other, months do not. A distance that the champion's own training
-months show between each other is no news.
+Rows of a month resemble each other, months do not. A distance such as the champion's own training
+months show is no news, and a next month like them must not alarm.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import combinations
+import math
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from assets.drift_report.bins import NumericBins
-from assets.drift_report.bounds import (
-    ks_lower_bound,
-    share_difference_lower_bound,
-    v_lower_bound,
-    wilson_bounds,
-)
+from assets.drift_report.bounds import ks_lower_bound, share_difference_lower_bound, v_lower_bound
 from assets.drift_report.sketch import CategoricalCounts, ColumnReference, Counts
-from assets.drift_report.statistics import equal_size_v, pooled, value_vector
+from assets.drift_report.statistics import Vector, equal_size_v, pooled, value_vector
 
 MIN_PARTITIONS = 3
-"""Fewer partitions give fewer than three distances, and no idea of their spread."""
+"""Fewer partitions give no idea of how much partitions differ."""
 
-MAX_PARTITIONS = 24
-"""Partitions compared with each other, evenly spread over the reference; pairs grow with the square."""
+MIN_DEGREES_OF_FREEDOM = 5
+"""Least degrees of freedom of Student's quantile: with two it is above 30 and would silence everything."""
 
-UNREST_QUANTILE = 0.95
-"""Quantile of the distances between partitions that a current window has to exceed."""
+UnrestKind = Literal["distribution", "missing values", "new categories"]
 
 
 def reference_unrest(
-    reference: ColumnReference,
-    kind: Literal["distribution", "missing values", "new categories"],
-    min_rows: int,
-    alpha: float,
+    reference: ColumnReference, kind: UnrestKind, *, min_rows: int, alpha: float, pair_alpha: float
 ) -> float | None:
-    """Return the 95 % quantile of a distance between the reference's own partitions.
+    """Return the distance that a next partition keeps below, if partitions go on differing as they did.
 
-    Like the current window, each pair counts with the lower bound of its distance, so that the
-    noise of small partitions is not taken for unrest.
+    Each partition is compared with all others together, as the current window is with the whole
+    reference. Their root mean square times Student's quantile at the family-wise level bounds the
+    next one. The 95 % quantile of the observed distances would alarm in one of twenty columns
+    in every window. Distances that sampling explains count as 0, so that small partitions of a steady
+    column do not hide drift.
 
     Parameters
     ----------
     reference
         One column, by partition.
     kind
-        Distance: of values, of shares of missing values, or the share of categories that no other
-        partition has.
+        Distance: of values, of shares of missing values, or the share of rows in categories that no
+        other partition has.
     min_rows
         Least rows of a partition.
     alpha
-        Level of each pair's bound.
+        Family-wise corrected level of the bound.
+    pair_alpha
+        Level at which a partition's distance is told from sampling, over all partitions.
 
     Returns
     -------
     float or None
-        None when fewer than three partitions have enough rows.
+        In [0, 1]. Never more than half way from the greatest observed distance to 1, so that
+        a column that breaks down is still seen. None below three partitions with enough rows.
     """
-    if kind == "missing values":
-        parts = [part for part in reference.parts.values() if part.n_rows >= min_rows]
-    else:
-        parts = [part for part in reference.parts.values() if part.n_present >= min_rows]
-    if len(parts) > MAX_PARTITIONS:
-        parts = [parts[i] for i in np.linspace(0, len(parts) - 1, MAX_PARTITIONS).astype(int)]
+    rows = "n_rows" if kind == "missing values" else "n_present"
+    parts = [part for part in reference.parts.values() if getattr(part, rows) >= min_rows]
     if len(parts) < MIN_PARTITIONS:
         return None
-    if kind == "new categories":
-        distances = _unshared(parts, alpha)
-    else:
-        distance = _pair_distance(reference, kind)
-        distances = [distance(first, second, alpha) for first, second in combinations(parts, 2)]
-    return float(np.quantile(distances, UNREST_QUANTILE, method="higher"))
-
-
-def _pair_distance(reference: ColumnReference, kind: str) -> Callable[[Counts, Counts, float], float]:
     if kind == "missing values":
-        return _missing_distance
-    return _ks_distance if isinstance(reference.bins, NumericBins) else _v_distance
+        distances = _missing_distances(parts, pair_alpha / len(parts))
+    elif kind == "distribution":
+        distances = _value_distances(reference, parts, pair_alpha / len(parts))
+    else:
+        distances = _unshared(parts)
+    return _next_distance(np.asarray(distances), alpha, is_centred=kind != "new categories")
 
 
-def _missing_distance(first: Counts, second: Counts, alpha: float) -> float:
-    return share_difference_lower_bound(first.n_missing, first.n_rows, second.n_missing, second.n_rows, alpha)
+def _next_distance(distances: NDArray[np.float64], alpha: float, *, is_centred: bool) -> float:
+    """Bound the next distance; `is_centred` where its natural value is 0, so that all of it is spread."""
+    from scipy.special import stdtrit
+
+    k = len(distances)
+    quantile = float(stdtrit(max(k - 1, MIN_DEGREES_OF_FREEDOM), 1 - alpha / 2))
+    if is_centred:
+        # A partition differs from k - 1 others by a little more than a new one does from k.
+        scale = math.sqrt(float(np.mean(distances**2)) * (1 + 1 / k) / (1 + 1 / (k - 1)))
+        bound = quantile * scale
+    else:
+        bound = float(distances.mean() + quantile * distances.std(ddof=1) * math.sqrt(1 + 1 / k))
+    return min(bound, (1 + float(distances.max())) / 2)
 
 
-def _ks_distance(first: Counts, second: Counts, alpha: float) -> float:
-    before, now = (np.cumsum(value_vector(counts)) / counts.n_present for counts in (first, second))
-    distance = float(np.abs(before - now).max())
-    return ks_lower_bound(distance, first.n_present, second.n_present, alpha)
+def _missing_distances(parts: list[Counts], alpha: float) -> list[float]:
+    n_rows, n_missing = sum(part.n_rows for part in parts), sum(part.n_missing for part in parts)
+    distances = []
+    for part in parts:
+        others, others_missing = n_rows - part.n_rows, n_missing - part.n_missing
+        bound = share_difference_lower_bound(part.n_missing, part.n_rows, others_missing, others, alpha)
+        distance = abs(part.n_missing / part.n_rows - others_missing / others)
+        distances.append(distance if bound > 0 else 0.0)
+    return distances
 
 
-def _v_distance(first: Counts, second: Counts, alpha: float) -> float:
-    before, now = pooled(value_vector(first), value_vector(second))
-    return v_lower_bound(equal_size_v(before, now), len(before) - 1, first.n_present, second.n_present, alpha)
+def _value_distances(reference: ColumnReference, parts: list[Counts], alpha: float) -> list[float]:
+    vectors = [value_vector(part) for part in parts]
+    total = np.sum(vectors, axis=0)
+    distance = _ks_distance if isinstance(reference.bins, NumericBins) else _v_distance
+    return [distance(vector, total - vector, alpha) for vector in vectors]
 
 
-def _unshared(parts: list[Counts], alpha: float) -> list[float]:
+def _ks_distance(part: Vector, others: Vector, alpha: float) -> float:
+    n, m = part.sum(), others.sum()
+    distance = float(np.abs(np.cumsum(part) / n - np.cumsum(others) / m).max())
+    return distance if ks_lower_bound(distance, int(n), int(m), alpha) > 0 else 0.0
+
+
+def _v_distance(part: Vector, others: Vector, alpha: float) -> float:
+    first, second = pooled(part, others)
+    distance = equal_size_v(first, second)
+    bound = v_lower_bound(distance, len(first) - 1, int(part.sum()), int(others.sum()), alpha)
+    return distance if bound > 0 else 0.0
+
+
+def _unshared(parts: list[Counts]) -> list[float]:
     """Return each partition's share of rows in categories that no other partition has."""
     table = np.array([part.counts for part in parts if isinstance(part, CategoricalCounts)])
-    if table.size == 0:
-        return [0.0]
     is_alone = (table > 0) & ((table > 0).sum(axis=0) == 1)
     alone = np.where(is_alone, table, 0).sum(axis=1)
-    return [wilson_bounds(float(n), part.n_present, alpha)[0] for n, part in zip(alone, parts, strict=True)]
+    return [float(n) / part.n_present for n, part in zip(alone, parts, strict=True)]

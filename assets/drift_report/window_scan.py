@@ -30,14 +30,17 @@ from assets.drift_report.sketch import (
 )
 from pipelines.sql import quote_identifier
 
-COLUMNS_PER_QUERY = 7
-"""One giant SELECT costs more than its parts: its working set leaves the processor's cache."""
+COLUMNS_PER_QUERY = 3
+"""Memory grows with the columns of a query (14 at once: 100 MB more on a million rows), time does not fall."""
 
 SIGNIFICANT_DIGITS = 12
 """Digits kept of means and deviations: their last bits depend on the order in which threads add."""
 
 WHOLE = ""
 """Part key of a window that is not split."""
+
+NO_PART = "(none)"
+"""Part key of rows that name no partition."""
 
 
 def sketch_window(
@@ -148,7 +151,9 @@ def _count(
 
 
 def _part(by: str | None) -> str:
-    return f"'{WHOLE}'" if by is None else f"CAST({quote_identifier(by)} AS VARCHAR)"
+    if by is None:
+        return f"'{WHOLE}'"
+    return f"coalesce(CAST({quote_identifier(by)} AS VARCHAR), '{NO_PART}')"
 
 
 def _double_list(values: Sequence[float]) -> str:

@@ -78,6 +78,17 @@ def column_text(verdict: ColumnVerdict, reference: ColumnReference, current: Cou
     return "; ".join(finding_text(finding, reference, current) for finding in verdict.certain)
 
 
+def _short(verdict: ColumnVerdict) -> str:
+    """Return the strongest certain finding in a few words."""
+    finding = max(verdict.certain, key=lambda one: (one.strength, one.kind == "distribution"))
+    if finding.kind == "missing values":
+        return f"missing values changed by {share_text(finding.effect)}"
+    if finding.kind == "new categories":
+        return f"{share_text(finding.effect)} in categories never seen"
+    name = "Cramér's V" if verdict.statistics.ks is None else "KS distance"
+    return f"{name} {finding.effect:.2f}"
+
+
 def drift_text(verdict: DriftVerdict, min_rows: int) -> str:
     """Say in a sentence or two what drifted, strongest and most important first."""
     if verdict.status == "insufficient data":
@@ -87,9 +98,7 @@ def drift_text(verdict: DriftVerdict, min_rows: int) -> str:
         return f"Insufficient data for drift: {verdict.n_current} rows, drift.min_rows is {min_rows}.{seen}"
     features, sentences = verdict.drifted(), []
     if features:
-        names = ", ".join(
-            f"{f.column} ({f.certain[0].kind} {f.certain[0].effect:.2f})" for f in features[:NAMED_FEATURES]
-        )
+        names = ", ".join(f"{f.column} ({_short(f)})" for f in features[:NAMED_FEATURES])
         more = f" and {len(features) - NAMED_FEATURES} more" if len(features) > NAMED_FEATURES else ""
         n_features = sum(column.role == "feature" for column in verdict.columns)
         score = "unknown" if verdict.drift_score is None else f"{verdict.drift_score:.2f}"
@@ -100,7 +109,7 @@ def drift_text(verdict: DriftVerdict, min_rows: int) -> str:
         for column in verdict.columns:
             if column.role == role and column.status == "drifted":
                 sentences.append(
-                    f"{subject} drifted ({column.certain[0].kind} {column.certain[0].effect:.2f})."
+                    f"{subject} drifted ({_short(column)})."
                 )
     if not sentences:
         least = "" if verdict.detectable is None else f" of {verdict.detectable:.2f} or more"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -101,7 +102,7 @@ def _hist_gradient_boosting(rows: FitRows, seed: int, threads: int) -> Any:
     del threads  # OpenMP's, limited by the caller
     is_regression = rows.problem == "regression"
     kind = HistGradientBoostingRegressor if is_regression else HistGradientBoostingClassifier
-    return kind(
+    model = kind(
         learning_rate=LEARNING_RATE,
         max_iter=N_BOOSTING_ROUNDS,
         max_leaf_nodes=MAX_LEAVES,
@@ -112,6 +113,9 @@ def _hist_gradient_boosting(rows: FitRows, seed: int, threads: int) -> Any:
         early_stopping=False,
         random_state=seed,
     ).fit(rows.matrix, _labels(rows))
+    # The number of threads is the machine's, not the model's: it must not change the file.
+    model._bin_mapper.n_threads = 1
+    return model
 
 
 def _lightgbm(rows: FitRows, seed: int, threads: int) -> Any:
@@ -157,7 +161,7 @@ def _random_forest(rows: FitRows, seed: int, threads: int) -> Any:
         n_jobs=threads,
         random_state=seed,
     ).fit(rows.matrix, _labels(rows))
-    # The number of threads is the machine's, not the model's: it must not change the file.
+    # As above.
     return forest.set_params(n_jobs=None)
 
 
@@ -197,6 +201,13 @@ def _linear_columns(rows: FitRows) -> Any:
 
 def _labels(rows: FitRows) -> NDArray[np.float64] | NDArray[np.int64]:
     return rows.labels if rows.problem == "regression" else rows.labels.astype(np.int64)
+
+
+def load_libraries(candidates: Sequence[Candidate]) -> None:
+    """Import what the candidates need: threads can only be limited in libraries that are loaded."""
+    names = {"lightgbm" if candidate == "lightgbm" else "sklearn.ensemble" for candidate in candidates}
+    for name in sorted(names):
+        import_module(name)
 
 
 CANDIDATES: Mapping[Candidate, Fit] = {

@@ -196,7 +196,9 @@ def _level_counts(scored: Scored, blocks: NDArray[np.int64], max_levels: int | N
     n_blocks = int(blocks.max()) + 1
     cells = levels * n_blocks + blocks
     shape = (n_levels, n_blocks)
-    positives: Floats = np.bincount(cells, scored.labels, n_levels * n_blocks).astype(np.float64).reshape(shape)
+    positives: Floats = (
+        np.bincount(cells, scored.labels, n_levels * n_blocks).astype(np.float64).reshape(shape)
+    )
     everyone = np.bincount(cells, minlength=n_levels * n_blocks).astype(np.float64).reshape(shape)
     return positives, everyone - positives
 

@@ -102,7 +102,9 @@ def model_to_bytes(model: FittedModel) -> bytes:
     }
     parts = {_MANIFEST: json.dumps(manifest, sort_keys=True, ensure_ascii=False).encode()}
     if model.algorithm == "lightgbm":
-        parts[_LIGHTGBM] = model.estimator.model_to_string().encode()
+        # The number of threads is the machine's, not the model's.
+        text = re.sub(r"\[num_threads: \d+\]", "[num_threads: 1]", model.estimator.model_to_string())
+        parts[_LIGHTGBM] = text.encode()
     else:
         parts[_SKOPS] = _skops_bytes(model.estimator)
     return _zip(parts, zipfile.ZIP_DEFLATED)

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from assets.model.blocks import metric_interval
-from assets.model.candidates import CANDIDATES, FitRows
+from assets.model.candidates import CANDIDATES, FitRows, load_libraries
 from assets.model.choices import CANDIDATES_BY_PROBLEM, METRICS_BY_PROBLEM, default_metric, improvement
 from assets.model.encode import FeatureEncoding, encode, learn_encoding
 from assets.model.fitted import FittedModel
@@ -243,6 +243,7 @@ def train_model(
         data.event_time_us, data.label_time_us, share=spec.holdout, not_before_us=champion_knows_until_us
     )
     _check_classes(data, split)
+    load_libraries(spec.candidates)
     with limited_threads(threads):
         fit = data.fit_rows(split.fit)
         matrix, labels = data.matrix[split.holdout], data.labels[split.holdout]
@@ -292,6 +293,7 @@ def limited_threads(threads: int) -> AbstractContextManager[object]:
     """Bound the threads of numeric libraries while something is fitted or scored.
 
     Linear algebra gets one: its sums depend on the number of threads, a model must not.
+    Only libraries that are loaded already are bounded.
     """
     from threadpoolctl import threadpool_limits
 

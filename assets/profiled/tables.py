@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import pyarrow as pa
 
-from assets.profiled.profile import QUANTILES, ColumnProfile
+from assets.profiled.profile import QUANTILES, ColumnProfile, Histogram, Moments
 from assets.profiled.quality import Quality
 
 PROFILE_SCHEMA = pa.schema(
@@ -37,6 +38,11 @@ PROFILE_SCHEMA = pa.schema(
         ("max_length", pa.int64()),
     ]
 )
+_SAME = (
+    "type", "n_rows", "n_null", "n_nan", "n_infinite", "n_distinct", "is_distinct_exact",
+    "minimum", "maximum", "min_length", "max_length",
+)  # fmt: skip
+"""Columns of the table that are fields of the profile."""
 QUALITY_SCHEMA = pa.schema(
     [
         ("partition", pa.string()),
@@ -60,16 +66,8 @@ def profile_table(profiles: Sequence[ColumnProfile]) -> pa.Table:
 def _profile_row(profile: ColumnProfile) -> dict[str, object]:
     moments, histogram = profile.moments, profile.histogram
     return {
+        **{name: getattr(profile, name) for name in _SAME},
         "column": profile.name,
-        "type": profile.type,
-        "n_rows": profile.n_rows,
-        "n_null": profile.n_null,
-        "n_nan": profile.n_nan,
-        "n_infinite": profile.n_infinite,
-        "n_distinct": profile.n_distinct,
-        "is_distinct_exact": profile.is_distinct_exact,
-        "minimum": profile.minimum,
-        "maximum": profile.maximum,
         "n_finite": moments.n if moments else None,
         "mean": moments.mean if moments else None,
         "standard_deviation": moments.standard_deviation if moments else None,
@@ -81,9 +79,25 @@ def _profile_row(profile: ColumnProfile) -> dict[str, object]:
         "bin_counts": histogram.counts if histogram else None,
         "top_values": [value for value, _ in profile.top_values] or None,
         "top_counts": [n for _, n in profile.top_values] or None,
-        "min_length": profile.min_length,
-        "max_length": profile.max_length,
     }
+
+
+def read_profiles(table: pa.Table) -> list[ColumnProfile]:
+    """Return the profiles that rows of the profiles table hold."""
+    return [_read_profile(row) for row in table.to_pylist()]
+
+
+def _read_profile(row: dict[str, Any]) -> ColumnProfile:
+    same = {name: row[name] for name in _SAME}
+    has_moments, has_bins = row["mean"] is not None, row["bin_counts"] is not None
+    return ColumnProfile(
+        name=row["column"],
+        **same,
+        moments=Moments(row["n_finite"], row["mean"], tuple(row["power_sums"])) if has_moments else None,
+        histogram=Histogram(row["bin_width"], row["first_bin"], tuple(row["bin_counts"])) if has_bins else None,
+        quantiles=tuple(row["quantiles"] or ()),
+        top_values=tuple(zip(row["top_values"] or (), row["top_counts"] or (), strict=True)),
+    )
 
 
 def quality_table(

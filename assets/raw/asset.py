@@ -54,7 +54,7 @@ def materialize_raw(
         counts = read_files(
             connection, plain, spec, name=dataset, timezone=pipeline.spec.partitions.timezone
         )
-        _reject_rows_without_time(connection, spec)
+        counts = _reject_rows_without_time(connection, spec, counts)
         _check_rejects(spec, dataset, counts)
         where = _in_window(spec, scope)
         rows = connection.sql(f"SELECT * FROM {READ_TABLE} WHERE {where}")  # noqa: S608
@@ -94,16 +94,19 @@ def _is_unchanged(lake: Lake, table: str, commit: dict[str, str]) -> bool:
     return all(newest.get(key) == commit[key] for key in (FINGERPRINT, "columns"))
 
 
-def _reject_rows_without_time(connection: duckdb.DuckDBPyConnection, spec: DatasetSpec) -> None:
+def _reject_rows_without_time(
+    connection: duckdb.DuckDBPyConnection, spec: DatasetSpec, counts: Counts
+) -> Counts:
     """Move rows that belong to no partition to the rejects: dropping them would lose them."""
     if spec.event_time is None:
-        return
+        return counts
     missing = f"{quote_identifier(spec.event_time)} IS NULL"
     reason = quote_literal(f"{spec.event_time}: no event time")
-    connection.execute(
+    moved = connection.execute(
         f"INSERT INTO {REJECTS_TABLE} SELECT NULL, NULL, CAST(to_json({READ_TABLE}) AS VARCHAR), {reason} "  # noqa: S608
         f"FROM {READ_TABLE} WHERE {missing}"
-    ).fetchall()
+    ).fetchall()[0][0]
+    return Counts(counts.n_read - moved, counts.n_rejected + moved)
 
 
 def _check_rejects(spec: DatasetSpec, dataset: str, counts: Counts) -> None:

@@ -93,6 +93,12 @@ def read_files(
         if dataset.source.type == "csv":
             connection.execute(_csv_rejects()).fetchall()
     except duckdb.Error as error:
+        if "strict_mode=false" in str(error):
+            # Without strict mode a row with too many values would lose some of them in silence.
+            raise ReadError(
+                f"dataset '{name}': {files[0].name} mixes line ends (\\r\\n and \\n), or a quote is never closed. "
+                "Save it with one kind of line end and balanced quotes."
+            ) from error
         raise ReadError(
             f"dataset '{name}': {files[0].name} cannot be read as declared: {_first_lines(error)} "
             "Correct the columns' types or expressions (TRY_CAST keeps rows whose value does not fit)."
@@ -148,7 +154,7 @@ def _csv_source(
     return (
         f"read_csv([{_listed(files)}], header=true, auto_detect=false, columns={{{typed}}}, "
         f"delim={quote_literal(dataset.source.delimiter)}, quote='\"', escape='\"', nullstr=[{nulls}], "
-        f"max_line_size={MAX_LINE_BYTES}, strict_mode=false, null_padding=false, "
+        f"max_line_size={MAX_LINE_BYTES}, strict_mode=true, null_padding=false, "
         "store_rejects=true, rejects_table='reject_errors', rejects_scan='reject_scans', rejects_limit=0)"
     )
 

@@ -90,8 +90,10 @@ class World:
     ) -> Pipeline:
         """Declare a pipeline of monthly partitions."""
         spec = PipelineSpec(
-            partitions=PartitionsSpec(every="month", start=datetime(2024, 1, 1)),  # noqa: DTZ001 (local by contract)
-            datasets={"flights": DatasetSpec(source=SourceSpec(type="csv", path="x.csv"), columns={"a": "int"})},
+            partitions=PartitionsSpec(every="month", start=datetime(2024, 1, 1)),  # noqa: DTZ001 (a wall clock, by contract)
+            datasets={
+                "flights": DatasetSpec(source=SourceSpec(type="csv", path="x.csv"), columns={"a": "int"})
+            },
             target=TargetSpec(
                 dataset="flights", prediction_time="a", label="a", label_time="a", problem=problem
             ),

@@ -45,10 +45,10 @@ def test_the_same_seed_draws_the_same() -> None:
     assert (resampled_weights(9, seed=4) == resampled_weights(9, seed=4)).all()
 
 
-def test_levels_are_hesterbergs() -> None:
-    # Hesterberg (2015), table 5: for n = 10 and 20, the two-sided 95 % level becomes about 0.0086 and 0.0159.
-    assert widened_level(0.025, 10) == pytest.approx(0.0086, abs=2e-4)
-    assert widened_level(0.025, 20) == pytest.approx(0.0159, abs=2e-4)
+def test_levels_are_widened_by_t_and_by_the_divisor_of_the_variance() -> None:
+    # By hand, from tables: normal(-sqrt(10/9) * 2.262) = 0.0086, normal(-sqrt(20/19) * 2.093) = 0.0159.
+    assert widened_level(0.025, 10) == pytest.approx(0.0086, abs=1e-4)
+    assert widened_level(0.025, 20) == pytest.approx(0.0159, abs=1e-4)
 
 
 def test_a_p_value_undoes_the_widening() -> None:
@@ -71,4 +71,6 @@ def test_the_interval_of_a_mean_is_students() -> None:
 
 def test_too_few_blocks_have_no_interval() -> None:
     events = np.arange(MIN_BLOCKS - 1, dtype=np.int64) * HOUR
-    assert np.isnan(metric_interval("mae", Scored(np.ones(events.size), np.zeros(events.size)), events, seed=0)).all()
+    assert np.isnan(
+        metric_interval("mae", Scored(np.ones(events.size), np.zeros(events.size)), events, seed=0)
+    ).all()

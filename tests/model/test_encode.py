@@ -31,7 +31,8 @@ def column(values: pa.Array) -> pa.Table:
 
 def encoded(values: pa.Array) -> list[float]:
     rows = column(values)
-    return encode(rows, learn_encoding(rows, ["f"]))[:, 0].tolist()
+    found: list[float] = encode(rows, learn_encoding(rows, ["f"]))[:, 0].tolist()
+    return found
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,7 @@ def test_days_are_drawn_and_not_rows() -> None:
         )
         wrongly_promoted += verdict.is_promoted
         gains = np.abs(labels - over) - np.abs(labels - of)
-        wrongly_sure_by_rows += stats.ttest_1samp(gains, 0, alternative="greater").pvalue < 0.05
+        wrongly_sure_by_rows += int(stats.ttest_1samp(gains, 0, alternative="greater").pvalue < 0.05)
     # 5 % of 120 are 6; 12 would have a chance below 2 % (binomial).
     assert wrongly_promoted < 12
     assert wrongly_sure_by_rows > 40

@@ -1,0 +1,93 @@
+# Every target sets up what it needs: a virtual environment of its own, with locked packages.
+# `make help` lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+UV_VERSION := 0.13.8
+PY := .venv/bin/python
+UV := .venv/bin/python -m uv
+ROOMS := assets charts expectations feature_repo pipelines resources
+LOCK := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-config --quiet \
+        --no-emit-index-url --custom-compile-command "make lock" pyproject.toml
+
+# Compiled bytecode is what keeps imports within their budget: never leave it out.
+unexport PYTHONDONTWRITEBYTECODE
+# The project is installed in .venv; another environment's paths must not leak in.
+unexport PYTHONPATH
+unexport VIRTUAL_ENV
+export DO_NOT_TRACK := 1
+export UV_NO_PROGRESS := 1
+# Spinning threads cost more than they bring on a busy machine.
+export OMP_WAIT_POLICY := PASSIVE
+
+.PHONY: help demo dev test lint check bench docs lock clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 16
+
+demo: .venv/.runtime ## replay a year of real flights, month by month
+	$(PY) -m pipelines.replay flight_delays
+
+dev: .venv/.runtime ## open the web UI and the daemon on http://127.0.0.1:3000
+	$(PY) -m pipelines.serve
+
+test: .venv/.dev ## run the tests
+	$(PY) -m pytest $(PYTEST_ARGS)
+
+lint: .venv/.dev ## check style, types, imports, dependencies and the docs
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-cache
+	.venv/bin/deptry .
+	.venv/bin/vulture
+	$(PY) -m pipelines.reference --check
+	$(PY) -m pipelines.declaration pipelines/defs/*/
+
+check: .venv/.runtime ## check every declaration: all faults of all files
+	$(PY) -m pipelines.declaration pipelines/defs/*/
+
+bench: .venv/.dev ## run the benchmarks, one after another
+	for file in benchmarks/[a-z]*.py; do \
+		name=$$(basename $$file .py); echo "== $$name"; $(PY) -m benchmarks.$$name; \
+	done
+
+docs: .venv/.dev ## write docs/pipeline-reference.md from the schema
+	$(PY) -m pipelines.reference
+
+lock: .venv/.uv ## pin every package anew
+	$(LOCK) --extra demo -o requirements.lock
+	$(LOCK) --extra demo --group dev --constraint requirements.lock -o requirements-dev.lock
+
+clean: ## remove the environment, the caches and everything that was materialized
+	rm -rf .venv .driftline build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The first Python that suits; python3 itself if it does.
+.venv/.uv: Makefile
+	@for python in python3 python3.13 python3.12 python3.11; do \
+		if $$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then \
+			found=$$python; break; fi; \
+	done; \
+	if [ -z "$${found:-}" ]; then \
+		echo "No Python 3.11, 3.12 or 3.13 found. Install one (for example: apt install python3 python3-venv)." >&2; exit 1; fi; \
+	if [ ! -x $(PY) ]; then \
+		echo "Creating .venv with $$found ($$($$found --version))"; \
+		$$found -m venv .venv || { rm -rf .venv; \
+			echo "Creating the virtual environment failed. On Debian and Ubuntu: apt install python3-venv." >&2; exit 1; }; fi
+	@$(PY) -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@touch $@
+
+# The tools' environment holds the runtime's packages too, at the same versions.
+.venv/.runtime: requirements.lock pyproject.toml .venv/.uv
+	$(UV) pip install --compile-bytecode --require-hashes -r requirements.lock
+	$(UV) pip install --no-deps -e .
+	@touch $@
+
+.venv/.dev: requirements-dev.lock requirements.lock pyproject.toml .venv/.uv
+	$(UV) pip sync --compile-bytecode --require-hashes requirements-dev.lock
+	$(UV) pip install --no-deps -e .
+	@touch .venv/.runtime $@

@@ -1,0 +1,181 @@
+"""What happened, partition by partition: the table that a replay ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from rich.console import Console
+from rich.table import Table
+
+from assets.materialization import Pipeline
+from assets.model.metrics import Scored, metric_value
+from assets.model.model_file import model_from_bytes
+from pipelines.sql import quote_identifier
+from pipelines.windows import window
+from resources.connections import Connections
+from resources.lake import Lake, scan
+from resources.ledger import read_ledger, trusted_sha256
+
+
+@dataclass(frozen=True)
+class Month:
+    """One partition's history; None where there is nothing to tell.
+
+    Attributes
+    ----------
+    n_rows, n_quarantined
+        Rows of the datasets that passed, and that were put aside.
+    quality
+        Worst quality score of the partition's datasets, in [0, 1].
+    estimated, realised
+        The metric estimated without labels, and realised with them.
+    frozen
+        The metric that the first model version would have realised, never retrained.
+    model_version
+        The version that served.
+    """
+
+    partition: str
+    n_rows: int
+    n_quarantined: int
+    quality: float | None
+    drift_score: float | None
+    n_drifted: int | None
+    estimated: float | None
+    realised: float | None
+    frozen: float | None
+    model_version: int | None
+    is_retrain_requested: bool
+    explanation: str
+    trained: str
+
+
+def history(pipeline: Pipeline, to: Connections) -> tuple[Month, ...]:
+    """Read a pipeline's history from the lake, oldest partition first."""
+    table = pipeline.table("drift_decisions")
+    if not to.lake.has(table):
+        return ()
+    decisions = sorted(to.lake.read(table).to_pylist(), key=lambda row: str(row["partition"]))
+    passed = _rows_by_partition(pipeline, to.lake, "profiled")
+    aside = _rows_by_partition(pipeline, to.lake, "quarantine")
+    frozen = never_retrained(pipeline, to, [str(row["partition"]) for row in decisions])
+    trained = {entry.partition: f"v{entry.version} {entry.action}" for entry in read_ledger(to.lake, pipeline.name)}
+    return tuple(
+        Month(
+            partition=key,
+            n_rows=passed.get(key, 0),
+            n_quarantined=aside.get(key, 0),
+            quality=row["quality_score"],
+            drift_score=row["drift_score"],
+            n_drifted=row["n_drifted"],
+            estimated=row["estimated"],
+            realised=row["realised"],
+            frozen=frozen.get(key),
+            model_version=row["model_version"],
+            is_retrain_requested=bool(row["is_retrain_requested"]),
+            explanation=str(row["explanation"]),
+            trained=trained.get(key, ""),
+        )
+        for row in decisions
+        for key in [str(row["partition"])]
+    )
+
+
+def _rows_by_partition(pipeline: Pipeline, lake: Lake, stage: str) -> Mapping[str, int]:
+    counts: dict[str, int] = {}
+    for name, dataset in pipeline.spec.datasets.items():
+        table = pipeline.table(stage, name)
+        if dataset.is_partitioned and lake.has(table):
+            for key, n_rows in lake.snapshot(table).rows_by_partition.items():
+                counts[key] = counts.get(key, 0) + n_rows
+    return counts
+
+
+def never_retrained(pipeline: Pipeline, to: Connections, partitions: Sequence[str]) -> Mapping[str, float]:
+    """Score every partition with the first promoted version: what a model that is never retrained realises.
+
+    The features are those stored with the predictions, the labels those known at the partition's
+    end, so that the two columns differ by the model alone.
+    """
+    promoted = [entry for entry in read_ledger(to.lake, pipeline.name) if entry.action == "promoted"]
+    if not promoted or pipeline.spec.target.problem == "multiclass":
+        return {}
+    first = promoted[0].version
+    version = to.registry.version(pipeline.name, first)
+    sha256 = trusted_sha256(read_ledger(to.lake, pipeline.name), first)
+    model = model_from_bytes(to.registry.model_file(pipeline.name, first, sha256=sha256))
+    found = {}
+    for key in partitions:
+        rows = _labelled_predictions(pipeline, to, key)
+        if rows.num_rows and len(rows["label"].unique()) > 1:
+            labels = np.asarray(rows["label"].to_numpy(), dtype=np.float64)
+            scored = Scored(labels=labels, scores=model.score(rows))
+            found[key] = metric_value(version.metric, scored)  # type: ignore[arg-type]  # registered from the spec
+    return found
+
+
+def _labelled_predictions(pipeline: Pipeline, to: Connections, key: str) -> pa.Table:
+    predictions = to.lake.snapshot(pipeline.table("predictions"))
+    labels = to.lake.snapshot(pipeline.table("labels"))
+    end = window(pipeline.spec.partitions, key).end.isoformat()
+    columns = ", ".join(f"p.{quote_identifier(name)}" for name in predictions.schema.names)
+    with to.engine.connect() as connection:
+        return connection.sql(
+            f"SELECT {columns}, l.label FROM {scan(predictions, [key])} p JOIN {scan(labels, [key])} l "  # noqa: S608
+            f"USING (row_id) WHERE l.label IS NOT NULL AND l.label_time < '{end}'::TIMESTAMPTZ ORDER BY row_id"
+        ).to_arrow_table()
+
+
+def print_history(pipeline: Pipeline, to: Connections, console: Console) -> None:
+    """Print the history as a table, with means and a line on what retraining gained."""
+    months = history(pipeline, to)
+    metric = pipeline.spec.model.metric or "metric"
+    table = Table(title=f"{pipeline.name}: what happened", title_justify="left", header_style="bold")
+    for name in ("partition", "rows", "quarantined", "quality", "drift", f"{metric} estimated", "realised"):
+        table.add_column(name, justify="left" if name == "partition" else "right")
+    for name in ("never retrained", "served by"):
+        table.add_column(name, justify="right")
+    table.add_column("retrain", overflow="fold")
+    for month in months:
+        table.add_row(*_cells(month))
+    console.print(table)
+    for month in months:
+        console.print(f"  {month.partition}  {month.explanation}", highlight=False, markup=False)
+    scored = [month for month in months if month.realised is not None]
+    if scored:
+        n_trained = sum(1 for month in months if month.trained)
+        console.print(
+            f"\n{metric} over {len(scored)} scored partitions: realised {_mean(scored, 'realised')}, "
+            f"estimated {_mean(scored, 'estimated')}, never retrained {_mean(scored, 'frozen')}; "
+            f"{n_trained} trainings.",
+            highlight=False,
+        )
+
+
+def _mean(months: Sequence[Month], name: str) -> str:
+    values = [value for month in months if (value := getattr(month, name)) is not None]
+    return f"{float(np.mean(values)):.4f}" if values else "n/a"
+
+
+def _cells(month: Month) -> tuple[str, ...]:
+    drift = "" if month.drift_score is None else f"{month.drift_score:.2f} ({month.n_drifted or 0})"
+    return (
+        month.partition,
+        f"{month.n_rows:,}",
+        f"{month.n_quarantined:,}",
+        _number(month.quality),
+        drift,
+        _number(month.estimated),
+        _number(month.realised),
+        _number(month.frozen),
+        f"v{month.model_version}" if month.model_version else "",
+        month.trained or ("asked" if month.is_retrain_requested else ""),
+    )
+
+
+def _number(value: Any) -> str:
+    return "" if value is None else f"{value:.3f}"

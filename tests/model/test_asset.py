@@ -1,0 +1,273 @@
+"""Training as of a partition: versions, decisions, and what happens when it is asked for twice."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from assets.materialization import Outcome, Pipeline
+from assets.model.asset import materialize_model
+from assets.model.encode import EncodingError
+from assets.model.model_file import model_from_bytes
+from assets.model.split import SplitError
+from assets.model.train import TrainingError
+from pipelines.spec import GateSpec
+from resources.ledger import append_decision, read_ledger, trusted_sha256
+from resources.model_registry import ModelRegistryError
+from tests.model.conftest import World
+
+Builder = Callable[..., pa.Table]
+FEBRUARY = datetime(2024, 2, 1, tzinfo=UTC)
+
+
+def train(world: World, pipeline: Pipeline, partition: str, *, reason: str = "schedule") -> Outcome:
+    return materialize_model(
+        pipeline,
+        world.scope(pipeline, partition, reason=reason),
+        lake=world.lake,
+        engine=world.engine,
+        registry=world.registry,
+    )
+
+
+@pytest.fixture
+def january(make_training_table: Builder) -> pa.Table:
+    return make_training_table(1_200, days=31)
+
+
+@pytest.fixture
+def until_february(make_training_table: Builder, january: pa.Table) -> pa.Table:
+    return pa.concat_tables([january, make_training_table(1_200, days=29, start=FEBRUARY, seed=1)])
+
+
+def noisy(table: pa.Table) -> pa.Table:
+    """Spoil the labels: a model of these rows knows nothing."""
+    labels = pa.array(np.random.default_rng(8).integers(0, 2, table.num_rows).astype(np.int8))
+    return table.set_column(table.column_names.index("label"), "label", labels)
+
+
+def test_the_first_model_is_registered_and_serves(world: World, january: pa.Table) -> None:
+    pipeline = world.pipeline("first")
+    world.write_training_set(pipeline, "2024-01-01", january)
+    outcome = train(world, pipeline, "2024-01-01")
+    assert outcome.metadata["gate_outcome"] == "first"
+    champion = world.registry.champion("first")
+    assert champion is not None
+    assert champion.version == outcome.metadata["champion_version"] == 1
+    assert champion.algorithm == "logistic_regression"
+    assert champion.training_partition == "2024-01-01"
+    assert champion.training_table_version == world.lake.snapshot("first/training_set").version
+    assert champion.n_training_rows == 1_200
+    assert champion.holdout_low < champion.holdout_metric < champion.holdout_high
+    assert champion.feature_names == ("carrier__name", "noise__x", "signal__x")
+    assert sum(champion.importances.values()) == pytest.approx(1.0)
+    assert champion.registered_at == FEBRUARY
+    assert set(outcome.markdown) == {"candidates", "feature_importances", "roc_curve", "calibration"}
+
+
+def test_holdout_scores_are_those_of_the_newest_rows(world: World, january: pa.Table) -> None:
+    pipeline = world.pipeline("held_out")
+    world.write_training_set(pipeline, "2024-01-01", january)
+    train(world, pipeline, "2024-01-01")
+    version = world.registry.version("held_out", 1)
+    scores = world.lake.read("held_out/holdout_scores").sort_by("row_id")
+    assert scores.column_names[:4] == ["row_id", "event_timestamp", "label", "score"]
+    expected = january.filter(pc.greater_equal(january["event_timestamp"], pa.scalar(version.holdout_start)))
+    assert scores["row_id"].to_pylist() == expected["row_id"].to_pylist()
+    assert scores["label"].to_pylist() == expected["label"].to_pylist()
+    assert scores.num_rows == 240
+    candidates = world.lake.read("held_out/candidates")
+    assert set(candidates["metric"].to_pylist()) >= {"roc_auc", "log_loss"}
+
+
+def test_asked_again_nothing_is_trained_or_decided_twice(world: World, january: pa.Table) -> None:
+    pipeline = world.pipeline("again")
+    world.write_training_set(pipeline, "2024-01-01", january)
+    first = train(world, pipeline, "2024-01-01")
+    # The training set was materialized anew: another table version with the same rows.
+    world.write_training_set(pipeline, "2024-01-01", january.take(list(range(1_199, -1, -1))))
+    second = train(world, pipeline, "2024-01-01")
+    assert second.data_version == first.data_version
+    assert second.metadata["is_answered_before"] is True
+    assert len(read_ledger(world.lake, "again")) == 1
+    assert len(world.registry.versions("again")) == 1
+
+
+def test_a_run_that_died_before_its_decision_is_finished(world: World, january: pa.Table) -> None:
+    """Registered, but not yet in the ledger: the same version is judged, no second one appears."""
+    pipeline, twin = world.pipeline("died"), world.pipeline("died")
+    world.write_training_set(pipeline, "2024-01-01", january)
+    train(world, pipeline, "2024-01-01")
+    ledger = world.lake.table_path("died/ledger")
+    ledger.rename(ledger.with_name("lost_ledger"))
+    outcome = train(world, twin, "2024-01-01")
+    assert outcome.metadata["model_version"] == 1
+    assert len(world.registry.versions("died")) == 1
+    assert [one.champion_after for one in read_ledger(world.lake, "died")] == [1]
+
+
+def test_aliases_are_repaired_from_the_ledger(world: World, january: pa.Table) -> None:
+    pipeline = world.pipeline("repaired")
+    world.write_training_set(pipeline, "2024-01-01", january)
+    train(world, pipeline, "2024-01-01")
+    world.registry.point_aliases("repaired", {"champion": None})
+    assert world.registry.champion("repaired") is None
+    train(world, pipeline, "2024-01-01")
+    assert world.registry.aliases("repaired") == {"champion": 1}
+
+
+def test_a_better_challenger_replaces_the_champion(world: World, until_february: pa.Table) -> None:
+    pipeline = world.pipeline("better")
+    world.write_training_set(pipeline, "2024-01-01", noisy(until_february.slice(0, 1_200)))
+    world.write_training_set(pipeline, "2024-02-01", until_february)
+    train(world, pipeline, "2024-01-01")
+    outcome = train(world, pipeline, "2024-02-01")
+    assert outcome.metadata["gate_outcome"] == "superior"
+    assert world.registry.aliases("better") == {"champion": 2, "previous": 1}
+    # The champion knew January: February alone is compared.
+    assert outcome.metadata["holdout_start"] == FEBRUARY
+    report = json.loads(read_ledger(world.lake, "better")[-1].gate_report)
+    assert report["n_blocks"] == 29
+
+
+def test_an_even_challenger_waits_unless_the_champions_loss_is_confirmed(
+    world: World, until_february: pa.Table
+) -> None:
+    pipeline = world.pipeline("even")
+    world.write_training_set(pipeline, "2024-01-01", until_february.slice(0, 1_200))
+    world.write_training_set(pipeline, "2024-02-01", until_february)
+    train(world, pipeline, "2024-01-01")
+    kept = train(world, pipeline, "2024-02-01")
+    assert (kept.metadata["gate_outcome"], kept.metadata["is_promoted"]) == ("inconclusive", False)
+    assert world.registry.aliases("even") == {"champion": 1, "challenger": 2}
+    promoted = train(world, pipeline, "2024-02-01", reason="performance: roc_auc fell by 0.08")
+    assert promoted.metadata["is_promoted"] is True
+    assert promoted.metadata["gate_outcome"] == "non-inferior"
+    # The same training, judged for another reason: no new version.
+    assert promoted.metadata["model_version"] == 2
+    assert [one.action for one in read_ledger(world.lake, "even")] == ["promoted", "kept", "promoted"]
+    assert world.registry.aliases("even") == {"champion": 2, "previous": 1}
+
+
+def test_another_gate_asks_another_question(world: World, until_february: pa.Table) -> None:
+    pipeline = world.pipeline("regated")
+    world.write_training_set(pipeline, "2024-01-01", until_february.slice(0, 1_200))
+    world.write_training_set(pipeline, "2024-02-01", until_february)
+    train(world, pipeline, "2024-01-01")
+    train(world, pipeline, "2024-02-01")
+    lenient = world.pipeline("regated", gate=GateSpec(inconclusive="promote"))
+    assert train(world, lenient, "2024-02-01").metadata["is_promoted"] is True
+    assert len(world.registry.versions("regated")) == 2
+
+
+def test_after_a_rollback_the_question_is_open_again(world: World, until_february: pa.Table) -> None:
+    pipeline = world.pipeline("rolled")
+    world.write_training_set(pipeline, "2024-01-01", noisy(until_february.slice(0, 1_200)))
+    world.write_training_set(pipeline, "2024-02-01", until_february)
+    train(world, pipeline, "2024-01-01")
+    train(world, pipeline, "2024-02-01")
+    decisions = read_ledger(world.lake, "rolled")
+    back = replace(
+        decisions[0], action="rolled back", actor="someone", champion_before=2, champion_after=1, decision_key=""
+    )
+    append_decision(world.lake, "rolled", back, commit={})
+    train(world, pipeline, "2024-02-01")
+    assert [one.champion_after for one in read_ledger(world.lake, "rolled")] == [1, 2, 1, 2]
+
+
+def test_a_second_training_of_one_partition_is_compared_on_both_holdouts(
+    world: World, january: pa.Table
+) -> None:
+    """The champion has learned all rows; what it said of its holdout before still compares fairly."""
+    weak = world.pipeline("same_month")
+    world.write_training_set(weak, "2024-01-01", noisy(january))
+    train(world, weak, "2024-01-01")
+    world.write_training_set(weak, "2024-01-01", january)
+    outcome = train(world, weak, "2024-01-01")
+    assert outcome.metadata["gate_outcome"] == "superior"
+    # A fifth of 31 days are six days and a bit: too few, so hours are the blocks.
+    assert "hours" in str(outcome.metadata["gate_explanation"])
+
+
+def test_a_champion_that_cannot_read_todays_rows_is_replaced(world: World, until_february: pa.Table) -> None:
+    pipeline = world.pipeline("unreadable")
+    world.write_training_set(pipeline, "2024-01-01", until_february.slice(0, 1_200))
+    train(world, pipeline, "2024-01-01")
+    shutil.rmtree(world.lake.table_path("unreadable/training_set"))
+    world.write_training_set(pipeline, "2024-02-01", until_february.drop_columns(["noise__x"]))
+    outcome = train(world, pipeline, "2024-02-01")
+    assert outcome.metadata["is_promoted"] is True
+    assert "feature 'noise__x' that the model learned from is missing" in str(
+        outcome.metadata["gate_explanation"]
+    )
+
+
+def test_a_changed_model_file_is_not_loaded(world: World, until_february: pa.Table) -> None:
+    pipeline = world.pipeline("tampered")
+    world.write_training_set(pipeline, "2024-01-01", until_february.slice(0, 1_200))
+    world.write_training_set(pipeline, "2024-02-01", until_february)
+    train(world, pipeline, "2024-01-01")
+    (file,) = (Path(world.registry.artifact_root) / "tampered").rglob("model.zip")
+    file.write_bytes(file.read_bytes() + b" ")
+    with pytest.raises(ModelRegistryError, match=r"'tampered' version 1 has sha256 .* was changed after"):
+        train(world, pipeline, "2024-02-01")
+
+
+def test_what_is_served_scores_like_what_was_trained(world: World, january: pa.Table) -> None:
+    pipeline = world.pipeline("served", candidates=("hist_gradient_boosting",))
+    world.write_training_set(pipeline, "2024-01-01", january)
+    train(world, pipeline, "2024-01-01")
+    sha256 = trusted_sha256(read_ledger(world.lake, "served"), 1)
+    model = model_from_bytes(world.registry.model_file("served", 1, sha256=sha256))
+    labels = np.asarray(january["label"].to_numpy(), dtype=float)
+    scores = model.score(january)
+    # Fitted on these very rows: it ranks them well.
+    assert scores[labels == 1].mean() > scores[labels == 0].mean() + 0.3
+
+
+@pytest.mark.parametrize("problem", ["multiclass", "regression"])
+def test_every_problem_goes_all_the_way(
+    world: World, make_training_table: Builder, problem: str
+) -> None:
+    candidates = ("lightgbm",) if problem == "multiclass" else ("ridge",)
+    pipeline = world.pipeline(f"all_{problem}", problem=problem, candidates=candidates)  # type: ignore[arg-type]
+    january = make_training_table(1_000, problem=problem, days=31)
+    february = make_training_table(1_000, problem=problem, days=29, start=FEBRUARY, seed=1)
+    world.write_training_set(pipeline, "2024-01-01", january)
+    world.write_training_set(pipeline, "2024-02-01", pa.concat_tables([january, february]))
+    assert train(world, pipeline, "2024-01-01").metadata["gate_outcome"] == "first"
+    again = train(world, pipeline, "2024-02-01")
+    assert again.metadata["gain"] is not None
+    assert world.lake.snapshot(f"all_{problem}/holdout_scores").partitions == ("1", "2")
+
+
+def test_errors_say_which_training_set_they_are_about(world: World, make_training_table: Builder) -> None:
+    pipeline = world.pipeline("faulty")
+    table = make_training_table(400)
+    cases: list[tuple[pa.Table, type[Exception], str]] = [
+        (table.filter(pc.equal(table["label"], 1)), TrainingError, "nothing to tell apart"),
+        (table.slice(0, 100), SplitError, "100 labelled rows are too few"),
+        (table.append_column("list__x", pa.array([[1.0]] * 400)), EncodingError, "feature 'list__x' has type list"),
+    ]
+    for rows, kind, what in cases:
+        world.write_training_set(pipeline, "2024-01-01", rows)
+        with pytest.raises(kind, match=rf"'faulty'.*faulty/training_set@\d+, partition 2024-01-01: .*{what}"):
+            train(world, pipeline, "2024-01-01")
+    assert world.registry.versions("faulty") == ()
+
+
+def test_a_partition_is_needed(world: World, january: pa.Table) -> None:
+    pipeline = world.pipeline("no_partition")
+    world.write_training_set(pipeline, "2024-01-01", january)
+    scope = replace(world.scope(pipeline, "2024-01-01"), window=None)
+    with pytest.raises(TrainingError, match="none was given"):
+        materialize_model(pipeline, scope, lake=world.lake, engine=world.engine, registry=world.registry)
