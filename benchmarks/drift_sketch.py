@@ -49,7 +49,7 @@ def write_window(path: Path, n_rows: int, seed: int, shift: float) -> None:
             elif index < 11:
                 values = draw.exponential(1.0, n)
             else:
-                values = draw.integers(0, (30, 1_000, 100_000)[index - 11], n)
+                values = draw.integers(0, (30, 1_000, 100_000)[index - 11], n).astype(np.float64)
             # One value in fifty is missing in every other column.
             columns[name] = pa.array(values, mask=draw.random(n) < 0.02 if index % 2 else None)
         for name, share in zip(CATEGORICAL, weights, strict=True):
@@ -78,7 +78,9 @@ def cpu_seconds() -> float:
 def _connect(folder: Path):  # type: ignore[no-untyped-def]
     import duckdb
 
-    return duckdb.connect(config={"threads": 2, "memory_limit": "4GB", "temp_directory": str(folder / "spill")})
+    return duckdb.connect(
+        config={"threads": 2, "memory_limit": "4GB", "temp_directory": str(folder / "spill")}
+    )
 
 
 def plain_scan(folder: Path) -> object:
@@ -182,9 +184,13 @@ def run(n_rows: int) -> dict[str, float]:
         cost[f"{work}_peak_mb"] = peak
         imports = statistics.median(float(one[work]["imports_cpu_s"]) for one in runs)  # type: ignore[arg-type]
         lines.append(f"{work:12} {cost[work]:7.2f} CPU s  (imports {imports:.2f})  peak {peak:6.0f} MB")
-    lines.append(f"{'reference':12} {once['cpu_s']:7.2f} CPU s  once per model version  peak {once['peak_mb']:6.0f} MB")
+    lines.append(
+        f"{'reference':12} {once['cpu_s']:7.2f} CPU s  once per model version  peak {once['peak_mb']:6.0f} MB"
+    )
     ratio = cost["drift"] / cost["plain_scan"]
-    lines.append(f"drift / plain scan = {ratio:.2f} (at most {MAX_CPU_RATIO}); drifted: {runs[0]['drift']['found']}")
+    lines.append(
+        f"drift / plain scan = {ratio:.2f} (at most {MAX_CPU_RATIO}); drifted: {runs[0]['drift']['found']}"
+    )
     sys.stdout.write("\n".join(lines) + "\n")
     return {"drift_to_scan": ratio, "drift_peak_mb": cost["drift_peak_mb"]}
 

@@ -32,23 +32,22 @@ class RowCondition:
         SQL of the columns that the rule reads.
     is_judged
         SQL that is true for rows that the rule judges; never NULL.
-    is_good
-        SQL that is true for good rows; NULL counts as false. None where goodness is being the
-        only row with these values, which takes a grouping.
+    is_bad
+        SQL that is true for rows that break the rule, and false or NULL for all others. None where
+        a row is good by being the only one with its values, which takes a grouping.
     """
 
     columns: tuple[str, ...]
     is_judged: str
-    is_good: str | None
+    is_bad: str | None
 
     @property
-    def is_bad(self) -> str:
-        """SQL that is true for rows that break the rule, else false, never NULL."""
-        if self.is_good is not None:
-            return f"({self.is_judged}) AND NOT coalesce({self.is_good}, false)"
+    def is_bad_row(self) -> str:
+        """SQL that tells bad rows one by one; by a window over rows with the same values where needed."""
+        if self.is_bad is not None:
+            return self.is_bad
         keys = ", ".join(self.columns)
-        alone = f"count(*) FILTER (WHERE {self.is_judged}) OVER (PARTITION BY {keys}) > 1"
-        return f"({self.is_judged}) AND {alone}"
+        return f"({self.is_judged}) AND count_if({self.is_judged}) OVER (PARTITION BY {keys}) > 1"
 
 
 def row_condition(name: str, arguments: Arguments, kinds: Kinds) -> RowCondition | None:
@@ -76,17 +75,18 @@ def _column(arguments: Arguments, kinds: Kinds) -> tuple[str, Kind]:
 
 
 def _of_present(column: str, is_good: str | None) -> RowCondition:
-    return RowCondition((column,), f"{column} IS NOT NULL", is_good)
+    """Judge rows that hold a value; `is_good` is NULL for the others, and only for them."""
+    return RowCondition((column,), f"{column} IS NOT NULL", None if is_good is None else f"NOT ({is_good})")
 
 
 def _is_present(arguments: Arguments, kinds: Kinds) -> RowCondition:
     column, _ = _column(arguments, kinds)
-    return RowCondition((column,), "true", f"{column} IS NOT NULL")
+    return RowCondition((column,), "true", f"{column} IS NULL")
 
 
 def _is_missing(arguments: Arguments, kinds: Kinds) -> RowCondition:
     column, _ = _column(arguments, kinds)
-    return RowCondition((column,), "true", f"{column} IS NULL")
+    return RowCondition((column,), "true", f"{column} IS NOT NULL")
 
 
 def _is_alone(arguments: Arguments, kinds: Kinds) -> RowCondition:
@@ -168,14 +168,23 @@ def _is_like(arguments: Arguments, kinds: Kinds, *, key: str, is_wanted: bool) -
     return _of_present(column, f"({joined})" if is_wanted else f"NOT ({joined})")
 
 
+_JUDGED: Mapping[object, str | None] = {
+    "both_values_are_missing": " OR ", "all_values_are_missing": " OR ",
+    "either_value_is_missing": " AND ", "any_value_is_missing": " AND ",
+    "neither": None, "never": None,
+}  # fmt: skip
+"""How the presence of the columns is joined, by what Great Expectations ignores; None judges all rows."""
+
+
 def _ignoring(arguments: Arguments, columns: tuple[str, ...], is_good: str | None) -> RowCondition | None:
-    """Add which rows a rule on several columns ignores."""
+    """Add which rows a rule on several columns ignores; a comparison with a missing value is bad."""
     ignored = arguments.get("ignore_row_if")
-    if ignored in ("both_values_are_missing", "all_values_are_missing"):
-        return RowCondition(columns, " OR ".join(f"{column} IS NOT NULL" for column in columns), is_good)
-    if ignored in ("either_value_is_missing", "any_value_is_missing"):
-        return RowCondition(columns, " AND ".join(f"{column} IS NOT NULL" for column in columns), is_good)
-    return RowCondition(columns, "true", is_good) if ignored in ("neither", "never") else None
+    if ignored not in _JUDGED:
+        return None
+    joint = _JUDGED[ignored]
+    is_judged = "true" if joint is None else joint.join(f"{column} IS NOT NULL" for column in columns)
+    is_bad = None if is_good is None else f"({is_judged}) AND NOT coalesce({is_good}, false)"
+    return RowCondition(columns, is_judged, is_bad)
 
 
 def _are_comparable(names: Sequence[str], kinds: Kinds) -> bool:

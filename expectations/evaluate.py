@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from expectations.conditions import Kinds
 from expectations.literals import TEMPORAL, instant_for, kind_of
-from expectations.metrics_sql import Known, Scanned, TableShape, metric_sql, statement
+from expectations.metrics_sql import Following, Known, Metric, Scanned, TableShape, metric_sql, statement
 from expectations.names import expectation_names
 from expectations.results import ExpectationError, ExpectationResult
 from pipelines.spec import ExpectationSpec
@@ -144,22 +144,21 @@ def _judge_in_one_scan(
     connection: duckdb.DuckDBPyConnection, relation: str, rules: Sequence[_Rule], shape: TableShape
 ) -> dict[str, ExpectationResult]:
     """Judge all rules whose metrics SQL knows; the others are left out."""
-    plans: dict[str, dict[Any, Known | Scanned]] = {}
+    plans: dict[str, dict[Any, Metric]] = {}
     for rule in rules:
         try:
             plans[rule.name] = _plan(rule, shape)
         except _UnknownMetricError:
             continue
-    scanned = {m: None for plan in plans.values() for m in plan.values() if isinstance(m, Scanned)}
-    found = scan(connection, relation, scanned)
-    judged = {}
-    for rule in rules:
-        if rule.name in plans:
-            judged[rule.name] = _judge(rule, plans[rule.name], found)
-    return judged
+    values = compute(connection, relation, [metric for plan in plans.values() for metric in plan.values()])
+    return {
+        rule.name: _judge(rule, {key: values[id(metric)] for key, metric in plans[rule.name].items()})
+        for rule in rules
+        if rule.name in plans
+    }
 
 
-def _plan(rule: _Rule, shape: TableShape) -> dict[Any, Known | Scanned]:
+def _plan(rule: _Rule, shape: TableShape) -> dict[Any, Metric]:
     """Write the SQL of every metric that Great Expectations needs for a rule, by its metric id."""
     try:
         needed = rule.expectation.get_validation_dependencies(
@@ -167,7 +166,7 @@ def _plan(rule: _Rule, shape: TableShape) -> dict[Any, Known | Scanned]:
         )
     except Exception as error:  # some rules ask the engine for the column's type
         raise _UnknownMetricError from error
-    plan: dict[Any, Known | Scanned] = {}
+    plan: dict[Any, Metric] = {}
     for configuration in needed.metric_configurations.values():
         arguments = {**configuration.metric_domain_kwargs, **configuration.metric_value_kwargs}
         metric = metric_sql(configuration.metric_name, arguments, shape)
@@ -177,7 +176,27 @@ def _plan(rule: _Rule, shape: TableShape) -> dict[Any, Known | Scanned]:
     return plan
 
 
-def scan(
+def compute(connection: duckdb.DuckDBPyConnection, relation: str, metrics: Sequence[Metric]) -> dict[int, object]:
+    """Compute metrics, each once; give values by the metric's identity, errors as values.
+
+    Most metrics come from the first scan. What depends on them, such as examples of bad rows,
+    is read in a second one, and only where there is something to read.
+    """
+    first = [m.first if isinstance(m, Following) else m for m in metrics if not isinstance(m, Known)]
+    found = _scan(connection, relation, dict.fromkeys(first))
+    resolved: dict[int, Known | Scanned] = {}
+    for metric in metrics:
+        if isinstance(metric, Following):
+            value = found[metric.first]
+            resolved[id(metric)] = metric.then(value) if isinstance(value, int) else metric.first
+        else:
+            resolved[id(metric)] = metric
+    left = [m for m in resolved.values() if isinstance(m, Scanned) and m not in found]
+    found |= _scan(connection, relation, dict.fromkeys(left))
+    return {key: m.value if isinstance(m, Known) else found[m] for key, m in resolved.items()}
+
+
+def _scan(
     connection: duckdb.DuckDBPyConnection, relation: str, metrics: Iterable[Scanned]
 ) -> dict[Scanned, object]:
     """Compute metrics in one statement per source; a metric that fails gets its error as value."""
@@ -206,9 +225,8 @@ def _select(
     return {Scanned(source, text): value for text, value in zip(expressions, row, strict=True)}
 
 
-def _judge(rule: _Rule, plan: Mapping[Any, Known | Scanned], found: Mapping[Scanned, object]) -> ExpectationResult:
+def _judge(rule: _Rule, metrics: dict[Any, object]) -> ExpectationResult:
     """Hand the metrics to Great Expectations and take its verdict."""
-    metrics = {key: m.value if isinstance(m, Known) else found[m] for key, m in plan.items()}
     failed = next((value for value in metrics.values() if isinstance(value, Exception)), None)
     if failed is not None:
         return _broken(rule.name, rule.spec, ONE_SCAN, failed)

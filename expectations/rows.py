@@ -30,7 +30,7 @@ class RowRules:
     columns
         The table's columns, in order.
     is_broken
-        SQL by name of the check: true for rows that broke it, never NULL.
+        SQL by name of the check: true for rows that broke it, false or NULL for others.
     """
 
     columns: tuple[str, ...]
@@ -88,4 +88,4 @@ def _is_broken(name: str, spec: ExpectationSpec, kinds: Kinds) -> str:
         raise ExpectationError(
             f"expectation '{name}' cannot route rows to quarantine. Use 'on_failure: report' or 'block'."
         )
-    return condition.is_bad
+    return condition.is_bad_row

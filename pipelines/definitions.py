@@ -1,6 +1,9 @@
 """The one door: everything that Dagster loads from this code location."""
 
+from __future__ import annotations
+
 import os
+import warnings
 from functools import cache
 from pathlib import Path
 
@@ -8,7 +11,7 @@ import dagster as dg
 
 from assets.materialization import Pipeline
 from pipelines.automation import automation
-from pipelines.component import MLPipeline, component_tree
+from pipelines.component import LoadedPipelines, load_pipelines
 from pipelines.spec import DriftlineError
 from resources.connections import connections
 from resources.deployment import deployment
@@ -16,17 +19,16 @@ from resources.deployment import deployment
 DEFS_FOLDER = Path(__file__).resolve().parent / "defs"
 
 
-@cache
-def _tree() -> dg.ComponentTree:
-    return component_tree()
+class UnknownPipelineError(DriftlineError):
+    """No sound declaration has the name that was asked for."""
 
 
 @cache
-def declared_pipelines() -> tuple[Pipeline, ...]:
-    """List the declarations without fault, by name."""
-    components = _tree().get_all_components(of_type=MLPipeline)
-    found = [component.pipeline for component in components if component.pipeline is not None]
-    return tuple(sorted(found, key=lambda pipeline: pipeline.name))
+def _loaded() -> LoadedPipelines:
+    with warnings.catch_warnings():
+        # Dagster's own loader makes metadata that Dagster calls beta, once for every asset.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        return load_pipelines(DEFS_FOLDER)
 
 
 def find_pipeline(name: str) -> Pipeline:
@@ -34,27 +36,31 @@ def find_pipeline(name: str) -> Pipeline:
 
     Raises
     ------
-    DriftlineError
+    UnknownPipelineError
         If there is none of that name, or its declaration is faulty.
     """
-    for pipeline in declared_pipelines():
+    loaded = _loaded()
+    for pipeline in loaded.pipelines:
         if pipeline.name == name:
             return pipeline
-    known = ", ".join(pipeline.name for pipeline in declared_pipelines()) or "none"
-    raise DriftlineError(
-        f"no pipeline '{name}' in {DEFS_FOLDER}. Sound declarations: {known}. "
-        f"`dg check defs` lists the faults of the others."
+    if name in loaded.faults:
+        raise UnknownPipelineError(loaded.faults[name])
+    known = ", ".join(pipeline.name for pipeline in loaded.pipelines) or "none"
+    raise UnknownPipelineError(
+        f"no pipeline '{name}' in pipelines/defs. Known: {known}. "
+        f"`dg scaffold defs pipelines.MLPipeline {name}` makes one."
     )
 
 
 @cache
 def code_location() -> dg.Definitions:
     """Merge every pipeline's assets with the sensors, schedules and resources that serve them."""
-    to = connections(deployment(os.environ))
+    loaded = _loaded()
+    resources = connections(deployment(os.environ)).as_resources()
     return dg.Definitions.merge(
-        _tree().build_defs(),
-        automation(declared_pipelines()),
-        dg.Definitions(resources=to.as_resources(), executor=dg.in_process_executor),
+        loaded.definitions,
+        automation(loaded.pipelines),
+        dg.Definitions(resources=resources, executor=dg.in_process_executor),
     )
 
 

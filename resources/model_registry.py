@@ -313,7 +313,7 @@ def _to_tags(model: ModelVersion) -> Mapping[str, str]:
 
 
 def _from_tags(tags: Mapping[str, str]) -> ModelVersion:
-    parts = []
+    parts: list[str] = []
     while f"{_VERSION_TAG}.{len(parts)}" in tags:
         parts.append(tags[f"{_VERSION_TAG}.{len(parts)}"])
     fields: dict[str, Any] = json.loads("".join(parts))

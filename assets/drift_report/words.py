@@ -108,9 +108,7 @@ def drift_text(verdict: DriftVerdict, min_rows: int) -> str:
     for role, subject in (("prediction", "The model's output"), ("label", "The label")):
         for column in verdict.columns:
             if column.role == role and column.status == "drifted":
-                sentences.append(
-                    f"{subject} drifted ({_short(column)})."
-                )
+                sentences.append(f"{subject} drifted ({_short(column)}).")
     if not sentences:
         least = "" if verdict.detectable is None else f" of {verdict.detectable:.2f} or more"
         return f"No feature drifted by an effect{least} on {verdict.n_current} rows."
