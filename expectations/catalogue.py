@@ -148,8 +148,8 @@ RULES: Mapping[str, Rule] = {
     ),
     "column_values_to_be_json_parseable": _of_rows(None, None, STRINGS),
     "column_values_to_be_dateutil_parseable": _of_rows(None, None, STRINGS),
-    "column_values_to_be_increasing": _of_rows(None, {"strictly": Argument("flag", default=False)}, ORDERED),
-    "column_values_to_be_decreasing": _of_rows(None, {"strictly": Argument("flag", default=False)}, ORDERED),
+    "column_values_to_be_increasing": _of_rows(None, {"strictly": Argument("flag")}, ORDERED),
+    "column_values_to_be_decreasing": _of_rows(None, {"strictly": Argument("flag")}, ORDERED),
     "column_value_z_scores_to_be_less_than": _of_rows(
         None,
         {

@@ -47,7 +47,8 @@ class RowCondition:
         if self.is_bad is not None:
             return self.is_bad
         keys = ", ".join(self.columns)
-        return f"({self.is_judged}) AND count_if({self.is_judged}) OVER (PARTITION BY {keys}) > 1"
+        n_alike = f"count(CASE WHEN {self.is_judged} THEN 1 END) OVER (PARTITION BY {keys})"
+        return f"({self.is_judged}) AND {n_alike} > 1"
 
 
 def row_condition(name: str, arguments: Arguments, kinds: Kinds) -> RowCondition | None:

@@ -8,6 +8,7 @@ Great Expectations on pandas over the columns they need, and the result says so.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -76,6 +77,7 @@ def evaluate(
     """
     if not expectations:
         return ()
+    import_great_expectations()
     shape = TableShape(_kinds(connection, relation), n_examples)
     rules: list[_Rule] = []
     results: dict[str, ExpectationResult] = {}
@@ -96,6 +98,16 @@ def evaluate(
     return tuple(results[name] for name in names)
 
 
+def import_great_expectations() -> None:
+    """Import Great Expectations once, silent: it costs seconds, so nothing imports it before it is needed."""
+    # Read at import: no telemetry leaves the machine.
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its own use of modules that Python deprecates
+        import great_expectations.expectations.core
+        import great_expectations.validator.validator  # noqa: F401
+
+
 def _kinds(connection: duckdb.DuckDBPyConnection, relation: str) -> Kinds:
     import duckdb
 
@@ -108,8 +120,6 @@ def _kinds(connection: duckdb.DuckDBPyConnection, relation: str) -> Kinds:
 
 def _rule(name: str, spec: ExpectationSpec, shape: TableShape) -> _Rule:
     """Build Great Expectations' object, which checks the arguments."""
-    # Read at import: no telemetry leaves the machine.
-    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
     configuration = ExpectationConfiguration(

@@ -98,14 +98,14 @@ def _table_metric(name: str, shape: TableShape) -> Known | Scanned | None:
 
 
 def _unexpected_count(condition: RowCondition, _: TableShape) -> Scanned:
-    # FILTER would be clearer, but costs four times the CPU of count_if and CASE (DuckDB 2.0).
+    # FILTER would be clearer, but in a wide SELECT it costs several times the CPU of CASE (DuckDB 2.0).
     if condition.is_bad is None:
         return Scanned(_repeated(condition), "coalesce(sum(n), 0)::BIGINT")
-    return Scanned(TABLE, f"count_if({condition.is_bad})")
+    return Scanned(TABLE, f"count(CASE WHEN {condition.is_bad} THEN 1 END)")
 
 
 def _judged_count(condition: RowCondition, _: TableShape) -> Scanned:
-    return Scanned(TABLE, f"count_if({condition.is_judged})")
+    return Scanned(TABLE, f"count(CASE WHEN {condition.is_judged} THEN 1 END)")
 
 
 def _unexpected_values(condition: RowCondition, shape: TableShape) -> Metric:

@@ -126,9 +126,9 @@ def load_pipelines(defs_root: Path) -> LoadedPipelines:
     try:
         return _loaded(tree.build_defs(), tree.get_all_components(of_type=MLPipeline))
     except Exception:
-        if is_checking():
-            raise
         # Whatever one folder raises, the others must load.
+        if is_checking() or not _holds_folders_only(defs_root):
+            raise
         return _merged(list(_one_by_one(tree, defs_root)))
 
 
@@ -174,8 +174,16 @@ def _one_by_one(whole: dg.ComponentTree, folder: Path) -> Iterator[LoadedPipelin
             if (child / FILE_NAME).exists():
                 fault = _component(child).fault or f"{child.name}: {error}"
                 yield LoadedPipelines(faulty_definitions(child.name, fault), (), {child.name: fault})
-            else:
+            elif _holds_folders_only(child):
                 yield from _one_by_one(whole, child)
+            else:
+                # Somebody's Python: not a declaration, and not ours to explain.
+                raise
+
+
+def _holds_folders_only(folder: Path) -> bool:
+    """Tell whether a folder can be loaded in parts: it has no definitions of its own."""
+    return not any(path.suffix in {".py", ".yaml", ".yml"} and path.stem != "__init__" for path in folder.iterdir())
 
 
 def _alone(whole: dg.ComponentTree, folder: Path) -> LoadedPipelines:

@@ -92,10 +92,14 @@ def _database() -> DuckDBPyConnection:
 
 def _parse_fault(connection: DuckDBPyConnection, sql: str) -> str | None:
     """Return why a text is not one scalar expression, or None."""
-    found = connection.execute("SELECT json_serialize_sql(?)", [f"SELECT (\n{sql}\n)"]).fetchone()
+    opening = "SELECT (\n"
+    found = connection.execute("SELECT json_serialize_sql(?)", [f"{opening}{sql}\n)"]).fetchone()
     tree = json.loads(found[0]) if found else {}
     if tree.get("error"):
-        return f"is not an SQL expression: {_first_line(tree.get('error_message', ''))}."
+        # The closing parenthesis is ours: an error there means that the text stops too early.
+        is_cut_off = int(tree.get("position") or 0) > len(opening) + len(sql)
+        said = "it ends too early" if is_cut_off else _first_line(tree.get("error_message", ""))
+        return f"is not an SQL expression: {said}."
     node = tree["statements"][0]["node"]
     if (
         len(tree["statements"]) != 1

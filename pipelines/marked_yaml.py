@@ -54,25 +54,25 @@ def parse(text: str) -> MarkedYaml:
             document.lines[()] = node.start_mark.line + 1
             document.value = _Reading(loader, document).value(node, ())
     except yaml.MarkedYAMLError as error:
-        document.faults.append(_syntax_fault(error))
+        document.faults.append(_syntax_fault(error, text))
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         document.faults.append(Fault((), f"not readable as YAML: {error.reason}.", line=line))
     except (_TooManyValuesError, RecursionError):
-        text = f"more than {MAX_VALUES} values: an anchor that contains itself, or aliases that multiply."
-        document.faults.append(Fault((), text))
+        said = f"more than {MAX_VALUES} values: an anchor that contains itself, or aliases that multiply."
+        document.faults.append(Fault((), said))
     finally:
         loader.dispose()
     return document
 
 
-def _syntax_fault(error: yaml.MarkedYAMLError) -> Fault:
+def _syntax_fault(error: yaml.MarkedYAMLError, text: str) -> Fault:
     mark = error.problem_mark or error.context_mark
     said = ", ".join(part for part in (error.context, error.problem) if part)
     hint = ""
     if "single document" in said:
         said, hint = "a second document ('---') begins here", " One folder holds one pipeline."
-    elif "cannot start any token" in said and "\\t" in said:
+    elif mark and text.splitlines()[mark.line : mark.line + 1] and "\t" in text.splitlines()[mark.line]:
         hint = " Indent with spaces, not tabs."
     elif "mapping values are not allowed" in said:
         hint = " Quote a text that contains ': ', and check the indentation."

@@ -40,6 +40,9 @@ REPLAY_TAG = "driftline/replay"
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Run configuration: progress is shown here, not as Dagster's debug log."""
 
+WIDTH = 150
+"""Columns of the output where it goes to a file or a log."""
+
 
 class ReplayError(DriftlineError):
     """A replay cannot start, or one of its runs failed."""
@@ -216,7 +219,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--to", dest="last", metavar="PARTITION", help="last partition key to walk")
     options = parser.parse_args(arguments)
     # stdout is for people here: one console, which knows whether it is a terminal.
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
     installed = deployment(os.environ)
     os.environ.update(dagster_environment(installed))
     try:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import copy
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Any, Literal, get_args, get_origin
 
 from pipelines.faults import Check, Fault, KeyPath
-from pipelines.schema_faults import allowed_keys, alternatives, annotation_at, block_of, validate
+from pipelines.schema_faults import alternatives, annotation_at, block_of, meant_place, validate
 from pipelines.spec import PipelineSpec
 
 _ROUNDS = 6
@@ -40,7 +39,7 @@ def salvage(attributes: object, faults: Collection[Fault]) -> PipelineSpec | Non
 
 def doubtful(faults: Collection[Fault]) -> set[KeyPath]:
     """List the places that cannot be judged: the faulty ones, and those that a misspelt key meant."""
-    return {meant for fault in faults for meant in (fault.path, _meant(fault.path))}
+    return {meant for fault in faults for meant in (fault.path, meant_place(fault.path))}
 
 
 def is_answerable(check: Check, doubts: Collection[KeyPath]) -> bool:
@@ -53,14 +52,6 @@ def is_answerable(check: Check, doubts: Collection[KeyPath]) -> bool:
 def is_doubtful(path: KeyPath, doubts: Collection[KeyPath]) -> bool:
     """Tell whether a place lies in, or holds, one that is in doubt."""
     return any(path[: len(doubt)] == doubt[: len(path)] for doubt in doubts)
-
-
-def _meant(path: KeyPath) -> KeyPath:
-    keys = allowed_keys(path[:-1]) if path else []
-    if not keys or path[-1] in keys:
-        return path
-    near = get_close_matches(str(path[-1]), keys, n=1, cutoff=0.6)
-    return (*path[:-1], near[0]) if near else path
 
 
 def _mend(attributes: Any, path: KeyPath) -> None:

@@ -7,6 +7,7 @@ import re
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -45,7 +46,28 @@ def validate(attributes: object) -> PipelineSpec | list[Fault]:
         # Strict, so that '500' is no number and 1 no truth; from JSON, where a list may be a tuple.
         return PipelineSpec.model_validate_json(json.dumps(_with_instants(attributes)), strict=True)
     except ValidationError as error:
-        return list(_faults(error, attributes))
+        faults = list(_faults(error, attributes))
+        # A misspelt key is not also missing.
+        misspelt = {meant_place(fault.path) for fault in faults if _is_unknown(fault.path)}
+        return [f for f in faults if not (f.path in misspelt and _is_missing(f.path, attributes))]
+
+
+def meant_place(path: KeyPath) -> KeyPath:
+    """Return the place that a misspelt key meant; any other place itself."""
+    if not path or not _is_unknown(path):
+        return path
+    near = get_close_matches(str(path[-1]).lower(), allowed_keys(path[:-1]), n=1, cutoff=0.6)
+    return (*path[:-1], near[0]) if near else path
+
+
+def _is_unknown(path: KeyPath) -> bool:
+    keys = allowed_keys(path[:-1])
+    return bool(keys) and path[-1] not in keys
+
+
+def _is_missing(path: KeyPath, attributes: Mapping[str, Any]) -> bool:
+    block = _value_at(attributes, path[:-1])
+    return isinstance(block, Mapping) and path[-1] not in block
 
 
 def _with_instants(attributes: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -87,6 +87,9 @@ def _reserved_faults(spec: PipelineSpec) -> Iterator[Fault]:
     named: list[tuple[KeyPath, str]] = [
         (("target", "key", position), name) for position, name in enumerate(spec.target.key)
     ]
+    if spec.target.dataset in spec.datasets and not spec.target.key:
+        row = ("datasets", spec.target.dataset, "key")
+        named += [((*row, position), name) for position, name in enumerate(spec.datasets[spec.target.dataset].key)]
     for entity, keys in spec.entities.items():
         named += [(("entities", entity, position), name) for position, name in enumerate(keys)]
     for path, name in named:

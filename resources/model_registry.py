@@ -161,8 +161,12 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
             The model file.
         training_key
             Fingerprint of the training: registering it again returns the version that is there.
-        params, metrics, tags
-            Kept with MLflow's run: settings, figures per candidate, dataset versions, run id.
+        params
+            Settings of the training, kept with MLflow's run.
+        metrics
+            Figures of all candidates, kept with MLflow's run.
+        tags
+            Dataset versions, run id and reason, kept with the run and the version.
 
         Returns
         -------

@@ -9,8 +9,7 @@ def ks_margin(n: int, m: int, alpha: float) -> float:
     """Return how far the KS distance of two samples may exceed the true one, at confidence 1 - alpha.
 
     The inequality of Dvoretzky, Kiefer and Wolfowitz with Massart's constant, in its two-sample
-    form (Wei and Dudley, 2012). It holds without any assumption on the distributions, and is
-    on the safe side for ties.
+    form (Wei and Dudley, 2012); it needs no assumption on the distributions. Ties are on the safe side.
 
     Examples
     --------

@@ -201,10 +201,26 @@ def grouped(counts: Vector, groups: NDArray[np.intp]) -> Vector:
 
 
 def pooled(reference: Vector, current: Vector) -> tuple[Vector, Vector]:
-    """Pool categories too rare for a chi-square test, and drop those that nobody has."""
+    """Pool categories too rare for a chi-square test with the unlisted ones, and drop those that nobody has.
+
+    Parameters
+    ----------
+    reference, current
+        Counts per category; the last entry holds the categories that the reference does not list.
+        Shape (n_categories + 1,).
+
+    Returns
+    -------
+    tuple of Vector
+        The same, shorter. Unlisted categories never stand alone: a long tail of rare ones is
+        replaced by other rare ones in every window, which is no drift. News have their own finding.
+    """
     share = (reference + current) / (reference.sum() + current.sum())
     is_rare = share * min(reference.sum(), current.sum()) < MIN_EXPECTED
-    before, now = (np.append(counts[~is_rare], counts[is_rare].sum()) for counts in (reference, current))
+    is_rare[-1] = True
+    before, now = (
+        np.append(counts[~is_rare], counts[is_rare].sum()) for counts in (reference, current)
+    )
     is_met = (before + now) > 0
     return before[is_met], now[is_met]
 

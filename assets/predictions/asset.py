@@ -14,7 +14,7 @@ from assets.materialization import Outcome, Pipeline, Scope
 from assets.model.fitted import FittedModel
 from assets.model.model_file import model_from_bytes
 from assets.model.train import limited_threads
-from assets.predictions.scores import PredictionError, predictions_table, score_histograms
+from assets.predictions.scores import LEADING_COLUMNS, PredictionError, predictions_table, score_histograms
 from charts import as_markdown_image, histogram_pair
 from resources.engine import Engine
 from resources.lake import Lake, Snapshot, scan
@@ -39,15 +39,20 @@ def materialize_predictions(
 ) -> Outcome:
     """Score every row of a partition with the champion of the moment.
 
-    Without a champion the partition is empty, and says so.
+    Without a champion the partition is empty, and says so; the table gets its feature columns
+    with the first champion.
     """
     started = time.monotonic()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     labels = lake.snapshot(pipeline.table("labels"))
     rows = _rows_to_predict(pipeline, scope, labels, engine)
     version, model = _champion(pipeline, registry, lake)
-    wanted = rows if model is not None else rows.slice(0, 0)
-    features, feature_versions = feature_store.features_for(pipeline, wanted, lake)
+    if model is None:
+        # Without a model no feature is asked for: the first partition may come before any feature.
+        feature_versions: Mapping[str, int] = {}
+        features = rows.slice(0, 0).select(LEADING_COLUMNS)
+    else:
+        features, feature_versions = feature_store.features_for(pipeline, rows, lake)
     problem = pipeline.spec.target.problem
     with limited_threads(engine.threads):
         predictions = predictions_table(features, model, version or 0, problem)

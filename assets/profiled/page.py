@@ -85,14 +85,14 @@ def _picture(profile: ColumnProfile, earlier: EarlierColumn | None) -> str:
     if profile.histogram is not None:
         before = earlier.histogram if earlier else None
         edges, past, now = shared_bins(before, profile.histogram)
-        return as_markdown_image(mini_histogram_pair(edges, past, now), f"distribution of {profile.name}")
+        return as_markdown_image(mini_histogram_pair(edges, past, now), f"distribution of {cell(profile.name)}")
     if len(profile.top_values) > 1:
         n_earlier = max(earlier.n_rows - earlier.n_missing, 1) if earlier else 1
         seen = earlier.top_values if earlier else {}
         n_now = max(profile.n_rows - profile.n_null, 1)
         past_shares = [seen.get(value, 0) / n_earlier for value, _ in profile.top_values]
         shares = [n / n_now for _, n in profile.top_values]
-        return as_markdown_image(mini_bar_pairs(past_shares, shares), f"most frequent values of {profile.name}")
+        return as_markdown_image(mini_bar_pairs(past_shares, shares), f"most frequent values of {cell(profile.name)}")
     return ""
 
 

@@ -239,8 +239,8 @@ def _basics(
         return [
             "count(*)",
             f"count({column.sql})",
-            f"count_if(isnan({column.sql}))" if column.is_float else "0",
-            f"count_if(isinf({column.sql}))" if column.is_float else "0",
+            f"count(CASE WHEN isnan({column.sql}) THEN 1 END)" if column.is_float else "0",
+            f"count(CASE WHEN isinf({column.sql}) THEN 1 END)" if column.is_float else "0",
             f"min({column.value})::VARCHAR" if column.is_comparable else "NULL",
             f"max({column.value})::VARCHAR" if column.is_comparable else "NULL",
             f"min(length({column.sql}))" if column.is_text else "NULL",

@@ -193,7 +193,6 @@ def materialized(server: tuple[WebServer, Path]) -> tuple[WebServer, Path, list[
     return web, home, until("the retried run", lambda: finished(web, "month"))  # type: ignore[return-value]
 
 
-@pytest.mark.server
 def test_a_killed_run_is_retried_to_the_end(
     materialized: tuple[WebServer, Path, list[dict[str, str]]],
 ) -> None:
@@ -220,7 +219,6 @@ def _sorted(table: pa.Table) -> pa.Table:
     return table.sort_by(keys).combine_chunks()
 
 
-@pytest.mark.server
 def test_the_tables_equal_those_of_the_default_profile(
     materialized: tuple[WebServer, Path, list[dict[str, str]]], tmp_path: Path
 ) -> None:

@@ -109,8 +109,20 @@ def test_without_a_champion_the_partition_is_empty_and_says_why(world: World) ->
     assert "No champion yet: 50 rows were not scored" in str(outcome.metadata["note"])
     table = world.lake.read("orphan/predictions")
     assert table.num_rows == 0
-    assert table.column_names == ["row_id", "event_timestamp", "model_version", "score", *FEATURES]
+    assert table.column_names == ["row_id", "event_timestamp", "model_version", "score"]
     assert table.schema.field("event_timestamp").type == pa.timestamp("us", tz="UTC")
+
+
+def test_feature_columns_come_with_the_first_champion(world: World) -> None:
+    pipeline = world.pipeline("late")
+    rows = training_table(50).drop_columns(["_source_partition"])
+    world.lake.write(pipeline.table("labels"), rows, partition="2024-01-01")
+    predict(world, pipeline, "2024-01-01")
+    with_champion(world, "late")
+    predict(world, pipeline, "2024-02-01")
+    table = world.lake.read("late/predictions")
+    assert table.num_rows == 300
+    assert set(FEATURES) <= set(table.column_names)
 
 
 def test_the_ledger_says_who_serves_and_the_alias_is_repaired(world: World) -> None:

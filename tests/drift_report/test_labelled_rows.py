@@ -1,0 +1,64 @@
+"""Only labels that are known by now are seen."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from assets.drift_report.labelled_rows import count_rows, labels_known, read_scored_rows, scored_labels
+
+INSTANT = pa.timestamp("us", tz="UTC")
+DAY = 86_400_000_000
+
+
+@pytest.fixture
+def connection() -> duckdb.DuckDBPyConnection:
+    """Return four labels: known on day 1, on day 3, without label, never known."""
+    opened = duckdb.connect()
+    ids = ["a", "b", "c", "d"]
+    times = pa.array([DAY, 3 * DAY, DAY, None], pa.int64()).cast(INSTANT)
+    opened.register("labels", pa.table({"row_id": ids, "label": [1, 0, None, 1], "label_time": times}))
+    scored = {
+        "row_id": ids,
+        "event_timestamp": pa.array([4, 3, 2, 1], pa.int64()).cast(INSTANT),
+        "model_version": pa.array([1, 1, 1, 2], pa.int32()),
+        "score": [0.1, 0.2, 0.3, 0.4],
+    }
+    opened.register("predictions", pa.table(scored))
+    return opened
+
+
+def day(number: int) -> datetime:
+    return datetime(1970, 1, 1 + number, tzinfo=UTC)
+
+
+def test_a_label_is_known_from_its_time_on(connection: duckdb.DuckDBPyConnection) -> None:
+    assert count_rows(connection, labels_known("labels", until=day(1))) == 0
+    assert count_rows(connection, labels_known("labels", until=day(2))) == 1
+    assert count_rows(connection, labels_known("labels", until=day(4))) == 2
+    assert count_rows(connection, labels_known("labels", until=day(4), since=day(2))) == 1
+
+
+def test_only_scores_of_the_asked_version_are_joined_in_order_of_time(connection: duckdb.DuckDBPyConnection) -> None:
+    known = labels_known("labels", until=day(9))
+    rows = read_scored_rows(connection, scored_labels(known, "predictions", 1, "binary"), "binary", ())
+    assert rows.scored.labels.tolist() == [0.0, 1.0]
+    assert rows.scored.scores.tolist() == [0.2, 0.1]
+    assert read_scored_rows(connection, scored_labels(known, "predictions", 2, "binary"), "binary", ()).n == 0
+
+
+def test_a_class_that_the_model_never_saw_is_left_out() -> None:
+    opened = duckdb.connect()
+    rows = {
+        "label": ["cat", "dog", "emu"],
+        "event_timestamp": pa.array([1, 2, 3], pa.int64()).cast(INSTANT),
+        "scores": [[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]],
+        "prediction": ["cat", "dog", "cat"],
+    }
+    opened.register("rows", pa.table(rows))
+    read = read_scored_rows(opened, "rows", "multiclass", ("cat", "dog"))
+    assert read.scored.labels.tolist() == [0.0, 1.0]
+    assert read.scored.scores.tolist() == [[0.9, 0.1], [0.2, 0.8]]

@@ -1,0 +1,188 @@
+"""Performance: measured where labels are, estimated where they are not, unknown said aloud."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.isotonic import IsotonicRegression
+from sklearn.metrics import roc_auc_score
+
+from assets.drift_report.performance import (
+    ScoredRows,
+    calibrate,
+    estimate_performance,
+    measure_performance,
+    performance_drop,
+    time_blocks,
+)
+from assets.model.metrics import Scored, metric_value
+
+DAY_US = 86_400_000_000
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+
+
+def scored_rows(
+    draw: np.random.Generator, n: int, *, shift: float = 0.0, days: int = 30, distortion: float = 1.0
+) -> ScoredRows:
+    """Draw labels with scores that are calibrated up to a distortion of the log odds."""
+    logit = draw.normal(shift, 1.5, n)
+    labels = (draw.random(n) < 1 / (1 + np.exp(-logit))).astype(float)
+    scores = 1 / (1 + np.exp(-distortion * logit))
+    return ScoredRows(Scored(labels, scores), np.sort(draw.integers(0, days * DAY_US, n)))
+
+
+def test_the_measured_value_is_sklearns_and_lies_in_its_interval() -> None:
+    rows = scored_rows(np.random.default_rng(0), 3_000)
+    found = measure_performance("roc_auc", rows, seed=0, min_rows=500)
+    assert found.value == pytest.approx(roc_auc_score(rows.scored.labels, rows.scored.scores))
+    assert found.value is not None
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < found.value < found.high
+
+
+def test_intervals_cover_the_truth_at_their_level() -> None:
+    truth = metric_value("roc_auc", scored_rows(np.random.default_rng(1), 400_000).scored)
+    covered = 0
+    for seed in range(60):
+        found = measure_performance("roc_auc", scored_rows(np.random.default_rng(seed), 1_500), seed=0, min_rows=1)
+        assert found.low is not None
+        assert found.high is not None
+        covered += found.low <= truth <= found.high
+    # 95 % of 60, less three standard errors.
+    assert covered >= 52
+
+
+def test_too_few_rows_and_one_class_are_not_measured_and_say_why() -> None:
+    rows = scored_rows(np.random.default_rng(0), 100)
+    few = measure_performance("roc_auc", rows, seed=0, min_rows=500)
+    assert (few.value, few.reason) == (None, "100 labelled rows, drift.min_rows is 500")
+    one_class = replace(rows, scored=Scored(np.ones(100), rows.scored.scores))
+    found = measure_performance("roc_auc", one_class, seed=0, min_rows=10)
+    assert found.value is None
+    assert "undefined on 100 rows" in found.reason
+
+
+def test_a_window_of_one_hour_is_cut_into_runs_of_rows() -> None:
+    rows = scored_rows(np.random.default_rng(0), 1_000)
+    hour = replace(rows, event_time_us=np.arange(1_000, dtype=np.int64) * 3_600_000)
+    blocks = time_blocks(hour.event_time_us)
+    assert blocks is not None
+    assert blocks.n_blocks == 20
+    assert time_blocks(np.arange(50, dtype=np.int64)) is None
+    assert measure_performance("roc_auc", hour, seed=0, min_rows=10).low is not None
+
+
+def test_a_loss_is_certain_only_where_more_than_the_accepted_part_is_sure() -> None:
+    draw = np.random.default_rng(4)
+    holdout = scored_rows(draw, 5_000)
+    same = performance_drop(
+        "binary", "roc_auc", holdout, scored_rows(draw, 5_000), max_drop=0.05, alpha=0.05, seed=0
+    )
+    assert not same.is_certain
+    noise = scored_rows(draw, 5_000)
+    guessed = replace(noise, scored=Scored(noise.scored.labels, draw.random(5_000)))
+    lost = performance_drop("binary", "roc_auc", holdout, guessed, max_drop=0.05, alpha=0.05, seed=0)
+    assert lost.is_certain
+    assert lost.loss > 0.2
+    assert lost.lower_bound is not None
+    assert lost.lower_bound < lost.loss
+
+
+def test_no_loss_is_certain_in_forty_windows_without_one() -> None:
+    draw = np.random.default_rng(8)
+    holdout = scored_rows(draw, 5_000)
+    drops = [
+        performance_drop("binary", "roc_auc", holdout, scored_rows(draw, 1_000), max_drop=0.02, alpha=0.05, seed=i)
+        for i in range(40)
+    ]
+    assert sum(drop.is_certain for drop in drops) <= 2
+
+
+def test_for_errors_the_accepted_loss_is_a_share_of_the_holdouts() -> None:
+    draw = np.random.default_rng(4)
+    truth = draw.normal(100, 10, 3_000)
+    instants = np.sort(draw.integers(0, 30 * DAY_US, 3_000))
+    holdout = ScoredRows(Scored(truth, truth + draw.normal(0, 5, 3_000)), instants)
+    worse = ScoredRows(Scored(truth, truth + draw.normal(0, 10, 3_000)), instants)
+    drop = performance_drop("regression", "rmse", holdout, worse, max_drop=0.05, alpha=0.05, seed=0)
+    assert drop.allowed == pytest.approx(0.05 * 5, rel=0.05)
+    assert drop.loss == pytest.approx(5, rel=0.1)
+    assert drop.is_certain
+
+
+def test_calibration_is_sklearns_isotonic_regression() -> None:
+    rows = scored_rows(np.random.default_rng(2), 2_000, distortion=2.0).scored
+    oracle = IsotonicRegression(out_of_bounds="clip").fit(rows.scores, rows.labels)
+    scores = np.linspace(-0.1, 1.1, 500)
+    assert calibrate(rows, scores) == pytest.approx(oracle.predict(scores), abs=1e-9)
+
+
+@pytest.mark.parametrize("metric", ["roc_auc", "accuracy", "brier", "log_loss", "average_precision"])
+def test_an_easier_mix_is_estimated_as_what_it_will_be(metric: str) -> None:
+    draw = np.random.default_rng(6)
+    holdout = scored_rows(draw, 20_000, distortion=1.5)
+    now = scored_rows(draw, 20_000, shift=0.75, distortion=1.5)
+    found = estimate_performance("binary", metric, holdout, now.scored.scores, seed=0)  # type: ignore[arg-type]
+    realised = metric_value(metric, now.scored)  # type: ignore[arg-type]
+    assert found.value == pytest.approx(realised, abs=0.01)
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low <= realised <= found.high
+
+
+def test_a_window_like_the_holdout_is_estimated_at_the_holdouts_value() -> None:
+    errors = []
+    for seed in range(30):
+        draw = np.random.default_rng(seed)
+        holdout, now = scored_rows(draw, 1_000), scored_rows(draw, 5_000)
+        found = estimate_performance("binary", "roc_auc", holdout, now.scored.scores, seed=0)
+        assert found.value is not None
+        errors.append(found.value - metric_value("roc_auc", holdout.scored))
+    # Without anchoring, isotonic regression on 1,000 rows overstates the AUC by about 0.01.
+    assert abs(np.mean(errors)) < 0.004
+
+
+@pytest.mark.parametrize(
+    ("problem", "metric", "reason"),
+    [
+        ("regression", "rmse", "no estimator for regression yet"),
+        ("multiclass", "log_loss", "no estimator for multiclass yet"),
+        ("binary", "f1_macro", "f1_macro is no sum over rows or pairs"),
+    ],
+)
+def test_what_cannot_be_estimated_says_so_and_has_no_value(problem: str, metric: str, reason: str) -> None:
+    rows = scored_rows(np.random.default_rng(0), 1_000)
+    found = estimate_performance(problem, metric, rows, rows.scored.scores, seed=0)  # type: ignore[arg-type]
+    assert found.value is None
+    assert found.reason == f"not estimated: {reason}"
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the shared acceptance data is not on this machine")
+@pytest.mark.parametrize("metric", ["roc_auc", "accuracy"])
+def test_employment_is_estimated_better_than_by_assuming_nothing_changed(metric: str) -> None:
+    import pyarrow.parquet as pq
+
+    reference = pq.read_table(SHARED / "employment_MA_reference.pq", columns=["employed", "predicted_probability"])
+    later = pq.read_table(SHARED / "employment_MA_analysis.pq", columns=["id", "predicted_probability"])
+    truth = pq.read_table(SHARED / "employment_MA_analysis_target.pq", columns=["id", "employed"])
+    later = later.join(truth, "id").sort_by("id")
+    held = Scored(
+        reference["employed"].to_numpy().astype(float), reference["predicted_probability"].to_numpy().astype(float)
+    )
+    holdout = ScoredRows(held, np.arange(held.labels.size, dtype=np.int64) * 60_000_000)
+    labels, scores = (later[name].to_numpy().astype(float) for name in ("employed", "predicted_probability"))
+    unchanged = metric_value(metric, held)  # type: ignore[arg-type]
+    ours, naive = [], []
+    for start in range(0, len(labels) - 4_999, 5_000):
+        chunk = slice(start, start + 5_000)
+        realised = metric_value(metric, Scored(labels[chunk], scores[chunk]))  # type: ignore[arg-type]
+        found = estimate_performance("binary", metric, holdout, scores[chunk], seed=0)  # type: ignore[arg-type]
+        assert found.value is not None
+        ours.append(abs(found.value - realised))
+        naive.append(abs(unchanged - realised))
+    assert len(ours) == 41
+    assert np.mean(ours) <= 0.6 * np.mean(naive)

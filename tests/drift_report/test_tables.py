@@ -1,0 +1,64 @@
+"""Sketches and reports as tables."""
+
+from __future__ import annotations
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from assets.drift_report.decision import decide_drift
+from assets.drift_report.sketch import ReferenceSketch
+from assets.drift_report.tables import (
+    REPORT_SCHEMA,
+    SKETCH_SCHEMA,
+    WINDOW_SCHEMA,
+    reference_from_rows,
+    report_table,
+    sketch_table,
+    window_table,
+)
+from assets.drift_report.window_scan import sketch_reference
+from pipelines.spec import DriftSpec
+
+
+def reference() -> ReferenceSketch:
+    """Sketch two columns in three parts."""
+    draw = np.random.default_rng(0)
+    columns = {"c": draw.choice(np.array(["a", "b"]), 900), "x": draw.normal(size=900), "part": np.repeat([1, 2, 3], 300)}
+    with duckdb.connect() as connection:
+        connection.register("t", pa.table(columns))
+        return sketch_reference(connection, "t", ["c", "x"], part_column="part")
+
+
+def test_a_reference_survives_its_table_in_any_order_of_rows() -> None:
+    made = reference()
+    table = sketch_table(3, made)
+    assert table.schema == SKETCH_SCHEMA
+    assert table.num_rows == 2 * 4
+    assert reference_from_rows(reversed(table.to_pylist())) == made
+
+
+def test_the_report_has_a_row_per_column_and_statistic_and_none_for_the_undefined() -> None:
+    made = reference()
+    current = {name: entry.total for name, entry in made.items()}
+    verdict = decide_drift(made, current, n_current=900, importances={}, spec=DriftSpec())
+    table = report_table(3, verdict)
+    assert table.schema == REPORT_SCHEMA
+    rows = {(row["column_name"], row["statistic"]): row["value"] for row in table.to_pylist()}
+    assert len(rows) == table.num_rows
+    assert rows["x", "ks_low"] == 0.0
+    assert ("c", "ks_low") not in rows
+    assert rows["c", "new_share"] == 0.0
+    assert None not in rows.values()
+
+
+def test_windows_keep_their_model_version() -> None:
+    made = reference()
+    table = window_table(3, {name: entry.total for name, entry in made.items()})
+    assert table.schema == WINDOW_SCHEMA
+    assert table["model_version"].to_pylist() == [3, 3]
+
+
+def test_no_verdict_gives_an_empty_report_of_the_same_schema() -> None:
+    assert report_table(None, None).schema == REPORT_SCHEMA
+    assert report_table(None, None).num_rows == 0
