@@ -87,7 +87,12 @@ def measure(
     command = [str(python or sys.executable), "-m", "benchmarks.measure", function, json.dumps(arguments)]
     root = Path(__file__).resolve().parent.parent
     done = subprocess.run(  # our own module, no shell
-        command, cwd=root, env={**os.environ, **(environment or {})}, stdout=subprocess.PIPE, text=True, check=False
+        command,
+        cwd=root,
+        env={**os.environ, **(environment or {})},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
     )
     if done.returncode != 0 or not done.stdout.strip():
         raise BenchmarkError(f"'{name}' ({function}) ended with code {done.returncode}; its output is above.")
@@ -133,5 +138,5 @@ def _run(function: str, arguments: Sequence[object]) -> None:
 
 _PROCESS_STARTED = time.monotonic()
 
-if __name__ == "__main__":
+if __name__ == "__main__" and len(sys.argv) > 1:
     _run(sys.argv[1], json.loads(sys.argv[2]))

@@ -35,7 +35,9 @@ def peer_python(name: str, *packages: str, cache: Path = CACHE) -> Path:
     if not complete.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         uv = str(Path(sys.executable).with_name("uv"))
-        subprocess.run([uv, "venv", "--clear", "--python", sys.executable, str(folder)], check=True)  # no shell
+        subprocess.run(
+            [uv, "venv", "--clear", "--python", sys.executable, str(folder)], check=True
+        )  # no shell
         subprocess.run([uv, "pip", "install", "--python", str(python), *packages], check=True)  # no shell
         complete.touch()
     return python

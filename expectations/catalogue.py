@@ -86,7 +86,9 @@ _SEVERAL = {
 
 
 def _of_rows(
-    condition: str | None, arguments: Mapping[str, Argument] | None = None, kinds: frozenset[Kind] | None = None
+    condition: str | None,
+    arguments: Mapping[str, Argument] | None = None,
+    kinds: frozenset[Kind] | None = None,
 ) -> Rule:
     return Rule({**_COLUMN, **_MOSTLY, **(arguments or {})}, kinds, condition)
 
@@ -123,7 +125,9 @@ RULES: Mapping[str, Rule] = {
         "column_values.not_match_regex_list", {"regex_list": Argument("regexes", is_required=True)}, STRINGS
     ),
     "column_values_to_match_like_pattern": _of_rows(
-        "column_values.match_like_pattern", {"like_pattern": Argument("text", is_required=True), **_ESCAPE}, STRINGS
+        "column_values.match_like_pattern",
+        {"like_pattern": Argument("text", is_required=True), **_ESCAPE},
+        STRINGS,
     ),
     "column_values_to_not_match_like_pattern": _of_rows(
         "column_values.not_match_like_pattern",

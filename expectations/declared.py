@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from typing import Any, TypeGuard
 
 from expectations.catalogue import REFUSED, RULES, Argument, Form, Rule
 from expectations.conditions import row_condition
@@ -14,9 +15,7 @@ from pipelines.spec import ColumnSpec, ColumnType, ExpectationSpec
 _ON_ROWS = {"row_condition", "condition_parser"}
 
 
-def check_expectation(
-    spec: ExpectationSpec, columns: Mapping[str, ColumnSpec | ColumnType]
-) -> list[str]:
+def check_expectation(spec: ExpectationSpec, columns: Mapping[str, ColumnSpec | ColumnType]) -> list[str]:
     """List what is wrong with a declared expectation; empty where nothing is.
 
     Parameters
@@ -39,7 +38,7 @@ def check_expectation(
     rule = RULES.get(spec.expect)
     if rule is None:
         return [_unknown_rule(spec.expect)]
-    kinds = {name: c.type if isinstance(c, ColumnSpec) else c for name, c in columns.items()}
+    kinds: dict[str, Kind] = {name: c.type if isinstance(c, ColumnSpec) else c for name, c in columns.items()}
     faults = [
         *_name_faults(spec, rule),
         *(
@@ -80,7 +79,7 @@ def _name_faults(spec: ExpectationSpec, rule: Rule) -> Iterable[str]:
 
 
 def _argument_faults(
-    name: str, argument: Argument, spec: ExpectationSpec, kinds: Mapping[str, ColumnType]
+    name: str, argument: Argument, spec: ExpectationSpec, kinds: Mapping[str, Kind]
 ) -> Iterable[str]:
     value = spec.arguments[name]
     if argument.choices and value not in argument.choices:
@@ -97,12 +96,15 @@ def _argument_faults(
         yield f"{name} is {value!r}, and must be {_FORMS[argument.form][1]}."
 
 
-def _column_faults(name: str, value: object, rule: Rule, kinds: Mapping[str, ColumnType]) -> Iterable[str]:
-    named = value if isinstance(value, list | tuple) else [value]
-    if isinstance(value, list | tuple) != (name == "column_list") or not all(isinstance(c, str) for c in named):
+def _column_faults(name: str, value: object, rule: Rule, kinds: Mapping[str, Kind]) -> Iterable[str]:
+    is_list = isinstance(value, list | tuple)
+    named = [c for c in (value if isinstance(value, list | tuple) else [value]) if isinstance(c, str)]
+    if is_list != (name == "column_list") or len(named) < (
+        len(value) if isinstance(value, list | tuple) else 1
+    ):
         yield f"{name} is {value!r}, and must be {'a list of columns' if name == 'column_list' else 'a column'}."
         return
-    if name == "column_list" and (len(named) < 2 or len(set(named)) < len(named)):  # noqa: PLR2004
+    if name == "column_list" and (len(named) < 2 or len(set(named)) < len(named)):
         yield f"{name} is {value!r}, and must name at least two different columns."
     for column in named:
         if column not in kinds:
@@ -125,7 +127,7 @@ def _typed_faults(name: str, form: Form, value: object, kind: Kind | None) -> It
             yield f"{name} holds {item!r}, which cannot be compared with a column of type {kind}."
 
 
-def _together_faults(spec: ExpectationSpec, rule: Rule, kinds: Mapping[str, ColumnType]) -> Iterable[str]:
+def _together_faults(spec: ExpectationSpec, rule: Rule, kinds: Mapping[str, Kind]) -> Iterable[str]:
     """Find faults between arguments that are right by themselves."""
     if "min_value" not in rule.arguments or "partition_object" in rule.arguments:
         return
@@ -133,17 +135,17 @@ def _together_faults(spec: ExpectationSpec, rule: Rule, kinds: Mapping[str, Colu
     if low is None and high is None:
         yield f"{spec.expect} needs min_value, max_value, or both."
     elif low is not None and high is not None:
-        kind = kinds.get(str(spec.arguments.get("column")))
-        ordered = (instant_for(low, kind), instant_for(high, kind)) if kind in TEMPORAL and _is_bound(rule) else (low, high)
-        if ordered[0] > ordered[1]:
+        kind = kinds.get(str(spec.arguments.get("column")), "other")
+        if rule.arguments["min_value"].form == "bound" and kind in TEMPORAL:
+            first, last = instant_for(low, kind), instant_for(high, kind)
+            is_reversed = first is not None and last is not None and first > last
+        else:
+            is_reversed = low > high
+        if is_reversed:
             yield f"{spec.expect}: min_value {low} is greater than max_value {high}."
 
 
-def _is_bound(rule: Rule) -> bool:
-    return rule.arguments["min_value"].form == "bound"
-
-
-def _routing_faults(spec: ExpectationSpec, rule: Rule, kinds: Mapping[str, ColumnType]) -> Iterable[str]:
+def _routing_faults(spec: ExpectationSpec, rule: Rule, kinds: Mapping[str, Kind]) -> Iterable[str]:
     if spec.on_failure != "quarantine":
         return
     if not rule.is_row_rule:
@@ -165,15 +167,15 @@ def with_defaults(spec: ExpectationSpec, rule: Rule) -> dict[str, object]:
     return {**defaults, **spec.arguments}
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value == value  # noqa: PLR0124 (NaN)
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
 
 
 def _is_text(value: object) -> bool:
     return isinstance(value, str) and value != ""
 
 
-def _is_list(value: object, is_item: Callable[[object], bool]) -> bool:
+def _is_list(value: object, is_item: Callable[[Any], bool]) -> TypeGuard[Sequence[Any]]:
     return isinstance(value, list | tuple) and bool(value) and all(is_item(item) for item in value)
 
 
@@ -182,11 +184,11 @@ def _is_regex(value: object) -> bool:
 
 
 def _is_share(value: object) -> bool:
-    return _is_number(value) and 0 <= value <= 1  # type: ignore[operator]  # a number by the first test
+    return _is_number(value) and 0 <= value <= 1
 
 
 def _is_pair(value: object) -> bool:
-    return isinstance(value, list | tuple) and len(value) == 2  # noqa: PLR2004
+    return isinstance(value, list | tuple) and len(value) == 2
 
 
 def _are_quantiles(value: object) -> bool:
@@ -204,7 +206,10 @@ def _are_quantiles(value: object) -> bool:
 
 _FORMS: Mapping[Form, tuple[Callable[[object], bool], str]] = {
     "number": (_is_number, "a number"),
-    "whole": (lambda v: isinstance(v, int) and not isinstance(v, bool) and v >= 0, "a whole number of at least 0"),
+    "whole": (
+        lambda v: isinstance(v, int) and not isinstance(v, bool) and v >= 0,
+        "a whole number of at least 0",
+    ),
     "flag": (lambda v: isinstance(v, bool), "true or false"),
     "share": (_is_share, "a number from 0 to 1"),
     "text": (_is_text, "a text"),

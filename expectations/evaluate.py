@@ -112,7 +112,7 @@ def _kinds(connection: duckdb.DuckDBPyConnection, relation: str) -> Kinds:
     import duckdb
 
     try:
-        described = connection.sql(f"SELECT * FROM {relation} LIMIT 0")  # noqa: S608 (our relation)
+        described = connection.sql(f"SELECT * FROM {relation} LIMIT 0")
     except duckdb.Error as error:
         raise ExpectationError(f"the rows to be checked cannot be read: {error}") from error
     return {name: kind_of(str(kind)) for name, kind in zip(described.columns, described.types, strict=True)}
@@ -121,9 +121,12 @@ def _kinds(connection: duckdb.DuckDBPyConnection, relation: str) -> Kinds:
 def _rule(name: str, spec: ExpectationSpec, shape: TableShape) -> _Rule:
     """Build Great Expectations' object, which checks the arguments."""
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+    from great_expectations.expectations.metadata_types import FailureSeverity
 
     configuration = ExpectationConfiguration(
-        type=f"expect_{spec.expect}", kwargs=_arguments(spec, shape.kinds), severity=spec.severity
+        type=f"expect_{spec.expect}",
+        kwargs=_arguments(spec, shape.kinds),
+        severity=FailureSeverity(spec.severity),
     )
     result_format = {"result_format": "BASIC", "partial_unexpected_count": shape.n_examples}
     return _Rule(name, spec, configuration.to_domain_obj(), result_format)
@@ -186,7 +189,9 @@ def _plan(rule: _Rule, shape: TableShape) -> dict[Any, Metric]:
     return plan
 
 
-def compute(connection: duckdb.DuckDBPyConnection, relation: str, metrics: Sequence[Metric]) -> dict[int, object]:
+def compute(
+    connection: duckdb.DuckDBPyConnection, relation: str, metrics: Sequence[Metric]
+) -> dict[int, object]:
     """Compute metrics, each once; give values by the metric's identity, errors as values.
 
     Most metrics come from the first scan. What depends on them, such as examples of bad rows,
@@ -256,16 +261,17 @@ def _judge_on_pandas(
     if not rules:
         return {}
     import great_expectations
+    from great_expectations.data_context.types.base import ProgressBarsConfig
 
     context = great_expectations.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
+    context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
     asset = context.data_sources.add_pandas("engine").add_dataframe_asset("rows")
     definition = asset.add_batch_definition_whole_dataframe("all")
     judged = {}
     for rule in rules:
         columns = ", ".join(quote_identifier(name) for name in _named_columns(rule.spec, shape.kinds))
         try:
-            frame = connection.sql(f"SELECT {columns} FROM {relation}").df()  # noqa: S608 (quoted)
+            frame = connection.sql(f"SELECT {columns} FROM {relation}").df()
             batch = definition.get_batch({"dataframe": frame})
             verdict = batch.validate(rule.expectation, result_format=dict(rule.format))
         except Exception as error:  # noqa: BLE001 (whatever a rule raises is that rule's error, not a failure)
@@ -301,15 +307,14 @@ def _raised(info: Mapping[str, Any] | None) -> str | None:
 def _result(rule: _Rule, verdict: Any, way: str) -> ExpectationResult:
     result: dict[str, Any] = verdict.to_json_dict()["result"] or {}
     n_unexpected, n_rows = result.get("unexpected_count"), result.get("element_count")
-    is_row_rule = n_unexpected is not None and n_rows is not None
     return ExpectationResult(
         name=rule.name,
         spec=rule.spec,
         is_passed=bool(verdict.success),
         error=None,
         way=way,
-        n_evaluated=n_rows - (result.get("missing_count") or 0) if is_row_rule else None,
-        n_unexpected=n_unexpected if is_row_rule else None,
+        n_evaluated=None if n_rows is None else n_rows - (result.get("missing_count") or 0),
+        n_unexpected=None if n_rows is None else n_unexpected,
         result=result,
     )
 

@@ -37,7 +37,11 @@ def kind_of(duckdb_type: str) -> Kind:
     >>> kind_of("DECIMAL(18,3)"), kind_of("INTEGER[]")
     ('decimal', 'other')
     """
-    return "decimal" if duckdb_type.startswith("DECIMAL(") and duckdb_type.endswith(")") else _KINDS.get(duckdb_type, "other")
+    return (
+        "decimal"
+        if duckdb_type.startswith("DECIMAL(") and duckdb_type.endswith(")")
+        else _KINDS.get(duckdb_type, "other")
+    )
 
 
 def column_sql(name: str, kind: Kind) -> str:
@@ -46,9 +50,11 @@ def column_sql(name: str, kind: Kind) -> str:
     Examples
     --------
     >>> column_sql("age", "int"), column_sql("ratio", "float")
-    ('"age"', 'nullif("ratio", \\'nan\\')')
+    ('"age"', 'CASE WHEN isnan("ratio") THEN NULL ELSE "ratio" END')
     """
-    return f"nullif({quote_identifier(name)}, 'nan')" if kind == "float" else quote_identifier(name)
+    column = quote_identifier(name)
+    # Not nullif(column, 'nan'): DuckDB drops comparisons with NaN by Parquet statistics, which ignore it.
+    return f"CASE WHEN isnan({column}) THEN NULL ELSE {column} END" if kind == "float" else column
 
 
 def parse_instant(value: object) -> datetime | None:
@@ -64,7 +70,7 @@ def parse_instant(value: object) -> datetime | None:
     if isinstance(value, datetime):
         return value
     if isinstance(value, date):
-        return datetime.combine(value, time())  # noqa: DTZ901 (a wall clock on purpose)
+        return datetime.combine(value, time())
     if not isinstance(value, str):
         return None
     try:

@@ -85,7 +85,7 @@ def metric_sql(name: str, arguments: Arguments, shape: TableShape) -> Metric | N
 
 def statement(relation: str, source: str, expressions: Sequence[str]) -> str:
     """Write the SELECT of some expressions over one source of a relation (anything that may follow FROM)."""
-    table = f"WITH {TABLE} AS NOT MATERIALIZED (SELECT * FROM {relation})"  # noqa: S608 (our relation)
+    table = f"WITH {TABLE} AS NOT MATERIALIZED (SELECT * FROM {relation})"
     return f"{table} SELECT {', '.join(expressions)} FROM {source}"
 
 
@@ -112,7 +112,9 @@ def _unexpected_values(condition: RowCondition, shape: TableShape) -> Metric:
     """Report the smallest unexpected values: the same ones whatever the order of rows and threads."""
     if shape.n_examples == 0:
         return Known([])
-    columns = condition.columns if condition.is_bad else [f"k{place}" for place in range(len(condition.columns))]
+    columns = (
+        condition.columns if condition.is_bad else [f"k{place}" for place in range(len(condition.columns))]
+    )
     row = columns[0] if len(columns) == 1 else f"row({', '.join(columns)})"
     source = f"{TABLE} WHERE {condition.is_bad}" if condition.is_bad else _repeated(condition)
     # min() skips NULL: of missing values, which are all alike, there is nothing to report.
@@ -169,7 +171,7 @@ def _values_not_in_set(column: str, kind: Kind, arguments: Arguments) -> Metric 
     others = _other_values(column, kind, arguments)
     if others is None:
         return None
-    distinct = f"(SELECT DISTINCT {others} AS v FROM {TABLE})"  # noqa: S608 (quoted)
+    distinct = f"(SELECT DISTINCT {others} AS v FROM {TABLE})"
     values = Scanned(distinct, f"coalesce(min(v, {MOST_DISTINCT_VALUES}), [])")
     return Following(Scanned(TABLE, f"count(DISTINCT {others})"), lambda n: values if n else Known([]))
 
@@ -202,8 +204,8 @@ def _values_absent(column: str, kind: Kind, arguments: Arguments) -> Metric | No
 def _most_common(column: str, kind: Kind, _: Arguments) -> Metric | None:
     if kind == "other":
         return None
-    counted = f"SELECT {column} AS v, count(*) AS n FROM {TABLE} WHERE {column} IS NOT NULL GROUP BY ALL"  # noqa: S608
-    ranked = f"(SELECT v, n = max(n) OVER () AS is_most FROM ({counted}))"  # noqa: S608
+    counted = f"SELECT {column} AS v, count(*) AS n FROM {TABLE} WHERE {column} IS NOT NULL GROUP BY ALL"
+    ranked = f"(SELECT v, n = max(n) OVER () AS is_most FROM ({counted}))"
     return Scanned(ranked, "coalesce(list(v ORDER BY v) FILTER (WHERE is_most), [])")
 
 
@@ -234,7 +236,10 @@ def _quantiles(column: str, kind: Kind, arguments: Arguments) -> Metric | None:
         # quantile_disc(p) gives place ceil(p * n) - 1: aim at the middle of the wanted place.
         means = []
         for quantile in quantiles:
-            found = [f"quantile_disc({column}::DOUBLE, {_double((p + 0.5) / n)})" for p in _PLACES[way](quantile * (n - 1))]
+            found = [
+                f"quantile_disc({column}::DOUBLE, {_double((p + 0.5) / n)})"
+                for p in _PLACES[way](quantile * (n - 1))
+            ]
             means.append(f"({' + '.join(found)}) / {len(found)}")
         return Scanned(TABLE, f"[{', '.join(means)}]")
 
@@ -257,7 +262,9 @@ _AGGREGATES: Mapping[str, Callable[[str, Kind, Arguments], Metric | None]] = {
     "column.unique_proportion": _over_all(
         "CASE WHEN count({column}) = 0 THEN 0 ELSE count(DISTINCT {column}) / count({column}) END"
     ),
-    "column.non_null_proportion": _over_all("CASE WHEN count(*) = 0 THEN 0 ELSE count({column}) / count(*) END"),
+    "column.non_null_proportion": _over_all(
+        "CASE WHEN count(*) = 0 THEN 0 ELSE count({column}) / count(*) END"
+    ),
     "column.distinct_values.not_in_set.count": _n_not_in_set,
     "column.distinct_values.not_in_set": _values_not_in_set,
     "column.distinct_values.missing_from_column.count": _n_absent,
@@ -265,4 +272,3 @@ _AGGREGATES: Mapping[str, Callable[[str, Kind, Arguments], Metric | None]] = {
     "column.most_common_value": _most_common,
     "column.quantile_values": _quantiles,
 }
-

@@ -39,7 +39,7 @@ def _plain_name(expectation: ExpectationSpec) -> str:
 
 
 def _unique(name: str, seen: Counter[str], taken: set[str]) -> str:
-    """Number a repeated name, stepping over names that are already taken (a column may end in `_2`)."""
+    """Add a number to a repeated name, stepping over names that are taken (a column may end in `_2`)."""
     numbered = name
     while numbered in taken or seen[name] == 0:
         seen[name] += 1

@@ -59,8 +59,8 @@ class RowRules:
     def passing(self, relation: str) -> str:
         """Write the query of the rows that broke no rule, in the table's columns."""
         if not self.is_broken:
-            return f"SELECT {self._listed} FROM {relation}"  # noqa: S608 (quoted)
-        return f"SELECT {self._listed} FROM {self._masked(relation)} WHERE {_MASK} = 0"  # noqa: S608 (quoted)
+            return f"SELECT {self._listed} FROM {relation}"
+        return f"SELECT {self._listed} FROM {self._masked(relation)} WHERE {_MASK} = 0"
 
     def quarantined(self, relation: str) -> str:
         """Write the query of the rows that broke a rule, with the names of the rules they broke."""
@@ -69,21 +69,26 @@ class RowRules:
             for bit, name in enumerate(self.is_broken)
         )
         broken = f"list_filter([{names}]::VARCHAR[], lambda name: name IS NOT NULL) AS {BROKEN_RULES}"
-        return f"SELECT {self._listed}, {broken} FROM {self._masked(relation)} WHERE {_MASK} <> 0"  # noqa: S608
+        return f"SELECT {self._listed}, {broken} FROM {self._masked(relation)} WHERE {_MASK} <> 0"
 
     @property
     def _listed(self) -> str:
         return ", ".join(quote_identifier(name) for name in self.columns)
 
     def _masked(self, relation: str) -> str:
-        bits = [f"CASE WHEN {broken} THEN {1 << bit} ELSE 0 END" for bit, broken in enumerate(self.is_broken.values())]
+        bits = [
+            f"CASE WHEN {broken} THEN {1 << bit} ELSE 0 END"
+            for bit, broken in enumerate(self.is_broken.values())
+        ]
         mask = " | ".join(f"({text})::BIGINT" for text in bits) or "0"
-        return f"(SELECT *, {mask} AS {_MASK} FROM {relation})"  # noqa: S608 (quoted)
+        return f"(SELECT *, {mask} AS {_MASK} FROM {relation})"
 
 
 def _is_broken(name: str, spec: ExpectationSpec, kinds: Kinds) -> str:
     rule = RULES.get(spec.expect)
-    condition = row_condition(rule.condition, with_defaults(spec, rule), kinds) if rule and rule.condition else None
+    condition = (
+        row_condition(rule.condition, with_defaults(spec, rule), kinds) if rule and rule.condition else None
+    )
     if condition is None:
         raise ExpectationError(
             f"expectation '{name}' cannot route rows to quarantine. Use 'on_failure: report' or 'block'."

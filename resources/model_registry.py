@@ -215,9 +215,8 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Make the aliases name the wanted versions; return those that had to be changed."""
         present = self.aliases(pipeline)
         changed = {name: number for name, number in wanted.items() if present.get(name) != number}
-        client = _client(self.tracking_uri) if changed else None
+        client = _client(self.tracking_uri)
         for name, number in changed.items():
-            assert client is not None
             if number is None:
                 client.delete_registered_model_alias(pipeline, name)
             else:

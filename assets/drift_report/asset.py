@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from assets.drift_report.bins import CategoricalBins, NumericBins, SketchError
 from assets.drift_report.decision import LABEL_COLUMN, SCORE_COLUMN, DriftVerdict, decide_drift
+from assets.drift_report.estimation import estimate_performance
 from assets.drift_report.exact import exact_ks_distance
 from assets.drift_report.labelled_rows import count_rows, labels_known, read_scored_rows, scored_labels
 from assets.drift_report.performance import (
     Measurement,
     PerformanceDrop,
     ScoredRows,
-    estimate_performance,
     measure_performance,
     performance_drop,
 )

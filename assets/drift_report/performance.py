@@ -1,11 +1,10 @@
-"""How good the champion is now: measured where labels have arrived, estimated where they have not.
+"""How good the champion is now, where labels have arrived, and what was lost since its holdout.
 
 What cannot be known is None with the reason, never a neutral number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -198,114 +197,3 @@ def performance_drop(
     losses = gaps if is_error else -gaps
     tail = widened_level(alpha, min(holdout_blocks, realised_blocks))
     return PerformanceDrop(loss, float(np.nanquantile(losses, tail)), allowed)
-
-
-def calibrate(holdout: Scored, scores: Floats) -> Floats:
-    """Turn scores into probabilities by isotonic regression on the holdout.
-
-    Parameters
-    ----------
-    holdout
-        Binary labels and scores of rows that the model did not learn from.
-    scores
-        Scores to calibrate. Shape (n,).
-
-    Returns
-    -------
-    Floats
-        Probabilities of label 1; between the holdout's scores linear, beyond them constant. Shape (n,).
-    """
-    from scipy.optimize import isotonic_regression
-
-    levels, members = np.unique(holdout.scores, return_inverse=True)
-    weights = np.bincount(members).astype(np.float64)
-    means = np.bincount(members, weights=holdout.labels) / weights
-    fitted = np.asarray(isotonic_regression(means, weights=weights).x, dtype=np.float64)
-    return np.interp(scores, levels, fitted)
-
-
-def estimate_performance(
-    problem: ProblemType, metric: Metric, holdout: ScoredRows, scores: Floats, *, seed: int
-) -> Measurement:
-    """Estimate a metric before labels arrive, by confidence (CBPE).
-
-    It supposes that P(label | features) is what it was on the holdout: it sees a harder mix of
-    cases, never a changed concept.
-
-    Parameters
-    ----------
-    problem, metric
-        What is predicted and how it is judged.
-    holdout
-        The champion's scores on rows that it did not learn from.
-    scores
-        Its scores on the current window. Shape (n,).
-    seed
-        Seed of the interval's bootstrap.
-
-    Returns
-    -------
-    Measurement
-        The interval holds the realised metric with 95 % while the concept stands. For problems and
-        metrics that cannot be estimated the value is None, with the reason.
-    """
-    n = int(scores.size)
-    if problem != "binary":
-        return Measurement(metric, n, reason=f"not estimated: no estimator for {problem} yet")
-    if n == 0:
-        return Measurement(metric, n, reason="not estimated: no rows were scored")
-    if holdout.n == 0 or np.unique(holdout.scored.labels).size < 2:
-        return Measurement(metric, n, reason="not estimated: the holdout has not both labels")
-    if metric not in _EXPECTED:
-        return Measurement(metric, n, reason=f"not estimated: {metric} is no sum over rows or pairs")
-    expected = _EXPECTED[metric]
-    # Isotonic regression flatters its own holdout. What it overstates there is taken off here, so
-    # that a window like the holdout is estimated at the holdout's value.
-    overstated = expected(calibrate(holdout.scored, holdout.scored.scores), holdout.scored.scores)
-    change = expected(calibrate(holdout.scored, scores), scores) - overstated
-    value = metric_value(metric, holdout.scored) + change
-    resampled = resampled_metric(metric, holdout, seed=seed)
-    if resampled is None:
-        return Measurement(metric, n, value, reason="the holdout has too few rows for an interval")
-    # Two errors add up: the calibration's (as large as the holdout's) and the sampling of n labels.
-    spread = float(np.nanstd(resampled[0])) * np.sqrt(1 + holdout.n / n)
-    reach = abs(_t_quantile(resampled[1])) * spread
-    return Measurement(metric, n, value, float(value - reach), float(value + reach))
-
-
-def _t_quantile(n_blocks: int) -> float:
-    from scipy.special import stdtrit
-
-    return float(stdtrit(n_blocks - 1, (1 - INTERVAL_LEVEL) / 2))
-
-
-def _expected_roc_auc(probabilities: Floats, scores: Floats) -> float:
-    # Labels enter a ranking's metric through counts only, so that probabilities may stand in for them.
-    return metric_value("roc_auc", Scored(probabilities, scores))
-
-
-def _expected_average_precision(probabilities: Floats, scores: Floats) -> float:
-    return metric_value("average_precision", Scored(probabilities, scores))
-
-
-def _expected_accuracy(probabilities: Floats, scores: Floats) -> float:
-    return float(np.where(scores >= 0.5, probabilities, 1 - probabilities).mean())
-
-
-def _expected_brier(probabilities: Floats, scores: Floats) -> float:
-    return float((probabilities * (1 - scores) ** 2 + (1 - probabilities) * scores**2).mean())
-
-
-def _expected_log_loss(probabilities: Floats, scores: Floats) -> float:
-    clipped = np.clip(scores, 1e-15, 1 - 1e-15)
-    return float(-(probabilities * np.log(clipped) + (1 - probabilities) * np.log(1 - clipped)).mean())
-
-
-_EXPECTED: Mapping[Metric, Callable[[Floats, Floats], float]] = {
-    "roc_auc": _expected_roc_auc,
-    "average_precision": _expected_average_precision,
-    "accuracy": _expected_accuracy,
-    "brier": _expected_brier,
-    "log_loss": _expected_log_loss,
-}
-"""Expected metric from calibrated probabilities and scores."""

@@ -218,9 +218,7 @@ def pooled(reference: Vector, current: Vector) -> tuple[Vector, Vector]:
     share = (reference + current) / (reference.sum() + current.sum())
     is_rare = share * min(reference.sum(), current.sum()) < MIN_EXPECTED
     is_rare[-1] = True
-    before, now = (
-        np.append(counts[~is_rare], counts[is_rare].sum()) for counts in (reference, current)
-    )
+    before, now = (np.append(counts[~is_rare], counts[is_rare].sum()) for counts in (reference, current))
     is_met = (before + now) > 0
     return before[is_met], now[is_met]
 

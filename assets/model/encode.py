@@ -26,6 +26,9 @@ MAX_CATEGORIES = 253
 MIN_CATEGORY_ROWS = 10
 """Rarer categories share the code 'other': fewer rows cannot carry an effect of their own."""
 
+LARGEST_NUMBER = 1e30
+"""Numbers are bounded here: forests compute in single precision, linear models square."""
+
 FeatureKind = Literal["number", "truth", "age", "category"]
 
 
@@ -185,7 +188,7 @@ def encode(rows: pa.Table, encoding: FeatureEncoding) -> NDArray[np.float64]:
             )
         matrix[:, position] = _numbers(rows, values, column)
     matrix[np.isinf(matrix)] = np.nan
-    return matrix
+    return np.clip(matrix, -LARGEST_NUMBER, LARGEST_NUMBER, out=matrix)
 
 
 def _numbers(rows: pa.Table, values: pa.ChunkedArray, column: ColumnEncoding) -> NDArray[np.float64]:

@@ -110,7 +110,9 @@ def materialize_profiled(
         partition=stage.partition,
         commit=scope.commit(pipeline),
     )
-    return _outcome(stage, raw, facts, quality, results, written, history, earlier, time.monotonic() - started)
+    return _outcome(
+        stage, raw, facts, quality, results, written, history, earlier, time.monotonic() - started
+    )
 
 
 @dataclass(frozen=True)
@@ -137,14 +139,16 @@ def _n_rejected(connection: duckdb.DuckDBPyConnection, stage: _Stage) -> int:
     if not stage.lake.has(table):
         return 0
     relation = scan(stage.lake.snapshot(table), stage.selection())
-    return int(connection.execute(f"SELECT count(*) FROM {relation}").fetchall()[0][0])  # noqa: S608 (our table)
+    return int(connection.execute(f"SELECT count(*) FROM {relation}").fetchall()[0][0])
 
 
 def _quality(stage: _Stage, facts: RowFacts, results: Sequence[ExpectationResult]) -> Quality:
     findings = [
         RuleFinding(
             result.spec.expect,
-            1 - (result.n_unexpected or 0) / result.n_evaluated if result.n_evaluated else float(result.is_passed),
+            1 - (result.n_unexpected or 0) / result.n_evaluated
+            if result.n_evaluated
+            else float(result.is_passed),
         )
         for result in results
         if result.error is None
@@ -153,11 +157,9 @@ def _quality(stage: _Stage, facts: RowFacts, results: Sequence[ExpectationResult
     return assess_quality(facts, findings, (window.start, window.end) if window else None)
 
 
-def _write_rows(
-    connection: duckdb.DuckDBPyConnection, stage: _Stage, relation: str, n_rows: int
-) -> _Written:
+def _write_rows(connection: duckdb.DuckDBPyConnection, stage: _Stage, relation: str, n_rows: int) -> _Written:
     """Write rows that passed, rows that did not, and the profile; check that none was lost."""
-    described = connection.sql(f"SELECT * FROM {relation} LIMIT 0")  # noqa: S608 (our relation)
+    described = connection.sql(f"SELECT * FROM {relation} LIMIT 0")
     kinds = {name: kind_of(str(t)) for name, t in zip(described.columns, described.types, strict=True)}
     rules = RowRules.of(stage.spec.expectations, kinds)
     snapshots = {}
@@ -185,7 +187,7 @@ def _write_rows(
 
 
 def _n_rows(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
-    return int(connection.execute(f"SELECT count(*) FROM {relation}").fetchall()[0][0])  # noqa: S608 (our relation)
+    return int(connection.execute(f"SELECT count(*) FROM {relation}").fetchall()[0][0])
 
 
 def _earlier(connection: duckdb.DuckDBPyConnection, stage: _Stage) -> dict[str, EarlierColumn]:
@@ -195,7 +197,7 @@ def _earlier(connection: duckdb.DuckDBPyConnection, stage: _Stage) -> dict[str, 
         return {}
     snapshot = stage.lake.snapshot(table)
     before = [partition for partition in snapshot.partitions if partition < stage.partition]
-    rows = connection.sql(f"SELECT * FROM {scan(snapshot, before)}")  # noqa: S608 (our table)
+    rows = connection.sql(f"SELECT * FROM {scan(snapshot, before)}")
     return merge_profiles(read_profiles(rows.to_arrow_table()))
 
 

@@ -36,15 +36,21 @@ def count_facts(
     n_rejected
         Rows that could not be read.
     """
-    described = connection.sql(f"SELECT * FROM {relation} LIMIT 0")  # noqa: S608 (our relation)
-    floats = {n for n, kind in zip(described.columns, described.types, strict=True) if str(kind) in ("FLOAT", "DOUBLE")}
+    described = connection.sql(f"SELECT * FROM {relation} LIMIT 0")
+    floats = {
+        n
+        for n, kind in zip(described.columns, described.types, strict=True)
+        if str(kind) in ("FLOAT", "DOUBLE")
+    }
     present = [
-        f"count(nullif({quote_identifier(n)}, 'nan'))" if n in floats else f"count({quote_identifier(n)})"
+        f"count(CASE WHEN NOT isnan({quote_identifier(n)}) THEN 1 END)"
+        if n in floats
+        else f"count({quote_identifier(n)})"
         for n in described.columns
     ]
     newest = f"max({quote_identifier(event_time)})" if event_time else "NULL"
     (row,) = connection.execute(
-        f"SELECT count(*), {' + '.join(present)}, {newest} FROM {relation}"  # noqa: S608 (quoted)
+        f"SELECT count(*), {' + '.join(present)}, {newest} FROM {relation}"
     ).fetchall()
     n_rows, n_present, newest_event = row
     return RowFacts(
@@ -60,7 +66,7 @@ def count_facts(
 def _n_distinct(connection: duckdb.DuckDBPyConnection, relation: str, key: Sequence[str]) -> int:
     listed = ", ".join(quote_identifier(name) for name in key)
     (row,) = connection.execute(
-        f"SELECT count(*) FROM (SELECT {listed} FROM {relation} GROUP BY ALL)"  # noqa: S608 (quoted)
+        f"SELECT count(*) FROM (SELECT {listed} FROM {relation} GROUP BY ALL)"
     ).fetchall()
     return int(row[0])
 

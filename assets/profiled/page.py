@@ -85,14 +85,18 @@ def _picture(profile: ColumnProfile, earlier: EarlierColumn | None) -> str:
     if profile.histogram is not None:
         before = earlier.histogram if earlier else None
         edges, past, now = shared_bins(before, profile.histogram)
-        return as_markdown_image(mini_histogram_pair(edges, past, now), f"distribution of {cell(profile.name)}")
+        return as_markdown_image(
+            mini_histogram_pair(edges, past, now), f"distribution of {cell(profile.name)}"
+        )
     if len(profile.top_values) > 1:
         n_earlier = max(earlier.n_rows - earlier.n_missing, 1) if earlier else 1
         seen = earlier.top_values if earlier else {}
         n_now = max(profile.n_rows - profile.n_null, 1)
         past_shares = [seen.get(value, 0) / n_earlier for value, _ in profile.top_values]
         shares = [n / n_now for _, n in profile.top_values]
-        return as_markdown_image(mini_bar_pairs(past_shares, shares), f"most frequent values of {cell(profile.name)}")
+        return as_markdown_image(
+            mini_bar_pairs(past_shares, shares), f"most frequent values of {cell(profile.name)}"
+        )
     return ""
 
 
@@ -106,9 +110,7 @@ def shared_bins(
     wide = [coarsen(histogram, width) for histogram in (before, now)]
     first = min(histogram.first for histogram in wide)
     last = max(histogram.first + len(histogram.counts) for histogram in wide)
-    spread = [
-        (0,) * (h.first - first) + h.counts + (0,) * (last - h.first - len(h.counts)) for h in wide
-    ]
+    spread = [(0,) * (h.first - first) + h.counts + (0,) * (last - h.first - len(h.counts)) for h in wide]
     return tuple(place * width for place in range(first, last + 1)), spread[0], spread[1]
 
 
@@ -118,9 +120,19 @@ def quality_page(quality: Quality) -> str:
 
     if quality.score is None:
         return "No dimension of quality could be measured: there are no rows."
-    lines = [f"| {name} | {value:.4f} | {quality.weight(name):.0%} |" for name, value in quality.dimensions.items()]
-    drawn = bars([(str(name), value) for name, value in quality.dimensions.items()], title="Quality by dimension")
+    lines = [
+        f"| {name} | {value:.4f} | {quality.weight(name):.0%} |" for name, value in quality.dimensions.items()
+    ]
+    drawn = bars(
+        [(str(name), value) for name, value in quality.dimensions.items()], title="Quality by dimension"
+    )
     return "\n".join(
-        [f"Quality score: **{quality.score:.4f}**", "", "| dimension | value | weight |", "|---|---:|---:|", *lines]
+        [
+            f"Quality score: **{quality.score:.4f}**",
+            "",
+            "| dimension | value | weight |",
+            "|---|---:|---:|",
+            *lines,
+        ]
         + ["", as_markdown_image(drawn, "Quality by dimension")]
     )

@@ -152,14 +152,19 @@ class _Column:
     @property
     def value(self) -> str:
         """SQL of the value; NaN is missing."""
-        return f"nullif({self.sql}, 'nan')" if self.is_float else self.sql
+        # Not nullif(column, 'nan'): DuckDB drops comparisons with NaN by Parquet statistics, which ignore it.
+        return f"CASE WHEN isnan({self.sql}) THEN NULL ELSE {self.sql} END" if self.is_float else self.sql
 
     @property
     def number(self) -> str:
         """SQL of the value on the number line; infinities are missing."""
         if self.is_instant:
             return f"epoch({self.sql})"
-        return f"CASE WHEN isfinite({self.sql}) THEN {self.sql}::DOUBLE END" if self.is_float else f"{self.sql}::DOUBLE"
+        return (
+            f"CASE WHEN isfinite({self.sql}) THEN {self.sql}::DOUBLE END"
+            if self.is_float
+            else f"{self.sql}::DOUBLE"
+        )
 
 
 @dataclass(frozen=True)
@@ -197,16 +202,26 @@ def profile_relation(
     tuple[ColumnProfile, ...]
         One profile per column, in order.
     """
-    described = connection.sql(f"SELECT * FROM {relation} LIMIT 0")  # noqa: S608 (our relation)
-    columns = [_Column(name, str(kind)) for name, kind in zip(described.columns, described.types, strict=True)]
-    n_rows = _row(connection, f"SELECT count(*) FROM {relation}")[0]  # noqa: S608
+    described = connection.sql(f"SELECT * FROM {relation} LIMIT 0")
+    columns = [
+        _Column(name, str(kind)) for name, kind in zip(described.columns, described.types, strict=True)
+    ]
+    n_rows = _row(connection, f"SELECT count(*) FROM {relation}")[0]
     is_exact = n_rows <= exact_rows
     basics = _basics(connection, relation, columns, is_exact=is_exact)
     shapes = _shapes(connection, relation, columns, basics)
     sample = relation if is_exact else _sample(relation, columns, n_rows)
     quantiles = _quantiles(connection, sample, [c for c in columns if c.is_number])
     return tuple(
-        _profile(connection, relation, column, basics[column.name], shapes.get(column.name), quantiles, is_exact=is_exact)
+        _profile(
+            connection,
+            relation,
+            column,
+            basics[column.name],
+            shapes.get(column.name),
+            quantiles,
+            is_exact=is_exact,
+        )
         for column in columns
     )
 
@@ -225,7 +240,7 @@ def _rows_by_column(
     for start in range(0, len(listed), COLUMNS_PER_STATEMENT):
         names = listed[start : start + COLUMNS_PER_STATEMENT]
         wanted = [text for name in names for text in expressions[name]]
-        values = iter(_row(connection, f"SELECT {', '.join(wanted)} FROM {relation}"))  # noqa: S608 (quoted)
+        values = iter(_row(connection, f"SELECT {', '.join(wanted)} FROM {relation}"))
         found |= {name: tuple(next(values) for _ in expressions[name]) for name in names}
     return found
 
@@ -280,11 +295,14 @@ def bin_width(low: float, high: float) -> float:
 
 def _power_above(value: float) -> float:
     mantissa, exponent = math.frexp(value)
-    return math.ldexp(1.0, exponent - 1 if mantissa == 0.5 else exponent)  # noqa: PLR2004 (a power of two itself)
+    return math.ldexp(1.0, exponent - 1 if mantissa == 0.5 else exponent)
 
 
 def _shapes(
-    connection: duckdb.DuckDBPyConnection, relation: str, columns: Sequence[_Column], basics: Mapping[str, _Basics]
+    connection: duckdb.DuckDBPyConnection,
+    relation: str,
+    columns: Sequence[_Column],
+    basics: Mapping[str, _Basics],
 ) -> dict[str, tuple[Any, ...]]:
     """Compute power sums about the mean, and counts by bin."""
     expressions: dict[str, list[str]] = {}
@@ -295,7 +313,11 @@ def _shapes(
         width = max(bin_width(*found.span), 1.0 if column.type.endswith(("INT", "INTEGER")) else 0.0)
         # The mean is far from zero in some columns: powers of the deviations keep their digits.
         deviation = f"({column.number} - {found.mean!r}::DOUBLE)"
-        powers = [f"sum({' * '.join([deviation] * k)})" for k in (2, 3, 4)] if found.mean is not None else ["NULL"] * 3
+        powers = (
+            [f"sum({' * '.join([deviation] * k)})" for k in (2, 3, 4)]
+            if found.mean is not None
+            else ["NULL"] * 3
+        )
         expressions[column.name] = [
             f"{width!r}::DOUBLE", f"histogram(floor({column.number} / {width!r}::DOUBLE)::BIGINT)", *powers
         ]  # fmt: skip
@@ -306,7 +328,7 @@ def _sample(relation: str, columns: Sequence[_Column], n_rows: int) -> str:
     """Pick rows by a hash of their values: the same ones whatever the order of rows and threads."""
     step = math.ceil(n_rows / SAMPLE_ROWS)
     hashed = ", ".join(column.sql for column in columns)
-    return f"(SELECT * FROM {relation} WHERE hash({hashed}) % {step} = 0)"  # noqa: S608 (quoted)
+    return f"(SELECT * FROM {relation} WHERE hash({hashed}) % {step} = 0)"
 
 
 def _quantiles(
@@ -331,7 +353,7 @@ def _profile(
     n_values = basics.n_present - basics.n_nan
     n_distinct, is_distinct_exact = basics.n_distinct, is_exact
     if n_distinct is not None and not is_exact and n_distinct >= NEARLY_UNIQUE * n_values:
-        n_distinct = _row(connection, f"SELECT count(DISTINCT {column.value}) FROM {relation}")[0]  # noqa: S608
+        n_distinct = _row(connection, f"SELECT count(DISTINCT {column.value}) FROM {relation}")[0]
         is_distinct_exact = True
     has_groups = column.has_frequent_values and (n_distinct or 0) <= MOST_GROUPS
     return ColumnProfile(
@@ -370,7 +392,7 @@ def _top_values(
     connection: duckdb.DuckDBPyConnection, relation: str, column: _Column
 ) -> tuple[tuple[str, int], ...]:
     rows = connection.execute(
-        f"SELECT {column.sql}::VARCHAR AS v, count(*) AS n FROM {relation} "  # noqa: S608 (quoted)
+        f"SELECT {column.sql}::VARCHAR AS v, count(*) AS n FROM {relation} "
         f"WHERE {column.sql} IS NOT NULL GROUP BY ALL ORDER BY n DESC, v LIMIT {N_TOP_VALUES}"
     ).fetchall()
     return tuple((str(value), int(n)) for value, n in rows)

@@ -74,7 +74,9 @@ class Quality:
     def score(self) -> float | None:
         """Weighted mean of the dimensions, in [0, 1]."""
         total = sum(WEIGHTS[name] for name in self.dimensions)
-        return sum(WEIGHTS[name] * value for name, value in self.dimensions.items()) / total if total else None
+        return (
+            sum(WEIGHTS[name] * value for name, value in self.dimensions.items()) / total if total else None
+        )
 
     def weight(self, name: Dimension) -> float:
         """Return the share of a dimension among those that are present."""

@@ -94,14 +94,22 @@ def _read_profile(row: dict[str, Any]) -> ColumnProfile:
         name=row["column"],
         **same,
         moments=Moments(row["n_finite"], row["mean"], tuple(row["power_sums"])) if has_moments else None,
-        histogram=Histogram(row["bin_width"], row["first_bin"], tuple(row["bin_counts"])) if has_bins else None,
+        histogram=Histogram(row["bin_width"], row["first_bin"], tuple(row["bin_counts"]))
+        if has_bins
+        else None,
         quantiles=tuple(row["quantiles"] or ()),
         top_values=tuple(zip(row["top_values"] or (), row["top_counts"] or (), strict=True)),
     )
 
 
 def quality_table(
-    quality: Quality, *, partition: str | None, n_rows: int, n_quarantined: int, is_blocked: bool, clock: datetime
+    quality: Quality,
+    *,
+    partition: str | None,
+    n_rows: int,
+    n_quarantined: int,
+    is_blocked: bool,
+    clock: datetime,
 ) -> pa.Table:
     """Return one row per dimension and one for the score."""
     measured = [(str(name), value, quality.weight(name)) for name, value in quality.dimensions.items()]

@@ -102,7 +102,10 @@ def test_too_many_categories_are_listed_in_part_and_say_so() -> None:
 
 
 def test_a_missing_column_is_named() -> None:
-    with duckdb.connect() as connection, pytest.raises(SketchError, match="column 'z' is not in the reference"):
+    with (
+        duckdb.connect() as connection,
+        pytest.raises(SketchError, match="column 'z' is not in the reference"),
+    ):
         choose_bins(connection, "(SELECT 1 AS x)", ["z"])
 
 

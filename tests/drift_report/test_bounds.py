@@ -92,5 +92,7 @@ def test_newcombes_published_example() -> None:
 
 
 def test_margins_shrink_with_rows_and_grow_with_confidence() -> None:
-    assert ks_margin(1_000, 1_000, ALPHA) > ks_margin(4_000, 4_000, ALPHA) == ks_margin(1_000, 1_000, ALPHA) / 2
+    assert (
+        ks_margin(1_000, 1_000, ALPHA) > ks_margin(4_000, 4_000, ALPHA) == ks_margin(1_000, 1_000, ALPHA) / 2
+    )
     assert ks_margin(1_000, 1_000, 0.001) > ks_margin(1_000, 1_000, ALPHA)

@@ -34,7 +34,9 @@ def reference_of(columns: Columns) -> ReferenceSketch:
     n = len(columns["normal_0"])
     with duckdb.connect() as connection:
         table = pa.table({name: pa.array(values, from_pandas=True) for name, values in columns.items()})
-        connection.register("t", table.append_column("part", pa.array(np.repeat(np.arange(PARTS), n // PARTS))))
+        connection.register(
+            "t", table.append_column("part", pa.array(np.repeat(np.arange(PARTS), n // PARTS)))
+        )
         return sketch_reference(connection, "t", list(columns), part_column="part")
 
 
@@ -53,7 +55,9 @@ def judge(
         current = sketch_window(connection, "w", bins_of(reference))
     spec = DriftSpec.model_validate({"sensitivity": sensitivity, **blocks})
     n = len(columns["normal_0"])
-    return decide_drift(reference, current, n_current=n, importances={"normal_0": 0.4, "normal_1": 0.6}, spec=spec)
+    return decide_drift(
+        reference, current, n_current=n, importances={"normal_0": 0.4, "normal_1": 0.6}, spec=spec
+    )
 
 
 def names(verdict: DriftVerdict) -> list[str]:
@@ -167,7 +171,9 @@ def test_the_strongest_and_most_important_come_first(reference: ReferenceSketch)
     assert names(judge(reference, columns)) == ["normal_1", "normal_0", "skewed_0"]
 
 
-def test_exact_ks_is_asked_only_where_the_verdict_hangs_inside_the_bracket(reference: ReferenceSketch) -> None:
+def test_exact_ks_is_asked_only_where_the_verdict_hangs_inside_the_bracket(
+    reference: ReferenceSketch,
+) -> None:
     asked: list[str] = []
 
     def exact(column: str) -> float:

@@ -42,7 +42,9 @@ def test_a_label_is_known_from_its_time_on(connection: duckdb.DuckDBPyConnection
     assert count_rows(connection, labels_known("labels", until=day(4), since=day(2))) == 1
 
 
-def test_only_scores_of_the_asked_version_are_joined_in_order_of_time(connection: duckdb.DuckDBPyConnection) -> None:
+def test_only_scores_of_the_asked_version_are_joined_in_order_of_time(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
     known = labels_known("labels", until=day(9))
     rows = read_scored_rows(connection, scored_labels(known, "predictions", 1, "binary"), "binary", ())
     assert rows.scored.labels.tolist() == [0.0, 1.0]

@@ -9,9 +9,17 @@ import pytest
 from assets.drift_report.policy import Evidence, Reason, decide_retrain
 from pipelines.spec import RetrainSpec
 
-CALM = Evidence(has_champion=True, n_new_labels=1_000, age=1, since_training=1, drift_score=0.0, drift="Calm.")
+CALM = Evidence(
+    has_champion=True, n_new_labels=1_000, age=1, since_training=1, drift_score=0.0, drift="Calm."
+)
 LOSS = replace(CALM, loss="roc_auc is surely 0.1 worse.", since_training=2, age=2)
-DRIFT = replace(CALM, drift_score=0.4, drifted_features=("wind",), drift="1 of 3 features drifted: wind.", since_training=2)
+DRIFT = replace(
+    CALM,
+    drift_score=0.4,
+    drifted_features=("wind",),
+    drift="1 of 3 features drifted: wind.",
+    since_training=2,
+)
 ALL = RetrainSpec(on=("performance", "drift", "schedule"), cooldown=1, min_new_labels=500, max_age=3)
 
 

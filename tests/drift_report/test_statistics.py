@@ -82,7 +82,9 @@ def scipy_ks(before: np.ndarray, now: np.ndarray) -> float:
 
 @pytest.mark.parametrize("name", DISTRIBUTIONS)
 @pytest.mark.parametrize("sizes", [(5_000, 3_000), (700, 40)])
-def test_the_bracket_contains_scipys_ks_and_the_exact_query_equals_it(name: str, sizes: tuple[int, int]) -> None:
+def test_the_bracket_contains_scipys_ks_and_the_exact_query_equals_it(
+    name: str, sizes: tuple[int, int]
+) -> None:
     draw = np.random.default_rng(11)
     before, now = DISTRIBUTIONS[name][0](draw, sizes[0]), DISTRIBUTIONS[name][1](draw, sizes[1])
     reference, current, exact = sketched(before, now)
@@ -142,7 +144,9 @@ def test_cohens_d_and_the_p_value_are_those_of_the_textbook() -> None:
     reference, current, _ = sketched(before, now)
     found = column_statistics(reference.bins, reference.total, current)
     pooled_variance = (3_999 * before.var(ddof=1) + 999 * now.var(ddof=1)) / 4_998
-    assert found.cohens_d == pytest.approx((now.mean() - before.mean()) / math.sqrt(pooled_variance), rel=1e-9)
+    assert found.cohens_d == pytest.approx(
+        (now.mean() - before.mean()) / math.sqrt(pooled_variance), rel=1e-9
+    )
     assert found.ks is not None
     expected = stats.kstwobign.sf(found.ks.low * math.sqrt(4_000 * 1_000 / 5_000))
     assert found.p_value == pytest.approx(expected, rel=1e-9)
@@ -175,7 +179,9 @@ def test_jensen_shannon_is_scipys(table: list[tuple[int, int]]) -> None:
         # scipy takes the root of -1e-17 for equal distributions.
         warnings.simplefilter("ignore", RuntimeWarning)
         oracle = float(scipy_distance.jensenshannon(before, now, base=2))
-    assert jensen_shannon_distance(before, now) == pytest.approx(0.0 if math.isnan(oracle) else oracle, abs=1e-7)
+    assert jensen_shannon_distance(before, now) == pytest.approx(
+        0.0 if math.isnan(oracle) else oracle, abs=1e-7
+    )
 
 
 @given(counts)

@@ -24,7 +24,11 @@ from pipelines.spec import DriftSpec
 def reference() -> ReferenceSketch:
     """Sketch two columns in three parts."""
     draw = np.random.default_rng(0)
-    columns = {"c": draw.choice(np.array(["a", "b"]), 900), "x": draw.normal(size=900), "part": np.repeat([1, 2, 3], 300)}
+    columns = {
+        "c": draw.choice(np.array(["a", "b"]), 900),
+        "x": draw.normal(size=900),
+        "part": np.repeat([1, 2, 3], 300),
+    }
     with duckdb.connect() as connection:
         connection.register("t", pa.table(columns))
         return sketch_reference(connection, "t", ["c", "x"], part_column="part")

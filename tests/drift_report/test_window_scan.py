@@ -68,7 +68,9 @@ def test_counts_are_those_of_numpy(rows: list[tuple[float | None, str | None]]) 
 
 @settings(max_examples=50, deadline=None)
 @given(windows)
-def test_categories_outside_the_reference_are_counted_and_named(rows: list[tuple[float | None, str | None]]) -> None:
+def test_categories_outside_the_reference_are_counted_and_named(
+    rows: list[tuple[float | None, str | None]],
+) -> None:
     counted = count(rows)["c"]
     assert isinstance(counted, CategoricalCounts)
     values = [c for _, c in rows]

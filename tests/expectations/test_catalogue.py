@@ -58,4 +58,5 @@ def test_arguments_are_those_of_great_expectations(rule: str) -> None:
 def test_conditions_are_those_of_great_expectations(rule: str) -> None:
     from great_expectations.expectations.registry import get_expectation_impl
 
-    assert get_expectation_impl(f"expect_{rule}").map_metric == RULES[rule].condition
+    implementation: Any = get_expectation_impl(f"expect_{rule}")
+    assert implementation.map_metric == RULES[rule].condition

@@ -81,7 +81,9 @@ SOUND: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("declared", "message"), FAULTS, ids=[f"{n} {m[:40]}" for n, (_, m) in enumerate(FAULTS)])
+@pytest.mark.parametrize(
+    ("declared", "message"), FAULTS, ids=[f"{n} {m[:40]}" for n, (_, m) in enumerate(FAULTS)]
+)
 def test_fault_is_named_with_its_repair(declared: dict[str, Any], message: str) -> None:
     faults = check_expectation(ExpectationSpec(**declared), COLUMNS)
     assert any(message in fault for fault in faults), faults
@@ -93,7 +95,9 @@ def test_sound_expectations_have_no_fault(declared: dict[str, Any]) -> None:
 
 
 def test_all_faults_of_one_expectation_are_listed() -> None:
-    declared = ExpectationSpec(expect="column_values_to_be_between", column="gone", min_value=1, mostly=2, colum="x")
+    declared = ExpectationSpec(
+        expect="column_values_to_be_between", column="gone", min_value=1, mostly=2, colum="x"
+    )
     assert len(check_expectation(declared, COLUMNS)) == 3
 
 

@@ -37,6 +37,8 @@ def test_a_column_that_looks_numbered_keeps_names_apart() -> None:
 
 @given(st.lists(st.text(min_size=1, max_size=4), max_size=12))
 def test_names_are_unique_and_fit_dagster(columns: list[str]) -> None:
-    names = expectation_names([ExpectationSpec(expect="column_to_exist", column=column) for column in columns])
+    names = expectation_names(
+        [ExpectationSpec(expect="column_to_exist", column=column) for column in columns]
+    )
     assert len(set(names)) == len(columns)
     assert all(re.fullmatch(r"[A-Za-z0-9_]+", name) for name in names)

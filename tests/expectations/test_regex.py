@@ -11,8 +11,49 @@ from hypothesis import strategies as st
 
 from expectations.regex import is_regex, portable_regex
 
-TEXTS = ("", "a", "A", "a\n", "\na", "b a", "a-b", "N123", "n12", "٣", "é", "ſ", "_", " ", "\u00a0", "\x1f", "$", "a$", "]", "é3 b\nc")  # noqa: RUF001 (on purpose)
-PIECES = ("a", "b", "N", r"\d", r"\w", r"\s", r"\D", r"\W", r"\S", ".", "[a-z]", r"[^\d]", r"[\w-]", r"\.", r"\$", "é", "(a|b)", "(?:xy)", "[$]")
+TEXTS = (
+    "",
+    "a",
+    "A",
+    "a\n",
+    "\na",
+    "b a",
+    "a-b",
+    "N123",
+    "n12",
+    "٣",
+    "é",
+    "ſ",
+    "_",
+    " ",
+    "\u00a0",
+    "\x1f",
+    "$",
+    "a$",
+    "]",
+    "é3 b\nc",
+)
+PIECES = (
+    "a",
+    "b",
+    "N",
+    r"\d",
+    r"\w",
+    r"\s",
+    r"\D",
+    r"\W",
+    r"\S",
+    ".",
+    "[a-z]",
+    r"[^\d]",
+    r"[\w-]",
+    r"\.",
+    r"\$",
+    "é",
+    "(a|b)",
+    "(?:xy)",
+    "[$]",
+)
 REPEATS = ("", "*", "+", "?", "{2}", "{1,3}", "*?", "{2,}")
 
 
@@ -34,7 +75,8 @@ def test_translation_finds_what_python_finds(
     portable = portable_regex(pattern)
     assert portable is not None
     found = connection.execute(
-        "SELECT list_transform($texts, lambda t: regexp_matches(t, $pattern))", {"texts": list(TEXTS), "pattern": portable}
+        "SELECT list_transform($texts, lambda t: regexp_matches(t, $pattern))",
+        {"texts": list(TEXTS), "pattern": portable},
     ).fetchall()
     assert found == [([re.search(pattern, text) is not None for text in TEXTS],)]
 

@@ -72,7 +72,9 @@ def test_rules_that_cannot_route_are_refused() -> None:
 
 def test_more_rules_than_a_mask_holds_are_refused() -> None:
     rules = [rule("column_values_to_be_between", column="n", max_value=limit) for limit in range(63)]
-    with pytest.raises(ExpectationError, match="63 expectations with 'on_failure: quarantine'; a dataset may have 62"):
+    with pytest.raises(
+        ExpectationError, match="63 expectations with 'on_failure: quarantine'; a dataset may have 62"
+    ):
         RowRules.of(rules, KINDS)
 
 
@@ -101,7 +103,9 @@ RULES = [
 
 @settings(max_examples=60, deadline=None)
 @given(rows=st.lists(VALUES, min_size=1, max_size=12), chosen=st.sets(st.sampled_from(range(len(RULES)))))
-def test_no_row_is_lost_and_counts_equal_great_expectations(rows: list[tuple[Any, ...]], chosen: set[int]) -> None:
+def test_no_row_is_lost_and_counts_equal_great_expectations(
+    rows: list[tuple[Any, ...]], chosen: set[int]
+) -> None:
     rules = [RULES[place] for place in sorted(chosen)]
     connection = duckdb.connect(config={"threads": 1})
     connection.execute("CREATE TABLE t (n BIGINT, x DOUBLE, s VARCHAR)")

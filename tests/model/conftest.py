@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from assets.materialization import Pipeline, Scope
+from assets.model import candidates
 from pipelines.spec import (
     Candidate,
     DatasetSpec,
@@ -65,6 +66,13 @@ def training_table(
 
 
 @pytest.fixture
+def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Grow few trees where their number is beside the point."""
+    monkeypatch.setattr(candidates, "N_BOOSTING_ROUNDS", 8)
+    monkeypatch.setattr(candidates, "N_FOREST_TREES", 8)
+
+
+@pytest.fixture
 def make_training_table() -> Callable[..., pa.Table]:
     """Return the builder of labelled rows."""
     return training_table
@@ -85,7 +93,7 @@ class World:
         name: str,
         *,
         problem: ProblemType = "binary",
-        candidates: tuple[Candidate, ...] = ("logistic_regression",),
+        algorithms: tuple[Candidate, ...] = ("logistic_regression",),
         gate: GateSpec | None = None,
     ) -> Pipeline:
         """Declare a pipeline of monthly partitions."""
@@ -97,7 +105,7 @@ class World:
             target=TargetSpec(
                 dataset="flights", prediction_time="a", label="a", label_time="a", problem=problem
             ),
-            model=ModelSpec(candidates=candidates, gate=gate or GateSpec()),
+            model=ModelSpec(candidates=algorithms, gate=gate or GateSpec()),
         )
         return Pipeline(name, spec, folder="", sql={}, spec_hash="0" * 64)
 

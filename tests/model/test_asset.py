@@ -227,7 +227,7 @@ def test_a_changed_model_file_is_not_loaded(world: World, until_february: pa.Tab
 
 
 def test_what_is_served_scores_like_what_was_trained(world: World, january: pa.Table) -> None:
-    pipeline = world.pipeline("served", candidates=("hist_gradient_boosting",))
+    pipeline = world.pipeline("served", algorithms=("hist_gradient_boosting",))
     world.write_training_set(pipeline, "2024-01-01", january)
     train(world, pipeline, "2024-01-01")
     sha256 = trusted_sha256(read_ledger(world.lake, "served"), 1)
@@ -240,8 +240,8 @@ def test_what_is_served_scores_like_what_was_trained(world: World, january: pa.T
 
 @pytest.mark.parametrize("problem", ["multiclass", "regression"])
 def test_every_problem_goes_all_the_way(world: World, make_training_table: Builder, problem: str) -> None:
-    candidates = ("lightgbm",) if problem == "multiclass" else ("ridge",)
-    pipeline = world.pipeline(f"all_{problem}", problem=problem, candidates=candidates)  # type: ignore[arg-type]
+    algorithms = ("lightgbm",) if problem == "multiclass" else ("ridge",)
+    pipeline = world.pipeline(f"all_{problem}", problem=problem, algorithms=algorithms)  # type: ignore[arg-type]
     january = make_training_table(1_000, problem=problem, days=31)
     february = make_training_table(1_000, problem=problem, days=29, start=FEBRUARY, seed=1)
     world.write_training_set(pipeline, "2024-01-01", january)

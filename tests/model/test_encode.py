@@ -53,6 +53,10 @@ def test_infinities_and_nan_are_missing() -> None:
     assert np.isnan(encoded(pa.array([float("inf"), float("-inf"), float("nan")]))).all()
 
 
+def test_numbers_beyond_all_reason_are_bounded() -> None:
+    assert encoded(pa.array([1e300, -1e300, 1e29])) == [1e30, -1e30, 1e29]
+
+
 def test_truth_values_are_zero_and_one() -> None:
     np.testing.assert_array_equal(encoded(pa.array([True, False, None])), [1.0, 0.0, np.nan])
 

@@ -48,6 +48,7 @@ def with_nulls(table: pa.Table) -> pa.Table:
     return table
 
 
+@pytest.mark.usefixtures("few_trees")
 @pytest.mark.parametrize(("problem", "algorithm"), EVERY_CHOICE)
 def test_a_model_scores_the_same_after_its_file_was_read(
     problem: ProblemType, algorithm: Candidate, make_training_table: Callable[..., pa.Table]
@@ -62,6 +63,7 @@ def test_a_model_scores_the_same_after_its_file_was_read(
     assert scores.shape == ((600, 3) if problem == "multiclass" else (600,))
 
 
+@pytest.mark.usefixtures("few_trees")
 @pytest.mark.parametrize(("problem", "algorithm"), EVERY_CHOICE)
 def test_the_same_rows_give_the_same_bytes(
     problem: ProblemType, algorithm: Candidate, make_training_table: Callable[..., pa.Table]
@@ -86,6 +88,7 @@ def test_another_process_writes_the_same_bytes(make_training_table: Callable[...
     assert found.stdout.strip() == hashlib.sha256(here).hexdigest()
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_threads_do_not_change_the_model(make_training_table: Callable[..., pa.Table]) -> None:
     data = read_training_set(make_training_table(3_000), "binary")
     load_libraries(CANDIDATES_BY_PROBLEM["binary"])

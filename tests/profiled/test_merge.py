@@ -63,6 +63,8 @@ def test_profiles_of_partitions_are_merged_by_column() -> None:
 
 def test_the_lake_keeps_a_profile_whole() -> None:
     connection = duckdb.connect()
-    relation = "(VALUES (1, 0.5, 'a', true, DATE '2013-01-01'), (NULL, NULL, NULL, NULL, NULL)) t(n, x, s, b, d)"
+    relation = (
+        "(VALUES (1, 0.5, 'a', true, DATE '2013-01-01'), (NULL, NULL, NULL, NULL, NULL)) t(n, x, s, b, d)"
+    )
     profiles = profile_relation(connection, relation)
     assert tuple(read_profiles(profile_table(profiles))) == profiles

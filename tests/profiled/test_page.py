@@ -26,7 +26,9 @@ def test_every_column_has_a_line_with_its_picture() -> None:
 
 def test_names_and_values_from_outside_cannot_leave_their_cell() -> None:
     connection = duckdb.connect()
-    connection.execute("""CREATE TABLE t AS SELECT '<img src=x>|`[a](b)' || range % 2 AS "a|<b>" FROM range(4)""")
+    connection.execute(
+        """CREATE TABLE t AS SELECT '<img src=x>|`[a](b)' || range % 2 AS "a|<b>" FROM range(4)"""
+    )
     page = profile_page(profile_relation(connection, "t"), {})
     (line,) = [line for line in page.splitlines() if line.startswith("| a")]
     assert line.count("|") == 11

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -58,6 +59,17 @@ def test_missing_values_are_told_apart(connection: duckdb.DuckDBPyConnection) ->
     assert sum(x.histogram.counts) == 2
 
 
+def test_statistics_of_parquet_files_do_not_hide_nan(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    path = tmp_path / "t.parquet"
+    connection.execute(
+        f"COPY (SELECT * FROM (VALUES (1.0::DOUBLE), ('nan'), (3.0)) t(x)) TO '{path}' (FORMAT parquet)"
+    )
+    x = profiled(connection, f"read_parquet('{path}')")["x"]
+    assert (x.n_nan, x.minimum, x.maximum, x.n_distinct) == (1, "1.0", "3.0", 2)
+
+
 def test_texts_have_lengths_and_frequent_values(connection: duckdb.DuckDBPyConnection) -> None:
     s = profiled(connection, "(VALUES ('b'), ('a'), ('a'), (NULL), ('née'), ('')) t(s)")["s"]
     assert s.top_values == (("a", 2), ("", 1), ("b", 1), ("née", 1))
@@ -75,9 +87,13 @@ def test_instants_have_a_histogram_in_seconds(connection: duckdb.DuckDBPyConnect
     assert at.moments is None
 
 
-@pytest.mark.parametrize("kind", ["BIGINT", "DOUBLE", "VARCHAR", "TIMESTAMPTZ", "BOOLEAN", "DATE", "DECIMAL(9,2)", "INTEGER[]"])
+@pytest.mark.parametrize(
+    "kind", ["BIGINT", "DOUBLE", "VARCHAR", "TIMESTAMPTZ", "BOOLEAN", "DATE", "DECIMAL(9,2)", "INTEGER[]"]
+)
 @pytest.mark.parametrize("rows", ["WHERE false", ""])
-def test_columns_without_values_have_a_profile(connection: duckdb.DuckDBPyConnection, kind: str, rows: str) -> None:
+def test_columns_without_values_have_a_profile(
+    connection: duckdb.DuckDBPyConnection, kind: str, rows: str
+) -> None:
     found = profiled(connection, f"(SELECT NULL::{kind} AS c {rows})")["c"]
     assert found.n_rows - found.n_null == 0
     assert (found.moments, found.histogram, found.quantiles, found.is_unique) == (None, None, (), None)
@@ -94,7 +110,9 @@ def test_large_tables_are_screened_but_uniqueness_is_exact(connection: duckdb.Du
 
 
 def test_same_rows_in_another_order_give_the_same_profile(connection: duckdb.DuckDBPyConnection) -> None:
-    connection.execute("CREATE TABLE t AS SELECT range AS n, range * 0.5 AS x, 'v' || range % 7 AS s FROM range(3000)")
+    connection.execute(
+        "CREATE TABLE t AS SELECT range AS n, range * 0.5 AS x, 'v' || range % 7 AS s FROM range(3000)"
+    )
     for exact_rows in (10, 10_000):
         one = profiled(connection, "(FROM t ORDER BY n)", exact_rows=exact_rows)
         other = profiled(connection, "(FROM t ORDER BY n DESC)", exact_rows=exact_rows)
@@ -102,7 +120,9 @@ def test_same_rows_in_another_order_give_the_same_profile(connection: duckdb.Duc
 
 
 def test_names_and_values_from_outside_do_no_harm(connection: duckdb.DuckDBPyConnection) -> None:
-    connection.execute("""CREATE TABLE t AS SELECT 'x''); DROP TABLE t; --' AS "a""b'; DROP", 1.5 AS "select" """)
+    connection.execute(
+        """CREATE TABLE t AS SELECT 'x''); DROP TABLE t; --' AS "a""b'; DROP", 1.5 AS "select" """
+    )
     found = profiled(connection, "t")
     assert found["a\"b'; DROP"].top_values == (("x'); DROP TABLE t; --", 1),)
     assert found["select"].n_distinct == 1

@@ -58,7 +58,9 @@ def test_rows_that_could_not_be_read_are_not_valid() -> None:
 
 def test_events_outside_the_window_stay_in_bounds() -> None:
     for newest, reached in ((datetime(2012, 1, 1, tzinfo=UTC), 0.0), (datetime(2014, 1, 1, tzinfo=UTC), 1.0)):
-        facts = RowFacts(n_rows=1, n_rejected=0, n_cells=1, n_present_cells=1, n_distinct_keys=None, newest=newest)
+        facts = RowFacts(
+            n_rows=1, n_rejected=0, n_cells=1, n_present_cells=1, n_distinct_keys=None, newest=newest
+        )
         assert assess_quality(facts, [], MAY).dimensions["timeliness"] == reached
 
 
@@ -66,13 +68,23 @@ def test_weights_sum_to_one() -> None:
     assert sum(WEIGHTS.values()) == pytest.approx(1.0)
 
 
-@given(st.lists(st.tuples(st.sampled_from(sorted(RULES)), st.floats(0, 1)), max_size=10), st.integers(0, 5), st.integers(0, 5))
-def test_score_lies_between_the_dimensions(rules: list[tuple[str, float]], n_rejected: int, n_keys: int) -> None:
-    facts = RowFacts(n_rows=5, n_rejected=n_rejected, n_cells=10, n_present_cells=7, n_distinct_keys=n_keys, newest=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(sorted(RULES)), st.floats(0, 1)), max_size=10),
+    st.integers(0, 5),
+    st.integers(0, 5),
+)
+def test_score_lies_between_the_dimensions(
+    rules: list[tuple[str, float]], n_rejected: int, n_keys: int
+) -> None:
+    facts = RowFacts(
+        n_rows=5, n_rejected=n_rejected, n_cells=10, n_present_cells=7, n_distinct_keys=n_keys, newest=None
+    )
     quality = assess_quality(facts, [RuleFinding(name, share) for name, share in rules], None)
     assert quality.score is not None
     assert all(0 <= value <= 1 for value in quality.dimensions.values())
-    assert min(quality.dimensions.values()) - 1e-12 <= quality.score <= max(quality.dimensions.values()) + 1e-12
+    assert (
+        min(quality.dimensions.values()) - 1e-12 <= quality.score <= max(quality.dimensions.values()) + 1e-12
+    )
 
 
 def test_facts_are_counted_over_all_rows() -> None:
@@ -82,5 +94,7 @@ def test_facts_are_counted_over_all_rows() -> None:
     assert facts == RowFacts(
         n_rows=3, n_rejected=3, n_cells=12, n_present_cells=8, n_distinct_keys=2, newest=datetime(2013, 5, 2, tzinfo=UTC)
     )  # fmt: skip
-    empty = count_facts(connection, f"(SELECT * FROM {relation} WHERE false)", key=(), event_time=None, n_rejected=0)
+    empty = count_facts(
+        connection, f"(SELECT * FROM {relation} WHERE false)", key=(), event_time=None, n_rejected=0
+    )
     assert empty == NOTHING

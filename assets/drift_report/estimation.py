@@ -1,0 +1,219 @@
+"""Performance before labels arrive: what the champion's own confidence, once calibrated, lets expect.
+
+Confidence-based performance estimation (CBPE). It supposes that P(label | score) is what it was on
+the holdout: it sees a harder mix of cases, never a changed concept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assets.drift_report.performance import INTERVAL_LEVEL, Measurement, ScoredRows, time_blocks
+from assets.model.blocks import Blocks, resampled_weights
+from assets.model.metrics import (
+    SMALLEST_PROBABILITY,
+    Floats,
+    Scored,
+    metric_by_block,
+    metric_value,
+)
+from pipelines.spec import Metric, ProblemType
+
+N_LEVELS = 1_024
+"""Score levels on which the interval is computed; the value itself uses every score."""
+
+N_RESAMPLES = 400
+"""Resamples of the holdout: a standard error is then known to 4 %."""
+
+
+def estimate_performance(
+    problem: ProblemType, metric: Metric, holdout: ScoredRows, scores: Floats, *, seed: int
+) -> Measurement:
+    """Estimate a metric without labels.
+
+    Parameters
+    ----------
+    problem, metric
+        What is predicted and how it is judged.
+    holdout
+        The champion's scores on rows that it did not learn from.
+    scores
+        Its scores on the current window. Shape (n,).
+    seed
+        Seed of the interval's bootstrap.
+
+    Returns
+    -------
+    Measurement
+        The interval holds the realised metric with 95 % while the concept stands. For problems and
+        metrics that cannot be estimated the value is None, with the reason.
+    """
+    n = int(scores.size)
+    if problem != "binary":
+        return Measurement(metric, n, reason=f"not estimated: no estimator for {problem} yet")
+    if n == 0:
+        return Measurement(metric, n, reason="not estimated: no rows were scored")
+    if holdout.n == 0 or np.unique(holdout.scored.labels).size < 2:
+        return Measurement(metric, n, reason="not estimated: the holdout has not both labels")
+    if metric not in _EXPECTED:
+        return Measurement(metric, n, reason=f"not estimated: {metric} is no sum over rows or pairs")
+    # Isotonic regression flatters its own holdout. What it overstates there is taken off, so that
+    # a window like the holdout is estimated at the holdout's value.
+    change = _expected(metric, holdout.scored, scores) - _expected(
+        metric, holdout.scored, holdout.scored.scores
+    )
+    value = metric_value(metric, holdout.scored) + change
+    blocks = time_blocks(holdout.event_time_us)
+    if blocks is None:
+        return Measurement(metric, n, value, reason="the holdout has too few rows for an interval")
+    reach = _reach(metric, holdout, scores, blocks, seed)
+    return Measurement(metric, n, value, value - reach, value + reach)
+
+
+def calibrate(holdout: Scored, scores: Floats) -> Floats:
+    """Turn scores into probabilities by isotonic regression on the holdout.
+
+    Parameters
+    ----------
+    holdout
+        Binary labels and scores of rows that the model did not learn from.
+    scores
+        Scores to calibrate. Shape (n,).
+
+    Returns
+    -------
+    Floats
+        Probabilities of label 1; between the holdout's scores linear, beyond them constant. Shape (n,).
+    """
+    levels, members = np.unique(holdout.scores, return_inverse=True)
+    positives = np.bincount(members, weights=holdout.labels)
+    return np.interp(scores, levels, _isotonic(positives, np.bincount(members).astype(np.float64)))
+
+
+def _isotonic(positives: Floats, rows: Floats) -> Floats:
+    from scipy.optimize import isotonic_regression
+
+    return np.asarray(isotonic_regression(positives / rows, weights=rows).x, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class _Levels:
+    """Rows by score level, ascending: how many, and the metric's contribution with each label.
+
+    All of shape (n_levels,).
+    """
+
+    scores: Floats
+    rows: Floats
+    if_positive: Floats
+    if_negative: Floats
+
+
+def _expected(metric: Metric, holdout: Scored, scores: Floats) -> float:
+    values, members = np.unique(scores, return_inverse=True)
+    levels = _levels(metric, scores, members, values.size)
+    return float(_EXPECTED[metric](calibrate(holdout, levels.scores)[None, :], levels)[0])
+
+
+def _levels(metric: Metric, scores: Floats, members: NDArray[np.intp], n_levels: int) -> _Levels:
+    rows = np.bincount(members, minlength=n_levels).astype(np.float64)
+    totals = np.bincount(members, weights=scores, minlength=n_levels)
+    positive, negative = _CONTRIBUTIONS.get(metric, _no_contribution)(scores)
+    return _Levels(
+        np.divide(totals, rows, out=np.zeros(n_levels), where=rows > 0),
+        rows,
+        np.bincount(members, weights=positive, minlength=n_levels),
+        np.bincount(members, weights=negative, minlength=n_levels),
+    )
+
+
+def _reach(metric: Metric, holdout: ScoredRows, scores: Floats, blocks: Blocks, seed: int) -> float:
+    """Return half the interval: the calibration's error, from resampled blocks, and that of n labels."""
+    from scipy.special import stdtrit
+
+    weights = resampled_weights(blocks.n_blocks, seed=seed, n_resamples=N_RESAMPLES)
+    held = holdout.scored.scores
+    edges = np.unique(np.quantile(np.concatenate([held, scores]), np.linspace(0, 1, N_LEVELS + 1)[1:-1]))
+    members, n_levels = np.searchsorted(edges, held), edges.size + 1
+    ours = _levels(metric, scores, np.searchsorted(edges, scores), n_levels)
+    theirs = _levels(metric, held, members, n_levels)
+    shape, cells = (blocks.n_blocks, n_levels), blocks.numbers * n_levels + members
+    size = blocks.n_blocks * n_levels
+    rows = weights @ np.bincount(cells, minlength=size).reshape(shape)
+    positives = weights @ np.bincount(cells, weights=holdout.scored.labels, minlength=size).reshape(shape)
+    places = np.arange(n_levels, dtype=np.float64)
+    calibrated = np.empty_like(rows)
+    for draw in range(N_RESAMPLES):
+        met = rows[draw] > 0
+        calibrated[draw] = np.interp(places, places[met], _isotonic(positives[draw][met], rows[draw][met]))
+    realised = metric_by_block(metric, holdout.scored, blocks.numbers)(weights)
+    expected = _EXPECTED[metric]
+    estimates = realised + expected(calibrated, ours) - expected(calibrated, theirs)
+    sampling = float(np.nanvar(realised)) * holdout.n / scores.size
+    spread = math.sqrt(float(np.nanvar(estimates)) + sampling)
+    return float(-stdtrit(blocks.n_blocks - 1, (1 - INTERVAL_LEVEL) / 2)) * spread
+
+
+def _expected_mean(probabilities: Floats, levels: _Levels) -> Floats:
+    """Return the mean contribution when each row has its label with its probability."""
+    # Rows of a level share their probability, so that sums over rows suffice.
+    total = probabilities @ levels.if_positive + (1 - probabilities) @ levels.if_negative
+    return np.asarray(total / levels.rows.sum(), dtype=np.float64)
+
+
+def _expected_roc_auc(probabilities: Floats, levels: _Levels) -> Floats:
+    positives, negatives = probabilities * levels.rows, (1 - probabilities) * levels.rows
+    below = np.cumsum(negatives, axis=1) - negatives / 2
+    pairs = positives.sum(axis=1) * negatives.sum(axis=1)
+    won = (positives * below).sum(axis=1)
+    return np.divide(won, pairs, out=np.full_like(won, np.nan), where=pairs > 0)
+
+
+def _expected_average_precision(probabilities: Floats, levels: _Levels) -> Floats:
+    found = (probabilities * levels.rows)[:, ::-1]
+    hits, shown = np.cumsum(found, axis=1), np.cumsum(levels.rows[::-1])
+    precision = np.divide(hits, shown, out=np.zeros_like(hits), where=shown > 0)
+    total = hits[:, -1]
+    weighted = (found * precision).sum(axis=1)
+    return np.divide(weighted, total, out=np.full_like(weighted, np.nan), where=total > 0)
+
+
+_EXPECTED: Mapping[Metric, Callable[[Floats, _Levels], Floats]] = {
+    "roc_auc": _expected_roc_auc,
+    "average_precision": _expected_average_precision,
+    "accuracy": _expected_mean,
+    "brier": _expected_mean,
+    "log_loss": _expected_mean,
+}
+"""Expected metric from probabilities, shape (n_resamples, n_levels), and levels."""
+
+
+def _accuracy(scores: Floats) -> tuple[Floats, Floats]:
+    is_positive = (scores >= 0.5).astype(np.float64)
+    return is_positive, 1 - is_positive
+
+
+def _brier(scores: Floats) -> tuple[Floats, Floats]:
+    return (1 - scores) ** 2, scores**2
+
+
+def _log_loss(scores: Floats) -> tuple[Floats, Floats]:
+    clipped = np.clip(scores, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
+    return -np.log(clipped), -np.log1p(-clipped)
+
+
+def _no_contribution(scores: Floats) -> tuple[Floats, Floats]:
+    return np.zeros_like(scores), np.zeros_like(scores)
+
+
+_CONTRIBUTIONS: Mapping[Metric, Callable[[Floats], tuple[Floats, Floats]]] = {
+    "accuracy": _accuracy,
+    "brier": _brier,
+    "log_loss": _log_loss,
+}
+"""What a row adds to a metric with label 1, and with label 0."""
