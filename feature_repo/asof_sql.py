@@ -1,8 +1,13 @@
-"""The point-in-time join as SQL text: one ASOF join per view, ttl after it."""
+"""The point-in-time join as SQL text.
+
+One ASOF join per view finds, over keys and instants alone, the newest instant of each label; a
+second pass fetches the features of just those rows. Wide rows are so never sorted, and rows that
+tie on the instant come out together, for the caller to choose by their making.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,8 +16,11 @@ from pipelines.sql import quote_identifier, quote_literal
 ROW = "__row"
 """Position of a label row; the result keeps this order."""
 
+TIME = "__time"
+"""Instant of a label row."""
+
 AT = "__at"
-"""Event timestamp of the row that was joined; labels have their own in the frame."""
+"""Instant of the newest feature row that is not newer than the label."""
 
 CREATED = "__created"
 KEY_PREFIX = "__key_"
@@ -29,7 +37,7 @@ class ViewRows:
     keys
         Column of the rows by the column of the labels that it is joined on.
     features
-        Name in the result by column of the rows.
+        Column of the rows by name in the result.
     timestamp, created
         Columns of the event's instant and, where there is one, of the row's making.
     ttl
@@ -44,76 +52,118 @@ class ViewRows:
     ttl: timedelta | None
 
 
-def order_key(timestamp: str, created: str | None) -> str:
-    """Return the ASOF join's order: the event's microsecond, then the making's, in one 128-bit number.
+@dataclass(frozen=True)
+class Labels:
+    """The rows to join, as a table of the engine's.
 
-    Without a creation time the event's own instant is order enough.
+    Attributes
+    ----------
+    table
+        Its name; it holds `__row`, `__time` and the join keys as `__key_<name>`.
+    first, last
+        Bounds of its instants.
     """
-    if created is None:
-        return f"epoch_us({timestamp})"
-    return f"(epoch_us({timestamp})::HUGEINT * 18446744073709551616 + epoch_us({created})::HUGEINT)"
+
+    table: str
+    first: datetime
+    last: datetime
 
 
-def view_query(view: ViewRows, *, first: datetime, last: datetime) -> str:
-    """Select what a join may need of a view: keys, order, features, and no row out of reach of any label."""
-    timestamp = quote_identifier(view.timestamp)
-    created = quote_identifier(view.created) if view.created else None
-    columns = [f"{quote_identifier(column)} AS {quote_identifier(KEY_PREFIX + label)}" for label, column in view.keys.items()]
-    columns += [f"{timestamp} AS {AT}", f"{order_key(timestamp, created)} AS __order"]
-    if created:
-        columns.append(f"{created} AS {CREATED}")
-    columns += [f"{quote_identifier(column)} AS {quote_identifier(name)}" for column, name in view.features.items()]
-    bounds = [f"{timestamp} <= {_instant(last)}"]
-    if view.ttl is not None:
-        bounds.append(f"{timestamp} >= {_instant(first - view.ttl)}")
-    return f"SELECT {', '.join(columns)} FROM {view.relation} WHERE {' AND '.join(bounds)}"  # noqa: S608
+def newest_query(view: ViewRows, labels: Labels, *, only_created: bool) -> str:
+    """Find for each label the newest instant of its entity; leave out labels that have none within the ttl.
 
-
-def asof_query(view: ViewRows, *, labels: str, label_time: str, first: datetime, last: datetime) -> str:
-    """Join each label with the newest row of its entity, not newer than the label.
-
-    Rows made after the label's instant are shown with `__created`, so that the caller can
-    join those few labels again among the rows that were there.
+    `only_created` leaves out rows made after the last label. A row made after its own label is
+    still found: `fetch_query` then gives nothing for that label, and `created_query` looks again.
     """
-    time = f"l.{quote_identifier(label_time)}"
-    # The greatest order of the label's microsecond: ties on the event go to the row made last.
-    bound = f"epoch_us({time})" if view.created is None else (
-        f"(epoch_us({time})::HUGEINT * 18446744073709551616 + 9223372036854775807)"
-    )
-    on = [f"l.{quote_identifier(label)} = v.{quote_identifier(KEY_PREFIX + label)}" for label in view.keys]
-    on.append(f"{bound} >= v.__order")
+    keys = _keys(view)
+    on = [*(f"l.{key} = v.{key}" for key in keys), f"l.{TIME} >= v.{AT}"]
+    rows = f"SELECT {_selected_keys(view)}, {_at(view)} FROM {view.relation} {_bounds(view, labels, only_created)}"  # noqa: S608
     return (
-        f"SELECT l.{ROW}, {_kept(view, time)}{', v.' + CREATED if view.created else ''} FROM {labels} l "  # noqa: S608
-        f"ASOF LEFT JOIN ({view_query(view, first=first, last=last)}) v ON {' AND '.join(on)}"
+        f"SELECT l.{ROW}, l.{TIME}, {', '.join(f'l.{key}' for key in keys)}, v.{AT} FROM {labels.table} l "  # noqa: S608
+        f"ASOF JOIN ({rows}) v ON {' AND '.join(on)}{_within_ttl(view)}"
     )
 
 
-def among_created_query(
-    view: ViewRows, *, labels: str, label_time: str, first: datetime, last: datetime
-) -> str:
+def fetch_query(view: ViewRows, labels: Labels, *, newest: str, only_created: bool) -> str:
+    """Fetch the features of the rows that `newest_query` found (as table `newest`); rows that tie come all."""
+    on = [f"n.{name} = v.{name}" for name in (*_keys(view), AT)]
+    if only_created and view.created:
+        on.append(f"v.{CREATED} <= n.{TIME}")
+    return (
+        f"SELECT n.{ROW}, {_features('v', view)} FROM {newest} n "  # noqa: S608
+        f"JOIN ({_rows(view, labels, only_created=only_created)}) v ON {' AND '.join(on)}"
+    )
+
+
+def chosen_query(view: ViewRows, labels: Labels, *, newest: str, only_created: bool) -> str:
+    """Fetch as `fetch_query`, and of rows that tie the one made last."""
+    query = fetch_query(view, labels, newest=newest, only_created=only_created)
+    return f"{query} QUALIFY {_one_per_label(view)}"
+
+
+def created_query(view: ViewRows, labels: Labels) -> str:
     """Join labels with the newest row that existed at their instant, by looking at all rows of the entity."""
-    if view.created is None:
-        raise ValueError("a view without creation time needs no second look")
-    time = f"l.{quote_identifier(label_time)}"
-    on = [f"l.{quote_identifier(label)} = v.{quote_identifier(KEY_PREFIX + label)}" for label in view.keys]
-    on += [f"v.{AT} <= {time}", f"v.{CREATED} <= {time}"]
+    on = [*(f"l.{key} = v.{key}" for key in _keys(view)), f"v.{AT} <= l.{TIME}", f"v.{CREATED} <= l.{TIME}"]
     return (
-        f"SELECT l.{ROW}, {_kept(view, time)} FROM {labels} l "  # noqa: S608
-        f"LEFT JOIN ({view_query(view, first=first, last=last)}) v ON {' AND '.join(on)} "
-        f"QUALIFY row_number() OVER (PARTITION BY l.{ROW} ORDER BY v.__order DESC NULLS LAST) = 1"
+        f"SELECT l.{ROW}, {_features('v', view)} FROM {labels.table} l "  # noqa: S608
+        f"JOIN ({_rows(view, labels, only_created=True)}) v ON {' AND '.join(on)}{_within_ttl(view)} "
+        f"QUALIFY {_one_per_label(view)}"
     )
 
 
-def _kept(view: ViewRows, time: str) -> str:
-    """List the features, null where the joined row is older than the ttl: exact, as it is the newest."""
-    columns = []
-    for name in view.features.values():
-        column = f"v.{quote_identifier(name)}"
-        if view.ttl is not None:
-            microseconds = view.ttl // timedelta(microseconds=1)
-            column = f"CASE WHEN epoch_us({time}) - epoch_us(v.{AT}) <= {microseconds} THEN {column} END"
-        columns.append(f"{column} AS {quote_identifier(name)}")
-    return ", ".join(columns)
+def key_columns(names: Iterable[str]) -> str:
+    """Select join keys of the labels under the names that the join knows them by."""
+    return ", ".join(f"{quote_identifier(name)} AS {quote_identifier(KEY_PREFIX + name)}" for name in names)
+
+
+def _keys(view: ViewRows) -> Sequence[str]:
+    return [quote_identifier(KEY_PREFIX + label) for label in view.keys]
+
+
+def _selected_keys(view: ViewRows) -> str:
+    columns = zip(view.keys.values(), _keys(view), strict=True)
+    return ", ".join(f"{quote_identifier(column)} AS {key}" for column, key in columns)
+
+
+def _at(view: ViewRows) -> str:
+    return f"{quote_identifier(view.timestamp)}::TIMESTAMPTZ AS {AT}"
+
+
+def _rows(view: ViewRows, labels: Labels, *, only_created: bool) -> str:
+    """Select a view's rows that any label may need."""
+    columns = [_selected_keys(view), _at(view)]
+    if view.created:
+        columns.append(f"{quote_identifier(view.created)}::TIMESTAMPTZ AS {CREATED}")
+    columns += [f"{quote_identifier(column)} AS {quote_identifier(name)}" for name, column in view.features.items()]
+    return f"SELECT {', '.join(columns)} FROM {view.relation} {_bounds(view, labels, only_created)}"  # noqa: S608
+
+
+def _bounds(view: ViewRows, labels: Labels, only_created: bool) -> str:
+    timestamp = quote_identifier(view.timestamp)
+    bounds = [f"{timestamp} <= {_instant(labels.last)}"]
+    if view.ttl is not None:
+        bounds.append(f"{timestamp} >= {_instant(labels.first - view.ttl)}")
+    if only_created and view.created:
+        bounds.append(f"{quote_identifier(view.created)} <= {_instant(labels.last)}")
+    return f"WHERE {' AND '.join(bounds)}"
+
+
+def _within_ttl(view: ViewRows) -> str:
+    """Bound the age of what was joined: exact after the join, as what was joined is the newest."""
+    if view.ttl is None:
+        return ""
+    return f" WHERE epoch_us(l.{TIME}) - epoch_us(v.{AT}) <= {view.ttl // timedelta(microseconds=1)}"
+
+
+def _features(alias: str, view: ViewRows) -> str:
+    return ", ".join(f"{alias}.{quote_identifier(name)}" for name in view.features)
+
+
+def _one_per_label(view: ViewRows) -> str:
+    """Choose the newest row, of those the one made last; the features break what is left, to be the same each time."""
+    order = [f"v.{AT} DESC", *([f"v.{CREATED} DESC NULLS LAST"] if view.created else [])]
+    order += [f"v.{quote_identifier(name)}" for name in view.features]
+    return f"row_number() OVER (PARTITION BY {ROW} ORDER BY {', '.join(order)}) = 1"
 
 
 def latest_query(

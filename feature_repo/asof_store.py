@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import duckdb
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 from feast.data_source import DataSource
@@ -24,7 +26,18 @@ from feast.infra.offline_stores.file_source import FileSource
 from feast.infra.offline_stores.offline_store import OfflineStore, RetrievalJob, RetrievalMetadata
 from feast.repo_config import FeastConfigBaseModel, RepoConfig
 
-from feature_repo.asof_sql import CREATED, ROW, ViewRows, among_created_query, asof_query, latest_query
+from feature_repo.asof_sql import (
+    ROW,
+    TIME,
+    Labels,
+    ViewRows,
+    chosen_query,
+    created_query,
+    fetch_query,
+    key_columns,
+    latest_query,
+    newest_query,
+)
 from feature_repo.snapshots import relation
 from pipelines.spec import DriftlineError
 from pipelines.sql import quote_identifier
@@ -34,7 +47,10 @@ if TYPE_CHECKING:
     from feast.on_demand_feature_view import OnDemandFeatureView
     from feast.saved_dataset import SavedDatasetStorage
 
-LABELS = "__labels"
+LABELS, NEWEST, LATE = "__labels", "__newest", "__late"
+"""Tables of one join: all labels, their newest instants, and the labels older than their row's making."""
+
+NO_INSTANT = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class AsofStoreError(DriftlineError):
@@ -122,6 +138,8 @@ def _connection(config: RepoConfig) -> Iterator[duckdb.DuckDBPyConnection]:
 
 class AsofOfflineStore(OfflineStore):
     """Point-in-time joins by DuckDB's ASOF join over Delta snapshots."""
+
+    supports_filter_by_created_timestamp = True
 
     @staticmethod
     def get_historical_features(
@@ -252,6 +270,8 @@ def _time_column(labels: pa.Table) -> str:
 def _view_rows(view: FeatureView, feature_refs: Sequence[str], full_feature_names: bool) -> ViewRows:
     source = view.batch_source
     name = view.projection.name_to_use()
+    # A reference may name a version of the view (`view@v2`), a result's column does not.
+    prefix = view.projection.name_alias or view.name
     mapping = {new: old for old, new in (source.field_mapping or {}).items()}
     wanted = [ref.split(":", 1)[1] for ref in feature_refs if ref.split(":", 1)[0] == name]
     keys = {}
@@ -261,7 +281,7 @@ def _view_rows(view: FeatureView, feature_refs: Sequence[str], full_feature_name
     return ViewRows(
         relation=relation(_path(source)),
         keys=keys,
-        features={mapping.get(f, f): f"{name}__{f}" if full_feature_names else f for f in wanted},
+        features={f"{prefix}__{f}" if full_feature_names else f: mapping.get(f, f) for f in wanted},
         timestamp=source.timestamp_field,
         created=source.created_timestamp_column or None,
         ttl=view.ttl if view.ttl and view.ttl > timedelta(0) else None,
@@ -276,57 +296,83 @@ def _on_demand_views(refs: Sequence[str], registry: BaseRegistry, project: str) 
 
 def _join(
     connection: duckdb.DuckDBPyConnection,
-    labels: pa.Table,
+    rows: pa.Table,
     time: str,
     views: Sequence[ViewRows],
     *,
     only_created: bool,
 ) -> pa.Table:
-    if not labels.num_rows:
-        first = last = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-    connection.register("__frame", labels)
-    keys = dict.fromkeys(key for view in views for key in view.keys)
-    missing = [key for key in keys if key not in labels.column_names]
+    keys = list(dict.fromkeys(key for view in views for key in view.keys))
+    missing = [key for key in keys if key not in rows.column_names]
     if missing:
-        raise AsofStoreError(f"the entity rows lack the join keys {', '.join(missing)}. They have: {', '.join(labels.column_names)}.")
-    selected = ", ".join(quote_identifier(name) for name in (*keys, time))
-    connection.execute(
-        f"CREATE TEMP TABLE {LABELS} AS SELECT row_number() OVER () - 1 AS {ROW}, {selected} FROM __frame"  # noqa: S608
-    ).fetchall()
-    if labels.num_rows:
-        column = quote_identifier(time)
-        first, last = connection.sql(
-            f"SELECT min({column})::TIMESTAMPTZ, max({column})::TIMESTAMPTZ FROM {LABELS}"  # noqa: S608
-        ).fetchall()[0]
-    result = labels
+        raise AsofStoreError(
+            f"the entity rows lack the join keys {', '.join(missing)}. They have: {', '.join(rows.column_names)}."
+        )
+    labels = _labels(connection, rows, time, keys)
+    result = rows
     for view in views:
-        joined = _joined_view(connection, view, time, first, last, only_created=only_created)
-        for name in view.features.values():
+        joined = _joined_view(connection, view, labels, rows.num_rows, only_created=only_created)
+        for name in view.features:
+            if name in result.column_names:
+                raise AsofStoreError(
+                    f"the entity rows already have a column '{name}'. Rename it, or ask with full_feature_names=True."
+                )
             result = result.append_column(name, joined[name])
     return result
 
 
+def _labels(connection: duckdb.DuckDBPyConnection, rows: pa.Table, time: str, keys: Sequence[str]) -> Labels:
+    """Number the entity rows in their order, and bound their instants."""
+    connection.register("__frame", rows.select([*keys, time]))
+    connection.execute(
+        f"CREATE TEMP TABLE {LABELS} AS SELECT row_number() OVER () - 1 AS {ROW}, "  # noqa: S608
+        f"{quote_identifier(time)}::TIMESTAMPTZ AS {TIME}, {key_columns(keys)} FROM __frame"
+    )
+    first, last = connection.sql(f"SELECT min({TIME}), max({TIME}) FROM {LABELS}").fetchall()[0]  # noqa: S608
+    # Without a single instant nothing is found, whatever the bounds.
+    return Labels(LABELS, first or NO_INSTANT, last or NO_INSTANT)
+
+
 def _joined_view(
+    connection: duckdb.DuckDBPyConnection, view: ViewRows, labels: Labels, n_labels: int, *, only_created: bool
+) -> pa.Table:
+    """Return a view's features, one row for each label in the labels' order."""
+    newest = newest_query(view, labels, only_created=only_created)
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {NEWEST} AS {newest}")
+    found = connection.sql(
+        fetch_query(view, labels, newest=NEWEST, only_created=only_created)
+    ).to_arrow_table()
+    n_found = np.bincount(_positions(found), minlength=n_labels)
+    if n_found.max(initial=0) > 1:
+        chosen = chosen_query(view, labels, newest=NEWEST, only_created=only_created)
+        found = connection.sql(chosen).to_arrow_table()
+    if only_created and view.created:
+        found = _with_earlier_rows(connection, view, labels, found, n_found)
+    place = np.full(n_labels, -1, dtype=np.int64)
+    place[_positions(found)] = np.arange(found.num_rows)
+    return found.take(pa.array(place, mask=place < 0))
+
+
+def _with_earlier_rows(
     connection: duckdb.DuckDBPyConnection,
     view: ViewRows,
-    time: str,
-    first: datetime,
-    last: datetime,
-    *,
-    only_created: bool,
+    labels: Labels,
+    found: pa.Table,
+    n_found: np.ndarray[Any, np.dtype[np.int64]],
 ) -> pa.Table:
-    query = asof_query(view, labels=LABELS, label_time=time, first=first, last=last)
-    if view.created is None or not only_created:
-        return connection.sql(f"SELECT * FROM ({query}) ORDER BY {ROW}").to_arrow_table()  # noqa: S608
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE __joined AS {query}").fetchall()
-    column = quote_identifier(time)
+    """Add the labels whose newest row was made after them: they get the newest row that was there."""
+    newest = connection.sql(f"SELECT {ROW} FROM {NEWEST}").fetchnumpy()[ROW]  # noqa: S608
+    late = newest[n_found[newest] == 0]
+    if not len(late):
+        return found
+    connection.register("__late_rows", pa.table({ROW: late}))
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE __late AS SELECT l.* FROM {LABELS} l JOIN __joined j USING ({ROW}) "  # noqa: S608
-        f"WHERE j.{CREATED} > l.{column}"
-    ).fetchall()
-    again = among_created_query(view, labels="__late", label_time=time, first=first, last=last)
-    names = ", ".join([ROW, *map(quote_identifier, view.features.values())])
-    return connection.sql(
-        f"SELECT * FROM (SELECT {names} FROM __joined WHERE {ROW} NOT IN (SELECT {ROW} FROM __late) "  # noqa: S608
-        f"UNION ALL SELECT {names} FROM ({again})) ORDER BY {ROW}"
-    ).to_arrow_table()
+        f"CREATE OR REPLACE TEMP TABLE {LATE} AS SELECT * FROM {LABELS} SEMI JOIN __late_rows USING ({ROW})"  # noqa: S608
+    )
+    again = created_query(view, replace(labels, table=LATE))
+    return pa.concat_tables([found, connection.sql(again).to_arrow_table()])
+
+
+def _positions(found: pa.Table) -> np.ndarray[Any, np.dtype[np.int64]]:
+    positions: np.ndarray[Any, np.dtype[np.int64]] = found[ROW].to_numpy()
+    return positions

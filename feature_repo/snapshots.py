@@ -6,10 +6,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+import pyarrow as pa
+
 from pipelines.spec import DriftlineError
-from pipelines.sql import quote_literal
+from pipelines.sql import empty_relation, quote_literal
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
 
 _PINNED: ContextVar[Mapping[str, int]] = ContextVar("pinned_versions", default={})  # noqa: B039 (never mutated)
 
@@ -34,7 +40,7 @@ def relation(path: str) -> str:
     Raises
     ------
     SnapshotError
-        If the table does not exist, is empty of files, or uses Delta features that cannot be read by file list.
+        If the table does not exist, or uses Delta features that cannot be read by file list.
     """
     from deltalake import DeltaTable
     from deltalake.exceptions import DeltaError
@@ -52,9 +58,16 @@ def relation(path: str) -> str:
         raise SnapshotError(f"Delta table {path} uses {', '.join(sorted(unread))}. Rewrite it without them.")
     files = [_absolute(path, uri) for uri in table.file_uris()]
     if not files:
-        raise SnapshotError(f"Delta table {path} holds no file. Materialize the feature view first.")
+        return empty_relation(_columns(table))
     listed = ", ".join(quote_literal(file) for file in sorted(files))
     return f"read_parquet([{listed}], union_by_name=true, hive_partitioning=false)"
+
+
+def _columns(table: DeltaTable) -> pa.Schema:
+    """Return a table's columns, without those that are only in its folders' names."""
+    schema = pa.schema(table.schema().to_arrow())
+    inside = set(table.metadata().partition_columns)
+    return pa.schema([field for field in schema if field.name not in inside])
 
 
 def _absolute(path: str, uri: str) -> str:

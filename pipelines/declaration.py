@@ -17,10 +17,11 @@ from assets.materialization import Pipeline
 from pipelines.coherence import coherence_faults
 from pipelines.faults import NAME_PATTERN, Fault, choices
 from pipelines.marked_yaml import MarkedYaml, parse
+from pipelines.query_checks import query_faults
 from pipelines.salvage import doubtful, salvage
 from pipelines.schema_faults import validate
 from pipelines.spec import DriftlineError, PipelineSpec
-from pipelines.sql_files import SqlFiles, read_sql_files, sql_faults
+from pipelines.sql_files import SqlFiles, read_sql_files
 
 FILE_NAME = "defs.yaml"
 
@@ -101,7 +102,7 @@ def _contents(document: MarkedYaml, folder: Path) -> tuple[PipelineSpec | None, 
     across = coherence_faults(spec, doubts)
     doubts |= {fault.path for fault in across}
     pipeline = Pipeline(folder.name, spec, str(folder), sql.texts, "")
-    queries = [] if schema else list(sql_faults(pipeline, doubts))
+    queries = query_faults(pipeline, doubts)
     return spec, sql, [*outside, *_below_attributes([*schema, *sql.faults, *across, *queries])]
 
 

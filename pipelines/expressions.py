@@ -30,7 +30,7 @@ SQL_TYPES: Mapping[ColumnType, str] = {
 }
 """DuckDB's type of each declared type."""
 
-_TIMES = ("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE")
+TIMES = ("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE")
 _NUMBERS = (
     "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
     "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL",
@@ -45,7 +45,7 @@ class Expected:
     words: str
 
 
-_TIME = Expected(_TIMES, "an instant")
+_TIME = Expected(TIMES, "an instant")
 _TRUTH = Expected(("BOOLEAN",), "true or false")
 _LABELS: Mapping[str, Expected] = {
     "binary": Expected(("BOOLEAN", *_NUMBERS), "true or false, or 0 or 1"),
@@ -56,15 +56,31 @@ _LABELS: Mapping[str, Expected] = {
 def column_expression_faults(at: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:
     """Check the computed columns of a dataset; the source's own columns are not known yet."""
     computed = {name: dataset.column(name).sql for name in dataset.columns}
-    with _database() as connection:
+    with empty_database() as connection:
         for name, sql in computed.items():
             path = (*at, "columns", name, "sql")
             if sql is not None and (said := _parse_fault(connection, sql)):
                 yield Fault(path, f"{label(path)} {said}")
 
 
-def target_expression_faults(target: TargetSpec, dataset: DatasetSpec | None) -> Iterator[Fault]:
-    """Check the target's expressions; against the columns, where the target is a dataset."""
+def declared_types(dataset: DatasetSpec) -> Mapping[str, str]:
+    """Return DuckDB's type of every declared column."""
+    return {name: SQL_TYPES[dataset.column(name).type] for name in dataset.columns}
+
+
+def plain_type(name: str) -> str:
+    """Return a type without its parameters.
+
+    Examples
+    --------
+    >>> plain_type("DECIMAL(18,3)")
+    'DECIMAL'
+    """
+    return name.partition("(")[0]
+
+
+def target_expression_faults(target: TargetSpec, columns: Mapping[str, str] | None) -> Iterator[Fault]:
+    """Check the target's expressions; over the columns of its rows, where they are known."""
     expected: dict[KeyPath, tuple[str | None, Expected | None]] = {
         ("target", "prediction_time"): (target.prediction_time, _TIME),
         ("target", "label"): (target.label, _LABELS.get(target.problem)),
@@ -73,8 +89,7 @@ def target_expression_faults(target: TargetSpec, dataset: DatasetSpec | None) ->
     }
     for name, request in target.request_features.items():
         expected["target", "request_features", name] = (request, None)
-    columns = {name: dataset.column(name).type for name in dataset.columns} if dataset else None
-    with _database() as connection:
+    with empty_database() as connection:
         for path, (sql, kind) in expected.items():
             said = _parse_fault(connection, sql) if sql else None
             if sql and columns and said is None:
@@ -83,10 +98,10 @@ def target_expression_faults(target: TargetSpec, dataset: DatasetSpec | None) ->
                 yield Fault(path, f"{label(path)} {said}")
 
 
-def _database() -> DuckDBPyConnection:
+def empty_database() -> DuckDBPyConnection:
+    """Open a database in memory that can read nothing from disk or network."""
     import duckdb
 
-    # One small connection a check: it reads nothing from disk or network and needs no threads.
     return duckdb.connect(":memory:", config={"enable_external_access": "false", "threads": 1})
 
 
@@ -98,7 +113,7 @@ def _parse_fault(connection: DuckDBPyConnection, sql: str) -> str | None:
     if tree.get("error"):
         # The closing parenthesis is ours: an error there means that the text stops too early.
         is_cut_off = int(tree.get("position") or 0) > len(opening) + len(sql)
-        said = "it ends too early" if is_cut_off else _first_line(tree.get("error_message", ""))
+        said = "it ends too early" if is_cut_off else first_line(tree.get("error_message", ""))
         return f"is not an SQL expression: {said}."
     node = tree["statements"][0]["node"]
     if (
@@ -119,19 +134,19 @@ def _holds(tree: object, kind: str) -> bool:
 
 
 def _binding_fault(
-    connection: DuckDBPyConnection, sql: str, columns: Mapping[str, ColumnType], expected: Expected | None
+    connection: DuckDBPyConnection, sql: str, columns: Mapping[str, str], expected: Expected | None
 ) -> str | None:
     """Return why an expression cannot be computed from some columns, or has the wrong type."""
     import duckdb
 
-    row = ", ".join(f"NULL::{SQL_TYPES[kind]} AS {quote_identifier(name)}" for name, kind in columns.items())
+    row = ", ".join(f"NULL::{kind} AS {quote_identifier(name)}" for name, kind in columns.items())
     try:
         type_name = str(connection.sql(f"SELECT (\n{sql}\n) AS value FROM (SELECT {row})").types[0])
     except duckdb.Error as error:
         return _said(str(error), columns)
-    if type_name.partition("(")[0] == '"NULL"' or expected is None:
+    if plain_type(type_name) == '"NULL"' or expected is None:
         return None
-    if type_name.partition("(")[0] not in expected.types:
+    if plain_type(type_name) not in expected.types:
         return f"gives {type_name.lower()}, but must give {expected.words}."
     return None
 
@@ -141,8 +156,16 @@ def _said(message: str, columns: Collection[str]) -> str:
     if unknown:
         name = unknown.group(1)
         return f"names the unknown column '{name}'. {choices(name, columns, intro='Columns')}"
-    return f"cannot be computed: {_first_line(message)}."
+    return f"cannot be computed: {first_line(message)}."
 
 
-def _first_line(message: str) -> str:
-    return message.strip().splitlines()[0].strip().rstrip(".") if message.strip() else "no reason given"
+def first_line(message: str) -> str:
+    """Return what one of DuckDB's messages says first, without the kind of error.
+
+    Examples
+    --------
+    >>> first_line("Binder Error: No function matches!\\n\\nLINE 1: ...")
+    'No function matches'
+    """
+    said = message.strip().splitlines()[0] if message.strip() else "no reason given"
+    return re.sub(r"^\w+ Error: ", "", said).strip().rstrip(".!")

@@ -1,6 +1,15 @@
-"""Quoting: names and texts from outside become SQL only through here."""
+"""Quoting and types: names, texts and schemas from outside become SQL only through here."""
 
 from __future__ import annotations
+
+import pyarrow as pa
+
+from pipelines.spec import DriftlineError
+
+
+class SqlTypeError(DriftlineError):
+    """An Arrow type has no column type in the engine."""
+
 
 
 def quote_identifier(name: str) -> str:
@@ -23,3 +32,32 @@ def quote_literal(text: str) -> str:
     "'it''s'"
     """
     return "'" + text.replace("'", "''") + "'"
+
+
+def empty_relation(schema: pa.Schema) -> str:
+    """Return a SQL table expression without rows that has the columns of a schema."""
+    typed = ", ".join(
+        f"CAST(NULL AS {duckdb_type(field.type)}) AS {quote_identifier(field.name)}" for field in schema
+    )
+    return f"(SELECT {typed} WHERE false)"  # noqa: S608 (identifiers are quoted)
+
+
+def duckdb_type(kind: pa.DataType) -> str:
+    """Name DuckDB's type for a column of the lake."""
+    if pa.types.is_timestamp(kind):
+        return "TIMESTAMPTZ" if kind.tz else "TIMESTAMP"
+    if pa.types.is_decimal(kind):
+        return f"DECIMAL({kind.precision}, {kind.scale})"
+    if pa.types.is_list(kind):
+        return f"{duckdb_type(kind.value_type)}[]"
+    names = {
+        "bool": "BOOLEAN", "int8": "TINYINT", "int16": "SMALLINT", "int32": "INTEGER",
+        "int64": "BIGINT", "float": "FLOAT", "double": "DOUBLE", "date32[day]": "DATE",
+        "string": "VARCHAR", "large_string": "VARCHAR", "string_view": "VARCHAR", "binary": "BLOB",
+    }  # fmt: skip
+    if str(kind) not in names:
+        raise SqlTypeError(
+            f"Arrow type {kind} has no column in the lake. Cast it in SQL to one of: "
+            "boolean, integer, double, decimal, varchar, date, timestamp, timestamptz."
+        )
+    return names[str(kind)]

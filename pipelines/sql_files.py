@@ -1,12 +1,11 @@
-"""The SQL files of a declaration: read from its folder, and checked before anything runs."""
+"""The SQL files of a declaration, read from its folder and nowhere else."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from assets.materialization import Pipeline
 from pipelines.faults import Fault, KeyPath, label
 from pipelines.salvage import is_doubtful
 from pipelines.spec import PipelineSpec
@@ -61,8 +60,3 @@ def _read(folder: Path, name: str) -> str | _Unreadable:
     except (OSError, UnicodeDecodeError) as error:
         return _Unreadable(f"it cannot be read as UTF-8 text ({type(error).__name__}).")
     return text if text.strip() else _Unreadable("the file is empty.")
-
-
-def sql_faults(pipeline: Pipeline, doubts: Collection[KeyPath]) -> Iterator[Fault]:
-    """Return what is wrong inside the SQL files, with their own lines."""
-    yield from ()

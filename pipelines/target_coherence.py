@@ -7,7 +7,7 @@ from functools import partial
 from zoneinfo import ZoneInfo, available_timezones
 
 from assets.model.choices import CANDIDATES_BY_PROBLEM, METRICS_BY_PROBLEM, default_metric
-from pipelines.expressions import target_expression_faults
+from pipelines.expressions import declared_types, target_expression_faults
 from pipelines.faults import Check, Fault, KeyPath, choices, label, repeats, unknown_columns
 from pipelines.spec import DatasetSpec, PipelineSpec
 from pipelines.windows import windows
@@ -33,7 +33,7 @@ def target_checks(spec: PipelineSpec) -> Iterator[Check]:
         )
         yield Check([named, key, (*row, "key")], partial(_target_key_faults, spec, dataset), [columns])
         yield Check([named, ("entities",)], partial(_entity_column_faults, spec, dataset), [columns])
-        yield Check([("target",), columns], partial(target_expression_faults, target, dataset))
+        yield Check([("target",), columns], partial(target_expression_faults, target, declared_types(dataset)))
     else:
         yield Check([("target",)], partial(target_expression_faults, target, None))
     if target.dataset in spec.queries:

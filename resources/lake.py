@@ -15,7 +15,7 @@ import dagster as dg
 import pyarrow as pa
 
 from pipelines.spec import DriftlineError
-from pipelines.sql import quote_identifier, quote_literal
+from pipelines.sql import empty_relation, quote_identifier, quote_literal
 
 PARTITION_COLUMN = "_partition"
 """Delta partition column that we add: the partition key a row was written under."""
@@ -79,34 +79,9 @@ def scan(snapshot: Snapshot, partitions: Sequence[str] | None = None) -> str:
     columns = ", ".join(quote_identifier(name) for name in snapshot.schema.names)
     paths = snapshot.paths(partitions)
     if not paths:
-        typed = ", ".join(
-            f"CAST(NULL AS {duckdb_type(field.type)}) AS {quote_identifier(field.name)}"
-            for field in snapshot.schema
-        )
-        return f"(SELECT {typed} WHERE false)"  # noqa: S608 (identifiers are quoted)
+        return empty_relation(snapshot.schema)
     listed = ", ".join(quote_literal(path) for path in paths)
     return f"(SELECT {columns} FROM read_parquet([{listed}], union_by_name=true, hive_partitioning=false))"
-
-
-def duckdb_type(kind: pa.DataType) -> str:
-    """Name DuckDB's type for a column of the lake."""
-    if pa.types.is_timestamp(kind):
-        return "TIMESTAMPTZ" if kind.tz else "TIMESTAMP"
-    if pa.types.is_decimal(kind):
-        return f"DECIMAL({kind.precision}, {kind.scale})"
-    if pa.types.is_list(kind):
-        return f"{duckdb_type(kind.value_type)}[]"
-    names = {
-        "bool": "BOOLEAN", "int8": "TINYINT", "int16": "SMALLINT", "int32": "INTEGER",
-        "int64": "BIGINT", "float": "FLOAT", "double": "DOUBLE", "date32[day]": "DATE",
-        "string": "VARCHAR", "large_string": "VARCHAR", "string_view": "VARCHAR", "binary": "BLOB",
-    }  # fmt: skip
-    if str(kind) not in names:
-        raise LakeError(
-            f"Arrow type {kind} has no column in the lake. Cast it in SQL to one of: "
-            "boolean, integer, double, decimal, varchar, date, timestamp, timestamptz."
-        )
-    return names[str(kind)]
 
 
 class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]

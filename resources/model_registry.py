@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import logging
-import os
 import tempfile
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import dagster as dg
 
 from pipelines.spec import DriftlineError
+from resources.mlflow_store import open_store
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion as MlflowVersion
@@ -34,9 +29,6 @@ UNNUMBERED = 0
 
 ALIASES = ("champion", "challenger", "previous")
 """The aliases we keep; others in the registry are left alone."""
-
-POSTGRES_SCHEMA = "mlflow"
-"""Schema of MLflow's tables: Dagster and MLflow both call their migration table `alembic_version`."""
 
 _KEY_TAG = "driftline.training_key"
 _VERSION_TAG = "driftline.version"
@@ -102,7 +94,7 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def prepare(self) -> None:
         """Create or check MLflow's schema; safe when several processes start at once."""
-        _client(self.tracking_uri)
+        open_store(self.tracking_uri)
 
     def champion(self, pipeline: str) -> ModelVersion | None:
         """Return the version that serves a pipeline (by name), or None before the first promotion."""
@@ -120,7 +112,7 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
         from mlflow.exceptions import MlflowException
 
         try:
-            return _read_version(_client(self.tracking_uri).get_model_version(pipeline, str(number)))
+            return _read_version(open_store(self.tracking_uri).get_model_version(pipeline, str(number)))
         except MlflowException as error:
             raise ModelRegistryError(
                 f"pipeline '{pipeline}' has no model version {number} in the registry. "
@@ -129,13 +121,13 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def versions(self, pipeline: str) -> tuple[ModelVersion, ...]:
         """Return all versions of a pipeline (by name), oldest first."""
-        found = _search(_client(self.tracking_uri), f"name = {_filter_text(pipeline)}")
+        found = _search(open_store(self.tracking_uri), f"name = {_filter_text(pipeline)}")
         return tuple(sorted((_read_version(one) for one in found), key=lambda one: one.version))
 
     def find(self, pipeline: str, training_key: str) -> ModelVersion | None:
         """Return the version that came of a training, or None."""
         wanted = f"name = {_filter_text(pipeline)} AND tags.`{_KEY_TAG}` = {_filter_text(training_key)}"
-        found = [_read_version(one) for one in _search(_client(self.tracking_uri), wanted)]
+        found = [_read_version(one) for one in _search(open_store(self.tracking_uri), wanted)]
         return min(found, key=lambda one: one.version, default=None)
 
     def register(
@@ -186,7 +178,7 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
         known = self.find(pipeline, training_key)
         if known is not None and known.artifact_sha256 == model.artifact_sha256:
             return known
-        client = _client(self.tracking_uri)
+        client = open_store(self.tracking_uri)
         run_id = self._record_run(client, pipeline, model, artifact, params, metrics, tags)
         _ensure_registered_model(client, pipeline)
         described = {_KEY_TAG: training_key, **_to_tags(model), **tags}
@@ -204,7 +196,7 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
         from mlflow.exceptions import MlflowException
 
         try:
-            registered = _client(self.tracking_uri).get_registered_model(pipeline)
+            registered = open_store(self.tracking_uri).get_registered_model(pipeline)
         except MlflowException as error:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
                 return {}
@@ -215,7 +207,7 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Make the aliases name the wanted versions; return those that had to be changed."""
         present = self.aliases(pipeline)
         changed = {name: number for name, number in wanted.items() if present.get(name) != number}
-        client = _client(self.tracking_uri)
+        client = open_store(self.tracking_uri)
         for name, number in changed.items():
             if number is None:
                 client.delete_registered_model_alias(pipeline, name)
@@ -242,7 +234,7 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
         """
         from mlflow.exceptions import MlflowException
 
-        client = _client(self.tracking_uri)
+        client = open_store(self.tracking_uri)
         try:
             run_id = client.get_model_version(pipeline, str(number)).run_id
             content = _read_artifact(client.get_run(str(run_id)).info.artifact_uri)
@@ -381,61 +373,3 @@ def _read_artifact(artifact_uri: str) -> bytes:
 
     with tempfile.TemporaryDirectory() as folder:
         return Path(download_artifacts(f"{artifact_uri}/{MODEL_FILE}", dst_path=folder)).read_bytes()
-
-
-@cache
-def _client(tracking_uri: str) -> MlflowClient:
-    """Open MLflow's stores once per process, with the schema in place and nothing sent anywhere."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("DO_NOT_TRACK", "true")
-    from mlflow.tracking import MlflowClient
-    from sqlalchemy.exc import SADeprecationWarning
-    from sqlalchemy.orm import configure_mappers
-
-    # Its notes on building tables are for its own command line.
-    logging.getLogger("mlflow").setLevel(logging.WARNING)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    # Four processes that meet a new database at once must not each build its schema.
-    with _schema_lock(tracking_uri), warnings.catch_warnings():
-        # MLflow 3.17 maps its tables in a way that SQLAlchemy 2.1 calls deprecated; nothing of ours can mend it.
-        warnings.simplefilter("ignore", SADeprecationWarning)
-        uri = _store_uri(tracking_uri)
-        client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-        configure_mappers()
-        return client
-
-
-def _store_uri(tracking_uri: str) -> str:
-    if not tracking_uri.startswith("postgresql"):
-        return tracking_uri
-    separator = "&" if "?" in tracking_uri else "?"
-    return f"{tracking_uri}{separator}options={quote(f'-csearch_path={POSTGRES_SCHEMA}', safe='')}"
-
-
-@contextmanager
-def _schema_lock(tracking_uri: str) -> Iterator[None]:
-    if tracking_uri.startswith("sqlite:///"):
-        database = Path(tracking_uri.removeprefix("sqlite:///"))
-        database.parent.mkdir(parents=True, exist_ok=True)
-        with database.with_name(f"{database.name}.lock").open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        return
-    if tracking_uri.startswith("postgresql"):
-        from sqlalchemy import create_engine, text
-
-        engine = create_engine(tracking_uri, isolation_level="AUTOCOMMIT")
-        try:
-            with engine.connect() as connection:
-                key = int.from_bytes(hashlib.sha256(b"driftline/mlflow").digest()[:8], signed=True)
-                # The session holds the lock: a killed process releases it.
-                connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": key})
-                connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{POSTGRES_SCHEMA}"'))
-                yield
-        finally:
-            engine.dispose()
-        return
-    raise ModelRegistryError(
-        f"tracking_uri '{tracking_uri}' is not a store we can use. "
-        "Give sqlite:///<file> or postgresql+psycopg2://user:password@host:5432/database."
-    )

@@ -76,6 +76,15 @@ class _Findings:
 
 
 @dataclass(frozen=True)
+class _Quality:
+    """The least quality score of the window's datasets, what is broken, and the tables read."""
+
+    score: float | None
+    faults: tuple[str, ...]
+    reads: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class _Relations:
     """SQL table expressions of everything that is compared."""
 
@@ -104,7 +113,7 @@ def materialize_drift_report(
     with engine.connect() as connection:
         findings = _examine(pipeline, scope, span, lake, connection, registry)
         n_new_labels = _count_new_labels(pipeline, span, findings.version, lake, connection)
-        quality, quality_reads = _quality(pipeline, span, lake, connection)
+        quality = _quality(pipeline, span, lake, connection)
     evidence = _evidence(pipeline, span, findings, n_new_labels, quality, lake)
     decision = decide_retrain(evidence, pipeline.spec.retrain)
     content = _content(pipeline, scope, span, findings, decision, quality, lake)
@@ -117,7 +126,7 @@ def materialize_drift_report(
             "report": str(path),
             "size_bytes": path.stat().st_size,
             "duration_s": round(time.monotonic() - started, 3),
-            "reads": ", ".join([*findings.reads, *quality_reads]),
+            "reads": ", ".join([*findings.reads, *quality.reads]),
             "writes": ", ".join(f"{table.table}@{table.version}" for table in written),
         },
         markdown={"summary": render_markdown(content)},
@@ -319,23 +328,25 @@ def _count_new_labels(
     return count_rows(connection, labels_known(scan(labels, until_now), until=span.end, since=since))
 
 
-def _quality(
-    pipeline: Pipeline, span: Window, lake: Lake, connection: duckdb.DuckDBPyConnection
-) -> tuple[Mapping[str, float], tuple[str, ...]]:
-    """Return the quality score of each dataset's partition, and the tables read."""
-    scores, reads = {}, []
+def _quality(pipeline: Pipeline, span: Window, lake: Lake, connection: duckdb.DuckDBPyConnection) -> _Quality:
+    """Read how good each dataset's partition was found to be."""
+    scores, faults, reads = {}, [], []
     for name, dataset in pipeline.spec.datasets.items():
         table = pipeline.table("quality", name)
         if not dataset.is_partitioned or not lake.has(table):
             continue
         history = lake.snapshot(table)
-        rows = connection.sql(
-            f"SELECT sum(weight * score) / sum(weight) FROM {scan(history, [span.key])} WHERE weight > 0"
-        ).fetchall()
-        if rows[0][0] is not None:
-            scores[name] = float(rows[0][0])
-            reads.append(f"{table}@{history.version}")
-    return scores, tuple(reads)
+        score, is_blocked = connection.sql(
+            f"SELECT max(score), bool_or(is_blocked) FROM {scan(history, [span.key])}"
+        ).fetchall()[0]
+        reads.append(f"{table}@{history.version}")
+        if is_blocked:
+            faults.append(f"a blocking expectation of {name} failed")
+        if score is not None:
+            scores[name] = float(score)
+        if score is not None and score < CRITICAL_QUALITY:
+            faults.append(f"quality score of {name} is {score:.2f}, below {CRITICAL_QUALITY}")
+    return _Quality(min(scores.values(), default=None), tuple(faults), tuple(reads))
 
 
 def _evidence(
@@ -343,15 +354,10 @@ def _evidence(
     span: Window,
     findings: _Findings,
     n_new_labels: int,
-    quality: Mapping[str, float],
+    quality: _Quality,
     lake: Lake,
 ) -> Evidence:
     version, verdict = findings.version, findings.verdict
-    faults = [
-        f"quality score of {name} is {score:.2f}, below {CRITICAL_QUALITY}"
-        for name, score in quality.items()
-        if score < CRITICAL_QUALITY
-    ]
     trainings = [
         entry.partition
         for entry in read_ledger(lake, pipeline.name)
@@ -360,7 +366,7 @@ def _evidence(
     common = {
         "n_new_labels": n_new_labels,
         "since_training": _partitions_since(pipeline, max(trainings, default=None), span),
-        "critical_faults": tuple(faults),
+        "critical_faults": quality.faults,
     }
     if version is None or verdict is None:
         return Evidence(has_champion=False, age=None, **common)  # type: ignore[arg-type]
@@ -398,7 +404,7 @@ def _content(
     span: Window,
     findings: _Findings,
     decision: RetrainDecision,
-    quality: Mapping[str, float],
+    quality: _Quality,
     lake: Lake,
 ) -> ReportContent:
     version = findings.version
@@ -424,7 +430,7 @@ def _content(
         estimated=findings.estimated,
         n_labelled=findings.n_labelled,
         min_rows=pipeline.spec.drift.min_rows,
-        quality_score=min(quality.values(), default=None),
+        quality_score=quality.score,
         history=_history(pipeline, span, findings.realised.metric, lake),
     )
 
@@ -472,7 +478,7 @@ def _write_tables(
     span: Window,
     findings: _Findings,
     decision: RetrainDecision,
-    quality: Mapping[str, float],
+    quality: _Quality,
     path: Path,
     reports: Reports,
     lake: Lake,
@@ -490,7 +496,7 @@ def _write_tables(
         realised=findings.realised,
         estimated=findings.estimated,
         reference_metric=version.holdout_metric if version else None,
-        quality_score=min(quality.values(), default=None),
+        quality_score=quality.score,
         decision=decision,
         report_path=str(path.relative_to(reports.folder)),
     )
@@ -506,9 +512,7 @@ def _write_tables(
     )
 
 
-def _facts(
-    findings: _Findings, decision: RetrainDecision, quality: Mapping[str, float]
-) -> Mapping[str, object]:
+def _facts(findings: _Findings, decision: RetrainDecision, quality: _Quality) -> Mapping[str, object]:
     """Return what the sensors and the asset's page read; what is not known is None."""
     verdict, metric = findings.verdict, findings.realised.metric
     return {
@@ -525,5 +529,5 @@ def _facts(
         f"realised_{metric}": findings.realised.value,
         "holdout_metric": findings.version.holdout_metric if findings.version else None,
         "model_version": findings.version.version if findings.version else None,
-        "quality_score": min(quality.values(), default=None),
+        "quality_score": quality.score,
     }

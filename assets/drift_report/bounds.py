@@ -66,7 +66,7 @@ def wilson_bounds(successes: float, n: int, alpha: float) -> tuple[float, float]
     --------
     >>> low, high = wilson_bounds(50, 5_000, 0.0025)
     >>> round(low, 4), round(high, 4)
-    (0.0068, 0.0148)
+    (0.0067, 0.0148)
     """
     from scipy.special import ndtri
 

@@ -91,8 +91,13 @@ def calibrate(holdout: Scored, scores: Floats) -> Floats:
         Probabilities of label 1; between the holdout's scores linear, beyond them constant. Shape (n,).
     """
     levels, members = np.unique(holdout.scores, return_inverse=True)
-    positives = np.bincount(members, weights=holdout.labels)
-    return np.interp(scores, levels, _isotonic(positives, np.bincount(members).astype(np.float64)))
+    return np.interp(
+        scores, levels, _isotonic(_sums(members, holdout.labels), np.bincount(members).astype(np.float64))
+    )
+
+
+def _sums(members: NDArray[np.intp], values: Floats, n_levels: int = 0) -> Floats:
+    return np.bincount(members, weights=values, minlength=n_levels).astype(np.float64)
 
 
 def _isotonic(positives: Floats, rows: Floats) -> Floats:
@@ -122,13 +127,13 @@ def _expected(metric: Metric, holdout: Scored, scores: Floats) -> float:
 
 def _levels(metric: Metric, scores: Floats, members: NDArray[np.intp], n_levels: int) -> _Levels:
     rows = np.bincount(members, minlength=n_levels).astype(np.float64)
-    totals = np.bincount(members, weights=scores, minlength=n_levels)
+    totals = _sums(members, scores, n_levels)
     positive, negative = _CONTRIBUTIONS.get(metric, _no_contribution)(scores)
     return _Levels(
         np.divide(totals, rows, out=np.zeros(n_levels), where=rows > 0),
         rows,
-        np.bincount(members, weights=positive, minlength=n_levels),
-        np.bincount(members, weights=negative, minlength=n_levels),
+        _sums(members, positive, n_levels),
+        _sums(members, negative, n_levels),
     )
 
 
@@ -171,7 +176,7 @@ def _expected_roc_auc(probabilities: Floats, levels: _Levels) -> Floats:
     below = np.cumsum(negatives, axis=1) - negatives / 2
     pairs = positives.sum(axis=1) * negatives.sum(axis=1)
     won = (positives * below).sum(axis=1)
-    return np.divide(won, pairs, out=np.full_like(won, np.nan), where=pairs > 0)
+    return _ratio(won, pairs)
 
 
 def _expected_average_precision(probabilities: Floats, levels: _Levels) -> Floats:
@@ -179,8 +184,12 @@ def _expected_average_precision(probabilities: Floats, levels: _Levels) -> Float
     hits, shown = np.cumsum(found, axis=1), np.cumsum(levels.rows[::-1])
     precision = np.divide(hits, shown, out=np.zeros_like(hits), where=shown > 0)
     total = hits[:, -1]
-    weighted = (found * precision).sum(axis=1)
-    return np.divide(weighted, total, out=np.full_like(weighted, np.nan), where=total > 0)
+    return _ratio((found * precision).sum(axis=1), total)
+
+
+def _ratio(over: Floats, under: Floats) -> Floats:
+    quotient: Floats = np.divide(over, under, out=np.full_like(over, np.nan), where=under > 0)
+    return quotient
 
 
 _EXPECTED: Mapping[Metric, Callable[[Floats, _Levels], Floats]] = {

@@ -11,28 +11,22 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from assets.materialization import Outcome, Pipeline, Scope
 from assets.model.encode import EncodingError
+from assets.model.fingerprints import fingerprint_decision, fingerprint_training
 from assets.model.fitted import FittedModel
 from assets.model.gate import Contest, GateVerdict, judge_challenger
+from assets.model.labelled_rows import TrainingError, TrainingSet, read_training_set
 from assets.model.metrics import Floats, MetricError, Scored
 from assets.model.model_file import model_from_bytes, model_to_bytes
 from assets.model.pictures import training_pages
-from assets.model.score_table import aligned_scores, score_columns, score_fields, scores_from
+from assets.model.score_table import aligned_scores, score_fields, scores_from
 from assets.model.split import SplitError
-from assets.model.train import (
-    Training,
-    TrainingError,
-    TrainingSet,
-    chosen_metric,
-    limited_threads,
-    read_training_set,
-    train_model,
-)
+from assets.model.tables import candidates_table, holdout_table
+from assets.model.train import Training, chosen_metric, limited_threads, train_model
 from pipelines.sql import quote_identifier
 from pipelines.windows import window
 from resources.engine import Engine
@@ -73,8 +67,8 @@ def materialize_model(
     snapshot = lake.snapshot(pipeline.table("training_set"))
     with _located(pipeline, scope, snapshot):
         data = _read(pipeline, scope, snapshot, engine)
-        training_key = _training_key(pipeline, scope, data)
-    decision_key = _decision_key(pipeline, scope, training_key)
+        training_key = fingerprint_training(pipeline, _partition(pipeline, scope), data)
+    decision_key = fingerprint_decision(pipeline, training_key, scope.reason)
     decisions = read_ledger(lake, pipeline.name)
     registry.point_aliases(pipeline.name, aliases_after(decisions))
     decided = _standing_decision(decisions, decision_key)
@@ -89,13 +83,12 @@ def materialize_model(
             threads=engine.threads,
         )
     version = _register(pipeline, scope, snapshot, data, training, training_key, registry)
-    scores = _write_holdout_scores(pipeline, scope, data, training, version, lake)
-    candidates = _write_candidates(pipeline, scope, training, version, lake)
+    tables = _write_tables(pipeline, scope, data, training, version, lake)
     contest, verdict = _judge(pipeline, scope, data, training, version, champion, lake, engine)
     decision = _decision(scope, version, champion, verdict, decision_key)
     ledger = append_decision(lake, pipeline.name, decision, commit=scope.commit(pipeline))
     registry.point_aliases(pipeline.name, aliases_after((*decisions, decision)))
-    written = (scores, candidates, ledger)
+    written = (*tables, ledger)
     outcome = _outcome(pipeline, decision, version, snapshot, written, time.monotonic() - started)
     return replace(
         outcome, markdown=training_pages(training, contest.champion if contest is not None else None)
@@ -126,21 +119,6 @@ def _partition(pipeline: Pipeline, scope: Scope) -> str:
             "Materialize it for a partition key."
         )
     return scope.partition
-
-
-def _training_key(pipeline: Pipeline, scope: Scope, data: TrainingSet) -> str:
-    """Fingerprint all that decides which model comes out."""
-    settings = pipeline.spec.model.model_dump(mode="json", exclude={"gate"})
-    return _fingerprint([pipeline.name, scope.partition, data.problem, settings, data.digest])
-
-
-def _decision_key(pipeline: Pipeline, scope: Scope, training_key: str) -> str:
-    """Fingerprint all that decides, beside the champion, what the gate says."""
-    return _fingerprint([training_key, pipeline.spec.model.gate.model_dump(mode="json"), scope.reason])
-
-
-def _fingerprint(parts: Sequence[object]) -> str:
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _standing_decision(decisions: Sequence[Decision], decision_key: str) -> Decision | None:
@@ -209,57 +187,21 @@ def _register(
     )
 
 
-def _write_holdout_scores(
+def _write_tables(
     pipeline: Pipeline,
     scope: Scope,
     data: TrainingSet,
     training: Training,
     version: ModelVersion,
     lake: Lake,
-) -> Snapshot:
-    held_out = data.rows.select(["row_id", "event_timestamp", "label"]).take(training.split.holdout)
-    for name, values in score_columns(data.problem, data.classes, training.holdout.scores).items():
-        held_out = held_out.append_column(name, values)
-    return lake.write(
-        pipeline.table("holdout_scores"),
-        held_out,
-        partition=str(version.version),
-        commit=scope.commit(pipeline),
-    )
-
-
-def _write_candidates(
-    pipeline: Pipeline, scope: Scope, training: Training, version: ModelVersion, lake: Lake
-) -> Snapshot:
-    rows = [
-        {
-            "version": version.version,
-            "training_partition": version.training_partition,
-            "algorithm": one.algorithm,
-            "metric": name,
-            "value": value,
-            "fit_seconds": one.fit_seconds,
-            "is_best": one.algorithm == version.algorithm,
-        }
-        for one in training.results
-        for name, value in one.metrics.items()
-    ]
-    schema = pa.schema(
-        [
-            ("version", pa.int32()),
-            ("training_partition", pa.string()),
-            ("algorithm", pa.string()),
-            ("metric", pa.string()),
-            ("value", pa.float64()),
-            ("fit_seconds", pa.float64()),
-            ("is_best", pa.bool_()),
-        ]
-    )
-    return lake.write(
-        pipeline.table("candidates"),
-        pa.Table.from_pylist(rows, schema=schema),
-        partition=str(version.version),
-        commit=scope.commit(pipeline),
+) -> tuple[Snapshot, Snapshot]:
+    """Keep the holdout's scores and the candidates' figures, by model version."""
+    partition, commit = str(version.version), scope.commit(pipeline)
+    held_out = holdout_table(data, training)
+    figures = candidates_table(training, version.version, version.training_partition)
+    return (
+        lake.write(pipeline.table("holdout_scores"), held_out, partition=partition, commit=commit),
+        lake.write(pipeline.table("candidates"), figures, partition=partition, commit=commit),
     )
 
 

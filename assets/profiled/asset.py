@@ -6,14 +6,16 @@ import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assets.materialization import CheckOutcome, Outcome, Pipeline, Scope
 from assets.profiled.facts import count_facts
 from assets.profiled.merge import EarlierColumn, merge_profiles
 from assets.profiled.page import profile_page, quality_page
-from assets.profiled.profile import ColumnProfile, profile_relation
+from assets.profiled.profile import profile_relation
 from assets.profiled.quality import Quality, RowFacts, RuleFinding, assess_quality
+from assets.profiled.statistics import ColumnProfile
 from assets.profiled.tables import profile_table, quality_table, read_profiles
 from expectations.literals import kind_of
 from expectations.results import ExpectationError, ExpectationResult
@@ -25,6 +27,10 @@ from resources.validation import Validation
 
 if TYPE_CHECKING:
     import duckdb
+
+
+MOST_EARLIER = 36
+"""Earlier partitions that the page compares with: their number must not make a run dearer for ever."""
 
 
 @dataclass(frozen=True)
@@ -92,10 +98,8 @@ def materialize_profiled(
             n_rejected=_n_rejected(connection, stage),
         )
         quality = _quality(stage, facts, results)
-        if any(result.is_blocking_failure for result in results):
-            written = _Written({}, 0, ())
-        else:
-            written = _write_rows(connection, stage, relation, facts.n_rows)
+        is_blocked = any(result.is_blocking_failure for result in results)
+        written = _NOTHING if is_blocked else _write_rows(connection, stage, relation, facts.n_rows)
         earlier = _earlier(connection, stage)
     history = lake.write(
         stage.table("quality"),
@@ -104,24 +108,26 @@ def materialize_profiled(
             partition=stage.partition,
             n_rows=facts.n_rows,
             n_quarantined=written.n_quarantined,
-            is_blocked=not written.snapshots,
+            is_blocked=is_blocked,
             clock=scope.clock,
         ),
         partition=stage.partition,
         commit=scope.commit(pipeline),
     )
-    return _outcome(
-        stage, raw, facts, quality, results, written, history, earlier, time.monotonic() - started
-    )
+    return _outcome(raw, facts, quality, results, written, history, earlier, time.monotonic() - started)
 
 
 @dataclass(frozen=True)
 class _Written:
-    """What was written: snapshots by stage (none where a rule blocked), and the profile of the rows."""
+    """What was written: snapshots by stage (none where a rule blocked), and facts of the rows that passed."""
 
     snapshots: Mapping[str, Snapshot]
     n_quarantined: int
     profiles: tuple[ColumnProfile, ...]
+    size_bytes: int
+
+
+_NOTHING = _Written({}, 0, (), 0)
 
 
 def _refuse_unevaluated(stage: _Stage, results: Sequence[ExpectationResult]) -> None:
@@ -183,7 +189,8 @@ def _write_rows(connection: duckdb.DuckDBPyConnection, stage: _Stage, relation: 
         partition=stage.partition,
         commit=stage.scope.commit(stage.pipeline),
     )
-    return _Written(snapshots, n_quarantined, profiles)
+    files = snapshots["profiled"].paths(stage.selection())
+    return _Written(snapshots, n_quarantined, profiles, sum(Path(path).stat().st_size for path in files))
 
 
 def _n_rows(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
@@ -191,18 +198,17 @@ def _n_rows(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
 
 
 def _earlier(connection: duckdb.DuckDBPyConnection, stage: _Stage) -> dict[str, EarlierColumn]:
-    """Merge the profiles of the partitions before this one."""
+    """Merge the profiles of the last partitions before this one."""
     table = stage.table("profiles")
     if stage.partition is None or not stage.lake.has(table):
         return {}
     snapshot = stage.lake.snapshot(table)
-    before = [partition for partition in snapshot.partitions if partition < stage.partition]
+    before = [partition for partition in snapshot.partitions if partition < stage.partition][-MOST_EARLIER:]
     rows = connection.sql(f"SELECT * FROM {scan(snapshot, before)}")
     return merge_profiles(read_profiles(rows.to_arrow_table()))
 
 
 def _outcome(
-    stage: _Stage,
     raw: Snapshot,
     facts: RowFacts,
     quality: Quality,
@@ -225,7 +231,7 @@ def _outcome(
         "n_expectations_failed": sum(not r.is_passed and r.error is None for r in results),
         "n_expectations_unevaluated": sum(r.error is not None for r in results),
         "is_blocked": profiled is None,
-        "size_bytes": profiled.size_bytes if profiled else 0,
+        "size_bytes": written.size_bytes,
         "duration_s": duration_s,
         "reads": source,
         "writes": ", ".join(f"{s.table}@{s.version}" for s in [*written.snapshots.values(), history]),

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from assets.profiled.profile import ColumnProfile, Histogram, Moments
+from assets.profiled.statistics import ColumnProfile, Histogram, Moments
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 
 from assets.profiled.merge import EarlierColumn, coarsen
-from assets.profiled.profile import QUANTILES, ColumnProfile, Histogram
 from assets.profiled.quality import Quality
+from assets.profiled.statistics import QUANTILES, ColumnProfile, Histogram
 
 MOST_CHARACTERS = 40
 """Length at which texts of the data are cut."""
@@ -53,7 +53,7 @@ def profile_page(profiles: Sequence[ColumnProfile], earlier: Mapping[str, Earlie
         "|---|---|---:|---:|---:|---:|---:|---:|---|---|"
     )
     rows = [_profile_line(profile, earlier.get(profile.name)) for profile in profiles[:MOST_PAGE_COLUMNS]]
-    note = "The grey shape is what all earlier partitions held." if earlier else ""
+    note = "The grey shape is what earlier partitions held." if earlier else ""
     left = len(profiles) - MOST_PAGE_COLUMNS
     more = f"{left} more columns are in the lake's profiles table." if left > 0 else ""
     return "\n".join([f"{profiles[0].n_rows:,} rows passed. {note}", "", header, *rows, "", more]).strip()
@@ -126,13 +126,10 @@ def quality_page(quality: Quality) -> str:
     drawn = bars(
         [(str(name), value) for name, value in quality.dimensions.items()], title="Quality by dimension"
     )
-    return "\n".join(
-        [
-            f"Quality score: **{quality.score:.4f}**",
-            "",
-            "| dimension | value | weight |",
-            "|---|---:|---:|",
-            *lines,
-        ]
-        + ["", as_markdown_image(drawn, "Quality by dimension")]
-    )
+    head = [
+        f"Quality score: **{quality.score:.4f}**",
+        "",
+        "| dimension | value | weight |",
+        "|---|---:|---:|",
+    ]
+    return "\n".join([*head, *lines, "", as_markdown_image(drawn, "Quality by dimension")])

@@ -8,8 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from assets.profiled.profile import QUANTILES, ColumnProfile, Histogram, Moments
 from assets.profiled.quality import Quality
+from assets.profiled.statistics import QUANTILES, ColumnProfile, Histogram, Moments
 
 PROFILE_SCHEMA = pa.schema(
     [

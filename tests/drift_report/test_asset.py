@@ -151,12 +151,18 @@ def test_too_few_rows_are_insufficient_data_and_give_no_score(world: World) -> N
 
 def test_broken_data_blocks_training_whatever_asks(world: World) -> None:
     world.write_month("2013-08-01", reversed_concept)
-    quality = pa.table({"metric": ["completeness"], "value": [0.1], "weight": [1.0], "score": [0.1]})
-    world.lake.write(world.pipeline.table("quality", "flights"), quality, partition="2013-08-01")
-    outcome = world.report("2013-08-01")
-    assert outcome.metadata["retrain_requested"] is False
-    assert outcome.metadata["retrain_reason"] == "broken_data"
-    assert outcome.metadata["severity"] == "critical"
+    for score, is_blocked, fault in (
+        (0.1, False, "quality score of flights is 0.10"),
+        (0.9, True, "blocking expectation"),
+    ):
+        quality = pa.table({"metric": ["completeness"], "score": [score], "is_blocked": [is_blocked]})
+        world.lake.write(world.pipeline.table("quality", "flights"), quality, partition="2013-08-01")
+        outcome = world.report("2013-08-01")
+        assert outcome.metadata["retrain_requested"] is False
+        assert outcome.metadata["retrain_reason"] == "broken_data"
+        assert outcome.metadata["severity"] == "critical"
+        assert outcome.metadata["quality_score"] == score
+        assert fault in str(outcome.metadata["explanation"])
 
 
 def test_a_report_without_a_partition_is_refused(world: World) -> None:

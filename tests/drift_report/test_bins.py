@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import duckdb
 import numpy as np
 import pyarrow as pa
@@ -38,7 +40,7 @@ def numeric(values: pa.Array | np.ndarray) -> NumericBins:
 def test_edges_increase_and_number_at_most_256(values: list[float]) -> None:
     cuts = numeric(np.array(values)).cuts
     assert 2 <= len(cuts) <= 256
-    assert all(first < second for first, second in zip(cuts, cuts[1:], strict=False))
+    assert all(first < second for first, second in pairwise(cuts))
     assert cuts[0] < min(values) <= cuts[1]
     assert cuts[-1] == max(values)
 

@@ -142,7 +142,7 @@ def test_sensitivity_is_the_least_effect_that_counts(reference: ReferenceSketch)
     columns = draw_columns(np.random.default_rng(1), N_CURRENT)
     # A shift of 0.5 standard deviations is a KS distance of 0.20: surely above 0.10, not above 0.20.
     columns["normal_0"] = columns["normal_0"] + 0.5
-    found = {s: names(judge(reference, columns, s)) for s in ("low", "medium", "high")}  # type: ignore[arg-type]
+    found = {s: names(judge(reference, columns, s)) for s in ("low", "medium", "high")}
     assert found == {"low": [], "medium": ["normal_0"], "high": ["normal_0"]}
 
 

@@ -36,7 +36,7 @@ def test_calibration_is_sklearns_isotonic_regression() -> None:
 @pytest.mark.parametrize("metric", ["roc_auc", "accuracy", "brier", "log_loss", "average_precision"])
 def test_an_easier_mix_is_estimated_as_what_it_will_be(metric: str) -> None:
     errors, covered = [], 0
-    for seed in range(30):
+    for seed in range(12):
         draw = np.random.default_rng(seed)
         holdout = scored_rows(draw, 5_000, distortion=1.5)
         now = scored_rows(draw, 3_000, shift=0.75, distortion=1.5)
@@ -48,8 +48,8 @@ def test_an_easier_mix_is_estimated_as_what_it_will_be(metric: str) -> None:
         errors.append(found.value - realised)
         covered += found.low <= realised <= found.high
     assert abs(np.mean(errors)) < 0.01
-    # 95 % of 30, less three standard errors.
-    assert covered >= 25
+    # 95 % of 12, less three standard errors.
+    assert covered >= 9
 
 
 def test_a_window_like_the_holdout_is_estimated_at_the_holdouts_value() -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.drift_report.bins import CategoricalBins, NumericBins, SketchError
+from assets.drift_report.bins import Bins, CategoricalBins, NumericBins, SketchError
 from assets.drift_report.sketch import (
     CategoricalCounts,
     Counts,
@@ -26,7 +26,7 @@ from assets.drift_report.sketch import (
 )
 from assets.drift_report.window_scan import bins_of, sketch_reference, sketch_window
 
-BINS = {"x": NumericBins((0.0, 1.0, 2.0)), "c": CategoricalBins(("a", "b"), 2, 0)}
+BINS: dict[str, Bins] = {"x": NumericBins((0.0, 1.0, 2.0)), "c": CategoricalBins(("a", "b"), 2, 0)}
 numbers = st.none() | st.floats(-10, 10) | st.sampled_from([math.nan, math.inf, -math.inf, 0.0, 1.0, 2.0])
 texts = st.none() | st.sampled_from(["a", "b", "new", "", "a "])
 windows = st.lists(st.tuples(numbers, texts), max_size=40)

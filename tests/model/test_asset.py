@@ -17,9 +17,9 @@ import pytest
 from assets.materialization import Outcome, Pipeline
 from assets.model.asset import materialize_model
 from assets.model.encode import EncodingError
+from assets.model.labelled_rows import TrainingError
 from assets.model.model_file import model_from_bytes
 from assets.model.split import SplitError
-from assets.model.train import TrainingError
 from pipelines.spec import GateSpec
 from resources.ledger import append_decision, read_ledger, trusted_sha256
 from resources.model_registry import ModelRegistryError

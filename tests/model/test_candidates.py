@@ -9,8 +9,8 @@ import pytest
 from assets.model.candidates import CANDIDATES
 from assets.model.choices import CANDIDATES_BY_PROBLEM
 from assets.model.fitted import FittedModel
+from assets.model.labelled_rows import read_training_set
 from assets.model.model_file import model_from_bytes, model_to_bytes
-from assets.model.train import read_training_set
 from pipelines.spec import Candidate, ProblemType
 from tests.model.conftest import training_table
 

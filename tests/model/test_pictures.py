@@ -9,9 +9,10 @@ import pyarrow as pa
 import pytest
 from sklearn import metrics as oracle
 
+from assets.model.labelled_rows import read_training_set
 from assets.model.metrics import Scored
 from assets.model.pictures import calibration_points, roc_points, training_pages
-from assets.model.train import read_training_set, train_model
+from assets.model.train import train_model
 from pipelines.spec import ModelSpec, ProblemType
 
 

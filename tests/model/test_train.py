@@ -12,9 +12,10 @@ import pytest
 
 from assets.model.encode import encode
 from assets.model.fitted import FittedModel
+from assets.model.labelled_rows import TrainingError, read_training_set
 from assets.model.metrics import metric_value
 from assets.model.model_file import model_to_bytes
-from assets.model.train import TrainingError, read_training_set, train_model
+from assets.model.train import train_model
 from pipelines.spec import ModelSpec
 
 Builder = Callable[..., pa.Table]
@@ -85,49 +86,12 @@ def test_the_order_of_rows_does_not_change_the_model(make_training_table: Builde
     assert model_to_bytes(train_model(one, spec).model) == model_to_bytes(train_model(other, spec).model)
 
 
-def test_the_digest_follows_every_value(make_training_table: Builder) -> None:
-    table = make_training_table(200)
-    digests = {read_training_set(table, "binary").digest}
-    for name in ("signal__x", "label", "label_time"):
-        column = table[name].combine_chunks()
-        changed = pa.concat_arrays([column.slice(1, 1), column.slice(1)])
-        position = table.column_names.index(name)
-        digests.add(read_training_set(table.set_column(position, name, changed), "binary").digest)
-    # Rows 0 and 1 may have the same label; the others differ.
-    assert len(digests) >= 3
-
-
-def test_rows_without_a_label_are_left_out(make_training_table: Builder) -> None:
-    table = make_training_table(400)
-    is_open = pa.array(np.arange(400) % 4 == 0)
-    labels = pc.if_else(is_open, pa.scalar(None, pa.int8()), table["label"].combine_chunks())
-    table = table.set_column(table.column_names.index("label"), "label", labels)
-    assert read_training_set(table, "binary").labels.size == 300
-
-
-def test_no_labels_at_all_are_refused(make_training_table: Builder) -> None:
-    with pytest.raises(TrainingError, match="no labelled rows"):
-        read_training_set(make_training_table(200).slice(0, 0), "binary")
-
-
-def test_one_class_is_refused(make_training_table: Builder) -> None:
-    table = make_training_table(400)
-    with pytest.raises(TrainingError, match=r"all \d+ labelled rows have the label 1"):
-        read_training_set(table.filter(pc.equal(table["label"], 1)), "binary")
-
-
 def test_a_class_missing_from_the_rows_to_learn_from_is_refused(make_training_table: Builder) -> None:
     table = make_training_table(400)
     late = pa.array((np.arange(400) > 380).astype(np.int8))
     table = table.set_column(table.column_names.index("label"), "label", late)
     with pytest.raises(TrainingError, match=r"only 0 of \d+ rows to learn from .* have the label 1"):
         train_model(read_training_set(table, "binary"), ModelSpec(holdout=0.3))
-
-
-def test_labels_other_than_zero_and_one_are_refused(make_training_table: Builder) -> None:
-    table = make_training_table(200, problem="regression")
-    with pytest.raises(TrainingError, match="binary labels are 0 and 1"):
-        read_training_set(table, "binary")
 
 
 def test_a_candidate_of_another_problem_is_refused(make_training_table: Builder) -> None:

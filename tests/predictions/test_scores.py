@@ -10,7 +10,7 @@ import pytest
 
 from assets.model.candidates import CANDIDATES
 from assets.model.fitted import FittedModel
-from assets.model.train import read_training_set
+from assets.model.labelled_rows import read_training_set
 from assets.predictions import scores
 from assets.predictions.scores import PredictionError, predictions_table, score_histograms
 from pipelines.spec import ProblemType

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.profiled.merge import coarsen, merge_histograms, merge_moments, merge_profiles
-from assets.profiled.profile import ColumnProfile, Histogram, profile_relation
+from assets.profiled.profile import profile_relation
+from assets.profiled.statistics import ColumnProfile, Histogram
 from assets.profiled.tables import profile_table, read_profiles
 
 NUMBERS = st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=30)

@@ -6,8 +6,9 @@ import duckdb
 
 from assets.profiled.merge import merge_profiles
 from assets.profiled.page import MOST_PAGE_COLUMNS, profile_page, quality_page, shared_bins
-from assets.profiled.profile import Histogram, profile_relation
+from assets.profiled.profile import profile_relation
 from assets.profiled.quality import Quality
+from assets.profiled.statistics import Histogram
 
 
 def test_every_column_has_a_line_with_its_picture() -> None:

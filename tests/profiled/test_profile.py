@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.profiled.profile import QUANTILES, ColumnProfile, bin_width, profile_relation
+from assets.profiled.profile import profile_relation
+from assets.profiled.statistics import QUANTILES, ColumnProfile, bin_width
 
 
 @pytest.fixture

@@ -1,0 +1,25 @@
+"""Fingerprints of trainings and decisions: the same question is answered once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+from assets.materialization import Pipeline
+from assets.model.labelled_rows import TrainingSet
+
+
+def fingerprint_training(pipeline: Pipeline, partition: str, data: TrainingSet) -> str:
+    """Fingerprint all that decides which model comes out: rows, settings and seed, not the gate."""
+    settings = pipeline.spec.model.model_dump(mode="json", exclude={"gate"})
+    return _fingerprint([pipeline.name, partition, data.problem, settings, data.digest])
+
+
+def fingerprint_decision(pipeline: Pipeline, training_key: str, reason: str) -> str:
+    """Fingerprint all that decides, beside the champion, what the gate says of a training."""
+    return _fingerprint([training_key, pipeline.spec.model.gate.model_dump(mode="json"), reason])
+
+
+def _fingerprint(parts: Sequence[object]) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

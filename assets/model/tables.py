@@ -1,0 +1,48 @@
+"""What a training leaves in the lake: the holdout's scores and every candidate's figures."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from assets.model.labelled_rows import TrainingSet
+from assets.model.score_table import score_columns
+from assets.model.train import Training
+
+CANDIDATES_SCHEMA = pa.schema(
+    [
+        ("version", pa.int32()),
+        ("training_partition", pa.string()),
+        ("algorithm", pa.string()),
+        ("metric", pa.string()),
+        ("value", pa.float64()),
+        ("fit_seconds", pa.float64()),
+        ("is_best", pa.bool_()),
+    ]
+)
+"""One row per candidate and metric; `fit_seconds` is CPU time."""
+
+
+def holdout_table(data: TrainingSet, training: Training) -> pa.Table:
+    """Lay out the held-out rows with their labels and the scores of the model that never saw them."""
+    table = data.rows.select(["row_id", "event_timestamp", "label"]).take(training.split.holdout)
+    for name, values in score_columns(data.problem, data.classes, training.holdout.scores).items():
+        table = table.append_column(name, values)
+    return table
+
+
+def candidates_table(training: Training, version: int, partition: str) -> pa.Table:
+    """Lay out every candidate's metrics on the holdout."""
+    rows = [
+        {
+            "version": version,
+            "training_partition": partition,
+            "algorithm": one.algorithm,
+            "metric": name,
+            "value": value,
+            "fit_seconds": one.fit_seconds,
+            "is_best": one.algorithm == training.model.algorithm,
+        }
+        for one in training.results
+        for name, value in one.metrics.items()
+    ]
+    return pa.Table.from_pylist(rows, schema=CANDIDATES_SCHEMA)

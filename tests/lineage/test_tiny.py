@@ -1,0 +1,183 @@
+"""A tiny declaration from raw to drift report: a shifted copy of the data asks for one retrain, an unshifted none."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from io import StringIO
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster import DagsterInstance
+from dagster._core.instance.ref import InstanceRef
+from rich.console import Console
+
+from pipelines.automation import REPORT_TAG, automation
+from pipelines.compile import REASON_TAG, build_pipeline
+from pipelines.history import history, print_history
+from pipelines.replay import REPLAY_TAG, Replay, ReplayError, only_replay, walk
+from resources.connections import Connections, connections
+from resources.deployment import deployment
+from tests.tiny import ROWS_PER_DAY, tiny_pipeline, write_sources
+
+NOW = datetime(2024, 2, 1, tzinfo=UTC)
+N_DAYS = 7
+SHIFTED_DAY = 5
+
+
+def connected(home: Path) -> Connections:
+    return connections(deployment({"DRIFTLINE_HOME": str(home), "DRIFTLINE_THREADS": "1"}))
+
+
+@contextmanager
+def replaying(folder: Path) -> Iterator[Replay]:
+    """Open a replay of the tiny pipeline on an instance of its own."""
+    pipeline = tiny_pipeline(folder)
+    definitions = dg.Definitions.merge(
+        build_pipeline(pipeline),
+        automation([pipeline]),
+        dg.Definitions(resources=connected(folder).as_resources(), executor=dg.in_process_executor),
+    )
+    (folder / "dagster").mkdir(exist_ok=True)
+    with DagsterInstance.from_ref(InstanceRef.from_dir(str(folder / "dagster"))) as instance:
+        yield Replay(pipeline, definitions, instance)
+
+
+def last_key(replay: Replay, n_days: int) -> str:
+    return replay.partitions(None, None, NOW)[n_days - 1].key
+
+
+def replay_days(folder: Path, n_days: int = N_DAYS) -> None:
+    with replaying(folder) as replay:
+        days = replay.partitions(None, last_key(replay, n_days), NOW)
+        walk(replay, days, Console(file=StringIO()))
+
+
+def retrains(folder: Path) -> list[dg.DagsterRun]:
+    with replaying(folder) as replay:
+        runs = replay.instance.get_runs()
+    return [run for run in reversed(runs) if REPORT_TAG in run.tags]
+
+
+@pytest.fixture(scope="module")
+def shifted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("shifted")
+    write_sources(folder, n_days=N_DAYS, shift_from=SHIFTED_DAY)
+    replay_days(folder)
+    return folder
+
+
+def test_a_shift_causes_exactly_one_retrain(shifted: Path) -> None:
+    asked = retrains(shifted)
+    partitions = [run.tags["dagster/partition"] for run in asked]
+    # The first is the first model; heat moves by 1.5 standard deviations on the sixth day.
+    assert partitions == ["2024-01-01", "2024-01-06"]
+    assert asked[1].tags[REASON_TAG].startswith("drift")
+    assert all(run.status == dg.DagsterRunStatus.SUCCESS for run in asked)
+
+
+def test_no_shift_causes_none_but_the_first_model(tmp_path: Path) -> None:
+    write_sources(tmp_path, n_days=N_DAYS)
+    replay_days(tmp_path)
+    assert [run.tags["dagster/partition"] for run in retrains(tmp_path)] == ["2024-01-01"]
+
+
+def test_every_stage_has_its_rows(shifted: Path) -> None:
+    lake = connected(shifted).lake
+    n_rows = N_DAYS * ROWS_PER_DAY
+    for table in ("raw/readings", "profiled/readings", "labels"):
+        assert lake.snapshot(f"tiny/{table}").n_rows == n_rows
+    # No model serves on the first day.
+    assert lake.snapshot("tiny/predictions").n_rows == n_rows - ROWS_PER_DAY
+    assert (shifted / "reports" / "tiny" / "2024-01-06.html").stat().st_size < 500_000
+
+
+def test_the_history_tells_what_happened(shifted: Path) -> None:
+    days = history(tiny_pipeline(shifted), connected(shifted))
+    assert [day.n_rows for day in days] == [ROWS_PER_DAY] * N_DAYS
+    assert [day.model_version for day in days][:2] == [None, 1]
+    assert days[SHIFTED_DAY].is_retrain_requested
+    scored = [day for day in days if day.realised is not None and day.frozen is not None]
+    assert len(scored) == N_DAYS - 1
+    first_model = [day for day in scored if day.model_version == 1]
+    assert all(abs(day.realised - day.frozen) < 1e-9 for day in first_model)  # type: ignore[operator]  # not None
+    output = StringIO()
+    print_history(tiny_pipeline(shifted), connected(shifted), Console(file=output, width=200))
+    assert "never retrained" in output.getvalue()
+    assert "2024-01-06" in output.getvalue()
+
+
+def test_a_replay_that_is_done_does_nothing(shifted: Path) -> None:
+    with replaying(shifted) as replay:
+        before = replay.instance.get_runs_count()
+    replay_days(shifted)
+    with replaying(shifted) as replay:
+        assert replay.instance.get_runs_count() == before
+
+
+def test_a_replay_resumes_where_it_was_interrupted(tmp_path: Path) -> None:
+    write_sources(tmp_path, n_days=3)
+    replay_days(tmp_path, n_days=1)
+    with replaying(tmp_path) as replay:
+        days = replay.partitions(None, last_key(replay, 3), NOW)
+        assert not replay.refresh(days[0])
+        assert replay.refresh(days[1])
+
+
+def test_a_retrain_that_was_interrupted_is_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_sources(tmp_path, n_days=2)
+    with replaying(tmp_path) as replay:
+        day = replay.partitions(None, None, NOW)[0]
+        replay.read_reference_tables()
+        replay.refresh(day)
+        with monkeypatch.context() as patched:
+            patched.setattr(Replay, "execute", _interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                replay.retrain_as_asked()
+        assert replay.retrain_as_asked() == 1
+        assert replay.retrain_as_asked() == 0
+
+
+def _interrupted(self: Replay, request: dg.RunRequest) -> None:
+    raise KeyboardInterrupt
+
+
+def test_runs_of_a_killed_replay_are_marked_as_failed(tmp_path: Path) -> None:
+    with replaying(tmp_path) as replay:
+        tags = {"driftline/pipeline": "tiny", REPLAY_TAG: "true"}
+        run = dg.DagsterRun(job_name="__ASSET_JOB", tags=tags, status=dg.DagsterRunStatus.STARTED)
+        replay.instance.add_run(run)
+        assert replay.fail_abandoned_runs() == 1
+        found = replay.instance.get_run_by_id(run.run_id)
+    assert found is not None
+    assert found.status == dg.DagsterRunStatus.FAILURE
+
+
+def test_a_failing_stage_says_where_and_why(tmp_path: Path) -> None:
+    write_sources(tmp_path, n_days=1)
+    (tmp_path / "readings.csv").unlink()
+    with replaying(tmp_path) as replay:
+        day = replay.partitions(None, None, NOW)[0]
+        with pytest.raises(ReplayError, match=r"failed at tiny__raw__readings.*\n.*no such file"):
+            replay.refresh(day)
+
+
+def test_an_unknown_partition_is_refused(tmp_path: Path) -> None:
+    with replaying(tmp_path) as replay, pytest.raises(ReplayError, match=r"'2024-13-01' is not one of tiny's"):
+        replay.partitions("2024-13-01", None, NOW)
+
+
+def test_two_replays_of_one_pipeline_do_not_run_at_once(tmp_path: Path) -> None:
+    with (
+        only_replay(tmp_path, "tiny"),
+        pytest.raises(ReplayError, match="another replay of 'tiny' is running"),
+        only_replay(tmp_path, "tiny"),
+    ):
+        pass
+
+
+def test_another_pipeline_may_run_beside(tmp_path: Path) -> None:
+    with only_replay(tmp_path, "tiny"), only_replay(tmp_path, "other"):
+        assert (tmp_path / "replay-other.lock").exists()
