@@ -18,7 +18,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 BAR = 1.5
 """Replay may cost at most this many times the plain loop's CPU (anchors)."""
@@ -60,29 +59,31 @@ def looped(name: str, last: str | None) -> int:
     pipeline = find_pipeline(name)
     spec = pipeline.spec
     to = connections(deployment(os.environ))
-    store = {"lake": to.lake, "engine": to.engine}
+    lake, engine = to.lake, to.engine
     clock = _Clock()
 
     def datasets(scope: Scope, *, is_partitioned: bool) -> None:
         for dataset in (n for n, d in spec.datasets.items() if d.is_partitioned is is_partitioned):
-            materialize_raw(pipeline, dataset, scope, **store)
-            materialize_profiled(pipeline, dataset, scope, **store, validation=to.validation)
+            materialize_raw(pipeline, dataset, scope, lake=lake, engine=engine)
+            materialize_profiled(pipeline, dataset, scope, lake=lake, engine=engine, validation=to.validation)
 
     def refresh(scope: Scope) -> Outcome:
         datasets(scope, is_partitioned=True)
         for view in spec.features:
-            materialize_features(pipeline, view, scope, **store, feature_store=to.feature_store)
-        materialize_labels(pipeline, scope, **store)
+            materialize_features(
+                pipeline, view, scope, lake=lake, engine=engine, feature_store=to.feature_store
+            )
+        materialize_labels(pipeline, scope, lake=lake, engine=engine)
         materialize_predictions(
-            pipeline, scope, **store, registry=to.registry, feature_store=to.feature_store
+            pipeline, scope, lake=lake, engine=engine, registry=to.registry, feature_store=to.feature_store
         )
         return materialize_drift_report(
-            pipeline, scope, **store, registry=to.registry, reports=to.reports
+            pipeline, scope, lake=lake, engine=engine, registry=to.registry, reports=to.reports
         )
 
     def retrain(scope: Scope) -> None:
-        materialize_training_set(pipeline, scope, **store, feature_store=to.feature_store)
-        materialize_model(pipeline, scope, **store, registry=to.registry)
+        materialize_training_set(pipeline, scope, lake=lake, engine=engine, feature_store=to.feature_store)
+        materialize_model(pipeline, scope, lake=lake, engine=engine, registry=to.registry)
 
     def scope(window: Window | None, reason: str = "refresh") -> Scope:
         return Scope(window, run_id="plain-loop", clock=datetime.now(UTC), reason=reason)

@@ -77,9 +77,9 @@ def newest_query(view: ViewRows, labels: Labels, *, only_created: bool) -> str:
     """
     keys = _keys(view)
     on = [*(f"l.{key} = v.{key}" for key in keys), f"l.{TIME} >= v.{AT}"]
-    rows = f"SELECT {_selected_keys(view)}, {_at(view)} FROM {view.relation} {_bounds(view, labels, only_created)}"  # noqa: S608
+    rows = f"SELECT {_selected_keys(view)}, {_at(view)} FROM {view.relation} {_bounds(view, labels, only_created)}"
     return (
-        f"SELECT l.{ROW}, l.{TIME}, {', '.join(f'l.{key}' for key in keys)}, v.{AT} FROM {labels.table} l "  # noqa: S608
+        f"SELECT l.{ROW}, l.{TIME}, {', '.join(f'l.{key}' for key in keys)}, v.{AT} FROM {labels.table} l "
         f"ASOF JOIN ({rows}) v ON {' AND '.join(on)}{_within_ttl(view)}"
     )
 
@@ -90,7 +90,7 @@ def fetch_query(view: ViewRows, labels: Labels, *, newest: str, only_created: bo
     if only_created and view.created:
         on.append(f"v.{CREATED} <= n.{TIME}")
     return (
-        f"SELECT n.{ROW}, {_features('v', view)} FROM {newest} n "  # noqa: S608
+        f"SELECT n.{ROW}, {_features('v', view)} FROM {newest} n "
         f"JOIN ({_rows(view, labels, only_created=only_created)}) v ON {' AND '.join(on)}"
     )
 
@@ -105,7 +105,7 @@ def created_query(view: ViewRows, labels: Labels) -> str:
     """Join labels with the newest row that existed at their instant, by looking at all rows of the entity."""
     on = [*(f"l.{key} = v.{key}" for key in _keys(view)), f"v.{AT} <= l.{TIME}", f"v.{CREATED} <= l.{TIME}"]
     return (
-        f"SELECT l.{ROW}, {_features('v', view)} FROM {labels.table} l "  # noqa: S608
+        f"SELECT l.{ROW}, {_features('v', view)} FROM {labels.table} l "
         f"JOIN ({_rows(view, labels, only_created=True)}) v ON {' AND '.join(on)}{_within_ttl(view)} "
         f"QUALIFY {_one_per_label(view)}"
     )
@@ -134,8 +134,10 @@ def _rows(view: ViewRows, labels: Labels, *, only_created: bool) -> str:
     columns = [_selected_keys(view), _at(view)]
     if view.created:
         columns.append(f"{quote_identifier(view.created)}::TIMESTAMPTZ AS {CREATED}")
-    columns += [f"{quote_identifier(column)} AS {quote_identifier(name)}" for name, column in view.features.items()]
-    return f"SELECT {', '.join(columns)} FROM {view.relation} {_bounds(view, labels, only_created)}"  # noqa: S608
+    columns += [
+        f"{quote_identifier(column)} AS {quote_identifier(name)}" for name, column in view.features.items()
+    ]
+    return f"SELECT {', '.join(columns)} FROM {view.relation} {_bounds(view, labels, only_created)}"
 
 
 def _bounds(view: ViewRows, labels: Labels, only_created: bool) -> str:
@@ -184,10 +186,12 @@ def latest_query(
         bounds.append(f"{quote_identifier(timestamp)} >= {_instant(start)}")
     if end is not None:
         bounds.append(f"{quote_identifier(timestamp)} <= {_instant(end)}")
-    query = f"SELECT {', '.join(map(quote_identifier, wanted))} FROM {relation}"  # noqa: S608
+    query = f"SELECT {', '.join(map(quote_identifier, wanted))} FROM {relation}"
     query += f" WHERE {' AND '.join(bounds)}" if bounds else ""
     if newest_only:
-        newest = ", ".join(f"{quote_identifier(name)} DESC" for name in (timestamp, *([created] if created else [])))
+        newest = ", ".join(
+            f"{quote_identifier(name)} DESC" for name in (timestamp, *([created] if created else []))
+        )
         query += f" QUALIFY row_number() OVER (PARTITION BY {', '.join(map(quote_identifier, keys))} ORDER BY {newest}) = 1"
     return query
 

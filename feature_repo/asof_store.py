@@ -107,13 +107,19 @@ class AsofRetrievalJob(RetrievalJob):
         return found
 
     def _to_df_internal(self, timeout: int | None = None) -> pd.DataFrame:
-        return self._to_arrow_internal(timeout).to_pandas()
+        frame: pd.DataFrame = self._to_arrow_internal(timeout).to_pandas()
+        return frame
 
-    def persist(
-        self, storage: SavedDatasetStorage, allow_overwrite: bool = False, timeout: int | None = None
+    def persist(  # Feast's signature
+        self,
+        storage: SavedDatasetStorage,  # noqa: ARG002
+        allow_overwrite: bool = False,  # noqa: ARG002
+        timeout: int | None = None,  # noqa: ARG002
     ) -> None:
         """Refuse: saved datasets are not supported yet."""
-        raise AsofStoreError("this offline store does not write saved datasets. Keep the Arrow table in the lake instead.")
+        raise AsofStoreError(
+            "this offline store does not write saved datasets. Keep the Arrow table in the lake instead."
+        )
 
 
 @contextmanager
@@ -159,7 +165,9 @@ class AsofOfflineStore(OfflineStore):
         labels = _entity_rows(entity_df)
         time = _time_column(labels)
         on_demand = _on_demand_views(feature_refs, registry, project)
-        only_created = kwargs.get("filter_by_created_timestamp") or config.offline_store.filter_by_created_timestamp
+        only_created = (
+            kwargs.get("filter_by_created_timestamp") or config.offline_store.filter_by_created_timestamp
+        )
         views = [_view_rows(view, feature_refs, full_feature_names) for view in feature_views]
 
         def run() -> pa.Table:
@@ -209,8 +217,11 @@ class AsofOfflineStore(OfflineStore):
         )  # fmt: skip
 
     @staticmethod
-    def offline_write_batch(
-        config: RepoConfig, feature_view: FeatureView, table: pa.Table, progress: Any
+    def offline_write_batch(  # Feast's signature
+        config: RepoConfig,  # noqa: ARG004
+        feature_view: FeatureView,
+        table: pa.Table,  # noqa: ARG004
+        progress: Any,  # noqa: ARG004
     ) -> None:
         """Refuse: views are written by their assets, one commit a partition."""
         raise AsofStoreError(
@@ -255,7 +266,9 @@ def _entity_rows(entity_df: pd.DataFrame | pa.Table | str | None) -> pa.Table:
         return entity_df
     if isinstance(entity_df, pd.DataFrame):
         return pa.Table.from_pandas(entity_df, preserve_index=False)
-    raise AsofStoreError("give the entity rows as an Arrow table or a pandas frame; SQL text and date ranges are not supported yet.")
+    raise AsofStoreError(
+        "give the entity rows as an Arrow table or a pandas frame; SQL text and date ranges are not supported yet."
+    )
 
 
 def _time_column(labels: pa.Table) -> str:
@@ -263,13 +276,17 @@ def _time_column(labels: pa.Table) -> str:
         return "event_timestamp"
     times = [field.name for field in labels.schema if pa.types.is_timestamp(field.type)]
     if len(times) != 1:
-        raise AsofStoreError("the entity rows need a column `event_timestamp`, or exactly one column of instants.")
-    return times[0]
+        raise AsofStoreError(
+            "the entity rows need a column `event_timestamp`, or exactly one column of instants."
+        )
+    return str(times[0])
 
 
 def _view_rows(view: FeatureView, feature_refs: Sequence[str], full_feature_names: bool) -> ViewRows:
     source = view.batch_source
-    name = view.projection.name_to_use()
+    if source is None:
+        raise AsofStoreError(f"feature view '{view.name}' has no batch source. Give it a FileSource.")
+    name = view.projection.name_to_use()  # type: ignore[no-untyped-call]
     # A reference may name a version of the view (`view@v2`), a result's column does not.
     prefix = view.projection.name_alias or view.name
     mapping = {new: old for old, new in (source.field_mapping or {}).items()}
@@ -291,7 +308,7 @@ def _view_rows(view: FeatureView, feature_refs: Sequence[str], full_feature_name
 def _on_demand_views(refs: Sequence[str], registry: BaseRegistry, project: str) -> list[OnDemandFeatureView]:
     names = {ref.split(":", 1)[0] for ref in refs}
     found = registry.list_on_demand_feature_views(project, allow_cache=True)
-    return [view for view in found if view.projection.name_to_use() in names]
+    return [view for view in found if view.projection.name_to_use() in names]  # type: ignore[no-untyped-call]
 
 
 def _join(
@@ -322,23 +339,28 @@ def _join(
 
 
 def _labels(connection: duckdb.DuckDBPyConnection, rows: pa.Table, time: str, keys: Sequence[str]) -> Labels:
-    """Number the entity rows in their order, and bound their instants."""
+    """Give the entity rows numbers in their order, and bound their instants."""
     connection.register("__frame", rows.select([*keys, time]))
     connection.execute(
-        f"CREATE TEMP TABLE {LABELS} AS SELECT row_number() OVER () - 1 AS {ROW}, "  # noqa: S608
+        f"CREATE TEMP TABLE {LABELS} AS SELECT row_number() OVER () - 1 AS {ROW}, "
         f"{quote_identifier(time)}::TIMESTAMPTZ AS {TIME}, {key_columns(keys)} FROM __frame"
-    )
-    first, last = connection.sql(f"SELECT min({TIME}), max({TIME}) FROM {LABELS}").fetchall()[0]  # noqa: S608
+    ).fetchall()
+    first, last = connection.sql(f"SELECT min({TIME}), max({TIME}) FROM {LABELS}").fetchall()[0]
     # Without a single instant nothing is found, whatever the bounds.
     return Labels(LABELS, first or NO_INSTANT, last or NO_INSTANT)
 
 
 def _joined_view(
-    connection: duckdb.DuckDBPyConnection, view: ViewRows, labels: Labels, n_labels: int, *, only_created: bool
+    connection: duckdb.DuckDBPyConnection,
+    view: ViewRows,
+    labels: Labels,
+    n_labels: int,
+    *,
+    only_created: bool,
 ) -> pa.Table:
     """Return a view's features, one row for each label in the labels' order."""
     newest = newest_query(view, labels, only_created=only_created)
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {NEWEST} AS {newest}")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {NEWEST} AS {newest}").fetchall()
     found = connection.sql(
         fetch_query(view, labels, newest=NEWEST, only_created=only_created)
     ).to_arrow_table()
@@ -361,14 +383,14 @@ def _with_earlier_rows(
     n_found: np.ndarray[Any, np.dtype[np.int64]],
 ) -> pa.Table:
     """Add the labels whose newest row was made after them: they get the newest row that was there."""
-    newest = connection.sql(f"SELECT {ROW} FROM {NEWEST}").fetchnumpy()[ROW]  # noqa: S608
+    newest = connection.sql(f"SELECT {ROW} FROM {NEWEST}").fetchnumpy()[ROW]
     late = newest[n_found[newest] == 0]
     if not len(late):
         return found
     connection.register("__late_rows", pa.table({ROW: late}))
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {LATE} AS SELECT * FROM {LABELS} SEMI JOIN __late_rows USING ({ROW})"  # noqa: S608
-    )
+        f"CREATE OR REPLACE TEMP TABLE {LATE} AS SELECT * FROM {LABELS} SEMI JOIN __late_rows USING ({ROW})"
+    ).fetchall()
     again = created_query(view, replace(labels, table=LATE))
     return pa.concat_tables([found, connection.sql(again).to_arrow_table()])
 

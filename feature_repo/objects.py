@@ -12,7 +12,8 @@ import pyarrow as pa
 from pipelines.spec import DriftlineError, PipelineSpec
 
 if TYPE_CHECKING:
-    from feast import Entity, FeatureView
+    from feast import Entity, FeatureView, ValueType
+    from feast.types import PrimitiveFeastType
 
 TIME, CREATED = "event_timestamp", "created_timestamp"
 
@@ -85,7 +86,7 @@ def _field_of(stored: Mapping[str, StoredView], spec: PipelineSpec, column: str)
     )
 
 
-def _feast_type(field: pa.Field) -> object:
+def _feast_type(field: pa.Field) -> PrimitiveFeastType:
     from feast.types import Bool, Float64, Int64, String, UnixTimestamp
 
     kind = field.type
@@ -104,5 +105,5 @@ def _feast_type(field: pa.Field) -> object:
     )
 
 
-def _value_type(field: pa.Field) -> object:
-    return _feast_type(field).to_value_type()  # type: ignore[attr-defined]  # a Feast primitive type
+def _value_type(field: pa.Field) -> ValueType:
+    return _feast_type(field).to_value_type()

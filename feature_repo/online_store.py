@@ -19,8 +19,8 @@ Row = tuple[EntityKey, dict[str, Value], datetime, datetime | None]
 class OrderedSqliteOnlineStoreConfig(SqliteOnlineStoreConfig):
     """Settings of the store: those of Feast's SQLite store."""
 
-    type: Literal["feature_repo.online_store.OrderedSqliteOnlineStore"] = (  # type: ignore[assignment]  # Feast's own idiom
-        "feature_repo.online_store.OrderedSqliteOnlineStore"
+    type: Literal["feature_repo.online_store.OrderedSqliteOnlineStore"] = (
+        "feature_repo.online_store.OrderedSqliteOnlineStore"  # type: ignore[assignment]  # Feast's own idiom
     )
 
 
@@ -41,9 +41,11 @@ class OrderedSqliteOnlineStore(SqliteOnlineStore):
         """Write rows in one transaction, each value unless a newer one is there."""
         from feast.infra.online_stores.sqlite import _quote_id, _table_id
 
-        name = _quote_id(_table_id(config.project, table, config.registry.enable_online_feature_view_versioning))
+        name = _quote_id(
+            _table_id(config.project, table, config.registry.enable_online_feature_view_versioning)
+        )
         statement = (
-            f"INSERT INTO {name} (entity_key, feature_name, value, event_ts, created_ts) "  # noqa: S608 (quoted by Feast)
+            f"INSERT INTO {name} (entity_key, feature_name, value, event_ts, created_ts) "
             "VALUES (?, ?, ?, ?, ?) ON CONFLICT(entity_key, feature_name) DO UPDATE SET "
             "value = excluded.value, event_ts = excluded.event_ts, created_ts = excluded.created_ts "
             f"WHERE excluded.event_ts > {name}.event_ts OR (excluded.event_ts = {name}.event_ts "

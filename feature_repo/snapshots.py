@@ -73,4 +73,6 @@ def _columns(table: DeltaTable) -> pa.Schema:
 def _absolute(path: str, uri: str) -> str:
     """Return a file's path on disk: the log writes paths URL-encoded."""
     inside = uri.removeprefix("file://")
-    return inside if Path(inside).exists() else unquote(inside if inside.startswith("/") else f"{path}/{inside}")
+    return (
+        inside if Path(inside).exists() else unquote(inside if inside.startswith("/") else f"{path}/{inside}")
+    )

@@ -122,7 +122,9 @@ def _schedule(cron: str, zone: str, group: Sequence[Pipeline]) -> dg.ScheduleDef
                 if _lacks_reference_tables(context.instance, pipeline):
                     # First in the queue, and runs of one pipeline do not overlap.
                     yield reference_request(pipeline, run_key=f"{pipeline.name}:reference:{now.isoformat()}")
-                yield refresh_request(pipeline, newest, run_key=f"{pipeline.name}:{newest.key}:{now.isoformat()}")
+                yield refresh_request(
+                    pipeline, newest, run_key=f"{pipeline.name}:{newest.key}:{now.isoformat()}"
+                )
 
     return refresh
 
@@ -167,9 +169,7 @@ def drift_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
         ]
         unanswered = [r for r in requests if not _is_answered(context.instance, r)]
         skip = None if unanswered else f"{len(events)} materializations, no drift report asks for a retrain"
-        return dg.SensorResult(
-            run_requests=unanswered, skip_reason=skip, cursor=str(events[-1].storage_id)
-        )
+        return dg.SensorResult(run_requests=unanswered, skip_reason=skip, cursor=str(events[-1].storage_id))
 
     return sense
 

@@ -28,7 +28,7 @@ from assets.raw.asset import materialize_raw
 from assets.training_set.asset import materialize_training_set
 from expectations.names import expectation_names
 from pipelines.spec import DatasetSpec, PartitionsSpec
-from pipelines.windows import KEY_FORMATS, window, windows_between
+from pipelines.windows import KEY_FORMATS, window
 
 if TYPE_CHECKING:
     from dagster._core.definitions.metadata import RawMetadataValue
@@ -59,9 +59,7 @@ class Stage:
 def build_pipeline(pipeline: Pipeline) -> dg.Definitions:
     """Turn one declaration into its assets and checks."""
     partitions = partitions_definition(pipeline.spec.partitions)
-    return dg.Definitions(
-        assets=[_asset(pipeline, stage, partitions) for stage in _stages(pipeline)]
-    )
+    return dg.Definitions(assets=[_asset(pipeline, stage, partitions) for stage in _stages(pipeline)])
 
 
 def partitions_definition(spec: PartitionsSpec) -> dg.TimeWindowPartitionsDefinition:
@@ -180,7 +178,9 @@ def _dataset_stages(name: str, dataset: DatasetSpec) -> Iterable[Stage]:
     )
 
 
-def _named(materialize: Callable[..., Outcome], name: str, pipeline: Pipeline, scope: Scope, **resources: object) -> Outcome:
+def _named(
+    materialize: Callable[..., Outcome], name: str, pipeline: Pipeline, scope: Scope, **resources: object
+) -> Outcome:
     return materialize(pipeline, name, scope, **resources)
 
 
@@ -307,7 +307,7 @@ def _scope(context: dg.AssetExecutionContext, pipeline: Pipeline) -> Scope:
 
 
 def _result(outcome: Outcome, key: dg.AssetKey) -> dg.MaterializeResult[None]:
-    metadata: "dict[str, RawMetadataValue]" = {
+    metadata: dict[str, RawMetadataValue] = {
         name: _metadata_value(value) for name, value in outcome.metadata.items() if value is not None
     }
     metadata |= {name: dg.MetadataValue.md(text) for name, text in outcome.markdown.items()}
@@ -344,5 +344,7 @@ def _check(check: CheckOutcome, key: dg.AssetKey) -> dg.AssetCheckResult:
         passed=bool(check.is_passed),
         severity=severity,
         description=check.description,
-        metadata={name: _metadata_value(value) for name, value in check.metadata.items() if value is not None},
+        metadata={
+            name: _metadata_value(value) for name, value in check.metadata.items() if value is not None
+        },
     )

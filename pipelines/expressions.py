@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from pipelines.faults import Fault, KeyPath, choices, label
@@ -99,7 +100,16 @@ def target_expression_faults(target: TargetSpec, columns: Mapping[str, str] | No
 
 
 def empty_database() -> DuckDBPyConnection:
-    """Open a database in memory that can read nothing from disk or network."""
+    """Open a session of a database that can read nothing from disk or network.
+
+    Temporary tables are the session's own. The database is shared: opening one costs more than
+    all checks of a declaration.
+    """
+    return _database().cursor()
+
+
+@cache
+def _database() -> DuckDBPyConnection:
     import duckdb
 
     return duckdb.connect(":memory:", config={"enable_external_access": "false", "threads": 1})

@@ -63,7 +63,9 @@ def history(pipeline: Pipeline, to: Connections) -> tuple[Month, ...]:
     passed = _rows_by_partition(pipeline, to.lake, "profiled")
     aside = _rows_by_partition(pipeline, to.lake, "quarantine")
     frozen = never_retrained(pipeline, to, [str(row["partition"]) for row in decisions])
-    trained = {entry.partition: f"v{entry.version} {entry.action}" for entry in read_ledger(to.lake, pipeline.name)}
+    trained = {
+        entry.partition: f"v{entry.version} {entry.action}" for entry in read_ledger(to.lake, pipeline.name)
+    }
     return tuple(
         Month(
             partition=key,
@@ -125,7 +127,7 @@ def _labelled_predictions(pipeline: Pipeline, to: Connections, key: str) -> pa.T
     columns = ", ".join(f"p.{quote_identifier(name)}" for name in predictions.schema.names)
     with to.engine.connect() as connection:
         return connection.sql(
-            f"SELECT {columns}, l.label FROM {scan(predictions, [key])} p JOIN {scan(labels, [key])} l "  # noqa: S608
+            f"SELECT {columns}, l.label FROM {scan(predictions, [key])} p JOIN {scan(labels, [key])} l "
             f"USING (row_id) WHERE l.label IS NOT NULL AND l.label_time < '{end}'::TIMESTAMPTZ ORDER BY row_id"
         ).to_arrow_table()
 

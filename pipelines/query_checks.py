@@ -82,7 +82,7 @@ def _create_tables(connection: DuckDBPyConnection, pipeline: Pipeline) -> None:
             columns = ", ".join(
                 f"{quote_identifier(column)} {SQL_TYPES[dataset.column(column).type]}" for column in dataset.columns
             )
-            connection.execute(f"CREATE TABLE {quote_identifier(name)} ({columns})").fetchall()
+            connection.execute(f"CREATE TEMP TABLE {quote_identifier(name)} ({columns})").fetchall()
 
 
 def _bind_queries(
@@ -105,7 +105,7 @@ def _bind_queries(
             result = _bind(connection, at, pipeline.spec.queries[name], sql, pipeline)
             if not isinstance(result, Fault):
                 columns = ", ".join(f"{quote_identifier(column)} {kind}" for column, kind in result.items())
-                connection.execute(f"CREATE TABLE {quote_identifier(name)} ({columns})").fetchall()
+                connection.execute(f"CREATE TEMP TABLE {quote_identifier(name)} ({columns})").fetchall()
             yield name, result
 
 

@@ -21,14 +21,21 @@ from pathlib import Path
 import dagster as dg
 from dagster import DagsterInstance
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from assets.materialization import Pipeline
 from pipelines.automation import (
     PIPELINE_TAG,
-    refresh_request,
     reference_request,
     reference_selection,
+    refresh_request,
 )
 from pipelines.spec import DriftlineError
 from pipelines.windows import Window, windows
@@ -79,9 +86,7 @@ class Replay:
                     f"partition '{key}' is not one of {self.pipeline.name}'s: "
                     f"{', '.join(keys[:3])} … {keys[-1] if keys else '(none has ended yet)'}."
                 )
-        return [
-            w for w in ended if (first is None or w.key >= first) and (last is None or w.key <= last)
-        ]
+        return [w for w in ended if (first is None or w.key >= first) and (last is None or w.key <= last)]
 
     def read_reference_tables(self) -> None:
         """Read the tables without partitions, unless they are there."""
@@ -234,9 +239,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _replay(
-    installed: Deployment, name: str, first: str | None, last: str | None, console: Console
-) -> int:
+def _replay(installed: Deployment, name: str, first: str | None, last: str | None, console: Console) -> int:
     # Imported after the environment is set: the definitions read the deployment.
     from pipelines.definitions import code_location, find_pipeline
     from pipelines.history import print_history

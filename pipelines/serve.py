@@ -50,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, signal.SIG_DFL)
     os.chdir(PROJECT)
     os.execve(command[0], command, {**os.environ, **variables})
+    raise AssertionError("unreachable: execve does not return")
 
 
 if __name__ == "__main__":

@@ -24,17 +24,13 @@ ColumnName = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 SqlExpression = Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
 """One scalar expression in DuckDB's dialect."""
 
-ColumnType = Literal[
-    "boolean", "int", "float", "decimal", "string", "date", "timestamp", "timestamp_tz"
-]
+ColumnType = Literal["boolean", "int", "float", "decimal", "string", "date", "timestamp", "timestamp_tz"]
 Cadence = Literal["hour", "day", "week", "month"]
 Severity = Literal["info", "warning", "critical"]
 OnFailure = Literal["report", "quarantine", "block"]
 Sensitivity = Literal["low", "medium", "high"]
 ProblemType = Literal["binary", "multiclass", "regression"]
-Candidate = Literal[
-    "hist_gradient_boosting", "lightgbm", "logistic_regression", "ridge", "random_forest"
-]
+Candidate = Literal["hist_gradient_boosting", "lightgbm", "logistic_regression", "ridge", "random_forest"]
 Metric = Literal[
     "roc_auc", "average_precision", "log_loss", "brier", "accuracy", "f1_macro", "rmse", "mae", "r2"
 ]

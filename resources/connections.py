@@ -39,9 +39,7 @@ def connections(installed: Deployment) -> Connections:
     spill = str(installed.home / "spill")
     return Connections(
         lake=Lake(root=str(installed.lake_root)),
-        engine=Engine(
-            memory_limit=installed.memory_limit, threads=installed.threads, spill_directory=spill
-        ),
+        engine=Engine(memory_limit=installed.memory_limit, threads=installed.threads, spill_directory=spill),
         feature_store=FeatureStore(
             registry_url=installed.feature_registry_url,
             online_path=str(installed.home / "feast" / "online.db"),

@@ -22,6 +22,7 @@ from resources.lake import Lake
 
 if TYPE_CHECKING:
     import feast
+    from feast import Entity, FeatureView
 
     from feature_repo.objects import StoredView
 
@@ -98,9 +99,9 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
         from feature_repo.objects import feast_objects
 
         entities, views = feast_objects(pipeline.spec, stored, tags={"driftline": mark})
-        wanted = {view.name for view in views}
-        gone = [view for view in store.list_feature_views() if view.name not in wanted]
-        store.apply([*entities, *views], objects_to_delete=gone, partial=False)
+        store.apply(
+            [*entities, *views], objects_to_delete=_unnamed(store, [*entities, *views]), partial=False
+        )
 
     def features_for(
         self, pipeline: Declared, rows: pa.Table, lake: Lake
@@ -153,10 +154,14 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
     ) -> pa.Table:
         from feature_repo.snapshots import pinned
 
-        references = [f"{view}:{feature}" for view, found in stored.items() for feature in _features(pipeline.spec, view, found)]
+        references = [
+            f"{view}:{feature}"
+            for view, found in stored.items()
+            for feature in _features(pipeline.spec, view, found)
+        ]
         with pinned({stored[view].path: version for view, version in versions.items()}):
             job = self._store(pipeline.name).get_historical_features(
-                entity_df=rows,  # type: ignore[arg-type]  # our store takes Arrow, Feast hands it on
+                entity_df=rows,  # our store takes Arrow, Feast hands it on
                 features=references,
                 full_feature_names=True,
             )
@@ -203,7 +208,12 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
 
     def _store(self, project: str) -> feast.FeatureStore:
         return _open_store(
-            project, self.registry_url, self.online_path, self.memory_limit, self.threads, self.spill_directory
+            project,
+            self.registry_url,
+            self.online_path,
+            self.memory_limit,
+            self.threads,
+            self.spill_directory,
         )
 
 
@@ -225,7 +235,12 @@ def _open_store(
     config = RepoConfig(
         project=project,
         provider="local",
-        registry={"registry_type": "sql", "path": registry_url, "cache_ttl_seconds": 60, "cache_mode": "sync"},
+        registry={
+            "registry_type": "sql",
+            "path": registry_url,
+            "cache_ttl_seconds": 60,
+            "cache_mode": "sync",
+        },
         offline_store={
             "type": "feature_repo.asof_store.AsofOfflineStore",
             "memory_limit": memory_limit,
@@ -242,13 +257,17 @@ def _open_store(
     return feast.FeatureStore(config=config)
 
 
+def _undecorated(target: Any = None, **_: Any) -> Any:
+    return _undecorated if target is None else target
+
+
 @contextmanager
 def _without_typeguard() -> Iterator[None]:
     """Make typeguard's decorator do nothing while Feast is imported: it quadruples the import."""
     import typeguard
 
     decorator = typeguard.typechecked
-    typeguard.typechecked = lambda target=None, **_: target if target is not None else (lambda found: found)
+    typeguard.typechecked = _undecorated  # type: ignore[assignment]  # typeguard's overloads
     try:
         yield
     finally:
@@ -283,7 +302,12 @@ def _features(spec: PipelineSpec, view: str, stored: StoredView) -> list[str]:
 
 def _fingerprint(spec: PipelineSpec, stored: Mapping[str, StoredView]) -> str:
     facts = {
-        name: [spec.features[name].model_dump(mode="json"), list(spec.entities[spec.features[name].entity]), found.path, str(found.schema)]
+        name: [
+            spec.features[name].model_dump(mode="json"),
+            list(spec.entities[spec.features[name].entity]),
+            found.path,
+            str(found.schema),
+        ]
         for name, found in sorted(stored.items())
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
@@ -295,6 +319,21 @@ def _applied_mark(store: feast.FeatureStore) -> str | None:
     return marks.pop() if len(marks) == 1 else None
 
 
+def _unnamed(store: feast.FeatureStore, wanted: Sequence[Entity | FeatureView]) -> list[Any]:
+    """List what is registered of the views, sources and entities that are no longer wanted."""
+    from feast import FeatureView
+
+    views = [found for found in wanted if isinstance(found, FeatureView)]
+    sources = {view.batch_source.name for view in views if view.batch_source}
+    names = {found.name for found in wanted}
+    return [
+        *(view for view in store.list_feature_views() if view.name not in names),
+        *(source for source in store.list_data_sources() if source.name not in sources),
+        # Feast's own entity for views without one stays.
+        *(e for e in store.list_entities() if e.name not in names and e.name != "__dummy"),
+    ]
+
+
 def _n_entities(lake: Lake, pipeline: Declared, view: str, window: Window) -> int:
     import duckdb
 
@@ -304,7 +343,7 @@ def _n_entities(lake: Lake, pipeline: Declared, view: str, window: Window) -> in
     snapshot = lake.snapshot(pipeline.table("features", view))
     keys = ", ".join(map(quote_identifier, pipeline.spec.entities[pipeline.spec.features[view].entity]))
     with duckdb.connect() as connection:
-        query = f"SELECT count(*) FROM (SELECT DISTINCT {keys} FROM {scan(snapshot, [window.key])})"  # noqa: S608
+        query = f"SELECT count(*) FROM (SELECT DISTINCT {keys} FROM {scan(snapshot, [window.key])})"
         return int(connection.sql(query).fetchall()[0][0])
 
 
@@ -315,7 +354,11 @@ def _value(value: Any, kind: Any) -> Any:
 
 
 def _served(
-    at: datetime | None, values: Mapping[str, Any] | None, names: Sequence[str], ttl: timedelta | None, now: datetime
+    at: datetime | None,
+    values: Mapping[str, Any] | None,
+    names: Sequence[str],
+    ttl: timedelta | None,
+    now: datetime,
 ) -> OnlineValues:
     from feast.type_map import feast_value_type_to_python_type
 
@@ -325,5 +368,7 @@ def _served(
     age = now - instant
     if ttl and age > ttl:
         return OnlineValues(dict.fromkeys(names), instant, age, is_expired=True)
-    plain = {name: feast_value_type_to_python_type(values[name]) if name in values else None for name in names}
+    plain = {
+        name: feast_value_type_to_python_type(values[name]) if name in values else None for name in names
+    }
     return OnlineValues(plain, instant, age, is_expired=False)

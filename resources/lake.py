@@ -181,9 +181,7 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
         )
         return self.snapshot(table)
 
-    def append(
-        self, table: str, rows: pa.Table, *, commit: Mapping[str, str] | None = None
-    ) -> Snapshot:
+    def append(self, table: str, rows: pa.Table, *, commit: Mapping[str, str] | None = None) -> Snapshot:
         """Add rows to an unpartitioned table in one commit; for ledgers and histories."""
         from deltalake import CommitProperties, write_deltalake
 
@@ -238,16 +236,12 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
                 return
 
 
-def _with_partition(
-    rows: pa.RecordBatchReader | pa.Table, partition: str
-) -> pa.RecordBatchReader | pa.Table:
+def _with_partition(rows: pa.RecordBatchReader | pa.Table, partition: str) -> pa.RecordBatchReader | pa.Table:
     """Append the partition column without reading a stream ahead."""
     if isinstance(rows, pa.Table):
         return rows.append_column(PARTITION_COLUMN, pa.repeat(partition, rows.num_rows))
     schema = rows.schema.append(pa.field(PARTITION_COLUMN, pa.string()))
-    batches = (
-        batch.append_column(PARTITION_COLUMN, pa.repeat(partition, batch.num_rows)) for batch in rows
-    )
+    batches = (batch.append_column(PARTITION_COLUMN, pa.repeat(partition, batch.num_rows)) for batch in rows)
     return pa.RecordBatchReader.from_batches(schema, batches)
 
 
@@ -270,5 +264,3 @@ def _snapshot_of(table: str, delta: Any, path: Path) -> Snapshot:
         rows_by_partition=dict(rows),
         size_bytes=sum(action["size_bytes"] for action in actions),
     )
-
-

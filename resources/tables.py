@@ -48,7 +48,7 @@ def register_tables(
         snapshot = lake.snapshot(pipeline.table("profiled", name))
         partitions = keys if spec.datasets[name].is_partitioned else None
         view = quote_identifier(name)
-        connection.sql(f"CREATE TEMP VIEW {view} AS SELECT * FROM {scan(snapshot, partitions)}")  # noqa: S608
+        connection.sql(f"CREATE TEMP VIEW {view} AS SELECT * FROM {scan(snapshot, partitions)}")
         read.append(f"{snapshot.table}@{snapshot.version}")
     for name, sql in queries.items():
         connection.sql(f"CREATE TEMP VIEW {quote_identifier(name)} AS {sql.strip().rstrip(';')}")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from assets.drift_report.bins import Bins, CategoricalBins, NumericBins
+from assets.drift_report.bins import CategoricalBins, NumericBins
 from assets.drift_report.bounds import (
     ks_lower_bound,
     ks_margin,
@@ -347,8 +347,3 @@ class _Judge:
 
 def _is_empty_on_both(reference: ColumnReference, current: Counts) -> bool:
     return reference.total.n_present == 0 and current.n_present == 0
-
-
-def bins_by_column(reference: ReferenceSketch) -> dict[str, Bins]:
-    """Return the edges on which a current window must be counted."""
-    return {column: entry.bins for column, entry in reference.items()}

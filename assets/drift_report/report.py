@@ -21,7 +21,6 @@ from assets.drift_report.words import (
     column_text,
     drift_text,
     effect_name,
-    measurement_text,
     number_text,
     share_text,
 )
@@ -304,14 +303,3 @@ def _performance_picture(content: ReportContent) -> str:
         guides=guides,
         dashed=["estimated"],
     )
-
-
-__all__ = [
-    "HEADLINES",
-    "MAX_LARGE_PICTURES",
-    "PerformancePoint",
-    "ReportContent",
-    "measurement_text",
-    "render_html",
-    "render_markdown",
-]

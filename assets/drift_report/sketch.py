@@ -6,7 +6,6 @@ inside its bin.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -62,13 +61,6 @@ class NumericCounts:
     def n_finite(self) -> int:
         """Rows with a finite value."""
         return self.n_present - self.n_below - self.n_above
-
-    @property
-    def standard_deviation(self) -> float | None:
-        """Sample standard deviation of the finite values; None below two of them."""
-        if self.squared_deviations is None or self.n_finite < 2:
-            return None
-        return math.sqrt(self.squared_deviations / (self.n_finite - 1))
 
 
 @dataclass(frozen=True)

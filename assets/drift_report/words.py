@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from assets.drift_report.bins import CategoricalBins, NumericBins
@@ -134,9 +133,3 @@ def estimated_loss_text(reference: float, estimated: Measurement, allowed: float
     if loss <= allowed:
         return ""
     return f"{estimated.metric} is estimated at {measurement_text(estimated)} and was {reference:.4f} on the holdout."
-
-
-def joined(names: Sequence[str]) -> str:
-    """List a few names."""
-    more = f" and {len(names) - NAMED_FEATURES} more" if len(names) > NAMED_FEATURES else ""
-    return ", ".join(names[:NAMED_FEATURES]) + more

@@ -63,17 +63,19 @@ def materialize_features(
             end=scope.window.end,
         )
         n_dropped = _fill(connection, kept_to_window(sql, scope.window), spec, pipeline, view)
-        rows = connection.sql(f"SELECT * FROM {ROWS_TABLE}")  # noqa: S608
+        rows = connection.sql(f"SELECT * FROM {ROWS_TABLE}")
         names = feature_names(rows.columns, pipeline.spec.entities[spec.entity])
         snapshot = lake.write(
             table, rows.to_arrow_reader(), partition=scope.partition, commit=scope.commit(pipeline)
         )
         null_shares = _null_shares(connection, names)
-        sample = connection.sql(f"SELECT * FROM {ROWS_TABLE} LIMIT {N_SAMPLE}").to_arrow_table().to_pylist()  # noqa: S608
+        sample = connection.sql(f"SELECT * FROM {ROWS_TABLE} LIMIT {N_SAMPLE}").to_arrow_table().to_pylist()
     feature_store.apply(pipeline, lake)
     n_loaded = feature_store.load_online(pipeline, view, scope.window, lake)
     chart = bars(
-        [(name, 1 - share) for name, share in null_shares.items()], title="Share of rows with a value", unit="share"
+        [(name, 1 - share) for name, share in null_shares.items()],
+        title="Share of rows with a value",
+        unit="share",
     )
     return Outcome(
         data_version=f"{table}@{snapshot.version}",
@@ -89,7 +91,12 @@ def materialize_features(
             "duration_s": round(time.monotonic() - started, 3),
         },
         markdown={"completeness": as_markdown_image(chart, "share of rows with a value")},
-        tables={"sample": [{k: v if isinstance(v, int | float | None) else str(v) for k, v in row.items()} for row in sample]},
+        tables={
+            "sample": [
+                {k: v if isinstance(v, int | float | None) else str(v) for k, v in row.items()}
+                for row in sample
+            ]
+        },
     )
 
 
@@ -118,5 +125,5 @@ def _fill(
 
 def _null_shares(connection: duckdb.DuckDBPyConnection, names: tuple[str, ...]) -> dict[str, float]:
     counted = ", ".join(f"count({quote_identifier(name)})" for name in names)
-    total, *present = connection.sql(f"SELECT count(*), {counted} FROM {ROWS_TABLE}").fetchall()[0]  # noqa: S608
+    total, *present = connection.sql(f"SELECT count(*), {counted} FROM {ROWS_TABLE}").fetchall()[0]
     return {name: 1 - n / total if total else 1.0 for name, n in zip(names, present, strict=True)}

@@ -33,7 +33,7 @@ def check_columns(columns: Sequence[str], keys: Sequence[str], view: str) -> Non
 def drop_rows_without_key(connection: duckdb.DuckDBPyConnection, table: str, keys: Sequence[str]) -> int:
     """Delete rows with a null key or event timestamp: nothing can be joined to them; return how many."""
     empty = " OR ".join(f"{quote_identifier(name)} IS NULL" for name in (*keys, EVENT_TIMESTAMP))
-    deleted = connection.execute(f"DELETE FROM {table} WHERE {empty}").fetchall()  # noqa: S608
+    deleted = connection.execute(f"DELETE FROM {table} WHERE {empty}").fetchall()
     return int(deleted[0][0])
 
 
@@ -50,7 +50,7 @@ def check_one_row_each(
     identity = [*keys, EVENT_TIMESTAMP, *([CREATED_TIMESTAMP] if CREATED_TIMESTAMP in columns else [])]
     listed = ", ".join(quote_identifier(name) for name in identity)
     doubled = connection.sql(
-        f"SELECT {listed}, count(*), count(*) OVER () FROM {table} GROUP BY {listed} "  # noqa: S608
+        f"SELECT {listed}, count(*), count(*) OVER () FROM {table} GROUP BY {listed} "
         f"HAVING count(*) > 1 ORDER BY {listed} LIMIT 1"
     ).fetchall()
     if doubled:

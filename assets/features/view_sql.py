@@ -70,7 +70,7 @@ def kept_to_window(sql: str, window: Window) -> str:
     start, end = (quote_literal(instant.isoformat()) for instant in (window.start, window.end))
     body = sql.strip().rstrip(";")
     return (
-        f"SELECT * FROM (\n{body}\n) WHERE {EVENT_TIMESTAMP} >= {start}::TIMESTAMPTZ "  # noqa: S608
+        f"SELECT * FROM (\n{body}\n) WHERE {EVENT_TIMESTAMP} >= {start}::TIMESTAMPTZ "
         f"AND {EVENT_TIMESTAMP} < {end}::TIMESTAMPTZ"
     )
 
@@ -90,7 +90,7 @@ def stable_types(relation: str, schema: pa.Schema, keys: Sequence[str]) -> str:
     for field in schema:
         name = quote_identifier(field.name)
         casts.append(f"CAST({name} AS {_stable_type(field, keys)}) AS {name}")
-    return f"SELECT {', '.join(casts)} FROM ({relation})"  # noqa: S608
+    return f"SELECT {', '.join(casts)} FROM ({relation})"
 
 
 def _stable_type(field: pa.Field, keys: Sequence[str]) -> str:

@@ -34,7 +34,7 @@ def materialize_labels(pipeline: Pipeline, scope: Scope, *, lake: Lake, engine: 
     if scope.window is None:
         raise LabelError("labels are partitioned: run them for a partition.")
     spec = pipeline.spec
-    reading = f"SELECT * FROM {quote_identifier(spec.target.dataset)}"  # noqa: S608
+    reading = f"SELECT * FROM {quote_identifier(spec.target.dataset)}"
     with engine.connect() as connection:
         reads = register_tables(
             connection,
@@ -52,7 +52,7 @@ def materialize_labels(pipeline: Pipeline, scope: Scope, *, lake: Lake, engine: 
         except duckdb.Error as error:
             raise LabelError(f"target of '{pipeline.name}': {' '.join(str(error).split())}") from error
         check_labels(connection, LABELS_TABLE, target_key(spec))
-        rows = connection.sql(f"SELECT * FROM {LABELS_TABLE}")  # noqa: S608
+        rows = connection.sql(f"SELECT * FROM {LABELS_TABLE}")
         snapshot = lake.write(
             pipeline.table("labels"),
             rows.to_arrow_reader(),
@@ -60,7 +60,7 @@ def materialize_labels(pipeline: Pipeline, scope: Scope, *, lake: Lake, engine: 
             commit=scope.commit(pipeline),
         )
         n_labelled, n_known, first, last = connection.sql(
-            "SELECT count(label), count(*) FILTER (label_time < $end::TIMESTAMPTZ), "  # noqa: S608
+            "SELECT count(label), count(*) FILTER (label_time < $end::TIMESTAMPTZ), "
             f"min(event_timestamp), max(event_timestamp) FROM {LABELS_TABLE}",
             params={"end": scope.window.end.isoformat()},
         ).fetchall()[0]
@@ -87,7 +87,7 @@ def materialize_labels(pipeline: Pipeline, scope: Scope, *, lake: Lake, engine: 
 
 def _shares(connection: object) -> list[tuple[str, float]]:
     found = connection.sql(  # type: ignore[attr-defined]  # a DuckDB connection
-        "SELECT coalesce(CAST(label AS VARCHAR), 'none'), count(*) AS n "  # noqa: S608
+        "SELECT coalesce(CAST(label AS VARCHAR), 'none'), count(*) AS n "
         f"FROM {LABELS_TABLE} GROUP BY ALL ORDER BY n DESC, 1 LIMIT 12"
     ).fetchall()
     return [(label, float(n)) for label, n in found]

@@ -93,7 +93,7 @@ def label_query(pipeline: Pipeline, window: Window) -> str:
     start, end = (quote_literal(instant.isoformat()) for instant in (window.start, window.end))
     where = f"({target.where})" if target.where else "true"
     return (
-        f"SELECT {', '.join(columns)} FROM {quote_identifier(target.dataset)} "  # noqa: S608
+        f"SELECT {', '.join(columns)} FROM {quote_identifier(target.dataset)} "
         f"WHERE {where} AND {quote_identifier(event_time)} >= {start}::TIMESTAMPTZ "
         f"AND {quote_identifier(event_time)} < {end}::TIMESTAMPTZ "
         "ORDER BY event_timestamp, row_id"
@@ -120,17 +120,17 @@ def check_labels(connection: duckdb.DuckDBPyConnection, table: str, key: Sequenc
         ),
     }
     for condition, text in faults.items():
-        _refuse(connection, f"SELECT row_id FROM {table} WHERE {condition}", text)  # noqa: S608
+        _refuse(connection, f"SELECT row_id FROM {table} WHERE {condition}", text)
     _refuse(
         connection,
-        f"SELECT row_id FROM {table} GROUP BY row_id HAVING count(*) > 1",  # noqa: S608
+        f"SELECT row_id FROM {table} GROUP BY row_id HAVING count(*) > 1",
         f"keys ({', '.join(key)}) stand for more than one row. Add columns to `key`",
     )
 
 
 def _refuse(connection: duckdb.DuckDBPyConnection, rows: str, text: str) -> None:
     found = connection.sql(
-        f"SELECT count(*), list(row_id ORDER BY row_id)[1:{N_EXAMPLES}] FROM ({rows})"  # noqa: S608
+        f"SELECT count(*), list(row_id ORDER BY row_id)[1:{N_EXAMPLES}] FROM ({rows})"
     ).fetchall()
     n_rows, examples = found[0]
     if n_rows:

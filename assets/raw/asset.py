@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,9 +27,7 @@ FINGERPRINT = "source_fingerprint"
 N_SAMPLE = 5
 
 
-def materialize_raw(
-    pipeline: Pipeline, dataset: str, scope: Scope, *, lake: Lake, engine: Engine
-) -> Outcome:
+def materialize_raw(pipeline: Pipeline, dataset: str, scope: Scope, *, lake: Lake, engine: Engine) -> Outcome:
     """Read one partition of a dataset, or a whole reference table, into the lake.
 
     Raises
@@ -43,31 +42,37 @@ def materialize_raw(
     table = pipeline.table("raw", dataset)
     files = source_files(spec.source, folder=Path(pipeline.folder), partition=scope.partition)
     mark = fingerprint(files)
-    commit = {**scope.commit(pipeline), FINGERPRINT: mark, "columns": spec.model_dump_json(include={"columns"})}
+    commit = {
+        **scope.commit(pipeline),
+        FINGERPRINT: mark,
+        "columns": spec.model_dump_json(include={"columns"}),
+    }
     if not spec.is_partitioned and _is_unchanged(lake, table, commit):
         snapshot = lake.snapshot(table)
         return Outcome(
             data_version=f"{mark[:16]}@{snapshot.version}",
-            metadata={"n_rows": snapshot.n_rows, "source": spec.source.path, "note": "the source has not changed"},
+            metadata={
+                "n_rows": snapshot.n_rows,
+                "source": spec.source.path,
+                "note": "the source has not changed",
+            },
         )
     with engine.connect() as connection, unpacked(files, scratch=Path(engine.spill_directory)) as plain:
-        counts = read_files(
-            connection, plain, spec, name=dataset, timezone=pipeline.spec.partitions.timezone
-        )
+        counts = read_files(connection, plain, spec, name=dataset, timezone=pipeline.spec.partitions.timezone)
         counts = _reject_rows_without_time(connection, spec, counts)
         _check_rejects(spec, dataset, counts)
         where = _in_window(spec, scope)
-        rows = connection.sql(f"SELECT * FROM {READ_TABLE} WHERE {where}")  # noqa: S608
+        rows = connection.sql(f"SELECT * FROM {READ_TABLE} WHERE {where}")
         # Rejects first: a reading that was interrupted has no rows without their rejects.
         rejects = lake.write(
             pipeline.table("raw_rejects", dataset),
-            connection.sql(f"SELECT * FROM {REJECTS_TABLE} ORDER BY source, line").to_arrow_table(),  # noqa: S608
+            connection.sql(f"SELECT * FROM {REJECTS_TABLE} ORDER BY source, line").to_arrow_table(),
             partition=scope.partition,
             commit=commit,
         )
         snapshot = lake.write(table, rows.to_arrow_reader(), partition=scope.partition, commit=commit)
         per_day = _rows_per_day(connection, spec, where)
-        sample = connection.sql(f"SELECT * FROM {READ_TABLE} WHERE {where} LIMIT {N_SAMPLE}").to_arrow_table()  # noqa: S608
+        sample = connection.sql(f"SELECT * FROM {READ_TABLE} WHERE {where} LIMIT {N_SAMPLE}").to_arrow_table()
     n_rows = _partition_rows(snapshot, scope)
     return Outcome(
         data_version=f"{mark[:16]}@{snapshot.version}",
@@ -103,7 +108,7 @@ def _reject_rows_without_time(
     missing = f"{quote_identifier(spec.event_time)} IS NULL"
     reason = quote_literal(f"{spec.event_time}: no event time")
     moved = connection.execute(
-        f"INSERT INTO {REJECTS_TABLE} SELECT NULL, NULL, CAST(to_json({READ_TABLE}) AS VARCHAR), {reason} "  # noqa: S608
+        f"INSERT INTO {REJECTS_TABLE} SELECT NULL, NULL, CAST(to_json({READ_TABLE}) AS VARCHAR), {reason} "
         f"FROM {READ_TABLE} WHERE {missing}"
     ).fetchall()[0][0]
     return Counts(counts.n_read - moved, counts.n_rejected + moved)
@@ -131,7 +136,7 @@ def _rows_per_day(connection: duckdb.DuckDBPyConnection, spec: DatasetSpec, wher
         return ""
     day = f"CAST({quote_identifier(spec.event_time)} AS DATE)"
     counts = connection.sql(
-        f"SELECT strftime({day}, '%m-%d'), count(*) FROM {READ_TABLE} WHERE {where} GROUP BY ALL ORDER BY ALL"  # noqa: S608
+        f"SELECT strftime({day}, '%m-%d'), count(*) FROM {READ_TABLE} WHERE {where} GROUP BY ALL ORDER BY ALL"
     ).fetchall()
     if not counts:
         return ""
@@ -143,8 +148,11 @@ def _partition_rows(snapshot: Snapshot, scope: Scope) -> int:
     return snapshot.rows_by_partition.get(scope.partition or "", 0)
 
 
-def _sample(rows: pa.Table) -> list[dict[str, object]]:
+def _sample(rows: pa.Table) -> list[Mapping[str, object]]:
     return [
-        {name: value if isinstance(value, int | float | bool | None) else str(value) for name, value in row.items()}
+        {
+            name: value if isinstance(value, int | float | bool | None) else str(value)
+            for name, value in row.items()
+        }
         for row in rows.to_pylist()
     ]

@@ -61,7 +61,12 @@ class Counts:
 
 
 def read_files(
-    connection: duckdb.DuckDBPyConnection, files: Sequence[Path], dataset: DatasetSpec, *, name: str, timezone: str
+    connection: duckdb.DuckDBPyConnection,
+    files: Sequence[Path],
+    dataset: DatasetSpec,
+    *,
+    name: str,
+    timezone: str,
 ) -> Counts:
     """Read files into the temporary table `driftline_read`, unreadable rows into `driftline_rejects`.
 
@@ -89,7 +94,9 @@ def read_files(
     try:
         source = _SOURCES[dataset.source.type](connection, files, dataset, name)
         columns = _select_list(dataset)
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE {READ_TABLE} AS SELECT {columns} FROM {source}").fetchall()
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE {READ_TABLE} AS SELECT {columns} FROM {source}"
+        ).fetchall()
         if dataset.source.type == "csv":
             connection.execute(_csv_rejects()).fetchall()
     except duckdb.Error as error:
@@ -113,7 +120,7 @@ def _first_lines(error: Exception) -> str:
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
-    return int(connection.sql(f"SELECT count(*) FROM {table}").fetchall()[0][0])  # noqa: S608
+    return int(connection.sql(f"SELECT count(*) FROM {table}").fetchall()[0][0])
 
 
 def source_columns(dataset: DatasetSpec) -> Mapping[str, ColumnType]:
@@ -189,7 +196,9 @@ def _csv_header(path: Path, dataset: DatasetSpec) -> list[str]:
         raise ReadError(f"{path.name}: the file is empty. A CSV source begins with a header line.")
     twice = sorted({column for column in names if names.count(column) > 1})
     if twice:
-        raise ReadError(f"{path.name}: the header names {', '.join(map(repr, twice))} twice. Rename one of them.")
+        raise ReadError(
+            f"{path.name}: the header names {', '.join(map(repr, twice))} twice. Rename one of them."
+        )
     return names
 
 

@@ -57,7 +57,9 @@ def source_files(source: SourceSpec, *, folder: Path, partition: str | None = No
         )
     for path in found:
         if not path.resolve().is_relative_to(root.resolve()):
-            raise SourceError(f"source '{source.path}': {path.name} leads out of {root}. Copy the file there.")
+            raise SourceError(
+                f"source '{source.path}': {path.name} leads out of {root}. Copy the file there."
+            )
     return tuple(found)
 
 
@@ -102,7 +104,9 @@ def unpacked(files: Sequence[Path], *, scratch: Path) -> Iterator[tuple[Path, ..
     scratch.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=scratch, prefix="unpacked-") as folder:
         yield tuple(
-            _unpack(path, Path(folder) / f"{number}{Path(path.stem).suffix}") if path.suffix == ".zip" else path
+            _unpack(path, Path(folder) / f"{number}{Path(path.stem).suffix}")
+            if path.suffix == ".zip"
+            else path
             for number, path in enumerate(files)
         )
 
@@ -110,9 +114,13 @@ def unpacked(files: Sequence[Path], *, scratch: Path) -> Iterator[tuple[Path, ..
 def _unpack(path: Path, target: Path) -> Path:
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [m for m in archive.infolist() if not m.is_dir() and not m.filename.startswith("__MACOSX/")]
+            members = [
+                m for m in archive.infolist() if not m.is_dir() and not m.filename.startswith("__MACOSX/")
+            ]
             if len(members) != 1:
-                raise SourceError(f"{path.name}: a zip source holds exactly one file, this one {len(members)}.")
+                raise SourceError(
+                    f"{path.name}: a zip source holds exactly one file, this one {len(members)}."
+                )
             member = members[0]
             if member.file_size > min(MAX_UNPACKED_BYTES, MAX_EXPANSION * max(path.stat().st_size, 1)):
                 raise SourceError(

@@ -30,7 +30,7 @@ def materialize_training_set(
         raise TrainingSetError("a training set is as of a partition: run it for one.")
     labels = lake.snapshot(pipeline.table("labels"))
     parts = [
-        f"SELECT *, {quote_literal(w.key)} AS {SOURCE_PARTITION} FROM {scan(labels, [w.key])}"  # noqa: S608
+        f"SELECT *, {quote_literal(w.key)} AS {SOURCE_PARTITION} FROM {scan(labels, [w.key])}"
         for w in training_windows(pipeline, scope.window)
         if labels.rows_by_partition.get(w.key)
     ]
@@ -53,9 +53,7 @@ def materialize_training_set(
         "labels_version": str(labels.version),
         "feature_versions": ", ".join(f"{view}@{version}" for view, version in sorted(versions.items())),
     }
-    snapshot = lake.write(
-        pipeline.table("training_set"), table, partition=scope.partition, commit=commit
-    )
+    snapshot = lake.write(pipeline.table("training_set"), table, partition=scope.partition, commit=commit)
     return Outcome(
         data_version=f"{snapshot.table}@{snapshot.version}",
         metadata={
@@ -74,7 +72,9 @@ def materialize_training_set(
 
 def _with_labels(joined: pa.Table, rows: pa.Table) -> pa.Table:
     if not joined["row_id"].equals(rows["row_id"]):
-        raise TrainingSetError("the point-in-time join changed the labels' rows or order. Report this as a bug.")
+        raise TrainingSetError(
+            "the point-in-time join changed the labels' rows or order. Report this as a bug."
+        )
     for name in ("label", "label_time", SOURCE_PARTITION):
         joined = joined.append_column(name, rows[name])
     return joined
@@ -86,11 +86,15 @@ def _missing(joined: pa.Table) -> str:
         for name in joined.column_names
         if name not in ("row_id", "event_timestamp")
     ]
-    chart = bars(sorted(shares, key=lambda item: -item[1])[:20], title="Share of missing values", unit="share")
+    chart = bars(
+        sorted(shares, key=lambda item: -item[1])[:20], title="Share of missing values", unit="share"
+    )
     return as_markdown_image(chart, "share of missing values by feature")
 
 
 def _rows_by_partition(table: pa.Table) -> str:
     counts = table.group_by(SOURCE_PARTITION).aggregate([("row_id", "count")]).sort_by(SOURCE_PARTITION)
     pairs = zip(counts[SOURCE_PARTITION].to_pylist(), counts["row_id_count"].to_pylist(), strict=True)
-    return as_markdown_image(bars([(k, float(n)) for k, n in pairs], title="Rows by partition"), "rows by partition")
+    return as_markdown_image(
+        bars([(k, float(n)) for k, n in pairs], title="Rows by partition"), "rows by partition"
+    )

@@ -27,4 +27,4 @@ def training_windows(pipeline: Pipeline, as_of: Window) -> Sequence[Window]:
 
 def known_labels(relation: str, as_of: datetime) -> str:
     """Return the SQL of the labels that were known before an instant."""
-    return f"SELECT * FROM {relation} WHERE label IS NOT NULL AND label_time < {quote_literal(as_of.isoformat())}::TIMESTAMPTZ"  # noqa: S608
+    return f"SELECT * FROM {relation} WHERE label IS NOT NULL AND label_time < {quote_literal(as_of.isoformat())}::TIMESTAMPTZ"

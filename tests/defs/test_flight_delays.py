@@ -77,9 +77,7 @@ def flights(
     for name, dataset in pipeline.spec.datasets.items():
         files = source_files(dataset.source, folder=Path(pipeline.folder))
         with unpacked(files, scratch=tmp_path_factory.mktemp("scratch")) as plain:
-            read_files(
-                connection, plain, dataset, name=name, timezone=pipeline.spec.partitions.timezone
-            )
+            read_files(connection, plain, dataset, name=name, timezone=pipeline.spec.partitions.timezone)
         connection.execute(f"CREATE TABLE {name} AS SELECT * FROM {READ_TABLE}").fetchall()
     query = pipeline.sql[pipeline.spec.queries["flight_times"]]
     connection.execute(f"CREATE VIEW flight_times AS {query}").fetchall()
@@ -229,7 +227,13 @@ def test_a_view_that_looks_ahead_is_caught(
 
 
 def test_every_view_of_the_declaration_is_tested(pipeline: Pipeline) -> None:
-    tested = {"airport_weather", "carrier_punctuality", "route_punctuality", "airport_congestion", "aircraft_history"}
+    tested = {
+        "airport_weather",
+        "carrier_punctuality",
+        "route_punctuality",
+        "airport_congestion",
+        "aircraft_history",
+    }
     assert set(pipeline.spec.features) == tested
 
 
@@ -257,7 +261,9 @@ def january(pipeline: Pipeline, home: Path) -> pa.Table:
     return lake.read(pipeline.table("training_set"))
 
 
-def lied_to_about(pipeline: Pipeline, flights: duckdb.DuckDBPyConnection, instant: datetime, folder: Path) -> Pipeline:
+def lied_to_about(
+    pipeline: Pipeline, flights: duckdb.DuckDBPyConnection, instant: datetime, folder: Path
+) -> Pipeline:
     """Return the pipeline with sources that are poisoned after an instant."""
     folder.mkdir()
     bound = {"T": instant.isoformat()}

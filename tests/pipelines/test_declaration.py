@@ -602,6 +602,160 @@ def test_a_malformed_declaration_is_refused_with_line_and_repair(
     ]
 
 
+# One SQL file of a sound declaration changed, and what must be said about it.
+MALFORMED_SQL = [
+    pytest.param(
+        "features/history.sql",
+        "SELECT customer,\nFROM WHERE\n",
+        'features/history.sql:2: syntax error at or near "WHERE".',
+        id="parse",
+    ),
+    pytest.param(
+        "features/history.sql",
+        "SELECT 1 AS a; SELECT 2 AS b",
+        "features/history.sql:1: the file must hold one SELECT statement.",
+        id="two",
+    ),
+    pytest.param(
+        "features/history.sql",
+        "DROP TABLE orders",
+        "features/history.sql:1: the file must hold one SELECT statement.",
+        id="not-select",
+    ),
+    pytest.param(
+        "features/history.sql",
+        "SELECT customer, ordered AS event_timestamp, amount\nFROM order\n",
+        'features/history.sql:2: syntax error at or near "order".',
+        id="table",
+    ),
+    pytest.param(
+        "features/history.sql",
+        "SELECT customer, ordered AS event_timestamp, amount\nFROM oders",
+        "features/history.sql:2: reads the unknown table 'oders'. Datasets and queries: orders, customers, late_orders. Did you mean 'orders'?",
+        id="table2",
+    ),
+    pytest.param(
+        "features/history.sql",
+        "SELECT customer, ordered AS event_timestamp,\n  amuont\nFROM orders",
+        "features/history.sql:2: names the unknown column 'amuont'. Did you mean 'amount'?",
+        id="column",
+    ),
+    pytest.param(
+        "features/history.sql",
+        "SELECT o.customer, o.ordered AS event_timestamp,\n  o.amuont\nFROM orders AS o",
+        "features/history.sql:2: names the unknown column 'amuont'. Did you mean 'amount'?",
+        id="qualified",
+    ),
+    pytest.param(
+        "features/history.sql",
+        "SELECT customer, ordered AS event_timestamp, amount,\n averge(amount) AS a FROM orders",
+        "features/history.sql:2: calls the unknown function 'averge'. Did you mean 'avg'?",
+        id="function",
+    ),
+    pytest.param(
+        "features/history.sql",
+        "SELECT ordered AS event_timestamp, amount FROM orders",
+        "features/history.sql:1: gives no column 'customer', which a feature view needs. It gives: event_timestamp, amount.",
+        id="no-key",
+    ),
+    pytest.param(
+        "features/history.sql",
+        "SELECT customer, ordered, amount FROM orders",
+        "features/history.sql:1: gives no column 'event_timestamp', which a feature view needs. It gives: customer, ordered, amount.",
+        id="no-time",
+    ),
+    pytest.param(
+        "features/history.sql",
+        "SELECT customer, amount AS event_timestamp, id FROM orders",
+        "features/history.sql:1: 'event_timestamp' is double, but must be an instant.",
+        id="time-type",
+    ),
+    pytest.param(
+        "features/history.sql",
+        "SELECT customer, ordered AS event_timestamp FROM orders",
+        "features/history.sql:1: gives no feature: every column is a key or a time.",
+        id="no-feature",
+    ),
+    pytest.param(
+        "features/history.sql",
+        "SELECT customer, ordered AS event_timestamp, [amount] AS amounts FROM orders",
+        "features/history.sql:1: feature 'amounts' is double[]. Make it a number, text, boolean, date or instant.",
+        id="nested",
+    ),
+    pytest.param(
+        "features/history.sql",
+        "SELECT customer, ordered AS event_timestamp, amount, id AS amount FROM orders",
+        "features/history.sql:1: gives more than one column named amount.",
+        id="twice",
+    ),
+    pytest.param(
+        "features/history.sql",
+        "SELECT * FROM read_csv('/etc/passwd')",
+        'features/history.sql:1: Cannot access file "/etc/passwd" - file system operations are disabled by configuration.',
+        id="file-read",
+    ),
+    pytest.param(
+        "features/history.sql",
+        "  \n",
+        "defs.yaml:32: features.history.sql is 'features/history.sql': the file is empty.",
+        id="empty",
+    ),
+    pytest.param(
+        "late_orders.sql",
+        "SELECT *\nFROM orders\nWHERE amout > 5",
+        "late_orders.sql:3: names the unknown column 'amout'. Did you mean 'amount'?",
+        id="query-column",
+    ),
+    pytest.param(
+        "late_orders.sql",
+        "SELECT * FROM late_orders",
+        "late_orders.sql:1: reads the unknown table 'late_orders'. Datasets and queries: orders, customers, late_orders.",
+        id="query-itself",
+    ),
+]
+
+
+@pytest.mark.parametrize(("file", "sql", "message"), MALFORMED_SQL)
+def test_a_malformed_query_is_refused_at_its_own_line(
+    tmp_path: Path, file: str, sql: str, message: str
+) -> None:
+    folder = write(tmp_path / "late")
+    (folder / file).write_text(sql)
+    with pytest.raises(DeclarationError) as caught:
+        read(folder)
+    assert str(caught.value) == f"{folder.as_posix()}/{message}"
+
+
+def test_queries_may_read_each_other_but_not_themselves(tmp_path: Path) -> None:
+    folder = write(
+        tmp_path / "late",
+        ("{late_orders: late_orders.sql}", "{late_orders: late_orders.sql, recent: recent.sql}"),
+    )
+    (folder / "recent.sql").write_text("SELECT * FROM orders WHERE amount > 1")
+    (folder / "late_orders.sql").write_text("SELECT * FROM recent")
+    assert set(read(folder).sql) == {"features/history.sql", "late_orders.sql", "recent.sql"}
+    (folder / "recent.sql").write_text("SELECT * FROM late_orders")
+    with pytest.raises(
+        DeclarationError, match="the query 'recent' reads itself through: late_orders, recent"
+    ):
+        read(folder)
+
+
+def test_a_target_that_is_a_query_is_checked_against_its_columns(tmp_path: Path) -> None:
+    changes = [("dataset: orders", "dataset: late_orders\n    event_time: ordered\n    key: [id]")]
+    assert read(write(tmp_path / "late", *changes)).spec.target.key == ("id",)
+    with pytest.raises(
+        DeclarationError, match=r"defs\.yaml:40: target\.label names the unknown column 'deliverd'"
+    ):
+        read(
+            write(
+                tmp_path / "late",
+                *changes,
+                ("label: delivered - ordered > interval 3 day", "label: deliverd > ordered"),
+            )
+        )
+
+
 def test_a_sound_declaration_is_read(tmp_path: Path) -> None:
     pipeline = read(write(tmp_path / "late"))
     assert pipeline.name == "late"

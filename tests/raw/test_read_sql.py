@@ -35,7 +35,9 @@ def read(
     return counts, rows, rejects
 
 
-def test_rows_are_typed_and_undeclared_columns_dropped(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_rows_are_typed_and_undeclared_columns_dropped(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
     path = tmp_path / "a.csv"
     path.write_text("id,name,price\n1,ann,2.5\n2,,\n")
     counts, rows, _ = read(connection, path, dataset({"price": "float", "id": "int"}))
@@ -80,7 +82,9 @@ def test_a_column_can_be_renamed_and_computed(connection: duckdb.DuckDBPyConnect
     assert read(connection, path, spec)[1] == [(2.0, 6.0)]
 
 
-def test_a_naive_instant_is_read_in_the_declared_zone(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_a_naive_instant_is_read_in_the_declared_zone(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
     path = tmp_path / "a.csv"
     path.write_text("at\n2013-07-01 00:00:00\n2013-07-01T00:00:00Z\n")
     rows = read(connection, path, dataset({"at": "timestamp_tz"}), timezone="America/New_York")[1]
@@ -88,7 +92,9 @@ def test_a_naive_instant_is_read_in_the_declared_zone(connection: duckdb.DuckDBP
     assert found == [datetime(2013, 7, 1, 4, tzinfo=UTC), datetime(2013, 7, 1, 0, tzinfo=UTC)]
 
 
-def test_quotes_line_ends_and_null_texts_are_understood(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_quotes_line_ends_and_null_texts_are_understood(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
     path = tmp_path / "a.csv"
     path.write_text('a;b\n"x;""y""\nz";NA\n')
     spec = dataset({"a": "string", "b": "int"}, delimiter=";", null_values=["", "NA"])
@@ -140,7 +146,9 @@ def test_a_header_without_rows_gives_no_rows(connection: duckdb.DuckDBPyConnecti
     assert read(connection, path, dataset({"id": "int"}))[0] == Counts(0, 0)
 
 
-def test_a_failing_computed_column_says_which_file(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_a_failing_computed_column_says_which_file(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
     path = tmp_path / "a.csv"
     path.write_text("a\nx\n")
     with pytest.raises(ReadError, match=r"dataset 'orders': a.csv cannot be read as declared: .*TRY_CAST"):
@@ -153,7 +161,9 @@ def test_parquet_is_read(connection: duckdb.DuckDBPyConnection, tmp_path: Path) 
     assert read(connection, path, dataset({"id": "float"}, "parquet"))[1] == [(1.0,)]
 
 
-def test_json_lines_are_read_and_bad_ones_rejected(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_json_lines_are_read_and_bad_ones_rejected(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
     path = tmp_path / "a.json"
     path.write_text('{"id": 1, "name": "a,\\"b"}\n{"id": "two"}\nnot json\n{"name": "c"}\n')
     counts, rows, rejects = read(connection, path, dataset({"id": "int", "name": "string"}, "json"))
@@ -172,7 +182,9 @@ def test_the_connection_is_left_in_utc(connection: duckdb.DuckDBPyConnection, tm
     assert connection.sql("SELECT current_setting('TimeZone')").fetchall() == [("UTC",)]
 
 
-def test_mixed_line_ends_are_refused_with_the_repair(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_mixed_line_ends_are_refused_with_the_repair(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b"id,n\r\n1,1\r\n2,2\r\n3,3\n4,4\n")
     with pytest.raises(ReadError, match="mixes line ends"):

@@ -39,7 +39,7 @@ def webhook(*statuses: int) -> Iterator[tuple[str, list[dict[str, object]]]]:
                 self.send_header("Location", "/elsewhere")
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, *_: object) -> None:
             """Keep the test's output clean."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -78,7 +78,10 @@ def test_a_failing_webhook_is_tried_again() -> None:
 def test_a_webhook_that_keeps_failing_raises_and_the_log_has_the_alert(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    with webhook(500) as (url, received), pytest.raises(AlertError, match=r"HTTP 500.*DRIFTLINE_ALERT_WEBHOOK"):
+    with (
+        webhook(500) as (url, received),
+        pytest.raises(AlertError, match=r"HTTP 500.*DRIFTLINE_ALERT_WEBHOOK"),
+    ):
         Alerts(webhook_url=url).send(ALERT)
     assert len(received) == WEBHOOK_ATTEMPTS
     assert "Retrain requested" in caplog.text

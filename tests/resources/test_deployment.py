@@ -37,7 +37,11 @@ def test_threads_are_a_positive_number(threads: str) -> None:
 
 @pytest.mark.parametrize(("profile", "storage"), [("local", None), ("server", "postgres")])
 def test_dagster_gets_the_profiles_settings(tmp_path: Path, profile: str, storage: str | None) -> None:
-    environment = {"DRIFTLINE_HOME": str(tmp_path), "DRIFTLINE_PROFILE": profile, "DRIFTLINE_POSTGRES_URL": POSTGRES}
+    environment = {
+        "DRIFTLINE_HOME": str(tmp_path),
+        "DRIFTLINE_PROFILE": profile,
+        "DRIFTLINE_POSTGRES_URL": POSTGRES,
+    }
     variables = dagster_environment(deployment(environment))
     settings = yaml.safe_load((Path(variables["DAGSTER_HOME"]) / "dagster.yaml").read_text())
     assert settings["run_retries"]["enabled"]

@@ -1,0 +1,277 @@
+"""Everything that one window shows about the model that scored it, from sketches and labelled rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from assets.drift_report.bins import CategoricalBins, NumericBins, SketchError
+from assets.drift_report.decision import LABEL_COLUMN, SCORE_COLUMN, DriftVerdict, decide_drift
+from assets.drift_report.estimation import estimate_performance
+from assets.drift_report.exact import exact_ks_distance
+from assets.drift_report.labelled_rows import count_rows, read_scored_rows
+from assets.drift_report.performance import (
+    Measurement,
+    PerformanceDrop,
+    ScoredRows,
+    measure_performance,
+    performance_drop,
+)
+from assets.drift_report.policy import Evidence, RetrainDecision
+from assets.drift_report.sketch import ReferenceSketch, WindowSketch
+from assets.drift_report.window_scan import bins_of, sketch_reference, sketch_window
+from assets.drift_report.words import drift_text, estimated_loss_text, loss_text
+from assets.model.choices import METRICS_BY_PROBLEM
+from pipelines.spec import DriftSpec, Metric, ProblemType
+
+SCORE_BLOCKS = 5
+"""Blocks of time that the holdout's scores are cut into, for the unrest of the model's output."""
+
+
+@dataclass(frozen=True)
+class Champion:
+    """What a report needs to know of the model version that scored the window."""
+
+    version: int
+    algorithm: str
+    trained_as_of: str
+    metric: Metric
+    holdout_metric: float
+    features: tuple[str, ...]
+    importances: Mapping[str, float]
+
+    @property
+    def description(self) -> str:
+        """Name the version in words."""
+        return f"version {self.version}, {self.algorithm}, trained as of {self.trained_as_of}"
+
+
+@dataclass(frozen=True)
+class Relations:
+    """SQL table expressions of everything that is compared.
+
+    Attributes
+    ----------
+    predictions
+        The window's rows: features and `score`.
+    labels
+        The window's rows whose label is known.
+    realised
+        Labels that are known now, with the champion's scores; also of earlier windows.
+    training, holdout
+        What the champion learned from, with `_source_partition`, and its scores on the held-out part.
+    """
+
+    predictions: str
+    labels: str
+    realised: str
+    training: str
+    holdout: str
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a window shows; without a champion there is nothing to compare with."""
+
+    champion: Champion | None
+    reference: ReferenceSketch
+    current: WindowSketch
+    verdict: DriftVerdict | None
+    n_current: int
+    n_labelled: int
+    realised: Measurement
+    estimated: Measurement
+    drop: PerformanceDrop | None
+
+
+def unscored(metric: Metric) -> Findings:
+    """Return the findings of a window that no model has scored."""
+    unknown = Measurement(metric, 0, reason="no model has scored this partition")
+    return Findings(None, {}, {}, None, 0, 0, unknown, unknown, None)
+
+
+def build_reference(
+    connection: duckdb.DuckDBPyConnection, relations: Relations, features: Sequence[str]
+) -> ReferenceSketch:
+    """Sketch what a model version learned from: features, label, and its output on the holdout."""
+    blocks = (
+        f"(SELECT {SCORE_COLUMN}, ntile({SCORE_BLOCKS}) OVER (ORDER BY event_timestamp, row_id) AS block "
+        f"FROM {relations.holdout})"
+    )
+    learned = [*features, LABEL_COLUMN]
+    inputs = sketch_reference(connection, relations.training, learned, part_column="_source_partition")
+    output = sketch_reference(connection, blocks, [SCORE_COLUMN], part_column="block")
+    return dict(sorted({**inputs, **output}.items()))
+
+
+def examine(
+    connection: duckdb.DuckDBPyConnection,
+    relations: Relations,
+    champion: Champion,
+    reference: ReferenceSketch,
+    *,
+    problem: ProblemType,
+    drift: DriftSpec,
+    seed: int,
+) -> Findings:
+    """Compare a scored window with what its model learned from, and measure the model on it.
+
+    Parameters
+    ----------
+    connection
+        Where the relations can be read.
+    relations
+        The window, its labels, and the reference.
+    champion
+        The model version that scored the window.
+    reference
+        Its sketch.
+    problem, drift, seed
+        The declaration's, for judging.
+
+    Returns
+    -------
+    Findings
+        Drift, and performance realised and estimated; what cannot be known carries its reason.
+    """
+    current = _current_sketch(connection, relations, reference)
+    n_current = count_rows(connection, relations.predictions)
+    verdict = decide_drift(
+        reference,
+        current,
+        n_current=n_current,
+        importances=champion.importances,
+        spec=drift,
+        exact_ks=lambda column: _exact_ks(connection, relations, reference, column),
+    )
+    classes = _classes(reference)
+    labelled = read_scored_rows(connection, relations.realised, problem, classes)
+    holdout = read_scored_rows(connection, relations.holdout, problem, classes)
+    realised = measure_performance(champion.metric, labelled, seed=seed, min_rows=drift.min_rows)
+    estimated = _estimated(connection, relations, champion.metric, holdout, problem, seed)
+    drop = None
+    if realised.is_known and holdout.n:
+        drop = performance_drop(
+            problem, champion.metric, holdout, labelled,
+            max_drop=drift.max_performance_drop, alpha=drift.alpha, seed=seed,
+        )  # fmt: skip
+    return Findings(champion, reference, current, verdict, n_current, labelled.n, realised, estimated, drop)
+
+
+def _current_sketch(
+    connection: duckdb.DuckDBPyConnection, relations: Relations, reference: ReferenceSketch
+) -> WindowSketch:
+    bins = bins_of(reference)
+    label = {LABEL_COLUMN: bins.pop(LABEL_COLUMN)}
+    current = dict(sketch_window(connection, relations.predictions, bins))
+    if count_rows(connection, relations.labels):
+        current |= sketch_window(connection, relations.labels, label)
+    return current
+
+
+def _exact_ks(
+    connection: duckdb.DuckDBPyConnection, relations: Relations, reference: ReferenceSketch, column: str
+) -> float:
+    bins = reference[column].bins
+    if not isinstance(bins, NumericBins):
+        raise SketchError(f"column '{column}' is not numeric: it has no KS distance.")
+    before = relations.holdout if column == SCORE_COLUMN else relations.training
+    now = relations.labels if column == LABEL_COLUMN else relations.predictions
+    return exact_ks_distance(connection, before, now, column, bins)
+
+
+def _classes(reference: ReferenceSketch) -> Sequence[str]:
+    """Return the classes that the model knows, in its order; none for other problems."""
+    bins = reference[LABEL_COLUMN].bins
+    return sorted(bins.categories) if isinstance(bins, CategoricalBins) else ()
+
+
+def _estimated(
+    connection: duckdb.DuckDBPyConnection,
+    relations: Relations,
+    metric: Metric,
+    holdout: ScoredRows,
+    problem: ProblemType,
+    seed: int,
+) -> Measurement:
+    # A multiclass model's `score` is the class it names, which no estimator reads.
+    column = "0.0" if problem == "multiclass" else SCORE_COLUMN
+    scores = connection.sql(f"SELECT {column} AS score FROM {relations.predictions}").to_arrow_table()
+    return estimate_performance(problem, metric, holdout, scores["score"].to_numpy(), seed=seed)
+
+
+def evidence_of(
+    findings: Findings,
+    *,
+    problem: ProblemType,
+    drift: DriftSpec,
+    n_new_labels: int,
+    age: int | None,
+    since_training: int | None,
+    faults: tuple[str, ...],
+) -> Evidence:
+    """Put findings and circumstances into what the policy reads.
+
+    Parameters
+    ----------
+    findings
+        What the window shows.
+    problem, drift
+        The declaration's.
+    n_new_labels, age, since_training, faults
+        As `Evidence` wants them.
+
+    Returns
+    -------
+    Evidence
+        With losses and drift in words.
+    """
+    champion, verdict = findings.champion, findings.verdict
+    if champion is None or verdict is None:
+        return Evidence(False, n_new_labels, None, since_training, faults)
+    return Evidence(
+        has_champion=True,
+        n_new_labels=n_new_labels,
+        age=age,
+        since_training=since_training,
+        critical_faults=faults,
+        loss=loss_text(champion.holdout_metric, findings.realised, findings.drop),
+        estimated_loss=_estimated_loss(findings.estimated, champion, problem, drift),
+        drift_score=verdict.drift_score,
+        drifted_features=tuple(column.column for column in verdict.drifted()),
+        has_prediction_drift=bool(verdict.drifted("prediction")),
+        drift=drift_text(verdict, drift.min_rows),
+    )
+
+
+def _estimated_loss(
+    estimated: Measurement, champion: Champion, problem: ProblemType, drift: DriftSpec
+) -> str:
+    is_error = METRICS_BY_PROBLEM[problem][champion.metric] == "lower"
+    allowed = drift.max_performance_drop * (abs(champion.holdout_metric) if is_error else 1.0)
+    return estimated_loss_text(champion.holdout_metric, estimated, allowed, is_error=is_error)
+
+
+def facts_of(
+    findings: Findings, decision: RetrainDecision, quality_score: float | None
+) -> Mapping[str, object]:
+    """Return what the sensors and the asset's page read; what is not known is None."""
+    verdict, champion, metric = findings.verdict, findings.champion, findings.realised.metric
+    return {
+        "retrain_requested": decision.is_requested,
+        "retrain_reason": decision.reason,
+        "explanation": decision.explanation,
+        "severity": decision.severity,
+        "n_rows": findings.n_current,
+        "n_labelled": findings.n_labelled,
+        "drift_status": verdict.status if verdict else None,
+        "drift_score": verdict.drift_score if verdict else None,
+        "n_drifted": len(verdict.drifted()) if verdict else None,
+        f"estimated_{metric}": findings.estimated.value,
+        f"realised_{metric}": findings.realised.value,
+        "holdout_metric": champion.holdout_metric if champion else None,
+        "model_version": champion.version if champion else None,
+        "quality_score": quality_score,
+    }
