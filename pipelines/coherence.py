@@ -88,7 +88,9 @@ def _dataset_checks(name: str, dataset: DatasetSpec) -> Iterator[Check]:
     yield Check([key], partial(repeats, key, dataset.key))
     yield Check([(*at, "source"), event_time], partial(_source_faults, (*at, "source"), dataset))
     for position in range(len(dataset.expectations)):
-        yield Check([(*at, "expectations", position), columns], partial(_expectation_faults, at, position, dataset))
+        yield Check(
+            [(*at, "expectations", position), columns], partial(_expectation_faults, at, position, dataset)
+        )
 
 
 def _expectation_faults(at: KeyPath, position: int, dataset: DatasetSpec) -> Iterator[Fault]:

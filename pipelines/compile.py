@@ -6,6 +6,8 @@ is written down once, in `_stages`.
 
 import hashlib
 import json
+import logging
+import time
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,6 +40,10 @@ FAR_BACK = 120
 
 REASON_TAG = "driftline/reason"
 """Run tag that says why a run was asked for."""
+
+
+STAGES = logging.getLogger("driftline.stages")
+"""Gets a line when a stage begins; replay shows it as progress."""
 
 
 @dataclass(frozen=True)
@@ -290,8 +296,10 @@ def _asset(
     # Dagster recognises the bare class only, not its parametrized form.
     def materialize(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]
         resources = {name: getattr(context.resources, name) for name in stage.resources}
+        STAGES.info("%s", "/".join(stage.path))
+        started = time.process_time()
         outcome = stage.run(pipeline=pipeline, scope=_scope(context, pipeline), **resources)
-        return _result(outcome, key)
+        return _result(outcome, key, cpu_s=time.process_time() - started)
 
     return materialize
 
@@ -306,10 +314,11 @@ def _scope(context: dg.AssetExecutionContext, pipeline: Pipeline) -> Scope:
     )
 
 
-def _result(outcome: Outcome, key: dg.AssetKey) -> dg.MaterializeResult[None]:
+def _result(outcome: Outcome, key: dg.AssetKey, *, cpu_s: float) -> dg.MaterializeResult[None]:
     metadata: dict[str, RawMetadataValue] = {
         name: _metadata_value(value) for name, value in outcome.metadata.items() if value is not None
     }
+    metadata["cpu_s"] = round(cpu_s, 3)
     metadata |= {name: dg.MetadataValue.md(text) for name, text in outcome.markdown.items()}
     for name, rows in outcome.tables.items():
         if rows:

@@ -183,7 +183,9 @@ def _one_by_one(whole: dg.ComponentTree, folder: Path) -> Iterator[LoadedPipelin
 
 def _holds_folders_only(folder: Path) -> bool:
     """Tell whether a folder can be loaded in parts: it has no definitions of its own."""
-    return not any(path.suffix in {".py", ".yaml", ".yml"} and path.stem != "__init__" for path in folder.iterdir())
+    return not any(
+        path.suffix in {".py", ".yaml", ".yml"} and path.stem != "__init__" for path in folder.iterdir()
+    )
 
 
 def _alone(whole: dg.ComponentTree, folder: Path) -> LoadedPipelines:

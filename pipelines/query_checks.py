@@ -80,7 +80,8 @@ def _create_tables(connection: DuckDBPyConnection, pipeline: Pipeline) -> None:
     for name, dataset in pipeline.spec.datasets.items():
         if dataset.columns and len({column.lower() for column in dataset.columns}) == len(dataset.columns):
             columns = ", ".join(
-                f"{quote_identifier(column)} {SQL_TYPES[dataset.column(column).type]}" for column in dataset.columns
+                f"{quote_identifier(column)} {SQL_TYPES[dataset.column(column).type]}"
+                for column in dataset.columns
             )
             connection.execute(f"CREATE TEMP TABLE {quote_identifier(name)} ({columns})").fetchall()
 
@@ -89,7 +90,9 @@ def _bind_queries(
     connection: DuckDBPyConnection, pipeline: Pipeline, unknown: Collection[str]
 ) -> Iterator[tuple[str, Columns | Fault]]:
     """Bind the named queries, each after those that it reads."""
-    waiting = {name: pipeline.sql[path] for name, path in pipeline.spec.queries.items() if name not in unknown}
+    waiting = {
+        name: pipeline.sql[path] for name, path in pipeline.spec.queries.items() if name not in unknown
+    }
     while waiting:
         ready = [name for name, sql in waiting.items() if not _mentions(sql, waiting.keys() - {name})]
         if not ready:
@@ -130,7 +133,9 @@ def _bind(
         tables_read(sql)
         return {name: str(row[1]) for name, row in zip(names, described, strict=True)}
     except SqlglotError as error:
-        return Fault(at, f"its lineage cannot be read: {first_line(str(error))}. Write it more plainly.", file, 1)
+        return Fault(
+            at, f"its lineage cannot be read: {first_line(str(error))}. Write it more plainly.", file, 1
+        )
     except duckdb.Error as error:
         return _sql_fault(at, file, str(error), pipeline)
 
@@ -143,11 +148,15 @@ def _sql_fault(at: KeyPath, file: str, message: str, pipeline: Pipeline) -> Faul
     if table := re.search(r"Table with name (\S+) does not exist", message):
         text = f"reads the unknown table '{table.group(1)}'. {choices(table.group(1), tables, intro='Datasets and queries')}"
     elif column := re.search(r'(?:Referenced column|have a column named) "(.*?)"', message):
-        candidates = [name.rpartition(".")[2] for name in re.findall(r'"([^"]+)"', message.partition("Candidate")[2])]
+        candidates = [
+            name.rpartition(".")[2] for name in re.findall(r'"([^"]+)"', message.partition("Candidate")[2])
+        ]
         text = f"names the unknown column '{column.group(1)}'.{hint(column.group(1), candidates)}"
     elif function := re.search(r"Function with name (\S+) does not exist", message):
         near = re.search(r'Did you mean "(.*?)"', message)
-        text = f"calls the unknown function '{function.group(1)}'." + (f" Did you mean '{near.group(1)}'?" if near else "")
+        text = f"calls the unknown function '{function.group(1)}'." + (
+            f" Did you mean '{near.group(1)}'?" if near else ""
+        )
     else:
         text = f"{first_line(message)}."
     return Fault(at, text, file, line)

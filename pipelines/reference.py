@@ -92,21 +92,34 @@ def _blocks_named(part: object) -> Iterator[str]:
 
 
 def _block_section(name: str, block: Schema, blocks: Mapping[str, Schema]) -> list[str]:
-    lines = [f"## {_title(name)}", "", block["description"], "", "| key | type | default | meaning |", "|---|---|---|---|"]
+    lines = [
+        f"## {_title(name)}",
+        "",
+        block["description"],
+        "",
+        "| key | type | default | meaning |",
+        "|---|---|---|---|",
+    ]
     required = block.get("required", ())
     for key, field in block["properties"].items():
         default = "**required**" if key in required else _default(field)
         # A key whose description is its block's own has none in the schema.
-        said = field.get("description") or " ".join(blocks[ref]["description"] for ref in _blocks_named(field))
+        said = field.get("description") or " ".join(
+            blocks[ref]["description"] for ref in _blocks_named(field)
+        )
         meaning = f"{said} {_bounds(field)}".strip()
         lines.append(f"| `{key}` | {_type(field)} | {default} | {_cell(meaning)} |")
     if block.get("additionalProperties") is True:
-        lines.append("| *others* | any |  | Arguments of the expectation itself, such as `column`, `mostly` or `min_value`. |")
+        lines.append(
+            "| *others* | any |  | Arguments of the expectation itself, such as `column`, `mostly` or `min_value`. |"
+        )
     return [*lines, ""]
 
 
 def _title(name: str) -> str:
-    words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name.removesuffix("Spec"))
+    words = "".join(
+        f" {letter.lower()}" if letter.isupper() else letter for letter in name.removesuffix("Spec")
+    )
     return words.strip().capitalize()
 
 
@@ -153,7 +166,9 @@ def _code(value: object) -> str:
 
 def _bounds(field: Schema) -> str:
     options = [field, *(option for option in field.get("anyOf", ()))]
-    said = [words.format(option[key]) for option in options for key, words in _BOUNDS.items() if key in option]
+    said = [
+        words.format(option[key]) for option in options for key, words in _BOUNDS.items() if key in option
+    ]
     return f"({', '.join(said)})" if said else ""
 
 

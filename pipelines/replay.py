@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import logging
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -37,6 +38,7 @@ from pipelines.automation import (
     reference_selection,
     refresh_request,
 )
+from pipelines.compile import STAGES
 from pipelines.spec import DriftlineError
 from pipelines.windows import Window, windows
 from resources.deployment import Deployment, dagster_environment, deployment
@@ -55,12 +57,31 @@ class ReplayError(DriftlineError):
     """A replay cannot start, or one of its runs failed."""
 
 
-@dataclass(frozen=True)
-class Stage:
-    """What replay is doing: shown as progress."""
+class StageProgress(logging.Handler):
+    """Shows the stage that runs beside the partition."""
 
-    partition: str
-    text: str
+    def __init__(self, show: Callable[[str], None]) -> None:
+        super().__init__(logging.INFO)
+        self._show = show
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show one stage."""
+        self._show(record.getMessage())
+
+
+@contextmanager
+def stages_shown(show: Callable[[str], None]) -> Iterator[None]:
+    """Call `show` with the name of each stage that begins."""
+    handler = StageProgress(show)
+    STAGES.addHandler(handler)
+    before, STAGES.propagate = STAGES.level, False
+    STAGES.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        STAGES.removeHandler(handler)
+        STAGES.setLevel(before)
+        STAGES.propagate = True
 
 
 @dataclass(frozen=True)
@@ -193,13 +214,16 @@ def walk(replay: Replay, partitions: Sequence[Window], console: Console) -> int:
     n_retrains = 0
     with Progress(*columns, console=console, transient=not console.is_terminal) as progress:
         task = progress.add_task("reference tables", total=len(partitions))
-        replay.read_reference_tables()
+        with stages_shown(lambda stage: progress.update(task, description=f"reference tables {stage}")):
+            replay.read_reference_tables()
         for partition in partitions:
-            progress.update(task, description=f"{partition.key} refresh")
             started = time.monotonic()
-            ran = replay.refresh(partition)
-            progress.update(task, description=f"{partition.key} drift sensor")
-            asked = replay.retrain_as_asked()
+            where = partition.key
+            with stages_shown(
+                lambda stage, where=where: progress.update(task, description=f"{where} {stage}")
+            ):
+                ran = replay.refresh(partition)
+                asked = replay.retrain_as_asked()
             n_retrains += asked
             progress.advance(task)
             if ran or asked:

@@ -33,7 +33,9 @@ def target_checks(spec: PipelineSpec) -> Iterator[Check]:
         )
         yield Check([named, key, (*row, "key")], partial(_target_key_faults, spec, dataset), [columns])
         yield Check([named, ("entities",)], partial(_entity_column_faults, spec, dataset), [columns])
-        yield Check([("target",), columns], partial(target_expression_faults, target, declared_types(dataset)))
+        yield Check(
+            [("target",), columns], partial(target_expression_faults, target, declared_types(dataset))
+        )
     else:
         yield Check([("target",)], partial(target_expression_faults, target, None))
     if target.dataset in spec.queries:
@@ -89,7 +91,9 @@ def _reserved_faults(spec: PipelineSpec) -> Iterator[Fault]:
     ]
     if spec.target.dataset in spec.datasets and not spec.target.key:
         row = ("datasets", spec.target.dataset, "key")
-        named += [((*row, position), name) for position, name in enumerate(spec.datasets[spec.target.dataset].key)]
+        named += [
+            ((*row, position), name) for position, name in enumerate(spec.datasets[spec.target.dataset].key)
+        ]
     for entity, keys in spec.entities.items():
         named += [(("entities", entity, position), name) for position, name in enumerate(keys)]
     for path, name in named:

@@ -267,7 +267,7 @@ def _without_typeguard() -> Iterator[None]:
     import typeguard
 
     decorator = typeguard.typechecked
-    typeguard.typechecked = _undecorated  # type: ignore[assignment]  # typeguard's overloads
+    typeguard.typechecked = _undecorated
     try:
         yield
     finally:
