@@ -20,6 +20,8 @@ unexport PYTHONPATH
 unexport VIRTUAL_ENV
 export DO_NOT_TRACK := 1
 export UV_NO_PROGRESS := 1
+# Trust the certificates that the machine trusts, as pip does.
+export UV_SYSTEM_CERTS := 1
 # Spinning threads cost more than they bring on a busy machine.
 export OMP_WAIT_POLICY := PASSIVE
 

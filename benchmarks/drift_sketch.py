@@ -1,24 +1,25 @@
 """Drift of a window against a plain scan of the same file.
 
 Measures sketch, statistics and decision of a current window, with the reference's sketch cached,
-beside DuckDB's plain scan (sum, least and greatest value of every column). Each runs in a process
-of its own; CPU seconds are those of the work, imports are shown apart. `python -m
-benchmarks.drift_sketch [rows]`.
+beside DuckDB's plain scan (sum, least and greatest value of every column).
+
+    python -m benchmarks.drift_sketch [rows]
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
-import json
-import resource
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.measure import measure, setup_done
+
+if TYPE_CHECKING:
+    import duckdb
 
 N_NUMERIC, CATEGORIES = 14, (5, 12, 50, 200, 500, 1_000)
 """Columns: numeric ones, and the number of categories of each categorical one."""
@@ -63,20 +64,7 @@ def write_window(path: Path, n_rows: int, seed: int, shift: float) -> None:
         writer.close()
 
 
-def peak_mb() -> float:
-    """Return the greatest resident memory of this process; unlike ru_maxrss it starts at exec."""
-    status = Path("/proc/self/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-    return float(line.split()[1]) / 1024
-
-
-def cpu_seconds() -> float:
-    """Return the CPU seconds of this process so far."""
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
-
-
-def _connect(folder: Path):  # type: ignore[no-untyped-def]
+def _connect(folder: Path) -> duckdb.DuckDBPyConnection:
     import duckdb
 
     return duckdb.connect(
@@ -84,21 +72,26 @@ def _connect(folder: Path):  # type: ignore[no-untyped-def]
     )
 
 
-def plain_scan(folder: Path) -> object:
+def plain_scan(name: str) -> object:
     """Read every column once."""
+    import_module("duckdb")
+    folder = Path(name)
+    setup_done()
     numbers = ", ".join(f"sum({name}), min({name}), max({name})" for name in NUMERIC)
     texts = ", ".join(f"min({name}), max({name})" for name in CATEGORICAL)
     with _connect(folder) as connection:
         return connection.sql(f"SELECT {numbers}, {texts} FROM '{folder}/current.parquet'").fetchall()
 
 
-def build_reference(folder: Path) -> object:
+def build_reference(name: str) -> int:
     """Sketch the reference and keep it, as the first report of a model version does."""
     import pyarrow.parquet as pq
 
     from assets.drift_report.tables import sketch_table
     from assets.drift_report.window_scan import sketch_reference
 
+    folder = Path(name)
+    setup_done()
     relation = f"(SELECT *, number_11 % 6 AS part FROM '{folder}/reference.parquet')"
     with _connect(folder) as connection:
         sketch = sketch_reference(connection, relation, [*NUMERIC, *CATEGORICAL], part_column="part")
@@ -106,13 +99,16 @@ def build_reference(folder: Path) -> object:
     return len(sketch)
 
 
-def judge_drift(folder: Path) -> object:
+def judge_drift(name: str) -> list[str]:
     """Sketch the current window on the cached edges, compute all statistics, decide."""
     from assets.drift_report.decision import decide_drift
     from assets.drift_report.tables import reference_from_rows
     from assets.drift_report.window_scan import bins_of, sketch_window
     from pipelines.spec import DriftSpec
 
+    import_module("scipy.special")
+    folder = Path(name)
+    setup_done()
     with _connect(folder) as connection:
         kept = connection.sql(f"SELECT * FROM '{folder}/sketch.parquet'").to_arrow_table()
         reference = reference_from_rows(kept.to_pylist())
@@ -127,84 +123,39 @@ def judge_drift(folder: Path) -> object:
     return sorted(column.column for column in verdict.drifted())
 
 
-WORK: Mapping[str, Callable[[Path], object]] = {
-    "plain_scan": plain_scan,
-    "reference": build_reference,
-    "drift": judge_drift,
-}
-
-
-def _import_libraries(work: str) -> None:
-    """Import what the work needs, so that its own cost is measured."""
-    names = ["duckdb"]
-    if work != "plain_scan":
-        names += ["scipy.special", "assets.drift_report.decision", "assets.drift_report.tables"]
-    for name in names:
-        importlib.import_module(name)
-
-
-def run_alone(work: str, folder: Path) -> None:
-    """Do one piece of work in this process and print what it cost."""
-    begun = cpu_seconds()
-    _import_libraries(work)
-    before, clock = cpu_seconds(), time.perf_counter()
-    found = WORK[work](folder)
-    cost = {
-        "cpu_s": cpu_seconds() - before,
-        "wall_s": time.perf_counter() - clock,
-        "imports_cpu_s": before - begun,
-        "peak_mb": peak_mb(),
-        "found": found if work == "drift" else None,
-    }
-    sys.stdout.write(json.dumps(cost) + "\n")
-
-
-def measure(work: str, folder: Path) -> dict[str, object]:
-    """Run one piece of work in a new process."""
-    command = [sys.executable, "-m", "benchmarks.drift_sketch", "--work", work, "--folder", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600)
-    return dict(json.loads(done.stdout))
-
-
 def run(n_rows: int) -> dict[str, float]:
     """Measure, print a table, and return the ratios."""
+    ways = {"plain scan": plain_scan, "drift": judge_drift}
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
         for window, shift in (("reference", 0.0), ("current", 0.5)):
-            write_window(folder / f"{window}.parquet", n_rows, SEEDS[window], shift)
-        once = measure("reference", folder)
+            write_window(Path(name) / f"{window}.parquet", n_rows, SEEDS[window], shift)
+        module = "benchmarks.drift_sketch"
+        once = measure("reference", f"{module}:build_reference", name)
         # Taken in turns, so that a busy moment of the machine meets both.
-        runs = [{work: measure(work, folder) for work in ("plain_scan", "drift")} for _ in range(REPEATS)]
-    lines = [f"{n_rows:,} rows × {N_NUMERIC + len(CATEGORICAL)} columns, median of {REPEATS} processes"]
-    cost = {}
-    for work in ("plain_scan", "drift"):
-        cost[work] = statistics.median(float(one[work]["cpu_s"]) for one in runs)  # type: ignore[arg-type]
-        peak = max(float(one[work]["peak_mb"]) for one in runs)  # type: ignore[arg-type]
-        cost[f"{work}_peak_mb"] = peak
-        imports = statistics.median(float(one[work]["imports_cpu_s"]) for one in runs)  # type: ignore[arg-type]
-        lines.append(f"{work:12} {cost[work]:7.2f} CPU s  (imports {imports:.2f})  peak {peak:6.0f} MB")
+        runs = [
+            {way: measure(way, f"{module}:{function.__name__}", name) for way, function in ways.items()}
+            for _ in range(REPEATS)
+        ]
+    lines = [f"{n_rows:,} rows × {N_NUMERIC + len(CATEGORIES)} columns, median of {REPEATS} processes"]
+    cost = {way: statistics.median(one[way].cpu_s for one in runs) for way in ways}
+    peak = {way: max(one[way].peak_mb for one in runs) for way in ways}
+    for way in ways:
+        lines.append(f"{way:12} {cost[way]:7.2f} CPU s  peak {peak[way]:5.0f} MB")
     lines.append(
-        f"{'reference':12} {once['cpu_s']:7.2f} CPU s  once per model version  peak {once['peak_mb']:6.0f} MB"
+        f"{'reference':12} {once.cpu_s:7.2f} CPU s  peak {once.peak_mb:5.0f} MB  (once per model version)"
     )
-    ratio = cost["drift"] / cost["plain_scan"]
-    lines.append(
-        f"drift / plain scan = {ratio:.2f} (at most {MAX_CPU_RATIO}); drifted: {runs[0]['drift']['found']}"
-    )
+    ratio = cost["drift"] / cost["plain scan"]
+    found = ", ".join(runs[0]["drift"].result)
+    lines.append(f"drift / plain scan = {ratio:.2f} (at most {MAX_CPU_RATIO:g}); found drifted: {found}")
     sys.stdout.write("\n".join(lines) + "\n")
-    return {"drift_to_scan": ratio, "drift_peak_mb": cost["drift_peak_mb"]}
+    return {"drift_to_scan": ratio, "drift_peak_mb": peak["drift"]}
 
 
 def main() -> int:
     """Run the benchmark; the exit code tells whether the bars are met."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("n_rows", nargs="?", type=int, default=1_000_000)
-    parser.add_argument("--work", choices=sorted(WORK))
-    parser.add_argument("--folder", type=Path)
-    arguments = parser.parse_args()
-    if arguments.work:
-        run_alone(arguments.work, arguments.folder)
-        return 0
-    figures = run(arguments.n_rows)
+    figures = run(parser.parse_args().n_rows)
     return int(figures["drift_to_scan"] > MAX_CPU_RATIO or figures["drift_peak_mb"] > MAX_PEAK_MB)
 
 

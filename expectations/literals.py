@@ -50,11 +50,12 @@ def column_sql(name: str, kind: Kind) -> str:
     Examples
     --------
     >>> column_sql("age", "int"), column_sql("ratio", "float")
-    ('"age"', 'CASE WHEN isnan("ratio") THEN NULL ELSE "ratio" END')
+    ('"age"', 'CASE WHEN isfinite("ratio") OR isinf("ratio") THEN "ratio" END')
     """
     column = quote_identifier(name)
-    # Not nullif(column, 'nan'): DuckDB drops comparisons with NaN by Parquet statistics, which ignore it.
-    return f"CASE WHEN isnan({column}) THEN NULL ELSE {column} END" if kind == "float" else column
+    # Not isnan(column): DuckDB 2.0 believes that a column whose Parquet statistics have a minimum and a maximum
+    # holds no NaN, and folds isnan() and comparisons with NaN to false. isfinite() and isinf() are not folded.
+    return f"CASE WHEN isfinite({column}) OR isinf({column}) THEN {column} END" if kind == "float" else column
 
 
 def parse_instant(value: object) -> datetime | None:

@@ -8,7 +8,7 @@ tie on the instant come out together, for the caller to choose by their making.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from pipelines.sql import quote_identifier, quote_literal
@@ -72,20 +72,28 @@ class Labels:
 def newest_query(view: ViewRows, labels: Labels, *, only_created: bool) -> str:
     """Find for each label the newest instant of its entity; leave out labels that have none within the ttl.
 
-    `only_created` leaves out rows made after the last label. A row made after its own label is
-    still found: `fetch_query` then gives nothing for that label, and `created_query` looks again.
+    `only_created` leaves out rows made after the last label, and shows when the found row was
+    made (`__created`): labels older than that need another look (`known_query`).
     """
-    keys = _keys(view)
-    on = [*(f"l.{key} = v.{key}" for key in keys), f"l.{TIME} >= v.{AT}"]
-    rows = f"SELECT {_selected_keys(view)}, {_at(view)} FROM {view.relation} {_bounds(view, labels, only_created)}"
+    shows_created = only_created and view.created is not None
+    on = [*_same_keys(view), f"l.{TIME} >= v.{AT}"]
     return (
-        f"SELECT l.{ROW}, l.{TIME}, {', '.join(f'l.{key}' for key in keys)}, v.{AT} FROM {labels.table} l "
-        f"ASOF JOIN ({rows}) v ON {' AND '.join(on)}{_within_ttl(view)}"
+        f"SELECT {_label_columns(view)}, v.{AT}{f', v.{CREATED}' if shows_created else ''} FROM {labels.table} l "
+        f"ASOF JOIN ({_instants(view, labels, only_created=only_created)}) v ON {' AND '.join(on)}{_within_ttl(view)}"
+    )
+
+
+def known_query(view: ViewRows, labels: Labels) -> str:
+    """Find for each label the newest instant that had a row at the label's own, by looking at all of the entity."""
+    on = [*_same_keys(view), f"v.{AT} <= l.{TIME}", f"v.{CREATED} <= l.{TIME}"]
+    return (
+        f"SELECT {_label_columns(view)}, max(v.{AT}) AS {AT} FROM {labels.table} l "
+        f"JOIN ({_instants(view, labels, only_created=True)}) v ON {' AND '.join(on)}{_within_ttl(view)} GROUP BY ALL"
     )
 
 
 def fetch_query(view: ViewRows, labels: Labels, *, newest: str, only_created: bool) -> str:
-    """Fetch the features of the rows that `newest_query` found (as table `newest`); rows that tie come all."""
+    """Fetch the features of the rows that `newest_query` found (as table `newest`); all of those that tie."""
     on = [f"n.{name} = v.{name}" for name in (*_keys(view), AT)]
     if only_created and view.created:
         on.append(f"v.{CREATED} <= n.{TIME}")
@@ -101,16 +109,6 @@ def chosen_query(view: ViewRows, labels: Labels, *, newest: str, only_created: b
     return f"{query} QUALIFY {_one_per_label(view)}"
 
 
-def created_query(view: ViewRows, labels: Labels) -> str:
-    """Join labels with the newest row that existed at their instant, by looking at all rows of the entity."""
-    on = [*(f"l.{key} = v.{key}" for key in _keys(view)), f"v.{AT} <= l.{TIME}", f"v.{CREATED} <= l.{TIME}"]
-    return (
-        f"SELECT l.{ROW}, {_features('v', view)} FROM {labels.table} l "
-        f"JOIN ({_rows(view, labels, only_created=True)}) v ON {' AND '.join(on)}{_within_ttl(view)} "
-        f"QUALIFY {_one_per_label(view)}"
-    )
-
-
 def key_columns(names: Iterable[str]) -> str:
     """Select join keys of the labels under the names that the join knows them by."""
     return ", ".join(f"{quote_identifier(name)} AS {quote_identifier(KEY_PREFIX + name)}" for name in names)
@@ -120,18 +118,27 @@ def _keys(view: ViewRows) -> Sequence[str]:
     return [quote_identifier(KEY_PREFIX + label) for label in view.keys]
 
 
+def _label_columns(view: ViewRows) -> str:
+    return ", ".join(f"l.{name}" for name in (ROW, TIME, *_keys(view)))
+
+
+def _same_keys(view: ViewRows) -> Sequence[str]:
+    return [f"l.{key} = v.{key}" for key in _keys(view)]
+
+
 def _selected_keys(view: ViewRows) -> str:
     columns = zip(view.keys.values(), _keys(view), strict=True)
     return ", ".join(f"{quote_identifier(column)} AS {key}" for column, key in columns)
 
 
-def _at(view: ViewRows) -> str:
-    return f"{quote_identifier(view.timestamp)}::TIMESTAMPTZ AS {AT}"
+def _instants(view: ViewRows, labels: Labels, *, only_created: bool) -> str:
+    """Select keys and instants of the rows that any label may need."""
+    return _rows(replace(view, features={}), labels, only_created=only_created)
 
 
 def _rows(view: ViewRows, labels: Labels, *, only_created: bool) -> str:
-    """Select a view's rows that any label may need."""
-    columns = [_selected_keys(view), _at(view)]
+    """Select the rows that any label may need, with their features."""
+    columns = [_selected_keys(view), f"{quote_identifier(view.timestamp)}::TIMESTAMPTZ AS {AT}"]
     if view.created:
         columns.append(f"{quote_identifier(view.created)}::TIMESTAMPTZ AS {CREATED}")
     columns += [

@@ -27,14 +27,15 @@ from feast.infra.offline_stores.offline_store import OfflineStore, RetrievalJob,
 from feast.repo_config import FeastConfigBaseModel, RepoConfig
 
 from feature_repo.asof_sql import (
+    CREATED,
     ROW,
     TIME,
     Labels,
     ViewRows,
     chosen_query,
-    created_query,
     fetch_query,
     key_columns,
+    known_query,
     latest_query,
     newest_query,
 )
@@ -361,38 +362,30 @@ def _joined_view(
     """Return a view's features, one row for each label in the labels' order."""
     newest = newest_query(view, labels, only_created=only_created)
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {NEWEST} AS {newest}").fetchall()
+    if only_created and view.created:
+        _look_again(connection, view, labels)
     found = connection.sql(
         fetch_query(view, labels, newest=NEWEST, only_created=only_created)
     ).to_arrow_table()
-    n_found = np.bincount(_positions(found), minlength=n_labels)
-    if n_found.max(initial=0) > 1:
+    if np.bincount(_positions(found)).max(initial=0) > 1:
         chosen = chosen_query(view, labels, newest=NEWEST, only_created=only_created)
         found = connection.sql(chosen).to_arrow_table()
-    if only_created and view.created:
-        found = _with_earlier_rows(connection, view, labels, found, n_found)
     place = np.full(n_labels, -1, dtype=np.int64)
     place[_positions(found)] = np.arange(found.num_rows)
     return found.take(pa.array(place, mask=place < 0))
 
 
-def _with_earlier_rows(
-    connection: duckdb.DuckDBPyConnection,
-    view: ViewRows,
-    labels: Labels,
-    found: pa.Table,
-    n_found: np.ndarray[Any, np.dtype[np.int64]],
-) -> pa.Table:
-    """Add the labels whose newest row was made after them: they get the newest row that was there."""
-    newest = connection.sql(f"SELECT {ROW} FROM {NEWEST}").fetchnumpy()[ROW]
-    late = newest[n_found[newest] == 0]
-    if not len(late):
-        return found
-    connection.register("__late_rows", pa.table({ROW: late}))
+def _look_again(connection: duckdb.DuckDBPyConnection, view: ViewRows, labels: Labels) -> None:
+    """Give the labels whose newest row was made after them the newest instant that was known to them."""
+    is_late = f"{CREATED} > {TIME}"
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {LATE} AS SELECT * FROM {LABELS} SEMI JOIN __late_rows USING ({ROW})"
+        f"CREATE OR REPLACE TEMP TABLE {LATE} AS SELECT * FROM {NEWEST} WHERE {is_late}"
     ).fetchall()
-    again = created_query(view, replace(labels, table=LATE))
-    return pa.concat_tables([found, connection.sql(again).to_arrow_table()])
+    if not connection.sql(f"SELECT count(*) FROM {LATE}").fetchall()[0][0]:
+        return
+    connection.execute(f"DELETE FROM {NEWEST} WHERE {is_late}").fetchall()
+    known = known_query(view, replace(labels, table=LATE))
+    connection.execute(f"INSERT INTO {NEWEST} BY NAME {known}").fetchall()
 
 
 def _positions(found: pa.Table) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -11,8 +11,6 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 
-import pyarrow as pa
-
 from pipelines.spec import DriftlineError
 from pipelines.sql import empty_relation, quote_literal
 
@@ -20,18 +18,6 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 _PINNED: ContextVar[Mapping[str, int]] = ContextVar("pinned_versions", default={})  # noqa: B039 (never mutated)
-
-
-TYPES = (
-    (pa.types.is_boolean, "BOOLEAN"),
-    (pa.types.is_integer, "BIGINT"),
-    (pa.types.is_floating, "DOUBLE"),
-    (pa.types.is_string, "VARCHAR"),
-    (pa.types.is_large_string, "VARCHAR"),
-    (pa.types.is_timestamp, "TIMESTAMPTZ"),
-    (pa.types.is_date, "DATE"),
-)
-"""The columns that a feature view may have, and DuckDB's names of their types."""
 
 
 class SnapshotError(DriftlineError):
@@ -84,17 +70,6 @@ def _columns(table: DeltaTable) -> pa.Schema:
     schema = pa.schema(table.schema().to_arrow())
     inside = set(table.metadata().partition_columns)
     return pa.schema([field for field in schema if field.name not in inside])
-
-
-def _no_rows(path: str, schema: pa.Schema) -> str:
-    """Return an empty relation: joins give nulls of the right type."""
-    columns = []
-    for field in schema:
-        name = next((name for is_kind, name in TYPES if is_kind(field.type)), None)
-        if name is None:
-            raise SnapshotError(f"column '{field.name}' of {path} is of type {field.type}. Cast it in the view's SQL.")
-        columns.append(f"CAST(NULL AS {name}) AS {quote_identifier(field.name)}")
-    return f"(SELECT {', '.join(columns)} WHERE false)"
 
 
 def _absolute(path: str, uri: str) -> str:

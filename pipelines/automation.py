@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 import dagster as dg
 from dagster import DagsterEventType, DagsterInstance, EventLogRecord
@@ -26,6 +27,9 @@ REPORT_TAG = "driftline/report"
 
 PIPELINE_TAG = "driftline/pipeline"
 """Run tag that names the pipeline; its runs do not overlap (see `deploy/`)."""
+
+ASSET_JOB = "__ASSET_JOB"
+"""Dagster's own job of all assets; runs select from it."""
 
 RETRAIN_STAGES = ("training_set", "model")
 EVENTS_PER_TICK = 500
@@ -107,7 +111,9 @@ def _schedule(cron: str, zone: str, group: Sequence[Pipeline]) -> dg.ScheduleDef
         name=f"refresh_{slug}_{re.sub(r'[^A-Za-z0-9]+', '_', zone)}",
         cron_schedule=cron,
         execution_timezone=zone,
-        target=dg.AssetSelection.groups(*(pipeline.name for pipeline in group)),
+        # Not a selection of assets: that would be a job of its own, which cannot hold pipelines of
+        # different partitions.
+        job_name=ASSET_JOB,
         description=f"Refreshes the newest partition of: {names}.",
     )
     def refresh(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
@@ -153,7 +159,7 @@ def drift_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
 
     @dg.sensor(
         name="drift_sensor",
-        target=dg.AssetSelection.all(),
+        asset_selection=dg.AssetSelection.all(),
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Requests a retrain (training set and model) for every drift report that asks for one.",
@@ -235,7 +241,7 @@ def source_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
 
     @dg.sensor(
         name="source_sensor",
-        target=dg.AssetSelection.all(),
+        asset_selection=dg.AssetSelection.all(),
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.STOPPED,
         description="Reads a source again when its files changed: reference tables wholly, others their newest partition.",
@@ -340,16 +346,22 @@ def _drift_alert(record: EventLogRecord) -> Alert | None:
     if record.asset_key is None:
         return None
     facts = _metadata(record)
-    score = facts.get("drift_score")
-    drifted = isinstance(score, float) and score > 0
-    if not (drifted or asks_for_retrain(record)):
+    found = facts.get("severity")
+    severity: Severity = found if found in get_args(Severity) else "info"  # type: ignore[assignment]  # checked
+    if asks_for_retrain(record) and severity == "info":
+        severity = "warning"
+    if severity == "info":
         return None
-    severity: Severity = "warning" if asks_for_retrain(record) else "info"
+    title = "Drift found"
+    if asks_for_retrain(record):
+        title = "Retrain requested"
+    elif facts.get("retrain_reason") == "broken_data":
+        title = "Broken data: nothing is learned from it"
     return Alert(
         severity=severity,
         pipeline=record.asset_key.path[0],
         partition=record.partition_key,
-        title="Retrain requested" if asks_for_retrain(record) else "Drift found",
+        title=title,
         text=str(facts.get("explanation", "")),
         occurred_at=datetime.fromtimestamp(record.timestamp, tz=UTC),
         event=f"drift report {record.storage_id}",

@@ -170,7 +170,8 @@ def _one_by_one(whole: dg.ComponentTree, folder: Path) -> Iterator[LoadedPipelin
     for child in sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] not in "._"):
         try:
             yield _alone(whole, child)
-        except Exception as error:  # noqa: BLE001  shown as an asset, with what was raised
+        except Exception as error:
+            # Shown as an asset, with what was raised.
             if (child / FILE_NAME).exists():
                 fault = _component(child).fault or f"{child.name}: {error}"
                 yield LoadedPipelines(faulty_definitions(child.name, fault), (), {child.name: fault})

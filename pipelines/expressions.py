@@ -170,11 +170,11 @@ def _said(message: str, columns: Collection[str]) -> str:
 
 
 def first_line(message: str) -> str:
-    """Return what one of DuckDB's messages says first, without the kind of error.
+    r"""Return what one of DuckDB's messages says first, without the kind of error.
 
     Examples
     --------
-    >>> first_line("Binder Error: No function matches!\\n\\nLINE 1: ...")
+    >>> first_line("Binder Error: No function matches!\n\nLINE 1: ...")
     'No function matches'
     """
     said = message.strip().splitlines()[0] if message.strip() else "no reason given"

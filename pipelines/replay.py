@@ -14,7 +14,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -214,14 +214,15 @@ def walk(replay: Replay, partitions: Sequence[Window], console: Console) -> int:
     n_retrains = 0
     with Progress(*columns, console=console, transient=not console.is_terminal) as progress:
         task = progress.add_task("reference tables", total=len(partitions))
-        with stages_shown(lambda stage: progress.update(task, description=f"reference tables {stage}")):
+
+        def showing(where: str) -> AbstractContextManager[None]:
+            return stages_shown(lambda stage: progress.update(task, description=f"{where} {stage}"))
+
+        with showing("reference tables"):
             replay.read_reference_tables()
         for partition in partitions:
             started = time.monotonic()
-            where = partition.key
-            with stages_shown(
-                lambda stage, where=where: progress.update(task, description=f"{where} {stage}")
-            ):
+            with showing(partition.key):
                 ran = replay.refresh(partition)
                 asked = replay.retrain_as_asked()
             n_retrains += asked

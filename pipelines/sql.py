@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from pipelines.spec import DriftlineError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class SqlTypeError(DriftlineError):
@@ -43,6 +46,8 @@ def empty_relation(schema: pa.Schema) -> str:
 
 def duckdb_type(kind: pa.DataType) -> str:
     """Name DuckDB's type for a column of the lake."""
+    import pyarrow as pa
+
     if pa.types.is_timestamp(kind):
         return "TIMESTAMPTZ" if kind.tz else "TIMESTAMP"
     if pa.types.is_decimal(kind):

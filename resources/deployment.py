@@ -120,6 +120,8 @@ def dagster_environment(installed: Deployment) -> Mapping[str, str]:
         "DRIFTLINE_PROFILE": installed.profile,
         "DRIFTLINE_HOME": str(installed.home),
         "DAGSTER_HOME": str(installed.dagster_home),
+        # Spinning OpenMP threads cost many times their use on a busy machine.
+        "OMP_WAIT_POLICY": "PASSIVE",
     }
     if installed.postgres_url:
         variables["DRIFTLINE_POSTGRES_URL"] = installed.postgres_url

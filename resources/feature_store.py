@@ -96,9 +96,7 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
         store = self._store(pipeline.name)
         if _applied_mark(store) == mark:
             return
-        from feature_repo.objects import feast_objects
-
-        entities, views = feast_objects(pipeline.spec, stored, tags={"driftline": mark})
+        entities, views = declared_objects(pipeline, lake)
         store.apply(
             [*entities, *views], objects_to_delete=_unnamed(store, [*entities, *views]), partial=False
         )
@@ -189,12 +187,23 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
     def read_online(
         self, pipeline: Declared, view: str, keys: Sequence[Mapping[str, Any]], now: datetime
     ) -> list[OnlineValues]:
-        """Read the newest values of some entities, withholding those older than the view's ttl."""
+        """Read the newest values of some entities, withholding those older than the view's ttl.
+
+        Raises
+        ------
+        FeatureStoreError
+            If the view is not registered, or the keys are not its entity's.
+        """
         from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 
         store = self._store(pipeline.name)
-        feature_view = store.get_feature_view(view)
+        feature_view = _registered(store, view)
         types = {column.name: column.dtype.to_value_type() for column in feature_view.entity_columns}
+        for key in keys:
+            if set(key) != set(types):
+                raise FeatureStoreError(
+                    f"feature view '{view}' is read by {', '.join(types)}, not by {', '.join(key) or 'nothing'}."
+                )
         wanted = [
             EntityKey(
                 join_keys=sorted(key),
@@ -215,6 +224,16 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
             self.threads,
             self.spill_directory,
         )
+
+
+def declared_objects(
+    pipeline: Declared, lake: Lake
+) -> tuple[Sequence[Entity], Sequence[FeatureView]]:
+    """Return a pipeline's entities and feature views as they are registered; views without a table are left out."""
+    from feature_repo.objects import feast_objects
+
+    stored = _stored_views(pipeline, lake)
+    return feast_objects(pipeline.spec, stored, tags={"driftline": _fingerprint(pipeline.spec, stored)})
 
 
 @lru_cache(maxsize=8)
@@ -317,6 +336,18 @@ def _applied_mark(store: feast.FeatureStore) -> str | None:
     views = store.list_feature_views(allow_cache=True)
     marks = {view.tags.get("driftline") for view in views}
     return marks.pop() if len(marks) == 1 else None
+
+
+def _registered(store: feast.FeatureStore, view: str) -> FeatureView:
+    from feast.errors import FeatureViewNotFoundException
+
+    try:
+        return store.get_feature_view(view)
+    except FeatureViewNotFoundException as error:
+        known = ", ".join(sorted(found.name for found in store.list_feature_views())) or "none"
+        raise FeatureStoreError(
+            f"feature view '{view}' is not registered. Registered views: {known}. Materialize the view first."
+        ) from error
 
 
 def _unnamed(store: feast.FeatureStore, wanted: Sequence[Entity | FeatureView]) -> list[Any]:

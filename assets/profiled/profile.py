@@ -67,8 +67,12 @@ class _Column:
     @property
     def value(self) -> str:
         """SQL of the value; NaN is missing."""
-        # Not nullif(column, 'nan'): DuckDB drops comparisons with NaN by Parquet statistics, which ignore it.
-        return f"CASE WHEN isnan({self.sql}) THEN NULL ELSE {self.sql} END" if self.is_float else self.sql
+        return f"CASE WHEN NOT {self.is_nan} THEN {self.sql} END" if self.is_float else self.sql
+
+    @property
+    def is_nan(self) -> str:
+        """SQL that finds NaN; not isnan(), which DuckDB 2.0 folds to false by Parquet statistics."""
+        return f"(NOT isfinite({self.sql}) AND NOT isinf({self.sql}))"
 
     @property
     def number(self) -> str:
@@ -169,7 +173,7 @@ def _basics(
         return [
             "count(*)",
             f"count({column.sql})",
-            f"count(CASE WHEN isnan({column.sql}) THEN 1 END)" if column.is_float else "0",
+            f"count(CASE WHEN {column.is_nan} THEN 1 END)" if column.is_float else "0",
             f"count(CASE WHEN isinf({column.sql}) THEN 1 END)" if column.is_float else "0",
             f"min({column.value})::VARCHAR" if column.is_comparable else "NULL",
             f"max({column.value})::VARCHAR" if column.is_comparable else "NULL",

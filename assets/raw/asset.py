@@ -1,20 +1,32 @@
-"""Raw data: rows as read, typed; what could not be read is kept beside, with the reason."""
+"""Raw data: rows as read, typed; what could not be read is kept beside, with the reason.
+
+Every row of a source ends in one place: in the partition of its event time, or among the rejects, or,
+counted as `n_out_of_range`, before the first or after the last declared partition.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
 from assets.materialization import Outcome, Pipeline, Scope
-from assets.raw.read_sql import READ_TABLE, REJECTS_TABLE, Counts, ReadError, read_files
+from assets.raw.encoding import as_utf8
+from assets.raw.read_sql import READ_TABLE, Counts, read_files
+from assets.raw.reading import REJECTS_TABLE, ReadError
 from assets.raw.source import fingerprint, source_files, unpacked
+from assets.raw.window_sql import between, event_instant
 from charts import as_markdown_image, bars
 from pipelines.spec import DatasetSpec
-from pipelines.sql import quote_identifier, quote_literal
+from pipelines.sql import quote_literal
+from pipelines.windows import windows
 from resources.engine import Engine
 from resources.lake import Lake, Snapshot
 
@@ -22,69 +34,105 @@ if TYPE_CHECKING:
     import duckdb
 
 FINGERPRINT = "source_fingerprint"
-"""Key in the lake's commit: what a reference table was read from."""
+"""Key in the lake's commit: what a table was read from."""
+
+READ_AS = "read_as"
+"""Key in the lake's commit: how it was read."""
 
 N_SAMPLE = 5
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """One materialization: what is read, for which partition, into which tables."""
+
+    pipeline: Pipeline
+    dataset: str
+    scope: Scope
+    lake: Lake
+    commit: Mapping[str, str]
+
+    @property
+    def spec(self) -> DatasetSpec:
+        return self.pipeline.spec.datasets[self.dataset]
+
+    @property
+    def table(self) -> str:
+        return self.pipeline.table("raw", self.dataset)
+
+    @property
+    def rejects_table(self) -> str:
+        return self.pipeline.table("raw_rejects", self.dataset)
+
+    @property
+    def timezone(self) -> str:
+        return self.pipeline.spec.partitions.timezone
+
+    @property
+    def is_whole_source(self) -> bool:
+        """Tell whether every partition reads the same files."""
+        return self.spec.source.mode == "full"
+
+    def is_current(self, table: str) -> bool:
+        """Tell whether the table's newest commit read the same content in the same way."""
+        if not self.lake.has(table):
+            return False
+        newest = self.lake.commit_of(table)
+        return all(newest.get(key) == self.commit[key] for key in (FINGERPRINT, READ_AS))
 
 
 def materialize_raw(pipeline: Pipeline, dataset: str, scope: Scope, *, lake: Lake, engine: Engine) -> Outcome:
     """Read one partition of a dataset, or a whole reference table, into the lake.
 
+    A reference table whose source has not changed is not written again: its version stays.
+
     Raises
     ------
     SourceError
-        If the source is not there.
+        If the source is not there, or cannot be opened.
     ReadError
         If it cannot be read as declared, or too many of its rows cannot; nothing is written then.
     """
     started = time.monotonic()
     spec = pipeline.spec.datasets[dataset]
-    table = pipeline.table("raw", dataset)
+    if spec.is_partitioned and scope.window is None:
+        raise ReadError(f"dataset '{dataset}' is partitioned: run it for a partition.")
     files = source_files(spec.source, folder=Path(pipeline.folder), partition=scope.partition)
     mark = fingerprint(files)
     commit = {
         **scope.commit(pipeline),
         FINGERPRINT: mark,
-        "columns": spec.model_dump_json(include={"columns"}),
+        READ_AS: spec.model_dump_json(include={"columns", "source", "event_time"})
+        + pipeline.spec.partitions.timezone,
     }
-    if not spec.is_partitioned and _is_unchanged(lake, table, commit):
-        snapshot = lake.snapshot(table)
-        return Outcome(
-            data_version=f"{mark[:16]}@{snapshot.version}",
-            metadata={
-                "n_rows": snapshot.n_rows,
-                "source": spec.source.path,
-                "note": "the source has not changed",
-            },
+    reading = _Reading(pipeline, dataset, scope, lake, commit)
+    if not spec.is_partitioned and reading.is_current(reading.table):
+        return _unchanged(reading, mark)
+    with engine.connect() as connection, _readable(files, spec, Path(engine.spill_directory)) as plain:
+        counts = read_files(
+            connection, plain, spec, name=dataset, timezone=reading.timezone, must_hold=_must_hold(reading)
         )
-    with engine.connect() as connection, unpacked(files, scratch=Path(engine.spill_directory)) as plain:
-        counts = read_files(connection, plain, spec, name=dataset, timezone=pipeline.spec.partitions.timezone)
-        counts = _reject_rows_without_time(connection, spec, counts)
         _check_rejects(spec, dataset, counts)
-        where = _in_window(spec, scope)
-        rows = connection.sql(f"SELECT * FROM {READ_TABLE} WHERE {where}")
+        where = _belongs(reading)
         # Rejects first: a reading that was interrupted has no rows without their rejects.
-        rejects = lake.write(
-            pipeline.table("raw_rejects", dataset),
-            connection.sql(f"SELECT * FROM {REJECTS_TABLE} ORDER BY source, line").to_arrow_table(),
-            partition=scope.partition,
-            commit=commit,
-        )
-        snapshot = lake.write(table, rows.to_arrow_reader(), partition=scope.partition, commit=commit)
-        per_day = _rows_per_day(connection, spec, where)
+        rejects = _write_rejects(connection, reading)
+        rows = connection.sql(f"SELECT * FROM {READ_TABLE} WHERE {where}")
+        snapshot = lake.write(reading.table, rows.to_arrow_reader(), partition=scope.partition, commit=commit)
+        n_out_of_range = _n_out_of_range(connection, reading)
+        per_day = _rows_per_day(connection, reading, where)
         sample = connection.sql(f"SELECT * FROM {READ_TABLE} WHERE {where} LIMIT {N_SAMPLE}").to_arrow_table()
-    n_rows = _partition_rows(snapshot, scope)
     return Outcome(
         data_version=f"{mark[:16]}@{snapshot.version}",
         metadata={
-            "n_rows": n_rows,
+            "n_rows": snapshot.rows_by_partition.get(scope.partition or "", 0),
             "n_rejected": counts.n_rejected,
+            "n_out_of_range": n_out_of_range,
             "n_source_rows": counts.n_read + counts.n_rejected,
             "source": spec.source.path,
             "source_sha256": mark,
             "source_bytes": sum(path.stat().st_size for path in files),
             "size_bytes": snapshot.size_bytes,
-            "writes": f"{snapshot.table}@{snapshot.version}, {rejects.table}@{rejects.version}",
+            "writes": ", ".join(f"{s.table}@{s.version}" for s in (snapshot, rejects)),
             "duration_s": round(time.monotonic() - started, 3),
         },
         markdown={"rows_per_day": per_day} if per_day else {},
@@ -92,26 +140,38 @@ def materialize_raw(pipeline: Pipeline, dataset: str, scope: Scope, *, lake: Lak
     )
 
 
-def _is_unchanged(lake: Lake, table: str, commit: dict[str, str]) -> bool:
-    if not lake.has(table):
-        return False
-    newest = lake.commit_of(table)
-    return all(newest.get(key) == commit[key] for key in (FINGERPRINT, "columns"))
+def _unchanged(reading: _Reading, mark: str) -> Outcome:
+    snapshot = reading.lake.snapshot(reading.table)
+    return Outcome(
+        data_version=f"{mark[:16]}@{snapshot.version}",
+        metadata={
+            "n_rows": snapshot.n_rows,
+            "source": reading.spec.source.path,
+            "source_sha256": mark,
+            "note": "the source has not changed",
+        },
+    )
 
 
-def _reject_rows_without_time(
-    connection: duckdb.DuckDBPyConnection, spec: DatasetSpec, counts: Counts
-) -> Counts:
-    """Move rows that belong to no partition to the rejects: dropping them would lose them."""
-    if spec.event_time is None:
-        return counts
-    missing = f"{quote_identifier(spec.event_time)} IS NULL"
-    reason = quote_literal(f"{spec.event_time}: no event time")
-    moved = connection.execute(
-        f"INSERT INTO {REJECTS_TABLE} SELECT NULL, NULL, CAST(to_json({READ_TABLE}) AS VARCHAR), {reason} "
-        f"FROM {READ_TABLE} WHERE {missing}"
-    ).fetchall()[0][0]
-    return Counts(counts.n_read - moved, counts.n_rejected + moved)
+@contextmanager
+def _readable(files: Sequence[Path], spec: DatasetSpec, scratch: Path) -> Iterator[tuple[Path, ...]]:
+    """Give files that the engine can read: unpacked and in UTF-8; copies are removed after."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    with unpacked(files, scratch=scratch) as plain, TemporaryDirectory(dir=scratch, prefix="text-") as folder:
+        yield plain if spec.source.type == "parquet" else as_utf8(plain, folder=Path(folder))
+
+
+def _must_hold(reading: _Reading) -> Mapping[str, str]:
+    """Return what rows of a partition's own file must meet: one of another partition would be lost in silence."""
+    window = reading.scope.window
+    if window is None or reading.is_whole_source:
+        return {}
+    spec = reading.spec
+    return {
+        f"{spec.event_time}: not in partition {window.key}": between(
+            event_instant(spec, reading.timezone), window.start, window.end
+        )
+    }
 
 
 def _check_rejects(spec: DatasetSpec, dataset: str, counts: Counts) -> None:
@@ -123,29 +183,55 @@ def _check_rejects(spec: DatasetSpec, dataset: str, counts: Counts) -> None:
         )
 
 
-def _in_window(spec: DatasetSpec, scope: Scope) -> str:
-    if spec.event_time is None or scope.window is None:
+def _belongs(reading: _Reading) -> str:
+    window = reading.scope.window
+    if window is None:
         return "true"
-    column = quote_identifier(spec.event_time)
-    start, end = (quote_literal(t.isoformat()) for t in (scope.window.start, scope.window.end))
-    return f"{column} >= {start}::TIMESTAMPTZ AND {column} < {end}::TIMESTAMPTZ"
+    return between(event_instant(reading.spec, reading.timezone), window.start, window.end)
 
 
-def _rows_per_day(connection: duckdb.DuckDBPyConnection, spec: DatasetSpec, where: str) -> str:
-    if spec.event_time is None:
+def _write_rejects(connection: duckdb.DuckDBPyConnection, reading: _Reading) -> Snapshot:
+    """Keep the rejects once: with their partition's file, or, where all partitions read one source, under the first.
+
+    A row that could not be read belongs to no partition. Every partition of such a source sees all of its
+    rejects, so whichever runs first on a new content writes them and the others leave them.
+    """
+    table, partition = reading.rejects_table, reading.scope.partition
+    if reading.scope.window is not None and reading.is_whole_source:
+        partition = windows(reading.pipeline.spec.partitions, until=reading.scope.window.end)[0].key
+        if reading.is_current(table):
+            return reading.lake.snapshot(table)
+    rows = connection.sql(f"SELECT * FROM {REJECTS_TABLE} ORDER BY source, line, raw_text").to_arrow_table()
+    return reading.lake.write(table, rows, partition=partition, commit=reading.commit)
+
+
+def _n_out_of_range(connection: duckdb.DuckDBPyConnection, reading: _Reading) -> int:
+    """Count rows that no declared partition takes."""
+    if reading.scope.window is None:
+        return 0
+    partitions = reading.pipeline.spec.partitions
+    zone = ZoneInfo(partitions.timezone)
+    first = windows(partitions, until=reading.scope.window.end)[0].start
+    end = partitions.end
+    last = end.replace(tzinfo=zone) if end is not None and end.tzinfo is None else end
+    inside = between(event_instant(reading.spec, reading.timezone), first, last)
+    return int(connection.sql(f"SELECT count(*) FROM {READ_TABLE} WHERE NOT ({inside})").fetchall()[0][0])
+
+
+def _rows_per_day(connection: duckdb.DuckDBPyConnection, reading: _Reading, where: str) -> str:
+    if not reading.spec.is_partitioned:
         return ""
-    day = f"CAST({quote_identifier(spec.event_time)} AS DATE)"
+    zone = quote_literal(reading.timezone)
+    day = f"CAST({event_instant(reading.spec, reading.timezone)} AT TIME ZONE {zone} AS DATE)"
     counts = connection.sql(
-        f"SELECT strftime({day}, '%m-%d'), count(*) FROM {READ_TABLE} WHERE {where} GROUP BY ALL ORDER BY ALL"
+        f"SELECT strftime({day}, '%m-%d'), count(*) FROM {READ_TABLE} WHERE {where} GROUP BY {day} ORDER BY {day}"
     ).fetchall()
     if not counts:
         return ""
-    chart = bars([(day, float(n)) for day, n in counts], title="Rows per day (UTC)", unit="rows")
+    chart = bars(
+        [(day, float(n)) for day, n in counts], title=f"Rows per day ({reading.timezone})", unit="rows"
+    )
     return as_markdown_image(chart, "rows per day")
-
-
-def _partition_rows(snapshot: Snapshot, scope: Scope) -> int:
-    return snapshot.rows_by_partition.get(scope.partition or "", 0)
 
 
 def _sample(rows: pa.Table) -> list[Mapping[str, object]]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from expectations import ExpectationError, evaluate
+from expectations import ExpectationError, RowRules, evaluate
 from expectations.catalogue import RULES
 from expectations.evaluate import ON_PANDAS, ONE_SCAN
 from pipelines.spec import ExpectationSpec
@@ -330,6 +333,27 @@ def test_infinite_values_are_values() -> None:
     )
     assert not largest.is_passed
     assert missing.is_passed
+
+
+@pytest.mark.parametrize("values", [[1.0, math.nan, 3.0], [1.0, math.nan, 3.0, None]])
+def test_statistics_of_parquet_files_do_not_hide_nan(tmp_path: Path, values: list[float | None]) -> None:
+    # The statistics say 1 to 3, and DuckDB 2.0 takes that for a promise that there is no NaN.
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"x": pa.array(values, pa.float64(), from_pandas=False)}), path)
+    rules = [
+        ExpectationSpec(expect="column_values_to_not_be_null", column="x"),
+        ExpectationSpec(
+            expect="column_values_to_be_between", column="x", max_value=2, on_failure="quarantine"
+        ),
+        ExpectationSpec(expect="column_max_to_be_between", column="x", max_value=3),
+    ]
+    connection = duckdb.connect()
+    missing, between, largest = evaluate(connection, f"read_parquet('{path}')", rules)
+    assert missing.n_unexpected == len(values) - 2
+    assert (between.n_evaluated, between.n_unexpected) == (2, 1)
+    assert largest.is_passed
+    aside = RowRules.of(rules, {"x": "float"}).quarantined(f"read_parquet('{path}')")
+    assert connection.execute(aside).fetchall() == [(3.0, ["column_values_to_be_between__x"])]
 
 
 def test_bounds_without_zone_are_utc_on_columns_with_zone(connection: duckdb.DuckDBPyConnection) -> None:

@@ -63,9 +63,7 @@ def open_project(
         schema = [Field(name=key, dtype=Int64 if kind is int else String) for key, kind in types.items()]
         schema += [Field(name=c, dtype=Float64) for c in table.column_names if c.startswith("value")]
         views.append(
-            FeatureView(
-                name=name, entities=entities, schema=schema, source=source, ttl=ttl or timedelta(0)
-            )
+            FeatureView(name=name, entities=entities, schema=schema, source=source, ttl=ttl or timedelta(0))
         )
     store.apply([*entities, *views])
     return store

@@ -68,7 +68,9 @@ def random_rows(generator: np.random.Generator, n: int, *, keys: int = 1) -> pa.
             "event_timestamp": pa.array([hour(int(h)) for h in at], UTC_US),
             # Makings differ, so that ties have one right answer.
             "created_timestamp": pa.array([START + timedelta(hours=float(h)) for h in made], UTC_US),
-            "value": pa.array(np.where(generator.random(n) < 0.1, np.nan, generator.normal(size=n)), from_pandas=True),
+            "value": pa.array(
+                np.where(generator.random(n) < 0.1, np.nan, generator.normal(size=n)), from_pandas=True
+            ),
             "value_2": generator.normal(size=n),
         }
     )
@@ -148,9 +150,7 @@ def test_each_label_gets_the_newest_value_known_at_its_instant(
     rows: list[Row], labels: list[tuple[int | None, int]], ttl: int | None
 ) -> None:
     with TemporaryDirectory() as folder:
-        store = open_project(
-            Path(folder), {"view": rows_of(rows)}, ttl=timedelta(hours=ttl) if ttl else None
-        )
+        store = open_project(Path(folder), {"view": rows_of(rows)}, ttl=timedelta(hours=ttl) if ttl else None)
         found = joined(store, labels_of(labels))
     assert found["row_id"].to_pylist() == [f"r{number}" for number in range(len(labels))]
     assert found["value"].to_pylist() == [by_hand(rows, machine, at, ttl) for machine, at in labels]
@@ -235,14 +235,16 @@ def test_no_labels_give_no_rows_and_all_columns(project: OpenStore) -> None:
 
 def test_absent_join_keys_are_named(project: OpenStore) -> None:
     store = project({"view": rows_of([(1, 0, 0, 1.0)])})
-    with pytest.raises(AsofStoreError, match="lack the join keys machine. They have: row_id, event_timestamp"):
+    with pytest.raises(
+        AsofStoreError, match=r"lack the join keys machine. They have: row_id, event_timestamp"
+    ):
         joined(store, labels_of([(1, 1)]).drop_columns(["machine"]))
 
 
 def test_a_label_column_named_as_a_feature_is_refused(project: OpenStore) -> None:
     store = project({"view": rows_of([(1, 0, 0, 1.0)])})
     labels = labels_of([(1, 1)]).append_column("value", pa.array([5.0]))
-    with pytest.raises(AsofStoreError, match="already have a column 'value'.*full_feature_names=True"):
+    with pytest.raises(AsofStoreError, match=r"already have a column 'value'.*full_feature_names=True"):
         joined(store, labels)
 
 
@@ -263,7 +265,7 @@ def test_a_source_that_is_no_delta_table_is_named(project: OpenStore) -> None:
 
     store = project({"view": rows_of([(1, 0, 0, 1.0)])})
     shutil.rmtree(store.get_feature_view("view").batch_source.path)  # type: ignore[union-attr]
-    with pytest.raises(SnapshotError, match="view is no Delta table. Materialize the feature view"):
+    with pytest.raises(SnapshotError, match=r"view is no Delta table. Materialize the feature view"):
         joined(store, labels_of([(1, 1)]))
 
 

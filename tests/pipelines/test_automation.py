@@ -270,3 +270,18 @@ def test_a_failed_run_is_told_to_the_webhook(pipeline: Pipeline, instance: Dagst
         failure_sensor([pipeline])(context)
     assert received[0]["severity"] == "critical"
     assert result.run_id in str(received[0]["text"])
+
+
+def test_pipelines_of_different_cadence_live_side_by_side(pipeline: Pipeline) -> None:
+    daily = SPEC.model_copy(
+        update={"partitions": SPEC.partitions.model_copy(update={"every": "day", "timezone": "UTC"})}
+    )
+    other = Pipeline("others", daily, pipeline.folder, pipeline.sql, "hash")
+    definitions = dg.Definitions.merge(
+        build_pipeline(pipeline),
+        build_pipeline(other),
+        automation([pipeline, other]),
+        dg.Definitions(resources=_placeholders()),
+    )
+    dg.Definitions.validate_loadable(definitions)
+    assert len(schedules([pipeline, other])) == 2

@@ -49,7 +49,9 @@ def test_a_sound_declaration_becomes_assets_of_its_group(defs_root: Path) -> Non
     loaded = load_pipelines(defs_root)
     assert [pipeline.name for pipeline in loaded.pipelines] == ["late"]
     assert not loaded.faults
-    assert {"late/raw/orders", "late/features/history", "late/model", "late/drift_report"} <= set(_specs(loaded.definitions))
+    assert {"late/raw/orders", "late/features/history", "late/model", "late/drift_report"} <= set(
+        _specs(loaded.definitions)
+    )
     assert {spec.group_name for spec in _specs(loaded.definitions).values()} == {"late"}
 
 
@@ -62,7 +64,10 @@ def test_a_sound_declaration_becomes_assets_of_its_group(defs_root: Path) -> Non
         (("owners: [team:orders]", "owners: [team:orders"), "not valid YAML: while parsing a flow sequence"),
         (("type: pipelines.MLPipeline", "type: pipelines.MLPipelin"), "type is 'pipelines.MLPipelin'"),
         (("attributes:\n", "version: 2\nattributes:\n"), "unknown key 'version' beside 'attributes'"),
-        (("  retrain: {on", "  retrain: {}\n---\ntype: pipelines.MLPipeline\nattributes: {on"), "a second document"),
+        (
+            ("  retrain: {on", "  retrain: {}\n---\ntype: pipelines.MLPipeline\nattributes: {on"),
+            "a second document",
+        ),
     ],
     ids=["schema", "reference", "syntax", "type", "envelope", "documents"],
 )
@@ -147,7 +152,13 @@ def _listed(project: Path, what: str) -> dict[str, Any]:
 
 def _run(project: Path, *command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, cwd=project, env=_environment(project), capture_output=True, text=True, timeout=120, check=False
+        command,
+        cwd=project,
+        env=_environment(project),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
 
 

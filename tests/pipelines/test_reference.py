@@ -53,7 +53,9 @@ def test_dagster_is_given_the_schema_of_a_declaration() -> None:
     json.dumps(model.model_json_schema())
 
 
-def test_a_page_out_of_step_fails_the_check(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_page_out_of_step_fails_the_check(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     stale = tmp_path_factory.mktemp("docs") / "pipeline-reference.md"
     stale.write_text("old")
     monkeypatch.setattr("pipelines.reference.PAGE", stale)

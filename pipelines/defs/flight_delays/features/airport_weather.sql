@@ -1,8 +1,8 @@
--- An hour's observation is published within the hour that follows: known one hour after its time.
+-- An observation stamped with an hour is taken in it and published by its end: known one hour after its stamp.
 SELECT
   origin,
   time_hour + INTERVAL 1 HOUR AS event_timestamp,
-  temp AS temperature_f, humid AS humidity, wind_speed AS wind_mph, wind_gust AS gust_mph,
+  temp AS temperature_f, humid AS humidity, wind_speed AS wind_mph,
   precip AS rain_inches, pressure AS pressure_mb, visib AS visibility_miles,
   sum(precip) OVER past AS rain_inches_6h,
   min(visib) OVER past AS least_visibility_6h,

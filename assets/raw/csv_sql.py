@@ -1,0 +1,95 @@
+"""CSV in the engine: declared types, and every line that does not fit them with its number and reason."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assets.raw.reading import (
+    FILE_COLUMN,
+    MAX_LINE_BYTES,
+    REJECTS_TABLE,
+    SQL_TYPES,
+    ReadError,
+    listed,
+    require_columns,
+    source_columns,
+)
+from pipelines.spec import DatasetSpec
+from pipelines.sql import quote_literal
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def csv_source(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[Path], dataset: DatasetSpec, name: str
+) -> str:
+    """Return a relation that reads CSV files and stores rejects while it is scanned.
+
+    Raises
+    ------
+    ReadError
+        If a header cannot be used, lacks a declared column, or differs between files.
+    """
+    header = _header(files[0], dataset)
+    wanted = source_columns(dataset)
+    require_columns(wanted, header, f"dataset '{name}': {files[0].name}")
+    for path in files[1:]:
+        if _header(path, dataset) != header:
+            raise ReadError(
+                f"dataset '{name}': {path.name} has other columns than {files[0].name}. "
+                "Give files of one source the same header, in the same order."
+            )
+    typed = ", ".join(
+        f"{quote_literal(column)}: {quote_literal(SQL_TYPES[wanted[column]] if column in wanted else 'VARCHAR')}"
+        for column in header
+    )
+    for table in ("reject_errors", "reject_scans", REJECTS_TABLE):
+        connection.execute(f"DROP TABLE IF EXISTS {table}").fetchall()
+    nulls = ", ".join(quote_literal(text) for text in dataset.source.null_values)
+    return (
+        f"read_csv([{listed(files)}], header=true, auto_detect=false, columns={{{typed}}}, "
+        f"delim={quote_literal(dataset.source.delimiter)}, quote='\"', escape='\"', nullstr=[{nulls}], "
+        f"max_line_size={MAX_LINE_BYTES}, strict_mode=true, null_padding=false, "
+        f"filename={quote_literal(FILE_COLUMN.strip(chr(34)))}, "
+        "store_rejects=true, rejects_table='reject_errors', rejects_scan='reject_scans', rejects_limit=0)"
+    )
+
+
+def csv_rejects() -> str:
+    """Return the statement that gathers the reader's rejects; a line with several faults is one reject."""
+    return (
+        f"CREATE OR REPLACE TEMP TABLE {REJECTS_TABLE} AS "
+        "SELECT parse_filename(any_value(s.file_path)) AS source, e.line::BIGINT AS line, any_value(e.csv_line) AS raw_text, "
+        "string_agg(concat_ws(': ', e.column_name, e.error_message), '; ' ORDER BY e.column_idx) AS reason "
+        "FROM reject_errors e JOIN reject_scans s USING (scan_id, file_id) GROUP BY e.scan_id, e.file_id, e.line"
+    )
+
+
+def _header(path: Path, dataset: DatasetSpec) -> list[str]:
+    opener = gzip.open if path.suffix == ".gz" else Path.open
+    with opener(path, "rb") as stream:
+        first = stream.readline(MAX_LINE_BYTES)
+        # A quoted header may hold line ends: read on until its quotes are even.
+        while first.count(b'"') % 2 and (more := stream.readline(MAX_LINE_BYTES)):
+            first += more
+    try:
+        text = first.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ReadError(
+            f"{path.name}: the header is not UTF-8 (byte {error.start}). Save the file as UTF-8."
+        ) from error
+    names = next(csv.reader(io.StringIO(text), delimiter=dataset.source.delimiter), [])
+    if not names:
+        raise ReadError(f"{path.name}: the file is empty. A CSV source begins with a header line.")
+    twice = sorted({column for column in names if names.count(column) > 1})
+    if twice:
+        raise ReadError(
+            f"{path.name}: the header names {', '.join(map(repr, twice))} twice. Rename one of them."
+        )
+    return names

@@ -1,0 +1,87 @@
+"""JSON lines in the engine: one object a line, each declared value tried in its type.
+
+DuckDB's JSON reader has no rejects, and with `ignore_errors` it makes rows of nulls: lines are read as
+text, numbered, and each value is tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assets.raw.reading import (
+    FILE_COLUMN,
+    MAX_LINE_BYTES,
+    REJECTS_TABLE,
+    SQL_TYPES,
+    ReadError,
+    listed,
+    source_columns,
+)
+from pipelines.spec import DatasetSpec
+from pipelines.sql import quote_identifier, quote_literal
+
+if TYPE_CHECKING:
+    import duckdb
+
+_LINES_TABLE = "driftline_json_lines"
+_TEXT = '"_driftline_text"'
+_SOUND = '"_driftline_sound"'
+_LINE = '"_driftline_line"'
+_FAULT = '"_driftline_fault"'
+
+
+def json_source(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[Path], dataset: DatasetSpec, name: str
+) -> str:
+    """Read the lines of JSON files, keep the unreadable ones as rejects, and return the relation of the others.
+
+    Raises
+    ------
+    ReadError
+        If the files hold no line at all.
+    """
+    wanted = source_columns(dataset)
+    values = "".join(
+        f", TRY_CAST({_value(column)} AS {SQL_TYPES[kind]}) AS {quote_identifier(column)}"
+        for column, kind in wanted.items()
+    )
+    faults = "".join(
+        f", CASE WHEN {_value(column)} IS NOT NULL AND {quote_identifier(column)} IS NULL "
+        f"THEN concat({quote_literal(f'{column}: not of type {kind}: ')}, {_value(column)}) END"
+        for column, kind in wanted.items()
+    )
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {_LINES_TABLE} AS WITH numbered AS ({_numbered(files)}), "
+        f"parsed AS (SELECT *, CASE WHEN json_valid({_TEXT}) THEN {_TEXT} END AS {_SOUND} "
+        f"FROM numbered WHERE trim({_TEXT}) <> ''), "
+        f"tried AS (SELECT *{values} FROM parsed) "
+        f"SELECT *, CASE WHEN coalesce(json_type({_SOUND}), '') <> 'OBJECT' THEN 'not a JSON object' "
+        f"ELSE nullif(concat_ws('; ', NULL{faults}), '') END AS {_FAULT} FROM tried"
+    ).fetchall()
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {REJECTS_TABLE} AS SELECT parse_filename({FILE_COLUMN}) AS source, "
+        f"{_LINE} AS line, {_TEXT} AS raw_text, {_FAULT} AS reason FROM {_LINES_TABLE} WHERE {_FAULT} IS NOT NULL"
+    ).fetchall()
+    if not connection.sql(f"SELECT 1 FROM {_LINES_TABLE} LIMIT 1").fetchall():
+        raise ReadError(
+            f"dataset '{name}': {files[0].name} holds no line of JSON. Write one object a line; an empty file says nothing."
+        )
+    return f"(SELECT * EXCLUDE ({_TEXT}, {_SOUND}, {_LINE}, {_FAULT}) FROM {_LINES_TABLE} WHERE {_FAULT} IS NULL)"
+
+
+def _numbered(files: Sequence[Path]) -> str:
+    # A control character stands in no JSON text unescaped, so that a line stays one value. A window without
+    # order keeps the scan's order, which is the file's.
+    return (
+        f"SELECT {_TEXT}, {FILE_COLUMN}, number - min(number) OVER (PARTITION BY {FILE_COLUMN}) + 1 AS {_LINE} "
+        f"FROM (SELECT *, row_number() OVER () AS number FROM read_csv([{listed(files)}], header=false, "
+        f"auto_detect=false, columns={{{quote_literal(_TEXT.strip(chr(34)))}: 'VARCHAR'}}, delim=chr(1), quote='', "
+        f"escape='', filename={quote_literal(FILE_COLUMN.strip(chr(34)))}, max_line_size={MAX_LINE_BYTES}))"
+    )
+
+
+def _value(column: str) -> str:
+    path = '$."' + column.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return f"json_extract_string({_SOUND}, {quote_literal(path)})"

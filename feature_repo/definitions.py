@@ -1,0 +1,35 @@
+"""What Feast's own commands find here: the objects of the pipeline that `DRIFTLINE_PIPELINE` names.
+
+They are made from the declaration and the lake, as the assets make them; nothing is written.
+Without the variable there are none, and Feast refuses `feature_store.yaml` for want of a project.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from pipelines.declaration import read
+from resources.deployment import PROJECT, deployment
+from resources.feature_store import declared_objects
+from resources.lake import Lake
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from feast import Entity, FeatureView
+
+
+def objects_of(name: str, environment: Mapping[str, str]) -> Mapping[str, Entity | FeatureView]:
+    """Return a pipeline's Feast objects, by a name for each that is fit for this module."""
+    pipeline = read(PROJECT / "pipelines" / "defs" / name)
+    entities, views = declared_objects(pipeline, Lake(root=str(deployment(environment).lake_root)))
+    return {
+        **{f"entity_{entity.name}": entity for entity in entities},
+        **{f"view_{view.name}": view for view in views},
+    }
+
+
+if "DRIFTLINE_PIPELINE" in os.environ:
+    # Feast looks for objects among the module's names.
+    globals().update(objects_of(os.environ["DRIFTLINE_PIPELINE"], os.environ))

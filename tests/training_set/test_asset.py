@@ -1,0 +1,141 @@
+"""A training set holds what was known as of its partition's end, and says which versions it read."""
+
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from assets.features.asset import materialize_features
+from assets.labels.asset import materialize_labels
+from assets.materialization import Pipeline
+from assets.profiled.asset import materialize_profiled
+from assets.raw.asset import materialize_raw
+from assets.training_set.asset import materialize_training_set
+from assets.training_set.selection import TrainingSetError, training_windows
+from resources.connections import Connections, connections
+from resources.deployment import deployment
+from tests.tiny import ROWS_PER_DAY, day_window, scope, tiny_pipeline, write_sources
+
+N_DAYS = 3
+
+
+def connected(home: Path) -> Connections:
+    return connections(deployment({"DRIFTLINE_HOME": str(home), "DRIFTLINE_THREADS": "1"}))
+
+
+def refreshed(folder: Path, home: Path, n_days: int = N_DAYS) -> tuple[Pipeline, Connections]:
+    """Run the stages up to features and labels for the first days."""
+    pipeline, to = tiny_pipeline(folder), connected(home)
+    for name, dataset in pipeline.spec.datasets.items():
+        for day in range(n_days) if dataset.is_partitioned else [None]:
+            materialize_raw(pipeline, name, scope(day), lake=to.lake, engine=to.engine)
+            materialize_profiled(
+                pipeline, name, scope(day), lake=to.lake, engine=to.engine, validation=to.validation
+            )
+    for day in range(n_days):
+        materialize_features(
+            pipeline, "recent", scope(day), lake=to.lake, engine=to.engine, feature_store=to.feature_store
+        )
+        materialize_labels(pipeline, scope(day), lake=to.lake, engine=to.engine)
+    return pipeline, to
+
+
+def train_set(pipeline: Pipeline, to: Connections, day: int) -> pa.Table:
+    materialize_training_set(
+        pipeline, scope(day), lake=to.lake, engine=to.engine, feature_store=to.feature_store
+    )
+    snapshot = to.lake.snapshot("tiny/training_set")
+    return duckdb.read_parquet(
+        list(snapshot.paths([day_window(day).key])), hive_partitioning=False
+    ).to_arrow_table()
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Pipeline, Connections]:
+    folder = tmp_path_factory.mktemp("sources")
+    write_sources(folder, n_days=N_DAYS)
+    return folder, *refreshed(folder, folder / "home")
+
+
+def test_only_labels_known_by_then_are_learned_from(ready: tuple[Path, Pipeline, Connections]) -> None:
+    _, pipeline, to = ready
+    rows = train_set(pipeline, to, 1)
+    end = day_window(1).end
+    assert max(rows["label_time"].to_pylist()) < end
+    # 400 readings of 200 s end at 22:10; the last label is known an hour later, before midnight.
+    assert rows.num_rows == 2 * ROWS_PER_DAY
+    assert set(rows["_source_partition"].to_pylist()) == {"2024-01-01", "2024-01-02"}
+
+
+def test_a_label_that_is_not_known_yet_is_left_out(ready: tuple[Path, Pipeline, Connections]) -> None:
+    _, pipeline, to = ready
+    target = pipeline.spec.target.model_copy(update={"label_time": "taken_at + INTERVAL 3 HOUR"})
+    spec = pipeline.spec.model_copy(update={"target": target})
+    late = Pipeline(pipeline.name, spec, pipeline.folder, pipeline.sql, "hash")
+    materialize_labels(late, scope(1), lake=to.lake, engine=to.engine)
+    try:
+        rows = train_set(late, to, 1)
+        # Readings from 21:00 on: 22 of them (21:00:00 … 22:10:00) have no label by midnight.
+        assert rows.num_rows == 2 * ROWS_PER_DAY - 22
+    finally:
+        materialize_labels(pipeline, scope(1), lake=to.lake, engine=to.engine)
+
+
+def test_features_are_sorted_and_named_after_their_view(ready: tuple[Path, Pipeline, Connections]) -> None:
+    _, pipeline, to = ready
+    names = train_set(pipeline, to, 1).column_names
+    features = [name for name in names if "__" in name]
+    assert features == ["recent__mean_heat", "recent__readings", "request__heat", "request__load"]
+
+
+def test_yesterdays_mean_is_joined_and_todays_is_not(ready: tuple[Path, Pipeline, Connections]) -> None:
+    folder, pipeline, to = ready
+    rows = train_set(pipeline, to, 1)
+    second = duckdb.from_arrow(rows).filter("_source_partition = '2024-01-02'")
+    joined = second.aggregate("count(DISTINCT recent__mean_heat), min(recent__mean_heat)").fetchall()[0]
+    by_hand = duckdb.sql(
+        "SELECT min(m) FROM (SELECT machine, avg(heat) AS m "
+        f"FROM read_csv('{folder / 'readings.csv'}') WHERE taken_at < '2024-01-02' GROUP BY machine)"
+    ).fetchall()[0][0]
+    assert joined[0] == 5
+    assert joined[1] == pytest.approx(by_hand)
+
+
+def test_the_versions_that_were_read_are_kept(ready: tuple[Path, Pipeline, Connections]) -> None:
+    _, pipeline, to = ready
+    train_set(pipeline, to, 2)
+    commit = to.lake.commit_of("tiny/training_set")
+    assert commit["labels_version"] == str(to.lake.snapshot("tiny/labels").version)
+    assert (
+        commit["feature_versions"]
+        == f"tiny/features/recent@{to.lake.snapshot('tiny/features/recent').version}"
+    )
+
+
+def test_what_comes_later_changes_nothing(ready: tuple[Path, Pipeline, Connections], tmp_path: Path) -> None:
+    _, pipeline, to = ready
+    write_sources(tmp_path, n_days=N_DAYS, shift_from=1)
+    poisoned_pipeline, poisoned = refreshed(tmp_path, tmp_path / "home")
+    assert train_set(poisoned_pipeline, poisoned, 0).equals(train_set(pipeline, to, 0))
+    assert not train_set(poisoned_pipeline, poisoned, 2).equals(train_set(pipeline, to, 2))
+
+
+def test_a_sliding_window_takes_the_newest_partitions(tmp_path: Path) -> None:
+    pipeline = tiny_pipeline(tmp_path)
+    model = pipeline.spec.model.model_copy(update={"train_window": 2})
+    spec = pipeline.spec.model_copy(update={"model": model})
+    sliding = Pipeline(pipeline.name, spec, pipeline.folder, pipeline.sql, "hash")
+    assert [w.key for w in training_windows(sliding, day_window(4))] == ["2024-01-04", "2024-01-05"]
+    assert len(training_windows(pipeline, day_window(4))) == 5
+
+
+def test_nothing_to_learn_from_is_said(tmp_path: Path) -> None:
+    write_sources(tmp_path, n_days=1)
+    pipeline, to = refreshed(tmp_path, tmp_path / "home", n_days=1)
+    # As of a day whose labels are not in the lake and whose window has none of the first.
+    model = pipeline.spec.model.model_copy(update={"train_window": 1})
+    spec = pipeline.spec.model_copy(update={"model": model})
+    sliding = Pipeline(pipeline.name, spec, pipeline.folder, pipeline.sql, "hash")
+    with pytest.raises(TrainingSetError, match="no labels in the lake by 2024-01-06"):
+        train_set(sliding, to, 4)
