@@ -226,9 +226,7 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
         )
 
 
-def declared_objects(
-    pipeline: Declared, lake: Lake
-) -> tuple[Sequence[Entity], Sequence[FeatureView]]:
+def declared_objects(pipeline: Declared, lake: Lake) -> tuple[Sequence[Entity], Sequence[FeatureView]]:
     """Return a pipeline's entities and feature views as they are registered; views without a table are left out."""
     from feature_repo.objects import feast_objects
 

@@ -90,8 +90,8 @@ def test_the_asset_of_a_faulty_declaration_cannot_be_materialized(defs_root: Pat
     write(defs_root / "late", FAULT)
     definitions = load_pipelines(defs_root).definitions
     asset = definitions.resolve_assets_def(dg.AssetKey(["late", "declaration"]))
-    with pytest.raises(DeclarationError, match=SAID):
-        dg.materialize([asset], instance=dg.DagsterInstance.ephemeral())
+    with dg.DagsterInstance.ephemeral() as instance, pytest.raises(DeclarationError, match=SAID):
+        dg.materialize([asset], instance=instance)
 
 
 def test_a_check_command_fails_with_the_faults_of_all_files(

@@ -1,0 +1,42 @@
+"""A view's stored columns become typed Feast fields; what has no type is refused."""
+
+from datetime import timedelta
+
+import pyarrow as pa
+import pytest
+
+from feature_repo.objects import FeatureObjectError, StoredView, feast_objects
+from pipelines.spec import PipelineSpec
+from tests.tiny import DECLARATION
+
+SPEC = PipelineSpec.model_validate(DECLARATION)
+
+
+def stored(*fields: tuple[str, pa.DataType]) -> dict[str, StoredView]:
+    instants = pa.timestamp("us", tz="UTC")
+    known = [("machine", pa.string()), ("event_timestamp", instants)]
+    return {"recent": StoredView("lake/tiny/features/recent", pa.schema([*known, *fields]))}
+
+
+def test_columns_that_are_no_key_and_no_instant_are_features() -> None:
+    rows = stored(("heat", pa.float64()), ("readings", pa.int32()), ("failed", pa.bool_()))
+    (entity,), (view,) = feast_objects(SPEC, rows, tags={"driftline": "mark"})
+    assert (entity.name, entity.join_key) == ("machine", "machine")
+    assert {field.name: str(field.dtype) for field in view.features} == {
+        "heat": "Float64", "readings": "Int64", "failed": "Bool",
+    }  # fmt: skip
+    assert view.ttl == timedelta(days=3)
+    assert view.tags == {"driftline": "mark"}
+
+
+@pytest.mark.parametrize("has_created", [True, False])
+def test_the_creation_time_is_used_where_the_rows_have_one(has_created: bool) -> None:
+    created = [("created_timestamp", pa.timestamp("us", tz="UTC"))] if has_created else []
+    _, (view,) = feast_objects(SPEC, stored(("heat", pa.float64()), *created), tags={})
+    assert view.batch_source is not None
+    assert view.batch_source.created_timestamp_column == ("created_timestamp" if has_created else "")
+
+
+def test_a_column_without_a_feast_type_is_named() -> None:
+    with pytest.raises(FeatureObjectError, match=r"'tags' is of type list.*Cast it in the view's SQL"):
+        feast_objects(SPEC, stored(("tags", pa.list_(pa.string()))), tags={})
