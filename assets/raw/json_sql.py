@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assets.raw.reading import (
+    FAULT_COLUMN,
     FILE_COLUMN,
     MAX_LINE_BYTES,
     REJECTS_TABLE,
     SQL_TYPES,
     ReadError,
+    is_exact,
     listed,
     source_columns,
 )
-from pipelines.spec import DatasetSpec
+from pipelines.spec import ColumnType, DatasetSpec
 from pipelines.sql import quote_identifier, quote_literal
 
 if TYPE_CHECKING:
@@ -29,7 +31,6 @@ _LINES_TABLE = "driftline_json_lines"
 _TEXT = '"_driftline_text"'
 _SOUND = '"_driftline_sound"'
 _LINE = '"_driftline_line"'
-_FAULT = '"_driftline_fault"'
 
 
 def json_source(
@@ -44,8 +45,7 @@ def json_source(
     """
     wanted = source_columns(dataset)
     values = "".join(
-        f", TRY_CAST({_value(column)} AS {SQL_TYPES[kind]}) AS {quote_identifier(column)}"
-        for column, kind in wanted.items()
+        f", {_tried(_value(column), kind)} AS {quote_identifier(column)}" for column, kind in wanted.items()
     )
     faults = "".join(
         f", CASE WHEN {_value(column)} IS NOT NULL AND {quote_identifier(column)} IS NULL "
@@ -58,17 +58,17 @@ def json_source(
         f"FROM numbered WHERE trim({_TEXT}) <> ''), "
         f"tried AS (SELECT *{values} FROM parsed) "
         f"SELECT *, CASE WHEN coalesce(json_type({_SOUND}), '') <> 'OBJECT' THEN 'not a JSON object' "
-        f"ELSE nullif(concat_ws('; ', NULL{faults}), '') END AS {_FAULT} FROM tried"
+        f"ELSE nullif(concat_ws('; ', NULL{faults}), '') END AS {FAULT_COLUMN} FROM tried"
     ).fetchall()
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE {REJECTS_TABLE} AS SELECT parse_filename({FILE_COLUMN}) AS source, "
-        f"{_LINE} AS line, {_TEXT} AS raw_text, {_FAULT} AS reason FROM {_LINES_TABLE} WHERE {_FAULT} IS NOT NULL"
+        f"{_LINE} AS line, {_TEXT} AS raw_text, {FAULT_COLUMN} AS reason FROM {_LINES_TABLE} WHERE {FAULT_COLUMN} IS NOT NULL"
     ).fetchall()
     if not connection.sql(f"SELECT 1 FROM {_LINES_TABLE} LIMIT 1").fetchall():
         raise ReadError(
             f"dataset '{name}': {files[0].name} holds no line of JSON. Write one object a line; an empty file says nothing."
         )
-    return f"(SELECT * EXCLUDE ({_TEXT}, {_SOUND}, {_LINE}, {_FAULT}) FROM {_LINES_TABLE} WHERE {_FAULT} IS NULL)"
+    return f"(SELECT * EXCLUDE ({_TEXT}, {_SOUND}, {_LINE}) FROM {_LINES_TABLE} WHERE {FAULT_COLUMN} IS NULL)"
 
 
 def _numbered(files: Sequence[Path]) -> str:
@@ -80,6 +80,11 @@ def _numbered(files: Sequence[Path]) -> str:
         f"auto_detect=false, columns={{{quote_literal(_TEXT.strip(chr(34)))}: 'VARCHAR'}}, delim=chr(1), quote='', "
         f"escape='', filename={quote_literal(FILE_COLUMN.strip(chr(34)))}, max_line_size={MAX_LINE_BYTES}))"
     )
+
+
+def _tried(value: str, kind: ColumnType) -> str:
+    cast = f"TRY_CAST({value} AS {SQL_TYPES[kind]})"
+    return f"CASE WHEN {is_exact(value)} THEN {cast} END" if kind == "int" else cast
 
 
 def _value(column: str) -> str:

@@ -15,15 +15,17 @@ from typing import TYPE_CHECKING
 from assets.raw.csv_sql import csv_rejects, csv_source
 from assets.raw.json_sql import json_source
 from assets.raw.reading import (
+    FAULT_COLUMN,
     FILE_COLUMN,
     REJECTS_TABLE,
     SQL_TYPES,
     ReadError,
+    is_exact,
     listed,
     require_columns,
     source_columns,
 )
-from pipelines.spec import DatasetSpec
+from pipelines.spec import ColumnType, DatasetSpec
 from pipelines.sql import quote_identifier, quote_literal
 
 if TYPE_CHECKING:
@@ -87,20 +89,33 @@ def read_files(
 
     conditions = {**_event_time_is_there(dataset), **(must_hold or {})}
     connection.sql(f"SET TimeZone = {quote_literal(timezone)}")
+    # This optimizer takes an expression that stands twice out of its TRY: one bad row would fail them all.
+    connection.sql("SET disabled_optimizers = 'common_subexpressions'")
     try:
         source = _SOURCES[dataset.source.type](connection, files, dataset, name)
-        # One statement fills the rows and the reader's own rejects: a second scan might see others.
-        connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE {_TRIED_TABLE} AS {_tried(dataset, source)}"
-        ).fetchall()
-        if dataset.source.type == "csv":
-            connection.execute(csv_rejects()).fetchall()
+        _try(connection, dataset, source)
+        if dataset.source.type == "csv" and _is_damaged(connection):
+            # Only now are the lines and all the reasons of bad whole numbers worth what they cost.
+            _try(connection, dataset, csv_source(connection, files, dataset, name, is_damaged=True))
     except duckdb.Error as error:
         raise _explained(error, f"dataset '{name}': {files[0].name}") from error
     finally:
         connection.sql("SET TimeZone = 'UTC'")
+        connection.sql("RESET disabled_optimizers")
     _part(connection, dataset, conditions)
     return Counts(_count(connection, READ_TABLE), _count(connection, REJECTS_TABLE))
+
+
+def _try(connection: duckdb.DuckDBPyConnection, dataset: DatasetSpec, source: str) -> None:
+    """Fill the table of rows that were tried and, in the same scan, the reader's own rejects."""
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {_TRIED_TABLE} AS {_tried(dataset, source)}").fetchall()
+    if dataset.source.type == "csv":
+        connection.execute(csv_rejects()).fetchall()
+
+
+def _is_damaged(connection: duckdb.DuckDBPyConnection) -> bool:
+    faults = f"SELECT 1 FROM {_TRIED_TABLE} WHERE {FAULT_COLUMN} IS NOT NULL"
+    return bool(connection.sql(f"({faults}) UNION ALL (SELECT 1 FROM {REJECTS_TABLE}) LIMIT 1").fetchall())
 
 
 def _explained(error: Exception, where: str) -> ReadError:
@@ -131,7 +146,6 @@ def _tried(dataset: DatasetSpec, source: str) -> str:
     columns, faults, helpers = [], [], []
     for number, name in enumerate(dataset.columns):
         form = dataset.column(name)
-        kind = SQL_TYPES[form.type]
         if form.sql is None and dataset.source.type != "parquet":
             # CSV and JSON values have been tried in their type already.
             columns.append(f"{quote_identifier(form.source or name)} AS {quote_identifier(name)}")
@@ -139,18 +153,25 @@ def _tried(dataset: DatasetSpec, source: str) -> str:
         value = f"({form.sql}\n)" if form.sql is not None else quote_identifier(form.source or name)
         helper = quote_identifier(f"_driftline_try_{number}")
         helpers.append(helper)
-        # TRY gives NULL for a failure; the struct tells it from a value that is NULL.
-        columns.append(f"TRY(struct_pack(v := CAST({value} AS {kind}))) AS {helper}")
+        columns.append(f"{_attempt(value, form.type)} AS {helper}")
         columns.append(f"struct_extract({helper}, 'v') AS {quote_identifier(name)}")
+        failed = f"{helper} IS NULL OR NOT struct_extract({helper}, 'is_exact')"
         faults.append(
-            f"CASE WHEN {helper} IS NULL THEN {quote_literal(f'{name}: cannot be made a {form.type}')} END"
+            f"CASE WHEN {failed} THEN {quote_literal(f'{name}: cannot be made of type {form.type}')} END"
         )
-    reason = f"nullif(concat_ws('; ', {', '.join(faults)}), '')" if faults else "CAST(NULL AS VARCHAR)"
+    reason = f"nullif(concat_ws('; ', {', '.join([f's.{FAULT_COLUMN}', *faults])}), '')"
     hidden = f" EXCLUDE ({', '.join(helpers)})" if helpers else ""
     return (
-        f"SELECT *{hidden} FROM (SELECT {', '.join(columns)}, s.{FILE_COLUMN}, {reason} AS {_REASON}, "
+        f"SELECT *{hidden} FROM (SELECT {', '.join(columns)}, s.{FILE_COLUMN}, s.{FAULT_COLUMN}, "
+        f"{reason} AS {_REASON}, "
         f"CASE WHEN {_REASON} IS NOT NULL THEN CAST(to_json(s) AS VARCHAR) END AS {_RAW_TEXT} FROM {source} AS s)"
     )
+
+
+def _attempt(value: str, kind: ColumnType) -> str:
+    """Return the SQL that tries a cast: TRY gives NULL for a failure; the struct tells it from a NULL value."""
+    exact = f"({value}) IS NULL OR {is_exact(value)}" if kind == "int" else "true"
+    return f"TRY(struct_pack(v := CAST({value} AS {SQL_TYPES[kind]}), is_exact := {exact}))"
 
 
 def _part(connection: duckdb.DuckDBPyConnection, dataset: DatasetSpec, conditions: Mapping[str, str]) -> None:
@@ -192,7 +213,7 @@ def _parquet_source(
         f"CREATE OR REPLACE TEMP TABLE {REJECTS_TABLE} "
         "(source VARCHAR, line BIGINT, raw_text VARCHAR, reason VARCHAR)"
     ).fetchall()
-    return relation
+    return f"(SELECT *, CAST(NULL AS VARCHAR) AS {FAULT_COLUMN} FROM {relation})"
 
 
 _SOURCES = {"csv": csv_source, "parquet": _parquet_source, "json": json_source}

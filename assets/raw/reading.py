@@ -31,6 +31,10 @@ FILE_COLUMN = '"_driftline_file"'
 """Column that tells which file a row came from, quoted."""
 
 
+FAULT_COLUMN = '"_driftline_fault"'
+"""Column that tells why a value of a row could not be read, quoted; NULL where all could."""
+
+
 class ReadError(DriftlineError):
     """A source's content cannot be read as declared."""
 
@@ -39,6 +43,17 @@ def source_columns(dataset: DatasetSpec) -> Mapping[str, ColumnType]:
     """Return the columns that are read from the source, by the source's name, with their types."""
     forms = {name: dataset.column(name) for name in dataset.columns}
     return {form.source or name: form.type for name, form in forms.items() if form.sql is None}
+
+
+def is_exact(value: str) -> str:
+    """Return the SQL condition that a value is a whole number: DuckDB's casts round 2.5 to 3 in silence.
+
+    Examples
+    --------
+    >>> is_exact("x")
+    'coalesce(TRY_CAST(x AS BIGINT) = TRY_CAST(x AS DOUBLE), false)'
+    """
+    return f"coalesce(TRY_CAST({value} AS BIGINT) = TRY_CAST({value} AS DOUBLE), false)"
 
 
 def require_columns(wanted: Mapping[str, ColumnType], found: Sequence[str], where: str) -> None:

@@ -161,9 +161,25 @@ def test_a_row_whose_computed_column_fails_is_rejected_and_the_others_kept(
     assert rows == [(1, "x"), (None, "w")]
     assert counts == Counts(2, 1)
     _, raw, reason = rejects[0]
-    assert reason == "n: cannot be made a int"
+    assert reason == "n: cannot be made of type int"
     assert '"a":"y"' in str(raw)
     assert '"b":"z"' in str(raw)
+
+
+def test_an_expression_that_stands_twice_fails_only_its_rows(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("a\n1\ny\n")
+    spec = dataset(
+        {
+            "n": {"type": "int", "sql": "CAST(a AS INTEGER) + 1"},
+            "m": {"type": "float", "sql": "CAST(a AS INTEGER) + CAST(a AS INTEGER)"},
+        }
+    )
+    counts, rows, rejects = read(connection, path, spec)
+    assert (counts, rows) == (Counts(1, 1), [(2, 2.0)])
+    assert rejects[0][2] == "n: cannot be made of type int; m: cannot be made of type float"
 
 
 def test_a_value_that_does_not_fit_its_declared_type_is_a_failure_too(
@@ -229,6 +245,35 @@ def test_every_line_is_a_row_or_a_reject(cells: list[str]) -> None:
     assert counts.n_read == sum(cell in ("1", "", '"4"') for cell in cells)
 
 
+@pytest.mark.parametrize("cell", ["2.5", "25e-1", "1e400", "0x1F", "-0.5"])
+def test_no_fraction_is_rounded_away_in_silence(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, cell: str
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"n\n1.0\n{cell}\n9223372036854775807\nx\n")
+    counts, rows, rejects = read(connection, path, dataset({"n": "int"}))
+    # Whole numbers written with a point are whole: other tools write nullable integers so.
+    assert rows == [(1,), (9223372036854775807,)]
+    assert counts == Counts(2, 2)
+    assert any(line == 5 and raw == "x" for line, raw, _ in rejects)
+    value = str(float(cell)).rstrip("0") if cell != "0x1F" else cell
+    assert any(value in f"{raw} {reason}" or cell in f"{raw}" for _, raw, reason in rejects)
+
+
+@pytest.mark.parametrize("kind", ["json", "parquet"])
+def test_no_fraction_is_rounded_away_in_other_formats(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / f"a.{kind}"
+    if kind == "json":
+        path.write_text('{"n": 2.5}\n{"n": 3.0}\n')
+    else:
+        pq.write_table(pa.table({"n": [2.5, 3.0]}), path)
+    counts, rows, _ = read(connection, path, dataset({"n": "int"}, kind))
+    assert rows == [(3,)]
+    assert counts == Counts(1, 1)
+
+
 def test_a_parquet_value_of_another_type_is_rejected(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
@@ -237,7 +282,13 @@ def test_a_parquet_value_of_another_type_is_rejected(
     counts, rows, rejects = read(connection, path, dataset({"id": "int"}, "parquet"))
     assert rows == [(1,), (None,)]
     assert counts == Counts(2, 1)
-    assert rejects == [(None, f'{{"id":"two","_driftline_file":"{path}"}}', "id: cannot be made a int")]
+    assert rejects == [
+        (
+            None,
+            f'{{"id":"two","_driftline_file":"{path}","_driftline_fault":null}}',
+            "id: cannot be made of type int",
+        )
+    ]
 
 
 def test_parquet_is_read(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 -- half an hour overdue. `slack_minutes` is what the timetable leaves before its next departure from New York if it
 -- flies straight there and back; negative when it cannot be back in time.
 WITH legs AS (
-  SELECT *, lead(scheduled_departure) OVER (PARTITION BY tailnum ORDER BY scheduled_departure) AS next_departure
+  SELECT *, lead(scheduled_departure) OVER (PARTITION BY tailnum ORDER BY scheduled_departure, carrier, flight, origin) AS next_departure
   FROM flight_times WHERE tailnum IS NOT NULL
 ), events AS (
   SELECT *, 1 AS stage, actual_departure AS happened, dep_delay AS minutes_behind, 2 AS legs_to_fly
