@@ -5,6 +5,7 @@ DuckDB itself is asked, on empty rows of the declared types, so that what passes
 
 from __future__ import annotations
 
+import atexit
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -112,6 +113,8 @@ def empty_database() -> DuckDBPyConnection:
 def _database() -> DuckDBPyConnection:
     import duckdb
 
+    # Let go before the interpreter ends: DuckDB's binding complains of what outlives it.
+    atexit.register(_database.cache_clear)
     return duckdb.connect(":memory:", config={"enable_external_access": "false", "threads": 1})
 
 
