@@ -80,17 +80,28 @@ def csv_source(
 
 def _with_whole_numbers(relation: str, columns: Sequence[str]) -> str:
     """Make columns integers; where a value is none, say so in the row's fault."""
-    names = [quote_identifier(column) for column in columns]
-    replaced = ", ".join(
-        f"CASE WHEN {is_exact(name)} THEN TRY_CAST({name} AS BIGINT) END AS {name}" for name in names
+    if not columns:
+        return f"(SELECT *, CAST(NULL AS VARCHAR) AS {FAULT_COLUMN} FROM {relation})"
+    texts = {quote_identifier(f"_driftline_whole_{i}"): column for i, column in enumerate(columns)}
+    wholes = ", ".join(
+        f"CASE WHEN {is_exact(quote_identifier(column))} THEN TRY_CAST({quote_identifier(column)} AS BIGINT) END "
+        f"AS {whole}"
+        for whole, column in texts.items()
     )
-    faults = "".join(
-        f", CASE WHEN {name} IS NOT NULL AND NOT {is_exact(name)} "
-        f"THEN concat({quote_literal(f'{column}: not a whole number: ')}, {name}) END"
-        for column, name in zip(columns, names, strict=True)
+    replaced = ", ".join(f"{whole} AS {quote_identifier(column)}" for whole, column in texts.items())
+    faults = ", ".join(
+        f"CASE WHEN {whole} IS NULL AND {quote_identifier(column)} IS NOT NULL "
+        f"THEN concat({quote_literal(f'{column}: not a whole number: ')}, {quote_identifier(column)}) END"
+        for whole, column in texts.items()
     )
-    kept = f"* REPLACE ({replaced})" if replaced else "*"
-    return f"(SELECT {kept}, nullif(concat_ws('; ', NULL{faults}), '') AS {FAULT_COLUMN} FROM {relation})"
+    # Whether is cheap, why is not: the text is made for bad rows only.
+    is_bad = " OR ".join(
+        f"{whole} IS NULL AND {quote_identifier(column)} IS NOT NULL" for whole, column in texts.items()
+    )
+    return (
+        f"(SELECT * EXCLUDE ({', '.join(texts)}) REPLACE ({replaced}), "
+        f"CASE WHEN {is_bad} THEN concat_ws('; ', {faults}) END AS {FAULT_COLUMN} FROM (SELECT *, {wholes} FROM {relation}))"
+    )
 
 
 def csv_rejects() -> str:

@@ -30,35 +30,41 @@ CLOCK = datetime(2026, 1, 1, tzinfo=UTC)
 
 INSTANTS = (
     datetime(2013, 1, 31, 23, 30, tzinfo=UTC),
+    datetime(2013, 3, 1, 5, 0, tzinfo=UTC),  # the month ends in New York: all that February's run may know
     datetime(2013, 3, 10, 7, 15, tzinfo=UTC),  # clocks go forward in New York at 07:00 UTC
     datetime(2013, 7, 4, 18, 45, tzinfo=UTC),
+    datetime(2013, 11, 1, 4, 0, tzinfo=UTC),  # the month ends in New York, in summer time
     datetime(2013, 11, 3, 6, 10, tzinfo=UTC),  # clocks go back at 06:00 UTC
 )
 
-# What the world looks like to somebody at instant $T who is lied to about everything later:
-# departures and arrivals after T come later still or never, cancelled flights leave after all.
+# What the world looks like to somebody at instant $T who is lied to about everything that was not known before it:
+# departures and arrivals from T on come later still or never, cancelled flights leave after all.
 POISONED_FLIGHTS = """
 SELECT * REPLACE (
   CASE
     WHEN dep_delay IS NULL
       THEN greatest(date_diff('minute', scheduled_departure, $T::TIMESTAMPTZ), 0) + 45
-    WHEN scheduled_departure + to_minutes(CAST(dep_delay AS INTEGER)) > $T::TIMESTAMPTZ THEN dep_delay + 500
+    WHEN scheduled_departure + to_minutes(CAST(dep_delay AS INTEGER)) >= $T::TIMESTAMPTZ THEN dep_delay + 500
     ELSE dep_delay
   END AS dep_delay,
   CASE
-    WHEN actual_arrival IS NULL OR actual_arrival > $T::TIMESTAMPTZ
+    WHEN actual_arrival IS NULL OR actual_arrival >= $T::TIMESTAMPTZ
       THEN CASE WHEN flight % 2 = 0 THEN greatest(date_diff('minute', scheduled_arrival, $T::TIMESTAMPTZ), 0) + 5000 END
     ELSE arr_delay
-  END AS arr_delay
+  END AS arr_delay,
+  CASE WHEN actual_departure < $T::TIMESTAMPTZ THEN dep_time ELSE 1 END AS dep_time,
+  CASE WHEN actual_arrival < $T::TIMESTAMPTZ THEN arr_time ELSE 2 END AS arr_time,
+  CASE WHEN actual_arrival < $T::TIMESTAMPTZ THEN air_time ELSE 999 END AS air_time
 ) FROM (  -- the extra columns are not among the declared ones
-  SELECT flights.*, timed.actual_arrival, timed.scheduled_arrival FROM flights
+  SELECT flights.*, timed.actual_departure, timed.actual_arrival, timed.scheduled_arrival FROM flights
   JOIN flight_times timed USING (carrier, flight, origin, scheduled_departure)
 )
 """
 POISONED_WEATHER = """
 SELECT * REPLACE (
   CASE WHEN later THEN temp + 100 ELSE temp END AS temp, CASE WHEN later THEN 99 ELSE precip END AS precip,
-  CASE WHEN later THEN 0 ELSE visib END AS visib, CASE WHEN later THEN 300 ELSE wind_speed END AS wind_speed
+  CASE WHEN later THEN 0 ELSE visib END AS visib, CASE WHEN later THEN 300 ELSE wind_speed END AS wind_speed,
+  CASE WHEN later THEN 1 ELSE humid END AS humid, CASE WHEN later THEN 500 ELSE pressure END AS pressure
 ) FROM (SELECT *, time_hour + INTERVAL 1 HOUR > $T::TIMESTAMPTZ AS later FROM weather)
 """
 

@@ -81,6 +81,21 @@ def test_a_windows_key_leads_back_to_it(spec: PartitionsSpec) -> None:
         assert window(spec, listed.key) == listed
 
 
+def test_the_second_of_two_hours_with_one_name_carries_its_offset_as_in_dagster() -> None:
+    # On 3 November 2013 New York's clocks went from 2:00 back to 1:00.
+    spec = PartitionsSpec(every="hour", start=datetime(2013, 11, 3), timezone="America/New_York")
+    until = datetime(2013, 11, 3, 8, tzinfo=UTC)
+    listed = windows(spec, until=until)
+    assert [w.key for w in listed] == [
+        "2013-11-03-00:00",
+        "2013-11-03-01:00",
+        "2013-11-03-01:00-0500",
+        "2013-11-03-02:00",
+    ]
+    assert [(w.key, w.start, w.end) for w in listed] == _dagsters(spec, until)
+    assert [window(spec, w.key) for w in listed] == list(listed)
+
+
 def test_a_month_in_new_york_begins_at_its_midnight() -> None:
     spec = PartitionsSpec(every="month", start=datetime(2013, 1, 1), timezone="America/New_York")
     march = window(spec, "2013-03-01")
