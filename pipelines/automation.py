@@ -34,6 +34,9 @@ ASSET_JOB = "__ASSET_JOB"
 RETRAIN_STAGES = ("training_set", "model")
 EVENTS_PER_TICK = 500
 
+_SPOKEN = str.maketrans({"*": "x", "/": "per", ",": "and", "-": "to", "#": "nth"})
+"""Signs of cron expressions as a schedule's name may have them; different crons get different names."""
+
 _CADENCE_CRONS = {"hour": "0 * * * *", "day": "0 0 * * *", "week": "0 0 * * 0", "month": "0 0 1 * *"}
 
 
@@ -104,7 +107,7 @@ def schedules(pipelines: Sequence[Pipeline]) -> list[dg.ScheduleDefinition]:
 
 
 def _schedule(cron: str, zone: str, group: Sequence[Pipeline]) -> dg.ScheduleDefinition:
-    slug = re.sub(r"\W+", "_", cron.replace("*", "x").replace("/", "per")).strip("_")
+    slug = re.sub(r"\W+", "_", cron.translate(_SPOKEN)).strip("_")
     names = ", ".join(pipeline.name for pipeline in group)
 
     @dg.schedule(

@@ -61,7 +61,7 @@ def parse_duration(text: object) -> object:
             return text
         raise ValueError("a duration is a number and a unit: 90m, 12h, 28d or 4w")
     number, unit = text.strip()[:-1], text.strip()[-1:]
-    if unit not in _DURATION_UNITS or not number.isdecimal() or int(number) == 0:
+    if unit not in _DURATION_UNITS or not number.isdecimal() or len(number) > 6 or int(number) == 0:
         raise ValueError("a duration is a positive number and a unit: 90m, 12h, 28d or 4w")
     return int(number) * _DURATION_UNITS[unit]
 

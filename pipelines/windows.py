@@ -59,6 +59,12 @@ def _first_boundary(start: datetime, every: Cadence) -> datetime:
     return floor if floor >= start else _next_boundary(floor, every)
 
 
+def _key(boundary: datetime, every: Cadence) -> str:
+    """Write a partition's key; the second of two hours with one name carries its offset, as in Dagster."""
+    is_second = every == "hour" and boundary.fold == 1
+    return boundary.strftime(KEY_FORMATS[every] + ("%z" if is_second else ""))
+
+
 def windows(spec: PartitionsSpec, *, until: datetime) -> Sequence[Window]:
     """List the partitions that have ended by `until`, oldest first.
 
@@ -73,7 +79,7 @@ def windows(spec: PartitionsSpec, *, until: datetime) -> Sequence[Window]:
     while boundaries[-1].astimezone(UTC) <= last.astimezone(UTC):
         boundaries.append(_next_boundary(boundaries[-1], spec.every))
     return [
-        Window(start.strftime(KEY_FORMATS[spec.every]), start.astimezone(UTC), end.astimezone(UTC))
+        Window(_key(start, spec.every), start.astimezone(UTC), end.astimezone(UTC))
         for start, end in pairwise(boundaries[:-1])
     ]
 
@@ -86,7 +92,11 @@ def window(spec: PartitionsSpec, key: str) -> Window:
     ValueError
         If the key has not the cadence's format.
     """
-    start = datetime.strptime(key, KEY_FORMATS[spec.every]).replace(tzinfo=ZoneInfo(spec.timezone))
+    zone = ZoneInfo(spec.timezone)
+    if spec.every == "hour" and len(key) > len("2013-11-03-01:00"):
+        start = datetime.strptime(key, KEY_FORMATS["hour"] + "%z").astimezone(zone)
+    else:
+        start = datetime.strptime(key, KEY_FORMATS[spec.every]).replace(tzinfo=zone)
     end = _next_boundary(start, spec.every)
     return Window(key, start.astimezone(UTC), end.astimezone(UTC))
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import dagster as dg
@@ -16,6 +16,9 @@ import pyarrow as pa
 
 from pipelines.spec import DriftlineError
 from pipelines.sql import empty_relation, quote_identifier, quote_literal
+
+if TYPE_CHECKING:
+    from deltalake import WriterProperties
 
 PARTITION_COLUMN = "_partition"
 """Delta partition column that we add: the partition key a row was written under."""
@@ -174,6 +177,7 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
                 mode="overwrite",
                 schema_mode="overwrite" if partition is None else "merge",
                 commit_properties=properties,
+                writer_properties=_writer_properties(rows.schema),
                 **replace,
             ),
             # A stream is drained by the first attempt; delta-rs itself retries commits that do not conflict.
@@ -191,7 +195,12 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
         self._commit(
             table,
             lambda: write_deltalake(
-                str(target), rows, mode="append", schema_mode="merge", commit_properties=properties
+                str(target),
+                rows,
+                mode="append",
+                schema_mode="merge",
+                commit_properties=properties,
+                writer_properties=_writer_properties(rows.schema),
             ),
             attempts=MAX_COMMIT_ATTEMPTS,
         )
@@ -243,6 +252,20 @@ def _with_partition(rows: pa.RecordBatchReader | pa.Table, partition: str) -> pa
     schema = rows.schema.append(pa.field(PARTITION_COLUMN, pa.string()))
     batches = (batch.append_column(PARTITION_COLUMN, pa.repeat(partition, batch.num_rows)) for batch in rows)
     return pa.RecordBatchReader.from_batches(schema, batches)
+
+
+def _writer_properties(schema: pa.Schema) -> WriterProperties:
+    """Write float columns without minimum and maximum.
+
+    Those leave NaN out, and DuckDB 2.0 concludes from them that there is none: isnan() finds
+    nothing then, and NaN counts as a small number.
+    """
+    from deltalake import ColumnProperties, WriterProperties
+
+    without = ColumnProperties(statistics_enabled="NONE")
+    floats = [field.name for field in schema if pa.types.is_floating(field.type)]
+    # Named as a path in the Parquet schema, where a dot would mean nesting.
+    return WriterProperties(column_properties={f'"{n}"' if "." in n else n: without for n in floats})
 
 
 def _snapshot_of(table: str, delta: Any, path: Path) -> Snapshot:

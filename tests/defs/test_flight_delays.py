@@ -18,7 +18,7 @@ from assets.raw.read_sql import READ_TABLE, read_files
 from assets.raw.source import source_files, unpacked
 from assets.training_set.asset import materialize_training_set
 from pipelines.declaration import read
-from pipelines.windows import window, windows
+from pipelines.windows import window, windows, windows_between
 from resources.engine import Engine
 from resources.feature_store import FeatureStore
 from resources.lake import Lake
@@ -165,32 +165,47 @@ def view_rows(connection: duckdb.DuckDBPyConnection, sql: str, instant: datetime
     ).to_arrow_table()
 
 
-def poison(connection: duckdb.DuckDBPyConnection, instant: datetime) -> duckdb.DuckDBPyConnection:
-    """Return a copy of the world that differs in everything that became known after an instant."""
-    lied_to = duckdb.connect()
-    lied_to.sql("SET TimeZone = 'UTC'")
-    bound = {"T": instant.isoformat()}
-    changed = {
-        "flights": connection.sql(
-            POISONED_FLIGHTS.replace("flight_times", "true_times"), params=bound
-        ).to_arrow_table(),
-        "weather": connection.sql(POISONED_WEATHER, params=bound).to_arrow_table(),
-    }
+def visible(pipeline: Pipeline, instant: datetime) -> tuple[datetime, datetime]:
+    """Return what a run sees of which an instant is the last: its month, and all that views look back on."""
+    partitions = pipeline.spec.partitions
+    own = next(w for w in windows(partitions, until=CLOCK) if w.start < instant <= w.end)
+    lookback = max(view.lookback for view in pipeline.spec.features.values())
+    return windows_between(partitions, own.start - lookback, own.end)[0].start, own.end
+
+
+def world(
+    pipeline: Pipeline, flights: duckdb.DuckDBPyConnection, instant: datetime, *, is_poisoned: bool
+) -> duckdb.DuckDBPyConnection:
+    """Return the world as a run sees it, or a copy that differs in everything not known before an instant."""
+    start, end = (f"'{bound.isoformat()}'::TIMESTAMPTZ" for bound in visible(pipeline, instant))
+    queries = {"flights": "FROM flights", "weather": "FROM weather"}
+    if is_poisoned:
+        queries["flights"] = POISONED_FLIGHTS.replace("flight_times", "true_times")
+        queries["weather"] = POISONED_WEATHER
+    made = duckdb.connect()
+    made.sql("SET TimeZone = 'UTC'")
     for name in ("flights", "weather", "planes", "airports"):
-        table = changed[name] if name in changed else connection.sql(f"FROM {name}").to_arrow_table()
-        lied_to.register(f"_{name}", table)
-        lied_to.execute(f"CREATE TABLE {name} AS SELECT * FROM _{name}").fetchall()
-    query = connection.sql("SELECT sql FROM duckdb_views() WHERE view_name = 'flight_times'").fetchall()[0][0]
-    lied_to.execute(query).fetchall()
-    return lied_to
+        rows = flights.sql(
+            queries.get(name, f"FROM {name}"),
+            params={"T": instant.isoformat()} if name in queries and is_poisoned else None,
+        ).to_arrow_table()
+        made.register(f"_{name}", rows)
+        event_time = pipeline.spec.datasets[name].event_time
+        kept = f"{event_time} >= {start} AND {event_time} < {end}" if event_time else "true"
+        made.execute(f"CREATE TABLE {name} AS SELECT * FROM _{name} WHERE {kept}").fetchall()
+    query = pipeline.sql[pipeline.spec.queries["flight_times"]]
+    made.execute(f"CREATE TABLE flight_times AS {query}").fetchall()
+    return made
 
 
 @pytest.fixture(scope="module", params=INSTANTS, ids=lambda instant: f"{instant:%m-%dT%H%M}")
 def worlds(
-    request: pytest.FixtureRequest, flights: duckdb.DuckDBPyConnection
+    request: pytest.FixtureRequest, pipeline: Pipeline, flights: duckdb.DuckDBPyConnection
 ) -> Iterator[tuple[datetime, duckdb.DuckDBPyConnection, duckdb.DuckDBPyConnection]]:
-    lied_to = poison(flights, request.param)
-    yield request.param, flights, lied_to
+    truth = world(pipeline, flights, request.param, is_poisoned=False)
+    lied_to = world(pipeline, flights, request.param, is_poisoned=True)
+    yield request.param, truth, lied_to
+    truth.close()
     lied_to.close()
 
 
@@ -198,10 +213,14 @@ def test_the_poison_changes_the_future_and_only_the_future(
     worlds: tuple[datetime, duckdb.DuckDBPyConnection, duckdb.DuckDBPyConnection],
 ) -> None:
     instant, truth, lied_to = worlds
-    past = f"SELECT count(*), sum(arr_delay) FROM flight_times WHERE actual_arrival <= '{instant.isoformat()}'::TIMESTAMPTZ"
-    future = f"SELECT sum(arr_delay) FROM flight_times WHERE scheduled_departure > '{instant.isoformat()}'::TIMESTAMPTZ"
-    assert one(truth, past) == one(lied_to, past)
-    assert one(truth, future) != one(lied_to, future)
+    before = f"< '{instant.isoformat()}'::TIMESTAMPTZ"
+    past = [
+        f"SELECT count(*), sum(arr_delay) FROM flight_times WHERE actual_arrival {before}",
+        f"SELECT count(*), sum(dep_delay) FROM flight_times WHERE actual_departure {before}",
+    ]
+    assert [one(truth, sql) for sql in past] == [one(lied_to, sql) for sql in past]
+    everything = "SELECT sum(arr_delay), sum(dep_delay), sum(temp) FROM flight_times, (SELECT sum(temp) AS temp FROM weather)"
+    assert one(truth, everything) != one(lied_to, everything)
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -217,17 +236,53 @@ def test_no_feature_knows_what_became_known_later(
     assert found.equals(expected)
 
 
-LEAKING = """
-SELECT carrier, date_trunc('hour', scheduled_departure) AS event_timestamp, avg(arr_delay) AS mean_delay
-FROM flight_times GROUP BY ALL
-"""
-
-
-def test_a_view_that_looks_ahead_is_caught(
-    worlds: tuple[datetime, duckdb.DuckDBPyConnection, duckdb.DuckDBPyConnection],
+def test_no_request_feature_knows_what_became_known_later(
+    pipeline: Pipeline, worlds: tuple[datetime, duckdb.DuckDBPyConnection, duckdb.DuckDBPyConnection]
 ) -> None:
     instant, truth, lied_to = worlds
-    assert not view_rows(lied_to, LEAKING, instant).equals(view_rows(truth, LEAKING, instant))
+    target = pipeline.spec.target
+    asked = ", ".join([*target.key, *target.request_features.values()])
+    sql = f"SELECT {asked}, {target.prediction_time} AS event_timestamp FROM flight_times"
+    expected = view_rows(truth, sql, instant)
+    assert expected.num_rows > 1_000
+    assert view_rows(lied_to, sql, instant).equals(expected)
+
+
+LEAKS = {
+    "arrivals under the hour of their schedule": """
+        SELECT carrier, date_trunc('hour', scheduled_departure) AS event_timestamp, avg(arr_delay) AS mean_delay
+        FROM flight_times GROUP BY ALL""",
+    "delays of departures that are only due": """
+        SELECT origin, date_trunc('hour', scheduled_departure) + INTERVAL 1 HOUR AS event_timestamp,
+          avg(dep_delay) AS mean_delay
+        FROM flight_times GROUP BY ALL""",
+    "which of the waiting flights will be cancelled": """
+        SELECT origin, date_trunc('hour', scheduled_departure) + INTERVAL 1 HOUR AS event_timestamp,
+          count(*) FILTER (dep_delay IS NULL) AS cancelled
+        FROM flight_times GROUP BY ALL""",
+}
+
+
+@pytest.mark.parametrize("leak", LEAKS)
+def test_a_view_that_looks_ahead_is_caught(
+    worlds: tuple[datetime, duckdb.DuckDBPyConnection, duckdb.DuckDBPyConnection], leak: str
+) -> None:
+    instant, truth, lied_to = worlds
+    assert not view_rows(lied_to, LEAKS[leak], instant).equals(view_rows(truth, LEAKS[leak], instant))
+
+
+def test_the_stage_reads_every_row_of_the_source_once(pipeline: Pipeline, tmp_path: Path) -> None:
+    lake, engine = Lake(root=str(tmp_path / "lake")), Engine(spill_directory=str(tmp_path / "spill"))
+    outcomes = [
+        materialize_raw(
+            pipeline, "flights", Scope(month, run_id="test", clock=CLOCK), lake=lake, engine=engine
+        )
+        for month in windows(pipeline.spec.partitions, until=CLOCK)
+    ]
+    n_rows = sum(int(str(outcome.metadata["n_rows"])) for outcome in outcomes)
+    assert n_rows == lake.snapshot(pipeline.table("raw", "flights")).n_rows == 336_776
+    assert {(o.metadata["n_rejected"], o.metadata["n_out_of_range"]) for o in outcomes} == {(0, 0)}
+    assert {o.metadata["n_source_rows"] for o in outcomes} == {336_776}
 
 
 def january(pipeline: Pipeline, home: Path) -> pa.Table:

@@ -98,7 +98,7 @@ class World:
     ) -> Pipeline:
         """Declare a pipeline of monthly partitions."""
         spec = PipelineSpec(
-            partitions=PartitionsSpec(every="month", start=datetime(2024, 1, 1)),  # noqa: DTZ001 (a wall clock, by contract)
+            partitions=PartitionsSpec(every="month", start=datetime(2024, 1, 1)),
             datasets={
                 "flights": DatasetSpec(source=SourceSpec(type="csv", path="x.csv"), columns={"a": "int"})
             },

@@ -18,7 +18,7 @@ from resources.engine import Engine
 from resources.lake import Lake
 from resources.validation import Validation
 
-PARTITIONS = PartitionsSpec(every="day", start=datetime(2024, 1, 1))  # noqa: DTZ001 (in the spec's zone)
+PARTITIONS = PartitionsSpec(every="day", start=datetime(2024, 1, 1))
 SCHEMA = pa.schema(
     [("id", pa.int64()), ("at", pa.timestamp("us", tz="UTC")), ("heat", pa.float64()), ("name", pa.string())]
 )
