@@ -71,10 +71,10 @@ def measured_run(name: str, partition: str, kind: str) -> None:
     with clock.counting():
         from dagster import DagsterInstance, RunRequest
 
-        from pipelines.automation import PIPELINE_TAG, refresh_request, retrain_selection
         from pipelines.compile import REASON_TAG
         from pipelines.definitions import code_location, find_pipeline
         from pipelines.replay import Replay, stages_shown
+        from pipelines.run_requests import PIPELINE_TAG, refresh_request, retrain_selection
 
         pipeline = find_pipeline(name)
         with DagsterInstance.get() as instance:

@@ -10,90 +10,33 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import get_args
 
 import dagster as dg
-from dagster import DagsterEventType, DagsterInstance, EventLogRecord
+from dagster import DagsterInstance
 
 from assets.materialization import Pipeline
 from assets.raw.source import SourceError, source_files
-from pipelines.compile import REASON_TAG
-from pipelines.spec import PartitionsSpec, Severity
-from pipelines.windows import Window, windows
-from resources.alerts import Alert, Alerts, is_at_least
-
-REPORT_TAG = "driftline/report"
-"""Run tag of a retrain: the drift report (event storage id) that asked for it."""
-
-PIPELINE_TAG = "driftline/pipeline"
-"""Run tag that names the pipeline; its runs do not overlap (see `deploy/`)."""
+from pipelines.alerting import alert_sensor, failure_sensor
+from pipelines.events import asks_for_retrain, cursor_of, is_report_of, materializations_after
+from pipelines.run_requests import (
+    PIPELINE_TAG,
+    REPORT_TAG,
+    newest_window,
+    reference_request,
+    reference_selection,
+    refresh_request,
+    retrain_request,
+)
+from pipelines.windows import Window
 
 ASSET_JOB = "__ASSET_JOB"
 """Dagster's own job of all assets; runs select from it."""
 
-RETRAIN_STAGES = ("training_set", "model")
-EVENTS_PER_TICK = 500
 
 _SPOKEN = str.maketrans({"*": "x", "/": "per", ",": "and", "-": "to", "#": "nth"})
 """Signs of cron expressions as a schedule's name may have them; different crons get different names."""
 
 _CADENCE_CRONS = {"hour": "0 * * * *", "day": "0 0 * * *", "week": "0 0 * * 0", "month": "0 0 1 * *"}
-
-
-def refresh_selection(pipeline: Pipeline) -> list[dg.AssetKey]:
-    """List the assets of a refresh: one partition from raw to drift report."""
-    spec = pipeline.spec
-    stages: list[tuple[str, ...]] = [
-        (stage, name)
-        for name, dataset in spec.datasets.items()
-        if dataset.is_partitioned
-        for stage in ("raw", "profiled")
-    ]
-    stages += [("features", view) for view in spec.features]
-    stages += [("labels",), ("predictions",), ("drift_report",)]
-    return [dg.AssetKey([pipeline.name, *path]) for path in stages]
-
-
-def reference_selection(pipeline: Pipeline, datasets: Sequence[str] | None = None) -> list[dg.AssetKey]:
-    """List the assets of the reference tables, or of some of them."""
-    return [
-        dg.AssetKey([pipeline.name, stage, name])
-        for name, dataset in pipeline.spec.datasets.items()
-        if not dataset.is_partitioned and (datasets is None or name in datasets)
-        for stage in ("raw", "profiled")
-    ]
-
-
-def retrain_selection(pipeline: str) -> list[dg.AssetKey]:
-    """List the assets of a retrain."""
-    return [dg.AssetKey([pipeline, stage]) for stage in RETRAIN_STAGES]
-
-
-def refresh_request(pipeline: Pipeline, partition: Window, *, run_key: str | None = None) -> dg.RunRequest:
-    """Form the run that refreshes one partition."""
-    return dg.RunRequest(
-        run_key=run_key,
-        asset_selection=refresh_selection(pipeline),
-        partition_key=partition.key,
-        tags={PIPELINE_TAG: pipeline.name, REASON_TAG: "refresh"},
-    )
-
-
-def reference_request(
-    pipeline: Pipeline, datasets: Sequence[str] | None = None, *, run_key: str | None = None
-) -> dg.RunRequest:
-    """Form the run that reads the reference tables."""
-    return dg.RunRequest(
-        run_key=run_key,
-        asset_selection=reference_selection(pipeline, datasets),
-        tags={PIPELINE_TAG: pipeline.name, REASON_TAG: "reference tables"},
-    )
-
-
-def newest_window(spec: PartitionsSpec, now: datetime) -> Window | None:
-    """Return the newest partition that has ended, or None before the first or long after the last."""
-    ended = windows(spec, until=now)
-    return ended[-1] if ended else None
 
 
 def schedules(pipelines: Sequence[Pipeline]) -> list[dg.ScheduleDefinition]:
@@ -168,13 +111,13 @@ def drift_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
         description="Requests a retrain (training set and model) for every drift report that asks for one.",
     )
     def sense(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        events = materializations_after(context.instance, _cursor(context.cursor))
+        events = materializations_after(context.instance, cursor_of(context.cursor))
         if not events:
             return dg.SkipReason("no materialization since the last tick")
         requests = [
             retrain_request(record)
             for record in events
-            if _is_report_of(record, known) and asks_for_retrain(record)
+            if is_report_of(record, known) and asks_for_retrain(record)
         ]
         unanswered = [r for r in requests if not _is_answered(context.instance, r)]
         skip = None if unanswered else f"{len(events)} materializations, no drift report asks for a retrain"
@@ -183,56 +126,9 @@ def drift_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
     return sense
 
 
-def _cursor(text: str | None) -> int:
-    return int(text) if text else 0
-
-
-def materializations_after(
-    instance: DagsterInstance, storage_id: int, limit: int = EVENTS_PER_TICK
-) -> Sequence[EventLogRecord]:
-    """Read the materializations of all assets after an event, oldest first."""
-    return instance.event_log_storage.get_event_records(
-        dg.EventRecordsFilter(DagsterEventType.ASSET_MATERIALIZATION, after_cursor=storage_id),
-        limit=limit,
-        ascending=True,
-    )
-
-
-def _is_report_of(record: EventLogRecord, known: set[str]) -> bool:
-    key = record.asset_key
-    return key is not None and len(key.path) == 2 and key.path[1] == "drift_report" and key.path[0] in known
-
-
-def asks_for_retrain(record: EventLogRecord) -> bool:
-    """Tell whether a drift report's materialization asks for a retrain."""
-    return bool(_metadata(record).get("retrain_requested", False))
-
-
-def retrain_request(record: EventLogRecord) -> dg.RunRequest:
-    """Form the one run that answers a drift report."""
-    if record.asset_key is None or record.partition_key is None:
-        raise ValueError(f"event {record.storage_id} is not the materialization of a partition")
-    pipeline = record.asset_key.path[0]
-    return dg.RunRequest(
-        run_key=f"retrain:{pipeline}:{record.partition_key}:{record.storage_id}",
-        asset_selection=retrain_selection(pipeline),
-        partition_key=record.partition_key,
-        tags={
-            PIPELINE_TAG: pipeline,
-            REASON_TAG: str(_metadata(record).get("retrain_reason", "")),
-            REPORT_TAG: str(record.storage_id),
-        },
-    )
-
-
 def _is_answered(instance: DagsterInstance, request: dg.RunRequest) -> bool:
     tags = {key: request.tags[key] for key in (PIPELINE_TAG, REPORT_TAG)}
     return instance.get_runs_count(dg.RunsFilter(tags=tags)) > 0
-
-
-def _metadata(record: EventLogRecord) -> Mapping[str, object]:
-    found = record.asset_materialization
-    return {name: value.value for name, value in found.metadata.items()} if found else {}
 
 
 def source_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
@@ -288,87 +184,6 @@ def _source_requests(
     if newest and len(reference) < len(changed):
         marks = "|".join(changed[name] for name in changed if name not in reference)
         yield refresh_request(pipeline, newest, run_key=f"source:{pipeline.name}:{newest.key}:{marks}")
-
-
-def failure_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
-    """Build the sensor that alerts when a run failed."""
-    known = {pipeline.name for pipeline in pipelines}
-
-    @dg.run_failure_sensor(
-        name="run_failure_alerts",
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Sends an alert when a run of a pipeline fails.",
-    )
-    def alert(context: dg.RunFailureSensorContext, alerts: Alerts) -> None:
-        run = context.dagster_run
-        pipeline = run.tags.get(PIPELINE_TAG, "")
-        if pipeline and pipeline not in known:
-            return
-        alerts.send(
-            Alert(
-                severity="critical",
-                pipeline=pipeline or run.job_name,
-                partition=run.tags.get("dagster/partition"),
-                title="A run failed",
-                text=f"Run {run.run_id}: {context.failure_event.message or 'no message'}. Open the run in the web UI.",
-                occurred_at=datetime.now(UTC),
-                event=f"run {run.run_id} failed",
-            )
-        )
-
-    return alert
-
-
-def alert_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
-    """Build the sensor that alerts on drift reports that ask for a retrain or found drift."""
-    specs = {pipeline.name: pipeline.spec for pipeline in pipelines}
-
-    @dg.sensor(
-        name="drift_alerts",
-        minimum_interval_seconds=30,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Sends an alert for every drift report that found something, and for promotions.",
-    )
-    def sense(context: dg.SensorEvaluationContext, alerts: Alerts) -> dg.SensorResult | dg.SkipReason:
-        position = _cursor(context.cursor)
-        sent = 0
-        for record in materializations_after(context.instance, position):
-            alert = _drift_alert(record) if _is_report_of(record, set(specs)) else None
-            if alert and is_at_least(alert.severity, specs[alert.pipeline].alerts.min_severity):
-                # A failing channel raises: the cursor stays, and the next tick sends again.
-                alerts.send(alert)
-                sent += 1
-            position = record.storage_id
-            context.update_cursor(str(position))
-        return dg.SkipReason(f"{sent} alerts sent")
-
-    return sense
-
-
-def _drift_alert(record: EventLogRecord) -> Alert | None:
-    if record.asset_key is None:
-        return None
-    facts = _metadata(record)
-    found = facts.get("severity")
-    severity: Severity = found if found in get_args(Severity) else "info"  # type: ignore[assignment]  # checked
-    if asks_for_retrain(record) and severity == "info":
-        severity = "warning"
-    if severity == "info":
-        return None
-    title = "Drift found"
-    if asks_for_retrain(record):
-        title = "Retrain requested"
-    elif facts.get("retrain_reason") == "broken_data":
-        title = "Broken data: nothing is learned from it"
-    return Alert(
-        severity=severity,
-        pipeline=record.asset_key.path[0],
-        partition=record.partition_key,
-        title=title,
-        text=str(facts.get("explanation", "")),
-        occurred_at=datetime.fromtimestamp(record.timestamp, tz=UTC),
-        event=f"drift report {record.storage_id}",
-    )
 
 
 def automation(pipelines: Sequence[Pipeline]) -> dg.Definitions:

@@ -32,13 +32,13 @@ from rich.progress import (
 )
 
 from assets.materialization import Pipeline
-from pipelines.automation import (
+from pipelines.compile import STAGES
+from pipelines.run_requests import (
     PIPELINE_TAG,
     reference_request,
     reference_selection,
     refresh_request,
 )
-from pipelines.compile import STAGES
 from pipelines.spec import DriftlineError
 from pipelines.windows import Window, windows
 from resources.deployment import Deployment, dagster_environment, deployment

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from assets.features.asset import materialize_features
+from assets.features.view_sql import kept_to_window
 from assets.labels.asset import materialize_labels
 from assets.materialization import Pipeline, Scope
 from assets.profiled.asset import materialize_profiled
@@ -18,7 +19,7 @@ from assets.raw.read_sql import READ_TABLE, read_files
 from assets.raw.source import source_files, unpacked
 from assets.training_set.asset import materialize_training_set
 from pipelines.declaration import read
-from pipelines.windows import window, windows, windows_between
+from pipelines.windows import Window, window, windows, windows_between
 from resources.engine import Engine
 from resources.feature_store import FeatureStore
 from resources.lake import Lake
@@ -234,6 +235,40 @@ def test_no_feature_knows_what_became_known_later(
     expected, found = view_rows(truth, sql, instant), view_rows(lied_to, sql, instant)
     assert expected.num_rows > 0
     assert found.equals(expected)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_partitions_rows_do_not_depend_on_where_the_data_are_cut(
+    pipeline: Pipeline, flights: duckdb.DuckDBPyConnection, view: str
+) -> None:
+    # Lookbacks are long enough: more history changes nothing. What follows the partition is not seen, so that
+    # the slack before a departure of the next month is unknown on the last day.
+    spec = pipeline.spec.features[view]
+    month = window(pipeline.spec.partitions, "2013-03-01")
+    until = month.end - timedelta(days=1) if view == "aircraft_history" else month.end
+    bounds = [
+        (
+            windows_between(pipeline.spec.partitions, month.start - spec.lookback, month.end)[0].start,
+            month.end,
+        ),
+        (datetime(2013, 1, 1, 5, tzinfo=UTC), datetime(2013, 5, 1, 4, tzinfo=UTC)),
+    ]
+    tables = []
+    for start, end in bounds:
+        between = f"BETWEEN '{start.isoformat()}'::TIMESTAMPTZ AND '{end.isoformat()}'::TIMESTAMPTZ - INTERVAL 1 SECOND"
+        with duckdb.connect() as cut:
+            cut.sql("SET TimeZone = 'UTC'")
+            for name in ("flights", "weather", "planes", "airports"):
+                event_time = pipeline.spec.datasets[name].event_time
+                where = f"{event_time} {between}" if event_time else "true"
+                cut.register(f"_{name}", flights.sql(f"SELECT * FROM {name} WHERE {where}").to_arrow_table())
+                cut.execute(f"CREATE VIEW {name} AS SELECT * FROM _{name}").fetchall()
+            cut.execute(f"CREATE VIEW flight_times AS {pipeline.sql['queries/flight_times.sql']}").fetchall()
+            rows = kept_to_window(pipeline.sql[spec.sql], Window(month.key, month.start, until))
+            tables.append(cut.sql(rows).to_arrow_table())
+    narrow, wide = (duckdb.from_arrow(table) for table in tables)
+    assert tables[0].num_rows > 1_000
+    assert narrow.except_(wide).fetchall() == []
 
 
 def test_no_request_feature_knows_what_became_known_later(

@@ -162,8 +162,8 @@ def server(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def assets_of(*, is_partitioned: bool) -> list[list[str]]:
-    from pipelines.automation import reference_selection, refresh_selection
     from pipelines.definitions import find_pipeline
+    from pipelines.run_requests import reference_selection, refresh_selection
 
     pipeline = find_pipeline(PIPELINE)
     keys = refresh_selection(pipeline) if is_partitioned else reference_selection(pipeline)

@@ -12,10 +12,11 @@ from dagster import DagsterInstance
 from dagster._core.instance.ref import InstanceRef
 from rich.console import Console
 
-from pipelines.automation import REPORT_TAG, automation
+from pipelines.automation import automation
 from pipelines.compile import REASON_TAG, build_pipeline
 from pipelines.history import history, print_history
 from pipelines.replay import REPLAY_TAG, Replay, ReplayError, only_replay, walk
+from pipelines.run_requests import REPORT_TAG
 from resources.connections import Connections, connections
 from resources.deployment import deployment
 from tests.tiny import ROWS_PER_DAY, tiny_pipeline, write_sources

@@ -10,18 +10,10 @@ import pytest
 from dagster import DagsterInstance
 
 from assets.materialization import Pipeline
-from pipelines.automation import (
-    PIPELINE_TAG,
-    REPORT_TAG,
-    alert_sensor,
-    automation,
-    drift_sensor,
-    failure_sensor,
-    refresh_selection,
-    schedules,
-    source_sensor,
-)
+from pipelines.alerting import alert_sensor, failure_sensor
+from pipelines.automation import automation, drift_sensor, schedules, source_sensor
 from pipelines.compile import build_pipeline
+from pipelines.run_requests import PIPELINE_TAG, REPORT_TAG, refresh_selection
 from pipelines.spec import PipelineSpec
 from resources.alerts import AlertError, Alerts
 from tests.resources.test_alerts import webhook
