@@ -112,6 +112,8 @@ class SourceSpec(Block):
     """`full`: the source holds all rows, a partition takes those of its window. `incremental`: the path contains `{partition}`."""
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     """Column separator of a CSV file."""
+    encoding: Literal["utf-8", "utf-16", "latin-1", "windows-1252"] = "utf-8"
+    """Encoding of a text file without a byte order mark."""
     null_values: tuple[str, ...] = ("",)
     """Texts that mean NULL in a CSV file."""
     max_rejected_share: float = Field(default=0.01, ge=0, le=1)

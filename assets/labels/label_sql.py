@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from assets.materialization import Pipeline
+from assets.raw.window_sql import between, event_instant
 from pipelines.spec import DriftlineError, PipelineSpec, ProblemType
-from pipelines.sql import quote_identifier, quote_literal
+from pipelines.sql import quote_identifier
 from pipelines.windows import Window
 
 if TYPE_CHECKING:
@@ -71,18 +72,27 @@ def row_id(key: Sequence[str]) -> str:
     return f"md5(concat({parts}))"
 
 
+def _event_instant(spec: PipelineSpec, event_time: str) -> str:
+    """Return the SQL of a row's event time as an instant; a query gives instants itself."""
+    dataset = spec.datasets.get(spec.target.dataset)
+    if dataset is None or event_time != dataset.event_time:
+        return quote_identifier(event_time)
+    return event_instant(dataset, spec.partitions.timezone)
+
+
 def label_query(pipeline: Pipeline, window: Window) -> str:
     """Return the SQL of one partition's rows to predict, labelled or not, ordered by instant and identity."""
     spec = pipeline.spec
     target = spec.target
     event_time = target_event_time(spec)
+    instant = _event_instant(spec, event_time)
     key = target_key(spec)
     kept = tuple(dict.fromkeys((*key, *entity_keys(spec))))
     columns = [f"{row_id(key)} AS row_id"]
     columns += [quote_identifier(name) for name in kept if name != event_time]
     columns += [
         f"CAST({target.prediction_time} AS TIMESTAMPTZ) AS event_timestamp",
-        f"CAST({quote_identifier(event_time)} AS TIMESTAMPTZ) AS event_time",
+        f"CAST({instant} AS TIMESTAMPTZ) AS event_time",
         f"CAST({target.label} AS {LABEL_TYPES[target.problem]}) AS label",
         f"CAST(CASE WHEN ({target.label}) IS NOT NULL THEN ({target.label_time}) END AS TIMESTAMPTZ) AS label_time",
     ]
@@ -90,12 +100,10 @@ def label_query(pipeline: Pipeline, window: Window) -> str:
         f"({sql}) AS {quote_identifier(REQUEST_PREFIX + name)}"
         for name, sql in sorted(target.request_features.items())
     ]
-    start, end = (quote_literal(instant.isoformat()) for instant in (window.start, window.end))
     where = f"({target.where})" if target.where else "true"
     return (
         f"SELECT {', '.join(columns)} FROM {quote_identifier(target.dataset)} "
-        f"WHERE {where} AND {quote_identifier(event_time)} >= {start}::TIMESTAMPTZ "
-        f"AND {quote_identifier(event_time)} < {end}::TIMESTAMPTZ "
+        f"WHERE {where} AND {between(instant, window.start, window.end)} "
         "ORDER BY event_timestamp, row_id"
     )
 

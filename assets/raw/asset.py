@@ -158,7 +158,11 @@ def _readable(files: Sequence[Path], spec: DatasetSpec, scratch: Path) -> Iterat
     """Give files that the engine can read: unpacked and in UTF-8; copies are removed after."""
     scratch.mkdir(parents=True, exist_ok=True)
     with unpacked(files, scratch=scratch) as plain, TemporaryDirectory(dir=scratch, prefix="text-") as folder:
-        yield plain if spec.source.type == "parquet" else as_utf8(plain, folder=Path(folder))
+        yield (
+            plain
+            if spec.source.type == "parquet"
+            else as_utf8(plain, folder=Path(folder), encoding=spec.source.encoding)
+        )
 
 
 def _must_hold(reading: _Reading) -> Mapping[str, str]:

@@ -1,5 +1,6 @@
 """Labels carry the instant of the prediction and the instant of the truth, and cannot leak."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -8,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets.labels.asset import materialize_labels
-from assets.labels.label_sql import LabelError, entity_keys, row_id, target_key
+from assets.labels.label_sql import LabelError, entity_keys, label_query, row_id, target_key
 from assets.materialization import Pipeline
 from assets.raw.asset import materialize_raw
+from pipelines.windows import window
 from resources.lake import Lake
 from tests.tiny import ROWS_PER_DAY, day_window, lake_and_engine, scope, tiny_pipeline, write_sources
 
@@ -103,3 +105,24 @@ def test_different_keys_have_different_row_ids(
             [*one, *other],
         ).fetchall()
     assert (found[0] == found[1]) == (one == other)
+
+
+def test_a_wall_clock_event_time_is_read_in_the_partitions_zone(tmp_path: Path) -> None:
+    pipeline = tiny_pipeline(tmp_path)
+    readings = pipeline.spec.datasets["readings"]
+    columns = {**readings.columns, "taken_at": "timestamp"}
+    datasets = {**pipeline.spec.datasets, "readings": readings.model_copy(update={"columns": columns})}
+    partitions = pipeline.spec.partitions.model_copy(update={"timezone": "America/New_York"})
+    spec = pipeline.spec.model_copy(update={"datasets": datasets, "partitions": partitions})
+    naive = Pipeline(pipeline.name, spec, pipeline.folder, pipeline.sql, "hash")
+    january = window(partitions, "2024-01-01")
+    with duckdb.connect() as connection:
+        connection.sql("SET TimeZone = 'UTC'")
+        connection.execute(
+            "CREATE TABLE readings AS SELECT 1 AS id, 'm' AS machine, TIMESTAMP '2024-01-01 23:30:00' AS taken_at, "
+            "1.0 AS heat, 0.5 AS load, true AS failed"
+        ).fetchall()
+        rows = connection.sql(label_query(naive, january)).fetchall()
+        event_time = connection.sql(f"SELECT event_time FROM ({label_query(naive, january)})").fetchall()
+    assert len(rows) == 1
+    assert event_time[0][0].astimezone(UTC) == datetime(2024, 1, 2, 4, 30, tzinfo=UTC)

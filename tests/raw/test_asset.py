@@ -188,3 +188,16 @@ def test_utf_16_is_read_by_its_mark(tmp_path: Path) -> None:
     materialize_raw(tiny_pipeline(tmp_path), "machines", scope(None), lake=lake, engine=engine)
     assert lake.read("tiny/raw/machines").to_pylist() == [{"machine": "Café", "age": 1}]
     assert not list((tmp_path / "spill").iterdir())
+
+
+def test_a_declared_encoding_is_read(tmp_path: Path) -> None:
+    write_sources(tmp_path, n_days=1)
+    (tmp_path / "machines.csv").write_bytes("machine,age\nZürich €,3\n".encode("windows-1252"))
+    pipeline = tiny_pipeline(tmp_path)
+    machines = pipeline.spec.datasets["machines"]
+    source = machines.source.model_copy(update={"encoding": "windows-1252"})
+    datasets = {**pipeline.spec.datasets, "machines": machines.model_copy(update={"source": source})}
+    spec = pipeline.spec.model_copy(update={"datasets": datasets})
+    lake, engine = lake_and_engine(tmp_path)
+    materialize_raw(replace(pipeline, spec=spec), "machines", scope(None), lake=lake, engine=engine)
+    assert lake.read("tiny/raw/machines")["machine"].to_pylist() == ["Zürich €"]
