@@ -30,9 +30,11 @@ def replayed(name: str, last: str | None) -> int:
 
     from pipelines.definitions import code_location, find_pipeline
     from pipelines.replay import Replay, walk
+    from resources.connections import connections
+    from resources.deployment import deployment
 
     with DagsterInstance.get() as instance:
-        replay = Replay(find_pipeline(name), code_location(), instance)
+        replay = Replay(find_pipeline(name), code_location(), instance, connections(deployment(os.environ)))
         partitions = replay.partitions(None, last, datetime.now(UTC))
         with_clock = _Clock()
         n_retrains = walk(replay, partitions, Console(file=sys.stderr))

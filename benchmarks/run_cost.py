@@ -75,10 +75,12 @@ def measured_run(name: str, partition: str, kind: str) -> None:
         from pipelines.definitions import code_location, find_pipeline
         from pipelines.replay import Replay, stages_shown
         from pipelines.run_requests import PIPELINE_TAG, refresh_request, retrain_selection
+        from resources.connections import connections
+        from resources.deployment import deployment
 
         pipeline = find_pipeline(name)
         with DagsterInstance.get() as instance:
-            replay = Replay(pipeline, code_location(), instance)
+            replay = Replay(pipeline, code_location(), instance, connections(deployment(os.environ)))
             window = replay.partitions(partition, partition, datetime.now(UTC))[0]
             request = refresh_request(pipeline, window)
             if kind == "retrain":

@@ -17,17 +17,20 @@ from dagster import DagsterInstance
 from assets.materialization import Pipeline
 from assets.raw.source import SourceError, source_files
 from pipelines.alerting import alert_sensor, failure_sensor
+from pipelines.arrivals import arrived, done, make_known
 from pipelines.events import asks_for_retrain, cursor_of, is_report_of, materializations_after
 from pipelines.run_requests import (
     PIPELINE_TAG,
     REPORT_TAG,
-    newest_window,
     reference_request,
     reference_selection,
     refresh_request,
     retrain_request,
 )
+from pipelines.spec import DriftlineError
 from pipelines.windows import Window
+from resources.engine import Engine
+from resources.lake import Lake
 
 ASSET_JOB = "__ASSET_JOB"
 """Dagster's own job of all assets; runs select from it."""
@@ -40,12 +43,17 @@ _CADENCE_CRONS = {"hour": "0 * * * *", "day": "0 0 * * *", "week": "0 0 * * 0", 
 
 
 def schedules(pipelines: Sequence[Pipeline]) -> list[dg.ScheduleDefinition]:
-    """Build one schedule for every cron and zone in use; each asks for the refreshes of its pipelines."""
+    """Build one schedule for every cron and zone in use; each asks for the refreshes of its pipelines.
+
+    Partitions of rows and of loads end when data comes, which the source sensor sees: without a declared
+    cron they have no schedule.
+    """
     groups: dict[tuple[str, str], list[Pipeline]] = {}
     for pipeline in pipelines:
         spec = pipeline.spec
-        cron = spec.schedule or _CADENCE_CRONS[spec.partitions.every]
-        groups.setdefault((cron, spec.partitions.timezone), []).append(pipeline)
+        cron = spec.schedule or _CADENCE_CRONS.get(spec.partitions.every)
+        if cron is not None:
+            groups.setdefault((cron, spec.partitions.timezone), []).append(pipeline)
     return [_schedule(cron, zone, group) for (cron, zone), group in sorted(groups.items())]
 
 
@@ -62,23 +70,47 @@ def _schedule(cron: str, zone: str, group: Sequence[Pipeline]) -> dg.ScheduleDef
         job_name=ASSET_JOB,
         description=f"Refreshes the newest partition of: {names}.",
     )
-    def refresh(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    def refresh(
+        context: dg.ScheduleEvaluationContext, lake: Lake, engine: Engine
+    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
         now = context.scheduled_execution_time
         for pipeline in group:
-            newest = newest_window(pipeline.spec.partitions, now)
-            if newest is None:
-                yield dg.SkipReason(f"{pipeline.name}: no partition has ended by {now:%Y-%m-%d %H:%M %Z}")
-            elif _has_partition(context.instance, pipeline.name, newest) and _is_over(pipeline, now):
-                yield dg.SkipReason(f"{pipeline.name}: its last partition {newest.key} is done")
-            else:
-                if _lacks_reference_tables(context.instance, pipeline):
-                    # First in the queue, and runs of one pipeline do not overlap.
-                    yield reference_request(pipeline, run_key=f"{pipeline.name}:reference:{now.isoformat()}")
-                yield refresh_request(
-                    pipeline, newest, run_key=f"{pipeline.name}:{newest.key}:{now.isoformat()}"
-                )
+            partitions, why_not = _due(pipeline, context.instance, now, lake, engine)
+            if not partitions:
+                yield dg.SkipReason(f"{pipeline.name}: {why_not}")
+                continue
+            if _lacks_reference_tables(context.instance, pipeline):
+                # First in the queue, and runs of one pipeline do not overlap.
+                yield reference_request(pipeline, run_key=f"{pipeline.name}:reference:{now.isoformat()}")
+            make_known(pipeline, partitions, context.instance)
+            for partition in partitions:
+                run_key = f"{pipeline.name}:{partition.key}:{now.isoformat()}"
+                yield refresh_request(pipeline, partition, run_key=run_key)
 
     return refresh
+
+
+def _due(
+    pipeline: Pipeline, instance: DagsterInstance, now: datetime, lake: Lake, engine: Engine
+) -> tuple[Sequence[Window], str]:
+    """List the partitions to refresh, oldest first; where there is none, say why.
+
+    Of time it is the newest that has ended, whether it was run before or not: rows may have come late.
+    Of rows and loads it is each that was not run.
+    """
+    try:
+        there = arrived(pipeline, now, lake=lake, engine=engine)
+    except DriftlineError as error:
+        return [], str(error)
+    if not there:
+        return [], f"no partition has ended by {now:%Y-%m-%d %H:%M %Z}"
+    finished = done(pipeline, instance, lake)
+    if not pipeline.spec.partitions.is_calendar:
+        return [w for w in there if w.key not in finished], "no new rows have arrived"
+    newest = there[-1]
+    if newest.key in finished and _is_over(pipeline, now):
+        return [], f"its last partition {newest.key} is done"
+    return [newest], ""
 
 
 def _lacks_reference_tables(instance: DagsterInstance, pipeline: Pipeline) -> bool:
@@ -88,11 +120,6 @@ def _lacks_reference_tables(instance: DagsterInstance, pipeline: Pipeline) -> bo
 def _is_over(pipeline: Pipeline, now: datetime) -> bool:
     end = pipeline.spec.partitions.end
     return end is not None and end.replace(tzinfo=None) <= now.astimezone(UTC).replace(tzinfo=None)
-
-
-def _has_partition(instance: DagsterInstance, pipeline: str, partition: Window) -> bool:
-    done = instance.get_materialized_partitions(dg.AssetKey([pipeline, "drift_report"]))
-    return partition.key in done
 
 
 def drift_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
@@ -134,8 +161,7 @@ def _is_answered(instance: DagsterInstance, request: dg.RunRequest) -> bool:
 def source_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
     """Build the sensor that starts a refresh when a source's files changed.
 
-    The cursor holds the fingerprint (names, sizes, times) of every source. The first sight of
-    a reference table reads it; the first sight of a partitioned source only remembers it.
+    The cursor holds the fingerprint (names, sizes, times) of every source.
     """
 
     @dg.sensor(
@@ -143,15 +169,23 @@ def source_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
         asset_selection=dg.AssetSelection.all(),
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.STOPPED,
-        description="Reads a source again when its files changed: reference tables wholly, others their newest partition.",
+        description="Reads a source again when its files changed: reference tables wholly, others their newest partition, or those that arrived.",
     )
-    def sense(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    def sense(context: dg.SensorEvaluationContext, lake: Lake, engine: Engine) -> dg.SensorResult:
         seen: dict[str, str] = json.loads(context.cursor or "{}")
         now = datetime.now(UTC)
         requests: list[dg.RunRequest] = []
         for pipeline in pipelines:
             changed = _changed_datasets(pipeline, seen)
-            requests += _source_requests(pipeline, changed, now)
+            requests += _reference_requests(pipeline, changed)
+            if any(pipeline.spec.datasets[name].is_partitioned for name in changed):
+                partitions, _ = _due(pipeline, context.instance, now, lake, engine)
+                make_known(pipeline, partitions, context.instance)
+                marks = "|".join(changed.values())
+                requests += [
+                    refresh_request(pipeline, w, run_key=f"source:{pipeline.name}:{w.key}:{marks}")
+                    for w in partitions
+                ]
             seen |= {f"{pipeline.name}/{name}": mark for name, mark in changed.items()}
         return dg.SensorResult(run_requests=requests, cursor=json.dumps(seen, sort_keys=True))
 
@@ -173,17 +207,11 @@ def _changed_datasets(pipeline: Pipeline, seen: Mapping[str, str]) -> dict[str, 
     return marks
 
 
-def _source_requests(
-    pipeline: Pipeline, changed: Mapping[str, str], now: datetime
-) -> Iterator[dg.RunRequest]:
+def _reference_requests(pipeline: Pipeline, changed: Mapping[str, str]) -> Iterator[dg.RunRequest]:
     reference = [name for name in changed if not pipeline.spec.datasets[name].is_partitioned]
     if reference:
         marks = "|".join(changed[name] for name in reference)
         yield reference_request(pipeline, reference, run_key=f"source:{pipeline.name}:{marks}")
-    newest = newest_window(pipeline.spec.partitions, now)
-    if newest and len(reference) < len(changed):
-        marks = "|".join(changed[name] for name in changed if name not in reference)
-        yield refresh_request(pipeline, newest, run_key=f"source:{pipeline.name}:{newest.key}:{marks}")
 
 
 def automation(pipelines: Sequence[Pipeline]) -> dg.Definitions:

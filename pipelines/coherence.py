@@ -14,9 +14,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from expectations.declared import check_expectation
 from pipelines.expressions import column_expression_faults
 from pipelines.faults import Check, Fault, KeyPath, choices, hint, label, repeats, unknown_columns
+from pipelines.made_columns import LOAD_TIME, ROW_TIME
 from pipelines.orchestrator_rules import owner_faults, schedule_faults, tag_faults
 from pipelines.salvage import is_answerable
-from pipelines.spec import DatasetSpec, PipelineSpec
+from pipelines.spec import DatasetSpec, PartitionsSpec, PipelineSpec
 from pipelines.target_coherence import is_zone, model_checks, n_partitions, target_checks
 
 TIME_TYPES = ("date", "timestamp", "timestamp_tz")
@@ -36,6 +37,7 @@ def _checks(spec: PipelineSpec) -> Iterator[Check]:
     yield Check([("partitions",)], partial(_partition_faults, spec))
     for name, dataset in spec.datasets.items():
         yield from _dataset_checks(name, dataset)
+    yield Check([("partitions",), ("datasets",)], partial(_counted_dataset_faults, spec))
     yield Check([], partial(_name_collisions, spec), [("datasets",), ("queries",)])
     yield from _feature_checks(spec)
     yield from target_checks(spec)
@@ -60,6 +62,16 @@ def _timezone_faults(spec: PipelineSpec) -> Iterator[Fault]:
 
 def _partition_faults(spec: PipelineSpec) -> Iterator[Fault]:
     cut = spec.partitions
+    if cut.every != "rows" and cut.size is not None:
+        text = f"partitions.size is for 'every: rows' only; this is 'every: {cut.every}'."
+        yield Fault(("partitions", "size"), text)
+    if not cut.is_calendar:
+        yield from _counted_partition_faults(cut)
+        return
+    if "start" not in cut.model_fields_set:
+        text = "missing key 'start' in partitions. First instant of the first partition, in `timezone`."
+        yield Fault(("partitions", "start"), text)
+        return
     for key, instant in (("start", cut.start), ("end", cut.end)):
         if instant is not None and instant.tzinfo is not None:
             text = f"partitions.{key} has an offset ({instant.isoformat()}). Write the wall clock in partitions.timezone."
@@ -72,6 +84,42 @@ def _partition_faults(spec: PipelineSpec) -> Iterator[Fault]:
     elif is_zone(cut.timezone) and not n_partitions(spec):
         text = f"no whole {cut.every} lies between partitions.start {cut.start.isoformat()} and partitions.end {cut.end.isoformat()}."
         yield Fault(("partitions", "end"), text)
+
+
+def _counted_partition_faults(cut: PartitionsSpec) -> Iterator[Fault]:
+    """Partitions of rows and of loads have a clock of their own."""
+    for key in sorted(cut.model_fields_set & {"start", "end", "timezone"}):
+        text = f"partitions.{key} is about time, but 'every: {cut.every}' has a clock of its own. Remove it."
+        yield Fault(("partitions", key), text)
+    if cut.every == "rows" and cut.size is None:
+        text = "missing key 'size' in partitions: how many rows 'every: rows' puts into one partition."
+        yield Fault(("partitions", "size"), text)
+
+
+def _counted_dataset_faults(spec: PipelineSpec) -> Iterator[Fault]:
+    """Check that datasets and partitions agree on the clock, made or real."""
+    every = spec.partitions.every
+    wanted = {"rows": ROW_TIME, "load": LOAD_TIME}.get(every)
+    partitioned = [name for name, dataset in spec.datasets.items() if dataset.is_partitioned]
+    for name in partitioned:
+        dataset, path = spec.datasets[name], ("datasets", name, "event_time")
+        is_made = dataset.event_time in (ROW_TIME, LOAD_TIME) and dataset.is_made(dataset.event_time)
+        if (wanted is not None or is_made) and dataset.event_time != wanted:
+            text = (
+                f"{label(path)} is '{dataset.event_time}', but with 'partitions.every: {every}' it must be "
+                f"{wanted or 'a column of the source'}."
+            )
+            yield Fault(path, text)
+        if wanted is not None and dataset.source.mode == "incremental":
+            mode = ("datasets", name, "source", "mode")
+            text = f"{label(mode)} is 'incremental', but with 'partitions.every: {every}' the whole source is read."
+            yield Fault(mode, text)
+    if every == "load" and len(partitioned) > 1:
+        text = (
+            f"'partitions.every: load' follows one dataset, but {', '.join(partitioned)} have an event_time. "
+            "Remove it from all but one: the others become reference tables."
+        )
+        yield Fault(("datasets", partitioned[1], "event_time"), text)
 
 
 def _dataset_checks(name: str, dataset: DatasetSpec) -> Iterator[Check]:

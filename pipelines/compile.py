@@ -27,10 +27,11 @@ from assets.model.asset import materialize_model
 from assets.predictions.asset import materialize_predictions
 from assets.profiled.asset import materialize_profiled
 from assets.raw.asset import materialize_raw
+from assets.raw.loads import load_to_read, newest_load
 from assets.training_set.asset import materialize_training_set
 from expectations.names import expectation_names
 from pipelines.spec import DatasetSpec, PartitionsSpec
-from pipelines.windows import KEY_FORMATS, window
+from pipelines.windows import KEY_FORMATS, Window, window
 
 if TYPE_CHECKING:
     from dagster._core.definitions.metadata import RawMetadataValue
@@ -64,12 +65,30 @@ class Stage:
 
 def build_pipeline(pipeline: Pipeline) -> dg.Definitions:
     """Turn one declaration into its assets and checks."""
-    partitions = partitions_definition(pipeline.spec.partitions)
+    partitions = partitions_of(pipeline)
     return dg.Definitions(assets=[_asset(pipeline, stage, partitions) for stage in _stages(pipeline)])
 
 
+def partitions_of(pipeline: Pipeline) -> dg.PartitionsDefinition | None:
+    """Return Dagster's partitions of a pipeline: of time, of rows as they arrive, or none for loads.
+
+    A load is what a run finds: its assets are materialized without choosing a partition.
+    """
+    spec = pipeline.spec.partitions
+    if spec.every == "load":
+        return None
+    if spec.every == "rows":
+        return dg.DynamicPartitionsDefinition(name=row_partitions_name(pipeline.name))
+    return partitions_definition(spec)
+
+
+def row_partitions_name(pipeline: str) -> str:
+    """Name the partitions of rows in Dagster's instance."""
+    return f"driftline_{pipeline}_rows"
+
+
 def partitions_definition(spec: PartitionsSpec) -> dg.TimeWindowPartitionsDefinition:
-    """Return Dagster's partitions for a declared cadence."""
+    """Return Dagster's partitions for a declared cadence of time."""
     crons = {"hour": "0 * * * *", "day": "0 0 * * *", "week": "0 0 * * 0", "month": "0 0 1 * *"}
     return dg.TimeWindowPartitionsDefinition(
         start=spec.start,
@@ -222,6 +241,8 @@ def _so_far(train_window: int | None) -> dg.PartitionMapping | None:
 
 def _partitions_in(spec: PartitionsSpec, seconds: float) -> int:
     """Count the partitions that a look back of some seconds reaches into."""
+    if not spec.is_calendar:
+        return 1
     lengths = {"hour": 3_600, "day": 86_400, "week": 604_800, "month": 28 * 86_400}
     return -int(-seconds // lengths[spec.every])
 
@@ -271,7 +292,9 @@ def _plain(value: object) -> object:
 
 
 def _asset(
-    pipeline: Pipeline, stage: Stage, partitions: dg.TimeWindowPartitionsDefinition
+    pipeline: Pipeline,
+    stage: Stage,
+    partitions: dg.PartitionsDefinition | None,
 ) -> dg.AssetsDefinition:
     key = dg.AssetKey([pipeline.name, *stage.path])
     checks = [spec._replace(asset_key=key) for spec in stage.checks]
@@ -279,7 +302,7 @@ def _asset(
     @dg.asset(
         key=key,
         deps=[
-            dg.AssetDep(dg.AssetKey([pipeline.name, *path]), partition_mapping=mapping)
+            dg.AssetDep(dg.AssetKey([pipeline.name, *path]), partition_mapping=_mapping(mapping, partitions))
             for path, mapping in stage.deps.items()
         ],
         partitions_def=partitions if stage.is_partitioned else None,
@@ -298,20 +321,40 @@ def _asset(
         resources = {name: getattr(context.resources, name) for name in stage.resources}
         STAGES.info("%s", "/".join(stage.path))
         started = time.process_time()
-        outcome = stage.run(pipeline=pipeline, scope=_scope(context, pipeline), **resources)
+        outcome = stage.run(pipeline=pipeline, scope=_scope(context, pipeline, stage), **resources)
         return _result(outcome, key, cpu_s=time.process_time() - started)
 
     return materialize
 
 
-def _scope(context: dg.AssetExecutionContext, pipeline: Pipeline) -> Scope:
-    spec = pipeline.spec.partitions
+def _mapping(
+    declared: dg.PartitionMapping | None,
+    partitions: dg.PartitionsDefinition | None,
+) -> dg.PartitionMapping | None:
+    """Return how partitions depend on each other; Dagster knows no order of rows, so there it is all on all."""
+    if declared is None or partitions is None:
+        return None
+    return declared if isinstance(partitions, dg.TimeWindowPartitionsDefinition) else dg.AllPartitionMapping()
+
+
+def _scope(context: dg.AssetExecutionContext, pipeline: Pipeline, stage: Stage) -> Scope:
     return Scope(
-        window=window(spec, context.partition_key) if context.assets_def.partitions_def else None,
+        window=_window(context, pipeline, stage),
         run_id=context.run.run_id,
         clock=datetime.now(UTC),
         reason=context.run.tags.get(REASON_TAG, "refresh"),
     )
+
+
+def _window(context: dg.AssetExecutionContext, pipeline: Pipeline, stage: Stage) -> Window | None:
+    if not stage.is_partitioned:
+        return None
+    spec = pipeline.spec.partitions
+    if spec.every != "load":
+        return window(spec, context.partition_key)
+    # The first stage finds out which load it is; the others follow the lake.
+    find = load_to_read if stage.path[0] == "raw" else newest_load
+    return find(pipeline, context.resources.lake)
 
 
 def _result(outcome: Outcome, key: dg.AssetKey, *, cpu_s: float) -> dg.MaterializeResult[None]:

@@ -32,6 +32,7 @@ from rich.progress import (
 )
 
 from assets.materialization import Pipeline
+from pipelines.arrivals import arrived, done, make_known
 from pipelines.compile import STAGES
 from pipelines.run_requests import (
     PIPELINE_TAG,
@@ -40,7 +41,8 @@ from pipelines.run_requests import (
     refresh_request,
 )
 from pipelines.spec import DriftlineError
-from pipelines.windows import Window, windows
+from pipelines.windows import Window
+from resources.connections import Connections
 from resources.deployment import Deployment, dagster_environment, deployment
 
 REPLAY_TAG = "driftline/replay"
@@ -91,6 +93,7 @@ class Replay:
     pipeline: Pipeline
     definitions: dg.Definitions
     instance: DagsterInstance
+    to: Connections
 
     @property
     def cursor_key(self) -> str:
@@ -99,7 +102,8 @@ class Replay:
 
     def partitions(self, first: str | None, last: str | None, now: datetime) -> Sequence[Window]:
         """List the partitions to walk, oldest first."""
-        ended = windows(self.pipeline.spec.partitions, until=now)
+        ended = arrived(self.pipeline, now, lake=self.to.lake, engine=self.to.engine)
+        make_known(self.pipeline, ended, self.instance)
         keys = [window.key for window in ended]
         for key in (first, last):
             if key is not None and key not in keys:
@@ -117,8 +121,7 @@ class Replay:
 
     def refresh(self, partition: Window) -> bool:
         """Run one partition from raw to drift report, unless that is done; tell whether it ran."""
-        report = dg.AssetKey([self.pipeline.name, "drift_report"])
-        if partition.key in self.instance.get_materialized_partitions(report):
+        if partition.key in done(self.pipeline, self.instance, self.to.lake):
             return False
         self.execute(refresh_request(self.pipeline, partition))
         return True
@@ -271,14 +274,15 @@ def _replay(installed: Deployment, name: str, first: str | None, last: str | Non
     from resources.connections import connections
 
     pipeline = find_pipeline(name)
+    to = connections(installed)
     console.print(f"[bold]{pipeline.name}[/bold]  {pipeline.spec.description}", highlight=False)
     with DagsterInstance.get() as instance:
-        replay = Replay(pipeline, code_location(), instance)
+        replay = Replay(pipeline, code_location(), instance, to)
         if replay.fail_abandoned_runs():
             console.print("A run of a killed replay was marked as failed; its partition is run again.")
         partitions = replay.partitions(first, last, datetime.now(UTC))
         walk(replay, partitions, console)
-    print_history(pipeline, connections(installed), console)
+    print_history(pipeline, to, console)
     console.print(f"\nReports: {installed.home / 'reports' / pipeline.name}   Web UI: make dev")
     return 0
 

@@ -1,7 +1,6 @@
 """The runs that schedules, sensors and replay ask for: which assets, which partition, why."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
 import dagster as dg
 from dagster import EventLogRecord
@@ -9,8 +8,7 @@ from dagster import EventLogRecord
 from assets.materialization import Pipeline
 from pipelines.compile import REASON_TAG
 from pipelines.events import metadata_of
-from pipelines.spec import PartitionsSpec
-from pipelines.windows import Window, windows
+from pipelines.windows import Window
 
 REPORT_TAG = "driftline/report"
 """Run tag of a retrain: the drift report (event storage id) that asked for it."""
@@ -51,11 +49,11 @@ def retrain_selection(pipeline: str) -> list[dg.AssetKey]:
 
 
 def refresh_request(pipeline: Pipeline, partition: Window, *, run_key: str | None = None) -> dg.RunRequest:
-    """Form the run that refreshes one partition."""
+    """Form the run that refreshes one partition; a load is none of Dagster's."""
     return dg.RunRequest(
         run_key=run_key,
         asset_selection=refresh_selection(pipeline),
-        partition_key=partition.key,
+        partition_key=None if pipeline.spec.partitions.every == "load" else partition.key,
         tags={PIPELINE_TAG: pipeline.name, REASON_TAG: "refresh"},
     )
 
@@ -71,19 +69,13 @@ def reference_request(
     )
 
 
-def newest_window(spec: PartitionsSpec, now: datetime) -> Window | None:
-    """Return the newest partition that has ended, or None before the first or long after the last."""
-    ended = windows(spec, until=now)
-    return ended[-1] if ended else None
-
-
 def retrain_request(record: EventLogRecord) -> dg.RunRequest:
     """Form the one run that answers a drift report."""
-    if record.asset_key is None or record.partition_key is None:
-        raise ValueError(f"event {record.storage_id} is not the materialization of a partition")
+    if record.asset_key is None:
+        raise ValueError(f"event {record.storage_id} is not a materialization")
     pipeline = record.asset_key.path[0]
     return dg.RunRequest(
-        run_key=f"retrain:{pipeline}:{record.partition_key}:{record.storage_id}",
+        run_key=f"retrain:{pipeline}:{record.partition_key or 'load'}:{record.storage_id}",
         asset_selection=retrain_selection(pipeline),
         partition_key=record.partition_key,
         tags={

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+
+from pipelines.made_columns import MADE, made_sql
 
 Identifier = Annotated[
     str,
@@ -25,7 +27,7 @@ SqlExpression = Annotated[str, StringConstraints(min_length=1, max_length=10_000
 """One scalar expression in DuckDB's dialect."""
 
 ColumnType = Literal["boolean", "int", "float", "decimal", "string", "date", "timestamp", "timestamp_tz"]
-Cadence = Literal["hour", "day", "week", "month"]
+Cadence = Literal["hour", "day", "week", "month", "rows", "load"]
 Severity = Literal["info", "warning", "critical"]
 OnFailure = Literal["report", "quarantine", "block"]
 Sensitivity = Literal["low", "medium", "high"]
@@ -76,16 +78,23 @@ class Block(BaseModel):
 
 
 class PartitionsSpec(Block):
-    """How time is cut into partitions."""
+    """How the data is cut into partitions."""
 
     every: Cadence = "day"
-    """Length of one partition."""
-    start: datetime
-    """First instant of the first partition, in `timezone`."""
+    """A length of time; `rows`: `size` rows of a source that has only an order; `load`: each state of a source without time (a snapshot)."""
+    start: datetime = datetime(2000, 1, 1)  # noqa: DTZ001  # A wall clock in `timezone`.
+    """First instant of the first partition, in `timezone`. Required, except with `every: rows` and `every: load`, whose clock is made and begins here."""
     end: datetime | None = None
     """First instant after the last partition; absent while data keeps arriving."""
     timezone: str = "UTC"
     """IANA name of the zone in which partitions begin and naive source times are read."""
+    size: int | None = Field(default=None, ge=10)
+    """Rows of one partition, with `every: rows`."""
+
+    @property
+    def is_calendar(self) -> bool:
+        """Whether partitions are spans of real time."""
+        return self.every not in ("rows", "load")
 
 
 class ColumnSpec(Block):
@@ -148,16 +157,32 @@ class DatasetSpec(Block):
     columns: Mapping[ColumnName, ColumnSpec | ColumnType]
     """Columns kept in the lake, with types; a source column that is not named here is dropped."""
     event_time: ColumnName | None = None
-    """Column that says which partition a row belongs to. Without it the dataset is a reference table, unpartitioned."""
+    """Column that says which partition a row belongs to (`row_time` with `every: rows`, `load_time` with `every: load`); absent for a reference table."""
     key: tuple[ColumnName, ...] = ()
-    """Columns that identify a row; duplicates are counted against uniqueness."""
+    """Columns that identify a row; duplicates are counted against uniqueness. `row_number`, the row's place in the source, where nothing else does."""
     expectations: tuple[ExpectationSpec, ...] = ()
     """What must hold for every partition of this dataset."""
+
+    @model_validator(mode="after")
+    def _add_made_columns(self) -> Self:
+        """Add the columns that Driftline makes, where `event_time` or `key` names them and `columns` does not."""
+        made = {
+            name: ColumnSpec(type=kind, sql=made_sql(name, self.key), description="Made by Driftline.")
+            for name, kind in MADE.items()
+            if name in (*self.key, self.event_time) and name not in self.columns
+        }
+        # Still being made: nobody has seen the value that is completed here.
+        self.__dict__["columns"] = {**self.columns, **made}
+        return self
 
     def column(self, name: str) -> ColumnSpec:
         """Return the column's full form."""
         value = self.columns[name]
         return value if isinstance(value, ColumnSpec) else ColumnSpec(type=value)
+
+    def is_made(self, name: str) -> bool:
+        """Tell whether a column is one that Driftline makes."""
+        return name in MADE and self.column(name).sql == made_sql(name, self.key)
 
     @property
     def is_partitioned(self) -> bool:

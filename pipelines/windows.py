@@ -1,4 +1,4 @@
-"""How time is cut: partition keys and the windows they stand for.
+"""How data is cut: partition keys and the windows they stand for.
 
 Agrees with Dagster's time-window partitions (tests hold it to that), so that a
 partition means the same inside and outside Dagster.
@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
+from pipelines.made_columns import LOAD_STEP, ROW_STEP
 from pipelines.spec import Cadence, PartitionsSpec
 
 KEY_FORMATS: dict[Cadence, str] = {
@@ -20,7 +21,10 @@ KEY_FORMATS: dict[Cadence, str] = {
     "week": "%Y-%m-%d",
     "month": "%Y-%m-%d",
 }
-"""Dagster's own formats of partition keys."""
+"""Dagster's own formats of partition keys of time."""
+
+
+_TICK = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -65,8 +69,46 @@ def _key(boundary: datetime, every: Cadence) -> str:
     return boundary.strftime(KEY_FORMATS[every] + ("%z" if is_second else ""))
 
 
+def counted_window(spec: PartitionsSpec, number: int) -> Window:
+    """Return the n-th partition, from 0, where partitions are counted: rows or loads.
+
+    Examples
+    --------
+    >>> counted_window(PartitionsSpec(every="rows", size=2000), 1).key
+    'row-0000002000'
+    >>> counted_window(PartitionsSpec(every="load"), 1).key
+    'load-000002'
+    """
+    step = _step(spec)
+    start = spec.start.replace(tzinfo=UTC) + number * step
+    key = f"load-{number + 1:06d}" if spec.every == "load" else f"row-{number * (spec.size or 1):010d}"
+    return Window(key, start, start + step)
+
+
+def _step(spec: PartitionsSpec) -> timedelta:
+    return LOAD_STEP if spec.every == "load" else ROW_STEP * (spec.size or 1)
+
+
+def _n_counted(spec: PartitionsSpec, until: datetime) -> int:
+    """Count the partitions of rows or loads that have ended by an instant of their own clock."""
+    return max(0, (until - spec.start.replace(tzinfo=UTC)) // _step(spec))
+
+
+def load_number(key: str) -> int:
+    """Return the number of a load, from 0, of its partition key.
+
+    Examples
+    --------
+    >>> load_number("load-000002")
+    1
+    """
+    return int(key.removeprefix("load-")) - 1
+
+
 def windows(spec: PartitionsSpec, *, until: datetime) -> Sequence[Window]:
     """List the partitions that have ended by `until`, oldest first.
+
+    Partitions of rows and of loads have a clock of their own, on which `until` is read.
 
     Examples
     --------
@@ -74,6 +116,8 @@ def windows(spec: PartitionsSpec, *, until: datetime) -> Sequence[Window]:
     >>> [w.key for w in windows(months, until=datetime(2013, 3, 15, tzinfo=UTC))]
     ['2013-01-01', '2013-02-01']
     """
+    if not spec.is_calendar:
+        return [counted_window(spec, number) for number in range(_n_counted(spec, until))]
     last = min(until, _local(spec.end, spec)) if spec.end is not None else until
     boundaries = [_first_boundary(_local(spec.start, spec), spec.every)]
     while boundaries[-1].astimezone(UTC) <= last.astimezone(UTC):
@@ -92,6 +136,10 @@ def window(spec: PartitionsSpec, key: str) -> Window:
     ValueError
         If the key has not the cadence's format.
     """
+    if spec.every == "load":
+        return counted_window(spec, load_number(key))
+    if spec.every == "rows":
+        return counted_window(spec, int(key.removeprefix("row-")) // (spec.size or 1))
     zone = ZoneInfo(spec.timezone)
     if spec.every == "hour" and len(key) > len("2013-11-03-01:00"):
         start = datetime.strptime(key, KEY_FORMATS["hour"] + "%z").astimezone(zone)
@@ -103,4 +151,7 @@ def window(spec: PartitionsSpec, key: str) -> Window:
 
 def windows_between(spec: PartitionsSpec, start: datetime, end: datetime) -> Sequence[Window]:
     """List the partitions that overlap [start, end), oldest first."""
+    if not spec.is_calendar:
+        first = _n_counted(spec, start)
+        return [counted_window(spec, n) for n in range(first, _n_counted(spec, end + _step(spec) - _TICK))]
     return [w for w in windows(spec, until=end + timedelta(days=32)) if w.start < end and w.end > start]

@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from assets.materialization import Outcome, Pipeline, Scope
 from assets.raw.encoding import as_utf8
+from assets.raw.loads import FINGERPRINT
 from assets.raw.read_sql import READ_TABLE, Counts, read_files
 from assets.raw.reading import REJECTS_TABLE, ReadError
 from assets.raw.source import fingerprint, source_files, unpacked
@@ -26,15 +27,12 @@ from assets.raw.window_sql import between, event_instant
 from charts import as_markdown_image, bars
 from pipelines.spec import DatasetSpec
 from pipelines.sql import quote_literal
-from pipelines.windows import windows
+from pipelines.windows import load_number, windows
 from resources.engine import Engine
 from resources.lake import Lake, Snapshot
 
 if TYPE_CHECKING:
     import duckdb
-
-FINGERPRINT = "source_fingerprint"
-"""Key in the lake's commit: what a table was read from."""
 
 READ_AS = "read_as"
 """Key in the lake's commit: how it was read."""
@@ -110,8 +108,9 @@ def materialize_raw(pipeline: Pipeline, dataset: str, scope: Scope, *, lake: Lak
         return _unchanged(reading, mark)
     with engine.connect() as connection, _readable(files, spec, Path(engine.spill_directory)) as plain:
         counts = read_files(
-            connection, plain, spec, name=dataset, timezone=reading.timezone, must_hold=_must_hold(reading)
-        )
+            connection, plain, spec, name=dataset, timezone=reading.timezone,
+            must_hold=_must_hold(reading), load=_load(reading),
+        )  # fmt: skip
         _check_rejects(spec, dataset, counts)
         where = _belongs(reading)
         # Rejects first: a reading that was interrupted has no rows without their rejects.
@@ -165,6 +164,11 @@ def _readable(files: Sequence[Path], spec: DatasetSpec, scratch: Path) -> Iterat
         )
 
 
+def _load(reading: _Reading) -> int:
+    window = reading.scope.window
+    return load_number(window.key) if window and reading.pipeline.spec.partitions.every == "load" else 0
+
+
 def _must_hold(reading: _Reading) -> Mapping[str, str]:
     """Return what rows of a partition's own file must meet: one of another partition would be lost in silence."""
     window = reading.scope.window
@@ -201,7 +205,8 @@ def _write_rejects(connection: duckdb.DuckDBPyConnection, reading: _Reading) -> 
     rejects, so whichever runs first on a new content writes them and the others leave them.
     """
     table, partition = reading.rejects_table, reading.scope.partition
-    if reading.scope.window is not None and reading.is_whole_source:
+    is_load = reading.pipeline.spec.partitions.every == "load"
+    if reading.scope.window is not None and reading.is_whole_source and not is_load:
         partition = windows(reading.pipeline.spec.partitions, until=reading.scope.window.end)[0].key
         if reading.is_current(table):
             return reading.lake.snapshot(table)
@@ -223,7 +228,7 @@ def _n_out_of_range(connection: duckdb.DuckDBPyConnection, reading: _Reading) ->
 
 
 def _rows_per_day(connection: duckdb.DuckDBPyConnection, reading: _Reading, where: str) -> str:
-    if not reading.spec.is_partitioned:
+    if not reading.spec.is_partitioned or not reading.pipeline.spec.partitions.is_calendar:
         return ""
     zone = quote_literal(reading.timezone)
     day = f"CAST({event_instant(reading.spec, reading.timezone)} AT TIME ZONE {zone} AS DATE)"
@@ -236,6 +241,15 @@ def _rows_per_day(connection: duckdb.DuckDBPyConnection, reading: _Reading, wher
         [(day, float(n)) for day, n in counts], title=f"Rows per day ({reading.timezone})", unit="rows"
     )
     return as_markdown_image(chart, "rows per day")
+
+
+def n_source_rows(pipeline: Pipeline, dataset: str, *, engine: Engine) -> int:
+    """Count the rows that a source holds now, rejects left out: how far partitions of rows reach."""
+    spec = pipeline.spec.datasets[dataset]
+    files = source_files(spec.source, folder=Path(pipeline.folder))
+    with engine.connect() as connection, _readable(files, spec, Path(engine.spill_directory)) as plain:
+        zone = pipeline.spec.partitions.timezone
+        return read_files(connection, plain, spec, name=dataset, timezone=zone).n_read
 
 
 def _sample(rows: pa.Table) -> list[Mapping[str, object]]:

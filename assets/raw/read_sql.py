@@ -25,6 +25,7 @@ from assets.raw.reading import (
     require_columns,
     source_columns,
 )
+from pipelines.made_columns import LOAD, PLACE
 from pipelines.spec import ColumnType, DatasetSpec
 from pipelines.sql import quote_identifier, quote_literal
 
@@ -61,6 +62,7 @@ def read_files(
     name: str,
     timezone: str,
     must_hold: Mapping[str, str] | None = None,
+    load: int = 0,
 ) -> Counts:
     """Read files into `driftline_read`, rows that cannot be read into `driftline_rejects`.
 
@@ -79,6 +81,8 @@ def read_files(
         IANA zone in which instants without a zone are read, and computed columns see the clock.
     must_hold
         Conditions over the declared columns that a row must meet, by the reason given when it does not.
+    load
+        Number of the load, from 0, for columns that are made of it.
 
     Raises
     ------
@@ -93,10 +97,11 @@ def read_files(
     connection.sql("SET disabled_optimizers = 'common_subexpressions'")
     try:
         source = _SOURCES[dataset.source.type](connection, files, dataset, name)
-        _try(connection, dataset, source)
+        _try(connection, dataset, _placed(dataset, source, load))
         if dataset.source.type == "csv" and _is_damaged(connection):
             # Only now are the lines and all the reasons of bad whole numbers worth what they cost.
-            _try(connection, dataset, csv_source(connection, files, dataset, name, is_damaged=True))
+            source = csv_source(connection, files, dataset, name, is_damaged=True)
+            _try(connection, dataset, _placed(dataset, source, load))
     except duckdb.Error as error:
         raise _explained(error, f"dataset '{name}': {files[0].name}") from error
     finally:
@@ -104,6 +109,14 @@ def read_files(
         connection.sql("RESET disabled_optimizers")
     _part(connection, dataset, conditions)
     return Counts(_count(connection, READ_TABLE), _count(connection, REJECTS_TABLE))
+
+
+def _placed(dataset: DatasetSpec, source: str, load: int) -> str:
+    """Give each row its place in the source, where a made column wants it: the engine keeps the files' order."""
+    wanted = [sql for name in dataset.columns if (sql := dataset.column(name).sql) is not None]
+    if not any(PLACE in sql or LOAD in sql for sql in wanted):
+        return source
+    return f"(SELECT *, row_number() OVER () - 1 AS {PLACE}, {load} AS {LOAD} FROM {source})"
 
 
 def _try(connection: duckdb.DuckDBPyConnection, dataset: DatasetSpec, source: str) -> None:

@@ -33,15 +33,15 @@ def connected(home: Path) -> Connections:
 @contextmanager
 def replaying(folder: Path) -> Iterator[Replay]:
     """Open a replay of the tiny pipeline on an instance of its own."""
-    pipeline = tiny_pipeline(folder)
+    pipeline, to = tiny_pipeline(folder), connected(folder)
     definitions = dg.Definitions.merge(
         build_pipeline(pipeline),
         automation([pipeline]),
-        dg.Definitions(resources=connected(folder).as_resources(), executor=dg.in_process_executor),
+        dg.Definitions(resources=to.as_resources(), executor=dg.in_process_executor),
     )
     (folder / "dagster").mkdir(exist_ok=True)
     with DagsterInstance.from_ref(InstanceRef.from_dir(str(folder / "dagster"))) as instance:
-        yield Replay(pipeline, definitions, instance)
+        yield Replay(pipeline, definitions, instance, to)
 
 
 def last_key(replay: Replay, n_days: int) -> str:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import gettempdir
 
 import dagster as dg
 import pytest
@@ -16,6 +17,8 @@ from pipelines.compile import build_pipeline
 from pipelines.run_requests import PIPELINE_TAG, REPORT_TAG, refresh_selection
 from pipelines.spec import PipelineSpec
 from resources.alerts import AlertError, Alerts
+from resources.engine import Engine
+from resources.lake import Lake
 from tests.resources.test_alerts import webhook
 
 SPEC = PipelineSpec.model_validate(
@@ -88,15 +91,21 @@ def tick(
     definitions = dg.Definitions.merge(
         build_pipeline(pipeline), automation([pipeline]), dg.Definitions(resources=_placeholders())
     )
-    context = dg.build_sensor_context(
-        instance=instance, cursor=cursor, definitions=definitions, resources=resources
-    )
-    return sensor.evaluate_tick(context)
+    with dg.build_sensor_context(
+        instance=instance, cursor=cursor, definitions=definitions, resources={**_storage(), **resources}
+    ) as context:
+        return sensor.evaluate_tick(context)
 
 
 def _placeholders() -> dict[str, object]:
-    names = ("lake", "engine", "feature_store", "registry", "validation", "reports")
-    return {**{name: dg.ResourceDefinition.none_resource() for name in names}, "alerts": Alerts()}
+    names = ("feature_store", "registry", "validation", "reports")
+    nothing = {name: dg.ResourceDefinition.none_resource() for name in names}
+    return {**nothing, **_storage(), "alerts": Alerts()}
+
+
+def _storage() -> dict[str, object]:
+    scratch = gettempdir()
+    return {"lake": Lake(root=f"{scratch}/no-lake"), "engine": Engine(spill_directory=scratch)}
 
 
 def test_a_report_that_asks_gets_one_retrain(pipeline: Pipeline, instance: DagsterInstance) -> None:
@@ -159,10 +168,13 @@ def evaluate_schedule(pipeline: Pipeline, instance: DagsterInstance, now: dateti
     definitions = dg.Definitions.merge(
         build_pipeline(pipeline), automation([pipeline]), dg.Definitions(resources=_placeholders())
     )
-    context = dg.build_schedule_context(
-        instance=instance, scheduled_execution_time=now, repository_def=definitions.get_repository_def()
-    )
-    return schedules([pipeline])[0].evaluate_tick(context)
+    with dg.build_schedule_context(
+        instance=instance,
+        scheduled_execution_time=now,
+        repository_def=definitions.get_repository_def(),
+        resources=_storage(),
+    ) as context:
+        return schedules([pipeline])[0].evaluate_tick(context)
 
 
 def test_a_schedule_refreshes_the_partition_that_has_just_ended(

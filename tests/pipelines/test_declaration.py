@@ -109,9 +109,17 @@ MALFORMED = [
         id="missing-key",
     ),
     pytest.param(
+        [("every: day, start: 2024-01-01", "every: rows, size: 500, start: 2024-01-01")],
+        [
+            "7: partitions.start is about time, but 'every: rows' has a clock of its own. Remove it.",
+            "10: datasets.orders.event_time is 'placed_at', but with 'partitions.every: rows' it must be row_time.",
+        ],
+        id="rows-with-a-clock",
+    ),
+    pytest.param(
         [("every: day", "every: dayly")],
         [
-            "7: unknown value 'dayly' for partitions.every. Allowed: hour, day, week, month. Did you mean 'day'?",
+            "7: unknown value 'dayly' for partitions.every. Allowed: hour, day, week, month, rows, load. Did you mean 'day'?",
         ],
         id="bad-literal",
     ),

@@ -1,0 +1,43 @@
+"""Loads: the states of a source without time, counted from the first; a changed source is the next one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from assets.materialization import Pipeline
+from assets.raw.source import fingerprint, source_files
+from pipelines.windows import Window, counted_window, load_number, window
+from resources.lake import Lake
+
+FINGERPRINT = "source_fingerprint"
+"""Key in the lake's commit: what a table was read from."""
+
+
+def loaded_dataset(pipeline: Pipeline) -> str:
+    """Name the one dataset whose loads are the pipeline's partitions."""
+    return next(name for name, dataset in pipeline.spec.datasets.items() if dataset.is_partitioned)
+
+
+def newest_load(pipeline: Pipeline, lake: Lake) -> Window | None:
+    """Return the newest load in the lake, or None before the first."""
+    table = pipeline.table("raw", loaded_dataset(pipeline))
+    keys = lake.snapshot(table).partitions if lake.has(table) else ()
+    return window(pipeline.spec.partitions, max(keys)) if keys else None
+
+
+def load_to_read(pipeline: Pipeline, lake: Lake) -> Window:
+    """Return the load that reading the source now would be: the newest again, unless its content has changed.
+
+    Raises
+    ------
+    SourceError
+        If the source is not there.
+    """
+    name = loaded_dataset(pipeline)
+    newest = newest_load(pipeline, lake)
+    if newest is None:
+        return counted_window(pipeline.spec.partitions, 0)
+    files = source_files(pipeline.spec.datasets[name].source, folder=Path(pipeline.folder))
+    if lake.commit_of(pipeline.table("raw", name)).get(FINGERPRINT) == fingerprint(files):
+        return newest
+    return counted_window(pipeline.spec.partitions, load_number(newest.key) + 1)
