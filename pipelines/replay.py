@@ -21,6 +21,7 @@ from pathlib import Path
 
 import dagster as dg
 from dagster import DagsterInstance
+from dagster._core.definitions.partitions.context import partition_loading_context
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -139,7 +140,9 @@ class Replay:
             context = dg.build_sensor_context(
                 instance=self.instance, cursor=cursors.get(self.cursor_key), definitions=self.definitions
             )
-            tick = sensor.evaluate_tick(context)
+            # Partitions of rows are known to the instance only.
+            with partition_loading_context(dynamic_partitions_store=self.instance):
+                tick = sensor.evaluate_tick(context)
             mine = [r for r in tick.run_requests or () if r.tags[PIPELINE_TAG] == self.pipeline.name]
             for request in mine:
                 self.execute(request)
