@@ -40,8 +40,10 @@ def _checks(spec: PipelineSpec) -> Iterator[Check]:
     yield Check([("partitions",), ("datasets",)], partial(_counted_dataset_faults, spec))
     yield Check([], partial(_name_collisions, spec), [("datasets",), ("queries",)])
     yield from _feature_checks(spec)
-    yield from target_checks(spec)
-    yield from model_checks(spec)
+    if spec.target is not None:
+        yield from target_checks(spec)
+        yield from model_checks(spec)
+    yield Check([("target",), ("drift",), ("datasets",)], partial(_watch_faults, spec))
     yield Check([("retrain", "on")], partial(repeats, ("retrain", "on"), spec.retrain.on))
     yield Check([("owners",)], partial(owner_faults, spec.owners))
     yield Check([("tags",)], partial(tag_faults, spec.tags))
@@ -120,6 +122,33 @@ def _counted_dataset_faults(spec: PipelineSpec) -> Iterator[Fault]:
             "Remove it from all but one: the others become reference tables."
         )
         yield Fault(("datasets", partitioned[1], "event_time"), text)
+
+
+def _watch_faults(spec: PipelineSpec) -> Iterator[Fault]:
+    """Check that what is about a model has a target, and what is about watching has none."""
+    watching = sorted(spec.drift.model_fields_set & {"dataset", "reference", "reference_partitions"})
+    if spec.target is not None:
+        for key in watching:
+            text = f"drift.{key} is for pipelines without a target; with one, the model's training data is the reference."
+            yield Fault(("drift", key), text)
+        return
+    for block in sorted(spec.model_fields_set & {"model", "retrain"}):
+        text = f"'{block}' is about learning, but there is no 'target'. Declare one, or remove '{block}'."
+        yield Fault((block,), text)
+    partitioned = [name for name, dataset in spec.datasets.items() if dataset.is_partitioned]
+    if spec.drift.dataset is not None and spec.drift.dataset not in partitioned:
+        text = (
+            f"drift.dataset names '{spec.drift.dataset}', which is no dataset with an event_time. "
+            f"{choices(spec.drift.dataset, partitioned, intro='Datasets')}"
+        )
+        yield Fault(("drift", "dataset"), text)
+    elif spec.drift.dataset is None and len(partitioned) != 1:
+        text = "without a 'target' one dataset is watched for drift, but " + (
+            f"{', '.join(partitioned)} have partitions. Name one in drift.dataset."
+            if partitioned
+            else "none has an event_time. Give one to the dataset that keeps arriving."
+        )
+        yield Fault(("drift",), text)
 
 
 def _dataset_checks(name: str, dataset: DatasetSpec) -> Iterator[Check]:

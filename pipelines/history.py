@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from assets.materialization import Pipeline
+from assets.model.choices import default_metric
 from assets.model.metrics import Scored, metric_value
 from assets.model.model_file import model_from_bytes
 from pipelines.sql import quote_identifier
@@ -103,8 +104,10 @@ def never_retrained(pipeline: Pipeline, to: Connections, partitions: Sequence[st
     The features are those stored with the predictions, the labels those known at the partition's
     end, so that the two columns differ by the model alone.
     """
+    if pipeline.spec.target is None:
+        return {}
     promoted = [entry for entry in read_ledger(to.lake, pipeline.name) if entry.action == "promoted"]
-    if not promoted or pipeline.spec.target.problem == "multiclass":
+    if not promoted or pipeline.spec.learned.problem == "multiclass":
         return {}
     first = promoted[0].version
     version = to.registry.version(pipeline.name, first)
@@ -135,15 +138,16 @@ def _labelled_predictions(pipeline: Pipeline, to: Connections, key: str) -> pa.T
 def print_history(pipeline: Pipeline, to: Connections, console: Console) -> None:
     """Print the history as a table, with means and a line on what retraining gained."""
     months = history(pipeline, to)
-    metric = pipeline.spec.model.metric or "metric"
+    target = pipeline.spec.target
+    metric = pipeline.spec.model.metric or (default_metric(target.problem) if target else "")
+    names = ["partition", "rows", "quarantined", "quality", "drift"]
+    if target is not None:
+        names += [f"{metric} estimated", "realised", "never retrained", "served by", "retrain"]
     table = Table(title=f"{pipeline.name}: what happened", title_justify="left", header_style="bold")
-    for name in ("partition", "rows", "quarantined", "quality", "drift", f"{metric} estimated", "realised"):
-        table.add_column(name, justify="left" if name == "partition" else "right")
-    for name in ("never retrained", "served by"):
-        table.add_column(name, justify="right")
-    table.add_column("retrain", overflow="fold")
+    for name in names:
+        table.add_column(name, justify="left" if name in ("partition", "retrain") else "right")
     for month in months:
-        table.add_row(*_cells(month))
+        table.add_row(*_cells(month)[: len(names)])
     console.print(table)
     for month in months:
         console.print(f"  {month.partition}  {month.explanation}", highlight=False, markup=False)

@@ -59,7 +59,7 @@ def query_faults(pipeline: Pipeline, doubts: Collection[KeyPath]) -> Iterator[Fa
                 yield result
             elif not is_doubtful(("entities", view.entity), doubts):
                 yield from _view_faults(at, view.sql, result, spec.entities[view.entity])
-    if spec.target.dataset in bound and not is_doubtful(("target",), doubts):
+    if spec.target is not None and spec.target.dataset in bound and not is_doubtful(("target",), doubts):
         yield from _target_query_faults(pipeline, bound[spec.target.dataset])
 
 
@@ -182,7 +182,7 @@ def _view_faults(at: KeyPath, file: str, columns: Columns, keys: Collection[str]
 def _target_query_faults(pipeline: Pipeline, columns: Columns) -> Iterator[Fault]:
     """Check a target whose rows are a query's."""
     spec = pipeline.spec
-    target = spec.target
+    target = spec.learned
     yield from target_expression_faults(target, columns)
     yield from unknown_columns(("target", "key"), target.key, columns)
     if target.event_time is not None:

@@ -29,7 +29,8 @@ def refresh_selection(pipeline: Pipeline) -> list[dg.AssetKey]:
         for stage in ("raw", "profiled")
     ]
     stages += [("features", view) for view in spec.features]
-    stages += [("labels",), ("predictions",), ("drift_report",)]
+    stages += [("labels",), ("predictions",)] if spec.target is not None else []
+    stages += [("drift_report",)]
     return [dg.AssetKey([pipeline.name, *path]) for path in stages]
 
 

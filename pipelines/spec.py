@@ -269,6 +269,12 @@ class DriftSpec(Block):
     """Family-wise level of the lower confidence bounds."""
     max_performance_drop: float = Field(default=0.05, ge=0)
     """Loss of the metric against the champion's holdout that asks for a retrain when it is certain at `alpha`."""
+    dataset: Identifier | None = None
+    """Without a target: the dataset that is watched; by default the only one with partitions."""
+    reference: Literal["first", "previous"] = "first"
+    """Without a target: whether a partition is compared with the first ones, or with those just before it."""
+    reference_partitions: int = Field(default=3, ge=1)
+    """Without a target: how many partitions the reference has, at most."""
 
 
 class RetrainSpec(Block):
@@ -308,8 +314,8 @@ class PipelineSpec(Block):
     """Feast entities: the key columns of each."""
     features: Mapping[Identifier, FeatureViewSpec] = Field(default_factory=dict)
     """Feature views by name."""
-    target: TargetSpec
-    """What is predicted."""
+    target: TargetSpec | None = None
+    """What is predicted. Without it there is no model: quality is checked and drift is watched."""
     model: ModelSpec = Field(default_factory=ModelSpec)
     """How models are trained and compared."""
     drift: DriftSpec = Field(default_factory=DriftSpec)
@@ -322,3 +328,22 @@ class PipelineSpec(Block):
     """Cron expression of the refresh, in the partitions' zone; absent means at the end of every partition."""
     tags: Mapping[str, str] = Field(default_factory=dict)
     """Tags shown on every asset."""
+
+    @property
+    def learned(self) -> TargetSpec:
+        """The target, for the stages that exist only where there is one.
+
+        Raises
+        ------
+        DriftlineError
+            If the declaration has none.
+        """
+        if self.target is None:
+            raise DriftlineError("this pipeline has no target, so that nothing is learned. Declare `target`.")
+        return self.target
+
+    @property
+    def watched(self) -> str:
+        """The dataset whose drift is watched where there is no target."""
+        partitioned = (name for name, dataset in self.datasets.items() if dataset.is_partitioned)
+        return self.drift.dataset or next(partitioned)

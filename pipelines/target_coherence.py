@@ -21,7 +21,7 @@ SHARE_METRICS = {"roc_auc", "average_precision", "accuracy", "f1_macro", "brier"
 
 def target_checks(spec: PipelineSpec) -> Iterator[Check]:
     """Check what the target says of datasets, queries and entities."""
-    target = spec.target
+    target = spec.learned
     named, event_time, key = ("target", "dataset"), ("target", "event_time"), ("target", "key")
     yield Check([named], partial(_target_dataset_faults, spec), [("datasets",), ("queries",)])
     yield Check([key, ("entities",)], partial(_reserved_faults, spec))
@@ -43,7 +43,7 @@ def target_checks(spec: PipelineSpec) -> Iterator[Check]:
 
 
 def _target_dataset_faults(spec: PipelineSpec) -> Iterator[Fault]:
-    name, path = spec.target.dataset, ("target", "dataset")
+    name, path = spec.learned.dataset, ("target", "dataset")
     known = [*spec.datasets, *spec.queries]
     if name not in known:
         text = f"target.dataset names the unknown dataset '{name}'. {choices(name, known, intro='Datasets and queries')}"
@@ -51,18 +51,18 @@ def _target_dataset_faults(spec: PipelineSpec) -> Iterator[Fault]:
 
 
 def _target_time_faults(spec: PipelineSpec, dataset: DatasetSpec) -> Iterator[Fault]:
-    name = spec.target.event_time
+    name = spec.learned.event_time
     if name is None and dataset.event_time is None:
-        text = f"target.dataset '{spec.target.dataset}' has no event_time, so its rows belong to no partition. Give it one."
+        text = f"target.dataset '{spec.learned.dataset}' has no event_time, so its rows belong to no partition. Give it one."
         yield Fault(("target", "dataset"), text)
     if name is not None:
         yield from unknown_columns(("target", "event_time"), [name], dataset.columns)
 
 
 def _target_key_faults(spec: PipelineSpec, dataset: DatasetSpec) -> Iterator[Fault]:
-    yield from unknown_columns(("target", "key"), spec.target.key, dataset.columns)
-    if not (spec.target.key or dataset.key):
-        text = f"target has no key, and neither has datasets.{spec.target.dataset}. Name the columns that identify a row."
+    yield from unknown_columns(("target", "key"), spec.learned.key, dataset.columns)
+    if not (spec.learned.key or dataset.key):
+        text = f"target has no key, and neither has datasets.{spec.learned.dataset}. Name the columns that identify a row."
         yield Fault(("target",), text)
 
 
@@ -72,27 +72,27 @@ def _entity_column_faults(spec: PipelineSpec, dataset: DatasetSpec) -> Iterator[
         for position, column in enumerate(keys):
             if entity in used and column not in dataset.columns:
                 text = (
-                    f"entities.{entity} needs column '{column}' in the target's rows, but datasets.{spec.target.dataset} "
+                    f"entities.{entity} needs column '{column}' in the target's rows, but datasets.{spec.learned.dataset} "
                     f"has none. {choices(column, dataset.columns, intro='Columns')}"
                 )
                 yield Fault(("entities", entity, position), text)
 
 
 def _query_target_faults(spec: PipelineSpec) -> Iterator[Fault]:
-    for key, value in (("event_time", spec.target.event_time), ("key", spec.target.key)):
+    for key, value in (("event_time", spec.learned.event_time), ("key", spec.learned.key)):
         if not value:
-            text = f"target.{key} is missing: target.dataset '{spec.target.dataset}' is a query, which has none of its own."
+            text = f"target.{key} is missing: target.dataset '{spec.learned.dataset}' is a query, which has none of its own."
             yield Fault(("target",), text)
 
 
 def _reserved_faults(spec: PipelineSpec) -> Iterator[Fault]:
     named: list[tuple[KeyPath, str]] = [
-        (("target", "key", position), name) for position, name in enumerate(spec.target.key)
+        (("target", "key", position), name) for position, name in enumerate(spec.learned.key)
     ]
-    if spec.target.dataset in spec.datasets and not spec.target.key:
-        row = ("datasets", spec.target.dataset, "key")
+    if spec.learned.dataset in spec.datasets and not spec.learned.key:
+        row = ("datasets", spec.learned.dataset, "key")
         named += [
-            ((*row, position), name) for position, name in enumerate(spec.datasets[spec.target.dataset].key)
+            ((*row, position), name) for position, name in enumerate(spec.datasets[spec.learned.dataset].key)
         ]
     for entity, keys in spec.entities.items():
         named += [(("entities", entity, position), name) for position, name in enumerate(keys)]
@@ -109,7 +109,7 @@ def model_checks(spec: PipelineSpec) -> Iterator[Check]:
 
 
 def _model_faults(spec: PipelineSpec) -> Iterator[Fault]:
-    problem, model = spec.target.problem, spec.model
+    problem, model = spec.learned.problem, spec.model
     allowed = CANDIDATES_BY_PROBLEM[problem]
     for position, candidate in enumerate(model.candidates):
         if candidate not in allowed:

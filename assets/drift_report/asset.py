@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assets.drift_report.bins import SketchError
 from assets.drift_report.decision import SCORE_COLUMN
 from assets.drift_report.examination import (
     Champion,
@@ -24,13 +22,11 @@ from assets.drift_report.labelled_rows import count_rows, labels_known, scored_l
 from assets.drift_report.performance import Measurement
 from assets.drift_report.policy import Evidence, RetrainDecision, decide_retrain
 from assets.drift_report.report import PerformancePoint, ReportContent, render_html, render_markdown
+from assets.drift_report.report_io import Quality, read_quality, report_window, write_page, write_tables
 from assets.drift_report.sketch import ReferenceSketch
 from assets.drift_report.tables import (
-    decision_table,
     reference_from_rows,
-    report_table,
     sketch_table,
-    window_table,
 )
 from assets.materialization import Outcome, Pipeline, Scope
 from assets.model.choices import default_metric
@@ -50,18 +46,6 @@ LABEL_LOOKBACK = 12
 
 HISTORY_LENGTH = 23
 """Earlier reports shown in the course of performance."""
-
-CRITICAL_QUALITY = 0.5
-"""Quality score below which a window is broken: half of what was expected of it does not hold."""
-
-
-@dataclass(frozen=True)
-class _Quality:
-    """The least quality score of the window's datasets, what is broken, and the tables read."""
-
-    score: float | None
-    faults: tuple[str, ...]
-    reads: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -95,16 +79,16 @@ def materialize_drift_report(
     report that needs it and kept in `<pipeline>/sketches`.
     """
     started = time.monotonic()
-    span = _window(pipeline, scope)
+    span = report_window(pipeline, scope)
     with engine.connect() as connection:
         inputs, findings = _examine(pipeline, scope, span, lake, connection, registry)
-        quality = _quality(pipeline, span, lake, connection)
+        quality = read_quality(pipeline, span, lake, connection)
         evidence = _evidence(pipeline, span, inputs, findings, quality, lake, connection)
     decision = decide_retrain(evidence, pipeline.spec.retrain)
     content = _content(pipeline, scope, span, findings, decision, quality, lake)
-    path = _write_page(Path(reports.folder), pipeline, span, render_html(content))
+    path = write_page(Path(reports.folder), pipeline, span, render_html(content))
     page = str(path.relative_to(reports.folder))
-    written = _write_tables(pipeline, scope, span, findings, decision, quality, page, lake)
+    written = write_tables(pipeline, scope, span, findings, decision, quality, page, lake)
     return Outcome(
         data_version=f"{written[0].table}@{written[0].version}",
         metadata={
@@ -117,15 +101,6 @@ def materialize_drift_report(
         },
         markdown={"summary": render_markdown(content)},
     )
-
-
-def _window(pipeline: Pipeline, scope: Scope) -> Window:
-    if scope.window is None:
-        raise SketchError(
-            f"the drift report of '{pipeline.name}' is about a partition, and none was given. "
-            "Materialize it for a partition key."
-        )
-    return scope.window
 
 
 def _examine(
@@ -141,7 +116,7 @@ def _examine(
     labels = lake.snapshot(pipeline.table("labels"))
     number = connection.sql(f"SELECT max(model_version) FROM {scan(predictions, [span.key])}").fetchall()
     if number[0][0] is None:
-        metric = spec.model.metric or default_metric(spec.target.problem)
+        metric = spec.model.metric or default_metric(spec.learned.problem)
         return _Inputs(predictions, labels), unscored(metric)
     version = registry.version(pipeline.name, number[0][0])
     training = lake.snapshot(pipeline.table("training_set"), version.training_table_version)
@@ -153,7 +128,7 @@ def _examine(
         relations,
         _champion(version),
         reference,
-        problem=spec.target.problem,
+        problem=spec.learned.problem,
         drift=spec.drift,
         seed=spec.model.seed,
     )
@@ -175,7 +150,7 @@ def _champion(version: ModelVersion) -> Champion:
 
 def _relations(pipeline: Pipeline, span: Window, version: ModelVersion, inputs: _Inputs) -> Relations:
     """Name everything that is compared, and the labels of earlier partitions that arrived in this window."""
-    problem, predictions, labels = pipeline.spec.target.problem, inputs.predictions, inputs.labels
+    problem, predictions, labels = pipeline.spec.learned.problem, inputs.predictions, inputs.labels
     assert inputs.training is not None
     assert inputs.holdout is not None
     earlier = [key for key in predictions.partitions if key < span.key][-LABEL_LOOKBACK:]
@@ -214,33 +189,12 @@ def _reference(
     return reference
 
 
-def _quality(pipeline: Pipeline, span: Window, lake: Lake, connection: duckdb.DuckDBPyConnection) -> _Quality:
-    """Read how good each dataset's partition was found to be."""
-    scores, faults, reads = {}, [], []
-    for name, dataset in pipeline.spec.datasets.items():
-        table = pipeline.table("quality", name)
-        if not dataset.is_partitioned or not lake.has(table):
-            continue
-        history = lake.snapshot(table)
-        score, is_blocked = connection.sql(
-            f"SELECT max(score), bool_or(is_blocked) FROM {scan(history, [span.key])}"
-        ).fetchall()[0]
-        reads.append(f"{table}@{history.version}")
-        if is_blocked:
-            faults.append(f"a blocking expectation of {name} failed")
-        if score is not None:
-            scores[name] = float(score)
-            if score < CRITICAL_QUALITY:
-                faults.append(f"quality score of {name} is {score:.2f}, below {CRITICAL_QUALITY}")
-    return _Quality(min(scores.values(), default=None), tuple(faults), tuple(reads))
-
-
 def _evidence(
     pipeline: Pipeline,
     span: Window,
     inputs: _Inputs,
     findings: Findings,
-    quality: _Quality,
+    quality: Quality,
     lake: Lake,
     connection: duckdb.DuckDBPyConnection,
 ) -> Evidence:
@@ -256,7 +210,7 @@ def _evidence(
     ]
     return evidence_of(
         findings,
-        problem=spec.target.problem,
+        problem=spec.learned.problem,
         drift=spec.drift,
         n_new_labels=count_rows(connection, new_labels),
         age=_partitions_since(pipeline, champion.trained_as_of if champion else None, span),
@@ -280,7 +234,7 @@ def _content(
     span: Window,
     findings: Findings,
     decision: RetrainDecision,
-    quality: _Quality,
+    quality: Quality,
     lake: Lake,
 ) -> ReportContent:
     champion = findings.champion
@@ -306,7 +260,7 @@ def _content(
     )
 
 
-def _history(pipeline: Pipeline, span: Window, metric: Metric, lake: Lake) -> list[PerformancePoint]:
+def _history(pipeline: Pipeline, span: Window, metric: str, lake: Lake) -> list[PerformancePoint]:
     """Read what earlier reports measured by the same metric."""
     table = pipeline.table("drift_decisions")
     if not lake.has(table):
@@ -325,52 +279,3 @@ def _history(pipeline: Pipeline, span: Window, metric: Metric, lake: Lake) -> li
         )
         for row in rows[-HISTORY_LENGTH:]
     ]
-
-
-def _write_page(folder: Path, pipeline: Pipeline, span: Window, page: str) -> Path:
-    """Write `<pipeline>/<partition>.html` whole or not at all."""
-    path = folder / pipeline.name / f"{span.key.replace(':', '')}.html"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(f".{os.getpid()}.part")
-    draft.write_text(page, encoding="utf-8")
-    draft.replace(path)
-    return path
-
-
-def _write_tables(
-    pipeline: Pipeline,
-    scope: Scope,
-    span: Window,
-    findings: Findings,
-    decision: RetrainDecision,
-    quality: _Quality,
-    page: str,
-    lake: Lake,
-) -> tuple[Snapshot, ...]:
-    champion = findings.champion
-    number = champion.version if champion else None
-    row = decision_table(
-        partition=span.key,
-        window=(span.start, span.end),
-        decided_at=scope.clock,
-        version=number,
-        n_current=findings.n_current,
-        n_labelled=findings.n_labelled,
-        verdict=findings.verdict,
-        realised=findings.realised,
-        estimated=findings.estimated,
-        reference_metric=champion.holdout_metric if champion else None,
-        quality_score=quality.score,
-        decision=decision,
-        report_path=page,
-    )
-    rows = {
-        "drift_report": report_table(number, findings.verdict),
-        "window_sketches": window_table(number, findings.current),
-        "drift_decisions": row,
-    }
-    commit = scope.commit(pipeline)
-    return tuple(
-        lake.write(pipeline.table(stage), table, partition=span.key, commit=commit)
-        for stage, table in rows.items()
-    )

@@ -44,6 +44,8 @@ FindingKind = Literal["distribution", "missing values", "new categories"]
 SCORE_COLUMN, LABEL_COLUMN = "score", "label"
 """Columns of a sketch that are no features: the model's output and the truth."""
 
+_ROLES: Mapping[str, Role] = {SCORE_COLUMN: "prediction", LABEL_COLUMN: "label"}
+
 EFFECT_GATES: Mapping[Sensitivity, float] = {"low": 0.20, "medium": 0.10, "high": 0.05}
 """Least KS distance or Cramér's V that counts as drift. A pure shift of the mean by 0.25, 0.5, 0.8
 standard deviations (Cohen's small, medium, large effect) is a KS distance of 0.10, 0.20, 0.31."""
@@ -161,6 +163,7 @@ def decide_drift(
     importances: Mapping[str, float],
     spec: DriftSpec,
     exact_ks: Callable[[str], float] | None = None,
+    has_model: bool = True,
 ) -> DriftVerdict:
     """Compare a window with what the champion learned from.
 
@@ -178,6 +181,8 @@ def decide_drift(
     exact_ks
         Computes a column's KS distance exactly. Asked only where the verdict hangs inside the
         bracket; without it the lower end decides.
+    has_model
+        Whether the columns `score` and `label` are the model's; without one they are columns like others.
 
     Returns
     -------
@@ -186,7 +191,7 @@ def decide_drift(
     """
     shared = [column for column in reference if column in current]
     n_tests = sum(2 + isinstance(reference[c].bins, CategoricalBins) for c in shared)
-    judge = _Judge(spec, spec.alpha / max(1, n_tests), exact_ks)
+    judge = _Judge(spec, spec.alpha / max(1, n_tests), exact_ks, has_model)
     verdicts = [
         judge.verdict(column, reference[column], current[column], importances.get(column, 0.0))
         for column in shared
@@ -248,13 +253,14 @@ class _Judge:
     spec: DriftSpec
     alpha: float
     exact_ks: Callable[[str], float] | None
+    has_model: bool
 
     def verdict(
         self, column: str, reference: ColumnReference, current: Counts, importance: float
     ) -> ColumnVerdict:
         """Judge one column."""
         statistics = column_statistics(reference.bins, reference.total, current)
-        role: Role = {SCORE_COLUMN: "prediction", LABEL_COLUMN: "label"}.get(column, "feature")  # type: ignore[assignment]
+        role = _ROLES.get(column, "feature") if self.has_model else "feature"
         findings = [*self._missing(reference, current)]
         has_rows = statistics.n_current >= self.spec.min_rows and statistics.n_reference > 0
         if statistics.effect is not None and statistics.n_current > 0:

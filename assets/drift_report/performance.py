@@ -53,7 +53,7 @@ class Measurement:
     `low` and `high` are None where there are too few blocks of time to tell.
     """
 
-    metric: Metric
+    metric: str
     n: int
     value: float | None = None
     low: float | None = None

@@ -10,13 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from assets.drift_report.decision import DriftVerdict
 from pipelines.spec import RetrainSpec, Severity
 
 Reason = Literal[
     "no_champion", "performance", "drift", "schedule",
-    "none", "broken_data", "cooldown", "few_labels",
+    "none", "broken_data", "cooldown", "few_labels", "watched", "watched_drift",
 ]  # fmt: skip
-"""Why a challenger is asked for (first four), or why not."""
+"""Why a challenger is asked for (first four), or why not; the last two where there is no target."""
 
 DRIFT_SCORE_THRESHOLD = 0.10
 """Drift score from which `drift` asks: a tenth of the model's importance sits on features that surely moved."""
@@ -121,6 +122,35 @@ def decide_retrain(evidence: Evidence, policy: RetrainSpec) -> RetrainDecision:
     if obstacle is not None:
         return RetrainDecision(False, obstacle, f"{why} Held back: {hindrance}", _severity(evidence), trigger)
     return RetrainDecision(True, trigger, why, "critical" if evidence.loss else "warning")
+
+
+def decide_watched(
+    verdict: DriftVerdict | None, critical_faults: tuple[str, ...], drift: str
+) -> RetrainDecision:
+    """Judge a window of a pipeline without a target: nothing is trained, and a person is told what moved.
+
+    Parameters
+    ----------
+    verdict
+        Drift; None where there is no reference yet.
+    critical_faults, drift
+        As in `Evidence`.
+
+    Returns
+    -------
+    RetrainDecision
+        Never a request.
+    """
+    if critical_faults:
+        text = f"Data quality is critical ({'; '.join(critical_faults)}). Repair the source and run the partition again."
+        return RetrainDecision(False, "broken_data", text, "critical")
+    if verdict is None:
+        text = "No earlier partition to compare with: this one becomes part of the reference."
+        return RetrainDecision(False, "watched", text, "info")
+    is_drifted = verdict.status == "drifted"
+    return RetrainDecision(
+        False, "watched_drift" if is_drifted else "watched", drift, "warning" if is_drifted else "info"
+    )
 
 
 def _trigger(evidence: Evidence, policy: RetrainSpec) -> tuple[Reason | None, str]:

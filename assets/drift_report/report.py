@@ -37,6 +37,8 @@ HEADLINES: Mapping[Reason, str] = {
     "none": "Nothing asks for training",
     "broken_data": "Blocked: the data is broken",
     "cooldown": "Waiting: a training was asked for, and cooldown holds it back",
+    "watched": "Nothing has surely moved",
+    "watched_drift": "Drift: the data has surely moved",
     "few_labels": "Waiting: a training was asked for, and labels are too few",
 }
 
@@ -74,6 +76,8 @@ class ReportContent:
         Labelled rows; the declaration's least rows; quality in [0, 1], None when unknown.
     history
         Earlier windows of the same pipeline, oldest first.
+    compared_with
+        Without a target: the reference's partitions.
     """
 
     pipeline: str
@@ -94,6 +98,12 @@ class ReportContent:
     min_rows: int
     quality_score: float | None
     history: Sequence[PerformancePoint] = ()
+    compared_with: str = ""
+
+    @property
+    def has_target(self) -> bool:
+        """Whether the pipeline predicts something."""
+        return bool(self.metric)
 
 
 @dataclass(frozen=True)
@@ -184,6 +194,8 @@ def _drifted(content: ReportContent) -> list[ColumnVerdict]:
 
 
 def _drift_text(content: ReportContent) -> str:
+    if content.verdict is None and not content.has_target:
+        return content.decision.explanation
     if content.verdict is None:
         return "There is no champion yet whose training data this window could be compared with."
     return drift_text(content.verdict, content.min_rows)
@@ -195,13 +207,20 @@ def _facts(content: ReportContent) -> list[tuple[str, str, str]]:
     score = verdict.drift_score if verdict else None
     drifted = sum(c.role == "feature" for c in _drifted(content))
     n_features = sum(c.role == "feature" for c in verdict.columns) if verdict else 0
-    return [
+    drift = [
         ("Drift score", "not known" if score is None else f"{score:.2f}", "0: nothing is certain; 1: all features surely moved"),
         ("Features drifted", f"{drifted} of {n_features}" if verdict else "–", f"by an effect of {verdict.gate:.2f} or more" if verdict else ""),
+    ]  # fmt: skip
+    quality = ("Data quality", "not known" if content.quality_score is None else f"{content.quality_score:.3f}", "1 is faultless")  # fmt: skip
+    if not content.has_target:
+        rows = verdict.n_current if verdict else None
+        return [*drift, ("Rows", "–" if rows is None else f"{rows:,}", f"compared with {content.compared_with}" if rows else ""), quality]  # fmt: skip
+    return [
+        *drift,
         (f"Realised {metric}", number_text(content.realised.value), _small_print(content.realised, f"on {content.n_labelled} labelled rows")),
         (f"Estimated {metric}", number_text(content.estimated.value), _small_print(content.estimated, "while the concept stands")),
         (f"Holdout {metric}", number_text(content.reference_metric), content.model or "no model yet"),
-        ("Data quality", "not known" if content.quality_score is None else f"{content.quality_score:.3f}", "1 is faultless"),
+        quality,
     ]  # fmt: skip
 
 

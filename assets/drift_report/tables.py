@@ -86,7 +86,7 @@ DECISION_SCHEMA = pa.schema(
 """`<p>/drift_decisions`: one row per drift report."""
 
 
-def sketch_table(version: int, reference: ReferenceSketch) -> pa.Table:
+def sketch_table(version: int | None, reference: ReferenceSketch) -> pa.Table:
     """Write a reference sketch as rows."""
     rows = []
     for column, entry in reference.items():

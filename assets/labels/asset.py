@@ -34,7 +34,7 @@ def materialize_labels(pipeline: Pipeline, scope: Scope, *, lake: Lake, engine: 
     if scope.window is None:
         raise LabelError("labels are partitioned: run them for a partition.")
     spec = pipeline.spec
-    reading = f"SELECT * FROM {quote_identifier(spec.target.dataset)}"
+    reading = f"SELECT * FROM {quote_identifier(spec.learned.dataset)}"
     with engine.connect() as connection:
         reads = register_tables(
             connection,

@@ -29,7 +29,7 @@ class LabelError(DriftlineError):
 
 def target_event_time(spec: PipelineSpec) -> str:
     """Return the column that says which partition a row to predict belongs to."""
-    target = spec.target
+    target = spec.learned
     declared = spec.datasets[target.dataset].event_time if target.dataset in spec.datasets else None
     found = target.event_time or declared
     if found is None:
@@ -42,7 +42,7 @@ def target_event_time(spec: PipelineSpec) -> str:
 
 def target_key(spec: PipelineSpec) -> tuple[str, ...]:
     """Return the columns that identify a row to predict."""
-    target = spec.target
+    target = spec.learned
     declared = spec.datasets[target.dataset].key if target.dataset in spec.datasets else ()
     found = target.key or declared
     if not found:
@@ -74,7 +74,7 @@ def row_id(key: Sequence[str]) -> str:
 
 def _event_instant(spec: PipelineSpec, event_time: str) -> str:
     """Return the SQL of a row's event time as an instant; a query gives instants itself."""
-    dataset = spec.datasets.get(spec.target.dataset)
+    dataset = spec.datasets.get(spec.learned.dataset)
     if dataset is None or event_time != dataset.event_time:
         return quote_identifier(event_time)
     return event_instant(dataset, spec.partitions.timezone)
@@ -83,7 +83,7 @@ def _event_instant(spec: PipelineSpec, event_time: str) -> str:
 def label_query(pipeline: Pipeline, window: Window) -> str:
     """Return the SQL of one partition's rows to predict, labelled or not, ordered by instant and identity."""
     spec = pipeline.spec
-    target = spec.target
+    target = spec.learned
     event_time = target_event_time(spec)
     instant = _event_instant(spec, event_time)
     key = target_key(spec)

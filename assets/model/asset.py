@@ -99,7 +99,7 @@ def _read(pipeline: Pipeline, scope: Scope, snapshot: Snapshot, engine: Engine) 
     with engine.connect() as connection:
         source = scan(snapshot, [_partition(pipeline, scope)])
         rows = connection.sql(f"SELECT * FROM {source}").to_arrow_table()
-    return read_training_set(rows, pipeline.spec.target.problem)
+    return read_training_set(rows, pipeline.spec.learned.problem)
 
 
 @contextmanager

@@ -53,7 +53,7 @@ def materialize_predictions(
         features = rows.slice(0, 0).select(LEADING_COLUMNS)
     else:
         features, feature_versions = feature_store.features_for(pipeline, rows, lake)
-    problem = pipeline.spec.target.problem
+    problem = pipeline.spec.learned.problem
     with limited_threads(engine.threads):
         predictions = predictions_table(features, model, version or 0, problem)
     written = lake.write(
@@ -130,7 +130,7 @@ def _pages(
     pipeline: Pipeline, version: int | None, predictions: pa.Table, lake: Lake, engine: Engine
 ) -> Mapping[str, str]:
     """Draw the partition's scores over those of the champion's holdout."""
-    if version is None or pipeline.spec.target.problem == "multiclass":
+    if version is None or pipeline.spec.learned.problem == "multiclass":
         return {}
     held_out = lake.snapshot(pipeline.table("holdout_scores"))
     with engine.connect() as connection:

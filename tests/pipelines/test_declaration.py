@@ -97,7 +97,7 @@ MALFORMED = [
     pytest.param(
         [("min_rows: 500", "min_row: 500")],
         [
-            "48: unknown key 'min_row' in drift. Allowed: sensitivity, min_rows, alpha, max_performance_drop. Did you mean 'min_rows'?",
+            "48: unknown key 'min_row' in drift. Allowed: sensitivity, min_rows, alpha, max_performance_drop, dataset, reference, reference_partitions. Did you mean 'min_rows'?",
         ],
         id="unknown-nested-key",
     ),
@@ -111,10 +111,26 @@ MALFORMED = [
     pytest.param(
         [("every: day, start: 2024-01-01", "every: rows, size: 500, start: 2024-01-01")],
         [
+            "7: partitions.end is about time, but 'every: rows' has a clock of its own. Remove it.",
             "7: partitions.start is about time, but 'every: rows' has a clock of its own. Remove it.",
-            "10: datasets.orders.event_time is 'placed_at', but with 'partitions.every: rows' it must be row_time.",
+            "7: partitions.timezone is about time, but 'every: rows' has a clock of its own. Remove it.",
+            "18: datasets.orders.event_time is 'ordered', but with 'partitions.every: rows' it must be row_time.",
         ],
         id="rows-with-a-clock",
+    ),
+    pytest.param(
+        [("drift: {sensitivity: medium", "drift: {reference: previous, sensitivity: medium")],
+        [
+            "48: drift.reference is for pipelines without a target; with one, the model's training data is the reference.",
+        ],
+        id="watching-with-a-target",
+    ),
+    pytest.param(
+        [("timezone: Europe/Berlin", "timezone: Europe/Berlin, size: 100")],
+        [
+            "7: partitions.size is for 'every: rows' only; this is 'every: day'.",
+        ],
+        id="size-of-time",
     ),
     pytest.param(
         [("every: day", "every: dayly")],

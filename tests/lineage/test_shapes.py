@@ -1,14 +1,17 @@
-"""Tables without a clock, from raw to drift report: a stream with only an order, and a snapshot that is loaded again."""
+"""Other shapes of data, from raw to drift report: rows with only an order, a snapshot loaded again, nothing to predict."""
 
 import csv
+from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pyarrow.csv as pacsv
+from rich.console import Console
 from sklearn.datasets import load_breast_cancer
 
 from pipelines.declaration import read
-from pipelines.history import history
+from pipelines.history import history, print_history
 from tests.lineage.replaying import connected, replay_all
 
 STREAM = """\
@@ -135,3 +138,55 @@ def test_a_snapshot_is_compared_load_by_load(tmp_path: Path) -> None:
     assert [load.is_retrain_requested for load in loads] == [True, True]
     assert "radius" in loads[1].explanation
     assert loads[1].model_version == 1
+
+
+WATCHED = """\
+type: pipelines.MLPipeline
+attributes:
+  description: Nothing is predicted; the data is watched.
+  partitions: {every: week, start: 2024-01-07}
+  datasets:
+    orders:
+      source: {type: csv, path: orders.csv}
+      columns: {id: int, placed_at: timestamp_tz, shop: string, label: float, note: string}
+      event_time: placed_at
+      key: [id]
+      expectations:
+        - {expect: column_values_to_not_be_null, column: shop}
+  drift: {min_rows: 100, reference_partitions: 2}
+"""
+
+
+def write_orders(folder: Path, n_weeks: int, *, shift_from: int) -> None:
+    generator = np.random.default_rng(5)
+    with (folder / "orders.csv").open("w", newline="") as handle:
+        rows = csv.writer(handle, lineterminator="\n")
+        rows.writerow(["id", "placed_at", "shop", "label", "note"])
+        for number in range(n_weeks * 7 * 50):
+            at = datetime(2024, 1, 7, tzinfo=UTC) + number * timedelta(days=1) / 50
+            amount = generator.lognormal() * (3 if number >= shift_from * 350 else 1)
+            rows.writerow(
+                [number, at.isoformat(), f"s{generator.integers(5)}", round(amount, 4), f"note {number}"]
+            )
+
+
+def test_without_a_target_the_data_is_watched(tmp_path: Path) -> None:
+    folder = tmp_path / "orders"
+    folder.mkdir()
+    (folder / "defs.yaml").write_text(WATCHED)
+    write_orders(folder, 5, shift_from=4)
+    pipeline = read(folder)
+    assert replay_all(pipeline, tmp_path, last=5) == 0
+    weeks = history(pipeline, connected(tmp_path))
+    # Notes are unique and no key is compared: what is left is shop and label, a column as any other.
+    assert [week.n_drifted for week in weeks] == [0, 0, 0, 0, 1]
+    assert "label" in weeks[4].explanation
+    assert "No earlier partition" in weeks[0].explanation
+    page = (tmp_path / "reports" / "orders" / "2024-02-04.html").read_text()
+    assert "the data has surely moved" in page
+    assert "Realised" not in page
+    output = StringIO()
+    print_history(pipeline, connected(tmp_path), Console(file=output, width=200))
+    assert "never retrained" not in output.getvalue()
+    # The reference is sketched once for the first week alone, and once for the two.
+    assert len(connected(tmp_path).lake.snapshot("orders/sketches").partitions) == 2

@@ -1,0 +1,238 @@
+"""What a pipeline's assets are: the stages of a declaration, what each reads, and from how far back."""
+
+import warnings
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import dagster as dg
+from assets.drift_report.watch import materialize_watch_report
+
+from assets.drift_report.asset import materialize_drift_report
+from assets.features.asset import materialize_features
+from assets.features.view_sql import tables_read
+from assets.labels.asset import materialize_labels
+from assets.materialization import Outcome, Pipeline, Scope
+from assets.model.asset import materialize_model
+from assets.predictions.asset import materialize_predictions
+from assets.profiled.asset import materialize_profiled
+from assets.raw.asset import materialize_raw
+from assets.training_set.asset import materialize_training_set
+from expectations.names import expectation_names
+from pipelines.spec import DatasetSpec, PartitionsSpec, PipelineSpec, TargetSpec
+
+FAR_BACK = 120
+"""Partitions that 'everything so far' reaches back at most: lineage only, training reads all."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One asset before it is Dagster's: what it is called, reads, runs and shows."""
+
+    path: tuple[str, ...]
+    run: Callable[..., Outcome]
+    resources: Collection[str]
+    code: Sequence[object]
+    """The parts of the declaration that its result depends on."""
+    description: str
+    kinds: Collection[str]
+    deps: Mapping[tuple[str, ...], dg.PartitionMapping | None] = field(default_factory=dict)
+    is_partitioned: bool = True
+    checks: Sequence[dg.AssetCheckSpec] = ()
+
+
+def stages(pipeline: Pipeline) -> Iterable[Stage]:
+    """List a pipeline's assets, in lineage order."""
+    spec = pipeline.spec
+    for name, dataset in spec.datasets.items():
+        yield from _dataset_stages(name, dataset)
+    for name, view in spec.features.items():
+        back = _partitions_in(spec.partitions, view.lookback.total_seconds())
+        yield Stage(
+            path=("features", name),
+            run=partial(_named, materialize_features, name),
+            resources=("lake", "engine", "feature_store"),
+            code=(view, spec.entities[view.entity], _sql_behind(pipeline, pipeline.sql[view.sql])),
+            description=view.description or f"Feature view `{name}` of entity `{view.entity}`.",
+            kinds=("feast", "duckdb", "sql"),
+            deps={
+                ("profiled", dataset): _looking_back(spec.datasets[dataset], back)
+                for dataset in _datasets_behind(pipeline, pipeline.sql[view.sql])
+            },
+        )
+    yield from _watching_stages(spec) if spec.target is None else _learning_stages(pipeline, spec.target)
+
+
+def _watching_stages(spec: PipelineSpec) -> Iterable[Stage]:
+    """Without a target the data itself is watched."""
+    yield Stage(
+        path=("drift_report",),
+        run=materialize_watch_report,
+        resources=("lake", "engine", "reports"),
+        code=(spec.drift,),
+        description=f"The partition of `{spec.watched}` against its reference partitions.",
+        kinds=("scipy", "html"),
+        deps={("profiled", spec.watched): None},
+    )
+
+
+def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
+    spec = pipeline.spec
+    target_datasets = _datasets_behind(pipeline, f'SELECT * FROM "{target.dataset}"')
+    yield Stage(
+        path=("labels",),
+        run=materialize_labels,
+        resources=("lake", "engine"),
+        code=(target, spec.entities, _sql_behind(pipeline, f'SELECT * FROM "{target.dataset}"')),
+        description="Prediction instants, entity keys and labels with the instant at which each became known.",
+        kinds=("duckdb", "delta"),
+        deps={("profiled", d): _looking_back(spec.datasets[d], 0) for d in target_datasets},
+    )
+    history = _so_far(spec.model.train_window)
+    yield Stage(
+        path=("training_set",),
+        run=materialize_training_set,
+        resources=("lake", "engine", "feature_store"),
+        code=(target, spec.features, spec.model.train_window),
+        description="Labels known as of the partition's end, joined with features as of each prediction instant.",
+        kinds=("feast", "delta"),
+        deps={("labels",): history, **{("features", view): history for view in spec.features}},
+    )
+    yield Stage(
+        path=("model",),
+        run=materialize_model,
+        resources=("lake", "engine", "registry"),
+        code=(spec.model, target.problem),
+        description="Candidates trained and compared; the challenger's version in MLflow and the gate's verdict.",
+        kinds=("scikitlearn", "mlflow"),
+        deps={("training_set",): None},
+    )
+    before = _partitions_from(-1, to=-1)
+    yield Stage(
+        path=("predictions",),
+        run=materialize_predictions,
+        resources=("lake", "engine", "registry", "feature_store"),
+        code=(target.dataset, target.prediction_time),
+        description="The champion's score of every row of the partition.",
+        kinds=("scikitlearn", "feast"),
+        deps={
+            ("labels",): None,
+            ("model",): before,
+            **{("features", v): _looking_back_partitions(1) for v in spec.features},
+        },
+    )
+    yield Stage(
+        path=("drift_report",),
+        run=materialize_drift_report,
+        resources=("lake", "engine", "registry", "reports"),
+        code=(spec.drift, spec.retrain),
+        description="The partition against the champion's reference: drift, performance, and whether to retrain.",
+        kinds=("scipy", "html"),
+        deps={("predictions",): None, ("labels",): None, ("model",): before},
+    )
+
+
+def _dataset_stages(name: str, dataset: DatasetSpec) -> Iterable[Stage]:
+    yield Stage(
+        path=("raw", name),
+        run=partial(_named, materialize_raw, name),
+        resources=("lake", "engine"),
+        code=(dataset.source, dataset.columns, dataset.event_time),
+        description=dataset.description or f"Rows of `{name}` as read, typed.",
+        kinds=(dataset.source.type, "delta"),
+        is_partitioned=dataset.is_partitioned,
+    )
+    names = expectation_names(dataset.expectations)
+    yield Stage(
+        path=("profiled", name),
+        run=partial(_named, materialize_profiled, name),
+        resources=("lake", "engine", "validation"),
+        code=(dataset,),
+        description=f"Rows of `{name}` that met the expectations, with their profile and quality score.",
+        kinds=("greatexpectations", "delta"),
+        deps={("raw", name): None},
+        is_partitioned=dataset.is_partitioned,
+        checks=[
+            dg.AssetCheckSpec(
+                check_name,
+                asset=dg.AssetKey("placeholder"),
+                description=_describe(expectation.expect, expectation.arguments),
+                blocking=expectation.on_failure == "block",
+            )
+            for check_name, expectation in zip(names, dataset.expectations, strict=True)
+        ],
+    )
+
+
+def _named(
+    materialize: Callable[..., Outcome], name: str, pipeline: Pipeline, scope: Scope, **resources: object
+) -> Outcome:
+    return materialize(pipeline, name, scope, **resources)
+
+
+def _describe(expectation: str, arguments: Mapping[str, object]) -> str:
+    listed = ", ".join(f"{key} = {value!r}" for key, value in arguments.items())
+    return f"expect_{expectation}({listed})"
+
+
+def _looking_back(dataset: DatasetSpec, back: int) -> dg.PartitionMapping | None:
+    return _looking_back_partitions(back) if dataset.is_partitioned else None
+
+
+def _looking_back_partitions(back: int) -> dg.PartitionMapping | None:
+    if back == 0:
+        return None
+    return _partitions_from(-back)
+
+
+def _partitions_from(start: int, *, to: int = 0) -> dg.TimeWindowPartitionMapping:
+    """Depend on the partitions from `start` to `to`, counted from one's own; the first ones have fewer."""
+    with warnings.catch_warnings():
+        # Beta in Dagster 1.13, and the only way to let the first partition depend on none.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        return dg.TimeWindowPartitionMapping(
+            start_offset=start, end_offset=to, allow_nonexistent_upstream_partitions=True
+        )
+
+
+def _so_far(train_window: int | None) -> dg.PartitionMapping | None:
+    back = FAR_BACK if train_window is None else train_window - 1
+    return _looking_back_partitions(min(back, FAR_BACK))
+
+
+def _partitions_in(spec: PartitionsSpec, seconds: float) -> int:
+    """Count the partitions that a look back of some seconds reaches into."""
+    if not spec.is_calendar:
+        return 1
+    lengths = {"hour": 3_600, "day": 86_400, "week": 604_800, "month": 28 * 86_400}
+    return -int(-seconds // lengths[spec.every])
+
+
+def _datasets_behind(pipeline: Pipeline, sql: str) -> tuple[str, ...]:
+    """List the datasets that a query reads, through named queries."""
+    found: dict[str, None] = {}
+    waiting = list(tables_read(sql))
+    seen: set[str] = set()
+    while waiting:
+        table = waiting.pop(0)
+        if table in seen:
+            continue
+        seen.add(table)
+        if table in pipeline.spec.datasets:
+            found[table] = None
+        elif table in pipeline.spec.queries:
+            waiting.extend(tables_read(pipeline.sql[pipeline.spec.queries[table]]))
+    return tuple(found)
+
+
+def _sql_behind(pipeline: Pipeline, sql: str) -> str:
+    """Return a query with the named queries it reads; its code is theirs too."""
+    parts, waiting, seen = [sql], list(tables_read(sql)), set[str]()
+    while waiting:
+        table = waiting.pop(0)
+        if table in pipeline.spec.queries and table not in seen:
+            seen.add(table)
+            text = pipeline.sql[pipeline.spec.queries[table]]
+            parts.append(text)
+            waiting.extend(tables_read(text))
+    return "\n".join(parts)
