@@ -23,6 +23,9 @@ from pipelines.target_coherence import is_zone, model_checks, n_partitions, targ
 TIME_TYPES = ("date", "timestamp", "timestamp_tz")
 """Types of columns that can say which partition a row belongs to."""
 
+_KEYS_OF_FORMATS = {"delimiter": ("csv",), "null_values": ("csv", "excel"), "sheet": ("excel",)}
+"""Keys of a source that only some formats have."""
+
 MAX_LOOKBACK = timedelta(days=3660)
 """Ten years: further back, a number or a unit is wrong."""
 
@@ -232,11 +235,12 @@ def _source_faults(path: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:
     if ".." in source.path.split("/"):
         text = f"{label(path)}.path is '{source.path}', but a path may not climb with '..'. Write an absolute path."
         yield Fault((*path, "path"), text)
-    if source.type != "csv":
-        for key in sorted(source.model_fields_set & {"delimiter", "null_values"}):
-            yield Fault(
-                (*path, key), f"{label(path)}.{key} is for csv sources only; this one is {source.type}."
+    for key, kinds in _KEYS_OF_FORMATS.items():
+        if key in source.model_fields_set and source.type not in kinds:
+            text = (
+                f"{label(path)}.{key} is for {' and '.join(kinds)} sources only; this one is {source.type}."
             )
+            yield Fault((*path, key), text)
 
 
 def _name_collisions(spec: PipelineSpec) -> Iterator[Fault]:

@@ -21,7 +21,7 @@ from pydantic import BaseModel, RootModel
 from assets.materialization import Pipeline
 from pipelines.declaration import FILE_NAME, DeclarationError, read
 from pipelines.reference import editor_schema
-from pipelines.scaffold import PipelineScaffolder
+from pipelines.scaffolding.scaffolder import PipelineScaffolder
 
 VALIDATION_FLAG = "DAGSTER_IS_DEFS_VALIDATION_CLI"
 """Set by `dg check defs` and `dagster definitions validate`: there, a fault fails the command."""

@@ -113,8 +113,8 @@ class ColumnSpec(Block):
 class SourceSpec(Block):
     """Where a dataset's rows are read from."""
 
-    type: Literal["csv", "parquet", "json"]
-    """Format of the file."""
+    type: Literal["csv", "parquet", "json", "excel"]
+    """Format of the file. JSON is one object a line, or one array of objects."""
     path: str = Field(min_length=1)
     """File or glob, relative to the declaration; `package:<name>/<file>` reads a file shipped in an installed Python package."""
     mode: Literal["full", "incremental"] = "full"
@@ -123,8 +123,10 @@ class SourceSpec(Block):
     """Column separator of a CSV file."""
     encoding: Literal["utf-8", "utf-16", "latin-1", "windows-1252"] = "utf-8"
     """Encoding of a text file without a byte order mark."""
+    sheet: str | None = Field(default=None, min_length=1)
+    """Sheet of an Excel workbook; the first one when absent. Its first row names the columns."""
     null_values: tuple[str, ...] = ("",)
-    """Texts that mean NULL in a CSV file."""
+    """Texts that mean NULL in a CSV file or a sheet."""
     max_rejected_share: float = Field(default=0.01, ge=0, le=1)
     """Share of rows that may be unreadable before the asset fails. Rejected rows are kept with the reason."""
 

@@ -20,6 +20,7 @@ import pyarrow as pa
 from assets.materialization import Outcome, Pipeline, Scope
 from assets.raw.encoding import as_utf8
 from assets.raw.loads import FINGERPRINT
+from assets.raw.plain import arrays_as_lines, workbooks_as_csv
 from assets.raw.read_sql import READ_TABLE, Counts, read_files
 from assets.raw.reading import REJECTS_TABLE, ReadError
 from assets.raw.source import fingerprint, source_files, unpacked
@@ -106,7 +107,10 @@ def materialize_raw(pipeline: Pipeline, dataset: str, scope: Scope, *, lake: Lak
     reading = _Reading(pipeline, dataset, scope, lake, commit)
     if not spec.is_partitioned and reading.is_current(reading.table):
         return _unchanged(reading, mark)
-    with engine.connect() as connection, _readable(files, spec, Path(engine.spill_directory)) as plain:
+    with (
+        engine.connect() as connection,
+        readable(connection, files, spec, Path(engine.spill_directory)) as plain,
+    ):
         counts = read_files(
             connection, plain, spec, name=dataset, timezone=reading.timezone,
             must_hold=_must_hold(reading), load=_load(reading),
@@ -153,15 +157,20 @@ def _unchanged(reading: _Reading, mark: str) -> Outcome:
 
 
 @contextmanager
-def _readable(files: Sequence[Path], spec: DatasetSpec, scratch: Path) -> Iterator[tuple[Path, ...]]:
+def readable(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[Path], spec: DatasetSpec, scratch: Path
+) -> Iterator[tuple[Path, ...]]:
     """Give files that the engine can read: unpacked and in UTF-8; copies are removed after."""
     scratch.mkdir(parents=True, exist_ok=True)
-    with unpacked(files, scratch=scratch) as plain, TemporaryDirectory(dir=scratch, prefix="text-") as folder:
-        yield (
-            plain
-            if spec.source.type == "parquet"
-            else as_utf8(plain, folder=Path(folder), encoding=spec.source.encoding)
-        )
+    with unpacked(files, scratch=scratch) as plain, TemporaryDirectory(dir=scratch, prefix="text-") as name:
+        folder = Path(name)
+        if spec.source.type == "parquet":
+            yield plain
+        elif spec.source.type == "excel":
+            yield workbooks_as_csv(plain, spec.source, folder=folder)
+        else:
+            text = as_utf8(plain, folder=folder, encoding=spec.source.encoding)
+            yield arrays_as_lines(connection, text, folder=folder) if spec.source.type == "json" else text
 
 
 def _load(reading: _Reading) -> int:
@@ -247,7 +256,10 @@ def n_source_rows(pipeline: Pipeline, dataset: str, *, engine: Engine) -> int:
     """Count the rows that a source holds now, rejects left out: how far partitions of rows reach."""
     spec = pipeline.spec.datasets[dataset]
     files = source_files(spec.source, folder=Path(pipeline.folder))
-    with engine.connect() as connection, _readable(files, spec, Path(engine.spill_directory)) as plain:
+    with (
+        engine.connect() as connection,
+        readable(connection, files, spec, Path(engine.spill_directory)) as plain,
+    ):
         zone = pipeline.spec.partitions.timezone
         return read_files(connection, plain, spec, name=dataset, timezone=zone).n_read
 

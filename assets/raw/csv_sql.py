@@ -51,11 +51,11 @@ def csv_source(
     ReadError
         If a header cannot be used, lacks a declared column, or differs between files.
     """
-    header = _header(files[0], dataset)
+    header = header_of(files[0], dataset.source.delimiter)
     wanted = source_columns(dataset)
     require_columns(wanted, header, f"dataset '{name}': {files[0].name}")
     for path in files[1:]:
-        if _header(path, dataset) != header:
+        if header_of(path, dataset.source.delimiter) != header:
             raise ReadError(
                 f"dataset '{name}': {path.name} has other columns than {files[0].name}. "
                 "Give files of one source the same header, in the same order."
@@ -114,7 +114,14 @@ def csv_rejects() -> str:
     )
 
 
-def _header(path: Path, dataset: DatasetSpec) -> list[str]:
+def header_of(path: Path, delimiter: str) -> list[str]:
+    """Return the columns that a CSV file's header names; those without a name are called by their position.
+
+    Raises
+    ------
+    ReadError
+        If there is no header, it is not UTF-8, or it names a column twice.
+    """
     opener = gzip.open if path.suffix == ".gz" else Path.open
     with opener(path, "rb") as stream:
         first = stream.readline(MAX_LINE_BYTES)
@@ -127,9 +134,11 @@ def _header(path: Path, dataset: DatasetSpec) -> list[str]:
         raise ReadError(
             f"{path.name}: the header is not UTF-8 (byte {error.start}). Save the file as UTF-8."
         ) from error
-    names = next(csv.reader(io.StringIO(text), delimiter=dataset.source.delimiter), [])
-    if not names:
+    found = next(csv.reader(io.StringIO(text), delimiter=delimiter), [])
+    if not found:
         raise ReadError(f"{path.name}: the file is empty. A CSV source begins with a header line.")
+    # Tables are often saved with an index that has no name.
+    names = [name or f"unnamed_{position}" for position, name in enumerate(found)]
     twice = sorted({column for column in names if names.count(column) > 1})
     if twice:
         raise ReadError(

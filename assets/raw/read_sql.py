@@ -98,7 +98,7 @@ def read_files(
     try:
         source = _SOURCES[dataset.source.type](connection, files, dataset, name)
         _try(connection, dataset, _placed(dataset, source, load))
-        if dataset.source.type == "csv" and _is_damaged(connection):
+        if is_text_table(dataset) and _is_damaged(connection):
             # Only now are the lines and all the reasons of bad whole numbers worth what they cost.
             source = csv_source(connection, files, dataset, name, is_damaged=True)
             _try(connection, dataset, _placed(dataset, source, load))
@@ -122,8 +122,13 @@ def _placed(dataset: DatasetSpec, source: str, load: int) -> str:
 def _try(connection: duckdb.DuckDBPyConnection, dataset: DatasetSpec, source: str) -> None:
     """Fill the table of rows that were tried and, in the same scan, the reader's own rejects."""
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {_TRIED_TABLE} AS {_tried(dataset, source)}").fetchall()
-    if dataset.source.type == "csv":
+    if is_text_table(dataset):
         connection.execute(csv_rejects()).fetchall()
+
+
+def is_text_table(dataset: DatasetSpec) -> bool:
+    """Tell whether the CSV reader reads the source: a sheet is written out as CSV."""
+    return dataset.source.type in ("csv", "excel")
 
 
 def _is_damaged(connection: duckdb.DuckDBPyConnection) -> bool:
@@ -229,4 +234,4 @@ def _parquet_source(
     return f"(SELECT *, CAST(NULL AS VARCHAR) AS {FAULT_COLUMN} FROM {relation})"
 
 
-_SOURCES = {"csv": csv_source, "parquet": _parquet_source, "json": json_source}
+_SOURCES = {"csv": csv_source, "excel": csv_source, "parquet": _parquet_source, "json": json_source}

@@ -2,14 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
-import dagster as dg
-
-from pipelines.faults import NAME_PATTERN
-from pipelines.spec import DriftlineError
-
 DECLARATION = """\
 # A pipeline: what every key means is in docs/pipeline-reference.md.
 # Check it with `dg check defs`, see it with `make dev`.
@@ -79,34 +71,6 @@ WINDOW past AS (
 """
 
 
-class ScaffoldError(DriftlineError):
-    """A declaration cannot be made as asked."""
-
-
-class PipelineScaffolder(dg.Scaffolder[Any]):
-    """Writes a declaration with one dataset, one feature view and a model."""
-
-    def scaffold(self, request: dg.ScaffoldRequest[Any]) -> None:
-        """Write the declaration into the requested folder.
-
-        Raises
-        ------
-        ScaffoldError
-            If the folder's name cannot be a pipeline's, or Python is asked for instead of YAML.
-        """
-        folder = request.target_path
-        if request.scaffold_format != "yaml":
-            raise ScaffoldError("a pipeline is declared in YAML: leave out --format python.")
-        if not NAME_PATTERN.fullmatch(folder.name):
-            folder.rmdir()
-            raise ScaffoldError(
-                f"'{folder.name}' cannot be a pipeline's name. Lower-case letters, digits and underscores, "
-                "beginning with a letter, at most 63."
-            )
-        _write(folder / "defs.yaml", DECLARATION.format(type_name=request.type_name))
-        _write(folder / "features" / "customer_history.sql", QUERY)
-
-
-def _write(file: Path, text: str) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text, encoding="utf-8")
+def files(type_name: str) -> dict[str, str]:
+    """Return the example's texts, by name of the file to write."""
+    return {"defs.yaml": DECLARATION.format(type_name=type_name), "features/customer_history.sql": QUERY}

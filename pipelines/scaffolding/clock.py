@@ -1,0 +1,216 @@
+"""The clock of a table: which column says when, and how long a partition is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from pipelines.scaffolding.columns import Column, FileColumns
+from pipelines.scaffolding.source import ScaffoldError
+from pipelines.spec import Cadence
+
+ROWS = "rows"
+"""Value of `--event-time` for a table whose rows have only an order."""
+
+MIN_PARTITIONS = 8
+"""Least partitions that a cadence must give: fewer show no course, and leave nothing to compare with."""
+
+HOPEFUL_ROWS = 200
+"""Rows that a partition should have, in the median, before a shorter cadence is preferred."""
+
+ROW_WINDOWS = 20
+"""Partitions of rows that a table is cut into, where each then has at least `HOPEFUL_ROWS`."""
+
+NAME_HINTS = (
+    "event_time", "timestamp", "created", "datetime", "ordered", "occurred", "time", "date", "_at", "day", "ts",
+)  # fmt: skip
+"""Parts of names of columns that say when a row came to be, the strongest first."""
+
+NOT_HINTS = (
+    "birth",
+    "dob",
+    "expir",
+    "updated",
+    "modified",
+    "due",
+    "end",
+    "closed",
+    "deliver",
+    "until",
+    "return",
+    "resol",
+)
+"""Parts of names of times that are not when a row came to be."""
+
+_LENGTHS: dict[Cadence, float] = {"month": 30.44, "week": 7, "day": 1, "hour": 1 / 24}
+"""Days, longest first."""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """How a table is cut into partitions.
+
+    Attributes
+    ----------
+    every
+        Cadence; `load` where there is no time.
+    event_time
+        Column; None for rows and loads.
+    start, end
+        First instant of the first partition and after the last one; None for rows and loads.
+    size
+        Rows of a partition, for `rows`.
+    n_partitions, rows_per_partition
+        What the file gives.
+    reason
+        Why, in words.
+    others
+        Columns that could have been the event time.
+    """
+
+    every: Cadence
+    event_time: str | None
+    n_partitions: int
+    rows_per_partition: int
+    reason: str
+    start: datetime | None = None
+    end: datetime | None = None
+    size: int | None = None
+    others: tuple[str, ...] = ()
+
+
+def find_clock(columns: FileColumns, asked: str | None) -> Clock:
+    """Find the event time and the length of a partition.
+
+    Parameters
+    ----------
+    columns
+        The file's.
+    asked
+        Column that the user named, `rows`, or None.
+
+    Raises
+    ------
+    ScaffoldError
+        If the named column is not there or holds no times.
+    """
+    n_rows = columns.columns[0].n_rows
+    if asked == ROWS and ROWS not in [column.name for column in columns.columns]:
+        return _by_rows(n_rows)
+    if asked is not None:
+        return _by_time(columns[asked], ())
+    candidates = sorted(
+        (column for column in columns.columns if _can_be_event_time(column)), key=lambda c: _rank(c, columns)
+    )
+    if not candidates:
+        return Clock("load", None, 1, n_rows, "no column of the file holds times")
+    return _by_time(candidates[0], tuple(column.name for column in candidates[1:]))
+
+
+def check_event_time(columns: FileColumns, asked: str) -> None:
+    """Refuse a column that cannot say when.
+
+    Raises
+    ------
+    ScaffoldError
+        With what it holds.
+    """
+    column = columns[asked]
+    if not column.is_time:
+        shown = ", ".join(value for value, _ in column.values[:3]) or column.low_text
+        raise ScaffoldError(
+            f"--event-time {asked}: the column holds {column.type}s (for example {shown}), not times. "
+            "Name another, leave --event-time out, or write --event-time rows for rows that have only an order."
+        )
+    if column.n_null == column.n_rows or column.low is None:
+        raise ScaffoldError(f"--event-time {asked}: the column is empty.")
+
+
+def _can_be_event_time(column: Column) -> bool:
+    is_full = column.n_null == 0
+    is_spread = column.n_distinct > 1 and column.low is not None
+    return (
+        column.is_time
+        and is_full
+        and is_spread
+        and not any(hint in column.name.lower() for hint in NOT_HINTS)
+    )
+
+
+def _rank(column: Column, columns: FileColumns) -> tuple[int, int, int]:
+    name = column.name.lower()
+    hint = next((place for place, text in enumerate(NAME_HINTS) if text in name), len(NAME_HINTS))
+    # A clock tells more than a date of the same row.
+    return (0 if column.type != "date" else 1, hint, columns.columns.index(column))
+
+
+def _by_rows(n_rows: int) -> Clock:
+    size = max(10, HOPEFUL_ROWS, n_rows // ROW_WINDOWS)
+    return Clock("rows", None, n_rows // size, size, f"{n_rows:,} rows in partitions of {size:,}", size=size)
+
+
+def _by_time(column: Column, others: tuple[str, ...]) -> Clock:
+    if column.low is None or column.high is None:
+        raise ScaffoldError(f"column '{column.name}' holds no time.")
+    first, last = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=s) for s in (column.low, column.high))
+    days = (column.high - column.low) / 86_400
+    tried = {every: days / length for every, length in _LENGTHS.items()}
+    every = _cadence(tried, column)
+    if every is None:
+        return Clock(
+            "load", None, 1, column.n_rows,
+            f"'{column.name}' spans only {days * 24:.1f} hours: too short to be cut", others=(column.name, *others),
+        )  # fmt: skip
+    start, end = _floor(first, every), _next(_floor(last, every), every)
+    n = max(1, round(tried[every]))
+    listed = ", ".join(
+        f"{name}: {max(1, round(count)):,} of about {column.n_rows / max(1, count):,.0f} rows"
+        for name, count in tried.items()
+        if count >= 1
+    )
+    return Clock(
+        every, column.name, n, int(column.n_rows / max(1.0, tried[every])), f"the data gives by {listed}",
+        start.replace(tzinfo=None), end.replace(tzinfo=None), others=others,
+    )  # fmt: skip
+
+
+def _cadence(tried: dict[Cadence, float], column: Column) -> Cadence | None:
+    """Return the longest cadence that gives enough partitions; dates have no hours."""
+    for every, count in tried.items():
+        if count >= MIN_PARTITIONS and not (every == "hour" and column.type == "date"):
+            return every
+    return None
+
+
+def _floor(instant: datetime, every: Cadence) -> datetime:
+    hour = instant.replace(minute=0, second=0, microsecond=0)
+    if every == "hour":
+        return hour
+    day = hour.replace(hour=0)
+    if every == "week":
+        # Weeks begin on Sundays, as Dagster's do.
+        return day - timedelta(days=(day.weekday() + 1) % 7)
+    return day.replace(day=1) if every == "month" else day
+
+
+def _next(start: datetime, every: Cadence) -> datetime:
+    if every == "month":
+        return (start + timedelta(days=32)).replace(day=1)
+    return start + {"hour": timedelta(hours=1), "day": timedelta(days=1)}.get(every, timedelta(days=7))
+
+
+def lookback_of(every: Cadence) -> str:
+    """Return how far features look back, as the declaration writes it: some partitions, and never a year."""
+    return {"hour": "2d", "day": "28d", "week": "8w", "month": "90d", "rows": "1000m"}[every]
+
+
+def interval_of(lookback: str) -> str:
+    """Write a duration of the declaration as SQL.
+
+    Examples
+    --------
+    >>> interval_of("28d")
+    "INTERVAL '28' DAY"
+    """
+    units = {"m": "MINUTE", "h": "HOUR", "d": "DAY", "w": "WEEK"}
+    return f"INTERVAL '{lookback[:-1]}' {units[lookback[-1]]}"

@@ -1,0 +1,261 @@
+"""What columns are for: which identify a row, whom rows are about, and what could be predicted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipelines.scaffolding.clock import Clock
+from pipelines.scaffolding.columns import TYPED, Column, FileColumns
+from pipelines.scaffolding.source import ScaffoldError
+from pipelines.scaffolding.text import sql_name
+from pipelines.spec import ProblemType
+from pipelines.sql import quote_identifier, quote_literal
+
+if TYPE_CHECKING:
+    import duckdb
+
+MAX_CLASSES = 50
+"""Most classes of a target: more are names, not classes."""
+
+MAX_INTEGER_CLASSES = 10
+"""Most values of a whole number that is taken as classes rather than as a quantity."""
+
+MIN_ROWS_PER_CLASS = 20
+"""Rows per class, in the mean, below which whole numbers are a quantity."""
+
+ROWS_PER_ENTITY = 5
+"""Rows that an entity has in the mean, at least: with fewer its past says nothing."""
+
+MIN_ENTITIES = 9
+"""A text with at most so many values is a category of the row, unless its name says otherwise."""
+
+MAX_ENTITIES = 2
+"""Entities that are found without being asked for; more views say the same again."""
+
+_ID = re.compile(
+    r"(^|_|\b)(id|key|code|no|num|nr|number|uuid|guid|sku|symbol|ticker|station|user|customer|client|account|card|device|"
+    r"sensor|machine|store|shop|product|item|carrier|tail|tailnum|airport|origin|city|country|county|region|merchant|"
+    r"patient|site|vendor|team|player|driver|vehicle|host)s?(_|\b|$)|[a-z]Id$",
+    re.IGNORECASE,
+)
+_TARGET = re.compile(
+    r"(^|_|\b)(target|label|class|outcome|result|y|churn|churned|fraud|default|survived|status|response|converted|"
+    r"click|clicked|delinquent|diagnosis|failed|failure|success|price|sales|demand|score|rating|income)(_|\b|$)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Key:
+    """The columns that identify a row, and how that is known."""
+
+    columns: tuple[str, ...]
+    reason: str
+    is_made: bool = False
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is predicted, as the declaration says it.
+
+    Attributes
+    ----------
+    column, problem
+        The column, and the kind of prediction.
+    label
+        Expression of the truth.
+    reason
+        Why this problem.
+    questions
+        What only a person can decide.
+    n_labelled, rare_share
+        Rows with a label, and the share of the rarest class; 1 for regression.
+    """
+
+    column: str
+    problem: ProblemType
+    label: str
+    reason: str
+    questions: tuple[str, ...]
+    n_labelled: int
+    rare_share: float
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A column that could be the target, and why."""
+
+    column: str
+    score: int
+    reason: str
+
+
+def find_key(
+    connection: duckdb.DuckDBPyConnection, columns: FileColumns, clock: Clock, entities: Sequence[str]
+) -> Key:
+    """Find columns that are unique together on all rows; else a row's place in the file identifies it."""
+    n_rows = columns.columns[0].n_rows
+    for column in columns.columns:
+        is_full = column.n_null == 0 and column.type in ("int", "string")
+        if is_full and _is_identifier(column) and _n_distinct(connection, [column.name]) == n_rows:
+            return Key((column.name,), f"unique on all {n_rows:,} rows")
+    if clock.event_time is not None:
+        for column in columns.columns:
+            pair = [column.name, clock.event_time]
+            is_whose = column.name in entities or (
+                _ID.search(column.name) and column.type in ("int", "string")
+            )
+            if is_whose and column.n_null == 0 and _n_distinct(connection, pair) == n_rows:
+                return Key(tuple(pair), f"unique together on all {n_rows:,} rows")
+    return Key(("row_number",), "no column is unique: a row is known by its place in the file", is_made=True)
+
+
+def _is_identifier(column: Column) -> bool:
+    if column.n_distinct < 0.99 * column.n_rows:
+        return False
+    is_counter = False
+    if column.type == "int" and column.low is not None and column.high is not None:
+        is_counter = column.high - column.low + 1 == column.n_rows
+    return bool(_ID.search(column.name)) or is_counter
+
+
+def _n_distinct(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> int:
+    listed = ", ".join(quote_identifier(name) for name in names)
+    return int(
+        connection.sql(f"SELECT count(*) FROM (SELECT DISTINCT {listed} FROM {TYPED})").fetchall()[0][0]
+    )
+
+
+def is_unique_like(column: Column) -> bool:
+    """Tell whether nearly every row has its own value: an identifier or free text, which no model learns from."""
+    return (
+        column.type in ("string", "int")
+        and column.n_distinct > 0.9 * max(1, column.n_present)
+        and (column.type == "string" or _is_identifier(column))
+    )
+
+
+def find_entities(columns: FileColumns, clock: Clock, target: str | None) -> tuple[str, ...]:
+    """Find the columns that say whom a row is about: names or codes that come back."""
+    if clock.every == "load":
+        return ()
+    found = []
+    for column in columns.columns:
+        has_name = bool(_ID.search(column.name))
+        is_code = column.type == "string" or (column.type == "int" and has_name)
+        comes_back = (2 if has_name else MIN_ENTITIES) < column.n_distinct <= column.n_rows / ROWS_PER_ENTITY
+        if is_code and comes_back and column.name != target and column.n_null <= 0.05 * column.n_rows:
+            found.append((not has_name, -column.n_distinct, column.name))
+    return tuple(name for *_, name in sorted(found)[:MAX_ENTITIES])
+
+
+def target_of(column: Column) -> Target:
+    """Find out what kind of prediction a column is.
+
+    Raises
+    ------
+    ScaffoldError
+        If it cannot be predicted: nothing in it, one value, times, or names.
+    """
+    name, quoted = column.name, sql_name(column.name)
+    if column.n_distinct == 0:
+        raise ScaffoldError(f"--target {name}: the column is empty. Name another.")
+    if column.n_distinct == 1:
+        raise ScaffoldError(
+            f"--target {name}: every row has the value {_shown(column)}. There is nothing to learn: name another column, "
+            "or a file with both outcomes."
+        )
+    if column.is_time:
+        raise ScaffoldError(
+            f"--target {name}: the column holds times. Predict a duration: add a computed column, such as "
+            "the days between two times, and name that."
+        )
+    if column.n_distinct == 2:
+        return _binary(column)
+    shares = [n / column.n_present for _, n in column.values]
+    if column.type == "string":
+        if column.n_distinct > MAX_CLASSES:
+            raise ScaffoldError(
+                f"--target {name}: {column.n_distinct:,} different texts are names, not classes (at most {MAX_CLASSES}). "
+                "Name a column with fewer, or group them in the file."
+            )
+        return Target(
+            name, "multiclass", quoted, f"{column.n_distinct} classes", (), column.n_present, min(shares)
+        )
+    is_classes = (
+        column.type == "int"
+        and column.n_distinct <= MAX_INTEGER_CLASSES
+        and column.n_present >= MIN_ROWS_PER_CLASS * column.n_distinct
+    )
+    if is_classes:
+        text = f"{column.n_distinct} whole numbers are taken as classes. If they are a quantity: problem: regression, label: {quoted}."
+        label = f"CAST({quoted} AS VARCHAR)"
+        return Target(
+            name, "multiclass", label, f"{column.n_distinct} values", (text,), column.n_present, min(shares)
+        )
+    return Target(name, "regression", quoted, "a quantity", (), column.n_present, 1.0)
+
+
+def _binary(column: Column) -> Target:
+    quoted = sql_name(column.name)
+    counts = dict(column.values)
+    rare, n_rare = column.values[-1]
+    share = n_rare / column.n_present
+    questions: tuple[str, ...] = ()
+    if column.type == "boolean":
+        label = quoted
+        share = min(counts.values()) / column.n_present
+    elif column.is_number and {float(value) for value in counts} == {0.0, 1.0}:
+        label = f"{quoted} = 1"
+        share = min(counts.values()) / column.n_present
+    else:
+        value = rare if column.is_number else quote_literal(rare)
+        label = f"{quoted} = {value}"
+        questions = (
+            f"{_shown(column)}: the rarer is taken as the outcome to predict. Turn it round if the other is meant.",
+        )
+    return Target(column.name, "binary", label, "two values", questions, column.n_present, share)
+
+
+def _shown(column: Column) -> str:
+    return ", ".join(f"{value!r} ({n:,} rows)" for value, n in column.values[:3])
+
+
+def rank_targets(columns: FileColumns, key: Key, entities: Sequence[str]) -> tuple[Candidate, ...]:
+    """Rank the columns that could be what is predicted, the most plausible first."""
+    found = []
+    for place, column in enumerate(columns.columns):
+        if (
+            column.is_time
+            or column.is_constant
+            or column.name in (*key.columns, *entities)
+            or is_unique_like(column)
+        ):
+            continue
+        try:
+            target = target_of(column)
+        except ScaffoldError:
+            continue
+        score = 0
+        why: list[str] = []
+        if _TARGET.search(column.name):
+            score, why = score + 3, [*why, "its name"]
+        if place == len(columns.columns) - 1:
+            score, why = score + 2, [*why, "the last column"]
+        if target.problem == "binary":
+            score, why = score + 2, [*why, "two values"]
+        elif target.problem == "multiclass":
+            score, why = score + 1, [*why, f"{column.n_distinct} classes"]
+        else:
+            why = [*why, "a quantity"]
+        if 0 < column.n_null < column.n_rows:
+            why = [
+                *why,
+                f"missing in {column.n_null / column.n_rows:.1%} of the rows, as a late outcome would be",
+            ]
+        found.append(Candidate(column.name, score, f"{target.problem}: {', '.join(why)}"))
+    order = {column.name: place for place, column in enumerate(columns.columns)}
+    return tuple(sorted(found, key=lambda c: (-c.score, -order[c.column])))

@@ -1,0 +1,87 @@
+"""Feature views of a scaffold: what an entity did before each instant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipelines.scaffolding.clock import interval_of
+from pipelines.scaffolding.columns import Column
+from pipelines.sql import quote_identifier
+
+MAX_MEASURES = 6
+"""Numbers that a view averages; more views of the same past say little."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A feature view: its name, entity and query."""
+
+    name: str
+    entity: str
+    keys: tuple[str, ...]
+    sql: str
+
+
+def identifier(text: str, taken: Sequence[str] = (), fallback: str = "column") -> str:
+    """Make a name of lower-case letters, digits and underscores that is not taken.
+
+    Examples
+    --------
+    >>> identifier("Mean Radius (mm)"), identifier("価格", taken=["column"])
+    ('mean_radius_mm', 'column_2')
+    """
+    spaced = re.sub(r"([a-z])([A-Z])", r"\1_\2", text)
+    name = re.sub(r"[^a-z0-9]+", "_", spaced.lower()).strip("_")[:50].strip("_")
+    if not name:
+        name = fallback
+    if not name[0].isalpha():
+        name = f"{fallback[0]}_{name}"
+    number, found = 2, name
+    while found in taken:
+        found, number = f"{name}_{number}", number + 1
+    return found
+
+
+def history_view(
+    keys: tuple[str, ...],
+    *,
+    dataset: str,
+    event_time: str,
+    lookback: str,
+    measures: Sequence[Column],
+    taken: Sequence[str],
+) -> View:
+    """Write the view of an entity's past: how often, and the means of its numbers."""
+    entity = identifier("_".join(keys), taken, "entity").replace("__", "_")
+    time, listed = quote_identifier(event_time), ", ".join(quote_identifier(key) for key in keys)
+    names: list[str] = []
+    features = [f"    count(*) OVER past AS n_rows_{lookback}"]
+    for column in measures[:MAX_MEASURES]:
+        name = identifier(column.name, names)
+        names.append(name)
+        value = quote_identifier(column.name)
+        value = f"CAST({value} AS INTEGER)" if column.type == "boolean" else value
+        features.append(f"    avg({value}) OVER past AS mean_{name}_{lookback}")
+    body = ",\n".join([f"    {listed},\n    {time} AS event_timestamp", *features])
+    known = " AND ".join(f"{quote_identifier(key)} IS NOT NULL" for key in keys)
+    sql = (
+        f"-- What was seen of each {_plain(', '.join(keys))} in the {lookback} before each of its rows. The row itself, and rows of the\n"
+        "-- same instant, are left out: what is averaged here may be known only after it.\n"
+        "SELECT DISTINCT\n"
+        f"{body}\n"
+        f"FROM {quote_identifier(dataset)}\n"
+        f"WHERE {known}\n"
+        "WINDOW past AS (\n"
+        f"    PARTITION BY {listed}\n"
+        f"    ORDER BY {time}\n"
+        f"    RANGE BETWEEN {interval_of(lookback)} PRECEDING AND INTERVAL '1' MICROSECOND PRECEDING\n"
+        ")\n"
+    )
+    return View(f"{entity}_history", entity, keys, sql)
+
+
+def _plain(text: str) -> str:
+    """Make a text safe in a comment of one line."""
+    return " ".join(text.split())
