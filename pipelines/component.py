@@ -45,19 +45,19 @@ class Declared(RootModel[dict[str, Any] | None]):
 class MLPipeline(dg.Component):
     """A machine-learning pipeline: raw data to drift report, declared in one `defs.yaml`.
 
-    Attributes
-    ----------
-    name
-        Name of the folder.
-    pipeline
-        The declaration; None where it is faulty.
-    fault
-        Every fault of the declaration; None where there is none.
+    `--source FILE` reads a table (CSV, Parquet, JSON or Excel) and writes a commented declaration of it:
+    `--target COLUMN` is what to predict (without it, drift is watched and targets are ranked),
+    `--event-time COLUMN` says when a row came to be (`rows` for rows with only an order; found when absent),
+    `--entity COLUMN[,COLUMN]` says whom rows are about (`a+b` for one entity of two columns).
+    Without `--source`, an example to fill in is written.
     """
 
     name: str
+    """Name of the folder."""
     pipeline: Pipeline | None = None
+    """The declaration; None where it is faulty."""
     fault: str | None = None
+    """Every fault of the declaration; None where there is none."""
 
     @classmethod
     def get_model_cls(cls) -> type[BaseModel]:

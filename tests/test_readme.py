@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.declaration import read
-from pipelines.scaffold import QUERY
+from pipelines.scaffolding.blank import QUERY
 from pipelines.spec import PipelineSpec
 
 REPOSITORY = Path(__file__).resolve().parents[1]

@@ -341,8 +341,8 @@ class _Judge:
             return []
         gate = NEW_CATEGORY_GATES[self.spec.sensitivity]
         unrest = self._unrest(reference, "new categories")
-        # Good (1953): the share never seen is about the share seen once.
-        unseen = reference.bins.n_once / max(1, reference.total.n_present)
+        # Good (1953): the share never seen is about the share seen once; a small reference knows that roughly.
+        _, unseen = wilson_bounds(reference.bins.n_once, max(1, reference.total.n_present), self.alpha)
         threshold = max(gate + unseen, unrest or 0.0)
         effect = current.n_unlisted / current.n_present
         bound, _ = wilson_bounds(current.n_unlisted, current.n_present, self.alpha)

@@ -92,7 +92,7 @@ class Column:
     @property
     def is_constant(self) -> bool:
         """Whether it says the same in every row, or nothing."""
-        return self.n_distinct <= 1
+        return self.n_distinct == 0 or (self.n_distinct == 1 and self.n_null == 0)
 
 
 @dataclass(frozen=True)

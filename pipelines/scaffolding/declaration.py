@@ -31,8 +31,8 @@ METRICS: Mapping[ProblemType, str] = {"binary": "roc_auc", "multiclass": "log_lo
 MIN_RARE_ROWS = 30
 """Rows of the rarest class that must be known before a first model is trained."""
 
-LEAST_LABELS = 200
-"""Labels before a first model: fewer cannot be split into rows to learn from and rows to compare on."""
+LEAST_LABELS = 300
+"""Labels before a first model: a fifth of them, less what shares an instant, must leave 50 rows to compare on."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import click
 import dagster as dg
 from pydantic import BaseModel, Field
 
@@ -84,19 +85,19 @@ class PipelineScaffolder(dg.Scaffolder[ScaffoldOptions]):
 
         Raises
         ------
-        ScaffoldError
+        click.ClickException
             If the folder's name cannot be a pipeline's, Python is asked for instead of YAML, or
-            the file cannot be declared as asked.
+            the file cannot be declared as asked. The command shows its text without a trace.
         """
         folder = request.target_path
         try:
             self._write(
                 folder, request.type_name, request.scaffold_format, request.params or ScaffoldOptions()
             )
-        except DriftlineError:
+        except DriftlineError as error:
             if folder.exists() and not (folder / "defs.yaml").exists():
                 shutil.rmtree(folder)
-            raise
+            raise click.ClickException(str(error)) from error
 
     def _write(self, folder: Path, type_name: str, form: Any, options: ScaffoldOptions) -> None:
         if form != "yaml":

@@ -12,8 +12,17 @@ WIDTH = 112
 """Columns at which comments are broken."""
 
 _SQL_WORDS = frozenset(
-    ["all", "and", "any", "as", "asc", "at", "between", "both", "by", "case", "cast", "check", "collate", "column", "constraint", "create", "cross", "current_date", "current_time", "current_timestamp", "default", "desc", "describe", "distinct", "do", "else", "end", "except", "exists", "false", "fetch", "filter", "for", "foreign", "from", "full", "group", "having", "in", "initially", "inner", "intersect", "interval", "into", "is", "join", "lateral", "leading", "left", "like", "limit", "natural", "not", "null", "offset", "on", "only", "or", "order", "outer", "over", "pivot", "position", "primary", "qualify", "references", "right", "row", "rows", "select", "show", "similar", "some", "summarize", "table", "then", "to", "trailing", "true", "union", "unique", "unpivot", "user", "using", "values", "variadic", "when", "where", "window", "with"]
-)
+    {
+        "all", "and", "any", "as", "asc", "at", "between", "both", "by", "case", "cast", "check", "collate",
+        "column", "constraint", "create", "cross", "current_date", "current_time", "current_timestamp", "default",
+        "desc", "describe", "distinct", "do", "else", "end", "except", "exists", "false", "fetch", "filter", "for",
+        "foreign", "from", "full", "group", "having", "in", "initially", "inner", "intersect", "interval", "into",
+        "is", "join", "lateral", "leading", "left", "like", "limit", "natural", "not", "null", "offset", "on",
+        "only", "or", "order", "outer", "over", "pivot", "position", "primary", "qualify", "references", "right",
+        "row", "rows", "select", "show", "similar", "some", "summarize", "table", "then", "to", "trailing", "true",
+        "union", "unique", "unpivot", "user", "using", "values", "variadic", "when", "where", "window", "with",
+    }
+)  # fmt: skip
 """Words that are not columns in DuckDB's SQL unless they are quoted."""
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

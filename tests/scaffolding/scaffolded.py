@@ -1,0 +1,25 @@
+"""Scaffold a file into a folder, as `dg scaffold` would."""
+
+from pathlib import Path
+
+from assets.materialization import Pipeline
+from pipelines.declaration import read
+from pipelines.scaffolding.scaffolder import ScaffoldOptions, scaffold_source
+
+
+def scaffold(
+    file: Path,
+    folder: Path,
+    *,
+    target: str | None = None,
+    event_time: str | None = None,
+    entity: str | None = None,
+) -> Pipeline:
+    """Write the declaration of a file into a folder, and read it."""
+    options = ScaffoldOptions(source=str(file), target=target, event_time=event_time, entity=entity)
+    folder.mkdir(parents=True, exist_ok=True)
+    files = scaffold_source(options, folder=folder, start=file.parent, type_name="pipelines.MLPipeline")
+    for name, text in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    return read(folder)
