@@ -25,7 +25,7 @@ export UV_SYSTEM_CERTS := 1
 # Spinning threads cost more than they bring on a busy machine.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help demo dev test lint check bench docs lock clean
+.PHONY: help demo dev preview test lint check bench docs lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 16
@@ -48,6 +48,9 @@ lint: .venv/.dev ## check style, types, imports, dependencies and the docs
 	.venv/bin/vulture
 	$(PY) -m pipelines.reference --check
 	$(PY) -m pipelines.declaration pipelines/defs/*/
+
+preview: .venv/.runtime ## show what a declaration will do, on a sample: make preview NAME=flight_delays
+	$(PY) -m pipelines.preview $(NAME)
 
 check: .venv/.runtime ## check every declaration: all faults of all files
 	$(PY) -m pipelines.declaration pipelines/defs/*/

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from expectations.declared import check_expectation
@@ -220,6 +221,9 @@ def _event_time_faults(at: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:
 def _source_faults(path: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:
     source = dataset.source
     has_slot = "{partition}" in source.path
+    if source.type == "python" and (Path(source.path).is_absolute() or not source.path.endswith(".py")):
+        text = f"{label(path)}.path is '{source.path}', but a python source is a .py file in the declaration's folder."
+        yield Fault((*path, "path"), text)
     if source.mode == "incremental" and not has_slot:
         text = f"{label(path)}.path is '{source.path}', but an incremental source's path needs {{partition}} where the partition's key stands."
         yield Fault((*path, "path"), text)

@@ -113,8 +113,8 @@ class ColumnSpec(Block):
 class SourceSpec(Block):
     """Where a dataset's rows are read from."""
 
-    type: Literal["csv", "parquet", "json", "excel"]
-    """Format of the file. JSON is one object a line, or one array of objects."""
+    type: Literal["csv", "parquet", "json", "excel", "python"]
+    """Format. JSON is one object a line, or one array of objects; `python` is a file beside the declaration that makes the rows."""
     path: str = Field(min_length=1)
     """File or glob, relative to the declaration; `package:<name>/<file>` reads a file shipped in an installed Python package."""
     mode: Literal["full", "incremental"] = "full"
@@ -222,6 +222,8 @@ class TargetSpec(Block):
     """The truth. NULL means that the row has no label."""
     label_time: SqlExpression
     """Instant at which the label becomes known; nothing before it may learn from it."""
+    label_delay: Duration = timedelta(0)
+    """How long after its row a label may still become known or be corrected: labels so far back are written again with each partition."""
     problem: ProblemType
     """Kind of prediction."""
     where: SqlExpression | None = None

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import dagster as dg
-from assets.drift_report.watch import materialize_watch_report
 
 from assets.drift_report.asset import materialize_drift_report
+from assets.drift_report.watch import materialize_watch_report
 from assets.features.asset import materialize_features
 from assets.features.view_sql import tables_read
 from assets.labels.asset import materialize_labels
@@ -79,6 +79,7 @@ def _watching_stages(spec: PipelineSpec) -> Iterable[Stage]:
 def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
     spec = pipeline.spec
     target_datasets = _datasets_behind(pipeline, f'SELECT * FROM "{target.dataset}"')
+    delayed = _partitions_in(spec.partitions, target.label_delay.total_seconds())
     yield Stage(
         path=("labels",),
         run=materialize_labels,
@@ -86,7 +87,7 @@ def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
         code=(target, spec.entities, _sql_behind(pipeline, f'SELECT * FROM "{target.dataset}"')),
         description="Prediction instants, entity keys and labels with the instant at which each became known.",
         kinds=("duckdb", "delta"),
-        deps={("profiled", d): _looking_back(spec.datasets[d], 0) for d in target_datasets},
+        deps={("profiled", d): _looking_back(spec.datasets[d], delayed) for d in target_datasets},
     )
     history = _so_far(spec.model.train_window)
     yield Stage(
@@ -203,7 +204,7 @@ def _so_far(train_window: int | None) -> dg.PartitionMapping | None:
 def _partitions_in(spec: PartitionsSpec, seconds: float) -> int:
     """Count the partitions that a look back of some seconds reaches into."""
     if not spec.is_calendar:
-        return 1
+        return 1 if seconds else 0
     lengths = {"hour": 3_600, "day": 86_400, "week": 604_800, "month": 28 * 86_400}
     return -int(-seconds // lengths[spec.every])
 

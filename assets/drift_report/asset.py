@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     import duckdb
 
 LABEL_LOOKBACK = 12
-"""Earlier partitions whose predictions are looked up for labels that arrived in this window."""
+"""Earlier partitions whose predictions are looked up for labels that arrived in this window; more where labels are declared later."""
 
 HISTORY_LENGTH = 23
 """Earlier reports shown in the course of performance."""
@@ -153,7 +153,10 @@ def _relations(pipeline: Pipeline, span: Window, version: ModelVersion, inputs: 
     problem, predictions, labels = pipeline.spec.learned.problem, inputs.predictions, inputs.labels
     assert inputs.training is not None
     assert inputs.holdout is not None
-    earlier = [key for key in predictions.partitions if key < span.key][-LABEL_LOOKBACK:]
+    target = pipeline.spec.learned
+    delayed = windows_between(pipeline.spec.partitions, span.start - target.label_delay, span.start)
+    n_earlier = max(LABEL_LOOKBACK, len(delayed))
+    earlier = [key for key in predictions.partitions if key < span.key][-n_earlier:]
     known = labels_known(scan(labels, [span.key]), until=span.end)
     late = labels_known(scan(labels, earlier), until=span.end, since=span.start)
     now = scored_labels(known, scan(predictions, [span.key]), version.version, problem)

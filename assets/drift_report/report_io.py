@@ -57,12 +57,15 @@ def read_quality(
         if not dataset.is_partitioned or not lake.has(table):
             continue
         history = lake.snapshot(table)
-        score, is_blocked = connection.sql(
-            f"SELECT max(score), bool_or(is_blocked) FROM {scan(history, [span.key])}"
+        failures = "any_value(critical_failures)" if "critical_failures" in history.schema.names else "NULL"
+        score, is_blocked, failed = connection.sql(
+            f"SELECT max(score), bool_or(is_blocked), {failures} FROM {scan(history, [span.key])}"
         ).fetchall()[0]
         reads.append(f"{table}@{history.version}")
         if is_blocked:
             faults.append(f"a blocking expectation of {name} failed")
+        elif failed:
+            faults.append(f"{name} failed the critical {', '.join(failed)}")
         if score is not None:
             scores[name] = float(score)
             if score < CRITICAL_QUALITY:

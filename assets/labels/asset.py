@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import time
-from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from assets.features.view_sql import datasets_behind, queries_behind
 from assets.labels.label_sql import LabelError, check_labels, label_query, target_key
 from assets.materialization import Outcome, Pipeline, Scope
 from charts import as_markdown_image, bars
 from pipelines.sql import quote_identifier
+from pipelines.windows import Window, windows_between
 from resources.engine import Engine
-from resources.lake import Lake
+from resources.lake import Lake, scan
 from resources.tables import register_tables
+
+if TYPE_CHECKING:
+    import duckdb
 
 LABELS_TABLE = "driftline_labels"
 
-LOOK_BACK = timedelta(0)
-"""A row's label comes from its own partition: later corrections rewrite that partition."""
-
 
 def materialize_labels(pipeline: Pipeline, scope: Scope, *, lake: Lake, engine: Engine) -> Outcome:
-    """Write one partition's prediction instants and labels.
+    """Write one partition's prediction instants and labels, and those of earlier ones whose labels may have come.
 
     Raises
     ------
     LabelError
         If the target's expressions fail, leak or repeat a key; nothing is written then.
     """
-    import duckdb
-
     started = time.monotonic()
     if scope.window is None:
         raise LabelError("labels are partitioned: run them for a partition.")
@@ -42,16 +41,10 @@ def materialize_labels(pipeline: Pipeline, scope: Scope, *, lake: Lake, engine: 
             lake,
             datasets=datasets_behind(pipeline, reading),
             queries=queries_behind(pipeline, reading),
-            start=scope.window.start - LOOK_BACK,
+            start=scope.window.start - spec.learned.label_delay,
             end=scope.window.end,
         )
-        try:
-            connection.execute(
-                f"CREATE TEMP TABLE {LABELS_TABLE} AS {label_query(pipeline, scope.window)}"
-            ).fetchall()
-        except duckdb.Error as error:
-            raise LabelError(f"target of '{pipeline.name}': {' '.join(str(error).split())}") from error
-        check_labels(connection, LABELS_TABLE, target_key(spec))
+        _fill(connection, pipeline, scope.window)
         rows = connection.sql(f"SELECT * FROM {LABELS_TABLE}")
         snapshot = lake.write(
             pipeline.table("labels"),
@@ -65,6 +58,11 @@ def materialize_labels(pipeline: Pipeline, scope: Scope, *, lake: Lake, engine: 
             params={"end": scope.window.end.isoformat()},
         ).fetchall()[0]
         shares = _shares(connection)
+        rewritten = [
+            late.key
+            for late in _late(pipeline, scope.window, lake)
+            if _write_again(connection, pipeline, scope, late, lake)
+        ]
     n_rows = snapshot.rows_by_partition.get(scope.window.key, 0)
     chart = bars(shares, title="Labels of the partition", unit="rows")
     return Outcome(
@@ -74,6 +72,7 @@ def materialize_labels(pipeline: Pipeline, scope: Scope, *, lake: Lake, engine: 
             "n_labelled": n_labelled,
             "n_unlabelled": n_rows - n_labelled,
             "n_known_at_end": n_known,
+            "written_again": ", ".join(rewritten) or None,
             "first_prediction": first,
             "last_prediction": last,
             "reads": ", ".join(reads),
@@ -83,6 +82,48 @@ def materialize_labels(pipeline: Pipeline, scope: Scope, *, lake: Lake, engine: 
         },
         markdown={"labels": as_markdown_image(chart, "labels of the partition")} if shares else {},
     )
+
+
+def _fill(connection: duckdb.DuckDBPyConnection, pipeline: Pipeline, window: Window) -> None:
+    """Make the table of one partition's labels, and check it."""
+    import duckdb
+
+    try:
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE {LABELS_TABLE} AS {label_query(pipeline, window)}"
+        ).fetchall()
+    except duckdb.Error as error:
+        raise LabelError(f"target of '{pipeline.name}': {' '.join(str(error).split())}") from error
+    check_labels(connection, LABELS_TABLE, target_key(pipeline.spec))
+
+
+def _late(pipeline: Pipeline, window: Window, lake: Lake) -> tuple[Window, ...]:
+    """List the earlier partitions that are in the lake and whose labels may have come or changed since."""
+    spec, table = pipeline.spec, pipeline.table("labels")
+    if not spec.learned.label_delay or not lake.has(table):
+        return ()
+    there = lake.snapshot(table).partitions
+    earlier = windows_between(spec.partitions, window.start - spec.learned.label_delay, window.start)
+    return tuple(one for one in earlier if one.key in there)
+
+
+def _write_again(
+    connection: duckdb.DuckDBPyConnection, pipeline: Pipeline, scope: Scope, late: Window, lake: Lake
+) -> bool:
+    """Write an earlier partition's labels again if they differ; tell whether they did."""
+    _fill(connection, pipeline, late)
+    table = pipeline.table("labels")
+    before = lake.snapshot(table)
+    now = connection.sql(f"SELECT * FROM {LABELS_TABLE}")
+    differing = set(now.columns) != set(before.schema.names)
+    if not differing:
+        listed = ", ".join(quote_identifier(name) for name in now.columns)
+        new, old = f"SELECT {listed} FROM {LABELS_TABLE}", f"SELECT {listed} FROM {scan(before, [late.key])}"
+        changes = f"SELECT 1 FROM (({new} EXCEPT ALL {old}) UNION ALL ({old} EXCEPT ALL {new})) LIMIT 1"
+        differing = bool(connection.sql(changes).fetchall())
+    if differing:
+        lake.write(table, now.to_arrow_reader(), partition=late.key, commit=scope.commit(pipeline))
+    return differing
 
 
 def _shares(connection: object) -> list[tuple[str, float]]:

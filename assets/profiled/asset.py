@@ -109,6 +109,7 @@ def materialize_profiled(
             n_rows=facts.n_rows,
             n_quarantined=written.n_quarantined,
             is_blocked=is_blocked,
+            critical_failures=[r.name for r in results if not r.is_passed and r.spec.severity == "critical"],
             clock=scope.clock,
         ),
         partition=stage.partition,

@@ -53,6 +53,7 @@ QUALITY_SCHEMA = pa.schema(
         ("n_rows", pa.int64()),
         ("n_quarantined", pa.int64()),
         ("is_blocked", pa.bool_()),
+        ("critical_failures", pa.list_(pa.string())),
         ("evaluated_at", pa.timestamp("us", tz="UTC")),
     ]
 )
@@ -109,6 +110,7 @@ def quality_table(
     n_rows: int,
     n_quarantined: int,
     is_blocked: bool,
+    critical_failures: Sequence[str],
     clock: datetime,
 ) -> pa.Table:
     """Return one row per dimension and one for the score."""
@@ -125,6 +127,7 @@ def quality_table(
             "n_rows": n_rows,
             "n_quarantined": n_quarantined,
             "is_blocked": is_blocked,
+            "critical_failures": list(critical_failures),
             "evaluated_at": clock,
         }
         for metric, value, weight in measured

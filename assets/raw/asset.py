@@ -7,28 +7,25 @@ counted as `n_out_of_range`, before the first or after the last declared partiti
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
 from assets.materialization import Outcome, Pipeline, Scope
-from assets.raw.encoding import as_utf8
 from assets.raw.loads import FINGERPRINT
-from assets.raw.plain import arrays_as_lines, workbooks_as_csv
+from assets.raw.opening import readable
 from assets.raw.read_sql import READ_TABLE, Counts, read_files
 from assets.raw.reading import REJECTS_TABLE, ReadError
-from assets.raw.source import fingerprint, source_files, unpacked
+from assets.raw.source import fingerprint, source_files
 from assets.raw.window_sql import between, event_instant
 from charts import as_markdown_image, bars
 from pipelines.spec import DatasetSpec
 from pipelines.sql import quote_literal
-from pipelines.windows import load_number, windows
+from pipelines.windows import Window, load_number, windows
 from resources.engine import Engine
 from resources.lake import Lake, Snapshot
 
@@ -69,8 +66,14 @@ class _Reading:
 
     @property
     def is_whole_source(self) -> bool:
-        """Tell whether every partition reads the same files."""
-        return self.spec.source.mode == "full"
+        """Tell whether every partition reads the same rows."""
+        return self.spec.source.mode == "full" and self.asked is None
+
+    @property
+    def asked(self) -> Window | None:
+        """The partition that a Python source is asked for; None where a source gives everything."""
+        is_asked = self.spec.source.type == "python" and self.pipeline.spec.partitions.is_calendar
+        return self.scope.window if is_asked and self.spec.is_partitioned else None
 
     def is_current(self, table: str) -> bool:
         """Tell whether the table's newest commit read the same content in the same way."""
@@ -109,7 +112,7 @@ def materialize_raw(pipeline: Pipeline, dataset: str, scope: Scope, *, lake: Lak
         return _unchanged(reading, mark)
     with (
         engine.connect() as connection,
-        readable(connection, files, spec, Path(engine.spill_directory)) as plain,
+        readable(connection, files, spec, Path(engine.spill_directory), reading.asked) as plain,
     ):
         counts = read_files(
             connection, plain, spec, name=dataset, timezone=reading.timezone,
@@ -154,23 +157,6 @@ def _unchanged(reading: _Reading, mark: str) -> Outcome:
             "note": "the source has not changed",
         },
     )
-
-
-@contextmanager
-def readable(
-    connection: duckdb.DuckDBPyConnection, files: Sequence[Path], spec: DatasetSpec, scratch: Path
-) -> Iterator[tuple[Path, ...]]:
-    """Give files that the engine can read: unpacked and in UTF-8; copies are removed after."""
-    scratch.mkdir(parents=True, exist_ok=True)
-    with unpacked(files, scratch=scratch) as plain, TemporaryDirectory(dir=scratch, prefix="text-") as name:
-        folder = Path(name)
-        if spec.source.type == "parquet":
-            yield plain
-        elif spec.source.type == "excel":
-            yield workbooks_as_csv(plain, spec.source, folder=folder)
-        else:
-            text = as_utf8(plain, folder=folder, encoding=spec.source.encoding)
-            yield arrays_as_lines(connection, text, folder=folder) if spec.source.type == "json" else text
 
 
 def _load(reading: _Reading) -> int:

@@ -164,7 +164,7 @@ def _tried(dataset: DatasetSpec, source: str) -> str:
     columns, faults, helpers = [], [], []
     for number, name in enumerate(dataset.columns):
         form = dataset.column(name)
-        if form.sql is None and dataset.source.type != "parquet":
+        if form.sql is None and dataset.source.type not in ("parquet", "python"):
             # CSV and JSON values have been tried in their type already.
             columns.append(f"{quote_identifier(form.source or name)} AS {quote_identifier(name)}")
             continue
@@ -234,4 +234,10 @@ def _parquet_source(
     return f"(SELECT *, CAST(NULL AS VARCHAR) AS {FAULT_COLUMN} FROM {relation})"
 
 
-_SOURCES = {"csv": csv_source, "excel": csv_source, "parquet": _parquet_source, "json": json_source}
+_SOURCES = {
+    "csv": csv_source,
+    "excel": csv_source,
+    "parquet": _parquet_source,
+    "json": json_source,
+    "python": _parquet_source,
+}

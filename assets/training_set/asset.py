@@ -29,10 +29,12 @@ def materialize_training_set(
     if scope.window is None:
         raise TrainingSetError("a training set is as of a partition: run it for one.")
     labels = lake.snapshot(pipeline.table("labels"))
+    broken = _broken_partitions(pipeline, lake)
+    wanted = training_windows(pipeline, scope.window)
     parts = [
         f"SELECT *, {quote_literal(w.key)} AS {SOURCE_PARTITION} FROM {scan(labels, [w.key])}"
-        for w in training_windows(pipeline, scope.window)
-        if labels.rows_by_partition.get(w.key)
+        for w in wanted
+        if labels.rows_by_partition.get(w.key) and w.key not in broken
     ]
     if not parts:
         raise TrainingSetError(
@@ -60,6 +62,7 @@ def materialize_training_set(
             "n_rows": table.num_rows,
             "n_features": len(joined.column_names) - 2,
             "n_partitions": len(parts),
+            "left_out_as_broken": ", ".join(w.key for w in wanted if w.key in broken) or None,
             "as_of": scope.window.end,
             "reads": f"{labels.table}@{labels.version}, {commit['feature_versions']}",
             "writes": f"{snapshot.table}@{snapshot.version}",
@@ -68,6 +71,15 @@ def materialize_training_set(
         },
         markdown={"missing": _missing(joined), "rows": _rows_by_partition(table)},
     )
+
+
+def _broken_partitions(pipeline: Pipeline, lake: Lake) -> frozenset[str]:
+    """Return the partitions whose data was found to be broken: they are not learned from, until they are run again sound."""
+    table = pipeline.table("drift_decisions")
+    if not lake.has(table):
+        return frozenset()
+    rows = lake.read(table).select(["partition", "reason"]).to_pylist()
+    return frozenset(row["partition"] for row in rows if row["reason"] == "broken_data")
 
 
 def _with_labels(joined: pa.Table, rows: pa.Table) -> pa.Table:

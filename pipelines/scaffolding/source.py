@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assets.raw.asset import readable
+from assets.raw.csv_sql import header_of
+from assets.raw.opening import readable
 from assets.raw.read_sql import READ_TABLE, read_files
 from assets.raw.reading import MAX_LINE_BYTES
 from assets.raw.source import source_files
@@ -221,8 +222,6 @@ def _names(
             "AND json_type(line) = 'OBJECT') GROUP BY key ORDER BY min(number), any_value(key)"
         ).fetchall()
         return [row[0] for row in keys if row[0]], {}
-    from assets.raw.csv_sql import header_of
-
     return header_of(file, source.delimiter), {}
 
 

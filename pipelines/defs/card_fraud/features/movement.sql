@@ -1,0 +1,35 @@
+-- Great-circle distance by the haversine formula, on a sphere of 6,371 km.
+WITH steps AS (
+    SELECT
+        user_id,
+        paid_at,
+        radians(latitude) AS latitude,
+        radians(longitude) AS longitude,
+        radians(lag(latitude) OVER trail) AS latitude_before,
+        radians(lag(longitude) OVER trail) AS longitude_before,
+        lag(paid_at) OVER trail AS paid_before
+    FROM transactions
+    WINDOW trail AS (PARTITION BY user_id ORDER BY paid_at)
+),
+
+distances AS (
+    SELECT
+        user_id,
+        paid_at,
+        date_diff('second', paid_before, paid_at) / 3600.0 AS hours,
+        2 * 6371 * asin(sqrt(least(
+            1,
+            sin((latitude - latitude_before) / 2) ** 2
+            + cos(latitude) * cos(latitude_before) * sin((longitude - longitude_before) / 2) ** 2
+        ))) AS distance_km
+    FROM steps
+)
+
+SELECT
+    user_id,
+    paid_at AS event_timestamp,
+    distance_km,
+    hours AS hours_since_last,
+    -- Two payments within a minute would need any speed: a minute is the least that counts.
+    distance_km / greatest(hours, 1 / 60.0) AS speed_kmh
+FROM distances

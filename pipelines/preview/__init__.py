@@ -1,0 +1,1 @@
+"""What a declaration will do, on a sample, before anything is run."""

@@ -1,0 +1,107 @@
+"""`python -m pipelines.preview NAME`: what a declaration will do, on a sample, without doing it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from assets.materialization import Pipeline
+from pipelines.spec import DriftlineError
+from pipelines.windows import Window
+from resources.connections import connections
+from resources.deployment import Deployment, deployment
+
+WIDTH = 120
+"""Columns of the output where it goes to a file."""
+
+
+class PreviewError(DriftlineError):
+    """There is nothing to preview."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Preview one pipeline from the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines.preview",
+        description="Print what a declaration will do, on its first partition: rows and types read, rows that would be quarantined, "
+        "features with a sample, what models will make of them, likely leaks. Nothing is kept.",
+    )
+    parser.add_argument("pipeline", help="name of a folder in pipelines/defs")
+    parser.add_argument("--partition", metavar="KEY", help="partition to rehearse; the first one by default")
+    parser.add_argument(
+        "--partitions",
+        type=int,
+        default=1,
+        metavar="N",
+        help="rehearse so many partitions up to that one (default 1)",
+    )
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write the same as a page")
+    options = parser.parse_args(arguments)
+    console = Console(width=None if sys.stdout.isatty() else WIDTH, record=options.html is not None)
+    installed = deployment(os.environ)
+    try:
+        is_sound = _preview(
+            installed, options.pipeline, options.partition, max(1, options.partitions), console
+        )
+    except DriftlineError as error:
+        Console(stderr=True).print(str(error), markup=False, highlight=False)
+        return 1
+    if options.html is not None:
+        console.save_html(str(options.html))
+    return 0 if is_sound else 1
+
+
+def _preview(installed: Deployment, name: str, partition: str | None, n: int, console: Console) -> bool:
+    from pipelines.definitions import find_pipeline
+    from pipelines.preview.page import show
+    from pipelines.preview.rehearsal import rehearsed
+
+    pipeline = find_pipeline(name)
+    clock = datetime.now(UTC)
+    there = _partitions(pipeline, installed, clock)
+    chosen = _chosen(pipeline, there, partition, n)
+    with (
+        console.status("reading") as status,
+        rehearsed(pipeline, chosen, installed, clock=clock, show=lambda stage: status.update(stage)) as found,
+    ):
+        status.stop()
+        return show(found, console, n_partitions=_told(pipeline, there))
+
+
+def _partitions(pipeline: Pipeline, installed: Deployment, clock: datetime) -> Sequence[Window]:
+    from pipelines.arrivals import arrived
+
+    to = connections(installed)
+    return arrived(pipeline, clock, lake=to.lake, engine=to.engine)
+
+
+def _chosen(pipeline: Pipeline, there: Sequence[Window], partition: str | None, n: int) -> Sequence[Window]:
+    if not there:
+        raise PreviewError(
+            f"{pipeline.name}: no partition is complete yet. See partitions.start in the declaration."
+        )
+    keys = [window.key for window in there]
+    if partition is not None and partition not in keys:
+        raise PreviewError(
+            f"{pipeline.name} has no partition '{partition}'. The first are {', '.join(keys[:3])}, the last is {keys[-1]}."
+        )
+    last = keys.index(partition) if partition is not None else min(n, len(keys)) - 1
+    return there[max(0, last - n + 1) : last + 1]
+
+
+def _told(pipeline: Pipeline, there: Sequence[Window]) -> str:
+    spec = pipeline.spec.partitions
+    if spec.every == "load":
+        return f"A snapshot: each changed state of the source is a load; the present one is {there[0].key}."
+    every = f"{spec.size:,} rows" if spec.every == "rows" else spec.every
+    return f"{len(there):,} partitions of one {every} are complete: {there[0].key} to {there[-1].key}."
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,144 @@
+"""Rehearse a pipeline: its own stages, on one or a few partitions, in a folder that is thrown away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from assets.materialization import Outcome, Pipeline, Scope
+from pipelines.spec import DriftlineError
+from pipelines.stages import Stage, stages
+from pipelines.windows import Window
+from resources.connections import Connections, connections
+from resources.deployment import Deployment
+from resources.lake import scan
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+LEFT_OUT = ("training_set", "model", "predictions", "drift_report")
+"""Stages that a rehearsal leaves out: they want history or a model."""
+
+NOT_FEATURES = ("label", "label_time")
+"""Columns of the labels that no feature may see."""
+
+
+@dataclass(frozen=True)
+class StageFinding:
+    """What one stage did, or why it could not."""
+
+    path: tuple[str, ...]
+    outcome: Outcome | None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What was found.
+
+    Attributes
+    ----------
+    windows
+        The partitions that were rehearsed, oldest first.
+    findings
+        By stage, of the last partition; a stage that failed has the first error.
+    rows, label
+        The last partition's rows to predict with their features as of each prediction, and the truth, known
+        by then or not; None without a target, or where they could not be made.
+    """
+
+    pipeline: Pipeline
+    windows: tuple[Window, ...]
+    findings: tuple[StageFinding, ...]
+    rows: pa.Table | None
+    label: pa.ChunkedArray | None
+    to: Connections = field(repr=False)
+
+    @property
+    def errors(self) -> tuple[StageFinding, ...]:
+        """The stages that failed."""
+        return tuple(finding for finding in self.findings if finding.error)
+
+    def finding(self, *path: str) -> StageFinding | None:
+        """Return what a stage did."""
+        return next((finding for finding in self.findings if finding.path == path), None)
+
+
+@contextmanager
+def rehearsed(
+    pipeline: Pipeline,
+    windows: Sequence[Window],
+    installed: Deployment,
+    *,
+    clock: datetime,
+    show: Callable[[str], None],
+) -> Iterator[Rehearsal]:
+    """Run the stages up to the training set on some partitions, in a folder that is removed at the end.
+
+    Nothing of the deployment is read or written: lake, registry and online store are the folder's own.
+
+    Parameters
+    ----------
+    pipeline, windows
+        What to rehearse.
+    installed
+        Gives threads and memory.
+    clock
+        The instant recorded as now.
+    show
+        Called with the name of each stage that begins.
+    """
+    with TemporaryDirectory(prefix="driftline-preview-") as home:
+        to = connections(
+            replace(installed, home=Path(home), profile="local", postgres_url=None, webhook_url=None)
+        )
+        findings: dict[tuple[str, ...], StageFinding] = {}
+        for position, window in enumerate(windows):
+            for stage in stages(pipeline):
+                if stage.path[0] in LEFT_OUT or (not stage.is_partitioned and position):
+                    continue
+                known = findings.get(stage.path)
+                if (known is not None and known.error) or _is_blocked(stage, findings):
+                    continue
+                show("/".join(stage.path))
+                findings[stage.path] = _run(pipeline, stage, window, to, clock)
+        rows, label = _featured(pipeline, windows[-1], findings, to)
+        yield Rehearsal(pipeline, tuple(windows), tuple(findings.values()), rows, label, to)
+
+
+def _is_blocked(stage: Stage, findings: dict[tuple[str, ...], StageFinding]) -> bool:
+    """Tell whether a stage reads what failed, or was not made."""
+    return any(path in findings and findings[path].error for path in stage.deps)
+
+
+def _run(pipeline: Pipeline, stage: Stage, window: Window, to: Connections, clock: datetime) -> StageFinding:
+    scope = Scope(window if stage.is_partitioned else None, run_id="preview", clock=clock, reason="preview")
+    resources = {name: getattr(to, name) for name in stage.resources}
+    try:
+        return StageFinding(stage.path, stage.run(pipeline=pipeline, scope=scope, **resources))
+    except DriftlineError as error:
+        return StageFinding(stage.path, None, str(error))
+
+
+def _featured(
+    pipeline: Pipeline, window: Window, findings: dict[tuple[str, ...], StageFinding], to: Connections
+) -> tuple[pa.Table | None, pa.ChunkedArray | None]:
+    """Join the last partition's labels with features, as a training set would be."""
+    views_failed = any(finding.error for path, finding in findings.items() if path[0] == "features")
+    labels = findings.get(("labels",))
+    if labels is None or labels.error or views_failed:
+        return None, None
+    snapshot = to.lake.snapshot(pipeline.table("labels"))
+    with to.engine.connect() as connection:
+        rows = connection.sql(
+            f"SELECT * FROM {scan(snapshot, [window.key])} ORDER BY event_timestamp, row_id"
+        ).to_arrow_table()
+    if not rows.num_rows:
+        return None, None
+    featured, _ = to.feature_store.features_for(pipeline, rows.drop_columns(list(NOT_FEATURES)), to.lake)
+    return featured, rows["label"]
