@@ -62,8 +62,10 @@ bench: .venv/.dev ## run the benchmarks, one after another; fails where a bar is
 		echo "== $$name"; $(PY) -m benchmarks.$$name || failed="$$failed $$name"; done; \
 	if [ -n "$$failed" ]; then echo "Below the bar:$$failed" >&2; exit 1; fi
 
-docs: .venv/.dev ## write docs/pipeline-reference.md from the schema
+docs: .venv/.dev ## write the reference from the schema and build the site into site/
 	$(PY) -m pipelines.reference
+	.venv/bin/mkdocs build --quiet --strict
+	@echo "site/index.html"
 
 lock: .venv/.uv ## pin every package anew
 	$(LOCK) --extra demo -o requirements.lock

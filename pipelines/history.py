@@ -15,8 +15,8 @@ from assets.materialization import Pipeline
 from assets.model.choices import default_metric
 from assets.model.metrics import Scored, metric_value
 from assets.model.model_file import model_from_bytes
-from pipelines.sql import quote_identifier
-from pipelines.windows import window
+from pipelines.sql import quote_identifier, quote_literal
+from pipelines.windows import window, windows_between
 from resources.connections import Connections
 from resources.lake import Lake, scan
 from resources.ledger import read_ledger, trusted_sha256
@@ -124,14 +124,20 @@ def never_retrained(pipeline: Pipeline, to: Connections, partitions: Sequence[st
 
 
 def _labelled_predictions(pipeline: Pipeline, to: Connections, key: str) -> pa.Table:
+    """Join predictions with the labels that became known in a partition, of earlier ones too where labels are late."""
     predictions = to.lake.snapshot(pipeline.table("predictions"))
     labels = to.lake.snapshot(pipeline.table("labels"))
-    end = window(pipeline.spec.partitions, key).end.isoformat()
+    span = window(pipeline.spec.partitions, key)
+    reached = windows_between(
+        pipeline.spec.partitions, span.start - pipeline.spec.learned.label_delay, span.end
+    )
+    keys = [one.key for one in reached if one.key in predictions.partitions and one.key in labels.partitions]
     columns = ", ".join(f"p.{quote_identifier(name)}" for name in predictions.schema.names)
+    start, end = (f"TIMESTAMPTZ {quote_literal(instant.isoformat())}" for instant in (span.start, span.end))
     with to.engine.connect() as connection:
         return connection.sql(
-            f"SELECT {columns}, l.label FROM {scan(predictions, [key])} p JOIN {scan(labels, [key])} l "
-            f"USING (row_id) WHERE l.label IS NOT NULL AND l.label_time < '{end}'::TIMESTAMPTZ ORDER BY row_id"
+            f"SELECT {columns}, l.label FROM {scan(predictions, keys)} p JOIN {scan(labels, keys)} l "
+            f"USING (row_id) WHERE l.label IS NOT NULL AND l.label_time >= {start} AND l.label_time < {end} ORDER BY row_id"
         ).to_arrow_table()
 
 

@@ -31,11 +31,11 @@ REPORTED_WITHIN = timedelta(days=3)
 class Planted:
     """First day of each planted change; the sensor is broken on the days [broken_from, broken_until)."""
 
-    new_category: date = date(2024, 1, 27)
-    inflation: date = date(2024, 2, 9)
-    broken_from: date = date(2024, 2, 21)
-    broken_until: date = date(2024, 2, 23)
-    new_pattern: date = date(2024, 3, 2)
+    new_category: date = date(2024, 1, 22)
+    inflation: date = date(2024, 2, 2)
+    broken_from: date = date(2024, 2, 10)
+    broken_until: date = date(2024, 2, 12)
+    new_pattern: date = date(2024, 2, 17)
 
 
 PLANTED = Planted()
