@@ -118,7 +118,7 @@ def materialize_raw(pipeline: Pipeline, dataset: str, scope: Scope, *, lake: Lak
             connection, plain, spec, name=dataset, timezone=reading.timezone,
             must_hold=_must_hold(reading), load=_load(reading),
         )  # fmt: skip
-        _check_rejects(spec, dataset, counts)
+        _check_rejects(connection, spec, dataset, counts)
         where = _belongs(reading)
         # Rejects first: a reading that was interrupted has no rows without their rejects.
         rejects = _write_rejects(connection, reading)
@@ -177,12 +177,19 @@ def _must_hold(reading: _Reading) -> Mapping[str, str]:
     }
 
 
-def _check_rejects(spec: DatasetSpec, dataset: str, counts: Counts) -> None:
+def _check_rejects(
+    connection: duckdb.DuckDBPyConnection, spec: DatasetSpec, dataset: str, counts: Counts
+) -> None:
     if counts.rejected_share > spec.source.max_rejected_share:
+        line, reason = connection.sql(
+            f"SELECT min(line), reason FROM {REJECTS_TABLE} GROUP BY reason ORDER BY count(*) DESC, min(line), reason LIMIT 1"
+        ).fetchall()[0]
+        where = f" (line {line})" if line is not None else ""
         raise ReadError(
             f"dataset '{dataset}': {counts.n_rejected:,} of {counts.n_read + counts.n_rejected:,} rows of "
             f"{spec.source.path} cannot be read ({counts.rejected_share:.2%}, max_rejected_share is "
-            f"{spec.source.max_rejected_share:.2%}). Correct the file or the columns' types."
+            f"{spec.source.max_rejected_share:.2%}). Most often{where}: {' '.join(reason.split())} "
+            "Correct the file or the columns' types."
         )
 
 

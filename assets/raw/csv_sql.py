@@ -134,6 +134,10 @@ def header_of(path: Path, delimiter: str) -> list[str]:
         raise ReadError(
             f"{path.name}: the header is not UTF-8 (byte {error.start}). Save the file as UTF-8."
         ) from error
+    if "\r" in text.rstrip("\r\n") and '"' not in text:
+        raise ReadError(
+            f"{path.name}: lines end with \\r alone, as on old Macs. Save the file with \\n or \\r\\n at the ends."
+        )
     found = next(csv.reader(io.StringIO(text), delimiter=delimiter), [])
     if not found:
         raise ReadError(f"{path.name}: the file is empty. A CSV source begins with a header line.")

@@ -51,8 +51,13 @@ def as_utf8(files: Sequence[Path], *, folder: Path, encoding: str = "utf-8") -> 
 
 def _marked_encoding(path: Path) -> str | None:
     opener = gzip.open if path.suffix == ".gz" else Path.open
-    with opener(path, "rb") as stream:
-        first = stream.read(4)
+    try:
+        with opener(path, "rb") as stream:
+            first = stream.read(4)
+    except (gzip.BadGzipFile, EOFError) as error:
+        raise SourceError(
+            f"{path.name}: not a readable gzip file ({error}). Pack it again, or take .gz off its name."
+        ) from error
     return next((encoding for mark, encoding in _MARKS if first.startswith(mark)), None)
 
 

@@ -5,6 +5,7 @@ The label is strongly autocorrelated: predicting the last label again is right i
 """
 
 import gzip
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -99,8 +100,10 @@ def test_electricity_beats_no_change(tmp_path: Path) -> None:
         shown.append((window.partition, window.realised, window.frozen, unchanged))
     realised, frozen, unchanged = (float(np.mean(column)) for column in list(zip(*shown, strict=True))[1:])
     for row in shown:
-        print("{}  realised {:.3f}  never retrained {:.3f}  no change {:.3f}".format(*row))
-    print(f"mean: realised {realised:.3f}, never retrained {frozen:.3f}, no change {unchanged:.3f}")
+        sys.stdout.write("{}  realised {:.3f}  never retrained {:.3f}  no change {:.3f}\n".format(*row))
+    sys.stdout.write(
+        f"mean: realised {realised:.3f}, never retrained {frozen:.3f}, no change {unchanged:.3f}\n"
+    )
     assert len(windows) == N_WINDOWS - 1
     assert 0.83 < unchanged < 0.88
     assert realised > unchanged
