@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from assets.profiled.statistics import ColumnProfile, Histogram, Moments
 
+MAX_BINS = 512
+"""Most bins of a merged histogram; a partition's own has fewer."""
+
 
 @dataclass(frozen=True)
 class EarlierColumn:
@@ -36,8 +39,21 @@ def coarsen(histogram: Histogram, width: float) -> Histogram:
 
 
 def merge_histograms(one: Histogram, other: Histogram) -> Histogram:
-    """Add two histograms on the edges of the wider one."""
+    """Add two histograms on the edges of the wider one, or on wider ones where both are narrow and far apart.
+
+    Examples
+    --------
+    >>> days = [Histogram(1.0, first=day * 86_400, counts=(5,)) for day in (0, 365)]
+    >>> merged = merge_histograms(*days)
+    >>> merged.width, sum(merged.counts), len(merged.counts) <= MAX_BINS
+    (65536.0, 10, True)
+    """
     width = max(one.width, other.width)
+    low = min(h.first * h.width for h in (one, other))
+    high = max((h.first + len(h.counts)) * h.width for h in (one, other))
+    # A column that says one thing in each partition has bins of its own size, wherever it is.
+    while (high - low) / width > MAX_BINS - 2:
+        width *= 2
     counts: Counter[int] = Counter()
     for histogram in (coarsen(one, width), coarsen(other, width)):
         counts.update(dict(enumerate(histogram.counts, start=histogram.first)))

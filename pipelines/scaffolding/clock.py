@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
-from pipelines.scaffolding.columns import Column, FileColumns
+from pipelines.scaffolding.columns import TYPED, Column, FileColumns
 from pipelines.scaffolding.source import ScaffoldError
 from pipelines.spec import Cadence
+from pipelines.sql import quote_identifier
+
+if TYPE_CHECKING:
+    import duckdb
 
 ROWS = "rows"
 """Value of `--event-time` for a table whose rows have only an order."""
 
 MIN_PARTITIONS = 8
 """Least partitions that a cadence must give: fewer show no course, and leave nothing to compare with."""
+
+FILLED_SHARE = 0.5
+"""Share of the partitions that must hold rows."""
 
 HOPEFUL_ROWS = 200
 """Rows that a partition should have, in the median, before a shorter cadence is preferred."""
@@ -79,11 +87,13 @@ class Clock:
     others: tuple[str, ...] = ()
 
 
-def find_clock(columns: FileColumns, asked: str | None) -> Clock:
+def find_clock(connection: duckdb.DuckDBPyConnection, columns: FileColumns, asked: str | None) -> Clock:
     """Find the event time and the length of a partition.
 
     Parameters
     ----------
+    connection
+        Holds the typed rows.
     columns
         The file's.
     asked
@@ -98,13 +108,13 @@ def find_clock(columns: FileColumns, asked: str | None) -> Clock:
     if asked == ROWS and ROWS not in [column.name for column in columns.columns]:
         return _by_rows(n_rows)
     if asked is not None:
-        return _by_time(columns[asked], ())
+        return _by_time(connection, columns[asked], ())
     candidates = sorted(
         (column for column in columns.columns if _can_be_event_time(column)), key=lambda c: _rank(c, columns)
     )
     if not candidates:
         return Clock("load", None, 1, n_rows, "no column of the file holds times")
-    return _by_time(candidates[0], tuple(column.name for column in candidates[1:]))
+    return _by_time(connection, candidates[0], tuple(column.name for column in candidates[1:]))
 
 
 def check_event_time(columns: FileColumns, asked: str) -> None:
@@ -149,17 +159,17 @@ def _by_rows(n_rows: int) -> Clock:
     return Clock("rows", None, n_rows // size, size, f"{n_rows:,} rows in partitions of {size:,}", size=size)
 
 
-def _by_time(column: Column, others: tuple[str, ...]) -> Clock:
+def _by_time(connection: duckdb.DuckDBPyConnection, column: Column, others: tuple[str, ...]) -> Clock:
     if column.low is None or column.high is None:
         raise ScaffoldError(f"column '{column.name}' holds no time.")
     first, last = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=s) for s in (column.low, column.high))
     days = (column.high - column.low) / 86_400
     tried = {every: days / length for every, length in _LENGTHS.items()}
-    every = _cadence(tried, column)
+    every = _cadence(connection, tried, column)
     if every is None:
         return Clock(
             "load", None, 1, column.n_rows,
-            f"'{column.name}' spans only {days * 24:.1f} hours: too short to be cut", others=(column.name, *others),
+            f"'{column.name}' gives no {MIN_PARTITIONS} partitions in a row that hold rows, whatever their length", others=(column.name, *others),
         )  # fmt: skip
     start, end = _floor(first, every), _next(_floor(last, every), every)
     n = max(1, round(tried[every]))
@@ -174,11 +184,20 @@ def _by_time(column: Column, others: tuple[str, ...]) -> Clock:
     )  # fmt: skip
 
 
-def _cadence(tried: dict[Cadence, float], column: Column) -> Cadence | None:
-    """Return the longest cadence that gives enough partitions; dates have no hours."""
+def _cadence(
+    connection: duckdb.DuckDBPyConnection, tried: dict[Cadence, float], column: Column
+) -> Cadence | None:
+    """Return the longest cadence that gives enough partitions, most of them with rows; dates have no hours."""
     for every, count in tried.items():
-        if count >= MIN_PARTITIONS and not (every == "hour" and column.type == "date"):
+        if count < MIN_PARTITIONS or (every == "hour" and column.type == "date"):
+            continue
+        n_filled = connection.sql(
+            f"SELECT count(DISTINCT date_trunc('{every}', {quote_identifier(column.name)})) FROM {TYPED}"
+        ).fetchall()[0][0]
+        # A year's dates in months would leave eleven of twelve partitions empty.
+        if n_filled >= FILLED_SHARE * count:
             return every
+        return None
     return None
 
 

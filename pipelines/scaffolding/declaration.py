@@ -344,11 +344,9 @@ def _request(found: Findings) -> list[str]:
 
 def _model(found: Findings, target: Target) -> list[str]:
     per_partition = max(1, found.clock.rows_per_partition)
-    labels = (
-        max(LEAST_LABELS, min(10_000, round(MIN_RARE_ROWS / target.rare_share)))
-        if target.rare_share
-        else LEAST_LABELS
-    )
+    wanted = round(MIN_RARE_ROWS / target.rare_share) if target.rare_share else LEAST_LABELS
+    # Rare classes want more rows, but not so many that this file never sees a model.
+    labels = max(LEAST_LABELS, min(wanted, 10_000, target.n_labelled // 3))
     lines = ["  model:"]
     if target.n_labelled < labels:
         lines += _ask(

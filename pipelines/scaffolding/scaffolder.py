@@ -181,7 +181,7 @@ def _find(
         _known("--event-time", options.event_time, names)
         check_event_time(columns, options.event_time)
     target = target_of(columns[options.target]) if options.target is not None else None
-    clock = find_clock(columns, options.event_time)
+    clock = find_clock(connection, columns, options.event_time)
     wanted = _asked_entities(options.entity, names)
     entities = wanted or [(name,) for name in find_entities(columns, clock, options.target)]
     if clock.every == "load" and wanted:

@@ -275,3 +275,12 @@ def test_a_named_sheet_and_gzipped_lines(tmp_path: Path) -> None:
     with gzip.open(tmp_path / "lines.jsonl.gz", "wt") as handle:
         handle.writelines(json.dumps({"a": i, "b": None if i % 2 else "x"}) + "\n" for i in range(30))
     assert types(tmp_path / "lines.jsonl.gz", tmp_path / "lines")["a"] == "int"
+
+
+def test_a_year_of_dates_is_no_monthly_clock(tmp_path: Path) -> None:
+    years = [f"{1990 + i // 10}-01-01" for i in range(300)]
+    file = write_csv(tmp_path / "table.csv", {"year": years, "value": list(range(300))})
+    assert scaffold(file, tmp_path / "found").spec.partitions.every == "load"
+    assert "gives no 8 partitions in a row that hold rows" in " ".join(
+        (tmp_path / "found" / "defs.yaml").read_text().replace("#", "").split()
+    )
