@@ -221,7 +221,8 @@ def _event_time_faults(at: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:
 def _source_faults(path: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:
     source = dataset.source
     has_slot = "{partition}" in source.path
-    if source.type == "python" and (Path(source.path).is_absolute() or not source.path.endswith(".py")):
+    is_foreign = Path(source.path).is_absolute() or ":" in source.path
+    if source.type == "python" and (is_foreign or not source.path.endswith(".py")):
         text = f"{label(path)}.path is '{source.path}', but a python source is a .py file in the declaration's folder."
         yield Fault((*path, "path"), text)
     if source.mode == "incremental" and not has_slot:

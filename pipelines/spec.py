@@ -116,7 +116,7 @@ class SourceSpec(Block):
     type: Literal["csv", "parquet", "json", "excel", "python"]
     """Format. JSON is one object a line, or one array of objects; `python` is a file beside the declaration that makes the rows."""
     path: str = Field(min_length=1)
-    """File or glob, relative to the declaration; `package:<name>/<file>` reads a file shipped in an installed Python package."""
+    """File or glob, relative to the declaration, absolute, or URL-like (`s3://…`); `package:<name>/<file>` is a file of an installed package."""
     mode: Literal["full", "incremental"] = "full"
     """`full`: the source holds all rows, a partition takes those of its window. `incremental`: the path contains `{partition}`."""
     delimiter: str = Field(default=",", min_length=1, max_length=1)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from assets.raw.objects import ObjectError, is_url, local_copies
 from pipelines.spec import DriftlineError, SourceSpec
 
 PACKAGE_SCHEME = "package:"
@@ -44,6 +45,11 @@ def source_files(source: SourceSpec, *, folder: Path, partition: str | None = No
     SourceError
         If nothing is there, or the path leaves the folder that it starts from.
     """
+    if is_url(source.path):
+        try:
+            return local_copies(source.path.replace("{partition}", partition or "*"))
+        except ObjectError as error:
+            raise SourceError(str(error)) from error
     root, pattern = _root_and_pattern(source.path, folder)
     if "{partition}" in pattern:
         pattern = pattern.replace("{partition}", partition or "*")

@@ -12,6 +12,7 @@ import click
 import dagster as dg
 from pydantic import BaseModel, Field
 
+from assets.raw.objects import is_url
 from pipelines.faults import NAME_PATTERN, hint
 from pipelines.scaffolding import blank
 from pipelines.scaffolding.clock import check_event_time, find_clock, lookback_of
@@ -241,6 +242,8 @@ def _asked_entities(text: str | None, names: Sequence[str]) -> list[tuple[str, .
 
 def _shown_path(path: str, folder: Path) -> str:
     """Write a path inside the declaration's folder relative to it: the folder can be moved."""
+    if is_url(path):
+        return path
     file = Path(path)
     return str(file.relative_to(folder.resolve())) if file.is_relative_to(folder.resolve()) else path
 

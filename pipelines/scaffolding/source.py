@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assets.raw.csv_sql import header_of
+from assets.raw.objects import is_url, local_copies
 from assets.raw.opening import readable
 from assets.raw.read_sql import READ_TABLE, read_files
 from assets.raw.reading import MAX_LINE_BYTES
@@ -78,8 +79,11 @@ def source_of(path: str, *, start: Path) -> SourceSpec:
     ScaffoldError
         If it is not there, is empty, or its ending names no format that is read.
     """
-    file = Path(path).expanduser()
-    file = file if file.is_absolute() else (start / file)
+    if is_url(path):
+        file = local_copies(path)[0]
+    else:
+        file = Path(path).expanduser()
+        file = file if file.is_absolute() else (start / file)
     if not file.is_file():
         raise ScaffoldError(f"--source {path}: no such file. Paths are relative to {start}.")
     if file.stat().st_size == 0:
@@ -90,7 +94,7 @@ def source_of(path: str, *, start: Path) -> SourceSpec:
     kind = FORMATS.get(suffixes[-1] if suffixes else "")
     if kind is None:
         kind = _format_inside(file)
-    found: dict[str, object] = {"type": kind, "path": str(file.resolve())}
+    found: dict[str, object] = {"type": kind, "path": path if is_url(path) else str(file.resolve())}
     if kind in ("csv", "json"):
         encoding = _encoding(_first_bytes(file))
         found |= {"encoding": encoding} if encoding != "utf-8" else {}

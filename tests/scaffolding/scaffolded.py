@@ -16,9 +16,19 @@ def scaffold(
     entity: str | None = None,
 ) -> Pipeline:
     """Write the declaration of a file into a folder, and read it."""
-    options = ScaffoldOptions(source=str(file), target=target, event_time=event_time, entity=entity)
+    return _written(
+        ScaffoldOptions(source=str(file), target=target, event_time=event_time, entity=entity), folder
+    )
+
+
+def scaffold_url(url: str, folder: Path) -> Pipeline:
+    """Write the declaration of an object into a folder, and read it."""
+    return _written(ScaffoldOptions(source=url), folder)
+
+
+def _written(options: ScaffoldOptions, folder: Path) -> Pipeline:
     folder.mkdir(parents=True, exist_ok=True)
-    files = scaffold_source(options, folder=folder, start=file.parent, type_name="pipelines.MLPipeline")
+    files = scaffold_source(options, folder=folder, start=folder, type_name="pipelines.MLPipeline")
     for name, text in files.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
