@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from assets.model.single_column import Strength, Truth, as_numbers, is_missing, known_truth, strengths
+from assets.model.single_column import Strength, Truth, known_truth, strengths
+from assets.model.value_groups import as_numbers, is_missing
 from pipelines.spec import ProblemType
 
 LEAK_SKILL: Mapping[ProblemType, float] = {"binary": 0.98, "multiclass": 0.98, "regression": 0.99}
