@@ -12,7 +12,8 @@ from rich.console import Console
 from sklearn.metrics import roc_auc_score
 
 from assets.materialization import Pipeline
-from assets.model.leaks import strengths, suspicious
+from assets.model.leaks import suspicious
+from assets.model.single_column import strengths
 from pipelines.preview.__main__ import main
 from pipelines.preview.columns import plan
 from pipelines.preview.page import show
