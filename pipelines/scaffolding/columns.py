@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from assets.raw.reading import SQL_TYPES, is_exact
@@ -57,6 +57,10 @@ class Column:
         What is worth saying of how it was read.
     question
         What only a person can decide about it.
+    place
+        Position in the file, from 0.
+    longest
+        Characters of the longest text.
     """
 
     name: str
@@ -73,6 +77,8 @@ class Column:
     values: tuple[tuple[str, int], ...] = ()
     note: str = ""
     question: str = ""
+    place: int = 0
+    longest: int = 0
 
     @property
     def n_present(self) -> int:
@@ -133,7 +139,8 @@ def describe(opened: OpenedSource) -> FileColumns:
     described: list[Column] = []
     for names in _groups(opened.columns):
         described += _measured(connection, {name: forms[name] for name in names}, opened.n_rows)
-    return FileColumns(tuple(described), ("", *nulls))
+    placed = tuple(replace(column, place=place) for place, column in enumerate(described))
+    return FileColumns(placed, ("", *nulls))
 
 
 def _groups(names: Sequence[str]) -> Sequence[Sequence[str]]:
@@ -323,7 +330,8 @@ def _measured(connection: duckdb.DuckDBPyConnection, forms: Mapping[str, _Form],
         asked.append(
             f"struct_pack(n_null := count(*) - count({column}), n_distinct := {distinct.format(column)}, "
             f"low := min({number}), high := max({number}), low_text := CAST(min({column}) AS VARCHAR), "
-            f"high_text := CAST(max({column}) AS VARCHAR), quartiles := {quartiles})"
+            f"high_text := CAST(max({column}) AS VARCHAR), "
+            f"longest := max(length(CAST({column} AS VARCHAR))), quartiles := {quartiles})"
         )
     row = connection.sql(f"SELECT {', '.join(asked)} FROM {TYPED}").fetchall()[0]
     found = []
@@ -351,6 +359,7 @@ def _measured(connection: duckdb.DuckDBPyConnection, forms: Mapping[str, _Form],
                 values=tuple((str(value), n) for value, n in values),
                 note=form.note,
                 question=form.question,
+                longest=facts["longest"] or 0,
             )
         )
     return found

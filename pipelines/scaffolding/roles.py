@@ -32,6 +32,9 @@ ROWS_PER_ENTITY = 5
 MIN_ENTITIES = 9
 """A text with at most so many values is a category of the row, unless its name says otherwise."""
 
+MAX_CODE = 40
+"""Characters of the longest text that may be a code or a name rather than free text."""
+
 MAX_ENTITIES = 2
 """Entities that are found without being asked for; more views say the same again."""
 
@@ -102,6 +105,8 @@ def find_key(
         is_full = column.n_null == 0 and column.type in ("int", "string")
         if is_full and _is_identifier(column) and _n_distinct(connection, [column.name]) == n_rows:
             return Key((column.name,), f"unique on all {n_rows:,} rows")
+    if clock.event_time is not None and _n_distinct(connection, [clock.event_time]) == n_rows:
+        return Key((clock.event_time,), f"one row for each instant, on all {n_rows:,} rows")
     if clock.event_time is not None:
         for column in columns.columns:
             pair = [column.name, clock.event_time]
@@ -116,6 +121,9 @@ def find_key(
 def _is_identifier(column: Column) -> bool:
     if column.n_distinct < 0.99 * column.n_rows:
         return False
+    if column.type == "string" and column.place == 0 and column.longest <= MAX_CODE:
+        # Tables begin with what they are about.
+        return True
     is_counter = False
     if column.type == "int" and column.low is not None and column.high is not None:
         is_counter = column.high - column.low + 1 == column.n_rows

@@ -284,3 +284,13 @@ def test_a_year_of_dates_is_no_monthly_clock(tmp_path: Path) -> None:
     assert "gives no 8 partitions in a row that hold rows" in " ".join(
         (tmp_path / "found" / "defs.yaml").read_text().replace("#", "").split()
     )
+
+
+def test_a_series_is_known_by_its_instants_and_a_list_by_its_first_names(tmp_path: Path) -> None:
+    days = [(datetime(2024, 1, 1) + timedelta(days=i)).date() for i in range(300)]
+    series = write_csv(tmp_path / "series.csv", {"date": days, "level": [i % 90 for i in range(300)]})
+    assert scaffold(series, tmp_path / "a").spec.datasets["series"].key == ("date",)
+    airports = write_csv(
+        tmp_path / "airports.csv", {"iata": [f"A{i}" for i in range(300)], "x": [i % 7 for i in range(300)]}
+    )
+    assert scaffold(airports, tmp_path / "b").spec.datasets["airports"].key == ("iata",)
