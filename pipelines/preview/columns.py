@@ -92,17 +92,19 @@ def later_columns(target: TargetSpec) -> dict[str, tuple[str, ...]]:
 
 @cache
 def columns_of(sql: str) -> frozenset[str]:
-    """Return the columns that an expression reads.
+    """Return the columns that an expression reads, in lower case: SQL does not tell cases apart.
 
     Examples
     --------
-    >>> sorted(columns_of("greatest(a, t.b) > 15"))
+    >>> sorted(columns_of("greatest(a, t.B) > 15"))
     ['a', 'b']
     """
     import sqlglot
     from sqlglot import expressions as exp
 
-    return frozenset(column.name for column in sqlglot.parse_one(sql, dialect="duckdb").find_all(exp.Column))
+    return frozenset(
+        column.name.lower() for column in sqlglot.parse_one(sql, dialect="duckdb").find_all(exp.Column)
+    )
 
 
 def _leak_doubts(name: str, leak: Suspicion | None, hints: Mapping[str, Collection[str]]) -> Iterator[Doubt]:
