@@ -224,3 +224,18 @@ CANDIDATES: Mapping[Candidate, Fit] = {
     "random_forest": _random_forest,
 }
 """How each algorithm is fitted."""
+
+_TREES = "numbers as they are, a missing value takes a branch of its own; categories by their code, none before another"
+_LINEAR = (
+    "numbers scaled, missing ones filled with the median and marked by a column; one column a category, "
+    f"those of less than {RARE_CATEGORY_SHARE:.1%} of the rows in one"
+)
+
+PREPROCESSING: Mapping[Candidate, str] = {
+    "hist_gradient_boosting": _TREES,
+    "lightgbm": _TREES,
+    "logistic_regression": _LINEAR,
+    "ridge": _LINEAR,
+    "random_forest": "numbers as they are, a missing value takes a branch of its own; categories by their code, in its order",
+}
+"""What each algorithm makes of encoded features, in words."""

@@ -6,12 +6,17 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
 from assets.materialization import Pipeline
+from pipelines.preview.findings import Preview
+from pipelines.preview.page import page
+from pipelines.preview.terminal import show
 from pipelines.spec import DriftlineError
 from pipelines.windows import Window
 from resources.connections import connections
@@ -43,42 +48,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--html", type=Path, metavar="FILE", help="write the same as a page")
     options = parser.parse_args(arguments)
-    console = Console(width=None if sys.stdout.isatty() else WIDTH, record=options.html is not None)
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
     installed = deployment(os.environ)
     try:
-        is_sound = _preview(
-            installed, options.pipeline, options.partition, max(1, options.partitions), console
-        )
+        found = _preview(installed, options.pipeline, options.partition, max(1, options.partitions), console)
     except DriftlineError as error:
         Console(stderr=True).print(str(error), markup=False, highlight=False)
         return 1
+    show(found, console)
     if options.html is not None:
-        console.save_html(str(options.html))
-    return 0 if is_sound else 1
+        options.html.parent.mkdir(parents=True, exist_ok=True)
+        options.html.write_text(page(found), encoding="utf-8")
+        console.print(f"Written: {options.html}", markup=False, highlight=False)
+    return 0 if found.is_sound else 1
 
 
-def _preview(installed: Deployment, name: str, partition: str | None, n: int, console: Console) -> bool:
+def _preview(installed: Deployment, name: str, partition: str | None, n: int, console: Console) -> Preview:
     from pipelines.definitions import find_pipeline
-    from pipelines.preview.page import show
     from pipelines.preview.rehearsal import rehearsed
+    from pipelines.preview.summary import summary
 
     pipeline = find_pipeline(name)
     clock = datetime.now(UTC)
-    there = _partitions(pipeline, installed, clock)
+    there = arrivals(pipeline, installed, clock)
     chosen = _chosen(pipeline, there, partition, n)
     with (
         console.status("reading") as status,
         rehearsed(pipeline, chosen, installed, clock=clock, show=lambda stage: status.update(stage)) as found,
     ):
-        status.stop()
-        return show(found, console, n_partitions=_told(pipeline, there))
+        return summary(found, there, clock=clock)
 
 
-def _partitions(pipeline: Pipeline, installed: Deployment, clock: datetime) -> Sequence[Window]:
+def arrivals(pipeline: Pipeline, installed: Deployment, clock: datetime) -> Sequence[Window]:
+    """List the partitions that are complete; the deployment's lake is read, and nothing of it written."""
     from pipelines.arrivals import arrived
 
-    to = connections(installed)
-    return arrived(pipeline, clock, lake=to.lake, engine=to.engine)
+    lake = connections(installed).lake
+    with TemporaryDirectory(prefix="driftline-preview-") as home:
+        # Counting rows unpacks and converts files: not where the deployment lives.
+        engine = connections(replace(installed, home=Path(home))).engine
+        return arrived(pipeline, clock, lake=lake, engine=engine)
 
 
 def _chosen(pipeline: Pipeline, there: Sequence[Window], partition: str | None, n: int) -> Sequence[Window]:
@@ -93,14 +102,6 @@ def _chosen(pipeline: Pipeline, there: Sequence[Window], partition: str | None, 
         )
     last = keys.index(partition) if partition is not None else min(n, len(keys)) - 1
     return there[max(0, last - n + 1) : last + 1]
-
-
-def _told(pipeline: Pipeline, there: Sequence[Window]) -> str:
-    spec = pipeline.spec.partitions
-    if spec.every == "load":
-        return f"A snapshot: each changed state of the source is a load; the present one is {there[0].key}."
-    every = f"{spec.size:,} rows" if spec.every == "rows" else spec.every
-    return f"{len(there):,} partitions of one {every} are complete: {there[0].key} to {there[-1].key}."
 
 
 if __name__ == "__main__":

@@ -30,11 +30,22 @@ NOT_FEATURES = ("label", "label_time")
 
 @dataclass(frozen=True)
 class StageFinding:
-    """What one stage did, or why it could not."""
+    """What one stage did, or why it could not.
+
+    A raw stage that refuses its source for too many unreadable rows has both: the error, and what was read
+    nevertheless, so that every reason can be shown.
+    """
 
     path: tuple[str, ...]
     outcome: Outcome | None
     error: str = ""
+
+    @property
+    def stops(self) -> bool:
+        """Whether nothing that reads this stage would run."""
+        return bool(self.error) or (
+            self.outcome is not None and self.outcome.metadata.get("is_blocked") is True
+        )
 
 
 @dataclass(frozen=True)
@@ -103,7 +114,7 @@ def rehearsed(
                 if stage.path[0] in LEFT_OUT or (not stage.is_partitioned and position):
                     continue
                 known = findings.get(stage.path)
-                if (known is not None and known.error) or _is_blocked(stage, findings):
+                if (known is not None and known.stops) or _is_blocked(stage, findings):
                     continue
                 show("/".join(stage.path))
                 findings[stage.path] = _run(pipeline, stage, window, to, clock)
@@ -112,8 +123,8 @@ def rehearsed(
 
 
 def _is_blocked(stage: Stage, findings: dict[tuple[str, ...], StageFinding]) -> bool:
-    """Tell whether a stage reads what failed, or was not made."""
-    return any(path in findings and findings[path].error for path in stage.deps)
+    """Tell whether a stage reads what failed, was blocked, or was never made because of such a stage."""
+    return any(path not in findings or findings[path].stops for path in stage.deps)
 
 
 def _run(pipeline: Pipeline, stage: Stage, window: Window, to: Connections, clock: datetime) -> StageFinding:
@@ -122,16 +133,34 @@ def _run(pipeline: Pipeline, stage: Stage, window: Window, to: Connections, cloc
     try:
         return StageFinding(stage.path, stage.run(pipeline=pipeline, scope=scope, **resources))
     except DriftlineError as error:
-        return StageFinding(stage.path, None, str(error))
+        refused = StageFinding(stage.path, None, str(error))
+    if stage.path[0] != "raw":
+        return refused
+    try:
+        outcome = stage.run(pipeline=_lenient(pipeline), scope=scope, **resources)
+    except DriftlineError:
+        return refused
+    return StageFinding(stage.path, outcome, refused.error)
+
+
+def _lenient(pipeline: Pipeline) -> Pipeline:
+    """Return the pipeline with sources that may have any share of unreadable rows."""
+    datasets = {
+        name: dataset.model_copy(
+            update={"source": dataset.source.model_copy(update={"max_rejected_share": 1.0})}
+        )
+        for name, dataset in pipeline.spec.datasets.items()
+    }
+    return replace(pipeline, spec=pipeline.spec.model_copy(update={"datasets": datasets}))
 
 
 def _featured(
     pipeline: Pipeline, window: Window, findings: dict[tuple[str, ...], StageFinding], to: Connections
 ) -> tuple[pa.Table | None, pa.ChunkedArray | None]:
     """Join the last partition's labels with features, as a training set would be."""
-    views_failed = any(finding.error for path, finding in findings.items() if path[0] == "features")
+    views = [findings.get(("features", name)) for name in pipeline.spec.features]
     labels = findings.get(("labels",))
-    if labels is None or labels.error or views_failed:
+    if labels is None or labels.stops or any(view is None or view.stops for view in views):
         return None, None
     snapshot = to.lake.snapshot(pipeline.table("labels"))
     with to.engine.connect() as connection:

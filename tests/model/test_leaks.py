@@ -193,3 +193,35 @@ def test_noise_is_never_suspected(seed: int) -> None:
     assert not suspicious(rows, pa.array(generator.integers(0, 2, 300)), "binary")
     assert not suspicious(rows, pa.array([f"c{i}" for i in generator.integers(0, 3, 300)]), "multiclass")
     assert not suspicious(rows, pa.array(generator.normal(size=300)), "regression")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_strength_of_a_category_is_the_auc_of_its_means(seed: int) -> None:
+    """Out of fold it cannot exceed scikit-learn's AUC of the means over all rows, and comes close to it."""
+    generator = np.random.default_rng(seed)
+    groups = generator.integers(0, 12, 20_000)
+    label = (generator.uniform(size=groups.size) < groups / 12).astype(np.int8)
+    found = strengths(pa.table({"group": [f"g{i}" for i in groups]}), pa.array(label), "binary")["group"]
+    means = np.array([label[groups == i].mean() for i in range(12)])
+    best = roc_auc_score(label, means[groups])
+    assert best - 0.01 < found.value <= best
+
+
+def test_chance_is_no_leak() -> None:
+    generator = np.random.default_rng(1)
+    n = 5_000
+    rows = pa.table(
+        {
+            "noise": generator.normal(size=n),
+            "id": [f"{i}" for i in range(n)],
+            "few": generator.integers(0, 3, n),
+        }
+    )
+    assert not suspicious(rows, pa.array(generator.integers(0, 2, n)), "binary")
+    assert not suspicious(rows, pa.array(generator.normal(size=n)), "regression")
+    labels = pa.array([f"c{i}" for i in generator.integers(0, 4, n)])
+    assert not suspicious(rows, labels, "multiclass")
+    named = rows.append_column("named", labels)
+    assert [found.column for found in suspicious(named, labels, "multiclass")] == ["named"]
+    cost = pa.array(np.arange(n) * 2.0)
+    assert [found.measure for found in suspicious(pa.table({"cost": cost}), cost, "regression")] == ["r2"]

@@ -1,0 +1,87 @@
+"""What a source holds, before any declaration: its columns, with the types that their values have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assets.materialization import Pipeline
+from assets.raw.csv_sql import header_of
+from assets.raw.opening import readable
+from assets.raw.source import source_files
+from pipelines.spec import DatasetSpec
+from pipelines.sql import quote_literal
+from pipelines.windows import Window
+from resources.engine import Engine
+
+if TYPE_CHECKING:
+    import duckdb
+
+SNIFFED_ROWS = 20_480
+"""Rows of a text file that its types are found from: DuckDB's own default."""
+
+_WORDS: Mapping[str, str] = {
+    "BIGINT": "int", "HUGEINT": "int", "INTEGER": "int", "SMALLINT": "int", "TINYINT": "int", "UBIGINT": "int",
+    "UINTEGER": "int", "USMALLINT": "int", "UTINYINT": "int", "DOUBLE": "float", "FLOAT": "float",
+    "VARCHAR": "string", "BOOLEAN": "boolean", "DATE": "date", "TIMESTAMP": "timestamp", "TIMESTAMP_NS": "timestamp",
+    "TIMESTAMP_MS": "timestamp", "TIMESTAMP_S": "timestamp", "TIMESTAMP WITH TIME ZONE": "timestamp_tz",
+    "DECIMAL": "decimal",
+}  # fmt: skip
+"""The declaration's words for DuckDB's types."""
+
+
+def source_types(
+    pipeline: Pipeline, dataset: DatasetSpec, window: Window | None, engine: Engine
+) -> Mapping[str, str]:
+    """Return the columns of a source's first file with the types of their values; text where nobody can tell.
+
+    Raises
+    ------
+    DriftlineError
+        If the source is not there or cannot be opened.
+    """
+    key = window.key if window is not None else None
+    files = source_files(dataset.source, folder=Path(pipeline.folder), partition=key)
+    is_asked = dataset.source.type == "python" and pipeline.spec.partitions.is_calendar
+    asked = window if is_asked and dataset.is_partitioned else None
+    with (
+        engine.connect() as connection,
+        readable(connection, files, dataset, Path(engine.spill_directory), asked) as plain,
+    ):
+        return _described(connection, plain[0], dataset)
+
+
+def _described(connection: duckdb.DuckDBPyConnection, file: Path, dataset: DatasetSpec) -> Mapping[str, str]:
+    import duckdb
+
+    path, kind = quote_literal(str(file)), dataset.source.type
+    is_text = kind in ("csv", "excel")
+    names = header_of(file, dataset.source.delimiter) if is_text else []
+    nulls = ", ".join(quote_literal(text) for text in dataset.source.null_values)
+    relation = {
+        "parquet": f"read_parquet({path})",
+        "python": f"read_parquet({path})",
+        "json": f"read_json({path}, format='newline_delimited', ignore_errors=true, sample_size={SNIFFED_ROWS})",
+    }.get(
+        kind,
+        f"read_csv({path}, header=true, delim={quote_literal(dataset.source.delimiter)}, quote='\"', escape='\"', "
+        f"nullstr=[{nulls}], ignore_errors=true, sample_size={SNIFFED_ROWS})",
+    )
+    try:
+        rows = connection.sql(f"DESCRIBE SELECT * FROM {relation}").fetchall()
+    except duckdb.Error:
+        # The raw stage has said what is wrong with it, if anything is.
+        return dict.fromkeys(names, "string")
+    if not is_text:
+        return {row[0]: word(row[1]) for row in rows}
+    # The engine renames columns that repeat or have no name; positions hold.
+    types = [word(row[1]) for row in rows]
+    return (
+        dict(zip(names, types, strict=True)) if len(types) == len(names) else dict.fromkeys(names, "string")
+    )
+
+
+def word(kind: str) -> str:
+    """Return the declaration's word for a type of DuckDB's; its own name where there is none."""
+    return _WORDS.get(kind.partition("(")[0], kind.lower())
