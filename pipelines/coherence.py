@@ -19,13 +19,10 @@ from pipelines.orchestrator_rules import owner_faults, schedule_faults, tag_faul
 from pipelines.salvage import is_answerable
 from pipelines.source_coherence import source_faults
 from pipelines.spec import DatasetSpec, PartitionsSpec, PipelineSpec
-from pipelines.target_coherence import is_zone, model_checks, n_partitions, target_checks
+from pipelines.target_coherence import MAX_LOOKBACK, is_zone, model_checks, n_partitions, target_checks
 
 TIME_TYPES = ("date", "timestamp", "timestamp_tz")
 """Types of columns that can say which partition a row belongs to."""
-
-MAX_LOOKBACK = timedelta(days=3660)
-"""Ten years: further back, a number or a unit is wrong."""
 
 
 def coherence_faults(spec: PipelineSpec, doubts: Collection[KeyPath]) -> list[Fault]:

@@ -640,6 +640,13 @@ MALFORMED = [
         ],
         id="python-source-package",
     ),
+    pytest.param(
+        [("    label_time: delivered\n", "    label_time: delivered\n    label_delay: 999999w\n")],
+        [
+            "40: target.label_delay is 6999993 days, but must be at most 3660.",
+        ],
+        id="label-delay",
+    ),
 ]
 
 
