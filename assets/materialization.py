@@ -19,7 +19,7 @@ class Pipeline:
     folder: str
     """Folder of the declaration; relative source paths start here."""
     sql: Mapping[str, str]
-    """Text of every SQL file that the declaration names, by the name it uses."""
+    """Text of every SQL file and Python source that the declaration names, by the name it uses."""
     spec_hash: str
     """sha256 of declaration and SQL; the code version of the assets."""
 

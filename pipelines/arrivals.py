@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import dagster as dg
 from dagster import DagsterInstance
@@ -26,7 +27,7 @@ def arrived(pipeline: Pipeline, now: datetime, *, lake: Lake, engine: Engine) ->
     """
     spec = pipeline.spec.partitions
     if spec.every == "load":
-        return [load_to_read(pipeline, lake)]
+        return [load_to_read(pipeline, lake, scratch=Path(engine.spill_directory))]
     if spec.every == "rows":
         streams = [name for name, dataset in pipeline.spec.datasets.items() if dataset.is_partitioned]
         n_rows = min(n_source_rows(pipeline, name, engine=engine) for name in streams)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from expectations.declared import check_expectation
@@ -18,17 +17,12 @@ from pipelines.faults import Check, Fault, KeyPath, choices, hint, label, repeat
 from pipelines.made_columns import LOAD_TIME, ROW_TIME
 from pipelines.orchestrator_rules import owner_faults, schedule_faults, tag_faults
 from pipelines.salvage import is_answerable
+from pipelines.source_coherence import source_faults
 from pipelines.spec import DatasetSpec, PartitionsSpec, PipelineSpec
-from pipelines.target_coherence import is_zone, model_checks, n_partitions, target_checks
+from pipelines.target_coherence import MAX_LOOKBACK, is_zone, model_checks, n_partitions, target_checks
 
 TIME_TYPES = ("date", "timestamp", "timestamp_tz")
 """Types of columns that can say which partition a row belongs to."""
-
-_KEYS_OF_FORMATS = {"delimiter": ("csv",), "null_values": ("csv", "excel"), "sheet": ("excel",)}
-"""Keys of a source that only some formats have."""
-
-MAX_LOOKBACK = timedelta(days=3660)
-"""Ten years: further back, a number or a unit is wrong."""
 
 
 def coherence_faults(spec: PipelineSpec, doubts: Collection[KeyPath]) -> list[Fault]:
@@ -167,7 +161,7 @@ def _dataset_checks(name: str, dataset: DatasetSpec) -> Iterator[Check]:
     )
     yield Check([key], partial(unknown_columns, key, dataset.key, dataset.columns), [columns])
     yield Check([key], partial(repeats, key, dataset.key))
-    yield Check([(*at, "source"), event_time], partial(_source_faults, (*at, "source"), dataset))
+    yield Check([(*at, "source"), event_time], partial(source_faults, (*at, "source"), dataset))
     for position in range(len(dataset.expectations)):
         yield Check(
             [(*at, "expectations", position), columns], partial(_expectation_faults, at, position, dataset)
@@ -216,36 +210,6 @@ def _event_time_faults(at: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:
     elif dataset.column(name).type not in TIME_TYPES:
         text = f"{label(path)} is '{name}' of type {dataset.column(name).type}, but must be a {', '.join(TIME_TYPES[:-1])} or {TIME_TYPES[-1]}."
         yield Fault(path, text)
-
-
-def _source_faults(path: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:
-    source = dataset.source
-    has_slot = "{partition}" in source.path
-    is_foreign = Path(source.path).is_absolute() or ":" in source.path
-    if source.type == "python" and (is_foreign or not source.path.endswith(".py")):
-        text = f"{label(path)}.path is '{source.path}', but a python source is a .py file in the declaration's folder."
-        yield Fault((*path, "path"), text)
-    if source.mode == "incremental" and not has_slot:
-        text = f"{label(path)}.path is '{source.path}', but an incremental source's path needs {{partition}} where the partition's key stands."
-        yield Fault((*path, "path"), text)
-    if source.mode == "full" and has_slot:
-        text = f"{label(path)}.path holds {{partition}}, which only 'mode: incremental' fills in. Add it, or write a pattern such as '*'."
-        yield Fault((*path, "path"), text)
-    if source.mode == "incremental" and dataset.event_time is None:
-        text = f"{label(path)}.mode is 'incremental', but the dataset has no event_time and so no partitions."
-        yield Fault((*path, "mode"), text)
-    if source.path.startswith("package:") and not all(source.path.removeprefix("package:").partition("/")):
-        text = f"{label(path)}.path is '{source.path}', but a packaged file is written package:<name>/<file>."
-        yield Fault((*path, "path"), text)
-    if ".." in source.path.split("/"):
-        text = f"{label(path)}.path is '{source.path}', but a path may not climb with '..'. Write an absolute path."
-        yield Fault((*path, "path"), text)
-    for key, kinds in _KEYS_OF_FORMATS.items():
-        if key in source.model_fields_set and source.type not in kinds:
-            text = (
-                f"{label(path)}.{key} is for {' and '.join(kinds)} sources only; this one is {source.type}."
-            )
-            yield Fault((*path, key), text)
 
 
 def _name_collisions(spec: PipelineSpec) -> Iterator[Fault]:

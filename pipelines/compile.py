@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -144,8 +145,10 @@ def _window(context: dg.AssetExecutionContext, pipeline: Pipeline, stage: Stage)
     if spec.every != "load":
         return window(spec, context.partition_key)
     # The first stage finds out which load it is; the others follow the lake.
-    find = load_to_read if stage.path[0] == "raw" else newest_load
-    return find(pipeline, context.resources.lake)
+    lake = context.resources.lake
+    if stage.path[0] == "raw":
+        return load_to_read(pipeline, lake, scratch=Path(context.resources.engine.spill_directory))
+    return newest_load(pipeline, lake)
 
 
 def _result(outcome: Outcome, key: dg.AssetKey, *, cpu_s: float) -> dg.MaterializeResult[None]:

@@ -114,7 +114,7 @@ class SourceSpec(Block):
     """Where a dataset's rows are read from."""
 
     type: Literal["csv", "parquet", "json", "excel", "python"]
-    """Format. JSON is one object a line, or one array of objects; `python` is a file beside the declaration that makes the rows."""
+    """Format. JSON is one object a line, or one array of objects; `python` is a .py file beside the declaration whose `read(start, end)` gives rows."""
     path: str = Field(min_length=1)
     """File or glob, relative to the declaration, absolute, or URL-like (`s3://…`); `package:<name>/<file>` is a file of an installed package."""
     mode: Literal["full", "incremental"] = "full"

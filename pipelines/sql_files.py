@@ -1,4 +1,4 @@
-"""The SQL files of a declaration, read from its folder and nowhere else."""
+"""The SQL and Python files of a declaration, read from its folder and nowhere else."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from pipelines.salvage import is_doubtful
 from pipelines.spec import PipelineSpec
 
 MAX_SIZE_BYTES = 1_000_000
-"""A query is not a data file."""
+"""Code is not a data file."""
+
+PYTHON = ".py"
+"""How the file of a Python source ends."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +26,16 @@ class SqlFiles:
 
 
 def read_sql_files(spec: PipelineSpec, folder: Path, doubts: Collection[KeyPath]) -> SqlFiles:
-    """Read every SQL file that a declaration names."""
+    """Read every SQL file that a declaration names, and the code of its Python sources."""
     named: list[tuple[KeyPath, str]] = [
         (("features", view, "sql"), v.sql) for view, v in spec.features.items()
     ]
     named += [(("queries", query), path) for query, path in spec.queries.items()]
+    named += [
+        (("datasets", name, "source", "path"), dataset.source.path)
+        for name, dataset in spec.datasets.items()
+        if dataset.source.type == "python" and dataset.source.path.endswith(PYTHON)
+    ]
     texts: dict[str, str] = {}
     faults: list[Fault] = []
     for path, name in named:
@@ -51,10 +59,13 @@ def _read(folder: Path, name: str) -> str | _Unreadable:
     if Path(name).is_absolute() or not file.resolve().is_relative_to(folder.resolve()):
         return _Unreadable("it leads out of the declaration's folder. Put the file beside the declaration.")
     if not file.is_file():
-        there = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.sql"))
-        return _Unreadable(f"no such file. SQL files beside the declaration: {', '.join(there) or 'none'}.")
+        kind, language = (PYTHON, "Python") if name.endswith(PYTHON) else (".sql", "SQL")
+        there = sorted(path.relative_to(folder).as_posix() for path in folder.rglob(f"*{kind}"))
+        return _Unreadable(
+            f"no such file. {language} files beside the declaration: {', '.join(there) or 'none'}."
+        )
     if file.stat().st_size > MAX_SIZE_BYTES:
-        return _Unreadable(f"it is larger than {MAX_SIZE_BYTES:,} bytes, which no query is.")
+        return _Unreadable(f"it is larger than {MAX_SIZE_BYTES:,} bytes, which no code is.")
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

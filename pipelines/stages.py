@@ -45,7 +45,7 @@ def stages(pipeline: Pipeline) -> Iterable[Stage]:
     """List a pipeline's assets, in lineage order."""
     spec = pipeline.spec
     for name, dataset in spec.datasets.items():
-        yield from _dataset_stages(name, dataset)
+        yield from _dataset_stages(name, dataset, pipeline.sql.get(dataset.source.path))
     for name, view in spec.features.items():
         back = _partitions_in(spec.partitions, view.lookback.total_seconds())
         yield Stage(
@@ -133,12 +133,13 @@ def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
     )
 
 
-def _dataset_stages(name: str, dataset: DatasetSpec) -> Iterable[Stage]:
+def _dataset_stages(name: str, dataset: DatasetSpec, python: str | None) -> Iterable[Stage]:
+    source = (dataset.source,) if python is None else (dataset.source, python)
     yield Stage(
         path=("raw", name),
         run=partial(_named, materialize_raw, name),
         resources=("lake", "engine"),
-        code=(dataset.source, dataset.columns, dataset.event_time),
+        code=(*source, dataset.columns, dataset.event_time),
         description=dataset.description or f"Rows of `{name}` as read, typed.",
         kinds=(dataset.source.type, "delta"),
         is_partitioned=dataset.is_partitioned,

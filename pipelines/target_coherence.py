@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import partial
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -15,6 +16,9 @@ from pipelines.windows import windows
 RESERVED_COLUMNS = {"row_id", "event_timestamp", "label", "label_time"}
 """Columns that the labels table adds to what the declaration names."""
 
+MAX_LOOKBACK = timedelta(days=3660)
+"""Ten years: further back, a number or a unit is wrong."""
+
 SHARE_METRICS = {"roc_auc", "average_precision", "accuracy", "f1_macro", "brier"}
 """Metrics whose values lie in [0, 1]."""
 
@@ -25,6 +29,7 @@ def target_checks(spec: PipelineSpec) -> Iterator[Check]:
     named, event_time, key = ("target", "dataset"), ("target", "event_time"), ("target", "key")
     yield Check([named], partial(_target_dataset_faults, spec), [("datasets",), ("queries",)])
     yield Check([key, ("entities",)], partial(_reserved_faults, spec))
+    yield Check([("target", "label_delay")], partial(_label_delay_faults, spec))
     if target.dataset in spec.datasets:
         row, dataset = ("datasets", target.dataset), spec.datasets[target.dataset]
         columns = (*row, "columns")
@@ -47,6 +52,16 @@ def _target_dataset_faults(spec: PipelineSpec) -> Iterator[Fault]:
     known = [*spec.datasets, *spec.queries]
     if name not in known:
         text = f"target.dataset names the unknown dataset '{name}'. {choices(name, known, intro='Datasets and queries')}"
+        yield Fault(path, text)
+
+
+def _label_delay_faults(spec: PipelineSpec) -> Iterator[Fault]:
+    path = ("target", "label_delay")
+    delay = spec.learned.label_delay
+    if delay > MAX_LOOKBACK:
+        yield Fault(path, f"{label(path)} is {delay.days} days, but must be at most {MAX_LOOKBACK.days}.")
+    if delay and spec.partitions.every == "load":
+        text = f"{label(path)}: loads are whole states of a source, so the labels of an earlier load do not change. Remove it."
         yield Fault(path, text)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from pipelines.spec import PipelineSpec
 from pipelines.sql import quote_identifier
 from pipelines.windows import windows_between
-from resources.lake import Lake, scan
+from resources.lake import Lake, Snapshot, scan
 
 if TYPE_CHECKING:
     import duckdb
@@ -41,15 +41,32 @@ def register_tables(
     A partitioned dataset shows the partitions that overlap [start, end) and no others: what
     lies after `end` cannot be read by mistake.
     """
+    snapshots = newest_snapshots(pipeline, lake, datasets)
+    register_snapshots(connection, pipeline, snapshots, queries=queries, start=start, end=end)
+    return tuple(f"{snapshot.table}@{snapshot.version}" for snapshot in snapshots.values())
+
+
+def newest_snapshots(pipeline: Declared, lake: Lake, datasets: Sequence[str]) -> Mapping[str, Snapshot]:
+    """Pin the newest profiled snapshot of each dataset, for spans that must agree."""
+    return {name: lake.snapshot(pipeline.table("profiled", name)) for name in datasets}
+
+
+def register_snapshots(
+    connection: duckdb.DuckDBPyConnection,
+    pipeline: Declared,
+    snapshots: Mapping[str, Snapshot],
+    *,
+    queries: Mapping[str, str],
+    start: datetime,
+    end: datetime,
+) -> None:
+    """Make pinned datasets, within [start, end), and named queries readable by SQL, in place of an earlier span."""
     spec = pipeline.spec
     keys = [window.key for window in windows_between(spec.partitions, start, end)]
-    read = []
-    for name in datasets:
-        snapshot = lake.snapshot(pipeline.table("profiled", name))
+    for name, snapshot in snapshots.items():
         partitions = keys if spec.datasets[name].is_partitioned else None
-        view = quote_identifier(name)
-        connection.sql(f"CREATE TEMP VIEW {view} AS SELECT * FROM {scan(snapshot, partitions)}")
-        read.append(f"{snapshot.table}@{snapshot.version}")
+        connection.sql(
+            f"CREATE OR REPLACE TEMP VIEW {quote_identifier(name)} AS SELECT * FROM {scan(snapshot, partitions)}"
+        )
     for name, sql in queries.items():
-        connection.sql(f"CREATE TEMP VIEW {quote_identifier(name)} AS {sql.strip().rstrip(';')}")
-    return tuple(read)
+        connection.sql(f"CREATE OR REPLACE TEMP VIEW {quote_identifier(name)} AS {sql.strip().rstrip(';')}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assets.features.view_sql import datasets_behind, queries_behind
@@ -12,13 +14,47 @@ from charts import as_markdown_image, bars
 from pipelines.sql import quote_identifier
 from pipelines.windows import Window, windows_between
 from resources.engine import Engine
-from resources.lake import Lake, scan
-from resources.tables import register_tables
+from resources.lake import Lake, Snapshot, scan
+from resources.tables import newest_snapshots, register_snapshots
 
 if TYPE_CHECKING:
     import duckdb
 
 LABELS_TABLE = "driftline_labels"
+
+
+@dataclass(frozen=True)
+class _Sources:
+    """What the target reads, pinned, so that all partitions of one run see the same.
+
+    Labels of a partition come from its own rows and from those of the partitions within the declared delay that
+    are in the lake. So they end up the same in whatever order, and however often, partitions are run.
+    """
+
+    pipeline: Pipeline
+    snapshots: Mapping[str, Snapshot]
+    queries: Mapping[str, str]
+
+    def fill(self, connection: duckdb.DuckDBPyConnection, window: Window) -> None:
+        """Make the table of one partition's labels, and check it."""
+        import duckdb
+
+        pipeline = self.pipeline
+        register_snapshots(
+            connection,
+            pipeline,
+            self.snapshots,
+            queries=self.queries,
+            start=window.start,
+            end=window.end + pipeline.spec.learned.label_delay,
+        )
+        try:
+            connection.execute(
+                f"CREATE OR REPLACE TEMP TABLE {LABELS_TABLE} AS {label_query(pipeline, window)}"
+            ).fetchall()
+        except duckdb.Error as error:
+            raise LabelError(f"target of '{pipeline.name}': {' '.join(str(error).split())}") from error
+        check_labels(connection, LABELS_TABLE, target_key(pipeline.spec))
 
 
 def materialize_labels(pipeline: Pipeline, scope: Scope, *, lake: Lake, engine: Engine) -> Outcome:
@@ -32,19 +68,9 @@ def materialize_labels(pipeline: Pipeline, scope: Scope, *, lake: Lake, engine: 
     started = time.monotonic()
     if scope.window is None:
         raise LabelError("labels are partitioned: run them for a partition.")
-    spec = pipeline.spec
-    reading = f"SELECT * FROM {quote_identifier(spec.learned.dataset)}"
+    sources = _sources(pipeline, lake)
     with engine.connect() as connection:
-        reads = register_tables(
-            connection,
-            pipeline,
-            lake,
-            datasets=datasets_behind(pipeline, reading),
-            queries=queries_behind(pipeline, reading),
-            start=scope.window.start - spec.learned.label_delay,
-            end=scope.window.end,
-        )
-        _fill(connection, pipeline, scope.window)
+        sources.fill(connection, scope.window)
         rows = connection.sql(f"SELECT * FROM {LABELS_TABLE}")
         snapshot = lake.write(
             pipeline.table("labels"),
@@ -61,7 +87,7 @@ def materialize_labels(pipeline: Pipeline, scope: Scope, *, lake: Lake, engine: 
         rewritten = [
             late.key
             for late in _late(pipeline, scope.window, lake)
-            if _write_again(connection, pipeline, scope, late, lake)
+            if _write_again(connection, sources, scope, late, lake)
         ]
     n_rows = snapshot.rows_by_partition.get(scope.window.key, 0)
     chart = bars(shares, title="Labels of the partition", unit="rows")
@@ -75,7 +101,7 @@ def materialize_labels(pipeline: Pipeline, scope: Scope, *, lake: Lake, engine: 
             "written_again": ", ".join(rewritten) or None,
             "first_prediction": first,
             "last_prediction": last,
-            "reads": ", ".join(reads),
+            "reads": ", ".join(f"{s.table}@{s.version}" for s in sources.snapshots.values()),
             "writes": f"{snapshot.table}@{snapshot.version}",
             "size_bytes": snapshot.size_bytes,
             "duration_s": round(time.monotonic() - started, 3),
@@ -84,34 +110,31 @@ def materialize_labels(pipeline: Pipeline, scope: Scope, *, lake: Lake, engine: 
     )
 
 
-def _fill(connection: duckdb.DuckDBPyConnection, pipeline: Pipeline, window: Window) -> None:
-    """Make the table of one partition's labels, and check it."""
-    import duckdb
-
-    try:
-        connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE {LABELS_TABLE} AS {label_query(pipeline, window)}"
-        ).fetchall()
-    except duckdb.Error as error:
-        raise LabelError(f"target of '{pipeline.name}': {' '.join(str(error).split())}") from error
-    check_labels(connection, LABELS_TABLE, target_key(pipeline.spec))
+def _sources(pipeline: Pipeline, lake: Lake) -> _Sources:
+    reading = f"SELECT * FROM {quote_identifier(pipeline.spec.learned.dataset)}"
+    return _Sources(
+        pipeline,
+        newest_snapshots(pipeline, lake, datasets_behind(pipeline, reading)),
+        queries_behind(pipeline, reading),
+    )
 
 
 def _late(pipeline: Pipeline, window: Window, lake: Lake) -> tuple[Window, ...]:
-    """List the earlier partitions that are in the lake and whose labels may have come or changed since."""
-    spec, table = pipeline.spec, pipeline.table("labels")
-    if not spec.learned.label_delay or not lake.has(table):
+    """List the earlier partitions that have labels, which may have come or changed with this one."""
+    delay = pipeline.spec.learned.label_delay
+    if not delay:
         return ()
-    there = lake.snapshot(table).partitions
-    earlier = windows_between(spec.partitions, window.start - spec.learned.label_delay, window.start)
-    return tuple(one for one in earlier if one.key in there)
+    labelled = lake.snapshot(pipeline.table("labels")).partitions
+    earlier = windows_between(pipeline.spec.partitions, window.start - delay, window.start)
+    return tuple(one for one in earlier if one.key in labelled)
 
 
 def _write_again(
-    connection: duckdb.DuckDBPyConnection, pipeline: Pipeline, scope: Scope, late: Window, lake: Lake
+    connection: duckdb.DuckDBPyConnection, sources: _Sources, scope: Scope, late: Window, lake: Lake
 ) -> bool:
     """Write an earlier partition's labels again if they differ; tell whether they did."""
-    _fill(connection, pipeline, late)
+    sources.fill(connection, late)
+    pipeline = sources.pipeline
     table = pipeline.table("labels")
     before = lake.snapshot(table)
     now = connection.sql(f"SELECT * FROM {LABELS_TABLE}")

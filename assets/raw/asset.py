@@ -7,7 +7,7 @@ counted as `n_out_of_range`, before the first or after the last declared partiti
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,10 +17,10 @@ import pyarrow as pa
 
 from assets.materialization import Outcome, Pipeline, Scope
 from assets.raw.loads import FINGERPRINT
-from assets.raw.opening import readable
+from assets.raw.opening import files_of, readable
 from assets.raw.read_sql import READ_TABLE, Counts, read_files
 from assets.raw.reading import REJECTS_TABLE, ReadError
-from assets.raw.source import fingerprint, source_files
+from assets.raw.source import fingerprint
 from assets.raw.window_sql import between, event_instant
 from charts import as_markdown_image, bars
 from pipelines.spec import DatasetSpec
@@ -67,13 +67,7 @@ class _Reading:
     @property
     def is_whole_source(self) -> bool:
         """Tell whether every partition reads the same rows."""
-        return self.spec.source.mode == "full" and self.asked is None
-
-    @property
-    def asked(self) -> Window | None:
-        """The partition that a Python source is asked for; None where a source gives everything."""
-        is_asked = self.spec.source.type == "python" and self.pipeline.spec.partitions.is_calendar
-        return self.scope.window if is_asked and self.spec.is_partitioned else None
+        return self.spec.source.mode == "full" and _asked(self.pipeline, self.dataset, self.scope) is None
 
     def is_current(self, table: str) -> bool:
         """Tell whether the table's newest commit read the same content in the same way."""
@@ -99,20 +93,39 @@ def materialize_raw(pipeline: Pipeline, dataset: str, scope: Scope, *, lake: Lak
     spec = pipeline.spec.datasets[dataset]
     if spec.is_partitioned and scope.window is None:
         raise ReadError(f"dataset '{dataset}' is partitioned: run it for a partition.")
-    files = source_files(spec.source, folder=Path(pipeline.folder), partition=scope.partition)
-    mark = fingerprint(files)
-    commit = {
-        **scope.commit(pipeline),
-        FINGERPRINT: mark,
-        READ_AS: spec.model_dump_json(include={"columns", "source", "event_time"})
-        + pipeline.spec.partitions.timezone,
-    }
-    reading = _Reading(pipeline, dataset, scope, lake, commit)
-    if not spec.is_partitioned and reading.is_current(reading.table):
-        return _unchanged(reading, mark)
+    with files_of(
+        spec.source,
+        folder=Path(pipeline.folder),
+        scratch=Path(engine.spill_directory),
+        partition=scope.partition,
+        asked=_asked(pipeline, dataset, scope),
+    ) as files:
+        mark = fingerprint(files)
+        commit = {
+            **scope.commit(pipeline),
+            FINGERPRINT: mark,
+            READ_AS: spec.model_dump_json(include={"columns", "source", "event_time"})
+            + pipeline.spec.partitions.timezone,
+        }
+        reading = _Reading(pipeline, dataset, scope, lake, commit)
+        if not spec.is_partitioned and reading.is_current(reading.table):
+            return _unchanged(reading, mark)
+        return _read(reading, files, engine, started)
+
+
+def _asked(pipeline: Pipeline, dataset: str, scope: Scope) -> Window | None:
+    """Return the partition that a Python source is asked for; None where a source gives everything."""
+    spec = pipeline.spec.datasets[dataset]
+    is_asked = spec.source.type == "python" and pipeline.spec.partitions.is_calendar
+    return scope.window if is_asked and spec.is_partitioned else None
+
+
+def _read(reading: _Reading, files: Sequence[Path], engine: Engine, started: float) -> Outcome:
+    """Read files that have been found, and write what they hold for the partition."""
+    spec, dataset, scope, lake = reading.spec, reading.dataset, reading.scope, reading.lake
     with (
         engine.connect() as connection,
-        readable(connection, files, spec, Path(engine.spill_directory), reading.asked) as plain,
+        readable(connection, files, spec, Path(engine.spill_directory)) as plain,
     ):
         counts = read_files(
             connection, plain, spec, name=dataset, timezone=reading.timezone,
@@ -123,19 +136,21 @@ def materialize_raw(pipeline: Pipeline, dataset: str, scope: Scope, *, lake: Lak
         # Rejects first: a reading that was interrupted has no rows without their rejects.
         rejects = _write_rejects(connection, reading)
         rows = connection.sql(f"SELECT * FROM {READ_TABLE} WHERE {where}")
-        snapshot = lake.write(reading.table, rows.to_arrow_reader(), partition=scope.partition, commit=commit)
+        snapshot = lake.write(
+            reading.table, rows.to_arrow_reader(), partition=scope.partition, commit=reading.commit
+        )
         n_out_of_range = _n_out_of_range(connection, reading)
         per_day = _rows_per_day(connection, reading, where)
         sample = connection.sql(f"SELECT * FROM {READ_TABLE} WHERE {where} LIMIT {N_SAMPLE}").to_arrow_table()
     return Outcome(
-        data_version=f"{mark[:16]}@{snapshot.version}",
+        data_version=f"{reading.commit[FINGERPRINT][:16]}@{snapshot.version}",
         metadata={
             "n_rows": snapshot.rows_by_partition.get(scope.partition or "", 0),
             "n_rejected": counts.n_rejected,
             "n_out_of_range": n_out_of_range,
             "n_source_rows": counts.n_read + counts.n_rejected,
             "source": spec.source.path,
-            "source_sha256": mark,
+            "source_sha256": reading.commit[FINGERPRINT],
             "source_bytes": sum(path.stat().st_size for path in files),
             "size_bytes": snapshot.size_bytes,
             "writes": ", ".join(f"{s.table}@{s.version}" for s in (snapshot, rejects)),
@@ -248,10 +263,11 @@ def _rows_per_day(connection: duckdb.DuckDBPyConnection, reading: _Reading, wher
 def n_source_rows(pipeline: Pipeline, dataset: str, *, engine: Engine) -> int:
     """Count the rows that a source holds now, rejects left out: how far partitions of rows reach."""
     spec = pipeline.spec.datasets[dataset]
-    files = source_files(spec.source, folder=Path(pipeline.folder))
+    scratch = Path(engine.spill_directory)
     with (
+        files_of(spec.source, folder=Path(pipeline.folder), scratch=scratch) as files,
         engine.connect() as connection,
-        readable(connection, files, spec, Path(engine.spill_directory)) as plain,
+        readable(connection, files, spec, scratch) as plain,
     ):
         zone = pipeline.spec.partitions.timezone
         return read_files(connection, plain, spec, name=dataset, timezone=zone).n_read

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from assets.materialization import Pipeline
-from assets.raw.source import fingerprint, source_files
+from assets.raw.opening import files_of
+from assets.raw.source import fingerprint
 from pipelines.windows import Window, counted_window, load_number, window
 from resources.lake import Lake
 
@@ -25,8 +26,15 @@ def newest_load(pipeline: Pipeline, lake: Lake) -> Window | None:
     return window(pipeline.spec.partitions, max(keys)) if keys else None
 
 
-def load_to_read(pipeline: Pipeline, lake: Lake) -> Window:
+def load_to_read(pipeline: Pipeline, lake: Lake, *, scratch: Path) -> Window:
     """Return the load that reading the source now would be: the newest again, unless its content has changed.
+
+    Parameters
+    ----------
+    pipeline, lake
+        What is loaded, and where to.
+    scratch
+        Where the rows of a Python source are made, and removed.
 
     Raises
     ------
@@ -37,7 +45,8 @@ def load_to_read(pipeline: Pipeline, lake: Lake) -> Window:
     newest = newest_load(pipeline, lake)
     if newest is None:
         return counted_window(pipeline.spec.partitions, 0)
-    files = source_files(pipeline.spec.datasets[name].source, folder=Path(pipeline.folder))
-    if lake.commit_of(pipeline.table("raw", name)).get(FINGERPRINT) == fingerprint(files):
-        return newest
+    source = pipeline.spec.datasets[name].source
+    with files_of(source, folder=Path(pipeline.folder), scratch=scratch) as files:
+        if lake.commit_of(pipeline.table("raw", name)).get(FINGERPRINT) == fingerprint(files):
+            return newest
     return counted_window(pipeline.spec.partitions, load_number(newest.key) + 1)

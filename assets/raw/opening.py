@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from assets.raw.encoding import as_utf8
 from assets.raw.plain import arrays_as_lines, workbooks_as_csv
 from assets.raw.python_source import rows_as_parquet
-from assets.raw.source import unpacked
-from pipelines.spec import DatasetSpec
+from assets.raw.source import source_files, unpacked
+from pipelines.spec import DatasetSpec, SourceSpec
 from pipelines.windows import Window
 
 if TYPE_CHECKING:
@@ -20,22 +20,52 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def readable(
-    connection: duckdb.DuckDBPyConnection,
-    files: Sequence[Path],
-    spec: DatasetSpec,
+def files_of(
+    source: SourceSpec,
+    *,
+    folder: Path,
     scratch: Path,
-    window: Window | None = None,
+    partition: str | None = None,
+    asked: Window | None = None,
+) -> Iterator[tuple[Path, ...]]:
+    """Give a source's files; those of a Python source are made first, and removed after.
+
+    What a Python source gives may change while its code does not: its rows are its content.
+
+    Parameters
+    ----------
+    source, folder, partition
+        As `source_files` takes them.
+    scratch
+        Where files are made.
+    asked
+        The partition that a Python source is asked for; None for all of its rows.
+
+    Raises
+    ------
+    SourceError
+        If nothing is there, or the Python file fails.
+    """
+    found = source_files(source, folder=folder, partition=partition)
+    if source.type != "python":
+        yield found
+        return
+    scratch.mkdir(parents=True, exist_ok=True)
+    start, end = (asked.start, asked.end) if asked is not None else (None, None)
+    with TemporaryDirectory(dir=scratch, prefix="made-") as name:
+        yield (rows_as_parquet(found[0], start, end, folder=Path(name)),)
+
+
+@contextmanager
+def readable(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[Path], spec: DatasetSpec, scratch: Path
 ) -> Iterator[tuple[Path, ...]]:
     """Give files that the engine can read: unpacked and in UTF-8; copies are removed after."""
     scratch.mkdir(parents=True, exist_ok=True)
     with unpacked(files, scratch=scratch) as plain, TemporaryDirectory(dir=scratch, prefix="text-") as name:
         folder = Path(name)
-        if spec.source.type == "parquet":
+        if spec.source.type in ("parquet", "python"):
             yield plain
-        elif spec.source.type == "python":
-            start, end = (window.start, window.end) if window is not None else (None, None)
-            yield rows_as_parquet(plain[0], start, end, folder=folder)
         elif spec.source.type == "excel":
             yield workbooks_as_csv(plain, spec.source, folder=folder)
         else:

@@ -86,6 +86,20 @@ def test_labels_that_arrive_a_month_late_are_measured_when_they_arrive(world: Wo
     assert august.metadata["retrain_reason"] == "performance"
 
 
+@pytest.mark.parametrize(("delay", "is_found"), [("480d", True), ("30d", False)])
+def test_labels_are_looked_for_as_far_back_as_they_are_declared_to_come(
+    world: World, delay: str, is_found: bool
+) -> None:
+    # Fifteen months on, beyond the twelve partitions that are always looked at.
+    late_us = 457 * 24 * 3_600_000_000
+    months = [f"{2013 + number // 12}-{number % 12 + 1:02d}-01" for number in range(6, 22)]
+    for key in months:
+        world.write_month(key, label_delay_us=late_us)
+    target = {**world.pipeline.spec.learned.model_dump(exclude_defaults=True), "label_delay": delay}
+    outcome = world.report(months[-1], world.declare(target=target))
+    assert (outcome.metadata["n_labelled"] == world.n_rows) is is_found
+
+
 def test_without_a_champion_the_first_model_is_asked_for(world: World) -> None:
     world.write_month("2013-07-01")
     empty = world.lake.snapshot(world.pipeline.table("predictions")).schema.empty_table()

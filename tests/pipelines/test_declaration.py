@@ -612,6 +612,41 @@ MALFORMED = [
         ],
         id="reserved-key",
     ),
+    pytest.param(
+        [("source: {type: csv, path: orders.csv}", "source: {type: python, path: orders.csv}")],
+        [
+            "10: datasets.orders.source.path is 'orders.csv', but a python source is one .py file in the declaration's folder.",
+        ],
+        id="python-source-suffix",
+    ),
+    pytest.param(
+        [("source: {type: csv, path: orders.csv}", "source: {type: python, path: made.py}")],
+        [
+            "10: datasets.orders.source.path is 'made.py': no such file. Python files beside the declaration: none.",
+        ],
+        id="python-source-missing",
+    ),
+    pytest.param(
+        [("source: {type: csv, path: orders.csv}", "source: {type: python, path: /tmp/made.py}")],
+        [
+            "10: datasets.orders.source.path is '/tmp/made.py': it leads out of the declaration's folder. Put the file beside the declaration.",
+        ],
+        id="python-source-outside",
+    ),
+    pytest.param(
+        [("source: {type: csv, path: orders.csv}", "source: {type: python, path: 'package:json/tool.py'}")],
+        [
+            "10: datasets.orders.source.path is 'package:json/tool.py': no such file. Python files beside the declaration: none.",
+        ],
+        id="python-source-package",
+    ),
+    pytest.param(
+        [("    label_time: delivered\n", "    label_time: delivered\n    label_delay: 999999w\n")],
+        [
+            "40: target.label_delay is 6999993 days, but must be at most 3660.",
+        ],
+        id="label-delay",
+    ),
 ]
 
 

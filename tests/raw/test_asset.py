@@ -4,12 +4,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from assets.materialization import Pipeline, Scope
 from assets.raw.asset import materialize_raw
+from assets.raw.loads import load_to_read
 from assets.raw.reading import ReadError
-from pipelines.spec import DatasetSpec
+from pipelines.spec import DatasetSpec, PipelineSpec, SourceSpec
 from pipelines.windows import window
 from resources.lake import Lake
 from tests.tiny import ROWS_PER_DAY, lake_and_engine, scope, tiny_pipeline, write_sources
@@ -201,3 +203,93 @@ def test_a_declared_encoding_is_read(tmp_path: Path) -> None:
     lake, engine = lake_and_engine(tmp_path)
     materialize_raw(replace(pipeline, spec=spec), "machines", scope(None), lake=lake, engine=engine)
     assert lake.read("tiny/raw/machines")["machine"].to_pylist() == ["Zürich €"]
+
+
+def python_pipeline(
+    folder: Path, code: str, dataset: str = "readings", *, max_rejected_share: float = 0.01
+) -> Pipeline:
+    """Return the tiny pipeline with one dataset made by code."""
+    pipeline = tiny_pipeline(folder)
+    (folder / "made.py").write_text(code)
+    source = SourceSpec(type="python", path="made.py", max_rejected_share=max_rejected_share)
+    changed = pipeline.spec.datasets[dataset].model_copy(update={"source": source})
+    datasets = {**pipeline.spec.datasets, dataset: changed}
+    return replace(pipeline, spec=pipeline.spec.model_copy(update={"datasets": datasets}))
+
+
+READINGS = """\
+from datetime import timedelta
+import pyarrow as pa
+
+def read(start, end):
+    at = [start, start + timedelta(hours=23), {extra}]
+    n = len(at)
+    return pa.table({{"id": range(n), "machine": ["m1"] * n, "taken_at": at, "heat": ["1", "2.5", "hot"],
+                      "load": [0] * n, "failed": [True] * n, "unused": [None] * n}})
+"""
+
+
+def test_code_is_typed_and_rejected_like_any_source(tmp_path: Path) -> None:
+    code = READINGS.format(extra="start + timedelta(hours=1)")
+    pipeline = python_pipeline(tmp_path, code, max_rejected_share=0.5)
+    lake, engine = lake_and_engine(tmp_path)
+    outcome = materialize_raw(pipeline, "readings", scope(1), lake=lake, engine=engine)
+    assert (outcome.metadata["n_rows"], outcome.metadata["n_rejected"]) == (2, 1)
+    rows = lake.read("tiny/raw/readings")
+    assert rows.schema.field("heat").type == pa.float64()
+    assert rows["heat"].to_pylist() == [1.0, 2.5]
+    (reject,) = lake.read("tiny/raw_rejects/readings").to_pylist()
+    assert reject["reason"] == "heat: cannot be made of type float"
+    assert list((tmp_path / "spill").iterdir()) == []
+
+
+def test_code_that_gives_rows_of_another_partition_is_refused(tmp_path: Path) -> None:
+    pipeline = python_pipeline(tmp_path, READINGS.format(extra="end").replace("hot", "3"))
+    lake, engine = lake_and_engine(tmp_path)
+    with pytest.raises(ReadError, match=r"1 of 3 rows of made.py cannot be read"):
+        materialize_raw(pipeline, "readings", scope(1), lake=lake, engine=engine)
+    assert not lake.has("tiny/raw/readings")
+
+
+def test_a_table_made_by_code_is_committed_when_its_rows_changed(tmp_path: Path) -> None:
+    code = """\
+from pathlib import Path
+import pyarrow as pa
+
+def read(start, end):
+    assert start is end is None
+    return pa.table({"machine": ["m0"], "age": [int(Path(__file__).with_name("age.txt").read_text())]})
+"""
+    pipeline = python_pipeline(tmp_path, code, "machines")
+    lake, engine = lake_and_engine(tmp_path)
+    for age, version in ((1, 0), (1, 0), (2, 1)):
+        (tmp_path / "age.txt").write_text(str(age))
+        materialize_raw(pipeline, "machines", scope(None), lake=lake, engine=engine)
+        assert versions(lake) == version
+
+
+def test_a_load_made_by_code_is_the_next_when_its_rows_changed(tmp_path: Path) -> None:
+    spec = PipelineSpec.model_validate(
+        {
+            "partitions": {"every": "load"},
+            "datasets": {
+                "all": {
+                    "source": {"type": "python", "path": "made.py"},
+                    "columns": {"n": "int"},
+                    "event_time": "load_time",
+                    "key": ["row_number"],
+                }
+            },
+        }
+    )
+    pipeline = Pipeline("loads", spec, str(tmp_path), {}, "hash")
+    lake, engine = lake_and_engine(tmp_path)
+    found = []
+    for n in (1, 1, 2):
+        (tmp_path / "made.py").write_text(
+            f"import pyarrow as pa\ndef read(start, end):\n    return pa.table({{'n': [{n}]}})\n"
+        )
+        window = load_to_read(pipeline, lake, scratch=tmp_path / "spill")
+        found.append(window.key)
+        materialize_raw(pipeline, "all", Scope(window, "run", CLOCK), lake=lake, engine=engine)
+    assert found == ["load-000001", "load-000001", "load-000002"]

@@ -1,0 +1,53 @@
+"""What a source says of itself: which keys its format has, and where its files may lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipelines.faults import Fault, KeyPath, label
+from pipelines.spec import DatasetSpec, SourceSpec
+
+_KEYS_OF_FORMATS = {"delimiter": ("csv",), "null_values": ("csv", "excel"), "sheet": ("excel",)}
+"""Keys of a source that only some formats have."""
+
+
+def source_faults(path: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:
+    """Return what contradicts itself in a dataset's source."""
+    source = dataset.source
+    has_slot = "{partition}" in source.path
+    if source.type == "python":
+        yield from _python_source_faults(path, source)
+    if source.mode == "incremental" and not has_slot:
+        text = f"{label(path)}.path is '{source.path}', but an incremental source's path needs {{partition}} where the partition's key stands."
+        yield Fault((*path, "path"), text)
+    if source.mode == "full" and has_slot:
+        text = f"{label(path)}.path holds {{partition}}, which only 'mode: incremental' fills in. Add it, or write a pattern such as '*'."
+        yield Fault((*path, "path"), text)
+    if source.mode == "incremental" and dataset.event_time is None:
+        text = f"{label(path)}.mode is 'incremental', but the dataset has no event_time and so no partitions."
+        yield Fault((*path, "mode"), text)
+    if source.path.startswith("package:") and not all(source.path.removeprefix("package:").partition("/")):
+        text = f"{label(path)}.path is '{source.path}', but a packaged file is written package:<name>/<file>."
+        yield Fault((*path, "path"), text)
+    if ".." in source.path.split("/"):
+        text = f"{label(path)}.path is '{source.path}', but a path may not climb with '..'. Write an absolute path."
+        yield Fault((*path, "path"), text)
+    for key, kinds in _KEYS_OF_FORMATS.items():
+        if key in source.model_fields_set and source.type not in kinds:
+            text = (
+                f"{label(path)}.{key} is for {' and '.join(kinds)} sources only; this one is {source.type}."
+            )
+            yield Fault((*path, key), text)
+
+
+def _python_source_faults(path: KeyPath, source: SourceSpec) -> Iterator[Fault]:
+    """Check that code is one file beside the declaration: what is run must be named, and reviewed with it."""
+    where = Path(source.path)
+    is_pattern = any(sign in source.path for sign in "*?[")
+    if where.is_absolute() or is_pattern or where.suffix != ".py" or source.path.startswith("package:"):
+        text = f"{label(path)}.path is '{source.path}', but a python source is one .py file in the declaration's folder."
+        yield Fault((*path, "path"), text)
+    if source.mode == "incremental":
+        text = f"{label(path)}.mode is 'incremental', but a python source is asked for each partition already. Remove it."
+        yield Fault((*path, "mode"), text)
