@@ -45,7 +45,7 @@ def _python_source_faults(path: KeyPath, source: SourceSpec) -> Iterator[Fault]:
     """Check that code is one file beside the declaration: what is run must be named, and reviewed with it."""
     where = Path(source.path)
     is_pattern = any(sign in source.path for sign in "*?[")
-    if where.is_absolute() or is_pattern or where.suffix != ".py" or source.path.startswith("package:"):
+    if where.is_absolute() or is_pattern or where.suffix != ".py" or ":" in source.path:
         text = f"{label(path)}.path is '{source.path}', but a python source is one .py file in the declaration's folder."
         yield Fault((*path, "path"), text)
     if source.mode == "incremental":

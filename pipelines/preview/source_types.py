@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from assets.materialization import Pipeline
 from assets.raw.csv_sql import header_of
-from assets.raw.opening import readable
-from assets.raw.source import source_files
+from assets.raw.opening import files_of, readable
 from pipelines.spec import DatasetSpec
 from pipelines.sql import quote_literal
 from pipelines.windows import Window
@@ -42,12 +41,15 @@ def source_types(
         If the source is not there or cannot be opened.
     """
     key = window.key if window is not None else None
-    files = source_files(dataset.source, folder=Path(pipeline.folder), partition=key)
+    scratch = Path(engine.spill_directory)
     is_asked = dataset.source.type == "python" and pipeline.spec.partitions.is_calendar
     asked = window if is_asked and dataset.is_partitioned else None
     with (
         engine.connect() as connection,
-        readable(connection, files, dataset, Path(engine.spill_directory), asked) as plain,
+        files_of(
+            dataset.source, folder=Path(pipeline.folder), scratch=scratch, partition=key, asked=asked
+        ) as files,
+        readable(connection, files, dataset, scratch) as plain,
     ):
         return _described(connection, plain[0], dataset)
 
