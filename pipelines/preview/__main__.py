@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         found = _preview(installed, options.pipeline, options.partition, max(1, options.partitions), console)
     except DriftlineError as error:
-        Console(stderr=True).print(str(error), markup=False, highlight=False)
+        Console(stderr=True).print(str(error), markup=False, highlight=False, soft_wrap=True)
         return 1
     show(found, console)
     if options.html is not None:

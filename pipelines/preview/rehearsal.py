@@ -59,8 +59,8 @@ class Rehearsal:
     findings
         By stage, of the last partition; a stage that failed has the first error.
     rows, label
-        The last partition's rows to predict with their features as of each prediction, and the truth, known
-        by then or not; None without a target, or where they could not be made.
+        All partitions' rows to predict with their features as of each prediction, and the truth, known by
+        then or not; None without a target, or where they could not be made.
     """
 
     pipeline: Pipeline
@@ -118,7 +118,7 @@ def rehearsed(
                     continue
                 show("/".join(stage.path))
                 findings[stage.path] = _run(pipeline, stage, window, to, clock)
-        rows, label = _featured(pipeline, windows[-1], findings, to)
+        rows, label = _featured(pipeline, windows, findings, to)
         yield Rehearsal(pipeline, tuple(windows), tuple(findings.values()), rows, label, to)
 
 
@@ -155,9 +155,12 @@ def _lenient(pipeline: Pipeline) -> Pipeline:
 
 
 def _featured(
-    pipeline: Pipeline, window: Window, findings: dict[tuple[str, ...], StageFinding], to: Connections
+    pipeline: Pipeline,
+    windows: Sequence[Window],
+    findings: dict[tuple[str, ...], StageFinding],
+    to: Connections,
 ) -> tuple[pa.Table | None, pa.ChunkedArray | None]:
-    """Join the last partition's labels with features, as a training set would be."""
+    """Join the labels of all partitions with features, as a training set would be."""
     views = [findings.get(("features", name)) for name in pipeline.spec.features]
     labels = findings.get(("labels",))
     if labels is None or labels.stops or any(view is None or view.stops for view in views):
@@ -165,7 +168,7 @@ def _featured(
     snapshot = to.lake.snapshot(pipeline.table("labels"))
     with to.engine.connect() as connection:
         rows = connection.sql(
-            f"SELECT * FROM {scan(snapshot, [window.key])} ORDER BY event_timestamp, row_id"
+            f"SELECT * FROM {scan(snapshot, [window.key for window in windows])} ORDER BY event_timestamp, row_id"
         ).to_arrow_table()
     if not rows.num_rows:
         return None, None

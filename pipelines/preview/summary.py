@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from assets.features.view_sql import EVENT_TIMESTAMP, feature_names
 from assets.materialization import Pipeline
 from assets.model.candidates import PREPROCESSING
+from assets.model.single_column import MIN_CLASS_ROWS, MIN_ROWS, known_truth
 from pipelines.preview.columns import plan
 from pipelines.preview.datasets import column_facts, count, dataset_finding, short
 from pipelines.preview.findings import (
@@ -24,13 +25,15 @@ from pipelines.preview.findings import (
 )
 from pipelines.preview.rehearsal import Rehearsal, StageFinding
 from pipelines.preview.source_types import word
-from pipelines.spec import TargetSpec
+from pipelines.spec import ProblemType, TargetSpec
 from pipelines.stages import stages
 from pipelines.windows import Window, windows_between
 from resources.lake import PARTITION_COLUMN, scan
 
 NOT_MADE = "not made: it reads what would stop"
 N_CLASSES = 5
+
+TOO_FEW = f"that takes {MIN_ROWS} labels, {MIN_CLASS_ROWS} of them outside the most frequent class"
 
 
 def summary(found: Rehearsal, there: Sequence[Window], *, clock: datetime) -> Preview:
@@ -142,7 +145,7 @@ def _view_columns(found: Rehearsal, name: str) -> tuple[ColumnFacts, ...]:
 
 def _target(found: Rehearsal, target: TargetSpec) -> TargetFinding:
     labels = found.finding("labels")
-    counts = tuple(_label_counts(labels, found.label)) if labels is not None else ()
+    counts = tuple(_label_counts(labels, found.label, target.problem)) if labels is not None else ()
     is_featured = found.rows is not None and found.label is not None
     return TargetFinding(
         problem=target.problem,
@@ -154,7 +157,7 @@ def _target(found: Rehearsal, target: TargetSpec) -> TargetFinding:
     )
 
 
-def _label_counts(labels: StageFinding, truth: pa.ChunkedArray | None) -> Iterator[str]:
+def _label_counts(labels: StageFinding, truth: pa.ChunkedArray | None, problem: ProblemType) -> Iterator[str]:
     facts = labels.outcome.metadata if labels.outcome is not None else {}
     if not facts:
         return
@@ -164,8 +167,12 @@ def _label_counts(labels: StageFinding, truth: pa.ChunkedArray | None) -> Iterat
     first, last = facts["first_prediction"], facts["last_prediction"]
     yield f"{count(facts, 'n_rows'):,} rows to predict, from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
     yield f"{count(facts, 'n_labelled'):,} with a label, {count(facts, 'n_known_at_end'):,} of them known when the partition ends"
-    if truth is not None and (known := truth.drop_null()):
+    if truth is None:
+        return
+    if known := truth.drop_null():
         yield _shares(known)
+    if not known_truth(truth.combine_chunks(), problem).proves_something:
+        yield f"leaks were not looked for: {TOO_FEW}. Rehearse more partitions with --partitions"
 
 
 def _shares(known: pa.ChunkedArray) -> str:

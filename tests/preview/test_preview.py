@@ -68,8 +68,7 @@ def test_a_sound_pipeline_would_run_and_everything_is_said(tmp_path: Path) -> No
     write_sources(tmp_path, n_days=3)
     preview = previewed(tiny_pipeline(tmp_path), tmp_path, n=2)
     assert preview.is_sound
-    # 400 readings a day of five machines.
-    assert [(name, doubt.short) for name, doubt in preview.doubts] == [("recent__readings", "constant")]
+    assert not preview.doubts
     text = printed(preview)
     assert "14 partitions of one day are complete: 2024-01-01 to 2024-01-14." in text
     assert "Rehearsed here: 2024-01-01, 2024-01-02." in text
@@ -81,8 +80,8 @@ def test_a_sound_pipeline_would_run_and_everything_is_said(tmp_path: Path) -> No
     assert "400 with a label, 400 of them known when the partition ends" in text
     assert "would run" in text
     assert preview.target is not None
-    # The second day has yesterday's features, joined as of each reading.
-    assert {one.name: one.missing for one in preview.target.plans}["recent__readings"] == 0
+    # The second of two days has yesterday's features, joined as of each reading.
+    assert {one.name: one.missing for one in preview.target.plans}["recent__readings"] == 0.5
     assert list(preview.target.models) == ["logistic_regression"]
 
 
@@ -203,6 +202,15 @@ def test_a_column_that_knows_the_answer_is_named_with_its_evidence(tmp_path: Pat
     assert told["request__late", "from the label"].startswith("reads 'failed', which the label is made of.")
     text = " ".join(printed(preview).split())
     assert f"think about request__repair: {leak}" in text
+
+
+def test_too_few_labels_are_said_and_more_partitions_are_enough(tmp_path: Path) -> None:
+    write_sources(tmp_path, n_days=3)
+    # Of the first day one reading in 400 fails.
+    target = {**DECLARATION["target"], "label": "id IN (7, 500, 507, 508, 509, 601, 607, 707, 711, 715, 716)"}  # type: ignore[dict-item]
+    pipeline = declared(tmp_path, {"target": {**target, "request_features": {"which": "id"}}})
+    assert "leaks were not looked for: that takes 100 labels" in printed(previewed(pipeline, tmp_path))
+    assert "leaks were not looked for" not in printed(previewed(pipeline, tmp_path, n=2))
 
 
 def test_columns_of_the_prediction_instant_are_known() -> None:
