@@ -11,11 +11,10 @@ from assets.drift_report.bins import CategoricalBins, NumericBins, SketchError
 from assets.drift_report.decision import LABEL_COLUMN, SCORE_COLUMN, DriftVerdict, decide_drift
 from assets.drift_report.estimation import estimate_performance
 from assets.drift_report.exact import exact_ks_distance
-from assets.drift_report.labelled_rows import count_rows, read_scored_rows
+from assets.drift_report.labelled_rows import count_rows, read_scored_rows, read_scores
 from assets.drift_report.performance import (
     Measurement,
     PerformanceDrop,
-    ScoredRows,
     measure_performance,
     performance_drop,
 )
@@ -150,7 +149,8 @@ def examine(
     labelled = read_scored_rows(connection, relations.realised, problem, classes)
     holdout = read_scored_rows(connection, relations.holdout, problem, classes)
     realised = measure_performance(champion.metric, labelled, seed=seed, min_rows=drift.min_rows)
-    estimated = _estimated(connection, relations, champion.metric, holdout, problem, seed)
+    scores = read_scores(connection, relations.predictions, problem, len(classes))
+    estimated = estimate_performance(problem, champion.metric, holdout, scores, seed=seed)
     drop = None
     if realised.is_known and holdout.n:
         drop = performance_drop(
@@ -186,20 +186,6 @@ def _classes(reference: ReferenceSketch) -> Sequence[str]:
     """Return the classes that the model knows, in its order; none for other problems."""
     bins = reference[LABEL_COLUMN].bins
     return sorted(bins.categories) if isinstance(bins, CategoricalBins) else ()
-
-
-def _estimated(
-    connection: duckdb.DuckDBPyConnection,
-    relations: Relations,
-    metric: Metric,
-    holdout: ScoredRows,
-    problem: ProblemType,
-    seed: int,
-) -> Measurement:
-    # A multiclass model's `score` is the class it names, which no estimator reads.
-    column = "0.0" if problem == "multiclass" else SCORE_COLUMN
-    scores = connection.sql(f"SELECT {column} AS score FROM {relations.predictions}").to_arrow_table()
-    return estimate_performance(problem, metric, holdout, scores["score"].to_numpy(), seed=seed)
 
 
 def evidence_of(

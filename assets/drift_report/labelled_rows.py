@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.drift_report.performance import ScoredRows
-from assets.model.metrics import Scored
+from assets.model.metrics import Floats, Scored
 from assets.model.score_table import score_fields, scores_from
 from pipelines.spec import ProblemType
 from pipelines.sql import quote_identifier, quote_literal
@@ -71,6 +71,16 @@ def read_scored_rows(
     labels = np.asarray(rows["label"].cast(pa.float64()).to_numpy(), dtype=np.float64)
     scores = scores_from(rows, problem, len(classes))
     return ScoredRows(Scored(labels, scores), np.asarray(rows["instant"].to_numpy(), dtype=np.int64))
+
+
+def read_scores(
+    connection: duckdb.DuckDBPyConnection, relation: str, problem: ProblemType, n_classes: int
+) -> Floats:
+    """Read the scores of rows whose labels may not be known; a row of probabilities each where there are classes."""
+    # A multiclass model's `score` is the class it names; its probabilities are `scores`.
+    column = "scores" if problem == "multiclass" else "score"
+    rows = connection.sql(f"SELECT {column} FROM {relation}").to_arrow_table()
+    return scores_from(rows, problem, n_classes)
 
 
 def count_rows(connection: duckdb.DuckDBPyConnection, relation: str) -> int:

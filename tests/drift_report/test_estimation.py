@@ -69,8 +69,6 @@ def test_a_window_like_the_holdout_is_estimated_at_the_holdouts_value() -> None:
 @pytest.mark.parametrize(
     ("problem", "metric", "reason"),
     [
-        ("regression", "rmse", "no estimator for regression yet"),
-        ("multiclass", "log_loss", "no estimator for multiclass yet"),
         ("binary", "f1_macro", "f1_macro is no sum over rows or pairs"),
     ],
 )
