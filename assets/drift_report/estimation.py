@@ -37,11 +37,11 @@ def estimate_performance(
     Parameters
     ----------
     problem, metric
-        What is predicted and how it is judged.
+        What is predicted, among classes, and how it is judged; `estimate_errors` is for regressions.
     holdout
         The champion's scores on rows that it did not learn from.
     scores
-        Its scores on the current window. Shape (n,).
+        Its scores on the current window. Shape (n,); multiclass (n, n_classes).
     seed
         Seed of the interval's bootstrap.
 

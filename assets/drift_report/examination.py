@@ -9,9 +9,16 @@ import duckdb
 
 from assets.drift_report.bins import CategoricalBins, NumericBins, SketchError
 from assets.drift_report.decision import LABEL_COLUMN, SCORE_COLUMN, DriftVerdict, decide_drift
+from assets.drift_report.error_estimation import estimate_errors
 from assets.drift_report.estimation import estimate_performance
 from assets.drift_report.exact import exact_ks_distance
-from assets.drift_report.labelled_rows import count_rows, read_scored_rows, read_scores
+from assets.drift_report.labelled_rows import (
+    count_rows,
+    read_held_out,
+    read_predicted,
+    read_scored_rows,
+    read_scores,
+)
 from assets.drift_report.performance import (
     Measurement,
     PerformanceDrop,
@@ -149,8 +156,11 @@ def examine(
     labelled = read_scored_rows(connection, relations.realised, problem, classes)
     holdout = read_scored_rows(connection, relations.holdout, problem, classes)
     realised = measure_performance(champion.metric, labelled, seed=seed, min_rows=drift.min_rows)
-    scores = read_scores(connection, relations.predictions, problem, len(classes))
-    estimated = estimate_performance(problem, champion.metric, holdout, scores, seed=seed)
+    if problem == "regression":
+        estimated = _estimated_errors(connection, relations, champion, seed)
+    else:
+        scores = read_scores(connection, relations.predictions, problem, len(classes))
+        estimated = estimate_performance(problem, champion.metric, holdout, scores, seed=seed)
     drop = None
     if realised.is_known and holdout.n:
         drop = performance_drop(
@@ -186,6 +196,15 @@ def _classes(reference: ReferenceSketch) -> Sequence[str]:
     """Return the classes that the model knows, in its order; none for other problems."""
     bins = reference[LABEL_COLUMN].bins
     return sorted(bins.categories) if isinstance(bins, CategoricalBins) else ()
+
+
+def _estimated_errors(
+    connection: duckdb.DuckDBPyConnection, relations: Relations, champion: Champion, seed: int
+) -> Measurement:
+    held = read_held_out(connection, relations.holdout, relations.training, champion.features)
+    current = read_predicted(connection, relations.predictions, champion.features)
+    names = [*champion.features, SCORE_COLUMN]
+    return estimate_errors(champion.metric, held, current, names, seed=seed)
 
 
 def evidence_of(

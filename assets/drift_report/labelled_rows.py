@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import duckdb
@@ -10,7 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assets.drift_report.error_estimation import HeldOut
 from assets.drift_report.performance import ScoredRows
+from assets.model.labelled_rows import microseconds
 from assets.model.metrics import Floats, Scored
 from assets.model.score_table import score_fields, scores_from
 from pipelines.spec import ProblemType
@@ -81,6 +83,44 @@ def read_scores(
     column = "scores" if problem == "multiclass" else "score"
     rows = connection.sql(f"SELECT {column} FROM {relation}").to_arrow_table()
     return scores_from(rows, problem, n_classes)
+
+
+BATCH_ROWS = 100_000
+"""Rows with features that are held at once."""
+
+
+def read_held_out(
+    connection: duckdb.DuckDBPyConnection, holdout: str, training: str, names: Sequence[str]
+) -> HeldOut:
+    """Read a regression's holdout with the features it was predicted from, in order of time.
+
+    Parameters
+    ----------
+    connection
+        Where the relations can be read.
+    holdout, training
+        SQL table expressions: the scores, and the training set that the rows are part of.
+    names
+        Feature columns.
+    """
+    columns = ", ".join(f"t.{quote_identifier(name)}" for name in names)
+    rows = connection.sql(
+        f"SELECT h.label AS label, h.score AS score, h.event_timestamp AS event_timestamp, {columns} "
+        f"FROM {holdout} AS h JOIN {training} AS t USING (row_id) ORDER BY h.event_timestamp, row_id"
+    ).to_arrow_table()
+    labels, scores = (np.asarray(rows[name].cast(pa.float64()).to_numpy()) for name in ("label", "score"))
+    instants = microseconds(rows["event_timestamp"])
+    return HeldOut(ScoredRows(Scored(labels, scores), instants), rows)
+
+
+def read_predicted(
+    connection: duckdb.DuckDBPyConnection, predictions: str, names: Sequence[str]
+) -> Iterator[pa.Table]:
+    """Read predictions with their features in batches."""
+    columns = ", ".join(quote_identifier(name) for name in names)
+    rows = connection.sql(f"SELECT event_timestamp, score, {columns} FROM {predictions}")
+    for batch in rows.to_arrow_reader(BATCH_ROWS):
+        yield pa.Table.from_batches([batch])
 
 
 def count_rows(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
