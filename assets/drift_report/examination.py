@@ -18,6 +18,7 @@ from assets.drift_report.labelled_rows import (
     read_predicted,
     read_scored_rows,
     read_scores,
+    read_sliced_rows,
 )
 from assets.drift_report.performance import (
     Measurement,
@@ -27,6 +28,7 @@ from assets.drift_report.performance import (
 )
 from assets.drift_report.policy import Evidence, RetrainDecision
 from assets.drift_report.sketch import ReferenceSketch, WindowSketch
+from assets.drift_report.slices import SlicePerformance, measure_slices
 from assets.drift_report.window_scan import bins_of, sketch_reference, sketch_window
 from assets.drift_report.words import drift_text, estimated_loss_text, loss_text
 from assets.model.choices import METRICS_BY_PROBLEM
@@ -65,7 +67,7 @@ class Relations:
     labels
         The window's rows whose label is known.
     realised
-        Labels that are known now, with the champion's scores; also of earlier windows.
+        Labels that are known now, with the champion's scores and the slices; also of earlier windows.
     training, holdout
         What the champion learned from, with `_source_partition`, and its scores on the held-out part.
     """
@@ -90,6 +92,7 @@ class Findings:
     realised: Measurement
     estimated: Measurement
     drop: PerformanceDrop | None
+    slices: tuple[SlicePerformance, ...] = ()
 
 
 def unscored(metric: Metric) -> Findings:
@@ -153,7 +156,8 @@ def examine(
         exact_ks=lambda column: _exact_ks(connection, relations, reference, column),
     )
     classes = _classes(reference)
-    labelled = read_scored_rows(connection, relations.realised, problem, classes)
+    sliced = read_sliced_rows(connection, relations.realised, problem, classes, drift.slices)
+    labelled = sliced.rows
     holdout = read_scored_rows(connection, relations.holdout, problem, classes)
     realised = measure_performance(champion.metric, labelled, seed=seed, min_rows=drift.min_rows)
     if problem == "regression":
@@ -161,13 +165,16 @@ def examine(
     else:
         scores = read_scores(connection, relations.predictions, problem, len(classes))
         estimated = estimate_performance(problem, champion.metric, holdout, scores, seed=seed)
+    slices = measure_slices(champion.metric, sliced, seed=seed, min_rows=drift.min_slice_rows)
     drop = None
     if realised.is_known and holdout.n:
         drop = performance_drop(
             problem, champion.metric, holdout, labelled,
             max_drop=drift.max_performance_drop, alpha=drift.alpha, seed=seed,
         )  # fmt: skip
-    return Findings(champion, reference, current, verdict, n_current, labelled.n, realised, estimated, drop)
+    return Findings(
+        champion, reference, current, verdict, n_current, labelled.n, realised, estimated, drop, slices
+    )
 
 
 def _current_sketch(

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from assets.drift_report.error_estimation import HeldOut
 from assets.drift_report.performance import ScoredRows
+from assets.drift_report.slices import SlicedRows
 from assets.model.labelled_rows import microseconds
 from assets.model.metrics import Floats, Scored
 from assets.model.score_table import score_fields, scores_from
@@ -43,11 +44,28 @@ def labels_known(labels: str, *, until: datetime, since: datetime | None = None)
     )
 
 
-def scored_labels(labels: str, predictions: str, version: int, problem: ProblemType) -> str:
-    """Return a SQL table expression of labels with the scores that one model version gave them."""
+def scored_labels(
+    labels: str, predictions: str, version: int, problem: ProblemType, slices: Sequence[str] = ()
+) -> str:
+    """Return a SQL table expression of labels with the scores that one model version gave them.
+
+    Parameters
+    ----------
+    labels, predictions
+        SQL table expressions.
+    version
+        Model version whose scores are meant.
+    problem
+        What is predicted.
+    slices
+        Columns of the labels that are kept, as text, in `slice_0`, `slice_1`, ….
+    """
     names = ", ".join(f"p.{quote_identifier(field.name)}" for field in score_fields(problem))
+    kept = "".join(
+        f", CAST(l.{quote_identifier(name)} AS VARCHAR) AS slice_{i}" for i, name in enumerate(slices)
+    )
     return (
-        f"(SELECT l.label, p.event_timestamp, {names} FROM {labels} AS l "
+        f"(SELECT l.label, p.event_timestamp, {names}{kept} FROM {labels} AS l "
         f"JOIN (SELECT * FROM {predictions} WHERE model_version = {version}) AS p USING (row_id))"
     )
 
@@ -63,7 +81,19 @@ def read_scored_rows(
     Rows whose label is none of a multiclass model's classes are left out: no probability was
     ever given to them.
     """
-    names = ", ".join(quote_identifier(field.name) for field in score_fields(problem))
+    return read_sliced_rows(connection, relation, problem, classes, ()).rows
+
+
+def read_sliced_rows(
+    connection: duckdb.DuckDBPyConnection,
+    relation: str,
+    problem: ProblemType,
+    classes: Sequence[str],
+    slices: Sequence[str],
+) -> SlicedRows:
+    """Read scored rows as `read_scored_rows` does, with the columns `slice_0`, `slice_1`, … by their names."""
+    columns = [*(field.name for field in score_fields(problem)), *(f"slice_{i}" for i in range(len(slices)))]
+    names = ", ".join(quote_identifier(name) for name in columns)
     rows = connection.sql(
         f"SELECT label, epoch_us(event_timestamp) AS instant, {names} FROM {relation} ORDER BY instant"
     ).to_arrow_table()
@@ -72,7 +102,8 @@ def read_scored_rows(
         rows = rows.set_column(0, "label", codes).filter(codes.is_valid())
     labels = np.asarray(rows["label"].cast(pa.float64()).to_numpy(), dtype=np.float64)
     scores = scores_from(rows, problem, len(classes))
-    return ScoredRows(Scored(labels, scores), np.asarray(rows["instant"].to_numpy(), dtype=np.int64))
+    found = ScoredRows(Scored(labels, scores), np.asarray(rows["instant"].to_numpy(), dtype=np.int64))
+    return SlicedRows(found, {name: rows[f"slice_{i}"] for i, name in enumerate(slices)})
 
 
 def read_scores(
