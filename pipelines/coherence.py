@@ -19,7 +19,14 @@ from pipelines.orchestrator_rules import owner_faults, schedule_faults, tag_faul
 from pipelines.salvage import is_answerable
 from pipelines.source_coherence import source_faults
 from pipelines.spec import DatasetSpec, PartitionsSpec, PipelineSpec
-from pipelines.target_coherence import MAX_LOOKBACK, is_zone, model_checks, n_partitions, target_checks
+from pipelines.target_coherence import (
+    MAX_LOOKBACK,
+    is_zone,
+    model_checks,
+    n_partitions,
+    slice_checks,
+    target_checks,
+)
 
 TIME_TYPES = ("date", "timestamp", "timestamp_tz")
 """Types of columns that can say which partition a row belongs to."""
@@ -41,6 +48,7 @@ def _checks(spec: PipelineSpec) -> Iterator[Check]:
     if spec.target is not None:
         yield from target_checks(spec)
         yield from model_checks(spec)
+        yield from slice_checks(spec)
     yield Check([("target",), ("drift",), ("datasets",)], partial(_watch_faults, spec))
     yield Check([("retrain", "on")], partial(repeats, ("retrain", "on"), spec.retrain.on))
     yield Check([("owners",)], partial(owner_faults, spec.owners))
@@ -130,6 +138,9 @@ def _watch_faults(spec: PipelineSpec) -> Iterator[Fault]:
             text = f"drift.{key} is for pipelines without a target; with one, the model's training data is the reference."
             yield Fault(("drift", key), text)
         return
+    for key in sorted(spec.drift.model_fields_set & {"slices", "min_slice_rows"}):
+        text = f"drift.{key} is about a model's performance, but there is no 'target'. Remove it."
+        yield Fault(("drift", key), text)
     for block in sorted(spec.model_fields_set & {"model", "retrain"}):
         text = f"'{block}' is about learning, but there is no 'target'. Declare one, or remove '{block}'."
         yield Fault((block,), text)

@@ -273,6 +273,10 @@ class DriftSpec(Block):
     """Family-wise level of the lower confidence bounds."""
     max_performance_drop: float = Field(default=0.05, ge=0)
     """Loss of the metric against the champion's holdout that asks for a retrain when it is certain at `alpha`."""
+    slices: tuple[ColumnName, ...] = ()
+    """Columns for whose values the realised metric is also told apart: keys, entity columns or request features of the target's rows."""
+    min_slice_rows: int = Field(default=100, ge=2)
+    """Values of a slice with fewer labelled rows are listed and not judged."""
     dataset: Identifier | None = None
     """Without a target: the dataset that is watched; by default the only one with partitions."""
     reference: Literal["first", "previous"] = "first"

@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import partial
 from zoneinfo import ZoneInfo, available_timezones
 
+from assets.labels.label_sql import sliceable_columns
 from assets.model.choices import CANDIDATES_BY_PROBLEM, METRICS_BY_PROBLEM, default_metric
 from pipelines.expressions import declared_types, target_expression_faults
 from pipelines.faults import Check, Fault, KeyPath, choices, label, repeats, unknown_columns
@@ -142,6 +143,25 @@ def _model_faults(spec: PipelineSpec) -> Iterator[Fault]:
             ("model", "gate", "min_metric"),
             f"model.gate.min_metric is {floor:g}, but {metric} lies between 0 and 1.",
         )
+
+
+def slice_checks(spec: PipelineSpec) -> Iterator[Check]:
+    """Check what the drift block says of the target's rows."""
+    yield Check([("drift", "slices")], partial(repeats, ("drift", "slices"), spec.drift.slices))
+    yield Check(
+        [("target",), ("drift", "slices"), ("entities",), ("features",)], partial(_slice_faults, spec)
+    )
+
+
+def _slice_faults(spec: PipelineSpec) -> Iterator[Fault]:
+    known = sliceable_columns(spec)
+    for position, name in enumerate(spec.drift.slices):
+        if name not in known:
+            text = (
+                f"drift.slices names '{name}', which is no key, entity column or request feature of the target's rows. "
+                f"{choices(name, known)}"
+            )
+            yield Fault(("drift", "slices", position), text)
 
 
 def _train_window_faults(spec: PipelineSpec) -> Iterator[Fault]:

@@ -28,6 +28,7 @@ from assets.drift_report.tables import (
     reference_from_rows,
     sketch_table,
 )
+from assets.labels.label_sql import sliceable_columns
 from assets.materialization import Outcome, Pipeline, Scope
 from assets.model.choices import default_metric
 from pipelines.spec import Metric
@@ -159,8 +160,10 @@ def _relations(pipeline: Pipeline, span: Window, version: ModelVersion, inputs: 
     earlier = [key for key in predictions.partitions if key < span.key][-n_earlier:]
     known = labels_known(scan(labels, [span.key]), until=span.end)
     late = labels_known(scan(labels, earlier), until=span.end, since=span.start)
-    now = scored_labels(known, scan(predictions, [span.key]), version.version, problem)
-    before = scored_labels(late, scan(predictions, earlier), version.version, problem)
+    held_in = sliceable_columns(pipeline.spec)
+    slices = [held_in[name] for name in pipeline.spec.drift.slices]
+    now = scored_labels(known, scan(predictions, [span.key]), version.version, problem, slices)
+    before = scored_labels(late, scan(predictions, earlier), version.version, problem, slices)
     # A multiclass model's output is watched as the class it names.
     output = f"prediction AS {SCORE_COLUMN}, " if problem == "multiclass" else ""
     return Relations(
@@ -259,6 +262,7 @@ def _content(
         n_labelled=findings.n_labelled,
         min_rows=pipeline.spec.drift.min_rows,
         quality_score=quality.score,
+        slices=findings.slices,
         history=_history(pipeline, span, findings.realised.metric, lake),
     )
 

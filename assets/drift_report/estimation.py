@@ -6,14 +6,15 @@ the holdout: it sees a harder mix of cases, never a changed concept.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assets.drift_report.performance import INTERVAL_LEVEL, Measurement, ScoredRows, time_blocks
+from assets.drift_report.calibration import N_RESAMPLES, calibrate, interval_reach, resampled_isotonic
+from assets.drift_report.class_estimation import estimate_class_performance
+from assets.drift_report.performance import Measurement, ScoredRows, time_blocks
 from assets.model.blocks import Blocks, resampled_weights
 from assets.model.metrics import (
     SMALLEST_PROBABILITY,
@@ -27,9 +28,6 @@ from pipelines.spec import Metric, ProblemType
 N_LEVELS = 1_024
 """Score levels on which the interval is computed; the value itself uses every score."""
 
-N_RESAMPLES = 400
-"""Resamples of the holdout: a standard error is then known to 4 %."""
-
 
 def estimate_performance(
     problem: ProblemType, metric: Metric, holdout: ScoredRows, scores: Floats, *, seed: int
@@ -39,11 +37,11 @@ def estimate_performance(
     Parameters
     ----------
     problem, metric
-        What is predicted and how it is judged.
+        What is predicted, among classes, and how it is judged; `estimate_errors` is for regressions.
     holdout
         The champion's scores on rows that it did not learn from.
     scores
-        Its scores on the current window. Shape (n,).
+        Its scores on the current window. Shape (n,); multiclass (n, n_classes).
     seed
         Seed of the interval's bootstrap.
 
@@ -53,13 +51,13 @@ def estimate_performance(
         The interval holds the realised metric with 95 % while the concept stands. For problems and
         metrics that cannot be estimated the value is None, with the reason.
     """
-    n = int(scores.size)
-    if problem != "binary":
-        return Measurement(metric, n, reason=f"not estimated: no estimator for {problem} yet")
+    n = int(scores.shape[0])
     if n == 0:
         return Measurement(metric, n, reason="not estimated: no rows were scored")
     if holdout.n == 0 or np.unique(holdout.scored.labels).size < 2:
-        return Measurement(metric, n, reason="not estimated: the holdout has not both labels")
+        return Measurement(metric, n, reason="not estimated: the holdout has not two labels")
+    if problem == "multiclass":
+        return estimate_class_performance(metric, holdout, scores, seed=seed)
     if metric not in _EXPECTED:
         return Measurement(metric, n, reason=f"not estimated: {metric} is no sum over rows or pairs")
     # Isotonic regression flatters its own holdout. What it overstates there is taken off, so that
@@ -75,35 +73,8 @@ def estimate_performance(
     return Measurement(metric, n, value, value - reach, value + reach)
 
 
-def calibrate(holdout: Scored, scores: Floats) -> Floats:
-    """Turn scores into probabilities by isotonic regression on the holdout.
-
-    Parameters
-    ----------
-    holdout
-        Binary labels and scores of rows that the model did not learn from.
-    scores
-        Scores to calibrate. Shape (n,).
-
-    Returns
-    -------
-    Floats
-        Probabilities of label 1; between the holdout's scores linear, beyond them constant. Shape (n,).
-    """
-    levels, members = np.unique(holdout.scores, return_inverse=True)
-    return np.interp(
-        scores, levels, _isotonic(_sums(members, holdout.labels), np.bincount(members).astype(np.float64))
-    )
-
-
 def _sums(members: NDArray[np.intp], values: Floats, n_levels: int = 0) -> Floats:
     return np.bincount(members, weights=values, minlength=n_levels).astype(np.float64)
-
-
-def _isotonic(positives: Floats, rows: Floats) -> Floats:
-    from scipy.optimize import isotonic_regression
-
-    return np.asarray(isotonic_regression(positives / rows, weights=rows).x, dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -139,8 +110,6 @@ def _levels(metric: Metric, scores: Floats, members: NDArray[np.intp], n_levels:
 
 def _reach(metric: Metric, holdout: ScoredRows, scores: Floats, blocks: Blocks, seed: int) -> float:
     """Return half the interval: the calibration's error, from resampled blocks, and that of n labels."""
-    from scipy.special import stdtrit
-
     weights = resampled_weights(blocks.n_blocks, seed=seed, n_resamples=N_RESAMPLES)
     held = holdout.scored.scores
     edges = np.unique(np.quantile(np.concatenate([held, scores]), np.linspace(0, 1, N_LEVELS + 1)[1:-1]))
@@ -151,17 +120,11 @@ def _reach(metric: Metric, holdout: ScoredRows, scores: Floats, blocks: Blocks, 
     size = blocks.n_blocks * n_levels
     rows = weights @ np.bincount(cells, minlength=size).reshape(shape)
     positives = weights @ np.bincount(cells, weights=holdout.scored.labels, minlength=size).reshape(shape)
-    places = np.arange(n_levels, dtype=np.float64)
-    calibrated = np.empty_like(rows)
-    for draw in range(N_RESAMPLES):
-        met = rows[draw] > 0
-        calibrated[draw] = np.interp(places, places[met], _isotonic(positives[draw][met], rows[draw][met]))
+    calibrated = resampled_isotonic(positives, rows)
     realised = metric_by_block(metric, holdout.scored, blocks.numbers)(weights)
     expected = _EXPECTED[metric]
     estimates = realised + expected(calibrated, ours) - expected(calibrated, theirs)
-    sampling = float(np.nanvar(realised)) * holdout.n / scores.size
-    spread = math.sqrt(float(np.nanvar(estimates)) + sampling)
-    return float(-stdtrit(blocks.n_blocks - 1, (1 - INTERVAL_LEVEL) / 2)) * spread
+    return interval_reach(estimates, realised, n_held=holdout.n, n=scores.size, n_blocks=blocks.n_blocks)
 
 
 def _expected_mean(probabilities: Floats, levels: _Levels) -> Floats:

@@ -9,18 +9,26 @@ import duckdb
 
 from assets.drift_report.bins import CategoricalBins, NumericBins, SketchError
 from assets.drift_report.decision import LABEL_COLUMN, SCORE_COLUMN, DriftVerdict, decide_drift
+from assets.drift_report.error_estimation import estimate_errors
 from assets.drift_report.estimation import estimate_performance
 from assets.drift_report.exact import exact_ks_distance
-from assets.drift_report.labelled_rows import count_rows, read_scored_rows
+from assets.drift_report.labelled_rows import (
+    count_rows,
+    read_held_out,
+    read_predicted,
+    read_scored_rows,
+    read_scores,
+    read_sliced_rows,
+)
 from assets.drift_report.performance import (
     Measurement,
     PerformanceDrop,
-    ScoredRows,
     measure_performance,
     performance_drop,
 )
 from assets.drift_report.policy import Evidence, RetrainDecision
 from assets.drift_report.sketch import ReferenceSketch, WindowSketch
+from assets.drift_report.slices import SlicePerformance, measure_slices
 from assets.drift_report.window_scan import bins_of, sketch_reference, sketch_window
 from assets.drift_report.words import drift_text, estimated_loss_text, loss_text
 from assets.model.choices import METRICS_BY_PROBLEM
@@ -59,7 +67,7 @@ class Relations:
     labels
         The window's rows whose label is known.
     realised
-        Labels that are known now, with the champion's scores; also of earlier windows.
+        Labels that are known now, with the champion's scores and the slices; also of earlier windows.
     training, holdout
         What the champion learned from, with `_source_partition`, and its scores on the held-out part.
     """
@@ -84,6 +92,7 @@ class Findings:
     realised: Measurement
     estimated: Measurement
     drop: PerformanceDrop | None
+    slices: tuple[SlicePerformance, ...] = ()
 
 
 def unscored(metric: Metric) -> Findings:
@@ -147,17 +156,25 @@ def examine(
         exact_ks=lambda column: _exact_ks(connection, relations, reference, column),
     )
     classes = _classes(reference)
-    labelled = read_scored_rows(connection, relations.realised, problem, classes)
+    sliced = read_sliced_rows(connection, relations.realised, problem, classes, drift.slices)
+    labelled = sliced.rows
     holdout = read_scored_rows(connection, relations.holdout, problem, classes)
     realised = measure_performance(champion.metric, labelled, seed=seed, min_rows=drift.min_rows)
-    estimated = _estimated(connection, relations, champion.metric, holdout, problem, seed)
+    if problem == "regression":
+        estimated = _estimated_errors(connection, relations, champion, seed)
+    else:
+        scores = read_scores(connection, relations.predictions, problem, len(classes))
+        estimated = estimate_performance(problem, champion.metric, holdout, scores, seed=seed)
+    slices = measure_slices(champion.metric, sliced, seed=seed, min_rows=drift.min_slice_rows)
     drop = None
     if realised.is_known and holdout.n:
         drop = performance_drop(
             problem, champion.metric, holdout, labelled,
             max_drop=drift.max_performance_drop, alpha=drift.alpha, seed=seed,
         )  # fmt: skip
-    return Findings(champion, reference, current, verdict, n_current, labelled.n, realised, estimated, drop)
+    return Findings(
+        champion, reference, current, verdict, n_current, labelled.n, realised, estimated, drop, slices
+    )
 
 
 def _current_sketch(
@@ -188,18 +205,13 @@ def _classes(reference: ReferenceSketch) -> Sequence[str]:
     return sorted(bins.categories) if isinstance(bins, CategoricalBins) else ()
 
 
-def _estimated(
-    connection: duckdb.DuckDBPyConnection,
-    relations: Relations,
-    metric: Metric,
-    holdout: ScoredRows,
-    problem: ProblemType,
-    seed: int,
+def _estimated_errors(
+    connection: duckdb.DuckDBPyConnection, relations: Relations, champion: Champion, seed: int
 ) -> Measurement:
-    # A multiclass model's `score` is the class it names, which no estimator reads.
-    column = "0.0" if problem == "multiclass" else SCORE_COLUMN
-    scores = connection.sql(f"SELECT {column} AS score FROM {relations.predictions}").to_arrow_table()
-    return estimate_performance(problem, metric, holdout, scores["score"].to_numpy(), seed=seed)
+    held = read_held_out(connection, relations.holdout, relations.training, champion.features)
+    current = read_predicted(connection, relations.predictions, champion.features)
+    names = [*champion.features, SCORE_COLUMN]
+    return estimate_errors(champion.metric, held, current, names, seed=seed)
 
 
 def evidence_of(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import duckdb
@@ -10,8 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assets.drift_report.error_estimation import HeldOut
 from assets.drift_report.performance import ScoredRows
-from assets.model.metrics import Scored
+from assets.drift_report.slices import SlicedRows
+from assets.model.labelled_rows import microseconds
+from assets.model.metrics import Floats, Scored
 from assets.model.score_table import score_fields, scores_from
 from pipelines.spec import ProblemType
 from pipelines.sql import quote_identifier, quote_literal
@@ -41,11 +44,28 @@ def labels_known(labels: str, *, until: datetime, since: datetime | None = None)
     )
 
 
-def scored_labels(labels: str, predictions: str, version: int, problem: ProblemType) -> str:
-    """Return a SQL table expression of labels with the scores that one model version gave them."""
+def scored_labels(
+    labels: str, predictions: str, version: int, problem: ProblemType, slices: Sequence[str] = ()
+) -> str:
+    """Return a SQL table expression of labels with the scores that one model version gave them.
+
+    Parameters
+    ----------
+    labels, predictions
+        SQL table expressions.
+    version
+        Model version whose scores are meant.
+    problem
+        What is predicted.
+    slices
+        Columns of the labels that are kept, as text, in `slice_0`, `slice_1`, ….
+    """
     names = ", ".join(f"p.{quote_identifier(field.name)}" for field in score_fields(problem))
+    kept = "".join(
+        f", CAST(l.{quote_identifier(name)} AS VARCHAR) AS slice_{i}" for i, name in enumerate(slices)
+    )
     return (
-        f"(SELECT l.label, p.event_timestamp, {names} FROM {labels} AS l "
+        f"(SELECT l.label, p.event_timestamp, {names}{kept} FROM {labels} AS l "
         f"JOIN (SELECT * FROM {predictions} WHERE model_version = {version}) AS p USING (row_id))"
     )
 
@@ -61,7 +81,19 @@ def read_scored_rows(
     Rows whose label is none of a multiclass model's classes are left out: no probability was
     ever given to them.
     """
-    names = ", ".join(quote_identifier(field.name) for field in score_fields(problem))
+    return read_sliced_rows(connection, relation, problem, classes, ()).rows
+
+
+def read_sliced_rows(
+    connection: duckdb.DuckDBPyConnection,
+    relation: str,
+    problem: ProblemType,
+    classes: Sequence[str],
+    slices: Sequence[str],
+) -> SlicedRows:
+    """Read scored rows as `read_scored_rows` does, with the columns `slice_0`, `slice_1`, … by their names."""
+    columns = [*(field.name for field in score_fields(problem)), *(f"slice_{i}" for i in range(len(slices)))]
+    names = ", ".join(quote_identifier(name) for name in columns)
     rows = connection.sql(
         f"SELECT label, epoch_us(event_timestamp) AS instant, {names} FROM {relation} ORDER BY instant"
     ).to_arrow_table()
@@ -70,7 +102,56 @@ def read_scored_rows(
         rows = rows.set_column(0, "label", codes).filter(codes.is_valid())
     labels = np.asarray(rows["label"].cast(pa.float64()).to_numpy(), dtype=np.float64)
     scores = scores_from(rows, problem, len(classes))
-    return ScoredRows(Scored(labels, scores), np.asarray(rows["instant"].to_numpy(), dtype=np.int64))
+    found = ScoredRows(Scored(labels, scores), np.asarray(rows["instant"].to_numpy(), dtype=np.int64))
+    return SlicedRows(found, {name: rows[f"slice_{i}"] for i, name in enumerate(slices)})
+
+
+def read_scores(
+    connection: duckdb.DuckDBPyConnection, relation: str, problem: ProblemType, n_classes: int
+) -> Floats:
+    """Read the scores of rows whose labels may not be known; a row of probabilities each where there are classes."""
+    # A multiclass model's `score` is the class it names; its probabilities are `scores`.
+    column = "scores" if problem == "multiclass" else "score"
+    rows = connection.sql(f"SELECT {column} FROM {relation}").to_arrow_table()
+    return scores_from(rows, problem, n_classes)
+
+
+BATCH_ROWS = 100_000
+"""Rows with features that are held at once."""
+
+
+def read_held_out(
+    connection: duckdb.DuckDBPyConnection, holdout: str, training: str, names: Sequence[str]
+) -> HeldOut:
+    """Read a regression's holdout with the features it was predicted from, in order of time.
+
+    Parameters
+    ----------
+    connection
+        Where the relations can be read.
+    holdout, training
+        SQL table expressions: the scores, and the training set that the rows are part of.
+    names
+        Feature columns.
+    """
+    columns = ", ".join(f"t.{quote_identifier(name)}" for name in names)
+    rows = connection.sql(
+        f"SELECT h.label AS label, h.score AS score, h.event_timestamp AS event_timestamp, {columns} "
+        f"FROM {holdout} AS h JOIN {training} AS t USING (row_id) ORDER BY h.event_timestamp, row_id"
+    ).to_arrow_table()
+    labels, scores = (np.asarray(rows[name].cast(pa.float64()).to_numpy()) for name in ("label", "score"))
+    instants = microseconds(rows["event_timestamp"])
+    return HeldOut(ScoredRows(Scored(labels, scores), instants), rows)
+
+
+def read_predicted(
+    connection: duckdb.DuckDBPyConnection, predictions: str, names: Sequence[str]
+) -> Iterator[pa.Table]:
+    """Read predictions with their features in batches."""
+    columns = ", ".join(quote_identifier(name) for name in names)
+    rows = connection.sql(f"SELECT event_timestamp, score, {columns} FROM {predictions}")
+    for batch in rows.to_arrow_reader(BATCH_ROWS):
+        yield pa.Table.from_batches([batch])
 
 
 def count_rows(connection: duckdb.DuckDBPyConnection, relation: str) -> int:

@@ -16,6 +16,7 @@ from assets.drift_report.performance import Measurement
 from assets.drift_report.pictures import mini_picture, picture
 from assets.drift_report.policy import Reason, RetrainDecision
 from assets.drift_report.sketch import CategoricalCounts, ReferenceSketch, WindowSketch
+from assets.drift_report.slices import SlicePerformance
 from assets.drift_report.statistics import ColumnStatistics
 from assets.drift_report.words import (
     column_text,
@@ -78,6 +79,8 @@ class ReportContent:
         Earlier windows of the same pipeline, oldest first.
     compared_with
         Without a target: the reference's partitions.
+    slices
+        Realised performance by the values of the declared columns.
     """
 
     pipeline: str
@@ -99,6 +102,7 @@ class ReportContent:
     quality_score: float | None
     history: Sequence[PerformancePoint] = ()
     compared_with: str = ""
+    slices: Sequence[SlicePerformance] = ()
 
     @property
     def has_target(self) -> bool:
@@ -140,6 +144,7 @@ def render_html(content: ReportContent) -> str:
         rows=[_row(verdict, content) for verdict in columns],
         performance=Markup(_performance_picture(content)),
         importance=Markup(_importance_picture(content)),
+        slices=[_slice_row(one) for one in content.slices],
         large=[Markup(svg) for svg in _large_pictures(content)],
     )
 
@@ -272,6 +277,16 @@ def _numbers(statistics: ColumnStatistics, adjusted_p_value: float | None) -> li
     bracket = [] if ks is None else [("KS distance in", f"{ks.low:.4f} to {ks.high:.4f}")]
     rows = [("rows reference", f"{statistics.n_reference:,}"), ("rows current", f"{statistics.n_current:,}")]
     return rows + bracket + [(name, number_text(value)) for name, value in named if value is not None]
+
+
+def _slice_row(one: SlicePerformance) -> tuple[str, str, str, str, str]:
+    """Return column, value, rows, metric and interval, or why there is none."""
+    measured = one.realised
+    between = (
+        "" if measured.low is None or measured.high is None else f"{measured.low:.4f} to {measured.high:.4f}"
+    )
+    value = "missing" if one.value is None else one.value
+    return one.column, value, f"{measured.n:,}", number_text(measured.value), between or measured.reason
 
 
 def _large_pictures(content: ReportContent) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from assets.drift_report.bins import SketchError
 from assets.drift_report.examination import Findings
 from assets.drift_report.policy import RetrainDecision
-from assets.drift_report.tables import decision_table, report_table, window_table
+from assets.drift_report.tables import decision_table, report_table, slice_table, window_table
 from assets.materialization import Pipeline, Scope
 from pipelines.windows import Window
 from resources.lake import Lake, Snapshot, scan
@@ -116,6 +116,8 @@ def write_tables(
         "window_sketches": window_table(number, findings.current),
         "drift_decisions": row,
     }
+    if findings.slices:
+        rows["slice_performance"] = slice_table(number, findings.slices)
     commit = scope.commit(pipeline)
     return tuple(
         lake.write(pipeline.table(stage), table, partition=span.key, commit=commit)

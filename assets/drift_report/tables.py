@@ -21,6 +21,7 @@ from assets.drift_report.sketch import (
     counts_from_json,
     counts_to_json,
 )
+from assets.drift_report.slices import SlicePerformance
 from assets.drift_report.window_scan import WHOLE
 
 INSTANT = pa.timestamp("us", tz="UTC")
@@ -84,6 +85,22 @@ DECISION_SCHEMA = pa.schema(
     ]
 )
 """`<p>/drift_decisions`: one row per drift report."""
+
+
+SLICE_SCHEMA = pa.schema(
+    [
+        ("model_version", pa.int32()),
+        ("column_name", pa.string()),
+        ("value", pa.string()),
+        ("metric", pa.string()),
+        ("n_labelled", pa.int64()),
+        ("realised", pa.float64()),
+        ("realised_low", pa.float64()),
+        ("realised_high", pa.float64()),
+        ("reason", pa.string()),
+    ]
+)
+"""`<p>/slice_performance`: a row per slice and value; what is not known has its reason."""
 
 
 def sketch_table(version: int | None, reference: ReferenceSketch) -> pa.Table:
@@ -163,6 +180,25 @@ def report_table(version: int | None, verdict: DriftVerdict | None) -> pa.Table:
             if value is not None
         ]
     return pa.Table.from_pylist(rows, schema=REPORT_SCHEMA)
+
+
+def slice_table(version: int | None, slices: Sequence[SlicePerformance]) -> pa.Table:
+    """Write the realised metric of every slice as rows."""
+    rows = [
+        {
+            "model_version": version,
+            "column_name": one.column,
+            "value": one.value,
+            "metric": one.realised.metric,
+            "n_labelled": one.realised.n,
+            "realised": one.realised.value,
+            "realised_low": one.realised.low,
+            "realised_high": one.realised.high,
+            "reason": one.realised.reason,
+        }
+        for one in slices
+    ]
+    return pa.Table.from_pylist(rows, schema=SLICE_SCHEMA)
 
 
 def decision_table(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from assets.materialization import Pipeline
@@ -57,6 +57,16 @@ def entity_keys(spec: PipelineSpec) -> tuple[str, ...]:
     used = {view.entity for view in spec.features.values()}
     columns = [column for entity in spec.entities if entity in used for column in spec.entities[entity]]
     return tuple(dict.fromkeys(columns))
+
+
+def sliceable_columns(spec: PipelineSpec) -> Mapping[str, str]:
+    """Return what rows to predict can be sliced by, and the column of the labels table that holds it."""
+    target = spec.learned
+    declared = spec.datasets.get(target.dataset)
+    key = target.key or (declared.key if declared else ())
+    event_time = target.event_time or (declared.event_time if declared else None)
+    kept = {name: name for name in (*key, *entity_keys(spec)) if name != event_time}
+    return {**kept, **{name: REQUEST_PREFIX + name for name in sorted(target.request_features)}}
 
 
 def row_id(key: Sequence[str]) -> str:

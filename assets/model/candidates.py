@@ -112,7 +112,7 @@ def _hist_gradient_boosting(rows: FitRows, seed: int, threads: int) -> Any:
         categorical_features=list(rows.categorical) or None,
         early_stopping=False,
         random_state=seed,
-    ).fit(_without_empty_columns(rows.matrix), _labels(rows))
+    ).fit(without_empty_columns(rows.matrix), _labels(rows))
     # The number of threads is the machine's, not the model's: it must not change the file.
     model._bin_mapper.n_threads = 1
     return model
@@ -199,7 +199,7 @@ def _linear_columns(rows: FitRows) -> Any:
     )
 
 
-def _without_empty_columns(matrix: Floats) -> Floats:
+def without_empty_columns(matrix: Floats) -> Floats:
     """Fill columns that hold nothing: binning refuses them, and a constant is never split on."""
     is_empty = np.isnan(matrix).all(axis=0)
     return np.where(is_empty, 0.0, matrix) if is_empty.any() else matrix

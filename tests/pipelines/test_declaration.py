@@ -97,7 +97,7 @@ MALFORMED = [
     pytest.param(
         [("min_rows: 500", "min_row: 500")],
         [
-            "48: unknown key 'min_row' in drift. Allowed: sensitivity, min_rows, alpha, max_performance_drop, dataset, reference, reference_partitions. Did you mean 'min_rows'?",
+            "48: unknown key 'min_row' in drift. Allowed: sensitivity, min_rows, alpha, max_performance_drop, slices, min_slice_rows, dataset, reference, reference_partitions. Did you mean 'min_rows'?",
         ],
         id="unknown-nested-key",
     ),
@@ -541,6 +541,14 @@ MALFORMED = [
             "44: model.candidates names 'hist_gradient_boosting' twice.",
         ],
         id="candidate-twice",
+    ),
+    pytest.param(
+        [("drift: {", "drift: {slices: [amuont, customer, customer], ")],
+        [
+            "48: drift.slices names 'customer' twice.",
+            "48: drift.slices names 'amuont', which is no key, entity column or request feature of the target's rows. Allowed: id, customer, amount. Did you mean 'amount'?",
+        ],
+        id="slices",
     ),
     pytest.param(
         [("metric: roc_auc", "metric: rmse")],
