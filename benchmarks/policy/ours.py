@@ -41,6 +41,7 @@ class Ours:
     drift: DriftSpec = field(default_factory=DriftSpec)
     is_gated: bool = True
     _references: dict[int, ReferenceSketch] = field(default_factory=dict)
+    _connection: duckdb.DuckDBPyConnection = field(default_factory=lambda: duckdb.connect(config={"threads": 1}))
 
     def look(self, look: Look) -> Answer:
         """Write the drift report's evidence, and decide."""
@@ -70,19 +71,19 @@ class Ours:
         )
 
     def _findings(self, look: Look) -> Findings:
-        with duckdb.connect(config={"threads": 1}) as connection:
-            relations = _relations(connection, look)
-            if look.version not in self._references:
-                self._references[look.version] = build_reference(connection, relations, look.champion.data.feature_names)
-            return examine(
-                connection,
-                relations,
-                _described(look),
-                self._references[look.version],
-                problem="binary",
-                drift=self.drift,
-                seed=0,
-            )
+        relations = _relations(self._connection, look)
+        if look.version not in self._references:
+            names = look.champion.data.feature_names
+            self._references[look.version] = build_reference(self._connection, relations, names)
+        return examine(
+            self._connection,
+            relations,
+            _described(look),
+            self._references[look.version],
+            problem="binary",
+            drift=self.drift,
+            seed=0,
+        )
 
 
 def _relations(connection: duckdb.DuckDBPyConnection, look: Look) -> Relations:
