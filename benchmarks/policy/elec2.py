@@ -15,7 +15,7 @@ import pyarrow.csv
 
 from benchmarks.policy.streams import DAY_US, Stream
 
-DATA = Path(os.environ.get("DRIFTLINE_SHARED_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
+DATA = Path(os.environ.get("POLICY_BENCH_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 """Folder of the data that is not ours to distribute."""
 
 ROWS_PER_DAY, DAYS = 48, 14

@@ -81,7 +81,7 @@ class Trainer:
         parts = [
             known_rows(self.stream.windows[i], until_us=end)
             .select(["row_id", "event_timestamp", *self.stream.features, "label", "label_time"])
-            .append_column(SOURCE_PARTITION, pa.array([f"{i:03}"] * _n_known(self.stream.windows[i], end)))
+            .append_column(SOURCE_PARTITION, pa.array([f"{i:03}"] * _n_known(self.stream.windows[i], end), pa.string()))
             for i in range(first, window + 1)
             if i not in left_out
         ]
