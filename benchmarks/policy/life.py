@@ -31,8 +31,6 @@ class Look:
         What was said of each window so far, and by which version.
     last_training
         Window of the last training, successful or not.
-    first_look
-        The first window of this champion.
     """
 
     stream: Stream
@@ -201,7 +199,8 @@ def _looked_back(stream: Stream, window: int, after: Version, before: Version) -
     gains = [
         ((model_after >= 0.5) == truth).astype(float) - ((model_before >= 0.5) == truth)
         for truth, model_after, model_before in (
-            (_truth(stream, i), after.score(stream.windows[i]), before.score(stream.windows[i])) for i in coming
+            (_truth(stream, i), after.score(stream.windows[i]), before.score(stream.windows[i]))
+            for i in coming
         )
     ]
     if not gains:

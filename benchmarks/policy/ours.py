@@ -41,13 +41,17 @@ class Ours:
     drift: DriftSpec = field(default_factory=DriftSpec)
     is_gated: bool = True
     _references: dict[int, ReferenceSketch] = field(default_factory=dict)
-    _connection: duckdb.DuckDBPyConnection = field(default_factory=lambda: duckdb.connect(config={"threads": 1}))
+    _connection: duckdb.DuckDBPyConnection = field(
+        default_factory=lambda: duckdb.connect(config={"threads": 1})
+    )
 
     def look(self, look: Look) -> Answer:
         """Write the drift report's evidence, and decide."""
         findings = self._findings(look)
         arrived = (
-            known_rows(rows, until_us=look.stream.start_us(look.window + 1), since_us=look.champion.knows_until_us)
+            known_rows(
+                rows, until_us=look.stream.start_us(look.window + 1), since_us=look.champion.knows_until_us
+            )
             for rows in look.stream.windows[: look.window + 1]
         )
         evidence = evidence_of(

@@ -50,7 +50,7 @@ class EveryBatch:
     is_gated: bool = False
 
     def look(self, look: Look) -> Answer:
-        """Always ask."""
+        """Ask always."""
         del look
         return Answer(is_requested=True)
 

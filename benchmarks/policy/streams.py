@@ -164,13 +164,14 @@ _CHANGES: Mapping[str, Change] = {
     "labels never": _abrupt,
 }
 
-_ONSETS: Mapping[str, tuple[int, ...]] = {
+ONSETS: Mapping[str, tuple[int, ...]] = {
     "recurring": tuple(range(N_HISTORY + 8, N_HISTORY + N_LIVE, 8)),
     **dict.fromkeys(
         ("abrupt", "gradual", "incremental", "virtual", "covariate", "delay 1", "delay 10", "labels never",
          "flipped labels", "broken sensor"), (ONSET,),
     ),
 }  # fmt: skip
+"""First windows of the changes, by stream."""
 
 _DELAYS: Mapping[str, int | None] = {"delay 1": 1, "delay 10": 10, "labels never": NEVER}
 
@@ -217,7 +218,7 @@ def synthetic(name: str, seed: int) -> Stream:
         seed=seed,
         windows=tuple(windows),
         features=(*(f"x{i}" for i in range(8)), "region"),
-        onsets=_ONSETS.get(name, ()),
+        onsets=ONSETS.get(name, ()),
         is_change_of_concept=name in CONCEPT_STREAMS,
         broken=broken,
         # The split leaves out rows whose label came after the holdout's start: with the delay alone added,
@@ -262,7 +263,9 @@ def _table(
             **{f"x{i}": draw.numbers[:, i] for i in range(draw.numbers.shape[1])},
             "region": names.take(pa.array(draw.regions)),
             "label": pa.array(known, mask=~is_known),
-            "label_time": pa.array(instants + (delay or 0) * DAY_US, pa.timestamp("us", "UTC"), mask=~is_known),
+            "label_time": pa.array(
+                instants + (delay or 0) * DAY_US, pa.timestamp("us", "UTC"), mask=~is_known
+            ),
             "truth": truth,
         }
     )

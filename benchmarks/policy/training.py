@@ -81,7 +81,9 @@ class Trainer:
         parts = [
             known_rows(self.stream.windows[i], until_us=end)
             .select(["row_id", "event_timestamp", *self.stream.features, "label", "label_time"])
-            .append_column(SOURCE_PARTITION, pa.array([f"{i:03}"] * _n_known(self.stream.windows[i], end), pa.string()))
+            .append_column(
+                SOURCE_PARTITION, pa.array([f"{i:03}"] * _n_known(self.stream.windows[i], end), pa.string())
+            )
             for i in range(first, window + 1)
             if i not in left_out
         ]
@@ -134,7 +136,9 @@ def contest(challenger: Version, champion: Version) -> Contest | None:
     scores = np.full(positions.size, np.nan)
     scores[is_unseen] = champion.score(data.rows.take(positions[is_unseen]))
     theirs = champion.holdout
-    found = pc.index_in(data.rows["row_id"].take(positions[~is_unseen]), value_set=theirs["row_id"].combine_chunks())
+    found = pc.index_in(
+        data.rows["row_id"].take(positions[~is_unseen]), value_set=theirs["row_id"].combine_chunks()
+    )
     recorded = pc.take(theirs["score"], found).to_numpy()
     scores[~is_unseen] = recorded
     is_blind = np.isfinite(scores)
