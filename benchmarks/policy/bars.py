@@ -65,7 +65,7 @@ def judge_bars(
 
 
 def _seen(one: Detection) -> Bar:
-    name = f"{one.name} at n = 5,000, sensitivity {one.sensitivity}, seen in its first window"
+    name = f"{one.case} at n = 5,000, sensitivity {one.sensitivity}, seen in its first window"
     return Bar(name, "decide_drift", one.share >= BAR, f"{one.share:.0%} of {one.n} (at least {BAR:.0%})")
 
 

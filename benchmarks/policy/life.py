@@ -73,8 +73,10 @@ class Answer:
 class Policy(Protocol):
     """Decides at every window's end; may remember."""
 
-    is_gated: bool
-    """A challenger must pass the gate."""
+    @property
+    def is_gated(self) -> bool:
+        """A challenger must pass the gate."""
+        ...
 
     def look(self, look: Look) -> Answer:
         """Answer from what is known."""

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 from benchmarks.policy.elec2 import elec2
-from benchmarks.policy.life import Life, live
+from benchmarks.policy.life import Life, Policy, live
 from benchmarks.policy.ours import Ours
 from benchmarks.policy.policies import (
     AdwinOnErrors,
@@ -56,7 +56,7 @@ def lives_of(name: str, seed: int) -> Done:
     trainer = Trainer(stream)
     ours = live("ours", stream, Ours(OURS), trainer)
     defaults = live(DEFAULTS, stream, Ours(RetrainSpec()), trainer)
-    plain = {
+    plain: dict[str, Policy] = {
         "never": Never(),
         "every batch": EveryBatch(),
         "raw KS": OnDrift(raw_ks),

@@ -240,7 +240,7 @@ def _numbers(generator: np.random.Generator, n_rows: int, correlation: float) ->
 
 def _labels(draw: _Draw, generator: np.random.Generator) -> NDArray[np.int64]:
     odds = (draw.numbers * draw.weights).sum(axis=1) + np.asarray(list(REGIONS.values()))[draw.regions]
-    return (generator.random(len(odds)) < 1 / (1 + np.exp(-odds))).astype(np.int64)
+    return np.asarray(generator.random(len(odds)) < 1 / (1 + np.exp(-odds)), dtype=np.int64)
 
 
 def _stuck(numbers: Floats) -> Floats:
