@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.policy.bad_challenger import BadChallengers
 from benchmarks.policy.figures import Row
 from benchmarks.policy.life import Life
-from benchmarks.policy.lives import DEFAULTS, MATCHED, MATCHED_DEFAULTS
+from benchmarks.policy.lives import DEFAULTS, MATCHED, MATCHED_DEFAULTS, MATCHED_TRIED, TRIED
 from benchmarks.policy.power import BAR, Detection
 from benchmarks.policy.streams import N_HISTORY, ONSET
 
@@ -54,7 +54,7 @@ def judge_bars(
 ) -> tuple[Bar, ...]:
     """Hold the figures against the bars, for the declared policy and for the shipped defaults."""
     bars = [_seen(one) for one in power]
-    for policy, schedule in (("ours", MATCHED), (DEFAULTS, MATCHED_DEFAULTS)):
+    for policy, schedule in (("ours", MATCHED), (DEFAULTS, MATCHED_DEFAULTS), (TRIED, MATCHED_TRIED)):
         bars += _false_alarms(rows, policy)
         bars += _losing(rows, policy)
         bars += _abrupt(rows, policy)

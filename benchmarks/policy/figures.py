@@ -119,5 +119,5 @@ def _line(row: Row) -> str:
     )
 
 
-_SILENT = frozenset({"never", "every batch", "every k", "every k (defaults)"})
+_SILENT = frozenset({"never", "every batch", "every k", "every k (defaults)", "every k (tried)"})
 """Policies that hold nothing to have changed."""

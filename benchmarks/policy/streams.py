@@ -128,7 +128,7 @@ def _gradual(draw: _Draw, window: int, generator: np.random.Generator) -> _Draw:
 
 
 def _recurring(draw: _Draw, window: int, generator: np.random.Generator) -> _Draw:
-    return _concept(draw, float((window - N_HISTORY) // 8 % 2), generator)
+    return _concept(draw, float(max(0, window - N_HISTORY) // 8 % 2), generator)
 
 
 def _incremental(draw: _Draw, window: int, generator: np.random.Generator) -> _Draw:
