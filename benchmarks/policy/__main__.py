@@ -2,7 +2,7 @@
 
 Prints a table per stream and the bars; the exit code tells whether all bars are met.
 
-    python -m benchmarks.policy [--seeds 3] [--streams abrupt,virtual]
+    python -m benchmarks.policy [--seeds 2] [--streams abrupt,virtual]
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ MANY_SEEDS = {"stationary": 10, "autocorrelated": 10}
 def main() -> int:
     """Run the benchmark; the exit code tells whether the bars are met."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=3, help="draws of each stream that changes")
+    parser.add_argument("--seeds", type=int, default=2, help="draws of each stream that changes")
     parser.add_argument("--streams", default=",".join(("Elec2", *SYNTHETIC)))
     options = parser.parse_args()
     names = [name for name in options.streams.split(",") if name != "Elec2" or elec2() is not None]

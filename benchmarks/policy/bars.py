@@ -50,7 +50,7 @@ class Bar:
 
 
 def judge_bars(
-    rows: Rows, lives: Sequence[Life], power: Sequence[Detection], challengers: BadChallengers
+    rows: Rows, lives: Sequence[Life], power: Sequence[Detection], challengers: Sequence[BadChallengers]
 ) -> tuple[Bar, ...]:
     """Hold the figures against the bars, for the declared policy and for the shipped defaults."""
     bars = [_seen(one) for one in power]
@@ -61,7 +61,7 @@ def judge_bars(
         bars += _against_schedule(rows, policy, schedule)
         mine = [life for life in lives if life.policy == policy]
         bars += [*_broken_sensor(policy, mine), *_flipped_labels(policy, mine)]
-    return (*bars, *_bad_challengers(challengers))
+    return (*bars, *map(_bad_challenger, challengers))
 
 
 def _seen(one: Detection) -> Bar:
@@ -159,12 +159,12 @@ def _flipped_labels(policy: str, lives: Sequence[Life]) -> list[Bar]:
     return [Bar("flipped labels: no bad challenger serves", policy, losing == 0, found)]
 
 
-def _bad_challengers(found: BadChallengers) -> list[Bar]:
-    cases = (
-        ("nothing is known to be wrong", found.promoted),
-        ("a loss is confirmed", found.promoted_after_loss),
+def _bad_challenger(one: BadChallengers) -> Bar:
+    when = "a loss is confirmed" if one.is_loss_confirmed else "nothing is known to be wrong"
+    losing = sum(promotion.loses for promotion in one.promoted)
+    found = (
+        f"{len(one.promoted)} of {one.n} promoted, {losing} of them surely lose "
+        f"(of all {one.n} challengers {one.n_losing} do; mean gain {one.mean_gain * 100:+.2f} points)"
     )
-    return [
-        Bar(f"bad challengers, when {when}: not promoted", "gate", n == 0, f"{n} of {found.n} promoted")
-        for when, n in cases
-    ]
+    name = f"challengers from {one.poisoned_share:.0%} coin labels, when {when}: none that loses is promoted"
+    return Bar(name, "gate", losing == 0, found)

@@ -77,6 +77,8 @@ def summarise(lives: Sequence[Life]) -> Row:
 
 def _delays(life: Life) -> list[int | None]:
     """Return for each change the windows until an alarm that came before the next change."""
+    if life.stream in CALM_THROUGHOUT:
+        return []
     onsets = [onset - N_HISTORY for onset in ONSETS.get(life.stream, ())]
     delays: list[int | None] = []
     for onset, end in zip(onsets, [*onsets, len(life.answers)][1:], strict=True):

@@ -162,7 +162,7 @@ def live(name: str, stream: Stream, policy: Policy, trainer: Trainer) -> Life:
         last_training, n_versions = window, n_versions + 1
         if policy.is_gated and not judge(challenger, champion, is_loss_confirmed=answer.is_loss).is_promoted:
             continue
-        promotions.append(_looked_back(stream, window, challenger, champion))
+        promotions.append(looked_back(stream, window, challenger, champion))
         champion, version = challenger, n_versions
     return Life(
         stream.name,
@@ -196,7 +196,8 @@ def _auc(stream: Stream, scores: Sequence[Floats], window: int) -> float:
     return float((ranks[truth == 1].sum() - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
 
 
-def _looked_back(stream: Stream, window: int, after: Version, before: Version) -> Promotion:
+def looked_back(stream: Stream, window: int, after: Version, before: Version) -> Promotion:
+    """Compare a model with the one it replaces, on the windows to come."""
     coming = range(window + 1, min(window + 1 + PROBATION, len(stream.windows)))
     gains = [
         ((model_after >= 0.5) == truth).astype(float) - ((model_before >= 0.5) == truth)
