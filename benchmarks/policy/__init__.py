@@ -1,0 +1,1 @@
+"""Retraining policies on streams with known changes: ours beside the plain ones, judged by the same rows."""

@@ -1,0 +1,162 @@
+"""The product's own decision, by its own functions, on a window of a stream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import duckdb
+import pyarrow as pa
+
+from assets.drift_report.examination import (
+    Champion,
+    Findings,
+    Relations,
+    build_reference,
+    evidence_of,
+    examine,
+)
+from assets.drift_report.policy import Evidence, decide_retrain
+from assets.drift_report.sketch import ReferenceSketch
+from benchmarks.policy.life import Answer, Look
+from benchmarks.policy.streams import SENSOR
+from benchmarks.policy.training import known_rows
+from pipelines.spec import DriftSpec, RetrainSpec
+
+LABEL_LOOKBACK = 12
+"""Earlier windows whose predictions are looked up for late labels, as in the drift report's asset."""
+
+SENSOR_LIMITS = (-50.0, 50.0)
+MIN_WITHIN_LIMITS = 0.99
+"""The expectation that the declaration would hold, with severity critical: readings within limits, mostly."""
+
+ON_DRIFT = RetrainSpec(on=("drift",), cooldown=0, min_new_labels=0)
+"""Asked for the dataset-level verdict alone: does the drift weigh enough to act upon?"""
+
+
+@dataclass
+class Ours:
+    """Drift report, policy and gate, on the settings of a declaration."""
+
+    retrain: RetrainSpec
+    drift: DriftSpec = field(default_factory=DriftSpec)
+    is_gated: bool = True
+    asks_until_regained: bool = False
+    """Not the product's: after a confirmed loss, go on asking until the former holdout's metric is regained."""
+    _objective: float | None = None
+    _references: dict[int, ReferenceSketch] = field(default_factory=dict)
+    _connection: duckdb.DuckDBPyConnection = field(
+        default_factory=lambda: duckdb.connect(config={"threads": 1})
+    )
+
+    def look(self, look: Look) -> Answer:
+        """Write the drift report's evidence, and decide."""
+        findings = self._findings(look)
+        arrived = (
+            known_rows(
+                rows, until_us=look.stream.start_us(look.window + 1), since_us=look.champion.knows_until_us
+            )
+            for rows in look.stream.windows[: look.window + 1]
+        )
+        evidence = evidence_of(
+            findings,
+            problem="binary",
+            drift=self.drift,
+            n_new_labels=sum(rows.num_rows for rows in arrived),
+            age=look.window - look.champion.window,
+            since_training=look.window - look.last_training,
+            faults=_faults(look),
+        )
+        if self.asks_until_regained:
+            evidence = self._held_against_objective(evidence, findings)
+        decision = decide_retrain(evidence, self.retrain)
+        weighty = decide_retrain(evidence, ON_DRIFT).reason == "drift"
+        return Answer(
+            is_requested=decision.is_requested,
+            is_alarm=weighty or bool(evidence.loss) or bool(evidence.critical_faults),
+            any_column=findings.verdict is not None and findings.verdict.status == "drifted",
+            is_loss=decision.is_requested and decision.reason == "performance",
+            is_broken=decision.reason == "broken_data",
+            why=decision.reason,
+        )
+
+    def _held_against_objective(self, evidence: Evidence, findings: Findings) -> Evidence:
+        """Take a loss against the metric before the first confirmed loss for a loss of today's champion."""
+        if evidence.loss and self._objective is None and findings.champion is not None:
+            self._objective = findings.champion.holdout_metric
+        realised = findings.realised
+        if self._objective is None or realised.high is None or realised.value is None:
+            return evidence
+        accepted = self._objective - self.drift.max_performance_drop
+        if realised.value >= accepted:
+            self._objective = None
+            return evidence
+        # As sure as the confirmed loss: the whole interval lies below what is accepted.
+        return (
+            replace(evidence, loss=evidence.loss or "not regained") if realised.high < accepted else evidence
+        )
+
+    def _findings(self, look: Look) -> Findings:
+        relations = _relations(self._connection, look)
+        if look.version not in self._references:
+            names = look.champion.data.feature_names
+            self._references[look.version] = build_reference(self._connection, relations, names)
+        return examine(
+            self._connection,
+            relations,
+            _described(look),
+            self._references[look.version],
+            problem="binary",
+            drift=self.drift,
+            seed=0,
+        )
+
+
+def _relations(connection: duckdb.DuckDBPyConnection, look: Look) -> Relations:
+    stream, now = look.stream, look.window
+    start, end = stream.start_us(now), stream.start_us(now + 1)
+    tables = {
+        "predictions": _scored(look, now, stream.windows[now]).drop_columns(["label", "label_time", "truth"]),
+        "labels": known_rows(stream.windows[now], until_us=end),
+        "realised": _realised(look, start, end),
+        "training": look.champion.data.rows,
+        "holdout": look.champion.holdout,
+    }
+    for name, table in tables.items():
+        connection.register(name, table)
+    return Relations(**{name: name for name in tables})
+
+
+def _realised(look: Look, start_us: int, end_us: int) -> pa.Table:
+    """Return labels that are known now, with the serving version's scores."""
+    parts = [known_rows(_scored(look, look.window, look.stream.windows[look.window]), until_us=end_us)]
+    for window in range(max(look.stream.n_history, look.window - LABEL_LOOKBACK), look.window):
+        if look.versions[window] == look.version:
+            rows = _scored(look, window, look.stream.windows[window])
+            parts.append(known_rows(rows, until_us=end_us, since_us=start_us))
+    return pa.concat_tables(parts).select(["label", "event_timestamp", "score"])
+
+
+def _scored(look: Look, window: int, rows: pa.Table) -> pa.Table:
+    return rows.append_column("score", pa.array(look.scores[window]))
+
+
+def _described(look: Look) -> Champion:
+    training = look.champion.training
+    return Champion(
+        version=look.version,
+        algorithm=training.model.algorithm,
+        trained_as_of=f"{look.champion.window:03}",
+        metric=training.metric,
+        holdout_metric=training.holdout_metric,
+        features=look.champion.data.feature_names,
+        importances=training.importances,
+    )
+
+
+def _faults(look: Look) -> tuple[str, ...]:
+    if SENSOR not in look.stream.features:
+        return ()
+    readings = look.stream.windows[look.window][SENSOR].to_numpy()
+    low, high = SENSOR_LIMITS
+    share = float(((readings >= low) & (readings <= high)).mean())
+    return () if share >= MIN_WITHIN_LIMITS else (f"{share:.0%} of {SENSOR} are within {low:g} and {high:g}",)
