@@ -62,9 +62,14 @@ def estimate_performance(
         return Measurement(metric, n, reason=f"not estimated: {metric} is no sum over rows or pairs")
     # Isotonic regression flatters its own holdout. What it overstates there is taken off, so that
     # a window like the holdout is estimated at the holdout's value.
-    change = _expected(metric, holdout.scored, scores) - _expected(
-        metric, holdout.scored, holdout.scored.scores
-    )
+    with np.errstate(invalid="ignore"):
+        # 0 of 0 pairs: no value, said below.
+        change = _expected(metric, holdout.scored, scores) - _expected(
+            metric, holdout.scored, holdout.scored.scores
+        )
+    if np.isnan(change):
+        reason = "not estimated: the window's scores calibrate to one label alone"
+        return Measurement(metric, n, reason=reason)
     value = metric_value(metric, holdout.scored) + change
     blocks = time_blocks(holdout.event_time_us)
     if blocks is None:

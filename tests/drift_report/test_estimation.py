@@ -123,3 +123,14 @@ def employment() -> tuple[ScoredRows, Floats, Floats]:
     )
     minutes = np.arange(held_labels.size, dtype=np.int64) * 60_000_000
     return ScoredRows(Scored(held_labels, held_scores), minutes), labels, scores
+
+
+def test_a_window_that_calibrates_to_one_label_is_not_estimated() -> None:
+    """All scores lie where the holdout has negatives only: no pair of labels, and so no AUC, is expected."""
+    draw = np.random.default_rng(3)
+    scores = draw.uniform(size=2_000)
+    labels = (scores > 0.9).astype(np.float64)
+    holdout = ScoredRows(Scored(labels, scores), np.sort(draw.integers(0, 30 * DAY_US, 2_000)))
+    estimated = estimate_performance("binary", "roc_auc", holdout, np.full(500, 0.1), seed=0)
+    assert not estimated.is_known
+    assert estimated.reason == "not estimated: the window's scores calibrate to one label alone"
