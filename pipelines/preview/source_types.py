@@ -24,7 +24,7 @@ _WORDS: Mapping[str, str] = {
     "BIGINT": "int", "HUGEINT": "int", "INTEGER": "int", "SMALLINT": "int", "TINYINT": "int", "UBIGINT": "int",
     "UINTEGER": "int", "USMALLINT": "int", "UTINYINT": "int", "DOUBLE": "float", "FLOAT": "float",
     "VARCHAR": "string", "BOOLEAN": "boolean", "DATE": "date", "TIMESTAMP": "timestamp", "TIMESTAMP_NS": "timestamp",
-    "TIMESTAMP_MS": "timestamp", "TIMESTAMP_S": "timestamp", "TIMESTAMP WITH TIME ZONE": "timestamp_tz",
+    "TIMESTAMP_MS": "timestamp", "TIMESTAMP_S": "timestamp", "TIMESTAMP WITH TIME ZONE": "timestamp_tz", "TIMESTAMPTZ_NS": "timestamp_tz",
     "DECIMAL": "decimal",
 }  # fmt: skip
 """The declaration's words for DuckDB's types."""

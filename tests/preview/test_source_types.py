@@ -1,0 +1,52 @@
+"""Columns and types of a source's values, in the declaration's words, whatever the format."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pipelines.preview.source_types import source_types
+from pipelines.spec import DatasetSpec
+from resources.engine import Engine
+from tests.tiny import tiny_pipeline
+
+ROWS = pd.DataFrame(
+    {
+        "a b": [1, 2, 3],
+        "text": ["x", None, "é"],
+        "at": pd.to_datetime(["2024-01-01T10:00:00Z"] * 3, utc=True),
+        "share": [1.5, 2.0, None],
+    }
+)
+FOUND = {"a b": "int", "text": "string", "at": "timestamp_tz", "share": "float"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "found"),
+    [
+        ("parquet", "rows.parquet", FOUND),
+        ("json", "rows.json", FOUND),
+        ("json", "rows.jsonl", FOUND),
+        # A sheet has no zones.
+        ("excel", "rows.xlsx", {**FOUND, "at": "timestamp"}),
+        # pandas writes its index without a name.
+        ("csv", "rows.csv", {"unnamed_0": "int", **FOUND}),
+    ],
+)
+def test_the_types_of_every_format_are_found(
+    tmp_path: Path, kind: str, name: str, found: dict[str, str]
+) -> None:
+    path, texts = tmp_path / name, ROWS.assign(at=ROWS["at"].astype(str))
+    if kind == "parquet":
+        ROWS.to_parquet(path)
+    elif kind == "json":
+        texts.to_json(path, orient="records", lines=path.suffix == ".jsonl")
+    elif kind == "excel":
+        ROWS.assign(at=ROWS["at"].dt.tz_localize(None)).to_excel(path, index=False)
+    else:
+        ROWS.to_csv(path)
+    dataset = DatasetSpec.model_validate(
+        {"source": {"type": kind, "path": name}, "columns": {"text": "string"}}
+    )
+    engine = Engine(spill_directory=str(tmp_path / "spill"), threads=1)
+    assert dict(source_types(tiny_pipeline(tmp_path), dataset, None, engine)) == found
