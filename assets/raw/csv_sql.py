@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assets.raw.csv_header import header_of
 from assets.raw.reading import (
     FAULT_COLUMN,
     FILE_COLUMN,
@@ -18,6 +16,7 @@ from assets.raw.reading import (
     ReadError,
     is_exact,
     listed,
+    refuse_names,
     require_columns,
     source_columns,
 )
@@ -51,9 +50,11 @@ def csv_source(
     ReadError
         If a header cannot be used, lacks a declared column, or differs between files.
     """
-    header = header_of(files[0], dataset.source.delimiter)
     wanted = source_columns(dataset)
-    require_columns(wanted, header, f"dataset '{name}': {files[0].name}")
+    header = header_of(files[0], dataset.source.delimiter, tuple(wanted))
+    where = f"dataset '{name}': {files[0].name}"
+    refuse_names(header, where)
+    require_columns(wanted, header, where, if_none="does the file begin with its header?")
     for path in files[1:]:
         if header_of(path, dataset.source.delimiter) != header:
             raise ReadError(
@@ -71,7 +72,7 @@ def csv_source(
     relation = (
         f"read_csv([{listed(files)}], header=true, auto_detect=false, columns={{{typed}}}, "
         f"delim={quote_literal(dataset.source.delimiter)}, quote='\"', escape='\"', nullstr=[{nulls}], "
-        f"max_line_size={MAX_LINE_BYTES}, strict_mode=true, null_padding=false, "
+        f"max_line_size={MAX_LINE_BYTES}, strict_mode=true, null_padding=false, hive_partitioning=false, "
         f"filename={quote_literal(FILE_COLUMN.strip(chr(34)))}, "
         "store_rejects=true, rejects_table='reject_errors', rejects_scan='reject_scans', rejects_limit=0)"
     )
@@ -91,7 +92,7 @@ def _with_whole_numbers(relation: str, columns: Sequence[str]) -> str:
     replaced = ", ".join(f"{whole} AS {quote_identifier(column)}" for whole, column in texts.items())
     faults = ", ".join(
         f"CASE WHEN {whole} IS NULL AND {quote_identifier(column)} IS NOT NULL "
-        f"THEN concat({quote_literal(f'{column}: not a whole number: ')}, {quote_identifier(column)}) END"
+        f"THEN concat({quote_literal(f'{column}: not a whole number of 64 bits: ')}, {_without_zeros(column)}) END"
         for whole, column in texts.items()
     )
     # Whether is cheap, why is not: the text is made for bad rows only.
@@ -104,6 +105,11 @@ def _with_whole_numbers(relation: str, columns: Sequence[str]) -> str:
     )
 
 
+def _without_zeros(column: str) -> str:
+    """Return the SQL of a number's text without the zeros that `EXACT_NUMBER` appends."""
+    return f"regexp_replace({quote_identifier(column)}::VARCHAR, '\\.?0*$', '') "
+
+
 def csv_rejects() -> str:
     """Return the statement that gathers the reader's rejects; a line with several faults is one reject."""
     return (
@@ -114,38 +120,23 @@ def csv_rejects() -> str:
     )
 
 
-def header_of(path: Path, delimiter: str) -> list[str]:
-    """Return the columns that a CSV file's header names; those without a name are called by their position.
+def refuse_open_quotes(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Refuse a file of which a quote swallows lines: they are lost, and the engine counts them as one row.
 
     Raises
     ------
     ReadError
-        If there is no header, it is not UTF-8, or it names a column twice.
+        With the line of the quote.
     """
-    opener = gzip.open if path.suffix == ".gz" else Path.open
-    with opener(path, "rb") as stream:
-        first = stream.readline(MAX_LINE_BYTES)
-        # A quoted header may hold line ends: read on until its quotes are even.
-        while first.count(b'"') % 2 and (more := stream.readline(MAX_LINE_BYTES)):
-            first += more
-    try:
-        text = first.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
+    found = connection.sql(
+        "SELECT parse_filename(s.file_path), e.line FROM reject_errors e JOIN reject_scans s USING (scan_id, file_id) "
+        "WHERE e.error_type IN ('UNQUOTED VALUE', 'LINE SIZE OVER MAXIMUM') "
+        "AND contains(rtrim(e.csv_line, chr(10) || chr(13)), chr(10)) ORDER BY ALL LIMIT 1"
+    ).fetchall()
+    if found:
+        file, line = found[0]
         raise ReadError(
-            f"{path.name}: the header is not UTF-8 (byte {error.start}). Save the file as UTF-8."
-        ) from error
-    if "\r" in text.rstrip("\r\n") and '"' not in text:
-        raise ReadError(
-            f"{path.name}: lines end with \\r alone, as on old Macs. Save the file with \\n or \\r\\n at the ends."
+            f"dataset '{name}': {file}, line {line}: a quote is opened and not closed where its value ends, or only after "
+            f"{MAX_LINE_BYTES:,} bytes, so that the lines after it are taken for one value. "
+            "Close the quote, and double each quote inside a quoted value."
         )
-    found = next(csv.reader(io.StringIO(text), delimiter=delimiter), [])
-    if not found:
-        raise ReadError(f"{path.name}: the file is empty. A CSV source begins with a header line.")
-    # Tables are often saved with an index that has no name.
-    names = [name or f"unnamed_{position}" for position, name in enumerate(found)]
-    twice = sorted({column for column in names if names.count(column) > 1})
-    if twice:
-        raise ReadError(
-            f"{path.name}: the header names {', '.join(map(repr, twice))} twice. Rename one of them."
-        )
-    return names

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assets.raw.csv_sql import header_of
+from assets.raw.csv_header import header_of
 from assets.raw.objects import is_url, local_copies
 from assets.raw.opening import readable
 from assets.raw.read_sql import READ_TABLE, read_files
