@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from assets.raw.reading import (
     refuse_names,
     require_columns,
     source_columns,
+    wall_clock,
 )
 from pipelines.spec import DatasetSpec
 from pipelines.sql import quote_identifier, quote_literal
@@ -26,6 +28,9 @@ from pipelines.sql import quote_identifier, quote_literal
 if TYPE_CHECKING:
     import duckdb
 
+
+MORE_THAN_A_CLOCK = "more than a wall clock"
+"""Reason of a timestamp with a zone, an offset or PM: the engine would leave it out in silence."""
 
 EXACT_NUMBER = "DECIMAL(38, 18)"
 """Holds every 64-bit integer and its fraction; reading it costs six times as much as text."""
@@ -38,12 +43,14 @@ def csv_source(
     name: str,
     *,
     is_damaged: bool = False,
+    zoned: Collection[str] = (),
 ) -> str:
     """Return a relation that reads CSV files and stores rejects while it is scanned.
 
-    The reader would round 2.5 to 3 in an integer column, so whole numbers are read as text and tried. Text is
-    never rejected by the reader: a file that is known to hold bad numbers is read with `is_damaged`, more slowly,
-    and their lines are known.
+    The reader would round 2.5 to 3 in an integer column, and take '10:00 PM' for ten in the morning: whole
+    numbers and wall clocks are read as text and tried. Text is never rejected by the reader: a file that is known
+    to hold bad values is read with `is_damaged`, more slowly, and their lines are known. Wall clocks of columns
+    in `zoned` are tried then too.
 
     Raises
     ------
@@ -61,8 +68,16 @@ def csv_source(
                 f"dataset '{name}': {path.name} has other columns than {files[0].name}. "
                 "Give files of one source the same header, in the same order."
             )
+    attempts = [_whole_number(column) for column, kind in wanted.items() if kind == "int"]
+    clocks = [
+        column
+        for column, kind in wanted.items()
+        if kind == "timestamp" and (column in zoned or not is_damaged)
+    ]
+    attempts += [_wall_clock(column) for column in clocks]
     whole = "VARCHAR" if not is_damaged else EXACT_NUMBER
     types = {column: whole if kind == "int" else SQL_TYPES[kind] for column, kind in wanted.items()}
+    types |= dict.fromkeys(clocks, "VARCHAR")
     typed = ", ".join(
         f"{quote_literal(column)}: {quote_literal(types.get(column, 'VARCHAR'))}" for column in header
     )
@@ -76,33 +91,67 @@ def csv_source(
         f"filename={quote_literal(FILE_COLUMN.strip(chr(34)))}, "
         "store_rejects=true, rejects_table='reject_errors', rejects_scan='reject_scans', rejects_limit=0)"
     )
-    return _with_whole_numbers(relation, [column for column, kind in wanted.items() if kind == "int"])
+    return _tried(relation, attempts)
 
 
-def _with_whole_numbers(relation: str, columns: Sequence[str]) -> str:
-    """Make columns integers; where a value is none, say so in the row's fault."""
-    if not columns:
+@dataclass(frozen=True)
+class _Attempt:
+    """A column that is read as text and tried: its value where the text is one, and what is said where it is not."""
+
+    column: str
+    value: str
+    fault: str
+
+
+def _whole_number(column: str) -> _Attempt:
+    text = quote_identifier(column)
+    reason = quote_literal(f"{column}: not a whole number of 64 bits: ")
+    return _Attempt(
+        column,
+        f"CASE WHEN {is_exact(text)} THEN TRY_CAST({text} AS BIGINT) END",
+        f"concat({reason}, {_without_zeros(column)})",
+    )
+
+
+def _wall_clock(column: str) -> _Attempt:
+    text = quote_identifier(column)
+    more = quote_literal(f"{column}: {MORE_THAN_A_CLOCK}: ")
+    other = quote_literal(f"{column}: not a timestamp: ")
+    reason = f"CASE WHEN TRY_CAST({text} AS TIMESTAMP) IS NULL THEN {other} ELSE {more} END"
+    return _Attempt(column, wall_clock(text), f"concat({reason}, {text})")
+
+
+def _tried(relation: str, attempts: Sequence[_Attempt]) -> str:
+    """Try columns that were read as text; where one fails, say so in the row's fault."""
+    if not attempts:
         return f"(SELECT *, CAST(NULL AS VARCHAR) AS {FAULT_COLUMN} FROM {relation})"
-    texts = {quote_identifier(f"_driftline_whole_{i}"): column for i, column in enumerate(columns)}
-    wholes = ", ".join(
-        f"CASE WHEN {is_exact(quote_identifier(column))} THEN TRY_CAST({quote_identifier(column)} AS BIGINT) END "
-        f"AS {whole}"
-        for whole, column in texts.items()
-    )
-    replaced = ", ".join(f"{whole} AS {quote_identifier(column)}" for whole, column in texts.items())
-    faults = ", ".join(
-        f"CASE WHEN {whole} IS NULL AND {quote_identifier(column)} IS NOT NULL "
-        f"THEN concat({quote_literal(f'{column}: not a whole number of 64 bits: ')}, {_without_zeros(column)}) END"
-        for whole, column in texts.items()
-    )
+    made = {quote_identifier(f"_driftline_made_{number}"): attempt for number, attempt in enumerate(attempts)}
+    values = ", ".join(f"{attempt.value} AS {name}" for name, attempt in made.items())
+    replaced = ", ".join(f"{name} AS {quote_identifier(attempt.column)}" for name, attempt in made.items())
+    failed = {
+        name: f"{name} IS NULL AND {quote_identifier(attempt.column)} IS NOT NULL"
+        for name, attempt in made.items()
+    }
+    faults = ", ".join(f"CASE WHEN {failed[name]} THEN {attempt.fault} END" for name, attempt in made.items())
     # Whether is cheap, why is not: the text is made for bad rows only.
-    is_bad = " OR ".join(
-        f"{whole} IS NULL AND {quote_identifier(column)} IS NOT NULL" for whole, column in texts.items()
-    )
     return (
-        f"(SELECT * EXCLUDE ({', '.join(texts)}) REPLACE ({replaced}), "
-        f"CASE WHEN {is_bad} THEN concat_ws('; ', {faults}) END AS {FAULT_COLUMN} FROM (SELECT *, {wholes} FROM {relation}))"
+        f"(SELECT * EXCLUDE ({', '.join(made)}) REPLACE ({replaced}), "
+        f"CASE WHEN {' OR '.join(failed.values())} THEN concat_ws('; ', {faults}) END AS {FAULT_COLUMN} "
+        f"FROM (SELECT *, {values} FROM {relation}))"
     )
+
+
+def zoned_columns(connection: duckdb.DuckDBPyConnection, table: str, dataset: DatasetSpec) -> frozenset[str]:
+    """Return the source's columns in which a first reading found more than wall clocks."""
+    clocks = [column for column, kind in source_columns(dataset).items() if kind == "timestamp"]
+    if not clocks:
+        return frozenset()
+    found = ", ".join(
+        f"bool_or(contains({FAULT_COLUMN}, {quote_literal(f'{column}: {MORE_THAN_A_CLOCK}')}))"
+        for column in clocks
+    )
+    row = connection.sql(f"SELECT {found} FROM {table}").fetchall()[0]
+    return frozenset(column for column, is_zoned in zip(clocks, row, strict=True) if is_zoned)
 
 
 def _without_zeros(column: str) -> str:

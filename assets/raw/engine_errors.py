@@ -28,7 +28,7 @@ _ROW_REPAIRS = (
         "to 'DOUBLE'",
         "Write numbers with a decimal point and no thousands separators, or compute the column with `sql`.",
     ),
-    ("names a zone", "Declare the column as timestamp_tz."),
+    ("more than a wall clock", "Declare the column as timestamp_tz, or read it with `sql` and strptime."),
     ("no event time", "Fill it in, or leave the dataset without event_time."),
 )
 """Signs of a reject's reason, with the repair."""

@@ -21,6 +21,7 @@ from assets.raw.reading import (
     listed,
     require_columns,
     source_columns,
+    wall_clock,
 )
 from pipelines.spec import ColumnType, DatasetSpec
 from pipelines.sql import quote_identifier, quote_literal
@@ -104,6 +105,8 @@ def _numbered(files: Sequence[Path]) -> str:
 
 
 def _tried(value: str, kind: ColumnType) -> str:
+    if kind == "timestamp":
+        return wall_clock(value)
     cast = f"TRY_CAST({value} AS {SQL_TYPES[kind]})"
     return f"CASE WHEN {is_exact(value)} THEN {cast} END" if kind == "int" else cast
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assets.raw.csv_sql import csv_rejects, csv_source, refuse_open_quotes
+from assets.raw.csv_sql import csv_rejects, csv_source, refuse_open_quotes, zoned_columns
 from assets.raw.engine_errors import explained
 from assets.raw.json_sql import json_source
 from assets.raw.parquet_sql import parquet_source
@@ -100,8 +100,9 @@ def read_files(
         source = _SOURCES[dataset.source.type](connection, files, dataset, name)
         _try(connection, dataset, _placed(dataset, source, load), name)
         if is_text_table(dataset) and _is_damaged(connection):
-            # Only now are the lines and all the reasons of bad whole numbers worth what they cost.
-            source = csv_source(connection, files, dataset, name, is_damaged=True)
+            # Only now are the lines and all the reasons of bad values worth what they cost.
+            zoned = zoned_columns(connection, _TRIED_TABLE, dataset)
+            source = csv_source(connection, files, dataset, name, is_damaged=True, zoned=zoned)
             _try(connection, dataset, _placed(dataset, source, load), name)
     except duckdb.Error as error:
         raise explained(error, f"dataset '{name}': {files[0].name}") from error

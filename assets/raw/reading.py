@@ -67,6 +67,17 @@ def is_exact(value: str) -> str:
     return f"coalesce(TRY_CAST({value} AS BIGINT) = TRY_CAST({value} AS DOUBLE), false)"
 
 
+def wall_clock(text: str) -> str:
+    """Return the SQL that reads a text as a wall clock; NULL where it has a zone, an offset, or AM and PM.
+
+    The engine's cast would drop what follows the seconds: '10:00 PM' became ten in the morning.
+    """
+    more = r"[A-Za-z]\s*$|:\d\d.*[+-]\d"
+    return (
+        f"CASE WHEN NOT regexp_matches({text}, {quote_literal(more)}) THEN TRY_CAST({text} AS TIMESTAMP) END"
+    )
+
+
 def require_columns(
     wanted: Mapping[str, ColumnType], found: Sequence[str], where: str, *, if_none: str = ""
 ) -> None:
