@@ -31,6 +31,12 @@ from pipelines.target_coherence import (
 TIME_TYPES = ("date", "timestamp", "timestamp_tz")
 """Types of columns that can say which partition a row belongs to."""
 
+PARTITION_COLUMN = "_partition"
+"""Column by which the lake divides a table's files."""
+
+OWN_PREFIX = "_driftline_"
+"""Beginning of the names of columns that are added while a source is read."""
+
 
 def coherence_faults(spec: PipelineSpec, doubts: Collection[KeyPath]) -> list[Fault]:
     """Return the contradictions within a declaration, except where a place is in doubt."""
@@ -201,6 +207,9 @@ def _column_faults(at: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:
         twin = spelt.setdefault(name.lower(), name)
         if twin != name:
             text = f"columns '{twin}' and '{name}' of {label(at)} differ only in case, which SQL does not tell apart."
+            yield Fault(path, text)
+        if name.lower() == PARTITION_COLUMN or name.lower().startswith(OWN_PREFIX):
+            text = f"column '{name}' of {label(at)} has a name that Driftline keeps for itself. Choose another, and name the source's spelling with `source`."
             yield Fault(path, text)
         if name.lower() == "broken_rules":
             text = f"column '{name}' of {label(at)} has the name of a column that the quarantine table adds. Rename it: {{type: …, source: {name}}}."

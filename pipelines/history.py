@@ -137,7 +137,9 @@ def _labelled_predictions(pipeline: Pipeline, to: Connections, key: str) -> pa.T
     with to.engine.connect() as connection:
         return connection.sql(
             f"SELECT {columns}, l.label FROM {scan(predictions, keys)} p JOIN {scan(labels, keys)} l "
-            f"USING (row_id) WHERE l.label IS NOT NULL AND l.label_time >= {start} AND l.label_time < {end} ORDER BY row_id"
+            # With the instant: a key may come again in another partition, as it does in every load of a snapshot.
+            "ON p.row_id = l.row_id AND p.event_timestamp = l.event_timestamp "
+            f"WHERE l.label IS NOT NULL AND l.label_time >= {start} AND l.label_time < {end} ORDER BY p.row_id, p.event_timestamp"
         ).to_arrow_table()
 
 

@@ -33,6 +33,16 @@ def source_faults(path: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:
     if ".." in source.path.split("/"):
         text = f"{label(path)}.path is '{source.path}', but a path may not climb with '..'. Write an absolute path."
         yield Fault((*path, "path"), text)
+    if source.delimiter in '"\r\n':
+        text = f"{label(path)}.delimiter is {source.delimiter!r}, which quotes values or ends lines. Name the character between two columns."
+        yield Fault((*path, "delimiter"), text)
+    if not source.null_values:
+        text = f"{label(path)}.null_values is empty. Leave it out, or name a text that never occurs."
+        yield Fault((*path, "null_values"), text)
+    for null in source.null_values:
+        if set(null) & {'"', source.delimiter, "\r", "\n"}:
+            text = f"{label(path)}.null_values has {null!r}, but a text that means NULL holds no quote, delimiter or line end."
+            yield Fault((*path, "null_values"), text)
     for key, kinds in _KEYS_OF_FORMATS.items():
         if key in source.model_fields_set and source.type not in kinds:
             text = (

@@ -65,8 +65,10 @@ def scored_labels(
         f", CAST(l.{quote_identifier(name)} AS VARCHAR) AS slice_{i}" for i, name in enumerate(slices)
     )
     return (
-        f"(SELECT l.label, p.event_timestamp, {names}{kept} FROM {labels} AS l "
-        f"JOIN (SELECT * FROM {predictions} WHERE model_version = {version}) AS p USING (row_id))"
+        f"(SELECT l.label, event_timestamp, {names}{kept} FROM {labels} AS l "
+        f"JOIN (SELECT * FROM {predictions} WHERE model_version = {version}) AS p "
+        # A key may come again in another partition, as it does in every load of a snapshot.
+        "USING (row_id, event_timestamp))"
     )
 
 
@@ -136,8 +138,8 @@ def read_held_out(
     """
     columns = ", ".join(f"t.{quote_identifier(name)}" for name in names)
     rows = connection.sql(
-        f"SELECT h.label AS label, h.score AS score, h.event_timestamp AS event_timestamp, {columns} "
-        f"FROM {holdout} AS h JOIN {training} AS t USING (row_id) ORDER BY h.event_timestamp, row_id"
+        f"SELECT h.label AS label, h.score AS score, event_timestamp, {columns} "
+        f"FROM {holdout} AS h JOIN {training} AS t USING (row_id, event_timestamp) ORDER BY event_timestamp, row_id"
     ).to_arrow_table()
     labels, scores = (np.asarray(rows[name].cast(pa.float64()).to_numpy()) for name in ("label", "score"))
     instants = microseconds(rows["event_timestamp"])

@@ -40,6 +40,7 @@ class _Sources:
         import duckdb
 
         pipeline = self.pipeline
+        where = f"target of '{pipeline.name}', partition {window.key}"
         register_snapshots(
             connection,
             pipeline,
@@ -53,8 +54,10 @@ class _Sources:
                 f"CREATE OR REPLACE TEMP TABLE {LABELS_TABLE} AS {label_query(pipeline, window)}"
             ).fetchall()
         except duckdb.Error as error:
-            raise LabelError(f"target of '{pipeline.name}': {' '.join(str(error).split())}") from error
-        check_labels(connection, LABELS_TABLE, target_key(pipeline.spec))
+            raise LabelError(
+                f"{where}: {' '.join(str(error).split())} Correct the target's expressions."
+            ) from error
+        check_labels(connection, LABELS_TABLE, target_key(pipeline.spec), where=where)
 
 
 def materialize_labels(pipeline: Pipeline, scope: Scope, *, lake: Lake, engine: Engine) -> Outcome:

@@ -118,8 +118,19 @@ def label_query(pipeline: Pipeline, window: Window) -> str:
     )
 
 
-def check_labels(connection: duckdb.DuckDBPyConnection, table: str, key: Sequence[str]) -> None:
+def check_labels(
+    connection: duckdb.DuckDBPyConnection, table: str, key: Sequence[str], *, where: str
+) -> None:
     """Refuse labels that would leak or could not be told apart.
+
+    Parameters
+    ----------
+    connection, table
+        The labels.
+    key
+        Columns that identify a row.
+    where
+        Pipeline and partition, for the message.
 
     Raises
     ------
@@ -138,18 +149,19 @@ def check_labels(connection: duckdb.DuckDBPyConnection, table: str, key: Sequenc
         ),
     }
     for condition, text in faults.items():
-        _refuse(connection, f"SELECT row_id FROM {table} WHERE {condition}", text)
+        _refuse(connection, f"SELECT row_id FROM {table} WHERE {condition}", text, where)
     _refuse(
         connection,
         f"SELECT row_id FROM {table} GROUP BY row_id HAVING count(*) > 1",
         f"keys ({', '.join(key)}) stand for more than one row. Add columns to `key`",
+        where,
     )
 
 
-def _refuse(connection: duckdb.DuckDBPyConnection, rows: str, text: str) -> None:
+def _refuse(connection: duckdb.DuckDBPyConnection, rows: str, text: str, where: str) -> None:
     found = connection.sql(
         f"SELECT count(*), list(row_id ORDER BY row_id)[1:{N_EXAMPLES}] FROM ({rows})"
     ).fetchall()
     n_rows, examples = found[0]
     if n_rows:
-        raise LabelError(f"target: {n_rows:,} {text}. For example row_id {', '.join(examples)}.")
+        raise LabelError(f"{where}: {n_rows:,} {text}. For example row_id {', '.join(examples)}.")

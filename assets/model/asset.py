@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
@@ -285,8 +286,14 @@ def _recorded_scores(
     columns = ", ".join(quote_identifier(one.name) for one in score_fields(data.problem))
     source = scan(table, [str(champion.version.version)])
     with engine.connect() as connection:
-        theirs = connection.sql(f"SELECT row_id, {columns} FROM {source}").to_arrow_table()
-    found = pc.index_in(data.rows["row_id"].take(rows), value_set=theirs["row_id"].combine_chunks())
+        theirs = connection.sql(
+            f"SELECT concat(row_id, '@', epoch_us(event_timestamp)) AS row_at, {columns} FROM {source}"
+        ).to_arrow_table()
+    # With the instant: a key may come again in another partition, as it does in every load of a snapshot.
+    instants = pa.array(data.event_time_us[rows]).cast(pa.string())
+    ids = data.rows["row_id"].take(rows)
+    ours = pa.chunked_array([pc.binary_join_element_wise(ids.combine_chunks(), instants, "@")])
+    found = pc.index_in(ours, value_set=theirs["row_at"].combine_chunks())
     places = np.flatnonzero(found.is_valid().to_numpy())
     return places, scores_from(theirs.take(found.drop_null()), data.problem, len(champion.model.classes))
 

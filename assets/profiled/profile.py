@@ -213,7 +213,7 @@ def _shapes(
         deviation = f"({column.number} - {found.mean!r}::DOUBLE)"
         powers = (
             [f"sum({' * '.join([deviation] * k)})" for k in (2, 3, 4)]
-            if found.mean is not None
+            if found.mean is not None and math.isfinite(found.mean)
             else ["NULL"] * 3
         )
         expressions[column.name] = [
@@ -274,8 +274,11 @@ def _profile(
     )
 
 
-def _moments(basics: _Basics, shape: tuple[Any, ...]) -> Moments:
+def _moments(basics: _Basics, shape: tuple[Any, ...]) -> Moments | None:
+    """Return the moments; None where numbers are so large that their powers have no value."""
     assert basics.mean is not None
+    if not all(power is not None and math.isfinite(power) for power in shape[2:5]):
+        return None
     n_finite = basics.n_present - basics.n_nan - basics.n_infinite
     return Moments(n_finite, basics.mean, (shape[2], shape[3], shape[4]))
 

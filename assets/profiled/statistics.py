@@ -106,7 +106,8 @@ def bin_width(low: float, high: float) -> float:
     if high == low:
         return 1.0 if abs(low) < 2**MANTISSA_BITS else _power_above(abs(low) / 2**MANTISSA_BITS)
     magnitude = max(abs(low), abs(high))
-    return _power_above(max((high - low) / MOST_BINS, magnitude / 2**MANTISSA_BITS))
+    # Divided first: the span itself may lie beyond the largest number.
+    return _power_above(max(high / MOST_BINS - low / MOST_BINS, magnitude / 2**MANTISSA_BITS))
 
 
 def _power_above(value: float) -> float:

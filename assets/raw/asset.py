@@ -16,10 +16,11 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 
 from assets.materialization import Outcome, Pipeline, Scope
+from assets.raw.engine_errors import repair_of
 from assets.raw.loads import FINGERPRINT
 from assets.raw.opening import files_of, readable
 from assets.raw.read_sql import READ_TABLE, Counts, read_files
-from assets.raw.reading import REJECTS_TABLE, ReadError
+from assets.raw.reading import REJECTS_TABLE, ReadError, shown
 from assets.raw.source import fingerprint
 from assets.raw.window_sql import between, event_instant
 from charts import as_markdown_image, bars
@@ -36,6 +37,9 @@ READ_AS = "read_as"
 """Key in the lake's commit: how it was read."""
 
 N_SAMPLE = 5
+
+MAX_KEPT_CHARACTERS = 100_000
+"""Characters of one reject that are kept: enough to know it again, too little to fill a lake."""
 
 
 @dataclass(frozen=True)
@@ -133,15 +137,18 @@ def _read(reading: _Reading, files: Sequence[Path], engine: Engine, started: flo
         )  # fmt: skip
         _check_rejects(connection, spec, dataset, counts)
         where = _belongs(reading)
+        # What is reported comes before what is written: should it fail, nothing has been written.
+        n_out_of_range = _n_out_of_range(connection, reading)
+        per_day = _rows_per_day(connection, reading, where)
+        sample = _sample(
+            connection.sql(f"SELECT * FROM {READ_TABLE} WHERE {where} LIMIT {N_SAMPLE}").to_arrow_table()
+        )
         # Rejects first: a reading that was interrupted has no rows without their rejects.
         rejects = _write_rejects(connection, reading)
         rows = connection.sql(f"SELECT * FROM {READ_TABLE} WHERE {where}")
         snapshot = lake.write(
             reading.table, rows.to_arrow_reader(), partition=scope.partition, commit=reading.commit
         )
-        n_out_of_range = _n_out_of_range(connection, reading)
-        per_day = _rows_per_day(connection, reading, where)
-        sample = connection.sql(f"SELECT * FROM {READ_TABLE} WHERE {where} LIMIT {N_SAMPLE}").to_arrow_table()
     return Outcome(
         data_version=f"{reading.commit[FINGERPRINT][:16]}@{snapshot.version}",
         metadata={
@@ -157,7 +164,7 @@ def _read(reading: _Reading, files: Sequence[Path], engine: Engine, started: flo
             "duration_s": round(time.monotonic() - started, 3),
         },
         markdown={"rows_per_day": per_day} if per_day else {},
-        tables={"sample": _sample(sample)},
+        tables={"sample": sample},
     )
 
 
@@ -195,17 +202,19 @@ def _must_hold(reading: _Reading) -> Mapping[str, str]:
 def _check_rejects(
     connection: duckdb.DuckDBPyConnection, spec: DatasetSpec, dataset: str, counts: Counts
 ) -> None:
-    if counts.rejected_share > spec.source.max_rejected_share:
-        line, reason = connection.sql(
-            f"SELECT min(line), reason FROM {REJECTS_TABLE} GROUP BY reason ORDER BY count(*) DESC, min(line), reason LIMIT 1"
-        ).fetchall()[0]
-        where = f" (line {line})" if line is not None else ""
-        raise ReadError(
-            f"dataset '{dataset}': {counts.n_rejected:,} of {counts.n_read + counts.n_rejected:,} rows of "
-            f"{spec.source.path} cannot be read ({counts.rejected_share:.2%}, max_rejected_share is "
-            f"{spec.source.max_rejected_share:.2%}). Most often{where}: {' '.join(reason.split())} "
-            "Correct the file or the columns' types."
-        )
+    if counts.rejected_share <= spec.source.max_rejected_share:
+        return
+    # The commonest kind of reason, by its column, with its first line: the rest often only follows.
+    file, line, reason = connection.sql(
+        f"SELECT source, line, reason FROM (SELECT *, count(*) OVER (PARTITION BY split_part(reason, ':', 1)) AS n "
+        f"FROM {REJECTS_TABLE}) ORDER BY n DESC, source, line NULLS LAST, raw_text LIMIT 1"
+    ).fetchall()[0]
+    at = file if line is None else f"{file}, line {line}"
+    raise ReadError(
+        f"dataset '{dataset}': {counts.n_rejected:,} of {counts.n_read + counts.n_rejected:,} rows of "
+        f"{spec.source.path} cannot be read ({counts.rejected_share:.2%}, max_rejected_share is "
+        f"{spec.source.max_rejected_share:.2%}). For example {at}: {shown(reason).rstrip('.')}. {repair_of(reason)}"
+    )
 
 
 def _belongs(reading: _Reading) -> str:
@@ -227,8 +236,19 @@ def _write_rejects(connection: duckdb.DuckDBPyConnection, reading: _Reading) -> 
         partition = windows(reading.pipeline.spec.partitions, until=reading.scope.window.end)[0].key
         if reading.is_current(table):
             return reading.lake.snapshot(table)
-    rows = connection.sql(f"SELECT * FROM {REJECTS_TABLE} ORDER BY source, line, raw_text").to_arrow_table()
+    rows = connection.sql(
+        f"SELECT source, line, {_cut('raw_text')} AS raw_text, {_cut('reason')} AS reason "
+        f"FROM {REJECTS_TABLE} ORDER BY source, line, raw_text"
+    ).to_arrow_table()
     return reading.lake.write(table, rows, partition=partition, commit=reading.commit)
+
+
+def _cut(text: str) -> str:
+    """Return the SQL of a text without what exceeds `MAX_KEPT_CHARACTERS`: its line says where to find it."""
+    return (
+        f"CASE WHEN length({text}) > {MAX_KEPT_CHARACTERS} THEN concat(left({text}, {MAX_KEPT_CHARACTERS}), "
+        f"'… (', length({text}), ' characters)') ELSE {text} END"
+    )
 
 
 def _n_out_of_range(connection: duckdb.DuckDBPyConnection, reading: _Reading) -> int:

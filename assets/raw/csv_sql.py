@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assets.raw.csv_header import header_of
 from assets.raw.reading import (
     FAULT_COLUMN,
     FILE_COLUMN,
@@ -18,8 +17,10 @@ from assets.raw.reading import (
     ReadError,
     is_exact,
     listed,
+    refuse_names,
     require_columns,
     source_columns,
+    wall_clock,
 )
 from pipelines.spec import DatasetSpec
 from pipelines.sql import quote_identifier, quote_literal
@@ -27,6 +28,9 @@ from pipelines.sql import quote_identifier, quote_literal
 if TYPE_CHECKING:
     import duckdb
 
+
+MORE_THAN_A_CLOCK = "more than a wall clock"
+"""Reason of a timestamp with a zone, an offset or PM: the engine would leave it out in silence."""
 
 EXACT_NUMBER = "DECIMAL(38, 18)"
 """Holds every 64-bit integer and its fraction; reading it costs six times as much as text."""
@@ -39,29 +43,41 @@ def csv_source(
     name: str,
     *,
     is_damaged: bool = False,
+    zoned: Collection[str] = (),
 ) -> str:
     """Return a relation that reads CSV files and stores rejects while it is scanned.
 
-    The reader would round 2.5 to 3 in an integer column, so whole numbers are read as text and tried. Text is
-    never rejected by the reader: a file that is known to hold bad numbers is read with `is_damaged`, more slowly,
-    and their lines are known.
+    The reader would round 2.5 to 3 in an integer column, and take '10:00 PM' for ten in the morning: whole
+    numbers and wall clocks are read as text and tried. Text is never rejected by the reader: a file that is known
+    to hold bad values is read with `is_damaged`, more slowly, and their lines are known. Wall clocks of columns
+    in `zoned` are tried then too.
 
     Raises
     ------
     ReadError
         If a header cannot be used, lacks a declared column, or differs between files.
     """
-    header = header_of(files[0], dataset.source.delimiter)
     wanted = source_columns(dataset)
-    require_columns(wanted, header, f"dataset '{name}': {files[0].name}")
+    header = header_of(files[0], dataset.source.delimiter, tuple(wanted))
+    where = f"dataset '{name}': {files[0].name}"
+    refuse_names(header, where)
+    require_columns(wanted, header, where, if_none="does the file begin with its header?")
     for path in files[1:]:
         if header_of(path, dataset.source.delimiter) != header:
             raise ReadError(
                 f"dataset '{name}': {path.name} has other columns than {files[0].name}. "
                 "Give files of one source the same header, in the same order."
             )
+    attempts = [_whole_number(column) for column, kind in wanted.items() if kind == "int"]
+    clocks = [
+        column
+        for column, kind in wanted.items()
+        if kind == "timestamp" and (column in zoned or not is_damaged)
+    ]
+    attempts += [_wall_clock(column) for column in clocks]
     whole = "VARCHAR" if not is_damaged else EXACT_NUMBER
     types = {column: whole if kind == "int" else SQL_TYPES[kind] for column, kind in wanted.items()}
+    types |= dict.fromkeys(clocks, "VARCHAR")
     typed = ", ".join(
         f"{quote_literal(column)}: {quote_literal(types.get(column, 'VARCHAR'))}" for column in header
     )
@@ -71,37 +87,76 @@ def csv_source(
     relation = (
         f"read_csv([{listed(files)}], header=true, auto_detect=false, columns={{{typed}}}, "
         f"delim={quote_literal(dataset.source.delimiter)}, quote='\"', escape='\"', nullstr=[{nulls}], "
-        f"max_line_size={MAX_LINE_BYTES}, strict_mode=true, null_padding=false, "
+        f"max_line_size={MAX_LINE_BYTES}, strict_mode=true, null_padding=false, hive_partitioning=false, "
         f"filename={quote_literal(FILE_COLUMN.strip(chr(34)))}, "
         "store_rejects=true, rejects_table='reject_errors', rejects_scan='reject_scans', rejects_limit=0)"
     )
-    return _with_whole_numbers(relation, [column for column, kind in wanted.items() if kind == "int"])
+    return _tried(relation, attempts)
 
 
-def _with_whole_numbers(relation: str, columns: Sequence[str]) -> str:
-    """Make columns integers; where a value is none, say so in the row's fault."""
-    if not columns:
+@dataclass(frozen=True)
+class _Attempt:
+    """A column that is read as text and tried: its value where the text is one, and what is said where it is not."""
+
+    column: str
+    value: str
+    fault: str
+
+
+def _whole_number(column: str) -> _Attempt:
+    text = quote_identifier(column)
+    reason = quote_literal(f"{column}: not a whole number of 64 bits: ")
+    return _Attempt(
+        column,
+        f"CASE WHEN {is_exact(text)} THEN TRY_CAST({text} AS BIGINT) END",
+        f"concat({reason}, {_without_zeros(column)})",
+    )
+
+
+def _wall_clock(column: str) -> _Attempt:
+    text = quote_identifier(column)
+    more = quote_literal(f"{column}: {MORE_THAN_A_CLOCK}: ")
+    other = quote_literal(f"{column}: not a timestamp: ")
+    reason = f"CASE WHEN TRY_CAST({text} AS TIMESTAMP) IS NULL THEN {other} ELSE {more} END"
+    return _Attempt(column, wall_clock(text), f"concat({reason}, {text})")
+
+
+def _tried(relation: str, attempts: Sequence[_Attempt]) -> str:
+    """Try columns that were read as text; where one fails, say so in the row's fault."""
+    if not attempts:
         return f"(SELECT *, CAST(NULL AS VARCHAR) AS {FAULT_COLUMN} FROM {relation})"
-    texts = {quote_identifier(f"_driftline_whole_{i}"): column for i, column in enumerate(columns)}
-    wholes = ", ".join(
-        f"CASE WHEN {is_exact(quote_identifier(column))} THEN TRY_CAST({quote_identifier(column)} AS BIGINT) END "
-        f"AS {whole}"
-        for whole, column in texts.items()
-    )
-    replaced = ", ".join(f"{whole} AS {quote_identifier(column)}" for whole, column in texts.items())
-    faults = ", ".join(
-        f"CASE WHEN {whole} IS NULL AND {quote_identifier(column)} IS NOT NULL "
-        f"THEN concat({quote_literal(f'{column}: not a whole number: ')}, {quote_identifier(column)}) END"
-        for whole, column in texts.items()
-    )
+    made = {quote_identifier(f"_driftline_made_{number}"): attempt for number, attempt in enumerate(attempts)}
+    values = ", ".join(f"{attempt.value} AS {name}" for name, attempt in made.items())
+    replaced = ", ".join(f"{name} AS {quote_identifier(attempt.column)}" for name, attempt in made.items())
+    failed = {
+        name: f"{name} IS NULL AND {quote_identifier(attempt.column)} IS NOT NULL"
+        for name, attempt in made.items()
+    }
+    faults = ", ".join(f"CASE WHEN {failed[name]} THEN {attempt.fault} END" for name, attempt in made.items())
     # Whether is cheap, why is not: the text is made for bad rows only.
-    is_bad = " OR ".join(
-        f"{whole} IS NULL AND {quote_identifier(column)} IS NOT NULL" for whole, column in texts.items()
-    )
     return (
-        f"(SELECT * EXCLUDE ({', '.join(texts)}) REPLACE ({replaced}), "
-        f"CASE WHEN {is_bad} THEN concat_ws('; ', {faults}) END AS {FAULT_COLUMN} FROM (SELECT *, {wholes} FROM {relation}))"
+        f"(SELECT * EXCLUDE ({', '.join(made)}) REPLACE ({replaced}), "
+        f"CASE WHEN {' OR '.join(failed.values())} THEN concat_ws('; ', {faults}) END AS {FAULT_COLUMN} "
+        f"FROM (SELECT *, {values} FROM {relation}))"
     )
+
+
+def zoned_columns(connection: duckdb.DuckDBPyConnection, table: str, dataset: DatasetSpec) -> frozenset[str]:
+    """Return the source's columns in which a first reading found more than wall clocks."""
+    clocks = [column for column, kind in source_columns(dataset).items() if kind == "timestamp"]
+    if not clocks:
+        return frozenset()
+    found = ", ".join(
+        f"bool_or(contains({FAULT_COLUMN}, {quote_literal(f'{column}: {MORE_THAN_A_CLOCK}')}))"
+        for column in clocks
+    )
+    row = connection.sql(f"SELECT {found} FROM {table}").fetchall()[0]
+    return frozenset(column for column, is_zoned in zip(clocks, row, strict=True) if is_zoned)
+
+
+def _without_zeros(column: str) -> str:
+    """Return the SQL of a number's text without the zeros that `EXACT_NUMBER` appends."""
+    return f"regexp_replace({quote_identifier(column)}::VARCHAR, '\\.?0*$', '') "
 
 
 def csv_rejects() -> str:
@@ -114,38 +169,23 @@ def csv_rejects() -> str:
     )
 
 
-def header_of(path: Path, delimiter: str) -> list[str]:
-    """Return the columns that a CSV file's header names; those without a name are called by their position.
+def refuse_open_quotes(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Refuse a file of which a quote swallows lines: they are lost, and the engine counts them as one row.
 
     Raises
     ------
     ReadError
-        If there is no header, it is not UTF-8, or it names a column twice.
+        With the line of the quote.
     """
-    opener = gzip.open if path.suffix == ".gz" else Path.open
-    with opener(path, "rb") as stream:
-        first = stream.readline(MAX_LINE_BYTES)
-        # A quoted header may hold line ends: read on until its quotes are even.
-        while first.count(b'"') % 2 and (more := stream.readline(MAX_LINE_BYTES)):
-            first += more
-    try:
-        text = first.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
+    found = connection.sql(
+        "SELECT parse_filename(s.file_path), e.line FROM reject_errors e JOIN reject_scans s USING (scan_id, file_id) "
+        "WHERE e.error_type IN ('UNQUOTED VALUE', 'LINE SIZE OVER MAXIMUM') "
+        "AND contains(rtrim(e.csv_line, chr(10) || chr(13)), chr(10)) ORDER BY ALL LIMIT 1"
+    ).fetchall()
+    if found:
+        file, line = found[0]
         raise ReadError(
-            f"{path.name}: the header is not UTF-8 (byte {error.start}). Save the file as UTF-8."
-        ) from error
-    if "\r" in text.rstrip("\r\n") and '"' not in text:
-        raise ReadError(
-            f"{path.name}: lines end with \\r alone, as on old Macs. Save the file with \\n or \\r\\n at the ends."
+            f"dataset '{name}': {file}, line {line}: a quote is opened and not closed where its value ends, or only after "
+            f"{MAX_LINE_BYTES:,} bytes, so that the lines after it are taken for one value. "
+            "Close the quote, and double each quote inside a quoted value."
         )
-    found = next(csv.reader(io.StringIO(text), delimiter=delimiter), [])
-    if not found:
-        raise ReadError(f"{path.name}: the file is empty. A CSV source begins with a header line.")
-    # Tables are often saved with an index that has no name.
-    names = [name or f"unnamed_{position}" for position, name in enumerate(found)]
-    twice = sorted({column for column in names if names.count(column) > 1})
-    if twice:
-        raise ReadError(
-            f"{path.name}: the header names {', '.join(map(repr, twice))} twice. Rename one of them."
-        )
-    return names

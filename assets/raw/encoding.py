@@ -7,11 +7,12 @@ a file says so, and a guess would turn names into other names: the declaration t
 from __future__ import annotations
 
 import codecs
-import gzip
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from assets.raw.source import SourceError
+from assets.raw.compressed import opened
+from assets.raw.source import SourceError, own_folder
 
 _MARKS = (
     # Longest first: the mark of UTF-32 begins with that of UTF-16.
@@ -22,6 +23,9 @@ _MARKS = (
 )
 
 _CHUNK_CHARACTERS = 1 << 20
+
+_BEGINNING_BYTES = 4096
+"""Bytes from which mark and byte order are told."""
 
 
 def as_utf8(files: Sequence[Path], *, folder: Path, encoding: str = "utf-8") -> tuple[Path, ...]:
@@ -43,33 +47,30 @@ def as_utf8(files: Sequence[Path], *, folder: Path, encoding: str = "utf-8") -> 
     """
     found = []
     for number, path in enumerate(files):
-        actual = _marked_encoding(path) or encoding
+        first = _first_bytes(path)
+        marked = next((kind for mark, kind in _MARKS if first.startswith(mark)), None)
+        actual = marked or (_byte_order(first) if encoding == "utf-16" else encoding)
         is_utf8 = codecs.lookup(actual).name == "utf-8"
-        found.append(path if is_utf8 else _transcode(path, folder / f"text{number}-{path.name}", actual))
+        found.append(path if is_utf8 else _transcode(path, own_folder(folder, number) / path.name, actual))
     return tuple(found)
 
 
-def _marked_encoding(path: Path) -> str | None:
-    opener = gzip.open if path.suffix == ".gz" else Path.open
-    try:
-        with opener(path, "rb") as stream:
-            first = stream.read(4)
-    except (gzip.BadGzipFile, EOFError) as error:
-        raise SourceError(
-            f"{path.name}: not a readable gzip file ({error}). Pack it again, or take .gz off its name."
-        ) from error
-    return next((encoding for mark, encoding in _MARKS if first.startswith(mark)), None)
+def _first_bytes(path: Path) -> bytes:
+    with opened(path) as stream:
+        return stream.read(_BEGINNING_BYTES)
+
+
+def _byte_order(first: bytes) -> str:
+    """Return the byte order of UTF-16 without a mark: headers are mostly Latin letters, whose high byte is 0."""
+    return "utf-16-be" if first[::2].count(0) > first[1::2].count(0) else "utf-16-le"
 
 
 def _transcode(path: Path, target: Path, encoding: str) -> Path:
     target = target.with_suffix("") if target.suffix == ".gz" else target
-    opener = gzip.open if path.suffix == ".gz" else Path.open
     try:
-        # newline="" keeps line ends as they are: they may stand inside quotes.
-        with (
-            opener(path, "rt", encoding=encoding, newline="") as text,
-            target.open("w", encoding="utf-8", newline="") as out,
-        ):
+        with opened(path) as stream, target.open("w", encoding="utf-8", newline="") as out:
+            # newline="" keeps line ends as they are: they may stand inside quotes.
+            text = io.TextIOWrapper(stream, encoding=encoding, newline="")
             while chunk := text.read(_CHUNK_CHARACTERS):
                 out.write(chunk)
     except UnicodeError as error:

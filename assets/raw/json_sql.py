@@ -19,7 +19,9 @@ from assets.raw.reading import (
     ReadError,
     is_exact,
     listed,
+    require_columns,
     source_columns,
+    wall_clock,
 )
 from pipelines.spec import ColumnType, DatasetSpec
 from pipelines.sql import quote_identifier, quote_literal
@@ -68,7 +70,27 @@ def json_source(
         raise ReadError(
             f"dataset '{name}': {files[0].name} holds no line of JSON. Write one object a line; an empty file says nothing."
         )
+    _require_keys(connection, dataset, f"dataset '{name}': {files[0].name}")
     return f"(SELECT * EXCLUDE ({_TEXT}, {_SOUND}, {_LINE}) FROM {_LINES_TABLE} WHERE {FAULT_COLUMN} IS NULL)"
+
+
+def _require_keys(connection: duckdb.DuckDBPyConnection, dataset: DatasetSpec, where: str) -> None:
+    """Refuse objects of which none has a declared key: each alone may lack it, but all together misspell it."""
+    wanted = source_columns(dataset)
+    if not wanted:
+        return
+    there = ", ".join(f"bool_or(json_exists({_SOUND}, {_pointer(column)}))" for column in wanted)
+    objects = f"FROM {_LINES_TABLE} WHERE json_type({_SOUND}) = 'OBJECT'"
+    seen = connection.sql(f"SELECT {there} {objects}").fetchall()[0]
+    absent = {column: wanted[column] for column, is_there in zip(wanted, seen, strict=True) if not is_there}
+    # None is the answer where there is no object at all: its lines are rejects. One partition's file may
+    # lack what is rare.
+    if None in seen or not absent or (dataset.source.mode == "incremental" and len(absent) < len(wanted)):
+        return
+    keys = connection.sql(
+        f"SELECT key FROM (SELECT unnest(json_keys({_SOUND})) AS key {objects}) GROUP BY key ORDER BY count(*) DESC, key"
+    ).fetchall()
+    require_columns(absent, [key for (key,) in keys], where, if_none="are the rows inside another object?")
 
 
 def _numbered(files: Sequence[Path]) -> str:
@@ -77,16 +99,23 @@ def _numbered(files: Sequence[Path]) -> str:
     return (
         f"SELECT {_TEXT}, {FILE_COLUMN}, number - min(number) OVER (PARTITION BY {FILE_COLUMN}) + 1 AS {_LINE} "
         f"FROM (SELECT *, row_number() OVER () AS number FROM read_csv([{listed(files)}], header=false, "
-        f"auto_detect=false, columns={{{quote_literal(_TEXT.strip(chr(34)))}: 'VARCHAR'}}, delim=chr(1), quote='', "
+        f"auto_detect=false, columns={{{quote_literal(_TEXT.strip(chr(34)))}: 'VARCHAR'}}, delim=chr(1), quote='', hive_partitioning=false, "
         f"escape='', filename={quote_literal(FILE_COLUMN.strip(chr(34)))}, max_line_size={MAX_LINE_BYTES}))"
     )
 
 
 def _tried(value: str, kind: ColumnType) -> str:
+    if kind == "timestamp":
+        return wall_clock(value)
     cast = f"TRY_CAST({value} AS {SQL_TYPES[kind]})"
     return f"CASE WHEN {is_exact(value)} THEN {cast} END" if kind == "int" else cast
 
 
 def _value(column: str) -> str:
-    path = '$."' + column.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return f"json_extract_string({_SOUND}, {quote_literal(path)})"
+    return f"json_extract_string({_SOUND}, {_pointer(column)})"
+
+
+def _pointer(column: str) -> str:
+    # A pointer, not a path: in a path, "*" stands for every key.
+    path = "/" + column.replace("~", "~0").replace("/", "~1")
+    return quote_literal(path)

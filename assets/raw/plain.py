@@ -8,7 +8,9 @@ from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assets.raw.reading import ReadError
+from assets.raw.compressed import opened
+from assets.raw.reading import ReadError, listed, shown
+from assets.raw.source import own_folder
 from pipelines.spec import SourceSpec
 from pipelines.sql import quote_literal
 
@@ -37,7 +39,8 @@ def workbooks_as_csv(files: Sequence[Path], source: SourceSpec, *, folder: Path)
         If a file is no workbook, or has no such sheet.
     """
     return tuple(
-        _as_csv(path, source.sheet, folder / f"{number}-{path.stem}.csv") for number, path in enumerate(files)
+        _as_csv(path, source.sheet, own_folder(folder, number) / path.with_suffix(".csv").name)
+        for number, path in enumerate(files)
     )
 
 
@@ -87,17 +90,17 @@ def arrays_as_lines(
     ReadError
         If an array is damaged.
     """
+    (folder / "lines").mkdir()
     return tuple(
-        _as_lines(connection, path, folder / f"{number}-{path.stem}.jsonl") if _is_array(path) else path
+        _as_lines(connection, path, own_folder(folder / "lines", number) / path.name.removesuffix(".gz"))
+        if _is_array(path)
+        else path
         for number, path in enumerate(files)
     )
 
 
 def _is_array(path: Path) -> bool:
-    import gzip
-
-    opener = gzip.open if path.suffix == ".gz" else Path.open
-    with opener(path, "rb") as stream:
+    with opened(path) as stream:
         first = stream.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
     return first.startswith(b"[")
 
@@ -105,7 +108,7 @@ def _is_array(path: Path) -> bool:
 def _as_lines(connection: duckdb.DuckDBPyConnection, path: Path, target: Path) -> Path:
     import duckdb
 
-    objects = f"read_json_objects({quote_literal(str(path))}, format='array', maximum_object_size={MAX_OBJECT_BYTES})"
+    objects = f"read_json_objects([{listed([path])}], format='array', maximum_object_size={MAX_OBJECT_BYTES})"
     try:
         connection.execute(
             # Minified, an object is one line; no control character stands in it, so none needs a quote.
@@ -113,7 +116,7 @@ def _as_lines(connection: duckdb.DuckDBPyConnection, path: Path, target: Path) -
             "(FORMAT csv, HEADER false, DELIMITER '\x01', QUOTE '', ESCAPE '')"
         ).fetchall()
     except duckdb.Error as error:
-        said = " ".join(str(error).split("\n\n")[0].split())
+        said = shown(str(error).split("\n\n")[0])
         raise ReadError(
             f"{path.name}: the JSON array cannot be read: {said} Repair it, or write one object a line."
         ) from error

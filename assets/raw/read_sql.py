@@ -12,18 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assets.raw.csv_sql import csv_rejects, csv_source
+from assets.raw.csv_sql import csv_rejects, csv_source, refuse_open_quotes, zoned_columns
+from assets.raw.engine_errors import explained
 from assets.raw.json_sql import json_source
+from assets.raw.parquet_sql import parquet_source
 from assets.raw.reading import (
     FAULT_COLUMN,
     FILE_COLUMN,
     REJECTS_TABLE,
     SQL_TYPES,
-    ReadError,
     is_exact,
-    listed,
-    require_columns,
-    source_columns,
 )
 from pipelines.made_columns import LOAD, PLACE
 from pipelines.spec import ColumnType, DatasetSpec
@@ -36,6 +34,9 @@ READ_TABLE = "driftline_read"
 """Rows that were read, in the engine."""
 
 _TRIED_TABLE = "driftline_tried"
+FIRST_YEAR, LAST_YEAR = 1, 9999
+"""Years of Python's, Arrow's and Delta's calendars."""
+
 _REASON = '"_driftline_reason"'
 _RAW_TEXT = '"_driftline_raw_text"'
 
@@ -91,19 +92,20 @@ def read_files(
     """
     import duckdb
 
-    conditions = {**_event_time_is_there(dataset), **(must_hold or {})}
+    conditions = {**_event_time_is_there(dataset), **_times_are_in_the_calendar(dataset), **(must_hold or {})}
     connection.sql(f"SET TimeZone = {quote_literal(timezone)}")
     # This optimizer takes an expression that stands twice out of its TRY: one bad row would fail them all.
     connection.sql("SET disabled_optimizers = 'common_subexpressions'")
     try:
         source = _SOURCES[dataset.source.type](connection, files, dataset, name)
-        _try(connection, dataset, _placed(dataset, source, load))
+        _try(connection, dataset, _placed(dataset, source, load), name)
         if is_text_table(dataset) and _is_damaged(connection):
-            # Only now are the lines and all the reasons of bad whole numbers worth what they cost.
-            source = csv_source(connection, files, dataset, name, is_damaged=True)
-            _try(connection, dataset, _placed(dataset, source, load))
+            # Only now are the lines and all the reasons of bad values worth what they cost.
+            zoned = zoned_columns(connection, _TRIED_TABLE, dataset)
+            source = csv_source(connection, files, dataset, name, is_damaged=True, zoned=zoned)
+            _try(connection, dataset, _placed(dataset, source, load), name)
     except duckdb.Error as error:
-        raise _explained(error, f"dataset '{name}': {files[0].name}") from error
+        raise explained(error, f"dataset '{name}': {files[0].name}") from error
     finally:
         connection.sql("SET TimeZone = 'UTC'")
         connection.sql("RESET disabled_optimizers")
@@ -119,10 +121,11 @@ def _placed(dataset: DatasetSpec, source: str, load: int) -> str:
     return f"(SELECT *, row_number() OVER () - 1 AS {PLACE}, {load} AS {LOAD} FROM {source})"
 
 
-def _try(connection: duckdb.DuckDBPyConnection, dataset: DatasetSpec, source: str) -> None:
+def _try(connection: duckdb.DuckDBPyConnection, dataset: DatasetSpec, source: str, name: str) -> None:
     """Fill the table of rows that were tried and, in the same scan, the reader's own rejects."""
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {_TRIED_TABLE} AS {_tried(dataset, source)}").fetchall()
     if is_text_table(dataset):
+        refuse_open_quotes(connection, name)
         connection.execute(csv_rejects()).fetchall()
 
 
@@ -136,18 +139,6 @@ def _is_damaged(connection: duckdb.DuckDBPyConnection) -> bool:
     return bool(connection.sql(f"({faults}) UNION ALL (SELECT 1 FROM {REJECTS_TABLE}) LIMIT 1").fetchall())
 
 
-def _explained(error: Exception, where: str) -> ReadError:
-    text = str(error)
-    if "strict_mode=false" in text:
-        # Without strict mode a row with too many values would lose some of them in silence.
-        return ReadError(
-            f"{where} mixes line ends (\\r\\n and \\n), or a quote is never closed. "
-            "Save it with one kind of line end and balanced quotes."
-        )
-    said = " ".join(text.split("\n\n")[0].split())
-    return ReadError(f"{where} cannot be read as declared: {said} Correct the columns' types or expressions.")
-
-
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
     return int(connection.sql(f"SELECT count(*) FROM {table}").fetchall()[0][0])
 
@@ -157,6 +148,18 @@ def _event_time_is_there(dataset: DatasetSpec) -> Mapping[str, str]:
     if dataset.event_time is None:
         return {}
     return {f"{dataset.event_time}: no event time": f"{quote_identifier(dataset.event_time)} IS NOT NULL"}
+
+
+def _times_are_in_the_calendar(dataset: DatasetSpec) -> Mapping[str, str]:
+    """Keep times to the years that every reader of the lake knows: the engine's own reach 290,000 years, and infinity."""
+    return {
+        f"{name}: not between the years {FIRST_YEAR} and {LAST_YEAR}": (
+            f"{column} IS NULL OR ({column} >= '{FIRST_YEAR:04}-01-01'::{kind} AND {column} < '{LAST_YEAR + 1}-01-01'::{kind})"
+        )
+        for name in dataset.columns
+        if (kind := SQL_TYPES[dataset.column(name).type]) in ("DATE", "TIMESTAMP", "TIMESTAMPTZ")
+        and (column := quote_identifier(name))
+    }
 
 
 def _tried(dataset: DatasetSpec, source: str) -> str:
@@ -182,8 +185,14 @@ def _tried(dataset: DatasetSpec, source: str) -> str:
     return (
         f"SELECT *{hidden} FROM (SELECT {', '.join(columns)}, s.{FILE_COLUMN}, s.{FAULT_COLUMN}, "
         f"{reason} AS {_REASON}, "
-        f"CASE WHEN {_REASON} IS NOT NULL THEN CAST(to_json(s) AS VARCHAR) END AS {_RAW_TEXT} FROM {source} AS s)"
+        f"CASE WHEN {_REASON} IS NOT NULL THEN {_as_text('to_json(s)')} END AS {_RAW_TEXT} FROM {source} AS s)"
     )
+
+
+def _as_text(row: str) -> str:
+    """Return the SQL of a row's JSON as text, without the columns that we added."""
+    own = ", ".join(f"{name}: null" for name in (FILE_COLUMN, FAULT_COLUMN, f'"{PLACE}"', f'"{LOAD}"'))
+    return f"CAST(json_merge_patch({row}, '{{{own}}}') AS VARCHAR)"
 
 
 def _attempt(value: str, kind: ColumnType) -> str:
@@ -218,26 +227,10 @@ def _packed(dataset: DatasetSpec) -> str:
     return ", ".join(f"{quote_identifier(name)} := {quote_identifier(name)}" for name in dataset.columns)
 
 
-def _parquet_source(
-    connection: duckdb.DuckDBPyConnection, files: Sequence[Path], dataset: DatasetSpec, name: str
-) -> str:
-    relation = (
-        f"read_parquet([{listed(files)}], union_by_name=true, hive_partitioning=false, "
-        f"filename={quote_literal(FILE_COLUMN.strip(chr(34)))})"
-    )
-    found = connection.sql(f"SELECT * FROM {relation} LIMIT 0").columns
-    require_columns(source_columns(dataset), found, f"dataset '{name}': {files[0].name}")
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {REJECTS_TABLE} "
-        "(source VARCHAR, line BIGINT, raw_text VARCHAR, reason VARCHAR)"
-    ).fetchall()
-    return f"(SELECT *, CAST(NULL AS VARCHAR) AS {FAULT_COLUMN} FROM {relation})"
-
-
 _SOURCES = {
     "csv": csv_source,
     "excel": csv_source,
-    "parquet": _parquet_source,
+    "parquet": parquet_source,
     "json": json_source,
-    "python": _parquet_source,
+    "python": parquet_source,
 }

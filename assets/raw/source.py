@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import re
 import shutil
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from assets.raw.objects import ObjectError, is_url, local_copies
+from assets.raw.reading import shown
 from pipelines.spec import DriftlineError, SourceSpec
 
 PACKAGE_SCHEME = "package:"
@@ -53,20 +56,44 @@ def source_files(source: SourceSpec, *, folder: Path, partition: str | None = No
     root, pattern = _root_and_pattern(source.path, folder)
     if "{partition}" in pattern:
         pattern = pattern.replace("{partition}", partition or "*")
-    if any(sign in pattern for sign in "*?["):
-        found = sorted(path for path in root.glob(pattern) if path.is_file())
-    else:
-        found = [path for path in [root / pattern] if path.is_file()]
-    if not found:
+    try:
+        found = _found(root, pattern)
+    except (OSError, ValueError) as error:
+        # Too long a name, no permission to look, a pattern such as '**x'.
         raise SourceError(
-            f"source '{source.path}': no such file below {root}. Put the file there, or correct `path`."
-        )
+            f"source '{shown(source.path)}' cannot be looked for: {shown(str(error))}. Correct `path`."
+        ) from error
+    if not found:
+        raise SourceError(f"source '{source.path}': {_instead(root / pattern, root)}")
     for path in found:
         if not path.resolve().is_relative_to(root.resolve()):
             raise SourceError(
                 f"source '{source.path}': {path.name} leads out of {root}. Copy the file there."
             )
+        if "\\" in path.name:
+            raise SourceError(
+                f"source '{source.path}': the name of {path.name} holds a backslash, which the engine cannot open. Rename it."
+            )
     return tuple(found)
+
+
+def _found(root: Path, pattern: str) -> list[Path]:
+    # A file may be called as a pattern is written: browsers save a second copy as 'data[1].csv'.
+    if (root / pattern).is_file():
+        return [root / pattern]
+    is_pattern = any(sign in pattern for sign in "*?[")
+    return sorted(path for path in root.glob(pattern) if path.is_file()) if is_pattern else []
+
+
+def _instead(path: Path, root: Path) -> str:
+    """Say what is at a path where no file is, and how to repair it."""
+    if path.is_dir():
+        return f"{path} is a folder. Name the files in it, as in '{path.name}/*'."
+    if path.exists():
+        return f"{path} is a pipe or a device, which can be read only once. Write its content to a file."
+    if path.is_symlink():
+        return f"{path} is a link that leads nowhere. Put the file itself there."
+    return f"no such file below {root}. Put the file there, or correct `path`."
 
 
 def _root_and_pattern(text: str, folder: Path) -> tuple[Path, str]:
@@ -110,14 +137,19 @@ def unpacked(files: Sequence[Path], *, scratch: Path) -> Iterator[tuple[Path, ..
     scratch.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=scratch, prefix="unpacked-") as folder:
         yield tuple(
-            _unpack(path, Path(folder) / f"{number}{Path(path.stem).suffix}")
-            if path.suffix == ".zip"
-            else path
+            _unpack(path, own_folder(Path(folder), number)) if path.suffix == ".zip" else path
             for number, path in enumerate(files)
         )
 
 
-def _unpack(path: Path, target: Path) -> Path:
+def own_folder(folder: Path, number: int) -> Path:
+    """Make a folder for one file's copy: the copy keeps the file's name, by which messages and rejects call it."""
+    made = folder / str(number)
+    made.mkdir()
+    return made
+
+
+def _unpack(path: Path, folder: Path) -> Path:
     try:
         with zipfile.ZipFile(path) as archive:
             members = [
@@ -125,7 +157,8 @@ def _unpack(path: Path, target: Path) -> Path:
             ]
             if len(members) != 1:
                 raise SourceError(
-                    f"{path.name}: a zip source holds exactly one file, this one {len(members)}."
+                    f"{path.name}: a zip source holds exactly one file, this one {len(members)}. "
+                    "Pack each file alone, or unpack them."
                 )
             member = members[0]
             if member.file_size > min(MAX_UNPACKED_BYTES, MAX_EXPANSION * max(path.stat().st_size, 1)):
@@ -133,10 +166,16 @@ def _unpack(path: Path, target: Path) -> Path:
                     f"{path.name}: '{member.filename}' would unpack to {member.file_size:,} bytes. "
                     "Unpack it yourself, if you trust it, and name the file itself."
                 )
+            # Only the ending of the member's name is used: the name itself may lead anywhere.
+            ending = "".join(re.findall(r"\.[A-Za-z0-9]{1,8}", PurePosixPath(member.filename).name)[-2:])
+            target = folder / (path.stem.removesuffix(ending) + ending)
             with archive.open(member) as packed, target.open("wb") as plain:
                 shutil.copyfileobj(_Bounded(packed, member.file_size), plain, 1 << 20)
-    except (zipfile.BadZipFile, EOFError) as error:
-        raise SourceError(f"{path.name}: not a readable zip file ({error}).") from error
+    except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError) as error:
+        # RuntimeError: a password is needed. NotImplementedError: a rare compression.
+        raise SourceError(
+            f"{path.name}: not a readable zip file ({error}). Pack it again without a password, or name the file itself."
+        ) from error
     return target
 
 

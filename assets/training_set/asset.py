@@ -38,7 +38,8 @@ def materialize_training_set(
     ]
     if not parts:
         raise TrainingSetError(
-            f"no labels in the lake by {scope.window.end:%Y-%m-%d}. Run the refresh of a partition first."
+            f"pipeline '{pipeline.name}': no labels in the lake by {scope.window.end:%Y-%m-%d}. "
+            "Run the refresh of a partition first, or check target.where: it may leave no row."
         )
     every_label = " UNION ALL BY NAME ".join(parts)
     with engine.connect() as connection:
@@ -46,7 +47,9 @@ def materialize_training_set(
         rows = connection.sql(f"{known} ORDER BY event_timestamp, row_id").to_arrow_table()
     if not rows.num_rows:
         raise TrainingSetError(
-            f"no label was known by {scope.window.end:%Y-%m-%d}. Wait for labels: the next report asks again."
+            f"pipeline '{pipeline.name}': no label was known by {scope.window.end:%Y-%m-%d} in {len(parts)} partitions. "
+            "Wait for labels: the next report asks again. Or check target.label and target.label_time: "
+            "they may be NULL or lie beyond the partition's end in every row."
         )
     joined, versions = feature_store.features_for(pipeline, rows, lake)
     table = _with_labels(joined, rows)

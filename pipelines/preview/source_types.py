@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assets.materialization import Pipeline
-from assets.raw.csv_sql import header_of
+from assets.raw.csv_header import header_of
 from assets.raw.opening import files_of, readable
+from assets.raw.reading import listed
 from pipelines.spec import DatasetSpec
 from pipelines.sql import quote_literal
 from pipelines.windows import Window
@@ -57,7 +58,7 @@ def source_types(
 def _described(connection: duckdb.DuckDBPyConnection, file: Path, dataset: DatasetSpec) -> Mapping[str, str]:
     import duckdb
 
-    path, kind = quote_literal(str(file)), dataset.source.type
+    path, kind = f"[{listed([file])}]", dataset.source.type
     is_text = kind in ("csv", "excel")
     names = header_of(file, dataset.source.delimiter) if is_text else []
     nulls = ", ".join(quote_literal(text) for text in dataset.source.null_values)

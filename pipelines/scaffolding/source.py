@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assets.raw.csv_sql import header_of
+from assets.raw.csv_header import header_of
 from assets.raw.objects import is_url, local_copies
 from assets.raw.opening import readable
 from assets.raw.read_sql import READ_TABLE, read_files
-from assets.raw.reading import MAX_LINE_BYTES
+from assets.raw.reading import MAX_LINE_BYTES, listed
 from assets.raw.source import source_files
 from pipelines.made_columns import PLACE
 from pipelines.spec import DatasetSpec, DriftlineError, SourceSpec
-from pipelines.sql import quote_identifier, quote_literal
+from pipelines.sql import quote_identifier
 
 if TYPE_CHECKING:
     import duckdb
@@ -183,8 +183,7 @@ def opened(
                 "which SQL does not tell apart. Rename them in the file."
             )
         if source.type == "parquet":
-            listed = ", ".join(quote_literal(str(file)) for file in plain)
-            relation, n_rejected = f"read_parquet([{listed}])", 0
+            relation, n_rejected = f"read_parquet([{listed(plain)}])", 0
             connection.execute(
                 f"CREATE TEMP TABLE {TEXTS} AS SELECT *, row_number() OVER () - 1 AS {PLACE} FROM {relation}"
             ).fetchall()
@@ -214,14 +213,12 @@ def _names(
     connection: duckdb.DuckDBPyConnection, file: Path, source: SourceSpec
 ) -> tuple[list[str], dict[str, str]]:
     if source.type == "parquet":
-        described = connection.sql(
-            f"DESCRIBE SELECT * FROM read_parquet({quote_literal(str(file))})"
-        ).fetchall()
+        described = connection.sql(f"DESCRIBE SELECT * FROM read_parquet([{listed([file])}])").fetchall()
         return [row[0] for row in described], {row[0]: row[1] for row in described}
     if source.type == "json":
         keys = connection.sql(
             "SELECT key FROM (SELECT unnest(json_keys(line)) AS key, number FROM (SELECT line, row_number() OVER () AS number "
-            f"FROM read_csv({quote_literal(str(file))}, header=false, auto_detect=false, columns={{'line': 'VARCHAR'}}, "
+            f"FROM read_csv([{listed([file])}], header=false, auto_detect=false, columns={{'line': 'VARCHAR'}}, "
             f"delim=chr(1), quote='', escape='', max_line_size={MAX_LINE_BYTES})) WHERE json_valid(line) "
             "AND json_type(line) = 'OBJECT') GROUP BY key ORDER BY min(number), any_value(key)"
         ).fetchall()

@@ -20,10 +20,12 @@ def connection() -> duckdb.DuckDBPyConnection:
     opened = duckdb.connect()
     ids = ["a", "b", "c", "d"]
     times = pa.array([DAY, 3 * DAY, DAY, None], pa.int64()).cast(INSTANT)
-    opened.register("labels", pa.table({"row_id": ids, "label": [1, 0, None, 1], "label_time": times}))
+    made = pa.array([4, 3, 2, 1], pa.int64()).cast(INSTANT)
+    labels = {"row_id": ids, "event_timestamp": made, "label": [1, 0, None, 1], "label_time": times}
+    opened.register("labels", pa.table(labels))
     scored = {
         "row_id": ids,
-        "event_timestamp": pa.array([4, 3, 2, 1], pa.int64()).cast(INSTANT),
+        "event_timestamp": made,
         "model_version": pa.array([1, 1, 1, 2], pa.int32()),
         "score": [0.1, 0.2, 0.3, 0.4],
     }
@@ -50,6 +52,17 @@ def test_only_scores_of_the_asked_version_are_joined_in_order_of_time(
     assert rows.scored.labels.tolist() == [0.0, 1.0]
     assert rows.scored.scores.tolist() == [0.2, 0.1]
     assert read_scored_rows(connection, scored_labels(known, "predictions", 2, "binary"), "binary", ()).n == 0
+
+
+def test_a_key_that_comes_again_meets_the_label_of_its_own_instant(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    # The next load of a snapshot: the same keys, a day later.
+    again = "(SELECT * REPLACE (event_timestamp + INTERVAL 1 DAY AS event_timestamp, 0.9 AS score) FROM predictions)"
+    both = f"(SELECT * FROM predictions UNION ALL SELECT * FROM {again})"
+    known = labels_known("labels", until=day(9))
+    rows = read_scored_rows(connection, scored_labels(known, both, 1, "binary"), "binary", ())
+    assert rows.scored.scores.tolist() == [0.2, 0.1]
 
 
 def test_a_class_that_the_model_never_saw_is_left_out() -> None:

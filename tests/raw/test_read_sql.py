@@ -131,7 +131,7 @@ def test_column_names_are_only_names(connection: duckdb.DuckDBPyConnection, tmp_
     [
         ("", "the file is empty"),
         ("id,id\n1,2\n", "the header names 'id' twice"),
-        ("idd\n1\n", r"has no column 'id'. It has: idd. Did you mean 'idd'\?"),
+        ("idd\n1\n", r"has no column 'id'. It has: 'idd'. Did you mean 'idd'\?"),
         ("\xe9d\n1\n", "the header is not UTF-8"),
     ],
 )
@@ -285,7 +285,7 @@ def test_a_parquet_value_of_another_type_is_rejected(
     assert rejects == [
         (
             None,
-            f'{{"id":"two","_driftline_file":"{path}","_driftline_fault":null}}',
+            '{"id":"two"}',
             "id: cannot be made of type int",
         )
     ]

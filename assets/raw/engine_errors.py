@@ -1,0 +1,84 @@
+"""The engine's errors in our words: what it could not read, where, and how to repair it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from assets.raw.reading import MAX_LINE_BYTES, ReadError, shown
+
+_TEXT_REPAIRS = (
+    ("not utf-8", "Name the file's encoding in source.encoding, or save it as UTF-8."),
+    (
+        "Maximum line size",
+        f"A line has at most {MAX_LINE_BYTES:,} bytes: write one row a line, or leave the long value out.",
+    ),
+)
+"""Signs of an engine's error about text, with the repair."""
+
+_ROW_REPAIRS = (
+    *_TEXT_REPAIRS,
+    ("unterminated quote", "Close the quote, and double each quote inside a quoted value."),
+    ("not a JSON object", "Write one object a line, or one array of objects."),
+    (
+        "Number of Columns",
+        "Give every row as many values as the header, and quote values that hold the delimiter.",
+    ),
+    (
+        "to 'DOUBLE'",
+        "Write numbers with a decimal point and no thousands separators, or compute the column with `sql`.",
+    ),
+    ("more than a wall clock", "Declare the column as timestamp_tz, or read it with `sql` and strptime."),
+    ("no event time", "Fill it in, or leave the dataset without event_time."),
+)
+"""Signs of a reject's reason, with the repair."""
+
+
+def explained(error: Exception, where: str) -> ReadError:
+    """Turn an error of the engine into ours.
+
+    Parameters
+    ----------
+    error
+        What DuckDB raised while a file was read.
+    where
+        Dataset and file, for the message.
+    """
+    text = str(error)
+    repair = _found(_TEXT_REPAIRS, text)
+    if repair is None and "strict_mode=false" in text:
+        # Without strict mode a row with too many values would lose some of them in silence.
+        return ReadError(
+            f"{where} mixes line ends (\\r\\n and \\n), or a quote is never closed, or it holds control characters. "
+            "Save it with one kind of line end and balanced quotes."
+        )
+    return ReadError(f"{where} cannot be read as declared: {_said(text)} {repair or _repair(error)}")
+
+
+def repair_of(reason: str) -> str:
+    """Return how rows that were rejected for a reason can be read."""
+    return _found(_ROW_REPAIRS, reason) or "Correct the file or the columns' types."
+
+
+def _found(repairs: Sequence[tuple[str, str]], text: str) -> str | None:
+    return next((how for sign, how in repairs if sign in text), None)
+
+
+def _said(text: str) -> str:
+    """Return the first words of an engine's error, without the line that it could not read."""
+    words = re.sub(r"Original Line: .*?(?=\n[A-Z])", "", text.split("\n\n")[0], flags=re.DOTALL)
+    # The candidates of an unknown function fill pages.
+    return shown(words.split("Candidate functions")[0])
+
+
+def _repair(error: Exception) -> str:
+    import duckdb
+
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return "Set DRIFTLINE_MEMORY_LIMIT higher, or cut the source into smaller files."
+    if isinstance(
+        error,
+        duckdb.BinderException | duckdb.CatalogException | duckdb.ParserException | duckdb.DataError,
+    ):
+        return "Correct the columns' types or expressions."
+    return "The file is damaged, incomplete or of another format: get it again, or correct source.type."
