@@ -254,6 +254,8 @@ class ModelSpec(Block):
     """What is compared; by default roc_auc, log_loss or rmse after the problem."""
     train_window: int | None = Field(default=None, ge=1)
     """Partitions to learn from; absent means all so far (expanding window)."""
+    adapt_window: bool = True
+    """Learn from the newest third, or ninth, of these rows alone where that is surely better on the holdout."""
     holdout: float = Field(default=0.2, gt=0, lt=0.9)
     """Newest share of the training set that is held out, by prediction time."""
     seed: int = 0

@@ -12,6 +12,9 @@ import pyarrow as pa
 from pipelines.spec import DriftlineError
 from resources.lake import Lake, Snapshot
 
+CONFIRMED_LOSS = "performance"
+"""Reasons that begin so were given because the champion's loss of performance is certain."""
+
 Action = Literal["promoted", "kept", "rolled back"]
 
 SCHEMA = pa.schema(

@@ -62,6 +62,8 @@ class ModelVersion:
         Share of each feature in the model's skill; at least 0, sums to 1.
     n_training_rows
         Labelled rows the served model was fitted on.
+    learned_since
+        First instant of these rows (UTC), where older ones were left out because they made the model worse.
     artifact_sha256
         Content hash of the model file.
     registered_at
@@ -82,6 +84,7 @@ class ModelVersion:
     n_training_rows: int
     artifact_sha256: str
     registered_at: datetime
+    learned_since: datetime | None = None
 
 
 class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -312,8 +315,8 @@ def _from_tags(tags: Mapping[str, str]) -> ModelVersion:
     while f"{_VERSION_TAG}.{len(parts)}" in tags:
         parts.append(tags[f"{_VERSION_TAG}.{len(parts)}"])
     fields: dict[str, Any] = json.loads("".join(parts))
-    for name in ("holdout_start", "registered_at"):
-        fields[name] = datetime.fromisoformat(fields[name])
+    for name in ("holdout_start", "registered_at", "learned_since"):
+        fields[name] = datetime.fromisoformat(fields[name]) if fields.get(name) else None
     fields["feature_names"] = tuple(fields["feature_names"])
     return ModelVersion(**fields)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,13 +17,22 @@ from assets.drift_report.examination import (
     evidence_of,
     examine,
     facts_of,
+    loss_after,
     unscored,
 )
 from assets.drift_report.labelled_rows import count_rows, labels_known, scored_labels
+from assets.drift_report.lost_performance import OpenLoss
 from assets.drift_report.performance import Measurement
 from assets.drift_report.policy import Evidence, RetrainDecision, decide_retrain
 from assets.drift_report.report import PerformancePoint, ReportContent, render_html, render_markdown
-from assets.drift_report.report_io import Quality, read_quality, report_window, write_page, write_tables
+from assets.drift_report.report_io import (
+    Quality,
+    read_open_loss,
+    read_quality,
+    report_window,
+    write_page,
+    write_tables,
+)
 from assets.drift_report.sketch import ReferenceSketch
 from assets.drift_report.tables import (
     reference_from_rows,
@@ -32,10 +42,11 @@ from assets.labels.label_sql import sliceable_columns
 from assets.materialization import Outcome, Pipeline, Scope
 from assets.model.choices import default_metric
 from pipelines.spec import Metric
+from pipelines.sql import quote_literal
 from pipelines.windows import Window, window, windows_between
 from resources.engine import Engine
 from resources.lake import Lake, Snapshot, scan
-from resources.ledger import read_ledger
+from resources.ledger import CONFIRMED_LOSS, Decision, read_ledger
 from resources.model_registry import ModelRegistry, ModelVersion
 from resources.reports import Reports
 
@@ -84,12 +95,12 @@ def materialize_drift_report(
     with engine.connect() as connection:
         inputs, findings = _examine(pipeline, scope, span, lake, connection, registry)
         quality = read_quality(pipeline, span, lake, connection)
-        evidence = _evidence(pipeline, span, inputs, findings, quality, lake, connection)
+        evidence, open_loss = _evidence(pipeline, span, inputs, findings, quality, lake, connection)
     decision = decide_retrain(evidence, pipeline.spec.retrain)
     content = _content(pipeline, scope, span, findings, decision, quality, lake)
     path = write_page(Path(reports.folder), pipeline, span, render_html(content))
     page = str(path.relative_to(reports.folder))
-    written = write_tables(pipeline, scope, span, findings, decision, quality, page, lake)
+    written = write_tables(pipeline, scope, span, findings, decision, quality, page, lake, open_loss)
     return Outcome(
         data_version=f"{written[0].table}@{written[0].version}",
         metadata={
@@ -170,9 +181,18 @@ def _relations(pipeline: Pipeline, span: Window, version: ModelVersion, inputs: 
         predictions=f"(SELECT {output}* FROM {scan(predictions, [span.key])})",
         labels=known,
         realised=f"(SELECT * FROM {now} UNION ALL SELECT * FROM {before})",
-        training=scan(inputs.training, [version.training_partition]),
+        training=_learned_rows(inputs.training, version),
         holdout=f"(SELECT {output}* FROM {scan(inputs.holdout, [str(version.version)])})",
     )
+
+
+def _learned_rows(training: Snapshot, version: ModelVersion) -> str:
+    """Name the rows that a version learned from: all of its training set, or the newest."""
+    rows = scan(training, [version.training_partition])
+    if version.learned_since is None:
+        return rows
+    since = quote_literal(version.learned_since.isoformat())
+    return f"(SELECT * FROM {rows} WHERE event_timestamp >= CAST({since} AS TIMESTAMPTZ))"
 
 
 def _reference(
@@ -203,25 +223,52 @@ def _evidence(
     quality: Quality,
     lake: Lake,
     connection: duckdb.DuckDBPyConnection,
-) -> Evidence:
+) -> tuple[Evidence, OpenLoss | None]:
     champion, spec = findings.champion, pipeline.spec
     # What the champion could not have learned from: labels that became known after its as-of instant.
     since = window(spec.partitions, champion.trained_as_of).end if champion else None
     until_now = [key for key in inputs.labels.partitions if key <= span.key]
     new_labels = labels_known(scan(inputs.labels, until_now), until=span.end, since=since)
     trainings = [
-        entry.partition
+        entry
         for entry in read_ledger(lake, pipeline.name)
         if entry.actor == "gate" and entry.partition <= span.key
     ]
-    return evidence_of(
+    before = read_open_loss(pipeline, span, lake)
+    open_loss = loss_after(
+        findings,
+        before,
+        problem=spec.learned.problem,
+        partition=span.key,
+        n_trainings=_n_loss_trainings(trainings, before),
+    )
+    evidence = evidence_of(
         findings,
         problem=spec.learned.problem,
         drift=spec.drift,
         n_new_labels=count_rows(connection, new_labels),
         age=_partitions_since(pipeline, champion.trained_as_of if champion else None, span),
-        since_training=_partitions_since(pipeline, max(trainings, default=None), span),
+        since_training=_partitions_since(
+            pipeline, max((entry.partition for entry in trainings), default=None), span
+        ),
         faults=quality.faults,
+        open_loss=open_loss,
+        since_loss=_partitions_since(pipeline, open_loss.since if open_loss else None, span) or 0,
+        n_loss_trainings=_n_loss_trainings(trainings, open_loss),
+    )
+    return evidence, open_loss
+
+
+def _n_loss_trainings(trainings: Sequence[Decision], loss: OpenLoss | None) -> int:
+    """Count the trainings that a loss has asked for."""
+    if loss is None:
+        return 0
+    return len(
+        {
+            entry.partition
+            for entry in trainings
+            if entry.partition >= loss.since and entry.reason.startswith(CONFIRMED_LOSS)
+        }
     )
 
 

@@ -20,6 +20,7 @@ from assets.drift_report.labelled_rows import (
     read_scores,
     read_sliced_rows,
 )
+from assets.drift_report.lost_performance import OpenLoss, follow_loss
 from assets.drift_report.performance import (
     Measurement,
     PerformanceDrop,
@@ -30,7 +31,7 @@ from assets.drift_report.policy import Evidence, RetrainDecision
 from assets.drift_report.sketch import ReferenceSketch, WindowSketch
 from assets.drift_report.slices import SlicePerformance, measure_slices
 from assets.drift_report.window_scan import bins_of, sketch_reference, sketch_window
-from assets.drift_report.words import drift_text, estimated_loss_text, loss_text
+from assets.drift_report.words import drift_text, estimated_loss_text, loss_text, unregained_text
 from assets.model.choices import METRICS_BY_PROBLEM
 from pipelines.spec import DriftSpec, Metric, ProblemType
 
@@ -223,6 +224,9 @@ def evidence_of(
     age: int | None,
     since_training: int | None,
     faults: tuple[str, ...],
+    open_loss: OpenLoss | None = None,
+    since_loss: int = 0,
+    n_loss_trainings: int = 0,
 ) -> Evidence:
     """Put findings and circumstances into what the policy reads.
 
@@ -232,8 +236,10 @@ def evidence_of(
         What the window shows.
     problem, drift
         The declaration's.
-    n_new_labels, age, since_training, faults
+    n_new_labels, age, since_training, faults, since_loss, n_loss_trainings
         As `Evidence` wants them.
+    open_loss
+        What is still to be regained, this window's own loss included.
 
     Returns
     -------
@@ -250,11 +256,35 @@ def evidence_of(
         since_training=since_training,
         critical_faults=faults,
         loss=loss_text(champion.holdout_metric, findings.realised, findings.drop),
+        unregained=unregained_text(open_loss.objective, open_loss.since, findings.realised)
+        if open_loss
+        else "",
+        since_loss=since_loss,
+        n_loss_trainings=n_loss_trainings,
         estimated_loss=_estimated_loss(findings.estimated, champion, problem, drift),
         drift_score=verdict.drift_score,
         drifted_features=tuple(column.column for column in verdict.drifted()),
         has_prediction_drift=bool(verdict.drifted("prediction")),
         drift=drift_text(verdict, drift.min_rows),
+    )
+
+
+def loss_after(
+    findings: Findings, before: OpenLoss | None, *, problem: ProblemType, partition: str, n_trainings: int
+) -> OpenLoss | None:
+    """Carry an open loss over this window; see `follow_loss`."""
+    champion, drop = findings.champion, findings.drop
+    if champion is None:
+        return None
+    return follow_loss(
+        before,
+        is_confirmed=drop is not None and drop.is_certain,
+        holdout_metric=champion.holdout_metric,
+        realised=findings.realised,
+        problem=problem,
+        metric=champion.metric,
+        partition=partition,
+        n_trainings=n_trainings,
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from assets.drift_report.decision import DriftVerdict
+from assets.drift_report.lost_performance import next_training
 from pipelines.spec import RetrainSpec, Severity
 
 Reason = Literal[
@@ -34,11 +35,16 @@ class Evidence:
     n_new_labels
         Labels known now that no training has seen.
     age, since_training
-        Partitions since the champion's training, and since any training; None when unknown or never.
+        Partitions since the champion's training, and since any training, whose challenger may have been kept out;
+        None when unknown or never.
     critical_faults
         What is broken in the data, in words; empty when nothing is.
     loss
         The realised loss in words, when it is certain; empty otherwise.
+    unregained
+        A former loss in words, when it is confirmed and the metric is not regained; empty otherwise.
+    since_loss, n_loss_trainings
+        Partitions since that loss was confirmed, and trainings that it has asked for.
     estimated_loss
         The same for the estimated metric.
     drift_score
@@ -57,6 +63,9 @@ class Evidence:
     since_training: int | None
     critical_faults: tuple[str, ...] = ()
     loss: str = ""
+    unregained: str = ""
+    since_loss: int = 0
+    n_loss_trainings: int = 0
     estimated_loss: str = ""
     drift_score: float | None = None
     drifted_features: tuple[str, ...] = ()
@@ -102,8 +111,9 @@ def decide_retrain(evidence: Evidence, policy: RetrainSpec) -> RetrainDecision:
     Returns
     -------
     RetrainDecision
-        Broken data is never learned from. Then a confirmed loss goes before drift, and drift
-        before age. Cooldown and too few new labels hold any of them back.
+        Broken data is never learned from. Then a confirmed loss that is not regained goes before drift,
+        and drift before age. Cooldown and too few new labels hold them back; a loss that no training has
+        seen waits for labels only, and then asks as often as the data since it has doubled.
 
     Examples
     --------
@@ -156,16 +166,26 @@ def decide_watched(
 def _trigger(evidence: Evidence, policy: RetrainSpec) -> tuple[Reason | None, str]:
     if not evidence.has_champion:
         return "no_champion", f"No model serves yet; {evidence.n_new_labels} labels are known."
-    if "performance" in policy.on and evidence.loss:
-        return "performance", _sentences(evidence.loss, evidence.drift)
+    if "performance" in policy.on and (evidence.loss or evidence.unregained):
+        return "performance", _sentences(evidence.loss or evidence.unregained, evidence.drift)
     if "drift" in policy.on and _has_weighty_drift(evidence):
         return "drift", evidence.drift
-    if "schedule" in policy.on and evidence.age is not None and evidence.age >= policy.max_age:
+    tried = _since_last_try(evidence)
+    if "schedule" in policy.on and tried is not None and tried >= policy.max_age:
         text = f"The champion is {evidence.age} partitions old, retrain.max_age is {policy.max_age}."
         return "schedule", _sentences(text, evidence.drift)
     return None, _sentences(
-        "Nothing asks for training.", evidence.loss, evidence.estimated_loss, evidence.drift
+        "Nothing asks for training.",
+        evidence.loss or evidence.unregained,
+        evidence.estimated_loss,
+        evidence.drift,
     )
+
+
+def _since_last_try(evidence: Evidence) -> int | None:
+    """Count from the newest training: a challenger that was kept out says that age alone is no fault."""
+    known = [age for age in (evidence.age, evidence.since_training) if age is not None]
+    return min(known, default=None) if evidence.age is not None else None
 
 
 def _has_weighty_drift(evidence: Evidence) -> bool:
@@ -174,12 +194,9 @@ def _has_weighty_drift(evidence: Evidence) -> bool:
 
 
 def _obstacle(evidence: Evidence, policy: RetrainSpec, trigger: Reason) -> tuple[Reason | None, str]:
-    since = evidence.since_training
-    # Cooldown counts whole partitions after the training's own; a first model has nothing to wait for.
-    if trigger != "no_champion" and since is not None and since <= policy.cooldown:
-        return "cooldown", (
-            f"the last training was {since} partition(s) ago, and retrain.cooldown waits for {policy.cooldown}."
-        )
+    waiting = _waiting(evidence, policy, trigger)
+    if waiting:
+        return "cooldown", waiting
     if evidence.n_new_labels < policy.min_new_labels:
         return "few_labels", (
             f"{evidence.n_new_labels} new labels, retrain.min_new_labels is {policy.min_new_labels}."
@@ -187,10 +204,36 @@ def _obstacle(evidence: Evidence, policy: RetrainSpec, trigger: Reason) -> tuple
     return None, ""
 
 
+def _waiting(evidence: Evidence, policy: RetrainSpec, trigger: Reason) -> str:
+    """Say why it is too early; empty when it is not."""
+    since = evidence.since_training
+    # A first model has nothing to wait for, nor has a loss that no training has seen.
+    if trigger == "no_champion" or since is None:
+        return ""
+    if trigger == "performance":
+        if evidence.n_loss_trainings == 0 and since > 0:
+            return ""
+        due = next_training(evidence.n_loss_trainings)
+        if evidence.since_loss < due:
+            return (
+                f"{evidence.n_loss_trainings} training(s) have followed this loss, and the next one comes {due} "
+                "partitions after it, when the data since then has doubled."
+            )
+    # Cooldown counts whole partitions after the training's own.
+    if since <= policy.cooldown:
+        return f"the last training was {since} partition(s) ago, and retrain.cooldown waits for {policy.cooldown}."
+    return ""
+
+
 def _severity(evidence: Evidence) -> Severity:
     if evidence.loss:
         return "critical"
-    if evidence.estimated_loss or evidence.drifted_features or evidence.has_prediction_drift:
+    if (
+        evidence.unregained
+        or evidence.estimated_loss
+        or evidence.drifted_features
+        or evidence.has_prediction_drift
+    ):
         return "warning"
     return "info"
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from assets.drift_report.bins import SketchError
 from assets.drift_report.examination import Findings
+from assets.drift_report.lost_performance import OpenLoss
 from assets.drift_report.policy import RetrainDecision
 from assets.drift_report.tables import decision_table, report_table, slice_table, window_table
 from assets.materialization import Pipeline, Scope
@@ -73,6 +74,20 @@ def read_quality(
     return Quality(min(scores.values(), default=None), tuple(faults), tuple(reads))
 
 
+def read_open_loss(pipeline: Pipeline, span: Window, lake: Lake) -> OpenLoss | None:
+    """Read what was still to be regained after the newest report before this window."""
+    table = pipeline.table("drift_decisions")
+    if not lake.has(table) or "objective" not in lake.snapshot(table).schema.names:
+        return None
+    rows = lake.read(table).select(["partition", "objective", "loss_since"]).to_pylist()
+    before = max(
+        (row for row in rows if row["partition"] < span.key), key=lambda row: row["partition"], default=None
+    )
+    if before is None or before["objective"] is None:
+        return None
+    return OpenLoss(before["objective"], before["loss_since"])
+
+
 def write_page(folder: Path, pipeline: Pipeline, span: Window, page: str) -> Path:
     """Write `<pipeline>/<partition>.html` whole or not at all."""
     path = folder / pipeline.name / f"{span.key.replace(':', '')}.html"
@@ -92,6 +107,7 @@ def write_tables(
     quality: Quality,
     page: str,
     lake: Lake,
+    open_loss: OpenLoss | None = None,
 ) -> tuple[Snapshot, ...]:
     """Write the statistics, the window's sketch and the decision; one commit each."""
     champion = findings.champion
@@ -110,6 +126,7 @@ def write_tables(
         quality_score=quality.score,
         decision=decision,
         report_path=page,
+        open_loss=open_loss,
     )
     rows = {
         "drift_report": report_table(number, findings.verdict),

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from assets.drift_report.decision import DriftVerdict
+from assets.drift_report.lost_performance import OpenLoss
 from assets.drift_report.performance import Measurement
 from assets.drift_report.policy import RetrainDecision
 from assets.drift_report.sketch import (
@@ -82,9 +83,11 @@ DECISION_SCHEMA = pa.schema(
         ("severity", pa.string()),
         ("explanation", pa.string()),
         ("report_path", pa.string()),
+        ("objective", pa.float64()),
+        ("loss_since", pa.string()),
     ]
 )
-"""`<p>/drift_decisions`: one row per drift report."""
+"""`<p>/drift_decisions`: one row per drift report; the last two say what is still to be regained, and since when."""
 
 
 SLICE_SCHEMA = pa.schema(
@@ -216,6 +219,7 @@ def decision_table(
     quality_score: float | None,
     decision: RetrainDecision,
     report_path: str,
+    open_loss: OpenLoss | None,
 ) -> pa.Table:
     """Write one decision with all its inputs as a row."""
     drifted: Sequence[str] = [c.column for c in verdict.drifted()] if verdict else []
@@ -245,6 +249,8 @@ def decision_table(
         "severity": decision.severity,
         "explanation": decision.explanation,
         "report_path": report_path,
+        "objective": open_loss.objective if open_loss else None,
+        "loss_since": open_loss.since if open_loss else None,
     }
     return pa.Table.from_pylist([row], schema=DECISION_SCHEMA)
 

@@ -124,6 +124,12 @@ def loss_text(reference: float, realised: Measurement, drop: PerformanceDrop | N
     )
 
 
+def unregained_text(objective: float, since: str, realised: Measurement) -> str:
+    """Say that a former loss is not regained."""
+    now = f"is {measurement_text(realised)}" if realised.is_known else "cannot be measured in this window"
+    return f"The loss of {since} is not regained: {realised.metric} {now} and was {objective:.4f} before."
+
+
 def estimated_loss_text(reference: float, estimated: Measurement, allowed: float, *, is_error: bool) -> str:
     """Say what performance is expected to be lost, where even the interval's better end is beyond what is accepted."""
     better_end = estimated.low if is_error else estimated.high

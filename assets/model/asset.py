@@ -16,16 +16,17 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from assets.materialization import Outcome, Pipeline, Scope
+from assets.model.contest import Contest
 from assets.model.encode import EncodingError
 from assets.model.fingerprints import fingerprint_decision, fingerprint_training
 from assets.model.fitted import FittedModel
-from assets.model.gate import Contest, GateVerdict, judge_challenger
+from assets.model.gate import GateVerdict, judge_challenger
 from assets.model.labelled_rows import TrainingError, TrainingSet, read_training_set
 from assets.model.metrics import Floats, MetricError, Scored
 from assets.model.model_file import model_from_bytes, model_to_bytes
 from assets.model.pictures import training_pages
 from assets.model.score_table import aligned_scores, score_fields, scores_from
-from assets.model.split import SplitError
+from assets.model.split import SplitError, instant
 from assets.model.tables import candidates_table, holdout_table
 from assets.model.train import Training, chosen_metric, limited_threads, train_model
 from pipelines.sql import quote_identifier
@@ -33,6 +34,7 @@ from pipelines.windows import window
 from resources.engine import Engine
 from resources.lake import Lake, Snapshot, scan
 from resources.ledger import (
+    CONFIRMED_LOSS,
     Decision,
     aliases_after,
     append_decision,
@@ -40,9 +42,6 @@ from resources.ledger import (
     trusted_sha256,
 )
 from resources.model_registry import UNNUMBERED, ModelRegistry, ModelVersion
-
-CONFIRMED_LOSS = "performance"
-"""Reasons that begin so were given because the champion's loss of performance is certain."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +65,12 @@ def materialize_model(
     # Waiting threads must not spin: on busy cores that cost twelve times the work.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     snapshot = lake.snapshot(pipeline.table("training_set"))
+    is_loss_confirmed = scope.reason.startswith(CONFIRMED_LOSS)
     with _located(pipeline, scope, snapshot):
         data = _read(pipeline, scope, snapshot, engine)
-        training_key = fingerprint_training(pipeline, _partition(pipeline, scope), data)
+        training_key = fingerprint_training(
+            pipeline, _partition(pipeline, scope), data, is_loss_confirmed=is_loss_confirmed
+        )
     decision_key = fingerprint_decision(pipeline, training_key, scope.reason)
     decisions = read_ledger(lake, pipeline.name)
     registry.point_aliases(pipeline.name, aliases_after(decisions))
@@ -81,6 +83,7 @@ def materialize_model(
             data,
             pipeline.spec.model,
             champion_knows_until_us=champion.knows_until_us if champion else None,
+            is_loss_confirmed=is_loss_confirmed,
             threads=engine.threads,
         )
     version = _register(pipeline, scope, snapshot, data, training, training_key, registry)
@@ -162,7 +165,8 @@ def _register(
         holdout_start=training.split.holdout_start,
         feature_names=data.feature_names,
         importances=training.importances,
-        n_training_rows=data.labels.size,
+        n_training_rows=training.n_rows,
+        learned_since=instant(training.learned_since_us) if training.learned_since_us is not None else None,
         artifact_sha256=hashlib.sha256(content).hexdigest(),
         registered_at=scope.clock,
     )
@@ -254,7 +258,8 @@ def _contest(
             f"it predicts a {champion.model.problem} label, the declaration a {data.problem} one."
         )
     holdout = training.split.holdout
-    is_unseen = data.event_time_us[holdout] >= champion.knows_until_us
+    # By the label's time: a row that was predicted before the champion's training may have been labelled after it.
+    is_unseen = data.label_time_us[holdout] >= champion.knows_until_us
     unseen = np.flatnonzero(is_unseen)
     with limited_threads(engine.threads):
         fresh = champion.model.score(data.rows.take(holdout[unseen]))
@@ -350,6 +355,7 @@ def _outcome(
             "holdout_metric": version.holdout_metric,
             "holdout_interval": f"{version.holdout_low:.4f} to {version.holdout_high:.4f}",
             "holdout_start": version.holdout_start,
+            "learned_since": version.learned_since or "all rows",
             "reason": decision.reason,
             "is_promoted": verdict["is_promoted"],
             "gate_outcome": verdict["outcome"],

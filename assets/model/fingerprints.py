@@ -10,10 +10,12 @@ from assets.materialization import Pipeline
 from assets.model.labelled_rows import TrainingSet
 
 
-def fingerprint_training(pipeline: Pipeline, partition: str, data: TrainingSet) -> str:
-    """Fingerprint all that decides which model comes out: rows, settings and seed, not the gate."""
+def fingerprint_training(
+    pipeline: Pipeline, partition: str, data: TrainingSet, *, is_loss_confirmed: bool
+) -> str:
+    """Fingerprint all that decides which model comes out: rows, settings and seed, and how they are split."""
     settings = pipeline.spec.model.model_dump(mode="json", exclude={"gate"})
-    return _fingerprint([pipeline.name, partition, data.problem, settings, data.digest])
+    return _fingerprint([pipeline.name, partition, data.problem, settings, data.digest, is_loss_confirmed])
 
 
 def fingerprint_decision(pipeline: Pipeline, training_key: str, reason: str) -> str:

@@ -6,19 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from assets.model.blocks import (
-    MIN_BLOCKS,
-    N_RESAMPLES,
-    Blocks,
-    blocks_of,
-    narrowed_probability,
-    resampled_weights,
-    widened_level,
-)
+from assets.model.blocks import MIN_BLOCKS, blocks_of, narrowed_probability
 from assets.model.choices import METRICS_BY_PROBLEM, improvement
-from assets.model.metrics import Floats, Scored, metric_by_block, metric_value
+from assets.model.contest import Comparison, Contest, compare
+from assets.model.metrics import metric_value
 from pipelines.spec import GateSpec, Metric, ProblemType
 
 GateOutcome = Literal["first", "superior", "non-inferior", "inconclusive", "worse", "below floor"]
@@ -57,31 +49,6 @@ class GateVerdict:
     high: float | None = None
     p_value: float | None = None
     n_blocks: int = 0
-
-
-@dataclass(frozen=True)
-class Contest:
-    """Challenger and champion on rows that neither learned from.
-
-    Attributes
-    ----------
-    challenger, champion
-        The same labels with either's scores.
-    event_time_us
-        Prediction instants, microseconds since the epoch, UTC. Shape (n,).
-    """
-
-    challenger: Scored
-    champion: Scored
-    event_time_us: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class _Comparison:
-    gain: float
-    gains: Floats
-    """Gain of each resample, sorted."""
-    blocks: Blocks
 
 
 def judge_challenger(
@@ -131,7 +98,7 @@ def judge_challenger(
     if blocks.n_blocks < MIN_BLOCKS:
         few = f"{blocks.n_blocks} {blocks.unit}s to compare on, at least {MIN_BLOCKS} are needed"
         return _undecided(gate, few, blocks.n_blocks)
-    comparison = _compare(contest, blocks, problem, metric, seed)
+    comparison = compare(contest, blocks, problem, metric, seed=seed)
     if is_loss_confirmed:
         return _judge_non_inferiority(comparison, contest, problem, metric, gate)
     return _judge_superiority(comparison, metric, gate)
@@ -154,27 +121,8 @@ def _undecided(gate: GateSpec, why: str, n_blocks: int = 0) -> GateVerdict:
     return GateVerdict(is_promoted, "inconclusive", f"{why}; {consequence}", n_blocks=n_blocks)
 
 
-def _compare(
-    contest: Contest, blocks: Blocks, problem: ProblemType, metric: Metric, seed: int
-) -> _Comparison:
-    weights = resampled_weights(blocks.n_blocks, seed=seed, n_resamples=N_RESAMPLES)
-    of, over = (
-        metric_by_block(metric, scored, blocks.numbers)(weights)
-        for scored in (contest.challenger, contest.champion)
-    )
-    gains = of - over if METRICS_BY_PROBLEM[problem][metric] == "higher" else over - of
-    gain = improvement(
-        problem,
-        metric,
-        of=metric_value(metric, contest.challenger),
-        over=metric_value(metric, contest.champion),
-    )
-    # A resample without one of the classes has no metric; it says nothing about either model.
-    return _Comparison(gain, np.sort(gains[np.isfinite(gains)]), blocks)
-
-
-def _judge_superiority(comparison: _Comparison, metric: Metric, gate: GateSpec) -> GateVerdict:
-    low, high = _interval(comparison, gate.alpha)
+def _judge_superiority(comparison: Comparison, metric: Metric, gate: GateSpec) -> GateVerdict:
+    low, high = comparison.interval(gate.alpha)
     numbers = _numbers_of(comparison, more_than=gate.min_gain, low=low, high=high)
     found = _sentence(metric, comparison, gate, low, high)
     if low > gate.min_gain:
@@ -191,12 +139,12 @@ def _judge_superiority(comparison: _Comparison, metric: Metric, gate: GateSpec) 
 
 
 def _judge_non_inferiority(
-    comparison: _Comparison, contest: Contest, problem: ProblemType, metric: Metric, gate: GateSpec
+    comparison: Comparison, contest: Contest, problem: ProblemType, metric: Metric, gate: GateSpec
 ) -> GateVerdict:
     margin = NON_INFERIORITY_MARGIN
     if METRICS_BY_PROBLEM[problem][metric] == "lower":
         margin *= metric_value(metric, contest.champion)
-    low, high = _interval(comparison, gate.alpha)
+    low, high = comparison.interval(gate.alpha)
     numbers = _numbers_of(comparison, more_than=-margin, low=low, high=high)
     found = f"{_sentence(metric, comparison, gate, low, high)}; the champion's loss is confirmed"
     if low > -margin:
@@ -210,14 +158,8 @@ def _judge_non_inferiority(
     return GateVerdict(is_promoted, "inconclusive", f"{found}, the test is open and {side}", *numbers)
 
 
-def _interval(comparison: _Comparison, alpha: float) -> tuple[float, float]:
-    tail = widened_level(alpha, comparison.blocks.n_blocks)
-    low, high = np.quantile(comparison.gains, [tail, 1 - tail])
-    return float(low), float(high)
-
-
 def _numbers_of(
-    comparison: _Comparison, *, more_than: float, low: float, high: float
+    comparison: Comparison, *, more_than: float, low: float, high: float
 ) -> tuple[float, float, float, float, int]:
     at_most = int(np.searchsorted(comparison.gains, more_than, side="right"))
     share = (at_most + 1) / (comparison.gains.size + 2)
@@ -225,7 +167,7 @@ def _numbers_of(
     return comparison.gain, low, high, narrowed_probability(share, n_blocks), n_blocks
 
 
-def _sentence(metric: Metric, comparison: _Comparison, gate: GateSpec, low: float, high: float) -> str:
+def _sentence(metric: Metric, comparison: Comparison, gate: GateSpec, low: float, high: float) -> str:
     return (
         f"{metric} gain {comparison.gain:+.4f} ({1 - 2 * gate.alpha:.0%} interval {low:+.4f} to {high:+.4f}, "
         f"{comparison.blocks.n_blocks} {comparison.blocks.unit}s)"

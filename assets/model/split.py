@@ -21,6 +21,10 @@ LEAST_PART_OF_SHARE = 0.25
 """The holdout may shrink to this part of its share, so that it starts where the champion's knowledge ends."""
 
 
+PART_AFTER_LOSS = 0.5
+"""Part of the holdout's share after a confirmed loss."""
+
+
 class SplitError(DriftlineError):
     """The labelled rows do not suffice to learn and to compare."""
 
@@ -33,7 +37,7 @@ class Split:
     ----------
     fit, holdout
         Row positions, ascending. Rows before `holdout_start` whose label became known only
-        after it are in neither.
+        after it are in neither, unless a loss is confirmed.
     holdout_start
         First instant of the holdout (UTC).
     """
@@ -49,6 +53,7 @@ def split_by_time(
     *,
     share: float,
     not_before_us: int | None = None,
+    is_loss_confirmed: bool = False,
 ) -> Split:
     """Split labelled rows into those to fit on and the newest to compare on.
 
@@ -61,9 +66,13 @@ def split_by_time(
     share
         Newest share of the rows to hold out, in (0, 1).
     not_before_us
-        Instant up to which the champion has learned. The holdout starts there if that is
-        later than its share asks for and leaves enough rows: only rows that neither model
-        has seen compare them fairly, and the challenger may learn all that the champion knew.
+        Instant up to which the champion has learned: it knows no label that came later. The holdout
+        is as long as there are such labels, if that is less than its share and leaves enough rows: only rows
+        that neither model has seen compare them fairly, and the challenger may learn all that the champion knew.
+    is_loss_confirmed
+        The champion is known to be bad: what it does not know must be learned, and is newest. Half of
+        the share is held out, and rows are fitted on whose label came after the holdout's start;
+        otherwise labels that are late by a week would keep a week of the new concept from being judged.
 
     Returns
     -------
@@ -83,6 +92,7 @@ def split_by_time(
     (798, 200)
     """
     n_rows = event_time_us.size
+    share = share * PART_AFTER_LOSS if is_loss_confirmed else share
     if n_rows < MIN_FIT_ROWS + MIN_HOLDOUT_ROWS:
         raise SplitError(
             f"{n_rows} labelled rows are too few to train and compare models; "
@@ -90,11 +100,12 @@ def split_by_time(
             "widen model.train_window, or check target.label and target.where."
         )
     start = int(np.sort(event_time_us)[n_rows - max(1, round(n_rows * share))])
-    if not_before_us is not None and not_before_us > start:
-        n_unseen = int(np.count_nonzero(event_time_us >= not_before_us))
-        is_enough = n_unseen >= max(MIN_HOLDOUT_ROWS, LEAST_PART_OF_SHARE * share * n_rows)
-        start = not_before_us if is_enough else start
-    fit = np.flatnonzero((event_time_us < start) & (label_time_us < start))
+    if not_before_us is not None:
+        n_unseen = int(np.count_nonzero(label_time_us >= not_before_us))
+        if n_unseen >= max(MIN_HOLDOUT_ROWS, LEAST_PART_OF_SHARE * share * n_rows):
+            start = max(start, int(np.sort(event_time_us)[n_rows - n_unseen]))
+    is_before = event_time_us < start
+    fit = np.flatnonzero(is_before if is_loss_confirmed else is_before & (label_time_us < start))
     holdout = np.flatnonzero(event_time_us >= start)
     if fit.size < MIN_FIT_ROWS or holdout.size < MIN_HOLDOUT_ROWS:
         raise SplitError(

@@ -2,6 +2,7 @@
 
 The figures belong to the model fitted before the holdout; the model that serves is the same
 algorithm fitted on all labelled rows, since the newest rows are the ones most like tomorrow's.
+Where the oldest rows surely do harm, the winner learns from the newest part alone.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from assets.model.blocks import metric_interval
 from assets.model.candidates import CANDIDATES, FitRows, load_libraries
@@ -20,6 +22,7 @@ from assets.model.fitted import FittedModel
 from assets.model.importance import permutation_importances
 from assets.model.labelled_rows import TrainingError, TrainingSet
 from assets.model.metrics import Scored, metric_value
+from assets.model.recency import is_surely_better, newest_parts
 from assets.model.split import Split, split_by_time
 from pipelines.spec import Candidate, Metric, ModelSpec, ProblemType
 
@@ -46,7 +49,7 @@ class Training:
     Attributes
     ----------
     model
-        The winner, fitted on all labelled rows: the one that may serve.
+        The winner, fitted on all labelled rows, or on the newest ones alone: the one that may serve.
     holdout_model
         The winner, fitted on the rows before the holdout: the one that was measured.
     split
@@ -59,6 +62,10 @@ class Training:
         Every candidate, best first.
     importances
         Share of each feature in the winner's skill.
+    learned_since_us
+        Instant from which rows were learned, where older ones surely made the model worse; else None.
+    n_rows
+        Labelled rows that the served model was fitted on.
     """
 
     model: FittedModel
@@ -70,6 +77,8 @@ class Training:
     interval: tuple[float, float]
     results: tuple[CandidateResult, ...]
     importances: Mapping[str, float]
+    learned_since_us: int | None
+    n_rows: int
 
 
 def train_model(
@@ -77,6 +86,7 @@ def train_model(
     spec: ModelSpec,
     *,
     champion_knows_until_us: int | None = None,
+    is_loss_confirmed: bool = False,
     threads: int = 1,
 ) -> Training:
     """Train the declared candidates and choose the best on the holdout.
@@ -89,6 +99,8 @@ def train_model(
         Candidates, metric, holdout share and seed.
     champion_knows_until_us
         Instant up to which the serving champion has learned; see `split_by_time`.
+    is_loss_confirmed
+        The champion has surely lost performance; see `split_by_time`.
     threads
         Threads of each fit. The model does not depend on it.
 
@@ -100,7 +112,11 @@ def train_model(
     metric = chosen_metric(spec, data.problem)
     _check_candidates(spec, data.problem)
     split = split_by_time(
-        data.event_time_us, data.label_time_us, share=spec.holdout, not_before_us=champion_knows_until_us
+        data.event_time_us,
+        data.label_time_us,
+        share=spec.holdout,
+        not_before_us=champion_knows_until_us,
+        is_loss_confirmed=is_loss_confirmed,
     )
     _check_classes(data, split)
     load_libraries(spec.candidates)
@@ -118,20 +134,61 @@ def train_model(
             results.append(_result(algorithm, metric, data.problem, scores[algorithm], seconds))
         results.sort(key=lambda one: -improvement(data.problem, metric, of=one.metric, over=0.0))
         best = results[0].algorithm
-        importances = permutation_importances(fitted[best], matrix, labels, metric=metric, seed=spec.seed)
-        model = _fit(best, data.fit_rows(), data.classes, spec.seed, threads)
-    interval = metric_interval(metric, scores[best], data.event_time_us[split.holdout], seed=spec.seed)
+        whole = _Learned(None, fitted[best], scores[best])
+        learned = _most_recent(whole, data, split, metric, spec.seed, threads) if spec.adapt_window else whole
+        importances = permutation_importances(learned.model, matrix, labels, metric=metric, seed=spec.seed)
+        rows = np.flatnonzero(data.event_time_us >= (learned.since_us or data.event_time_us[0]))
+        model = _fit(best, data.fit_rows(rows), data.classes, spec.seed, threads)
+    interval = metric_interval(metric, learned.scored, data.event_time_us[split.holdout], seed=spec.seed)
     return Training(
         model=model,
-        holdout_model=fitted[best],
+        holdout_model=learned.model,
         split=split,
-        holdout=scores[best],
+        holdout=learned.scored,
         metric=metric,
-        holdout_metric=results[0].metric,
+        holdout_metric=metric_value(metric, learned.scored),
         interval=interval,
         results=tuple(results),
         importances=importances,
+        learned_since_us=learned.since_us,
+        n_rows=rows.size,
     )
+
+
+@dataclass(frozen=True)
+class _Learned:
+    """A model of the rows since an instant, or of all, and its scores on the holdout."""
+
+    since_us: int | None
+    model: FittedModel
+    scored: Scored
+
+
+def _most_recent(
+    whole: _Learned, data: TrainingSet, split: Split, metric: Metric, seed: int, threads: int
+) -> _Learned:
+    """Return the model of the newest rows that surely beats the one of all rows; that one where none does."""
+    best, instants = whole, data.event_time_us[split.holdout]
+    for since_us, fit in newest_parts(data.event_time_us, split):
+        if not _has_all_classes(data, fit):
+            continue
+        model = _fit(whole.model.algorithm, data.fit_rows(fit), data.classes, seed, threads)
+        scored = Scored(whole.scored.labels, model.score_matrix(data.matrix[split.holdout]))
+        is_better = is_surely_better(
+            scored, whole.scored, instants, problem=data.problem, metric=metric, seed=seed
+        )
+        of, over = metric_value(metric, scored), metric_value(metric, best.scored)
+        if is_better and improvement(data.problem, metric, of=of, over=over) > 0:
+            best = _Learned(since_us, model, scored)
+    return best
+
+
+def _has_all_classes(data: TrainingSet, positions: NDArray[np.int64]) -> bool:
+    """Tell whether a model of these rows alone would know every class as well as one of all rows."""
+    if data.problem == "regression":
+        return True
+    counts = np.bincount(data.labels[positions].astype(np.int64), minlength=max(2, len(data.classes)))
+    return bool(counts.min() >= MIN_CLASS_ROWS)
 
 
 def chosen_metric(spec: ModelSpec, problem: ProblemType) -> Metric:

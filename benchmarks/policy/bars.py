@@ -10,9 +10,9 @@ import numpy as np
 from benchmarks.policy.bad_challenger import BadChallengers
 from benchmarks.policy.figures import Row
 from benchmarks.policy.life import Life
-from benchmarks.policy.lives import DEFAULTS, MATCHED, MATCHED_DEFAULTS, MATCHED_TRIED, TRIED
+from benchmarks.policy.lives import DEFAULTS, MATCHED, MATCHED_DEFAULTS
 from benchmarks.policy.power import BAR, Detection
-from benchmarks.policy.streams import N_HISTORY, ONSET
+from benchmarks.policy.streams import N_HISTORY, onset_of
 
 Rows = Mapping[str, Mapping[str, Row]]
 """By stream and policy."""
@@ -54,7 +54,7 @@ def judge_bars(
 ) -> tuple[Bar, ...]:
     """Hold the figures against the bars, for the declared policy and for the shipped defaults."""
     bars = [_seen(one) for one in power]
-    for policy, schedule in (("ours", MATCHED), (DEFAULTS, MATCHED_DEFAULTS), (TRIED, MATCHED_TRIED)):
+    for policy, schedule in (("ours", MATCHED), (DEFAULTS, MATCHED_DEFAULTS)):
         bars += _false_alarms(rows, policy)
         bars += _losing(rows, policy)
         bars += _abrupt(rows, policy)
@@ -133,7 +133,7 @@ def _against_schedule(rows: Rows, policy: str, schedule: str) -> list[Bar]:
 
 def _broken_sensor(policy: str, lives: Sequence[Life]) -> list[Bar]:
     broken = [life for life in lives if life.stream == "broken sensor"]
-    windows = [life.answers[ONSET - N_HISTORY + i] for life in broken for i in (0, 1)]
+    windows = [life.answers[onset_of(life.seed) - N_HISTORY + i] for life in broken for i in (0, 1)]
     if not windows:
         return []
     n_blocked = sum(answer.is_broken and not answer.is_requested for answer in windows)
@@ -150,7 +150,7 @@ def _flipped_labels(policy: str, lives: Sequence[Life]) -> list[Bar]:
         promotion
         for life in flipped
         for promotion in life.promotions
-        if ONSET <= promotion.window < ONSET + LEARNED_FROM_POISON
+        if 0 <= promotion.window - onset_of(life.seed) < LEARNED_FROM_POISON
     ]
     losing = sum(promotion.loses for promotion in after)
     found = (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.policy.life import Life
-from benchmarks.policy.streams import N_HISTORY, ONSETS
+from benchmarks.policy.streams import N_HISTORY, onsets_of
 
 CALM_THROUGHOUT = frozenset({"stationary", "autocorrelated", "virtual"})
 """Streams in which every dataset-level alarm is false: what moves in `virtual` is of no use to the model."""
@@ -79,7 +79,7 @@ def _delays(life: Life) -> list[int | None]:
     """Return for each change the windows until an alarm that came before the next change."""
     if life.stream in CALM_THROUGHOUT:
         return []
-    onsets = [onset - N_HISTORY for onset in ONSETS.get(life.stream, ())]
+    onsets = [onset - N_HISTORY for onset in onsets_of(life.stream, life.seed)]
     delays: list[int | None] = []
     for onset, end in zip(onsets, [*onsets, len(life.answers)][1:], strict=True):
         alarms = [i for i in range(onset, end) if life.answers[i].is_alarm]
@@ -90,7 +90,7 @@ def _delays(life: Life) -> list[int | None]:
 def _calm_windows(life: Life) -> range:
     if life.stream in CALM_THROUGHOUT:
         return range(len(life.answers))
-    onsets = ONSETS.get(life.stream, ())
+    onsets = onsets_of(life.stream, life.seed)
     return range(onsets[0] - N_HISTORY) if onsets else range(0)
 
 
@@ -121,5 +121,5 @@ def _line(row: Row) -> str:
     )
 
 
-_SILENT = frozenset({"never", "every batch", "every k", "every k (defaults)", "every k (tried)"})
+_SILENT = frozenset({"never", "every batch", "every k", "every k (defaults)"})
 """Policies that hold nothing to have changed."""

@@ -31,6 +31,8 @@ class Look:
         What was said of each window so far, and by which version.
     last_training
         Window of the last training, successful or not.
+    loss_trainings
+        Windows of the trainings that a loss asked for.
     """
 
     stream: Stream
@@ -40,6 +42,7 @@ class Look:
     scores: Sequence[Floats]
     versions: Sequence[int]
     last_training: int
+    loss_trainings: Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -146,19 +149,30 @@ def live(name: str, stream: Stream, policy: Policy, trainer: Trainer) -> Life:
     scores: list[Floats] = [np.empty(0)] * stream.n_history
     versions: list[int] = [0] * stream.n_history
     answers, trainings, promotions = [], [], []
+    loss_trainings: list[int] = []
     broken: frozenset[int] = frozenset()
     for window in stream.live:
         scores.append(champion.score(stream.windows[window]))
         versions.append(version)
-        answer = policy.look(Look(stream, window, champion, version, scores, versions, last_training))
+        answer = policy.look(
+            Look(stream, window, champion, version, scores, versions, last_training, loss_trainings)
+        )
         answers.append(answer)
         broken = broken | {window} if answer.is_broken else broken
         if not answer.is_requested:
             continue
-        challenger = trainer.train(window, champion if policy.is_gated else None, broken)
+        challenger = trainer.train(
+            window,
+            champion if policy.is_gated else None,
+            broken,
+            is_loss_confirmed=answer.is_loss,
+            adapts=policy.is_gated,
+        )
         if challenger is None:
             continue
         trainings.append(window)
+        if answer.is_loss:
+            loss_trainings.append(window)
         last_training, n_versions = window, n_versions + 1
         if policy.is_gated and not judge(challenger, champion, is_loss_confirmed=answer.is_loss).is_promoted:
             continue

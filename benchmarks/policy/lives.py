@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from benchmarks.policy.elec2 import elec2
 from benchmarks.policy.life import Life, Policy, live
@@ -28,11 +28,7 @@ OURS = RetrainSpec(max_age=10)
 PHASES = (0.25, 0.5, 0.75)
 """Where in its step the plain schedule starts; its figures are the mean, so that no draw is lucky."""
 
-TRIED = "tried: until regained"
-"""Ours, and after a confirmed loss it goes on asking until the former metric is regained."""
-
 DEFAULTS, MATCHED, MATCHED_DEFAULTS = "ours, defaults", "every k", "every k (defaults)"
-MATCHED_TRIED = "every k (tried)"
 
 
 @dataclass(frozen=True)
@@ -60,9 +56,6 @@ def lives_of(name: str, seed: int) -> Done:
     trainer = Trainer(stream)
     ours = live("ours", stream, Ours(OURS), trainer)
     defaults = live(DEFAULTS, stream, Ours(RetrainSpec()), trainer)
-    tried = replace(ours, policy=TRIED)
-    if any(answer.is_loss for answer in ours.answers):
-        tried = live(TRIED, stream, Ours(OURS, asks_until_regained=True), trainer)
     plain: dict[str, Policy] = {
         "never": Never(),
         "every batch": EveryBatch(),
@@ -73,8 +66,8 @@ def lives_of(name: str, seed: int) -> Done:
     }
     scheduled = [
         live(label, stream, evenly(stream.live, len(model.trainings), phase), trainer)
-        for label, model in ((MATCHED, ours), (MATCHED_DEFAULTS, defaults), (MATCHED_TRIED, tried))
+        for label, model in ((MATCHED, ours), (MATCHED_DEFAULTS, defaults))
         for phase in PHASES
     ]
     others = [live(label, stream, policy, trainer) for label, policy in plain.items()]
-    return Done((ours, defaults, tried, *scheduled, *others), time.process_time() - started)
+    return Done((ours, defaults, *scheduled, *others), time.process_time() - started)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import duckdb
 import pyarrow as pa
@@ -14,8 +14,10 @@ from assets.drift_report.examination import (
     build_reference,
     evidence_of,
     examine,
+    loss_after,
 )
-from assets.drift_report.policy import Evidence, decide_retrain
+from assets.drift_report.lost_performance import OpenLoss
+from assets.drift_report.policy import decide_retrain
 from assets.drift_report.sketch import ReferenceSketch
 from benchmarks.policy.life import Answer, Look
 from benchmarks.policy.streams import SENSOR
@@ -40,9 +42,7 @@ class Ours:
     retrain: RetrainSpec
     drift: DriftSpec = field(default_factory=DriftSpec)
     is_gated: bool = True
-    asks_until_regained: bool = False
-    """Not the product's: after a confirmed loss, go on asking until the former holdout's metric is regained."""
-    _objective: float | None = None
+    _loss: OpenLoss | None = None
     _references: dict[int, ReferenceSketch] = field(default_factory=dict)
     _connection: duckdb.DuckDBPyConnection = field(
         default_factory=lambda: duckdb.connect(config={"threads": 1})
@@ -57,6 +57,13 @@ class Ours:
             )
             for rows in look.stream.windows[: look.window + 1]
         )
+        self._loss = loss_after(
+            findings,
+            self._loss,
+            problem="binary",
+            partition=f"{look.window:03}",
+            n_trainings=_n_trainings(look, self._loss),
+        )
         evidence = evidence_of(
             findings,
             problem="binary",
@@ -65,9 +72,10 @@ class Ours:
             age=look.window - look.champion.window,
             since_training=look.window - look.last_training,
             faults=_faults(look),
+            open_loss=self._loss,
+            since_loss=look.window - int(self._loss.since) if self._loss else 0,
+            n_loss_trainings=_n_trainings(look, self._loss),
         )
-        if self.asks_until_regained:
-            evidence = self._held_against_objective(evidence, findings)
         decision = decide_retrain(evidence, self.retrain)
         weighty = decide_retrain(evidence, ON_DRIFT).reason == "drift"
         return Answer(
@@ -77,22 +85,6 @@ class Ours:
             is_loss=decision.is_requested and decision.reason == "performance",
             is_broken=decision.reason == "broken_data",
             why=decision.reason,
-        )
-
-    def _held_against_objective(self, evidence: Evidence, findings: Findings) -> Evidence:
-        """Take a loss against the metric before the first confirmed loss for a loss of today's champion."""
-        if evidence.loss and self._objective is None and findings.champion is not None:
-            self._objective = findings.champion.holdout_metric
-        realised = findings.realised
-        if self._objective is None or realised.high is None or realised.value is None:
-            return evidence
-        accepted = self._objective - self.drift.max_performance_drop
-        if realised.value >= accepted:
-            self._objective = None
-            return evidence
-        # As sure as the confirmed loss: the whole interval lies below what is accepted.
-        return (
-            replace(evidence, loss=evidence.loss or "not regained") if realised.high < accepted else evidence
         )
 
     def _findings(self, look: Look) -> Findings:
@@ -109,6 +101,10 @@ class Ours:
             drift=self.drift,
             seed=0,
         )
+
+
+def _n_trainings(look: Look, loss: OpenLoss | None) -> int:
+    return 0 if loss is None else sum(window >= int(loss.since) for window in look.loss_trainings)
 
 
 def _relations(connection: duckdb.DuckDBPyConnection, look: Look) -> Relations:

@@ -26,7 +26,10 @@ N_ROWS, N_HISTORY, N_LIVE = 1_000, 6, 30
 """Rows of a window; windows that the first model learns from; windows that are lived through."""
 
 ONSET = N_HISTORY + 10
-"""First changed window of the streams that change once."""
+"""First changed window of the streams that change once, in the first draw."""
+
+LATER = 3
+"""Windows by which it comes later in every second draw: no schedule is to fall upon it by luck."""
 
 WEIGHTS = (1.6, 1.2, -1.0, 0.8, 0.5, -0.4, 0.0, 0.0)
 """The concept: log odds per feature; the last two features are irrelevant."""
@@ -38,6 +41,9 @@ REGIONS = {"north": 0.6, "south": -0.6, "east": 0.2, "west": -0.2, "centre": 0.0
 REGION_SHARES = (0.3, 0.25, 0.2, 0.15, 0.1)
 AUTOCORRELATION = 0.9
 """Of neighbouring rows' features: 1,000 rows then tell as much of a mean as 53 independent ones."""
+
+RECURRENCE = 8
+"""Windows after which the recurring stream takes the other concept."""
 
 STUCK_VALUE = -999.0
 SENSOR = "x0"
@@ -105,11 +111,16 @@ class _Draw:
 
 
 Change = Callable[[_Draw, int, np.random.Generator], _Draw]
-"""Changes a window's rows or concept from the window's number."""
+"""Changes a window's rows or concept from the number of windows since the onset, negative before it."""
 
 
-def _unchanged(draw: _Draw, window: int, generator: np.random.Generator) -> _Draw:
-    del window, generator
+def onset_of(seed: int) -> int:
+    """Return the first changed window of a draw."""
+    return ONSET + LATER * (seed % 2)
+
+
+def _unchanged(draw: _Draw, since: int, generator: np.random.Generator) -> _Draw:
+    del since, generator
     return draw
 
 
@@ -119,33 +130,33 @@ def _concept(draw: _Draw, share: float, generator: np.random.Generator) -> _Draw
     return replace(draw, weights=np.where(is_new[:, None], np.asarray(CHANGED_WEIGHTS), draw.weights))
 
 
-def _abrupt(draw: _Draw, window: int, generator: np.random.Generator) -> _Draw:
-    return _concept(draw, float(window >= ONSET), generator)
+def _abrupt(draw: _Draw, since: int, generator: np.random.Generator) -> _Draw:
+    return _concept(draw, float(since >= 0), generator)
 
 
-def _gradual(draw: _Draw, window: int, generator: np.random.Generator) -> _Draw:
-    return _concept(draw, min(1.0, max(0.0, (window - ONSET + 1) / 10)), generator)
+def _gradual(draw: _Draw, since: int, generator: np.random.Generator) -> _Draw:
+    return _concept(draw, min(1.0, max(0.0, (since + 1) / 10)), generator)
 
 
-def _recurring(draw: _Draw, window: int, generator: np.random.Generator) -> _Draw:
-    return _concept(draw, float(max(0, window - N_HISTORY) // 8 % 2), generator)
+def _recurring(draw: _Draw, since: int, generator: np.random.Generator) -> _Draw:
+    return _concept(draw, float(max(0, since + RECURRENCE) // RECURRENCE % 2), generator)
 
 
-def _incremental(draw: _Draw, window: int, generator: np.random.Generator) -> _Draw:
+def _incremental(draw: _Draw, since: int, generator: np.random.Generator) -> _Draw:
     del generator
-    progress = min(1.0, max(0.0, (window - ONSET + 1) / 16))
+    progress = min(1.0, max(0.0, (since + 1) / 16))
     weights = (1 - progress) * np.asarray(WEIGHTS) + progress * np.asarray(CHANGED_WEIGHTS)
     return replace(draw, weights=np.tile(weights, (len(draw.numbers), 1)))
 
 
-def _virtual(draw: _Draw, window: int, generator: np.random.Generator) -> _Draw:
+def _virtual(draw: _Draw, since: int, generator: np.random.Generator) -> _Draw:
     del generator
-    return replace(draw, numbers=draw.numbers + (window >= ONSET) * np.array([0, 0, 0, 0, 0, 0, 1.0, -1.0]))
+    return replace(draw, numbers=draw.numbers + (since >= 0) * np.array([0, 0, 0, 0, 0, 0, 1.0, -1.0]))
 
 
-def _covariate(draw: _Draw, window: int, generator: np.random.Generator) -> _Draw:
+def _covariate(draw: _Draw, since: int, generator: np.random.Generator) -> _Draw:
     del generator
-    if window < ONSET:
+    if since < 0:
         return draw
     shift, scale = np.zeros(8), np.ones(8)
     shift[0], scale[1] = 1.0, 1.5
@@ -164,14 +175,8 @@ _CHANGES: Mapping[str, Change] = {
     "labels never": _abrupt,
 }
 
-ONSETS: Mapping[str, tuple[int, ...]] = {
-    "recurring": tuple(range(N_HISTORY + 8, N_HISTORY + N_LIVE, 8)),
-    **dict.fromkeys(
-        ("abrupt", "gradual", "incremental", "virtual", "covariate", "delay 1", "delay 10", "labels never",
-         "flipped labels", "broken sensor"), (ONSET,),
-    ),
-}  # fmt: skip
-"""First windows of the changes, by stream."""
+CHANGING = frozenset({*_CHANGES, "flipped labels", "broken sensor"})
+"""Streams in which something changes."""
 
 _DELAYS: Mapping[str, int | None] = {"delay 1": 1, "delay 10": 10, "labels never": NEVER}
 
@@ -200,15 +205,16 @@ def synthetic(name: str, seed: int) -> Stream:
     n_windows = N_HISTORY + N_LIVE
     numbers = _numbers(generator, n_windows * N_ROWS, AUTOCORRELATION if name == "autocorrelated" else 0.0)
     change, delay = _CHANGES.get(name, _unchanged), _DELAYS.get(name, 0)
-    broken = frozenset({ONSET, ONSET + 1}) if name == "broken sensor" else frozenset()
+    onset = onset_of(seed)
+    broken = frozenset({onset, onset + 1}) if name == "broken sensor" else frozenset()
     windows = []
     for window in range(n_windows):
         rows = numbers[window * N_ROWS : (window + 1) * N_ROWS]
         regions = generator.choice(len(REGIONS), N_ROWS, p=REGION_SHARES)
-        draw = change(_Draw(rows, regions, np.tile(WEIGHTS, (N_ROWS, 1))), window, generator)
+        draw = change(_Draw(rows, regions, np.tile(WEIGHTS, (N_ROWS, 1))), window - onset, generator)
         truth = _labels(draw, generator)
         known = truth
-        if name == "flipped labels" and window == ONSET:
+        if name == "flipped labels" and window == onset:
             known = np.where(generator.random(N_ROWS) < FLIPPED_SHARE, 1 - truth, truth)
         if window in broken:
             draw = replace(draw, numbers=_stuck(draw.numbers))
@@ -218,13 +224,20 @@ def synthetic(name: str, seed: int) -> Stream:
         seed=seed,
         windows=tuple(windows),
         features=(*(f"x{i}" for i in range(8)), "region"),
-        onsets=ONSETS.get(name, ()),
+        onsets=onsets_of(name, seed),
         is_change_of_concept=name in CONCEPT_STREAMS,
         broken=broken,
         # The split leaves out rows whose label came after the holdout's start: with the delay alone added,
         # nothing would be left to fit on.
         train_window=N_HISTORY + 2 * (delay or 0),
     )
+
+
+def onsets_of(name: str, seed: int) -> tuple[int, ...]:
+    """Return the first windows of a draw's changes."""
+    if name == "recurring":
+        return tuple(range(onset_of(seed), N_HISTORY + N_LIVE, RECURRENCE))
+    return (onset_of(seed),) if name in CHANGING else ()
 
 
 def _numbers(generator: np.random.Generator, n_rows: int, correlation: float) -> Floats:

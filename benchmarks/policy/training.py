@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from assets.model.gate import Contest, GateVerdict, judge_challenger
+from assets.model.contest import Contest
+from assets.model.gate import GateVerdict, judge_challenger
 from assets.model.labelled_rows import TrainingError, TrainingSet, read_training_set
 from assets.model.metrics import Scored
 from assets.model.split import SplitError
@@ -56,9 +57,19 @@ class Trainer:
     """Trains as of a window's end on the labels that are known then."""
 
     stream: Stream
-    _done: dict[tuple[int, int | None, frozenset[int]], Version | None] = field(default_factory=dict)
+    _done: dict[tuple[int, int | None, frozenset[int], bool, bool], Version | None] = field(
+        default_factory=dict
+    )
 
-    def train(self, window: int, champion: Version | None, left_out: frozenset[int]) -> Version | None:
+    def train(
+        self,
+        window: int,
+        champion: Version | None,
+        left_out: frozenset[int],
+        *,
+        is_loss_confirmed: bool = False,
+        adapts: bool = False,
+    ) -> Version | None:
         """Train; None when the known labels do not suffice.
 
         Parameters
@@ -69,13 +80,22 @@ class Trainer:
             With whom the challenger will be compared; None where nobody asks.
         left_out
             Windows that are not learned from.
+        is_loss_confirmed, adapts
+            As the model stage has them; plain policies learn from the whole window.
         """
-        key = (window, champion.knows_until_us if champion else None, left_out)
+        key = (window, champion.knows_until_us if champion else None, left_out, is_loss_confirmed, adapts)
         if key not in self._done:
-            self._done[key] = self._train(window, key[1], left_out)
+            self._done[key] = self._train(*key)
         return self._done[key]
 
-    def _train(self, window: int, champion_knows: int | None, left_out: frozenset[int]) -> Version | None:
+    def _train(
+        self,
+        window: int,
+        champion_knows: int | None,
+        left_out: frozenset[int],
+        is_loss_confirmed: bool,
+        adapts: bool,
+    ) -> Version | None:
         end = self.stream.start_us(window + 1)
         first = max(0, window + 1 - self.stream.train_window)
         parts = [
@@ -89,7 +109,12 @@ class Trainer:
         ]
         try:
             data = read_training_set(pa.concat_tables(parts), "binary")
-            training = train_model(data, self.model_spec, champion_knows_until_us=champion_knows)
+            training = train_model(
+                data,
+                self.model_spec.model_copy(update={"adapt_window": adapts}),
+                champion_knows_until_us=champion_knows,
+                is_loss_confirmed=is_loss_confirmed,
+            )
         except (TrainingError, SplitError):
             return None
         return Version(window, data, training, end)
@@ -132,7 +157,7 @@ def contest(challenger: Version, champion: Version) -> Contest | None:
     """Score both on the challenger's holdout: fresh rows by the champion's model, rows of its own holdout as recorded."""
     data, positions = challenger.data, challenger.training.split.holdout
     instants = data.event_time_us[positions]
-    is_unseen = instants >= champion.knows_until_us
+    is_unseen = data.label_time_us[positions] >= champion.knows_until_us
     scores = np.full(positions.size, np.nan)
     scores[is_unseen] = champion.score(data.rows.take(positions[is_unseen]))
     theirs = champion.holdout

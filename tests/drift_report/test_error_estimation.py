@@ -108,11 +108,14 @@ def test_the_holdout_is_read_with_its_features_in_order_of_time() -> None:
         connection.execute("""CREATE TABLE held AS FROM (VALUES
             ('b', TIMESTAMPTZ '2020-01-02 00:00:00Z', 2.0, 2.5), ('a', TIMESTAMPTZ '2020-01-01 00:00:00Z', 1.0, 0.5)
         ) AS t(row_id, event_timestamp, label, score)""")
-        connection.execute("""CREATE TABLE learned AS FROM (VALUES ('a', 'x'), ('b', 'y'), ('c', 'z'))
-            AS t(row_id, f__kind)""")
+        # The key 'a' came in an earlier partition too, with another kind.
+        connection.execute("""CREATE TABLE learned AS FROM (VALUES
+            ('a', TIMESTAMPTZ '2019-01-01 00:00:00Z', 'w'), ('a', TIMESTAMPTZ '2020-01-01 00:00:00Z', 'x'),
+            ('b', TIMESTAMPTZ '2020-01-02 00:00:00Z', 'y'), ('c', TIMESTAMPTZ '2020-01-03 00:00:00Z', 'z')
+        ) AS t(row_id, event_timestamp, f__kind)""")
         found = read_held_out(connection, "held", "learned", ["f__kind"])
         connection.execute(
-            """CREATE TABLE said AS SELECT h.*, l.f__kind FROM held h JOIN learned l USING (row_id)"""
+            """CREATE TABLE said AS SELECT h.*, l.f__kind FROM held h JOIN learned l USING (row_id, event_timestamp)"""
         )
         batches = list(read_predicted(connection, "said", ["f__kind"]))
     assert found.rows.scored.labels.tolist() == [1.0, 2.0]

@@ -20,6 +20,7 @@ DRIFT = replace(
     drift="1 of 3 features drifted: wind.",
     since_training=2,
 )
+LOST_BEFORE = replace(CALM, unregained="The loss of 2024-03 is not regained.")
 ALL = RetrainSpec(on=("performance", "drift", "schedule"), cooldown=1, min_new_labels=500, max_age=3)
 
 
@@ -29,8 +30,18 @@ ALL = RetrainSpec(on=("performance", "drift", "schedule"), cooldown=1, min_new_l
         (CALM, ALL, False, "none"),
         (LOSS, ALL, True, "performance"),
         (LOSS, RetrainSpec(on=("drift",)), False, "none"),
-        (replace(LOSS, since_training=1), ALL, False, "cooldown"),
-        (replace(LOSS, since_training=1), RetrainSpec(on=("performance",), cooldown=0), True, "performance"),
+        # A loss that no training has seen does not wait for an earlier one.
+        (replace(LOSS, since_training=1), ALL, True, "performance"),
+        (replace(LOST_BEFORE, since_loss=1, n_loss_trainings=1, since_training=1), ALL, False, "cooldown"),
+        (replace(LOST_BEFORE, since_loss=2, n_loss_trainings=1, since_training=2), ALL, True, "performance"),
+        (replace(LOST_BEFORE, since_loss=4, n_loss_trainings=3, since_training=2), ALL, False, "cooldown"),
+        (replace(LOST_BEFORE, since_loss=7, n_loss_trainings=3, since_training=3), ALL, True, "performance"),
+        (
+            replace(LOST_BEFORE, since_loss=1, n_loss_trainings=1),
+            RetrainSpec(on=("schedule",)),
+            False,
+            "none",
+        ),
         (replace(LOSS, since_training=0), RetrainSpec(on=("performance",), cooldown=0), False, "cooldown"),
         (replace(LOSS, n_new_labels=499), ALL, False, "few_labels"),
         (replace(LOSS, n_new_labels=500), ALL, True, "performance"),
@@ -40,7 +51,10 @@ ALL = RetrainSpec(on=("performance", "drift", "schedule"), cooldown=1, min_new_l
         (replace(DRIFT, drift_score=None, drifted_features=()), ALL, False, "none"),
         (replace(CALM, has_prediction_drift=True, since_training=2), ALL, True, "drift"),
         (replace(CALM, age=3, since_training=3), ALL, True, "schedule"),
-        (replace(CALM, age=3, since_training=1), ALL, False, "cooldown"),
+        # A challenger that was kept out leaves the champion old, and age has had its answer.
+        (replace(CALM, age=9, since_training=2), ALL, False, "none"),
+        (replace(CALM, age=9, since_training=3), ALL, True, "schedule"),
+        (replace(CALM, age=4, since_training=None), ALL, True, "schedule"),
         (replace(CALM, age=3, since_training=3), RetrainSpec(on=("performance",)), False, "none"),
         (Evidence(False, 900, None, None), ALL, True, "no_champion"),
         (Evidence(False, 900, None, 1), ALL, True, "no_champion"),
@@ -76,6 +90,13 @@ def test_an_estimate_never_vetoes_a_realised_loss_and_never_asks_alone() -> None
     assert not warned.is_requested
     assert warned.severity == "warning"
     assert "estimated at 0.5" in warned.explanation
+
+
+def test_the_next_training_of_a_loss_comes_when_its_data_has_doubled() -> None:
+    early = decide_retrain(replace(LOST_BEFORE, since_loss=2, n_loss_trainings=2, since_training=2), ALL)
+    assert early.reason == "cooldown"
+    assert "the next one comes 3 partitions after it" in early.explanation
+    assert early.severity == "warning"
 
 
 def test_severity_follows_what_is_known() -> None:

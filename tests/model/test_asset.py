@@ -151,10 +151,11 @@ def test_an_even_challenger_waits_unless_the_champions_loss_is_confirmed(
     promoted = train(world, pipeline, "2024-02-01", reason="performance: roc_auc fell by 0.08")
     assert promoted.metadata["is_promoted"] is True
     assert promoted.metadata["gate_outcome"] == "non-inferior"
-    # The same training, judged for another reason: no new version.
-    assert promoted.metadata["model_version"] == 2
+    # After a confirmed loss less is held out: another training, and so another version.
+    assert promoted.metadata["model_version"] == 3
+    assert promoted.metadata["holdout_start"] > kept.metadata["holdout_start"]
     assert [one.action for one in read_ledger(world.lake, "even")] == ["promoted", "kept", "promoted"]
-    assert world.registry.aliases("even") == {"champion": 2, "previous": 1}
+    assert world.registry.aliases("even") == {"champion": 3, "previous": 1}
 
 
 def test_another_gate_asks_another_question(world: World, until_february: pa.Table) -> None:

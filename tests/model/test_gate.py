@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from assets.model.gate import NON_INFERIORITY_MARGIN, Contest, GateVerdict, judge_challenger
+from assets.model.contest import Contest
+from assets.model.gate import NON_INFERIORITY_MARGIN, GateVerdict, judge_challenger
 from assets.model.metrics import Scored
 from pipelines.spec import GateSpec
 

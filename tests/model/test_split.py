@@ -54,6 +54,20 @@ def test_an_older_champion_does_not_widen_the_holdout() -> None:
     assert split_by_time(hours, hours, share=0.2, not_before_us=100 * HOUR).holdout.size == 200
 
 
+def test_late_labels_are_unseen_by_the_champion_although_their_rows_are_older() -> None:
+    hours = np.arange(1_000, dtype=np.int64) * HOUR
+    # As of hour 900 it knew the labels of rows before hour 800: two hundred rows are new to it.
+    split = split_by_time(hours, hours + 100 * HOUR, share=0.4, not_before_us=900 * HOUR)
+    assert split.holdout.tolist() == list(range(800, 1_000))
+
+
+def test_after_a_confirmed_loss_the_newest_labels_are_learned_from() -> None:
+    hours = np.arange(1_000, dtype=np.int64) * HOUR
+    split = split_by_time(hours, hours + 24 * HOUR, share=0.2, is_loss_confirmed=True)
+    assert split.holdout.tolist() == list(range(900, 1_000))
+    assert split.fit.tolist() == list(range(900))
+
+
 def test_too_few_rows_are_refused() -> None:
     few = np.arange(149, dtype=np.int64)
     with pytest.raises(SplitError, match=r"149 labelled rows are too few .* at least 150"):

@@ -12,17 +12,24 @@ WITH steps AS (
     WINDOW trail AS (PARTITION BY user_id ORDER BY paid_at)
 ),
 
-distances AS (
+chords AS (
     SELECT
         user_id,
         paid_at,
         date_diff('second', paid_before, paid_at) / 3600.0 AS hours,
-        2 * 6371 * asin(sqrt(least(
-            1,
-            sin((latitude - latitude_before) / 2) ** 2
-            + cos(latitude) * cos(latitude_before) * sin((longitude - longitude_before) / 2) ** 2
-        ))) AS distance_km
+        sin((latitude - latitude_before) / 2) ** 2
+        + cos(latitude) * cos(latitude_before) * sin((longitude - longitude_before) / 2) ** 2 AS chord
     FROM steps
+),
+
+distances AS (
+    SELECT
+        user_id,
+        paid_at,
+        hours,
+        -- Rounding may lead above 1. Not least(1, chord), which is 1 where there was no payment before.
+        2 * 6371 * asin(sqrt(CASE WHEN chord > 1 THEN 1 ELSE chord END)) AS distance_km
+    FROM chords
 )
 
 SELECT
