@@ -19,20 +19,27 @@ from assets.drift_report.examination import (
     unscored,
 )
 from assets.drift_report.labelled_rows import count_rows, labels_known, scored_labels
+from assets.drift_report.life_page import render_life
 from assets.drift_report.performance import Measurement
 from assets.drift_report.policy import Evidence, RetrainDecision, decide_retrain
 from assets.drift_report.report import PerformancePoint, ReportContent, render_html, render_markdown
-from assets.drift_report.report_io import Quality, read_quality, report_window, write_page, write_tables
-from assets.drift_report.sketch import ReferenceSketch
-from assets.drift_report.tables import (
-    reference_from_rows,
-    sketch_table,
+from assets.drift_report.report_io import (
+    Quality,
+    kept_reference,
+    read_life,
+    read_quality,
+    report_window,
+    write_life,
+    write_page,
+    write_tables,
 )
+from assets.drift_report.sketch import ReferenceSketch
+from assets.drift_report.tables import reference_from_rows, sketch_table
 from assets.labels.label_sql import sliceable_columns
 from assets.materialization import Outcome, Pipeline, Scope
 from assets.model.choices import default_metric
 from pipelines.spec import Metric
-from pipelines.windows import Window, window, windows_between
+from pipelines.windows import Window, partitions_since, window, windows_between
 from resources.engine import Engine
 from resources.lake import Lake, Snapshot, scan
 from resources.ledger import read_ledger
@@ -90,11 +97,15 @@ def materialize_drift_report(
     path = write_page(Path(reports.folder), pipeline, span, render_html(content))
     page = str(path.relative_to(reports.folder))
     written = write_tables(pipeline, scope, span, findings, decision, quality, page, lake)
+    with engine.connect() as connection:
+        life = read_life(pipeline, scope, lake, connection, lambda newest: str(newest.model_version))
+    life_path = write_life(Path(reports.folder), pipeline, render_life(life))
     return Outcome(
         data_version=f"{written[0].table}@{written[0].version}",
         metadata={
             **facts_of(findings, decision, quality.score),
             "report": str(path),
+            "life": str(life_path),
             "size_bytes": path.stat().st_size,
             "duration_s": round(time.monotonic() - started, 3),
             "reads": ", ".join([*inputs.reads, *quality.reads]),
@@ -184,14 +195,14 @@ def _reference(
     connection: duckdb.DuckDBPyConnection,
 ) -> ReferenceSketch:
     """Read the model version's sketch, or build and keep it: paid once per version."""
-    table, key = pipeline.table("sketches"), str(version.version)
-    kept = lake.snapshot(table) if lake.has(table) else None
-    if kept is not None and key in kept.partitions:
-        rows = connection.sql(f"SELECT * FROM {scan(kept, [key])}").to_arrow_table()
+    key = str(version.version)
+    kept = kept_reference(pipeline, key, lake)
+    if kept is not None:
+        rows = connection.sql(f"SELECT * FROM {kept}").to_arrow_table()
         return reference_from_rows(rows.to_pylist())
     reference = build_reference(connection, relations, version.feature_names)
     rows = sketch_table(version.version, reference)
-    lake.write(table, rows, partition=key, commit=scope.commit(pipeline))
+    lake.write(pipeline.table("sketches"), rows, partition=key, commit=scope.commit(pipeline))
     return reference
 
 
@@ -226,12 +237,7 @@ def _evidence(
 
 
 def _partitions_since(pipeline: Pipeline, earlier: str | None, span: Window) -> int | None:
-    """Count the partitions after `earlier` up to this one."""
-    if earlier is None:
-        return None
-    spec = pipeline.spec.partitions
-    after = windows_between(spec, window(spec, earlier).end, span.end)
-    return sum(one.key <= span.key for one in after)
+    return None if earlier is None else partitions_since(pipeline.spec.partitions, earlier, span)
 
 
 def _content(

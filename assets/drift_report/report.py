@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
-from pathlib import Path
 
-import jinja2
 from markupsafe import Markup
 
 from assets.drift_report.decision import ColumnVerdict, DriftVerdict
+from assets.drift_report.pages import LIFE_PAGE, page_template
 from assets.drift_report.performance import Measurement
 from assets.drift_report.pictures import mini_picture, picture
 from assets.drift_report.policy import Reason, RetrainDecision
@@ -136,7 +134,8 @@ def render_html(content: ReportContent) -> str:
     Column names and categories come from outside: all texts are escaped.
     """
     columns = content.verdict.columns if content.verdict else ()
-    return _template().render(
+    return page_template("report.html.j2").render(
+        life_page=LIFE_PAGE,
         content=content,
         headline=HEADLINES[content.decision.reason],
         drift_text=_drift_text(content),
@@ -172,18 +171,6 @@ def render_markdown(content: ReportContent) -> str:
         )
         parts.append(as_markdown_image(svg, "sure effect of each feature, in thresholds"))
     return "\n\n".join(parts)
-
-
-@cache
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2")
 
 
 def _escaped(text: str) -> str:
