@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from charts.scales import ChartError, shorten, text_width
 
-WIDTH = 1200
+WIDTH = 1236
 """Width of a picture whose columns are many, in px."""
 
 NARROWEST, WIDEST = 12.0, 72.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from assets.drift_report.examination import (
 )
 from assets.drift_report.labelled_rows import count_rows, labels_known, scored_labels
 from assets.drift_report.life_page import render_life
-from assets.drift_report.performance import Measurement
+from assets.drift_report.life_rows import read_windows
 from assets.drift_report.policy import Evidence, RetrainDecision, decide_retrain
 from assets.drift_report.report import PerformancePoint, ReportContent, render_html, render_markdown
 from assets.drift_report.report_io import (
@@ -92,13 +93,14 @@ def materialize_drift_report(
         inputs, findings = _examine(pipeline, scope, span, lake, connection, registry)
         quality = read_quality(pipeline, span, lake, connection)
         evidence = _evidence(pipeline, span, inputs, findings, quality, lake, connection)
+        history = _history(pipeline, span, findings.realised.metric, lake, connection)
     decision = decide_retrain(evidence, pipeline.spec.retrain)
-    content = _content(pipeline, scope, span, findings, decision, quality, lake)
+    content = _content(pipeline, scope, span, findings, decision, quality, history)
     path = write_page(Path(reports.folder), pipeline, span, render_html(content))
     page = str(path.relative_to(reports.folder))
     written = write_tables(pipeline, scope, span, findings, decision, quality, page, lake)
     with engine.connect() as connection:
-        life = read_life(pipeline, scope, lake, connection, lambda newest: str(newest.model_version))
+        life = read_life(pipeline, scope, lake, connection, written, lambda newest: str(newest.model_version))
     life_path = write_life(Path(reports.folder), pipeline, render_life(life))
     return Outcome(
         data_version=f"{written[0].table}@{written[0].version}",
@@ -247,7 +249,7 @@ def _content(
     findings: Findings,
     decision: RetrainDecision,
     quality: Quality,
-    lake: Lake,
+    history: Sequence[PerformancePoint],
 ) -> ReportContent:
     champion = findings.champion
     return ReportContent(
@@ -269,26 +271,21 @@ def _content(
         min_rows=pipeline.spec.drift.min_rows,
         quality_score=quality.score,
         slices=findings.slices,
-        history=_history(pipeline, span, findings.realised.metric, lake),
+        history=history,
     )
 
 
-def _history(pipeline: Pipeline, span: Window, metric: str, lake: Lake) -> list[PerformancePoint]:
+def _history(
+    pipeline: Pipeline, span: Window, metric: str, lake: Lake, connection: duckdb.DuckDBPyConnection
+) -> list[PerformancePoint]:
     """Read what earlier reports measured by the same metric."""
     table = pipeline.table("drift_decisions")
     if not lake.has(table):
         return []
-    rows = [row for row in lake.read(table).to_pylist() if row["partition"] < span.key]
-    rows = sorted((row for row in rows if row["metric"] == metric), key=lambda row: row["partition"])
+    decisions = lake.snapshot(table)
+    earlier = [key for key in decisions.partitions if key < span.key][-HISTORY_LENGTH:]
     return [
-        PerformancePoint(
-            row["partition"],
-            Measurement(
-                metric, row["n_labelled"], row["realised"], row["realised_low"], row["realised_high"]
-            ),
-            Measurement(
-                metric, row["n_current"], row["estimated"], row["estimated_low"], row["estimated_high"]
-            ),
-        )
-        for row in rows[-HISTORY_LENGTH:]
+        PerformancePoint(window.partition, window.realised, window.estimated, window.reference_metric)
+        for window in read_windows(connection, scan(decisions, earlier))
+        if window.metric == metric
     ]

@@ -225,12 +225,12 @@ def _ordered(
     """
     has_importances = any(one.importance > 0 for one in columns)
 
-    def place(pair: tuple[ColumnCourse, Sequence[ColumnState]]) -> tuple[bool, float, float, str]:
+    def place(pair: tuple[ColumnCourse, Sequence[ColumnState]]) -> tuple[bool, float, float, float, str]:
         one, seen = pair
         weight = one.importance if has_importances else 1.0
         sure = _mean([state.strength for state in seen])
         observed = _mean([state.effect for state in seen])
-        return one.role != "feature", -weight * sure, -weight * observed, one.column
+        return one.role != "feature", -weight * sure, -weight * observed, -observed, one.column
 
     return tuple(one for one, _ in sorted(zip(columns, states, strict=True), key=place))
 

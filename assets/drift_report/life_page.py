@@ -21,7 +21,7 @@ MAX_MINI_PICTURES = 60
 
 ACTIONS: Mapping[str, str] = {
     "promoted": "was trained and serves from then on",
-    "kept": "was trained and is not better: the champion stays",
+    "kept": "was trained and does not serve: the champion stays",
     "rolled back": "serves again: rolled back",
 }
 """What a ledger entry says of its version."""
@@ -61,7 +61,7 @@ def render_life(life: Life) -> str:
     return page_template("life.html.j2").render(
         life=life,
         headline=_headline(life),
-        newest_headline=HEADLINES.get(life.newest.reason, life.newest.reason),  # type: ignore[call-overload]  # read from a table
+        newest_text=_decision_text(life.newest),
         newest_page=page_link(life.newest),
         facts=_facts(life),
         history=Markup(history_picture(life, _links(life))),
@@ -76,6 +76,17 @@ def render_life(life: Life) -> str:
 def page_link(window: LifeWindow) -> str:
     """Return the relative address of a window's report; '' where there is none."""
     return f"./{quote(window.page)}" if window.page else ""
+
+
+def _said(reason: str) -> str:
+    """Return a reason in words; one that another version of the software wrote stays as it is."""
+    return next((text for known, text in HEADLINES.items() if known == reason), reason)
+
+
+def _decision_text(window: LifeWindow) -> str:
+    """Say what a window's decision was, once: explanations often begin with the headline."""
+    said = _said(window.reason)
+    return window.explanation if window.explanation.startswith(said) else f"{said}. {window.explanation}"
 
 
 def _links(life: Life) -> list[str]:
@@ -118,8 +129,8 @@ def _facts(life: Life) -> list[tuple[str, str, str]]:
         *_champion_facts(life),
         _trainings_fact(life.judgements),
         windows,
-        (f"Realised {life.metric}", number_text(newest.realised.value), _interval(newest.realised) or "no labels in the newest window yet"),
-        (f"Estimated {life.metric}", number_text(newest.estimated.value), _interval(newest.estimated)),
+        _performance_fact(f"Realised {life.metric}", [(window.partition, window.realised) for window in life.windows]),
+        _performance_fact(f"Estimated {life.metric}", [(window.partition, window.estimated) for window in life.windows]),
         drift,
         quality,
     ]  # fmt: skip
@@ -137,8 +148,17 @@ def _champion_facts(life: Life) -> list[tuple[str, str, str]]:
     age = "not known" if serving.age is None else _counted(serving.age, "window")
     return [
         ("Champion", f"version {serving.version}", ", ".join(filter(None, (serving.algorithm, learned)))),
-        ("Its age", age, f"serves since the decision of {serving.since.instant:%Y-%m-%d %H:%M} UTC"),
+        ("Its age", age, f"{serving.since.action} {serving.since.instant:%Y-%m-%d %H:%M} UTC"),
     ]
+
+
+def _performance_fact(name: str, measured: Sequence[tuple[str, Measurement]]) -> tuple[str, str, str]:
+    """Return the newest known value: labels of the newest window are often still to come."""
+    known = [(partition, one) for partition, one in measured if one.is_known]
+    if not known:
+        return name, "–", "not known in any of these windows"
+    partition, one = known[-1]
+    return name, number_text(one.value), ", ".join(filter(None, (_interval(one), f"in {partition}")))
 
 
 def _trainings_fact(judgements: Sequence[Judgement]) -> tuple[str, str, str]:
@@ -207,7 +227,7 @@ def _log(life: Life) -> list[_Entry]:
 def _judgement_entry(judgement: Judgement) -> _Entry:
     who = "" if judgement.actor == "gate" else f" by {judgement.actor}"
     action = ACTIONS.get(judgement.action, judgement.action)
-    reason = HEADLINES.get(judgement.reason, judgement.reason)  # type: ignore[call-overload]  # read from a table
+    reason = _said(judgement.reason)
     return _Entry(
         partition=f"after {judgement.partition}",
         page="",
@@ -236,8 +256,8 @@ def _window_entry(life: Life, window: LifeWindow) -> _Entry:
         page=page_link(window),
         tag=window.severity,
         kind=window.severity,
-        headline=HEADLINES.get(window.reason, window.reason),  # type: ignore[call-overload]  # read from a table
-        explanation=window.explanation,
+        headline=_said(window.reason),
+        explanation=window.explanation.removeprefix(_said(window.reason)).lstrip(". "),
         figures=(
             *performance,
             number_text(_rounded(window.drift_score)),

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
+from assets.drift_report.courses import course, number
 from assets.drift_report.life import PROMOTED, ROLLED_BACK, ColumnCourse, Judgement, Life, LifeWindow
-from assets.drift_report.performance import Measurement
-from charts import Columns, Course, Event, Lane, Shape, State, columns_of, heatmap, timeline
+from charts import Columns, Event, Lane, Shape, State, columns_of, heatmap, timeline
 
 DRIFT_SCORE = "drift score, all features"
 
 DECISION_COLOURS: Mapping[str, str] = {
     "nothing asked": "#cfe8d8",
     "warning": "#f3dfa0",
-    "asked for training": "#9cc3ec",
-    "critical": "#f2b8a0",
+    "training asked for": "#9cc3ec",
+    "performance lost, training asked for": "#e58a6a",
+    "critical": "#f6cdbc",
     "blocked: broken data": "#a0a7b4",
 }
 """What a window's decision was, and its colour."""
@@ -35,10 +35,9 @@ def history_picture(life: Life, links: Sequence[str]) -> str:
     return timeline(
         columns,
         title=f"{life.metric} by window",
-        y_label=life.metric,
         courses=[
-            _course("realised", [window.realised if window else None for window in measured]),
-            _course(
+            course("realised", [window.realised if window else None for window in measured]),
+            course(
                 "estimated before labels",
                 [window.estimated if window else None for window in measured],
                 is_expected=True,
@@ -46,7 +45,7 @@ def history_picture(life: Life, links: Sequence[str]) -> str:
         ],
         guide=(
             "holdout of the version that served",
-            [_number(window.reference_metric if window else None) for window in measured],
+            [number(window.reference_metric if window else None) for window in measured],
         ),
         events=[event for one in life.judgements if (event := _event(life, one))],
         event_names={"up": "trained and promoted", "cross": "trained, not promoted", "back": "rolled back"},
@@ -58,7 +57,7 @@ def drift_picture(life: Life, ordered: Sequence[ColumnCourse], links: Sequence[s
     """Draw how surely each column had moved in each window; '' where no window was compared."""
     if not ordered:
         return ""
-    scores = [_number(window.drift_score) for window in life.windows]
+    scores = [number(window.drift_score) for window in life.windows]
     return heatmap(
         [DRIFT_SCORE, *(_title(one) for one in ordered)],
         _columns(life, links),
@@ -84,20 +83,6 @@ def _columns(life: Life, links: Sequence[str]) -> Columns:
 
 def _title(one: ColumnCourse) -> str:
     return one.column if one.role == "feature" else f"{one.column} ({one.role})"
-
-
-def _course(name: str, measured: Sequence[Measurement | None], *, is_expected: bool = False) -> Course:
-    return Course(
-        name,
-        [_number(one.value if one else None) for one in measured],
-        [_number(one.low if one else None) for one in measured],
-        [_number(one.high if one else None) for one in measured],
-        is_expected,
-    )
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value
 
 
 def _event(life: Life, one: Judgement) -> Event | None:
@@ -134,5 +119,7 @@ def _kind(window: LifeWindow) -> str:
     if window.reason == "broken_data":
         return "blocked: broken data"
     if window.is_retrain_requested:
-        return "asked for training"
+        return (
+            "performance lost, training asked for" if window.reason == "performance" else "training asked for"
+        )
     return window.severity if window.severity in DECISION_COLOURS else "nothing asked"

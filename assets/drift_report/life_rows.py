@@ -17,6 +17,9 @@ from pipelines.sql import quote_literal
 if TYPE_CHECKING:
     import duckdb
 
+FILE = "_file"
+"""Column with the path of a row's file, where many windows are read at once."""
+
 
 def read_windows(connection: duckdb.DuckDBPyConnection, decisions: str) -> tuple[LifeWindow, ...]:
     """Read decisions (`<p>/drift_decisions`), oldest window first."""
@@ -58,7 +61,9 @@ def _window(row: Mapping[str, Any]) -> LifeWindow:
     )
 
 
-def read_states(connection: duckdb.DuckDBPyConnection, reports: Mapping[str, str]) -> tuple[ColumnState, ...]:
+def read_states(
+    connection: duckdb.DuckDBPyConnection, reports: str, partition_of: Mapping[str, str]
+) -> tuple[ColumnState, ...]:
     """Read what each window showed of each column.
 
     Parameters
@@ -66,25 +71,27 @@ def read_states(connection: duckdb.DuckDBPyConnection, reports: Mapping[str, str
     connection
         Where the reports can be read.
     reports
-        Relation with the rows of `<p>/drift_report` by partition.
+        Rows of `<p>/drift_report`, with their file's path in `FILE`.
+    partition_of
+        Partition by path.
+
+    Returns
+    -------
+    tuple[ColumnState, ...]
+        One per window and column, in no order.
     """
-    if not reports:
-        return ()
-    union = " UNION ALL ".join(
-        f"SELECT {quote_literal(key)} AS partition, column_name, role, status, importance, statistic, value "
-        f"FROM {relation}"
-        for key, relation in reports.items()
-    )
     kinds = [kind.replace(" ", "_") for kind in get_args(FindingKind)]
     ratios = ", ".join(f"{_one(f'{kind}_lower_bound')} / {_one(f'{kind}_threshold')}" for kind in kinds)
+    # Grouped by file, not by partition: one scan of many small files costs a tenth of a scan of each.
     rows = connection.sql(
-        f"SELECT partition, column_name, any_value(role), any_value(status), any_value(importance), "
-        f"greatest({ratios}), {_one('distribution_effect')} "
-        f"FROM ({union}) GROUP BY partition, column_name"
+        f"SELECT {FILE}, column_name, any_value(role), any_value(status), any_value(importance), "
+        f"greatest({ratios}), {_one('distribution_effect')} FROM {reports} GROUP BY {FILE}, column_name"
     ).fetchall()
     return tuple(
-        ColumnState(partition, column, role, status, importance or 0.0, *_known(status, ratio, effect))
-        for partition, column, role, status, importance, ratio, effect in rows
+        ColumnState(
+            partition_of[file], column, role, status, importance or 0.0, *_known(status, ratio, effect)
+        )
+        for file, column, role, status, importance, ratio, effect in rows
     )
 
 

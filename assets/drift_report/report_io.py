@@ -21,7 +21,7 @@ from assets.drift_report.life import (
     serving_since,
     trained_as_of,
 )
-from assets.drift_report.life_rows import read_current, read_reference, read_states, read_windows
+from assets.drift_report.life_rows import FILE, read_current, read_reference, read_states, read_windows
 from assets.drift_report.pages import LIFE_PAGE
 from assets.drift_report.policy import RetrainDecision
 from assets.drift_report.tables import decision_table, report_table, slice_table, window_table
@@ -118,6 +118,7 @@ def read_life(
     scope: Scope,
     lake: Lake,
     connection: duckdb.DuckDBPyConnection,
+    written: Sequence[Snapshot],
     reference_key: Callable[[LifeWindow], str],
 ) -> Life:
     """Read what the page of the model's life shows, as of the newest report: few columns of small tables, once.
@@ -128,6 +129,8 @@ def read_life(
         Whose life, and the clock.
     lake, connection
         Where the reports, decisions and sketches are.
+    written
+        The tables that the present report has written: the versions that are read.
     reference_key
         Names what a window was compared with, in `<pipeline>/sketches`.
 
@@ -136,15 +139,16 @@ def read_life(
     Life
         The newest windows, and the whole ledger.
     """
-    decisions = lake.snapshot(pipeline.table("drift_decisions"))
+    tables = {snapshot.table: snapshot for snapshot in written}
+    decisions, reports, sketches = (
+        tables[pipeline.table(stage)] for stage in ("drift_decisions", "drift_report", "window_sketches")
+    )
     keys = decisions.partitions[-MAX_WINDOWS:]
     windows = read_windows(connection, scan(decisions, keys))
-    reports = lake.snapshot(pipeline.table("drift_report"))
-    shown = {key: scan(reports, [key]) for key in keys if key in reports.partitions}
-    states = read_states(connection, shown)
+    partition_of = {path: key for key in keys for path in reports.files.get(key, ())}
+    states = read_states(connection, scan(reports, keys, file_column=FILE), partition_of)
     newest = windows[-1]
     kept = kept_reference(pipeline, reference_key(newest), lake)
-    sketches = lake.snapshot(pipeline.table("window_sketches"))
     judgements = tuple(_judgement(entry) for entry in read_ledger(lake, pipeline.name))
     return Life(
         pipeline=pipeline.name,

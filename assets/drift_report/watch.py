@@ -89,7 +89,12 @@ def materialize_watch_report(
     written = write_tables(pipeline, scope, span, findings, decision, quality, page, lake)
     with engine.connect() as connection:
         life = read_life(
-            pipeline, scope, lake, connection, lambda newest: _key_at(rows, newest.partition, spec.drift)
+            pipeline,
+            scope,
+            lake,
+            connection,
+            written,
+            lambda newest: _key_at(rows, newest.partition, spec.drift),
         )
     life_path = write_life(Path(reports.folder), pipeline, render_life(life))
     return Outcome(
