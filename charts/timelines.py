@@ -197,11 +197,10 @@ def _check(
     lanes: Sequence[Lane],
     title: str,
 ) -> None:
-    lengths = {f"course '{c.name}'": len(part) for c in courses for part in (c.values, c.lows, c.highs)}
-    lengths |= {f"lane '{lane.name}'": len(lane.states) for lane in lanes}
-    if guide is not None:
-        lengths[f"guide '{guide[0]}'"] = len(guide[1])
-    for name, length in lengths.items():
+    lengths = [(f"course '{c.name}'", len(part)) for c in courses for part in (c.values, c.lows, c.highs)]
+    lengths += [(f"lane '{lane.name}'", len(lane.states)) for lane in lanes]
+    lengths += [(f"guide '{guide[0]}'", len(guide[1]))] if guide is not None else []
+    for name, length in lengths:
         if length != len(columns.names):
             raise ChartError(
                 f"timeline '{title}': {name} has {length} entries for {len(columns.names)} columns. Give one per column."

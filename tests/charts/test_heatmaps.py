@@ -38,3 +38,22 @@ def test_values_of_another_shape_are_refused() -> None:
 
 def test_no_rows_give_an_empty_picture() -> None:
     ElementTree.fromstring(heatmap([], columns_of(["May"], []), np.zeros((0, 1)), title="drift"))
+
+
+def test_many_cells_become_runs_of_one_colour() -> None:
+    """3,000 cells in 30 rows, each one third pale, one third deep, one third unknown."""
+    values = np.tile(np.repeat([0.0, 1.0, np.nan], [34, 33, 33]), (30, 1))
+    columns = columns_of([str(i) for i in range(100)], ["x"])
+    picture = ElementTree.fromstring(heatmap([f"f{i}" for i in range(30)], columns, values, title="drift"))
+    colours = [r.get("fill") for r in picture.iter(f"{SVG}rect") if r.get("height") == "19"]
+    assert colours == [colour_of(0.0), colour_of(1.0), "url(#unknown)"] * 30
+
+
+def test_dividers_stand_between_columns_and_are_explained() -> None:
+    columns = columns_of(["May", "June"], ["wind"])
+    svg = heatmap(["wind"], columns, [[0.0, 1.0]], title="drift", dividers=[1], divided_by="<version>")
+    picture = ElementTree.fromstring(svg)
+    assert any(
+        path.get("d", "").startswith(f"M{columns.edge(1) - 0.5} ") for path in picture.iter(f"{SVG}path")
+    )
+    assert "<version>" in [text.text for text in picture.iter(f"{SVG}text")]
