@@ -10,7 +10,7 @@ from charts.scales import ChartError, shorten, text_width
 WIDTH = 1236
 """Width of a picture whose columns are many, in px."""
 
-NARROWEST, WIDEST = 12.0, 72.0
+NARROWEST, WIDEST = 12.0, 96.0
 """Bounds of a column's width in px: slanted labels need the first, few columns stay below the second."""
 
 LABEL_LIMIT, ROW_LABEL_LIMIT = 18, 42
@@ -39,12 +39,15 @@ class Columns:
         Left edge of the first, in px.
     cell
         Width of one, in px.
+    width
+        Width of a picture, in px: legends need room where columns are few.
     """
 
     names: tuple[str, ...]
     links: tuple[str, ...]
     left: float
     cell: float
+    width: float
 
     def edge(self, position: float) -> float:
         """Return the pixel of a position counted in columns: 0 is the first's left edge, 1 its right."""
@@ -54,11 +57,6 @@ class Columns:
     def right(self) -> float:
         """Right edge of the last column."""
         return self.edge(max(1, len(self.names)))
-
-    @property
-    def width(self) -> float:
-        """Width of a picture that ends behind the last column."""
-        return max(340, self.right + 20)
 
     @property
     def is_slanted(self) -> bool:
@@ -95,7 +93,7 @@ def columns_of(
     rows
         Names written to the left of them, of every picture that shares the columns.
     width
-        Room for rows' names and columns, in px; many columns take more.
+        Of the pictures, in px; many columns take more.
     links
         Relative address of each column's page, '' where there is none.
 
@@ -114,4 +112,4 @@ def columns_of(
         raise ChartError(f"columns: {len(names)} names and {len(links)} links. Give one link per name.")
     left = 22 + text_width([shorten(row, ROW_LABEL_LIMIT) for row in rows])
     cell = max(NARROWEST, min(WIDEST, (width - 20 - left) / max(1, len(names))))
-    return Columns(tuple(names), tuple(links), left, cell)
+    return Columns(tuple(names), tuple(links), left, cell, max(width, left + cell * len(names) + 20))

@@ -173,14 +173,15 @@ def timeline(
     """
     _check(columns, courses, guide, lanes, title)
     n_stacked = max((len(list(same)) for _, same in groupby(sorted(e.position for e in events))), default=0)
-    top = 52 + EVENT_HEIGHT * n_stacked
+    keys = _legend(courses, guide, event_names or {})
+    top = (52 if keys else 32) + EVENT_HEIGHT * n_stacked
     bottom = top + (PANEL_HEIGHT if courses else 0)
     scale = Scale(*_heights(courses, guide), bottom, top + 6)
     foot = bottom + 8 + LANE_HEIGHT * len(lanes)
     return draw(
         "timeline.svg.j2", title=title, width=columns.width, height=foot + columns.foot + 8, left=columns.left,
         right=columns.right, top=top, bottom=bottom, foot=foot, lane_height=LANE_HEIGHT,
-        legend=_legend(courses, guide, event_names or {}), y_label=y_label,
+        legend=keys, y_label=y_label,
         y_ticks=ticks(scale) if courses else [],
         curves=[_curve(course, PALETTE[i % len(PALETTE)], columns, scale) for i, course in enumerate(courses)],
         guide=_steps(guide[1], columns, scale) if guide and courses else "", guide_colour=GUIDE_COLOUR,

@@ -9,12 +9,12 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from assets.drift_report.life import ColumnCourse, Judgement, Life, LifeWindow, by_life, by_newest
-from assets.drift_report.life_pictures import DECISION_COLOURS, drift_picture, history_picture
+from assets.drift_report.life_pictures import decision_colours, drift_picture, history_picture
 from assets.drift_report.pages import page_template
 from assets.drift_report.performance import Measurement
 from assets.drift_report.pictures import mini_picture
 from assets.drift_report.report import HEADLINES
-from assets.drift_report.words import number_text
+from assets.drift_report.words import number_text, without_headline
 
 MAX_MINI_PICTURES = 60
 """Rows of the feature table with histograms: the first ones, which matter most."""
@@ -65,7 +65,7 @@ def render_life(life: Life) -> str:
         newest_page=page_link(life.newest),
         facts=_facts(life),
         history=Markup(history_picture(life, _links(life))),
-        decision_colours=DECISION_COLOURS,
+        decision_colours=decision_colours(life),
         drift=Markup(drift_picture(life, by_life(life.columns), _links(life))),
         features=_features(life),
         log_columns=_log_columns(life),
@@ -84,9 +84,8 @@ def _said(reason: str) -> str:
 
 
 def _decision_text(window: LifeWindow) -> str:
-    """Say what a window's decision was, once: explanations often begin with the headline."""
     said = _said(window.reason)
-    return window.explanation if window.explanation.startswith(said) else f"{said}. {window.explanation}"
+    return f"{said}. {without_headline(window.explanation, said)}"
 
 
 def _links(life: Life) -> list[str]:
@@ -117,10 +116,10 @@ def _facts(life: Life) -> list[tuple[str, str, str]]:
         f"{n_windows:,}",
         f"drift in {n_drifted} of the newest {len(life.windows)}{earlier}",
     )
-    drift = ("Drift score", number_text(_rounded(newest.drift_score)), f"{_counted(newest.n_drifted, 'feature')} drifted in {newest.partition}")  # fmt: skip
+    drift = ("Drift score", _decimals(newest.drift_score, 2), f"{_counted(newest.n_drifted, 'feature')} drifted in {newest.partition}")  # fmt: skip
     quality = (
         "Data quality",
-        number_text(_rounded(newest.quality_score)),
+        _decimals(newest.quality_score, 3),
         "in the newest window; 1 is faultless",
     )
     if not life.metric:
@@ -171,8 +170,9 @@ def _trainings_fact(judgements: Sequence[Judgement]) -> tuple[str, str, str]:
     return "Trainings", str(len(trainings)), ", ".join(parts)
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 3)
+def _decimals(value: float | None, n: int) -> str:
+    """Write with n decimals, so that a column of numbers stands in line."""
+    return "–" if value is None else f"{value:.{n}f}"
 
 
 def _interval(measured: Measurement) -> str:
@@ -195,10 +195,10 @@ def _feature(life: Life, one: ColumnCourse, *, is_drawn: bool) -> _Feature:
     pages = {window.partition: page_link(window) for window in life.windows}
     return _Feature(
         name=one.column,
-        role="" if one.role == "feature" else one.role,
+        role="" if one.role in ("feature", one.column) else one.role,
         status=state.status if state is not None else "not judged",
         importance=f"{one.importance:.3f}" if one.role == "feature" and life.metric else "–",
-        effect=number_text(_rounded(state.effect) if state is not None else None),
+        effect=_decimals(state.effect, 3) if state is not None else "–",
         bar=None if strength is None else round(100 * strength),
         n_drifted=len(drifted),
         last_drifted=drifted[-1] if drifted else "",
@@ -257,11 +257,11 @@ def _window_entry(life: Life, window: LifeWindow) -> _Entry:
         tag=window.severity,
         kind=window.severity,
         headline=_said(window.reason),
-        explanation=window.explanation.removeprefix(_said(window.reason)).lstrip(". "),
+        explanation=without_headline(window.explanation, _said(window.reason)),
         figures=(
             *performance,
-            number_text(_rounded(window.drift_score)),
+            _decimals(window.drift_score, 2),
             str(window.n_drifted) if window.drift_status else "–",
-            number_text(_rounded(window.quality_score)),
+            _decimals(window.quality_score, 3),
         ),
     )

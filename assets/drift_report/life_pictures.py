@@ -82,7 +82,7 @@ def _columns(life: Life, links: Sequence[str]) -> Columns:
 
 
 def _title(one: ColumnCourse) -> str:
-    return one.column if one.role == "feature" else f"{one.column} ({one.role})"
+    return one.column if one.role in ("feature", one.column) else f"{one.column} ({one.role})"
 
 
 def _event(life: Life, one: Judgement) -> Event | None:
@@ -113,6 +113,12 @@ def _decision(window: LifeWindow) -> State:
     kind = _kind(window)
     # The tooltip names the window: neighbours with one decision stay apart.
     return State("", DECISION_COLOURS[kind], f"{window.partition}: {kind}. {window.explanation}")
+
+
+def decision_colours(life: Life) -> Mapping[str, str]:
+    """Return the decisions that occur, and their colours."""
+    found = {_kind(window) for window in life.windows}
+    return {kind: colour for kind, colour in DECISION_COLOURS.items() if kind in found}
 
 
 def _kind(window: LifeWindow) -> str:

@@ -23,6 +23,7 @@ from assets.drift_report.words import (
     effect_name,
     number_text,
     share_text,
+    without_headline,
 )
 from charts import as_markdown_image, bars, columns_of, timeline
 
@@ -140,10 +141,12 @@ def render_html(content: ReportContent) -> str:
     Column names and categories come from outside: all texts are escaped.
     """
     columns = content.verdict.columns if content.verdict else ()
+    headline = HEADLINES[content.decision.reason]
     return page_template("report.html.j2").render(
         life_page=LIFE_PAGE,
         content=content,
-        headline=HEADLINES[content.decision.reason],
+        headline=headline,
+        explanation=without_headline(content.decision.explanation, headline),
         drift_text=_drift_text(content),
         facts=_facts(content),
         rows=[_row(verdict, content) for verdict in columns],
