@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from assets.drift_report.bins import SketchError
 from assets.drift_report.examination import Findings
@@ -100,7 +100,8 @@ def write_life(folder: Path, pipeline: Pipeline, page: str) -> Path:
 
 def _write_whole(path: Path, page: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(f".{os.getpid()}.part")
+    # Runs in two containers may share the folder and the process id.
+    draft = path.with_suffix(f".{uuid4().hex}.part")
     draft.write_text(page, encoding="utf-8")
     draft.replace(path)
     return path
