@@ -141,11 +141,16 @@ def _cells(row: str, columns: Columns, values: Sequence[float]) -> tuple[_Cell, 
             round(columns.cell - 1, 1),
             colour_of(value),
             "#ffffff" if value > 0.55 else "#1a202c",
-            f"{value:.2f}" if columns.cell >= 30 and not math.isnan(value) else "",
+            _number(value) if columns.cell >= 30 and not math.isnan(value) else "",
             f"{row}, {column}: {'not known' if math.isnan(value) else format_number(value)}",
         )
         for index, (column, value) in enumerate(zip(columns.names, values, strict=True))
     )
+
+
+def _number(value: float) -> str:
+    """Write two decimals, cut off: only what reaches 1 reads 1.00."""
+    return f"{math.floor(value * 100 + 1e-9) / 100:.2f}"
 
 
 def _runs(row: str, columns: Columns, values: Sequence[float]) -> tuple[_Cell, ...]:

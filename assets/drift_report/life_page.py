@@ -145,9 +145,10 @@ def _champion_facts(life: Life) -> list[tuple[str, str, str]]:
         else "trained before the ledger began"
     )
     age = "not known" if serving.age is None else _counted(serving.age, "window")
+    since = f"{serving.since.action} {serving.since.instant:%Y-%m-%d %H:%M} UTC"
     return [
-        ("Champion", f"version {serving.version}", ", ".join(filter(None, (serving.algorithm, learned)))),
-        ("Its age", age, f"{serving.since.action} {serving.since.instant:%Y-%m-%d %H:%M} UTC"),
+        ("Champion", f"version {serving.version}", "\n".join(filter(None, (serving.algorithm, since)))),
+        ("Its age", age, learned),
     ]
 
 

@@ -57,3 +57,9 @@ def test_dividers_stand_between_columns_and_are_explained() -> None:
         path.get("d", "").startswith(f"M{columns.edge(1) - 0.5} ") for path in picture.iter(f"{SVG}path")
     )
     assert "<version>" in [text.text for text in picture.iter(f"{SVG}text")]
+
+
+def test_only_what_reaches_one_reads_one() -> None:
+    svg = heatmap(["wind"], columns_of(["May", "June"], ["wind"]), [[0.997, 1.0]], title="drift")
+    texts = [text.text for text in ElementTree.fromstring(svg).iter(f"{SVG}text")]
+    assert {"0.99", "1.00"} <= set(texts)

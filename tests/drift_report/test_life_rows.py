@@ -62,7 +62,7 @@ def test_every_report_rewrites_the_page_and_every_link_leads_to_a_page(world: Wo
     world.report(AUGUST)
     page = first.read_text()
     assert "flights: version 1 serves" in page
-    assert "<b>2 windows</b><small>promoted 2013-07-01" in page
+    assert "<b>2 windows</b><small>trained as of 2013-06-01</small>" in page
     assert "written by hand" in page
     assert "weather__wind, 2013-07-01: 1<" in page
     links = re.findall(r'href="\./([^"]+)"', page)
