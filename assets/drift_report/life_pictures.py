@@ -13,6 +13,7 @@ DRIFT_SCORE = "drift score, all features"
 DECISION_COLOURS: Mapping[str, str] = {
     "nothing asked": "#cfe8d8",
     "warning": "#f3dfa0",
+    "training held back": "#d9d2ec",
     "training asked for": "#9cc3ec",
     "performance lost, training asked for": "#e58a6a",
     "critical": "#f6cdbc",
@@ -128,4 +129,6 @@ def _kind(window: LifeWindow) -> str:
         return (
             "performance lost, training asked for" if window.reason == "performance" else "training asked for"
         )
+    if window.reason in ("cooldown", "few_labels"):
+        return "training held back"
     return window.severity if window.severity in DECISION_COLOURS else "nothing asked"

@@ -170,3 +170,19 @@ def test_an_explanation_that_begins_with_the_headline_says_it_once() -> None:
     page = render_life(replace(made, windows=(*made.windows[:-1], calm)))
     assert "Nothing asks for training. Nothing" not in page
     assert '<b>Nothing asks for training</b><div class="why">No feature drifted.</div>' in page
+
+
+def test_the_lane_names_each_kind_of_decision_that_occurred() -> None:
+    kinds = {
+        "none": "nothing asked", "cooldown": "training held back", "schedule": "training asked for",
+        "performance": "performance lost, training asked for", "broken_data": "blocked: broken data",
+    }  # fmt: skip
+    windows = tuple(
+        window(number, reason=reason, severity="info", is_retrain_requested=kind.endswith("asked for"))
+        for number, (reason, kind) in enumerate(kinds.items())
+    )
+    page = render_life(Life("flights", START, windows, 0))
+    legend = re.findall(r"</i>([^<]+) <", page[page.index("Decisions:") : page.index("by window")])
+    assert set(legend) == set(kinds.values())
+    for number, kind in enumerate(kinds.values()):
+        assert f"<title>2013-01-{number + 1:02d}: {kind}. " in page
