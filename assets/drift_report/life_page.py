@@ -124,12 +124,13 @@ def _facts(life: Life) -> list[tuple[str, str, str]]:
     )
     if not life.metric:
         return [windows, drift, ("Rows", f"{newest.n_rows:,}", f"in {newest.partition}"), quality]
+    measured = [window for window in life.windows if window.metric == life.metric]
     return [
         *_champion_facts(life),
         _trainings_fact(life.judgements),
         windows,
-        _performance_fact(f"Realised {life.metric}", [(window.partition, window.realised) for window in life.windows]),
-        _performance_fact(f"Estimated {life.metric}", [(window.partition, window.estimated) for window in life.windows]),
+        _performance_fact(f"Realised {life.metric}", [(window.partition, window.realised) for window in measured]),
+        _performance_fact(f"Estimated {life.metric}", [(window.partition, window.estimated) for window in measured]),
         drift,
         quality,
     ]  # fmt: skip
@@ -138,7 +139,7 @@ def _facts(life: Life) -> list[tuple[str, str, str]]:
 def _champion_facts(life: Life) -> list[tuple[str, str, str]]:
     serving = life.serving
     if serving is None:
-        return [("Champion", "none", "the first training makes one")]
+        return [("Champion", "none", "no training has been promoted yet")]
     learned = (
         f"trained as of {serving.trained_as_of}"
         if serving.trained_as_of
