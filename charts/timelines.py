@@ -10,9 +10,10 @@ from typing import Literal
 
 from charts.columns import Columns
 from charts.drawing import PALETTE, draw
+from charts.lanes import LANE_HEIGHT, Lane, lane_rows
 from charts.scales import CHARACTER_WIDTH, ChartError, Scale, finite_range, format_number, ticks
 
-PANEL_HEIGHT, LANE_HEIGHT, EVENT_HEIGHT = 210, 20, 13
+PANEL_HEIGHT, EVENT_HEIGHT = 210, 13
 GUIDE_COLOUR = "#718096"
 
 FARTHEST = 1.0
@@ -62,23 +63,6 @@ class Event:
 
 
 @dataclass(frozen=True)
-class State:
-    """What a lane shows in one column; equal neighbours become one."""
-
-    text: str
-    colour: str
-    tooltip: str = ""
-
-
-@dataclass(frozen=True)
-class Lane:
-    """A row of states under the panel. As many as columns."""
-
-    name: str
-    states: Sequence[State]
-
-
-@dataclass(frozen=True)
 class _Dot:
     x: float
     y: float
@@ -102,22 +86,6 @@ class _Mark:
     outline: str
     colour: str
     tooltip: str
-
-
-@dataclass(frozen=True)
-class _Block:
-    x: float
-    width: float
-    text: str
-    colour: str
-    tooltip: str
-
-
-@dataclass(frozen=True)
-class _LaneRow:
-    y: float
-    name: str
-    blocks: tuple[_Block, ...]
 
 
 @dataclass(frozen=True)
@@ -185,7 +153,7 @@ def timeline(
         y_ticks=ticks(scale) if courses else [],
         curves=[_curve(course, PALETTE[i % len(PALETTE)], columns, scale) for i, course in enumerate(courses)],
         guide=_steps(guide[1], columns, scale) if guide and courses else "", guide_colour=GUIDE_COLOUR,
-        marks=_marks(events, columns, top), lanes=_rows(lanes, columns, bottom + 8),
+        marks=_marks(events, columns, top), lanes=lane_rows(lanes, columns, bottom + 8),
         columns=columns.labels, is_slanted=columns.is_slanted,
         has_points=any(math.isfinite(value) for course in courses for value in course.values),
     )  # fmt: skip
@@ -288,20 +256,6 @@ def _marks(events: Sequence[Event], columns: Columns, top: float) -> tuple[_Mark
             y = round(top - EVENT_HEIGHT * (level + 0.5), 1)
             marks.append(_Mark(columns.edge(position), y, outline, colour, event.tooltip))
     return tuple(marks)
-
-
-def _rows(lanes: Sequence[Lane], columns: Columns, top: float) -> tuple[_LaneRow, ...]:
-    rows = []
-    for number, lane in enumerate(lanes):
-        blocks, start = [], 0
-        for state, same in groupby(lane.states):
-            end = start + len(list(same))
-            width = round(columns.edge(end) - columns.edge(start) - 1, 1)
-            text = state.text if CHARACTER_WIDTH * len(state.text) <= width else ""
-            blocks.append(_Block(columns.edge(start), width, text, state.colour, state.tooltip or state.text))
-            start = end
-        rows.append(_LaneRow(top + LANE_HEIGHT * number, lane.name, tuple(blocks)))
-    return tuple(rows)
 
 
 def _legend(
