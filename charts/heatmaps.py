@@ -9,20 +9,27 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from charts.columns import ROW_LABEL_LIMIT, Columns
 from charts.drawing import draw
-from charts.scales import ChartError, Tick, format_number, shorten, text_width
+from charts.scales import ChartError, format_number, shorten
 
 PALE, DEEP = (255, 250, 240), (155, 44, 20)
 """Ends of the colour scale, for 0 and 1."""
 
 CELL_HEIGHT = 20
-LABEL_LIMIT = 42
 UNKNOWN = "url(#unknown)"
+
+MAX_TOOLTIPS = 2_000
+"""More cells than this get no tooltips, and neighbours of one colour become one shape: pages stay small."""
+
+N_COLOURS = 20
+"""Colours told apart where there are so many cells."""
 
 
 @dataclass(frozen=True)
 class _Cell:
     x: float
+    width: float
     colour: str
     ink: str
     label: str
@@ -59,17 +66,34 @@ def colour_of(value: float) -> str:
     return "#" + "".join(f"{channel:02x}" for channel in mixed)
 
 
-def heatmap(rows: Sequence[str], columns: Sequence[str], values: ArrayLike, *, title: str) -> str:
+def heatmap(
+    rows: Sequence[str],
+    columns: Columns,
+    values: ArrayLike,
+    *,
+    title: str,
+    ends: tuple[str, str] = ("0", "1"),
+    dividers: Sequence[float] = (),
+    divided_by: str = "",
+) -> str:
     """Draw one coloured cell per row and column, with its number where it fits.
 
     Parameters
     ----------
-    rows, columns
-        Names, top to bottom and left to right.
+    rows
+        Names, top to bottom.
+    columns
+        Names and places, left to right.
     values
         In [0, 1], NaN where unknown. Shape (n_rows, n_columns).
     title
         Heading of the picture.
+    ends
+        What 0 and 1 mean, for the legend.
+    dividers
+        Positions of vertical lines, counted in columns.
+    divided_by
+        What these lines stand for, for the legend.
 
     Returns
     -------
@@ -81,50 +105,69 @@ def heatmap(rows: Sequence[str], columns: Sequence[str], values: ArrayLike, *, t
     ChartError
         If the values' shape is not (n_rows, n_columns).
     """
+    n_columns = len(columns.names)
     grid = (
-        np.asarray(values, dtype=np.float64).reshape(len(rows), -1)
-        if len(rows)
-        else np.zeros((0, len(columns)))
+        np.asarray(values, dtype=np.float64).reshape(len(rows), -1) if len(rows) else np.zeros((0, n_columns))
     )
-    if grid.shape != (len(rows), len(columns)):
+    if grid.shape != (len(rows), n_columns):
         raise ChartError(
-            f"heatmap '{title}': values of shape {grid.shape} for {len(rows)} rows, {len(columns)} columns."
+            f"heatmap '{title}': values of shape {grid.shape} for {len(rows)} rows, {n_columns} columns."
         )
-    labels = [shorten(name, LABEL_LIMIT) for name in rows]
-    left, top = 22 + text_width(labels), 34
-    cell_width = max(12.0, min(72.0, (760 - left) / max(1, len(columns))))
+    top, left = 34, columns.left
     bottom = top + CELL_HEIGHT * max(1, len(rows))
-    column_labels = [shorten(name, 18) for name in columns]
-    is_slanted = text_width(column_labels) > cell_width - 2
-    foot = 0.75 * text_width(column_labels) + 14 if is_slanted else 24
+    cells = _cells if grid.size <= MAX_TOOLTIPS else _runs
     drawn = tuple(
         _Row(
             top + CELL_HEIGHT * index,
-            labels[index],
+            shorten(name, ROW_LABEL_LIMIT),
             name,
-            _cells(name, columns, grid[index].tolist(), left, cell_width),
+            cells(name, columns, grid[index].tolist()),
         )
         for index, name in enumerate(rows)
     )
     return draw(
-        "heatmap.svg.j2", title=title, width=max(340, left + cell_width * len(columns) + 20),
-        height=bottom + foot + 34, rows=drawn, left=left, bottom=bottom, cell_width=cell_width,
-        cell_height=CELL_HEIGHT, is_slanted=is_slanted, legend_x=left, legend_y=round(bottom + foot + 4, 1),
-        columns=[Tick(round(left + cell_width * (i + 0.5), 1), text) for i, text in enumerate(column_labels)],
+        "heatmap.svg.j2", title=title, width=columns.width, height=bottom + columns.foot + 34, rows=drawn,
+        left=left, top=top, bottom=bottom, cell_height=CELL_HEIGHT, is_slanted=columns.is_slanted,
+        columns=columns.labels, dividers=[columns.edge(at) for at in dividers], divided_by=divided_by, ends=ends,
+        legend_x=left, legend_y=round(bottom + columns.foot + 4, 1),
         legend=[_Step(left + 5 * i, 5.2, colour_of(i / 19)) for i in range(20)],
     )  # fmt: skip
 
 
-def _cells(
-    row: str, columns: Sequence[str], values: Sequence[float], left: float, width: float
-) -> tuple[_Cell, ...]:
+def _cells(row: str, columns: Columns, values: Sequence[float]) -> tuple[_Cell, ...]:
     return tuple(
         _Cell(
-            round(left + width * index, 1),
+            columns.edge(index),
+            round(columns.cell - 1, 1),
             colour_of(value),
             "#ffffff" if value > 0.55 else "#1a202c",
-            f"{value:.2f}" if width >= 30 and not math.isnan(value) else "",
-            f"{row}, {column}: {format_number(value)}",
+            _number(value) if columns.cell >= 30 and not math.isnan(value) else "",
+            f"{row}, {column}: {'not known' if math.isnan(value) else format_number(value)}",
         )
-        for index, (column, value) in enumerate(zip(columns, values, strict=True))
+        for index, (column, value) in enumerate(zip(columns.names, values, strict=True))
+    )
+
+
+def _number(value: float) -> str:
+    """Write two decimals, cut off: only what reaches 1 reads 1.00."""
+    return f"{math.floor(value * 100 + 1e-9) / 100:.2f}"
+
+
+def _runs(row: str, columns: Columns, values: Sequence[float]) -> tuple[_Cell, ...]:
+    """Draw neighbours of about one value as one shape, without numbers and tooltips."""
+    del row
+    colours = [
+        colour_of(value if math.isnan(value) else round(value * N_COLOURS) / N_COLOURS) for value in values
+    ]
+    starts = [i for i, colour in enumerate(colours) if i == 0 or colour != colours[i - 1]]
+    return tuple(
+        _Cell(
+            columns.edge(start),
+            round(columns.edge(end) - columns.edge(start) - 1, 1),
+            colours[start],
+            "",
+            "",
+            "",
+        )
+        for start, end in zip(starts, [*starts[1:], len(values)], strict=True)
     )

@@ -155,3 +155,16 @@ def windows_between(spec: PartitionsSpec, start: datetime, end: datetime) -> Seq
         first = _n_counted(spec, start)
         return [counted_window(spec, n) for n in range(first, _n_counted(spec, end + _step(spec) - _TICK))]
     return [w for w in windows(spec, until=end + timedelta(days=32)) if w.start < end and w.end > start]
+
+
+def partitions_since(spec: PartitionsSpec, earlier: str, span: Window) -> int:
+    """Count the partitions after `earlier` up to and with `span`.
+
+    Examples
+    --------
+    >>> months = PartitionsSpec(every="month", start=datetime(2013, 1, 1))
+    >>> partitions_since(months, "2013-01-01", window(months, "2013-04-01"))
+    3
+    """
+    after = windows_between(spec, window(spec, earlier).end, span.end)
+    return sum(one.key <= span.key for one in after)

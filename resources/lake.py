@@ -79,17 +79,24 @@ class Snapshot:
         return tuple(path for key in keys for path in self.files.get(key, ()))
 
 
-def scan(snapshot: Snapshot, partitions: Sequence[str] | None = None) -> str:
+def scan(
+    snapshot: Snapshot, partitions: Sequence[str] | None = None, *, file_column: str | None = None
+) -> str:
     """Return a SQL table expression that reads a snapshot, or some of its partitions, in DuckDB.
 
-    A selection without files is an empty relation of the snapshot's schema.
+    A selection without files is an empty relation of the snapshot's schema. `file_column` names a further
+    column with the path of each row's file, one of `snapshot.files`, which tells the row's partition.
     """
-    columns = ", ".join(quote_identifier(name) for name in snapshot.schema.names)
+    schema = (
+        snapshot.schema if file_column is None else snapshot.schema.append(pa.field(file_column, pa.string()))
+    )
     paths = snapshot.paths(partitions)
     if not paths:
-        return empty_relation(snapshot.schema)
+        return empty_relation(schema)
+    columns = ", ".join(quote_identifier(name) for name in schema.names)
     listed = ", ".join(quote_literal(path) for path in paths)
-    return f"(SELECT {columns} FROM read_parquet([{listed}], union_by_name=true, hive_partitioning=false))"
+    named = "" if file_column is None else f", filename={quote_literal(file_column)}"
+    return f"(SELECT {columns} FROM read_parquet([{listed}], union_by_name=true, hive_partitioning=false{named}))"
 
 
 class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]

@@ -21,29 +21,30 @@ from assets.drift_report.examination import (
     unscored,
 )
 from assets.drift_report.labelled_rows import count_rows, labels_known, scored_labels
+from assets.drift_report.life_page import render_life
+from assets.drift_report.life_rows import read_windows
 from assets.drift_report.lost_performance import OpenLoss
-from assets.drift_report.performance import Measurement
 from assets.drift_report.policy import Evidence, RetrainDecision, decide_retrain
 from assets.drift_report.report import PerformancePoint, ReportContent, render_html, render_markdown
 from assets.drift_report.report_io import (
     Quality,
+    kept_reference,
+    read_life,
     read_open_loss,
     read_quality,
     report_window,
+    write_life,
     write_page,
     write_tables,
 )
 from assets.drift_report.sketch import ReferenceSketch
-from assets.drift_report.tables import (
-    reference_from_rows,
-    sketch_table,
-)
+from assets.drift_report.tables import reference_from_rows, sketch_table
 from assets.labels.label_sql import sliceable_columns
 from assets.materialization import Outcome, Pipeline, Scope
 from assets.model.choices import default_metric
 from pipelines.spec import Metric
 from pipelines.sql import quote_literal
-from pipelines.windows import Window, window, windows_between
+from pipelines.windows import Window, partitions_since, window, windows_between
 from resources.engine import Engine
 from resources.lake import Lake, Snapshot, scan
 from resources.ledger import CONFIRMED_LOSS, Decision, read_ledger
@@ -96,16 +97,21 @@ def materialize_drift_report(
         inputs, findings = _examine(pipeline, scope, span, lake, connection, registry)
         quality = read_quality(pipeline, span, lake, connection)
         evidence, open_loss = _evidence(pipeline, span, inputs, findings, quality, lake, connection)
+        history = _history(pipeline, span, findings.realised.metric, lake, connection)
     decision = decide_retrain(evidence, pipeline.spec.retrain)
-    content = _content(pipeline, scope, span, findings, decision, quality, lake)
+    content = _content(pipeline, scope, span, findings, decision, quality, history)
     path = write_page(Path(reports.folder), pipeline, span, render_html(content))
     page = str(path.relative_to(reports.folder))
     written = write_tables(pipeline, scope, span, findings, decision, quality, page, lake, open_loss)
+    with engine.connect() as connection:
+        life = read_life(pipeline, scope, lake, connection, written, lambda newest: str(newest.model_version))
+    life_path = write_life(Path(reports.folder), pipeline, render_life(life))
     return Outcome(
         data_version=f"{written[0].table}@{written[0].version}",
         metadata={
             **facts_of(findings, decision, quality.score),
             "report": str(path),
+            "life": str(life_path),
             "size_bytes": path.stat().st_size,
             "duration_s": round(time.monotonic() - started, 3),
             "reads": ", ".join([*inputs.reads, *quality.reads]),
@@ -204,14 +210,14 @@ def _reference(
     connection: duckdb.DuckDBPyConnection,
 ) -> ReferenceSketch:
     """Read the model version's sketch, or build and keep it: paid once per version."""
-    table, key = pipeline.table("sketches"), str(version.version)
-    kept = lake.snapshot(table) if lake.has(table) else None
-    if kept is not None and key in kept.partitions:
-        rows = connection.sql(f"SELECT * FROM {scan(kept, [key])}").to_arrow_table()
+    key = str(version.version)
+    kept = kept_reference(pipeline, key, lake)
+    if kept is not None:
+        rows = connection.sql(f"SELECT * FROM {kept}").to_arrow_table()
         return reference_from_rows(rows.to_pylist())
     reference = build_reference(connection, relations, version.feature_names)
     rows = sketch_table(version.version, reference)
-    lake.write(table, rows, partition=key, commit=scope.commit(pipeline))
+    lake.write(pipeline.table("sketches"), rows, partition=key, commit=scope.commit(pipeline))
     return reference
 
 
@@ -273,12 +279,7 @@ def _n_loss_trainings(trainings: Sequence[Decision], loss: OpenLoss | None) -> i
 
 
 def _partitions_since(pipeline: Pipeline, earlier: str | None, span: Window) -> int | None:
-    """Count the partitions after `earlier` up to this one."""
-    if earlier is None:
-        return None
-    spec = pipeline.spec.partitions
-    after = windows_between(spec, window(spec, earlier).end, span.end)
-    return sum(one.key <= span.key for one in after)
+    return None if earlier is None else partitions_since(pipeline.spec.partitions, earlier, span)
 
 
 def _content(
@@ -288,7 +289,7 @@ def _content(
     findings: Findings,
     decision: RetrainDecision,
     quality: Quality,
-    lake: Lake,
+    history: Sequence[PerformancePoint],
 ) -> ReportContent:
     champion = findings.champion
     return ReportContent(
@@ -310,26 +311,21 @@ def _content(
         min_rows=pipeline.spec.drift.min_rows,
         quality_score=quality.score,
         slices=findings.slices,
-        history=_history(pipeline, span, findings.realised.metric, lake),
+        history=history,
     )
 
 
-def _history(pipeline: Pipeline, span: Window, metric: str, lake: Lake) -> list[PerformancePoint]:
+def _history(
+    pipeline: Pipeline, span: Window, metric: str, lake: Lake, connection: duckdb.DuckDBPyConnection
+) -> list[PerformancePoint]:
     """Read what earlier reports measured by the same metric."""
     table = pipeline.table("drift_decisions")
     if not lake.has(table):
         return []
-    rows = [row for row in lake.read(table).to_pylist() if row["partition"] < span.key]
-    rows = sorted((row for row in rows if row["metric"] == metric), key=lambda row: row["partition"])
+    decisions = lake.snapshot(table)
+    earlier = [key for key in decisions.partitions if key < span.key][-HISTORY_LENGTH:]
     return [
-        PerformancePoint(
-            row["partition"],
-            Measurement(
-                metric, row["n_labelled"], row["realised"], row["realised_low"], row["realised_high"]
-            ),
-            Measurement(
-                metric, row["n_current"], row["estimated"], row["estimated_low"], row["estimated_high"]
-            ),
-        )
-        for row in rows[-HISTORY_LENGTH:]
+        PerformancePoint(window.partition, window.realised, window.estimated, window.reference_metric)
+        for window in read_windows(connection, scan(decisions, earlier))
+        if window.metric == metric
     ]

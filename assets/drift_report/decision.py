@@ -136,7 +136,7 @@ class DriftVerdict:
     n_current
         Rows of the window.
     columns
-        Features by importance times strength, then prediction and label.
+        Features by importance times strength, then by importance times effect; prediction and label last.
     gate
         Least effect that counts.
     detectable
@@ -209,11 +209,13 @@ def decide_drift(
     )
 
 
-def _display_order(verdict: ColumnVerdict) -> tuple[bool, float, float, str]:
+def _display_order(verdict: ColumnVerdict) -> tuple[bool, float, float, float, str]:
+    effect = verdict.statistics.effect or 0.0
     return (
         verdict.role != "feature",
         -verdict.importance * verdict.strength,
-        -(verdict.statistics.effect or 0.0),
+        -verdict.importance * effect,
+        -effect,
         verdict.column,
     )
 

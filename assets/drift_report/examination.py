@@ -26,6 +26,7 @@ from assets.drift_report.performance import (
     PerformanceDrop,
     measure_performance,
     performance_drop,
+    within_range,
 )
 from assets.drift_report.policy import Evidence, RetrainDecision
 from assets.drift_report.sketch import ReferenceSketch, WindowSketch
@@ -166,6 +167,7 @@ def examine(
     else:
         scores = read_scores(connection, relations.predictions, problem, len(classes))
         estimated = estimate_performance(problem, champion.metric, holdout, scores, seed=seed)
+    estimated = within_range(champion.metric, estimated)
     slices = measure_slices(champion.metric, sliced, seed=seed, min_rows=drift.min_slice_rows)
     drop = None
     if realised.is_known and holdout.n:

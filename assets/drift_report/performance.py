@@ -5,7 +5,9 @@ What cannot be known is None with the reason, never a neutral number.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,20 @@ EVEN_BLOCKS = 20
 
 MIN_ROWS_PER_BLOCK = 10
 """Fewer rows make a block of one class, on which no ranking is defined."""
+
+
+RANGE_BY_METRIC: Mapping[Metric, tuple[float, float]] = {
+    "roc_auc": (0.0, 1.0),
+    "average_precision": (0.0, 1.0),
+    "accuracy": (0.0, 1.0),
+    "f1_macro": (0.0, 1.0),
+    "brier": (0.0, 1.0),
+    "log_loss": (0.0, math.inf),
+    "rmse": (0.0, math.inf),
+    "mae": (0.0, math.inf),
+    "r2": (-math.inf, 1.0),
+}
+"""Values that a metric can have."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +80,22 @@ class Measurement:
     def is_known(self) -> bool:
         """A value was computed."""
         return self.value is not None
+
+
+def within_range(metric: Metric, measured: Measurement) -> Measurement:
+    """Cut an estimate and its interval to what the metric can be: no realised value lies in the part cut off.
+
+    Examples
+    --------
+    >>> within_range("roc_auc", Measurement("roc_auc", 100, 0.97, 0.87, 1.07)).high
+    1.0
+    """
+    least, most = RANGE_BY_METRIC[metric]
+    value, low, high = (
+        None if one is None else min(most, max(least, one))
+        for one in (measured.value, measured.low, measured.high)
+    )
+    return replace(measured, value=value, low=low, high=high)
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
-from pathlib import Path
 
-import jinja2
 from markupsafe import Markup
 
+from assets.drift_report.courses import course, number
 from assets.drift_report.decision import ColumnVerdict, DriftVerdict
+from assets.drift_report.pages import LIFE_PAGE, page_template
 from assets.drift_report.performance import Measurement
 from assets.drift_report.pictures import mini_picture, picture
 from assets.drift_report.policy import Reason, RetrainDecision
@@ -24,11 +23,15 @@ from assets.drift_report.words import (
     effect_name,
     number_text,
     share_text,
+    without_headline,
 )
-from charts import as_markdown_image, bars, lines
+from charts import as_markdown_image, bars, columns_of, timeline
 
 MAX_LARGE_PICTURES = 8
 """Drifted columns drawn large; the page stays below half a megabyte."""
+
+PICTURE_WIDTH = 612
+"""Width of a picture in px, of two that stand side by side."""
 
 HEADLINES: Mapping[Reason, str] = {
     "no_champion": "Train the first model",
@@ -51,6 +54,8 @@ class PerformancePoint:
     partition: str
     realised: Measurement
     estimated: Measurement
+    reference_metric: float | None = None
+    """The metric on the holdout of the version that scored the partition."""
 
 
 @dataclass(frozen=True)
@@ -136,9 +141,12 @@ def render_html(content: ReportContent) -> str:
     Column names and categories come from outside: all texts are escaped.
     """
     columns = content.verdict.columns if content.verdict else ()
-    return _template().render(
+    headline = HEADLINES[content.decision.reason]
+    return page_template("report.html.j2").render(
+        life_page=LIFE_PAGE,
         content=content,
-        headline=HEADLINES[content.decision.reason],
+        headline=headline,
+        explanation=without_headline(content.decision.explanation, headline),
         drift_text=_drift_text(content),
         facts=_facts(content),
         rows=[_row(verdict, content) for verdict in columns],
@@ -174,18 +182,6 @@ def render_markdown(content: ReportContent) -> str:
     return "\n\n".join(parts)
 
 
-@cache
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2")
-
-
 def _escaped(text: str) -> str:
     """Make a text safe inside a Markdown table: no markup, no cell borders."""
     clean = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
@@ -214,7 +210,7 @@ def _facts(content: ReportContent) -> list[tuple[str, str, str]]:
     n_features = sum(c.role == "feature" for c in verdict.columns) if verdict else 0
     drift = [
         ("Drift score", "not known" if score is None else f"{score:.2f}", "0: nothing is certain; 1: all features surely moved"),
-        ("Features drifted", f"{drifted} of {n_features}" if verdict else "–", f"by an effect of {verdict.gate:.2f} or more" if verdict else ""),
+        ("Features drifted", f"{drifted} of {n_features}" if verdict else "–", f"surely by {verdict.gate:.2f} and more than is usual" if verdict else ""),
     ]  # fmt: skip
     quality = ("Data quality", "not known" if content.quality_score is None else f"{content.quality_score:.3f}", "1 is faultless")  # fmt: skip
     if not content.has_target:
@@ -313,27 +309,16 @@ def _importance_picture(content: ReportContent) -> str:
 
 
 def _performance_picture(content: ReportContent) -> str:
-    points = [*content.history, PerformancePoint(content.partition, content.realised, content.estimated)]
-    if not any(p.realised.is_known or p.estimated.is_known for p in points):
+    now = PerformancePoint(content.partition, content.realised, content.estimated, content.reference_metric)
+    points = [*content.history, now]
+    if not any(point.realised.is_known or point.estimated.is_known for point in points):
         return ""
-    nan = float("nan")
-    curves: dict[str, list[tuple[float, float]]] = {"realised": [], "estimated": []}
-    bands: dict[str, list[tuple[float, float, float]]] = {"realised": [], "estimated": []}
-    for index, point in enumerate(points):
-        for name, measured in (("realised", point.realised), ("estimated", point.estimated)):
-            value, low, high = (
-                nan if v is None else v for v in (measured.value, measured.low, measured.high)
-            )
-            curves[name].append((float(index), value))
-            bands[name].append((float(index), low, high))
-    guides = [] if content.reference_metric is None else [(content.reference_metric, "champion's holdout")]
-    return lines(
-        curves,
+    return timeline(
+        columns_of([point.partition for point in points], [content.metric], width=PICTURE_WIDTH),
         title=f"{content.metric} by partition",
-        x_label="partition",
-        y_label=content.metric,
-        x_ticks=[(float(i), point.partition) for i, point in enumerate(points)],
-        bands=bands,
-        guides=guides,
-        dashed=["estimated"],
+        courses=[
+            course("realised", [point.realised for point in points]),
+            course("estimated before labels", [point.estimated for point in points], is_expected=True),
+        ],
+        guide=("champion's holdout", [number(point.reference_metric) for point in points]),
     )

@@ -11,10 +11,19 @@ from typing import TYPE_CHECKING
 from assets.drift_report.decision import decide_drift
 from assets.drift_report.examination import Findings, facts_of
 from assets.drift_report.labelled_rows import count_rows
+from assets.drift_report.life_page import render_life
 from assets.drift_report.performance import Measurement
 from assets.drift_report.policy import decide_watched
 from assets.drift_report.report import ReportContent, render_html, render_markdown
-from assets.drift_report.report_io import read_quality, report_window, write_page, write_tables
+from assets.drift_report.report_io import (
+    kept_reference,
+    read_life,
+    read_quality,
+    report_window,
+    write_life,
+    write_page,
+    write_tables,
+)
 from assets.drift_report.sketch import ReferenceSketch
 from assets.drift_report.tables import reference_from_rows, sketch_table
 from assets.drift_report.window_scan import bins_of, sketch_reference, sketch_window
@@ -78,12 +87,23 @@ def materialize_watch_report(
     path = write_page(Path(reports.folder), pipeline, span, render_html(content))
     page = str(path.relative_to(reports.folder))
     written = write_tables(pipeline, scope, span, findings, decision, quality, page, lake)
+    with engine.connect() as connection:
+        life = read_life(
+            pipeline,
+            scope,
+            lake,
+            connection,
+            written,
+            lambda newest: _key_at(rows, newest.partition, spec.drift),
+        )
+    life_path = write_life(Path(reports.folder), pipeline, render_life(life))
     return Outcome(
         data_version=f"{written[0].table}@{written[0].version}",
         metadata={
             **facts_of(findings, decision, quality.score),
             "compared_with": ", ".join(before),
             "report": str(path),
+            "life": str(life_path),
             "size_bytes": path.stat().st_size,
             "duration_s": round(time.monotonic() - started, 3),
             "reads": ", ".join([f"{rows.table}@{rows.version}", *quality.reads]),
@@ -140,19 +160,35 @@ def _reference(
     connection: duckdb.DuckDBPyConnection,
 ) -> ReferenceSketch:
     """Read the reference's sketch, or build and keep it; partitions that were rewritten are another reference."""
-    files = hashlib.sha256("\n".join(rows.paths(before)).encode()).hexdigest()[:12]
-    table, key = pipeline.table("sketches"), f"{before[0]}-{len(before)}-{files}".replace(":", "")
-    kept = lake.snapshot(table) if lake.has(table) else None
-    if kept is not None and key in kept.partitions:
-        found = connection.sql(f"SELECT * FROM {scan(kept, [key])}").to_arrow_table()
+    key = _reference_key(rows, before)
+    kept = kept_reference(pipeline, key, lake)
+    if kept is not None:
+        found = connection.sql(f"SELECT * FROM {kept}").to_arrow_table()
         return reference_from_rows(found.to_pylist())
     relation = "(" + " UNION ALL BY NAME ".join(
         f"SELECT *, {quote_literal(part)} AS {PART} FROM {scan(rows, [part])}" for part in before
     ) + ")"  # fmt: skip
     columns = watched_columns(connection, relation, pipeline.spec.datasets[pipeline.spec.watched])
     reference = sketch_reference(connection, relation, columns, part_column=PART)
-    lake.write(table, sketch_table(None, reference), partition=key, commit=scope.commit(pipeline))
+    lake.write(
+        pipeline.table("sketches"),
+        sketch_table(None, reference),
+        partition=key,
+        commit=scope.commit(pipeline),
+    )
     return reference
+
+
+def _key_at(rows: Snapshot, current: str, spec: DriftSpec) -> str:
+    """Return the key of what a window is compared with; '' where nothing is earlier."""
+    before = reference_partitions(rows.partitions, current, spec)
+    return _reference_key(rows, before) if before else ""
+
+
+def _reference_key(rows: Snapshot, before: Sequence[str]) -> str:
+    """Name a reference in `<pipeline>/sketches` by its partitions and their files."""
+    files = hashlib.sha256("\n".join(rows.paths(before)).encode()).hexdigest()[:12]
+    return f"{before[0]}-{len(before)}-{files}".replace(":", "")
 
 
 def watched_columns(

@@ -139,3 +139,15 @@ def estimated_loss_text(reference: float, estimated: Measurement, allowed: float
     if loss <= allowed:
         return ""
     return f"{estimated.metric} is estimated at {measurement_text(estimated)} and was {reference:.4f} on the holdout."
+
+
+def without_headline(explanation: str, headline: str) -> str:
+    """Return an explanation for below its headline: where it begins with the same words, they are said once.
+
+    Examples
+    --------
+    >>> without_headline("Nothing asks for training. No feature drifted.", "Nothing asks for training")
+    'No feature drifted.'
+    """
+    rest = explanation.removeprefix(headline)
+    return explanation if rest == explanation or not rest.startswith((".", ":")) else rest[1:].lstrip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -102,3 +103,7 @@ def test_a_storm_is_estimated_before_its_labels_arrive(
     estimated = outcome.metadata[f"estimated_{metric}"]
     assert isinstance(estimated, float)
     assert abs(estimated - realised) < 0.4 * abs(unchanged - realised)
+    page = Path(str(outcome.metadata["life"])).read_text()
+    assert f">{metric} by window<" in page
+    assert "<title>2013-07-01: estimated before labels" in page
+    assert "<title>2013-07-01: realised" not in page

@@ -185,6 +185,10 @@ def test_without_a_target_the_data_is_watched(tmp_path: Path) -> None:
     page = (tmp_path / "reports" / "orders" / "2024-02-04.html").read_text()
     assert "the data has surely moved" in page
     assert "Realised" not in page
+    life = (tmp_path / "reports" / "orders" / "index.html").read_text()
+    assert "orders: watched over 5 windows" in life
+    # The reference of the newest window is found again: each of its two columns has its pictures.
+    assert life.count('viewBox="0 0 150 40"') == 2
     output = StringIO()
     print_history(pipeline, connected(tmp_path), Console(file=output, width=200))
     assert "never retrained" not in output.getvalue()

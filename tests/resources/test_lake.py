@@ -67,6 +67,21 @@ def test_a_selection_of_partitions_is_scanned(lake: Lake) -> None:
     assert duckdb.sql(f"SELECT * FROM {scan(snapshot, ['c'])}").fetchall() == []
 
 
+def test_the_file_of_a_row_tells_its_partition(lake: Lake) -> None:
+    """Keys of hours hold colons, which Delta writes as %3A into the path."""
+    keys = {1: "2013-11-03-01:00", 2: "2013-11-03-02:00"}
+    for value, key in keys.items():
+        lake.write("p/raw/x", rows(value), partition=key)
+    snapshot = lake.snapshot("p/raw/x")
+    partition_of = {path: key for key, paths in snapshot.files.items() for path in paths}
+    found = duckdb.sql(f"SELECT value, _file FROM {scan(snapshot, file_column='_file')}").fetchall()
+    assert {value: partition_of[path] for value, path in found} == keys
+    assert duckdb.sql(f"SELECT * FROM {scan(snapshot, [], file_column='_file')}").columns == [
+        "value",
+        "_file",
+    ]
+
+
 def test_a_new_column_is_null_where_older_partitions_lack_it(lake: Lake) -> None:
     lake.write("p/raw/x", rows(1), partition="a")
     wider = rows(2).append_column("note", pa.array(["new"]))
