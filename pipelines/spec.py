@@ -297,7 +297,9 @@ class RetrainSpec(Block):
     min_new_labels: int = Field(default=500, ge=0)
     """Labels that must have arrived since the last training."""
     max_age: int = Field(default=3, ge=1)
-    """Partitions after which `schedule` asks for a challenger."""
+    """Partitions without a training after which `schedule` asks for a challenger."""
+    probation: int = Field(default=2, ge=0)
+    """First partitions of a new champion on which its predecessor scores the same rows, and serves again where it is surely better."""
 
 
 class AlertsSpec(Block):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,7 @@ from assets.drift_report.report_io import (
     write_page,
     write_tables,
 )
+from assets.drift_report.shadow import roll_back, shadow_champion
 from assets.drift_report.sketch import ReferenceSketch
 from assets.drift_report.tables import reference_from_rows, sketch_table
 from assets.labels.label_sql import sliceable_columns
@@ -97,11 +98,23 @@ def materialize_drift_report(
         inputs, findings = _examine(pipeline, scope, span, lake, connection, registry)
         quality = read_quality(pipeline, span, lake, connection)
         evidence, open_loss = _evidence(pipeline, span, inputs, findings, quality, lake, connection)
+        failed = None
+        if not quality.faults and findings.champion is not None:
+            on_probation = shadow_champion(
+                pipeline, span,
+                predictions=inputs.predictions, labels=inputs.labels,
+                lake=lake, connection=connection, registry=registry,
+            )  # fmt: skip
+            failed = on_probation if on_probation is not None and on_probation.is_failed else None
+        if failed is not None:
+            evidence = replace(evidence, rollback=failed.explanation)
         history = _history(pipeline, span, findings.realised.metric, lake, connection)
     decision = decide_retrain(evidence, pipeline.spec.retrain)
     content = _content(pipeline, scope, span, findings, decision, quality, history)
     path = write_page(Path(reports.folder), pipeline, span, render_html(content))
     page = str(path.relative_to(reports.folder))
+    if failed is not None:
+        roll_back(pipeline, scope, span, failed, lake, registry)
     written = write_tables(pipeline, scope, span, findings, decision, quality, page, lake, open_loss)
     with engine.connect() as connection:
         life = read_life(pipeline, scope, lake, connection, written, lambda newest: str(newest.model_version))

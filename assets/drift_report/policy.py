@@ -16,7 +16,7 @@ from pipelines.spec import RetrainSpec, Severity
 
 Reason = Literal[
     "no_champion", "performance", "drift", "schedule",
-    "none", "broken_data", "cooldown", "few_labels", "watched", "watched_drift",
+    "none", "rolled_back", "broken_data", "cooldown", "few_labels", "watched", "watched_drift",
 ]  # fmt: skip
 """Why a challenger is asked for (first four), or why not; the last two where there is no target."""
 
@@ -45,6 +45,8 @@ class Evidence:
         A former loss in words, when it is confirmed and the metric is not regained; empty otherwise.
     since_loss, n_loss_trainings
         Partitions since that loss was confirmed, and trainings that it has asked for.
+    rollback
+        Why the champion's predecessor serves again; empty where it does not.
     estimated_loss
         The same for the estimated metric.
     drift_score
@@ -66,6 +68,7 @@ class Evidence:
     unregained: str = ""
     since_loss: int = 0
     n_loss_trainings: int = 0
+    rollback: str = ""
     estimated_loss: str = ""
     drift_score: float | None = None
     drifted_features: tuple[str, ...] = ()
@@ -111,7 +114,7 @@ def decide_retrain(evidence: Evidence, policy: RetrainSpec) -> RetrainDecision:
     Returns
     -------
     RetrainDecision
-        Broken data is never learned from. Then a confirmed loss that is not regained goes before drift,
+        Broken data is never learned from, and nothing is trained in the window of a rollback. Then a confirmed loss that is not regained goes before drift,
         and drift before age. Cooldown and too few new labels hold them back; a loss that no training has
         seen waits for labels only, and then asks as often as the data since it has doubled.
 
@@ -125,6 +128,9 @@ def decide_retrain(evidence: Evidence, policy: RetrainSpec) -> RetrainDecision:
         faults = "; ".join(evidence.critical_faults)
         text = f"Data quality is critical ({faults}): no model is trained on broken data. Repair the source and run the partition again."
         return RetrainDecision(False, "broken_data", text, "critical", _trigger(evidence, policy)[0])
+    if evidence.rollback:
+        # Another challenger would learn from the rows that made this one bad.
+        return RetrainDecision(False, "rolled_back", evidence.rollback, "critical")
     trigger, why = _trigger(evidence, policy)
     if trigger is None:
         return RetrainDecision(False, "none", why, _severity(evidence))

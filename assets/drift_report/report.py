@@ -39,6 +39,7 @@ HEADLINES: Mapping[Reason, str] = {
     "drift": "Retrain: the inputs have surely drifted",
     "schedule": "Retrain: the champion has reached its age",
     "none": "Nothing asks for training",
+    "rolled_back": "Rolled back: the champion before serves again",
     "broken_data": "Blocked: the data is broken",
     "cooldown": "Waiting: a training was asked for, and cooldown holds it back",
     "watched": "Nothing has surely moved",

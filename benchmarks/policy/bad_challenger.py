@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.policy.life import Promotion, looked_back
+from benchmarks.policy.life import Promotion, looked_back, probation_of, served_rows
 from benchmarks.policy.streams import ONSET, Stream, synthetic
-from benchmarks.policy.training import Trainer, judge
+from benchmarks.policy.training import Trainer, Version, judge
+from pipelines.spec import RetrainSpec
 
 N_SEEDS = 20
 POISONED_SHARES = (0.5, 1.0)
@@ -25,7 +26,9 @@ class BadChallengers:
     poisoned_share, is_loss_confirmed
         How bad the challengers are; whether the champion was held to be known bad.
     promoted
-        Those that the gate let through, looked back upon.
+        Those that the gate let through and the probation did not send back within its windows, looked back upon.
+    n_sent_back
+        Those that it sent back.
     n
         Challengers.
     mean_gain
@@ -37,6 +40,7 @@ class BadChallengers:
     poisoned_share: float
     is_loss_confirmed: bool
     promoted: tuple[Promotion, ...]
+    n_sent_back: int
     n: int
     mean_gain: float
     n_losing: int
@@ -49,6 +53,7 @@ def judge_bad_challengers() -> tuple[BadChallengers, ...]:
 
 def _judge(share: float) -> tuple[BadChallengers, ...]:
     promoted: dict[bool, list[Promotion]] = {False: [], True: []}
+    sent_back = {False: 0, True: 0}
     everyone: list[Promotion] = []
     for seed in range(N_SEEDS):
         stream = _poisoned(synthetic("stationary", 100 + seed), share, seed)
@@ -62,13 +67,22 @@ def _judge(share: float) -> tuple[BadChallengers, ...]:
         back = looked_back(stream, ONSET, challenger, champion)
         everyone.append(back)
         for is_loss_confirmed, found in promoted.items():
-            if judge(challenger, champion, is_loss_confirmed=is_loss_confirmed).is_promoted:
+            if not judge(challenger, champion, is_loss_confirmed=is_loss_confirmed).is_promoted:
+                continue
+            if _is_sent_back(stream, challenger, champion):
+                sent_back[is_loss_confirmed] += 1
+            else:
                 found.append(back)
     gain, losing = float(np.mean([one.gain for one in everyone])), sum(one.loses for one in everyone)
     return tuple(
-        BadChallengers(share, confirmed, tuple(found), len(everyone), gain, losing)
+        BadChallengers(share, confirmed, tuple(found), sent_back[confirmed], len(everyone), gain, losing)
         for confirmed, found in promoted.items()
     )
+
+
+def _is_sent_back(stream: Stream, challenger: Version, champion: Version) -> bool:
+    looks = (served_rows(stream, ONSET, now) for now in range(ONSET + 1, ONSET + 1 + RetrainSpec().probation))
+    return any(rows is not None and probation_of(challenger, champion, rows).is_failed for rows in looks)
 
 
 def _poisoned(stream: Stream, share: float, seed: int) -> Stream:

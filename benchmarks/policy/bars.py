@@ -163,7 +163,7 @@ def _bad_challenger(one: BadChallengers) -> Bar:
     when = "a loss is confirmed" if one.is_loss_confirmed else "nothing is known to be wrong"
     losing = sum(promotion.loses for promotion in one.promoted)
     found = (
-        f"{len(one.promoted)} of {one.n} promoted, {losing} of them surely lose "
+        f"{len(one.promoted)} of {one.n} promoted and not sent back in probation ({one.n_sent_back} were), {losing} of them surely lose "
         f"(of all {one.n} challengers {one.n_losing} do; mean gain {one.mean_gain * 100:+.2f} points)"
     )
     name = f"challengers from {one.poisoned_share:.0%} coin labels, when {when}: none that loses is promoted"

@@ -7,10 +7,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
+from assets.drift_report.probation import Probation, judge_probation
+from assets.model.contest import Contest
+from assets.model.labelled_rows import microseconds
+from assets.model.metrics import Scored
 from benchmarks.policy.streams import Stream
-from benchmarks.policy.training import Trainer, Version, judge
+from benchmarks.policy.training import Trainer, Version, judge, known_rows
+from pipelines.spec import GateSpec, RetrainSpec
 
 Floats = NDArray[np.float64]
 PROBATION = 5
@@ -120,6 +126,8 @@ class Life:
         By window.
     trainings, promotions
         Windows of the trainings; what was promoted.
+    rollbacks
+        Windows after which the champion before served again.
     """
 
     stream: str
@@ -130,6 +138,7 @@ class Life:
     answers: tuple[Answer, ...]
     trainings: tuple[int, ...]
     promotions: tuple[Promotion, ...]
+    rollbacks: tuple[int, ...] = ()
 
 
 def live(name: str, stream: Stream, policy: Policy, trainer: Trainer) -> Life:
@@ -150,6 +159,8 @@ def live(name: str, stream: Stream, policy: Policy, trainer: Trainer) -> Life:
     versions: list[int] = [0] * stream.n_history
     answers, trainings, promotions = [], [], []
     loss_trainings: list[int] = []
+    rollbacks: list[int] = []
+    previous: tuple[Version, int] | None = None
     broken: frozenset[int] = frozenset()
     for window in stream.live:
         scores.append(champion.score(stream.windows[window]))
@@ -159,6 +170,12 @@ def live(name: str, stream: Stream, policy: Policy, trainer: Trainer) -> Life:
         )
         answers.append(answer)
         broken = broken | {window} if answer.is_broken else broken
+        if policy.is_gated and previous is not None and not answer.is_broken:
+            rows = served_rows(stream, champion.window, window)
+            if rows is not None and probation_of(champion, previous[0], rows).is_failed:
+                rollbacks.append(window)
+                (champion, version), previous = previous, None
+                continue
         if not answer.is_requested:
             continue
         challenger = trainer.train(
@@ -177,7 +194,7 @@ def live(name: str, stream: Stream, policy: Policy, trainer: Trainer) -> Life:
         if policy.is_gated and not judge(challenger, champion, is_loss_confirmed=answer.is_loss).is_promoted:
             continue
         promotions.append(looked_back(stream, window, challenger, champion))
-        champion, version = challenger, n_versions
+        champion, version, previous = challenger, n_versions, (champion, version)
     return Life(
         stream.name,
         stream.seed,
@@ -187,6 +204,36 @@ def live(name: str, stream: Stream, policy: Policy, trainer: Trainer) -> Life:
         tuple(answers),
         tuple(trainings),
         tuple(promotions),
+        tuple(rollbacks),
+    )
+
+
+def served_rows(stream: Stream, promoted: int, now: int) -> pa.Table | None:
+    """Return the labelled rows of the first windows that a champion served; None where no label is new."""
+    windows = range(promoted + 1, min(now, promoted + RetrainSpec().probation) + 1)
+    end = stream.start_us(now + 1)
+    parts = [known_rows(stream.windows[i], until_us=end) for i in windows]
+    fresh = [known_rows(stream.windows[i], until_us=end, since_us=stream.start_us(now)) for i in windows]
+    return pa.concat_tables(parts) if sum(rows.num_rows for rows in fresh) else None
+
+
+def probation_of(champion: Version, previous: Version, rows: pa.Table) -> Probation:
+    """Judge as the drift report does, on its settings."""
+    labels = rows["label"].to_numpy().astype(float)
+    contest = Contest(
+        Scored(labels, champion.score(rows)),
+        Scored(labels, previous.score(rows)),
+        microseconds(rows["event_timestamp"]),
+    )
+    return judge_probation(
+        contest,
+        version=2,
+        previous=1,
+        problem="binary",
+        metric=champion.training.metric,
+        alpha=GateSpec().alpha,
+        n_looks=RetrainSpec().probation,
+        seed=0,
     )
 
 

@@ -114,7 +114,7 @@ def _relations(connection: duckdb.DuckDBPyConnection, look: Look) -> Relations:
         "predictions": _scored(look, now, stream.windows[now]).drop_columns(["label", "label_time", "truth"]),
         "labels": known_rows(stream.windows[now], until_us=end),
         "realised": _realised(look, start, end),
-        "training": look.champion.data.rows,
+        "training": look.champion.learned,
         "holdout": look.champion.holdout,
     }
     for name, table in tables.items():

@@ -47,6 +47,14 @@ class Version:
         """Held-out rows with label and score."""
         return holdout_table(self.data, self.training)
 
+    @property
+    def learned(self) -> pa.Table:
+        """The rows that it learned from: all, or the newest."""
+        since = self.training.learned_since_us
+        if since is None:
+            return self.data.rows
+        return self.data.rows.filter(pa.array(self.data.event_time_us >= since))
+
     def score(self, rows: pa.Table) -> NDArray[np.float64]:
         """Score rows of the stream."""
         return self.training.model.score(rows)

@@ -1,0 +1,167 @@
+"""The rim of the probation: finds the two versions, scores both on the same rows, and writes a rollback down."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from assets.drift_report.labelled_rows import labels_known
+from assets.drift_report.probation import Probation, judge_probation
+from assets.materialization import Pipeline, Scope
+from assets.model.contest import Contest
+from assets.model.encode import EncodingError
+from assets.model.fitted import FittedModel
+from assets.model.labelled_rows import label_indices, microseconds
+from assets.model.metrics import Scored
+from assets.model.model_file import model_from_bytes
+from assets.model.score_table import aligned_scores
+from assets.model.train import chosen_metric, limited_threads
+from pipelines.windows import Window
+from resources.lake import Lake, Snapshot, scan
+from resources.ledger import Decision, aliases_after, append_decision, read_ledger, trusted_sha256
+from resources.model_registry import ModelRegistry
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+PROBATION_ACTOR = "probation"
+"""Who rolls back in the ledger."""
+
+GATE_ACTOR = "gate"
+"""Who promotes; a champion that a person has chosen is not on probation."""
+
+MAX_SHADOW_ROWS = 200_000
+"""Rows that the predecessor scores, drawn by the hash of their key: more would cost memory and tell nothing new."""
+
+
+def shadow_champion(
+    pipeline: Pipeline,
+    span: Window,
+    *,
+    predictions: Snapshot,
+    labels: Snapshot,
+    lake: Lake,
+    connection: duckdb.DuckDBPyConnection,
+    registry: ModelRegistry,
+) -> Probation | None:
+    """Compare the champion with its predecessor on the first windows that it served; None where no probation runs.
+
+    Parameters
+    ----------
+    pipeline, span
+        The pipeline and the window of the report.
+    predictions, labels
+        Pinned tables.
+    lake, connection, registry
+        Where the ledger, the rows and the models are read.
+    """
+    decisions = read_ledger(lake, pipeline.name)
+    change = _newest_change(decisions)
+    if change is None or change.champion_before is None:
+        return None
+    if change.actor == PROBATION_ACTOR and change.partition == span.key:
+        # The same report once more says the same.
+        return Probation(**json.loads(change.gate_report))
+    if change.actor != GATE_ACTOR:
+        return None
+    served = [key for key in predictions.partitions if change.partition < key <= span.key]
+    served = served[: pipeline.spec.retrain.probation]
+    assert change.champion_after is not None
+    rows = _rows(served, span, change.champion_after, predictions, labels, connection)
+    if rows is None:
+        return None
+    models = {
+        number: model_from_bytes(
+            registry.model_file(pipeline.name, number, sha256=trusted_sha256(decisions, number))
+        )
+        for number in (change.champion_after, change.champion_before)
+    }
+    contest = _contest(rows, models[change.champion_after], models[change.champion_before])
+    if contest is None:
+        return None
+    return judge_probation(
+        contest,
+        version=change.champion_after,
+        previous=change.champion_before,
+        problem=pipeline.spec.learned.problem,
+        metric=chosen_metric(pipeline.spec.model, pipeline.spec.learned.problem),
+        alpha=pipeline.spec.model.gate.alpha,
+        n_looks=pipeline.spec.retrain.probation,
+        seed=pipeline.spec.model.seed,
+    )
+
+
+def roll_back(
+    pipeline: Pipeline, scope: Scope, span: Window, failed: Probation, lake: Lake, registry: ModelRegistry
+) -> Snapshot | None:
+    """Let the predecessor serve again: one more row of the ledger, and the aliases after it.
+
+    The same report, written again, changes nothing.
+    """
+    decisions = read_ledger(lake, pipeline.name)
+    if aliases_after(decisions)["champion"] != failed.version:
+        return None
+    decision = Decision(
+        instant=scope.clock,
+        partition=span.key,
+        actor=PROBATION_ACTOR,
+        action="rolled back",
+        version=failed.previous,
+        champion_before=failed.version,
+        champion_after=failed.previous,
+        reason=failed.explanation,
+        gate_report=json.dumps(asdict(failed), sort_keys=True),
+        run_id=scope.run_id,
+        artifact_sha256=trusted_sha256(decisions, failed.previous),
+        decision_key=f"{PROBATION_ACTOR}/{failed.version}/{span.key}",
+    )
+    written = append_decision(lake, pipeline.name, decision, commit=scope.commit(pipeline))
+    registry.point_aliases(pipeline.name, aliases_after((*decisions, decision)))
+    return written
+
+
+def _newest_change(decisions: Sequence[Decision]) -> Decision | None:
+    changes = [one for one in decisions if one.champion_after != one.champion_before]
+    return changes[-1] if changes else None
+
+
+def _rows(
+    served: Sequence[str],
+    span: Window,
+    version: int,
+    predictions: Snapshot,
+    labels: Snapshot,
+    connection: duckdb.DuckDBPyConnection,
+) -> pa.Table | None:
+    """Read what the version predicted in its first windows, with labels; None where no label is new."""
+    if not served:
+        return None
+    known = [key for key in served if key in labels.partitions]
+    fresh = labels_known(scan(labels, known), until=span.end, since=span.start)
+    if not connection.sql(f"SELECT 1 FROM {fresh} LIMIT 1").fetchall():
+        return None
+    rows = connection.sql(
+        f"SELECT p.*, l.label FROM {labels_known(scan(labels, known), until=span.end)} AS l "
+        f"JOIN (SELECT * FROM {scan(predictions, served)} WHERE model_version = {version}) AS p "
+        f"USING (row_id, event_timestamp) ORDER BY hash(row_id), row_id LIMIT {MAX_SHADOW_ROWS}"
+    ).to_arrow_table()
+    return rows if rows.num_rows else None
+
+
+def _contest(rows: pa.Table, champion: FittedModel, previous: FittedModel) -> Contest | None:
+    """Score both; None where the predecessor cannot read today's rows and so could not serve either."""
+    labels = label_indices(rows["label"], champion.problem, champion.classes)
+    known = np.flatnonzero(np.isfinite(labels))
+    rows, labels = rows.take(known), labels[known]
+    try:
+        with limited_threads(1):
+            now, before = champion.score(rows), previous.score(rows)
+    except EncodingError:
+        return None
+    before = aligned_scores(before, previous.classes, champion.classes)
+    return Contest(Scored(labels, now), Scored(labels, before), microseconds(rows["event_timestamp"]))
