@@ -37,6 +37,7 @@ Metric = Literal[
     "roc_auc", "average_precision", "log_loss", "brier", "accuracy", "f1_macro", "rmse", "mae", "r2"
 ]
 RetrainTrigger = Literal["performance", "drift", "schedule"]
+DriftMethod = Literal["effect", "documented"]
 
 _DURATION_UNITS = {
     "m": timedelta(minutes=1),
@@ -187,6 +188,12 @@ class DatasetSpec(Block):
         return name in MADE and self.column(name).sql == made_sql(name, self.key)
 
     @property
+    def watchable(self) -> tuple[str, ...]:
+        """Columns whose distribution may say something: no keys and no clocks."""
+        named, times = {*self.key, self.event_time}, ("date", "timestamp", "timestamp_tz")
+        return tuple(n for n in self.columns if n not in named and self.column(n).type not in times)
+
+    @property
     def is_partitioned(self) -> bool:
         """Reference tables have no event time and no partitions."""
         return self.event_time is not None
@@ -264,11 +271,26 @@ class ModelSpec(Block):
     """When the challenger is promoted."""
 
 
+class FeatureDriftSpec(Block):
+    """How the drift of one feature is judged, where it differs from the others."""
+
+    sensitivity: Sensitivity | None = None
+    """Least effect that counts for this feature; by default `drift.sensitivity`."""
+    method: DriftMethod | None = None
+    """Rule for this feature; by default `drift.method`."""
+    ignore: bool = False
+    """Show the feature's distances and judge nothing by them: it is no drift, and no part of the drift score."""
+
+
 class DriftSpec(Block):
     """How drift is judged."""
 
+    method: DriftMethod = "effect"
+    """`effect`: the sure effect reaches a threshold. `documented`: a significant p-value (Benjamini-Hochberg) and Cohen's d or Cramér's V; blind to shape."""
     sensitivity: Sensitivity = "medium"
-    """Least effect size that counts as drift: low 0.20, medium 0.10, high 0.05 (KS distance, Cramér's V)."""
+    """Least effect size that counts as drift: low 0.20, medium 0.10, high 0.05 (KS distance, Cramér's V); by `documented` Cohen's large, medium, small."""
+    features: Mapping[ColumnName, FeatureDriftSpec] = Field(default_factory=dict)
+    """Features that are judged differently, by the report's name: `<view>__<feature>`, `request__<feature>`; without a target, the column."""
     min_rows: int = Field(default=500, ge=2)
     """Fewer rows in the current window are 'insufficient data'."""
     alpha: float = Field(default=0.05, gt=0, lt=0.5)

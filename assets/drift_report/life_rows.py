@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
-from assets.drift_report.decision import FindingKind
+from assets.drift_report.findings import FindingKind
 from assets.drift_report.life import ColumnState, LifeWindow
 from assets.drift_report.performance import Measurement
 from assets.drift_report.sketch import ReferenceSketch, WindowSketch, counts_from_json

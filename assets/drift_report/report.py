@@ -243,7 +243,7 @@ def _row(verdict: ColumnVerdict, content: ReportContent) -> _Row:
         role=verdict.role,
         status=verdict.status,
         importance=f"{verdict.importance:.3f}" if verdict.role == "feature" else "–",
-        effect_name=effect_name(reference.bins),
+        effect_name=effect_name(reference.bins, "effect" if distribution is None else distribution.method),
         effect=number_text(None if distribution is None else round(distribution.effect, 3)),
         bound=number_text(None if distribution is None else round(distribution.lower_bound, 3)),
         threshold=number_text(None if distribution is None else round(distribution.threshold, 3)),

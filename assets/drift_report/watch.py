@@ -195,12 +195,10 @@ def watched_columns(
     connection: duckdb.DuckDBPyConnection, relation: str, dataset: DatasetSpec
 ) -> tuple[str, ...]:
     """List the columns whose distribution says something: no keys, no clocks, no identifiers or free texts."""
-    named = {*dataset.key, dataset.event_time}
-    kinds = {name: dataset.column(name).type for name in dataset.columns if name not in named}
-    candidates = [name for name, kind in kinds.items() if kind not in ("date", "timestamp", "timestamp_tz")]
-    texts = [name for name in candidates if kinds[name] == "string"]
+    candidates = dataset.watchable
+    texts = [name for name in candidates if dataset.column(name).type == "string"]
     if not texts:
-        return tuple(candidates)
+        return candidates
     counted = ", ".join(f"approx_count_distinct({quote_identifier(name)})" for name in texts)
     n_rows, *n_distinct = connection.sql(f"SELECT count(*), {counted} FROM {relation}").fetchall()[0]
     unique = {name for name, n in zip(texts, n_distinct, strict=True) if n > UNIQUE_SHARE * n_rows}

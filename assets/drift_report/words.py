@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from assets.drift_report.bins import CategoricalBins, NumericBins
-from assets.drift_report.decision import ColumnVerdict, DriftVerdict, Finding
+from assets.drift_report.decision import ColumnVerdict, DriftVerdict
+from assets.drift_report.findings import Finding
 from assets.drift_report.performance import Measurement, PerformanceDrop
 from assets.drift_report.sketch import CategoricalCounts, ColumnReference, Counts, NumericCounts
+from pipelines.spec import DriftMethod
 
 NAMED_FEATURES = 5
 """Features named in a sentence; the report lists all."""
@@ -38,9 +40,11 @@ def measurement_text(measured: Measurement) -> str:
     return f"{measured.value:.4f} ({measured.low:.4f} to {measured.high:.4f})"
 
 
-def effect_name(bins: NumericBins | CategoricalBins) -> str:
+def effect_name(bins: NumericBins | CategoricalBins, method: DriftMethod = "effect") -> str:
     """Name the effect size that decides."""
-    return "KS distance" if isinstance(bins, NumericBins) else "Cramér's V"
+    if isinstance(bins, CategoricalBins):
+        return "Cramér's V"
+    return "KS distance" if method == "effect" else "Cohen's d"
 
 
 def finding_text(finding: Finding, reference: ColumnReference, current: Counts) -> str:
@@ -52,8 +56,13 @@ def finding_text(finding: Finding, reference: ColumnReference, current: Counts) 
         names = ", ".join(repr(name) for name, _ in current.unlisted[:3])
         more = ", …" if len(current.unlisted) > 3 else ""
         return f"{share_text(finding.effect)} of the rows in categories never seen ({names}{more})"
+    certainty = (
+        f"surely at least {finding.lower_bound:.2f}"
+        if finding.p_value is None
+        else f"p = {number_text(finding.p_value)}"
+    )
     text = (
-        f"{effect_name(reference.bins)} {finding.effect:.2f}, surely at least {finding.lower_bound:.2f}"
+        f"{effect_name(reference.bins, finding.method)} {finding.effect:.2f}, {certainty}"
         f" (threshold {finding.threshold:.2f})"
     )
     return "; ".join(filter(None, (text, _shift_text(reference, current))))
@@ -84,7 +93,8 @@ def _short(verdict: ColumnVerdict) -> str:
         return f"missing values changed by {share_text(finding.effect)}"
     if finding.kind == "new categories":
         return f"{share_text(finding.effect)} in categories never seen"
-    name = "Cramér's V" if verdict.statistics.ks is None else "KS distance"
+    number = "KS distance" if finding.method == "effect" else "Cohen's d"
+    name = "Cramér's V" if verdict.statistics.ks is None else number
     return f"{name} {finding.effect:.2f}"
 
 
