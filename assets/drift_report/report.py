@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from assets.drift_report.courses import course, number
 from assets.drift_report.decision import ColumnVerdict, DriftVerdict
+from assets.drift_report.error_rise import ErrorRise
 from assets.drift_report.pages import LIFE_PAGE, page_template
 from assets.drift_report.performance import Measurement
 from assets.drift_report.pictures import mini_picture, picture
@@ -22,6 +23,7 @@ from assets.drift_report.words import (
     drift_text,
     effect_name,
     number_text,
+    rise_text,
     share_text,
     without_headline,
 )
@@ -86,6 +88,8 @@ class ReportContent:
         Without a target: the reference's partitions.
     slices
         Realised performance by the values of the declared columns.
+    rise
+        Whether errors have risen over all windows of the model.
     """
 
     pipeline: str
@@ -108,6 +112,7 @@ class ReportContent:
     history: Sequence[PerformancePoint] = ()
     compared_with: str = ""
     slices: Sequence[SlicePerformance] = ()
+    rise: ErrorRise | None = None
 
     @property
     def has_target(self) -> bool:
@@ -150,6 +155,7 @@ def render_html(content: ReportContent) -> str:
         drift_text=_drift_text(content),
         facts=_facts(content),
         rows=[_row(verdict, content) for verdict in columns],
+        rise=rise_text(content.rise),
         performance=Markup(_performance_picture(content)),
         importance=Markup(_importance_picture(content)),
         slices=[_slice_row(one) for one in content.slices],
@@ -220,9 +226,22 @@ def _facts(content: ReportContent) -> list[tuple[str, str, str]]:
         *drift,
         (f"Realised {metric}", number_text(content.realised.value), _small_print(content.realised, f"on {content.n_labelled} labelled rows")),
         (f"Estimated {metric}", number_text(content.estimated.value), _small_print(content.estimated, "while the concept stands")),
+        ("Errors risen", _rise_figure(content.rise), _rise_small_print(content.rise)),
         (f"Holdout {metric}", number_text(content.reference_metric), content.model or "no model yet"),
         quality,
     ]  # fmt: skip
+
+
+def _rise_figure(rise: ErrorRise | None) -> str:
+    if rise is None or rise.e_value is None:
+        return "not known"
+    return "surely" if rise.is_certain else "not surely"
+
+
+def _rise_small_print(rise: ErrorRise | None) -> str:
+    if rise is None or rise.e_value is None:
+        return "" if rise is None else rise.reason
+    return f"e-value {rise.e_value:.3g} after {rise.n_windows} windows; certain from {rise.threshold:.0f}"
 
 
 def _small_print(measured: Measurement, basis: str) -> str:

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from assets.drift_report.decision import DriftVerdict
+from assets.drift_report.error_rise import ErrorRise, LossBlocks
 from assets.drift_report.lost_performance import OpenLoss
 from assets.drift_report.performance import Measurement
 from assets.drift_report.policy import RetrainDecision
@@ -24,6 +26,7 @@ from assets.drift_report.sketch import (
 )
 from assets.drift_report.slices import SlicePerformance
 from assets.drift_report.window_scan import WHOLE
+from assets.model.metrics import Floats
 
 INSTANT = pa.timestamp("us", tz="UTC")
 
@@ -77,6 +80,8 @@ DECISION_SCHEMA = pa.schema(
         ("realised", pa.float64()),
         ("realised_low", pa.float64()),
         ("realised_high", pa.float64()),
+        ("error_e_value", pa.float64()),
+        ("error_threshold", pa.float64()),
         ("quality_score", pa.float64()),
         ("is_retrain_requested", pa.bool_()),
         ("reason", pa.string()),
@@ -104,6 +109,18 @@ SLICE_SCHEMA = pa.schema(
     ]
 )
 """`<p>/slice_performance`: a row per slice and value; what is not known has its reason."""
+
+
+LOSS_SCHEMA = pa.schema(
+    [
+        ("partition", pa.string()),
+        ("model_version", pa.int32()),
+        ("block", pa.int32()),
+        ("n_labelled", pa.int64()),
+        ("mean_loss", pa.float64()),
+    ]
+)
+"""`<p>/loss_blocks`: what later windows need of this one to tell whether errors rise."""
 
 
 def sketch_table(version: int | None, reference: ReferenceSketch) -> pa.Table:
@@ -204,6 +221,30 @@ def slice_table(version: int | None, slices: Sequence[SlicePerformance]) -> pa.T
     return pa.Table.from_pylist(rows, schema=SLICE_SCHEMA)
 
 
+def loss_table(partition: str, version: int | None, blocks: LossBlocks | None) -> pa.Table:
+    """Write the mean losses of a window's blocks as rows, in order of time."""
+    measured = [] if blocks is None else zip(blocks.rows.tolist(), blocks.means.tolist(), strict=True)
+    rows = [
+        {
+            "partition": partition,
+            "model_version": version,
+            "block": number,
+            "n_labelled": n,
+            "mean_loss": loss,
+        }
+        for number, (n, loss) in enumerate(measured)
+    ]
+    return pa.Table.from_pylist(rows, schema=LOSS_SCHEMA)
+
+
+def losses_from_rows(rows: Iterable[Mapping[str, Any]]) -> list[Floats]:
+    """Read what `loss_table` wrote of several windows: block losses by window, in the windows' order."""
+    windows: dict[str, list[float]] = {}
+    for row in sorted(rows, key=lambda one: (one["partition"], one["block"])):
+        windows.setdefault(row["partition"], []).append(row["mean_loss"])
+    return [np.asarray(losses, dtype=np.float64) for losses in windows.values()]
+
+
 def decision_table(
     *,
     partition: str,
@@ -215,6 +256,7 @@ def decision_table(
     verdict: DriftVerdict | None,
     realised: Measurement,
     estimated: Measurement,
+    rise: ErrorRise | None,
     reference_metric: float | None,
     quality_score: float | None,
     decision: RetrainDecision,
@@ -243,6 +285,8 @@ def decision_table(
         "realised": realised.value,
         "realised_low": realised.low,
         "realised_high": realised.high,
+        "error_e_value": rise.e_value if rise else None,
+        "error_threshold": rise.threshold if rise else None,
         "quality_score": quality_score,
         "is_retrain_requested": decision.is_requested,
         "reason": decision.reason,

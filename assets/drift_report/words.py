@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from assets.drift_report.bins import CategoricalBins, NumericBins
 from assets.drift_report.decision import ColumnVerdict, DriftVerdict
+from assets.drift_report.error_rise import ErrorRise
 from assets.drift_report.findings import Finding
 from assets.drift_report.performance import Measurement, PerformanceDrop
 from assets.drift_report.sketch import CategoricalCounts, ColumnReference, Counts, NumericCounts
@@ -122,6 +123,19 @@ def drift_text(verdict: DriftVerdict, min_rows: int) -> str:
         least = "" if verdict.detectable is None else f" of {verdict.detectable:.2f} or more"
         return f"No feature drifted by an effect{least} on {verdict.n_current} rows."
     return " ".join(sentences)
+
+
+def rise_text(rise: ErrorRise | None) -> str:
+    """Say whether errors have risen over all windows of the model; empty where nobody can tell."""
+    if rise is None or rise.e_value is None:
+        return ""
+    verdict = "Errors have surely risen" if rise.is_certain else "Errors have not surely risen"
+    windows = "1 window" if rise.n_windows == 1 else f"{rise.n_windows} windows"
+    now = "" if rise.now is None else f" is {number_text(rise.now)} now,"
+    return (
+        f"{verdict}: e-value {rise.e_value:.3g} after {windows}, certain from {rise.threshold:.0f}. "
+        f"The mean {rise.loss}{now} was {number_text(rise.before)} on the holdout; {number_text(rise.accepted)} is accepted."
+    )
 
 
 def loss_text(reference: float, realised: Measurement, drop: PerformanceDrop | None) -> str:

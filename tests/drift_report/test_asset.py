@@ -194,3 +194,23 @@ def test_a_report_without_a_partition_is_refused(world: World) -> None:
             registry=cast(ModelRegistry, world.registry),
             reports=world.reports,
         )
+
+
+def test_errors_that_rise_are_certain_over_the_windows_and_steady_ones_are_not(world: World) -> None:
+    for number in range(7, 10):
+        world.write_month(f"2013-{number:02d}-01")
+        outcome = world.report(f"2013-{number:02d}-01")
+        assert outcome.metadata["errors_rise"] is False
+    steady = outcome.metadata["error_e_value"]
+    assert isinstance(steady, float)
+    assert steady < 40
+    world.write_month("2013-10-01", reversed_concept)
+    first = world.report("2013-10-01")
+    # Again: the same rows, the same answer.
+    again = world.report("2013-10-01")
+    assert first.metadata["error_e_value"] == again.metadata["error_e_value"]
+    assert first.metadata["errors_rise"] is True
+    assert "Errors have surely risen: e-value" in str(first.metadata["errors"])
+    assert "after 4 windows" in str(first.metadata["errors"])
+    assert decisions(world)["2013-10-01"]["error_e_value"] == first.metadata["error_e_value"]
+    assert "Errors have surely risen" in Path(str(first.metadata["report"])).read_text()
