@@ -37,8 +37,9 @@ from assets.drift_report.report_io import (
     write_page,
     write_tables,
 )
+from assets.drift_report.signal_tables import losses_from_rows
 from assets.drift_report.sketch import ReferenceSketch
-from assets.drift_report.tables import losses_from_rows, reference_from_rows, sketch_table
+from assets.drift_report.tables import reference_from_rows, sketch_table
 from assets.labels.label_sql import sliceable_columns
 from assets.materialization import Outcome, Pipeline, Scope
 from assets.model.choices import default_metric
@@ -327,6 +328,7 @@ def _content(
         quality_score=quality.score,
         slices=findings.slices,
         rise=findings.rise,
+        separation=findings.separation,
         history=history,
     )
 

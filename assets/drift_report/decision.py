@@ -130,8 +130,7 @@ def decide_drift(
         With one verdict per column.
     """
     shared = [column for column in reference if column in current]
-    own = spec.features
-    judged = [column for column in shared if not (column in own and own[column].ignore)]
+    judged = spec.judged(shared)
     n_tests = sum(2 + isinstance(reference[c].bins, CategoricalBins) for c in judged)
     statistics = {c: column_statistics(reference[c].bins, reference[c].total, current[c]) for c in shared}
     p_values = benjamini_hochberg([statistics[column].p_value for column in judged])

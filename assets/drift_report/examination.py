@@ -30,10 +30,19 @@ from assets.drift_report.performance import (
     within_range,
 )
 from assets.drift_report.policy import Evidence, RetrainDecision
+from assets.drift_report.separation import Separation
 from assets.drift_report.sketch import ReferenceSketch, WindowSketch
 from assets.drift_report.slices import SlicePerformance, measure_slices
+from assets.drift_report.together import KeyedRows, judge_together
 from assets.drift_report.window_scan import bins_of, sketch_reference, sketch_window
-from assets.drift_report.words import drift_text, estimated_loss_text, loss_text, rise_text, unregained_text
+from assets.drift_report.words import (
+    drift_text,
+    estimated_loss_text,
+    loss_text,
+    rise_text,
+    separation_text,
+    unregained_text,
+)
 from assets.model.choices import METRICS_BY_PROBLEM
 from assets.model.metrics import Floats
 from pipelines.spec import DriftSpec, Metric, ProblemType
@@ -87,7 +96,8 @@ class Relations:
 class Findings:
     """What a window shows; without a champion there is nothing to compare with.
 
-    `rise` and `losses` are about errors over all windows of the champion, and in this one.
+    `rise` and `losses` are about errors over all windows of the champion, and in this one;
+    `separation` is about all features together, None where nobody asked.
     """
 
     champion: Champion | None
@@ -102,6 +112,7 @@ class Findings:
     slices: tuple[SlicePerformance, ...] = ()
     rise: ErrorRise | None = None
     losses: LossBlocks | None = None
+    separation: Separation | None = None
 
 
 def unscored(metric: Metric) -> Findings:
@@ -185,23 +196,22 @@ def examine(
             problem, champion.metric, holdout, labelled,
             max_drop=drift.max_performance_drop, alpha=drift.alpha, seed=seed,
         )  # fmt: skip
+    separation = judge_together(
+        connection,
+        KeyedRows(relations.training, ["row_id"], "event_timestamp", "_source_partition"),
+        KeyedRows(relations.predictions, ["row_id"], "event_timestamp"),
+        verdict,
+        champion.features,
+        drift=drift,
+        seed=seed,
+    )
     rise, losses = watch_errors(
         problem, holdout, labelled, earlier_losses, max_drop=drift.max_performance_drop, alpha=drift.alpha
     )
     return Findings(
-        champion,
-        reference,
-        current,
-        verdict,
-        n_current,
-        labelled.n,
-        realised,
-        estimated,
-        drop,
-        slices,
-        rise,
-        losses,
-    )
+        champion, reference, current, verdict, n_current, labelled.n, realised, estimated, drop, slices,
+        rise, losses, separation,
+    )  # fmt: skip
 
 
 def _current_sketch(
@@ -336,6 +346,9 @@ def facts_of(
         "n_labelled": findings.n_labelled,
         "drift_status": verdict.status if verdict else None,
         "drift_score": verdict.drift_score if verdict else None,
+        "multivariate_status": findings.separation.status if findings.separation else None,
+        "multivariate_auc": findings.separation.auc if findings.separation else None,
+        "multivariate": separation_text(findings.separation),
         "n_drifted": len(verdict.drifted()) if verdict else None,
         f"estimated_{metric}": findings.estimated.value,
         f"realised_{metric}": findings.realised.value,

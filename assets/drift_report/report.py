@@ -15,6 +15,7 @@ from assets.drift_report.pages import LIFE_PAGE, page_template
 from assets.drift_report.performance import Measurement
 from assets.drift_report.pictures import mini_picture, picture
 from assets.drift_report.policy import Reason, RetrainDecision
+from assets.drift_report.separation import Separation
 from assets.drift_report.sketch import CategoricalCounts, ReferenceSketch, WindowSketch
 from assets.drift_report.slices import SlicePerformance
 from assets.drift_report.statistics import ColumnStatistics
@@ -24,6 +25,7 @@ from assets.drift_report.words import (
     effect_name,
     number_text,
     rise_text,
+    separation_text,
     share_text,
     without_headline,
 )
@@ -88,6 +90,8 @@ class ReportContent:
         Without a target: the reference's partitions.
     slices
         Realised performance by the values of the declared columns.
+    separation
+        Drift of all features together.
     rise
         Whether errors have risen over all windows of the model.
     """
@@ -113,6 +117,7 @@ class ReportContent:
     compared_with: str = ""
     slices: Sequence[SlicePerformance] = ()
     rise: ErrorRise | None = None
+    separation: Separation | None = None
 
     @property
     def has_target(self) -> bool:
@@ -155,7 +160,7 @@ def render_html(content: ReportContent) -> str:
         drift_text=_drift_text(content),
         facts=_facts(content),
         rows=[_row(verdict, content) for verdict in columns],
-        rise=rise_text(content.rise),
+        sentences=list(filter(None, (separation_text(content.separation), rise_text(content.rise)))),
         performance=Markup(_performance_picture(content)),
         importance=Markup(_importance_picture(content)),
         slices=[_slice_row(one) for one in content.slices],
@@ -218,6 +223,11 @@ def _facts(content: ReportContent) -> list[tuple[str, str, str]]:
         ("Drift score", "not known" if score is None else f"{score:.2f}", "0: nothing is certain; 1: all features surely moved"),
         ("Features drifted", f"{drifted} of {n_features}" if verdict else "–", f"surely by {verdict.gate:.2f} and more than is usual" if verdict else ""),
     ]  # fmt: skip
+    if content.separation is not None:
+        together = content.separation
+        drift.append(
+            ("Told from the reference", number_text(together.auc), _separation_small_print(together))
+        )
     quality = ("Data quality", "not known" if content.quality_score is None else f"{content.quality_score:.3f}", "1 is faultless")  # fmt: skip
     if not content.has_target:
         rows = verdict.n_current if verdict else None
@@ -230,6 +240,12 @@ def _facts(content: ReportContent) -> list[tuple[str, str, str]]:
         (f"Holdout {metric}", number_text(content.reference_metric), content.model or "no model yet"),
         quality,
     ]  # fmt: skip
+
+
+def _separation_small_print(separation: Separation) -> str:
+    if separation.low is None or separation.high is None:
+        return separation.reason
+    return f"AUC, {separation.low:.3f} to {separation.high:.3f}; 0.5 is by chance"
 
 
 def _rise_figure(rise: ErrorRise | None) -> str:

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from assets.drift_report.decision import DriftVerdict
-from assets.drift_report.error_rise import ErrorRise, LossBlocks
+from assets.drift_report.error_rise import ErrorRise
 from assets.drift_report.lost_performance import OpenLoss
 from assets.drift_report.performance import Measurement
 from assets.drift_report.policy import RetrainDecision
@@ -26,7 +25,6 @@ from assets.drift_report.sketch import (
 )
 from assets.drift_report.slices import SlicePerformance
 from assets.drift_report.window_scan import WHOLE
-from assets.model.metrics import Floats
 
 INSTANT = pa.timestamp("us", tz="UTC")
 
@@ -109,18 +107,6 @@ SLICE_SCHEMA = pa.schema(
     ]
 )
 """`<p>/slice_performance`: a row per slice and value; what is not known has its reason."""
-
-
-LOSS_SCHEMA = pa.schema(
-    [
-        ("partition", pa.string()),
-        ("model_version", pa.int32()),
-        ("block", pa.int32()),
-        ("n_labelled", pa.int64()),
-        ("mean_loss", pa.float64()),
-    ]
-)
-"""`<p>/loss_blocks`: what later windows need of this one to tell whether errors rise."""
 
 
 def sketch_table(version: int | None, reference: ReferenceSketch) -> pa.Table:
@@ -219,30 +205,6 @@ def slice_table(version: int | None, slices: Sequence[SlicePerformance]) -> pa.T
         for one in slices
     ]
     return pa.Table.from_pylist(rows, schema=SLICE_SCHEMA)
-
-
-def loss_table(partition: str, version: int | None, blocks: LossBlocks | None) -> pa.Table:
-    """Write the mean losses of a window's blocks as rows, in order of time."""
-    measured = [] if blocks is None else zip(blocks.rows.tolist(), blocks.means.tolist(), strict=True)
-    rows = [
-        {
-            "partition": partition,
-            "model_version": version,
-            "block": number,
-            "n_labelled": n,
-            "mean_loss": loss,
-        }
-        for number, (n, loss) in enumerate(measured)
-    ]
-    return pa.Table.from_pylist(rows, schema=LOSS_SCHEMA)
-
-
-def losses_from_rows(rows: Iterable[Mapping[str, Any]]) -> list[Floats]:
-    """Read what `loss_table` wrote of several windows: block losses by window, in the windows' order."""
-    windows: dict[str, list[float]] = {}
-    for row in sorted(rows, key=lambda one: (one["partition"], one["block"])):
-        windows.setdefault(row["partition"], []).append(row["mean_loss"])
-    return [np.asarray(losses, dtype=np.float64) for losses in windows.values()]
 
 
 def decision_table(

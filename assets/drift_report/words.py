@@ -9,6 +9,7 @@ from assets.drift_report.decision import ColumnVerdict, DriftVerdict
 from assets.drift_report.error_rise import ErrorRise
 from assets.drift_report.findings import Finding
 from assets.drift_report.performance import Measurement, PerformanceDrop
+from assets.drift_report.separation import Separation
 from assets.drift_report.sketch import CategoricalCounts, ColumnReference, Counts, NumericCounts
 from pipelines.spec import DriftMethod
 
@@ -123,6 +124,25 @@ def drift_text(verdict: DriftVerdict, min_rows: int) -> str:
         least = "" if verdict.detectable is None else f" of {verdict.detectable:.2f} or more"
         return f"No feature drifted by an effect{least} on {verdict.n_current} rows."
     return " ".join(sentences)
+
+
+def separation_text(separation: Separation | None) -> str:
+    """Say whether all features together have moved; empty where nobody asked."""
+    if separation is None:
+        return ""
+    if separation.auc is None or separation.lower_bound is None or separation.threshold is None:
+        return f"Whether the features have moved together is not known: {separation.reason}."
+    sure = f"surely at least {separation.lower_bound:.2f} (threshold {separation.threshold:.2f})"
+    if separation.status != "drifted":
+        return (
+            f"Together the features have not surely moved: a classifier that tells the window from the reference "
+            f"has an AUC of {separation.auc:.2f}, {sure}."
+        )
+    names = ", ".join(f"{name} (−{loss:.2f})" for name, loss in separation.culprits)
+    return (
+        f"Together the features have surely moved: a classifier tells the window from the reference with an AUC of "
+        f"{separation.auc:.2f}, {sure}, mostly by {names}."
+    )
 
 
 def rise_text(rise: ErrorRise | None) -> str:
