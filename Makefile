@@ -55,7 +55,7 @@ preview: .venv/.runtime ## show what a declaration will do, on a sample: make pr
 check: .venv/.runtime ## check every declaration: all faults of all files
 	$(PY) -m pipelines.declaration pipelines/defs/*/
 
-BENCHMARKS := point_in_time_join expectations_one_scan drift_sketch run_cost orchestration_overhead
+BENCHMARKS := point_in_time_join expectations_one_scan drift_peers run_cost orchestration_overhead
 
 bench: .venv/.dev ## run the benchmarks, one after another; fails where a bar is missed
 	failed=""; for name in $(BENCHMARKS); do \

@@ -19,6 +19,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+_LIMIT_VARIABLE = "DRIFTLINE_BENCH_LIMIT_MB"
+
 _started = {"cpu": 0.0, "wall": 0.0}
 
 
@@ -52,6 +54,14 @@ class BenchmarkError(Exception):
     """A measured process failed."""
 
 
+class LimitError(BenchmarkError):
+    """A measured process was ended at its limit of time or memory."""
+
+
+OUT_OF_MEMORY = 99
+"""Exit code of a process that asked for more memory than it may have."""
+
+
 def setup_done() -> None:
     """Start the count here; called by a measured function after its imports and preparations."""
     _started.update(cpu=time.process_time(), wall=time.monotonic())
@@ -63,6 +73,8 @@ def measure(
     *arguments: object,
     python: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    limit_s: float | None = None,
+    limit_mb: int | None = None,
 ) -> Measurement:
     """Run `module:function` with JSON arguments in a fresh process and measure it.
 
@@ -78,22 +90,33 @@ def measure(
         Interpreter, for a peer's own environment (`benchmarks.peers`); this one by default.
     environment
         Variables added to this process's.
+    limit_s, limit_mb
+        Wall seconds and address space after which it is ended.
 
     Raises
     ------
+    LimitError
+        If it was ended at a limit.
     BenchmarkError
         If the process fails.
     """
     command = [str(python or sys.executable), "-m", "benchmarks.measure", function, json.dumps(arguments)]
     root = Path(__file__).resolve().parent.parent
-    done = subprocess.run(  # our own module, no shell
-        command,
-        cwd=root,
-        env={**os.environ, **(environment or {})},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
+    limits = {} if limit_mb is None else {_LIMIT_VARIABLE: str(limit_mb)}
+    try:
+        done = subprocess.run(  # our own module, no shell
+            command,
+            cwd=root,
+            env={**os.environ, **(environment or {}), **limits},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=limit_s,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise LimitError(f"ended after {limit_s:.0f} s") from error
+    if done.returncode == OUT_OF_MEMORY:
+        raise LimitError(f"ended at {limit_mb:,} MB of memory")
     if done.returncode != 0 or not done.stdout.strip():
         raise BenchmarkError(f"'{name}' ({function}) ended with code {done.returncode}; its output is above.")
     return Measurement(name=name, **json.loads(done.stdout.splitlines()[-1]))
@@ -123,8 +146,14 @@ def _run(function: str, arguments: Sequence[object]) -> None:
     """Call the function, and write its measurement as the last line of the output."""
     # This file runs as __main__: the function's `setup_done` belongs to the imported module.
     clock = import_module("benchmarks.measure")._started
+    if _LIMIT_VARIABLE in os.environ:
+        most = int(os.environ[_LIMIT_VARIABLE]) * 1024**2
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
     module, _, attribute = function.partition(":")
-    result = getattr(import_module(module), attribute)(*arguments)
+    try:
+        result = getattr(import_module(module), attribute)(*arguments)
+    except MemoryError:
+        sys.exit(OUT_OF_MEMORY)
     cpu, wall = time.process_time(), time.monotonic()
     figures = {
         "cpu_s": cpu - clock["cpu"],

@@ -12,6 +12,7 @@ from functools import partial
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from expectations.declared import check_expectation
+from pipelines.drift_coherence import watched_feature_faults
 from pipelines.expressions import column_expression_faults
 from pipelines.faults import Check, Fault, KeyPath, choices, hint, label, repeats, unknown_columns
 from pipelines.made_columns import LOAD_TIME, ROW_TIME
@@ -55,6 +56,8 @@ def _checks(spec: PipelineSpec) -> Iterator[Check]:
         yield from target_checks(spec)
         yield from model_checks(spec)
         yield from slice_checks(spec)
+    else:
+        yield Check([("drift",), ("datasets",)], partial(watched_feature_faults, spec))
     yield Check([("target",), ("drift",), ("datasets",)], partial(_watch_faults, spec))
     yield Check([("retrain", "on")], partial(repeats, ("retrain", "on"), spec.retrain.on))
     yield Check([("owners",)], partial(owner_faults, spec.owners))

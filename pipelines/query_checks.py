@@ -7,11 +7,12 @@ columns that exist, and gives the columns that its use requires.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from assets.features.view_sql import tables_read
+from assets.features.view_sql import feature_names, tables_read
 from assets.materialization import Pipeline
+from pipelines.drift_coherence import learned_feature_faults
 from pipelines.expressions import (
     SQL_TYPES,
     TIMES,
@@ -26,6 +27,9 @@ from pipelines.sql import quote_identifier
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+_NAMING_FEATURES: tuple[KeyPath, ...] = (("drift", "features"), ("target",), ("features",))
+"""Blocks that say which features there are, and which are judged differently."""
 
 EVENT_TIMESTAMP, CREATED_TIMESTAMP = "event_timestamp", "created_timestamp"
 
@@ -43,6 +47,7 @@ def query_faults(pipeline: Pipeline, doubts: Collection[KeyPath]) -> Iterator[Fa
     with empty_database() as connection:
         _create_tables(connection, pipeline)
         bound: dict[str, Columns] = {}
+        features: dict[str, Sequence[str]] = {}
         for name, result in _bind_queries(connection, pipeline, unknown):
             if isinstance(result, Fault):
                 yield result
@@ -58,7 +63,10 @@ def query_faults(pipeline: Pipeline, doubts: Collection[KeyPath]) -> Iterator[Fa
             if isinstance(result, Fault):
                 yield result
             elif not is_doubtful(("entities", view.entity), doubts):
+                features[name] = feature_names(tuple(result), spec.entities[view.entity])
                 yield from _view_faults(at, view.sql, result, spec.entities[view.entity])
+    if spec.target is not None and not any(is_doubtful(at, doubts) for at in _NAMING_FEATURES):
+        yield from learned_feature_faults(spec, features)
     if spec.target is not None and spec.target.dataset in bound and not is_doubtful(("target",), doubts):
         yield from _target_query_faults(pipeline, bound[spec.target.dataset])
 

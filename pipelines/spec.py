@@ -6,7 +6,7 @@ Nothing here knows Dagster or any vendor. A file is parsed once, at the door
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, Self
 
@@ -37,6 +37,8 @@ Metric = Literal[
     "roc_auc", "average_precision", "log_loss", "brier", "accuracy", "f1_macro", "rmse", "mae", "r2"
 ]
 RetrainTrigger = Literal["performance", "drift", "schedule"]
+DriftMethod = Literal["effect", "documented"]
+MultivariateStage = Literal["never", "stable", "always"]
 
 _DURATION_UNITS = {
     "m": timedelta(minutes=1),
@@ -187,6 +189,12 @@ class DatasetSpec(Block):
         return name in MADE and self.column(name).sql == made_sql(name, self.key)
 
     @property
+    def watchable(self) -> tuple[str, ...]:
+        """Columns whose distribution may say something: no keys and no clocks."""
+        named, times = {*self.key, self.event_time}, ("date", "timestamp", "timestamp_tz")
+        return tuple(n for n in self.columns if n not in named and self.column(n).type not in times)
+
+    @property
     def is_partitioned(self) -> bool:
         """Reference tables have no event time and no partitions."""
         return self.event_time is not None
@@ -264,11 +272,37 @@ class ModelSpec(Block):
     """When the challenger is promoted."""
 
 
+class FeatureDriftSpec(Block):
+    """How the drift of one feature is judged, where it differs from the others."""
+
+    sensitivity: Sensitivity | None = None
+    """Least effect that counts for this feature; by default `drift.sensitivity`."""
+    method: DriftMethod | None = None
+    """Rule for this feature; by default `drift.method`."""
+    ignore: bool = False
+    """Show the feature's distances and judge nothing by them: it is no drift, and no part of the drift score."""
+
+
+class MultivariateSpec(Block):
+    """Whether all features together are judged: a classifier tells the window from the reference."""
+
+    when: MultivariateStage = "never"
+    """`stable`: where no single feature drifted; `always`; `never`. It costs about 5 CPU seconds a report."""
+    max_rows: int = Field(default=20_000, ge=1_000, le=200_000)
+    """Rows of each window that are compared at most, chosen by a hash of their keys."""
+
+
 class DriftSpec(Block):
     """How drift is judged."""
 
+    method: DriftMethod = "effect"
+    """`effect`: the sure effect reaches a threshold. `documented`: a significant p-value (Benjamini-Hochberg) and Cohen's d or Cramér's V; blind to shape."""
     sensitivity: Sensitivity = "medium"
-    """Least effect size that counts as drift: low 0.20, medium 0.10, high 0.05 (KS distance, Cramér's V)."""
+    """Least effect size that counts as drift: low 0.20, medium 0.10, high 0.05 (KS distance, Cramér's V); by `documented` Cohen's large, medium, small."""
+    features: Mapping[ColumnName, FeatureDriftSpec] = Field(default_factory=dict)
+    """Features that are judged differently, by the report's name: `<view>__<feature>`, `request__<feature>`; without a target, the column."""
+    multivariate: MultivariateSpec = Field(default_factory=MultivariateSpec)
+    """Whether all features together are judged, beside each by itself; never asks for a retrain."""
     min_rows: int = Field(default=500, ge=2)
     """Fewer rows in the current window are 'insufficient data'."""
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
@@ -285,6 +319,10 @@ class DriftSpec(Block):
     """Without a target: whether a partition is compared with the first ones, or with those just before it."""
     reference_partitions: int = Field(default=3, ge=1)
     """Without a target: how many partitions the reference has, at most."""
+
+    def judged(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return the features that are not ignored."""
+        return tuple(name for name in names if not (name in self.features and self.features[name].ignore))
 
 
 class RetrainSpec(Block):

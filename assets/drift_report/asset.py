@@ -38,11 +38,13 @@ from assets.drift_report.report_io import (
     write_tables,
 )
 from assets.drift_report.shadow import roll_back, shadow_champion
+from assets.drift_report.signal_tables import losses_from_rows
 from assets.drift_report.sketch import ReferenceSketch
 from assets.drift_report.tables import reference_from_rows, sketch_table
 from assets.labels.label_sql import sliceable_columns
 from assets.materialization import Outcome, Pipeline, Scope
 from assets.model.choices import default_metric
+from assets.model.metrics import Floats
 from pipelines.spec import Metric
 from pipelines.sql import quote_literal
 from pipelines.windows import Window, partitions_since, window, windows_between
@@ -162,8 +164,22 @@ def _examine(
         problem=spec.learned.problem,
         drift=spec.drift,
         seed=spec.model.seed,
+        earlier_losses=_earlier_losses(pipeline, span, version.version, lake, connection),
     )
     return inputs, findings
+
+
+def _earlier_losses(
+    pipeline: Pipeline, span: Window, version: int, lake: Lake, connection: duckdb.DuckDBPyConnection
+) -> list[Floats]:
+    """Read the block losses of the windows before this one that the same model version scored."""
+    table = pipeline.table("loss_blocks")
+    if not lake.has(table):
+        return []
+    kept = lake.snapshot(table)
+    earlier = [key for key in kept.partitions if key < span.key]
+    rows = connection.sql(f"SELECT * FROM {scan(kept, earlier)} WHERE model_version = {version}")
+    return losses_from_rows(rows.to_arrow_table().to_pylist())
 
 
 def _champion(version: ModelVersion) -> Champion:
@@ -324,6 +340,8 @@ def _content(
         min_rows=pipeline.spec.drift.min_rows,
         quality_score=quality.score,
         slices=findings.slices,
+        rise=findings.rise,
+        separation=findings.separation,
         history=history,
     )
 

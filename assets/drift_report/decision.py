@@ -7,92 +7,31 @@ does neither. Too few rows give 'insufficient data', never 'stable'.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
-from assets.drift_report.bins import CategoricalBins, NumericBins
-from assets.drift_report.bounds import (
-    ks_lower_bound,
-    ks_margin,
-    share_difference_lower_bound,
-    v_detectable,
-    v_lower_bound,
-    wilson_bounds,
+from assets.drift_report.bins import CategoricalBins
+from assets.drift_report.findings import (
+    EFFECT_GATES,
+    Finding,
+    Rule,
+    bounded_finding,
+    documented_finding,
+    missing_finding,
+    news_finding,
 )
-from assets.drift_report.sketch import (
-    CategoricalCounts,
-    ColumnReference,
-    Counts,
-    ReferenceSketch,
-    WindowSketch,
-)
-from assets.drift_report.statistics import (
-    ColumnStatistics,
-    benjamini_hochberg,
-    column_statistics,
-    pooled,
-    value_vector,
-)
-from assets.drift_report.unrest import reference_unrest
-from pipelines.spec import DriftSpec, Sensitivity
+from assets.drift_report.sketch import ColumnReference, Counts, ReferenceSketch, WindowSketch
+from assets.drift_report.statistics import ColumnStatistics, benjamini_hochberg, column_statistics
+from pipelines.spec import DriftSpec, FeatureDriftSpec
 
 Role = Literal["feature", "prediction", "label"]
-Status = Literal["drifted", "stable", "insufficient data"]
-FindingKind = Literal["distribution", "missing values", "new categories"]
+Status = Literal["drifted", "stable", "insufficient data", "ignored"]
 
 SCORE_COLUMN, LABEL_COLUMN = "score", "label"
 """Columns of a sketch that are no features: the model's output and the truth."""
 
 _ROLES: Mapping[str, Role] = {SCORE_COLUMN: "prediction", LABEL_COLUMN: "label"}
-
-EFFECT_GATES: Mapping[Sensitivity, float] = {"low": 0.20, "medium": 0.10, "high": 0.05}
-"""Least KS distance or Cramér's V that counts as drift. A pure shift of the mean by 0.25, 0.5, 0.8
-standard deviations (Cohen's small, medium, large effect) is a KS distance of 0.10, 0.20, 0.31."""
-
-MISSING_GATES: Mapping[Sensitivity, float] = {"low": 0.10, "medium": 0.05, "high": 0.02}
-"""Least change of the share of missing values that counts: a model meets a gap as a whole value,
-so that half of the effect gate, and less, already matters."""
-
-NEW_CATEGORY_GATES: Mapping[Sensitivity, float] = {"low": 0.05, "medium": 0.01, "high": 0.002}
-"""Least share of rows in categories that the model has never seen."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One way in which a column may have drifted.
-
-    Attributes
-    ----------
-    kind
-        What was compared.
-    effect, lower_bound
-        Size as observed, and the size that is sure.
-    threshold
-        What the bound is held against: the gate, or the reference's own unrest where that is larger.
-    unrest
-        Distance that a next partition keeps below if it differs as the reference's own did; None
-        when there are fewer than three of those.
-    detectable
-        Least observed effect that would count with so many rows.
-    """
-
-    kind: FindingKind
-    effect: float
-    lower_bound: float
-    threshold: float
-    unrest: float | None
-    detectable: float
-
-    @property
-    def is_certain(self) -> bool:
-        """The effect surely reaches the threshold."""
-        return self.lower_bound >= self.threshold
-
-    @property
-    def strength(self) -> float:
-        """Return the sure effect in thresholds, at most 1."""
-        return min(1.0, self.lower_bound / self.threshold)
 
 
 @dataclass(frozen=True)
@@ -100,7 +39,8 @@ class ColumnVerdict:
     """What is known about one column.
 
     `importance` is the feature's share of the model's skill (0 for prediction and label);
-    `adjusted_p_value` is Benjamini-Hochberg's, for information.
+    `adjusted_p_value` is Benjamini-Hochberg's, for information but by the documented rule. An ignored
+    column has its statistics and no findings.
     """
 
     column: str
@@ -177,7 +117,7 @@ def decide_drift(
     importances
         Feature's share of the model's skill; missing ones count 0, all 0 weighs all alike.
     spec
-        Sensitivity, level, least number of rows.
+        Rule, sensitivity, level, least number of rows, and what is different for single features.
     exact_ks
         Computes a column's KS distance exactly. Asked only where the verdict hangs inside the
         bracket; without it the lower end decides.
@@ -190,14 +130,19 @@ def decide_drift(
         With one verdict per column.
     """
     shared = [column for column in reference if column in current]
-    n_tests = sum(2 + isinstance(reference[c].bins, CategoricalBins) for c in shared)
-    judge = _Judge(spec, spec.alpha / max(1, n_tests), exact_ks, has_model)
+    judged = spec.judged(shared)
+    n_tests = sum(2 + isinstance(reference[c].bins, CategoricalBins) for c in judged)
+    statistics = {c: column_statistics(reference[c].bins, reference[c].total, current[c]) for c in shared}
+    p_values = benjamini_hochberg([statistics[column].p_value for column in judged])
+    judge = _Judge(
+        spec, spec.alpha / max(1, n_tests), dict(zip(judged, p_values, strict=True)), exact_ks, has_model
+    )
     verdicts = [
-        judge.verdict(column, reference[column], current[column], importances.get(column, 0.0))
+        judge.verdict(
+            column, reference[column], current[column], statistics[column], importances.get(column, 0.0)
+        )
         for column in shared
     ]
-    adjusted = benjamini_hochberg([verdict.statistics.p_value for verdict in verdicts])
-    verdicts = [replace(v, adjusted_p_value=p) for v, p in zip(verdicts, adjusted, strict=True)]
     features = [verdict for verdict in verdicts if verdict.role == "feature"]
     return DriftVerdict(
         status=_window_status(verdicts, n_current, spec),
@@ -220,15 +165,15 @@ def _display_order(verdict: ColumnVerdict) -> tuple[bool, float, float, float, s
     )
 
 
-def _window_status(verdicts: list[ColumnVerdict], n_current: int, spec: DriftSpec) -> Status:
-    judged = [verdict for verdict in verdicts if verdict.role != "label"]
+def _window_status(verdicts: Sequence[ColumnVerdict], n_current: int, spec: DriftSpec) -> Status:
+    judged = [verdict for verdict in verdicts if verdict.role != "label" and verdict.status != "ignored"]
     if n_current < spec.min_rows or all(verdict.status == "insufficient data" for verdict in judged):
         return "insufficient data"
     return "drifted" if any(verdict.status == "drifted" for verdict in judged) else "stable"
 
 
 def _drift_score(features: list[ColumnVerdict]) -> float | None:
-    known = [feature for feature in features if feature.status != "insufficient data"]
+    known = [feature for feature in features if feature.status not in ("insufficient data", "ignored")]
     if not known:
         return None
     weights = [feature.importance for feature in known]
@@ -250,107 +195,91 @@ def _median_detectable(features: list[ColumnVerdict]) -> float | None:
 
 @dataclass(frozen=True)
 class _Judge:
-    """Judges columns at one corrected level."""
+    """Judges columns at one corrected level; columns without an adjusted p-value are ignored."""
 
     spec: DriftSpec
-    alpha: float
+    level: float
+    adjusted_p_values: Mapping[str, float | None]
     exact_ks: Callable[[str], float] | None
     has_model: bool
 
+    def rule(self, column: str) -> Rule:
+        """Return how a column is judged: the declaration's own word for it, or that for all."""
+        own = self.spec.features.get(column, FeatureDriftSpec())
+        return Rule(
+            own.method or self.spec.method,
+            own.sensitivity or self.spec.sensitivity,
+            self.spec.min_rows,
+            self.level,
+            self.spec.alpha,
+        )
+
     def verdict(
-        self, column: str, reference: ColumnReference, current: Counts, importance: float
+        self,
+        column: str,
+        reference: ColumnReference,
+        current: Counts,
+        statistics: ColumnStatistics,
+        importance: float,
     ) -> ColumnVerdict:
         """Judge one column."""
-        statistics = column_statistics(reference.bins, reference.total, current)
         role = _ROLES.get(column, "feature") if self.has_model else "feature"
-        findings = [*self._missing(reference, current)]
-        has_rows = statistics.n_current >= self.spec.min_rows and statistics.n_reference > 0
-        if statistics.effect is not None and statistics.n_current > 0:
-            distribution = self._distribution(column, reference, current, statistics)
-            findings.insert(0, distribution)
-            findings += self._new_categories(reference, current)
-        if current.n_rows < self.spec.min_rows:
-            status: Status = "insufficient data"
-        elif any(finding.is_certain for finding in findings):
-            status = "drifted"
-        else:
-            status = "stable" if has_rows or _is_empty_on_both(reference, current) else "insufficient data"
+        findings = self._findings(column, reference, current, statistics)
         return ColumnVerdict(
-            column, role, status, importance if role == "feature" else 0.0, tuple(findings), statistics
+            column,
+            role,
+            self._status(column, reference, current, statistics, findings),
+            importance if role == "feature" else 0.0,
+            findings,
+            statistics,
+            self.adjusted_p_values.get(column),
         )
+
+    def _findings(
+        self, column: str, reference: ColumnReference, current: Counts, statistics: ColumnStatistics
+    ) -> tuple[Finding, ...]:
+        if column not in self.adjusted_p_values:
+            return ()
+        rule = self.rule(column)
+        found = [missing_finding(reference, current, rule)]
+        if statistics.effect is not None and statistics.n_current > 0:
+            found = [
+                self._distribution(column, reference, current, statistics, rule),
+                *found,
+                news_finding(reference, current, rule),
+            ]
+        return tuple(finding for finding in found if finding is not None)
 
     def _distribution(
-        self, column: str, reference: ColumnReference, current: Counts, statistics: ColumnStatistics
+        self,
+        column: str,
+        reference: ColumnReference,
+        current: Counts,
+        statistics: ColumnStatistics,
+        rule: Rule,
     ) -> Finding:
-        gate = EFFECT_GATES[self.spec.sensitivity]
-        unrest = self._unrest(reference, "distribution")
-        threshold = max(gate, unrest or 0.0)
-        n, m, effect = statistics.n_reference, statistics.n_current, statistics.effect or 0.0
-        if isinstance(reference.bins, NumericBins):
-            if statistics.ks is not None and self.exact_ks is not None:
-                low, high = (
-                    ks_lower_bound(d, n, m, self.alpha) for d in (statistics.ks.low, statistics.ks.high)
-                )
-                if low < threshold <= high:
-                    effect = self.exact_ks(column)
-            bound = ks_lower_bound(effect, n, m, self.alpha)
-            return Finding(
-                "distribution",
-                effect,
-                bound,
-                threshold,
-                unrest,
-                min(1.0, threshold + ks_margin(n, m, self.alpha)),
-            )
-        degrees = len(pooled(value_vector(reference.total), value_vector(current))[0]) - 1
-        return Finding(
-            "distribution",
-            effect,
-            v_lower_bound(effect, degrees, n, m, self.alpha),
-            threshold,
-            unrest,
-            v_detectable(threshold, degrees, n, m, self.alpha),
-        )
+        p_value, exact = self.adjusted_p_values[column], self.exact_ks
+        if rule.method == "documented" and p_value is not None:
+            return documented_finding(statistics, p_value, rule)
+        asked = None if exact is None else (lambda: exact(column))
+        return bounded_finding(reference, current, statistics, rule, asked)
 
-    def _unrest(self, reference: ColumnReference, kind: FindingKind) -> float | None:
-        return reference_unrest(
-            reference,
-            kind,
-            min_rows=self.spec.min_rows,
-            alpha=self.alpha,
-            pair_alpha=self.spec.alpha,
-        )
-
-    def _missing(self, reference: ColumnReference, current: Counts) -> list[Finding]:
-        total = reference.total
-        if not (total.n_rows and current.n_rows):
-            return []
-        gate = MISSING_GATES[self.spec.sensitivity]
-        unrest = self._unrest(reference, "missing values")
-        threshold = max(gate, unrest or 0.0)
-        arguments = (total.n_missing, total.n_rows, current.n_missing, current.n_rows)
-        effect = abs(total.n_missing / total.n_rows - current.n_missing / current.n_rows)
-        bound = share_difference_lower_bound(*arguments, self.alpha)
-        return [
-            Finding("missing values", effect, bound, threshold, unrest, threshold + max(0.0, effect - bound))
-        ]
-
-    def _new_categories(self, reference: ColumnReference, current: Counts) -> list[Finding]:
-        """Judge unlisted categories; where the reference does not list all of its own, nobody can tell."""
-        if not (isinstance(reference.bins, CategoricalBins) and isinstance(current, CategoricalCounts)):
-            return []
-        if not reference.bins.is_complete:
-            return []
-        gate = NEW_CATEGORY_GATES[self.spec.sensitivity]
-        unrest = self._unrest(reference, "new categories")
-        # Good (1953): the share never seen is about the share seen once; a small reference knows that roughly.
-        _, unseen = wilson_bounds(reference.bins.n_once, max(1, reference.total.n_present), self.alpha)
-        threshold = max(gate + unseen, unrest or 0.0)
-        effect = current.n_unlisted / current.n_present
-        bound, _ = wilson_bounds(current.n_unlisted, current.n_present, self.alpha)
-        return [
-            Finding("new categories", effect, bound, threshold, unrest, threshold + max(0.0, effect - bound))
-        ]
+    def _status(
+        self,
+        column: str,
+        reference: ColumnReference,
+        current: Counts,
+        statistics: ColumnStatistics,
+        findings: Sequence[Finding],
+    ) -> Status:
+        if column not in self.adjusted_p_values:
+            return "ignored"
+        if current.n_rows < self.spec.min_rows:
+            return "insufficient data"
+        if any(finding.is_certain for finding in findings):
+            return "drifted"
+        has_rows = statistics.n_current >= self.spec.min_rows and statistics.n_reference > 0
+        return "stable" if has_rows or _is_empty_on_both(reference, current) else "insufficient data"
 
 
 def _is_empty_on_both(reference: ColumnReference, current: Counts) -> bool:

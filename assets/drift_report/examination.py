@@ -10,6 +10,7 @@ import duckdb
 from assets.drift_report.bins import CategoricalBins, NumericBins, SketchError
 from assets.drift_report.decision import LABEL_COLUMN, SCORE_COLUMN, DriftVerdict, decide_drift
 from assets.drift_report.error_estimation import estimate_errors
+from assets.drift_report.error_rise import ErrorRise, LossBlocks, watch_errors
 from assets.drift_report.estimation import estimate_performance
 from assets.drift_report.exact import exact_ks_distance
 from assets.drift_report.labelled_rows import (
@@ -29,11 +30,21 @@ from assets.drift_report.performance import (
     within_range,
 )
 from assets.drift_report.policy import Evidence, RetrainDecision
+from assets.drift_report.separation import Separation
 from assets.drift_report.sketch import ReferenceSketch, WindowSketch
 from assets.drift_report.slices import SlicePerformance, measure_slices
+from assets.drift_report.together import KeyedRows, judge_together
 from assets.drift_report.window_scan import bins_of, sketch_reference, sketch_window
-from assets.drift_report.words import drift_text, estimated_loss_text, loss_text, unregained_text
+from assets.drift_report.words import (
+    drift_text,
+    estimated_loss_text,
+    loss_text,
+    rise_text,
+    separation_text,
+    unregained_text,
+)
 from assets.model.choices import METRICS_BY_PROBLEM
+from assets.model.metrics import Floats
 from pipelines.spec import DriftSpec, Metric, ProblemType
 
 SCORE_BLOCKS = 5
@@ -83,7 +94,11 @@ class Relations:
 
 @dataclass(frozen=True)
 class Findings:
-    """What a window shows; without a champion there is nothing to compare with."""
+    """What a window shows; without a champion there is nothing to compare with.
+
+    `rise` and `losses` are about errors over all windows of the champion, and in this one;
+    `separation` is about all features together, None where nobody asked.
+    """
 
     champion: Champion | None
     reference: ReferenceSketch
@@ -95,6 +110,9 @@ class Findings:
     estimated: Measurement
     drop: PerformanceDrop | None
     slices: tuple[SlicePerformance, ...] = ()
+    rise: ErrorRise | None = None
+    losses: LossBlocks | None = None
+    separation: Separation | None = None
 
 
 def unscored(metric: Metric) -> Findings:
@@ -126,6 +144,7 @@ def examine(
     problem: ProblemType,
     drift: DriftSpec,
     seed: int,
+    earlier_losses: Sequence[Floats] = (),
 ) -> Findings:
     """Compare a scored window with what its model learned from, and measure the model on it.
 
@@ -141,6 +160,8 @@ def examine(
         Its sketch.
     problem, drift, seed
         The declaration's, for judging.
+    earlier_losses
+        Block losses of the champion's earlier windows, in order.
 
     Returns
     -------
@@ -175,9 +196,22 @@ def examine(
             problem, champion.metric, holdout, labelled,
             max_drop=drift.max_performance_drop, alpha=drift.alpha, seed=seed,
         )  # fmt: skip
-    return Findings(
-        champion, reference, current, verdict, n_current, labelled.n, realised, estimated, drop, slices
+    separation = judge_together(
+        connection,
+        KeyedRows(relations.training, ["row_id"], "event_timestamp", "_source_partition"),
+        KeyedRows(relations.predictions, ["row_id"], "event_timestamp"),
+        verdict,
+        champion.features,
+        drift=drift,
+        seed=seed,
     )
+    rise, losses = watch_errors(
+        problem, holdout, labelled, earlier_losses, max_drop=drift.max_performance_drop, alpha=drift.alpha
+    )
+    return Findings(
+        champion, reference, current, verdict, n_current, labelled.n, realised, estimated, drop, slices,
+        rise, losses, separation,
+    )  # fmt: skip
 
 
 def _current_sketch(
@@ -312,9 +346,15 @@ def facts_of(
         "n_labelled": findings.n_labelled,
         "drift_status": verdict.status if verdict else None,
         "drift_score": verdict.drift_score if verdict else None,
+        "multivariate_status": findings.separation.status if findings.separation else None,
+        "multivariate_auc": findings.separation.auc if findings.separation else None,
+        "multivariate": separation_text(findings.separation),
         "n_drifted": len(verdict.drifted()) if verdict else None,
         f"estimated_{metric}": findings.estimated.value,
         f"realised_{metric}": findings.realised.value,
+        "error_e_value": findings.rise.e_value if findings.rise else None,
+        "errors_rise": findings.rise.is_certain if findings.rise else None,
+        "errors": rise_text(findings.rise),
         "holdout_metric": champion.holdout_metric if champion else None,
         "model_version": champion.version if champion else None,
         "quality_score": quality_score,

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
-from assets.drift_report.decision import FindingKind
+from assets.drift_report.findings import FindingKind
 from assets.drift_report.life import ColumnState, LifeWindow
 from assets.drift_report.performance import Measurement
 from assets.drift_report.sketch import ReferenceSketch, WindowSketch, counts_from_json
@@ -100,8 +100,8 @@ def _one(statistic: str) -> str:
 
 
 def _known(status: str, ratio: float | None, effect: float | None) -> tuple[float | None, float | None]:
-    """Return strength and effect; what too few rows would say is left out."""
-    if status == "insufficient data":
+    """Return strength and effect; what too few rows would say is left out, and what is ignored."""
+    if status in ("insufficient data", "ignored"):
         return None, None
     return min(1.0, max(0.0, ratio or 0.0)), effect
 

@@ -10,10 +10,12 @@ from markupsafe import Markup
 
 from assets.drift_report.courses import course, number
 from assets.drift_report.decision import ColumnVerdict, DriftVerdict
+from assets.drift_report.error_rise import ErrorRise
 from assets.drift_report.pages import LIFE_PAGE, page_template
 from assets.drift_report.performance import Measurement
 from assets.drift_report.pictures import mini_picture, picture
 from assets.drift_report.policy import Reason, RetrainDecision
+from assets.drift_report.separation import Separation
 from assets.drift_report.sketch import CategoricalCounts, ReferenceSketch, WindowSketch
 from assets.drift_report.slices import SlicePerformance
 from assets.drift_report.statistics import ColumnStatistics
@@ -22,6 +24,8 @@ from assets.drift_report.words import (
     drift_text,
     effect_name,
     number_text,
+    rise_text,
+    separation_text,
     share_text,
     without_headline,
 )
@@ -87,6 +91,10 @@ class ReportContent:
         Without a target: the reference's partitions.
     slices
         Realised performance by the values of the declared columns.
+    separation
+        Drift of all features together.
+    rise
+        Whether errors have risen over all windows of the model.
     """
 
     pipeline: str
@@ -109,6 +117,8 @@ class ReportContent:
     history: Sequence[PerformancePoint] = ()
     compared_with: str = ""
     slices: Sequence[SlicePerformance] = ()
+    rise: ErrorRise | None = None
+    separation: Separation | None = None
 
     @property
     def has_target(self) -> bool:
@@ -151,6 +161,7 @@ def render_html(content: ReportContent) -> str:
         drift_text=_drift_text(content),
         facts=_facts(content),
         rows=[_row(verdict, content) for verdict in columns],
+        sentences=list(filter(None, (separation_text(content.separation), rise_text(content.rise)))),
         performance=Markup(_performance_picture(content)),
         importance=Markup(_importance_picture(content)),
         slices=[_slice_row(one) for one in content.slices],
@@ -213,6 +224,11 @@ def _facts(content: ReportContent) -> list[tuple[str, str, str]]:
         ("Drift score", "not known" if score is None else f"{score:.2f}", "0: nothing is certain; 1: all features surely moved"),
         ("Features drifted", f"{drifted} of {n_features}" if verdict else "–", f"surely by {verdict.gate:.2f} and more than is usual" if verdict else ""),
     ]  # fmt: skip
+    if content.separation is not None:
+        together = content.separation
+        drift.append(
+            ("Told from the reference", number_text(together.auc), _separation_small_print(together))
+        )
     quality = ("Data quality", "not known" if content.quality_score is None else f"{content.quality_score:.3f}", "1 is faultless")  # fmt: skip
     if not content.has_target:
         rows = verdict.n_current if verdict else None
@@ -221,9 +237,28 @@ def _facts(content: ReportContent) -> list[tuple[str, str, str]]:
         *drift,
         (f"Realised {metric}", number_text(content.realised.value), _small_print(content.realised, f"on {content.n_labelled} labelled rows")),
         (f"Estimated {metric}", number_text(content.estimated.value), _small_print(content.estimated, "while the concept stands")),
+        ("Errors risen", _rise_figure(content.rise), _rise_small_print(content.rise)),
         (f"Holdout {metric}", number_text(content.reference_metric), content.model or "no model yet"),
         quality,
     ]  # fmt: skip
+
+
+def _separation_small_print(separation: Separation) -> str:
+    if separation.low is None or separation.high is None:
+        return separation.reason
+    return f"AUC, {separation.low:.3f} to {separation.high:.3f}; 0.5 is by chance"
+
+
+def _rise_figure(rise: ErrorRise | None) -> str:
+    if rise is None or rise.e_value is None:
+        return "not known"
+    return "surely" if rise.is_certain else "not surely"
+
+
+def _rise_small_print(rise: ErrorRise | None) -> str:
+    if rise is None or rise.e_value is None:
+        return "" if rise is None else rise.reason
+    return f"e-value {rise.e_value:.3g} after {rise.n_windows} windows; certain from {rise.threshold:.0f}"
 
 
 def _small_print(measured: Measurement, basis: str) -> str:
@@ -244,7 +279,7 @@ def _row(verdict: ColumnVerdict, content: ReportContent) -> _Row:
         role=verdict.role,
         status=verdict.status,
         importance=f"{verdict.importance:.3f}" if verdict.role == "feature" else "–",
-        effect_name=effect_name(reference.bins),
+        effect_name=effect_name(reference.bins, "effect" if distribution is None else distribution.method),
         effect=number_text(None if distribution is None else round(distribution.effect, 3)),
         bound=number_text(None if distribution is None else round(distribution.lower_bound, 3)),
         threshold=number_text(None if distribution is None else round(distribution.threshold, 3)),

@@ -25,7 +25,13 @@ from assets.drift_report.life_rows import FILE, read_current, read_reference, re
 from assets.drift_report.lost_performance import OpenLoss
 from assets.drift_report.pages import LIFE_PAGE
 from assets.drift_report.policy import RetrainDecision
-from assets.drift_report.tables import decision_table, report_table, slice_table, window_table
+from assets.drift_report.signal_tables import loss_table, separation_table
+from assets.drift_report.tables import (
+    decision_table,
+    report_table,
+    slice_table,
+    window_table,
+)
 from assets.materialization import Pipeline, Scope
 from pipelines.windows import Window, partitions_since
 from resources.lake import Lake, Snapshot, scan
@@ -257,6 +263,7 @@ def write_tables(
         verdict=findings.verdict,
         realised=findings.realised,
         estimated=findings.estimated,
+        rise=findings.rise,
         reference_metric=champion.holdout_metric if champion else None,
         quality_score=quality.score,
         decision=decision,
@@ -268,6 +275,10 @@ def write_tables(
         "window_sketches": window_table(number, findings.current),
         "drift_decisions": row,
     }
+    if champion is not None:
+        rows["loss_blocks"] = loss_table(span.key, number, findings.losses)
+    if findings.separation is not None:
+        rows["multivariate_drift"] = separation_table(number, findings.separation)
     if findings.slices:
         rows["slice_performance"] = slice_table(number, findings.slices)
     commit = scope.commit(pipeline)

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from assets.drift_report.decision import DriftVerdict
+from assets.drift_report.error_rise import ErrorRise
 from assets.drift_report.lost_performance import OpenLoss
 from assets.drift_report.performance import Measurement
 from assets.drift_report.policy import RetrainDecision
@@ -77,6 +78,8 @@ DECISION_SCHEMA = pa.schema(
         ("realised", pa.float64()),
         ("realised_low", pa.float64()),
         ("realised_high", pa.float64()),
+        ("error_e_value", pa.float64()),
+        ("error_threshold", pa.float64()),
         ("quality_score", pa.float64()),
         ("is_retrain_requested", pa.bool_()),
         ("reason", pa.string()),
@@ -215,6 +218,7 @@ def decision_table(
     verdict: DriftVerdict | None,
     realised: Measurement,
     estimated: Measurement,
+    rise: ErrorRise | None,
     reference_metric: float | None,
     quality_score: float | None,
     decision: RetrainDecision,
@@ -243,6 +247,8 @@ def decision_table(
         "realised": realised.value,
         "realised_low": realised.low,
         "realised_high": realised.high,
+        "error_e_value": rise.e_value if rise else None,
+        "error_threshold": rise.threshold if rise else None,
         "quality_score": quality_score,
         "is_retrain_requested": decision.is_requested,
         "reason": decision.reason,

@@ -67,10 +67,10 @@ def reference_unrest(
         distances = _value_distances(reference, parts, pair_alpha / len(parts))
     else:
         distances = _unshared(parts)
-    return _next_distance(np.asarray(distances), alpha, is_centred=kind != "new categories")
+    return next_distance(np.asarray(distances), alpha, is_centred=kind != "new categories")
 
 
-def _next_distance(distances: NDArray[np.float64], alpha: float, *, is_centred: bool) -> float:
+def next_distance(distances: NDArray[np.float64], alpha: float, *, is_centred: bool) -> float:
     """Bound the next distance; `is_centred` where its natural value is 0, so that all of it is spread."""
     from scipy.special import stdtrit
 

@@ -26,6 +26,7 @@ from assets.drift_report.report_io import (
 )
 from assets.drift_report.sketch import ReferenceSketch
 from assets.drift_report.tables import reference_from_rows, sketch_table
+from assets.drift_report.together import KeyedRows, judge_together
 from assets.drift_report.window_scan import bins_of, sketch_reference, sketch_window
 from assets.drift_report.words import drift_text
 from assets.materialization import Outcome, Pipeline, Scope
@@ -83,6 +84,7 @@ def materialize_watch_report(
         min_rows=spec.drift.min_rows,
         quality_score=quality.score,
         compared_with=", ".join(before),
+        separation=findings.separation,
     )
     path = write_page(Path(reports.folder), pipeline, span, render_html(content))
     page = str(path.relative_to(reports.folder))
@@ -148,7 +150,36 @@ def _compare(
     verdict = decide_drift(
         reference, sketched, n_current=n_current, importances={}, spec=spec.drift, has_model=False
     )
-    return Findings(None, reference, sketched, verdict, n_current, 0, NOT_MEASURED, NOT_MEASURED, None)
+    dataset = spec.datasets[spec.watched]
+    time, key = dataset.event_time or "", dataset.key or tuple(dataset.columns)
+    separation = judge_together(
+        connection,
+        KeyedRows(_reference_rows(rows, before), key, time, PART),
+        KeyedRows(now, key, time),
+        verdict,
+        tuple(reference),
+        drift=spec.drift,
+        seed=spec.model.seed,
+    )
+    return Findings(
+        None,
+        reference,
+        sketched,
+        verdict,
+        n_current,
+        0,
+        NOT_MEASURED,
+        NOT_MEASURED,
+        None,
+        separation=separation,
+    )
+
+
+def _reference_rows(rows: Snapshot, before: Sequence[str]) -> str:
+    """Return a SQL table expression of the reference partitions, with their names."""
+    return "(" + " UNION ALL BY NAME ".join(
+        f"SELECT *, {quote_literal(part)} AS {PART} FROM {scan(rows, [part])}" for part in before
+    ) + ")"  # fmt: skip
 
 
 def _reference(
@@ -165,9 +196,7 @@ def _reference(
     if kept is not None:
         found = connection.sql(f"SELECT * FROM {kept}").to_arrow_table()
         return reference_from_rows(found.to_pylist())
-    relation = "(" + " UNION ALL BY NAME ".join(
-        f"SELECT *, {quote_literal(part)} AS {PART} FROM {scan(rows, [part])}" for part in before
-    ) + ")"  # fmt: skip
+    relation = _reference_rows(rows, before)
     columns = watched_columns(connection, relation, pipeline.spec.datasets[pipeline.spec.watched])
     reference = sketch_reference(connection, relation, columns, part_column=PART)
     lake.write(
@@ -195,12 +224,10 @@ def watched_columns(
     connection: duckdb.DuckDBPyConnection, relation: str, dataset: DatasetSpec
 ) -> tuple[str, ...]:
     """List the columns whose distribution says something: no keys, no clocks, no identifiers or free texts."""
-    named = {*dataset.key, dataset.event_time}
-    kinds = {name: dataset.column(name).type for name in dataset.columns if name not in named}
-    candidates = [name for name, kind in kinds.items() if kind not in ("date", "timestamp", "timestamp_tz")]
-    texts = [name for name in candidates if kinds[name] == "string"]
+    candidates = dataset.watchable
+    texts = [name for name in candidates if dataset.column(name).type == "string"]
     if not texts:
-        return tuple(candidates)
+        return candidates
     counted = ", ".join(f"approx_count_distinct({quote_identifier(name)})" for name in texts)
     n_rows, *n_distinct = connection.sql(f"SELECT count(*), {counted} FROM {relation}").fetchall()[0]
     unique = {name for name, n in zip(texts, n_distinct, strict=True) if n > UNIQUE_SHARE * n_rows}

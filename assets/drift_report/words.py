@@ -5,9 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from assets.drift_report.bins import CategoricalBins, NumericBins
-from assets.drift_report.decision import ColumnVerdict, DriftVerdict, Finding
+from assets.drift_report.decision import ColumnVerdict, DriftVerdict
+from assets.drift_report.error_rise import ErrorRise
+from assets.drift_report.findings import Finding
 from assets.drift_report.performance import Measurement, PerformanceDrop
+from assets.drift_report.separation import Separation
 from assets.drift_report.sketch import CategoricalCounts, ColumnReference, Counts, NumericCounts
+from pipelines.spec import DriftMethod
 
 NAMED_FEATURES = 5
 """Features named in a sentence; the report lists all."""
@@ -38,9 +42,11 @@ def measurement_text(measured: Measurement) -> str:
     return f"{measured.value:.4f} ({measured.low:.4f} to {measured.high:.4f})"
 
 
-def effect_name(bins: NumericBins | CategoricalBins) -> str:
+def effect_name(bins: NumericBins | CategoricalBins, method: DriftMethod = "effect") -> str:
     """Name the effect size that decides."""
-    return "KS distance" if isinstance(bins, NumericBins) else "Cramér's V"
+    if isinstance(bins, CategoricalBins):
+        return "Cramér's V"
+    return "KS distance" if method == "effect" else "Cohen's d"
 
 
 def finding_text(finding: Finding, reference: ColumnReference, current: Counts) -> str:
@@ -52,8 +58,13 @@ def finding_text(finding: Finding, reference: ColumnReference, current: Counts) 
         names = ", ".join(repr(name) for name, _ in current.unlisted[:3])
         more = ", …" if len(current.unlisted) > 3 else ""
         return f"{share_text(finding.effect)} of the rows in categories never seen ({names}{more})"
+    certainty = (
+        f"surely at least {finding.lower_bound:.2f}"
+        if finding.p_value is None
+        else f"p = {number_text(finding.p_value)}"
+    )
     text = (
-        f"{effect_name(reference.bins)} {finding.effect:.2f}, surely at least {finding.lower_bound:.2f}"
+        f"{effect_name(reference.bins, finding.method)} {finding.effect:.2f}, {certainty}"
         f" (threshold {finding.threshold:.2f})"
     )
     return "; ".join(filter(None, (text, _shift_text(reference, current))))
@@ -84,7 +95,8 @@ def _short(verdict: ColumnVerdict) -> str:
         return f"missing values changed by {share_text(finding.effect)}"
     if finding.kind == "new categories":
         return f"{share_text(finding.effect)} in categories never seen"
-    name = "Cramér's V" if verdict.statistics.ks is None else "KS distance"
+    number = "KS distance" if finding.method == "effect" else "Cohen's d"
+    name = "Cramér's V" if verdict.statistics.ks is None else number
     return f"{name} {finding.effect:.2f}"
 
 
@@ -112,6 +124,38 @@ def drift_text(verdict: DriftVerdict, min_rows: int) -> str:
         least = "" if verdict.detectable is None else f" of {verdict.detectable:.2f} or more"
         return f"No feature drifted by an effect{least} on {verdict.n_current} rows."
     return " ".join(sentences)
+
+
+def separation_text(separation: Separation | None) -> str:
+    """Say whether all features together have moved; empty where nobody asked."""
+    if separation is None:
+        return ""
+    if separation.auc is None or separation.lower_bound is None or separation.threshold is None:
+        return f"Whether the features have moved together is not known: {separation.reason}."
+    sure = f"surely at least {separation.lower_bound:.2f} (threshold {separation.threshold:.2f})"
+    if separation.status != "drifted":
+        return (
+            f"Together the features have not surely moved: a classifier that tells the window from the reference "
+            f"has an AUC of {separation.auc:.2f}, {sure}."
+        )
+    names = ", ".join(f"{name} (−{loss:.2f})" for name, loss in separation.culprits)
+    return (
+        f"Together the features have surely moved: a classifier tells the window from the reference with an AUC of "
+        f"{separation.auc:.2f}, {sure}, mostly by {names}."
+    )
+
+
+def rise_text(rise: ErrorRise | None) -> str:
+    """Say whether errors have risen over all windows of the model; empty where nobody can tell."""
+    if rise is None or rise.e_value is None:
+        return ""
+    verdict = "Errors have surely risen" if rise.is_certain else "Errors have not surely risen"
+    windows = "1 window" if rise.n_windows == 1 else f"{rise.n_windows} windows"
+    now = "" if rise.now is None else f" is {number_text(rise.now)} now,"
+    return (
+        f"{verdict}: e-value {rise.e_value:.3g} after {windows}, certain from {rise.threshold:.0f}. "
+        f"The mean {rise.loss}{now} was {number_text(rise.before)} on the holdout; {number_text(rise.accepted)} is accepted."
+    )
 
 
 def loss_text(reference: float, realised: Measurement, drop: PerformanceDrop | None) -> str:

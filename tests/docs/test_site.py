@@ -13,7 +13,7 @@ import click
 import pytest
 from dagster_dg_cli.cli import create_dg_cli
 
-from assets.drift_report.decision import EFFECT_GATES, MISSING_GATES, NEW_CATEGORY_GATES
+from assets.drift_report.findings import EFFECT_GATES, MISSING_GATES, NEW_CATEGORY_GATES
 from assets.model.blocks import MIN_BLOCKS
 from assets.model.gate import NON_INFERIORITY_MARGIN
 from assets.profiled.quality import WEIGHTS

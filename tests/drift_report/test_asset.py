@@ -194,3 +194,52 @@ def test_a_report_without_a_partition_is_refused(world: World) -> None:
             registry=cast(ModelRegistry, world.registry),
             reports=world.reports,
         )
+
+
+def test_errors_that_rise_are_certain_over_the_windows_and_steady_ones_are_not(world: World) -> None:
+    for number in range(7, 10):
+        world.write_month(f"2013-{number:02d}-01")
+        outcome = world.report(f"2013-{number:02d}-01")
+        assert outcome.metadata["errors_rise"] is False
+    steady = outcome.metadata["error_e_value"]
+    assert isinstance(steady, float)
+    assert steady < 40
+    world.write_month("2013-10-01", reversed_concept)
+    first = world.report("2013-10-01")
+    # Again: the same rows, the same answer.
+    again = world.report("2013-10-01")
+    assert first.metadata["error_e_value"] == again.metadata["error_e_value"]
+    assert first.metadata["errors_rise"] is True
+    assert "Errors have surely risen: e-value" in str(first.metadata["errors"])
+    assert "after 4 windows" in str(first.metadata["errors"])
+    assert decisions(world)["2013-10-01"]["error_e_value"] == first.metadata["error_e_value"]
+    assert "Errors have surely risen" in Path(str(first.metadata["report"])).read_text()
+
+
+def tied(columns: dict[str, np.ndarray], draw: np.random.Generator) -> None:
+    """Let the strongest winds blow when it rains most; each column keeps its values."""
+    dry_at_random = columns["weather__rain"] + 1e-9 * draw.random(columns["weather__rain"].size)
+    columns["weather__wind"][np.argsort(dry_at_random)] = np.sort(columns["weather__wind"])
+
+
+def test_features_that_move_together_only_are_told_and_ask_for_nothing(world: World) -> None:
+    asked = world.declare(
+        drift={"multivariate": {"when": "stable", "max_rows": 2_000}, "min_rows": 300},
+        retrain={"on": ["schedule"], "max_age": 99},
+    )
+    world.write_month("2013-07-01")
+    calm = world.report("2013-07-01", asked)
+    assert calm.metadata["multivariate_status"] == "stable"
+    world.write_month("2013-08-01", tied)
+    outcome = world.report("2013-08-01", asked)
+    assert outcome.metadata["n_drifted"] == 0
+    assert outcome.metadata["multivariate_status"] == "drifted"
+    assert outcome.metadata["retrain_requested"] is False
+    assert "Together the features have surely moved" in str(outcome.metadata["multivariate"])
+    rows = world.lake.read(world.pipeline.table("multivariate_drift")).to_pylist()
+    row = next(one for one in rows if one["status"] == "drifted")
+    assert set(row["culprits"]) == {"weather__rain", "weather__wind"}
+    assert row["seed"] == 0
+    assert "Together the features have surely moved" in Path(str(outcome.metadata["report"])).read_text()
+    unasked = world.report("2013-08-01")
+    assert unasked.metadata["multivariate_status"] is None

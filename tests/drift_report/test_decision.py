@@ -8,6 +8,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy import stats
 
 from assets.drift_report.decision import DriftVerdict, decide_drift
 from assets.drift_report.sketch import ReferenceSketch
@@ -47,7 +48,7 @@ def reference() -> ReferenceSketch:
 
 
 def judge(
-    reference: ReferenceSketch, columns: Columns, sensitivity: Sensitivity = "high", **blocks: float
+    reference: ReferenceSketch, columns: Columns, sensitivity: Sensitivity = "high", **blocks: object
 ) -> DriftVerdict:
     """Judge a window."""
     with duckdb.connect() as connection:
@@ -221,3 +222,93 @@ def test_a_column_of_nulls_on_both_sides_is_stable_and_filling_it_is_drift() -> 
     assert names(judge(reference, now)) == []
     now["skewed_0"] = np.ones(N_CURRENT)
     assert names(judge(reference, now)) == ["skewed_0"]
+
+
+def test_an_ignored_feature_is_shown_and_is_no_drift(reference: ReferenceSketch) -> None:
+    columns = draw_columns(np.random.default_rng(1), N_CURRENT)
+    for name in ("normal_0", "skewed_0"):
+        columns[name] = columns[name] + 3
+    verdict = judge(reference, columns, features={"normal_0": {"ignore": True}})
+    assert names(verdict) == ["skewed_0"]
+    ignored = next(one for one in verdict.columns if one.column == "normal_0")
+    assert (ignored.status, ignored.findings, ignored.adjusted_p_value) == ("ignored", (), None)
+    assert ignored.statistics.effect == pytest.approx(0.87, abs=0.02)
+    # Importance: 0.6 on the steady normal_1; the score leaves normal_0 with its 0.4 out.
+    assert verdict.drift_score == pytest.approx(0.0, abs=0.05)
+
+
+def test_a_window_whose_features_are_all_ignored_is_insufficient_data(reference: ReferenceSketch) -> None:
+    columns = draw_columns(np.random.default_rng(1), N_CURRENT)
+    verdict = judge(reference, columns, features={name: {"ignore": True} for name in columns})
+    assert (verdict.status, verdict.drift_score) == ("insufficient data", None)
+
+
+def test_a_feature_has_a_sensitivity_of_its_own(reference: ReferenceSketch) -> None:
+    columns = draw_columns(np.random.default_rng(1), N_CURRENT)
+    # A KS distance of 0.20 for both: surely above 0.10, not above 0.20.
+    for name in ("normal_0", "normal_1"):
+        columns[name] = columns[name] + 0.5
+    assert names(judge(reference, columns, "low", features={"normal_1": {"sensitivity": "medium"}})) == [
+        "normal_1"
+    ]
+
+
+def test_the_documented_rule_is_the_textbooks_p_and_effect(reference: ReferenceSketch) -> None:
+    draw = np.random.default_rng(4)
+    columns = draw_columns(draw, N_CURRENT)
+    columns["normal_0"] = columns["normal_0"] + 0.25
+    columns["normal_1"] = columns["normal_1"] + 0.1
+    columns["category_0"] = np.where(draw.random(N_CURRENT) < 0.3, "c0", columns["category_0"])
+    verdict = judge(reference, columns, "high", method="documented")
+    steady = draw_columns(np.random.default_rng(0), 24_000)
+    p_values, effects = {}, {}
+    for name in columns:
+        before, now = steady[name], columns[name]
+        if name.startswith("category"):
+            kinds = np.unique(before)
+            table = np.array([[(one == kind).sum() for kind in kinds] for one in (before, now)])
+            oracle = stats.chi2_contingency(table)
+            p_values[name] = oracle.pvalue
+            effects[name] = stats.contingency.association(table, method="cramer")
+        else:
+            p_values[name] = stats.ks_2samp(before, now, method="asymp").pvalue
+            degrees = len(before) + len(now) - 2
+            spread = (before.var() * len(before) + now.var() * len(now)) / degrees
+            effects[name] = abs(now.mean() - before.mean()) / np.sqrt(spread)
+    adjusted = dict(zip(p_values, stats.false_discovery_control(list(p_values.values())), strict=True))
+    gates = {name: 0.1 if name.startswith("category") else 0.2 for name in columns}
+    expected = {name for name in columns if adjusted[name] <= 0.05 and effects[name] >= gates[name]}
+    assert expected == {"normal_0", "category_0"}
+    assert adjusted["normal_1"] < 0.05
+    assert set(names(verdict)) == expected
+    for one in verdict.columns:
+        finding = one.findings[0]
+        assert finding.method == "documented"
+        assert finding.p_value is not None
+        assert (finding.p_value <= 0.05) == (adjusted[one.column] <= 0.05)
+        if one.column.startswith(("normal", "skewed")):
+            assert finding.effect == pytest.approx(effects[one.column], rel=1e-6)
+    # Of three categories; V of two hundred is biased upwards, and ours is corrected.
+    v = next(one.findings[0].effect for one in verdict.columns if one.column == "category_0")
+    assert v == pytest.approx(effects["category_0"], abs=0.005)
+
+
+def test_the_documented_rule_is_blind_to_scale_and_the_default_is_not(reference: ReferenceSketch) -> None:
+    columns = draw_columns(np.random.default_rng(1), N_CURRENT)
+    columns["normal_0"] = columns["normal_0"] * 2
+    columns["normal_1"] = columns["normal_1"] * 2
+    assert names(judge(reference, columns, "medium", method="documented")) == []
+    mixed = judge(reference, columns, "medium", features={"normal_1": {"method": "documented"}})
+    assert names(mixed) == ["normal_0"]
+    assert judge(reference, columns, "medium").status == "drifted"
+
+
+def test_two_constants_that_differ_are_drift_by_the_documented_rule_too() -> None:
+    columns = draw_columns(np.random.default_rng(1), 6_000)
+    columns["normal_0"] = np.full(6_000, 1.0)
+    reference = reference_of(columns)
+    now = draw_columns(np.random.default_rng(2), N_CURRENT)
+    now["normal_0"] = np.full(N_CURRENT, 1.0)
+    assert names(judge(reference, now, "low", method="documented")) == []
+    now["normal_0"] = np.full(N_CURRENT, 2.0)
+    assert names(judge(reference, now, "low", method="documented")) == ["normal_0"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from assets.drift_report.decision import ColumnVerdict, DriftVerdict, Finding
+from assets.drift_report.decision import ColumnVerdict, DriftVerdict
+from assets.drift_report.findings import Finding
 from assets.drift_report.performance import Measurement, PerformanceDrop
 from assets.drift_report.statistics import Bracket, ColumnStatistics
 from assets.drift_report.words import drift_text, estimated_loss_text, loss_text, measurement_text

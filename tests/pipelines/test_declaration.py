@@ -97,7 +97,7 @@ MALFORMED = [
     pytest.param(
         [("min_rows: 500", "min_row: 500")],
         [
-            "48: unknown key 'min_row' in drift. Allowed: sensitivity, min_rows, alpha, max_performance_drop, slices, min_slice_rows, dataset, reference, reference_partitions. Did you mean 'min_rows'?",
+            "48: unknown key 'min_row' in drift. Allowed: method, sensitivity, features, multivariate, min_rows, alpha, max_performance_drop, slices, min_slice_rows, dataset, reference, reference_partitions. Did you mean 'min_rows'?",
         ],
         id="unknown-nested-key",
     ),
@@ -549,6 +549,25 @@ MALFORMED = [
             "48: drift.slices names 'amuont', which is no key, entity column or request feature of the target's rows. Allowed: id, customer, amount. Did you mean 'amount'?",
         ],
         id="slices",
+    ),
+    pytest.param(
+        [
+            (
+                "drift: {",
+                "drift: {features: {mean_amount: {ignore: true}, request__amount: {method: documented}}, ",
+            )
+        ],
+        [
+            "48: drift.features names 'mean_amount', which is no feature of the model. Features: history__mean_amount, request__amount. Did you mean 'history__mean_amount'?",
+        ],
+        id="drift-of-an-unknown-feature",
+    ),
+    pytest.param(
+        [("drift: {", "drift: {features: {history__mean_amount: {sensitivty: high}}, ")],
+        [
+            "48: unknown key 'sensitivty' in drift.features.history__mean_amount. Allowed: sensitivity, method, ignore. Did you mean 'sensitivity'?",
+        ],
+        id="drift-of-a-feature-unknown-key",
     ),
     pytest.param(
         [("metric: roc_auc", "metric: rmse")],
