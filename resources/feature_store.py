@@ -245,7 +245,7 @@ def _open_store(
         from feast.repo_config import RepoConfig
 
         import feature_repo.asof_store
-        import feature_repo.online_store  # noqa: F401 (Feast loads both by name: pay for the import here)
+        import feature_repo.online_sqlite  # noqa: F401 (Feast loads both by name: pay for the import here)
     for path in (registry_url.removeprefix("sqlite:///"), online_path):
         if "://" not in path:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -264,7 +264,7 @@ def _open_store(
             "threads": threads,
             "spill_directory": spill_directory,
         },
-        online_store={"type": "feature_repo.online_store.OrderedSqliteOnlineStore", "path": online_path},
+        online_store={"type": "feature_repo.online_sqlite.OrderedSqliteOnlineStore", "path": online_path},
         materialization={
             "pull_latest_features": True,
             "online_write_batch_size": ONLINE_WRITE_BATCH_SIZE,
