@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +30,22 @@ KEY_VERSION = 3
 
 class OnlineStoreError(DriftlineError):
     """An online store cannot be written or read as asked."""
+
+
+class OrderedStore(Protocol):
+    """An online store in which an older value never overwrites a newer one."""
+
+    def write(self, config: RepoConfig, view: FeatureView, batch: OnlineBatch) -> None:
+        """Write rows, each unless one is there whose event is later, or as late and created later."""
+
+
+def not_taken(view: str, error: Exception) -> OnlineStoreError:
+    """Return the error of a store that did not take rows, from the vendor's."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return OnlineStoreError(
+        f"the online store did not take rows of feature view '{view}': {text}. "
+        "See that it runs and load again: what is newer there stays."
+    )
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ from feast.repo_config import RepoConfig
 from numpy.typing import NDArray
 from psycopg import sql
 
-from feature_repo.online_batch import NO_INSTANT, FeastRow, OnlineBatch, OnlineStoreError, batches_of_protos
+from feature_repo.online_batch import NO_INSTANT, FeastRow, OnlineBatch, batches_of_protos, not_taken
 from feature_repo.own_connections import OwnConnections
 
 MAX_FEATURES = 400
@@ -68,21 +68,24 @@ class OrderedPostgreSQLOnlineStore(PostgreSQLOnlineStore):
         Raises
         ------
         OnlineStoreError
-            If the view has no table: it has not been applied.
-        psycopg.Error
             If the server does not answer, or refuses. Writing again is harmless.
         """
+        try:
+            try:
+                self._write(config, view, batch)
+            except psycopg.errors.UndefinedTable:
+                # Another store may have been in use when the view was applied.
+                self.update(config, [], [view], [], [], partial=True)
+                self._write(config, view, batch)
+        except psycopg.Error as error:
+            raise not_taken(view.name, error) from error
+
+    def _write(self, config: RepoConfig, view: FeatureView, batch: OnlineBatch) -> None:
         table = compute_table_id(config.project, view, config.registry.enable_online_feature_view_versioning)
         features = list(batch.values)
         with self._get_conn(config) as connection, connection.transaction():
             for start in range(0, len(features), MAX_FEATURES):
-                chosen = features[start : start + MAX_FEATURES]
-                try:
-                    _write(connection, table, chosen, batch)
-                except psycopg.errors.UndefinedTable as error:
-                    raise OnlineStoreError(
-                        f"the online store has no table for feature view '{view.name}'. Apply the view first."
-                    ) from error
+                _merge_rows(connection, table, features[start : start + MAX_FEATURES], batch)
 
     def online_write_batch(
         self,
@@ -139,7 +142,7 @@ class OrderedPostgreSQLOnlineStore(PostgreSQLOnlineStore):
         yield self._conn_async
 
 
-def _write(
+def _merge_rows(
     connection: psycopg.Connection[Any], table: str, features: Sequence[str], batch: OnlineBatch
 ) -> None:
     columns = [sql.Identifier(f"v{number}") for number in range(len(features))]

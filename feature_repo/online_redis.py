@@ -14,8 +14,9 @@ Here the server itself compares and writes, some hundred entities in one call of
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, ByteString, Literal
 
 import numpy as np
 from feast.feature_view import FeatureView
@@ -26,10 +27,20 @@ from feast.infra.online_stores.redis import (
     RedisType,
     _versioned_fv_name,
 )
+from feast.protos.feast.types.Value_pb2 import Value
 from feast.repo_config import RepoConfig
+from google.protobuf.timestamp_pb2 import Timestamp
 from numpy.typing import NDArray
+from redis.exceptions import RedisError
 
-from feature_repo.online_batch import NO_INSTANT, FeastRow, OnlineBatch, OnlineStoreError, batches_of_protos
+from feature_repo.online_batch import (
+    NO_INSTANT,
+    FeastRow,
+    OnlineBatch,
+    OnlineStoreError,
+    batches_of_protos,
+    not_taken,
+)
 from feature_repo.value_bytes import varint_bytes
 
 MAX_ARGUMENTS = 10_000
@@ -120,9 +131,8 @@ class OrderedRedisOnlineStore(RedisOnlineStore):
         Raises
         ------
         OnlineStoreError
-            If the server is a cluster: one call there may touch one slot only.
-        redis.exceptions.RedisError
-            If the server does not answer. Writing again is harmless.
+            If the server does not answer; writing again is harmless. Or if it is a cluster: one call
+            there may touch one slot only.
         """
         settings = config.online_store
         if settings.redis_type == RedisType.redis_cluster:
@@ -142,7 +152,10 @@ class OrderedRedisOnlineStore(RedisOnlineStore):
             arguments = head.copy()
             for row in part.rows(_timestamps(part.event), _decimals(part.created)):
                 arguments.extend(row)
-            self._script(keys=[key + project for key in part.keys], args=arguments)
+            try:
+                self._script(keys=[key + project for key in part.keys], args=arguments)
+            except RedisError as error:
+                raise not_taken(view.name, error) from error
 
     def online_write_batch(
         self,
@@ -166,6 +179,23 @@ class OrderedRedisOnlineStore(RedisOnlineStore):
     ) -> None:
         """Write rows as Feast's server hands them over, in a thread."""
         await asyncio.to_thread(self.online_write_batch, config, table, data, progress)
+
+    def _get_features_for_entity(
+        self,
+        values: Sequence[ByteString | None],
+        feature_view: str,  # noqa: ARG002 (Feast's signature)
+        requested_features: list[str],
+    ) -> tuple[datetime | None, dict[str, Value] | None]:
+        """Read one entity's reply; the last value is the event's instant.
+
+        Feast's own reading gives values of 1970 for an entity that other views have, and nulls for
+        features that were never written.
+        """
+        if values[-1] is None:
+            return None, None
+        event = Timestamp.FromString(bytes(values[-1]))
+        found = zip(requested_features[:-1], values[:-1], strict=True)
+        return event.ToDatetime(UTC), {name: Value.FromString(bytes(v)) for name, v in found if v is not None}
 
 
 def _timestamps(instants: NDArray[np.int64]) -> list[bytes]:

@@ -26,7 +26,14 @@ from feast.infra.online_stores.sqlite import SqliteOnlineStore, SqliteOnlineStor
 from feast.repo_config import RepoConfig
 from numpy.typing import NDArray
 
-from feature_repo.online_batch import NO_INSTANT, FeastRow, OnlineBatch, OnlineStoreError, batches_of_protos
+from feature_repo.online_batch import (
+    NO_INSTANT,
+    FeastRow,
+    OnlineBatch,
+    OnlineStoreError,
+    batches_of_protos,
+    not_taken,
+)
 from feature_repo.own_connections import OwnConnections
 from pipelines.sql import quote_identifier, quote_literal
 
@@ -59,19 +66,18 @@ class OrderedSqliteOnlineStore(SqliteOnlineStore):
         self._own: OwnConnections[sqlite3.Connection] = OwnConnections()
 
     def write(self, config: RepoConfig, view: FeatureView, batch: OnlineBatch) -> None:
-        """Write rows in one transaction, each unless a newer one is there."""
-        table = _table_id(config.project, view, config.registry.enable_online_feature_view_versioning)
-        features = list(batch.values)
-        event, created = _texts(batch.event), _texts(batch.created)
-        with self._transaction(config) as connection:
-            _make_table(connection, table)
-            at_once = connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) - N_LEADING
-            for start in range(0, len(features), at_once):
-                chosen = features[start : start + at_once]
-                values = [batch.values[feature] for feature in chosen]
-                # One statement an entity, not one a value: most of its cost is in starting it.
-                rows = zip(batch.keys, event, created, *values, strict=True)
-                connection.executemany(_upsert(table, chosen), rows)
+        """Write rows in one transaction, each unless a newer one is there.
+
+        Raises
+        ------
+        OnlineStoreError
+            If the file cannot be written, or another writer keeps it for longer than `BUSY_TIMEOUT_S`.
+        """
+        try:
+            with self._transaction(config) as connection:
+                _write(connection, _table_of(config, view), batch)
+        except sqlite3.Error as error:
+            raise not_taken(view.name, error) from error
 
     def online_write_batch(
         self,
@@ -101,13 +107,11 @@ class OrderedSqliteOnlineStore(SqliteOnlineStore):
             raise OnlineStoreError(
                 "this online store has no vector or text search. Set `type: sqlite`, Feast's own store, for those."
             )
-        versioned = config.registry.enable_online_feature_view_versioning
         with self._transaction(config) as connection:
             for view in tables_to_keep:
-                _make_table(connection, _table_id(config.project, view, versioned))
+                _make_table(connection, _table_of(config, view))
             for view in tables_to_delete:
-                gone = _table_id(config.project, view, versioned)
-                connection.execute(f"DROP TABLE IF EXISTS {quote_identifier(gone)}")
+                connection.execute(f"DROP TABLE IF EXISTS {quote_identifier(_table_of(config, view))}")
 
     def teardown(self, config: RepoConfig, tables: Sequence[FeatureView], entities: Sequence[Entity]) -> None:
         """Delete the file and what the write-ahead log keeps beside it."""
@@ -148,6 +152,24 @@ def _open(path: str) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     return connection
+
+
+def _table_of(config: RepoConfig, view: FeatureView) -> str:
+    name: str = _table_id(config.project, view, config.registry.enable_online_feature_view_versioning)
+    return name
+
+
+def _write(connection: sqlite3.Connection, table: str, batch: OnlineBatch) -> None:
+    _make_table(connection, table)
+    features = list(batch.values)
+    event, created = _texts(batch.event), _texts(batch.created)
+    at_once = connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) - N_LEADING
+    for start in range(0, len(features), at_once):
+        chosen = features[start : start + at_once]
+        values = [batch.values[feature] for feature in chosen]
+        # One statement an entity, not one a value: most of its cost is in starting it.
+        rows = zip(batch.keys, event, created, *values, strict=True)
+        connection.executemany(_upsert(table, chosen), rows)
 
 
 def _make_table(connection: sqlite3.Connection, table: str) -> None:
