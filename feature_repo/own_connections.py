@@ -26,9 +26,10 @@ class _Held(Generic[Connection]):
     connection: Connection
     process: int
 
-    def __del__(self) -> None:
-        # After a fork the connection is still the parent's: closing it would end the parent's session.
-        if self.process == os.getpid():
+    def __del__(self, getpid: Callable[[], int] = os.getpid) -> None:
+        # The default is there when the interpreter ends and the module's names are gone. After a
+        # fork the connection is still the parent's: closing it would end the parent's session.
+        if self.process == getpid():
             self.connection.close()
 
 

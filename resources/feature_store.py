@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
 
 ROW_COLUMNS = ("row_id", "event_timestamp")
 REQUEST_PREFIX = "request__"
+
+VIEW_AGE_S = 60.0
+"""How long a view that another process registers anew is read as it was: as long as Feast's registry caches."""
 
 
 class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's own usage is unparametrized
@@ -196,23 +201,15 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
         FeatureStoreError
             If the view is not registered, or the keys are not its entity's.
         """
-        from feast.protos.feast.types.EntityKey_pb2 import EntityKey
-
         store = self._store(pipeline.name)
-        feature_view = registered(store, view)
+        feature_view = _recent_view(store, view, int(time.monotonic() // VIEW_AGE_S))
         types = {column.name: column.dtype.to_value_type() for column in feature_view.entity_columns}
         for key in keys:
             if set(key) != set(types):
                 raise FeatureStoreError(
                     f"feature view '{view}' is read by {', '.join(types)}, not by {', '.join(key) or 'nothing'}."
                 )
-        wanted = [
-            EntityKey(
-                join_keys=sorted(key),
-                entity_values=[_value(key[name], types[name]) for name in sorted(key)],
-            )
-            for key in keys
-        ]
+        wanted = _entity_keys(keys, types)
         names = [feature.name for feature in feature_view.features]
         # Feast's Redis store appends to the list that it is given.
         found = store._get_provider().online_read(store.config, feature_view, wanted, names.copy())
@@ -237,7 +234,16 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
         return os.environ[name]
 
 
-def _value(value: Any, kind: Any) -> Any:
+@lru_cache(maxsize=256)
+def _recent_view(store: feast.FeatureStore, view: str, age: int) -> FeatureView:  # noqa: ARG001 (part of the key)
+    """Return a view as it was registered lately: making it from the registry costs more than a read."""
+    return registered(store, view)
+
+
+def _entity_keys(keys: Sequence[Mapping[str, Any]], types: Mapping[str, Any]) -> list[Any]:
+    from feast.protos.feast.types.EntityKey_pb2 import EntityKey
     from feast.type_map import python_values_to_proto_values
 
-    return python_values_to_proto_values([value], kind)[0]
+    names = sorted(types)
+    columns = [python_values_to_proto_values([key[name] for key in keys], types[name]) for name in names]
+    return [EntityKey(join_keys=names, entity_values=values) for values in zip(*columns, strict=True)]

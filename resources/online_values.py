@@ -73,7 +73,18 @@ def served(
     return OnlineValues(values, status, instant, age, False)
 
 
+_SCALARS = frozenset(
+    ("double_val", "float_val", "int64_val", "int32_val", "string_val", "bytes_val", "bool_val")
+)
+"""Fields of Feast's `Value` that are Python values as they are."""
+
+
 def _plain(value: Any) -> Any:
+    field = value.WhichOneof("val") if value is not None else None
+    if field is None:
+        return None
+    if field in _SCALARS:
+        return getattr(value, field)
     from feast.type_map import feast_value_type_to_python_type
 
-    return None if value is None else feast_value_type_to_python_type(value)
+    return feast_value_type_to_python_type(value)
