@@ -135,7 +135,7 @@ def _raw(kind: str, folder: Path, settings: Mapping[str, Any]) -> Read:
         from redis import Redis
 
         host, _, port = settings["connection_string"].partition(":")
-        client = Redis(host=host, port=int(port))
+        client: Any = Redis(host=host, port=int(port))
         fields = {v: [*(_mmh3(f"{v}:{name}") for name in names[v]), f"_ts:{v}"] for v in VIEWS}
 
         def from_redis(entities: Sequence[int]) -> object:
