@@ -25,7 +25,7 @@ export UV_SYSTEM_CERTS := 1
 # Spinning threads cost more than they bring on a busy machine.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help demo dev preview test lint check bench bench-policy docs lock clean
+.PHONY: help demo dev preview test lint check bench bench-policy soak docs lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 20
@@ -55,12 +55,18 @@ preview: .venv/.runtime ## show what a declaration will do, on a sample: make pr
 check: .venv/.runtime ## check every declaration: all faults of all files
 	$(PY) -m pipelines.declaration pipelines/defs/*/
 
-BENCHMARKS := point_in_time_join expectations_one_scan drift_sketch run_cost orchestration_overhead
+BENCHMARKS := point_in_time_join expectations_one_scan drift_sketch run_cost orchestration_overhead \
+              online_loading online_store
 
 bench: .venv/.dev ## run the benchmarks, one after another; fails where a bar is missed
 	failed=""; for name in $(BENCHMARKS); do \
 		echo "== $$name"; $(PY) -m benchmarks.$$name || failed="$$failed $$name"; done; \
 	if [ -n "$$failed" ]; then echo "Below the bar:$$failed" >&2; exit 1; fi
+
+SECONDS := 600
+
+soak: .venv/.dev ## write and read online stores while their servers are killed: make soak SECONDS=600
+	$(PY) -m benchmarks.online_soak --seconds $(SECONDS)
 
 bench-policy: .venv/.dev ## compare retraining policies on streams with known changes; fails where a bar is missed
 	$(PY) -m benchmarks.policy

@@ -18,7 +18,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import psycopg
@@ -35,12 +36,16 @@ from feast.infra.utils.postgres.connection_utils import (
     _get_connection_pool_async,
 )
 from feast.infra.utils.postgres.postgres_config import ConnectionType
+from feast.protos.feast.types.EntityKey_pb2 import EntityKey
+from feast.protos.feast.types.Value_pb2 import Value
 from feast.repo_config import RepoConfig
 from numpy.typing import NDArray
 from psycopg import sql
 
 from feature_repo.online_batch import NO_INSTANT, FeastRow, OnlineBatch, batches_of_protos, not_taken
 from feature_repo.own_connections import OwnConnections
+
+Result = TypeVar("Result")
 
 MAX_FEATURES = 400
 """Features of one statement: a row fits a page of 8 kB, where a value that is moved out leaves 18 bytes."""
@@ -71,14 +76,28 @@ class OrderedPostgreSQLOnlineStore(PostgreSQLOnlineStore):
             If the server does not answer, or refuses. Writing again is harmless.
         """
         try:
-            try:
-                self._write(config, view, batch)
-            except psycopg.errors.UndefinedTable:
-                # Another store may have been in use when the view was applied.
-                self.update(config, [], [view], [], [], partial=True)
-                self._write(config, view, batch)
+            _once_more(lambda: self._make_and_write(config, view, batch))
         except psycopg.Error as error:
             raise not_taken(view.name, error) from error
+
+    def online_read(
+        self,
+        config: RepoConfig,
+        table: FeatureView,
+        entity_keys: list[EntityKey],
+        requested_features: list[str] | None = None,
+    ) -> list[tuple[datetime | None, dict[str, Value] | None]]:
+        """Read entities; once more where the server has gone away since the last call."""
+        read = super().online_read
+        return _once_more(lambda: read(config, table, entity_keys, requested_features))
+
+    def _make_and_write(self, config: RepoConfig, view: FeatureView, batch: OnlineBatch) -> None:
+        try:
+            self._write(config, view, batch)
+        except psycopg.errors.UndefinedTable:
+            # Another store may have been in use when the view was applied.
+            self.update(config, [], [view], [], [], partial=True)
+            self._write(config, view, batch)
 
     def _write(self, config: RepoConfig, view: FeatureView, batch: OnlineBatch) -> None:
         table = compute_table_id(config.project, view, config.registry.enable_online_feature_view_versioning)
@@ -140,6 +159,14 @@ class OrderedPostgreSQLOnlineStore(PostgreSQLOnlineStore):
             self._conn_async = await _get_conn_async(config.online_store)
         await self._conn_async.set_autocommit(autocommit)
         yield self._conn_async
+
+
+def _once_more(call: Callable[[], Result]) -> Result:
+    """Call again where the connection had died unnoticed: the second call makes a new one."""
+    try:
+        return call()
+    except psycopg.OperationalError:
+        return call()
 
 
 def _merge_rows(
