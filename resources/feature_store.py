@@ -155,7 +155,7 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
             return 0
         store = self._store(pipeline.name)
         found = registered(store, view)
-        online = cast("OrderedStore", store._get_provider().online_store)
+        online: OrderedStore = cast(Any, store._get_provider()).online_store
         keys = pipeline.spec.entities[pipeline.spec.features[view].entity]
         n_loaded = 0
         with newest_rows(
