@@ -25,7 +25,7 @@ export UV_SYSTEM_CERTS := 1
 # Spinning threads cost more than they bring on a busy machine.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help demo dev preview test lint check bench bench-asof bench-policy docs lock clean
+.PHONY: help demo dev preview test lint check bench bench-asof bench-policy soak docs lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 20
@@ -55,7 +55,8 @@ preview: .venv/.runtime ## show what a declaration will do, on a sample: make pr
 check: .venv/.runtime ## check every declaration: all faults of all files
 	$(PY) -m pipelines.declaration pipelines/defs/*/
 
-BENCHMARKS := point_in_time_join expectations_one_scan drift_peers run_cost orchestration_overhead
+BENCHMARKS := point_in_time_join expectations_one_scan drift_peers run_cost orchestration_overhead \
+              online_loading online_store
 
 bench: .venv/.dev ## run the benchmarks, one after another; fails where a bar is missed
 	failed=""; for name in $(BENCHMARKS); do \
@@ -64,6 +65,11 @@ bench: .venv/.dev ## run the benchmarks, one after another; fails where a bar is
 
 bench-asof: .venv/.dev ## compare the point-in-time join with polars and Feast's own stores, up to ten million rows
 	$(PY) -m benchmarks.point_in_time_join --large
+
+SECONDS := 600
+
+soak: .venv/.dev ## write and read online stores while their servers are killed: make soak SECONDS=600
+	$(PY) -m benchmarks.online_soak --seconds $(SECONDS)
 
 bench-policy: .venv/.dev ## compare retraining policies on streams with known changes; fails where a bar is missed
 	$(PY) -m benchmarks.policy

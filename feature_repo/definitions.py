@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.declaration import read
 from resources.deployment import PROJECT, deployment
-from resources.feature_store import declared_objects
+from resources.feature_objects import declared_objects
 from resources.lake import Lake
 
 if TYPE_CHECKING:

@@ -105,6 +105,7 @@ def _asset(
         code_version=code_version(stage.code),
         description=stage.description,
         check_specs=checks,
+        freshness_policy=dg.FreshnessPolicy.time_window(stage.freshness) if stage.freshness else None,
         required_resource_keys=set(stage.resources),
         op_tags={"driftline/pipeline": pipeline.name},
     )

@@ -211,6 +211,8 @@ class FeatureViewSpec(Block):
     """How much history before a partition the query needs."""
     ttl: Duration | None = None
     """How old a value may be and still be used; absent means for ever."""
+    freshness: Duration | None = Field(default=None, ge=timedelta(minutes=1))
+    """How far the view's newest event may lie behind, and how long it may stay without a new partition; absent means as long as it likes."""
     description: str = ""
     """What the view tells about its entity."""
 

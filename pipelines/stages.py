@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 
 import dagster as dg
@@ -10,6 +11,7 @@ import dagster as dg
 from assets.drift_report.asset import materialize_drift_report
 from assets.drift_report.watch import materialize_watch_report
 from assets.features.asset import materialize_features
+from assets.features.freshness import FRESHNESS_CHECK
 from assets.features.view_sql import tables_read
 from assets.labels.asset import materialize_labels
 from assets.materialization import Outcome, Pipeline, Scope
@@ -19,7 +21,7 @@ from assets.profiled.asset import materialize_profiled
 from assets.raw.asset import materialize_raw
 from assets.training_set.asset import materialize_training_set
 from expectations.names import expectation_names
-from pipelines.spec import DatasetSpec, PartitionsSpec, PipelineSpec, TargetSpec
+from pipelines.spec import DatasetSpec, FeatureViewSpec, PartitionsSpec, PipelineSpec, TargetSpec
 
 FAR_BACK = 120
 """Partitions that 'everything so far' reaches back at most: lineage only, training reads all."""
@@ -39,6 +41,8 @@ class Stage:
     deps: Mapping[tuple[str, ...], dg.PartitionMapping | None] = field(default_factory=dict)
     is_partitioned: bool = True
     checks: Sequence[dg.AssetCheckSpec] = ()
+    freshness: timedelta | None = None
+    """How long it may stay without being materialized."""
 
 
 def stages(pipeline: Pipeline) -> Iterable[Stage]:
@@ -59,8 +63,17 @@ def stages(pipeline: Pipeline) -> Iterable[Stage]:
                 ("profiled", dataset): _looking_back(spec.datasets[dataset], back)
                 for dataset in _datasets_behind(pipeline, pipeline.sql[view.sql])
             },
+            checks=_freshness_checks(view),
+            freshness=view.freshness,
         )
     yield from _watching_stages(spec) if spec.target is None else _learning_stages(pipeline, spec.target)
+
+
+def _freshness_checks(view: FeatureViewSpec) -> Sequence[dg.AssetCheckSpec]:
+    if view.freshness is None:
+        return ()
+    description = f"The newest event lies at most {view.freshness} before the partition's end."
+    return (dg.AssetCheckSpec(FRESHNESS_CHECK, asset=dg.AssetKey("placeholder"), description=description),)
 
 
 def _watching_stages(spec: PipelineSpec) -> Iterable[Stage]:

@@ -43,6 +43,7 @@ def connections(installed: Deployment) -> Connections:
         feature_store=FeatureStore(
             registry_url=installed.feature_registry_url,
             online_path=str(installed.home / "feast" / "online.db"),
+            online_url_variable=installed.online_url_variable,
             memory_limit=installed.memory_limit,
             threads=installed.threads,
             spill_directory=spill,

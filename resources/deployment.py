@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from pipelines.spec import DriftlineError
+from resources.online_settings import online_settings
 
 ProfileName = Literal["local", "server"]
 
@@ -32,6 +33,9 @@ class Deployment:
         Folder of the lake, the reports and whatever is embedded (`DRIFTLINE_HOME`).
     postgres_url
         Database of the profile `server` (`DRIFTLINE_POSTGRES_URL`).
+    online_url_variable
+        Variable that holds the URL of the online store: `DRIFTLINE_ONLINE_URL` where it is set, and in the
+        profile `server` the Postgres; none means a SQLite file below `home`.
     webhook_url
         Where alerts are posted besides the log (`DRIFTLINE_ALERT_WEBHOOK`).
     memory_limit, threads
@@ -41,6 +45,7 @@ class Deployment:
     profile: ProfileName
     home: Path
     postgres_url: str | None
+    online_url_variable: str
     webhook_url: str | None
     memory_limit: str
     threads: int
@@ -97,10 +102,20 @@ def deployment(environment: Mapping[str, str]) -> Deployment:
         profile=profile,  # type: ignore[arg-type]  # narrowed by the check above
         home=Path(environment.get("DRIFTLINE_HOME", PROJECT / ".driftline")).resolve(),
         postgres_url=postgres_url,
+        online_url_variable=_online_url_variable(environment, has_postgres=profile == "server"),
         webhook_url=environment.get("DRIFTLINE_ALERT_WEBHOOK") or None,
         memory_limit=environment.get("DRIFTLINE_MEMORY_LIMIT", "2GB"),
         threads=int(threads),
     )
+
+
+def _online_url_variable(environment: Mapping[str, str], *, has_postgres: bool) -> str:
+    """Choose the variable; its value is judged here, so that a typing error does not wait for the first load."""
+    name = "DRIFTLINE_ONLINE_URL"
+    if environment.get(name):
+        online_settings(environment[name])
+        return name
+    return "DRIFTLINE_POSTGRES_URL" if has_postgres else ""
 
 
 def dagster_environment(installed: Deployment) -> Mapping[str, str]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from assets.features.freshness import judge_freshness
+from assets.features.in_order import in_order
 from assets.features.rows import check_columns, check_one_row_each, drop_rows_without_key
+from assets.features.statistics import feature_statistics, shown
 from assets.features.view_sql import (
     FeatureError,
     datasets_behind,
@@ -14,17 +18,21 @@ from assets.features.view_sql import (
     queries_behind,
     stable_types,
 )
-from assets.materialization import Outcome, Pipeline, Scope
+from assets.materialization import CheckOutcome, Outcome, Pipeline, Scope
 from charts import as_markdown_image, bars
 from pipelines.spec import FeatureViewSpec
 from pipelines.sql import quote_identifier
+from pipelines.windows import Window
 from resources.engine import Engine
 from resources.feature_store import FeatureStore
-from resources.lake import Lake
+from resources.lake import Lake, Snapshot, scan
 from resources.tables import register_tables
 
 if TYPE_CHECKING:
     import duckdb
+
+STATISTICS = "feature_statistics"
+"""Stage of the lake's tables of statistics, one a view; a partition's are replaced with it."""
 
 ROWS_TABLE = "driftline_view_rows"
 N_SAMPLE = 5
@@ -68,12 +76,20 @@ def materialize_features(
         snapshot = lake.write(
             table, rows.to_arrow_reader(), partition=scope.partition, commit=scope.commit(pipeline)
         )
-        null_shares = _null_shares(connection, names)
+        statistics = feature_statistics(connection, ROWS_TABLE, names)
+        lake.write(
+            pipeline.table(STATISTICS, view),
+            statistics,
+            partition=scope.partition,
+            commit=scope.commit(pipeline),
+        )
+        checks = _freshness(connection, snapshot, scope.window, spec)
         sample = connection.sql(f"SELECT * FROM {ROWS_TABLE} LIMIT {N_SAMPLE}").to_arrow_table().to_pylist()
     feature_store.apply(pipeline, lake)
     n_loaded = feature_store.load_online(pipeline, view, scope.window, lake)
+    filled = zip(*(statistics[name].to_pylist() for name in ("feature", "n_rows", "n_null")), strict=True)
     chart = bars(
-        [(name, 1 - share) for name, share in null_shares.items()],
+        [(name, 1 - n_null / n_rows if n_rows else 0.0) for name, n_rows, n_null in filled],
         title="Share of rows with a value",
         unit="share",
     )
@@ -92,11 +108,13 @@ def materialize_features(
         },
         markdown={"completeness": as_markdown_image(chart, "share of rows with a value")},
         tables={
+            "statistics": [*shown(statistics)],
             "sample": [
                 {k: v if isinstance(v, int | float | None) else str(v) for k, v in row.items()}
                 for row in sample
-            ]
+            ],
         },
+        checks=checks,
     )
 
 
@@ -108,13 +126,14 @@ def _fill(
 
     keys = pipeline.spec.entities[spec.entity]
     try:
-        # One order for equal input, whatever the threads did: the same rows give the same bytes.
+        # One order for equal input: the same rows give the same bytes, however often they are made.
         schema = connection.sql(f"SELECT * FROM ({sql}) LIMIT 0").to_arrow_table().schema
         check_columns(schema.names, keys, view)
         order = ", ".join(quote_identifier(name) for name in ("event_timestamp", *keys))
-        connection.execute(
-            f"CREATE TEMP TABLE {ROWS_TABLE} AS {stable_types(sql, schema, keys)} ORDER BY {order}"
-        ).fetchall()
+        with in_order(connection):
+            connection.execute(
+                f"CREATE TEMP TABLE {ROWS_TABLE} AS {stable_types(sql, schema, keys)} ORDER BY {order}"
+            ).fetchall()
     except duckdb.Error as error:
         text = " ".join(str(error).split())
         raise FeatureError(f"feature view '{view}' ({spec.sql}): {text}. Correct its SQL.") from error
@@ -123,7 +142,15 @@ def _fill(
     return n_dropped
 
 
-def _null_shares(connection: duckdb.DuckDBPyConnection, names: tuple[str, ...]) -> dict[str, float]:
-    counted = ", ".join(f"count({quote_identifier(name)})" for name in names)
-    total, *present = connection.sql(f"SELECT count(*), {counted} FROM {ROWS_TABLE}").fetchall()[0]
-    return {name: 1 - n / total if total else 1.0 for name, n in zip(names, present, strict=True)}
+def _freshness(
+    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, window: Window, spec: FeatureViewSpec
+) -> tuple[CheckOutcome, ...]:
+    """Judge the newest event in the partition; where it has no rows, in the last one before it that has."""
+    if spec.freshness is None:
+        return ()
+    filled = [key for key, rows in snapshot.rows_by_partition.items() if rows and key <= window.key]
+    newest: datetime | None = None
+    if filled:
+        query = f"SELECT max(event_timestamp)::TIMESTAMPTZ FROM {scan(snapshot, [max(filled)])}"
+        newest = connection.sql(query).fetchall()[0][0]
+    return (judge_freshness(newest, allowed=spec.freshness, partition_end=window.end),)

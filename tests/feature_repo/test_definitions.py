@@ -9,7 +9,7 @@ import yaml
 from feature_repo.definitions import objects_of
 from pipelines.declaration import DeclarationError
 from resources.deployment import PROJECT
-from resources.feature_store import _open_store
+from resources.feast_project import open_project
 from resources.lake import Lake
 from tests.tiny import START
 
@@ -51,8 +51,13 @@ def test_the_settings_file_opens_the_store_that_the_assets_open(
     file = PROJECT / "feature_repo" / "feature_store.yaml"
     theirs = load_repo_config(file.parent, file)
     feast = tmp_path / "feast"
-    ours = _open_store(
-        PIPELINE, f"sqlite:///{feast / 'registry.db'}", str(feast / "online.db"), "2GB", 2, ""
+    ours = open_project(
+        PIPELINE,
+        registry_url=f"sqlite:///{feast / 'registry.db'}",
+        online_url=f"sqlite:///{feast / 'online.db'}",
+        memory_limit="2GB",
+        threads=2,
+        spill_directory="",
     ).config
     for settings in ("project", "provider", "entity_key_serialization_version"):
         assert getattr(theirs, settings) == getattr(ours, settings)

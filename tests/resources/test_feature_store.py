@@ -198,7 +198,9 @@ def test_a_partition_is_served_with_its_age(
     )
     assert known.values == {"mean_heat": 1.0, "readings": 80}
     assert (known.event_timestamp, known.age, known.is_expired) == (at(0, 12), timedelta(hours=12), False)
+    assert known.status == {"mean_heat": "present", "readings": "present"}
     assert empty.values == {"mean_heat": None, "readings": 80}
+    assert empty.status == {"mean_heat": "null", "readings": "present"}
 
 
 def test_an_older_partition_loaded_later_never_overwrites_a_newer_one(
@@ -233,6 +235,7 @@ def test_values_older_than_the_ttl_are_withheld_with_their_age(
     assert (fresh.values["mean_heat"], fresh.is_expired) == (1.0, False)
     (stale,) = feature_store.read_online(pipeline, "recent", keys, at(3, 13))
     assert stale.values == {"mean_heat": None, "readings": None}
+    assert stale.status == {"mean_heat": "expired", "readings": "expired"}
     assert (stale.is_expired, stale.event_timestamp, stale.age) == (True, at(0, 12), timedelta(hours=73))
 
 
@@ -243,7 +246,40 @@ def test_an_unknown_entity_has_no_instant(
     load(feature_store, pipeline, lake, 0)
     (unknown,) = feature_store.read_online(pipeline, "recent", [{"machine": "m9"}], at(1))
     assert unknown.values == {"mean_heat": None, "readings": None}
+    assert unknown.status == {"mean_heat": "not_found", "readings": "not_found"}
     assert (unknown.event_timestamp, unknown.age, unknown.is_expired) == (None, None, False)
+
+
+def test_a_partition_can_be_loaded_any_number_of_times(
+    lake: Lake, pipeline: Pipeline, feature_store: FeatureStore, tmp_path: Path
+) -> None:
+    import sqlite3
+
+    def stored() -> list[tuple[object, ...]]:
+        connection = sqlite3.connect(tmp_path / "feast" / "online.db")
+        found = connection.execute("SELECT * FROM tiny_recent ORDER BY 1, 2").fetchall()
+        connection.close()
+        return found
+
+    for day in (0, 1):
+        write_day(lake, day, {"m0": float(day), f"only{day}": 1.0})
+        load(feature_store, pipeline, lake, day)
+    before = stored()
+    assert len(before) == 6
+    for day in (0, 1, 1, 0):
+        write_day(lake, day, {"m0": float(day), f"only{day}": 1.0})
+        load(feature_store, pipeline, lake, day)
+    assert stored() == before
+
+
+def test_a_range_that_was_loaded_is_told_to_feast_once(
+    lake: Lake, pipeline: Pipeline, feature_store: FeatureStore
+) -> None:
+    write_day(lake, 0, {"m0": 1.0})
+    for _ in range(2):
+        load(feature_store, pipeline, lake, 0)
+    (told,) = feature_store._store("tiny").get_feature_view("recent").materialization_intervals
+    assert told == (at(0), at(1) - timedelta(microseconds=1))
 
 
 def test_an_empty_partition_loads_nothing(

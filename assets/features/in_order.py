@@ -1,0 +1,21 @@
+"""Sums of floats depend on their order, and parallel threads have none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@contextmanager
+def in_order(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Run queries on one thread while the block runs, so that the same rows give the same bytes."""
+    threads = int(connection.sql("SELECT current_setting('threads')").fetchall()[0][0])
+    connection.execute("SET threads = 1").fetchall()
+    try:
+        yield
+    finally:
+        connection.execute(f"SET threads = {threads}").fetchall()

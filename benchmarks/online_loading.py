@@ -1,0 +1,144 @@
+"""Rows into the online store: ours against Feast's `materialize`, on SQLite, Redis and Postgres.
+
+    python -m benchmarks.online_loading [n_entities]
+
+One view of ten features. Feast reads them by our offline store, so that only the way into the online
+store differs. CPU is the client's and the server's together. Ours must load at least three times as
+many rows a CPU second into an empty store on SQLite and Redis, and Feast's own reader must read the
+same values. The same rows loaded again are shown too; there Feast's Redis store writes nothing, since
+it drops rows of an equal instant, corrections among them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import measure, setup_done
+from benchmarks.online_rows import DAY, OURS, START, VIEWS, open_feast, pipeline, running, write_lake
+
+BARS: Mapping[str, float] = {"sqlite": 3.0, "redis": 3.0}
+"""Least ratio of rows per CPU second, by store."""
+
+VIEW = VIEWS[0]
+N_READ = 200
+"""Entities whose values are compared."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """One load."""
+
+    way: str
+    n_rows: int
+    client_s: float
+    server_s: float
+    peak_mb: float
+    values: str
+
+    @property
+    def rows_per_cpu_s(self) -> float:
+        """Rows for a second of CPU of client and server."""
+        return self.n_rows / (self.client_s + self.server_s)
+
+
+def by_feast(folder: str, online: Mapping[str, Any]) -> str:
+    """Load by Feast's own materialize into Feast's own store."""
+    store = open_feast(Path(folder), online)
+    setup_done()
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        store.materialize(START, START + DAY, feature_views=[VIEW])
+    return ""
+
+
+def by_us(folder: str, online: Mapping[str, Any]) -> str:
+    """Load as the product loads a partition."""
+    from feature_repo.online_batch import batch_of_table
+    from resources.lake import Lake
+    from resources.online_loading import newest_rows
+
+    store = open_feast(Path(folder), online)
+    declared = pipeline()
+    setup_done()
+    snapshot = Lake(root=f"{folder}/lake").snapshot(declared.table("features", VIEW))
+    view = store.get_feature_view(VIEW)
+    provider = store._get_provider()
+    with newest_rows(
+        snapshot, "2024-01-01", ["entity"], memory_limit="2GB", threads=2, spill_directory=""
+    ) as batches:
+        for rows in batches:
+            provider.online_store.write(store.config, view, batch_of_table(view, rows))
+    return ""
+
+
+def values_of(folder: str, online: Mapping[str, Any]) -> str:
+    """Read some entities by Feast's own reader, as text."""
+    store = open_feast(Path(folder), online)
+    features = [f"{VIEW}:{feature.name}" for feature in store.get_feature_view(VIEW).features]
+    asked = [{"entity": number} for number in range(N_READ)]
+    return json.dumps(
+        store.get_online_features(features=features, entity_rows=asked).to_dict(), sort_keys=True
+    )
+
+
+def load(kind: str, way: str, n_entities: int, *, times: int) -> list[Loaded]:
+    """Load into a new store, then again into the full one."""
+    function = {"Feast": "by_feast", "ours": "by_us"}[way]
+    found = []
+    with tempfile.TemporaryDirectory() as name, running(kind, Path(name)) as server:
+        write_lake(Path(name), n_entities)
+        online = {"type": OURS[kind] if way == "ours" else kind, **server.settings}
+        for number in range(times):
+            before = server.cpu_s()
+            done = measure(way, f"benchmarks.online_loading:{function}", name, online)
+            spent = server.cpu_s() - before
+            values = measure("values", "benchmarks.online_loading:values_of", name, online).result
+            label = f"{kind}, {way}, {'empty' if number == 0 else 'full'}"
+            found.append(Loaded(label, n_entities, done.cpu_s, spent, done.peak_mb, values))
+    return found
+
+
+def run(n_entities: int) -> bool:
+    """Measure, print the table, and tell whether the bars are met."""
+    is_met = True
+    sys.stdout.write(f"{n_entities:,} entities, 10 features\n")
+    sys.stdout.write(
+        f"{'store, way, state':28} {'client s':>9} {'server s':>9} {'peak MB':>8} {'rows/CPU s':>11}\n"
+    )
+    for kind in OURS:
+        theirs, ours = (load(kind, way, n_entities, times=2) for way in ("Feast", "ours"))
+        for one in (*theirs, *ours):
+            sys.stdout.write(
+                f"{one.way:28} {one.client_s:9.2f} {one.server_s:9.2f} {one.peak_mb:8.0f} {one.rows_per_cpu_s:11,.0f}\n"
+            )
+        ratios = [b.rows_per_cpu_s / a.rows_per_cpu_s for a, b in zip(theirs, ours, strict=True)]
+        equal = len({one.values for one in (*theirs, *ours)}) == 1
+        bar = BARS.get(kind, 0.0)
+        sys.stdout.write(
+            f"  ours: {ratios[0]:.1f} times as many rows into an empty store{f' (at least {bar:.0f})' if bar else ''}, "
+            f"{ratios[1]:.1f} into a full one; Feast's reader reads {'the same' if equal else 'OTHER'} values\n"
+        )
+        sys.stdout.flush()
+        is_met = is_met and equal and ratios[0] >= bar
+    return is_met
+
+
+def main() -> int:
+    """Run the benchmark; the exit code tells whether the bars are met."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("n_entities", nargs="?", type=int, default=50_000)
+    return 0 if run(parser.parse_args().n_entities) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
