@@ -2,16 +2,16 @@
 
 One ASOF join per view finds, over keys and instants alone, the newest instant of each label; a
 second pass fetches the features of just those rows. Wide rows are so never sorted, and rows that
-tie on the instant come out together, for the caller to choose by their making.
+tie on the instant come out together, for one of them to be chosen by its making.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from pipelines.sql import quote_identifier, quote_literal
+from pipelines.sql import quote_identifier
 
 ROW = "__row"
 """Position of a label row; the result keeps this order."""
@@ -23,7 +23,16 @@ AT = "__at"
 """Instant of the newest feature row that is not newer than the label."""
 
 CREATED = "__created"
+"""When a feature row was made."""
+
+SEEN = "__seen"
+"""When a feature row had both happened and been made."""
+
 KEY_PREFIX = "__key_"
+VALUE_PREFIX = "__value_"
+
+FARTHEST = 2**62
+"""Bound of instants in microseconds since 1970: the engine's own lies just beyond."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +41,12 @@ class ViewRows:
 
     Attributes
     ----------
+    name
+        The view, for messages.
     relation
-        SQL that gives the rows: a scan of Parquet files.
+        SQL that gives the rows: a scan of files.
     keys
-        Column of the rows by the column of the labels that it is joined on.
+        Column of the rows by the column of the labels that it is joined on; empty for a view without entity.
     features
         Column of the rows by name in the result.
     timestamp, created
@@ -44,6 +55,7 @@ class ViewRows:
         Greatest age of a value; None means for ever.
     """
 
+    name: str
     relation: str
     keys: Mapping[str, str]
     features: Mapping[str, str]
@@ -61,12 +73,12 @@ class Labels:
     table
         Its name; it holds `__row`, `__time` and the join keys as `__key_<name>`.
     first, last
-        Bounds of its instants.
+        Bounds of its instants, in microseconds since 1970.
     """
 
     table: str
-    first: datetime
-    last: datetime
+    first: int
+    last: int
 
 
 def newest_query(view: ViewRows, labels: Labels, *, only_created: bool) -> str:
@@ -76,19 +88,31 @@ def newest_query(view: ViewRows, labels: Labels, *, only_created: bool) -> str:
     made (`__created`): labels older than that need another look (`known_query`).
     """
     shows_created = only_created and view.created is not None
-    on = [*_same_keys(view), f"l.{TIME} >= v.{AT}"]
     return (
         f"SELECT {_label_columns(view)}, v.{AT}{f', v.{CREATED}' if shows_created else ''} FROM {labels.table} l "
-        f"ASOF JOIN ({_instants(view, labels, only_created=only_created)}) v ON {' AND '.join(on)}{_within_ttl(view)}"
+        f"ASOF JOIN ({_instants(view, labels, only_created=only_created)}) v "
+        f"ON {_on(view, f'l.{TIME} >= v.{AT}')}{_within_ttl(view, AT)}"
     )
 
 
 def known_query(view: ViewRows, labels: Labels) -> str:
-    """Find for each label the newest instant that had a row at the label's own, by looking at all of the entity."""
-    on = [*_same_keys(view), f"v.{AT} <= l.{TIME}", f"v.{CREATED} <= l.{TIME}"]
+    """Find for each label the newest instant that had a row at the label's own.
+
+    Rows are put in the order in which they were seen, each with the newest instant among those
+    seen so far: the last one seen before a label knows the answer. Only the labels' entities are read.
+    """
+    keys = _keys(view)
+    rows = _instants(view, labels, only_created=True)
+    if keys:
+        rows = f"SELECT r.* FROM ({rows}) r SEMI JOIN {labels.table} l USING ({', '.join(keys)})"
+    partition = f"PARTITION BY {', '.join(keys)} " if keys else ""
+    seen = (
+        f"SELECT {_list(*keys)}greatest({AT}, {CREATED}) AS {SEEN}, "
+        f"max({AT}) OVER ({partition}ORDER BY greatest({AT}, {CREATED})) AS {AT} FROM ({rows})"
+    )
     return (
-        f"SELECT {_label_columns(view)}, max(v.{AT}) AS {AT} FROM {labels.table} l "
-        f"JOIN ({_instants(view, labels, only_created=True)}) v ON {' AND '.join(on)}{_within_ttl(view)} GROUP BY ALL"
+        f"SELECT {_label_columns(view)}, v.{AT} FROM {labels.table} l ASOF JOIN ({seen}) v "
+        f"ON {_on(view, f'l.{TIME} >= v.{SEEN}')}{_within_ttl(view, AT)}"
     )
 
 
@@ -97,38 +121,75 @@ def fetch_query(view: ViewRows, labels: Labels, *, newest: str, only_created: bo
     on = [f"n.{name} = v.{name}" for name in (*_keys(view), AT)]
     if only_created and view.created:
         on.append(f"v.{CREATED} <= n.{TIME}")
+    made = [f"v.{CREATED}"] if view.created else []
+    values = [f"v.{name}" for name in _values(view)]
     return (
-        f"SELECT n.{ROW}, {_features('v', view)} FROM {newest} n "
+        f"SELECT {', '.join([f'n.{ROW}', *made, *values])} FROM {newest} n "
         f"JOIN ({_rows(view, labels, only_created=only_created)}) v ON {' AND '.join(on)}"
     )
 
 
-def chosen_query(view: ViewRows, labels: Labels, *, newest: str, only_created: bool) -> str:
-    """Fetch as `fetch_query`, and of rows that tie the one made last."""
-    query = fetch_query(view, labels, newest=newest, only_created=only_created)
-    return f"{query} QUALIFY {_one_per_label(view)}"
+def chosen_query(view: ViewRows, fetched: str) -> str:
+    """Keep one row of each label of those that `fetch_query` gave: the one made last.
+
+    Of rows that tie in both instants, the one with the least features is taken, in the order of
+    their names, so that neither files nor threads decide.
+    """
+    order = [f"{CREATED} DESC NULLS LAST"] if view.created else []
+    by_name = sorted(range(len(view.features)), key=list(view.features).__getitem__)
+    order += [f"{_values(view)[place]} ASC NULLS LAST" for place in by_name]
+    ordered = f" ORDER BY {', '.join(order)}" if order else ""
+    return f"SELECT * FROM {fetched} QUALIFY row_number() OVER (PARTITION BY {ROW}{ordered}) = 1"
 
 
-def key_columns(names: Iterable[str]) -> str:
-    """Select join keys of the labels under the names that the join knows them by."""
-    return ", ".join(f"{quote_identifier(name)} AS {quote_identifier(KEY_PREFIX + name)}" for name in names)
+def observed_query(views: Sequence[ViewRows], start: int, end: int, *, time: str, only_created: bool) -> str:
+    """Select each entity that has a row in a time range (in microseconds since 1970), as of the range's end."""
+    keys = list(dict.fromkeys(key for view in views for key in view.keys))
+    parts = []
+    for view in views:
+        columns = [
+            f"{quote_identifier(view.keys[key])} AS {quote_identifier(key)}"
+            for key in keys
+            if key in view.keys
+        ]
+        bounds = _bounds(replace(view, ttl=timedelta(0)), Labels("", start, end), only_created)
+        parts.append(f"SELECT DISTINCT {', '.join(columns) or '1 AS __one'} FROM {view.relation} {bounds}")
+    names = ", ".join(map(quote_identifier, keys))
+    return (
+        f"SELECT DISTINCT {_list(names)}make_timestamptz({end}) AS {quote_identifier(time)} "
+        f"FROM ({' UNION ALL BY NAME '.join(parts)}){f' ORDER BY {names}' if names else ''}"
+    )
+
+
+def key_column(name: str) -> str:
+    """Name a join key of the labels as the join knows it."""
+    return KEY_PREFIX + name
+
+
+def value_column(place: int) -> str:
+    """Name the feature at a place of a view's features as the join knows it."""
+    return f"{VALUE_PREFIX}{place}"
 
 
 def _keys(view: ViewRows) -> Sequence[str]:
-    return [quote_identifier(KEY_PREFIX + label) for label in view.keys]
+    return [quote_identifier(key_column(label)) for label in view.keys]
+
+
+def _values(view: ViewRows) -> Sequence[str]:
+    return [value_column(place) for place in range(len(view.features))]
+
+
+def _list(*names: str) -> str:
+    """Write names with a comma after each, so that there may be none."""
+    return "".join(f"{name}, " for name in names if name)
 
 
 def _label_columns(view: ViewRows) -> str:
     return ", ".join(f"l.{name}" for name in (ROW, TIME, *_keys(view)))
 
 
-def _same_keys(view: ViewRows) -> Sequence[str]:
-    return [f"l.{key} = v.{key}" for key in _keys(view)]
-
-
-def _selected_keys(view: ViewRows) -> str:
-    columns = zip(view.keys.values(), _keys(view), strict=True)
-    return ", ".join(f"{quote_identifier(column)} AS {key}" for column, key in columns)
+def _on(view: ViewRows, inequality: str) -> str:
+    return " AND ".join([*(f"l.{key} = v.{key}" for key in _keys(view)), inequality])
 
 
 def _instants(view: ViewRows, labels: Labels, *, only_created: bool) -> str:
@@ -138,70 +199,42 @@ def _instants(view: ViewRows, labels: Labels, *, only_created: bool) -> str:
 
 def _rows(view: ViewRows, labels: Labels, *, only_created: bool) -> str:
     """Select the rows that any label may need, with their features."""
-    columns = [_selected_keys(view), f"{quote_identifier(view.timestamp)}::TIMESTAMPTZ AS {AT}"]
+    columns = [
+        f"{quote_identifier(column)} AS {key}"
+        for column, key in zip(view.keys.values(), _keys(view), strict=True)
+    ]
+    columns.append(f"{quote_identifier(view.timestamp)}::TIMESTAMPTZ AS {AT}")
     if view.created:
         columns.append(f"{quote_identifier(view.created)}::TIMESTAMPTZ AS {CREATED}")
     columns += [
-        f"{quote_identifier(column)} AS {quote_identifier(name)}" for name, column in view.features.items()
+        f"{quote_identifier(column)} AS {value}"
+        for column, value in zip(view.features.values(), _values(view), strict=True)
     ]
     return f"SELECT {', '.join(columns)} FROM {view.relation} {_bounds(view, labels, only_created)}"
 
 
 def _bounds(view: ViewRows, labels: Labels, only_created: bool) -> str:
     timestamp = quote_identifier(view.timestamp)
-    bounds = [f"{timestamp} <= {_instant(labels.last)}"]
+    # Instants count to the microsecond: what lies within one of a label's is not after it.
+    bounds = [f"{timestamp} < {_instant(labels.last + 1)}"]
     if view.ttl is not None:
-        bounds.append(f"{timestamp} >= {_instant(labels.first - view.ttl)}")
+        bounds.append(f"{timestamp} >= {_instant(labels.first - microseconds(view.ttl))}")
     if only_created and view.created:
-        bounds.append(f"{quote_identifier(view.created)} <= {_instant(labels.last)}")
+        bounds.append(f"{quote_identifier(view.created)} < {_instant(labels.last + 1)}")
     return f"WHERE {' AND '.join(bounds)}"
 
 
-def _within_ttl(view: ViewRows) -> str:
+def _within_ttl(view: ViewRows, at: str) -> str:
     """Bound the age of what was joined: exact after the join, as what was joined is the newest."""
     if view.ttl is None:
         return ""
-    return f" WHERE epoch_us(l.{TIME}) - epoch_us(v.{AT}) <= {view.ttl // timedelta(microseconds=1)}"
+    return f" WHERE epoch_us(l.{TIME}) - epoch_us(v.{at}) <= {microseconds(view.ttl)}"
 
 
-def _features(alias: str, view: ViewRows) -> str:
-    return ", ".join(f"{alias}.{quote_identifier(name)}" for name in view.features)
+def microseconds(span: timedelta) -> int:
+    """Return a span in whole microseconds."""
+    return span // timedelta(microseconds=1)
 
 
-def _one_per_label(view: ViewRows) -> str:
-    """Choose the newest row, of those the one made last; the features break what is left, to be the same each time."""
-    order = [f"v.{AT} DESC", *([f"v.{CREATED} DESC NULLS LAST"] if view.created else [])]
-    order += [f"v.{quote_identifier(name)}" for name in view.features]
-    return f"row_number() OVER (PARTITION BY {ROW} ORDER BY {', '.join(order)}) = 1"
-
-
-def latest_query(
-    relation: str,
-    *,
-    keys: Sequence[str],
-    columns: Sequence[str],
-    timestamp: str,
-    created: str | None,
-    start: datetime | None,
-    end: datetime | None,
-    newest_only: bool,
-) -> str:
-    """Select a view's rows of a time range, or the newest of each entity."""
-    wanted = [*keys, *columns, timestamp, *([created] if created else [])]
-    bounds = []
-    if start is not None:
-        bounds.append(f"{quote_identifier(timestamp)} >= {_instant(start)}")
-    if end is not None:
-        bounds.append(f"{quote_identifier(timestamp)} <= {_instant(end)}")
-    query = f"SELECT {', '.join(map(quote_identifier, wanted))} FROM {relation}"
-    query += f" WHERE {' AND '.join(bounds)}" if bounds else ""
-    if newest_only:
-        newest = ", ".join(
-            f"{quote_identifier(name)} DESC" for name in (timestamp, *([created] if created else []))
-        )
-        query += f" QUALIFY row_number() OVER (PARTITION BY {', '.join(map(quote_identifier, keys))} ORDER BY {newest}) = 1"
-    return query
-
-
-def _instant(instant: datetime) -> str:
-    return f"{quote_literal(instant.isoformat())}::TIMESTAMPTZ"
+def _instant(us: int) -> str:
+    return f"make_timestamptz({max(-FARTHEST, min(FARTHEST, us))})"

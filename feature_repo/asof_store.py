@@ -9,53 +9,36 @@ Usable in any Feast repository whose sources are Delta tables or Parquet files::
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import duckdb
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 from feast.data_source import DataSource
-from feast.feature_view import FeatureView
+from feast.feature_logging import LoggingConfig, LoggingSource
+from feast.feature_view import DUMMY_ENTITY_ID, FeatureView
 from feast.infra.offline_stores.file_source import FileSource
 from feast.infra.offline_stores.offline_store import OfflineStore, RetrievalJob, RetrievalMetadata
+from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import FeastConfigBaseModel, RepoConfig
 
-from feature_repo.asof_sql import (
-    CREATED,
-    ROW,
-    TIME,
-    Labels,
-    ViewRows,
-    chosen_query,
-    fetch_query,
-    key_columns,
-    known_query,
-    latest_query,
-    newest_query,
-)
-from feature_repo.snapshots import relation
+from feature_repo.asof_engine import EngineSettings, engine, join
+from feature_repo.asof_entities import EVENT_TIMESTAMP, entity_rows
+from feature_repo.asof_jobs import AsofRetrievalJob
+from feature_repo.asof_sql import ViewRows, observed_query
+from feature_repo.asof_writing import append_logs, append_rows, source_path
+from feature_repo.pulled_sql import Pulled, all_query, epoch_us, latest_query
+from feature_repo.snapshots import Stored, stored_rows
 from pipelines.spec import DriftlineError
-from pipelines.sql import quote_identifier
 
 if TYPE_CHECKING:
     from feast.infra.registry.base_registry import BaseRegistry
-    from feast.on_demand_feature_view import OnDemandFeatureView
-    from feast.saved_dataset import SavedDatasetStorage
-
-LABELS, NEWEST, LATE = "__labels", "__newest", "__late"
-"""Tables of one join: all labels, their newest instants, and the labels older than their row's making."""
-
-NO_INSTANT = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class AsofStoreError(DriftlineError):
-    """The offline store cannot do what is asked, or the entity rows do not fit the views."""
+    """The offline store cannot do what is asked."""
 
 
 class AsofOfflineStoreConfig(FeastConfigBaseModel):
@@ -68,83 +51,14 @@ class AsofOfflineStoreConfig(FeastConfigBaseModel):
     """Threads of one join."""
     spill_directory: str = ""
     """Folder for what does not fit in memory; the engine's own choice when empty."""
+    max_spill: str = ""
+    """Most that may be spilled; the engine's own bound when empty."""
     filter_by_created_timestamp: bool = True
     """Leave out rows that were made after a label's instant: backfills must not leak."""
 
 
-class AsofRetrievalJob(RetrievalJob):
-    """A query that has not run yet."""
-
-    def __init__(
-        self,
-        run: Any,
-        *,
-        full_feature_names: bool = False,
-        metadata: RetrievalMetadata | None = None,
-        on_demand: Sequence[OnDemandFeatureView] = (),
-    ) -> None:
-        self._run = run
-        self._full_feature_names = full_feature_names
-        self._metadata = metadata
-        self._on_demand = list(on_demand)
-
-    @property
-    def full_feature_names(self) -> bool:
-        """Whether features carry their view's name."""
-        return self._full_feature_names
-
-    @property
-    def on_demand_feature_views(self) -> list[OnDemandFeatureView]:
-        """Views computed from the result."""
-        return self._on_demand
-
-    @property
-    def metadata(self) -> RetrievalMetadata | None:
-        """What was asked."""
-        return self._metadata
-
-    def _to_arrow_internal(self, timeout: int | None = None) -> pa.Table:  # noqa: ARG002 (Feast's signature)
-        found: pa.Table = self._run()
-        return found
-
-    def _to_df_internal(self, timeout: int | None = None) -> pd.DataFrame:
-        frame: pd.DataFrame = self._to_arrow_internal(timeout).to_pandas()
-        return frame
-
-    def persist(  # Feast's signature
-        self,
-        storage: SavedDatasetStorage,  # noqa: ARG002
-        allow_overwrite: bool = False,  # noqa: ARG002
-        timeout: int | None = None,  # noqa: ARG002
-    ) -> None:
-        """Refuse: saved datasets are not supported yet."""
-        raise AsofStoreError(
-            "this offline store does not write saved datasets. Keep the Arrow table in the lake instead."
-        )
-
-
-@contextmanager
-def _connection(config: RepoConfig) -> Iterator[duckdb.DuckDBPyConnection]:
-    store = config.offline_store
-    settings: dict[str, Any] = {
-        "memory_limit": store.memory_limit,
-        "threads": store.threads,
-        "autoinstall_known_extensions": False,
-        "autoload_known_extensions": False,
-    }
-    if store.spill_directory:
-        Path(store.spill_directory).mkdir(parents=True, exist_ok=True)
-        settings["temp_directory"] = store.spill_directory
-    connection = duckdb.connect(config=settings)
-    try:
-        connection.sql("SET TimeZone = 'UTC'")
-        yield connection
-    finally:
-        connection.close()
-
-
 class AsofOfflineStore(OfflineStore):
-    """Point-in-time joins by DuckDB's ASOF join over Delta snapshots."""
+    """Point-in-time joins by DuckDB's ASOF join over Delta snapshots and Parquet."""
 
     supports_filter_by_created_timestamp = True
 
@@ -161,26 +75,41 @@ class AsofOfflineStore(OfflineStore):
     ) -> RetrievalJob:
         """Join entity rows with each view as of their instants; rows and their order stay.
 
-        `entity_df` may be an Arrow table, which is not copied, or a pandas frame.
+        `entity_df` may be an Arrow table, which is not copied, or a pandas frame. Without it every
+        entity that has a row between `start_date` and `end_date` is joined as of `end_date`.
         """
-        labels = _entity_rows(entity_df)
-        time = _time_column(labels)
-        on_demand = _on_demand_views(feature_refs, registry, project)
-        only_created = (
+        only_created = bool(
             kwargs.get("filter_by_created_timestamp") or config.offline_store.filter_by_created_timestamp
         )
-        views = [_view_rows(view, feature_refs, full_feature_names) for view in feature_views]
+        found = [_view_rows(config, view, feature_refs, full_feature_names) for view in feature_views]
+        views, stored = [view for view, _ in found], [rows for _, rows in found]
+        if entity_df is None:
+            first, last = _date_range(feature_views, kwargs.get("start_date"), kwargs.get("end_date"))
+            query = observed_query(
+                views, epoch_us(first), epoch_us(last), time=EVENT_TIMESTAMP, only_created=only_created
+            )
+            keys = list(dict.fromkeys(key for view in views for key in view.keys))
+            metadata = RetrievalMetadata(list(feature_refs), keys, first, last)
+        else:
+            given = entity_rows(entity_df)
+            query = ""
+            keys = [name for name in given.table.column_names if name != given.time]
+            metadata = RetrievalMetadata(list(feature_refs), keys, given.first, given.last)
 
         def run() -> pa.Table:
-            with _connection(config) as connection:
-                return _join(connection, labels, time, views, only_created=bool(only_created))
+            with engine(_settings(config), stored) as connection:
+                if query:
+                    rows, time = connection.sql(query).to_arrow_table(), EVENT_TIMESTAMP
+                else:
+                    rows, time = given.table, given.time
+                return join(connection, rows, time, views, only_created=only_created)
 
-        keys = [name for name in labels.column_names if name != time]
         return AsofRetrievalJob(
             run,
+            repo_path=_repo_path(config),
             full_feature_names=full_feature_names,
-            metadata=RetrievalMetadata(features=list(feature_refs), keys=keys),
-            on_demand=on_demand,
+            metadata=metadata,
+            on_demand=OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry),
         )
 
     @staticmethod
@@ -194,11 +123,11 @@ class AsofOfflineStore(OfflineStore):
         start_date: datetime,
         end_date: datetime,
     ) -> RetrievalJob:
-        """Read the newest row of each entity in a time range."""
-        return _pulled(
-            config, data_source, join_key_columns, feature_name_columns, timestamp_field,
-            created_timestamp_column, start_date, end_date, newest_only=True,
+        """Read the newest row of each entity in a time range, both ends included."""
+        pulled = Pulled(
+            join_key_columns, feature_name_columns, timestamp_field, created_timestamp_column or None, start_date, end_date
         )  # fmt: skip
+        return _pulled(config, data_source, pulled, latest_query)
 
     @staticmethod
     def pull_all_from_table_or_query(
@@ -211,79 +140,85 @@ class AsofOfflineStore(OfflineStore):
         start_date: datetime | None = None,
         end_date: datetime | None = None,
     ) -> RetrievalJob:
-        """Read all rows in a time range."""
-        return _pulled(
-            config, data_source, join_key_columns, feature_name_columns, timestamp_field,
-            created_timestamp_column, start_date, end_date, newest_only=False,
+        """Read all rows in a time range, both ends included."""
+        pulled = Pulled(
+            join_key_columns, feature_name_columns, timestamp_field, created_timestamp_column or None, start_date, end_date
         )  # fmt: skip
+        return _pulled(config, data_source, pulled, all_query)
 
     @staticmethod
-    def offline_write_batch(  # Feast's signature
-        config: RepoConfig,  # noqa: ARG004
+    def offline_write_batch(
+        config: RepoConfig,
         feature_view: FeatureView,
-        table: pa.Table,  # noqa: ARG004
-        progress: Any,  # noqa: ARG004
+        table: pa.Table,
+        progress: Callable[[int], Any] | None,
     ) -> None:
-        """Refuse: views are written by their assets, one commit a partition."""
-        raise AsofStoreError(
-            f"feature view '{feature_view.name}' is written by its asset. Materialize the asset instead of pushing rows."
+        """Append rows to the view's Delta table, in one commit."""
+        n_rows = append_rows(
+            feature_view.name, feature_view.batch_source, table, repo_path=_repo_path(config)
         )
+        if progress:
+            progress(n_rows)
+
+    @staticmethod
+    def write_logged_features(
+        config: RepoConfig,
+        data: pa.Table | Path,
+        source: LoggingSource,
+        logging_config: LoggingConfig,
+        registry: BaseRegistry,
+    ) -> None:
+        """Add logs of served features to the destination's folder."""
+        append_logs(
+            data,
+            logging_config.destination,
+            schema=source.get_schema(registry),
+            repo_path=_repo_path(config),
+        )
+
+    def get_table_column_names_and_types_from_data_source(
+        self, config: RepoConfig, data_source: DataSource
+    ) -> Iterable[tuple[str, str]]:
+        """List a source's columns and their types."""
+        schema = _stored(config, data_source).schema
+        return [(field.name, str(field.type)) for field in schema]
 
 
 def _pulled(
-    config: RepoConfig,
-    source: DataSource,
-    keys: list[str],
-    features: list[str],
-    timestamp: str,
-    created: str | None,
-    start: datetime | None,
-    end: datetime | None,
-    *,
-    newest_only: bool,
+    config: RepoConfig, source: DataSource, pulled: Pulled, query: Callable[[str, Pulled], str]
 ) -> RetrievalJob:
-    query = latest_query(
-        relation(_path(source)), keys=keys, columns=features, timestamp=timestamp, created=created or None,
-        start=start, end=end, newest_only=newest_only,
-    )  # fmt: skip
+    stored = _stored(config, source, pulled.wanted)
 
     def run() -> pa.Table:
-        with _connection(config) as connection:
-            return connection.sql(query).to_arrow_table()
+        with engine(_settings(config), [stored]) as connection:
+            rows = connection.sql(query(stored.relation, pulled)).to_arrow_table()
+        if pulled.keys:
+            return rows
+        # Feast's own key of views without an entity.
+        return rows.append_column(DUMMY_ENTITY_ID, pa.repeat("", rows.num_rows))
 
-    return AsofRetrievalJob(run)
-
-
-def _path(source: DataSource | None) -> str:
-    if not isinstance(source, FileSource):
-        raise AsofStoreError(
-            f"source '{getattr(source, 'name', source)}' is a {type(source).__name__}. This offline store reads FileSource only."
-        )
-    return str(source.path)
+    return AsofRetrievalJob(run, repo_path=_repo_path(config))
 
 
-def _entity_rows(entity_df: pd.DataFrame | pa.Table | str | None) -> pa.Table:
-    if isinstance(entity_df, pa.Table):
-        return entity_df
-    if isinstance(entity_df, pd.DataFrame):
-        return pa.Table.from_pandas(entity_df, preserve_index=False)
-    raise AsofStoreError(
-        "give the entity rows as an Arrow table or a pandas frame; SQL text and date ranges are not supported yet."
-    )
+def _settings(config: RepoConfig) -> EngineSettings:
+    store = config.offline_store
+    return EngineSettings(store.memory_limit, store.threads, store.spill_directory, store.max_spill)
 
 
-def _time_column(labels: pa.Table) -> str:
-    if "event_timestamp" in labels.column_names:
-        return "event_timestamp"
-    times = [field.name for field in labels.schema if pa.types.is_timestamp(field.type)]
-    if len(times) != 1:
-        raise AsofStoreError(
-            "the entity rows need a column `event_timestamp`, or exactly one column of instants."
-        )
-    return str(times[0])
+def _repo_path(config: RepoConfig) -> str | None:
+    return str(config.repo_path) if config.repo_path else None
 
 
-def _view_rows(view: FeatureView, feature_refs: Sequence[str], full_feature_names: bool) -> ViewRows:
+def _stored(config: RepoConfig, source: DataSource | None, wanted: Sequence[str] | None = None) -> Stored:
+    path = source_path(source, _repo_path(config))
+    assert isinstance(source, FileSource)  # or source_path had raised
+    return stored_rows(path, wanted=wanted, endpoint=source.s3_endpoint_override or "")
+
+
+def _view_rows(
+    config: RepoConfig, view: FeatureView, feature_refs: Sequence[str], full_feature_names: bool
+) -> tuple[ViewRows, Stored]:
+    """Return what the join needs of a view, in the source's own column names."""
     source = view.batch_source
     if source is None:
         raise AsofStoreError(f"feature view '{view.name}' has no batch source. Give it a FileSource.")
@@ -292,102 +227,31 @@ def _view_rows(view: FeatureView, feature_refs: Sequence[str], full_feature_name
     prefix = view.projection.name_alias or view.name
     mapping = {new: old for old, new in (source.field_mapping or {}).items()}
     wanted = [ref.split(":", 1)[1] for ref in feature_refs if ref.split(":", 1)[0] == name]
-    keys = {}
-    for entity_column in view.entity_columns:
-        label = view.projection.join_key_map.get(entity_column.name, entity_column.name)
-        keys[label] = mapping.get(entity_column.name, entity_column.name)
-    return ViewRows(
-        relation=relation(_path(source)),
-        keys=keys,
-        features={f"{prefix}__{f}" if full_feature_names else f: mapping.get(f, f) for f in wanted},
-        timestamp=source.timestamp_field,
-        created=source.created_timestamp_column or None,
-        ttl=view.ttl if view.ttl and view.ttl > timedelta(0) else None,
-    )
+    features = {f"{prefix}__{f}" if full_feature_names else f: mapping.get(f, f) for f in wanted}
+    keys = _keys(view, mapping)
+    timestamp = mapping.get(source.timestamp_field, source.timestamp_field)
+    made = source.created_timestamp_column or ""
+    created = mapping.get(made, made) or None
+    columns = [*keys.values(), *features.values(), timestamp, *([created] if created else [])]
+    stored = _stored(config, source, list(dict.fromkeys(columns)))
+    ttl = view.ttl if view.ttl and view.ttl > timedelta(0) else None
+    return ViewRows(name, stored.relation, keys, features, timestamp, created, ttl), stored
 
 
-def _on_demand_views(refs: Sequence[str], registry: BaseRegistry, project: str) -> list[OnDemandFeatureView]:
-    names = {ref.split(":", 1)[0] for ref in refs}
-    found = registry.list_on_demand_feature_views(project, allow_cache=True)
-    return [view for view in found if view.projection.name_to_use() in names]  # type: ignore[no-untyped-call]
+def _keys(view: FeatureView, mapping: Mapping[str, str]) -> dict[str, str]:
+    """Return the source's key columns by the entity rows' columns that they are joined on."""
+    own = [column.name for column in view.entity_columns if column.name != DUMMY_ENTITY_ID]
+    renamed = view.projection.join_key_map
+    return {renamed.get(name, name): mapping.get(name, name) for name in own}
 
 
-def _join(
-    connection: duckdb.DuckDBPyConnection,
-    rows: pa.Table,
-    time: str,
-    views: Sequence[ViewRows],
-    *,
-    only_created: bool,
-) -> pa.Table:
-    keys = list(dict.fromkeys(key for view in views for key in view.keys))
-    missing = [key for key in keys if key not in rows.column_names]
-    if missing:
-        raise AsofStoreError(
-            f"the entity rows lack the join keys {', '.join(missing)}. They have: {', '.join(rows.column_names)}."
-        )
-    labels = _labels(connection, rows, time, keys)
-    result = rows
-    for view in views:
-        joined = _joined_view(connection, view, labels, rows.num_rows, only_created=only_created)
-        for name in view.features:
-            if name in result.column_names:
-                raise AsofStoreError(
-                    f"the entity rows already have a column '{name}'. Rename it, or ask with full_feature_names=True."
-                )
-            result = result.append_column(name, joined[name])
-    return result
+def _date_range(
+    views: Sequence[FeatureView], start: datetime | None, end: datetime | None
+) -> tuple[datetime, datetime]:
+    """Bound a retrieval without entity rows as Feast's other stores do: by default the largest ttl, or 30 days."""
+    from feast.utils import compute_non_entity_date_range
 
-
-def _labels(connection: duckdb.DuckDBPyConnection, rows: pa.Table, time: str, keys: Sequence[str]) -> Labels:
-    """Give the entity rows numbers in their order, and bound their instants."""
-    connection.register("__frame", rows.select([*keys, time]))
-    connection.execute(
-        f"CREATE TEMP TABLE {LABELS} AS SELECT row_number() OVER () - 1 AS {ROW}, "
-        f"{quote_identifier(time)}::TIMESTAMPTZ AS {TIME}, {key_columns(keys)} FROM __frame"
-    ).fetchall()
-    first, last = connection.sql(f"SELECT min({TIME}), max({TIME}) FROM {LABELS}").fetchall()[0]
-    # Without a single instant nothing is found, whatever the bounds.
-    return Labels(LABELS, first or NO_INSTANT, last or NO_INSTANT)
-
-
-def _joined_view(
-    connection: duckdb.DuckDBPyConnection,
-    view: ViewRows,
-    labels: Labels,
-    n_labels: int,
-    *,
-    only_created: bool,
-) -> pa.Table:
-    """Return a view's features, one row for each label in the labels' order."""
-    newest = newest_query(view, labels, only_created=only_created)
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {NEWEST} AS {newest}").fetchall()
-    if only_created and view.created:
-        _look_again(connection, view, labels)
-    found = connection.sql(
-        fetch_query(view, labels, newest=NEWEST, only_created=only_created)
-    ).to_arrow_table()
-    if np.bincount(_positions(found)).max(initial=0) > 1:
-        chosen = chosen_query(view, labels, newest=NEWEST, only_created=only_created)
-        found = connection.sql(chosen).to_arrow_table()
-    place = np.full(n_labels, -1, dtype=np.int64)
-    place[_positions(found)] = np.arange(found.num_rows)
-    return found.take(pa.array(place, mask=place < 0))
-
-
-def _look_again(connection: duckdb.DuckDBPyConnection, view: ViewRows, labels: Labels) -> None:
-    """Give the labels whose newest row was made after them the newest instant that was known to them."""
-    is_late = f"{CREATED} > {TIME}"
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {LATE} AS SELECT * FROM {NEWEST} WHERE {is_late}"
-    ).fetchall()
-    if not connection.sql(f"SELECT count(*) FROM {LATE}").fetchall()[0][0]:
-        return
-    connection.execute(f"DELETE FROM {NEWEST} WHERE {is_late}").fetchall()
-    known = known_query(view, replace(labels, table=LATE))
-    connection.execute(f"INSERT INTO {NEWEST} BY NAME {known}").fetchall()
-
-
-def _positions(found: pa.Table) -> np.ndarray[Any, np.dtype[np.int64]]:
-    positions: np.ndarray[Any, np.dtype[np.int64]] = found[ROW].to_numpy()
-    return positions
+    first, last = compute_non_entity_date_range(list(views), start_date=start, end_date=end)
+    if first > last:
+        raise AsofStoreError(f"start_date {first} lies after end_date {last}. Exchange them.")
+    return first.astimezone(UTC), last.astimezone(UTC)

@@ -1,32 +1,66 @@
-"""Delta tables as file lists at a pinned version: what Feast's sources are read as."""
+"""What Feast's sources are read as: Delta tables as file lists at a pinned version, and Parquet.
+
+On this machine's disks the engine reads the files itself. Objects (`s3://…`) are read through
+Arrow: the engine's own extension for them would have to be downloaded.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import pyarrow as pa
 
+from feature_repo.object_access import is_object, object_store, storage_options
 from pipelines.spec import DriftlineError
-from pipelines.sql import empty_relation, quote_literal
+from pipelines.sql import quote_literal
 
 if TYPE_CHECKING:
+    import pyarrow.dataset as pads
     from deltalake import DeltaTable
 
 _PINNED: ContextVar[Mapping[str, int]] = ContextVar("pinned_versions", default={})  # noqa: B039 (never mutated)
 
+UNREAD = frozenset({"deletionVectors", "columnMapping"})
+"""Features of Delta tables whose files alone do not tell the rows."""
+
 
 class SnapshotError(DriftlineError):
-    """A source of Feast's is not a Delta table that can be read."""
+    """A source of Feast's is not a table that can be read."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The rows of a source, at one version.
+
+    Attributes
+    ----------
+    relation
+        SQL table expression that gives them.
+    schema
+        Their columns.
+    dataset
+        What the expression reads where the engine does not read the files itself; to be registered as `name`.
+    name
+        Name of the dataset.
+    """
+
+    relation: str
+    schema: pa.Schema
+    dataset: pads.Dataset | None = None
+    name: str = ""
 
 
 @contextmanager
 def pinned(versions: Mapping[str, int]) -> Iterator[None]:
-    """Read tables (by folder) at these Delta versions; others at their newest."""
+    """Read tables (by absolute path or URL) at these Delta versions; others at their newest."""
     token = _PINNED.set(dict(versions))
     try:
         yield
@@ -34,47 +68,159 @@ def pinned(versions: Mapping[str, int]) -> Iterator[None]:
         _PINNED.reset(token)
 
 
-def relation(path: str) -> str:
-    """Return a SQL table expression over the files of a Delta table, or of a plain Parquet file.
+def stored_rows(path: str, *, wanted: Sequence[str] | None = None, endpoint: str = "") -> Stored:
+    """Open the rows of a Delta table, of a Parquet file, or of a folder of those.
 
-    A table without files, as its first partition may be empty, is an empty relation of its columns.
+    A Delta table without files, as its first partition may be empty, is an empty relation of its columns.
+
+    Parameters
+    ----------
+    path
+        Absolute path, or URL of an object store (`s3://…`).
+    wanted
+        Columns that will be read; all by default.
+    endpoint
+        URL of an object store that is not Amazon's.
 
     Raises
     ------
     SnapshotError
-        If the table does not exist, or uses Delta features that cannot be read by file list.
+        If nothing is there, a wanted column is not, or a table uses Delta features that its files do not show.
+    """
+    table = delta_table(path, endpoint=endpoint, version=_PINNED.get().get(path))
+    if table is not None:
+        stored = _delta_rows(table, path, wanted, endpoint)
+    elif is_object(path):
+        stored = _parquet_objects(path, endpoint)
+    else:
+        stored = _parquet_files(path)
+    _refuse_absent(path, wanted or (), stored.schema.names)
+    return stored
+
+
+def delta_table(path: str, *, endpoint: str = "", version: int | None = None) -> DeltaTable | None:
+    """Open a version of a Delta table, by default the newest; None if there is no table.
+
+    Raises
+    ------
+    SnapshotError
+        If the version is not there, or the table uses Delta features that its files do not show.
     """
     from deltalake import DeltaTable
-    from deltalake.exceptions import DeltaError
+    from deltalake.exceptions import DeltaError, TableNotFoundError
 
-    if not (Path(path) / "_delta_log").is_dir():
-        if path.endswith(".parquet") and Path(path).is_file():
-            return f"read_parquet({quote_literal(path)})"
-        raise SnapshotError(f"{path} is no Delta table. Materialize the feature view that writes it first.")
+    if not is_object(path) and not (Path(path) / "_delta_log").is_dir():
+        return None
     try:
-        table = DeltaTable(path, version=_PINNED.get().get(path))
-    except DeltaError as error:
+        table = DeltaTable(path, version=version, storage_options=storage_options(path, endpoint))
+    except TableNotFoundError:
+        return None
+    except (DeltaError, OSError) as error:
         raise SnapshotError(f"Delta table {path} cannot be read: {error}") from error
-    unread = set(table.protocol().reader_features or ()) & {"deletionVectors", "columnMapping"}
+    unread = set(table.protocol().reader_features or ()) & UNREAD
     if unread:
         raise SnapshotError(f"Delta table {path} uses {', '.join(sorted(unread))}. Rewrite it without them.")
-    files = [_absolute(path, uri) for uri in table.file_uris()]
-    if not files:
-        return empty_relation(_columns(table))
-    listed = ", ".join(quote_literal(file) for file in sorted(files))
-    return f"read_parquet([{listed}], union_by_name=true, hive_partitioning=false)"
+    return table
 
 
-def _columns(table: DeltaTable) -> pa.Schema:
-    """Return a table's columns, without those that are only in its folders' names."""
+def _delta_rows(table: DeltaTable, path: str, wanted: Sequence[str] | None, endpoint: str) -> Stored:
+    import pyarrow.dataset as pads
+
     schema = pa.schema(table.schema().to_arrow())
-    inside = set(table.metadata().partition_columns)
-    return pa.schema([field for field in schema if field.name not in inside])
+    # The columns of partitions are in the log, not in the files.
+    outside = [n for n in table.metadata().partition_columns if wanted is None or n in wanted]
+    unread = set(table.metadata().partition_columns) - set(outside)
+    schema = pa.schema([field for field in schema if field.name not in unread])
+    files = _files(table, path)
+    if not files:
+        return _registered(f"{path}@{table.version()}", pads.dataset(schema.empty_table()))
+    if outside or is_object(path):
+        return _through_arrow(f"{path}@{table.version()}", files, schema, outside, endpoint)
+    listed = ", ".join(map(quote_literal, files))
+    return Stored(f"read_parquet([{listed}], union_by_name=true, hive_partitioning=false)", schema)
 
 
-def _absolute(path: str, uri: str) -> str:
-    """Return a file's path on disk: the log writes paths URL-encoded."""
-    inside = uri.removeprefix("file://")
-    return (
-        inside if Path(inside).exists() else unquote(inside if inside.startswith("/") else f"{path}/{inside}")
-    )
+def _files(table: DeltaTable, path: str) -> Mapping[str, Mapping[str, Any]]:
+    """Return a table's files, and the log's facts of each; the log writes paths URL-encoded."""
+    actions = pa.table(table.get_add_actions(flatten=True))
+    known = [name for name in actions.column_names if name == "path" or name.startswith("partition.")]
+    found = {}
+    for action in actions.select(known).to_pylist():
+        file = unquote(action["path"])
+        found[file if file.startswith("/") or is_object(file) else f"{path.rstrip('/')}/{file}"] = action
+    return dict(sorted(found.items()))
+
+
+def _through_arrow(
+    version: str,
+    files: Mapping[str, Mapping[str, Any]],
+    schema: pa.Schema,
+    outside: Sequence[str],
+    endpoint: str,
+) -> Stored:
+    """Read files through Arrow, with the columns that only the log knows."""
+    import pyarrow.compute as pc
+    import pyarrow.dataset as pads
+    from pyarrow.fs import LocalFileSystem
+
+    form = pads.ParquetFileFormat()
+    fragments, store = [], LocalFileSystem()
+    for file, facts in files.items():
+        inside = file
+        if is_object(file):
+            store, inside = object_store(file, endpoint)
+        known = pc.scalar(True)
+        for column in outside:
+            value = facts[f"partition.{column}"]
+            is_value = pc.field(column).is_null() if value is None else pc.field(column) == value
+            known = known & is_value
+        fragments.append(form.make_fragment(inside, store, partition_expression=known))
+    return _registered(version, pads.FileSystemDataset(fragments, schema, form, store))
+
+
+def _registered(version: str, dataset: pads.Dataset) -> Stored:
+    name = f"__stored_{hashlib.sha256(version.encode()).hexdigest()[:16]}"
+    return Stored(name, dataset.schema, dataset, name)
+
+
+def _parquet_files(path: str) -> Stored:
+    import pyarrow.dataset as pads
+
+    place = Path(path)
+    if place.is_file():
+        schema = pads.dataset(path, format="parquet").schema
+        return Stored(f"read_parquet({quote_literal(path)})", schema)
+    if not any(place.glob("**/*.parquet")):
+        raise SnapshotError(
+            f"{path} is no Delta table and holds no Parquet files. Materialize the feature view that writes it first."
+        )
+    return _registered(path, pads.dataset(path, format="parquet", partitioning="hive"))
+
+
+def _parquet_objects(url: str, endpoint: str) -> Stored:
+    import pyarrow.dataset as pads
+
+    store, inside = object_store(url, endpoint)
+    try:
+        return _registered(url, pads.dataset(inside, format="parquet", filesystem=store, partitioning="hive"))
+    except (OSError, pa.ArrowInvalid) as error:
+        raise SnapshotError(
+            f"{url} cannot be read as a Delta table or as Parquet: {error}. Correct the path or the credentials."
+        ) from error
+
+
+def _refuse_absent(path: str, wanted: Sequence[str], columns: Sequence[str]) -> None:
+    absent = [name for name in wanted if name not in columns]
+    if absent:
+        raise SnapshotError(
+            f"{path} has no column {', '.join(absent)}. It has: {', '.join(columns)}. "
+            "Correct the source's columns or its field mapping."
+        )
+    # The engine does not tell apart names that differ in case alone, and would read one for the other.
+    read = {name.lower() for name in wanted}
+    spelt = Counter(name.lower() for name in columns)
+    alike = [name for name in columns if name.lower() in read and spelt[name.lower()] > 1]
+    if alike:
+        raise SnapshotError(
+            f"{path} has columns that differ in case alone: {', '.join(alike)}. Rename all but one of them."
+        )

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feature_repo.asof_store import AsofStoreError
+from feature_repo.asof_engine import AsofJoinError
+from feature_repo.asof_entities import EntityRowsError
 from feature_repo.snapshots import SnapshotError, pinned
 from tests.feature_repo.conftest import BUILT_IN, OpenStore, open_project
 
@@ -236,7 +237,7 @@ def test_no_labels_give_no_rows_and_all_columns(project: OpenStore) -> None:
 def test_absent_join_keys_are_named(project: OpenStore) -> None:
     store = project({"view": rows_of([(1, 0, 0, 1.0)])})
     with pytest.raises(
-        AsofStoreError, match=r"lack the join keys machine. They have: row_id, event_timestamp"
+        AsofJoinError, match=r"lack the join keys machine. They have: row_id, event_timestamp"
     ):
         joined(store, labels_of([(1, 1)]).drop_columns(["machine"]))
 
@@ -244,19 +245,19 @@ def test_absent_join_keys_are_named(project: OpenStore) -> None:
 def test_a_label_column_named_as_a_feature_is_refused(project: OpenStore) -> None:
     store = project({"view": rows_of([(1, 0, 0, 1.0)])})
     labels = labels_of([(1, 1)]).append_column("value", pa.array([5.0]))
-    with pytest.raises(AsofStoreError, match=r"already have a column 'value'.*full_feature_names=True"):
+    with pytest.raises(AsofJoinError, match=r"already have a column 'value'.*full_feature_names=True"):
         joined(store, labels)
 
 
 def test_labels_without_an_instant_are_refused(project: OpenStore) -> None:
     store = project({"view": rows_of([(1, 0, 0, 1.0)])})
-    with pytest.raises(AsofStoreError, match="need a column `event_timestamp`"):
+    with pytest.raises(EntityRowsError, match="need a column `event_timestamp`"):
         joined(store, pa.table({"machine": [1]}))
 
 
 def test_sql_text_as_labels_is_refused(project: OpenStore) -> None:
     store = project({"view": rows_of([(1, 0, 0, 1.0)])})
-    with pytest.raises(AsofStoreError, match="Arrow table or a pandas frame"):
+    with pytest.raises(EntityRowsError, match="does not run SQL text"):
         joined(store, "SELECT 1")
 
 
@@ -265,7 +266,9 @@ def test_a_source_that_is_no_delta_table_is_named(project: OpenStore) -> None:
 
     store = project({"view": rows_of([(1, 0, 0, 1.0)])})
     shutil.rmtree(store.get_feature_view("view").batch_source.path)  # type: ignore[union-attr]
-    with pytest.raises(SnapshotError, match=r"view is no Delta table. Materialize the feature view"):
+    with pytest.raises(
+        SnapshotError, match=r"is no Delta table and holds no Parquet files. Materialize the feature view"
+    ):
         joined(store, labels_of([(1, 1)]))
 
 
