@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,6 @@ import numpy as np
 import pyarrow as pa
 
 from feature_repo.asof_sql import (
-    CREATED,
     ROW,
     TIME,
     Labels,
@@ -24,7 +23,6 @@ from feature_repo.asof_sql import (
     chosen_query,
     fetch_query,
     key_column,
-    known_query,
     newest_query,
     value_column,
 )
@@ -35,8 +33,8 @@ if TYPE_CHECKING:
 
     from feature_repo.snapshots import Stored
 
-LABELS, NEWEST, LATE, TIED = "__labels", "__newest", "__late", "__tied"
-"""Tables of one join: all labels, their newest instants, the labels older than their row's making, and ties."""
+LABELS, NEWEST, TIED = "__labels", "__newest", "__tied"
+"""Tables of one join: all labels, their newest instants, and rows that tie on a label."""
 
 MAX_TIES = 4
 """Rows that may be fetched for each label found: beyond, the engine chooses among them, on disk if it must."""
@@ -165,7 +163,7 @@ def _labels(connection: duckdb.DuckDBPyConnection, rows: pa.Table, time: str, ke
     connection.register("__frame", narrow)
     try:
         connection.execute(
-            f"CREATE TEMP TABLE {LABELS} AS SELECT * REPLACE ({TIME}::TIMESTAMPTZ AS {TIME}) FROM __frame"
+            f"CREATE OR REPLACE TEMP TABLE {LABELS} AS SELECT * REPLACE ({TIME}::TIMESTAMPTZ AS {TIME}) FROM __frame"
         ).fetchall()
     except duckdb.ConversionException as error:
         raise AsofJoinError(
@@ -194,8 +192,6 @@ def _joined_view(
             f"feature view '{view.name}' cannot be joined on {', '.join(view.keys)}: {error}. "
             "Give the entity rows' join keys the types that the view's rows have."
         ) from error
-    if only_created and view.created:
-        _look_again(connection, view, labels)
     found = _one_per_label(
         connection, view, fetch_query(view, labels, newest=NEWEST, only_created=only_created)
     )
@@ -206,19 +202,6 @@ def _joined_view(
     return {
         name: _taken(found.column(value_column(number)), order) for number, name in enumerate(view.features)
     }
-
-
-def _look_again(connection: duckdb.DuckDBPyConnection, view: ViewRows, labels: Labels) -> None:
-    """Give the labels whose newest row was made after them the newest instant that was known to them."""
-    is_late = f"{CREATED} > {TIME}"
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {LATE} AS SELECT * FROM {NEWEST} WHERE {is_late}"
-    ).fetchall()
-    if not connection.sql(f"SELECT count(*) FROM {LATE}").fetchall()[0][0]:
-        return
-    connection.execute(f"DELETE FROM {NEWEST} WHERE {is_late}").fetchall()
-    known = known_query(view, replace(labels, table=LATE))
-    connection.execute(f"INSERT INTO {NEWEST} BY NAME {known}").fetchall()
 
 
 def _one_per_label(connection: duckdb.DuckDBPyConnection, view: ViewRows, fetch: str) -> pa.Table:

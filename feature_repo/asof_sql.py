@@ -25,9 +25,6 @@ AT = "__at"
 CREATED = "__created"
 """When a feature row was made."""
 
-SEEN = "__seen"
-"""When a feature row had both happened and been made."""
-
 KEY_PREFIX = "__key_"
 VALUE_PREFIX = "__value_"
 
@@ -84,36 +81,30 @@ class Labels:
 def newest_query(view: ViewRows, labels: Labels, *, only_created: bool) -> str:
     """Find for each label the newest instant of its entity; leave out labels that have none within the ttl.
 
-    `only_created` leaves out rows made after the last label, and shows when the found row was
-    made (`__created`): labels older than that need another look (`known_query`).
+    With `only_created`, the newest that had a row made by then. Rows made at once need no care.
+    Delayed ones, made after their instant, are put in the order of their making, each with the
+    newest instant among those made so far: the last one made before a label knows the answer. So
+    it costs one more pass over the delayed rows, however many labels are older than their row.
     """
-    shows_created = only_created and view.created is not None
-    return (
-        f"SELECT {_label_columns(view)}, v.{AT}{f', v.{CREATED}' if shows_created else ''} FROM {labels.table} l "
-        f"ASOF JOIN ({_instants(view, labels, only_created=only_created)}) v "
-        f"ON {_on(view, f'l.{TIME} >= v.{AT}')}{_within_ttl(view, AT)}"
+    rows = _instants(view, labels, only_created=only_created)
+    if not only_created or view.created is None:
+        return _asof(view, labels, rows, f"v.{AT}")
+    prompt = f"FROM ({rows}) WHERE {CREATED} <= {AT}"
+    partition = f"PARTITION BY {', '.join(_keys(view))} " if view.keys else ""
+    delayed = (
+        f"SELECT {_list(*_keys(view))}{CREATED}, max({AT}) OVER ({partition}ORDER BY {CREATED}) AS {AT} "
+        f"FROM ({rows}) WHERE {CREATED} > {AT}"
     )
+    both = (
+        f"{_asof(view, labels, prompt, f'v.{AT}')} UNION ALL {_asof(view, labels, delayed, f'v.{CREATED}')}"
+    )
+    return f"SELECT {', '.join([ROW, TIME, *_keys(view)])}, max({AT}) AS {AT} FROM ({both}) GROUP BY ALL"
 
 
-def known_query(view: ViewRows, labels: Labels) -> str:
-    """Find for each label the newest instant that had a row at the label's own.
-
-    Rows are put in the order in which they were seen, each with the newest instant among those
-    seen so far: the last one seen before a label knows the answer. Only the labels' entities are read.
-    """
-    keys = _keys(view)
-    rows = _instants(view, labels, only_created=True)
-    if keys:
-        rows = f"SELECT r.* FROM ({rows}) r SEMI JOIN {labels.table} l USING ({', '.join(keys)})"
-    partition = f"PARTITION BY {', '.join(keys)} " if keys else ""
-    seen = (
-        f"SELECT {_list(*keys)}greatest({AT}, {CREATED}) AS {SEEN}, "
-        f"max({AT}) OVER ({partition}ORDER BY greatest({AT}, {CREATED})) AS {AT} FROM ({rows})"
-    )
-    return (
-        f"SELECT {_label_columns(view)}, v.{AT} FROM {labels.table} l ASOF JOIN ({seen}) v "
-        f"ON {_on(view, f'l.{TIME} >= v.{SEEN}')}{_within_ttl(view, AT)}"
-    )
+def _asof(view: ViewRows, labels: Labels, rows: str, since: str) -> str:
+    """Join each label with the last row of its entity that counts `since` an instant not after the label's."""
+    on = " AND ".join([*(f"l.{key} = v.{key}" for key in _keys(view)), f"l.{TIME} >= {since}"])
+    return f"SELECT {_label_columns(view)}, v.{AT} FROM {labels.table} l ASOF JOIN ({rows}) v ON {on}{_within_ttl(view)}"
 
 
 def fetch_query(view: ViewRows, labels: Labels, *, newest: str, only_created: bool) -> str:
@@ -188,10 +179,6 @@ def _label_columns(view: ViewRows) -> str:
     return ", ".join(f"l.{name}" for name in (ROW, TIME, *_keys(view)))
 
 
-def _on(view: ViewRows, inequality: str) -> str:
-    return " AND ".join([*(f"l.{key} = v.{key}" for key in _keys(view)), inequality])
-
-
 def _instants(view: ViewRows, labels: Labels, *, only_created: bool) -> str:
     """Select keys and instants of the rows that any label may need."""
     return _rows(replace(view, features={}), labels, only_created=only_created)
@@ -224,11 +211,11 @@ def _bounds(view: ViewRows, labels: Labels, only_created: bool) -> str:
     return f"WHERE {' AND '.join(bounds)}"
 
 
-def _within_ttl(view: ViewRows, at: str) -> str:
+def _within_ttl(view: ViewRows) -> str:
     """Bound the age of what was joined: exact after the join, as what was joined is the newest."""
     if view.ttl is None:
         return ""
-    return f" WHERE epoch_us(l.{TIME}) - epoch_us(v.{at}) <= {microseconds(view.ttl)}"
+    return f" WHERE epoch_us(l.{TIME}) - epoch_us(v.{AT}) <= {microseconds(view.ttl)}"
 
 
 def microseconds(span: timedelta) -> int:
