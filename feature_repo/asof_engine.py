@@ -88,7 +88,7 @@ def engine(settings: EngineSettings, stored: Iterable[Stored] = ()) -> Iterator[
         connection = duckdb.connect(config=config)
     except duckdb.Error as error:
         raise AsofJoinError(
-            f"the offline store's settings are not the engine's: {error}. Correct them in feature_store.yaml."
+            f"the offline store's settings are not the engine's: {_said(error)}. Correct them in feature_store.yaml."
         ) from error
     try:
         connection.sql("SET TimeZone = 'UTC'")
@@ -98,7 +98,7 @@ def engine(settings: EngineSettings, stored: Iterable[Stored] = ()) -> Iterator[
         yield connection
     except duckdb.OutOfMemoryException as error:
         raise AsofJoinError(
-            f"{settings.memory_limit} of memory are not enough: {error}. Raise `memory_limit`, lower `threads`, "
+            f"{settings.memory_limit} of memory are not enough: {_said(error)}. Raise `memory_limit`, lower `threads`, "
             "or give `spill_directory` more room."
         ) from error
     finally:
@@ -167,7 +167,7 @@ def _labels(connection: duckdb.DuckDBPyConnection, rows: pa.Table, time: str, ke
         ).fetchall()
     except duckdb.ConversionException as error:
         raise AsofJoinError(
-            f"column '{time}' of the entity rows does not hold instants: {error}. Give timestamps, or ISO 8601 texts."
+            f"column '{time}' of the entity rows does not hold instants: {_said(error)}. Give timestamps, or ISO 8601 texts."
         ) from error
     connection.unregister("__frame")
     bounds = connection.sql(f"SELECT epoch_us(min({TIME})), epoch_us(max({TIME})) FROM {LABELS}").fetchall()
@@ -189,7 +189,7 @@ def _joined_view(
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {NEWEST} AS {newest}").fetchall()
     except (duckdb.ConversionException, duckdb.BinderException) as error:
         raise AsofJoinError(
-            f"feature view '{view.name}' cannot be joined on {', '.join(view.keys)}: {error}. "
+            f"feature view '{view.name}' cannot be joined on {', '.join(view.keys)}: {_said(error)}. "
             "Give the entity rows' join keys the types that the view's rows have."
         ) from error
     found = _one_per_label(
@@ -235,6 +235,11 @@ def _taken(column: pa.ChunkedArray, order: pa.Array) -> pa.ChunkedArray:
     """Put a column in order; in one piece, as taking from many is slow."""
     taken = column.combine_chunks().take(order)
     return taken if isinstance(taken, pa.ChunkedArray) else pa.chunked_array([taken])
+
+
+def _said(error: duckdb.Error) -> str:
+    """Return the engine's message without the statement that it quotes, and its advice on its own settings."""
+    return str(error).partition("\n")[0]
 
 
 def _positions(found: pa.Table) -> NDArray[np.int64]:

@@ -201,13 +201,12 @@ def _rows(view: ViewRows, labels: Labels, *, only_created: bool) -> str:
 
 
 def _bounds(view: ViewRows, labels: Labels, only_created: bool) -> str:
-    timestamp = quote_identifier(view.timestamp)
-    # Instants count to the microsecond: what lies within one of a label's is not after it.
-    bounds = [f"{timestamp} < {_instant(labels.last + 1)}"]
+    timestamp = f"{quote_identifier(view.timestamp)}::TIMESTAMPTZ"
+    bounds = [f"{timestamp} <= {_instant(labels.last)}"]
     if view.ttl is not None:
         bounds.append(f"{timestamp} >= {_instant(labels.first - microseconds(view.ttl))}")
     if only_created and view.created:
-        bounds.append(f"{quote_identifier(view.created)} < {_instant(labels.last + 1)}")
+        bounds.append(f"{quote_identifier(view.created)}::TIMESTAMPTZ <= {_instant(labels.last)}")
     return f"WHERE {' AND '.join(bounds)}"
 
 

@@ -50,7 +50,7 @@ class AsofOfflineStoreConfig(FeastConfigBaseModel):
     threads: int = 2
     """Threads of one join."""
     spill_directory: str = ""
-    """Folder for what does not fit in memory; the engine's own choice when empty."""
+    """Folder for what does not fit in memory, relative to the repository; the engine's own choice when empty."""
     max_spill: str = ""
     """Most that may be spilled; the engine's own bound when empty."""
     filter_by_created_timestamp: bool = True
@@ -202,7 +202,9 @@ def _pulled(
 
 def _settings(config: RepoConfig) -> EngineSettings:
     store = config.offline_store
-    return EngineSettings(store.memory_limit, store.threads, store.spill_directory, store.max_spill)
+    # As the paths of sources: relative to the repository.
+    spill = str(Path(config.repo_path or ".") / store.spill_directory) if store.spill_directory else ""
+    return EngineSettings(store.memory_limit, store.threads, spill, store.max_spill)
 
 
 def _repo_path(config: RepoConfig) -> str | None:

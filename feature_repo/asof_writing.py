@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from feast.data_source import DataSource
     from feast.feature_logging import LoggingDestination
     from feast.saved_dataset import SavedDatasetStorage
+
+
+INDEX = re.compile(r"__index_level_\d+__")
+"""Arrow's names of a pandas index that has none."""
 
 
 class OfflineWriteError(DriftlineError):
@@ -87,10 +92,8 @@ def append_rows(view: str, source: DataSource | None, rows: pa.Table, *, repo_pa
 
 
 def _without_index(rows: pa.Table) -> pa.Table:
-    """Leave out the index that pandas put among the columns: Feast hands filtered frames on with it."""
-    described = rows.schema.pandas_metadata or {}
-    index = [name for name in described.get("index_columns", ()) if isinstance(name, str)]
-    return rows.drop_columns([name for name in index if name in rows.column_names])
+    """Leave out the index of a filtered pandas frame, which Feast hands on among the columns."""
+    return rows.drop_columns([name for name in rows.column_names if INDEX.fullmatch(name)])
 
 
 def _fitted(view: str, rows: pa.Table, schema: pa.Schema, mapping: Mapping[str, str]) -> pa.Table:

@@ -42,12 +42,12 @@ class Pulled:
 def all_query(relation: str, pulled: Pulled) -> str:
     """Select the rows of the range."""
     wanted = ", ".join(map(quote_identifier, pulled.wanted))
-    timestamp = quote_identifier(pulled.timestamp)
+    timestamp = f"{quote_identifier(pulled.timestamp)}::TIMESTAMPTZ"
     bounds = []
     if pulled.start is not None:
         bounds.append(f"{timestamp} >= make_timestamptz({epoch_us(pulled.start)})")
     if pulled.end is not None:
-        bounds.append(f"{timestamp} < make_timestamptz({epoch_us(pulled.end) + 1})")
+        bounds.append(f"{timestamp} <= make_timestamptz({epoch_us(pulled.end)})")
     return f"SELECT {wanted} FROM {relation}" + (f" WHERE {' AND '.join(bounds)}" if bounds else "")
 
 

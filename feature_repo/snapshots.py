@@ -32,6 +32,19 @@ UNREAD = frozenset({"deletionVectors", "columnMapping"})
 """Features of Delta tables whose files alone do not tell the rows."""
 
 
+ASIDE = (
+    ".",
+    "_SUCCESS",
+    "_metadata",
+    "_common_metadata",
+    "_temporary",
+    "_started",
+    "_committed",
+    "_delta_log",
+)
+"""How names begin of what lies among Parquet files and is none; Arrow's own choice would hide `__log_date=…` too."""
+
+
 class SnapshotError(DriftlineError):
     """A source of Feast's is not a table that can be read."""
 
@@ -194,7 +207,8 @@ def _parquet_files(path: str) -> Stored:
         raise SnapshotError(
             f"{path} is no Delta table and holds no Parquet files. Materialize the feature view that writes it first."
         )
-    return _registered(path, pads.dataset(path, format="parquet", partitioning="hive"))
+    found = pads.dataset(path, format="parquet", partitioning="hive", ignore_prefixes=list(ASIDE))
+    return _registered(path, found)
 
 
 def _parquet_objects(url: str, endpoint: str) -> Stored:
@@ -202,11 +216,14 @@ def _parquet_objects(url: str, endpoint: str) -> Stored:
 
     store, inside = object_store(url, endpoint)
     try:
-        return _registered(url, pads.dataset(inside, format="parquet", filesystem=store, partitioning="hive"))
+        found = pads.dataset(
+            inside, format="parquet", filesystem=store, partitioning="hive", ignore_prefixes=list(ASIDE)
+        )
     except (OSError, pa.ArrowInvalid) as error:
         raise SnapshotError(
             f"{url} cannot be read as a Delta table or as Parquet: {error}. Correct the path or the credentials."
         ) from error
+    return _registered(url, found)
 
 
 def _refuse_absent(path: str, wanted: Sequence[str], columns: Sequence[str]) -> None:

@@ -1,6 +1,6 @@
 """Feast projects of a test's own, over rows written by the test."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -28,10 +28,13 @@ def open_project(
     keys: Mapping[str, type] | None = None,
     ttl: timedelta | None = None,
     created: bool = True,
+    as_parquet: bool = False,
+    features: Sequence[str] | None = None,
+    field_mapping: Mapping[str, str] | None = None,
 ) -> FeatureStore:
-    """Register one view for each table of rows; features are the columns `value…`."""
+    """Register one view for each table of rows; features are the columns `value…`, unless they are named."""
     folder.mkdir(parents=True, exist_ok=True)
-    is_delta = offline["type"] != "duckdb"
+    is_delta = offline["type"] != "duckdb" and not as_parquet
     config = RepoConfig(
         project="tests",
         provider="local",
@@ -41,7 +44,7 @@ def open_project(
         entity_key_serialization_version=3,
     )
     store = FeatureStore(config=config)
-    types = keys or {"machine": int}
+    types = {"machine": int} if keys is None else keys
     entities = [
         Entity(name=name, join_keys=[name], value_type=ValueType.INT64 if kind is int else ValueType.STRING)
         for name, kind in types.items()
@@ -59,9 +62,11 @@ def open_project(
             file_format=DeltaFormat() if is_delta else ParquetFormat(),
             timestamp_field="event_timestamp",
             created_timestamp_column="created_timestamp" if created else "",
+            field_mapping=dict(field_mapping or {}),
         )
         schema = [Field(name=key, dtype=Int64 if kind is int else String) for key, kind in types.items()]
-        schema += [Field(name=c, dtype=Float64) for c in table.column_names if c.startswith("value")]
+        named = features or [c for c in table.column_names if c.startswith("value")]
+        schema += [Field(name=c, dtype=Float64) for c in named]
         views.append(
             FeatureView(name=name, entities=entities, schema=schema, source=source, ttl=ttl or timedelta(0))
         )
