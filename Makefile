@@ -25,7 +25,7 @@ export UV_SYSTEM_CERTS := 1
 # Spinning threads cost more than they bring on a busy machine.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help demo dev preview test lint check bench bench-policy docs lock clean
+.PHONY: help demo dev preview test lint check bench bench-asof bench-policy docs lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 20
@@ -61,6 +61,9 @@ bench: .venv/.dev ## run the benchmarks, one after another; fails where a bar is
 	failed=""; for name in $(BENCHMARKS); do \
 		echo "== $$name"; $(PY) -m benchmarks.$$name || failed="$$failed $$name"; done; \
 	if [ -n "$$failed" ]; then echo "Below the bar:$$failed" >&2; exit 1; fi
+
+bench-asof: .venv/.dev ## compare the point-in-time join with polars and Feast's own stores, up to ten million rows
+	$(PY) -m benchmarks.point_in_time_join --large
 
 bench-policy: .venv/.dev ## compare retraining policies on streams with known changes; fails where a bar is missed
 	$(PY) -m benchmarks.policy
