@@ -19,18 +19,19 @@ import pyarrow as pa
 from feast.data_source import DataSource
 from feast.feature_logging import LoggingConfig, LoggingSource
 from feast.feature_view import DUMMY_ENTITY_ID, FeatureView
-from feast.infra.offline_stores.file_source import FileSource
-from feast.infra.offline_stores.offline_store import OfflineStore, RetrievalJob, RetrievalMetadata
+from feast.infra.offline_stores.offline_store import RetrievalJob, RetrievalMetadata
 from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import FeastConfigBaseModel, RepoConfig
 
-from feature_repo.asof_engine import EngineSettings, engine, join
+from feature_repo.asof_engine import engine, join
 from feature_repo.asof_entities import EVENT_TIMESTAMP, entity_rows
 from feature_repo.asof_jobs import AsofRetrievalJob
+from feature_repo.asof_monitoring import MonitoredStore
+from feature_repo.asof_sources import repo_path_of, settings_of, stored_of
 from feature_repo.asof_sql import ViewRows, observed_query
-from feature_repo.asof_writing import append_logs, append_rows, source_path
+from feature_repo.asof_writing import append_logs, append_rows
 from feature_repo.pulled_sql import Pulled, all_query, epoch_us, latest_query
-from feature_repo.snapshots import Stored, stored_rows
+from feature_repo.snapshots import Stored
 from pipelines.spec import DriftlineError
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class AsofOfflineStoreConfig(FeastConfigBaseModel):
     """Leave out rows that were made after a label's instant: backfills must not leak."""
 
 
-class AsofOfflineStore(OfflineStore):
+class AsofOfflineStore(MonitoredStore):
     """Point-in-time joins by DuckDB's ASOF join over Delta snapshots and Parquet."""
 
     supports_filter_by_created_timestamp = True
@@ -97,7 +98,7 @@ class AsofOfflineStore(OfflineStore):
             metadata = RetrievalMetadata(list(feature_refs), keys, given.first, given.last)
 
         def run() -> pa.Table:
-            with engine(_settings(config), stored) as connection:
+            with engine(settings_of(config), stored) as connection:
                 if query:
                     rows, time = connection.sql(query).to_arrow_table(), EVENT_TIMESTAMP
                 else:
@@ -106,7 +107,7 @@ class AsofOfflineStore(OfflineStore):
 
         return AsofRetrievalJob(
             run,
-            repo_path=_repo_path(config),
+            repo_path=repo_path_of(config),
             full_feature_names=full_feature_names,
             metadata=metadata,
             on_demand=OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry),
@@ -155,7 +156,7 @@ class AsofOfflineStore(OfflineStore):
     ) -> None:
         """Append rows to the view's Delta table, in one commit."""
         n_rows = append_rows(
-            feature_view.name, feature_view.batch_source, table, repo_path=_repo_path(config)
+            feature_view.name, feature_view.batch_source, table, repo_path=repo_path_of(config)
         )
         if progress:
             progress(n_rows)
@@ -173,48 +174,31 @@ class AsofOfflineStore(OfflineStore):
             data,
             logging_config.destination,
             schema=source.get_schema(registry),
-            repo_path=_repo_path(config),
+            repo_path=repo_path_of(config),
         )
 
     def get_table_column_names_and_types_from_data_source(
         self, config: RepoConfig, data_source: DataSource
     ) -> Iterable[tuple[str, str]]:
         """List a source's columns and their types."""
-        schema = _stored(config, data_source).schema
+        schema = stored_of(config, data_source).schema
         return [(field.name, str(field.type)) for field in schema]
 
 
 def _pulled(
     config: RepoConfig, source: DataSource, pulled: Pulled, query: Callable[[str, Pulled], str]
 ) -> RetrievalJob:
-    stored = _stored(config, source, pulled.wanted)
+    stored = stored_of(config, source, pulled.wanted)
 
     def run() -> pa.Table:
-        with engine(_settings(config), [stored]) as connection:
+        with engine(settings_of(config), [stored]) as connection:
             rows = connection.sql(query(stored.relation, pulled)).to_arrow_table()
         if pulled.keys:
             return rows
         # Feast's own key of views without an entity.
         return rows.append_column(DUMMY_ENTITY_ID, pa.repeat("", rows.num_rows))
 
-    return AsofRetrievalJob(run, repo_path=_repo_path(config))
-
-
-def _settings(config: RepoConfig) -> EngineSettings:
-    store = config.offline_store
-    # As the paths of sources: relative to the repository.
-    spill = str(Path(config.repo_path or ".") / store.spill_directory) if store.spill_directory else ""
-    return EngineSettings(store.memory_limit, store.threads, spill, store.max_spill)
-
-
-def _repo_path(config: RepoConfig) -> str | None:
-    return str(config.repo_path) if config.repo_path else None
-
-
-def _stored(config: RepoConfig, source: DataSource | None, wanted: Sequence[str] | None = None) -> Stored:
-    path = source_path(source, _repo_path(config))
-    assert isinstance(source, FileSource)  # or source_path had raised
-    return stored_rows(path, wanted=wanted, endpoint=source.s3_endpoint_override or "")
+    return AsofRetrievalJob(run, repo_path=repo_path_of(config))
 
 
 def _view_rows(
@@ -235,7 +219,7 @@ def _view_rows(
     made = source.created_timestamp_column or ""
     created = mapping.get(made, made) or None
     columns = [*keys.values(), *features.values(), timestamp, *([created] if created else [])]
-    stored = _stored(config, source, list(dict.fromkeys(columns)))
+    stored = stored_of(config, source, list(dict.fromkeys(columns)))
     ttl = view.ttl if view.ttl and view.ttl > timedelta(0) else None
     return ViewRows(name, stored.relation, keys, features, timestamp, created, ttl), stored
 

@@ -31,6 +31,7 @@ def open_project(
     as_parquet: bool = False,
     features: Sequence[str] | None = None,
     field_mapping: Mapping[str, str] | None = None,
+    repo_path: Path | None = None,
 ) -> FeatureStore:
     """Register one view for each table of rows; features are the columns `value…`, unless they are named."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -42,6 +43,7 @@ def open_project(
         offline_store=dict(offline),
         online_store={"type": "sqlite", "path": str(folder / "online.db")},
         entity_key_serialization_version=3,
+        repo_path=repo_path,
     )
     store = FeatureStore(config=config)
     types = {"machine": int} if keys is None else keys
