@@ -124,7 +124,11 @@ def _peers(case: Case, folder: str) -> dict[str, Callable[[], Measurement]]:
     functions = {DUCKDB: "by_feast_duckdb", DASK: "by_feast_dask"}
 
     def run(name: str) -> Measurement:
-        return measure(name, f"{WAYS}:{functions[name]}", folder, case.n_views, case.ttl_days, None)
+        arguments = (folder, case.n_views, case.ttl_days, None)
+        # ibis warns of itself.
+        return measure(
+            name, f"{WAYS}:{functions[name]}", *arguments, environment={"PYTHONWARNINGS": "ignore"}
+        )
 
     return {name: lambda name=name: run(name) for name in case.peers}  # type: ignore[misc]  # mypy does not see the default
 
@@ -169,7 +173,8 @@ def compared(folder: str) -> tuple[str, list[str]]:
 
     ours, theirs = (f"{folder}/found_{name}.parquet" for name in ("ours", "duckdb"))
     measure("comparison", f"{WAYS}:by_our_store", folder, 1, TTL_DAYS, MEMORY, ours)
-    measure("comparison", f"{WAYS}:by_feast_duckdb", folder, 1, TTL_DAYS, theirs)
+    quiet = {"PYTHONWARNINGS": "ignore"}
+    measure("comparison", f"{WAYS}:by_feast_duckdb", folder, 1, TTL_DAYS, theirs, environment=quiet)
     n_differing = differing(ours, theirs)
     labels = pq.ParquetFile(f"{folder}/labels.parquet").read(columns=["row_id"])
     in_order = pq.ParquetFile(ours).read(columns=["row_id"]).equals(labels)

@@ -88,7 +88,8 @@ def test_the_tutorial_runs(tmp_path: Path) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_yaml_examples_load(page: str, tmp_path: Path) -> None:
     for number, block in enumerate(blocks(page)):
-        if block.language != "yaml":
+        # Feast's own settings are tried where its store is (tests/feature_repo/test_asof_page.py).
+        if block.language != "yaml" or "feature_store.yaml" in block.options:
             continue
         if block.body.startswith("type: pipelines.MLPipeline"):
             folder = tmp_path / f"example_{number}"

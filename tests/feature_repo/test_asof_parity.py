@@ -29,11 +29,15 @@ START_US = int(START.timestamp()) * 1_000_000
 UTC_US = pa.timestamp("us", tz="UTC")
 HOUR = 3_600_000_000
 
-KEYS = (("machine", st.integers(0, 2)), ("site", st.sampled_from(["a", "A", "ö"])))
+KEYS = (("machine", st.integers(0, 1)), ("site", st.sampled_from(["a", "A"])))
 """Key columns: an entity has none, one or both."""
 
-# Few instants, so that ties, exact ends of a ttl and makings at the label's instant abound; some lie between hours.
-INSTANTS = st.integers(0, 12).map(lambda hour: hour * HOUR) | st.integers(0, 12 * HOUR)
+INSTANTS = st.builds(lambda hour, us: hour * HOUR + us, st.integers(0, 4), st.sampled_from([0, 0, 0, -1, 1]))
+"""Few, so that ties, exact ends of a ttl and makings at the label's instant abound; some miss by a microsecond."""
+
+TTLS = st.none() | st.builds(
+    lambda hours, us: hours * HOUR + us, st.integers(1, 4), st.sampled_from([0, 0, -1, 1])
+)
 
 
 @st.composite
@@ -48,8 +52,9 @@ def views(draw: st.DrawFn) -> tuple[int, list[Row], bool, int | None]:
         made=st.none() | INSTANTS if has_made else st.none(),
         values=st.tuples(*[st.none() | st.integers(0, 3).map(float)] * 2),
     )
-    ttl = draw(st.none() | st.integers(0, 6).map(lambda hours: hours * HOUR) | st.integers(1, 6 * HOUR))
-    return n_keys, draw(st.lists(row, max_size=20)), has_made, ttl
+    # Left to themselves, lists are short, and entities without rows to choose among.
+    rows = draw(st.lists(row, min_size=draw(st.sampled_from([0, 12])), max_size=24))
+    return n_keys, rows, has_made, draw(TTLS)
 
 
 LABELS = st.lists(st.tuples(*(st.none() | values for _, values in KEYS), st.none() | INSTANTS), max_size=10)
