@@ -8,6 +8,7 @@ from functools import partial
 import dagster as dg
 
 from assets.drift_report.asset import materialize_drift_report
+from assets.drift_report.incident_check import INCIDENT_CHECK
 from assets.drift_report.watch import materialize_watch_report
 from assets.features.asset import materialize_features
 from assets.features.view_sql import tables_read
@@ -63,6 +64,13 @@ def stages(pipeline: Pipeline) -> Iterable[Stage]:
     yield from _watching_stages(spec) if spec.target is None else _learning_stages(pipeline, spec.target)
 
 
+_INCIDENTS = dg.AssetCheckSpec(
+    INCIDENT_CHECK,
+    asset=dg.AssetKey("placeholder"),
+    description="Nothing that alerts told of is still wrong. Kept up to date by the alert sensor.",
+)
+
+
 def _watching_stages(spec: PipelineSpec) -> Iterable[Stage]:
     """Without a target the data itself is watched."""
     yield Stage(
@@ -72,6 +80,7 @@ def _watching_stages(spec: PipelineSpec) -> Iterable[Stage]:
         code=(spec.drift,),
         description=f"The partition of `{spec.watched}` against its reference partitions.",
         kinds=("scipy", "html"),
+        checks=[_INCIDENTS],
         deps={("profiled", spec.watched): None},
     )
 
@@ -129,6 +138,7 @@ def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
         code=(spec.drift, spec.retrain),
         description="The partition against the champion's reference: drift, performance, and whether to retrain.",
         kinds=("scipy", "html"),
+        checks=[_INCIDENTS],
         deps={("predictions",): None, ("labels",): None, ("model",): before},
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Literal, get_args
@@ -14,6 +15,10 @@ AlertState = Literal["firing", "resolved", "test"]
 
 FINDINGS_TOLD = 10
 """Findings listed in one message; the report has all."""
+
+
+LINE_LENGTH = 300
+"""Characters of one line of a message: ten of them stay below the 4,000 that Slack advises."""
 
 
 class AlertError(DriftlineError):
@@ -79,20 +84,21 @@ class Alert:
     @property
     def place(self) -> str:
         """Name pipeline and window."""
-        return f"{self.pipeline}, window {self.partition}" if self.partition else self.pipeline
+        return one_line(f"{self.pipeline}, window {self.partition}" if self.partition else self.pipeline)
 
     @property
     def subject(self) -> str:
         """Say in one line what it is about."""
         mark = self.severity if self.state == "firing" else self.state
-        return f"[{mark}] {self.pipeline}: {self.title}"
+        return one_line(f"[{mark}] {self.pipeline}: {self.title}")
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """Return the message below its subject, without the link."""
-        more = len(self.findings) - FINDINGS_TOLD
-        rest = (f"… and {more} more",) if more > 0 else ()
-        return (*self.findings[:FINDINGS_TOLD], *rest, *((self.action,) if self.action else ()))
+        """Return the message below its subject, without the link: what was found, and what is done about it."""
+        n_more = len(self.findings) - FINDINGS_TOLD
+        rest = [f"… and {n_more} more"] if n_more > 0 else []
+        lines = [*self.findings[:FINDINGS_TOLD], *rest, self.action]
+        return tuple(one_line(line) for line in lines if line)
 
     def payload(self) -> dict[str, object]:
         """Return the JSON body that a webhook gets."""
@@ -102,6 +108,23 @@ class Alert:
             "id": self.identity,
             "text": "\n".join(self.lines),
         }
+
+
+def one_line(text: str) -> str:
+    r"""Make one line of bounded length: line breaks and control characters of untrusted text become spaces.
+
+    Examples
+    --------
+    >>> one_line("wind\r\nBcc: someone")
+    'wind Bcc: someone'
+    """
+    spoken = "".join(" " if unicodedata.category(sign) in _UNSPOKEN else sign for sign in text)
+    line = " ".join(spoken.split())
+    return line if len(line) <= LINE_LENGTH else f"{line[: LINE_LENGTH - 1]}…"
+
+
+_UNSPOKEN = {"Cc", "Cs", "Zl", "Zp"}
+"""Unicode's control characters, lone surrogates, and separators of lines and paragraphs."""
 
 
 def alert_to_json(alert: Alert) -> str:

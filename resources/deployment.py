@@ -32,8 +32,8 @@ class Deployment:
         Folder of the lake, the reports and whatever is embedded (`DRIFTLINE_HOME`).
     postgres_url
         Database of the profile `server` (`DRIFTLINE_POSTGRES_URL`).
-    webhook_url
-        Where alerts are posted besides the log (`DRIFTLINE_ALERT_WEBHOOK`).
+    web_url
+        Where the web UI is reached, for links in alerts (`DRIFTLINE_WEB_URL`); None makes none.
     memory_limit, threads
         Bounds of the engine (`DRIFTLINE_MEMORY_LIMIT`, `DRIFTLINE_THREADS`).
     """
@@ -41,7 +41,7 @@ class Deployment:
     profile: ProfileName
     home: Path
     postgres_url: str | None
-    webhook_url: str | None
+    web_url: str | None
     memory_limit: str
     threads: int
 
@@ -97,7 +97,7 @@ def deployment(environment: Mapping[str, str]) -> Deployment:
         profile=profile,  # type: ignore[arg-type]  # narrowed by the check above
         home=Path(environment.get("DRIFTLINE_HOME", PROJECT / ".driftline")).resolve(),
         postgres_url=postgres_url,
-        webhook_url=environment.get("DRIFTLINE_ALERT_WEBHOOK") or None,
+        web_url=environment.get("DRIFTLINE_WEB_URL") or None,
         memory_limit=environment.get("DRIFTLINE_MEMORY_LIMIT", "2GB"),
         threads=int(threads),
     )

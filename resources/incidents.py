@@ -11,7 +11,7 @@ from typing import Literal
 import pyarrow as pa
 
 from pipelines.spec import IncidentKind, Severity
-from resources.lake import Lake
+from resources.lake import MAX_FILES, Lake
 
 IncidentState = Literal["pending", "firing", "resolved"]
 IncidentKey = tuple[IncidentKind, str]
@@ -181,6 +181,7 @@ def append_incidents(
         pa.Table.from_pylist(numbered, schema=SCHEMA),
         commit={"pipeline": pipeline, "event": read.event},
     )
+    lake.compact(table, above=MAX_FILES)
 
 
 def _incident(row: Mapping[str, object]) -> Incident:
