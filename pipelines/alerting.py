@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import dagster as dg
 from dagster import DagsterInstance
@@ -168,6 +169,7 @@ def _show(instance: DagsterInstance, name: str, state: Incidents) -> None:
     """Set the check of the drift report to what is open now."""
     outcome = incident_check(state.firing)
     is_critical = outcome.severity == "critical"
+    shown: Any = outcome.metadata["incidents"]
     instance.report_runless_asset_event(
         dg.AssetCheckEvaluation(
             asset_key=dg.AssetKey([name, "drift_report"]),
@@ -175,6 +177,6 @@ def _show(instance: DagsterInstance, name: str, state: Incidents) -> None:
             passed=outcome.is_passed,
             severity=dg.AssetCheckSeverity.ERROR if is_critical else dg.AssetCheckSeverity.WARN,
             description=outcome.description,
-            metadata={"incidents": dg.MetadataValue.json(outcome.metadata["incidents"])},
+            metadata={"incidents": dg.MetadataValue.json(shown)},
         )
     )

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from http.client import HTTPException, HTTPMessage
-from typing import IO
+from http.client import HTTPException
 from urllib.error import HTTPError
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
@@ -20,9 +19,7 @@ BUSY = (408, 425, 429)
 class _NoRedirect(HTTPRedirectHandler):
     """A redirect could carry the alert to a host nobody configured: it counts as a failure."""
 
-    def redirect_request(
-        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
-    ) -> None:
+    def redirect_request(self, *_: object) -> None:
         """Follow none."""
 
 
