@@ -175,7 +175,8 @@ def advance(
     found = {(one.kind, one.feature): one for one in facts.found if one.kind in facts.judges}
     by_key = {key: one for key, one in incidents.by_key.items() if one.state != "resolved"}
     due: dict[tuple[IncidentKind, AlertState], list[Incident]] = defaultdict(list)
-    for key in sorted({*by_key, *found}):
+    # In the order of the report, which knows what matters most.
+    for key in [*found, *sorted(by_key.keys() - found.keys())]:
         if not _is_judged(key, facts):
             continue
         before = by_key.get(key) or _opened(key, facts, incidents.windows.get(key[0], ()), now)

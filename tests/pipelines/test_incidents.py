@@ -61,7 +61,7 @@ def test_an_incident_that_comes_back_is_a_new_one() -> None:
 def test_incidents_of_a_kind_that_begin_together_are_one_alert() -> None:
     _, alerts = told(AlertPolicy(), window(1, "wind", "rain"), window(2, "wind", "snow"))
     assert [alert.findings for alert in alerts] == [
-        ("rain: KS distance 0.31", "wind: KS distance 0.31"),
+        ("wind: KS distance 0.31", "rain: KS distance 0.31"),
         ("snow: KS distance 0.32",),
         ("rain: not seen in the newest window; it began in w001.",),
     ]
