@@ -23,6 +23,7 @@ ACTIONS: Mapping[Reason, str] = {
     "performance": "Driftline trains a challenger, because performance was lost.",
     "drift": "Driftline trains a challenger, because of the drift.",
     "schedule": "Driftline trains a challenger, because the champion is old.",
+    "rolled_back": "The champion before serves again, and nothing is trained in this window.",
     "broken_data": "Blocked: nothing is learned from this window until it is repaired and run again.",
     "cooldown": "No training yet: retrain.cooldown holds it back.",
     "few_labels": "No training yet: there are fewer new labels than retrain.min_new_labels.",

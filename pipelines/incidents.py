@@ -25,6 +25,7 @@ SEVERITIES: Mapping[IncidentKind, Severity] = {
     "feature_drift": "warning",
     "prediction_drift": "warning",
     "label_drift": "warning",
+    "rolled_back": "critical",
     "refresh_failed": "critical",
     "training_failed": "critical",
 }
@@ -37,6 +38,7 @@ TITLES: Mapping[IncidentKind, str] = {
     "feature_drift": "Features drifted",
     "prediction_drift": "The model's output drifted",
     "label_drift": "The label drifted",
+    "rolled_back": "The champion was rolled back",
     "refresh_failed": "A refresh failed",
     "training_failed": "A training failed",
 }

@@ -50,7 +50,7 @@ DriftMethod = Literal["effect", "documented"]
 MultivariateStage = Literal["never", "stable", "always"]
 IncidentKind = Literal[
     "broken_data", "performance", "estimated_performance", "feature_drift", "prediction_drift", "label_drift",
-    "refresh_failed", "training_failed",
+    "rolled_back", "refresh_failed", "training_failed",
 ]  # fmt: skip
 
 _DURATION_UNITS = {

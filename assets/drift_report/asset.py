@@ -125,7 +125,13 @@ def materialize_drift_report(
         life = read_life(pipeline, scope, lake, connection, written, lambda newest: str(newest.model_version))
     life_path = write_life(Path(reports.folder), pipeline, render_life(life))
     loss = evidence.loss or evidence.unregained
-    signals = signals_of(findings, quality.faults, loss=loss, estimated_loss=evidence.estimated_loss)
+    signals = signals_of(
+        findings,
+        quality.faults,
+        loss=loss,
+        estimated_loss=evidence.estimated_loss,
+        rollback=evidence.rollback,
+    )
     return Outcome(
         data_version=f"{written[0].table}@{written[0].version}",
         metadata={

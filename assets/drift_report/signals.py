@@ -63,7 +63,12 @@ class Signals:
 
 
 def signals_of(
-    findings: Findings, faults: tuple[str, ...], *, loss: str = "", estimated_loss: str = ""
+    findings: Findings,
+    faults: tuple[str, ...],
+    *,
+    loss: str = "",
+    estimated_loss: str = "",
+    rollback: str = "",
 ) -> Signals:
     """Collect what a window shows to be wrong.
 
@@ -75,6 +80,8 @@ def signals_of(
         What is broken in the data, in words.
     loss, estimated_loss
         Losses in words; empty when they are not certain.
+    rollback
+        Why the champion was rolled back; empty when it was not.
 
     Returns
     -------
@@ -83,6 +90,9 @@ def signals_of(
     """
     judges: set[IncidentKind] = {"broken_data"}
     found = [Signal("broken_data", fault_text(faults))] if faults else []
+    if findings.champion is not None:
+        judges.add("rolled_back")
+        found += [Signal("rolled_back", rollback)] if rollback else []
     if findings.drop is not None and findings.drop.lower_bound is not None:
         judges.add("performance")
         found += [Signal("performance", loss)] if loss else []

@@ -9,7 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from assets.drift_report.signals import Signal, Signals, signals_from_metadata
+from assets.drift_report.examination import Champion, Findings
+from assets.drift_report.performance import Measurement
+from assets.drift_report.signals import Signal, Signals, signals_from_metadata, signals_of
 from tests.drift_report.conftest import World
 
 MONTH = "2013-08-01"
@@ -36,6 +38,7 @@ def test_a_calm_month_judges_everything_and_finds_nothing(world: World) -> None:
     assert not signals.found
     assert signals.judges == {
         "broken_data", "performance", "estimated_performance", "feature_drift", "prediction_drift", "label_drift",
+        "rolled_back",
     }  # fmt: skip
 
 
@@ -86,6 +89,15 @@ def test_a_month_without_a_model_judges_the_data_alone(world: World) -> None:
     rows = world.lake.read(world.pipeline.table("predictions")).slice(0, 0)
     world.lake.write(world.pipeline.table("predictions"), rows, partition=MONTH)
     assert told(world).judges == {"broken_data"}
+
+
+def test_a_rollback_is_told() -> None:
+    before = Champion(2, "ridge", "2013-06-01", "rmse", 1.0, (), {})
+    nothing = Measurement("rmse", 0)
+    findings = Findings(before, {}, {}, None, 900, 0, nothing, nothing, None)
+    signals = signals_of(findings, (), rollback="v2 was surely worse than v1.")
+    assert signals.found == (Signal("rolled_back", "v2 was surely worse than v1."),)
+    assert signals_of(findings, ()).judges == {"broken_data", "rolled_back"}
 
 
 def test_kinds_of_another_version_are_left_out() -> None:
