@@ -1,95 +1,182 @@
-"""Who is told when: sensors that turn failed runs and drift reports into alerts."""
+"""Who is told when: one sensor that reads drift reports and the ends of runs.
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import get_args
+It only reads events; what they mean is decided in `pipelines.incidents`, and what is known of a
+pipeline lies in the lake. So a restart, or a lost cursor, changes nothing.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import dagster as dg
-from dagster import EventLogRecord
+from dagster import DagsterInstance
 
+from assets.drift_report.incident_check import incident_check
 from assets.materialization import Pipeline
-from pipelines.events import asks_for_retrain, cursor_of, is_report_of, materializations_after, metadata_of
-from pipelines.run_requests import PIPELINE_TAG
-from pipelines.spec import Severity
-from resources.alerts import Alert, Alerts, is_at_least
+from pipelines.alert_delivery import Sent, deliver, take_in
+from pipelines.alert_facts import pipelines_of, report_facts, run_facts
+from pipelines.events import is_report_of, materializations_after
+from pipelines.incidents import Facts
+from pipelines.spec import DriftlineError
+from resources.channels import Channels
+from resources.incidents import Incidents
+from resources.lake import Lake
+
+RUNS_PER_TICK = 200
+"""Ends of runs read by one tick."""
+
+OVERLAP = timedelta(minutes=1)
+"""Runs are read again so far back: each process writes its own time of change."""
+
+SENDING_TIME = timedelta(seconds=30)
+"""After it no sending is begun in a tick: Dagster ends one after 60 seconds."""
+
+ENDED = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS]
 
 
-def failure_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
-    """Build the sensor that alerts when a run failed."""
-    known = {pipeline.name for pipeline in pipelines}
+@dataclass(frozen=True)
+class Cursor:
+    """Where the sensor stands.
 
-    @dg.run_failure_sensor(
-        name="run_failure_alerts",
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Sends an alert when a run of a pipeline fails.",
-    )
-    def alert(context: dg.RunFailureSensorContext, alerts: Alerts) -> None:
-        run = context.dagster_run
-        pipeline = run.tags.get(PIPELINE_TAG, "")
-        if pipeline and pipeline not in known:
-            return
-        alerts.send(
-            Alert(
-                severity="critical",
-                pipeline=pipeline or run.job_name,
-                partition=run.tags.get("dagster/partition"),
-                title="A run failed",
-                text=f"Run {run.run_id}: {context.failure_event.message or 'no message'}. Open the run in the web UI.",
-                occurred_at=datetime.now(UTC),
-                event=f"run {run.run_id} failed",
-            )
-        )
+    Attributes
+    ----------
+    event
+        Storage id of the newest materialization that was read.
+    runs
+        Time of change of the newest run that was read, ISO; '' for none.
+    waiting
+        Pipelines with alerts that are still to be sent.
+    """
 
-    return alert
+    event: int = 0
+    runs: str = ""
+    waiting: tuple[str, ...] = ()
+
+
+def read_cursor(text: str | None) -> Cursor:
+    """Read what `json.dumps(asdict(cursor))` wrote; the beginning of time for anything else."""
+    try:
+        plain = json.loads(text or "{}")
+        return Cursor(int(plain["event"]), str(plain["runs"]), tuple(plain["waiting"]))
+    except (KeyError, TypeError, ValueError):
+        return Cursor()
 
 
 def alert_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
-    """Build the sensor that alerts on drift reports that ask for a retrain or found drift."""
-    specs = {pipeline.name: pipeline.spec for pipeline in pipelines}
+    """Build the sensor that tells people of incidents, and of their ends."""
+    known = {pipeline.name: pipeline for pipeline in pipelines}
 
     @dg.sensor(
-        name="drift_alerts",
+        name="alert_sensor",
+        asset_selection=dg.AssetSelection.all(),
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Sends an alert for every drift report that found something, and for promotions.",
+        description="Tells people when something is wrong, from drift reports and failed runs, and when it is over.",
     )
-    def sense(context: dg.SensorEvaluationContext, alerts: Alerts) -> dg.SensorResult | dg.SkipReason:
-        position = cursor_of(context.cursor)
-        sent = 0
-        for record in materializations_after(context.instance, position):
-            alert = _drift_alert(record) if is_report_of(record, set(specs)) else None
-            if alert and is_at_least(alert.severity, specs[alert.pipeline].alerts.min_severity):
-                # A failing channel raises: the cursor stays, and the next tick sends again.
-                alerts.send(alert)
-                sent += 1
-            position = record.storage_id
-            context.update_cursor(str(position))
-        return dg.SkipReason(f"{sent} alerts sent")
+    def sense(context: dg.SensorEvaluationContext, lake: Lake, channels: Channels) -> dg.SkipReason:
+        before = read_cursor(context.cursor)
+        news = _news(context.instance, set(known), channels, before)
+        down: set[str] = set()
+        until = datetime.now(UTC) + SENDING_TIME
+        visits = [
+            _visit(known[name], news.facts.get(name, ()), context.instance, lake, channels, until, down)
+            for name in sorted({*news.facts, *before.waiting} & set(known))
+        ]
+        faults = [visit.fault for visit in visits if visit.fault]
+        if faults:
+            # The cursor stays where it is: what was taken in is recorded, and is not taken twice.
+            raise DriftlineError(f"alerts of some pipelines could not be recorded. {' '.join(faults)}")
+        waiting = tuple(visit.name for visit in visits if visit.sent.n_waiting)
+        context.update_cursor(json.dumps(asdict(Cursor(news.event, news.runs, waiting))))
+        n_sent = sum(visit.sent.n_sent for visit in visits)
+        told = f"{n_sent} messages sent; messages of {len(waiting)} pipelines wait"
+        return dg.SkipReason("; ".join([told, *(text for visit in visits for text in visit.sent.problems)]))
 
     return sense
 
 
-def _drift_alert(record: EventLogRecord) -> Alert | None:
-    if record.asset_key is None:
-        return None
-    facts = metadata_of(record)
-    found = facts.get("severity")
-    severity: Severity = found if found in get_args(Severity) else "info"  # type: ignore[assignment]  # checked
-    if asks_for_retrain(record) and severity == "info":
-        severity = "warning"
-    if severity == "info":
-        return None
-    title = "Drift found"
-    if asks_for_retrain(record):
-        title = "Retrain requested"
-    elif facts.get("retrain_reason") == "broken_data":
-        title = "Broken data: nothing is learned from it"
-    return Alert(
-        severity=severity,
-        pipeline=record.asset_key.path[0],
-        partition=record.partition_key,
-        title=title,
-        text=str(facts.get("explanation", "")),
-        occurred_at=datetime.fromtimestamp(record.timestamp, tz=UTC),
-        event=f"drift report {record.storage_id}",
+@dataclass(frozen=True)
+class _News:
+    """What happened since the last tick, by pipeline, and where the next one begins."""
+
+    facts: Mapping[str, Sequence[Facts]]
+    event: int
+    runs: str
+
+
+def _news(instance: DagsterInstance, known: set[str], channels: Channels, before: Cursor) -> _News:
+    facts: dict[str, list[Facts]] = defaultdict(list)
+    events = materializations_after(instance, before.event)
+    for record in events:
+        if is_report_of(record, known):
+            report = report_facts(record, channels)
+            facts[report.pipeline].append(report)
+    since = datetime.fromisoformat(before.runs) - OVERLAP if before.runs else None
+    runs = instance.get_run_records(
+        dg.RunsFilter(statuses=ENDED, updated_after=since),
+        limit=RUNS_PER_TICK,
+        order_by="update_timestamp",
+        ascending=True,
+    )
+    for ended in runs:
+        for name in pipelines_of(ended.dagster_run, known):
+            run = run_facts(ended, name, channels, instance)
+            facts[name] += [run] if run is not None else []
+    return _News(
+        facts,
+        event=events[-1].storage_id if events else before.event,
+        runs=runs[-1].update_timestamp.isoformat() if runs else before.runs,
+    )
+
+
+@dataclass(frozen=True)
+class _Visit:
+    """What was done for one pipeline; `fault` says why nothing could be."""
+
+    name: str
+    sent: Sent
+    fault: str = ""
+
+
+def _visit(
+    pipeline: Pipeline,
+    news: Sequence[Facts],
+    instance: DagsterInstance,
+    lake: Lake,
+    channels: Channels,
+    until: datetime,
+    down: set[str],
+) -> _Visit:
+    """Take in a pipeline's news and send what is due; one that cannot be read does not stop the others."""
+    name, spec = pipeline.name, pipeline.spec
+    try:
+        state = take_in(lake, name, spec, news, channels, _now())
+        if state is not None:
+            _show(instance, name, state)
+        return _Visit(name, deliver(lake, name, spec.alerts, channels, clock=_now, until=until, down=down))
+    except DriftlineError as error:
+        return _Visit(name, Sent(0, 0, ()), f"{name}: {error}")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _show(instance: DagsterInstance, name: str, state: Incidents) -> None:
+    """Set the check of the drift report to what is open now."""
+    outcome = incident_check(state.firing)
+    is_critical = outcome.severity == "critical"
+    shown: Any = outcome.metadata["incidents"]
+    instance.report_runless_asset_event(
+        dg.AssetCheckEvaluation(
+            asset_key=dg.AssetKey([name, "drift_report"]),
+            check_name=outcome.name,
+            passed=outcome.is_passed,
+            severity=dg.AssetCheckSeverity.ERROR if is_critical else dg.AssetCheckSeverity.WARN,
+            description=outcome.description,
+            metadata={"incidents": dg.MetadataValue.json(shown)},
+        )
     )

@@ -16,7 +16,7 @@ from dagster import DagsterInstance
 
 from assets.materialization import Pipeline
 from assets.raw.source import SourceError, source_files
-from pipelines.alerting import alert_sensor, failure_sensor
+from pipelines.alerting import alert_sensor
 from pipelines.arrivals import arrived, done, make_known
 from pipelines.events import asks_for_retrain, cursor_of, is_report_of, materializations_after
 from pipelines.run_requests import (
@@ -223,7 +223,6 @@ def automation(pipelines: Sequence[Pipeline]) -> dg.Definitions:
         sensors=[
             drift_sensor(pipelines),
             source_sensor(pipelines),
-            failure_sensor(pipelines),
             alert_sensor(pipelines),
         ],
     )

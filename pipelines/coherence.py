@@ -12,6 +12,7 @@ from functools import partial
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from expectations.declared import check_expectation
+from pipelines.alert_coherence import alert_checks
 from pipelines.drift_coherence import watched_feature_faults
 from pipelines.expressions import column_expression_faults
 from pipelines.faults import Check, Fault, KeyPath, choices, hint, label, repeats, unknown_columns
@@ -60,6 +61,7 @@ def _checks(spec: PipelineSpec) -> Iterator[Check]:
         yield Check([("drift",), ("datasets",)], partial(watched_feature_faults, spec))
     yield Check([("target",), ("drift",), ("datasets",)], partial(_watch_faults, spec))
     yield Check([("retrain", "on")], partial(repeats, ("retrain", "on"), spec.retrain.on))
+    yield from alert_checks(spec.alerts)
     yield Check([("owners",)], partial(owner_faults, spec.owners))
     yield Check([("tags",)], partial(tag_faults, spec.tags))
     yield Check([("schedule",)], partial(schedule_faults, spec.schedule))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,9 +13,6 @@ from pydantic import BaseModel, ValidationError
 
 from pipelines.faults import Fault, KeyPath, choices, label
 from pipelines.spec import Block, PipelineSpec
-
-_INSTANTS: Sequence[KeyPath] = (("partitions", "start"), ("partitions", "end"))
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 _WORDS = {
     "string": "text",
@@ -44,7 +40,7 @@ def validate(attributes: object) -> PipelineSpec | list[Fault]:
         return [Fault((), f"attributes {_is(attributes)}, but must be a block of keys.")]
     try:
         # Strict, so that '500' is no number and 1 no truth; from JSON, where a list may be a tuple.
-        return PipelineSpec.model_validate_json(json.dumps(_with_instants(attributes)), strict=True)
+        return PipelineSpec.model_validate_json(json.dumps(attributes), strict=True)
     except ValidationError as error:
         faults = list(_faults(error, attributes))
         # A misspelt key is not also missing.
@@ -68,20 +64,6 @@ def _is_unknown(path: KeyPath) -> bool:
 def _is_missing(path: KeyPath, attributes: Mapping[str, Any]) -> bool:
     block = _value_at(attributes, path[:-1])
     return isinstance(block, Mapping) and path[-1] not in block
-
-
-def _with_instants(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Complete plain dates, which pydantic's strict mode does not take for instants."""
-    partitions = attributes.get("partitions")
-    if not isinstance(partitions, Mapping):
-        return attributes
-    completed = {
-        key: f"{value}T00:00:00"
-        if ("partitions", key) in _INSTANTS and isinstance(value, str) and _DATE.fullmatch(value)
-        else value
-        for key, value in partitions.items()
-    }
-    return {**attributes, "partitions": completed}
 
 
 def _faults(error: ValidationError, attributes: Mapping[str, Any]) -> Iterator[Fault]:

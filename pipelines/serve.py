@@ -49,7 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     os.chdir(PROJECT)
-    os.execve(command[0], command, {**os.environ, **variables})
+    # Links in alerts lead here, unless a proxy's address is set.
+    reached = {"DRIFTLINE_WEB_URL": f"http://{options.host}:{options.port}"}
+    os.execve(command[0], command, {**reached, **os.environ, **variables})
     raise AssertionError("unreachable: execve does not return")
 
 

@@ -6,11 +6,20 @@ Nothing here knows Dagster or any vendor. A file is parsed once, at the door
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from pipelines.made_columns import MADE, made_sql
 
@@ -39,6 +48,10 @@ Metric = Literal[
 RetrainTrigger = Literal["performance", "drift", "schedule"]
 DriftMethod = Literal["effect", "documented"]
 MultivariateStage = Literal["never", "stable", "always"]
+IncidentKind = Literal[
+    "broken_data", "performance", "estimated_performance", "feature_drift", "prediction_drift", "label_drift",
+    "rolled_back", "refresh_failed", "training_failed",
+]  # fmt: skip
 
 _DURATION_UNITS = {
     "m": timedelta(minutes=1),
@@ -73,6 +86,46 @@ def parse_duration(text: object) -> object:
 Duration = Annotated[timedelta, BeforeValidator(parse_duration, json_schema_input_type=str)]
 
 
+def parse_instant(text: object) -> object:
+    """Read a date, which is its first instant, or an instant; other values pass through to pydantic.
+
+    Examples
+    --------
+    >>> parse_instant("2013-01-01")
+    datetime.datetime(2013, 1, 1, 0, 0)
+    """
+    if not isinstance(text, str):
+        return text
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("must be a date or an instant such as 2013-01-01 or 2013-01-01T06:00:00") from None
+
+
+Instant = Annotated[datetime, BeforeValidator(parse_instant, json_schema_input_type=datetime)]
+
+
+def check_address(text: str) -> str:
+    """Refuse what is no plain e-mail address: a line break in one would be a header of its own."""
+    if not re.fullmatch(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[A-Za-z0-9.-]{1,255}", text, re.ASCII):
+        raise ValueError("must be a plain e-mail address such as ops@example.org")
+    return text
+
+
+EmailAddress = Annotated[str, AfterValidator(check_address)]
+"""A plain address, without a display name."""
+
+
+def check_url_variable(text: str) -> str:
+    """Keep variables that hold other secrets out of reach."""
+    if not re.fullmatch(r"DRIFTLINE_ALERT_[A-Z0-9_]{1,64}", text):
+        raise ValueError("must name an environment variable that begins with DRIFTLINE_ALERT_")
+    return text
+
+
+UrlVariable = Annotated[str, AfterValidator(check_url_variable)]
+
+
 class Block(BaseModel):
     """A block of a declaration: immutable, and closed to keys it does not know."""
 
@@ -84,9 +137,9 @@ class PartitionsSpec(Block):
 
     every: Cadence = "day"
     """A length of time; `rows`: `size` rows of a source that has only an order; `load`: each state of a source without time (a snapshot)."""
-    start: datetime = datetime(2000, 1, 1)  # noqa: DTZ001  # A wall clock in `timezone`.
+    start: Instant = datetime(2000, 1, 1)  # noqa: DTZ001  # A wall clock in `timezone`.
     """First instant of the first partition, in `timezone`. Required, except with `every: rows` and `every: load`, whose clock is made and begins here."""
-    end: datetime | None = None
+    end: Instant | None = None
     """First instant after the last partition; absent while data keeps arriving."""
     timezone: str = "UTC"
     """IANA name of the zone in which partitions begin and naive source times are read."""
@@ -342,11 +395,59 @@ class RetrainSpec(Block):
     """First partitions of a new champion on which its predecessor scores the same rows, and serves again where it is surely better."""
 
 
+class ChannelSpec(Block):
+    """One way in which people are told."""
+
+    type: Literal["log", "webhook", "slack", "email"]
+    """`log` is the logger `driftline.alerts`; `webhook` gets JSON; `slack` what Slack's incoming webhooks (and Mattermost's) take; `email` goes by SMTP."""
+    min_severity: Severity | None = None
+    """Least severity that goes here; by default `alerts.min_severity`."""
+    url_from: UrlVariable | None = None
+    """Environment variable that holds the URL: by default `DRIFTLINE_ALERT_WEBHOOK` or `DRIFTLINE_ALERT_SLACK`."""
+    to: tuple[EmailAddress, ...] = ()
+    """Receivers of an e-mail."""
+    sender: EmailAddress | None = None
+    """Address that an e-mail comes from."""
+
+    @property
+    def variable(self) -> str:
+        """The environment variable of the URL."""
+        return self.url_from or {"slack": "DRIFTLINE_ALERT_SLACK"}.get(self.type, "DRIFTLINE_ALERT_WEBHOOK")
+
+    @property
+    def name(self) -> str:
+        """Tell the channels of a pipeline apart, without a secret: what is still to be sent names its channel."""
+        if self.type == "log":
+            return "log"
+        return f"{self.type} {', '.join(self.to) if self.type == 'email' else self.variable}"
+
+
+class SilenceSpec(Block):
+    """Incidents that are recorded and told to nobody for a while."""
+
+    kind: IncidentKind | None = None
+    """Kind of incident; every kind when absent."""
+    feature: ColumnName | None = None
+    """Feature, as drift reports name it; with neither, everything is silent."""
+    until: Instant
+    """When it ends, as a wall clock in `partitions.timezone`."""
+    reason: str = Field(min_length=1, max_length=500)
+    """Why nobody need be told; recorded with the incident."""
+
+
 class AlertsSpec(Block):
-    """Who is told, and from which severity."""
+    """Who is told of what, and when."""
 
     min_severity: Severity = "warning"
     """Least severity that is sent."""
+    seen_in: int = Field(default=1, ge=1, le=100)
+    """Windows in which something must be seen before anybody is told: this many …"""
+    of_last: int = Field(default=1, ge=1, le=100)
+    """… of so many newest windows. What is in none of them any more is resolved."""
+    channels: tuple[ChannelSpec, ...] = ()
+    """Where alerts go; by default to the log, and to the webhook where `DRIFTLINE_ALERT_WEBHOOK` is set."""
+    silences: tuple[SilenceSpec, ...] = ()
+    """What is known, and not to be told."""
 
 
 class PipelineSpec(Block):

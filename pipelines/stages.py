@@ -9,6 +9,7 @@ from functools import partial
 import dagster as dg
 
 from assets.drift_report.asset import materialize_drift_report
+from assets.drift_report.incident_check import INCIDENT_CHECK
 from assets.drift_report.watch import materialize_watch_report
 from assets.features.asset import materialize_features
 from assets.features.freshness import FRESHNESS_CHECK
@@ -76,6 +77,13 @@ def _freshness_checks(view: FeatureViewSpec) -> Sequence[dg.AssetCheckSpec]:
     return (dg.AssetCheckSpec(FRESHNESS_CHECK, asset=dg.AssetKey("placeholder"), description=description),)
 
 
+_INCIDENTS = dg.AssetCheckSpec(
+    INCIDENT_CHECK,
+    asset=dg.AssetKey("placeholder"),
+    description="Nothing that alerts told of is still wrong. Kept up to date by the alert sensor.",
+)
+
+
 def _watching_stages(spec: PipelineSpec) -> Iterable[Stage]:
     """Without a target the data itself is watched."""
     yield Stage(
@@ -85,6 +93,7 @@ def _watching_stages(spec: PipelineSpec) -> Iterable[Stage]:
         code=(spec.drift,),
         description=f"The partition of `{spec.watched}` against its reference partitions.",
         kinds=("scipy", "html"),
+        checks=[_INCIDENTS],
         deps={("profiled", spec.watched): None},
     )
 
@@ -142,6 +151,7 @@ def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
         code=(spec.drift, spec.retrain),
         description="The partition against the champion's reference: drift, performance, and whether to retrain.",
         kinds=("scipy", "html"),
+        checks=[_INCIDENTS],
         deps={("predictions",): None, ("labels",): None, ("model",): before},
     )
 

@@ -1,26 +1,38 @@
-"""Who is told: alerts go to the log always, and to a webhook where one is configured."""
+"""What people are told: one value, whatever the channel."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import logging
+import unicodedata
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import get_args
-
-import dagster as dg
+from typing import Literal, get_args
 
 from pipelines.spec import DriftlineError, Severity
 
-WEBHOOK_TIMEOUT_S = 10.0
-WEBHOOK_ATTEMPTS = 3
+AlertState = Literal["firing", "resolved", "test"]
 
-_LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "critical": logging.CRITICAL}
+FINDINGS_TOLD = 10
+"""Findings listed in one message; the report has all."""
+
+
+LINE_LENGTH = 300
+"""Characters of one line of a message: ten of them stay below the 4,000 that Slack advises."""
 
 
 class AlertError(DriftlineError):
-    """A channel did not take an alert."""
+    """A channel did not take an alert.
+
+    Attributes
+    ----------
+    is_refusal
+        The channel answered and will not have this alert; otherwise it may take it later.
+    """
+
+    def __init__(self, text: str, *, is_refusal: bool = False) -> None:
+        super().__init__(text)
+        self.is_refusal = is_refusal
 
 
 @dataclass(frozen=True)
@@ -29,36 +41,107 @@ class Alert:
 
     Attributes
     ----------
+    state
+        `firing` when an incident begins, `resolved` when it ended, `test` to try a channel.
     severity
         info, warning or critical.
+    kind
+        Kind of the incident.
     pipeline, partition
-        Where; the partition may be unknown.
+        Where, and in which window; a failed run may have none.
     title
         One line.
-    text
-        What happened, with its numbers, and what to do.
+    findings
+        What was found, by how much; one line each. Untrusted: they name columns and categories.
+    action
+        What Driftline does about it.
+    link
+        Address of the report or the run in the web UI; None when that has no known address.
     occurred_at
         When, with zone.
     event
-        Identity of the cause; the same cause gives the same alert.
+        Identity of what was read: the same event gives the same alerts.
     """
 
+    state: AlertState
     severity: Severity
+    kind: str
     pipeline: str
     title: str
-    text: str
+    findings: tuple[str, ...]
+    action: str
     occurred_at: datetime
     event: str
     partition: str | None = None
+    link: str | None = None
 
     @property
     def identity(self) -> str:
-        """Key by which a receiver recognises a repeated delivery."""
-        return hashlib.sha256(f"{self.pipeline}\n{self.event}".encode()).hexdigest()[:32]
+        """Key by which the outbox, and a receiver, recognise a repeated delivery."""
+        parts = (self.pipeline, self.event, self.kind, self.state)
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+    @property
+    def place(self) -> str:
+        """Name pipeline and window."""
+        return one_line(f"{self.pipeline}, window {self.partition}" if self.partition else self.pipeline)
+
+    @property
+    def subject(self) -> str:
+        """Say in one line what it is about."""
+        mark = self.severity if self.state == "firing" else self.state
+        return one_line(f"[{mark}] {self.pipeline}: {self.title}")
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Return the message below its subject, without the link: what was found, and what is done about it."""
+        n_more = len(self.findings) - FINDINGS_TOLD
+        rest = [f"… and {n_more} more"] if n_more > 0 else []
+        lines = [*self.findings[:FINDINGS_TOLD], *rest, self.action]
+        return tuple(one_line(line) for line in lines if line)
 
     def payload(self) -> dict[str, object]:
         """Return the JSON body that a webhook gets."""
-        return {**asdict(self), "occurred_at": self.occurred_at.isoformat(), "id": self.identity}
+        return {
+            **asdict(self),
+            "occurred_at": self.occurred_at.isoformat(),
+            "id": self.identity,
+            "text": "\n".join(self.lines),
+        }
+
+
+def one_line(text: str) -> str:
+    r"""Make one line of bounded length: line breaks and control characters of untrusted text become spaces.
+
+    Examples
+    --------
+    >>> one_line("wind\r\nBcc: someone")
+    'wind Bcc: someone'
+    """
+    spoken = "".join(" " if unicodedata.category(sign) in _UNSPOKEN else sign for sign in text)
+    line = " ".join(spoken.split())
+    return line if len(line) <= LINE_LENGTH else f"{line[: LINE_LENGTH - 1]}…"
+
+
+_UNSPOKEN = {"Cc", "Cs", "Zl", "Zp"}
+"""Unicode's control characters, lone surrogates, and separators of lines and paragraphs."""
+
+
+def alert_to_json(alert: Alert) -> str:
+    """Write an alert for the outbox."""
+    return json.dumps({**asdict(alert), "occurred_at": alert.occurred_at.isoformat()}, allow_nan=False)
+
+
+def alert_from_json(text: str) -> Alert:
+    """Read what `alert_to_json` wrote."""
+    plain = json.loads(text)
+    return Alert(
+        **{
+            **plain,
+            "findings": tuple(plain["findings"]),
+            "occurred_at": datetime.fromisoformat(plain["occurred_at"]),
+        }
+    )
 
 
 def is_at_least(severity: Severity, least: Severity) -> bool:
@@ -71,49 +154,3 @@ def is_at_least(severity: Severity, least: Severity) -> bool:
     """
     order = get_args(Severity)
     return bool(order.index(severity) >= order.index(least))
-
-
-class Alerts(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's own usage is unparametrized
-    """The configured channels."""
-
-    webhook_url: str | None = None
-    """URL that gets a JSON POST for every alert."""
-
-    def send(self, alert: Alert) -> None:
-        """Send one alert to every channel.
-
-        Raises
-        ------
-        AlertError
-            If the webhook did not answer with success after `WEBHOOK_ATTEMPTS` tries; the log has it then.
-        """
-        where = f"{alert.pipeline}/{alert.partition}" if alert.partition else alert.pipeline
-        line = f"[{alert.severity}] {where}: {alert.title}. {alert.text}"
-        logging.getLogger("driftline.alerts").log(_LEVELS[alert.severity], line)
-        if self.webhook_url:
-            _post(self.webhook_url, alert)
-
-
-def _post(url: str, alert: Alert) -> None:
-    import httpx
-
-    body = json.dumps(alert.payload(), allow_nan=False)
-    headers = {"Content-Type": "application/json", "Idempotency-Key": alert.identity}
-    problem = ""
-    # A redirect could carry the alert to a host nobody configured: it counts as a failure.
-    with httpx.Client(timeout=WEBHOOK_TIMEOUT_S, follow_redirects=False) as client:
-        for _ in range(WEBHOOK_ATTEMPTS):
-            try:
-                answer = client.post(url, content=body, headers=headers)
-            except httpx.HTTPError as error:
-                problem = type(error).__name__
-                continue
-            if answer.is_success:
-                return
-            problem = f"HTTP {answer.status_code}"
-            if answer.is_client_error:
-                break
-    raise AlertError(
-        f"the alert webhook refused '{alert.title}' of {alert.pipeline}: {problem}. "
-        "Check DRIFTLINE_ALERT_WEBHOOK; the alert is in the log and will be sent again."
-    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from resources.alerts import Alerts
+from resources.channels import Channels
 from resources.deployment import Deployment
 from resources.engine import Engine
 from resources.feature_store import FeatureStore
@@ -27,7 +27,7 @@ class Connections:
     validation: Validation
     registry: ModelRegistry
     reports: Reports
-    alerts: Alerts
+    channels: Channels
 
     def as_resources(self) -> Mapping[str, dg.ConfigurableResource]:  # type: ignore[type-arg]
         """Name them for Dagster."""
@@ -54,5 +54,5 @@ def connections(installed: Deployment) -> Connections:
             artifact_root=str(installed.home / "mlflow" / "artifacts"),
         ),
         reports=Reports(folder=str(installed.home / "reports")),
-        alerts=Alerts(webhook_url=installed.webhook_url),
+        channels=Channels(web_url=installed.web_url),
     )

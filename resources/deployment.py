@@ -36,8 +36,8 @@ class Deployment:
     online_url_variable
         Variable that holds the URL of the online store: `DRIFTLINE_ONLINE_URL` where it is set, and in the
         profile `server` the Postgres; none means a SQLite file below `home`.
-    webhook_url
-        Where alerts are posted besides the log (`DRIFTLINE_ALERT_WEBHOOK`).
+    web_url
+        Where the web UI is reached, for links in alerts (`DRIFTLINE_WEB_URL`); None makes none.
     memory_limit, threads
         Bounds of the engine (`DRIFTLINE_MEMORY_LIMIT`, `DRIFTLINE_THREADS`).
     """
@@ -46,7 +46,7 @@ class Deployment:
     home: Path
     postgres_url: str | None
     online_url_variable: str
-    webhook_url: str | None
+    web_url: str | None
     memory_limit: str
     threads: int
 
@@ -103,7 +103,7 @@ def deployment(environment: Mapping[str, str]) -> Deployment:
         home=Path(environment.get("DRIFTLINE_HOME", PROJECT / ".driftline")).resolve(),
         postgres_url=postgres_url,
         online_url_variable=_online_url_variable(environment, has_postgres=profile == "server"),
-        webhook_url=environment.get("DRIFTLINE_ALERT_WEBHOOK") or None,
+        web_url=environment.get("DRIFTLINE_WEB_URL") or None,
         memory_limit=environment.get("DRIFTLINE_MEMORY_LIMIT", "2GB"),
         threads=int(threads),
     )

@@ -26,6 +26,8 @@ PARTITION_COLUMN = "_partition"
 MAX_COMMIT_ATTEMPTS = 8
 """Tries of one commit against other writers before we give up."""
 
+MAX_FILES = 64
+"""Files from which a table of small commits is merged: a reader opens each of them."""
 
 CONFIGURATION = {"delta.checkpointInterval": "10"}
 """Settings of a new table. Every reader replays the log since the last checkpoint: delta-rs's
@@ -220,6 +222,20 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
         )
         return self.snapshot(table)
 
+    def compact(self, table: str, *, above: int) -> None:
+        """Merge the files of a table that was appended to often, where there are more than `above`.
+
+        Rows and versions stay as they are; the small files stay for readers of older versions.
+        """
+        from deltalake import DeltaTable
+
+        if len(self.snapshot(table).paths()) > above:
+            self._commit(
+                table,
+                lambda: DeltaTable(str(self.table_path(table))).optimize.compact(),
+                attempts=MAX_COMMIT_ATTEMPTS,
+            )
+
     def commit_of(self, table: str) -> Mapping[str, Any]:
         """Return the metadata of the newest commit: what `write` was given, and Delta's own."""
         from deltalake import DeltaTable
@@ -236,7 +252,7 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
         empty = snapshot.schema.empty_table()
         return pa.concat_tables([empty, *parts], promote_options="permissive").cast(snapshot.schema)
 
-    def _commit(self, table: str, write: Callable[[], None], *, attempts: int) -> None:
+    def _commit(self, table: str, write: Callable[[], object], *, attempts: int) -> None:
         from deltalake.exceptions import CommitFailedError, DeltaError, SchemaMismatchError
 
         jitter = random.Random()

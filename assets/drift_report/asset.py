@@ -20,6 +20,7 @@ from assets.drift_report.examination import (
     loss_after,
     unscored,
 )
+from assets.drift_report.incident_check import incident_check
 from assets.drift_report.labelled_rows import count_rows, labels_known, scored_labels
 from assets.drift_report.life_page import render_life
 from assets.drift_report.life_rows import read_windows
@@ -39,6 +40,7 @@ from assets.drift_report.report_io import (
 )
 from assets.drift_report.shadow import roll_back, shadow_champion
 from assets.drift_report.signal_tables import losses_from_rows
+from assets.drift_report.signals import signals_of
 from assets.drift_report.sketch import ReferenceSketch
 from assets.drift_report.tables import reference_from_rows, sketch_table
 from assets.labels.label_sql import sliceable_columns
@@ -49,6 +51,7 @@ from pipelines.spec import Metric
 from pipelines.sql import quote_literal
 from pipelines.windows import Window, partitions_since, window, windows_between
 from resources.engine import Engine
+from resources.incidents import read_incidents
 from resources.lake import Lake, Snapshot, scan
 from resources.ledger import CONFIRMED_LOSS, Decision, read_ledger
 from resources.model_registry import ModelRegistry, ModelVersion
@@ -121,10 +124,19 @@ def materialize_drift_report(
     with engine.connect() as connection:
         life = read_life(pipeline, scope, lake, connection, written, lambda newest: str(newest.model_version))
     life_path = write_life(Path(reports.folder), pipeline, render_life(life))
+    loss = evidence.loss or evidence.unregained
+    signals = signals_of(
+        findings,
+        quality.faults,
+        loss=loss,
+        estimated_loss=evidence.estimated_loss,
+        rollback=evidence.rollback,
+    )
     return Outcome(
         data_version=f"{written[0].table}@{written[0].version}",
         metadata={
             **facts_of(findings, decision, quality.score),
+            "signals": signals.as_metadata(),
             "report": str(path),
             "life": str(life_path),
             "size_bytes": path.stat().st_size,
@@ -133,6 +145,7 @@ def materialize_drift_report(
             "writes": ", ".join(f"{table.table}@{table.version}" for table in written),
         },
         markdown={"summary": render_markdown(content)},
+        checks=(incident_check(read_incidents(lake, pipeline.name).incidents.firing),),
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from assets.drift_report.decision import decide_drift
 from assets.drift_report.examination import Findings, facts_of
+from assets.drift_report.incident_check import incident_check
 from assets.drift_report.labelled_rows import count_rows
 from assets.drift_report.life_page import render_life
 from assets.drift_report.performance import Measurement
@@ -24,6 +25,7 @@ from assets.drift_report.report_io import (
     write_page,
     write_tables,
 )
+from assets.drift_report.signals import signals_of
 from assets.drift_report.sketch import ReferenceSketch
 from assets.drift_report.tables import reference_from_rows, sketch_table
 from assets.drift_report.together import KeyedRows, judge_together
@@ -33,6 +35,7 @@ from assets.materialization import Outcome, Pipeline, Scope
 from pipelines.spec import DatasetSpec, DriftSpec
 from pipelines.sql import quote_identifier, quote_literal
 from resources.engine import Engine
+from resources.incidents import read_incidents
 from resources.lake import Lake, Snapshot, scan
 from resources.reports import Reports
 
@@ -103,6 +106,7 @@ def materialize_watch_report(
         data_version=f"{written[0].table}@{written[0].version}",
         metadata={
             **facts_of(findings, decision, quality.score),
+            "signals": signals_of(findings, quality.faults).as_metadata(),
             "compared_with": ", ".join(before),
             "report": str(path),
             "life": str(life_path),
@@ -112,6 +116,7 @@ def materialize_watch_report(
             "writes": ", ".join(f"{table.table}@{table.version}" for table in written),
         },
         markdown={"summary": render_markdown(content)},
+        checks=(incident_check(read_incidents(lake, pipeline.name).incidents.firing),),
     )
 
 

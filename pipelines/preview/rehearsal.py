@@ -105,9 +105,7 @@ def rehearsed(
         Called with the name of each stage that begins.
     """
     with TemporaryDirectory(prefix="driftline-preview-") as home:
-        to = connections(
-            replace(installed, home=Path(home), profile="local", postgres_url=None, webhook_url=None)
-        )
+        to = connections(replace(installed, home=Path(home), profile="local", postgres_url=None))
         findings: dict[tuple[str, ...], StageFinding] = {}
         for position, window in enumerate(windows):
             for stage in stages(pipeline):

@@ -12,6 +12,7 @@ from dagster import DagsterInstance
 from dagster._core.instance.ref import InstanceRef
 from rich.console import Console
 
+from pipelines.alerting import alert_sensor
 from pipelines.automation import automation
 from pipelines.compile import REASON_TAG, build_pipeline
 from pipelines.history import history, print_history
@@ -19,6 +20,7 @@ from pipelines.replay import REPLAY_TAG, Replay, ReplayError, only_replay, walk
 from pipelines.run_requests import REPORT_TAG
 from resources.connections import Connections, connections
 from resources.deployment import deployment
+from resources.outbox import read_outbox
 from tests.tiny import ROWS_PER_DAY, tiny_pipeline, write_sources
 
 NOW = datetime(2024, 2, 1, tzinfo=UTC)
@@ -106,6 +108,23 @@ def test_the_history_tells_what_happened(shifted: Path) -> None:
     print_history(tiny_pipeline(shifted), connected(shifted), Console(file=output, width=200))
     assert "never retrained" in output.getvalue()
     assert "2024-01-06" in output.getvalue()
+
+
+def test_the_shift_is_told_once(shifted: Path) -> None:
+    with replaying(shifted) as replay:
+        resources = {"lake": replay.to.lake, "channels": replay.to.channels}
+        for _ in range(2):
+            with dg.build_sensor_context(instance=replay.instance, resources=resources) as context:
+                alert_sensor([replay.pipeline])(context)
+    told = [delivery.alert for delivery in read_outbox(replay.to.lake, "tiny")]
+    begun = [
+        alert
+        for alert in told
+        if alert.state == "firing" and any(line.startswith("request__heat: ") for line in alert.findings)
+    ]
+    assert [alert.partition for alert in begun] == ["2024-01-06"]
+    assert begun[0].action == "Driftline trains a challenger, because of the drift."
+    assert len({alert.identity for alert in told}) == len(told)
 
 
 def test_a_replay_that_is_done_does_nothing(shifted: Path) -> None:

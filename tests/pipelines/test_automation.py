@@ -11,15 +11,13 @@ import pytest
 from dagster import DagsterInstance
 
 from assets.materialization import Pipeline
-from pipelines.alerting import alert_sensor, failure_sensor
 from pipelines.automation import automation, drift_sensor, schedules, source_sensor
 from pipelines.compile import build_pipeline
 from pipelines.run_requests import PIPELINE_TAG, REPORT_TAG, refresh_selection
 from pipelines.spec import PipelineSpec
-from resources.alerts import AlertError, Alerts
+from resources.channels import Channels
 from resources.engine import Engine
 from resources.lake import Lake
-from tests.resources.test_alerts import webhook
 
 SPEC = PipelineSpec.model_validate(
     {
@@ -100,7 +98,7 @@ def tick(
 def _placeholders() -> dict[str, object]:
     names = ("feature_store", "registry", "validation", "reports")
     nothing = {name: dg.ResourceDefinition.none_resource() for name in names}
-    return {**nothing, **_storage(), "alerts": Alerts()}
+    return {**nothing, **_storage(), "channels": Channels()}
 
 
 def _storage() -> dict[str, object]:
@@ -230,50 +228,6 @@ def test_a_missing_source_is_no_change(pipeline: Pipeline, instance: DagsterInst
     Path(pipeline.folder, "planes.csv").unlink()
     cursor = tick(source_sensor([pipeline]), instance, pipeline).cursor
     assert set(json.loads(cursor)) == {"flights/flights"}
-
-
-def test_a_report_that_asks_is_told_to_the_webhook(pipeline: Pipeline, instance: DagsterInstance) -> None:
-    report(instance, "2013-02-01", asks=False)
-    report(instance, "2013-03-01", asks=True)
-    with webhook(200) as (url, received):
-        tick(alert_sensor([pipeline]), instance, pipeline, alerts=Alerts(webhook_url=url))
-    assert [(body["title"], body["partition"]) for body in received] == [("Retrain requested", "2013-03-01")]
-
-
-def test_an_alert_that_was_not_delivered_is_sent_at_the_next_tick(
-    pipeline: Pipeline, instance: DagsterInstance
-) -> None:
-    report(instance, "2013-03-01", asks=True)
-    sensor = alert_sensor([pipeline])
-    with webhook(404) as (url, _), pytest.raises(AlertError, match="HTTP 404"):
-        tick(sensor, instance, pipeline, alerts=Alerts(webhook_url=url))
-    with webhook(200) as (url, received):
-        tick(sensor, instance, pipeline, alerts=Alerts(webhook_url=url))
-    assert len(received) == 1
-
-
-def test_a_failed_run_is_told_to_the_webhook(pipeline: Pipeline, instance: DagsterInstance) -> None:
-    @dg.op
-    def fails() -> None:
-        raise ValueError("the disk is full")
-
-    @dg.job(tags={PIPELINE_TAG: "flights"})
-    def job() -> None:
-        fails()
-
-    result = job.execute_in_process(instance=instance, raise_on_error=False)
-    failure = result.get_run_failure_event()
-    with webhook(200) as (url, received):
-        context = dg.build_run_status_sensor_context(
-            sensor_name="run_failure_alerts",
-            dagster_event=failure,
-            dagster_instance=instance,
-            dagster_run=result.dagster_run,
-            resources={"alerts": Alerts(webhook_url=url)},
-        ).for_run_failure()
-        failure_sensor([pipeline])(context)
-    assert received[0]["severity"] == "critical"
-    assert result.run_id in str(received[0]["text"])
 
 
 def test_pipelines_of_different_cadence_live_side_by_side(pipeline: Pipeline) -> None:

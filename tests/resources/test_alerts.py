@@ -1,103 +1,61 @@
-"""Alerts reach the log always, and a real HTTP server where one is configured."""
+"""What people are told, whatever the channel."""
 
-import json
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 import pytest
 
-from resources.alerts import WEBHOOK_ATTEMPTS, Alert, AlertError, Alerts, is_at_least
+from resources.alerts import LINE_LENGTH, Alert, alert_from_json, alert_to_json, is_at_least
 
 ALERT = Alert(
+    state="firing",
     severity="critical",
+    kind="performance",
     pipeline="flight_delays",
     partition="2013-07-01",
-    title="Retrain requested",
-    text="AUC fell from 0.71 to 0.64 <b>&",
+    title="Performance lost",
+    findings=("roc_auc is 0.64 and was 0.71 <b>& more</b>",),
+    action="Driftline trains a challenger, because performance was lost.",
     occurred_at=datetime(2013, 8, 1, tzinfo=UTC),
-    event="drift report 17",
+    event="report 17",
+    link="http://127.0.0.1:3000/assets/flight_delays/drift_report?view=partitions&partition=2013-07-01",
 )
 
 
-@contextmanager
-def webhook(*statuses: int) -> Iterator[tuple[str, list[dict[str, object]]]]:
-    """Serve a webhook on loopback that answers with each status in turn, the last one for ever."""
-    received: list[dict[str, object]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            status = statuses[min(len(received), len(statuses) - 1)]
-            received.append(json.loads(body) | {"header": self.headers["Idempotency-Key"]})
-            self.send_response(status)
-            self.send_header("Content-Length", "0")
-            if status == 302:
-                self.send_header("Location", "/elsewhere")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Keep the test's output clean."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/hook", received
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+def test_an_alert_is_written_and_read_again() -> None:
+    assert alert_from_json(alert_to_json(ALERT)) == ALERT
 
 
-def test_an_alert_is_logged_at_its_severity(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, logger="driftline.alerts"):
-        Alerts().send(ALERT)
-    assert caplog.records[0].levelno == logging.CRITICAL
-    assert "flight_delays/2013-07-01: Retrain requested. AUC fell" in caplog.text
+def test_the_message_says_where_what_how_much_and_what_is_done() -> None:
+    assert ALERT.subject == "[critical] flight_delays: Performance lost"
+    assert ALERT.place == "flight_delays, window 2013-07-01"
+    assert ALERT.lines == (*ALERT.findings, ALERT.action)
 
 
-def test_the_webhook_gets_the_alert_once() -> None:
-    with webhook(200) as (url, received):
-        Alerts(webhook_url=url).send(ALERT)
-    assert len(received) == 1
-    assert received[0]["text"] == ALERT.text
-    assert received[0]["occurred_at"] == "2013-08-01T00:00:00+00:00"
-    assert received[0]["id"] == received[0]["header"] == ALERT.identity
+def test_beginning_and_end_have_identities_of_their_own() -> None:
+    ends = [ALERT, replace(ALERT, state="resolved"), replace(ALERT, event="report 18")]
+    assert len({alert.identity for alert in ends}) == 3
+    assert replace(ALERT, title="told otherwise").identity == ALERT.identity
 
 
-def test_a_failing_webhook_is_tried_again() -> None:
-    with webhook(503, 200) as (url, received):
-        Alerts(webhook_url=url).send(ALERT)
-    assert [body["id"] for body in received] == [ALERT.identity] * 2
+def test_many_findings_are_counted() -> None:
+    many = replace(ALERT, findings=tuple(f"column_{n}: moved" for n in range(12)))
+    assert many.lines[9:] == ("column_9: moved", "… and 2 more", ALERT.action)
 
 
-def test_a_webhook_that_keeps_failing_raises_and_the_log_has_the_alert(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    with (
-        webhook(500) as (url, received),
-        pytest.raises(AlertError, match=r"HTTP 500.*DRIFTLINE_ALERT_WEBHOOK"),
-    ):
-        Alerts(webhook_url=url).send(ALERT)
-    assert len(received) == WEBHOOK_ATTEMPTS
-    assert "Retrain requested" in caplog.text
+@pytest.mark.parametrize("sign", ["\n", "\r\n", "\x00", "\x1b", "\u2028", "\x85", "\ud800"])
+def test_untrusted_text_stays_one_line(sign: str) -> None:
+    evil = replace(ALERT, title=f"Drift{sign}Bcc: x", findings=(f"wind{sign}rain",), partition=f"a{sign}b")
+    for line in (evil.subject, evil.place, *evil.lines):
+        assert sign not in line
+        line.encode()
+    assert evil.lines[0] == "wind rain"
 
 
-@pytest.mark.parametrize("status", [302, 404])
-def test_a_wrong_address_is_not_tried_again_in_vain(status: int) -> None:
-    with webhook(status) as (url, _), pytest.raises(AlertError, match=f"HTTP {status}"):
-        Alerts(webhook_url=url).send(ALERT)
-
-
-def test_an_unreachable_webhook_raises() -> None:
-    with webhook(200) as (url, _):
-        pass
-    with pytest.raises(AlertError, match="ConnectError"):
-        Alerts(webhook_url=url).send(ALERT)
+def test_a_long_finding_is_cut() -> None:
+    line = replace(ALERT, findings=("x" * 1_000,)).lines[0]
+    assert len(line) == LINE_LENGTH
+    assert line.endswith("x…")
 
 
 def test_severities_are_ordered() -> None:

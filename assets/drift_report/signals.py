@@ -1,0 +1,141 @@
+"""What a drift report tells the alerts: what is wrong, and of what it cannot tell.
+
+A window with too few rows, or without labels, is no sign of health: what could not be judged is
+not among `judges`, and an incident of that kind stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, get_args
+
+from assets.drift_report.decision import Role
+from assets.drift_report.words import column_text
+from pipelines.spec import IncidentKind
+
+if TYPE_CHECKING:
+    from assets.drift_report.examination import Findings
+
+INSUFFICIENT = "insufficient data"
+
+_DRIFT_KINDS: Mapping[Role, IncidentKind] = {
+    "feature": "feature_drift",
+    "prediction": "prediction_drift",
+    "label": "label_drift",
+}
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One thing that is wrong; `feature` is '' for kinds that have none, `text` says by how much."""
+
+    kind: IncidentKind
+    text: str
+    feature: str = ""
+
+
+@dataclass(frozen=True)
+class Signals:
+    """What a report says for alerts.
+
+    Attributes
+    ----------
+    found
+        What is wrong.
+    judges
+        Kinds that the window tells about: what is not found of these is sound.
+    unknown
+        Features of which it cannot tell.
+    """
+
+    found: tuple[Signal, ...] = ()
+    judges: frozenset[IncidentKind] = frozenset()
+    unknown: frozenset[str] = frozenset()
+
+    def as_metadata(self) -> dict[str, object]:
+        """Return them as plain values, in order."""
+        return {
+            "found": [vars(signal) for signal in self.found],
+            "judges": sorted(self.judges),
+            "unknown": sorted(self.unknown),
+        }
+
+
+def signals_of(
+    findings: Findings,
+    faults: tuple[str, ...],
+    *,
+    loss: str = "",
+    estimated_loss: str = "",
+    rollback: str = "",
+) -> Signals:
+    """Collect what a window shows to be wrong.
+
+    Parameters
+    ----------
+    findings
+        What the window shows.
+    faults
+        What is broken in the data, in words.
+    loss, estimated_loss
+        Losses in words; empty when they are not certain.
+    rollback
+        Why the champion was rolled back; empty when it was not.
+
+    Returns
+    -------
+    Signals
+        Drift column by column, in the verdict's order: most important first.
+    """
+    judges: set[IncidentKind] = {"broken_data"}
+    found = [Signal("broken_data", fault_text(faults))] if faults else []
+    if findings.champion is not None:
+        judges.add("rolled_back")
+        found += [Signal("rolled_back", rollback)] if rollback else []
+    if findings.drop is not None and findings.drop.lower_bound is not None:
+        judges.add("performance")
+        found += [Signal("performance", loss)] if loss else []
+    if findings.estimated.low is not None and findings.estimated.high is not None:
+        judges.add("estimated_performance")
+        found += [Signal("estimated_performance", estimated_loss)] if estimated_loss else []
+    verdict = findings.verdict
+    if verdict is None or verdict.status == INSUFFICIENT:
+        return Signals(tuple(found), frozenset(judges))
+    judges.add("feature_drift")
+    unknown = set()
+    for column in verdict.columns:
+        kind = _DRIFT_KINDS[column.role]
+        if column.status == INSUFFICIENT:
+            unknown |= {column.column} if column.role == "feature" else set()
+            continue
+        judges.add(kind)
+        if column.status == "drifted":
+            text = column_text(column, findings.reference[column.column], findings.current[column.column])
+            found.append(Signal(kind, text, column.column if column.role == "feature" else ""))
+    return Signals(tuple(found), frozenset(judges), frozenset(unknown))
+
+
+def fault_text(faults: tuple[str, ...]) -> str:
+    """Put what is broken into a sentence."""
+    return f"{'; '.join(faults)}."
+
+
+def signals_from_metadata(plain: object) -> Signals:
+    """Read what `as_metadata` wrote.
+
+    Raises
+    ------
+    KeyError, TypeError
+        If it is something else.
+    """
+    if not isinstance(plain, Mapping):
+        raise TypeError(f"signals are a mapping, not {type(plain).__name__}")
+    # Another version may have told of kinds that this one does not know.
+    judges = frozenset(kind for kind in get_args(IncidentKind) if kind in plain["judges"])
+    found = tuple(
+        Signal(one["kind"], str(one["text"]), str(one["feature"]))
+        for one in plain["found"]
+        if one["kind"] in judges
+    )
+    return Signals(found, judges, frozenset(map(str, plain["unknown"])))

@@ -1,0 +1,138 @@
+"""What drift reports and runs say to the alerts: Dagster's events as facts."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from functools import cache
+
+import dagster as dg
+from dagster import DagsterEventType, DagsterInstance, EventLogRecord
+
+from assets.drift_report.policy import Reason
+from assets.drift_report.signals import Signals, signals_from_metadata
+from pipelines.events import metadata_of
+from pipelines.incidents import Facts, Found
+from pipelines.run_requests import PIPELINE_TAG, REPORT_TAG, RETRAIN_STAGES
+from pipelines.spec import DriftlineError, IncidentKind
+from resources.channels import Channels
+
+PARTITION_TAG = "dagster/partition"
+WILL_RETRY_TAG = "dagster/will_retry"
+
+ACTIONS: Mapping[Reason, str] = {
+    "no_champion": "Driftline trains a first model.",
+    "performance": "Driftline trains a challenger, because performance was lost.",
+    "drift": "Driftline trains a challenger, because of the drift.",
+    "schedule": "Driftline trains a challenger, because the champion is old.",
+    "rolled_back": "The champion before serves again, and nothing is trained in this window.",
+    "broken_data": "Blocked: nothing is learned from this window until it is repaired and run again.",
+    "cooldown": "No training yet: retrain.cooldown holds it back.",
+    "few_labels": "No training yet: there are fewer new labels than retrain.min_new_labels.",
+    "none": "Driftline does nothing by itself: nothing in retrain.on asks for a training.",
+    "watched": "Nothing is trained: the pipeline has no target.",
+    "watched_drift": "Nothing is trained: the pipeline has no target.",
+}
+"""What Driftline does, by the reason of the report's decision."""
+
+
+def report_facts(record: EventLogRecord, channels: Channels) -> Facts:
+    """Return what a drift report's materialization says."""
+    if record.asset_key is None:
+        raise ValueError(f"event {record.storage_id} is no materialization")
+    pipeline, partition = record.asset_key.path[0], record.partition_key
+    metadata = metadata_of(record)
+    signals = _signals(metadata)
+    occurred_at = datetime.fromtimestamp(record.timestamp, tz=UTC)
+    return Facts(
+        pipeline=pipeline,
+        event=f"report {record.event_log_entry.run_id} {partition} {_sortable(occurred_at)}",
+        # A load is no partition of Dagster's: its reports follow each other in time.
+        position=partition or _sortable(occurred_at),
+        occurred_at=occurred_at,
+        found=tuple(Found(one.kind, one.text, one.feature) for one in signals.found),
+        judges=signals.judges,
+        unknown=signals.unknown,
+        action=ACTIONS.get(metadata.get("retrain_reason"), ""),  # type: ignore[call-overload]  # Any value may be asked for.
+        partition=partition,
+        link=channels.report_link(pipeline, partition),
+    )
+
+
+def _signals(metadata: Mapping[str, object]) -> Signals:
+    """Read what the report told; reports made by hand, or by other versions, tell nothing."""
+    try:
+        return signals_from_metadata(metadata["signals"])
+    except (KeyError, TypeError):
+        return Signals()
+
+
+def _sortable(instant: datetime) -> str:
+    return instant.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def run_facts(
+    record: dg.RunRecord, pipeline: str, channels: Channels, instance: DagsterInstance
+) -> Facts | None:
+    """Return what the end of a run says of a pipeline; None of one that will be tried again."""
+    run = record.dagster_run
+    if run.tags.get(WILL_RETRY_TAG) == "true":
+        return None
+    ended = record.end_time
+    occurred_at = (
+        datetime.fromtimestamp(ended, tz=UTC) if ended else record.update_timestamp.replace(tzinfo=UTC)
+    )
+    kind = _kind(run)
+    partition = run.tags.get(PARTITION_TAG)
+    failed = run.status is dg.DagsterRunStatus.FAILURE
+    return Facts(
+        pipeline=pipeline,
+        event=f"run {run.run_id}",
+        position=_sortable(occurred_at),
+        occurred_at=occurred_at,
+        found=(Found(kind, _failure(run, instance)),) if failed else (),
+        judges=frozenset({kind}),
+        action="Nothing else is stopped. Repair the cause and run the partition again." if failed else "",
+        partition=partition,
+        link=channels.run_link(run.run_id),
+    )
+
+
+def pipelines_of(run: dg.DagsterRun, known: set[str]) -> list[str]:
+    """List the known pipelines that a run is about: by its tag, or by the assets it selects."""
+    tag = run.tags.get(PIPELINE_TAG)
+    named = {tag} if tag else {key.path[0] for key in run.asset_selection or ()}
+    return sorted(named & known)
+
+
+def _kind(run: dg.DagsterRun) -> IncidentKind:
+    stages = {key.path[-1] for key in run.asset_selection or ()}
+    is_training = REPORT_TAG in run.tags or (bool(stages) and stages <= set(RETRAIN_STAGES))
+    return "training_failed" if is_training else "refresh_failed"
+
+
+def _failure(run: dg.DagsterRun, instance: DagsterInstance) -> str:
+    """Say what failed: the step and the kind of error, in our words where it is our error.
+
+    Others' texts stay in the web UI: they may hold addresses and logins of sources.
+    """
+    records = instance.get_records_for_run(run.run_id, of_type=DagsterEventType.STEP_FAILURE, limit=1).records
+    for record in records:
+        event = record.event_log_entry.dagster_event
+        error = event.step_failure_data.error if event else None
+        while error is not None and error.cause is not None:
+            error = error.cause
+        name = error.cls_name if error else None
+        said = error.message.partition(": ")[2].strip().rstrip(".") if error and name in _own_errors() else ""
+        step = event.step_key if event else None
+        return f"run {run.run_id}, step {step}: {name or 'stopped'}{f': {said}' if said else ''}."
+    return f"run {run.run_id} ended without a step that failed: its process may have been stopped."
+
+
+@cache
+def _own_errors() -> frozenset[str]:
+    return frozenset(_subclasses(DriftlineError))
+
+
+def _subclasses(kind: type[Exception]) -> Iterator[str]:
+    for one in kind.__subclasses__():
+        yield one.__name__
+        yield from _subclasses(one)
