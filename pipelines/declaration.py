@@ -28,6 +28,9 @@ FILE_NAME = "defs.yaml"
 COMPONENT = "pipelines.MLPipeline"
 """The `type` of a declaration."""
 
+POLICY_BLOCKS = ("drift", "retrain")
+"""What a policy file may hold."""
+
 _ENVELOPE = ("type", "attributes", "requirements", "template_vars_module", "post_processing")
 """Keys beside `attributes` that Dagster's component files have."""
 
@@ -83,6 +86,51 @@ def read(path: Path | str) -> Pipeline:
         sql=sql.texts,
         spec_hash=_fingerprint(spec, sql.texts),
     )
+
+
+def read_with_policy(pipeline: Pipeline, file: Path) -> Pipeline:
+    """Read a declaration under another policy: the blocks `drift` and `retrain` of a file take the place of its own.
+
+    Parameters
+    ----------
+    pipeline
+        As it is declared.
+    file
+        YAML with one or both of the blocks, written as below `attributes`.
+
+    Raises
+    ------
+    DeclarationError
+        If the file, or what the declaration says with it, is wrong.
+    """
+    place = _Place(file.absolute(), _shown(file.absolute()))
+    try:
+        policy = parse(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DeclarationError([f"{place.shown}:1: cannot be read: {error}."]) from error
+    declared = parse((Path(pipeline.folder) / FILE_NAME).read_text(encoding="utf-8"))
+    faults, blocks = list(policy.faults), policy.value
+    if not faults and not isinstance(blocks, Mapping):
+        faults.append(Fault((), f"a policy is a file with the blocks {' and '.join(POLICY_BLOCKS)}."))
+    if not isinstance(blocks, Mapping) or not isinstance(declared.value, Mapping):
+        raise DeclarationError(_messages(place, policy, faults))
+    faults += [
+        Fault((key,), f"'{key}' is no part of a policy. {choices(str(key), POLICY_BLOCKS)}")
+        for key in blocks
+        if key not in POLICY_BLOCKS
+    ]
+    attributes = {
+        **declared.value["attributes"],
+        **{key: blocks[key] for key in POLICY_BLOCKS if key in blocks},
+    }
+    whole = MarkedYaml(
+        {**declared.value, "attributes": attributes},
+        {("attributes", *path): line for path, line in policy.lines.items()},
+    )
+    spec, sql, found = _contents(whole, Path(pipeline.folder))
+    if faults or found or spec is None:
+        raise DeclarationError([*_messages(place, policy, faults), *_messages(place, whole, found)])
+    return Pipeline(pipeline.name, spec, pipeline.folder, sql.texts, _fingerprint(spec, sql.texts))
 
 
 def _contents(document: MarkedYaml, folder: Path) -> tuple[PipelineSpec | None, SqlFiles, list[Fault]]:

@@ -253,12 +253,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("pipeline", help="name of a folder in pipelines/defs")
     parser.add_argument("--from", dest="first", metavar="PARTITION", help="first partition key to walk")
     parser.add_argument("--to", dest="last", metavar="PARTITION", help="last partition key to walk")
+    parser.add_argument(
+        "--policy",
+        type=Path,
+        metavar="FILE",
+        help="decide the reported partitions anew with the `drift` and `retrain` blocks of a YAML file; nothing is run",
+    )
     options = parser.parse_args(arguments)
     # stdout is for people here: one console, which knows whether it is a terminal.
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
     installed = deployment(os.environ)
     os.environ.update(dagster_environment(installed))
     try:
+        if options.policy is not None:
+            return _redecide(
+                installed, options.pipeline, options.policy, options.first, options.last, console
+            )
         with only_replay(installed.home, options.pipeline):
             return _replay(installed, options.pipeline, options.first, options.last, console)
     except DriftlineError as error:
@@ -287,6 +297,21 @@ def _replay(installed: Deployment, name: str, first: str | None, last: str | Non
         walk(replay, partitions, console)
     print_history(pipeline, to, console)
     console.print(f"\nReports: {installed.home / 'reports' / pipeline.name}   Web UI: make dev")
+    return 0
+
+
+def _redecide(
+    installed: Deployment, name: str, policy: Path, first: str | None, last: str | None, console: Console
+) -> int:
+    from pipelines.declaration import read_with_policy
+    from pipelines.definitions import find_pipeline
+    from pipelines.redecide import print_redecisions, redecide
+    from resources.connections import connections
+
+    pipeline = read_with_policy(find_pipeline(name), policy)
+    with console.status(f"{name}: deciding anew"):
+        decided = list(redecide(pipeline, connections(installed), first=first, last=last))
+    print_redecisions(pipeline, decided, console)
     return 0
 
 

@@ -320,6 +320,7 @@ def loss_after(
         problem=problem,
         metric=champion.metric,
         partition=partition,
+        trained_as_of=champion.trained_as_of,
         n_trainings=n_trainings,
     )
 

@@ -42,6 +42,7 @@ def follow_loss(
     problem: ProblemType,
     metric: Metric,
     partition: str,
+    trained_as_of: str,
     n_trainings: int,
 ) -> OpenLoss | None:
     """Carry a loss from one window to the next.
@@ -60,6 +61,9 @@ def follow_loss(
         What is predicted and how it is judged.
     partition
         This window.
+    trained_as_of
+        Partition of the champion's training: one that was trained since the loss, and loses again what it had,
+        has met another change.
     n_trainings
         Trainings since the open loss was confirmed, asked for by it.
 
@@ -73,9 +77,8 @@ def follow_loss(
     if is_confirmed:
         if before is None:
             return OpenLoss(holdout_metric, partition)
-        # It lost again what it had after a training of this loss: another change. The better of both is wanted.
         wanted = min if is_error else max
-        since = partition if n_trainings else before.since
+        since = partition if trained_as_of >= before.since else before.since
         return OpenLoss(wanted(before.objective, holdout_metric), since)
     if before is None or n_trainings >= MAX_TRAININGS or realised.metric != metric:
         return None

@@ -21,6 +21,7 @@ def followed(
     is_confirmed: bool = False,
     holdout: float = 0.7,
     n_trainings: int = 1,
+    trained_as_of: str = "2024-04",
     problem: ProblemType = "binary",
     metric: Metric = "roc_auc",
 ) -> OpenLoss | None:
@@ -32,6 +33,7 @@ def followed(
         problem=problem,
         metric=metric,
         partition="2024-05",
+        trained_as_of=trained_as_of,
         n_trainings=n_trainings,
     )
 
@@ -68,8 +70,14 @@ def test_a_window_without_labels_says_nothing() -> None:
 
 def test_another_change_is_another_loss_with_the_better_objective() -> None:
     assert followed(OPEN, auc(0.5), is_confirmed=True, holdout=0.79) == OpenLoss(0.82, "2024-05")
-    # Before any training it is the same loss, confirmed again.
-    assert followed(OPEN, auc(0.5), is_confirmed=True, holdout=0.82, n_trainings=0) == OPEN
+
+
+def test_a_champion_that_no_challenger_could_replace_has_the_same_loss_confirmed_again() -> None:
+    # Two trainings were kept out; asking anew in each window would not wait for more data.
+    assert (
+        followed(OPEN, auc(0.5), is_confirmed=True, holdout=0.82, trained_as_of="2024-02", n_trainings=2)
+        == OPEN
+    )
 
 
 def test_what_cannot_be_regained_is_given_up_after_enough_trainings() -> None:
