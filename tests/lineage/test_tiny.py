@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
@@ -16,8 +17,10 @@ from pipelines.alerting import alert_sensor
 from pipelines.automation import automation
 from pipelines.compile import REASON_TAG, build_pipeline
 from pipelines.history import history, print_history
+from pipelines.redecide import RedecisionError, print_redecisions, redecide
 from pipelines.replay import REPLAY_TAG, Replay, ReplayError, only_replay, walk
 from pipelines.run_requests import REPORT_TAG
+from pipelines.spec import RetrainSpec
 from resources.connections import Connections, connections
 from resources.deployment import deployment
 from resources.outbox import read_outbox
@@ -108,6 +111,41 @@ def test_the_history_tells_what_happened(shifted: Path) -> None:
     print_history(tiny_pipeline(shifted), connected(shifted), Console(file=output, width=200))
     assert "never retrained" in output.getvalue()
     assert "2024-01-06" in output.getvalue()
+
+
+def test_history_decided_anew_under_its_own_policy_is_the_same(shifted: Path) -> None:
+    decided = list(redecide(tiny_pipeline(shifted), connected(shifted)))
+    assert [one.partition for one in decided] == [f"2024-01-{day:02d}" for day in range(1, N_DAYS + 1)]
+    assert not [one for one in decided if one.is_changed]
+    assert all(one.drifted_before == one.drifted_now for one in decided)
+
+
+def test_another_policy_would_have_decided_otherwise(shifted: Path) -> None:
+    pipeline = tiny_pipeline(shifted)
+    calm = pipeline.spec.model_copy(
+        update={"retrain": RetrainSpec(on=("schedule",), max_age=2, min_new_labels=0)}
+    )
+    tables = {
+        name: connected(shifted).lake.snapshot(name).version
+        for name in ("tiny/drift_decisions", "tiny/ledger")
+    }
+    decided = list(redecide(replace(pipeline, spec=calm), connected(shifted)))
+    by_day = {one.partition: one for one in decided}
+    assert by_day["2024-01-06"].was == "drift"
+    # As of then the champion is four days old.
+    assert by_day["2024-01-06"].now.reason == "schedule"
+    assert by_day["2024-01-02"].now.reason == "none"
+    output = StringIO()
+    print_redecisions(pipeline, decided, Console(file=output, width=150))
+    assert "train: drift" in output.getvalue()
+    assert "train: schedule" in output.getvalue()
+    # Nothing was written.
+    assert tables == {name: connected(shifted).lake.snapshot(name).version for name in tables}
+
+
+def test_without_reports_there_is_nothing_to_decide_anew(tmp_path: Path) -> None:
+    with pytest.raises(RedecisionError, match=r"no drift reports yet. Run `python -m pipelines.replay tiny`"):
+        list(redecide(tiny_pipeline(tmp_path), connected(tmp_path)))
 
 
 def test_the_shift_is_told_once(shifted: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.declaration import DeclarationError, main, read
+from pipelines.declaration import DeclarationError, main, read, read_with_policy
 from pipelines.marked_yaml import parse
 from tests.pipelines.sound_declaration import HISTORY, SOUND, write
 
@@ -1005,3 +1005,35 @@ def _faults(folder: Path) -> tuple[str, ...]:
     except DeclarationError as error:
         return error.faults
     return ()
+
+
+POLICIES = [
+    pytest.param(
+        "retrain: {cooldwon: 3}",
+        r"policy.yaml:1: unknown key 'cooldwon'.*Did you mean 'cooldown'",
+        id="misspelt",
+    ),
+    pytest.param("retrain:\n  max_age: 0", r"policy.yaml:2: .*at least 1", id="out-of-bounds"),
+    pytest.param("model: {seed: 3}", r"policy.yaml:1: 'model' is no part of a policy", id="another-block"),
+    pytest.param(
+        "- drift", r"policy.yaml:1: a policy is a file with the blocks drift and retrain", id="a-list"
+    ),
+    pytest.param("drift: {sensitivity: [}", r"policy.yaml:1: not valid YAML", id="no-yaml"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), POLICIES)
+def test_a_faulty_policy_is_refused_by_its_line(text: str, said: str, tmp_path: Path) -> None:
+    pipeline = read(write(tmp_path / "orders"))
+    (tmp_path / "policy.yaml").write_text(text)
+    with pytest.raises(DeclarationError, match=said):
+        read_with_policy(pipeline, tmp_path / "policy.yaml")
+
+
+def test_a_policy_takes_the_place_of_its_blocks_alone(tmp_path: Path) -> None:
+    pipeline = read(write(tmp_path / "orders"))
+    (tmp_path / "policy.yaml").write_text("retrain: {on: [drift], max_age: 9}")
+    other = read_with_policy(pipeline, tmp_path / "policy.yaml")
+    assert (other.spec.retrain.on, other.spec.retrain.max_age) == (("drift",), 9)
+    assert other.spec.model_copy(update={"retrain": pipeline.spec.retrain}) == pipeline.spec
+    assert other.sql == pipeline.sql
