@@ -163,7 +163,7 @@ def live(name: str, stream: Stream, policy: Policy, trainer: Trainer) -> Life:
     previous: tuple[Version, int] | None = None
     broken: frozenset[int] = frozenset()
     for window in stream.live:
-        scores.append(champion.score(stream.windows[window]))
+        scores.append(champion.score_window(stream, window))
         versions.append(version)
         answer = policy.look(
             Look(stream, window, champion, version, scores, versions, last_training, loss_trainings)
@@ -263,8 +263,7 @@ def looked_back(stream: Stream, window: int, after: Version, before: Version) ->
     gains = [
         ((model_after >= 0.5) == truth).astype(float) - ((model_before >= 0.5) == truth)
         for truth, model_after, model_before in (
-            (_truth(stream, i), after.score(stream.windows[i]), before.score(stream.windows[i]))
-            for i in coming
+            (_truth(stream, i), after.score_window(stream, i), before.score_window(stream, i)) for i in coming
         )
     ]
     if not gains:

@@ -41,6 +41,7 @@ class Version:
     data: TrainingSet
     training: Training
     knows_until_us: int
+    _said: dict[int, NDArray[np.float64]] = field(default_factory=dict)
 
     @property
     def holdout(self) -> pa.Table:
@@ -58,6 +59,12 @@ class Version:
     def score(self, rows: pa.Table) -> NDArray[np.float64]:
         """Score rows of the stream."""
         return self.training.model.score(rows)
+
+    def score_window(self, stream: Stream, window: int) -> NDArray[np.float64]:
+        """Score a window of the stream once, however many policies ask."""
+        if window not in self._said:
+            self._said[window] = self.score(stream.windows[window])
+        return self._said[window]
 
 
 @dataclass(frozen=True)
