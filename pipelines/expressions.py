@@ -48,6 +48,7 @@ class Expected:
 
 
 _TIME = Expected(TIMES, "an instant")
+_INSTANT = Expected(("TIMESTAMP WITH TIME ZONE",), "an instant (a wall clock becomes one by AT TIME ZONE)")
 _TRUTH = Expected(("BOOLEAN",), "true or false")
 _LABELS: Mapping[str, Expected] = {
     "binary": Expected(("BOOLEAN", *_NUMBERS), "true or false, or 0 or 1"),
@@ -63,6 +64,19 @@ def column_expression_faults(at: KeyPath, dataset: DatasetSpec) -> Iterator[Faul
             path = (*at, "columns", name, "sql")
             if sql is not None and (said := _parse_fault(connection, sql)):
                 yield Fault(path, f"{label(path)} {said}")
+        for name in dataset.columns:
+            path, known_at = (*at, "columns", name, "known_at"), dataset.column(name).known_at
+            if known_at is not None and (said := _instant_fault(connection, known_at, dataset)):
+                yield Fault(path, f"{label(path)} {said}")
+
+
+def _instant_fault(connection: DuckDBPyConnection, sql: str, dataset: DatasetSpec) -> str | None:
+    """Return why an expression over a dataset's own columns is no instant, or None."""
+    if said := _parse_fault(connection, sql):
+        return said
+    if dataset.event_time is None:
+        return "is for datasets with an `event_time`: a reference table is known from the start."
+    return _binding_fault(connection, sql, declared_types(dataset), _INSTANT)
 
 
 def declared_types(dataset: DatasetSpec) -> Mapping[str, str]:

@@ -161,6 +161,8 @@ class ColumnSpec(Block):
     """Name in the source, where it differs from the name here."""
     sql: SqlExpression | None = None
     """Computed column: an expression over the source's columns, in DuckDB's dialect."""
+    known_at: SqlExpression | None = None
+    """Instant at which the value is known, over the dataset's columns; by default its row's event time. A feature view that uses it earlier is refused."""
     description: str = ""
     """What the column holds, with its unit."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from assets.features.freshness import judge_freshness
 from assets.features.in_order import in_order
+from assets.features.leakage import check_no_lookahead
 from assets.features.rows import check_columns, check_one_row_each, drop_rows_without_key
 from assets.features.statistics import feature_statistics, shown
 from assets.features.view_sql import (
@@ -52,7 +53,7 @@ def materialize_features(
     Raises
     ------
     FeatureError
-        If the SQL fails or its rows are not a view's rows; nothing is written then.
+        If the SQL fails or looks ahead, or its rows are not a view's rows; nothing is written then.
     """
     started = time.monotonic()
     if scope.window is None:
@@ -72,6 +73,7 @@ def materialize_features(
         )
         n_dropped = _fill(connection, kept_to_window(sql, scope.window), spec, pipeline, view)
         rows = connection.sql(f"SELECT * FROM {ROWS_TABLE}")
+        guarded = check_no_lookahead(connection, pipeline, view, ROWS_TABLE, scope.window)
         names = feature_names(rows.columns, pipeline.spec.entities[spec.entity])
         snapshot = lake.write(
             table, rows.to_arrow_reader(), partition=scope.partition, commit=scope.commit(pipeline)
@@ -101,6 +103,8 @@ def materialize_features(
             "n_loaded_online": n_loaded,
             "n_features": len(names),
             "entity": spec.entity,
+            "leakage": guarded.summary,
+            "leakage_unchecked": "; ".join(guarded.unchecked) or None,
             "reads": ", ".join(reads),
             "writes": f"{snapshot.table}@{snapshot.version}",
             "size_bytes": snapshot.size_bytes,
