@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from assets.features.in_order import in_order
-from assets.features.perturbation import Change, Perturbation, perturbed_dataset
+from assets.features.perturbation import Perturbation, perturbed_dataset
 from assets.features.view_sql import (
     CREATED_TIMESTAMP,
     EVENT_TIMESTAMP,
@@ -32,9 +32,12 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-CHANGES: Sequence[Change] = ("values", "rows")
-"""Perturbations of one partition, each at an instant of its own. A view that looks ahead does so at nearly every
-instant; two runs of its SQL a partition are what a refresh can afford."""
+N_PERTURBATIONS = 1
+"""Perturbations of one partition: each runs the view once more. Who looks ahead does so at nearly every instant, and
+the next partition is perturbed at another."""
+
+NEVER = datetime(9999, 1, 1, tzinfo=UTC)
+"""An instant after which nothing comes."""
 
 TOLERANCE = 1e-9
 """Relative difference of two numbers that is rounding: fewer rows are added up in another order."""
@@ -58,8 +61,9 @@ class Guarded:
     @property
     def summary(self) -> str:
         """Say it in one line."""
-        instants = ", ".join(f"{p.change} after {p.instant.isoformat()}" for p in self.checked)
-        return f"checked against {len(self.checked)} perturbations" + (f": {instants}" if instants else "")
+        instants = ", ".join(f"what came after {p.instant.isoformat()}" for p in self.checked)
+        n = len(self.checked)
+        return f"checked against {n} perturbation{'' if n == 1 else 's'}" + (f": {instants}" if instants else "")
 
 
 @dataclass(frozen=True)
@@ -104,13 +108,13 @@ def check_no_lookahead(
         try:
             found = _difference(connection, pipeline, view, rows, schema, query, perturbation)
         except duckdb.Error as error:
-            unchecked.append(f"{perturbation.change}: {' '.join(str(error).split())}")
+            unchecked.append(f"{perturbation.instant.isoformat()}: {' '.join(str(error).split())}")
             continue
         if found is None:
             checked.append(perturbation)
             continue
-        # Nothing is changed after the partition's end: a view of its own mind differs here too.
-        unchanged = perturbed_view(pipeline, view, window, replace(perturbation, instant=window.end))
+        # Nothing is known after the end of time: a view of its own mind differs here too.
+        unchanged = perturbed_view(pipeline, view, window, replace(perturbation, instant=NEVER))
         if _difference(connection, pipeline, view, rows, schema, unchanged, perturbation) is not None:
             raise FeatureError(
                 f"feature view '{view}' ({spec.sql}) gives another {found.column} for {found.row} each time it is run. "
@@ -161,14 +165,9 @@ def _perturbations(
     """Choose instants of the view's own, not the last where there are others: the last has least to come."""
     found: list[tuple[datetime]] = connection.sql(
         f"SELECT instant FROM (SELECT DISTINCT {EVENT_TIMESTAMP} AS instant FROM {rows}) "
-        f"ORDER BY instant = max(instant) OVER (), md5(concat({quote_literal(seed)}, epoch_us(instant))) LIMIT {len(CHANGES)}"
+        f"ORDER BY instant = max(instant) OVER (), md5(concat({quote_literal(seed)}, epoch_us(instant))) LIMIT {N_PERTURBATIONS}"
     ).fetchall()
-    if not found:
-        return ()
-    return [
-        Perturbation(found[place % len(found)][0], change, f"{seed} {place}")
-        for place, change in enumerate(CHANGES)
-    ]
+    return [Perturbation(instant, f"{seed} {instant.isoformat()}") for (instant,) in found]
 
 
 def _difference(
@@ -182,8 +181,8 @@ def _difference(
 ) -> _Difference | None:
     """Compare a partition's rows up to an instant with those of a perturbed world; None where they are the same.
 
-    Rows that come and go are a difference only where no source row was removed: that an entity is known at all may
-    rest on any of its rows, and says nothing of its features.
+    A row that is no longer there is a difference only where its entity has others: that an entity is known at all
+    may rest on any of its rows, and says nothing of its features.
     """
     import pyarrow as pa
 
@@ -192,20 +191,21 @@ def _difference(
     features = feature_names(schema.names, keys)
     is_double = {name: pa.types.is_floating(schema.field(name).type) for name in features}
     others = {name: _differs(name, is_double=is_double[name]) for name in features}
-    if perturbation.change == "values":
-        others = {EVENT_TIMESTAMP: "NOT coalesce(b.__is_there, false)", **others}
+    others = {EVENT_TIMESTAMP: "b.__is_there IS NULL", **others}
     column = " ".join(f"WHEN {differs} THEN {quote_literal(name)}" for name, differs in others.items())
     was = " ".join(f"WHEN {quote_literal(name)} THEN a.{quote_identifier(name)}::VARCHAR" for name in others)
     became = " ".join(f"WHEN {quote_literal(name)} THEN b.{quote_identifier(name)}::VARCHAR" for name in others)
     on = " AND ".join(f"a.{quote_identifier(name)} = b.{quote_identifier(name)}" for name in identity)
-    join = "LEFT JOIN" if perturbation.change == "values" else "JOIN"
+    entities = ", ".join(quote_identifier(name) for name in keys)
     listed = ", ".join(f"a.{quote_identifier(name)}" for name in identity)
     known = f"a.{EVENT_TIMESTAMP} <= {quote_literal(perturbation.instant.isoformat())}::TIMESTAMPTZ"
     with in_order(connection):
         differing = connection.sql(
+            f"WITH changed AS ({stable_types(query, schema, keys)}) "
             f"SELECT count(*) OVER (), __column, CASE __column {was} END, CASE __column {became} END, {listed} FROM ("
-            f"SELECT a, b, CASE {column} END AS __column FROM {rows} a {join} "
-            f"(SELECT *, true AS __is_there FROM ({stable_types(query, schema, keys)})) b ON {on} WHERE {known}"
+            f"SELECT a, b, CASE {column} END AS __column FROM {rows} a LEFT JOIN "
+            f"(SELECT *, true AS __is_there FROM changed) b ON {on} WHERE {known} "
+            f"AND ({', '.join(f'a.{quote_identifier(name)}' for name in keys)}) IN (SELECT DISTINCT ({entities}) FROM changed)"
             f") WHERE __column IS NOT NULL ORDER BY {listed} LIMIT 1"
         ).fetchall()
     if not differing:

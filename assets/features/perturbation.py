@@ -5,14 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
-
 from assets.raw.window_sql import event_instant
 from pipelines.spec import ColumnType, DatasetSpec
 from pipelines.sql import quote_identifier, quote_literal
-
-Change = Literal["values", "rows"]
-"""`values`: later values are emptied or moved upwards; `rows`: half of the later rows never come."""
 
 _SHIFTED: Mapping[ColumnType, str] = {
     "boolean": "NOT {0}",
@@ -29,20 +24,19 @@ _SHIFTED: Mapping[ColumnType, str] = {
 
 @dataclass(frozen=True)
 class Perturbation:
-    """What is made different: all that became known after an instant, in one of two ways.
+    """What is made different: all that became known after an instant.
+
+    Half of the later rows never come, and the later values of the others are empty or moved upwards.
 
     Attributes
     ----------
     instant
         What was known by it, the instant itself included, stays.
-    change
-        How the rest differs.
     seed
         Decides which rows go, and which values are emptied.
     """
 
     instant: datetime
-    change: Change
     seed: str
 
 
@@ -57,7 +51,7 @@ def perturbed_dataset(
     """Return the SQL of a dataset's rows with everything changed that was not known by an instant.
 
     A column is known at its `known_at`, by default at its row's event time; a row as soon as any of its
-    columns is. Reference tables have no time and stay as they are.
+    columns is. What never becomes known (NULL) stays, as do reference tables, which have no time.
 
     Parameters
     ----------
@@ -75,13 +69,6 @@ def perturbed_dataset(
     if dataset.event_time is None:
         return f"SELECT * FROM {relation}"
     happened = event_instant(dataset, timezone)
-    if perturbation.change == "rows":
-        announced = [known for name in dataset.columns if (known := dataset.column(name).known_at)]
-        if dataset.column(dataset.event_time).known_at is None:
-            announced.append(happened)
-        first = f"least({', '.join(f'({known})' for known in announced)})"
-        is_gone = f"{_is_later(first, perturbation)} AND {_is_chosen('row', dataset, perturbation)}"
-        return f"SELECT * FROM {relation} WHERE NOT coalesce({is_gone}, false)"
     kept = {*dataset.key, dataset.event_time, *fixed}
     changed = [
         f"CASE WHEN {_is_later(dataset.column(name).known_at or happened, perturbation)} THEN "
@@ -92,7 +79,16 @@ def perturbed_dataset(
         if name not in kept and not dataset.is_made(name)
     ]
     replaced = f" REPLACE ({', '.join(changed)})" if changed else ""
-    return f"SELECT *{replaced} FROM {relation}"
+    is_gone = f"{_is_later(_announced(dataset, happened), perturbation)} AND {_is_chosen('row', dataset, perturbation)}"
+    return f"SELECT *{replaced} FROM {relation} WHERE NOT coalesce({is_gone}, false)"
+
+
+def _announced(dataset: DatasetSpec, happened: str) -> str:
+    """Return the SQL of the first instant at which anything of a row is known."""
+    known = {found for name in dataset.columns if (found := dataset.column(name).known_at)}
+    if dataset.event_time is not None and dataset.column(dataset.event_time).known_at is None:
+        known.add(happened)
+    return f"least({', '.join(f'({sql})' for sql in sorted(known))})"
 
 
 def _is_later(known: str, perturbation: Perturbation) -> str:
