@@ -21,6 +21,7 @@ from assets.predictions.asset import materialize_predictions
 from assets.profiled.asset import materialize_profiled
 from assets.raw.asset import materialize_raw
 from assets.training_set.asset import materialize_training_set
+from assets.training_set.leakage import LEAKAGE_CHECK
 from expectations.names import expectation_names
 from pipelines.spec import DatasetSpec, FeatureViewSpec, PartitionsSpec, PipelineSpec, TargetSpec
 
@@ -84,6 +85,14 @@ _INCIDENTS = dg.AssetCheckSpec(
 )
 
 
+_NO_LEAKAGE = dg.AssetCheckSpec(
+    LEAKAGE_CHECK,
+    asset=dg.AssetKey("placeholder"),
+    description="Features stay as they are when everything after some prediction instants is changed.",
+    blocking=True,
+)
+
+
 def _watching_stages(spec: PipelineSpec) -> Iterable[Stage]:
     """Without a target the data itself is watched."""
     yield Stage(
@@ -119,6 +128,7 @@ def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
         code=(target, spec.features, spec.model.train_window),
         description="Labels known as of the partition's end, joined with features as of each prediction instant.",
         kinds=("feast", "delta"),
+        checks=[_NO_LEAKAGE],
         deps={("labels",): history, **{("features", view): history for view in spec.features}},
     )
     yield Stage(

@@ -13,6 +13,7 @@ import dagster as dg
 import pyarrow as pa
 
 from pipelines.windows import Window
+from resources.changed_future import JoinedView, join_with_changed_future
 from resources.feast_project import open_project
 from resources.feature_objects import (
     Declared,
@@ -136,6 +137,44 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
             )
             found: pa.Table = job.to_arrow()
         return found
+
+    def features_with_changed_future(
+        self,
+        pipeline: Declared,
+        rows: pa.Table,
+        lake: Lake,
+        *,
+        versions: Mapping[str, int],
+        instant: datetime,
+    ) -> pa.Table:
+        """Join rows as `features_for` does, over views of which everything after an instant is other.
+
+        Parameters
+        ----------
+        pipeline, rows, lake
+            As for `features_for`.
+        versions
+            The Delta versions that it read.
+        instant
+            What happened or was made after it is changed.
+
+        Returns
+        -------
+        pa.Table
+            `event_timestamp` and the views' features, in the order of `rows`.
+        """
+        from feature_repo.asof_engine import EngineSettings
+
+        spec = pipeline.spec
+        views = []
+        for name, stored in stored_views(pipeline, lake).items():
+            table = pipeline.table("features", name)
+            view = spec.features[name]
+            columns = tuple(feature_columns(spec, name, stored))
+            snapshot = lake.snapshot(table, versions[table])
+            views.append(JoinedView(name, snapshot, spec.entities[view.entity], columns, view.ttl))
+        settings = EngineSettings(self.memory_limit, self.threads, self.spill_directory)
+        return join_with_changed_future(settings, rows, views, instant)
 
     def load_online(self, pipeline: Declared, view: str, window: Window, lake: Lake) -> int:
         """Load one partition of a view into the online store; return the rows (entities) loaded.

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 import pyarrow as pa
 
-from assets.materialization import Outcome, Pipeline, Scope
+from assets.materialization import CheckOutcome, Outcome, Pipeline, Scope
+from assets.training_set.leakage import changed_feature, judge, n_labels_before_their_time, probes
 from assets.training_set.selection import SOURCE_PARTITION, TrainingSetError, known_labels, training_windows
 from charts import as_markdown_image, bars
 from pipelines.sql import quote_literal
+from pipelines.windows import Window
 from resources.engine import Engine
 from resources.feature_store import FeatureStore
 from resources.lake import Lake, scan
@@ -53,6 +56,7 @@ def materialize_training_set(
         )
     joined, versions = feature_store.features_for(pipeline, rows, lake)
     table = _with_labels(joined, rows)
+    check = _no_leakage(pipeline, scope.window, rows, table, versions, lake=lake, feature_store=feature_store)
     commit = {
         **scope.commit(pipeline),
         "labels_version": str(labels.version),
@@ -67,13 +71,39 @@ def materialize_training_set(
             "n_partitions": len(parts),
             "left_out_as_broken": ", ".join(w.key for w in wanted if w.key in broken) or None,
             "as_of": scope.window.end,
+            "leakage": check.description,
             "reads": f"{labels.table}@{labels.version}, {commit['feature_versions']}",
             "writes": f"{snapshot.table}@{snapshot.version}",
             "size_bytes": table.nbytes,
             "duration_s": round(time.monotonic() - started, 3),
         },
         markdown={"missing": _missing(joined), "rows": _rows_by_partition(table)},
+        checks=(check,),
     )
+
+
+def _no_leakage(
+    pipeline: Pipeline,
+    window: Window,
+    rows: pa.Table,
+    table: pa.Table,
+    versions: Mapping[str, int],
+    *,
+    lake: Lake,
+    feature_store: FeatureStore,
+) -> CheckOutcome:
+    """Join some of the rows again, over feature rows that are other after an instant, and compare."""
+    chosen = probes(rows["event_timestamp"], seed=f"{pipeline.name} {window.key}") if versions else ()
+    changes = []
+    for probe in chosen:
+        again = feature_store.features_with_changed_future(
+            pipeline, rows.slice(probe.offset, probe.length), lake, versions=versions, instant=probe.instant
+        )
+        found = changed_feature(table.slice(probe.offset, probe.length), again, probe.instant)
+        if found:
+            name, at = found
+            changes.append(f"'{name}' of the prediction at {at.isoformat()} depends on what came after {probe.instant.isoformat()}")
+    return judge([probe.instant for probe in chosen], changes, n_labels_before_their_time(table, window.end))
 
 
 def _broken_partitions(pipeline: Pipeline, lake: Lake) -> frozenset[str]:

@@ -13,6 +13,7 @@ from assets.profiled.asset import materialize_profiled
 from assets.raw.asset import materialize_raw
 from assets.training_set.asset import materialize_training_set
 from assets.training_set.selection import TrainingSetError, training_windows
+from feature_repo import asof_sql
 from resources.connections import Connections, connections
 from resources.deployment import deployment
 from tests.tiny import ROWS_PER_DAY, day_window, scope, tiny_pipeline, write_sources
@@ -139,3 +140,31 @@ def test_nothing_to_learn_from_is_said(tmp_path: Path) -> None:
     sliding = Pipeline(pipeline.name, spec, pipeline.folder, pipeline.sql, "hash")
     with pytest.raises(TrainingSetError, match="no labels in the lake by 2024-01-06"):
         train_set(sliding, to, 4)
+
+
+def test_a_training_set_says_what_it_was_checked_against(ready: tuple[Path, Pipeline, Connections]) -> None:
+    _, pipeline, to = ready
+    outcome = materialize_training_set(
+        pipeline, scope(1), lake=to.lake, engine=to.engine, feature_store=to.feature_store
+    )
+    (check,) = outcome.checks
+    assert (check.name, check.is_passed, check.metadata["n_perturbations"]) == ("no_leakage", True, 3)
+    assert outcome.metadata["leakage"] == "checked against 3 perturbations; label times respected."
+
+
+def test_a_join_that_takes_later_rows_fails_the_check(
+    ready: tuple[Path, Pipeline, Connections], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, pipeline, to = ready
+    honest = asof_sql._asof
+
+    def a_day_ahead(view: asof_sql.ViewRows, labels: asof_sql.Labels, rows: str, since: str) -> str:
+        return honest(view, labels, rows, f"{since} - INTERVAL 1 DAY")
+
+    monkeypatch.setattr(asof_sql, "_asof", a_day_ahead)
+    outcome = materialize_training_set(
+        pipeline, scope(2), lake=to.lake, engine=to.engine, feature_store=to.feature_store
+    )
+    (check,) = outcome.checks
+    assert (check.is_passed, check.severity) == (False, "critical")
+    assert "'recent__mean_heat' of the prediction at 2024-01-0" in check.description
