@@ -74,7 +74,10 @@ def join_with_changed_future(
             kinds = dict(zip(types.columns, map(str, types.types), strict=True))
             created = CREATED_TIMESTAMP if CREATED_TIMESTAMP in kinds else None
             relation = changed_rows(
-                stored, {name: kinds[name] for name in view.features}, instant, has_created=created is not None
+                stored,
+                {name: kinds[name] for name in view.features},
+                instant,
+                has_created=created is not None,
             )
             features = {f"{view.name}__{name}": name for name in view.features}
             keys = {name: name for name in view.keys}

@@ -63,7 +63,9 @@ class Guarded:
         """Say it in one line."""
         instants = ", ".join(f"what came after {p.instant.isoformat()}" for p in self.checked)
         n = len(self.checked)
-        return f"checked against {n} perturbation{'' if n == 1 else 's'}" + (f": {instants}" if instants else "")
+        return f"checked against {n} perturbation{'' if n == 1 else 's'}" + (
+            f": {instants}" if instants else ""
+        )
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,8 @@ def perturbed_view(pipeline: Pipeline, view: str, window: Window, perturbation: 
     }
     known = f"{EVENT_TIMESTAMP} <= {quote_literal(perturbation.instant.isoformat())}::TIMESTAMPTZ"
     return _with_tables(
-        {**tables, **queries_behind(pipeline, sql)}, f"SELECT * FROM ({kept_to_window(sql, window)}) WHERE {known}"
+        {**tables, **queries_behind(pipeline, sql)},
+        f"SELECT * FROM ({kept_to_window(sql, window)}) WHERE {known}",
     )
 
 
@@ -159,9 +162,7 @@ def _with_tables(tables: Mapping[str, str], query: str) -> str:
     return f"WITH {listed}\n{query}" if tables else query
 
 
-def _perturbations(
-    connection: duckdb.DuckDBPyConnection, rows: str, *, seed: str
-) -> Sequence[Perturbation]:
+def _perturbations(connection: duckdb.DuckDBPyConnection, rows: str, *, seed: str) -> Sequence[Perturbation]:
     """Choose instants of the view's own, not the last where there are others: the last has least to come."""
     found: list[tuple[datetime]] = connection.sql(
         f"SELECT instant FROM (SELECT DISTINCT {EVENT_TIMESTAMP} AS instant FROM {rows}) "
@@ -194,7 +195,9 @@ def _difference(
     others = {EVENT_TIMESTAMP: "b.__is_there IS NULL", **others}
     column = " ".join(f"WHEN {differs} THEN {quote_literal(name)}" for name, differs in others.items())
     was = " ".join(f"WHEN {quote_literal(name)} THEN a.{quote_identifier(name)}::VARCHAR" for name in others)
-    became = " ".join(f"WHEN {quote_literal(name)} THEN b.{quote_identifier(name)}::VARCHAR" for name in others)
+    became = " ".join(
+        f"WHEN {quote_literal(name)} THEN b.{quote_identifier(name)}::VARCHAR" for name in others
+    )
     on = " AND ".join(f"a.{quote_identifier(name)} = b.{quote_identifier(name)}" for name in identity)
     entities = ", ".join(quote_identifier(name) for name in keys)
     listed = ", ".join(f"a.{quote_identifier(name)}" for name in identity)
@@ -212,7 +215,9 @@ def _difference(
         return None
     n_rows, name, before, after, *values = differing[0]
     row = ", ".join(f"{key} = {value}" for key, value in zip(identity, values, strict=True))
-    return _Difference(int(n_rows), f"'{name}'", row, before, "no longer there" if name == EVENT_TIMESTAMP else after)
+    return _Difference(
+        int(n_rows), f"'{name}'", row, before, "no longer there" if name == EVENT_TIMESTAMP else after
+    )
 
 
 def _differs(name: str, *, is_double: bool) -> str:
@@ -220,4 +225,6 @@ def _differs(name: str, *, is_double: bool) -> str:
     differs = f"{a} IS DISTINCT FROM {b}"
     if not is_double:
         return differs
-    return f"({differs} AND NOT coalesce(abs({a} - {b}) <= {TOLERANCE} * greatest(abs({a}), abs({b})), false))"
+    return (
+        f"({differs} AND NOT coalesce(abs({a} - {b}) <= {TOLERANCE} * greatest(abs({a}), abs({b})), false))"
+    )

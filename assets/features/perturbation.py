@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+
 from assets.raw.window_sql import event_instant
 from pipelines.spec import ColumnType, DatasetSpec
 from pipelines.sql import quote_identifier, quote_literal

@@ -102,7 +102,9 @@ def _no_leakage(
         found = changed_feature(table.slice(probe.offset, probe.length), again, probe.instant)
         if found:
             name, at = found
-            changes.append(f"'{name}' of the prediction at {at.isoformat()} depends on what came after {probe.instant.isoformat()}")
+            changes.append(
+                f"'{name}' of the prediction at {at.isoformat()} depends on what came after {probe.instant.isoformat()}"
+            )
     return judge([probe.instant for probe in chosen], changes, n_labels_before_their_time(table, window.end))
 
 

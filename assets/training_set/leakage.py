@@ -43,7 +43,7 @@ def probes(instants: pa.ChunkedArray, *, seed: str) -> Sequence[Probe]:
     """Choose instants of a training set, which is ordered by them, evenly among its rows."""
     n_rows = len(instants)
     # Not for secrets: the same training set is always checked in the same way.
-    chosen = random.Random(seed).sample(range(n_rows), min(N_INSTANTS, n_rows))  # noqa: S311
+    chosen = random.Random(seed).sample(range(n_rows), min(N_INSTANTS, n_rows))
     found = []
     for place in sorted(chosen):
         offset = max(0, place + 1 - ROWS_BEFORE)
@@ -63,7 +63,9 @@ def changed_feature(learned: pa.Table, joined: pa.Table, instant: datetime) -> t
     instant
         Rows up to it are compared.
     """
-    is_before = pc.less_equal(learned["event_timestamp"], pa.scalar(instant, learned.schema.field("event_timestamp").type))
+    is_before = pc.less_equal(
+        learned["event_timestamp"], pa.scalar(instant, learned.schema.field("event_timestamp").type)
+    )
     learned, joined = learned.filter(is_before), joined.filter(is_before)
     for name in joined.column_names:
         if learned[name].equals(joined[name]):
@@ -89,7 +91,9 @@ def judge(instants: Sequence[datetime], changes: Sequence[str], n_early_labels: 
     """Say what the training set was checked against, and what was found."""
     faults = list(changes)
     if n_early_labels:
-        faults.append(f"{n_early_labels:,} labels were not known by the set's end, or before their prediction")
+        faults.append(
+            f"{n_early_labels:,} labels were not known by the set's end, or before their prediction"
+        )
     said = f"checked against {len(instants)} perturbation{'' if len(instants) == 1 else 's'}"
     return CheckOutcome(
         LEAKAGE_CHECK,
@@ -101,4 +105,3 @@ def judge(instants: Sequence[datetime], changes: Sequence[str], n_early_labels: 
             "instants": ", ".join(instant.isoformat() for instant in instants),
         },
     )
-

@@ -1,19 +1,15 @@
 """A view that looks ahead is refused, with the column and the instant; one that does not is left alone."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Iterator
 
 import duckdb
 import pytest
 
-from assets.features.asset import materialize_features
 from assets.features.leakage import N_PERTURBATIONS, check_no_lookahead
 from assets.features.view_sql import FeatureError, kept_to_window, stable_types
 from assets.materialization import Pipeline
 from pipelines.spec import PipelineSpec
-from tests.tiny import DECLARATION, day_window, lake_and_engine, scope, tiny_pipeline
+from tests.tiny import DECLARATION, day_window
 
 DAY = day_window(1)
 
@@ -103,7 +99,9 @@ def guard(connection: duckdb.DuckDBPyConnection, pipeline: Pipeline, relation: s
     """Make the view's rows as the stage does, and check them; return how many perturbations were withstood."""
     query = kept_to_window(pipeline.sql["recent.sql"], DAY)
     schema = connection.sql(f"{query} LIMIT 0").to_arrow_table().schema
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {relation} AS {stable_types(query, schema, ['machine'])}")
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {relation} AS {stable_types(query, schema, ['machine'])}"
+    )
     guarded = check_no_lookahead(connection, pipeline, "recent", relation, DAY)
     assert guarded.unchecked == ()
     return len(guarded.checked)
@@ -117,7 +115,9 @@ def test_a_view_of_the_past_is_left_alone(readings: duckdb.DuckDBPyConnection, v
 @pytest.mark.parametrize("view", AHEAD)
 def test_a_view_that_looks_ahead_is_refused(readings: duckdb.DuckDBPyConnection, view: str) -> None:
     column, sql = AHEAD[view]
-    pattern = rf"looks ahead: '{column}' for machine = m\d, event_timestamp = 202[34]-.* became known after 2024-"
+    pattern = (
+        rf"looks ahead: '{column}' for machine = m\d, event_timestamp = 202[34]-.* became known after 2024-"
+    )
     with pytest.raises(FeatureError, match=pattern):
         guard(readings, declared(sql))
 
@@ -153,11 +153,13 @@ def test_the_same_partition_is_checked_the_same_way(readings: duckdb.DuckDBPyCon
 
 def test_a_view_of_its_own_mind_is_not_called_a_leak(readings: duckdb.DuckDBPyConnection) -> None:
     pipeline = declared("SELECT machine, taken_at AS event_timestamp, random() AS lot FROM readings")
-    with pytest.raises(FeatureError, match="gives another 'lot' .* each time it is run"):
+    with pytest.raises(FeatureError, match=r"gives another 'lot' .* each time it is run"):
         guard(readings, pipeline)
 
 
-def test_sql_that_fails_on_made_up_values_is_said_to_be_unchecked(readings: duckdb.DuckDBPyConnection) -> None:
+def test_sql_that_fails_on_made_up_values_is_said_to_be_unchecked(
+    readings: duckdb.DuckDBPyConnection,
+) -> None:
     sql = (
         "SELECT machine, taken_at AS event_timestamp, max(CAST(replace(kind, 'k', '') AS INTEGER)) OVER "
         "(PARTITION BY machine ORDER BY taken_at) AS highest FROM readings"
