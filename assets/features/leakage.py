@@ -206,10 +206,10 @@ def _difference(
         differing = connection.sql(
             f"WITH changed AS ({stable_types(query, schema, keys)}) "
             f"SELECT count(*) OVER (), __column, CASE __column {was} END, CASE __column {became} END, {listed} FROM ("
-            f"SELECT a, b, CASE {column} END AS __column FROM {rows} a LEFT JOIN "
+            f"SELECT a, b, ({listed}) AS __place, CASE {column} END AS __column FROM {rows} a LEFT JOIN "
             f"(SELECT *, true AS __is_there FROM changed) b ON {on} WHERE {known} "
             f"AND ({', '.join(f'a.{quote_identifier(name)}' for name in keys)}) IN (SELECT DISTINCT ({entities}) FROM changed)"
-            f") WHERE __column IS NOT NULL ORDER BY {listed} LIMIT 1"
+            f") WHERE __column IS NOT NULL ORDER BY __column = {quote_literal(EVENT_TIMESTAMP)}, __place LIMIT 1"
         ).fetchall()
     if not differing:
         return None

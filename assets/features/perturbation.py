@@ -100,4 +100,5 @@ def _is_chosen(what: str, dataset: DatasetSpec, perturbation: Perturbation) -> s
     """Choose every second row, by its identity: the same ones wherever and however often it is asked."""
     identity = dict.fromkeys((*dataset.key, dataset.event_time or ""))
     columns = ", ".join(quote_identifier(name) for name in identity)
-    return f"hash({columns}, {quote_literal(f'{perturbation.seed} {what}')}) % 2 = 0"
+    # Hashed twice: the bits of a hash of several values are those of each, combined, so that choices would agree.
+    return f"hash(hash({columns}, {quote_literal(f'{perturbation.seed} {what}')})) % 2 = 0"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from assets.materialization import Pipeline
 from assets.raw.window_sql import between, event_instant
-from pipelines.spec import DriftlineError, PipelineSpec, ProblemType
+from pipelines.spec import DriftlineError, PipelineSpec, ProblemType, TargetSpec
 from pipelines.sql import quote_identifier
 from pipelines.windows import Window
 
@@ -90,6 +90,14 @@ def _event_instant(spec: PipelineSpec, event_time: str) -> str:
     return event_instant(dataset, spec.partitions.timezone)
 
 
+def request_columns(target: TargetSpec) -> list[str]:
+    """Return the SQL of the features known from the row itself: one definition, for training and for serving."""
+    return [
+        f"({sql}) AS {quote_identifier(REQUEST_PREFIX + name)}"
+        for name, sql in sorted(target.request_features.items())
+    ]
+
+
 def label_query(pipeline: Pipeline, window: Window) -> str:
     """Return the SQL of one partition's rows to predict, labelled or not, ordered by instant and identity."""
     spec = pipeline.spec
@@ -106,10 +114,7 @@ def label_query(pipeline: Pipeline, window: Window) -> str:
         f"CAST({target.label} AS {LABEL_TYPES[target.problem]}) AS label",
         f"CAST(CASE WHEN ({target.label}) IS NOT NULL THEN ({target.label_time}) END AS TIMESTAMPTZ) AS label_time",
     ]
-    columns += [
-        f"({sql}) AS {quote_identifier(REQUEST_PREFIX + name)}"
-        for name, sql in sorted(target.request_features.items())
-    ]
+    columns += request_columns(target)
     where = f"({target.where})" if target.where else "true"
     return (
         f"SELECT {', '.join(columns)} FROM {quote_identifier(target.dataset)} "
