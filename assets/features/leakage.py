@@ -198,7 +198,9 @@ def _difference(
     became = " ".join(
         f"WHEN {quote_literal(name)} THEN b.{quote_identifier(name)}::VARCHAR" for name in others
     )
-    on = " AND ".join(f"a.{quote_identifier(name)} = b.{quote_identifier(name)}" for name in identity)
+    on = " AND ".join(
+        f"a.{quote_identifier(name)} IS NOT DISTINCT FROM b.{quote_identifier(name)}" for name in identity
+    )
     entities = ", ".join(quote_identifier(name) for name in keys)
     listed = ", ".join(f"a.{quote_identifier(name)}" for name in identity)
     known = f"a.{EVENT_TIMESTAMP} <= {quote_literal(perturbation.instant.isoformat())}::TIMESTAMPTZ"
