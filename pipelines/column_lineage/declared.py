@@ -164,11 +164,11 @@ def _learning_edges(pipeline: Pipeline, target: TargetSpec, bound: BoundColumns)
             for name in columns
             if name not in (*keys, *TIME_COLUMNS)
         ]
-    for feature, column, joined in ahead:
+    for feature, column, joined_on in ahead:
         for stage in _STAGES_WITH_FEATURES:
             made = Node(stage, stage, column)
             yield Edge(feature, made)
-            yield from (Edge(one, made, "rows") for one in joined)
+            yield from (Edge(one, made, "rows") for one in joined_on)
         for score in score_fields(target.problem):
             yield Edge(
                 Node("predictions", "predictions", column), Node("predictions", "predictions", score.name)

@@ -78,7 +78,9 @@ def query_lineage(sql: str, tables: Mapping[str, Sequence[str]]) -> QueryLineage
     from sqlglot.optimizer.qualify import qualify
     from sqlglot.optimizer.scope import build_scope
 
-    schema = {name.lower(): {c.lower(): "unknown" for c in columns} for name, columns in tables.items()}
+    schema: dict[str, object] = {
+        name.lower(): {c.lower(): "unknown" for c in columns} for name, columns in tables.items()
+    }
     try:
         parsed = sqlglot.parse_one(sql, dialect="duckdb")
         spelled = {
@@ -106,7 +108,7 @@ def _plain(message: str) -> str:
     return " ".join(message.split("\n")[0].split()).rstrip(".")
 
 
-def _refuse_unfollowed(tree: exp.Expression) -> None:
+def _refuse_unfollowed(tree: exp.Expr) -> None:
     """Refuse constructs whose columns depend on data or on patterns of names."""
     from sqlglot import expressions as exp
 
@@ -246,17 +248,17 @@ class _Walk:
             ):
                 yield from self._named_in(one, scope)
 
-    def _rows_of(self, source: exp.Expression | Scope, scope: Scope) -> Iterator[ColumnOf | Place]:
+    def _rows_of(self, source: exp.Expr | Scope, scope: Scope) -> Iterator[ColumnOf | Place]:
         from sqlglot import expressions as exp
 
-        if not isinstance(source, exp.Expression):
+        if not isinstance(source, exp.Expr):
             yield source, ROWS
         elif isinstance(source, exp.Table) and not isinstance(source.this, exp.Func):
             yield ColumnOf(self._table(source), ROWS)
         else:
             yield from self._named_in(source, scope)
 
-    def _named_in(self, node: exp.Expression, scope: Scope) -> Iterator[ColumnOf | Place]:
+    def _named_in(self, node: exp.Expr, scope: Scope) -> Iterator[ColumnOf | Place]:
         """Return what an expression names; a subquery in it counts with its columns and its rows."""
         from sqlglot import expressions as exp
 
@@ -279,7 +281,7 @@ class _Walk:
         if at is None:
             raise UnresolvedLineageError(f"'{column.table}', which it names, is not in its FROM")
         source = at.sources[column.table]
-        if not isinstance(source, exp.Expression):
+        if not isinstance(source, exp.Expr):
             yield source, column.name
         elif isinstance(source, exp.Table) and not isinstance(source.this, exp.Func):
             table = self._table(source)

@@ -9,12 +9,12 @@ from statistics import fmean
 from pipelines.column_lineage import Edge, Lineage, Node
 from pipelines.column_lineage.graph import STAGES
 
-BOX_WIDTH, BOX_HEIGHT = 236, 24
-GAP_X, GAP_Y = 90, 8
+BOX_WIDTH, BOX_HEIGHT = 244, 24
+GAP_X, GAP_Y = 64, 8
 MARGIN, HEADING = 16, 34
 """Lengths in the picture's own pixels."""
 
-MAX_LETTERS = 34
+MAX_LETTERS = 31
 """Letters of a name that surely fit into a box; the whole name is its tooltip."""
 
 

@@ -10,6 +10,7 @@ import jinja2
 
 from pipelines.column_lineage import Lineage, Node
 from pipelines.column_lineage.models import versions_that_read
+from pipelines.column_lineage.query import ROWS
 from pipelines.lineage.drawing import BOX_HEIGHT, BOX_WIDTH, MAX_LETTERS, draw
 from pipelines.lineage.terminal import words
 
@@ -50,7 +51,9 @@ def page(pipeline: str, lineage: Lineage, start: Collection[Node], *, depth: int
     )
 
 
-def _short(text: str) -> str:
+def _short(node: Node) -> str:
+    """Name a node in its box; the heading names a stage that is one table."""
+    text = node.column if node.owner == node.stage and node.column != ROWS else words(node)
     return text if len(text) <= MAX_LETTERS else f"{text[: MAX_LETTERS - 1]}…"
 
 
