@@ -8,8 +8,9 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ from pydantic import BaseModel
 
 from assets.materialization import CheckOutcome, Outcome, Pipeline, Scope
 from assets.raw.loads import load_to_read, newest_load
+from pipelines.column_lineage import Lineage, declared_lineage
+from pipelines.column_lineage.table_columns import column_metadata
 from pipelines.spec import PartitionsSpec
 from pipelines.stages import Stage, stages
 from pipelines.windows import KEY_FORMATS, Window, window
@@ -36,7 +39,9 @@ STAGES = logging.getLogger("driftline.stages")
 def build_pipeline(pipeline: Pipeline) -> dg.Definitions:
     """Turn one declaration into its assets and checks."""
     partitions = partitions_of(pipeline)
-    return dg.Definitions(assets=[_asset(pipeline, stage, partitions) for stage in stages(pipeline)])
+    # Read once, by the first run that shows it: loading a code location must not wait for it.
+    lineage = cache(partial(declared_lineage, pipeline))
+    return dg.Definitions(assets=[_asset(pipeline, stage, partitions, lineage) for stage in stages(pipeline)])
 
 
 def partitions_of(pipeline: Pipeline) -> dg.PartitionsDefinition | None:
@@ -87,6 +92,7 @@ def _asset(
     pipeline: Pipeline,
     stage: Stage,
     partitions: dg.PartitionsDefinition | None,
+    lineage: Callable[[], Lineage],
 ) -> dg.AssetsDefinition:
     key = dg.AssetKey([pipeline.name, *stage.path])
     checks = [spec._replace(asset_key=key) for spec in stage.checks]
@@ -115,7 +121,9 @@ def _asset(
         STAGES.info("%s", "/".join(stage.path))
         started = time.process_time()
         outcome = stage.run(pipeline=pipeline, scope=_scope(context, pipeline, stage), **resources)
-        return _result(outcome, key, cpu_s=time.process_time() - started)
+        cpu_s = time.process_time() - started
+        columns = column_metadata(pipeline, stage.path, stage.deps, lineage)
+        return _result(outcome, key, cpu_s=cpu_s, columns=columns)
 
     return materialize
 
@@ -152,7 +160,13 @@ def _window(context: dg.AssetExecutionContext, pipeline: Pipeline, stage: Stage)
     return newest_load(pipeline, lake)
 
 
-def _result(outcome: Outcome, key: dg.AssetKey, *, cpu_s: float) -> dg.MaterializeResult[None]:
+def _result(
+    outcome: Outcome,
+    key: dg.AssetKey,
+    *,
+    cpu_s: float,
+    columns: "Mapping[str, RawMetadataValue] | None" = None,
+) -> dg.MaterializeResult[None]:
     metadata: dict[str, RawMetadataValue] = {
         name: _metadata_value(value) for name, value in outcome.metadata.items() if value is not None
     }
@@ -163,6 +177,7 @@ def _result(outcome: Outcome, key: dg.AssetKey, *, cpu_s: float) -> dg.Materiali
             metadata[name] = dg.MetadataValue.table(
                 [dg.TableRecord({k: _cell(v) for k, v in row.items()}) for row in rows]
             )
+    metadata |= columns or {}
     return dg.MaterializeResult(
         asset_key=key,
         metadata=metadata,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assets.features.view_sql import feature_names, tables_read
@@ -69,6 +70,31 @@ def query_faults(pipeline: Pipeline, doubts: Collection[KeyPath]) -> Iterator[Fa
         yield from learned_feature_faults(spec, features)
     if spec.target is not None and spec.target.dataset in bound and not is_doubtful(("target",), doubts):
         yield from _target_query_faults(pipeline, bound[spec.target.dataset])
+
+
+@dataclass(frozen=True)
+class BoundColumns:
+    """What DuckDB says of the columns that each named query and each feature view gives."""
+
+    queries: Mapping[str, Columns]
+    views: Mapping[str, Columns]
+
+
+def bound_columns(pipeline: Pipeline) -> BoundColumns:
+    """Bind every SQL file of a sound declaration; a file that does not bind is left out."""
+    with empty_database() as connection:
+        _create_tables(connection, pipeline)
+        queries = {
+            name: found
+            for name, found in _bind_queries(connection, pipeline, ())
+            if not isinstance(found, Fault)
+        }
+        views: dict[str, Columns] = {}
+        for name, view in pipeline.spec.features.items():
+            found = _bind(connection, ("features", name), view.sql, pipeline.sql[view.sql], pipeline)
+            if not isinstance(found, Fault):
+                views[name] = found
+    return BoundColumns(queries, views)
 
 
 def _doubtful_tables(pipeline: Pipeline, doubts: Collection[KeyPath]) -> set[str]:
