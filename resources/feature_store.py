@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
@@ -14,11 +15,14 @@ import pyarrow as pa
 
 from pipelines.windows import Window
 from resources.feast_project import open_project
+from resources.feature_changes import FeatureChange, changes_between, shapes
+from resources.feature_guard import refuse_loss
 from resources.feature_objects import (
     Declared,
     FeatureStoreError,
     applied_mark,
     declared_objects,
+    declared_shape,
     feature_columns,
     fingerprint,
     registered,
@@ -58,11 +62,18 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
     """Threads of one join."""
     spill_directory: str = ""
     """Folder for what does not fit in memory."""
+    tracking_uri: str = ""
+    """MLflow's store, which knows what the champion reads; without it nothing is refused for its sake."""
 
     def apply(self, pipeline: Declared, lake: Lake) -> None:
         """Register the views that have rows; delete what the declaration no longer names.
 
         Nothing is done when the registry already holds the same objects.
+
+        Raises
+        ------
+        FeatureChangeError
+            If that would take from the champion what it reads; the registry stays as it is.
         """
         stored = stored_views(pipeline, lake)
         mark = fingerprint(pipeline.spec, stored)
@@ -70,7 +81,43 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
         if applied_mark(store) == mark:
             return
         entities, views = declared_objects(pipeline, lake)
+        changes = changes_between(shapes(store.list_feature_views()), shapes(views))
+        refuse_loss(pipeline.name, changes, lake, tracking_uri=self.tracking_uri)
         store.apply([*entities, *views], objects_to_delete=unnamed(store, [*entities, *views]), partial=False)
+
+    def planned(self, pipeline: Declared, lake: Lake) -> tuple[FeatureChange, ...]:
+        """List what `apply` would change; the registry is read only."""
+        _, views = declared_objects(pipeline, lake)
+        file = self.registry_url.removeprefix("sqlite:///")
+        # Opening a registry makes it.
+        is_there = file == self.registry_url or Path(file).exists()
+        before = self._store(pipeline.name).list_feature_views() if is_there else []
+        return changes_between(shapes(before), shapes(views))
+
+    def planned_columns(
+        self, pipeline: Declared, view: str, schema: pa.Schema, lake: Lake
+    ) -> tuple[FeatureChange, ...]:
+        """List what rows of a schema would change of a view's features that the lake holds."""
+        stored = stored_views(pipeline, lake).get(view)
+        if stored is None:
+            return ()
+        before, after = (
+            declared_shape(pipeline.spec, view, found, stored.path) for found in (stored.schema, schema)
+        )
+        return changes_between({view: before}, {view: after})
+
+    def refuse_columns(self, pipeline: Declared, view: str, schema: pa.Schema, lake: Lake) -> None:
+        """Refuse rows whose columns lack, or have of another type, what the champion reads.
+
+        The lake's table would keep a column that is gone, and fill it with nulls in silence.
+
+        Raises
+        ------
+        FeatureChangeError
+            With the columns.
+        """
+        changes = self.planned_columns(pipeline, view, schema, lake)
+        refuse_loss(pipeline.name, changes, lake, tracking_uri=self.tracking_uri)
 
     def features_for(
         self, pipeline: Declared, rows: pa.Table, lake: Lake
