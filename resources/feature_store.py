@@ -29,9 +29,10 @@ from resources.feature_objects import (
     stored_views,
     unnamed,
 )
-from resources.lake import Lake
+from resources.lake import Lake, Snapshot
 from resources.online_loading import newest_rows
 from resources.online_values import OnlineValues, served
+from resources.served_log import ServedLog
 
 if TYPE_CHECKING:
     import feast
@@ -184,6 +185,39 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
             found: pa.Table = job.to_arrow()
         return found
 
+    def joined(self, pipeline: Declared, view: str, rows: pa.Table, lake: Lake) -> tuple[pa.Table, Snapshot]:
+        """Join rows with one view, as training sets are joined; the registry is read only.
+
+        Parameters
+        ----------
+        pipeline
+            Whose view.
+        view
+            The view's name.
+        rows
+            `event_timestamp`, the view's key columns, and columns to keep.
+        lake
+            Where the view's rows are.
+
+        Returns
+        -------
+        tuple
+            The rows with the view's features as `<view>__<feature>`, and the snapshot that was read.
+
+        Raises
+        ------
+        FeatureStoreError
+            If the view has no rows in the lake, or is not registered.
+        """
+        stored = stored_views(pipeline, lake).get(view)
+        if stored is None:
+            raise FeatureStoreError(
+                f"feature view '{view}' has no rows in the lake. Materialize {pipeline.name}/features/{view} first."
+            )
+        registered(self._store(pipeline.name), view)
+        snapshot = lake.snapshot(pipeline.table("features", view))
+        return self._joined(pipeline, rows, {view: stored}, {view: snapshot.version}), snapshot
+
     def load_online(self, pipeline: Declared, view: str, window: Window, lake: Lake) -> int:
         """Load one partition of a view into the online store; return the rows (entities) loaded.
 
@@ -223,7 +257,13 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
             store.registry.apply_materialization(view, store.project, start, end)
 
     def read_online(
-        self, pipeline: Declared, view: str, keys: Sequence[Mapping[str, Any]], now: datetime
+        self,
+        pipeline: Declared,
+        view: str,
+        keys: Sequence[Mapping[str, Any]],
+        now: datetime,
+        *,
+        log: ServedLog | None = None,
     ) -> list[OnlineValues]:
         """Read the newest values of some entities, withholding those older than the view's ttl.
 
@@ -237,6 +277,8 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
             The entities, each by all of the view's join keys.
         now
             The instant of the question: what ages are counted to.
+        log
+            Where to note what is served, so that it can be compared with the offline join (`pipelines.skew`).
 
         Returns
         -------
@@ -260,7 +302,10 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
         names = [feature.name for feature in feature_view.features]
         # Feast's Redis store appends to the list that it is given.
         found = store._get_provider().online_read(store.config, feature_view, wanted, names.copy())
-        return [served(at, values, names, ttl=feature_view.ttl, now=now) for at, values in found]
+        answers = [served(at, values, names, ttl=feature_view.ttl, now=now) for at, values in found]
+        if log is not None:
+            log.add(view, keys, now, answers)
+        return answers
 
     def _store(self, project: str) -> feast.FeatureStore:
         return open_project(
