@@ -105,5 +105,16 @@ def _feast_type(field: pa.Field) -> PrimitiveFeastType:
     )
 
 
+def feast_type_name(field: pa.Field) -> str:
+    """Name the Feast type of a stored column, as registered views show it.
+
+    Raises
+    ------
+    FeatureObjectError
+        If it has none.
+    """
+    return str(_feast_type(field))
+
+
 def _value_type(field: pa.Field) -> ValueType:
     return _feast_type(field).to_value_type()

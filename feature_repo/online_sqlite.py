@@ -22,7 +22,9 @@ from typing import Any, Literal
 import numpy as np
 from feast import Entity
 from feast.feature_view import FeatureView
+from feast.infra.infra_object import InfraObject
 from feast.infra.online_stores.sqlite import SqliteOnlineStore, SqliteOnlineStoreConfig, _table_id
+from feast.protos.feast.core.Registry_pb2 import Registry as RegistryProto
 from feast.repo_config import RepoConfig
 from numpy.typing import NDArray
 
@@ -112,6 +114,10 @@ class OrderedSqliteOnlineStore(SqliteOnlineStore):
                 _make_table(connection, _table_of(config, view))
             for view in tables_to_delete:
                 connection.execute(f"DROP TABLE IF EXISTS {quote_identifier(_table_of(config, view))}")
+
+    def plan(self, config: RepoConfig, desired_registry_proto: RegistryProto) -> list[InfraObject]:  # noqa: ARG002
+        """List nothing: `update` makes the tables, and `feast plan` would announce them for ever."""
+        return []
 
     def teardown(self, config: RepoConfig, tables: Sequence[FeatureView], entities: Sequence[Entity]) -> None:
         """Delete the file and what the write-ahead log keeps beside it."""

@@ -47,6 +47,7 @@ def connections(installed: Deployment) -> Connections:
             memory_limit=installed.memory_limit,
             threads=installed.threads,
             spill_directory=spill,
+            tracking_uri=installed.tracking_url,
         ),
         validation=Validation(),
         registry=ModelRegistry(

@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
+import pyarrow as pa
+
 from pipelines.spec import DriftlineError, PipelineSpec
+from resources.feature_changes import ViewShape
 from resources.lake import Lake
 
 if TYPE_CHECKING:
@@ -60,6 +64,22 @@ def feature_columns(spec: PipelineSpec, view: str, stored: StoredView) -> list[s
     """Name a view's features: its columns but for the keys and the instants."""
     known = {*spec.entities[spec.features[view].entity], "event_timestamp", "created_timestamp"}
     return [name for name in stored.schema.names if name not in known]
+
+
+def declared_shape(spec: PipelineSpec, view: str, schema: pa.Schema, path: str) -> ViewShape:
+    """Return what readers rely on of a view with a table's columns."""
+    from feature_repo.objects import feast_type_name
+
+    keys = spec.entities[spec.features[view].entity]
+    types = {
+        f.name: feast_type_name(f) for f in schema if f.name not in ("event_timestamp", "created_timestamp")
+    }
+    return ViewShape(
+        features={name: kind for name, kind in types.items() if name not in keys},
+        keys={name: kind for name, kind in types.items() if name in keys},
+        ttl=spec.features[view].ttl or timedelta(0),
+        path=path,
+    )
 
 
 def fingerprint(spec: PipelineSpec, stored: Mapping[str, StoredView]) -> str:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
@@ -15,20 +16,24 @@ import pyarrow as pa
 from pipelines.windows import Window
 from resources.changed_future import JoinedView, join_with_changed_future
 from resources.feast_project import open_project
+from resources.feature_changes import FeatureChange, changes_between, shapes
+from resources.feature_guard import refuse_loss
 from resources.feature_objects import (
     Declared,
     FeatureStoreError,
     applied_mark,
     declared_objects,
+    declared_shape,
     feature_columns,
     fingerprint,
     registered,
     stored_views,
     unnamed,
 )
-from resources.lake import Lake
+from resources.lake import Lake, Snapshot
 from resources.online_loading import newest_rows
 from resources.online_values import OnlineValues, served
+from resources.served_log import ServedLog
 
 if TYPE_CHECKING:
     import feast
@@ -59,11 +64,18 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
     """Threads of one join."""
     spill_directory: str = ""
     """Folder for what does not fit in memory."""
+    tracking_uri: str = ""
+    """MLflow's store, which knows what the champion reads; without it nothing is refused for its sake."""
 
     def apply(self, pipeline: Declared, lake: Lake) -> None:
         """Register the views that have rows; delete what the declaration no longer names.
 
         Nothing is done when the registry already holds the same objects.
+
+        Raises
+        ------
+        FeatureChangeError
+            If that would take from the champion what it reads; the registry stays as it is.
         """
         stored = stored_views(pipeline, lake)
         mark = fingerprint(pipeline.spec, stored)
@@ -71,7 +83,43 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
         if applied_mark(store) == mark:
             return
         entities, views = declared_objects(pipeline, lake)
+        changes = changes_between(shapes(store.list_feature_views()), shapes(views))
+        refuse_loss(pipeline.name, changes, lake, tracking_uri=self.tracking_uri)
         store.apply([*entities, *views], objects_to_delete=unnamed(store, [*entities, *views]), partial=False)
+
+    def planned(self, pipeline: Declared, lake: Lake) -> tuple[FeatureChange, ...]:
+        """List what `apply` would change; the registry is read only."""
+        _, views = declared_objects(pipeline, lake)
+        file = self.registry_url.removeprefix("sqlite:///")
+        # Opening a registry makes it.
+        is_there = file == self.registry_url or Path(file).exists()
+        before = self._store(pipeline.name).list_feature_views() if is_there else []
+        return changes_between(shapes(before), shapes(views))
+
+    def planned_columns(
+        self, pipeline: Declared, view: str, schema: pa.Schema, lake: Lake
+    ) -> tuple[FeatureChange, ...]:
+        """List what rows of a schema would change of a view's features that the lake holds."""
+        stored = stored_views(pipeline, lake).get(view)
+        if stored is None:
+            return ()
+        before, after = (
+            declared_shape(pipeline.spec, view, found, stored.path) for found in (stored.schema, schema)
+        )
+        return changes_between({view: before}, {view: after})
+
+    def refuse_columns(self, pipeline: Declared, view: str, schema: pa.Schema, lake: Lake) -> None:
+        """Refuse rows whose columns lack, or have of another type, what the champion reads.
+
+        The lake's table would keep a column that is gone, and fill it with nulls in silence.
+
+        Raises
+        ------
+        FeatureChangeError
+            With the columns.
+        """
+        changes = self.planned_columns(pipeline, view, schema, lake)
+        refuse_loss(pipeline.name, changes, lake, tracking_uri=self.tracking_uri)
 
     def features_for(
         self, pipeline: Declared, rows: pa.Table, lake: Lake
@@ -176,6 +224,39 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
         settings = EngineSettings(self.memory_limit, self.threads, self.spill_directory)
         return join_with_changed_future(settings, rows, views, instant)
 
+    def joined(self, pipeline: Declared, view: str, rows: pa.Table, lake: Lake) -> tuple[pa.Table, Snapshot]:
+        """Join rows with one view, as training sets are joined; the registry is read only.
+
+        Parameters
+        ----------
+        pipeline
+            Whose view.
+        view
+            The view's name.
+        rows
+            `event_timestamp`, the view's key columns, and columns to keep.
+        lake
+            Where the view's rows are.
+
+        Returns
+        -------
+        tuple
+            The rows with the view's features as `<view>__<feature>`, and the snapshot that was read.
+
+        Raises
+        ------
+        FeatureStoreError
+            If the view has no rows in the lake, or is not registered.
+        """
+        stored = stored_views(pipeline, lake).get(view)
+        if stored is None:
+            raise FeatureStoreError(
+                f"feature view '{view}' has no rows in the lake. Materialize {pipeline.name}/features/{view} first."
+            )
+        registered(self._store(pipeline.name), view)
+        snapshot = lake.snapshot(pipeline.table("features", view))
+        return self._joined(pipeline, rows, {view: stored}, {view: snapshot.version}), snapshot
+
     def load_online(self, pipeline: Declared, view: str, window: Window, lake: Lake) -> int:
         """Load one partition of a view into the online store; return the rows (entities) loaded.
 
@@ -215,7 +296,13 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
             store.registry.apply_materialization(view, store.project, start, end)
 
     def read_online(
-        self, pipeline: Declared, view: str, keys: Sequence[Mapping[str, Any]], now: datetime
+        self,
+        pipeline: Declared,
+        view: str,
+        keys: Sequence[Mapping[str, Any]],
+        now: datetime,
+        *,
+        log: ServedLog | None = None,
     ) -> list[OnlineValues]:
         """Read the newest values of some entities, withholding those older than the view's ttl.
 
@@ -229,6 +316,8 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
             The entities, each by all of the view's join keys.
         now
             The instant of the question: what ages are counted to.
+        log
+            Where to note what is served, so that it can be compared with the offline join (`pipelines.skew`).
 
         Returns
         -------
@@ -252,7 +341,10 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
         names = [feature.name for feature in feature_view.features]
         # Feast's Redis store appends to the list that it is given.
         found = store._get_provider().online_read(store.config, feature_view, wanted, names.copy())
-        return [served(at, values, names, ttl=feature_view.ttl, now=now) for at, values in found]
+        answers = [served(at, values, names, ttl=feature_view.ttl, now=now) for at, values in found]
+        if log is not None:
+            log.add(view, keys, now, answers)
+        return answers
 
     def _store(self, project: str) -> feast.FeatureStore:
         return open_project(

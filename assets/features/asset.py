@@ -54,6 +54,8 @@ def materialize_features(
     ------
     FeatureError
         If the SQL fails or looks ahead, or its rows are not a view's rows; nothing is written then.
+    FeatureChangeError
+        If the champion reads what the rows no longer have; nothing is written then.
     """
     started = time.monotonic()
     if scope.window is None:
@@ -73,6 +75,7 @@ def materialize_features(
         )
         n_dropped = _fill(connection, kept_to_window(sql, scope.window), spec, pipeline, view)
         rows = connection.sql(f"SELECT * FROM {ROWS_TABLE}")
+        feature_store.refuse_columns(pipeline, view, rows.limit(0).to_arrow_table().schema, lake)
         guarded = check_no_lookahead(connection, pipeline, view, ROWS_TABLE, scope.window)
         names = feature_names(rows.columns, pipeline.spec.entities[spec.entity])
         snapshot = lake.write(
