@@ -358,7 +358,9 @@ def lied_to_about(
         duckdb.from_arrow(rows).to_parquet(str(path))
         declared = datasets[name]
         source = declared.source.model_copy(update={"type": "parquet", "path": str(path)})
-        columns = {column: declared.column(column).type for column in declared.columns}
+        columns = {
+            column: declared.column(column).model_copy(update={"sql": None}) for column in declared.columns
+        }
         # Tampered rows may break the rules of the clean ones: the rules are not what is tested here.
         changes = {"source": source, "columns": columns, "expectations": ()}
         datasets[name] = declared.model_copy(update=changes)
