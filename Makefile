@@ -37,7 +37,7 @@ dev: .venv/.runtime ## open the web UI and the daemon on http://127.0.0.1:3000
 	$(PY) -m pipelines.serve
 
 test: .venv/.dev ## run the tests
-	$(PY) -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 15 $(PYTEST_ARGS)
 
 lint: .venv/.dev ## check style, types, imports, dependencies and the docs
 	.venv/bin/ruff check .

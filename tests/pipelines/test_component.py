@@ -237,7 +237,8 @@ def test_dagster_dev_serves_the_workspace(project: Path) -> None:
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     with (project / "dev.log").open("w") as log:
         server = subprocess.Popen(
-            ["dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)],
+            # A shell starts what it runs in the background deaf to interrupts, and Dagster's servers end by one.
+            ["env", "--default-signal=INT", *DAGSTER_DEV, "-p", str(port)],
             cwd=project,
             env={**_environment(project), "DAGSTER_HOME": str(home)},
             stdout=log,
@@ -256,6 +257,9 @@ def test_dagster_dev_serves_the_workspace(project: Path) -> None:
                 os.killpg(server.pid, signal.SIGKILL)
                 server.wait()
     assert groups == {"late"}, (project / "dev.log").read_text()[-3000:]
+
+
+DAGSTER_DEV = ("dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1")
 
 
 def _asset_groups(port: int, server: subprocess.Popen[bytes]) -> set[str]:
