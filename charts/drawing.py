@@ -1,4 +1,4 @@
-"""Fill a template: the one place where values become SVG text, always escaped."""
+"""Fill a template: the one place where values become SVG or HTML, always escaped."""
 
 from __future__ import annotations
 
@@ -16,9 +16,13 @@ HIGHLIGHT_COLOUR = "#d1603d"
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def environment(folder: Path) -> jinja2.Environment:
+    """Return the templates of a folder: every value is escaped, and a name that is not given is an error.
+
+    It is the same object each time: a filter that one page adds is known to the other pages of its folder.
+    """
     return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=jinja2.FileSystemLoader(folder),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -29,7 +33,7 @@ def _environment() -> jinja2.Environment:
 def draw(template: str, *, title: str, width: float, height: float, **values: object) -> str:
     """Render one SVG picture; all values are escaped."""
     return (
-        _environment()
+        environment(Path(__file__).parent / "templates")
         .get_template(template)
         .render(title=title, width=round(width), height=round(height), **values)
     )

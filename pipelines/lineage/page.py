@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from functools import cache
 from pathlib import Path
 
-import jinja2
-
+from charts.drawing import environment
 from pipelines.column_lineage import Lineage, Node
 from pipelines.column_lineage.models import versions_that_read
 from pipelines.column_lineage.query import ROWS
@@ -39,7 +37,9 @@ def page(pipeline: str, lineage: Lineage, start: Collection[Node], *, depth: int
         )
         for node in sorted(start)
     ]
-    return _template().render(
+    templates = environment(Path(__file__).parent)
+    templates.filters |= {"words": words, "short": _short}
+    return templates.get_template("page.html.j2").render(
         pipeline=pipeline,
         subject=words(next(iter(start))) if len(start) == 1 else "",
         drawing=draw(shown, start),
@@ -55,16 +55,3 @@ def _short(node: Node) -> str:
     """Name a node in its box; the heading names a stage that is one table."""
     text = node.column if node.owner == node.stage and node.column != ROWS else words(node)
     return text if len(text) <= MAX_LETTERS else f"{text[: MAX_LETTERS - 1]}…"
-
-
-@cache
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"words": words, "short": _short}
-    return environment.get_template("page.html.j2")
