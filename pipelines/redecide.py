@@ -20,6 +20,7 @@ from assets.materialization import Pipeline
 from pipelines.spec import DriftlineError
 from pipelines.windows import window
 from resources.connections import Connections
+from resources.ledger import read_ledger
 
 
 class RedecisionError(DriftlineError):
@@ -82,7 +83,7 @@ def redecide(
             f"'{pipeline.name}' has no drift reports yet. Run `python -m pipelines.replay {pipeline.name}` first."
         )
     rows = sorted(to.lake.read(table).to_pylist(), key=lambda row: row["partition"])
-    trainings = trainings_of(pipeline, to.lake)
+    trainings = trainings_of(read_ledger(to.lake, pipeline.name))
     loss: OpenLoss | None = None
     for row in rows:
         key = row["partition"]

@@ -17,7 +17,7 @@ import click
 from pipelines.spec import DriftlineError
 from resources.connections import Connections, connections
 from resources.deployment import deployment
-from resources.ledger import Decision, aliases_after, append_decision, read_ledger, trusted_sha256
+from resources.ledger import Decision, aliases_after, read_ledger, trusted_sha256
 
 
 class RollbackError(DriftlineError):
@@ -81,8 +81,7 @@ def roll_back_to(
         artifact_sha256=trusted_sha256(decisions, number),
         decision_key=f"person/{number}/{clock.isoformat()}",
     )
-    append_decision(to.lake, pipeline, decision, commit={"actor": actor})
-    to.registry.point_aliases(pipeline, aliases_after((*decisions, decision)))
+    to.registry.enact(to.lake, pipeline, decisions, decision, commit={"actor": actor})
     return decision
 
 

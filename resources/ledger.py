@@ -15,6 +15,9 @@ from resources.lake import Lake, Snapshot
 CONFIRMED_LOSS = "performance"
 """Reasons that begin so were given because the champion's loss of performance is certain."""
 
+GATE = "gate"
+"""Who promotes and keeps; other actors roll back."""
+
 Action = Literal["promoted", "kept", "rolled back"]
 
 SCHEMA = pa.schema(
@@ -52,7 +55,7 @@ class Decision:
     partition
         As-of partition of the training that asked, or of the rollback.
     actor
-        `gate` or the person who rolled back.
+        `GATE`, or who rolled back: the probation or a person.
     action
         What happened to `version`.
     version

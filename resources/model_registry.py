@@ -15,6 +15,8 @@ from urllib.parse import unquote, urlsplit
 import dagster as dg
 
 from pipelines.spec import DriftlineError
+from resources.lake import Lake, Snapshot
+from resources.ledger import Decision, aliases_after, append_decision
 from resources.mlflow_store import open_store
 
 if TYPE_CHECKING:
@@ -217,6 +219,42 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
             else:
                 client.set_registered_model_alias(pipeline, name, str(number))
         return changed
+
+    def enact(
+        self,
+        lake: Lake,
+        pipeline: str,
+        decisions: Sequence[Decision],
+        decision: Decision,
+        *,
+        commit: Mapping[str, str],
+    ) -> Snapshot:
+        """Write a decision down and let the aliases follow it.
+
+        In this order: aliases that lag behind are pointed again by the next stage that reads the ledger,
+        an alias without a row would be nobody's decision.
+
+        Parameters
+        ----------
+        lake
+            Where the ledger is.
+        pipeline
+            Name of the pipeline.
+        decisions
+            The ledger up to now.
+        decision
+            Its new row.
+        commit
+            What the lake notes of the commit.
+
+        Returns
+        -------
+        Snapshot
+            The ledger's table with the row.
+        """
+        written = append_decision(lake, pipeline, decision, commit=commit)
+        self.point_aliases(pipeline, aliases_after((*decisions, decision)))
+        return written
 
     def model_file(self, pipeline: str, number: int, *, sha256: str) -> bytes:
         """Read a version's model file, if its bytes are the trusted ones.

@@ -14,12 +14,12 @@ from assets.drift_report.examination import (
     facts_of,
 )
 from assets.drift_report.incident_check import incident_check
-from assets.drift_report.life_page import render_life
 from assets.drift_report.life_rows import read_windows
 from assets.drift_report.policy import RetrainDecision, decide_retrain
 from assets.drift_report.report import PerformancePoint, ReportContent, render_html, render_markdown
 from assets.drift_report.report_io import (
     Quality,
+    earlier_reports,
     read_life,
     read_open_loss,
     read_quality,
@@ -34,7 +34,8 @@ from assets.materialization import Outcome, Pipeline, Scope
 from pipelines.windows import Window
 from resources.engine import Engine
 from resources.incidents import read_incidents
-from resources.lake import Lake, scan
+from resources.lake import Lake, Snapshot, scan
+from resources.ledger import read_ledger
 from resources.model_registry import ModelRegistry
 from resources.reports import Reports
 
@@ -65,28 +66,30 @@ def materialize_drift_report(
         examined = examine_window(pipeline, span, lake, connection, registry)
         inputs, findings = examined.inputs, examined.findings
         quality = read_quality(pipeline, span, lake, connection)
-        trainings = [entry for entry in trainings_of(pipeline, lake) if entry.partition <= span.key]
-        before = read_open_loss(pipeline, span, lake)
+        decisions = read_ledger(lake, pipeline.name)
+        trainings = [entry for entry in trainings_of(decisions) if entry.partition <= span.key]
+        earlier = earlier_reports(pipeline, span, lake)
+        before = read_open_loss(earlier[0], earlier[1][-1], connection) if earlier else None
         evidence, open_loss = gather_evidence(
             pipeline, span, examined, quality, connection, before=before, trainings=trainings
         )
         failed = None
         if not quality.faults and findings.champion is not None:
             on_probation = shadow_champion(
-                pipeline, span,
+                pipeline, span, decisions=decisions,
                 predictions=inputs.predictions, labels=inputs.labels,
-                lake=lake, connection=connection, registry=registry,
+                connection=connection, registry=registry,
             )  # fmt: skip
             failed = on_probation if on_probation is not None and on_probation.is_failed else None
         if failed is not None:
             evidence = replace(evidence, rollback=failed.explanation)
-        history = _history(pipeline, span, findings.realised.metric, lake, connection)
+        history = _history(*earlier, findings.realised.metric, connection) if earlier else []
     decision = decide_retrain(evidence, pipeline.spec.retrain)
     content = _content(pipeline, scope, span, findings, decision, quality, history)
     path = write_page(Path(reports.folder), pipeline, span, render_html(content))
     page = str(path.relative_to(reports.folder))
-    if examined.new_sketch is not None:
-        key = str(examined.new_sketch["model_version"][0].as_py())
+    if examined.new_sketch is not None and findings.champion is not None:
+        key = str(findings.champion.version)
         lake.write(
             pipeline.table("sketches"), examined.new_sketch, partition=key, commit=scope.commit(pipeline)
         )
@@ -95,7 +98,7 @@ def materialize_drift_report(
     written = write_tables(pipeline, scope, span, findings, decision, quality, page, lake, open_loss)
     with engine.connect() as connection:
         life = read_life(pipeline, scope, lake, connection, written, lambda newest: str(newest.model_version))
-    life_path = write_life(Path(reports.folder), pipeline, render_life(life))
+    life_path = write_life(Path(reports.folder), life)
     loss = evidence.loss or evidence.unregained
     signals = signals_of(
         findings,
@@ -157,16 +160,11 @@ def _content(
 
 
 def _history(
-    pipeline: Pipeline, span: Window, metric: str, lake: Lake, connection: duckdb.DuckDBPyConnection
+    decisions: Snapshot, earlier: Sequence[str], metric: str, connection: duckdb.DuckDBPyConnection
 ) -> list[PerformancePoint]:
-    """Read what earlier reports measured by the same metric."""
-    table = pipeline.table("drift_decisions")
-    if not lake.has(table):
-        return []
-    decisions = lake.snapshot(table)
-    earlier = [key for key in decisions.partitions if key < span.key][-HISTORY_LENGTH:]
+    """Read what the newest of earlier reports measured by the same metric."""
     return [
         PerformancePoint(window.partition, window.realised, window.estimated, window.reference_metric)
-        for window in read_windows(connection, scan(decisions, earlier))
+        for window in read_windows(connection, scan(decisions, earlier[-HISTORY_LENGTH:]))
         if window.metric == metric
     ]

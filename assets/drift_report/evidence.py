@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,7 +32,7 @@ from pipelines.spec import Metric
 from pipelines.sql import quote_literal
 from pipelines.windows import Window, partitions_since, window, windows_between
 from resources.lake import Lake, Snapshot, scan
-from resources.ledger import CONFIRMED_LOSS, Decision, read_ledger
+from resources.ledger import CONFIRMED_LOSS, GATE, Decision
 from resources.model_registry import ModelRegistry, ModelVersion
 
 if TYPE_CHECKING:
@@ -179,9 +179,9 @@ def _reference(
     return reference, sketch_table(version.version, reference)
 
 
-def trainings_of(pipeline: Pipeline, lake: Lake) -> tuple[Decision, ...]:
-    """List the trainings that the gate has judged."""
-    return tuple(entry for entry in read_ledger(lake, pipeline.name) if entry.actor == "gate")
+def trainings_of(decisions: Iterable[Decision]) -> tuple[Decision, ...]:
+    """List the trainings of a ledger: what the gate has judged."""
+    return tuple(entry for entry in decisions if entry.actor == GATE)
 
 
 def gather_evidence(

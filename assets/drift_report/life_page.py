@@ -227,7 +227,7 @@ def _log(life: Life) -> list[_Entry]:
 
 
 def _judgement_entry(judgement: Judgement) -> _Entry:
-    who = "" if judgement.actor == "gate" else f" by {judgement.actor}"
+    who = "" if judgement.is_training else f" by {judgement.actor}"
     action = ACTIONS.get(judgement.action, judgement.action)
     reason = _said(judgement.reason)
     return _Entry(

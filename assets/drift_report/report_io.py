@@ -21,6 +21,7 @@ from assets.drift_report.life import (
     serving_since,
     trained_as_of,
 )
+from assets.drift_report.life_page import render_life
 from assets.drift_report.life_rows import FILE, read_current, read_reference, read_states, read_windows
 from assets.drift_report.lost_performance import OpenLoss
 from assets.drift_report.pages import LIFE_PAGE
@@ -95,18 +96,23 @@ def read_quality(
     return Quality(min(scores.values(), default=None), tuple(faults), tuple(reads))
 
 
-def read_open_loss(pipeline: Pipeline, span: Window, lake: Lake) -> OpenLoss | None:
-    """Read what was still to be regained after the newest report before this window."""
+def earlier_reports(pipeline: Pipeline, span: Window, lake: Lake) -> tuple[Snapshot, tuple[str, ...]] | None:
+    """Return the table of the reports' decisions and its partitions before this window; None if there are none."""
     table = pipeline.table("drift_decisions")
-    if not lake.has(table) or "objective" not in lake.snapshot(table).schema.names:
+    decisions = lake.snapshot(table) if lake.has(table) else None
+    earlier = tuple(key for key in decisions.partitions if key < span.key) if decisions is not None else ()
+    return (decisions, earlier) if decisions is not None and earlier else None
+
+
+def read_open_loss(
+    decisions: Snapshot, before: str, connection: duckdb.DuckDBPyConnection
+) -> OpenLoss | None:
+    """Read what was still to be regained after the report of an earlier partition."""
+    if "objective" not in decisions.schema.names:
         return None
-    rows = lake.read(table).select(["partition", "objective", "loss_since"]).to_pylist()
-    before = max(
-        (row for row in rows if row["partition"] < span.key), key=lambda row: row["partition"], default=None
-    )
-    if before is None or before["objective"] is None:
-        return None
-    return OpenLoss(before["objective"], before["loss_since"])
+    rows = scan(decisions, [before])
+    objective, since = connection.sql(f"SELECT objective, loss_since FROM {rows}").fetchall()[0]
+    return None if objective is None else OpenLoss(objective, since)
 
 
 def write_page(folder: Path, pipeline: Pipeline, span: Window, page: str) -> Path:
@@ -114,9 +120,9 @@ def write_page(folder: Path, pipeline: Pipeline, span: Window, page: str) -> Pat
     return _write_whole(folder / pipeline.name / f"{span.key.replace(':', '')}.html", page)
 
 
-def write_life(folder: Path, pipeline: Pipeline, page: str) -> Path:
+def write_life(folder: Path, life: Life) -> Path:
     """Write `<pipeline>/index.html` whole or not at all: of reports at one time, the last one's page stays."""
-    return _write_whole(folder / pipeline.name / LIFE_PAGE, page)
+    return _write_whole(folder / life.pipeline / LIFE_PAGE, render_life(life))
 
 
 def _write_whole(path: Path, page: str) -> Path:

@@ -22,7 +22,7 @@ from assets.model.score_table import aligned_scores
 from assets.model.train import chosen_metric, limited_threads
 from pipelines.windows import Window
 from resources.lake import Lake, Snapshot, scan
-from resources.ledger import Decision, aliases_after, append_decision, read_ledger, trusted_sha256
+from resources.ledger import GATE, Decision, aliases_after, read_ledger, trusted_sha256
 from resources.model_registry import ModelRegistry
 
 if TYPE_CHECKING:
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 PROBATION_ACTOR = "probation"
 """Who rolls back in the ledger."""
 
-GATE_ACTOR = "gate"
-"""Who promotes; a champion that a person has chosen is not on probation."""
-
 MAX_SHADOW_ROWS = 200_000
 """Rows that the predecessor scores, drawn by the hash of their key: more would cost memory and tell nothing new."""
 
@@ -43,9 +40,9 @@ def shadow_champion(
     pipeline: Pipeline,
     span: Window,
     *,
+    decisions: Sequence[Decision],
     predictions: Snapshot,
     labels: Snapshot,
-    lake: Lake,
     connection: duckdb.DuckDBPyConnection,
     registry: ModelRegistry,
 ) -> Probation | None:
@@ -55,19 +52,21 @@ def shadow_champion(
     ----------
     pipeline, span
         The pipeline and the window of the report.
+    decisions
+        The ledger.
     predictions, labels
         Pinned tables.
-    lake, connection, registry
-        Where the ledger, the rows and the models are read.
+    connection, registry
+        Where the rows and the models are read.
     """
-    decisions = read_ledger(lake, pipeline.name)
     change = _newest_change(decisions)
     if change is None or change.champion_before is None:
         return None
     if change.actor == PROBATION_ACTOR and change.partition == span.key:
         # The same report once more says the same.
         return Probation(**json.loads(change.gate_report))
-    if change.actor != GATE_ACTOR:
+    if change.actor != GATE:
+        # A champion that a person has chosen is not on probation.
         return None
     served = [key for key in predictions.partitions if change.partition < key <= span.key]
     served = served[: pipeline.spec.retrain.probation]
@@ -120,9 +119,7 @@ def roll_back(
         artifact_sha256=trusted_sha256(decisions, failed.previous),
         decision_key=f"{PROBATION_ACTOR}/{failed.version}/{span.key}",
     )
-    written = append_decision(lake, pipeline.name, decision, commit=scope.commit(pipeline))
-    registry.point_aliases(pipeline.name, aliases_after((*decisions, decision)))
-    return written
+    return registry.enact(lake, pipeline.name, decisions, decision, commit=scope.commit(pipeline))
 
 
 def _newest_change(decisions: Sequence[Decision]) -> Decision | None:

@@ -12,7 +12,6 @@ from assets.drift_report.decision import decide_drift
 from assets.drift_report.examination import Findings, facts_of
 from assets.drift_report.incident_check import incident_check
 from assets.drift_report.labelled_rows import count_rows
-from assets.drift_report.life_page import render_life
 from assets.drift_report.performance import Measurement
 from assets.drift_report.policy import decide_watched
 from assets.drift_report.report import ReportContent, render_html, render_markdown
@@ -101,7 +100,7 @@ def materialize_watch_report(
             written,
             lambda newest: _key_at(rows, newest.partition, spec.drift),
         )
-    life_path = write_life(Path(reports.folder), pipeline, render_life(life))
+    life_path = write_life(Path(reports.folder), life)
     return Outcome(
         data_version=f"{written[0].table}@{written[0].version}",
         metadata={

@@ -35,9 +35,9 @@ from resources.engine import Engine
 from resources.lake import Lake, Snapshot, scan
 from resources.ledger import (
     CONFIRMED_LOSS,
+    GATE,
     Decision,
     aliases_after,
-    append_decision,
     read_ledger,
     trusted_sha256,
 )
@@ -90,8 +90,7 @@ def materialize_model(
     tables = _write_tables(pipeline, scope, data, training, version, lake)
     contest, verdict = _judge(pipeline, scope, data, training, version, champion, lake, engine)
     decision = _decision(scope, version, champion, verdict, decision_key)
-    ledger = append_decision(lake, pipeline.name, decision, commit=scope.commit(pipeline))
-    registry.point_aliases(pipeline.name, aliases_after((*decisions, decision)))
+    ledger = registry.enact(lake, pipeline.name, decisions, decision, commit=scope.commit(pipeline))
     written = (*tables, ledger)
     outcome = _outcome(pipeline, decision, version, snapshot, written, time.monotonic() - started)
     return replace(
@@ -314,7 +313,7 @@ def _decision(
     return Decision(
         instant=scope.clock,
         partition=version.training_partition,
-        actor="gate",
+        actor=GATE,
         action="promoted" if verdict.is_promoted else "kept",
         version=version.version,
         champion_before=before,

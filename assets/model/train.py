@@ -187,8 +187,12 @@ def _has_all_classes(data: TrainingSet, positions: NDArray[np.int64]) -> bool:
     """Tell whether a model of these rows alone would know every class as well as one of all rows."""
     if data.problem == "regression":
         return True
-    counts = np.bincount(data.labels[positions].astype(np.int64), minlength=max(2, len(data.classes)))
-    return bool(counts.min() >= MIN_CLASS_ROWS)
+    return bool(_class_counts(data, positions).min() >= MIN_CLASS_ROWS)
+
+
+def _class_counts(data: TrainingSet, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Count the rows of each class, also of those that no row has."""
+    return np.bincount(data.labels[positions].astype(np.int64), minlength=max(2, len(data.classes)))
 
 
 def chosen_metric(spec: ModelSpec, problem: ProblemType) -> Metric:
@@ -245,9 +249,8 @@ def _check_classes(data: TrainingSet, split: Split) -> None:
     """Refuse sides on which a class is too rare: neither model nor metric would mean anything."""
     if data.problem == "regression":
         return
-    n_classes = max(2, len(data.classes))
     for side, positions in (("to learn from", split.fit), ("to compare on", split.holdout)):
-        counts = np.bincount(data.labels[positions].astype(np.int64), minlength=n_classes)
+        counts = _class_counts(data, positions)
         rarest = int(counts.argmin())
         # A rare class of many may be absent from the holdout; a binary problem needs both.
         is_needed = side == "to learn from" or data.problem == "binary"
