@@ -50,14 +50,18 @@ def declared_objects(pipeline: Declared, lake: Lake) -> tuple[Sequence[Entity], 
 
 def stored_views(pipeline: Declared, lake: Lake) -> Mapping[str, StoredView]:
     """Return the views that have a table in the lake: where it is, and its columns."""
+    found = {name: stored_view(pipeline, name, lake) for name in pipeline.spec.features}
+    return {name: view for name, view in found.items() if view is not None}
+
+
+def stored_view(pipeline: Declared, view: str, lake: Lake) -> StoredView | None:
+    """Return where a view's table is, and its columns; None where the lake has none."""
     from feature_repo.objects import StoredView
 
-    tables = {name: pipeline.table("features", name) for name in pipeline.spec.features}
-    return {
-        name: StoredView(str(lake.table_path(table)), lake.snapshot(table).schema)
-        for name, table in tables.items()
-        if lake.has(table)
-    }
+    table = pipeline.table("features", view)
+    if not lake.has(table):
+        return None
+    return StoredView(str(lake.table_path(table)), lake.snapshot(table).schema)
 
 
 def feature_columns(spec: PipelineSpec, view: str, stored: StoredView) -> list[str]:

@@ -27,6 +27,7 @@ from resources.feature_objects import (
     feature_columns,
     fingerprint,
     registered,
+    stored_view,
     stored_views,
     unnamed,
 )
@@ -100,7 +101,7 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
         self, pipeline: Declared, view: str, schema: pa.Schema, lake: Lake
     ) -> tuple[FeatureChange, ...]:
         """List what rows of a schema would change of a view's features that the lake holds."""
-        stored = stored_views(pipeline, lake).get(view)
+        stored = stored_view(pipeline, view, lake)
         if stored is None:
             return ()
         before, after = (
@@ -248,7 +249,7 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
         FeatureStoreError
             If the view has no rows in the lake, or is not registered.
         """
-        stored = stored_views(pipeline, lake).get(view)
+        stored = stored_view(pipeline, view, lake)
         if stored is None:
             raise FeatureStoreError(
                 f"feature view '{view}' has no rows in the lake. Materialize {pipeline.name}/features/{view} first."

@@ -305,3 +305,18 @@ def test_keys_that_are_not_the_views_are_refused(
     feature_store.apply(pipeline, lake)
     with pytest.raises(FeatureStoreError, match="'recent' is read by machine, not by engine"):
         feature_store.read_online(pipeline, "recent", [{"engine": "m0"}], at(1))
+
+
+def test_one_view_is_joined_and_judged_without_opening_the_others(
+    lake: Lake, pipeline: Pipeline, feature_store: FeatureStore
+) -> None:
+    both = with_views(pipeline, {"recent": RECENT, "other": RECENT})
+    for view in ("recent", "other"):
+        write_day(lake, 0, {"m0": 1.0}, view)
+    feature_store.apply(both, lake)
+    for log in (lake.table_path("tiny/features/other") / "_delta_log").iterdir():
+        log.write_text("not a log")
+    rows = label_rows([("m0", at(0, 13))]).select(["machine", "event_timestamp"])
+    found, snapshot = feature_store.joined(both, "recent", rows, lake)
+    assert found["recent__mean_heat"].to_pylist() == [1.0]
+    assert feature_store.planned_columns(both, "recent", snapshot.schema, lake) == ()
