@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from pipelines.sql import quote_identifier, quote_literal
-from resources.lake import Snapshot, scan
+from resources.feature_objects import Declared, feature_columns, stored_views
+from resources.lake import Lake, Snapshot, scan
 
 if TYPE_CHECKING:
     from feature_repo.asof_engine import EngineSettings
@@ -39,6 +40,18 @@ class JoinedView:
     keys: tuple[str, ...]
     features: tuple[str, ...]
     ttl: timedelta | None
+
+
+def views_as_read(pipeline: Declared, lake: Lake, versions: Mapping[str, int]) -> list[JoinedView]:
+    """Return a pipeline's views at the Delta versions, by table, that a training set was made of."""
+    views = []
+    for name, stored in stored_views(pipeline, lake).items():
+        table = pipeline.table("features", name)
+        view = pipeline.spec.features[name]
+        columns = tuple(feature_columns(pipeline.spec, name, stored))
+        snapshot = lake.snapshot(table, versions[table])
+        views.append(JoinedView(name, snapshot, pipeline.spec.entities[view.entity], columns, view.ttl))
+    return views
 
 
 def join_with_changed_future(

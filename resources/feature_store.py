@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
-from functools import lru_cache
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pyarrow as pa
 
 from pipelines.windows import Window
-from resources.changed_future import JoinedView, join_with_changed_future
+from resources.changed_future import join_with_changed_future, views_as_read
 from resources.feast_project import open_project
 from resources.feature_changes import FeatureChange, changes_between, shapes
 from resources.feature_guard import refuse_loss
+from resources.feature_joining import features_of, join_views
 from resources.feature_objects import (
     Declared,
     FeatureStoreError,
     applied_mark,
     declared_objects,
     declared_shape,
-    feature_columns,
     fingerprint,
     registered,
     stored_view,
@@ -32,22 +30,13 @@ from resources.feature_objects import (
     unnamed,
 )
 from resources.lake import Lake, Snapshot
-from resources.online_loading import newest_rows
-from resources.online_values import OnlineValues, served
+from resources.online_loading import load_rows, newest_rows, remember_range
+from resources.online_reading import read_values
+from resources.online_values import OnlineValues
 from resources.served_log import ServedLog
 
 if TYPE_CHECKING:
     import feast
-    from feast import FeatureView
-
-    from feature_repo.objects import StoredView
-    from feature_repo.online_batch import OrderedStore
-
-ROW_COLUMNS = ("row_id", "event_timestamp")
-REQUEST_PREFIX = "request__"
-
-VIEW_AGE_S = 60.0
-"""How long a view that another process registers anew is read as it was: as long as Feast's registry caches."""
 
 
 class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's own usage is unparametrized
@@ -156,36 +145,9 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
                 f"Materialize {pipeline.name}/features/{missing[0]} first."
             )
         snapshots = {name: lake.snapshot(pipeline.table("features", name)) for name in stored}
-        request = [name for name in rows.column_names if name.startswith(REQUEST_PREFIX)]
-        joined = rows
-        if stored:
-            joined = self._joined(pipeline, rows, stored, {n: s.version for n, s in snapshots.items()})
-        features = sorted([*request, *(n for n in joined.column_names if n not in rows.column_names)])
-        versions = {snapshot.table: snapshot.version for snapshot in snapshots.values()}
-        return joined.select([*ROW_COLUMNS, *features]), versions
-
-    def _joined(
-        self,
-        pipeline: Declared,
-        rows: pa.Table,
-        stored: Mapping[str, StoredView],
-        versions: Mapping[str, int],
-    ) -> pa.Table:
-        from feature_repo.snapshots import pinned
-
-        references = [
-            f"{view}:{feature}"
-            for view, found in stored.items()
-            for feature in feature_columns(pipeline.spec, view, found)
-        ]
-        with pinned({stored[view].path: version for view, version in versions.items()}):
-            job = self._store(pipeline.name).get_historical_features(
-                entity_df=rows,  # our store takes Arrow, Feast hands it on
-                features=references,
-                full_feature_names=True,
-            )
-            found: pa.Table = job.to_arrow()
-        return found
+        versions = {name: snapshot.version for name, snapshot in snapshots.items()}
+        joined = join_views(self._store(pipeline.name), pipeline.spec, rows, stored, versions)
+        return features_of(rows, joined), {found.table: found.version for found in snapshots.values()}
 
     def features_with_changed_future(
         self,
@@ -214,14 +176,7 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
         """
         from feature_repo.asof_engine import EngineSettings
 
-        spec = pipeline.spec
-        views = []
-        for name, stored in stored_views(pipeline, lake).items():
-            table = pipeline.table("features", name)
-            view = spec.features[name]
-            columns = tuple(feature_columns(spec, name, stored))
-            snapshot = lake.snapshot(table, versions[table])
-            views.append(JoinedView(name, snapshot, spec.entities[view.entity], columns, view.ttl))
+        views = views_as_read(pipeline, lake, versions)
         settings = EngineSettings(self.memory_limit, self.threads, self.spill_directory)
         return join_with_changed_future(settings, rows, views, instant)
 
@@ -256,7 +211,8 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
             )
         registered(self._store(pipeline.name), view)
         snapshot = lake.snapshot(pipeline.table("features", view))
-        return self._joined(pipeline, rows, {view: stored}, {view: snapshot.version}), snapshot
+        versions = {view: snapshot.version}
+        return join_views(self._store(pipeline.name), pipeline.spec, rows, {view: stored}, versions), snapshot
 
     def load_online(self, pipeline: Declared, view: str, window: Window, lake: Lake) -> int:
         """Load one partition of a view into the online store; return the rows (entities) loaded.
@@ -269,32 +225,19 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
         OnlineStoreError
             If the store does not take the rows. Loading again is harmless.
         """
-        from feature_repo.online_batch import batch_of_table
-
         snapshot = lake.snapshot(pipeline.table("features", view))
         if not snapshot.rows_by_partition.get(window.key):
             return 0
         store = self._store(pipeline.name)
         found = registered(store, view)
-        online: OrderedStore = cast(Any, store._get_provider()).online_store
         keys = pipeline.spec.entities[pipeline.spec.features[view].entity]
-        n_loaded = 0
         with newest_rows(
             snapshot, window.key, keys, memory_limit=self.memory_limit, threads=self.threads,
             spill_directory=self.spill_directory,
         ) as batches:  # fmt: skip
-            for rows in batches:
-                online.write(store.config, found, batch_of_table(found, rows))
-                n_loaded += rows.num_rows
-        self._remember(store, found, window)
+            n_loaded = load_rows(store, found, batches)
+        remember_range(store, found, window)
         return n_loaded
-
-    def _remember(self, store: feast.FeatureStore, view: FeatureView, window: Window) -> None:
-        """Tell Feast's registry, for its own commands and pages, which range was loaded; once."""
-        # Feast's range is closed at both ends, a partition's is not.
-        start, end = window.start, window.end - timedelta(microseconds=1)
-        if not any(first <= start and end <= last for first, last in view.materialization_intervals):
-            store.registry.apply_materialization(view, store.project, start, end)
 
     def read_online(
         self,
@@ -330,19 +273,7 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
         FeatureStoreError
             If the view is not registered, or the keys are not its entity's.
         """
-        store = self._store(pipeline.name)
-        feature_view = _recent_view(store, view, int(time.monotonic() // VIEW_AGE_S))
-        types = {column.name: column.dtype.to_value_type() for column in feature_view.entity_columns}
-        for key in keys:
-            if set(key) != set(types):
-                raise FeatureStoreError(
-                    f"feature view '{view}' is read by {', '.join(types)}, not by {', '.join(key) or 'nothing'}."
-                )
-        wanted = _entity_keys(keys, types)
-        names = [feature.name for feature in feature_view.features]
-        # Feast's Redis store appends to the list that it is given.
-        found = store._get_provider().online_read(store.config, feature_view, wanted, names.copy())
-        answers = [served(at, values, names, ttl=feature_view.ttl, now=now) for at, values in found]
+        answers = read_values(self._store(pipeline.name), view, keys, now)
         if log is not None:
             log.add(view, keys, now, answers)
         return answers
@@ -364,18 +295,3 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
         if name not in os.environ:
             raise FeatureStoreError(f"the variable {name} is not set. It holds the URL of the online store.")
         return os.environ[name]
-
-
-@lru_cache(maxsize=256)
-def _recent_view(store: feast.FeatureStore, view: str, age: int) -> FeatureView:  # noqa: ARG001 (part of the key)
-    """Return a view as it was registered lately: making it from the registry costs more than a read."""
-    return registered(store, view)
-
-
-def _entity_keys(keys: Sequence[Mapping[str, Any]], types: Mapping[str, Any]) -> list[Any]:
-    from feast.protos.feast.types.EntityKey_pb2 import EntityKey
-    from feast.type_map import python_values_to_proto_values
-
-    names = sorted(types)
-    columns = [python_values_to_proto_values([key[name] for key in keys], types[name]) for name in names]
-    return [EntityKey(join_keys=names, entity_values=values) for values in zip(*columns, strict=True)]

@@ -1,15 +1,24 @@
-"""What of a partition is loaded online: the newest row of each entity, a bounded number at a time."""
+"""Loading a partition online: the newest row of each entity, a bounded number at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 
 from pipelines.sql import quote_identifier
+from pipelines.windows import Window
 from resources.lake import Snapshot, scan
+
+if TYPE_CHECKING:
+    import feast
+    from feast import FeatureView
+
+    from feature_repo.online_batch import OrderedStore
 
 ROWS_AT_ONCE = 20_000
 """Rows of one transaction."""
@@ -51,3 +60,29 @@ def newest_rows(
             f"QUALIFY row_number() OVER (PARTITION BY {entity} ORDER BY {order}) = 1"
         ).to_arrow_reader(ROWS_AT_ONCE)
         yield (pa.Table.from_batches([batch]) for batch in reader)
+
+
+def load_rows(store: feast.FeatureStore, view: FeatureView, batches: Iterable[pa.Table]) -> int:
+    """Load rows of a view into the online store, where what is served of a later instant stays; return how many.
+
+    Raises
+    ------
+    OnlineStoreError
+        If the store does not take them. Loading again is harmless.
+    """
+    from feature_repo.online_batch import batch_of_table
+
+    online: OrderedStore = cast(Any, store._get_provider()).online_store
+    n_loaded = 0
+    for rows in batches:
+        online.write(store.config, view, batch_of_table(view, rows))
+        n_loaded += rows.num_rows
+    return n_loaded
+
+
+def remember_range(store: feast.FeatureStore, view: FeatureView, window: Window) -> None:
+    """Tell Feast's registry, for its own commands and pages, which range was loaded; once."""
+    # Feast's range is closed at both ends, a partition's is not.
+    start, end = window.start, window.end - timedelta(microseconds=1)
+    if not any(first <= start and end <= last for first, last in view.materialization_intervals):
+        store.registry.apply_materialization(view, store.project, start, end)

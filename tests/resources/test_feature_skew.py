@@ -14,8 +14,9 @@ from pipelines.skew import told
 from pipelines.spec import PipelineSpec
 from resources.engine import Engine
 from resources.feature_skew import FeatureSkew, SkewExample, measure_skew, skew_table, write_skew
-from resources.feature_store import FeatureStore, _recent_view
+from resources.feature_store import FeatureStore
 from resources.lake import Lake
+from resources.online_reading import recent_view
 from resources.served_log import ServedLog, served_table
 from tests.tiny import DECLARATION, START, day_window, lake_and_engine, tiny_pipeline
 
@@ -166,7 +167,7 @@ def test_a_feature_that_was_not_loaded_when_asked_is_a_changed_definition(world:
     world.lake.write("tiny/features/recent", rows, partition=day_window(0).key)
     world.store.apply(world.pipeline, world.lake)
     # Another process reads the view as it is registered now.
-    _recent_view.cache_clear()
+    recent_view.cache_clear()
     world.serve("m0", at(1))
     found = world.skew()
     assert found["peak"].causes == {"changed definition": 1}
