@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ import pyarrow as pa
 
 from pipelines.spec import DriftlineError
 from pipelines.sql import empty_relation, quote_identifier, quote_literal
+from resources.database_lock import file_lock
 
 if TYPE_CHECKING:
     from deltalake import WriterProperties
@@ -117,7 +119,9 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def has(self, table: str) -> bool:
         """Tell whether the table has a first version."""
-        return (self.table_path(table) / "_delta_log").is_dir()
+        log = self.table_path(table) / "_delta_log"
+        # The folder is there, and the first commit on its way, before the table is.
+        return log.is_dir() and any(path.suffix == ".json" for path in log.iterdir())
 
     def snapshot(self, table: str, version: int | None = None) -> Snapshot:
         """Pin a version of a table, the newest by default.
@@ -181,23 +185,24 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
         if partition is not None:
             rows = _with_partition(rows, partition)
             replace["partition_by"] = [PARTITION_COLUMN]
-            if self.has(table):
-                replace["predicate"] = f"{PARTITION_COLUMN} = {quote_literal(partition)}"
-        self._commit(
-            table,
-            lambda: write_deltalake(
-                str(target),
-                rows,
-                mode="overwrite",
-                schema_mode="overwrite" if partition is None else "merge",
-                commit_properties=properties,
-                writer_properties=_writer_properties(rows.schema),
-                configuration=None if self.has(table) else CONFIGURATION,
-                **replace,
-            ),
-            # A stream is drained by the first attempt; delta-rs itself retries commits that do not conflict.
-            attempts=MAX_COMMIT_ATTEMPTS if isinstance(rows, pa.Table) else 1,
-        )
+            # Of a new table too: another process may make it before we do, with a partition of its own.
+            replace["predicate"] = f"{PARTITION_COLUMN} = {quote_literal(partition)}"
+        with self._made_once(table):
+            self._commit(
+                table,
+                lambda: write_deltalake(
+                    str(target),
+                    rows,
+                    mode="overwrite",
+                    schema_mode="overwrite" if partition is None else "merge",
+                    commit_properties=properties,
+                    writer_properties=_writer_properties(rows.schema),
+                    configuration=None if self.has(table) else CONFIGURATION,
+                    **replace,
+                ),
+                # A stream is drained by the first attempt; delta-rs itself retries commits that do not conflict.
+                attempts=MAX_COMMIT_ATTEMPTS if isinstance(rows, pa.Table) else 1,
+            )
         return self.snapshot(table)
 
     def append(self, table: str, rows: pa.Table, *, commit: Mapping[str, str] | None = None) -> Snapshot:
@@ -251,6 +256,20 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
         parts = [pq.ParquetFile(path).read(use_threads=False) for path in snapshot.paths()]
         empty = snapshot.schema.empty_table()
         return pa.concat_tables([empty, *parts], promote_options="permissive").cast(snapshot.schema)
+
+    @contextmanager
+    def _made_once(self, table: str) -> Iterator[None]:
+        """Let one process at a time write a table that is not there yet.
+
+        Of two first commits delta-rs puts the later after the earlier without looking for conflicts: the
+        same partition, or the whole table, would be there twice.
+        """
+        if self.has(table):
+            yield
+            return
+        path = self.table_path(table)
+        with file_lock(path.with_name(f".{path.name}.lock")):
+            yield
 
     def _commit(self, table: str, write: Callable[[], object], *, attempts: int) -> None:
         from deltalake.exceptions import CommitFailedError, DeltaError, SchemaMismatchError

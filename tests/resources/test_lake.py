@@ -1,6 +1,10 @@
 """The lake replaces partitions in one commit, pins versions and refuses what it cannot keep."""
 
 import multiprocessing
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -140,6 +144,51 @@ def test_two_writers_of_two_partitions_lose_nothing(lake: Lake) -> None:
         writer.join(timeout=120)
     assert [writer.exitcode for writer in writers] == [0, 0]
     assert values_of(lake, "p/raw/x") == [0, 7, 7]
+
+
+class Late(Lake):
+    """A lake in which another process makes a table just after we looked for it."""
+
+    def has(self, table: str) -> bool:
+        found = super().has(table)
+        if not found:
+            Lake(root=self.root).write(table, rows(7), partition="theirs")
+        return found
+
+
+def test_a_partition_of_a_table_that_is_made_meanwhile_stays(lake: Lake) -> None:
+    Late(root=lake.root).write("p/raw/x", rows(1), partition="ours")
+    assert lake.snapshot("p/raw/x").rows_by_partition == {"ours": 1, "theirs": 1}
+
+
+@pytest.mark.parametrize("partition", ["a", None], ids=["one partition", "the whole table"])
+def test_two_first_writers_of_the_same_leave_one(lake: Lake, partition: str | None) -> None:
+    both = threading.Barrier(2)
+
+    def stream() -> Iterator[pa.RecordBatch]:
+        # Each begins to write before the other has ended, if it is let.
+        with suppress(threading.BrokenBarrierError):
+            both.wait(timeout=1)
+        yield from rows(1).to_batches()
+
+    def write() -> None:
+        lake.write(
+            "p/raw/x", pa.RecordBatchReader.from_batches(rows(1).schema, stream()), partition=partition
+        )
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(write), pool.submit(write)]:
+            done.result(timeout=60)
+    assert values_of(lake, "p/raw/x") == [1]
+
+
+def test_a_table_whose_first_commit_is_on_its_way_is_not_there(lake: Lake) -> None:
+    log = lake.table_path("p/raw/x") / "_delta_log"
+    log.mkdir(parents=True)
+    (log / "00000000000000000000.json#1").write_text("")
+    assert not lake.has("p/raw/x")
+    lake.write("p/raw/x", rows(1))
+    assert lake.has("p/raw/x")
 
 
 def test_not_a_number_is_seen_by_readers(lake: Lake) -> None:

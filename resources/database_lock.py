@@ -1,0 +1,75 @@
+"""One process at a time: locks that belong to a file or a database, so that whoever shares the one shares the other."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipelines.spec import DriftlineError
+
+SQLITE = "sqlite:///"
+
+
+class DatabaseLockError(DriftlineError):
+    """A database is of a kind that cannot be locked."""
+
+
+@contextmanager
+def file_lock(path: Path) -> Iterator[None]:
+    """Wait for, and hold, the lock of a file, which is made and stays; a process that is killed releases it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def database_lock(url: str, purpose: str) -> Iterator[None]:
+    """Wait for, and hold, a lock while the block runs; a process that is killed releases it.
+
+    Not reentrant: a process that takes it twice waits for itself.
+
+    Parameters
+    ----------
+    url
+        SQLAlchemy URL of the database: a SQLite file, beside which a file `<name>.lock` is locked, or Postgres,
+        where it is an advisory lock of the session.
+    purpose
+        What it is for: locks of other purposes on the same Postgres do not wait for each other. A SQLite
+        file has one writer, and so one lock.
+
+    Raises
+    ------
+    DatabaseLockError
+        If it is neither.
+    """
+    if url.startswith(SQLITE):
+        database = Path(url.removeprefix(SQLITE))
+        with file_lock(database.with_name(f"{database.name}.lock")):
+            yield
+        return
+    if not url.startswith("postgresql"):
+        kind = url.partition(":")[0]
+        raise DatabaseLockError(
+            f"a database of the kind '{kind}' cannot be shared. Give sqlite:///<file> or "
+            "postgresql+psycopg2://user:password@host:5432/database."
+        )
+    from sqlalchemy import NullPool, create_engine, text
+
+    engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    key = int.from_bytes(hashlib.sha256(f"driftline/{purpose}".encode()).digest()[:8], signed=True)
+    with engine.connect() as connection:
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": key})
+        yield
+
+
+def make_schema(url: str, schema: str) -> None:
+    """Make a schema of a Postgres database unless it is there; to be called under a lock."""
+    from sqlalchemy import NullPool, create_engine, text
+
+    engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with engine.connect() as connection:
+        connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{schema}"'))
