@@ -42,6 +42,7 @@ def connections(installed: Deployment) -> Connections:
         engine=Engine(memory_limit=installed.memory_limit, threads=installed.threads, spill_directory=spill),
         feature_store=FeatureStore(
             registry_url=installed.feature_registry_url,
+            registry_url_variable=installed.feature_registry_variable,
             online_path=str(installed.home / "feast" / "online.db"),
             online_url_variable=installed.online_url_variable,
             memory_limit=installed.memory_limit,

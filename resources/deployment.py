@@ -17,6 +17,9 @@ PROJECT = Path(__file__).resolve().parent.parent
 """Root of the checkout; the project is installed editable."""
 
 
+POSTGRES_VARIABLE = "DRIFTLINE_POSTGRES_URL"
+
+
 class DeploymentError(DriftlineError):
     """The environment does not describe a deployment."""
 
@@ -28,7 +31,8 @@ class Deployment:
     Attributes
     ----------
     profile
-        `local` keeps everything in SQLite and folders; `server` keeps Dagster's runs, events and schedules in Postgres.
+        `local` keeps everything in SQLite and folders; `server` keeps Dagster's runs, events and schedules, and
+        Feast's registry, in Postgres.
     home
         Folder of the lake, the reports and whatever is embedded (`DRIFTLINE_HOME`).
     postgres_url
@@ -62,8 +66,13 @@ class Deployment:
 
     @property
     def feature_registry_url(self) -> str:
-        """SQLAlchemy URL of Feast's registry."""
-        return f"sqlite:///{self.home / 'feast' / 'registry.db'}"
+        """SQLAlchemy URL of Feast's registry, where it is embedded; empty where a variable holds it."""
+        return "" if self.postgres_url else f"sqlite:///{self.home / 'feast' / 'registry.db'}"
+
+    @property
+    def feature_registry_variable(self) -> str:
+        """Variable that holds the URL of Feast's registry: in the profile `server` the Postgres; or none."""
+        return POSTGRES_VARIABLE if self.postgres_url else ""
 
     @property
     def tracking_url(self) -> str:
@@ -89,7 +98,7 @@ def deployment(environment: Mapping[str, str]) -> Deployment:
         raise DeploymentError(
             f"DRIFTLINE_PROFILE is '{profile}'. Known profiles: {', '.join(get_args(ProfileName))}."
         )
-    postgres_url = environment.get("DRIFTLINE_POSTGRES_URL") if profile == "server" else None
+    postgres_url = environment.get(POSTGRES_VARIABLE) if profile == "server" else None
     if profile == "server" and not (postgres_url or "").startswith("postgresql+psycopg2://"):
         raise DeploymentError(
             "DRIFTLINE_PROFILE=server needs DRIFTLINE_POSTGRES_URL of the form "
@@ -115,7 +124,7 @@ def _online_url_variable(environment: Mapping[str, str], *, has_postgres: bool) 
     if environment.get(name):
         online_settings(environment[name])
         return name
-    return "DRIFTLINE_POSTGRES_URL" if has_postgres else ""
+    return POSTGRES_VARIABLE if has_postgres else ""
 
 
 def dagster_environment(installed: Deployment) -> Mapping[str, str]:
@@ -139,5 +148,5 @@ def dagster_environment(installed: Deployment) -> Mapping[str, str]:
         "OMP_WAIT_POLICY": "PASSIVE",
     }
     if installed.postgres_url:
-        variables["DRIFTLINE_POSTGRES_URL"] = installed.postgres_url
+        variables[POSTGRES_VARIABLE] = installed.postgres_url
     return variables

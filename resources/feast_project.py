@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resources.database_lock import database_lock
 from resources.online_settings import online_settings
+from resources.registry_settings import make_place, registry_settings
 
 if TYPE_CHECKING:
     import feast
 
 ONLINE_WRITE_BATCH_SIZE = 10_000
 
-BUSY_TIMEOUT_S = 60
-"""How long the registry waits for another process's write; SQLite's own patience is 5 seconds."""
+PURPOSE = "feast"
+"""Name of the registry's locks."""
 
 _opening = threading.Lock()
 
@@ -61,13 +63,13 @@ def _open(
         import feature_repo.asof_store  # noqa: F401 (Feast loads both by name: pay for the import here)
 
         import_module(online["type"].rpartition(".")[0])
-    for path in (registry_url.removeprefix("sqlite:///"), online.get("path", "")):
-        if path and "://" not in path:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
+    if online.get("path"):
+        Path(online["path"]).parent.mkdir(parents=True, exist_ok=True)
+    registry = registry_settings(registry_url)
     config = RepoConfig(
         project=project,
         provider="local",
-        registry=_registry(registry_url),
+        registry=dict(registry),
         offline_store={
             "type": "feature_repo.asof_store.AsofOfflineStore",
             "memory_limit": memory_limit,
@@ -81,18 +83,17 @@ def _open(
         },
         entity_key_serialization_version=3,
     )
-    return feast.FeatureStore(config=config)
+    # Of processes that meet a new database at once, one makes the tables.
+    with database_lock(registry["path"], PURPOSE):
+        make_place(registry)
+        store = feast.FeatureStore(config=config)
+        store.refresh_registry()  # type: ignore[no-untyped-call]
+    return store
 
 
-def _registry(url: str) -> Mapping[str, Any]:
-    patience = {"connect_args": {"timeout": BUSY_TIMEOUT_S}} if url.startswith("sqlite") else {}
-    return {
-        "registry_type": "sql",
-        "path": url,
-        "cache_ttl_seconds": 60,
-        "cache_mode": "sync",
-        "sqlalchemy_config_kwargs": {"echo": False, **patience},
-    }
+def registry_lock(registry_url: str, project: str) -> AbstractContextManager[None]:
+    """Hold what one process at a time may hold: the right to write a project's part of the registry."""
+    return database_lock(registry_settings(registry_url)["path"], f"{PURPOSE}/{project}")
 
 
 def _undecorated(target: Any = None, **_: Any) -> Any:

@@ -42,10 +42,16 @@ class Declared(Protocol):
 
 def declared_objects(pipeline: Declared, lake: Lake) -> tuple[Sequence[Entity], Sequence[FeatureView]]:
     """Return a pipeline's entities and feature views as they are registered; views without a table are left out."""
+    return feast_objects_of(pipeline.spec, stored_views(pipeline, lake))
+
+
+def feast_objects_of(
+    spec: PipelineSpec, stored: Mapping[str, StoredView]
+) -> tuple[Sequence[Entity], Sequence[FeatureView]]:
+    """Return the entities and feature views of what is stored, marked with what they are made from."""
     from feature_repo.objects import feast_objects
 
-    stored = stored_views(pipeline, lake)
-    return feast_objects(pipeline.spec, stored, tags={"driftline": fingerprint(pipeline.spec, stored)})
+    return feast_objects(spec, stored, tags={"driftline": fingerprint(spec, stored)})
 
 
 def stored_views(pipeline: Declared, lake: Lake) -> Mapping[str, StoredView]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,24 +14,23 @@ import pyarrow as pa
 
 from pipelines.windows import Window
 from resources.changed_future import join_with_changed_future, views_as_read
-from resources.feast_project import open_project
+from resources.database_lock import SQLITE
+from resources.feast_project import open_project, registry_lock
 from resources.feature_changes import FeatureChange, changes_between, shapes
 from resources.feature_guard import refuse_loss
 from resources.feature_joining import features_of, join_views
 from resources.feature_objects import (
     Declared,
     FeatureStoreError,
-    applied_mark,
     declared_objects,
     declared_shape,
-    fingerprint,
     registered,
     stored_view,
     stored_views,
-    unnamed,
 )
+from resources.feature_registering import register
 from resources.lake import Lake, Snapshot
-from resources.online_loading import load_rows, newest_rows, remember_range
+from resources.online_loading import is_remembered, load_rows, newest_rows, remember_range
 from resources.online_reading import read_values
 from resources.online_values import OnlineValues
 from resources.served_log import ServedLog
@@ -42,8 +42,10 @@ if TYPE_CHECKING:
 class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's own usage is unparametrized
     """One Feast project per pipeline, over the lake's feature tables."""
 
-    registry_url: str
-    """SQLAlchemy URL of Feast's registry: the file registry loses views under several writers."""
+    registry_url: str = ""
+    """SQLAlchemy URL of Feast's registry, where no other is named."""
+    registry_url_variable: str = ""
+    """Environment variable that holds the registry's URL (`registry_settings`): it may hold a password."""
     online_path: str
     """SQLite file of the online store, where no other is named."""
     online_url_variable: str = ""
@@ -67,22 +69,15 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
         FeatureChangeError
             If that would take from the champion what it reads; the registry stays as it is.
         """
-        stored = stored_views(pipeline, lake)
-        mark = fingerprint(pipeline.spec, stored)
-        store = self._store(pipeline.name)
-        if applied_mark(store) == mark:
-            return
-        entities, views = declared_objects(pipeline, lake)
-        changes = changes_between(shapes(store.list_feature_views()), shapes(views))
-        refuse_loss(pipeline.name, changes, lake, tracking_uri=self.tracking_uri)
-        store.apply([*entities, *views], objects_to_delete=unnamed(store, [*entities, *views]), partial=False)
+        store, project = self._store(pipeline.name), pipeline.name
+        register(store, pipeline, lake, lock=lambda: self._lock(project), tracking_uri=self.tracking_uri)
 
     def planned(self, pipeline: Declared, lake: Lake) -> tuple[FeatureChange, ...]:
         """List what `apply` would change; the registry is read only."""
         _, views = declared_objects(pipeline, lake)
-        file = self.registry_url.removeprefix("sqlite:///")
+        url = self._registry_url()
         # Opening a registry makes it.
-        is_there = file == self.registry_url or Path(file).exists()
+        is_there = not url.startswith(SQLITE) or Path(url.removeprefix(SQLITE)).exists()
         before = self._store(pipeline.name).list_feature_views() if is_there else []
         return changes_between(shapes(before), shapes(views))
 
@@ -236,7 +231,9 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
             spill_directory=self.spill_directory,
         ) as batches:  # fmt: skip
             n_loaded = load_rows(store, found, batches)
-        remember_range(store, found, window)
+        if not is_remembered(found, window):
+            with self._lock(pipeline.name):
+                remember_range(store, registered(store, view), window)
         return n_loaded
 
     def read_online(
@@ -281,17 +278,23 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
     def _store(self, project: str) -> feast.FeatureStore:
         return open_project(
             project,
-            registry_url=self.registry_url,
-            online_url=self._online_url(),
+            registry_url=self._registry_url(),
+            online_url=_of_variable(self.online_url_variable, "online store")
+            or f"{SQLITE}{self.online_path}",
             memory_limit=self.memory_limit,
             threads=self.threads,
             spill_directory=self.spill_directory,
         )
 
-    def _online_url(self) -> str:
-        name = self.online_url_variable
-        if not name:
-            return f"sqlite:///{self.online_path}"
-        if name not in os.environ:
-            raise FeatureStoreError(f"the variable {name} is not set. It holds the URL of the online store.")
-        return os.environ[name]
+    def _lock(self, project: str) -> AbstractContextManager[None]:
+        return registry_lock(self._registry_url(), project)
+
+    def _registry_url(self) -> str:
+        return _of_variable(self.registry_url_variable, "feature registry") or self.registry_url
+
+
+def _of_variable(name: str, place: str) -> str:
+    """Read a URL from the environment; empty where no variable is named."""
+    if name and name not in os.environ:
+        raise FeatureStoreError(f"the variable {name} is not set. It holds the URL of the {place}.")
+    return os.environ[name] if name else ""

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import logging
 import os
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from pipelines.spec import DriftlineError
+from resources.database_lock import SQLITE, database_lock, make_schema
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -30,6 +26,11 @@ class MlflowStoreError(DriftlineError):
 @cache
 def open_store(tracking_uri: str) -> MlflowClient:
     """Open MLflow's stores once per process, with the schema in place and nothing sent anywhere."""
+    if not tracking_uri.startswith((SQLITE, "postgresql")):
+        raise MlflowStoreError(
+            f"tracking_uri '{tracking_uri}' is not a store we can use. "
+            "Give sqlite:///<file> or postgresql+psycopg2://user:password@host:5432/database."
+        )
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("DO_NOT_TRACK", "true")
     from mlflow.tracking import MlflowClient
@@ -40,9 +41,11 @@ def open_store(tracking_uri: str) -> MlflowClient:
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     # Four processes that meet a new database at once must not each build its schema.
-    with _schema_lock(tracking_uri), warnings.catch_warnings():
+    with database_lock(tracking_uri, "mlflow"), warnings.catch_warnings():
         # MLflow 3.17 maps its tables in a way that SQLAlchemy 2.1 calls deprecated; nothing of ours can mend it.
         warnings.simplefilter("ignore", SADeprecationWarning)
+        if tracking_uri.startswith("postgresql"):
+            make_schema(tracking_uri, POSTGRES_SCHEMA)
         uri = _store_uri(tracking_uri)
         client = MlflowClient(tracking_uri=uri, registry_uri=uri)
         configure_mappers()
@@ -54,32 +57,3 @@ def _store_uri(tracking_uri: str) -> str:
         return tracking_uri
     separator = "&" if "?" in tracking_uri else "?"
     return f"{tracking_uri}{separator}options={quote(f'-csearch_path={POSTGRES_SCHEMA}', safe='')}"
-
-
-@contextmanager
-def _schema_lock(tracking_uri: str) -> Iterator[None]:
-    if tracking_uri.startswith("sqlite:///"):
-        database = Path(tracking_uri.removeprefix("sqlite:///"))
-        database.parent.mkdir(parents=True, exist_ok=True)
-        with database.with_name(f"{database.name}.lock").open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        return
-    if tracking_uri.startswith("postgresql"):
-        from sqlalchemy import create_engine, text
-
-        engine = create_engine(tracking_uri, isolation_level="AUTOCOMMIT")
-        try:
-            with engine.connect() as connection:
-                key = int.from_bytes(hashlib.sha256(b"driftline/mlflow").digest()[:8], signed=True)
-                # The session holds the lock: a killed process releases it.
-                connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": key})
-                connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{POSTGRES_SCHEMA}"'))
-                yield
-        finally:
-            engine.dispose()
-        return
-    raise MlflowStoreError(
-        f"tracking_uri '{tracking_uri}' is not a store we can use. "
-        "Give sqlite:///<file> or postgresql+psycopg2://user:password@host:5432/database."
-    )

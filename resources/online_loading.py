@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -80,9 +80,21 @@ def load_rows(store: feast.FeatureStore, view: FeatureView, batches: Iterable[pa
     return n_loaded
 
 
+def is_remembered(view: FeatureView, window: Window) -> bool:
+    """Tell whether a view says that a range was loaded."""
+    start, end = _closed(window)
+    return any(first <= start and end <= last for first, last in view.materialization_intervals)
+
+
 def remember_range(store: feast.FeatureStore, view: FeatureView, window: Window) -> None:
-    """Tell Feast's registry, for its own commands and pages, which range was loaded; once."""
-    # Feast's range is closed at both ends, a partition's is not.
-    start, end = window.start, window.end - timedelta(microseconds=1)
-    if not any(first <= start and end <= last for first, last in view.materialization_intervals):
-        store.registry.apply_materialization(view, store.project, start, end)
+    """Tell Feast's registry, for its own commands and pages, which range was loaded; once.
+
+    The registry's row is read, changed and written: under its lock, and with the view as it is there now.
+    """
+    if not is_remembered(view, window):
+        store.registry.apply_materialization(view, store.project, *_closed(window))
+
+
+def _closed(window: Window) -> tuple[datetime, datetime]:
+    """Return a partition's range as Feast has ranges: closed at both ends, which a partition's is not."""
+    return window.start, window.end - timedelta(microseconds=1)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipelines.spec import DriftlineError
+from resources.postgres_url import host_of, sslmode_of
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -15,8 +16,6 @@ SCHEMA = "driftline_online"
 """Postgres schema of the values, apart from what else the database holds."""
 
 REDIS_PORT, POSTGRES_PORT = 6379, 5432
-
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class OnlineSettingsError(DriftlineError):
@@ -86,15 +85,13 @@ def _redis(parts: URL) -> Mapping[str, Any]:
 
 
 def _postgres(parts: URL) -> Mapping[str, Any]:
-    host = parts.host or str(parts.query.get("host", LOOPBACK[0]))
-    is_here = host in LOOPBACK or host.startswith("/")
     return {
         "type": "feature_repo.online_postgres.OrderedPostgreSQLOnlineStore",
-        "host": host,
+        "host": host_of(parts),
         "port": parts.port or POSTGRES_PORT,
         "database": parts.database,
         "db_schema": SCHEMA,
         "user": parts.username or "postgres",
         "password": str(parts.password or ""),
-        "sslmode": str(parts.query.get("sslmode", "prefer" if is_here else "require")),
+        "sslmode": sslmode_of(parts),
     }
