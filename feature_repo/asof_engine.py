@@ -15,6 +15,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from feature_repo.asof_limits import engine_errors, stopped_after
 from feature_repo.asof_sql import (
     ROW,
     TIME,
@@ -70,8 +71,16 @@ class EngineSettings:
 
 
 @contextmanager
-def engine(settings: EngineSettings, stored: Iterable[Stored] = ()) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open an engine that knows some stored rows; instants without a zone are UTC in it."""
+def engine(
+    settings: EngineSettings, stored: Iterable[Stored] = (), *, timeout_s: float | None = None
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open an engine that knows some stored rows; instants without a zone are UTC in it.
+
+    Raises
+    ------
+    AsofJoinError
+        If the settings are not the engine's, or what is done with it takes more memory or time than it may.
+    """
     config: dict[str, Any] = {
         "memory_limit": settings.memory_limit,
         "threads": settings.threads,
@@ -95,11 +104,16 @@ def engine(settings: EngineSettings, stored: Iterable[Stored] = ()) -> Iterator[
         for rows in stored:
             if rows.dataset is not None:
                 connection.register(rows.name, rows.dataset)
-        yield connection
+        with stopped_after(connection, timeout_s):
+            yield connection
     except duckdb.OutOfMemoryException as error:
         raise AsofJoinError(
             f"{settings.memory_limit} of memory are not enough: {_said(error)}. Raise `memory_limit`, lower `threads`, "
             "or give `spill_directory` more room."
+        ) from error
+    except duckdb.InterruptException as error:
+        raise AsofJoinError(
+            f"the query was stopped after {timeout_s} s, the `timeout` that was given. Allow more, or ask for less."
         ) from error
     finally:
         connection.close()
@@ -210,11 +224,12 @@ def _one_per_label(connection: duckdb.DuckDBPyConnection, view: ViewRows, fetch:
     reader = connection.sql(fetch).to_arrow_reader()
     batches: list[pa.RecordBatch] = []
     n_fetched = 0
-    for batch in reader:
-        batches.append(batch)
-        n_fetched += batch.num_rows
-        if n_fetched > MAX_TIES * n_found:
-            break
+    with engine_errors():
+        for batch in reader:
+            batches.append(batch)
+            n_fetched += batch.num_rows
+            if n_fetched > MAX_TIES * n_found:
+                break
     schema = reader.schema
     del reader
     if n_fetched > MAX_TIES * n_found:

@@ -11,6 +11,7 @@ from feast.repo_config import RepoConfig
 
 from feature_repo.asof_engine import EngineSettings
 from feature_repo.asof_writing import source_path
+from feature_repo.object_access import is_object
 from feature_repo.snapshots import Stored, stored_rows
 
 
@@ -25,6 +26,14 @@ def settings_of(config: RepoConfig) -> EngineSettings:
 def repo_path_of(config: RepoConfig) -> str | None:
     """Return the folder of the repository, to which paths are relative."""
     return str(config.repo_path) if config.repo_path else None
+
+
+def staging_location_of(config: RepoConfig) -> str:
+    """Return where results are put for other machines: an absolute path or a URL; empty where there is none."""
+    named = str(config.offline_store.staging_location)
+    if not named or is_object(named):
+        return named
+    return str((Path(config.repo_path or ".") / named).absolute())
 
 
 def stored_of(config: RepoConfig, source: DataSource | None, wanted: Sequence[str] | None = None) -> Stored:

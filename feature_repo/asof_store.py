@@ -19,6 +19,7 @@ import pyarrow as pa
 from feast.data_source import DataSource
 from feast.feature_logging import LoggingConfig, LoggingSource
 from feast.feature_view import DUMMY_ENTITY_ID, FeatureView
+from feast.infra.offline_stores.file_source import FileSource
 from feast.infra.offline_stores.offline_store import RetrievalJob, RetrievalMetadata
 from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import FeastConfigBaseModel, RepoConfig
@@ -54,6 +55,8 @@ class AsofOfflineStoreConfig(FeastConfigBaseModel):
     """Folder for what does not fit in memory, relative to the repository; the engine's own choice when empty."""
     max_spill: str = ""
     """Most that may be spilled; the engine's own bound when empty."""
+    staging_location: str = ""
+    """Folder, relative to the repository, or URL where results are put for other machines (`to_remote_storage`)."""
     filter_by_created_timestamp: bool = True
     """Leave out rows that were made after a label's instant: backfills must not leak."""
 
@@ -97,8 +100,8 @@ class AsofOfflineStore(MonitoredStore):
             keys = [name for name in given.table.column_names if name != given.time]
             metadata = RetrievalMetadata(list(feature_refs), keys, given.first, given.last)
 
-        def run() -> pa.Table:
-            with engine(settings_of(config), stored) as connection:
+        def run(timeout: float | None) -> pa.Table:
+            with engine(settings_of(config), stored, timeout_s=timeout) as connection:
                 if query:
                     rows, time = connection.sql(query).to_arrow_table(), EVENT_TIMESTAMP
                 else:
@@ -107,7 +110,7 @@ class AsofOfflineStore(MonitoredStore):
 
         return AsofRetrievalJob(
             run,
-            repo_path=repo_path_of(config),
+            config,
             full_feature_names=full_feature_names,
             metadata=metadata,
             on_demand=OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry),
@@ -177,6 +180,21 @@ class AsofOfflineStore(MonitoredStore):
             repo_path=repo_path_of(config),
         )
 
+    def validate_data_source(self, config: RepoConfig, data_source: DataSource) -> None:
+        """Refuse a source of files that cannot be read, or lacks its columns of instants; Feast would warn.
+
+        Raises
+        ------
+        SnapshotError
+            If so. `feast apply --skip-source-validation` asks for none.
+        """
+        if not isinstance(data_source, FileSource):
+            super().validate_data_source(config, data_source)
+            return
+        mapping = {new: old for old, new in (data_source.field_mapping or {}).items()}
+        instants = [data_source.timestamp_field, data_source.created_timestamp_column]
+        stored_of(config, data_source, [mapping.get(name, name) for name in instants if name])
+
     def get_table_column_names_and_types_from_data_source(
         self, config: RepoConfig, data_source: DataSource
     ) -> Iterable[tuple[str, str]]:
@@ -190,15 +208,15 @@ def _pulled(
 ) -> RetrievalJob:
     stored = stored_of(config, source, pulled.wanted)
 
-    def run() -> pa.Table:
-        with engine(settings_of(config), [stored]) as connection:
+    def run(timeout: float | None) -> pa.Table:
+        with engine(settings_of(config), [stored], timeout_s=timeout) as connection:
             rows = connection.sql(query(stored.relation, pulled)).to_arrow_table()
         if pulled.keys:
             return rows
         # Feast's own key of views without an entity.
         return rows.append_column(DUMMY_ENTITY_ID, pa.repeat("", rows.num_rows))
 
-    return AsofRetrievalJob(run, repo_path=repo_path_of(config))
+    return AsofRetrievalJob(run, config)
 
 
 def _view_rows(

@@ -1,8 +1,9 @@
-"""What the offline store writes: pushed rows, logs of served features, saved datasets."""
+"""What the offline store writes: pushed rows, logs of served features, saved datasets, results for others."""
 
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
 INDEX = re.compile(r"__index_level_\d+__")
 """Arrow's names of a pandas index that has none."""
+
+
+STAGED_ROWS = 1_000_000
+"""Rows of one staged file: what a worker of Feast's loads at once."""
 
 
 class OfflineWriteError(DriftlineError):
@@ -195,3 +200,13 @@ def save_dataset(
         write_file(rows, path, endpoint=endpoint)
     else:
         replace_files(rows, path, endpoint=endpoint)
+
+
+def stage_rows(rows: pa.Table, location: str) -> list[str]:
+    """Write rows into a new folder, as files of at most `STAGED_ROWS`; return their paths, at least one."""
+    folder = f"{location.rstrip('/')}/{uuid.uuid4().hex}"
+    paths = []
+    for number, begin in enumerate(range(0, max(rows.num_rows, 1), STAGED_ROWS)):
+        paths.append(f"{folder}/{number:05}{SUFFIX}")
+        write_file(rows.slice(begin, STAGED_ROWS), paths[-1], endpoint="")
+    return paths
