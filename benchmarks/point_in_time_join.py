@@ -26,7 +26,8 @@ from pathlib import Path
 from benchmarks.limits import Limits, Stopped, within
 from benchmarks.measure import Measurement, measure
 from benchmarks.peers import peer_python
-from benchmarks.point_in_time_data import FEATURES, files_of, write_inputs
+from benchmarks.point_in_time_comparison import WAYS, compared, differing
+from benchmarks.point_in_time_data import files_of, write_inputs
 from benchmarks.point_in_time_polars import REQUIREMENT
 from benchmarks.point_in_time_ways import MEMORY, THREADS
 
@@ -40,7 +41,6 @@ TTL_DAYS = 30
 HALF_MEMORY = "1GB"
 FLOOR, OURS, HALVED = "plain DuckDB ASOF join", "Feast, our store", f"Feast, our store, {HALF_MEMORY}"
 POLARS, DUCKDB, DASK = "polars join_asof", "Feast, built-in duckdb", "Feast, built-in dask"
-WAYS = "benchmarks.point_in_time_ways"
 LIMITS = Limits(wall_s=120, memory_mb=6_000)
 
 
@@ -175,34 +175,6 @@ def halved(case: Case, folder: str, whole: Measurement) -> tuple[str, list[str]]
     return line, faults
 
 
-def compared(folder: str) -> tuple[str, list[str]]:
-    """Compare our values with those of Feast's `duckdb` store, for one view with a ttl."""
-    import pyarrow.parquet as pq
-
-    ours, theirs = (f"{folder}/found_{name}.parquet" for name in ("ours", "duckdb"))
-    measure("comparison", f"{WAYS}:by_our_store", folder, 1, TTL_DAYS, MEMORY, ours)
-    quiet = {"PYTHONWARNINGS": "ignore"}
-    measure("comparison", f"{WAYS}:by_feast_duckdb", folder, 1, TTL_DAYS, theirs, environment=quiet)
-    n_differing = differing(ours, theirs)
-    labels = pq.ParquetFile(f"{folder}/labels.parquet").read(columns=["row_id"])
-    in_order = pq.ParquetFile(ours).read(columns=["row_id"]).equals(labels)
-    line = (
-        f"values that differ from Feast's duckdb store: {n_differing:,} of {labels.num_rows * len(FEATURES):,}; "
-        f"order of the labels {'kept' if in_order else 'NOT kept'}"
-    )
-    return line, [line] if n_differing or not in_order else []
-
-
-def differing(one: str, other: str) -> int:
-    """Count the values of one view that differ between two results, by label; NULL is equal to NULL."""
-    import duckdb
-
-    same = " + ".join(f"(a.view_0__{f} IS DISTINCT FROM b.view_0__{f})::INTEGER" for f in FEATURES)
-    query = f"SELECT sum({same}) + 10 * abs(count(*) - (SELECT count(*) FROM '{one}')) FROM '{one}' a JOIN '{other}' b USING (row_id)"
-    with duckdb.connect() as connection:
-        return int(connection.sql(query).fetchall()[0][0])
-
-
 def run(n_labels: int, n_rows: int, *, is_large: bool) -> list[str]:
     """Measure one size, print its tables, and return what falls below the bar."""
     faults: list[str] = []
@@ -222,7 +194,7 @@ def run(n_labels: int, n_rows: int, *, is_large: bool) -> list[str]:
                 sys.stdout.flush()
                 faults += faulty
         if not is_large:
-            line, wrong = compared(folder)
+            line, wrong = compared(folder, TTL_DAYS)
             sys.stdout.write(line + "\n")
             faults += wrong
     return faults
