@@ -22,6 +22,9 @@ _SHIFTED: Mapping[ColumnType, str] = {
 }
 """Another value of each type. Upwards only: a delay or an instant that is put later makes nothing known earlier."""
 
+KNOWN_PREFIX = "driftline_known_at_"
+"""Columns of instants, while a dataset is changed."""
+
 
 @dataclass(frozen=True)
 class Perturbation:
@@ -35,10 +38,16 @@ class Perturbation:
         What was known by it, the instant itself included, stays.
     seed
         Decides which rows go, and which values are emptied.
+    since
+        Rows that happened before it are left out; None leaves none out.
+    until
+        Nothing that was first known after it comes at all; None lets half of it come, however late.
     """
 
     instant: datetime
     seed: str
+    since: datetime | None = None
+    until: datetime | None = None
 
 
 def perturbed_dataset(
@@ -70,9 +79,13 @@ def perturbed_dataset(
     if dataset.event_time is None:
         return f"SELECT * FROM {relation}"
     happened = event_instant(dataset, timezone)
+    # Each instant is made once for all columns that are known at it: instants and spans are dear to add up.
+    made: dict[str, str] = {}
+    for name in dataset.columns:
+        made.setdefault(dataset.column(name).known_at or happened, f"{KNOWN_PREFIX}{len(made)}")
     kept = {*dataset.key, dataset.event_time, *fixed}
     changed = [
-        f"CASE WHEN {_is_later(dataset.column(name).known_at or happened, perturbation)} THEN "
+        f"CASE WHEN {_is_after(made[dataset.column(name).known_at or happened], perturbation.instant)} THEN "
         f"CASE WHEN {_is_chosen(name, dataset, perturbation)} THEN NULL "
         f"ELSE {_SHIFTED[dataset.column(name).type].format(quote_identifier(name))} END "
         f"ELSE {quote_identifier(name)} END AS {quote_identifier(name)}"
@@ -80,20 +93,26 @@ def perturbed_dataset(
         if name not in kept and not dataset.is_made(name)
     ]
     replaced = f" REPLACE ({', '.join(changed)})" if changed else ""
-    is_gone = f"{_is_later(_announced(dataset, happened), perturbation)} AND {_is_chosen('row', dataset, perturbation)}"
-    return f"SELECT *{replaced} FROM {relation} WHERE NOT coalesce({is_gone}, false)"
+    # Keys and entities tell nothing by themselves: a row is announced with its event time, or a value that says so.
+    saying = [name for name in dataset.columns if dataset.column(name).known_at or name == dataset.event_time]
+    announced = f"least({', '.join(dict.fromkeys(made[dataset.column(name).known_at or happened] for name in saying))})"
+    is_gone = f"{_is_after(announced, perturbation.instant)} AND {_is_chosen('row', dataset, perturbation)}"
+    if perturbation.until is not None:
+        is_gone = f"{_is_after(announced, perturbation.until)} OR {is_gone}"
+    since = "" if perturbation.since is None else f" WHERE {happened} >= {_instant(perturbation.since)}"
+    known = ", ".join(f"({sql}) AS {name}" for sql, name in made.items())
+    return (
+        f"SELECT * EXCLUDE ({', '.join(made.values())}){replaced} FROM (SELECT *, {known} FROM {relation}{since}) "
+        f"WHERE NOT coalesce({is_gone}, false)"
+    )
 
 
-def _announced(dataset: DatasetSpec, happened: str) -> str:
-    """Return the SQL of the first instant at which anything of a row is known."""
-    known = {found for name in dataset.columns if (found := dataset.column(name).known_at)}
-    if dataset.event_time is not None and dataset.column(dataset.event_time).known_at is None:
-        known.add(happened)
-    return f"least({', '.join(f'({sql})' for sql in sorted(known))})"
+def _is_after(known: str, instant: datetime) -> str:
+    return f"{known} > {_instant(instant)}"
 
 
-def _is_later(known: str, perturbation: Perturbation) -> str:
-    return f"({known}) > {quote_literal(perturbation.instant.isoformat())}::TIMESTAMPTZ"
+def _instant(instant: datetime) -> str:
+    return f"{quote_literal(instant.isoformat())}::TIMESTAMPTZ"
 
 
 def _is_chosen(what: str, dataset: DatasetSpec, perturbation: Perturbation) -> str:
