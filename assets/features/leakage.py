@@ -4,7 +4,7 @@ Everything that the sources say after an instant is perturbed, and the view's SQ
 event timestamp up to that instant know nothing of it, so they may not change. The instants are some of the
 view's own, chosen by a seed: the same partition is always checked in the same way.
 
-Who looks ahead does so just before the instant, where the future is nearest. So a quarter of the partition before it
+Who looks ahead does so just before the instant, where the future is nearest. So an eighth of the partition before it
 is compared, over sources of the view's `lookback` before that. A difference there may also come from a lookback that is
 too short: then the whole partition is compared, over all that it was made of.
 """
@@ -34,10 +34,10 @@ N_PERTURBATIONS = 1
 """Perturbations of one partition: each runs the view once more. Who looks ahead does so at nearly every instant, and
 the next partition is perturbed at another."""
 
-COMPARED_SHARE = 1 / 4
+COMPARED_SHARE = 1 / 8
 """Share of a partition's span before the instant whose rows are compared."""
 
-CHANGED_SHARE = 1 / 16
+CHANGED_SHARE = 1 / 32
 """Share of a partition's span after the instant of which half of the rows come, changed; of what follows nothing does."""
 
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
