@@ -14,7 +14,7 @@ import dagster as dg
 import pyarrow as pa
 
 from pipelines.windows import Window
-from resources.changed_future import JoinedView, join_with_changed_future
+from resources.changed_future import Future, JoinedView, join_with_changed_futures
 from resources.feast_project import open_project
 from resources.feature_changes import FeatureChange, changes_between, shapes
 from resources.feature_guard import refuse_loss
@@ -186,30 +186,24 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
             found: pa.Table = job.to_arrow()
         return found
 
-    def features_with_changed_future(
-        self,
-        pipeline: Declared,
-        rows: pa.Table,
-        lake: Lake,
-        *,
-        versions: Mapping[str, int],
-        instant: datetime,
-    ) -> pa.Table:
+    def features_with_changed_futures(
+        self, pipeline: Declared, futures: Sequence[Future], lake: Lake, *, versions: Mapping[str, int]
+    ) -> Sequence[pa.Table]:
         """Join rows as `features_for` does, over views of which everything after an instant is other.
 
         Parameters
         ----------
-        pipeline, rows, lake
+        pipeline, lake
             As for `features_for`.
+        futures
+            The rows, each with the instant after which all that happened or was made is changed.
         versions
             The Delta versions that it read.
-        instant
-            What happened or was made after it is changed.
 
         Returns
         -------
-        pa.Table
-            `event_timestamp` and the views' features, in the order of `rows`.
+        Sequence[pa.Table]
+            For each future `event_timestamp` and the views' features, in the order of its rows.
         """
         from feature_repo.asof_engine import EngineSettings
 
@@ -222,7 +216,7 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
             snapshot = lake.snapshot(table, versions[table])
             views.append(JoinedView(name, snapshot, spec.entities[view.entity], columns, view.ttl))
         settings = EngineSettings(self.memory_limit, self.threads, self.spill_directory)
-        return join_with_changed_future(settings, rows, views, instant)
+        return join_with_changed_futures(settings, futures, views)
 
     def joined(self, pipeline: Declared, view: str, rows: pa.Table, lake: Lake) -> tuple[pa.Table, Snapshot]:
         """Join rows with one view, as training sets are joined; the registry is read only.
