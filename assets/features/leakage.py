@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from assets.features.changed_view import changed_rows
 from assets.features.in_order import in_order
+from assets.features.known_at import known_at_fault
 from assets.features.perturbation import Perturbation
 from assets.features.row_difference import Difference, first_difference
 from assets.features.view_sql import EVENT_TIMESTAMP, FeatureError
@@ -120,6 +121,7 @@ def check_no_lookahead(
     ------
     FeatureError
         If a row changes; with the column, the row, both values, and the instant after which the sources differed.
+        Or if a `known_at` fails on the rows of its dataset.
     """
     import duckdb
 
@@ -130,6 +132,11 @@ def check_no_lookahead(
         try:
             found = _changed_by_the_future(made, instant)
         except duckdb.Error as error:
+            if fault := known_at_fault(connection, pipeline, view):
+                raise FeatureError(
+                    f"feature view '{view}' cannot be checked for looking ahead: {fault}. Correct the expression, "
+                    "with TRY_CAST where a value may be malformed: what gives NULL counts as never known."
+                ) from error
             unchecked.append(f"{instant.isoformat()}: {' '.join(str(error).split())}")
             continue
         if found is not None:
