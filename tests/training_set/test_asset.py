@@ -117,9 +117,9 @@ def test_the_versions_that_were_read_are_kept(ready: tuple[Path, Pipeline, Conne
 def test_what_comes_later_changes_nothing(ready: tuple[Path, Pipeline, Connections], tmp_path: Path) -> None:
     _, pipeline, to = ready
     write_sources(tmp_path, n_days=N_DAYS, shift_from=1)
-    poisoned_pipeline, poisoned = refreshed(tmp_path, tmp_path / "home")
-    assert train_set(poisoned_pipeline, poisoned, 0).equals(train_set(pipeline, to, 0))
-    assert not train_set(poisoned_pipeline, poisoned, 2).equals(train_set(pipeline, to, 2))
+    other_pipeline, other = refreshed(tmp_path, tmp_path / "home")
+    assert train_set(other_pipeline, other, 0).equals(train_set(pipeline, to, 0))
+    assert not train_set(other_pipeline, other, 2).equals(train_set(pipeline, to, 2))
 
 
 def test_a_sliding_window_takes_the_newest_partitions(tmp_path: Path) -> None:
