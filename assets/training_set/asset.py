@@ -62,6 +62,7 @@ def materialize_training_set(
         **scope.commit(pipeline),
         "labels_version": str(labels.version),
         "feature_versions": ", ".join(f"{view}@{version}" for view, version in sorted(versions.items())),
+        "leakage": check.description,
     }
     snapshot = lake.write(pipeline.table("training_set"), table, partition=scope.partition, commit=commit)
     return Outcome(

@@ -107,6 +107,7 @@ def test_the_versions_that_were_read_are_kept(ready: tuple[Path, Pipeline, Conne
     _, pipeline, to = ready
     train_set(pipeline, to, 2)
     commit = to.lake.commit_of("tiny/training_set")
+    assert commit["leakage"] == "checked against 3 perturbations; label times respected."
     assert commit["labels_version"] == str(to.lake.snapshot("tiny/labels").version)
     assert (
         commit["feature_versions"]
