@@ -27,8 +27,10 @@ from resources.feature_objects import (
     feature_columns,
     fingerprint,
     registered,
+    stored_view,
     stored_views,
     unnamed,
+    view_snapshots,
 )
 from resources.lake import Lake, Snapshot
 from resources.online_loading import newest_rows
@@ -100,7 +102,7 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
         self, pipeline: Declared, view: str, schema: pa.Schema, lake: Lake
     ) -> tuple[FeatureChange, ...]:
         """List what rows of a schema would change of a view's features that the lake holds."""
-        stored = stored_views(pipeline, lake).get(view)
+        stored = stored_views(pipeline, lake, [view]).get(view)
         if stored is None:
             return ()
         before, after = (
@@ -147,17 +149,17 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
             If a declared view has no rows in the lake yet.
         """
         self.apply(pipeline, lake)
-        stored = stored_views(pipeline, lake)
-        missing = [name for name in pipeline.spec.features if name not in stored]
+        snapshots = view_snapshots(pipeline, lake)
+        missing = [name for name in pipeline.spec.features if name not in snapshots]
         if missing:
             raise FeatureStoreError(
                 f"feature views without rows in the lake: {', '.join(missing)}. "
                 f"Materialize {pipeline.name}/features/{missing[0]} first."
             )
-        snapshots = {name: lake.snapshot(pipeline.table("features", name)) for name in stored}
         request = [name for name in rows.column_names if name.startswith(REQUEST_PREFIX)]
         joined = rows
-        if stored:
+        if snapshots:
+            stored = {name: stored_view(snapshot, lake) for name, snapshot in snapshots.items()}
             joined = self._joined(pipeline, rows, stored, {n: s.version for n, s in snapshots.items()})
         features = sorted([*request, *(n for n in joined.column_names if n not in rows.column_names)])
         versions = {snapshot.table: snapshot.version for snapshot in snapshots.values()}
@@ -209,11 +211,10 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
 
         spec = pipeline.spec
         views = []
-        for name, stored in stored_views(pipeline, lake).items():
+        for name, view in spec.features.items():
             table = pipeline.table("features", name)
-            view = spec.features[name]
-            columns = tuple(feature_columns(spec, name, stored))
             snapshot = lake.snapshot(table, versions[table])
+            columns = tuple(feature_columns(spec, name, stored_view(snapshot, lake)))
             views.append(JoinedView(name, snapshot, spec.entities[view.entity], columns, view.ttl))
         settings = EngineSettings(self.memory_limit, self.threads, self.spill_directory)
         return join_with_changed_futures(settings, futures, views)
@@ -242,7 +243,7 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
         FeatureStoreError
             If the view has no rows in the lake, or is not registered.
         """
-        stored = stored_views(pipeline, lake).get(view)
+        stored = stored_views(pipeline, lake, [view]).get(view)
         if stored is None:
             raise FeatureStoreError(
                 f"feature view '{view}' has no rows in the lake. Materialize {pipeline.name}/features/{view} first."
