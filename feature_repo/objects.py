@@ -87,33 +87,34 @@ def _field_of(stored: Mapping[str, StoredView], spec: PipelineSpec, column: str)
 
 
 def _feast_type(field: pa.Field) -> PrimitiveFeastType:
-    from feast.types import Bool, Float64, Int64, String, UnixTimestamp
+    from feast import types
 
-    kind = field.type
-    if pa.types.is_boolean(kind):
-        return Bool
-    if pa.types.is_integer(kind):
-        return Int64
-    if pa.types.is_floating(kind):
-        return Float64
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return String
-    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        return UnixTimestamp
-    raise FeatureObjectError(
-        f"column '{field.name}' is of type {kind}, which has no Feast type. Cast it in the view's SQL."
-    )
+    found: PrimitiveFeastType = getattr(types, feast_type_name(field))
+    return found
 
 
 def feast_type_name(field: pa.Field) -> str:
-    """Name the Feast type of a stored column, as registered views show it.
+    """Name the Feast type of a stored column, as registered views show it; Feast itself is not imported.
 
     Raises
     ------
     FeatureObjectError
         If it has none.
     """
-    return str(_feast_type(field))
+    kind = field.type
+    if pa.types.is_boolean(kind):
+        return "Bool"
+    if pa.types.is_integer(kind):
+        return "Int64"
+    if pa.types.is_floating(kind):
+        return "Float64"
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return "String"
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        return "UnixTimestamp"
+    raise FeatureObjectError(
+        f"column '{field.name}' is of type {kind}, which has no Feast type. Cast it in the view's SQL."
+    )
 
 
 def _value_type(field: pa.Field) -> ValueType:

@@ -55,6 +55,6 @@ def _silence_faults(position: int, silence: SilenceSpec) -> Iterator[Fault]:
     if silence.until.tzinfo is not None:
         text = f"{label(at)}.until has an offset ({silence.until.isoformat()}). Write the wall clock in partitions.timezone."
         yield Fault((*at, "until"), text)
-    if silence.feature is not None and silence.kind not in (None, "feature_drift"):
+    if silence.feature is not None and silence.kind not in (None, "feature_drift", "stale_features"):
         text = f"{label(at)} names a feature, but incidents of kind '{silence.kind}' have none. Remove one of the two."
         yield Fault((*at, "feature"), text)

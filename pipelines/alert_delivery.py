@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from pipelines.incidents import RUN_KINDS, Facts, advance, alert_policy
+from pipelines.incidents import FACT_KINDS, Facts, advance, alert_policy
 from pipelines.spec import AlertsSpec, ChannelSpec, PipelineSpec
 from resources.alerts import AlertError
 from resources.channels import Channels
@@ -34,8 +34,8 @@ def take_in(
         if facts.event in log.events:
             continue
         after, alerts = advance(state, facts, policy, now)
-        if facts.judges <= set(RUN_KINDS) and after.by_key == state.by_key:
-            continue  # A run that succeeded as the one before: nothing to remember.
+        if facts.judges <= set(FACT_KINDS) and after.by_key == state.by_key:
+            continue  # A run that succeeded as the one before, a partition in time: nothing to remember.
         addressed = [(a, [c.name for c in channels.wanted(spec.alerts, a.severity)]) for a in alerts]
         # Queued first: an incident that is recorded as told must have its alert on the way.
         if addressed:

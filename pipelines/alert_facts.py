@@ -1,18 +1,23 @@
 """What drift reports and runs say to the alerts: Dagster's events as facts."""
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 
 import dagster as dg
 from dagster import DagsterEventType, DagsterInstance, EventLogRecord
+from dagster._core.storage.asset_check_execution_record import (
+    COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES,
+)
 
 from assets.drift_report.policy import Reason
 from assets.drift_report.signals import Signals, signals_from_metadata
+from assets.features.freshness import FRESHNESS_CHECK
 from pipelines.events import metadata_of
 from pipelines.incidents import Facts, Found
 from pipelines.run_requests import PIPELINE_TAG, REPORT_TAG, RETRAIN_STAGES
 from pipelines.spec import DriftlineError, IncidentKind
+from pipelines.stale_features import NewestPartition
 from resources.channels import Channels
 
 PARTITION_TAG = "dagster/partition"
@@ -93,6 +98,36 @@ def run_facts(
         action="Nothing else is stopped. Repair the cause and run the partition again." if failed else "",
         partition=partition,
         link=channels.run_link(run.run_id),
+    )
+
+
+def newest_partition(
+    pipeline: str, view: str, freshness: timedelta, instance: DagsterInstance
+) -> NewestPartition:
+    """Return the partition of a view that was made last, with what its check `freshness` found."""
+    key = dg.AssetKey([pipeline, "features", view])
+    records = instance.fetch_materializations(key, limit=1).records
+    if not records:
+        return NewestPartition(view, freshness, made_at=None)
+    made = records[0]
+    checks = instance.event_log_storage.get_asset_check_execution_history(
+        dg.AssetCheckKey(key, FRESHNESS_CHECK),
+        limit=1,
+        status=COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES,
+    )
+    entry = checks[0].event if checks else None
+    evaluation = entry.asset_check_evaluation if entry else None
+    behind = ""
+    if entry is not None and evaluation is not None and not evaluation.passed:
+        # The check of an earlier partition says nothing of this one; what is reported by hand has no run.
+        is_its_own = entry.run_id == made.run_id if made.run_id else entry.timestamp >= made.timestamp
+        behind = (evaluation.description or "the check `freshness` fails.") if is_its_own else ""
+    return NewestPartition(
+        view,
+        freshness,
+        made_at=datetime.fromtimestamp(made.timestamp, tz=UTC),
+        partition=made.partition_key or "",
+        behind=behind,
     )
 
 

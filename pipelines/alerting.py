@@ -6,10 +6,11 @@ pipeline lies in the lake. So a restart, or a lost cursor, changes nothing.
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 from dagster import DagsterInstance
@@ -17,10 +18,11 @@ from dagster import DagsterInstance
 from assets.drift_report.incident_check import incident_check
 from assets.materialization import Pipeline
 from pipelines.alert_delivery import Sent, deliver, take_in
-from pipelines.alert_facts import pipelines_of, report_facts, run_facts
+from pipelines.alert_facts import newest_partition, pipelines_of, report_facts, run_facts
 from pipelines.events import is_report_of, materializations_after
-from pipelines.incidents import Facts
+from pipelines.incidents import Facts, alert_policy
 from pipelines.spec import DriftlineError
+from pipelines.stale_features import freshness_facts
 from resources.channels import Channels
 from resources.incidents import Incidents
 from resources.lake import Lake
@@ -49,24 +51,32 @@ class Cursor:
         Time of change of the newest run that was read, ISO; '' for none.
     waiting
         Pipelines with alerts that are still to be sent.
+    freshness
+        By pipeline, the event that the freshness of its views last gave.
     """
 
     event: int = 0
     runs: str = ""
     waiting: tuple[str, ...] = ()
+    freshness: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_cursor(text: str | None) -> Cursor:
     """Read what `json.dumps(asdict(cursor))` wrote; the beginning of time for anything else."""
     try:
         plain = json.loads(text or "{}")
-        return Cursor(int(plain["event"]), str(plain["runs"]), tuple(plain["waiting"]))
+        freshness = dict(plain.get("freshness", {}))
+        return Cursor(int(plain["event"]), str(plain["runs"]), tuple(plain["waiting"]), freshness)
     except (KeyError, TypeError, ValueError):
         return Cursor()
 
 
-def alert_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
-    """Build the sensor that tells people of incidents, and of their ends."""
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def alert_sensor(pipelines: Sequence[Pipeline], clock: Callable[[], datetime] = _now) -> dg.SensorDefinition:
+    """Build the sensor that tells people of incidents, and of their ends, by a clock."""
     known = {pipeline.name: pipeline for pipeline in pipelines}
 
     @dg.sensor(
@@ -74,15 +84,23 @@ def alert_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
         asset_selection=dg.AssetSelection.all(),
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Tells people when something is wrong, from drift reports and failed runs, and when it is over.",
+        description="Tells people when something is wrong, from drift reports, failed runs and stale features, and when it is over.",
     )
     def sense(context: dg.SensorEvaluationContext, lake: Lake, channels: Channels) -> dg.SkipReason:
         before = read_cursor(context.cursor)
         news = _news(context.instance, set(known), channels, before)
+        freshness = {
+            name: _freshness(one, context.instance, channels, clock()) for name, one in known.items()
+        }
+        for name, facts in freshness.items():
+            if facts is not None and before.freshness.get(name) != facts.event:
+                news.facts.setdefault(name, []).append(facts)
         down: set[str] = set()
-        until = datetime.now(UTC) + SENDING_TIME
+        until = clock() + SENDING_TIME
         visits = [
-            _visit(known[name], news.facts.get(name, ()), context.instance, lake, channels, until, down)
+            _visit(
+                known[name], news.facts.get(name, ()), context.instance, lake, channels, clock, until, down
+            )
             for name in sorted({*news.facts, *before.waiting} & set(known))
         ]
         faults = [visit.fault for visit in visits if visit.fault]
@@ -90,7 +108,8 @@ def alert_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
             # The cursor stays where it is: what was taken in is recorded, and is not taken twice.
             raise DriftlineError(f"alerts of some pipelines could not be recorded. {' '.join(faults)}")
         waiting = tuple(visit.name for visit in visits if visit.sent.n_waiting)
-        context.update_cursor(json.dumps(asdict(Cursor(news.event, news.runs, waiting))))
+        seen = {name: facts.event for name, facts in freshness.items() if facts is not None}
+        context.update_cursor(json.dumps(asdict(Cursor(news.event, news.runs, waiting, seen))))
         n_sent = sum(visit.sent.n_sent for visit in visits)
         told = f"{n_sent} messages sent; messages of {len(waiting)} pipelines wait"
         return dg.SkipReason("; ".join([told, *(text for visit in visits for text in visit.sent.problems)]))
@@ -102,7 +121,7 @@ def alert_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
 class _News:
     """What happened since the last tick, by pipeline, and where the next one begins."""
 
-    facts: Mapping[str, Sequence[Facts]]
+    facts: dict[str, list[Facts]]
     event: int
     runs: str
 
@@ -147,22 +166,42 @@ def _visit(
     instance: DagsterInstance,
     lake: Lake,
     channels: Channels,
+    clock: Callable[[], datetime],
     until: datetime,
     down: set[str],
 ) -> _Visit:
     """Take in a pipeline's news and send what is due; one that cannot be read does not stop the others."""
     name, spec = pipeline.name, pipeline.spec
     try:
-        state = take_in(lake, name, spec, news, channels, _now())
+        state = take_in(lake, name, spec, news, channels, clock())
         if state is not None:
             _show(instance, name, state)
-        return _Visit(name, deliver(lake, name, spec.alerts, channels, clock=_now, until=until, down=down))
+        return _Visit(name, deliver(lake, name, spec.alerts, channels, clock=clock, until=until, down=down))
     except DriftlineError as error:
         return _Visit(name, Sent(0, 0, ()), f"{name}: {error}")
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
+def _freshness(
+    pipeline: Pipeline, instance: DagsterInstance, channels: Channels, now: datetime
+) -> Facts | None:
+    """Say which views are past their declared freshness; None where no view declares one."""
+    spec = pipeline.spec
+    newest = [
+        newest_partition(pipeline.name, name, view.freshness, instance)
+        for name, view in spec.features.items()
+        if view.freshness is not None
+    ]
+    if not newest:
+        return None
+    end = spec.partitions.end
+    return freshness_facts(
+        pipeline.name,
+        newest,
+        now=now,
+        ends=end if end is None or end.tzinfo else end.replace(tzinfo=ZoneInfo(spec.partitions.timezone)),
+        silences=[one.reason for one in alert_policy(spec).silences if now < one.until],
+        link=channels.report_link(pipeline.name, None),
+    )
 
 
 def _show(instance: DagsterInstance, name: str, state: Incidents) -> None:

@@ -76,7 +76,19 @@ def _instant_fault(connection: DuckDBPyConnection, sql: str, dataset: DatasetSpe
         return said
     if dataset.event_time is None:
         return "is for datasets with an `event_time`: a reference table is known from the start."
-    return _binding_fault(connection, sql, declared_types(dataset), _INSTANT)
+    columns = declared_types(dataset)
+    return _binding_fault(connection, sql, columns, _INSTANT) or _beyond_the_row(connection, sql, columns)
+
+
+def _beyond_the_row(connection: DuckDBPyConnection, sql: str, columns: Mapping[str, str]) -> str | None:
+    """Return that an expression which binds needs other rows, or makes some; None where its own row is enough."""
+    import duckdb
+
+    try:
+        connection.sql(f"SELECT 1 FROM (SELECT {_empty_row(columns)}) WHERE (\n{sql}\n) IS NULL")
+    except duckdb.BinderException:
+        return "holds an aggregate, a window or UNNEST, but must be computed from each row alone."
+    return None
 
 
 def declared_types(dataset: DatasetSpec) -> Mapping[str, str]:
@@ -166,9 +178,9 @@ def _binding_fault(
     """Return why an expression cannot be computed from some columns, or has the wrong type."""
     import duckdb
 
-    row = ", ".join(f"NULL::{kind} AS {quote_identifier(name)}" for name, kind in columns.items())
+    row = f"SELECT {_empty_row(columns)}"
     try:
-        type_name = str(connection.sql(f"SELECT (\n{sql}\n) AS value FROM (SELECT {row})").types[0])
+        type_name = str(connection.sql(f"SELECT (\n{sql}\n) AS value FROM ({row})").types[0])
     except duckdb.Error as error:
         return _said(str(error), columns)
     if plain_type(type_name) == '"NULL"' or expected is None:
@@ -176,6 +188,10 @@ def _binding_fault(
     if plain_type(type_name) not in expected.types:
         return f"gives {type_name.lower()}, but must give {expected.words}."
     return None
+
+
+def _empty_row(columns: Mapping[str, str]) -> str:
+    return ", ".join(f"NULL::{kind} AS {quote_identifier(name)}" for name, kind in columns.items())
 
 
 def _said(message: str, columns: Collection[str]) -> str:

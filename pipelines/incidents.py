@@ -26,6 +26,7 @@ SEVERITIES: Mapping[IncidentKind, Severity] = {
     "prediction_drift": "warning",
     "label_drift": "warning",
     "rolled_back": "critical",
+    "stale_features": "warning",
     "refresh_failed": "critical",
     "training_failed": "critical",
 }
@@ -39,12 +40,16 @@ TITLES: Mapping[IncidentKind, str] = {
     "prediction_drift": "The model's output drifted",
     "label_drift": "The label drifted",
     "rolled_back": "The champion was rolled back",
+    "stale_features": "Features are stale",
     "refresh_failed": "A refresh failed",
     "training_failed": "A training failed",
 }
 
 RUN_KINDS: tuple[IncidentKind, ...] = ("refresh_failed", "training_failed")
-"""Kinds that runs tell about. A failed run is a fact, not a measurement: one is enough."""
+"""Kinds that runs tell about."""
+
+FACT_KINDS: tuple[IncidentKind, ...] = (*RUN_KINDS, "stale_features")
+"""Kinds that are facts, not measurements, such as a run that failed: one is enough."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +124,7 @@ class AlertPolicy:
 
     def counts(self, kind: IncidentKind) -> tuple[int, int]:
         """Return how many windows of how many newest ones count for a kind."""
-        return (1, 1) if kind in RUN_KINDS else (self.seen_in, self.of_last)
+        return (1, 1) if kind in FACT_KINDS else (self.seen_in, self.of_last)
 
 
 def alert_policy(spec: PipelineSpec) -> AlertPolicy:
@@ -261,5 +266,7 @@ def _line(incident: Incident, policy: AlertPolicy, *, is_firing: bool) -> str:
     n_windows = policy.counts(incident.kind)[1]
     if incident.kind in RUN_KINDS:
         return f"{subject}the newest run succeeded; since {incident.opened_at:%Y-%m-%d %H:%M %Z}."
+    if incident.kind == "stale_features":
+        return f"{subject}fresh again; it was not since {incident.opened_at:%Y-%m-%d %H:%M %Z}."
     seen = "the newest window" if n_windows == 1 else f"any of the {n_windows} newest windows"
     return f"{subject}not seen in {seen}; it began in {incident.opened_in}."

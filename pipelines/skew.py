@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import click
 
@@ -49,7 +50,12 @@ def _shown(value: str | None) -> str:
 @click.option(
     "--since", type=click.DateTime(), help="First instant (UTC) of the answers; by default a day ago."
 )
-def main(pipeline: str, since: datetime | None) -> None:
+@click.option(
+    "--log",
+    type=click.Path(path_type=Path),
+    help="Folder of Feast's own log (`write_logged_features`), in place of the lake's table.",
+)
+def main(pipeline: str, since: datetime | None, log: Path | None) -> None:
     """Measure from the command line; print it and keep it in the lake."""
     try:
         from pipelines.definitions import find_pipeline
@@ -57,11 +63,13 @@ def main(pipeline: str, since: datetime | None) -> None:
         now = datetime.now(UTC)
         first = now - LOOK_BACK if since is None else since.replace(tzinfo=UTC)
         to = connections(deployment(os.environ))
-        found = measure_skew(find_pipeline(pipeline), to.lake, to.engine, to.feature_store, since=first)
+        found = measure_skew(
+            find_pipeline(pipeline), to.lake, to.engine, to.feature_store, since=first, feast_log=log
+        )
         if not found:
             click.echo(
                 f"Nothing of {pipeline} was logged since {first.isoformat()}. "
-                "Give `read_online` a `ServedLog` to note what it serves."
+                "Give `read_online` a `ServedLog` to note what it serves, or name the folder of Feast's log with --log."
             )
             return
         write_skew(to.lake, pipeline, found, since=first, clock=now)

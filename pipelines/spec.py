@@ -50,7 +50,7 @@ DriftMethod = Literal["effect", "documented"]
 MultivariateStage = Literal["never", "stable", "always"]
 IncidentKind = Literal[
     "broken_data", "performance", "estimated_performance", "feature_drift", "prediction_drift", "label_drift",
-    "rolled_back", "refresh_failed", "training_failed",
+    "rolled_back", "stale_features", "refresh_failed", "training_failed",
 ]  # fmt: skip
 
 _DURATION_UNITS = {
@@ -430,7 +430,7 @@ class SilenceSpec(Block):
     kind: IncidentKind | None = None
     """Kind of incident; every kind when absent."""
     feature: ColumnName | None = None
-    """Feature, as drift reports name it; with neither, everything is silent."""
+    """Feature, as drift reports name it, or view where the kind is `stale_features`; with neither, everything is silent."""
     until: Instant
     """When it ends, as a wall clock in `partitions.timezone`."""
     reason: str = Field(min_length=1, max_length=500)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from pipelines.spec import DriftlineError, PipelineSpec
 from resources.feature_changes import ViewShape
-from resources.lake import Lake
+from resources.lake import Lake, Snapshot
 
 if TYPE_CHECKING:
     import feast
@@ -54,20 +54,29 @@ def feast_objects_of(
     return feast_objects(spec, stored, tags={"driftline": fingerprint(spec, stored)})
 
 
-def stored_views(pipeline: Declared, lake: Lake) -> Mapping[str, StoredView]:
-    """Return the views that have a table in the lake: where it is, and its columns."""
-    found = {name: stored_view(pipeline, name, lake) for name in pipeline.spec.features}
-    return {name: view for name, view in found.items() if view is not None}
+def stored_views(
+    pipeline: Declared, lake: Lake, views: Collection[str] | None = None
+) -> Mapping[str, StoredView]:
+    """Return which views, of some or of all, have a table in the lake: where it is, and its columns."""
+    return {
+        name: stored_view(snapshot, lake) for name, snapshot in view_snapshots(pipeline, lake, views).items()
+    }
 
 
-def stored_view(pipeline: Declared, view: str, lake: Lake) -> StoredView | None:
-    """Return where a view's table is, and its columns; None where the lake has none."""
+def view_snapshots(
+    pipeline: Declared, lake: Lake, views: Collection[str] | None = None
+) -> Mapping[str, Snapshot]:
+    """Pin the newest version of the table of each view, of some or of all, that has one."""
+    names = pipeline.spec.features if views is None else views
+    tables = {name: pipeline.table("features", name) for name in names}
+    return {name: lake.snapshot(table) for name, table in tables.items() if lake.has(table)}
+
+
+def stored_view(snapshot: Snapshot, lake: Lake) -> StoredView:
+    """Return where a view's table is, and its columns in that version."""
     from feature_repo.objects import StoredView
 
-    table = pipeline.table("features", view)
-    if not lake.has(table):
-        return None
-    return StoredView(str(lake.table_path(table)), lake.snapshot(table).schema)
+    return StoredView(str(lake.table_path(snapshot.table)), snapshot.schema)
 
 
 def feature_columns(spec: PipelineSpec, view: str, stored: StoredView) -> list[str]:

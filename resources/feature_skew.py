@@ -6,12 +6,14 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
 
 from pipelines.sql import duckdb_type, quote_identifier, quote_literal
 from resources.engine import Engine
+from resources.feast_log import read_feast_log
 from resources.feature_objects import Declared
 from resources.feature_store import FeatureStore
 from resources.lake import Lake, Snapshot, scan
@@ -103,23 +105,51 @@ def skew_table(pipeline: str) -> str:
 
 
 def measure_skew(
-    pipeline: Declared, lake: Lake, engine: Engine, feature_store: FeatureStore, *, since: datetime
+    pipeline: Declared,
+    lake: Lake,
+    engine: Engine,
+    feature_store: FeatureStore,
+    *,
+    since: datetime,
+    feast_log: Path | None = None,
 ) -> tuple[FeatureSkew, ...]:
     """Compare the answers that were logged since an instant (UTC) with the offline join as it is now.
+
+    Parameters
+    ----------
+    pipeline, lake, engine, feature_store
+        Whose answers, and what they are compared with.
+    since
+        First instant of the answers.
+    feast_log
+        File or folder of Feast's own log of what it served; None takes the lake's table.
 
     Returns
     -------
     tuple
         Each feature that was served, by view and name; none where nothing was logged.
+
+    Raises
+    ------
+    FeastLogError
+        If the folder is no log of Feast's.
     """
-    table = served_table(pipeline.name)
-    if not lake.has(table):
+    spec, table = pipeline.spec, served_table(pipeline.name)
+    if feast_log is None and not lake.has(table):
         return ()
-    log = lake.snapshot(table)
     found: list[FeatureSkew] = []
-    for view in pipeline.spec.features:
-        if lake.has(pipeline.table("features", view)):
-            with engine.connect() as connection:
+    for view in spec.features:
+        if not lake.has(pipeline.table("features", view)):
+            continue
+        with engine.connect() as connection:
+            log: str | None = (
+                scan(lake.snapshot(table))
+                if feast_log is None
+                else read_feast_log(connection, feast_log).answers(
+                    view, sorted(spec.entities[spec.features[view].entity]), list(spec.features)
+                )
+            )
+            if log is not None:
                 found.extend(_view_skew(connection, pipeline, view, log, lake, feature_store, since))
     return tuple(found)
 
@@ -150,7 +180,7 @@ def _view_skew(
     connection: duckdb.DuckDBPyConnection,
     pipeline: Declared,
     view: str,
-    log: Snapshot,
+    log: str,
     lake: Lake,
     feature_store: FeatureStore,
     since: datetime,
@@ -177,7 +207,7 @@ def _view_skew(
 
 
 def _keep_answers(
-    connection: duckdb.DuckDBPyConnection, log: Snapshot, view: str, keys: Mapping[str, str], since: datetime
+    connection: duckdb.DuckDBPyConnection, log: str, view: str, keys: Mapping[str, str], since: datetime
 ) -> None:
     """Keep the newest answers about entities of today's keys, which become columns of the view's types."""
     casts = [
@@ -189,7 +219,7 @@ def _keep_answers(
     connection.execute(
         f"CREATE TEMP TABLE answers AS SELECT row_number() OVER (ORDER BY served_at, key_values) AS answer, * FROM ("
         f'SELECT {", ".join(casts)}, served_at, value_at, key_values, features, "values" AS online, status '
-        f'FROM {scan(log)} WHERE "view" = {quote_literal(view)} AND key_names = [{names}] '
+        f'FROM ({log}) WHERE "view" = {quote_literal(view)} AND key_names = [{names}] '
         f"AND served_at >= {quote_literal(since.isoformat())}::TIMESTAMPTZ "
         f"ORDER BY served_at DESC, key_values LIMIT {AT_MOST}) WHERE {known}"
     ).fetchall()
@@ -231,7 +261,8 @@ def _keep_pairs(
           SELECT i.*, list_position(features, {quote_literal(feature)}) AS place, {offline} AS offline
           FROM instants i JOIN joined j ON i.answer = j.driftline_answer
         ), texts AS (
-          SELECT * REPLACE (online[place] AS online, status[place] AS status) FROM places WHERE place IS NOT NULL
+          SELECT * REPLACE (online[place] AS online, status[place] AS status) FROM places
+          WHERE place IS NOT NULL AND status[place] IS NOT NULL
         ), typed AS (
           SELECT *, TRY_CAST(online AS {typed}) AS value FROM texts
         )

@@ -13,7 +13,7 @@ import dagster as dg
 import pyarrow as pa
 
 from pipelines.windows import Window
-from resources.changed_future import join_with_changed_future, views_as_read
+from resources.changed_future import Future, join_with_changed_futures, views_as_read
 from resources.database_lock import SQLITE
 from resources.feast_project import open_project, registry_lock
 from resources.feature_changes import FeatureChange, changes_between, shapes
@@ -27,6 +27,7 @@ from resources.feature_objects import (
     registered,
     stored_view,
     stored_views,
+    view_snapshots,
 )
 from resources.feature_registering import register
 from resources.lake import Lake, Snapshot
@@ -85,7 +86,7 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
         self, pipeline: Declared, view: str, schema: pa.Schema, lake: Lake
     ) -> tuple[FeatureChange, ...]:
         """List what rows of a schema would change of a view's features that the lake holds."""
-        stored = stored_view(pipeline, view, lake)
+        stored = stored_views(pipeline, lake, [view]).get(view)
         if stored is None:
             return ()
         before, after = (
@@ -132,48 +133,42 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
             If a declared view has no rows in the lake yet.
         """
         self.apply(pipeline, lake)
-        stored = stored_views(pipeline, lake)
-        missing = [name for name in pipeline.spec.features if name not in stored]
+        snapshots = view_snapshots(pipeline, lake)
+        missing = [name for name in pipeline.spec.features if name not in snapshots]
         if missing:
             raise FeatureStoreError(
                 f"feature views without rows in the lake: {', '.join(missing)}. "
                 f"Materialize {pipeline.name}/features/{missing[0]} first."
             )
-        snapshots = {name: lake.snapshot(pipeline.table("features", name)) for name in stored}
         versions = {name: snapshot.version for name, snapshot in snapshots.items()}
+        stored = {name: stored_view(snapshot, lake) for name, snapshot in snapshots.items()}
         joined = join_views(self._store(pipeline.name), pipeline.spec, rows, stored, versions)
         return features_of(rows, joined), {found.table: found.version for found in snapshots.values()}
 
-    def features_with_changed_future(
-        self,
-        pipeline: Declared,
-        rows: pa.Table,
-        lake: Lake,
-        *,
-        versions: Mapping[str, int],
-        instant: datetime,
-    ) -> pa.Table:
+    def features_with_changed_futures(
+        self, pipeline: Declared, futures: Sequence[Future], lake: Lake, *, versions: Mapping[str, int]
+    ) -> Sequence[pa.Table]:
         """Join rows as `features_for` does, over views of which everything after an instant is other.
 
         Parameters
         ----------
-        pipeline, rows, lake
+        pipeline, lake
             As for `features_for`.
+        futures
+            The rows, each with the instant after which all that happened or was made is changed.
         versions
             The Delta versions that it read.
-        instant
-            What happened or was made after it is changed.
 
         Returns
         -------
-        pa.Table
-            `event_timestamp` and the views' features, in the order of `rows`.
+        Sequence[pa.Table]
+            For each future `event_timestamp` and the views' features, in the order of its rows.
         """
         from feature_repo.asof_engine import EngineSettings
 
         views = views_as_read(pipeline, lake, versions)
         settings = EngineSettings(self.memory_limit, self.threads, self.spill_directory)
-        return join_with_changed_future(settings, rows, views, instant)
+        return join_with_changed_futures(settings, futures, views)
 
     def joined(self, pipeline: Declared, view: str, rows: pa.Table, lake: Lake) -> tuple[pa.Table, Snapshot]:
         """Join rows with one view, as training sets are joined; the registry is read only.
@@ -199,15 +194,14 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
         FeatureStoreError
             If the view has no rows in the lake, or is not registered.
         """
-        stored = stored_view(pipeline, view, lake)
-        if stored is None:
+        snapshot = view_snapshots(pipeline, lake, [view]).get(view)
+        if snapshot is None:
             raise FeatureStoreError(
                 f"feature view '{view}' has no rows in the lake. Materialize {pipeline.name}/features/{view} first."
             )
         registered(self._store(pipeline.name), view)
-        snapshot = lake.snapshot(pipeline.table("features", view))
-        versions = {view: snapshot.version}
-        return join_views(self._store(pipeline.name), pipeline.spec, rows, {view: stored}, versions), snapshot
+        stored, versions = {view: stored_view(snapshot, lake)}, {view: snapshot.version}
+        return join_views(self._store(pipeline.name), pipeline.spec, rows, stored, versions), snapshot
 
     def load_online(self, pipeline: Declared, view: str, window: Window, lake: Lake) -> int:
         """Load one partition of a view into the online store; return the rows (entities) loaded.

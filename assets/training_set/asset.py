@@ -13,6 +13,7 @@ from assets.training_set.selection import SOURCE_PARTITION, TrainingSetError, kn
 from charts import as_markdown_image, bars
 from pipelines.sql import quote_literal
 from pipelines.windows import Window
+from resources.changed_future import Future
 from resources.engine import Engine
 from resources.feature_store import FeatureStore
 from resources.lake import Lake, scan
@@ -61,6 +62,7 @@ def materialize_training_set(
         **scope.commit(pipeline),
         "labels_version": str(labels.version),
         "feature_versions": ", ".join(f"{view}@{version}" for view, version in sorted(versions.items())),
+        "leakage": check.description,
     }
     snapshot = lake.write(pipeline.table("training_set"), table, partition=scope.partition, commit=commit)
     return Outcome(
@@ -94,12 +96,15 @@ def _no_leakage(
 ) -> CheckOutcome:
     """Join some of the rows again, over feature rows that are other after an instant, and compare."""
     chosen = probes(rows["event_timestamp"], seed=f"{pipeline.name} {window.key}") if versions else ()
+    futures = [Future(rows.slice(probe.offset, probe.length), probe.instant) for probe in chosen]
+    again = (
+        feature_store.features_with_changed_futures(pipeline, futures, lake, versions=versions)
+        if futures
+        else ()
+    )
     changes = []
-    for probe in chosen:
-        again = feature_store.features_with_changed_future(
-            pipeline, rows.slice(probe.offset, probe.length), lake, versions=versions, instant=probe.instant
-        )
-        found = changed_feature(table.slice(probe.offset, probe.length), again, probe.instant)
+    for probe, joined in zip(chosen, again, strict=True):
+        found = changed_feature(table.slice(probe.offset, probe.length), joined, probe.instant)
         if found:
             name, at = found
             changes.append(

@@ -126,6 +126,9 @@ def _view(found: Rehearsal, name: str) -> ViewFinding:
     counts = [f"{count(facts, 'n_rows'):,} rows", f"{count(facts, 'n_features')} features"]
     if n_dropped := count(facts, "n_rows_without_key"):
         counts.append(f"{n_dropped:,} rows without key left out")
+    counts.append(f"look-ahead: {facts['leakage']}")
+    if unchecked := facts["leakage_unchecked"]:
+        counts.append(f"not checked after {unchecked}")
     return ViewFinding(name, view.entity, view.description, tuple(counts), _view_columns(found, name), "")
 
 

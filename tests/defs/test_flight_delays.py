@@ -1,7 +1,7 @@
 """The shipped flights: every row is there, instants are right, and nothing is known before its time."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,7 +10,9 @@ import pyarrow as pa
 import pytest
 
 from assets.features.asset import materialize_features
-from assets.features.view_sql import kept_to_window
+from assets.features.leakage import Guarded, check_no_lookahead
+from assets.features.perturbation import Perturbation, perturbed_dataset
+from assets.features.view_sql import FeatureError, kept_to_window, stable_types
 from assets.labels.asset import materialize_labels
 from assets.materialization import Pipeline, Scope
 from assets.profiled.asset import materialize_profiled
@@ -38,37 +40,6 @@ INSTANTS = (
     datetime(2013, 11, 3, 6, 10, tzinfo=UTC),  # clocks go back at 06:00 UTC
 )
 
-# What the world looks like to somebody at instant $T who is lied to about everything that was not known before it:
-# departures and arrivals from T on come later still or never, cancelled flights leave after all.
-POISONED_FLIGHTS = """
-SELECT * REPLACE (
-  CASE
-    WHEN dep_delay IS NULL
-      THEN greatest(date_diff('minute', scheduled_departure, $T::TIMESTAMPTZ), 0) + 45
-    WHEN scheduled_departure + to_minutes(CAST(dep_delay AS INTEGER)) >= $T::TIMESTAMPTZ THEN dep_delay + 500
-    ELSE dep_delay
-  END AS dep_delay,
-  CASE
-    WHEN actual_arrival IS NULL OR actual_arrival >= $T::TIMESTAMPTZ
-      THEN CASE WHEN flight % 2 = 0 THEN greatest(date_diff('minute', scheduled_arrival, $T::TIMESTAMPTZ), 0) + 5000 END
-    ELSE arr_delay
-  END AS arr_delay,
-  CASE WHEN actual_departure < $T::TIMESTAMPTZ THEN dep_time ELSE 1 END AS dep_time,
-  CASE WHEN actual_arrival < $T::TIMESTAMPTZ THEN arr_time ELSE 2 END AS arr_time,
-  CASE WHEN actual_arrival < $T::TIMESTAMPTZ THEN air_time ELSE 999 END AS air_time
-) FROM (  -- the extra columns are not among the declared ones
-  SELECT flights.*, timed.actual_departure, timed.actual_arrival, timed.scheduled_arrival FROM flights
-  JOIN flight_times timed USING (carrier, flight, origin, scheduled_departure)
-)
-"""
-POISONED_WEATHER = """
-SELECT * REPLACE (
-  CASE WHEN later THEN temp + 100 ELSE temp END AS temp, CASE WHEN later THEN 99 ELSE precip END AS precip,
-  CASE WHEN later THEN 0 ELSE visib END AS visib, CASE WHEN later THEN 300 ELSE wind_speed END AS wind_speed,
-  CASE WHEN later THEN 1 ELSE humid END AS humid, CASE WHEN later THEN 500 ELSE pressure END AS pressure
-) FROM (SELECT *, time_hour + INTERVAL 1 HOUR > $T::TIMESTAMPTZ AS later FROM weather)
-"""
-
 
 @pytest.fixture(scope="module")
 def pipeline() -> Pipeline:
@@ -89,7 +60,6 @@ def flights(
         connection.execute(f"CREATE TABLE {name} AS SELECT * FROM {READ_TABLE}").fetchall()
     query = pipeline.sql[pipeline.spec.queries["flight_times"]]
     connection.execute(f"CREATE VIEW flight_times AS {query}").fetchall()
-    connection.execute("CREATE TABLE true_times AS SELECT * FROM flight_times").fetchall()
     yield connection
     connection.close()
 
@@ -143,7 +113,7 @@ def test_arrivals_agree_with_the_local_clock_at_the_destination(
     share = one(
         flights,
         "SELECT avg((arr_time % 2400 = CAST(strftime(actual_arrival AT TIME ZONE "
-        "coalesce(a.tzone, 'America/Puerto_Rico'), '%H%M') AS BIGINT))::INT) FROM true_times t "
+        "coalesce(a.tzone, 'America/Puerto_Rico'), '%H%M') AS BIGINT))::INT) FROM flight_times t "
         "JOIN flights f USING (carrier, flight, origin, scheduled_departure) "
         "LEFT JOIN airports a ON a.faa = t.dest WHERE actual_arrival IS NOT NULL",
     )[0]
@@ -158,83 +128,85 @@ def test_flights_that_never_arrived_have_no_label(flights: duckdb.DuckDBPyConnec
     assert n_labels == 0
 
 
-def view_rows(connection: duckdb.DuckDBPyConnection, sql: str, instant: datetime) -> pa.Table:
-    """Compute a view's rows that are known at an instant, in a fixed order."""
-    text = sql.strip().rstrip(";")
-    return connection.sql(
-        f"SELECT * FROM ({text}) WHERE event_timestamp <= '{instant.isoformat()}'::TIMESTAMPTZ ORDER BY ALL"
-    ).to_arrow_table()
+def changed_after(pipeline: Pipeline, name: str, relation: str, instant: datetime) -> str:
+    """Return the SQL of a dataset in which everything is other that was not known by an instant."""
+    spec = pipeline.spec
+    fixed = {column for keys in spec.entities.values() for column in keys}
+    return perturbed_dataset(
+        relation,
+        spec.datasets[name],
+        Perturbation(instant, "test"),
+        fixed=fixed,
+        timezone=spec.partitions.timezone,
+    )
 
 
-def visible(pipeline: Pipeline, instant: datetime) -> tuple[datetime, datetime]:
-    """Return what a run sees of which an instant is the last: its month, and all that views look back on."""
-    partitions = pipeline.spec.partitions
-    own = next(w for w in windows(partitions, until=CLOCK) if w.start < instant <= w.end)
-    lookback = max(view.lookback for view in pipeline.spec.features.values())
-    return windows_between(partitions, own.start - lookback, own.end)[0].start, own.end
+@dataclass(frozen=True)
+class Run:
+    """A run's partition, an instant in it, and the sources as the run sees them."""
 
+    instant: datetime
+    window: Window
+    connection: duckdb.DuckDBPyConnection
 
-def world(
-    pipeline: Pipeline, flights: duckdb.DuckDBPyConnection, instant: datetime, *, is_poisoned: bool
-) -> duckdb.DuckDBPyConnection:
-    """Return the world as a run sees it, or a copy that differs in everything not known before an instant."""
-    start, end = (f"'{bound.isoformat()}'::TIMESTAMPTZ" for bound in visible(pipeline, instant))
-    queries = {"flights": "FROM flights", "weather": "FROM weather"}
-    if is_poisoned:
-        queries["flights"] = POISONED_FLIGHTS.replace("flight_times", "true_times")
-        queries["weather"] = POISONED_WEATHER
-    made = duckdb.connect()
-    made.sql("SET TimeZone = 'UTC'")
-    for name in ("flights", "weather", "planes", "airports"):
-        rows = flights.sql(
-            queries.get(name, f"FROM {name}"),
-            params={"T": instant.isoformat()} if name in queries and is_poisoned else None,
-        ).to_arrow_table()
-        made.register(f"_{name}", rows)
-        event_time = pipeline.spec.datasets[name].event_time
-        kept = f"{event_time} >= {start} AND {event_time} < {end}" if event_time else "true"
-        made.execute(f"CREATE TABLE {name} AS SELECT * FROM _{name} WHERE {kept}").fetchall()
-    query = pipeline.sql[pipeline.spec.queries["flight_times"]]
-    made.execute(f"CREATE TABLE flight_times AS {query}").fetchall()
-    return made
+    def check(self, pipeline: Pipeline, view: str, sql: str, keys: tuple[str, ...]) -> Guarded:
+        """Make a view's rows as the stage does, and check them at the instant."""
+        spec = pipeline.spec.features[view]
+        found = replace(pipeline, sql={**pipeline.sql, spec.sql: sql})
+        query = kept_to_window(sql, self.window)
+        schema = self.connection.sql(f"{query} LIMIT 0").to_arrow_table().schema
+        self.connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE rows AS {stable_types(query, schema, keys)}"
+        ).fetchall()
+        # There is something to compare.
+        at = f"event_timestamp <= '{self.instant.isoformat()}'::TIMESTAMPTZ"
+        assert one(self.connection, f"SELECT count(*) > 10 FROM rows WHERE {at}") == (True,)
+        return check_no_lookahead(self.connection, found, view, "rows", self.window, instants=[self.instant])
 
 
 @pytest.fixture(scope="module", params=INSTANTS, ids=lambda instant: f"{instant:%m-%dT%H%M}")
-def worlds(
+def run(
     request: pytest.FixtureRequest, pipeline: Pipeline, flights: duckdb.DuckDBPyConnection
-) -> Iterator[tuple[datetime, duckdb.DuckDBPyConnection, duckdb.DuckDBPyConnection]]:
-    truth = world(pipeline, flights, request.param, is_poisoned=False)
-    lied_to = world(pipeline, flights, request.param, is_poisoned=True)
-    yield request.param, truth, lied_to
-    truth.close()
-    lied_to.close()
+) -> Iterator[Run]:
+    """Give the month that ends at or after an instant, with all that its views look back on."""
+    partitions = pipeline.spec.partitions
+    own = next(w for w in windows(partitions, until=CLOCK) if w.start < request.param <= w.end)
+    lookback = max(view.lookback for view in pipeline.spec.features.values())
+    start = windows_between(partitions, own.start - lookback, own.end)[0].start
+    with duckdb.connect() as made:
+        made.sql("SET TimeZone = 'UTC'")
+        for name in ("flights", "weather", "planes", "airports"):
+            made.register(f"_{name}", flights.sql(f"FROM {name}").to_arrow_table())
+            event_time = pipeline.spec.datasets[name].event_time
+            span = f"'{start.isoformat()}'::TIMESTAMPTZ AND '{own.end.isoformat()}'::TIMESTAMPTZ - INTERVAL 1 SECOND"
+            kept = f"{event_time} BETWEEN {span}" if event_time else "true"
+            made.execute(f"CREATE TEMP TABLE {name} AS SELECT * FROM _{name} WHERE {kept}").fetchall()
+        query = pipeline.sql[pipeline.spec.queries["flight_times"]]
+        made.execute(f"CREATE TEMP VIEW flight_times AS {query}").fetchall()
+        yield Run(request.param, own, made)
 
 
-def test_the_poison_changes_the_future_and_only_the_future(
-    worlds: tuple[datetime, duckdb.DuckDBPyConnection, duckdb.DuckDBPyConnection],
-) -> None:
-    instant, truth, lied_to = worlds
-    before = f"< '{instant.isoformat()}'::TIMESTAMPTZ"
-    past = [
-        f"SELECT count(*), sum(arr_delay) FROM flight_times WHERE actual_arrival {before}",
-        f"SELECT count(*), sum(dep_delay) FROM flight_times WHERE actual_departure {before}",
-    ]
-    assert [one(truth, sql) for sql in past] == [one(lied_to, sql) for sql in past]
-    everything = "SELECT sum(arr_delay), sum(dep_delay), sum(temp) FROM flight_times, (SELECT sum(temp) AS temp FROM weather)"
-    assert one(truth, everything) != one(lied_to, everything)
+def test_the_change_is_of_the_future_and_only_of_the_future(pipeline: Pipeline, run: Run) -> None:
+    # By the instants of `flight_times`, which the declaration's `known_at` does not name.
+    query = pipeline.sql[pipeline.spec.queries["flight_times"]]
+    changed = changed_after(pipeline, "flights", "temp.main.flights", run.instant)
+    times = f"(WITH flights AS ({changed}) SELECT * FROM ({query}))"
+    before = f"< '{run.instant.isoformat()}'::TIMESTAMPTZ"
+    for delay, happened in (("arr_delay", "actual_arrival"), ("dep_delay", "actual_departure")):
+        told = f"SELECT count(*), sum({delay}) FROM {{}} WHERE {happened} {before}"
+        assert one(run.connection, told.format(times)) == one(run.connection, told.format("flight_times"))
+        # Cancelled flights leave after all: there are more delays than there were, of flights that are over.
+        missing = f"SELECT count(*) FROM {{}} WHERE {delay} IS NULL AND scheduled_departure {before}"
+        assert one(run.connection, missing.format(times)) < one(
+            run.connection, missing.format("flight_times")
+        )
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_no_feature_knows_what_became_known_later(
-    pipeline: Pipeline,
-    worlds: tuple[datetime, duckdb.DuckDBPyConnection, duckdb.DuckDBPyConnection],
-    view: str,
-) -> None:
-    instant, truth, lied_to = worlds
-    sql = pipeline.sql[pipeline.spec.features[view].sql]
-    expected, found = view_rows(truth, sql, instant), view_rows(lied_to, sql, instant)
-    assert expected.num_rows > 0
-    assert found.equals(expected)
+def test_no_feature_knows_what_became_known_later(pipeline: Pipeline, run: Run, view: str) -> None:
+    spec = pipeline.spec.features[view]
+    guarded = run.check(pipeline, view, pipeline.sql[spec.sql], pipeline.spec.entities[spec.entity])
+    assert (guarded.checked, guarded.unchecked) == ((run.instant,), ())
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -271,16 +243,18 @@ def test_a_partitions_rows_do_not_depend_on_where_the_data_are_cut(
     assert narrow.except_(wide).fetchall() == []
 
 
-def test_no_request_feature_knows_what_became_known_later(
-    pipeline: Pipeline, worlds: tuple[datetime, duckdb.DuckDBPyConnection, duckdb.DuckDBPyConnection]
-) -> None:
-    instant, truth, lied_to = worlds
+def test_no_request_feature_knows_what_became_known_later(pipeline: Pipeline, run: Run) -> None:
     target = pipeline.spec.target
     asked = ", ".join([*target.key, *target.request_features.values()])
-    sql = f"SELECT {asked}, {target.prediction_time} AS event_timestamp FROM flight_times"
-    expected = view_rows(truth, sql, instant)
-    assert expected.num_rows > 1_000
-    assert view_rows(lied_to, sql, instant).equals(expected)
+    query = pipeline.sql[pipeline.spec.queries["flight_times"]]
+    changed = changed_after(pipeline, "flights", "temp.main.flights", run.instant)
+    known = f"{target.prediction_time} <= '{run.instant.isoformat()}'::TIMESTAMPTZ"
+    truth, found = (
+        run.connection.sql(f"SELECT {asked} FROM {times} WHERE {known} ORDER BY ALL").to_arrow_table()
+        for times in ("flight_times", f"(WITH flights AS ({changed}) SELECT * FROM ({query}))")
+    )
+    assert truth.num_rows > 1_000
+    assert found.equals(truth)
 
 
 LEAKS = {
@@ -299,11 +273,11 @@ LEAKS = {
 
 
 @pytest.mark.parametrize("leak", LEAKS)
-def test_a_view_that_looks_ahead_is_caught(
-    worlds: tuple[datetime, duckdb.DuckDBPyConnection, duckdb.DuckDBPyConnection], leak: str
-) -> None:
-    instant, truth, lied_to = worlds
-    assert not view_rows(lied_to, LEAKS[leak], instant).equals(view_rows(truth, LEAKS[leak], instant))
+def test_a_view_that_looks_ahead_is_caught(pipeline: Pipeline, run: Run, leak: str) -> None:
+    view = "carrier_punctuality" if "carrier" in LEAKS[leak].split("FROM")[0] else "airport_weather"
+    keys = pipeline.spec.entities[pipeline.spec.features[view].entity]
+    with pytest.raises(FeatureError, match=rf"view '{view}'.* looks ahead: '(mean_delay|cancelled)' for "):
+        run.check(pipeline, view, LEAKS[leak], keys)
 
 
 def test_the_stage_reads_every_row_of_the_source_once(pipeline: Pipeline, tmp_path: Path) -> None:
@@ -347,20 +321,20 @@ def january(pipeline: Pipeline, home: Path) -> pa.Table:
 def lied_to_about(
     pipeline: Pipeline, flights: duckdb.DuckDBPyConnection, instant: datetime, folder: Path
 ) -> Pipeline:
-    """Return the pipeline with sources that are poisoned after an instant."""
+    """Return the pipeline with sources that are other after an instant."""
     folder.mkdir()
-    bound = {"T": instant.isoformat()}
-    queries = {"flights": POISONED_FLIGHTS.replace("flight_times", "true_times"), "weather": POISONED_WEATHER}
     datasets = dict(pipeline.spec.datasets)
-    for name, sql in queries.items():
-        rows = flights.sql(sql, params=bound).to_arrow_table()
+    # A flight without a timetable has no label time, and is no flight that the declaration knows.
+    for name, kept in (("flights", "sched_arr_time IS NOT NULL"), ("weather", "true")):
+        changed = changed_after(pipeline, name, name, instant)
+        rows = flights.sql(f"SELECT * FROM ({changed}) WHERE {kept}").to_arrow_table()
         path = folder / f"{name}.parquet"
         duckdb.from_arrow(rows).to_parquet(str(path))
         declared = datasets[name]
         source = declared.source.model_copy(update={"type": "parquet", "path": str(path)})
-        columns = {
-            column: declared.column(column).model_copy(update={"sql": None}) for column in declared.columns
-        }
+        # When the lies are known cannot be told from them: they are changed once more by no check.
+        plain = {"sql": None, "known_at": "NULL::TIMESTAMPTZ"}
+        columns = {column: declared.column(column).model_copy(update=plain) for column in declared.columns}
         # Tampered rows may break the rules of the clean ones: the rules are not what is tested here.
         changes = {"source": source, "columns": columns, "expectations": ()}
         datasets[name] = declared.model_copy(update=changes)
@@ -372,13 +346,13 @@ def test_a_training_set_does_not_change_with_what_became_known_later(
 ) -> None:
     instant = datetime(2013, 1, 20, 15, 20, tzinfo=UTC)
     lied_to = lied_to_about(pipeline, flights, instant, tmp_path / "sources")
-    truth, poisoned = january(pipeline, tmp_path / "a"), january(lied_to, tmp_path / "b")
+    truth, other = january(pipeline, tmp_path / "a"), january(lied_to, tmp_path / "b")
 
     def known(table: pa.Table) -> pa.Table:
         rows = duckdb.from_arrow(table).filter(f"label_time < '{instant.isoformat()}'::TIMESTAMPTZ")
         return rows.order("row_id").to_arrow_table()
 
-    expected, found = known(truth), known(poisoned)
+    expected, found = known(truth), known(other)
     assert expected.num_rows > 10_000
     assert found.equals(expected.select(found.column_names))
-    assert not poisoned.equals(truth)
+    assert not other.equals(truth)

@@ -1,5 +1,7 @@
 """A view's stored columns become typed Feast fields; what has no type is refused."""
 
+import subprocess
+import sys
 from datetime import timedelta
 
 import pyarrow as pa
@@ -35,6 +37,20 @@ def test_the_creation_time_is_used_where_the_rows_have_one(has_created: bool) ->
     _, (view,) = feast_objects(SPEC, stored(("heat", pa.float64()), *created), tags={})
     assert view.batch_source is not None
     assert view.batch_source.created_timestamp_column == ("created_timestamp" if has_created else "")
+
+
+def test_types_are_named_as_feast_names_them_without_its_import() -> None:
+    # A view's columns are compared before Feast is needed, and its import costs more than the partition.
+    code = (
+        "import sys, pyarrow as pa\n"
+        "from feature_repo.objects import feast_type_name\n"
+        "kinds = pa.bool_(), pa.int64(), pa.float64(), pa.string(), pa.timestamp('us', 'UTC'), pa.date32()\n"
+        "names = [feast_type_name(pa.field('a', kind)) for kind in kinds]\n"
+        "assert 'feast' not in sys.modules\n"
+        "import feast.types\n"
+        "assert [str(getattr(feast.types, name)) for name in names] == names\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_column_without_a_feast_type_is_named() -> None:

@@ -1,6 +1,8 @@
 """A view that looks ahead is refused, with the column and the instant; one that does not is left alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import duckdb
 import pytest
@@ -9,7 +11,7 @@ from assets.features.leakage import N_PERTURBATIONS, check_no_lookahead
 from assets.features.view_sql import FeatureError, kept_to_window, stable_types
 from assets.materialization import Pipeline
 from pipelines.spec import PipelineSpec
-from tests.tiny import DECLARATION, day_window
+from tests.tiny import DECLARATION, START, day_window
 
 DAY = day_window(1)
 
@@ -62,6 +64,58 @@ AHEAD = {
         """SELECT machine, taken_at AS event_timestamp, epoch(max(stopped_at) OVER (PARTITION BY machine) - taken_at)
           AS until_stop FROM readings""",
     ),
+    "a frame that follows": (
+        "coming_heat",
+        """SELECT machine, taken_at AS event_timestamp, avg(heat) OVER (PARTITION BY machine ORDER BY taken_at
+          RANGE BETWEEN CURRENT ROW AND INTERVAL 2 HOUR FOLLOWING) AS coming_heat FROM readings""",
+    ),
+    "a frame that follows, far away": (
+        "coming_heat",
+        """SELECT machine, taken_at AS event_timestamp, sum(heat) OVER (PARTITION BY machine ORDER BY taken_at
+          RANGE BETWEEN INTERVAL 9 HOUR FOLLOWING AND INTERVAL 10 HOUR FOLLOWING) AS coming_heat FROM readings""",
+    ),
+    "an aggregate of the whole table": (
+        "most_heat",
+        """SELECT machine, taken_at AS event_timestamp, (SELECT max(heat + load) FROM readings) AS most_heat
+        FROM readings""",
+    ),
+    "a join without a bound on time": (
+        "others",
+        """SELECT r.machine, r.taken_at AS event_timestamp, count(*) AS others
+        FROM readings r JOIN readings o ON o.kind = r.kind GROUP BY ALL""",
+    ),
+    "the last instant of all": (
+        "hours_left",
+        """SELECT machine, taken_at AS event_timestamp,
+          date_diff('hour', taken_at, max(taken_at) OVER ()) AS hours_left FROM readings""",
+    ),
+    "a join on later rows of its own": (
+        "heat_after",
+        """SELECT r.machine, r.taken_at AS event_timestamp, min(o.heat) AS heat_after FROM readings r
+        JOIN readings o ON o.machine = r.machine AND o.taken_at >= r.taken_at
+          AND o.taken_at < r.taken_at + INTERVAL 1 HOUR GROUP BY ALL""",
+    ),
+    "a subquery of each row": (
+        "failures",
+        """SELECT machine, taken_at AS event_timestamp, (SELECT count(*) FILTER (o.failed) FROM readings o
+          WHERE o.machine = readings.machine AND o.taken_at >= readings.taken_at) AS failures FROM readings""",
+    ),
+    "the last value of all": (
+        "last_kind",
+        """SELECT machine, taken_at AS event_timestamp,
+          last(kind ORDER BY taken_at) OVER (PARTITION BY machine ROWS BETWEEN UNBOUNDED PRECEDING
+          AND UNBOUNDED FOLLOWING) AS last_kind FROM readings""",
+    ),
+    "the first value to come": (
+        "first_load",
+        """SELECT r.machine, r.taken_at AS event_timestamp, first(o.load ORDER BY o.taken_at) AS first_load
+        FROM readings r JOIN readings o ON o.machine = r.machine AND o.taken_at > r.taken_at GROUP BY ALL""",
+    ),
+    "one machine of five": (
+        "next_heat",
+        """SELECT machine, taken_at AS event_timestamp, CASE WHEN machine = 'm3'
+          THEN lead(heat) OVER (PARTITION BY machine ORDER BY taken_at) ELSE heat END AS next_heat FROM readings""",
+    ),
     "an instant that is only known later": (
         "event_timestamp",
         """SELECT machine, taken_at - to_minutes(CAST(greatest(load, 0) * 30 + 30 AS INTEGER)) AS event_timestamp,
@@ -95,14 +149,14 @@ def readings() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def guard(connection: duckdb.DuckDBPyConnection, pipeline: Pipeline, relation: str = "rows") -> int:
+def guard(
+    connection: duckdb.DuckDBPyConnection, pipeline: Pipeline, instants: Sequence[datetime] | None = None
+) -> int:
     """Make the view's rows as the stage does, and check them; return how many perturbations were withstood."""
     query = kept_to_window(pipeline.sql["recent.sql"], DAY)
     schema = connection.sql(f"{query} LIMIT 0").to_arrow_table().schema
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {relation} AS {stable_types(query, schema, ['machine'])}"
-    )
-    guarded = check_no_lookahead(connection, pipeline, "recent", relation, DAY)
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE rows AS {stable_types(query, schema, ['machine'])}")
+    guarded = check_no_lookahead(connection, pipeline, "recent", "rows", DAY, instants=instants)
     assert guarded.unchecked == ()
     return len(guarded.checked)
 
@@ -130,10 +184,61 @@ def test_a_value_counts_from_when_it_is_known(readings: duckdb.DuckDBPyConnectio
     assert guard(readings, declared(later, heat="taken_at + INTERVAL 1 HOUR")) == N_PERTURBATIONS
 
 
+def test_a_leak_of_rare_rows_is_found_between_them_and_what_they_see(
+    readings: duckdb.DuckDBPyConnection,
+) -> None:
+    # Reading 600 (m0, 2024-01-02 09:20) sees what is taken half an hour later; no other row sees ahead.
+    sql = """SELECT machine, taken_at AS event_timestamp, CASE WHEN id = 600
+      THEN (SELECT max(o.heat) FROM readings o WHERE o.taken_at <= r.taken_at + INTERVAL 30 MINUTE
+        AND o.taken_at > r.taken_at) ELSE heat END AS heat FROM readings r"""
+    pipeline = declared(sql)
+    seen_at = START + timedelta(days=1, hours=9, minutes=20)
+
+    def at(minutes: int) -> list[datetime]:
+        return [seen_at + timedelta(minutes=minutes)]
+
+    assert guard(readings, pipeline, instants=at(-1)) == 1
+    assert guard(readings, pipeline, instants=at(31)) == 1
+    with pytest.raises(
+        FeatureError, match=r"'heat' for machine = m0, event_timestamp = 2024-01-02 09:20:00.* \(1 rows"
+    ):
+        guard(readings, pipeline, instants=at(10))
+
+
+def test_a_view_that_needs_more_than_its_lookback_is_compared_over_everything(
+    readings: duckdb.DuckDBPyConnection,
+) -> None:
+    # The declared lookback is two days; the count reaches to the beginning.
+    honest = """SELECT machine, taken_at AS event_timestamp, heat,
+      count(*) OVER (PARTITION BY machine ORDER BY taken_at) AS so_far FROM readings"""
+    spec = declared(honest).spec
+    short = spec.features["recent"].model_copy(update={"lookback": timedelta(0)})
+    pipeline = replace(declared(honest), spec=spec.model_copy(update={"features": {"recent": short}}))
+    noon = [START + timedelta(days=1, hours=12)]
+    assert guard(readings, pipeline, instants=noon) == 1
+    leaking = honest.replace("heat,", "lead(heat) OVER (PARTITION BY machine ORDER BY taken_at) AS heat,")
+    with pytest.raises(FeatureError, match="looks ahead: 'heat'"):
+        guard(readings, replace(pipeline, sql={"recent.sql": leaking}), instants=noon)
+
+
 def test_what_is_announced_may_be_used_before(readings: duckdb.DuckDBPyConnection) -> None:
     ahead = AHEAD["the next row"][1]
     timetable = "taken_at - INTERVAL 2 DAY"
     assert guard(readings, declared(ahead, kind=timetable, taken_at=timetable)) == N_PERTURBATIONS
+
+
+def test_what_is_never_known_stays(readings: duckdb.DuckDBPyConnection) -> None:
+    ahead = AHEAD["the next row"][1]
+    assert (
+        guard(readings, declared(ahead, kind="NULL::TIMESTAMPTZ", taken_at="taken_at - INTERVAL 2 DAY")) == 1
+    )
+
+
+def test_a_known_at_that_fails_on_the_rows_is_named(readings: duckdb.DuckDBPyConnection) -> None:
+    pipeline = declared(HONEST["the row's own value"], heat="taken_at + to_minutes(CAST(kind AS INTEGER))")
+    pattern = r"view 'recent' cannot be checked .*: datasets\.readings\.columns\.heat\.known_at fails .*'k\d+'.*TRY_CAST"
+    with pytest.raises(FeatureError, match=pattern):
+        guard(readings, pipeline)
 
 
 def test_the_past_of_one_instant_is_all_that_may_stay(readings: duckdb.DuckDBPyConnection) -> None:

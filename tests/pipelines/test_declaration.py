@@ -224,6 +224,89 @@ MALFORMED = [
         id="column-block",
     ),
     pytest.param(
+        [("{type: float, description: Euros.}", '{type: float, known_at: "orderd"}')],
+        [
+            "16: datasets.orders.columns.amount.known_at names the unknown column 'orderd'. Columns: id, customer, ordered, delivered, amount, weekday. Did you mean 'ordered'?"
+        ],
+        id="known-at-unknown-column",
+    ),
+    pytest.param(
+        [("{type: float, description: Euros.}", '{type: float, known_at: "customer"}')],
+        [
+            "16: datasets.orders.columns.amount.known_at gives varchar, but must give an instant (a wall clock becomes one by AT TIME ZONE)."
+        ],
+        id="known-at-text",
+    ),
+    pytest.param(
+        [("{type: float, description: Euros.}", '{type: float, known_at: "CAST(ordered AS TIMESTAMP)"}')],
+        [
+            "16: datasets.orders.columns.amount.known_at gives timestamp, but must give an instant (a wall clock becomes one by AT TIME ZONE)."
+        ],
+        id="known-at-wall-clock",
+    ),
+    pytest.param(
+        [("{type: float, description: Euros.}", '{type: float, known_at: "CAST(ordered AS DATE)"}')],
+        [
+            "16: datasets.orders.columns.amount.known_at gives date, but must give an instant (a wall clock becomes one by AT TIME ZONE)."
+        ],
+        id="known-at-date",
+    ),
+    pytest.param(
+        [("{type: float, description: Euros.}", '{type: float, known_at: "ordered +"}')],
+        ["16: datasets.orders.columns.amount.known_at is not an SQL expression: it ends too early."],
+        id="known-at-cut-off",
+    ),
+    pytest.param(
+        [("{type: float, description: Euros.}", '{type: float, known_at: "no_such(ordered)"}')],
+        [
+            "16: datasets.orders.columns.amount.known_at cannot be computed: Scalar Function with name no_such does not exist."
+        ],
+        id="known-at-unknown-function",
+    ),
+    pytest.param(
+        [("{type: float, description: Euros.}", '{type: float, known_at: "max(ordered)"}')],
+        [
+            "16: datasets.orders.columns.amount.known_at holds an aggregate, a window or UNNEST, but must be computed from each row alone."
+        ],
+        id="known-at-aggregate",
+    ),
+    pytest.param(
+        [
+            (
+                "{type: float, description: Euros.}",
+                '{type: float, known_at: "lag(ordered) OVER (ORDER BY id)"}',
+            )
+        ],
+        [
+            "16: datasets.orders.columns.amount.known_at holds an aggregate, a window or UNNEST, but must be computed from each row alone."
+        ],
+        id="known-at-window",
+    ),
+    pytest.param(
+        [
+            (
+                "{type: float, description: Euros.}",
+                '{type: float, known_at: "(SELECT max(ordered) FROM orders)"}',
+            )
+        ],
+        [
+            "16: datasets.orders.columns.amount.known_at holds a subquery. Write a named query under `queries` instead."
+        ],
+        id="known-at-subquery",
+    ),
+    pytest.param(
+        [
+            (
+                "columns: {customer: string, country: string}",
+                "columns: {customer: string, country: {type: string, known_at: now()}}",
+            )
+        ],
+        [
+            "25: datasets.customers.columns.country.known_at is for datasets with an `event_time`: a reference table is known from the start.",
+        ],
+        id="known-at-of-a-reference-table",
+    ),
+    pytest.param(
         [("lookback: 28d", "lookback: 28 days")],
         [
             "33: features.history.lookback is '28 days', but a duration is a positive number and a unit: 90m, 12h, 28d or 4w.",
@@ -841,6 +924,13 @@ def test_a_target_that_is_a_query_is_checked_against_its_columns(tmp_path: Path)
                 ("label: delivered - ordered > interval 3 day", "label: deliverd > ordered"),
             )
         )
+
+
+@pytest.mark.parametrize("known_at", ["ordered - INTERVAL 7 DAY", "NULL", "greatest(ordered, delivered)"])
+def test_a_value_may_be_known_before_its_row_later_or_never(tmp_path: Path, known_at: str) -> None:
+    amount = "{type: float, description: Euros.}"
+    folder = write(tmp_path, (amount, f'{{type: float, known_at: "{known_at}"}}'))
+    assert read(folder).spec.datasets["orders"].column("amount").known_at == known_at
 
 
 def test_a_sound_declaration_is_read(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """A preview says what a run would do, keeps nothing, and names what is doubtful."""
 
 import csv
+import html
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -83,6 +85,28 @@ def test_a_sound_pipeline_would_run_and_everything_is_said(tmp_path: Path) -> No
     # The second of two days has yesterday's features, joined as of each reading.
     assert {one.name: one.missing for one in preview.target.plans}["recent__readings"] == 0.5
     assert list(preview.target.models) == ["logistic_regression"]
+
+
+def test_a_view_that_looks_ahead_is_named_with_column_and_instant(tmp_path: Path) -> None:
+    write_sources(tmp_path, n_days=3)
+    ahead = """SELECT machine, taken_at AS event_timestamp,
+      lead(heat) OVER (PARTITION BY machine ORDER BY taken_at) AS coming_heat FROM readings"""
+    preview = previewed(replace(tiny_pipeline(tmp_path), sql={"recent.sql": ahead}), tmp_path)
+    assert not preview.is_sound
+    found = r"feature view 'recent' \(recent\.sql\) looks ahead: 'coming_heat' for machine = m\d, .* after 2024-01-01T"
+    (view,) = preview.views
+    assert re.search(found, view.error)
+    # Printed where the view is, and among what would stop; the page has it too.
+    assert len(re.findall(found, printed(preview, width=2_000))) == 2
+    assert len(re.findall(found, html.unescape(page(preview)))) == 2
+
+
+def test_a_view_that_does_not_look_ahead_is_said_to_be_checked(tmp_path: Path) -> None:
+    write_sources(tmp_path, n_days=3)
+    preview = previewed(tiny_pipeline(tmp_path), tmp_path, n=2)
+    checked = "look-ahead: checked against 1 perturbation: what came after 2024-01-02T00:00:00+00:00"
+    assert checked in printed(preview, width=2_000)
+    assert checked in html.unescape(page(preview))
 
 
 def test_what_the_source_has_is_set_beside_what_is_declared(tmp_path: Path) -> None:

@@ -107,6 +107,7 @@ def test_the_versions_that_were_read_are_kept(ready: tuple[Path, Pipeline, Conne
     _, pipeline, to = ready
     train_set(pipeline, to, 2)
     commit = to.lake.commit_of("tiny/training_set")
+    assert commit["leakage"] == "checked against 3 perturbations; label times respected."
     assert commit["labels_version"] == str(to.lake.snapshot("tiny/labels").version)
     assert (
         commit["feature_versions"]
@@ -117,9 +118,9 @@ def test_the_versions_that_were_read_are_kept(ready: tuple[Path, Pipeline, Conne
 def test_what_comes_later_changes_nothing(ready: tuple[Path, Pipeline, Connections], tmp_path: Path) -> None:
     _, pipeline, to = ready
     write_sources(tmp_path, n_days=N_DAYS, shift_from=1)
-    poisoned_pipeline, poisoned = refreshed(tmp_path, tmp_path / "home")
-    assert train_set(poisoned_pipeline, poisoned, 0).equals(train_set(pipeline, to, 0))
-    assert not train_set(poisoned_pipeline, poisoned, 2).equals(train_set(pipeline, to, 2))
+    other_pipeline, other = refreshed(tmp_path, tmp_path / "home")
+    assert train_set(other_pipeline, other, 0).equals(train_set(pipeline, to, 0))
+    assert not train_set(other_pipeline, other, 2).equals(train_set(pipeline, to, 2))
 
 
 def test_a_sliding_window_takes_the_newest_partitions(tmp_path: Path) -> None:

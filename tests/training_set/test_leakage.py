@@ -9,7 +9,7 @@ import pytest
 from assets.training_set.leakage import N_INSTANTS, changed_feature, n_labels_before_their_time, probes
 from feature_repo import asof_engine
 from feature_repo.asof_engine import EngineSettings
-from resources.changed_future import JoinedView, join_with_changed_future
+from resources.changed_future import Future, JoinedView, join_with_changed_futures
 from resources.lake import Lake
 from tests.tiny import START
 
@@ -43,7 +43,8 @@ def by_hand() -> list[float | None]:
 
 
 def joined_at(view: JoinedView) -> pa.Table:
-    return join_with_changed_future(EngineSettings(), ROWS, [view], INSTANT)
+    (joined,) = join_with_changed_futures(EngineSettings(), [Future(ROWS, INSTANT)], [view])
+    return joined
 
 
 def test_what_was_joined_before_the_instant_stays_and_what_follows_changes(view: JoinedView) -> None:
