@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from pipelines.spec import PipelineSpec
 from pipelines.windows import Window
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,8 @@ class Outcome:
     """What a materialization reports.
 
     `metadata` holds plain numbers, texts and booleans; `markdown` holds pages and pictures;
-    `data_version` is a content version (usually `<table>@<Delta version>`).
+    `data_version` is a content version (usually `<table>@<Delta version>`); `schema` is that of the
+    table that was written, where its columns are to be shown.
     """
 
     data_version: str
@@ -75,3 +80,4 @@ class Outcome:
     markdown: Mapping[str, str] = field(default_factory=dict)
     tables: Mapping[str, list[Mapping[str, object]]] = field(default_factory=dict)
     checks: tuple[CheckOutcome, ...] = ()
+    schema: pa.Schema | None = None

@@ -122,7 +122,7 @@ def _asset(
         started = time.process_time()
         outcome = stage.run(pipeline=pipeline, scope=_scope(context, pipeline, stage), **resources)
         cpu_s = time.process_time() - started
-        columns = column_metadata(pipeline, stage.path, stage.deps, lineage)
+        columns = column_metadata(pipeline, stage.path, stage.deps, lineage, outcome.schema)
         return _result(outcome, key, cpu_s=cpu_s, columns=columns)
 
     return materialize

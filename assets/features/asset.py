@@ -100,6 +100,7 @@ def materialize_features(
     )
     return Outcome(
         data_version=f"{table}@{snapshot.version}",
+        schema=snapshot.schema,
         metadata={
             "n_rows": snapshot.rows_by_partition.get(scope.window.key, 0),
             "n_rows_without_key": n_dropped,

@@ -96,6 +96,7 @@ def materialize_labels(pipeline: Pipeline, scope: Scope, *, lake: Lake, engine: 
     chart = bars(shares, title="Labels of the partition", unit="rows")
     return Outcome(
         data_version=f"{snapshot.table}@{snapshot.version}",
+        schema=snapshot.schema,
         metadata={
             "n_rows": n_rows,
             "n_labelled": n_labelled,

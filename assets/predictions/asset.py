@@ -64,6 +64,7 @@ def materialize_predictions(
     )
     return Outcome(
         data_version=f"{written.table}@{written.version}",
+        schema=written.schema,
         metadata={
             "n_rows": predictions.num_rows,
             "size_bytes": written.size_bytes,

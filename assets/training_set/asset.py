@@ -67,6 +67,7 @@ def materialize_training_set(
     snapshot = lake.write(pipeline.table("training_set"), table, partition=scope.partition, commit=commit)
     return Outcome(
         data_version=f"{snapshot.table}@{snapshot.version}",
+        schema=snapshot.schema,
         metadata={
             "n_rows": table.num_rows,
             "n_features": len(joined.column_names) - 2,

@@ -1,6 +1,6 @@
 """The columns of a stage's table and what they are made of, from asset to asset, as Dagster shows them."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -10,6 +10,7 @@ from pipelines.column_lineage.graph import Lineage, Node, Stage
 from pipelines.column_lineage.query import ROWS
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from dagster._core.definitions.metadata import RawMetadataValue
 
 _TABLES: Mapping[str, Stage] = {
@@ -20,10 +21,13 @@ _PATHS: Mapping[Stage, str] = {"dataset": "profiled", "features": "features"}
 """First part of an asset's path where one stage has several."""
 
 LINEAGE = "dagster/column_lineage"
-"""Metadata that Dagster's web UI draws as column lineage."""
+"""Metadata that Dagster+ draws as column lineage, and that its API returns everywhere."""
 
 SCHEMA = "dagster/column_schema"
-"""Metadata that its list of columns is made from; lineage is opened from there."""
+"""Metadata that the web UI's list of columns is made from."""
+
+MAX_NAMED = 6
+"""Columns that a description names; a score is made of every feature."""
 
 
 def column_metadata(
@@ -31,6 +35,7 @@ def column_metadata(
     path: tuple[str, ...],
     upstream: Collection[tuple[str, ...]],
     lineage: Callable[[], Lineage],
+    schema: "pa.Schema | None" = None,
 ) -> "Mapping[str, RawMetadataValue]":
     """Return what Dagster shows of the columns of an asset.
 
@@ -44,12 +49,21 @@ def column_metadata(
         Paths of the assets that it reads.
     lineage
         The columns of the whole declaration; asked only where a table's SQL is followed.
+    schema
+        The asset's table as it was written; a dataset's columns are as declared.
     """
-    if path[0] == "raw":
-        return _metadata(pipeline, dict.fromkeys(pipeline.spec.datasets[path[1]].columns, ()), path)
-    if path[0] == "profiled":
-        columns = pipeline.spec.datasets[path[1]].columns
-        return _metadata(pipeline, {name: [(("raw", path[1]), name)] for name in columns}, path)
+    if path[0] in ("raw", "profiled"):
+        dataset = pipeline.spec.datasets[path[1]]
+        declared = [dataset.column(name) for name in dataset.columns]
+        shown = [
+            dg.TableColumn(name, column.type, column.description)
+            for name, column in zip(dataset.columns, declared, strict=True)
+        ]
+        return _metadata(
+            pipeline,
+            shown,
+            {name: [(("raw", path[1]), name)] if path[0] == "profiled" else [] for name in dataset.columns},
+        )
     if path[0] not in _TABLES:
         return {}
     found = lineage().without_rows()
@@ -59,7 +73,19 @@ def column_metadata(
         if (node.stage, node.owner, node.column != ROWS) == (_TABLES[path[0]], path[-1], True)
     )
     behind = {node.column: sorted(_assets_behind(found, node, upstream)) for node in own}
-    return _metadata(pipeline, behind, path)
+    types = (
+        {field.name: str(field.type) for field in schema} if schema is not None else dict.fromkeys(behind, "")
+    )
+    shown = [dg.TableColumn(name, types[name], _made_of(behind.get(name, ()))) for name in types]
+    return _metadata(pipeline, shown, behind)
+
+
+def _made_of(columns: Collection[tuple[tuple[str, ...], str]]) -> str | None:
+    """Say what a column is made of, as Markdown: Dagster's own web UI draws no lineage of columns."""
+    names = [f"`{path[-1]}.{column}`".replace("\n", " ") for path, column in columns]
+    if len(names) > MAX_NAMED:
+        names = [*names[:MAX_NAMED], f"and {len(names) - MAX_NAMED} more"]
+    return f"From {', '.join(names)}." if names else None
 
 
 def _assets_behind(
@@ -79,22 +105,12 @@ def _assets_behind(
 
 
 def _metadata(
-    pipeline: Pipeline, behind: Mapping[str, Collection[tuple[tuple[str, ...], str]]], path: tuple[str, ...]
+    pipeline: Pipeline,
+    shown: Sequence[dg.TableColumn],
+    behind: Mapping[str, Collection[tuple[tuple[str, ...], str]]],
 ) -> "Mapping[str, RawMetadataValue]":
-    types = {}
-    if path[0] in ("raw", "profiled"):
-        dataset = pipeline.spec.datasets[path[1]]
-        types = {name: dataset.column(name) for name in dataset.columns}
-    schema = dg.TableSchema(
-        [
-            dg.TableColumn(name, types[name].type, types[name].description)
-            if name in types
-            else dg.TableColumn(name, "")
-            for name in behind
-        ]
-    )
     deps = {
         name: [dg.TableColumnDep(dg.AssetKey([pipeline.name, *asset]), column) for asset, column in columns]
         for name, columns in behind.items()
     }
-    return {SCHEMA: schema, LINEAGE: dg.TableColumnLineage(deps)}
+    return {SCHEMA: dg.TableSchema(shown), LINEAGE: dg.TableColumnLineage(deps)}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from pipelines.column_lineage.table_columns import LINEAGE
+from pipelines.column_lineage.table_columns import LINEAGE, SCHEMA
 from pipelines.compile import build_pipeline
 from resources.connections import connections
 from resources.deployment import deployment
@@ -28,3 +28,6 @@ def test_a_materialization_shows_what_its_columns_are_made_of(tmp_path: Path) ->
     lineage = made.metadata[LINEAGE].value
     assert isinstance(lineage, dg.TableColumnLineage)
     assert lineage.deps_by_column["label"] == [dg.TableColumnDep(wanted[1], "failed")]
+    shown = {column.name: column for column in made.metadata[SCHEMA].value.columns}
+    assert (shown["label"].type, shown["label"].description) == ("int8", "From `readings.failed`.")
+    assert shown["event_timestamp"].type == "timestamp[us, tz=UTC]"
