@@ -23,6 +23,7 @@ from resources.feature_objects import (
     FeatureStoreError,
     applied_mark,
     declared_objects,
+    declared_project,
     declared_shape,
     feature_columns,
     fingerprint,
@@ -85,16 +86,23 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
         entities, views = declared_objects(pipeline, lake)
         changes = changes_between(shapes(store.list_feature_views()), shapes(views))
         refuse_loss(pipeline.name, changes, lake, tracking_uri=self.tracking_uri)
-        store.apply([*entities, *views], objects_to_delete=unnamed(store, [*entities, *views]), partial=False)
+        gone = unnamed(store, [*entities, *views])
+        store.apply([declared_project(pipeline), *entities, *views], objects_to_delete=gone, partial=False)
 
     def planned(self, pipeline: Declared, lake: Lake) -> tuple[FeatureChange, ...]:
         """List what `apply` would change; the registry is read only."""
         _, views = declared_objects(pipeline, lake)
+        return changes_between(shapes(self._registered_views(pipeline.name)), shapes(views))
+
+    def loaded_ranges(self, project: str) -> Mapping[str, list[tuple[datetime, datetime]]]:
+        """Return the ranges of time that the registry knows to be loaded online, by view; it is read only."""
+        return {view.name: [*view.materialization_intervals] for view in self._registered_views(project)}
+
+    def _registered_views(self, project: str) -> Sequence[FeatureView]:
         file = self.registry_url.removeprefix("sqlite:///")
         # Opening a registry makes it.
         is_there = file == self.registry_url or Path(file).exists()
-        before = self._store(pipeline.name).list_feature_views() if is_there else []
-        return changes_between(shapes(before), shapes(views))
+        return self._store(project).list_feature_views() if is_there else []
 
     def planned_columns(
         self, pipeline: Declared, view: str, schema: pa.Schema, lake: Lake
