@@ -38,13 +38,16 @@ class AskedColumns:
         DuckDB's type of every column.
     readers
         The columns that have to be given, and what reads each of them.
+    keys
+        Those of them that name entities.
     schema
-        The same columns with Arrow's types, as the engine gives them.
+        The columns to give, with Arrow's types as the engine gives them.
     """
 
     dataset: str
     types: Mapping[str, str]
     readers: Mapping[str, str]
+    keys: tuple[str, ...]
     schema: pa.Schema
 
 
@@ -63,9 +66,10 @@ def asked_columns(pipeline: Pipeline) -> AskedColumns:
         # An expression's own names, such as a lambda's, are no columns.
         for column in sorted(columns_of(sql) & by_spelling.keys()):
             readers.setdefault(by_spelling[column], f"target.request_features.{name}")
-    needed = [*entity_keys(spec), *(name for name in types if name in readers)]
-    read = {name: readers[name] for name in dict.fromkeys(needed)}
-    return AskedColumns(target.dataset, types, read, _arrow_schema({name: types[name] for name in read}))
+    keys = entity_keys(spec)
+    needed = dict.fromkeys((*keys, *(name for name in types if name in readers)))
+    schema = _arrow_schema({name: types[name] for name in needed})
+    return AskedColumns(target.dataset, types, {name: readers[name] for name in needed}, keys, schema)
 
 
 def _arrow_schema(types: Mapping[str, str]) -> pa.Schema:
