@@ -105,6 +105,8 @@ class Serving:
         For each feature view its keys and features, typed as in the lake.
     request_types
         The types that request features have in training, where there is training already.
+    lake, store, database
+        Where the ledger, the online values and the engine are, open as long as this is.
     """
 
     pipeline: Pipeline
@@ -193,6 +195,9 @@ class Serving:
 @contextmanager
 def open_serving(pipeline: Pipeline, to: Connections) -> Iterator[Serving]:
     """Make a pipeline ready to be asked; nothing is written, neither to the registry nor to the lake.
+
+    While it is open, numeric libraries keep to the engine's threads in this process: a thread each for every
+    caller's few rows costs more than it brings.
 
     Parameters
     ----------

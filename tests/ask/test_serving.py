@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from assets.predictions.scores import PredictionError
 from pipelines.ask import Serving, open_serving
 from pipelines.ask.columns import AskedRowsError
 from pipelines.ask.serving import ServingError
+from pipelines.spec import DriftlineError
 from resources.champion import champion_file
 from resources.connections import Connections
 from resources.feature_store import FeatureStoreError
@@ -276,6 +278,13 @@ def test_a_view_that_was_never_loaded_is_named(tmp_path: Path) -> None:
         ),
     ):
         serving.features(asked([("m0", 1, 0.5)]), NOW)
+
+
+def test_a_pipeline_without_a_target_cannot_be_asked(tmp_path: Path) -> None:
+    pipeline = declared(tmp_path)
+    watched = replace(pipeline, spec=pipeline.spec.model_copy(update={"target": None}))
+    with pytest.raises(DriftlineError, match="has no target"), open_serving(watched, connected(tmp_path)):
+        pass
 
 
 def test_a_champion_that_was_changed_is_not_loaded(tmp_path: Path) -> None:
