@@ -56,7 +56,7 @@ check: .venv/.runtime ## check every declaration: all faults of all files
 	$(PY) -m pipelines.declaration pipelines/defs/*/
 
 BENCHMARKS := point_in_time_join expectations_one_scan drift_peers run_cost orchestration_overhead \
-              online_loading online_store
+              online_loading online_store ask
 
 bench: .venv/.dev ## run the benchmarks, one after another; fails where a bar is missed
 	failed=""; for name in $(BENCHMARKS); do \

@@ -1,6 +1,7 @@
 """What Feast's own commands find here: the objects of the pipeline that `DRIFTLINE_PIPELINE` names.
 
-They are made from the declaration and the lake, as the assets make them; nothing is written.
+They are made from the declaration and the lake, as the assets make them, and know what the registry
+knows to be loaded: Feast's `plan` compares that too. Nothing is written.
 Without the variable there are none, and Feast refuses `feature_store.yaml` for want of a project.
 """
 
@@ -10,21 +11,28 @@ import os
 from typing import TYPE_CHECKING
 
 from pipelines.declaration import read
+from resources.connections import connections
 from resources.deployment import PROJECT, deployment
-from resources.feature_objects import declared_objects
-from resources.lake import Lake
+from resources.feature_objects import declared_objects, declared_project
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from feast import Entity, FeatureView
+    from feast import Entity, FeatureView, Project
 
 
-def objects_of(name: str, environment: Mapping[str, str]) -> Mapping[str, Entity | FeatureView]:
+def objects_of(name: str, environment: Mapping[str, str]) -> Mapping[str, Entity | FeatureView | Project]:
     """Return a pipeline's Feast objects, by a name for each that is fit for this module."""
     pipeline = read(PROJECT / "pipelines" / "defs" / name)
-    entities, views = declared_objects(pipeline, Lake(root=str(deployment(environment).lake_root)))
+    to = connections(deployment(environment))
+    entities, views = declared_objects(pipeline, to.lake)
+    if not views:
+        return {}
+    ranges = to.feature_store.loaded_ranges(name)
+    for view in views:
+        view.materialization_intervals = ranges.get(view.name, [])
     return {
+        "project": declared_project(pipeline),
         **{f"entity_{entity.name}": entity for entity in entities},
         **{f"view_{view.name}": view for view in views},
     }

@@ -12,7 +12,7 @@ import pyarrow as pa
 from pipelines.spec import DriftlineError, PipelineSpec
 
 if TYPE_CHECKING:
-    from feast import Entity, FeatureView, ValueType
+    from feast import Entity, FeatureView, Project, ValueType
     from feast.types import PrimitiveFeastType
 
 TIME, CREATED = "event_timestamp", "created_timestamp"
@@ -47,7 +47,13 @@ def feast_objects(
     # Feast knows one join key to an entity: each key column is an entity of its own.
     columns = dict.fromkeys(c for name in stored for c in spec.entities[spec.features[name].entity])
     types = {c: _value_type(_field_of(stored, spec, c)) for c in columns}
-    entities = {c: Entity(name=c, join_keys=[c], value_type=types[c], tags=dict(tags)) for c in columns}
+    owner, shown = ", ".join(spec.owners), {**spec.tags, **tags}
+    entities = {
+        c: Entity(
+            name=c, join_keys=[c], value_type=types[c], description=_key_of(spec, c), owner=owner, tags=shown
+        )
+        for c in columns
+    }  # fmt: skip
     for name, rows in stored.items():
         view = spec.features[name]
         keys = spec.entities[view.entity]
@@ -57,6 +63,8 @@ def feast_objects(
             file_format=DeltaFormat(),
             timestamp_field=TIME,
             created_timestamp_column=CREATED if CREATED in rows.schema.names else "",
+            description=f"Rows of the feature view {name} in the lake, all partitions.",
+            owner=owner,
         )
         fields = [
             Field(name=field.name, dtype=_feast_type(field))
@@ -72,10 +80,27 @@ def feast_objects(
                 ttl=view.ttl or timedelta(0),
                 online=True,
                 description=view.description,
-                tags=dict(tags),
+                owner=owner,
+                tags=shown,
             )
         )
     return list(entities.values()), views
+
+
+def feast_project(name: str, spec: PipelineSpec) -> Project:
+    """Return the Feast project that holds a pipeline's objects."""
+    from feast import Project
+
+    return Project(
+        name=name, description=spec.description, owner=", ".join(spec.owners), tags=dict(spec.tags)
+    )
+
+
+def _key_of(spec: PipelineSpec, column: str) -> str:
+    """Say which declared entities a key column is part of."""
+    used = dict.fromkeys(view.entity for view in spec.features.values())
+    names = [entity for entity in used if column in spec.entities[entity]]
+    return f"Key of the {'entity' if len(names) == 1 else 'entities'} {', '.join(names)}."
 
 
 def _field_of(stored: Mapping[str, StoredView], spec: PipelineSpec, column: str) -> pa.Field:

@@ -107,6 +107,23 @@ def plain_type(name: str) -> str:
     return name.partition("(")[0]
 
 
+@cache
+def columns_of(sql: str) -> frozenset[str]:
+    """Return the columns that an expression reads, in lower case: SQL does not tell cases apart.
+
+    Examples
+    --------
+    >>> sorted(columns_of("greatest(a, t.B) > 15"))
+    ['a', 'b']
+    """
+    import sqlglot
+    from sqlglot import expressions as exp
+
+    return frozenset(
+        column.name.lower() for column in sqlglot.parse_one(sql, dialect="duckdb").find_all(exp.Column)
+    )
+
+
 def target_expression_faults(target: TargetSpec, columns: Mapping[str, str] | None) -> Iterator[Fault]:
     """Check the target's expressions; over the columns of its rows, where they are known."""
     expected: dict[KeyPath, tuple[str | None, Expected | None]] = {

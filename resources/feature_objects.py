@@ -16,7 +16,7 @@ from resources.lake import Lake, Snapshot
 
 if TYPE_CHECKING:
     import feast
-    from feast import Entity, FeatureView
+    from feast import Entity, FeatureView, Project
 
     from feature_repo.objects import StoredView
 
@@ -52,6 +52,13 @@ def feast_objects_of(
     from feature_repo.objects import feast_objects
 
     return feast_objects(spec, stored, tags={"driftline": fingerprint(spec, stored)})
+
+
+def declared_project(pipeline: Declared) -> Project:
+    """Return a pipeline's project as it is registered: Feast's pages show its description."""
+    from feature_repo.objects import feast_project
+
+    return feast_project(pipeline.name, pipeline.spec)
 
 
 def stored_views(
@@ -103,7 +110,7 @@ def declared_shape(spec: PipelineSpec, view: str, schema: pa.Schema, path: str) 
 
 def fingerprint(spec: PipelineSpec, stored: Mapping[str, StoredView]) -> str:
     """Return a digest of all that the Feast objects are made from."""
-    facts = {
+    views = {
         name: [
             spec.features[name].model_dump(mode="json"),
             list(spec.entities[spec.features[name].entity]),
@@ -112,6 +119,7 @@ def fingerprint(spec: PipelineSpec, stored: Mapping[str, StoredView]) -> str:
         ]
         for name, found in sorted(stored.items())
     }
+    facts = [views, spec.description, list(spec.owners), dict(spec.tags)]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 

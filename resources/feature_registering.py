@@ -11,6 +11,7 @@ from resources.feature_guard import refuse_loss
 from resources.feature_objects import (
     Declared,
     applied_mark,
+    declared_project,
     feast_objects_of,
     fingerprint,
     stored_views,
@@ -63,4 +64,4 @@ def register(
         changes = changes_between(shapes(store.list_feature_views()), shapes(views))
         refuse_loss(pipeline.name, changes, lake, tracking_uri=tracking_uri)
         gone = unnamed(store, [*entities, *views])
-        store.apply([*entities, *views], objects_to_delete=gone, partial=False)
+        store.apply([declared_project(pipeline), *entities, *views], objects_to_delete=gone, partial=False)

@@ -38,6 +38,7 @@ from resources.served_log import ServedLog
 
 if TYPE_CHECKING:
     import feast
+    from feast import FeatureView
 
 
 class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's own usage is unparametrized
@@ -76,11 +77,17 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
     def planned(self, pipeline: Declared, lake: Lake) -> tuple[FeatureChange, ...]:
         """List what `apply` would change; the registry is read only."""
         _, views = declared_objects(pipeline, lake)
+        return changes_between(shapes(self._registered_views(pipeline.name)), shapes(views))
+
+    def loaded_ranges(self, project: str) -> Mapping[str, list[tuple[datetime, datetime]]]:
+        """Return the ranges of time that the registry knows to be loaded online, by view; it is read only."""
+        return {view.name: [*view.materialization_intervals] for view in self._registered_views(project)}
+
+    def _registered_views(self, project: str) -> Sequence[FeatureView]:
         url = self._registry_url()
         # Opening a registry makes it.
         is_there = not url.startswith(SQLITE) or Path(url.removeprefix(SQLITE)).exists()
-        before = self._store(pipeline.name).list_feature_views() if is_there else []
-        return changes_between(shapes(before), shapes(views))
+        return self._store(project).list_feature_views() if is_there else []
 
     def planned_columns(
         self, pipeline: Declared, view: str, schema: pa.Schema, lake: Lake

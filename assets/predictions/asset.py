@@ -16,9 +16,9 @@ from assets.model.model_file import model_from_bytes
 from assets.model.train import limited_threads
 from assets.predictions.scores import LEADING_COLUMNS, PredictionError, predictions_table, score_histograms
 from charts import as_markdown_image, histogram_pair
+from resources.champion import champion_file
 from resources.engine import Engine
 from resources.lake import Lake, Snapshot, scan
-from resources.ledger import aliases_after, read_ledger, trusted_sha256
 from resources.model_registry import ModelRegistry
 
 if TYPE_CHECKING:
@@ -94,14 +94,8 @@ def _champion(
     pipeline: Pipeline, registry: ModelRegistry, lake: Lake
 ) -> tuple[int | None, FittedModel | None]:
     """Load the champion that the ledger names; the registry's aliases are repaired from it."""
-    decisions = read_ledger(lake, pipeline.name)
-    aliases = aliases_after(decisions)
-    number = aliases["champion"]
-    if number is None:
-        return None, None
-    registry.point_aliases(pipeline.name, aliases)
-    content = registry.model_file(pipeline.name, number, sha256=trusted_sha256(decisions, number))
-    return number, model_from_bytes(content)
+    found = champion_file(lake, registry, pipeline.name, repair_aliases=True)
+    return (None, None) if found is None else (found.version, model_from_bytes(found.content))
 
 
 def _no_champion(pipeline: Pipeline, rows: pa.Table) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -54,13 +54,8 @@ def predictions_table(
         if features.num_rows:
             raise PredictionError(f"{features.num_rows} rows and no model to score them with.")
         scored = [pa.array([], one.type) for one in score_fields(problem)]
-    elif model.problem != problem:
-        raise PredictionError(
-            f"the champion predicts a {model.problem} label, the declaration a {problem} one. "
-            "Materialize training_set and model to train one that fits."
-        )
     else:
-        scored = list(score_columns(problem, model.classes, _scores(features, model)).values())
+        scored = list(scored_columns(features, model, problem).values())
     names = [*LEADING_COLUMNS, "model_version", *(one.name for one in score_fields(problem))]
     features_only = [name for name in features.column_names if name not in LEADING_COLUMNS]
     versions = pa.array(np.full(features.num_rows, version, dtype=np.int32))
@@ -71,6 +66,31 @@ def predictions_table(
         *(features[name] for name in features_only),
     ]
     return pa.Table.from_arrays(columns, names=[*names, *features_only])
+
+
+def scored_columns(features: pa.Table, model: FittedModel, problem: ProblemType) -> Mapping[str, pa.Array]:
+    """Score rows into the columns that `score_fields` lists, in the order of the rows.
+
+    Parameters
+    ----------
+    features
+        `event_timestamp` and the feature columns.
+    model
+        The champion.
+    problem
+        What is predicted.
+
+    Raises
+    ------
+    PredictionError
+        If the model's problem is not the declared one.
+    """
+    if model.problem != problem:
+        raise PredictionError(
+            f"the champion predicts a {model.problem} label, the declaration a {problem} one. "
+            "Materialize training_set and model to train one that fits."
+        )
+    return score_columns(problem, model.classes, _scores(features, model))
 
 
 def _scores(features: pa.Table, model: FittedModel) -> Floats:

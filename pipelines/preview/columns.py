@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from functools import cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,6 +11,7 @@ from assets.labels.label_sql import REQUEST_PREFIX
 from assets.model.encode import FeatureKind, learn_encoding
 from assets.model.leaks import Suspicion, figure, outstanding, suspects
 from assets.model.single_column import strengths
+from pipelines.expressions import columns_of
 from pipelines.preview.datasets import short
 from pipelines.preview.findings import Doubt, FeaturePlan
 from pipelines.spec import TargetSpec
@@ -88,23 +88,6 @@ def later_columns(target: TargetSpec) -> dict[str, tuple[str, ...]]:
         for name, sql in target.request_features.items()
         if (shared := columns_of(sql) & later)
     }
-
-
-@cache
-def columns_of(sql: str) -> frozenset[str]:
-    """Return the columns that an expression reads, in lower case: SQL does not tell cases apart.
-
-    Examples
-    --------
-    >>> sorted(columns_of("greatest(a, t.B) > 15"))
-    ['a', 'b']
-    """
-    import sqlglot
-    from sqlglot import expressions as exp
-
-    return frozenset(
-        column.name.lower() for column in sqlglot.parse_one(sql, dialect="duckdb").find_all(exp.Column)
-    )
 
 
 def _leak_doubts(name: str, leak: Suspicion | None, hints: Mapping[str, Collection[str]]) -> Iterator[Doubt]:

@@ -219,6 +219,8 @@ def test_the_site_is_built_and_fetches_nothing(tmp_path: Path) -> None:
     pages = {page: page.read_text(encoding="utf-8") for page in (tmp_path / "site").rglob("*.html")}
     assert len(pages) > len(PAGES)
     assert not [page.name for page, text in pages.items() if fetched.search(text)]
+    # A block that the builder does not take for one is shown with its fence.
+    assert not [page.name for page, text in pages.items() if "```" in text]
     # Searched from the folder: the index as a script, and our stand-in for a Worker on every page.
     assert (tmp_path / "site" / "search" / "search_index.js").stat().st_size > 0
     lacking = [page.name for page, text in pages.items() if "javascripts/iframe-worker.js" not in text]

@@ -323,6 +323,10 @@ def test_on_demand_features_are_computed_from_the_joined_and_the_requested(proje
     labels = labels_of([(1, 1)]).append_column("factor", pa.array([2.0]))
     for rows in (labels, labels.to_pandas()):
         assert joined(store, rows, "view:value", "computed:scaled")["scaled"].to_pylist() == [3.0]
+    # And online, from what was loaded.
+    store.materialize(start_date=hour(0), end_date=hour(9), feature_views=["view"])
+    asked = {"machine": 1, "factor": 2.0}
+    assert store.get_online_features(["computed:scaled"], [asked]).to_dict()["scaled"] == [3.0]
 
 
 def snapshot(store: FeatureStore, start: int | None, end: int) -> pd.DataFrame:

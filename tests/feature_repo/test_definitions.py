@@ -1,8 +1,5 @@
 """Feast's commands see what the assets register, and leave no trace."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,9 +7,8 @@ import pytest
 import yaml
 
 from feature_repo.definitions import objects_of
-from pipelines.declaration import DeclarationError, read
-from resources.connections import connections
-from resources.deployment import PROJECT, deployment
+from pipelines.declaration import DeclarationError
+from resources.deployment import PROJECT
 from resources.feast_project import open_project
 from resources.lake import Lake
 from tests.tiny import START
@@ -31,37 +27,8 @@ def test_objects_are_those_of_the_views_that_have_rows(tmp_path: Path) -> None:
     )
     lake.write(f"{PIPELINE}/features/{VIEW}", rows, partition="2013-01-01")
     found = objects_of(PIPELINE, {"DRIFTLINE_HOME": str(tmp_path)})
-    assert sorted(found) == ["entity_origin", f"view_{VIEW}"]
+    assert sorted(found) == ["entity_origin", "project", f"view_{VIEW}"]
     assert [folder.name for folder in tmp_path.iterdir()] == ["lake"]
-
-
-def test_feasts_own_plan_after_our_apply_has_nothing_to_do(tmp_path: Path) -> None:
-    environment = {"DRIFTLINE_HOME": str(tmp_path), "DRIFTLINE_PIPELINE": PIPELINE}
-    to = connections(deployment(environment))
-    rows = pa.table(
-        {
-            "origin": ["JFK"],
-            "event_timestamp": pa.array([START], pa.timestamp("us", tz="UTC")),
-            "temperature": [1.5],
-        }
-    )
-    to.lake.write(f"{PIPELINE}/features/{VIEW}", rows, partition="2013-01-01")
-    pipeline = read(PROJECT / "pipelines" / "defs" / PIPELINE)
-
-    def feast(command: str) -> str:
-        code = "from feast.cli.cli import cli; cli()"
-        called = [sys.executable, "-c", code, "-c", str(PROJECT / "feature_repo"), command]
-        environ = {**os.environ, **environment}
-        return subprocess.run(
-            called, env=environ, cwd=PROJECT, check=True, capture_output=True, text=True
-        ).stdout
-
-    to.feature_store.apply(pipeline, to.lake)
-    planned = feast("plan")
-    assert "No changes to registry" in planned
-    assert "No changes to infrastructure" in planned
-    feast("apply")
-    assert to.feature_store.planned(pipeline, to.lake) == ()
 
 
 def test_an_empty_lake_gives_no_objects_and_stays_empty(tmp_path: Path) -> None:

@@ -1,19 +1,34 @@
 """The second shipped pipeline: planted drifts are found when and where its README says, and on no quiet day."""
 
+import json
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from assets.materialization import Pipeline
+from assets.model.model_file import model_from_bytes
+from pipelines.ask import open_serving
+from pipelines.ask.__main__ import main as ask
 from pipelines.declaration import read
 from pipelines.history import Month, history
+from resources.champion import champion_file
+from resources.lake import scan
 from resources.ledger import read_ledger
+from resources.served_log import served_table
 from tests.lineage.replaying import connected, replay_all
 
 FOLDER = Path(__file__).resolve().parents[2] / "pipelines" / "defs" / "card_fraud"
+
+LAST_DAY = "2024-03-05"
 
 QUIET = [("01-19", "01-21"), ("01-29", "02-01"), ("02-08", "02-09"), ("02-12", "02-16")]
 """Days on which nothing may be found."""
@@ -131,3 +146,99 @@ def test_retraining_was_worth_it(days: Mapping[str, Month]) -> None:
     retrained, frozen = (sum(values) / len(both) for values in zip(*both, strict=True))
     assert retrained > frozen + 0.02
     assert retrained > 0.85
+
+
+def _last_day(home: Path, table: str) -> pa.Table:
+    to = connected(home)
+    with to.engine.connect() as connection:
+        rows = scan(to.lake.snapshot(table), [LAST_DAY])
+        return connection.sql(f"SELECT * FROM {rows} ORDER BY transaction_id").to_arrow_table()
+
+
+def test_what_is_served_is_what_training_joins_at_the_same_instant(home: Path) -> None:
+    """Every payment of the last day, asked about at its end: names, order, types and bits agree, and the scores."""
+    to, pipeline = connected(home), _pipeline()
+    now = datetime(2024, 3, 6, tzinfo=UTC)
+    # As the labels stage wrote them, but at one instant.
+    labels = _last_day(home, "card_fraud/labels")
+    instants = pa.array([now] * labels.num_rows, labels.schema.field("event_timestamp").type)
+    at_once = labels.drop_columns(["label", "label_time", "event_timestamp"])
+    trained, _ = to.feature_store.features_for(
+        pipeline, at_once.append_column("event_timestamp", instants), to.lake
+    )
+    asked = _last_day(home, "card_fraud/profiled/transactions")
+    assert asked["transaction_id"].equals(labels["transaction_id"])
+    with open_serving(pipeline, to) as serving:
+        answer = serving.score(asked.select(list(serving.columns.readers)), now)
+    expected = trained.drop_columns(["row_id", "event_timestamp"])
+    learned = to.lake.read("card_fraud/training_set").schema
+    assert answer.features.table.schema.equals(expected.schema)
+    assert [learned.field(name) for name in expected.column_names] == list(expected.schema)
+    assert answer.features.table.equals(expected)
+    assert asked.num_rows > 1000
+    assert "present" in answer.features.status["spending__payments_30d"].to_pylist()
+    champion = champion_file(to.lake, to.registry, "card_fraud")
+    assert champion is not None
+    scores = model_from_bytes(champion.content).score(trained)
+    np.testing.assert_array_equal(answer.scores["score"].to_numpy(), scores)
+
+
+def test_the_how_to_asks_for_a_prediction(home: Path, tmp_path: Path) -> None:
+    """Run the blocks of the how-to's section in order, as a reader would."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "how-to" / "online.md").read_text(encoding="utf-8")
+    section = page.split("## Ask for a prediction")[1].split("\n## ")[0]
+    blocks = re.findall(r"^```(bash|python)[^\n]*\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    assert [language for language, _ in blocks] == ["bash", "python"]
+    environment = {
+        **os.environ, "DRIFTLINE_HOME": str(home), "DRIFTLINE_THREADS": "1",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }  # fmt: skip
+    said = {}
+    for language, body in blocks:
+        program = ["bash", "-euo", "pipefail", "-c"] if language == "bash" else [sys.executable, "-c"]
+        done = subprocess.run(
+            [*program, body], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        said[language] = done.stdout
+    assert said["bash"].count("score ") == 2
+    assert "not_found" in said["bash"]
+    assert said["python"].rstrip().endswith("True")
+
+
+def test_the_command_answers_programs_and_names_what_is_missing(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DRIFTLINE_HOME", str(home))
+    monkeypatch.setenv("DRIFTLINE_THREADS", "1")
+    row = {
+        "user_id": "nobody", "paid_at": "2024-03-05T12:00:00", "amount": 10, "category": "groceries",
+        "payment_method": "chip", "device_trust": None,
+    }  # fmt: skip
+    file = tmp_path / "rows.jsonl"
+    file.write_text(json.dumps(row), encoding="utf-8")
+    logged = served_table("card_fraud")
+    assert not connected(home).lake.has(logged)
+    assert ask(["card_fraud", "--rows", str(file), "--json", "--now", "2024-03-06", "--log"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["now"] == "2024-03-06T00:00:00+00:00"
+    (found,) = answer["rows"]
+    assert 0 <= found["prediction"]["score"] <= 1
+    assert found["features"]["request__hour"] == {"value": 12.0, "status": "request", "age_seconds": None}
+    assert found["features"]["spending__payments_30d"]["status"] == "not_found"
+    assert connected(home).lake.read(logged)["view"].to_pylist() == ["spending", "velocity", "movement"]
+    for words, message in {
+        ("card_fraud", "--rows", str(tmp_path / "none.csv")): "none.csv' cannot be read: No such file",
+        ("card_fraud", "--rows", str(file), "--format", "parquet"): "cannot be read as parquet",
+        ("card_frod", "--rows", str(file)): "no pipeline 'card_frod'",
+        (
+            "flight_delays",
+            "--rows",
+            str(file),
+        ): "feature views of 'flight_delays' without rows: airport_weather",
+    }.items():
+        assert ask(words) == 1
+        assert message in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        ask(["card_fraud", "--rows", str(file), "--now", "soon"])
+    assert "must be an instant" in capsys.readouterr().err
