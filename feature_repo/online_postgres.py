@@ -42,7 +42,7 @@ from feast.repo_config import RepoConfig
 from numpy.typing import NDArray
 from psycopg import sql
 
-from feature_repo.online_batch import NO_INSTANT, FeastRow, OnlineBatch, batches_of_protos, not_taken
+from feature_repo.online_batch import NO_INSTANT, OnlineBatch, OrderedStore, not_taken
 from feature_repo.own_connections import OwnConnections
 
 Result = TypeVar("Result")
@@ -61,7 +61,7 @@ class OrderedPostgreSQLOnlineStoreConfig(PostgreSQLOnlineStoreConfig):
     )
 
 
-class OrderedPostgreSQLOnlineStore(PostgreSQLOnlineStore):
+class OrderedPostgreSQLOnlineStore(OrderedStore, PostgreSQLOnlineStore):
     """Late and repeated loads are harmless, whoever writes at the same time."""
 
     def __init__(self) -> None:
@@ -105,19 +105,6 @@ class OrderedPostgreSQLOnlineStore(PostgreSQLOnlineStore):
         with self._get_conn(config) as connection, connection.transaction():
             for start in range(0, len(features), MAX_FEATURES):
                 _merge_rows(connection, table, features[start : start + MAX_FEATURES], batch)
-
-    def online_write_batch(
-        self,
-        config: RepoConfig,
-        table: FeatureView,
-        data: list[FeastRow],
-        progress: Callable[[int], Any] | None,
-    ) -> None:
-        """Write rows as Feast hands them over."""
-        for batch in batches_of_protos(config, data):
-            self.write(config, table, batch)
-        if progress:
-            progress(len(data))
 
     @contextmanager
     def _get_conn(self, config: RepoConfig, autocommit: bool = False) -> Iterator[psycopg.Connection[Any]]:

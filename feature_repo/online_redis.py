@@ -38,7 +38,7 @@ from feature_repo.online_batch import (
     FeastRow,
     OnlineBatch,
     OnlineStoreError,
-    batches_of_protos,
+    OrderedStore,
     not_taken,
 )
 from feature_repo.value_bytes import varint_bytes
@@ -120,7 +120,7 @@ class OrderedRedisOnlineStoreConfig(RedisOnlineStoreConfig):
     )
 
 
-class OrderedRedisOnlineStore(RedisOnlineStore):
+class OrderedRedisOnlineStore(OrderedStore, RedisOnlineStore):
     """Late and repeated loads are harmless, whoever writes at the same time."""
 
     _script: Any = None
@@ -156,19 +156,6 @@ class OrderedRedisOnlineStore(RedisOnlineStore):
                 self._script(keys=[key + project for key in part.keys], args=arguments)
             except RedisError as error:
                 raise not_taken(view.name, error) from error
-
-    def online_write_batch(
-        self,
-        config: RepoConfig,
-        table: FeatureView,
-        data: list[FeastRow],
-        progress: Callable[[int], Any] | None,
-    ) -> None:
-        """Write rows as Feast hands them over."""
-        for batch in batches_of_protos(config, data):
-            self.write(config, table, batch)
-        if progress:
-            progress(len(data))
 
     async def online_write_batch_async(
         self,

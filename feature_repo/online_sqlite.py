@@ -14,10 +14,10 @@ instants are text in UTC with microseconds, where Feast writes whole seconds of 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from feast import Entity
@@ -28,14 +28,7 @@ from feast.protos.feast.core.Registry_pb2 import Registry as RegistryProto
 from feast.repo_config import RepoConfig
 from numpy.typing import NDArray
 
-from feature_repo.online_batch import (
-    NO_INSTANT,
-    FeastRow,
-    OnlineBatch,
-    OnlineStoreError,
-    batches_of_protos,
-    not_taken,
-)
+from feature_repo.online_batch import NO_INSTANT, OnlineBatch, OnlineStoreError, OrderedStore, not_taken
 from feature_repo.own_connections import OwnConnections
 from pipelines.sql import quote_identifier, quote_literal
 
@@ -57,7 +50,7 @@ class OrderedSqliteOnlineStoreConfig(SqliteOnlineStoreConfig):
     )
 
 
-class OrderedSqliteOnlineStore(SqliteOnlineStore):
+class OrderedSqliteOnlineStore(OrderedStore, SqliteOnlineStore):
     """Late and repeated loads are harmless: a value is replaced by one of the same or a later instant only.
 
     Feast's own store overwrites whatever is there, so that a backfill of January would serve
@@ -80,19 +73,6 @@ class OrderedSqliteOnlineStore(SqliteOnlineStore):
                 _write(connection, _table_of(config, view), batch)
         except sqlite3.Error as error:
             raise not_taken(view.name, error) from error
-
-    def online_write_batch(
-        self,
-        config: RepoConfig,
-        table: FeatureView,
-        data: list[FeastRow],
-        progress: Callable[[int], Any] | None,
-    ) -> None:
-        """Write rows as Feast hands them over."""
-        for batch in batches_of_protos(config, data):
-            self.write(config, table, batch)
-        if progress:
-            progress(len(data))
 
     def update(
         self,
