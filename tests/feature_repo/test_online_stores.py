@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from feature_repo.online_batch import OnlineStoreError, batch_of_table
+from feature_repo.online_sqlite import OrderedSqliteOnlineStore
 from tests.feature_repo.online_case import (
     HEAT,
     OURS,
@@ -254,6 +255,10 @@ def test_a_table_that_feasts_own_sqlite_store_made_is_taken_over(tmp_path: Path)
     plain = open_case(tmp_path / "a", {"type": "sqlite", "path": path}, project="p", types=HEAT)
     plain.store.write_to_online_store("machines", df=heat_rows({1: 1.0, 2: 2.0}, START, START).to_pandas())
     plain.close()
+    # Read before anything is applied, by a store that only has the registry of the other.
+    reader, config = OrderedSqliteOnlineStore(), plain.store.config
+    (before,) = reader.online_read(config, plain.view, [_entity(key(1))])
+    assert (before[0], before[1] and before[1]["heat"].double_val) == (START, 1.0)
     ours = open_case(tmp_path / "b", {"type": OURS["sqlite"], "path": path}, project="p", types=HEAT)
     assert ours.read([key(1), key(2)], ["heat"])["heat"] == [1.0, 2.0]
     ours.load(heat_rows({1: 0.0, 2: 0.0}, START - timedelta(days=1)))
