@@ -91,6 +91,7 @@ def test_feasts_reader_reads_every_type_as_if_feast_had_written_it(open_store: O
     found, expected = ours.read(keys, list(TYPES)), theirs.read(keys, list(TYPES))
     for name in TYPES:
         assert repr(found[name]) == repr(expected[name]), name
+    assert repr(ours.read(keys, ["load"])["load"]) == repr(found["load"])
 
 
 def test_feasts_unmodified_store_reads_what_ours_wrote(open_store: OpenCase) -> None:
