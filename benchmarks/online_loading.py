@@ -1,12 +1,13 @@
 """Rows into the online store: ours against Feast's `materialize`, on SQLite, Redis and Postgres.
 
-    python -m benchmarks.online_loading [n_entities]
+    python -m benchmarks.online_loading [n_entities] [--stores sqlite redis postgres]
 
-One view of ten features. Feast reads them by our offline store, so that only the way into the online
+One view of ten features, loaded into an empty store, then the same rows again, then the next day's,
+which replace them all. Feast reads rows by our offline store, so that only the way into the online
 store differs. CPU is the client's and the server's together. Ours must load at least three times as
-many rows a CPU second into an empty store on SQLite and Redis, and Feast's own reader must read the
-same values. The same rows loaded again are shown too; there Feast's Redis store writes nothing, since
-it drops rows of an equal instant, corrections among them.
+many rows a CPU second on SQLite and Redis in each of the three, and Feast's own reader must read the
+same values. Of the same rows Feast's Redis store writes none: it drops what has an instant that is
+there, corrections among them; ours compares the values, and writes those that differ.
 """
 
 from __future__ import annotations
@@ -17,18 +18,24 @@ import io
 import json
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import measure, setup_done
 from benchmarks.online_rows import DAY, OURS, START, VIEWS, open_feast, pipeline, running, write_lake
 
+STATES: Sequence[tuple[str, int]] = (("empty", 0), ("again", 0), ("next day", 1))
+"""What is loaded one after another: what the store is found as, and the day whose rows come."""
+
 BARS: Mapping[str, float] = {"sqlite": 3.0, "redis": 3.0}
-"""Least ratio of rows per CPU second, by store."""
+"""Least ratio of rows per CPU second, by store, in every state."""
 
 VIEW = VIEWS[0]
+MICROSECOND = timedelta.resolution
+"""Feast's range is closed at both ends, a day is not."""
 N_READ = 200
 """Entities whose values are compared."""
 
@@ -50,16 +57,17 @@ class Loaded:
         return self.n_rows / (self.client_s + self.server_s)
 
 
-def by_feast(folder: str, online: Mapping[str, Any]) -> str:
+def by_feast(folder: str, online: Mapping[str, Any], day: int) -> str:
     """Load by Feast's own materialize into Feast's own store."""
     store = open_feast(Path(folder), online)
     setup_done()
+    start = START + day * DAY
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        store.materialize(START, START + DAY, feature_views=[VIEW])
+        store.materialize(start, start + DAY - MICROSECOND, feature_views=[VIEW])
     return ""
 
 
-def by_us(folder: str, online: Mapping[str, Any]) -> str:
+def by_us(folder: str, online: Mapping[str, Any], day: int) -> str:
     """Load as the product loads a partition."""
     from feature_repo.online_batch import batch_of_table
     from resources.lake import Lake
@@ -72,7 +80,12 @@ def by_us(folder: str, online: Mapping[str, Any]) -> str:
     view = store.get_feature_view(VIEW)
     provider = store._get_provider()
     with newest_rows(
-        snapshot, "2024-01-01", ["entity"], memory_limit="2GB", threads=2, spill_directory=""
+        snapshot,
+        (START + day * DAY).date().isoformat(),
+        ["entity"],
+        memory_limit="2GB",
+        threads=2,
+        spill_directory="",
     ) as batches:
         for rows in batches:
             provider.online_store.write(store.config, view, batch_of_table(view, rows))
@@ -89,45 +102,47 @@ def values_of(folder: str, online: Mapping[str, Any]) -> str:
     )
 
 
-def load(kind: str, way: str, n_entities: int, *, times: int) -> list[Loaded]:
-    """Load into a new store, then again into the full one."""
+def load(kind: str, way: str, n_entities: int) -> list[Loaded]:
+    """Load in each state of the store, one after another."""
     function = {"Feast": "by_feast", "ours": "by_us"}[way]
     found = []
     with tempfile.TemporaryDirectory() as name, running(kind, Path(name)) as server:
-        write_lake(Path(name), n_entities)
+        write_lake(Path(name), n_entities, n_days=1 + max(day for _, day in STATES))
         online = {"type": OURS[kind] if way == "ours" else kind, **server.settings}
-        for number in range(times):
+        for state, day in STATES:
             before = server.cpu_s()
-            done = measure(way, f"benchmarks.online_loading:{function}", name, online)
+            done = measure(way, f"benchmarks.online_loading:{function}", name, online, day)
             spent = server.cpu_s() - before
             values = measure("values", "benchmarks.online_loading:values_of", name, online).result
-            label = f"{kind}, {way}, {'empty' if number == 0 else 'full'}"
-            found.append(Loaded(label, n_entities, done.cpu_s, spent, done.peak_mb, values))
+            found.append(
+                Loaded(f"{kind}, {way}, {state}", n_entities, done.cpu_s, spent, done.peak_mb, values)
+            )
     return found
 
 
-def run(n_entities: int) -> bool:
+def run(n_entities: int, kinds: Sequence[str]) -> bool:
     """Measure, print the table, and tell whether the bars are met."""
     is_met = True
     sys.stdout.write(f"{n_entities:,} entities, 10 features\n")
     sys.stdout.write(
         f"{'store, way, state':28} {'client s':>9} {'server s':>9} {'peak MB':>8} {'rows/CPU s':>11}\n"
     )
-    for kind in OURS:
-        theirs, ours = (load(kind, way, n_entities, times=2) for way in ("Feast", "ours"))
+    for kind in kinds:
+        theirs, ours = (load(kind, way, n_entities) for way in ("Feast", "ours"))
         for one in (*theirs, *ours):
             sys.stdout.write(
                 f"{one.way:28} {one.client_s:9.2f} {one.server_s:9.2f} {one.peak_mb:8.0f} {one.rows_per_cpu_s:11,.0f}\n"
             )
         ratios = [b.rows_per_cpu_s / a.rows_per_cpu_s for a, b in zip(theirs, ours, strict=True)]
-        equal = len({one.values for one in (*theirs, *ours)}) == 1
+        named = ", ".join(f"{state} {ratio:.1f}" for (state, _), ratio in zip(STATES, ratios, strict=True))
+        equal = [one.values for one in theirs] == [one.values for one in ours]
         bar = BARS.get(kind, 0.0)
         sys.stdout.write(
-            f"  ours: {ratios[0]:.1f} times as many rows into an empty store{f' (at least {bar:.0f})' if bar else ''}, "
-            f"{ratios[1]:.1f} into a full one; Feast's reader reads {'the same' if equal else 'OTHER'} values\n"
+            f"  ours loads times as many rows: {named}{f' (at least {bar:.0f})' if bar else ''}; "
+            f"Feast's reader reads {'the same' if equal else 'OTHER'} values\n"
         )
         sys.stdout.flush()
-        is_met = is_met and equal and ratios[0] >= bar
+        is_met = is_met and equal and min(ratios) >= bar
     return is_met
 
 
@@ -137,7 +152,9 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("n_entities", nargs="?", type=int, default=50_000)
-    return 0 if run(parser.parse_args().n_entities) else 1
+    parser.add_argument("--stores", nargs="+", choices=list(OURS), default=list(OURS))
+    arguments = parser.parse_args()
+    return 0 if run(arguments.n_entities, arguments.stores) else 1
 
 
 if __name__ == "__main__":

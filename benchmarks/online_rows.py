@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,8 @@ def running(kind: str, folder: Path) -> Iterator[Running]:
         yield Running(server.settings, server)
 
 
-def write_lake(folder: Path, n_entities: int) -> None:
-    """Write one partition of each view: seven floats, two whole numbers and a text an entity."""
+def write_lake(folder: Path, n_entities: int, n_days: int = 1) -> None:
+    """Write partitions of each view: seven floats, two whole numbers and a text an entity and day."""
     import numpy as np
     import pyarrow as pa
 
@@ -61,9 +62,10 @@ def write_lake(folder: Path, n_entities: int) -> None:
 
     generator = np.random.default_rng(20_240_101)
     lake = Lake(root=str(folder / "lake"))
-    for view in VIEWS:
+    for view, day in product(VIEWS, range(n_days)):
+        first = START + day * DAY
         seconds = generator.integers(0, 86_400, n_entities).astype("timedelta64[s]")
-        instants = np.datetime64(START.replace(tzinfo=None), "us") + seconds
+        instants = np.datetime64(first.replace(tzinfo=None), "us") + seconds
         columns: dict[str, Any] = {
             "entity": generator.permutation(n_entities),
             "event_timestamp": pa.array(instants, pa.timestamp("us", tz="UTC")),
@@ -73,7 +75,7 @@ def write_lake(folder: Path, n_entities: int) -> None:
         for number in range(2):
             columns[f"{view}_n{number}"] = generator.integers(0, 10_000, n_entities)
         columns[f"{view}_t"] = pa.array([f"class {n}" for n in generator.integers(0, 50, n_entities)])
-        lake.write(f"{PROJECT}/features/{view}", pa.table(columns), partition="2024-01-01")
+        lake.write(f"{PROJECT}/features/{view}", pa.table(columns), partition=first.date().isoformat())
 
 
 def pipeline() -> Any:

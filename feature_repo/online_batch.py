@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -32,11 +33,25 @@ class OnlineStoreError(DriftlineError):
     """An online store cannot be written or read as asked."""
 
 
-class OrderedStore(Protocol):
-    """An online store in which an older value never overwrites a newer one."""
+class OrderedStore(ABC):
+    """An online store in which an older value never overwrites a newer one; the first base of one of Feast's."""
 
+    @abstractmethod
     def write(self, config: RepoConfig, view: FeatureView, batch: OnlineBatch) -> None:
         """Write rows, each unless one is there whose event is later, or as late and created later."""
+
+    def online_write_batch(
+        self,
+        config: RepoConfig,
+        table: FeatureView,
+        data: list[FeastRow],
+        progress: Callable[[int], Any] | None,
+    ) -> None:
+        """Write rows as Feast hands them over."""
+        for batch in batches_of_protos(config, data):
+            self.write(config, table, batch)
+        if progress:
+            progress(len(data))
 
 
 def not_taken(view: str, error: Exception) -> OnlineStoreError:

@@ -42,13 +42,16 @@ from feast.repo_config import RepoConfig
 from numpy.typing import NDArray
 from psycopg import sql
 
-from feature_repo.online_batch import NO_INSTANT, FeastRow, OnlineBatch, batches_of_protos, not_taken
+from feature_repo.online_batch import NO_INSTANT, OnlineBatch, OrderedStore, not_taken
 from feature_repo.own_connections import OwnConnections
 
 Result = TypeVar("Result")
 
 MAX_FEATURES = 400
 """Features of one statement: a row fits a page of 8 kB, where a value that is moved out leaves 18 bytes."""
+
+_SELECT = sql.SQL("SELECT entity_key, feature_name, value, event_ts FROM {} WHERE entity_key = ANY(%s)")
+_AMONG = sql.SQL(" AND feature_name = ANY(%s)")
 
 STAGE = sql.Identifier("driftline_stage")
 
@@ -61,7 +64,7 @@ class OrderedPostgreSQLOnlineStoreConfig(PostgreSQLOnlineStoreConfig):
     )
 
 
-class OrderedPostgreSQLOnlineStore(PostgreSQLOnlineStore):
+class OrderedPostgreSQLOnlineStore(OrderedStore, PostgreSQLOnlineStore):
     """Late and repeated loads are harmless, whoever writes at the same time."""
 
     def __init__(self) -> None:
@@ -88,8 +91,25 @@ class OrderedPostgreSQLOnlineStore(PostgreSQLOnlineStore):
         requested_features: list[str] | None = None,
     ) -> list[tuple[datetime | None, dict[str, Value] | None]]:
         """Read entities; once more where the server has gone away since the last call."""
-        read = super().online_read
-        return _once_more(lambda: read(config, table, entity_keys, requested_features))
+        keys = self._prepare_keys(entity_keys, config.entity_key_serialization_version)
+        table_id = compute_table_id(
+            config.project, table, config.registry.enable_online_feature_view_versioning
+        )
+        query = _SELECT.format(sql.Identifier(table_id))
+        asked: list[object] = [keys]
+        # A whole view needs no comparison of names, row by row.
+        if requested_features and not {f.name for f in table.features} <= set(requested_features):
+            query += _AMONG
+            asked.append(requested_features)
+
+        def rows() -> list[Any]:
+            with (
+                self._get_conn(config, autocommit=True) as connection,
+                connection.cursor(binary=True) as cursor,
+            ):
+                return cursor.execute(query, asked).fetchall()
+
+        return self._process_rows(keys, _once_more(rows))
 
     def _make_and_write(self, config: RepoConfig, view: FeatureView, batch: OnlineBatch) -> None:
         try:
@@ -105,19 +125,6 @@ class OrderedPostgreSQLOnlineStore(PostgreSQLOnlineStore):
         with self._get_conn(config) as connection, connection.transaction():
             for start in range(0, len(features), MAX_FEATURES):
                 _merge_rows(connection, table, features[start : start + MAX_FEATURES], batch)
-
-    def online_write_batch(
-        self,
-        config: RepoConfig,
-        table: FeatureView,
-        data: list[FeastRow],
-        progress: Callable[[int], Any] | None,
-    ) -> None:
-        """Write rows as Feast hands them over."""
-        for batch in batches_of_protos(config, data):
-            self.write(config, table, batch)
-        if progress:
-            progress(len(data))
 
     @contextmanager
     def _get_conn(self, config: RepoConfig, autocommit: bool = False) -> Iterator[psycopg.Connection[Any]]:

@@ -38,7 +38,7 @@ from feature_repo.online_batch import (
     FeastRow,
     OnlineBatch,
     OnlineStoreError,
-    batches_of_protos,
+    OrderedStore,
     not_taken,
 )
 from feature_repo.value_bytes import varint_bytes
@@ -84,28 +84,48 @@ end
 
 local event_field, created_field, seconds_to_live = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local n, n_written = tonumber(ARGV[N_FIRST]), 0
+local features = {unpack(ARGV, N_FIRST + 1, N_FIRST + math.min(n, FIELDS_AT_ONCE))}
+
+-- Whether an entity has these values: most of a partition that is loaded again are there, and to compare
+-- them costs the server less than to write them and its log.
+local function has_values(key, at)
+  if n > FIELDS_AT_ONCE then return false end
+  local values = redis.call('HMGET', key, unpack(features))
+  for feature = 1, n do
+    if values[feature] ~= ARGV[at + feature] then return false end
+  end
+  return true
+end
+
+local function write(key, event, created, had_created, at)
+  local fields = {event_field, event}
+  if created ~= '' then
+    fields[3], fields[4] = created_field, created
+  elseif had_created then
+    redis.call('HDEL', key, created_field)
+  end
+  for feature = 1, n do
+    fields[#fields + 1] = ARGV[N_FIRST + feature]
+    fields[#fields + 1] = ARGV[at + feature]
+    if #fields >= FIELDS_AT_ONCE then
+      redis.call('HSET', key, unpack(fields))
+      fields = {}
+    end
+  end
+  if #fields > 0 then redis.call('HSET', key, unpack(fields)) end
+end
+
 for number, key in ipairs(KEYS) do
   local at = N_FIRST + n + (number - 1) * (n + 2)
   local event, created = ARGV[at + 1], ARGV[at + 2]
-  local stored = redis.call('HMGET', key, event_field, created_field)
-  if not is_older(event, created, stored[1], stored[2]) then
-    local fields = {event_field, event}
-    if created ~= '' then
-      fields[3], fields[4] = created_field, created
-    elseif stored[2] then
-      redis.call('HDEL', key, created_field)
+  local stored_event, stored_created = unpack(redis.call('HMGET', key, event_field, created_field))
+  if not is_older(event, created, stored_event, stored_created) then
+    local is_same = event == stored_event and created == (stored_created or '')
+    if not (is_same and has_values(key, at + 2)) then
+      write(key, event, created, stored_created, at + 2)
+      n_written = n_written + 1
     end
-    for feature = 1, n do
-      fields[#fields + 1] = ARGV[N_FIRST + feature]
-      fields[#fields + 1] = ARGV[at + 2 + feature]
-      if #fields >= FIELDS_AT_ONCE then
-        redis.call('HSET', key, unpack(fields))
-        fields = {}
-      end
-    end
-    if #fields > 0 then redis.call('HSET', key, unpack(fields)) end
     if seconds_to_live > 0 then redis.call('EXPIRE', key, seconds_to_live) end
-    n_written = n_written + 1
   end
 end
 return n_written
@@ -120,7 +140,7 @@ class OrderedRedisOnlineStoreConfig(RedisOnlineStoreConfig):
     )
 
 
-class OrderedRedisOnlineStore(RedisOnlineStore):
+class OrderedRedisOnlineStore(OrderedStore, RedisOnlineStore):
     """Late and repeated loads are harmless, whoever writes at the same time."""
 
     _script: Any = None
@@ -156,19 +176,6 @@ class OrderedRedisOnlineStore(RedisOnlineStore):
                 self._script(keys=[key + project for key in part.keys], args=arguments)
             except RedisError as error:
                 raise not_taken(view.name, error) from error
-
-    def online_write_batch(
-        self,
-        config: RepoConfig,
-        table: FeatureView,
-        data: list[FeastRow],
-        progress: Callable[[int], Any] | None,
-    ) -> None:
-        """Write rows as Feast hands them over."""
-        for batch in batches_of_protos(config, data):
-            self.write(config, table, batch)
-        if progress:
-            progress(len(data))
 
     async def online_write_batch_async(
         self,

@@ -14,28 +14,25 @@ instants are text in UTC with microseconds, where Feast writes whole seconds of 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from feast import Entity
 from feast.feature_view import FeatureView
 from feast.infra.infra_object import InfraObject
+from feast.infra.key_encoding_utils import serialize_entity_key
 from feast.infra.online_stores.sqlite import SqliteOnlineStore, SqliteOnlineStoreConfig, _table_id
 from feast.protos.feast.core.Registry_pb2 import Registry as RegistryProto
+from feast.protos.feast.types.EntityKey_pb2 import EntityKey
+from feast.protos.feast.types.Value_pb2 import Value
 from feast.repo_config import RepoConfig
 from numpy.typing import NDArray
 
-from feature_repo.online_batch import (
-    NO_INSTANT,
-    FeastRow,
-    OnlineBatch,
-    OnlineStoreError,
-    batches_of_protos,
-    not_taken,
-)
+from feature_repo.online_batch import NO_INSTANT, OnlineBatch, OnlineStoreError, OrderedStore, not_taken
 from feature_repo.own_connections import OwnConnections
 from pipelines.sql import quote_identifier, quote_literal
 
@@ -57,7 +54,7 @@ class OrderedSqliteOnlineStoreConfig(SqliteOnlineStoreConfig):
     )
 
 
-class OrderedSqliteOnlineStore(SqliteOnlineStore):
+class OrderedSqliteOnlineStore(OrderedStore, SqliteOnlineStore):
     """Late and repeated loads are harmless: a value is replaced by one of the same or a later instant only.
 
     Feast's own store overwrites whatever is there, so that a backfill of January would serve
@@ -81,18 +78,33 @@ class OrderedSqliteOnlineStore(SqliteOnlineStore):
         except sqlite3.Error as error:
             raise not_taken(view.name, error) from error
 
-    def online_write_batch(
+    def online_read(
         self,
         config: RepoConfig,
         table: FeatureView,
-        data: list[FeastRow],
-        progress: Callable[[int], Any] | None,
-    ) -> None:
-        """Write rows as Feast hands them over."""
-        for batch in batches_of_protos(config, data):
-            self.write(config, table, batch)
-        if progress:
-            progress(len(data))
+        entity_keys: list[EntityKey],
+        requested_features: list[str] | None = None,  # noqa: ARG002 (Feast's signature; all are read, as there)
+    ) -> list[tuple[datetime | None, dict[str, Value] | None]]:
+        """Read entities, as Feast's reader does, but an instant once instead of with each of its values."""
+        keys = [
+            serialize_entity_key(
+                key, entity_key_serialization_version=config.entity_key_serialization_version
+            )
+            for key in entity_keys
+        ]
+        # An expression has no declared type, so that no converter runs.
+        rows = self._get_conn(config).execute(
+            f"SELECT entity_key, feature_name, value, +event_ts FROM {quote_identifier(_table_of(config, table))} "
+            f"WHERE entity_key IN ({', '.join('?' * len(keys))}) ORDER BY entity_key, feature_name",
+            keys,
+        )
+        parse = Value.FromString
+        found: dict[bytes, dict[str, Value]] = {key: {} for key in keys}
+        instants: dict[bytes, str | int] = {}
+        for key, name, value, event in rows:
+            found[key][name] = parse(value)
+            instants[key] = event
+        return [(_instant(instants[key]), found[key]) if key in instants else (None, None) for key in keys]
 
     def update(
         self,
@@ -158,6 +170,12 @@ def _open(path: str) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     return connection
+
+
+def _instant(stored: str | int) -> datetime:
+    """Read an instant: our text in UTC, or Feast's whole seconds, of a table that is not taken over yet."""
+    naive = datetime.fromisoformat(stored) if isinstance(stored, str) else datetime.fromtimestamp(stored)  # noqa: DTZ006 (that zone)
+    return naive.replace(tzinfo=UTC)
 
 
 def _table_of(config: RepoConfig, view: FeatureView) -> str:

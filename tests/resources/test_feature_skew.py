@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from assets.materialization import Pipeline
+from feature_repo.online_batch import batch_of_table
 from pipelines.skew import told
 from pipelines.spec import PipelineSpec
 from resources.engine import Engine
@@ -27,8 +28,20 @@ def at(day: int, hours: float = 0) -> datetime:
     return START + timedelta(days=day, hours=hours)
 
 
+def view_rows(rows: Mapping[str, float | None], day: int, created: datetime | None) -> pa.Table:
+    columns = {
+        "machine": pa.array(list(rows), pa.string()),
+        "event_timestamp": pa.array([at(day, 12)] * len(rows), UTC_US),
+        "mean_heat": pa.array(list(rows.values()), pa.float64()),
+        "readings": pa.array([80] * len(rows), pa.int64()),
+    }
+    if created is not None:
+        columns["created_timestamp"] = pa.array([created] * len(rows), UTC_US)
+    return pa.table(columns)
+
+
 class World:
-    """A view, an online store on SQLite and a log of what it serves."""
+    """A view, an online store and a log of what it serves."""
 
     def __init__(self, folder: Path) -> None:
         self.lake: Lake
@@ -37,22 +50,23 @@ class World:
         self.pipeline: Pipeline = tiny_pipeline(folder)
         self.store = FeatureStore(
             registry_url=f"sqlite:///{folder / 'feast' / 'registry.db'}",
-            online_path=str(folder / "feast" / "online.db"),
+            online_path="",
+            online_url_variable="DRIFTLINE_ONLINE_URL",
             threads=1,
         )
         self.log = ServedLog(self.lake, "tiny")
 
     def write(self, day: int, rows: Mapping[str, float | None], *, created: datetime | None = None) -> None:
         """Write a partition whose events lie at its noon; with `created`, when they became known."""
-        columns = {
-            "machine": pa.array(list(rows), pa.string()),
-            "event_timestamp": pa.array([at(day, 12)] * len(rows), UTC_US),
-            "mean_heat": pa.array(list(rows.values()), pa.float64()),
-            "readings": pa.array([80] * len(rows), pa.int64()),
-        }
-        if created is not None:
-            columns["created_timestamp"] = pa.array([created] * len(rows), UTC_US)
-        self.lake.write("tiny/features/recent", pa.table(columns), partition=day_window(day).key)
+        rows_of_day = view_rows(rows, day, created)
+        self.lake.write("tiny/features/recent", rows_of_day, partition=day_window(day).key)
+
+    def put(self, rows: Mapping[str, float | None], *, day: int, created: datetime) -> None:
+        """Write into the online store what the lake does not have."""
+        store = self.store._store("tiny")
+        view = store.get_feature_view("recent")
+        batch = batch_of_table(view, view_rows(rows, day, created))
+        store._get_provider().online_store.write(store.config, view, batch)
 
     def load(self, day: int) -> None:
         self.store.apply(self.pipeline, self.lake)
@@ -68,7 +82,7 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
+def world(tmp_path: Path, online_url: str) -> World:  # noqa: ARG001 (each kind of store)
     return World(tmp_path)
 
 
