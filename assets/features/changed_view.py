@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from assets.features.view_sql import (
     EVENT_TIMESTAMP,
     datasets_behind,
     kept_to_window,
+    names_in,
     queries_behind,
     stable_types,
     tables_read,
@@ -37,6 +38,8 @@ def changed_rows(
     perturbation: Perturbation,
     schema: pa.Schema,
     span: tuple[datetime, datetime],
+    *,
+    is_lean: bool,
 ) -> Iterator[str]:
     """Make a view's rows in a perturbed world, as a temporary table that lasts as long as the block.
 
@@ -52,6 +55,8 @@ def changed_rows(
         The view's columns, as `stable_types` gave them.
     span
         First and last event timestamp of the rows.
+    is_lean
+        Whether only the columns are made that the view's SQL names.
 
     Yields
     ------
@@ -67,9 +72,11 @@ def changed_rows(
     changed = {**_changed_datasets(pipeline, sql, perturbation), **queries_behind(pipeline, sql)}
     # What the view reads is made once, however often it reads it.
     made = {name: f"{SOURCE_PREFIX}{name}" for name in tables_read(sql) if name in changed}
+    named = names_in(sql) if is_lean else None
+    columns = "*" if named is None else f"COLUMNS(lambda name: lower(name) IN ({_listed(named)}))"
     try:
         for name, table in made.items():
-            _make(connection, table, with_tables(changed, f"SELECT * FROM {quote_identifier(name)}"))
+            _make(connection, table, with_tables(changed, f"SELECT {columns} FROM {quote_identifier(name)}"))
         sources = {name: f"SELECT * FROM temp.main.{quote_identifier(table)}" for name, table in made.items()}
         first, last = (f"{quote_literal(instant.isoformat())}::TIMESTAMPTZ" for instant in span)
         rows = with_tables(
@@ -107,6 +114,10 @@ def _changed_datasets(pipeline: Pipeline, sql: str, perturbation: Perturbation) 
         for name in datasets_behind(pipeline, sql)
         if spec.datasets[name].event_time is not None
     }
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(quote_literal, sorted(names)))
 
 
 def _make(connection: duckdb.DuckDBPyConnection, table: str, query: str) -> None:

@@ -87,7 +87,15 @@ class _Rows:
         with (
             in_order(self.connection),
             changed_rows(
-                self.connection, self.pipeline, self.view, self.window, perturbation, self.schema, span
+                self.connection,
+                self.pipeline,
+                self.view,
+                self.window,
+                perturbation,
+                self.schema,
+                span,
+                # Should a column be missing then, the whole is looked at.
+                is_lean=perturbation.since is not None,
             ) as changed,
         ):
             return first_difference(self.connection, self.table, changed, keys, self.schema, span)

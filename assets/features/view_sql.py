@@ -39,6 +39,33 @@ def tables_read(sql: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(sorted(name for name in names if name and name not in own)))
 
 
+@cache
+def names_in(sql: str) -> frozenset[str] | None:
+    """Return every name in a query, in lower case; None where it may read columns that it does not name.
+
+    Examples
+    --------
+    >>> sorted(
+    ...     names_in("SELECT carrier, count(*) AS n FROM flights JOIN planes USING (tailnum) GROUP BY ALL")
+    ... )
+    ['carrier', 'flights', 'n', 'planes', 'tailnum']
+    >>> names_in("SELECT flights.* FROM flights") is None
+    True
+    """
+    import sqlglot
+    from sqlglot import expressions as exp
+
+    tree = sqlglot.parse_one(sql, dialect="duckdb")
+    if any(not isinstance(star.parent, exp.Count) for star in tree.find_all(exp.Star)):
+        return None
+    if any(tree.find_all(exp.Columns, exp.Pivot)) or any(join.method for join in tree.find_all(exp.Join)):
+        return None
+    tables = {name.lower() for table in tree.find_all(exp.Table) for name in (table.name, table.alias)}
+    if tables & {column.name.lower() for column in tree.find_all(exp.Column)}:
+        return None  # A whole row, as one value.
+    return frozenset(name.name.lower() for name in tree.find_all(exp.Identifier))
+
+
 def datasets_behind(pipeline: Pipeline, sql: str) -> tuple[str, ...]:
     """List the datasets that a query reads, also through named queries."""
     reached = _reached(pipeline, sql)

@@ -234,6 +234,23 @@ def test_what_is_never_known_stays(readings: duckdb.DuckDBPyConnection) -> None:
     )
 
 
+def test_what_never_came_may_have_come_late(readings: duckdb.DuckDBPyConnection) -> None:
+    # A machine that is not said to have stopped has not stopped yet: that it never will is not known.
+    sql = "SELECT machine, taken_at AS event_timestamp, {} AS value FROM readings"
+    readings.execute("UPDATE readings SET stopped_at = NULL WHERE id % 3 = 0").fetchall()
+    try:
+        never, known = "stopped_at IS NULL", "coalesce(stopped_at, 'infinity') > taken_at"
+        with pytest.raises(FeatureError, match="looks ahead: 'value'"):
+            guard(readings, declared(sql.format(never), stopped_at="stopped_at"))
+        assert guard(readings, declared(sql.format(known), stopped_at="stopped_at")) == 1
+        # It is, where that is declared.
+        assert guard(readings, declared(sql.format(never), stopped_at="taken_at")) == 1
+    finally:
+        readings.execute(
+            "UPDATE readings SET stopped_at = taken_at + INTERVAL 600 SECOND WHERE stopped_at IS NULL"
+        ).fetchall()
+
+
 def test_a_known_at_that_fails_on_the_rows_is_named(readings: duckdb.DuckDBPyConnection) -> None:
     pipeline = declared(HONEST["the row's own value"], heat="taken_at + to_minutes(CAST(kind AS INTEGER))")
     pattern = r"view 'recent' cannot be checked .*: datasets\.readings\.columns\.heat\.known_at fails .*'k\d+'.*TRY_CAST"

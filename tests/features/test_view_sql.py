@@ -8,6 +8,7 @@ from assets.features.view_sql import (
     datasets_behind,
     feature_names,
     kept_to_window,
+    names_in,
     queries_behind,
     stable_types,
     tables_read,
@@ -83,3 +84,20 @@ def test_a_nested_feature_is_refused() -> None:
     schema = pa.schema([("k", pa.int64()), ("many", pa.list_(pa.int64()))])
     with pytest.raises(FeatureError, match=r"column 'many' is of type list.* Cast it"):
         stable_types("SELECT 1", schema, ["k"])
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM flights",
+        "SELECT f.* FROM flights f",
+        "FROM flights",
+        "SELECT COLUMNS('d.*') FROM flights",
+        "SELECT hash(flights) FROM flights",
+        "SELECT hash(f) AS h FROM flights AS f",
+        "SELECT delay FROM flights NATURAL JOIN planes",
+        "SELECT n FROM (PIVOT flights ON origin USING count(*))",
+    ],
+)
+def test_columns_that_are_read_without_their_names_are_not_guessed(sql: str) -> None:
+    assert names_in(sql) is None
