@@ -153,7 +153,7 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
     def write(
         self,
         table: str,
-        rows: pa.RecordBatchReader | pa.Table,
+        rows: pa.RecordBatchReader | pa.Table | Callable[[], pa.RecordBatchReader],
         *,
         partition: str | None = None,
         commit: Mapping[str, str] | None = None,
@@ -165,7 +165,8 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
         table
             Path of the table below the root.
         rows
-            Rows without the partition column; read once, as a stream.
+            Rows without the partition column: a table, a stream, which is read once and so loses to another writer
+            of the partition, or what gives a new stream for each attempt.
         partition
             Partition key to replace; None replaces the whole table.
         commit
@@ -183,26 +184,28 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
         properties = CommitProperties(custom_metadata=dict(commit or {}))
         replace: dict[str, Any] = {}
         if partition is not None:
-            rows = _with_partition(rows, partition)
             replace["partition_by"] = [PARTITION_COLUMN]
             # Of a new table too: another process may make it before we do, with a partition of its own.
             replace["predicate"] = f"{PARTITION_COLUMN} = {quote_literal(partition)}"
-        with self._made_once(table):
-            self._commit(
-                table,
-                lambda: write_deltalake(
-                    str(target),
-                    rows,
-                    mode="overwrite",
-                    schema_mode="overwrite" if partition is None else "merge",
-                    commit_properties=properties,
-                    writer_properties=_writer_properties(rows.schema),
-                    configuration=None if self.has(table) else CONFIGURATION,
-                    **replace,
-                ),
-                # A stream is drained by the first attempt; delta-rs itself retries commits that do not conflict.
-                attempts=MAX_COMMIT_ATTEMPTS if isinstance(rows, pa.Table) else 1,
+
+        def attempt() -> None:
+            given = rows() if callable(rows) else rows
+            given = given if partition is None else _with_partition(given, partition)
+            write_deltalake(
+                str(target),
+                given,
+                mode="overwrite",
+                schema_mode="overwrite" if partition is None else "merge",
+                commit_properties=properties,
+                writer_properties=_writer_properties(given.schema),
+                configuration=None if self.has(table) else CONFIGURATION,
+                **replace,
             )
+
+        with self._made_once(table):
+            # delta-rs itself retries commits that do not conflict.
+            is_drained = isinstance(rows, pa.RecordBatchReader)
+            self._commit(table, attempt, attempts=1 if is_drained else MAX_COMMIT_ATTEMPTS)
         return self.snapshot(table)
 
     def append(self, table: str, rows: pa.Table, *, commit: Mapping[str, str] | None = None) -> Snapshot:

@@ -78,8 +78,9 @@ def materialize_features(
         feature_store.refuse_columns(pipeline, view, rows.limit(0).to_arrow_table().schema, lake)
         guarded = check_no_lookahead(connection, pipeline, view, ROWS_TABLE, scope.window)
         names = feature_names(rows.columns, pipeline.spec.entities[spec.entity])
+        # Given anew for each attempt: a retried run may write the partition at the same time.
         snapshot = lake.write(
-            table, rows.to_arrow_reader(), partition=scope.partition, commit=scope.commit(pipeline)
+            table, rows.to_arrow_reader, partition=scope.partition, commit=scope.commit(pipeline)
         )
         statistics = feature_statistics(connection, ROWS_TABLE, names)
         lake.write(

@@ -182,6 +182,34 @@ def test_two_first_writers_of_the_same_leave_one(lake: Lake, partition: str | No
     assert values_of(lake, "p/raw/x") == [1]
 
 
+def _meanwhile(lake: Lake, begun: list[int]) -> pa.RecordBatchReader:
+    """Give a stream, during the first of which another writer replaces the same partition."""
+    begun.append(len(begun))
+
+    def stream() -> Iterator[pa.RecordBatch]:
+        if begun == [0]:
+            other = threading.Thread(target=lambda: lake.write("p/raw/x", rows(7), partition="a"))
+            other.start()
+            other.join(timeout=60)
+        yield from rows(1).to_batches()
+
+    return pa.RecordBatchReader.from_batches(rows(1).schema, stream())
+
+
+def test_a_stream_that_can_be_given_anew_is_written_after_another_writer(lake: Lake) -> None:
+    lake.write("p/raw/x", rows(0), partition="a")
+    begun: list[int] = []
+    lake.write("p/raw/x", lambda: _meanwhile(lake, begun), partition="a")
+    assert (values_of(lake, "p/raw/x"), begun) == ([1], [0, 1])
+
+
+def test_a_stream_that_is_drained_loses_to_another_writer(lake: Lake) -> None:
+    lake.write("p/raw/x", rows(0), partition="a")
+    with pytest.raises(LakeError, match="'p/raw/x': 1 attempts to commit lost against other writers"):
+        lake.write("p/raw/x", _meanwhile(lake, []), partition="a")
+    assert values_of(lake, "p/raw/x") == [7]
+
+
 def test_a_table_whose_first_commit_is_on_its_way_is_not_there(lake: Lake) -> None:
     log = lake.table_path("p/raw/x") / "_delta_log"
     log.mkdir(parents=True)
