@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
@@ -22,12 +21,14 @@ from resources.lake import Lake
 if TYPE_CHECKING:
     import feast
 
-Lock = Callable[[], AbstractContextManager[None]]
-"""Takes the project's lock on the registry."""
-
 
 def register(
-    store: feast.FeatureStore, pipeline: Declared, lake: Lake, *, lock: Lock, tracking_uri: str
+    store: feast.FeatureStore,
+    pipeline: Declared,
+    lake: Lake,
+    *,
+    lock: AbstractContextManager[None],
+    tracking_uri: str,
 ) -> None:
     """Register the views that have rows; delete what the declaration no longer names.
 
@@ -44,7 +45,7 @@ def register(
     lake
         Where their rows are.
     lock
-        Held while the registry is written. It is not taken where the registry holds the same objects already.
+        The project's, on the registry: held while that is written. It is not taken where the registry holds the same objects already.
     tracking_uri
         MLflow's store, which knows what the champion reads.
 
@@ -55,7 +56,7 @@ def register(
     """
     if applied_mark(store) == fingerprint(pipeline.spec, stored_views(pipeline, lake)):
         return
-    with lock():
+    with lock:
         store.refresh_registry()  # type: ignore[no-untyped-call]
         stored = stored_views(pipeline, lake)
         if applied_mark(store) == fingerprint(pipeline.spec, stored):

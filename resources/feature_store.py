@@ -64,15 +64,13 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
     def apply(self, pipeline: Declared, lake: Lake) -> None:
         """Register the views that have rows; delete what the declaration no longer names.
 
-        Nothing is done when the registry already holds the same objects.
-
         Raises
         ------
         FeatureChangeError
             If that would take from the champion what it reads; the registry stays as it is.
         """
-        store, project = self._store(pipeline.name), pipeline.name
-        register(store, pipeline, lake, lock=lambda: self._lock(project), tracking_uri=self.tracking_uri)
+        store, lock = self._store(pipeline.name), self._lock(pipeline.name)
+        register(store, pipeline, lake, lock=lock, tracking_uri=self.tracking_uri)
 
     def planned(self, pipeline: Declared, lake: Lake) -> tuple[FeatureChange, ...]:
         """List what `apply` would change; the registry is read only."""
