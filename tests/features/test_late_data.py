@@ -21,6 +21,7 @@ from assets.raw.asset import materialize_raw
 from assets.training_set.asset import materialize_training_set
 from resources.connections import Connections, connections
 from resources.deployment import deployment
+from resources.feature_joining import join_views
 from resources.feature_objects import stored_views
 from tests.tiny import START, day_window, scope, tiny_pipeline
 
@@ -95,8 +96,9 @@ class World:
         """Return the mean that each label is joined with at a version of the view's table."""
         to = self.to
         labels = to.lake.read("tiny/labels", version=labels_version)
-        rows = to.feature_store._joined(
-            self.pipeline,
+        rows = join_views(
+            to.feature_store._store("tiny"),
+            self.pipeline.spec,
             labels.select(["row_id", "event_timestamp", "machine"]),
             stored_views(self.pipeline, to.lake),
             {"recent": version},

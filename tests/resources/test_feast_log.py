@@ -66,7 +66,8 @@ class Logged:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setenv("DRIFTLINE_ONLINE_URL", f"sqlite:///{tmp_path / 'online.db'}")
     made = World(tmp_path)
     made.write(0, {"m0": 0.1 + 0.2, "m1": None, "m2": float("nan")}, created=at(0, 13))
     made.load(0)
