@@ -6,6 +6,7 @@ its line, what is allowed and the nearest match.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import sys
@@ -216,8 +217,13 @@ def main(arguments: Sequence[str]) -> int:
 
     Needs no Dagster, so it answers at once: `python -m pipelines.declaration pipelines/defs/*`.
     """
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines.declaration",
+        description="Check declarations: all faults of all files, with file and line. Exits with 1 if there are any.",
+    )
+    parser.add_argument("folders", nargs="+", metavar="FOLDER", help="folder with a defs.yaml, or the file")
     faults: list[str] = []
-    for folder in arguments:
+    for folder in parser.parse_args(arguments).folders:
         try:
             read(folder)
         except DeclarationError as error:

@@ -26,6 +26,8 @@ from resources.ledger import read_ledger
 from resources.served_log import served_table
 from tests.lineage.replaying import connected, replay_all
 
+pytestmark = pytest.mark.long
+
 FOLDER = Path(__file__).resolve().parents[2] / "pipelines" / "defs" / "card_fraud"
 
 LAST_DAY = "2024-03-05"
