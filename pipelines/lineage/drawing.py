@@ -98,7 +98,19 @@ def _ordered(members: Sequence[Node], edges: Sequence[Edge], placed: Mapping[Nod
 
 
 def _path(left: Box, right: Box) -> str:
+    """Draw a line between two boxes; past the columns between them it runs in the gap between their boxes."""
     start_x, start_y = left.x + BOX_WIDTH, left.y + BOX_HEIGHT // 2
     end_x, end_y = right.x, right.y + BOX_HEIGHT // 2
-    bend = max(30, (end_x - start_x) // 2)
-    return f"M{start_x} {start_y}C{start_x + bend} {start_y} {end_x - bend} {end_y} {end_x} {end_y}"
+    if end_x - start_x <= GAP_X:
+        return f"M{start_x} {start_y}{_bend(start_x, start_y, end_x, end_y)}"
+    lane_y = left.y + BOX_HEIGHT + GAP_Y // 2 if end_y >= start_y else left.y - GAP_Y // 2
+    first_x, last_x = start_x + GAP_X, end_x - GAP_X
+    return (
+        f"M{start_x} {start_y}{_bend(start_x, start_y, first_x, lane_y)}"
+        f"H{last_x}{_bend(last_x, lane_y, end_x, end_y)}"
+    )
+
+
+def _bend(from_x: int, from_y: int, to_x: int, to_y: int) -> str:
+    half = max(30, (to_x - from_x) // 2)
+    return f"C{from_x + half} {from_y} {to_x - half} {to_y} {to_x} {to_y}"
