@@ -4,7 +4,7 @@ import ast
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,8 @@ from feature_repo.asof_jobs import AsofJobError, AsofRetrievalJob
 from feature_repo.asof_store import AsofOfflineStore
 from feature_repo.snapshots import SnapshotError
 from tests.feature_repo.conftest import OURS, OpenStore
+from tests.feature_repo.machine_rows import START, UTC_US, hour, rows_of
 from tests.feature_repo.object_server import object_server
-
-START = datetime(2024, 1, 1, tzinfo=UTC)
-UTC_US = pa.timestamp("us", tz="UTC")
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "how-to" / "asof-store.md"
@@ -126,23 +124,6 @@ JOB: Mapping[str, tuple[str, str]] = {
     ),
 }
 """The same of `RetrievalJob`."""
-
-
-def hour(number: int) -> datetime:
-    return START + timedelta(hours=number)
-
-
-def rows_of(*rows: tuple[int, int, float]) -> pa.Table:
-    """Write rows of machine, hour and value."""
-    at = pa.array([hour(row[1]) for row in rows], UTC_US)
-    return pa.table(
-        {
-            "machine": pa.array([row[0] for row in rows], pa.int64()),
-            "event_timestamp": at,
-            "created_timestamp": at,
-            "value": pa.array([row[2] for row in rows], pa.float64()),
-        }
-    )
 
 
 def asked(store: FeatureStore, *labels: tuple[int, int], **settings: Any) -> AsofRetrievalJob:

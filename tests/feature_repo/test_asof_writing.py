@@ -1,6 +1,6 @@
 """Pushed rows, logs and saved datasets are written whole, in one commit, or refused with the column's name."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
@@ -17,32 +17,13 @@ from feast.infra.offline_stores.file_source import FileLoggingDestination, Saved
 from feature_repo.asof_store import AsofOfflineStore
 from feature_repo.asof_writing import OfflineWriteError, source_path
 from tests.feature_repo.conftest import OpenStore
-
-START = datetime(2024, 1, 1, tzinfo=UTC)
-UTC_US = pa.timestamp("us", tz="UTC")
+from tests.feature_repo.machine_rows import hour, rows_of
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Saving dataset is an experimental:RuntimeWarning",
     "ignore:Retrieving datasets is an experimental:RuntimeWarning",
     "ignore:Logging features is an experimental:RuntimeWarning",
 )
-
-
-def hour(number: int) -> datetime:
-    return START + timedelta(hours=number)
-
-
-def rows_of(*rows: tuple[int, int, float]) -> pa.Table:
-    """Write rows of machine, hour and value."""
-    at = pa.array([hour(row[1]) for row in rows], UTC_US)
-    return pa.table(
-        {
-            "machine": pa.array([row[0] for row in rows], pa.int64()),
-            "event_timestamp": at,
-            "created_timestamp": at,
-            "value": pa.array([row[2] for row in rows], pa.float64()),
-        }
-    )
 
 
 def values(store: FeatureStore, machine: int, at: int) -> list[float | None]:
