@@ -18,8 +18,9 @@ import pyarrow as pa
 from assets.materialization import Outcome, Pipeline, Scope
 from assets.raw.engine_errors import repair_of
 from assets.raw.loads import FINGERPRINT
+from assets.raw.local_times import described
 from assets.raw.opening import files_of, readable
-from assets.raw.read_sql import READ_TABLE, Counts, read_files
+from assets.raw.read_sql import READ_TABLE, Counts, changed_clocks, read_files
 from assets.raw.reading import REJECTS_TABLE, ReadError, shown
 from assets.raw.source import fingerprint
 from assets.raw.window_sql import between, event_instant
@@ -139,6 +140,7 @@ def _read(reading: _Reading, files: Sequence[Path], engine: Engine, started: flo
         where = _belongs(reading)
         # What is reported comes before what is written: should it fail, nothing has been written.
         n_out_of_range = _n_out_of_range(connection, reading)
+        local = changed_clocks(connection, spec, reading.timezone, where)
         per_day = _rows_per_day(connection, reading, where)
         sample = _sample(
             connection.sql(f"SELECT * FROM {READ_TABLE} WHERE {where} LIMIT {N_SAMPLE}").to_arrow_table()
@@ -155,6 +157,9 @@ def _read(reading: _Reading, files: Sequence[Path], engine: Engine, started: flo
             "n_rows": snapshot.rows_by_partition.get(scope.partition or "", 0),
             "n_rejected": counts.n_rejected,
             "n_out_of_range": n_out_of_range,
+            "n_ambiguous_times": sum(found.n_ambiguous for found in local.values()),
+            "n_missing_times": sum(found.n_missing for found in local.values()),
+            **({"changed_clocks": described(local)} if local else {}),
             "n_source_rows": counts.n_read + counts.n_rejected,
             "source": spec.source.path,
             "source_sha256": reading.commit[FINGERPRINT],
