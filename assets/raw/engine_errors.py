@@ -28,6 +28,14 @@ _ROW_REPAIRS = (
         "to 'DOUBLE'",
         "Write numbers with a decimal point and no thousands separators, or compute the column with `sql`.",
     ),
+    (
+        SHORT_YEAR,
+        "Write years with four digits, or read the column with `sql` and strptime, whose %y reads two.",
+    ),
+    (WITH_A_CLOCK, "Declare the column as timestamp or timestamp_tz, or take its day with `sql`: CAST(x AS DATE)."),
+    (_WORDS["DATE"], "Declare the column as timestamp or timestamp_tz, or take its day with `sql`: CAST(x AS DATE)."),
+    (TOO_FINE, "Write at most six digits after the seconds, or cut them with `sql`: CAST(x AS TIMESTAMP)."),
+    ("after the point", "Declare the column as float or string, or round it with `sql`."),
     ("more than a wall clock", "Declare the column as timestamp_tz, or read it with `sql` and strptime."),
     ("no event time", "Fill it in, or leave the dataset without event_time."),
 )

@@ -28,10 +28,10 @@ _FOUR_DIGIT_YEAR = r"^\s*[0-9]{4}[^0-9]"
 _FINER = r"\.[0-9]{6}[0-9]*[1-9]"
 """Digits of a second that microseconds do not hold."""
 
-_WALL_CLOCK_LIKE = "'____-__-_____:__:__'"
 _NUMBER = r"^\s*[+-]?([0-9_]*\.?[0-9_]*)([eE][+-]?[0-9]+)?\s*$"
 
 MORE_THAN_A_CLOCK = "more than a wall clock"
+WITH_A_CLOCK = "a day with a clock or a zone"
 SHORT_YEAR = "a year of fewer than four digits"
 TOO_FINE = "finer than a microsecond"
 _WORDS = {
@@ -43,9 +43,6 @@ _WORDS = {
     TIMESTAMP_TZ: "not an instant of whole microseconds",
 }
 """What a value of a type is not, in reasons."""
-
-FIRST_PLAIN_YEAR = 1000
-"""Years before it may have been written with fewer than four digits."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +77,7 @@ def base_type(kind: str) -> str:
     return kind if kind.endswith("]") else kind.partition("(")[0]
 
 
-def of_typed(value: str, given: str, wanted: str, *, name: str) -> Cast | None:
+def of_typed(value: str, given: str, wanted: str, *, name: str, plain: str | None = None) -> Cast | None:
     """Return the cast of a typed value; None where it has the wanted type already.
 
     Parameters
@@ -91,6 +88,8 @@ def of_typed(value: str, given: str, wanted: str, *, name: str) -> Cast | None:
         Types of the engine.
     name
         Column that reasons name.
+    plain
+        As `of_text` takes it.
     """
     source, target = base_type(given), base_type(wanted)
     if given.replace(", ", ",") == wanted.replace(", ", ",") or (source == target and source != "DECIMAL"):
@@ -98,7 +97,8 @@ def of_typed(value: str, given: str, wanted: str, *, name: str) -> Cast | None:
     if target == "VARCHAR":
         return Cast(f"CAST({value} AS VARCHAR)", _said(name, "not a text", value))
     if source in _TEXTS:
-        return of_text(f"CAST({value} AS VARCHAR)", wanted, name=name)
+        text = value if source == "VARCHAR" else f"CAST({value} AS VARCHAR)"
+        return of_text(text, wanted, name=name, plain=plain)
     if source == "DECIMAL" and target in (*_INTEGERS, "DECIMAL"):
         # Decimals of different scales are compared through DOUBLE: their texts are exact.
         return of_text(f"CAST({value} AS VARCHAR)", wanted, name=name)
@@ -120,7 +120,15 @@ def of_typed(value: str, given: str, wanted: str, *, name: str) -> Cast | None:
     return Cast(f"CASE WHEN {_round_trip(value, given, wanted)} THEN {cast} END", fault)
 
 
-def of_text(text: str, wanted: str, *, name: str) -> Cast:
+def plain_cast(text: str, wanted: str) -> str:
+    """Return the SQL of the engine's own cast of a text, which `of_text` names several times.
+
+    For an instant it is the wall clock: most have no zone, and which do not is then known.
+    """
+    return f"TRY_CAST({text} AS {'TIMESTAMP' if base_type(wanted) == TIMESTAMP_TZ else wanted})"
+
+
+def of_text(text: str, wanted: str, *, name: str, plain: str | None = None) -> Cast:
     """Return the cast of a text.
 
     Parameters
@@ -131,23 +139,37 @@ def of_text(text: str, wanted: str, *, name: str) -> Cast:
         Type of the engine.
     name
         Column that reasons name.
+    plain
+        Column with the engine's own cast, where it has been made.
     """
+    plain = plain or plain_cast(text, wanted)
     target = base_type(wanted)
-    cast = f"TRY_CAST({text} AS {wanted})"
+    if target in ("DATE", "TIMESTAMP", TIMESTAMP_TZ):
+        return _time_of_text(text, plain, target, name)
+    fault = _said(name, _words(wanted), text)
     if target in _INTEGERS:
-        exact = f"CAST({cast} AS VARCHAR) = {text} OR {has_digits_after_point(text, 0)}"
-        return Cast(f"CASE WHEN {exact} THEN {cast} END", _said(name, _words(wanted), text))
+        return Cast(_first_sure(plain, _is_spelt(plain, text), has_digits_after_point(text, 0)), fault)
     if target == "DECIMAL":
         n_digits = int(wanted.rstrip(") ").rpartition(",")[2])
-        exact = f"{_has_short_fraction(text, n_digits)} OR {has_digits_after_point(text, n_digits)}"
-        return Cast(f"CASE WHEN {exact} THEN {cast} END", _said(name, _words(wanted), text))
+        is_short = _has_short_fraction(text, n_digits)
+        return Cast(_first_sure(plain, is_short, has_digits_after_point(text, n_digits)), fault)
     if target in _FLOATS:
-        exact = f"NOT isinf({cast}) OR regexp_matches({text}, '(?i)inf')"
-        why = f"CASE WHEN {cast} IS NULL THEN 'not a number' ELSE 'too large for a 64-bit float' END"
-        return Cast(f"CASE WHEN {exact} THEN {cast} END", _said(name, why, text, is_sql=True))
-    if target in ("DATE", "TIMESTAMP", TIMESTAMP_TZ):
-        return _time_of_text(text, target, name)
-    return Cast(cast, _said(name, _words(wanted), text))
+        why = f"CASE WHEN {plain} IS NULL THEN 'not a number' ELSE 'too large for a 64-bit float' END"
+        is_infinite = f"regexp_matches({text}, '(?i)inf')"
+        return Cast(
+            _first_sure(plain, f"NOT isinf({plain})", is_infinite), _said(name, why, text, is_sql=True)
+        )
+    return Cast(plain, fault)
+
+
+def _first_sure(value: str, cheap: str, thorough: str) -> str:
+    """Return the SQL of a value that meets one of two conditions: the second is asked where the first does not hold."""
+    return f"CASE WHEN {cheap} THEN {value} WHEN {thorough} THEN {value} END"
+
+
+def _is_spelt(value: str, text: str) -> str:
+    """Return the SQL condition that a text is exactly how the engine writes the value."""
+    return f"CAST({value} AS VARCHAR) = {text}"
 
 
 def has_digits_after_point(text: str, most: int) -> str:
@@ -169,45 +191,33 @@ def has_digits_after_point(text: str, most: int) -> str:
     )
 
 
-def _wall_clock(text: str) -> str:
-    """Return the SQL that reads a text as a wall clock; NULL where it has a zone, an offset, or AM and PM."""
-    return f"CASE WHEN {_is_wall_clock(text)} THEN TRY_CAST({text} AS TIMESTAMP) END"
-
-
-def _is_wall_clock(text: str) -> str:
-    more = f"regexp_matches({text}, {quote_literal(_MORE_THAN_A_CLOCK)})"
-    # The shape that nearly all have is much cheaper to know than to search.
-    plain = f"{text} LIKE {_WALL_CLOCK_LIKE} AND right({text}, 1) BETWEEN '0' AND '9'"
-    return f"(({plain}) OR NOT {more})"
-
-
-def _time_of_text(text: str, target: str, name: str) -> Cast:
-    cast = f"TRY_CAST({text} AS {target})"
-    # The engine also knows the word 'epoch', and times are known from years only if these have four digits.
-    clock = {"DATE": "", "TIMESTAMP": " 00:00:00", TIMESTAMP_TZ: " 00:00:00+00"}[target]
-    is_year = (
-        f"({cast} >= {target} '{FIRST_PLAIN_YEAR}-01-02{clock}' AND {cast} <> {target} '1970-01-01{clock}' "
-        f"OR regexp_matches({text}, {quote_literal(_FOUR_DIGIT_YEAR)}))"
-    )
+def _time_of_text(text: str, plain: str, target: str, name: str) -> Cast:
+    is_year = f"regexp_matches({text}, {quote_literal(_FOUR_DIGIT_YEAR)})"
     # Seven digits after the point need 24 characters at least.
     is_coarse = f"(length({text}) <= 23 OR NOT contains({text}, '.') OR NOT regexp_matches({text}, {quote_literal(_FINER)}))"
-    parts = {
-        "DATE": f"(length(trim({text})) <= 10 OR {is_coarse} AND "
-        f"coalesce(TRY_CAST({text} AS TIMESTAMPTZ) = TRY_CAST({cast} AS TIMESTAMPTZ), false))",
-        "TIMESTAMP": f"{_is_wall_clock(text)} AND {is_coarse}",
-        TIMESTAMP_TZ: is_coarse,
-    }
-    words = {"DATE": "a day with a clock or a zone", "TIMESTAMP": MORE_THAN_A_CLOCK}
+    is_clock = f"NOT regexp_matches({text}, {quote_literal(_MORE_THAN_A_CLOCK)})"
+    # Nearly all are spelt so, with a space or a T.
+    is_spelt = f"CAST({plain} AS VARCHAR) = replace({text}, 'T', ' ')"
+    instant = f"TRY_CAST({text} AS TIMESTAMPTZ)"
+    is_midnight = (
+        f"(length(trim({text})) <= 10 OR coalesce({instant} = TRY_CAST({plain} AS TIMESTAMPTZ), false))"
+    )
+    thorough = {"DATE": is_midnight, "TIMESTAMP": is_clock, TIMESTAMP_TZ: "true"}[target]
+    cast = f"TRY_CAST({text} AS {target})"
     why = (
         f"CASE WHEN {cast} IS NULL THEN {quote_literal(_WORDS[target])} "
         f"WHEN NOT {is_year} THEN {quote_literal(SHORT_YEAR)} "
         f"WHEN NOT {is_coarse} THEN {quote_literal(TOO_FINE)} "
-        f"ELSE {quote_literal(words.get(target, _WORDS[target]))} END"
+        f"ELSE {quote_literal(WITH_A_CLOCK if target == 'DATE' else MORE_THAN_A_CLOCK)} END"
     )
+    fault = _said(name, why, text, is_sql=True)
+    checks = f"{is_year} AND {is_coarse} AND {thorough}"
+    if target != TIMESTAMP_TZ:
+        return Cast(_first_sure(plain, is_spelt, checks), fault)
     return Cast(
-        f"CASE WHEN {is_year} AND {parts[target]} THEN {cast} END",
-        _said(name, why, text, is_sql=True),
-        _wall_clock(text) if target == TIMESTAMP_TZ else None,
+        f"CASE WHEN {is_spelt} THEN TRY_CAST({plain} AS TIMESTAMPTZ) WHEN {checks} THEN {instant} END",
+        fault,
+        _first_sure(plain, is_spelt, is_clock),
     )
 
 

@@ -51,6 +51,9 @@ _TIME_TYPES = ("DATE", "TIMESTAMP", "TIMESTAMPTZ")
 
 _REASON = '"_driftline_reason"'
 _RAW_TEXT = '"_driftline_raw_text"'
+_BAD = '"_driftline_bad"'
+_SOURCE = '"_driftline_source"'
+_WHOLE = '"_driftline_whole"'
 
 
 @dataclass(frozen=True)
@@ -229,50 +232,87 @@ def _tried(
 ) -> str:
     """Select the declared columns, the reason why a row fails, and the text of rows that do."""
     read = {(value.source, value.kind): value for value in source_values(dataset)}
-    computed = _computed_types(connection, dataset, source, read)
-    columns, faults, helpers = [], [], []
+    types = _computed_types(connection, dataset, source, read)
+    first, second, failed, faults = [], [], [f"{FAULT_COLUMN} IS NOT NULL"], [FAULT_COLUMN]
     for number, name in enumerate(dataset.columns):
         form, column = dataset.column(name), quote_identifier(name)
-        clock = "CAST(NULL AS TIMESTAMP)"
         if form.sql is None:
             value = read[form.source or name, form.type]
-            columns.append(f"{quote_identifier(value.column)} AS {column}")
-            clock = f"s.{quote_identifier(value.clock)}" if form.type == "timestamp_tz" else clock
+            first.append(f"{quote_identifier(value.column)} AS {column}")
+            second.append(column)
+            clock = quote_identifier(value.clock)
+            if form.type == "timestamp_tz" and name in clocks:
+                first.append(clock)
         else:
-            helper = quote_identifier(f"{OWN_PREFIX}try_{number}")
-            helpers.append(helper)
-            columns.append(f"TRY(struct_pack(v := ({form.sql}\n))) AS {helper}")
-            given = f"struct_extract({helper}, 'v')"
-            cast = of_typed(given, computed[name], SQL_TYPES[form.type], name=name)
-            columns.append(f"{cast.value if cast else given} AS {column}")
-            faults.append(
-                f"CASE WHEN {helper} IS NULL THEN {quote_literal(f'{name}: cannot be made of type {form.type}')} END"
+            computed = _Computed(
+                name, form.sql, form.type, types[name], quote_identifier(f"{OWN_PREFIX}try_{number}")
             )
-            faults.extend(_cast_faults(column, given, cast, name, SQL_TYPES[form.type]))
-            clock = cast.clock if cast is not None and cast.clock is not None else clock
+            # The second is for expressions after it; where none names it, the engine leaves it out.
+            first += [f"{computed.attempt} AS {computed.helper}", f"{computed.value} AS {column}"]
+            second.append(f"{computed.value} AS {column}")
+            failed += computed.faults
+            faults += [f"CASE WHEN {is_bad} THEN {why} END" for is_bad, why in computed.faults.items()]
+            clock = computed.clock
         if name in clocks:
-            local = f"CAST({column} AS TIMESTAMP)" if form.type != "timestamp_tz" else clock
-            columns.append(f"{local} AS {clocks[name]}")
-    reason = f"nullif(concat_ws('; ', {', '.join([f's.{FAULT_COLUMN}', *faults])}), '')"
-    hidden = f" EXCLUDE ({', '.join(helpers)})" if helpers else ""
-    own = [f"s.{FILE_COLUMN}", f"s.{FAULT_COLUMN}", f"{reason} AS {_REASON}"]
-    raw = f"CASE WHEN {_REASON} IS NOT NULL THEN coalesce(s.{RAW_COLUMN}, {_as_text('to_json(s)', dataset)}) END AS {_RAW_TEXT}"
-    return f"(SELECT *{hidden} FROM (SELECT {', '.join([*columns, *own, raw])} FROM {source} AS s))"
+            local = clock if form.type == "timestamp_tz" else f"CAST({column} AS TIMESTAMP)"
+            second.append(f"{local} AS {clocks[name]}")
+    # Each level of the query makes a value once: the one above names it as often as it likes.
+    own = f"{FILE_COLUMN}, {FAULT_COLUMN}"
+    rows = f"SELECT {', '.join(first)}, {own}, {RAW_COLUMN}, {_SOURCE} AS {_WHOLE} FROM {source} AS {_SOURCE}"
+    raw = f"coalesce({RAW_COLUMN}, {_as_text(f'to_json({_WHOLE})', dataset)})"
+    bad = f"struct_pack(reason := concat_ws('; ', {', '.join(faults)}), raw := {raw})"
+    tried = f"SELECT {', '.join(second)}, {own}, CASE WHEN {' OR '.join(failed)} THEN {bad} END AS {_BAD} FROM ({rows})"
+    told = f"struct_extract({_BAD}, 'reason') AS {_REASON}, struct_extract({_BAD}, 'raw') AS {_RAW_TEXT}"
+    return f"(SELECT * EXCLUDE ({_BAD}), {told} FROM ({tried}))"
 
 
-def _cast_faults(column: str, given: str, cast: Cast | None, name: str, kind: str) -> Sequence[str]:
-    """Return why a computed value is none of the declared type, or none that an expression should give."""
-    faults = []
-    if cast is not None:
-        faults.append(f"CASE WHEN {column} IS NULL AND {given} IS NOT NULL THEN {cast.fault} END")
-    if kind in _TIME_TYPES:
-        # What a cast, or strptime with %Y, makes of '24-01-02'.
-        early = quote_literal(f"{name}: {SHORT_YEAR}, as it seems (strptime reads two with %y): ")
-        is_early = (
-            f"{column} >= '{FIRST_YEAR:04}-01-01'::{kind} AND {column} < '{FIRST_YEAR + 99:04}-01-01'::{kind}"
-        )
-        faults.append(f"CASE WHEN {is_early} THEN concat({early}, CAST({given} AS VARCHAR)) END")
-    return faults
+@dataclass(frozen=True)
+class _Computed:
+    """A computed column: its expression is tried, then what it gives is cast to the declared type."""
+
+    name: str
+    sql: str
+    kind: ColumnType
+    given: str
+    helper: str
+
+    @property
+    def attempt(self) -> str:
+        """TRY gives NULL for a failure; the struct tells it from a NULL value."""
+        return f"TRY(struct_pack(v := ({self.sql}\n)))"
+
+    @property
+    def _result(self) -> str:
+        return f"struct_extract({self.helper}, 'v')"
+
+    @property
+    def _cast(self) -> Cast | None:
+        return of_typed(self._result, self.given, SQL_TYPES[self.kind], name=self.name)
+
+    @property
+    def value(self) -> str:
+        return self._cast.value if self._cast is not None else self._result
+
+    @property
+    def clock(self) -> str:
+        clock = self._cast.clock if self._cast is not None else None
+        return clock or "CAST(NULL AS TIMESTAMP)"
+
+    @property
+    def faults(self) -> Mapping[str, str]:
+        """Reasons, by the condition under which they hold."""
+        kind = SQL_TYPES[self.kind]
+        reasons = {
+            f"{self.helper} IS NULL": quote_literal(f"{self.name}: cannot be made of type {self.kind}")
+        }
+        if self._cast is not None:
+            reasons[f"({self.value}) IS NULL AND {self._result} IS NOT NULL"] = self._cast.fault
+        if kind in _TIME_TYPES:
+            # What a cast, or strptime with %Y, makes of '24-01-02'.
+            early = quote_literal(f"{self.name}: {SHORT_YEAR}, as it seems (strptime reads two with %y): ")
+            is_early = f"({self.value}) < '{FIRST_YEAR + 99:04}-01-01'::{kind} AND ({self.value}) >= '{FIRST_YEAR:04}-01-01'::{kind}"
+            reasons[is_early] = f"concat({early}, CAST({self._result} AS VARCHAR))"
+        return reasons
 
 
 def _computed_types(
@@ -295,7 +335,7 @@ def _computed_types(
         computed.append(name)
     if not computed:
         return {}
-    bound = connection.sql(f"SELECT {', '.join(columns)} FROM {source} AS s LIMIT 0")
+    bound = connection.sql(f"SELECT {', '.join(columns)} FROM {source} AS {_SOURCE} LIMIT 0")
     types = {column: str(kind) for column, kind in zip(bound.columns, bound.types, strict=True)}
     return {name: types[f"{OWN_PREFIX}type_{number}"] for number, name in enumerate(computed)}
 

@@ -87,17 +87,30 @@ class SourceValue:
     clock: str
     time: ColumnType | None
 
-    def cast(self, value: str, given: str) -> Cast | None:
-        """Return how a value of the source becomes one of this type; None where it is one."""
+    def cast(self, value: str, given: str, plain: str | None = None) -> Cast | None:
+        """Return how a value of the source becomes one of this type; None where it is one.
+
+        Parameters
+        ----------
+        value, given
+            SQL of the value, and its type in the engine.
+        plain
+            Column with the engine's own cast to `cast_type`, where the value is a text and that has been made.
+        """
         if self.kind == "date" and self.time is not None and base_type(given) != "DATE":
-            time = of_typed(value, given, SQL_TYPES[self.time], name=self.name)
+            time = of_typed(value, given, self.cast_type, name=self.name, plain=plain)
             # The clock is kept beside: nothing is lost.
             return (
                 Cast(f"CAST({time.value} AS DATE)", time.fault)
                 if time
                 else Cast(f"CAST({value} AS DATE)", "''")
             )
-        return of_typed(value, given, SQL_TYPES[self.kind], name=self.name)
+        return of_typed(value, given, self.cast_type, name=self.name, plain=plain)
+
+    @property
+    def cast_type(self) -> str:
+        """The type that a value is cast to at first: of a day with a clock beside, the time."""
+        return SQL_TYPES[self.time if self.kind == "date" and self.time is not None else self.kind]
 
 
 def source_values(dataset: DatasetSpec) -> tuple[SourceValue, ...]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from assets.raw.exact import plain_cast
 from assets.raw.reading import FAULT_COLUMN, OWN_PREFIX, RAW_COLUMN, SourceValue
 from pipelines.sql import quote_identifier
+
+_BAD = '"_driftline_bad"'
 
 
 @dataclass(frozen=True)
@@ -48,16 +51,21 @@ def tried_values(
     clocks
         Whether wall clocks of instants are kept, as columns.
     """
+    plain: dict[str, str] = {}
     made: dict[str, str] = {}
     replaced, added, failed, faults = [], [], [], []
     for number, value in enumerate(values):
         given = quote_identifier(value.source)
-        cast = value.cast(given, types[value.source])
+        engines = quote_identifier(f"{OWN_PREFIX}plain_{number}")
+        is_text = types[value.source] == "VARCHAR"
+        cast = value.cast(given, types[value.source], engines if is_text else None)
         if value.kind == "timestamp_tz" and clocks:
             clock = cast.clock if cast is not None and cast.clock is not None else "CAST(NULL AS TIMESTAMP)"
             added.append(f"{clock} AS {quote_identifier(value.clock)}")
         column = given
         if cast is not None:
+            if is_text:
+                plain[engines] = plain_cast(given, value.cast_type)
             column = quote_identifier(f"{OWN_PREFIX}made_{number}")
             made[column] = cast.value
             failed.append(f"{column} IS NULL AND {given} IS NOT NULL")
@@ -66,16 +74,18 @@ def tried_values(
             added.append(f"{column} AS {quote_identifier(value.column)}")
         elif cast is not None:
             replaced.append(f"{column} AS {given}")
-    # Whether is cheap, why is not: texts are made for bad rows only.
-    is_bad = " OR ".join(failed) or "false"
+    if not made:
+        nothing = f"CAST(NULL AS VARCHAR) AS {FAULT_COLUMN}, CAST(NULL AS VARCHAR) AS {RAW_COLUMN}"
+        return f"(SELECT *, {', '.join([*added, nothing])} FROM {relation})"
     packed = ", ".join(f"{quote_identifier(name)} := {quote_identifier(name)}" for name in raw)
     as_json = f"CAST(to_json(struct_pack({packed})) AS VARCHAR)" if raw else "NULL::VARCHAR"
-    added.append(
-        f"CASE WHEN {is_bad} THEN concat_ws('; ', NULL, {', '.join(faults) or 'NULL'}) END AS {FAULT_COLUMN}"
-    )
-    added.append(f"CASE WHEN {is_bad} THEN {as_json} END AS {RAW_COLUMN}")
-    if not made:
-        return f"(SELECT *, {', '.join(added)} FROM {relation})"
+    # Whether is cheap, why is not: texts are made for bad rows only.
+    bad = f"struct_pack(fault := concat_ws('; ', {', '.join(faults)}), raw := {as_json})"
+    added.append(f"CASE WHEN {' OR '.join(failed)} THEN {bad} END AS {_BAD}")
     swap = f" REPLACE ({', '.join(replaced)})" if replaced else ""
-    casts = ", ".join(f"{sql} AS {column}" for column, sql in made.items())
-    return f"(SELECT * EXCLUDE ({', '.join(made)}){swap}, {', '.join(added)} FROM (SELECT *, {casts} FROM {relation}))"
+    first, second = (", ".join(f"{sql} AS {column}" for column, sql in one.items()) for one in (plain, made))
+    inner = f"(SELECT *, {first} FROM {relation})" if plain else relation
+    hidden = ", ".join([*plain, *made])
+    rows = f"SELECT * EXCLUDE ({hidden}){swap}, {', '.join(added)} FROM (SELECT *, {second} FROM {inner})"
+    told = f"struct_extract({_BAD}, 'fault') AS {FAULT_COLUMN}, struct_extract({_BAD}, 'raw') AS {RAW_COLUMN}"
+    return f"(SELECT * EXCLUDE ({_BAD}), {told} FROM ({rows}))"

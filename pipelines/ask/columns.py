@@ -10,16 +10,18 @@ import pyarrow as pa
 
 from assets.labels.label_sql import entity_keys
 from assets.materialization import Pipeline
+from assets.raw.exact import of_typed
 from pipelines.expressions import columns_of, declared_types, empty_database, first_line
 from pipelines.faults import choices, hint
 from pipelines.query_checks import bound_columns
 from pipelines.spec import DriftlineError
-from pipelines.sql import quote_identifier
+from pipelines.sql import quote_identifier, quote_literal
 
 if TYPE_CHECKING:
     import duckdb
 
 GIVEN = "driftline_given"
+FAULT = "_driftline_fault"
 
 
 class AskedRowsError(DriftlineError):
@@ -42,6 +44,8 @@ class AskedColumns:
         Those of them that name entities.
     schema
         The columns to give, with Arrow's types as the engine gives them.
+    timezone
+        The partitions' zone, in which clocks without one are read.
     """
 
     dataset: str
@@ -49,6 +53,7 @@ class AskedColumns:
     readers: Mapping[str, str]
     keys: tuple[str, ...]
     schema: pa.Schema
+    timezone: str
 
 
 def asked_columns(pipeline: Pipeline) -> AskedColumns:
@@ -69,7 +74,8 @@ def asked_columns(pipeline: Pipeline) -> AskedColumns:
     keys = entity_keys(spec)
     needed = dict.fromkeys((*keys, *(name for name in types if name in readers)))
     schema = _arrow_schema({name: types[name] for name in needed})
-    return AskedColumns(target.dataset, types, {name: readers[name] for name in needed}, keys, schema)
+    read_by = {name: readers[name] for name in needed}
+    return AskedColumns(target.dataset, types, read_by, keys, schema, spec.partitions.timezone)
 
 
 def _arrow_schema(types: Mapping[str, str]) -> pa.Schema:
@@ -84,19 +90,21 @@ def _arrow_schema(types: Mapping[str, str]) -> pa.Schema:
 def typed_rows(connection: duckdb.DuckDBPyConnection, rows: pa.Table, columns: AskedColumns) -> pa.Table:
     """Take the columns that are read, in the declared types and the order of the rows.
 
+    Values are read by the rules of the raw data: exactly, with clocks in the partitions' zone.
+
     Parameters
     ----------
     connection
-        Engine in UTC: an instant without a zone is UTC.
+        Engine in UTC; left so.
     rows
-        What was given: any type that the engine casts, such as a text for an instant.
+        What was given: the declared types, or such that hold the same values, as texts do.
     columns
         What is read.
 
     Raises
     ------
     AskedRowsError
-        If a column is missing or unknown, or a value cannot be cast.
+        If a column is missing or unknown, or a value is none of its declared type.
     """
     import duckdb
 
@@ -104,25 +112,39 @@ def typed_rows(connection: duckdb.DuckDBPyConnection, rows: pa.Table, columns: A
     given = rows.select(list(columns.readers))
     if given.schema.equals(columns.schema):
         return given
-    casts = {
-        name: f"CAST({quote_identifier(name)} AS {columns.types[name]}) AS {quote_identifier(name)}"
-        for name in columns.readers
-    }
     connection.register(GIVEN, given)
+    connection.execute(f"SET TimeZone = {quote_literal(columns.timezone)}")
     try:
-        return connection.sql(f"SELECT {', '.join(casts.values())} FROM {GIVEN}").to_arrow_table()
-    except duckdb.Error:
-        for name, cast in casts.items():
-            try:
-                connection.sql(f"SELECT {cast} FROM {GIVEN}").to_arrow_table()
-            except duckdb.Error as error:
-                raise AskedRowsError(
-                    f"column '{name}' of the rows is no {columns.types[name].lower()}: {first_line(str(error))}. "
-                    f"Give it as {columns.dataset}.{name} is declared."
-                ) from error
-        raise
+        found = connection.sql(_cast_query(connection, columns)).to_arrow_table()
+    except duckdb.Error as error:
+        raise AskedRowsError(
+            f"the rows cannot be read: {first_line(str(error))}. Give each value as {columns.dataset} declares it."
+        ) from error
     finally:
+        connection.execute("SET TimeZone = 'UTC'")
         connection.unregister(GIVEN)
+    faults = found[FAULT]
+    if faults.null_count < found.num_rows:
+        first = faults.is_valid().index(True).as_py()
+        raise AskedRowsError(
+            f"row {first + 1}, {faults[first].as_py()}. Give it as {columns.dataset} declares it, or null where it is unknown."
+        )
+    # The engine hands instants over in its session's zone.
+    return found.drop_columns([FAULT]).cast(columns.schema)
+
+
+def _cast_query(connection: duckdb.DuckDBPyConnection, columns: AskedColumns) -> str:
+    """Return the query of the values in their declared types, and of the reason where one does not fit."""
+    kinds = connection.sql(f"SELECT * FROM {GIVEN}").types
+    values, faults = [], []
+    for name, kind in zip(columns.readers, kinds, strict=True):
+        column = quote_identifier(name)
+        cast = of_typed(column, str(kind), columns.types[name], name=f"column {name!r}")
+        values.append(f"{cast.value if cast else column} AS {column}")
+        if cast is not None:
+            faults.append(f"CASE WHEN ({cast.value}) IS NULL AND {column} IS NOT NULL THEN {cast.fault} END")
+    reason = f"nullif(concat_ws('; ', {', '.join(faults)}), '')" if faults else "CAST(NULL AS VARCHAR)"
+    return f"SELECT {', '.join(values)}, {reason} AS {FAULT} FROM {GIVEN}"
 
 
 def check_columns(rows: pa.Table, columns: AskedColumns) -> None:

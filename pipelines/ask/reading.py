@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -112,7 +113,10 @@ def _csv_objects(text: str) -> Sequence[Mapping[str, Any]]:
 def _json_objects(text: str) -> Sequence[Mapping[str, Any]]:
     is_array = text.lstrip().startswith("[")
     # Not splitlines: it also splits at characters that JSON allows inside a text.
-    values = json.loads(text) if is_array else [json.loads(line) for line in text.split("\n") if line.strip()]
+    lines = [text] if is_array else [line for line in text.split("\n") if line.strip()]
+    # With all their digits: a double would round them.
+    values = [json.loads(line, parse_float=Decimal) for line in lines]
+    values = values[0] if is_array else values
     for number, value in enumerate(values, start=1):
         if not isinstance(value, dict):
             raise ValueError(f"row {number} is no object")
@@ -124,7 +128,26 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     columns = {}
     for name in names:
         try:
-            columns[name] = pa.array([row.get(name) for row in rows])
+            columns[name] = _column([row.get(name) for row in rows])
         except pa.ArrowException as error:
             raise ValueError(f"'{name}' has values of different kinds: {error}") from error
     return pa.table(columns)
+
+
+def _column(values: Sequence[Any]) -> pa.Array:
+    """Return values with a common type; numbers that none of Arrow's holds exactly as texts."""
+    numbers = [value for value in values if isinstance(value, int | Decimal) and not isinstance(value, bool)]
+    is_of_numbers = len(numbers) == sum(value is not None for value in values)
+    if is_of_numbers and not _fit(numbers):
+        return pa.array([None if value is None else str(value) for value in values])
+    return pa.array([float(value) if isinstance(value, Decimal) else value for value in values])
+
+
+def _fit(numbers: Sequence[int | Decimal]) -> bool:
+    """Tell whether numbers are themselves as integers of 64 bits, or as doubles where one has a fraction."""
+    if not any(isinstance(number, Decimal) for number in numbers):
+        return all(-(2**63) <= number < 2**63 for number in numbers)
+    return all(
+        Decimal(repr(float(number))) == number if isinstance(number, Decimal) else abs(number) <= 2**53
+        for number in numbers
+    )

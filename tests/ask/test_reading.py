@@ -35,6 +35,26 @@ def test_a_key_that_some_lines_lack_is_null_there() -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        (["1", "2"], [1, 2]),
+        (["1", "2.5"], [1.0, 2.5]),
+        # A double would make these ...992 and 2.0.
+        (["9007199254740993.0", "1"], ["9007199254740993.0", "1"]),
+        (["2.00000000000000000001"], ["2.00000000000000000001"]),
+        (["9007199254740993", "0.5"], ["9007199254740993", "0.5"]),
+        (["12345678901234567890123"], ["12345678901234567890123"]),
+        (["1e400", "null"], ["1E+400", None]),
+    ],
+)
+def test_numbers_that_no_type_holds_stay_texts(written: list[str], found: list[object]) -> None:
+    lines = "\n".join(f'{{"n": {number}}}' for number in written)
+    array = "[" + ",".join(f'{{"n": {number}}}' for number in written) + "]"
+    for content in (lines, array):
+        assert rows_from(content.encode(), "jsonl", "-")["n"].to_pylist() == found
+
+
+@pytest.mark.parametrize(
     ("name", "kind"), [("-", "jsonl"), ("a.b.JSONL", "jsonl"), ("x.csv", "csv"), ("/x/y.parquet", "parquet")]
 )
 def test_the_name_says_the_format(name: str, kind: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -221,12 +221,52 @@ def test_values_that_feast_cannot_hold_are_served_as_it_keeps_them(tmp_path: Pat
         (lambda t: t.rename_columns([*ASKED_NAMES[:3], "heet", "load"]), r"unknown column 'heet'.*Did you mean 'heat'"),
         (lambda t: t.drop_columns(["load"]), r"lack 'load' \(target.request_features.log_load reads it\)"),
         (lambda t: t.append_column("heat", t["heat"]), "more than one column 'heat'"),
-        (lambda t: t.set_column(1, "site", pa.array(["north"])), "column 'site' of the rows is no bigint.*'north'"),
+        (lambda t: t.set_column(1, "site", pa.array(["north"])), "row 1, column 'site': not a whole number of 64 bits: north. Give it as readings declares it"),
     ],
 )  # fmt: skip
 def test_rows_that_cannot_be_read_are_refused(serving: Serving, change, message: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(AskedRowsError, match=message):
         serving.features(change(asked([("m0", 1, 0.5)])), NOW)
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "message"),
+    [
+        ("site", pa.array([3.0, 3.5]), "row 2, column 'site': not a whole number of 64 bits: 3.5"),
+        ("site", pa.array(["3", "9007199254740993.5"]), "row 2, column 'site': not a whole number"),
+        ("heat", pa.array(["1.5", "1e400"]), "row 2, column 'heat': too large for a 64-bit float: 1e400"),
+        ("taken_at", pa.array(["2024-01-01", "24-01-02"]), "row 2, column 'taken_at': a year of fewer than four"),
+        ("taken_at", pa.array([0, 1], pa.timestamp("ns")), "row 2, column 'taken_at': not an instant of whole micro"),
+    ],
+)  # fmt: skip
+def test_a_value_that_is_not_of_its_type_exactly_is_refused_with_its_row(
+    serving: Serving, column: str, values: pa.Array, message: str
+) -> None:
+    rows = asked([("m0", 1, 0.5), ("m1", 1, 0.5)])
+    with pytest.raises(AskedRowsError, match=message):
+        serving.features(rows.set_column(ASKED_NAMES.index(column), column, values), NOW)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pa.array(["2024-01-01 00:30:00"]),
+        pa.array([datetime(2024, 1, 1, 0, 30)]),
+        pa.array([datetime(2024, 1, 1, 5, 30, tzinfo=UTC)]),
+        pa.array(["2024-01-01T05:30:00Z"]),
+    ],
+    ids=["text", "wall clock", "instant", "text with zone"],
+)
+def test_clocks_without_a_zone_are_read_in_the_partitions_zone(home: Path, to: Connections, given: pa.Array) -> None:
+    pipeline = declared(home)
+    partitions = pipeline.spec.partitions.model_copy(update={"timezone": "America/New_York"})
+    there = replace(pipeline, spec=pipeline.spec.model_copy(update={"partitions": partitions}))
+    rows = asked([("m0", 1, 0.5)])
+    with open_serving(there, to) as serving:
+        found = serving.features(rows.set_column(2, "taken_at", given), NOW)
+        # Half past midnight in New York is half past five in UTC, in which expressions see it, as in training.
+        assert found.table["request__hour"].to_pylist() == [5]
+        assert serving.features(rows, NOW).table.num_rows == 1
 
 
 ASKED_NAMES = ["machine", "site", "taken_at", "heat", "load"]
