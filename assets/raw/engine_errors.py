@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from assets.raw.exact import MORE_THAN_A_CLOCK, NOT_DECIMAL, SHORT_YEAR, TOO_FINE, TWICE, WITH_A_CLOCK
 from assets.raw.reading import MAX_LINE_BYTES, ReadError, shown
 
 _TEXT_REPAIRS = (
@@ -32,11 +33,14 @@ _ROW_REPAIRS = (
         SHORT_YEAR,
         "Write years with four digits, or read the column with `sql` and strptime, whose %y reads two.",
     ),
-    (WITH_A_CLOCK, "Declare the column as timestamp or timestamp_tz, or take its day with `sql`: CAST(x AS DATE)."),
-    (_WORDS["DATE"], "Declare the column as timestamp or timestamp_tz, or take its day with `sql`: CAST(x AS DATE)."),
+    (
+        WITH_A_CLOCK,
+        "Declare the column as timestamp or timestamp_tz, or take its day with `sql`: CAST(x AS DATE).",
+    ),
     (TOO_FINE, "Write at most six digits after the seconds, or cut them with `sql`: CAST(x AS TIMESTAMP)."),
-    ("after the point", "Declare the column as float or string, or round it with `sql`."),
-    ("more than a wall clock", "Declare the column as timestamp_tz, or read it with `sql` and strptime."),
+    (TWICE, "Declare the column as timestamp_tz."),
+    (NOT_DECIMAL, "Declare the column as float or string, or round it with `sql`."),
+    (MORE_THAN_A_CLOCK, "Declare the column as timestamp_tz, or read it with `sql` and strptime."),
     ("no event time", "Fill it in, or leave the dataset without event_time."),
 )
 """Signs of a reject's reason, with the repair."""

@@ -34,13 +34,15 @@ MORE_THAN_A_CLOCK = "more than a wall clock"
 WITH_A_CLOCK = "a day with a clock or a zone"
 SHORT_YEAR = "a year of fewer than four digits"
 TOO_FINE = "finer than a microsecond"
+TWICE = "an hour that the zone has twice"
+NOT_DECIMAL = "not a number of at most 29 digits before and 9 after the point"
+
 _WORDS = {
     "BIGINT": "not a whole number of 64 bits",
-    "DECIMAL": "not a number of at most 29 digits before and 9 after the point",
     "BOOLEAN": "neither true nor false, 1 nor 0",
-    "DATE": "not a day without a clock",
-    "TIMESTAMP": "not a wall clock of whole microseconds",
-    TIMESTAMP_TZ: "not an instant of whole microseconds",
+    "DATE": "not a date",
+    "TIMESTAMP": "not a timestamp",
+    TIMESTAMP_TZ: "not an instant",
 }
 """What a value of a type is not, in reasons."""
 
@@ -105,7 +107,7 @@ def of_typed(value: str, given: str, wanted: str, *, name: str, plain: str | Non
     if source in _FLOATS and target == "DECIMAL":
         return _decimal_of_float(value, wanted, name)
     cast = f"TRY_CAST({value} AS {wanted})"
-    fault = _said(name, _words(wanted), value)
+    fault = _said(name, _lost(source, target) or _words(wanted), value)
     if source == "TIMESTAMPTZ_NS" and target in ("DATE", "TIMESTAMP"):
         instant = f"TRY_CAST({value} AS TIMESTAMPTZ)"
         whole = f"{_round_trip(value, given, TIMESTAMP_TZ)} AND {_round_trip(instant, TIMESTAMP_TZ, wanted)}"
@@ -148,11 +150,13 @@ def of_text(text: str, wanted: str, *, name: str, plain: str | None = None) -> C
         return _time_of_text(text, plain, target, name)
     fault = _said(name, _words(wanted), text)
     if target in _INTEGERS:
-        return Cast(_first_sure(plain, _is_spelt(plain, text), has_digits_after_point(text, 0)), fault)
+        return Cast(
+            _first_sure(plain, f"CAST({plain} AS VARCHAR) = {text}", *_has_short_fraction(text, 0)), fault
+        )
     if target == "DECIMAL":
         n_digits = int(wanted.rstrip(") ").rpartition(",")[2])
-        is_short = _has_short_fraction(text, n_digits)
-        return Cast(_first_sure(plain, is_short, has_digits_after_point(text, n_digits)), fault)
+        is_tiny = f"strlen({text}) <= {n_digits} AND NOT contains({text}, 'e') AND NOT contains({text}, 'E')"
+        return Cast(_first_sure(plain, is_tiny, *_has_short_fraction(text, n_digits)), fault)
     if target in _FLOATS:
         why = f"CASE WHEN {plain} IS NULL THEN 'not a number' ELSE 'too large for a 64-bit float' END"
         is_infinite = f"regexp_matches({text}, '(?i)inf')"
@@ -162,14 +166,9 @@ def of_text(text: str, wanted: str, *, name: str, plain: str | None = None) -> C
     return Cast(plain, fault)
 
 
-def _first_sure(value: str, cheap: str, thorough: str) -> str:
-    """Return the SQL of a value that meets one of two conditions: the second is asked where the first does not hold."""
-    return f"CASE WHEN {cheap} THEN {value} WHEN {thorough} THEN {value} END"
-
-
-def _is_spelt(value: str, text: str) -> str:
-    """Return the SQL condition that a text is exactly how the engine writes the value."""
-    return f"CAST({value} AS VARCHAR) = {text}"
+def _first_sure(value: str, *conditions: str) -> str:
+    """Return the SQL of a value that meets one of some conditions: each is asked where those before it do not hold."""
+    return f"CASE {' '.join(f'WHEN {condition} THEN {value}' for condition in conditions)} END"
 
 
 def has_digits_after_point(text: str, most: int) -> str:
@@ -177,18 +176,16 @@ def has_digits_after_point(text: str, most: int) -> str:
 
     Powers of ten are counted in: 25e-1 has one. No cast is asked, for casts round.
     """
-    mantissa = f"replace(regexp_extract({text}, {quote_literal(_NUMBER)}, 1), '_', '')"
+    mantissa = "replace(number.mantissa, '_', '')"
     digits = f"rtrim(replace({mantissa}, '.', ''), '0')"
-    n_written = (
-        f"CASE WHEN contains({mantissa}, '.') THEN length({mantissa}) - instr({mantissa}, '.') ELSE 0 END"
-    )
+    n_after = f"length(string_split({mantissa}, '.')[2])"
     n_zeros = f"length(replace({mantissa}, '.', '')) - length({digits})"
-    power = f"regexp_extract({text}, {quote_literal(_NUMBER)}, 2)"
-    exponent = f"CASE WHEN {power} = '' THEN 0 ELSE TRY_CAST({power}[2:] AS BIGINT) END"
-    return (
-        f"({mantissa} NOT IN ('', '.') AND ({digits} = '' OR "
-        f"coalesce({n_written} - ({n_zeros}) - ({exponent}) <= {most}, false)))"
-    )
+    power = "CASE WHEN number.power = '' THEN 0 ELSE TRY_CAST(number.power[2:] AS BIGINT) END"
+    scale = f"coalesce({n_after}, 0) - ({n_zeros}) - ({power})"
+    found = f"regexp_extract({text}, {quote_literal(_NUMBER)}, ['mantissa', 'power'])"
+    is_short = f"{mantissa} NOT IN ('', '.') AND ({digits} = '' OR coalesce({scale} <= {most}, false))"
+    # The lambda names what is found: written out each time, the expression would be too long to plan.
+    return f"list_transform([{found}], lambda number: {is_short})[1]"
 
 
 def _time_of_text(text: str, plain: str, target: str, name: str) -> Cast:
@@ -221,12 +218,10 @@ def _time_of_text(text: str, plain: str, target: str, name: str) -> Cast:
     )
 
 
-def _has_short_fraction(text: str, most: int) -> str:
-    """Return the SQL condition that a number's text cannot have more digits after the point: cheap, and not for powers."""
-    has_power = f"contains({text}, 'e') OR contains({text}, 'E')"
-    return (
-        f"(length({text}) - instr({text}, '.') <= {most} OR NOT contains({text}, '.')) AND NOT ({has_power})"
-    )
+def _has_short_fraction(text: str, most: int) -> tuple[str, str]:
+    """Return the SQL conditions that a number has so few digits after the point: without a power of ten, and with."""
+    plain = quote_literal(rf"^\s*[+-]?[0-9_]*\.?[0-9_]{{0,{most}}}0*\s*$")
+    return f"regexp_matches({text}, {plain})", has_digits_after_point(text, most)
 
 
 def _decimal_of_float(value: str, wanted: str, name: str) -> Cast:
@@ -242,10 +237,21 @@ def _round_trip(value: str, given: str, wanted: str) -> str:
     return f"TRY_CAST(TRY_CAST({value} AS {wanted}) AS {given}) = {value}"
 
 
+def _lost(source: str, target: str) -> str | None:
+    """Return what of a time does not fit into another type of time; None of other types."""
+    if source not in (*_WALL_CLOCKS, TIMESTAMP_TZ, "TIMESTAMPTZ_NS"):
+        return None
+    return {
+        "DATE": WITH_A_CLOCK,
+        "TIMESTAMP": TWICE if source == TIMESTAMP_TZ else TOO_FINE,
+        TIMESTAMP_TZ: TOO_FINE,
+    }.get(target)
+
+
 def _words(wanted: str) -> str:
     """Return what a value of a type is not."""
-    if wanted.startswith("DECIMAL") and wanted.replace(" ", "") != "DECIMAL(38,9)":
-        return f"not of type {wanted.lower()}"
+    if wanted.replace(" ", "") == "DECIMAL(38,9)":
+        return NOT_DECIMAL
     return _WORDS.get(base_type(wanted), f"not of type {wanted.lower()}")
 
 

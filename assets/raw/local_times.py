@@ -100,11 +100,16 @@ def local_times(
     """
     if not clocks:
         return {}
-    ends = ", ".join(f"min({clock}), max({clock})" for clock in clocks.values())
+    # Python has no years beyond 9999, nor infinity.
+    first, last = (f"TIMESTAMP '{end.replace(tzinfo=None)}'" for end in (FIRST, LAST))
+    ends = ", ".join(
+        f"least(greatest(min({c}), {first}), {last}), greatest(least(max({c}), {last}), {first})"
+        for c in clocks.values()
+    )
     row = connection.sql(f"SELECT {ends} FROM {table} WHERE {where}").fetchall()[0]
     counts = {}
-    for (name, clock), first, last in zip(clocks.items(), row[::2], row[1::2], strict=True):
-        near = [c for c in clock_changes(timezone) if first is not None and first < c.end and last >= c.start]
+    for (name, clock), low, high in zip(clocks.items(), row[::2], row[1::2], strict=True):
+        near = [c for c in clock_changes(timezone) if low is not None and low < c.end and high >= c.start]
         if near:
             filters = ", ".join(
                 f"count(*) FILTER ({_any(clock, near, is_missing=missing)})" for missing in (False, True)
