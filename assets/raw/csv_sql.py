@@ -24,8 +24,10 @@ from assets.raw.reading import (
     source_values,
 )
 from assets.raw.tried import Part, tried_values
-from pipelines.spec import DatasetSpec
-from pipelines.sql import quote_literal
+from pipelines.spec import ColumnType, DatasetSpec
+from pipelines.sql import quote_identifier, quote_literal
+
+_TIMES: tuple[ColumnType, ...] = ("date", "timestamp", "timestamp_tz")
 
 if TYPE_CHECKING:
     import duckdb
@@ -78,7 +80,17 @@ def csv_source(
         f"filename={quote_literal(FILE_COLUMN.strip(chr(34)))}, "
         "store_rejects=true, rejects_table='reject_errors', rejects_scan='reject_scans', rejects_limit=0)"
     )
+    numbers = [column for column, kind in types.items() if kind == EXACT_NUMBER]
+    if numbers:
+        # As they were written: without the zeros that the type appends.
+        texts = ", ".join(f"{_without_zeros(column)} AS {quote_identifier(column)}" for column in numbers)
+        relation = f"(SELECT * REPLACE ({texts}) FROM {relation})"
+        types |= dict.fromkeys(numbers, "VARCHAR")
     return (Part(tried_values(relation, source_values(dataset), types, raw=header, clocks=clocks)),)
+
+
+def _without_zeros(column: str) -> str:
+    return f"regexp_replace(CAST({quote_identifier(column)} AS VARCHAR), '\\.?0*$', '')"
 
 
 def reading_types(
@@ -114,7 +126,7 @@ def reading_types(
         cast = of_text(text, SQL_TYPES[value.kind], name=value.name)
         is_bad = f"{text} IS NOT NULL AND ({cast.value}) IS NULL"
         number_text = f"CAST(TRY_CAST({text} AS {EXACT_NUMBER}) AS VARCHAR)"
-        hidden.append(f"bool_or({is_bad} AND TRY_CAST({text} AS {SQL_TYPES[value.kind]}) IS NOT NULL)")
+        hidden.append(f"bool_or({is_bad} AND {_reader_takes(text, value.kind)})")
         hidden.append(f"bool_or({is_bad} AND {has_digits_after_point(number_text, 0)})")
     row = connection.sql(
         f"SELECT {', '.join(hidden)} FROM (SELECT {', '.join(texts)} FROM {table} WHERE {FAULT_COLUMN} IS NOT NULL)"
@@ -126,6 +138,13 @@ def reading_types(
         elif value.kind == "int" and not is_hidden_from_numbers:
             found[value.source] = EXACT_NUMBER
     return found
+
+
+def _reader_takes(text: str, kind: ColumnType) -> str:
+    """Return the SQL condition that the reader makes a value of a text: of a time it may read the day alone."""
+    day = rf"regexp_extract({text}, '^\s*[0-9]+[-/ \\][0-9]+[-/ \\][0-9]+')"
+    seen = f"TRY_CAST({text} AS {SQL_TYPES[kind]}) IS NOT NULL"
+    return f"({seen} OR TRY_CAST({day} AS DATE) IS NOT NULL)" if kind in _TIMES else seen
 
 
 def csv_rejects() -> str:

@@ -131,7 +131,7 @@ def _text_of(column: str, kinds: Collection[ColumnType]) -> str:
         return value
     key = re.escape(json.dumps(column, ensure_ascii=False))
     pattern = quote_literal(rf"[{{,\s]{key}\s*:\s*(-?[0-9][-+.0-9eE]*)")
-    is_long = f"regexp_matches({_TEXT}, '[0-9.]{{{MAX_DOUBLE_DIGITS + 1}}}')"
+    is_long = f"regexp_matches({_TEXT}, '[0-9.]{{{MAX_DOUBLE_DIGITS + 1}}}|[0-9][eE][-+]?[0-9]')"
     is_double = f"json_type({_SOUND}, {pointer(column)}) = 'DOUBLE'"
     numbers = (
         f"list_distinct(list_filter(regexp_extract_all({_TEXT}, {pattern}, 1), "

@@ -119,8 +119,13 @@ def read_files(
             # Only now are the lines of bad values worth what they cost.
             keep = _changing(connection, dataset, clocks, timezone)
             read_as = reading_types(connection, _TRIED_TABLE, _RAW_TEXT, dataset, keep=keep)
-            parts = csv_source(connection, files, dataset, name, clocks=bool(clocks), read_as=read_as)
-            _try(connection, dataset, _placed(dataset, parts, load), name, clocks)
+            n_good = _n_good(connection)
+            # Should the reader take what the rules refuse, or refuse what they take, its lines are not worth it.
+            for types in (read_as, {}):
+                parts = csv_source(connection, files, dataset, name, clocks=bool(clocks), read_as=types)
+                _try(connection, dataset, _placed(dataset, parts, load), name, clocks)
+                if _n_good(connection) == n_good:
+                    break
     except duckdb.Error as error:
         raise explained(error, f"dataset '{name}': {files[0].name}") from error
     finally:
@@ -202,6 +207,11 @@ def _is_damaged(connection: duckdb.DuckDBPyConnection) -> bool:
     return bool(
         connection.sql(f"SELECT 1 FROM {_TRIED_TABLE} WHERE {FAULT_COLUMN} IS NOT NULL LIMIT 1").fetchall()
     )
+
+
+def _n_good(connection: duckdb.DuckDBPyConnection) -> int:
+    good = connection.sql(f"SELECT count(*) FROM {_TRIED_TABLE} WHERE {FAULT_COLUMN} IS NULL")
+    return int(good.fetchall()[0][0])
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:

