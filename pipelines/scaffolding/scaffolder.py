@@ -128,7 +128,7 @@ def _tell(folder: Path, text: str) -> None:
     from rich.console import Console
 
     console = Console(highlight=False)
-    console.print(f"[bold]{folder.name}[/bold]: {folder / 'defs.yaml'}")
+    console.print(f"{folder.name}: {folder / 'defs.yaml'}", markup=False)
     asked = decisions(text)
     console.print(f"{len(asked)} decisions are yours (comments with `decide:`):")
     for line, question in asked:
@@ -161,9 +161,9 @@ def scaffold_source(options: ScaffoldOptions, *, folder: Path, start: Path, type
     source = source_of(options.source, start=start)
     with TemporaryDirectory(prefix="driftline-scaffold-") as scratch:
         engine = Engine(spill_directory=scratch)
-        files = source_files(source, folder=Path("/"))
+        given = source_files(source, folder=Path("/"))
         with (
-            engine.connect(reads=files) as connection,
+            engine.connect(reads=given) as connection,
             opened(source, connection, scratch=Path(scratch)) as found,
         ):
             columns = describe(found)
