@@ -257,7 +257,9 @@ def test_a_value_that_is_not_of_its_type_exactly_is_refused_with_its_row(
     ],
     ids=["text", "wall clock", "instant", "text with zone"],
 )
-def test_clocks_without_a_zone_are_read_in_the_partitions_zone(home: Path, to: Connections, given: pa.Array) -> None:
+def test_clocks_without_a_zone_are_read_in_the_partitions_zone(
+    home: Path, to: Connections, given: pa.Array
+) -> None:
     pipeline = declared(home)
     partitions = pipeline.spec.partitions.model_copy(update={"timezone": "America/New_York"})
     there = replace(pipeline, spec=pipeline.spec.model_copy(update={"partitions": partitions}))
