@@ -176,6 +176,8 @@ class SourceSpec(Block):
     """File or glob, relative to the declaration, absolute, or URL-like (`s3://…`); `package:<name>/<file>` is a file of an installed package."""
     mode: Literal["full", "incremental"] = "full"
     """`full`: the source holds all rows, a partition takes those of its window. `incremental`: the path contains `{partition}`."""
+    missing: Literal["fail", "empty"] = "fail"
+    """What a partition without its file is, with `mode: incremental`: a failure, or without rows. Where no partition has one, the path is wrong and fails."""
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     """Column separator of a CSV file."""
     encoding: Literal["utf-8", "utf-16", "latin-1", "windows-1252"] = "utf-8"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from assets.materialization import Pipeline
+from assets.raw.content import content_of
 from assets.raw.opening import files_of
-from assets.raw.source import fingerprint
 from pipelines.windows import Window, counted_window, load_number, window
 from resources.lake import Lake
 
@@ -47,6 +47,6 @@ def load_to_read(pipeline: Pipeline, lake: Lake, *, scratch: Path) -> Window:
         return counted_window(pipeline.spec.partitions, 0)
     source = pipeline.spec.datasets[name].source
     with files_of(source, folder=Path(pipeline.folder), scratch=scratch) as files:
-        if lake.commit_of(pipeline.table("raw", name)).get(FINGERPRINT) == fingerprint(files):
+        if lake.commit_of(pipeline.table("raw", name)).get(FINGERPRINT) == content_of(files).fingerprint:
             return newest
     return counted_window(pipeline.spec.partitions, load_number(newest.key) + 1)

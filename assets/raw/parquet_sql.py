@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from assets.raw.reading import (
     FAULT_COLUMN,
     FILE_COLUMN,
-    REJECTS_TABLE,
     listed,
+    no_rejects,
     refuse_names,
     require_columns,
     source_columns,
@@ -44,10 +44,7 @@ def parquet_source(
     require_columns(
         source_columns(dataset), connection.sql(f"SELECT * FROM {relation} LIMIT 0").columns, where
     )
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {REJECTS_TABLE} "
-        "(source VARCHAR, line BIGINT, raw_text VARCHAR, reason VARCHAR)"
-    ).fetchall()
+    connection.execute(no_rejects()).fetchall()
     return f"(SELECT *, CAST(NULL AS VARCHAR) AS {FAULT_COLUMN} FROM {relation})"
 
 

@@ -22,6 +22,7 @@ from assets.raw.reading import (
     REJECTS_TABLE,
     SQL_TYPES,
     is_exact,
+    no_rejects,
 )
 from pipelines.made_columns import LOAD, PLACE
 from pipelines.spec import ColumnType, DatasetSpec
@@ -72,7 +73,7 @@ def read_files(
     connection
         Connection of the engine, in UTC; left so.
     files
-        Plain or gzip-compressed files of the declared type, in UTF-8.
+        Plain or gzip-compressed files of the declared type, in UTF-8; none for a partition without its file.
     dataset
         Declared columns: typed, renamed, computed. A computed column sees the source's columns and the
         declared columns before it; where both have a name, the source's wins.
@@ -92,6 +93,9 @@ def read_files(
     """
     import duckdb
 
+    if not files:
+        _read_nothing(connection, dataset)
+        return Counts(0, 0)
     conditions = {**_event_time_is_there(dataset), **_times_are_in_the_calendar(dataset), **(must_hold or {})}
     connection.sql(f"SET TimeZone = {quote_literal(timezone)}")
     # This optimizer takes an expression that stands twice out of its TRY: one bad row would fail them all.
@@ -111,6 +115,15 @@ def read_files(
         connection.sql("RESET disabled_optimizers")
     _part(connection, dataset, conditions)
     return Counts(_count(connection, READ_TABLE), _count(connection, REJECTS_TABLE))
+
+
+def _read_nothing(connection: duckdb.DuckDBPyConnection, dataset: DatasetSpec) -> None:
+    columns = ", ".join(
+        f"{quote_identifier(name)} {SQL_TYPES[dataset.column(name).type]}" for name in dataset.columns
+    )
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {_TRIED_TABLE} ({columns})").fetchall()
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW {READ_TABLE} AS SELECT * FROM {_TRIED_TABLE}").fetchall()
+    connection.execute(no_rejects()).fetchall()
 
 
 def _placed(dataset: DatasetSpec, source: str, load: int) -> str:

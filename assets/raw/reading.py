@@ -38,6 +38,12 @@ MAX_LINE_BYTES = 16 * 1024**2
 REJECTS_TABLE = "driftline_rejects"
 """Rows that could not be read, in the engine: source, line, raw_text, reason."""
 
+
+def no_rejects() -> str:
+    """Return the statement that makes the table of rejects, empty."""
+    return f"CREATE OR REPLACE TEMP TABLE {REJECTS_TABLE} (source VARCHAR, line BIGINT, raw_text VARCHAR, reason VARCHAR)"
+
+
 FILE_COLUMN = '"_driftline_file"'
 """Column that tells which file a row came from, quoted."""
 

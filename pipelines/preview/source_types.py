@@ -52,7 +52,7 @@ def source_types(
         ) as files,
         readable(connection, files, dataset, scratch) as plain,
     ):
-        return _described(connection, plain[0], dataset)
+        return _described(connection, plain[0], dataset) if plain else {}
 
 
 def _described(connection: duckdb.DuckDBPyConnection, file: Path, dataset: DatasetSpec) -> Mapping[str, str]:

@@ -723,6 +723,25 @@ MALFORMED = [
         id="reserved-key",
     ),
     pytest.param(
+        [("path: orders.csv}", "path: orders.csv, missing: empty}")],
+        [
+            "10: datasets.orders.source.missing is 'empty', but only with 'mode: incremental' has each partition a file that can be missing. Remove it.",
+        ],
+        id="missing-of-a-full-source",
+    ),
+    pytest.param(
+        [
+            (
+                "path: orders.csv}",
+                "path: 'https://a.example/{partition}.csv', mode: incremental, missing: empty}",
+            )
+        ],
+        [
+            "10: datasets.orders.source.missing is 'empty', but a web server lists no files, so that a wrong path cannot be told from a missing file. Remove it.",
+        ],
+        id="missing-on-a-web-server",
+    ),
+    pytest.param(
         [("source: {type: csv, path: orders.csv}", "source: {type: python, path: orders.csv}")],
         [
             "10: datasets.orders.source.path is 'orders.csv', but a python source is one .py file in the declaration's folder.",
