@@ -19,8 +19,9 @@ from assets.materialization import Outcome, Pipeline, Scope
 from assets.raw.content import Content, content_of
 from assets.raw.engine_errors import repair_of
 from assets.raw.loads import FINGERPRINT
+from assets.raw.local_times import described
 from assets.raw.opening import files_of, readable
-from assets.raw.read_sql import READ_TABLE, Counts, read_files
+from assets.raw.read_sql import READ_TABLE, Counts, changed_clocks, read_files
 from assets.raw.reading import REJECTS_TABLE, ReadError, shown
 from assets.raw.window_sql import between, event_instant
 from charts import as_markdown_image, bars
@@ -152,6 +153,7 @@ def _read(reading: _Reading, content: Content, engine: Engine, started: float) -
         where = _belongs(reading)
         # What is reported comes before what is written: should it fail, nothing has been written.
         n_out_of_range = _n_out_of_range(connection, reading)
+        local = changed_clocks(connection, spec, reading.timezone, where)
         per_day = _rows_per_day(connection, reading, where)
         sample = _sample(
             connection.sql(f"SELECT * FROM {READ_TABLE} WHERE {where} LIMIT {N_SAMPLE}").to_arrow_table()
@@ -168,6 +170,9 @@ def _read(reading: _Reading, content: Content, engine: Engine, started: float) -
             "n_rows": snapshot.rows_by_partition.get(scope.partition or "", 0),
             "n_rejected": counts.n_rejected,
             "n_out_of_range": n_out_of_range,
+            "n_ambiguous_times": sum(found.n_ambiguous for found in local.values()),
+            "n_missing_times": sum(found.n_missing for found in local.values()),
+            **({"changed_clocks": described(local)} if local else {}),
             "n_source_rows": counts.n_read + counts.n_rejected,
             **({} if files else {"note": "no file is there for this partition; source.missing is 'empty'"}),
             "source": spec.source.path,

@@ -239,7 +239,7 @@ def test_code_is_typed_and_rejected_like_any_source(tmp_path: Path) -> None:
     assert rows.schema.field("heat").type == pa.float64()
     assert rows["heat"].to_pylist() == [1.0, 2.5]
     (reject,) = lake.read("tiny/raw_rejects/readings").to_pylist()
-    assert reject["reason"] == "heat: cannot be made of type float"
+    assert reject["reason"] == "heat: not a number: hot"
     assert list((tmp_path / "spill").iterdir()) == []
 
 

@@ -286,7 +286,7 @@ def test_a_parquet_value_of_another_type_is_rejected(
         (
             None,
             '{"id":"two"}',
-            "id: cannot be made of type int",
+            "id: not a whole number of 64 bits: two",
         )
     ]
 
@@ -306,7 +306,7 @@ def test_json_lines_are_read_and_bad_ones_rejected(
     assert rows == [(1, 'a,"b'), (None, "c")]
     assert counts == Counts(2, 2)
     assert [(line, str(reason)) for line, _, reason in rejects] == [
-        (2, "id: not of type int: two"),
+        (2, "id: not a whole number of 64 bits: two"),
         (3, "not a JSON object"),
     ]
 
