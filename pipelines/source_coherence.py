@@ -52,6 +52,24 @@ def source_faults(path: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:
             yield Fault((*path, key), text)
 
 
+def optional_faults(path: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:
+    """Return the columns that cannot be optional: a file that lacks one would give rows that are nobody's."""
+    for name in dataset.columns:
+        column, at = dataset.column(name), (*path, name)
+        if not column.optional:
+            continue
+        if column.sql is not None:
+            text = f"{label(at)} has both 'optional' and 'sql'. A computed column is never missing: make those optional that it reads."
+            yield Fault((*at, "optional"), text)
+        elif name == dataset.event_time or name in dataset.key:
+            what = (
+                "the event_time says when a row came to be"
+                if name == dataset.event_time
+                else "a key tells rows apart"
+            )
+            yield Fault((*at, "optional"), f"{label(at)} is optional, but {what}. Remove 'optional'.")
+
+
 def _missing_faults(path: KeyPath, source: SourceSpec) -> Iterator[Fault]:
     """Check that a file may be missing only where another partition's can show that the path is right."""
     if source.missing == "fail":

@@ -158,7 +158,9 @@ class ColumnSpec(Block):
     type: ColumnType
     """Type in the lake. `timestamp_tz` is an instant (UTC in the lake); `timestamp` is a wall clock."""
     source: ColumnName | None = None
-    """Name in the source, where it differs from the name here."""
+    """Name in the source, where it differs from the name here: of a column or, where no file has it, of a folder's key (`year=2023`)."""
+    optional: bool = False
+    """Whether files may lack the column: their rows have NULL in it. A file that lacks any other column is refused."""
     sql: SqlExpression | None = None
     """Computed column: an expression over the source's columns, in DuckDB's dialect."""
     known_at: SqlExpression | None = None

@@ -147,7 +147,7 @@ def _read(reading: _Reading, content: Content, engine: Engine, started: float) -
         with content.held(), readable(connection, files, spec, Path(engine.spill_directory)) as plain:
             counts = read_files(
                 connection, plain, spec, name=dataset, timezone=reading.timezone,
-                must_hold=_must_hold(reading), load=_load(reading),
+                must_hold=_must_hold(reading), load=_load(reading), found=files,
             )  # fmt: skip
         _check_rejects(connection, spec, dataset, counts)
         where = _belongs(reading)
@@ -175,6 +175,7 @@ def _read(reading: _Reading, content: Content, engine: Engine, started: float) -
             **({"changed_clocks": described(local)} if local else {}),
             "n_source_rows": counts.n_read + counts.n_rejected,
             **({} if files else {"note": "no file is there for this partition; source.missing is 'empty'"}),
+            **_absent(counts, len(files)),
             "source": spec.source.path,
             "source_sha256": reading.commit[FINGERPRINT],
             "source_bytes": content.size_bytes,
@@ -185,6 +186,12 @@ def _read(reading: _Reading, content: Content, engine: Engine, started: float) -
         markdown={"rows_per_day": per_day} if per_day else {},
         tables={"sample": sample},
     )
+
+
+def _absent(counts: Counts, n_files: int) -> Mapping[str, str]:
+    """Say which optional columns files lack: their rows have NULL there."""
+    lacking = [f"{column} in {n:,} of {n_files:,} files" for column, n in counts.absent.items()]
+    return {"absent_columns": ", ".join(lacking)} if lacking else {}
 
 
 def _unchanged(reading: _Reading, mark: str) -> Outcome:

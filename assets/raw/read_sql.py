@@ -8,7 +8,7 @@ column that fails on a row makes that row a reject too.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,6 +60,8 @@ class Counts:
 
     n_read: int
     n_rejected: int
+    absent: Mapping[str, int] = field(default_factory=dict)
+    """Number of files that lack an optional column, for such columns of the source."""
 
     @property
     def rejected_share(self) -> float:
@@ -77,6 +79,7 @@ def read_files(
     timezone: str,
     must_hold: Mapping[str, str] | None = None,
     load: int = 0,
+    found: Sequence[Path] = (),
 ) -> Counts:
     """Read files into `driftline_read`, rows that cannot be read into `driftline_rejects`.
 
@@ -97,6 +100,8 @@ def read_files(
         Conditions over the declared columns that a row must meet, by the reason given when it does not.
     load
         Number of the load, from 0, for columns that are made of it.
+    found
+        The source's own files, in the same order, whose folders may give columns; absent where `files` are those.
 
     Raises
     ------
@@ -111,25 +116,29 @@ def read_files(
         _read_nothing(connection, dataset, clocks)
         _part(connection, dataset, conditions, clocks)
         return Counts(0, 0)
+    found = found or files
     connection.sql(f"SET TimeZone = {quote_literal(timezone)}")
     # This optimizer takes an expression that stands twice out of its TRY: one bad row would fail them all.
     connection.sql("SET disabled_optimizers = 'common_subexpressions'")
     try:
-        parts = _SOURCES[dataset.source.type](connection, files, dataset, name, clocks=bool(clocks))
-        _try(connection, dataset, _placed(dataset, parts, load), name, clocks)
+        read = _SOURCES[dataset.source.type]
+        scans = read(connection, files, dataset, name, found=found, clocks=bool(clocks))
+        _try(connection, dataset, _placed(dataset, scans.parts, load), name, clocks)
         if is_text_table(dataset) and _is_damaged(connection):
             # Only now are the lines of bad values worth what they cost.
             keep = _changing(connection, dataset, clocks, timezone)
             read_as = reading_types(connection, _TRIED_TABLE, _RAW_TEXT, dataset, keep=keep)
-            parts = csv_source(connection, files, dataset, name, clocks=bool(clocks), read_as=read_as)
-            _try(connection, dataset, _placed(dataset, parts, load), name, clocks)
+            scans = csv_source(
+                connection, files, dataset, name, found=found, clocks=bool(clocks), read_as=read_as
+            )
+            _try(connection, dataset, _placed(dataset, scans.parts, load), name, clocks)
     except duckdb.Error as error:
         raise explained(error, f"dataset '{name}': {files[0].name}") from error
     finally:
         connection.sql("SET TimeZone = 'UTC'")
         connection.sql("RESET disabled_optimizers")
     _part(connection, dataset, conditions, clocks)
-    return Counts(_count(connection, READ_TABLE), _count(connection, REJECTS_TABLE))
+    return Counts(_count(connection, READ_TABLE), _count(connection, REJECTS_TABLE), scans.absent)
 
 
 def changed_clocks(
