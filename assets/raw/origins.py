@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -17,6 +18,9 @@ from assets.raw.reading import (
 )
 from pipelines.spec import DatasetSpec
 from pipelines.sql import quote_identifier, quote_literal
+
+_SHOWN_PARTS = 3
+"""Last parts of a path that a message shows: files of such folders often have all the same name."""
 
 Texts = Mapping[str, str | None]
 """Columns that a file lacks, with the text that all of its rows have instead; None for NULL."""
@@ -103,23 +107,20 @@ def origins_of(
         If a file lacks a column that is not optional, or files and folders contradict each other.
     """
     wanted, optional = source_columns(dataset), optional_columns(dataset)
-    folders = {path: _keys(own, wanted, where) for path, own in zip(names, found, strict=True)}
-    keyed = {column for column in wanted if _is_keyed(column, names, folders, optional, where)}
+    folders = {path: _folder(own, wanted, where) for path, own in zip(names, found, strict=True)}
+    keyed = frozenset(column for column in wanted if _is_keyed(column, names, folders, optional, where))
+    required = {column: kind for column, kind in wanted.items() if column not in keyed | optional}
     given: dict[Path, Texts] = {}
-    absent: dict[str, int] = {}
+    absent: Counter[str] = Counter()
     for path, columns in names.items():
-        required = {column: kind for column, kind in wanted.items() if column not in keyed | optional}
-        there = [*columns, *folders[path]]
-        require_columns(required, there, f"{where}: {path.name}", if_none=if_none)
+        keys, at = folders[path].keys, f"{where}: {path.name}"
+        require_columns(required, [*columns, *keys], at, if_none=if_none)
         lacking = [column for column in wanted if column not in columns]
-        _refuse_other_spelling(
-            lacking, columns if keyed.issuperset(lacking) else there, f"{where}: {path.name}"
-        )
-        given[path] = {column: folders[path].get(column) for column in lacking}
         for column in lacking:
-            if column not in folders[path]:
-                absent[column] = absent.get(column, 0) + 1
-    return Origins(given, frozenset(keyed), absent)
+            _refuse_other_spelling(column, columns if column in keys else [*columns, *keys], at)
+        given[path] = {column: keys.get(column) for column in lacking}
+        absent.update(column for column in lacking if column not in keys)
+    return Origins(given, keyed, dict(absent))
 
 
 def enumeration(paths: Sequence[Path]) -> str:
@@ -170,7 +171,15 @@ def file_groups(
     )
 
 
-def _keys(path: Path, wanted: Mapping[str, object], where: str) -> Texts:
+@dataclass(frozen=True)
+class _Folder:
+    """What the names of the folders above a file give, and how messages call the file."""
+
+    keys: Texts
+    shown: str
+
+
+def _folder(path: Path, wanted: Mapping[str, object], where: str) -> _Folder:
     keys: dict[str, str | None] = {}
     for key, value in folder_keys(path):
         if key in wanted and keys.get(key, value) != value:
@@ -178,41 +187,43 @@ def _keys(path: Path, wanted: Mapping[str, object], where: str) -> Texts:
                 f"{where}: two folders above {path.name} give the column {key!r}: {keys[key]!r} and {value!r}. Rename one of them."
             )
         keys[key] = value
-    return keys
+    return _Folder(keys, "/".join(path.parts[-_SHOWN_PARTS:]))
 
 
 def _is_keyed(
     column: str,
     names: Mapping[Path, Sequence[str]],
-    folders: Mapping[Path, Texts],
+    folders: Mapping[Path, _Folder],
     optional: frozenset[str],
     where: str,
 ) -> bool:
     """Tell whether a column comes from the names of folders: where files have it too, theirs counts."""
-    having = [path for path, columns in names.items() if column in columns]
-    keyed = [path for path, keys in folders.items() if column in keys]
-    if not keyed or len(having) == len(names):
+    keyed = [
+        folders[path]
+        for path, columns in names.items()
+        if column not in columns and column in folders[path].keys
+    ]
+    if not keyed:
         return False
-    if having:
-        lacking = next(path for path in keyed if path not in having) if set(keyed) - set(having) else keyed[0]
+    having = next((folders[path] for path, columns in names.items() if column in columns), None)
+    if having is not None:
         raise ReadError(
-            f"{where}: the column {column!r} is in {having[0].name}, but for {lacking.name} only in the name of its folder. "
+            f"{where}: the column {column!r} is in {having.shown}, but for {keyed[0].shown} only in the name of a folder. "
             "Read the two kinds of files as two datasets, or rename one of the columns."
         )
-    unkeyed = [path for path in names if path not in keyed]
-    if unkeyed and column not in optional:
+    other = next((folder for folder in folders.values() if column not in folder.keys), None)
+    if other is not None and column not in optional:
         raise ReadError(
-            f"{where}: {unkeyed[0].name} lies in no folder '{column}=…', as {keyed[0].name} does. Let `path` name only folders "
+            f"{where}: {other.shown} lies in no folder '{column}=…', as {keyed[0].shown} does. Let `path` name only folders "
             f"with the same keys, or declare {column!r} with `optional: true`."
         )
     return True
 
 
-def _refuse_other_spelling(lacking: Sequence[str], columns: Sequence[str], where: str) -> None:
+def _refuse_other_spelling(column: str, there: Sequence[str], where: str) -> None:
     """Refuse a column that is there in another spelling: NULL in its place would be a mistake in silence."""
-    for column in lacking:
-        other = same_name(column, columns)
-        if other is not None:
-            raise ReadError(
-                f"{where} has no column {column!r}, but {other!r}. Name this spelling with `source`, or rename the column in the file."
-            )
+    other = same_name(column, there)
+    if other is not None:
+        raise ReadError(
+            f"{where} has no column {column!r}, but {other!r}. Name this spelling with `source`, or rename what bears it."
+        )
