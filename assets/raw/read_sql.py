@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assets.raw.completeness import fault_of_text, refuse_lost_records
 from assets.raw.csv_sql import csv_rejects, csv_source, refuse_open_quotes, zoned_columns
-from assets.raw.engine_errors import explained
+from assets.raw.engine_errors import explained, has_lost_its_way
 from assets.raw.json_sql import json_source
 from assets.raw.parquet_sql import parquet_source
 from assets.raw.reading import (
@@ -21,6 +22,7 @@ from assets.raw.reading import (
     FILE_COLUMN,
     REJECTS_TABLE,
     SQL_TYPES,
+    ReadError,
     is_exact,
 )
 from pipelines.made_columns import LOAD, PLACE
@@ -88,7 +90,7 @@ def read_files(
     Raises
     ------
     ReadError
-        If the files lack a declared column, or their structure cannot be read.
+        If the files lack a declared column, their structure cannot be read, or not all of their records were.
     """
     import duckdb
 
@@ -104,8 +106,12 @@ def read_files(
             zoned = zoned_columns(connection, _TRIED_TABLE, dataset)
             source = csv_source(connection, files, dataset, name, is_damaged=True, zoned=zoned)
             _try(connection, dataset, _placed(dataset, source, load), name)
+        refuse_lost_records(connection, files, dataset, name, read_table=_TRIED_TABLE)
     except duckdb.Error as error:
-        raise explained(error, f"dataset '{name}': {files[0].name}") from error
+        fault = fault_of_text(files, dataset) if has_lost_its_way(error) else None
+        if fault is not None:
+            raise ReadError(f"dataset '{name}': {fault}") from error
+        raise explained(error, f"dataset '{name}'", files) from error
     finally:
         connection.sql("SET TimeZone = 'UTC'")
         connection.sql("RESET disabled_optimizers")
