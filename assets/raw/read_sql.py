@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assets.raw.completeness import fault_of_text, refuse_lost_records
 from assets.raw.csv_sql import csv_rejects, csv_source, reading_types, refuse_open_quotes
-from assets.raw.engine_errors import explained
+from assets.raw.engine_errors import explained, has_lost_its_way
 from assets.raw.exact import SHORT_YEAR, Cast, of_typed
 from assets.raw.json_sql import json_source
 from assets.raw.local_times import LocalTimes, clock_changes, local_times
@@ -25,6 +26,7 @@ from assets.raw.reading import (
     RAW_COLUMN,
     REJECTS_TABLE,
     SQL_TYPES,
+    ReadError,
     SourceValue,
     has_places,
     no_rejects,
@@ -106,7 +108,7 @@ def read_files(
     Raises
     ------
     ReadError
-        If the files lack a declared column, or their structure cannot be read.
+        If the files lack a declared column, their structure cannot be read, or not all of their records were.
     """
     import duckdb
 
@@ -132,8 +134,12 @@ def read_files(
                 connection, files, dataset, name, found=found, clocks=bool(clocks), read_as=read_as
             )
             _try(connection, dataset, _placed(dataset, scans.parts, load), name, clocks)
+        refuse_lost_records(connection, files, dataset, name, read_table=_TRIED_TABLE)
     except duckdb.Error as error:
-        raise explained(error, f"dataset '{name}': {files[0].name}") from error
+        fault = fault_of_text(files, dataset) if has_lost_its_way(error) else None
+        if fault is not None:
+            raise ReadError(f"dataset '{name}': {fault}") from error
+        raise explained(error, f"dataset '{name}'", files) from error
     finally:
         connection.sql("SET TimeZone = 'UTC'")
         connection.sql("RESET disabled_optimizers")
