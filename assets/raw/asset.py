@@ -18,6 +18,7 @@ import pyarrow as pa
 from assets.materialization import Outcome, Pipeline, Scope
 from assets.raw.content import Content, content_of
 from assets.raw.engine_errors import repair_of
+from assets.raw.kept_rows import refuse_other_load, refuse_to_empty
 from assets.raw.loads import FINGERPRINT
 from assets.raw.local_times import described
 from assets.raw.opening import files_of, readable
@@ -116,8 +117,11 @@ def materialize_raw(pipeline: Pipeline, dataset: str, scope: Scope, *, lake: Lak
         reading = _Reading(pipeline, dataset, scope, lake, commit)
         if not spec.is_partitioned and reading.is_current(reading.table):
             return _unchanged(reading, mark)
+        where, key = f"dataset '{dataset}': {spec.source.path}", scope.partition or ""
         if not files:
-            _refuse_lost_rows(reading)
+            refuse_to_empty(lake, reading.table, key, where)
+        if pipeline.spec.partitions.every == "load":
+            refuse_other_load(lake, reading.table, key, mark, where)
         return _read(reading, content, engine, started)
 
 
@@ -126,17 +130,6 @@ def _asked(pipeline: Pipeline, dataset: str, scope: Scope) -> Window | None:
     spec = pipeline.spec.datasets[dataset]
     is_asked = spec.source.type == "python" and pipeline.spec.partitions.is_calendar
     return scope.window if is_asked and spec.is_partitioned else None
-
-
-def _refuse_lost_rows(reading: _Reading) -> None:
-    """Refuse to empty a partition whose file was there once: that it is missing now does not unmake its rows."""
-    key = reading.scope.partition or ""
-    kept = reading.lake.snapshot(reading.table).rows_by_partition if reading.lake.has(reading.table) else {}
-    if kept.get(key):
-        raise ReadError(
-            f"dataset '{reading.dataset}': partition {key} holds {kept[key]:,} rows, but its file is gone from "
-            f"{reading.spec.source.path}. Restore the file; to empty the partition, put one there that has no rows."
-        )
 
 
 def _read(reading: _Reading, content: Content, engine: Engine, started: float) -> Outcome:
