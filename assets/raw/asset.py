@@ -18,8 +18,7 @@ import pyarrow as pa
 from assets.materialization import Outcome, Pipeline, Scope
 from assets.raw.content import Content, content_of
 from assets.raw.engine_errors import repair_of
-from assets.raw.kept_rows import refuse_other_load, refuse_to_empty
-from assets.raw.loads import FINGERPRINT
+from assets.raw.loads import FINGERPRINT, refuse_other_load
 from assets.raw.local_times import described
 from assets.raw.opening import files_of, readable
 from assets.raw.read_sql import READ_TABLE, Counts, changed_clocks, read_files
@@ -119,7 +118,7 @@ def materialize_raw(pipeline: Pipeline, dataset: str, scope: Scope, *, lake: Lak
             return _unchanged(reading, mark)
         where, key = f"dataset '{dataset}': {spec.source.path}", scope.partition or ""
         if not files:
-            refuse_to_empty(lake, reading.table, key, where)
+            _refuse_to_empty(reading, key, where)
         if pipeline.spec.partitions.every == "load":
             refuse_other_load(lake, reading.table, key, mark, where)
         return _read(reading, content, engine, started)
@@ -130,6 +129,17 @@ def _asked(pipeline: Pipeline, dataset: str, scope: Scope) -> Window | None:
     spec = pipeline.spec.datasets[dataset]
     is_asked = spec.source.type == "python" and pipeline.spec.partitions.is_calendar
     return scope.window if is_asked and spec.is_partitioned else None
+
+
+def _refuse_to_empty(reading: _Reading, partition: str, where: str) -> None:
+    """Refuse to empty a partition whose file was there once: that it is missing now does not unmake its rows."""
+    lake, table = reading.lake, reading.table
+    n_rows = lake.snapshot(table).rows_by_partition.get(partition, 0) if lake.has(table) else 0
+    if n_rows:
+        raise ReadError(
+            f"{where}: partition {partition} holds {n_rows:,} rows, but its file is gone. "
+            "Restore the file; to empty the partition, put one there that has no rows."
+        )
 
 
 def _read(reading: _Reading, content: Content, engine: Engine, started: float) -> Outcome:

@@ -40,7 +40,7 @@ def table_folder_of(files: Iterable[Path]) -> tuple[Path, TableFolder] | None:
     """
     known: dict[Path, TableFolder | None] = {}
     for file in files:
-        for folder in file.absolute().parents:
+        for folder in file.resolve().parents:
             if folder not in known:
                 known[folder] = _table_at(folder)
             found = known[folder]
