@@ -4,7 +4,7 @@ import gzip
 import os
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -30,9 +30,9 @@ def written_meanwhile(folder: Path, change: Change) -> Engine:
 
     class WrittenMeanwhile(Engine):
         @contextmanager
-        def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        def connect(self, *, reads: Iterable[Path] = ()) -> Iterator[duckdb.DuckDBPyConnection]:
             change()
-            with super().connect() as connection:
+            with super().connect(reads=reads) as connection:
                 yield connection
 
     return WrittenMeanwhile(spill_directory=str(folder / "spill"), threads=1)
