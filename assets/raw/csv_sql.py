@@ -9,21 +9,23 @@ from typing import TYPE_CHECKING
 
 from assets.raw.csv_header import header_of
 from assets.raw.exact import has_digits_after_point, of_text
+from assets.raw.origins import FileGroup, file_groups, origins_of
 from assets.raw.reading import (
     FAULT_COLUMN,
     FILE_COLUMN,
     MAX_LINE_BYTES,
+    RAW_COLUMN,
     REJECTS_TABLE,
     SQL_TYPES,
     ReadError,
+    has_places,
     listed,
     pointer,
     refuse_names,
-    require_columns,
     source_columns,
     source_values,
 )
-from assets.raw.tried import Part, tried_values
+from assets.raw.tried import Part, Scans, tried_values
 from pipelines.spec import ColumnType, DatasetSpec
 from pipelines.sql import quote_identifier, quote_literal
 
@@ -43,9 +45,10 @@ def csv_source(
     dataset: DatasetSpec,
     name: str,
     *,
+    found: Sequence[Path],
     clocks: bool = False,
     read_as: Mapping[str, str] | None = None,
-) -> tuple[Part, ...]:
+) -> Scans:
     """Return a relation that reads CSV files and stores rejects while it is scanned.
 
     The reader's own casts round, cut and guess in silence: values are read as text and tried. Text is never
@@ -55,26 +58,38 @@ def csv_source(
     Raises
     ------
     ReadError
-        If a header cannot be used, lacks a declared column, or differs between files.
+        If a header cannot be used, or lacks a column that it must have.
     """
-    wanted = source_columns(dataset)
-    header = header_of(files[0], dataset.source.delimiter, tuple(wanted))
-    where = f"dataset '{name}': {files[0].name}"
-    refuse_names(header, where)
-    require_columns(wanted, header, where, if_none="does the file begin with its header?")
-    for path in files[1:]:
-        if header_of(path, dataset.source.delimiter) != header:
-            raise ReadError(
-                f"dataset '{name}': {path.name} has other columns than {files[0].name}. "
-                "Give files of one source the same header, in the same order."
-            )
-    types = {column: (read_as or {}).get(column, "VARCHAR") for column in header}
-    typed = ", ".join(f"{quote_literal(column)}: {quote_literal(kind)}" for column, kind in types.items())
+    wanted, delimiter, where = source_columns(dataset), dataset.source.delimiter, f"dataset '{name}'"
+    headers = {path: header_of(path, delimiter, tuple(wanted)) for path in files}
+    for path, header in headers.items():
+        refuse_names(header, f"{where}: {path.name}")
+    origins = origins_of(headers, found, dataset, where, if_none="does the file begin with its header?")
     for table in ("reject_errors", "reject_scans", REJECTS_TABLE):
         connection.execute(f"DROP TABLE IF EXISTS {table}").fetchall()
+    groups = file_groups(headers, origins, is_ordered=has_places(dataset))
+    rows = [_rows(group, headers[group.files[0]], dataset, read_as or {}, clocks=clocks) for group in groups]
+    if len(groups) == 1:
+        return Scans((Part(rows[0]),), origins.absent)
+    # What only some files have and nobody declares, no expression may read: it would be NULL in silence.
+    common = [column for column in headers[files[0]] if all(column in header for header in headers.values())]
+    own = [name for value in source_values(dataset) for name in value.columns(clocks=clocks)]
+    kept = ", ".join(quote_identifier(column) for column in dict.fromkeys([*common, *own]))
+    parts = " UNION ALL ".join(
+        f"SELECT {', '.join([kept, FILE_COLUMN, FAULT_COLUMN, RAW_COLUMN])} FROM {one}" for one in rows
+    )
+    return Scans((Part(f"({parts})"),), origins.absent)
+
+
+def _rows(
+    group: FileGroup, header: Sequence[str], dataset: DatasetSpec, read_as: Mapping[str, str], *, clocks: bool
+) -> str:
+    """Read files with one header, with the columns that they lack."""
+    types = {column: read_as.get(column, "VARCHAR") for column in header}
+    typed = ", ".join(f"{quote_literal(column)}: {quote_literal(kind)}" for column, kind in types.items())
     nulls = ", ".join(quote_literal(text) for text in dataset.source.null_values)
     relation = (
-        f"read_csv([{listed(files)}], header=true, auto_detect=false, columns={{{typed}}}, "
+        f"read_csv([{listed(group.files)}], header=true, auto_detect=false, columns={{{typed}}}, "
         f"delim={quote_literal(dataset.source.delimiter)}, quote='\"', escape='\"', nullstr=[{nulls}], "
         f"max_line_size={MAX_LINE_BYTES}, strict_mode=true, null_padding=false, hive_partitioning=false, "
         f"filename={quote_literal(FILE_COLUMN.strip(chr(34)))}, "
@@ -86,7 +101,10 @@ def csv_source(
         texts = ", ".join(f"{_without_zeros(column)} AS {quote_identifier(column)}" for column in numbers)
         relation = f"(SELECT * REPLACE ({texts}) FROM {relation})"
         types |= dict.fromkeys(numbers, "VARCHAR")
-    return (Part(tried_values(relation, source_values(dataset), types, raw=header, clocks=clocks)),)
+    types |= dict.fromkeys(group.given, "VARCHAR")
+    return tried_values(
+        group.with_given(relation), source_values(dataset), types, raw=list(types), clocks=clocks
+    )
 
 
 def _without_zeros(column: str) -> str:

@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assets.raw.folder_keys import folder_keys
+from assets.raw.origins import enumeration, optional_columns, origins_of
 from assets.raw.reading import (
     FAULT_COLUMN,
     FILE_COLUMN,
     MAX_LINE_BYTES,
     REJECTS_TABLE,
     ReadError,
+    has_places,
     listed,
     pointer,
     require_columns,
     source_columns,
     source_values,
 )
-from assets.raw.tried import Part, tried_values
+from assets.raw.tried import Part, Scans, tried_values
 from pipelines.spec import ColumnType, DatasetSpec
 from pipelines.sql import quote_identifier, quote_literal
 
@@ -49,8 +52,9 @@ def json_source(
     dataset: DatasetSpec,
     name: str,
     *,
+    found: Sequence[Path],
     clocks: bool = False,
-) -> tuple[Part, ...]:
+) -> Scans:
     """Read the lines of JSON files, keep the unreadable ones as rejects, and return the relation of the others.
 
     Raises
@@ -62,8 +66,12 @@ def json_source(
     kinds: dict[str, set[ColumnType]] = {}
     for value in values:
         kinds.setdefault(value.source, set()).add(value.kind)
+    loose = _loose(dataset, found)
+    names = _names(connection, files, kinds, loose)
+    origins = origins_of(names, found, dataset, f"dataset '{name}'")
     texts = "".join(
-        f", {_text_of(column, found)} AS {quote_identifier(column)}" for column, found in kinds.items()
+        f", {origins.text(column, files) if column in origins.keyed else _text_of(column, types)} AS {quote_identifier(column)}"
+        for column, types in kinds.items()
     )
     tried = tried_values("texts", values, dict.fromkeys(kinds, "VARCHAR"), clocks=clocks)
     connection.execute(
@@ -82,17 +90,44 @@ def json_source(
         raise ReadError(
             f"dataset '{name}': {files[0].name} holds no line of JSON. Write one object a line; an empty file says nothing."
         )
-    _require_keys(connection, dataset, f"dataset '{name}': {files[0].name}")
-    return (
-        Part(
-            f"(SELECT * EXCLUDE ({_TEXT}, {_SOUND}, {_LINE}) FROM {_LINES_TABLE} WHERE {FAULT_COLUMN} IS NULL)"
-        ),
-    )
+    _require_keys(connection, dataset, f"dataset '{name}': {files[0].name}", loose)
+    # Numbering the lines has put files in an order of its own.
+    order = f" ORDER BY {FILE_COLUMN}::{enumeration(files)}, {_LINE}" if has_places(dataset) else ""
+    sound = f"FROM {_LINES_TABLE} WHERE {FAULT_COLUMN} IS NULL{order}"
+    return Scans((Part(f"(SELECT * EXCLUDE ({_TEXT}, {_SOUND}, {_LINE}) {sound})"),), origins.absent)
 
 
-def _require_keys(connection: duckdb.DuckDBPyConnection, dataset: DatasetSpec, where: str) -> None:
+def _loose(dataset: DatasetSpec, found: Sequence[Path]) -> frozenset[str]:
+    """Return the columns that need not be a key of any object: optional ones, and those that folders may give."""
+    in_folders = {key for path in found for key, _ in folder_keys(path)}
+    return (optional_columns(dataset) | in_folders) & source_columns(dataset).keys()
+
+
+def _names(
+    connection: duckdb.DuckDBPyConnection,
+    files: Sequence[Path],
+    wanted: Collection[str],
+    loose: Collection[str],
+) -> Mapping[Path, Sequence[str]]:
+    """Return each file's columns: what need not be there is looked for, the rest is judged over all files together."""
+    strict = [column for column in wanted if column not in loose]
+    if not loose:
+        return dict.fromkeys(files, strict)
+    keys = f"json_keys(CASE WHEN json_valid({_TEXT}) THEN {_TEXT} END)"
+    pairs = connection.sql(
+        f"SELECT DISTINCT file, unnest(keys) FROM (SELECT DISTINCT {FILE_COLUMN} AS file, {keys} AS keys FROM ({_numbered(files)}))"
+    ).fetchall()
+    there: dict[str, list[str]] = {}
+    for file, key in pairs:
+        there.setdefault(file, []).append(key)
+    return {path: [*there.get(str(path), ()), *strict] for path in files}
+
+
+def _require_keys(
+    connection: duckdb.DuckDBPyConnection, dataset: DatasetSpec, where: str, loose: Collection[str]
+) -> None:
     """Refuse objects of which none has a declared key: each alone may lack it, but all together misspell it."""
-    wanted = source_columns(dataset)
+    wanted = {column: kind for column, kind in source_columns(dataset).items() if column not in loose}
     if not wanted:
         return
     there = ", ".join(f"bool_or(json_exists({_SOUND}, {pointer(column)}))" for column in wanted)

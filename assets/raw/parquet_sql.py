@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assets.raw.origins import FileGroup, file_groups, origins_of
 from assets.raw.reading import (
     FILE_COLUMN,
-    REJECTS_TABLE,
     has_places,
     listed,
+    no_rejects,
     refuse_names,
-    require_columns,
-    source_columns,
     source_values,
 )
-from assets.raw.tried import Part, tried_values
+from assets.raw.tried import Part, Scans, tried_values
 from pipelines.spec import DatasetSpec
 from pipelines.sql import quote_identifier, quote_literal
 
@@ -34,69 +32,57 @@ def parquet_source(
     dataset: DatasetSpec,
     name: str,
     *,
+    found: Sequence[Path],
     clocks: bool = False,
-) -> tuple[Part, ...]:
+) -> Scans:
     """Return relations that read Parquet files, and make the empty table of rejects.
 
     Files of one kind are read together: brought to a common type first, as a scan of all would, whole numbers
-    became floats and lost digits. A column that only some of the files have is NULL in the others.
+    became floats and lost digits.
 
     Raises
     ------
     ReadError
-        If two columns of a file cannot be told apart, or a declared one is in none.
+        If two columns of a file cannot be told apart, or a file lacks one that it must have.
     """
-    found = _columns_of(connection, files)
-    for path, columns in found.items():
-        refuse_names([column for column, _ in columns], f"dataset '{name}': {path.name}")
-    groups = _groups(found, is_ordered=has_places(dataset))
-    scans = [_scan(group) for group in groups]
+    columns = {path: _columns(connection, path) for path in files}
+    names = {path: [column for column, _ in kinds] for path, kinds in columns.items()}
+    where = f"dataset '{name}'"
+    for path, spelt in names.items():
+        refuse_names(spelt, f"{where}: {path.name}")
+    origins = origins_of(names, found, dataset, where)
+    groups = file_groups(columns, origins, is_ordered=has_places(dataset))
+    scans = [_scan(group.files) for group in groups]
     types = [_types(connection, scan) for scan in scans]
-    everywhere: dict[str, tuple[str, str]] = {}
-    for one in types:
-        for column, kind in one.items():
-            everywhere.setdefault(column.lower(), (column, kind))
-    where = f"dataset '{name}': {files[0].name}"
-    require_columns(source_columns(dataset), [column for column, _ in everywhere.values()], where)
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {REJECTS_TABLE} "
-        "(source VARCHAR, line BIGINT, raw_text VARCHAR, reason VARCHAR)"
-    ).fetchall()
-    return tuple(
-        Part(_relation(scan, own, everywhere, dataset, clocks=clocks), first)
-        for scan, own, first in zip(scans, types, _first_rows(connection, groups, dataset), strict=True)
+    # What only some files have and nobody declares, no expression may read: it would be NULL in silence.
+    common = [column for column in types[0] if all(column in own for own in types)]
+    connection.execute(no_rejects()).fetchall()
+    firsts = _first_rows(connection, [group.files for group in groups], dataset)
+    return Scans(
+        tuple(
+            Part(_relation(group, scan, own, common, dataset, clocks=clocks), first)
+            for group, scan, own, first in zip(groups, scans, types, firsts, strict=True)
+        ),
+        origins.absent,
     )
 
 
 def _relation(
+    group: FileGroup,
     scan: str,
     own: Mapping[str, str],
-    everywhere: Mapping[str, tuple[str, str]],
+    common: Sequence[str],
     dataset: DatasetSpec,
     *,
     clocks: bool,
 ) -> str:
-    """Read files of one kind, with the columns that only others have as NULL."""
-    there = {column.lower() for column in own}
-    absent = {column: kind for key, (column, kind) in everywhere.items() if key not in there}
-    nulls = "".join(
-        f", CAST(NULL AS {kind}) AS {quote_identifier(column)}" for column, kind in absent.items()
-    )
-    types = {**own, **absent}
-    relation = f"(SELECT *{nulls} FROM {scan})" if nulls else scan
-    by_key = {column.lower(): kind for column, kind in types.items()}
-    wanted = {value.source: by_key[value.source.lower()] for value in source_values(dataset)}
-    return tried_values(relation, source_values(dataset), wanted, raw=list(types), clocks=clocks)
-
-
-def _groups(found: Mapping[Path, Columns], *, is_ordered: bool) -> list[list[Path]]:
-    """Put files of the same columns and types together; only neighbours where the rows' order counts."""
-    if is_ordered:
-        return [list(paths) for _, paths in groupby(found, key=lambda path: found[path])]
-    groups: dict[Columns, list[Path]] = {}
-    for path, columns in found.items():
-        groups.setdefault(columns, []).append(path)
-    return list(groups.values())
+    """Read files of one kind, with the columns that they lack."""
+    wanted = {value.source for value in source_values(dataset)}
+    kept = [column for column in own if column in common or column in wanted]
+    listed_columns = ", ".join(quote_identifier(column) for column in kept)
+    relation = group.with_given(f"(SELECT {', '.join([listed_columns, FILE_COLUMN])} FROM {scan})")
+    types = {**{column: own[column] for column in kept}, **dict.fromkeys(group.given, "VARCHAR")}
+    return tried_values(relation, source_values(dataset), types, raw=list(types), clocks=clocks)
 
 
 def _scan(files: Sequence[Path]) -> str:
@@ -124,12 +110,8 @@ def _first_rows(
     return firsts
 
 
-def _columns_of(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> Mapping[Path, Columns]:
-    """Return each file's columns as it spells them: a scan renames the second of two."""
-    return {path: _columns(connection, path) for path in files}
-
-
 def _columns(connection: duckdb.DuckDBPyConnection, path: Path) -> Columns:
+    """Return a file's columns as it spells them: a scan renames the second of two."""
     elements = connection.sql(
         "SELECT name, coalesce(num_children, 0), concat_ws('/', type, type_length, converted_type, scale, precision, "
         f"logical_type, duckdb_type) FROM parquet_schema([{listed([path])}])"

@@ -8,12 +8,13 @@ column that fails on a row makes that row a reject too.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assets.raw.completeness import fault_of_text, refuse_lost_records
 from assets.raw.csv_sql import csv_rejects, csv_source, reading_types, refuse_open_quotes
-from assets.raw.engine_errors import explained
+from assets.raw.engine_errors import explained, has_lost_its_way
 from assets.raw.exact import SHORT_YEAR, Cast, of_typed
 from assets.raw.json_sql import json_source
 from assets.raw.local_times import LocalTimes, clock_changes, local_times
@@ -25,8 +26,10 @@ from assets.raw.reading import (
     RAW_COLUMN,
     REJECTS_TABLE,
     SQL_TYPES,
+    ReadError,
     SourceValue,
     has_places,
+    no_rejects,
     source_values,
 )
 from assets.raw.tried import Part
@@ -62,6 +65,8 @@ class Counts:
 
     n_read: int
     n_rejected: int
+    absent: Mapping[str, int] = field(default_factory=dict)
+    """Number of files that lack an optional column, for such columns of the source."""
 
     @property
     def rejected_share(self) -> float:
@@ -79,6 +84,7 @@ def read_files(
     timezone: str,
     must_hold: Mapping[str, str] | None = None,
     load: int = 0,
+    found: Sequence[Path] = (),
 ) -> Counts:
     """Read files into `driftline_read`, rows that cannot be read into `driftline_rejects`.
 
@@ -87,7 +93,7 @@ def read_files(
     connection
         Connection of the engine, in UTC; left so.
     files
-        Plain or gzip-compressed files of the declared type, in UTF-8.
+        Plain or gzip-compressed files of the declared type, in UTF-8; none for a partition without its file.
     dataset
         Declared columns: typed, renamed, computed. A computed column sees the source's columns and the
         declared columns before it; where both have a name, the source's wins.
@@ -99,22 +105,30 @@ def read_files(
         Conditions over the declared columns that a row must meet, by the reason given when it does not.
     load
         Number of the load, from 0, for columns that are made of it.
+    found
+        The source's own files, in the same order, whose folders may give columns; absent where `files` are those.
 
     Raises
     ------
     ReadError
-        If the files lack a declared column, or their structure cannot be read.
+        If the files lack a declared column, their structure cannot be read, or not all of their records were.
     """
     import duckdb
 
     conditions = {**_event_time_is_there(dataset), **_times_are_in_the_calendar(dataset), **(must_hold or {})}
     clocks = _clocks(dataset) if clock_changes(timezone) else {}
+    if not files:
+        _read_nothing(connection, dataset, clocks)
+        _part(connection, dataset, conditions, clocks)
+        return Counts(0, 0)
+    found = found or files
     connection.sql(f"SET TimeZone = {quote_literal(timezone)}")
     # This optimizer takes an expression that stands twice out of its TRY: one bad row would fail them all.
     connection.sql("SET disabled_optimizers = 'common_subexpressions'")
     try:
-        parts = _SOURCES[dataset.source.type](connection, files, dataset, name, clocks=bool(clocks))
-        _try(connection, dataset, _placed(dataset, parts, load), name, clocks)
+        read = _SOURCES[dataset.source.type]
+        scans = read(connection, files, dataset, name, found=found, clocks=bool(clocks))
+        _try(connection, dataset, _placed(dataset, scans.parts, load), name, clocks)
         if is_text_table(dataset) and _is_damaged(connection):
             # Only now are the lines of bad values worth what they cost.
             keep = _changing(connection, dataset, clocks, timezone)
@@ -122,17 +136,23 @@ def read_files(
             n_good = _n_good(connection)
             # Should the reader take what the rules refuse, or refuse what they take, its lines are not worth it.
             for types in (read_as, {}):
-                parts = csv_source(connection, files, dataset, name, clocks=bool(clocks), read_as=types)
-                _try(connection, dataset, _placed(dataset, parts, load), name, clocks)
+                scans = csv_source(
+                    connection, files, dataset, name, found=found, clocks=bool(clocks), read_as=types
+                )
+                _try(connection, dataset, _placed(dataset, scans.parts, load), name, clocks)
                 if _n_good(connection) == n_good:
                     break
+        refuse_lost_records(connection, files, dataset, name, read_table=_TRIED_TABLE)
     except duckdb.Error as error:
-        raise explained(error, f"dataset '{name}': {files[0].name}") from error
+        fault = fault_of_text(files, dataset) if has_lost_its_way(error) else None
+        if fault is not None:
+            raise ReadError(f"dataset '{name}': {fault}") from error
+        raise explained(error, f"dataset '{name}'", files) from error
     finally:
         connection.sql("SET TimeZone = 'UTC'")
         connection.sql("RESET disabled_optimizers")
     _part(connection, dataset, conditions, clocks)
-    return Counts(_count(connection, READ_TABLE), _count(connection, REJECTS_TABLE))
+    return Counts(_count(connection, READ_TABLE), _count(connection, REJECTS_TABLE), scans.absent)
 
 
 def changed_clocks(
@@ -168,6 +188,17 @@ def _changing(
     """Return the source's columns with clocks that the zone has twice or not at all: only their texts tell."""
     counts = local_times(connection, _TRIED_TABLE, clocks, timezone, "true")
     return frozenset(dataset.column(name).source or name for name in counts)
+
+
+def _read_nothing(
+    connection: duckdb.DuckDBPyConnection, dataset: DatasetSpec, clocks: Mapping[str, str]
+) -> None:
+    """Make the tables of a partition that has no file."""
+    columns = [f"{quote_identifier(name)} {SQL_TYPES[dataset.column(name).type]}" for name in dataset.columns]
+    columns += [f"{clock} TIMESTAMP" for clock in clocks.values()]
+    columns += [f"{own} VARCHAR" for own in (FILE_COLUMN, FAULT_COLUMN, _REASON, _RAW_TEXT)]
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {_TRIED_TABLE} ({', '.join(columns)})").fetchall()
+    connection.execute(no_rejects()).fetchall()
 
 
 def _placed(dataset: DatasetSpec, parts: Sequence[Part], load: int) -> Sequence[Part]:

@@ -43,6 +43,12 @@ MAX_LINE_BYTES = 16 * 1024**2
 REJECTS_TABLE = "driftline_rejects"
 """Rows that could not be read, in the engine: source, line, raw_text, reason."""
 
+
+def no_rejects() -> str:
+    """Return the statement that makes the table of rejects, empty."""
+    return f"CREATE OR REPLACE TEMP TABLE {REJECTS_TABLE} (source VARCHAR, line BIGINT, raw_text VARCHAR, reason VARCHAR)"
+
+
 FILE_COLUMN = '"_driftline_file"'
 """Column that tells which file a row came from, quoted."""
 
@@ -86,6 +92,10 @@ class SourceValue:
     column: str
     clock: str
     time: ColumnType | None
+
+    def columns(self, *, clocks: bool) -> tuple[str, ...]:
+        """Return the columns of the relation that hold the value, and its wall clock where that is kept."""
+        return (self.column, self.clock) if clocks and self.kind == "timestamp_tz" else (self.column,)
 
     def cast(self, value: str, given: str, plain: str | None = None) -> Cast | None:
         """Return how a value of the source becomes one of this type; None where it is one.
@@ -183,7 +193,7 @@ def require_columns(
         hint = f" None of the declared columns is there: {if_none}"
     raise ReadError(
         f"{where} has no column {_names(missing)}. It has: {_names(found)}.{hint} "
-        "Correct `columns`, or name the source's spelling with `source`."
+        "Correct `columns`, name the source's spelling with `source`, or declare `optional: true` for what files may lack."
     )
 
 
@@ -208,6 +218,17 @@ def refuse_names(found: Sequence[str], where: str) -> None:
                 f"{where} has the column {name!r}, but names that begin with {OWN_PREFIX} are Driftline's own. "
                 "Rename it in the file."
             )
+
+
+def same_name(wanted: str, found: Sequence[str]) -> str | None:
+    """Return another spelling of a name: in case, in invisible characters, or in the form of its letters.
+
+    Examples
+    --------
+    >>> same_name("city", ["id", "City "])
+    'City '
+    """
+    return next((name for name in found if name != wanted and _folded(name) == _folded(wanted)), None)
 
 
 def _nearest(wanted: str, found: Sequence[str]) -> str | None:

@@ -28,6 +28,22 @@ class Part:
     first_row: int = 0
 
 
+@dataclass(frozen=True)
+class Scans:
+    """All rows of a source, and what its files lack.
+
+    Attributes
+    ----------
+    parts
+        In the order of the source.
+    absent
+        Number of files whose rows have NULL in a column that they lack, for such columns.
+    """
+
+    parts: tuple[Part, ...]
+    absent: Mapping[str, int]
+
+
 def tried_values(
     relation: str,
     values: Sequence[SourceValue],
