@@ -145,9 +145,12 @@ def reading_types(
         is_bad = f"{text} IS NOT NULL AND ({cast.value}) IS NULL"
         number_text = f"CAST(TRY_CAST({text} AS {EXACT_NUMBER}) AS VARCHAR)"
         hidden.append(f"bool_or({is_bad} AND {_reader_takes(text, value.kind)})")
-        hidden.append(f"bool_or({is_bad} AND {has_digits_after_point(number_text, 0)})")
+        is_whole = has_digits_after_point(number_text, 0) if value.kind == "int" else "false"
+        hidden.append(f"bool_or({is_bad} AND {is_whole})")
     row = connection.sql(
-        f"SELECT {', '.join(hidden)} FROM (SELECT {', '.join(texts)} FROM {table} WHERE {FAULT_COLUMN} IS NOT NULL)"
+        # Made once: each of them stands in its conditions many times.
+        f"WITH texts AS MATERIALIZED (SELECT {', '.join(texts)} FROM {table} WHERE {FAULT_COLUMN} IS NOT NULL) "
+        f"SELECT {', '.join(hidden)} FROM texts"
     ).fetchall()[0]
     found = {}
     for value, is_hidden, is_hidden_from_numbers in zip(alone, row[::2], row[1::2], strict=True):

@@ -236,7 +236,7 @@ def test_rows_that_cannot_be_read_are_refused(serving: Serving, change, message:
         ("site", pa.array(["3", "9007199254740993.5"]), "row 2, column 'site': not a whole number"),
         ("heat", pa.array(["1.5", "1e400"]), "row 2, column 'heat': too large for a 64-bit float: 1e400"),
         ("taken_at", pa.array(["2024-01-01", "24-01-02"]), "row 2, column 'taken_at': a year of fewer than four"),
-        ("taken_at", pa.array([0, 1], pa.timestamp("ns")), "row 2, column 'taken_at': not an instant of whole micro"),
+        ("taken_at", pa.array([0, 1], pa.timestamp("ns")), "row 2, column 'taken_at': finer than a microsecond"),
     ],
 )  # fmt: skip
 def test_a_value_that_is_not_of_its_type_exactly_is_refused_with_its_row(
