@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assets.raw.compressed import opened
+from assets.raw.json_records import count_elements
 from assets.raw.reading import ReadError, listed, shown
 from assets.raw.source import own_folder
 from pipelines.spec import SourceSpec
@@ -110,14 +111,18 @@ def _as_lines(connection: duckdb.DuckDBPyConnection, path: Path, target: Path) -
 
     objects = f"read_json_objects([{listed([path])}], format='array', maximum_object_size={MAX_OBJECT_BYTES})"
     try:
-        connection.execute(
+        written = connection.execute(
             # Minified, an object is one line; no control character stands in it, so none needs a quote.
             f"COPY (SELECT CAST(json(json) AS VARCHAR) FROM {objects}) TO {quote_literal(str(target))} "
             "(FORMAT csv, HEADER false, DELIMITER '\x01', QUOTE '', ESCAPE '')"
-        ).fetchall()
+        ).fetchall()[0][0]
     except duckdb.Error as error:
         said = shown(str(error).split("\n\n")[0])
         raise ReadError(
             f"{path.name}: the JSON array cannot be read: {said} Repair it, or write one object a line."
         ) from error
+    if written != (n_elements := count_elements(path)):
+        raise ReadError(
+            f"{path.name}: the JSON array has {n_elements:,} elements, but {written:,} were read. Write one object a line."
+        )
     return target
