@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from assets.raw.compressed import opened
+from assets.raw.compressed import copy_to, opened
 from assets.raw.reading import ReadError, shown
 from assets.raw.source import own_folder
 
@@ -122,8 +122,8 @@ def _with_plain_header(path: Path, delimiter: str, folder: Path) -> Path:
         plain = _LINE_BREAK.sub(end, inside)
         if plain == inside:
             return path
-        target = folder / path.name.removesuffix(".gz")
-        with target.open("wb") as copy:
+        target = folder / path.name
+        with copy_to(target) as copy:
             copy.write(plain + end)
             shutil.copyfileobj(stream, copy, 1 << 20)
     return target

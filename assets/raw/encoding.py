@@ -11,7 +11,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from assets.raw.compressed import opened
+from assets.raw.compressed import copy_to, opened
 from assets.raw.source import SourceError, own_folder
 
 _MARKS = (
@@ -66,13 +66,12 @@ def _byte_order(first: bytes) -> str:
 
 
 def _transcode(path: Path, target: Path, encoding: str) -> Path:
-    target = target.with_suffix("") if target.suffix == ".gz" else target
     try:
-        with opened(path) as stream, target.open("w", encoding="utf-8", newline="") as out:
+        with opened(path) as stream, copy_to(target) as out:
             # newline="" keeps line ends as they are: they may stand inside quotes.
             text = io.TextIOWrapper(stream, encoding=encoding, newline="")
             while chunk := text.read(_CHUNK_CHARACTERS):
-                out.write(chunk)
+                out.write(chunk.encode())
     except UnicodeError as error:
         raise SourceError(
             f"{path.name}: not {encoding} text ({error}). Name the file's encoding in `source`, or save it as UTF-8."
