@@ -29,6 +29,12 @@ def test_a_compressed_file_is_transcoded_and_keeps_its_name(tmp_path: Path) -> N
     assert gzip.decompress(found.read_bytes()) == TEXT.encode()
 
 
+def test_the_mark_of_utf_8_wins_too(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(TEXT.encode("utf-8-sig"))
+    assert as_utf8([path], folder=tmp_path, encoding="latin-1") == (path,)
+
+
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
 def test_utf_8_is_left_where_it_is(tmp_path: Path, mark: bytes) -> None:
     path = tmp_path / "a.csv"
