@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from pipelines.windows import Cut
 from resources.database_lock import file_lock
-from resources.lake_cuts import Cut, check_cut, described, recorded
+from resources.lake_cuts import check_cut, described, recorded
 from resources.lake_damage import commit_path, set_mark
 from resources.lake_errors import LakeError, first_line
 from resources.lake_files import DataFile, read_batches, write_file
