@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.column_types import common_type, kept_type
-from resources.lake_errors import LakeError
+from resources.lake_errors import LakeError, way_out
 
 
 def kept_schema(table: str, schema: pa.Schema) -> pa.Schema:
@@ -119,19 +119,16 @@ def _cast(table: str, field: pa.Field, values: pa.Array) -> pa.Array:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise LakeError(
             f"table '{table}': column '{field.name}' is {values.type}, and not all of its values can be kept "
-            f"as {field.type}: {error}. {WAY_OUT}"
+            f"as {field.type}: {error}. {way_out(table, RESTORE)}"
         ) from error
 
 
-WAY_OUT = (
-    "Nothing was written. Restore the column's type, give the new one another name, or build the table anew: "
-    "docs/how-to/rebuild.md."
-)
+RESTORE = "Restore the column's type, give the new one another name"
 
 
 def retyped(table: str, column: str, was: pa.DataType, now: pa.DataType) -> str:
     """Say that a column's type cannot change so."""
     return (
         f"table '{table}': column '{column}' is {was} in the rows that are there and {now} in the new ones; "
-        f"neither type holds every value of the other. {WAY_OUT}"
+        f"neither type holds every value of the other. {way_out(table, RESTORE)}"
     )
