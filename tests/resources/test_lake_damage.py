@@ -23,7 +23,7 @@ def lake(tmp_path: Path) -> Lake:
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Engine:
-    return Engine(spill_directory=str(tmp_path / "spill"))
+    return Engine(spill_directory=str(tmp_path / "spill"), directories=[str(tmp_path / "lake")])
 
 
 def some(n: int) -> pa.Table:
