@@ -198,6 +198,15 @@ def test_a_damaged_file_is_named_with_its_partition(
         lake.read(TABLE)
 
 
+def test_a_damaged_file_is_not_rewritten_in_a_wider_type(lake: Lake) -> None:
+    filled(lake, 3)
+    snapshot = lake.snapshot(TABLE)
+    cut(Path(snapshot.files["k1"][0]))
+    with pytest.raises(LakeDamageError, match="partition 'k1' is damaged"):
+        lake.write(TABLE, pa.table({"x": [0.5]}), partition="k9")
+    assert lake.snapshot(TABLE) == snapshot
+
+
 def test_a_flipped_bit_is_never_a_bare_error_of_the_reader(lake: Lake, engine: Engine) -> None:
     path = Path(lake.write(TABLE, some(200), partition="k").paths()[0])
     sound, whole = lake.read(TABLE), path.read_bytes()
