@@ -148,7 +148,7 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
             )
         versions = {name: snapshot.version for name, snapshot in snapshots.items()}
         stored = {name: stored_view(snapshot, lake) for name, snapshot in snapshots.items()}
-        with damage_named(*(file for snapshot in snapshots.values() for file in snapshot.scanned)):
+        with damage_named([file for snapshot in snapshots.values() for file in snapshot.scanned]):
             joined = join_views(self._store(pipeline.name), pipeline.spec, rows, stored, versions)
         return features_of(rows, joined), {found.table: found.version for found in snapshots.values()}
 

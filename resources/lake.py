@@ -163,7 +163,7 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Read a whole small table; large ones are scanned by the engine (`scan`)."""
         snapshot = self.snapshot(table, version)
         # Not DeltaTable.to_pyarrow_table: its reader threads abort the interpreter at exit now and then.
-        with damage_named(*snapshot.scanned):
+        with damage_named(snapshot.scanned):
             parts = [pa.Table.from_batches(read_batches(path)) for path in snapshot.paths()]
             empty = snapshot.schema.empty_table()
             return pa.concat_tables([empty, *parts], promote_options="permissive").cast(snapshot.schema)

@@ -111,14 +111,14 @@ def write_once(write: Write, rows: pa.RecordBatchReader | pa.Table) -> Snapshot:
     write.folder.mkdir(parents=True, exist_ok=True)
     base = _base(write)
     present = () if base is None else base.snapshot.scanned
-    with damage_named(*present) if present else nullcontext():
+    with damage_named(present) if present else nullcontext():
         how = _fit(write, base, kept_schema(write.table, rows.schema))
     batches = rows.to_batches() if isinstance(rows, pa.Table) else rows
     with _drafts() as files:
         # The new rows first: what is wrong with them is found before the others are read.
         _stage(files, write, write.partition or "", batches, how)
         if how.widened and base is not None:
-            with damage_named(*present):
+            with damage_named(present):
                 for key, paths in _kept(write, base.snapshot).items():
                     for path in paths:
                         _stage(files, write, key, read_batches(path), how)
@@ -136,7 +136,7 @@ def merge_files(write: Write) -> Snapshot:
         write = replace(write, partition="")
     how = Fit(now.schema, (), {})
     with _drafts() as files:
-        with damage_named(*now.scanned):
+        with damage_named(now.scanned):
             for key, paths in now.files.items():
                 _stage(files, write, key, (batch for path in paths for batch in read_batches(path)), how)
         return _commit(write, _Base(delta, now), now.schema, files, is_whole=True)
