@@ -11,8 +11,10 @@ import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
 
+from assets.drift_report.words import share_text
 from assets.materialization import Pipeline
 from assets.model.choices import default_metric
+from assets.model.labelled_rows import label_indices
 from assets.model.metrics import Scored, metric_value
 from assets.model.model_file import model_from_bytes
 from pipelines.sql import quote_identifier, quote_literal
@@ -36,6 +38,8 @@ class Month:
         The metric estimated without labels, and realised with them.
     frozen
         The metric that the first model version would have realised, never retrained.
+    unseen_share
+        Share of the realised rows with a class that the model never saw, in [0, 1].
     model_version
         The version that served.
     """
@@ -48,6 +52,7 @@ class Month:
     n_drifted: int | None
     estimated: float | None
     realised: float | None
+    unseen_share: float | None
     frozen: float | None
     model_version: int | None
     is_retrain_requested: bool
@@ -77,6 +82,8 @@ def history(pipeline: Pipeline, to: Connections) -> tuple[Month, ...]:
             n_drifted=row["n_drifted"],
             estimated=row["estimated"],
             realised=row["realised"],
+            # A lake of an earlier release has not counted them.
+            unseen_share=(row.get("n_unseen") or 0) / row["n_labelled"] if row["n_labelled"] else None,
             frozen=frozen.get(key),
             model_version=row["model_version"],
             is_retrain_requested=bool(row["is_retrain_requested"]),
@@ -107,7 +114,7 @@ def never_retrained(pipeline: Pipeline, to: Connections, partitions: Sequence[st
     if pipeline.spec.target is None:
         return {}
     promoted = [entry for entry in read_ledger(to.lake, pipeline.name) if entry.action == "promoted"]
-    if not promoted or pipeline.spec.learned.problem == "multiclass":
+    if not promoted:
         return {}
     first = promoted[0].version
     version = to.registry.version(pipeline.name, first)
@@ -117,7 +124,7 @@ def never_retrained(pipeline: Pipeline, to: Connections, partitions: Sequence[st
     for key in partitions:
         rows = _labelled_predictions(pipeline, to, key)
         if rows.num_rows and len(rows["label"].unique()) > 1:
-            labels = np.asarray(rows["label"].to_numpy(), dtype=np.float64)
+            labels = label_indices(rows["label"], model.problem, model.classes)
             scored = Scored(labels=labels, scores=model.score(rows))
             found[key] = metric_value(version.metric, scored)  # type: ignore[arg-type]  # registered from the spec
     return found
@@ -184,11 +191,16 @@ def _cells(month: Month) -> tuple[str, ...]:
         _number(month.quality),
         drift,
         _number(month.estimated),
-        _number(month.realised),
+        _realised(month),
         _number(month.frozen),
         f"v{month.model_version}" if month.model_version else "",
         month.trained or ("asked" if month.is_retrain_requested else ""),
     )
+
+
+def _realised(month: Month) -> str:
+    share = f" ({share_text(month.unseen_share)} unseen)" if month.unseen_share else ""
+    return _number(month.realised) + share
 
 
 def _number(value: Any) -> str:

@@ -42,6 +42,7 @@ from assets.drift_report.words import (
     rise_text,
     separation_text,
     unregained_text,
+    unseen_text,
 )
 from assets.model.choices import METRICS_BY_PROBLEM
 from assets.model.metrics import Floats
@@ -298,6 +299,7 @@ def evidence_of(
         since_loss=since_loss,
         n_loss_trainings=n_loss_trainings,
         estimated_loss=_estimated_loss(findings.estimated, champion, problem, drift),
+        unseen=unseen_text(findings.realised),
         drift_score=verdict.drift_score,
         drifted_features=tuple(column.column for column in verdict.drifted()),
         has_prediction_drift=bool(verdict.drifted("prediction")),
@@ -353,6 +355,7 @@ def facts_of(
         "n_drifted": len(verdict.drifted()) if verdict else None,
         f"estimated_{metric}": findings.estimated.value,
         f"realised_{metric}": findings.realised.value,
+        "unseen_class_share": findings.realised.unseen_share,
         "error_e_value": findings.rise.e_value if findings.rise else None,
         "errors_rise": findings.rise.is_certain if findings.rise else None,
         "errors": rise_text(findings.rise),

@@ -49,6 +49,8 @@ class Evidence:
         Why the champion's predecessor serves again; empty where it does not.
     estimated_loss
         The same for the estimated metric.
+    unseen
+        Labels of classes that the model never saw, in words; empty where there are none.
     drift_score
         In [0, 1]; None when the data does not suffice.
     drifted_features
@@ -70,6 +72,7 @@ class Evidence:
     n_loss_trainings: int = 0
     rollback: str = ""
     estimated_loss: str = ""
+    unseen: str = ""
     drift_score: float | None = None
     drifted_features: tuple[str, ...] = ()
     has_prediction_drift: bool = False
@@ -173,16 +176,19 @@ def _trigger(evidence: Evidence, policy: RetrainSpec) -> tuple[Reason | None, st
     if not evidence.has_champion:
         return "no_champion", f"No model serves yet; {evidence.n_new_labels} labels are known."
     if "performance" in policy.on and (evidence.loss or evidence.unregained):
-        return "performance", _sentences(evidence.loss or evidence.unregained, evidence.drift)
+        return "performance", _sentences(
+            evidence.loss or evidence.unregained, evidence.unseen, evidence.drift
+        )
     if "drift" in policy.on and _has_weighty_drift(evidence):
-        return "drift", evidence.drift
+        return "drift", _sentences(evidence.drift, evidence.unseen)
     tried = _since_last_try(evidence)
     if "schedule" in policy.on and tried is not None and tried >= policy.max_age:
         text = f"The champion is {evidence.age} partitions old, retrain.max_age is {policy.max_age}."
-        return "schedule", _sentences(text, evidence.drift)
+        return "schedule", _sentences(text, evidence.unseen, evidence.drift)
     return None, _sentences(
         "Nothing asks for training.",
         evidence.loss or evidence.unregained,
+        evidence.unseen,
         evidence.estimated_loss,
         evidence.drift,
     )

@@ -25,7 +25,7 @@ from assets.model.labelled_rows import TrainingError, TrainingSet, read_training
 from assets.model.metrics import Floats, MetricError, Scored
 from assets.model.model_file import model_from_bytes, model_to_bytes
 from assets.model.pictures import training_pages
-from assets.model.score_table import aligned_scores, score_fields, scores_from
+from assets.model.score_table import aligned_scores, classes_of_both, score_fields, scores_from
 from assets.model.split import SplitError, instant
 from assets.model.tables import candidates_table, holdout_table
 from assets.model.train import Training, chosen_metric, limited_threads, train_model
@@ -266,13 +266,14 @@ def _contest(
     held_out, recorded = _recorded_scores(pipeline, data, holdout[~is_unseen], champion, lake, engine)
     places = np.concatenate([np.flatnonzero(~is_unseen)[held_out], unseen])
     scores = np.concatenate([recorded, fresh])
-    scores = aligned_scores(scores, champion.model.classes, data.classes)
+    # Over the classes of both: a class that one does not know has probability 0, and naming one that is gone is wrong.
+    classes = classes_of_both(data.classes, champion.model.classes)
     labels = data.labels[holdout[places]]
     if places.size == 0 or (data.problem != "regression" and np.unique(labels).size < 2):
         return None
     return Contest(
-        challenger=Scored(labels, training.holdout.scores[places]),
-        champion=Scored(labels, scores),
+        challenger=Scored(labels, aligned_scores(training.holdout.scores[places], data.classes, classes)),
+        champion=Scored(labels, aligned_scores(scores, champion.model.classes, classes)),
         event_time_us=data.event_time_us[holdout[places]],
     )
 

@@ -113,10 +113,22 @@ def microseconds(instants: pa.ChunkedArray) -> NDArray[np.int64]:
 
 
 def label_indices(labels: pa.ChunkedArray, problem: ProblemType, classes: Sequence[str]) -> Floats:
-    """Return labels as class indices or values; NaN where a class is unknown."""
+    """Return labels as class indices or values.
+
+    Parameters
+    ----------
+    labels
+        Without nulls. Shape (n,).
+    problem
+        What is predicted.
+    classes
+        Multiclass: labels in index order. Others have the indices after these, in alphabetical order.
+    """
     if problem == "multiclass":
-        found = pc.index_in(labels.cast(pa.string()), value_set=pa.array(classes, pa.string()))
-        values: Floats = pc.cast(found, pa.float64()).fill_null(float("nan")).to_numpy()
+        texts = labels.cast(pa.string())
+        others = sorted(set(texts.unique().to_pylist()).difference(classes))
+        found = pc.index_in(texts, value_set=pa.array([*classes, *others], pa.string()))
+        values: Floats = pc.cast(found, pa.float64()).to_numpy()
         return values
     if pa.types.is_boolean(labels.type):
         labels = labels.cast(pa.int8())

@@ -21,6 +21,7 @@ from assets.model.labelled_rows import TrainingError
 from assets.model.model_file import model_from_bytes
 from assets.model.split import SplitError
 from pipelines.spec import GateSpec
+from resources.lake import scan
 from resources.ledger import append_decision, read_ledger, trusted_sha256
 from resources.model_registry import ModelRegistryError
 from tests.model.conftest import World
@@ -251,6 +252,37 @@ def test_every_problem_goes_all_the_way(world: World, make_training_table: Build
     again = train(world, pipeline, "2024-02-01")
     assert again.metadata["gain"] is not None
     assert world.lake.snapshot(f"all_{problem}/holdout_scores").partitions == ("1", "2")
+
+
+@pytest.mark.parametrize("lacks_it", ["champion", "challenger"])
+def test_a_class_that_only_one_of_them_knows_counts_in_the_gate(
+    world: World, make_training_table: Builder, lacks_it: str
+) -> None:
+    name = f"only_one_{lacks_it}"
+    pipeline = world.pipeline(name, problem="multiclass")
+    by_hits = pipeline.spec.model.model_copy(update={"metric": "accuracy"})
+    pipeline = replace(pipeline, spec=pipeline.spec.model_copy(update={"model": by_hits}))
+    january = make_training_table(1_000, problem="multiclass", days=31)
+    february = make_training_table(1_000, problem="multiclass", days=29, start=FEBRUARY, seed=1)
+    for key, rows, lacks in (
+        ("2024-01-01", january, lacks_it == "champion"),
+        ("2024-02-01", february, lacks_it == "challenger"),
+    ):
+        kept = rows.filter(pc.not_equal(rows["label"], "early")) if lacks else rows
+        world.write_training_set(pipeline, key, kept)
+        outcome = train(world, pipeline, key)
+    with world.engine.connect() as connection:
+        second = scan(world.lake.snapshot(f"{name}/holdout_scores"), ["2"])
+        held_out = connection.sql(f"SELECT * FROM {second}").to_arrow_table()
+    rows = february.filter(pc.is_in(february["row_id"], held_out["row_id"]))
+    sha256 = trusted_sha256(read_ledger(world.lake, name), 1)
+    champion = model_from_bytes(world.registry.model_file(name, 1, sha256=sha256))
+    theirs = np.array(champion.classes)[champion.score(rows).argmax(axis=1)]
+    ours = dict(zip(held_out["row_id"].to_pylist(), held_out["prediction"].to_pylist(), strict=True))
+    truth = np.array(rows["label"].to_pylist())
+    hits = np.array([ours[key] for key in rows["row_id"].to_pylist()]) == truth
+    assert outcome.metadata["gain"] == pytest.approx(hits.mean() - (theirs == truth).mean())
+    assert (theirs == "early").any() == (lacks_it == "challenger")
 
 
 def test_errors_say_which_training_set_they_are_about(world: World, make_training_table: Builder) -> None:
