@@ -91,7 +91,9 @@ def redecide(
             continue
         span = window(pipeline.spec.partitions, key)
         with to.engine.connect() as connection:
-            examined = examine_window(pipeline, span, to.lake, connection, to.registry)
+            examined = examine_window(
+                pipeline, span, to.lake, connection, to.registry, serving=row["model_version"]
+            )
             evidence, loss = gather_evidence(
                 pipeline,
                 span,

@@ -74,16 +74,34 @@ def examine_window(
     lake: Lake,
     connection: duckdb.DuckDBPyConnection,
     registry: ModelRegistry,
+    *,
+    serving: int | None,
 ) -> Examined:
-    """Compare a partition with what the model version that scored it has learned from; writes nothing."""
+    """Compare a partition with what the model version that scored it has learned from; writes nothing.
+
+    Parameters
+    ----------
+    pipeline, span
+        The pipeline and the window.
+    lake, connection, registry
+        Where tables and models are read.
+    serving
+        The champion's version: it scored a partition without rows, which cannot tell.
+
+    Returns
+    -------
+    Examined
+        Without a champion where nobody serves.
+    """
     spec = pipeline.spec
     predictions = lake.snapshot(pipeline.table("predictions"))
     labels = lake.snapshot(pipeline.table("labels"))
-    number = connection.sql(f"SELECT max(model_version) FROM {scan(predictions, [span.key])}").fetchall()
-    if number[0][0] is None:
+    scored = connection.sql(f"SELECT max(model_version) FROM {scan(predictions, [span.key])}").fetchall()
+    number = serving if scored[0][0] is None else scored[0][0]
+    if number is None:
         metric = spec.model.metric or default_metric(spec.learned.problem)
         return Examined(Inputs(predictions, labels), unscored(metric))
-    version = registry.version(pipeline.name, number[0][0])
+    version = registry.version(pipeline.name, number)
     training = lake.snapshot(pipeline.table("training_set"), version.training_table_version)
     inputs = Inputs(predictions, labels, training, lake.snapshot(pipeline.table("holdout_scores")))
     relations = _relations(pipeline, span, version, inputs)
@@ -144,12 +162,21 @@ def _relations(pipeline: Pipeline, span: Window, version: ModelVersion, inputs: 
     before = scored_labels(late, scan(predictions, earlier), version.version, problem, slices)
     # A multiclass model's output is watched as the class it names.
     output = f"prediction AS {SCORE_COLUMN}, " if problem == "multiclass" else ""
+    training = _learned_rows(inputs.training, version)
+    holdout = f"(SELECT {output}* FROM {scan(inputs.holdout, [str(version.version)])})"
+    scored = scan(predictions, [span.key])
+    if not set(version.feature_names) <= set(predictions.schema.names):
+        # Nothing was scored since the first training: the table has no features yet.
+        scored = (
+            f"(SELECT t.*, h.* EXCLUDE (row_id, event_timestamp, label) FROM {training} AS t "
+            f"JOIN {scan(inputs.holdout, [])} AS h USING (row_id, event_timestamp))"
+        )
     return Relations(
-        predictions=f"(SELECT {output}* FROM {scan(predictions, [span.key])})",
+        predictions=f"(SELECT {output}* FROM {scored})",
         labels=known,
         realised=f"(SELECT * FROM {now} UNION ALL SELECT * FROM {before})",
-        training=_learned_rows(inputs.training, version),
-        holdout=f"(SELECT {output}* FROM {scan(inputs.holdout, [str(version.version)])})",
+        training=training,
+        holdout=holdout,
     )
 
 

@@ -303,8 +303,13 @@ def evidence_of(
         drift_score=verdict.drift_score,
         drifted_features=tuple(column.column for column in verdict.drifted()),
         has_prediction_drift=bool(verdict.drifted("prediction")),
-        drift=drift_text(verdict, drift.min_rows),
+        drift=_drift_text(findings.n_current, champion, verdict, drift),
     )
+
+
+def _drift_text(n_current: int, champion: Champion, verdict: DriftVerdict, drift: DriftSpec) -> str:
+    found = drift_text(verdict, drift.min_rows)
+    return found if n_current else f"There was nothing to score; version {champion.version} serves. {found}"
 
 
 def loss_after(
