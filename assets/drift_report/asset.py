@@ -38,6 +38,7 @@ from resources.lake import Lake, Snapshot, scan
 from resources.ledger import aliases_after, read_ledger
 from resources.model_registry import ModelRegistry
 from resources.reports import Reports
+from resources.waits import read_waits
 
 if TYPE_CHECKING:
     import duckdb
@@ -69,10 +70,11 @@ def materialize_drift_report(
         inputs, findings = examined.inputs, examined.findings
         quality = read_quality(pipeline, span, lake, connection)
         trainings = [entry for entry in trainings_of(decisions) if entry.partition <= span.key]
+        waits = [wait for wait in read_waits(lake, pipeline.name) if wait.partition <= span.key]
         earlier = earlier_reports(pipeline, span, lake)
         before = read_open_loss(earlier[0], earlier[1][-1], connection) if earlier else None
         evidence, open_loss = gather_evidence(
-            pipeline, span, examined, quality, connection, before=before, trainings=trainings
+            pipeline, span, examined, quality, connection, before=before, trainings=trainings, waits=waits
         )
         failed = None
         if not quality.faults and findings.champion is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from assets.drift_report.decision import SCORE_COLUMN
@@ -34,6 +34,7 @@ from pipelines.windows import Window, partitions_since, window, windows_between
 from resources.lake import Lake, Snapshot, scan
 from resources.ledger import CONFIRMED_LOSS, GATE, Decision
 from resources.model_registry import ModelRegistry, ModelVersion
+from resources.waits import Wait
 
 if TYPE_CHECKING:
     import duckdb
@@ -150,10 +151,7 @@ def _relations(pipeline: Pipeline, span: Window, version: ModelVersion, inputs: 
     problem, predictions, labels = pipeline.spec.learned.problem, inputs.predictions, inputs.labels
     assert inputs.training is not None
     assert inputs.holdout is not None
-    target = pipeline.spec.learned
-    delayed = windows_between(pipeline.spec.partitions, span.start - target.label_delay, span.start)
-    n_earlier = max(LABEL_LOOKBACK, len(delayed))
-    earlier = [key for key in predictions.partitions if key < span.key][-n_earlier:]
+    earlier = late_partitions(pipeline, span, predictions)
     known = labels_known(scan(labels, [span.key]), until=span.end)
     late = labels_known(scan(labels, earlier), until=span.end, since=span.start)
     held_in = sliceable_columns(pipeline.spec)
@@ -178,6 +176,14 @@ def _relations(pipeline: Pipeline, span: Window, version: ModelVersion, inputs: 
         training=training,
         holdout=holdout,
     )
+
+
+def late_partitions(pipeline: Pipeline, span: Window, predictions: Snapshot) -> list[str]:
+    """List the earlier partitions whose labels may arrive in a window."""
+    delay = pipeline.spec.learned.label_delay
+    delayed = windows_between(pipeline.spec.partitions, span.start - delay, span.start)
+    n_earlier = max(LABEL_LOOKBACK, len(delayed))
+    return [key for key in predictions.partitions if key < span.key][-n_earlier:]
 
 
 def _learned_rows(training: Snapshot, version: ModelVersion) -> str:
@@ -220,6 +226,7 @@ def gather_evidence(
     *,
     before: OpenLoss | None,
     trainings: Sequence[Decision],
+    waits: Sequence[Wait],
 ) -> tuple[Evidence, OpenLoss | None]:
     """Put a window's findings and its circumstances together for the policy.
 
@@ -233,6 +240,8 @@ def gather_evidence(
         What was to be regained after the window before.
     trainings
         Trainings that had been judged by then.
+    waits
+        Trainings that were asked for by then and waited for labels.
 
     Returns
     -------
@@ -266,7 +275,25 @@ def gather_evidence(
         since_loss=_partitions_since(pipeline, open_loss.since if open_loss else None, span) or 0,
         n_loss_trainings=_n_loss_trainings(trainings, open_loss),
     )
+    wait = _open_wait(trainings, waits)
+    if wait is not None:
+        tried_until = window(spec.partitions, wait.partition).end
+        since_then = labels_known(scan(inputs.labels, until_now), until=span.end, since=tried_until)
+        is_same = wait.spec_hash == pipeline.spec_hash
+        evidence = replace(
+            evidence,
+            waits=f"The training as of {wait.partition} waits for labels: {wait.needed}",
+            n_labels_since_wait=count_rows(connection, since_then) if is_same else None,
+        )
     return evidence, open_loss
+
+
+def _open_wait(trainings: Sequence[Decision], waits: Sequence[Wait]) -> Wait | None:
+    """Return the newest training that waits for labels, unless one was made since."""
+    newest = max(waits, key=lambda wait: wait.instant, default=None)
+    if newest is None or any(entry.instant > newest.instant for entry in trainings):
+        return None
+    return newest
 
 
 def _n_loss_trainings(trainings: Sequence[Decision], loss: OpenLoss | None) -> int:

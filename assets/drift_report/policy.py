@@ -59,6 +59,10 @@ class Evidence:
         The model's output drifted.
     drift
         The drift in words, with numbers.
+    waits
+        Why the newest training was not made, in words; empty where it was.
+    n_labels_since_wait
+        Labels that have become known since; None where nothing waits, or another declaration did.
     """
 
     has_champion: bool
@@ -77,6 +81,8 @@ class Evidence:
     drifted_features: tuple[str, ...] = ()
     has_prediction_drift: bool = False
     drift: str = ""
+    waits: str = ""
+    n_labels_since_wait: int | None = None
 
 
 @dataclass(frozen=True)
@@ -137,6 +143,7 @@ def decide_retrain(evidence: Evidence, policy: RetrainSpec) -> RetrainDecision:
     trigger, why = _trigger(evidence, policy)
     if trigger is None:
         return RetrainDecision(False, "none", why, _severity(evidence))
+    why = _sentences(why, evidence.waits)
     obstacle, hindrance = _obstacle(evidence, policy, trigger)
     if obstacle is not None:
         return RetrainDecision(False, obstacle, f"{why} Held back: {hindrance}", _severity(evidence), trigger)
@@ -213,6 +220,8 @@ def _obstacle(evidence: Evidence, policy: RetrainSpec, trigger: Reason) -> tuple
         return "few_labels", (
             f"{evidence.n_new_labels} new labels, retrain.min_new_labels is {policy.min_new_labels}."
         )
+    if evidence.n_labels_since_wait == 0:
+        return "few_labels", "no label has become known since."
     return None, ""
 
 

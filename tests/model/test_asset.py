@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,11 +20,11 @@ from assets.model.asset import materialize_model
 from assets.model.encode import EncodingError
 from assets.model.labelled_rows import TrainingError
 from assets.model.model_file import model_from_bytes
-from assets.model.split import SplitError
 from pipelines.spec import GateSpec
 from resources.lake import scan
 from resources.ledger import append_decision, read_ledger, trusted_sha256
 from resources.model_registry import ModelRegistryError
+from resources.waits import WAITS, read_waits
 from tests.model.conftest import World
 
 Builder = Callable[..., pa.Table]
@@ -288,20 +289,40 @@ def test_a_class_that_only_one_of_them_knows_counts_in_the_gate(
 def test_errors_say_which_training_set_they_are_about(world: World, make_training_table: Builder) -> None:
     pipeline = world.pipeline("faulty")
     table = make_training_table(400)
-    cases: list[tuple[pa.Table, type[Exception], str]] = [
-        (table.filter(pc.equal(table["label"], 1)), TrainingError, "nothing to tell apart"),
-        (table.slice(0, 100), SplitError, "100 labelled rows are too few"),
-        (
-            table.append_column("list__x", pa.array([[1.0]] * 400)),
-            EncodingError,
-            "feature 'list__x' has type list",
-        ),
-    ]
-    for rows, kind, what in cases:
-        world.write_training_set(pipeline, "2024-01-01", rows)
-        with pytest.raises(kind, match=rf"'faulty'.*faulty/training_set@\d+, partition 2024-01-01: .*{what}"):
-            train(world, pipeline, "2024-01-01")
+    strange = table.append_column("list__x", pa.array([[1.0]] * 400))
+    world.write_training_set(pipeline, "2024-01-01", strange)
+    what = r"'faulty'.*faulty/training_set@\d+, partition 2024-01-01: .*feature 'list__x' has type list"
+    with pytest.raises(EncodingError, match=what):
+        train(world, pipeline, "2024-01-01")
     assert world.registry.versions("faulty") == ()
+
+
+def test_too_few_labels_are_waited_for_and_written_down(world: World, make_training_table: Builder) -> None:
+    pipeline = world.pipeline("waiting")
+    table = make_training_table(400)
+    cases = {
+        "2024-01-01": (table.slice(0, 0), "the training set has no labelled rows"),
+        "2024-02-01": (table.filter(pc.equal(table["label"], 1)), "all 2.. labelled rows have the label 1"),
+        "2024-03-01": (table.slice(0, 100), "100 labelled rows are too few"),
+    }
+    for key, (rows, what) in cases.items():
+        world.write_training_set(pipeline, key, rows)
+        outcome = train(world, pipeline, key, reason="no_champion")
+        assert (outcome.metadata["gate_outcome"], outcome.metadata["is_promoted"]) == (WAITS, False)
+        assert re.match(f"waits for labels: {what}", str(outcome.metadata["gate_explanation"]))
+        assert outcome.metadata["champion_version"] is None
+    # Asked again as of the same partition, it has one row; trained, it stays what it was.
+    train(world, pipeline, "2024-03-01")
+    waits = read_waits(world.lake, "waiting")
+    assert [(one.partition, one.asked_for) for one in waits] == [
+        ("2024-01-01", "no_champion"),
+        ("2024-02-01", "no_champion"),
+        ("2024-03-01", "schedule"),
+    ]
+    assert read_ledger(world.lake, "waiting") == ()
+    assert world.registry.versions("waiting") == ()
+    world.write_training_set(pipeline, "2024-03-01", table)
+    assert train(world, pipeline, "2024-03-01").metadata["gate_outcome"] == "first"
 
 
 def test_a_partition_is_needed(world: World, january: pa.Table) -> None:
