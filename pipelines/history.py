@@ -73,7 +73,8 @@ def history(pipeline: Pipeline, to: Connections) -> tuple[Month, ...]:
     decisions = sorted(to.lake.read(table).to_pylist(), key=lambda row: str(row["partition"]))
     passed = _rows_by_partition(pipeline, to.lake, "profiled")
     aside = _rows_by_partition(pipeline, to.lake, "quarantine")
-    frozen = never_retrained(pipeline, to, {str(row["partition"]): row["model_version"] for row in decisions})
+    judged = {str(row["partition"]): row["model_version"] for row in decisions if row["realised"] is not None}
+    frozen = never_retrained(pipeline, to, judged)
     trained = {
         entry.partition: f"v{entry.version} {entry.action}" for entry in read_ledger(to.lake, pipeline.name)
     }
@@ -112,9 +113,7 @@ def _rows_by_partition(pipeline: Pipeline, lake: Lake, stage: str) -> Mapping[st
     return counts
 
 
-def never_retrained(
-    pipeline: Pipeline, to: Connections, served: Mapping[str, int | None]
-) -> Mapping[str, float]:
+def never_retrained(pipeline: Pipeline, to: Connections, served: Mapping[str, int]) -> Mapping[str, float]:
     """Score every partition with the first promoted version: what a model that is never retrained realises.
 
     Parameters
@@ -122,7 +121,7 @@ def never_retrained(
     pipeline, to
         The pipeline, and where its tables are.
     served
-        The version that scored each partition; None where none did.
+        The version that scored each partition whose realised metric is known.
 
     Returns
     -------
@@ -141,8 +140,6 @@ def never_retrained(
     model = model_from_bytes(to.registry.model_file(pipeline.name, first, sha256=sha256))
     found = {}
     for key, served_by in served.items():
-        if served_by is None:
-            continue
         rows = _labelled_predictions(pipeline, to, key, served_by)
         if rows.num_rows and len(rows["label"].unique()) > 1:
             labels = label_indices(rows["label"], model.problem, model.classes)

@@ -29,27 +29,26 @@ LABELS: dict[ProblemType, pa.DataType] = {
 }
 
 
-@st.composite
-def labelled_tables(draw: st.DrawFn) -> tuple[pa.Table, ProblemType]:
+def labelled_table(chance: np.random.Generator, problem: ProblemType) -> pa.Table:
     """Draw rows over up to twelve days: few or none, rare or constant labels, late ones, features that hold nothing."""
-    problem: ProblemType = draw(st.sampled_from(["binary", "multiclass", "regression"]))
-    n_rows = draw(st.sampled_from([0, 3, 149, 150, 151, 200, 250, 320]))
-    chance = np.random.default_rng(draw(st.integers(0, 2**16)))
-    n_classes = 2 if problem == "binary" else draw(st.integers(1, 5))
-    rarity = draw(st.sampled_from([0.0, 0.02, 0.1, 0.3, 0.5, 1.0]))
-    codes = np.where(chance.random(n_rows) < rarity, chance.integers(0, n_classes, n_rows), 0)
-    order = draw(st.sampled_from(["mixed", "mixed", "rare first", "rare last"]))
-    if order != "mixed":
-        codes = np.sort(codes)[:: 1 if order == "rare last" else -1]
-    scale = draw(st.sampled_from([0.0, 1.0, 1.0, 1e12]))
+    n_rows = int(chance.choice([0, 3, 149, 150, 300, 400, 600, 600]))
+    n_classes = 2 if problem == "binary" else int(chance.integers(1, 6))
+    codes = np.where(
+        chance.random(n_rows) < chance.choice([0.0, 0.02, 0.2, 0.6, 1.0]),
+        chance.integers(0, n_classes, n_rows),
+        0,
+    )
+    if chance.random() < 0.2:
+        # The rare ones all early, or all late.
+        codes = np.sort(codes)[:: chance.choice([1, -1])]
     labels: dict[ProblemType, Any] = {
         "binary": codes,
         "multiclass": np.array(["a", "b", "c", "d", ""])[codes],
-        "regression": codes + scale * chance.normal(size=n_rows),
+        "regression": codes + chance.choice([0.0, 1.0, 1e12]) * chance.normal(size=n_rows),
     }
-    is_known = chance.random(n_rows) < draw(st.sampled_from([0.0, 0.9, 1.0, 1.0]))
-    delay = timedelta(hours=draw(st.sampled_from([1, 1, 48, 2_000])))
-    span = timedelta(hours=draw(st.sampled_from([0, 30, 288, 288])))
+    is_known = chance.random(n_rows) < chance.choice([0.0, 0.9, 1.0], p=[0.1, 0.2, 0.7])
+    delay = timedelta(hours=int(chance.choice([1, 24, 2_000], p=[0.7, 0.2, 0.1])))
+    span = timedelta(hours=int(chance.choice([0, 30, 288], p=[0.1, 0.3, 0.6])))
     events = [START + span * (i / max(1, n_rows)) for i in range(n_rows)]
     features = {
         "empty": pa.nulls(n_rows, pa.float64()),
@@ -62,8 +61,8 @@ def labelled_tables(draw: st.DrawFn) -> tuple[pa.Table, ProblemType]:
         "truth": pa.array(chance.random(n_rows) < 0.01),
         "instant": pa.array(events, INSTANT),
     }
-    chosen = draw(st.lists(st.sampled_from(sorted(features)), min_size=1, max_size=4, unique=True))
-    table = pa.table(
+    chosen = chance.choice(sorted(features), int(chance.integers(1, 5)), replace=False).tolist()
+    return pa.table(
         {
             "row_id": pa.array([f"r{i}" for i in range(n_rows)], pa.string()),
             "event_timestamp": pa.array(events, INSTANT),
@@ -72,18 +71,20 @@ def labelled_tables(draw: st.DrawFn) -> tuple[pa.Table, ProblemType]:
             **{name: features[name] for name in chosen},
         }
     )
-    return table, problem
 
 
-@given(drawn=labelled_tables(), choice=st.randoms(use_true_random=False), is_loss_confirmed=st.booleans())
-@settings(max_examples=60, deadline=None)
+# Drawn by a seed: hypothesis prefers the simplest of every choice, and a tenth of its tables would be learned from.
+@given(seed=st.integers(0, 2**32), problem=st.sampled_from(sorted(LABELS)), is_loss_confirmed=st.booleans())
+@settings(max_examples=40, deadline=None)
 def test_any_labels_give_a_model_or_a_reason_to_wait(
-    drawn: tuple[pa.Table, ProblemType], choice: Any, is_loss_confirmed: bool
+    seed: int, problem: ProblemType, is_loss_confirmed: bool
 ) -> None:
-    table, problem = drawn
+    chance = np.random.default_rng(seed)
+    table = labelled_table(chance, problem)
     spec = ModelSpec(
-        candidates=(choice.choice(CANDIDATES_BY_PROBLEM[problem]),),
-        metric=choice.choice(list(METRICS_BY_PROBLEM[problem])),
+        candidates=(str(chance.choice(CANDIDATES_BY_PROBLEM[problem])),),
+        metric=str(chance.choice(list(METRICS_BY_PROBLEM[problem]))),
+        holdout=float(chance.choice([0.2, 0.4])),
     )
     training, needed = None, ""
     with pytest.MonkeyPatch.context() as patch:
