@@ -58,8 +58,8 @@ def materialize_drift_report(
 ) -> Outcome:
     """Compare a partition with what its model learned from, and decide whether to train.
 
-    The reference is the model version that scored the partition; the champion, where there was nothing to score. Its sketch is built by the first
-    report that needs it and kept in `<pipeline>/sketches`.
+    The reference is the model version that scored the partition; the champion, where there was nothing to
+    score. Its sketch is built by the first report that needs it and kept in `<pipeline>/sketches`.
     """
     started = time.monotonic()
     span = report_window(pipeline, scope)

@@ -238,11 +238,12 @@ def _result(
     for name in METRICS_BY_PROBLEM[problem]:
         with suppress(MetricError):
             values[name] = metric_value(name, scored)
-    if metric not in values:
+    if metric not in values and np.all(scored.labels == scored.labels[0]):
         raise LabelsNeededError(
             f"{metric} is undefined on the holdout: all of its {scored.labels.size} rows have the label "
             f"{scored.labels[0]:g}. Wait for more labels, or change model.holdout or model.metric."
         )
+    values[metric] = metric_value(metric, scored)
     return CandidateResult(algorithm, values[metric], values, seconds)
 
 

@@ -51,7 +51,7 @@ def test_the_champion_serves_and_the_window_is_insufficient(
     world: World, problem: ProblemType, has_features: bool
 ) -> None:
     metric = default_metric(problem)
-    anew = replace(world, lake=Lake(root=f"{world.lake.root}-anew"))
+    anew = replace(world, lake=Lake(root=f"{world.lake.root}/anew"))
     changed, declared = learned(anew, problem, metric)
     promoted(changed, declared)
     write_nothing(changed, declared, problem, has_features=has_features)
