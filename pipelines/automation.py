@@ -18,7 +18,6 @@ from assets.materialization import Pipeline
 from assets.raw.source import SourceError, source_files
 from pipelines.alerting import alert_sensor
 from pipelines.arrivals import arrived, done, make_known
-from pipelines.replay_runs import fail_runs_of_dead_replays
 from pipelines.retrains import asked_from, retrains_due
 from pipelines.run_requests import reference_request, reference_selection, refresh_request
 from pipelines.spec import DriftlineError
@@ -136,9 +135,7 @@ def drift_sensor(pipelines: Sequence[Pipeline], clock: Callable[[], datetime] = 
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Requests a retrain (training set and model) for every drift report that asks for one.",
     )
-    def sense(context: dg.SensorEvaluationContext, lake: Lake) -> dg.SensorResult:
-        # The lake lies in the home, as the locks of replays do.
-        fail_runs_of_dead_replays(context.instance, Path(lake.root).parent, known)
+    def sense(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         asked = asked_from(context.cursor)
         due = retrains_due(context.instance, known, asked, clock(), is_asked_by_person=False)
         n_waiting = len(due.asked.unanswered)

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import dagster as dg
 from dagster import DagsterInstance
+from dagster._core.utils import make_new_run_id
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -39,7 +40,9 @@ from pipelines.run_requests import reference_request, reference_selection, refre
 from pipelines.spec import DriftlineError
 from pipelines.windows import Window
 from resources.connections import Connections
+from resources.dagster_home import open_instance
 from resources.deployment import Deployment, dagster_environment, deployment
+from resources.run_process import hold_run
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Run configuration: progress is shown here, not as Dagster's debug log."""
@@ -142,7 +145,11 @@ class Replay:
             If a step of the run failed; the run and its log are in the web UI.
         """
         job = self.definitions.resolve_implicit_global_asset_job_def()
+        run_id = make_new_run_id()
+        # A daemon on the same home fails the run if this process dies.
+        hold_run(Path(self.instance.root_directory), run_id)
         result = job.execute_in_process(
+            run_id=run_id,
             instance=self.instance,
             asset_selection=request.asset_selection,
             partition_key=request.partition_key,
@@ -243,7 +250,7 @@ def _replay(installed: Deployment, name: str, first: str | None, last: str | Non
     pipeline = find_pipeline(name)
     to = connections(installed)
     console.print(f"[bold]{pipeline.name}[/bold]  {pipeline.spec.description}", highlight=False)
-    with DagsterInstance.get() as instance:
+    with open_instance(installed) as instance:
         replay = Replay(pipeline, code_location(), instance, to)
         if fail_abandoned_runs(instance, pipeline.name):
             console.print("A run of a killed replay was marked as failed; its partition is run again.")

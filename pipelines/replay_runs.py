@@ -52,16 +52,3 @@ def fail_abandoned_runs(instance: DagsterInstance, pipeline: str) -> int:
     for run in left:
         instance.report_run_failed(run, "The replay that executed this run was killed.")
     return len(left)
-
-
-def fail_runs_of_dead_replays(instance: DagsterInstance, home: Path, known: set[str]) -> int:
-    """Mark the runs of every replay that no longer goes on: Dagster itself waits for them for ever, and others behind them."""
-    left = instance.get_runs(dg.RunsFilter(tags={REPLAY_TAG: "true"}, statuses=UNFINISHED))
-    n_failed = 0
-    for pipeline in {run.tags.get(PIPELINE_TAG, "") for run in left} & known:
-        try:
-            with only_replay(home, pipeline):
-                n_failed += fail_abandoned_runs(instance, pipeline)
-        except ReplayError:
-            continue  # It goes on.
-    return n_failed

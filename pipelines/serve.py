@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from pipelines.spec import DriftlineError
+from resources.dagster_home import open_instance
 from resources.deployment import PROJECT, dagster_environment, deployment
 
 
@@ -32,7 +33,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        variables = dagster_environment(deployment(os.environ))
+        installed = deployment(os.environ)
+        variables = dagster_environment(installed)
+        os.environ.update(variables)
+        # Web server, daemon and code server meet databases that are made.
+        with open_instance(installed):
+            pass
     except DriftlineError as error:
         Console(stderr=True).print(str(error), markup=False)
         return 1

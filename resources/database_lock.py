@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,6 +47,13 @@ def file_lock(path: Path, *, patience: timedelta | None = None) -> Iterator[None
         yield
 
 
+def _is_at(handle: TextIO, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
 def _flock_within(handle: TextIO, patience: timedelta) -> None:
     end = time.monotonic() + patience.total_seconds()
     while True:
@@ -58,6 +66,39 @@ def _flock_within(handle: TextIO, patience: timedelta) -> None:
                 ) from error
             time.sleep(POLL.total_seconds())
         else:
+            return
+
+
+@contextmanager
+def held_alone(path: Path, holder: str, *, patience: timedelta) -> Iterator[None]:
+    """Hold a lock of many, whose file is there only while it is held or waited for.
+
+    Raises
+    ------
+    LockBusyError
+        If another, who is named, holds it for longer than `patience`.
+    """
+    end = time.monotonic() + patience.total_seconds()
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a+") as handle:
+            try:
+                _flock_within(handle, timedelta(seconds=max(end - time.monotonic(), 0)))
+            except LockBusyError as error:
+                handle.seek(0)
+                raise LockBusyError(
+                    f"{handle.read() or 'another process'} holds {path} for more than {patience}."
+                ) from error
+            # The holder before deletes the file: who waited for that one begins again.
+            if not _is_at(handle, path):
+                continue
+            handle.truncate(0)
+            handle.write(holder)
+            handle.flush()
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
             return
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import gettempdir
 
@@ -13,7 +13,6 @@ from dagster import DagsterInstance
 from assets.materialization import Pipeline
 from pipelines.automation import automation, drift_sensor, schedules, source_sensor
 from pipelines.compile import build_pipeline
-from pipelines.replay_runs import REPLAY_TAGS, only_replay
 from pipelines.run_requests import refresh_selection
 from pipelines.spec import PipelineSpec
 from resources.channels import Channels
@@ -121,20 +120,6 @@ def test_a_lost_cursor_asks_under_the_same_run_key(pipeline: Pipeline, instance:
     report(instance, "2013-03-01", asks=True)
     keys = {tick(sensor, instance, pipeline).run_requests[0].run_key for _ in range(2)}
     assert len(keys) == 1
-
-
-def test_what_a_dead_replay_left_started_is_asked_for_again_and_what_a_living_one_runs_is_not(
-    pipeline: Pipeline, instance: DagsterInstance, tmp_path: Path
-) -> None:
-    sensor = drift_sensor([pipeline], lambda: datetime.now(UTC) + timedelta(hours=1))
-    lake = Lake(root=str(tmp_path / "lake"))
-    report(instance, "2013-03-01", asks=True)
-    first = tick(sensor, instance, pipeline, lake=lake)
-    answer(instance, first.run_requests[0], dg.DagsterRunStatus.STARTED, tags=REPLAY_TAGS)
-    with only_replay(tmp_path, "flights"):
-        assert not tick(sensor, instance, pipeline, first.cursor, lake=lake).run_requests
-    asked = tick(sensor, instance, pipeline, first.cursor, lake=lake).run_requests
-    assert [one.run_key for one in asked] == [f"{first.run_requests[0].run_key}:2"]
 
 
 def test_a_report_made_again_for_the_same_partition_is_a_new_question(
