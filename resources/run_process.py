@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
 import fcntl
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import TextIO
 
@@ -26,6 +26,9 @@ def hold_run(dagster_home: Path, run_id: str) -> None:
     for other in [one for one in _held if one.parent == path.parent]:
         _release(other)
     path.parent.mkdir(parents=True, exist_ok=True)
+    if not _held:
+        # At the end of a child of multiprocessing too, as the code server's runs are.
+        Finalize(None, _release_all, exitpriority=0)
     handle = path.open("w")
     # Somebody who looks whether we live holds it for an instant.
     fcntl.flock(handle, fcntl.LOCK_EX)
@@ -49,7 +52,6 @@ def _path(dagster_home: Path, run_id: str) -> Path:
     return dagster_home / "alive" / f"{run_id}.lock"
 
 
-@atexit.register
 def _release_all() -> None:
     for path in list(_held):
         _release(path)

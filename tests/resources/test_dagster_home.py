@@ -9,8 +9,10 @@ import dagster as dg
 import pytest
 from dagster import DagsterInstance
 
+from benchmarks.online_servers import free_port
+from resources import lost_database
 from resources.dagster_home import open_instance
-from resources.deployment import Deployment, dagster_environment, deployment
+from resources.deployment import Deployment, DeploymentError, dagster_environment, deployment
 
 # Forked, so that a round costs no imports.
 FORK = multiprocessing.get_context("fork")
@@ -42,3 +44,22 @@ def test_a_new_home_is_opened_by_all(tmp_path: Path, n_processes: int, n_homes: 
         os.environ.update(dagster_environment(installed))
         with DagsterInstance.get() as instance:
             assert instance.get_runs_count() == n_processes
+
+
+def test_a_database_that_does_not_answer_is_named_without_its_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lost_database, "PATIENCE_S", 0.0)
+    address = f"127.0.0.1:{free_port()}"
+    environment = {
+        "DRIFTLINE_HOME": str(tmp_path),
+        "DRIFTLINE_PROFILE": "server",
+        "DRIFTLINE_POSTGRES_URL": f"postgresql+psycopg2://u:geheim@{address}/d",
+    }
+    said = r"the database that DRIFTLINE_POSTGRES_URL names cannot be opened: (?s:.*)refused"
+    with (
+        pytest.raises(DeploymentError, match=said) as refused,
+        open_instance(deployment(environment)),
+    ):
+        pass
+    assert "geheim" not in str(refused.value)

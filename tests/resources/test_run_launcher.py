@@ -1,5 +1,6 @@
 """Dagster's run monitoring learns that a run's process is gone, also where the code server went with it."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -47,6 +48,17 @@ def test_a_process_that_goes_on_to_the_next_run_leaves_nothing(tmp_path: Path) -
     hold_run(tmp_path, "second")
     assert [path.name for path in (tmp_path / "alive").iterdir()] == ["second.lock"]
     assert not has_died(tmp_path, "second")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_a_run_that_ends_leaves_nothing(tmp_path: Path, method: str) -> None:
+    # As the code server starts runs.
+    process = multiprocessing.get_context(method).Process(target=hold_run, args=(tmp_path, "r"))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    assert list((tmp_path / "alive").iterdir()) == []
 
 
 def test_run_monitoring_is_told(
