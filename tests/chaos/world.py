@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -108,7 +109,7 @@ def _monitor(instance: DagsterInstance) -> None:
     unfinished = [DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.STARTED]
     for record in instance.get_run_records(dg.RunsFilter(statuses=unfinished)):
         if record.dagster_run.status is DagsterRunStatus.STARTED:
-            monitor_started_run(instance, None, record, instance.logger)  # type: ignore[arg-type, attr-defined]
+            monitor_started_run(instance, None, record, logging.getLogger("daemon"))  # type: ignore[arg-type]
         else:
             # Dagster's own timeout of a run that does not start.
             instance.report_run_failed(record.dagster_run, "did not start in time")
