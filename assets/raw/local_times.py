@@ -102,9 +102,11 @@ def local_times(
         return {}
     # Python has no years beyond 9999, nor infinity.
     first, last = (f"TIMESTAMP '{end.replace(tzinfo=None)}'" for end in (FIRST, LAST))
+    # A column of nothing has no ends: `least` and `greatest` pass NULL over.
     ends = ", ".join(
-        f"least(greatest(min({c}), {first}), {last}), greatest(least(max({c}), {last}), {first})"
+        f"CASE WHEN count({c}) > 0 THEN least(greatest({end}({c}), {first}), {last}) END"
         for c in clocks.values()
+        for end in ("min", "max")
     )
     row = connection.sql(f"SELECT {ends} FROM {table} WHERE {where}").fetchall()[0]
     counts = {}
