@@ -21,7 +21,7 @@ from assets.model.labelled_rows import TrainingError
 from assets.model.model_file import model_from_bytes
 from assets.model.split import SplitError
 from pipelines.spec import GateSpec
-from resources.ledger import append_decision, read_ledger, trusted_sha256
+from resources.ledger import read_ledger, trusted_sha256, write_decision
 from resources.model_registry import ModelRegistryError
 from tests.model.conftest import World
 
@@ -102,14 +102,22 @@ def test_asked_again_nothing_is_trained_or_decided_twice(world: World, january: 
     assert len(world.registry.versions("again")) == 1
 
 
-def test_a_run_that_died_before_its_decision_is_finished(world: World, january: pa.Table) -> None:
+def _died(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_run_that_died_before_its_decision_is_finished(
+    world: World, january: pa.Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Registered, but not yet in the ledger: the same version is judged, no second one appears."""
-    pipeline, twin = world.pipeline("died"), world.pipeline("died")
+    pipeline = world.pipeline("died")
     world.write_training_set(pipeline, "2024-01-01", january)
-    train(world, pipeline, "2024-01-01")
-    ledger = world.lake.table_path("died/ledger")
-    ledger.rename(ledger.with_name("lost_ledger"))
-    outcome = train(world, twin, "2024-01-01")
+    with monkeypatch.context() as patched:
+        patched.setattr("assets.model.asset.enact", _died)
+        with pytest.raises(KeyboardInterrupt):
+            train(world, pipeline, "2024-01-01")
+    assert read_ledger(world.lake, "died") == ()
+    outcome = train(world, pipeline, "2024-01-01")
     assert outcome.metadata["model_version"] == 1
     assert len(world.registry.versions("died")) == 1
     assert [one.champion_after for one in read_ledger(world.lake, "died")] == [1]
@@ -184,7 +192,7 @@ def test_after_a_rollback_the_question_is_open_again(world: World, until_februar
         champion_after=1,
         decision_key="",
     )
-    append_decision(world.lake, "rolled", back, commit={})
+    write_decision(world.lake, "rolled", lambda _: back, commit={})
     train(world, pipeline, "2024-02-01")
     assert [one.champion_after for one in read_ledger(world.lake, "rolled")] == [1, 2, 1, 2]
 

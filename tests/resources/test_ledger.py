@@ -13,9 +13,9 @@ from resources.ledger import (
     Decision,
     LedgerError,
     aliases_after,
-    append_decision,
     read_ledger,
     trusted_sha256,
+    write_decision,
 )
 
 NOW = datetime(2024, 2, 1, tzinfo=UTC)
@@ -42,7 +42,7 @@ def test_decisions_are_read_in_the_order_they_were_made(tmp_path: Path) -> None:
     lake = Lake(root=str(tmp_path))
     made = [decision(number, None, None) for number in range(1, 8)]
     for one in made:
-        append_decision(lake, "p", one, commit={})
+        write_decision(lake, "p", lambda _, one=one: one, commit={})  # type: ignore[misc]  # bound on purpose
     # All at the same instant: the order is the ledger's own.
     assert read_ledger(lake, "p") == tuple(made)
 
