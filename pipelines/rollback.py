@@ -22,7 +22,9 @@ from resources.enactment import enact
 from resources.ledger import Decision, aliases_after, read_ledger, trusted_sha256
 
 
-_NO_LEDGER = "pipeline '{}' has no ledger in this lake: no model has served. Check the name and DRIFTLINE_HOME."
+_NO_LEDGER = (
+    "pipeline '{}' has no ledger in this lake: no model has served. Check the name and DRIFTLINE_HOME."
+)
 
 
 class RollbackError(DriftlineError):

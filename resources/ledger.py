@@ -161,7 +161,10 @@ def open_ledger(lake: Lake, pipeline: str) -> Ledger:
         )
     names = [field.name for field in fields(Decision)]
     return Ledger(
-        pipeline, version, tuple(Decision(**{name: row[name] for name in names}) for row in rows), tuple(hashes)
+        pipeline,
+        version,
+        tuple(Decision(**{name: row[name] for name in names}) for row in rows),
+        tuple(hashes),
     )
 
 

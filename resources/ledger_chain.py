@@ -47,7 +47,9 @@ def row_sha256(previous: str, content: Mapping[str, object]) -> str:
     >>> row_sha256("", {"sequence": 0}) == hashlib.sha256(b'["", {"sequence": 0}]').hexdigest()
     True
     """
-    return hashlib.sha256(json.dumps([previous, content], sort_keys=True, default=_plain).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps([previous, content], sort_keys=True, default=_plain).encode()
+    ).hexdigest()
 
 
 def _plain(value: object) -> str:

@@ -74,5 +74,3 @@ def lost_rows(ledger: Ledger, noted: Head | None) -> str:
     if ledger.hashes[noted.count - 1] != noted.sha256:
         return f"has another row {noted.count - 1} than the model registry noted"
     return ""
-
-
