@@ -149,6 +149,25 @@ def window(spec: PartitionsSpec, key: str) -> Window:
     return Window(key, start.astimezone(UTC), end.astimezone(UTC))
 
 
+def is_key(spec: PartitionsSpec, key: str) -> bool:
+    """Tell whether a key is one that partitions cut so can have.
+
+    Examples
+    --------
+    >>> weeks = PartitionsSpec(every="week", start=datetime(2024, 1, 1))
+    >>> is_key(weeks, "2024-01-07"), is_key(weeks, "2024-01-08")
+    (True, False)
+    """
+    try:
+        found = window(spec, key)
+    except ValueError:
+        return False
+    if not spec.is_calendar:
+        return found.key == key
+    start = found.start.astimezone(ZoneInfo(spec.timezone))
+    return found.key == key and _first_boundary(start, spec.every) == start
+
+
 def windows_between(spec: PartitionsSpec, start: datetime, end: datetime) -> Sequence[Window]:
     """List the partitions that overlap [start, end), oldest first."""
     if not spec.is_calendar:

@@ -1,0 +1,96 @@
+"""How a table's rows are cut into partitions: recorded with the table, compared before each write."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from pipelines.spec import PartitionsSpec
+from pipelines.windows import is_key
+from resources.lake_errors import LakeError
+
+RECORD = "cut"
+"""Key in the table's description, which every commit and checkpoint carries on."""
+
+N_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One way to cut rows into partitions.
+
+    Attributes
+    ----------
+    partitions
+        Cadence, zone, size.
+    by
+        Column or expression whose instant tells a row's partition; '' where the rows have none of their own.
+    """
+
+    partitions: PartitionsSpec
+    by: str = ""
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """Return what the meaning of a key depends on.
+
+        Not the end, nor the start of a calendar: its boundaries are where they are. What is counted is
+        counted from the start.
+        """
+        spec = self.partitions
+        facts = {"every": str(spec.every), "by": self.by}
+        if spec.is_calendar:
+            return {**facts, "timezone": spec.timezone}
+        return {**facts, "size": str(spec.size or ""), "start": spec.start.isoformat()}
+
+
+def described(cut: Cut) -> str:
+    """Write a cut into a table's description."""
+    return json.dumps({RECORD: cut.facts}, sort_keys=True)
+
+
+def recorded(description: str | None) -> Mapping[str, str] | None:
+    """Read a cut from a table's description; None where none was recorded."""
+    if not description:
+        return None
+    try:
+        found = json.loads(description).get(RECORD)
+    except (ValueError, AttributeError):
+        return None
+    return dict(found) if isinstance(found, dict) else None
+
+
+def check_cut(table: str, cut: Cut, description: str | None, keys: Iterable[str]) -> None:
+    """Refuse to write a table that was cut in another way.
+
+    Raises
+    ------
+    LakeError
+        If it was, or, where nothing was recorded, if its keys are not all of this cut.
+    """
+    was = recorded(description)
+    if was is None:
+        strange = sorted(key for key in keys if not is_key(cut.partitions, key))
+        if strange:
+            raise LakeError(
+                f"table '{table}': its partitions {', '.join(strange[:N_SHOWN])}{' …' if len(strange) > N_SHOWN else ''} "
+                f"are none of {_words(cut.facts)}. {WAY_OUT}"
+            )
+    elif was != cut.facts:
+        raise LakeError(
+            f"table '{table}' is cut {_words(was)}, and would now be cut {_words(cut.facts)}: its rows would stand "
+            f"in partitions of both kinds. {WAY_OUT}"
+        )
+
+
+WAY_OUT = (
+    "Nothing was written. Restore what was declared, give the pipeline another name, or build its tables anew: "
+    "docs/how-to/rebuild.md."
+)
+
+
+def _words(facts: Mapping[str, str]) -> str:
+    parts = [f"every {facts['every']}"]
+    parts += [f"{name} {facts[name]}" for name in ("size", "start", "timezone", "by") if facts.get(name)]
+    return " (".join([parts[0], ", ".join(parts[1:])]) + ")" if parts[1:] else parts[0]
