@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from resources.lake import Lake, Snapshot
 from resources.ledger import Decision, Ledger, LedgerError, aliases_after, open_ledger, write_decision
-from resources.ledger_notes import lost_rows, note_head, noted_head
+from resources.ledger_notes import lost_rows, note_head, note_row, noted_head
 from resources.model_registry import ModelRegistry
 
 MAX_ROUNDS = 50
@@ -59,7 +59,11 @@ def enact(
     ledger, written = write_decision(lake, pipeline, decide, commit=commit)
     if written is None:
         return Enacted(ledger)
-    return Enacted(follow(lake, registry, pipeline), ledger.decisions[-1], written)
+    followed = follow(lake, registry, pipeline)
+    if followed.head != ledger.head:
+        # Others added rows meanwhile, and the newest was noted: this one is not.
+        note_row(registry, ledger, ledger.head.count - 1)
+    return Enacted(followed, ledger.decisions[-1], written)
 
 
 def follow(lake: Lake, registry: ModelRegistry, pipeline: str) -> Ledger:

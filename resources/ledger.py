@@ -10,8 +10,8 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from pipelines.spec import DriftlineError
-from resources.conditional_append import OvertakenError, append_at, make_table
 from resources.lake import Lake, Snapshot
+from resources.lake_commits import Overtaken
 from resources.ledger_chain import BEGINNING, OWN, PREVIOUS, Head, chained, first_break, row_sha256
 
 MAX_DECISIONS = 50
@@ -227,17 +227,10 @@ def write_decision(
         if decision is None:
             return ledger, None
         longer = _with_decision(ledger, decision)
-        if ledger.version is None:
-            make_table(lake, table, SCHEMA)
-            # Made empty, by this process or another: it is read before it is added to.
-            ledger = open_ledger(lake, pipeline)
-            if ledger.decisions:
-                continue
-        assert ledger.version is not None
         rows = pa.Table.from_pylist([dict(longer.row(len(longer.decisions) - 1))], schema=SCHEMA)
         try:
-            written = append_at(lake, table, rows, version=ledger.version, commit=commit)
-        except OvertakenError:
+            written = lake.append_at(table, rows, version=ledger.version, commit=commit)
+        except Overtaken:
             continue
         return Ledger(pipeline, written.version, longer.decisions, longer.hashes), written
     raise LedgerError(

@@ -15,7 +15,7 @@ from resources.lake import Lake
 from resources.ledger import Decision, LedgerError, aliases_after, read_ledger
 from resources.ledger_notes import noted_head, noted_rows
 from resources.model_registry import ModelRegistry
-from tests.resources.test_ledger import promoted_by
+from tests.resources.test_ledger import promoting
 from tests.resources.test_model_registry import register
 
 N_VERSIONS = 6
@@ -45,7 +45,7 @@ def lake(tmp_path: Path) -> Lake:
 
 
 def promote(lake: Lake, registry: ModelRegistry, version: int, name: str = "gate") -> Enacted:
-    return enact(lake, registry, "p", lambda found: promoted_by(name, found, version), commit={})
+    return enact(lake, registry, "p", promoting(name, version), commit={})
 
 
 def assert_follows(lake: Lake, registry: ModelRegistry) -> None:
@@ -156,7 +156,7 @@ def test_a_ledger_with_another_row_than_was_noted_is_refused(lake: Lake, registr
     with pytest.raises(LedgerError, match="has 0 rows, and the model registry noted 1"):
         follow(lake, registry, "p")
     other = Lake(root=f"{lake.root}_other")
-    enact(other, _without_notes(registry), "p", lambda found: promoted_by("x", found, 2), commit={})
+    enact(other, _without_notes(registry), "p", promoting("x", 2), commit={})
     with pytest.raises(LedgerError, match="has another row 0 than the model registry noted"):
         follow(other, registry, "p")
 

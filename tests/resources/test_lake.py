@@ -123,7 +123,10 @@ def test_a_missing_table_says_which_asset_to_run(lake: Lake) -> None:
 
 def test_a_column_of_another_type_is_refused_and_the_table_stays(lake: Lake) -> None:
     lake.write("p/raw/x", rows(1), partition="a")
-    with pytest.raises(LakeError, match=r"column .value. is int64 in the rows that are there and list<element: int64> in the new ones"):
+    with pytest.raises(
+        LakeError,
+        match=r"column .value. is int64 in the rows that are there and list<element: int64> in the new ones",
+    ):
         lake.write("p/raw/x", pa.table({"value": pa.array([[1]])}), partition="b")
     assert values_of(lake, "p/raw/x") == [1]
 

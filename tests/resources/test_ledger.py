@@ -6,10 +6,11 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -52,11 +53,15 @@ def decision(version: int, before: int | None, after: int | None) -> Decision:
     )
 
 
+def _this(one: Decision, _: Sequence[Decision]) -> Decision:
+    return one
+
+
 def test_decisions_are_read_in_the_order_they_were_made(tmp_path: Path) -> None:
     lake = Lake(root=str(tmp_path))
     made = [decision(number, None, None) for number in range(1, 8)]
     for one in made:
-        write_decision(lake, "p", lambda _, one=one: one, commit={})  # type: ignore[misc]  # bound on purpose
+        write_decision(lake, "p", partial(_this, one), commit={})
     # All at the same instant: the order is the ledger's own.
     assert read_ledger(lake, "p") == tuple(made)
 
@@ -93,7 +98,12 @@ def test_a_version_with_two_hashes_is_not_trusted() -> None:
         trusted_sha256([one, replace(one, artifact_sha256="another")], 1)
 
 
-def promoted_by(name: str, decisions: Sequence[Decision], version: int) -> Decision:
+def promoting(name: str, version: int) -> Callable[[Sequence[Decision]], Decision]:
+    """Return what promotes a version, whoever serves."""
+    return partial(promoted_by, name, version)
+
+
+def promoted_by(name: str, version: int, decisions: Sequence[Decision]) -> Decision:
     """Promote a version, whoever serves; by whom tells the rows apart."""
     champion = decisions[-1].champion_after if decisions else None
     return replace(decision(version, champion, version), actor=name, decision_key=f"{name}/{version}")
@@ -120,11 +130,9 @@ def test_who_was_overtaken_decides_anew(overtakings: list[int]) -> None:
             def decide(decisions: Sequence[Decision]) -> Decision:
                 nonlocal asked
                 if asked < others:
-                    write_decision(
-                        lake, "p", lambda found: promoted_by(f"{name} {asked}", found, asked), commit={}
-                    )
+                    write_decision(lake, "p", promoting(f"{name} {asked}", asked), commit={})
                 asked += 1
-                return promoted_by(name, decisions, 9)
+                return promoted_by(name, 9, decisions)
 
             write_decision(lake, "p", decide, commit={})
             assert asked == others + 1
@@ -141,9 +149,7 @@ def test_threads_that_decide_at_once_each_add_one_row(tmp_path: Path) -> None:
     def decide(thread: int) -> None:
         for turn in range(n_each):
             together.wait()
-            write_decision(
-                lake, "p", lambda found: promoted_by(str(thread), found, thread * 10 + turn), commit={}
-            )
+            write_decision(lake, "p", promoting(str(thread), thread * 10 + turn), commit={})
 
     with ThreadPoolExecutor(n_threads) as pool:
         list(pool.map(decide, range(n_threads)))
@@ -154,12 +160,12 @@ PROCESS = """
 import sys
 from resources.lake import Lake
 from resources.ledger import write_decision
-from tests.resources.test_ledger import promoted_by
+from tests.resources.test_ledger import promoting
 lake, name = Lake(root=sys.argv[1]), sys.argv[2]
 print("ready", flush=True)
 sys.stdin.readline()
 for version in range(4):
-    write_decision(lake, "p", lambda found: promoted_by(name, found, version), commit={})
+    write_decision(lake, "p", promoting(name, version), commit={})
 """
 
 
@@ -188,8 +194,8 @@ def test_where_others_are_always_faster_it_is_said(tmp_path: Path, monkeypatch: 
     lake = Lake(root=str(tmp_path))
 
     def decide(decisions: Sequence[Decision]) -> Decision:
-        write_decision(lake, "p", lambda found: promoted_by("other", found, len(found)), commit={})
-        return promoted_by("slow", decisions, 9)
+        write_decision(lake, "p", lambda found: promoted_by("other", len(found), found), commit={})
+        return promoted_by("slow", 9, decisions)
 
     with pytest.raises(LedgerError, match=r"'p', table 'p/ledger'.* wrote decisions 2 times.*again when"):
         write_decision(lake, "p", decide, commit={})
@@ -206,7 +212,7 @@ def test_a_decision_about_another_champion_is_not_written(tmp_path: Path) -> Non
 def three_rows(folder: Path) -> tuple[Lake, list[dict[str, object]]]:
     lake = Lake(root=str(folder))
     for version in range(1, 4):
-        write_decision(lake, "p", lambda found: promoted_by("a", found, version), commit={})
+        write_decision(lake, "p", promoting("a", version), commit={})
     return lake, lake.read("p/ledger").sort_by("sequence").to_pylist()
 
 
@@ -252,7 +258,7 @@ def test_a_ledger_of_before_is_chained_from_its_next_row_on(tmp_path: Path) -> N
     old = pa.Table.from_pylist(rows, schema=SCHEMA).drop_columns([PREVIOUS, OWN])
     lake.write("p/ledger", old)
     assert len(read_ledger(lake, "p")) == 3
-    write_decision(lake, "p", lambda found: promoted_by("b", found, 4), commit={})
+    write_decision(lake, "p", promoting("b", 4), commit={})
     kept = lake.read("p/ledger").sort_by("sequence").to_pylist()
     assert [row["sequence"] for row in kept] == [0, 1, 1, 3]
     assert [one.version for one in read_ledger(lake, "p")] == [1, 2, 3, 4]
