@@ -21,7 +21,6 @@ from resources.deployment import deployment
 from resources.enactment import enact
 from resources.ledger import Decision, aliases_after, read_ledger, trusted_sha256
 
-
 _NO_LEDGER = (
     "pipeline '{}' has no ledger in this lake: no model has served. Check the name and DRIFTLINE_HOME."
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -114,12 +114,15 @@ class Ledger:
         Oldest first.
     hashes
         Of each row, which cover those before.
+    n_before_chain
+        Rows at the beginning that are older than the chain.
     """
 
     pipeline: str
     version: int | None
     decisions: tuple[Decision, ...]
     hashes: tuple[str, ...]
+    n_before_chain: int = 0
 
     @property
     def champion(self) -> int | None:
@@ -160,12 +163,8 @@ def open_ledger(lake: Lake, pipeline: str) -> Ledger:
             "that the model registry has noted; else restore the table from a backup."
         )
     names = [field.name for field in fields(Decision)]
-    return Ledger(
-        pipeline,
-        version,
-        tuple(Decision(**{name: row[name] for name in names}) for row in rows),
-        tuple(hashes),
-    )
+    decisions = tuple(Decision(**{name: row[name] for name in names}) for row in rows)
+    return Ledger(pipeline, version, decisions, tuple(hashes), sum(row[OWN] is None for row in rows))
 
 
 def stored_rows(lake: Lake, table: str, version: int) -> Sequence[Mapping[str, Any]]:
@@ -174,8 +173,12 @@ def stored_rows(lake: Lake, table: str, version: int) -> Sequence[Mapping[str, A
     # Of before the chain there may be rows of one number: they too need one order.
     order = [(name, "ascending") for name in ("sequence", "instant", "version", "decision_key")]
     ordered = lake.read(table, version=version).sort_by(order)
-    rows: list[dict[str, Any]] = ordered.to_pylist()
-    return [{name: row.get(name) for name in SCHEMA.names} for row in rows]
+    return as_rows(ordered)
+
+
+def as_rows(table: pa.Table) -> list[Mapping[str, Any]]:
+    """Return rows with all of the ledger's columns; those that a table does not have are null."""
+    return [{name: row.get(name) for name in SCHEMA.names} for row in table.to_pylist()]
 
 
 def read_ledger(lake: Lake, pipeline: str) -> tuple[Decision, ...]:
@@ -232,7 +235,7 @@ def write_decision(
             written = lake.append_at(table, rows, version=ledger.version, commit=commit)
         except Overtaken:
             continue
-        return Ledger(pipeline, written.version, longer.decisions, longer.hashes), written
+        return replace(longer, version=written.version), written
     raise LedgerError(
         f"ledger of '{pipeline}', table '{table}' in {lake.root}: other processes wrote decisions {MAX_DECISIONS} times "
         "while this one was made. Materialize again when they have finished."
@@ -247,7 +250,7 @@ def _with_decision(ledger: Ledger, decision: Decision) -> Ledger:
         )
     content = {"sequence": ledger.head.count, **asdict(decision)}
     hashes = (*ledger.hashes, row_sha256(ledger.head.sha256, content))
-    return Ledger(ledger.pipeline, ledger.version, (*ledger.decisions, decision), hashes)
+    return replace(ledger, decisions=(*ledger.decisions, decision), hashes=hashes)
 
 
 def aliases_after(decisions: Sequence[Decision]) -> Mapping[str, int | None]:

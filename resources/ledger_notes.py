@@ -65,12 +65,12 @@ def noted_rows(registry: ModelRegistry, pipeline: str) -> Mapping[int, Mapping[s
     return found
 
 
-def lost_rows(ledger: Ledger, noted: Head | None) -> str:
-    """Tell, as a sentence, how a ledger falls short of the head that was noted; empty where it does not."""
-    if noted is None or not noted.count:
+def lost_rows(ledger: Ledger, known: Head | None, *, by: str = "the model registry noted") -> str:
+    """Tell how a ledger falls short of a head that somebody else knows; empty where it does not."""
+    if known is None or not known.count:
         return ""
-    if noted.count > ledger.head.count:
-        return f"has {ledger.head.count} rows, and the model registry noted {noted.count}: the last ones are lost"
-    if ledger.hashes[noted.count - 1] != noted.sha256:
-        return f"has another row {noted.count - 1} than the model registry noted"
+    if known.count > ledger.head.count:
+        return f"has {ledger.head.count} rows, and {by} {known.count}: the last ones are lost"
+    if ledger.hashes[known.count - 1] != known.sha256:
+        return f"has another row {known.count - 1} than {by}"
     return ""

@@ -29,14 +29,14 @@ INSTANTS = ("event_timestamp", "created_timestamp")
 @contextmanager
 def newest_rows(
     snapshot: Snapshot,
-    partition: str,
+    partition: str | None,
     keys: Sequence[str],
     *,
     memory_limit: str,
     threads: int,
     spill_directory: str,
 ) -> Iterator[Iterator[pa.Table]]:
-    """Read the newest row of each entity in one partition of a view.
+    """Read the newest row of each entity in one partition of a view, or in all of it.
 
     Of two rows with the same event the one that was created later is the newer.
     """
@@ -56,7 +56,7 @@ def newest_rows(
     with duckdb.connect(config=settings) as connection:
         connection.sql("SET TimeZone = 'UTC'")
         reader = connection.sql(
-            f"SELECT * FROM {scan(snapshot, [partition])} "
+            f"SELECT * FROM {scan(snapshot, None if partition is None else [partition])} "
             f"QUALIFY row_number() OVER (PARTITION BY {entity} ORDER BY {order}) = 1"
         ).to_arrow_reader(ROWS_AT_ONCE)
         yield (pa.Table.from_batches([batch]) for batch in reader)

@@ -52,7 +52,7 @@ def read_values(
             raise FeatureStoreError(
                 f"feature view '{view}' is read by {', '.join(types)}, not by {', '.join(key) or 'nothing'}."
             )
-    wanted = _entity_keys(keys, types)
+    wanted = entity_keys(keys, types)
     names = [feature.name for feature in feature_view.features]
     # Feast's Redis store appends to the list that it is given.
     found = store._get_provider().online_read(store.config, feature_view, wanted, names.copy())
@@ -65,7 +65,8 @@ def recent_view(store: feast.FeatureStore, view: str, age: int) -> FeatureView: 
     return registered(store, view)
 
 
-def _entity_keys(keys: Sequence[Mapping[str, Any]], types: Mapping[str, Any]) -> list[Any]:
+def entity_keys(keys: Sequence[Mapping[str, Any]], types: Mapping[str, Any]) -> list[Any]:
+    """Return entities as Feast's stores are asked for them: all of a view's join keys, by name."""
     from feast.protos.feast.types.EntityKey_pb2 import EntityKey
     from feast.type_map import python_values_to_proto_values
 

@@ -83,7 +83,7 @@ def materialize_features(
             table, rows.to_arrow_reader, partition=scope.partition, commit=scope.commit(pipeline)
         )
         statistics = feature_statistics(connection, ROWS_TABLE, names)
-        lake.write(
+        counted = lake.write(
             pipeline.table(STATISTICS, view),
             statistics,
             partition=scope.partition,
@@ -111,7 +111,7 @@ def materialize_features(
             "leakage": guarded.summary,
             "leakage_unchecked": "; ".join(guarded.unchecked) or None,
             "reads": ", ".join(reads),
-            "writes": f"{snapshot.table}@{snapshot.version}",
+            "writes": ", ".join(f"{table.table}@{table.version}" for table in (snapshot, counted)),
             "size_bytes": snapshot.size_bytes,
             "duration_s": round(time.monotonic() - started, 3),
         },

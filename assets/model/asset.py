@@ -75,7 +75,7 @@ def materialize_model(
     decision_key = fingerprint_decision(pipeline, training_key, scope.reason)
     ledger = follow(lake, registry, pipeline.name)
     decided = _standing_decision(ledger.decisions, decision_key)
-    if decided is not None:
+    if decided is not None and _has_tables(pipeline, decided.version, lake):
         return _known_outcome(pipeline, decided, registry.version(pipeline.name, decided.version), ledger)
     champion = _champion(pipeline, ledger.decisions, registry)
     with _located(pipeline, scope, snapshot):
@@ -109,7 +109,7 @@ def materialize_model(
         answered = _standing_decision(enacted.ledger.decisions, decision_key)
         assert answered is not None
         judged = registry.version(pipeline.name, answered.version)
-        return _known_outcome(pipeline, answered, judged, enacted.ledger)
+        return _known_outcome(pipeline, answered, judged, enacted.ledger, tables)
     written = (*tables, enacted.written)
     duration_s = time.monotonic() - started
     outcome = _outcome(pipeline, enacted.decision, version, snapshot, written, duration_s, enacted.ledger)
@@ -227,6 +227,12 @@ def _write_tables(
         lake.write(pipeline.table("holdout_scores"), held_out, partition=partition, commit=commit),
         lake.write(pipeline.table("candidates"), figures, partition=partition, commit=commit),
     )
+
+
+def _has_tables(pipeline: Pipeline, version: int, lake: Lake) -> bool:
+    """Tell whether what a version's training wrote is there; else it is trained again, to the same model."""
+    tables = [pipeline.table(name) for name in ("holdout_scores", "candidates")]
+    return all(lake.has(table) and str(version) in lake.snapshot(table).partitions for table in tables)
 
 
 def _judge(
@@ -347,8 +353,14 @@ def _decision(
     )
 
 
-def _known_outcome(pipeline: Pipeline, decision: Decision, version: ModelVersion, ledger: Ledger) -> Outcome:
-    outcome = _outcome(pipeline, decision, version, None, (), 0.0, ledger)
+def _known_outcome(
+    pipeline: Pipeline,
+    decision: Decision,
+    version: ModelVersion,
+    ledger: Ledger,
+    written: Sequence[Snapshot] = (),
+) -> Outcome:
+    outcome = _outcome(pipeline, decision, version, None, written, 0.0, ledger)
     return replace(outcome, metadata={**outcome.metadata, "is_answered_before": True})
 
 
