@@ -6,7 +6,7 @@ partition means the same inside and outside Dagster.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -34,6 +34,39 @@ class Window:
     key: str
     start: datetime
     end: datetime
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One way to cut rows into partitions.
+
+    Attributes
+    ----------
+    partitions
+        Cadence, zone, size.
+    by
+        Column or expression whose instant tells a row's partition; '' where the rows have none of their own.
+    """
+
+    partitions: PartitionsSpec
+    by: str = ""
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """What the meaning of a key depends on.
+
+        Not the end, nor the start of a calendar, whose boundaries are where they are. What is counted is
+        counted from the start.
+        """
+        spec = self.partitions
+        if spec.is_calendar:
+            return {"every": spec.every, "timezone": spec.timezone, "by": self.by}
+        return {
+            "every": spec.every,
+            "size": str(spec.size or ""),
+            "start": spec.start.isoformat(),
+            "by": self.by,
+        }
 
 
 def _local(instant: datetime, spec: PartitionsSpec) -> datetime:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from resources.lake_damage import damage_named
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -41,6 +43,7 @@ class Engine(dg.ConfigurableResource):  # type: ignore[type-arg]
         )
         try:
             connection.sql("SET TimeZone = 'UTC'")
-            yield connection
+            with damage_named():
+                yield connection
         finally:
             connection.close()

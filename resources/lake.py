@@ -12,9 +12,9 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
+from pipelines.windows import Cut
 from resources.database_lock import file_lock
 from resources.lake_commits import NOT_THERE, Overtaken, Write, merge_files, write_once
-from resources.lake_cuts import Cut
 from resources.lake_damage import LOG, Scanned, damage_named
 from resources.lake_errors import LakeDamageError, LakeError
 from resources.lake_files import read_batches, recorded_hash
@@ -23,7 +23,6 @@ from resources.lake_snapshots import PARTITION_COLUMN, Snapshot, opened, scan, s
 __all__ = [
     "MAX_FILES",
     "PARTITION_COLUMN",
-    "Cut",
     "Lake",
     "LakeDamageError",
     "LakeError",
@@ -116,7 +115,7 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
         commit
             Kept in the commit: pipeline, run id, spec hash …
         cut
-            How the table is cut into partitions: recorded, and compared with what was.
+            How the table is cut into partitions: recorded, and compared with what was; of no use without `partition`.
 
         Raises
         ------
@@ -124,7 +123,9 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
             If other writers won `MAX_COMMIT_ATTEMPTS` times, the rows do not fit the table, or it is cut in
             another way; nothing has been written then.
         """
-        write = Write(table, self.table_path(table), partition, True, commit or {}, cut)
+        write = Write(
+            table, self.table_path(table), partition, True, commit or {}, cut if partition else None
+        )
         with self._made_once(table):
             return self._attempted(
                 table,

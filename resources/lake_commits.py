@@ -8,14 +8,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from pipelines.windows import Cut
 from resources.database_lock import file_lock
-from resources.lake_cuts import Cut, check_cut, described, recorded
+from resources.lake_cuts import check_cut, described, recorded
 from resources.lake_damage import commit_path, set_mark
 from resources.lake_errors import LakeError, first_line
 from resources.lake_files import DataFile, read_batches, write_file
@@ -132,16 +133,18 @@ def write_once(write: Write, rows: pa.RecordBatchReader | pa.Table) -> Snapshot:
 
 def merge_files(write: Write) -> Snapshot:
     """Write the rows of each partition of a table as one file, in one commit."""
-    base = _base(write)
-    if base is None:
+    delta = opened(write.table, write.folder)
+    if delta is None:
         raise LakeError(f"table '{write.table}' is not there: nothing can be merged.")
-    now = base.snapshot
+    now = snapshot_of(write.table, delta, write.folder)
+    if delta.metadata().partition_columns:
+        write = replace(write, partition="")
     how = Fit(now.schema, (), {})
     files: list[tuple[str, DataFile]] = []
     with _removed_unless_committed(files):
         for key, paths in now.files.items():
             _stage(files, write, key, (batch for path in paths for batch in read_batches(path)), how)
-        return _commit(write, _Staged(base, now.schema, tuple(files), is_whole=True))
+        return _commit(write, _Staged(_Base(delta, now), now.schema, tuple(files), is_whole=True))
 
 
 @contextmanager

@@ -4,45 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
-from pipelines.spec import PartitionsSpec
-from pipelines.windows import is_key
+from pipelines.windows import Cut, is_key
 from resources.lake_errors import LakeError
 
 RECORD = "cut"
 """Key in the table's description, which every commit and checkpoint carries on."""
 
 N_SHOWN = 3
-
-
-@dataclass(frozen=True)
-class Cut:
-    """One way to cut rows into partitions.
-
-    Attributes
-    ----------
-    partitions
-        Cadence, zone, size.
-    by
-        Column or expression whose instant tells a row's partition; '' where the rows have none of their own.
-    """
-
-    partitions: PartitionsSpec
-    by: str = ""
-
-    @property
-    def facts(self) -> Mapping[str, str]:
-        """Return what the meaning of a key depends on.
-
-        Not the end, nor the start of a calendar: its boundaries are where they are. What is counted is
-        counted from the start.
-        """
-        spec = self.partitions
-        facts = {"every": str(spec.every), "by": self.by}
-        if spec.is_calendar:
-            return {**facts, "timezone": spec.timezone}
-        return {**facts, "size": str(spec.size or ""), "start": spec.start.isoformat()}
 
 
 def described(cut: Cut) -> str:

@@ -147,7 +147,7 @@ class Scanned:
     path: str
 
 
-_SCANNED: deque[Scanned] = deque(maxlen=20_000)
+_SCANNED: deque[Scanned] = deque(maxlen=2_000)
 """Files that this process's statements were given last: the engine's errors seldom name the file that caused them."""
 
 
@@ -171,12 +171,23 @@ def damage_named(*files: Scanned) -> Iterator[None]:
     try:
         yield
     except (duckdb.Error, pa.ArrowException, OSError) as error:
-        if isinstance(error, duckdb.ProgrammingError | duckdb.NotSupportedError) and not files:
-            raise
-        damaged = first_damaged(files or tuple(dict.fromkeys(_SCANNED)))
+        damaged = first_damaged(files or _suspects(error))
         if damaged is None:
             raise
         raise LakeDamageError(f"{damaged} (noticed as: {first_line(error)})") from error
+
+
+def _suspects(error: Exception) -> tuple[Scanned, ...]:
+    """Return the files that may have caused an error of the engine, those that were read last first."""
+    import duckdb
+
+    newest = tuple(dict.fromkeys(reversed(_SCANNED)))
+    named = tuple(file for file in newest if file.path in str(error))
+    if named:
+        return named
+    # Of a garbled page the engine says what it met, not where. Faults of a statement have types of their own.
+    is_unplaced = type(error) in (duckdb.Error, duckdb.InternalException, OSError)
+    return newest if is_unplaced or "arquet" in str(error) or "corrupt" in str(error) else ()
 
 
 def first_damaged(files: tuple[Scanned, ...]) -> str | None:

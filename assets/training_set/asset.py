@@ -64,7 +64,13 @@ def materialize_training_set(
         "feature_versions": ", ".join(f"{view}@{version}" for view, version in sorted(versions.items())),
         "leakage": check.description,
     }
-    snapshot = lake.write(pipeline.table("training_set"), table, partition=scope.partition, commit=commit)
+    snapshot = lake.write(
+        pipeline.table("training_set"),
+        table,
+        partition=scope.partition,
+        commit=commit,
+        cut=pipeline.cut(),
+    )
     return Outcome(
         data_version=f"{snapshot.table}@{snapshot.version}",
         schema=snapshot.schema,
