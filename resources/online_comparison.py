@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from resources.online_reading import entity_keys
+from resources.online_reading import entity_keys, read_errors
 
 if TYPE_CHECKING:
     import feast
@@ -86,8 +86,9 @@ def _judged(store: feast.FeatureStore, view: FeatureView, rows: pa.Table) -> Ite
     names = [feature.name for feature in view.features]
     keys = entity_keys(rows.select([*types]).to_pylist(), types)
     wanted = batch_of_table(view, rows)
-    # Feast's Redis store appends to the list that it is given.
-    found = store._get_provider().online_read(store.config, view, keys, names.copy())
+    with read_errors(view.name):
+        # Feast's Redis store appends to the list that it is given.
+        found = store._get_provider().online_read(store.config, view, keys, names.copy())
     for place, (at, stored) in enumerate(found):
         if at is None or not stored:
             yield "missing"

@@ -13,6 +13,7 @@ import pyarrow as pa
 from pipelines.sql import quote_identifier
 from pipelines.windows import Window
 from resources.lake import Snapshot, scan
+from resources.lake_damage import damage_named
 
 if TYPE_CHECKING:
     import feast
@@ -53,7 +54,7 @@ def newest_rows(
     order = ", ".join(
         f"{quote_identifier(name)} DESC NULLS LAST" for name in INSTANTS if name in snapshot.schema.names
     )
-    with duckdb.connect(config=settings) as connection:
+    with duckdb.connect(config=settings) as connection, damage_named():
         connection.sql("SET TimeZone = 'UTC'")
         reader = connection.sql(
             f"SELECT * FROM {scan(snapshot, None if partition is None else [partition])} "

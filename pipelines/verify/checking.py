@@ -41,9 +41,10 @@ def checks_of(subject: Subject, show: Show) -> Iterator[Check]:
     tables = subject.tables()
     for table in tables:
         yield partial(check_log, subject, table)
+    yield partial(check_ledger, subject, claims)
+    for table in tables:
         yield partial(check_files, subject, table, claims, show)
         yield partial(check_leftovers, subject, table)
-    yield partial(check_ledger, subject, claims)
     yield partial(check_following, subject)
     yield partial(check_model_files, subject, show)
     yield partial(check_materializations, subject, claims)

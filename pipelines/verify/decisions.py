@@ -8,8 +8,9 @@ from pipelines.verify.claims import Claim
 from pipelines.verify.finding import Finding, Show, Subject
 from pipelines.verify.ledger_repair import recovered, rewrite
 from resources.enactment import follow
+from resources.lake_damage import fault_of
 from resources.lake_errors import LakeError
-from resources.ledger import Ledger, LedgerError, aliases_after, open_ledger, trusted_sha256
+from resources.ledger import Ledger, LedgerError, aliases_after, ledger_table, open_ledger, trusted_sha256
 from resources.ledger_chain import Head
 from resources.ledger_notes import lost_rows, note_row, noted_head, noted_rows
 from resources.model_registry import ModelRegistryError
@@ -28,10 +29,22 @@ def check_ledger(subject: Subject, claims: Sequence[Claim]) -> Iterator[Finding]
     except LakeError as error:
         what = str(error).partition(". ")[0]
     else:
-        what = lost_rows(ledger, noted) or lost_rows(ledger, told, by="Dagster was told of")
+        what = (
+            _damaged_file(subject)
+            or lost_rows(ledger, noted)
+            or lost_rows(ledger, told, by="Dagster was told of")
+        )
     if what:
         mend, how = _mend(subject, told)
         yield subject.finding("ledger", where, what, how, mend)
+
+
+def _damaged_file(subject: Subject) -> str:
+    """Name a file of the ledger that is not as it was written, though its rows can still be read."""
+    table = ledger_table(subject.name)
+    paths = subject.to.lake.snapshot(table).paths() if subject.to.lake.has(table) else ()
+    faults = ((path, fault_of(path)) for path in paths)
+    return next((f"{path}: {fault}" for path, fault in faults if fault), "")
 
 
 def _told_head(claims: Sequence[Claim]) -> Head | None:

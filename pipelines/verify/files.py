@@ -13,6 +13,7 @@ from pipelines.verify.logs import DAMAGED, changed_files
 from resources.lake_damage import COMMIT, LOG, MARK, fault_of
 from resources.lake_errors import LakeError
 from resources.lake_files import recorded_hash
+from resources.ledger import ledger_table
 
 UNTOUCHED_S = 3_600
 """Seconds without a change after which no process is at a file any more."""
@@ -25,7 +26,9 @@ def check_files(subject: Subject, table: str, claims: Sequence[Claim], show: Sho
     except LakeError:
         # Its log is another finding.
         return
-    for key, paths in snapshot.files.items():
+    # Those of the ledger are looked at with its rows, which are kept elsewhere too.
+    files = {} if table == ledger_table(subject.name) else snapshot.files
+    for key, paths in files.items():
         for number, path in enumerate(paths, start=1):
             show(f"{table} {key} file {number} of {len(paths)}")
             fault = fault_of(path)

@@ -22,6 +22,9 @@ def check_log(subject: Subject, table: str) -> Iterator[Finding]:
     folder = subject.to.lake.table_path(table)
     try:
         if not subject.to.lake.has(table):
+            if read_mark(folder) is None:
+                # Never there, or set back to that: what was told of it is another check's.
+                return
             what = f"table '{table}' has no log"
         elif _is_summed_up(folder, set(subject.to.lake.snapshot(table).paths())):
             return

@@ -8,6 +8,7 @@ from assets.materialization import Pipeline
 from pipelines.verify.finding import Finding, Show, Subject
 from pipelines.windows import window
 from resources.feature_objects import FeatureStoreError
+from resources.lake_damage import fault_of
 from resources.lake_errors import LakeError
 
 
@@ -21,12 +22,13 @@ def check_online(subject: Subject, show: Show) -> Iterator[Finding]:
         where = f"feature view '{view}'"
         mend = _reloading(subject, pipeline, view, show)
         try:
-            if not to.lake.has(table) or not to.lake.snapshot(table).n_rows:
+            snapshot = to.lake.snapshot(table) if to.lake.has(table) else None
+            # Damaged files are another finding: nothing is compared with them, or loaded.
+            if snapshot is None or not snapshot.n_rows or any(map(fault_of, snapshot.paths())):
                 continue
             show(f"online store, {where}")
             found = to.feature_store.compare_online(pipeline, view, to.lake)
         except LakeError:
-            # Damage of the lake is another finding.
             continue
         except FeatureStoreError as error:
             yield subject.finding("online", where, str(error).partition(". ")[0], "--repair loads it.", mend)
