@@ -132,7 +132,8 @@ def _summary(standing: Sequence[Told]) -> str:
     if not standing:
         return "Nothing is wrong.\n"
     mendable = sum(told.finding.mend is not None for told in standing)
-    lines = [f"{len(standing)} findings." + (f" --repair mends {mendable} of them." if mendable else "")]
+    counted = "1 finding" if len(standing) == 1 else f"{len(standing)} findings"
+    lines = [f"{counted}." + (f" --repair mends {mendable} of them." if mendable else "")]
     if any("`dagster " in told.finding.repair for told in standing):
         lines.append('Before commands of dagster: eval "$(python -m pipelines.serve --environment)"')
     return "\n".join(lines) + "\n"

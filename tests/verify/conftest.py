@@ -15,7 +15,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+@pytest.fixture(scope="module")
+def home(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A copy of it for tests that leave it whole: opening MLflow's and Feast's databases takes its time."""
+    return copied(made, tmp_path_factory.mktemp("home") / "home")
+
+
 @pytest.fixture
-def home(made: Path, tmp_path: Path) -> Home:
-    """A copy of it, to be damaged."""
+def own(made: Path, tmp_path: Path) -> Home:
+    """A copy of it that stays damaged."""
     return copied(made, tmp_path / "home")

@@ -72,12 +72,12 @@ def test_a_ledger_that_lost_rows_gets_those_that_the_registry_noted(home: Home, 
     assert home.findings() == []
 
 
-def test_without_notes_dagster_tells_that_rows_are_lost(home: Home) -> None:
-    client = open_store(home.to.registry.tracking_uri)
+def test_without_notes_dagster_tells_that_rows_are_lost(own: Home) -> None:
+    client = open_store(own.to.registry.tracking_uri)
     client.delete_registered_model_tag("tiny", HEAD_TAG)
     client.delete_model_version_tag("tiny", "1", f"{ROW_TAG}0")
-    removed_table(home)
-    found = [one for one in home.repair() if one.kind == "ledger"]
+    removed_table(own)
+    found = [one for one in own.repair() if one.kind == "ledger"]
     assert [one.what for one in found] == ["has 0 rows, and Dagster was told of 1: the last ones are lost"]
     assert "the registry's notes do not hold all rows" in found[0].repair
 
@@ -110,16 +110,16 @@ def test_notes_that_are_missing_are_made(home: Home) -> None:
     assert home.findings() == []
 
 
-def test_a_model_file_that_was_changed_or_lost_is_named(home: Home) -> None:
-    (model_file,) = home.path.rglob("model.zip")
+def test_a_model_file_that_was_changed_or_lost_is_named(own: Home) -> None:
+    (model_file,) = own.path.rglob("model.zip")
     content = bytearray(model_file.read_bytes())
     content[len(content) // 2] ^= 4
     model_file.write_bytes(content)
-    (changed,) = home.findings()
+    (changed,) = own.findings()
     assert (changed.kind, changed.where) == ("model file", "model version 1, the champion")
     assert "it was changed after it was judged" in changed.what
     model_file.unlink()
-    (lost,) = home.repair()
+    (lost,) = own.repair()
     assert "cannot be read" in lost.what
     assert "Restore the artifact folder from a backup" in lost.repair
 
@@ -156,21 +156,21 @@ def test_an_online_store_that_is_gone_is_filled_again(home: Home) -> None:
     assert home.repair() == []
 
 
-def test_a_damaged_database_is_named(home: Home) -> None:
-    assert [*check_databases(home.path, lambda _: None)] == []
-    for path in (home.path / "mlflow" / "mlflow.db", home.path / "feast" / "online.db"):
+def test_a_damaged_database_is_named(own: Home) -> None:
+    assert [*check_databases(own.path, lambda _: None)] == []
+    for path in (own.path / "mlflow" / "mlflow.db", own.path / "feast" / "online.db"):
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         content = bytearray(path.read_bytes())
         # Every page but the first: what each holds is no longer a tree.
         content[4096:] = bytes(len(content) - 4096)
         path.write_bytes(content)
-    found = [*check_databases(home.path, lambda _: None)]
+    found = [*check_databases(own.path, lambda _: None)]
     assert [Path(one.where).name for one in found] == ["online.db", "mlflow.db"]
     assert found[1].repair == "Restore it from a backup."
     assert found[0].mend is not None
     found[0].mend()
-    assert [*check_databases(home.path / "feast", lambda _: None)] == []
+    assert [*check_databases(own.path / "feast", lambda _: None)] == []
 
 
 def test_what_was_decided_is_what_was(home: Home) -> None:

@@ -24,12 +24,12 @@ def test_a_whole_installation_has_no_findings(home: Home) -> None:
     assert home.repair() == []
 
 
-def test_one_flipped_bit_in_any_data_file_is_found(home: Home) -> None:
-    files, bits = home.data_files(), random.Random(11)
+def test_one_flipped_bit_in_any_data_file_is_found(own: Home) -> None:
+    files, bits = own.data_files(), random.Random(11)
     assert len(files) > 30
     for file in files:
         flip_one_bit(file, bits)
-    found = home.findings()
+    found = own.findings()
     assert {one.where.partition(", partition")[0] for one in found if one.kind == "file"} == set(
         map(str, files)
     )
@@ -111,80 +111,80 @@ def cut(commit: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [truncated, cut, Path.unlink])
-def test_the_last_commit_of_every_table_is_missed(home: Home, damage: object) -> None:
-    tables = home.tables()
+def test_the_last_commit_of_every_table_is_missed(own: Home, damage: object) -> None:
+    tables = own.tables()
     for table in tables:
-        damage(home.last_commit(table))  # type: ignore[operator]  # one of the three
-    found = home.findings()
+        damage(own.last_commit(table))  # type: ignore[operator]  # one of the three
+    found = own.findings()
     named = {one.where for one in found if one.kind == "log"}
-    assert named == {str(home.to.lake.table_path(table)) for table in tables}
+    assert named == {str(own.to.lake.table_path(table)) for table in tables}
     assert len(found) >= len(tables)
 
 
 @pytest.mark.slow
-def test_after_losing_every_last_commit_repair_and_the_runs_it_names_make_all_whole(home: Home) -> None:
-    before = {table: home.to.lake.snapshot(table).rows_by_partition for table in home.tables()}
-    decided = home.to.lake.read("tiny/ledger").to_pylist()
-    for table in home.tables():
-        home.last_commit(table).unlink()
-    left = home.repair()
+def test_after_losing_every_last_commit_repair_and_the_runs_it_names_make_all_whole(own: Home) -> None:
+    before = {table: own.to.lake.snapshot(table).rows_by_partition for table in own.tables()}
+    decided = own.to.lake.read("tiny/ledger").to_pylist()
+    for table in own.tables():
+        own.last_commit(table).unlink()
+    left = own.repair()
     # What is served is later than what is left.
     assert {one.kind for one in left} == {"materialization", "online"}
     for partition, assets in asked_for([one for one in left if one.kind == "materialization"]).items():
-        materialize(home, *assets, partition)
-    assert home.repair() == []
-    assert home.findings() == []
+        materialize(own, *assets, partition)
+    assert own.repair() == []
+    assert own.findings() == []
     # The model was asked for once more, and is the one that serves.
-    ledger = home.to.lake.read("tiny/ledger").sort_by("sequence").to_pylist()
+    ledger = own.to.lake.read("tiny/ledger").sort_by("sequence").to_pylist()
     assert ledger[:1] == decided
     assert [row["champion_after"] for row in ledger] == [1, 1]
-    assert {table: home.to.lake.snapshot(table).rows_by_partition for table in home.tables()} == before
+    assert {table: own.to.lake.snapshot(table).rows_by_partition for table in own.tables()} == before
 
 
-def test_a_version_number_that_another_run_took_is_not_the_one_that_was_told_of(home: Home) -> None:
+def test_a_version_number_that_another_run_took_is_not_the_one_that_was_told_of(own: Home) -> None:
     """The last day's commit is lost, and a run of another day gets its number."""
-    folder = home.to.lake.table_path("tiny/labels")
-    home.last_commit("tiny/labels").unlink()
+    folder = own.to.lake.table_path("tiny/labels")
+    own.last_commit("tiny/labels").unlink()
     set_back(folder)
-    materialize(home, "labels", "2024-01-01")
-    (found,) = home.findings()
+    materialize(own, "labels", "2024-01-01")
+    (found,) = own.findings()
     assert found.where == "tiny/labels, partition 2024-01-03"
     assert found.what == "version 2 of table 'tiny/labels' was written, and is another run's now"
-    materialize(home, "labels", "2024-01-03")
-    assert home.findings() == []
+    materialize(own, "labels", "2024-01-03")
+    assert own.findings() == []
 
 
-def test_a_table_that_is_gone_is_missed(home: Home) -> None:
-    shutil.rmtree(home.to.lake.table_path("tiny/features/recent"))
-    found = home.findings()
+def test_a_table_that_is_gone_is_missed(own: Home) -> None:
+    shutil.rmtree(own.to.lake.table_path("tiny/features/recent"))
+    found = own.findings()
     assert [one.where for one in found] == [
         f"tiny/features/recent, partition 2024-01-0{day}" for day in range(1, N_DAYS + 1)
     ]
     assert "the table is not there" in found[0].what
 
 
-def test_a_hole_in_the_log_needs_a_backup(home: Home) -> None:
-    commit = home.last_commit("tiny/labels")
+def test_a_hole_in_the_log_needs_a_backup(own: Home) -> None:
+    commit = own.last_commit("tiny/labels")
     commit.with_name(commit.name.replace("2.json", "1.json")).unlink()
-    (found,) = home.repair()
+    (found,) = own.repair()
     assert found.kind == "log"
     assert "lacks 1" in found.what
     assert found.repair.startswith("Restore the table's folder from a backup, or move it away")
 
 
-def test_a_checkpoint_that_says_otherwise_than_its_commits_is_dropped(home: Home) -> None:
+def test_a_checkpoint_that_says_otherwise_than_its_commits_is_dropped(own: Home) -> None:
     from deltalake import DeltaTable
 
-    folder = home.to.lake.table_path("tiny/labels")
+    folder = own.to.lake.table_path("tiny/labels")
     DeltaTable(str(folder)).create_checkpoint()
-    assert home.findings() == []
+    assert own.findings() == []
     (checkpoint,) = (folder / "_delta_log").glob("*.checkpoint.parquet")
     for commit in (folder / "_delta_log").glob("*1.json"):
         # As if the checkpoint had been made of another history.
         commit.write_text("\n".join(line for line in commit.read_text().splitlines() if '"add"' not in line))
-    (found,) = home.findings()
+    (found,) = own.findings()
     assert found.what == "the checkpoint of table 'tiny/labels' names other files than its commits"
-    assert [one.kind for one in home.repair()] == []
+    assert [one.kind for one in own.repair()] == []
     assert not checkpoint.exists()
 
 
@@ -207,9 +207,9 @@ def test_what_killed_writers_left_is_deleted_when_it_is_old(home: Home) -> None:
     assert Path(path).exists()
 
 
-def test_without_dagsters_storage_it_is_said(home: Home) -> None:
-    shutil.rmtree(home.path / "dagster")
-    (home.path / "dagster").mkdir()
-    (found,) = home.findings()
+def test_without_dagsters_storage_it_is_said(own: Home) -> None:
+    shutil.rmtree(own.path / "dagster")
+    (own.path / "dagster").mkdir()
+    (found,) = own.findings()
     assert found.what == "the lake has its tables, and Dagster knows none of its materializations"
     assert "python -m pipelines.replay tiny" in found.repair
