@@ -21,6 +21,7 @@ from resources.lake_files import read_batches, recorded_hash
 from resources.lake_snapshots import PARTITION_COLUMN, Snapshot, opened, scan, snapshot_of
 
 __all__ = [
+    "ASIDE",
     "MAX_FILES",
     "PARTITION_COLUMN",
     "Lake",
@@ -29,6 +30,9 @@ __all__ = [
     "Snapshot",
     "scan",
 ]
+
+ASIDE = ".set_aside"
+"""Folder of the lake for tables that are no longer its own."""
 
 MAX_COMMIT_ATTEMPTS = 8
 """Tries of one commit against other writers before we give up."""
@@ -55,7 +59,7 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
         """List all tables below the root, in order: `flight_delays/raw/flights` and so on."""
         root = Path(self.root).resolve()
         found = (path.parent.relative_to(root).as_posix() for path in root.glob(f"**/{LOG}"))
-        return tuple(sorted(table for table in found if self.has(table)))
+        return tuple(sorted(t for t in found if not t.startswith(ASIDE) and self.has(t)))
 
     def has(self, table: str) -> bool:
         """Tell whether the table has a first version."""

@@ -18,7 +18,7 @@ from pipelines.windows import Cut
 from resources.database_lock import file_lock
 from resources.lake_cuts import check_cut, described, recorded
 from resources.lake_damage import commit_path, set_mark
-from resources.lake_errors import LakeError, first_line
+from resources.lake_errors import LakeError, first_line, way_out
 from resources.lake_files import DataFile, read_batches, write_file
 from resources.lake_schema import Fit, converted, fit, kept_schema
 from resources.lake_snapshots import PARTITION_COLUMN, Snapshot, opened, snapshot_of
@@ -174,8 +174,7 @@ def _base(write: Write) -> _Base | None:
     if cut != write.columns:
         raise LakeError(
             f"table '{write.table}' is {'cut into partitions' if cut else 'not cut into partitions'}, and would now be "
-            f"{'written whole' if cut else 'cut'}. Nothing was written. Restore what was declared, or build the table "
-            "anew: docs/how-to/rebuild.md."
+            f"{'written whole' if cut else 'cut'}. {way_out(write.table, 'Restore what was declared')}"
         )
     base = snapshot_of(write.table, delta, write.folder)
     if write.cut is not None:

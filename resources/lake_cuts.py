@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 
 from pipelines.windows import Cut, is_key
-from resources.lake_errors import LakeError
+from resources.lake_errors import LakeError, way_out
 
 RECORD = "cut"
 """Key in the table's description, which every commit and checkpoint carries on."""
@@ -44,19 +44,16 @@ def check_cut(table: str, cut: Cut, description: str | None, keys: Iterable[str]
         if strange:
             raise LakeError(
                 f"table '{table}': its partitions {', '.join(strange[:N_SHOWN])}{' …' if len(strange) > N_SHOWN else ''} "
-                f"are none of {_words(cut.facts)}. {WAY_OUT}"
+                f"are none of {_words(cut.facts)}. {way_out(table, RESTORE)}"
             )
     elif was != cut.facts:
         raise LakeError(
             f"table '{table}' is cut {_words(was)}, and would now be cut {_words(cut.facts)}: its rows would stand "
-            f"in partitions of both kinds. {WAY_OUT}"
+            f"in partitions of both kinds. {way_out(table, RESTORE)}"
         )
 
 
-WAY_OUT = (
-    "Nothing was written. Restore what was declared, give the pipeline another name, or build its tables anew: "
-    "docs/how-to/rebuild.md."
-)
+RESTORE = "Restore what was declared, give the pipeline another name"
 
 
 def _words(facts: Mapping[str, str]) -> str:

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipelines.column_types import common_type, kept_type
 from resources.lake import Lake, LakeError, scan
-from resources.lake_schema import common_type, kept_type
 
 NOON = datetime(2024, 1, 1, 12, 30)
 
