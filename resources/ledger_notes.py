@@ -74,3 +74,14 @@ def lost_rows(ledger: Ledger, known: Head | None, *, by: str = "the model regist
     if ledger.hashes[known.count - 1] != known.sha256:
         return f"has another row {known.count - 1} than {by}"
     return ""
+
+
+def forget_notes(registry: ModelRegistry, pipeline: str) -> None:
+    """Take back what was noted of a ledger that was set aside on purpose: the next one begins anew."""
+    client = open_store(registry.tracking_uri)
+    for number, tags in registry.version_tags(pipeline).items():
+        for name in tags:
+            if name.startswith(ROW_TAG):
+                client.delete_model_version_tag(pipeline, str(number), name)
+    if noted_head(registry, pipeline) is not None:
+        client.delete_registered_model_tag(pipeline, HEAD_TAG)

@@ -34,7 +34,7 @@ def open_store(tracking_uri: str) -> MlflowClient:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("DO_NOT_TRACK", "true")
     from mlflow.tracking import MlflowClient
-    from sqlalchemy.exc import SADeprecationWarning
+    from sqlalchemy.exc import DatabaseError, SADeprecationWarning
     from sqlalchemy.orm import configure_mappers
 
     # Its notes on building tables are for its own command line.
@@ -47,7 +47,13 @@ def open_store(tracking_uri: str) -> MlflowClient:
         if tracking_uri.startswith("postgresql"):
             make_schema(tracking_uri, POSTGRES_SCHEMA)
         uri = _store_uri(tracking_uri)
-        client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        try:
+            client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        except DatabaseError as error:
+            place = tracking_uri if tracking_uri.startswith(SQLITE) else "the profile's Postgres"
+            raise MlflowStoreError(
+                f"MLflow's database cannot be read ({place}): {error.orig}. Restore it from a backup: docs/how-to/recover.md."
+            ) from error
         configure_mappers()
         return client
 

@@ -212,15 +212,29 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
         return {name: int(number) for name, number in registered.aliases.items() if name in ALIASES}
 
     def point_aliases(self, pipeline: str, wanted: Mapping[str, int | None]) -> Mapping[str, int | None]:
-        """Make the aliases name the wanted versions; return those that had to be changed."""
+        """Make the aliases name the wanted versions; return those that had to be changed.
+
+        Raises
+        ------
+        ModelRegistryError
+            If the registry does not have such a version.
+        """
+        from mlflow.exceptions import MlflowException
+
         present = self.aliases(pipeline)
         changed = {name: number for name, number in wanted.items() if present.get(name) != number}
         client = open_store(self.tracking_uri)
         for name, number in changed.items():
             if number is None:
                 client.delete_registered_model_alias(pipeline, name)
-            else:
+                continue
+            try:
                 client.set_registered_model_alias(pipeline, name, str(number))
+            except MlflowException as error:
+                raise ModelRegistryError(
+                    f"alias '{name}' of '{pipeline}' cannot name version {number}: {error}. The ledger knows that version: "
+                    "restore MLflow's database from a backup (docs/how-to/recover.md)."
+                ) from error
         return changed
 
     def model_file(self, pipeline: str, number: int, *, sha256: str) -> bytes:

@@ -21,6 +21,7 @@ from pipelines.verify.databases import check_databases
 from pipelines.verify.finding import Show, Subject
 from resources.connections import connections
 from resources.deployment import Deployment, dagster_environment, deployment
+from resources.lake import ASIDE
 from resources.lake_damage import LOG
 
 CLEAN, FOUND, FAILED = 0, 1, 2
@@ -103,8 +104,9 @@ def verified_pipeline(
 
 
 def _in_lake(installed: Deployment) -> set[str]:
-    root = installed.lake_root
-    return {path.name for path in root.iterdir() if any(path.glob(f"**/{LOG}"))} if root.is_dir() else set()
+    """Name the pipelines that have tables, also those that are declared no longer."""
+    folders = installed.lake_root.iterdir() if installed.lake_root.is_dir() else ()
+    return {path.name for path in folders if path.name != ASIDE and any(path.glob(f"**/{LOG}"))}
 
 
 @contextmanager

@@ -13,8 +13,9 @@ import pytest
 from resources.enactment import Enacted, enact, follow
 from resources.lake import Lake
 from resources.ledger import Decision, LedgerError, aliases_after, read_ledger
-from resources.ledger_notes import noted_head, noted_rows
-from resources.model_registry import ModelRegistry
+from resources.ledger_notes import HEAD_TAG, forget_notes, noted_head, noted_rows
+from resources.mlflow_store import open_store
+from resources.model_registry import ModelRegistry, ModelRegistryError
 from tests.resources.test_ledger import promoting
 from tests.resources.test_model_registry import register
 
@@ -161,11 +162,26 @@ def test_a_ledger_with_another_row_than_was_noted_is_refused(lake: Lake, registr
         follow(other, registry, "p")
 
 
+def test_a_registry_that_lacks_the_champion_is_named(lake: Lake, registry: ModelRegistry) -> None:
+    promote(lake, registry, 1)
+    client = open_store(registry.tracking_uri)
+    client.delete_registered_model("p")
+    with pytest.raises(ModelRegistryError, match=r"'champion' of 'p' cannot name version 1: .*from a backup"):
+        follow(lake, registry, "p")
+
+
+def test_a_ledger_that_was_set_aside_on_purpose_is_forgotten(lake: Lake, registry: ModelRegistry) -> None:
+    for version in (1, 2):
+        promote(lake, registry, version)
+    shutil.rmtree(lake.table_path("p/ledger"))
+    forget_notes(registry, "p")
+    assert noted_rows(registry, "p") == {}
+    promote(lake, registry, 3)
+    assert_follows(lake, registry)
+
+
 def _without_notes(registry: ModelRegistry) -> ModelRegistry:
     """Copy a registry and forget what it noted."""
-    from resources.ledger_notes import HEAD_TAG
-    from resources.mlflow_store import open_store
-
     place = Path(registry.tracking_uri.removeprefix("sqlite:///"))
     twin = place.with_name("twin.db")
     shutil.copy(place, twin)

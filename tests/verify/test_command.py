@@ -34,7 +34,12 @@ def test_findings_are_lines_and_the_exit_code_tells(home: Home, capsys: pytest.C
     assert main(["tiny", "--json"]) == FOUND
     (line,) = capsys.readouterr().out.splitlines()
     found = json.loads(line)
-    assert (found["pipeline"], found["kind"], found["can_be_mended"], found["mended"]) == ("tiny", "alias", True, None)
+    assert (found["pipeline"], found["kind"], found["can_be_mended"], found["mended"]) == (
+        "tiny",
+        "alias",
+        True,
+        None,
+    )
     assert main(["tiny", "--repair"]) == CLEAN
     assert "Done: aliases of 'tiny' follow row 0 of the ledger." in capsys.readouterr().out
 

@@ -150,10 +150,10 @@ def test_an_online_store_that_lost_or_changed_rows_is_loaded_from_the_lake(
     assert home.findings() == []
 
 
-def test_an_online_store_that_is_gone_is_filled_again(home: Home) -> None:
-    (home.path / "feast" / "online.db").unlink()
-    assert [one.kind for one in home.findings()] == ["online"]
-    assert home.repair() == []
+def test_an_online_store_that_is_gone_is_filled_again(own: Home) -> None:
+    (own.path / "feast" / "online.db").unlink()
+    assert [one.kind for one in own.findings()] == ["online"]
+    assert own.repair() == []
 
 
 def test_a_damaged_database_is_named(own: Home) -> None:

@@ -45,7 +45,9 @@ def test_the_pages_steps_bring_back_what_was_lost(made: Path, tmp_path: Path) ->
         "PYTHONPATH": str(folder),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
-    steps = [block.body for block in blocks(PAGE) if block.language == "bash" and "skip=" not in block.options]
+    steps = [
+        block.body for block in blocks(PAGE) if block.language == "bash" and "skip=" not in block.options
+    ]
     said = {}
     for step in steps:
         if step.startswith("mv "):
