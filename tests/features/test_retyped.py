@@ -84,7 +84,7 @@ def test_a_label_of_another_type_is_refused(ready: tuple[Pipeline, Connections])
     materialize_labels(pipeline, scope(0), lake=to.lake, engine=to.engine)
     target = {**DECLARATION["target"], "label": "machine", "problem": "multiclass"}  # type: ignore[dict-item]
     changed = replace(pipeline, spec=PipelineSpec.model_validate({**DECLARATION, "target": target}))
-    with pytest.raises(LakeError, match="table 'tiny/labels': column 'label' is .* and string in the new"):
+    with pytest.raises(LakeError, match=r"table 'tiny/labels': column 'label' is .* and string in the new"):
         materialize_labels(changed, scope(1), lake=to.lake, engine=to.engine)
     assert to.lake.snapshot("tiny/labels").partitions == (day_window(0).key,)
 

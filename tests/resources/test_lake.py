@@ -1,6 +1,8 @@
 """The lake replaces partitions in one commit, pins versions and refuses what it cannot keep."""
 
 import multiprocessing
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -147,6 +149,14 @@ def test_two_writers_of_two_partitions_lose_nothing(lake: Lake) -> None:
         writer.join(timeout=120)
     assert [writer.exitcode for writer in writers] == [0, 0]
     assert values_of(lake, "p/raw/x") == [0, 7, 7]
+
+
+@pytest.mark.slow
+def test_writers_that_are_killed_leave_whole_partitions(lake: Lake) -> None:
+    killing = [sys.executable, "-m", "tests.resources.lake_kills", lake.root, "5"]
+    done = subprocess.run(killing, capture_output=True, text=True, timeout=300, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert lake.snapshot("p/raw/x").n_rows > 0
 
 
 class Late(Lake):
