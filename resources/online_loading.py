@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 
-from pipelines.sql import quote_identifier
+from pipelines.sql import confinement, quote_identifier
 from pipelines.windows import Window
 from resources.lake import Snapshot, scan
 from resources.lake_damage import damage_named
@@ -56,8 +56,12 @@ def newest_rows(
     )
     with duckdb.connect(config=settings) as connection, damage_named():
         connection.sql("SET TimeZone = 'UTC'")
+        chosen = None if partition is None else [partition]
+        reached = snapshot.paths(chosen)
+        for statement in confinement([spill_directory, *reached] if spill_directory else reached):
+            connection.execute(statement)
         reader = connection.sql(
-            f"SELECT * FROM {scan(snapshot, None if partition is None else [partition])} "
+            f"SELECT * FROM {scan(snapshot, chosen)} "
             f"QUALIFY row_number() OVER (PARTITION BY {entity} ORDER BY {order}) = 1"
         ).to_arrow_reader(ROWS_AT_ONCE)
         yield (pa.Table.from_batches([batch]) for batch in reader)

@@ -13,6 +13,7 @@ import dagster as dg
 from pydantic import BaseModel, Field
 
 from assets.raw.objects import is_url
+from assets.raw.source import source_files
 from pipelines.faults import NAME_PATTERN, hint
 from pipelines.scaffolding import blank
 from pipelines.scaffolding.clock import check_event_time, find_clock, lookback_of
@@ -127,7 +128,7 @@ def _tell(folder: Path, text: str) -> None:
     from rich.console import Console
 
     console = Console(highlight=False)
-    console.print(f"[bold]{folder.name}[/bold]: {folder / 'defs.yaml'}")
+    console.print(f"{folder.name}: {folder / 'defs.yaml'}", markup=False)
     asked = decisions(text)
     console.print(f"{len(asked)} decisions are yours (comments with `decide:`):")
     for line, question in asked:
@@ -160,7 +161,11 @@ def scaffold_source(options: ScaffoldOptions, *, folder: Path, start: Path, type
     source = source_of(options.source, start=start)
     with TemporaryDirectory(prefix="driftline-scaffold-") as scratch:
         engine = Engine(spill_directory=scratch)
-        with engine.connect() as connection, opened(source, connection, scratch=Path(scratch)) as found:
+        given = source_files(source, folder=Path("/"))
+        with (
+            engine.connect(reads=given) as connection,
+            opened(source, connection, scratch=Path(scratch)) as found,
+        ):
             columns = describe(found)
             findings = _find(options, connection, columns, source, found.n_rejected, folder)
     files = {"defs.yaml": write(findings, type_name=type_name)}
