@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from functools import partial
 
 from pipelines.spec import DriftlineError
-from pipelines.verify.claims import claims_of
+from pipelines.verify.claims import Claim, claims_of
 from pipelines.verify.decisions import check_following, check_ledger, check_model_files
 from pipelines.verify.files import check_files, check_leftovers
 from pipelines.verify.finding import Finding, Show, Subject
 from pipelines.verify.logs import check_log
 from pipelines.verify.materializations import check_materializations
 from pipelines.verify.online import check_online
+from resources.ledger import ledger_table
 
 Check = Callable[[], Iterable[Finding]]
 
@@ -41,14 +42,23 @@ def checks_of(subject: Subject, show: Show) -> Iterator[Check]:
     tables = subject.tables()
     for table in tables:
         yield partial(check_log, subject, table)
-    yield partial(check_ledger, subject, claims)
+    has_models = _has_models(subject, claims)
+    if has_models:
+        yield partial(check_ledger, subject, claims)
     for table in tables:
         yield partial(check_files, subject, table, claims, show)
         yield partial(check_leftovers, subject, table)
-    yield partial(check_following, subject)
-    yield partial(check_model_files, subject, show)
+    if has_models:
+        yield partial(check_following, subject)
+        yield partial(check_model_files, subject, show)
     yield partial(check_materializations, subject, claims)
     yield partial(check_online, subject, show)
+
+
+def _has_models(subject: Subject, claims: Sequence[Claim]) -> bool:
+    """Tell whether a model was ever decided on: opening a registry that is not there would make it."""
+    has_ledger = ledger_table(subject.name) in subject.tables()
+    return has_ledger or any(claim.ledger is not None for claim in claims)
 
 
 def carried_out(checks: Iterable[Check], *, repair: bool) -> Iterator[Told]:

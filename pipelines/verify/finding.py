@@ -47,8 +47,9 @@ class Finding:
     mend: Callable[[], str] | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
+        """Write it as one line, whatever a vendor's error says."""
         name = f"{self.pipeline}: " if self.pipeline else ""
-        return f"{name}{self.kind}: {self.where}: {self.what}. {self.repair}"
+        return " ".join(f"{name}{self.kind}: {self.where}: {self.what}. {self.repair}".split())
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def check_online(subject: Subject, show: Show) -> Iterator[Finding]:
                 f"{found.n_different} of {found.n_entities} entities are not served as the lake has them: {told}; "
                 f"{found.example}",
                 "A later value is never overwritten: the lake lost rows that were served. Materialize them again."
-                if is_only_later else "--repair loads the view from the lake.",
+                if is_only_later else "--repair loads the view from the lake; what is served with a later instant stays.",
                 None if is_only_later else mend,
             )  # fmt: skip
 
