@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from resources.database_lock import database_lock
 from resources.lake import Lake, Snapshot
 from resources.ledger import Decision, Ledger, LedgerError, aliases_after, open_ledger, write_decision
 from resources.ledger_notes import lost_rows, note_head, note_row, noted_head
 from resources.model_registry import ModelRegistry
-
-MAX_ROUNDS = 50
-"""How often the aliases are pointed anew because decisions were added meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -59,44 +57,55 @@ def enact(
     ledger, written = write_decision(lake, pipeline, decide, commit=commit)
     if written is None:
         return Enacted(ledger)
-    followed = follow(lake, registry, pipeline)
-    if followed.head != ledger.head:
-        # Others added rows meanwhile, and the newest was noted: this one is not.
-        note_row(registry, ledger, ledger.head.count - 1)
-    return Enacted(followed, ledger.decisions[-1], written)
+    row = ledger.head.count - 1
+    return Enacted(follow(lake, registry, pipeline, noting=[row]), ledger.decisions[row], written)
 
 
-def follow(lake: Lake, registry: ModelRegistry, pipeline: str) -> Ledger:
+def follow(lake: Lake, registry: ModelRegistry, pipeline: str, *, noting: Sequence[int] = ()) -> Ledger:
     """Make aliases and notes say what the ledger says; return the ledger.
 
-    The ledger is read once more after they were changed, and is followed again where it has grown: of two
-    processes the one that changes them last has read the newest row.
+    One process at a time writes them, and reads the ledger when its turn comes: whoever is last has the newest row.
+
+    Parameters
+    ----------
+    lake, registry, pipeline
+        Where the ledger is, the aliases, and whose.
+    noting
+        Rows that are to be noted beside the newest: where several were added at once, each by who added it.
 
     Raises
     ------
     LedgerError
         If the ledger lacks rows that were noted.
     """
-    for _ in range(MAX_ROUNDS):
-        noted = noted_head(registry, pipeline)
-        # After the note, which is written after the row: a ledger that is shorter has lost rows.
-        ledger = open_ledger(lake, pipeline)
-        shortfall = lost_rows(ledger, noted)
-        if shortfall:
-            raise LedgerError(
-                f"ledger of '{pipeline}' in {lake.root} {shortfall}. Nothing is served or decided from it. "
-                f"`python -m pipelines.verify {pipeline} --repair` writes the rows that were noted again; else restore "
-                "lake and registry from one backup."
-            )
-        changed = registry.point_aliases(pipeline, aliases_after(ledger.decisions))
-        is_noted = noted == ledger.head or not ledger.decisions
-        if not is_noted:
+    ledger, is_behind = _compared(lake, registry, pipeline)
+    if not is_behind and not noting:
+        return ledger
+    # MLflow looks for a tag or an alias and then inserts it: of two at once one fails.
+    with database_lock(registry.tracking_uri, f"ledger/{pipeline}"):
+        ledger, is_behind = _compared(lake, registry, pipeline)
+        registry.point_aliases(pipeline, aliases_after(ledger.decisions))
+        for row in noting:
+            note_row(registry, ledger, row)
+        if is_behind:
             note_head(registry, ledger)
-        if is_noted and not changed:
-            return ledger
-        if ledger.version is not None and lake.snapshot(f"{pipeline}/ledger").version == ledger.version:
-            return ledger
-    raise LedgerError(
-        f"ledger of '{pipeline}' in {lake.root} grew {MAX_ROUNDS} times while its aliases were pointed. "
-        "Materialize again when the other processes have finished."
-    )
+    return ledger
+
+
+def _compared(lake: Lake, registry: ModelRegistry, pipeline: str) -> tuple[Ledger, bool]:
+    """Read the ledger, and tell whether the registry lags behind it."""
+    noted = noted_head(registry, pipeline)
+    # After the note, which is written after the row: a ledger that is shorter has lost rows.
+    ledger = open_ledger(lake, pipeline)
+    shortfall = lost_rows(ledger, noted)
+    if shortfall:
+        raise LedgerError(
+            f"ledger of '{pipeline}' in {lake.root} {shortfall}. Nothing is served or decided from it. "
+            f"`python -m pipelines.verify {pipeline} --repair` writes the rows that were noted again; else restore "
+            "lake and registry from one backup."
+        )
+    if not ledger.decisions:
+        return ledger, False
+    present = registry.aliases(pipeline)
+    wanted = aliases_after(ledger.decisions)
+    return ledger, noted != ledger.head or any(present.get(name) != wanted[name] for name in wanted)

@@ -12,7 +12,7 @@ from resources.lake_damage import fault_of
 from resources.lake_errors import LakeError
 from resources.ledger import Ledger, LedgerError, aliases_after, ledger_table, open_ledger, trusted_sha256
 from resources.ledger_chain import Head
-from resources.ledger_notes import lost_rows, note_row, noted_head, noted_rows
+from resources.ledger_notes import lost_rows, noted_head, noted_rows
 from resources.model_registry import ModelRegistryError
 
 
@@ -87,7 +87,7 @@ def check_following(subject: Subject) -> Iterator[Finding]:
         yield subject.finding(
             "note", "tags of the model versions in MLflow",
             f"rows {', '.join(map(str, missing))} of the ledger are not noted", "--repair notes them.",
-            lambda: _note(subject, ledger, missing),
+            lambda: _follow(subject, missing),
         )  # fmt: skip
     elif ledger.n_before_chain < ledger.head.count and noted_head(to.registry, subject.name) != ledger.head:
         yield subject.finding(
@@ -109,15 +109,9 @@ def _version(number: int | None) -> str:
     return "no version" if number is None else f"version {number}"
 
 
-def _follow(subject: Subject) -> str:
-    ledger = follow(subject.to.lake, subject.to.registry, subject.name)
+def _follow(subject: Subject, noting: Sequence[int] = ()) -> str:
+    ledger = follow(subject.to.lake, subject.to.registry, subject.name, noting=noting)
     return f"aliases of '{subject.name}' follow row {ledger.head.count - 1} of the ledger"
-
-
-def _note(subject: Subject, ledger: Ledger, places: Sequence[int]) -> str:
-    for place in places:
-        note_row(subject.to.registry, ledger, place)
-    return _follow(subject)
 
 
 def check_model_files(subject: Subject, show: Show) -> Iterator[Finding]:
