@@ -58,7 +58,7 @@ def test_the_pages_steps_bring_back_what_was_lost(made: Path, tmp_path: Path) ->
             (home / "feast" / "online.db").unlink()
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", step],
-            cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False,
+            cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False,
         )  # fmt: skip
         assert done.returncode == 0, f"{step}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         said[step] = done.stdout
