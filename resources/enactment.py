@@ -9,6 +9,7 @@ from resources.database_lock import database_lock
 from resources.lake import Lake, Snapshot
 from resources.ledger import Decision, Ledger, LedgerError, aliases_after, open_ledger, write_decision
 from resources.ledger_notes import lost_rows, note_head, note_row, noted_head
+from resources.mlflow_store import store_url
 from resources.model_registry import ModelRegistry
 
 
@@ -82,7 +83,7 @@ def follow(lake: Lake, registry: ModelRegistry, pipeline: str, *, noting: Sequen
     if not is_behind and not noting:
         return ledger
     # MLflow looks for a tag or an alias and then inserts it: of two at once one fails.
-    with database_lock(registry.tracking_uri, f"ledger/{pipeline}"):
+    with database_lock(store_url(registry.tracking_uri), f"ledger/{pipeline}"):
         ledger, is_behind = _compared(lake, registry, pipeline)
         registry.point_aliases(pipeline, aliases_after(ledger.decisions))
         for row in noting:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from pipelines.windows import Cut
 from resources.database_lock import file_lock
 from resources.lake_commits import NOT_THERE, Overtaken, Write, merge_files, write_once
-from resources.lake_damage import LOG, Scanned, damage_named
+from resources.lake_damage import LOG, damage_named
 from resources.lake_errors import LakeDamageError, LakeError
 from resources.lake_files import read_batches, recorded_hash
 from resources.lake_snapshots import PARTITION_COLUMN, Snapshot, opened, scan, snapshot_of
@@ -175,10 +175,9 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
     def read(self, table: str, *, version: int | None = None) -> pa.Table:
         """Read a whole small table; large ones are scanned by the engine (`scan`)."""
         snapshot = self.snapshot(table, version)
-        files = [Scanned(table, key, path) for key in sorted(snapshot.files) for path in snapshot.files[key]]
         # Not DeltaTable.to_pyarrow_table: its reader threads abort the interpreter at exit now and then.
-        with damage_named(*files):
-            parts = [pa.Table.from_batches(read_batches(file.path)) for file in files]
+        with damage_named(snapshot.scanned):
+            parts = [pa.Table.from_batches(read_batches(path)) for path in snapshot.paths()]
             empty = snapshot.schema.empty_table()
             return pa.concat_tables([empty, *parts], promote_options="permissive").cast(snapshot.schema)
 

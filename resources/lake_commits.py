@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ import pyarrow as pa
 from pipelines.windows import Cut
 from resources.database_lock import file_lock
 from resources.lake_cuts import check_cut, described, recorded
-from resources.lake_damage import commit_path, set_mark
+from resources.lake_damage import commit_path, damage_named, set_mark
 from resources.lake_errors import LakeError, first_line, way_out
 from resources.lake_files import DataFile, read_batches, write_file
 from resources.lake_schema import Fit, converted, fit, kept_schema
@@ -117,18 +117,20 @@ def write_once(write: Write, rows: pa.RecordBatchReader | pa.Table) -> Snapshot:
     """
     write.folder.mkdir(parents=True, exist_ok=True)
     base = _base(write)
-    how = _fit(write, base, kept_schema(write.table, rows.schema))
+    present = () if base is None else base.snapshot.scanned
+    with damage_named(present) if present else nullcontext():
+        how = _fit(write, base, kept_schema(write.table, rows.schema))
     batches = rows.to_batches() if isinstance(rows, pa.Table) else rows
-    files: list[tuple[str, DataFile]] = []
-    with _removed_unless_committed(files):
+    with _drafts() as files:
         # The new rows first: what is wrong with them is found before the others are read.
         _stage(files, write, write.partition or "", batches, how)
-        kept = _kept(write, base.snapshot) if how.widened and base is not None else {}
-        for key, paths in kept.items():
-            for path in paths:
-                _stage(files, write, key, read_batches(path), how)
+        if how.widened and base is not None:
+            with damage_named(present):
+                for key, paths in _kept(write, base.snapshot).items():
+                    for path in paths:
+                        _stage(files, write, key, read_batches(path), how)
         is_whole = bool(how.widened) or (write.replaces and write.partition is None)
-        return _commit(write, _Staged(base, how.schema, tuple(files), is_whole))
+        return _commit(write, base, how.schema, files, is_whole=is_whole)
 
 
 def merge_files(write: Write) -> Snapshot:
@@ -140,21 +142,22 @@ def merge_files(write: Write) -> Snapshot:
     if delta.metadata().partition_columns:
         write = replace(write, partition="")
     how = Fit(now.schema, (), {})
-    files: list[tuple[str, DataFile]] = []
-    with _removed_unless_committed(files):
-        for key, paths in now.files.items():
-            _stage(files, write, key, (batch for path in paths for batch in read_batches(path)), how)
-        return _commit(write, _Staged(_Base(delta, now), now.schema, tuple(files), is_whole=True))
+    with _drafts() as files:
+        with damage_named(now.scanned):
+            for key, paths in now.files.items():
+                _stage(files, write, key, (batch for path in paths for batch in read_batches(path)), how)
+        return _commit(write, _Base(delta, now), now.schema, files, is_whole=True)
 
 
 @contextmanager
-def _removed_unless_committed(files: list[tuple[str, DataFile]]) -> Iterator[None]:
+def _drafts() -> Iterator[list[tuple[str, DataFile]]]:
+    """Give a list of files that are removed again, unless it is emptied before."""
+    files: list[tuple[str, DataFile]] = []
     try:
-        yield
-    except BaseException:
+        yield files
+    finally:
         for _, file in files:
             file.path.unlink(missing_ok=True)
-        raise
 
 
 def _stage(
@@ -205,18 +208,28 @@ def _fit(write: Write, base: _Base | None, rows: pa.Schema) -> Fit:
     return fit(kept_schema(write.table, base.snapshot.schema), rows, is_empty=is_empty)
 
 
-def _commit(write: Write, staged: _Staged) -> Snapshot:
+def _commit(
+    write: Write,
+    base: _Base | None,
+    schema: pa.Schema,
+    files: list[tuple[str, DataFile]],
+    *,
+    is_whole: bool,
+) -> Snapshot:
     from deltalake.exceptions import CommitFailedError, DeltaError
 
+    staged = _Staged(base, schema, tuple(files), is_whole)
     with file_lock(write.folder.with_name(f".{write.folder.name}.commit")):
         delta = _not_overtaken(write, staged)
+        # From here on they may be the table's, whatever fails.
+        files.clear()
         try:
             delta = _create(write, staged) if delta is None else _add(write, staged, delta)
         except CommitFailedError as error:
             # Somebody who does not take the lock.
             raise Overtaken from error
         except DeltaError as error:
-            raise LakeError(f"table '{write.table}': the commit was refused: {first_line(error)}.") from error
+            raise LakeError(f"table '{write.table}': the commit failed: {first_line(error)}.") from error
         set_mark(write.folder, delta.version())
     return snapshot_of(write.table, delta, write.folder)
 

@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,7 +157,7 @@ def remember(table: str, files: Mapping[str, tuple[str, ...]]) -> None:
 
 
 @contextmanager
-def damage_named(*files: Scanned) -> Iterator[None]:
+def damage_named(files: Sequence[Scanned] = ()) -> Iterator[None]:
     """Raise what fails because of a damaged file as an error that names it; other errors pass.
 
     Parameters
@@ -190,7 +190,7 @@ def _suspects(error: Exception) -> tuple[Scanned, ...]:
     return newest if is_unplaced or "arquet" in str(error) or "corrupt" in str(error) else ()
 
 
-def first_damaged(files: tuple[Scanned, ...]) -> str | None:
+def first_damaged(files: Sequence[Scanned]) -> str | None:
     """Describe the first of some files that is not as it was written; None if all are."""
     for file in files:
         fault = fault_of(file.path)

@@ -14,8 +14,9 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-MAX_GROUP_ROWS = 262_144
-"""Rows of one row group: what the engine reads, skips and gives to a thread at once."""
+MAX_GROUP_ROWS = 1_048_576
+"""Rows of one row group: what the engine reads, skips and gives to a thread at once. A quarter of it made the
+point-in-time join of 3M rows 7 % dearer."""
 
 MAX_GROUP_BYTES = 128 * 2**20
 """Bytes of one row group in memory, of wide rows."""

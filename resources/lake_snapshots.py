@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 
 from pipelines.sql import SqlTypeError, duckdb_type, empty_relation, quote_identifier, quote_literal
-from resources.lake_damage import check_log, remember
+from resources.lake_damage import Scanned, check_log, remember
 from resources.lake_errors import LakeError, first_line
 
 if TYPE_CHECKING:
@@ -61,6 +61,11 @@ class Snapshot:
     def partitions(self) -> tuple[str, ...]:
         """Partition keys that hold rows, in order."""
         return tuple(sorted(key for key in self.files if key))
+
+    @property
+    def scanned(self) -> tuple[Scanned, ...]:
+        """All files, each with table and partition."""
+        return tuple(Scanned(self.table, key, path) for key in sorted(self.files) for path in self.files[key])
 
     def paths(self, partitions: Sequence[str] | None = None) -> tuple[str, ...]:
         """Return the files of some partitions, or of all."""

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assets.raw.csv_header import header_of
+from assets.raw.engine_errors import repair_of
 from assets.raw.objects import is_url, local_copies
 from assets.raw.opening import readable
 from assets.raw.read_sql import READ_TABLE, read_files
-from assets.raw.reading import MAX_LINE_BYTES, listed
+from assets.raw.reading import MAX_LINE_BYTES, REJECTS_TABLE, listed, shown
 from assets.raw.source import source_files
 from pipelines.made_columns import PLACE
 from pipelines.spec import DatasetSpec, DriftlineError, SourceSpec
@@ -195,11 +196,23 @@ def opened(
                 f"CREATE TEMP TABLE {TEXTS} AS SELECT *, row_number() OVER () - 1 AS {PLACE} FROM {READ_TABLE}"
             ).fetchall()
         n_rows = int(connection.sql(f"SELECT count(*) FROM {TEXTS}").fetchall()[0][0])
+        if not n_rows and n_rejected:
+            raise ScaffoldError(_none_readable(connection, n_rejected))
         if not n_rows:
             raise ScaffoldError(
                 f"{files[0].name} has a header and no rows: types and times cannot be found in nothing."
             )
         yield OpenedSource(connection, source, tuple(names), n_rows, n_rejected, types)
+
+
+def _none_readable(connection: duckdb.DuckDBPyConnection, n_rejected: int) -> str:
+    file, line, reason = connection.sql(
+        f"SELECT source, line, reason FROM {REJECTS_TABLE} ORDER BY line LIMIT 1"
+    ).fetchall()[0]
+    return (
+        f"none of the {n_rejected:,} rows of {file} can be read. For example line {line}: {shown(reason).rstrip('.')}. "
+        f"{repair_of(reason)}"
+    )
 
 
 def _declared_as_text(source: SourceSpec, names: list[str]) -> str:

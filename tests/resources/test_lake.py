@@ -159,6 +159,19 @@ def test_writers_that_are_killed_leave_whole_partitions(lake: Lake) -> None:
     assert lake.snapshot("p/raw/x").n_rows > 0
 
 
+def test_a_failure_after_the_commit_takes_no_file_away(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake.write("p/raw/x", rows(1), partition="a")
+
+    def full(folder: Path, version: int) -> None:
+        raise OSError(28, f"no space left for version {version} in {folder}")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("resources.lake_commits.set_mark", full)
+        with pytest.raises(OSError, match="no space left for version 1"):
+            lake.write("p/raw/x", rows(2), partition="b")
+    assert values_of(lake, "p/raw/x") == [1, 2]
+
+
 class Late(Lake):
     """A lake in which another process makes a table just after we looked for it."""
 

@@ -23,7 +23,7 @@ def lake(tmp_path: Path) -> Lake:
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Engine:
-    return Engine(spill_directory=str(tmp_path / "spill"))
+    return Engine(spill_directory=str(tmp_path / "spill"), directories=[str(tmp_path / "lake")])
 
 
 def some(n: int) -> pa.Table:
@@ -196,6 +196,15 @@ def test_a_damaged_file_is_named_with_its_partition(
         connection.sql(f"SELECT sum(x) FROM {scan(snapshot)}").fetchall()
     with pytest.raises(LakeDamageError, match=said):
         lake.read(TABLE)
+
+
+def test_a_damaged_file_is_not_rewritten_in_a_wider_type(lake: Lake) -> None:
+    filled(lake, 3)
+    snapshot = lake.snapshot(TABLE)
+    cut(Path(snapshot.files["k1"][0]))
+    with pytest.raises(LakeDamageError, match="partition 'k1' is damaged"):
+        lake.write(TABLE, pa.table({"x": [0.5]}), partition="k9")
+    assert lake.snapshot(TABLE) == snapshot
 
 
 def test_a_flipped_bit_is_never_a_bare_error_of_the_reader(lake: Lake, engine: Engine) -> None:
