@@ -139,7 +139,8 @@ def test_after_losing_every_last_commit_repair_and_the_runs_it_names_make_all_wh
     ledger = own.to.lake.read("tiny/ledger").sort_by("sequence").to_pylist()
     assert ledger[:1] == decided
     assert [row["champion_after"] for row in ledger] == [1, 1]
-    assert {table: own.to.lake.snapshot(table).rows_by_partition for table in own.tables()} == before
+    after = {table: own.to.lake.snapshot(table).rows_by_partition for table in own.tables()}
+    assert {**after, "tiny/ledger": before["tiny/ledger"]} == before
 
 
 def test_a_version_number_that_another_run_took_is_not_the_one_that_was_told_of(own: Home) -> None:
