@@ -52,6 +52,11 @@ def find_pipeline(name: str) -> Pipeline:
     )
 
 
+def declared_pipelines() -> tuple[Pipeline, ...]:
+    """Return every pipeline whose declaration is sound."""
+    return tuple(_loaded().pipelines)
+
+
 @cache
 def code_location() -> dg.Definitions:
     """Merge every pipeline's assets with the sensors, schedules and resources that serve them."""

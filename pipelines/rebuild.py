@@ -26,6 +26,7 @@ from resources.feature_skew import skew_table
 from resources.incidents import incidents_table
 from resources.lake import ASIDE, Lake
 from resources.ledger import ledger_table
+from resources.ledger_notes import forget_notes
 from resources.outbox import alerts_table
 from resources.served_log import served_table
 
@@ -127,6 +128,9 @@ def main(pipeline: str, is_meant: bool, with_models: bool) -> None:
         if is_meant:
             with DagsterInstance.get() as instance:
                 set_aside(lake, instance, pipeline, tables, with_models=with_models, to=place)
+            if with_models:
+                # Else the next ledger would be taken for one that lost its rows.
+                forget_notes(connections(installed).registry, pipeline)
     except DriftlineError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(1)

@@ -10,6 +10,7 @@ import getpass
 import json
 import os
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import click
@@ -17,7 +18,12 @@ import click
 from pipelines.spec import DriftlineError
 from resources.connections import Connections, connections
 from resources.deployment import deployment
+from resources.enactment import enact
 from resources.ledger import Decision, aliases_after, read_ledger, trusted_sha256
+
+_NO_LEDGER = (
+    "pipeline '{}' has no ledger in this lake: no model has served. Check the name and DRIFTLINE_HOME."
+)
 
 
 class RollbackError(DriftlineError):
@@ -45,44 +51,55 @@ def roll_back_to(
     RollbackError
         If there is no such version in the ledger, or it serves already.
     """
-    decisions = read_ledger(to.lake, pipeline)
-    aliases = aliases_after(decisions)
-    judged = sorted({decision.version for decision in decisions})
-    if not judged:
-        raise RollbackError(
-            f"pipeline '{pipeline}' has no ledger in this lake: no model has served. Check the name and DRIFTLINE_HOME."
+    # Who asks for the champion before names it by what serves now, also where others decide meanwhile.
+    number = version if version is not None else _champion_before(read_ledger(to.lake, pipeline), pipeline)
+
+    def decide(decisions: Sequence[Decision]) -> Decision:
+        champion = aliases_after(decisions)["champion"]
+        judged = sorted({decision.version for decision in decisions})
+        if not judged:
+            raise RollbackError(_NO_LEDGER.format(pipeline))
+        if number not in judged:
+            raise RollbackError(
+                f"version {number} of '{pipeline}' was never judged, so that its file cannot be trusted. "
+                f"The ledger knows: {', '.join(map(str, judged))}."
+            )
+        if number == champion:
+            raise RollbackError(f"version {number} of '{pipeline}' serves already.")
+        # Read before it is written down: a version whose file is gone cannot serve.
+        to.registry.model_file(pipeline, number, sha256=trusted_sha256(decisions, number))
+        return Decision(
+            instant=clock,
+            partition=decisions[-1].partition,
+            actor=actor,
+            action="rolled back",
+            version=number,
+            champion_before=champion,
+            champion_after=number,
+            reason=reason,
+            gate_report=json.dumps({"outcome": "rolled back", "explanation": reason, "is_promoted": True}),
+            run_id="",
+            artifact_sha256=trusted_sha256(decisions, number),
+            decision_key=f"person/{number}/{clock.isoformat()}",
         )
-    number = version if version is not None else aliases["previous"]
-    if number is None:
+
+    decision = enact(to.lake, to.registry, pipeline, decide, commit={"actor": actor}).decision
+    assert decision is not None
+    return decision
+
+
+def _champion_before(decisions: Sequence[Decision], pipeline: str) -> int:
+    if not decisions:
+        raise RollbackError(_NO_LEDGER.format(pipeline))
+    aliases = aliases_after(decisions)
+    previous = aliases["previous"]
+    if previous is None:
+        judged = sorted({decision.version for decision in decisions})
         raise RollbackError(
             f"'{pipeline}' had no champion before version {aliases['champion']}. Name one of its versions with --to: "
             f"{', '.join(map(str, judged))}."
         )
-    if number not in judged:
-        raise RollbackError(
-            f"version {number} of '{pipeline}' was never judged, so that its file cannot be trusted. "
-            f"The ledger knows: {', '.join(map(str, judged))}."
-        )
-    if number == aliases["champion"]:
-        raise RollbackError(f"version {number} of '{pipeline}' serves already.")
-    # Read before it is written down: a version whose file is gone cannot serve.
-    to.registry.model_file(pipeline, number, sha256=trusted_sha256(decisions, number))
-    decision = Decision(
-        instant=clock,
-        partition=decisions[-1].partition,
-        actor=actor,
-        action="rolled back",
-        version=number,
-        champion_before=aliases["champion"],
-        champion_after=number,
-        reason=reason,
-        gate_report=json.dumps({"outcome": "rolled back", "explanation": reason, "is_promoted": True}),
-        run_id="",
-        artifact_sha256=trusted_sha256(decisions, number),
-        decision_key=f"person/{number}/{clock.isoformat()}",
-    )
-    to.registry.enact(to.lake, pipeline, decisions, decision, commit={"actor": actor})
-    return decision
+    return previous
 
 
 @click.command(help="Let an earlier model of PIPELINE serve again; the decision becomes a row of the ledger.")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from resources.enactment import follow
 from resources.lake import Lake
-from resources.ledger import aliases_after, read_ledger, trusted_sha256
+from resources.ledger import open_ledger, trusted_sha256
 from resources.model_registry import ModelRegistry
 
 
@@ -19,7 +20,7 @@ class ChampionFile:
 
 def champion_version(lake: Lake, pipeline: str) -> int | None:
     """Return the version that serves a pipeline (by name), or None before the first promotion."""
-    return aliases_after(read_ledger(lake, pipeline))["champion"]
+    return open_ledger(lake, pipeline).champion
 
 
 def champion_file(
@@ -36,21 +37,18 @@ def champion_file(
     pipeline
         Its name.
     repair_aliases
-        Whether the registry's aliases are made to name what the ledger names.
+        Whether the registry's aliases and notes are made to say what the ledger says.
 
     Raises
     ------
     LedgerError
-        If the ledger trusts no file of the version.
+        If the ledger is damaged, or trusts no file of the version.
     ModelRegistryError
         If the file is missing, or is not the one that was judged.
     """
-    decisions = read_ledger(lake, pipeline)
-    aliases = aliases_after(decisions)
-    number = aliases["champion"]
+    ledger = follow(lake, registry, pipeline) if repair_aliases else open_ledger(lake, pipeline)
+    number = ledger.champion
     if number is None:
         return None
-    if repair_aliases:
-        registry.point_aliases(pipeline, aliases)
-    content = registry.model_file(pipeline, number, sha256=trusted_sha256(decisions, number))
-    return ChampionFile(number, content)
+    sha256 = trusted_sha256(ledger.decisions, number)
+    return ChampionFile(number, registry.model_file(pipeline, number, sha256=sha256))

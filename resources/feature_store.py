@@ -32,6 +32,7 @@ from resources.feature_objects import (
 from resources.feature_registering import register
 from resources.lake import Lake, Snapshot
 from resources.lake_damage import damage_named
+from resources.online_comparison import OnlineDifference, compare_rows
 from resources.online_loading import is_remembered, load_rows, newest_rows, remember_range
 from resources.online_reading import read_values
 from resources.online_values import OnlineValues
@@ -236,6 +237,22 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
             with self._lock(pipeline.name):
                 remember_range(store, registered(store, view), window)
         return n_loaded
+
+    def compare_online(self, pipeline: Declared, view: str, lake: Lake) -> OnlineDifference:
+        """Compare what is served of every entity with its newest row in the lake; nothing is written.
+
+        Raises
+        ------
+        FeatureStoreError
+            If the view is not registered.
+        """
+        keys = pipeline.spec.entities[pipeline.spec.features[view].entity]
+        store = self._store(pipeline.name)
+        with newest_rows(
+            lake.snapshot(pipeline.table("features", view)), None, keys, memory_limit=self.memory_limit,
+            threads=self.threads, spill_directory=self.spill_directory,
+        ) as batches:  # fmt: skip
+            return compare_rows(store, registered(store, view), batches)
 
     def read_online(
         self,

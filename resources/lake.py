@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from pipelines.windows import Cut
 from resources.database_lock import file_lock
-from resources.lake_commits import Overtaken, Write, merge_files, write_once
+from resources.lake_commits import NOT_THERE, Overtaken, Write, merge_files, write_once
 from resources.lake_damage import LOG, damage_named
 from resources.lake_errors import LakeDamageError, LakeError
 from resources.lake_files import read_batches, recorded_hash
@@ -142,6 +142,19 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
         write = Write(table, self.table_path(table), None, False, commit or {})
         with self._made_once(table):
             return self._attempted(table, lambda: write_once(write, rows), attempts=MAX_COMMIT_ATTEMPTS)
+
+    def append_at(
+        self, table: str, rows: pa.Table, *, version: int | None, commit: Mapping[str, str] | None = None
+    ) -> Snapshot:
+        """Add rows to an unpartitioned table if it still is at a version; at none, if it still is not there.
+
+        Raises
+        ------
+        Overtaken
+            If another writer was faster; nothing was added.
+        """
+        at = NOT_THERE if version is None else version
+        return write_once(Write(table, self.table_path(table), None, False, commit or {}, only_at=at), rows)
 
     def compact(self, table: str, *, above: int) -> None:
         """Merge the files of a table that was appended to often, where there are more than `above`.

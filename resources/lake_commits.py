@@ -33,6 +33,10 @@ one in a hundred makes opening a table of 300 commits cost 26 ms of CPU, one in 
 Minima and maxima of columns stay out of the log, also when others write: they would outlive the rows there."""
 
 
+NOT_THERE = -1
+"""Version of a table before its first."""
+
+
 class Overtaken(Exception):  # noqa: N818 (a turn of the protocol, never shown)
     """Another writer changed what this write is about."""
 
@@ -53,6 +57,8 @@ class Write:
         What the commit tells.
     cut
         How the table is cut, where it is.
+    only_at
+        The version that the table must still be at; `NOT_THERE` if it must not be there, None for any.
     """
 
     table: str
@@ -61,6 +67,7 @@ class Write:
     replaces: bool
     commit: Mapping[str, str]
     cut: Cut | None = None
+    only_at: int | None = None
 
     @property
     def columns(self) -> list[str]:
@@ -230,6 +237,8 @@ def _commit(
 def _not_overtaken(write: Write, staged: _Staged) -> DeltaTable | None:
     """Return the newest version, to be added to; None if the table is still to be made."""
     base = staged.base
+    if write.only_at not in (None, NOT_THERE if base is None else base.snapshot.version):
+        raise Overtaken
     if base is not None and not commit_path(write.folder, base.snapshot.version + 1).exists():
         return base.delta
     delta = opened(write.table, write.folder)
@@ -238,6 +247,8 @@ def _not_overtaken(write: Write, staged: _Staged) -> DeltaTable | None:
     if base is None:
         raise Overtaken
     before, now = base.snapshot, snapshot_of(write.table, delta, write.folder)
+    if write.only_at not in (None, now.version):
+        raise Overtaken
     if staged.is_whole:
         is_same = now.files == before.files
     else:

@@ -31,12 +31,12 @@ FROM_VARIABLE = "env:"
 @cache
 def open_store(tracking_uri: str) -> MlflowClient:
     """Open MLflow's stores once per process, with the schema in place and nothing sent anywhere."""
-    url = _store_url(tracking_uri)
+    url = store_url(tracking_uri)
     is_postgres = not url.startswith(SQLITE)
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("DO_NOT_TRACK", "true")
     from mlflow.tracking import MlflowClient
-    from sqlalchemy.exc import SADeprecationWarning
+    from sqlalchemy.exc import DatabaseError, SADeprecationWarning
     from sqlalchemy.orm import configure_mappers
 
     # Its notes on building tables are for its own command line.
@@ -50,12 +50,18 @@ def open_store(tracking_uri: str) -> MlflowClient:
         warnings.simplefilter("ignore", SADeprecationWarning)
         if is_postgres:
             make_schema(url, POSTGRES_SCHEMA)
-        client = MlflowClient(tracking_uri=url, registry_uri=url)
+        try:
+            client = MlflowClient(tracking_uri=url, registry_uri=url)
+        except DatabaseError as error:
+            place = "the profile's Postgres" if is_postgres else url
+            raise MlflowStoreError(
+                f"MLflow's database cannot be read ({place}): {error.orig}. Restore it from a backup: docs/how-to/recover.md."
+            ) from error
         configure_mappers()
         return client
 
 
-def _store_url(tracking_uri: str) -> str:
+def store_url(tracking_uri: str) -> str:
     """Return what MLflow opens: the SQLite file, or its schema of the Postgres, encrypted as that of others is."""
     name = tracking_uri.removeprefix(FROM_VARIABLE) if tracking_uri.startswith(FROM_VARIABLE) else None
     url = tracking_uri if name is None else os.environ.get(name, "")

@@ -15,8 +15,6 @@ from urllib.parse import unquote, urlsplit
 import dagster as dg
 
 from pipelines.spec import DriftlineError
-from resources.lake import Lake, Snapshot
-from resources.ledger import Decision, aliases_after, append_decision
 from resources.mlflow_store import open_store
 
 if TYPE_CHECKING:
@@ -129,6 +127,11 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
         found = _search(open_store(self.tracking_uri), f"name = {_filter_text(pipeline)}")
         return tuple(sorted((_read_version(one) for one in found), key=lambda one: one.version))
 
+    def version_tags(self, pipeline: str) -> Mapping[int, Mapping[str, str]]:
+        """Return what is noted of each version of a pipeline (by name)."""
+        found = _search(open_store(self.tracking_uri), f"name = {_filter_text(pipeline)}")
+        return {int(one.version): dict(one.tags) for one in found}
+
     def find(self, pipeline: str, training_key: str) -> ModelVersion | None:
         """Return the version that came of a training, or None."""
         wanted = f"name = {_filter_text(pipeline)} AND tags.`{_KEY_TAG}` = {_filter_text(training_key)}"
@@ -209,52 +212,30 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
         return {name: int(number) for name, number in registered.aliases.items() if name in ALIASES}
 
     def point_aliases(self, pipeline: str, wanted: Mapping[str, int | None]) -> Mapping[str, int | None]:
-        """Make the aliases name the wanted versions; return those that had to be changed."""
+        """Make the aliases name the wanted versions; return those that had to be changed.
+
+        Raises
+        ------
+        ModelRegistryError
+            If the registry does not have such a version.
+        """
+        from mlflow.exceptions import MlflowException
+
         present = self.aliases(pipeline)
         changed = {name: number for name, number in wanted.items() if present.get(name) != number}
         client = open_store(self.tracking_uri)
         for name, number in changed.items():
             if number is None:
                 client.delete_registered_model_alias(pipeline, name)
-            else:
+                continue
+            try:
                 client.set_registered_model_alias(pipeline, name, str(number))
+            except MlflowException as error:
+                raise ModelRegistryError(
+                    f"alias '{name}' of '{pipeline}' cannot name version {number}: {error}. The ledger knows that version: "
+                    "restore MLflow's database from a backup (docs/how-to/recover.md)."
+                ) from error
         return changed
-
-    def enact(
-        self,
-        lake: Lake,
-        pipeline: str,
-        decisions: Sequence[Decision],
-        decision: Decision,
-        *,
-        commit: Mapping[str, str],
-    ) -> Snapshot:
-        """Write a decision down and let the aliases follow it.
-
-        In this order: aliases that lag behind are pointed again by the next stage that reads the ledger,
-        an alias without a row would be nobody's decision.
-
-        Parameters
-        ----------
-        lake
-            Where the ledger is.
-        pipeline
-            Name of the pipeline.
-        decisions
-            The ledger up to now.
-        decision
-            Its new row.
-        commit
-            What the lake notes of the commit.
-
-        Returns
-        -------
-        Snapshot
-            The ledger's table with the row.
-        """
-        written = append_decision(lake, pipeline, decision, commit=commit)
-        self.point_aliases(pipeline, aliases_after((*decisions, decision)))
-        return written
 
     def model_file(self, pipeline: str, number: int, *, sha256: str) -> bytes:
         """Read a version's model file, if its bytes are the trusted ones.

@@ -13,6 +13,7 @@ import pyarrow as pa
 from pipelines.sql import confinement, quote_identifier
 from pipelines.windows import Window
 from resources.lake import Snapshot, scan
+from resources.lake_damage import damage_named
 
 if TYPE_CHECKING:
     import feast
@@ -29,14 +30,14 @@ INSTANTS = ("event_timestamp", "created_timestamp")
 @contextmanager
 def newest_rows(
     snapshot: Snapshot,
-    partition: str,
+    partition: str | None,
     keys: Sequence[str],
     *,
     memory_limit: str,
     threads: int,
     spill_directory: str,
 ) -> Iterator[Iterator[pa.Table]]:
-    """Read the newest row of each entity in one partition of a view.
+    """Read the newest row of each entity in one partition of a view, or in all of it.
 
     Of two rows with the same event the one that was created later is the newer.
     """
@@ -53,13 +54,14 @@ def newest_rows(
     order = ", ".join(
         f"{quote_identifier(name)} DESC NULLS LAST" for name in INSTANTS if name in snapshot.schema.names
     )
-    with duckdb.connect(config=settings) as connection:
+    with duckdb.connect(config=settings) as connection, damage_named():
         connection.sql("SET TimeZone = 'UTC'")
-        reached = snapshot.paths([partition])
+        chosen = None if partition is None else [partition]
+        reached = snapshot.paths(chosen)
         for statement in confinement([spill_directory, *reached] if spill_directory else reached):
             connection.execute(statement)
         reader = connection.sql(
-            f"SELECT * FROM {scan(snapshot, [partition])} "
+            f"SELECT * FROM {scan(snapshot, chosen)} "
             f"QUALIFY row_number() OVER (PARTITION BY {entity} ORDER BY {order}) = 1"
         ).to_arrow_reader(ROWS_AT_ONCE)
         yield (pa.Table.from_batches([batch]) for batch in reader)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -52,11 +55,36 @@ def read_values(
             raise FeatureStoreError(
                 f"feature view '{view}' is read by {', '.join(types)}, not by {', '.join(key) or 'nothing'}."
             )
-    wanted = _entity_keys(keys, types)
+    wanted = entity_keys(keys, types)
     names = [feature.name for feature in feature_view.features]
-    # Feast's Redis store appends to the list that it is given.
-    found = store._get_provider().online_read(store.config, feature_view, wanted, names.copy())
+    with read_errors(view):
+        # Feast's Redis store appends to the list that it is given.
+        found = store._get_provider().online_read(store.config, feature_view, wanted, names.copy())
     return [served(at, values, names, ttl=feature_view.ttl, now=now) for at, values in found]
+
+
+VENDORS = {"psycopg": "Error", "psycopg2": "Error", "redis": "RedisError"}
+"""Errors of the stores' clients, by module; only a module that is loaded can have raised one."""
+
+
+@contextmanager
+def read_errors(view: str) -> Iterator[None]:
+    """Raise what an online store says, where it is gone or damaged, as an error of ours.
+
+    Raises
+    ------
+    FeatureStoreError
+        With the view, and what to do.
+    """
+    loaded = [getattr(sys.modules[name], error) for name, error in VENDORS.items() if name in sys.modules]
+    try:
+        yield
+    except (sqlite3.Error, *loaded) as error:
+        text = " ".join(str(error).split()) or type(error).__name__
+        raise FeatureStoreError(
+            f"feature view '{view}' cannot be read from the online store: {text}. See that it runs; "
+            "`python -m pipelines.verify --repair` fills it from the lake."
+        ) from error
 
 
 @lru_cache(maxsize=256)
@@ -65,7 +93,8 @@ def recent_view(store: feast.FeatureStore, view: str, age: int) -> FeatureView: 
     return registered(store, view)
 
 
-def _entity_keys(keys: Sequence[Mapping[str, Any]], types: Mapping[str, Any]) -> list[Any]:
+def entity_keys(keys: Sequence[Mapping[str, Any]], types: Mapping[str, Any]) -> list[Any]:
+    """Return entities as Feast's stores are asked for them: all of a view's join keys, by name."""
     from feast.protos.feast.types.EntityKey_pb2 import EntityKey
     from feast.type_map import python_values_to_proto_values
 

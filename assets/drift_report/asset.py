@@ -91,10 +91,11 @@ def materialize_drift_report(
     content = _content(pipeline, scope, span, findings, decision, quality, history)
     path = write_page(Path(reports.folder), pipeline, span, render_html(content))
     page = str(path.relative_to(reports.folder))
+    sketches: tuple[Snapshot, ...] = ()
     if examined.new_sketch is not None and findings.champion is not None:
-        key = str(findings.champion.version)
-        lake.write(
-            pipeline.table("sketches"), examined.new_sketch, partition=key, commit=scope.commit(pipeline)
+        key, commit = str(findings.champion.version), scope.commit(pipeline)
+        sketches = (
+            lake.write(pipeline.table("sketches"), examined.new_sketch, partition=key, commit=commit),
         )
     if failed is not None:
         roll_back(pipeline, scope, span, failed, lake, registry)
@@ -120,7 +121,7 @@ def materialize_drift_report(
             "size_bytes": path.stat().st_size,
             "duration_s": round(time.monotonic() - started, 3),
             "reads": ", ".join([*inputs.reads, *quality.reads]),
-            "writes": ", ".join(f"{table.table}@{table.version}" for table in written),
+            "writes": ", ".join(f"{table.table}@{table.version}" for table in (*written, *sketches)),
         },
         markdown={"summary": render_markdown(content)},
         checks=(incident_check(read_incidents(lake, pipeline.name).incidents.firing),),

@@ -19,8 +19,9 @@ from assets.model.model_file import model_from_bytes
 from assets.model.score_table import aligned_scores, classes_of_both
 from assets.model.train import chosen_metric, limited_threads
 from pipelines.windows import Window
+from resources.enactment import enact
 from resources.lake import Lake, Snapshot, scan
-from resources.ledger import GATE, Decision, aliases_after, read_ledger, trusted_sha256
+from resources.ledger import GATE, Decision, aliases_after, trusted_sha256
 from resources.model_registry import ModelRegistry
 
 if TYPE_CHECKING:
@@ -98,26 +99,28 @@ def roll_back(
 ) -> Snapshot | None:
     """Let the predecessor serve again: one more row of the ledger, and the aliases after it.
 
-    The same report, written again, changes nothing.
+    The same report, written again, changes nothing; nor does one whose champion no longer serves.
     """
-    decisions = read_ledger(lake, pipeline.name)
-    if aliases_after(decisions)["champion"] != failed.version:
-        return None
-    decision = Decision(
-        instant=scope.clock,
-        partition=span.key,
-        actor=PROBATION_ACTOR,
-        action="rolled back",
-        version=failed.previous,
-        champion_before=failed.version,
-        champion_after=failed.previous,
-        reason=failed.explanation,
-        gate_report=json.dumps(asdict(failed), sort_keys=True),
-        run_id=scope.run_id,
-        artifact_sha256=trusted_sha256(decisions, failed.previous),
-        decision_key=f"{PROBATION_ACTOR}/{failed.version}/{span.key}",
-    )
-    return registry.enact(lake, pipeline.name, decisions, decision, commit=scope.commit(pipeline))
+
+    def decide(decisions: Sequence[Decision]) -> Decision | None:
+        if aliases_after(decisions)["champion"] != failed.version:
+            return None
+        return Decision(
+            instant=scope.clock,
+            partition=span.key,
+            actor=PROBATION_ACTOR,
+            action="rolled back",
+            version=failed.previous,
+            champion_before=failed.version,
+            champion_after=failed.previous,
+            reason=failed.explanation,
+            gate_report=json.dumps(asdict(failed), sort_keys=True),
+            run_id=scope.run_id,
+            artifact_sha256=trusted_sha256(decisions, failed.previous),
+            decision_key=f"{PROBATION_ACTOR}/{failed.version}/{span.key}",
+        )
+
+    return enact(lake, registry, pipeline.name, decide, commit=scope.commit(pipeline)).written
 
 
 def _newest_change(decisions: Sequence[Decision]) -> Decision | None:

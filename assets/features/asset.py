@@ -87,7 +87,7 @@ def materialize_features(
             cut=pipeline.cut(),
         )
         statistics = feature_statistics(connection, ROWS_TABLE, names)
-        lake.write(
+        counted = lake.write(
             pipeline.table(STATISTICS, view),
             statistics,
             partition=scope.partition,
@@ -116,7 +116,7 @@ def materialize_features(
             "leakage": guarded.summary,
             "leakage_unchecked": "; ".join(guarded.unchecked) or None,
             "reads": ", ".join(reads),
-            "writes": f"{snapshot.table}@{snapshot.version}",
+            "writes": ", ".join(f"{table.table}@{table.version}" for table in (snapshot, counted)),
             "size_bytes": snapshot.size_bytes,
             "duration_s": round(time.monotonic() - started, 3),
         },

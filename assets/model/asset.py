@@ -31,14 +31,16 @@ from assets.model.tables import candidates_table, holdout_table
 from assets.model.train import Training, chosen_metric, limited_threads, train_model
 from pipelines.sql import quote_identifier
 from pipelines.windows import window
+from resources.enactment import enact, follow
 from resources.engine import Engine
 from resources.lake import Lake, Snapshot, scan
 from resources.ledger import (
     CONFIRMED_LOSS,
     GATE,
     Decision,
+    Ledger,
     aliases_after,
-    read_ledger,
+    open_ledger,
     trusted_sha256,
 )
 from resources.model_registry import UNNUMBERED, ModelRegistry, ModelVersion
@@ -83,12 +85,11 @@ def _train_and_judge(
             pipeline, _partition(pipeline, scope), data, is_loss_confirmed=is_loss_confirmed
         )
     decision_key = fingerprint_decision(pipeline, training_key, scope.reason)
-    decisions = read_ledger(lake, pipeline.name)
-    registry.point_aliases(pipeline.name, aliases_after(decisions))
-    decided = _standing_decision(decisions, decision_key)
-    if decided is not None:
-        return _known_outcome(pipeline, decided, registry.version(pipeline.name, decided.version))
-    champion = _champion(pipeline, decisions, registry)
+    ledger = follow(lake, registry, pipeline.name)
+    decided = _standing_decision(ledger.decisions, decision_key)
+    if decided is not None and _has_tables(pipeline, decided.version, lake):
+        return _known_outcome(pipeline, decided, registry.version(pipeline.name, decided.version), ledger)
+    champion = _champion(pipeline, ledger.decisions, registry)
     with _located(pipeline, scope, snapshot):
         training = train_model(
             data,
@@ -99,11 +100,31 @@ def _train_and_judge(
         )
     version = _register(pipeline, scope, snapshot, data, training, training_key, registry)
     tables = _write_tables(pipeline, scope, data, training, version, lake)
-    contest, verdict = _judge(pipeline, scope, data, training, version, champion, lake, engine)
-    decision = _decision(scope, version, champion, verdict, decision_key)
-    ledger = registry.enact(lake, pipeline.name, decisions, decision, commit=scope.commit(pipeline))
-    written = (*tables, ledger)
-    outcome = _outcome(pipeline, decision, version, snapshot, written, time.monotonic() - started)
+    contest: Contest | None = None
+
+    def decide(decisions: Sequence[Decision]) -> Decision | None:
+        """Judge against who serves now: during the training others may have answered, or rolled back."""
+        nonlocal contest
+        if _standing_decision(decisions, decision_key) is not None:
+            return None
+        is_same = aliases_after(decisions)["champion"] == (champion.version.version if champion else None)
+        rival = champion if is_same else _champion(pipeline, decisions, registry)
+        contest, verdict = _judge(
+            pipeline, data, training, version, rival, lake, engine,
+            # The loss was that of the champion before.
+            is_loss_confirmed=is_loss_confirmed and is_same,
+        )  # fmt: skip
+        return _decision(scope, version, rival, verdict, decision_key)
+
+    enacted = enact(lake, registry, pipeline.name, decide, commit=scope.commit(pipeline))
+    if enacted.decision is None or enacted.written is None:
+        answered = _standing_decision(enacted.ledger.decisions, decision_key)
+        assert answered is not None
+        judged = registry.version(pipeline.name, answered.version)
+        return _known_outcome(pipeline, answered, judged, enacted.ledger, tables)
+    written = (*tables, enacted.written)
+    duration_s = time.monotonic() - started
+    outcome = _outcome(pipeline, enacted.decision, version, snapshot, written, duration_s, enacted.ledger)
     return replace(
         outcome, markdown=training_pages(training, contest.champion if contest is not None else None)
     )
@@ -222,15 +243,22 @@ def _write_tables(
     )
 
 
+def _has_tables(pipeline: Pipeline, version: int, lake: Lake) -> bool:
+    """Tell whether what a version's training wrote is there; else it is trained again, to the same model."""
+    tables = [pipeline.table(name) for name in ("holdout_scores", "candidates")]
+    return all(lake.has(table) and str(version) in lake.snapshot(table).partitions for table in tables)
+
+
 def _judge(
     pipeline: Pipeline,
-    scope: Scope,
     data: TrainingSet,
     training: Training,
     version: ModelVersion,
     champion: _Champion | None,
     lake: Lake,
     engine: Engine,
+    *,
+    is_loss_confirmed: bool,
 ) -> tuple[Contest | None, GateVerdict]:
     if champion is not None and champion.version.version == version.version:
         return None, GateVerdict(False, "inconclusive", "this training gave the model that serves already")
@@ -247,7 +275,7 @@ def _judge(
         metric=chosen_metric(pipeline.spec.model, data.problem),
         holdout_metric=training.holdout_metric,
         gate=pipeline.spec.model.gate,
-        is_loss_confirmed=scope.reason.startswith(CONFIRMED_LOSS),
+        is_loss_confirmed=is_loss_confirmed,
         has_champion=champion is not None and obstacle is None,
         seed=pipeline.spec.model.seed,
     )
@@ -358,14 +386,20 @@ def _waiting(pipeline: Pipeline, scope: Scope, needed: LabelsNeededError, lake: 
             "gate_explanation": f"{WAITS}: {wait.needed}",
             "is_promoted": False,
             "reason": wait.asked_for,
-            "champion_version": aliases_after(read_ledger(lake, pipeline.name))["champion"],
+            "champion_version": open_ledger(lake, pipeline.name).champion,
             "writes": f"{written.table}@{written.version}",
         },
     )
 
 
-def _known_outcome(pipeline: Pipeline, decision: Decision, version: ModelVersion) -> Outcome:
-    outcome = _outcome(pipeline, decision, version, None, (), 0.0)
+def _known_outcome(
+    pipeline: Pipeline,
+    decision: Decision,
+    version: ModelVersion,
+    ledger: Ledger,
+    written: Sequence[Snapshot] = (),
+) -> Outcome:
+    outcome = _outcome(pipeline, decision, version, None, written, 0.0, ledger)
     return replace(outcome, metadata={**outcome.metadata, "is_answered_before": True})
 
 
@@ -376,6 +410,7 @@ def _outcome(
     snapshot: Snapshot | None,
     written: Sequence[Snapshot],
     duration_s: float,
+    ledger: Ledger,
 ) -> Outcome:
     verdict = json.loads(decision.gate_report)
     return Outcome(
@@ -401,5 +436,7 @@ def _outcome(
             "p_value": verdict["p_value"],
             "champion_version": decision.champion_after,
             "artifact_sha256": version.artifact_sha256,
+            "ledger_rows": ledger.head.count,
+            "ledger_sha256": ledger.head.sha256,
         },
     )

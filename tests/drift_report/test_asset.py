@@ -13,7 +13,7 @@ import pytest
 from assets.drift_report.bins import SketchError
 from assets.drift_report.tables import reference_from_rows
 from assets.materialization import Scope
-from resources.ledger import GATE, Decision, append_decision
+from resources.ledger import GATE, Decision, write_decision
 from resources.waits import Wait, write_wait
 from tests.drift_report.conftest import FEATURES, World
 
@@ -152,7 +152,7 @@ def test_a_training_that_waits_for_labels_is_asked_for_again_when_labels_come(wo
         champion_before=None, champion_after=None, reason="no_champion", gate_report="{}", run_id="run",
         artifact_sha256="0" * 64, decision_key="key",
     )  # fmt: skip
-    append_decision(world.lake, world.pipeline.name, trained, commit={})
+    write_decision(world.lake, world.pipeline.name, lambda _: trained, commit={})
     assert "waits for labels" not in str(world.report("2013-08-01").metadata["explanation"])
 
 

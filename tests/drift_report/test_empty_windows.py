@@ -11,7 +11,7 @@ from assets.model.choices import default_metric
 from assets.model.score_table import score_fields
 from pipelines.spec import ProblemType
 from resources.lake import Lake
-from resources.ledger import GATE, Decision, append_decision
+from resources.ledger import GATE, Decision, write_decision
 from tests.drift_report.conftest import AS_OF, World
 from tests.drift_report.test_estimated_problems import learned, with_scores
 
@@ -26,7 +26,7 @@ def promoted(world: World, pipeline: Pipeline) -> None:
         champion_before=None, champion_after=1, reason="no_champion", gate_report="{}", run_id="run",
         artifact_sha256=version.artifact_sha256, decision_key="key",
     )  # fmt: skip
-    append_decision(world.lake, pipeline.name, decision, commit={})
+    write_decision(world.lake, pipeline.name, lambda _: decision, commit={})
 
 
 def write_nothing(world: World, pipeline: Pipeline, problem: ProblemType, *, has_features: bool) -> None:

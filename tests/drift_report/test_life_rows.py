@@ -14,7 +14,7 @@ from assets.drift_report.report_io import read_life
 from assets.drift_report.tables import report_table
 from assets.materialization import Scope
 from resources.lake import scan
-from resources.ledger import Action, Decision, append_decision
+from resources.ledger import Action, Decision, write_decision
 from tests.drift_report.conftest import FEATURES, World
 from tests.drift_report.test_asset import stormy
 from tests.drift_report.test_report import content
@@ -31,7 +31,7 @@ def decide(
     decision = Decision(
         instant, partition, "gate", action, version, before, champion_after, "schedule", gate_report, "run", "0" * 64, f"k{version}"
     )  # fmt: skip
-    append_decision(world.lake, "flights", decision, commit={})
+    write_decision(world.lake, "flights", lambda _: decision, commit={})
 
 
 def test_strengths_are_those_of_the_verdict(world: World) -> None:

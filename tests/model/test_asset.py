@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
@@ -20,9 +21,11 @@ from assets.model.asset import materialize_model
 from assets.model.encode import EncodingError
 from assets.model.labelled_rows import TrainingError
 from assets.model.model_file import model_from_bytes
+from pipelines.rollback import roll_back_to
 from pipelines.spec import GateSpec
+from resources.connections import Connections
 from resources.lake import scan
-from resources.ledger import append_decision, read_ledger, trusted_sha256
+from resources.ledger import Decision, open_ledger, read_ledger, trusted_sha256, write_decision
 from resources.model_registry import ModelRegistryError
 from resources.waits import WAITS, read_waits
 from tests.model.conftest import World
@@ -104,14 +107,22 @@ def test_asked_again_nothing_is_trained_or_decided_twice(world: World, january: 
     assert len(world.registry.versions("again")) == 1
 
 
-def test_a_run_that_died_before_its_decision_is_finished(world: World, january: pa.Table) -> None:
+def _died(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_run_that_died_before_its_decision_is_finished(
+    world: World, january: pa.Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Registered, but not yet in the ledger: the same version is judged, no second one appears."""
-    pipeline, twin = world.pipeline("died"), world.pipeline("died")
+    pipeline = world.pipeline("died")
     world.write_training_set(pipeline, "2024-01-01", january)
-    train(world, pipeline, "2024-01-01")
-    ledger = world.lake.table_path("died/ledger")
-    ledger.rename(ledger.with_name("lost_ledger"))
-    outcome = train(world, twin, "2024-01-01")
+    with monkeypatch.context() as patched:
+        patched.setattr("assets.model.asset.enact", _died)
+        with pytest.raises(KeyboardInterrupt):
+            train(world, pipeline, "2024-01-01")
+    assert read_ledger(world.lake, "died") == ()
+    outcome = train(world, pipeline, "2024-01-01")
     assert outcome.metadata["model_version"] == 1
     assert len(world.registry.versions("died")) == 1
     assert [one.champion_after for one in read_ledger(world.lake, "died")] == [1]
@@ -186,9 +197,89 @@ def test_after_a_rollback_the_question_is_open_again(world: World, until_februar
         champion_after=1,
         decision_key="",
     )
-    append_decision(world.lake, "rolled", back, commit={})
+    write_decision(world.lake, "rolled", lambda _: back, commit={})
     train(world, pipeline, "2024-02-01")
     assert [one.champion_after for one in read_ledger(world.lake, "rolled")] == [1, 2, 1, 2]
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, action: Callable[[], object]) -> None:
+    """Do something between a training and its decision, once."""
+    import assets.model.asset as rim
+
+    write, waiting = rim._write_tables, [action]
+
+    def writing(*given: object) -> object:
+        written = write(*given)  # type: ignore[arg-type]  # as they come
+        if waiting:
+            waiting.pop()()
+        return written
+
+    monkeypatch.setattr(rim, "_write_tables", writing)
+
+
+def two_champions(world: World, pipeline: Pipeline, until_february: pa.Table) -> None:
+    """Version 1 knows little; version 2 replaces it."""
+    world.write_training_set(pipeline, "2024-01-01", noisy(until_february.slice(0, 1_200)))
+    world.write_training_set(pipeline, "2024-02-01", until_february)
+    train(world, pipeline, "2024-01-01")
+    train(world, pipeline, "2024-02-01")
+    assert world.registry.aliases(pipeline.name)["champion"] == 2
+
+
+def roll_back(world: World, pipeline: Pipeline) -> Decision:
+    return roll_back_to(
+        pipeline.name, cast(Connections, world), version=None, reason="a try", actor="eva", clock=FEBRUARY
+    )
+
+
+@pytest.mark.parametrize("is_better", [True, False])
+def test_a_rollback_during_a_training_is_what_the_challenger_is_judged_against(
+    world: World,
+    make_training_table: Builder,
+    until_february: pa.Table,
+    monkeypatch: pytest.MonkeyPatch,
+    is_better: bool,
+) -> None:
+    pipeline = world.pipeline(f"undone_{is_better}".lower())
+    two_champions(world, pipeline, until_february)
+    march = make_training_table(1_200, days=31, start=datetime(2024, 3, 1, tzinfo=UTC), seed=2)
+    rows = pa.concat_tables([until_february, march])
+    world.write_training_set(pipeline, "2024-03-01", rows if is_better else noisy(rows))
+    meanwhile(monkeypatch, lambda: roll_back(world, pipeline))
+    # After a confirmed loss of version 2 an even challenger would do; against version 1 it would not.
+    outcome = train(world, pipeline, "2024-03-01", reason="performance: roc_auc fell by 0.08")
+    made = read_ledger(world.lake, pipeline.name)
+    assert [one.action for one in made[:3]] == ["promoted", "promoted", "rolled back"]
+    assert len(made) == 4
+    assert made[3].champion_before == 1
+    if is_better:
+        # Beside version 2 it would be "non-inferior" at most; version 1 knows nothing.
+        assert outcome.metadata["gate_outcome"] == "superior"
+        assert made[3].champion_after == 3
+    else:
+        assert (made[3].action, made[3].champion_after) == ("kept", 1)
+        assert outcome.metadata["champion_version"] == 1
+    assert world.registry.aliases(pipeline.name)["champion"] == made[3].champion_after
+
+
+def test_the_same_question_asked_at_once_is_answered_once(
+    world: World, january: pa.Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = world.pipeline("at_once")
+    world.write_training_set(pipeline, "2024-01-01", january)
+    meanwhile(monkeypatch, lambda: train(world, pipeline, "2024-01-01"))
+    outcome = train(world, pipeline, "2024-01-01")
+    assert outcome.metadata["is_answered_before"] is True
+    assert outcome.metadata["model_version"] == 1
+    assert len(read_ledger(world.lake, "at_once")) == 1
+
+
+def test_the_materialization_tells_the_ledgers_head(world: World, january: pa.Table) -> None:
+    pipeline = world.pipeline("headed")
+    world.write_training_set(pipeline, "2024-01-01", january)
+    outcome = train(world, pipeline, "2024-01-01")
+    head = open_ledger(world.lake, "headed").head
+    assert (outcome.metadata["ledger_rows"], outcome.metadata["ledger_sha256"]) == (1, head.sha256)
 
 
 def test_a_second_training_of_one_partition_is_compared_on_both_holdouts(

@@ -19,7 +19,7 @@ from resources.connections import Connections, connections
 from resources.deployment import deployment
 from resources.feature_changes import ViewShape, changes_between
 from resources.feature_guard import FeatureChangeError, accepted_table
-from resources.ledger import Decision, append_decision
+from resources.ledger import Decision, write_decision
 from resources.model_registry import UNNUMBERED, ModelVersion
 from tests.tiny import DECLARATION, READINGS_SQL, day_window, scope, tiny_pipeline, write_sources
 
@@ -84,7 +84,7 @@ def ready(tmp_path: Path) -> tuple[Pipeline, Connections]:
         instant=NOW, partition="2024-01-02", actor="gate", action="promoted", version=1, champion_before=None,
         champion_after=1, reason="first", gate_report="{}", run_id="", artifact_sha256=digest, decision_key="d",
     )  # fmt: skip
-    append_decision(to.lake, "tiny", decision, commit={})
+    write_decision(to.lake, "tiny", lambda _: decision, commit={})
     return pipeline, to
 
 

@@ -19,6 +19,14 @@ def test_a_store_of_another_kind_is_refused() -> None:
         elsewhere.prepare()
 
 
+def test_a_damaged_database_is_named_with_its_repair(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_bytes(b"garbage" * 1_000)
+    damaged = ModelRegistry(tracking_uri=f"sqlite:///{tmp_path / 'mlflow.db'}", artifact_root="models")
+    said = r"cannot be read \(sqlite:///.*mlflow.db\): file is not a database. Restore it from a backup"
+    with pytest.raises(MlflowStoreError, match=said):
+        damaged.prepare()
+
+
 @pytest.mark.parametrize("value", [None, "", "mysql://u:geheim@h/d", "postgresql://u:geheim@h/d"])
 def test_a_variable_without_a_store_is_named_and_not_shown(
     monkeypatch: pytest.MonkeyPatch, value: str | None
