@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,12 +17,14 @@ from assets.raw.reading import (
     ReadError,
     is_exact,
     listed,
+    null_texts,
     refuse_names,
     require_columns,
     source_columns,
     wall_clock,
+    without,
 )
-from pipelines.spec import DatasetSpec
+from pipelines.spec import ColumnType, DatasetSpec
 from pipelines.sql import quote_identifier, quote_literal
 
 if TYPE_CHECKING:
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 
 MORE_THAN_A_CLOCK = "more than a wall clock"
 """Reason of a timestamp with a zone, an offset or PM: the engine would leave it out in silence."""
+
+NO_TEXT = "\x02"
+"""Stands for NULL where no text does in every column: the reader wants at least one."""
 
 EXACT_NUMBER = "DECIMAL(38, 18)"
 """Holds every 64-bit integer and its fraction; reading it costs six times as much as text."""
@@ -68,22 +73,26 @@ def csv_source(
                 f"dataset '{name}': {path.name} has other columns than {files[0].name}. "
                 "Give files of one source the same header, in the same order."
             )
+    own_nulls = _own_nulls(dataset, header)
     attempts = [_whole_number(column) for column, kind in wanted.items() if kind == "int"]
     clocks = [
         column
         for column, kind in wanted.items()
-        if kind == "timestamp" and (column in zoned or not is_damaged)
+        if kind == "timestamp" and (column in zoned or column in own_nulls or not is_damaged)
     ]
     attempts += [_wall_clock(column) for column in clocks]
+    tried = {attempt.column for attempt in attempts} | {c for c, kind in wanted.items() if kind == "string"}
+    with_words = [column for column in own_nulls if column in wanted and column not in tried]
+    attempts += [_value(column, wanted[column]) for column in with_words]
     whole = "VARCHAR" if not is_damaged else EXACT_NUMBER
     types = {column: whole if kind == "int" else SQL_TYPES[kind] for column, kind in wanted.items()}
-    types |= dict.fromkeys(clocks, "VARCHAR")
+    types |= dict.fromkeys((*clocks, *own_nulls), "VARCHAR")
     typed = ", ".join(
         f"{quote_literal(column)}: {quote_literal(types.get(column, 'VARCHAR'))}" for column in header
     )
     for table in ("reject_errors", "reject_scans", REJECTS_TABLE):
         connection.execute(f"DROP TABLE IF EXISTS {table}").fetchall()
-    nulls = ", ".join(quote_literal(text) for text in dataset.source.null_values)
+    nulls = ", ".join(quote_literal(text) for text in _shared_nulls(dataset, header))
     relation = (
         f"read_csv([{listed(files)}], header=true, auto_detect=false, columns={{{typed}}}, "
         f"delim={quote_literal(dataset.source.delimiter)}, quote='\"', escape='\"', nullstr=[{nulls}], "
@@ -91,7 +100,33 @@ def csv_source(
         f"filename={quote_literal(FILE_COLUMN.strip(chr(34)))}, "
         "store_rejects=true, rejects_table='reject_errors', rejects_scan='reject_scans', rejects_limit=0)"
     )
-    return _tried(relation, attempts)
+    return _tried(_without_words(relation, own_nulls), attempts)
+
+
+def _shared_nulls(dataset: DatasetSpec, header: Sequence[str]) -> Sequence[str]:
+    """Return the texts that mean NULL in every column: the reader knows no others."""
+    own = null_texts(dataset)
+    texts = [own.get(column, dataset.source.null_values) for column in header]
+    shared = [text for text in texts[0] if all(text in others for others in texts)]
+    return shared or [NO_TEXT]
+
+
+def _own_nulls(dataset: DatasetSpec, header: Sequence[str]) -> Mapping[str, Collection[str]]:
+    """Return the texts that mean NULL in one column and not in all of them."""
+    own, shared = null_texts(dataset), _shared_nulls(dataset, header)
+    found = {column: {*own.get(column, dataset.source.null_values)}.difference(shared) for column in header}
+    return {column: texts for column, texts in found.items() if texts}
+
+
+def _without_words(relation: str, own_nulls: Mapping[str, Collection[str]]) -> str:
+    if not own_nulls:
+        return relation
+    replaced = ", ".join(
+        f"{without(name, texts)} AS {name}"
+        for column, texts in own_nulls.items()
+        if (name := quote_identifier(column))
+    )
+    return f"(SELECT * REPLACE ({replaced}) FROM {relation})"
 
 
 @dataclass(frozen=True)
@@ -111,6 +146,13 @@ def _whole_number(column: str) -> _Attempt:
         f"CASE WHEN {is_exact(text)} THEN TRY_CAST({text} AS BIGINT) END",
         f"concat({reason}, {_without_zeros(column)})",
     )
+
+
+def _value(column: str, kind: ColumnType) -> _Attempt:
+    """Try a value whose column has NULL texts of its own, which the reader would take for bad values."""
+    text = quote_identifier(column)
+    reason = quote_literal(f"{column}: cannot be converted to '{SQL_TYPES[kind]}': ")
+    return _Attempt(column, f"TRY_CAST({text} AS {SQL_TYPES[kind]})", f"concat({reason}, {text})")
 
 
 def _wall_clock(column: str) -> _Attempt:

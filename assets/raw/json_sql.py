@@ -19,9 +19,11 @@ from assets.raw.reading import (
     ReadError,
     is_exact,
     listed,
+    null_texts,
     require_columns,
     source_columns,
     wall_clock,
+    without,
 )
 from pipelines.spec import ColumnType, DatasetSpec
 from pipelines.sql import quote_identifier, quote_literal
@@ -45,12 +47,13 @@ def json_source(
     ReadError
         If the files hold no line at all.
     """
-    wanted = source_columns(dataset)
+    wanted, nulls = source_columns(dataset), null_texts(dataset)
+    said = {column: without(_value(column), nulls.get(column, ())) for column in wanted}
     values = "".join(
-        f", {_tried(_value(column), kind)} AS {quote_identifier(column)}" for column, kind in wanted.items()
+        f", {_tried(said[column], kind)} AS {quote_identifier(column)}" for column, kind in wanted.items()
     )
     faults = "".join(
-        f", CASE WHEN {_value(column)} IS NOT NULL AND {quote_identifier(column)} IS NULL "
+        f", CASE WHEN {said[column]} IS NOT NULL AND {quote_identifier(column)} IS NULL "
         f"THEN concat({quote_literal(f'{column}: not of type {kind}: ')}, {_value(column)}) END"
         for column, kind in wanted.items()
     )

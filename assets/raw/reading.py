@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -54,6 +54,28 @@ def source_columns(dataset: DatasetSpec) -> Mapping[str, ColumnType]:
     """Return the columns that are read from the source, by the source's name, with their types."""
     forms = {name: dataset.column(name) for name in dataset.columns}
     return {form.source or name: form.type for name, form in forms.items() if form.sql is None}
+
+
+def null_texts(dataset: DatasetSpec) -> Mapping[str, tuple[str, ...]]:
+    """Return the texts that mean NULL in columns of the source, by the source's name, where they are the column's own."""
+    forms = {name: dataset.column(name) for name in dataset.columns}
+    return {
+        form.source or name: form.null_values
+        for name, form in forms.items()
+        if form.sql is None and form.null_values is not None
+    }
+
+
+def without(value: str, texts: Collection[str]) -> str:
+    """Return the SQL of a text that is NULL where it is one of some texts.
+
+    Examples
+    --------
+    >>> without("x", ["NA"])
+    "CASE WHEN x NOT IN ('NA') THEN x END"
+    """
+    listed_texts = ", ".join(quote_literal(text) for text in sorted(texts))
+    return f"CASE WHEN {value} NOT IN ({listed_texts}) THEN {value} END" if texts else value
 
 
 def is_exact(value: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from assets.materialization import Pipeline
 from assets.raw.csv_header import header_of
 from assets.raw.opening import files_of, readable
-from assets.raw.reading import listed
+from assets.raw.reading import listed, null_texts
 from pipelines.spec import DatasetSpec
 from pipelines.sql import quote_literal
 from pipelines.windows import Window
@@ -61,7 +61,8 @@ def _described(connection: duckdb.DuckDBPyConnection, file: Path, dataset: Datas
     path, kind = f"[{listed([file])}]", dataset.source.type
     is_text = kind in ("csv", "excel")
     names = header_of(file, dataset.source.delimiter) if is_text else []
-    nulls = ", ".join(quote_literal(text) for text in dataset.source.null_values)
+    words = {*dataset.source.null_values}.union(*null_texts(dataset).values())
+    nulls = ", ".join(quote_literal(text) for text in sorted(words))
     relation = {
         "parquet": f"read_parquet({path})",
         "python": f"read_parquet({path})",
