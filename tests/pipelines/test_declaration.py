@@ -447,7 +447,7 @@ MALFORMED = [
     pytest.param(
         [("id: int", 'id: {type: int, null_values: ["a,b"]}')],
         [
-            "13: datasets.orders.columns.id.null_values has 'a,b', but a text that means NULL holds no quote, delimiter or line end.",
+            "12: datasets.orders.columns.id.null_values has 'a,b', but a text that means NULL holds no quote, delimiter or line end.",
         ],
         id="null-text-of-a-column",
     ),
