@@ -52,6 +52,8 @@ def json_source(
     values = "".join(
         f", {_tried(said[column], kind)} AS {quote_identifier(column)}" for column, kind in wanted.items()
     )
+    # A computed column may be made of the key that it is called by.
+    values += "".join(f", {_value(name)} AS {quote_identifier(name)}" for name in _computed(dataset))
     faults = "".join(
         f", CASE WHEN {said[column]} IS NOT NULL AND {quote_identifier(column)} IS NULL "
         f"THEN concat({quote_literal(f'{column}: not of type {kind}: ')}, {_value(column)}) END"
@@ -74,7 +76,23 @@ def json_source(
             f"dataset '{name}': {files[0].name} holds no line of JSON. Write one object a line; an empty file says nothing."
         )
     _require_keys(connection, dataset, f"dataset '{name}': {files[0].name}")
-    return f"(SELECT * EXCLUDE ({_TEXT}, {_SOUND}, {_LINE}) FROM {_LINES_TABLE} WHERE {FAULT_COLUMN} IS NULL)"
+    hidden = ", ".join((_TEXT, _SOUND, _LINE, *_not_in_the_file(connection, _computed(dataset))))
+    return f"(SELECT * EXCLUDE ({hidden}) FROM {_LINES_TABLE} WHERE {FAULT_COLUMN} IS NULL)"
+
+
+def _computed(dataset: DatasetSpec) -> Sequence[str]:
+    """Return the computed columns whose names the source may know too."""
+    read = source_columns(dataset)
+    return [n for n in dataset.columns if dataset.column(n).sql is not None and n not in read]
+
+
+def _not_in_the_file(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> Sequence[str]:
+    """Return the columns, quoted, that no object has: there, the column that was declared before is meant."""
+    if not names:
+        return ()
+    asked = ", ".join(f"coalesce(bool_or(json_exists({_SOUND}, {_pointer(name)})), false)" for name in names)
+    found = connection.sql(f"SELECT {asked} FROM {_LINES_TABLE}").fetchall()[0]
+    return [quote_identifier(name) for name, is_there in zip(names, found, strict=True) if not is_there]
 
 
 def _require_keys(connection: duckdb.DuckDBPyConnection, dataset: DatasetSpec, where: str) -> None:

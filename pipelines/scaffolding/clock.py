@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pipelines.scaffolding.columns import TYPED, Column, FileColumns
-from pipelines.scaffolding.source import ScaffoldError
+from pipelines.scaffolding.found import ScaffoldError
 from pipelines.spec import Cadence
 from pipelines.sql import quote_identifier
 

@@ -203,9 +203,12 @@ def _columns(found: Findings) -> list[str]:
         if column.question:
             lines += _ask(f"{column.name}: {column.question}", 8)
         notes = [note for note in (column.note, _fullness(column)) if note]
-        shown = f"{scalar(column.name)}: {kind}"
+        written: dict[str, object] = {"type": kind}
         if column.sql is not None:
-            shown = f"{scalar(column.name)}: {{type: {kind}, sql: {scalar(column.sql)}}}"
+            written["sql"] = column.sql
+        if column.null_values is not None:
+            written["null_values"] = list(column.null_values)
+        shown = f"{scalar(column.name)}: {flow(written) if len(written) > 1 else kind}"
         lines.append(f"        {shown}" + (f"  # {_one_line('; '.join(notes))}" if notes else ""))
     return lines
 

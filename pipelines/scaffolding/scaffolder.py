@@ -18,10 +18,14 @@ from pipelines.scaffolding import blank
 from pipelines.scaffolding.clock import check_event_time, find_clock, lookback_of
 from pipelines.scaffolding.columns import TYPED, Column, FileColumns, describe
 from pipelines.scaffolding.declaration import Findings, decisions, write
+from pipelines.scaffolding.forms import forms_of_texts
+from pipelines.scaffolding.found import ScaffoldError, source_of
+from pipelines.scaffolding.parquet_forms import forms_of_types
 from pipelines.scaffolding.roles import find_entities, find_key, is_unique_like, rank_targets, target_of
 from pipelines.scaffolding.rules import suggest
-from pipelines.scaffolding.source import ScaffoldError, opened, source_of
+from pipelines.scaffolding.source import OpenedSource, opened
 from pipelines.scaffolding.text import sql_name
+from pipelines.scaffolding.tried import as_text_where_rejected
 from pipelines.scaffolding.views import View, history_view, identifier
 from pipelines.spec import DriftlineError, SourceSpec
 from pipelines.sql import quote_identifier
@@ -157,14 +161,40 @@ def scaffold_source(options: ScaffoldOptions, *, folder: Path, start: Path, type
         If the file cannot be read or declared as asked.
     """
     assert options.source is not None
-    source = source_of(options.source, start=start)
+    source, files = source_of(options.source, start=start, folder=folder)
     with TemporaryDirectory(prefix="driftline-scaffold-") as scratch:
         engine = Engine(spill_directory=scratch)
-        with engine.connect() as connection, opened(source, connection, scratch=Path(scratch)) as found:
-            columns = describe(found)
-            findings = _find(options, connection, columns, source, found.n_rejected, folder)
+        with (
+            engine.connect() as connection,
+            opened(source, files, connection, scratch=Path(scratch)) as found,
+        ):
+            findings = _find(options, connection, _columns(found, options), source, found.n_rejected, folder)
     files = {"defs.yaml": write(findings, type_name=type_name)}
     return files | {f"features/{view.name}.sql": view.sql for view in findings.entities}
+
+
+def _columns(found: OpenedSource, options: ScaffoldOptions) -> FileColumns:
+    """Describe the columns in types in which the raw room reads every row that can be read at all."""
+    forms = (
+        forms_of_types(found.connection, found.types) if found.types else forms_of_texts(found, found.columns)
+    )
+    while True:
+        columns = describe(found, forms)
+        _check_options(options, columns)
+        clock = find_clock(found.connection, columns, options.event_time)
+        changed = as_text_where_rejected(found, forms, columns, clock.event_time)
+        if not changed:
+            return columns
+        forms = {**forms, **changed}
+
+
+def _check_options(options: ScaffoldOptions, columns: FileColumns) -> None:
+    names = [column.name for column in columns.columns]
+    if options.target is not None:
+        _known("--target", options.target, names)
+    if options.event_time is not None and options.event_time != "rows":
+        _known("--event-time", options.event_time, names)
+        check_event_time(columns, options.event_time)
 
 
 def _find(
@@ -176,11 +206,6 @@ def _find(
     folder: Path,
 ) -> Findings:
     names = [column.name for column in columns.columns]
-    if options.target is not None:
-        _known("--target", options.target, names)
-    if options.event_time is not None and options.event_time != "rows":
-        _known("--event-time", options.event_time, names)
-        check_event_time(columns, options.event_time)
     target = target_of(columns[options.target]) if options.target is not None else None
     clock = find_clock(connection, columns, options.event_time)
     wanted = _asked_entities(options.entity, names)
@@ -191,7 +216,7 @@ def _find(
             "or leave --entity out."
         )
     key = find_key(connection, columns, clock, [name for keys in entities for name in keys])
-    dataset = identifier(Path(source.path).name.split(".")[0], fallback="data")
+    dataset = _dataset_name(source.path)
     made = {"rows": "row_time", "load": "load_time"}
     event_time = clock.event_time or made[clock.every]
     request = tuple(
@@ -221,6 +246,15 @@ def _find(
         suspicions=suspicions,
         lookback=lookback,
     )
+
+
+def _dataset_name(path: str) -> str:
+    """Name a dataset by its file, or by the folder of its files."""
+    for part in reversed(Path(path).parts):
+        name = part.split(".")[0]
+        if not any(sign in name for sign in "*?[{"):
+            return identifier(name, fallback="data")
+    return "data"
 
 
 def _known(option: str, name: str, names: Sequence[str]) -> None:

@@ -1,48 +1,34 @@
-"""Open a file whose columns nobody has declared: format, separator, encoding, and all values as text."""
+"""Open a source whose columns nobody has declared: all values as text."""
 
 from __future__ import annotations
 
-import csv
-import gzip
-import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assets.raw.csv_header import header_of
-from assets.raw.objects import is_url, local_copies
 from assets.raw.opening import readable
 from assets.raw.read_sql import READ_TABLE, read_files
-from assets.raw.reading import MAX_LINE_BYTES, listed
-from assets.raw.source import source_files
+from assets.raw.reading import MAX_LINE_BYTES, OWN_PREFIX, listed, shown
+from pipelines.coherence import PARTITION_COLUMN
 from pipelines.made_columns import PLACE
-from pipelines.spec import DatasetSpec, DriftlineError, SourceSpec
-from pipelines.sql import quote_identifier
+from pipelines.scaffolding.found import ScaffoldError, one_sentence
+from pipelines.spec import DatasetSpec, SourceSpec
 
 if TYPE_CHECKING:
     import duckdb
 
-FORMATS = {
-    ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".data": "csv", ".parquet": "parquet", ".pq": "parquet",
-    ".json": "json", ".jsonl": "json", ".ndjson": "json",
-    ".xlsx": "excel", ".xls": "excel", ".xlsb": "excel", ".xlsm": "excel", ".ods": "excel",
-}  # fmt: skip
-"""Format of a file by its ending, after .gz and .zip are taken off."""
+MAX_NAME = 255
+"""Characters of the longest column name that a declaration takes."""
 
-SEPARATORS = ",;\t|"
-"""Separators that are looked for in the first lines."""
-
-SNIFFED_BYTES = 256 * 1024
-"""How much of a text file tells its separator and encoding."""
+QUARANTINE_COLUMN = "broken_rules"
+"""Column that the quarantine table adds."""
 
 TEXTS = "driftline_texts"
 """Table of the engine that holds all values as text, NULL where the file has nothing, and each row's place."""
-
-
-class ScaffoldError(DriftlineError):
-    """A declaration cannot be made as asked."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +47,8 @@ class OpenedSource:
         Rows read, and rows that could not be.
     types
         DuckDB's types of a file that has types of its own; empty for text.
+    files
+        Files that the engine reads: unpacked, in UTF-8.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -69,99 +57,12 @@ class OpenedSource:
     n_rows: int
     n_rejected: int
     types: dict[str, str]
-
-
-def source_of(path: str, *, start: Path) -> SourceSpec:
-    """Find out how a file is read; paths are relative to `start`.
-
-    Raises
-    ------
-    ScaffoldError
-        If it is not there, is empty, or its ending names no format that is read.
-    """
-    if is_url(path):
-        file = local_copies(path)[0]
-    else:
-        file = Path(path).expanduser()
-        file = file if file.is_absolute() else (start / file)
-    if not file.is_file():
-        raise ScaffoldError(f"--source {path}: no such file. Paths are relative to {start}.")
-    if file.stat().st_size == 0:
-        raise ScaffoldError(f"--source {path}: the file is empty. A header and some rows are needed.")
-    suffixes = [suffix.lower() for suffix in file.suffixes]
-    while suffixes and suffixes[-1] in (".gz", ".zip"):
-        suffixes.pop()
-    kind = FORMATS.get(suffixes[-1] if suffixes else "")
-    if kind is None:
-        kind = _format_inside(file)
-    found: dict[str, object] = {"type": kind, "path": path if is_url(path) else str(file.resolve())}
-    if kind in ("csv", "json"):
-        encoding = _encoding(_first_bytes(file))
-        found |= {"encoding": encoding} if encoding != "utf-8" else {}
-        if kind == "csv":
-            text = _first_bytes(file).decode(encoding, errors="replace")
-            separator = _separator(text)
-            found |= {"delimiter": separator} if separator != "," else {}
-    return SourceSpec.model_validate(found)
-
-
-def _format_inside(file: Path) -> str:
-    if file.suffix.lower() == ".zip":
-        with zipfile.ZipFile(file) as archive:
-            kinds = {FORMATS.get(Path(name).suffix.lower()) for name in archive.namelist()}
-        if len(kinds) == 1 and (kind := kinds.pop()):
-            return kind
-    raise ScaffoldError(
-        f"--source {file.name}: the ending says nothing of the format. Rename it to one of "
-        f"{', '.join(sorted(FORMATS))} (also with .gz or .zip)."
-    )
-
-
-def _first_bytes(file: Path) -> bytes:
-    if file.suffix.lower() == ".gz":
-        with gzip.open(file, "rb") as stream:
-            return stream.read(SNIFFED_BYTES)
-    if file.suffix.lower() == ".zip":
-        with zipfile.ZipFile(file) as archive, archive.open(archive.namelist()[0]) as member:
-            return member.read(SNIFFED_BYTES)
-    with file.open("rb") as stream:
-        return stream.read(SNIFFED_BYTES)
-
-
-def _encoding(first: bytes) -> str:
-    """Return UTF-8 where it fits or a mark says it; else what Windows and older tools write."""
-    if first.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "utf-16"
-    try:
-        # The last character may be cut.
-        first[:-4].decode("utf-8") if len(first) == SNIFFED_BYTES else first.decode("utf-8")
-    except UnicodeDecodeError:
-        return "windows-1252"
-    return "utf-8"
-
-
-def _separator(text: str) -> str:
-    """Return the separator that cuts the header and the next lines into the same number of fields."""
-    lines = [line for line in text.splitlines()[:50] if line.strip()]
-    # The last line may be cut.
-    lines = lines[:-1] if len(lines) > 2 else lines
-    best, most = ",", 1
-    for separator in SEPARATORS:
-        try:
-            widths = {len(row) for row in csv.reader(lines, delimiter=separator)}
-        except csv.Error:
-            continue
-        if len(widths) == 1 and (width := widths.pop()) > most:
-            best, most = separator, width
-    if most == 1 and lines:
-        # Ragged lines: the most frequent sign of the header.
-        best = max(SEPARATORS, key=lines[0].count) if any(sign in lines[0] for sign in SEPARATORS) else ","
-    return best
+    files: tuple[Path, ...]
 
 
 @contextmanager
 def opened(
-    source: SourceSpec, connection: duckdb.DuckDBPyConnection, *, scratch: Path
+    source: SourceSpec, files: Sequence[Path], connection: duckdb.DuckDBPyConnection, *, scratch: Path
 ) -> Iterator[OpenedSource]:
     """Read all rows of a source as text, through the raw room's own readers.
 
@@ -170,62 +71,79 @@ def opened(
     DriftlineError
         If it cannot be read, or has no rows.
     """
-    files = source_files(source, folder=Path("/"))
-    probe = DatasetSpec(source=source, columns={"any": "string"})
-    with readable(connection, files, probe, scratch) as plain:
-        names, types = _names(connection, plain[0], source)
-        if not names:
-            raise ScaffoldError(f"{files[0].name} has no columns.")
-        twins = [name for name in names if [other.lower() for other in names].count(name.lower()) > 1]
-        if twins:
+    with ExitStack() as stack:
+        with one_sentence(files[0].name):
+            probe = DatasetSpec(source=source, columns={"any": "string"})
+            plain = stack.enter_context(readable(connection, files, probe, scratch))
+            found = _open(connection, source, plain, files[0].name)
+        yield found
+
+
+def _open(
+    connection: duckdb.DuckDBPyConnection, source: SourceSpec, files: Sequence[Path], name: str
+) -> OpenedSource:
+    names, types = _names(connection, files, source)
+    _refuse_names(names, name)
+    if source.type == "parquet":
+        n_rejected = 0
+        relation = f"read_parquet([{listed(files)}], union_by_name=true, hive_partitioning=false)"
+    else:
+        lenient = {**source.model_dump(mode="json"), "max_rejected_share": 1.0}
+        declared = {"source": lenient, "columns": dict.fromkeys(names, "string")}
+        spec = DatasetSpec.model_validate_json(json.dumps(declared).encode())
+        n_rejected = read_files(connection, files, spec, name=name, timezone="UTC").n_rejected
+        relation = READ_TABLE
+    connection.execute(
+        f"CREATE TEMP TABLE {TEXTS} AS SELECT *, row_number() OVER () - 1 AS {PLACE} FROM {relation}"
+    ).fetchall()
+    n_rows = int(connection.sql(f"SELECT count(*) FROM {TEXTS}").fetchall()[0][0])
+    if not n_rows:
+        said = (
+            "has a header and no rows"
+            if not n_rejected
+            else f"has {n_rejected:,} rows, none of which can be read"
+        )
+        raise ScaffoldError(f"{name} {said}: types and times cannot be found in nothing.")
+    return OpenedSource(connection, source, tuple(names), n_rows, n_rejected, types, tuple(files))
+
+
+def _refuse_names(names: Sequence[str], file: str) -> None:
+    """Refuse columns that a declaration cannot name."""
+    if not names:
+        raise ScaffoldError(f"{file} has no columns.")
+    lower = [name.lower() for name in names]
+    twins = [name for name in names if lower.count(name.lower()) > 1]
+    if twins:
+        raise ScaffoldError(
+            f"{file}: columns {', '.join(map(repr, twins))} differ only in case or are there twice, "
+            "which SQL does not tell apart. Rename them in the file."
+        )
+    for name in names:
+        if len(name) > MAX_NAME:
             raise ScaffoldError(
-                f"{files[0].name}: columns {', '.join(map(repr, twins))} differ only in case or are there twice, "
-                "which SQL does not tell apart. Rename them in the file."
+                f"{file}: the column {shown(name, 40)!r} has a name of {len(name):,} characters, and {MAX_NAME} are the most. Shorten it in the file."
             )
-        if source.type == "parquet":
-            relation, n_rejected = f"read_parquet([{listed(plain)}])", 0
-            connection.execute(
-                f"CREATE TEMP TABLE {TEXTS} AS SELECT *, row_number() OVER () - 1 AS {PLACE} FROM {relation}"
-            ).fetchall()
-        else:
-            declared = DatasetSpec.model_validate_json(_declared_as_text(source, names).encode())
-            counts = read_files(connection, plain, declared, name=files[0].name, timezone="UTC")
-            n_rejected = counts.n_rejected
-            connection.execute(
-                f"CREATE TEMP TABLE {TEXTS} AS SELECT *, row_number() OVER () - 1 AS {PLACE} FROM {READ_TABLE}"
-            ).fetchall()
-        n_rows = int(connection.sql(f"SELECT count(*) FROM {TEXTS}").fetchall()[0][0])
-        if not n_rows:
+        if name.lower() in (PARTITION_COLUMN, QUARANTINE_COLUMN) or name.lower().startswith(OWN_PREFIX):
             raise ScaffoldError(
-                f"{files[0].name} has a header and no rows: types and times cannot be found in nothing."
+                f"{file}: the column {name!r} has a name that Driftline keeps for itself. Rename it in the file."
             )
-        yield OpenedSource(connection, source, tuple(names), n_rows, n_rejected, types)
-
-
-def _declared_as_text(source: SourceSpec, names: list[str]) -> str:
-    import json
-
-    lenient = {**source.model_dump(mode="json"), "max_rejected_share": 1.0}
-    return json.dumps({"source": lenient, "columns": dict.fromkeys(names, "string")})
 
 
 def _names(
-    connection: duckdb.DuckDBPyConnection, file: Path, source: SourceSpec
+    connection: duckdb.DuckDBPyConnection, files: Sequence[Path], source: SourceSpec
 ) -> tuple[list[str], dict[str, str]]:
     if source.type == "parquet":
-        described = connection.sql(f"DESCRIBE SELECT * FROM read_parquet([{listed([file])}])").fetchall()
+        described = connection.sql(
+            f"DESCRIBE SELECT * FROM read_parquet([{listed(files)}], union_by_name=true, hive_partitioning=false)"
+        ).fetchall()
         return [row[0] for row in described], {row[0]: row[1] for row in described}
     if source.type == "json":
         keys = connection.sql(
-            "SELECT key FROM (SELECT unnest(json_keys(line)) AS key, number FROM (SELECT line, row_number() OVER () AS number "
-            f"FROM read_csv([{listed([file])}], header=false, auto_detect=false, columns={{'line': 'VARCHAR'}}, "
-            f"delim=chr(1), quote='', escape='', max_line_size={MAX_LINE_BYTES})) WHERE json_valid(line) "
-            "AND json_type(line) = 'OBJECT') GROUP BY key ORDER BY min(number), any_value(key)"
+            "SELECT key FROM (SELECT unnest(json_keys(line)) AS key, generate_subscripts(json_keys(line), 1) AS place, number "
+            "FROM (SELECT line, row_number() OVER () AS number "
+            f"FROM read_csv([{listed(files)}], header=false, auto_detect=false, columns={{'line': 'VARCHAR'}}, "
+            f"delim=chr(1), quote='', escape='', hive_partitioning=false, max_line_size={MAX_LINE_BYTES})) WHERE json_valid(line) "
+            "AND json_type(line) = 'OBJECT') GROUP BY key ORDER BY min(number), min(place), key"
         ).fetchall()
         return [row[0] for row in keys if row[0]], {}
-    return header_of(file, source.delimiter), {}
-
-
-def text_of(column: str) -> str:
-    """Return the SQL of a column's value as text."""
-    return f"CAST({quote_identifier(column)} AS VARCHAR)"
+    return header_of(files[0], source.delimiter), {}

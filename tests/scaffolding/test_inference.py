@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from pipelines.scaffolding.declaration import decisions
-from pipelines.scaffolding.source import ScaffoldError
+from pipelines.scaffolding.found import ScaffoldError
 from pipelines.spec import ColumnSpec
 from tests.scaffolding.scaffolded import scaffold
 
@@ -40,7 +40,7 @@ TYPES = [
     pytest.param([str(i) for i in range(N)], "int", id="whole-numbers"),
     pytest.param([f"{i}.0" for i in range(N)], "int", id="whole-numbers-with-a-point"),
     pytest.param([f"{i}.5" for i in range(N)], "float", id="numbers"),
-    pytest.param(["1e300", *["2"] * (N - 1)], "float", id="exponents"),
+    pytest.param(["1e+300", *["2"] * (N - 1)], "float", id="exponents"),
     pytest.param([f"{i:05d}" for i in range(N)], "string", id="leading-zeros"),
     pytest.param([["true", "False", "YES", "n"][i % 4] for i in range(N)], "boolean", id="words-of-truth"),
     pytest.param([str(i % 2) for i in range(N)], "int", id="zero-and-one-stay-numbers"),
@@ -52,9 +52,9 @@ TYPES = [
     pytest.param(["NA", *[str(i) for i in range(N - 1)]], "int", id="words-for-nothing-among-numbers"),
     pytest.param([["NA", "EU", "AS"][i % 3] for i in range(N)], "string", id="words-that-mean-something"),
     pytest.param([""] * N, "string", id="always-empty"),
-    pytest.param(["9223372036854775808", *["1"] * (N - 1)], "float", id="beyond-64-bits"),
+    pytest.param(["9223372036854775808", *["1"] * (N - 1)], "string", id="beyond-64-bits"),
     pytest.param([f"1.{i:03d},50" for i in range(N)], "float", id="decimal-commas"),
-    pytest.param([f"1,{i:03d}" for i in range(N)], "float", id="thousands"),
+    pytest.param([f"1,{i:03d}" for i in range(N)], "int", id="thousands"),
     pytest.param([f"1{i % 9 + 1}/02/2024" if i else "13/02/2024" for i in range(N)], "date", id="days-first"),
 ]
 
