@@ -50,6 +50,8 @@ class Column:
         Position in the file, from 0.
     longest
         Characters of the longest text.
+    n_spaced
+        Values with a space inside.
     null_values
         Texts that mean NULL in this column alone; None where the source's do.
     extremes
@@ -72,6 +74,7 @@ class Column:
     question: str = ""
     place: int = 0
     longest: int = 0
+    n_spaced: int = 0
     null_values: tuple[str, ...] | None = None
     extremes: tuple[float, ...] = ()
 
@@ -178,7 +181,8 @@ def _measured(
             f"struct_pack(n_null := count(*) - count({column}), n_distinct := {distinct.format(column)}, "
             f"low := min({number}), high := max({number}), low_text := CAST(min({column}) AS VARCHAR), "
             f"high_text := CAST(max({column}) AS VARCHAR), "
-            f"longest := max(length(CAST({column} AS VARCHAR))), quartiles := {quartiles})"
+            f"longest := max(length(CAST({column} AS VARCHAR))), "
+            f"n_spaced := count(*) FILTER (contains(CAST({column} AS VARCHAR), ' ')), quartiles := {quartiles})"
         )
     row = connection.sql(f"SELECT {', '.join(asked)} FROM {TYPED}").fetchall()[0]
     found = []
@@ -210,6 +214,7 @@ def _measured(
                 note=form.note,
                 question=_question(form),
                 longest=facts["longest"] or 0,
+                n_spaced=facts["n_spaced"],
             )
         )
     return found

@@ -169,7 +169,7 @@ def _has_zone(found: Findings) -> bool:
 def _source(found: Findings) -> list[str]:
     source = found.source
     written: dict[str, object] = {"type": source.type, "path": found.path}
-    for key in ("delimiter", "encoding", "sheet"):
+    for key in ("mode", "delimiter", "encoding", "sheet"):
         if key in source.model_fields_set:
             written[key] = getattr(source, key)
     if len(found.columns.null_values) > 1:
@@ -281,8 +281,8 @@ def _features(found: Findings) -> list[str]:
     for view in found.entities:
         lines += [
             f"    {view.name}:",
-            f"      entity: {view.entity}",
-            f"      sql: features/{view.name}.sql",
+            f"      entity: {scalar(view.entity)}",
+            f"      sql: {scalar(f'features/{view.name}.sql')}",
             *_ask(f"how far back does the past of {', '.join(view.keys)} matter?", 6),
             f"      lookback: {found.lookback}",
             f"      ttl: {found.lookback}",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from assets.raw.read_sql import FIRST_YEAR, LAST_YEAR
+from assets.raw.reading import shown
 from pipelines.scaffolding.source import TEXTS, OpenedSource
 from pipelines.scaffolding.times import TimeForm, present, time_of_number, time_of_text
 from pipelines.spec import ColumnType
@@ -30,11 +31,16 @@ MAX_ODD_TIMES = 5
 PHONE_DIGITS = 8
 """Digits after a plus sign that make a telephone number, where smaller ones are signed numbers."""
 
-COLUMNS_PER_QUERY = 12
-"""One giant SELECT is dearer than its parts, and its memory grows with the columns."""
+COLUMNS_PER_QUERY = 3
+"""One giant SELECT is dearer than its parts: the engine's planning grows with the square of its expressions."""
+
+NEARLY = 0.8
+"""Share of numbers or times from which a column of text is asked for: the others may be words for nothing."""
 
 _NUMBER = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
 _WHOLE = r"[+-]?[0-9]+(\.0*)?"
+_THOUSANDS = r"[+-]?([1-9][0-9]{0,2}(,[0-9]{3})+|[0-9]+)(\.[0-9]+)?"
+_SLASHED = r"[0-9]{1,2}[/.-][0-9]{1,2}[/.-]([0-9]{4}|[0-9]{2})([ T,].*)?"
 _DAY = "[0-9]{4}(-[0-9]{1,2}-[0-9]{1,2}|/[0-9]{1,2}/[0-9]{1,2})"
 _TRUTHS = ("true", "false", "yes", "no", "t", "f", "y", "n")
 
@@ -83,9 +89,14 @@ def forms_of_texts(opened: OpenedSource, names: Sequence[str]) -> dict[str, Form
     """Find the form of each column from all of its texts."""
     counted: dict[str, Mapping[str, int]] = {}
     words: dict[str, tuple[tuple[str, int], ...]] = {}
+    null_texts = ", ".join(quote_literal(word) for word in NULL_TEXTS)
     for group in groups(names):
-        asked = [_counts(quote_identifier(name)) for name in group]
-        row = opened.connection.sql(f"SELECT {', '.join(asked)} FROM {TEXTS}").fetchall()[0]
+        texts = ", ".join(
+            f"{column} AS c{place}, CASE WHEN trim({column}) NOT IN ('', {null_texts}) THEN trim({column}) END AS t{place}"
+            for place, column in enumerate(map(quote_identifier, group))
+        )
+        asked = ", ".join(_counts(f"c{place}", f"t{place}") for place in range(len(group)))
+        row = opened.connection.sql(f"SELECT {asked} FROM (SELECT {texts} FROM {TEXTS})").fetchall()[0]
         for name, facts in zip(group, row, strict=True):
             counted[name] = {key: value for key, value in facts.items() if key != "words"}
             words[name] = tuple(sorted((facts["words"] or {}).items()))
@@ -97,19 +108,16 @@ def forms_of_texts(opened: OpenedSource, names: Sequence[str]) -> dict[str, Form
     return {name: _form(opened.connection, name, counted[name], words[name], style) for name in names}
 
 
-def _counts(column: str) -> str:
+def _counts(column: str, text: str) -> str:
     """Count in how many forms the values of a column can be read: one struct per column."""
-    text = f"trim({column})"
-    null_texts = ", ".join(quote_literal(word) for word in NULL_TEXTS)
     infinities = ", ".join(quote_literal(word) for word in INFINITIES)
     truths = ", ".join(quote_literal(word) for word in _TRUTHS)
-    said = f"{column} IS NOT NULL AND {text} NOT IN ('', {null_texts})"
     time = f"TRY_CAST({text} AS TIMESTAMPTZ)"
     in_calendar = (
         f"{time} >= '{FIRST_YEAR:04}-01-01'::TIMESTAMPTZ AND {time} < '{LAST_YEAR + 1}-01-01'::TIMESTAMPTZ"
     )
     conditions = {
-        "present": "true",
+        "present": f"{text} IS NOT NULL",
         "number": f"{_fits(text, _NUMBER)} AND isfinite(TRY_CAST({text} AS DOUBLE))",
         "infinite": f"lower({text}) IN ({infinities}) OR ({_fits(text, _NUMBER)} AND NOT isfinite(TRY_CAST({text} AS DOUBLE)))",
         "whole": _fits(text, _WHOLE),
@@ -128,17 +136,16 @@ def _counts(column: str) -> str:
         "commas": f"contains({text}, ',')",
         "comma": _fits(text, r"[+-]?([0-9]{1,3}(\.[0-9]{3})+|[0-9]+)(,[0-9]+)?"),
         "comma_groups": _fits(text, "[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+"),
-        "thousands": _fits(text, r"[+-]?([1-9][0-9]{0,2}(,[0-9]{3})+|[0-9]+)(\.[0-9]+)?"),
+        "thousands": _fits(text, _THOUSANDS),
+        "slashed": _fits(text, _SLASHED),
         "boolean": f"lower({text}) IN ({truths})",
         "date": f"{_fits(text, _DAY)} AND TRY_CAST({text} AS DATE) IS NOT NULL",
         "time": f"regexp_matches({text}, {quote_literal(f'^{_DAY}([ T]|$)')}) AND {in_calendar}",
         "odd_time": f"{time} IS NOT NULL AND NOT coalesce({in_calendar}, false)",
         "zone": f"regexp_matches({text}, '[0-9:](Z|[ ]?[+-][0-9]{{2}}:?[0-9]{{0,2}}| UTC)$') AND contains({text}, ':')",
     }  # fmt: skip
-    fields = ", ".join(
-        f"{name} := count(*) FILTER ({said} AND ({condition}))" for name, condition in conditions.items()
-    )
-    words = f"histogram({column}) FILTER ({column} IS NOT NULL AND {text} IN ('', {null_texts}))"
+    fields = ", ".join(f"{name} := count(*) FILTER ({condition})" for name, condition in conditions.items())
+    words = f"histogram({column}) FILTER ({column} IS NOT NULL AND {text} IS NULL)"
     return f"struct_pack({fields}, words := {words})"
 
 
@@ -161,9 +168,34 @@ def _form(
         _truth(n) or _code(n) or _grouped(name, n, missing, style) or _number(connection, name, n, missing)
         or _iso_time(connection, name, n, missing) or _other_time(connection, name, missing)
     )  # fmt: skip
-    if found is None or found.type == "string":
-        return replace(found or Form("string"), words=words)
+    if found is None:
+        found = Form("string", question=_nearly(connection, name, n, missing))
+    if found.type == "string":
+        return replace(found, words=words)
     return replace(found, null_texts=(*missing, *found.null_texts))
+
+
+def _nearly(
+    connection: duckdb.DuckDBPyConnection, name: str, n: Mapping[str, int], missing: Sequence[str]
+) -> str:
+    """Return the question of a text that is mostly numbers or times; nothing where it is not."""
+    text, total = present(name, missing), n["present"]
+    for words, count, is_one in (
+        ("numbers", n["number"], _fits("text", _NUMBER)),
+        ("numbers with commas", n["thousands"], _fits("text", _THOUSANDS)),
+        ("times", n["time"], "TRY_CAST(text AS TIMESTAMPTZ) IS NOT NULL"),
+        ("dates of another form", n["slashed"], _fits("text", _SLASHED)),
+    ):
+        if NEARLY * total <= count < total:
+            rows = connection.sql(
+                f"SELECT DISTINCT text FROM (SELECT {text} AS text FROM {TEXTS}) WHERE text IS NOT NULL AND NOT ({is_one}) ORDER BY 1 LIMIT 3"
+            ).fetchall()
+            others = ", ".join(repr(shown(row[0], 40)) for row in rows)
+            return (
+                f"{count:,} of {total:,} values are {words}, others are not ({others}), so all are kept as text. "
+                "If those mean missing, name them in null_values and change the type; else compute it with sql."
+            )
+    return ""
 
 
 def _truth(n: Mapping[str, int]) -> Form | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import fnmatch
 import gzip
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -100,6 +102,18 @@ def source_of(path: str, *, start: Path, folder: Path) -> tuple[SourceSpec, tupl
         return _sniffed(filled, where, mode), files
 
 
+def keys_of(source: SourceSpec, files: Sequence[Path]) -> Sequence[str]:
+    """Return what stands for `{partition}` in the paths of a source's files; nothing where there is no such place."""
+    if source.mode != "incremental":
+        return ()
+    parts = [
+        fnmatch.translate(part).removeprefix("(?s:").removesuffix(")\\Z") for part in source.path.split(SLOT)
+    ]
+    pattern = re.compile(parts[0] + "(.+?)" + "(?:\\1)".join(parts[1:]), re.DOTALL)
+    found = [pattern.fullmatch(str(file)) for file in files]
+    return sorted({match[1] for match in found if match is not None})
+
+
 def _absolute(path: str, start: Path, folder: Path) -> str:
     tried = [base / Path(path).expanduser() for base in (start, folder)]
     for place in tried:
@@ -159,14 +173,18 @@ def _sniffed(files: Sequence[Path], where: str, mode: str) -> SourceSpec:
             f"{', '.join(sorted({*kinds.values()} - {kinds[files[0]]}))}. Name those of one format."
         )
     file, kind = files[0], kinds[files[0]]
-    found: dict[str, object] = {"type": kind, "path": where} | ({"mode": mode} if mode != "full" else {})
+    found: dict[str, object] = {"type": kind, "path": where}
+    if mode != "full":
+        found["mode"] = mode
     if kind in ("csv", "json"):
         first = _first_bytes(file)
         encoding = _encoding(first)
-        found |= {"encoding": encoding} if encoding != "utf-8" else {}
+        if encoding != "utf-8":
+            found["encoding"] = encoding
         if kind == "csv":
             separator = _separator(first.decode(encoding, errors="replace"))
-            found |= {"delimiter": separator} if separator != "," else {}
+            if separator != ",":
+                found["delimiter"] = separator
     return SourceSpec.model_validate(found)
 
 

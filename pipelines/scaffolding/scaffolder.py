@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -13,21 +13,30 @@ import dagster as dg
 from pydantic import BaseModel, Field
 
 from assets.raw.objects import is_url
+from assets.raw.reading import shown
+from pipelines.declaration import DeclarationError, read
 from pipelines.faults import NAME_PATTERN, hint
 from pipelines.scaffolding import blank
-from pipelines.scaffolding.clock import check_event_time, find_clock, lookback_of
+from pipelines.scaffolding.clock import check_event_time, clock_of_files, find_clock, lookback_of
 from pipelines.scaffolding.columns import TYPED, Column, FileColumns, describe
 from pipelines.scaffolding.declaration import Findings, decisions, write
 from pipelines.scaffolding.forms import forms_of_texts
 from pipelines.scaffolding.found import ScaffoldError, source_of
 from pipelines.scaffolding.parquet_forms import forms_of_types
-from pipelines.scaffolding.roles import find_entities, find_key, is_unique_like, rank_targets, target_of
+from pipelines.scaffolding.roles import (
+    find_entities,
+    find_key,
+    is_code,
+    is_unique_like,
+    rank_targets,
+    target_of,
+)
 from pipelines.scaffolding.rules import suggest
 from pipelines.scaffolding.source import OpenedSource, opened
 from pipelines.scaffolding.text import sql_name
 from pipelines.scaffolding.tried import as_text_where_rejected
 from pipelines.scaffolding.views import View, history_view, identifier
-from pipelines.spec import DriftlineError, SourceSpec
+from pipelines.spec import DriftlineError
 from pipelines.sql import quote_identifier
 from resources.engine import Engine
 
@@ -119,10 +128,7 @@ class PipelineScaffolder(dg.Scaffolder[ScaffoldOptions]):
             files = blank.files(type_name)
         else:
             files = scaffold_source(options, folder=folder, start=Path.cwd(), type_name=type_name)
-        for name, text in files.items():
-            file = folder / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, encoding="utf-8")
+        save(files, folder)
         if options.source is not None:
             _tell(folder, files["defs.yaml"])
 
@@ -161,31 +167,65 @@ def scaffold_source(options: ScaffoldOptions, *, folder: Path, start: Path, type
         If the file cannot be read or declared as asked.
     """
     assert options.source is not None
-    source, files = source_of(options.source, start=start, folder=folder)
+    source, sources = source_of(options.source, start=start, folder=folder)
     with TemporaryDirectory(prefix="driftline-scaffold-") as scratch:
         engine = Engine(spill_directory=scratch)
         with (
             engine.connect() as connection,
-            opened(source, files, connection, scratch=Path(scratch)) as found,
+            opened(source, sources, connection, scratch=Path(scratch)) as found,
         ):
-            findings = _find(options, connection, _columns(found, options), source, found.n_rejected, folder)
-    files = {"defs.yaml": write(findings, type_name=type_name)}
-    return files | {f"features/{view.name}.sql": view.sql for view in findings.entities}
+            findings = _find(options, found, folder)
+        written = {"defs.yaml": write(findings, type_name=type_name)}
+        written |= {f"features/{view.name}.sql": view.sql for view in findings.entities}
+        _check(written, Path(scratch) / "checked" / folder.name, options.source)
+    return written
 
 
-def _columns(found: OpenedSource, options: ScaffoldOptions) -> FileColumns:
-    """Describe the columns in types in which the raw room reads every row that can be read at all."""
+def save(files: Mapping[str, str], folder: Path) -> None:
+    """Write a declaration's files into its folder."""
+    for name, text in files.items():
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+
+
+def _check(files: Mapping[str, str], folder: Path, source: str) -> None:
+    """Read what was written before anybody else does.
+
+    Raises
+    ------
+    ScaffoldError
+        If a name of the file's cannot be declared as it is used.
+    """
+    save(files, folder)
+    try:
+        read(folder)
+    except DeclarationError as error:
+        said = "; ".join(line.removeprefix(f"{folder}/") for line in str(error).splitlines())
+        raise ScaffoldError(
+            f"--source {shown(source)}: its columns cannot be declared under their names: {said} Rename them in the file, or name other options."
+        ) from error
+
+
+def _described(found: OpenedSource, options: ScaffoldOptions) -> tuple[FileColumns, Clock]:
+    """Describe the columns in types in which the raw room reads every row that can be read at all, and find the clock."""
     forms = (
         forms_of_types(found.connection, found.types) if found.types else forms_of_texts(found, found.columns)
     )
     while True:
         columns = describe(found, forms)
         _check_options(options, columns)
-        clock = find_clock(found.connection, columns, options.event_time)
+        clock = _clock(found, columns, options.event_time)
         changed = as_text_where_rejected(found, forms, columns, clock.event_time)
         if not changed:
-            return columns
+            return columns, clock
         forms = {**forms, **changed}
+
+
+def _clock(found: OpenedSource, columns: FileColumns, asked: str | None) -> Clock:
+    if found.keys:
+        return clock_of_files(columns, found.keys, asked)
+    return find_clock(found.connection, columns, asked)
 
 
 def _check_options(options: ScaffoldOptions, columns: FileColumns) -> None:
@@ -197,17 +237,11 @@ def _check_options(options: ScaffoldOptions, columns: FileColumns) -> None:
         check_event_time(columns, options.event_time)
 
 
-def _find(
-    options: ScaffoldOptions,
-    connection: duckdb.DuckDBPyConnection,
-    columns: FileColumns,
-    source: SourceSpec,
-    n_rejected: int,
-    folder: Path,
-) -> Findings:
+def _find(options: ScaffoldOptions, opened: OpenedSource, folder: Path) -> Findings:
+    connection, source = opened.connection, opened.source
+    columns, clock = _described(opened, options)
     names = [column.name for column in columns.columns]
     target = target_of(columns[options.target]) if options.target is not None else None
-    clock = find_clock(connection, columns, options.event_time)
     wanted = _asked_entities(options.entity, names)
     entities = wanted or [(name,) for name in find_entities(columns, clock, options.target)]
     if clock.every == "load" and wanted:
@@ -232,7 +266,7 @@ def _find(
         dataset=dataset,
         source=source,
         path=_shown_path(source.path, folder),
-        n_rejected=n_rejected,
+        n_rejected=opened.n_rejected,
         columns=columns,
         clock=clock,
         key=key,
@@ -301,11 +335,11 @@ def _suspicions(
     }
     listed = ", ".join(quote_identifier(column.name) for column in request)
     rows = connection.sql(
-        f"SELECT {listed}, {casts[target.problem].format(f'({target.label})')} AS driftline_label FROM {TYPED} "
+        f"SELECT {listed}, {casts[target.problem].format(f'({target.label})')} AS _driftline_label FROM {TYPED} "
         f"USING SAMPLE reservoir({SAMPLE_ROWS} ROWS) REPEATABLE (0)"
     ).to_arrow_table()
-    label = rows["driftline_label"].combine_chunks()
-    return suspicious(rows.drop_columns(["driftline_label"]), label, target.problem)
+    label = rows["_driftline_label"].combine_chunks()
+    return suspicious(rows.drop_columns(["_driftline_label"]), label, target.problem)
 
 
 def _label_time(
@@ -352,7 +386,11 @@ def _views(
     suspicions: Sequence[Suspicion],
 ) -> tuple[View, ...]:
     suspected = {suspicion.column for suspicion in suspicions}
-    measures = [c for c in request if (c.is_number or c.type == "boolean") and c.name not in suspected]
+    measures = [
+        c
+        for c in request
+        if (c.type == "boolean" or (c.is_number and not is_code(c))) and c.name not in suspected
+    ]
     views: list[View] = []
     for keys in entities:
         views.append(

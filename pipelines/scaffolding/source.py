@@ -15,7 +15,7 @@ from assets.raw.read_sql import READ_TABLE, read_files
 from assets.raw.reading import MAX_LINE_BYTES, OWN_PREFIX, listed, shown
 from pipelines.coherence import PARTITION_COLUMN
 from pipelines.made_columns import PLACE
-from pipelines.scaffolding.found import ScaffoldError, one_sentence
+from pipelines.scaffolding.found import ScaffoldError, keys_of, one_sentence
 from pipelines.spec import DatasetSpec, SourceSpec
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ class OpenedSource:
         DuckDB's types of a file that has types of its own; empty for text.
     files
         Files that the engine reads: unpacked, in UTF-8.
+    keys
+        Partitions that the files' names tell of; none where they are not named by `{partition}`.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -58,6 +60,7 @@ class OpenedSource:
     n_rejected: int
     types: dict[str, str]
     files: tuple[Path, ...]
+    keys: Sequence[str]
 
 
 @contextmanager
@@ -75,12 +78,16 @@ def opened(
         with one_sentence(files[0].name):
             probe = DatasetSpec(source=source, columns={"any": "string"})
             plain = stack.enter_context(readable(connection, files, probe, scratch))
-            found = _open(connection, source, plain, files[0].name)
+            found = _open(connection, source, plain, files[0].name, keys_of(source, files))
         yield found
 
 
 def _open(
-    connection: duckdb.DuckDBPyConnection, source: SourceSpec, files: Sequence[Path], name: str
+    connection: duckdb.DuckDBPyConnection,
+    source: SourceSpec,
+    files: Sequence[Path],
+    name: str,
+    keys: Sequence[str],
 ) -> OpenedSource:
     names, types = _names(connection, files, source)
     _refuse_names(names, name)
@@ -104,7 +111,7 @@ def _open(
             else f"has {n_rejected:,} rows, none of which can be read"
         )
         raise ScaffoldError(f"{name} {said}: types and times cannot be found in nothing.")
-    return OpenedSource(connection, source, tuple(names), n_rows, n_rejected, types, tuple(files))
+    return OpenedSource(connection, source, tuple(names), n_rows, n_rejected, types, tuple(files), keys)
 
 
 def _refuse_names(names: Sequence[str], file: str) -> None:

@@ -84,6 +84,18 @@ def sql_name(name: str) -> str:
     return name if is_plain else quote_identifier(name)
 
 
+def snake_case(text: str) -> str:
+    """Write a name in lower-case letters, digits and underscores.
+
+    Examples
+    --------
+    >>> snake_case("Customer ID"), snake_case("customerId")
+    ('customer_id', 'customer_id')
+    """
+    spaced = re.sub(r"([a-z])([A-Z])", r"\1_\2", text)
+    return re.sub(r"[^a-z0-9]+", "_", spaced.lower()).strip("_")
+
+
 def flow(value: object) -> str:
     """Write lists and mappings in one line.
 

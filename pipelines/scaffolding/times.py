@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -30,12 +31,15 @@ CLOCK_FORMATS = ("%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p", 
 TIME_FORMATS = (
     *DATE_FORMATS,
     *(f"{date}{between}{clock}" for date in DATE_FORMATS for clock in CLOCK_FORMATS for between in (" ", ", ", "T")),
-    "%Y%m%d%H%M%S", "%Y%m%d%H%M", "%a %b %d %H:%M:%S %Y", "%d/%b/%Y:%H:%M:%S", "%Y-%m", "%m/%Y", "%b %Y", "%B %Y",
+    "%Y%m%d%H%M%S", "%Y%m%d%H%M", "%a %b %d %H:%M:%S %Y", "%d/%b/%Y:%H:%M:%S", "%Y-%m", "%m/%Y", "%b %Y", "%B %Y", "%b-%Y", "%b-%y",
 )  # fmt: skip
 """All forms, tried in this order."""
 
 SAMPLED_ROWS = 1_000
 """Rows that rule out most forms before all rows are asked."""
+
+YEARS_AHEAD = 1
+"""Years ahead of today that a time of two digits may lie without being asked for: plans and due dates do."""
 
 NAME_HINTS = ("time", "date", "epoch", "ts", "_at", "_on", "day", "created", "updated", "modified", "stamp")
 """Parts of names of numbers that are times."""
@@ -112,7 +116,21 @@ def time_of_text(connection: duckdb.DuckDBPyConnection, text: str) -> TimeForm |
         for form in TIME_FORMATS
         if all(_compiled(form).fullmatch(row[0]) for row in rows) and _all_parse(connection, text, form)
     ]
-    return _of_format(text, fitting[0], fitting[1:]) if rows and fitting else None
+    if not rows or not fitting:
+        return None
+    found = _of_format(text, fitting[0], fitting[1:])
+    return _asked_if_ahead(connection, text, fitting[0], found) if "%y" in fitting[0] else found
+
+
+def _asked_if_ahead(connection: duckdb.DuckDBPyConnection, text: str, form: str, found: TimeForm) -> TimeForm:
+    """Ask for years of two digits that lie ahead of today: they may be of the century before."""
+    latest = connection.sql(f"SELECT max(strptime({text}, {quote_literal(form)})) FROM {TEXTS}").fetchall()[
+        0
+    ][0]
+    if latest.year <= datetime.now(UTC).year + YEARS_AHEAD:
+        return found
+    asked = f"years of two digits up to 68 are read as of this century, the latest as {latest.year}. Is that right?"
+    return replace(found, question=f"{found.question} {asked}".strip())
 
 
 def present(name: str, missing: Collection[str] = ()) -> str:
