@@ -45,6 +45,8 @@ class Findings:
         Name of the dataset, from the file's.
     source, path
         How the file is read, and its path as the declaration writes it.
+    doubts
+        What must be asked of the file's shape.
     label_time
         Expression of the instant at which the truth is known, and what to decide about it.
     request
@@ -57,6 +59,7 @@ class Findings:
     source: SourceSpec
     path: str
     n_rejected: int
+    doubts: tuple[str, ...]
     columns: FileColumns
     clock: Clock
     key: Key
@@ -174,7 +177,7 @@ def _source(found: Findings) -> list[str]:
             written[key] = getattr(source, key)
     if len(found.columns.null_values) > 1:
         written["null_values"] = list(found.columns.null_values)
-    lines = []
+    lines = [line for doubt in found.doubts for line in _ask(doubt, 6)]
     if found.n_rejected:
         total = found.n_rows + found.n_rejected
         lines += _ask(

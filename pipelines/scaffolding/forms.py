@@ -40,6 +40,7 @@ NEARLY = 0.8
 _NUMBER = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
 _WHOLE = r"[+-]?[0-9]+(\.0*)?"
 _THOUSANDS = r"[+-]?([1-9][0-9]{0,2}(,[0-9]{3})+|[0-9]+)(\.[0-9]+)?"
+_COMMA = r"[+-]?([0-9]{1,3}(\.[0-9]{3})+|[0-9]+)(,[0-9]+)?"
 _SLASHED = r"[0-9]{1,2}[/.-][0-9]{1,2}[/.-]([0-9]{4}|[0-9]{2})([ T,].*)?"
 _DAY = "[0-9]{4}(-[0-9]{1,2}-[0-9]{1,2}|/[0-9]{1,2}/[0-9]{1,2})"
 _TRUTHS = ("true", "false", "yes", "no", "t", "f", "y", "n")
@@ -134,7 +135,7 @@ def _counts(column: str, text: str) -> str:
         "many_point_groups": _fits(text, r"[+-]?[1-9][0-9]{0,2}(\.[0-9]{3}){2,}"),
         "small": _fits(text, "[+-]?[0-9]{1,3}"),
         "commas": f"contains({text}, ',')",
-        "comma": _fits(text, r"[+-]?([0-9]{1,3}(\.[0-9]{3})+|[0-9]+)(,[0-9]+)?"),
+        "comma": _fits(text, _COMMA),
         "comma_groups": _fits(text, "[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+"),
         "thousands": _fits(text, _THOUSANDS),
         "slashed": _fits(text, _SLASHED),
@@ -183,6 +184,7 @@ def _nearly(
     for words, count, is_one in (
         ("numbers", n["number"], _fits("text", _NUMBER)),
         ("numbers with commas", n["thousands"], _fits("text", _THOUSANDS)),
+        ("numbers with decimal commas", n["comma"] if n["commas"] else 0, _fits("text", _COMMA)),
         ("times", n["time"], "TRY_CAST(text AS TIMESTAMPTZ) IS NOT NULL"),
         ("dates of another form", n["slashed"], _fits("text", _SLASHED)),
     ):

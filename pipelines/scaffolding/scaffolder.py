@@ -32,7 +32,7 @@ from pipelines.scaffolding.roles import (
     target_of,
 )
 from pipelines.scaffolding.rules import suggest
-from pipelines.scaffolding.source import OpenedSource, opened
+from pipelines.scaffolding.source import OpenedSource, doubts, opened
 from pipelines.scaffolding.text import sql_name
 from pipelines.scaffolding.tried import as_text_where_rejected
 from pipelines.scaffolding.views import View, history_view, identifier
@@ -267,6 +267,7 @@ def _find(options: ScaffoldOptions, opened: OpenedSource, folder: Path) -> Findi
         source=source,
         path=_shown_path(source.path, folder),
         n_rejected=opened.n_rejected,
+        doubts=tuple(doubts(opened)),
         columns=columns,
         clock=clock,
         key=key,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from pipelines.coherence import PARTITION_COLUMN
 from pipelines.made_columns import PLACE
 from pipelines.scaffolding.found import ScaffoldError, keys_of, one_sentence
 from pipelines.spec import DatasetSpec, SourceSpec
+from pipelines.sql import quote_identifier
 
 if TYPE_CHECKING:
     import duckdb
@@ -111,7 +113,43 @@ def _open(
             else f"has {n_rejected:,} rows, none of which can be read"
         )
         raise ScaffoldError(f"{name} {said}: types and times cannot be found in nothing.")
+    if n_rejected > n_rows:
+        raise ScaffoldError(
+            f"{name}: {n_rejected:,} of {n_rows + n_rejected:,} lines do not fit the header's {len(names):,} columns. "
+            "Begin the file with one line of column names, remove what is before it, and give every line as many values."
+        )
     return OpenedSource(connection, source, tuple(names), n_rows, n_rejected, types, tuple(files), keys)
+
+
+def doubts(opened: OpenedSource) -> Sequence[str]:
+    """Return what must be asked of a file's shape: a first line that looks like values, columns that spaces part."""
+    names = opened.columns
+    found = []
+    if opened.source.type in ("csv", "excel") and sum(map(_is_value, names)) * 2 >= len(names):
+        listed_names = ", ".join(repr(shown(name, 20)) for name in names[:4])
+        found.append(
+            f"the first line is taken for the header, but looks like values ({listed_names}). If it is a row, write a line of names above it."
+        )
+    if len(names) == 1 and opened.source.type == "csv" and len(names[0].split()) > 1:
+        parts = f"len(string_split_regex(trim({quote_identifier(names[0])}), '\\s+'))"
+        n_widths, width = opened.connection.sql(
+            f"SELECT count(DISTINCT {parts}), min({parts}) FROM {TEXTS}"
+        ).fetchall()[0]
+        if n_widths == 1 and width > 1:
+            found.append(
+                "the file has one column, whose values spaces part. If they are several columns, save it with commas between them."
+            )
+    return found
+
+
+def _is_value(name: str) -> bool:
+    """Tell whether a column is called as a number or a day is written, or not at all."""
+    return bool(
+        re.fullmatch(
+            r"\s*([+-]?[0-9.,]*[0-9][0-9.,]*([eE][+-]?[0-9]+)?|[0-9]{4}-[0-9]{2}-[0-9]{2}.*|unnamed_[0-9]+)\s*",
+            name,
+        )
+    )
 
 
 def _refuse_names(names: Sequence[str], file: str) -> None:

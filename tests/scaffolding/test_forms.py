@@ -15,6 +15,7 @@ import pytest
 from assets.materialization import Pipeline
 from pipelines.scaffolding.declaration import decisions
 from pipelines.scaffolding.forms import NULL_TEXTS
+from pipelines.scaffolding.found import ScaffoldError
 from tests.scaffolding.read_back import rejects_and_rows
 from tests.scaffolding.scaffolded import scaffold
 
@@ -267,3 +268,47 @@ def test_decimals_of_parquet_keep_their_digits(tmp_path: Path) -> None:
     values = [Decimal(i) / 8 for i in range(N)]
     pq.write_table(pa.table({"price": pa.array(values, pa.decimal128(12, 3))}), tmp_path / "t.parquet")
     assert column(scaffold(tmp_path / "t.parquet", tmp_path / "found"), "price") == ("decimal", values)
+
+
+SHAPES = [
+    pytest.param("150,4,setosa\n5.1,3.5,a\n4.9,3.0,b\n", "looks like values ('150', '4', 'setosa')", id="no-header"),
+    pytest.param("Chins Situps\n5 162\n2 110\n", "whose values spaces part", id="spaces"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "question"), SHAPES)
+def test_a_file_that_is_no_table_with_a_header_is_asked_for(text: str, question: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    scaffold(tmp_path / "t.csv", tmp_path / "found")
+    assert question in asked(tmp_path / "found")
+
+
+def test_a_file_that_mostly_does_not_fit_its_header_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("# exported today\na,b\n1,2\n3,4\nremark\n")
+    with pytest.raises(ScaffoldError, match="3 of 4 lines do not fit the header's 1 columns"):
+        scaffold(tmp_path / "t.csv", tmp_path / "found")
+
+
+MOSTLY = [
+    pytest.param([*[f"{i}.5" for i in range(N)], "unknown"], "40 of 41 values are numbers", id="numbers"),
+    pytest.param([*map(str, DAYS), "never"], "40 of 41 values are times", id="days"),
+    pytest.param([*[f"1/{i + 1}/24" for i in range(28)], "still"], "dates of another form", id="slashes"),
+    pytest.param([*[f"{i},5" for i in range(N)], "n.n."], "decimal commas", id="commas"),
+]
+
+
+@pytest.mark.parametrize(("values", "question"), MOSTLY)
+def test_a_text_that_is_mostly_something_else_is_asked_for(
+    values: list[str], question: str, tmp_path: Path
+) -> None:
+    file = write(tmp_path / "t.csv", {"id": range(len(values)), "value": values})
+    pipeline = scaffold(file, tmp_path / "found")
+    assert column(pipeline, "value") == ("string", values)
+    assert question in asked(tmp_path / "found")
+
+
+def test_years_of_two_digits_that_lie_ahead_are_asked_for(tmp_path: Path) -> None:
+    """40 is 2040, by POSIX's rule, though comic books of May 1940 are meant."""
+    texts = [f"{month}-40" for month in ("May", "Jun", "Jul")]
+    scaffold(write(tmp_path / "t.csv", {"first": texts}), tmp_path / "found")
+    assert "the latest as 2040. Is that right?" in asked(tmp_path / "found")
