@@ -121,6 +121,9 @@ def _typed_faults(name: str, form: Form, value: object, kind: Kind | None) -> It
     if form == "values" and (not isinstance(value, list | tuple) or not value):
         yield f"{name} is {value!r}, and must be a list of values."
         return
+    if form == "bound" and isinstance(value, list | tuple | Mapping):
+        yield f"{name} is {value!r}, and must be one value."
+        return
     listed = value if isinstance(value, list | tuple) else [value]
     for item in listed if kind is not None else []:
         if literal(item, kind or "other") is None or isinstance(item, bool) is not (kind == "boolean"):
@@ -164,7 +167,8 @@ def _routing_faults(spec: ExpectationSpec, rule: Rule, kinds: Mapping[str, Kind]
 def with_defaults(spec: ExpectationSpec, rule: Rule) -> dict[str, object]:
     """Return the arguments of an expectation with the defaults of those that are not given."""
     defaults = {name: a.default for name, a in rule.arguments.items() if a.default is not None}
-    return {**defaults, **spec.arguments}
+    given = {name: value for name, value in spec.arguments.items() if value is not None}
+    return {**defaults, **given}
 
 
 def _is_number(value: object) -> TypeGuard[float]:

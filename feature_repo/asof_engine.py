@@ -28,6 +28,7 @@ from feature_repo.asof_sql import (
     value_column,
 )
 from pipelines.spec import DriftlineError
+from pipelines.sql import confinement
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,9 +73,15 @@ class EngineSettings:
 
 @contextmanager
 def engine(
-    settings: EngineSettings, stored: Iterable[Stored] = (), *, timeout_s: float | None = None
+    settings: EngineSettings,
+    stored: Iterable[Stored] = (),
+    *,
+    files: Iterable[str] = (),
+    timeout_s: float | None = None,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open an engine that knows some stored rows; instants without a zone are UTC in it.
+
+    It reaches their files and `files`, and nothing else.
 
     Raises
     ------
@@ -101,7 +108,11 @@ def engine(
         ) from error
     try:
         connection.sql("SET TimeZone = 'UTC'")
-        for rows in stored:
+        known = tuple(stored)
+        spill = [settings.spill_directory] if settings.spill_directory else []
+        for statement in confinement([*spill, *files, *(file for rows in known for file in rows.files)]):
+            connection.execute(statement)
+        for rows in known:
             if rows.dataset is not None:
                 connection.register(rows.name, rows.dataset)
         with stopped_after(connection, timeout_s):

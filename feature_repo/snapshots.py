@@ -63,12 +63,15 @@ class Stored:
         What the expression reads where the engine does not read the files itself; to be registered as `name`.
     name
         Name of the dataset.
+    files
+        Paths that the engine reads itself.
     """
 
     relation: str
     schema: pa.Schema
     dataset: pads.Dataset | None = None
     name: str = ""
+    files: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -150,7 +153,9 @@ def _delta_rows(table: DeltaTable, path: str, wanted: Sequence[str] | None, endp
     if outside or is_object(path):
         return _through_arrow(f"{path}@{table.version()}", files, schema, outside, endpoint)
     listed = ", ".join(map(quote_literal, files))
-    return Stored(f"read_parquet([{listed}], union_by_name=true, hive_partitioning=false)", schema)
+    return Stored(
+        f"read_parquet([{listed}], union_by_name=true, hive_partitioning=false)", schema, files=tuple(files)
+    )
 
 
 def _files(table: DeltaTable, path: str) -> Mapping[str, Mapping[str, Any]]:
@@ -202,7 +207,7 @@ def _parquet_files(path: str) -> Stored:
     place = Path(path)
     if place.is_file():
         schema = pads.dataset(path, format="parquet").schema
-        return Stored(f"read_parquet({quote_literal(path)})", schema)
+        return Stored(f"read_parquet({quote_literal(path)})", schema, files=(path,))
     if not any(place.glob("**/*.parquet")):
         raise SnapshotError(
             f"{path} is no Delta table and holds no Parquet files. Materialize the feature view that writes it first."

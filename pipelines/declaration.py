@@ -16,7 +16,7 @@ from pathlib import Path
 
 from assets.materialization import Pipeline
 from pipelines.coherence import coherence_faults
-from pipelines.faults import NAME_PATTERN, Fault, choices
+from pipelines.faults import NAME_PATTERN, Fault, choices, tidy
 from pipelines.marked_yaml import MarkedYaml, parse
 from pipelines.query_checks import query_faults
 from pipelines.salvage import doubtful, salvage
@@ -194,8 +194,8 @@ def _messages(place: _Place, document: MarkedYaml, faults: Iterable[Fault]) -> l
             others.append((_shown(place.file.parent / fault.file), fault.line or 1, fault.text))
         else:
             own.append((fault.line or document.line(fault.path), fault.text))
-    lines = [f"{place.shown}:{line}: {text}" for line, text in sorted(own, key=lambda item: item[0])]
-    lines += [f"{file}:{line}: {text}" for file, line, text in sorted(others)]
+    lines = [f"{place.shown}:{line}: {tidy(text)}" for line, text in sorted(own, key=lambda item: item[0])]
+    lines += [f"{file}:{line}: {tidy(text)}" for file, line, text in sorted(others)]
     return list(dict.fromkeys(lines))
 
 

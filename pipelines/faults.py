@@ -15,6 +15,13 @@ NAME_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,62}")
 """Names of pipelines: they become asset keys, paths and tables."""
 
 
+MAX_MESSAGE = 1_000
+"""Characters of a message that are shown."""
+
+KEPT_END = 300
+"""Characters at its end that stay when it is shortened."""
+
+
 @dataclass(frozen=True)
 class Fault:
     """One thing that is wrong, at one place of a declaration.
@@ -71,6 +78,25 @@ def label(path: KeyPath) -> str:
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}"
     return text.lstrip(".") or "attributes"
+
+
+def tidy(text: str) -> str:
+    r"""Write a message in one printable line: what it quotes comes from outside, and may be long or hold anything.
+
+    Examples
+    --------
+    >>> tidy("label is 'a\n\x1b[31mb', but")
+    "label is 'a \\x1b[31mb', but"
+    """
+    line = "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode()
+        for sign in " ".join(text.split())
+    )
+    left_out = len(line) - MAX_MESSAGE
+    if left_out <= 0:
+        return line
+    # Its beginning says where and what, its end how to repair it.
+    return f"{line[: MAX_MESSAGE - KEPT_END]} … ({left_out:,} characters left out) … {line[-KEPT_END:]}"
 
 
 def choices(value: object, allowed: Iterable[str], *, intro: str = "Allowed") -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from assets.materialization import Pipeline
 from assets.model.choices import default_metric
@@ -155,7 +156,7 @@ def print_history(pipeline: Pipeline, to: Connections, console: Console) -> None
     for name in names:
         table.add_column(name, justify="left" if name in ("partition", "retrain") else "right")
     for month in months:
-        table.add_row(*_cells(month)[: len(names)])
+        table.add_row(*map(Text, _cells(month)[: len(names)]))
     console.print(table)
     for month in months:
         console.print(f"  {month.partition}  {month.explanation}", highlight=False, markup=False)
@@ -167,6 +168,7 @@ def print_history(pipeline: Pipeline, to: Connections, console: Console) -> None
             f"estimated {_mean(scored, 'estimated')}, never retrained {_mean(scored, 'frozen')}; "
             f"{n_trained} trainings.",
             highlight=False,
+            markup=False,
         )
 
 

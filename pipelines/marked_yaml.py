@@ -20,6 +20,8 @@ MAX_VALUES = 50_000
 
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null")}
 _MERGE_TAG = "tag:yaml.org,2002:merge"
+NUL = "\0"
+
 _TEXT_WORDS = {"on", "off", "yes", "no"}
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -108,7 +110,9 @@ class _Reading:
             line = key_node.start_mark.line + 1
             if not isinstance(key_node, ScalarNode):
                 self._fault(path, "a key must be a plain text.", line)
-            elif key_node.tag == _MERGE_TAG:
+                continue
+            key_node.value = self._without_nul(key_node, path)
+            if key_node.tag == _MERGE_TAG:
                 merged += value_node.value if isinstance(value_node, SequenceNode) else [value_node]
             elif key_node.value in seen:
                 first = seen[key_node.value]
@@ -135,6 +139,7 @@ class _Reading:
                 yield key, item
 
     def _scalar(self, node: Node, path: KeyPath) -> object:
+        node.value = self._without_nul(node, path)
         if node.tag not in _PLAIN_TAGS or (node.tag.endswith(":int") and ":" in node.value):
             if not node.tag.startswith("tag:yaml.org,2002:"):
                 text = f"{label(path)}: the tag '{node.tag}' is not supported; write the value plainly."
@@ -152,6 +157,14 @@ class _Reading:
             self._fault(path, text, node.start_mark.line + 1)
             return None
         return value
+
+    def _without_nul(self, node: Node, path: KeyPath) -> str:
+        """Return a text without NUL characters, which end a text for the engine, file systems and databases."""
+        text: str = node.value
+        if NUL in text:
+            said = f"{label(path)} holds a NUL character (\\0). Remove it."
+            self._fault(path, said, node.start_mark.line + 1)
+        return text.replace(NUL, "")
 
     def _fault(self, path: KeyPath, text: str, line: int) -> None:
         self.document.faults.append(Fault(path, text, line=line))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from assets.drift_report.evidence import examine_window, gather_evidence, trainings_of
 from assets.drift_report.lost_performance import OpenLoss
@@ -120,7 +121,8 @@ def print_redecisions(pipeline: Pipeline, decided: Sequence[Redecision], console
     for one in decided:
         change = _features(one)
         if one.is_changed or change:
-            table.add_row(one.partition, _decision(one.was_requested, one.was), _now(one), change)
+            cells = (one.partition, _decision(one.was_requested, one.was), _now(one), change)
+            table.add_row(*map(Text, cells))
     if table.row_count:
         console.print(table)
     n_same = len(decided) - table.row_count

@@ -31,6 +31,7 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.text import Text
 
 from assets.materialization import Pipeline
 from pipelines.arrivals import arrived, done, make_known
@@ -280,6 +281,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
+def heading(pipeline: Pipeline) -> Text:
+    """Return a pipeline's name and description, which is foreign text: `[/x]` in it is no markup."""
+    return Text.assemble((pipeline.name, "bold"), f"  {pipeline.spec.description}")
+
+
 def _replay(installed: Deployment, name: str, first: str | None, last: str | None, console: Console) -> int:
     # Imported after the environment is set: the definitions read the deployment.
     from pipelines.definitions import code_location, find_pipeline
@@ -288,7 +294,7 @@ def _replay(installed: Deployment, name: str, first: str | None, last: str | Non
 
     pipeline = find_pipeline(name)
     to = connections(installed)
-    console.print(f"[bold]{pipeline.name}[/bold]  {pipeline.spec.description}", highlight=False)
+    console.print(heading(pipeline))
     with DagsterInstance.get() as instance:
         replay = Replay(pipeline, code_location(), instance, to)
         if replay.fail_abandoned_runs():
@@ -296,7 +302,8 @@ def _replay(installed: Deployment, name: str, first: str | None, last: str | Non
         partitions = replay.partitions(first, last, datetime.now(UTC))
         walk(replay, partitions, console)
     print_history(pipeline, to, console)
-    console.print(f"\nReports: {installed.home / 'reports' / pipeline.name}   Web UI: make dev")
+    reports = installed.home / "reports" / pipeline.name
+    console.print(f"\nReports: {reports}   Web UI: make dev", markup=False)
     return 0
 
 

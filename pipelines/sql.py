@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import glob
+from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.spec import DriftlineError
@@ -65,3 +68,29 @@ def duckdb_type(kind: pa.DataType) -> str:
             "boolean, integer, double, decimal, varchar, date, timestamp, timestamptz."
         )
     return names[str(kind)]
+
+
+def confinement(reached: Iterable[str | Path]) -> tuple[str, str, str]:
+    """Return the statements after which a connection reaches some files and folders, and no other file or network.
+
+    SQL that is declared cannot widen that. The engine looks where links lead: a path that is given holds with
+    and without its links. A path that is no file yet is a folder.
+
+    Examples
+    --------
+    >>> confinement(["/srv/lake"])[-1]
+    'SET enable_external_access = false'
+    """
+    paths = dict.fromkeys(form for path in map(Path, reached) for form in (path.absolute(), path.resolve()))
+    files = [path for path in paths if path.is_file()]
+    # The signs of a pattern in a name are escaped where it is read, and the pattern is looked at too.
+    listed = [
+        f"[{', '.join(quote_literal(form) for path in some for form in {str(path): 0, glob.escape(str(path)): 0})}]"
+        for some in ([path for path in paths if path not in files], files)
+    ]
+    # Last: nothing can be allowed after it, and it cannot be switched on again.
+    return (
+        f"SET allowed_directories = {listed[0]}",
+        f"SET allowed_paths = {listed[1]}",
+        "SET enable_external_access = false",
+    )

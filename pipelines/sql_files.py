@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.faults import Fault, KeyPath, label
+from pipelines.marked_yaml import NUL
 from pipelines.salvage import is_doubtful
 from pipelines.spec import PipelineSpec
 
@@ -54,11 +55,19 @@ class _Unreadable:
     why: str
 
 
+def _is_file(path: Path) -> bool:
+    """Tell whether there is a file; a name that is longer than the system takes names none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def _read(folder: Path, name: str) -> str | _Unreadable:
     file = folder / name
     if Path(name).is_absolute() or not file.resolve().is_relative_to(folder.resolve()):
         return _Unreadable("it leads out of the declaration's folder. Put the file beside the declaration.")
-    if not file.is_file():
+    if not _is_file(file):
         kind, language = (PYTHON, "Python") if name.endswith(PYTHON) else (".sql", "SQL")
         there = sorted(path.relative_to(folder).as_posix() for path in folder.rglob(f"*{kind}"))
         return _Unreadable(
@@ -70,4 +79,6 @@ def _read(folder: Path, name: str) -> str | _Unreadable:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         return _Unreadable(f"it cannot be read as UTF-8 text ({type(error).__name__}).")
+    if NUL in text:
+        return _Unreadable("it holds a NUL character (\\0). Remove it.")
     return text if text.strip() else _Unreadable("the file is empty.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import accumulate, pairwise
@@ -77,7 +77,7 @@ class Future:
 
 
 def join_with_changed_futures(
-    settings: EngineSettings, futures: Sequence[Future], views: Iterable[JoinedView]
+    settings: EngineSettings, futures: Sequence[Future], views: Sequence[JoinedView]
 ) -> Sequence[pa.Table]:
     """Join rows with views of which all that happened, or was made, after an instant is other.
 
@@ -100,7 +100,8 @@ def join_with_changed_futures(
     from feature_repo.asof_engine import engine, join
     from feature_repo.asof_sql import ViewRows
 
-    with engine(settings) as connection:
+    files = [path for view in views for path in view.snapshot.paths()]
+    with engine(settings, files=files) as connection:
         found = []
         for view in views:
             stored = scan(view.snapshot)

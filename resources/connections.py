@@ -39,7 +39,12 @@ def connections(installed: Deployment) -> Connections:
     spill = str(installed.home / "spill")
     return Connections(
         lake=Lake(root=str(installed.lake_root)),
-        engine=Engine(memory_limit=installed.memory_limit, threads=installed.threads, spill_directory=spill),
+        engine=Engine(
+            memory_limit=installed.memory_limit,
+            threads=installed.threads,
+            spill_directory=spill,
+            directories=[str(installed.lake_root)],
+        ),
         feature_store=FeatureStore(
             registry_url=installed.feature_registry_url,
             registry_url_variable=installed.feature_registry_variable,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,12 @@ ProfileName = Literal["local", "server"]
 PROJECT = Path(__file__).resolve().parent.parent
 """Root of the checkout; the project is installed editable."""
 
+
+UNUSABLE = re.compile(r"[?%*^|\\\[\]\x00-\x1f\x7f]")
+"""Signs that a home's path cannot hold: file patterns, signs of a URL, and what delta-rs takes for a host's name."""
+
+MEMORY_LIMIT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:[KMGT]i?)?B\s*", re.IGNORECASE | re.ASCII)
+"""Forms of a bound that the engine takes: `512MB`, `2GB`, `1.5GiB`."""
 
 POSTGRES_VARIABLE = "DRIFTLINE_POSTGRES_URL"
 
@@ -67,7 +74,7 @@ class Deployment:
     @property
     def feature_registry_url(self) -> str:
         """SQLAlchemy URL of Feast's registry, where it is embedded; empty where a variable holds it."""
-        return "" if self.postgres_url else f"sqlite:///{self.home / 'feast' / 'registry.db'}"
+        return "" if self.postgres_url else _sqlite_url(self.home / "feast" / "registry.db")
 
     @property
     def feature_registry_variable(self) -> str:
@@ -77,7 +84,7 @@ class Deployment:
     @property
     def tracking_url(self) -> str:
         """SQLAlchemy URL of MLflow's tracking store and model registry."""
-        return f"sqlite:///{self.home / 'mlflow' / 'mlflow.db'}"
+        return _sqlite_url(self.home / "mlflow" / "mlflow.db")
 
 
 def deployment(environment: Mapping[str, str]) -> Deployment:
@@ -109,13 +116,42 @@ def deployment(environment: Mapping[str, str]) -> Deployment:
         raise DeploymentError(f"DRIFTLINE_THREADS is '{threads}'; it is a whole number of at least 1.")
     return Deployment(
         profile=profile,  # type: ignore[arg-type]  # narrowed by the check above
-        home=Path(environment.get("DRIFTLINE_HOME", PROJECT / ".driftline")).resolve(),
+        home=_home(environment),
         postgres_url=postgres_url,
         online_url_variable=_online_url_variable(environment, has_postgres=profile == "server"),
         web_url=environment.get("DRIFTLINE_WEB_URL") or None,
-        memory_limit=environment.get("DRIFTLINE_MEMORY_LIMIT", "2GB"),
+        memory_limit=_memory_limit(environment),
         threads=int(threads),
     )
+
+
+def _home(environment: Mapping[str, str]) -> Path:
+    given = environment.get("DRIFTLINE_HOME")
+    home = Path(given or PROJECT / ".driftline").expanduser().resolve()
+    if sign := UNUSABLE.search(str(home)):
+        raise DeploymentError(
+            f"DRIFTLINE_HOME is {str(home)!r}, whose name holds {sign.group()!r}: tables and databases below it would land "
+            "elsewhere or not open. Choose a folder without ? % * ^ | \\ [ ] and without line breaks."
+        )
+    if home.exists() and not home.is_dir():
+        raise DeploymentError(f"DRIFTLINE_HOME is {str(home)!r}, which is no folder. Name one, or a new one.")
+    return home
+
+
+def _memory_limit(environment: Mapping[str, str]) -> str:
+    limit = environment.get("DRIFTLINE_MEMORY_LIMIT") or "2GB"
+    form = MEMORY_LIMIT.fullmatch(limit)
+    if form is None or float(form[1]) == 0:
+        raise DeploymentError(
+            f"DRIFTLINE_MEMORY_LIMIT is {limit[:60]!r}; it is a number with its unit, such as 512MB or 2GB."
+        )
+    return limit
+
+
+def _sqlite_url(file: Path) -> str:
+    from sqlalchemy import URL
+
+    return URL.create("sqlite", database=str(file)).render_as_string()
 
 
 def _online_url_variable(environment: Mapping[str, str], *, has_postgres: bool) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
+from pydantic import Field
+
+from pipelines.sql import confinement
 
 if TYPE_CHECKING:
     import duckdb
@@ -22,10 +25,18 @@ class Engine(dg.ConfigurableResource):  # type: ignore[type-arg]
     """Threads of one connection."""
     spill_directory: str
     """Folder for what does not fit in memory."""
+    directories: list[str] = Field(default=[])
+    """Folders that every connection may read beside that: the lake."""
 
     @contextmanager
-    def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Open a connection in UTC that can neither load extensions nor reach the network."""
+    def connect(self, *, reads: Iterable[Path] = ()) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open a connection in UTC that reaches no file but those it is for, no network and no extension.
+
+        Parameters
+        ----------
+        reads
+            Files and folders, such as a source's, that this piece of work reads beside the engine's own.
+        """
         import duckdb
 
         Path(self.spill_directory).mkdir(parents=True, exist_ok=True)
@@ -40,7 +51,10 @@ class Engine(dg.ConfigurableResource):  # type: ignore[type-arg]
             }
         )
         try:
-            connection.sql("SET TimeZone = 'UTC'")
+            # Global: cursors are sessions of their own.
+            connection.execute("SET GLOBAL TimeZone = 'UTC'")
+            for statement in confinement([self.spill_directory, *self.directories, *reads]):
+                connection.execute(statement)
             yield connection
         finally:
             connection.close()

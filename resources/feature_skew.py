@@ -141,7 +141,7 @@ def measure_skew(
     for view in spec.features:
         if not lake.has(pipeline.table("features", view)):
             continue
-        with engine.connect() as connection:
+        with engine.connect(reads=[] if feast_log is None else [feast_log]) as connection:
             log: str | None = (
                 scan(lake.snapshot(table))
                 if feast_log is None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 
-from pipelines.sql import quote_identifier
+from pipelines.sql import confinement, quote_identifier
 from pipelines.windows import Window
 from resources.lake import Snapshot, scan
 
@@ -55,6 +55,9 @@ def newest_rows(
     )
     with duckdb.connect(config=settings) as connection:
         connection.sql("SET TimeZone = 'UTC'")
+        reached = snapshot.paths([partition])
+        for statement in confinement([spill_directory, *reached] if spill_directory else reached):
+            connection.execute(statement)
         reader = connection.sql(
             f"SELECT * FROM {scan(snapshot, [partition])} "
             f"QUALIFY row_number() OVER (PARTITION BY {entity} ORDER BY {order}) = 1"

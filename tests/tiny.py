@@ -105,4 +105,5 @@ def scope(day: int | None, reason: str = "refresh") -> Scope:
 
 def lake_and_engine(folder: Path) -> tuple[Lake, Engine]:
     """Return a lake and an engine of their own."""
-    return Lake(root=str(folder / "lake")), Engine(spill_directory=str(folder / "spill"), threads=1)
+    lake = Lake(root=str(folder / "lake"))
+    return lake, Engine(spill_directory=str(folder / "spill"), directories=[lake.root], threads=1)

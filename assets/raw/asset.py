@@ -128,7 +128,7 @@ def _read(reading: _Reading, files: Sequence[Path], engine: Engine, started: flo
     """Read files that have been found, and write what they hold for the partition."""
     spec, dataset, scope, lake = reading.spec, reading.dataset, reading.scope, reading.lake
     with (
-        engine.connect() as connection,
+        engine.connect(reads=files) as connection,
         readable(connection, files, spec, Path(engine.spill_directory)) as plain,
     ):
         counts = read_files(
@@ -286,7 +286,7 @@ def n_source_rows(pipeline: Pipeline, dataset: str, *, engine: Engine) -> int:
     scratch = Path(engine.spill_directory)
     with (
         files_of(spec.source, folder=Path(pipeline.folder), scratch=scratch) as files,
-        engine.connect() as connection,
+        engine.connect(reads=files) as connection,
         readable(connection, files, spec, scratch) as plain,
     ):
         zone = pipeline.spec.partitions.timezone

@@ -220,8 +220,6 @@ def open_serving(pipeline: Pipeline, to: Connections) -> Iterator[Serving]:
     champion = Champion(found.version, model_from_bytes(found.content)) if found else None
     with ExitStack() as open_until:
         database = open_until.enter_context(to.engine.connect())
-        # Its cursors are sessions of their own, with their own zone.
-        database.execute("SET GLOBAL TimeZone = 'UTC'")
         open_until.enter_context(limited_threads(to.engine.threads))
         yield Serving(
             pipeline, columns, champion, views, _request_types(pipeline, to.lake), to.lake, to.feature_store, database

@@ -46,10 +46,10 @@ def source_types(
     is_asked = dataset.source.type == "python" and pipeline.spec.partitions.is_calendar
     asked = window if is_asked and dataset.is_partitioned else None
     with (
-        engine.connect() as connection,
         files_of(
             dataset.source, folder=Path(pipeline.folder), scratch=scratch, partition=key, asked=asked
         ) as files,
+        engine.connect(reads=files) as connection,
         readable(connection, files, dataset, scratch) as plain,
     ):
         return _described(connection, plain[0], dataset)

@@ -137,7 +137,7 @@ def _tell(folder: Path, text: str) -> None:
     from rich.console import Console
 
     console = Console(highlight=False)
-    console.print(f"[bold]{folder.name}[/bold]: {folder / 'defs.yaml'}")
+    console.print(f"{folder.name}: {folder / 'defs.yaml'}", markup=False)
     asked = decisions(text)
     console.print(f"{len(asked)} decisions are yours (comments with `decide:`):")
     for line, question in asked:
@@ -171,7 +171,7 @@ def scaffold_source(options: ScaffoldOptions, *, folder: Path, start: Path, type
     with TemporaryDirectory(prefix="driftline-scaffold-") as scratch:
         engine = Engine(spill_directory=scratch)
         with (
-            engine.connect() as connection,
+            engine.connect(reads=sources) as connection,
             opened(source, sources, connection, scratch=Path(scratch)) as found,
         ):
             findings = _find(options, found, folder)

@@ -281,7 +281,8 @@ def test_a_view_that_looks_ahead_is_caught(pipeline: Pipeline, run: Run, leak: s
 
 
 def test_the_stage_reads_every_row_of_the_source_once(pipeline: Pipeline, tmp_path: Path) -> None:
-    lake, engine = Lake(root=str(tmp_path / "lake")), Engine(spill_directory=str(tmp_path / "spill"))
+    lake = Lake(root=str(tmp_path / "lake"))
+    engine = Engine(spill_directory=str(tmp_path / "spill"), directories=[lake.root])
     outcomes = [
         materialize_raw(
             pipeline, "flights", Scope(month, run_id="test", clock=CLOCK), lake=lake, engine=engine
@@ -296,7 +297,8 @@ def test_the_stage_reads_every_row_of_the_source_once(pipeline: Pipeline, tmp_pa
 
 def january(pipeline: Pipeline, home: Path) -> pa.Table:
     """Run January through the real stages; return its training set."""
-    lake, engine = Lake(root=str(home / "lake")), Engine(spill_directory=str(home / "spill"))
+    lake = Lake(root=str(home / "lake"))
+    engine = Engine(spill_directory=str(home / "spill"), directories=[lake.root])
     store = FeatureStore(
         registry_url=f"sqlite:///{home / 'registry.db'}",
         online_path=str(home / "online.db"),

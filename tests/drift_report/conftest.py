@@ -182,7 +182,11 @@ def world(tmp_path: Path) -> World:
     made = World(
         pipeline=Pipeline("flights", spec(), str(tmp_path), {}, "hash"),
         lake=Lake(root=str(tmp_path / "lake")),
-        engine=Engine(spill_directory=str(tmp_path / "spill"), memory_limit="1GB"),
+        engine=Engine(
+            spill_directory=str(tmp_path / "spill"),
+            directories=[str(tmp_path / "lake")],
+            memory_limit="1GB",
+        ),
         reports=Reports(folder=str(tmp_path / "reports")),
         registry=FixedRegistry({}),
     )

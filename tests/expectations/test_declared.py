@@ -11,6 +11,7 @@ import pytest
 
 from expectations import check_expectation
 from expectations.catalogue import RULES
+from expectations.declared import with_defaults
 from pipelines.spec import ColumnSpec, ColumnType, ExpectationSpec
 
 COLUMNS: dict[str, ColumnSpec | ColumnType] = {
@@ -117,3 +118,8 @@ def test_checking_imports_neither_great_expectations_nor_pandas() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_an_argument_that_is_null_has_its_default() -> None:
+    spec = ExpectationSpec(expect="column_values_to_not_be_null", column="name", mostly=None)
+    assert with_defaults(spec, RULES[spec.expect]) == {"column": "name", "mostly": 1}

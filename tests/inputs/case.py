@@ -127,9 +127,9 @@ class House:
                 (folder / name).write_bytes(content)
         text = yaml.safe_dump(dict(case.declaration()), allow_unicode=True, sort_keys=False)
         (folder / "defs.yaml").write_text(text, encoding="utf-8")
-        return cls(
-            folder, Lake(root=str(root / "lake")), Engine(spill_directory=str(root / "spill"), threads=1)
-        )
+        lake = Lake(root=str(root / "lake"))
+        engine = Engine(spill_directory=str(root / "spill"), directories=[lake.root], threads=1)
+        return cls(folder, lake, engine)
 
     def materialize(self, case: Case) -> list[Mapping[str, object]]:
         """Read every partition, or the whole reference table; return what each reports."""

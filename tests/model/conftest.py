@@ -83,7 +83,7 @@ class World:
 
     def __init__(self, root: str) -> None:
         self.lake = Lake(root=f"{root}/lake")
-        self.engine = Engine(spill_directory=f"{root}/spill", threads=1)
+        self.engine = Engine(spill_directory=f"{root}/spill", directories=[self.lake.root], threads=1)
         self.registry = ModelRegistry(
             tracking_uri=f"sqlite:///{root}/mlflow/mlflow.db", artifact_root=f"{root}/models"
         )

@@ -36,7 +36,7 @@ class House:
 
     def __init__(self, folder: Path, *rules: ExpectationSpec, is_partitioned: bool = True) -> None:
         self.lake = Lake(root=str(folder / "lake"))
-        self.engine = Engine(spill_directory=str(folder / "spill"), threads=1)
+        self.engine = Engine(spill_directory=str(folder / "spill"), directories=[self.lake.root], threads=1)
         self.rules = rules
         dataset = DatasetSpec(
             source=SourceSpec(type="csv", path="unused.csv"),

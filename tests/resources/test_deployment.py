@@ -1,11 +1,16 @@
 """One environment variable chooses the profile; what is missing is named."""
 
+import string
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import yaml
+from sqlalchemy import NullPool, create_engine, make_url
 
 from resources.deployment import DeploymentError, dagster_environment, deployment
+from resources.engine import Engine
+from resources.lake import Lake, scan
 
 POSTGRES = "postgresql+psycopg2://driftline:secret@127.0.0.1:5432/driftline"
 
@@ -33,6 +38,62 @@ def test_the_server_profile_needs_a_url_that_names_its_driver(url: str) -> None:
 def test_threads_are_a_positive_number(threads: str) -> None:
     with pytest.raises(DeploymentError, match="DRIFTLINE_THREADS"):
         deployment({"DRIFTLINE_THREADS": threads})
+
+
+@pytest.mark.parametrize(
+    "limit", ["lots", "0GB", "2", "-1GB", "2GB; SET x", "2 GB 3", "80%", "٣GB", "1e3MB", "x" * 500]
+)
+def test_a_memory_limit_that_the_engine_does_not_take_is_refused(limit: str) -> None:
+    with pytest.raises(DeploymentError, match=r"DRIFTLINE_MEMORY_LIMIT is .{1,80} number with its unit"):
+        deployment({"DRIFTLINE_MEMORY_LIMIT": limit})
+
+
+@pytest.mark.parametrize("limit", ["512MB", "1.5GiB", " 2 gb ", "0.5GB", "100000000B"])
+def test_every_memory_limit_that_is_let_in_is_the_engines(limit: str, tmp_path: Path) -> None:
+    taken = deployment({"DRIFTLINE_MEMORY_LIMIT": limit}).memory_limit
+    with Engine(spill_directory=str(tmp_path), memory_limit=taken).connect() as connection:
+        assert connection.sql("SELECT 1").fetchall() == [(1,)]
+
+
+@pytest.mark.parametrize("sign", [*"?%*^|\\[]", "\n", "\t", "\x01", "\x7f"])
+@pytest.mark.parametrize("place", ["{0}", "{0}/below", "a{0}b/c"])
+def test_a_home_whose_name_opens_elsewhere_is_refused(tmp_path: Path, sign: str, place: str) -> None:
+    home = str(tmp_path / place.format(f"a{sign}"))
+    with pytest.raises(DeploymentError, match=r"DRIFTLINE_HOME is '.*' *, whose name holds '.*'") as raised:
+        deployment({"DRIFTLINE_HOME": home})
+    assert str(raised.value).isprintable()
+
+
+@pytest.mark.parametrize("sign", [s for s in string.punctuation if s not in "?%*^|\\[]/"] + [" ", "ä", "😀"])
+def test_every_other_name_holds_a_lake_and_databases(tmp_path: Path, sign: str) -> None:
+    installed = deployment({"DRIFTLINE_HOME": str(tmp_path / f"a{sign}b")})
+    lake = Lake(root=str(installed.lake_root))
+    lake.write("p/raw/rows", pa.table({"a": [1, 2]}), partition="2024-01-01")
+    engine = Engine(spill_directory=str(tmp_path / "spill"), directories=[lake.root])
+    with engine.connect() as connection:
+        rows = connection.sql(f"SELECT sum(a) FROM {scan(lake.snapshot('p/raw/rows'))}").fetchall()
+    assert rows == [(3,)]
+    for url in (installed.feature_registry_url, installed.tracking_url):
+        database = Path(make_url(url).database or "")
+        database.parent.mkdir(parents=True)
+        made = create_engine(url, poolclass=NullPool)
+        with made.begin() as session:
+            session.exec_driver_sql("CREATE TABLE t (a)")
+        assert database.is_file()
+        assert database.is_relative_to(installed.home)
+    assert [path.name for path in tmp_path.iterdir() if path.name != "spill"] == [f"a{sign}b"]
+
+
+def test_a_home_may_be_below_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert deployment({"DRIFTLINE_HOME": "~/kept"}).home == tmp_path / "kept"
+    assert deployment({"DRIFTLINE_HOME": ""}).home == deployment({}).home
+
+
+def test_a_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DeploymentError, match="which is no folder"):
+        deployment({"DRIFTLINE_HOME": str(tmp_path / "file")})
 
 
 @pytest.mark.parametrize(("profile", "storage"), [("local", None), ("server", "postgres")])

@@ -18,7 +18,10 @@ def rejects_and_rows(pipeline: Pipeline, columns: Sequence[str] = ()) -> tuple[i
     files = source_files(dataset.source, folder=Path(pipeline.folder))
     with TemporaryDirectory() as folder:
         engine = Engine(spill_directory=folder)
-        with engine.connect() as connection, readable(connection, files, dataset, Path(folder)) as plain:
+        with (
+            engine.connect(reads=files) as connection,
+            readable(connection, files, dataset, Path(folder)) as plain,
+        ):
             counts = read_files(
                 connection, plain, dataset, name="table", timezone=pipeline.spec.partitions.timezone
             )
