@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pipelines.scaffolding.columns import TYPED, Column, FileColumns
-from pipelines.scaffolding.found import ScaffoldError
+from pipelines.scaffolding.files import ScaffoldError
 from pipelines.spec import Cadence
 from pipelines.sql import quote_identifier
 from pipelines.windows import KEY_FORMATS

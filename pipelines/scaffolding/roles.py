@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.scaffolding.clock import Clock
 from pipelines.scaffolding.columns import TYPED, Column, FileColumns
-from pipelines.scaffolding.found import ScaffoldError
+from pipelines.scaffolding.files import ScaffoldError
 from pipelines.scaffolding.text import snake_case, sql_name
 from pipelines.spec import ProblemType
 from pipelines.sql import quote_identifier, quote_literal

@@ -16,7 +16,7 @@ from assets.raw.read_sql import READ_TABLE, read_files
 from assets.raw.reading import MAX_LINE_BYTES, OWN_PREFIX, listed, shown
 from pipelines.coherence import PARTITION_COLUMN
 from pipelines.made_columns import PLACE
-from pipelines.scaffolding.found import ScaffoldError, keys_of, one_sentence
+from pipelines.scaffolding.files import ScaffoldError, keys_of, one_sentence
 from pipelines.spec import DatasetSpec, SourceSpec
 from pipelines.sql import quote_identifier
 

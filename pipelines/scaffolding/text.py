@@ -111,9 +111,14 @@ def flow(value: object) -> str:
     return scalar(value)
 
 
+def one_line(text: str) -> str:
+    """Write a text in one line, without what does not print."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+
+
 def comment(text: str, indent: int) -> list[str]:
     """Write a comment in lines of `WIDTH`; what it quotes from a file cannot end it."""
-    words = "".join(sign if sign.isprintable() else " " for sign in text).split()
+    words = one_line(text).split()
     lines: list[str] = []
     line = ""
     for word in words:

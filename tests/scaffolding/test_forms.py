@@ -14,8 +14,8 @@ import pytest
 
 from assets.materialization import Pipeline
 from pipelines.scaffolding.declaration import decisions
+from pipelines.scaffolding.files import ScaffoldError
 from pipelines.scaffolding.forms import NULL_TEXTS
-from pipelines.scaffolding.found import ScaffoldError
 from tests.scaffolding.read_back import rejects_and_rows
 from tests.scaffolding.scaffolded import scaffold
 

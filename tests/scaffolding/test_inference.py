@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from pipelines.scaffolding.declaration import decisions
-from pipelines.scaffolding.found import ScaffoldError
+from pipelines.scaffolding.files import ScaffoldError
 from pipelines.spec import ColumnSpec
 from tests.scaffolding.scaffolded import scaffold
 

@@ -10,7 +10,7 @@ import openpyxl
 import pandas as pd
 import pytest
 
-from pipelines.scaffolding.found import ScaffoldError
+from pipelines.scaffolding.files import ScaffoldError
 from pipelines.spec import DriftlineError
 from tests.scaffolding.read_back import rejects_and_rows
 from tests.scaffolding.scaffolded import scaffold
