@@ -64,6 +64,10 @@ _OWNER = re.compile(
     r"(^|_)(user|customer|client|account|card|device|sensor|machine|store|shop|product|item|carrier|station|merchant|patient|"
     r"site|vendor|team|player|driver|vehicle|host|county|region|city|country)$"
 )
+_CALENDAR = re.compile(
+    r"(^|_)(year|yr|quarter|month|week|weekday|day|hour|minute|date)(_of_(year|month|week|day))?$"
+)
+_PERSON = re.compile(r"(^|_)(first|last|middle|given|family|sur)_?name$")
 _COUNT = re.compile(r"^(n|num|number|no|count|total|sum|avg|mean|max|min|per)_")
 
 
@@ -137,7 +141,7 @@ def _can_identify(column: Column) -> bool:
 
 
 def _is_identifier(column: Column) -> bool:
-    if column.n_distinct < 0.99 * column.n_rows:
+    if column.n_distinct < 0.99 * column.n_rows or _PERSON.search(snake_case(column.name)):
         return False
     is_short = column.place == 0 or not column.n_spaced
     if column.type == "string" and is_short and column.longest <= MAX_CODE:
@@ -282,6 +286,7 @@ def rank_targets(columns: FileColumns, key: Key, entities: Sequence[str]) -> tup
             or column.name in (*key.columns, *entities)
             or is_unique_like(column)
             or is_code(column)
+            or _CALENDAR.search(snake_case(column.name))
         ):
             continue
         try:

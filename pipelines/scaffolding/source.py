@@ -155,7 +155,9 @@ def _is_value(name: str) -> bool:
 def _refuse_names(names: Sequence[str], file: str) -> None:
     """Refuse columns that a declaration cannot name."""
     if not names:
-        raise ScaffoldError(f"{file} has no columns.")
+        raise ScaffoldError(
+            f"{file} has no columns. JSON is one object a line or one array of objects, and other formats begin with their names."
+        )
     lower = [name.lower() for name in names]
     twins = [name for name in names if lower.count(name.lower()) > 1]
     if twins:

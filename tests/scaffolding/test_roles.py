@@ -40,6 +40,11 @@ def test_other_whole_numbers_are_quantities(name: str) -> None:
     assert [candidate.column for candidate in rank_targets(FileColumns((column,)), ROW, ())] == [name]
 
 
+@pytest.mark.parametrize("name", ["year", "Month", "birth_year", "day_of_week", "hour"])
+def test_parts_of_dates_are_no_targets(name: str) -> None:
+    assert rank_targets(FileColumns((whole(name),)), ROW, ()) == ()
+
+
 @pytest.mark.parametrize(
     ("low", "high", "n_distinct", "expected"),
     [
