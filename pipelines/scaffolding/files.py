@@ -224,7 +224,8 @@ def _encoding(first: bytes) -> str:
         # The last character may be cut.
         first[:-4].decode("utf-8") if len(first) == SNIFFED_BYTES else first.decode("utf-8")
     except UnicodeDecodeError:
-        return "windows-1252"
+        # Windows leaves five bytes unused; Latin-1 takes all.
+        return "latin-1" if any(byte in first for byte in b"\x81\x8d\x8f\x90\x9d") else "windows-1252"
     return "utf-8"
 
 

@@ -130,6 +130,10 @@ def doubts(opened: OpenedSource) -> Sequence[str]:
         found.append(
             f"the first line is taken for the header, but looks like values ({listed_names}). If it is a row, write a line of names above it."
         )
+    if opened.source.type == "csv" and names[0].startswith("#"):
+        found.append(
+            f"the first line is taken for the header, but begins with # as a remark does ({shown(names[0], 40)!r}). If it is one, remove it from the file."
+        )
     if len(names) == 1 and opened.source.type == "csv" and len(names[0].split()) > 1:
         parts = f"len(string_split_regex(trim({quote_identifier(names[0])}), '\\s+'))"
         n_widths, width = opened.connection.sql(
