@@ -10,6 +10,9 @@ from pipelines.scaffolding.findings import DECIDE, Findings, ask
 from pipelines.scaffolding.learning import features, learning, watching
 from pipelines.scaffolding.text import comment, flow, one_line, scalar
 
+MAX_SHARE = 0.01
+"""Share of rejects that a source may have when nothing is declared, and how much more one may have that has some."""
+
 
 def write(found: Findings, *, type_name: str) -> str:
     """Return the text of `defs.yaml`."""
@@ -100,15 +103,15 @@ def _source(found: Findings) -> list[str]:
     if len(found.columns.null_values) > 1:
         written["null_values"] = list(found.columns.null_values)
     lines = [line for doubt in found.doubts for line in ask(doubt, 6)]
+    total = found.n_rows + found.n_rejected
     if found.n_rejected:
-        total = found.n_rows + found.n_rejected
         lines += ask(
             f"{found.n_rejected:,} of {total:,} lines could not be read, and will be kept among the rejects. Are they worth mending?",
             6,
         )
-        share = found.n_rejected / total
-        if share > 0.01:
-            written["max_rejected_share"] = round(min(1.0, share + 0.01), 3)
+    share = (found.n_rejected + _n_without_time(found)) / total
+    if share > MAX_SHARE:
+        written["max_rejected_share"] = round(min(1.0, share + MAX_SHARE), 3)
     if len(found.columns.null_values) > 1:
         lines += comment(
             f"Numbers and times are missing where the file says {', '.join(found.columns.null_values[1:])}.",
@@ -167,7 +170,17 @@ def _event_time(found: Findings) -> list[str]:
             "Made by Driftline: a load is a day after 2000-01-01, its rows spread over the day by their key.",
             6,
         )
+    if n_missing := _n_without_time(found):
+        lines += ask(
+            f"{n_missing:,} rows have no {found.event_time}: they belong to no partition and will be kept among the rejects. Is there a better column?",
+            6,
+        )
     return [*lines, f"      event_time: {scalar(found.event_time)}"]
+
+
+def _n_without_time(found: Findings) -> int:
+    name = found.clock.event_time
+    return found.columns[name].n_null if name is not None else 0
 
 
 def _key(found: Findings) -> list[str]:

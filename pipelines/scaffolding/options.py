@@ -10,7 +10,8 @@ class ScaffoldOptions(BaseModel):
 
     source: str | None = Field(
         default=None,
-        description="File to read: CSV, Parquet, JSON or Excel, also .gz and .zip. Without it, an example is written.",
+        description="File, folder, pattern, path with {partition} or URL to read: CSV, Parquet, JSON or Excel, also .gz and .zip. "
+        "Without it, an example is written.",
     )
     target: str | None = Field(
         default=None, description="Column to predict. Without it, drift is watched and targets are ranked."

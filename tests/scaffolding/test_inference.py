@@ -257,6 +257,15 @@ def test_a_missing_file_and_an_unknown_ending(tmp_path: Path) -> None:
         scaffold(tmp_path / "table.xyz", tmp_path / "found")
 
 
+def test_rows_without_the_named_time_are_asked_for(tmp_path: Path) -> None:
+    days = ["" if i % 4 == 0 else f"2024-01-{i % 28 + 1:02d}" for i in range(60)]
+    file = write_csv(tmp_path / "t.csv", {"id": list(range(60)), "sold_on": days})
+    pipeline = scaffold(file, tmp_path / "found", event_time="sold_on")
+    asked = " ".join(text for _, text in decisions((tmp_path / "found" / "defs.yaml").read_text()))
+    assert "15 rows have no sold_on" in asked
+    assert pipeline.spec.datasets["t"].source.max_rejected_share >= 15 / 60
+
+
 def test_lines_that_cannot_be_read_are_told(tmp_path: Path) -> None:
     lines = ["a,b", *[f"{i},{i}" for i in range(50)], "1,2,3"]
     (tmp_path / "ragged.csv").write_text("\n".join(lines) + "\n")
