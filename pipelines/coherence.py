@@ -19,7 +19,7 @@ from pipelines.faults import Check, Fault, KeyPath, choices, hint, label, repeat
 from pipelines.made_columns import LOAD_TIME, ROW_TIME
 from pipelines.orchestrator_rules import owner_faults, schedule_faults, tag_faults
 from pipelines.salvage import is_answerable
-from pipelines.source_coherence import null_text_faults, source_faults
+from pipelines.source_coherence import null_text_faults, optional_faults, source_faults
 from pipelines.spec import DatasetSpec, PartitionsSpec, PipelineSpec
 from pipelines.target_coherence import (
     MAX_LOOKBACK,
@@ -176,6 +176,7 @@ def _dataset_checks(name: str, dataset: DatasetSpec) -> Iterator[Check]:
     columns, event_time, key = (*at, "columns"), (*at, "event_time"), (*at, "key")
     yield Check([columns], partial(_column_faults, at, dataset))
     yield Check([columns], partial(column_expression_faults, at, dataset))
+    yield Check([columns, event_time, key], partial(optional_faults, columns, dataset))
     yield Check(
         [event_time, (*columns, dataset.event_time or "")],
         partial(_event_time_faults, at, dataset),

@@ -31,6 +31,7 @@ def source_faults(path: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:
     if source.mode == "incremental" and dataset.event_time is None:
         text = f"{label(path)}.mode is 'incremental', but the dataset has no event_time and so no partitions."
         yield Fault((*path, "mode"), text)
+    yield from _missing_faults(path, source)
     if source.path.startswith("package:") and not all(source.path.removeprefix("package:").partition("/")):
         text = f"{label(path)}.path is '{source.path}', but a packaged file is written package:<name>/<file>."
         yield Fault((*path, "path"), text)
@@ -74,6 +75,36 @@ def null_text_faults(path: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:
             if set(null) & {'"', dataset.source.delimiter, "\r", "\n"} and dataset.source.type == "csv":
                 text = f"{label(at)} has {null!r}, but a text that means NULL holds no quote, delimiter or line end."
                 yield Fault(at, text)
+
+
+def optional_faults(path: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:
+    """Return the columns that cannot be optional: a file that lacks one would give rows that are nobody's."""
+    for name in dataset.columns:
+        column, at = dataset.column(name), (*path, name)
+        if not column.optional:
+            continue
+        if column.sql is not None:
+            text = f"{label(at)} has both 'optional' and 'sql'. A computed column is never missing: make those optional that it reads."
+            yield Fault((*at, "optional"), text)
+        elif name == dataset.event_time or name in dataset.key:
+            what = (
+                "the event_time says when a row came to be"
+                if name == dataset.event_time
+                else "a key tells rows apart"
+            )
+            yield Fault((*at, "optional"), f"{label(at)} is optional, but {what}. Remove 'optional'.")
+
+
+def _missing_faults(path: KeyPath, source: SourceSpec) -> Iterator[Fault]:
+    """Check that a file may be missing only where another partition's can show that the path is right."""
+    if source.missing == "fail":
+        return
+    if source.mode != "incremental":
+        text = f"{label(path)}.missing is 'empty', but only with 'mode: incremental' has each partition a file that can be missing. Remove it."
+        yield Fault((*path, "missing"), text)
+    elif source.path.startswith(("http:", "https:")):
+        text = f"{label(path)}.missing is 'empty', but a web server lists no files, so that a wrong path cannot be told from a missing file. Remove it."
+        yield Fault((*path, "missing"), text)
 
 
 def _python_source_faults(path: KeyPath, source: SourceSpec) -> Iterator[Fault]:

@@ -158,7 +158,9 @@ class ColumnSpec(Block):
     type: ColumnType
     """Type in the lake. `timestamp_tz` is an instant (UTC in the lake); `timestamp` is a wall clock."""
     source: ColumnName | None = None
-    """Name in the source, where it differs from the name here."""
+    """Name in the source, where it differs from the name here: of a column or, where no file has it, of a folder's key (`year=2023`)."""
+    optional: bool = False
+    """Whether files may lack the column: their rows have NULL in it. A file that lacks any other column is refused."""
     sql: SqlExpression | None = None
     """Computed column: an expression over the source's columns, in DuckDB's dialect."""
     known_at: SqlExpression | None = None
@@ -178,6 +180,8 @@ class SourceSpec(Block):
     """File or glob, relative to the declaration, absolute, or URL-like (`s3://…`); `package:<name>/<file>` is a file of an installed package."""
     mode: Literal["full", "incremental"] = "full"
     """`full`: the source holds all rows, a partition takes those of its window. `incremental`: the path contains `{partition}`."""
+    missing: Literal["fail", "empty"] = "fail"
+    """What a partition without its file is, with `mode: incremental`: a failure, or without rows. Where no partition has one, the path is wrong and fails."""
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     """Column separator of a CSV file."""
     encoding: Literal["utf-8", "utf-16", "latin-1", "windows-1252"] = "utf-8"

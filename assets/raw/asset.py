@@ -7,7 +7,7 @@ counted as `n_out_of_range`, before the first or after the last declared partiti
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,12 +16,13 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 
 from assets.materialization import Outcome, Pipeline, Scope
+from assets.raw.content import Content, content_of
 from assets.raw.engine_errors import repair_of
-from assets.raw.loads import FINGERPRINT
+from assets.raw.loads import FINGERPRINT, refuse_other_load
+from assets.raw.local_times import described
 from assets.raw.opening import files_of, readable
-from assets.raw.read_sql import READ_TABLE, Counts, read_files
+from assets.raw.read_sql import READ_TABLE, Counts, changed_clocks, read_files
 from assets.raw.reading import REJECTS_TABLE, ReadError, shown
-from assets.raw.source import fingerprint
 from assets.raw.window_sql import between, event_instant
 from charts import as_markdown_image, bars
 from pipelines.spec import DatasetSpec
@@ -104,7 +105,8 @@ def materialize_raw(pipeline: Pipeline, dataset: str, scope: Scope, *, lake: Lak
         partition=scope.partition,
         asked=_asked(pipeline, dataset, scope),
     ) as files:
-        mark = fingerprint(files)
+        content = content_of(files)
+        mark = content.fingerprint
         commit = {
             **scope.commit(pipeline),
             FINGERPRINT: mark,
@@ -114,7 +116,12 @@ def materialize_raw(pipeline: Pipeline, dataset: str, scope: Scope, *, lake: Lak
         reading = _Reading(pipeline, dataset, scope, lake, commit)
         if not spec.is_partitioned and reading.is_current(reading.table):
             return _unchanged(reading, mark)
-        return _read(reading, files, engine, started)
+        where, key = f"dataset '{dataset}': {spec.source.path}", scope.partition or ""
+        if not files:
+            _refuse_to_empty(reading, key, where)
+        if pipeline.spec.partitions.every == "load":
+            refuse_other_load(lake, reading.table, key, mark, where)
+        return _read(reading, content, engine, started)
 
 
 def _asked(pipeline: Pipeline, dataset: str, scope: Scope) -> Window | None:
@@ -124,21 +131,32 @@ def _asked(pipeline: Pipeline, dataset: str, scope: Scope) -> Window | None:
     return scope.window if is_asked and spec.is_partitioned else None
 
 
-def _read(reading: _Reading, files: Sequence[Path], engine: Engine, started: float) -> Outcome:
+def _refuse_to_empty(reading: _Reading, partition: str, where: str) -> None:
+    """Refuse to empty a partition whose file was there once: that it is missing now does not unmake its rows."""
+    lake, table = reading.lake, reading.table
+    n_rows = lake.snapshot(table).rows_by_partition.get(partition, 0) if lake.has(table) else 0
+    if n_rows:
+        raise ReadError(
+            f"{where}: partition {partition} holds {n_rows:,} rows, but its file is gone. "
+            "Restore the file; to empty the partition, put one there that has no rows."
+        )
+
+
+def _read(reading: _Reading, content: Content, engine: Engine, started: float) -> Outcome:
     """Read files that have been found, and write what they hold for the partition."""
+    files = [seen.path for seen in content.files]
     spec, dataset, scope, lake = reading.spec, reading.dataset, reading.scope, reading.lake
-    with (
-        engine.connect(reads=files) as connection,
-        readable(connection, files, spec, Path(engine.spill_directory)) as plain,
-    ):
-        counts = read_files(
-            connection, plain, spec, name=dataset, timezone=reading.timezone,
-            must_hold=_must_hold(reading), load=_load(reading),
-        )  # fmt: skip
+    with engine.connect(reads=files) as connection:
+        with content.held(), readable(connection, files, spec, Path(engine.spill_directory)) as plain:
+            counts = read_files(
+                connection, plain, spec, name=dataset, timezone=reading.timezone,
+                must_hold=_must_hold(reading), load=_load(reading), found=files,
+            )  # fmt: skip
         _check_rejects(connection, spec, dataset, counts)
         where = _belongs(reading)
         # What is reported comes before what is written: should it fail, nothing has been written.
         n_out_of_range = _n_out_of_range(connection, reading)
+        local = changed_clocks(connection, spec, reading.timezone, where)
         per_day = _rows_per_day(connection, reading, where)
         sample = _sample(
             connection.sql(f"SELECT * FROM {READ_TABLE} WHERE {where} LIMIT {N_SAMPLE}").to_arrow_table()
@@ -155,10 +173,15 @@ def _read(reading: _Reading, files: Sequence[Path], engine: Engine, started: flo
             "n_rows": snapshot.rows_by_partition.get(scope.partition or "", 0),
             "n_rejected": counts.n_rejected,
             "n_out_of_range": n_out_of_range,
+            "n_ambiguous_times": sum(found.n_ambiguous for found in local.values()),
+            "n_missing_times": sum(found.n_missing for found in local.values()),
+            **({"changed_clocks": described(local)} if local else {}),
             "n_source_rows": counts.n_read + counts.n_rejected,
+            **({} if files else {"note": "no file is there for this partition; source.missing is 'empty'"}),
+            **_absent(counts, len(files)),
             "source": spec.source.path,
             "source_sha256": reading.commit[FINGERPRINT],
-            "source_bytes": sum(path.stat().st_size for path in files),
+            "source_bytes": content.size_bytes,
             "size_bytes": snapshot.size_bytes,
             "writes": ", ".join(f"{s.table}@{s.version}" for s in (snapshot, rejects)),
             "duration_s": round(time.monotonic() - started, 3),
@@ -166,6 +189,12 @@ def _read(reading: _Reading, files: Sequence[Path], engine: Engine, started: flo
         markdown={"rows_per_day": per_day} if per_day else {},
         tables={"sample": sample},
     )
+
+
+def _absent(counts: Counts, n_files: int) -> Mapping[str, str]:
+    """Say which optional columns files lack: their rows have NULL there."""
+    lacking = [f"{column} in {n:,} of {n_files:,} files" for column, n in counts.absent.items()]
+    return {"absent_columns": ", ".join(lacking)} if lacking else {}
 
 
 def _unchanged(reading: _Reading, mark: str) -> Outcome:

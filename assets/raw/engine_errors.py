@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from assets.raw.reading import MAX_LINE_BYTES, ReadError, shown
 
@@ -34,19 +35,27 @@ _ROW_REPAIRS = (
 """Signs of a reject's reason, with the repair."""
 
 
-def explained(error: Exception, where: str) -> ReadError:
+def has_lost_its_way(error: Exception) -> bool:
+    """Tell whether the engine gave up a text file as a whole, for its line ends or quotes."""
+    return "strict_mode=false" in str(error)
+
+
+def explained(error: Exception, where: str, files: Sequence[Path]) -> ReadError:
     """Turn an error of the engine into ours.
 
     Parameters
     ----------
     error
-        What DuckDB raised while a file was read.
+        What DuckDB raised while files were read.
     where
-        Dataset and file, for the message.
+        The dataset, for the message.
+    files
+        The files; the error is laid to the one that it names, or to the first.
     """
     text = str(error)
+    where = f"{where}: {next((path for path in files if str(path) in text), files[0]).name}"
     repair = _found(_TEXT_REPAIRS, text)
-    if repair is None and "strict_mode=false" in text:
+    if repair is None and has_lost_its_way(error):
         # Without strict mode a row with too many values would lose some of them in silence.
         return ReadError(
             f"{where} mixes line ends (\\r\\n and \\n), or a quote is never closed, or it holds control characters. "

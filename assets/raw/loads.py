@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from assets.materialization import Pipeline
+from assets.raw.content import content_of
 from assets.raw.opening import files_of
-from assets.raw.source import fingerprint
+from assets.raw.reading import ReadError
 from pipelines.windows import Window, counted_window, load_number, window
 from resources.lake import Lake
 
@@ -47,6 +48,23 @@ def load_to_read(pipeline: Pipeline, lake: Lake, *, scratch: Path) -> Window:
         return counted_window(pipeline.spec.partitions, 0)
     source = pipeline.spec.datasets[name].source
     with files_of(source, folder=Path(pipeline.folder), scratch=scratch) as files:
-        if lake.commit_of(pipeline.table("raw", name)).get(FINGERPRINT) == fingerprint(files):
+        if lake.commit_of(pipeline.table("raw", name)).get(FINGERPRINT) == content_of(files).fingerprint:
             return newest
     return counted_window(pipeline.spec.partitions, load_number(newest.key) + 1)
+
+
+def refuse_other_load(lake: Lake, table: str, load: str, fingerprint: str, where: str) -> None:
+    """Refuse to write a new state of a source over the newest load, as which it was found to be unchanged.
+
+    Raises
+    ------
+    ReadError
+        If the load holds another state.
+    """
+    if not lake.has(table) or load != max(lake.snapshot(table).partitions, default=""):
+        return
+    if lake.commit_of(table).get(FINGERPRINT) != fingerprint:
+        raise ReadError(
+            f"{where} changed after it was found to be {load}, unchanged. "
+            "Nothing was written: run it again, and it is the next load."
+        )

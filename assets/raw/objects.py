@@ -6,8 +6,12 @@ import hashlib
 import os
 import shutil
 import tempfile
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any
 
+from assets.raw.table_folders import LOGS, TableFolder, folder_patterns
 from pipelines.spec import DriftlineError
 
 SCHEMES = ("file", "memory", "s3", "gs", "abfs", "http", "https")
@@ -16,6 +20,10 @@ SCHEMES = ("file", "memory", "s3", "gs", "abfs", "http", "https")
 
 class ObjectError(DriftlineError):
     """An object cannot be reached."""
+
+
+class NothingThereError(ObjectError):
+    """No object is at a URL."""
 
 
 def is_url(path: str) -> bool:
@@ -29,7 +37,7 @@ def is_url(path: str) -> bool:
     return "://" in path
 
 
-def local_copies(url: str) -> tuple[Path, ...]:
+def local_copies(url: str, *, is_parquet: bool = False) -> tuple[Path, ...]:
     """Copy the objects of a URL, or of a pattern, into a private folder; those that are there already stay.
 
     A copy is kept for each state of an object, as the store tells it (ETag, version or time), and older
@@ -39,12 +47,42 @@ def local_copies(url: str) -> tuple[Path, ...]:
     ----------
     url
         For example `s3://bucket/orders/*.csv`. Credentials come from the environment, as fsspec reads them.
+    is_parquet
+        Whether the objects may be those of a table that only its log can read.
+
+    Raises
+    ------
+    NothingThereError
+        If nothing is there.
+    ObjectError
+        If the scheme is not read, its package is missing, an object changes while it is copied, or it belongs to a
+        table format.
+    """
+    with _store(url) as (store, path):
+        objects = _objects_at(store, path)
+        if not objects:
+            raise NothingThereError(f"source '{url}': nothing is there. Correct the pattern.")
+        table = _table_at(store, path) if is_parquet else None
+        if table is not None:
+            raise ObjectError(f"source '{url}' {table}.")
+        return tuple(_copy(store, name, url) for name in objects)
+
+
+def is_anything_at(url: str) -> bool:
+    """Tell whether a pattern finds any object.
 
     Raises
     ------
     ObjectError
-        If the scheme is not read, its package is missing, or nothing is there.
+        If the store cannot be asked.
     """
+    with _store(url) as (store, path):
+        return bool(_objects_at(store, path))
+
+
+@contextmanager
+def _store(url: str) -> Iterator[tuple[Any, str]]:
+    """Open the store of a URL; what it raises becomes ours."""
     scheme = url.partition("://")[0]
     if scheme not in SCHEMES:
         raise ObjectError(f"source '{url}': '{scheme}' is not read. Known schemes: {', '.join(SCHEMES)}.")
@@ -52,40 +90,88 @@ def local_copies(url: str) -> tuple[Path, ...]:
 
     try:
         store, path = fsspec.url_to_fs(url)
-        has_pattern = any(sign in path for sign in "*?[")
-        objects = sorted(store.glob(path)) if has_pattern else [path]
-        copies = tuple(_copy(store, name, url) for name in objects)
+        # One process lives long, and a listing of yesterday would give yesterday's objects.
+        store.invalidate_cache()
+        yield store, path
     except ImportError as error:
         raise ObjectError(
             f"source '{url}': {error}. Install it, for S3 with `pip install driftline[s3]`."
         ) from error
     except (OSError, ValueError) as error:
-        raise ObjectError(
+        kind = NothingThereError if isinstance(error, FileNotFoundError) else ObjectError
+        raise kind(
             f"source '{url}' cannot be read: {type(error).__name__}: {error}. Correct the path or the credentials."
         ) from error
-    if not copies:
-        raise ObjectError(f"source '{url}': nothing is there. Correct the pattern.")
-    return copies
 
 
-def _copy(store: object, name: str, url: str) -> Path:
+def _objects_at(store: Any, path: str) -> list[str]:
+    has_pattern = any(sign in path for sign in "*?[")
+    return sorted(store.glob(path)) if has_pattern else [path]
+
+
+def _table_at(store: Any, path: str) -> TableFolder | None:
+    """Return the table whose folder the objects lie in; a plain web server has no folders that could be listed."""
+    if "http" in store.protocol:
+        return None
+    for folder in folder_patterns(path):
+        for name, log, reader in LOGS:
+            try:
+                found = store.glob(f"{folder}/{log}")
+            except PermissionError:
+                # Who may read a folder need not be allowed to list those above.
+                return None
+            if found:
+                root = PurePosixPath(found[0]).parents[log.count("/")]
+                return TableFolder(name, str(root), log, reader)
+    return None
+
+
+def _copy(store: Any, name: str, url: str) -> Path:
     root = _cache() / hashlib.sha256(f"{url}\n{name}".encode()).hexdigest()[:32]
-    state = hashlib.sha256(str(store.ukey(name)).encode()).hexdigest()[:16]  # type: ignore[attr-defined]  # fsspec's
-    target = root / state / Path(name).name
-    if target.is_file():
-        return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as draft:
+    state = _state(store, name)
+    # Folders such as year=2023 hold values of the rows.
+    keys = [part for part in PurePosixPath(name.partition("?")[0]).parent.parts if "=" in part]
+    inside = Path(*keys, PurePosixPath(name).name)
+    if state is not None and (root / state / inside).is_file():
+        return root / state / inside
+    root.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=root, delete=False) as draft:
         pass
     try:
-        store.get_file(name, draft.name)  # type: ignore[attr-defined]  # fsspec's
+        store.get_file(name, draft.name)
+        store.invalidate_cache()
+        if _state(store, name) != state:
+            raise ObjectError(
+                f"source '{url}': {name} changed while it was copied. Run it again when its writer has finished."
+            )
+        state = state or _content_state(Path(draft.name))
+        target = root / state / inside
+        target.parent.mkdir(parents=True, exist_ok=True)
         Path(draft.name).replace(target)
     finally:
         Path(draft.name).unlink(missing_ok=True)
     for other in root.iterdir():
-        if other.name != state:
+        if other.name != state and other.is_dir():
             shutil.rmtree(other, ignore_errors=True)
     return target
+
+
+def _state(store: Any, name: str) -> str | None:
+    """Return what a store tells of an object's state; None where it tells nothing, so that only the content can."""
+    told = str(store.ukey(name))
+    if "http" in store.protocol:
+        # fsspec takes a page for one that never changes.
+        info = store.info(name)
+        marks = [info.get(mark) for mark in ("ETag", "Content-MD5", "Digest", "Last-Modified")]
+        if not any(marks):
+            return None
+        told = str([*marks, info.get("size")])
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def _content_state(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
 
 
 def _cache() -> Path:

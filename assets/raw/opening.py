@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from assets.raw.csv_header import with_plain_headers
 from assets.raw.encoding import as_utf8
 from assets.raw.plain import arrays_as_lines, workbooks_as_csv
 from assets.raw.python_source import rows_as_parquet
@@ -70,4 +71,7 @@ def readable(
             yield workbooks_as_csv(plain, spec.source, folder=folder)
         else:
             text = as_utf8(plain, folder=folder, encoding=spec.source.encoding)
-            yield arrays_as_lines(connection, text, folder=folder) if spec.source.type == "json" else text
+            if spec.source.type == "json":
+                yield arrays_as_lines(connection, text, folder=folder)
+            else:
+                yield with_plain_headers(text, spec.source.delimiter, folder=folder)

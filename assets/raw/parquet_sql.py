@@ -1,65 +1,128 @@
-"""Parquet in the engine: the columns that must be there, under names that can be told apart."""
+"""Parquet in the engine: the columns that must be there, each file in its own types, cast to the declared ones."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assets.raw.origins import FileGroup, file_groups, origins_of
 from assets.raw.reading import (
-    FAULT_COLUMN,
     FILE_COLUMN,
-    REJECTS_TABLE,
+    has_places,
     listed,
+    no_rejects,
     refuse_names,
-    require_columns,
-    source_columns,
+    source_values,
 )
+from assets.raw.tried import Part, Scans, tried_values
 from pipelines.spec import DatasetSpec
-from pipelines.sql import quote_literal
+from pipelines.sql import quote_identifier, quote_literal
 
 if TYPE_CHECKING:
     import duckdb
 
+Columns = tuple[tuple[str, str], ...]
+"""A file's columns, as it spells them, with what Parquet says of their types."""
+
 
 def parquet_source(
-    connection: duckdb.DuckDBPyConnection, files: Sequence[Path], dataset: DatasetSpec, name: str
-) -> str:
-    """Return a relation that reads Parquet files, and make the empty table of rejects.
+    connection: duckdb.DuckDBPyConnection,
+    files: Sequence[Path],
+    dataset: DatasetSpec,
+    name: str,
+    *,
+    found: Sequence[Path],
+    clocks: bool = False,
+) -> Scans:
+    """Return relations that read Parquet files, and make the empty table of rejects.
 
-    A column that only some of the files have is NULL in the others.
+    Files of one kind are read together: brought to a common type first, as a scan of all would, whole numbers
+    became floats and lost digits.
 
     Raises
     ------
     ReadError
-        If two columns of a file cannot be told apart, or a declared one is in none.
+        If two columns of a file cannot be told apart, or a file lacks one that it must have.
     """
-    relation = (
-        f"read_parquet([{listed(files)}], union_by_name=true, hive_partitioning=false, "
-        f"filename={quote_literal(FILE_COLUMN.strip(chr(34)))})"
+    columns = {path: _columns(connection, path) for path in files}
+    names = {path: [column for column, _ in kinds] for path, kinds in columns.items()}
+    where = f"dataset '{name}'"
+    for path, spelt in names.items():
+        refuse_names(spelt, f"{where}: {path.name}")
+    origins = origins_of(names, found, dataset, where)
+    groups = file_groups(columns, origins, is_ordered=has_places(dataset))
+    scans = [_scan(group.files) for group in groups]
+    types = [_types(connection, scan) for scan in scans]
+    # What only some files have and nobody declares, no expression may read: it would be NULL in silence.
+    common = [column for column in types[0] if all(column in own for own in types)]
+    connection.execute(no_rejects()).fetchall()
+    firsts = _first_rows(connection, [group.files for group in groups], dataset)
+    return Scans(
+        tuple(
+            Part(_relation(group, scan, own, common, dataset, clocks=clocks), first)
+            for group, scan, own, first in zip(groups, scans, types, firsts, strict=True)
+        ),
+        origins.absent,
     )
-    where = f"dataset '{name}': {files[0].name}"
-    for path in files:
-        refuse_names(_parquet_names(connection, path), f"dataset '{name}': {path.name}")
-    require_columns(
-        source_columns(dataset), connection.sql(f"SELECT * FROM {relation} LIMIT 0").columns, where
-    )
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {REJECTS_TABLE} "
-        "(source VARCHAR, line BIGINT, raw_text VARCHAR, reason VARCHAR)"
-    ).fetchall()
-    return f"(SELECT *, CAST(NULL AS VARCHAR) AS {FAULT_COLUMN} FROM {relation})"
 
 
-def _parquet_names(connection: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
+def _relation(
+    group: FileGroup,
+    scan: str,
+    own: Mapping[str, str],
+    common: Sequence[str],
+    dataset: DatasetSpec,
+    *,
+    clocks: bool,
+) -> str:
+    """Read files of one kind, with the columns that they lack."""
+    wanted = {value.source for value in source_values(dataset)}
+    kept = [column for column in own if column in common or column in wanted]
+    listed_columns = ", ".join(quote_identifier(column) for column in kept)
+    relation = group.with_given(f"(SELECT {', '.join([listed_columns, FILE_COLUMN])} FROM {scan})")
+    types = {**{column: own[column] for column in kept}, **dict.fromkeys(group.given, "VARCHAR")}
+    return tried_values(relation, source_values(dataset), types, raw=list(types), clocks=clocks)
+
+
+def _scan(files: Sequence[Path]) -> str:
+    own = quote_literal(FILE_COLUMN.strip(chr(34)))
+    return f"read_parquet([{listed(files)}], union_by_name=false, hive_partitioning=false, filename={own})"
+
+
+def _types(connection: duckdb.DuckDBPyConnection, scan: str) -> Mapping[str, str]:
+    bound = connection.sql(f"SELECT * EXCLUDE ({FILE_COLUMN}) FROM {scan} LIMIT 0")
+    return {column: str(kind) for column, kind in zip(bound.columns, bound.types, strict=True)}
+
+
+def _first_rows(
+    connection: duckdb.DuckDBPyConnection, groups: Sequence[Sequence[Path]], dataset: DatasetSpec
+) -> Sequence[int]:
+    """Return the place of each group's first row, where places are wanted."""
+    if len(groups) == 1 or not has_places(dataset):
+        return [0] * len(groups)
+    firsts = [0]
+    for group in groups[:-1]:
+        counted = connection.sql(
+            f"SELECT sum(num_rows)::BIGINT FROM parquet_file_metadata([{listed(group)}])"
+        )
+        firsts.append(firsts[-1] + counted.fetchall()[0][0])
+    return firsts
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, path: Path) -> Columns:
     """Return a file's columns as it spells them: a scan renames the second of two."""
     elements = connection.sql(
-        f"SELECT name, coalesce(num_children, 0) FROM parquet_schema([{listed([path])}])"
+        "SELECT name, coalesce(num_children, 0), concat_ws('/', type, type_length, converted_type, scale, precision, "
+        f"logical_type, duckdb_type) FROM parquet_schema([{listed([path])}])"
     ).fetchall()
-    names, inside = [], 0
-    # Depth first, from the root: what is inside a nested column is no column.
-    for name, n_children in elements[1:]:
+    found: list[tuple[str, str]] = []
+    inside = 0
+    # Depth first, from the root: what is inside a nested column is no column, but part of its type.
+    for name, n_children, kind in elements[1:]:
         if not inside:
-            names.append(str(name))
+            found.append((str(name), str(kind)))
+        else:
+            found[-1] = (found[-1][0], f"{found[-1][1]},{name}:{kind}")
         inside = max(inside - 1, 0) + n_children
-    return names
+    return tuple(found)

@@ -111,8 +111,9 @@ def _as_lines(connection: duckdb.DuckDBPyConnection, path: Path, target: Path) -
     objects = f"read_json_objects([{listed([path])}], format='array', maximum_object_size={MAX_OBJECT_BYTES})"
     try:
         connection.execute(
-            # Minified, an object is one line; no control character stands in it, so none needs a quote.
-            f"COPY (SELECT CAST(json(json) AS VARCHAR) FROM {objects}) TO {quote_literal(str(target))} "
+            # Without line ends, which stand between values only, an object is one line; minifying it would round
+            # its numbers. No other control character but tabs stands in it, so none needs a quote.
+            f"COPY (SELECT translate(CAST(json AS VARCHAR), chr(10) || chr(13), '  ') FROM {objects}) TO {quote_literal(str(target))} "
             "(FORMAT csv, HEADER false, DELIMITER '\x01', QUOTE '', ESCAPE '')"
         ).fetchall()
     except duckdb.Error as error:

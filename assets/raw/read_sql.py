@@ -8,21 +8,31 @@ column that fails on a row makes that row a reject too.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assets.raw.csv_sql import csv_rejects, csv_source, refuse_open_quotes, zoned_columns
-from assets.raw.engine_errors import explained
+from assets.raw.completeness import fault_of_text, refuse_lost_records
+from assets.raw.csv_sql import csv_rejects, csv_source, reading_types, refuse_open_quotes
+from assets.raw.engine_errors import explained, has_lost_its_way
+from assets.raw.exact import SHORT_YEAR, Cast, of_typed
 from assets.raw.json_sql import json_source
+from assets.raw.local_times import LocalTimes, clock_changes, local_times
 from assets.raw.parquet_sql import parquet_source
 from assets.raw.reading import (
     FAULT_COLUMN,
     FILE_COLUMN,
+    OWN_PREFIX,
+    RAW_COLUMN,
     REJECTS_TABLE,
     SQL_TYPES,
-    is_exact,
+    ReadError,
+    SourceValue,
+    has_places,
+    no_rejects,
+    source_values,
 )
+from assets.raw.tried import Part
 from pipelines.made_columns import LOAD, PLACE
 from pipelines.spec import ColumnType, DatasetSpec
 from pipelines.sql import quote_identifier, quote_literal
@@ -33,9 +43,14 @@ if TYPE_CHECKING:
 READ_TABLE = "driftline_read"
 """Rows that were read, in the engine."""
 
+READ_CLOCKS = "driftline_read_clocks"
+"""Those rows with the wall clocks that were read in the zone."""
+
 _TRIED_TABLE = "driftline_tried"
 FIRST_YEAR, LAST_YEAR = 1, 9999
 """Years of Python's, Arrow's and Delta's calendars."""
+
+_TIME_TYPES = ("DATE", "TIMESTAMP", "TIMESTAMPTZ")
 
 _REASON = '"_driftline_reason"'
 _RAW_TEXT = '"_driftline_raw_text"'
@@ -47,6 +62,8 @@ class Counts:
 
     n_read: int
     n_rejected: int
+    absent: Mapping[str, int] = field(default_factory=dict)
+    """Number of files that lack an optional column, for such columns of the source."""
 
     @property
     def rejected_share(self) -> float:
@@ -64,6 +81,7 @@ def read_files(
     timezone: str,
     must_hold: Mapping[str, str] | None = None,
     load: int = 0,
+    found: Sequence[Path] = (),
 ) -> Counts:
     """Read files into `driftline_read`, rows that cannot be read into `driftline_rejects`.
 
@@ -72,7 +90,7 @@ def read_files(
     connection
         Connection of the engine, in UTC; left so.
     files
-        Plain or gzip-compressed files of the declared type, in UTF-8.
+        Plain or gzip-compressed files of the declared type, in UTF-8; none for a partition without its file.
     dataset
         Declared columns: typed, renamed, computed. A computed column sees the source's columns and the
         declared columns before it; where both have a name, the source's wins.
@@ -84,46 +102,120 @@ def read_files(
         Conditions over the declared columns that a row must meet, by the reason given when it does not.
     load
         Number of the load, from 0, for columns that are made of it.
+    found
+        The source's own files, in the same order, whose folders may give columns; absent where `files` are those.
 
     Raises
     ------
     ReadError
-        If the files lack a declared column, or their structure cannot be read.
+        If the files lack a declared column, their structure cannot be read, or not all of their records were.
     """
     import duckdb
 
     conditions = {**_event_time_is_there(dataset), **_times_are_in_the_calendar(dataset), **(must_hold or {})}
+    clocks = _clocks(dataset) if clock_changes(timezone) else {}
+    if not files:
+        _read_nothing(connection, dataset, clocks)
+        _part(connection, dataset, conditions, clocks)
+        return Counts(0, 0)
+    found = found or files
     connection.sql(f"SET TimeZone = {quote_literal(timezone)}")
     # This optimizer takes an expression that stands twice out of its TRY: one bad row would fail them all.
     connection.sql("SET disabled_optimizers = 'common_subexpressions'")
     try:
-        source = _SOURCES[dataset.source.type](connection, files, dataset, name)
-        _try(connection, dataset, _placed(dataset, source, load), name)
+        read = _SOURCES[dataset.source.type]
+        scans = read(connection, files, dataset, name, found=found, clocks=bool(clocks))
+        _try(connection, dataset, _placed(dataset, scans.parts, load), name, clocks)
         if is_text_table(dataset) and _is_damaged(connection):
-            # Only now are the lines and all the reasons of bad values worth what they cost.
-            zoned = zoned_columns(connection, _TRIED_TABLE, dataset)
-            source = csv_source(connection, files, dataset, name, is_damaged=True, zoned=zoned)
-            _try(connection, dataset, _placed(dataset, source, load), name)
+            # Only now are the lines of bad values worth what they cost.
+            keep = _changing(connection, dataset, clocks, timezone)
+            read_as = reading_types(connection, _TRIED_TABLE, _RAW_TEXT, dataset, keep=keep)
+            scans = csv_source(
+                connection, files, dataset, name, found=found, clocks=bool(clocks), read_as=read_as
+            )
+            _try(connection, dataset, _placed(dataset, scans.parts, load), name, clocks)
+        refuse_lost_records(connection, files, dataset, name, read_table=_TRIED_TABLE)
     except duckdb.Error as error:
-        raise explained(error, f"dataset '{name}': {files[0].name}") from error
+        fault = fault_of_text(files, dataset) if has_lost_its_way(error) else None
+        if fault is not None:
+            raise ReadError(f"dataset '{name}': {fault}") from error
+        raise explained(error, f"dataset '{name}'", files) from error
     finally:
         connection.sql("SET TimeZone = 'UTC'")
         connection.sql("RESET disabled_optimizers")
-    _part(connection, dataset, conditions)
-    return Counts(_count(connection, READ_TABLE), _count(connection, REJECTS_TABLE))
+    _part(connection, dataset, conditions, clocks)
+    return Counts(_count(connection, READ_TABLE), _count(connection, REJECTS_TABLE), scans.absent)
 
 
-def _placed(dataset: DatasetSpec, source: str, load: int) -> str:
+def changed_clocks(
+    connection: duckdb.DuckDBPyConnection, dataset: DatasetSpec, timezone: str, where: str
+) -> Mapping[str, LocalTimes]:
+    """Count the wall clocks of rows that were read which the zone has twice, or not at all, by column.
+
+    Parameters
+    ----------
+    connection
+        After `read_files`.
+    dataset, timezone
+        As they were read.
+    where
+        SQL condition of the rows.
+    """
+    clocks = _clocks(dataset) if clock_changes(timezone) else {}
+    return local_times(connection, READ_CLOCKS, clocks, timezone, where)
+
+
+def _clocks(dataset: DatasetSpec) -> Mapping[str, str]:
+    """Return the columns in which wall clocks become instants, with the column that keeps the clock."""
+    return {
+        name: quote_identifier(f"{OWN_PREFIX}clock_{number}")
+        for number, name in enumerate(dataset.columns)
+        if dataset.column(name).type == "timestamp_tz" or name == dataset.event_time
+    }
+
+
+def _changing(
+    connection: duckdb.DuckDBPyConnection, dataset: DatasetSpec, clocks: Mapping[str, str], timezone: str
+) -> frozenset[str]:
+    """Return the source's columns with clocks that the zone has twice or not at all: only their texts tell."""
+    counts = local_times(connection, _TRIED_TABLE, clocks, timezone, "true")
+    return frozenset(dataset.column(name).source or name for name in counts)
+
+
+def _read_nothing(
+    connection: duckdb.DuckDBPyConnection, dataset: DatasetSpec, clocks: Mapping[str, str]
+) -> None:
+    """Make the tables of a partition that has no file."""
+    columns = [f"{quote_identifier(name)} {SQL_TYPES[dataset.column(name).type]}" for name in dataset.columns]
+    columns += [f"{clock} TIMESTAMP" for clock in clocks.values()]
+    columns += [f"{own} VARCHAR" for own in (FILE_COLUMN, FAULT_COLUMN, _REASON, _RAW_TEXT)]
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {_TRIED_TABLE} ({', '.join(columns)})").fetchall()
+    connection.execute(no_rejects()).fetchall()
+
+
+def _placed(dataset: DatasetSpec, parts: Sequence[Part], load: int) -> Sequence[Part]:
     """Give each row its place in the source, where a made column wants it: the engine keeps the files' order."""
-    wanted = [sql for name in dataset.columns if (sql := dataset.column(name).sql) is not None]
-    if not any(PLACE in sql or LOAD in sql for sql in wanted):
-        return source
-    return f"(SELECT *, row_number() OVER () - 1 AS {PLACE}, {load} AS {LOAD} FROM {source})"
+    if not has_places(dataset):
+        return parts
+    return [
+        Part(
+            f"(SELECT *, row_number() OVER () + {part.first_row - 1} AS {PLACE}, {load} AS {LOAD} FROM {part.relation})",
+            part.first_row,
+        )
+        for part in parts
+    ]
 
 
-def _try(connection: duckdb.DuckDBPyConnection, dataset: DatasetSpec, source: str, name: str) -> None:
+def _try(
+    connection: duckdb.DuckDBPyConnection,
+    dataset: DatasetSpec,
+    parts: Sequence[Part],
+    name: str,
+    clocks: Mapping[str, str],
+) -> None:
     """Fill the table of rows that were tried and, in the same scan, the reader's own rejects."""
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {_TRIED_TABLE} AS {_tried(dataset, source)}").fetchall()
+    rows = " UNION ALL ".join(_tried(connection, dataset, part.relation, clocks) for part in parts)
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {_TRIED_TABLE} AS {rows}").fetchall()
     if is_text_table(dataset):
         refuse_open_quotes(connection, name)
         connection.execute(csv_rejects()).fetchall()
@@ -135,8 +227,9 @@ def is_text_table(dataset: DatasetSpec) -> bool:
 
 
 def _is_damaged(connection: duckdb.DuckDBPyConnection) -> bool:
-    faults = f"SELECT 1 FROM {_TRIED_TABLE} WHERE {FAULT_COLUMN} IS NOT NULL"
-    return bool(connection.sql(f"({faults}) UNION ALL (SELECT 1 FROM {REJECTS_TABLE}) LIMIT 1").fetchall())
+    return bool(
+        connection.sql(f"SELECT 1 FROM {_TRIED_TABLE} WHERE {FAULT_COLUMN} IS NOT NULL LIMIT 1").fetchall()
+    )
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
@@ -157,51 +250,107 @@ def _times_are_in_the_calendar(dataset: DatasetSpec) -> Mapping[str, str]:
             f"{column} IS NULL OR ({column} >= '{FIRST_YEAR:04}-01-01'::{kind} AND {column} < '{LAST_YEAR + 1}-01-01'::{kind})"
         )
         for name in dataset.columns
-        if (kind := SQL_TYPES[dataset.column(name).type]) in ("DATE", "TIMESTAMP", "TIMESTAMPTZ")
+        if (kind := SQL_TYPES[dataset.column(name).type]) in _TIME_TYPES
         and (column := quote_identifier(name))
     }
 
 
-def _tried(dataset: DatasetSpec, source: str) -> str:
+def _tried(
+    connection: duckdb.DuckDBPyConnection, dataset: DatasetSpec, source: str, clocks: Mapping[str, str]
+) -> str:
     """Select the declared columns, the reason why a row fails, and the text of rows that do."""
+    read = {(value.source, value.kind): value for value in source_values(dataset)}
+    computed = _computed_types(connection, dataset, source, read)
     columns, faults, helpers = [], [], []
     for number, name in enumerate(dataset.columns):
-        form = dataset.column(name)
-        if form.sql is None and dataset.source.type not in ("parquet", "python"):
-            # CSV and JSON values have been tried in their type already.
-            columns.append(f"{quote_identifier(form.source or name)} AS {quote_identifier(name)}")
-            continue
-        value = f"({form.sql}\n)" if form.sql is not None else quote_identifier(form.source or name)
-        helper = quote_identifier(f"_driftline_try_{number}")
-        helpers.append(helper)
-        columns.append(f"{_attempt(value, form.type)} AS {helper}")
-        columns.append(f"struct_extract({helper}, 'v') AS {quote_identifier(name)}")
-        failed = f"{helper} IS NULL OR NOT struct_extract({helper}, 'is_exact')"
-        faults.append(
-            f"CASE WHEN {failed} THEN {quote_literal(f'{name}: cannot be made of type {form.type}')} END"
-        )
+        form, column = dataset.column(name), quote_identifier(name)
+        clock = "CAST(NULL AS TIMESTAMP)"
+        if form.sql is None:
+            value = read[form.source or name, form.type]
+            made = quote_identifier(value.column)
+            columns.append(f"{made} AS {column}")
+            clock = f"s.{quote_identifier(value.clock)}" if form.type == "timestamp_tz" else clock
+        else:
+            helper = quote_identifier(f"{OWN_PREFIX}try_{number}")
+            helpers.append(helper)
+            columns.append(f"TRY(struct_pack(v := ({form.sql}\n))) AS {helper}")
+            given = f"struct_extract({helper}, 'v')"
+            cast = of_typed(given, computed[name], SQL_TYPES[form.type], name=name)
+            # Not by its name: the source may have a column that is called so, and then that is meant.
+            made = cast.value if cast else given
+            columns.append(f"{made} AS {column}")
+            faults.append(
+                f"CASE WHEN {helper} IS NULL THEN {quote_literal(f'{name}: cannot be made of type {form.type}')} END"
+            )
+            faults.extend(_cast_faults(made, given, cast, name, SQL_TYPES[form.type]))
+            clock = cast.clock if cast is not None and cast.clock is not None else clock
+        if name in clocks:
+            local = f"CAST({made} AS TIMESTAMP)" if form.type != "timestamp_tz" else clock
+            columns.append(f"{local} AS {clocks[name]}")
     reason = f"nullif(concat_ws('; ', {', '.join([f's.{FAULT_COLUMN}', *faults])}), '')"
     hidden = f" EXCLUDE ({', '.join(helpers)})" if helpers else ""
-    return (
-        f"SELECT *{hidden} FROM (SELECT {', '.join(columns)}, s.{FILE_COLUMN}, s.{FAULT_COLUMN}, "
-        f"{reason} AS {_REASON}, "
-        f"CASE WHEN {_REASON} IS NOT NULL THEN {_as_text('to_json(s)')} END AS {_RAW_TEXT} FROM {source} AS s)"
-    )
+    own = [f"s.{FILE_COLUMN}", f"s.{FAULT_COLUMN}", f"{reason} AS {_REASON}"]
+    raw = f"CASE WHEN {_REASON} IS NOT NULL THEN coalesce(s.{RAW_COLUMN}, {_as_text('to_json(s)', dataset)}) END AS {_RAW_TEXT}"
+    return f"(SELECT *{hidden} FROM (SELECT {', '.join([*columns, *own, raw])} FROM {source} AS s))"
 
 
-def _as_text(row: str) -> str:
+def _cast_faults(column: str, given: str, cast: Cast | None, name: str, kind: str) -> Sequence[str]:
+    """Return why a computed value is none of the declared type, or none that an expression should give."""
+    faults = []
+    if cast is not None:
+        faults.append(f"CASE WHEN {column} IS NULL AND {given} IS NOT NULL THEN {cast.fault} END")
+    if kind in _TIME_TYPES:
+        # What a cast, or strptime with %Y, makes of '24-01-02'.
+        early = quote_literal(f"{name}: {SHORT_YEAR}, as it seems (strptime reads two with %y): ")
+        is_early = (
+            f"{column} >= '{FIRST_YEAR:04}-01-01'::{kind} AND {column} < '{FIRST_YEAR + 99:04}-01-01'::{kind}"
+        )
+        faults.append(f"CASE WHEN {is_early} THEN concat({early}, CAST({given} AS VARCHAR)) END")
+    return faults
+
+
+def _computed_types(
+    connection: duckdb.DuckDBPyConnection,
+    dataset: DatasetSpec,
+    source: str,
+    read: Mapping[tuple[str, ColumnType], SourceValue],
+) -> Mapping[str, str]:
+    """Return the engine's type of each computed column's expression."""
+    columns: list[str] = []
+    computed: list[str] = []
+    for name in dataset.columns:
+        form, column = dataset.column(name), quote_identifier(name)
+        if form.sql is None:
+            columns.append(f"{quote_identifier(read[form.source or name, form.type].column)} AS {column}")
+            continue
+        # As it is tried: what follows sees the declared type.
+        columns.append(f"CAST(NULL AS {SQL_TYPES[form.type]}) AS {column}")
+        columns.append(f"({form.sql}\n) AS {quote_identifier(f'{OWN_PREFIX}type_{len(computed)}')}")
+        computed.append(name)
+    if not computed:
+        return {}
+    bound = connection.sql(f"SELECT {', '.join(columns)} FROM {source} AS s LIMIT 0")
+    types = {column: str(kind) for column, kind in zip(bound.columns, bound.types, strict=True)}
+    return {name: types[f"{OWN_PREFIX}type_{number}"] for number, name in enumerate(computed)}
+
+
+def _as_text(row: str, dataset: DatasetSpec) -> str:
     """Return the SQL of a row's JSON as text, without the columns that we added."""
-    own = ", ".join(f"{name}: null" for name in (FILE_COLUMN, FAULT_COLUMN, f'"{PLACE}"', f'"{LOAD}"'))
-    return f"CAST(json_merge_patch({row}, '{{{own}}}') AS VARCHAR)"
+    values = source_values(dataset)
+    own = [FILE_COLUMN, FAULT_COLUMN, RAW_COLUMN, f'"{PLACE}"', f'"{LOAD}"']
+    own += [
+        f'"{name}"' for value in values for name in (value.column, value.clock) if name.startswith(OWN_PREFIX)
+    ]
+    nulls = ", ".join(f"{name}: null" for name in own)
+    return f"CAST(json_merge_patch({row}, '{{{nulls}}}') AS VARCHAR)"
 
 
-def _attempt(value: str, kind: ColumnType) -> str:
-    """Return the SQL that tries a cast: TRY gives NULL for a failure; the struct tells it from a NULL value."""
-    exact = f"({value}) IS NULL OR {is_exact(value)}" if kind == "int" else "true"
-    return f"TRY(struct_pack(v := CAST({value} AS {SQL_TYPES[kind]}), is_exact := {exact}))"
-
-
-def _part(connection: duckdb.DuckDBPyConnection, dataset: DatasetSpec, conditions: Mapping[str, str]) -> None:
+def _part(
+    connection: duckdb.DuckDBPyConnection,
+    dataset: DatasetSpec,
+    conditions: Mapping[str, str],
+    clocks: Mapping[str, str],
+) -> None:
     """Part the rows that were tried into rows and rejects, each in exactly one."""
     faults = [
         _REASON,
@@ -218,9 +367,10 @@ def _part(connection: duckdb.DuckDBPyConnection, dataset: DatasetSpec, condition
         f"coalesce({_RAW_TEXT}, CAST(to_json(struct_pack({_packed(dataset)})) AS VARCHAR)), {reason} "
         f"FROM {_TRIED_TABLE} WHERE {reason} IS NOT NULL"
     ).fetchall()
-    connection.execute(
-        f"CREATE OR REPLACE TEMP VIEW {READ_TABLE} AS SELECT {columns} FROM {_TRIED_TABLE} WHERE {reason} IS NULL"
-    ).fetchall()
+    for view, selected in ((READ_TABLE, columns), (READ_CLOCKS, ", ".join([columns, *clocks.values()]))):
+        connection.execute(
+            f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT {selected} FROM {_TRIED_TABLE} WHERE {reason} IS NULL"
+        ).fetchall()
 
 
 def _packed(dataset: DatasetSpec) -> str:

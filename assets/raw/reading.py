@@ -5,9 +5,12 @@ from __future__ import annotations
 import glob
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+from assets.raw.exact import Cast, base_type, of_text, of_typed
+from pipelines.made_columns import LOAD, PLACE
 from pipelines.spec import ColumnType, DatasetSpec, DriftlineError
 from pipelines.sql import quote_literal
 
@@ -26,6 +29,8 @@ SQL_TYPES: Mapping[ColumnType, str] = {
 OWN_PREFIX = "_driftline_"
 """Beginning of the names of columns that we add while reading: no column of a source may begin so."""
 
+_TIMES: tuple[ColumnType, ...] = ("timestamp", "timestamp_tz")
+
 MAX_SHOWN = 300
 """Characters of a foreign text that a message repeats."""
 
@@ -38,9 +43,17 @@ MAX_LINE_BYTES = 16 * 1024**2
 REJECTS_TABLE = "driftline_rejects"
 """Rows that could not be read, in the engine: source, line, raw_text, reason."""
 
+
+def no_rejects() -> str:
+    """Return the statement that makes the table of rejects, empty."""
+    return f"CREATE OR REPLACE TEMP TABLE {REJECTS_TABLE} (source VARCHAR, line BIGINT, raw_text VARCHAR, reason VARCHAR)"
+
+
 FILE_COLUMN = '"_driftline_file"'
 """Column that tells which file a row came from, quoted."""
 
+RAW_COLUMN = '"_driftline_raw"'
+"""Column with a row's values as the source has them, as JSON, quoted; NULL where all could be read."""
 
 FAULT_COLUMN = '"_driftline_fault"'
 """Column that tells why a value of a row could not be read, quoted; NULL where all could."""
@@ -51,19 +64,97 @@ class ReadError(DriftlineError):
 
 
 def source_columns(dataset: DatasetSpec) -> Mapping[str, ColumnType]:
-    """Return the columns that are read from the source, by the source's name, with their types."""
-    forms = {name: dataset.column(name) for name in dataset.columns}
-    return {form.source or name: form.type for name, form in forms.items() if form.sql is None}
+    """Return the columns that are read from the source, by the source's name, with the types that expressions see."""
+    return {value.source: value.kind for value in source_values(dataset) if value.column == value.source}
 
 
-def null_texts(dataset: DatasetSpec) -> Mapping[str, tuple[str, ...]]:
-    """Return the texts that mean NULL in columns of the source, by the source's name, where they are the column's own."""
-    forms = {name: dataset.column(name) for name in dataset.columns}
-    return {
-        form.source or name: form.null_values
-        for name, form in forms.items()
-        if form.sql is None and form.null_values is not None
-    }
+@dataclass(frozen=True)
+class SourceValue:
+    """One column of the source in one declared type.
+
+    Attributes
+    ----------
+    source, kind
+        The column in the source, and the type.
+    name
+        The declared column, for messages; the first of them where several are the same.
+    column
+        Its name in the relation that is read: the source's own for one type of each column, ours for others.
+    clock
+        Column of that relation with the wall clock that was read in the partitions' zone, for instants.
+    time
+        Another type, a time, that the source's column is declared with: a day is then that time's day.
+    null_texts
+        Texts that mean NULL here, and not in every column of the source.
+    """
+
+    source: str
+    kind: ColumnType
+    name: str
+    column: str
+    clock: str
+    time: ColumnType | None
+    null_texts: frozenset[str]
+
+    def columns(self, *, clocks: bool) -> tuple[str, ...]:
+        """Return the columns of the relation that hold the value, and its wall clock where that is kept."""
+        return (self.column, self.clock) if clocks and self.kind == "timestamp_tz" else (self.column,)
+
+    def cast(self, value: str, given: str) -> Cast | None:
+        """Return how a value of the source becomes one of this type; None where it is one."""
+        if self.kind == "date" and self.time is not None and base_type(given) != "DATE":
+            time = of_typed(value, given, SQL_TYPES[self.time], name=self.name)
+            # The clock is kept beside: nothing is lost.
+            return (
+                Cast(f"CAST({time.value} AS DATE)", time.fault)
+                if time
+                else Cast(f"CAST({value} AS DATE)", "''")
+            )
+        return of_typed(value, given, SQL_TYPES[self.kind], name=self.name)
+
+
+def source_values(dataset: DatasetSpec) -> tuple[SourceValue, ...]:
+    """Return each column of the source in each type that is declared for it.
+
+    Expressions see a column as the one that is declared under its own name, or the first.
+    """
+    kinds: dict[str, dict[ColumnType, str]] = {}
+    for name in dataset.columns:
+        form = dataset.column(name)
+        if form.sql is None:
+            kinds.setdefault(form.source or name, {}).setdefault(form.type, name)
+    shared = shared_nulls(dataset)
+    values: list[SourceValue] = []
+    for source, names in kinds.items():
+        own = dataset.column(source).type if _is_read_as(dataset, source) else next(iter(names))
+        time = next((kind for kind in _TIMES if kind in names), None)
+        for kind, name in names.items():
+            number = len(values)
+            column = source if kind == own else f"{OWN_PREFIX}value_{number}"
+            nulls = frozenset(_nulls(dataset, name)).difference(shared)
+            values.append(
+                SourceValue(source, kind, name, column, f"{OWN_PREFIX}clock_of_{number}", time, nulls)
+            )
+    return tuple(values)
+
+
+def shared_nulls(dataset: DatasetSpec) -> tuple[str, ...]:
+    """Return the texts that mean NULL in every column of a source: its reader knows no others."""
+    if dataset.source.type not in ("csv", "excel"):
+        return ()
+    own = [dataset.column(name).null_values for name in dataset.columns]
+    return tuple(
+        text
+        for text in dataset.source.null_values
+        if all(text in texts for texts in own if texts is not None)
+    )
+
+
+def _nulls(dataset: DatasetSpec, name: str) -> tuple[str, ...]:
+    own = dataset.column(name).null_values
+    if own is not None:
+        return own
+    return dataset.source.null_values if dataset.source.type in ("csv", "excel") else ()
 
 
 def without(value: str, texts: Collection[str]) -> str:
@@ -74,30 +165,27 @@ def without(value: str, texts: Collection[str]) -> str:
     >>> without("x", ["NA"])
     "CASE WHEN x NOT IN ('NA') THEN x END"
     """
-    listed_texts = ", ".join(quote_literal(text) for text in sorted(texts))
-    return f"CASE WHEN {value} NOT IN ({listed_texts}) THEN {value} END" if texts else value
+    named = ", ".join(quote_literal(text) for text in sorted(texts))
+    return f"CASE WHEN {value} NOT IN ({named}) THEN {value} END" if texts else value
 
 
-def is_exact(value: str) -> str:
-    """Return the SQL condition that a value is a whole number: DuckDB's casts round 2.5 to 3 in silence.
-
-    Examples
-    --------
-    >>> is_exact("x")
-    'coalesce(TRY_CAST(x AS BIGINT) = TRY_CAST(x AS DOUBLE), false)'
-    """
-    return f"coalesce(TRY_CAST({value} AS BIGINT) = TRY_CAST({value} AS DOUBLE), false)"
+def _is_read_as(dataset: DatasetSpec, source: str) -> bool:
+    """Tell whether a column of the source is declared under its own name."""
+    if source not in dataset.columns:
+        return False
+    form = dataset.column(source)
+    return form.sql is None and (form.source or source) == source
 
 
-def wall_clock(text: str) -> str:
-    """Return the SQL that reads a text as a wall clock; NULL where it has a zone, an offset, or AM and PM.
+def has_places(dataset: DatasetSpec) -> bool:
+    """Tell whether a column is made of a row's place in the source."""
+    made = (dataset.column(name).sql or "" for name in dataset.columns)
+    return any(PLACE in sql or LOAD in sql for sql in made)
 
-    The engine's cast would drop what follows the seconds: '10:00 PM' became ten in the morning.
-    """
-    more = r"[A-Za-z]\s*$|:\d\d.*[+-]\d"
-    return (
-        f"CASE WHEN NOT regexp_matches({text}, {quote_literal(more)}) THEN TRY_CAST({text} AS TIMESTAMP) END"
-    )
+
+def is_exact(text: str) -> str:
+    """Return the SQL condition that a text is a whole number of 64 bits: DuckDB's casts round 2.5 to 3 in silence."""
+    return f"coalesce({of_text(text, 'BIGINT', name='').value} IS NOT NULL, false)"
 
 
 def require_columns(
@@ -130,7 +218,7 @@ def require_columns(
         hint = f" None of the declared columns is there: {if_none}"
     raise ReadError(
         f"{where} has no column {_names(missing)}. It has: {_names(found)}.{hint} "
-        "Correct `columns`, or name the source's spelling with `source`."
+        "Correct `columns`, name the source's spelling with `source`, or declare `optional: true` for what files may lack."
     )
 
 
@@ -155,6 +243,17 @@ def refuse_names(found: Sequence[str], where: str) -> None:
                 f"{where} has the column {name!r}, but names that begin with {OWN_PREFIX} are Driftline's own. "
                 "Rename it in the file."
             )
+
+
+def same_name(wanted: str, found: Sequence[str]) -> str | None:
+    """Return another spelling of a name: in case, in invisible characters, or in the form of its letters.
+
+    Examples
+    --------
+    >>> same_name("city", ["id", "City "])
+    'City '
+    """
+    return next((name for name in found if name != wanted and _folded(name) == _folded(wanted)), None)
 
 
 def _nearest(wanted: str, found: Sequence[str]) -> str | None:
@@ -206,3 +305,14 @@ def listed(files: Sequence[Path]) -> str:
     "'a[[]1].csv'"
     """
     return ", ".join(quote_literal(glob.escape(str(path))) for path in files)
+
+
+def pointer(key: str) -> str:
+    """Write the SQL literal of a JSON pointer to an object's key: in a path, "*" would stand for every key.
+
+    Examples
+    --------
+    >>> pointer("a/b")
+    "'/a~1b'"
+    """
+    return quote_literal("/" + key.replace("~", "~0").replace("/", "~1"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import re
 import shutil
@@ -13,8 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
-from assets.raw.objects import ObjectError, is_url, local_copies
+from assets.raw.objects import NothingThereError, ObjectError, is_anything_at, is_url, local_copies
 from assets.raw.reading import shown
+from assets.raw.table_folders import table_folder_of
 from pipelines.spec import DriftlineError, SourceSpec
 
 PACKAGE_SCHEME = "package:"
@@ -32,7 +32,7 @@ class SourceError(DriftlineError):
 
 
 def source_files(source: SourceSpec, *, folder: Path, partition: str | None = None) -> tuple[Path, ...]:
-    """List the files of a source, in name order.
+    """List the files of a source, in name order; none where a partition's own file is missing and may be.
 
     Parameters
     ----------
@@ -46,25 +46,27 @@ def source_files(source: SourceSpec, *, folder: Path, partition: str | None = No
     Raises
     ------
     SourceError
-        If nothing is there, or the path leaves the folder that it starts from.
+        If nothing is there, the path leaves the folder that it starts from, or the files are those of a table that
+        only its log can read.
     """
+    is_parquet = source.type == "parquet"
     if is_url(source.path):
         try:
-            return local_copies(source.path.replace("{partition}", partition or "*"))
+            return _objects(source, partition, is_parquet=is_parquet)
         except ObjectError as error:
             raise SourceError(str(error)) from error
     root, pattern = _root_and_pattern(source.path, folder)
-    if "{partition}" in pattern:
-        pattern = pattern.replace("{partition}", partition or "*")
-    try:
-        found = _found(root, pattern)
-    except (OSError, ValueError) as error:
-        # Too long a name, no permission to look, a pattern such as '**x'.
-        raise SourceError(
-            f"source '{shown(source.path)}' cannot be looked for: {shown(str(error))}. Correct `path`."
-        ) from error
+    found = _looked_for(source, root, _filled_in(pattern, partition))
     if not found:
-        raise SourceError(f"source '{source.path}': {_instead(root / pattern, root)}")
+        where = root / _filled_in(pattern, partition)
+        is_nothing_there = not where.exists() and not where.is_symlink()
+        if not is_nothing_there or partition is None or source.mode == "full":
+            raise SourceError(f"source '{source.path}': {_instead(where, root)}")
+        if source.missing == "empty" and _looked_for(source, root, _filled_in(pattern)):
+            return ()
+        raise SourceError(
+            f"source '{source.path}': no such file below {root} for partition {partition}{_repair_of_missing(source)}"
+        )
     for path in found:
         if not path.resolve().is_relative_to(root.resolve()):
             raise SourceError(
@@ -74,15 +76,57 @@ def source_files(source: SourceSpec, *, folder: Path, partition: str | None = No
             raise SourceError(
                 f"source '{source.path}': the name of {path.name} holds a backslash, which the engine cannot open. Rename it."
             )
+    table = table_folder_of(found) if is_parquet else None
+    if table is not None:
+        raise SourceError(f"source '{source.path}': {table[0].name} {table[1]}.")
     return tuple(found)
+
+
+def _filled_in(pattern: str, partition: str | None = None) -> str:
+    """Return the path of a partition's files, or the pattern of all partitions'."""
+    if partition is not None:
+        return pattern.replace("{partition}", partition)
+    # Two stars in a row would be another pattern.
+    return re.sub(r"\*?\{partition\}\*?", "*", pattern)
+
+
+def _repair_of_missing(source: SourceSpec) -> str:
+    if source.missing == "empty":
+        return ", nor for any other: the path is wrong. Correct `path`."
+    return (
+        ". Put the file there, correct `path`, or declare `missing: empty` if a partition may have no file."
+    )
+
+
+def _objects(source: SourceSpec, partition: str | None, *, is_parquet: bool) -> tuple[Path, ...]:
+    try:
+        return local_copies(_filled_in(source.path, partition), is_parquet=is_parquet)
+    except NothingThereError:
+        # Where no partition has an object, the path is wrong.
+        if source.missing == "empty" and partition is not None and is_anything_at(_filled_in(source.path)):
+            return ()
+        raise
+
+
+def _looked_for(source: SourceSpec, root: Path, pattern: str) -> list[Path]:
+    try:
+        return _found(root, pattern)
+    except (OSError, ValueError) as error:
+        # Too long a name, no permission to look, a pattern such as '**x'.
+        raise SourceError(
+            f"source '{shown(source.path)}' cannot be looked for: {shown(str(error))}. Correct `path`."
+        ) from error
+
+
+def _is_pattern(text: str) -> bool:
+    return any(sign in text for sign in "*?[")
 
 
 def _found(root: Path, pattern: str) -> list[Path]:
     # A file may be called as a pattern is written: browsers save a second copy as 'data[1].csv'.
     if (root / pattern).is_file():
         return [root / pattern]
-    is_pattern = any(sign in pattern for sign in "*?[")
-    return sorted(path for path in root.glob(pattern) if path.is_file()) if is_pattern else []
+    return sorted(path for path in root.glob(pattern) if path.is_file()) if _is_pattern(pattern) else []
 
 
 def _instead(path: Path, root: Path) -> str:
@@ -103,12 +147,30 @@ def _root_and_pattern(text: str, folder: Path) -> tuple[Path, str]:
     path = Path(text)
     if path.is_absolute():
         # A person wrote the whole path on purpose; only what it matches is confined.
-        return path.parent, path.name
+        root = _fixed_part(path)
+        return root, str(path.relative_to(root))
     if ".." in path.parts:
         raise SourceError(
             f"source '{text}': a relative path may not leave the declaration's folder. Write an absolute path."
         )
     return folder, text
+
+
+def _fixed_part(path: Path) -> Path:
+    """Return the folder of an absolute path above its first pattern: a folder may be called as a pattern is written."""
+    root = Path(path.anchor)
+    for part in path.parent.parts[1:]:
+        if (_is_pattern(part) or "{partition}" in part) and not _is_folder(root / part):
+            break
+        root /= part
+    return root
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # Too long a name.
+        return False
 
 
 def _package_folder(package: str, text: str) -> Path:
@@ -193,19 +255,3 @@ class _Bounded:
         if self._left < 0:
             raise zipfile.BadZipFile("it unpacks to more than its header says")
         return found
-
-
-def fingerprint(files: Sequence[Path]) -> str:
-    """Hash the content of a source's files, with their names.
-
-    Examples
-    --------
-    >>> fingerprint([])[:8]
-    'e3b0c442'
-    """
-    digest = hashlib.sha256()
-    for path in files:
-        digest.update(path.name.encode() + b"\0")
-        with path.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()

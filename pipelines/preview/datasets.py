@@ -68,6 +68,10 @@ def _counts(facts: Mapping[str, object], dataset: DatasetSpec) -> tuple[str, ...
     told.append(f"{n_rejected:,} cannot be read" if n_rejected else "all could be read")
     if n_outside:
         told.append(f"{n_outside:,} lie before the first or after the last declared partition")
+    if "absent_columns" in facts:
+        told.append(f"NULL for want of a column: {facts['absent_columns']}")
+    if "note" in facts:
+        told.append(str(facts["note"]))
     return tuple(told)
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from assets.materialization import Pipeline
 from assets.raw.csv_header import header_of
+from assets.raw.folder_keys import folder_keys
 from assets.raw.opening import files_of, readable
-from assets.raw.reading import listed, null_texts
+from assets.raw.reading import listed, source_values
 from pipelines.spec import DatasetSpec
 from pipelines.sql import quote_literal
 from pipelines.windows import Window
@@ -34,7 +35,7 @@ _WORDS: Mapping[str, str] = {
 def source_types(
     pipeline: Pipeline, dataset: DatasetSpec, window: Window | None, engine: Engine
 ) -> Mapping[str, str]:
-    """Return the columns of a source's first file with the types of their values; text where nobody can tell.
+    """Return the columns of a source's first file, and of its folders, with the types of their values; text where nobody can tell.
 
     Raises
     ------
@@ -52,7 +53,10 @@ def source_types(
         engine.connect(reads=files) as connection,
         readable(connection, files, dataset, scratch) as plain,
     ):
-        return _described(connection, plain[0], dataset)
+        if not plain:
+            return {}
+        in_folders = {key: "string" for key, _ in folder_keys(files[0])}
+        return {**in_folders, **_described(connection, plain[0], dataset)}
 
 
 def _described(connection: duckdb.DuckDBPyConnection, file: Path, dataset: DatasetSpec) -> Mapping[str, str]:
@@ -61,16 +65,16 @@ def _described(connection: duckdb.DuckDBPyConnection, file: Path, dataset: Datas
     path, kind = f"[{listed([file])}]", dataset.source.type
     is_text = kind in ("csv", "excel")
     names = header_of(file, dataset.source.delimiter) if is_text else []
-    words = {*dataset.source.null_values}.union(*null_texts(dataset).values())
+    words = {*dataset.source.null_values}.union(*(value.null_texts for value in source_values(dataset)))
     nulls = ", ".join(quote_literal(text) for text in sorted(words))
     relation = {
-        "parquet": f"read_parquet({path})",
-        "python": f"read_parquet({path})",
-        "json": f"read_json({path}, format='newline_delimited', ignore_errors=true, sample_size={SNIFFED_ROWS})",
+        "parquet": f"read_parquet({path}, hive_partitioning=false)",
+        "python": f"read_parquet({path}, hive_partitioning=false)",
+        "json": f"read_json({path}, format='newline_delimited', ignore_errors=true, hive_partitioning=false, sample_size={SNIFFED_ROWS})",
     }.get(
         kind,
         f"read_csv({path}, header=true, delim={quote_literal(dataset.source.delimiter)}, quote='\"', escape='\"', "
-        f"nullstr=[{nulls}], ignore_errors=true, sample_size={SNIFFED_ROWS})",
+        f"nullstr=[{nulls}], ignore_errors=true, hive_partitioning=false, sample_size={SNIFFED_ROWS})",
     )
     try:
         rows = connection.sql(f"DESCRIBE SELECT * FROM {relation}").fetchall()

@@ -53,7 +53,7 @@ def one_sentence(name: str) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
-        raise explained(error, name) from error
+        raise explained(error, "--source", [Path(name)]) from error
     except (
         OSError,
         EOFError,

@@ -56,7 +56,7 @@ GZIP = (
     ),
     case(
         "a gzip file cut in its rows",
-        Refused("ReadError", "Unexpected end of GZIP", r"a\.csv\.gz", "get it again"),
+        Refused("SourceError", "not a readable gzip", r"a\.csv\.gz", "Copy it again"),
         path="a.csv.gz",
         content=gzip.compress(NOISE)[:-2_000],
     ),
@@ -68,7 +68,7 @@ GZIP = (
     ),
     case(
         "a gzip file with spoilt bytes",
-        Refused("ReadError", "cannot be read", r"a\.csv\.gz", "get it again"),
+        Refused("SourceError", "not a readable gzip", r"a\.csv\.gz", "Copy it again"),
         path="a.csv.gz",
         content=damaged(gzip.compress(NOISE)),
     ),

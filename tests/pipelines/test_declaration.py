@@ -219,7 +219,7 @@ MALFORMED = [
     pytest.param(
         [("{type: float, description: Euros.}", "{typ: float}")],
         [
-            "16: unknown key 'typ' in datasets.orders.columns.amount. Allowed: type, source, sql, known_at, null_values, description. Did you mean 'type'?",
+            "16: unknown key 'typ' in datasets.orders.columns.amount. Allowed: type, source, optional, sql, known_at, null_values, description. Did you mean 'type'?",
         ],
         id="column-block",
     ),
@@ -728,6 +728,43 @@ MALFORMED = [
             "20: datasets.orders.key[0]: the labels table has a column 'label' of its own. Rename this one.",
         ],
         id="reserved-key",
+    ),
+    pytest.param(
+        [("sql: dayofweek(ordered)", "sql: dayofweek(ordered), optional: true")],
+        [
+            "17: datasets.orders.columns.weekday has both 'optional' and 'sql'. A computed column is never missing: make those optional that it reads.",
+        ],
+        id="optional-and-computed",
+    ),
+    pytest.param(
+        [
+            ("        id: int\n", "        id: {type: int, optional: true}\n"),
+            ("        ordered: timestamp_tz", "        ordered: {type: timestamp_tz, optional: true}"),
+        ],
+        [
+            "12: datasets.orders.columns.id is optional, but a key tells rows apart. Remove 'optional'.",
+            "14: datasets.orders.columns.ordered is optional, but the event_time says when a row came to be. Remove 'optional'.",
+        ],
+        id="optional-key-and-event-time",
+    ),
+    pytest.param(
+        [("path: orders.csv}", "path: orders.csv, missing: empty}")],
+        [
+            "10: datasets.orders.source.missing is 'empty', but only with 'mode: incremental' has each partition a file that can be missing. Remove it.",
+        ],
+        id="missing-of-a-full-source",
+    ),
+    pytest.param(
+        [
+            (
+                "path: orders.csv}",
+                "path: 'https://a.example/{partition}.csv', mode: incremental, missing: empty}",
+            )
+        ],
+        [
+            "10: datasets.orders.source.missing is 'empty', but a web server lists no files, so that a wrong path cannot be told from a missing file. Remove it.",
+        ],
+        id="missing-on-a-web-server",
     ),
     pytest.param(
         [("source: {type: csv, path: orders.csv}", "source: {type: python, path: orders.csv}")],

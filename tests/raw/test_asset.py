@@ -239,7 +239,7 @@ def test_code_is_typed_and_rejected_like_any_source(tmp_path: Path) -> None:
     assert rows.schema.field("heat").type == pa.float64()
     assert rows["heat"].to_pylist() == [1.0, 2.5]
     (reject,) = lake.read("tiny/raw_rejects/readings").to_pylist()
-    assert reject["reason"] == "heat: cannot be made of type float"
+    assert reject["reason"] == "heat: not a number: hot"
     assert list((tmp_path / "spill").iterdir()) == []
 
 
@@ -293,3 +293,34 @@ def test_a_load_made_by_code_is_the_next_when_its_rows_changed(tmp_path: Path) -
         found.append(window.key)
         materialize_raw(pipeline, "all", Scope(window, "run", CLOCK), lake=lake, engine=engine)
     assert found == ["load-000001", "load-000001", "load-000002"]
+
+
+def test_a_new_state_is_not_written_over_the_load_it_was_before(tmp_path: Path) -> None:
+    (tmp_path / "n.csv").write_text("n\n1\n")
+    spec = PipelineSpec.model_validate(
+        {
+            "partitions": {"every": "load"},
+            "datasets": {
+                "all": {
+                    "source": {"type": "csv", "path": "n.csv"},
+                    "columns": {"n": "int"},
+                    "event_time": "load_time",
+                    "key": ["row_number"],
+                }
+            },
+        }
+    )
+    pipeline = Pipeline("loads", spec, str(tmp_path), {}, "hash")
+    lake, engine = lake_and_engine(tmp_path)
+    first = load_to_read(pipeline, lake, scratch=tmp_path / "spill")
+    for _ in range(2):
+        materialize_raw(pipeline, "all", Scope(first, "run", CLOCK), lake=lake, engine=engine)
+    (tmp_path / "n.csv").write_text("n\n2\n")
+    with pytest.raises(
+        ReadError, match=r"changed after it was found to be load-000001, unchanged.*next load"
+    ):
+        materialize_raw(pipeline, "all", Scope(first, "run", CLOCK), lake=lake, engine=engine)
+    assert lake.read("loads/raw/all")["n"].to_pylist() == [1]
+    second = load_to_read(pipeline, lake, scratch=tmp_path / "spill")
+    materialize_raw(pipeline, "all", Scope(second, "run", CLOCK), lake=lake, engine=engine)
+    assert second.key == "load-000002"

@@ -1,5 +1,6 @@
 """URL-like sources: copied once for each state, refused with their repair; S3 by a real client needs a store, HTTP does not."""
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
+from assets.raw.folder_keys import folder_keys
 from assets.raw.objects import ObjectError, local_copies
 from assets.raw.source import SourceError, source_files
 from pipelines.spec import SourceSpec
@@ -27,9 +29,9 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[str]:
+def served(folder: Path, handler: type[_Quiet] = _Quiet) -> Iterator[str]:
     """Serve a folder on a free port of loopback."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(folder)))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -85,3 +87,50 @@ def test_a_file_url_and_http_are_scaffolded(tmp_path: Path) -> None:
             found = scaffold_url(url, tmp_path / f"found{number}")
             assert found.spec.datasets["orders"].source.path == url
             assert found.spec.datasets["orders"].columns == pipeline.spec.datasets["orders"].columns
+
+
+class _Changing(_Quiet):
+    """A server whose file is written to once it has been sent; what it tells of it is optional."""
+
+    tells = True
+    after = b""
+    is_sent = False
+
+    def do_GET(self) -> None:
+        super().do_GET()
+        if self.after and not type(self).is_sent:
+            type(self).is_sent = True
+            Path(self.translate_path(self.path)).write_bytes(self.after)
+
+    def send_header(self, keyword: str, value: str) -> None:
+        if self.tells or keyword != "Last-Modified":
+            super().send_header(keyword, value)
+
+
+@pytest.mark.parametrize("tells", [True, False])
+def test_a_page_that_changed_is_copied_again(tmp_path: Path, tells: bool) -> None:
+    kind = type("Told", (_Changing,), {"tells": tells})
+    path = tmp_path / "a.csv"
+    with served(tmp_path, kind) as address:
+        for number, text in enumerate(("id\n1\n", "id\n2\n")):
+            path.write_text(text)
+            os.utime(path, (1_000_000_000 + number, 1_000_000_000 + number))
+            assert local_copies(f"{address}/a.csv")[0].read_text() == text
+
+
+def test_an_object_that_changes_while_it_is_copied_is_refused(tmp_path: Path) -> None:
+    kind = type("Growing", (_Changing,), {"after": b"id\n1\n2\n"})
+    (tmp_path / "a.csv").write_text("id\n1\n")
+    with served(tmp_path, kind) as address:
+        with pytest.raises(ObjectError, match=r"a.csv changed while it was copied. Run it again"):
+            local_copies(f"{address}/a.csv")
+        assert local_copies(f"{address}/a.csv")[0].read_text() == "id\n1\n2\n"
+
+
+def test_the_folders_of_a_copy_keep_their_keys() -> None:
+    store = fsspec.filesystem("memory")
+    for year in ("2023", "2024"):
+        store.pipe(f"/keyed/year={year}/a.csv", b"id\n1\n")
+    copies = local_copies("memory://keyed/*/a.csv")
+    assert [folder_keys(copy) for copy in copies] == [[("year", "2023")], [("year", "2024")]]
+    assert local_copies("memory://keyed/*/a.csv") == copies

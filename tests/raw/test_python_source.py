@@ -7,8 +7,9 @@ from textwrap import dedent
 import pyarrow.parquet as pq
 import pytest
 
+from assets.raw.content import content_of
 from assets.raw.python_source import rows_as_parquet
-from assets.raw.source import SourceError, fingerprint
+from assets.raw.source import SourceError
 
 START, END = datetime(2024, 1, 5, tzinfo=UTC), datetime(2024, 1, 6, tzinfo=UTC)
 
@@ -56,9 +57,9 @@ def test_the_same_rows_are_the_same_content(tmp_path: Path) -> None:
         def read(start, end):
             return pa.table({"n": [1, 2]})
         """
-    first = fingerprint([made(tmp_path, code)])
-    assert fingerprint([made(tmp_path, code.replace("pa.table", "pa.Table.from_pydict"))]) == first
-    assert fingerprint([made(tmp_path, code.replace("[1, 2]", "[1, 3]"))]) != first
+    first = content_of([made(tmp_path, code)]).fingerprint
+    assert content_of([made(tmp_path, code.replace("pa.table", "pa.Table.from_pydict"))]).fingerprint == first
+    assert content_of([made(tmp_path, code.replace("[1, 2]", "[1, 3]"))]).fingerprint != first
 
 
 def test_a_changed_neighbour_counts_at_once(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from assets.raw.source import SourceError, fingerprint, source_files, unpacked
+from assets.raw.content import content_of
+from assets.raw.source import SourceError, source_files, unpacked
 from pipelines.spec import SourceSpec
 
 
@@ -108,7 +109,7 @@ def test_a_damaged_zip_is_refused(tmp_path: Path) -> None:
 def test_a_fingerprint_follows_the_content(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("x\n1\n")
-    before = fingerprint([path])
-    assert fingerprint([path]) == before
+    before = content_of([path]).fingerprint
+    assert content_of([path]).fingerprint == before
     path.write_text("x\n2\n")
-    assert fingerprint([path]) != before
+    assert content_of([path]).fingerprint != before

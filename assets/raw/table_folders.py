@@ -1,0 +1,78 @@
+"""Folders of table formats: a log beside the files says which of them, and which of their rows, still count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class TableFolder:
+    """The folder of a table whose rows only its log can tell."""
+
+    format: str
+    root: str
+    log: str
+    reader: str
+    """What a Python source reads such a table with."""
+
+    def __str__(self) -> str:
+        return (
+            f"belongs to the {self.format} table {self.root}, which has '{self.log}': the folder also holds rows "
+            "that the table no longer has, and only that log tells them apart. Export a snapshot of the table as "
+            f"Parquet into a folder of its own, or read it with a source of `type: python` that uses {self.reader}"
+        )
+
+
+LOGS = (
+    ("Delta", "_delta_log", "deltalake"),
+    ("Iceberg", "metadata/*.metadata.json", "pyiceberg"),
+    ("Hudi", ".hoodie/hoodie.properties", "hudi"),
+)
+"""Table formats that keep Parquet files: name, pattern of what only their folders hold, package that reads them."""
+
+
+def table_folder_of(files: Iterable[Path]) -> tuple[Path, TableFolder] | None:
+    """Return the first file that lies anywhere below the folder of a table, with that table.
+
+    Every folder above a file is looked at, for partitions are folders of their own.
+    """
+    known: dict[Path, TableFolder | None] = {}
+    for file in files:
+        for folder in file.resolve().parents:
+            if folder not in known:
+                known[folder] = _table_at(folder)
+            found = known[folder]
+            if found is not None:
+                return file, found
+    return None
+
+
+def _table_at(folder: Path) -> TableFolder | None:
+    return next(
+        (TableFolder(name, str(folder), log, reader) for name, log, reader in LOGS if _is_there(folder, log)),
+        None,
+    )
+
+
+def _is_there(folder: Path, log: str) -> bool:
+    try:
+        return next(folder.glob(log), None) is not None
+    except PermissionError:
+        # A folder above that may not be listed belongs to somebody else, as does what is in it.
+        return False
+
+
+def folder_patterns(pattern: str) -> Iterator[str]:
+    """Return the folders above a path or pattern of an object store, innermost first.
+
+    Examples
+    --------
+    >>> list(folder_patterns("bucket/orders/*/part.parquet"))
+    ['bucket/orders/*', 'bucket/orders', 'bucket']
+    """
+    while "/" in pattern:
+        pattern = pattern.rpartition("/")[0]
+        if pattern.strip("/"):
+            yield pattern
