@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from assets.raw.reading import SQL_TYPES, without
 from pipelines.made_columns import PLACE
-from pipelines.scaffolding.forms import Form, groups
+from pipelines.scaffolding.forms import NULL_TEXTS, Form, groups
 from pipelines.scaffolding.source import TEXTS, OpenedSource
 from pipelines.spec import ColumnType
 from pipelines.sql import quote_identifier
@@ -131,7 +131,8 @@ def _shared_nulls(opened: OpenedSource, forms: Mapping[str, Form]) -> tuple[str,
         return ()
     words = {word for form in forms.values() for word, _ in form.words}
     nulls = dict.fromkeys(text for form in forms.values() if form.sql is None for text in form.null_texts)
-    return tuple(text for text in nulls if text and text not in words)
+    # A time beyond the calendar is missing in its own column: elsewhere it may be a number.
+    return tuple(text for text in nulls if text.strip() in NULL_TEXTS and text not in words)
 
 
 def _own_nulls(form: Form, shared: Sequence[str], *, is_json: bool) -> tuple[str, ...] | None:

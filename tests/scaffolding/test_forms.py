@@ -264,6 +264,13 @@ def test_what_lies_beyond_a_type_is_asked_for_and_rejects_no_row(
     assert question in asked(tmp_path / "found")
 
 
+def test_what_is_missing_among_times_stays_a_number_elsewhere(tmp_path: Path) -> None:
+    columns = {"until": [*map(str, DAYS), "infinity"], "ratio": [*map(str, range(N)), "infinity"]}
+    pipeline = scaffold(write(tmp_path / "t.csv", columns), tmp_path / "found")
+    assert column(pipeline, "until")[1][-1] is None
+    assert column(pipeline, "ratio")[1][-1] == float("inf")
+
+
 def test_decimals_of_parquet_keep_their_digits(tmp_path: Path) -> None:
     values = [Decimal(i) / 8 for i in range(N)]
     pq.write_table(pa.table({"price": pa.array(values, pa.decimal128(12, 3))}), tmp_path / "t.parquet")
