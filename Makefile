@@ -25,7 +25,7 @@ export UV_SYSTEM_CERTS := 1
 # Spinning threads cost more than they bring on a busy machine.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help demo dev preview test test-long lint check bench bench-asof bench-policy soak docs lock clean
+.PHONY: help demo dev preview test test-long chaos lint check bench bench-asof bench-policy soak docs lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 20
@@ -37,10 +37,13 @@ dev: .venv/.runtime ## open the web UI and the daemon on http://127.0.0.1:3000
 	$(PY) -m pipelines.serve
 
 test: .venv/.dev ## run the tests
-	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 15 -m "not long" $(PYTEST_ARGS)
+	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 15 -m "not long and not chaos" $(PYTEST_ARGS)
 
 test-long: .venv/.dev ## run the tests that take minutes: every day of card_fraud
 	$(PY) -m pytest -m long --durations 5 $(PYTEST_ARGS)
+
+chaos: .venv/.dev ## kill and race replay, runs and daemon at seeded places: make chaos SEED=7 for one
+	CHAOS_SEED=$(SEED) $(PY) -m pytest -n 2 --dist load -m chaos tests/chaos $(PYTEST_ARGS)
 
 lint: .venv/.dev ## check style, types, imports, dependencies and the docs
 	.venv/bin/ruff check .

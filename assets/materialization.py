@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pipelines.spec import PipelineSpec
-from pipelines.windows import Window
+from pipelines.windows import Cut, Window
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,6 +30,10 @@ class Pipeline:
     def table(self, stage: str, name: str | None = None) -> str:
         """Return the lake's table of a stage: `<pipeline>/<stage>[/<name>]`."""
         return "/".join(part for part in (self.name, stage, name) if part)
+
+    def cut(self, by: str | None = None) -> Cut:
+        """Return how partitioned tables are cut, by the column or expression that tells a row's instant."""
+        return Cut(self.spec.partitions, by or "")
 
 
 @dataclass(frozen=True)

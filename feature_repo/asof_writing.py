@@ -16,6 +16,7 @@ from feast.infra.offline_stores.file_source import FileLoggingDestination, FileS
 from feature_repo.object_access import is_object, storage_options
 from feature_repo.parquet_files import SUFFIX, add_files, is_there, replace_files, write_file
 from feature_repo.snapshots import delta_table
+from pipelines.column_types import common_type, kept_type
 from pipelines.spec import DriftlineError
 
 if TYPE_CHECKING:
@@ -123,7 +124,9 @@ def _fitted(view: str, rows: pa.Table, schema: pa.Schema, mapping: Mapping[str, 
 def _cast(view: str, values: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
     try:
         if pa.types.is_timestamp(field.type) and field.type.tz and not getattr(values.type, "tz", None):
-            values = values.cast(pa.timestamp(getattr(values.type, "unit", "us"), "UTC"))
+            values = _as_utc(values)
+        if not _is_of_kind(values, field.type):
+            raise pa.ArrowInvalid("these are values of another kind")
         cast = values.cast(field.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise OfflineWriteError(
@@ -135,6 +138,27 @@ def _cast(view: str, values: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArra
             f"feature view '{view}': column '{field.name}' has {cast.null_count} nulls, which the table does not take."
         )
     return cast
+
+
+def _as_utc(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Read wall clocks as UTC, which they are here."""
+    return (
+        values.cast(pa.timestamp(values.type.unit, "UTC")) if pa.types.is_timestamp(values.type) else values
+    )
+
+
+def _is_of_kind(values: pa.ChunkedArray, kind: pa.DataType) -> bool:
+    """Tell whether a column's values can be those of a type: what a cast would make of a text or a day is not.
+
+    Numbers may be of another width, as pandas has only the widest: the cast refuses those that do not fit.
+    """
+    given, kept = kept_type(values.type), kept_type(kind)
+    if values.null_count == len(values):
+        return True
+    if given is None or kept is None:
+        return bool(values.type.equals(kind))
+    is_number = [pa.types.is_integer(one) or pa.types.is_floating(one) for one in (given, kept)]
+    return all(is_number) or common_type(given, kept) == kept
 
 
 def append_logs(
@@ -194,6 +218,8 @@ def save_dataset(
             rows,
             mode="overwrite",
             schema_mode="overwrite",
+            # Minima and maxima in the log would outlive the rows.
+            configuration={"delta.dataSkippingNumIndexedCols": "0"},
             storage_options=storage_options(path, endpoint),
         )
     elif path.endswith(SUFFIX):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pipelines.incidents import FACT_KINDS, Facts, advance, alert_policy
 from pipelines.spec import AlertsSpec, ChannelSpec, PipelineSpec
+from pipelines.stale_features import STALE
 from resources.alerts import AlertError
 from resources.channels import Channels
 from resources.incidents import EventRead, Incidents, append_incidents, read_incidents
@@ -33,6 +34,7 @@ def take_in(
     for facts in events:
         if facts.event in log.events:
             continue
+        facts = _not_before(state, facts)
         after, alerts = advance(state, facts, policy, now)
         if facts.judges <= set(FACT_KINDS) and after.by_key == state.by_key:
             continue  # A run that succeeded as the one before, a partition in time: nothing to remember.
@@ -44,6 +46,14 @@ def take_in(
         append_incidents(lake, name, read, state, after, now=now)
         state, is_changed = after, True
     return state if is_changed else None
+
+
+def _not_before(state: Incidents, facts: Facts) -> Facts:
+    """Put what was looked up just now, by a clock that may have been set back, at the newest position known."""
+    if facts.judges != {STALE}:
+        return facts
+    newest = max([facts.position, *state.windows.get(STALE, ())])
+    return replace(facts, position=newest)
 
 
 @dataclass(frozen=True)
@@ -93,7 +103,7 @@ def deliver(
     for channel, deliveries in waiting.items():
         for position, delivery in enumerate(deliveries):
             now = clock()
-            is_due = channel not in declared or delivery.due_at() <= now
+            is_due = channel not in declared or delivery.is_due(now)
             if channel in down or not is_due or now > until:
                 n_waiting += len(deliveries) - position
                 break

@@ -13,15 +13,21 @@ from dagster._core.storage.asset_check_execution_record import (
 from assets.drift_report.policy import Reason
 from assets.drift_report.signals import Signals, signals_from_metadata
 from assets.features.freshness import FRESHNESS_CHECK
-from pipelines.events import metadata_of
+from pipelines.events import EndOfRun, metadata_of
 from pipelines.incidents import Facts, Found
+from pipelines.retrains import WILL_RETRY_TAG, attempts_of
 from pipelines.run_requests import PIPELINE_TAG, REPORT_TAG, RETRAIN_STAGES
 from pipelines.spec import DriftlineError, IncidentKind
 from pipelines.stale_features import NewestPartition
 from resources.channels import Channels
 
 PARTITION_TAG = "dagster/partition"
-WILL_RETRY_TAG = "dagster/will_retry"
+
+RUN_FAILED = "Nothing else is stopped. Repair the cause and run the partition again."
+RETRAIN_FAILED = (
+    "The champion serves on. Repair the cause and materialize training_set and model for the partition, "
+    "or wait: the next drift report that asks tries again."
+)
 
 ACTIONS: Mapping[Reason, str] = {
     "no_champion": "Driftline trains a first model.",
@@ -50,8 +56,8 @@ def report_facts(record: EventLogRecord, channels: Channels) -> Facts:
     return Facts(
         pipeline=pipeline,
         event=f"report {record.event_log_entry.run_id} {partition} {_sortable(occurred_at)}",
-        # A load is no partition of Dagster's: its reports follow each other in time.
-        position=partition or _sortable(occurred_at),
+        # A load is no partition of Dagster's: its reports follow each other as events.
+        position=partition or _position(record.storage_id),
         occurred_at=occurred_at,
         found=tuple(Found(one.kind, one.text, one.feature) for one in signals.found),
         judges=signals.judges,
@@ -74,29 +80,32 @@ def _sortable(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat(timespec="microseconds")
 
 
+def _position(storage_id: int) -> str:
+    """Return where an event stands among those without a window: as recorded, since clocks are set back at times."""
+    return f"event {storage_id:019d}"
+
+
 def run_facts(
-    record: dg.RunRecord, pipeline: str, channels: Channels, instance: DagsterInstance
+    end: EndOfRun, pipeline: str, channels: Channels, instance: DagsterInstance, now: datetime
 ) -> Facts | None:
     """Return what the end of a run says of a pipeline; None of one that will be tried again."""
-    run = record.dagster_run
+    run = end.run
     if run.tags.get(WILL_RETRY_TAG) == "true":
         return None
-    ended = record.end_time
-    occurred_at = (
-        datetime.fromtimestamp(ended, tz=UTC) if ended else record.update_timestamp.replace(tzinfo=UTC)
-    )
+    attempts = attempts_of(instance, run.tags, now) if end.is_failure and REPORT_TAG in run.tags else None
+    if attempts is not None and not attempts.is_given_up:
+        return None
     kind = _kind(run)
-    partition = run.tags.get(PARTITION_TAG)
-    failed = run.status is dg.DagsterRunStatus.FAILURE
+    tries = f"The retrain failed {attempts.n_failed} times. The last: " if attempts is not None else ""
     return Facts(
         pipeline=pipeline,
         event=f"run {run.run_id}",
-        position=_sortable(occurred_at),
-        occurred_at=occurred_at,
-        found=(Found(kind, _failure(run, instance)),) if failed else (),
+        position=_position(end.storage_id),
+        occurred_at=end.ended_at,
+        found=(Found(kind, tries + _failure(run, instance)),) if end.is_failure else (),
         judges=frozenset({kind}),
-        action="Nothing else is stopped. Repair the cause and run the partition again." if failed else "",
-        partition=partition,
+        action=(RETRAIN_FAILED if attempts is not None else RUN_FAILED) if end.is_failure else "",
+        partition=run.tags.get(PARTITION_TAG),
         link=channels.run_link(run.run_id),
     )
 

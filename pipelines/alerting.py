@@ -7,36 +7,32 @@ pipeline lies in the lake. So a restart, or a lost cursor, changes nothing.
 import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
-from dagster import DagsterInstance
+from dagster import DagsterEventType, DagsterInstance
 
 from assets.drift_report.incident_check import incident_check
 from assets.materialization import Pipeline
 from pipelines.alert_delivery import Sent, deliver, take_in
 from pipelines.alert_facts import newest_partition, pipelines_of, report_facts, run_facts
-from pipelines.events import is_report_of, materializations_after
+from pipelines.events import ends_of_runs_after, is_report_of, materializations_after
 from pipelines.incidents import Facts, alert_policy
 from pipelines.spec import DriftlineError
 from pipelines.stale_features import freshness_facts
 from resources.channels import Channels
+from resources.database_lock import LockBusyError, file_lock
 from resources.incidents import Incidents
 from resources.lake import Lake
 
-RUNS_PER_TICK = 200
-"""Ends of runs read by one tick."""
-
-OVERLAP = timedelta(minutes=1)
-"""Runs are read again so far back: each process writes its own time of change."""
+LOCK = ".alerts.lock"
+"""File beside a pipeline's tables that is locked while its alerts are made and sent."""
 
 SENDING_TIME = timedelta(seconds=30)
 """After it no sending is begun in a tick: Dagster ends one after 60 seconds."""
-
-ENDED = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS]
 
 
 @dataclass(frozen=True)
@@ -47,8 +43,8 @@ class Cursor:
     ----------
     event
         Storage id of the newest materialization that was read.
-    runs
-        Time of change of the newest run that was read, ISO; '' for none.
+    succeeded, failed
+        Storage ids of the newest ends of runs that were read.
     waiting
         Pipelines with alerts that are still to be sent.
     freshness
@@ -56,7 +52,8 @@ class Cursor:
     """
 
     event: int = 0
-    runs: str = ""
+    succeeded: int = 0
+    failed: int = 0
     waiting: tuple[str, ...] = ()
     freshness: Mapping[str, str] = field(default_factory=dict)
 
@@ -65,8 +62,13 @@ def read_cursor(text: str | None) -> Cursor:
     """Read what `json.dumps(asdict(cursor))` wrote; the beginning of time for anything else."""
     try:
         plain = json.loads(text or "{}")
-        freshness = dict(plain.get("freshness", {}))
-        return Cursor(int(plain["event"]), str(plain["runs"]), tuple(plain["waiting"]), freshness)
+        return Cursor(
+            int(plain["event"]),
+            int(plain["succeeded"]),
+            int(plain["failed"]),
+            tuple(plain["waiting"]),
+            dict(plain["freshness"]),
+        )
     except (KeyError, TypeError, ValueError):
         return Cursor()
 
@@ -88,7 +90,7 @@ def alert_sensor(pipelines: Sequence[Pipeline], clock: Callable[[], datetime] = 
     )
     def sense(context: dg.SensorEvaluationContext, lake: Lake, channels: Channels) -> dg.SkipReason:
         before = read_cursor(context.cursor)
-        news = _news(context.instance, set(known), channels, before)
+        news = _news(context.instance, set(known), channels, before, clock())
         freshness = {
             name: _freshness(one, context.instance, channels, clock()) for name, one in known.items()
         }
@@ -103,13 +105,18 @@ def alert_sensor(pipelines: Sequence[Pipeline], clock: Callable[[], datetime] = 
             )
             for name in sorted({*news.facts, *before.waiting} & set(known))
         ]
+        busy = [visit.name for visit in visits if visit.is_busy]
+        if busy:
+            # The cursor stays where it is, and what was taken in is recorded, and is not taken twice.
+            return dg.SkipReason(
+                f"another process sends the alerts of {', '.join(busy)}; this one looks again later."
+            )
         faults = [visit.fault for visit in visits if visit.fault]
         if faults:
-            # The cursor stays where it is: what was taken in is recorded, and is not taken twice.
             raise DriftlineError(f"alerts of some pipelines could not be recorded. {' '.join(faults)}")
         waiting = tuple(visit.name for visit in visits if visit.sent.n_waiting)
         seen = {name: facts.event for name, facts in freshness.items() if facts is not None}
-        context.update_cursor(json.dumps(asdict(Cursor(news.event, news.runs, waiting, seen))))
+        context.update_cursor(json.dumps(asdict(replace(news.read, waiting=waiting, freshness=seen))))
         n_sent = sum(visit.sent.n_sent for visit in visits)
         told = f"{n_sent} messages sent; messages of {len(waiting)} pipelines wait"
         return dg.SkipReason("; ".join([told, *(text for visit in visits for text in visit.sent.problems)]))
@@ -119,45 +126,45 @@ def alert_sensor(pipelines: Sequence[Pipeline], clock: Callable[[], datetime] = 
 
 @dataclass(frozen=True)
 class _News:
-    """What happened since the last tick, by pipeline, and where the next one begins."""
+    """What happened since the last tick, by pipeline, and the cursor up to where it was read."""
 
     facts: dict[str, list[Facts]]
-    event: int
-    runs: str
+    read: Cursor
 
 
-def _news(instance: DagsterInstance, known: set[str], channels: Channels, before: Cursor) -> _News:
+def _news(
+    instance: DagsterInstance, known: set[str], channels: Channels, before: Cursor, now: datetime
+) -> _News:
     facts: dict[str, list[Facts]] = defaultdict(list)
     events = materializations_after(instance, before.event)
     for record in events:
         if is_report_of(record, known):
             report = report_facts(record, channels)
             facts[report.pipeline].append(report)
-    since = datetime.fromisoformat(before.runs) - OVERLAP if before.runs else None
-    runs = instance.get_run_records(
-        dg.RunsFilter(statuses=ENDED, updated_after=since),
-        limit=RUNS_PER_TICK,
-        order_by="update_timestamp",
-        ascending=True,
-    )
-    for ended in runs:
-        for name in pipelines_of(ended.dagster_run, known):
-            run = run_facts(ended, name, channels, instance)
+    succeeded = ends_of_runs_after(instance, DagsterEventType.RUN_SUCCESS, before.succeeded)
+    failed = ends_of_runs_after(instance, DagsterEventType.RUN_FAILURE, before.failed)
+    # In the order in which they were recorded, whatever the clocks said.
+    for end in sorted([*succeeded, *failed], key=lambda it: it.storage_id):
+        for name in pipelines_of(end.run, known):
+            run = run_facts(end, name, channels, instance, now)
             facts[name] += [run] if run is not None else []
-    return _News(
-        facts,
+    read = replace(
+        before,
         event=events[-1].storage_id if events else before.event,
-        runs=runs[-1].update_timestamp.isoformat() if runs else before.runs,
+        succeeded=succeeded[-1].storage_id if succeeded else before.succeeded,
+        failed=failed[-1].storage_id if failed else before.failed,
     )
+    return _News(facts, read)
 
 
 @dataclass(frozen=True)
 class _Visit:
-    """What was done for one pipeline; `fault` says why nothing could be."""
+    """What was done for one pipeline; `fault` says why nothing could be, unless another process is at it."""
 
     name: str
     sent: Sent
     fault: str = ""
+    is_busy: bool = False
 
 
 def _visit(
@@ -172,11 +179,17 @@ def _visit(
 ) -> _Visit:
     """Take in a pipeline's news and send what is due; one that cannot be read does not stop the others."""
     name, spec = pipeline.name, pipeline.spec
+    patience = max(until - clock(), timedelta())
     try:
-        state = take_in(lake, name, spec, news, channels, clock())
-        if state is not None:
-            _show(instance, name, state)
-        return _Visit(name, deliver(lake, name, spec.alerts, channels, clock=clock, until=until, down=down))
+        # From reading what is known to writing down what was sent: of two daemons one tells.
+        with file_lock(lake.table_path(name) / LOCK, patience=patience):
+            state = take_in(lake, name, spec, news, channels, clock())
+            if state is not None:
+                _show(instance, name, state)
+            sent = deliver(lake, name, spec.alerts, channels, clock=clock, until=until, down=down)
+        return _Visit(name, sent)
+    except LockBusyError:
+        return _Visit(name, Sent(0, 0, ()), is_busy=True)
     except DriftlineError as error:
         return _Visit(name, Sent(0, 0, ()), f"{name}: {error}")
 

@@ -7,7 +7,7 @@ the stages (`decide_retrain`), so everything here only reads events and forms ru
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,15 +18,8 @@ from assets.materialization import Pipeline
 from assets.raw.source import SourceError, source_files
 from pipelines.alerting import alert_sensor
 from pipelines.arrivals import arrived, done, make_known
-from pipelines.events import asks_for_retrain, cursor_of, is_report_of, materializations_after
-from pipelines.run_requests import (
-    PIPELINE_TAG,
-    REPORT_TAG,
-    reference_request,
-    reference_selection,
-    refresh_request,
-    retrain_request,
-)
+from pipelines.retrains import asked_from, retrains_due
+from pipelines.run_requests import reference_request, reference_selection, refresh_request
 from pipelines.spec import DriftlineError
 from pipelines.windows import Window
 from resources.engine import Engine
@@ -122,11 +115,16 @@ def _is_over(pipeline: Pipeline, now: datetime) -> bool:
     return end is not None and end.replace(tzinfo=None) <= now.astimezone(UTC).replace(tzinfo=None)
 
 
-def drift_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
-    """Build the sensor that requests a retrain for each drift report that asks, exactly once.
+def _now() -> datetime:
+    return datetime.now(UTC)
 
-    The cursor is the storage id of the newest event seen. A retrain carries its report's id
-    as a tag and in its run key, so that a lost cursor, a restart or a replay cannot ask twice.
+
+def drift_sensor(pipelines: Sequence[Pipeline], clock: Callable[[], datetime] = _now) -> dg.SensorDefinition:
+    """Build the sensor that requests a retrain for each drift report that asks, until it is made.
+
+    The cursor is the storage id of the newest event seen, and the reports without an answer. A retrain
+    carries its report's id as a tag and in its run key, so that a lost cursor, a restart or a replay
+    cannot ask twice; one that was killed or failed is asked for again, a few times and ever later.
     """
     known = {pipeline.name for pipeline in pipelines}
 
@@ -137,25 +135,18 @@ def drift_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Requests a retrain (training set and model) for every drift report that asks for one.",
     )
-    def sense(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        events = materializations_after(context.instance, cursor_of(context.cursor))
-        if not events:
-            return dg.SkipReason("no materialization since the last tick")
-        requests = [
-            retrain_request(record)
-            for record in events
-            if is_report_of(record, known) and asks_for_retrain(record)
-        ]
-        unanswered = [r for r in requests if not _is_answered(context.instance, r)]
-        skip = None if unanswered else f"{len(events)} materializations, no drift report asks for a retrain"
-        return dg.SensorResult(run_requests=unanswered, skip_reason=skip, cursor=str(events[-1].storage_id))
+    def sense(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        asked = asked_from(context.cursor)
+        due = retrains_due(context.instance, known, asked, clock(), is_asked_by_person=False)
+        n_waiting = len(due.asked.unanswered)
+        said = f"{due.n_read} materializations since the last tick; {n_waiting} retrains go on or are tried again later"
+        return dg.SensorResult(
+            run_requests=due.requests,
+            skip_reason=None if due.requests else said,
+            cursor=due.asked.text,
+        )
 
     return sense
-
-
-def _is_answered(instance: DagsterInstance, request: dg.RunRequest) -> bool:
-    tags = {key: request.tags[key] for key in (PIPELINE_TAG, REPORT_TAG)}
-    return instance.get_runs_count(dg.RunsFilter(tags=tags)) > 0
 
 
 def source_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:

@@ -8,7 +8,8 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
@@ -24,6 +25,9 @@ from pipelines.column_lineage.table_columns import column_metadata
 from pipelines.spec import PartitionsSpec
 from pipelines.stages import Stage, stages
 from pipelines.windows import KEY_FORMATS, Window, window
+from pipelines.written_alone import written_alone
+from resources.lost_database import is_lost_database
+from resources.run_process import hold_run
 
 if TYPE_CHECKING:
     from dagster._core.definitions.metadata import RawMetadataValue
@@ -31,6 +35,10 @@ if TYPE_CHECKING:
 REASON_TAG = "driftline/reason"
 """Run tag that says why a run was asked for."""
 
+
+DATABASE_RETRIES = 3
+DATABASE_WAIT_S = 10
+"""How often, and after which time, a stage is made again that lost its database."""
 
 STAGES = logging.getLogger("driftline.stages")
 """Gets a line when a stage begins; replay shows it as progress."""
@@ -120,12 +128,31 @@ def _asset(
         resources = {name: getattr(context.resources, name) for name in stage.resources}
         STAGES.info("%s", "/".join(stage.path))
         started = time.process_time()
-        outcome = stage.run(pipeline=pipeline, scope=_scope(context, pipeline, stage), **resources)
+        run_id = context.run.run_id
+        if context.instance.is_persistent:
+            hold_run(Path(context.instance.root_directory), run_id)
+        scope, table = _scope(context, pipeline, stage), "/".join(key.path)
+        with (
+            _tried_again_without_database(),
+            written_alone(context.resources.lake, table, scope.partition, run_id),
+        ):
+            outcome = stage.run(pipeline=pipeline, scope=scope, **resources)
         cpu_s = time.process_time() - started
         columns = column_metadata(pipeline, stage.path, stage.deps, lineage, outcome.schema)
         return _result(outcome, key, cpu_s=cpu_s, columns=columns)
 
     return materialize
+
+
+@contextmanager
+def _tried_again_without_database() -> Iterator[None]:
+    """Have Dagster make a stage again that a database was lost in: each replaces what it wrote."""
+    try:
+        yield
+    except Exception as error:
+        if is_lost_database(error):
+            raise dg.RetryRequested(DATABASE_RETRIES, seconds_to_wait=DATABASE_WAIT_S) from error
+        raise
 
 
 def _mapping(

@@ -1,6 +1,9 @@
 """What happened, as sensors read it: the materializations of drift reports, by storage id."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
 
 import dagster as dg
 from dagster import DagsterEventType, DagsterInstance, EventLogRecord
@@ -8,10 +11,42 @@ from dagster import DagsterEventType, DagsterInstance, EventLogRecord
 EVENTS_PER_TICK = 500
 """Materializations read by one tick of a sensor."""
 
+RUNS_PER_PAGE = 200
+"""Ends of runs read at once."""
 
-def cursor_of(text: str | None) -> int:
-    """Return the storage id that a sensor's cursor holds; 0, before every event, for none."""
-    return int(text) if text else 0
+RunEnd = Literal[DagsterEventType.RUN_SUCCESS, DagsterEventType.RUN_FAILURE]
+
+
+@dataclass(frozen=True)
+class EndOfRun:
+    """A run that succeeded or failed, and the event that says so; ids follow each other as events were recorded."""
+
+    storage_id: int
+    ended_at: datetime
+    run: dg.DagsterRun
+    is_failure: bool
+
+
+def ends_of_runs_after(instance: DagsterInstance, kind: RunEnd, storage_id: int) -> Sequence[EndOfRun]:
+    """Read all ends of runs of one kind after an event, oldest first; of runs that were deleted since there is none."""
+    found: list[EndOfRun] = []
+    while True:
+        page = instance.fetch_run_status_changes(
+            dg.RunStatusChangeRecordsFilter(kind, after_storage_id=storage_id),
+            limit=RUNS_PER_PAGE,
+            ascending=True,
+        ).records
+        if not page:
+            return found
+        runs = {run.run_id: run for run in instance.get_runs(dg.RunsFilter([one.run_id for one in page]))}
+        for record in page:
+            run = runs.get(record.run_id)
+            if run is not None:
+                at = datetime.fromtimestamp(record.timestamp, tz=UTC)
+                found.append(EndOfRun(record.storage_id, at, run, kind is DagsterEventType.RUN_FAILURE))
+        if len(page) < RUNS_PER_PAGE:
+            return found
+        storage_id = page[-1].storage_id
 
 
 def materializations_after(
@@ -21,6 +56,16 @@ def materializations_after(
     return instance.event_log_storage.get_event_records(
         dg.EventRecordsFilter(DagsterEventType.ASSET_MATERIALIZATION, after_cursor=storage_id),
         limit=limit,
+        ascending=True,
+    )
+
+
+def materializations_of(instance: DagsterInstance, storage_ids: Sequence[int]) -> Sequence[EventLogRecord]:
+    """Read some materializations again, oldest first; those that were wiped since are left out."""
+    if not storage_ids:
+        return []
+    return instance.event_log_storage.get_event_records(
+        dg.EventRecordsFilter(DagsterEventType.ASSET_MATERIALIZATION, storage_ids=list(storage_ids)),
         ascending=True,
     )
 

@@ -12,15 +12,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from assets.drift_report.evidence import late_partitions
+from assets.drift_report.words import share_text
 from assets.materialization import Pipeline
 from assets.model.choices import default_metric
+from assets.model.labelled_rows import label_indices
 from assets.model.metrics import Scored, metric_value
 from assets.model.model_file import model_from_bytes
 from pipelines.sql import quote_identifier, quote_literal
-from pipelines.windows import window, windows_between
+from pipelines.windows import window
 from resources.connections import Connections
 from resources.lake import Lake, scan
 from resources.ledger import read_ledger, trusted_sha256
+from resources.waits import WAITS, read_waits
 
 
 @dataclass(frozen=True)
@@ -37,8 +41,12 @@ class Month:
         The metric estimated without labels, and realised with them.
     frozen
         The metric that the first model version would have realised, never retrained.
+    unseen_share
+        Share of the realised rows with a class that the model never saw, in [0, 1].
     model_version
         The version that served.
+    trained, is_waiting
+        What a training as of the partition came to; or that it waits for labels.
     """
 
     partition: str
@@ -49,11 +57,13 @@ class Month:
     n_drifted: int | None
     estimated: float | None
     realised: float | None
+    unseen_share: float | None
     frozen: float | None
     model_version: int | None
     is_retrain_requested: bool
     explanation: str
     trained: str
+    is_waiting: bool
 
 
 def history(pipeline: Pipeline, to: Connections) -> tuple[Month, ...]:
@@ -64,10 +74,12 @@ def history(pipeline: Pipeline, to: Connections) -> tuple[Month, ...]:
     decisions = sorted(to.lake.read(table).to_pylist(), key=lambda row: str(row["partition"]))
     passed = _rows_by_partition(pipeline, to.lake, "profiled")
     aside = _rows_by_partition(pipeline, to.lake, "quarantine")
-    frozen = never_retrained(pipeline, to, [str(row["partition"]) for row in decisions])
+    judged = {str(row["partition"]): row["model_version"] for row in decisions if row["realised"] is not None}
+    frozen = never_retrained(pipeline, to, judged)
     trained = {
         entry.partition: f"v{entry.version} {entry.action}" for entry in read_ledger(to.lake, pipeline.name)
     }
+    waiting = {wait.partition for wait in read_waits(to.lake, pipeline.name)}
     return tuple(
         Month(
             partition=key,
@@ -78,11 +90,14 @@ def history(pipeline: Pipeline, to: Connections) -> tuple[Month, ...]:
             n_drifted=row["n_drifted"],
             estimated=row["estimated"],
             realised=row["realised"],
+            # A lake of an earlier release has not counted them.
+            unseen_share=(row.get("n_unseen") or 0) / row["n_labelled"] if row["n_labelled"] else None,
             frozen=frozen.get(key),
             model_version=row["model_version"],
             is_retrain_requested=bool(row["is_retrain_requested"]),
             explanation=str(row["explanation"]),
             trained=trained.get(key, ""),
+            is_waiting=key in waiting and key not in trained,
         )
         for row in decisions
         for key in [str(row["partition"])]
@@ -99,40 +114,47 @@ def _rows_by_partition(pipeline: Pipeline, lake: Lake, stage: str) -> Mapping[st
     return counts
 
 
-def never_retrained(pipeline: Pipeline, to: Connections, partitions: Sequence[str]) -> Mapping[str, float]:
+def never_retrained(pipeline: Pipeline, to: Connections, served: Mapping[str, int]) -> Mapping[str, float]:
     """Score every partition with the first promoted version: what a model that is never retrained realises.
 
-    The features are those stored with the predictions, the labels those known at the partition's
-    end, so that the two columns differ by the model alone.
+    Parameters
+    ----------
+    pipeline, to
+        The pipeline, and where its tables are.
+    served
+        The version that scored each partition whose realised metric is known.
+
+    Returns
+    -------
+    Mapping[str, float]
+        The metric by partition. Features and labels are those of the report, so that the two columns
+        differ by the model alone.
     """
     if pipeline.spec.target is None:
         return {}
     promoted = [entry for entry in read_ledger(to.lake, pipeline.name) if entry.action == "promoted"]
-    if not promoted or pipeline.spec.learned.problem == "multiclass":
+    if not promoted:
         return {}
     first = promoted[0].version
     version = to.registry.version(pipeline.name, first)
     sha256 = trusted_sha256(read_ledger(to.lake, pipeline.name), first)
     model = model_from_bytes(to.registry.model_file(pipeline.name, first, sha256=sha256))
     found = {}
-    for key in partitions:
-        rows = _labelled_predictions(pipeline, to, key)
+    for key, served_by in served.items():
+        rows = _labelled_predictions(pipeline, to, key, served_by)
         if rows.num_rows and len(rows["label"].unique()) > 1:
-            labels = np.asarray(rows["label"].to_numpy(), dtype=np.float64)
+            labels = label_indices(rows["label"], model.problem, model.classes)
             scored = Scored(labels=labels, scores=model.score(rows))
             found[key] = metric_value(version.metric, scored)  # type: ignore[arg-type]  # registered from the spec
     return found
 
 
-def _labelled_predictions(pipeline: Pipeline, to: Connections, key: str) -> pa.Table:
-    """Join predictions with the labels that became known in a partition, of earlier ones too where labels are late."""
+def _labelled_predictions(pipeline: Pipeline, to: Connections, key: str, version: int) -> pa.Table:
+    """Join a version's predictions with the labels that became known in a partition, of earlier ones too."""
     predictions = to.lake.snapshot(pipeline.table("predictions"))
     labels = to.lake.snapshot(pipeline.table("labels"))
     span = window(pipeline.spec.partitions, key)
-    reached = windows_between(
-        pipeline.spec.partitions, span.start - pipeline.spec.learned.label_delay, span.end
-    )
-    keys = [one.key for one in reached if one.key in predictions.partitions and one.key in labels.partitions]
+    keys = [one for one in (*late_partitions(pipeline, span, predictions), key) if one in labels.partitions]
     columns = ", ".join(f"p.{quote_identifier(name)}" for name in predictions.schema.names)
     start, end = (f"TIMESTAMPTZ {quote_literal(instant.isoformat())}" for instant in (span.start, span.end))
     with to.engine.connect() as connection:
@@ -140,7 +162,8 @@ def _labelled_predictions(pipeline: Pipeline, to: Connections, key: str) -> pa.T
             f"SELECT {columns}, l.label FROM {scan(predictions, keys)} p JOIN {scan(labels, keys)} l "
             # With the instant: a key may come again in another partition, as it does in every load of a snapshot.
             "ON p.row_id = l.row_id AND p.event_timestamp = l.event_timestamp "
-            f"WHERE l.label IS NOT NULL AND l.label_time >= {start} AND l.label_time < {end} ORDER BY p.row_id, p.event_timestamp"
+            f"WHERE p.model_version = {version} AND l.label IS NOT NULL "
+            f"AND l.label_time >= {start} AND l.label_time < {end} ORDER BY p.row_id, p.event_timestamp"
         ).to_arrow_table()
 
 
@@ -186,11 +209,16 @@ def _cells(month: Month) -> tuple[str, ...]:
         _number(month.quality),
         drift,
         _number(month.estimated),
-        _number(month.realised),
+        _realised(month),
         _number(month.frozen),
         f"v{month.model_version}" if month.model_version else "",
-        month.trained or ("asked" if month.is_retrain_requested else ""),
+        month.trained or (WAITS if month.is_waiting else "asked" if month.is_retrain_requested else ""),
     )
+
+
+def _realised(month: Month) -> str:
+    share = f" ({share_text(month.unseen_share)} unseen)" if month.unseen_share else ""
+    return _number(month.realised) + share
 
 
 def _number(value: Any) -> str:

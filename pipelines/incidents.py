@@ -72,7 +72,7 @@ class Facts:
     event
         Its identity.
     position
-        Where it stands among its like: sorts as windows, or as the instants of runs do.
+        Where it stands among its like: sorts as windows, or as the events of runs do.
     occurred_at
         When, with zone.
     found
@@ -207,7 +207,9 @@ def _is_judged(key: IncidentKey, facts: Facts) -> bool:
 def _opened(key: IncidentKey, facts: Facts, windows: Sequence[str], now: datetime) -> Incident:
     """Open an incident; it is in none of the windows that were judged before."""
     kind, feature = key
-    return Incident(kind, feature, SEVERITIES[kind], "pending", now, facts.position, tuple(windows), (), "")
+    since = facts.partition if facts.position == facts.partition else None
+    opened_in = since or facts.occurred_at.isoformat(timespec="seconds")
+    return Incident(kind, feature, SEVERITIES[kind], "pending", now, opened_in, tuple(windows), (), "")
 
 
 def _judged(incident: Incident, found: Found | None, facts: Facts, policy: AlertPolicy) -> Incident:

@@ -22,6 +22,7 @@ from pipelines.spec import DriftlineError
 from pipelines.windows import window
 from resources.connections import Connections
 from resources.ledger import read_ledger
+from resources.waits import read_waits
 
 
 class RedecisionError(DriftlineError):
@@ -85,6 +86,7 @@ def redecide(
         )
     rows = sorted(to.lake.read(table).to_pylist(), key=lambda row: row["partition"])
     trainings = trainings_of(read_ledger(to.lake, pipeline.name))
+    waits = read_waits(to.lake, pipeline.name)
     loss: OpenLoss | None = None
     for row in rows:
         key = row["partition"]
@@ -92,7 +94,9 @@ def redecide(
             continue
         span = window(pipeline.spec.partitions, key)
         with to.engine.connect() as connection:
-            examined = examine_window(pipeline, span, to.lake, connection, to.registry)
+            examined = examine_window(
+                pipeline, span, to.lake, connection, to.registry, serving=row["model_version"]
+            )
             evidence, loss = gather_evidence(
                 pipeline,
                 span,
@@ -102,6 +106,7 @@ def redecide(
                 before=loss,
                 # A training as of this window came after its report.
                 trainings=[entry for entry in trainings if entry.partition < key],
+                waits=[wait for wait in waits if wait.partition < key],
             )
         yield Redecision(
             partition=key,

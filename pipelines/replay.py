@@ -8,7 +8,6 @@ What is done already is not done again: an interrupted replay resumes where it s
 from __future__ import annotations
 
 import argparse
-import fcntl
 import logging
 import os
 import sys
@@ -21,7 +20,7 @@ from pathlib import Path
 
 import dagster as dg
 from dagster import DagsterInstance
-from dagster._core.definitions.partitions.context import partition_loading_context
+from dagster._core.utils import make_new_run_id
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -36,29 +35,21 @@ from rich.text import Text
 from assets.materialization import Pipeline
 from pipelines.arrivals import arrived, done, make_known
 from pipelines.compile import STAGES
-from pipelines.run_requests import (
-    PIPELINE_TAG,
-    reference_request,
-    reference_selection,
-    refresh_request,
-)
+from pipelines.replay_runs import REPLAY_TAGS, ReplayError, fail_abandoned_runs, only_replay
+from pipelines.retrains import asked_from, retrains_due
+from pipelines.run_requests import reference_request, reference_selection, refresh_request
 from pipelines.spec import DriftlineError
 from pipelines.windows import Window
 from resources.connections import Connections
+from resources.dagster_home import open_instance
 from resources.deployment import Deployment, dagster_environment, deployment
-
-REPLAY_TAG = "driftline/replay"
-"""Run tag of runs that a replay executed."""
+from resources.run_process import hold_run
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Run configuration: progress is shown here, not as Dagster's debug log."""
 
 WIDTH = 150
 """Columns of the output where it goes to a file or a log."""
-
-
-class ReplayError(DriftlineError):
-    """A replay cannot start, or one of its runs failed."""
 
 
 class StageProgress(logging.Handler):
@@ -129,29 +120,22 @@ class Replay:
         return True
 
     def retrain_as_asked(self) -> int:
-        """Evaluate the drift sensor and execute what it requests; return how many retrains that was.
+        """Execute the retrains that drift reports ask for; return how many that was.
 
-        The cursor moves only after the runs: an interruption asks again, and the sensor
-        itself leaves out what has been answered.
+        What the drift sensor would ask for, and what it has given up: somebody waits here. The cursor
+        moves only after the runs, so that an interruption asks again.
         """
-        cursors = self.instance.run_storage.get_cursor_values({self.cursor_key})
         n_retrains = 0
         while True:
-            sensor = self.definitions.resolve_sensor_def("drift_sensor")
-            context = dg.build_sensor_context(
-                instance=self.instance, cursor=cursors.get(self.cursor_key), definitions=self.definitions
-            )
-            # Partitions of rows are known to the instance only.
-            with partition_loading_context(dynamic_partitions_store=self.instance):
-                tick = sensor.evaluate_tick(context)
-            mine = [r for r in tick.run_requests or () if r.tags[PIPELINE_TAG] == self.pipeline.name]
-            for request in mine:
+            text = self.instance.run_storage.get_cursor_values({self.cursor_key}).get(self.cursor_key)
+            asked, now = asked_from(text), datetime.now(UTC)
+            due = retrains_due(self.instance, {self.pipeline.name}, asked, now, is_asked_by_person=True)
+            for request in due.requests:
                 self.execute(request)
                 n_retrains += 1
-            if tick.cursor is None or tick.cursor == cursors.get(self.cursor_key):
+            self.instance.run_storage.set_cursor_values({self.cursor_key: due.asked.text})
+            if not due.requests and due.n_read == 0:
                 return n_retrains
-            cursors = {self.cursor_key: tick.cursor}
-            self.instance.run_storage.set_cursor_values(cursors)
 
     def execute(self, request: dg.RunRequest) -> None:
         """Execute one requested run in this process.
@@ -162,11 +146,15 @@ class Replay:
             If a step of the run failed; the run and its log are in the web UI.
         """
         job = self.definitions.resolve_implicit_global_asset_job_def()
+        run_id = make_new_run_id()
+        # A daemon on the same home fails the run if this process dies.
+        hold_run(Path(self.instance.root_directory), run_id)
         result = job.execute_in_process(
+            run_id=run_id,
             instance=self.instance,
             asset_selection=request.asset_selection,
             partition_key=request.partition_key,
-            tags={**request.tags, REPLAY_TAG: "true"},
+            tags={**request.tags, **REPLAY_TAGS},
             run_config=QUIET,
             raise_on_error=False,
         )
@@ -180,33 +168,6 @@ class Replay:
                 f"failed at {failures[0].step_key if failures else 'start'}.\n{text}\n"
                 "Repair the cause and start the replay again: it resumes here."
             )
-
-    def fail_abandoned_runs(self) -> int:
-        """Mark runs as failed that an earlier, killed replay left as started."""
-        unfinished = [
-            dg.DagsterRunStatus.STARTED,
-            dg.DagsterRunStatus.STARTING,
-            dg.DagsterRunStatus.NOT_STARTED,
-        ]
-        tags = {PIPELINE_TAG: self.pipeline.name, REPLAY_TAG: "true"}
-        left = self.instance.get_runs(dg.RunsFilter(tags=tags, statuses=unfinished))
-        for run in left:
-            self.instance.report_run_failed(run, "The replay that executed this run was killed.")
-        return len(left)
-
-
-@contextmanager
-def only_replay(home: Path, pipeline: str) -> Iterator[None]:
-    """Hold the pipeline's replay lock; two replays would write the same tables."""
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / f"replay-{pipeline}.lock").open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ReplayError(
-                f"another replay of '{pipeline}' is running in {home}. Wait for it, or stop it."
-            ) from error
-        yield
 
 
 def walk(replay: Replay, partitions: Sequence[Window], console: Console) -> int:
@@ -295,9 +256,9 @@ def _replay(installed: Deployment, name: str, first: str | None, last: str | Non
     pipeline = find_pipeline(name)
     to = connections(installed)
     console.print(heading(pipeline))
-    with DagsterInstance.get() as instance:
+    with open_instance(installed) as instance:
         replay = Replay(pipeline, code_location(), instance, to)
-        if replay.fail_abandoned_runs():
+        if fail_abandoned_runs(instance, pipeline.name):
             console.print("A run of a killed replay was marked as failed; its partition is run again.")
         partitions = replay.partitions(first, last, datetime.now(UTC))
         walk(replay, partitions, console)

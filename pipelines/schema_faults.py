@@ -70,7 +70,10 @@ def _faults(error: ValidationError, attributes: Mapping[str, Any]) -> Iterator[F
     for detail in error.errors(include_url=False, include_context=True):
         path, tags, is_key = _place(detail["loc"], attributes, is_missing=detail["type"] == "missing")
         value = _value_at(attributes, path)
-        if tags and not _is_meant(tags[-1], value if detail["type"] not in _INSIDE else {}):
+        if tags and not _is_meant(*tags[-1]):
+            continue
+        if detail["type"] == "too_short" and _n_items(value) >= detail["ctx"]["min_length"]:
+            # Items with faults of their own are not counted: theirs are what is wrong.
             continue
         if is_key:
             yield Fault(path, _bad_key(path))
@@ -78,16 +81,16 @@ def _faults(error: ValidationError, attributes: Mapping[str, Any]) -> Iterator[F
             yield Fault(path, _text(detail, path, value))
 
 
-_INSIDE = ("missing", "extra_forbidden")
-"""Faults of a block's keys: the block itself has the right shape."""
+def _n_items(value: object) -> int:
+    return len(value) if isinstance(value, list | Mapping) else 0
 
 
 def _place(
     location: Sequence[str | int], attributes: object, *, is_missing: bool
-) -> tuple[KeyPath, list[str], bool]:
-    """Split pydantic's location into the place in the file and the names of union branches."""
+) -> tuple[KeyPath, list[tuple[str, object]], bool]:
+    """Split pydantic's location into the place in the file and the names of union branches, each with the value there."""
     path: KeyPath = ()
-    tags: list[str] = []
+    tags: list[tuple[str, object]] = []
     here = attributes
     for position, part in enumerate(location):
         if part == "[key]":
@@ -98,7 +101,7 @@ def _place(
         elif isinstance(here, list) and isinstance(part, int) and part < len(here):
             path, here = (*path, part), here[part]
         else:
-            tags.append(str(part))
+            tags.append((str(part), here))
     return path, tags, False
 
 

@@ -21,7 +21,8 @@ from rich.console import Console
 
 from pipelines.spec import DriftlineError
 from pipelines.web_guard import LOOPBACK_HOSTS
-from resources.deployment import PROJECT, dagster_environment, deployment
+from resources.dagster_home import open_instance
+from resources.deployment import PROJECT, Deployment, dagster_environment, deployment
 
 LOGGER = logging.getLogger("dagster")
 
@@ -40,8 +41,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Start the web server and the daemon on the profile's settings, or print these for a shell."""
     options = _options(arguments)
     try:
-        variables = dagster_environment(deployment(os.environ))
+        installed = deployment(os.environ)
+        variables = dagster_environment(installed)
         if options.environment:
+            os.environ.update(variables)
+            # What is started with these variables meets databases that are made.
+            with open_instance(installed):
+                pass
             lines = [f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()]
             sys.stdout.writelines(lines)
             return 0
@@ -53,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Links in alerts lead here, unless a proxy's address is set.
         os.environ.setdefault("DRIFTLINE_WEB_URL", f"http://{_in_url(options.host)}:{options.port}")
         os.environ.update(variables)
-        _serve(options)
+        _serve(options, installed)
     except DriftlineError as error:
         Console(stderr=True).print(str(error), markup=False, highlight=False, soft_wrap=True)
         return 1
@@ -119,9 +125,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _serve(options: argparse.Namespace) -> None:
+def _serve(options: argparse.Namespace, installed: Deployment) -> None:
     """Run code server, web server and daemon until one ends or an interrupt comes."""
-    from dagster import DagsterInstance
     from dagster._cli.proxy_server_manager import ProxyServerManager
     from dagster._core.workspace.load_target import WorkspaceFileTarget
     from dagster._utils.log import configure_loggers
@@ -132,7 +137,7 @@ def _serve(options: argparse.Namespace) -> None:
     if not is_loopback(options.host):
         LOGGER.warning("Listening on %s, without a login, because: %s", options.host, options.exposed_because)
     with (
-        DagsterInstance.get() as instance,
+        open_instance(installed) as instance,
         # One code server for both processes.
         ProxyServerManager(
             instance, WorkspaceFileTarget([str(PROJECT / "workspace.yaml")]), "warning"

@@ -6,7 +6,7 @@ partition means the same inside and outside Dagster.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -34,6 +34,39 @@ class Window:
     key: str
     start: datetime
     end: datetime
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One way to cut rows into partitions.
+
+    Attributes
+    ----------
+    partitions
+        Cadence, zone, size.
+    by
+        Column or expression whose instant tells a row's partition; '' where the rows have none of their own.
+    """
+
+    partitions: PartitionsSpec
+    by: str = ""
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """What the meaning of a key depends on.
+
+        Not the end, nor the start of a calendar, whose boundaries are where they are. What is counted is
+        counted from the start.
+        """
+        spec = self.partitions
+        if spec.is_calendar:
+            return {"every": spec.every, "timezone": spec.timezone, "by": self.by}
+        return {
+            "every": spec.every,
+            "size": str(spec.size or ""),
+            "start": spec.start.isoformat(),
+            "by": self.by,
+        }
 
 
 def _local(instant: datetime, spec: PartitionsSpec) -> datetime:
@@ -147,6 +180,25 @@ def window(spec: PartitionsSpec, key: str) -> Window:
         start = datetime.strptime(key, KEY_FORMATS[spec.every]).replace(tzinfo=zone)
     end = _next_boundary(start, spec.every)
     return Window(key, start.astimezone(UTC), end.astimezone(UTC))
+
+
+def is_key(spec: PartitionsSpec, key: str) -> bool:
+    """Tell whether a key is one that partitions cut so can have.
+
+    Examples
+    --------
+    >>> weeks = PartitionsSpec(every="week", start=datetime(2024, 1, 1))
+    >>> is_key(weeks, "2024-01-07"), is_key(weeks, "2024-01-08")
+    (True, False)
+    """
+    try:
+        found = window(spec, key)
+    except ValueError:
+        return False
+    if not spec.is_calendar:
+        return found.key == key
+    start = found.start.astimezone(ZoneInfo(spec.timezone))
+    return found.key == key and _first_boundary(start, spec.every) == start
 
 
 def windows_between(spec: PartitionsSpec, start: datetime, end: datetime) -> Sequence[Window]:

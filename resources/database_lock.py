@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
+from typing import TextIO
 
 from pipelines.spec import DriftlineError
 
@@ -17,13 +21,85 @@ class DatabaseLockError(DriftlineError):
     """A database is of a kind that cannot be locked."""
 
 
+class LockBusyError(DriftlineError):
+    """Somebody else holds a lock, for longer than we wait."""
+
+
+POLL = timedelta(milliseconds=50)
+"""Between two looks at a lock that is waited for with a bound."""
+
+
 @contextmanager
-def file_lock(path: Path) -> Iterator[None]:
-    """Wait for, and hold, the lock of a file, which is made and stays; a process that is killed releases it."""
+def file_lock(path: Path, *, patience: timedelta | None = None) -> Iterator[None]:
+    """Wait for, and hold, the lock of a file, which is made and stays; a process that is killed releases it.
+
+    Raises
+    ------
+    LockBusyError
+        If somebody else holds it for longer than `patience`; None waits for ever.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        if patience is None:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        else:
+            _flock_within(handle, patience)
         yield
+
+
+def _is_at(handle: TextIO, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _flock_within(handle: TextIO, patience: timedelta) -> None:
+    end = time.monotonic() + patience.total_seconds()
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() >= end:
+                raise LockBusyError(
+                    f"{handle.name} is held by another process for more than {patience}."
+                ) from error
+            time.sleep(POLL.total_seconds())
+        else:
+            return
+
+
+@contextmanager
+def held_alone(path: Path, holder: str, *, patience: timedelta) -> Iterator[None]:
+    """Hold a lock of many, whose file is there only while it is held or waited for.
+
+    Raises
+    ------
+    LockBusyError
+        If another, who is named, holds it for longer than `patience`.
+    """
+    end = time.monotonic() + patience.total_seconds()
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a+") as handle:
+            try:
+                _flock_within(handle, timedelta(seconds=max(end - time.monotonic(), 0)))
+            except LockBusyError as error:
+                handle.seek(0)
+                raise LockBusyError(
+                    f"{handle.read() or 'another process'} holds {path} for more than {patience}."
+                ) from error
+            # The holder before deletes the file: who waited for that one begins again.
+            if not _is_at(handle, path):
+                continue
+            handle.truncate(0)
+            handle.write(holder)
+            handle.flush()
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+            return
 
 
 @contextmanager

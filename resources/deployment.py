@@ -38,8 +38,8 @@ class Deployment:
     Attributes
     ----------
     profile
-        `local` keeps everything in SQLite and folders; `server` keeps Dagster's runs, events and schedules, and
-        Feast's registry, in Postgres.
+        `local` keeps everything in SQLite and folders; `server` keeps Dagster's runs, events and schedules,
+        Feast's registry and MLflow's store in Postgres.
     home
         Folder of the lake, the reports and whatever is embedded (`DRIFTLINE_HOME`).
     postgres_url
@@ -83,8 +83,12 @@ class Deployment:
 
     @property
     def tracking_url(self) -> str:
-        """SQLAlchemy URL of MLflow's tracking store and model registry."""
-        return _sqlite_url(self.home / "mlflow" / "mlflow.db")
+        """Where MLflow's tracking store and model registry are: a SQLAlchemy URL, or `env:` and the variable with it.
+
+        A home whose models are in SQLite already keeps them there.
+        """
+        file = self.home / "mlflow" / "mlflow.db"
+        return f"env:{POSTGRES_VARIABLE}" if self.postgres_url and not file.exists() else _sqlite_url(file)
 
 
 def deployment(environment: Mapping[str, str]) -> Deployment:

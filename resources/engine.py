@@ -11,6 +11,7 @@ import dagster as dg
 from pydantic import Field
 
 from pipelines.sql import confinement
+from resources.lake_damage import damage_named
 
 if TYPE_CHECKING:
     import duckdb
@@ -55,6 +56,7 @@ class Engine(dg.ConfigurableResource):  # type: ignore[type-arg]
             connection.execute("SET GLOBAL TimeZone = 'UTC'")
             for statement in confinement([self.spill_directory, *self.directories, *reads]):
                 connection.execute(statement)
-            yield connection
+            with damage_named():
+                yield connection
         finally:
             connection.close()

@@ -31,6 +31,7 @@ from resources.feature_objects import (
 )
 from resources.feature_registering import register
 from resources.lake import Lake, Snapshot
+from resources.lake_damage import damage_named
 from resources.online_loading import is_remembered, load_rows, newest_rows, remember_range
 from resources.online_reading import read_values
 from resources.online_values import OnlineValues
@@ -147,7 +148,8 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
             )
         versions = {name: snapshot.version for name, snapshot in snapshots.items()}
         stored = {name: stored_view(snapshot, lake) for name, snapshot in snapshots.items()}
-        joined = join_views(self._store(pipeline.name), pipeline.spec, rows, stored, versions)
+        with damage_named([file for snapshot in snapshots.values() for file in snapshot.scanned]):
+            joined = join_views(self._store(pipeline.name), pipeline.spec, rows, stored, versions)
         return features_of(rows, joined), {found.table: found.version for found in snapshots.values()}
 
     def features_with_changed_futures(

@@ -7,10 +7,11 @@ import os
 import warnings
 from functools import cache
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from pipelines.spec import DriftlineError
 from resources.database_lock import SQLITE, database_lock, make_schema
+from resources.lost_database import wait_for_lost_databases
+from resources.postgres_url import in_schema
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -23,14 +24,15 @@ class MlflowStoreError(DriftlineError):
     """MLflow's database cannot be used as it is set."""
 
 
+FROM_VARIABLE = "env:"
+"""Begins a tracking URI that names the environment variable with the URL, which may hold a password."""
+
+
 @cache
 def open_store(tracking_uri: str) -> MlflowClient:
     """Open MLflow's stores once per process, with the schema in place and nothing sent anywhere."""
-    if not tracking_uri.startswith((SQLITE, "postgresql")):
-        raise MlflowStoreError(
-            f"tracking_uri '{tracking_uri}' is not a store we can use. "
-            "Give sqlite:///<file> or postgresql+psycopg2://user:password@host:5432/database."
-        )
+    url = _store_url(tracking_uri)
+    is_postgres = not url.startswith(SQLITE)
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("DO_NOT_TRACK", "true")
     from mlflow.tracking import MlflowClient
@@ -40,20 +42,32 @@ def open_store(tracking_uri: str) -> MlflowClient:
     # Its notes on building tables are for its own command line.
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    if is_postgres:
+        wait_for_lost_databases()
     # Four processes that meet a new database at once must not each build its schema.
-    with database_lock(tracking_uri, "mlflow"), warnings.catch_warnings():
+    with database_lock(url, "mlflow"), warnings.catch_warnings():
         # MLflow 3.17 maps its tables in a way that SQLAlchemy 2.1 calls deprecated; nothing of ours can mend it.
         warnings.simplefilter("ignore", SADeprecationWarning)
-        if tracking_uri.startswith("postgresql"):
-            make_schema(tracking_uri, POSTGRES_SCHEMA)
-        uri = _store_uri(tracking_uri)
-        client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        if is_postgres:
+            make_schema(url, POSTGRES_SCHEMA)
+        client = MlflowClient(tracking_uri=url, registry_uri=url)
         configure_mappers()
         return client
 
 
-def _store_uri(tracking_uri: str) -> str:
-    if not tracking_uri.startswith("postgresql"):
-        return tracking_uri
-    separator = "&" if "?" in tracking_uri else "?"
-    return f"{tracking_uri}{separator}options={quote(f'-csearch_path={POSTGRES_SCHEMA}', safe='')}"
+def _store_url(tracking_uri: str) -> str:
+    """Return what MLflow opens: the SQLite file, or its schema of the Postgres, encrypted as that of others is."""
+    name = tracking_uri.removeprefix(FROM_VARIABLE) if tracking_uri.startswith(FROM_VARIABLE) else None
+    url = tracking_uri if name is None else os.environ.get(name, "")
+    if url.startswith(SQLITE):
+        return url
+    from sqlalchemy import make_url
+
+    if not url.startswith(("postgresql+psycopg2://", "postgresql+psycopg://")):
+        # A URL from a variable is not shown.
+        shown = f"the variable {name}" if name else f"tracking_uri '{tracking_uri}'"
+        raise MlflowStoreError(
+            f"{shown} is not a store we can use. "
+            "Give sqlite:///<file> or postgresql+psycopg2://user:password@host:5432/database."
+        )
+    return in_schema(make_url(url), POSTGRES_SCHEMA)

@@ -93,7 +93,7 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
     """MLflow's tracking store and model registry; the registered model is named like the pipeline."""
 
     tracking_uri: str
-    """SQLAlchemy URL of MLflow's store: `sqlite:///…` or `postgresql+psycopg2://…`."""
+    """MLflow's store: `sqlite:///…`, `postgresql+psycopg2://…`, or `env:` and the variable that holds such a URL."""
     artifact_root: str
     """Folder or bucket of the model files."""
 

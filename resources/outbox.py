@@ -85,6 +85,10 @@ class Delivery:
         doubled = FIRST_WAIT * (1 << min(n_tries - 1, 6))
         return self.tried_at + min(LONGEST_WAIT, doubled)
 
+    def is_due(self, now: datetime) -> bool:
+        """Tell whether it is to be tried now: also where the clock was set back behind the last try."""
+        return now >= self.due_at() or now < self.tried_at
+
     def after(self, step: Step, problem: str, now: datetime) -> Delivery:
         """Return it after a try; one failure or refusal too many gives it up."""
         tried = replace(

@@ -7,6 +7,7 @@ from typing import Any
 
 from pipelines.spec import DriftlineError
 from resources.database_lock import SQLITE, make_schema
+from resources.lost_database import wait_for_lost_databases
 from resources.postgres_url import in_schema
 
 SCHEMA = "driftline_feast"
@@ -49,6 +50,7 @@ def registry_settings(url: str) -> Mapping[str, Any]:
         path, engine = url, {"connect_args": {"timeout": BUSY_TIMEOUT_S}}
     else:
         # A server may have been restarted since a connection was last used.
+        wait_for_lost_databases()
         path, engine = _postgres(url), {"pool_size": POOL_SIZE, "pool_pre_ping": True}
     return {
         "registry_type": "sql",

@@ -35,9 +35,10 @@ from pipelines.windows import Window
 from resources.engine import Engine
 from resources.incidents import read_incidents
 from resources.lake import Lake, Snapshot, scan
-from resources.ledger import read_ledger
+from resources.ledger import aliases_after, read_ledger
 from resources.model_registry import ModelRegistry
 from resources.reports import Reports
+from resources.waits import read_waits
 
 if TYPE_CHECKING:
     import duckdb
@@ -57,21 +58,23 @@ def materialize_drift_report(
 ) -> Outcome:
     """Compare a partition with what its model learned from, and decide whether to train.
 
-    The reference is the model version that scored the partition. Its sketch is built by the first
-    report that needs it and kept in `<pipeline>/sketches`.
+    The reference is the model version that scored the partition; the champion, where there was nothing to
+    score. Its sketch is built by the first report that needs it and kept in `<pipeline>/sketches`.
     """
     started = time.monotonic()
     span = report_window(pipeline, scope)
     with engine.connect() as connection:
-        examined = examine_window(pipeline, span, lake, connection, registry)
+        decisions = read_ledger(lake, pipeline.name)
+        serving = aliases_after(decisions)["champion"]
+        examined = examine_window(pipeline, span, lake, connection, registry, serving=serving)
         inputs, findings = examined.inputs, examined.findings
         quality = read_quality(pipeline, span, lake, connection)
-        decisions = read_ledger(lake, pipeline.name)
         trainings = [entry for entry in trainings_of(decisions) if entry.partition <= span.key]
+        waits = [wait for wait in read_waits(lake, pipeline.name) if wait.partition <= span.key]
         earlier = earlier_reports(pipeline, span, lake)
         before = read_open_loss(earlier[0], earlier[1][-1], connection) if earlier else None
         evidence, open_loss = gather_evidence(
-            pipeline, span, examined, quality, connection, before=before, trainings=trainings
+            pipeline, span, examined, quality, connection, before=before, trainings=trainings, waits=waits
         )
         failed = None
         if not quality.faults and findings.champion is not None:

@@ -152,8 +152,10 @@ def loss_blocks(problem: ProblemType, rows: ScoredRows, scale: LossScale) -> Los
 def _losses(problem: ProblemType, scored: Scored) -> Floats:
     if problem == "multiclass":
         is_class = scored.labels[:, None] == np.arange(scored.scores.shape[1])
+        # A class that the model never saw has a column of its own, of probability 0.
+        missed = (scored.labels >= scored.scores.shape[1]).astype(np.float64)
         # Between a certain hit (0) and a certain miss (2).
-        return np.asarray(((scored.scores - is_class) ** 2).sum(axis=1) / 2, dtype=np.float64)
+        return np.asarray((((scored.scores - is_class) ** 2).sum(axis=1) + missed) / 2, dtype=np.float64)
     gaps = np.abs(scored.labels - scored.scores)
     return gaps**2 if problem == "binary" else gaps
 

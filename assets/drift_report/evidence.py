@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from assets.drift_report.decision import SCORE_COLUMN
@@ -34,6 +34,7 @@ from pipelines.windows import Window, partitions_since, window, windows_between
 from resources.lake import Lake, Snapshot, scan
 from resources.ledger import CONFIRMED_LOSS, GATE, Decision
 from resources.model_registry import ModelRegistry, ModelVersion
+from resources.waits import Wait
 
 if TYPE_CHECKING:
     import duckdb
@@ -74,16 +75,34 @@ def examine_window(
     lake: Lake,
     connection: duckdb.DuckDBPyConnection,
     registry: ModelRegistry,
+    *,
+    serving: int | None,
 ) -> Examined:
-    """Compare a partition with what the model version that scored it has learned from; writes nothing."""
+    """Compare a partition with what the model version that scored it has learned from; writes nothing.
+
+    Parameters
+    ----------
+    pipeline, span
+        The pipeline and the window.
+    lake, connection, registry
+        Where tables and models are read.
+    serving
+        The champion's version: it scored a partition without rows, which cannot tell.
+
+    Returns
+    -------
+    Examined
+        Without a champion where nobody serves.
+    """
     spec = pipeline.spec
     predictions = lake.snapshot(pipeline.table("predictions"))
     labels = lake.snapshot(pipeline.table("labels"))
-    number = connection.sql(f"SELECT max(model_version) FROM {scan(predictions, [span.key])}").fetchall()
-    if number[0][0] is None:
+    scored = connection.sql(f"SELECT max(model_version) FROM {scan(predictions, [span.key])}").fetchall()
+    number = serving if scored[0][0] is None else scored[0][0]
+    if number is None:
         metric = spec.model.metric or default_metric(spec.learned.problem)
         return Examined(Inputs(predictions, labels), unscored(metric))
-    version = registry.version(pipeline.name, number[0][0])
+    version = registry.version(pipeline.name, number)
     training = lake.snapshot(pipeline.table("training_set"), version.training_table_version)
     inputs = Inputs(predictions, labels, training, lake.snapshot(pipeline.table("holdout_scores")))
     relations = _relations(pipeline, span, version, inputs)
@@ -132,10 +151,7 @@ def _relations(pipeline: Pipeline, span: Window, version: ModelVersion, inputs: 
     problem, predictions, labels = pipeline.spec.learned.problem, inputs.predictions, inputs.labels
     assert inputs.training is not None
     assert inputs.holdout is not None
-    target = pipeline.spec.learned
-    delayed = windows_between(pipeline.spec.partitions, span.start - target.label_delay, span.start)
-    n_earlier = max(LABEL_LOOKBACK, len(delayed))
-    earlier = [key for key in predictions.partitions if key < span.key][-n_earlier:]
+    earlier = late_partitions(pipeline, span, predictions)
     known = labels_known(scan(labels, [span.key]), until=span.end)
     late = labels_known(scan(labels, earlier), until=span.end, since=span.start)
     held_in = sliceable_columns(pipeline.spec)
@@ -144,13 +160,30 @@ def _relations(pipeline: Pipeline, span: Window, version: ModelVersion, inputs: 
     before = scored_labels(late, scan(predictions, earlier), version.version, problem, slices)
     # A multiclass model's output is watched as the class it names.
     output = f"prediction AS {SCORE_COLUMN}, " if problem == "multiclass" else ""
+    training = _learned_rows(inputs.training, version)
+    holdout = f"(SELECT {output}* FROM {scan(inputs.holdout, [str(version.version)])})"
+    scored = scan(predictions, [span.key])
+    if not set(version.feature_names) <= set(predictions.schema.names):
+        # Nothing was scored since the first training: the table has no features yet.
+        scored = (
+            f"(SELECT t.*, h.* EXCLUDE (row_id, event_timestamp, label) FROM {training} AS t "
+            f"JOIN {scan(inputs.holdout, [])} AS h USING (row_id, event_timestamp))"
+        )
     return Relations(
-        predictions=f"(SELECT {output}* FROM {scan(predictions, [span.key])})",
+        predictions=f"(SELECT {output}* FROM {scored})",
         labels=known,
         realised=f"(SELECT * FROM {now} UNION ALL SELECT * FROM {before})",
-        training=_learned_rows(inputs.training, version),
-        holdout=f"(SELECT {output}* FROM {scan(inputs.holdout, [str(version.version)])})",
+        training=training,
+        holdout=holdout,
     )
+
+
+def late_partitions(pipeline: Pipeline, span: Window, predictions: Snapshot) -> list[str]:
+    """List the earlier partitions whose labels may arrive in a window."""
+    delay = pipeline.spec.learned.label_delay
+    delayed = windows_between(pipeline.spec.partitions, span.start - delay, span.start)
+    n_earlier = max(LABEL_LOOKBACK, len(delayed))
+    return [key for key in predictions.partitions if key < span.key][-n_earlier:]
 
 
 def _learned_rows(training: Snapshot, version: ModelVersion) -> str:
@@ -193,6 +226,7 @@ def gather_evidence(
     *,
     before: OpenLoss | None,
     trainings: Sequence[Decision],
+    waits: Sequence[Wait],
 ) -> tuple[Evidence, OpenLoss | None]:
     """Put a window's findings and its circumstances together for the policy.
 
@@ -206,6 +240,8 @@ def gather_evidence(
         What was to be regained after the window before.
     trainings
         Trainings that had been judged by then.
+    waits
+        Trainings that were asked for by then and waited for labels.
 
     Returns
     -------
@@ -239,7 +275,25 @@ def gather_evidence(
         since_loss=_partitions_since(pipeline, open_loss.since if open_loss else None, span) or 0,
         n_loss_trainings=_n_loss_trainings(trainings, open_loss),
     )
+    wait = _open_wait(trainings, waits)
+    if wait is not None:
+        tried_until = window(spec.partitions, wait.partition).end
+        since_then = labels_known(scan(inputs.labels, until_now), until=span.end, since=tried_until)
+        is_same = wait.spec_hash == pipeline.spec_hash
+        evidence = replace(
+            evidence,
+            waits=f"The training as of {wait.partition} waits for labels: {wait.needed}",
+            n_labels_since_wait=count_rows(connection, since_then) if is_same else None,
+        )
     return evidence, open_loss
+
+
+def _open_wait(trainings: Sequence[Decision], waits: Sequence[Wait]) -> Wait | None:
+    """Return the newest training that waits for labels, unless one was made since."""
+    newest = max(waits, key=lambda wait: wait.instant, default=None)
+    if newest is None or any(entry.instant > newest.instant for entry in trainings):
+        return None
+    return newest
 
 
 def _n_loss_trainings(trainings: Sequence[Decision], loss: OpenLoss | None) -> int:

@@ -42,6 +42,7 @@ from assets.drift_report.words import (
     rise_text,
     separation_text,
     unregained_text,
+    unseen_text,
 )
 from assets.model.choices import METRICS_BY_PROBLEM
 from assets.model.metrics import Floats
@@ -298,11 +299,17 @@ def evidence_of(
         since_loss=since_loss,
         n_loss_trainings=n_loss_trainings,
         estimated_loss=_estimated_loss(findings.estimated, champion, problem, drift),
+        unseen=unseen_text(findings.realised),
         drift_score=verdict.drift_score,
         drifted_features=tuple(column.column for column in verdict.drifted()),
         has_prediction_drift=bool(verdict.drifted("prediction")),
-        drift=drift_text(verdict, drift.min_rows),
+        drift=_drift_text(findings.n_current, champion, verdict, drift),
     )
+
+
+def _drift_text(n_current: int, champion: Champion, verdict: DriftVerdict, drift: DriftSpec) -> str:
+    found = drift_text(verdict, drift.min_rows)
+    return found if n_current else f"There was nothing to score; version {champion.version} serves. {found}"
 
 
 def loss_after(
@@ -353,6 +360,7 @@ def facts_of(
         "n_drifted": len(verdict.drifted()) if verdict else None,
         f"estimated_{metric}": findings.estimated.value,
         f"realised_{metric}": findings.realised.value,
+        "unseen_class_share": findings.realised.unseen_share,
         "error_e_value": findings.rise.e_value if findings.rise else None,
         "errors_rise": findings.rise.is_certain if findings.rise else None,
         "errors": rise_text(findings.rise),

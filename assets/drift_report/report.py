@@ -261,10 +261,13 @@ def _rise_small_print(rise: ErrorRise | None) -> str:
     return f"e-value {rise.e_value:.3g} after {rise.n_windows} windows; certain from {rise.threshold:.0f}"
 
 
-def _small_print(measured: Measurement, basis: str) -> str:
-    if measured.low is None or measured.high is None:
-        return measured.reason
-    return f"{measured.low:.4f} to {measured.high:.4f}, {basis}"
+def _small_print(measured: Measurement, basis: str = "") -> str:
+    """Return the interval or why there is none, and how many labels the model could not have got right."""
+    is_known = measured.low is not None and measured.high is not None
+    between = f"{measured.low:.4f} to {measured.high:.4f}" if is_known else measured.reason
+    unseen = f"{share_text(measured.unseen_share)} of classes never seen" if measured.n_unseen else ""
+    named = ", ".join(filter(None, (between, basis if is_known else "")))
+    return "; ".join(filter(None, (named, unseen)))
 
 
 def _row(verdict: ColumnVerdict, content: ReportContent) -> _Row:
@@ -314,11 +317,8 @@ def _numbers(statistics: ColumnStatistics, adjusted_p_value: float | None) -> li
 def _slice_row(one: SlicePerformance) -> tuple[str, str, str, str, str]:
     """Return column, value, rows, metric and interval, or why there is none."""
     measured = one.realised
-    between = (
-        "" if measured.low is None or measured.high is None else f"{measured.low:.4f} to {measured.high:.4f}"
-    )
     value = "missing" if one.value is None else one.value
-    return one.column, value, f"{measured.n:,}", number_text(measured.value), between or measured.reason
+    return one.column, value, f"{measured.n:,}", number_text(measured.value), _small_print(measured)
 
 
 def _large_pictures(content: ReportContent) -> list[str]:

@@ -289,6 +289,6 @@ def write_tables(
         rows["slice_performance"] = slice_table(number, findings.slices)
     commit = scope.commit(pipeline)
     return tuple(
-        lake.write(pipeline.table(stage), table, partition=span.key, commit=commit)
+        lake.write(pipeline.table(stage), table, partition=span.key, commit=commit, cut=pipeline.cut())
         for stage, table in rows.items()
     )

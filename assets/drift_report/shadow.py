@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from assets.drift_report.labelled_rows import labels_known
 from assets.drift_report.probation import Probation, judge_probation
 from assets.materialization import Pipeline, Scope
@@ -18,7 +16,7 @@ from assets.model.fitted import FittedModel
 from assets.model.labelled_rows import label_indices, microseconds
 from assets.model.metrics import Scored
 from assets.model.model_file import model_from_bytes
-from assets.model.score_table import aligned_scores
+from assets.model.score_table import aligned_scores, classes_of_both
 from assets.model.train import chosen_metric, limited_threads
 from pipelines.windows import Window
 from resources.lake import Lake, Snapshot, scan
@@ -80,7 +78,7 @@ def shadow_champion(
         )
         for number in (change.champion_after, change.champion_before)
     }
-    contest = _contest(rows, models[change.champion_after], models[change.champion_before])
+    contest = shadow_contest(rows, models[change.champion_after], models[change.champion_before])
     if contest is None:
         return None
     return judge_probation(
@@ -150,15 +148,18 @@ def _rows(
     return rows if rows.num_rows else None
 
 
-def _contest(rows: pa.Table, champion: FittedModel, previous: FittedModel) -> Contest | None:
+def shadow_contest(rows: pa.Table, champion: FittedModel, previous: FittedModel) -> Contest | None:
     """Score both; None where the predecessor cannot read today's rows and so could not serve either."""
-    labels = label_indices(rows["label"], champion.problem, champion.classes)
-    known = np.flatnonzero(np.isfinite(labels))
-    rows, labels = rows.take(known), labels[known]
+    # A class that only one of them knows has probability 0 in the other, and one that neither knows in both.
+    classes = classes_of_both(champion.classes, previous.classes)
+    labels = label_indices(rows["label"], champion.problem, classes)
     try:
         with limited_threads(1):
             now, before = champion.score(rows), previous.score(rows)
     except EncodingError:
         return None
-    before = aligned_scores(before, previous.classes, champion.classes)
-    return Contest(Scored(labels, now), Scored(labels, before), microseconds(rows["event_timestamp"]))
+    return Contest(
+        challenger=Scored(labels, aligned_scores(now, champion.classes, classes)),
+        champion=Scored(labels, aligned_scores(before, previous.classes, classes)),
+        event_time_us=microseconds(rows["event_timestamp"]),
+    )

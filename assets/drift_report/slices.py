@@ -82,8 +82,8 @@ def _measured(
 ) -> Measurement:
     found = pc.is_null(values) if value is None else pc.fill_null(pc.equal(values, value), False)
     kept = np.asarray(found.to_numpy(), dtype=bool)
-    n = int(kept.sum())
-    if n < min_rows:
-        return Measurement(metric, n, reason=f"{n} labelled rows, drift.min_slice_rows is {min_rows}")
     part = ScoredRows(Scored(rows.scored.labels[kept], rows.scored.scores[kept]), rows.event_time_us[kept])
+    if part.n < min_rows:
+        reason = f"{part.n} labelled rows, drift.min_slice_rows is {min_rows}"
+        return Measurement(metric, part.n, reason=reason, n_unseen=part.scored.n_unseen)
     return measure_performance(metric, part, seed=seed, min_rows=min_rows)

@@ -88,9 +88,11 @@ DECISION_SCHEMA = pa.schema(
         ("report_path", pa.string()),
         ("objective", pa.float64()),
         ("loss_since", pa.string()),
+        ("n_unseen", pa.int64()),
     ]
 )
-"""`<p>/drift_decisions`: one row per drift report; the last two say what is still to be regained, and since when."""
+"""`<p>/drift_decisions`: one row per drift report; `objective` and `loss_since` say what is still to be regained,
+and since when; `n_unseen` counts the labelled rows of classes that the model never saw."""
 
 
 SLICE_SCHEMA = pa.schema(
@@ -104,6 +106,7 @@ SLICE_SCHEMA = pa.schema(
         ("realised_low", pa.float64()),
         ("realised_high", pa.float64()),
         ("reason", pa.string()),
+        ("n_unseen", pa.int64()),
     ]
 )
 """`<p>/slice_performance`: a row per slice and value; what is not known has its reason."""
@@ -201,6 +204,7 @@ def slice_table(version: int | None, slices: Sequence[SlicePerformance]) -> pa.T
             "realised_low": one.realised.low,
             "realised_high": one.realised.high,
             "reason": one.realised.reason,
+            "n_unseen": one.realised.n_unseen,
         }
         for one in slices
     ]
@@ -257,6 +261,7 @@ def decision_table(
         "report_path": report_path,
         "objective": open_loss.objective if open_loss else None,
         "loss_since": open_loss.since if open_loss else None,
+        "n_unseen": realised.n_unseen,
     }
     return pa.Table.from_pylist([row], schema=DECISION_SCHEMA)
 

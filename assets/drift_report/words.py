@@ -42,6 +42,16 @@ def measurement_text(measured: Measurement) -> str:
     return f"{measured.value:.4f} ({measured.low:.4f} to {measured.high:.4f})"
 
 
+def unseen_text(measured: Measurement) -> str:
+    """Say how many labels the model could not have got right; empty where there are none."""
+    if not measured.n_unseen:
+        return ""
+    return (
+        f"{measured.n_unseen} of {measured.n} labelled rows ({share_text(measured.unseen_share)}) have a class "
+        "that the model never saw: they count as wrong."
+    )
+
+
 def effect_name(bins: NumericBins | CategoricalBins, method: DriftMethod = "effect") -> str:
     """Name the effect size that decides."""
     if isinstance(bins, CategoricalBins):

@@ -80,7 +80,11 @@ def materialize_features(
         names = feature_names(rows.columns, pipeline.spec.entities[spec.entity])
         # Given anew for each attempt: a retried run may write the partition at the same time.
         snapshot = lake.write(
-            table, rows.to_arrow_reader, partition=scope.partition, commit=scope.commit(pipeline)
+            table,
+            rows.to_arrow_reader,
+            partition=scope.partition,
+            commit=scope.commit(pipeline),
+            cut=pipeline.cut(),
         )
         statistics = feature_statistics(connection, ROWS_TABLE, names)
         lake.write(
@@ -88,6 +92,7 @@ def materialize_features(
             statistics,
             partition=scope.partition,
             commit=scope.commit(pipeline),
+            cut=pipeline.cut(),
         )
         checks = _freshness(connection, snapshot, scope.window, spec)
         sample = connection.sql(f"SELECT * FROM {ROWS_TABLE} LIMIT {N_SAMPLE}").to_arrow_table().to_pylist()

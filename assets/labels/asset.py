@@ -80,6 +80,7 @@ def materialize_labels(pipeline: Pipeline, scope: Scope, *, lake: Lake, engine: 
             rows.to_arrow_reader(),
             partition=scope.partition,
             commit=scope.commit(pipeline),
+            cut=pipeline.cut(pipeline.spec.learned.prediction_time),
         )
         n_labelled, n_known, first, last = connection.sql(
             "SELECT count(label), count(*) FILTER (label_time < $end::TIMESTAMPTZ), "
@@ -149,7 +150,13 @@ def _write_again(
         changes = f"SELECT 1 FROM (({new} EXCEPT ALL {old}) UNION ALL ({old} EXCEPT ALL {new})) LIMIT 1"
         differing = bool(connection.sql(changes).fetchall())
     if differing:
-        lake.write(table, now.to_arrow_reader(), partition=late.key, commit=scope.commit(pipeline))
+        lake.write(
+            table,
+            now.to_arrow_reader(),
+            partition=late.key,
+            commit=scope.commit(pipeline),
+            cut=pipeline.cut(pipeline.spec.learned.prediction_time),
+        )
     return differing
 
 

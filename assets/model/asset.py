@@ -21,12 +21,12 @@ from assets.model.encode import EncodingError
 from assets.model.fingerprints import fingerprint_decision, fingerprint_training
 from assets.model.fitted import FittedModel
 from assets.model.gate import GateVerdict, judge_challenger
-from assets.model.labelled_rows import TrainingError, TrainingSet, read_training_set
+from assets.model.labelled_rows import LabelsNeededError, TrainingError, TrainingSet, read_training_set
 from assets.model.metrics import Floats, MetricError, Scored
 from assets.model.model_file import model_from_bytes, model_to_bytes
 from assets.model.pictures import training_pages
-from assets.model.score_table import aligned_scores, score_fields, scores_from
-from assets.model.split import SplitError, instant
+from assets.model.score_table import aligned_scores, classes_of_both, score_fields, scores_from
+from assets.model.split import instant
 from assets.model.tables import candidates_table, holdout_table
 from assets.model.train import Training, chosen_metric, limited_threads, train_model
 from pipelines.sql import quote_identifier
@@ -42,6 +42,7 @@ from resources.ledger import (
     trusted_sha256,
 )
 from resources.model_registry import UNNUMBERED, ModelRegistry, ModelVersion
+from resources.waits import WAITS, Wait, write_wait
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,18 @@ def materialize_model(
     """Train as of a partition, register the best candidate, and decide whether it serves.
 
     The same training set, settings and reason are trained and judged once: asked again, the
-    decision that is in the ledger is returned.
+    decision that is in the ledger is returned. Where the labels do not suffice nothing is trained:
+    the outcome says which are needed, and the next reports ask again as labels come.
     """
+    try:
+        return _train_and_judge(pipeline, scope, lake=lake, engine=engine, registry=registry)
+    except LabelsNeededError as needed:
+        return _waiting(pipeline, scope, needed, lake)
+
+
+def _train_and_judge(
+    pipeline: Pipeline, scope: Scope, *, lake: Lake, engine: Engine, registry: ModelRegistry
+) -> Outcome:
     started = time.monotonic()
     # Waiting threads must not spin: on busy cores that cost twelve times the work.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -110,7 +121,9 @@ def _located(pipeline: Pipeline, scope: Scope, snapshot: Snapshot) -> Iterator[N
     """Say of errors inside which training set they are about."""
     try:
         yield
-    except (TrainingError, SplitError, EncodingError, MetricError) as error:
+    except LabelsNeededError:
+        raise  # No fault: the outcome of the partition says what is needed.
+    except (TrainingError, EncodingError, MetricError) as error:
         where = f"{snapshot.table}@{snapshot.version}, partition {scope.partition}"
         raise type(error)(f"pipeline '{pipeline.name}', training set {where}: {error}") from error
 
@@ -266,13 +279,14 @@ def _contest(
     held_out, recorded = _recorded_scores(pipeline, data, holdout[~is_unseen], champion, lake, engine)
     places = np.concatenate([np.flatnonzero(~is_unseen)[held_out], unseen])
     scores = np.concatenate([recorded, fresh])
-    scores = aligned_scores(scores, champion.model.classes, data.classes)
+    # Over the classes of both: a class that one does not know has probability 0, and naming one that is gone is wrong.
+    classes = classes_of_both(data.classes, champion.model.classes)
     labels = data.labels[holdout[places]]
     if places.size == 0 or (data.problem != "regression" and np.unique(labels).size < 2):
         return None
     return Contest(
-        challenger=Scored(labels, training.holdout.scores[places]),
-        champion=Scored(labels, scores),
+        challenger=Scored(labels, aligned_scores(training.holdout.scores[places], data.classes, classes)),
+        champion=Scored(labels, aligned_scores(scores, champion.model.classes, classes)),
         event_time_us=data.event_time_us[holdout[places]],
     )
 
@@ -323,6 +337,30 @@ def _decision(
         run_id=scope.run_id,
         artifact_sha256=version.artifact_sha256,
         decision_key=decision_key,
+    )
+
+
+def _waiting(pipeline: Pipeline, scope: Scope, needed: LabelsNeededError, lake: Lake) -> Outcome:
+    """Write down which labels a training waits for."""
+    wait = Wait(
+        partition=_partition(pipeline, scope),
+        instant=scope.clock,
+        asked_for=scope.reason,
+        needed=str(needed),
+        spec_hash=pipeline.spec_hash,
+        run_id=scope.run_id,
+    )
+    written = write_wait(lake, pipeline.name, wait, commit=scope.commit(pipeline))
+    return Outcome(
+        data_version=f"{written.table}@{written.version}",
+        metadata={
+            "gate_outcome": WAITS,
+            "gate_explanation": f"{WAITS}: {wait.needed}",
+            "is_promoted": False,
+            "reason": wait.asked_for,
+            "champion_version": aliases_after(read_ledger(lake, pipeline.name))["champion"],
+            "writes": f"{written.table}@{written.version}",
+        },
     )
 
 

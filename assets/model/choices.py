@@ -52,3 +52,40 @@ def improvement(problem: ProblemType, metric: Metric, *, of: float, over: float)
     1.0
     """
     return of - over if METRICS_BY_PROBLEM[problem][metric] == "higher" else over - of
+
+
+def gain_text(problem: ProblemType, metric: Metric, gain: float) -> str:
+    """Say which way a metric moves with an improvement: a lower error is better, and no error is negative.
+
+    Examples
+    --------
+    >>> gain_text("regression", "rmse", 2.1159), gain_text("binary", "roc_auc", -0.02)
+    ('rmse lower by 2.1159', 'roc_auc lower by 0.0200')
+    >>> gain_text("regression", "rmse", 0.0)
+    'rmse the same'
+    """
+    return f"{metric} {_moved(problem, metric, gain)}"
+
+
+def gain_range_text(problem: ProblemType, metric: Metric, low: float, high: float) -> str:
+    """Say between which changes of a metric an improvement lies, from the worst to the best.
+
+    Examples
+    --------
+    >>> gain_range_text("regression", "rmse", 1.2, 3.03)
+    'lower by 1.2000 to 3.0300'
+    >>> gain_range_text("regression", "rmse", -0.1, 3.03)
+    'higher by 0.1000 to lower by 3.0300'
+    """
+    worst, best = (_moved(problem, metric, gain) for gain in (low, high))
+    if worst == best:
+        return worst
+    word, _, amount = best.rpartition(" ")
+    return f"{worst} to {amount if worst.startswith(word) else best}"
+
+
+def _moved(problem: ProblemType, metric: Metric, gain: float) -> str:
+    if abs(gain) < 0.00005:
+        return "the same"
+    is_higher = (gain > 0) == (METRICS_BY_PROBLEM[problem][metric] == "higher")
+    return f"{'higher' if is_higher else 'lower'} by {abs(gain):.4f}"

@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 
 from assets.model.blocks import MIN_BLOCKS, blocks_of, narrowed_probability
-from assets.model.choices import METRICS_BY_PROBLEM, improvement
+from assets.model.choices import METRICS_BY_PROBLEM, gain_range_text, gain_text, improvement
 from assets.model.contest import Comparison, Contest, compare
-from assets.model.metrics import metric_value
+from assets.model.metrics import MetricError, metric_value
 from pipelines.spec import GateSpec, Metric, ProblemType
 
 GateOutcome = Literal["first", "superior", "non-inferior", "inconclusive", "worse", "below floor"]
@@ -98,10 +98,13 @@ def judge_challenger(
     if blocks.n_blocks < MIN_BLOCKS:
         few = f"{blocks.n_blocks} {blocks.unit}s to compare on, at least {MIN_BLOCKS} are needed"
         return _undecided(gate, few, blocks.n_blocks)
-    comparison = compare(contest, blocks, problem, metric, seed=seed)
+    try:
+        comparison = compare(contest, blocks, problem, metric, seed=seed)
+    except MetricError as error:
+        return _undecided(gate, str(error).rstrip("."), blocks.n_blocks)
     if is_loss_confirmed:
         return _judge_non_inferiority(comparison, contest, problem, metric, gate)
-    return _judge_superiority(comparison, metric, gate)
+    return _judge_superiority(comparison, problem, metric, gate)
 
 
 def _below_floor(problem: ProblemType, metric: Metric, value: float, gate: GateSpec) -> GateVerdict | None:
@@ -121,10 +124,12 @@ def _undecided(gate: GateSpec, why: str, n_blocks: int = 0) -> GateVerdict:
     return GateVerdict(is_promoted, "inconclusive", f"{why}; {consequence}", n_blocks=n_blocks)
 
 
-def _judge_superiority(comparison: Comparison, metric: Metric, gate: GateSpec) -> GateVerdict:
+def _judge_superiority(
+    comparison: Comparison, problem: ProblemType, metric: Metric, gate: GateSpec
+) -> GateVerdict:
     low, high = comparison.interval(gate.alpha)
     numbers = _numbers_of(comparison, more_than=gate.min_gain, low=low, high=high)
-    found = _sentence(metric, comparison, gate, low, high)
+    found = _sentence(problem, metric, comparison, gate, low, high)
     if low > gate.min_gain:
         return GateVerdict(True, "superior", f"{found}: better by more than {gate.min_gain:g}", *numbers)
     if high < 0:
@@ -146,7 +151,7 @@ def _judge_non_inferiority(
         margin *= metric_value(metric, contest.champion)
     low, high = comparison.interval(gate.alpha)
     numbers = _numbers_of(comparison, more_than=-margin, low=low, high=high)
-    found = f"{_sentence(metric, comparison, gate, low, high)}; the champion's loss is confirmed"
+    found = f"{_sentence(problem, metric, comparison, gate, low, high)}; the champion's loss is confirmed"
     if low > -margin:
         is_better = low > max(gate.min_gain, 0.0)
         outcome: GateOutcome = "superior" if is_better else "non-inferior"
@@ -167,8 +172,10 @@ def _numbers_of(
     return comparison.gain, low, high, narrowed_probability(share, n_blocks), n_blocks
 
 
-def _sentence(metric: Metric, comparison: Comparison, gate: GateSpec, low: float, high: float) -> str:
+def _sentence(
+    problem: ProblemType, metric: Metric, comparison: Comparison, gate: GateSpec, low: float, high: float
+) -> str:
     return (
-        f"{metric} gain {comparison.gain:+.4f} ({1 - 2 * gate.alpha:.0%} interval {low:+.4f} to {high:+.4f}, "
-        f"{comparison.blocks.n_blocks} {comparison.blocks.unit}s)"
+        f"{gain_text(problem, metric, comparison.gain)} ({1 - 2 * gate.alpha:.0%} interval: "
+        f"{gain_range_text(problem, metric, low, high)}, {comparison.blocks.n_blocks} {comparison.blocks.unit}s)"
     )

@@ -8,6 +8,7 @@ import numpy as np
 
 from assets.model.choices import improvement
 from assets.model.fitted import FittedModel
+from assets.model.labelled_rows import MIN_CLASS_ROWS
 from assets.model.metrics import Floats, Scored, metric_value
 from pipelines.spec import Metric
 
@@ -46,6 +47,10 @@ def permutation_importances(
     n_rows = labels.size
     if n_rows > MAX_IMPORTANCE_ROWS:
         chosen = np.sort(generator.choice(n_rows, MAX_IMPORTANCE_ROWS, replace=False))
+        # A sample without a rare label has no metric: a few rows of the others go with it.
+        others = np.flatnonzero(labels != labels[chosen[0]])
+        if others.size and np.all(labels[chosen] == labels[chosen[0]]):
+            chosen = np.union1d(chosen, others[:MIN_CLASS_ROWS])
         matrix, labels = matrix[chosen], labels[chosen]
     whole = metric_value(metric, Scored(labels, model.score_matrix(matrix)))
     losses = np.zeros(matrix.shape[1])

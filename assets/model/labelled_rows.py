@@ -26,6 +26,14 @@ class TrainingError(DriftlineError):
     """No model can be learned from the training set as it is."""
 
 
+class LabelsNeededError(TrainingError):
+    """The labelled rows do not suffice to learn and to compare: the training waits for more of them."""
+
+
+MIN_CLASS_ROWS = 5
+"""Rows of each class needed on either side of the split: fewer leave metric and model to chance."""
+
+
 @dataclass(frozen=True)
 class TrainingSet:
     """Labelled rows as arrays beside their table.
@@ -88,8 +96,10 @@ def read_training_set(table: pa.Table, problem: ProblemType) -> TrainingSet:
 
     Raises
     ------
-    TrainingError
+    LabelsNeededError
         If no row has a label, or all have the same.
+    TrainingError
+        If labels are none of the problem's.
     """
     table = table.filter(pc.and_(pc.is_valid(table["label"]), pc.is_valid(table["label_time"])))
     table = table.sort_by([("event_timestamp", "ascending"), ("row_id", "ascending")]).combine_chunks()
@@ -113,10 +123,22 @@ def microseconds(instants: pa.ChunkedArray) -> NDArray[np.int64]:
 
 
 def label_indices(labels: pa.ChunkedArray, problem: ProblemType, classes: Sequence[str]) -> Floats:
-    """Return labels as class indices or values; NaN where a class is unknown."""
+    """Return labels as class indices or values.
+
+    Parameters
+    ----------
+    labels
+        Without nulls. Shape (n,).
+    problem
+        What is predicted.
+    classes
+        Multiclass: labels in index order. Others have the indices after these, in alphabetical order.
+    """
     if problem == "multiclass":
-        found = pc.index_in(labels.cast(pa.string()), value_set=pa.array(classes, pa.string()))
-        values: Floats = pc.cast(found, pa.float64()).fill_null(float("nan")).to_numpy()
+        texts = labels.cast(pa.string())
+        others = sorted(set(texts.unique().to_pylist()).difference(classes))
+        found = pc.index_in(texts, value_set=pa.array([*classes, *others], pa.string()))
+        values: Floats = pc.cast(found, pa.float64()).to_numpy()
         return values
     if pa.types.is_boolean(labels.type):
         labels = labels.cast(pa.int8())
@@ -130,7 +152,7 @@ def _labels(table: pa.Table, problem: ProblemType) -> tuple[Floats, tuple[str, .
         classes = tuple(sorted(column.cast(pa.string()).unique().to_pylist()))
     labels = label_indices(column, problem, classes)
     if labels.size == 0:
-        raise TrainingError(
+        raise LabelsNeededError(
             "the training set has no labelled rows. Check target.label and target.label_time: "
             "a label counts once its label_time lies before the end of the partition."
         )
@@ -141,8 +163,11 @@ def _labels(table: pa.Table, problem: ProblemType) -> tuple[Floats, tuple[str, .
         )
     if values.size < 2:
         shown = classes[0] if classes else f"{values[0]:g}"
-        raise TrainingError(
-            f"all {labels.size} labelled rows have the label {shown}: there is nothing to tell apart. "
+        least = (
+            "" if problem == "regression" else f" At least {MIN_CLASS_ROWS} rows of each class are needed."
+        )
+        raise LabelsNeededError(
+            f"all {labels.size} labelled rows have the label {shown}: there is nothing to tell apart.{least} "
             "Check target.label, or widen model.train_window."
         )
     if problem == "binary" and not np.isin(values, (0, 1)).all():

@@ -21,8 +21,8 @@ BlockMetric = Callable[[Floats], Floats]
 MAX_SCORE_LEVELS = 2_048
 """Levels of scores kept apart when ranks are counted by block; within one, pairs count half."""
 
-SMALLEST_PROBABILITY = 1e-15
-"""Clip of probabilities in the log loss, so that one certain mistake stays finite."""
+SMALLEST_PROBABILITY = float(np.finfo(np.float64).eps)
+"""Clip of probabilities in the log loss, scikit-learn's: a certain mistake costs 36.04, not infinity."""
 
 
 class MetricError(DriftlineError):
@@ -36,7 +36,8 @@ class Scored:
     Attributes
     ----------
     labels
-        Class index (binary: 0 or 1) or value. Shape (n,).
+        Class index (binary: 0 or 1) or value. Shape (n,). A multiclass index beyond the columns of `scores`
+        is a class that the model never saw: it gave it probability 0, and is wrong.
     scores
         Binary: probability of 1, shape (n,). Multiclass: probabilities, shape (n, n_classes).
         Regression: predicted value, shape (n,).
@@ -44,6 +45,11 @@ class Scored:
 
     labels: Floats
     scores: Floats
+
+    @property
+    def n_unseen(self) -> int:
+        """Rows whose class the model never saw."""
+        return int(np.count_nonzero(self.labels >= self.scores.shape[1])) if self.scores.ndim == 2 else 0
 
 
 def metric_value(metric: Metric, scored: Scored) -> float:
@@ -116,10 +122,12 @@ def _mean_of(
 
 def _log_loss(scored: Scored) -> Floats:
     if scored.scores.ndim == 2:
-        chosen = scored.scores[np.arange(scored.labels.size), scored.labels.astype(np.int64)]
+        known = np.flatnonzero(scored.labels < scored.scores.shape[1])
+        chosen = np.zeros(scored.labels.size)
+        chosen[known] = scored.scores[known, scored.labels[known].astype(np.int64)]
     else:
         chosen = np.where(scored.labels == 1, scored.scores, 1 - scored.scores)
-    losses: Floats = -np.log(np.clip(chosen, SMALLEST_PROBABILITY, 1.0))
+    losses: Floats = -np.log(np.clip(chosen, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY))
     return losses
 
 
@@ -173,14 +181,16 @@ def _f1_macro(scored: Scored, blocks: NDArray[np.int64], _: int | None) -> Block
     for column, k in enumerate(present):
         hits[:, column] = _sums(((labels == k) & (predicted == k)).astype(np.float64), blocks)
         mentions[:, column] = _sums((labels == k).astype(np.float64) + (predicted == k), blocks)
-    return lambda weights: np.mean(
+    # A class that the model never saw is never named: its F1 is 0, and it needs no column.
+    n_present = len(present) + np.unique(labels[labels >= n_classes]).size
+    return lambda weights: (
         np.divide(
             2 * (weights @ hits),
             weights @ mentions,
             out=np.zeros((weights.shape[0], len(present))),
             where=(weights @ mentions) > 0,
-        ),
-        axis=1,
+        ).sum(axis=1)
+        / n_present
     )
 
 

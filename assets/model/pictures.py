@@ -10,7 +10,7 @@ from assets.model.choices import METRICS_BY_PROBLEM
 from assets.model.metrics import Floats, Scored
 from assets.model.train import CandidateResult, Training
 from charts import as_markdown_image, bars, lines
-from pipelines.spec import ProblemType
+from pipelines.spec import Metric, ProblemType
 
 N_CURVE_POINTS = 120
 N_CALIBRATION_BINS = 10
@@ -49,7 +49,7 @@ def candidates_page(results: Sequence[CandidateResult], problem: ProblemType) ->
         f"| candidate | {' | '.join(names)} | CPU seconds |",
         f"|---|{'---:|' * (len(names) + 1)}",
         *(
-            f"| {one.algorithm} | {' | '.join(f'{one.metrics[name]:.4f}' for name in names)} "
+            f"| {one.algorithm} | {' | '.join(_figure(one, name) for name in names)} "
             f"| {one.fit_seconds:.1f} |"
             for one in results
         ),
@@ -60,6 +60,10 @@ def candidates_page(results: Sequence[CandidateResult], problem: ProblemType) ->
         highlight=[results[0].algorithm],
     )
     return "\n".join(lines_) + "\n\n" + as_markdown_image(picture, "Candidates on the holdout")
+
+
+def _figure(one: CandidateResult, metric: Metric) -> str:
+    return f"{one.metrics[metric]:.4f}" if metric in one.metrics else "undefined"
 
 
 def importances_page(importances: Mapping[str, float]) -> str:

@@ -39,12 +39,22 @@ def scores_from(rows: pa.Table, problem: ProblemType, n_classes: int) -> Floats:
     return np.asarray(flat, dtype=np.float64).reshape(rows.num_rows, n_classes)
 
 
+def classes_of_both(first: Sequence[str], second: Sequence[str]) -> tuple[str, ...]:
+    """Return the first model's classes in its order, then those that only the second knows.
+
+    Examples
+    --------
+    >>> classes_of_both(("b", "c"), ("a", "b"))
+    ('b', 'c', 'a')
+    """
+    return (*first, *sorted(set(second).difference(first)))
+
+
 def aligned_scores(scores: Floats, classes: Sequence[str], wanted: Sequence[str]) -> Floats:
-    """Reorder class probabilities to another model's classes; a class the model never saw gets 0."""
+    """Lay class probabilities out over more classes, all of the model's among them; one it never saw gets 0."""
     if tuple(classes) == tuple(wanted):
         return scores
     aligned = np.zeros((scores.shape[0], len(wanted)))
-    for position, name in enumerate(wanted):
-        if name in classes:
-            aligned[:, position] = scores[:, list(classes).index(name)]
+    places = {name: place for place, name in enumerate(wanted)}
+    aligned[:, [places[name] for name in classes]] = scores
     return aligned

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.spec import DriftlineError
+from assets.model.labelled_rows import LabelsNeededError
 
 MIN_FIT_ROWS = 100
 """Fewer labelled rows teach nothing that a holdout could confirm."""
@@ -23,10 +23,6 @@ LEAST_PART_OF_SHARE = 0.25
 
 PART_AFTER_LOSS = 0.5
 """Part of the holdout's share after a confirmed loss."""
-
-
-class SplitError(DriftlineError):
-    """The labelled rows do not suffice to learn and to compare."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +77,7 @@ def split_by_time(
 
     Raises
     ------
-    SplitError
+    LabelsNeededError
         If fewer than `MIN_FIT_ROWS` or `MIN_HOLDOUT_ROWS` rows would be on a side.
 
     Examples
@@ -94,7 +90,7 @@ def split_by_time(
     n_rows = event_time_us.size
     share = share * PART_AFTER_LOSS if is_loss_confirmed else share
     if n_rows < MIN_FIT_ROWS + MIN_HOLDOUT_ROWS:
-        raise SplitError(
+        raise LabelsNeededError(
             f"{n_rows} labelled rows are too few to train and compare models; "
             f"at least {MIN_FIT_ROWS + MIN_HOLDOUT_ROWS} are needed. Wait for more labels, "
             "widen model.train_window, or check target.label and target.where."
@@ -108,7 +104,7 @@ def split_by_time(
     fit = np.flatnonzero(is_before if is_loss_confirmed else is_before & (label_time_us < start))
     holdout = np.flatnonzero(event_time_us >= start)
     if fit.size < MIN_FIT_ROWS or holdout.size < MIN_HOLDOUT_ROWS:
-        raise SplitError(
+        raise LabelsNeededError(
             f"holding out rows from {instant(start):%Y-%m-%d %H:%M} UTC leaves {fit.size} rows to learn from "
             f"(at least {MIN_FIT_ROWS}) and {holdout.size} to compare on (at least {MIN_HOLDOUT_ROWS}). "
             "Change model.holdout, widen model.train_window, or wait for more labels."

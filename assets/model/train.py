@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,14 +20,14 @@ from assets.model.candidates import CANDIDATES, FitRows, load_libraries
 from assets.model.choices import CANDIDATES_BY_PROBLEM, METRICS_BY_PROBLEM, default_metric, improvement
 from assets.model.fitted import FittedModel
 from assets.model.importance import permutation_importances
-from assets.model.labelled_rows import TrainingError, TrainingSet
-from assets.model.metrics import Scored, metric_value
+from assets.model.labelled_rows import MIN_CLASS_ROWS, LabelsNeededError, TrainingError, TrainingSet
+from assets.model.metrics import MetricError, Scored, metric_value
 from assets.model.recency import is_surely_better, newest_parts
 from assets.model.split import Split, split_by_time
 from pipelines.spec import Candidate, Metric, ModelSpec, ProblemType
 
-MIN_CLASS_ROWS = 5
-"""Rows of each class needed on either side of the split: fewer leave metric and model to chance."""
+MAX_NAMED_CLASSES = 5
+"""Classes with too few rows that are named, the rarest first."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class CandidateResult:
     algorithm: Candidate
     metric: float
     metrics: Mapping[Metric, float]
-    """All metrics of the problem."""
+    """All metrics of the problem that are defined on the holdout; r² is not where all values are one."""
     fit_seconds: float
     """CPU seconds of fitting."""
 
@@ -106,8 +106,10 @@ def train_model(
 
     Raises
     ------
+    LabelsNeededError
+        If a side of the split has too few rows, or too few of a class.
     TrainingError
-        If a candidate or metric does not fit the problem, or a side of the split lacks a class.
+        If a candidate or metric does not fit the problem.
     """
     metric = chosen_metric(spec, data.problem)
     _check_candidates(spec, data.problem)
@@ -232,7 +234,16 @@ def _fit(
 def _result(
     algorithm: Candidate, metric: Metric, problem: ProblemType, scored: Scored, seconds: float
 ) -> CandidateResult:
-    values = {name: metric_value(name, scored) for name in METRICS_BY_PROBLEM[problem]}
+    values: dict[Metric, float] = {}
+    for name in METRICS_BY_PROBLEM[problem]:
+        with suppress(MetricError):
+            values[name] = metric_value(name, scored)
+    if metric not in values and np.all(scored.labels == scored.labels[0]):
+        raise LabelsNeededError(
+            f"{metric} is undefined on the holdout: all of its {scored.labels.size} rows have the label "
+            f"{scored.labels[0]:g}. Wait for more labels, or change model.holdout or model.metric."
+        )
+    values[metric] = metric_value(metric, scored)
     return CandidateResult(algorithm, values[metric], values, seconds)
 
 
@@ -246,19 +257,25 @@ def _check_candidates(spec: ModelSpec, problem: ProblemType) -> None:
 
 
 def _check_classes(data: TrainingSet, split: Split) -> None:
-    """Refuse sides on which a class is too rare: neither model nor metric would mean anything."""
+    """Wait where a class is too rare on a side: neither model nor metric would mean anything."""
     if data.problem == "regression":
         return
     for side, positions in (("to learn from", split.fit), ("to compare on", split.holdout)):
-        counts = _class_counts(data, positions)
-        rarest = int(counts.argmin())
         # A rare class of many may be absent from the holdout; a binary problem needs both.
-        is_needed = side == "to learn from" or data.problem == "binary"
-        if is_needed and counts[rarest] < MIN_CLASS_ROWS:
-            name = data.classes[rarest] if data.classes else rarest
-            raise TrainingError(
-                f"only {counts[rarest]} of {positions.size} rows {side} (holdout from "
-                f"{split.holdout_start:%Y-%m-%d %H:%M} UTC) have the label {name}; at least "
-                f"{MIN_CLASS_ROWS} are needed. Wait for more labels, widen model.train_window, "
-                "or change model.holdout or target.label."
+        if side == "to compare on" and data.problem != "binary":
+            continue
+        counts = _class_counts(data, positions)
+        rare = [int(k) for k in np.argsort(counts, kind="stable") if counts[k] < MIN_CLASS_ROWS]
+        if rare:
+            found = ", ".join(
+                f"{counts[k]} have the label {data.classes[k] if data.classes else k}"
+                for k in rare[:MAX_NAMED_CLASSES]
+            )
+            more = (
+                f" and {len(rare) - MAX_NAMED_CLASSES} more classes" if len(rare) > MAX_NAMED_CLASSES else ""
+            )
+            raise LabelsNeededError(
+                f"of {positions.size} rows {side} (holdout from {split.holdout_start:%Y-%m-%d %H:%M} UTC) only "
+                f"{found}{more}; at least {MIN_CLASS_ROWS} of each are needed. Wait for more labels, widen "
+                "model.train_window, or change model.holdout or target.label."
             )

@@ -61,6 +61,7 @@ def materialize_predictions(
         predictions,
         partition=scope.partition,
         commit={**scope.commit(pipeline), "model_version": str(version or "")},
+        cut=pipeline.cut(pipeline.spec.learned.prediction_time),
     )
     return Outcome(
         data_version=f"{written.table}@{written.version}",

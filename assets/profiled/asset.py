@@ -21,6 +21,7 @@ from expectations.literals import kind_of
 from expectations.results import ExpectationError, ExpectationResult
 from expectations.rows import RowRules
 from pipelines.spec import DatasetSpec
+from pipelines.windows import Cut
 from resources.engine import Engine
 from resources.lake import Lake, Snapshot, scan
 from resources.validation import Validation
@@ -49,6 +50,10 @@ class _Stage:
     @property
     def partition(self) -> str | None:
         return self.scope.partition if self.spec.is_partitioned else None
+
+    @property
+    def cut(self) -> Cut:
+        return self.pipeline.cut(self.spec.event_time)
 
     def table(self, stage: str) -> str:
         return self.pipeline.table(stage, self.dataset)
@@ -114,6 +119,7 @@ def materialize_profiled(
         ),
         partition=stage.partition,
         commit=scope.commit(pipeline),
+        cut=stage.cut,
     )
     return _outcome(raw, facts, quality, results, written, history, earlier, time.monotonic() - started)
 
@@ -173,7 +179,11 @@ def _write_rows(connection: duckdb.DuckDBPyConnection, stage: _Stage, relation: 
     for name, query in (("profiled", rules.passing(relation)), ("quarantine", rules.quarantined(relation))):
         rows = connection.sql(query).to_arrow_reader()
         snapshots[name] = stage.lake.write(
-            stage.table(name), rows, partition=stage.partition, commit=stage.scope.commit(stage.pipeline)
+            stage.table(name),
+            rows,
+            partition=stage.partition,
+            commit=stage.scope.commit(stage.pipeline),
+            cut=stage.cut,
         )
     passed = scan(snapshots["profiled"], stage.selection())
     n_quarantined = _n_rows(connection, scan(snapshots["quarantine"], stage.selection()))
@@ -189,6 +199,7 @@ def _write_rows(connection: duckdb.DuckDBPyConnection, stage: _Stage, relation: 
         profile_table(profiles),
         partition=stage.partition,
         commit=stage.scope.commit(stage.pipeline),
+        cut=stage.cut,
     )
     files = snapshots["profiled"].paths(stage.selection())
     return _Written(snapshots, n_quarantined, profiles, sum(Path(path).stat().st_size for path in files))

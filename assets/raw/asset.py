@@ -27,7 +27,7 @@ from assets.raw.window_sql import between, event_instant
 from charts import as_markdown_image, bars
 from pipelines.spec import DatasetSpec
 from pipelines.sql import quote_literal
-from pipelines.windows import Window, load_number, windows
+from pipelines.windows import Cut, Window, load_number, windows
 from resources.engine import Engine
 from resources.lake import Lake, Snapshot
 
@@ -68,6 +68,10 @@ class _Reading:
     @property
     def timezone(self) -> str:
         return self.pipeline.spec.partitions.timezone
+
+    @property
+    def cut(self) -> Cut:
+        return self.pipeline.cut(self.spec.event_time)
 
     @property
     def is_whole_source(self) -> bool:
@@ -165,7 +169,11 @@ def _read(reading: _Reading, content: Content, engine: Engine, started: float) -
         rejects = _write_rejects(connection, reading)
         rows = connection.sql(f"SELECT * FROM {READ_TABLE} WHERE {where}")
         snapshot = lake.write(
-            reading.table, rows.to_arrow_reader(), partition=scope.partition, commit=reading.commit
+            reading.table,
+            rows.to_arrow_reader(),
+            partition=scope.partition,
+            commit=reading.commit,
+            cut=reading.cut,
         )
     return Outcome(
         data_version=f"{reading.commit[FINGERPRINT][:16]}@{snapshot.version}",
@@ -269,7 +277,7 @@ def _write_rejects(connection: duckdb.DuckDBPyConnection, reading: _Reading) -> 
         f"SELECT source, line, {_cut('raw_text')} AS raw_text, {_cut('reason')} AS reason "
         f"FROM {REJECTS_TABLE} ORDER BY source, line, raw_text"
     ).to_arrow_table()
-    return reading.lake.write(table, rows, partition=partition, commit=reading.commit)
+    return reading.lake.write(table, rows, partition=partition, commit=reading.commit, cut=reading.cut)
 
 
 def _cut(text: str) -> str:

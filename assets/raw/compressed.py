@@ -1,4 +1,4 @@
-"""Plain and gzip-compressed files opened alike; one that cannot be unpacked is refused by name."""
+"""Plain and gzip-compressed files opened and copied alike; one that cannot be unpacked is refused by name."""
 
 from __future__ import annotations
 
@@ -32,3 +32,14 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
         raise SourceError(
             f"{path.name}: may not be read ({error.strerror}). Give the user who runs the pipeline leave to read it."
         ) from error
+
+
+def copy_to(path: Path) -> IO[bytes]:
+    """Open a copy for writing; the copy of a compressed file keeps its name, and so is one.
+
+    Messages and rejects call a file by its name: that of a copy is the user's.
+    """
+    # Stored, not packed: it is read once, and removed.
+    return cast(
+        "IO[bytes]", gzip.open(path, "wb", compresslevel=0) if path.suffix == ".gz" else path.open("wb")
+    )

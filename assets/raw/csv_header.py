@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from assets.raw.compressed import opened
+from assets.raw.compressed import copy_to, opened
+from assets.raw.encoding import refuse_other_format
 from assets.raw.reading import ReadError, shown
 from assets.raw.source import own_folder
 
@@ -29,21 +30,6 @@ _LINE_BREAK = re.compile(rb"\r\n|\n|\r")
 _QUOTED = re.compile(rb'"((?:[^"]++|"")*+)"')
 
 _QUOTE_REPAIR = 'A quote inside a quoted name is written twice, as in "5"" disk".'
-
-_FORMATS = (
-    (b"\x1f\x8b", "compressed with gzip. Let its name end in .gz"),
-    (
-        b"PK\x03\x04",
-        "a zip archive or an Excel workbook. Let a zip's name end in .zip, or declare 'type: excel'",
-    ),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook. Declare 'type: excel'"),
-    (b"PAR1", "a Parquet file. Declare 'type: parquet'"),
-    (b"BZh", "compressed with bzip2. Unpack it, or compress it with gzip"),
-    (b"\xfd7zXZ\x00", "compressed with xz. Unpack it, or compress it with gzip"),
-    (b"\x28\xb5\x2f\xfd", "compressed with zstd. Unpack it, or compress it with gzip"),
-    (b"%PDF", "a PDF document. Export the table as CSV"),
-)
-"""First bytes of files that are taken for CSV, with what they are and how to repair it."""
 
 _DELIMITERS = (";", "\t", "|", ",")
 
@@ -122,8 +108,8 @@ def _with_plain_header(path: Path, delimiter: str, folder: Path) -> Path:
         plain = _LINE_BREAK.sub(end, inside)
         if plain == inside:
             return path
-        target = folder / path.name.removesuffix(".gz")
-        with target.open("wb") as copy:
+        target = folder / path.name
+        with copy_to(target) as copy:
             copy.write(plain + end)
             shutil.copyfileobj(stream, copy, 1 << 20)
     return target
@@ -217,11 +203,8 @@ def _name(path: Path, cell: bytes) -> str:
 
 
 def _refuse_no_text(path: Path, content: bytes) -> None:
-    line = content.partition(b"\n")[0]
-    for beginning, what in _FORMATS:
-        if line.startswith(beginning):
-            raise ReadError(f"{path.name}: not CSV text but {what}.")
-    if b"\0" in line:
+    refuse_other_format(path, content)
+    if b"\0" in content.partition(b"\n")[0]:
         raise ReadError(
             f"{path.name}: the header holds NUL bytes, so the file is UTF-16 without a mark, or no text. "
             "Declare `encoding: utf-16` in `source`, or save it as UTF-8."

@@ -12,14 +12,26 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
-from numpy.typing import NDArray
 
+from assets.raw.byte_sets import (
+    WORD_BITS,
+    ByteSet,
+    between,
+    earlier,
+    ends_inside,
+    first,
+    holds,
+    last,
+    later,
+    places,
+    size,
+    span,
+    where,
+)
 from assets.raw.compressed import opened
 
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 17
 """Bytes that are looked at together: they stay in the processor's cache."""
-
-_QUOTE, _LF, _CR = b'"'[0], b"\n"[0], b"\r"[0]
 
 
 @dataclass
@@ -63,9 +75,9 @@ def count_records(path: Path, delimiter: str, *, n_columns: int) -> Records:
     """
     counter = _Counter(delimiter.encode(), has_blank_records=n_columns == 1)
     with opened(path) as stream:
-        first = stream.read(len(codecs.BOM_UTF8)).removeprefix(codecs.BOM_UTF8)
-        while block := _block(stream, first, len(delimiter.encode())):
-            first = b""
+        carried = stream.read(len(codecs.BOM_UTF8)).removeprefix(codecs.BOM_UTF8)
+        while block := _block(stream, carried, len(delimiter.encode())):
+            carried = b""
             counter.add(block)
     return counter.end()
 
@@ -78,6 +90,64 @@ def _block(stream: IO[bytes], carried: bytes, n_after: int) -> bytes:
     return block
 
 
+@dataclass(frozen=True)
+class _Signs:
+    """Where the signs of CSV stand in a block that begins with the last bytes before it.
+
+    Attributes
+    ----------
+    quotes, feeds, returns
+        Quotes, line feeds, carriage returns.
+    ends
+        Line ends: line feeds, and carriage returns that none follows.
+    start, stop
+        Where the block itself begins and ends.
+    begins, may_open, may_close
+        Places after a delimiter or a line end; there, or after a quote; before any of them. A sound file's quotes open
+        in the second, and close in the third. Empty where there is no quote.
+    """
+
+    quotes: ByteSet
+    feeds: ByteSet
+    returns: ByteSet
+    ends: ByteSet
+    start: int
+    stop: int
+    begins: ByteSet
+    may_open: ByteSet
+    may_close: ByteSet
+
+
+def _signs(before: bytes, block: bytes, delimiter: bytes) -> _Signs:
+    # The file's end is a line end too, where a quote is told by what follows it.
+    start, stop = len(before), len(before) + len(block)
+    content = b"".join((before, block, b"\n", bytes(-(stop + 1) % WORD_BITS)))
+    data = np.frombuffer(content, dtype=np.uint8)
+    own = span(start, stop, data.size)
+    nowhere = np.zeros_like(own)
+    line_feeds = where(data == b"\n"[0])
+    feeds = line_feeds & own
+    line_returns = where(data == b"\r"[0]) if b"\r" in content else nowhere
+    returns = line_returns & own
+    ends = feeds | (returns & ~earlier(feeds))
+    if b'"' not in block:
+        return _Signs(nowhere, feeds, returns, ends, start, stop, nowhere, nowhere, nowhere)
+    all_quotes = where(data == b'"'[0])
+    delimiters = where(data == delimiter[0])
+    behind = delimiters
+    for sign in delimiter[1:]:
+        behind = later(behind) & where(data == sign)
+    ahead = behind
+    for _ in delimiter[1:]:
+        ahead = earlier(ahead)
+    breaks = line_feeds | line_returns
+    begins = later(behind | breaks)
+    return _Signs(
+        all_quotes & own, feeds, returns, ends, start, stop,
+        begins, begins | later(all_quotes), earlier(ahead | breaks | all_quotes),
+    )  # fmt: skip
+
+
 class _Counter:
     """Counts records in the blocks of one file."""
 
@@ -86,114 +156,85 @@ class _Counter:
         self._has_blank_records = has_blank_records
         self._found = Records(n=-1)
         self._is_inside = False
-        self._open_line = 1
-        self._before = b"\n" * len(delimiter)
-        """Last bytes before the block."""
         self._is_begun = False
         """Whether the record at the block's beginning has bytes before it."""
+        self._before = b"\n" * len(delimiter)
+        """Last bytes before the block."""
         self._line = 1
+        self._open_line = 1
 
     def add(self, block: bytes) -> None:
         """Count the records that end in a block."""
-        if not self._add_plain(block):
-            self._add_any(block)
+        signs = _signs(self._before, block, self._delimiter)
+        outer = signs.ends & ~self._inside(signs)
+        n_ends = size(outer)
+        if not self._has_blank_records:
+            # A blank line is a line end where a record would begin.
+            begins = later(outer)
+            if not self._is_begun:
+                begins |= span(signs.start, signs.start + 1, begins.size * WORD_BITS)
+            n_ends -= size(begins & (signs.feeds | signs.returns))
+        self._found.n += n_ends
+        self._note_kinds(signs, outer)
+        is_ended = bool(holds(outer, np.array([signs.stop - 1]))[0])
+        self._is_begun = not is_ended
+        self._line += size(signs.ends)
         self._before = (self._before + block)[-len(self._delimiter) :]
 
     def end(self) -> Records:
         """Close the count: the last record may have no line end."""
-        if self._is_begun or self._is_inside:
-            self._found.n += 1
+        self._found.n += self._is_begun
         if self._is_inside:
             self._found.open_quote = self._open_line
         return self._found
 
-    def _add_plain(self, block: bytes) -> bool:
-        """Count a block without quotes, blank lines or carriage returns alone; tell whether it is one."""
-        if self._is_inside or b'"' in block:
-            return False
-        n_returns, n_lines = block.count(b"\r"), block.count(b"\n")
-        end = b"\r\n" if n_returns else b"\n"
-        is_even = n_returns == 0 or n_returns == n_lines == block.count(b"\r\n")
-        is_blank = end + end in block or (not self._is_begun and block.startswith(end))
-        if not is_even or (is_blank and not self._has_blank_records):
-            return False
-        if n_lines:
-            self._found.ends.setdefault(end, self._line)
-        self._found.n += n_lines
-        self._line += n_lines
-        self._is_begun = not block.endswith(b"\n")
-        return True
+    def _note_kinds(self, signs: _Signs, outer: ByteSet) -> None:
+        missing = {b"\n", b"\r\n", b"\r"} - self._found.ends.keys()
+        if not signs.returns.any():
+            missing &= {b"\n"}
+        for kind in missing:
+            after_return = later(signs.returns)
+            found = {
+                b"\n": outer & signs.feeds & ~after_return,
+                b"\r\n": outer & signs.feeds & after_return,
+                b"\r": outer & signs.returns,
+            }[kind]
+            if found.any():
+                self._found.ends[kind] = self._line_of(signs, first(found))
 
-    def _add_any(self, block: bytes) -> None:
-        data = np.frombuffer(block, dtype=np.uint8)
-        ends, widths = _line_ends(data)
-        inside = self._inside(block, ends)
-        for width, kind in ((1, b"\n"), (2, b"\r\n"), (-1, b"\r")):
-            if kind not in self._found.ends and (at := np.flatnonzero(~inside & (widths == width))).size:
-                self._found.ends[kind] = self._line + int(at[0])
-        outer, widths = ends[~inside], np.abs(widths[~inside])
-        # Bytes of each record without its line end.
-        sizes = np.diff(outer, prepend=-1) - widths
-        if self._is_begun and sizes.size:
-            sizes[0] += 1
-        self._found.n += outer.size if self._has_blank_records else int(np.count_nonzero(sizes))
-        self._line += ends.size
-        last = int(outer[-1]) if outer.size else -1
-        self._is_begun = last + 1 < len(block) or (outer.size == 0 and self._is_begun)
+    def _line_of(self, signs: _Signs, place: int) -> int:
+        return self._line + size(signs.ends, before=place)
 
-    def _inside(self, block: bytes, ends: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Tell of each line end whether it stands inside quotes, and carry the state on."""
-        data = np.frombuffer(self._before + block + b"\n" * len(self._delimiter), dtype=np.uint8)
-        at = np.flatnonzero(data == _QUOTE)
-        quotes = at - len(self._delimiter)
-        begins, is_ended = self._follows(data, at), self._precedes(data, at)
-        doubled = np.diff(at, append=-1) == 1
-        after_quote = np.concatenate(([False], doubled[:-1]))
-        # Where all quotes are as they should be, every second one closes; a doubled one closes and opens again.
-        is_opening = (np.arange(at.size) + int(self._is_inside)) % 2 == 0
-        if not np.all(np.where(is_opening, begins | after_quote, is_ended | doubled)):
-            quotes = self._real(quotes, begins, is_ended, doubled, ends)
-        inside = np.asarray((np.searchsorted(quotes, ends) + int(self._is_inside)) % 2, dtype=np.bool_)
+    def _inside(self, signs: _Signs) -> ByteSet:
+        """Tell which bytes stand inside quotes, and carry the state on."""
+        if not signs.quotes.any():
+            return np.full(signs.quotes.size, 2**64 - 1 if self._is_inside else 0, dtype=np.uint64)
+        # A quote in the middle of a text outside quotes is a letter: such ones are left out at first.
+        amid = signs.quotes & ~signs.may_open & ~signs.may_close
+        real = signs.quotes ^ amid
+        inside = between(real, is_inside=self._is_inside)
+        is_sound = not (
+            (real & inside & ~signs.may_open).any()
+            or (real & ~inside & ~signs.may_close).any()
+            or (amid & inside).any()
+        )
+        if not is_sound:
+            real = self._one_by_one(signs)
+            inside = between(real, is_inside=self._is_inside)
         # The second of two quotes in a row opens nothing new.
-        opening = quotes[
-            (np.diff(quotes, prepend=-2) > 1) & (np.arange(quotes.size) % 2 == int(self._is_inside))
-        ]
-        if opening.size:
-            self._open_line = self._line + int(np.searchsorted(ends, opening[-1]))
-        self._is_inside ^= bool(quotes.size % 2)
+        opening = real & inside & ~later(signs.quotes)
+        self._is_inside = ends_inside(inside)
+        if self._is_inside and opening.any():
+            self._open_line = self._line_of(signs, last(opening))
         return inside
 
-    def _follows(self, data: NDArray[np.uint8], at: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Tell of each place whether a value begins there."""
-        return self._parts(data, at - 1, at - len(self._delimiter))
-
-    def _precedes(self, data: NDArray[np.uint8], at: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Tell of each place whether a value ends there."""
-        return self._parts(data, at + 1, at + 1)
-
-    def _parts(
-        self, data: NDArray[np.uint8], neighbour: NDArray[np.int64], begin: NDArray[np.int64]
-    ) -> NDArray[np.bool_]:
-        """Tell whether a line end stands at a place, or a delimiter begins at the other."""
-        is_part = np.ones(begin.size, dtype=np.bool_)
-        for offset, sign in enumerate(self._delimiter):
-            is_part &= data[begin + offset] == sign
-        for end in (_LF, _CR):
-            is_part |= data[neighbour] == end
-        return is_part
-
-    def _real(
-        self,
-        quotes: NDArray[np.int64],
-        begins: NDArray[np.bool_],
-        is_ended: NDArray[np.bool_],
-        doubled: NDArray[np.bool_],
-        ends: NDArray[np.int64],
-    ) -> NDArray[np.int64]:
-        """Return the quotes that open or close a value, one by one: some stand in the middle of a text."""
-        real, is_inside, is_second = [], self._is_inside, False
-        facts = zip(quotes.tolist(), begins.tolist(), is_ended.tolist(), doubled.tolist(), strict=True)
-        for place, is_begin, is_end, is_doubled in facts:
+    def _one_by_one(self, signs: _Signs) -> ByteSet:
+        """Return the quotes that open or close a value, where some are out of place."""
+        is_inside, is_second, real = self._is_inside, False, []
+        at = places(signs.quotes)
+        doubled = np.diff(at, append=-1) == 1
+        facts = (at, holds(signs.begins, at), holds(signs.may_close, at), doubled)
+        for place, is_begin, is_end, is_doubled in zip(*(fact.tolist() for fact in facts), strict=True):
             if is_second:
                 is_second = False
             elif is_inside and is_doubled:
@@ -201,22 +242,8 @@ class _Counter:
             elif is_inside or is_begin:
                 real.append(place)
                 if is_inside and not is_end and self._found.faulty_quote is None:
-                    self._found.faulty_quote = self._line + int(np.searchsorted(ends, place))
+                    self._found.faulty_quote = self._line_of(signs, place)
                 is_inside = not is_inside
-        return np.array(real, dtype=np.int64)
-
-
-def _line_ends(data: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return where lines end, and how wide each end is; a carriage return alone has the width -1."""
-    ends = np.flatnonzero(data == _LF)
-    returns = np.flatnonzero(data == _CR)
-    widths = np.ones(ends.size, dtype=np.int64)
-    if not returns.size:
-        return ends, widths
-    widths[(ends > 0) & (data[ends - 1] == _CR)] = 2
-    alone = returns[(returns + 1 == data.size) | (data[np.minimum(returns + 1, data.size - 1)] != _LF)]
-    if not alone.size:
-        return ends, widths
-    both = np.concatenate((ends, alone))
-    order = np.argsort(both, kind="stable")
-    return both[order], np.concatenate((widths, np.full(alone.size, -1)))[order]
+        mask = np.zeros(signs.quotes.size * WORD_BITS, dtype=np.bool_)
+        mask[real] = True
+        return where(mask)

@@ -169,7 +169,7 @@ def csv_rejects() -> str:
     """Return the statement that gathers the reader's rejects; a line with several faults is one reject."""
     return (
         f"CREATE OR REPLACE TEMP TABLE {REJECTS_TABLE} AS "
-        "SELECT parse_filename(any_value(s.file_path)) AS source, e.line::BIGINT AS line, any_value(e.csv_line) AS raw_text, "
+        "SELECT parse_filename(any_value(s.file_path)) AS source, e.line::BIGINT AS line, any_value(ltrim(e.csv_line, chr(10) || chr(13))) AS raw_text, "
         "string_agg(concat_ws(': ', e.column_name, e.error_message), '; ' ORDER BY e.column_idx) AS reason "
         "FROM reject_errors e JOIN reject_scans s USING (scan_id, file_id) GROUP BY e.scan_id, e.file_id, e.line"
     )
@@ -186,7 +186,8 @@ def refuse_open_quotes(connection: duckdb.DuckDBPyConnection, name: str) -> None
     found = connection.sql(
         "SELECT parse_filename(s.file_path), e.line FROM reject_errors e JOIN reject_scans s USING (scan_id, file_id) "
         "WHERE e.error_type IN ('UNQUOTED VALUE', 'LINE SIZE OVER MAXIMUM') "
-        "AND contains(rtrim(e.csv_line, chr(10) || chr(13)), chr(10)) ORDER BY ALL LIMIT 1"
+        # The reader counts blank lines before a row to it.
+        "AND contains(trim(e.csv_line, chr(10) || chr(13)), chr(10)) ORDER BY ALL LIMIT 1"
     ).fetchall()
     if found:
         file, line = found[0]

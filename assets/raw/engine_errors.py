@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from assets.raw.reading import MAX_LINE_BYTES, ReadError, shown
+from assets.raw.reading import MAX_LINE_BYTES, OWN_PREFIX, ReadError, shown
 
 _TEXT_REPAIRS = (
     ("not utf-8", "Name the file's encoding in source.encoding, or save it as UTF-8."),
@@ -76,8 +76,10 @@ def _found(repairs: Sequence[tuple[str, str]], text: str) -> str | None:
 def _said(text: str) -> str:
     """Return the first words of an engine's error, without the line that it could not read."""
     words = re.sub(r"Original Line: .*?(?=\n[A-Z])", "", text.split("\n\n")[0], flags=re.DOTALL)
-    # The candidates of an unknown function fill pages.
-    return shown(words.split("Candidate functions")[0])
+    # The candidates of an unknown function fill pages; names that we add are none of the file's.
+    said, bindings, candidates = words.split("Candidate functions")[0].partition("Candidate bindings:")
+    own = [name for name in re.findall(r'"[^"]*"', candidates) if not name[1:].startswith(OWN_PREFIX)]
+    return shown(f"{said}{bindings} {', '.join(own)}." if own else said)
 
 
 def _repair(error: Exception) -> str:

@@ -8,12 +8,23 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
+from assets.raw.byte_sets import (
+    WORD_BITS,
+    ByteSet,
+    between,
+    ends_inside,
+    holds,
+    later,
+    places,
+    size,
+    where,
+)
 from assets.raw.compressed import opened
 
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 17
 """Bytes that are looked at together: they stay in the processor's cache."""
 
-_QUOTE, _BACKSLASH, _COMMA, _SPACE, _LF, _CR = b'"\\, \n\r'
+_SPACE, _LF, _CR = b" \n\r"
 _WHITE = b" \t\n\r"
 
 
@@ -59,28 +70,12 @@ def count_elements(path: Path) -> int:
     SourceError
         If the file cannot be opened or unpacked.
     """
-    n_commas, n_solid, depth, is_inside = 0, 0, 0, False
+    counter = _Elements()
     with opened(path) as stream:
         while block := _block(stream):
-            data = np.frombuffer(block, dtype=np.uint8)
-            n_solid += data.size - int(np.count_nonzero(np.isin(data, np.frombuffer(_WHITE, dtype=np.uint8))))
-            quotes = _quotes(data)
-            signs = np.flatnonzero(_SIGNS[data] != 0)
-            is_text = (np.searchsorted(quotes, signs) + int(is_inside)) % 2 == 1
-            found = data[signs[~is_text]]
-            depths = depth + np.cumsum(_STEP[found])
-            n_commas += int(np.count_nonzero((found == _COMMA) & (depths == 1)))
-            depth = int(depths[-1]) if depths.size else depth
-            is_inside ^= bool(quotes.size % 2)
+            counter.add(block)
     # Beside its own brackets, an array with an element holds something.
-    return n_commas + 1 if n_solid > len("[]") else 0
-
-
-_STEP = np.zeros(256, dtype=np.int64)
-_STEP[list(b"[{")], _STEP[list(b"]}")] = 1, -1
-_SIGNS = _STEP.copy()
-_SIGNS[_COMMA] = 1
-"""Signs that say where an element ends; not 0 for those that matter."""
+    return counter.n_commas + 1 if counter.n_solid > len("[]") else 0
 
 
 def _block(stream: IO[bytes]) -> bytes:
@@ -91,16 +86,54 @@ def _block(stream: IO[bytes]) -> bytes:
     return block
 
 
-def _quotes(data: NDArray[np.uint8]) -> NDArray[np.int64]:
+class _Elements:
+    """Counts the commas between the elements of an array, in the blocks of one file."""
+
+    def __init__(self) -> None:
+        self.n_commas = 0
+        self.n_solid = 0
+        """Characters that are no white space, counted until it is sure that there is an element."""
+        self._depth = 0
+        self._is_text = False
+
+    def add(self, block: bytes) -> None:
+        """Count the commas of a block."""
+        if self.n_solid <= len("[]"):
+            self.n_solid += len(block.translate(None, _WHITE))
+        data = np.frombuffer(block + bytes(-len(block) % WORD_BITS), dtype=np.uint8)
+        text = between(_quotes(data), is_inside=self._is_text)
+        self._is_text = ends_inside(text)
+        opening = (where(data == b"["[0]) | where(data == b"{"[0])) & ~text
+        closing = (where(data == b"]"[0]) | where(data == b"}"[0])) & ~text
+        deep = self._deep(opening, closing)
+        self.n_commas += size(where(data == b","[0]) & ~text & ~deep)
+
+    def _deep(self, opening: ByteSet, closing: ByteSet) -> ByteSet:
+        """Tell which bytes stand inside an element that is itself an array or an object, and carry the depth on."""
+        at = places(opening | closing)
+        is_opening = holds(opening, at)
+        depths = self._depth + np.cumsum(np.where(is_opening, 1, -1))
+        is_edge = np.where(is_opening, depths == _ELEMENT, depths == _ELEMENT - 1)
+        mask = np.zeros(opening.size * WORD_BITS, dtype=np.bool_)
+        mask[at[is_edge]] = True
+        was_deep = self._depth >= _ELEMENT
+        self._depth = int(depths[-1]) if depths.size else self._depth
+        return between(where(mask), is_inside=was_deep)
+
+
+_ELEMENT = 2
+"""Depth of brackets inside an element; 1 is the array's own."""
+
+
+def _quotes(data: NDArray[np.uint8]) -> ByteSet:
     """Return where texts begin and end: quotes before which stands an even number of backslashes."""
-    quotes = np.flatnonzero(data == _QUOTE)
-    slashes = np.flatnonzero(data == _BACKSLASH)
-    if not slashes.size or not quotes.size:
+    quotes, slashes = where(data == b'"'[0]), where(data == b"\\"[0])
+    at = places(quotes & later(slashes))
+    if not at.size:
         return quotes
-    # Backslashes in a row before each quote: from its last one back to where the row began.
-    begins = np.flatnonzero(np.diff(slashes, prepend=-2) != 1)
-    last = np.searchsorted(slashes, quotes) - 1
-    is_after = (last >= 0) & (slashes[last] == quotes - 1)
-    row = begins[np.searchsorted(begins, last, side="right") - 1]
-    is_escaped = is_after & ((last - row + 1) % 2 == 1)
-    return np.asarray(quotes[~is_escaped], dtype=np.int64)
+    # Backslashes in a row before each such quote: from its last one back to where the row began.
+    begins = places(slashes & ~later(slashes))
+    n_slashes = at - begins[np.searchsorted(begins, at) - 1]
+    mask = np.zeros(data.size, dtype=np.bool_)
+    mask[at[n_slashes % 2 == 1]] = True
+    return quotes & ~where(mask)

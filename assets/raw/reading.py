@@ -209,6 +209,7 @@ def require_columns(
     ReadError
         With the columns that are there and the nearest match.
     """
+    found = [column for column in found if not column.startswith(OWN_PREFIX)]
     missing = [column for column in wanted if column not in found]
     if not missing:
         return

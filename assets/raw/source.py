@@ -9,7 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from assets.raw.objects import NothingThereError, ObjectError, is_anything_at, is_url, local_copies
@@ -228,9 +228,8 @@ def _unpack(path: Path, folder: Path) -> Path:
                     f"{path.name}: '{member.filename}' would unpack to {member.file_size:,} bytes. "
                     "Unpack it yourself, if you trust it, and name the file itself."
                 )
-            # Only the ending of the member's name is used: the name itself may lead anywhere.
-            ending = "".join(re.findall(r"\.[A-Za-z0-9]{1,8}", PurePosixPath(member.filename).name)[-2:])
-            target = folder / (path.stem.removesuffix(ending) + ending)
+            # The copy is called as the user's file; the member's own name may lead anywhere.
+            target = folder / (path.name + (".gz" if member.filename.endswith(".gz") else ""))
             with archive.open(member) as packed, target.open("wb") as plain:
                 shutil.copyfileobj(_Bounded(packed, member.file_size), plain, 1 << 20)
     except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError) as error:

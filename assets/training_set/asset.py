@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
@@ -16,7 +16,10 @@ from pipelines.windows import Window
 from resources.changed_future import Future
 from resources.engine import Engine
 from resources.feature_store import FeatureStore
-from resources.lake import Lake, scan
+from resources.lake import Lake, Snapshot, scan
+
+LEADING_COLUMNS = ["row_id", "event_timestamp"]
+"""Columns of a set that are there without features."""
 
 
 def materialize_training_set(
@@ -24,10 +27,7 @@ def materialize_training_set(
 ) -> Outcome:
     """Join known labels with features point in time, and write the set as of a partition.
 
-    Raises
-    ------
-    TrainingSetError
-        If no label was known by then.
+    Where no label was known by then the set has no rows, and says why.
     """
     started = time.monotonic()
     if scope.window is None:
@@ -40,22 +40,13 @@ def materialize_training_set(
         for w in wanted
         if labels.rows_by_partition.get(w.key) and w.key not in broken
     ]
-    if not parts:
-        raise TrainingSetError(
-            f"pipeline '{pipeline.name}': no labels in the lake by {scope.window.end:%Y-%m-%d}. "
-            "Run the refresh of a partition first, or check target.where: it may leave no row."
-        )
-    every_label = " UNION ALL BY NAME ".join(parts)
-    with engine.connect() as connection:
-        known = known_labels(f"({every_label})", scope.window.end)
-        rows = connection.sql(f"{known} ORDER BY event_timestamp, row_id").to_arrow_table()
-    if not rows.num_rows:
-        raise TrainingSetError(
-            f"pipeline '{pipeline.name}': no label was known by {scope.window.end:%Y-%m-%d} in {len(parts)} partitions. "
-            "Wait for labels: the next report asks again. Or check target.label and target.label_time: "
-            "they may be NULL or lie beyond the partition's end in every row."
-        )
-    joined, versions = feature_store.features_for(pipeline, rows, lake)
+    rows = _known_rows(labels, parts, scope.window, engine)
+    # Without labels there is nothing to join: the set is empty, and the model waits for labels.
+    joined, versions = (
+        feature_store.features_for(pipeline, rows, lake)
+        if rows.num_rows
+        else (rows.select(LEADING_COLUMNS), {})
+    )
     table = _with_labels(joined, rows)
     check = _no_leakage(pipeline, scope.window, rows, table, versions, lake=lake, feature_store=feature_store)
     commit = {
@@ -64,7 +55,13 @@ def materialize_training_set(
         "feature_versions": ", ".join(f"{view}@{version}" for view, version in sorted(versions.items())),
         "leakage": check.description,
     }
-    snapshot = lake.write(pipeline.table("training_set"), table, partition=scope.partition, commit=commit)
+    snapshot = lake.write(
+        pipeline.table("training_set"),
+        table,
+        partition=scope.partition,
+        commit=commit,
+        cut=pipeline.cut(),
+    )
     return Outcome(
         data_version=f"{snapshot.table}@{snapshot.version}",
         schema=snapshot.schema,
@@ -74,14 +71,40 @@ def materialize_training_set(
             "n_partitions": len(parts),
             "left_out_as_broken": ", ".join(w.key for w in wanted if w.key in broken) or None,
             "as_of": scope.window.end,
+            "note": "" if rows.num_rows else _why_none(scope.window, len(parts)),
             "leakage": check.description,
-            "reads": f"{labels.table}@{labels.version}, {commit['feature_versions']}",
+            "reads": ", ".join(
+                filter(None, (f"{labels.table}@{labels.version}", commit["feature_versions"]))
+            ),
             "writes": f"{snapshot.table}@{snapshot.version}",
             "size_bytes": table.nbytes,
             "duration_s": round(time.monotonic() - started, 3),
         },
-        markdown={"missing": _missing(joined), "rows": _rows_by_partition(table)},
+        markdown={"missing": _missing(joined), "rows": _rows_by_partition(table)} if rows.num_rows else {},
         checks=(check,),
+    )
+
+
+def _known_rows(labels: Snapshot, parts: Sequence[str], as_of: Window, engine: Engine) -> pa.Table:
+    """Read the labels that were known at a window's end, in order."""
+    every_label = (
+        " UNION ALL BY NAME ".join(parts) or f"SELECT *, '' AS {SOURCE_PARTITION} FROM {scan(labels, [])}"
+    )
+    with engine.connect() as connection:
+        known = known_labels(f"({every_label})", as_of.end)
+        return connection.sql(f"{known} ORDER BY event_timestamp, row_id").to_arrow_table()
+
+
+def _why_none(as_of: Window, n_partitions: int) -> str:
+    if not n_partitions:
+        return (
+            f"No labels in the lake by {as_of.end:%Y-%m-%d}. Run the refresh of a partition first, "
+            "or check target.where: it may leave no row."
+        )
+    return (
+        f"No label was known by {as_of.end:%Y-%m-%d} in {n_partitions} partitions. Wait for labels: the next report "
+        "asks again. Or check target.label and target.label_time: they may be NULL or lie beyond the partition's end "
+        "in every row."
     )
 
 

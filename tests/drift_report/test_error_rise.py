@@ -13,6 +13,7 @@ from assets.drift_report.error_rise import (
     BETS,
     ErrorRise,
     LossBlocks,
+    LossScale,
     accepted_loss,
     error_rise,
     log_e_values,
@@ -185,3 +186,11 @@ def test_the_rise_in_words() -> None:
         "Errors have surely risen: e-value 123 after 3 windows, certain from 40. The mean absolute error is 0.29 now, "
         "was 0.18 on the holdout; 0.21 is accepted."
     )
+
+
+def test_a_class_never_seen_is_an_error_of_its_own() -> None:
+    """As a further column of probability 0 would be: (0.6² + 0.4² + 1²) / 2 = 0.76, a certain miss is 1."""
+    scores = np.array([[0.6, 0.4], [1.0, 0.0], [1.0, 0.0]])
+    rows = ScoredRows(Scored(np.array([2.0, 3.0, 0.0]), scores), np.arange(3) * DAY_US)
+    found = loss_blocks("multiclass", rows, LossScale(1.0, DAY_US, 2))
+    assert found.means.tolist() == pytest.approx([0.76, 1.0, 0.0])

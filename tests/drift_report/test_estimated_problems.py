@@ -88,7 +88,7 @@ def test_a_storm_is_estimated_before_its_labels_arrive(
     world: World, problem: ProblemType, metric: Metric
 ) -> None:
     # The binary world's tables have other columns: this champion's start anew.
-    changed, declared = learned(replace(world, lake=Lake(root=f"{world.lake.root}-anew")), problem, metric)
+    changed, declared = learned(replace(world, lake=Lake(root=f"{world.lake.root}/anew")), problem, metric)
     truth, table = with_scores(changed, "2013-07-01", problem, is_stormy=True)
     version = pa.array(np.ones(changed.n_rows, dtype=np.int32))
     predictions = table.drop_columns(["label"]).append_column("model_version", version)

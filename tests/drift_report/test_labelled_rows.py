@@ -65,15 +65,16 @@ def test_a_key_that_comes_again_meets_the_label_of_its_own_instant(
     assert rows.scored.scores.tolist() == [0.2, 0.1]
 
 
-def test_a_class_that_the_model_never_saw_is_left_out() -> None:
+def test_a_class_that_the_model_never_saw_stays_beyond_its_classes() -> None:
     opened = duckdb.connect()
     rows = {
-        "label": ["cat", "dog", "emu"],
-        "event_timestamp": pa.array([1, 2, 3], pa.int64()).cast(INSTANT),
-        "scores": [[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]],
-        "prediction": ["cat", "dog", "cat"],
+        "label": ["cat", "fox", "dog", "emu"],
+        "event_timestamp": pa.array([1, 2, 3, 4], pa.int64()).cast(INSTANT),
+        "scores": [[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.5, 0.5]],
+        "prediction": ["cat", "dog", "dog", "cat"],
     }
     opened.register("rows", pa.table(rows))
     read = read_scored_rows(opened, "rows", "multiclass", ("cat", "dog"))
-    assert read.scored.labels.tolist() == [0.0, 1.0]
-    assert read.scored.scores.tolist() == [[0.9, 0.1], [0.2, 0.8]]
+    assert read.scored.labels.tolist() == [0.0, 3.0, 1.0, 2.0]
+    assert read.scored.scores.tolist() == [[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.5, 0.5]]
+    assert read.scored.n_unseen == 2

@@ -15,6 +15,7 @@ from assets.drift_report.performance import (
     time_blocks,
 )
 from assets.model.metrics import Scored, metric_value
+from pipelines.spec import Metric
 
 DAY_US = 86_400_000_000
 
@@ -69,7 +70,10 @@ def test_a_window_of_one_hour_is_cut_into_runs_of_rows() -> None:
     blocks = time_blocks(hour.event_time_us)
     assert blocks is not None
     assert blocks.n_blocks == 20
-    assert time_blocks(np.arange(50, dtype=np.int64)) is None
+    small = time_blocks(np.arange(100, dtype=np.int64))
+    assert small is not None
+    assert np.bincount(small.numbers).tolist() == [10] * 10
+    assert time_blocks(np.arange(79, dtype=np.int64)) is None
     assert measure_performance("roc_auc", hour, seed=0, min_rows=10).low is not None
 
 
@@ -110,4 +114,24 @@ def test_for_errors_the_accepted_loss_is_a_share_of_the_holdouts() -> None:
     drop = performance_drop("regression", "rmse", holdout, worse, max_drop=0.05, alpha=0.05, seed=0)
     assert drop.allowed == pytest.approx(0.05 * 5, rel=0.05)
     assert drop.loss == pytest.approx(5, rel=0.1)
+    assert drop.is_certain
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "f1_macro", "log_loss"])
+def test_rows_of_a_class_never_seen_count_as_wrong_and_as_a_loss(metric: Metric) -> None:
+    """Two rows in five have a class that the model cannot name; it is as good as ever on the others."""
+    draw = np.random.default_rng(0)
+    labels = draw.integers(0, 3, 500)
+    scores = np.where(labels[:, None] == np.arange(3), 0.9, 0.05)
+    instants = np.arange(500, dtype=np.int64) * 60_000_000
+    before = ScoredRows(Scored(labels[:100].astype(float), scores[:100]), instants[:100])
+    later = labels.copy()
+    later[draw.permutation(500)[:200]] = 3
+    now = ScoredRows(Scored(later.astype(float), scores), instants)
+    measured = measure_performance(metric, now, seed=0, min_rows=50)
+    assert (measured.n, measured.n_unseen, measured.unseen_share) == (500, 200, 0.4)
+    # Three of five named rightly; F1 of each known class 2 * 0.6 / (0.6 + 1), of the new one 0; ln(1 / 0.9) and 52 ln 2.
+    expected = {"accuracy": 0.6, "f1_macro": 0.75 * 0.75, "log_loss": 0.6 * 0.10536 + 0.4 * 36.0437}
+    assert measured.value == pytest.approx(expected[metric], rel=0.02)
+    drop = performance_drop("multiclass", metric, before, now, max_drop=0.05, alpha=0.05, seed=0)
     assert drop.is_certain

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 
@@ -15,6 +16,7 @@ from assets.drift_report.decision import decide_drift
 from assets.drift_report.performance import Measurement
 from assets.drift_report.policy import RetrainDecision
 from assets.drift_report.report import PerformancePoint, ReportContent, render_html, render_markdown
+from assets.drift_report.slices import SlicePerformance
 from assets.drift_report.window_scan import bins_of, sketch_reference, sketch_window
 from pipelines.spec import DriftSpec
 
@@ -139,3 +141,13 @@ def test_tiny_windows_are_drawn(n: int) -> None:
     for name, entry in reference.items():
         assert picture(name, entry, entry.total).startswith("<svg")
         assert mini_picture(entry, entry.total).startswith("<svg")
+
+
+def test_the_share_of_classes_never_seen_stands_beside_the_metric_and_its_slices() -> None:
+    measured = Measurement("accuracy", 400, 0.6, 0.5, 0.7, n_unseen=150)
+    few = Measurement("accuracy", 4, reason="4 labelled rows", n_unseen=1)
+    slices = [SlicePerformance("kind", "a", measured), SlicePerformance("kind", "b", few)]
+    page = render_html(replace(content(), realised=measured, slices=slices))
+    assert "0.5000 to 0.7000, on 4000 labelled rows; 37.5 % of classes never seen" in page
+    assert "<td>0.5000 to 0.7000; 37.5 % of classes never seen</td>" in page
+    assert "<td>4 labelled rows; 25.0 % of classes never seen</td>" in page

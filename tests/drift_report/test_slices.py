@@ -47,6 +47,16 @@ def test_each_value_has_the_metric_of_its_rows_and_few_rows_are_not_judged() -> 
     assert found[3].realised.reason == "50 labelled rows, drift.min_slice_rows is 100"
 
 
+def test_a_class_never_seen_counts_in_its_slice_alone() -> None:
+    values, labels = ["AA", "B6"] * 100, np.array([0, 1] * 50 + [0, 2] * 50)
+    sliced = sliced_rows(list(values), labels, np.tile([[0.6, 0.4], [0.3, 0.7]], (100, 1)))
+    aa, b6 = (one.realised for one in measure_slices("accuracy", sliced, seed=0, min_rows=50))
+    assert (aa.value, aa.n_unseen) == (1.0, 0)
+    assert (b6.value, b6.n_unseen) == (0.5, 50)
+    few = measure_slices("accuracy", sliced, seed=0, min_rows=101)[1].realised
+    assert (few.value, few.n_unseen) == (None, 50)
+
+
 def test_a_value_of_one_class_says_that_its_ranking_is_undefined() -> None:
     labels = np.array([1] * 20 + [0, 1] * 10)
     sliced = sliced_rows(["AA"] * 20 + ["B6"] * 20, labels, np.linspace(0, 1, 40))

@@ -6,7 +6,13 @@ from assets.drift_report.decision import ColumnVerdict, DriftVerdict
 from assets.drift_report.findings import Finding
 from assets.drift_report.performance import Measurement, PerformanceDrop
 from assets.drift_report.statistics import Bracket, ColumnStatistics
-from assets.drift_report.words import drift_text, estimated_loss_text, loss_text, measurement_text
+from assets.drift_report.words import (
+    drift_text,
+    estimated_loss_text,
+    loss_text,
+    measurement_text,
+    unseen_text,
+)
 
 STATISTICS = ColumnStatistics(9_000, 1_000, 0.0, 0.0, ks=Bracket(0.3, 0.31))
 
@@ -67,3 +73,11 @@ def test_an_estimated_loss_needs_the_better_end_of_its_interval_beyond_what_is_a
 
 def test_what_is_not_known_is_its_reason() -> None:
     assert measurement_text(Measurement("roc_auc", 3, reason="3 labelled rows")) == "3 labelled rows"
+
+
+def test_labels_of_classes_never_seen_are_counted() -> None:
+    measured = Measurement("accuracy", 500, 0.6, n_unseen=198)
+    assert unseen_text(measured) == (
+        "198 of 500 labelled rows (39.6 %) have a class that the model never saw: they count as wrong."
+    )
+    assert unseen_text(Measurement("accuracy", 500, 0.6)) == ""

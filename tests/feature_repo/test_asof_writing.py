@@ -1,6 +1,6 @@
 """Pushed rows, logs and saved datasets are written whole, in one commit, or refused with the column's name."""
 
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -86,6 +86,34 @@ def test_values_are_given_the_types_of_the_table_unless_they_would_change(projec
         with pytest.raises(OfflineWriteError, match=f"view 'view': column '{column}' is .*, the table's is"):
             push(column, array)
     assert table_of(store).version() == 2
+
+
+@pytest.mark.parametrize(
+    ("column", "array"),
+    [
+        ("machine", pa.array(["007"])),
+        ("machine", pa.array([True])),
+        ("machine", pa.array([2**63], pa.uint64())),
+        ("value", pa.array(["3.7"])),
+        ("value", pa.array([True])),
+        ("value", pa.array([2**53 + 1])),
+        ("event_timestamp", pa.array([date(2024, 1, 1)])),
+        ("event_timestamp", pa.array(["2024-01-01"])),
+        ("event_timestamp", pa.array([1], pa.timestamp("ns"))),
+    ],
+    ids=lambda given: str(given.type) if isinstance(given, pa.Array) else given,
+)
+def test_a_value_of_another_kind_is_refused_though_it_could_be_cast(
+    project: OpenStore, column: str, array: pa.Array
+) -> None:
+    store = project({"view": rows_of((1, 0, 1.0))})
+    rows = rows_of((1, 2, 2.0))
+    rows = rows.set_column(rows.schema.get_field_index(column), column, array)
+    with pytest.raises(
+        OfflineWriteError, match=rf"column '{column}' is .*, the table's is .* Convert it before"
+    ):
+        AsofOfflineStore.offline_write_batch(store.config, store.get_feature_view("view"), rows, None)
+    assert table_of(store).version() == 0
 
 
 def test_columns_that_are_missing_or_unknown_are_named_and_nothing_is_written(project: OpenStore) -> None:

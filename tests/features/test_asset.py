@@ -6,6 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import dagster as dg
+import pyarrow as pa
 import pytest
 
 from assets.features.asset import materialize_features
@@ -16,6 +17,7 @@ from pipelines.compile import build_pipeline
 from pipelines.spec import PipelineSpec
 from resources.connections import Connections, connections
 from resources.deployment import deployment
+from resources.lake import LakeDamageError
 from tests.tiny import DECLARATION, day_window, scope, tiny_pipeline, write_sources
 
 
@@ -88,6 +90,31 @@ def test_a_rebuilt_partition_has_the_same_bytes(ready: tuple[Pipeline, Connectio
             (path,) = to.lake.snapshot(table).paths([day_window(1).key])
             digests.add(sha256(Path(path).read_bytes()).hexdigest())
         assert len(digests) == 1, table
+
+
+@pytest.mark.parametrize("is_gone", [True, False], ids=["gone", "garbled"])
+def test_a_damaged_file_of_a_view_is_named_where_its_features_are_joined(
+    ready: tuple[Pipeline, Connections], is_gone: bool
+) -> None:
+    pipeline, to = ready
+    refresh(ready, 1)
+    (path,) = to.lake.snapshot("tiny/features/recent").paths([day_window(1).key])
+    content = Path(path).read_bytes()
+    rows = pa.table(
+        {
+            "row_id": [0],
+            "event_timestamp": pa.array([day_window(1).end], pa.timestamp("us", "UTC")),
+            "machine": ["m0"],
+        }
+    )
+    try:
+        Path(path).unlink() if is_gone else Path(path).write_bytes(content[: len(content) // 2])
+        with pytest.raises(
+            LakeDamageError, match=rf"'tiny/features/recent', partition '{day_window(1).key}' is dam"
+        ):
+            to.feature_store.features_for(pipeline, rows, to.lake)
+    finally:
+        Path(path).write_bytes(content)
 
 
 def test_dagster_watches_that_partitions_arrive(ready: tuple[Pipeline, Connections]) -> None:

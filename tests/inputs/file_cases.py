@@ -271,10 +271,16 @@ PLACES = (
         "a file without rows among sound ones", Kept(2), path="*.csv", **{"a.csv": ROWS, "b.csv": b"id,n\n"}
     ),
     case(
-        "files with other columns",
-        Refused("ReadError", "has other columns", r"b\.csv", "the same header"),
+        "files with columns in another order",
+        Kept(3),
         path="*.csv",
-        **{"a.csv": ROWS, "b.csv": b"n,id\n1,a\n"},
+        **{"a.csv": ROWS, "b.csv": b"n,id\nc,3\n"},
+    ),
+    case(
+        "a file that lacks a column",
+        Refused("ReadError", "has no column 'n'", r"b\.csv", "declare `optional: true`"),
+        path="*.csv",
+        **{"a.csv": ROWS, "b.csv": b"id\na\n"},
     ),
 )
 

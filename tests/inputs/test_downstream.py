@@ -12,50 +12,6 @@ NAMED = "target of 'strange', partition 2024-01-01"
 
 REFUSED = [
     (
-        "training_set",
-        Strange("no label at all", "y", lambda *_: ""),
-        Refused("TrainingSetError", "no label was known", "pipeline 'strange'", "check target.label"),
-    ),
-    (
-        "training_set",
-        Strange(
-            "labels known in a thousand years", target={"label_time": "TIMESTAMPTZ '9999-12-31 00:00+00'"}
-        ),
-        Refused(
-            "TrainingSetError", "no label was known by 2024-01-03", "pipeline 'strange'", "target.label_time"
-        ),
-    ),
-    (
-        "training_set",
-        Strange("a condition that no row meets", target={"where": "x > 1000"}),
-        Refused("TrainingSetError", "no labels", "pipeline 'strange'", "check target.where"),
-    ),
-    (
-        "model",
-        Strange("one class", "y", lambda *_: 5),
-        Refused(
-            "TrainingError",
-            "all 392 labelled rows have the label 1",
-            "pipeline 'strange', training set .* partition 2024-01-02",
-            "Check target.label",
-        ),
-    ),
-    (
-        "model",
-        Strange("a class of two rows", "y", lambda n, _: 5 if n in (3, 310) else -5),
-        Refused(
-            "TrainingError",
-            "have the label 1; at least 5 are needed",
-            "pipeline 'strange'",
-            "Wait for more labels",
-        ),
-    ),
-    (
-        "model",
-        Strange("one value to predict", "y", lambda *_: 5, {"label": "y", "problem": "regression"}),
-        Refused("TrainingError", "have the label 5", "pipeline 'strange'", "Check target.label"),
-    ),
-    (
         "model",
         Strange(
             "NaN for labels",
@@ -74,11 +30,6 @@ REFUSED = [
             {"label": "y", "problem": "regression"},
         ),
         Refused("TrainingError", "NaN or infinite", "pipeline 'strange'", "Make target.label NULL"),
-    ),
-    (
-        "model",
-        Strange("a class for every row", target={"label": "concat('k', id)", "problem": "multiclass"}),
-        Refused("TrainingError", "at least 5 are needed", "pipeline 'strange'", "change .*target.label"),
     ),
     (
         "model",
@@ -134,6 +85,41 @@ def test_what_cannot_be_learned_from_is_refused(
     assert type(raised.value).__name__ == expected.error
     assert stage not in journey.reached
     assert not journey.has(stage)
+
+
+WAITS = [
+    (Strange("no label at all", "y", lambda *_: ""), "no labelled rows"),
+    (
+        Strange(
+            "labels known in a thousand years", target={"label_time": "TIMESTAMPTZ '9999-12-31 00:00+00'"}
+        ),
+        "no labelled rows",
+    ),
+    (Strange("a condition that no row meets", target={"where": "x > 1000"}), "no labelled rows"),
+    (Strange("one class", "y", lambda *_: 5), "all 392 labelled rows have the label 1"),
+    (
+        Strange("a class of two rows", "y", lambda n, _: 5 if n in (3, 310) else -5),
+        "have the label 1; at least 5 of each are needed",
+    ),
+    (
+        Strange("one value to predict", "y", lambda *_: 5, {"label": "y", "problem": "regression"}),
+        "all 392 labelled rows have the label 5",
+    ),
+    (
+        Strange("a class for every row", target={"label": "concat('k', id)", "problem": "multiclass"}),
+        "more classes; at least 5 of each are needed",
+    ),
+]
+
+
+@pytest.mark.parametrize(("strange", "needed"), WAITS, ids=[str(strange) for strange, _ in WAITS])
+def test_what_more_labels_would_repair_is_waited_for(strange: Strange, needed: str, tmp_path: Path) -> None:
+    journey = Journey.of(strange, tmp_path)
+    journey.run("model")
+    said = str(journey.reached["model"].metadata["gate_explanation"])
+    assert said.startswith("waits for labels: ")
+    assert needed in said
+    assert not journey.has("model")
 
 
 WORKS = [

@@ -198,7 +198,7 @@ CASES = {
     "a-link-that-leads-out": Case({"t.csv": lambda path: path.symlink_to("/etc/hostname")}, says=("leads out of",)),
     "a-link-to-nothing": Case({"t.csv": lambda path: path.symlink_to("gone.csv")}, says=("leads nowhere", "Put the file itself there")),
     "a-pattern-of-nothing": Case({}, says=("no such file",), source={"type": "csv", "path": "*.csv"}),
-    "files-of-other-headers": Case({"a.csv": text("id,x", "1,a"), "b.csv": text("x,id", "b,2")}, says=("b.csv has other columns than a.csv",), source={"type": "csv", "path": "*.csv"}),
+    "files-of-other-headers": Case({"a.csv": text("id,x", "1,a"), "b.csv": text("x,id", "b,2")}, rows=2, values=("a", "b"), source={"type": "csv", "path": "*.csv"}),
 }  # fmt: skip
 
 

@@ -18,7 +18,9 @@ from pipelines.automation import automation
 from pipelines.compile import REASON_TAG, build_pipeline
 from pipelines.history import history, print_history
 from pipelines.redecide import RedecisionError, print_redecisions, redecide
-from pipelines.replay import REPLAY_TAG, Replay, ReplayError, only_replay, walk
+from pipelines.replay import Replay, walk
+from pipelines.replay_runs import REPLAY_TAG, ReplayError, fail_abandoned_runs, only_replay
+from pipelines.retrains import MAX_ATTEMPTS
 from pipelines.run_requests import REPORT_TAG
 from pipelines.spec import RetrainSpec
 from resources.connections import Connections, connections
@@ -202,12 +204,32 @@ def _interrupted(*_: object) -> None:
     raise KeyboardInterrupt
 
 
+def test_a_retrain_that_failed_or_was_killed_is_made_by_the_next_replay(tmp_path: Path) -> None:
+    write_sources(tmp_path, n_days=2)
+    with replaying(tmp_path) as replay:
+        day = replay.partitions(None, None, NOW)[0]
+        replay.read_reference_tables()
+        replay.refresh(day)
+        labels = tmp_path / "lake" / "tiny" / "labels" / "_delta_log"
+        labels.rename(tmp_path / "hidden")
+        for _ in range(MAX_ATTEMPTS + 1):
+            with pytest.raises(ReplayError, match="failed at tiny__training_set"):
+                replay.retrain_as_asked()
+        (tmp_path / "hidden").rename(labels)
+        # A person waits: however often it failed, the next replay makes it, and once.
+        assert replay.retrain_as_asked() == 1
+        assert replay.retrain_as_asked() == 0
+        runs = [run for run in replay.instance.get_runs() if REPORT_TAG in run.tags]
+    failed = [dg.DagsterRunStatus.FAILURE] * (MAX_ATTEMPTS + 1)
+    assert [run.status for run in runs] == [dg.DagsterRunStatus.SUCCESS, *failed]
+
+
 def test_runs_of_a_killed_replay_are_marked_as_failed(tmp_path: Path) -> None:
     with replaying(tmp_path) as replay:
         tags = {"driftline/pipeline": "tiny", REPLAY_TAG: "true"}
         run = dg.DagsterRun(job_name="__ASSET_JOB", tags=tags, status=dg.DagsterRunStatus.STARTED)
         replay.instance.add_run(run)
-        assert replay.fail_abandoned_runs() == 1
+        assert fail_abandoned_runs(replay.instance, "tiny") == 1
         found = replay.instance.get_run_by_id(run.run_id)
     assert found is not None
     assert found.status == dg.DagsterRunStatus.FAILURE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,10 +20,11 @@ from assets.model.asset import materialize_model
 from assets.model.encode import EncodingError
 from assets.model.labelled_rows import TrainingError
 from assets.model.model_file import model_from_bytes
-from assets.model.split import SplitError
 from pipelines.spec import GateSpec
+from resources.lake import scan
 from resources.ledger import append_decision, read_ledger, trusted_sha256
 from resources.model_registry import ModelRegistryError
+from resources.waits import WAITS, read_waits
 from tests.model.conftest import World
 
 Builder = Callable[..., pa.Table]
@@ -253,23 +255,74 @@ def test_every_problem_goes_all_the_way(world: World, make_training_table: Build
     assert world.lake.snapshot(f"all_{problem}/holdout_scores").partitions == ("1", "2")
 
 
+@pytest.mark.parametrize("lacks_it", ["champion", "challenger"])
+def test_a_class_that_only_one_of_them_knows_counts_in_the_gate(
+    world: World, make_training_table: Builder, lacks_it: str
+) -> None:
+    name = f"only_one_{lacks_it}"
+    pipeline = world.pipeline(name, problem="multiclass")
+    by_hits = pipeline.spec.model.model_copy(update={"metric": "accuracy"})
+    pipeline = replace(pipeline, spec=pipeline.spec.model_copy(update={"model": by_hits}))
+    january = make_training_table(1_000, problem="multiclass", days=31)
+    february = make_training_table(1_000, problem="multiclass", days=29, start=FEBRUARY, seed=1)
+    for key, rows, lacks in (
+        ("2024-01-01", january, lacks_it == "champion"),
+        ("2024-02-01", february, lacks_it == "challenger"),
+    ):
+        kept = rows.filter(pc.not_equal(rows["label"], "early")) if lacks else rows
+        world.write_training_set(pipeline, key, kept)
+        outcome = train(world, pipeline, key)
+    with world.engine.connect() as connection:
+        second = scan(world.lake.snapshot(f"{name}/holdout_scores"), ["2"])
+        held_out = connection.sql(f"SELECT * FROM {second}").to_arrow_table()
+    rows = february.filter(pc.is_in(february["row_id"], held_out["row_id"]))
+    sha256 = trusted_sha256(read_ledger(world.lake, name), 1)
+    champion = model_from_bytes(world.registry.model_file(name, 1, sha256=sha256))
+    theirs = np.array(champion.classes)[champion.score(rows).argmax(axis=1)]
+    ours = dict(zip(held_out["row_id"].to_pylist(), held_out["prediction"].to_pylist(), strict=True))
+    truth = np.array(rows["label"].to_pylist())
+    hits = np.array([ours[key] for key in rows["row_id"].to_pylist()]) == truth
+    assert outcome.metadata["gain"] == pytest.approx(hits.mean() - (theirs == truth).mean())
+    assert (theirs == "early").any() == (lacks_it == "challenger")
+
+
 def test_errors_say_which_training_set_they_are_about(world: World, make_training_table: Builder) -> None:
     pipeline = world.pipeline("faulty")
     table = make_training_table(400)
-    cases: list[tuple[pa.Table, type[Exception], str]] = [
-        (table.filter(pc.equal(table["label"], 1)), TrainingError, "nothing to tell apart"),
-        (table.slice(0, 100), SplitError, "100 labelled rows are too few"),
-        (
-            table.append_column("list__x", pa.array([[1.0]] * 400)),
-            EncodingError,
-            "feature 'list__x' has type list",
-        ),
-    ]
-    for rows, kind, what in cases:
-        world.write_training_set(pipeline, "2024-01-01", rows)
-        with pytest.raises(kind, match=rf"'faulty'.*faulty/training_set@\d+, partition 2024-01-01: .*{what}"):
-            train(world, pipeline, "2024-01-01")
+    strange = table.append_column("list__x", pa.array([[1.0]] * 400))
+    world.write_training_set(pipeline, "2024-01-01", strange)
+    what = r"'faulty'.*faulty/training_set@\d+, partition 2024-01-01: .*feature 'list__x' has type list"
+    with pytest.raises(EncodingError, match=what):
+        train(world, pipeline, "2024-01-01")
     assert world.registry.versions("faulty") == ()
+
+
+def test_too_few_labels_are_waited_for_and_written_down(world: World, make_training_table: Builder) -> None:
+    pipeline = world.pipeline("waiting")
+    table = make_training_table(400)
+    cases = {
+        "2024-01-01": (table.slice(0, 0), "the training set has no labelled rows"),
+        "2024-02-01": (table.filter(pc.equal(table["label"], 1)), "all 2.. labelled rows have the label 1"),
+        "2024-03-01": (table.slice(0, 100), "100 labelled rows are too few"),
+    }
+    for key, (rows, what) in cases.items():
+        world.write_training_set(pipeline, key, rows)
+        outcome = train(world, pipeline, key, reason="no_champion")
+        assert (outcome.metadata["gate_outcome"], outcome.metadata["is_promoted"]) == (WAITS, False)
+        assert re.match(f"waits for labels: {what}", str(outcome.metadata["gate_explanation"]))
+        assert outcome.metadata["champion_version"] is None
+    # Asked again as of the same partition, it has one row; trained, it stays what it was.
+    train(world, pipeline, "2024-03-01")
+    waits = read_waits(world.lake, "waiting")
+    assert [(one.partition, one.asked_for) for one in waits] == [
+        ("2024-01-01", "no_champion"),
+        ("2024-02-01", "no_champion"),
+        ("2024-03-01", "schedule"),
+    ]
+    assert read_ledger(world.lake, "waiting") == ()
+    assert world.registry.versions("waiting") == ()
+    world.write_training_set(pipeline, "2024-03-01", table)
+    assert train(world, pipeline, "2024-03-01").metadata["gate_outcome"] == "first"
 
 
 def test_a_partition_is_needed(world: World, january: pa.Table) -> None:

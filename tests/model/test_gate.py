@@ -8,8 +8,8 @@ from scipy import stats
 
 from assets.model.contest import Contest
 from assets.model.gate import NON_INFERIORITY_MARGIN, GateVerdict, judge_challenger
-from assets.model.metrics import Scored
-from pipelines.spec import GateSpec
+from assets.model.metrics import Scored, metric_value
+from pipelines.spec import GateSpec, Metric
 
 DAY = 86_400_000_000
 
@@ -181,3 +181,45 @@ def test_days_are_drawn_and_not_rows() -> None:
     # 5 % of 120 are 6; 12 would have a chance below 2 % (binomial).
     assert wrongly_promoted < 12
     assert wrongly_sure_by_rows > 40
+
+
+@pytest.mark.parametrize("metric", ["rmse", "mae"])
+def test_a_gain_in_an_error_is_an_error_that_is_lower(metric: Metric) -> None:
+    generator = np.random.default_rng(0)
+    truth = generator.normal(100, 10, 2_000)
+    near, far = (Scored(truth, truth + noise * generator.normal(size=2_000)) for noise in (1, 3))
+    days = np.repeat(np.arange(40, dtype=np.int64), 50) * DAY
+
+    def said(of: Scored, over: Scored) -> str:
+        return judge_challenger(
+            Contest(of, over, days),
+            problem="regression",
+            metric=metric,
+            holdout_metric=1.0,
+            gate=GateSpec(),
+            is_loss_confirmed=False,
+            has_champion=True,
+            seed=0,
+        ).explanation
+
+    gain = metric_value(metric, far) - metric_value(metric, near)
+    assert said(near, far).startswith(f"{metric} lower by {gain:.4f} (90% interval: lower by ")
+    assert said(far, near).startswith(f"{metric} higher by {gain:.4f} (90% interval: higher by ")
+    assert said(near, near).startswith(f"{metric} the same (90% interval: the same, 40 days)")
+
+
+def test_a_metric_that_is_undefined_on_the_compared_rows_decides_nothing() -> None:
+    flat = Scored(np.ones(400), np.linspace(0, 1, 400))
+    days = np.repeat(np.arange(40, dtype=np.int64), 10) * DAY
+    verdict = judge_challenger(
+        Contest(flat, flat, days),
+        problem="regression",
+        metric="r2",
+        holdout_metric=0.5,
+        gate=GateSpec(),
+        is_loss_confirmed=False,
+        has_champion=True,
+        seed=0,
+    )
+    assert (verdict.is_promoted, verdict.outcome) == (False, "inconclusive")
+    assert verdict.explanation.startswith("r2 is undefined on 400 rows with labels [1.0]")

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from assets.model.labelled_rows import TrainingError, read_training_set
+from assets.model.labelled_rows import LabelsNeededError, TrainingError, read_training_set
 
 Builder = Callable[..., pa.Table]
 
@@ -34,14 +34,16 @@ def test_rows_without_a_label_are_left_out(make_training_table: Builder) -> None
     assert read_training_set(table, "binary").labels.size == 300
 
 
-def test_no_labels_at_all_are_refused(make_training_table: Builder) -> None:
-    with pytest.raises(TrainingError, match="no labelled rows"):
+def test_no_labels_at_all_are_waited_for(make_training_table: Builder) -> None:
+    with pytest.raises(LabelsNeededError, match="no labelled rows"):
         read_training_set(make_training_table(200).slice(0, 0), "binary")
 
 
-def test_one_class_is_refused(make_training_table: Builder) -> None:
+def test_one_class_is_waited_for(make_training_table: Builder) -> None:
     table = make_training_table(400)
-    with pytest.raises(TrainingError, match=r"all \d+ labelled rows have the label 1"):
+    with pytest.raises(
+        LabelsNeededError, match=r"all \d+ labelled rows have the label 1.* At least 5 rows of each class"
+    ):
         read_training_set(table.filter(pc.equal(table["label"], 1)), "binary")
 
 

@@ -114,5 +114,58 @@ def test_a_metric_of_no_rows_is_refused() -> None:
 
 def test_one_certain_mistake_keeps_the_log_loss_finite() -> None:
     value = metric_value("log_loss", Scored(np.array([1.0, 0.0]), np.array([0.0, 0.0])))
-    # -ln(1e-15) / 2 = 17.27
-    assert value == pytest.approx(17.2694, abs=1e-3)
+    # scikit-learn clips at 2 ** -52: 52 ln 2 / 2 = 18.02
+    assert value == pytest.approx(26 * np.log(2))
+
+
+@given(
+    seed=st.integers(0, 2**16),
+    n_rows=st.integers(20, 80),
+    n_known=st.integers(2, 4),
+    n_unseen=st.integers(1, 3),
+)
+@settings(max_examples=40, deadline=None)
+def test_a_class_that_the_model_never_saw_has_probability_0(
+    seed: int, n_rows: int, n_known: int, n_unseen: int
+) -> None:
+    draw = np.random.default_rng(seed)
+    labels = draw.integers(0, n_known + n_unseen, n_rows)
+    # Classes beyond the model's are numbered without gaps.
+    labels[:n_unseen] = n_known + np.arange(n_unseen)
+    scores = draw.dirichlet(np.ones(n_known), size=n_rows)
+    padded = np.hstack([scores, np.zeros((n_rows, n_unseen))])
+    every, named = list(range(n_known + n_unseen)), padded.argmax(axis=1)
+    # Classes that neither occur nor are named say nothing: scikit-learn leaves them out unless they are listed.
+    present = np.union1d(labels, named)
+    expected: dict[Metric, float] = {
+        "log_loss": oracle.log_loss(labels, padded, labels=every),
+        "accuracy": oracle.accuracy_score(labels, named),
+        "f1_macro": oracle.f1_score(labels, named, labels=present, average="macro", zero_division=0),
+    }
+    scored = Scored(labels.astype(float), scores)
+    assert {name: metric_value(name, scored) for name in expected} == pytest.approx(expected, rel=1e-12)
+    assert scored.n_unseen == int((labels >= n_known).sum())
+    # Never better than without those rows.
+    known = labels < n_known
+    if known.any():
+        kept = Scored(labels[known].astype(float), scores[known])
+        for name in ("accuracy", "f1_macro"):
+            assert metric_value(name, scored) <= metric_value(name, kept) + 1e-12
+
+
+def test_a_certain_mistake_costs_what_it_costs_in_scikit_learn() -> None:
+    certain = Scored(np.array([0.0, 1.0, 1.0]), np.array([1.0, 1.0, 0.25]))
+    assert metric_value("log_loss", certain) == pytest.approx(
+        oracle.log_loss([0, 1, 1], [1.0, 1.0, 0.25]), rel=1e-12
+    )
+
+
+def test_a_thousand_new_classes_cost_no_matrix() -> None:
+    """A label that is different in every row: one F1 of 0 for each, not a column for each."""
+    n_rows = 200_000
+    scores = np.tile([0.9, 0.1], (n_rows, 1))
+    labels = np.concatenate([np.zeros(n_rows // 2), 2.0 + np.arange(n_rows // 2)])
+    blocks = np.arange(n_rows) * 10 // n_rows
+    evaluate = metric_by_block("f1_macro", Scored(labels, scores), blocks)
+    # Precision 1/2, recall 1: F1 of the first class is 2/3.
+    assert evaluate(np.ones((500, 10)))[0] == pytest.approx(2 / 3 / (1 + n_rows // 2))

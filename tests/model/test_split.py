@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.model.split import SplitError, instant, split_by_time
+from assets.model.labelled_rows import LabelsNeededError
+from assets.model.split import instant, split_by_time
 
 HOUR = 3_600_000_000
 
@@ -68,15 +69,15 @@ def test_after_a_confirmed_loss_the_newest_labels_are_learned_from() -> None:
     assert split.fit.tolist() == list(range(900))
 
 
-def test_too_few_rows_are_refused() -> None:
+def test_too_few_rows_wait() -> None:
     few = np.arange(149, dtype=np.int64)
-    with pytest.raises(SplitError, match=r"149 labelled rows are too few .* at least 150"):
+    with pytest.raises(LabelsNeededError, match=r"149 labelled rows are too few .* at least 150"):
         split_by_time(few, few, share=0.5)
 
 
-def test_labels_that_are_all_late_are_refused() -> None:
+def test_labels_that_are_all_late_are_waited_for() -> None:
     hours = np.arange(1_000, dtype=np.int64) * HOUR
-    with pytest.raises(SplitError, match=r"leaves 0 rows to learn from .* 200 to compare on"):
+    with pytest.raises(LabelsNeededError, match=r"leaves 0 rows to learn from .* 200 to compare on"):
         split_by_time(hours, hours + 2_000 * HOUR, share=0.2)
 
 
@@ -91,7 +92,7 @@ def test_nothing_that_is_learned_from_was_known_after_the_holdout_began(
     events = np.cumsum(np.array(gaps, dtype=np.int64)) * HOUR
     try:
         split = split_by_time(events, events + delay * HOUR, share=share)
-    except SplitError:
+    except LabelsNeededError:
         return
     start = split.holdout_start.timestamp() * 1e6
     assert (events[split.fit] + delay * HOUR < start).all()

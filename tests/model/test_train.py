@@ -12,9 +12,10 @@ import pytest
 
 from assets.model.encode import encode
 from assets.model.fitted import FittedModel
-from assets.model.labelled_rows import TrainingError, read_training_set
+from assets.model.labelled_rows import LabelsNeededError, TrainingError, read_training_set
 from assets.model.metrics import metric_value
 from assets.model.model_file import model_to_bytes
+from assets.model.pictures import candidates_page
 from assets.model.train import train_model
 from pipelines.spec import ModelSpec
 
@@ -86,12 +87,40 @@ def test_the_order_of_rows_does_not_change_the_model(make_training_table: Builde
     assert model_to_bytes(train_model(one, spec).model) == model_to_bytes(train_model(other, spec).model)
 
 
-def test_a_class_missing_from_the_rows_to_learn_from_is_refused(make_training_table: Builder) -> None:
+def test_a_class_missing_from_the_rows_to_learn_from_is_waited_for(make_training_table: Builder) -> None:
     table = make_training_table(400)
     late = pa.array((np.arange(400) > 380).astype(np.int8))
     table = table.set_column(table.column_names.index("label"), "label", late)
-    with pytest.raises(TrainingError, match=r"only 0 of \d+ rows to learn from .* have the label 1"):
+    with pytest.raises(
+        LabelsNeededError, match=r"of \d+ rows to learn from .* only 0 have the label 1; at least 5 of each"
+    ):
         train_model(read_training_set(table, "binary"), ModelSpec(holdout=0.3))
+
+
+def test_the_rarest_classes_are_named_with_their_rows(make_training_table: Builder) -> None:
+    table = make_training_table(400)
+    kinds = ["a", "b"] * 200
+    kinds[10:13], kinds[20:21] = ["three"] * 3, ["one"]
+    table = table.set_column(table.column_names.index("label"), "label", pa.array(kinds))
+    with pytest.raises(
+        LabelsNeededError, match=r"only 1 have the label one, 3 have the label three; at least 5"
+    ):
+        train_model(read_training_set(table, "multiclass"), ModelSpec())
+
+
+def test_a_holdout_of_one_value_is_judged_by_what_is_defined_on_it(make_training_table: Builder) -> None:
+    table = make_training_table(400, problem="regression")
+    values = np.where(np.arange(400) < 300, table["label"].to_numpy(), 7.0)
+    table = table.set_column(table.column_names.index("label"), "label", pa.array(values))
+    data = read_training_set(table, "regression")
+    ridge = ModelSpec(candidates=("ridge",))
+    trained = train_model(data, ridge)
+    assert set(trained.results[0].metrics) == {"rmse", "mae"}
+    assert "| undefined |" in candidates_page(trained.results, "regression")
+    with pytest.raises(
+        LabelsNeededError, match=r"r2 is undefined on the holdout: all of its 80 rows have the label 7"
+    ):
+        train_model(data, ridge.model_copy(update={"metric": "r2"}))
 
 
 def test_a_candidate_of_another_problem_is_refused(make_training_table: Builder) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Iterator
-from datetime import timedelta
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Barrier
 
 import dagster as dg
 import pytest
@@ -15,11 +18,14 @@ from dagster import DagsterInstance
 from assets.drift_report.incident_check import INCIDENT_CHECK
 from assets.drift_report.signals import Signal, Signals
 from assets.materialization import Pipeline
-from pipelines.alerting import alert_sensor
-from pipelines.run_requests import PIPELINE_TAG
+from pipelines.alerting import LOCK, SENDING_TIME, alert_sensor
+from pipelines.events import RUNS_PER_PAGE
+from pipelines.retrains import MAX_ATTEMPTS
+from pipelines.run_requests import PIPELINE_TAG, REPORT_TAG
 from pipelines.spec import AlertsSpec, IncidentKind
 from pipelines.stages import stages
 from resources.channels import Channels
+from resources.database_lock import file_lock
 from resources.incidents import incidents_table, read_incidents
 from resources.lake import Lake, LakeError
 from resources.outbox import read_outbox
@@ -345,3 +351,104 @@ def test_a_run_that_will_be_tried_again_is_not_told(instance: DagsterInstance, l
     run(instance, ValueError("killed"), **{"dagster/will_retry": "true"})
     tick(instance, lake, pipeline())
     assert not read_outbox(lake, "flights")
+
+
+def ended(instance: DagsterInstance, kind: dg.DagsterEventType, **tags: str) -> None:
+    """Record the end of a run, without running it."""
+    status = dg.DagsterRunStatus.STARTED
+    begun = dg.DagsterRun(job_name="job", tags={PIPELINE_TAG: "flights", **tags}, status=status)
+    instance.add_run(begun)
+    instance.report_dagster_event(dg.DagsterEvent(kind.value, "job"), run_id=begun.run_id)
+
+
+@pytest.fixture
+def quick() -> Iterator[DagsterInstance]:
+    with DagsterInstance.ephemeral() as made:
+        yield made
+
+
+def told(lake: Lake) -> list[tuple[str, str]]:
+    return [(one.alert.state, one.alert.kind) for one in read_outbox(lake, "flights")]
+
+
+FAILURE, SUCCESS = dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS
+
+
+def test_more_ends_of_runs_in_a_minute_than_a_page_holds_are_all_read(
+    quick: DagsterInstance, lake: Lake
+) -> None:
+    ended(quick, FAILURE)
+    for _ in range(2 * RUNS_PER_PAGE + 50):
+        ended(quick, SUCCESS)
+    ended(quick, FAILURE)
+    cursor, _ = tick(quick, lake, pipeline())
+    assert told(lake) == [(state, "refresh_failed") for state in ("firing", "resolved", "firing")]
+    ended(quick, SUCCESS)
+    tick(quick, lake, pipeline(), cursor=cursor)
+    assert told(lake)[3:] == [("resolved", "refresh_failed")]
+
+
+@pytest.mark.parametrize("shift", [timedelta(hours=-1), timedelta(days=-400), timedelta(hours=1)])
+def test_a_clock_that_is_set_silences_nothing(
+    quick: DagsterInstance, lake: Lake, monkeypatch: pytest.MonkeyPatch, shift: timedelta
+) -> None:
+    cursor, real = None, time.time
+    for number, kind in enumerate([FAILURE, SUCCESS, FAILURE]):
+        if number == 1:
+            monkeypatch.setattr(time, "time", lambda: real() + shift.total_seconds())
+        ended(quick, kind)
+        cursor, _ = tick(quick, lake, pipeline(), cursor=cursor)
+    assert told(lake) == [(state, "refresh_failed") for state in ("firing", "resolved", "firing")]
+
+
+def test_two_sensors_at_once_tell_everything_once(
+    quick: DagsterInstance, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report(quick, "2013-02-01", LOSS, WIND)
+    ended(quick, FAILURE)
+    with webhook(200) as (url, received), ThreadPoolExecutor(4) as pool:
+        monkeypatch.setenv("DRIFTLINE_ALERT_WEBHOOK", url)
+        together = Barrier(4)
+
+        def one() -> None:
+            together.wait()
+            tick(quick, lake, pipeline())
+
+        for done in [pool.submit(one) for _ in range(4)]:
+            done.result()
+    kinds = sorted(str(post.body["kind"]) for post in received)
+    assert kinds == ["feature_drift", "performance", "refresh_failed"]
+
+
+def test_a_sensor_that_finds_another_at_work_leaves_it_all_for_later(
+    quick: DagsterInstance, lake: Lake
+) -> None:
+    ended(quick, FAILURE)
+    began = datetime.now(UTC)
+    # Of the time for sending nothing is left, so that it does not wait here.
+    times = iter([began, began, began])
+    sensor = alert_sensor([pipeline()], lambda: next(times, began + SENDING_TIME))
+    resources = {"lake": lake, "channels": Channels()}
+    with (
+        file_lock(lake.table_path("flights") / LOCK),
+        dg.build_sensor_context(instance=quick, resources=resources) as context,
+    ):
+        said = sensor(context)
+        assert isinstance(said, dg.SkipReason)
+        assert said.skip_message == "another process sends the alerts of flights; this one looks again later."
+        assert context.cursor is None
+    tick(quick, lake, pipeline())
+    assert told(lake) == [("firing", "refresh_failed")]
+
+
+def test_a_retrain_is_told_when_it_is_given_up(quick: DagsterInstance, lake: Lake) -> None:
+    tags = {REPORT_TAG: "7", "dagster/partition": "2013-02-01"}
+    cursor = None
+    for _ in range(MAX_ATTEMPTS):
+        assert told(lake) == []
+        ended(quick, FAILURE, **tags)
+        cursor, _ = tick(quick, lake, pipeline(), cursor=cursor)
+    (delivery,) = read_outbox(lake, "flights")
+    assert delivery.alert.kind == "training_failed"
+    assert delivery.alert.findings[0].startswith("The retrain failed 3 times. The last: run ")
+    assert "the next drift report that asks tries again" in delivery.alert.action

@@ -321,6 +321,20 @@ MALFORMED = [
         id="empty-candidates",
     ),
     pytest.param(
+        [("candidates: [hist_gradient_boosting, logistic_regression]", "candidates: [logistic]")],
+        [
+            "44: unknown value 'logistic' for model.candidates[0]. Allowed: hist_gradient_boosting, lightgbm, logistic_regression, ridge, random_forest.",
+        ],
+        id="no-known-candidate",
+    ),
+    pytest.param(
+        [("id: int", "id: {type: intt}")],
+        [
+            "12: unknown value 'intt' for datasets.orders.columns.id.type. Allowed: boolean, int, float, decimal, string, date, timestamp, timestamp_tz. Did you mean 'int'?",
+        ],
+        id="type-in-a-block",
+    ),
+    pytest.param(
         [("timezone: Europe/Berlin", "timezone: Europe/Berln")],
         [
             "7: partitions.timezone is 'Europe/Berln', which is no IANA time zone such as Europe/Berlin or UTC. Did you mean 'Europe/Berlin'?",

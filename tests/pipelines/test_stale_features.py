@@ -167,6 +167,18 @@ def test_a_view_past_its_freshness_is_told_once_and_once_when_it_is_fresh_again(
     assert watch.lake.snapshot(incidents_table("flights")).n_rows == n_rows + 2
 
 
+def test_a_clock_that_is_set_back_hides_neither_the_end_nor_the_next_beginning(watch: Watch) -> None:
+    arrive(watch.instance, "2013-01-01", NOON)
+    assert watch.at(30) == ONE
+    # An hour back: what is looked up now stands before what was looked up.
+    arrive(watch.instance, "2013-02-01", NOON + timedelta(hours=29))
+    assert watch.at(29.1) == ONE
+    assert [state for state, *_ in told(watch.lake)] == ["firing", "resolved"]
+    arrive(watch.instance, "2013-03-01", NOON + timedelta(hours=29.2), is_fresh=False)
+    assert watch.at(29.3) == ONE
+    assert [state for state, *_ in told(watch.lake)] == ["firing", "resolved", "firing"]
+
+
 def test_a_partition_whose_check_fails_is_told_and_the_next_in_time_ends_it(watch: Watch) -> None:
     arrive(watch.instance, "2013-01-01", NOON, is_fresh=False)
     assert watch.at(0.1) == ONE

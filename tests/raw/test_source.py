@@ -71,7 +71,8 @@ def test_a_zip_is_unpacked_and_removed_after(tmp_path: Path) -> None:
         archive.writestr("a.csv", "x\n1\n")
     with unpacked([tmp_path / "a.csv.zip"], scratch=tmp_path / "scratch") as (plain,):
         assert plain.read_text() == "x\n1\n"
-        assert plain.suffix == ".csv"
+        # As the user calls it, for messages and rejects.
+        assert plain.name == "a.csv.zip"
     assert not plain.exists()
 
 

@@ -22,6 +22,18 @@ def test_the_default_is_embedded(tmp_path: Path) -> None:
     assert installed.tracking_url.startswith("sqlite:///")
 
 
+def test_the_server_keeps_its_models_in_postgres_unless_they_are_in_a_file_already(tmp_path: Path) -> None:
+    environment = {
+        "DRIFTLINE_HOME": str(tmp_path),
+        "DRIFTLINE_PROFILE": "server",
+        "DRIFTLINE_POSTGRES_URL": POSTGRES,
+    }
+    assert deployment(environment).tracking_url == "env:DRIFTLINE_POSTGRES_URL"
+    (tmp_path / "mlflow").mkdir()
+    (tmp_path / "mlflow" / "mlflow.db").touch()
+    assert deployment(environment).tracking_url == f"sqlite:///{tmp_path}/mlflow/mlflow.db"
+
+
 def test_an_unknown_profile_is_refused() -> None:
     with pytest.raises(DeploymentError, match=r"DRIFTLINE_PROFILE is 'prod'. Known profiles: local, server"):
         deployment({"DRIFTLINE_PROFILE": "prod"})
@@ -96,7 +108,7 @@ def test_a_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
         deployment({"DRIFTLINE_HOME": str(tmp_path / "file")})
 
 
-@pytest.mark.parametrize(("profile", "storage"), [("local", None), ("server", "postgres")])
+@pytest.mark.parametrize(("profile", "storage"), [("local", None), ("server", "custom")])
 def test_dagster_gets_the_profiles_settings(tmp_path: Path, profile: str, storage: str | None) -> None:
     environment = {
         "DRIFTLINE_HOME": str(tmp_path),

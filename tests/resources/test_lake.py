@@ -1,6 +1,8 @@
 """The lake replaces partitions in one commit, pins versions and refuses what it cannot keep."""
 
 import multiprocessing
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -123,7 +125,10 @@ def test_a_missing_table_says_which_asset_to_run(lake: Lake) -> None:
 
 def test_a_column_of_another_type_is_refused_and_the_table_stays(lake: Lake) -> None:
     lake.write("p/raw/x", rows(1), partition="a")
-    with pytest.raises(LakeError, match="do not fit"):
+    with pytest.raises(
+        LakeError,
+        match=r"column .value. is int64 in the rows that are there and list<element: int64> in the new ones",
+    ):
         lake.write("p/raw/x", pa.table({"value": pa.array([[1]])}), partition="b")
     assert values_of(lake, "p/raw/x") == [1]
 
@@ -144,6 +149,27 @@ def test_two_writers_of_two_partitions_lose_nothing(lake: Lake) -> None:
         writer.join(timeout=120)
     assert [writer.exitcode for writer in writers] == [0, 0]
     assert values_of(lake, "p/raw/x") == [0, 7, 7]
+
+
+@pytest.mark.slow
+def test_writers_that_are_killed_leave_whole_partitions(lake: Lake) -> None:
+    killing = [sys.executable, "-m", "tests.resources.lake_kills", lake.root, "5"]
+    done = subprocess.run(killing, capture_output=True, text=True, timeout=300, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert lake.snapshot("p/raw/x").n_rows > 0
+
+
+def test_a_failure_after_the_commit_takes_no_file_away(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake.write("p/raw/x", rows(1), partition="a")
+
+    def full(folder: Path, version: int) -> None:
+        raise OSError(28, f"no space left for version {version} in {folder}")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("resources.lake_commits.set_mark", full)
+        with pytest.raises(OSError, match="no space left for version 1"):
+            lake.write("p/raw/x", rows(2), partition="b")
+    assert values_of(lake, "p/raw/x") == [1, 2]
 
 
 class Late(Lake):

@@ -19,6 +19,18 @@ def test_a_store_of_another_kind_is_refused() -> None:
         elsewhere.prepare()
 
 
+@pytest.mark.parametrize("value", [None, "", "mysql://u:geheim@h/d", "postgresql://u:geheim@h/d"])
+def test_a_variable_without_a_store_is_named_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, value: str | None
+) -> None:
+    if value is not None:
+        monkeypatch.setenv("DRIFTLINE_POSTGRES_URL", value)
+    elsewhere = ModelRegistry(tracking_uri="env:DRIFTLINE_POSTGRES_URL", artifact_root="models")
+    with pytest.raises(MlflowStoreError, match="the variable DRIFTLINE_POSTGRES_URL is not") as refused:
+        elsewhere.prepare()
+    assert "geheim" not in str(refused.value)
+
+
 @pytest.mark.slow
 def test_processes_that_meet_a_new_database_together_all_succeed(tmp_path: Path) -> None:
     code = (

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from resources.alerts import Alert
 from resources.lake import MAX_FILES, Lake
 from resources.outbox import (
@@ -70,6 +72,15 @@ def test_waits_grow_to_a_bound_and_end_after_about_a_day() -> None:
     assert max(waits) == LONGEST_WAIT
     assert (delivery.step, delivery.n_failed) == ("given up", MAX_FAILURES)
     assert timedelta(hours=23) < now - NOW < timedelta(hours=25)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "is_due"),
+    [(-3600, True), (0, False), (29, False), (30, True)],
+)
+def test_a_clock_that_was_set_back_keeps_nothing_waiting(seconds: int, is_due: bool) -> None:
+    failed = Delivery(alert(), "webhook X", "queued", NOW).after("failed", "URLError", NOW)
+    assert failed.is_due(NOW + timedelta(seconds=seconds)) is is_due
 
 
 def test_what_a_channel_will_not_have_is_given_up_soon() -> None:

@@ -219,6 +219,12 @@ def test_names_from_outside_are_written_so_that_they_load(tmp_path: Path) -> Non
 REFUSED = [
     pytest.param(b"", {}, "the file is empty", id="empty"),
     pytest.param(b"a,b\n", {}, "a header and no rows", id="header-only"),
+    pytest.param(
+        b"a,b\n1\n2\n",
+        {},
+        "none of the 2 rows of table.csv can be read. For example line 2: b: Expected Number of Columns: 2 Found: 1",
+        id="all-rejected",
+    ),
     pytest.param(b"a,a\n1,2\n", {}, "twice", id="duplicate-header"),
     pytest.param(b"a,A\n1,2\n", {}, "differ only in case", id="case-twins"),
     pytest.param(b"a,b\n1,2\n", {"target": "c"}, "no such column. It has: a, b", id="unknown-target"),

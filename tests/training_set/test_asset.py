@@ -12,7 +12,7 @@ from assets.materialization import Pipeline
 from assets.profiled.asset import materialize_profiled
 from assets.raw.asset import materialize_raw
 from assets.training_set.asset import materialize_training_set
-from assets.training_set.selection import TrainingSetError, training_windows
+from assets.training_set.selection import training_windows
 from feature_repo import asof_sql
 from resources.connections import Connections, connections
 from resources.deployment import deployment
@@ -139,8 +139,16 @@ def test_nothing_to_learn_from_is_said(tmp_path: Path) -> None:
     model = pipeline.spec.model.model_copy(update={"train_window": 1})
     spec = pipeline.spec.model_copy(update={"model": model})
     sliding = Pipeline(pipeline.name, spec, pipeline.folder, pipeline.sql, "hash")
-    with pytest.raises(TrainingSetError, match="no labels in the lake by 2024-01-06"):
-        train_set(sliding, to, 4)
+    outcome = materialize_training_set(
+        sliding, scope(4), lake=to.lake, engine=to.engine, feature_store=to.feature_store
+    )
+    assert outcome.metadata["n_rows"] == 0
+    assert str(outcome.metadata["note"]).startswith("No labels in the lake by 2024-01-06")
+    snapshot = to.lake.snapshot(sliding.table("training_set"))
+    assert {"row_id", "event_timestamp", "label", "label_time", "_source_partition"} <= set(
+        snapshot.schema.names
+    )
+    assert snapshot.n_rows == 0
 
 
 def test_a_training_set_says_what_it_was_checked_against(ready: tuple[Path, Pipeline, Connections]) -> None:

@@ -1,0 +1,1 @@
+"""Kills and races at seeded places, counted against the source: `make chaos`."""

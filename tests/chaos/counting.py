@@ -1,0 +1,117 @@
+"""What must hold of a home after any kills, counted against the source."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+import dagster as dg
+
+from pipelines.events import asks_for_retrain, is_report_of, materializations_after
+from pipelines.replay import Replay
+from pipelines.run_requests import REPORT_TAG
+from resources.ledger import aliases_after, read_ledger
+from resources.outbox import read_outbox
+from tests.chaos.world import N_DAYS, installed_in, opened
+from tests.tiny import ROWS_PER_DAY
+
+
+def faults(home: Path) -> list[str]:
+    """List what is wrong: rows against the source's, retrains made against asked, the ledger, what is left over."""
+    with opened(home) as one:
+        return [
+            *_rows(one, home),
+            *_retrains(one),
+            *_ledger(one),
+            *_alerts(one),
+            *_left_over(one),
+            *_verified(one, home),
+        ]
+
+
+def _rows(one: Replay, home: Path) -> list[str]:
+    with (home / "readings.csv").open(newline="") as handle:
+        source = sorted(int(row["id"]) for row in csv.DictReader(handle))
+    lake = one.to.lake
+    found = []
+    for table in ("raw/readings", "profiled/readings"):
+        ids = sorted(lake.read(f"tiny/{table}")["id"].to_pylist())
+        if ids != source:
+            doubles = sum(n > 1 for n in Counter(ids).values())
+            found.append(f"{table}: {len(ids)} rows of {len(source)}, {doubles} of them double")
+    # Their keys are hashes. On the first day no model serves.
+    for table, n_days in (("labels", N_DAYS), ("predictions", N_DAYS - 1)):
+        keys = lake.read(f"tiny/{table}")["row_id"].to_pylist()
+        if not len(keys) == len(set(keys)) == n_days * ROWS_PER_DAY:
+            found.append(
+                f"{table}: {len(keys)} rows, {len(set(keys))} keys, {n_days * ROWS_PER_DAY} expected"
+            )
+    return found
+
+
+def _retrains(one: Replay) -> list[str]:
+    records = materializations_after(one.instance, 0, limit=10_000)
+    asked = {str(r.storage_id) for r in records if is_report_of(r, {"tiny"}) and asks_for_retrain(r)}
+    succeeded = one.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.SUCCESS]))
+    made = Counter(run.tags[REPORT_TAG] for run in succeeded if REPORT_TAG in run.tags)
+    found = [] if len(asked) >= N_DAYS else [f"only {len(asked)} reports ask for a retrain"]
+    if made != Counter(asked):
+        found.append(f"retrains: asked by {sorted(asked)}, made {dict(made)}")
+    return found
+
+
+def _ledger(one: Replay) -> list[str]:
+    decisions = read_ledger(one.to.lake, "tiny")
+    keys = Counter(decision.decision_key for decision in decisions)
+    found = [f"ledger: {n} decisions under one key" for n in keys.values() if n > 1]
+    champion = None
+    for decision in decisions:
+        if decision.champion_before != champion:
+            found.append(f"ledger: {decision.champion_before} follows {champion}")
+        champion = decision.champion_after
+    aliases = {name: number for name, number in aliases_after(decisions).items() if number is not None}
+    registered = one.to.registry.aliases("tiny")
+    # The challenger is what was trained last, and nobody serves it.
+    if registered.get("champion") != aliases.get("champion"):
+        found.append(f"registry: {registered} beside the ledger's {aliases}")
+    partitions = Counter(decision.partition for decision in decisions)
+    if set(partitions.values()) != {1} or len(partitions) != N_DAYS:
+        found.append(f"ledger: decisions by partition {dict(partitions)}")
+    return found
+
+
+def _alerts(one: Replay) -> list[str]:
+    queued = Counter(
+        (delivery.alert.identity, delivery.channel) for delivery in read_outbox(one.to.lake, "tiny")
+    )
+    sent = one.to.lake.read("tiny/alerts") if one.to.lake.has("tiny/alerts") else None
+    steps = (
+        Counter()
+        if sent is None
+        else Counter((row["alert_id"], row["channel"], row["step"]) for row in sent.to_pylist())
+    )
+    return [f"alerts: {key} {n} times" for key, n in (queued + steps).items() if n > 1]
+
+
+def _left_over(one: Replay) -> list[str]:
+    unfinished = [
+        dg.DagsterRunStatus.NOT_STARTED,
+        dg.DagsterRunStatus.STARTING,
+        dg.DagsterRunStatus.STARTED,
+    ]
+    left = one.instance.get_runs(dg.RunsFilter(statuses=unfinished))
+    return [f"run {run.run_id} is left {run.status.value}" for run in left]
+
+
+def _verified(one: Replay, home: Path) -> list[str]:
+    """Ask `python -m pipelines.verify`, which compares everything that was written with everything else."""
+    if find_spec("pipelines.verify") is None:
+        return []
+    verify = import_module("pipelines.verify.__main__")
+    told = verify.verified_pipeline(
+        "tiny", one.pipeline, installed_in(home), one.instance, repair=False, show=lambda _: None
+    )
+    return [f"verify: {each.finding}" for each in told]

@@ -1,0 +1,134 @@
+"""Children of a process that has imported everything, and their death at a counted place.
+
+A place is an event of the file system, of SQLite or of the lake, as an audit hook sees it: the same seed
+kills at the same work, however busy the machine is. A short wait after it reaches into what compiled code does.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+EVENTS = ("os.rename", "os.remove", "os.mkdir", "os.link", "sqlite3.connect", "driftline.commit")
+TIMEOUT_S = 300.0
+
+
+@dataclass(frozen=True)
+class Kill:
+    """Where a child dies: at its n-th event, of any kind or of commits to the lake, and how long after it."""
+
+    n: int
+    only_commits: bool = False
+    after_s: float = 0.0
+
+
+class ChildError(AssertionError):
+    """A child ended otherwise than it should have."""
+
+
+@dataclass
+class Child:
+    """A forked process that runs one function."""
+
+    pid: int
+    answer: Path
+    log: Path
+
+    def end(self, *, may_be_killed: bool = False) -> Any:
+        """Wait for its end and return what the function returned; None of one that was killed."""
+        code = self._exit_code()
+        if code == -signal.SIGKILL and may_be_killed:
+            return None
+        if code != 0:
+            raise ChildError(f"a child ended with {code}:\n{self.log.read_text()[-4000:]}")
+        return pickle.loads(self.answer.read_bytes())
+
+    def _exit_code(self) -> int:
+        end = time.monotonic() + TIMEOUT_S
+        while time.monotonic() < end:
+            found, status = os.waitpid(self.pid, os.WNOHANG)
+            if found:
+                return os.waitstatus_to_exitcode(status)
+            time.sleep(0.01)
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        raise ChildError(f"a child hung:\n{self.log.read_text()[-4000:]}")
+
+
+_numbers = iter(range(10**9))
+
+
+def fork(folder: Path, function: Callable[..., Any], *arguments: object, kill: Kill | None = None) -> Child:
+    """Run a function in a child of its own, which keeps its output, and dies where it is told to."""
+    folder.mkdir(parents=True, exist_ok=True)
+    number = next(_numbers)
+    child = Child(0, folder / f"{number}.answer", folder / f"{number}.log")
+    child.pid = os.fork()
+    if child.pid:
+        return child
+    code = 1
+    try:
+        output = os.open(child.log, os.O_WRONLY | os.O_CREAT)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        sys.stdout = sys.stderr = os.fdopen(1, "w", buffering=1)
+        if kill is not None:
+            _die_at(kill)
+        child.answer.write_bytes(pickle.dumps(function(*arguments)))
+        code = 0
+    except BaseException:  # noqa: BLE001 (a child has nobody above it; the parent shows its log)
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
+    raise AssertionError("unreachable")
+
+
+def _die_at(kill: Kill) -> None:
+    _audit_commits()
+    seen = 0
+    lock = threading.Lock()
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        nonlocal seen
+        if not _counts(event, arguments, kill.only_commits):
+            return
+        with lock:
+            seen += 1
+            is_here = seen == kill.n
+        if is_here and kill.after_s:
+            threading.Timer(kill.after_s, os.kill, (os.getpid(), signal.SIGKILL)).start()
+        elif is_here:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(hook)
+
+
+def _counts(event: str, arguments: tuple[Any, ...], only_commits: bool) -> bool:
+    if only_commits:
+        return event == "driftline.commit"
+    return event in EVENTS or (event == "open" and bool(arguments[2] & WRITING))
+
+
+def _audit_commits() -> None:
+    """Have the lake's writer, which is compiled, say before and after a commit that it is there."""
+    import deltalake
+
+    write = deltalake.write_deltalake
+
+    def audited(*arguments: Any, **options: Any) -> None:
+        sys.audit("driftline.commit", "before")
+        write(*arguments, **options)
+        sys.audit("driftline.commit", "after")
+
+    deltalake.write_deltalake = audited

@@ -1,0 +1,130 @@
+"""At least a hundred seeded kills and races over replay, runs and daemon: nothing is lost, nothing is there twice.
+
+`make chaos` runs them all and prints what was killed where; `make chaos SEED=7` runs one seed alone.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+
+import pytest
+
+from tests.chaos import counting, world
+from tests.chaos.killing import Child, Kill, fork
+from tests.chaos.warm import warm
+
+pytestmark = [
+    pytest.mark.chaos,
+    pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning"),
+]
+
+N_KILLS = 8
+"""Kills of one home, before it is left to end in peace."""
+
+SEEDS = [int(os.environ["CHAOS_SEED"])] if os.environ.get("CHAOS_SEED") else list(range(1, 8))
+
+MAX_EVENTS, MAX_COMMITS = 450, 35
+"""Places of a kill: about a day's work of the pipeline, so that each resumed replay comes a little further."""
+
+MAX_DELAY_S = 0.05
+
+
+@dataclass
+class Trial:
+    """One home, and the dice that decide what happens to it."""
+
+    home: Path
+    dice: random.Random
+    counts: Counter[str]
+    node: pytest.Item
+
+    def child(self, function: Callable[..., object], *arguments: object, kill: Kill | None = None) -> Child:
+        """Fork a child on the home."""
+        return fork(self.home.with_name("logs"), function, self.home, *arguments, kill=kill)
+
+    def killed(self, function: Callable[..., object], *arguments: object) -> bool:
+        """Run a child that is to die at a place of the dice; tell whether it did, before it had ended."""
+        only_commits = self.dice.random() < 0.5
+        n = self.dice.randint(1, MAX_COMMITS if only_commits else MAX_EVENTS)
+        kill = Kill(n, only_commits, self.dice.choice([0.0, self.dice.uniform(0, MAX_DELAY_S)]))
+        child = self.child(function, *arguments, kill=kill)
+        child.end(may_be_killed=True)
+        self.counts["kills" if not child.answer.exists() else "ended first"] += 1
+        return not child.answer.exists()
+
+    def raced(self, *functions: Callable[..., object], arguments: tuple[object, ...] = ()) -> None:
+        """Run children that begin at the same instant."""
+        together = multiprocessing.get_context("fork").Barrier(len(functions))
+        children = [self.child(_begun_together, together, one, arguments) for one in functions]
+        for child in children:
+            child.end()
+        self.counts["races"] += 1
+
+
+def _begun_together(
+    home: Path, together: Barrier, function: Callable[..., object], arguments: tuple[object, ...]
+) -> object:
+    together.wait()
+    return function(home, *arguments)
+
+
+@pytest.fixture
+def trial(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Trial]:
+    """Make a home for the seed that the test was given."""
+    warm()
+    name = request.node.originalname
+    made = Trial(tmp_path / "home", random.Random(f"{name} {request.param}"), Counter(), request.node)
+    made.child(world.make).end()
+    yield made
+    shutil.rmtree(made.home)
+
+
+def in_peace(trial: Trial) -> None:
+    """Let two alert sensors tell at once, and count."""
+    trial.raced(world.alert, world.alert)
+    trial.node.user_properties.append(("chaos", dict(trial.counts)))
+    assert trial.child(counting.faults).end() == []
+
+
+@pytest.mark.parametrize("trial", SEEDS, indirect=True)
+def test_a_replay_that_is_killed_again_and_again_loses_nothing(trial: Trial) -> None:
+    for _ in range(N_KILLS):
+        trial.killed(world.replay)
+    trial.child(world.replay).end()
+    in_peace(trial)
+
+
+@pytest.mark.parametrize("trial", SEEDS, indirect=True)
+def test_the_daemon_that_is_killed_again_and_again_loses_nothing(trial: Trial) -> None:
+    trial.child(world.references).end()
+    for day in range(world.N_DAYS):
+        # A refresh that is killed is run again, as Dagster does.
+        while trial.counts["kills"] < 3 * day + 2 and trial.killed(world.refresh, day):
+            pass
+        trial.child(world.refresh, day).end()
+        trial.killed(world.daemon_tick)
+        for _ in range(5):
+            if trial.child(world.daemon_tick).end() == 0:
+                break
+        else:
+            pytest.fail("the daemon asks for ever")
+    in_peace(trial)
+
+
+@pytest.mark.parametrize("trial", SEEDS[:3], indirect=True)
+def test_two_and_more_at_once_follow_each_other(trial: Trial) -> None:
+    trial.raced(*[world.references] * trial.dice.choice([2, 4]))
+    for day in range(world.N_DAYS):
+        n_runs = trial.dice.choice([2, 3])
+        trial.raced(*[world.refresh] * n_runs, arguments=(day,))
+        trial.child(world.daemon_tick).end()
+    trial.child(world.replay).end()
+    in_peace(trial)
