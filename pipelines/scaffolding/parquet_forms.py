@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _TIMES: Mapping[str, ColumnType] = {
-    "DATE": "date", "TIMESTAMP": "timestamp", "TIMESTAMP_NS": "timestamp", "TIMESTAMP_S": "timestamp",
+    "DATE": "date", "TIMESTAMP": "timestamp", "TIMESTAMP_S": "timestamp",
     "TIMESTAMP_MS": "timestamp", "TIMESTAMP WITH TIME ZONE": "timestamp_tz",
 }  # fmt: skip
 _WHOLE = (
@@ -45,6 +45,9 @@ def _form(connection: duckdb.DuckDBPyConnection, name: str, kind: str) -> Form:
     plain = kind.partition("(")[0]
     if kind.endswith("]") or plain in _NESTED:
         return Form("string", note=f"{kind.lower()} in the file, read as text")
+    if plain == "TIMESTAMP_NS":
+        # 64 bits of nanoseconds lie within the calendar.
+        return Form("timestamp")
     if plain in _TIMES:
         return _time(connection, name, _TIMES[plain])
     if plain == "BOOLEAN":
