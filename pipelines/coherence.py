@@ -19,7 +19,7 @@ from pipelines.faults import Check, Fault, KeyPath, choices, hint, label, repeat
 from pipelines.made_columns import LOAD_TIME, ROW_TIME
 from pipelines.orchestrator_rules import owner_faults, schedule_faults, tag_faults
 from pipelines.salvage import is_answerable
-from pipelines.source_coherence import optional_faults, source_faults
+from pipelines.source_coherence import null_text_faults, optional_faults, source_faults
 from pipelines.spec import DatasetSpec, PartitionsSpec, PipelineSpec
 from pipelines.target_coherence import (
     MAX_LOOKBACK,
@@ -185,6 +185,7 @@ def _dataset_checks(name: str, dataset: DatasetSpec) -> Iterator[Check]:
     yield Check([key], partial(unknown_columns, key, dataset.key, dataset.columns), [columns])
     yield Check([key], partial(repeats, key, dataset.key))
     yield Check([(*at, "source"), event_time], partial(source_faults, (*at, "source"), dataset))
+    yield Check([(*at, "source"), (*at, "columns")], partial(null_text_faults, at, dataset))
     for position in range(len(dataset.expectations)):
         yield Check(
             [(*at, "expectations", position), columns], partial(_expectation_faults, at, position, dataset)

@@ -12,6 +12,10 @@ _KEYS_OF_FORMATS = {"delimiter": ("csv",), "null_values": ("csv", "excel"), "she
 """Keys of a source that only some formats have."""
 
 
+_TEXTS = ("csv", "excel", "json")
+"""Formats whose values are texts, so that a text can mean NULL."""
+
+
 def source_faults(path: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:
     """Return what contradicts itself in a dataset's source."""
     source = dataset.source
@@ -50,6 +54,27 @@ def source_faults(path: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:
                 f"{label(path)}.{key} is for {' and '.join(kinds)} sources only; this one is {source.type}."
             )
             yield Fault((*path, key), text)
+
+
+def null_text_faults(path: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:
+    """Return what is wrong with the texts that mean NULL in single columns."""
+    for name in dataset.columns:
+        column, at = dataset.column(name), (*path, "columns", name, "null_values")
+        if column.null_values is None:
+            continue
+        if column.sql is not None:
+            yield Fault(
+                at, f"{label(at)} is for columns that are read; this one is computed. Use nullif in `sql`."
+            )
+        elif dataset.source.type not in _TEXTS:
+            said = f"{' and '.join(_TEXTS)} sources only; this one is {dataset.source.type}, whose values have types."
+            yield Fault(at, f"{label(at)} is for {said}")
+        elif not column.null_values:
+            yield Fault(at, f"{label(at)} is empty. Leave it out, or name a text that never occurs.")
+        for null in column.null_values:
+            if set(null) & {'"', dataset.source.delimiter, "\r", "\n"} and dataset.source.type == "csv":
+                text = f"{label(at)} has {null!r}, but a text that means NULL holds no quote, delimiter or line end."
+                yield Fault(at, text)
 
 
 def optional_faults(path: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:

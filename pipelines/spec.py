@@ -165,6 +165,8 @@ class ColumnSpec(Block):
     """Computed column: an expression over the source's columns, in DuckDB's dialect."""
     known_at: SqlExpression | None = None
     """Instant at which the value is known, over the dataset's columns; by default its row's event time. A feature view that uses it earlier is refused."""
+    null_values: tuple[str, ...] | None = None
+    """Texts that mean NULL in this column, in place of the source's: CSV, Excel and JSON."""
     description: str = ""
     """What the column holds, with its unit."""
 

@@ -22,8 +22,10 @@ from assets.raw.reading import (
     listed,
     pointer,
     refuse_names,
+    shared_nulls,
     source_columns,
     source_values,
+    without,
 )
 from assets.raw.tried import Part, Scans, tried_values
 from pipelines.spec import ColumnType, DatasetSpec
@@ -34,6 +36,9 @@ _TIMES: tuple[ColumnType, ...] = ("date", "timestamp", "timestamp_tz")
 if TYPE_CHECKING:
     import duckdb
 
+
+NO_TEXT = "\x02"
+"""Stands for NULL where no text does in every column: the reader wants at least one."""
 
 EXACT_NUMBER = "DECIMAL(38, 18)"
 """Holds every 64-bit integer and most fractions: the reader then names the lines of what is no number at all."""
@@ -87,7 +92,8 @@ def _rows(
     """Read files with one header, with the columns that they lack."""
     types = {column: read_as.get(column, "VARCHAR") for column in header}
     typed = ", ".join(f"{quote_literal(column)}: {quote_literal(kind)}" for column, kind in types.items())
-    nulls = ", ".join(quote_literal(text) for text in dataset.source.null_values)
+    shared = shared_nulls(dataset)
+    nulls = ", ".join(quote_literal(text) for text in shared or [NO_TEXT])
     relation = (
         f"read_csv([{listed(group.files)}], header=true, auto_detect=false, columns={{{typed}}}, "
         f"delim={quote_literal(dataset.source.delimiter)}, quote='\"', escape='\"', nullstr=[{nulls}], "
@@ -101,6 +107,12 @@ def _rows(
         texts = ", ".join(f"{_without_zeros(column)} AS {quote_identifier(column)}" for column in numbers)
         relation = f"(SELECT * REPLACE ({texts}) FROM {relation})"
         types |= dict.fromkeys(numbers, "VARCHAR")
+    # What nobody declares is read by expressions alone: there, the source's own texts mean NULL.
+    others = set(dataset.source.null_values).difference(shared)
+    undeclared = [column for column in header if column not in {v.source for v in source_values(dataset)}]
+    if others and undeclared:
+        swap = ", ".join(f"{without(name, others)} AS {name}" for name in map(quote_identifier, undeclared))
+        relation = f"(SELECT * REPLACE ({swap}) FROM {relation})"
     types |= dict.fromkeys(group.given, "VARCHAR")
     return tried_values(
         group.with_given(relation), source_values(dataset), types, raw=list(types), clocks=clocks
@@ -134,7 +146,14 @@ def reading_types(
     """
     values = source_values(dataset)
     counts = Counter(value.source for value in values)
-    alone = [v for v in values if counts[v.source] == 1 and v.kind != "string" and v.source not in keep]
+    alone = [
+        value
+        for value in values
+        if counts[value.source] == 1
+        and value.kind != "string"
+        and value.source not in keep
+        and not value.null_texts
+    ]
     if not alone:
         return {}
     texts, hidden = [], []

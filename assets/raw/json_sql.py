@@ -73,6 +73,9 @@ def json_source(
         f", {origins.text(column, files) if column in origins.keyed else _text_of(column, types)} AS {quote_identifier(column)}"
         for column, types in kinds.items()
     )
+    # A computed column may be made of the key that it is called by.
+    computed = [n for n in dataset.columns if dataset.column(n).sql is not None and n not in kinds]
+    texts += "".join(f", {_text_of(name, {'string'})} AS {quote_identifier(name)}" for name in computed)
     tried = tried_values("texts", values, dict.fromkeys(kinds, "VARCHAR"), clocks=clocks)
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE {_LINES_TABLE} AS WITH numbered AS ({_numbered(files)}), "
@@ -94,7 +97,17 @@ def json_source(
     # Numbering the lines has put files in an order of its own.
     order = f" ORDER BY {FILE_COLUMN}::{enumeration(files)}, {_LINE}" if has_places(dataset) else ""
     sound = f"FROM {_LINES_TABLE} WHERE {FAULT_COLUMN} IS NULL{order}"
-    return Scans((Part(f"(SELECT * EXCLUDE ({_TEXT}, {_SOUND}, {_LINE}) {sound})"),), origins.absent)
+    hidden = ", ".join((_TEXT, _SOUND, _LINE, *_in_no_object(connection, computed)))
+    return Scans((Part(f"(SELECT * EXCLUDE ({hidden}) {sound})"),), origins.absent)
+
+
+def _in_no_object(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> Sequence[str]:
+    """Return the names, quoted, that are no object's key: there, the column that was declared before is meant."""
+    if not names:
+        return ()
+    asked = ", ".join(f"coalesce(bool_or(json_exists({_SOUND}, {pointer(name)})), false)" for name in names)
+    found = connection.sql(f"SELECT {asked} FROM {_LINES_TABLE}").fetchall()[0]
+    return [quote_identifier(name) for name, is_there in zip(names, found, strict=True) if not is_there]
 
 
 def _loose(dataset: DatasetSpec, found: Sequence[Path]) -> frozenset[str]:

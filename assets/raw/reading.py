@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -84,6 +84,8 @@ class SourceValue:
         Column of that relation with the wall clock that was read in the partitions' zone, for instants.
     time
         Another type, a time, that the source's column is declared with: a day is then that time's day.
+    null_texts
+        Texts that mean NULL here, and not in every column of the source.
     """
 
     source: str
@@ -92,6 +94,7 @@ class SourceValue:
     column: str
     clock: str
     time: ColumnType | None
+    null_texts: frozenset[str]
 
     def columns(self, *, clocks: bool) -> tuple[str, ...]:
         """Return the columns of the relation that hold the value, and its wall clock where that is kept."""
@@ -133,6 +136,7 @@ def source_values(dataset: DatasetSpec) -> tuple[SourceValue, ...]:
         form = dataset.column(name)
         if form.sql is None:
             kinds.setdefault(form.source or name, {}).setdefault(form.type, name)
+    shared = shared_nulls(dataset)
     values: list[SourceValue] = []
     for source, names in kinds.items():
         own = dataset.column(source).type if _is_read_as(dataset, source) else next(iter(names))
@@ -140,8 +144,42 @@ def source_values(dataset: DatasetSpec) -> tuple[SourceValue, ...]:
         for kind, name in names.items():
             number = len(values)
             column = source if kind == own else f"{OWN_PREFIX}value_{number}"
-            values.append(SourceValue(source, kind, name, column, f"{OWN_PREFIX}clock_of_{number}", time))
+            nulls = frozenset(_nulls(dataset, name)).difference(shared)
+            values.append(
+                SourceValue(source, kind, name, column, f"{OWN_PREFIX}clock_of_{number}", time, nulls)
+            )
     return tuple(values)
+
+
+def shared_nulls(dataset: DatasetSpec) -> tuple[str, ...]:
+    """Return the texts that mean NULL in every column of a source: its reader knows no others."""
+    if dataset.source.type not in ("csv", "excel"):
+        return ()
+    own = [dataset.column(name).null_values for name in dataset.columns]
+    return tuple(
+        text
+        for text in dataset.source.null_values
+        if all(text in texts for texts in own if texts is not None)
+    )
+
+
+def _nulls(dataset: DatasetSpec, name: str) -> tuple[str, ...]:
+    own = dataset.column(name).null_values
+    if own is not None:
+        return own
+    return dataset.source.null_values if dataset.source.type in ("csv", "excel") else ()
+
+
+def without(value: str, texts: Collection[str]) -> str:
+    """Return the SQL of a text that is NULL where it is one of some texts.
+
+    Examples
+    --------
+    >>> without("x", ["NA"])
+    "CASE WHEN x NOT IN ('NA') THEN x END"
+    """
+    named = ", ".join(quote_literal(text) for text in sorted(texts))
+    return f"CASE WHEN {value} NOT IN ({named}) THEN {value} END" if texts else value
 
 
 def _is_read_as(dataset: DatasetSpec, source: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from assets.raw.exact import plain_cast
-from assets.raw.reading import FAULT_COLUMN, OWN_PREFIX, RAW_COLUMN, SourceValue
+from assets.raw.reading import FAULT_COLUMN, OWN_PREFIX, RAW_COLUMN, SourceValue, without
 from pipelines.sql import quote_identifier
 
 _BAD = '"_driftline_bad"'
@@ -71,7 +71,8 @@ def tried_values(
     made: dict[str, str] = {}
     replaced, added, failed, faults = [], [], [], []
     for number, value in enumerate(values):
-        given = quote_identifier(value.source)
+        source = quote_identifier(value.source)
+        given = without(source, value.null_texts)
         engines = quote_identifier(f"{OWN_PREFIX}plain_{number}")
         is_text = types[value.source] == "VARCHAR"
         cast = value.cast(given, types[value.source], engines if is_text else None)
@@ -88,17 +89,17 @@ def tried_values(
             faults.append(f"CASE WHEN {failed[-1]} THEN {cast.fault} END")
         if value.column != value.source:
             added.append(f"{column} AS {quote_identifier(value.column)}")
-        elif cast is not None:
-            replaced.append(f"{column} AS {given}")
+        elif column != source:
+            replaced.append(f"{column} AS {source}")
+    swap = f" REPLACE ({', '.join(replaced)})" if replaced else ""
     if not made:
         nothing = f"CAST(NULL AS VARCHAR) AS {FAULT_COLUMN}, CAST(NULL AS VARCHAR) AS {RAW_COLUMN}"
-        return f"(SELECT *, {', '.join([*added, nothing])} FROM {relation})"
+        return f"(SELECT *{swap}, {', '.join([*added, nothing])} FROM {relation})"
     packed = ", ".join(f"{quote_identifier(name)} := {quote_identifier(name)}" for name in raw)
     as_json = f"CAST(to_json(struct_pack({packed})) AS VARCHAR)" if raw else "NULL::VARCHAR"
     # Whether is cheap, why is not: texts are made for bad rows only.
     bad = f"struct_pack(fault := concat_ws('; ', {', '.join(faults)}), raw := {as_json})"
     added.append(f"CASE WHEN {' OR '.join(failed)} THEN {bad} END AS {_BAD}")
-    swap = f" REPLACE ({', '.join(replaced)})" if replaced else ""
     first, second = (", ".join(f"{sql} AS {column}" for column, sql in one.items()) for one in (plain, made))
     inner = f"(SELECT *, {first} FROM {relation})" if plain else relation
     hidden = ", ".join([*plain, *made])

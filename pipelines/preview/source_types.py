@@ -10,7 +10,7 @@ from assets.materialization import Pipeline
 from assets.raw.csv_header import header_of
 from assets.raw.folder_keys import folder_keys
 from assets.raw.opening import files_of, readable
-from assets.raw.reading import listed
+from assets.raw.reading import listed, source_values
 from pipelines.spec import DatasetSpec
 from pipelines.sql import quote_literal
 from pipelines.windows import Window
@@ -65,7 +65,8 @@ def _described(connection: duckdb.DuckDBPyConnection, file: Path, dataset: Datas
     path, kind = f"[{listed([file])}]", dataset.source.type
     is_text = kind in ("csv", "excel")
     names = header_of(file, dataset.source.delimiter) if is_text else []
-    nulls = ", ".join(quote_literal(text) for text in dataset.source.null_values)
+    words = {*dataset.source.null_values}.union(*(value.null_texts for value in source_values(dataset)))
+    nulls = ", ".join(quote_literal(text) for text in sorted(words))
     relation = {
         "parquet": f"read_parquet({path}, hive_partitioning=false)",
         "python": f"read_parquet({path}, hive_partitioning=false)",

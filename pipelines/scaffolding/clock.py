@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pipelines.scaffolding.columns import TYPED, Column, FileColumns
-from pipelines.scaffolding.source import ScaffoldError
+from pipelines.scaffolding.files import ScaffoldError
 from pipelines.spec import Cadence
 from pipelines.sql import quote_identifier
+from pipelines.windows import KEY_FORMATS
 
 if TYPE_CHECKING:
     import duckdb
@@ -115,6 +117,60 @@ def find_clock(connection: duckdb.DuckDBPyConnection, columns: FileColumns, aske
     if not candidates:
         return Clock("load", None, 1, n_rows, "no column of the file holds times")
     return _by_time(connection, candidates[0], tuple(column.name for column in candidates[1:]))
+
+
+def clock_of_files(columns: FileColumns, keys: Sequence[str], asked: str | None) -> Clock:
+    """Find the event time of files that each hold one partition, whose names tell how long it is.
+
+    Parameters
+    ----------
+    columns
+        Those of all files.
+    keys
+        What stands for `{partition}` in the files' names.
+    asked
+        Column that the user named, or None.
+
+    Raises
+    ------
+    ScaffoldError
+        If the names are no partitions' keys, or no column holds times.
+    """
+    every, starts = _cadence_of_keys(keys)
+    candidates = sorted(
+        (column for column in columns.columns if column.is_time and column.n_null == 0),
+        key=lambda c: _rank(c, columns),
+    )
+    chosen = asked or next((column.name for column in candidates), None)
+    if chosen is None:
+        raise ScaffoldError(
+            "files of partitions need a column that says when a row came to be, and none holds times in every row. "
+            "Name all files with a pattern such as '*' instead."
+        )
+    others = tuple(column.name for column in candidates if column.name != chosen)
+    n_rows = columns.columns[0].n_rows
+    return Clock(
+        every, chosen, len(keys), n_rows // len(keys), f"{len(keys):,} files, each of one {every}",
+        min(starts), _next(max(starts), every), others=others,
+    )  # fmt: skip
+
+
+def _cadence_of_keys(keys: Sequence[str]) -> tuple[Cadence, Sequence[datetime]]:
+    for every in ("hour", "day"):
+        try:
+            # Wall clocks of the partitions' zone.
+            starts = [datetime.strptime(key, KEY_FORMATS[every]) for key in keys]  # noqa: DTZ007
+        except ValueError:
+            continue
+        if every == "hour" or len(starts) < 2:
+            return every, starts
+        if all(start.day == 1 for start in starts):
+            return "month", starts
+        return ("week" if all(start.weekday() == 6 for start in starts) else "day"), starts
+    raise ScaffoldError(
+        f"'{keys[0]}' in the place of {{partition}} is no partition's key: those are written 2024-01-31 for a day, a week "
+        "or a month by its first day, and 2024-01-31-05:00 for an hour. Rename the files, or name all of them with '*'."
+    )
 
 
 def check_event_time(columns: FileColumns, asked: str) -> None:

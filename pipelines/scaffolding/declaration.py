@@ -2,84 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
-from assets.model.leaks import Suspicion
-from pipelines.scaffolding.clock import Clock
-from pipelines.scaffolding.columns import Column, FileColumns
-from pipelines.scaffolding.roles import Candidate, Key, Target
-from pipelines.scaffolding.rules import Rule
-from pipelines.scaffolding.text import comment, flow, scalar, sql_name
-from pipelines.scaffolding.views import View, identifier
-from pipelines.spec import Candidate as Algorithm
-from pipelines.spec import ProblemType, SourceSpec
+from pipelines.scaffolding.columns import Column
+from pipelines.scaffolding.findings import DECIDE, Findings, ask
+from pipelines.scaffolding.learning import features, learning, watching
+from pipelines.scaffolding.text import comment, flow, one_line, scalar
 
-DECIDE = "decide:"
-"""Begins a comment that asks for a person's decision."""
-
-ALGORITHMS: Mapping[ProblemType, tuple[Algorithm, ...]] = {
-    "binary": ("hist_gradient_boosting", "logistic_regression"),
-    "multiclass": ("hist_gradient_boosting", "logistic_regression"),
-    "regression": ("hist_gradient_boosting", "ridge"),
-}
-"""A strong learner, and a plain one that shows whether it is worth it."""
-
-METRICS: Mapping[ProblemType, str] = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
-
-MIN_RARE_ROWS = 30
-"""Rows of the rarest class that must be known before a first model is trained."""
-
-LEAST_LABELS = 300
-"""Labels before a first model: a fifth of them, less what shares an instant, must leave 50 rows to compare on."""
-
-
-@dataclass(frozen=True)
-class Findings:
-    """Everything that was found about a file.
-
-    Attributes
-    ----------
-    dataset
-        Name of the dataset, from the file's.
-    source, path
-        How the file is read, and its path as the declaration writes it.
-    label_time
-        Expression of the instant at which the truth is known, and what to decide about it.
-    request
-        Columns known from the row itself.
-    suspicions
-        Those among them that know the answer.
-    """
-
-    dataset: str
-    source: SourceSpec
-    path: str
-    n_rejected: int
-    columns: FileColumns
-    clock: Clock
-    key: Key
-    entities: tuple[View, ...]
-    rules: tuple[Rule, ...]
-    target: Target | None
-    candidates: tuple[Candidate, ...]
-    label_time: str
-    label_question: str
-    request: tuple[Column, ...]
-    suspicions: tuple[Suspicion, ...]
-    lookback: str
-
-    @property
-    def event_time(self) -> str:
-        """The column that is the clock, real or made."""
-        made = {"rows": "row_time", "load": "load_time"}
-        return self.clock.event_time or made[self.clock.every]
-
-    @property
-    def n_rows(self) -> int:
-        """Rows of the file."""
-        return self.columns.columns[0].n_rows
+MAX_SHARE = 0.01
+"""Share of rejects that a source may have when nothing is declared, and how much more one may have that has some."""
 
 
 def write(found: Findings, *, type_name: str) -> str:
@@ -106,13 +38,9 @@ def write(found: Findings, *, type_name: str) -> str:
         *_expectations(found),
     ]
     if found.entities:
-        lines += ["", *_features(found)]
-    lines += ["", *(_learning(found, found.target) if found.target is not None else _watching(found))]
+        lines += ["", *features(found)]
+    lines += ["", *(learning(found, found.target) if found.target is not None else watching(found))]
     return "\n".join(lines) + "\n"
-
-
-def _ask(text: str, indent: int) -> list[str]:
-    return comment(f"{DECIDE} {text}", indent)
 
 
 def _description(found: Findings) -> str:
@@ -145,12 +73,12 @@ def _partitions(found: Findings) -> list[str]:
         f"A run handles one partition. {clock.reason.capitalize()}; {clock.every} is the longest that gives enough of them.",
         2,
     )
-    lines += _ask(
+    lines += ask(
         "`end` is where the file ends. Remove it while data keeps arriving; then partitions close on the clock.",
         2,
     )
     if not _has_zone(found):
-        lines += _ask(
+        lines += ask(
             f"times in '{clock.event_time}' carry no zone, and are read as UTC. In which zone were they written?",
             2,
         )
@@ -169,28 +97,28 @@ def _has_zone(found: Findings) -> bool:
 def _source(found: Findings) -> list[str]:
     source = found.source
     written: dict[str, object] = {"type": source.type, "path": found.path}
-    for key in ("delimiter", "encoding", "sheet"):
+    for key in ("mode", "delimiter", "encoding", "sheet"):
         if key in source.model_fields_set:
             written[key] = getattr(source, key)
     if len(found.columns.null_values) > 1:
         written["null_values"] = list(found.columns.null_values)
-    lines = []
+    lines = [line for doubt in found.doubts for line in ask(doubt, 6)]
+    total = found.n_rows + found.n_rejected
     if found.n_rejected:
-        total = found.n_rows + found.n_rejected
-        lines += _ask(
+        lines += ask(
             f"{found.n_rejected:,} of {total:,} lines could not be read, and will be kept among the rejects. Are they worth mending?",
             6,
         )
-        share = found.n_rejected / total
-        if share > 0.01:
-            written["max_rejected_share"] = round(min(1.0, share + 0.01), 3)
+    share = (found.n_rejected + _n_without_time(found)) / total
+    if share > MAX_SHARE:
+        written["max_rejected_share"] = round(min(1.0, share + MAX_SHARE), 3)
     if len(found.columns.null_values) > 1:
         lines += comment(
             f"Numbers and times are missing where the file says {', '.join(found.columns.null_values[1:])}.",
             6,
         )
     if source.type == "csv" and "encoding" in source.model_fields_set:
-        lines += _ask(
+        lines += ask(
             f"the file is not UTF-8, and is read as {source.encoding}. Are names with accents right?", 6
         )
     return [*lines, f"      source: {flow(written)}"]
@@ -201,12 +129,15 @@ def _columns(found: Findings) -> list[str]:
     for column in found.columns.columns:
         kind = "timestamp_tz" if column.name == found.clock.event_time else column.type
         if column.question:
-            lines += _ask(f"{column.name}: {column.question}", 8)
+            lines += ask(f"{column.name}: {column.question}", 8)
         notes = [note for note in (column.note, _fullness(column)) if note]
-        shown = f"{scalar(column.name)}: {kind}"
+        written: dict[str, object] = {"type": kind}
         if column.sql is not None:
-            shown = f"{scalar(column.name)}: {{type: {kind}, sql: {scalar(column.sql)}}}"
-        lines.append(f"        {shown}" + (f"  # {_one_line('; '.join(notes))}" if notes else ""))
+            written["sql"] = column.sql
+        if column.null_values is not None:
+            written["null_values"] = list(column.null_values)
+        shown = f"{scalar(column.name)}: {flow(written) if len(written) > 1 else kind}"
+        lines.append(f"        {shown}" + (f"  # {one_line('; '.join(notes))}" if notes else ""))
     return lines
 
 
@@ -225,14 +156,10 @@ def _fullness(column: Column) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _one_line(text: str) -> str:
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
-
-
 def _event_time(found: Findings) -> list[str]:
     lines = comment("Says which partition a row belongs to.", 6)
     if found.clock.others:
-        lines = _ask(
+        lines = ask(
             f"this says which partition a row belongs to. It could also be {', '.join(found.clock.others)}. Which is when a row came to be?",
             6,
         )
@@ -243,12 +170,22 @@ def _event_time(found: Findings) -> list[str]:
             "Made by Driftline: a load is a day after 2000-01-01, its rows spread over the day by their key.",
             6,
         )
+    if n_missing := _n_without_time(found):
+        lines += ask(
+            f"{n_missing:,} rows have no {found.event_time}: they belong to no partition and will be kept among the rejects. Is there a better column?",
+            6,
+        )
     return [*lines, f"      event_time: {scalar(found.event_time)}"]
+
+
+def _n_without_time(found: Findings) -> int:
+    name = found.clock.event_time
+    return found.columns[name].n_null if name is not None else 0
 
 
 def _key(found: Findings) -> list[str]:
     text = f"Identifies a row: {found.key.reason}."
-    lines = _ask(f"{text} Is there a better one?", 6) if found.key.is_made else comment(text, 6)
+    lines = ask(f"{text} Is there a better one?", 6) if found.key.is_made else comment(text, 6)
     return [*lines, f"      key: {flow(list(found.key.columns))}"]
 
 
@@ -258,7 +195,7 @@ def _expectations(found: Findings) -> list[str]:
         "failing rows aside, `on_failure: block` stops everything downstream.",
         6,
     )
-    lines += _ask("which of these are rules, and which only happened to hold? Delete the latter.", 6)
+    lines += ask("which of these are rules, and which only happened to hold? Delete the latter.", 6)
     lines.append("      expectations:")
     for rule in found.rules:
         written: dict[str, object] = {"expect": rule.expect, **dict(rule.arguments)}
@@ -269,138 +206,6 @@ def _expectations(found: Findings) -> list[str]:
         lines += comment(rule.reason, 8)
         lines.append(f"        - {flow(written)}")
     return lines
-
-
-def _features(found: Findings) -> list[str]:
-    lines = comment("Whom rows are about, and the columns that identify one.", 2)
-    entities = {view.entity: list(view.keys) for view in found.entities}
-    lines += [f"  entities: {flow(entities)}", "", "  features:"]
-    for view in found.entities:
-        lines += [
-            f"    {view.name}:",
-            f"      entity: {view.entity}",
-            f"      sql: features/{view.name}.sql",
-            *_ask(f"how far back does the past of {', '.join(view.keys)} matter?", 6),
-            f"      lookback: {found.lookback}",
-            f"      ttl: {found.lookback}",
-        ]
-    return lines
-
-
-def _learning(found: Findings, target: Target) -> list[str]:
-    time = sql_name(found.event_time)
-    lines = [
-        "  target:",
-        f"    dataset: {found.dataset}",
-        *_ask(
-            "when is the prediction made? Features are joined as of this instant, and nothing known later may enter.",
-            4,
-        ),
-        f"    prediction_time: {scalar(time)}",
-    ]
-    for question in target.questions:
-        lines += _ask(f"{target.column}: {question}", 4)
-    lines += [
-        *comment(f"The truth ({target.reason}; {target.n_labelled:,} of {found.n_rows:,} rows have one).", 4),
-        f"    label: {scalar(target.label)}",
-        *_ask(found.label_question, 4),
-        f"    label_time: {scalar(found.label_time)}",
-        f"    problem: {target.problem}",
-        *_request(found),
-        "",
-        *_model(found, target),
-    ]
-    return lines
-
-
-def _request(found: Findings) -> list[str]:
-    suspected = {suspicion.column: suspicion for suspicion in found.suspicions}
-    lines = _ask(
-        "is each of these known at the instant of the prediction? Delete what is written down only later.", 4
-    )
-    entries: list[str] = []
-    taken: list[str] = []
-    for column in found.request:
-        name = identifier(column.name, taken)
-        taken.append(name)
-        entry = f"{name}: {scalar(sql_name(column.name))}"
-        if column.name in suspected:
-            entries += _ask(
-                f"'{column.name}' seems to know the answer ({suspected[column.name].evidence}), so it is left out. "
-                "Take it in if it is truly known beforehand.", 6,
-            )  # fmt: skip
-            entries.append(f"      # {_one_line(entry)}")
-        else:
-            entries.append(f"      {entry}")
-    time = sql_name(found.event_time)
-    if found.clock.event_time is not None and found.columns[found.clock.event_time].type != "date":
-        entries.append(f"      {identifier('hour_of_day', taken)}: {scalar(f'hour({time})')}")
-    if found.clock.event_time is not None and found.clock.every in ("hour", "day", "week", "month"):
-        entries.append(f"      {identifier('day_of_week', taken)}: {scalar(f'dayofweek({time})')}")
-    if not any(not entry.lstrip().startswith("#") for entry in entries):
-        return [*lines, *entries]
-    return [*lines, "    request_features:", *entries]
-
-
-def _model(found: Findings, target: Target) -> list[str]:
-    per_partition = max(1, found.clock.rows_per_partition)
-    wanted = round(MIN_RARE_ROWS / target.rare_share) if target.rare_share else LEAST_LABELS
-    # Rare classes want more rows, but not so many that this file never sees a model.
-    labels = max(LEAST_LABELS, min(wanted, 10_000, target.n_labelled // 3))
-    lines = ["  model:"]
-    if target.n_labelled < labels:
-        lines += _ask(
-            f"{target.n_labelled:,} labelled rows are too few to train and compare models on (about {labels:,} are needed). "
-            "Until then data is checked and watched, and nothing is learned.", 4,
-        )  # fmt: skip
-    lines += [
-        f"    candidates: {flow(list(ALGORITHMS[target.problem]))}",
-        f"    metric: {METRICS[target.problem]}",
-    ]
-    if found.clock.every == "load":
-        lines += [
-            *comment("A load holds all rows: a model learns from the newest alone.", 4),
-            "    train_window: 1",
-        ]
-    lines += _ask("what must a model reach to be of use? Add gate: {min_metric: …}.", 4)
-    min_rows = max(30, min(500, per_partition // 2))
-    return [
-        *lines,
-        "",
-        *comment(
-            "Drift: the least effect that counts (low, medium, high), and the least rows that tell anything.",
-            2,
-        ),
-        f"  drift: {{sensitivity: medium, min_rows: {min_rows}}}",
-        *comment(
-            "A challenger is trained when performance is surely lost, and after `max_age` partitions at the latest.",
-            2,
-        ),
-        f"  retrain: {{on: [performance, schedule], max_age: {_max_age(found)}, min_new_labels: {labels}}}",
-    ]
-
-
-def _max_age(found: Findings) -> int:
-    return {"hour": 48, "day": 14, "week": 8, "month": 3, "rows": 8, "load": 5}[found.clock.every]
-
-
-def _watching(found: Findings) -> list[str]:
-    lines = comment("Nothing is predicted yet: quality is checked and drift is watched.", 2)
-    if found.candidates:
-        ranked = "; ".join(
-            f"{place}. {c.column} ({c.reason})" for place, c in enumerate(found.candidates[:5], start=1)
-        )
-        lines += _ask(
-            f"is there something to predict? Plausible targets: {ranked}. Scaffold again with --target, or write a `target` block.",
-            2,
-        )
-    min_rows = max(30, min(500, found.clock.rows_per_partition // 2))
-    reference = 1 if found.clock.every == "load" else 3
-    return [
-        *lines,
-        *_ask("what is normal: the first partitions, or (reference: previous) those just before?", 2),
-        f"  drift: {{sensitivity: medium, min_rows: {min_rows}, reference: first, reference_partitions: {reference}}}",
-    ]
 
 
 def decisions(text: str) -> Sequence[tuple[int, str]]:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from pipelines.scaffolding.clock import Clock
 from pipelines.scaffolding.columns import TYPED, Column, FileColumns
-from pipelines.scaffolding.source import ScaffoldError
-from pipelines.scaffolding.text import sql_name
+from pipelines.scaffolding.files import ScaffoldError
+from pipelines.scaffolding.text import snake_case, sql_name
 from pipelines.spec import ProblemType
 from pipelines.sql import quote_identifier, quote_literal
+from pipelines.target_coherence import RESERVED_COLUMNS
 
 if TYPE_CHECKING:
     import duckdb
@@ -35,6 +36,9 @@ MIN_ENTITIES = 9
 MAX_CODE = 40
 """Characters of the longest text that may be a code or a name rather than free text."""
 
+LEAST_COUNTED = 20
+"""Rows from which whole numbers that fill half of their range without repeating one are counted, not measured."""
+
 MAX_ENTITIES = 2
 """Entities that are found without being asked for; more views say the same again."""
 
@@ -49,6 +53,22 @@ _TARGET = re.compile(
     r"click|clicked|delinquent|diagnosis|failed|failure|success|price|sales|demand|score|rating|income)(_|\b|$)",
     re.IGNORECASE,
 )
+
+
+_CODE = re.compile(
+    r"(^|_)(ids?|key|code|uuid|guid|sku|symbol|ticker|zip|zip_?code|post_?code|postal_code|plz|phone|telephone|fax|isbn|ean|iban|"
+    r"index|row)$|_(no|num|nr|number)$|^id_"
+)
+_PLACE = re.compile(r"(^|_)(lat|lon|lng|long|latitude|longitude)$")
+_OWNER = re.compile(
+    r"(^|_)(user|customer|client|account|card|device|sensor|machine|store|shop|product|item|carrier|station|merchant|patient|"
+    r"site|vendor|team|player|driver|vehicle|host|county|region|city|country)$"
+)
+_CALENDAR = re.compile(
+    r"(^|_)(year|yr|quarter|month|week|weekday|day|hour|minute|date)(_of_(year|month|week|day))?$"
+)
+_PERSON = re.compile(r"(^|_)(first|last|middle|given|family|sur)_?name$")
+_COUNT = re.compile(r"^(n|num|number|no|count|total|sum|avg|mean|max|min|per)_")
 
 
 @dataclass(frozen=True)
@@ -102,7 +122,7 @@ def find_key(
     """Find columns that are unique together on all rows; else a row's place in the file identifies it."""
     n_rows = columns.columns[0].n_rows
     for column in columns.columns:
-        is_full = column.n_null == 0 and column.type in ("int", "string")
+        is_full = _can_identify(column)
         if is_full and _is_identifier(column) and _n_distinct(connection, [column.name]) == n_rows:
             return Key((column.name,), f"unique on all {n_rows:,} rows")
     if clock.event_time is not None and _n_distinct(connection, [clock.event_time]) == n_rows:
@@ -110,24 +130,43 @@ def find_key(
     if clock.event_time is not None:
         for column in columns.columns:
             pair = [column.name, clock.event_time]
-            is_whose = column.name in entities or (
-                _ID.search(column.name) and column.type in ("int", "string")
-            )
+            is_whose = column.name in entities or (_ID.search(column.name) and _can_identify(column))
             if is_whose and column.n_null == 0 and _n_distinct(connection, pair) == n_rows:
                 return Key(tuple(pair), f"unique together on all {n_rows:,} rows")
     return Key(("row_number",), "no column is unique: a row is known by its place in the file", is_made=True)
 
 
+def _can_identify(column: Column) -> bool:
+    return column.n_null == 0 and column.type in ("int", "string") and column.name not in RESERVED_COLUMNS
+
+
 def _is_identifier(column: Column) -> bool:
-    if column.n_distinct < 0.99 * column.n_rows:
+    if column.n_distinct < 0.99 * column.n_rows or _PERSON.search(snake_case(column.name)):
         return False
-    if column.type == "string" and column.place == 0 and column.longest <= MAX_CODE:
-        # Tables begin with what they are about.
+    is_short = column.place == 0 or not column.n_spaced
+    if column.type == "string" and is_short and column.longest <= MAX_CODE:
+        # Tables begin with what they are about; and codes are written without spaces.
         return True
-    is_counter = False
-    if column.type == "int" and column.low is not None and column.high is not None:
-        is_counter = column.high - column.low + 1 == column.n_rows
-    return bool(_ID.search(column.name)) or is_counter
+    return bool(_ID.search(column.name)) or _is_counter(column)
+
+
+def _is_counter(column: Column) -> bool:
+    """Tell whether whole numbers fill their range, each but once: a quantity would repeat some and leave gaps."""
+    if column.type != "int" or column.low is None or column.high is None:
+        return False
+    if column.n_distinct < column.n_present:
+        return False
+    width = column.high - column.low + 1
+    return width == column.n_rows or (column.n_present >= LEAST_COUNTED and width <= 2 * column.n_present)
+
+
+def is_code(column: Column) -> bool:
+    """Tell whether numbers only name something, by their name or their density: they are no quantity, and no target."""
+    spelt = snake_case(column.name)
+    is_named = bool(_CODE.search(spelt) or (_OWNER.search(spelt) and not _COUNT.search(spelt)))
+    return (column.type == "int" and (is_named or _is_counter(column))) or (
+        column.is_number and bool(_PLACE.search(spelt))
+    )
 
 
 def _n_distinct(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> int:
@@ -153,9 +192,14 @@ def find_entities(columns: FileColumns, clock: Clock, target: str | None) -> tup
     found = []
     for column in columns.columns:
         has_name = bool(_ID.search(column.name))
-        is_code = column.type == "string" or (column.type == "int" and has_name)
+        is_named = column.type == "string" or (column.type == "int" and has_name)
         comes_back = (2 if has_name else MIN_ENTITIES) < column.n_distinct <= column.n_rows / ROWS_PER_ENTITY
-        if is_code and comes_back and column.name != target and column.n_null <= 0.05 * column.n_rows:
+        if (
+            is_named
+            and comes_back
+            and column.name not in (target, *RESERVED_COLUMNS)
+            and column.n_null <= 0.05 * column.n_rows
+        ):
             found.append((not has_name, -column.n_distinct, column.name))
     return tuple(name for *_, name in sorted(found)[:MAX_ENTITIES])
 
@@ -241,6 +285,8 @@ def rank_targets(columns: FileColumns, key: Key, entities: Sequence[str]) -> tup
             or column.is_constant
             or column.name in (*key.columns, *entities)
             or is_unique_like(column)
+            or is_code(column)
+            or _CALENDAR.search(snake_case(column.name))
         ):
             continue
         try:

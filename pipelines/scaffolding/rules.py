@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipelines.scaffolding.columns import Column, FileColumns
-from pipelines.scaffolding.roles import Key
+from pipelines.scaffolding.roles import Key, is_code
 from pipelines.spec import OnFailure, Severity
 
 MARGIN = 0.25
 """Part of the range by which numbers may go beyond what was seen: the next month is not the last."""
+
+WILD = 20
+"""Spreads of the middle half beyond which a tail's end is chance: a normal one ends at three, an exponential one of a million at twelve."""
 
 MAX_SET = 20
 """Most categories whose set is worth holding to."""
@@ -79,8 +82,8 @@ def _of(column: Column, *, is_key: bool) -> list[Rule]:
                 )
             )
     # Identifiers grow: their range says nothing.
-    if column.is_number and column.low is not None and column.n_distinct > 2 and not is_key:
-        found.append(_range(column))
+    if column.is_number and column.n_distinct > 2 and not is_key and not is_code(column):
+        found += _range(column)
     if (
         column.type == "string"
         and 1 < column.n_distinct <= MAX_SET
@@ -100,16 +103,28 @@ def _of(column: Column, *, is_key: bool) -> list[Rule]:
     return found
 
 
-def _range(column: Column) -> Rule:
-    low, high = column.low or 0.0, column.high or 0.0
+def _range(column: Column) -> list[Rule]:
+    """Bound numbers by what was seen; not where a tail is so wild that its end is chance."""
+    if column.low is None or column.high is None:
+        return []
+    low, high = column.low, column.high
     width = high - low
-    least, most = low - MARGIN * width, high + MARGIN * width
-    # What is never negative, or never positive, stays so.
-    least = 0.0 if low >= 0 else least
-    most = 0.0 if high <= 0 else most
-    bounds = (("min_value", _outward(least, width, -1)), ("max_value", _outward(most, width, 1)))
+    first, _, third = column.quartiles
+    # Mostly one value: then what all but a thousandth of the values span.
+    spread = (third - first) or (column.extremes[1] - column.extremes[0])
+    bounds: list[tuple[str, object]] = []
+    if low >= 0 or low >= first - WILD * spread:
+        # What is never negative, or never positive, stays so.
+        bounds.append(("min_value", 0 if low >= 0 else _outward(low - MARGIN * width, width, -1)))
+    if high <= 0 or high <= third + WILD * spread:
+        bounds.append(("max_value", 0 if high <= 0 else _outward(high + MARGIN * width, width, 1)))
+    if not bounds:
+        return []
     reason = f"seen {_number(low)} to {_number(high)}, {MARGIN:.0%} of the range beyond is allowed"
-    return Rule("column_values_to_be_between", (("column", column.name), *bounds), reason)
+    if len(bounds) < 2:
+        side = "greatest" if bounds[0][0] == "min_value" else "least"
+        reason = f"seen {_number(low)} to {_number(high)}; the {side} values lie too far out to be a limit"
+    return [Rule("column_values_to_be_between", (("column", column.name), *bounds), reason)]
 
 
 def _outward(value: float, width: float, direction: int) -> float | int:

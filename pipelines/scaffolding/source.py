@@ -1,49 +1,37 @@
-"""Open a file whose columns nobody has declared: format, separator, encoding, and all values as text."""
+"""Open a source whose columns nobody has declared: all values as text."""
 
 from __future__ import annotations
 
-import csv
-import gzip
-import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assets.raw.csv_header import header_of
 from assets.raw.engine_errors import repair_of
-from assets.raw.objects import is_url, local_copies
 from assets.raw.opening import readable
 from assets.raw.read_sql import READ_TABLE, read_files
-from assets.raw.reading import MAX_LINE_BYTES, REJECTS_TABLE, listed, shown
-from assets.raw.source import source_files
+from assets.raw.reading import MAX_LINE_BYTES, OWN_PREFIX, REJECTS_TABLE, listed, shown
+from pipelines.coherence import PARTITION_COLUMN
 from pipelines.made_columns import PLACE
-from pipelines.spec import DatasetSpec, DriftlineError, SourceSpec
+from pipelines.scaffolding.files import ScaffoldError, keys_of, one_sentence
+from pipelines.spec import DatasetSpec, SourceSpec
 from pipelines.sql import quote_identifier
 
 if TYPE_CHECKING:
     import duckdb
 
-FORMATS = {
-    ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".data": "csv", ".parquet": "parquet", ".pq": "parquet",
-    ".json": "json", ".jsonl": "json", ".ndjson": "json",
-    ".xlsx": "excel", ".xls": "excel", ".xlsb": "excel", ".xlsm": "excel", ".ods": "excel",
-}  # fmt: skip
-"""Format of a file by its ending, after .gz and .zip are taken off."""
+MAX_NAME = 255
+"""Characters of the longest column name that a declaration takes."""
 
-SEPARATORS = ",;\t|"
-"""Separators that are looked for in the first lines."""
-
-SNIFFED_BYTES = 256 * 1024
-"""How much of a text file tells its separator and encoding."""
+QUARANTINE_COLUMN = "broken_rules"
+"""Column that the quarantine table adds."""
 
 TEXTS = "driftline_texts"
 """Table of the engine that holds all values as text, NULL where the file has nothing, and each row's place."""
-
-
-class ScaffoldError(DriftlineError):
-    """A declaration cannot be made as asked."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +50,10 @@ class OpenedSource:
         Rows read, and rows that could not be.
     types
         DuckDB's types of a file that has types of its own; empty for text.
+    files
+        Files that the engine reads: unpacked, in UTF-8.
+    keys
+        Partitions that the files' names tell of; none where they are not named by `{partition}`.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -70,99 +62,13 @@ class OpenedSource:
     n_rows: int
     n_rejected: int
     types: dict[str, str]
-
-
-def source_of(path: str, *, start: Path) -> SourceSpec:
-    """Find out how a file is read; paths are relative to `start`.
-
-    Raises
-    ------
-    ScaffoldError
-        If it is not there, is empty, or its ending names no format that is read.
-    """
-    if is_url(path):
-        file = local_copies(path)[0]
-    else:
-        file = Path(path).expanduser()
-        file = file if file.is_absolute() else (start / file)
-    if not file.is_file():
-        raise ScaffoldError(f"--source {path}: no such file. Paths are relative to {start}.")
-    if file.stat().st_size == 0:
-        raise ScaffoldError(f"--source {path}: the file is empty. A header and some rows are needed.")
-    suffixes = [suffix.lower() for suffix in file.suffixes]
-    while suffixes and suffixes[-1] in (".gz", ".zip"):
-        suffixes.pop()
-    kind = FORMATS.get(suffixes[-1] if suffixes else "")
-    if kind is None:
-        kind = _format_inside(file)
-    found: dict[str, object] = {"type": kind, "path": path if is_url(path) else str(file.resolve())}
-    if kind in ("csv", "json"):
-        encoding = _encoding(_first_bytes(file))
-        found |= {"encoding": encoding} if encoding != "utf-8" else {}
-        if kind == "csv":
-            text = _first_bytes(file).decode(encoding, errors="replace")
-            separator = _separator(text)
-            found |= {"delimiter": separator} if separator != "," else {}
-    return SourceSpec.model_validate(found)
-
-
-def _format_inside(file: Path) -> str:
-    if file.suffix.lower() == ".zip":
-        with zipfile.ZipFile(file) as archive:
-            kinds = {FORMATS.get(Path(name).suffix.lower()) for name in archive.namelist()}
-        if len(kinds) == 1 and (kind := kinds.pop()):
-            return kind
-    raise ScaffoldError(
-        f"--source {file.name}: the ending says nothing of the format. Rename it to one of "
-        f"{', '.join(sorted(FORMATS))} (also with .gz or .zip)."
-    )
-
-
-def _first_bytes(file: Path) -> bytes:
-    if file.suffix.lower() == ".gz":
-        with gzip.open(file, "rb") as stream:
-            return stream.read(SNIFFED_BYTES)
-    if file.suffix.lower() == ".zip":
-        with zipfile.ZipFile(file) as archive, archive.open(archive.namelist()[0]) as member:
-            return member.read(SNIFFED_BYTES)
-    with file.open("rb") as stream:
-        return stream.read(SNIFFED_BYTES)
-
-
-def _encoding(first: bytes) -> str:
-    """Return UTF-8 where it fits or a mark says it; else what Windows and older tools write."""
-    if first.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "utf-16"
-    try:
-        # The last character may be cut.
-        first[:-4].decode("utf-8") if len(first) == SNIFFED_BYTES else first.decode("utf-8")
-    except UnicodeDecodeError:
-        return "windows-1252"
-    return "utf-8"
-
-
-def _separator(text: str) -> str:
-    """Return the separator that cuts the header and the next lines into the same number of fields."""
-    lines = [line for line in text.splitlines()[:50] if line.strip()]
-    # The last line may be cut.
-    lines = lines[:-1] if len(lines) > 2 else lines
-    best, most = ",", 1
-    for separator in SEPARATORS:
-        try:
-            widths = {len(row) for row in csv.reader(lines, delimiter=separator)}
-        except csv.Error:
-            continue
-        if len(widths) == 1 and (width := widths.pop()) > most:
-            best, most = separator, width
-    if most == 1 and lines:
-        # Ragged lines: the most frequent sign of the header.
-        best = max(SEPARATORS, key=lines[0].count) if any(sign in lines[0] for sign in SEPARATORS) else ","
-    return best
+    files: tuple[Path, ...]
+    keys: Sequence[str]
 
 
 @contextmanager
 def opened(
-    source: SourceSpec, connection: duckdb.DuckDBPyConnection, *, scratch: Path
+    source: SourceSpec, files: Sequence[Path], connection: duckdb.DuckDBPyConnection, *, scratch: Path
 ) -> Iterator[OpenedSource]:
     """Read all rows of a source as text, through the raw room's own readers.
 
@@ -171,38 +77,46 @@ def opened(
     DriftlineError
         If it cannot be read, or has no rows.
     """
-    files = source_files(source, folder=Path("/"))
-    probe = DatasetSpec(source=source, columns={"any": "string"})
-    with readable(connection, files, probe, scratch) as plain:
-        names, types = _names(connection, plain[0], source)
-        if not names:
-            raise ScaffoldError(f"{files[0].name} has no columns.")
-        twins = [name for name in names if [other.lower() for other in names].count(name.lower()) > 1]
-        if twins:
-            raise ScaffoldError(
-                f"{files[0].name}: columns {', '.join(map(repr, twins))} differ only in case or are there twice, "
-                "which SQL does not tell apart. Rename them in the file."
-            )
-        if source.type == "parquet":
-            relation, n_rejected = f"read_parquet([{listed(plain)}])", 0
-            connection.execute(
-                f"CREATE TEMP TABLE {TEXTS} AS SELECT *, row_number() OVER () - 1 AS {PLACE} FROM {relation}"
-            ).fetchall()
-        else:
-            declared = DatasetSpec.model_validate_json(_declared_as_text(source, names).encode())
-            counts = read_files(connection, plain, declared, name=files[0].name, timezone="UTC")
-            n_rejected = counts.n_rejected
-            connection.execute(
-                f"CREATE TEMP TABLE {TEXTS} AS SELECT *, row_number() OVER () - 1 AS {PLACE} FROM {READ_TABLE}"
-            ).fetchall()
-        n_rows = int(connection.sql(f"SELECT count(*) FROM {TEXTS}").fetchall()[0][0])
-        if not n_rows and n_rejected:
+    with ExitStack() as stack:
+        with one_sentence(files[0].name):
+            probe = DatasetSpec(source=source, columns={"any": "string"})
+            plain = stack.enter_context(readable(connection, files, probe, scratch))
+            found = _open(connection, source, plain, files[0].name, keys_of(source, files))
+        yield found
+
+
+def _open(
+    connection: duckdb.DuckDBPyConnection,
+    source: SourceSpec,
+    files: Sequence[Path],
+    name: str,
+    keys: Sequence[str],
+) -> OpenedSource:
+    names, types = _names(connection, files, source)
+    _refuse_names(names, name)
+    if source.type == "parquet":
+        n_rejected = 0
+        relation = f"read_parquet([{listed(files)}], union_by_name=true, hive_partitioning=false)"
+    else:
+        lenient = {**source.model_dump(mode="json"), "max_rejected_share": 1.0}
+        declared = {"source": lenient, "columns": dict.fromkeys(names, "string")}
+        spec = DatasetSpec.model_validate_json(json.dumps(declared).encode())
+        n_rejected = read_files(connection, files, spec, name=name, timezone="UTC").n_rejected
+        relation = READ_TABLE
+    connection.execute(
+        f"CREATE TEMP TABLE {TEXTS} AS SELECT *, row_number() OVER () - 1 AS {PLACE} FROM {relation}"
+    ).fetchall()
+    n_rows = int(connection.sql(f"SELECT count(*) FROM {TEXTS}").fetchall()[0][0])
+    if not n_rows:
+        if n_rejected:
             raise ScaffoldError(_none_readable(connection, n_rejected))
-        if not n_rows:
-            raise ScaffoldError(
-                f"{files[0].name} has a header and no rows: types and times cannot be found in nothing."
-            )
-        yield OpenedSource(connection, source, tuple(names), n_rows, n_rejected, types)
+        raise ScaffoldError(f"{name} has a header and no rows: types and times cannot be found in nothing.")
+    if n_rejected > n_rows:
+        raise ScaffoldError(
+            f"{name}: {n_rejected:,} of {n_rows + n_rejected:,} lines do not fit the header's {len(names):,} columns. "
+            "Begin the file with one line of column names, remove what is before it, and give every line as many values."
+        )
+    return OpenedSource(connection, source, tuple(names), n_rows, n_rejected, types, tuple(files), keys)
 
 
 def _none_readable(connection: duckdb.DuckDBPyConnection, n_rejected: int) -> str:
@@ -215,30 +129,80 @@ def _none_readable(connection: duckdb.DuckDBPyConnection, n_rejected: int) -> st
     )
 
 
-def _declared_as_text(source: SourceSpec, names: list[str]) -> str:
-    import json
+def doubts(opened: OpenedSource) -> Sequence[str]:
+    """Return what must be asked of a file's shape: a first line that looks like values, columns that spaces part."""
+    names = opened.columns
+    found = []
+    if opened.source.type in ("csv", "excel") and sum(map(_is_value, names)) * 2 >= len(names):
+        listed_names = ", ".join(repr(shown(name, 20)) for name in names[:4])
+        found.append(
+            f"the first line is taken for the header, but looks like values ({listed_names}). If it is a row, write a line of names above it."
+        )
+    if opened.source.type == "csv" and names[0].startswith("#"):
+        found.append(
+            f"the first line is taken for the header, but begins with # as a remark does ({shown(names[0], 40)!r}). If it is one, remove it from the file."
+        )
+    if len(names) == 1 and opened.source.type == "csv" and len(names[0].split()) > 1:
+        parts = f"len(string_split_regex(trim({quote_identifier(names[0])}), '\\s+'))"
+        n_widths, width = opened.connection.sql(
+            f"SELECT count(DISTINCT {parts}), min({parts}) FROM {TEXTS}"
+        ).fetchall()[0]
+        if n_widths == 1 and width > 1:
+            found.append(
+                "the file has one column, whose values spaces part. If they are several columns, save it with commas between them."
+            )
+    return found
 
-    lenient = {**source.model_dump(mode="json"), "max_rejected_share": 1.0}
-    return json.dumps({"source": lenient, "columns": dict.fromkeys(names, "string")})
+
+def _is_value(name: str) -> bool:
+    """Tell whether a column is called as a number or a day is written, or not at all."""
+    return bool(
+        re.fullmatch(
+            r"\s*([+-]?[0-9.,]*[0-9][0-9.,]*([eE][+-]?[0-9]+)?|[0-9]{4}-[0-9]{2}-[0-9]{2}.*|unnamed_[0-9]+)\s*",
+            name,
+        )
+    )
+
+
+def _refuse_names(names: Sequence[str], file: str) -> None:
+    """Refuse columns that a declaration cannot name."""
+    if not names:
+        raise ScaffoldError(
+            f"{file} has no columns. JSON is one object a line or one array of objects, and other formats begin with their names."
+        )
+    lower = [name.lower() for name in names]
+    twins = [name for name in names if lower.count(name.lower()) > 1]
+    if twins:
+        raise ScaffoldError(
+            f"{file}: columns {', '.join(map(repr, twins))} differ only in case or are there twice, "
+            "which SQL does not tell apart. Rename them in the file."
+        )
+    for name in names:
+        if len(name) > MAX_NAME:
+            raise ScaffoldError(
+                f"{file}: the column {shown(name, 40)!r} has a name of {len(name):,} characters, and {MAX_NAME} are the most. Shorten it in the file."
+            )
+        if name.lower() in (PARTITION_COLUMN, QUARANTINE_COLUMN) or name.lower().startswith(OWN_PREFIX):
+            raise ScaffoldError(
+                f"{file}: the column {name!r} has a name that Driftline keeps for itself. Rename it in the file."
+            )
 
 
 def _names(
-    connection: duckdb.DuckDBPyConnection, file: Path, source: SourceSpec
+    connection: duckdb.DuckDBPyConnection, files: Sequence[Path], source: SourceSpec
 ) -> tuple[list[str], dict[str, str]]:
     if source.type == "parquet":
-        described = connection.sql(f"DESCRIBE SELECT * FROM read_parquet([{listed([file])}])").fetchall()
+        described = connection.sql(
+            f"DESCRIBE SELECT * FROM read_parquet([{listed(files)}], union_by_name=true, hive_partitioning=false)"
+        ).fetchall()
         return [row[0] for row in described], {row[0]: row[1] for row in described}
     if source.type == "json":
         keys = connection.sql(
-            "SELECT key FROM (SELECT unnest(json_keys(line)) AS key, number FROM (SELECT line, row_number() OVER () AS number "
-            f"FROM read_csv([{listed([file])}], header=false, auto_detect=false, columns={{'line': 'VARCHAR'}}, "
-            f"delim=chr(1), quote='', escape='', max_line_size={MAX_LINE_BYTES})) WHERE json_valid(line) "
-            "AND json_type(line) = 'OBJECT') GROUP BY key ORDER BY min(number), any_value(key)"
+            "SELECT key FROM (SELECT unnest(json_keys(line)) AS key, generate_subscripts(json_keys(line), 1) AS place, number "
+            "FROM (SELECT line, row_number() OVER () AS number "
+            f"FROM read_csv([{listed(files)}], header=false, auto_detect=false, columns={{'line': 'VARCHAR'}}, "
+            f"delim=chr(1), quote='', escape='', hive_partitioning=false, max_line_size={MAX_LINE_BYTES})) WHERE json_valid(line) "
+            "AND json_type(line) = 'OBJECT') GROUP BY key ORDER BY min(number), min(place), key"
         ).fetchall()
         return [row[0] for row in keys if row[0]], {}
-    return header_of(file, source.delimiter), {}
-
-
-def text_of(column: str) -> str:
-    """Return the SQL of a column's value as text."""
-    return f"CAST({quote_identifier(column)} AS VARCHAR)"
+    return header_of(files[0], source.delimiter), {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 from pipelines.sql import quote_identifier
 
@@ -23,7 +24,7 @@ _SQL_WORDS = frozenset(
         "union", "unique", "unpivot", "user", "using", "values", "variadic", "when", "where", "window", "with",
     }
 )  # fmt: skip
-"""Words that are not columns in DuckDB's SQL unless they are quoted."""
+"""Words that are not columns unless they are quoted, also to the parser that finds an expression's columns."""
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WORDS = {"true", "false", "yes", "no", "on", "off", "null", "y", "n", "nan", "inf"}
@@ -80,8 +81,32 @@ def sql_name(name: str) -> str:
     >>> sql_name("amount"), sql_name("order")
     ('amount', '"order"')
     """
-    is_plain = name.isascii() and name.isidentifier() and name.islower() and name not in _SQL_WORDS
-    return name if is_plain else quote_identifier(name)
+    is_plain = name.isascii() and name.isidentifier() and name.islower()
+    return name if is_plain and name not in _SQL_WORDS | _keywords() else quote_identifier(name)
+
+
+@cache
+def _keywords() -> frozenset[str]:
+    """Return the engine's own words that do not stand for a column everywhere."""
+    import duckdb
+
+    with duckdb.connect() as connection:
+        rows = connection.sql(
+            "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category <> 'unreserved'"
+        ).fetchall()
+    return frozenset(row[0] for row in rows)
+
+
+def snake_case(text: str) -> str:
+    """Write a name in lower-case letters, digits and underscores.
+
+    Examples
+    --------
+    >>> snake_case("Customer ID"), snake_case("customerId")
+    ('customer_id', 'customer_id')
+    """
+    spaced = re.sub(r"([a-z])([A-Z])", r"\1_\2", text)
+    return re.sub(r"[^a-z0-9]+", "_", spaced.lower()).strip("_")
 
 
 def flow(value: object) -> str:
@@ -99,9 +124,14 @@ def flow(value: object) -> str:
     return scalar(value)
 
 
+def one_line(text: str) -> str:
+    """Write a text in one line, without what does not print."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+
+
 def comment(text: str, indent: int) -> list[str]:
     """Write a comment in lines of `WIDTH`; what it quotes from a file cannot end it."""
-    words = "".join(sign if sign.isprintable() else " " for sign in text).split()
+    words = one_line(text).split()
     lines: list[str] = []
     line = ""
     for word in words:

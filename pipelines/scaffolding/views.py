@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipelines.scaffolding.clock import interval_of
 from pipelines.scaffolding.columns import Column
+from pipelines.scaffolding.text import snake_case
 from pipelines.sql import quote_identifier
 
 MAX_MEASURES = 6
@@ -32,8 +32,7 @@ def identifier(text: str, taken: Sequence[str] = (), fallback: str = "column") -
     >>> identifier("Mean Radius (mm)"), identifier("価格", taken=["column"])
     ('mean_radius_mm', 'column_2')
     """
-    spaced = re.sub(r"([a-z])([A-Z])", r"\1_\2", text)
-    name = re.sub(r"[^a-z0-9]+", "_", spaced.lower()).strip("_")[:50].strip("_")
+    name = snake_case(text)[:50].strip("_")
     if not name:
         name = fallback
     if not name[0].isalpha():

@@ -219,7 +219,7 @@ MALFORMED = [
     pytest.param(
         [("{type: float, description: Euros.}", "{typ: float}")],
         [
-            "16: unknown key 'typ' in datasets.orders.columns.amount. Allowed: type, source, optional, sql, known_at, description. Did you mean 'type'?",
+            "16: unknown key 'typ' in datasets.orders.columns.amount. Allowed: type, source, optional, sql, known_at, null_values, description. Did you mean 'type'?",
         ],
         id="column-block",
     ),
@@ -457,6 +457,13 @@ MALFORMED = [
             "24: datasets.customers.source.delimiter is for csv sources only; this one is parquet.",
         ],
         id="delimiter",
+    ),
+    pytest.param(
+        [("id: int", 'id: {type: int, null_values: ["a,b"]}')],
+        [
+            "12: datasets.orders.columns.id.null_values has 'a,b', but a text that means NULL holds no quote, delimiter or line end.",
+        ],
+        id="null-text-of-a-column",
     ),
     pytest.param(
         [("path: orders.csv", "path: ../orders.csv")],

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from assets.materialization import Pipeline
 from pipelines.declaration import read
-from pipelines.scaffolding.scaffolder import ScaffoldOptions, scaffold_source
+from pipelines.scaffolding.scaffolder import ScaffoldOptions, save, scaffold_source
 
 
 def scaffold(
@@ -29,7 +29,5 @@ def scaffold_url(url: str, folder: Path) -> Pipeline:
 def _written(options: ScaffoldOptions, folder: Path) -> Pipeline:
     folder.mkdir(parents=True, exist_ok=True)
     files = scaffold_source(options, folder=folder, start=folder, type_name="pipelines.MLPipeline")
-    for name, text in files.items():
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8")
+    save(files, folder)
     return read(folder)

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from pipelines.scaffolding.declaration import decisions
-from pipelines.scaffolding.source import ScaffoldError
+from pipelines.scaffolding.files import ScaffoldError
 from pipelines.spec import ColumnSpec
 from tests.scaffolding.scaffolded import scaffold
 
@@ -40,7 +40,7 @@ TYPES = [
     pytest.param([str(i) for i in range(N)], "int", id="whole-numbers"),
     pytest.param([f"{i}.0" for i in range(N)], "int", id="whole-numbers-with-a-point"),
     pytest.param([f"{i}.5" for i in range(N)], "float", id="numbers"),
-    pytest.param(["1e300", *["2"] * (N - 1)], "float", id="exponents"),
+    pytest.param(["1e+300", *["2"] * (N - 1)], "float", id="exponents"),
     pytest.param([f"{i:05d}" for i in range(N)], "string", id="leading-zeros"),
     pytest.param([["true", "False", "YES", "n"][i % 4] for i in range(N)], "boolean", id="words-of-truth"),
     pytest.param([str(i % 2) for i in range(N)], "int", id="zero-and-one-stay-numbers"),
@@ -52,9 +52,9 @@ TYPES = [
     pytest.param(["NA", *[str(i) for i in range(N - 1)]], "int", id="words-for-nothing-among-numbers"),
     pytest.param([["NA", "EU", "AS"][i % 3] for i in range(N)], "string", id="words-that-mean-something"),
     pytest.param([""] * N, "string", id="always-empty"),
-    pytest.param(["9223372036854775808", *["1"] * (N - 1)], "float", id="beyond-64-bits"),
+    pytest.param(["9223372036854775808", *["1"] * (N - 1)], "string", id="beyond-64-bits"),
     pytest.param([f"1.{i:03d},50" for i in range(N)], "float", id="decimal-commas"),
-    pytest.param([f"1,{i:03d}" for i in range(N)], "float", id="thousands"),
+    pytest.param([f"1,{i:03d}" for i in range(N)], "int", id="thousands"),
     pytest.param([f"1{i % 9 + 1}/02/2024" if i else "13/02/2024" for i in range(N)], "date", id="days-first"),
 ]
 
@@ -261,6 +261,15 @@ def test_a_missing_file_and_an_unknown_ending(tmp_path: Path) -> None:
     (tmp_path / "table.xyz").write_text("a,b\n1,2\n")
     with pytest.raises(ScaffoldError, match="the ending says nothing of the format"):
         scaffold(tmp_path / "table.xyz", tmp_path / "found")
+
+
+def test_rows_without_the_named_time_are_asked_for(tmp_path: Path) -> None:
+    days = ["" if i % 4 == 0 else f"2024-01-{i % 28 + 1:02d}" for i in range(60)]
+    file = write_csv(tmp_path / "t.csv", {"id": list(range(60)), "sold_on": days})
+    pipeline = scaffold(file, tmp_path / "found", event_time="sold_on")
+    asked = " ".join(text for _, text in decisions((tmp_path / "found" / "defs.yaml").read_text()))
+    assert "15 rows have no sold_on" in asked
+    assert pipeline.spec.datasets["t"].source.max_rejected_share >= 15 / 60
 
 
 def test_lines_that_cannot_be_read_are_told(tmp_path: Path) -> None:

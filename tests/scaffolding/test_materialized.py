@@ -15,7 +15,7 @@ from assets.materialization import Scope
 from assets.profiled.asset import materialize_profiled
 from assets.raw.asset import materialize_raw
 from pipelines.history import history
-from pipelines.scaffolding.source import ScaffoldError
+from pipelines.scaffolding.files import ScaffoldError
 from pipelines.windows import windows
 from resources.validation import Validation
 from tests.lineage.replaying import NOW, connected, replay_all

@@ -1,0 +1,248 @@
+"""The files of `--source`, and their format, separator and encoding."""
+
+from __future__ import annotations
+
+import csv
+import fnmatch
+import gzip
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from assets.raw.engine_errors import explained
+from assets.raw.objects import is_url
+from assets.raw.reading import shown
+from assets.raw.source import source_files
+from pipelines.spec import DriftlineError, SourceSpec
+
+FORMATS = {
+    ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".data": "csv", ".parquet": "parquet", ".pq": "parquet",
+    ".json": "json", ".jsonl": "json", ".ndjson": "json",
+    ".xlsx": "excel", ".xls": "excel", ".xlsb": "excel", ".xlsm": "excel", ".ods": "excel",
+}  # fmt: skip
+"""Format of a file by its ending, after .gz and .zip are taken off."""
+
+SEPARATORS = ",;\t|"
+"""Separators that are looked for in the first lines."""
+
+SNIFFED_BYTES = 256 * 1024
+"""How much of a text file tells its separator and encoding."""
+
+SLOT = "{partition}"
+"""Stands in a path where a partition's key stands in the names of its files."""
+
+
+class ScaffoldError(DriftlineError):
+    """A declaration cannot be made as asked."""
+
+
+@contextmanager
+def one_sentence(name: str) -> Iterator[None]:
+    """Turn what the engine, the unpackers and the file system say of a file into one sentence.
+
+    Raises
+    ------
+    DriftlineError
+        With the file, what is wrong with it, and how to repair it.
+    """
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        raise explained(error, "--source", [Path(name)]) from error
+    except (
+        OSError,
+        EOFError,
+        zlib.error,
+        zipfile.BadZipFile,
+        RuntimeError,
+        NotImplementedError,
+        ValueError,
+    ) as error:
+        # RuntimeError: a zip's password. ValueError: a path or a text that cannot be decoded.
+        raise ScaffoldError(
+            f"{name} cannot be read ({shown(str(error))}). The file is damaged, incomplete, encrypted or of another format: get it again."
+        ) from error
+
+
+def source_of(path: str, *, start: Path, folder: Path) -> tuple[SourceSpec, tuple[Path, ...]]:
+    """Find out how a source is read; paths are relative to `start`, or to the declaration's folder.
+
+    Parameters
+    ----------
+    path
+        A file, a folder of files of one format, a pattern, a path with `{partition}`, or a URL.
+    start
+        Folder that the user stands in.
+    folder
+        Folder of the declaration.
+
+    Returns
+    -------
+    tuple
+        The source with an absolute path, and its files.
+
+    Raises
+    ------
+    DriftlineError
+        If it is not there, is empty, or its ending names no format that is read.
+    """
+    with one_sentence(f"--source {shown(path)}"):
+        where = path if is_url(path) else _absolute(path, start, folder)
+        mode = "incremental" if SLOT in where else "full"
+        files = source_files(SourceSpec(type="csv", path=where, mode=mode), folder=Path("/"))
+    filled = [file for file in files if file.stat().st_size > 0]
+    if not filled:
+        raise ScaffoldError(f"--source {path}: the file is empty. A header and some rows are needed.")
+    with one_sentence(filled[0].name):
+        return _sniffed(filled, where, mode), files
+
+
+def keys_of(source: SourceSpec, files: Sequence[Path]) -> Sequence[str]:
+    """Return what stands for `{partition}` in the paths of a source's files; nothing where there is no such place."""
+    if source.mode != "incremental":
+        return ()
+    parts = [
+        fnmatch.translate(part).removeprefix("(?s:").removesuffix(")\\Z") for part in source.path.split(SLOT)
+    ]
+    pattern = re.compile(parts[0] + "(.+?)" + "(?:\\1)".join(parts[1:]), re.DOTALL)
+    found = [pattern.fullmatch(str(file)) for file in files]
+    return sorted({match[1] for match in found if match is not None})
+
+
+def _absolute(path: str, start: Path, folder: Path) -> str:
+    tried = [base / Path(path).expanduser() for base in (start, folder)]
+    for place in tried:
+        if place.is_dir():
+            return str(place.resolve() / _pattern_in(place, path))
+        if place.is_file():
+            return str(place.resolve())
+    if any(sign in path for sign in "*?[") or SLOT in path:
+        fixed = next((place for place in tried if _fixed(place).is_dir()), tried[0])
+        return str(_fixed(fixed).resolve() / fixed.relative_to(_fixed(fixed)))
+    raise ScaffoldError(f"--source {shown(path)}: no such file. Paths are relative to {start}.")
+
+
+def _fixed(place: Path) -> Path:
+    """Return the folder below which a pattern looks."""
+    fixed = Path(place.anchor)
+    for part in place.parts[1:]:
+        if any(sign in part for sign in "*?[{"):
+            return fixed
+        fixed /= part
+    return fixed.parent
+
+
+def _pattern_in(folder: Path, path: str) -> str:
+    """Return the pattern of a folder's files, which must be of one format."""
+    if (folder / "_delta_log").is_dir():
+        raise ScaffoldError(
+            f"--source {shown(path)}: a Delta table, whose files alone do not say which rows it has. Export it as Parquet."
+        )
+    files = [
+        file.relative_to(folder)
+        for file in sorted(folder.rglob("*"))
+        if file.is_file() and not any(part.startswith((".", "_")) for part in file.relative_to(folder).parts)
+    ]
+    endings = sorted({_ending(file) for file in files})
+    depths = {len(file.parts) for file in files}
+    if not files:
+        raise ScaffoldError(f"--source {shown(path)}: the folder holds no files.")
+    if len(endings) > 1 or len(depths) > 1:
+        said = f"files that end in {', '.join(endings)}" if len(endings) > 1 else "files at several depths"
+        raise ScaffoldError(
+            f"--source {shown(path)}: the folder holds {said}. Name the files of one table with a pattern, as in '{folder.name}/*{endings[0]}'."
+        )
+    return "*/" * (depths.pop() - 1) + f"*{endings[0]}"
+
+
+def _ending(file: Path) -> str:
+    packed = file.suffix if file.suffix.lower() in (".gz", ".zip") else ""
+    return Path(file.name.removesuffix(packed)).suffix + packed
+
+
+def _sniffed(files: Sequence[Path], where: str, mode: str) -> SourceSpec:
+    kinds = {file: _format(file) for file in files}
+    if len({*kinds.values()}) > 1:
+        raise ScaffoldError(
+            f"the files of one source have one format, but {files[0].name} is {kinds[files[0]]}, others "
+            f"{', '.join(sorted({*kinds.values()} - {kinds[files[0]]}))}. Name those of one format."
+        )
+    file, kind = files[0], kinds[files[0]]
+    found: dict[str, object] = {"type": kind, "path": where}
+    if mode != "full":
+        found["mode"] = mode
+    if kind in ("csv", "json"):
+        first = _first_bytes(file)
+        encoding = _encoding(first)
+        if encoding != "utf-8":
+            found["encoding"] = encoding
+        if kind == "csv":
+            separator = _separator(first.decode(encoding, errors="replace"))
+            if separator != ",":
+                found["delimiter"] = separator
+    return SourceSpec.model_validate(found)
+
+
+def _format(file: Path) -> str:
+    kind = FORMATS.get(Path(_ending(file).removesuffix(".gz").removesuffix(".zip")).name.lower())
+    return kind or _format_inside(file)
+
+
+def _format_inside(file: Path) -> str:
+    if file.suffix.lower() == ".zip":
+        with zipfile.ZipFile(file) as archive:
+            kinds = {FORMATS.get(Path(name).suffix.lower()) for name in archive.namelist()}
+        if len(kinds) == 1 and (kind := kinds.pop()):
+            return kind
+    raise ScaffoldError(
+        f"--source {file.name}: the ending says nothing of the format. Rename it to one of "
+        f"{', '.join(sorted(FORMATS))} (also with .gz or .zip)."
+    )
+
+
+def _first_bytes(file: Path) -> bytes:
+    if file.suffix.lower() == ".gz":
+        with gzip.open(file, "rb") as stream:
+            return stream.read(SNIFFED_BYTES)
+    if file.suffix.lower() == ".zip":
+        with zipfile.ZipFile(file) as archive, archive.open(archive.namelist()[0]) as member:
+            return member.read(SNIFFED_BYTES)
+    with file.open("rb") as stream:
+        return stream.read(SNIFFED_BYTES)
+
+
+def _encoding(first: bytes) -> str:
+    """Return UTF-8 where it fits or a mark says it; else what Windows and older tools write."""
+    if first.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    try:
+        # The last character may be cut.
+        first[:-4].decode("utf-8") if len(first) == SNIFFED_BYTES else first.decode("utf-8")
+    except UnicodeDecodeError:
+        # Windows leaves five bytes unused; Latin-1 takes all.
+        return "latin-1" if any(byte in first for byte in b"\x81\x8d\x8f\x90\x9d") else "windows-1252"
+    return "utf-8"
+
+
+def _separator(text: str) -> str:
+    """Return the separator that cuts the header and the next lines into the same number of fields."""
+    lines = [line for line in text.splitlines()[:50] if line.strip()]
+    # The last line may be cut.
+    lines = lines[:-1] if len(lines) > 2 else lines
+    best, most = ",", 1
+    for separator in SEPARATORS:
+        try:
+            widths = {len(row) for row in csv.reader(lines, delimiter=separator)}
+        except csv.Error:
+            continue
+        if len(widths) == 1 and (width := widths.pop()) > most:
+            best, most = separator, width
+    if most == 1 and lines:
+        # Ragged lines: the most frequent sign of the header.
+        best = max(SEPARATORS, key=lines[0].count) if any(sign in lines[0] for sign in SEPARATORS) else ","
+    return best

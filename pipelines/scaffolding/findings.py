@@ -1,0 +1,72 @@
+"""Everything that was found about a source, and how a comment asks for what was not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from assets.model.leaks import Suspicion
+from pipelines.scaffolding.clock import Clock
+from pipelines.scaffolding.columns import Column, FileColumns
+from pipelines.scaffolding.roles import Candidate, Key, Target
+from pipelines.scaffolding.rules import Rule
+from pipelines.scaffolding.text import comment
+from pipelines.scaffolding.views import View
+from pipelines.spec import SourceSpec
+
+DECIDE = "decide:"
+"""Begins a comment that asks for a person's decision."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Everything that was found about a file.
+
+    Attributes
+    ----------
+    dataset
+        Name of the dataset, from the file's.
+    source, path
+        How the file is read, and its path as the declaration writes it.
+    doubts
+        What must be asked of the file's shape.
+    label_time
+        Expression of the instant at which the truth is known, and what to decide about it.
+    request
+        Columns known from the row itself.
+    suspicions
+        Those among them that know the answer.
+    """
+
+    dataset: str
+    source: SourceSpec
+    path: str
+    n_rejected: int
+    doubts: tuple[str, ...]
+    columns: FileColumns
+    clock: Clock
+    key: Key
+    entities: tuple[View, ...]
+    rules: tuple[Rule, ...]
+    target: Target | None
+    candidates: tuple[Candidate, ...]
+    label_time: str
+    label_question: str
+    request: tuple[Column, ...]
+    suspicions: tuple[Suspicion, ...]
+    lookback: str
+
+    @property
+    def event_time(self) -> str:
+        """The column that is the clock, real or made."""
+        made = {"rows": "row_time", "load": "load_time"}
+        return self.clock.event_time or made[self.clock.every]
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the file."""
+        return self.columns.columns[0].n_rows
+
+
+def ask(text: str, indent: int) -> list[str]:
+    """Return the lines of a comment that asks."""
+    return comment(f"{DECIDE} {text}", indent)

@@ -1,0 +1,29 @@
+"""Read a scaffold's own file as it declares it, through the raw room."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from assets.materialization import Pipeline
+from assets.raw.opening import readable
+from assets.raw.read_sql import READ_TABLE, read_files
+from assets.raw.source import source_files
+from pipelines.sql import quote_identifier
+from resources.engine import Engine
+
+
+def rejects_and_rows(pipeline: Pipeline, columns: Sequence[str] = ()) -> tuple[int, list[tuple[object, ...]]]:
+    """Return how many rows were rejected, and the columns of those that were read."""
+    dataset = next(iter(pipeline.spec.datasets.values()))
+    files = source_files(dataset.source, folder=Path(pipeline.folder))
+    with TemporaryDirectory() as folder:
+        engine = Engine(spill_directory=folder)
+        with (
+            engine.connect(reads=files) as connection,
+            readable(connection, files, dataset, Path(folder)) as plain,
+        ):
+            counts = read_files(
+                connection, plain, dataset, name="table", timezone=pipeline.spec.partitions.timezone
+            )
+            listed = ", ".join(quote_identifier(name) for name in columns or dataset.columns)
+            return counts.n_rejected, connection.sql(f"SELECT {listed} FROM {READ_TABLE}").fetchall()
