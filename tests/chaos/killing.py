@@ -121,14 +121,19 @@ def _counts(event: str, arguments: tuple[Any, ...], only_commits: bool) -> bool:
 
 
 def _audit_commits() -> None:
-    """Have the lake's writer, which is compiled, say before and after a commit that it is there."""
-    import deltalake
+    """Have delta-rs, which is compiled, say before and after a commit that it is there."""
+    import deltalake.transaction
+    from deltalake import DeltaTable
 
-    write = deltalake.write_deltalake
+    def audited(commit: Callable[..., Any]) -> Callable[..., Any]:
+        def audit(*arguments: Any, **options: Any) -> Any:
+            sys.audit("driftline.commit", "before")
+            answer = commit(*arguments, **options)
+            sys.audit("driftline.commit", "after")
+            return answer
 
-    def audited(*arguments: Any, **options: Any) -> None:
-        sys.audit("driftline.commit", "before")
-        write(*arguments, **options)
-        sys.audit("driftline.commit", "after")
+        return audit
 
-    deltalake.write_deltalake = audited
+    made = deltalake.transaction.create_table_with_add_actions
+    deltalake.transaction.create_table_with_add_actions = audited(made)
+    DeltaTable.create_write_transaction = audited(DeltaTable.create_write_transaction)  # type: ignore[method-assign]
