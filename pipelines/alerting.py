@@ -28,8 +28,9 @@ from resources.database_lock import LockBusyError, file_lock
 from resources.incidents import Incidents
 from resources.lake import Lake
 
-LOCK = ".alerts.lock"
-"""File beside a pipeline's tables that is locked while its alerts are made and sent."""
+LOCK = ".alerts.telling"
+"""File beside a pipeline's tables that is locked while its alerts are made and sent. The lake's own locks there
+are `.<table>.lock` and `.<table>.commit`, and are taken while this one is held."""
 
 SENDING_TIME = timedelta(seconds=30)
 """After it no sending is begun in a tick: Dagster ends one after 60 seconds."""

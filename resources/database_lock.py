@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,9 @@ class LockBusyError(DriftlineError):
     """Somebody else holds a lock, for longer than we wait."""
 
 
+_of_thread = threading.local()
+"""Files that a thread has locked."""
+
 POLL = timedelta(milliseconds=50)
 """Between two looks at a lock that is waited for with a bound."""
 
@@ -37,14 +41,32 @@ def file_lock(path: Path, *, patience: timedelta | None = None) -> Iterator[None
     ------
     LockBusyError
         If somebody else holds it for longer than `patience`; None waits for ever.
+    RuntimeError
+        If this thread holds it already, as where two purposes share a name.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as handle:
-        if patience is None:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        else:
-            _flock_within(handle, patience)
+    with _not_twice(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w") as handle:
+            if patience is None:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            else:
+                _flock_within(handle, patience)
+            yield
+
+
+@contextmanager
+def _not_twice(path: Path) -> Iterator[None]:
+    """Refuse what could only wait for itself."""
+    held: set[tuple[int, Path]] = _of_thread.__dict__.setdefault("held", set())
+    # A forked child has locked nothing yet.
+    one = (os.getpid(), path)
+    if one in held:
+        raise RuntimeError(f"{path} is locked by this thread already, which would wait for itself for ever.")
+    held.add(one)
+    try:
         yield
+    finally:
+        held.remove(one)
 
 
 def _is_at(handle: TextIO, path: Path) -> bool:
@@ -106,7 +128,7 @@ def held_alone(path: Path, holder: str, *, patience: timedelta) -> Iterator[None
 def database_lock(url: str, purpose: str) -> Iterator[None]:
     """Wait for, and hold, a lock while the block runs; a process that is killed releases it.
 
-    Not reentrant: a process that takes it twice waits for itself.
+    Not reentrant.
 
     Parameters
     ----------
