@@ -6,6 +6,7 @@ kills at the same work, however busy the machine is. A short wait after it reach
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import pickle
 import signal
@@ -19,8 +20,10 @@ from pathlib import Path
 from typing import Any
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
-EVENTS = ("os.rename", "os.remove", "os.mkdir", "os.link", "sqlite3.connect", "driftline.commit")
-TIMEOUT_S = 300.0
+COMMIT = "driftline.commit"
+EVENTS = ("os.rename", "os.remove", "os.mkdir", "os.link", "sqlite3.connect", COMMIT)
+TIMEOUT_S, TOLD_BEFORE_S = 300.0, 15.0
+"""After it a child hangs; by how much before that it says where."""
 
 
 @dataclass(frozen=True)
@@ -38,31 +41,39 @@ class ChildError(AssertionError):
 
 @dataclass
 class Child:
-    """A forked process that runs one function."""
+    """A forked process that runs one function, and says at which event it was killed."""
 
     pid: int
     answer: Path
     log: Path
+    killed_at: Path
+    code: int | None = None
 
     def end(self, *, may_be_killed: bool = False) -> Any:
         """Wait for its end and return what the function returned; None of one that was killed."""
-        code = self._exit_code()
-        if code == -signal.SIGKILL and may_be_killed:
+        self._wait()
+        if self.code == -signal.SIGKILL and may_be_killed:
             return None
-        if code != 0:
-            raise ChildError(f"a child ended with {code}:\n{self.log.read_text()[-4000:]}")
+        if self.code != 0:
+            raise ChildError(f"a child ended with {self.code}:\n{self.log.read_text()[-4000:]}")
         return pickle.loads(self.answer.read_bytes())
 
-    def _exit_code(self) -> int:
+    def _wait(self) -> None:
         end = time.monotonic() + TIMEOUT_S
         while time.monotonic() < end:
             found, status = os.waitpid(self.pid, os.WNOHANG)
             if found:
-                return os.waitstatus_to_exitcode(status)
+                self.code = os.waitstatus_to_exitcode(status)
+                return
             time.sleep(0.01)
-        os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
+        self.stop()
         raise ChildError(f"a child hung:\n{self.log.read_text()[-4000:]}")
+
+    def stop(self) -> None:
+        """Kill it, unless it has ended."""
+        if self.code is None:
+            os.kill(self.pid, signal.SIGKILL)
+            self.code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
 _numbers = iter(range(10**9))
@@ -72,7 +83,7 @@ def fork(folder: Path, function: Callable[..., Any], *arguments: object, kill: K
     """Run a function in a child of its own, which keeps its output, and dies where it is told to."""
     folder.mkdir(parents=True, exist_ok=True)
     number = next(_numbers)
-    child = Child(0, folder / f"{number}.answer", folder / f"{number}.log")
+    child = Child(0, *(folder / f"{number}.{kind}" for kind in ("answer", "log", "killed")))
     child.pid = os.fork()
     if child.pid:
         return child
@@ -82,8 +93,9 @@ def fork(folder: Path, function: Callable[..., Any], *arguments: object, kill: K
         os.dup2(output, 1)
         os.dup2(output, 2)
         sys.stdout = sys.stderr = os.fdopen(1, "w", buffering=1)
+        faulthandler.dump_traceback_later(TIMEOUT_S - TOLD_BEFORE_S)
         if kill is not None:
-            _die_at(kill)
+            _die_at(kill, child.killed_at)
         child.answer.write_bytes(pickle.dumps(function(*arguments)))
         code = 0
     except BaseException:  # noqa: BLE001 (a child has nobody above it; the parent shows its log)
@@ -94,7 +106,7 @@ def fork(folder: Path, function: Callable[..., Any], *arguments: object, kill: K
     raise AssertionError("unreachable")
 
 
-def _die_at(kill: Kill) -> None:
+def _die_at(kill: Kill, place: Path) -> None:
     _audit_commits()
     seen = 0
     lock = threading.Lock()
@@ -106,17 +118,20 @@ def _die_at(kill: Kill) -> None:
         with lock:
             seen += 1
             is_here = seen == kill.n
-        if is_here and kill.after_s:
-            threading.Timer(kill.after_s, os.kill, (os.getpid(), signal.SIGKILL)).start()
-        elif is_here:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if is_here:
+            place.write_text(event)
+            # A timer of no time would let the work go on until its thread has begun.
+            if kill.after_s:
+                threading.Timer(kill.after_s, os.kill, (os.getpid(), signal.SIGKILL)).start()
+            else:
+                os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(hook)
 
 
 def _counts(event: str, arguments: tuple[Any, ...], only_commits: bool) -> bool:
     if only_commits:
-        return event == "driftline.commit"
+        return event == COMMIT
     return event in EVENTS or (event == "open" and bool(arguments[2] & WRITING))
 
 
@@ -127,9 +142,9 @@ def _audit_commits() -> None:
 
     def audited(commit: Callable[..., Any]) -> Callable[..., Any]:
         def audit(*arguments: Any, **options: Any) -> Any:
-            sys.audit("driftline.commit", "before")
+            sys.audit(COMMIT, "before")
             answer = commit(*arguments, **options)
-            sys.audit("driftline.commit", "after")
+            sys.audit(COMMIT, "after")
             return answer
 
         return audit

@@ -26,13 +26,16 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning"),
 ]
 
-N_KILLS = 8
-"""Kills of one home, before it is left to end in peace."""
+N_KILLS, N_KILLS_A_REFRESH = 8, 2
+"""Kills of a replay, and of each partition's run, before they are left to end in peace."""
 
 SEEDS = [int(os.environ["CHAOS_SEED"])] if os.environ.get("CHAOS_SEED") else list(range(1, 8))
 
-MAX_EVENTS, MAX_COMMITS = 450, 35
-"""Places of a kill: about a day's work of the pipeline, so that each resumed replay comes a little further."""
+MOST = (450, 35)
+"""Places of a kill, and those of them at commits: about a day's work, so that each resumed replay comes a little further."""
+
+MOST_OF_A_TICK, MOST_OF_ALERTS = (190, 8), (40, 4)
+"""The same of a look of the drift sensor, with its retrain, and of the alert sensor."""
 
 MAX_DELAY_S = 0.05
 
@@ -50,22 +53,32 @@ class Trial:
         """Fork a child on the home."""
         return fork(self.home.with_name("logs"), function, self.home, *arguments, kill=kill)
 
-    def killed(self, function: Callable[..., object], *arguments: object) -> bool:
+    def killed(
+        self, function: Callable[..., object], *arguments: object, most: tuple[int, int] = MOST
+    ) -> bool:
         """Run a child that is to die at a place of the dice; tell whether it did, before it had ended."""
         only_commits = self.dice.random() < 0.5
-        n = self.dice.randint(1, MAX_COMMITS if only_commits else MAX_EVENTS)
+        n = self.dice.randint(1, most[only_commits])
         kill = Kill(n, only_commits, self.dice.choice([0.0, self.dice.uniform(0, MAX_DELAY_S)]))
         child = self.child(function, *arguments, kill=kill)
         child.end(may_be_killed=True)
-        self.counts["kills" if not child.answer.exists() else "ended first"] += 1
-        return not child.answer.exists()
+        if child.answer.exists():
+            self.counts["ended first"] += 1
+            return False
+        self.counts["kills"] += 1
+        self.counts[f"at {child.killed_at.read_text()}"] += 1
+        return True
 
     def raced(self, *functions: Callable[..., object], arguments: tuple[object, ...] = ()) -> None:
         """Run children that begin at the same instant."""
         together = multiprocessing.get_context("fork").Barrier(len(functions))
         children = [self.child(_begun_together, together, one, arguments) for one in functions]
-        for child in children:
-            child.end()
+        try:
+            for child in children:
+                child.end()
+        finally:
+            for child in children:
+                child.stop()
         self.counts["races"] += 1
 
 
@@ -90,8 +103,9 @@ def trial(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Trial]:
 def in_peace(trial: Trial) -> None:
     """Let two alert sensors tell at once, and count."""
     trial.raced(world.alert, world.alert)
+    faults, trial.counts["leftovers"] = trial.child(counting.counted).end()
     trial.node.user_properties.append(("chaos", dict(trial.counts)))
-    assert trial.child(counting.faults).end() == []
+    assert faults == []
 
 
 @pytest.mark.parametrize("trial", SEEDS, indirect=True)
@@ -107,10 +121,11 @@ def test_the_daemon_that_is_killed_again_and_again_loses_nothing(trial: Trial) -
     trial.child(world.references).end()
     for day in range(world.N_DAYS):
         # A refresh that is killed is run again, as Dagster does.
-        while trial.counts["kills"] < 3 * day + 2 and trial.killed(world.refresh, day):
-            pass
+        for _ in range(N_KILLS_A_REFRESH):
+            trial.killed(world.refresh, day)
         trial.child(world.refresh, day).end()
-        trial.killed(world.daemon_tick)
+        trial.killed(world.alert, most=MOST_OF_ALERTS)
+        trial.killed(world.daemon_tick, most=MOST_OF_A_TICK)
         for _ in range(5):
             if trial.child(world.daemon_tick).end() == 0:
                 break
