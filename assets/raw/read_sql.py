@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from assets.raw.completeness import fault_of_text, refuse_lost_records
 from assets.raw.csv_sql import csv_rejects, csv_source, reading_types, refuse_open_quotes
 from assets.raw.engine_errors import explained, has_lost_its_way
-from assets.raw.exact import SHORT_YEAR, Cast, of_typed
+from assets.raw.exact import FIRST_YEAR, LAST_YEAR, NO_YEAR, SHORT_YEAR, Cast, of_typed
 from assets.raw.json_sql import json_source
 from assets.raw.local_times import LocalTimes, clock_changes, local_times
 from assets.raw.parquet_sql import parquet_source
@@ -47,9 +47,6 @@ READ_CLOCKS = "driftline_read_clocks"
 """Those rows with the wall clocks that were read in the zone."""
 
 _TRIED_TABLE = "driftline_tried"
-FIRST_YEAR, LAST_YEAR = 1, 9999
-"""Years of Python's, Arrow's and Delta's calendars."""
-
 _TIME_TYPES = ("DATE", "TIMESTAMP", "TIMESTAMPTZ")
 
 _REASON = '"_driftline_reason"'
@@ -226,7 +223,7 @@ def _try(
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {_TRIED_TABLE} AS {rows}").fetchall()
     if is_text_table(dataset):
         refuse_open_quotes(connection, name)
-        connection.execute(csv_rejects()).fetchall()
+        connection.execute(csv_rejects(dataset)).fetchall()
 
 
 def is_text_table(dataset: DatasetSpec) -> bool:
@@ -259,7 +256,7 @@ def _event_time_is_there(dataset: DatasetSpec) -> Mapping[str, str]:
 def _times_are_in_the_calendar(dataset: DatasetSpec) -> Mapping[str, str]:
     """Keep times to the years that every reader of the lake knows: the engine's own reach 290,000 years, and infinity."""
     return {
-        f"{name}: not between the years {FIRST_YEAR} and {LAST_YEAR}": (
+        f"{name}: {NO_YEAR}": (
             f"{column} IS NULL OR ({column} >= '{FIRST_YEAR:04}-01-01'::{kind} AND {column} < '{LAST_YEAR + 1}-01-01'::{kind})"
         )
         for name in dataset.columns
