@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pipelines.sql import quote_literal
 
 TIMESTAMP_TZ = "TIMESTAMPTZ"
+TIME_TYPES = ("DATE", "TIMESTAMP", TIMESTAMP_TZ)
+"""Types of times that can be declared."""
+
 _TEXTS = ("VARCHAR", "JSON", "ENUM", '"NULL"')
 """Types whose values are texts, or none."""
 
@@ -153,7 +156,7 @@ def of_text(text: str, wanted: str, *, name: str, plain: str | None = None) -> C
     """
     plain = plain or plain_cast(text, wanted)
     target = base_type(wanted)
-    if target in ("DATE", "TIMESTAMP", TIMESTAMP_TZ):
+    if target in TIME_TYPES:
         return _time_of_text(text, plain, target, name)
     fault = _said(name, words_for(wanted), text)
     if target in _INTEGERS:
