@@ -12,12 +12,13 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
+from feature_repo.table_damage import LOG, recorded_hash
 from pipelines.windows import Cut
 from resources.database_lock import file_lock
 from resources.lake_commits import NOT_THERE, Overtaken, Write, merge_files, write_once
-from resources.lake_damage import LOG, damage_named
+from resources.lake_damage import damage_named
 from resources.lake_errors import LakeDamageError, LakeError
-from resources.lake_files import read_batches, recorded_hash
+from resources.lake_files import read_batches
 from resources.lake_snapshots import PARTITION_COLUMN, Snapshot, opened, scan, snapshot_of
 
 __all__ = [

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from feature_repo.table_damage import commit_path, first_line
 from pipelines.windows import Cut
 from resources.database_lock import file_lock
 from resources.lake_cuts import check_cut, described, recorded
-from resources.lake_damage import commit_path, damage_named, set_mark
-from resources.lake_errors import LakeError, first_line, way_out
+from resources.lake_damage import damage_named, set_mark
+from resources.lake_errors import LakeError, way_out
 from resources.lake_files import DataFile, read_batches, write_file
 from resources.lake_schema import Fit, converted, fit, kept_schema
 from resources.lake_snapshots import PARTITION_COLUMN, Snapshot, opened, snapshot_of

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from assets.materialization import Pipeline
+from feature_repo.table_damage import LOG
 from pipelines.spec import DriftlineError
 from pipelines.verify.checking import Told, carried_out, checks_of
 from pipelines.verify.databases import check_databases
@@ -22,7 +23,6 @@ from pipelines.verify.finding import Show, Subject
 from resources.connections import connections
 from resources.deployment import Deployment, dagster_environment, deployment
 from resources.lake import ASIDE
-from resources.lake_damage import LOG
 
 CLEAN, FOUND, FAILED = 0, 1, 2
 """Exit codes: nothing stands; something does; it could not be looked at."""
