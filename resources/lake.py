@@ -101,6 +101,7 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
         partition: str | None = None,
         commit: Mapping[str, str] | None = None,
         cut: Cut | None = None,
+        is_alone: bool = False,
     ) -> Snapshot:
         """Replace one partition, or the whole of an unpartitioned table, in one commit.
 
@@ -121,6 +122,8 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
             Kept in the commit: pipeline, run id, spec hash …
         cut
             How the table is cut into partitions: recorded, and compared with what was; of no use without `partition`.
+        is_alone
+            The partition takes the place of all others too.
 
         Raises
         ------
@@ -129,8 +132,9 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
             another way; nothing has been written then.
         """
         write = Write(
-            table, self.table_path(table), partition, True, commit or {}, cut if partition else None
-        )
+            table, self.table_path(table), partition, True, commit or {}, cut if partition else None,
+            is_alone=is_alone,
+        )  # fmt: skip
         with self._made_once(table):
             return self._attempted(
                 table,
