@@ -27,6 +27,7 @@ from feature_repo.asof_sql import (
     newest_query,
     value_column,
 )
+from feature_repo.table_damage import TableDamageError, cause_of
 from pipelines.spec import DriftlineError
 from pipelines.sql import confinement
 
@@ -87,6 +88,8 @@ def engine(
     ------
     AsofJoinError
         If the settings are not the engine's, or what is done with it takes more memory or time than it may.
+    TableDamageError
+        If it fails because a file of the stored rows is not as it was written.
     """
     config: dict[str, Any] = {
         "memory_limit": settings.memory_limit,
@@ -106,9 +109,9 @@ def engine(
         raise AsofJoinError(
             f"the offline store's settings are not the engine's: {_said(error)}. Correct them in feature_store.yaml."
         ) from error
+    known = tuple(stored)
     try:
         connection.sql("SET TimeZone = 'UTC'")
-        known = tuple(stored)
         spill = [settings.spill_directory] if settings.spill_directory else []
         for statement in confinement([*spill, *files, *(file for rows in known for file in rows.files)]):
             connection.execute(statement)
@@ -126,6 +129,11 @@ def engine(
         raise AsofJoinError(
             f"the query was stopped after {timeout_s} s, the `timeout` that was given. Allow more, or ask for less."
         ) from error
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        cause = cause_of(error, [file for rows in known for file in rows.scanned])
+        if cause is None:
+            raise
+        raise TableDamageError(cause) from error
     finally:
         connection.close()
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -19,6 +19,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 
 from feature_repo.object_access import is_object, object_store, storage_options
+from feature_repo.table_damage import LOG, Scanned, TableDamageError, cause_of, log_damage
 from pipelines.spec import DriftlineError
 from pipelines.sql import quote_literal
 
@@ -65,6 +66,8 @@ class Stored:
         Name of the dataset.
     files
         Paths that the engine reads itself.
+    scanned
+        The files of this machine's disks, whoever reads them.
     """
 
     relation: str
@@ -72,6 +75,7 @@ class Stored:
     dataset: pads.Dataset | None = None
     name: str = ""
     files: tuple[str, ...] = ()
+    scanned: tuple[Scanned, ...] = ()
 
 
 @contextmanager
@@ -119,14 +123,20 @@ def delta_table(path: str, *, endpoint: str = "", version: int | None = None) ->
 
     Raises
     ------
+    TableDamageError
+        If its log is not whole, which is seen on this machine's disks.
     SnapshotError
         If the version is not there, or the table uses Delta features that its files do not show.
     """
     from deltalake import DeltaTable
     from deltalake.exceptions import DeltaError, TableNotFoundError
 
-    if not is_object(path) and not (Path(path) / "_delta_log").is_dir():
-        return None
+    if not is_object(path):
+        if not (Path(path) / LOG).is_dir():
+            return None
+        damage = log_damage(Path(path))
+        if damage is not None:
+            raise TableDamageError(f"Delta table {path} is damaged: {damage}")
     try:
         table = DeltaTable(path, version=version, storage_options=storage_options(path, endpoint))
     except TableNotFoundError:
@@ -151,11 +161,12 @@ def _delta_rows(table: DeltaTable, path: str, wanted: Sequence[str] | None, endp
     if not files:
         return _registered(f"{path}@{table.version()}", pads.dataset(schema.empty_table()))
     if outside or is_object(path):
-        return _through_arrow(f"{path}@{table.version()}", files, schema, outside, endpoint)
-    listed = ", ".join(map(quote_literal, files))
-    return Stored(
-        f"read_parquet([{listed}], union_by_name=true, hive_partitioning=false)", schema, files=tuple(files)
-    )
+        stored = _through_arrow(f"{path}@{table.version()}", files, schema, outside, endpoint)
+    else:
+        listed = ", ".join(map(quote_literal, files))
+        read = f"read_parquet([{listed}], union_by_name=true, hive_partitioning=false)"
+        stored = Stored(read, schema, files=tuple(files))
+    return replace(stored, scanned=_scanned(path, files))
 
 
 def _files(table: DeltaTable, path: str) -> Mapping[str, Mapping[str, Any]]:
@@ -167,6 +178,10 @@ def _files(table: DeltaTable, path: str) -> Mapping[str, Mapping[str, Any]]:
         file = unquote(action["path"])
         found[file if file.startswith("/") or is_object(file) else f"{path.rstrip('/')}/{file}"] = action
     return dict(sorted(found.items()))
+
+
+def _scanned(path: str, files: Iterable[str]) -> tuple[Scanned, ...]:
+    return tuple(Scanned(path, "", file) for file in files if not is_object(file))
 
 
 def _through_arrow(
@@ -205,15 +220,23 @@ def _parquet_files(path: str) -> Stored:
     import pyarrow.dataset as pads
 
     place = Path(path)
-    if place.is_file():
-        schema = pads.dataset(path, format="parquet").schema
-        return Stored(f"read_parquet({quote_literal(path)})", schema, files=(path,))
-    if not any(place.glob("**/*.parquet")):
+    files = [path] if place.is_file() else sorted(map(str, place.glob("**/*.parquet")))
+    if not files:
         raise SnapshotError(
             f"{path} is no Delta table and holds no Parquet files. Materialize the feature view that writes it first."
         )
-    found = pads.dataset(path, format="parquet", partitioning="hive", ignore_prefixes=list(ASIDE))
-    return _registered(path, found)
+    scanned = _scanned(path, files)
+    try:
+        if place.is_file():
+            schema = pads.dataset(path, format="parquet").schema
+            return Stored(f"read_parquet({quote_literal(path)})", schema, files=(path,), scanned=scanned)
+        found = pads.dataset(path, format="parquet", partitioning="hive", ignore_prefixes=list(ASIDE))
+    except (pa.ArrowException, OSError) as error:
+        cause = cause_of(error, scanned)
+        if cause is None:
+            raise
+        raise TableDamageError(cause) from error
+    return replace(_registered(path, found), scanned=scanned)
 
 
 def _parquet_objects(url: str, endpoint: str) -> Stored:

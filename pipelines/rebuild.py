@@ -20,6 +20,7 @@ from pipelines.compile import row_partitions_name
 from pipelines.run_requests import PIPELINE_TAG
 from pipelines.spec import DriftlineError
 from resources.connections import connections
+from resources.dagster_home import open_instance
 from resources.deployment import dagster_environment, deployment
 from resources.feature_guard import accepted_table
 from resources.feature_skew import skew_table
@@ -126,7 +127,7 @@ def main(pipeline: str, is_meant: bool, with_models: bool) -> None:
                 f"pipeline '{pipeline}' has nothing to set aside in {lake.root}. Check the name and DRIFTLINE_HOME."
             )
         if is_meant:
-            with DagsterInstance.get() as instance:
+            with open_instance(installed) as instance:
                 set_aside(lake, instance, pipeline, tables, with_models=with_models, to=place)
             if with_models:
                 # Else the next ledger would be taken for one that lost its rows.

@@ -44,6 +44,7 @@ from resources.connections import Connections
 from resources.dagster_home import open_instance
 from resources.deployment import Deployment, dagster_environment, deployment
 from resources.run_process import hold_run
+from resources.waits import WAITS
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Run configuration: progress is shown here, not as Dagster's debug log."""
@@ -77,6 +78,21 @@ def stages_shown(show: Callable[[str], None]) -> Iterator[None]:
         STAGES.removeHandler(handler)
         STAGES.setLevel(before)
         STAGES.propagate = True
+
+
+@dataclass(frozen=True)
+class Retrains:
+    """What the trainings came to that drift reports asked for: models, or waiting for labels."""
+
+    n_made: int = 0
+    n_waiting: int = 0
+
+    @property
+    def note(self) -> str:
+        """The numbers in words; empty where nothing was asked for."""
+        made = f"{self.n_made} retrain{'s' * (self.n_made > 1)}" if self.n_made else ""
+        verb = "trainings wait for labels" if self.n_waiting > 1 else "training waits for labels"
+        return ", ".join(filter(None, [made, f"{self.n_waiting} {verb}" if self.n_waiting else ""]))
 
 
 @dataclass(frozen=True)
@@ -119,25 +135,27 @@ class Replay:
         self.execute(refresh_request(self.pipeline, partition))
         return True
 
-    def retrain_as_asked(self) -> int:
-        """Execute the retrains that drift reports ask for; return how many that was.
+    def retrain_as_asked(self) -> Retrains:
+        """Execute the retrains that drift reports ask for; return what they came to.
 
         What the drift sensor would ask for, and what it has given up: somebody waits here. The cursor
         moves only after the runs, so that an interruption asks again.
         """
-        n_retrains = 0
+        n_made = n_waiting = 0
         while True:
             text = self.instance.run_storage.get_cursor_values({self.cursor_key}).get(self.cursor_key)
             asked, now = asked_from(text), datetime.now(UTC)
             due = retrains_due(self.instance, {self.pipeline.name}, asked, now, is_asked_by_person=True)
             for request in due.requests:
-                self.execute(request)
-                n_retrains += 1
+                if _is_waiting(self.execute(request)):
+                    n_waiting += 1
+                else:
+                    n_made += 1
             self.instance.run_storage.set_cursor_values({self.cursor_key: due.asked.text})
             if not due.requests and due.n_read == 0:
-                return n_retrains
+                return Retrains(n_made, n_waiting)
 
-    def execute(self, request: dg.RunRequest) -> None:
+    def execute(self, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
         """Execute one requested run in this process.
 
         Raises
@@ -168,10 +186,20 @@ class Replay:
                 f"failed at {failures[0].step_key if failures else 'start'}.\n{text}\n"
                 "Repair the cause and start the replay again: it resumes here."
             )
+        return result
+
+
+def _is_waiting(result: dg.ExecuteInProcessResult) -> bool:
+    """Tell whether a retrain's model was not trained, for labels that are not there yet."""
+    found = (
+        event.step_materialization_data.materialization.metadata.get("gate_outcome")
+        for event in result.get_asset_materialization_events()
+    )
+    return any(outcome is not None and outcome.value == WAITS for outcome in found)
 
 
 def walk(replay: Replay, partitions: Sequence[Window], console: Console) -> int:
-    """Refresh and retrain partition by partition; return the number of retrains."""
+    """Refresh and retrain partition by partition; return the number of retrains that were made."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -193,10 +221,10 @@ def walk(replay: Replay, partitions: Sequence[Window], console: Console) -> int:
             with showing(partition.key):
                 ran = replay.refresh(partition)
                 asked = replay.retrain_as_asked()
-            n_retrains += asked
+            n_retrains += asked.n_made
             progress.advance(task)
-            if ran or asked:
-                note = f", {asked} retrain" if asked else ""
+            if ran or asked.note:
+                note = f", {asked.note}" if asked.note else ""
                 progress.console.print(
                     f"  {partition.key}  refreshed{note}  [dim]{time.monotonic() - started:.1f} s[/dim]"
                 )

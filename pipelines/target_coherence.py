@@ -31,6 +31,7 @@ def target_checks(spec: PipelineSpec) -> Iterator[Check]:
     yield Check([named], partial(_target_dataset_faults, spec), [("datasets",), ("queries",)])
     yield Check([key, ("entities",)], partial(_reserved_faults, spec))
     yield Check([("target", "label_delay")], partial(_label_delay_faults, spec))
+    yield Check([("features",), ("target", "request_features")], partial(_no_feature_faults, spec))
     if target.dataset in spec.datasets:
         row, dataset = ("datasets", target.dataset), spec.datasets[target.dataset]
         columns = (*row, "columns")
@@ -64,6 +65,16 @@ def _label_delay_faults(spec: PipelineSpec) -> Iterator[Fault]:
     if delay and spec.partitions.every == "load":
         text = f"{label(path)}: loads are whole states of a source, so the labels of an earlier load do not change. Remove it."
         yield Fault(path, text)
+
+
+def _no_feature_faults(spec: PipelineSpec) -> Iterator[Fault]:
+    """Refuse a model without features; that each view gives some is judged with its SQL."""
+    if not spec.features and not spec.learned.request_features:
+        text = (
+            "target has no features to learn from: there is no view in 'features' and nothing in "
+            "target.request_features. Declare one of them; to watch data without a model, remove 'target'."
+        )
+        yield Fault(("target",), text)
 
 
 def _target_time_faults(spec: PipelineSpec, dataset: DatasetSpec) -> Iterator[Fault]:

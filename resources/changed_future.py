@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from pipelines.sql import quote_identifier, quote_literal
 from resources.feature_objects import Declared, feature_columns, stored_view
 from resources.lake import Lake, Snapshot, scan
+from resources.lake_damage import damage_named
 
 if TYPE_CHECKING:
     from feature_repo.asof_engine import EngineSettings
@@ -100,8 +101,8 @@ def join_with_changed_futures(
     from feature_repo.asof_engine import engine, join
     from feature_repo.asof_sql import ViewRows
 
-    files = [path for view in views for path in view.snapshot.paths()]
-    with engine(settings, files=files) as connection:
+    scanned = [file for view in views for file in view.snapshot.scanned]
+    with damage_named(scanned), engine(settings, files=[file.path for file in scanned]) as connection:
         found = []
         for view in views:
             stored = scan(view.snapshot)

@@ -12,12 +12,13 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
+from feature_repo.table_damage import LOG, recorded_hash
 from pipelines.windows import Cut
 from resources.database_lock import file_lock
 from resources.lake_commits import NOT_THERE, Overtaken, Write, merge_files, write_once
-from resources.lake_damage import LOG, damage_named
+from resources.lake_damage import damage_named
 from resources.lake_errors import LakeDamageError, LakeError
-from resources.lake_files import read_batches, recorded_hash
+from resources.lake_files import read_batches
 from resources.lake_snapshots import PARTITION_COLUMN, Snapshot, opened, scan, snapshot_of
 
 __all__ = [
@@ -100,6 +101,7 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
         partition: str | None = None,
         commit: Mapping[str, str] | None = None,
         cut: Cut | None = None,
+        is_alone: bool = False,
     ) -> Snapshot:
         """Replace one partition, or the whole of an unpartitioned table, in one commit.
 
@@ -120,6 +122,8 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
             Kept in the commit: pipeline, run id, spec hash …
         cut
             How the table is cut into partitions: recorded, and compared with what was; of no use without `partition`.
+        is_alone
+            The partition takes the place of all others too.
 
         Raises
         ------
@@ -128,8 +132,9 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
             another way; nothing has been written then.
         """
         write = Write(
-            table, self.table_path(table), partition, True, commit or {}, cut if partition else None
-        )
+            table, self.table_path(table), partition, True, commit or {}, cut if partition else None,
+            is_alone=is_alone,
+        )  # fmt: skip
         with self._made_once(table):
             return self._attempted(
                 table,

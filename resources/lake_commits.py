@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from feature_repo.table_damage import commit_path, first_line
 from pipelines.windows import Cut
 from resources.database_lock import file_lock
 from resources.lake_cuts import check_cut, described, recorded
-from resources.lake_damage import commit_path, damage_named, set_mark
-from resources.lake_errors import LakeError, first_line, way_out
+from resources.lake_damage import damage_named, set_mark
+from resources.lake_errors import LakeError, way_out
 from resources.lake_files import DataFile, read_batches, write_file
 from resources.lake_schema import Fit, converted, fit, kept_schema
 from resources.lake_snapshots import PARTITION_COLUMN, Snapshot, opened, snapshot_of
@@ -59,6 +60,8 @@ class Write:
         How the table is cut, where it is.
     only_at
         The version that the table must still be at; `NOT_THERE` if it must not be there, None for any.
+    is_alone
+        Whether the partition takes the place of all others too.
     """
 
     table: str
@@ -68,6 +71,12 @@ class Write:
     commit: Mapping[str, str]
     cut: Cut | None = None
     only_at: int | None = None
+    is_alone: bool = False
+
+    @property
+    def replaces_all(self) -> bool:
+        """Tell whether nothing of the table stays beside what is written."""
+        return self.replaces and (self.partition is None or self.is_alone)
 
     @property
     def columns(self) -> list[str]:
@@ -129,7 +138,7 @@ def write_once(write: Write, rows: pa.RecordBatchReader | pa.Table) -> Snapshot:
                 for key, paths in _kept(write, base.snapshot).items():
                     for path in paths:
                         _stage(files, write, key, read_batches(path), how)
-        is_whole = bool(how.widened) or (write.replaces and write.partition is None)
+        is_whole = bool(how.widened) or write.replaces_all
         return _commit(write, base, how.schema, files, is_whole=is_whole)
 
 
@@ -189,11 +198,11 @@ def _kept(write: Write, base: Snapshot) -> Mapping[str, tuple[str, ...]]:
     """Return the files that stay beside what is written."""
     if not write.replaces:
         return base.files
-    return {key: paths for key, paths in base.files.items() if write.partition not in (None, key)}
+    return {} if write.replaces_all else {k: paths for k, paths in base.files.items() if k != write.partition}
 
 
 def _fit(write: Write, base: _Base | None, rows: pa.Schema) -> Fit:
-    if base is None or (write.replaces and write.partition is None):
+    if base is None or write.replaces_all:
         return Fit(rows, (), {})
     kept = _kept(write, base.snapshot)
     paths = [path for key in kept for path in kept[key]]

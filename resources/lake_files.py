@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,9 +20,6 @@ point-in-time join of 3M rows 7 % dearer."""
 MAX_GROUP_BYTES = 128 * 2**20
 """Bytes of one row group in memory, of wide rows."""
 
-HASH_IN_NAME = re.compile(r"part-[0-9a-f]{32}-([0-9a-f]{64})\.parquet")
-"""Names of data files. The hash is in the commit with the name, and as long as the log names the file."""
-
 
 @dataclass(frozen=True)
 class DataFile:
@@ -32,18 +28,6 @@ class DataFile:
     path: Path
     n_rows: int
     size_bytes: int
-
-
-def recorded_hash(path: str | Path) -> str | None:
-    """Return the SHA-256 that a file had when it was written; None of files that others wrote."""
-    found = HASH_IN_NAME.fullmatch(Path(path).name)
-    return found.group(1) if found else None
-
-
-def sha256_of(path: str | Path) -> str:
-    """Hash a file as it is now."""
-    with Path(path).open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 class _HashedFile:

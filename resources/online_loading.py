@@ -54,9 +54,10 @@ def newest_rows(
     order = ", ".join(
         f"{quote_identifier(name)} DESC NULLS LAST" for name in INSTANTS if name in snapshot.schema.names
     )
-    with duckdb.connect(config=settings) as connection, damage_named():
+    chosen = None if partition is None else [partition]
+    read = [file for file in snapshot.scanned if partition in (None, file.partition)]
+    with duckdb.connect(config=settings) as connection, damage_named(read):
         connection.sql("SET TimeZone = 'UTC'")
-        chosen = None if partition is None else [partition]
         reached = snapshot.paths(chosen)
         for statement in confinement([spill_directory, *reached] if spill_directory else reached):
             connection.execute(statement)

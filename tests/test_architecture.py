@@ -89,6 +89,19 @@ def test_loading_the_definitions_imports_nothing_heavy() -> None:
     assert not HEAVY & set(done.stdout.split())
 
 
+def test_commands_open_dagsters_instance_through_one_door() -> None:
+    """Two processes that meet a new home build its SQLite tables against each other elsewhere."""
+    # The web server is started by `pipelines.serve`, which has opened the instance before.
+    doors = {"resources/dagster_home.py", "pipelines/web_server.py"}
+    opened = {
+        path.relative_to(REPOSITORY).as_posix()
+        for path in _sources()
+        if path.relative_to(REPOSITORY).parts[0] != "benchmarks"
+        and re.search(r"DagsterInstance\.(get|from_)|instance_from_", path.read_text(encoding="utf-8"))
+    }
+    assert opened == doors
+
+
 def test_committed_files_name_no_machine() -> None:
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=False

@@ -6,9 +6,10 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from operator import itemgetter
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +22,13 @@ from assets.model.encode import EncodingError
 from assets.model.fingerprints import fingerprint_decision, fingerprint_training
 from assets.model.fitted import FittedModel
 from assets.model.gate import GateVerdict, judge_challenger
-from assets.model.labelled_rows import LabelsNeededError, TrainingError, TrainingSet, read_training_set
+from assets.model.labelled_rows import (
+    MIN_CLASS_ROWS,
+    LabelsNeededError,
+    TrainingError,
+    TrainingSet,
+    read_training_set,
+)
 from assets.model.metrics import Floats, MetricError, Scored
 from assets.model.model_file import model_from_bytes, model_to_bytes
 from assets.model.pictures import training_pages
@@ -126,8 +133,16 @@ def _train_and_judge(
     duration_s = time.monotonic() - started
     outcome = _outcome(pipeline, enacted.decision, version, snapshot, written, duration_s, enacted.ledger)
     return replace(
-        outcome, markdown=training_pages(training, contest.champion if contest is not None else None)
+        outcome,
+        metadata={**outcome.metadata, **_rare(training)},
+        markdown=training_pages(training, contest.champion if contest is not None else None),
     )
+
+
+def _rare(training: Training) -> Mapping[str, str]:
+    """Say which labels had too few rows to be learned surely; the others did not wait for them."""
+    said = ", ".join(f"{name}: {n}" for name, n in sorted(training.rare_classes.items(), key=itemgetter(1)))
+    return {"rare_labels": f"rows to learn from, fewer than {MIN_CLASS_ROWS}: {said}"} if said else {}
 
 
 def _read(pipeline: Pipeline, scope: Scope, snapshot: Snapshot, engine: Engine) -> TrainingSet:

@@ -56,4 +56,9 @@ class FittedModel:
         if self.algorithm == "lightgbm" or self.problem == "regression":
             return np.asarray(self.estimator.predict(matrix), dtype=np.float64)
         probabilities = np.asarray(self.estimator.predict_proba(matrix), dtype=np.float64)
-        return probabilities if self.classes else probabilities[:, 1]
+        if not self.classes:
+            return probabilities[:, 1]
+        # A class that none of the rows to learn from had is none of the estimator's.
+        whole = np.zeros((probabilities.shape[0], n_classes))
+        whole[:, self.estimator.classes_] = probabilities
+        return whole

@@ -99,12 +99,17 @@ def read_training_set(table: pa.Table, problem: ProblemType) -> TrainingSet:
     LabelsNeededError
         If no row has a label, or all have the same.
     TrainingError
-        If labels are none of the problem's.
+        If labels are none of the problem's, or there are no features.
     """
     table = table.filter(pc.and_(pc.is_valid(table["label"]), pc.is_valid(table["label_time"])))
     table = table.sort_by([("event_timestamp", "ascending"), ("row_id", "ascending")]).combine_chunks()
     labels, classes = _labels(table, problem)
+    # After the labels: a set without rows has no features either, and waits.
     names = tuple(sorted(name for name in table.column_names if name not in NOT_FEATURES))
+    if not names:
+        raise TrainingError(
+            "the training set has no features. Declare a view in 'features', or target.request_features."
+        )
     return TrainingSet(
         rows=table,
         labels=labels,

@@ -66,6 +66,9 @@ class Training:
         Instant from which rows were learned, where older ones surely made the model worse; else None.
     n_rows
         Labelled rows that the served model was fitted on.
+    rare_classes
+        Multiclass labels with fewer than `MIN_CLASS_ROWS` rows before the holdout, and how many: the measured
+        model knows them by chance, or not at all, and is wrong where the holdout has them.
     """
 
     model: FittedModel
@@ -79,6 +82,7 @@ class Training:
     importances: Mapping[str, float]
     learned_since_us: int | None
     n_rows: int
+    rare_classes: Mapping[str, int]
 
 
 def train_model(
@@ -107,7 +111,7 @@ def train_model(
     Raises
     ------
     LabelsNeededError
-        If a side of the split has too few rows, or too few of a class.
+        If a side of the split has too few rows, or fewer than two classes with enough of them.
     TrainingError
         If a candidate or metric does not fit the problem.
     """
@@ -154,6 +158,7 @@ def train_model(
         importances=importances,
         learned_since_us=learned.since_us,
         n_rows=rows.size,
+        rare_classes=_rare_classes(data, split),
     )
 
 
@@ -172,7 +177,7 @@ def _most_recent(
     """Return the model of the newest rows that surely beats the one of all rows; that one where none does."""
     best, instants = whole, data.event_time_us[split.holdout]
     for since_us, fit in newest_parts(data.event_time_us, split):
-        if not _has_all_classes(data, fit):
+        if not _has_all_classes(data, fit, split.fit):
             continue
         model = _fit(whole.model.algorithm, data.fit_rows(fit), data.classes, seed, threads)
         scored = Scored(whole.scored.labels, model.score_matrix(data.matrix[split.holdout]))
@@ -185,11 +190,12 @@ def _most_recent(
     return best
 
 
-def _has_all_classes(data: TrainingSet, positions: NDArray[np.int64]) -> bool:
-    """Tell whether a model of these rows alone would know every class as well as one of all rows."""
+def _has_all_classes(data: TrainingSet, part: NDArray[np.int64], whole: NDArray[np.int64]) -> bool:
+    """Tell whether a model of some rows alone would know every class that one of all rows knows."""
     if data.problem == "regression":
         return True
-    return bool(_class_counts(data, positions).min() >= MIN_CLASS_ROWS)
+    of_part, of_whole = _class_counts(data, part), _class_counts(data, whole)
+    return bool((of_part >= np.minimum(of_whole, MIN_CLASS_ROWS)).all())
 
 
 def _class_counts(data: TrainingSet, positions: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -257,25 +263,35 @@ def _check_candidates(spec: ModelSpec, problem: ProblemType) -> None:
 
 
 def _check_classes(data: TrainingSet, split: Split) -> None:
-    """Wait where a class is too rare on a side: neither model nor metric would mean anything."""
+    """Wait while fewer than two classes have rows enough on a side: neither model nor metric would mean anything.
+
+    A rarer class of many is learned from as it is: waiting for it would keep the others from being learned.
+    """
     if data.problem == "regression":
         return
     for side, positions in (("to learn from", split.fit), ("to compare on", split.holdout)):
-        # A rare class of many may be absent from the holdout; a binary problem needs both.
+        # What is told apart may be absent from the holdout; a binary problem needs both.
         if side == "to compare on" and data.problem != "binary":
             continue
         counts = _class_counts(data, positions)
+        if np.count_nonzero(counts >= MIN_CLASS_ROWS) >= 2:
+            continue
         rare = [int(k) for k in np.argsort(counts, kind="stable") if counts[k] < MIN_CLASS_ROWS]
-        if rare:
-            found = ", ".join(
-                f"{counts[k]} have the label {data.classes[k] if data.classes else k}"
-                for k in rare[:MAX_NAMED_CLASSES]
-            )
-            more = (
-                f" and {len(rare) - MAX_NAMED_CLASSES} more classes" if len(rare) > MAX_NAMED_CLASSES else ""
-            )
-            raise LabelsNeededError(
-                f"of {positions.size} rows {side} (holdout from {split.holdout_start:%Y-%m-%d %H:%M} UTC) only "
-                f"{found}{more}; at least {MIN_CLASS_ROWS} of each are needed. Wait for more labels, widen "
-                "model.train_window, or change model.holdout or target.label."
-            )
+        found = ", ".join(
+            f"{counts[k]} have the label {data.classes[k] if data.classes else k}"
+            for k in rare[:MAX_NAMED_CLASSES]
+        )
+        more = f" and {len(rare) - MAX_NAMED_CLASSES} more classes" if len(rare) > MAX_NAMED_CLASSES else ""
+        raise LabelsNeededError(
+            f"of {positions.size} rows {side} (holdout from {split.holdout_start:%Y-%m-%d %H:%M} UTC) only "
+            f"{found}{more}; at least {MIN_CLASS_ROWS} of each of two labels are needed. Wait for more labels, widen "
+            "model.train_window, or change model.holdout or target.label."
+        )
+
+
+def _rare_classes(data: TrainingSet, split: Split) -> Mapping[str, int]:
+    """Count the rows to learn from of each multiclass label that has too few of them."""
+    if not data.classes:
+        return {}
+    counts = _class_counts(data, split.fit)
+    return {name: int(n) for name, n in zip(data.classes, counts, strict=True) if n < MIN_CLASS_ROWS}

@@ -265,19 +265,25 @@ def _write_rejects(connection: duckdb.DuckDBPyConnection, reading: _Reading) -> 
     """Keep the rejects once: with their partition's file, or, where all partitions read one source, under the first.
 
     A row that could not be read belongs to no partition. Every partition of such a source sees all of its
-    rejects, so whichever runs first on a new content writes them and the others leave them.
+    rejects, so whichever runs first on a new content writes them and the others leave them. Where the first
+    partition is another one than before, they move.
     """
     table, partition = reading.rejects_table, reading.scope.partition
     is_load = reading.pipeline.spec.partitions.every == "load"
-    if reading.scope.window is not None and reading.is_whole_source and not is_load:
+    is_alone = reading.scope.window is not None and reading.is_whole_source and not is_load
+    if reading.scope.window is not None and is_alone:
         partition = windows(reading.pipeline.spec.partitions, until=reading.scope.window.end)[0].key
         if reading.is_current(table):
-            return reading.lake.snapshot(table)
+            kept = reading.lake.snapshot(table)
+            if set(kept.partitions) <= {partition}:
+                return kept
     rows = connection.sql(
         f"SELECT source, line, {_cut('raw_text')} AS raw_text, {_cut('reason')} AS reason "
         f"FROM {REJECTS_TABLE} ORDER BY source, line, raw_text"
     ).to_arrow_table()
-    return reading.lake.write(table, rows, partition=partition, commit=reading.commit, cut=reading.cut)
+    return reading.lake.write(
+        table, rows, partition=partition, commit=reading.commit, cut=reading.cut, is_alone=is_alone
+    )
 
 
 def _cut(text: str) -> str:

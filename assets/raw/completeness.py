@@ -99,8 +99,10 @@ def _refuse_lone_returns(records: Records, where: str) -> None:
 def _found(connection: duckdb.DuckDBPyConnection, read_table: str) -> Mapping[str, int]:
     """Count rows and rejects by the name of their file."""
     rows = connection.sql(
-        f"SELECT name, sum(n)::BIGINT FROM (SELECT parse_filename({FILE_COLUMN}) AS name, count(*) AS n FROM {read_table} "
-        f"GROUP BY ALL UNION ALL SELECT source, count(*) FROM {REJECTS_TABLE} GROUP BY ALL) GROUP BY name"
+        # The path is cut once a file, not once a row.
+        f"SELECT name, sum(n)::BIGINT FROM (SELECT parse_filename({FILE_COLUMN}) AS name, n FROM "
+        f"(SELECT {FILE_COLUMN}, count(*) AS n FROM {read_table} GROUP BY ALL) "
+        f"UNION ALL SELECT source, count(*) FROM {REJECTS_TABLE} GROUP BY ALL) GROUP BY name"
     ).fetchall()
     return dict(rows)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assets.raw.csv_header import header_of
-from assets.raw.exact import has_digits_after_point, of_text
+from assets.raw.exact import has_digits_after_point, of_text, words_for
 from assets.raw.origins import FileGroup, file_groups, origins_of
 from assets.raw.reading import (
     FAULT_COLUMN,
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 NO_TEXT = "\x02"
 """Stands for NULL where no text does in every column: the reader wants at least one."""
+
+_UNCONVERTED = r"""(?s)Could not convert string "(.*?)(" to '[A-Z ]*')?$"""
+"""What the engine says of a value, cut where a line ends in it."""
 
 EXACT_NUMBER = "DECIMAL(38, 18)"
 """Holds every 64-bit integer and most fractions: the reader then names the lines of what is no number at all."""
@@ -187,14 +190,29 @@ def _reader_takes(text: str, kind: ColumnType) -> str:
     return f"({seen} OR TRY_CAST({day} AS DATE) IS NOT NULL)" if kind in _TIMES else seen
 
 
-def csv_rejects() -> str:
+def csv_rejects(dataset: DatasetSpec) -> str:
     """Return the statement that gathers the reader's rejects; a line with several faults is one reject."""
     return (
         f"CREATE OR REPLACE TEMP TABLE {REJECTS_TABLE} AS "
         "SELECT parse_filename(any_value(s.file_path)) AS source, e.line::BIGINT AS line, any_value(ltrim(e.csv_line, chr(10) || chr(13))) AS raw_text, "
-        "string_agg(concat_ws(': ', e.column_name, e.error_message), '; ' ORDER BY e.column_idx) AS reason "
+        f"string_agg({_reason(dataset)}, '; ' ORDER BY e.column_idx) AS reason "
         "FROM reject_errors e JOIN reject_scans s USING (scan_id, file_id) GROUP BY e.scan_id, e.file_id, e.line"
     )
+
+
+def _reason(dataset: DatasetSpec) -> str:
+    """Return the SQL of a reject's reason: of a value that is not of its type, in the words of our own casts."""
+    whens = [
+        f"WHEN {quote_literal(value.source)} THEN {quote_literal(f'{value.name}: {words_for(SQL_TYPES[value.kind])}: ')}"
+        for value in source_values(dataset)
+        if value.kind != "string"
+    ]
+    said = "concat_ws(': ', e.column_name, e.error_message)"
+    if not whens:
+        return said
+    text = f"regexp_extract(e.error_message, {quote_literal(_UNCONVERTED)}, 1)"
+    beginning = f"CASE e.column_name {' '.join(whens)} END"
+    return f"CASE WHEN e.error_type = 'CAST' THEN concat({beginning}, {text}) ELSE {said} END"
 
 
 def refuse_open_quotes(connection: duckdb.DuckDBPyConnection, name: str) -> None:

@@ -6,7 +6,15 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from assets.raw.exact import MORE_THAN_A_CLOCK, NOT_DECIMAL, SHORT_YEAR, TOO_FINE, TWICE, WITH_A_CLOCK
+from assets.raw.exact import (
+    MORE_THAN_A_CLOCK,
+    NOT_DECIMAL,
+    NOT_NUMBER,
+    SHORT_YEAR,
+    TOO_FINE,
+    TWICE,
+    WITH_A_CLOCK,
+)
 from assets.raw.reading import MAX_LINE_BYTES, OWN_PREFIX, ReadError, shown
 
 _TEXT_REPAIRS = (
@@ -27,7 +35,7 @@ _ROW_REPAIRS = (
         "Give every row as many values as the header, and quote values that hold the delimiter.",
     ),
     (
-        "to 'DOUBLE'",
+        f"{NOT_NUMBER}: ",
         "Write numbers with a decimal point and no thousands separators, or compute the column with `sql`.",
     ),
     (

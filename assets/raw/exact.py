@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pipelines.sql import quote_literal
 
 TIMESTAMP_TZ = "TIMESTAMPTZ"
+TIME_TYPES = ("DATE", "TIMESTAMP", TIMESTAMP_TZ)
+"""Types of times that can be declared."""
+
 _TEXTS = ("VARCHAR", "JSON", "ENUM", '"NULL"')
 """Types whose values are texts, or none."""
 
@@ -25,6 +28,7 @@ _MORE_THAN_A_CLOCK = r"[A-Za-z]\s*$|:\d\d.*[+-]\d"
 """A zone, an offset, AM or PM after a clock: a cast to a wall clock would drop it."""
 
 _FOUR_DIGIT_YEAR = r"^\s*[0-9]{4}[^0-9]"
+_LONG_YEAR = r"^\s*(-|[0-9]{5})"
 _FINER = r"\.[0-9]{6}[0-9]*[1-9]"
 """Digits of a second that microseconds do not hold."""
 
@@ -33,14 +37,20 @@ _NUMBER = r"^\s*[+-]?([0-9_]*\.?[0-9_]*)([eE][+-]?[0-9]+)?\s*$"
 MORE_THAN_A_CLOCK = "more than a wall clock"
 WITH_A_CLOCK = "a day with a clock or a zone"
 SHORT_YEAR = "a year of fewer than four digits"
+FIRST_YEAR, LAST_YEAR = 1, 9999
+"""Years of Python's, Arrow's and Delta's calendars."""
+
+NO_YEAR = f"not between the years {FIRST_YEAR} and {LAST_YEAR}"
 TOO_FINE = "finer than a microsecond"
 TWICE = "an hour that the zone has twice"
-NOT_DECIMAL = "not a number of at most 29 digits before and 9 after the point"
+NOT_NUMBER = "not a number"
+NOT_DECIMAL = f"{NOT_NUMBER} of at most 29 digits before and 9 after the point"
 
 _WORDS = {
     "BIGINT": "not a whole number of 64 bits",
     "BOOLEAN": "neither true nor false, 1 nor 0",
     "DATE": "not a date",
+    "DOUBLE": NOT_NUMBER,
     "TIMESTAMP": "not a timestamp",
     TIMESTAMP_TZ: "not an instant",
 }
@@ -107,7 +117,7 @@ def of_typed(value: str, given: str, wanted: str, *, name: str, plain: str | Non
     if source in _FLOATS and target == "DECIMAL":
         return _decimal_of_float(value, wanted, name)
     cast = f"TRY_CAST({value} AS {wanted})"
-    fault = _said(name, _lost(source, target) or _words(wanted), value)
+    fault = _said(name, _lost(source, target) or words_for(wanted), value)
     if source == "TIMESTAMPTZ_NS" and target in ("DATE", "TIMESTAMP"):
         instant = f"TRY_CAST({value} AS TIMESTAMPTZ)"
         whole = f"{_round_trip(value, given, TIMESTAMP_TZ)} AND {_round_trip(instant, TIMESTAMP_TZ, wanted)}"
@@ -146,9 +156,9 @@ def of_text(text: str, wanted: str, *, name: str, plain: str | None = None) -> C
     """
     plain = plain or plain_cast(text, wanted)
     target = base_type(wanted)
-    if target in ("DATE", "TIMESTAMP", TIMESTAMP_TZ):
+    if target in TIME_TYPES:
         return _time_of_text(text, plain, target, name)
-    fault = _said(name, _words(wanted), text)
+    fault = _said(name, words_for(wanted), text)
     if target in _INTEGERS:
         return Cast(
             _first_sure(plain, f"CAST({plain} AS VARCHAR) = {text}", *_has_short_fraction(text, 0)), fault
@@ -158,7 +168,7 @@ def of_text(text: str, wanted: str, *, name: str, plain: str | None = None) -> C
         is_tiny = f"strlen({text}) <= {n_digits} AND NOT contains({text}, 'e') AND NOT contains({text}, 'E')"
         return Cast(_first_sure(plain, is_tiny, *_has_short_fraction(text, n_digits)), fault)
     if target in _FLOATS:
-        why = f"CASE WHEN {plain} IS NULL THEN 'not a number' ELSE 'too large for a 64-bit float' END"
+        why = f"CASE WHEN {plain} IS NULL THEN {quote_literal(NOT_NUMBER)} ELSE 'too large for a 64-bit float' END"
         is_infinite = f"regexp_matches({text}, '(?i)inf')"
         return Cast(
             _first_sure(plain, f"NOT isinf({plain})", is_infinite), _said(name, why, text, is_sql=True)
@@ -203,6 +213,7 @@ def _time_of_text(text: str, plain: str, target: str, name: str) -> Cast:
     cast = f"TRY_CAST({text} AS {target})"
     why = (
         f"CASE WHEN {cast} IS NULL THEN {quote_literal(_WORDS[target])} "
+        f"WHEN regexp_matches({text}, {quote_literal(_LONG_YEAR)}) THEN {quote_literal(NO_YEAR)} "
         f"WHEN NOT {is_year} THEN {quote_literal(SHORT_YEAR)} "
         f"WHEN NOT {is_coarse} THEN {quote_literal(TOO_FINE)} "
         f"ELSE {quote_literal(WITH_A_CLOCK if target == 'DATE' else MORE_THAN_A_CLOCK)} END"
@@ -248,7 +259,7 @@ def _lost(source: str, target: str) -> str | None:
     }.get(target)
 
 
-def _words(wanted: str) -> str:
+def words_for(wanted: str) -> str:
     """Return what a value of a type is not."""
     if wanted.replace(" ", "") == "DECIMAL(38,9)":
         return NOT_DECIMAL

@@ -1,8 +1,7 @@
 """Reading files in the engine: typed rows, and every row that could not be read with its reason.
 
-A row is read, or it is a reject: there is no third way. CSV is parsed with the declared types, so that a
-value of another type is a reject with its line; JSON lines are split and tried (`json_sql`); a computed
-column that fails on a row makes that row a reject too.
+A row is read, or it is a reject: there is no third way. Each value is tried in its declared type (`tried`), and so
+is each computed column (`declared_sql`); text is read again for the lines of bad rows, and its records are counted.
 """
 
 from __future__ import annotations
@@ -14,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from assets.raw.completeness import fault_of_text, refuse_lost_records
 from assets.raw.csv_sql import csv_rejects, csv_source, reading_types, refuse_open_quotes
+from assets.raw.declared_sql import RAW_TEXT_COLUMN, REASON_COLUMN, declared_rows
 from assets.raw.engine_errors import explained, has_lost_its_way
-from assets.raw.exact import SHORT_YEAR, Cast, of_typed
+from assets.raw.exact import FIRST_YEAR, LAST_YEAR, NO_YEAR, TIME_TYPES
 from assets.raw.json_sql import json_source
 from assets.raw.local_times import LocalTimes, clock_changes, local_times
 from assets.raw.parquet_sql import parquet_source
@@ -23,18 +23,15 @@ from assets.raw.reading import (
     FAULT_COLUMN,
     FILE_COLUMN,
     OWN_PREFIX,
-    RAW_COLUMN,
     REJECTS_TABLE,
     SQL_TYPES,
     ReadError,
-    SourceValue,
     has_places,
     no_rejects,
-    source_values,
 )
 from assets.raw.tried import Part
 from pipelines.made_columns import LOAD, PLACE
-from pipelines.spec import ColumnType, DatasetSpec
+from pipelines.spec import DatasetSpec
 from pipelines.sql import quote_identifier, quote_literal
 
 if TYPE_CHECKING:
@@ -47,16 +44,6 @@ READ_CLOCKS = "driftline_read_clocks"
 """Those rows with the wall clocks that were read in the zone."""
 
 _TRIED_TABLE = "driftline_tried"
-FIRST_YEAR, LAST_YEAR = 1, 9999
-"""Years of Python's, Arrow's and Delta's calendars."""
-
-_TIME_TYPES = ("DATE", "TIMESTAMP", "TIMESTAMPTZ")
-
-_REASON = '"_driftline_reason"'
-_RAW_TEXT = '"_driftline_raw_text"'
-_BAD = '"_driftline_bad"'
-_SOURCE = '"_driftline_source"'
-_WHOLE = '"_driftline_whole"'
 
 
 @dataclass(frozen=True)
@@ -132,7 +119,7 @@ def read_files(
         if is_text_table(dataset) and _is_damaged(connection):
             # Only now are the lines of bad values worth what they cost.
             keep = _changing(connection, dataset, clocks, timezone)
-            read_as = reading_types(connection, _TRIED_TABLE, _RAW_TEXT, dataset, keep=keep)
+            read_as = reading_types(connection, _TRIED_TABLE, RAW_TEXT_COLUMN, dataset, keep=keep)
             n_good = _n_good(connection)
             # Should the reader take what the rules refuse, or refuse what they take, its lines are not worth it.
             for types in (read_as, {}):
@@ -196,7 +183,7 @@ def _read_nothing(
     """Make the tables of a partition that has no file."""
     columns = [f"{quote_identifier(name)} {SQL_TYPES[dataset.column(name).type]}" for name in dataset.columns]
     columns += [f"{clock} TIMESTAMP" for clock in clocks.values()]
-    columns += [f"{own} VARCHAR" for own in (FILE_COLUMN, FAULT_COLUMN, _REASON, _RAW_TEXT)]
+    columns += [f"{own} VARCHAR" for own in (FILE_COLUMN, FAULT_COLUMN, REASON_COLUMN, RAW_TEXT_COLUMN)]
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {_TRIED_TABLE} ({', '.join(columns)})").fetchall()
     connection.execute(no_rejects()).fetchall()
 
@@ -222,11 +209,11 @@ def _try(
     clocks: Mapping[str, str],
 ) -> None:
     """Fill the table of rows that were tried and, in the same scan, the reader's own rejects."""
-    rows = " UNION ALL ".join(_tried(connection, dataset, part.relation, clocks) for part in parts)
+    rows = " UNION ALL ".join(declared_rows(connection, dataset, part.relation, clocks) for part in parts)
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {_TRIED_TABLE} AS {rows}").fetchall()
     if is_text_table(dataset):
         refuse_open_quotes(connection, name)
-        connection.execute(csv_rejects()).fetchall()
+        connection.execute(csv_rejects(dataset)).fetchall()
 
 
 def is_text_table(dataset: DatasetSpec) -> bool:
@@ -259,137 +246,12 @@ def _event_time_is_there(dataset: DatasetSpec) -> Mapping[str, str]:
 def _times_are_in_the_calendar(dataset: DatasetSpec) -> Mapping[str, str]:
     """Keep times to the years that every reader of the lake knows: the engine's own reach 290,000 years, and infinity."""
     return {
-        f"{name}: not between the years {FIRST_YEAR} and {LAST_YEAR}": (
+        f"{name}: {NO_YEAR}": (
             f"{column} IS NULL OR ({column} >= '{FIRST_YEAR:04}-01-01'::{kind} AND {column} < '{LAST_YEAR + 1}-01-01'::{kind})"
         )
         for name in dataset.columns
-        if (kind := SQL_TYPES[dataset.column(name).type]) in _TIME_TYPES
-        and (column := quote_identifier(name))
+        if (kind := SQL_TYPES[dataset.column(name).type]) in TIME_TYPES and (column := quote_identifier(name))
     }
-
-
-def _tried(
-    connection: duckdb.DuckDBPyConnection, dataset: DatasetSpec, source: str, clocks: Mapping[str, str]
-) -> str:
-    """Select the declared columns, the reason why a row fails, and the text of rows that do."""
-    read = {(value.source, value.kind): value for value in source_values(dataset)}
-    types = _computed_types(connection, dataset, source, read)
-    first, second, failed, faults = [], [], [f"{FAULT_COLUMN} IS NOT NULL"], [FAULT_COLUMN]
-    for number, name in enumerate(dataset.columns):
-        form, column = dataset.column(name), quote_identifier(name)
-        if form.sql is None:
-            value = read[form.source or name, form.type]
-            first.append(f"{quote_identifier(value.column)} AS {column}")
-            second.append(column)
-            clock = quote_identifier(value.clock)
-            if form.type == "timestamp_tz" and name in clocks:
-                first.append(clock)
-        else:
-            computed = _Computed(
-                name, form.sql, form.type, types[name], quote_identifier(f"{OWN_PREFIX}try_{number}")
-            )
-            # The second is for expressions after it; where none names it, the engine leaves it out.
-            first += [f"{computed.attempt} AS {computed.helper}", f"{computed.value} AS {column}"]
-            second.append(f"{computed.value} AS {column}")
-            failed += computed.faults
-            faults += [f"CASE WHEN {is_bad} THEN {why} END" for is_bad, why in computed.faults.items()]
-            clock = computed.clock
-        if name in clocks:
-            local = clock if form.type == "timestamp_tz" else f"CAST({column} AS TIMESTAMP)"
-            second.append(f"{local} AS {clocks[name]}")
-    # Each level of the query makes a value once: the one above names it as often as it likes.
-    own = f"{FILE_COLUMN}, {FAULT_COLUMN}"
-    rows = f"SELECT {', '.join(first)}, {own}, {RAW_COLUMN}, {_SOURCE} AS {_WHOLE} FROM {source} AS {_SOURCE}"
-    raw = f"coalesce({RAW_COLUMN}, {_as_text(f'to_json({_WHOLE})', dataset)})"
-    bad = f"struct_pack(reason := concat_ws('; ', {', '.join(faults)}), raw := {raw})"
-    tried = f"SELECT {', '.join(second)}, {own}, CASE WHEN {' OR '.join(failed)} THEN {bad} END AS {_BAD} FROM ({rows})"
-    told = f"struct_extract({_BAD}, 'reason') AS {_REASON}, struct_extract({_BAD}, 'raw') AS {_RAW_TEXT}"
-    return f"(SELECT * EXCLUDE ({_BAD}), {told} FROM ({tried}))"
-
-
-@dataclass(frozen=True)
-class _Computed:
-    """A computed column: its expression is tried, then what it gives is cast to the declared type."""
-
-    name: str
-    sql: str
-    kind: ColumnType
-    given: str
-    helper: str
-
-    @property
-    def attempt(self) -> str:
-        """TRY gives NULL for a failure; the struct tells it from a NULL value."""
-        return f"TRY(struct_pack(v := ({self.sql}\n)))"
-
-    @property
-    def _result(self) -> str:
-        return f"struct_extract({self.helper}, 'v')"
-
-    @property
-    def _cast(self) -> Cast | None:
-        return of_typed(self._result, self.given, SQL_TYPES[self.kind], name=self.name)
-
-    @property
-    def value(self) -> str:
-        return self._cast.value if self._cast is not None else self._result
-
-    @property
-    def clock(self) -> str:
-        clock = self._cast.clock if self._cast is not None else None
-        return clock or "CAST(NULL AS TIMESTAMP)"
-
-    @property
-    def faults(self) -> Mapping[str, str]:
-        """Reasons, by the condition under which they hold."""
-        kind = SQL_TYPES[self.kind]
-        reasons = {
-            f"{self.helper} IS NULL": quote_literal(f"{self.name}: cannot be made of type {self.kind}")
-        }
-        if self._cast is not None:
-            reasons[f"({self.value}) IS NULL AND {self._result} IS NOT NULL"] = self._cast.fault
-        if kind in _TIME_TYPES:
-            # What a cast, or strptime with %Y, makes of '24-01-02'.
-            early = quote_literal(f"{self.name}: {SHORT_YEAR}, as it seems (strptime reads two with %y): ")
-            is_early = f"({self.value}) < '{FIRST_YEAR + 99:04}-01-01'::{kind} AND ({self.value}) >= '{FIRST_YEAR:04}-01-01'::{kind}"
-            reasons[is_early] = f"concat({early}, CAST({self._result} AS VARCHAR))"
-        return reasons
-
-
-def _computed_types(
-    connection: duckdb.DuckDBPyConnection,
-    dataset: DatasetSpec,
-    source: str,
-    read: Mapping[tuple[str, ColumnType], SourceValue],
-) -> Mapping[str, str]:
-    """Return the engine's type of each computed column's expression."""
-    columns: list[str] = []
-    computed: list[str] = []
-    for name in dataset.columns:
-        form, column = dataset.column(name), quote_identifier(name)
-        if form.sql is None:
-            columns.append(f"{quote_identifier(read[form.source or name, form.type].column)} AS {column}")
-            continue
-        # As it is tried: what follows sees the declared type.
-        columns.append(f"CAST(NULL AS {SQL_TYPES[form.type]}) AS {column}")
-        columns.append(f"({form.sql}\n) AS {quote_identifier(f'{OWN_PREFIX}type_{len(computed)}')}")
-        computed.append(name)
-    if not computed:
-        return {}
-    bound = connection.sql(f"SELECT {', '.join(columns)} FROM {source} AS {_SOURCE} LIMIT 0")
-    types = {column: str(kind) for column, kind in zip(bound.columns, bound.types, strict=True)}
-    return {name: types[f"{OWN_PREFIX}type_{number}"] for number, name in enumerate(computed)}
-
-
-def _as_text(row: str, dataset: DatasetSpec) -> str:
-    """Return the SQL of a row's JSON as text, without the columns that we added."""
-    values = source_values(dataset)
-    own = [FILE_COLUMN, FAULT_COLUMN, RAW_COLUMN, f'"{PLACE}"', f'"{LOAD}"']
-    own += [
-        f'"{name}"' for value in values for name in (value.column, value.clock) if name.startswith(OWN_PREFIX)
-    ]
-    nulls = ", ".join(f"{name}: null" for name in own)
-    return f"CAST(json_merge_patch({row}, '{{{nulls}}}') AS VARCHAR)"
 
 
 def _part(
@@ -400,18 +262,18 @@ def _part(
 ) -> None:
     """Part the rows that were tried into rows and rejects, each in exactly one."""
     faults = [
-        _REASON,
+        REASON_COLUMN,
         *(
             f"CASE WHEN NOT coalesce({sql}, false) THEN {quote_literal(r)} END"
             for r, sql in conditions.items()
         ),
     ]
     # The first reason is enough: a row that could not be read has no event time either.
-    reason = f"coalesce({', '.join(faults)})" if len(faults) > 1 else _REASON
+    reason = f"coalesce({', '.join(faults)})" if len(faults) > 1 else REASON_COLUMN
     columns = ", ".join(quote_identifier(name) for name in dataset.columns)
     connection.execute(
         f"INSERT INTO {REJECTS_TABLE} SELECT parse_filename({FILE_COLUMN}), NULL, "
-        f"coalesce({_RAW_TEXT}, CAST(to_json(struct_pack({_packed(dataset)})) AS VARCHAR)), {reason} "
+        f"coalesce({RAW_TEXT_COLUMN}, CAST(to_json(struct_pack({_packed(dataset)})) AS VARCHAR)), {reason} "
         f"FROM {_TRIED_TABLE} WHERE {reason} IS NOT NULL"
     ).fetchall()
     for view, selected in ((READ_TABLE, columns), (READ_CLOCKS, ", ".join([columns, *clocks.values()]))):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from assets.raw.read_sql import FIRST_YEAR, LAST_YEAR
+from assets.raw.exact import FIRST_YEAR, LAST_YEAR
 from assets.raw.reading import shown
 from pipelines.scaffolding.source import TEXTS, OpenedSource
 from pipelines.scaffolding.times import TimeForm, present, time_of_number, time_of_text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pipelines.scaffolding.files import ScaffoldError
 from pipelines.scaffolding.findings import Findings, ask
 from pipelines.scaffolding.roles import Target
 from pipelines.scaffolding.text import comment, flow, one_line, scalar, sql_name
@@ -69,6 +70,27 @@ def learning(found: Findings, target: Target) -> list[str]:
         *_model(found, target),
     ]
     return lines
+
+
+def refuse_without_features(found: Findings) -> None:
+    """Refuse a target that nothing is left to learn from.
+
+    Raises
+    ------
+    ScaffoldError
+        With the columns that seem to know the answer, which are not taken for features unasked.
+    """
+    if found.target is None or found.entities or _is_learned_from(_request(found)):
+        return
+    why = "".join(f"; '{s.column}' seems to know the answer ({s.evidence})" for s in found.suspicions)
+    raise ScaffoldError(
+        f"--target {found.target.column}: no other column can be a feature: keys, times and constants are none"
+        f"{why}. Name a file with more columns, or leave --target out to watch this one."
+    )
+
+
+def _is_learned_from(request: list[str]) -> bool:
+    return any(line.strip() == "request_features:" for line in request)
 
 
 def _request(found: Findings) -> list[str]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from assets.raw.read_sql import FIRST_YEAR, LAST_YEAR
+from assets.raw.exact import FIRST_YEAR, LAST_YEAR
 from pipelines.scaffolding.forms import Form
 from pipelines.scaffolding.source import TEXTS
 from pipelines.scaffolding.text import sql_name

@@ -18,6 +18,7 @@ from pipelines.scaffolding import blank
 from pipelines.scaffolding.declaration import decisions, write
 from pipelines.scaffolding.files import ScaffoldError, source_of
 from pipelines.scaffolding.inference import find
+from pipelines.scaffolding.learning import refuse_without_features
 from pipelines.scaffolding.options import ScaffoldOptions
 from pipelines.scaffolding.source import opened
 from pipelines.spec import DriftlineError
@@ -116,6 +117,7 @@ def scaffold_source(options: ScaffoldOptions, *, folder: Path, start: Path, type
             opened(source, sources, connection, scratch=Path(scratch)) as found,
         ):
             findings = find(options, found, folder)
+        refuse_without_features(findings)
         written = {"defs.yaml": write(findings, type_name=type_name)}
         written |= {f"features/{view.name}.sql": view.sql for view in findings.entities}
         _check(written, Path(scratch) / "checked" / folder.name, options.source)

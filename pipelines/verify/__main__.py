@@ -15,14 +15,15 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from assets.materialization import Pipeline
+from feature_repo.table_damage import LOG
 from pipelines.spec import DriftlineError
 from pipelines.verify.checking import Told, carried_out, checks_of
 from pipelines.verify.databases import check_databases
 from pipelines.verify.finding import Show, Subject
 from resources.connections import connections
+from resources.dagster_home import open_instance
 from resources.deployment import Deployment, dagster_environment, deployment
 from resources.lake import ASIDE
-from resources.lake_damage import LOG
 
 CLEAN, FOUND, FAILED = 0, 1, 2
 """Exit codes: nothing stands; something does; it could not be looked at."""
@@ -82,7 +83,7 @@ def verified(installed: Deployment, names: Collection[str], *, repair: bool, sho
     for name in names:
         if name not in declared and name not in there:
             find_pipeline(name)
-    with DagsterInstance.get() as instance:
+    with open_instance(installed) as instance:
         for name in sorted(names or {*declared, *there}):
             yield from verified_pipeline(
                 name, declared.get(name), installed, instance, repair=repair, show=show

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from feature_repo.table_damage import fault_of
 from pipelines.verify.claims import Claim
 from pipelines.verify.finding import Finding, Show, Subject
 from pipelines.verify.ledger_repair import recovered, rewrite
 from resources.enactment import follow
-from resources.lake_damage import fault_of
 from resources.lake_errors import LakeError
 from resources.ledger import Ledger, LedgerError, aliases_after, ledger_table, open_ledger, trusted_sha256
 from resources.ledger_chain import Head

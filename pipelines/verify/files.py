@@ -7,12 +7,11 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+from feature_repo.table_damage import COMMIT, LOG, MARK, fault_of, recorded_hash
 from pipelines.verify.claims import Claim, makers
 from pipelines.verify.finding import Finding, Show, Subject, rerun
 from pipelines.verify.logs import DAMAGED, changed_files
-from resources.lake_damage import COMMIT, LOG, MARK, fault_of
 from resources.lake_errors import LakeError
-from resources.lake_files import recorded_hash
 from resources.ledger import ledger_table
 
 UNTOUCHED_S = 3_600

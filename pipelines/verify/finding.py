@@ -10,8 +10,8 @@ from typing import Literal
 from dagster import DagsterInstance
 
 from assets.materialization import Pipeline
+from feature_repo.table_damage import LOG, MARK
 from resources.connections import Connections
-from resources.lake_damage import LOG, MARK
 
 Kind = Literal[
     "database", "log", "file", "earlier version", "materialization", "ledger", "note", "alias", "model file",

@@ -7,10 +7,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from feature_repo.table_damage import fault_of
 from pipelines.spec import DriftlineError
 from resources.lake import Lake
 from resources.lake_commits import NOT_THERE, Overtaken, Write, write_once
-from resources.lake_damage import fault_of
 from resources.lake_files import read_batches
 from resources.ledger import SCHEMA, as_rows, ledger_table
 from resources.ledger_chain import BEGINNING, OWN, PREVIOUS, Head, chained, contents, row_sha256

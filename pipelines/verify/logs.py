@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
+from feature_repo.table_damage import CHECKPOINT, COMMIT, LOG, MARK, commit_path, read_mark, sha256_of
 from pipelines.verify.finding import Finding, Subject
 from resources.database_lock import file_lock
-from resources.lake_damage import CHECKPOINT, COMMIT, LOG, MARK, commit_path, read_mark, set_mark
+from resources.lake_damage import set_mark
 from resources.lake_errors import LakeError
-from resources.lake_files import sha256_of
 
 DAMAGED = ".damaged"
 """Ending of what is set aside."""

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from feature_repo.table_damage import commit_path
 from pipelines.verify.claims import Claim
 from pipelines.verify.finding import Finding, Subject, rerun
-from resources.lake_damage import commit_path
 from resources.lake_errors import LakeError
 from resources.ledger import ledger_table
 

@@ -99,7 +99,7 @@ WAITS = [
     (Strange("one class", "y", lambda *_: 5), "all 392 labelled rows have the label 1"),
     (
         Strange("a class of two rows", "y", lambda n, _: 5 if n in (3, 310) else -5),
-        "have the label 1; at least 5 of each are needed",
+        "have the label 1; at least 5 of each of two labels are needed",
     ),
     (
         Strange("one value to predict", "y", lambda *_: 5, {"label": "y", "problem": "regression"}),
@@ -107,7 +107,7 @@ WAITS = [
     ),
     (
         Strange("a class for every row", target={"label": "concat('k', id)", "problem": "multiclass"}),
-        "more classes; at least 5 of each are needed",
+        "more classes; at least 5 of each of two labels are needed",
     ),
 ]
 

@@ -18,7 +18,7 @@ from pipelines.automation import automation
 from pipelines.compile import REASON_TAG, build_pipeline
 from pipelines.history import history, print_history
 from pipelines.redecide import RedecisionError, print_redecisions, redecide
-from pipelines.replay import Replay, walk
+from pipelines.replay import Replay, Retrains, walk
 from pipelines.replay_runs import REPLAY_TAG, ReplayError, fail_abandoned_runs, only_replay
 from pipelines.retrains import MAX_ATTEMPTS
 from pipelines.run_requests import REPORT_TAG
@@ -26,6 +26,7 @@ from pipelines.spec import RetrainSpec
 from resources.connections import Connections, connections
 from resources.deployment import deployment
 from resources.outbox import read_outbox
+from tests.lineage.replaying import replaying as replaying_pipeline
 from tests.tiny import ROWS_PER_DAY, tiny_pipeline, write_sources
 
 NOW = datetime(2024, 2, 1, tzinfo=UTC)
@@ -196,8 +197,33 @@ def test_a_retrain_that_was_interrupted_is_asked_for_again(
             patched.setattr(Replay, "execute", _interrupted)
             with pytest.raises(KeyboardInterrupt):
                 replay.retrain_as_asked()
-        assert replay.retrain_as_asked() == 1
-        assert replay.retrain_as_asked() == 0
+        assert replay.retrain_as_asked().n_made == 1
+        assert replay.retrain_as_asked().n_made == 0
+
+
+def test_a_training_that_only_waited_is_no_retrain(tmp_path: Path) -> None:
+    write_sources(tmp_path, n_days=2)
+    pipeline, told = tiny_pipeline(tmp_path), StringIO()
+    never = pipeline.spec.learned.model_copy(update={"label": "failed AND heat > 1e9"})
+    pipeline = replace(pipeline, spec=pipeline.spec.model_copy(update={"target": never}))
+    with replaying_pipeline(pipeline, tmp_path) as replay:
+        days = replay.partitions(None, None, NOW)[:1]
+        assert walk(replay, days, Console(file=told, width=150)) == 0
+    assert f"{days[0].key}  refreshed, 1 training waits for labels" in told.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("came_to", "note"),
+    [
+        (Retrains(), ""),
+        (Retrains(1), "1 retrain"),
+        (Retrains(2), "2 retrains"),
+        (Retrains(0, 1), "1 training waits for labels"),
+        (Retrains(1, 2), "1 retrain, 2 trainings wait for labels"),
+    ],
+)
+def test_what_was_asked_for_is_told_in_numbers(came_to: Retrains, note: str) -> None:
+    assert came_to.note == note
 
 
 def _interrupted(*_: object) -> None:
@@ -217,8 +243,8 @@ def test_a_retrain_that_failed_or_was_killed_is_made_by_the_next_replay(tmp_path
                 replay.retrain_as_asked()
         (tmp_path / "hidden").rename(labels)
         # A person waits: however often it failed, the next replay makes it, and once.
-        assert replay.retrain_as_asked() == 1
-        assert replay.retrain_as_asked() == 0
+        assert replay.retrain_as_asked().n_made == 1
+        assert replay.retrain_as_asked().n_made == 0
         runs = [run for run in replay.instance.get_runs() if REPORT_TAG in run.tags]
     failed = [dg.DagsterRunStatus.FAILURE] * (MAX_ATTEMPTS + 1)
     assert [run.status for run in runs] == [dg.DagsterRunStatus.SUCCESS, *failed]

@@ -377,6 +377,21 @@ def test_a_class_that_only_one_of_them_knows_counts_in_the_gate(
     assert (theirs == "early").any() == (lacks_it == "challenger")
 
 
+def test_a_rare_class_is_told_and_the_others_are_learned(world: World, make_training_table: Builder) -> None:
+    pipeline = world.pipeline("rare", problem="multiclass")
+    january = make_training_table(600, problem="multiclass", days=31)
+    kinds = january["label"].to_pylist()
+    kinds[10] = kinds[590] = kinds[591] = "lost"
+    february = january.set_column(january.column_names.index("label"), "label", pa.array(kinds))
+    for key, rows in (("2024-01-01", january), ("2024-02-01", february)):
+        world.write_training_set(pipeline, key, rows)
+        outcome = train(world, pipeline, key)
+        assert outcome.metadata["gate_outcome"] != WAITS
+        said = outcome.metadata.get("rare_labels")
+        assert said == (None if key == "2024-01-01" else "rows to learn from, fewer than 5: lost: 1")
+    assert read_waits(world.lake, "rare") == ()
+
+
 def test_errors_say_which_training_set_they_are_about(world: World, make_training_table: Builder) -> None:
     pipeline = world.pipeline("faulty")
     table = make_training_table(400)

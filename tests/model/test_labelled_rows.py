@@ -34,6 +34,14 @@ def test_rows_without_a_label_are_left_out(make_training_table: Builder) -> None
     assert read_training_set(table, "binary").labels.size == 300
 
 
+def test_a_training_set_without_features_is_refused(make_training_table: Builder) -> None:
+    bare = make_training_table(200).select(["row_id", "event_timestamp", "label", "label_time"])
+    with pytest.raises(TrainingError, match=r"has no features\. Declare a view .* target\.request_features"):
+        read_training_set(bare, "binary")
+    with pytest.raises(LabelsNeededError, match="no labelled rows"):
+        read_training_set(bare.slice(0, 0), "binary")
+
+
 def test_no_labels_at_all_are_waited_for(make_training_table: Builder) -> None:
     with pytest.raises(LabelsNeededError, match="no labelled rows"):
         read_training_set(make_training_table(200).slice(0, 0), "binary")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import numpy as np
@@ -10,14 +10,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from assets.model.choices import CANDIDATES_BY_PROBLEM
 from assets.model.encode import encode
 from assets.model.fitted import FittedModel
 from assets.model.labelled_rows import LabelsNeededError, TrainingError, read_training_set
 from assets.model.metrics import metric_value
-from assets.model.model_file import model_to_bytes
+from assets.model.model_file import model_from_bytes, model_to_bytes
 from assets.model.pictures import candidates_page
 from assets.model.train import train_model
-from pipelines.spec import ModelSpec
+from pipelines.spec import Candidate, ModelSpec
 
 Builder = Callable[..., pa.Table]
 
@@ -99,13 +100,49 @@ def test_a_class_missing_from_the_rows_to_learn_from_is_waited_for(make_training
 
 def test_the_rarest_classes_are_named_with_their_rows(make_training_table: Builder) -> None:
     table = make_training_table(400)
-    kinds = ["a", "b"] * 200
+    kinds = ["a"] * 400
     kinds[10:13], kinds[20:21] = ["three"] * 3, ["one"]
     table = table.set_column(table.column_names.index("label"), "label", pa.array(kinds))
     with pytest.raises(
-        LabelsNeededError, match=r"only 1 have the label one, 3 have the label three; at least 5"
+        LabelsNeededError,
+        match=r"only 1 have the label one, 3 have the label three; at least 5 of each of two",
     ):
         train_model(read_training_set(table, "multiclass"), ModelSpec())
+
+
+@pytest.mark.usefixtures("few_trees")
+@pytest.mark.parametrize("algorithm", CANDIDATES_BY_PROBLEM["multiclass"])
+@pytest.mark.parametrize(
+    ("places", "n_fit"),
+    [(range(395, 400), 0), ((10, 390), 1), (range(20, 24), 4), ((7, 8, 9, 391, 392), 3)],
+    ids=["new", "one before", "only before", "both"],
+)
+def test_a_rare_class_of_many_does_not_keep_the_others_waiting(
+    make_training_table: Builder, algorithm: Candidate, places: Sequence[int], n_fit: int
+) -> None:
+    table = make_training_table(400, problem="multiclass")
+    kinds = table["label"].to_pylist()
+    for place in places:
+        kinds[place] = "lost"
+    table = table.set_column(table.column_names.index("label"), "label", pa.array(kinds))
+    data = read_training_set(table, "multiclass")
+    training = train_model(data, ModelSpec(candidates=(algorithm,)))
+    assert training.rare_classes == {"lost": n_fit}
+    assert training.model.classes == ("early", "late", "lost", "on time")
+    # The model that serves has all the rows, and the chance of each class.
+    assert training.n_rows == 400
+    scores = training.model.score(table)
+    assert scores.shape == (400, 4)
+    np.testing.assert_allclose(scores.sum(axis=1), 1.0)
+    assert training.results[0].metrics["accuracy"] > 0.4
+    # In the holdout the class is one that the measured model hardly knows: it is named nowhere, and costs its rows.
+    held = training.holdout
+    is_lost = held.labels == 2
+    assert is_lost.sum() == len(places) - n_fit
+    assert not np.any(held.scores[is_lost].argmax(axis=1) == 2)
+    if n_fit == 0:
+        assert held.scores[:, 2].max() < 1e-6
+    assert model_from_bytes(model_to_bytes(training.holdout_model)).score(table).shape == (400, 4)
 
 
 def test_a_holdout_of_one_value_is_judged_by_what_is_defined_on_it(make_training_table: Builder) -> None:

@@ -633,6 +633,38 @@ MALFORMED = [
         id="request-feature",
     ),
     pytest.param(
+        [
+            ("  features:\n    history:\n      entity: customer\n      sql: features/history.sql\n", ""),
+            ("      lookback: 28d\n      ttl: 7d\n", ""),
+            ("    request_features: {amount: amount}\n", ""),
+        ],
+        [
+            "29: target has no features to learn from: there is no view in 'features' and nothing in target.request_features. Declare one of them; to watch data without a model, remove 'target'.",
+        ],
+        id="no-features",
+    ),
+    pytest.param(
+        [
+            ("  features:\n    history:\n", "  featurs:\n    history:\n"),
+            ("    request_features: {amount: amount}\n", ""),
+        ],
+        [
+            "29: unknown key 'featurs' in attributes. Allowed: description, owners, partitions, datasets, queries, entities, features, target, model, drift, retrain, alerts, schedule, tags. Did you mean 'features'?",
+        ],
+        id="no-features-but-misspelt-ones",
+    ),
+    pytest.param(
+        [
+            ("  features:\n    history:\n      entity: customer\n      sql: features/history.sql\n", ""),
+            ("      lookback: 28d\n      ttl: 7d\n", ""),
+            ("request_features: {amount: amount}", "request_features: [amount]"),
+        ],
+        [
+            "36: target.request_features is a list, but must be a block of keys.",
+        ],
+        id="no-features-but-garbled-ones",
+    ),
+    pytest.param(
         [("logistic_regression]", "ridge]")],
         [
             "44: model.candidates names 'ridge', which cannot learn a binary target. Allowed: hist_gradient_boosting, lightgbm, logistic_regression, random_forest.",

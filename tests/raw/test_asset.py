@@ -1,7 +1,7 @@
 """Raw partitions hold every row of the source once; what is left out is counted."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -111,6 +111,31 @@ def test_rejects_follow_a_source_that_changed(tmp_path: Path) -> None:
     materialize_raw(pipeline, "readings", scope(1), lake=lake, engine=engine)
     found = [row["raw_text"] for row in lake.read("tiny/raw_rejects/readings").to_pylist()]
     assert [str(text).split(",")[0] for text in found] == ["oops", "again"]
+
+
+@pytest.mark.parametrize("has_changed", [True, False], ids=["another content", "the same content"])
+@pytest.mark.parametrize("first_day", [-3, 1, 2], ids=["earlier", "later", "much later"])
+def test_rejects_stand_once_when_the_first_partition_moves(
+    tmp_path: Path, first_day: int, has_changed: bool
+) -> None:
+    write_sources(tmp_path, n_days=3)
+    append(tmp_path, "oops,m1,2024-01-01T00:00:00Z,1,1,true")
+    pipeline = tiny_pipeline(tmp_path)
+    lake, engine = lake_and_engine(tmp_path)
+    for day in (0, 2):
+        materialize_raw(pipeline, "readings", scope(day), lake=lake, engine=engine)
+    start = pipeline.spec.partitions.start + timedelta(days=first_day)
+    partitions = pipeline.spec.partitions.model_copy(update={"start": start})
+    moved = replace(pipeline, spec=pipeline.spec.model_copy(update={"partitions": partitions}))
+    if has_changed:
+        append(tmp_path, "again,m1,2024-01-02T00:00:00Z,1,1,true")
+    for _ in range(2):
+        materialize_raw(moved, "readings", scope(2), lake=lake, engine=engine)
+        rejects = lake.snapshot("tiny/raw_rejects/readings")
+        assert rejects.rows_by_partition == {start.date().isoformat(): 1 + has_changed}
+        assert rejects.version == 1
+    found = [str(row["raw_text"]) for row in lake.read("tiny/raw_rejects/readings").to_pylist()]
+    assert sorted(text.split(",")[0] for text in found) == (["again", "oops"] if has_changed else ["oops"])
 
 
 def declared(folder: Path, **changes: object) -> Pipeline:

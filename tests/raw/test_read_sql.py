@@ -63,6 +63,30 @@ def test_a_row_of_another_type_is_rejected_with_line_and_reason(
     assert "price" in str(reason)
 
 
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("int", "not a whole number of 64 bits"),
+        ("float", "not a number"),
+        ("decimal", "not a number of at most 29 digits before and 9 after the point"),
+        ("boolean", "neither true nor false, 1 nor 0"),
+        ("date", "not a date"),
+        ("timestamp", "not a timestamp"),
+        ("timestamp_tz", "not an instant"),
+    ],
+)
+def test_the_readers_own_rejects_speak_as_all_others(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, kind: str, says: str
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('it,n\nso" to \'X\',1\n"so\nso",2\n,3\n')
+    columns: dict[str, object] = {"own": {"type": kind, "source": "it"}, "n": "int"}
+    counts, _, rejects = read(connection, path, dataset(columns))
+    assert counts == Counts(1, 2)
+    assert [reason for *_, reason in rejects] == [f"own: {says}: so\" to 'X'", f"own: {says}: so"]
+    assert [line for line, *_ in rejects] == [2, 3]
+
+
 @pytest.mark.parametrize("ragged", ["1", "1,2,3"])
 def test_a_ragged_row_is_rejected_not_shifted(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path, ragged: str

@@ -16,8 +16,8 @@ import deltalake  # noqa: F401 (once, not in each child)
 import pyarrow as pa
 import pyarrow.parquet
 
+from feature_repo.table_damage import sha256_of
 from resources.lake import Lake
-from resources.lake_files import sha256_of
 
 TABLE = "p/raw/x"
 PARTITIONS = ("a", "b", "c")

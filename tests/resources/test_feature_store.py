@@ -1,6 +1,6 @@
 """Views are registered as declared, joined as of each row's instant, and served with their age."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,8 +10,10 @@ import pytest
 
 from assets.materialization import Pipeline
 from pipelines.spec import PipelineSpec
+from resources import lake_damage
+from resources.changed_future import Future
 from resources.feature_store import FeatureStore, FeatureStoreError
-from resources.lake import Lake
+from resources.lake import Lake, LakeDamageError
 from tests.tiny import DECLARATION, START, day_window, lake_and_engine, tiny_pipeline
 
 UTC_US = pa.timestamp("us", tz="UTC")
@@ -320,3 +322,31 @@ def test_one_view_is_joined_and_judged_without_opening_the_others(
     found, snapshot = feature_store.joined(both, "recent", rows, lake)
     assert found["recent__mean_heat"].to_pylist() == [1.0]
     assert feature_store.planned_columns(both, "recent", snapshot.schema, lake) == ()
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda p: p.write_bytes(p.read_bytes()[:-40]), Path.unlink], ids=["cut", "gone"]
+)
+@pytest.mark.parametrize("door", ["online", "comparison", "leakage"])
+def test_a_damaged_file_is_named_wherever_rows_of_views_are_read(
+    lake: Lake, pipeline: Pipeline, feature_store: FeatureStore, door: str, damage: Callable[[Path], None]
+) -> None:
+    write_day(lake, 0, {"m0": 1.0})
+    write_day(lake, 1, {"m0": 2.0})
+    feature_store.apply(pipeline, lake)
+    snapshot = lake.snapshot("tiny/features/recent")
+    (file,) = snapshot.paths([day_window(1).key])
+    # What other statements read last is no help.
+    lake_damage.remember("other", {"": ("elsewhere.parquet",) * 2_000})
+    damage(Path(file))
+    rows = label_rows([("m0", at(1, 20))])
+    said = rf"table 'tiny/features/recent', partition '{day_window(1).key}' is damaged: {file}: "
+    doors = {
+        "online": lambda: feature_store.load_online(pipeline, "recent", day_window(1), lake),
+        "comparison": lambda: feature_store.compare_online(pipeline, "recent", lake),
+        "leakage": lambda: feature_store.features_with_changed_futures(
+            pipeline, [Future(rows, at(1, 14))], lake, versions={snapshot.table: snapshot.version}
+        ),
+    }
+    with pytest.raises(LakeDamageError, match=said):
+        doors[door]()

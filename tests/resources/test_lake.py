@@ -66,6 +66,16 @@ def test_an_empty_partition_keeps_its_columns(lake: Lake) -> None:
     assert duckdb.sql(f"SELECT * FROM {scan(snapshot)}").columns == ["value"]
 
 
+def test_a_partition_may_take_the_place_of_all_others_in_one_commit(lake: Lake) -> None:
+    for key in ("a", "b"):
+        lake.write("p/raw/x", rows(1), partition=key)
+    texts = pa.table({"value": ["one", "two"]})
+    snapshot = lake.write("p/raw/x", texts, partition="c", is_alone=True)
+    assert (snapshot.version, snapshot.rows_by_partition) == (2, {"c": 2})
+    # Columns of another type too: no row of before is there to be lost.
+    assert lake.read("p/raw/x")["value"].to_pylist() == ["one", "two"]
+
+
 def test_a_selection_of_partitions_is_scanned(lake: Lake) -> None:
     lake.write("p/raw/x", rows(1), partition="a")
     snapshot = lake.write("p/raw/x", rows(2), partition="b")

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
+from feature_repo.table_damage import sha256_of
 from resources.engine import Engine
 from resources.lake import Lake, LakeDamageError, scan
-from resources.lake_files import sha256_of
 
 TABLE = "p/raw/x"
 

@@ -3,7 +3,7 @@
 import csv
 import gzip
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -146,7 +146,8 @@ def test_the_problem_follows_from_the_target(
     values: list[str], problem: str, label: str, tmp_path: Path
 ) -> None:
     answers = [values[i % len(values)] for i in range(300)]
-    file = write_csv(tmp_path / "table.csv", {"x": list(range(300)), "answer": answers})
+    columns = {"id": list(range(300)), "x": [i % 7 for i in range(300)], "answer": answers}
+    file = write_csv(tmp_path / "table.csv", columns)
     target = scaffold(file, tmp_path / "found", target="answer").spec.learned
     assert (target.problem, target.label) == (problem, label)
 
@@ -253,6 +254,30 @@ def test_what_cannot_be_scaffolded_says_why(
     assert message in str(caught.value)
     assert isinstance(caught.value, ScaffoldError) or "ReadError" in type(caught.value).__name__
     assert not list((tmp_path / "found").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("other", "why"),
+    [
+        (None, "keys, times and constants are none"),
+        (lambda i, _: f"id{i}", "keys, times and constants are none"),
+        (lambda *_: "same", "keys, times and constants are none"),
+        (lambda _, label: f"{label}x", r"'other' seems to know the answer \(.+\)"),
+    ],
+    ids=["no other column", "a key", "a constant", "a leak"],
+)
+def test_a_target_that_nothing_tells_of_is_refused(
+    other: Callable[[int, str], str] | None, why: str, tmp_path: Path
+) -> None:
+    labels = ["ab"[i * 7919 % 10 < 4] for i in range(600)]
+    lines = ["late", *labels]
+    if other is not None:
+        lines = ["late,other"] + [f"{label},{other(i, label)}" for i, label in enumerate(labels)]
+    (tmp_path / "x.csv").write_text("\n".join(lines) + "\n")
+    with pytest.raises(
+        ScaffoldError, match=rf"--target late: no other column can be a feature: .*{why}.*leave --target out"
+    ):
+        scaffold(tmp_path / "x.csv", tmp_path / "x", target="late")
 
 
 def test_a_missing_file_and_an_unknown_ending(tmp_path: Path) -> None:

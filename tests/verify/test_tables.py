@@ -12,10 +12,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from feature_repo.table_damage import fault_of
 from pipelines.compile import build_pipeline
 from pipelines.verify.finding import Finding
 from pipelines.verify.logs import set_back
-from resources.lake_damage import fault_of
 from tests.verify.world import N_DAYS, Home, flip_one_bit
 
 

@@ -1,0 +1,1 @@
+"""Inputs that once went wrong, kept beside the project."""
