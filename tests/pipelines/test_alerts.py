@@ -64,7 +64,8 @@ def test_what_is_open_and_what_waits_is_shown(tmp_path: Path, capsys: pytest.Cap
     assert alerts.main(["show", "tiny"]) == 0
     assert capsys.readouterr().out == "No open incident of tiny.\n"
     found = (Found("feature_drift", "KS [bold]0.31[/bold]", "heat"),)
-    facts = Facts("tiny", "e1", "2024-01-02", NOW, found, frozenset({"feature_drift"}))
+    day = "2024-01-02"
+    facts = Facts("tiny", "e1", day, NOW, found, frozenset({"feature_drift"}), partition=day)
     spec = AlertsSpec.model_validate({"channels": [{"type": "slack"}]})
     tiny = tiny_pipeline(tmp_path).spec.model_copy(update={"alerts": spec})
     take_in(Lake(root=str(tmp_path / "lake")), "tiny", tiny, [facts], Channels(), NOW)
