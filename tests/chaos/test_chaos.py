@@ -55,8 +55,8 @@ class Trial:
 
     def killed(
         self, function: Callable[..., object], *arguments: object, most: tuple[int, int] = MOST
-    ) -> bool:
-        """Run a child that is to die at a place of the dice; tell whether it did, before it had ended."""
+    ) -> None:
+        """Run a child that is to die at a place of the dice, unless it has ended before."""
         only_commits = self.dice.random() < 0.5
         n = self.dice.randint(1, most[only_commits])
         kill = Kill(n, only_commits, self.dice.choice([0.0, self.dice.uniform(0, MAX_DELAY_S)]))
@@ -64,10 +64,9 @@ class Trial:
         child.end(may_be_killed=True)
         if child.answer.exists():
             self.counts["ended first"] += 1
-            return False
-        self.counts["kills"] += 1
-        self.counts[f"at {child.killed_at.read_text()}"] += 1
-        return True
+        else:
+            self.counts["kills"] += 1
+            self.counts[f"at {child.killed_at.read_text()}"] += 1
 
     def raced(self, *functions: Callable[..., object], arguments: tuple[object, ...] = ()) -> None:
         """Run children that begin at the same instant."""
