@@ -57,7 +57,8 @@ def test_bytes_that_the_encoding_does_not_know_are_refused(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("content", "what"), [(gzip.compress(b"id\n1\n", mtime=0), "compressed with gzip"), (b"PK\x03\x04...", "a zip")]
+    ("content", "what"),
+    [(gzip.compress(b"id\n1\n", mtime=0), "compressed with gzip"), (b"PK\x03\x04...", "a zip")],
 )
 @pytest.mark.parametrize("encoding", ["latin-1", "windows-1252", "utf-16"])
 def test_what_is_no_text_is_not_taken_for_letters(
