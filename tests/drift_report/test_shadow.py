@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +23,8 @@ NEW_KNOWS, OLD_KNOWS = ("ant", "bee"), ("bee", "cow")
 @dataclass(frozen=True)
 class Certain:
     """An estimator that gives its second class the probability x."""
+
+    classes_: ClassVar = np.arange(2)
 
     def predict_proba(self, matrix: np.ndarray) -> np.ndarray:
         return np.column_stack([1 - matrix[:, 0], matrix[:, 0]])
