@@ -121,8 +121,9 @@ def _rejects(found: Rehearsal, name: str) -> tuple[RejectReason, ...]:
     table = found.pipeline.table("raw_rejects", name)
     if not found.to.lake.has(table):
         return ()
-    # One value of each reason differs from row to row: without the quoted value, reasons are few.
-    kind = """regexp_replace(reason, '["''][^"'']*["'']', '…', 'g')"""
+    # The value differs from row to row: without it, quoted or at the end (`heat: not a number: hot`), reasons are few.
+    unquoted = """regexp_replace(reason, '["''][^"'']*["'']', '…', 'g')"""
+    kind = f"regexp_replace({unquoted}, '^([^:]*: [^:]*): .*$', '\\1', 's')"
     with found.to.engine.connect() as connection:
         rows = connection.sql(
             f"SELECT count(*) AS n, arg_min(reason, coalesce(line, 0)), min(line), arg_min(raw_text, coalesce(line, 0)) "
