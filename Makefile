@@ -39,8 +39,8 @@ dev: .venv/.runtime ## open the web UI and the daemon on http://127.0.0.1:3000
 test: .venv/.dev ## run the tests
 	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 15 -m "not long and not chaos" $(PYTEST_ARGS)
 
-test-long: .venv/.dev ## run the tests that take minutes: every day of card_fraud
-	$(PY) -m pytest -m long --durations 5 $(PYTEST_ARGS)
+test-long: .venv/.dev ## run the tests that take minutes: card_fraud, servers, the tutorial, long property tests
+	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m long --durations 15 $(PYTEST_ARGS)
 
 chaos: .venv/.dev ## kill and race replay, runs and daemon at seeded places: make chaos SEED=7 for one
 	CHAOS_SEED=$(SEED) $(PY) -m pytest -n 2 --dist load -m chaos tests/chaos $(PYTEST_ARGS)

@@ -28,6 +28,7 @@ from tests.scaffolding.scaffolded import scaffold
 CASES = PROJECT.parent / "shared" / "cases"
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.shared_data,
     pytest.mark.skipif(not CASES.is_dir(), reason="the shared cases are not on this machine"),
 ]

@@ -25,6 +25,8 @@ NEXT_MONTH = "2013-02-01"
 AWAY_S = 9.0
 DEADLINE_S = 300.0
 
+pytestmark = pytest.mark.long
+
 LAUNCH = """
 mutation Launch($params: ExecutionParams!) {
   launchRun(executionParams: $params) {

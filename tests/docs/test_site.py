@@ -43,7 +43,7 @@ def blocks(page: str) -> list[Block]:
     return [Block(*found) for found in BLOCK.findall((DOCS / page).read_text(encoding="utf-8"))]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_tutorial_runs(tmp_path: Path) -> None:
     """Run its blocks in order, in a copy of the project, as a reader would."""
     leave = shutil.ignore_patterns("__pycache__", "*.pyc")

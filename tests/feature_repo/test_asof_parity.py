@@ -84,6 +84,7 @@ def table_of(rows: list[Row], n_keys: int) -> pa.Table:
     )
 
 
+@pytest.mark.long
 @given(drawn=st.lists(views(), min_size=1, max_size=2), labels=LABELS, only_created=st.booleans())
 @settings(max_examples=2_000, deadline=None)
 def test_each_label_gets_what_looking_at_every_row_gives(

@@ -81,6 +81,7 @@ N_WINDOWS = 12
 """Windows that are replayed: a year and a half of the two and a half."""
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not DATA.exists(), reason="../shared/data/elec2.csv.gz is absent")
 def test_electricity_beats_no_change(tmp_path: Path) -> None:
     folder = tmp_path / "electricity"

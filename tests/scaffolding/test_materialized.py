@@ -140,6 +140,7 @@ def tables(draw: st.DrawFn) -> pd.DataFrame:
     return pd.DataFrame(columns, dtype=object)
 
 
+@pytest.mark.long
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(table=tables(), has_target=st.booleans())
 def test_any_table_is_scaffolded_and_read_without_loss(table: pd.DataFrame, has_target: bool) -> None:
