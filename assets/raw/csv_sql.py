@@ -112,7 +112,8 @@ def _rows(
         types |= dict.fromkeys(numbers, "VARCHAR")
     # What nobody declares is read by expressions alone: there, the source's own texts mean NULL.
     others = set(dataset.source.null_values).difference(shared)
-    undeclared = [column for column in header if column not in {v.source for v in source_values(dataset)}]
+    declared = {value.source for value in source_values(dataset)}
+    undeclared = [column for column in header if column not in declared]
     if others and undeclared:
         swap = ", ".join(f"{without(name, others)} AS {name}" for name in map(quote_identifier, undeclared))
         relation = f"(SELECT * REPLACE ({swap}) FROM {relation})"
