@@ -127,7 +127,7 @@ def alert_sensor(pipelines: Sequence[Pipeline], clock: Callable[[], datetime] = 
 
 @dataclass(frozen=True)
 class _News:
-    """What happened since the last tick, by pipeline, and the cursor up to where it was read."""
+    """Events since the last tick, by pipeline, and the cursor up to where it was read."""
 
     facts: dict[str, list[Facts]]
     read: Cursor
@@ -160,7 +160,7 @@ def _news(
 
 @dataclass(frozen=True)
 class _Visit:
-    """What was done for one pipeline; `fault` says why nothing could be, unless another process is at it."""
+    """Outcome of a tick for one pipeline; `fault` says why nothing could be, unless another process is at it."""
 
     name: str
     sent: Sent

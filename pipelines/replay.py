@@ -82,7 +82,7 @@ def stages_shown(show: Callable[[str], None]) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Retrains:
-    """What the trainings came to that drift reports asked for: models, or waiting for labels."""
+    """Outcomes of the trainings that drift reports asked for: models, or waiting for labels."""
 
     n_made: int = 0
     n_waiting: int = 0

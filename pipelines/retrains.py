@@ -36,7 +36,7 @@ Answer = Literal["none", "going on", "made"]
 
 @dataclass(frozen=True)
 class Attempts:
-    """What became of the runs that a report asked for.
+    """Runs that a report asked for, by their outcome.
 
     Attributes
     ----------
@@ -97,7 +97,7 @@ def _ended_at(record: RunRecord) -> datetime:
 
 @dataclass(frozen=True)
 class Asked:
-    """Where a reader of drift reports stands.
+    """Position of a reader of drift reports.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Whether a reading is complete: rows and rejects against an independent count of the files' records."""
+"""Completeness of a reading: rows and rejects against an independent count of the files' records."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class _Seen:
 
 @dataclass(frozen=True)
 class Content:
-    """What a source's files held when they were looked at."""
+    """Content of a source's files at the instant they were looked at."""
 
     files: tuple[_Seen, ...]
 

@@ -36,7 +36,7 @@ BLOCK_BYTES = 1 << 17
 
 @dataclass
 class Records:
-    """What was counted in one file.
+    """Counts of one file.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ def _block(stream: IO[bytes], carried: bytes, n_after: int) -> bytes:
 
 @dataclass(frozen=True)
 class _Signs:
-    """Where the signs of CSV stand in a block that begins with the last bytes before it.
+    """Positions of CSV's signs in a block that begins with the last bytes before it.
 
     Attributes
     ----------
@@ -157,7 +157,7 @@ class _Counter:
         self._found = Records(n=-1)
         self._is_inside = False
         self._is_begun = False
-        """Whether the record at the block's beginning has bytes before it."""
+        """True where the record at the block's beginning has bytes before it."""
         self._before = b"\n" * len(delimiter)
         """Last bytes before the block."""
         self._line = 1

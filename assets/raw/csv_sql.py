@@ -41,7 +41,7 @@ NO_TEXT = "\x02"
 """Stands for NULL where no text does in every column: the reader wants at least one."""
 
 _UNCONVERTED = r"""(?s)Could not convert string "(.*?)(" to '[A-Z ]*')?$"""
-"""What the engine says of a value, cut where a line ends in it."""
+"""Pattern of the engine's message about a value, cut where a line ends in it."""
 
 EXACT_NUMBER = "DECIMAL(38, 18)"
 """Holds every 64-bit integer and most fractions: the reader then names the lines of what is no number at all."""

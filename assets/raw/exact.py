@@ -54,7 +54,7 @@ _WORDS = {
     "TIMESTAMP": "not a timestamp",
     TIMESTAMP_TZ: "not an instant",
 }
-"""What a value of a type is not, in reasons."""
+"""Words of a reason for each type: the value is not one of these."""
 
 
 @dataclass(frozen=True)

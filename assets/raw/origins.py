@@ -1,4 +1,4 @@
-"""Where declared columns come from: a file, the names of its folders, or nowhere, where that is declared."""
+"""Origins of declared columns: a file, the names of its folders, or nowhere, where that is declared."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Texts = Mapping[str, str | None]
 
 @dataclass(frozen=True)
 class Origins:
-    """What the files of a source lack of its declared columns.
+    """Declared columns that the files of a source lack.
 
     Attributes
     ----------
@@ -173,7 +173,7 @@ def file_groups(
 
 @dataclass(frozen=True)
 class _Folder:
-    """What the names of the folders above a file give, and how messages call the file."""
+    """Values from the names of the folders above a file, and the name of the file in messages."""
 
     keys: Texts
     shown: str

@@ -15,7 +15,7 @@ class TableFolder:
     root: str
     log: str
     reader: str
-    """What a Python source reads such a table with."""
+    """Call with which a Python source reads such a table."""
 
     def __str__(self) -> str:
         return (

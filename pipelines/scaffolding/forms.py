@@ -48,7 +48,7 @@ _TRUTHS = ("true", "false", "yes", "no", "t", "f", "y", "n")
 
 @dataclass(frozen=True)
 class Form:
-    """How a column's values are read.
+    """Form in which a column's values are read.
 
     Attributes
     ----------
