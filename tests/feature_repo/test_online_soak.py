@@ -35,14 +35,16 @@ def test_a_server_that_loses_the_end_of_its_log_is_found_out(monkeypatch: pytest
 
     def kill_and_cut(server: RedisServer) -> None:
         kill(server)
+        # Half of it: the last few thousand bytes may be of writes that nobody was told were taken.
         for log in server.folder.glob("appendonlydir/*.incr.aof"):
-            os.truncate(log, max(0, log.stat().st_size - 5_000))
+            os.truncate(log, log.stat().st_size // 2)
 
     monkeypatch.setattr(RedisServer, "kill", kill_and_cut)
     try:
-        seen = soak("redis", 5.0)
+        seen = soak("redis", 7.0)
     except ServerError as error:
         pytest.skip(str(error))
+    assert seen.n_kills > 0
     assert any("is stored" in fault for fault in seen.faults)
 
 
