@@ -59,7 +59,7 @@ def latencies(way: str, folder: str, algorithm: str, n_entities: int, n_calls: i
 
 def declared(algorithm: str) -> Any:
     """Declare the views, the request features and the model."""
-    from pipelines.spec import PipelineSpec
+    from declaration.spec import PipelineSpec
 
     plain = pipeline()
     spec = plain.spec.model_dump(exclude_unset=True, mode="json")
@@ -80,7 +80,7 @@ def prepare(folder: str, algorithm: str, n_entities: int) -> int:
 
     from assets.materialization import Scope
     from assets.model.asset import materialize_model
-    from pipelines.windows import window
+    from declaration.windows import window
 
     model, to = declared(algorithm), _connected(folder)
     day = window(model.spec.partitions, "2024-01-01")

@@ -104,7 +104,7 @@ def judge_drift(name: str) -> list[str]:
     from assets.drift_report.decision import decide_drift
     from assets.drift_report.tables import reference_from_rows
     from assets.drift_report.window_scan import bins_of, sketch_window
-    from pipelines.spec import DriftSpec
+    from declaration.drift import DriftSpec
 
     import_module("scipy.special")
     folder = Path(name)

@@ -87,8 +87,8 @@ def in_one_scan(flights: str, with_row_loops: bool) -> list[bool]:
     import duckdb
     import great_expectations.validator.validator  # noqa: F401 (here, so that its import is not counted)
 
+    from declaration.datasets import ExpectationSpec
     from expectations import evaluate
-    from pipelines.spec import ExpectationSpec
 
     specs = [ExpectationSpec(**rule) for rule in chosen(with_row_loops=with_row_loops)]
     with duckdb.connect() as connection:
@@ -144,8 +144,8 @@ def bare_sql(flights: str, with_row_loops: bool) -> list[bool]:
 
 def _statements(connection: Any, flights: str, rules: Sequence[dict[str, Any]]) -> Sequence[str]:
     """Record what the product sends to the engine."""
+    from declaration.datasets import ExpectationSpec
     from expectations import evaluate
-    from pipelines.spec import ExpectationSpec
 
     sent: list[str] = []
 

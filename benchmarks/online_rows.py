@@ -80,8 +80,8 @@ def write_lake(folder: Path, n_entities: int, n_days: int = 1) -> None:
 
 def pipeline() -> Any:
     """Declare the views; nothing of the declaration but them is used."""
-    from assets.materialization import Pipeline
-    from pipelines.spec import PipelineSpec
+    from declaration.pipeline import Pipeline
+    from declaration.spec import PipelineSpec
 
     spec = PipelineSpec.model_validate(
         {

@@ -53,8 +53,8 @@ def looped(name: str, last: str | None) -> int:
     from assets.profiled.asset import materialize_profiled
     from assets.raw.asset import materialize_raw
     from assets.training_set.asset import materialize_training_set
+    from declaration.windows import Window, windows
     from pipelines.definitions import find_pipeline
-    from pipelines.windows import Window, windows
     from resources.connections import connections
     from resources.deployment import deployment
 

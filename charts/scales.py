@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pipelines.spec import DriftlineError
+from declaration.errors import DriftlineError
 
 CHARACTER_WIDTH = 6.5
 """Mean width of a character of the 11 px label font, in px; generous, so that labels never collide."""

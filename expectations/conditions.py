@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
 
+from declaration.sql import quote_literal
 from expectations.literals import NUMERIC, TEMPORAL, Kind, column_sql, literal
 from expectations.regex import portable_regex
-from pipelines.sql import quote_literal
 
 Arguments = Mapping[str, object]
 """Arguments of one expectation, or of one of Great Expectations' metrics."""

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, TypeGuard
 
+from declaration.datasets import ColumnSpec, ExpectationSpec
+from declaration.types import ColumnType
 from expectations.catalogue import REFUSED, RULES, Argument, Form, Rule
 from expectations.conditions import row_condition
 from expectations.literals import TEMPORAL, Kind, instant_for, literal
 from expectations.regex import is_regex
-from pipelines.spec import ColumnSpec, ColumnType, ExpectationSpec
 
 _ON_ROWS = {"row_condition", "condition_parser"}
 

@@ -13,13 +13,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from declaration.datasets import ExpectationSpec
+from declaration.sql import quote_identifier
 from expectations.conditions import Kinds
 from expectations.literals import TEMPORAL, instant_for, kind_of
 from expectations.metrics_sql import Following, Known, Metric, Scanned, TableShape, metric_sql, statement
 from expectations.names import expectation_names
 from expectations.results import ExpectationError, ExpectationResult
-from pipelines.spec import ExpectationSpec
-from pipelines.sql import quote_identifier
 
 if TYPE_CHECKING:
     import duckdb

@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Literal
 
-from pipelines.spec import ColumnType
-from pipelines.sql import quote_identifier, quote_literal
+from declaration.sql import quote_identifier, quote_literal
+from declaration.types import ColumnType
 
 Kind = ColumnType | Literal["other"]
 """Type of a column, as far as comparing it goes."""

@@ -10,9 +10,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from declaration.sql import quote_literal
 from expectations.conditions import Arguments, Kinds, RowCondition, membership, row_condition
 from expectations.literals import NUMERIC, Kind, column_sql, literal
-from pipelines.sql import quote_literal
 
 TABLE = "rows_read"
 """Name under which the table stands in the statements."""

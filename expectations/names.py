@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from pipelines.spec import ExpectationSpec
+from declaration.datasets import ExpectationSpec
 
 _COLUMN_ARGUMENTS = ("column", "column_A", "column_B", "column_list")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pipelines.spec import DriftlineError, ExpectationSpec
+from declaration.datasets import ExpectationSpec
+from declaration.errors import DriftlineError
 
 
 class ExpectationError(DriftlineError):

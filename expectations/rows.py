@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from declaration.datasets import ExpectationSpec
+from declaration.sql import quote_identifier, quote_literal
 from expectations.catalogue import RULES
 from expectations.conditions import Kinds, row_condition
 from expectations.declared import with_defaults
 from expectations.names import expectation_names
 from expectations.results import ExpectationError
-from pipelines.spec import ExpectationSpec
-from pipelines.sql import quote_identifier, quote_literal
 
 BROKEN_RULES = "broken_rules"
 """Column of the quarantine table: names of the checks that a row broke."""

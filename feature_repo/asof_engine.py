@@ -15,6 +15,8 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from declaration.errors import DriftlineError
+from declaration.sql import confinement
 from feature_repo.asof_limits import engine_errors, stopped_after
 from feature_repo.asof_sql import (
     ROW,
@@ -28,8 +30,6 @@ from feature_repo.asof_sql import (
     value_column,
 )
 from feature_repo.table_damage import TableDamageError, cause_of
-from pipelines.spec import DriftlineError
-from pipelines.sql import confinement
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.spec import DriftlineError
+from declaration.errors import DriftlineError
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,9 +10,9 @@ import pyarrow as pa
 from feast.infra.offline_stores.offline_store import RetrievalJob, RetrievalMetadata
 from feast.repo_config import RepoConfig
 
+from declaration.errors import DriftlineError
 from feature_repo.asof_sources import repo_path_of, staging_location_of
 from feature_repo.asof_writing import save_dataset, stage_rows
-from pipelines.spec import DriftlineError
 
 if TYPE_CHECKING:
     from feast.on_demand_feature_view import OnDemandFeatureView

@@ -9,12 +9,12 @@ from feast.data_source import DataSource
 from feast.infra.offline_stores.offline_store import OfflineStore
 from feast.repo_config import RepoConfig
 
+from declaration.sql import quote_identifier
 from feature_repo import monitoring_tables
 from feature_repo.asof_engine import engine
 from feature_repo.asof_sources import repo_path_of, settings_of, stored_of
 from feature_repo.monitoring_sql import categorical_metric, numeric_metrics
 from feature_repo.pulled_sql import EPOCH, Pulled, all_query
-from pipelines.sql import quote_identifier
 
 
 class MonitoredStore(OfflineStore):

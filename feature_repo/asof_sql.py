@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from pipelines.sql import quote_identifier
+from declaration.sql import quote_identifier
 
 ROW = "__row"
 """Position of a label row; the result keeps this order."""

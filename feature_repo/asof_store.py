@@ -24,6 +24,7 @@ from feast.infra.offline_stores.offline_store import RetrievalJob, RetrievalMeta
 from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import FeastConfigBaseModel, RepoConfig
 
+from declaration.errors import DriftlineError
 from feature_repo.asof_engine import engine, join
 from feature_repo.asof_entities import EVENT_TIMESTAMP, entity_rows
 from feature_repo.asof_jobs import AsofRetrievalJob
@@ -33,7 +34,6 @@ from feature_repo.asof_sql import ViewRows, observed_query
 from feature_repo.asof_writing import append_logs, append_rows
 from feature_repo.pulled_sql import Pulled, all_query, epoch_us, latest_query
 from feature_repo.snapshots import Stored
-from pipelines.spec import DriftlineError
 
 if TYPE_CHECKING:
     from feast.infra.registry.base_registry import BaseRegistry

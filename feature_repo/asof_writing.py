@@ -13,11 +13,11 @@ from feast.data_format import DeltaFormat
 from feast.errors import SavedDatasetLocationAlreadyExists
 from feast.infra.offline_stores.file_source import FileLoggingDestination, FileSource
 
+from declaration.column_types import common_type, kept_type
+from declaration.errors import DriftlineError
 from feature_repo.object_access import is_object, storage_options
 from feature_repo.parquet_files import SUFFIX, add_files, is_there, replace_files, write_file
 from feature_repo.snapshots import delta_table
-from pipelines.column_types import common_type, kept_type
-from pipelines.spec import DriftlineError
 
 if TYPE_CHECKING:
     from feast.data_source import DataSource

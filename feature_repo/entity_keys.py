@@ -19,8 +19,8 @@ import pyarrow.compute as pc
 from feast import ValueType
 from feast.protos.feast.types.Value_pb2 import ValueType as Wire
 
+from declaration.errors import DriftlineError
 from feature_repo.value_bytes import EMPTY
-from pipelines.spec import DriftlineError
 
 _NUMBERS: Mapping[ValueType, tuple[int, pa.DataType, str]] = {
     ValueType.INT32: (Wire.INT32, pa.int32(), "<i4"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from pipelines.sql import quote_identifier
+from declaration.sql import quote_identifier
 
 if TYPE_CHECKING:
     import duckdb

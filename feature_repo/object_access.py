@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from pipelines.spec import DriftlineError
+from declaration.errors import DriftlineError
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem

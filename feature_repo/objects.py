@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from pipelines.spec import DriftlineError, PipelineSpec
+from declaration.errors import DriftlineError
+from declaration.spec import PipelineSpec
 
 if TYPE_CHECKING:
     from feast import Entity, FeatureView, Project, ValueType

@@ -17,9 +17,9 @@ from feast.protos.feast.types.Value_pb2 import Value
 from feast.repo_config import RepoConfig
 from numpy.typing import NDArray
 
+from declaration.errors import DriftlineError
 from feature_repo.entity_keys import entity_key_bytes
 from feature_repo.value_bytes import value_bytes
-from pipelines.spec import DriftlineError
 
 FeastRow = tuple[EntityKey, dict[str, Value], datetime, datetime | None]
 

@@ -32,9 +32,9 @@ from feast.protos.feast.types.Value_pb2 import Value
 from feast.repo_config import RepoConfig
 from numpy.typing import NDArray
 
+from declaration.sql import quote_identifier, quote_literal
 from feature_repo.online_batch import NO_INSTANT, OnlineBatch, OnlineStoreError, OrderedStore, not_taken
 from feature_repo.own_connections import OwnConnections
-from pipelines.sql import quote_identifier, quote_literal
 
 BUSY_TIMEOUT_S = 30.0
 """How long a writer waits for another one's transaction."""

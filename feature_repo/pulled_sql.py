@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from pipelines.sql import quote_identifier
+from declaration.sql import quote_identifier
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -18,10 +18,10 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 
+from declaration.errors import DriftlineError
+from declaration.sql import quote_literal
 from feature_repo.object_access import is_object, object_store, storage_options
 from feature_repo.table_damage import LOG, Scanned, TableDamageError, cause_of, log_damage
-from pipelines.spec import DriftlineError
-from pipelines.sql import quote_literal
 
 if TYPE_CHECKING:
     import pyarrow.dataset as pads

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.spec import DriftlineError
+from declaration.errors import DriftlineError
 
 LOG = "_delta_log"
 

@@ -11,7 +11,7 @@ __all__ = ["MLPipeline"]
 
 
 def __getattr__(name: str) -> object:
-    """Import the component when it is asked for: `pipelines.spec` must not cost Dagster's import."""
+    """Import the component when it is asked for: `declaration.spec` must not cost Dagster's import."""
     if name == "MLPipeline":
         from pipelines.component import MLPipeline
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
+from declaration.alerts import AlertsSpec, ChannelSpec, SilenceSpec
 from pipelines.faults import Check, Fault, label
-from pipelines.spec import AlertsSpec, ChannelSpec, SilenceSpec
 
 OWN_KEYS = {"url_from": ("webhook", "slack"), "to": ("email",), "sender": ("email",)}
 """Keys of a channel that only some types know."""

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from declaration.alerts import AlertsSpec, ChannelSpec
+from declaration.spec import PipelineSpec
 from pipelines.incidents import FACT_KINDS, Facts, advance, alert_policy
-from pipelines.spec import AlertsSpec, ChannelSpec, PipelineSpec
 from pipelines.stale_features import STALE
 from resources.alerts import AlertError
 from resources.channels import Channels

@@ -13,11 +13,12 @@ from dagster._core.storage.asset_check_execution_record import (
 from assets.drift_report.policy import Reason
 from assets.drift_report.signals import Signals, signals_from_metadata
 from assets.features.freshness import FRESHNESS_CHECK
+from declaration.alerts import IncidentKind
+from declaration.errors import DriftlineError
 from pipelines.events import EndOfRun, metadata_of
 from pipelines.incidents import Facts, Found
 from pipelines.retrains import WILL_RETRY_TAG, attempts_of
 from pipelines.run_requests import PIPELINE_TAG, REPORT_TAG, RETRAIN_STAGES
-from pipelines.spec import DriftlineError, IncidentKind
 from pipelines.stale_features import NewestPartition
 from resources.channels import Channels
 

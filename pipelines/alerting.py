@@ -16,12 +16,12 @@ import dagster as dg
 from dagster import DagsterEventType, DagsterInstance
 
 from assets.drift_report.incident_check import incident_check
-from assets.materialization import Pipeline
+from declaration.errors import DriftlineError
+from declaration.pipeline import Pipeline
 from pipelines.alert_delivery import Sent, deliver, take_in
 from pipelines.alert_facts import newest_partition, pipelines_of, report_facts, run_facts
 from pipelines.events import ends_of_runs_after, is_report_of, materializations_after
 from pipelines.incidents import Facts, alert_policy
-from pipelines.spec import DriftlineError
 from pipelines.stale_features import freshness_facts
 from resources.channels import Channels
 from resources.database_lock import LockBusyError, file_lock

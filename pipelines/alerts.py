@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from assets.materialization import Pipeline
-from pipelines.spec import DriftlineError
+from declaration.errors import DriftlineError
+from declaration.pipeline import Pipeline
 from resources.alerts import Alert, AlertError, one_line
 from resources.channels import Channels
 from resources.connections import Connections, connections

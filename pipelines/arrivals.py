@@ -7,12 +7,12 @@ from pathlib import Path
 import dagster as dg
 from dagster import DagsterInstance
 
-from assets.materialization import Pipeline
 from assets.raw.asset import n_source_rows
 from assets.raw.loads import load_to_read
+from declaration.generated_columns import ROW_STEP
+from declaration.pipeline import Pipeline
+from declaration.windows import Window, windows
 from pipelines.compile import row_partitions_name
-from pipelines.made_columns import ROW_STEP
-from pipelines.windows import Window, windows
 from resources.engine import Engine
 from resources.lake import Lake
 

@@ -14,14 +14,14 @@ from pathlib import Path
 import dagster as dg
 from dagster import DagsterInstance
 
-from assets.materialization import Pipeline
 from assets.raw.source import SourceError, source_files
+from declaration.errors import DriftlineError
+from declaration.pipeline import Pipeline
+from declaration.windows import Window
 from pipelines.alerting import alert_sensor
 from pipelines.arrivals import arrived, done, make_known
 from pipelines.retrains import asked_from, retrains_due
 from pipelines.run_requests import reference_request, reference_selection, refresh_request
-from pipelines.spec import DriftlineError
-from pipelines.windows import Window
 from resources.engine import Engine
 from resources.lake import Lake
 

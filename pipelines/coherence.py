@@ -11,16 +11,18 @@ from datetime import timedelta
 from functools import partial
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
+from declaration.datasets import DatasetSpec
+from declaration.generated_columns import LOAD_TIME, ROW_TIME
+from declaration.partitions import PartitionsSpec
+from declaration.spec import PipelineSpec
 from expectations.declared import check_expectation
 from pipelines.alert_coherence import alert_checks
 from pipelines.drift_coherence import watched_feature_faults
 from pipelines.expressions import column_expression_faults
 from pipelines.faults import Check, Fault, KeyPath, choices, hint, label, repeats, unknown_columns
-from pipelines.made_columns import LOAD_TIME, ROW_TIME
 from pipelines.orchestrator_rules import owner_faults, schedule_faults, tag_faults
 from pipelines.salvage import is_answerable
 from pipelines.source_coherence import null_text_faults, optional_faults, source_faults
-from pipelines.spec import DatasetSpec, PartitionsSpec, PipelineSpec
 from pipelines.target_coherence import (
     MAX_LOOKBACK,
     is_zone,

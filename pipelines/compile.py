@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import BaseModel
 
-from assets.materialization import CheckOutcome, Outcome, Pipeline, Scope
+from assets.materialization import CheckOutcome, Outcome, Scope
 from assets.raw.loads import load_to_read, newest_load
+from declaration.partitions import PartitionsSpec
+from declaration.pipeline import Pipeline
+from declaration.windows import KEY_FORMATS, Window, window
 from pipelines.column_lineage import Lineage, declared_lineage
 from pipelines.column_lineage.table_columns import column_metadata
-from pipelines.spec import PartitionsSpec
 from pipelines.stages import Stage, stages
-from pipelines.windows import KEY_FORMATS, Window, window
 from pipelines.written_alone import written_alone
 from resources.lost_database import is_lost_database
 from resources.run_process import hold_run

@@ -18,7 +18,7 @@ import dagster as dg
 from dagster.components.core.defs_module import ComponentPath
 from pydantic import BaseModel, RootModel
 
-from assets.materialization import Pipeline
+from declaration.pipeline import Pipeline
 from pipelines.declaration import FILE_NAME, DeclarationError, read
 from pipelines.reference import editor_schema
 from pipelines.scaffolding.scaffolder import PipelineScaffolder

@@ -14,14 +14,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from assets.materialization import Pipeline
+from declaration.errors import DriftlineError
+from declaration.pipeline import Pipeline
+from declaration.spec import PipelineSpec
 from pipelines.coherence import coherence_faults
 from pipelines.faults import NAME_PATTERN, Fault, choices, tidy
 from pipelines.marked_yaml import MarkedYaml, parse
 from pipelines.query_checks import query_faults
 from pipelines.salvage import doubtful, salvage
 from pipelines.schema_faults import validate
-from pipelines.spec import DriftlineError, PipelineSpec
 from pipelines.sql_files import SqlFiles, read_sql_files
 
 FILE_NAME = "defs.yaml"

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.materialization import Pipeline
+from declaration.errors import DriftlineError
+from declaration.pipeline import Pipeline
 from pipelines.automation import automation
 from pipelines.component import LoadedPipelines, load_pipelines
-from pipelines.spec import DriftlineError
 from resources.connections import connections
 from resources.deployment import deployment
 

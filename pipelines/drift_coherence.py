@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from assets.labels.label_sql import REQUEST_PREFIX
+from declaration.spec import PipelineSpec
+from declaration.target_sql import REQUEST_PREFIX
 from pipelines.faults import Fault, choices
-from pipelines.spec import PipelineSpec
 
 FEATURE_SEPARATOR = "__"
 """Divides view and feature in the model's columns, as Feast's full feature names do."""

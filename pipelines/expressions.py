@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from declaration.datasets import DatasetSpec
+from declaration.sql import quote_identifier
+from declaration.target import TargetSpec
+from declaration.types import ColumnType
 from pipelines.faults import Fault, KeyPath, choices, label
-from pipelines.spec import ColumnType, DatasetSpec, TargetSpec
-from pipelines.sql import quote_identifier
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

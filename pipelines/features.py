@@ -16,10 +16,11 @@ from typing import NoReturn
 
 import click
 
-from assets.features.view_sql import FeatureError, datasets_behind, queries_behind, stable_types
-from assets.materialization import Pipeline
-from pipelines.spec import DriftlineError
-from pipelines.windows import window
+from assets.features.view_sql import FeatureError, stable_types
+from declaration.errors import DriftlineError
+from declaration.pipeline import Pipeline
+from declaration.queries import datasets_behind, queries_behind
+from declaration.windows import window
 from resources.connections import Connections, connections
 from resources.deployment import deployment
 from resources.feature_changes import CONSEQUENCES, FeatureChange

@@ -14,13 +14,13 @@ from rich.text import Text
 
 from assets.drift_report.evidence import late_partitions
 from assets.drift_report.words import share_text
-from assets.materialization import Pipeline
-from assets.model.choices import default_metric
 from assets.model.labelled_rows import label_indices
 from assets.model.metrics import Scored, metric_value
 from assets.model.model_file import model_from_bytes
-from pipelines.sql import quote_identifier, quote_literal
-from pipelines.windows import window
+from declaration.choices import default_metric
+from declaration.pipeline import Pipeline
+from declaration.sql import quote_identifier, quote_literal
+from declaration.windows import window
 from resources.connections import Connections
 from resources.lake import Lake, scan
 from resources.ledger import read_ledger, trusted_sha256

@@ -14,7 +14,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from pipelines.spec import IncidentKind, PipelineSpec, Severity
+from declaration.alerts import IncidentKind
+from declaration.spec import PipelineSpec
+from declaration.types import Severity
 from resources.alerts import Alert, AlertState
 from resources.incidents import Incident, IncidentKey, Incidents, counted_windows
 

@@ -11,8 +11,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assets.features.view_sql import feature_names, tables_read
-from assets.materialization import Pipeline
+from assets.features.view_sql import feature_names
+from declaration.pipeline import Pipeline
+from declaration.queries import tables_read
+from declaration.sql import quote_identifier
 from pipelines.drift_coherence import learned_feature_faults
 from pipelines.expressions import (
     SQL_TYPES,
@@ -24,7 +26,6 @@ from pipelines.expressions import (
 )
 from pipelines.faults import Fault, KeyPath, choices, hint, unknown_columns
 from pipelines.salvage import is_doubtful
-from pipelines.sql import quote_identifier
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -16,9 +16,9 @@ import click
 from dagster import AssetKey, DagsterInstance, RunsFilter
 from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 
+from declaration.errors import DriftlineError
 from pipelines.compile import row_partitions_name
 from pipelines.run_requests import PIPELINE_TAG
-from pipelines.spec import DriftlineError
 from resources.connections import connections
 from resources.dagster_home import open_instance
 from resources.deployment import dagster_environment, deployment

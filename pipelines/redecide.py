@@ -17,9 +17,9 @@ from assets.drift_report.evidence import examine_window, gather_evidence, traini
 from assets.drift_report.lost_performance import OpenLoss
 from assets.drift_report.policy import RetrainDecision, decide_retrain
 from assets.drift_report.report_io import read_quality
-from assets.materialization import Pipeline
-from pipelines.spec import DriftlineError
-from pipelines.windows import window
+from declaration.errors import DriftlineError
+from declaration.pipeline import Pipeline
+from declaration.windows import window
 from resources.connections import Connections
 from resources.ledger import read_ledger
 from resources.waits import read_waits

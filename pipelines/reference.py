@@ -1,4 +1,4 @@
-"""The schema of a declaration, for people and for editors: both come from `pipelines.spec`.
+"""The schema of a declaration, for people and for editors: both come from `declaration.spec`.
 
 `python -m pipelines.reference` writes `docs/pipeline-reference.md`; with `--check` it fails
 where that page is not what the schema says.
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipelines.spec import PipelineSpec
+from declaration.spec import PipelineSpec
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "pipeline-reference.md"
 
@@ -20,7 +20,7 @@ Schema = Mapping[str, Any]
 _INTRO = """\
 # Pipeline reference
 
-<!-- Written by `make docs` from pipelines/spec.py. Do not edit. -->
+<!-- Written by `make docs` from declaration/spec.py. Do not edit. -->
 
 Every key of `pipelines/defs/<name>/defs.yaml`. The file has two keys: `type: pipelines.MLPipeline`
 and `attributes`, which holds the keys of [the pipeline](#pipeline). Keys that are not listed
@@ -181,7 +181,7 @@ def main(arguments: Sequence[str]) -> int:
     page = reference_page()
     if "--check" in arguments:
         if not PAGE.exists() or PAGE.read_text(encoding="utf-8") != page:
-            sys.stderr.write(f"{PAGE.name} is not what pipelines/spec.py says. Run `make docs`.\n")
+            sys.stderr.write(f"{PAGE.name} is not what declaration/spec.py says. Run `make docs`.\n")
             return 1
         return 0
     PAGE.parent.mkdir(exist_ok=True)

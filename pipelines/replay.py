@@ -32,14 +32,14 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from assets.materialization import Pipeline
+from declaration.errors import DriftlineError
+from declaration.pipeline import Pipeline
+from declaration.windows import Window
 from pipelines.arrivals import arrived, done, make_known
 from pipelines.compile import STAGES
 from pipelines.replay_runs import REPLAY_TAGS, ReplayError, fail_abandoned_runs, only_replay
 from pipelines.retrains import asked_from, retrains_due
 from pipelines.run_requests import reference_request, reference_selection, refresh_request
-from pipelines.spec import DriftlineError
-from pipelines.windows import Window
 from resources.connections import Connections
 from resources.dagster_home import open_instance
 from resources.deployment import Deployment, dagster_environment, deployment

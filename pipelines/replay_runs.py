@@ -10,8 +10,8 @@ from pathlib import Path
 import dagster as dg
 from dagster import DagsterInstance, DagsterRunStatus
 
+from declaration.errors import DriftlineError
 from pipelines.run_requests import PIPELINE_TAG
-from pipelines.spec import DriftlineError
 
 REPLAY_TAG = "driftline/replay"
 """Run tag of runs that a replay executed."""

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 import click
 
-from pipelines.spec import DriftlineError
+from declaration.errors import DriftlineError
 from resources.connections import Connections, connections
 from resources.deployment import deployment
 from resources.enactment import enact

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import dagster as dg
 from dagster import EventLogRecord
 
-from assets.materialization import Pipeline
+from declaration.pipeline import Pipeline
+from declaration.windows import Window
 from pipelines.compile import REASON_TAG
 from pipelines.events import metadata_of
-from pipelines.windows import Window
 
 REPORT_TAG = "driftline/report"
 """Run tag of a retrain: the drift report (event storage id) that asked for it."""

@@ -11,9 +11,9 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Literal, get_args, get_origin
 
+from declaration.spec import PipelineSpec
 from pipelines.faults import Check, Fault, KeyPath
 from pipelines.schema_faults import alternatives, annotation_at, block_of, meant_place, validate
-from pipelines.spec import PipelineSpec
 
 _ROUNDS = 6
 """A stand-in may bare the next fault below it; declarations are five levels deep."""

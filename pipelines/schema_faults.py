@@ -11,8 +11,9 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from declaration.spec import PipelineSpec
+from declaration.types import Block
 from pipelines.faults import Fault, KeyPath, choices, label
-from pipelines.spec import Block, PipelineSpec
 
 _WORDS = {
     "string": "text",

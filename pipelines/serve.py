@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 import yaml
 from rich.console import Console
 
-from pipelines.spec import DriftlineError
+from declaration.errors import DriftlineError
 from pipelines.web_guard import LOOPBACK_HOSTS
 from resources.dagster_home import open_instance
 from resources.deployment import PROJECT, Deployment, dagster_environment, deployment

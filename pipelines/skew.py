@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from pipelines.spec import DriftlineError
+from declaration.errors import DriftlineError
 from resources.connections import connections
 from resources.deployment import deployment
 from resources.feature_skew import FeatureSkew, measure_skew, skew_table, write_skew

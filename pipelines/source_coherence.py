@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from declaration.datasets import DatasetSpec, SourceSpec
 from pipelines.faults import Fault, KeyPath, label
-from pipelines.spec import DatasetSpec, SourceSpec
 
 _KEYS_OF_FORMATS = {"delimiter": ("csv",), "null_values": ("csv", "excel"), "sheet": ("excel",)}
 """Keys of a source that only some formats have."""

@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from declaration.spec import PipelineSpec
 from pipelines.faults import Fault, KeyPath, label
 from pipelines.marked_yaml import NUL
 from pipelines.salvage import is_doubtful
-from pipelines.spec import PipelineSpec
 
 MAX_SIZE_BYTES = 1_000_000
 """Code is not a data file."""

@@ -13,17 +13,22 @@ from assets.drift_report.incident_check import INCIDENT_CHECK
 from assets.drift_report.watch import materialize_watch_report
 from assets.features.asset import materialize_features
 from assets.features.freshness import FRESHNESS_CHECK
-from assets.features.view_sql import tables_read
 from assets.labels.asset import materialize_labels
-from assets.materialization import Outcome, Pipeline, Scope
+from assets.materialization import Outcome, Scope
 from assets.model.asset import materialize_model
 from assets.predictions.asset import materialize_predictions
 from assets.profiled.asset import materialize_profiled
 from assets.raw.asset import materialize_raw
 from assets.training_set.asset import materialize_training_set
 from assets.training_set.leakage import LEAKAGE_CHECK
+from declaration.datasets import DatasetSpec
+from declaration.features import FeatureViewSpec
+from declaration.partitions import PartitionsSpec
+from declaration.pipeline import Pipeline
+from declaration.queries import tables_read
+from declaration.spec import PipelineSpec
+from declaration.target import TargetSpec
 from expectations.names import expectation_names
-from pipelines.spec import DatasetSpec, FeatureViewSpec, PartitionsSpec, PipelineSpec, TargetSpec
 
 FAR_BACK = 120
 """Partitions that 'everything so far' reaches back at most: lineage only, training reads all."""

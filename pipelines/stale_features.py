@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
+from declaration.alerts import IncidentKind
 from pipelines.incidents import Facts, Found
-from pipelines.spec import IncidentKind
 
 STALE: IncidentKind = "stale_features"
 

@@ -7,12 +7,13 @@ from datetime import timedelta
 from functools import partial
 from zoneinfo import ZoneInfo, available_timezones
 
-from assets.labels.label_sql import sliceable_columns
-from assets.model.choices import CANDIDATES_BY_PROBLEM, METRICS_BY_PROBLEM, default_metric
+from declaration.choices import CANDIDATES_BY_PROBLEM, METRICS_BY_PROBLEM, default_metric
+from declaration.datasets import DatasetSpec
+from declaration.spec import PipelineSpec
+from declaration.target_sql import sliceable_columns
+from declaration.windows import windows
 from pipelines.expressions import declared_types, target_expression_faults
 from pipelines.faults import Check, Fault, KeyPath, choices, label, repeats, unknown_columns
-from pipelines.spec import DatasetSpec, PipelineSpec
-from pipelines.windows import windows
 
 RESERVED_COLUMNS = {"row_id", "event_timestamp", "label", "label_time"}
 """Columns that the labels table adds to what the declaration names."""

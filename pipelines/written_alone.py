@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from pipelines.spec import DriftlineError
+from declaration.errors import DriftlineError
 from resources.database_lock import LockBusyError, held_alone
 from resources.lake import Lake
 

@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Literal, get_args
 
-from pipelines.spec import DriftlineError, Severity
+from declaration.errors import DriftlineError
+from declaration.types import Severity
 
 AlertState = Literal["firing", "resolved", "test"]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.sql import quote_identifier, quote_literal
+from declaration.sql import quote_identifier, quote_literal
 from resources.feature_objects import Declared, feature_columns, stored_view
 from resources.lake import Lake, Snapshot, scan
 from resources.lake_damage import damage_named

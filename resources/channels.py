@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 import dagster as dg
 
-from pipelines.spec import AlertsSpec, ChannelSpec, Severity
+from declaration.alerts import AlertsSpec, ChannelSpec
+from declaration.types import Severity
 from resources.alerts import Alert, AlertError, is_at_least
 from resources.mail import mail_server, send_mail
 from resources.slack import send_slack

@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TextIO
 
-from pipelines.spec import DriftlineError
+from declaration.errors import DriftlineError
 
 SQLITE = "sqlite:///"
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from pipelines.spec import DriftlineError
+from declaration.errors import DriftlineError
 from resources.online_settings import online_settings
 
 ProfileName = Literal["local", "server"]

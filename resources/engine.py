@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import Field
 
-from pipelines.sql import confinement
+from declaration.sql import confinement
 from resources.lake_damage import damage_named
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.spec import DriftlineError
-from pipelines.sql import quote_identifier, quote_literal
+from declaration.errors import DriftlineError
+from declaration.sql import quote_identifier, quote_literal
 
 if TYPE_CHECKING:
     import duckdb

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from pipelines.spec import DriftlineError
+from declaration.errors import DriftlineError
 from resources.feature_changes import FeatureChange
 from resources.lake import Lake
 from resources.ledger import aliases_after, read_ledger

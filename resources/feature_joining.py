@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from pipelines.spec import PipelineSpec
+from declaration.spec import PipelineSpec
 from resources.feature_objects import feature_columns
 
 if TYPE_CHECKING:

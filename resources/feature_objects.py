@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
-from pipelines.spec import DriftlineError, PipelineSpec
+from declaration.errors import DriftlineError
+from declaration.spec import PipelineSpec
 from resources.feature_changes import ViewShape
 from resources.lake import Lake, Snapshot
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
 
-from pipelines.sql import duckdb_type, quote_identifier, quote_literal
+from declaration.sql import duckdb_type, quote_identifier, quote_literal
 from resources.engine import Engine
 from resources.feast_log import read_feast_log
 from resources.feature_objects import Declared

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import pyarrow as pa
 
-from pipelines.windows import Window
+from declaration.windows import Window
 from resources.changed_future import Future, join_with_changed_futures, views_as_read
 from resources.database_lock import SQLITE
 from resources.feast_project import open_project, registry_lock

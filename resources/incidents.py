@@ -10,7 +10,8 @@ from typing import Literal
 
 import pyarrow as pa
 
-from pipelines.spec import IncidentKind, Severity
+from declaration.alerts import IncidentKind
+from declaration.types import Severity
 from resources.lake import MAX_FILES, Lake
 
 IncidentState = Literal["pending", "firing", "resolved"]

@@ -12,8 +12,8 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
+from declaration.windows import Cut
 from feature_repo.table_damage import LOG, recorded_hash
-from pipelines.windows import Cut
 from resources.database_lock import file_lock
 from resources.lake_commits import NOT_THERE, Overtaken, Write, merge_files, write_once
 from resources.lake_damage import damage_named

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from declaration.windows import Cut
 from feature_repo.table_damage import commit_path, first_line
-from pipelines.windows import Cut
 from resources.database_lock import file_lock
 from resources.lake_cuts import check_cut, described, recorded
 from resources.lake_damage import damage_named, set_mark

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 
-from pipelines.windows import Cut, is_key
+from declaration.windows import Cut, is_key
 from resources.lake_errors import LakeError, way_out
 
 RECORD = "cut"

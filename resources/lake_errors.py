@@ -1,6 +1,6 @@
 """The errors of the lake: what it refuses to do, and what it found broken."""
 
-from pipelines.spec import DriftlineError
+from declaration.errors import DriftlineError
 
 
 class LakeError(DriftlineError):

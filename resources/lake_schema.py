@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.column_types import common_type, kept_type
+from declaration.column_types import common_type, kept_type
 from resources.lake_errors import LakeError, way_out
 
 

@@ -11,8 +11,8 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 
+from declaration.sql import SqlTypeError, duckdb_type, empty_relation, quote_identifier, quote_literal
 from feature_repo.table_damage import Scanned, first_line
-from pipelines.sql import SqlTypeError, duckdb_type, empty_relation, quote_identifier, quote_literal
 from resources.lake_damage import check_log, remember
 from resources.lake_errors import LakeError
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from pipelines.spec import DriftlineError
+from declaration.errors import DriftlineError
 from resources.lake import Lake, Snapshot
 from resources.lake_commits import Overtaken
 from resources.ledger_chain import BEGINNING, OWN, PREVIOUS, Head, chained, first_break, row_sha256

@@ -8,7 +8,7 @@ import warnings
 from functools import cache
 from typing import TYPE_CHECKING
 
-from pipelines.spec import DriftlineError
+from declaration.errors import DriftlineError
 from resources.database_lock import SQLITE, database_lock, make_schema
 from resources.lost_database import wait_for_lost_databases
 from resources.postgres_url import in_schema

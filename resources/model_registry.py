@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 import dagster as dg
 
-from pipelines.spec import DriftlineError
+from declaration.errors import DriftlineError
 from resources.mlflow_store import open_store
 
 if TYPE_CHECKING:

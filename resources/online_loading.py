@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 
-from pipelines.sql import confinement, quote_identifier
-from pipelines.windows import Window
+from declaration.sql import confinement, quote_identifier
+from declaration.windows import Window
 from resources.lake import Snapshot, scan
 from resources.lake_damage import damage_named
 

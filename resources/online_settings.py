@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pipelines.spec import DriftlineError
+from declaration.errors import DriftlineError
 from resources.postgres_url import host_of, sslmode_of
 
 if TYPE_CHECKING:

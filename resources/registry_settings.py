@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pipelines.spec import DriftlineError
+from declaration.errors import DriftlineError
 from resources.database_lock import SQLITE, make_schema
 from resources.lost_database import wait_for_lost_databases
 from resources.postgres_url import in_schema

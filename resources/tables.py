@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from pipelines.spec import PipelineSpec
-from pipelines.sql import quote_identifier
-from pipelines.windows import windows_between
+from declaration.spec import PipelineSpec
+from declaration.sql import quote_identifier
+from declaration.windows import windows_between
 from resources.lake import Lake, Snapshot, scan
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import Field
 
+from declaration.datasets import DatasetSpec
 from expectations import ExpectationResult, evaluate
-from pipelines.spec import DatasetSpec
 
 if TYPE_CHECKING:
     import duckdb

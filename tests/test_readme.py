@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from declaration.spec import PipelineSpec
 from pipelines.declaration import read
 from pipelines.scaffolding.blank import QUERY
-from pipelines.spec import PipelineSpec
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PAGES = ["README.md", "CONTRIBUTING.md", "docs/index.md", "docs/architecture.md"]

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from assets.materialization import Pipeline, Scope
-from pipelines.spec import PipelineSpec
-from pipelines.windows import Window, window
+from assets.materialization import Scope
+from declaration.pipeline import Pipeline
+from declaration.spec import PipelineSpec
+from declaration.windows import Window, window
 from resources.engine import Engine
 from resources.lake import Lake
 

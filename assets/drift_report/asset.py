@@ -30,8 +30,9 @@ from assets.drift_report.report_io import (
 )
 from assets.drift_report.shadow import roll_back, shadow_champion
 from assets.drift_report.signals import signals_of
-from assets.materialization import Outcome, Pipeline, Scope
-from pipelines.windows import Window
+from assets.materialization import Outcome, Scope
+from declaration.pipeline import Pipeline
+from declaration.windows import Window
 from resources.engine import Engine
 from resources.incidents import read_incidents
 from resources.lake import Lake, Snapshot, scan

@@ -14,8 +14,8 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.spec import DriftlineError
-from pipelines.sql import quote_identifier
+from declaration.errors import DriftlineError
+from declaration.sql import quote_identifier
 
 QUANTILE_STEPS = 240
 """Reference quantiles used as edges; with tails and isolated atoms at most 256 edges in all."""

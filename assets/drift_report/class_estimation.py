@@ -22,7 +22,7 @@ from assets.drift_report.calibration import N_RESAMPLES, calibrate, interval_rea
 from assets.drift_report.performance import Measurement, ScoredRows, time_blocks
 from assets.model.blocks import Blocks, resampled_weights
 from assets.model.metrics import SMALLEST_PROBABILITY, Floats, Scored, metric_by_block, metric_value
-from pipelines.spec import Metric
+from declaration.model import Metric
 
 N_LEVELS = 256
 """Score levels of each class on which the interval is computed; the value itself uses every score."""

@@ -23,7 +23,7 @@ from assets.drift_report.findings import (
 )
 from assets.drift_report.sketch import ColumnReference, Counts, ReferenceSketch, WindowSketch
 from assets.drift_report.statistics import ColumnStatistics, benjamini_hochberg, column_statistics
-from pipelines.spec import DriftSpec, FeatureDriftSpec
+from declaration.drift import DriftSpec, FeatureDriftSpec
 
 Role = Literal["feature", "prediction", "label"]
 Status = Literal["drifted", "stable", "insufficient data", "ignored"]

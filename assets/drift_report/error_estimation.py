@@ -26,7 +26,7 @@ from assets.model.candidates import without_empty_columns
 from assets.model.encode import FeatureEncoding, encode, learn_encoding
 from assets.model.metrics import Floats, metric_value
 from assets.model.train import limited_threads
-from pipelines.spec import Metric
+from declaration.model import Metric
 
 POWERS: Mapping[Metric, int] = {"mae": 1, "rmse": 2}
 """Power of the error whose mean a metric is a root of."""

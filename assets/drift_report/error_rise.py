@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from assets.drift_report.performance import EVEN_BLOCKS, ScoredRows
 from assets.model.blocks import MIN_BLOCKS, blocks_of
 from assets.model.metrics import Floats, Scored
-from pipelines.spec import ProblemType
+from declaration.target import ProblemType
 
 BETS = tuple(0.95 * 2.0**-k for k in range(7))
 """Shares of the wealth that are staked: from nearly all to a hundredth. Their mean is as good as the

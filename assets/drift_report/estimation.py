@@ -23,7 +23,8 @@ from assets.model.metrics import (
     metric_by_block,
     metric_value,
 )
-from pipelines.spec import Metric, ProblemType
+from declaration.model import Metric
+from declaration.target import ProblemType
 
 N_LEVELS = 1_024
 """Score levels on which the interval is computed; the value itself uses every score."""

@@ -24,13 +24,13 @@ from assets.drift_report.report_io import Quality, kept_reference
 from assets.drift_report.signal_tables import losses_from_rows
 from assets.drift_report.sketch import ReferenceSketch
 from assets.drift_report.tables import reference_from_rows, sketch_table
-from assets.labels.label_sql import sliceable_columns
-from assets.materialization import Pipeline
-from assets.model.choices import default_metric
 from assets.model.metrics import Floats
-from pipelines.spec import Metric
-from pipelines.sql import quote_literal
-from pipelines.windows import Window, partitions_since, window, windows_between
+from declaration.choices import default_metric
+from declaration.model import Metric
+from declaration.pipeline import Pipeline
+from declaration.sql import quote_literal
+from declaration.target_sql import sliceable_columns
+from declaration.windows import Window, partitions_since, window, windows_between
 from resources.lake import Lake, Snapshot, scan
 from resources.ledger import CONFIRMED_LOSS, GATE, Decision
 from resources.model_registry import ModelRegistry, ModelVersion

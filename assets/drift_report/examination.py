@@ -44,9 +44,11 @@ from assets.drift_report.words import (
     unregained_text,
     unseen_text,
 )
-from assets.model.choices import METRICS_BY_PROBLEM
 from assets.model.metrics import Floats
-from pipelines.spec import DriftSpec, Metric, ProblemType
+from declaration.choices import METRICS_BY_PROBLEM
+from declaration.drift import DriftSpec
+from declaration.model import Metric
+from declaration.target import ProblemType
 
 SCORE_BLOCKS = 5
 """Blocks of time that the holdout's scores are cut into, for the unrest of the model's output."""

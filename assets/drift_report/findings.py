@@ -24,7 +24,8 @@ from assets.drift_report.bounds import (
 from assets.drift_report.sketch import CategoricalCounts, ColumnReference, Counts
 from assets.drift_report.statistics import ColumnStatistics, pooled, value_vector
 from assets.drift_report.unrest import reference_unrest
-from pipelines.spec import DriftMethod, Sensitivity
+from declaration.drift import DriftMethod
+from declaration.types import Sensitivity
 
 FindingKind = Literal["distribution", "missing values", "new categories"]
 

@@ -15,8 +15,8 @@ from assets.drift_report.slices import SlicedRows
 from assets.model.labelled_rows import label_indices, microseconds
 from assets.model.metrics import Floats, Scored
 from assets.model.score_table import score_fields, scores_from
-from pipelines.spec import ProblemType
-from pipelines.sql import quote_identifier, quote_literal
+from declaration.sql import quote_identifier, quote_literal
+from declaration.target import ProblemType
 
 
 def instant_literal(instant: datetime) -> str:

@@ -12,7 +12,7 @@ from assets.drift_report.performance import Measurement
 from assets.drift_report.sketch import ReferenceSketch, WindowSketch, counts_from_json
 from assets.drift_report.tables import reference_from_rows
 from assets.drift_report.window_scan import WHOLE
-from pipelines.sql import quote_literal
+from declaration.sql import quote_literal
 
 if TYPE_CHECKING:
     import duckdb

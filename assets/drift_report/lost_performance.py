@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from assets.drift_report.performance import Measurement
-from assets.model.choices import METRICS_BY_PROBLEM
-from pipelines.spec import Metric, ProblemType
+from declaration.choices import METRICS_BY_PROBLEM
+from declaration.model import Metric
+from declaration.target import ProblemType
 
 MAX_TRAININGS = 5
 """Trainings after which a loss is accepted: the data since the loss has then grown to 31 windows."""

@@ -12,7 +12,8 @@ from typing import Literal
 
 from assets.drift_report.decision import DriftVerdict
 from assets.drift_report.lost_performance import next_training
-from pipelines.spec import RetrainSpec, Severity
+from declaration.drift import RetrainSpec
+from declaration.types import Severity
 
 Reason = Literal[
     "no_champion", "performance", "drift", "schedule",

@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from assets.drift_report.performance import time_blocks
-from assets.model.choices import gain_range_text, gain_text
 from assets.model.contest import Contest, compare
 from assets.model.metrics import MetricError
-from pipelines.spec import Metric, ProblemType
+from declaration.choices import gain_range_text, gain_text
+from declaration.model import Metric
+from declaration.target import ProblemType
 
 
 @dataclass(frozen=True)

@@ -33,8 +33,9 @@ from assets.drift_report.tables import (
     slice_table,
     window_table,
 )
-from assets.materialization import Pipeline, Scope
-from pipelines.windows import Window, partitions_since
+from assets.materialization import Scope
+from declaration.pipeline import Pipeline
+from declaration.windows import Window, partitions_since
 from resources.lake import Lake, Snapshot, scan
 from resources.ledger import Decision, read_ledger
 

@@ -27,7 +27,7 @@ from assets.model.candidates import without_empty_columns
 from assets.model.encode import FeatureEncoding, encode, learn_encoding
 from assets.model.metrics import Floats, Scored, metric_by_block
 from assets.model.train import limited_threads
-from pipelines.spec import Sensitivity
+from declaration.types import Sensitivity
 
 AUC_GATES: Mapping[Sensitivity, float] = {"low": 0.638, "medium": 0.570, "high": 0.535}
 """Least area that counts: Φ(d / √2) for a mean that moves by 0.5, 0.25 and 0.125 standard deviations, the

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from assets.drift_report.labelled_rows import labels_known
 from assets.drift_report.probation import Probation, judge_probation
-from assets.materialization import Pipeline, Scope
+from assets.materialization import Scope
 from assets.model.contest import Contest
 from assets.model.encode import EncodingError
 from assets.model.fitted import FittedModel
@@ -18,7 +18,8 @@ from assets.model.metrics import Scored
 from assets.model.model_file import model_from_bytes
 from assets.model.score_table import aligned_scores, classes_of_both
 from assets.model.train import chosen_metric, limited_threads
-from pipelines.windows import Window
+from declaration.pipeline import Pipeline
+from declaration.windows import Window
 from resources.enactment import enact
 from resources.lake import Lake, Snapshot, scan
 from resources.ledger import GATE, Decision, aliases_after, trusted_sha256

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, get_args
 
 from assets.drift_report.decision import Role
 from assets.drift_report.words import column_text
-from pipelines.spec import IncidentKind
+from declaration.alerts import IncidentKind
 
 if TYPE_CHECKING:
     from assets.drift_report.examination import Findings

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from assets.drift_report.performance import Measurement, ScoredRows, measure_performance
 from assets.model.metrics import Scored
-from pipelines.spec import Metric
+from declaration.model import Metric
 
 MAX_VALUES = 20
 """Values of a column that are measured, the most frequent first."""

@@ -13,8 +13,8 @@ import numpy as np
 
 from assets.drift_report.decision import DriftVerdict
 from assets.drift_report.separation import Sample, Separation, separate
-from pipelines.spec import DriftSpec
-from pipelines.sql import quote_identifier
+from declaration.drift import DriftSpec
+from declaration.sql import quote_identifier
 
 
 @dataclass(frozen=True)

@@ -30,9 +30,11 @@ from assets.drift_report.tables import reference_from_rows, sketch_table
 from assets.drift_report.together import KeyedRows, judge_together
 from assets.drift_report.window_scan import bins_of, sketch_reference, sketch_window
 from assets.drift_report.words import drift_text
-from assets.materialization import Outcome, Pipeline, Scope
-from pipelines.spec import DatasetSpec, DriftSpec
-from pipelines.sql import quote_identifier, quote_literal
+from assets.materialization import Outcome, Scope
+from declaration.datasets import DatasetSpec
+from declaration.drift import DriftSpec
+from declaration.pipeline import Pipeline
+from declaration.sql import quote_identifier, quote_literal
 from resources.engine import Engine
 from resources.incidents import read_incidents
 from resources.lake import Lake, Snapshot, scan

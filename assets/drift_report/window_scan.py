@@ -28,7 +28,7 @@ from assets.drift_report.sketch import (
     WindowSketch,
     merge_all,
 )
-from pipelines.sql import quote_identifier
+from declaration.sql import quote_identifier
 
 COLUMNS_PER_QUERY = 3
 """Memory grows with the columns of a query (14 at once: 100 MB more on a million rows), time does not fall."""

@@ -11,7 +11,7 @@ from assets.drift_report.findings import Finding
 from assets.drift_report.performance import Measurement, PerformanceDrop
 from assets.drift_report.separation import Separation
 from assets.drift_report.sketch import CategoricalCounts, ColumnReference, Counts, NumericCounts
-from pipelines.spec import DriftMethod
+from declaration.drift import DriftMethod
 
 NAMED_FEATURES = 5
 """Features named in a sentence; the report lists all."""

@@ -11,19 +11,14 @@ from assets.features.in_order import in_order
 from assets.features.leakage import check_no_lookahead
 from assets.features.rows import check_columns, check_one_row_each, drop_rows_without_key
 from assets.features.statistics import feature_statistics, shown
-from assets.features.view_sql import (
-    FeatureError,
-    datasets_behind,
-    feature_names,
-    kept_to_window,
-    queries_behind,
-    stable_types,
-)
-from assets.materialization import CheckOutcome, Outcome, Pipeline, Scope
+from assets.features.view_sql import FeatureError, feature_names, kept_to_window, stable_types
+from assets.materialization import CheckOutcome, Outcome, Scope
 from charts import as_markdown_image, bars
-from pipelines.spec import FeatureViewSpec
-from pipelines.sql import quote_identifier
-from pipelines.windows import Window
+from declaration.features import FeatureViewSpec
+from declaration.pipeline import Pipeline
+from declaration.queries import datasets_behind, queries_behind
+from declaration.sql import quote_identifier
+from declaration.windows import Window
 from resources.engine import Engine
 from resources.feature_store import FeatureStore
 from resources.lake import Lake, Snapshot, scan

@@ -8,18 +8,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from assets.features.perturbation import Perturbation, perturbed_dataset
-from assets.features.view_sql import (
-    EVENT_TIMESTAMP,
-    datasets_behind,
-    kept_to_window,
-    names_in,
-    queries_behind,
-    stable_types,
-    tables_read,
-)
-from assets.materialization import Pipeline
-from pipelines.sql import quote_identifier, quote_literal
-from pipelines.windows import Window
+from assets.features.view_sql import EVENT_TIMESTAMP, kept_to_window, stable_types
+from declaration.pipeline import Pipeline
+from declaration.queries import datasets_behind, names_in, queries_behind, tables_read
+from declaration.sql import quote_identifier, quote_literal
+from declaration.windows import Window
 
 if TYPE_CHECKING:
     import duckdb

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assets.features.view_sql import datasets_behind
-from assets.materialization import Pipeline
-from pipelines.sql import quote_identifier
+from declaration.pipeline import Pipeline
+from declaration.queries import datasets_behind
+from declaration.sql import quote_identifier
 
 if TYPE_CHECKING:
     import duckdb

@@ -23,9 +23,9 @@ from assets.features.known_at import known_at_fault
 from assets.features.perturbation import Perturbation
 from assets.features.row_difference import Difference, first_difference
 from assets.features.view_sql import EVENT_TIMESTAMP, FeatureError
-from assets.materialization import Pipeline
-from pipelines.sql import quote_literal
-from pipelines.windows import Window
+from declaration.pipeline import Pipeline
+from declaration.sql import quote_literal
+from declaration.windows import Window
 
 if TYPE_CHECKING:
     import duckdb

@@ -6,9 +6,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from assets.raw.window_sql import event_instant
-from pipelines.spec import ColumnType, DatasetSpec
-from pipelines.sql import quote_identifier, quote_literal
+from declaration.datasets import DatasetSpec
+from declaration.partition_sql import event_instant
+from declaration.sql import quote_identifier, quote_literal
+from declaration.types import ColumnType
 
 _SHIFTED: Mapping[ColumnType, str] = {
     "boolean": "NOT {0}",

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from assets.features.view_sql import CREATED_TIMESTAMP, EVENT_TIMESTAMP, feature_names
-from pipelines.sql import quote_identifier, quote_literal
+from declaration.sql import quote_identifier, quote_literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from assets.features.view_sql import CREATED_TIMESTAMP, EVENT_TIMESTAMP, FeatureError
-from pipelines.sql import quote_identifier
+from declaration.sql import quote_identifier
 
 if TYPE_CHECKING:
     import duckdb

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from assets.features.in_order import in_order
-from pipelines.sql import quote_identifier, quote_literal
+from declaration.sql import quote_identifier, quote_literal
 
 if TYPE_CHECKING:
     import duckdb

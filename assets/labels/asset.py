@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assets.features.view_sql import datasets_behind, queries_behind
-from assets.labels.label_sql import LabelError, check_labels, label_query, target_key
-from assets.materialization import Outcome, Pipeline, Scope
+from assets.materialization import Outcome, Scope
 from charts import as_markdown_image, bars
-from pipelines.sql import quote_identifier
-from pipelines.windows import Window, windows_between
+from declaration.pipeline import Pipeline
+from declaration.queries import datasets_behind, queries_behind
+from declaration.sql import quote_identifier
+from declaration.target_sql import LabelError, check_labels, label_query, target_key
+from declaration.windows import Window, windows_between
 from resources.engine import Engine
 from resources.lake import Lake, Snapshot, scan
 from resources.tables import newest_snapshots, register_snapshots

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from assets.labels.label_sql import LabelError, request_columns
-from pipelines.spec import TargetSpec
+from declaration.target import TargetSpec
+from declaration.target_sql import LabelError, request_columns
 
 if TYPE_CHECKING:
     import duckdb

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from assets.materialization import Outcome, Pipeline, Scope
+from assets.materialization import Outcome, Scope
 from assets.model.contest import Contest
 from assets.model.encode import EncodingError
 from assets.model.fingerprints import fingerprint_decision, fingerprint_training
@@ -36,8 +36,9 @@ from assets.model.score_table import aligned_scores, classes_of_both, score_fiel
 from assets.model.split import instant
 from assets.model.tables import candidates_table, holdout_table
 from assets.model.train import Training, chosen_metric, limited_threads, train_model
-from pipelines.sql import quote_identifier
-from pipelines.windows import window
+from declaration.pipeline import Pipeline
+from declaration.sql import quote_identifier
+from declaration.windows import window
 from resources.enactment import enact, follow
 from resources.engine import Engine
 from resources.lake import Lake, Snapshot, scan

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assets.model.metrics import BlockMetric, Floats, Scored, metric_by_block
-from pipelines.spec import Metric
+from declaration.model import Metric
 
 BlockUnit = Literal["day", "hour"]
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from assets.model.encode import FeatureEncoding
 from assets.model.metrics import Floats
-from pipelines.spec import Candidate, ProblemType
+from declaration.model import Candidate
+from declaration.target import ProblemType
 
 N_BOOSTING_ROUNDS = 100
 LEARNING_RATE = 0.05

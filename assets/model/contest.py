@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assets.model.blocks import Blocks, resampled_weights, widened_level
-from assets.model.choices import METRICS_BY_PROBLEM, improvement
 from assets.model.metrics import Floats, Scored, metric_by_block, metric_value
-from pipelines.spec import Metric, ProblemType
+from declaration.choices import METRICS_BY_PROBLEM, improvement
+from declaration.model import Metric
+from declaration.target import ProblemType
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipelines.spec import DriftlineError
+from declaration.errors import DriftlineError
 
 EVENT_TIMESTAMP = "event_timestamp"
 """Column of the prediction instant, from which ages are counted."""

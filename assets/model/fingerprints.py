@@ -6,8 +6,8 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from assets.materialization import Pipeline
 from assets.model.labelled_rows import TrainingSet
+from declaration.pipeline import Pipeline
 
 
 def fingerprint_training(

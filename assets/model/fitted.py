@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from assets.model.encode import FeatureEncoding, encode
 from assets.model.metrics import Floats
-from pipelines.spec import Candidate, ProblemType
+from declaration.model import Candidate
+from declaration.target import ProblemType
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ from typing import Literal
 import numpy as np
 
 from assets.model.blocks import MIN_BLOCKS, blocks_of, narrowed_probability
-from assets.model.choices import METRICS_BY_PROBLEM, gain_range_text, gain_text, improvement
 from assets.model.contest import Comparison, Contest, compare
 from assets.model.metrics import MetricError, metric_value
-from pipelines.spec import GateSpec, Metric, ProblemType
+from declaration.choices import METRICS_BY_PROBLEM, gain_range_text, gain_text, improvement
+from declaration.model import GateSpec, Metric
+from declaration.target import ProblemType
 
 GateOutcome = Literal["first", "superior", "non-inferior", "inconclusive", "worse", "below floor"]
 

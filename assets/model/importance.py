@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from assets.model.choices import improvement
 from assets.model.fitted import FittedModel
 from assets.model.labelled_rows import MIN_CLASS_ROWS
 from assets.model.metrics import Floats, Scored, metric_value
-from pipelines.spec import Metric
+from declaration.choices import improvement
+from declaration.model import Metric
 
 MAX_IMPORTANCE_ROWS = 5_000
 """Rows that importances are measured on: shares settle long before, and every feature costs a scoring."""

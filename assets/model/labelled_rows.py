@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from assets.model.candidates import FitRows
 from assets.model.encode import FeatureEncoding, encode, learn_encoding
 from assets.model.metrics import Floats
-from pipelines.spec import DriftlineError, ProblemType
+from declaration.errors import DriftlineError
+from declaration.target import ProblemType
 
 NOT_FEATURES = frozenset({"row_id", "event_timestamp", "label", "label_time", "_source_partition"})
 """Columns of a training set that are not features."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from assets.model.single_column import Strength, Truth, known_truth, strengths
 from assets.model.value_groups import as_numbers, is_missing
-from pipelines.spec import ProblemType
+from declaration.target import ProblemType
 
 LEAK_SKILL: Mapping[ProblemType, float] = {"binary": 0.98, "multiclass": 0.98, "regression": 0.99}
 """Skill of one column alone from which it is suspected: above what the best single features of real tables reach.

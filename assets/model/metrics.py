@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.spec import DriftlineError, Metric
+from declaration.errors import DriftlineError
+from declaration.model import Metric
 
 Floats = NDArray[np.float64]
 BlockMetric = Callable[[Floats], Floats]

@@ -18,7 +18,7 @@ import numpy as np
 
 from assets.model.encode import FeatureEncoding
 from assets.model.fitted import FittedModel
-from pipelines.spec import DriftlineError
+from declaration.errors import DriftlineError
 
 FORMAT = 1
 """Version of the layout of the file."""

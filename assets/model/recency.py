@@ -15,7 +15,8 @@ from assets.model.blocks import MIN_BLOCKS, blocks_of
 from assets.model.contest import Contest, compare
 from assets.model.metrics import Scored
 from assets.model.split import Split
-from pipelines.spec import Metric, ProblemType
+from declaration.model import Metric
+from declaration.target import ProblemType
 
 NEWEST_PARTS = (1 / 3, 1 / 9)
 """Newest shares of the labelled rows that are tried beside all of them: a third, and a third of that."""

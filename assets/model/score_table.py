@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.model.metrics import Floats
-from pipelines.spec import ProblemType
+from declaration.target import ProblemType
 
 SCORES_TYPE = pa.list_(pa.field("element", pa.float64()))
 

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from assets.model.value_groups import as_numbers, floats, groups_of, is_missing
-from pipelines.spec import ProblemType
+from declaration.target import ProblemType
 
 N_FOLDS = 2
 

@@ -17,14 +17,15 @@ from numpy.typing import NDArray
 
 from assets.model.blocks import metric_interval
 from assets.model.candidates import CANDIDATES, FitRows, load_libraries
-from assets.model.choices import CANDIDATES_BY_PROBLEM, METRICS_BY_PROBLEM, default_metric, improvement
 from assets.model.fitted import FittedModel
 from assets.model.importance import permutation_importances
 from assets.model.labelled_rows import MIN_CLASS_ROWS, LabelsNeededError, TrainingError, TrainingSet
 from assets.model.metrics import MetricError, Scored, metric_value
 from assets.model.recency import is_surely_better, newest_parts
 from assets.model.split import Split, split_by_time
-from pipelines.spec import Candidate, Metric, ModelSpec, ProblemType
+from declaration.choices import CANDIDATES_BY_PROBLEM, METRICS_BY_PROBLEM, default_metric, improvement
+from declaration.model import Candidate, Metric, ModelSpec
+from declaration.target import ProblemType
 
 MAX_NAMED_CLASSES = 5
 """Classes with too few rows that are named, the rarest first."""

@@ -11,7 +11,8 @@ from assets.model.encode import EVENT_TIMESTAMP
 from assets.model.fitted import FittedModel
 from assets.model.metrics import Floats
 from assets.model.score_table import score_columns, score_fields
-from pipelines.spec import DriftlineError, ProblemType
+from declaration.errors import DriftlineError
+from declaration.target import ProblemType
 
 BATCH_ROWS = 100_000
 """Rows that are encoded and scored at once: 20 features of them are 16 MB."""

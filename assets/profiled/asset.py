@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assets.materialization import CheckOutcome, Outcome, Pipeline, Scope
+from assets.materialization import CheckOutcome, Outcome, Scope
 from assets.profiled.facts import count_facts
 from assets.profiled.merge import EarlierColumn, merge_profiles
 from assets.profiled.page import profile_page, quality_page
@@ -17,11 +17,12 @@ from assets.profiled.profile import profile_relation
 from assets.profiled.quality import Quality, RowFacts, RuleFinding, assess_quality
 from assets.profiled.statistics import ColumnProfile
 from assets.profiled.tables import profile_table, quality_table, read_profiles
+from declaration.datasets import DatasetSpec
+from declaration.pipeline import Pipeline
+from declaration.windows import Cut
 from expectations.literals import kind_of
 from expectations.results import ExpectationError, ExpectationResult
 from expectations.rows import RowRules
-from pipelines.spec import DatasetSpec
-from pipelines.windows import Cut
 from resources.engine import Engine
 from resources.lake import Lake, Snapshot, scan
 from resources.validation import Validation

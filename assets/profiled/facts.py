@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING
 
 from assets.profiled.quality import RowFacts
-from pipelines.sql import quote_identifier
+from declaration.sql import quote_identifier
 
 if TYPE_CHECKING:
     import duckdb

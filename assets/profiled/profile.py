@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from assets.profiled.statistics import QUANTILES, ColumnProfile, Histogram, Moments, bin_width
-from pipelines.sql import quote_identifier
+from declaration.sql import quote_identifier
 
 if TYPE_CHECKING:
     import duckdb

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-from assets.materialization import Outcome, Pipeline, Scope
+from assets.materialization import Outcome, Scope
 from assets.raw.content import Content, content_of
 from assets.raw.engine_errors import repair_of
 from assets.raw.loads import FINGERPRINT, refuse_other_load
@@ -23,11 +23,12 @@ from assets.raw.local_times import described
 from assets.raw.opening import files_of, readable
 from assets.raw.read_sql import READ_TABLE, Counts, changed_clocks, read_files
 from assets.raw.reading import REJECTS_TABLE, ReadError, shown
-from assets.raw.window_sql import between, event_instant
 from charts import as_markdown_image, bars
-from pipelines.spec import DatasetSpec
-from pipelines.sql import quote_literal
-from pipelines.windows import Cut, Window, load_number, windows
+from declaration.datasets import DatasetSpec
+from declaration.partition_sql import between, event_instant
+from declaration.pipeline import Pipeline
+from declaration.sql import quote_literal
+from declaration.windows import Cut, Window, load_number, windows
 from resources.engine import Engine
 from resources.lake import Lake, Snapshot
 

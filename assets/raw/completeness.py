@@ -10,7 +10,7 @@ from assets.raw.csv_header import header_of
 from assets.raw.csv_records import Records, count_records
 from assets.raw.json_records import count_lines
 from assets.raw.reading import FILE_COLUMN, REJECTS_TABLE, ReadError
-from pipelines.spec import DatasetSpec
+from declaration.datasets import DatasetSpec
 
 if TYPE_CHECKING:
     import duckdb

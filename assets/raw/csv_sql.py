@@ -28,8 +28,9 @@ from assets.raw.reading import (
     without,
 )
 from assets.raw.tried import Part, Scans, tried_values
-from pipelines.spec import ColumnType, DatasetSpec
-from pipelines.sql import quote_identifier, quote_literal
+from declaration.datasets import DatasetSpec
+from declaration.sql import quote_identifier, quote_literal
+from declaration.types import ColumnType
 
 _TIMES: tuple[ColumnType, ...] = ("date", "timestamp", "timestamp_tz")
 

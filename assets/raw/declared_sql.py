@@ -19,9 +19,10 @@ from assets.raw.reading import (
     SourceValue,
     source_values,
 )
-from pipelines.made_columns import LOAD, PLACE
-from pipelines.spec import ColumnType, DatasetSpec
-from pipelines.sql import quote_identifier, quote_literal
+from declaration.datasets import DatasetSpec
+from declaration.generated_columns import LOAD, PLACE
+from declaration.sql import quote_identifier, quote_literal
+from declaration.types import ColumnType
 
 if TYPE_CHECKING:
     import duckdb

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipelines.sql import quote_literal
+from declaration.sql import quote_literal
 
 TIMESTAMP_TZ = "TIMESTAMPTZ"
 TIME_TYPES = ("DATE", "TIMESTAMP", TIMESTAMP_TZ)

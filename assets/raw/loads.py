@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from assets.materialization import Pipeline
 from assets.raw.content import content_of
 from assets.raw.opening import files_of
 from assets.raw.reading import ReadError
-from pipelines.windows import Window, counted_window, load_number, window
+from declaration.pipeline import Pipeline
+from declaration.windows import Window, counted_window, load_number, window
 from resources.lake import Lake
 
 FINGERPRINT = "source_fingerprint"

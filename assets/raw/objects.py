@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from assets.raw.table_folders import LOGS, TableFolder, folder_patterns
-from pipelines.spec import DriftlineError
+from declaration.errors import DriftlineError
 
 SCHEMES = ("file", "memory", "s3", "gs", "abfs", "http", "https")
 """Schemes that may be read: object stores, plain HTTP, and what needs no network."""

@@ -13,8 +13,8 @@ from assets.raw.encoding import as_utf8
 from assets.raw.plain import arrays_as_lines, workbooks_as_csv
 from assets.raw.python_source import rows_as_parquet
 from assets.raw.source import source_files, unpacked
-from pipelines.spec import DatasetSpec, SourceSpec
-from pipelines.windows import Window
+from declaration.datasets import DatasetSpec, SourceSpec
+from declaration.windows import Window
 
 if TYPE_CHECKING:
     import duckdb

@@ -16,8 +16,8 @@ from assets.raw.reading import (
     same_name,
     source_columns,
 )
-from pipelines.spec import DatasetSpec
-from pipelines.sql import quote_identifier, quote_literal
+from declaration.datasets import DatasetSpec
+from declaration.sql import quote_identifier, quote_literal
 
 _SHOWN_PARTS = 3
 """Last parts of a path that a message shows: files of such folders often have all the same name."""

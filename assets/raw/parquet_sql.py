@@ -16,8 +16,8 @@ from assets.raw.reading import (
     source_values,
 )
 from assets.raw.tried import Part, Scans, tried_values
-from pipelines.spec import DatasetSpec
-from pipelines.sql import quote_identifier, quote_literal
+from declaration.datasets import DatasetSpec
+from declaration.sql import quote_identifier, quote_literal
 
 if TYPE_CHECKING:
     import duckdb

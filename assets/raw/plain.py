@@ -13,8 +13,8 @@ from assets.raw.compressed import opened
 from assets.raw.json_records import count_elements
 from assets.raw.reading import ReadError, listed, shown
 from assets.raw.source import own_folder
-from pipelines.spec import SourceSpec
-from pipelines.sql import quote_literal
+from declaration.datasets import SourceSpec
+from declaration.sql import quote_literal
 
 if TYPE_CHECKING:
     import duckdb

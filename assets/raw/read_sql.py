@@ -30,9 +30,9 @@ from assets.raw.reading import (
     no_rejects,
 )
 from assets.raw.tried import Part
-from pipelines.made_columns import LOAD, PLACE
-from pipelines.spec import DatasetSpec
-from pipelines.sql import quote_identifier, quote_literal
+from declaration.datasets import DatasetSpec
+from declaration.generated_columns import LOAD, PLACE
+from declaration.sql import quote_identifier, quote_literal
 
 if TYPE_CHECKING:
     import duckdb

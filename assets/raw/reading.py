@@ -10,9 +10,11 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from assets.raw.exact import Cast, base_type, of_text, of_typed
-from pipelines.made_columns import LOAD, PLACE
-from pipelines.spec import ColumnType, DatasetSpec, DriftlineError
-from pipelines.sql import quote_literal
+from declaration.datasets import DatasetSpec
+from declaration.errors import DriftlineError
+from declaration.generated_columns import LOAD, PLACE
+from declaration.sql import quote_literal
+from declaration.types import ColumnType
 
 SQL_TYPES: Mapping[ColumnType, str] = {
     "boolean": "BOOLEAN",

@@ -15,7 +15,8 @@ from tempfile import TemporaryDirectory
 from assets.raw.objects import NothingThereError, ObjectError, is_anything_at, is_url, local_copies
 from assets.raw.reading import shown
 from assets.raw.table_folders import table_folder_of
-from pipelines.spec import DriftlineError, SourceSpec
+from declaration.datasets import SourceSpec
+from declaration.errors import DriftlineError
 
 PACKAGE_SCHEME = "package:"
 """Prefix of a path inside an installed Python package."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from assets.raw.exact import plain_cast
 from assets.raw.reading import FAULT_COLUMN, OWN_PREFIX, RAW_COLUMN, SourceValue, without
-from pipelines.sql import quote_identifier
+from declaration.sql import quote_identifier
 
 _BAD = '"_driftline_bad"'
 

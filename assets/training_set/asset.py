@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
-from assets.materialization import CheckOutcome, Outcome, Pipeline, Scope
+from assets.materialization import CheckOutcome, Outcome, Scope
 from assets.training_set.leakage import changed_feature, judge, n_labels_before_their_time, probes
 from assets.training_set.selection import SOURCE_PARTITION, TrainingSetError, known_labels, training_windows
 from charts import as_markdown_image, bars
-from pipelines.sql import quote_literal
-from pipelines.windows import Window
+from declaration.pipeline import Pipeline
+from declaration.sql import quote_literal
+from declaration.windows import Window
 from resources.changed_future import Future
 from resources.engine import Engine
 from resources.feature_store import FeatureStore

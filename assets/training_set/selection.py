@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from assets.materialization import Pipeline
-from pipelines.spec import DriftlineError
-from pipelines.sql import quote_literal
-from pipelines.windows import Window, windows
+from declaration.errors import DriftlineError
+from declaration.pipeline import Pipeline
+from declaration.sql import quote_literal
+from declaration.windows import Window, windows
 
 SOURCE_PARTITION = "_source_partition"
 """Column of a training set: the partition that a row came from."""

@@ -10,7 +10,7 @@ import pyarrow as pa
 from benchmarks.policy.life import Promotion, looked_back, probation_of, served_rows
 from benchmarks.policy.streams import ONSET, Stream, synthetic
 from benchmarks.policy.training import Trainer, Version, judge
-from pipelines.spec import RetrainSpec
+from declaration.drift import RetrainSpec
 
 N_SEEDS = 20
 POISONED_SHARES = (0.5, 1.0)

@@ -16,7 +16,8 @@ from assets.model.labelled_rows import microseconds
 from assets.model.metrics import Scored
 from benchmarks.policy.streams import Stream
 from benchmarks.policy.training import Trainer, Version, judge, known_rows
-from pipelines.spec import GateSpec, RetrainSpec
+from declaration.drift import RetrainSpec
+from declaration.model import GateSpec
 
 Floats = NDArray[np.float64]
 PROBATION = 5

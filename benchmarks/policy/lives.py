@@ -20,7 +20,7 @@ from benchmarks.policy.policies import (
 )
 from benchmarks.policy.streams import synthetic
 from benchmarks.policy.training import Trainer
-from pipelines.spec import RetrainSpec
+from declaration.drift import RetrainSpec
 
 OURS = RetrainSpec(max_age=10)
 """What `ours` declares: daily windows, and a safety net of ten of them. All else is the default."""

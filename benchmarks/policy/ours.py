@@ -22,7 +22,7 @@ from assets.drift_report.sketch import ReferenceSketch
 from benchmarks.policy.life import Answer, Look
 from benchmarks.policy.streams import SENSOR
 from benchmarks.policy.training import known_rows
-from pipelines.spec import DriftSpec, RetrainSpec
+from declaration.drift import DriftSpec, RetrainSpec
 
 LABEL_LOOKBACK = 12
 """Earlier windows whose predictions are looked up for late labels, as in the drift report's asset."""

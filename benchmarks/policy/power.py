@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from assets.drift_report.decision import decide_drift
 from assets.drift_report.sketch import ReferenceSketch, WindowSketch
 from assets.drift_report.window_scan import bins_of, sketch_reference, sketch_window
-from pipelines.spec import DriftSpec, Sensitivity
+from declaration.drift import DriftSpec
+from declaration.types import Sensitivity
 
 N_REFERENCE, N_CURRENT, N_PARTS = 30_000, 5_000, 6
 N_NUMERIC, CATEGORY_SIZES = 14, (2, 5, 8, 12, 20, 50)

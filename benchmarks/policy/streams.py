@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines.spec import Candidate
+from declaration.model import Candidate
 
 Floats = NDArray[np.float64]
 

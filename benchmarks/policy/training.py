@@ -17,7 +17,7 @@ from assets.model.tables import holdout_table
 from assets.model.train import Training, train_model
 from assets.training_set.selection import SOURCE_PARTITION
 from benchmarks.policy.streams import Stream
-from pipelines.spec import GateSpec, ModelSpec
+from declaration.model import GateSpec, ModelSpec
 
 
 @dataclass(frozen=True)

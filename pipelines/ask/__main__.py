@@ -13,11 +13,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from declaration.errors import DriftlineError
 from pipelines.ask.columns import AskedRowsError
 from pipelines.ask.reading import FORMATS, MAX_ROWS, format_of, rows_from
 from pipelines.ask.report import as_plain, show
 from pipelines.ask.serving import open_serving
-from pipelines.spec import DriftlineError
 from resources.connections import connections
 from resources.deployment import deployment
 from resources.served_log import ServedLog

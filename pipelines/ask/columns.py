@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from assets.labels.label_sql import entity_keys
-from assets.materialization import Pipeline
 from assets.raw.exact import of_typed
+from declaration.errors import DriftlineError
+from declaration.pipeline import Pipeline
+from declaration.sql import quote_identifier, quote_literal
+from declaration.target_sql import entity_keys
 from pipelines.expressions import columns_of, declared_types, empty_database, first_line
 from pipelines.faults import choices, hint
 from pipelines.query_checks import bound_columns
-from pipelines.spec import DriftlineError
-from pipelines.sql import quote_identifier, quote_literal
 
 if TYPE_CHECKING:
     import duckdb

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from assets.labels.label_sql import REQUEST_PREFIX, request_columns
 from assets.labels.request import request_features
-from assets.materialization import Pipeline
 from assets.model.encode import EVENT_TIMESTAMP
 from assets.model.fitted import FittedModel
 from assets.model.model_file import model_from_bytes
 from assets.model.train import limited_threads
 from assets.predictions.scores import scored_columns
+from declaration.errors import DriftlineError
+from declaration.pipeline import Pipeline
+from declaration.target_sql import REQUEST_PREFIX, request_columns
 from pipelines.ask.columns import AskedColumns, asked_columns, typed_rows
-from pipelines.spec import DriftlineError
 from resources.champion import champion_file, champion_version
 from resources.connections import Connections
 from resources.feature_objects import feature_columns, stored_views

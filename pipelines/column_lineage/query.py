@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipelines.spec import DriftlineError
+from declaration.errors import DriftlineError
 
 if TYPE_CHECKING:
     from sqlglot import expressions as exp

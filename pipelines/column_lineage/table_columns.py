@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from assets.materialization import Pipeline
+from declaration.pipeline import Pipeline
 from pipelines.column_lineage.graph import Lineage, Node, Stage
 from pipelines.column_lineage.query import ROWS
 

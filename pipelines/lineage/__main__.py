@@ -10,13 +10,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from assets.materialization import Pipeline
+from declaration.errors import DriftlineError
+from declaration.pipeline import Pipeline
 from pipelines.column_lineage import Lineage, declared_lineage
 from pipelines.column_lineage.models import with_models
 from pipelines.lineage.choice import chosen, every_feature
 from pipelines.lineage.page import page
 from pipelines.lineage.terminal import show
-from pipelines.spec import DriftlineError
 from resources.connections import connections
 from resources.deployment import deployment
 

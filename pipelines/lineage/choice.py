@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from difflib import get_close_matches
 
-from assets.labels.label_sql import REQUEST_PREFIX
+from declaration.errors import DriftlineError
+from declaration.target_sql import REQUEST_PREFIX
 from pipelines.column_lineage import Lineage, Node
 from pipelines.column_lineage.graph import Stage
 from pipelines.column_lineage.query import ROWS
-from pipelines.spec import DriftlineError
 
 _N_SHOWN = 12
 

@@ -13,12 +13,12 @@ from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
-from assets.materialization import Pipeline
+from declaration.errors import DriftlineError
+from declaration.pipeline import Pipeline
+from declaration.windows import Window
 from pipelines.preview.findings import Preview
 from pipelines.preview.page import page
 from pipelines.preview.terminal import show
-from pipelines.spec import DriftlineError
-from pipelines.windows import Window
 from resources.connections import connections
 from resources.deployment import Deployment, deployment
 

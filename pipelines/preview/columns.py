@@ -7,14 +7,14 @@ from collections.abc import Collection, Iterator, Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.labels.label_sql import REQUEST_PREFIX
 from assets.model.encode import FeatureKind, learn_encoding
 from assets.model.leaks import Suspicion, figure, outstanding, suspects
 from assets.model.single_column import strengths
+from declaration.target import TargetSpec
+from declaration.target_sql import REQUEST_PREFIX
 from pipelines.expressions import columns_of
 from pipelines.preview.datasets import short
 from pipelines.preview.findings import Doubt, FeaturePlan
-from pipelines.spec import TargetSpec
 
 HIGH_CARDINALITY = 50
 """Categories above which a column is worth a thought: rare ones are put together, and new ones come often."""

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from assets.materialization import CheckOutcome
+from declaration.datasets import DatasetSpec, ExpectationSpec
+from declaration.errors import DriftlineError
+from declaration.sql import quote_identifier, quote_literal
 from pipelines.preview.findings import ColumnFacts, DatasetFinding, RejectReason, RuleVerdict, Verdict
 from pipelines.preview.rehearsal import Rehearsal
 from pipelines.preview.source_types import source_types
-from pipelines.spec import DatasetSpec, DriftlineError, ExpectationSpec
-from pipelines.sql import quote_identifier, quote_literal
 from resources.lake import scan
 
 if TYPE_CHECKING:

@@ -10,10 +10,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from assets.materialization import Outcome, Pipeline, Scope
-from pipelines.spec import DriftlineError
+from assets.materialization import Outcome, Scope
+from declaration.errors import DriftlineError
+from declaration.pipeline import Pipeline
+from declaration.windows import Window
 from pipelines.stages import Stage, stages
-from pipelines.windows import Window
 from resources.connections import Connections, connections
 from resources.deployment import Deployment
 from resources.lake import scan

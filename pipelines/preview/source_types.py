@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assets.materialization import Pipeline
 from assets.raw.csv_header import header_of
 from assets.raw.folder_keys import folder_keys
 from assets.raw.opening import files_of, readable
 from assets.raw.reading import listed, source_values
-from pipelines.spec import DatasetSpec
-from pipelines.sql import quote_literal
-from pipelines.windows import Window
+from declaration.datasets import DatasetSpec
+from declaration.pipeline import Pipeline
+from declaration.sql import quote_literal
+from declaration.windows import Window
 from resources.engine import Engine
 
 if TYPE_CHECKING:

@@ -10,9 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.features.view_sql import EVENT_TIMESTAMP, feature_names
-from assets.materialization import Pipeline
 from assets.model.candidates import PREPROCESSING
 from assets.model.single_column import MIN_CLASS_ROWS, MIN_ROWS, known_truth
+from declaration.pipeline import Pipeline
+from declaration.target import ProblemType, TargetSpec
+from declaration.windows import Window, windows_between
 from pipelines.preview.columns import plan
 from pipelines.preview.datasets import column_facts, count, dataset_finding, short
 from pipelines.preview.findings import (
@@ -25,9 +27,7 @@ from pipelines.preview.findings import (
 )
 from pipelines.preview.rehearsal import Rehearsal, StageFinding
 from pipelines.preview.source_types import word
-from pipelines.spec import ProblemType, TargetSpec
 from pipelines.stages import stages
-from pipelines.windows import Window, windows_between
 from resources.lake import PARTITION_COLUMN, scan
 
 NOT_MADE = "not made: it reads what would stop"

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from declaration.partitions import Cadence
+from declaration.sql import quote_identifier
+from declaration.windows import KEY_FORMATS
 from pipelines.scaffolding.columns import TYPED, Column, FileColumns
 from pipelines.scaffolding.files import ScaffoldError
-from pipelines.spec import Cadence
-from pipelines.sql import quote_identifier
-from pipelines.windows import KEY_FORMATS
 
 if TYPE_CHECKING:
     import duckdb

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from assets.raw.reading import SQL_TYPES, without
-from pipelines.made_columns import PLACE
+from declaration.generated_columns import PLACE
+from declaration.sql import quote_identifier
+from declaration.types import ColumnType
 from pipelines.scaffolding.forms import NULL_TEXTS, Form, groups
 from pipelines.scaffolding.source import TEXTS, OpenedSource
-from pipelines.spec import ColumnType
-from pipelines.sql import quote_identifier
 
 if TYPE_CHECKING:
     import duckdb

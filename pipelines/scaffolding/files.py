@@ -16,7 +16,8 @@ from assets.raw.engine_errors import explained
 from assets.raw.objects import is_url
 from assets.raw.reading import shown
 from assets.raw.source import source_files
-from pipelines.spec import DriftlineError, SourceSpec
+from declaration.datasets import SourceSpec
+from declaration.errors import DriftlineError
 
 FORMATS = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".data": "csv", ".parquet": "parquet", ".pq": "parquet",

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from assets.model.leaks import Suspicion
+from declaration.datasets import SourceSpec
 from pipelines.scaffolding.clock import Clock
 from pipelines.scaffolding.columns import Column, FileColumns
 from pipelines.scaffolding.roles import Candidate, Key, Target
 from pipelines.scaffolding.rules import Rule
 from pipelines.scaffolding.text import comment
 from pipelines.scaffolding.views import View
-from pipelines.spec import SourceSpec
 
 DECIDE = "decide:"
 """Begins a comment that asks for a person's decision."""

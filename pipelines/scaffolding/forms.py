@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from assets.raw.exact import FIRST_YEAR, LAST_YEAR
 from assets.raw.reading import shown
+from declaration.sql import quote_identifier, quote_literal
+from declaration.types import ColumnType
 from pipelines.scaffolding.source import TEXTS, OpenedSource
 from pipelines.scaffolding.times import TimeForm, present, time_of_number, time_of_text
-from pipelines.spec import ColumnType
-from pipelines.sql import quote_identifier, quote_literal
 
 if TYPE_CHECKING:
     import duckdb

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assets.raw.objects import is_url
+from declaration.sql import quote_identifier
 from pipelines.faults import hint
 from pipelines.scaffolding.clock import check_event_time, clock_of_files, find_clock, lookback_of
 from pipelines.scaffolding.columns import TYPED, Column, FileColumns, describe
@@ -28,7 +29,6 @@ from pipelines.scaffolding.source import OpenedSource, doubts
 from pipelines.scaffolding.text import sql_name
 from pipelines.scaffolding.tried import as_text_where_rejected
 from pipelines.scaffolding.views import View, history_view, identifier
-from pipelines.sql import quote_identifier
 
 if TYPE_CHECKING:
     import duckdb

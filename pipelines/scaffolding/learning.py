@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from declaration.model import Candidate as Algorithm
+from declaration.target import ProblemType
 from pipelines.scaffolding.files import ScaffoldError
 from pipelines.scaffolding.findings import Findings, ask
 from pipelines.scaffolding.roles import Target
 from pipelines.scaffolding.text import comment, flow, one_line, scalar, sql_name
 from pipelines.scaffolding.views import identifier
-from pipelines.spec import Candidate as Algorithm
-from pipelines.spec import ProblemType
 
 ALGORITHMS: Mapping[ProblemType, tuple[Algorithm, ...]] = {
     "binary": ("hist_gradient_boosting", "logistic_regression"),

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from assets.raw.exact import FIRST_YEAR, LAST_YEAR
+from declaration.sql import quote_identifier
+from declaration.types import ColumnType
 from pipelines.scaffolding.forms import Form
 from pipelines.scaffolding.source import TEXTS
 from pipelines.scaffolding.text import sql_name
 from pipelines.scaffolding.times import TimeForm, time_of_number
-from pipelines.spec import ColumnType
-from pipelines.sql import quote_identifier
 
 if TYPE_CHECKING:
     import duckdb

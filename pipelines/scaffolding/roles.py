@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from declaration.sql import quote_identifier, quote_literal
+from declaration.target import ProblemType
 from pipelines.scaffolding.clock import Clock
 from pipelines.scaffolding.columns import TYPED, Column, FileColumns
 from pipelines.scaffolding.files import ScaffoldError
 from pipelines.scaffolding.text import snake_case, sql_name
-from pipelines.spec import ProblemType
-from pipelines.sql import quote_identifier, quote_literal
 from pipelines.target_coherence import RESERVED_COLUMNS
 
 if TYPE_CHECKING:

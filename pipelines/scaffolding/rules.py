@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from declaration.datasets import OnFailure
+from declaration.types import Severity
 from pipelines.scaffolding.columns import Column, FileColumns
 from pipelines.scaffolding.roles import Key, is_code
-from pipelines.spec import OnFailure, Severity
 
 MARGIN = 0.25
 """Part of the range by which numbers may go beyond what was seen: the next month is not the last."""

@@ -6,12 +6,13 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import dagster as dg
 
 from assets.raw.reading import shown
+from declaration.errors import DriftlineError
 from pipelines.declaration import DeclarationError, read
 from pipelines.faults import NAME_PATTERN
 from pipelines.scaffolding import blank
@@ -21,11 +22,7 @@ from pipelines.scaffolding.inference import find
 from pipelines.scaffolding.learning import refuse_without_features
 from pipelines.scaffolding.options import ScaffoldOptions
 from pipelines.scaffolding.source import opened
-from pipelines.spec import DriftlineError
 from resources.engine import Engine
-
-if TYPE_CHECKING:
-    pass
 
 
 class PipelineScaffolder(dg.Scaffolder[ScaffoldOptions]):

@@ -15,11 +15,11 @@ from assets.raw.engine_errors import repair_of
 from assets.raw.opening import readable
 from assets.raw.read_sql import READ_TABLE, read_files
 from assets.raw.reading import MAX_LINE_BYTES, OWN_PREFIX, REJECTS_TABLE, listed, shown
+from declaration.datasets import DatasetSpec, SourceSpec
+from declaration.generated_columns import PLACE
+from declaration.sql import quote_identifier
 from pipelines.coherence import PARTITION_COLUMN
-from pipelines.made_columns import PLACE
 from pipelines.scaffolding.files import ScaffoldError, keys_of, one_sentence
-from pipelines.spec import DatasetSpec, SourceSpec
-from pipelines.sql import quote_identifier
 
 if TYPE_CHECKING:
     import duckdb

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-from pipelines.sql import quote_identifier
+from declaration.sql import quote_identifier
 
 WIDTH = 112
 """Columns at which comments are broken."""

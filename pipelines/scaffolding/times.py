@@ -10,10 +10,10 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from assets.raw.reading import without
+from declaration.sql import quote_literal
+from declaration.types import ColumnType
 from pipelines.scaffolding.source import TEXTS
 from pipelines.scaffolding.text import sql_name
-from pipelines.spec import ColumnType
-from pipelines.sql import quote_literal
 
 if TYPE_CHECKING:
     import duckdb

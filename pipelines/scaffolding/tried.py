@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from assets.raw.read_sql import read_files
+from declaration.datasets import ColumnSpec, DatasetSpec
 from pipelines.scaffolding.columns import Column, FileColumns
 from pipelines.scaffolding.forms import Form
 from pipelines.scaffolding.source import OpenedSource
-from pipelines.spec import ColumnSpec, DatasetSpec
 
 FALLBACK = "not all values can be read as {}, so they are kept as text. How should they be read?"
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from declaration.sql import quote_identifier
 from pipelines.scaffolding.clock import interval_of
 from pipelines.scaffolding.columns import Column
 from pipelines.scaffolding.text import snake_case
-from pipelines.sql import quote_identifier
 
 MAX_MEASURES = 6
 """Numbers that a view averages; more views of the same past say little."""

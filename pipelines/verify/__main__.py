@@ -14,9 +14,9 @@ from dagster import DagsterInstance
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from assets.materialization import Pipeline
+from declaration.errors import DriftlineError
+from declaration.pipeline import Pipeline
 from feature_repo.table_damage import LOG
-from pipelines.spec import DriftlineError
 from pipelines.verify.checking import Told, carried_out, checks_of
 from pipelines.verify.databases import check_databases
 from pipelines.verify.finding import Show, Subject

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from pipelines.spec import DriftlineError
+from declaration.errors import DriftlineError
 from pipelines.verify.claims import Claim, claims_of
 from pipelines.verify.decisions import check_following, check_ledger, check_model_files
 from pipelines.verify.files import check_files, check_leftovers

@@ -9,7 +9,7 @@ from typing import Literal
 
 from dagster import DagsterInstance
 
-from assets.materialization import Pipeline
+from declaration.pipeline import Pipeline
 from feature_repo.table_damage import LOG, MARK
 from resources.connections import Connections
 

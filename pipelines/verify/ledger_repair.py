@@ -7,8 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from declaration.errors import DriftlineError
 from feature_repo.table_damage import fault_of
-from pipelines.spec import DriftlineError
 from resources.lake import Lake
 from resources.lake_commits import NOT_THERE, Overtaken, Write, write_once
 from resources.lake_files import read_batches

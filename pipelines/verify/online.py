@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from assets.materialization import Pipeline
+from declaration.pipeline import Pipeline
+from declaration.windows import window
 from feature_repo.table_damage import fault_of
 from pipelines.verify.finding import Finding, Show, Subject
-from pipelines.windows import window
 from resources.feature_objects import FeatureStoreError
 from resources.lake_errors import LakeError
 

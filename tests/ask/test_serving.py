@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.labels.label_sql import LabelError
 from assets.model.model_file import model_from_bytes
 from assets.predictions.scores import PredictionError
+from declaration.errors import DriftlineError
+from declaration.target_sql import LabelError
 from pipelines.ask import Serving, open_serving
 from pipelines.ask.columns import AskedRowsError
 from pipelines.ask.serving import ServingError
-from pipelines.spec import DriftlineError
 from resources.champion import champion_file
 from resources.connections import Connections
 from resources.feature_store import FeatureStoreError

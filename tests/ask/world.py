@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from assets.labels.label_sql import label_query
-from assets.materialization import Pipeline, Scope
+from assets.materialization import Scope
 from assets.model.asset import materialize_model
-from pipelines.spec import PipelineSpec
+from declaration.pipeline import Pipeline
+from declaration.spec import PipelineSpec
+from declaration.target_sql import label_query
 from resources.connections import Connections, connections
 from resources.deployment import deployment
 from tests.tiny import DECLARATION, START, day_window, tiny_pipeline

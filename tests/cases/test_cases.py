@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 import yaml
 
-from assets.materialization import Pipeline
+from declaration.errors import DriftlineError
+from declaration.pipeline import Pipeline
 from pipelines.ask.reading import rows_from
 from pipelines.ask.serving import open_serving
 from pipelines.declaration import read
 from pipelines.history import Month, history
 from pipelines.replay import ReplayError
-from pipelines.spec import DriftlineError
 from resources.connections import Connections
 from resources.deployment import PROJECT
 from tests.lineage.replaying import connected, replay_all

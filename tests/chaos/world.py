@@ -16,7 +16,8 @@ from dagster import DagsterInstance, DagsterRunStatus
 from dagster._daemon.monitoring.run_monitoring import monitor_started_run
 from rich.console import Console
 
-from assets.materialization import Pipeline
+from declaration.pipeline import Pipeline
+from declaration.spec import PipelineSpec
 from pipelines.alerting import alert_sensor
 from pipelines.automation import automation
 from pipelines.compile import build_pipeline
@@ -24,7 +25,6 @@ from pipelines.replay import Replay, walk
 from pipelines.replay_runs import fail_abandoned_runs, only_replay
 from pipelines.retrains import asked_from, retrains_due
 from pipelines.run_requests import refresh_request
-from pipelines.spec import PipelineSpec
 from resources import run_launcher
 from resources.connections import connections
 from resources.dagster_home import open_instance

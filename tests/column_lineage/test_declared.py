@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from assets.materialization import Pipeline
+from declaration.pipeline import Pipeline
 from pipelines.column_lineage import Lineage, Node, declared_lineage
 from pipelines.column_lineage.models import versions_that_read, with_models
 from pipelines.column_lineage.table_columns import LINEAGE, SCHEMA, column_metadata

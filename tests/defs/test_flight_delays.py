@@ -14,14 +14,15 @@ from assets.features.leakage import Guarded, check_no_lookahead
 from assets.features.perturbation import Perturbation, perturbed_dataset
 from assets.features.view_sql import FeatureError, kept_to_window, stable_types
 from assets.labels.asset import materialize_labels
-from assets.materialization import Pipeline, Scope
+from assets.materialization import Scope
 from assets.profiled.asset import materialize_profiled
 from assets.raw.asset import materialize_raw
 from assets.raw.read_sql import READ_TABLE, read_files
 from assets.raw.source import source_files, unpacked
 from assets.training_set.asset import materialize_training_set
+from declaration.pipeline import Pipeline
+from declaration.windows import Window, window, windows, windows_between
 from pipelines.declaration import read
-from pipelines.windows import Window, window, windows, windows_between
 from resources.engine import Engine
 from resources.feature_store import FeatureStore
 from resources.lake import Lake

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import spec
+from declaration import spec
+from declaration.spec import PipelineSpec
 from pipelines.component import MLPipeline
 from pipelines.declaration import read
 from pipelines.reference import editor_schema
-from pipelines.spec import PipelineSpec
 from pipelines.stages import stages
 from tests.pipelines.sound_declaration import write
 

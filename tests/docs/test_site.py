@@ -17,9 +17,10 @@ from assets.drift_report.findings import EFFECT_GATES, MISSING_GATES, NEW_CATEGO
 from assets.model.blocks import MIN_BLOCKS
 from assets.model.gate import NON_INFERIORITY_MARGIN
 from assets.profiled.quality import WEIGHTS
+from declaration.datasets import DatasetSpec, SourceSpec
+from declaration.spec import PipelineSpec
 from pipelines.declaration import read
 from pipelines.marked_yaml import parse
-from pipelines.spec import DatasetSpec, PipelineSpec, SourceSpec
 from tests.pipelines.sound_declaration import SOUND
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -13,10 +13,11 @@ import pyarrow as pa
 import pytest
 
 from assets.drift_report.asset import materialize_drift_report
-from assets.materialization import Outcome, Pipeline, Scope
+from assets.materialization import Outcome, Scope
 from assets.model.metrics import Scored, metric_value
-from pipelines.spec import PipelineSpec
-from pipelines.windows import Window, window
+from declaration.pipeline import Pipeline
+from declaration.spec import PipelineSpec
+from declaration.windows import Window, window
 from resources.engine import Engine
 from resources.lake import Lake
 from resources.model_registry import ModelRegistry, ModelVersion

@@ -9,7 +9,7 @@ from assets.drift_report.class_estimation import class_probabilities, sharpened,
 from assets.drift_report.estimation import estimate_performance
 from assets.drift_report.performance import ScoredRows
 from assets.model.metrics import Floats, Scored, metric_value
-from pipelines.spec import Metric
+from declaration.model import Metric
 
 DAY_US = 86_400_000_000
 METRICS: tuple[Metric, ...] = ("accuracy", "log_loss", "f1_macro")

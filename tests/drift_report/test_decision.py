@@ -13,7 +13,8 @@ from scipy import stats
 from assets.drift_report.decision import DriftVerdict, decide_drift
 from assets.drift_report.sketch import ReferenceSketch
 from assets.drift_report.window_scan import bins_of, sketch_reference, sketch_window
-from pipelines.spec import DriftSpec, Sensitivity
+from declaration.drift import DriftSpec
+from declaration.types import Sensitivity
 
 Columns = dict[str, np.ndarray]
 N_CURRENT = 5_000

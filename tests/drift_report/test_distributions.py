@@ -18,7 +18,7 @@ from assets.drift_report.bins import CategoricalBins, NumericBins
 from assets.drift_report.decision import ColumnVerdict, decide_drift
 from assets.drift_report.statistics import MIN_EXPECTED, column_statistics, quantile_groups, value_vector
 from assets.drift_report.window_scan import bins_of, sketch_reference, sketch_window
-from pipelines.spec import DriftSpec
+from declaration.drift import DriftSpec
 from tests.drift_report.test_statistics import DISTRIBUTIONS, sketched
 
 SIZES = [(5_000, 3_000), (700, 40), (300, 1)]

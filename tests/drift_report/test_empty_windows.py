@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from assets.materialization import Pipeline
-from assets.model.choices import default_metric
 from assets.model.score_table import score_fields
-from pipelines.spec import ProblemType
+from declaration.choices import default_metric
+from declaration.pipeline import Pipeline
+from declaration.target import ProblemType
 from resources.lake import Lake
 from resources.ledger import GATE, Decision, write_decision
 from tests.drift_report.conftest import AS_OF, World

@@ -11,7 +11,7 @@ from assets.drift_report.error_estimation import MIN_ROWS, HeldOut, estimate_err
 from assets.drift_report.labelled_rows import read_held_out, read_predicted
 from assets.drift_report.performance import Measurement, ScoredRows
 from assets.model.metrics import Scored, metric_value
-from pipelines.spec import Metric
+from declaration.model import Metric
 
 DAY_US = 86_400_000_000
 NAMES = ("f__x", "f__noise", "f__kind", "score")

@@ -9,10 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from assets.materialization import Pipeline
 from assets.model.metrics import Scored, metric_value
 from assets.model.score_table import score_columns
-from pipelines.spec import Metric, ProblemType
+from declaration.model import Metric
+from declaration.pipeline import Pipeline
+from declaration.target import ProblemType
 from resources.lake import Lake
 from tests.drift_report.conftest import AS_OF, FEATURES, INSTANT, FixedRegistry, World, table_of
 

@@ -12,7 +12,7 @@ from sklearn.isotonic import IsotonicRegression
 from assets.drift_report.estimation import calibrate, estimate_performance
 from assets.drift_report.performance import ScoredRows
 from assets.model.metrics import Floats, Scored, metric_value
-from pipelines.spec import Metric
+from declaration.model import Metric
 
 DAY_US = 86_400_000_000
 SHARED = Path(__file__).parents[3] / "shared" / "data"

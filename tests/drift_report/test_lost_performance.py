@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from assets.drift_report.lost_performance import MAX_TRAININGS, OpenLoss, follow_loss
 from assets.drift_report.performance import Measurement
-from pipelines.spec import Metric, ProblemType
+from declaration.model import Metric
+from declaration.target import ProblemType
 
 OPEN = OpenLoss(0.82, "2024-03")
 UNKNOWN = Measurement("roc_auc", 3, reason="3 labelled rows")

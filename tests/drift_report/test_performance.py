@@ -15,7 +15,7 @@ from assets.drift_report.performance import (
     time_blocks,
 )
 from assets.model.metrics import Scored, metric_value
-from pipelines.spec import Metric
+from declaration.model import Metric
 
 DAY_US = 86_400_000_000
 

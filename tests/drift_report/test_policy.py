@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from assets.drift_report.policy import Evidence, Reason, decide_retrain
-from pipelines.spec import RetrainSpec
+from declaration.drift import RetrainSpec
 
 CALM = Evidence(
     has_champion=True, n_new_labels=1_000, age=1, since_training=1, drift_score=0.0, drift="Calm."

@@ -18,7 +18,7 @@ from assets.drift_report.policy import RetrainDecision
 from assets.drift_report.report import PerformancePoint, ReportContent, render_html, render_markdown
 from assets.drift_report.slices import SlicePerformance
 from assets.drift_report.window_scan import bins_of, sketch_reference, sketch_window
-from pipelines.spec import DriftSpec
+from declaration.drift import DriftSpec
 
 EVIL = '<img src=x onerror="alert(1)">'
 PIPE = "a|b\n# not a heading"

@@ -11,11 +11,13 @@ import pyarrow as pa
 import pytest
 
 from assets.drift_report.asset import materialize_drift_report
-from assets.materialization import Outcome, Pipeline
+from assets.materialization import Outcome
 from assets.model.asset import materialize_model
 from assets.model.model_file import model_from_bytes
 from assets.predictions.scores import predictions_table
-from pipelines.spec import GateSpec, RetrainSpec
+from declaration.drift import RetrainSpec
+from declaration.model import GateSpec
+from declaration.pipeline import Pipeline
 from resources.ledger import aliases_after, read_ledger, trusted_sha256
 from resources.reports import Reports
 from tests.model.conftest import World, training_table

@@ -23,7 +23,7 @@ from assets.drift_report.separation import (
 )
 from assets.drift_report.together import KeyedRows, read_sample
 from assets.drift_report.words import separation_text
-from pipelines.spec import Sensitivity
+from declaration.types import Sensitivity
 
 DAY_US = 86_400_000_000
 NAMES = ("a", "b", "c", "kind")

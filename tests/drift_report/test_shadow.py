@@ -14,7 +14,7 @@ from assets.drift_report.shadow import shadow_contest
 from assets.model.encode import learn_encoding
 from assets.model.fitted import FittedModel
 from assets.model.metrics import metric_value
-from pipelines.spec import Metric
+from declaration.model import Metric
 
 INSTANT = pa.timestamp("us", tz="UTC")
 NEW_KNOWS, OLD_KNOWS = ("ant", "bee"), ("bee", "cow")

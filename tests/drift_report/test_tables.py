@@ -18,7 +18,7 @@ from assets.drift_report.tables import (
     window_table,
 )
 from assets.drift_report.window_scan import sketch_reference
-from pipelines.spec import DriftSpec
+from declaration.drift import DriftSpec
 
 
 def reference() -> ReferenceSketch:

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from declaration.datasets import ColumnSpec, ExpectationSpec
+from declaration.types import ColumnType
 from expectations import check_expectation
 from expectations.catalogue import RULES
 from expectations.declared import with_defaults
-from pipelines.spec import ColumnSpec, ColumnType, ExpectationSpec
 
 COLUMNS: dict[str, ColumnSpec | ColumnType] = {
     "tailnum": "string", "origin": ColumnSpec(type="string"), "distance": "int", "delay": "float",
@@ -112,7 +113,7 @@ def test_every_required_argument_is_asked_for() -> None:
 
 def test_checking_imports_neither_great_expectations_nor_pandas() -> None:
     code = (
-        "import sys; from expectations import check_expectation; from pipelines.spec import ExpectationSpec; "
+        "import sys; from expectations import check_expectation; from declaration.spec import ExpectationSpec; "
         "check_expectation(ExpectationSpec(expect='column_to_exist', column='a'), {'a': 'int'}); "
         "print(sorted({'great_expectations', 'pandas', 'duckdb'} & set(sys.modules)))"
     )

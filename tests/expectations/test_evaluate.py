@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from declaration.datasets import ExpectationSpec
 from expectations import ExpectationError, RowRules, evaluate
 from expectations.catalogue import RULES
 from expectations.evaluate import ON_PANDAS, ONE_SCAN
-from pipelines.spec import ExpectationSpec
 
 TYPES = (
     "n BIGINT, m BIGINT, x DOUBLE, y DOUBLE, s VARCHAR, r VARCHAR, b BOOLEAN, "

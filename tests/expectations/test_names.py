@@ -7,8 +7,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
+from declaration.datasets import ExpectationSpec
 from expectations import expectation_names
-from pipelines.spec import ExpectationSpec
 
 
 def test_columns_are_part_of_the_name_and_repetitions_are_numbered() -> None:

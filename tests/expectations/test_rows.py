@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from declaration.datasets import ExpectationSpec
 from expectations import ExpectationError, RowRules, evaluate
 from expectations.literals import Kind
-from pipelines.spec import ExpectationSpec
 
 KINDS: dict[str, Kind] = {"n": "int", "x": "float", "s": "string"}
 

@@ -17,9 +17,9 @@ import httpx
 import pyarrow as pa
 import pytest
 
-from assets.materialization import Pipeline
+from declaration.pipeline import Pipeline
+from declaration.windows import window
 from pipelines.declaration import read
-from pipelines.windows import window
 from resources.connections import Connections, connections
 from resources.deployment import PROJECT, deployment
 from resources.feature_objects import applied_mark, fingerprint, stored_views

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pyarrow as pa
 import pytest
 
+from declaration.spec import PipelineSpec
 from feature_repo.objects import FeatureObjectError, StoredView, feast_objects
-from pipelines.spec import PipelineSpec
 from tests.tiny import DECLARATION
 
 SPEC = PipelineSpec.model_validate(DECLARATION)

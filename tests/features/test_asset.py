@@ -10,11 +10,12 @@ import pyarrow as pa
 import pytest
 
 from assets.features.asset import materialize_features
-from assets.materialization import Outcome, Pipeline
+from assets.materialization import Outcome
 from assets.profiled.asset import materialize_profiled
 from assets.raw.asset import materialize_raw
+from declaration.pipeline import Pipeline
+from declaration.spec import PipelineSpec
 from pipelines.compile import build_pipeline
-from pipelines.spec import PipelineSpec
 from resources.connections import Connections, connections
 from resources.deployment import deployment
 from resources.lake import LakeDamageError

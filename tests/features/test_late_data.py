@@ -15,10 +15,10 @@ import pytest
 
 from assets.features.asset import materialize_features
 from assets.labels.asset import materialize_labels
-from assets.materialization import Pipeline
 from assets.profiled.asset import materialize_profiled
 from assets.raw.asset import materialize_raw
 from assets.training_set.asset import materialize_training_set
+from declaration.pipeline import Pipeline
 from resources.connections import Connections, connections
 from resources.deployment import deployment
 from resources.feature_joining import join_views

@@ -9,8 +9,8 @@ import pytest
 
 from assets.features.leakage import N_PERTURBATIONS, check_no_lookahead
 from assets.features.view_sql import FeatureError, kept_to_window, stable_types
-from assets.materialization import Pipeline
-from pipelines.spec import PipelineSpec
+from declaration.pipeline import Pipeline
+from declaration.spec import PipelineSpec
 from tests.tiny import DECLARATION, START, day_window
 
 DAY = day_window(1)

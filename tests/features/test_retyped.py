@@ -7,10 +7,10 @@ import pytest
 
 from assets.features.asset import materialize_features
 from assets.labels.asset import materialize_labels
-from assets.materialization import Pipeline
 from assets.profiled.asset import materialize_profiled
 from assets.raw.asset import materialize_raw
-from pipelines.spec import PipelineSpec
+from declaration.pipeline import Pipeline
+from declaration.spec import PipelineSpec
 from resources.connections import Connections, connections
 from resources.deployment import deployment
 from resources.lake import LakeError

@@ -3,17 +3,9 @@
 import pyarrow as pa
 import pytest
 
-from assets.features.view_sql import (
-    FeatureError,
-    datasets_behind,
-    feature_names,
-    kept_to_window,
-    names_in,
-    queries_behind,
-    stable_types,
-    tables_read,
-)
-from assets.materialization import Pipeline
+from assets.features.view_sql import FeatureError, feature_names, kept_to_window, stable_types
+from declaration.pipeline import Pipeline
+from declaration.queries import datasets_behind, names_in, queries_behind, tables_read
 from tests.tiny import day_window, tiny_pipeline
 
 

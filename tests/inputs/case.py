@@ -9,11 +9,12 @@ from typing import Any
 
 import yaml
 
-from assets.materialization import Pipeline, Scope
+from assets.materialization import Scope
 from assets.raw.asset import materialize_raw
+from declaration.errors import DriftlineError
+from declaration.pipeline import Pipeline
+from declaration.windows import window
 from pipelines.declaration import read
-from pipelines.spec import DriftlineError
-from pipelines.windows import window
 from resources.engine import Engine
 from resources.lake import Lake
 

@@ -12,13 +12,14 @@ import yaml
 
 from assets.features.asset import materialize_features
 from assets.labels.asset import materialize_labels
-from assets.materialization import Outcome, Pipeline, Scope
+from assets.materialization import Outcome, Scope
 from assets.model.asset import materialize_model
 from assets.profiled.asset import materialize_profiled
 from assets.raw.asset import materialize_raw
 from assets.training_set.asset import materialize_training_set
+from declaration.pipeline import Pipeline
+from declaration.windows import window
 from pipelines.declaration import read
-from pipelines.windows import window
 from resources.connections import Connections, connections
 from resources.deployment import deployment
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.spec import DriftlineError
+from declaration.errors import DriftlineError
 from tests.inputs.case import Refused
 from tests.inputs.downstream import ROWS_PER_DAY, Journey, Strange
 

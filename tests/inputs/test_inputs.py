@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.spec import DriftlineError
+from declaration.errors import DriftlineError
 from tests.inputs import (
     file_cases,
     json_cases,

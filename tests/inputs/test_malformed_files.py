@@ -15,10 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from assets.materialization import Pipeline, Scope
+from assets.materialization import Scope
 from assets.raw.asset import materialize_raw
-from pipelines.spec import DriftlineError, PipelineSpec
-from pipelines.windows import window
+from declaration.errors import DriftlineError
+from declaration.pipeline import Pipeline
+from declaration.spec import PipelineSpec
+from declaration.windows import window
 from tests.tiny import lake_and_engine
 
 NOW = datetime(2024, 2, 1, tzinfo=UTC)

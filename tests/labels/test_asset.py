@@ -9,9 +9,10 @@ import pyarrow as pa
 import pytest
 
 from assets.labels.asset import materialize_labels
-from assets.materialization import Outcome, Pipeline, Scope
-from pipelines.spec import PipelineSpec
-from pipelines.windows import window
+from assets.materialization import Outcome, Scope
+from declaration.pipeline import Pipeline
+from declaration.spec import PipelineSpec
+from declaration.windows import window
 from resources.engine import Engine
 from resources.lake import Lake
 from tests.tiny import lake_and_engine

@@ -5,9 +5,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from assets.labels.label_sql import LabelError, label_query
 from assets.labels.request import request_features
-from pipelines.spec import PipelineSpec
+from declaration.spec import PipelineSpec
+from declaration.target_sql import LabelError, label_query
 from tests.tiny import DECLARATION, START, day_window, lake_and_engine, tiny_pipeline
 
 FEATURES = {"hour": "hour(taken_at)", "log_load": "ln(1 + load)", "is_hot": "heat > 1"}

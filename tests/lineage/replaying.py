@@ -11,7 +11,7 @@ from dagster import DagsterInstance
 from dagster._core.instance.ref import InstanceRef
 from rich.console import Console
 
-from assets.materialization import Pipeline
+from declaration.pipeline import Pipeline
 from pipelines.automation import automation
 from pipelines.compile import build_pipeline
 from pipelines.replay import Replay, walk

@@ -13,6 +13,7 @@ from dagster import DagsterInstance
 from dagster._core.instance.ref import InstanceRef
 from rich.console import Console
 
+from declaration.drift import RetrainSpec
 from pipelines.alerting import alert_sensor
 from pipelines.automation import automation
 from pipelines.compile import REASON_TAG, build_pipeline
@@ -22,7 +23,6 @@ from pipelines.replay import Replay, Retrains, walk
 from pipelines.replay_runs import REPLAY_TAG, ReplayError, fail_abandoned_runs, only_replay
 from pipelines.retrains import MAX_ATTEMPTS
 from pipelines.run_requests import REPORT_TAG
-from pipelines.spec import RetrainSpec
 from resources.connections import Connections, connections
 from resources.deployment import deployment
 from resources.outbox import read_outbox

@@ -9,20 +9,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from assets.materialization import Pipeline, Scope
+from assets.materialization import Scope
 from assets.model import candidates
-from pipelines.spec import (
-    Candidate,
-    DatasetSpec,
-    GateSpec,
-    ModelSpec,
-    PartitionsSpec,
-    PipelineSpec,
-    ProblemType,
-    SourceSpec,
-    TargetSpec,
-)
-from pipelines.windows import window
+from declaration.datasets import DatasetSpec, SourceSpec
+from declaration.model import Candidate, GateSpec, ModelSpec
+from declaration.partitions import PartitionsSpec
+from declaration.pipeline import Pipeline
+from declaration.spec import PipelineSpec
+from declaration.target import ProblemType, TargetSpec
+from declaration.windows import window
 from resources.engine import Engine
 from resources.lake import Lake
 from resources.model_registry import ModelRegistry

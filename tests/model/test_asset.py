@@ -16,13 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from assets.materialization import Outcome, Pipeline
+from assets.materialization import Outcome
 from assets.model.asset import materialize_model
 from assets.model.encode import EncodingError
 from assets.model.labelled_rows import TrainingError
 from assets.model.model_file import model_from_bytes
+from declaration.model import GateSpec
+from declaration.pipeline import Pipeline
 from pipelines.rollback import roll_back_to
-from pipelines.spec import GateSpec
 from resources.connections import Connections
 from resources.lake import scan
 from resources.ledger import Decision, open_ledger, read_ledger, trusted_sha256, write_decision

@@ -7,11 +7,12 @@ import pyarrow as pa
 import pytest
 
 from assets.model.candidates import CANDIDATES
-from assets.model.choices import CANDIDATES_BY_PROBLEM
 from assets.model.fitted import FittedModel
 from assets.model.labelled_rows import read_training_set
 from assets.model.model_file import model_from_bytes, model_to_bytes
-from pipelines.spec import Candidate, ProblemType
+from declaration.choices import CANDIDATES_BY_PROBLEM
+from declaration.model import Candidate
+from declaration.target import ProblemType
 from tests.model.conftest import training_table
 
 EVERY_CHOICE = [(problem, name) for problem, names in CANDIDATES_BY_PROBLEM.items() for name in names]

@@ -15,7 +15,7 @@ from assets.model.blocks import blocks_of
 from assets.model.labelled_rows import TrainingSet, read_training_set
 from assets.model.model_file import model_from_bytes, model_to_bytes
 from assets.model.train import train_model
-from pipelines.spec import ModelSpec
+from declaration.model import ModelSpec
 
 ROWS = """
 WITH planned AS (

@@ -9,7 +9,7 @@ from scipy import stats
 from assets.model.contest import Contest
 from assets.model.gate import NON_INFERIORITY_MARGIN, GateVerdict, judge_challenger
 from assets.model.metrics import Scored, metric_value
-from pipelines.spec import GateSpec, Metric
+from declaration.model import GateSpec, Metric
 
 DAY = 86_400_000_000
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
 from assets.model.metrics import MetricError, Scored, metric_by_block, metric_value
-from pipelines.spec import Metric
+from declaration.model import Metric
 
 BINARY: dict[Metric, Callable[..., float]] = {
     "roc_auc": oracle.roc_auc_score,

@@ -22,13 +22,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from assets.model.candidates import CANDIDATES, load_libraries
-from assets.model.choices import CANDIDATES_BY_PROBLEM
 from assets.model.encode import ColumnEncoding, FeatureEncoding
 from assets.model.fitted import FittedModel
 from assets.model.labelled_rows import read_training_set
 from assets.model.model_file import ModelFileError, model_from_bytes, model_to_bytes
 from assets.model.train import limited_threads
-from pipelines.spec import Candidate, ProblemType
+from declaration.choices import CANDIDATES_BY_PROBLEM
+from declaration.model import Candidate
+from declaration.target import ProblemType
 
 EVERY_CHOICE = [(problem, name) for problem, names in CANDIDATES_BY_PROBLEM.items() for name in names]
 

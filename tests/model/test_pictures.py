@@ -13,7 +13,8 @@ from assets.model.labelled_rows import read_training_set
 from assets.model.metrics import Scored
 from assets.model.pictures import calibration_points, roc_points, training_pages
 from assets.model.train import train_model
-from pipelines.spec import ModelSpec, ProblemType
+from declaration.model import ModelSpec
+from declaration.target import ProblemType
 
 
 def test_the_area_below_the_drawn_curve_is_the_auc() -> None:

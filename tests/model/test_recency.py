@@ -10,7 +10,7 @@ from assets.model.labelled_rows import read_training_set
 from assets.model.recency import MIN_PART_ROWS, newest_parts
 from assets.model.split import split_by_time
 from assets.model.train import train_model
-from pipelines.spec import ModelSpec
+from declaration.model import ModelSpec
 
 N, HOUR = 3_000, 3_600_000_000
 SPEC = ModelSpec(candidates=("logistic_regression",))

@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from assets.model.choices import CANDIDATES_BY_PROBLEM
 from assets.model.encode import encode
 from assets.model.fitted import FittedModel
 from assets.model.labelled_rows import LabelsNeededError, TrainingError, read_training_set
@@ -18,7 +17,8 @@ from assets.model.metrics import metric_value
 from assets.model.model_file import model_from_bytes, model_to_bytes
 from assets.model.pictures import candidates_page
 from assets.model.train import train_model
-from pipelines.spec import Candidate, ModelSpec
+from declaration.choices import CANDIDATES_BY_PROBLEM
+from declaration.model import Candidate, ModelSpec
 
 Builder = Callable[..., pa.Table]
 

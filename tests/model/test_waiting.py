@@ -12,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.model import candidates
-from assets.model.choices import CANDIDATES_BY_PROBLEM, METRICS_BY_PROBLEM
 from assets.model.importance import MAX_IMPORTANCE_ROWS, permutation_importances
 from assets.model.labelled_rows import LabelsNeededError, read_training_set
 from assets.model.metrics import Floats
 from assets.model.train import train_model
-from pipelines.spec import ModelSpec, ProblemType
+from declaration.choices import CANDIDATES_BY_PROBLEM, METRICS_BY_PROBLEM
+from declaration.model import ModelSpec
+from declaration.target import ProblemType
 from tests.model.conftest import START
 
 INSTANT = pa.timestamp("us", tz="UTC")

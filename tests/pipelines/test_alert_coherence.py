@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from declaration.alerts import ChannelSpec
 from pipelines.declaration import DeclarationError, read
-from pipelines.spec import ChannelSpec
 from tests.pipelines.sound_declaration import SOUND, write
 
 

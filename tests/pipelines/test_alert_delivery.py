@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import PrivateAttr
 
+from declaration.alerts import AlertsSpec, ChannelSpec
 from pipelines.alert_delivery import deliver, take_in
 from pipelines.incidents import Facts, Found
-from pipelines.spec import AlertsSpec, ChannelSpec
 from resources.alerts import Alert, AlertError
 from resources.channels import Channels
 from resources.incidents import read_incidents

@@ -17,12 +17,12 @@ from dagster import DagsterInstance
 
 from assets.drift_report.incident_check import INCIDENT_CHECK
 from assets.drift_report.signals import Signal, Signals
-from assets.materialization import Pipeline
+from declaration.alerts import AlertsSpec, IncidentKind
+from declaration.pipeline import Pipeline
 from pipelines.alerting import LOCK, SENDING_TIME, alert_sensor
 from pipelines.events import RUNS_PER_PAGE
 from pipelines.retrains import MAX_ATTEMPTS
 from pipelines.run_requests import PIPELINE_TAG, REPORT_TAG
-from pipelines.spec import AlertsSpec, IncidentKind
 from pipelines.stages import stages
 from resources.channels import Channels
 from resources.database_lock import file_lock

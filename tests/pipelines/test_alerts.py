@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from declaration.alerts import AlertsSpec
 from pipelines import alerts
 from pipelines.alert_delivery import take_in
 from pipelines.incidents import Facts, Found
-from pipelines.spec import AlertsSpec
 from resources.channels import Channels
 from resources.lake import Lake
 from tests.pipelines.test_incidents import NOW

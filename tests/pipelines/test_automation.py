@@ -10,11 +10,11 @@ import dagster as dg
 import pytest
 from dagster import DagsterInstance
 
-from assets.materialization import Pipeline
+from declaration.pipeline import Pipeline
+from declaration.spec import PipelineSpec
 from pipelines.automation import automation, drift_sensor, schedules, source_sensor
 from pipelines.compile import build_pipeline
 from pipelines.run_requests import refresh_selection
-from pipelines.spec import PipelineSpec
 from resources.channels import Channels
 from resources.engine import Engine
 from resources.lake import Lake

@@ -5,9 +5,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from assets.materialization import CheckOutcome, Outcome, Pipeline
+from assets.materialization import CheckOutcome, Outcome
+from declaration.pipeline import Pipeline
+from declaration.spec import PipelineSpec
 from pipelines.compile import _result, build_pipeline, code_version
-from pipelines.spec import PipelineSpec
 from resources.connections import connections
 from resources.deployment import deployment
 from tests.tiny import DECLARATION, tiny_pipeline, write_sources

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from declaration.alerts import IncidentKind
+from declaration.spec import PipelineSpec
 from pipelines.incidents import AlertPolicy, Facts, Found, Silence, advance, alert_policy
-from pipelines.spec import IncidentKind, PipelineSpec
 from resources.alerts import Alert
 from resources.incidents import Incidents
 

@@ -3,9 +3,10 @@ import json
 import pytest
 from jsonschema import Draft202012Validator
 
+from declaration.spec import PipelineSpec
+from declaration.types import Block
 from pipelines.component import MLPipeline
 from pipelines.reference import PAGE, editor_schema, main, reference_page
-from pipelines.spec import Block, PipelineSpec
 
 
 def _blocks() -> set[type[Block]]:

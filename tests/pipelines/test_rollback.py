@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from assets.model.asset import materialize_model
+from declaration.model import GateSpec
 from pipelines.rollback import RollbackError, main, roll_back_to
-from pipelines.spec import GateSpec
 from resources.connections import Connections
 from resources.ledger import Decision, read_ledger
 from tests.model.conftest import World, training_table

@@ -14,9 +14,9 @@ from dagster import DagsterInstance
 from dagster._core.test_utils import freeze_time
 
 from assets.features.freshness import FRESHNESS_CHECK, judge_freshness
-from assets.materialization import Pipeline
+from declaration.alerts import AlertsSpec
+from declaration.pipeline import Pipeline
 from pipelines.alerting import alert_sensor
-from pipelines.spec import AlertsSpec
 from pipelines.stale_features import NewestPartition, freshness_facts
 from resources.channels import Channels
 from resources.incidents import incidents_table, read_incidents

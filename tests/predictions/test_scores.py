@@ -13,7 +13,7 @@ from assets.model.fitted import FittedModel
 from assets.model.labelled_rows import read_training_set
 from assets.predictions import scores
 from assets.predictions.scores import PredictionError, predictions_table, score_histograms
-from pipelines.spec import ProblemType
+from declaration.target import ProblemType
 from tests.model.conftest import training_table
 
 FEATURES = ["row_id", "event_timestamp", "carrier__name", "noise__x", "signal__x"]

@@ -14,7 +14,9 @@ import pyarrow as pa
 import pytest
 from rich.console import Console
 
-from assets.materialization import Pipeline
+from declaration.pipeline import Pipeline
+from declaration.spec import PipelineSpec
+from declaration.target import TargetSpec
 from pipelines.preview.__main__ import arrivals, main
 from pipelines.preview.columns import later_columns, plan
 from pipelines.preview.findings import Preview
@@ -22,7 +24,6 @@ from pipelines.preview.page import page
 from pipelines.preview.rehearsal import rehearsed
 from pipelines.preview.summary import summary
 from pipelines.preview.terminal import show
-from pipelines.spec import PipelineSpec, TargetSpec
 from resources.deployment import Deployment, deployment
 from tests.tiny import DECLARATION, tiny_pipeline, write_sources
 

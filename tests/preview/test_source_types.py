@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from declaration.datasets import DatasetSpec
 from pipelines.preview.source_types import source_types
-from pipelines.spec import DatasetSpec
 from resources.engine import Engine
 from tests.tiny import tiny_pipeline
 

@@ -9,11 +9,15 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from assets.materialization import Outcome, Pipeline, Scope
+from assets.materialization import Outcome, Scope
 from assets.profiled.asset import materialize_profiled
+from declaration.datasets import DatasetSpec, ExpectationSpec, SourceSpec
+from declaration.partitions import PartitionsSpec
+from declaration.pipeline import Pipeline
+from declaration.spec import PipelineSpec
+from declaration.target import TargetSpec
+from declaration.windows import window
 from expectations import ExpectationError, expectation_names
-from pipelines.spec import DatasetSpec, ExpectationSpec, PartitionsSpec, PipelineSpec, SourceSpec, TargetSpec
-from pipelines.windows import window
 from resources.engine import Engine
 from resources.lake import Lake
 from resources.validation import Validation

@@ -7,12 +7,14 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from assets.materialization import Pipeline, Scope
+from assets.materialization import Scope
 from assets.raw.asset import materialize_raw
 from assets.raw.loads import load_to_read
 from assets.raw.reading import ReadError
-from pipelines.spec import DatasetSpec, PipelineSpec, SourceSpec
-from pipelines.windows import window
+from declaration.datasets import DatasetSpec, SourceSpec
+from declaration.pipeline import Pipeline
+from declaration.spec import PipelineSpec
+from declaration.windows import window
 from resources.lake import Lake
 from tests.tiny import ROWS_PER_DAY, lake_and_engine, scope, tiny_pipeline, write_sources
 

@@ -17,7 +17,7 @@ from assets.raw.completeness import refuse_lost_records
 from assets.raw.opening import readable
 from assets.raw.read_sql import READ_TABLE, Counts, read_files
 from assets.raw.reading import REJECTS_TABLE, ReadError
-from pipelines.spec import DatasetSpec
+from declaration.datasets import DatasetSpec
 
 
 @pytest.fixture(scope="module")

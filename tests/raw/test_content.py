@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from assets.materialization import Pipeline
 from assets.raw.asset import materialize_raw
 from assets.raw.content import UNSETTLED_NS, content_of
 from assets.raw.source import SourceError
-from pipelines.spec import DatasetSpec
+from declaration.datasets import DatasetSpec
+from declaration.pipeline import Pipeline
 from resources.engine import Engine
 from tests.tiny import lake_and_engine, scope, tiny_pipeline
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from assets.raw.local_times import LocalTimes
 from assets.raw.read_sql import READ_TABLE, changed_clocks, read_files
 from assets.raw.reading import REJECTS_TABLE
-from pipelines.spec import DatasetSpec
+from declaration.datasets import DatasetSpec
 
 ZONE = ZoneInfo("America/New_York")
 KINDS = ("int", "decimal", "float", "boolean", "date", "timestamp", "timestamp_tz")

@@ -8,12 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from assets.materialization import Pipeline
 from assets.raw.asset import materialize_raw
 from assets.raw.reading import ReadError
 from assets.raw.source import SourceError, source_files
+from declaration.datasets import SourceSpec
+from declaration.pipeline import Pipeline
 from pipelines.preview.rehearsal import rehearsed
-from pipelines.spec import SourceSpec
 from resources.deployment import deployment
 from tests.tiny import day_window, lake_and_engine, scope, tiny_pipeline, write_sources
 

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from assets.raw.opening import readable
 from assets.raw.read_sql import READ_TABLE, Counts, read_files
 from assets.raw.reading import REJECTS_TABLE
-from pipelines.spec import ColumnType, DatasetSpec
+from declaration.datasets import DatasetSpec
+from declaration.types import ColumnType
 
 COLUMNS = {
     "country": "string",

@@ -14,7 +14,7 @@ import pytest
 from assets.raw.folder_keys import folder_keys
 from assets.raw.objects import ObjectError, local_copies
 from assets.raw.source import SourceError, source_files
-from pipelines.spec import SourceSpec
+from declaration.datasets import SourceSpec
 from tests.scaffolding.scaffolded import scaffold, scaffold_url
 
 

@@ -19,12 +19,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
-from assets.materialization import Pipeline
 from assets.raw.asset import materialize_raw
 from assets.raw.opening import readable
 from assets.raw.read_sql import READ_TABLE, Counts, read_files
 from assets.raw.reading import REJECTS_TABLE, ReadError
-from pipelines.spec import DatasetSpec, PipelineSpec
+from declaration.datasets import DatasetSpec
+from declaration.pipeline import Pipeline
+from declaration.spec import PipelineSpec
 from tests.tiny import lake_and_engine, scope
 
 Row = Mapping[str, object]

@@ -14,7 +14,7 @@ from openpyxl import Workbook
 from assets.raw.opening import readable
 from assets.raw.read_sql import READ_TABLE, Counts, read_files
 from assets.raw.reading import REJECTS_TABLE, ReadError
-from pipelines.spec import DatasetSpec
+from declaration.datasets import DatasetSpec
 
 
 @pytest.fixture

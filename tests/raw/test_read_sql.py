@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from assets.raw.read_sql import READ_TABLE, Counts, read_files
 from assets.raw.reading import REJECTS_TABLE, ReadError
-from pipelines.spec import DatasetSpec
+from declaration.datasets import DatasetSpec
 
 
 @pytest.fixture

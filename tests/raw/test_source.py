@@ -7,7 +7,7 @@ import pytest
 
 from assets.raw.content import content_of
 from assets.raw.source import SourceError, source_files, unpacked
-from pipelines.spec import SourceSpec
+from declaration.datasets import SourceSpec
 
 
 def csv_source(path: str) -> SourceSpec:

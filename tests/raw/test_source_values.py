@@ -14,7 +14,7 @@ import pytest
 
 from assets.raw.read_sql import READ_TABLE, Counts, read_files
 from assets.raw.reading import REJECTS_TABLE
-from pipelines.spec import DatasetSpec
+from declaration.datasets import DatasetSpec
 
 TEXTS = {
     "code": ["007", "0010", "42"],

@@ -10,7 +10,7 @@ from deltalake import DeltaTable, write_deltalake
 
 from assets.raw.python_source import rows_as_parquet
 from assets.raw.source import SourceError, source_files
-from pipelines.spec import SourceSpec
+from declaration.datasets import SourceSpec
 
 
 def parquet(path: str) -> SourceSpec:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from assets.materialization import Pipeline
-from pipelines.spec import PipelineSpec
+from declaration.pipeline import Pipeline
+from declaration.spec import PipelineSpec
 from resources.feature_store import FeatureStore
 from resources.lake import Lake
 from tests.tiny import DECLARATION, START, day_window, tiny_pipeline

@@ -5,7 +5,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipelines.sql import quote_literal
+from declaration.sql import quote_literal
 from resources.engine import Engine
 
 

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pytest
 
 from assets.features.asset import materialize_features
-from assets.materialization import Pipeline
 from assets.profiled.asset import materialize_profiled
 from assets.raw.asset import materialize_raw
+from declaration.pipeline import Pipeline
+from declaration.spec import PipelineSpec
 from pipelines.features import apply_features, plan_features, told
-from pipelines.spec import PipelineSpec
 from resources.connections import Connections, connections
 from resources.deployment import deployment
 from resources.feature_changes import ViewShape, changes_between

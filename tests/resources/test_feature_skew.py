@@ -9,10 +9,10 @@ from shutil import rmtree
 import pyarrow as pa
 import pytest
 
-from assets.materialization import Pipeline
+from declaration.pipeline import Pipeline
+from declaration.spec import PipelineSpec
 from feature_repo.online_batch import batch_of_table
 from pipelines.skew import told
-from pipelines.spec import PipelineSpec
 from resources.engine import Engine
 from resources.feature_skew import FeatureSkew, SkewExample, measure_skew, skew_table, write_skew
 from resources.feature_store import FeatureStore

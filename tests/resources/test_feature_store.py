@@ -8,8 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from assets.materialization import Pipeline
-from pipelines.spec import PipelineSpec
+from declaration.pipeline import Pipeline
+from declaration.spec import PipelineSpec
 from resources import lake_damage
 from resources.changed_future import Future
 from resources.feature_store import FeatureStore, FeatureStoreError

@@ -6,8 +6,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from pipelines.spec import PartitionsSpec
-from pipelines.windows import Cut, is_key, windows
+from declaration.partitions import PartitionsSpec
+from declaration.windows import Cut, is_key, windows
 from resources.lake import Lake, LakeError
 
 ROWS = pa.table({"x": [1]})

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipelines.column_types import common_type, kept_type
+from declaration.column_types import common_type, kept_type
 from resources.lake import Lake, LakeError, scan
 
 NOON = datetime(2024, 1, 1, 12, 30)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import duckdb
 
-from pipelines.spec import DatasetSpec, ExpectationSpec, SourceSpec
+from declaration.datasets import DatasetSpec, ExpectationSpec, SourceSpec
 from resources.validation import Validation
 
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from assets.materialization import Pipeline
 from assets.raw.opening import readable
 from assets.raw.read_sql import READ_TABLE, read_files
 from assets.raw.source import source_files
-from pipelines.sql import quote_identifier
+from declaration.pipeline import Pipeline
+from declaration.sql import quote_identifier
 from resources.engine import Engine
 
 

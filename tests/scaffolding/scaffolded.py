@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from assets.materialization import Pipeline
+from declaration.pipeline import Pipeline
 from pipelines.declaration import read
 from pipelines.scaffolding.scaffolder import ScaffoldOptions, save, scaffold_source
 

@@ -10,8 +10,8 @@ import openpyxl
 import pandas as pd
 import pytest
 
+from declaration.errors import DriftlineError
 from pipelines.scaffolding.files import ScaffoldError
-from pipelines.spec import DriftlineError
 from tests.scaffolding.read_back import rejects_and_rows
 from tests.scaffolding.scaffolded import scaffold
 

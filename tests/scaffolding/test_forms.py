@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from assets.materialization import Pipeline
+from declaration.pipeline import Pipeline
 from pipelines.scaffolding.declaration import decisions
 from pipelines.scaffolding.files import ScaffoldError
 from pipelines.scaffolding.forms import NULL_TEXTS

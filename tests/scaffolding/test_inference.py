@@ -12,9 +12,9 @@ import openpyxl
 import pandas as pd
 import pytest
 
+from declaration.datasets import ColumnSpec
 from pipelines.scaffolding.declaration import decisions
 from pipelines.scaffolding.files import ScaffoldError
-from pipelines.spec import ColumnSpec
 from tests.scaffolding.scaffolded import scaffold
 
 

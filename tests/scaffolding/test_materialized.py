@@ -14,9 +14,9 @@ from sklearn.datasets import load_diabetes, load_wine
 from assets.materialization import Scope
 from assets.profiled.asset import materialize_profiled
 from assets.raw.asset import materialize_raw
+from declaration.windows import windows
 from pipelines.history import history
 from pipelines.scaffolding.files import ScaffoldError
-from pipelines.windows import windows
 from resources.validation import Validation
 from tests.lineage.replaying import NOW, connected, replay_all
 from tests.scaffolding.scaffolded import scaffold

@@ -8,11 +8,11 @@ import pytest
 
 from assets.features.asset import materialize_features
 from assets.labels.asset import materialize_labels
-from assets.materialization import Pipeline
 from assets.profiled.asset import materialize_profiled
 from assets.raw.asset import materialize_raw
 from assets.training_set.asset import materialize_training_set
 from assets.training_set.selection import training_windows
+from declaration.pipeline import Pipeline
 from feature_repo import asof_sql
 from resources.connections import Connections, connections
 from resources.deployment import deployment

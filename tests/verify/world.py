@@ -13,7 +13,7 @@ from pathlib import Path
 from dagster import DagsterInstance
 from dagster._core.instance.ref import InstanceRef
 
-from assets.materialization import Pipeline
+from declaration.pipeline import Pipeline
 from pipelines.verify.__main__ import verified_pipeline
 from pipelines.verify.checking import Told
 from pipelines.verify.finding import Finding

@@ -58,5 +58,5 @@ def made_sql(name: str, key: Sequence[str]) -> str:
 
 
 def _quoted(name: str) -> str:
-    # As `pipelines.sql.quote_identifier`, which stands above the spec.
+    # As `declaration.sql.quote_identifier`, which stands above the spec.
     return '"' + name.replace('"', '""') + '"'

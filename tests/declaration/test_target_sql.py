@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets.labels.asset import materialize_labels
-from assets.labels.label_sql import LabelError, entity_keys, label_query, row_id, target_key
-from assets.materialization import Pipeline
 from assets.raw.asset import materialize_raw
-from pipelines.windows import window
+from declaration.pipeline import Pipeline
+from declaration.target_sql import LabelError, entity_keys, label_query, row_id, target_key
+from declaration.windows import window
 from resources.lake import Lake
 from tests.tiny import ROWS_PER_DAY, day_window, lake_and_engine, scope, tiny_pipeline, write_sources
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from declaration.partitions import Cadence, PartitionsSpec
+from declaration.windows import window, windows, windows_between
 from pipelines.compile import partitions_definition
-from pipelines.spec import Cadence, PartitionsSpec
-from pipelines.windows import window, windows, windows_between
 
 # Clocks that change on both hemispheres, by half an hour (Lord Howe) and at midnight (Havana, Beirut), and odd offsets.
 WHOLE_HOURS = [

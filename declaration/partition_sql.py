@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pipelines.spec import DatasetSpec
-from pipelines.sql import quote_identifier, quote_literal
+from declaration.datasets import DatasetSpec
+from declaration.sql import quote_identifier, quote_literal
 
 
 def event_instant(dataset: DatasetSpec, timezone: str) -> str:
@@ -13,7 +13,7 @@ def event_instant(dataset: DatasetSpec, timezone: str) -> str:
 
     Examples
     --------
-    >>> from pipelines.spec import DatasetSpec
+    >>> from declaration.spec import DatasetSpec
     >>> source = {"type": "csv", "path": "a.csv"}
     >>> days = DatasetSpec.model_validate({"source": source, "columns": {"day": "date"}, "event_time": "day"})
     >>> print(event_instant(days, "America/New_York"))

@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from pipelines.made_columns import LOAD_STEP, ROW_STEP
-from pipelines.spec import Cadence, PartitionsSpec
+from declaration.generated_columns import LOAD_STEP, ROW_STEP
+from declaration.partitions import Cadence, PartitionsSpec
 
 KEY_FORMATS: dict[Cadence, str] = {
     "hour": "%Y-%m-%d-%H:%M",

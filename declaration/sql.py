@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.spec import DriftlineError
+from declaration.errors import DriftlineError
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from pipelines.spec import Candidate, Metric, ProblemType
+from declaration.model import Candidate, Metric
+from declaration.target import ProblemType
 
 Direction = Literal["higher", "lower"]
 """Which way a metric gets better."""

@@ -7,9 +7,9 @@ import sys
 from typing import get_args
 
 from assets.model.candidates import CANDIDATES
-from assets.model.choices import CANDIDATES_BY_PROBLEM, METRICS_BY_PROBLEM, default_metric
 from assets.model.metrics import _METRICS
-from pipelines.spec import Candidate, Metric
+from declaration.choices import CANDIDATES_BY_PROBLEM, METRICS_BY_PROBLEM, default_metric
+from declaration.model import Candidate, Metric
 
 
 def test_every_candidate_that_may_be_declared_can_be_trained() -> None:
@@ -32,6 +32,6 @@ def test_default_metrics_are_those_of_the_declaration_reference() -> None:
 
 def test_checking_a_choice_imports_no_heavy_library() -> None:
     heavy = "{'numpy', 'sklearn', 'mlflow', 'lightgbm', 'pyarrow', 'pandas'}"
-    code = f"import sys, assets.model.choices; print(sorted({heavy} & set(sys.modules)))"
+    code = f"import sys, declaration.choices; print(sorted({heavy} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from assets.materialization import Pipeline
-from assets.raw.window_sql import between, event_instant
-from pipelines.spec import DriftlineError, PipelineSpec, ProblemType, TargetSpec
-from pipelines.sql import quote_identifier
-from pipelines.windows import Window
+from declaration.errors import DriftlineError
+from declaration.partition_sql import between, event_instant
+from declaration.pipeline import Pipeline
+from declaration.spec import PipelineSpec
+from declaration.sql import quote_identifier
+from declaration.target import ProblemType, TargetSpec
+from declaration.windows import Window
 
 if TYPE_CHECKING:
     import duckdb

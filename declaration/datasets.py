@@ -1,0 +1,126 @@
+"""The `datasets:` block: sources, columns and expectations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from pydantic import (
+    ConfigDict,
+    Field,
+    model_validator,
+)
+
+from declaration.generated_columns import MADE, made_sql
+from declaration.types import Block, ColumnName, ColumnType, Severity, SqlExpression
+
+OnFailure = Literal["report", "quarantine", "block"]
+
+
+class ColumnSpec(Block):
+    """One column of a dataset: its type, and where it comes from."""
+
+    type: ColumnType
+    """Type in the lake. `timestamp_tz` is an instant (UTC in the lake); `timestamp` is a wall clock."""
+    source: ColumnName | None = None
+    """Name in the source, where it differs from the name here: of a column or, where no file has it, of a folder's key (`year=2023`)."""
+    optional: bool = False
+    """Whether files may lack the column: their rows have NULL in it. A file that lacks any other column is refused."""
+    sql: SqlExpression | None = None
+    """Computed column: an expression over the source's columns, in DuckDB's dialect."""
+    known_at: SqlExpression | None = None
+    """Instant at which the value is known, over the dataset's columns; by default its row's event time. A feature view that uses it earlier is refused."""
+    null_values: tuple[str, ...] | None = None
+    """Texts that mean NULL in this column, in place of the source's: CSV, Excel and JSON."""
+    description: str = ""
+    """What the column holds, with its unit."""
+
+
+class SourceSpec(Block):
+    """Where a dataset's rows are read from."""
+
+    type: Literal["csv", "parquet", "json", "excel", "python"]
+    """Format. JSON is one object a line, or one array of objects; `python` is a .py file beside the declaration whose `read(start, end)` gives rows."""
+    path: str = Field(min_length=1)
+    """File or glob, relative to the declaration, absolute, or URL-like (`s3://…`); `package:<name>/<file>` is a file of an installed package."""
+    mode: Literal["full", "incremental"] = "full"
+    """`full`: the source holds all rows, a partition takes those of its window. `incremental`: the path contains `{partition}`."""
+    missing: Literal["fail", "empty"] = "fail"
+    """What a partition without its file is, with `mode: incremental`: a failure, or without rows. Where no partition has one, the path is wrong and fails."""
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    """Column separator of a CSV file."""
+    encoding: Literal["utf-8", "utf-16", "latin-1", "windows-1252"] = "utf-8"
+    """Encoding of a text file without a byte order mark."""
+    sheet: str | None = Field(default=None, min_length=1)
+    """Sheet of an Excel workbook; the first one when absent. Its first row names the columns."""
+    null_values: tuple[str, ...] = ("",)
+    """Texts that mean NULL in a CSV file or a sheet."""
+    max_rejected_share: float = Field(default=0.01, ge=0, le=1)
+    """Share of rows that may be unreadable before the asset fails. Rejected rows are kept with the reason."""
+
+
+class ExpectationSpec(Block):
+    """One expectation of Great Expectations, with what happens when it fails."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
+
+    expect: str
+    """Great Expectations' name without `expect_`: `column_values_to_not_be_null`."""
+    severity: Severity = "warning"
+    """How bad a failure is; shown on the asset check and weighed in the quality score."""
+    on_failure: OnFailure = "report"
+    """`report` shows it; `quarantine` moves the failing rows aside (row rules only); `block` fails the asset and stops everything downstream."""
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """Great Expectations' own arguments: every key that is not ours."""
+        return self.model_extra or {}
+
+
+class DatasetSpec(Block):
+    """A named table that keeps arriving, or a reference table."""
+
+    source: SourceSpec
+    """Where the rows come from."""
+    description: str = ""
+    """What one row is."""
+    columns: Mapping[ColumnName, ColumnSpec | ColumnType]
+    """Columns kept in the lake, with types; a source column that is not named here is dropped."""
+    event_time: ColumnName | None = None
+    """Column that says which partition a row belongs to (`row_time` with `every: rows`, `load_time` with `every: load`); absent for a reference table."""
+    key: tuple[ColumnName, ...] = ()
+    """Columns that identify a row; duplicates are counted against uniqueness. `row_number`, the row's place in the source, where nothing else does."""
+    expectations: tuple[ExpectationSpec, ...] = ()
+    """What must hold for every partition of this dataset."""
+
+    @model_validator(mode="after")
+    def _add_made_columns(self) -> Self:
+        """Add the columns that Driftline makes, where `event_time` or `key` names them and `columns` does not."""
+        made = {
+            name: ColumnSpec(type=kind, sql=made_sql(name, self.key), description="Made by Driftline.")
+            for name, kind in MADE.items()
+            if name in (*self.key, self.event_time) and name not in self.columns
+        }
+        # Still being made: nobody has seen the value that is completed here.
+        self.__dict__["columns"] = {**self.columns, **made}
+        return self
+
+    def column(self, name: str) -> ColumnSpec:
+        """Return the column's full form."""
+        value = self.columns[name]
+        return value if isinstance(value, ColumnSpec) else ColumnSpec(type=value)
+
+    def is_made(self, name: str) -> bool:
+        """Tell whether a column is one that Driftline makes."""
+        return name in MADE and self.column(name).sql == made_sql(name, self.key)
+
+    @property
+    def watchable(self) -> tuple[str, ...]:
+        """Columns whose distribution may say something: no keys and no clocks."""
+        named, times = {*self.key, self.event_time}, ("date", "timestamp", "timestamp_tz")
+        return tuple(n for n in self.columns if n not in named and self.column(n).type not in times)
+
+    @property
+    def is_partitioned(self) -> bool:
+        """Reference tables have no event time and no partitions."""
+        return self.event_time is not None

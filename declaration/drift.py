@@ -1,0 +1,88 @@
+"""The `drift:` and `retrain:` blocks: how drift is judged, and when a challenger is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from pydantic import (
+    Field,
+)
+
+from declaration.types import Block, ColumnName, Identifier, Sensitivity
+
+RetrainTrigger = Literal["performance", "drift", "schedule"]
+
+
+DriftMethod = Literal["effect", "documented"]
+
+
+MultivariateStage = Literal["never", "stable", "always"]
+
+
+class FeatureDriftSpec(Block):
+    """How the drift of one feature is judged, where it differs from the others."""
+
+    sensitivity: Sensitivity | None = None
+    """Least effect that counts for this feature; by default `drift.sensitivity`."""
+    method: DriftMethod | None = None
+    """Rule for this feature; by default `drift.method`."""
+    ignore: bool = False
+    """Show the feature's distances and judge nothing by them: it is no drift, and no part of the drift score."""
+
+
+class MultivariateSpec(Block):
+    """Whether all features together are judged: a classifier tells the window from the reference."""
+
+    when: MultivariateStage = "never"
+    """`stable`: where no single feature drifted; `always`; `never`. It costs about 5 CPU seconds a report."""
+    max_rows: int = Field(default=20_000, ge=1_000, le=200_000)
+    """Rows of each window that are compared at most, chosen by a hash of their keys."""
+
+
+class DriftSpec(Block):
+    """How drift is judged."""
+
+    method: DriftMethod = "effect"
+    """`effect`: the sure effect reaches a threshold. `documented`: a significant p-value (Benjamini-Hochberg) and Cohen's d or Cramér's V; blind to shape."""
+    sensitivity: Sensitivity = "medium"
+    """Least effect size that counts as drift: low 0.20, medium 0.10, high 0.05 (KS distance, Cramér's V); by `documented` Cohen's large, medium, small."""
+    features: Mapping[ColumnName, FeatureDriftSpec] = Field(default_factory=dict)
+    """Features that are judged differently, by the report's name: `<view>__<feature>`, `request__<feature>`; without a target, the column."""
+    multivariate: MultivariateSpec = Field(default_factory=MultivariateSpec)
+    """Whether all features together are judged, beside each by itself; never asks for a retrain."""
+    min_rows: int = Field(default=500, ge=2)
+    """Fewer rows in the current window are 'insufficient data'."""
+    alpha: float = Field(default=0.05, gt=0, lt=0.5)
+    """Family-wise level of the lower confidence bounds."""
+    max_performance_drop: float = Field(default=0.05, ge=0)
+    """Loss of the metric against the champion's holdout that asks for a retrain when it is certain at `alpha`."""
+    slices: tuple[ColumnName, ...] = ()
+    """Columns for whose values the realised metric is also told apart: keys, entity columns or request features of the target's rows."""
+    min_slice_rows: int = Field(default=100, ge=2)
+    """Values of a slice with fewer labelled rows are listed and not judged."""
+    dataset: Identifier | None = None
+    """Without a target: the dataset that is watched; by default the only one with partitions."""
+    reference: Literal["first", "previous"] = "first"
+    """Without a target: whether a partition is compared with the first ones, or with those just before it."""
+    reference_partitions: int = Field(default=3, ge=1)
+    """Without a target: how many partitions the reference has, at most."""
+
+    def judged(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return the features that are not ignored."""
+        return tuple(name for name in names if not (name in self.features and self.features[name].ignore))
+
+
+class RetrainSpec(Block):
+    """When a challenger is trained."""
+
+    on: tuple[RetrainTrigger, ...] = ("performance", "schedule")
+    """What asks for a challenger. `drift` lets feature and prediction drift ask without a confirmed loss."""
+    cooldown: int = Field(default=1, ge=0)
+    """Partitions to wait after a training before another may be asked for."""
+    min_new_labels: int = Field(default=500, ge=0)
+    """Labels that must have arrived since the last training."""
+    max_age: int = Field(default=3, ge=1)
+    """Partitions without a training after which `schedule` asks for a challenger."""
+    probation: int = Field(default=2, ge=0)
+    """First partitions of a new champion on which its predecessor scores the same rows, and serves again where it is surely better."""

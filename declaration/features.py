@@ -1,0 +1,28 @@
+"""The `features:` block: feature views."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pydantic import (
+    Field,
+)
+
+from declaration.types import Block, Duration, Identifier
+
+
+class FeatureViewSpec(Block):
+    """A Feast feature view, computed by one SQL file over the profiled datasets."""
+
+    entity: Identifier
+    """Name of an entry of `entities`."""
+    sql: str = Field(min_length=1)
+    """SQL file beside the declaration. Gives the entity's keys, `event_timestamp`, features and, optionally, `created_timestamp`."""
+    lookback: Duration = timedelta(0)
+    """How much history before a partition the query needs."""
+    ttl: Duration | None = None
+    """How old a value may be and still be used; absent means for ever."""
+    freshness: Duration | None = Field(default=None, ge=timedelta(minutes=1))
+    """How far the view's newest event may lie behind, and how long it may stay without a new partition; absent means as long as it likes."""
+    description: str = ""
+    """What the view tells about its entity."""

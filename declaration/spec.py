@@ -1,0 +1,75 @@
+"""What a declaration may say: frozen, typed values for every block of a `defs.yaml`.
+
+Nothing here knows Dagster or any vendor. A file is parsed once, at the door
+(`pipelines.declaration`), and only these values travel further.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import (
+    Field,
+)
+
+from declaration.alerts import AlertsSpec
+from declaration.datasets import DatasetSpec
+from declaration.drift import DriftSpec, RetrainSpec
+from declaration.errors import DriftlineError
+from declaration.features import FeatureViewSpec
+from declaration.model import ModelSpec
+from declaration.partitions import PartitionsSpec
+from declaration.target import TargetSpec
+from declaration.types import Block, ColumnName, Identifier
+
+
+class PipelineSpec(Block):
+    """A declared pipeline: the attributes of one `defs.yaml`."""
+
+    description: str = ""
+    """The question this pipeline answers."""
+    owners: tuple[str, ...] = ()
+    """E-mail addresses or `team:<name>`, shown on every asset."""
+    partitions: PartitionsSpec
+    """How time is cut."""
+    datasets: Mapping[Identifier, DatasetSpec] = Field(min_length=1)
+    """Raw data by name."""
+    queries: Mapping[Identifier, str] = Field(default_factory=dict)
+    """Named SQL files over the profiled datasets that features, prediction times and labels may read like a dataset."""
+    entities: Mapping[Identifier, tuple[ColumnName, ...]] = Field(default_factory=dict)
+    """Feast entities: the key columns of each."""
+    features: Mapping[Identifier, FeatureViewSpec] = Field(default_factory=dict)
+    """Feature views by name."""
+    target: TargetSpec | None = None
+    """What is predicted. Without it there is no model: quality is checked and drift is watched."""
+    model: ModelSpec = Field(default_factory=ModelSpec)
+    """How models are trained and compared."""
+    drift: DriftSpec = Field(default_factory=DriftSpec)
+    """How drift is judged."""
+    retrain: RetrainSpec = Field(default_factory=RetrainSpec)
+    """When a challenger is trained."""
+    alerts: AlertsSpec = Field(default_factory=AlertsSpec)
+    """Who is told."""
+    schedule: str | None = None
+    """Cron expression of the refresh, in the partitions' zone; absent means at the end of every partition."""
+    tags: Mapping[str, str] = Field(default_factory=dict)
+    """Tags shown on every asset."""
+
+    @property
+    def learned(self) -> TargetSpec:
+        """The target, for the stages that exist only where there is one.
+
+        Raises
+        ------
+        DriftlineError
+            If the declaration has none.
+        """
+        if self.target is None:
+            raise DriftlineError("this pipeline has no target, so that nothing is learned. Declare `target`.")
+        return self.target
+
+    @property
+    def watched(self) -> str:
+        """The dataset whose drift is watched where there is no target."""
+        partitioned = (name for name, dataset in self.datasets.items() if dataset.is_partitioned)
+        return self.drift.dataset or next(partitioned)

@@ -1,0 +1,40 @@
+"""The `target:` block: what is predicted, and when its truth is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import (
+    Field,
+)
+
+from declaration.types import Block, ColumnName, Duration, Identifier, SqlExpression
+
+ProblemType = Literal["binary", "multiclass", "regression"]
+
+
+class TargetSpec(Block):
+    """What is predicted, when, and when the truth is known."""
+
+    dataset: Identifier
+    """Partitioned dataset, or named query, whose rows are predicted."""
+    event_time: ColumnName | None = None
+    """Column that says which partition a row belongs to; by default the dataset's own."""
+    key: tuple[ColumnName, ...] = ()
+    """Columns that identify a row; by default the dataset's own."""
+    prediction_time: SqlExpression
+    """Instant at which the prediction is made; features are joined as of it."""
+    label: SqlExpression
+    """The truth. NULL means that the row has no label."""
+    label_time: SqlExpression
+    """Instant at which the label becomes known; nothing before it may learn from it."""
+    label_delay: Duration = timedelta(0)
+    """How long after its row a label may still become known or be corrected: labels so far back are written again with each partition."""
+    problem: ProblemType
+    """Kind of prediction."""
+    where: SqlExpression | None = None
+    """Rows to predict; all when absent."""
+    request_features: Mapping[Identifier, SqlExpression] = Field(default_factory=dict)
+    """Features known from the row itself at the prediction instant. Must not use columns that are known only later."""
