@@ -9,7 +9,7 @@ SHELL := /bin/bash
 UV_VERSION := 0.13.8
 PY := .venv/bin/python
 UV := .venv/bin/python -m uv
-ROOMS := assets charts declaration expectations feature_repo pipelines resources
+ROOMS := assets charts declaration drift expectations feature_repo learning pipelines resources sources
 LOCK := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-config --quiet \
         --no-emit-index-url --custom-compile-command "make lock" pyproject.toml
 

@@ -87,8 +87,8 @@ def build_reference(name: str) -> int:
     """Sketch the reference and keep it, as the first report of a model version does."""
     import pyarrow.parquet as pq
 
-    from assets.drift_report.tables import sketch_table
-    from assets.drift_report.window_scan import sketch_reference
+    from drift.sketch.scan import sketch_reference
+    from drift.sketch.table import sketch_table
 
     folder = Path(name)
     setup_done()
@@ -101,10 +101,10 @@ def build_reference(name: str) -> int:
 
 def judge_drift(name: str) -> list[str]:
     """Sketch the current window on the cached edges, compute all statistics, decide."""
-    from assets.drift_report.decision import decide_drift
-    from assets.drift_report.tables import reference_from_rows
-    from assets.drift_report.window_scan import bins_of, sketch_window
     from declaration.drift import DriftSpec
+    from drift.columns.verdict import decide_drift
+    from drift.sketch.scan import bins_of, sketch_window
+    from drift.sketch.table import reference_from_rows
 
     import_module("scipy.special")
     folder = Path(name)

@@ -10,11 +10,11 @@ from dagster._core.storage.asset_check_execution_record import (
     COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES,
 )
 
-from assets.drift_report.policy import Reason
 from assets.drift_report.signals import Signals, signals_from_metadata
 from assets.features.freshness import FRESHNESS_CHECK
 from declaration.alerts import IncidentKind
 from declaration.errors import DriftlineError
+from drift.retraining.policy import Reason
 from pipelines.events import EndOfRun, metadata_of
 from pipelines.incidents import Facts, Found
 from pipelines.retrains import WILL_RETRY_TAG, attempts_of

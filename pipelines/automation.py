@@ -14,7 +14,6 @@ from pathlib import Path
 import dagster as dg
 from dagster import DagsterInstance
 
-from assets.raw.source import SourceError, source_files
 from declaration.errors import DriftlineError
 from declaration.pipeline import Pipeline
 from declaration.windows import Window
@@ -24,6 +23,7 @@ from pipelines.retrains import asked_from, retrains_due
 from pipelines.run_requests import reference_request, reference_selection, refresh_request
 from resources.engine import Engine
 from resources.lake import Lake
+from sources.files import SourceError, source_files
 
 ASSET_JOB = "__ASSET_JOB"
 """Dagster's own job of all assets; runs select from it."""

@@ -12,15 +12,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from assets.drift_report.evidence import late_partitions
-from assets.drift_report.words import share_text
-from assets.model.labelled_rows import label_indices
-from assets.model.metrics import Scored, metric_value
-from assets.model.model_file import model_from_bytes
+from assets.drift_report.window_inputs import late_partitions
 from declaration.choices import default_metric
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_identifier, quote_literal
 from declaration.windows import window
+from drift.wording import share_text
+from learning.metrics import Scored, metric_value
+from learning.model_file import model_from_bytes
+from learning.training_rows import label_indices
 from resources.connections import Connections
 from resources.lake import Lake, scan
 from resources.ledger import read_ledger, trusted_sha256

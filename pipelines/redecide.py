@@ -13,13 +13,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from assets.drift_report.evidence import examine_window, gather_evidence, trainings_of
-from assets.drift_report.lost_performance import OpenLoss
-from assets.drift_report.policy import RetrainDecision, decide_retrain
-from assets.drift_report.report_io import read_quality
+from assets.drift_report.tables_read import read_quality
+from assets.drift_report.window_inputs import examine_window, gather_evidence, trainings_of
 from declaration.errors import DriftlineError
 from declaration.pipeline import Pipeline
 from declaration.windows import window
+from drift.performance.open_loss import OpenLoss
+from drift.retraining.policy import RetrainDecision, decide_retrain
 from resources.connections import Connections
 from resources.ledger import read_ledger
 from resources.waits import read_waits

@@ -10,7 +10,7 @@ import dagster as dg
 
 from assets.drift_report.asset import materialize_drift_report
 from assets.drift_report.incident_check import INCIDENT_CHECK
-from assets.drift_report.watch import materialize_watch_report
+from assets.drift_report.monitor_asset import materialize_watch_report
 from assets.features.asset import materialize_features
 from assets.features.freshness import FRESHNESS_CHECK
 from assets.labels.asset import materialize_labels

@@ -11,7 +11,18 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-ROOMS = {"assets", "charts", "declaration", "expectations", "feature_repo", "pipelines", "resources"}
+ROOMS = {
+    "assets",
+    "charts",
+    "declaration",
+    "drift",
+    "expectations",
+    "feature_repo",
+    "learning",
+    "pipelines",
+    "resources",
+    "sources",
+}
 BESIDE = {"benchmarks", "deploy", "docs", "tests"}
 STAGES = {"raw", "profiled", "features", "labels", "training_set", "model", "predictions", "drift_report"}
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "core", "manager", "base", "misc"}

@@ -8,31 +8,32 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assets.drift_report.evidence import examine_window, gather_evidence, trainings_of
-from assets.drift_report.examination import (
-    Findings,
-    facts_of,
-)
 from assets.drift_report.incident_check import incident_check
-from assets.drift_report.life_rows import read_windows
-from assets.drift_report.policy import RetrainDecision, decide_retrain
-from assets.drift_report.report import PerformancePoint, ReportContent, render_html, render_markdown
-from assets.drift_report.report_io import (
+from assets.drift_report.pages.history_reading import read_life
+from assets.drift_report.pages.history_rows import read_windows
+from assets.drift_report.pages.report import (
+    PerformancePoint,
+    ReportContent,
+    render_html,
+    render_markdown,
+)
+from assets.drift_report.pages.writing import write_life, write_page
+from assets.drift_report.shadow import roll_back, shadow_champion
+from assets.drift_report.signals import signals_of
+from assets.drift_report.tables_read import (
     Quality,
     earlier_reports,
-    read_life,
     read_open_loss,
     read_quality,
     report_window,
-    write_life,
-    write_page,
-    write_tables,
 )
-from assets.drift_report.shadow import roll_back, shadow_champion
-from assets.drift_report.signals import signals_of
+from assets.drift_report.tables_written import write_tables
+from assets.drift_report.window_inputs import examine_window, gather_evidence, trainings_of
 from assets.materialization import Outcome, Scope
 from declaration.pipeline import Pipeline
 from declaration.windows import Window
+from drift.retraining.policy import RetrainDecision, decide_retrain
+from drift.window import Findings, facts_of
 from resources.engine import Engine
 from resources.incidents import read_incidents
 from resources.lake import Lake, Snapshot, scan

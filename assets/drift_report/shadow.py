@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from assets.drift_report.labelled_rows import labels_known
-from assets.drift_report.probation import Probation, judge_probation
 from assets.materialization import Scope
-from assets.model.contest import Contest
-from assets.model.encode import EncodingError
-from assets.model.fitted import FittedModel
-from assets.model.labelled_rows import label_indices, microseconds
-from assets.model.metrics import Scored
-from assets.model.model_file import model_from_bytes
-from assets.model.score_table import aligned_scores, classes_of_both
-from assets.model.train import chosen_metric, limited_threads
 from declaration.pipeline import Pipeline
 from declaration.windows import Window
+from drift.performance.labelled_rows import labels_known
+from drift.retraining.probation import Probation, judge_probation
+from learning.comparison import Contest
+from learning.encode import EncodingError
+from learning.fitted import FittedModel
+from learning.metrics import Scored
+from learning.model_file import model_from_bytes
+from learning.score_columns import aligned_scores, classes_of_both
+from learning.train import chosen_metric, limited_threads
+from learning.training_rows import label_indices, microseconds
 from resources.enactment import enact
 from resources.lake import Lake, Snapshot, scan
 from resources.ledger import GATE, Decision, aliases_after, trusted_sha256

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from assets.drift_report.error_rise import LossBlocks
-from assets.drift_report.separation import Separation
-from assets.model.metrics import Floats
+from drift.multivariate.domain_classifier import Separation
+from drift.performance.sequential_test import LossBlocks
+from learning.metrics import Floats
 
 SEPARATION_SCHEMA = pa.schema(
     [

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
-from assets.drift_report.decision import Role
-from assets.drift_report.words import column_text
 from declaration.alerts import IncidentKind
+from drift.columns.verdict import Role
+from drift.wording import column_text
 
 if TYPE_CHECKING:
-    from assets.drift_report.examination import Findings
+    from drift.window import Findings
 
 INSUFFICIENT = "insufficient data"
 

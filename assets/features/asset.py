@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from assets.features.freshness import judge_freshness
-from assets.features.in_order import in_order
-from assets.features.leakage import check_no_lookahead
+from assets.features.leakage.check import check_no_lookahead
+from assets.features.leakage.ordered_sums import in_order
 from assets.features.rows import check_columns, check_one_row_each, drop_rows_without_key
 from assets.features.statistics import feature_statistics, shown
 from assets.features.view_sql import FeatureError, feature_names, kept_to_window, stable_types

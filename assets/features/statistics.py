@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from assets.features.in_order import in_order
+from assets.features.leakage.ordered_sums import in_order
 from declaration.sql import quote_identifier, quote_literal
 
 if TYPE_CHECKING:

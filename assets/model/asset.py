@@ -17,28 +17,28 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from assets.materialization import Outcome, Scope
-from assets.model.contest import Contest
-from assets.model.encode import EncodingError
 from assets.model.fingerprints import fingerprint_decision, fingerprint_training
-from assets.model.fitted import FittedModel
-from assets.model.gate import GateVerdict, judge_challenger
-from assets.model.labelled_rows import (
+from assets.model.pictures import training_pages
+from assets.model.tables import candidates_table, holdout_table
+from declaration.pipeline import Pipeline
+from declaration.sql import quote_identifier
+from declaration.windows import window
+from learning.comparison import Contest
+from learning.encode import EncodingError
+from learning.fitted import FittedModel
+from learning.gate import GateVerdict, judge_challenger
+from learning.metrics import Floats, MetricError, Scored
+from learning.model_file import model_from_bytes, model_to_bytes
+from learning.score_columns import aligned_scores, classes_of_both, score_fields, scores_from
+from learning.split import instant
+from learning.train import Training, chosen_metric, limited_threads, train_model
+from learning.training_rows import (
     MIN_CLASS_ROWS,
     LabelsNeededError,
     TrainingError,
     TrainingSet,
     read_training_set,
 )
-from assets.model.metrics import Floats, MetricError, Scored
-from assets.model.model_file import model_from_bytes, model_to_bytes
-from assets.model.pictures import training_pages
-from assets.model.score_table import aligned_scores, classes_of_both, score_fields, scores_from
-from assets.model.split import instant
-from assets.model.tables import candidates_table, holdout_table
-from assets.model.train import Training, chosen_metric, limited_threads, train_model
-from declaration.pipeline import Pipeline
-from declaration.sql import quote_identifier
-from declaration.windows import window
 from resources.enactment import enact, follow
 from resources.engine import Engine
 from resources.lake import Lake, Snapshot, scan

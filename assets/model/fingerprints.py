@@ -6,8 +6,8 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from assets.model.labelled_rows import TrainingSet
 from declaration.pipeline import Pipeline
+from learning.training_rows import TrainingSet
 
 
 def fingerprint_training(

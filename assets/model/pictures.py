@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from assets.model.metrics import Floats, Scored
-from assets.model.train import CandidateResult, Training
 from charts import as_markdown_image, bars, lines
 from declaration.choices import METRICS_BY_PROBLEM
 from declaration.model import Metric
 from declaration.target import ProblemType
+from learning.metrics import Floats, Scored
+from learning.train import CandidateResult, Training
 
 N_CURVE_POINTS = 120
 N_CALIBRATION_BINS = 10

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from assets.model.labelled_rows import TrainingSet
-from assets.model.score_table import score_columns
-from assets.model.train import Training
+from learning.score_columns import score_columns
+from learning.train import Training
+from learning.training_rows import TrainingSet
 
 CANDIDATES_SCHEMA = pa.schema(
     [

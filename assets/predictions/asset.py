@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 
 from assets.materialization import Outcome, Scope
-from assets.model.fitted import FittedModel
-from assets.model.model_file import model_from_bytes
-from assets.model.train import limited_threads
-from assets.predictions.scores import LEADING_COLUMNS, PredictionError, predictions_table, score_histograms
 from charts import as_markdown_image, histogram_pair
 from declaration.pipeline import Pipeline
+from learning.fitted import FittedModel
+from learning.model_file import model_from_bytes
+from learning.scores import LEADING_COLUMNS, PredictionError, predictions_table, score_histograms
+from learning.train import limited_threads
 from resources.champion import champion_file
 from resources.engine import Engine
 from resources.lake import Lake, Snapshot, scan

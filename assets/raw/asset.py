@@ -16,13 +16,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 
 from assets.materialization import Outcome, Scope
-from assets.raw.content import Content, content_of
-from assets.raw.engine_errors import repair_of
 from assets.raw.loads import FINGERPRINT, refuse_other_load
-from assets.raw.local_times import described
-from assets.raw.opening import files_of, readable
-from assets.raw.read_sql import READ_TABLE, Counts, changed_clocks, read_files
-from assets.raw.reading import REJECTS_TABLE, ReadError, shown
 from charts import as_markdown_image, bars
 from declaration.datasets import DatasetSpec
 from declaration.partition_sql import between, event_instant
@@ -31,6 +25,12 @@ from declaration.sql import quote_literal
 from declaration.windows import Cut, Window, load_number, windows
 from resources.engine import Engine
 from resources.lake import Lake, Snapshot
+from sources.content import Content, content_of
+from sources.engine_errors import repair_of
+from sources.local_times import described
+from sources.opening import files_of, readable
+from sources.read import READ_TABLE, Counts, changed_clocks, read_files
+from sources.rejects import REJECTS_TABLE, ReadError, shown
 
 if TYPE_CHECKING:
     import duckdb

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from assets.raw.content import content_of
-from assets.raw.opening import files_of
-from assets.raw.reading import ReadError
 from declaration.pipeline import Pipeline
 from declaration.windows import Window, counted_window, load_number, window
 from resources.lake import Lake
+from sources.content import content_of
+from sources.opening import files_of
+from sources.rejects import ReadError
 
 FINGERPRINT = "source_fingerprint"
 """Key in the lake's commit: what a table was read from."""

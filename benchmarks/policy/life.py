@@ -10,14 +10,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from assets.drift_report.probation import Probation, judge_probation
-from assets.model.contest import Contest
-from assets.model.labelled_rows import microseconds
-from assets.model.metrics import Scored
 from benchmarks.policy.streams import Stream
 from benchmarks.policy.training import Trainer, Version, judge, known_rows
 from declaration.drift import RetrainSpec
 from declaration.model import GateSpec
+from drift.retraining.probation import Probation, judge_probation
+from learning.comparison import Contest
+from learning.metrics import Scored
+from learning.training_rows import microseconds
 
 Floats = NDArray[np.float64]
 PROBATION = 5

@@ -7,22 +7,14 @@ from dataclasses import dataclass, field
 import duckdb
 import pyarrow as pa
 
-from assets.drift_report.examination import (
-    Champion,
-    Findings,
-    Relations,
-    build_reference,
-    evidence_of,
-    examine,
-    loss_after,
-)
-from assets.drift_report.lost_performance import OpenLoss
-from assets.drift_report.policy import decide_retrain
-from assets.drift_report.sketch import ReferenceSketch
 from benchmarks.policy.life import Answer, Look
 from benchmarks.policy.streams import SENSOR
 from benchmarks.policy.training import known_rows
 from declaration.drift import DriftSpec, RetrainSpec
+from drift.performance.open_loss import OpenLoss
+from drift.retraining.policy import decide_retrain
+from drift.sketch.counts import ReferenceSketch
+from drift.window import Champion, Findings, Relations, build_reference, evidence_of, examine, loss_after
 
 LABEL_LOOKBACK = 12
 """Earlier windows whose predictions are looked up for late labels, as in the drift report's asset."""

@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from assets.drift_report.decision import decide_drift
-from assets.drift_report.sketch import ReferenceSketch, WindowSketch
-from assets.drift_report.window_scan import bins_of, sketch_reference, sketch_window
 from declaration.drift import DriftSpec
 from declaration.types import Sensitivity
+from drift.columns.verdict import decide_drift
+from drift.sketch.counts import ReferenceSketch, WindowSketch
+from drift.sketch.scan import bins_of, sketch_reference, sketch_window
 
 N_REFERENCE, N_CURRENT, N_PARTS = 30_000, 5_000, 6
 N_NUMERIC, CATEGORY_SIZES = 14, (2, 5, 8, 12, 20, 50)

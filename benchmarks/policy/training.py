@@ -9,15 +9,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from assets.model.contest import Contest
-from assets.model.gate import GateVerdict, judge_challenger
-from assets.model.labelled_rows import LabelsNeededError, TrainingSet, read_training_set
-from assets.model.metrics import Scored
 from assets.model.tables import holdout_table
-from assets.model.train import Training, train_model
 from assets.training_set.selection import SOURCE_PARTITION
 from benchmarks.policy.streams import Stream
 from declaration.model import GateSpec, ModelSpec
+from learning.comparison import Contest
+from learning.gate import GateVerdict, judge_challenger
+from learning.metrics import Scored
+from learning.train import Training, train_model
+from learning.training_rows import LabelsNeededError, TrainingSet, read_training_set
 
 
 @dataclass(frozen=True)

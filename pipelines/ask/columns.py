@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from assets.raw.exact import of_typed
 from declaration.errors import DriftlineError
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_identifier, quote_literal
@@ -16,6 +15,7 @@ from declaration.target_sql import entity_keys
 from pipelines.expressions import columns_of, declared_types, empty_database, first_line
 from pipelines.faults import choices, hint
 from pipelines.query_checks import bound_columns
+from sources.exact import of_typed
 
 if TYPE_CHECKING:
     import duckdb

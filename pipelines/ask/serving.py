@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from assets.labels.request import request_features
-from assets.model.encode import EVENT_TIMESTAMP
-from assets.model.fitted import FittedModel
-from assets.model.model_file import model_from_bytes
-from assets.model.train import limited_threads
-from assets.predictions.scores import scored_columns
 from declaration.errors import DriftlineError
 from declaration.pipeline import Pipeline
 from declaration.target_sql import REQUEST_PREFIX, request_columns
+from learning.encode import EVENT_TIMESTAMP
+from learning.fitted import FittedModel
+from learning.model_file import model_from_bytes
+from learning.scores import scored_columns
+from learning.train import limited_threads
 from pipelines.ask.columns import AskedColumns, asked_columns, typed_rows
 from resources.champion import champion_file, champion_version
 from resources.connections import Connections

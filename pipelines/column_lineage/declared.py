@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
 from assets.features.view_sql import TIME_COLUMNS
-from assets.model.score_table import score_fields
 from declaration.datasets import DatasetSpec
 from declaration.pipeline import Pipeline
 from declaration.queries import tables_read
 from declaration.sql import quote_identifier
 from declaration.target import TargetSpec
 from declaration.target_sql import REQUEST_PREFIX, entity_keys, target_event_time, target_key
+from learning.score_columns import score_fields
 from pipelines.column_lineage.graph import Edge, Lineage, Node, Stage
 from pipelines.column_lineage.query import ROWS, ColumnOf, QueryLineage, UnresolvedLineageError, query_lineage
 from pipelines.query_checks import BoundColumns, bound_columns

@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterator, Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.model.encode import FeatureKind, learn_encoding
-from assets.model.leaks import Suspicion, figure, outstanding, suspects
-from assets.model.single_column import strengths
 from declaration.target import TargetSpec
 from declaration.target_sql import REQUEST_PREFIX
+from learning.encode import FeatureKind, learn_encoding
+from learning.leaks import Suspicion, figure, outstanding, suspects
+from learning.single_column import strengths
 from pipelines.expressions import columns_of
 from pipelines.preview.datasets import short
 from pipelines.preview.findings import Doubt, FeaturePlan

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assets.raw.csv_header import header_of
-from assets.raw.folder_keys import folder_keys
-from assets.raw.opening import files_of, readable
-from assets.raw.reading import listed, source_values
 from declaration.datasets import DatasetSpec
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_literal
 from declaration.windows import Window
 from resources.engine import Engine
+from sources.csv_header import header_of
+from sources.folder_keys import folder_keys
+from sources.opening import files_of, readable
+from sources.rejects import listed, source_values
 
 if TYPE_CHECKING:
     import duckdb

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.features.view_sql import EVENT_TIMESTAMP, feature_names
-from assets.model.candidates import PREPROCESSING
-from assets.model.single_column import MIN_CLASS_ROWS, MIN_ROWS, known_truth
 from declaration.pipeline import Pipeline
 from declaration.target import ProblemType, TargetSpec
 from declaration.windows import Window, windows_between
+from learning.candidates import PREPROCESSING
+from learning.single_column import MIN_CLASS_ROWS, MIN_ROWS, known_truth
 from pipelines.preview.columns import plan
 from pipelines.preview.datasets import column_facts, count, dataset_finding, short
 from pipelines.preview.findings import (

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from assets.raw.reading import SQL_TYPES, without
 from declaration.generated_columns import PLACE
 from declaration.sql import quote_identifier
 from declaration.types import ColumnType
 from pipelines.scaffolding.forms import NULL_TEXTS, Form, groups
 from pipelines.scaffolding.source import TEXTS, OpenedSource
+from sources.rejects import SQL_TYPES, without
 
 if TYPE_CHECKING:
     import duckdb

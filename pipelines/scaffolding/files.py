@@ -12,12 +12,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from assets.raw.engine_errors import explained
-from assets.raw.objects import is_url
-from assets.raw.reading import shown
-from assets.raw.source import source_files
 from declaration.datasets import SourceSpec
 from declaration.errors import DriftlineError
+from sources.engine_errors import explained
+from sources.files import source_files
+from sources.object_store import is_url
+from sources.rejects import shown
 
 FORMATS = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".data": "csv", ".parquet": "parquet", ".pq": "parquet",

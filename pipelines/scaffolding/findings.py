@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from assets.model.leaks import Suspicion
 from declaration.datasets import SourceSpec
+from learning.leaks import Suspicion
 from pipelines.scaffolding.clock import Clock
 from pipelines.scaffolding.columns import Column, FileColumns
 from pipelines.scaffolding.roles import Candidate, Key, Target

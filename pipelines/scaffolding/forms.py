@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from assets.raw.exact import FIRST_YEAR, LAST_YEAR
-from assets.raw.reading import shown
 from declaration.sql import quote_identifier, quote_literal
 from declaration.types import ColumnType
 from pipelines.scaffolding.source import TEXTS, OpenedSource
 from pipelines.scaffolding.times import TimeForm, present, time_of_number, time_of_text
+from sources.exact import FIRST_YEAR, LAST_YEAR
+from sources.rejects import shown
 
 if TYPE_CHECKING:
     import duckdb

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assets.raw.objects import is_url
 from declaration.sql import quote_identifier
 from pipelines.faults import hint
 from pipelines.scaffolding.clock import check_event_time, clock_of_files, find_clock, lookback_of
@@ -29,11 +28,12 @@ from pipelines.scaffolding.source import OpenedSource, doubts
 from pipelines.scaffolding.text import sql_name
 from pipelines.scaffolding.tried import as_text_where_rejected
 from pipelines.scaffolding.views import View, history_view, identifier
+from sources.object_store import is_url
 
 if TYPE_CHECKING:
     import duckdb
 
-    from assets.model.leaks import Suspicion
+    from learning.leaks import Suspicion
     from pipelines.scaffolding.clock import Clock
     from pipelines.scaffolding.roles import Target
 
@@ -181,7 +181,7 @@ def _can_be_feature(column: Column, target: str | None, key: Sequence[str], even
 def _suspicions(
     connection: duckdb.DuckDBPyConnection, request: Sequence[Column], target: Target | None
 ) -> tuple[Suspicion, ...]:
-    from assets.model.leaks import suspicious
+    from learning.leaks import suspicious
 
     if target is None or not request:
         return ()

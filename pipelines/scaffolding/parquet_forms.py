@@ -6,13 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from assets.raw.exact import FIRST_YEAR, LAST_YEAR
 from declaration.sql import quote_identifier
 from declaration.types import ColumnType
 from pipelines.scaffolding.forms import Form
 from pipelines.scaffolding.source import TEXTS
 from pipelines.scaffolding.text import sql_name
 from pipelines.scaffolding.times import TimeForm, time_of_number
+from sources.exact import FIRST_YEAR, LAST_YEAR
 
 if TYPE_CHECKING:
     import duckdb

@@ -11,7 +11,6 @@ from typing import Any
 import click
 import dagster as dg
 
-from assets.raw.reading import shown
 from declaration.errors import DriftlineError
 from pipelines.declaration import DeclarationError, read
 from pipelines.faults import NAME_PATTERN
@@ -23,6 +22,7 @@ from pipelines.scaffolding.learning import refuse_without_features
 from pipelines.scaffolding.options import ScaffoldOptions
 from pipelines.scaffolding.source import opened
 from resources.engine import Engine
+from sources.rejects import shown
 
 
 class PipelineScaffolder(dg.Scaffolder[ScaffoldOptions]):

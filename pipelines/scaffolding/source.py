@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assets.raw.csv_header import header_of
-from assets.raw.engine_errors import repair_of
-from assets.raw.opening import readable
-from assets.raw.read_sql import READ_TABLE, read_files
-from assets.raw.reading import MAX_LINE_BYTES, OWN_PREFIX, REJECTS_TABLE, listed, shown
 from declaration.datasets import DatasetSpec, SourceSpec
 from declaration.generated_columns import PLACE
 from declaration.sql import quote_identifier
 from pipelines.coherence import PARTITION_COLUMN
 from pipelines.scaffolding.files import ScaffoldError, keys_of, one_sentence
+from sources.csv_header import header_of
+from sources.engine_errors import repair_of
+from sources.opening import readable
+from sources.read import READ_TABLE, read_files
+from sources.rejects import MAX_LINE_BYTES, OWN_PREFIX, REJECTS_TABLE, listed, shown
 
 if TYPE_CHECKING:
     import duckdb

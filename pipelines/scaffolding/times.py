@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
-from assets.raw.reading import without
 from declaration.sql import quote_literal
 from declaration.types import ColumnType
 from pipelines.scaffolding.source import TEXTS
 from pipelines.scaffolding.text import sql_name
+from sources.rejects import without
 
 if TYPE_CHECKING:
     import duckdb

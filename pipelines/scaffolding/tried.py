@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from assets.raw.read_sql import read_files
 from declaration.datasets import ColumnSpec, DatasetSpec
 from pipelines.scaffolding.columns import Column, FileColumns
 from pipelines.scaffolding.forms import Form
 from pipelines.scaffolding.source import OpenedSource
+from sources.read import read_files
 
 FALLBACK = "not all values can be read as {}, so they are kept as text. How should they be read?"
 

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.model.model_file import model_from_bytes
-from assets.predictions.scores import PredictionError
 from declaration.errors import DriftlineError
 from declaration.target_sql import LabelError
+from learning.model_file import model_from_bytes
+from learning.scores import PredictionError
 from pipelines.ask import Serving, open_serving
 from pipelines.ask.columns import AskedRowsError
 from pipelines.ask.serving import ServingError

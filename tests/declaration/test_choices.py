@@ -6,10 +6,10 @@ import subprocess
 import sys
 from typing import get_args
 
-from assets.model.candidates import CANDIDATES
-from assets.model.metrics import _METRICS
 from declaration.choices import CANDIDATES_BY_PROBLEM, METRICS_BY_PROBLEM, default_metric
 from declaration.model import Candidate, Metric
+from learning.candidates import CANDIDATES
+from learning.metrics import _METRICS
 
 
 def test_every_candidate_that_may_be_declared_can_be_trained() -> None:

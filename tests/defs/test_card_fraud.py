@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from assets.raw.python_source import rows_as_parquet
+from sources.python_file import rows_as_parquet
 
 FOLDER = Path(__file__).parents[2] / "pipelines" / "defs" / "card_fraud"
 FIRST, END = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 3, 6, tzinfo=UTC)

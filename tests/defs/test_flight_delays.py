@@ -10,15 +10,13 @@ import pyarrow as pa
 import pytest
 
 from assets.features.asset import materialize_features
-from assets.features.leakage import Guarded, check_no_lookahead
-from assets.features.perturbation import Perturbation, perturbed_dataset
+from assets.features.leakage.check import Guarded, check_no_lookahead
+from assets.features.leakage.perturbation import Perturbation, perturbed_dataset
 from assets.features.view_sql import FeatureError, kept_to_window, stable_types
 from assets.labels.asset import materialize_labels
 from assets.materialization import Scope
 from assets.profiled.asset import materialize_profiled
 from assets.raw.asset import materialize_raw
-from assets.raw.read_sql import READ_TABLE, read_files
-from assets.raw.source import source_files, unpacked
 from assets.training_set.asset import materialize_training_set
 from declaration.pipeline import Pipeline
 from declaration.windows import Window, window, windows, windows_between
@@ -27,6 +25,8 @@ from resources.engine import Engine
 from resources.feature_store import FeatureStore
 from resources.lake import Lake
 from resources.validation import Validation
+from sources.files import source_files, unpacked
+from sources.read import READ_TABLE, read_files
 
 FOLDER = Path(__file__).parents[2] / "pipelines" / "defs" / "flight_delays"
 VIEWS = sorted(read(FOLDER).spec.features)

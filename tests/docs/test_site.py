@@ -13,12 +13,12 @@ import click
 import pytest
 from dagster_dg_cli.cli import create_dg_cli
 
-from assets.drift_report.findings import EFFECT_GATES, MISSING_GATES, NEW_CATEGORY_GATES
-from assets.model.blocks import MIN_BLOCKS
-from assets.model.gate import NON_INFERIORITY_MARGIN
 from assets.profiled.quality import WEIGHTS
 from declaration.datasets import DatasetSpec, SourceSpec
 from declaration.spec import PipelineSpec
+from drift.columns.findings import EFFECT_GATES, MISSING_GATES, NEW_CATEGORY_GATES
+from learning.blocks import MIN_BLOCKS
+from learning.gate import NON_INFERIORITY_MARGIN
 from pipelines.declaration import read
 from pipelines.marked_yaml import parse
 from tests.pipelines.sound_declaration import SOUND

@@ -14,10 +14,10 @@ import pytest
 
 from assets.drift_report.asset import materialize_drift_report
 from assets.materialization import Outcome, Scope
-from assets.model.metrics import Scored, metric_value
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
 from declaration.windows import Window, window
+from learning.metrics import Scored, metric_value
 from resources.engine import Engine
 from resources.lake import Lake
 from resources.model_registry import ModelRegistry, ModelVersion

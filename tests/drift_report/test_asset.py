@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from assets.drift_report.bins import SketchError
-from assets.drift_report.tables import reference_from_rows
 from assets.materialization import Scope
+from drift.sketch.bins import SketchError
+from drift.sketch.table import reference_from_rows
 from resources.ledger import GATE, Decision, write_decision
 from resources.waits import Wait, write_wait
 from tests.drift_report.conftest import FEATURES, World

@@ -14,12 +14,12 @@ import pytest
 from scipy import stats
 from scipy.spatial import distance as scipy_distance
 
-from assets.drift_report.bins import CategoricalBins, NumericBins
-from assets.drift_report.decision import ColumnVerdict, decide_drift
-from assets.drift_report.statistics import MIN_EXPECTED, column_statistics, quantile_groups, value_vector
-from assets.drift_report.window_scan import bins_of, sketch_reference, sketch_window
 from declaration.drift import DriftSpec
-from tests.drift_report.test_statistics import DISTRIBUTIONS, sketched
+from drift.columns.statistics import MIN_EXPECTED, column_statistics, quantile_groups, value_vector
+from drift.columns.verdict import ColumnVerdict, decide_drift
+from drift.sketch.bins import CategoricalBins, NumericBins
+from drift.sketch.scan import bins_of, sketch_reference, sketch_window
+from tests.drift.columns.test_statistics import DISTRIBUTIONS, sketched
 
 SIZES = [(5_000, 3_000), (700, 40), (300, 1)]
 START = datetime(2024, 1, 1, tzinfo=UTC)

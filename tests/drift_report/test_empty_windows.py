@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from assets.model.score_table import score_fields
 from declaration.choices import default_metric
 from declaration.pipeline import Pipeline
 from declaration.target import ProblemType
+from learning.score_columns import score_fields
 from resources.lake import Lake
 from resources.ledger import GATE, Decision, write_decision
 from tests.drift_report.conftest import AS_OF, World

@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from assets.model.metrics import Scored, metric_value
-from assets.model.score_table import score_columns
 from declaration.model import Metric
 from declaration.pipeline import Pipeline
 from declaration.target import ProblemType
+from learning.metrics import Scored, metric_value
+from learning.score_columns import score_columns
 from resources.lake import Lake
 from tests.drift_report.conftest import AS_OF, FEATURES, INSTANT, FixedRegistry, World, table_of
 

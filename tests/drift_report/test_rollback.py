@@ -13,11 +13,11 @@ import pytest
 from assets.drift_report.asset import materialize_drift_report
 from assets.materialization import Outcome
 from assets.model.asset import materialize_model
-from assets.model.model_file import model_from_bytes
-from assets.predictions.scores import predictions_table
 from declaration.drift import RetrainSpec
 from declaration.model import GateSpec
 from declaration.pipeline import Pipeline
+from learning.model_file import model_from_bytes
+from learning.scores import predictions_table
 from resources.ledger import aliases_after, read_ledger, trusted_sha256
 from resources.reports import Reports
 from tests.model.conftest import World, training_table

@@ -11,10 +11,10 @@ import pytest
 from sklearn import metrics as oracle
 
 from assets.drift_report.shadow import shadow_contest
-from assets.model.encode import learn_encoding
-from assets.model.fitted import FittedModel
-from assets.model.metrics import metric_value
 from declaration.model import Metric
+from learning.encode import learn_encoding
+from learning.fitted import FittedModel
+from learning.metrics import metric_value
 
 INSTANT = pa.timestamp("us", tz="UTC")
 NEW_KNOWS, OLD_KNOWS = ("ant", "bee"), ("bee", "cow")

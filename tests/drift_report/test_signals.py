@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from assets.drift_report.examination import Champion, Findings
-from assets.drift_report.performance import Measurement
 from assets.drift_report.signals import Signal, Signals, signals_from_metadata, signals_of
+from drift.performance.realised import Measurement
+from drift.window import Champion, Findings
 from tests.drift_report.conftest import World
 
 MONTH = "2013-08-01"

@@ -6,19 +6,12 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from assets.drift_report.decision import decide_drift
-from assets.drift_report.sketch import ReferenceSketch
-from assets.drift_report.tables import (
-    REPORT_SCHEMA,
-    SKETCH_SCHEMA,
-    WINDOW_SCHEMA,
-    reference_from_rows,
-    report_table,
-    sketch_table,
-    window_table,
-)
-from assets.drift_report.window_scan import sketch_reference
+from assets.drift_report.tables import REPORT_SCHEMA, report_table
 from declaration.drift import DriftSpec
+from drift.columns.verdict import decide_drift
+from drift.sketch.counts import ReferenceSketch
+from drift.sketch.scan import sketch_reference
+from drift.sketch.table import SKETCH_SCHEMA, WINDOW_SCHEMA, reference_from_rows, sketch_table, window_table
 
 
 def reference() -> ReferenceSketch:

@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from assets.model.model_file import model_from_bytes
 from declaration.pipeline import Pipeline
+from learning.model_file import model_from_bytes
 from pipelines.ask import open_serving
 from pipelines.ask.__main__ import main as ask
 from pipelines.declaration import read

@@ -10,7 +10,6 @@ import pyarrow as pa
 import pytest
 
 from assets.materialization import Scope
-from assets.model import candidates
 from declaration.datasets import DatasetSpec, SourceSpec
 from declaration.model import Candidate, GateSpec, ModelSpec
 from declaration.partitions import PartitionsSpec
@@ -18,6 +17,7 @@ from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
 from declaration.target import ProblemType, TargetSpec
 from declaration.windows import window
+from learning import candidates
 from resources.engine import Engine
 from resources.lake import Lake
 from resources.model_registry import ModelRegistry

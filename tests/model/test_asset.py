@@ -18,11 +18,11 @@ import pytest
 
 from assets.materialization import Outcome
 from assets.model.asset import materialize_model
-from assets.model.encode import EncodingError
-from assets.model.labelled_rows import TrainingError
-from assets.model.model_file import model_from_bytes
 from declaration.model import GateSpec
 from declaration.pipeline import Pipeline
+from learning.encode import EncodingError
+from learning.model_file import model_from_bytes
+from learning.training_rows import TrainingError
 from pipelines.rollback import roll_back_to
 from resources.connections import Connections
 from resources.lake import scan

@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from assets.model.blocks import blocks_of
-from assets.model.labelled_rows import TrainingSet, read_training_set
-from assets.model.model_file import model_from_bytes, model_to_bytes
-from assets.model.train import train_model
 from declaration.model import ModelSpec
+from learning.blocks import blocks_of
+from learning.model_file import model_from_bytes, model_to_bytes
+from learning.train import train_model
+from learning.training_rows import TrainingSet, read_training_set
 
 ROWS = """
 WITH planned AS (

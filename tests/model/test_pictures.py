@@ -9,12 +9,12 @@ import pyarrow as pa
 import pytest
 from sklearn import metrics as oracle
 
-from assets.model.labelled_rows import read_training_set
-from assets.model.metrics import Scored
 from assets.model.pictures import calibration_points, roc_points, training_pages
-from assets.model.train import train_model
 from declaration.model import ModelSpec
 from declaration.target import ProblemType
+from learning.metrics import Scored
+from learning.train import train_model
+from learning.training_rows import read_training_set
 
 
 def test_the_area_below_the_drawn_curve_is_the_auc() -> None:

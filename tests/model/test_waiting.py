@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.model import candidates
-from assets.model.importance import MAX_IMPORTANCE_ROWS, permutation_importances
-from assets.model.labelled_rows import LabelsNeededError, read_training_set
-from assets.model.metrics import Floats
-from assets.model.train import train_model
 from declaration.choices import CANDIDATES_BY_PROBLEM, METRICS_BY_PROBLEM
 from declaration.model import ModelSpec
 from declaration.target import ProblemType
+from learning import candidates
+from learning.importance import MAX_IMPORTANCE_ROWS, permutation_importances
+from learning.metrics import Floats
+from learning.train import train_model
+from learning.training_rows import LabelsNeededError, read_training_set
 from tests.model.conftest import START
 
 INSTANT = pa.timestamp("us", tz="UTC")

@@ -14,9 +14,9 @@ import pytest
 
 from assets.materialization import Outcome
 from assets.model.asset import materialize_model
-from assets.model.model_file import model_from_bytes
 from assets.predictions.asset import materialize_predictions
 from declaration.pipeline import Pipeline
+from learning.model_file import model_from_bytes
 from resources.lake import Lake
 from resources.ledger import read_ledger, trusted_sha256
 from resources.model_registry import ModelRegistryError

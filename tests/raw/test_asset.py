@@ -10,12 +10,12 @@ import pytest
 from assets.materialization import Scope
 from assets.raw.asset import materialize_raw
 from assets.raw.loads import load_to_read
-from assets.raw.reading import ReadError
 from declaration.datasets import DatasetSpec, SourceSpec
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
 from declaration.windows import window
 from resources.lake import Lake
+from sources.rejects import ReadError
 from tests.tiny import ROWS_PER_DAY, lake_and_engine, scope, tiny_pipeline, write_sources
 
 CLOCK = datetime(2024, 2, 1, tzinfo=UTC)

@@ -9,12 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from assets.raw.asset import materialize_raw
-from assets.raw.reading import ReadError
-from assets.raw.source import SourceError, source_files
 from declaration.datasets import SourceSpec
 from declaration.pipeline import Pipeline
 from pipelines.preview.rehearsal import rehearsed
 from resources.deployment import deployment
+from sources.files import SourceError, source_files
+from sources.rejects import ReadError
 from tests.tiny import day_window, lake_and_engine, scope, tiny_pipeline, write_sources
 
 

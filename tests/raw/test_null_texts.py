@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.raw.opening import readable
-from assets.raw.read_sql import READ_TABLE, Counts, read_files
-from assets.raw.reading import REJECTS_TABLE
 from declaration.datasets import DatasetSpec
 from declaration.types import ColumnType
+from sources.opening import readable
+from sources.read import READ_TABLE, Counts, read_files
+from sources.rejects import REJECTS_TABLE
 
 COLUMNS = {
     "country": "string",

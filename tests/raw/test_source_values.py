@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from assets.raw.read_sql import READ_TABLE, Counts, read_files
-from assets.raw.reading import REJECTS_TABLE
 from declaration.datasets import DatasetSpec
+from sources.read import READ_TABLE, Counts, read_files
+from sources.rejects import REJECTS_TABLE
 
 TEXTS = {
     "code": ["007", "0010", "42"],

@@ -34,7 +34,7 @@ def test_the_lake_and_what_is_named_are_read(engine: Engine, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("name", ["a b", "it's", "ä😀", "x[1]", "a*", "a?b", "a,b", '"q"', "#1", "50%"])
 def test_sources_of_any_name_are_read(tmp_path: Path, name: str) -> None:
-    from assets.raw.reading import listed
+    from sources.rejects import listed
 
     folder = tmp_path / name
     folder.mkdir()

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from assets.raw.opening import readable
-from assets.raw.read_sql import READ_TABLE, read_files
-from assets.raw.source import source_files
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_identifier
 from resources.engine import Engine
+from sources.files import source_files
+from sources.opening import readable
+from sources.read import READ_TABLE, read_files
 
 
 def rejects_and_rows(pipeline: Pipeline, columns: Sequence[str] = ()) -> tuple[int, list[tuple[object, ...]]]:

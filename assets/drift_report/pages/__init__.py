@@ -1,0 +1,1 @@
+"""Pages of a drift report: one HTML file a window, and the history of a model over all of them."""

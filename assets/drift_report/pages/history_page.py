@@ -1,0 +1,281 @@
+"""A model's life as a page: one file without scripts, with relative links to the windows' reports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from markupsafe import Markup
+
+from assets.drift_report.pages.history import (
+    ColumnCourse,
+    Judgement,
+    Life,
+    LifeWindow,
+    by_life,
+    by_newest,
+)
+from assets.drift_report.pages.history_pictures import (
+    decision_colours,
+    drift_picture,
+    history_picture,
+)
+from assets.drift_report.pages.pictures import mini_picture
+from assets.drift_report.pages.report import HEADLINES
+from assets.drift_report.pages.templates import page_template
+from drift.performance.realised import Measurement
+from drift.wording import number_text, share_text, without_headline
+
+MAX_MINI_PICTURES = 60
+"""Rows of the feature table with histograms: the first ones, which matter most."""
+
+ACTIONS: Mapping[str, str] = {
+    "promoted": "was trained and serves from then on",
+    "kept": "was trained and does not serve: the champion stays",
+    "rolled back": "serves again: rolled back",
+}
+"""What a ledger entry says of its version."""
+
+
+@dataclass(frozen=True)
+class _Feature:
+    """One line of the feature table."""
+
+    name: str
+    role: str
+    status: str
+    importance: str
+    effect: str
+    bar: int | None
+    n_drifted: int
+    last_drifted: str
+    last_page: str
+    picture: Markup
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One line of the decision log: a window's report, or a judgement in between."""
+
+    partition: str
+    page: str
+    tag: str
+    kind: str
+    headline: str
+    explanation: str
+    figures: tuple[str, ...]
+
+
+def render_life(life: Life) -> str:
+    """Return the page; names, categories and explanations come from outside, and are escaped."""
+    return page_template("life.html.j2").render(
+        life=life,
+        headline=_headline(life),
+        newest_text=_decision_text(life.newest),
+        newest_page=page_link(life.newest),
+        facts=_facts(life),
+        history=Markup(history_picture(life, _links(life))),
+        decision_colours=decision_colours(life),
+        drift=Markup(drift_picture(life, by_life(life.columns), _links(life))),
+        features=_features(life),
+        log_columns=_log_columns(life),
+        log=_log(life),
+    )
+
+
+def page_link(window: LifeWindow) -> str:
+    """Return the relative address of a window's report; '' where there is none."""
+    return f"./{quote(window.page)}" if window.page else ""
+
+
+def _said(reason: str) -> str:
+    """Return a reason in words; one that another version of the software wrote stays as it is."""
+    return next((text for known, text in HEADLINES.items() if known == reason), reason)
+
+
+def _decision_text(window: LifeWindow) -> str:
+    said = _said(window.reason)
+    return f"{said}. {without_headline(window.explanation, said)}"
+
+
+def _links(life: Life) -> list[str]:
+    return [page_link(window) for window in life.windows]
+
+
+def _headline(life: Life) -> str:
+    n_windows = len(life.windows) + life.n_earlier
+    if life.serving is not None:
+        return f"{life.pipeline}: version {life.serving.version} serves"
+    if not life.metric:
+        return f"{life.pipeline}: watched over {_counted(n_windows, 'window')}"
+    return f"{life.pipeline}: no model serves yet"
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def _facts(life: Life) -> list[tuple[str, str, str]]:
+    """Return the figures at the top: name, value, small print."""
+    newest = life.newest
+    n_windows = len(life.windows) + life.n_earlier
+    n_drifted = sum(window.drift_status == "drifted" for window in life.windows)
+    earlier = f"; {life.n_earlier:,} earlier ones are not drawn" if life.n_earlier else ""
+    windows = (
+        "Windows",
+        f"{n_windows:,}",
+        f"drift in {n_drifted} of the newest {len(life.windows)}{earlier}",
+    )
+    drift = ("Drift score", _decimals(newest.drift_score, 2), f"{_counted(newest.n_drifted, 'feature')} drifted in {newest.partition}")  # fmt: skip
+    quality = (
+        "Data quality",
+        _decimals(newest.quality_score, 3),
+        "in the newest window; 1 is faultless",
+    )
+    if not life.metric:
+        return [windows, drift, ("Rows", f"{newest.n_rows:,}", f"in {newest.partition}"), quality]
+    measured = [window for window in life.windows if window.metric == life.metric]
+    return [
+        *_champion_facts(life),
+        _trainings_fact(life.judgements),
+        windows,
+        _performance_fact(f"Realised {life.metric}", [(window.partition, window.realised) for window in measured]),
+        _performance_fact(f"Estimated {life.metric}", [(window.partition, window.estimated) for window in measured]),
+        drift,
+        quality,
+    ]  # fmt: skip
+
+
+def _champion_facts(life: Life) -> list[tuple[str, str, str]]:
+    serving = life.serving
+    if serving is None:
+        return [("Champion", "none", "no training has been promoted yet")]
+    learned = (
+        f"trained as of {serving.trained_as_of}"
+        if serving.trained_as_of
+        else "trained before the ledger began"
+    )
+    age = "not known" if serving.age is None else _counted(serving.age, "window")
+    since = f"{serving.since.action} {serving.since.instant:%Y-%m-%d %H:%M} UTC"
+    return [
+        ("Champion", f"version {serving.version}", "\n".join(filter(None, (serving.algorithm, since)))),
+        ("Its age", age, learned),
+    ]
+
+
+def _performance_fact(name: str, measured: Sequence[tuple[str, Measurement]]) -> tuple[str, str, str]:
+    """Return the newest known value: labels of the newest window are often still to come."""
+    known = [(partition, one) for partition, one in measured if one.is_known]
+    if not known:
+        return name, "–", "not known in any of these windows"
+    partition, one = known[-1]
+    unseen = f"{share_text(one.unseen_share)} of classes never seen" if one.n_unseen else ""
+    return name, number_text(one.value), ", ".join(filter(None, (_interval(one), f"in {partition}", unseen)))
+
+
+def _trainings_fact(judgements: Sequence[Judgement]) -> tuple[str, str, str]:
+    trainings = [one for one in judgements if one.is_training]
+    n_promoted = sum(one.action == "promoted" for one in trainings)
+    n_back = len(judgements) - len(trainings)
+    parts = [f"{n_promoted} promoted", f"{len(trainings) - n_promoted} not"]
+    if n_back:
+        parts.append(_counted(n_back, "rollback"))
+    return "Trainings", str(len(trainings)), ", ".join(parts)
+
+
+def _decimals(value: float | None, n: int) -> str:
+    """Write with n decimals, so that a column of numbers stands in line."""
+    return "–" if value is None else f"{value:.{n}f}"
+
+
+def _interval(measured: Measurement) -> str:
+    if measured.low is None or measured.high is None:
+        return ""
+    return f"{measured.low:.4g} to {measured.high:.4g}"
+
+
+def _features(life: Life) -> list[_Feature]:
+    return [
+        _feature(life, one, is_drawn=index < MAX_MINI_PICTURES)
+        for index, one in enumerate(by_newest(life.columns))
+    ]
+
+
+def _feature(life: Life, one: ColumnCourse, *, is_drawn: bool) -> _Feature:
+    state, drifted = one.states[-1], one.drifted_in
+    reference, current = (life.reference or {}).get(one.column), (life.current or {}).get(one.column)
+    strength = state.strength if state is not None else None
+    pages = {window.partition: page_link(window) for window in life.windows}
+    return _Feature(
+        name=one.column,
+        role="" if one.role in ("feature", one.column) else one.role,
+        status=state.status if state is not None else "not judged",
+        importance=f"{one.importance:.3f}" if one.role == "feature" and life.metric else "–",
+        effect=_decimals(state.effect, 3) if state is not None else "–",
+        bar=None if strength is None else round(100 * strength),
+        n_drifted=len(drifted),
+        last_drifted=drifted[-1] if drifted else "",
+        last_page=pages.get(drifted[-1], "") if drifted else "",
+        picture=Markup(mini_picture(reference, current) if is_drawn and reference and current else ""),
+    )
+
+
+def _log_columns(life: Life) -> list[str]:
+    figures = [f"{life.metric} realised", "estimated", "served by"] if life.metric else []
+    return [*figures, "drift score", "drifted", "quality"]
+
+
+def _log(life: Life) -> list[_Entry]:
+    """List reports and judgements, newest first; a judgement follows the window it was trained as of."""
+    after: dict[int, list[Judgement]] = {}
+    for judgement in life.judgements:
+        after.setdefault(life.position_of(judgement.partition), []).append(judgement)
+    entries = []
+    for position in range(len(life.windows), 0, -1):
+        entries += [_judgement_entry(judgement) for judgement in reversed(after.get(position, []))]
+        entries.append(_window_entry(life, life.windows[position - 1]))
+    return entries
+
+
+def _judgement_entry(judgement: Judgement) -> _Entry:
+    who = "" if judgement.is_training else f" by {judgement.actor}"
+    action = ACTIONS.get(judgement.action, judgement.action)
+    reason = _said(judgement.reason)
+    return _Entry(
+        partition=f"after {judgement.partition}",
+        page="",
+        tag=judgement.action,
+        kind="judgement",
+        headline=f"version {judgement.version} {action}{who}",
+        explanation=". ".join(
+            filter(None, (judgement.explanation.rstrip("."), f"Asked for: {reason}" if reason else ""))
+        ),
+        figures=(),
+    )
+
+
+def _window_entry(life: Life, window: LifeWindow) -> _Entry:
+    performance = (
+        (
+            number_text(window.realised.value),
+            number_text(window.estimated.value),
+            "–" if window.model_version is None else f"v{window.model_version}",
+        )
+        if life.metric
+        else ()
+    )
+    return _Entry(
+        partition=window.partition,
+        page=page_link(window),
+        tag=window.severity,
+        kind=window.severity,
+        headline=_said(window.reason),
+        explanation=without_headline(window.explanation, _said(window.reason)),
+        figures=(
+            *performance,
+            _decimals(window.drift_score, 2),
+            str(window.n_drifted) if window.drift_status else "–",
+            _decimals(window.quality_score, 3),
+        ),
+    )

@@ -1,0 +1,141 @@
+"""Pictures of a model's life: performance with every decision, and drift of every column."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from assets.drift_report.pages.history import (
+    PROMOTED,
+    ROLLED_BACK,
+    ColumnCourse,
+    Judgement,
+    Life,
+    LifeWindow,
+)
+from assets.drift_report.pages.series import course, number
+from charts import Columns, Event, Lane, Shape, State, columns_of, heatmap, timeline
+
+DRIFT_SCORE = "drift score, all features"
+
+DECISION_COLOURS: Mapping[str, str] = {
+    "nothing asked": "#cfe8d8",
+    "warning": "#f3dfa0",
+    "training held back": "#d9d2ec",
+    "training asked for": "#9cc3ec",
+    "performance lost, training asked for": "#e58a6a",
+    "critical": "#f6cdbc",
+    "blocked: broken data": "#a0a7b4",
+}
+"""What a window's decision was, and its colour."""
+
+VERSION_COLOURS = ("#dbe7f5", "#efe3d3")
+"""Two in turn, so that one version ends where the next begins."""
+
+
+def history_picture(life: Life, links: Sequence[str]) -> str:
+    """Draw realised and estimated performance, the gate's decisions, who served, and each window's decision."""
+    columns = _columns(life, links)
+    lanes = [Lane("decision", [_decision(window) for window in life.windows])]
+    if not life.metric:
+        return timeline(columns, title="Decisions by window", lanes=lanes)
+    lanes.insert(0, Lane("served by", _versions(life)))
+    measured = [window if window.metric == life.metric else None for window in life.windows]
+    return timeline(
+        columns,
+        title=f"{life.metric} by window",
+        courses=[
+            course("realised", [window.realised if window else None for window in measured]),
+            course(
+                "estimated before labels",
+                [window.estimated if window else None for window in measured],
+                is_expected=True,
+            ),
+        ],
+        guide=(
+            "holdout of the version that served",
+            [number(window.reference_metric if window else None) for window in measured],
+        ),
+        events=[event for one in life.judgements if (event := _event(life, one))],
+        event_names={"up": "trained and promoted", "cross": "trained, not promoted", "back": "rolled back"},
+        lanes=lanes,
+    )
+
+
+def drift_picture(life: Life, ordered: Sequence[ColumnCourse], links: Sequence[str]) -> str:
+    """Draw how surely each column had moved in each window; '' where no window was compared."""
+    if not ordered:
+        return ""
+    scores = [number(window.drift_score) for window in life.windows]
+    return heatmap(
+        [DRIFT_SCORE, *(_title(one) for one in ordered)],
+        _columns(life, links),
+        [scores, *(one.strengths for one in ordered)],
+        title="Sure effect of each column by window",
+        ends=("nothing sure", "drift"),
+        dividers=[
+            index
+            for index, (before, after) in enumerate(
+                zip(life.windows[:-1], life.windows[1:], strict=True), start=1
+            )
+            if before.model_version != after.model_version
+        ],
+        divided_by="another version, another reference",
+    )
+
+
+def _columns(life: Life, links: Sequence[str]) -> Columns:
+    """Place the windows; both pictures leave the same room for names, so that they stand in line."""
+    rows = [DRIFT_SCORE, *(_title(one) for one in life.columns)]
+    return columns_of([window.partition for window in life.windows], rows, links=links)
+
+
+def _title(one: ColumnCourse) -> str:
+    return one.column if one.role in ("feature", one.column) else f"{one.column} ({one.role})"
+
+
+def _event(life: Life, one: Judgement) -> Event | None:
+    """Place a judgement at the end of the window it was trained as of; None before the first that is drawn."""
+    position = life.position_of(one.partition)
+    if position == 0:
+        return None
+    shape: Shape = "up" if one.action == PROMOTED else "back" if one.action == ROLLED_BACK else "cross"
+    return Event(
+        position, shape, f"version {one.version} {one.action} as of {one.partition}: {one.explanation}"
+    )
+
+
+def _versions(life: Life) -> list[State]:
+    states, colour, before = [], 0, life.windows[0].model_version
+    for window in life.windows:
+        if window.model_version != before:
+            colour, before = 1 - colour, window.model_version
+        if window.model_version is None:
+            states.append(State("none", "#f4f6f8", "no model yet"))
+        else:
+            text = f"v{window.model_version}"
+            states.append(State(text, VERSION_COLOURS[colour], f"version {window.model_version}"))
+    return states
+
+
+def _decision(window: LifeWindow) -> State:
+    kind = _kind(window)
+    # The tooltip names the window: neighbours with one decision stay apart.
+    return State("", DECISION_COLOURS[kind], f"{window.partition}: {kind}. {window.explanation}")
+
+
+def decision_colours(life: Life) -> Mapping[str, str]:
+    """Return the decisions that occur, and their colours."""
+    found = {_kind(window) for window in life.windows}
+    return {kind: colour for kind, colour in DECISION_COLOURS.items() if kind in found}
+
+
+def _kind(window: LifeWindow) -> str:
+    if window.reason == "broken_data":
+        return "blocked: broken data"
+    if window.is_retrain_requested:
+        return (
+            "performance lost, training asked for" if window.reason == "performance" else "training asked for"
+        )
+    if window.reason in ("cooldown", "few_labels"):
+        return "training held back"
+    return window.severity if window.severity in DECISION_COLOURS else "nothing asked"

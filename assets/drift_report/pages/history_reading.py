@@ -1,0 +1,138 @@
+"""Reads of the model history: what the lake, the registry and the ledger hold of a pipeline's windows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from assets.drift_report.pages.history import (
+    MAX_WINDOWS,
+    Judgement,
+    Life,
+    LifeWindow,
+    Serving,
+    courses,
+    serving_since,
+    trained_as_of,
+)
+from assets.drift_report.pages.history_rows import (
+    FILE,
+    read_current,
+    read_reference,
+    read_states,
+    read_windows,
+)
+from assets.materialization import Scope
+from declaration.pipeline import Pipeline
+from declaration.windows import Window, partitions_since
+from resources.lake import Lake, Snapshot, scan
+from resources.ledger import Decision, read_ledger
+
+if TYPE_CHECKING:
+    import duckdb
+from assets.drift_report.tables_read import kept_reference
+
+
+def read_life(
+    pipeline: Pipeline,
+    scope: Scope,
+    lake: Lake,
+    connection: duckdb.DuckDBPyConnection,
+    written: Sequence[Snapshot],
+    reference_key: Callable[[LifeWindow], str],
+) -> Life:
+    """Read what the page of the model's life shows, as of the newest report: few columns of small tables, once.
+
+    Parameters
+    ----------
+    pipeline, scope
+        Whose life, and the clock.
+    lake, connection
+        Where the reports, decisions and sketches are.
+    written
+        The tables that the present report has written: the versions that are read.
+    reference_key
+        Names what a window was compared with, in `<pipeline>/sketches`.
+
+    Returns
+    -------
+    Life
+        The newest windows, and the whole ledger.
+    """
+    tables = {snapshot.table: snapshot for snapshot in written}
+    decisions, reports, sketches = (
+        tables[pipeline.table(stage)] for stage in ("drift_decisions", "drift_report", "window_sketches")
+    )
+    keys = decisions.partitions[-MAX_WINDOWS:]
+    windows = read_windows(connection, scan(decisions, keys))
+    partition_of = {path: key for key in keys for path in reports.files.get(key, ())}
+    states = read_states(connection, scan(reports, keys, file_column=FILE), partition_of)
+    newest = windows[-1]
+    kept = kept_reference(pipeline, reference_key(newest), lake)
+    judgements = tuple(_judgement(entry) for entry in read_ledger(lake, pipeline.name))
+    return Life(
+        pipeline=pipeline.name,
+        written_at=scope.clock,
+        windows=windows,
+        n_earlier=len(decisions.partitions) - len(keys),
+        judgements=judgements,
+        serving=_serving(pipeline, judgements, newest, lake, connection),
+        columns=courses(states, keys),
+        reference=read_reference(connection, kept) if kept else {},
+        current=read_current(connection, scan(sketches, [newest.partition])) if kept else {},
+    )
+
+
+def _judgement(entry: Decision) -> Judgement:
+    return Judgement(
+        instant=entry.instant,
+        partition=entry.partition,
+        actor=entry.actor,
+        action=entry.action,
+        version=entry.version,
+        champion_after=entry.champion_after,
+        reason=entry.reason,
+        explanation=_gate_explanation(entry.gate_report),
+    )
+
+
+def _gate_explanation(gate_report: str) -> str:
+    """Take the sentence out of the gate's JSON; a rollback may have none, or words of its own."""
+    try:
+        verdict = json.loads(gate_report)
+    except json.JSONDecodeError:
+        return gate_report
+    return str(verdict.get("explanation", "")) if isinstance(verdict, dict) else ""
+
+
+def _serving(
+    pipeline: Pipeline,
+    judgements: Sequence[Judgement],
+    newest: LifeWindow,
+    lake: Lake,
+    connection: duckdb.DuckDBPyConnection,
+) -> Serving | None:
+    since = serving_since(judgements)
+    if since is None or since.champion_after is None:
+        return None
+    version = since.champion_after
+    learned = trained_as_of(judgements, version)
+    span = Window(newest.partition, newest.start, newest.end)
+    return Serving(
+        version=version,
+        algorithm=_algorithm(pipeline, version, lake, connection),
+        trained_as_of=learned,
+        since=since,
+        age=None if learned is None else partitions_since(pipeline.spec.partitions, learned, span),
+    )
+
+
+def _algorithm(pipeline: Pipeline, version: int, lake: Lake, connection: duckdb.DuckDBPyConnection) -> str:
+    """Return what a version is, of the candidates that its training compared; '' where they are not kept."""
+    table = pipeline.table("candidates")
+    if not lake.has(table):
+        return ""
+    compared = scan(lake.snapshot(table), [str(version)])
+    found = connection.sql(f"SELECT any_value(algorithm) FROM {compared} WHERE is_best").fetchall()
+    return str(found[0][0] or "")

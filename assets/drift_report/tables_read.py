@@ -1,0 +1,96 @@
+"""What every drift report reads and writes beside what it compares: quality, the pages, the tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from assets.materialization import Scope
+from declaration.pipeline import Pipeline
+from declaration.windows import Window
+from drift.performance.open_loss import OpenLoss
+from drift.sketch.bins import SketchError
+from resources.lake import Lake, Snapshot, scan
+
+if TYPE_CHECKING:
+    import duckdb
+
+CRITICAL_QUALITY = 0.5
+"""Quality score below which a window is broken: half of what was expected of it does not hold."""
+
+
+@dataclass(frozen=True)
+class Quality:
+    """The least quality score of the window's datasets, what is broken, and the tables read."""
+
+    score: float | None
+    faults: tuple[str, ...]
+    reads: tuple[str, ...]
+
+
+def report_window(pipeline: Pipeline, scope: Scope) -> Window:
+    """Return the partition that a report is about.
+
+    Raises
+    ------
+    SketchError
+        If none was given.
+    """
+    if scope.window is None:
+        raise SketchError(
+            f"the drift report of '{pipeline.name}' is about a partition, and none was given. "
+            "Materialize it for a partition key."
+        )
+    return scope.window
+
+
+def read_quality(
+    pipeline: Pipeline, span: Window, lake: Lake, connection: duckdb.DuckDBPyConnection
+) -> Quality:
+    """Read how good each dataset's partition was found to be."""
+    scores, faults, reads = {}, [], []
+    for name, dataset in pipeline.spec.datasets.items():
+        table = pipeline.table("quality", name)
+        if not dataset.is_partitioned or not lake.has(table):
+            continue
+        history = lake.snapshot(table)
+        failures = "any_value(critical_failures)" if "critical_failures" in history.schema.names else "NULL"
+        score, is_blocked, failed = connection.sql(
+            f"SELECT max(score), bool_or(is_blocked), {failures} FROM {scan(history, [span.key])}"
+        ).fetchall()[0]
+        reads.append(f"{table}@{history.version}")
+        if is_blocked:
+            faults.append(f"a blocking expectation of {name} failed")
+        elif failed:
+            faults.append(f"{name} failed the critical {', '.join(failed)}")
+        if score is not None:
+            scores[name] = float(score)
+            if score < CRITICAL_QUALITY:
+                faults.append(f"quality score of {name} is {score:.2f}, below {CRITICAL_QUALITY}")
+    return Quality(min(scores.values(), default=None), tuple(faults), tuple(reads))
+
+
+def earlier_reports(pipeline: Pipeline, span: Window, lake: Lake) -> tuple[Snapshot, tuple[str, ...]] | None:
+    """Return the table of the reports' decisions and its partitions before this window; None if there are none."""
+    table = pipeline.table("drift_decisions")
+    decisions = lake.snapshot(table) if lake.has(table) else None
+    earlier = tuple(key for key in decisions.partitions if key < span.key) if decisions is not None else ()
+    return (decisions, earlier) if decisions is not None and earlier else None
+
+
+def read_open_loss(
+    decisions: Snapshot, before: str, connection: duckdb.DuckDBPyConnection
+) -> OpenLoss | None:
+    """Read what was still to be regained after the report of an earlier partition."""
+    if "objective" not in decisions.schema.names:
+        return None
+    rows = scan(decisions, [before])
+    objective, since = connection.sql(f"SELECT objective, loss_since FROM {rows}").fetchall()[0]
+    return None if objective is None else OpenLoss(objective, since)
+
+
+def kept_reference(pipeline: Pipeline, key: str, lake: Lake) -> str | None:
+    """Return the relation of a reference that is kept in `<pipeline>/sketches`; None where it is not."""
+    table = pipeline.table("sketches")
+    kept = lake.snapshot(table) if lake.has(table) else None
+    return scan(kept, [key]) if kept is not None and key in kept.partitions else None

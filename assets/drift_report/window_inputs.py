@@ -1,0 +1,313 @@
+"""The rim that reads one window: its pinned tables, what they show, and what the policy is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from assets.drift_report.signal_tables import losses_from_rows
+from assets.drift_report.tables_read import Quality, kept_reference
+from declaration.choices import default_metric
+from declaration.model import Metric
+from declaration.pipeline import Pipeline
+from declaration.sql import quote_literal
+from declaration.target_sql import sliceable_columns
+from declaration.windows import Window, partitions_since, window, windows_between
+from drift.columns.verdict import SCORE_COLUMN
+from drift.performance.labelled_rows import count_rows, labels_known, scored_labels
+from drift.performance.open_loss import OpenLoss
+from drift.retraining.policy import Evidence
+from drift.sketch.counts import ReferenceSketch
+from drift.sketch.table import reference_from_rows, sketch_table
+from drift.window import (
+    Champion,
+    Findings,
+    Relations,
+    build_reference,
+    evidence_of,
+    examine,
+    loss_after,
+    unscored,
+)
+from learning.metrics import Floats
+from resources.lake import Lake, Snapshot, scan
+from resources.ledger import CONFIRMED_LOSS, GATE, Decision
+from resources.model_registry import ModelRegistry, ModelVersion
+from resources.waits import Wait
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+LABEL_LOOKBACK = 12
+"""Earlier partitions whose predictions are looked up for labels that arrived in this window; more where labels are declared later."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The pinned tables of one report."""
+
+    predictions: Snapshot
+    labels: Snapshot
+    training: Snapshot | None = None
+    holdout: Snapshot | None = None
+
+    @property
+    def reads(self) -> list[str]:
+        """Name tables and versions."""
+        tables = (self.predictions, self.labels, self.training, self.holdout)
+        return [f"{table.table}@{table.version}" for table in tables if table is not None]
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What a window shows, and from which tables; `new_sketch` is the version's reference where none was kept."""
+
+    inputs: Inputs
+    findings: Findings
+    new_sketch: pa.Table | None = None
+
+
+def examine_window(
+    pipeline: Pipeline,
+    span: Window,
+    lake: Lake,
+    connection: duckdb.DuckDBPyConnection,
+    registry: ModelRegistry,
+    *,
+    serving: int | None,
+) -> Examined:
+    """Compare a partition with what the model version that scored it has learned from; writes nothing.
+
+    Parameters
+    ----------
+    pipeline, span
+        The pipeline and the window.
+    lake, connection, registry
+        Where tables and models are read.
+    serving
+        The champion's version: it scored a partition without rows, which cannot tell.
+
+    Returns
+    -------
+    Examined
+        Without a champion where nobody serves.
+    """
+    spec = pipeline.spec
+    predictions = lake.snapshot(pipeline.table("predictions"))
+    labels = lake.snapshot(pipeline.table("labels"))
+    scored = connection.sql(f"SELECT max(model_version) FROM {scan(predictions, [span.key])}").fetchall()
+    number = serving if scored[0][0] is None else scored[0][0]
+    if number is None:
+        metric = spec.model.metric or default_metric(spec.learned.problem)
+        return Examined(Inputs(predictions, labels), unscored(metric))
+    version = registry.version(pipeline.name, number)
+    training = lake.snapshot(pipeline.table("training_set"), version.training_table_version)
+    inputs = Inputs(predictions, labels, training, lake.snapshot(pipeline.table("holdout_scores")))
+    relations = _relations(pipeline, span, version, inputs)
+    reference, new_sketch = _reference(pipeline, version, relations, lake, connection)
+    findings = examine(
+        connection,
+        relations,
+        _champion(version),
+        reference,
+        problem=spec.learned.problem,
+        drift=spec.drift,
+        seed=spec.model.seed,
+        earlier_losses=_earlier_losses(pipeline, span, version.version, lake, connection),
+    )
+    return Examined(inputs, findings, new_sketch)
+
+
+def _earlier_losses(
+    pipeline: Pipeline, span: Window, version: int, lake: Lake, connection: duckdb.DuckDBPyConnection
+) -> list[Floats]:
+    """Read the block losses of the windows before this one that the same model version scored."""
+    table = pipeline.table("loss_blocks")
+    if not lake.has(table):
+        return []
+    kept = lake.snapshot(table)
+    earlier = [key for key in kept.partitions if key < span.key]
+    rows = connection.sql(f"SELECT * FROM {scan(kept, earlier)} WHERE model_version = {version}")
+    return losses_from_rows(rows.to_arrow_table().to_pylist())
+
+
+def _champion(version: ModelVersion) -> Champion:
+    metric: Metric = version.metric  # type: ignore[assignment]  # Declared, and written by the model stage.
+    return Champion(
+        version=version.version,
+        algorithm=version.algorithm,
+        trained_as_of=version.training_partition,
+        metric=metric,
+        holdout_metric=version.holdout_metric,
+        features=version.feature_names,
+        importances=version.importances,
+    )
+
+
+def _relations(pipeline: Pipeline, span: Window, version: ModelVersion, inputs: Inputs) -> Relations:
+    """Name everything that is compared, and the labels of earlier partitions that arrived in this window."""
+    problem, predictions, labels = pipeline.spec.learned.problem, inputs.predictions, inputs.labels
+    assert inputs.training is not None
+    assert inputs.holdout is not None
+    earlier = late_partitions(pipeline, span, predictions)
+    known = labels_known(scan(labels, [span.key]), until=span.end)
+    late = labels_known(scan(labels, earlier), until=span.end, since=span.start)
+    held_in = sliceable_columns(pipeline.spec)
+    slices = [held_in[name] for name in pipeline.spec.drift.slices]
+    now = scored_labels(known, scan(predictions, [span.key]), version.version, problem, slices)
+    before = scored_labels(late, scan(predictions, earlier), version.version, problem, slices)
+    # A multiclass model's output is watched as the class it names.
+    output = f"prediction AS {SCORE_COLUMN}, " if problem == "multiclass" else ""
+    training = _learned_rows(inputs.training, version)
+    holdout = f"(SELECT {output}* FROM {scan(inputs.holdout, [str(version.version)])})"
+    scored = scan(predictions, [span.key])
+    if not set(version.feature_names) <= set(predictions.schema.names):
+        # Nothing was scored since the first training: the table has no features yet.
+        scored = (
+            f"(SELECT t.*, h.* EXCLUDE (row_id, event_timestamp, label) FROM {training} AS t "
+            f"JOIN {scan(inputs.holdout, [])} AS h USING (row_id, event_timestamp))"
+        )
+    return Relations(
+        predictions=f"(SELECT {output}* FROM {scored})",
+        labels=known,
+        realised=f"(SELECT * FROM {now} UNION ALL SELECT * FROM {before})",
+        training=training,
+        holdout=holdout,
+    )
+
+
+def late_partitions(pipeline: Pipeline, span: Window, predictions: Snapshot) -> list[str]:
+    """List the earlier partitions whose labels may arrive in a window."""
+    delay = pipeline.spec.learned.label_delay
+    delayed = windows_between(pipeline.spec.partitions, span.start - delay, span.start)
+    n_earlier = max(LABEL_LOOKBACK, len(delayed))
+    return [key for key in predictions.partitions if key < span.key][-n_earlier:]
+
+
+def _learned_rows(training: Snapshot, version: ModelVersion) -> str:
+    """Name the rows that a version learned from: all of its training set, or the newest."""
+    rows = scan(training, [version.training_partition])
+    if version.learned_since is None:
+        return rows
+    since = quote_literal(version.learned_since.isoformat())
+    return f"(SELECT * FROM {rows} WHERE event_timestamp >= CAST({since} AS TIMESTAMPTZ))"
+
+
+def _reference(
+    pipeline: Pipeline,
+    version: ModelVersion,
+    relations: Relations,
+    lake: Lake,
+    connection: duckdb.DuckDBPyConnection,
+) -> tuple[ReferenceSketch, pa.Table | None]:
+    """Read the model version's sketch, or build it and its table to keep: paid once per version."""
+    key = str(version.version)
+    kept = kept_reference(pipeline, key, lake)
+    if kept is not None:
+        rows = connection.sql(f"SELECT * FROM {kept}").to_arrow_table()
+        return reference_from_rows(rows.to_pylist()), None
+    reference = build_reference(connection, relations, version.feature_names)
+    return reference, sketch_table(version.version, reference)
+
+
+def trainings_of(decisions: Iterable[Decision]) -> tuple[Decision, ...]:
+    """List the trainings of a ledger: what the gate has judged."""
+    return tuple(entry for entry in decisions if entry.actor == GATE)
+
+
+def gather_evidence(
+    pipeline: Pipeline,
+    span: Window,
+    examined: Examined,
+    quality: Quality,
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    before: OpenLoss | None,
+    trainings: Sequence[Decision],
+    waits: Sequence[Wait],
+) -> tuple[Evidence, OpenLoss | None]:
+    """Put a window's findings and its circumstances together for the policy.
+
+    Parameters
+    ----------
+    pipeline, span, examined, quality
+        The window, what it shows, and how good its data is.
+    connection
+        Where the labels are counted.
+    before
+        What was to be regained after the window before.
+    trainings
+        Trainings that had been judged by then.
+    waits
+        Trainings that were asked for by then and waited for labels.
+
+    Returns
+    -------
+    tuple
+        The evidence, and what is to be regained after this window.
+    """
+    inputs, findings = examined.inputs, examined.findings
+    champion, spec = findings.champion, pipeline.spec
+    # What the champion could not have learned from: labels that became known after its as-of instant.
+    since = window(spec.partitions, champion.trained_as_of).end if champion else None
+    until_now = [key for key in inputs.labels.partitions if key <= span.key]
+    new_labels = labels_known(scan(inputs.labels, until_now), until=span.end, since=since)
+    open_loss = loss_after(
+        findings,
+        before,
+        problem=spec.learned.problem,
+        partition=span.key,
+        n_trainings=_n_loss_trainings(trainings, before),
+    )
+    evidence = evidence_of(
+        findings,
+        problem=spec.learned.problem,
+        drift=spec.drift,
+        n_new_labels=count_rows(connection, new_labels),
+        age=_partitions_since(pipeline, champion.trained_as_of if champion else None, span),
+        since_training=_partitions_since(
+            pipeline, max((entry.partition for entry in trainings), default=None), span
+        ),
+        faults=quality.faults,
+        open_loss=open_loss,
+        since_loss=_partitions_since(pipeline, open_loss.since if open_loss else None, span) or 0,
+        n_loss_trainings=_n_loss_trainings(trainings, open_loss),
+    )
+    wait = _open_wait(trainings, waits)
+    if wait is not None:
+        tried_until = window(spec.partitions, wait.partition).end
+        since_then = labels_known(scan(inputs.labels, until_now), until=span.end, since=tried_until)
+        is_same = wait.spec_hash == pipeline.spec_hash
+        evidence = replace(
+            evidence,
+            waits=f"The training as of {wait.partition} waits for labels: {wait.needed}",
+            n_labels_since_wait=count_rows(connection, since_then) if is_same else None,
+        )
+    return evidence, open_loss
+
+
+def _open_wait(trainings: Sequence[Decision], waits: Sequence[Wait]) -> Wait | None:
+    """Return the newest training that waits for labels, unless one was made since."""
+    newest = max(waits, key=lambda wait: wait.instant, default=None)
+    if newest is None or any(entry.instant > newest.instant for entry in trainings):
+        return None
+    return newest
+
+
+def _n_loss_trainings(trainings: Sequence[Decision], loss: OpenLoss | None) -> int:
+    """Count the trainings that a loss has asked for."""
+    if loss is None:
+        return 0
+    return len(
+        {
+            entry.partition
+            for entry in trainings
+            if entry.partition >= loss.since and entry.reason.startswith(CONFIRMED_LOSS)
+        }
+    )
+
+
+def _partitions_since(pipeline: Pipeline, earlier: str | None, span: Window) -> int | None:
+    return None if earlier is None else partitions_since(pipeline.spec.partitions, earlier, span)

@@ -1,0 +1,1 @@
+"""Leakage tests of feature views: features as of an instant must not change when rows after it change."""

@@ -1,0 +1,86 @@
+"""Sketches as Arrow tables, as the lake keeps them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from drift.sketch.counts import (
+    ColumnReference,
+    ReferenceSketch,
+    WindowSketch,
+    bins_from_json,
+    bins_to_json,
+    counts_from_json,
+    counts_to_json,
+)
+from drift.sketch.scan import WHOLE
+
+SKETCH_SCHEMA = pa.schema(
+    [
+        ("model_version", pa.int32()),
+        ("column_name", pa.string()),
+        ("part", pa.string()),
+        ("bins", pa.string()),
+        ("counts", pa.string()),
+    ]
+)
+"""`<p>/sketches`: a row per column and reference partition; part '' is the whole, with the edges."""
+
+
+WINDOW_SCHEMA = pa.schema(
+    [("model_version", pa.int32()), ("column_name", pa.string()), ("counts", pa.string())]
+)
+"""`<p>/window_sketches`: the current windows, on the edges of the model version."""
+
+
+def sketch_table(version: int | None, reference: ReferenceSketch) -> pa.Table:
+    """Write a reference sketch as rows."""
+    rows = []
+    for column, entry in reference.items():
+        for part, counts in {WHOLE: entry.total, **entry.parts}.items():
+            rows.append(
+                {
+                    "model_version": version,
+                    "column_name": column,
+                    "part": part,
+                    "bins": _json(bins_to_json(entry.bins)) if part == WHOLE else None,
+                    "counts": _json(counts_to_json(counts)),
+                }
+            )
+    return pa.Table.from_pylist(rows, schema=SKETCH_SCHEMA)
+
+
+def reference_from_rows(rows: Iterable[Mapping[str, Any]]) -> ReferenceSketch:
+    """Read what `sketch_table` wrote, in any order of rows."""
+    wholes: dict[str, Mapping[str, Any]] = {}
+    parts: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        if row["part"] == WHOLE:
+            wholes[row["column_name"]] = row
+        else:
+            parts.setdefault(row["column_name"], {})[row["part"]] = json.loads(row["counts"])
+    return {
+        column: ColumnReference(
+            bins_from_json(json.loads(row["bins"])),
+            counts_from_json(json.loads(row["counts"])),
+            {part: counts_from_json(plain) for part, plain in sorted(parts.get(column, {}).items())},
+        )
+        for column, row in sorted(wholes.items())
+    }
+
+
+def window_table(version: int | None, current: WindowSketch) -> pa.Table:
+    """Write a current window as rows."""
+    rows = [
+        {"model_version": version, "column_name": column, "counts": _json(counts_to_json(counts))}
+        for column, counts in current.items()
+    ]
+    return pa.Table.from_pylist(rows, schema=WINDOW_SCHEMA)
+
+
+def _json(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, allow_nan=False, separators=(",", ":"))

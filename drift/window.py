@@ -1,0 +1,372 @@
+"""Everything that one window shows about the model that scored it, from sketches and labelled rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from declaration.choices import METRICS_BY_PROBLEM
+from declaration.drift import DriftSpec
+from declaration.model import Metric
+from declaration.target import ProblemType
+from drift.columns.verdict import LABEL_COLUMN, SCORE_COLUMN, DriftVerdict, decide_drift
+from drift.multivariate.domain_classifier import Separation
+from drift.multivariate.judge import KeyedRows, judge_together
+from drift.performance.estimated import estimate_performance
+from drift.performance.estimated_errors import estimate_errors
+from drift.performance.labelled_rows import (
+    count_rows,
+    read_held_out,
+    read_predicted,
+    read_scored_rows,
+    read_scores,
+    read_sliced_rows,
+)
+from drift.performance.open_loss import OpenLoss, follow_loss
+from drift.performance.realised import (
+    Measurement,
+    PerformanceDrop,
+    measure_performance,
+    performance_drop,
+    within_range,
+)
+from drift.performance.sequential_test import ErrorRise, LossBlocks, watch_errors
+from drift.performance.slices import SlicePerformance, measure_slices
+from drift.retraining.policy import Evidence, RetrainDecision
+from drift.sketch.bins import CategoricalBins, NumericBins, SketchError
+from drift.sketch.counts import ReferenceSketch, WindowSketch
+from drift.sketch.exact_ks import exact_ks_distance
+from drift.sketch.scan import bins_of, sketch_reference, sketch_window
+from drift.wording import (
+    drift_text,
+    estimated_loss_text,
+    loss_text,
+    rise_text,
+    separation_text,
+    unregained_text,
+    unseen_text,
+)
+from learning.metrics import Floats
+
+SCORE_BLOCKS = 5
+"""Blocks of time that the holdout's scores are cut into, for the unrest of the model's output."""
+
+
+@dataclass(frozen=True)
+class Champion:
+    """What a report needs to know of the model version that scored the window."""
+
+    version: int
+    algorithm: str
+    trained_as_of: str
+    metric: Metric
+    holdout_metric: float
+    features: tuple[str, ...]
+    importances: Mapping[str, float]
+
+    @property
+    def description(self) -> str:
+        """Name the version in words."""
+        return f"version {self.version}, {self.algorithm}, trained as of {self.trained_as_of}"
+
+
+@dataclass(frozen=True)
+class Relations:
+    """SQL table expressions of everything that is compared.
+
+    Attributes
+    ----------
+    predictions
+        The window's rows: features and `score`.
+    labels
+        The window's rows whose label is known.
+    realised
+        Labels that are known now, with the champion's scores and the slices; also of earlier windows.
+    training, holdout
+        What the champion learned from, with `_source_partition`, and its scores on the held-out part.
+    """
+
+    predictions: str
+    labels: str
+    realised: str
+    training: str
+    holdout: str
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a window shows; without a champion there is nothing to compare with.
+
+    `rise` and `losses` are about errors over all windows of the champion, and in this one;
+    `separation` is about all features together, None where nobody asked.
+    """
+
+    champion: Champion | None
+    reference: ReferenceSketch
+    current: WindowSketch
+    verdict: DriftVerdict | None
+    n_current: int
+    n_labelled: int
+    realised: Measurement
+    estimated: Measurement
+    drop: PerformanceDrop | None
+    slices: tuple[SlicePerformance, ...] = ()
+    rise: ErrorRise | None = None
+    losses: LossBlocks | None = None
+    separation: Separation | None = None
+
+
+def unscored(metric: Metric) -> Findings:
+    """Return the findings of a window that no model has scored."""
+    unknown = Measurement(metric, 0, reason="no model has scored this partition")
+    return Findings(None, {}, {}, None, 0, 0, unknown, unknown, None)
+
+
+def build_reference(
+    connection: duckdb.DuckDBPyConnection, relations: Relations, features: Sequence[str]
+) -> ReferenceSketch:
+    """Sketch what a model version learned from: features, label, and its output on the holdout."""
+    blocks = (
+        f"(SELECT {SCORE_COLUMN}, ntile({SCORE_BLOCKS}) OVER (ORDER BY event_timestamp, row_id) AS block "
+        f"FROM {relations.holdout})"
+    )
+    learned = [*features, LABEL_COLUMN]
+    inputs = sketch_reference(connection, relations.training, learned, part_column="_source_partition")
+    output = sketch_reference(connection, blocks, [SCORE_COLUMN], part_column="block")
+    return dict(sorted({**inputs, **output}.items()))
+
+
+def examine(
+    connection: duckdb.DuckDBPyConnection,
+    relations: Relations,
+    champion: Champion,
+    reference: ReferenceSketch,
+    *,
+    problem: ProblemType,
+    drift: DriftSpec,
+    seed: int,
+    earlier_losses: Sequence[Floats] = (),
+) -> Findings:
+    """Compare a scored window with what its model learned from, and measure the model on it.
+
+    Parameters
+    ----------
+    connection
+        Where the relations can be read.
+    relations
+        The window, its labels, and the reference.
+    champion
+        The model version that scored the window.
+    reference
+        Its sketch.
+    problem, drift, seed
+        The declaration's, for judging.
+    earlier_losses
+        Block losses of the champion's earlier windows, in order.
+
+    Returns
+    -------
+    Findings
+        Drift, and performance realised and estimated; what cannot be known carries its reason.
+    """
+    current = _current_sketch(connection, relations, reference)
+    n_current = count_rows(connection, relations.predictions)
+    verdict = decide_drift(
+        reference,
+        current,
+        n_current=n_current,
+        importances=champion.importances,
+        spec=drift,
+        exact_ks=lambda column: _exact_ks(connection, relations, reference, column),
+    )
+    classes = _classes(reference)
+    sliced = read_sliced_rows(connection, relations.realised, problem, classes, drift.slices)
+    labelled = sliced.rows
+    holdout = read_scored_rows(connection, relations.holdout, problem, classes)
+    realised = measure_performance(champion.metric, labelled, seed=seed, min_rows=drift.min_rows)
+    if problem == "regression":
+        estimated = _estimated_errors(connection, relations, champion, seed)
+    else:
+        scores = read_scores(connection, relations.predictions, problem, len(classes))
+        estimated = estimate_performance(problem, champion.metric, holdout, scores, seed=seed)
+    estimated = within_range(champion.metric, estimated)
+    slices = measure_slices(champion.metric, sliced, seed=seed, min_rows=drift.min_slice_rows)
+    drop = None
+    if realised.is_known and holdout.n:
+        drop = performance_drop(
+            problem, champion.metric, holdout, labelled,
+            max_drop=drift.max_performance_drop, alpha=drift.alpha, seed=seed,
+        )  # fmt: skip
+    separation = judge_together(
+        connection,
+        KeyedRows(relations.training, ["row_id"], "event_timestamp", "_source_partition"),
+        KeyedRows(relations.predictions, ["row_id"], "event_timestamp"),
+        verdict,
+        champion.features,
+        drift=drift,
+        seed=seed,
+    )
+    rise, losses = watch_errors(
+        problem, holdout, labelled, earlier_losses, max_drop=drift.max_performance_drop, alpha=drift.alpha
+    )
+    return Findings(
+        champion, reference, current, verdict, n_current, labelled.n, realised, estimated, drop, slices,
+        rise, losses, separation,
+    )  # fmt: skip
+
+
+def _current_sketch(
+    connection: duckdb.DuckDBPyConnection, relations: Relations, reference: ReferenceSketch
+) -> WindowSketch:
+    bins = bins_of(reference)
+    label = {LABEL_COLUMN: bins.pop(LABEL_COLUMN)}
+    current = dict(sketch_window(connection, relations.predictions, bins))
+    if count_rows(connection, relations.labels):
+        current |= sketch_window(connection, relations.labels, label)
+    return current
+
+
+def _exact_ks(
+    connection: duckdb.DuckDBPyConnection, relations: Relations, reference: ReferenceSketch, column: str
+) -> float:
+    bins = reference[column].bins
+    if not isinstance(bins, NumericBins):
+        raise SketchError(f"column '{column}' is not numeric: it has no KS distance.")
+    before = relations.holdout if column == SCORE_COLUMN else relations.training
+    now = relations.labels if column == LABEL_COLUMN else relations.predictions
+    return exact_ks_distance(connection, before, now, column, bins)
+
+
+def _classes(reference: ReferenceSketch) -> Sequence[str]:
+    """Return the classes that the model knows, in its order; none for other problems."""
+    bins = reference[LABEL_COLUMN].bins
+    return sorted(bins.categories) if isinstance(bins, CategoricalBins) else ()
+
+
+def _estimated_errors(
+    connection: duckdb.DuckDBPyConnection, relations: Relations, champion: Champion, seed: int
+) -> Measurement:
+    held = read_held_out(connection, relations.holdout, relations.training, champion.features)
+    current = read_predicted(connection, relations.predictions, champion.features)
+    names = [*champion.features, SCORE_COLUMN]
+    return estimate_errors(champion.metric, held, current, names, seed=seed)
+
+
+def evidence_of(
+    findings: Findings,
+    *,
+    problem: ProblemType,
+    drift: DriftSpec,
+    n_new_labels: int,
+    age: int | None,
+    since_training: int | None,
+    faults: tuple[str, ...],
+    open_loss: OpenLoss | None = None,
+    since_loss: int = 0,
+    n_loss_trainings: int = 0,
+) -> Evidence:
+    """Put findings and circumstances into what the policy reads.
+
+    Parameters
+    ----------
+    findings
+        What the window shows.
+    problem, drift
+        The declaration's.
+    n_new_labels, age, since_training, faults, since_loss, n_loss_trainings
+        As `Evidence` wants them.
+    open_loss
+        What is still to be regained, this window's own loss included.
+
+    Returns
+    -------
+    Evidence
+        With losses and drift in words.
+    """
+    champion, verdict = findings.champion, findings.verdict
+    if champion is None or verdict is None:
+        return Evidence(False, n_new_labels, None, since_training, faults)
+    return Evidence(
+        has_champion=True,
+        n_new_labels=n_new_labels,
+        age=age,
+        since_training=since_training,
+        critical_faults=faults,
+        loss=loss_text(champion.holdout_metric, findings.realised, findings.drop),
+        unregained=unregained_text(open_loss.objective, open_loss.since, findings.realised)
+        if open_loss
+        else "",
+        since_loss=since_loss,
+        n_loss_trainings=n_loss_trainings,
+        estimated_loss=_estimated_loss(findings.estimated, champion, problem, drift),
+        unseen=unseen_text(findings.realised),
+        drift_score=verdict.drift_score,
+        drifted_features=tuple(column.column for column in verdict.drifted()),
+        has_prediction_drift=bool(verdict.drifted("prediction")),
+        drift=_drift_text(findings.n_current, champion, verdict, drift),
+    )
+
+
+def _drift_text(n_current: int, champion: Champion, verdict: DriftVerdict, drift: DriftSpec) -> str:
+    found = drift_text(verdict, drift.min_rows)
+    return found if n_current else f"There was nothing to score; version {champion.version} serves. {found}"
+
+
+def loss_after(
+    findings: Findings, before: OpenLoss | None, *, problem: ProblemType, partition: str, n_trainings: int
+) -> OpenLoss | None:
+    """Carry an open loss over this window; see `follow_loss`."""
+    champion, drop = findings.champion, findings.drop
+    if champion is None:
+        return None
+    return follow_loss(
+        before,
+        is_confirmed=drop is not None and drop.is_certain,
+        holdout_metric=champion.holdout_metric,
+        realised=findings.realised,
+        problem=problem,
+        metric=champion.metric,
+        partition=partition,
+        trained_as_of=champion.trained_as_of,
+        n_trainings=n_trainings,
+    )
+
+
+def _estimated_loss(
+    estimated: Measurement, champion: Champion, problem: ProblemType, drift: DriftSpec
+) -> str:
+    is_error = METRICS_BY_PROBLEM[problem][champion.metric] == "lower"
+    allowed = drift.max_performance_drop * (abs(champion.holdout_metric) if is_error else 1.0)
+    return estimated_loss_text(champion.holdout_metric, estimated, allowed, is_error=is_error)
+
+
+def facts_of(
+    findings: Findings, decision: RetrainDecision, quality_score: float | None
+) -> Mapping[str, object]:
+    """Return what the sensors and the asset's page read; what is not known is None."""
+    verdict, champion, metric = findings.verdict, findings.champion, findings.realised.metric
+    return {
+        "retrain_requested": decision.is_requested,
+        "retrain_reason": decision.reason,
+        "explanation": decision.explanation,
+        "severity": decision.severity,
+        "n_rows": findings.n_current,
+        "n_labelled": findings.n_labelled,
+        "drift_status": verdict.status if verdict else None,
+        "drift_score": verdict.drift_score if verdict else None,
+        "multivariate_status": findings.separation.status if findings.separation else None,
+        "multivariate_auc": findings.separation.auc if findings.separation else None,
+        "multivariate": separation_text(findings.separation),
+        "n_drifted": len(verdict.drifted()) if verdict else None,
+        f"estimated_{metric}": findings.estimated.value,
+        f"realised_{metric}": findings.realised.value,
+        "unseen_class_share": findings.realised.unseen_share,
+        "error_e_value": findings.rise.e_value if findings.rise else None,
+        "errors_rise": findings.rise.is_certain if findings.rise else None,
+        "errors": rise_text(findings.rise),
+        "holdout_metric": champion.holdout_metric if champion else None,
+        "model_version": champion.version if champion else None,
+        "quality_score": quality_score,
+    }

@@ -1,0 +1,207 @@
+"""Findings in words, with their numbers: what a person reads in the report and in the alert."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from declaration.drift import DriftMethod
+from drift.columns.findings import Finding
+from drift.columns.verdict import ColumnVerdict, DriftVerdict
+from drift.multivariate.domain_classifier import Separation
+from drift.performance.realised import Measurement, PerformanceDrop
+from drift.performance.sequential_test import ErrorRise
+from drift.sketch.bins import CategoricalBins, NumericBins
+from drift.sketch.counts import CategoricalCounts, ColumnReference, Counts, NumericCounts
+
+NAMED_FEATURES = 5
+"""Features named in a sentence; the report lists all."""
+
+
+def share_text(share: float | None) -> str:
+    """Write a share as a percentage.
+
+    Examples
+    --------
+    >>> share_text(0.0123), share_text(None)
+    ('1.2 %', '–')
+    """
+    return "–" if share is None else f"{share * 100:.3g} %" if share < 0.001 else f"{share * 100:.1f} %"
+
+
+def number_text(value: float | None) -> str:
+    """Write a number with four significant digits; unknown ones as a dash."""
+    return "–" if value is None else f"{value:.4g}"
+
+
+def measurement_text(measured: Measurement) -> str:
+    """Write a metric with its interval, or the reason why there is none."""
+    if measured.value is None:
+        return measured.reason
+    if measured.low is None or measured.high is None:
+        return f"{measured.value:.4f} ({measured.reason})"
+    return f"{measured.value:.4f} ({measured.low:.4f} to {measured.high:.4f})"
+
+
+def unseen_text(measured: Measurement) -> str:
+    """Say how many labels the model could not have got right; empty where there are none."""
+    if not measured.n_unseen:
+        return ""
+    return (
+        f"{measured.n_unseen} of {measured.n} labelled rows ({share_text(measured.unseen_share)}) have a class "
+        "that the model never saw: they count as wrong."
+    )
+
+
+def effect_name(bins: NumericBins | CategoricalBins, method: DriftMethod = "effect") -> str:
+    """Name the effect size that decides."""
+    if isinstance(bins, CategoricalBins):
+        return "Cramér's V"
+    return "KS distance" if method == "effect" else "Cohen's d"
+
+
+def finding_text(finding: Finding, reference: ColumnReference, current: Counts) -> str:
+    """Say what a finding found."""
+    if finding.kind == "missing values":
+        before, now = (counts.n_missing / counts.n_rows for counts in (reference.total, current))
+        return f"missing values {share_text(before)} → {share_text(now)}"
+    if finding.kind == "new categories" and isinstance(current, CategoricalCounts):
+        names = ", ".join(repr(name) for name, _ in current.unlisted[:3])
+        more = ", …" if len(current.unlisted) > 3 else ""
+        return f"{share_text(finding.effect)} of the rows in categories never seen ({names}{more})"
+    certainty = (
+        f"surely at least {finding.lower_bound:.2f}"
+        if finding.p_value is None
+        else f"p = {number_text(finding.p_value)}"
+    )
+    text = (
+        f"{effect_name(reference.bins, finding.method)} {finding.effect:.2f}, {certainty}"
+        f" (threshold {finding.threshold:.2f})"
+    )
+    return "; ".join(filter(None, (text, _shift_text(reference, current))))
+
+
+def _shift_text(reference: ColumnReference, current: Counts) -> str:
+    before = reference.total
+    if not (isinstance(before, NumericCounts) and isinstance(current, NumericCounts)):
+        return ""
+    if before.mean is None or current.mean is None:
+        return ""
+    bins = reference.bins
+    if isinstance(bins, NumericBins) and bins.is_time:
+        first, second = (datetime.fromtimestamp(mean, tz=UTC) for mean in (before.mean, current.mean))
+        return f"mean {first:%Y-%m-%d %H:%M} → {second:%Y-%m-%d %H:%M}"
+    return f"mean {number_text(before.mean)} → {number_text(current.mean)}"
+
+
+def column_text(verdict: ColumnVerdict, reference: ColumnReference, current: Counts) -> str:
+    """Say what surely drifted in a column; empty when nothing did."""
+    return "; ".join(finding_text(finding, reference, current) for finding in verdict.certain)
+
+
+def _short(verdict: ColumnVerdict) -> str:
+    """Return the strongest certain finding in a few words."""
+    finding = max(verdict.certain, key=lambda one: (one.strength, one.kind == "distribution"))
+    if finding.kind == "missing values":
+        return f"missing values changed by {share_text(finding.effect)}"
+    if finding.kind == "new categories":
+        return f"{share_text(finding.effect)} in categories never seen"
+    number = "KS distance" if finding.method == "effect" else "Cohen's d"
+    name = "Cramér's V" if verdict.statistics.ks is None else number
+    return f"{name} {finding.effect:.2f}"
+
+
+def drift_text(verdict: DriftVerdict, min_rows: int) -> str:
+    """Say in a sentence or two what drifted, strongest and most important first."""
+    if verdict.status == "insufficient data":
+        seen = "" if verdict.detectable is None else (
+            f" Only an effect of {verdict.detectable:.2f} or more could be seen."
+        )  # fmt: skip
+        return f"Insufficient data for drift: {verdict.n_current} rows, drift.min_rows is {min_rows}.{seen}"
+    features, sentences = verdict.drifted(), []
+    if features:
+        names = ", ".join(f"{f.column} ({_short(f)})" for f in features[:NAMED_FEATURES])
+        more = f" and {len(features) - NAMED_FEATURES} more" if len(features) > NAMED_FEATURES else ""
+        n_features = sum(column.role == "feature" for column in verdict.columns)
+        score = "unknown" if verdict.drift_score is None else f"{verdict.drift_score:.2f}"
+        sentences.append(
+            f"{len(features)} of {n_features} features drifted: {names}{more}; drift score {score}."
+        )
+    for role, subject in (("prediction", "The model's output"), ("label", "The label")):
+        for column in verdict.columns:
+            if column.role == role and column.status == "drifted":
+                sentences.append(f"{subject} drifted ({_short(column)}).")
+    if not sentences:
+        least = "" if verdict.detectable is None else f" of {verdict.detectable:.2f} or more"
+        return f"No feature drifted by an effect{least} on {verdict.n_current} rows."
+    return " ".join(sentences)
+
+
+def separation_text(separation: Separation | None) -> str:
+    """Say whether all features together have moved; empty where nobody asked."""
+    if separation is None:
+        return ""
+    if separation.auc is None or separation.lower_bound is None or separation.threshold is None:
+        return f"Whether the features have moved together is not known: {separation.reason}."
+    sure = f"surely at least {separation.lower_bound:.2f} (threshold {separation.threshold:.2f})"
+    if separation.status != "drifted":
+        return (
+            f"Together the features have not surely moved: a classifier that tells the window from the reference "
+            f"has an AUC of {separation.auc:.2f}, {sure}."
+        )
+    names = ", ".join(f"{name} (−{loss:.2f})" for name, loss in separation.culprits)
+    return (
+        f"Together the features have surely moved: a classifier tells the window from the reference with an AUC of "
+        f"{separation.auc:.2f}, {sure}, mostly by {names}."
+    )
+
+
+def rise_text(rise: ErrorRise | None) -> str:
+    """Say whether errors have risen over all windows of the model; empty where nobody can tell."""
+    if rise is None or rise.e_value is None:
+        return ""
+    verdict = "Errors have surely risen" if rise.is_certain else "Errors have not surely risen"
+    windows = "1 window" if rise.n_windows == 1 else f"{rise.n_windows} windows"
+    now = "" if rise.now is None else f" is {number_text(rise.now)} now,"
+    return (
+        f"{verdict}: e-value {rise.e_value:.3g} after {windows}, certain from {rise.threshold:.0f}. "
+        f"The mean {rise.loss}{now} was {number_text(rise.before)} on the holdout; {number_text(rise.accepted)} is accepted."
+    )
+
+
+def loss_text(reference: float, realised: Measurement, drop: PerformanceDrop | None) -> str:
+    """Say what performance was surely lost; empty when the loss is not certain."""
+    if drop is None or not drop.is_certain or drop.lower_bound is None:
+        return ""
+    return (
+        f"{realised.metric} is {measurement_text(realised)} on {realised.n} labelled rows and was {reference:.4f} "
+        f"on the holdout: surely {drop.lower_bound:.4f} worse, {drop.allowed:.4f} is accepted."
+    )
+
+
+def unregained_text(objective: float, since: str, realised: Measurement) -> str:
+    """Say that a former loss is not regained."""
+    now = f"is {measurement_text(realised)}" if realised.is_known else "cannot be measured in this window"
+    return f"The loss of {since} is not regained: {realised.metric} {now} and was {objective:.4f} before."
+
+
+def estimated_loss_text(reference: float, estimated: Measurement, allowed: float, *, is_error: bool) -> str:
+    """Say what performance is expected to be lost, where even the interval's better end is beyond what is accepted."""
+    better_end = estimated.low if is_error else estimated.high
+    if better_end is None:
+        return ""
+    loss = better_end - reference if is_error else reference - better_end
+    if loss <= allowed:
+        return ""
+    return f"{estimated.metric} is estimated at {measurement_text(estimated)} and was {reference:.4f} on the holdout."
+
+
+def without_headline(explanation: str, headline: str) -> str:
+    """Return an explanation for below its headline: where it begins with the same words, they are said once.
+
+    Examples
+    --------
+    >>> without_headline("Nothing asks for training. No feature drifted.", "Nothing asks for training")
+    'No feature drifted.'
+    """
+    rest = explanation.removeprefix(headline)
+    return explanation if rest == explanation or not rest.startswith((".", ":")) else rest[1:].lstrip()

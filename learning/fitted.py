@@ -1,0 +1,65 @@
+"""A fitted model: what it reads, and the scores it gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from declaration.model import Candidate
+from declaration.target import ProblemType
+from learning.encode import FeatureEncoding, encode
+from learning.metrics import Floats
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    """An estimator with everything needed to score rows of the lake.
+
+    Attributes
+    ----------
+    algorithm
+        Which candidate it is.
+    problem
+        What it predicts.
+    classes
+        Multiclass: labels in the order of the score columns. Otherwise empty.
+    encoding
+        How feature columns become numbers.
+    estimator
+        A scikit-learn estimator, or LightGBM's Booster.
+    """
+
+    algorithm: Candidate
+    problem: ProblemType
+    classes: tuple[str, ...]
+    encoding: FeatureEncoding
+    estimator: Any
+
+    def score(self, rows: pa.Table) -> Floats:
+        """Score rows that hold the feature columns and `event_timestamp`."""
+        return self.score_matrix(encode(rows, self.encoding))
+
+    def score_matrix(self, matrix: Floats) -> Floats:
+        """Score encoded rows.
+
+        Returns
+        -------
+        Floats
+            Binary: probability of 1, shape (n,). Multiclass: probabilities, shape (n, n_classes).
+            Regression: values, shape (n,).
+        """
+        n_classes = max(1, len(self.classes))
+        if matrix.shape[0] == 0:
+            return np.empty((0, n_classes) if self.classes else 0)
+        if self.algorithm == "lightgbm" or self.problem == "regression":
+            return np.asarray(self.estimator.predict(matrix), dtype=np.float64)
+        probabilities = np.asarray(self.estimator.predict_proba(matrix), dtype=np.float64)
+        if not self.classes:
+            return probabilities[:, 1]
+        # A class that none of the rows to learn from had is none of the estimator's.
+        whole = np.zeros((probabilities.shape[0], n_classes))
+        whole[:, self.estimator.classes_] = probabilities
+        return whole

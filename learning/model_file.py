@@ -1,0 +1,231 @@
+"""A model as one file: no pickle, the same bytes for the same model, and nothing but known types inside.
+
+A zip of `manifest.json` (algorithm, classes, encoding) and the estimator: LightGBM in its own
+text, scikit-learn in the skops format. The list of allowed types is held here, by the loader: a
+list inside the file would prove nothing. The file's hash is checked by whoever fetches it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from declaration.errors import DriftlineError
+from learning.encode import FeatureEncoding
+from learning.fitted import FittedModel
+
+FORMAT = 1
+"""Version of the layout of the file."""
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_MANIFEST, _SKOPS, _LIGHTGBM, _SCHEMA = "manifest.json", "estimator.skops", "estimator.txt", "schema.json"
+
+ALLOWED_TYPES = frozenset(
+    {
+        ("builtins", "dict", "DictNode"),
+        ("builtins", "int", "TypeNode"),
+        ("builtins", "list", "ListNode"),
+        ("builtins", "slice", "SliceNode"),
+        ("builtins", "str", "JsonNode"),
+        ("builtins", "str", "TypeNode"),
+        ("builtins", "tuple", "TupleNode"),
+        ("functools", "partial", "PartialNode"),
+        ("numpy", "dtype", "DTypeNode"),
+        ("numpy", "float64", "NdArrayNode"),
+        ("numpy", "float64", "TypeNode"),
+        ("numpy", "int64", "NdArrayNode"),
+        ("numpy", "ndarray", "NdArrayNode"),
+        ("numpy", "uint64", "NdArrayNode"),
+        ("numpy.random._generator", "Generator", "RandomGeneratorNode"),
+        ("sklearn._loss._loss", "CyHalfBinomialLoss", "LossNode"),
+        ("sklearn._loss._loss", "CyHalfMultinomialLoss", "LossNode"),
+        ("sklearn._loss._loss", "CyHalfSquaredError", "LossNode"),
+        ("sklearn._loss.link", "IdentityLink", "ObjectNode"),
+        ("sklearn._loss.link", "Interval", "ObjectNode"),
+        ("sklearn._loss.link", "LogitLink", "ObjectNode"),
+        ("sklearn._loss.link", "MultinomialLogit", "ObjectNode"),
+        ("sklearn._loss.loss", "HalfBinomialLoss", "ObjectNode"),
+        ("sklearn._loss.loss", "HalfMultinomialLoss", "ObjectNode"),
+        ("sklearn._loss.loss", "HalfSquaredError", "ObjectNode"),
+        ("sklearn.compose._column_transformer", "ColumnTransformer", "ObjectNode"),
+        ("sklearn.ensemble._forest", "RandomForestClassifier", "ObjectNode"),
+        ("sklearn.ensemble._forest", "RandomForestRegressor", "ObjectNode"),
+        ("sklearn.ensemble._hist_gradient_boosting.binning", "_BinMapper", "ObjectNode"),
+        (
+            "sklearn.ensemble._hist_gradient_boosting.gradient_boosting",
+            "HistGradientBoostingClassifier",
+            "ObjectNode",
+        ),
+        (
+            "sklearn.ensemble._hist_gradient_boosting.gradient_boosting",
+            "HistGradientBoostingRegressor",
+            "ObjectNode",
+        ),
+        ("sklearn.ensemble._hist_gradient_boosting.predictor", "TreePredictor", "ObjectNode"),
+        ("sklearn.impute._base", "MissingIndicator", "ObjectNode"),
+        ("sklearn.impute._base", "SimpleImputer", "ObjectNode"),
+        ("sklearn.linear_model._logistic", "LogisticRegression", "ObjectNode"),
+        ("sklearn.linear_model._ridge", "Ridge", "ObjectNode"),
+        ("sklearn.pipeline", "Pipeline", "ObjectNode"),
+        ("sklearn.preprocessing._data", "StandardScaler", "ObjectNode"),
+        ("sklearn.preprocessing._encoders", "OneHotEncoder", "ObjectNode"),
+        ("sklearn.preprocessing._encoders", "OrdinalEncoder", "ObjectNode"),
+        ("sklearn.preprocessing._function_transformer", "FunctionTransformer", "ObjectNode"),
+        ("sklearn.preprocessing._label", "LabelEncoder", "ObjectNode"),
+        ("sklearn.tree._classes", "DecisionTreeClassifier", "ObjectNode"),
+        ("sklearn.tree._classes", "DecisionTreeRegressor", "ObjectNode"),
+        ("sklearn.tree._tree", "Tree", "TreeNode"),
+        ("sklearn.utils.validation", "check_array", "FunctionNode"),
+    }
+)
+"""Module, name and skops loader of all that our candidates consist of; a test holds it to that."""
+
+
+class ModelFileError(DriftlineError):
+    """A model file is not one of ours, or holds what it should not."""
+
+
+def model_to_bytes(model: FittedModel) -> bytes:
+    """Write a model as one file; the same model gives the same bytes."""
+    manifest = {
+        "format": FORMAT,
+        "algorithm": model.algorithm,
+        "problem": model.problem,
+        "classes": list(model.classes),
+        "features": model.encoding.to_plain(),
+    }
+    parts = {_MANIFEST: json.dumps(manifest, sort_keys=True, ensure_ascii=False).encode()}
+    if model.algorithm == "lightgbm":
+        # The number of threads is the machine's, not the model's.
+        text = re.sub(r"\[num_threads: \d+\]", "[num_threads: 1]", model.estimator.model_to_string())
+        parts[_LIGHTGBM] = text.encode()
+    else:
+        parts[_SKOPS] = _skops_bytes(model.estimator)
+    return _zip(parts, zipfile.ZIP_DEFLATED)
+
+
+def model_from_bytes(content: bytes) -> FittedModel:
+    """Read a model file whose hash the caller has checked.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is not a model file, or holds a type that is not in `ALLOWED_TYPES`.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            parts = {name: archive.read(name) for name in archive.namelist()}
+        manifest = json.loads(parts[_MANIFEST])
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise ModelFileError(
+            f"this is not a model file of ours ({error}). Restore it from a backup, "
+            "or materialize the model asset again."
+        ) from error
+    if manifest["format"] != FORMAT:
+        raise ModelFileError(
+            f"model file has layout {manifest['format']}, this release reads {FORMAT}. "
+            "Use the release that wrote it, or materialize the model asset again."
+        )
+    is_lightgbm = manifest["algorithm"] == "lightgbm"
+    return FittedModel(
+        algorithm=manifest["algorithm"],
+        problem=manifest["problem"],
+        classes=tuple(manifest["classes"]),
+        encoding=FeatureEncoding.from_plain(manifest["features"]),
+        estimator=_lightgbm_from(parts[_LIGHTGBM]) if is_lightgbm else _skops_from(parts[_SKOPS]),
+    )
+
+
+def _lightgbm_from(text: bytes) -> Any:
+    import lightgbm
+
+    return lightgbm.Booster(model_str=text.decode())
+
+
+def _skops_bytes(estimator: Any) -> bytes:
+    """Write with skops, then number its objects: skops names them by memory address."""
+    import skops.io
+
+    with zipfile.ZipFile(io.BytesIO(skops.io.dumps(estimator))) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    schema = parts.pop(_SCHEMA).decode()
+    numbers: dict[str, str] = {}
+
+    def number(found: re.Match[str]) -> str:
+        return f"{found[1]}{numbers.setdefault(found[2], str(len(numbers) + 1))}"
+
+    # Texts of the model cannot match: inside them quotation marks are escaped.
+    schema = re.sub(r'("__id__": |"file": ")(\d+)', number, schema)
+    named = {f"{numbers[name.removesuffix('.npy')]}.npy": part for name, part in parts.items()}
+    return _zip({_SCHEMA: schema.encode(), **named}, zipfile.ZIP_STORED)
+
+
+def _skops_from(content: bytes) -> Any:
+    import skops.io
+
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        schema = json.loads(archive.read(_SCHEMA))
+    # Before skops looks at it: skops itself trusts every estimator of scikit-learn, and more.
+    unknown = sorted({".".join(found[:2]) for found in _types_in(schema) if found not in ALLOWED_TYPES})
+    if unknown:
+        raise ModelFileError(
+            f"model file holds types that no candidate of ours consists of: {', '.join(unknown)}. "
+            "It is not loaded. Restore the file from a backup, or materialize the model asset again."
+        )
+    trusted = sorted({f"{module}.{name}" for module, name, _ in ALLOWED_TYPES})
+    estimator = skops.io.loads(content, trusted=trusted)
+    _check_trees(estimator)
+    return estimator
+
+
+def _types_in(state: Any) -> Iterator[tuple[str, str, str]]:
+    if isinstance(state, dict):
+        if "__class__" in state or "__loader__" in state:
+            yield tuple(str(state.get(key)) for key in ("__module__", "__class__", "__loader__"))  # type: ignore[misc]
+        state = list(state.values())
+    if isinstance(state, list):
+        for part in state:
+            yield from _types_in(part)
+
+
+def _check_trees(estimator: Any) -> None:
+    """Refuse trees that point outside themselves: scikit-learn follows them without looking."""
+    n_features = estimator.n_features_in_
+    for level in getattr(estimator, "_predictors", ()):
+        for tree in level:
+            nodes = tree.nodes
+            inner = nodes[nodes["is_leaf"] == 0]
+            children = np.concatenate([inner["left"], inner["right"]])
+            codes = inner["bitset_idx"][inner["is_categorical"] == 1]
+            _check_indices(children, nodes.size, inner["feature_idx"], n_features)
+            _check_indices(codes, len(tree.raw_left_cat_bitsets), codes[:0], n_features)
+    for member in getattr(estimator, "estimators_", ()):
+        tree = member.tree_
+        is_inner = tree.children_left >= 0
+        children = np.concatenate([tree.children_left[is_inner], tree.children_right[is_inner]])
+        _check_indices(children, tree.node_count, tree.feature[is_inner], n_features)
+
+
+def _check_indices(indices: Any, n_allowed: int, features: Any, n_features: int) -> None:
+    inside = ((indices >= 0) & (indices < n_allowed)).all()
+    if not (inside and ((features >= 0) & (features < n_features)).all()):
+        raise ModelFileError(
+            "model file holds a tree that points outside itself. It is not used. "
+            "Restore the file from a backup, or materialize the model asset again."
+        )
+
+
+def _zip(parts: dict[str, bytes], compression: int) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
+        for name, part in parts.items():
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.compress_type = compression
+            archive.writestr(entry, part)
+    return buffer.getvalue()

