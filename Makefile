@@ -9,7 +9,7 @@ SHELL := /bin/bash
 UV_VERSION := 0.13.8
 PY := .venv/bin/python
 UV := .venv/bin/python -m uv
-ROOMS := assets charts declaration drift expectations feature_repo learning pipelines resources sources
+ROOMS := assets charts declaration drift driftline expectations feature_repo learning pipelines resources serving sources
 LOCK := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-config --quiet \
         --no-emit-index-url --custom-compile-command "make lock" pyproject.toml
 
@@ -31,10 +31,10 @@ help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 20
 
 demo: .venv/.runtime ## replay a year of real flights, month by month
-	$(PY) -m pipelines.replay flight_delays
+	$(PY) -m driftline.replay flight_delays
 
 dev: .venv/.runtime ## open the web UI and the daemon on http://127.0.0.1:3000
-	$(PY) -m pipelines.serve
+	$(PY) -m driftline.dev.command
 
 test: .venv/.dev ## run the tests
 	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 15 -m "not long and not chaos" $(PYTEST_ARGS)
@@ -56,7 +56,7 @@ lint: .venv/.dev ## check style, types, imports, dependencies and the docs
 	$(PY) -m pipelines.declaration pipelines/defs/*/
 
 preview: .venv/.runtime ## show what a declaration will do, on a sample: make preview NAME=flight_delays
-	$(PY) -m pipelines.preview $(NAME)
+	$(PY) -m driftline.preview $(NAME)
 
 check: .venv/.runtime ## check every declaration: all faults of all files
 	$(PY) -m pipelines.declaration pipelines/defs/*/

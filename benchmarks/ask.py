@@ -129,7 +129,7 @@ def _amounts(entities: Sequence[int]) -> list[float]:
 def _ours(way: str, folder: Path, algorithm: str, open_until: ExitStack) -> Ask:
     import pyarrow as pa
 
-    from pipelines.ask import open_serving
+    from serving import open_serving
 
     serving = open_until.enter_context(open_serving(declared(algorithm), _connected(folder)))
     call: Callable[[pa.Table, datetime], object] = (

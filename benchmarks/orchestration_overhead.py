@@ -28,8 +28,8 @@ def replayed(name: str, last: str | None) -> int:
     from dagster import DagsterInstance
     from rich.console import Console
 
+    from driftline.replay import Replay, walk
     from pipelines.definitions import code_location, find_pipeline
-    from pipelines.replay import Replay, walk
     from resources.connections import connections
     from resources.deployment import deployment
 

@@ -71,9 +71,9 @@ def measured_run(name: str, partition: str, kind: str) -> None:
     with clock.counting():
         from dagster import DagsterInstance, RunRequest
 
+        from driftline.replay import Replay, stages_shown
         from pipelines.compile import REASON_TAG
         from pipelines.definitions import code_location, find_pipeline
-        from pipelines.replay import Replay, stages_shown
         from pipelines.run_requests import PIPELINE_TAG, refresh_request, retrain_selection
         from resources.connections import connections
         from resources.deployment import deployment
@@ -110,7 +110,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as home:
         variables = dagster_environment(deployment({**os.environ, "DRIFTLINE_HOME": home}))
         environment = {**os.environ, **variables}
-        replay = ["-m", "pipelines.replay", options.pipeline, "--to", "2013-03-01"]
+        replay = ["-m", "driftline.replay", options.pipeline, "--to", "2013-03-01"]
         subprocess.run([sys.executable, *replay], env=environment, check=True, stdout=subprocess.DEVNULL)
         for kind in ("refresh", "retrain"):
             command = ["-m", "benchmarks.run_cost", "--kind", kind, "--partition", options.partition]

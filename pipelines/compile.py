@@ -23,8 +23,8 @@ from assets.raw.loads import load_to_read, newest_load
 from declaration.partitions import PartitionsSpec
 from declaration.pipeline import Pipeline
 from declaration.windows import KEY_FORMATS, Window, window
-from pipelines.column_lineage import Lineage, declared_lineage
-from pipelines.column_lineage.table_columns import column_metadata
+from pipelines.lineage import Lineage, declared_lineage
+from pipelines.lineage.table_columns import column_metadata
 from pipelines.stages import Stage, stages
 from pipelines.written_alone import written_alone
 from resources.lost_database import is_lost_database

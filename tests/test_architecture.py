@@ -12,17 +12,9 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ROOMS = {
-    "assets",
-    "charts",
-    "declaration",
-    "drift",
-    "expectations",
-    "feature_repo",
-    "learning",
-    "pipelines",
-    "resources",
-    "sources",
-}
+    "assets", "charts", "declaration", "drift", "driftline", "expectations", "feature_repo", "learning", "pipelines",
+    "resources", "serving", "sources",
+}  # fmt: skip
 BESIDE = {"benchmarks", "deploy", "docs", "tests"}
 STAGES = {"raw", "profiled", "features", "labels", "training_set", "model", "predictions", "drift_report"}
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "core", "manager", "base", "misc"}
@@ -102,8 +94,8 @@ def test_loading_the_definitions_imports_nothing_heavy() -> None:
 
 def test_commands_open_dagsters_instance_through_one_door() -> None:
     """Two processes that meet a new home build its SQLite tables against each other elsewhere."""
-    # The web server is started by `pipelines.serve`, which has opened the instance before.
-    doors = {"resources/dagster_home.py", "pipelines/web_server.py"}
+    # The web server is started by `driftline.dev.command`, which has opened the instance before.
+    doors = {"resources/dagster_home.py", "driftline/dev/web_server.py"}
     opened = {
         path.relative_to(REPOSITORY).as_posix()
         for path in _sources()

@@ -1,1 +1,6 @@
-"""`python -m pipelines.lineage`: what a column is made of and what is made of it, printed or as a page."""
+"""Which columns a column is made of: read from the SQL, and drawn as one graph from source to prediction."""
+
+from pipelines.lineage.declared import declared_lineage
+from pipelines.lineage.graph import Edge, Lineage, Node
+
+__all__ = ["Edge", "Lineage", "Node", "declared_lineage"]

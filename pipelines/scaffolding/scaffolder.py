@@ -82,7 +82,7 @@ def _tell(folder: Path, text: str) -> None:
     for line, question in asked:
         console.print(f"  line {line}: {question}", markup=False)
     console.print(
-        f"Next: python -m pipelines.preview {folder.name}; then python -m pipelines.replay {folder.name}"
+        f"Next: python -m driftline.preview {folder.name}; then python -m driftline.replay {folder.name}"
     )
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.online_servers import ServerError, postgres_server, redis_server
-from pipelines.ask import open_serving
 from resources.connections import connections
 from resources.deployment import deployment
+from serving import open_serving
 from tests.ask.world import NOW, Row, asked, declared, features_of, trained, write_views
 
 pytestmark = pytest.mark.slow

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.ask.columns import AskedRowsError
-from pipelines.ask.reading import MAX_ROWS, format_of, rows_from
+from driftline.predict.reading import MAX_ROWS, format_of, rows_from
+from serving.request_rows import AskedRowsError
 
 ROWS = [{"machine": "m0", "heat": 1.5}, {"machine": None, "heat": 2.0}]
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 from rich.console import Console
 
-from pipelines.ask.report import MAX_SHOWN, as_plain, show
-from pipelines.ask.serving import Answer, ServedFeatures
+from driftline.predict.report import MAX_SHOWN, as_plain, show
+from serving.predictor import Answer, ServedFeatures
 
 NOW = datetime(2024, 1, 4, tzinfo=UTC)
 ROWS = pa.table({"machine": ["[red]m0", None], "heat": [0.5, 1.5]})

@@ -16,9 +16,6 @@ from declaration.errors import DriftlineError
 from declaration.target_sql import LabelError
 from learning.model_file import model_from_bytes
 from learning.scores import PredictionError
-from pipelines.ask import Serving, open_serving
-from pipelines.ask.columns import AskedRowsError
-from pipelines.ask.serving import ServingError
 from resources.champion import champion_file
 from resources.connections import Connections
 from resources.feature_store import FeatureStoreError
@@ -27,6 +24,9 @@ from resources.ledger import read_ledger
 from resources.model_registry import ModelRegistryError
 from resources.online_rows import distinct
 from resources.served_log import ServedLog, served_table
+from serving import Serving, open_serving
+from serving.predictor import ServingError
+from serving.request_rows import AskedRowsError
 from tests.ask.world import (
     NOW,
     VIEWS,

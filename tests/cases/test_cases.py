@@ -15,13 +15,13 @@ import yaml
 
 from declaration.errors import DriftlineError
 from declaration.pipeline import Pipeline
-from pipelines.ask.reading import rows_from
-from pipelines.ask.serving import open_serving
+from driftline.history import Month, history
+from driftline.predict.reading import rows_from
+from driftline.replay import ReplayError
 from pipelines.declaration import read
-from pipelines.history import Month, history
-from pipelines.replay import ReplayError
 from resources.connections import Connections
 from resources.deployment import PROJECT
+from serving.predictor import open_serving
 from tests.lineage.replaying import connected, replay_all
 from tests.scaffolding.scaffolded import scaffold
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import dagster as dg
 
+from driftline.replay import Replay
+from driftline.verify import files
+from driftline.verify.checking import Told
+from driftline.verify.command import verified_pipeline
 from pipelines.events import asks_for_retrain, is_report_of, materializations_after
-from pipelines.replay import Replay
 from pipelines.run_requests import REPORT_TAG
-from pipelines.verify import files
-from pipelines.verify.__main__ import verified_pipeline
-from pipelines.verify.checking import Told
 from resources.ledger import aliases_after, read_ledger
 from resources.outbox import read_outbox
 from tests.chaos.world import N_DAYS, installed_in, opened
@@ -105,7 +105,7 @@ def _left_over(one: Replay) -> list[str]:
 
 
 def _repaired(one: Replay, home: Path) -> tuple[int, list[str]]:
-    """Have `python -m pipelines.verify --repair` delete leftovers; list all else that it finds, or that stays."""
+    """Have `python -m driftline.verify --repair` delete leftovers; list all else that it finds, or that stays."""
 
     def verified(*, repair: bool) -> list[Told]:
         return [

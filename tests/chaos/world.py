@@ -18,11 +18,11 @@ from rich.console import Console
 
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
+from driftline.replay import Replay, walk
+from driftline.replay_runs import fail_abandoned_runs, only_replay
 from pipelines.alerting import alert_sensor
 from pipelines.automation import automation
 from pipelines.compile import build_pipeline
-from pipelines.replay import Replay, walk
-from pipelines.replay_runs import fail_abandoned_runs, only_replay
 from pipelines.retrains import asked_from, retrains_due
 from pipelines.run_requests import refresh_request
 from resources import run_launcher

@@ -6,11 +6,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from pipelines.column_lineage import Edge, Lineage, Node
-from pipelines.lineage.__main__ import main
-from pipelines.lineage.choice import UnknownColumnError, chosen
-from pipelines.lineage.drawing import draw
-from pipelines.lineage.page import page
+from driftline.lineage.choice import UnknownColumnError, chosen
+from driftline.lineage.command import main
+from driftline.lineage.drawing import draw
+from driftline.lineage.page import page
+from pipelines.lineage import Edge, Lineage, Node
 
 HEAT = Node("features", "recent", "mean_heat")
 LINEAGE = Lineage(

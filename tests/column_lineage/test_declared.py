@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from declaration.pipeline import Pipeline
-from pipelines.column_lineage import Lineage, Node, declared_lineage
-from pipelines.column_lineage.models import versions_that_read, with_models
-from pipelines.column_lineage.table_columns import LINEAGE, SCHEMA, column_metadata
 from pipelines.declaration import read
+from pipelines.lineage import Lineage, Node, declared_lineage
+from pipelines.lineage.models import versions_that_read, with_models
+from pipelines.lineage.table_columns import LINEAGE, SCHEMA, column_metadata
 from pipelines.stages import stages
 from tests.tiny import tiny_pipeline
 

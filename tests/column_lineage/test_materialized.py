@@ -4,8 +4,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from pipelines.column_lineage.table_columns import LINEAGE, SCHEMA
 from pipelines.compile import build_pipeline
+from pipelines.lineage.table_columns import LINEAGE, SCHEMA
 from resources.connections import connections
 from resources.deployment import deployment
 from tests.tiny import tiny_pipeline, write_sources

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.column_lineage.query import ColumnOf, QueryLineage, UnresolvedLineageError, query_lineage
+from pipelines.lineage.query import ColumnOf, QueryLineage, UnresolvedLineageError, query_lineage
 
 TABLES = {"t": ("a", "b", "c Q", "d", "s"), "u": ("a", "x")}
 

@@ -12,9 +12,9 @@ from dagster._core.instance.ref import InstanceRef
 from rich.console import Console
 
 from declaration.pipeline import Pipeline
+from driftline.replay import Replay, walk
 from pipelines.automation import automation
 from pipelines.compile import build_pipeline
-from pipelines.replay import Replay, walk
 from resources.connections import Connections, connections
 from resources.deployment import deployment
 

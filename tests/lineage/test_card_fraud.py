@@ -15,15 +15,15 @@ import pyarrow as pa
 import pytest
 
 from declaration.pipeline import Pipeline
+from driftline.history import Month, history
+from driftline.predict.command import main as ask
 from learning.model_file import model_from_bytes
-from pipelines.ask import open_serving
-from pipelines.ask.__main__ import main as ask
 from pipelines.declaration import read
-from pipelines.history import Month, history
 from resources.champion import champion_file
 from resources.lake import scan
 from resources.ledger import read_ledger
 from resources.served_log import served_table
+from serving import open_serving
 from tests.lineage.replaying import connected, replay_all
 
 pytestmark = pytest.mark.long

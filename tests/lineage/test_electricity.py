@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow.csv as pacsv
 import pytest
 
+from driftline.history import history
 from pipelines.declaration import read
-from pipelines.history import history
 from tests.lineage.replaying import connected, replay_all
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "elec2.csv.gz"

@@ -10,8 +10,8 @@ import pyarrow.csv as pacsv
 from rich.console import Console
 from sklearn.datasets import load_breast_cancer
 
+from driftline.history import history, print_history
 from pipelines.declaration import read
-from pipelines.history import history, print_history
 from tests.lineage.replaying import connected, replay_all
 
 STREAM = """\

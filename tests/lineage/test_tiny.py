@@ -14,13 +14,13 @@ from dagster._core.instance.ref import InstanceRef
 from rich.console import Console
 
 from declaration.drift import RetrainSpec
+from driftline.backtest import RedecisionError, print_redecisions, redecide
+from driftline.history import history, print_history
+from driftline.replay import Replay, Retrains, walk
+from driftline.replay_runs import REPLAY_TAG, ReplayError, fail_abandoned_runs, only_replay
 from pipelines.alerting import alert_sensor
 from pipelines.automation import automation
 from pipelines.compile import REASON_TAG, build_pipeline
-from pipelines.history import history, print_history
-from pipelines.redecide import RedecisionError, print_redecisions, redecide
-from pipelines.replay import Replay, Retrains, walk
-from pipelines.replay_runs import REPLAY_TAG, ReplayError, fail_abandoned_runs, only_replay
 from pipelines.retrains import MAX_ATTEMPTS
 from pipelines.run_requests import REPORT_TAG
 from resources.connections import Connections, connections
@@ -147,7 +147,7 @@ def test_another_policy_would_have_decided_otherwise(shifted: Path) -> None:
 
 
 def test_without_reports_there_is_nothing_to_decide_anew(tmp_path: Path) -> None:
-    with pytest.raises(RedecisionError, match=r"no drift reports yet. Run `python -m pipelines.replay tiny`"):
+    with pytest.raises(RedecisionError, match=r"no drift reports yet. Run `python -m driftline.replay tiny`"):
         list(redecide(tiny_pipeline(tmp_path), connected(tmp_path)))
 
 

@@ -20,10 +20,10 @@ from assets.materialization import Outcome
 from assets.model.asset import materialize_model
 from declaration.model import GateSpec
 from declaration.pipeline import Pipeline
+from driftline.rollback import roll_back_to
 from learning.encode import EncodingError
 from learning.model_file import model_from_bytes
 from learning.training_rows import TrainingError
-from pipelines.rollback import roll_back_to
 from resources.connections import Connections
 from resources.lake import scan
 from resources.ledger import Decision, open_ledger, read_ledger, trusted_sha256, write_decision

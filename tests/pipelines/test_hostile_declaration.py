@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from driftline.replay import heading
 from pipelines.declaration import DeclarationError, read
 from pipelines.faults import MAX_MESSAGE, tidy
 from pipelines.marked_yaml import parse
-from pipelines.replay import heading
 from tests.pipelines.sound_declaration import SOUND, write
 
 HOSTILE: list[Any] = [

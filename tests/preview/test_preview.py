@@ -17,13 +17,13 @@ from rich.console import Console
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
 from declaration.target import TargetSpec
-from pipelines.preview.__main__ import arrivals, main
-from pipelines.preview.columns import later_columns, plan
-from pipelines.preview.findings import Preview
-from pipelines.preview.page import page
-from pipelines.preview.rehearsal import rehearsed
-from pipelines.preview.summary import summary
-from pipelines.preview.terminal import show
+from driftline.preview.columns import later_columns, plan
+from driftline.preview.command import arrivals, main
+from driftline.preview.findings import Preview
+from driftline.preview.page import page
+from driftline.preview.rehearsal import rehearsed
+from driftline.preview.summary import summary
+from driftline.preview.terminal import show
 from resources.deployment import Deployment, deployment
 from tests.tiny import DECLARATION, tiny_pipeline, write_sources
 

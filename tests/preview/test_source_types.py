@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from declaration.datasets import DatasetSpec
-from pipelines.preview.source_types import source_types
+from driftline.preview.source_types import source_types
 from resources.engine import Engine
 from tests.tiny import tiny_pipeline
 

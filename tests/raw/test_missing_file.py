@@ -11,7 +11,7 @@ import pytest
 from assets.raw.asset import materialize_raw
 from declaration.datasets import SourceSpec
 from declaration.pipeline import Pipeline
-from pipelines.preview.rehearsal import rehearsed
+from driftline.preview.rehearsal import rehearsed
 from resources.deployment import deployment
 from sources.files import SourceError, source_files
 from sources.rejects import ReadError

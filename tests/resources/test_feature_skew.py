@@ -11,8 +11,8 @@ import pytest
 
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
+from driftline.skew import told
 from feature_repo.online_batch import batch_of_table
-from pipelines.skew import told
 from resources.engine import Engine
 from resources.feature_skew import FeatureSkew, SkewExample, measure_skew, skew_table, write_skew
 from resources.feature_store import FeatureStore

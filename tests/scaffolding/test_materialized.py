@@ -15,7 +15,7 @@ from assets.materialization import Scope
 from assets.profiled.asset import materialize_profiled
 from assets.raw.asset import materialize_raw
 from declaration.windows import windows
-from pipelines.history import history
+from driftline.history import history
 from pipelines.scaffolding.files import ScaffoldError
 from resources.validation import Validation
 from tests.lineage.replaying import NOW, connected, replay_all

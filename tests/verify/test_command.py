@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from driftline.verify.command import CLEAN, FAILED, FOUND, main
 from pipelines import definitions
-from pipelines.verify.__main__ import CLEAN, FAILED, FOUND, main
 from tests.verify.world import Home
 
 

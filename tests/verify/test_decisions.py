@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from pipelines.verify.databases import check_databases
+from driftline.verify.databases import check_databases
 from resources.ledger import SCHEMA, read_ledger
 from resources.ledger_notes import HEAD_TAG, ROW_TAG
 from resources.mlflow_store import open_store

@@ -12,10 +12,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from driftline.verify.finding import Finding
+from driftline.verify.logs import set_back
 from feature_repo.table_damage import fault_of
 from pipelines.compile import build_pipeline
-from pipelines.verify.finding import Finding
-from pipelines.verify.logs import set_back
 from tests.verify.world import N_DAYS, Home, flip_one_bit
 
 
@@ -214,4 +214,4 @@ def test_without_dagsters_storage_it_is_said(own: Home) -> None:
     (own.path / "dagster").mkdir()
     (found,) = own.findings()
     assert found.what == "the lake has its tables, and Dagster knows none of its materializations"
-    assert "python -m pipelines.replay tiny" in found.repair
+    assert "python -m driftline.replay tiny" in found.repair

@@ -14,9 +14,9 @@ from dagster import DagsterInstance
 from dagster._core.instance.ref import InstanceRef
 
 from declaration.pipeline import Pipeline
-from pipelines.verify.__main__ import verified_pipeline
-from pipelines.verify.checking import Told
-from pipelines.verify.finding import Finding
+from driftline.verify.checking import Told
+from driftline.verify.command import verified_pipeline
+from driftline.verify.finding import Finding
 from resources.connections import Connections, connections
 from resources.deployment import Deployment, deployment
 from tests.lineage.replaying import replay_all

@@ -1,0 +1,155 @@
+"""What another policy would have decided, window by window, from the stored sketches, predictions and labels.
+
+Nothing is trained or written. Models served as they did: a decision is compared with the one that was
+made in the same place, not with a history that would have gone another way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from assets.drift_report.tables_read import read_quality
+from assets.drift_report.window_inputs import examine_window, gather_evidence, trainings_of
+from declaration.errors import DriftlineError
+from declaration.pipeline import Pipeline
+from declaration.windows import window
+from drift.performance.open_loss import OpenLoss
+from drift.retraining.policy import RetrainDecision, decide_retrain
+from resources.connections import Connections
+from resources.ledger import read_ledger
+from resources.waits import read_waits
+
+
+class RedecisionError(DriftlineError):
+    """There is no history to decide anew."""
+
+
+@dataclass(frozen=True)
+class Redecision:
+    """One window under another policy.
+
+    Attributes
+    ----------
+    partition
+        The window.
+    was_requested, was
+        What was decided: whether a training was asked for, and the reason.
+    now
+        What would have been decided.
+    drifted_before, drifted_now
+        Features called drifted.
+    """
+
+    partition: str
+    was_requested: bool
+    was: str
+    now: RetrainDecision
+    drifted_before: tuple[str, ...]
+    drifted_now: tuple[str, ...]
+
+    @property
+    def is_changed(self) -> bool:
+        """Another decision, or the same for another reason."""
+        return (self.was_requested, self.was) != (self.now.is_requested, self.now.reason)
+
+
+def redecide(
+    pipeline: Pipeline, to: Connections, *, first: str | None = None, last: str | None = None
+) -> Iterator[Redecision]:
+    """Decide every reported window anew, oldest first.
+
+    Parameters
+    ----------
+    pipeline
+        With the other policy in its `drift` and `retrain` blocks.
+    to
+        Lake, engine and registry.
+    first, last
+        Partition keys to stay between; by default all.
+
+    Raises
+    ------
+    RedecisionError
+        If no window has been reported, or the pipeline has no target.
+    """
+    table = pipeline.table("drift_decisions")
+    if pipeline.spec.target is None:
+        raise RedecisionError(f"'{pipeline.name}' has no target: nothing is ever trained for it.")
+    if not to.lake.has(table):
+        raise RedecisionError(
+            f"'{pipeline.name}' has no drift reports yet. Run `python -m driftline.replay {pipeline.name}` first."
+        )
+    rows = sorted(to.lake.read(table).to_pylist(), key=lambda row: row["partition"])
+    trainings = trainings_of(read_ledger(to.lake, pipeline.name))
+    waits = read_waits(to.lake, pipeline.name)
+    loss: OpenLoss | None = None
+    for row in rows:
+        key = row["partition"]
+        if (last is not None and key > last) or (first is not None and key < first):
+            continue
+        span = window(pipeline.spec.partitions, key)
+        with to.engine.connect() as connection:
+            examined = examine_window(
+                pipeline, span, to.lake, connection, to.registry, serving=row["model_version"]
+            )
+            evidence, loss = gather_evidence(
+                pipeline,
+                span,
+                examined,
+                read_quality(pipeline, span, to.lake, connection),
+                connection,
+                before=loss,
+                # A training as of this window came after its report.
+                trainings=[entry for entry in trainings if entry.partition < key],
+                waits=[wait for wait in waits if wait.partition < key],
+            )
+        yield Redecision(
+            partition=key,
+            was_requested=row["is_retrain_requested"],
+            was=row["reason"],
+            now=decide_retrain(evidence, pipeline.spec.retrain),
+            drifted_before=tuple(row["drifted_features"] or ()),
+            drifted_now=evidence.drifted_features,
+        )
+
+
+def print_redecisions(pipeline: Pipeline, decided: Sequence[Redecision], console: Console) -> None:
+    """Print what differs, window by window, and how many trainings each policy asks for."""
+    table = Table(title=f"{pipeline.name}: what was decided, and what would have been", title_justify="left")
+    for name in ("partition", "was", "would be", "drifted features"):
+        table.add_column(name)
+    for one in decided:
+        change = _features(one)
+        if one.is_changed or change:
+            cells = (one.partition, _decision(one.was_requested, one.was), _now(one), change)
+            table.add_row(*map(Text, cells))
+    if table.row_count:
+        console.print(table)
+    n_same = len(decided) - table.row_count
+    was, now = sum(one.was_requested for one in decided), sum(one.now.is_requested for one in decided)
+    console.print(
+        f"{n_same} of {len(decided)} windows are decided alike. Trainings asked for: {was} before, {now} under this "
+        "policy, with the models that served then. What those trainings would have been worth is told by a replay "
+        "into another DRIFTLINE_HOME.",
+        highlight=False,
+    )
+
+
+def _now(one: Redecision) -> str:
+    return _decision(one.now.is_requested, one.now.reason) if one.is_changed else "the same"
+
+
+def _decision(is_requested: bool, reason: str) -> str:
+    return f"train: {reason}" if is_requested else reason
+
+
+def _features(one: Redecision) -> str:
+    before, now = set(one.drifted_before), set(one.drifted_now)
+    return ", ".join(
+        [*(f"+{name}" for name in sorted(now - before)), *(f"-{name}" for name in sorted(before - now))]
+    )

@@ -1,0 +1,187 @@
+"""What a definition changes of the registered features: shown before it happens, and applied.
+
+python -m driftline.features plan flight_delays
+python -m driftline.features apply flight_delays [--force]
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NoReturn
+
+import click
+
+from assets.features.view_sql import FeatureError, stable_types
+from declaration.errors import DriftlineError
+from declaration.pipeline import Pipeline
+from declaration.queries import datasets_behind, queries_behind
+from declaration.windows import window
+from resources.connections import Connections, connections
+from resources.deployment import deployment
+from resources.feature_changes import CONSEQUENCES, FeatureChange
+from resources.feature_guard import Loss, accept_loss, champion_loss
+from resources.tables import register_tables
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is about to change.
+
+    Attributes
+    ----------
+    registry
+        What `apply` changes now.
+    sql
+        What the views' SQL changes with the next partition that is materialized.
+    unread
+        Views whose SQL could not be tried, and why.
+    loss
+        What the champion would lose; None where it loses nothing.
+    """
+
+    registry: tuple[FeatureChange, ...]
+    sql: tuple[FeatureChange, ...]
+    unread: tuple[str, ...]
+    loss: Loss | None
+
+
+def plan_features(pipeline: Pipeline, to: Connections) -> Plan:
+    """Compare a declaration and its SQL with the registry and the lake; nothing is written."""
+    registry = to.feature_store.planned(pipeline, to.lake)
+    sql: list[FeatureChange] = []
+    unread: list[str] = []
+    for view in pipeline.spec.features:
+        try:
+            sql.extend(_sql_changes(pipeline, view, to))
+        except DriftlineError as error:
+            unread.append(f"{view}: {error}")
+    uri = to.registry.tracking_uri
+    loss = champion_loss(pipeline.name, (*registry, *sql), to.lake, tracking_uri=uri)
+    return Plan(registry, tuple(sql), tuple(unread), loss)
+
+
+def apply_features(pipeline: Pipeline, to: Connections, *, force: bool, actor: str, clock: datetime) -> Plan:
+    """Register the features as declared; return what that changed.
+
+    Parameters
+    ----------
+    pipeline
+        Whose features.
+    to
+        Lake and stores.
+    force
+        Whether the present champion may lose what it reads; that is written down.
+    actor, clock
+        Who and when (UTC); recorded with what is accepted.
+
+    Raises
+    ------
+    FeatureChangeError
+        If the champion would lose what it reads, without `force`; nothing is written then.
+    """
+    plan = plan_features(pipeline, to)
+    if force and plan.loss is not None:
+        accept_loss(to.lake, pipeline.name, plan.loss, actor=actor, clock=clock)
+    to.feature_store.apply(pipeline, to.lake)
+    return plan
+
+
+def _sql_changes(pipeline: Pipeline, view: str, to: Connections) -> Sequence[FeatureChange]:
+    """Ask the engine for the columns that a view's SQL gives now, without running it."""
+    import duckdb
+
+    spec = pipeline.spec.features[view]
+    table = pipeline.table("features", view)
+    if not to.lake.has(table) or not (partitions := to.lake.snapshot(table).partitions):
+        return ()
+    newest = window(pipeline.spec.partitions, partitions[-1])
+    sql = pipeline.sql[spec.sql]
+    with to.engine.connect() as connection:
+        register_tables(
+            connection,
+            pipeline,
+            to.lake,
+            datasets=datasets_behind(pipeline, sql),
+            queries=queries_behind(pipeline, sql),
+            start=newest.start - spec.lookback,
+            end=newest.end,
+        )
+        body = sql.strip().rstrip(";")
+        keys = pipeline.spec.entities[spec.entity]
+        try:
+            schema = connection.sql(f"SELECT * FROM ({body}) LIMIT 0").to_arrow_table().schema
+            typed = connection.sql(f"SELECT * FROM ({stable_types(body, schema, keys)}) LIMIT 0")
+            columns = typed.to_arrow_table().schema
+        except duckdb.Error as error:
+            text = " ".join(str(error).split())
+            raise FeatureError(f"feature view '{view}' ({spec.sql}): {text}. Correct its SQL.") from error
+    return to.feature_store.planned_columns(pipeline, view, columns, to.lake)
+
+
+def told(plan: Plan) -> str:
+    """Write a plan for people."""
+    lines: list[str] = []
+    for title, changes in (("Registry", plan.registry), ("With the next partition", plan.sql)):
+        if changes:
+            lines.append(f"{title}:")
+            for change in changes:
+                lines += [f"  {change}", f"    {CONSEQUENCES[change.kind]}"]
+    lines += [f"Not tried: {text}" for text in plan.unread]
+    if plan.loss is not None:
+        lines.append(
+            f"Champion {plan.loss.champion} reads what would be lost: {', '.join(plan.loss.changes)}."
+        )
+    return "\n".join(lines) or "No changes: what is registered is what is declared."
+
+
+@click.group(help="What a definition changes of the registered features.")
+def main() -> None:
+    """Name the group of commands."""
+
+
+@main.command("plan", help="Show what would change for PIPELINE; nothing is written.")
+@click.argument("pipeline")
+def plan_command(pipeline: str) -> None:
+    """Print the plan."""
+    try:
+        from pipelines.definitions import find_pipeline
+
+        plan = plan_features(find_pipeline(pipeline), connections(deployment(os.environ)))
+    except DriftlineError as error:
+        _fail(error)
+    click.echo(told(plan))
+
+
+@main.command("apply", help="Register the features of PIPELINE as declared.")
+@click.argument("pipeline")
+@click.option("--force", is_flag=True, help="Accept that the present champion loses what it reads.")
+@click.option("--actor", default=getpass.getuser, help="Who accepts; by default the user of this process.")
+def apply_command(pipeline: str, *, force: bool, actor: str) -> None:
+    """Apply the plan and print it."""
+    try:
+        from pipelines.definitions import find_pipeline
+
+        plan = apply_features(
+            find_pipeline(pipeline),
+            connections(deployment(os.environ)),
+            force=force,
+            actor=actor,
+            clock=datetime.now(UTC),
+        )
+    except DriftlineError as error:
+        _fail(error)
+    click.echo(told(plan))
+
+
+def _fail(error: DriftlineError) -> NoReturn:
+    click.echo(f"Error: {error}", err=True)
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""An answer for programs, as JSON, and for people, as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from serving.predictor import Answer
+
+FROM_ROW = "request"
+"""Status of a feature that is computed from the row itself."""
+
+MAX_SHOWN = 20
+"""Rows that people are shown; programs get all."""
+
+
+@dataclass(frozen=True)
+class FeatureSeen:
+    """One feature of one row: its value, what it is, and how old; None where it has no age."""
+
+    name: str
+    value: Any
+    status: str
+    age: timedelta | None
+
+
+def features_seen(answer: Answer) -> Iterator[tuple[FeatureSeen, ...]]:
+    """Give each row's features, in the order of the training set's columns."""
+    served = answer.features
+    names = served.table.column_names
+    ages = {view: served.ages[view].to_pylist() for view in served.ages.column_names}
+    status = {name: served.status[name].to_pylist() for name in served.status.column_names}
+    values = {name: served.table[name].to_pylist() for name in names}
+    for row in range(answer.scores.num_rows):
+        yield tuple(
+            FeatureSeen(name, values[name][row], status[name][row], ages[name.partition("__")[0]][row])
+            if name in status
+            else FeatureSeen(name, values[name][row], FROM_ROW, None)
+            for name in names
+        )
+
+
+def as_plain(pipeline: str, answer: Answer, rows: pa.Table) -> Mapping[str, Any]:
+    """Return an answer as JSON values: for each row what was given, the prediction, and each feature."""
+    given, scores = rows.to_pylist(), answer.scores.to_pylist()
+    return {
+        "pipeline": pipeline,
+        "now": answer.features.now.isoformat(),
+        "model_version": answer.model_version,
+        "rows": [
+            {
+                "given": {name: _plain(value) for name, value in row.items()},
+                "prediction": {name: _plain(value) for name, value in score.items()},
+                "features": {
+                    one.name: {
+                        "value": _plain(one.value),
+                        "status": one.status,
+                        "age_seconds": None if one.age is None else one.age.total_seconds(),
+                    }
+                    for one in seen
+                },
+            }
+            for row, score, seen in zip(given, scores, features_seen(answer), strict=True)
+        ],
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it: what it does not know becomes text."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    if isinstance(value, float):
+        # JSON has no NaN and no infinity.
+        return value if value - value == 0 else str(value)
+    return value.isoformat() if isinstance(value, date | datetime) else str(value)
+
+
+def show(pipeline: str, answer: Answer, rows: pa.Table, keys: tuple[str, ...], console: Console) -> None:
+    """Print one table a row; values are untrusted, and shown as they are."""
+    served = f"model version {answer.model_version}, as of {answer.features.now.isoformat()}"
+    console.print(Text(f"{pipeline}: {answer.scores.num_rows} rows, {served}", style="bold"))
+    shown = zip(
+        rows.slice(0, MAX_SHOWN).to_pylist(), answer.scores.slice(0, MAX_SHOWN).to_pylist(), features_seen(answer),
+        strict=False,
+    )  # fmt: skip
+    for row, score, seen in shown:
+        said = ", ".join(f"{key} = {row[key]}" for key in keys)
+        table = Table("feature", "value", "status", "age", title=Text(said), title_justify="left")
+        for one in seen:
+            style = "yellow" if one.status in ("expired", "not_found") else ""
+            table.add_row(*(Text(text) for text in _cells(one)), style=style)
+        console.print(table)
+        console.print(
+            Text("  ".join(_score_text(name, value) for name, value in score.items()), style="bold")
+        )
+    if answer.scores.num_rows > MAX_SHOWN:
+        console.print(f"… and {answer.scores.num_rows - MAX_SHOWN:,} more rows: --json prints all.")
+
+
+def _score_text(name: str, value: Any) -> str:
+    if isinstance(value, list):
+        return f"{name} {', '.join(f'{part:.4f}' for part in value)}"
+    return f"{name} {value:.6g}" if isinstance(value, float) else f"{name} {value}"
+
+
+def _cells(one: FeatureSeen) -> tuple[str, str, str, str]:
+    value = (
+        "" if one.value is None else f"{one.value:.6g}" if isinstance(one.value, float) else str(one.value)
+    )
+    age = "" if one.age is None else str(timedelta(seconds=round(one.age.total_seconds())))
+    return one.name, value, one.status, age

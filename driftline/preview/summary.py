@@ -1,0 +1,187 @@
+"""From a rehearsal to what a preview shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assets.features.view_sql import EVENT_TIMESTAMP, feature_names
+from declaration.pipeline import Pipeline
+from declaration.target import ProblemType, TargetSpec
+from declaration.windows import Window, windows_between
+from driftline.preview.columns import plan
+from driftline.preview.datasets import column_facts, count, dataset_finding, short
+from driftline.preview.findings import (
+    AssetLine,
+    ColumnFacts,
+    DatasetFinding,
+    Preview,
+    TargetFinding,
+    ViewFinding,
+)
+from driftline.preview.rehearsal import Rehearsal, StageFinding
+from driftline.preview.source_types import word
+from learning.candidates import PREPROCESSING
+from learning.single_column import MIN_CLASS_ROWS, MIN_ROWS, known_truth
+from pipelines.stages import stages
+from resources.lake import PARTITION_COLUMN, scan
+
+NOT_MADE = "not made: it reads what would stop"
+N_CLASSES = 5
+
+TOO_FEW = f"that takes {MIN_ROWS} labels, {MIN_CLASS_ROWS} of them outside the most frequent class"
+
+
+def summary(found: Rehearsal, there: Sequence[Window], *, clock: datetime) -> Preview:
+    """Gather everything that a preview shows.
+
+    Parameters
+    ----------
+    found
+        What was rehearsed.
+    there
+        All partitions that are complete.
+    clock
+        The instant that counts as now.
+    """
+    spec = found.pipeline.spec
+    datasets = tuple(dataset_finding(found, name) for name in spec.datasets)
+    return Preview(
+        name=found.pipeline.name,
+        description=spec.description,
+        partitions=tuple(_partitions(found, there, clock)),
+        graph=tuple(_graph(found.pipeline)),
+        datasets=datasets,
+        views=tuple(_view(found, name) for name in spec.features),
+        target=_target(found, spec.target) if spec.target is not None else None,
+        stops=tuple(_stops(found, datasets)),
+    )
+
+
+def _partitions(found: Rehearsal, there: Sequence[Window], clock: datetime) -> Iterator[str]:
+    spec = found.pipeline.spec.partitions
+    if spec.every == "load":
+        yield f"A snapshot: each changed state of the source is a load; the present one is {there[0].key}."
+    else:
+        every = f"{spec.size:,} rows" if spec.every == "rows" else spec.every
+        yield f"{len(there):,} partitions of one {every} are complete: {there[0].key} to {there[-1].key}."
+    yield f"Rehearsed here: {', '.join(window.key for window in found.windows)}."
+    yield _next_refresh(found.pipeline, there, clock)
+
+
+def _next_refresh(pipeline: Pipeline, there: Sequence[Window], clock: datetime) -> str:
+    spec = pipeline.spec
+    zone = spec.partitions.timezone
+    if spec.schedule is not None:
+        return f"Refreshed by the schedule '{spec.schedule}' ({zone})."
+    if not spec.partitions.is_calendar:
+        return "Refreshed when the source has changed."
+    end = spec.partitions.end
+    if end is not None and there[-1].end >= (end if end.tzinfo else end.replace(tzinfo=ZoneInfo(zone))):
+        return f"No further partition: they end with {there[-1].key}."
+    following = windows_between(spec.partitions, clock, clock)
+    due = next((one.end for one in following if one.end > clock), None)
+    if due is None:
+        return f"Refreshed at the end of every {spec.partitions.every}."
+    return f"Refreshed at the end of every {spec.partitions.every}; next {due.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M} ({zone})."
+
+
+def _graph(pipeline: Pipeline) -> Iterator[AssetLine]:
+    for stage in stages(pipeline):
+        yield AssetLine(
+            stage.path[0], "/".join(stage.path[1:]), _reads(tuple(stage.deps)), stage.is_partitioned
+        )
+
+
+def _reads(paths: Sequence[tuple[str, ...]]) -> str:
+    """Name what a stage reads; many views are counted."""
+    views = [path for path in paths if path[0] == "features"]
+    if len(views) <= 2:
+        return ", ".join("/".join(path) for path in paths)
+    others = ["/".join(path) for path in paths if path not in views]
+    return ", ".join([*others, f"{len(views)} feature views"])
+
+
+def _stops(found: Rehearsal, datasets: Sequence[DatasetFinding]) -> Iterator[str]:
+    for finding in found.findings:
+        if finding.error:
+            yield f"{'/'.join(finding.path)}: {finding.error}"
+    for dataset in datasets:
+        for rule in dataset.rules:
+            if rule.blocks:
+                yield f"profiled/{dataset.name}: the blocking rule {rule.rule} fails. {rule.detail}"
+
+
+def _view(found: Rehearsal, name: str) -> ViewFinding:
+    view, finding = found.pipeline.spec.features[name], found.finding("features", name)
+    if finding is None or finding.outcome is None:
+        return ViewFinding(
+            name, view.entity, view.description, (), (), finding.error if finding else NOT_MADE
+        )
+    facts = finding.outcome.metadata
+    counts = [f"{count(facts, 'n_rows'):,} rows", f"{count(facts, 'n_features')} features"]
+    if n_dropped := count(facts, "n_rows_without_key"):
+        counts.append(f"{n_dropped:,} rows without key left out")
+    counts.append(f"look-ahead: {facts['leakage']}")
+    if unchecked := facts["leakage_unchecked"]:
+        counts.append(f"not checked after {unchecked}")
+    return ViewFinding(name, view.entity, view.description, tuple(counts), _view_columns(found, name), "")
+
+
+def _view_columns(found: Rehearsal, name: str) -> tuple[ColumnFacts, ...]:
+    """Show a view's keys and instant with the first rows of its features."""
+    snapshot = found.to.lake.snapshot(found.pipeline.table("features", name))
+    keys = found.pipeline.spec.entities[found.pipeline.spec.features[name].entity]
+    relation = scan(snapshot, [found.windows[-1].key])
+    with found.to.engine.connect() as connection:
+        described = connection.sql(f"DESCRIBE SELECT * FROM {relation}").fetchall()
+        types = {row[0]: word(row[1]) for row in described if row[0] != PARTITION_COLUMN}
+        features = feature_names(list(types), keys)
+        facts = column_facts(connection, relation, [*keys, EVENT_TIMESTAMP, *features])
+    roles = {**dict.fromkeys(keys, "key"), EVENT_TIMESTAMP: "instant"}
+    return tuple(ColumnFacts(one, roles.get(one, "feature"), types[one], *facts[one]) for one in facts)
+
+
+def _target(found: Rehearsal, target: TargetSpec) -> TargetFinding:
+    labels = found.finding("labels")
+    counts = tuple(_label_counts(labels, found.label, target.problem)) if labels is not None else ()
+    is_featured = found.rows is not None and found.label is not None
+    return TargetFinding(
+        problem=target.problem,
+        label=target.label,
+        counts=counts,
+        plans=plan(found.rows, found.label, target) if is_featured else (),
+        models={name: PREPROCESSING[name] for name in found.pipeline.spec.model.candidates},
+        error=labels.error if labels is not None else NOT_MADE,
+    )
+
+
+def _label_counts(labels: StageFinding, truth: pa.ChunkedArray | None, problem: ProblemType) -> Iterator[str]:
+    facts = labels.outcome.metadata if labels.outcome is not None else {}
+    if not facts:
+        return
+    if not facts["n_rows"]:
+        yield "no row to predict in this partition"
+        return
+    first, last = facts["first_prediction"], facts["last_prediction"]
+    yield f"{count(facts, 'n_rows'):,} rows to predict, from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
+    yield f"{count(facts, 'n_labelled'):,} with a label, {count(facts, 'n_known_at_end'):,} of them known when the partition ends"
+    if truth is None:
+        return
+    if known := truth.drop_null():
+        yield _shares(known)
+    if not known_truth(truth.combine_chunks(), problem).proves_something:
+        yield f"leaks were not looked for: {TOO_FEW}. Rehearse more partitions with --partitions"
+
+
+def _shares(known: pa.ChunkedArray) -> str:
+    if pa.types.is_floating(known.type):
+        low, middle, high = (short(value.as_py()) for value in pc.quantile(known, q=[0, 0.5, 1]))
+        return f"labels from {low} to {high}, median {middle}"
+    counted = sorted((-one["counts"], str(one["values"])) for one in pc.value_counts(known).to_pylist())
+    told = ", ".join(f"{short(value)} {-n / len(known):.1%}" for n, value in counted[:N_CLASSES])
+    return f"labels: {told}" + (f" and {len(counted) - N_CLASSES} more" if len(counted) > N_CLASSES else "")

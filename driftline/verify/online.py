@@ -1,0 +1,65 @@
+"""The online store: whether it serves the lake's newest feature rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from declaration.pipeline import Pipeline
+from declaration.windows import window
+from driftline.verify.finding import Finding, Show, Subject
+from feature_repo.table_damage import fault_of
+from resources.feature_objects import FeatureStoreError
+from resources.lake_errors import LakeError
+
+
+def check_online(subject: Subject, show: Show) -> Iterator[Finding]:
+    """Find views of which entities are missing, older or other than in the lake."""
+    pipeline, to = subject.declared, subject.to
+    if pipeline is None:
+        return
+    for view in pipeline.spec.features:
+        table = pipeline.table("features", view)
+        where = f"feature view '{view}'"
+        mend = _reloading(subject, pipeline, view, show)
+        try:
+            snapshot = to.lake.snapshot(table) if to.lake.has(table) else None
+            # Damaged files are another finding: nothing is compared with them, or loaded.
+            if snapshot is None or not snapshot.n_rows or any(map(fault_of, snapshot.paths())):
+                continue
+            show(f"online store, {where}")
+            found = to.feature_store.compare_online(pipeline, view, to.lake)
+        except LakeError:
+            continue
+        except FeatureStoreError as error:
+            yield subject.finding("online", where, str(error).partition(". ")[0], "--repair loads it.", mend)
+            continue
+        if found.n_different:
+            parts = {
+                "missing": found.n_missing, "older": found.n_older, "other values": found.n_other,
+                "later than the lake's": found.n_later,
+            }  # fmt: skip
+            told = ", ".join(f"{count} {said}" for said, count in parts.items() if count)
+            is_only_later = found.n_later == found.n_different
+            yield subject.finding(
+                "online", where,
+                f"{found.n_different} of {found.n_entities} entities are not served as the lake has them: {told}; "
+                f"{found.example}",
+                "A later value is never overwritten: the lake lost rows that were served. Materialize them again."
+                if is_only_later else "--repair loads the view from the lake; what is served with a later instant stays.",
+                None if is_only_later else mend,
+            )  # fmt: skip
+
+
+def _reloading(subject: Subject, pipeline: Pipeline, view: str, show: Show) -> Callable[[], str]:
+    def reload() -> str:
+        to, n_loaded = subject.to, 0
+        to.feature_store.apply(pipeline, to.lake)
+        partitions = to.lake.snapshot(pipeline.table("features", view)).partitions
+        for number, key in enumerate(partitions, start=1):
+            show(f"loading {view} {key}, {number} of {len(partitions)}")
+            n_loaded += to.feature_store.load_online(
+                pipeline, view, window(pipeline.spec.partitions, key), to.lake
+            )
+        return f"{n_loaded} rows of {len(partitions)} partitions of view '{view}' are loaded"
+
+    return reload

@@ -1,5 +1,0 @@
-"""Asking a model: rows of the target's dataset in, the features of training and the champion's prediction out."""
-
-from pipelines.ask.serving import Answer, ServedFeatures, Serving, open_serving
-
-__all__ = ["Answer", "ServedFeatures", "Serving", "open_serving"]

@@ -1,0 +1,87 @@
+"""The command that tries channels, and shows what is open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from declaration.alerts import AlertsSpec
+from driftline import alerts
+from pipelines.alert_delivery import take_in
+from pipelines.incidents import Facts, Found
+from resources.channels import Channels
+from resources.lake import Lake
+from tests.pipelines.test_incidents import NOW
+from tests.resources.receivers import mail_server, webhook
+from tests.tiny import tiny_pipeline
+
+EMAIL = {
+    "type": "email",
+    "to": ["ops@example.org"],
+    "sender": "driftline@example.org",
+    "min_severity": "critical",
+}
+
+
+@pytest.fixture
+def _declared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Declare every kind of channel."""
+    declared = AlertsSpec.model_validate(
+        {"channels": [{"type": "log"}, {"type": "webhook"}, {"type": "slack"}, EMAIL]}
+    )
+    tiny = tiny_pipeline(tmp_path)
+    spec = tiny.spec.model_copy(update={"alerts": declared})
+    pipeline = type(tiny)(tiny.name, spec, tiny.folder, tiny.sql, tiny.spec_hash)
+    monkeypatch.setattr("pipelines.definitions.find_pipeline", lambda _: pipeline)
+    monkeypatch.setenv("DRIFTLINE_HOME", str(tmp_path))
+
+
+@pytest.mark.usefixtures("_declared")
+def test_a_test_message_goes_through_every_channel(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with webhook(200) as (plain, posts), webhook(403) as (slack, refused), mail_server() as mailbox:
+        for name, value in {
+            "DRIFTLINE_ALERT_WEBHOOK": plain, "DRIFTLINE_ALERT_SLACK": slack, "DRIFTLINE_SMTP_HOST": "127.0.0.1",
+            "DRIFTLINE_SMTP_PORT": str(mailbox.port), "DRIFTLINE_SMTP_TLS": "none",
+        }.items():  # fmt: skip
+            monkeypatch.setenv(name, value)
+        assert alerts.main(["test", "tiny"]) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "log: sent",
+        "webhook DRIFTLINE_ALERT_WEBHOOK: sent",
+        "slack DRIFTLINE_ALERT_SLACK: the address in DRIFTLINE_ALERT_SLACK did not take the alert: HTTP 403.",
+        "email ops@example.org: sent",
+    ]
+    assert posts[0].body["state"] == "test"
+    assert len(refused) == 1
+    assert mailbox.mails[0]["Subject"] == "[test] tiny: This is a test"
+
+
+@pytest.mark.usefixtures("_declared")
+def test_what_is_open_and_what_waits_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert alerts.main(["show", "tiny"]) == 0
+    assert capsys.readouterr().out == "No open incident of tiny.\n"
+    found = (Found("feature_drift", "KS [bold]0.31[/bold]", "heat"),)
+    day = "2024-01-02"
+    facts = Facts("tiny", "e1", day, NOW, found, frozenset({"feature_drift"}), partition=day)
+    spec = AlertsSpec.model_validate({"channels": [{"type": "slack"}]})
+    tiny = tiny_pipeline(tmp_path).spec.model_copy(update={"alerts": spec})
+    take_in(Lake(root=str(tmp_path / "lake")), "tiny", tiny, [facts], Channels(), NOW)
+    assert alerts.main(["show", "tiny"]) == 0
+    shown = capsys.readouterr().out
+    for text in (
+        "feature_drift heat",
+        "firing",
+        "2024-01-02",
+        "KS [bold]0.31[/bold]",
+        "queued",
+        "slack DRIFTLINE",
+    ):
+        assert text in shown
+
+
+def test_an_unknown_pipeline_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert alerts.main(["show", "nowhere"]) == 1
+    assert "no pipeline 'nowhere'" in capsys.readouterr().err
