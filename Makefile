@@ -52,14 +52,14 @@ lint: .venv/.dev ## check style, types, imports, dependencies and the docs
 	.venv/bin/lint-imports --no-cache
 	.venv/bin/deptry .
 	.venv/bin/vulture
-	$(PY) -m pipelines.reference --check
-	$(PY) -m pipelines.declaration pipelines/defs/*/
+	$(PY) -m pipelines.loading.reference --check
+	$(PY) -m pipelines.loading.read pipelines/defs/*/
 
 preview: .venv/.runtime ## show what a declaration will do, on a sample: make preview NAME=flight_delays
 	$(PY) -m driftline.preview $(NAME)
 
 check: .venv/.runtime ## check every declaration: all faults of all files
-	$(PY) -m pipelines.declaration pipelines/defs/*/
+	$(PY) -m pipelines.loading.read pipelines/defs/*/
 
 BENCHMARKS := point_in_time_join expectations_one_scan drift_peers run_cost orchestration_overhead \
               online_loading online_store ask
@@ -82,7 +82,7 @@ bench-policy: .venv/.dev ## compare retraining policies on streams with known ch
 
 # Not --quiet: it drops the warnings that --strict counts.
 docs: .venv/.dev ## write the reference from the schema and build the site into site/
-	$(PY) -m pipelines.reference
+	$(PY) -m pipelines.loading.reference
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict
 	@echo "site/index.html"
 

@@ -70,8 +70,8 @@ def by_feast(folder: str, online: Mapping[str, Any], day: int) -> str:
 def by_us(folder: str, online: Mapping[str, Any], day: int) -> str:
     """Load as the product loads a partition."""
     from feature_repo.online_batch import batch_of_table
-    from resources.lake import Lake
-    from resources.online_loading import newest_rows
+    from resources.feature_store.online.loading import newest_rows
+    from resources.lake.lake import Lake
 
     store = open_feast(Path(folder), online)
     declared = pipeline()

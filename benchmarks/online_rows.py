@@ -58,7 +58,7 @@ def write_lake(folder: Path, n_entities: int, n_days: int = 1) -> None:
     import numpy as np
     import pyarrow as pa
 
-    from resources.lake import Lake
+    from resources.lake.lake import Lake
 
     generator = np.random.default_rng(20_240_101)
     lake = Lake(root=str(folder / "lake"))
@@ -106,8 +106,8 @@ def open_feast(folder: Path, online: Mapping[str, Any]) -> Any:
     import feast
     from feast.repo_config import RepoConfig
 
-    from resources.feature_objects import declared_objects
-    from resources.lake import Lake
+    from resources.feature_store.objects import declared_objects
+    from resources.lake.lake import Lake
 
     config = RepoConfig(
         project=PROJECT,

@@ -97,7 +97,7 @@ def _compare(entities: Sequence[int], ours: Sequence[Sequence[Any]], theirs: Map
 def load_all(kind: str, folder: str, settings: Mapping[str, Any]) -> int:
     """Load every view as the product does."""
     from feature_repo.online_batch import batch_of_table
-    from resources.lake import Lake
+    from resources.lake.lake import Lake
 
     store = open_feast(Path(folder), {"type": OURS[kind], **settings})
     lake = Lake(root=f"{folder}/lake")
@@ -122,7 +122,7 @@ def _feast(kind: str, folder: Path, settings: Mapping[str, Any]) -> Read:
 def _ours(kind: str, folder: Path, settings: Mapping[str, Any]) -> Read:
     import os
 
-    from resources.feature_store import FeatureStore
+    from resources.feature_store.store import FeatureStore
 
     urls = {
         "sqlite": lambda: f"sqlite:///{settings['path']}",

@@ -72,9 +72,9 @@ def measured_run(name: str, partition: str, kind: str) -> None:
         from dagster import DagsterInstance, RunRequest
 
         from driftline.replay import Replay, stages_shown
-        from pipelines.compile import REASON_TAG
         from pipelines.definitions import code_location, find_pipeline
-        from pipelines.run_requests import PIPELINE_TAG, refresh_request, retrain_selection
+        from pipelines.graph.compile import REASON_TAG
+        from pipelines.triggers.run_requests import PIPELINE_TAG, refresh_request, retrain_selection
         from resources.connections import connections
         from resources.deployment import deployment
 

@@ -1,7 +1,7 @@
 """What a declaration may say: frozen, typed values for every block of a `defs.yaml`.
 
 Nothing here knows Dagster or any vendor. A file is parsed once, at the door
-(`pipelines.declaration`), and only these values travel further.
+(`pipelines.loading.read`), and only these values travel further.
 """
 
 from __future__ import annotations

@@ -23,6 +23,14 @@ KEY_FORMATS: dict[Cadence, str] = {
 }
 """Dagster's own formats of partition keys of time."""
 
+CADENCE_CRONS: dict[Cadence, str] = {
+    "hour": "0 * * * *",
+    "day": "0 0 * * *",
+    "week": "0 0 * * 0",
+    "month": "0 0 1 * *",
+}
+"""Cron expressions of the instants at which partitions of time end."""
+
 
 _TICK = timedelta(microseconds=1)
 

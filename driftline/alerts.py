@@ -14,12 +14,12 @@ from rich.text import Text
 
 from declaration.errors import DriftlineError
 from declaration.pipeline import Pipeline
-from resources.alerts import Alert, AlertError, one_line
-from resources.channels import Channels
+from resources.alerts.channels import Channels
+from resources.alerts.incident_log import Incident, read_incidents
+from resources.alerts.message import Alert, AlertError, one_line
+from resources.alerts.outbox import Delivery, read_outbox
 from resources.connections import Connections, connections
 from resources.deployment import deployment
-from resources.incidents import Incident, read_incidents
-from resources.outbox import Delivery, read_outbox
 
 WIDTH = 140
 """Columns of the output where it goes to a file."""

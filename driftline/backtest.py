@@ -21,8 +21,8 @@ from declaration.windows import window
 from drift.performance.open_loss import OpenLoss
 from drift.retraining.policy import RetrainDecision, decide_retrain
 from resources.connections import Connections
-from resources.ledger import read_ledger
-from resources.waits import read_waits
+from resources.model_registry.ledger import read_ledger
+from resources.model_registry.waits import read_waits
 
 
 class RedecisionError(DriftlineError):

@@ -23,9 +23,9 @@ from declaration.queries import datasets_behind, queries_behind
 from declaration.windows import window
 from resources.connections import Connections, connections
 from resources.deployment import deployment
-from resources.feature_changes import CONSEQUENCES, FeatureChange
-from resources.feature_guard import Loss, accept_loss, champion_loss
-from resources.tables import register_tables
+from resources.feature_store.changes import CONSEQUENCES, FeatureChange
+from resources.feature_store.guard import Loss, accept_loss, champion_loss
+from resources.lake.views import register_tables
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,9 @@ from learning.metrics import Scored, metric_value
 from learning.model_file import model_from_bytes
 from learning.training_rows import label_indices
 from resources.connections import Connections
-from resources.lake import Lake, scan
-from resources.ledger import read_ledger, trusted_sha256
-from resources.waits import WAITS, read_waits
+from resources.lake.lake import Lake, scan
+from resources.model_registry.ledger import read_ledger, trusted_sha256
+from resources.model_registry.waits import WAITS, read_waits
 
 
 @dataclass(frozen=True)

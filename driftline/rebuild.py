@@ -17,19 +17,19 @@ from dagster import AssetKey, DagsterInstance, RunsFilter
 from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 
 from declaration.errors import DriftlineError
-from pipelines.compile import row_partitions_name
-from pipelines.run_requests import PIPELINE_TAG
+from pipelines.graph.compile import row_partitions_name
+from pipelines.triggers.run_requests import PIPELINE_TAG
+from resources.alerts.incident_log import incidents_table
+from resources.alerts.outbox import alerts_table
 from resources.connections import connections
-from resources.dagster_home import open_instance
 from resources.deployment import dagster_environment, deployment
-from resources.feature_guard import accepted_table
-from resources.feature_skew import skew_table
-from resources.incidents import incidents_table
-from resources.lake import ASIDE, Lake
-from resources.ledger import ledger_table
-from resources.ledger_notes import forget_notes
-from resources.outbox import alerts_table
-from resources.served_log import served_table
+from resources.feature_store.guard import accepted_table
+from resources.feature_store.online.served_log import served_table
+from resources.feature_store.skew import skew_table
+from resources.lake.lake import ASIDE, Lake
+from resources.model_registry.ledger import ledger_table
+from resources.model_registry.ledger_notes import forget_notes
+from resources.orchestrator.home import open_instance
 
 MODEL_STAGES = ("candidates", "holdout_scores")
 """Tables of the models: their keys are versions, which mean the same however rows are cut."""

@@ -36,15 +36,15 @@ from declaration.errors import DriftlineError
 from declaration.pipeline import Pipeline
 from declaration.windows import Window
 from driftline.replay_runs import REPLAY_TAGS, ReplayError, fail_abandoned_runs, only_replay
-from pipelines.arrivals import arrived, done, make_known
-from pipelines.compile import STAGES
-from pipelines.retrains import asked_from, retrains_due
-from pipelines.run_requests import reference_request, reference_selection, refresh_request
+from pipelines.graph.compile import STAGES
+from pipelines.triggers.due_partitions import arrived, done, make_known
+from pipelines.triggers.retrains import asked_from, retrains_due
+from pipelines.triggers.run_requests import reference_request, reference_selection, refresh_request
 from resources.connections import Connections
-from resources.dagster_home import open_instance
 from resources.deployment import Deployment, dagster_environment, deployment
-from resources.run_process import hold_run
-from resources.waits import WAITS
+from resources.model_registry.waits import WAITS
+from resources.orchestrator.home import open_instance
+from resources.orchestrator.run_process import hold_run
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Run configuration: progress is shown here, not as Dagster's debug log."""
@@ -300,8 +300,8 @@ def _redecide(
     installed: Deployment, name: str, policy: Path, first: str | None, last: str | None, console: Console
 ) -> int:
     from driftline.backtest import print_redecisions, redecide
-    from pipelines.declaration import read_with_policy
     from pipelines.definitions import find_pipeline
+    from pipelines.loading.read import read_with_policy
     from resources.connections import connections
 
     pipeline = read_with_policy(find_pipeline(name), policy)

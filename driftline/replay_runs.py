@@ -11,7 +11,7 @@ import dagster as dg
 from dagster import DagsterInstance, DagsterRunStatus
 
 from declaration.errors import DriftlineError
-from pipelines.run_requests import PIPELINE_TAG
+from pipelines.triggers.run_requests import PIPELINE_TAG
 
 REPLAY_TAG = "driftline/replay"
 """Run tag of runs that a replay executed."""

@@ -18,8 +18,8 @@ import click
 from declaration.errors import DriftlineError
 from resources.connections import Connections, connections
 from resources.deployment import deployment
-from resources.enactment import enact
-from resources.ledger import Decision, aliases_after, read_ledger, trusted_sha256
+from resources.model_registry.enactment import enact
+from resources.model_registry.ledger import Decision, aliases_after, read_ledger, trusted_sha256
 
 _NO_LEDGER = (
     "pipeline '{}' has no ledger in this lake: no model has served. Check the name and DRIFTLINE_HOME."

@@ -16,7 +16,7 @@ import click
 from declaration.errors import DriftlineError
 from resources.connections import connections
 from resources.deployment import deployment
-from resources.feature_skew import FeatureSkew, measure_skew, skew_table, write_skew
+from resources.feature_store.skew import FeatureSkew, measure_skew, skew_table, write_skew
 
 LOOK_BACK = timedelta(days=1)
 """Span that is compared where none is asked for."""

@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from pipelines.declaration import read
+from pipelines.loading.read import read
 from resources.connections import connections
 from resources.deployment import PROJECT, deployment
-from resources.feature_objects import declared_objects, declared_project
+from resources.feature_store.objects import declared_objects, declared_project
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

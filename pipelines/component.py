@@ -19,8 +19,8 @@ from dagster.components.core.defs_module import ComponentPath
 from pydantic import BaseModel, RootModel
 
 from declaration.pipeline import Pipeline
-from pipelines.declaration import FILE_NAME, DeclarationError, read
-from pipelines.reference import editor_schema
+from pipelines.loading.read import FILE_NAME, DeclarationError, read
+from pipelines.loading.reference import editor_schema
 from pipelines.scaffolding.scaffolder import PipelineScaffolder
 
 VALIDATION_FLAG = "DAGSTER_IS_DEFS_VALIDATION_CLI"
@@ -31,7 +31,7 @@ class Declared(RootModel[dict[str, Any] | None]):
     """Attributes as Dagster sees them: any, described by the schema.
 
     The schema serves `dg check yaml`, the docs and editors. It is not applied here, because
-    Dagster would stop at its first kind of fault; `pipelines.declaration` finds all of them.
+    Dagster would stop at its first kind of fault; `pipelines.loading.read` finds all of them.
     """
 
     @classmethod
@@ -88,7 +88,7 @@ class MLPipeline(dg.Component):
         if self.pipeline is None:
             return faulty_definitions(self.name, self.fault or "")
         # Here, so that `dg scaffold` and `dg check yaml` do not import every stage.
-        from pipelines.compile import build_pipeline
+        from pipelines.graph.compile import build_pipeline
 
         return build_pipeline(self.pipeline)
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from resources.channels import Channels
+from resources.alerts.channels import Channels
 from resources.deployment import Deployment
-from resources.engine import Engine
-from resources.feature_store import FeatureStore
-from resources.lake import Lake
-from resources.model_registry import ModelRegistry
+from resources.engine.duckdb import Engine
+from resources.feature_store.store import FeatureStore
+from resources.lake.lake import Lake
+from resources.model_registry.registry import ModelRegistry
 from resources.reports import Reports
 from resources.validation import Validation
 

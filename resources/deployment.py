@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from declaration.errors import DriftlineError
-from resources.online_settings import online_settings
+from resources.feature_store.online.settings import online_settings
 
 ProfileName = Literal["local", "server"]
 

@@ -19,13 +19,13 @@ from learning.fitted import FittedModel
 from learning.model_file import model_from_bytes
 from learning.scores import scored_columns
 from learning.train import limited_threads
-from resources.champion import champion_file, champion_version
 from resources.connections import Connections
-from resources.feature_objects import feature_columns, stored_views
-from resources.feature_store import FeatureStore
-from resources.lake import Lake
-from resources.online_rows import answers_for
-from resources.served_log import ServedLog
+from resources.feature_store.objects import feature_columns, stored_views
+from resources.feature_store.online.rows import answers_for
+from resources.feature_store.online.served_log import ServedLog
+from resources.feature_store.store import FeatureStore
+from resources.lake.lake import Lake
+from resources.model_registry.champion import champion_file, champion_version
 from serving.request_features import request_features
 from serving.request_rows import AskedColumns, asked_columns, typed_rows
 

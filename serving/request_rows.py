@@ -12,9 +12,9 @@ from declaration.errors import DriftlineError
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_identifier, quote_literal
 from declaration.target_sql import entity_keys
-from pipelines.expressions import columns_of, declared_types, empty_database, first_line
-from pipelines.faults import choices, hint
-from pipelines.query_checks import bound_columns
+from pipelines.loading.checks.expressions import columns_of, declared_types, empty_database, first_line
+from pipelines.loading.checks.queries import bound_columns
+from pipelines.loading.problems import choices, hint
 from sources.exact import of_typed
 
 if TYPE_CHECKING:

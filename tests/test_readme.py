@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from declaration.spec import PipelineSpec
-from pipelines.declaration import read
+from pipelines.loading.read import read
 from pipelines.scaffolding.blank import QUERY
 
 REPOSITORY = Path(__file__).resolve().parents[1]

@@ -10,8 +10,8 @@ from assets.materialization import Scope
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
 from declaration.windows import Window, window
-from resources.engine import Engine
-from resources.lake import Lake
+from resources.engine.duckdb import Engine
+from resources.lake.lake import Lake
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 ROWS_PER_DAY = 400

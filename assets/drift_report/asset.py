@@ -34,13 +34,13 @@ from declaration.pipeline import Pipeline
 from declaration.windows import Window
 from drift.retraining.policy import RetrainDecision, decide_retrain
 from drift.window import Findings, facts_of
-from resources.engine import Engine
-from resources.incidents import read_incidents
-from resources.lake import Lake, Snapshot, scan
-from resources.ledger import aliases_after, read_ledger
-from resources.model_registry import ModelRegistry
+from resources.alerts.incident_log import read_incidents
+from resources.engine.duckdb import Engine
+from resources.lake.lake import Lake, Snapshot, scan
+from resources.model_registry.ledger import aliases_after, read_ledger
+from resources.model_registry.registry import ModelRegistry
+from resources.model_registry.waits import read_waits
 from resources.reports import Reports
-from resources.waits import read_waits
 
 if TYPE_CHECKING:
     import duckdb

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from assets.materialization import CheckOutcome
 
 if TYPE_CHECKING:
-    from resources.incidents import Incident
+    from resources.alerts.incident_log import Incident
 
 INCIDENT_CHECK = "no_open_incidents"
 

@@ -30,9 +30,9 @@ from drift.sketch.scan import bins_of, sketch_reference, sketch_window
 from drift.sketch.table import reference_from_rows, sketch_table
 from drift.window import Findings, facts_of
 from drift.wording import drift_text
-from resources.engine import Engine
-from resources.incidents import read_incidents
-from resources.lake import Lake, Snapshot, scan
+from resources.alerts.incident_log import read_incidents
+from resources.engine.duckdb import Engine
+from resources.lake.lake import Lake, Snapshot, scan
 from resources.reports import Reports
 
 if TYPE_CHECKING:

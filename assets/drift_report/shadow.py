@@ -20,10 +20,10 @@ from learning.model_file import model_from_bytes
 from learning.score_columns import aligned_scores, classes_of_both
 from learning.train import chosen_metric, limited_threads
 from learning.training_rows import label_indices, microseconds
-from resources.enactment import enact
-from resources.lake import Lake, Snapshot, scan
-from resources.ledger import GATE, Decision, aliases_after, trusted_sha256
-from resources.model_registry import ModelRegistry
+from resources.lake.lake import Lake, Snapshot, scan
+from resources.model_registry.enactment import enact
+from resources.model_registry.ledger import GATE, Decision, aliases_after, trusted_sha256
+from resources.model_registry.registry import ModelRegistry
 
 if TYPE_CHECKING:
     import duckdb

@@ -10,7 +10,7 @@ from declaration.pipeline import Pipeline
 from declaration.windows import Window
 from drift.performance.open_loss import OpenLoss
 from drift.sketch.bins import SketchError
-from resources.lake import Lake, Snapshot, scan
+from resources.lake.lake import Lake, Snapshot, scan
 
 if TYPE_CHECKING:
     import duckdb

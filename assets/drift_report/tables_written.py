@@ -12,7 +12,7 @@ from drift.performance.open_loss import OpenLoss
 from drift.retraining.policy import RetrainDecision
 from drift.sketch.table import window_table
 from drift.window import Findings
-from resources.lake import Lake, Snapshot
+from resources.lake.lake import Lake, Snapshot
 
 
 def write_tables(

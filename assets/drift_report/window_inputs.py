@@ -31,10 +31,11 @@ from drift.window import (
     unscored,
 )
 from learning.metrics import Floats
-from resources.lake import Lake, Snapshot, scan
-from resources.ledger import CONFIRMED_LOSS, GATE, Decision
-from resources.model_registry import ModelRegistry, ModelVersion
-from resources.waits import Wait
+from resources.lake.lake import Lake, Snapshot, scan
+from resources.model_registry.ledger import CONFIRMED_LOSS, GATE, Decision
+from resources.model_registry.registry import ModelRegistry
+from resources.model_registry.version import ModelVersion
+from resources.model_registry.waits import Wait
 
 if TYPE_CHECKING:
     import duckdb

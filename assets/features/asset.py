@@ -19,10 +19,10 @@ from declaration.pipeline import Pipeline
 from declaration.queries import datasets_behind, queries_behind
 from declaration.sql import quote_identifier
 from declaration.windows import Window
-from resources.engine import Engine
-from resources.feature_store import FeatureStore
-from resources.lake import Lake, Snapshot, scan
-from resources.tables import register_tables
+from resources.engine.duckdb import Engine
+from resources.feature_store.store import FeatureStore
+from resources.lake.lake import Lake, Snapshot, scan
+from resources.lake.views import register_tables
 
 if TYPE_CHECKING:
     import duckdb

@@ -14,9 +14,9 @@ from declaration.queries import datasets_behind, queries_behind
 from declaration.sql import quote_identifier
 from declaration.target_sql import LabelError, check_labels, label_query, target_key
 from declaration.windows import Window, windows_between
-from resources.engine import Engine
-from resources.lake import Lake, Snapshot, scan
-from resources.tables import newest_snapshots, register_snapshots
+from resources.engine.duckdb import Engine
+from resources.lake.lake import Lake, Snapshot, scan
+from resources.lake.views import newest_snapshots, register_snapshots
 
 if TYPE_CHECKING:
     import duckdb

@@ -39,10 +39,10 @@ from learning.training_rows import (
     TrainingSet,
     read_training_set,
 )
-from resources.enactment import enact, follow
-from resources.engine import Engine
-from resources.lake import Lake, Snapshot, scan
-from resources.ledger import (
+from resources.engine.duckdb import Engine
+from resources.lake.lake import Lake, Snapshot, scan
+from resources.model_registry.enactment import enact, follow
+from resources.model_registry.ledger import (
     CONFIRMED_LOSS,
     GATE,
     Decision,
@@ -51,8 +51,9 @@ from resources.ledger import (
     open_ledger,
     trusted_sha256,
 )
-from resources.model_registry import UNNUMBERED, ModelRegistry, ModelVersion
-from resources.waits import WAITS, Wait, write_wait
+from resources.model_registry.registry import UNNUMBERED, ModelRegistry
+from resources.model_registry.version import ModelVersion
+from resources.model_registry.waits import WAITS, Wait, write_wait
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,13 @@ from learning.fitted import FittedModel
 from learning.model_file import model_from_bytes
 from learning.scores import LEADING_COLUMNS, PredictionError, predictions_table, score_histograms
 from learning.train import limited_threads
-from resources.champion import champion_file
-from resources.engine import Engine
-from resources.lake import Lake, Snapshot, scan
-from resources.model_registry import ModelRegistry
+from resources.engine.duckdb import Engine
+from resources.lake.lake import Lake, Snapshot, scan
+from resources.model_registry.champion import champion_file
+from resources.model_registry.registry import ModelRegistry
 
 if TYPE_CHECKING:
-    from resources.feature_store import FeatureStore
+    from resources.feature_store.store import FeatureStore
 
 NOT_KNOWN_YET = ("label", "label_time")
 """Columns of the labels that no prediction may see."""

@@ -23,8 +23,8 @@ from declaration.windows import Cut
 from expectations.literals import kind_of
 from expectations.results import ExpectationError, ExpectationResult
 from expectations.rows import RowRules
-from resources.engine import Engine
-from resources.lake import Lake, Snapshot, scan
+from resources.engine.duckdb import Engine
+from resources.lake.lake import Lake, Snapshot, scan
 from resources.validation import Validation
 
 if TYPE_CHECKING:

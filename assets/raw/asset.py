@@ -23,8 +23,8 @@ from declaration.partition_sql import between, event_instant
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_literal
 from declaration.windows import Cut, Window, load_number, windows
-from resources.engine import Engine
-from resources.lake import Lake, Snapshot
+from resources.engine.duckdb import Engine
+from resources.lake.lake import Lake, Snapshot
 from sources.content import Content, content_of
 from sources.engine_errors import repair_of
 from sources.local_times import described

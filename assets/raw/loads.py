@@ -6,7 +6,7 @@ from pathlib import Path
 
 from declaration.pipeline import Pipeline
 from declaration.windows import Window, counted_window, load_number, window
-from resources.lake import Lake
+from resources.lake.lake import Lake
 from sources.content import content_of
 from sources.opening import files_of
 from sources.rejects import ReadError

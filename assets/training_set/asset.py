@@ -14,10 +14,10 @@ from charts import as_markdown_image, bars
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_literal
 from declaration.windows import Window
-from resources.changed_future import Future
-from resources.engine import Engine
-from resources.feature_store import FeatureStore
-from resources.lake import Lake, Snapshot, scan
+from resources.engine.duckdb import Engine
+from resources.feature_store.changed_future import Future
+from resources.feature_store.store import FeatureStore
+from resources.lake.lake import Lake, Snapshot, scan
 
 LEADING_COLUMNS = ["row_id", "event_timestamp"]
 """Columns of a set that are there without features."""

@@ -1,1 +1,1 @@
-"""TODO room driftline/dev."""
+"""`driftline dev`: web UI and daemon on one machine, behind a guard."""

@@ -21,8 +21,8 @@ from rich.console import Console
 
 from declaration.errors import DriftlineError
 from driftline.dev.guard import LOOPBACK_HOSTS
-from resources.dagster_home import open_instance
 from resources.deployment import PROJECT, Deployment, dagster_environment, deployment
+from resources.orchestrator.home import open_instance
 
 LOGGER = logging.getLogger("dagster")
 

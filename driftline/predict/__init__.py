@@ -1,1 +1,1 @@
-"""TODO room driftline/predict."""
+"""`driftline predict`: rows of a file, scored by the champion."""

@@ -18,7 +18,7 @@ from driftline.predict.reading import FORMATS, MAX_ROWS, format_of, rows_from
 from driftline.predict.report import as_plain, show
 from resources.connections import connections
 from resources.deployment import deployment
-from resources.served_log import ServedLog
+from resources.feature_store.online.served_log import ServedLog
 from serving.predictor import open_serving
 from serving.request_rows import AskedRowsError
 

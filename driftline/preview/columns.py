@@ -14,7 +14,7 @@ from driftline.preview.findings import Doubt, FeaturePlan
 from learning.encode import FeatureKind, learn_encoding
 from learning.leaks import Suspicion, figure, outstanding, suspects
 from learning.single_column import strengths
-from pipelines.expressions import columns_of
+from pipelines.loading.checks.expressions import columns_of
 
 HIGH_CARDINALITY = 50
 """Categories above which a column is worth a thought: rare ones are put together, and new ones come often."""

@@ -81,7 +81,7 @@ def _preview(installed: Deployment, name: str, partition: str | None, n: int, co
 
 def arrivals(pipeline: Pipeline, installed: Deployment, clock: datetime) -> Sequence[Window]:
     """List the partitions that are complete; the deployment's lake is read, and nothing of it written."""
-    from pipelines.arrivals import arrived
+    from pipelines.triggers.due_partitions import arrived
 
     lake = connections(installed).lake
     with TemporaryDirectory(prefix="driftline-preview-") as home:

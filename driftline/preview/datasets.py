@@ -12,7 +12,7 @@ from declaration.sql import quote_identifier, quote_literal
 from driftline.preview.findings import ColumnFacts, DatasetFinding, RejectReason, RuleVerdict, Verdict
 from driftline.preview.rehearsal import Rehearsal
 from driftline.preview.source_types import source_types
-from resources.lake import scan
+from resources.lake.lake import scan
 
 if TYPE_CHECKING:
     import duckdb

@@ -14,10 +14,10 @@ from assets.materialization import Outcome, Scope
 from declaration.errors import DriftlineError
 from declaration.pipeline import Pipeline
 from declaration.windows import Window
-from pipelines.stages import Stage, stages
+from pipelines.graph.stages import Stage, stages
 from resources.connections import Connections, connections
 from resources.deployment import Deployment
-from resources.lake import scan
+from resources.lake.lake import scan
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -10,7 +10,7 @@ from declaration.datasets import DatasetSpec
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_literal
 from declaration.windows import Window
-from resources.engine import Engine
+from resources.engine.duckdb import Engine
 from sources.csv_header import header_of
 from sources.folder_keys import folder_keys
 from sources.opening import files_of, readable

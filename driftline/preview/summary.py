@@ -27,8 +27,8 @@ from driftline.preview.rehearsal import Rehearsal, StageFinding
 from driftline.preview.source_types import word
 from learning.candidates import PREPROCESSING
 from learning.single_column import MIN_CLASS_ROWS, MIN_ROWS, known_truth
-from pipelines.stages import stages
-from resources.lake import PARTITION_COLUMN, scan
+from pipelines.graph.stages import stages
+from resources.lake.lake import PARTITION_COLUMN, scan
 
 NOT_MADE = "not made: it reads what would stop"
 N_CLASSES = 5

@@ -14,7 +14,7 @@ from driftline.verify.finding import Finding, Show, Subject
 from driftline.verify.logs import check_log
 from driftline.verify.materializations import check_materializations
 from driftline.verify.online import check_online
-from resources.ledger import ledger_table
+from resources.model_registry.ledger import ledger_table
 
 Check = Callable[[], Iterable[Finding]]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import dagster as dg
 from dagster import DagsterEventType, DagsterInstance, EventLogRecord
 
-from pipelines.events import metadata_of
+from pipelines.triggers.events import metadata_of
 
 EVENTS_AT_ONCE = 500
 """Events of one query: each holds its pages and pictures."""

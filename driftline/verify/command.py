@@ -21,9 +21,9 @@ from driftline.verify.databases import check_databases
 from driftline.verify.finding import Show, Subject
 from feature_repo.table_damage import LOG
 from resources.connections import connections
-from resources.dagster_home import open_instance
 from resources.deployment import Deployment, dagster_environment, deployment
-from resources.lake import ASIDE
+from resources.lake.lake import ASIDE
+from resources.orchestrator.home import open_instance
 
 CLEAN, FOUND, FAILED = 0, 1, 2
 """Exit codes: nothing stands; something does; it could not be looked at."""

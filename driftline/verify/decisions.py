@@ -8,12 +8,19 @@ from driftline.verify.claims import Claim
 from driftline.verify.finding import Finding, Show, Subject
 from driftline.verify.ledger_repair import recovered, rewrite
 from feature_repo.table_damage import fault_of
-from resources.enactment import follow
-from resources.lake_errors import LakeError
-from resources.ledger import Ledger, LedgerError, aliases_after, ledger_table, open_ledger, trusted_sha256
-from resources.ledger_chain import Head
-from resources.ledger_notes import lost_rows, noted_head, noted_rows
-from resources.model_registry import ModelRegistryError
+from resources.lake.errors import LakeError
+from resources.model_registry.enactment import follow
+from resources.model_registry.ledger import (
+    Ledger,
+    LedgerError,
+    aliases_after,
+    ledger_table,
+    open_ledger,
+    trusted_sha256,
+)
+from resources.model_registry.ledger_chain import Head
+from resources.model_registry.ledger_notes import lost_rows, noted_head, noted_rows
+from resources.model_registry.version import ModelRegistryError
 
 
 def check_ledger(subject: Subject, claims: Sequence[Claim]) -> Iterator[Finding]:

@@ -11,8 +11,8 @@ from driftline.verify.claims import Claim, makers
 from driftline.verify.finding import Finding, Show, Subject, rerun
 from driftline.verify.logs import DAMAGED, changed_files
 from feature_repo.table_damage import COMMIT, LOG, MARK, fault_of, recorded_hash
-from resources.lake_errors import LakeError
-from resources.ledger import ledger_table
+from resources.lake.errors import LakeError
+from resources.model_registry.ledger import ledger_table
 
 UNTOUCHED_S = 3_600
 """Seconds without a change after which no process is at a file any more."""

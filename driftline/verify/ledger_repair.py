@@ -9,13 +9,21 @@ import pyarrow as pa
 
 from declaration.errors import DriftlineError
 from feature_repo.table_damage import fault_of
-from resources.lake import Lake
-from resources.lake_commits import NOT_THERE, Overtaken, Write, write_once
-from resources.lake_files import read_batches
-from resources.ledger import SCHEMA, as_rows, ledger_table
-from resources.ledger_chain import BEGINNING, OWN, PREVIOUS, Head, chained, contents, row_sha256
-from resources.ledger_notes import noted_head, noted_rows
-from resources.model_registry import ModelRegistry
+from resources.lake.commits import NOT_THERE, Overtaken, Write, write_once
+from resources.lake.files import read_batches
+from resources.lake.lake import Lake
+from resources.model_registry.ledger import SCHEMA, as_rows, ledger_table
+from resources.model_registry.ledger_chain import (
+    BEGINNING,
+    OWN,
+    PREVIOUS,
+    Head,
+    chained,
+    contents,
+    row_sha256,
+)
+from resources.model_registry.ledger_notes import noted_head, noted_rows
+from resources.model_registry.registry import ModelRegistry
 
 Row = Mapping[str, Any]
 

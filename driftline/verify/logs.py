@@ -9,9 +9,9 @@ from urllib.parse import unquote
 
 from driftline.verify.finding import Finding, Subject
 from feature_repo.table_damage import CHECKPOINT, COMMIT, LOG, MARK, commit_path, read_mark, sha256_of
-from resources.database_lock import file_lock
-from resources.lake_damage import set_mark
-from resources.lake_errors import LakeError
+from resources.lake.damage import set_mark
+from resources.lake.errors import LakeError
+from resources.locks import file_lock
 
 DAMAGED = ".damaged"
 """Ending of what is set aside."""

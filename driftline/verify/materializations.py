@@ -10,8 +10,8 @@ from typing import Any
 from driftline.verify.claims import Claim
 from driftline.verify.finding import Finding, Subject, rerun
 from feature_repo.table_damage import commit_path
-from resources.lake_errors import LakeError
-from resources.ledger import ledger_table
+from resources.lake.errors import LakeError
+from resources.model_registry.ledger import ledger_table
 
 
 def check_materializations(subject: Subject, claims: Sequence[Claim]) -> Iterator[Finding]:

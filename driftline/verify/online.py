@@ -8,8 +8,8 @@ from declaration.pipeline import Pipeline
 from declaration.windows import window
 from driftline.verify.finding import Finding, Show, Subject
 from feature_repo.table_damage import fault_of
-from resources.feature_objects import FeatureStoreError
-from resources.lake_errors import LakeError
+from resources.feature_store.objects import FeatureStoreError
+from resources.lake.errors import LakeError
 
 
 def check_online(subject: Subject, show: Show) -> Iterator[Finding]:

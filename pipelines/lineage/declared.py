@@ -15,7 +15,7 @@ from declaration.target_sql import REQUEST_PREFIX, entity_keys, target_event_tim
 from learning.score_columns import score_fields
 from pipelines.lineage.graph import Edge, Lineage, Node, Stage
 from pipelines.lineage.query import ROWS, ColumnOf, QueryLineage, UnresolvedLineageError, query_lineage
-from pipelines.query_checks import BoundColumns, bound_columns
+from pipelines.loading.checks.queries import BoundColumns, bound_columns
 
 JOIN_MARK = "__"
 """Between view and feature in a training set's columns; Feast's."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from declaration.sql import quote_identifier
-from pipelines.faults import hint
+from pipelines.loading.problems import hint
 from pipelines.scaffolding.clock import check_event_time, clock_of_files, find_clock, lookback_of
 from pipelines.scaffolding.columns import TYPED, Column, FileColumns, describe
 from pipelines.scaffolding.files import ScaffoldError

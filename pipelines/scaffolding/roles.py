@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from declaration.sql import quote_identifier, quote_literal
 from declaration.target import ProblemType
+from pipelines.loading.checks.target import RESERVED_COLUMNS
 from pipelines.scaffolding.clock import Clock
 from pipelines.scaffolding.columns import TYPED, Column, FileColumns
 from pipelines.scaffolding.files import ScaffoldError
 from pipelines.scaffolding.text import snake_case, sql_name
-from pipelines.target_coherence import RESERVED_COLUMNS
 
 if TYPE_CHECKING:
     import duckdb

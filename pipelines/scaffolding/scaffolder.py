@@ -12,8 +12,8 @@ import click
 import dagster as dg
 
 from declaration.errors import DriftlineError
-from pipelines.declaration import DeclarationError, read
-from pipelines.faults import NAME_PATTERN
+from pipelines.loading.problems import NAME_PATTERN
+from pipelines.loading.read import DeclarationError, read
 from pipelines.scaffolding import blank
 from pipelines.scaffolding.declaration import decisions, write
 from pipelines.scaffolding.files import ScaffoldError, source_of
@@ -21,7 +21,7 @@ from pipelines.scaffolding.inference import find
 from pipelines.scaffolding.learning import refuse_without_features
 from pipelines.scaffolding.options import ScaffoldOptions
 from pipelines.scaffolding.source import opened
-from resources.engine import Engine
+from resources.engine.duckdb import Engine
 from sources.rejects import shown
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from declaration.datasets import DatasetSpec, SourceSpec
 from declaration.generated_columns import PLACE
 from declaration.sql import quote_identifier
-from pipelines.coherence import PARTITION_COLUMN
+from pipelines.loading.checks.blocks import PARTITION_COLUMN
 from pipelines.scaffolding.files import ScaffoldError, keys_of, one_sentence
 from sources.csv_header import header_of
 from sources.engine_errors import repair_of

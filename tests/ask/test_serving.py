@@ -16,14 +16,14 @@ from declaration.errors import DriftlineError
 from declaration.target_sql import LabelError
 from learning.model_file import model_from_bytes
 from learning.scores import PredictionError
-from resources.champion import champion_file
 from resources.connections import Connections
-from resources.feature_store import FeatureStoreError
-from resources.lake import Lake
-from resources.ledger import read_ledger
-from resources.model_registry import ModelRegistryError
-from resources.online_rows import distinct
-from resources.served_log import ServedLog, served_table
+from resources.feature_store.online.rows import distinct
+from resources.feature_store.online.served_log import ServedLog, served_table
+from resources.feature_store.store import FeatureStoreError
+from resources.lake.lake import Lake
+from resources.model_registry.champion import champion_file
+from resources.model_registry.ledger import read_ledger
+from resources.model_registry.version import ModelRegistryError
 from serving import Serving, open_serving
 from serving.predictor import ServingError
 from serving.request_rows import AskedRowsError

@@ -18,7 +18,7 @@ from declaration.pipeline import Pipeline
 from driftline.history import Month, history
 from driftline.predict.reading import rows_from
 from driftline.replay import ReplayError
-from pipelines.declaration import read
+from pipelines.loading.read import read
 from resources.connections import Connections
 from resources.deployment import PROJECT
 from serving.predictor import open_serving

@@ -12,10 +12,10 @@ from driftline.replay import Replay
 from driftline.verify import files
 from driftline.verify.checking import Told
 from driftline.verify.command import verified_pipeline
-from pipelines.events import asks_for_retrain, is_report_of, materializations_after
-from pipelines.run_requests import REPORT_TAG
-from resources.ledger import aliases_after, read_ledger
-from resources.outbox import read_outbox
+from pipelines.triggers.events import asks_for_retrain, is_report_of, materializations_after
+from pipelines.triggers.run_requests import REPORT_TAG
+from resources.alerts.outbox import read_outbox
+from resources.model_registry.ledger import aliases_after, read_ledger
 from tests.chaos.world import N_DAYS, installed_in, opened
 from tests.tiny import ROWS_PER_DAY
 

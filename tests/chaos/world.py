@@ -20,15 +20,15 @@ from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
 from driftline.replay import Replay, walk
 from driftline.replay_runs import fail_abandoned_runs, only_replay
-from pipelines.alerting import alert_sensor
+from pipelines.alerting.sensor import alert_sensor
 from pipelines.automation import automation
-from pipelines.compile import build_pipeline
-from pipelines.retrains import asked_from, retrains_due
-from pipelines.run_requests import refresh_request
-from resources import run_launcher
+from pipelines.graph.compile import build_pipeline
+from pipelines.triggers.retrains import asked_from, retrains_due
+from pipelines.triggers.run_requests import refresh_request
 from resources.connections import connections
-from resources.dagster_home import open_instance
 from resources.deployment import Deployment, dagster_environment, deployment
+from resources.orchestrator import run_launcher
+from resources.orchestrator.home import open_instance
 from tests.tiny import DECLARATION, tiny_pipeline, write_sources
 
 N_DAYS = 3

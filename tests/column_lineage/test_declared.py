@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from declaration.pipeline import Pipeline
-from pipelines.declaration import read
+from pipelines.graph.stages import stages
 from pipelines.lineage import Lineage, Node, declared_lineage
 from pipelines.lineage.models import versions_that_read, with_models
 from pipelines.lineage.table_columns import LINEAGE, SCHEMA, column_metadata
-from pipelines.stages import stages
+from pipelines.loading.read import read
 from tests.tiny import tiny_pipeline
 
 DEFS = Path(__file__).parents[2] / "pipelines" / "defs"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from pipelines.compile import build_pipeline
+from pipelines.graph.compile import build_pipeline
 from pipelines.lineage.table_columns import LINEAGE, SCHEMA
 from resources.connections import connections
 from resources.deployment import deployment

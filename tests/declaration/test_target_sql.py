@@ -13,7 +13,7 @@ from assets.raw.asset import materialize_raw
 from declaration.pipeline import Pipeline
 from declaration.target_sql import LabelError, entity_keys, label_query, row_id, target_key
 from declaration.windows import window
-from resources.lake import Lake
+from resources.lake.lake import Lake
 from tests.tiny import ROWS_PER_DAY, day_window, lake_and_engine, scope, tiny_pipeline, write_sources
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from declaration.partitions import Cadence, PartitionsSpec
 from declaration.windows import window, windows, windows_between
-from pipelines.compile import partitions_definition
+from pipelines.graph.compile import partitions_definition
 
 # Clocks that change on both hemispheres, by half an hour (Lord Howe) and at midnight (Havana, Beirut), and odd offsets.
 WHOLE_HOURS = [

@@ -20,10 +20,10 @@ from assets.raw.asset import materialize_raw
 from assets.training_set.asset import materialize_training_set
 from declaration.pipeline import Pipeline
 from declaration.windows import Window, window, windows, windows_between
-from pipelines.declaration import read
-from resources.engine import Engine
-from resources.feature_store import FeatureStore
-from resources.lake import Lake
+from pipelines.loading.read import read
+from resources.engine.duckdb import Engine
+from resources.feature_store.store import FeatureStore
+from resources.lake.lake import Lake
 from resources.validation import Validation
 from sources.files import source_files, unpacked
 from sources.read import READ_TABLE, read_files

@@ -17,7 +17,7 @@ from sqlalchemy import NullPool, create_engine, text
 
 from benchmarks.online_servers import PostgresServer, free_port, postgres_server
 from resources.deployment import PROJECT
-from resources.lake import Lake
+from resources.lake.lake import Lake
 
 PIPELINE = "flight_delays"
 MONTH = "2013-01-01"
@@ -158,7 +158,7 @@ def server(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 def assets_of(*, is_partitioned: bool) -> list[list[str]]:
     from pipelines.definitions import find_pipeline
-    from pipelines.run_requests import reference_selection, refresh_selection
+    from pipelines.triggers.run_requests import reference_selection, refresh_selection
 
     pipeline = find_pipeline(PIPELINE)
     keys = refresh_selection(pipeline) if is_partitioned else reference_selection(pipeline)

@@ -10,9 +10,9 @@ import pytest
 from declaration import spec
 from declaration.spec import PipelineSpec
 from pipelines.component import MLPipeline
-from pipelines.declaration import read
-from pipelines.reference import editor_schema
-from pipelines.stages import stages
+from pipelines.graph.stages import stages
+from pipelines.loading.read import read
+from pipelines.loading.reference import editor_schema
 from tests.pipelines.sound_declaration import write
 
 REPOSITORY = Path(__file__).resolve().parents[2]

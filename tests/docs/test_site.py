@@ -19,8 +19,8 @@ from declaration.spec import PipelineSpec
 from drift.columns.findings import EFFECT_GATES, MISSING_GATES, NEW_CATEGORY_GATES
 from learning.blocks import MIN_BLOCKS
 from learning.gate import NON_INFERIORITY_MARGIN
-from pipelines.declaration import read
-from pipelines.marked_yaml import parse
+from pipelines.loading.read import read
+from pipelines.loading.yaml_lines import parse
 from tests.pipelines.sound_declaration import SOUND
 
 REPOSITORY = Path(__file__).resolve().parents[2]

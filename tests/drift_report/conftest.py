@@ -18,9 +18,10 @@ from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
 from declaration.windows import Window, window
 from learning.metrics import Scored, metric_value
-from resources.engine import Engine
-from resources.lake import Lake
-from resources.model_registry import ModelRegistry, ModelVersion
+from resources.engine.duckdb import Engine
+from resources.lake.lake import Lake
+from resources.model_registry.registry import ModelRegistry
+from resources.model_registry.version import ModelVersion
 from resources.reports import Reports
 
 INSTANT = pa.timestamp("us", tz="UTC")

@@ -13,8 +13,8 @@ import pytest
 from assets.materialization import Scope
 from drift.sketch.bins import SketchError
 from drift.sketch.table import reference_from_rows
-from resources.ledger import GATE, Decision, write_decision
-from resources.waits import Wait, write_wait
+from resources.model_registry.ledger import GATE, Decision, write_decision
+from resources.model_registry.waits import Wait, write_wait
 from tests.drift_report.conftest import FEATURES, World
 
 
@@ -219,7 +219,7 @@ def test_a_report_without_a_partition_is_refused(world: World) -> None:
     from typing import cast
 
     from assets.drift_report.asset import materialize_drift_report
-    from resources.model_registry import ModelRegistry
+    from resources.model_registry.registry import ModelRegistry
 
     with pytest.raises(SketchError, match="about a partition, and none was given"):
         materialize_drift_report(

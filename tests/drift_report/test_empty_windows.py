@@ -10,8 +10,8 @@ from declaration.choices import default_metric
 from declaration.pipeline import Pipeline
 from declaration.target import ProblemType
 from learning.score_columns import score_fields
-from resources.lake import Lake
-from resources.ledger import GATE, Decision, write_decision
+from resources.lake.lake import Lake
+from resources.model_registry.ledger import GATE, Decision, write_decision
 from tests.drift_report.conftest import AS_OF, World
 from tests.drift_report.test_estimated_problems import learned, with_scores
 

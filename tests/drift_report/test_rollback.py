@@ -18,7 +18,7 @@ from declaration.model import GateSpec
 from declaration.pipeline import Pipeline
 from learning.model_file import model_from_bytes
 from learning.scores import predictions_table
-from resources.ledger import aliases_after, read_ledger, trusted_sha256
+from resources.model_registry.ledger import aliases_after, read_ledger, trusted_sha256
 from resources.reports import Reports
 from tests.model.conftest import World, training_table
 

@@ -8,11 +8,11 @@ import pytest
 
 from declaration.alerts import AlertsSpec
 from driftline import alerts
-from pipelines.alert_delivery import take_in
-from pipelines.incidents import Facts, Found
-from resources.channels import Channels
-from resources.lake import Lake
-from tests.pipelines.test_incidents import NOW
+from pipelines.alerting.delivery import take_in
+from pipelines.alerting.incidents import Facts, Found
+from resources.alerts.channels import Channels
+from resources.lake.lake import Lake
+from tests.pipelines.alerting.test_incidents import NOW
 from tests.resources.receivers import mail_server, webhook
 from tests.tiny import tiny_pipeline
 

@@ -10,9 +10,9 @@ from click.testing import CliRunner
 from dagster import DagsterInstance
 
 from driftline.rebuild import RebuildError, main, rebuilt_tables, set_aside
-from pipelines.compile import row_partitions_name
-from pipelines.run_requests import PIPELINE_TAG
-from resources.lake import ASIDE, Lake
+from pipelines.graph.compile import row_partitions_name
+from pipelines.triggers.run_requests import PIPELINE_TAG
+from resources.lake.lake import ASIDE, Lake
 
 MADE = ("churn/features/history", "churn/labels", "churn/raw/events", "churn/sketches")
 MODELS = ("churn/candidates", "churn/holdout_scores", "churn/ledger")

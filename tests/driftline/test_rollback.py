@@ -15,7 +15,7 @@ from assets.model.asset import materialize_model
 from declaration.model import GateSpec
 from driftline.rollback import RollbackError, main, roll_back_to
 from resources.connections import Connections
-from resources.ledger import Decision, read_ledger
+from resources.model_registry.ledger import Decision, read_ledger
 from tests.model.conftest import World, training_table
 
 NOW = datetime(2024, 3, 5, tzinfo=UTC)

@@ -6,8 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from driftline.skew import main
-from resources.feature_skew import skew_table
-from tests.resources.test_feature_skew import World, at
+from resources.feature_store.skew import skew_table
+from tests.resources.feature_store.test_skew import World, at
 
 
 @pytest.fixture

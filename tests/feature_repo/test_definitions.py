@@ -7,10 +7,10 @@ import pytest
 import yaml
 
 from feature_repo.definitions import objects_of
-from pipelines.declaration import DeclarationError
+from pipelines.loading.read import DeclarationError
 from resources.deployment import PROJECT
-from resources.feast_project import open_project
-from resources.lake import Lake
+from resources.feature_store.project import open_project
+from resources.lake.lake import Lake
 from tests.tiny import START
 
 PIPELINE, VIEW = "flight_delays", "airport_weather"

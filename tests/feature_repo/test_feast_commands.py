@@ -19,10 +19,10 @@ import pytest
 
 from declaration.pipeline import Pipeline
 from declaration.windows import window
-from pipelines.declaration import read
+from pipelines.loading.read import read
 from resources.connections import Connections, connections
 from resources.deployment import PROJECT, deployment
-from resources.feature_objects import applied_mark, fingerprint, stored_views
+from resources.feature_store.objects import applied_mark, fingerprint, stored_views
 
 NAME = "flight_delays"
 FOLDER = PROJECT / "feature_repo"

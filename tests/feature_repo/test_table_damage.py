@@ -11,7 +11,7 @@ from deltalake import write_deltalake
 from feature_repo.asof_engine import EngineSettings, engine
 from feature_repo.snapshots import stored_rows
 from feature_repo.table_damage import TableDamageError
-from resources.lake import Lake
+from resources.lake.lake import Lake
 
 
 def rows(first: int) -> pa.Table:

@@ -15,10 +15,10 @@ from assets.profiled.asset import materialize_profiled
 from assets.raw.asset import materialize_raw
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
-from pipelines.compile import build_pipeline
+from pipelines.graph.compile import build_pipeline
 from resources.connections import Connections, connections
 from resources.deployment import deployment
-from resources.lake import LakeDamageError
+from resources.lake.lake import LakeDamageError
 from tests.tiny import DECLARATION, day_window, scope, tiny_pipeline, write_sources
 
 

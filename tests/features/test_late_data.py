@@ -21,8 +21,8 @@ from assets.training_set.asset import materialize_training_set
 from declaration.pipeline import Pipeline
 from resources.connections import Connections, connections
 from resources.deployment import deployment
-from resources.feature_joining import join_views
-from resources.feature_objects import stored_views
+from resources.feature_store.objects import stored_views
+from resources.feature_store.point_in_time import join_views
 from tests.tiny import START, day_window, scope, tiny_pipeline
 
 VIEW = "tiny/features/recent"

@@ -13,7 +13,7 @@ from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
 from resources.connections import Connections, connections
 from resources.deployment import deployment
-from resources.lake import LakeError
+from resources.lake.lake import LakeError
 from tests.tiny import DECLARATION, READINGS_SQL, day_window, scope, tiny_pipeline, write_sources
 
 HALVES = READINGS_SQL.replace("count(*) AS readings", "count(*) * 1.5 AS readings").replace(

@@ -14,9 +14,9 @@ from assets.raw.asset import materialize_raw
 from declaration.errors import DriftlineError
 from declaration.pipeline import Pipeline
 from declaration.windows import window
-from pipelines.declaration import read
-from resources.engine import Engine
-from resources.lake import Lake
+from pipelines.loading.read import read
+from resources.engine.duckdb import Engine
+from resources.lake.lake import Lake
 
 CLOCK = datetime(2024, 2, 1, tzinfo=UTC)
 DAYS = ("2024-01-01", "2024-01-02")

@@ -19,7 +19,7 @@ from assets.raw.asset import materialize_raw
 from assets.training_set.asset import materialize_training_set
 from declaration.pipeline import Pipeline
 from declaration.windows import window
-from pipelines.declaration import read
+from pipelines.loading.read import read
 from resources.connections import Connections, connections
 from resources.deployment import deployment
 

@@ -13,8 +13,8 @@ from assets.materialization import Outcome, Scope
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
 from declaration.windows import window
-from resources.engine import Engine
-from resources.lake import Lake
+from resources.engine.duckdb import Engine
+from resources.lake.lake import Lake
 from tests.tiny import lake_and_engine
 
 START = datetime(2024, 1, 1, tzinfo=UTC)

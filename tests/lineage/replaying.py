@@ -14,7 +14,7 @@ from rich.console import Console
 from declaration.pipeline import Pipeline
 from driftline.replay import Replay, walk
 from pipelines.automation import automation
-from pipelines.compile import build_pipeline
+from pipelines.graph.compile import build_pipeline
 from resources.connections import Connections, connections
 from resources.deployment import deployment
 

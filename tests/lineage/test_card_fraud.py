@@ -18,11 +18,11 @@ from declaration.pipeline import Pipeline
 from driftline.history import Month, history
 from driftline.predict.command import main as ask
 from learning.model_file import model_from_bytes
-from pipelines.declaration import read
-from resources.champion import champion_file
-from resources.lake import scan
-from resources.ledger import read_ledger
-from resources.served_log import served_table
+from pipelines.loading.read import read
+from resources.feature_store.online.served_log import served_table
+from resources.lake.lake import scan
+from resources.model_registry.champion import champion_file
+from resources.model_registry.ledger import read_ledger
 from serving import open_serving
 from tests.lineage.replaying import connected, replay_all
 

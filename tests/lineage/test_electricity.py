@@ -13,7 +13,7 @@ import pyarrow.csv as pacsv
 import pytest
 
 from driftline.history import history
-from pipelines.declaration import read
+from pipelines.loading.read import read
 from tests.lineage.replaying import connected, replay_all
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "elec2.csv.gz"

@@ -11,7 +11,7 @@ from rich.console import Console
 from sklearn.datasets import load_breast_cancer
 
 from driftline.history import history, print_history
-from pipelines.declaration import read
+from pipelines.loading.read import read
 from tests.lineage.replaying import connected, replay_all
 
 STREAM = """\

@@ -18,14 +18,14 @@ from driftline.backtest import RedecisionError, print_redecisions, redecide
 from driftline.history import history, print_history
 from driftline.replay import Replay, Retrains, walk
 from driftline.replay_runs import REPLAY_TAG, ReplayError, fail_abandoned_runs, only_replay
-from pipelines.alerting import alert_sensor
+from pipelines.alerting.sensor import alert_sensor
 from pipelines.automation import automation
-from pipelines.compile import REASON_TAG, build_pipeline
-from pipelines.retrains import MAX_ATTEMPTS
-from pipelines.run_requests import REPORT_TAG
+from pipelines.graph.compile import REASON_TAG, build_pipeline
+from pipelines.triggers.retrains import MAX_ATTEMPTS
+from pipelines.triggers.run_requests import REPORT_TAG
+from resources.alerts.outbox import read_outbox
 from resources.connections import Connections, connections
 from resources.deployment import deployment
-from resources.outbox import read_outbox
 from tests.lineage.replaying import replaying as replaying_pipeline
 from tests.tiny import ROWS_PER_DAY, tiny_pipeline, write_sources
 

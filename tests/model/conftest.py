@@ -18,9 +18,9 @@ from declaration.spec import PipelineSpec
 from declaration.target import ProblemType, TargetSpec
 from declaration.windows import window
 from learning import candidates
-from resources.engine import Engine
-from resources.lake import Lake
-from resources.model_registry import ModelRegistry
+from resources.engine.duckdb import Engine
+from resources.lake.lake import Lake
+from resources.model_registry.registry import ModelRegistry
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 

@@ -25,10 +25,10 @@ from learning.encode import EncodingError
 from learning.model_file import model_from_bytes
 from learning.training_rows import TrainingError
 from resources.connections import Connections
-from resources.lake import scan
-from resources.ledger import Decision, open_ledger, read_ledger, trusted_sha256, write_decision
-from resources.model_registry import ModelRegistryError
-from resources.waits import WAITS, read_waits
+from resources.lake.lake import scan
+from resources.model_registry.ledger import Decision, open_ledger, read_ledger, trusted_sha256, write_decision
+from resources.model_registry.version import ModelRegistryError
+from resources.model_registry.waits import WAITS, read_waits
 from tests.model.conftest import World
 
 Builder = Callable[..., pa.Table]

@@ -12,12 +12,15 @@ from dagster import DagsterInstance
 
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
-from pipelines.automation import automation, drift_sensor, schedules, source_sensor
-from pipelines.compile import build_pipeline
-from pipelines.run_requests import refresh_selection
-from resources.channels import Channels
-from resources.engine import Engine
-from resources.lake import Lake
+from pipelines.automation import automation
+from pipelines.graph.compile import build_pipeline
+from pipelines.triggers.drift_sensor import drift_sensor
+from pipelines.triggers.run_requests import refresh_selection
+from pipelines.triggers.schedules import schedules
+from pipelines.triggers.source_sensor import source_sensor
+from resources.alerts.channels import Channels
+from resources.engine.duckdb import Engine
+from resources.lake.lake import Lake
 from tests.pipelines.retrain_runs import answer, report
 
 SPEC = PipelineSpec.model_validate(

@@ -15,7 +15,7 @@ import dagster as dg
 import pytest
 
 from pipelines.component import VALIDATION_FLAG, load_pipelines
-from pipelines.declaration import DeclarationError, read
+from pipelines.loading.read import DeclarationError, read
 from tests.pipelines.sound_declaration import write
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from driftline.replay import heading
-from pipelines.declaration import DeclarationError, read
-from pipelines.faults import MAX_MESSAGE, tidy
-from pipelines.marked_yaml import parse
+from pipelines.loading.problems import MAX_MESSAGE, tidy
+from pipelines.loading.read import DeclarationError, read
+from pipelines.loading.yaml_lines import parse
 from tests.pipelines.sound_declaration import SOUND, write
 
 HOSTILE: list[Any] = [

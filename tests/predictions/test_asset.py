@@ -17,9 +17,9 @@ from assets.model.asset import materialize_model
 from assets.predictions.asset import materialize_predictions
 from declaration.pipeline import Pipeline
 from learning.model_file import model_from_bytes
-from resources.lake import Lake
-from resources.ledger import read_ledger, trusted_sha256
-from resources.model_registry import ModelRegistryError
+from resources.lake.lake import Lake
+from resources.model_registry.ledger import read_ledger, trusted_sha256
+from resources.model_registry.version import ModelRegistryError
 from tests.model.conftest import World, training_table
 
 FEBRUARY = datetime(2024, 2, 1, tzinfo=UTC)

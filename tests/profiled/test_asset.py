@@ -18,8 +18,8 @@ from declaration.spec import PipelineSpec
 from declaration.target import TargetSpec
 from declaration.windows import window
 from expectations import ExpectationError, expectation_names
-from resources.engine import Engine
-from resources.lake import Lake
+from resources.engine.duckdb import Engine
+from resources.lake.lake import Lake
 from resources.validation import Validation
 
 PARTITIONS = PartitionsSpec(every="day", start=datetime(2024, 1, 1))

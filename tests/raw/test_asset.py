@@ -14,7 +14,7 @@ from declaration.datasets import DatasetSpec, SourceSpec
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
 from declaration.windows import window
-from resources.lake import Lake
+from resources.lake.lake import Lake
 from sources.rejects import ReadError
 from tests.tiny import ROWS_PER_DAY, lake_and_engine, scope, tiny_pipeline, write_sources
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from feature_repo.table_damage import sha256_of
-from resources.lake import Lake
+from resources.lake.lake import Lake
 
 TABLE = "p/raw/x"
 PARTITIONS = ("a", "b", "c")

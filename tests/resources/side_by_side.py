@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
-from resources.feature_store import FeatureStore
-from resources.lake import Lake
+from resources.feature_store.store import FeatureStore
+from resources.lake.lake import Lake
 from tests.tiny import DECLARATION, START, day_window, tiny_pipeline
 
 UTC_US = pa.timestamp("us", tz="UTC")

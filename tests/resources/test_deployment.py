@@ -9,8 +9,8 @@ import yaml
 from sqlalchemy import NullPool, create_engine, make_url
 
 from resources.deployment import DeploymentError, dagster_environment, deployment
-from resources.engine import Engine
-from resources.lake import Lake, scan
+from resources.engine.duckdb import Engine
+from resources.lake.lake import Lake, scan
 
 POSTGRES = "postgresql+psycopg2://driftline:secret@127.0.0.1:5432/driftline"
 

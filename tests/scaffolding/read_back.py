@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_identifier
-from resources.engine import Engine
+from resources.engine.duckdb import Engine
 from sources.files import source_files
 from sources.opening import readable
 from sources.read import READ_TABLE, read_files

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from declaration.pipeline import Pipeline
-from pipelines.declaration import read
+from pipelines.loading.read import read
 from pipelines.scaffolding.scaffolder import ScaffoldOptions, save, scaffold_source
 
 

@@ -3,7 +3,7 @@
 import duckdb
 import pytest
 
-from pipelines.expressions import columns_of
+from pipelines.loading.checks.expressions import columns_of
 from pipelines.scaffolding.text import sql_name
 from pipelines.scaffolding.times import present
 

@@ -17,7 +17,7 @@ import pytest
 from assets.raw.asset import materialize_raw
 from declaration.datasets import DatasetSpec
 from declaration.pipeline import Pipeline
-from resources.engine import Engine
+from resources.engine.duckdb import Engine
 from sources.content import UNSETTLED_NS, content_of
 from sources.files import SourceError
 from tests.tiny import lake_and_engine, scope, tiny_pipeline

@@ -9,8 +9,8 @@ import pytest
 from assets.training_set.leakage import N_INSTANTS, changed_feature, n_labels_before_their_time, probes
 from feature_repo import asof_engine
 from feature_repo.asof_engine import EngineSettings
-from resources.changed_future import Future, JoinedView, join_with_changed_futures
-from resources.lake import Lake
+from resources.feature_store.changed_future import Future, JoinedView, join_with_changed_futures
+from resources.lake.lake import Lake
 from tests.tiny import START
 
 UTC_US = pa.timestamp("us", tz="UTC")

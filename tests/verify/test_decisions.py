@@ -13,9 +13,9 @@ import pyarrow as pa
 import pytest
 
 from driftline.verify.databases import check_databases
-from resources.ledger import SCHEMA, read_ledger
-from resources.ledger_notes import HEAD_TAG, ROW_TAG
-from resources.mlflow_store import open_store
+from resources.model_registry.ledger import SCHEMA, read_ledger
+from resources.model_registry.ledger_notes import HEAD_TAG, ROW_TAG
+from resources.model_registry.mlflow_store import open_store
 from tests.verify.world import Home
 
 
@@ -36,7 +36,7 @@ def removed_row(home: Home) -> None:
 
 def another_row(home: Home) -> None:
     """A row whose hash is right, and which is another than was noted."""
-    from resources.ledger_chain import OWN, contents, row_sha256
+    from resources.model_registry.ledger_chain import OWN, contents, row_sha256
 
     (row,) = rows_of(home)
     row["reason"] = "forged"

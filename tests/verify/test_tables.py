@@ -15,7 +15,7 @@ import pytest
 from driftline.verify.finding import Finding
 from driftline.verify.logs import set_back
 from feature_repo.table_damage import fault_of
-from pipelines.compile import build_pipeline
+from pipelines.graph.compile import build_pipeline
 from tests.verify.world import N_DAYS, Home, flip_one_bit
 
 

@@ -26,8 +26,8 @@ from assets.drift_report.pages.history_rows import (
 from assets.materialization import Scope
 from declaration.pipeline import Pipeline
 from declaration.windows import Window, partitions_since
-from resources.lake import Lake, Snapshot, scan
-from resources.ledger import Decision, read_ledger
+from resources.lake.lake import Lake, Snapshot, scan
+from resources.model_registry.ledger import Decision, read_ledger
 
 if TYPE_CHECKING:
     import duckdb

@@ -13,8 +13,8 @@ from assets.drift_report.pages.history_reading import read_life
 from assets.drift_report.pages.history_rows import FILE, read_states
 from assets.drift_report.tables import report_table
 from assets.materialization import Scope
-from resources.lake import scan
-from resources.ledger import Action, Decision, write_decision
+from resources.lake.lake import scan
+from resources.model_registry.ledger import Action, Decision, write_decision
 from tests.drift_report.conftest import FEATURES, World
 from tests.drift_report.pages.test_report import content
 from tests.drift_report.test_asset import stormy

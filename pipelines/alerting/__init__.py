@@ -1,0 +1,1 @@
+"""Alerting: incidents found in runs and reports, and the sensor that tells each once."""

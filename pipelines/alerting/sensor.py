@@ -1,0 +1,235 @@
+"""Who is told when: one sensor that reads drift reports and the ends of runs.
+
+It only reads events; what they mean is decided in `pipelines.alerting.incidents`, and what is known of a
+pipeline lies in the lake. So a restart, or a lost cursor, changes nothing.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+from dagster import DagsterEventType, DagsterInstance
+
+from assets.drift_report.incident_check import incident_check
+from declaration.errors import DriftlineError
+from declaration.pipeline import Pipeline
+from pipelines.alerting.delivery import Sent, deliver, take_in
+from pipelines.alerting.facts import newest_partition, pipelines_of, report_facts, run_facts
+from pipelines.alerting.incidents import Facts, alert_policy
+from pipelines.alerting.stale_features import freshness_facts
+from pipelines.triggers.events import ends_of_runs_after, is_report_of, materializations_after
+from resources.alerts.channels import Channels
+from resources.alerts.incident_log import Incidents
+from resources.lake.lake import Lake
+from resources.locks import LockBusyError, file_lock
+
+LOCK = ".alerts.telling"
+"""File beside a pipeline's tables that is locked while its alerts are made and sent. The lake's own locks there
+are `.<table>.lock` and `.<table>.commit`, and are taken while this one is held."""
+
+SENDING_TIME = timedelta(seconds=30)
+"""After it no sending is begun in a tick: Dagster ends one after 60 seconds."""
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """Where the sensor stands.
+
+    Attributes
+    ----------
+    event
+        Storage id of the newest materialization that was read.
+    succeeded, failed
+        Storage ids of the newest ends of runs that were read.
+    waiting
+        Pipelines with alerts that are still to be sent.
+    freshness
+        By pipeline, the event that the freshness of its views last gave.
+    """
+
+    event: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    waiting: tuple[str, ...] = ()
+    freshness: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_cursor(text: str | None) -> Cursor:
+    """Read what `json.dumps(asdict(cursor))` wrote; the beginning of time for anything else."""
+    try:
+        plain = json.loads(text or "{}")
+        return Cursor(
+            int(plain["event"]),
+            int(plain["succeeded"]),
+            int(plain["failed"]),
+            tuple(plain["waiting"]),
+            dict(plain["freshness"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        return Cursor()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def alert_sensor(pipelines: Sequence[Pipeline], clock: Callable[[], datetime] = _now) -> dg.SensorDefinition:
+    """Build the sensor that tells people of incidents, and of their ends, by a clock."""
+    known = {pipeline.name: pipeline for pipeline in pipelines}
+
+    @dg.sensor(
+        name="alert_sensor",
+        asset_selection=dg.AssetSelection.all(),
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Tells people when something is wrong, from drift reports, failed runs and stale features, and when it is over.",
+    )
+    def sense(context: dg.SensorEvaluationContext, lake: Lake, channels: Channels) -> dg.SkipReason:
+        before = read_cursor(context.cursor)
+        news = _news(context.instance, set(known), channels, before, clock())
+        freshness = {
+            name: _freshness(one, context.instance, channels, clock()) for name, one in known.items()
+        }
+        for name, facts in freshness.items():
+            if facts is not None and before.freshness.get(name) != facts.event:
+                news.facts.setdefault(name, []).append(facts)
+        down: set[str] = set()
+        until = clock() + SENDING_TIME
+        visits = [
+            _visit(
+                known[name], news.facts.get(name, ()), context.instance, lake, channels, clock, until, down
+            )
+            for name in sorted({*news.facts, *before.waiting} & set(known))
+        ]
+        busy = [visit.name for visit in visits if visit.is_busy]
+        if busy:
+            # The cursor stays where it is, and what was taken in is recorded, and is not taken twice.
+            return dg.SkipReason(
+                f"another process sends the alerts of {', '.join(busy)}; this one looks again later."
+            )
+        faults = [visit.fault for visit in visits if visit.fault]
+        if faults:
+            raise DriftlineError(f"alerts of some pipelines could not be recorded. {' '.join(faults)}")
+        waiting = tuple(visit.name for visit in visits if visit.sent.n_waiting)
+        seen = {name: facts.event for name, facts in freshness.items() if facts is not None}
+        context.update_cursor(json.dumps(asdict(replace(news.read, waiting=waiting, freshness=seen))))
+        n_sent = sum(visit.sent.n_sent for visit in visits)
+        told = f"{n_sent} messages sent; messages of {len(waiting)} pipelines wait"
+        return dg.SkipReason("; ".join([told, *(text for visit in visits for text in visit.sent.problems)]))
+
+    return sense
+
+
+@dataclass(frozen=True)
+class _News:
+    """Events since the last tick, by pipeline, and the cursor up to where it was read."""
+
+    facts: dict[str, list[Facts]]
+    read: Cursor
+
+
+def _news(
+    instance: DagsterInstance, known: set[str], channels: Channels, before: Cursor, now: datetime
+) -> _News:
+    facts: dict[str, list[Facts]] = defaultdict(list)
+    events = materializations_after(instance, before.event)
+    for record in events:
+        if is_report_of(record, known):
+            report = report_facts(record, channels)
+            facts[report.pipeline].append(report)
+    succeeded = ends_of_runs_after(instance, DagsterEventType.RUN_SUCCESS, before.succeeded)
+    failed = ends_of_runs_after(instance, DagsterEventType.RUN_FAILURE, before.failed)
+    # In the order in which they were recorded, whatever the clocks said.
+    for end in sorted([*succeeded, *failed], key=lambda it: it.storage_id):
+        for name in pipelines_of(end.run, known):
+            run = run_facts(end, name, channels, instance, now)
+            facts[name] += [run] if run is not None else []
+    read = replace(
+        before,
+        event=events[-1].storage_id if events else before.event,
+        succeeded=succeeded[-1].storage_id if succeeded else before.succeeded,
+        failed=failed[-1].storage_id if failed else before.failed,
+    )
+    return _News(facts, read)
+
+
+@dataclass(frozen=True)
+class _Visit:
+    """Outcome of a tick for one pipeline; `fault` says why nothing could be, unless another process is at it."""
+
+    name: str
+    sent: Sent
+    fault: str = ""
+    is_busy: bool = False
+
+
+def _visit(
+    pipeline: Pipeline,
+    news: Sequence[Facts],
+    instance: DagsterInstance,
+    lake: Lake,
+    channels: Channels,
+    clock: Callable[[], datetime],
+    until: datetime,
+    down: set[str],
+) -> _Visit:
+    """Take in a pipeline's news and send what is due; one that cannot be read does not stop the others."""
+    name, spec = pipeline.name, pipeline.spec
+    patience = max(until - clock(), timedelta())
+    try:
+        # From reading what is known to writing down what was sent: of two daemons one tells.
+        with file_lock(lake.table_path(name) / LOCK, patience=patience):
+            state = take_in(lake, name, spec, news, channels, clock())
+            if state is not None:
+                _show(instance, name, state)
+            sent = deliver(lake, name, spec.alerts, channels, clock=clock, until=until, down=down)
+        return _Visit(name, sent)
+    except LockBusyError:
+        return _Visit(name, Sent(0, 0, ()), is_busy=True)
+    except DriftlineError as error:
+        return _Visit(name, Sent(0, 0, ()), f"{name}: {error}")
+
+
+def _freshness(
+    pipeline: Pipeline, instance: DagsterInstance, channels: Channels, now: datetime
+) -> Facts | None:
+    """Say which views are past their declared freshness; None where no view declares one."""
+    spec = pipeline.spec
+    newest = [
+        newest_partition(pipeline.name, name, view.freshness, instance)
+        for name, view in spec.features.items()
+        if view.freshness is not None
+    ]
+    if not newest:
+        return None
+    end = spec.partitions.end
+    return freshness_facts(
+        pipeline.name,
+        newest,
+        now=now,
+        ends=end if end is None or end.tzinfo else end.replace(tzinfo=ZoneInfo(spec.partitions.timezone)),
+        silences=[one.reason for one in alert_policy(spec).silences if now < one.until],
+        link=channels.report_link(pipeline.name, None),
+    )
+
+
+def _show(instance: DagsterInstance, name: str, state: Incidents) -> None:
+    """Set the check of the drift report to what is open now."""
+    outcome = incident_check(state.firing)
+    is_critical = outcome.severity == "critical"
+    shown: Any = outcome.metadata["incidents"]
+    instance.report_runless_asset_event(
+        dg.AssetCheckEvaluation(
+            asset_key=dg.AssetKey([name, "drift_report"]),
+            check_name=outcome.name,
+            passed=outcome.is_passed,
+            severity=dg.AssetCheckSeverity.ERROR if is_critical else dg.AssetCheckSeverity.WARN,
+            description=outcome.description,
+            metadata={"incidents": dg.MetadataValue.json(shown)},
+        )
+    )

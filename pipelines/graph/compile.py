@@ -1,0 +1,239 @@
+"""Compile a declaration into one Dagster lineage graph.
+
+Every asset is the same thin wrapper around a stage's `materialize_*` function; what differs
+is written down once, in `_stages`.
+"""
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from pydantic import BaseModel
+
+from assets.materialization import CheckOutcome, Outcome, Scope
+from assets.raw.loads import load_to_read, newest_load
+from declaration.partitions import PartitionsSpec
+from declaration.pipeline import Pipeline
+from declaration.windows import CADENCE_CRONS, KEY_FORMATS, Window, window
+from pipelines.graph.exclusive_runs import written_alone
+from pipelines.graph.stages import Stage, stages
+from pipelines.lineage import Lineage, declared_lineage
+from pipelines.lineage.table_columns import column_metadata
+from resources.orchestrator.run_process import hold_run
+from resources.postgres.lost_database import is_lost_database
+
+if TYPE_CHECKING:
+    from dagster._core.definitions.metadata import RawMetadataValue
+
+REASON_TAG = "driftline/reason"
+"""Run tag that says why a run was asked for."""
+
+
+DATABASE_RETRIES = 3
+DATABASE_WAIT_S = 10
+"""How often, and after which time, a stage is made again that lost its database."""
+
+STAGES = logging.getLogger("driftline.stages")
+"""Gets a line when a stage begins; replay shows it as progress."""
+
+
+def build_pipeline(pipeline: Pipeline) -> dg.Definitions:
+    """Turn one declaration into its assets and checks."""
+    partitions = partitions_of(pipeline)
+    # Read once, by the first run that shows it: loading a code location must not wait for it.
+    lineage = cache(partial(declared_lineage, pipeline))
+    return dg.Definitions(assets=[_asset(pipeline, stage, partitions, lineage) for stage in stages(pipeline)])
+
+
+def partitions_of(pipeline: Pipeline) -> dg.PartitionsDefinition | None:
+    """Return Dagster's partitions of a pipeline: of time, of rows as they arrive, or none for loads.
+
+    A load is what a run finds: its assets are materialized without choosing a partition.
+    """
+    spec = pipeline.spec.partitions
+    if spec.every == "load":
+        return None
+    if spec.every == "rows":
+        return dg.DynamicPartitionsDefinition(name=row_partitions_name(pipeline.name))
+    return partitions_definition(spec)
+
+
+def row_partitions_name(pipeline: str) -> str:
+    """Name the partitions of rows in Dagster's instance."""
+    return f"driftline_{pipeline}_rows"
+
+
+def partitions_definition(spec: PartitionsSpec) -> dg.TimeWindowPartitionsDefinition:
+    """Return Dagster's partitions for a declared cadence of time."""
+    return dg.TimeWindowPartitionsDefinition(
+        start=spec.start,
+        end=spec.end,
+        timezone=spec.timezone,
+        fmt=KEY_FORMATS[spec.every],
+        cron_schedule=CADENCE_CRONS[spec.every],
+    )
+
+
+def code_version(parts: Sequence[object]) -> str:
+    """Fingerprint the parts of a declaration that an asset's result depends on."""
+    plain = json.dumps([_plain(part) for part in parts], sort_keys=True, default=str)
+    return hashlib.sha256(plain.encode()).hexdigest()[:16]
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return value
+
+
+def _asset(
+    pipeline: Pipeline,
+    stage: Stage,
+    partitions: dg.PartitionsDefinition | None,
+    lineage: Callable[[], Lineage],
+) -> dg.AssetsDefinition:
+    key = dg.AssetKey([pipeline.name, *stage.path])
+    checks = [spec._replace(asset_key=key) for spec in stage.checks]
+
+    @dg.asset(
+        key=key,
+        deps=[
+            dg.AssetDep(dg.AssetKey([pipeline.name, *path]), partition_mapping=_mapping(mapping, partitions))
+            for path, mapping in stage.deps.items()
+        ],
+        partitions_def=partitions if stage.is_partitioned else None,
+        group_name=pipeline.name,
+        kinds=set(stage.kinds),
+        owners=list(pipeline.spec.owners),
+        tags={**pipeline.spec.tags, "driftline/stage": stage.path[0]},
+        code_version=code_version(stage.code),
+        description=stage.description,
+        check_specs=checks,
+        freshness_policy=dg.FreshnessPolicy.time_window(stage.freshness) if stage.freshness else None,
+        required_resource_keys=set(stage.resources),
+        op_tags={"driftline/pipeline": pipeline.name},
+    )
+    # Dagster recognises the bare class only, not its parametrized form.
+    def materialize(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        resources = {name: getattr(context.resources, name) for name in stage.resources}
+        STAGES.info("%s", "/".join(stage.path))
+        started = time.process_time()
+        run_id = context.run.run_id
+        if context.instance.is_persistent:
+            hold_run(Path(context.instance.root_directory), run_id)
+        scope, table = _scope(context, pipeline, stage), "/".join(key.path)
+        with (
+            _tried_again_without_database(),
+            written_alone(context.resources.lake, table, scope.partition, run_id),
+        ):
+            outcome = stage.run(pipeline=pipeline, scope=scope, **resources)
+        cpu_s = time.process_time() - started
+        columns = column_metadata(pipeline, stage.path, stage.deps, lineage, outcome.schema)
+        return _result(outcome, key, cpu_s=cpu_s, columns=columns)
+
+    return materialize
+
+
+@contextmanager
+def _tried_again_without_database() -> Iterator[None]:
+    """Have Dagster make a stage again that a database was lost in: each replaces what it wrote."""
+    try:
+        yield
+    except Exception as error:
+        if is_lost_database(error):
+            raise dg.RetryRequested(DATABASE_RETRIES, seconds_to_wait=DATABASE_WAIT_S) from error
+        raise
+
+
+def _mapping(
+    declared: dg.PartitionMapping | None,
+    partitions: dg.PartitionsDefinition | None,
+) -> dg.PartitionMapping | None:
+    """Return how partitions depend on each other; Dagster knows no order of rows, so there it is all on all."""
+    if declared is None or partitions is None:
+        return None
+    return declared if isinstance(partitions, dg.TimeWindowPartitionsDefinition) else dg.AllPartitionMapping()
+
+
+def _scope(context: dg.AssetExecutionContext, pipeline: Pipeline, stage: Stage) -> Scope:
+    return Scope(
+        window=_window(context, pipeline, stage),
+        run_id=context.run.run_id,
+        clock=datetime.now(UTC),
+        reason=context.run.tags.get(REASON_TAG, "refresh"),
+    )
+
+
+def _window(context: dg.AssetExecutionContext, pipeline: Pipeline, stage: Stage) -> Window | None:
+    if not stage.is_partitioned:
+        return None
+    spec = pipeline.spec.partitions
+    if spec.every != "load":
+        return window(spec, context.partition_key)
+    # The first stage finds out which load it is; the others follow the lake.
+    lake = context.resources.lake
+    if stage.path[0] == "raw":
+        return load_to_read(pipeline, lake, scratch=Path(context.resources.engine.spill_directory))
+    return newest_load(pipeline, lake)
+
+
+def _result(
+    outcome: Outcome,
+    key: dg.AssetKey,
+    *,
+    cpu_s: float,
+    columns: "Mapping[str, RawMetadataValue] | None" = None,
+) -> dg.MaterializeResult[None]:
+    metadata: dict[str, RawMetadataValue] = {
+        name: _metadata_value(value) for name, value in outcome.metadata.items() if value is not None
+    }
+    metadata["cpu_s"] = round(cpu_s, 3)
+    metadata |= {name: dg.MetadataValue.md(text) for name, text in outcome.markdown.items()}
+    for name, rows in outcome.tables.items():
+        if rows:
+            metadata[name] = dg.MetadataValue.table(
+                [dg.TableRecord({k: _cell(v) for k, v in row.items()}) for row in rows]
+            )
+    metadata |= columns or {}
+    return dg.MaterializeResult(
+        asset_key=key,
+        metadata=metadata,
+        data_version=dg.DataVersion(outcome.data_version),
+        check_results=[_check(check, key) for check in outcome.checks],
+    )
+
+
+def _metadata_value(value: Any) -> "RawMetadataValue":
+    if isinstance(value, datetime):
+        return dg.MetadataValue.timestamp(value)
+    if isinstance(value, bool | int | float | str):
+        return value
+    return dg.MetadataValue.json(value)
+
+
+def _cell(value: object) -> str | int | float | bool | None:
+    return value if isinstance(value, str | int | float | bool) or value is None else str(value)
+
+
+def _check(check: CheckOutcome, key: dg.AssetKey) -> dg.AssetCheckResult:
+    severity = dg.AssetCheckSeverity.ERROR if check.severity == "critical" else dg.AssetCheckSeverity.WARN
+    return dg.AssetCheckResult(
+        asset_key=key,
+        check_name=check.name,
+        passed=bool(check.is_passed),
+        severity=severity,
+        description=check.description,
+        metadata={
+            name: _metadata_value(value) for name, value in check.metadata.items() if value is not None
+        },
+    )

@@ -1,0 +1,43 @@
+"""The drift sensor: a retrain for each drift report that asks for one."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from declaration.pipeline import Pipeline
+from pipelines.triggers.retrains import asked_from, retrains_due
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def drift_sensor(pipelines: Sequence[Pipeline], clock: Callable[[], datetime] = _now) -> dg.SensorDefinition:
+    """Build the sensor that requests a retrain for each drift report that asks, until it is made.
+
+    The cursor is the storage id of the newest event seen, and the reports without an answer. A retrain
+    carries its report's id as a tag and in its run key, so that a lost cursor, a restart or a replay
+    cannot ask twice; one that was killed or failed is asked for again, a few times and ever later.
+    """
+    known = {pipeline.name for pipeline in pipelines}
+
+    @dg.sensor(
+        name="drift_sensor",
+        asset_selection=dg.AssetSelection.all(),
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Requests a retrain (training set and model) for every drift report that asks for one.",
+    )
+    def sense(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        asked = asked_from(context.cursor)
+        due = retrains_due(context.instance, known, asked, clock(), is_asked_by_person=False)
+        n_waiting = len(due.asked.unanswered)
+        said = f"{due.n_read} materializations since the last tick; {n_waiting} retrains go on or are tried again later"
+        return dg.SensorResult(
+            run_requests=due.requests,
+            skip_reason=None if due.requests else said,
+            cursor=due.asked.text,
+        )
+
+    return sense

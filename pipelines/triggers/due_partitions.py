@@ -1,0 +1,51 @@
+"""Which partitions there are to run: those of time that have ended, the rows that have arrived, the load that is there."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+from dagster import DagsterInstance
+
+from assets.raw.asset import n_source_rows
+from assets.raw.loads import load_to_read
+from declaration.generated_columns import ROW_STEP
+from declaration.pipeline import Pipeline
+from declaration.windows import Window, windows
+from pipelines.graph.compile import row_partitions_name
+from resources.engine.duckdb import Engine
+from resources.lake.lake import Lake
+
+
+def arrived(pipeline: Pipeline, now: datetime, *, lake: Lake, engine: Engine) -> Sequence[Window]:
+    """List the partitions that are complete, oldest first; of a pipeline of loads, the one that is there now.
+
+    Raises
+    ------
+    DriftlineError
+        If rows or loads are to be counted and the source cannot be read.
+    """
+    spec = pipeline.spec.partitions
+    if spec.every == "load":
+        return [load_to_read(pipeline, lake, scratch=Path(engine.spill_directory))]
+    if spec.every == "rows":
+        streams = [name for name, dataset in pipeline.spec.datasets.items() if dataset.is_partitioned]
+        n_rows = min(n_source_rows(pipeline, name, engine=engine) for name in streams)
+        return windows(spec, until=spec.start.replace(tzinfo=UTC) + n_rows * ROW_STEP)
+    return windows(spec, until=now)
+
+
+def done(pipeline: Pipeline, instance: DagsterInstance, lake: Lake) -> set[str]:
+    """Return the keys of the partitions that have their drift report."""
+    if pipeline.spec.partitions.every != "load":
+        return instance.get_materialized_partitions(dg.AssetKey([pipeline.name, "drift_report"]))
+    # Dagster knows no partitions of loads; the lake does.
+    table = pipeline.table("drift_decisions")
+    return set(lake.snapshot(table).partitions) if lake.has(table) else set()
+
+
+def make_known(pipeline: Pipeline, partitions: Sequence[Window], instance: DagsterInstance) -> None:
+    """Tell Dagster's instance of partitions that it cannot know of: those of rows that have arrived."""
+    if pipeline.spec.partitions.every == "rows" and partitions:
+        name = row_partitions_name(pipeline.name)
+        instance.add_dynamic_partitions(name, [partition.key for partition in partitions])

@@ -1,0 +1,87 @@
+"""The runs that schedules, sensors and replay ask for: which assets, which partition, why."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+from dagster import EventLogRecord
+
+from declaration.pipeline import Pipeline
+from declaration.windows import Window
+from pipelines.graph.compile import REASON_TAG
+from pipelines.triggers.events import metadata_of
+
+REPORT_TAG = "driftline/report"
+"""Run tag of a retrain: the drift report (event storage id) that asked for it."""
+
+PIPELINE_TAG = "driftline/pipeline"
+"""Run tag that names the pipeline; its runs do not overlap (see `deploy/`)."""
+
+RETRAIN_STAGES = ("training_set", "model")
+
+
+def refresh_selection(pipeline: Pipeline) -> list[dg.AssetKey]:
+    """List the assets of a refresh: one partition from raw to drift report."""
+    spec = pipeline.spec
+    stages: list[tuple[str, ...]] = [
+        (stage, name)
+        for name, dataset in spec.datasets.items()
+        if dataset.is_partitioned
+        for stage in ("raw", "profiled")
+    ]
+    stages += [("features", view) for view in spec.features]
+    stages += [("labels",), ("predictions",)] if spec.target is not None else []
+    stages += [("drift_report",)]
+    return [dg.AssetKey([pipeline.name, *path]) for path in stages]
+
+
+def reference_selection(pipeline: Pipeline, datasets: Sequence[str] | None = None) -> list[dg.AssetKey]:
+    """List the assets of the reference tables, or of some of them."""
+    return [
+        dg.AssetKey([pipeline.name, stage, name])
+        for name, dataset in pipeline.spec.datasets.items()
+        if not dataset.is_partitioned and (datasets is None or name in datasets)
+        for stage in ("raw", "profiled")
+    ]
+
+
+def retrain_selection(pipeline: str) -> list[dg.AssetKey]:
+    """List the assets of a retrain."""
+    return [dg.AssetKey([pipeline, stage]) for stage in RETRAIN_STAGES]
+
+
+def refresh_request(pipeline: Pipeline, partition: Window, *, run_key: str | None = None) -> dg.RunRequest:
+    """Form the run that refreshes one partition; a load is none of Dagster's."""
+    return dg.RunRequest(
+        run_key=run_key,
+        asset_selection=refresh_selection(pipeline),
+        partition_key=None if pipeline.spec.partitions.every == "load" else partition.key,
+        tags={PIPELINE_TAG: pipeline.name, REASON_TAG: "refresh"},
+    )
+
+
+def reference_request(
+    pipeline: Pipeline, datasets: Sequence[str] | None = None, *, run_key: str | None = None
+) -> dg.RunRequest:
+    """Form the run that reads the reference tables."""
+    return dg.RunRequest(
+        run_key=run_key,
+        asset_selection=reference_selection(pipeline, datasets),
+        tags={PIPELINE_TAG: pipeline.name, REASON_TAG: "reference tables"},
+    )
+
+
+def retrain_request(record: EventLogRecord) -> dg.RunRequest:
+    """Form the one run that answers a drift report."""
+    if record.asset_key is None:
+        raise ValueError(f"event {record.storage_id} is not a materialization")
+    pipeline = record.asset_key.path[0]
+    return dg.RunRequest(
+        run_key=f"retrain:{pipeline}:{record.partition_key or 'load'}:{record.storage_id}",
+        asset_selection=retrain_selection(pipeline),
+        partition_key=record.partition_key,
+        tags={
+            PIPELINE_TAG: pipeline,
+            REASON_TAG: str(metadata_of(record).get("retrain_reason", "")),
+            REPORT_TAG: str(record.storage_id),
+        },
+    )

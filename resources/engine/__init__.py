@@ -1,0 +1,1 @@
+"""The engine: DuckDB sessions with bounded memory that reach the lake and a source alone."""

@@ -1,0 +1,1 @@
+"""The feature store: Feast's registry and offline store behind Driftline's words."""

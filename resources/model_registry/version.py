@@ -1,0 +1,99 @@
+"""Model versions as the registry keeps them: values, and their form as tags."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from declaration.errors import DriftlineError
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion as MlflowVersion
+
+
+_VERSION_TAG = "driftline.version"
+
+
+_TAG_LENGTH = 50_000
+"""Characters of one tag: half of what MLflow allows."""
+
+
+class ModelRegistryError(DriftlineError):
+    """A model version cannot be registered, found or trusted."""
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """One registered model: what it learned from and how good it was on rows it had not seen.
+
+    Attributes
+    ----------
+    version
+        Number in the registry, from 1.
+    algorithm
+        Winning candidate.
+    training_partition, training_table_version
+        As-of partition of the training set, and the Delta version of `<p>/training_set` that was read.
+    metric, holdout_metric, holdout_low, holdout_high
+        What is compared; its value on the holdout; its 95 % interval by day blocks.
+    holdout_start
+        First instant of the holdout (UTC).
+    feature_names
+        Columns of the training set that the model reads, sorted.
+    importances
+        Share of each feature in the model's skill; at least 0, sums to 1.
+    n_training_rows
+        Labelled rows the served model was fitted on.
+    learned_since
+        First instant of these rows (UTC), where older ones were left out because they made the model worse.
+    artifact_sha256
+        Content hash of the model file.
+    registered_at
+        Instant of the training run (UTC).
+    """
+
+    version: int
+    algorithm: str
+    training_partition: str
+    training_table_version: int
+    metric: str
+    holdout_metric: float
+    holdout_low: float
+    holdout_high: float
+    holdout_start: datetime
+    feature_names: tuple[str, ...]
+    importances: Mapping[str, float]
+    n_training_rows: int
+    artifact_sha256: str
+    registered_at: datetime
+    learned_since: datetime | None = None
+
+
+def _read_version(found: MlflowVersion) -> ModelVersion:
+    if f"{_VERSION_TAG}.0" not in found.tags:
+        raise ModelRegistryError(
+            f"version {found.version} of '{found.name}' was not registered by Driftline (tag "
+            f"{_VERSION_TAG} is missing). Delete it, or give the other tool another model name."
+        )
+    return replace(_from_tags(found.tags), version=int(found.version))
+
+
+def _to_tags(model: ModelVersion) -> Mapping[str, str]:
+    """Write a version as JSON in as many tags as its length needs."""
+    text = json.dumps(asdict(model), default=lambda instant: instant.isoformat(), sort_keys=True)
+    starts = range(0, len(text), _TAG_LENGTH)
+    return {f"{_VERSION_TAG}.{i}": text[start : start + _TAG_LENGTH] for i, start in enumerate(starts)}
+
+
+def _from_tags(tags: Mapping[str, str]) -> ModelVersion:
+    parts: list[str] = []
+    while f"{_VERSION_TAG}.{len(parts)}" in tags:
+        parts.append(tags[f"{_VERSION_TAG}.{len(parts)}"])
+    fields: dict[str, Any] = json.loads("".join(parts))
+    for name in ("holdout_start", "registered_at", "learned_since"):
+        fields[name] = datetime.fromisoformat(fields[name]) if fields.get(name) else None
+    fields["feature_names"] = tuple(fields["feature_names"])
+    return ModelVersion(**fields)

@@ -1,0 +1,1 @@
+"""Postgres: URLs, and connections that wait for a server that is away."""
