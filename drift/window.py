@@ -12,8 +12,8 @@ from declaration.drift import DriftSpec
 from declaration.model import Metric
 from declaration.target import ProblemType
 from drift.columns.verdict import LABEL_COLUMN, SCORE_COLUMN, DriftVerdict, decide_drift
-from drift.multivariate.domain_classifier import Separation
-from drift.multivariate.judge import KeyedRows, judge_together
+from drift.multivariate.domain_classifier import DomainClassification
+from drift.multivariate.judge import KeyedRows, judge_multivariate
 from drift.performance.estimated import estimate_performance
 from drift.performance.estimated_errors import estimate_errors
 from drift.performance.labelled_rows import (
@@ -43,9 +43,9 @@ from drift.wording import (
     drift_text,
     estimated_loss_text,
     loss_text,
+    multivariate_text,
     rise_text,
-    separation_text,
-    unregained_text,
+    unrecovered_loss_text,
     unseen_text,
 )
 from learning.metrics import Floats
@@ -115,7 +115,7 @@ class Findings:
     slices: tuple[SlicePerformance, ...] = ()
     rise: ErrorRise | None = None
     losses: LossBlocks | None = None
-    separation: Separation | None = None
+    multivariate: DomainClassification | None = None
 
 
 def unscored(metric: Metric) -> Findings:
@@ -199,7 +199,7 @@ def examine(
             problem, champion.metric, holdout, labelled,
             max_drop=drift.max_performance_drop, alpha=drift.alpha, seed=seed,
         )  # fmt: skip
-    separation = judge_together(
+    multivariate = judge_multivariate(
         connection,
         KeyedRows(relations.training, ["row_id"], "event_timestamp", "_source_partition"),
         KeyedRows(relations.predictions, ["row_id"], "event_timestamp"),
@@ -213,7 +213,7 @@ def examine(
     )
     return Findings(
         champion, reference, current, verdict, n_current, labelled.n, realised, estimated, drop, slices,
-        rise, losses, separation,
+        rise, losses, multivariate,
     )  # fmt: skip
 
 
@@ -295,7 +295,7 @@ def evidence_of(
         since_training=since_training,
         critical_faults=faults,
         loss=loss_text(champion.holdout_metric, findings.realised, findings.drop),
-        unregained=unregained_text(open_loss.objective, open_loss.since, findings.realised)
+        unrecovered_loss=unrecovered_loss_text(open_loss.objective, open_loss.since, findings.realised)
         if open_loss
         else "",
         since_loss=since_loss,
@@ -356,9 +356,9 @@ def facts_of(
         "n_labelled": findings.n_labelled,
         "drift_status": verdict.status if verdict else None,
         "drift_score": verdict.drift_score if verdict else None,
-        "multivariate_status": findings.separation.status if findings.separation else None,
-        "multivariate_auc": findings.separation.auc if findings.separation else None,
-        "multivariate": separation_text(findings.separation),
+        "multivariate_status": findings.multivariate.status if findings.multivariate else None,
+        "multivariate_auc": findings.multivariate.auc if findings.multivariate else None,
+        "multivariate": multivariate_text(findings.multivariate),
         "n_drifted": len(verdict.drifted()) if verdict else None,
         f"estimated_{metric}": findings.estimated.value,
         f"realised_{metric}": findings.realised.value,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from declaration.drift import DriftMethod
 from drift.columns.findings import Finding
 from drift.columns.verdict import ColumnVerdict, DriftVerdict
-from drift.multivariate.domain_classifier import Separation
+from drift.multivariate.domain_classifier import DomainClassification
 from drift.performance.realised import Measurement, PerformanceDrop
 from drift.performance.sequential_test import ErrorRise
 from drift.sketch.bins import CategoricalBins, NumericBins
@@ -136,22 +136,22 @@ def drift_text(verdict: DriftVerdict, min_rows: int) -> str:
     return " ".join(sentences)
 
 
-def separation_text(separation: Separation | None) -> str:
+def multivariate_text(multivariate: DomainClassification | None) -> str:
     """Say whether all features together have moved; empty where nobody asked."""
-    if separation is None:
+    if multivariate is None:
         return ""
-    if separation.auc is None or separation.lower_bound is None or separation.threshold is None:
-        return f"Whether the features have moved together is not known: {separation.reason}."
-    sure = f"surely at least {separation.lower_bound:.2f} (threshold {separation.threshold:.2f})"
-    if separation.status != "drifted":
+    if multivariate.auc is None or multivariate.lower_bound is None or multivariate.threshold is None:
+        return f"Whether the features have moved together is not known: {multivariate.reason}."
+    sure = f"surely at least {multivariate.lower_bound:.2f} (threshold {multivariate.threshold:.2f})"
+    if multivariate.status != "drifted":
         return (
             f"Together the features have not surely moved: a classifier that tells the window from the reference "
-            f"has an AUC of {separation.auc:.2f}, {sure}."
+            f"has an AUC of {multivariate.auc:.2f}, {sure}."
         )
-    names = ", ".join(f"{name} (−{loss:.2f})" for name, loss in separation.culprits)
+    names = ", ".join(f"{name} (−{loss:.2f})" for name, loss in multivariate.main_contributors)
     return (
         f"Together the features have surely moved: a classifier tells the window from the reference with an AUC of "
-        f"{separation.auc:.2f}, {sure}, mostly by {names}."
+        f"{multivariate.auc:.2f}, {sure}, mostly by {names}."
     )
 
 
@@ -178,7 +178,7 @@ def loss_text(reference: float, realised: Measurement, drop: PerformanceDrop | N
     )
 
 
-def unregained_text(objective: float, since: str, realised: Measurement) -> str:
+def unrecovered_loss_text(objective: float, since: str, realised: Measurement) -> str:
     """Say that a former loss is not regained."""
     now = f"is {measurement_text(realised)}" if realised.is_known else "cannot be measured in this window"
     return f"The loss of {since} is not regained: {realised.metric} {now} and was {objective:.4f} before."

@@ -58,7 +58,7 @@ class Redecision:
         return (self.was_requested, self.was) != (self.now.is_requested, self.now.reason)
 
 
-def redecide(
+def backtest(
     pipeline: Pipeline, to: Connections, *, first: str | None = None, last: str | None = None
 ) -> Iterator[Redecision]:
     """Decide every reported window anew, oldest first.
@@ -118,7 +118,7 @@ def redecide(
         )
 
 
-def print_redecisions(pipeline: Pipeline, decided: Sequence[Redecision], console: Console) -> None:
+def print_backtest(pipeline: Pipeline, decided: Sequence[Redecision], console: Console) -> None:
     """Print what differs, window by window, and how many trainings each policy asks for."""
     table = Table(title=f"{pipeline.name}: what was decided, and what would have been", title_justify="left")
     for name in ("partition", "was", "would be", "drifted features"):

@@ -256,7 +256,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.update(dagster_environment(installed))
     try:
         if options.policy is not None:
-            return _redecide(
+            return _backtest(
                 installed, options.pipeline, options.policy, options.first, options.last, console
             )
         with only_replay(installed.home, options.pipeline):
@@ -296,18 +296,18 @@ def _replay(installed: Deployment, name: str, first: str | None, last: str | Non
     return 0
 
 
-def _redecide(
+def _backtest(
     installed: Deployment, name: str, policy: Path, first: str | None, last: str | None, console: Console
 ) -> int:
-    from driftline.backtest import print_redecisions, redecide
+    from driftline.backtest import backtest, print_backtest
     from pipelines.definitions import find_pipeline
     from pipelines.loading.read import read_with_policy
     from resources.connections import connections
 
     pipeline = read_with_policy(find_pipeline(name), policy)
     with console.status(f"{name}: deciding anew"):
-        decided = list(redecide(pipeline, connections(installed), first=first, last=last))
-    print_redecisions(pipeline, decided, console)
+        decided = list(backtest(pipeline, connections(installed), first=first, last=last))
+    print_backtest(pipeline, decided, console)
     return 0
 
 

@@ -27,7 +27,7 @@ from resources.feature_store.store import FeatureStore
 from resources.lake.lake import Lake
 from resources.model_registry.champion import champion_file, champion_version
 from serving.request_features import request_features
-from serving.request_rows import AskedColumns, asked_columns, typed_rows
+from serving.request_rows import RequestColumns, row_columns, typed_rows
 
 if TYPE_CHECKING:
     import duckdb
@@ -63,7 +63,7 @@ class ServedFeatures:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Prediction:
     """What the champion says of some rows, and from what.
 
     Attributes
@@ -110,7 +110,7 @@ class Serving:
     """
 
     pipeline: Pipeline
-    columns: AskedColumns
+    columns: RequestColumns
     champion: Champion | None
     views: Mapping[str, pa.Schema]
     request_types: Mapping[str, pa.DataType]
@@ -163,7 +163,7 @@ class Serving:
             now=now.astimezone(UTC),
         )
 
-    def score(self, rows: pa.Table, now: datetime, *, log: ServedLog | None = None) -> Answer:
+    def score(self, rows: pa.Table, now: datetime, *, log: ServedLog | None = None) -> Prediction:
         """Return what the champion predicts for rows at an instant; see `features`.
 
         Raises
@@ -183,7 +183,7 @@ class Serving:
             self.champion.model,
             self.pipeline.spec.learned.problem,
         )
-        return Answer(pa.table(dict(scored)), self.champion.version, served)
+        return Prediction(pa.table(dict(scored)), self.champion.version, served)
 
     def is_current(self) -> bool:
         """Tell whether the champion is still the one that the ledger names; if not, open again."""
@@ -214,7 +214,7 @@ def open_serving(pipeline: Pipeline, to: Connections) -> Iterator[Serving]:
         If the champion's file is not the one that was judged.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    columns = asked_columns(pipeline)
+    columns = row_columns(pipeline)
     views = _view_schemas(pipeline, to.lake)
     found = champion_file(to.lake, to.registry, pipeline.name)
     champion = Champion(found.version, model_from_bytes(found.content)) if found else None

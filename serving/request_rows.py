@@ -24,12 +24,12 @@ GIVEN = "driftline_given"
 FAULT = "_driftline_fault"
 
 
-class AskedRowsError(DriftlineError):
+class RequestRowsError(DriftlineError):
     """The rows that are asked about lack a column, have one too many, or a value of another type."""
 
 
 @dataclass(frozen=True)
-class AskedColumns:
+class RequestColumns:
     """Columns of the target's dataset.
 
     Attributes
@@ -56,7 +56,7 @@ class AskedColumns:
     timezone: str
 
 
-def asked_columns(pipeline: Pipeline) -> AskedColumns:
+def row_columns(pipeline: Pipeline) -> RequestColumns:
     """Find which columns have to be given; read from the declaration alone."""
     spec = pipeline.spec
     target = spec.learned
@@ -75,7 +75,7 @@ def asked_columns(pipeline: Pipeline) -> AskedColumns:
     needed = dict.fromkeys((*keys, *(name for name in types if name in readers)))
     schema = _arrow_schema({name: types[name] for name in needed})
     read_by = {name: readers[name] for name in needed}
-    return AskedColumns(target.dataset, types, read_by, keys, schema, spec.partitions.timezone)
+    return RequestColumns(target.dataset, types, read_by, keys, schema, spec.partitions.timezone)
 
 
 def _arrow_schema(types: Mapping[str, str]) -> pa.Schema:
@@ -87,7 +87,7 @@ def _arrow_schema(types: Mapping[str, str]) -> pa.Schema:
         return connection.sql(f"SELECT {nulls}").to_arrow_table().schema
 
 
-def typed_rows(connection: duckdb.DuckDBPyConnection, rows: pa.Table, columns: AskedColumns) -> pa.Table:
+def typed_rows(connection: duckdb.DuckDBPyConnection, rows: pa.Table, columns: RequestColumns) -> pa.Table:
     """Take the columns that are read, in the declared types and the order of the rows.
 
     Values are read by the rules of the raw data: exactly, with clocks in the partitions' zone.
@@ -117,7 +117,7 @@ def typed_rows(connection: duckdb.DuckDBPyConnection, rows: pa.Table, columns: A
     try:
         found = connection.sql(_cast_query(connection, columns)).to_arrow_table()
     except duckdb.Error as error:
-        raise AskedRowsError(
+        raise RequestRowsError(
             f"the rows cannot be read: {first_line(str(error))}. Give each value as {columns.dataset} declares it."
         ) from error
     finally:
@@ -126,14 +126,14 @@ def typed_rows(connection: duckdb.DuckDBPyConnection, rows: pa.Table, columns: A
     faults = found[FAULT]
     if faults.null_count < found.num_rows:
         first = faults.is_valid().index(True).as_py()
-        raise AskedRowsError(
+        raise RequestRowsError(
             f"row {first + 1}, {faults[first].as_py()}. Give it as {columns.dataset} declares it, or null where it is unknown."
         )
     # The engine hands instants over in its session's zone.
     return found.drop_columns([FAULT]).cast(columns.schema)
 
 
-def _cast_query(connection: duckdb.DuckDBPyConnection, columns: AskedColumns) -> str:
+def _cast_query(connection: duckdb.DuckDBPyConnection, columns: RequestColumns) -> str:
     """Return the query of the values in their declared types, and of the reason where one does not fit."""
     kinds = connection.sql(f"SELECT * FROM {GIVEN}").types
     values, faults = [], []
@@ -147,21 +147,21 @@ def _cast_query(connection: duckdb.DuckDBPyConnection, columns: AskedColumns) ->
     return f"SELECT {', '.join(values)}, {reason} AS {FAULT} FROM {GIVEN}"
 
 
-def check_columns(rows: pa.Table, columns: AskedColumns) -> None:
+def check_columns(rows: pa.Table, columns: RequestColumns) -> None:
     """Refuse rows with an unknown or a repeated column, or without one that is read."""
     given = rows.column_names
     twice = sorted({name for name in given if given.count(name) > 1})
     if twice:
-        raise AskedRowsError(f"the rows have more than one column '{twice[0]}'. Give each once.")
+        raise RequestRowsError(f"the rows have more than one column '{twice[0]}'. Give each once.")
     unknown = [name for name in given if name not in columns.types]
     if unknown:
-        raise AskedRowsError(
+        raise RequestRowsError(
             f"the rows have the unknown column '{unknown[0]}'. "
             f"{choices(unknown[0], columns.readers, intro=f'Read of {columns.dataset}')}"
         )
     missing = [name for name in columns.readers if name not in given]
     if missing:
         read_by = "; ".join(f"'{name}' ({columns.readers[name]} reads it)" for name in missing)
-        raise AskedRowsError(
+        raise RequestRowsError(
             f"the rows lack {read_by}. Give {', '.join(columns.readers)}; null where unknown.{hint(missing[0], given)}"
         )

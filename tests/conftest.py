@@ -86,7 +86,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     tests = Path(__file__).parent
 
     def place(item: pytest.Item) -> int:
-        folder = item.path.relative_to(tests).parts[0] if item.path.is_relative_to(tests) else ""
-        return LONGEST.index(folder) if folder in LONGEST else len(LONGEST)
+        folders = item.path.relative_to(tests).parts[:-1] if item.path.is_relative_to(tests) else ()
+        return min((LONGEST.index(folder) for folder in folders if folder in LONGEST), default=len(LONGEST))
 
     items.sort(key=place)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assets.drift_report.incident_check import incident_check
-from assets.drift_report.pages.history_reading import read_life
+from assets.drift_report.pages.history_reading import read_model_history
 from assets.drift_report.pages.history_rows import read_windows
 from assets.drift_report.pages.report import (
     PerformancePoint,
@@ -17,7 +17,7 @@ from assets.drift_report.pages.report import (
     render_html,
     render_markdown,
 )
-from assets.drift_report.pages.writing import write_life, write_page
+from assets.drift_report.pages.writing import write_model_history, write_page
 from assets.drift_report.shadow import roll_back, shadow_champion
 from assets.drift_report.signals import signals_of
 from assets.drift_report.tables_read import (
@@ -103,9 +103,11 @@ def materialize_drift_report(
         roll_back(pipeline, scope, span, failed, lake, registry)
     written = write_tables(pipeline, scope, span, findings, decision, quality, page, lake, open_loss)
     with engine.connect() as connection:
-        life = read_life(pipeline, scope, lake, connection, written, lambda newest: str(newest.model_version))
-    life_path = write_life(Path(reports.folder), life)
-    loss = evidence.loss or evidence.unregained
+        model_history = read_model_history(
+            pipeline, scope, lake, connection, written, lambda newest: str(newest.model_version)
+        )
+    history_path = write_model_history(Path(reports.folder), model_history)
+    loss = evidence.loss or evidence.unrecovered_loss
     signals = signals_of(
         findings,
         quality.faults,
@@ -119,7 +121,7 @@ def materialize_drift_report(
             **facts_of(findings, decision, quality.score),
             "signals": signals.as_metadata(),
             "report": str(path),
-            "life": str(life_path),
+            "life": str(history_path),
             "size_bytes": path.stat().st_size,
             "duration_s": round(time.monotonic() - started, 3),
             "reads": ", ".join([*inputs.reads, *quality.reads]),
@@ -160,7 +162,7 @@ def _content(
         quality_score=quality.score,
         slices=findings.slices,
         rise=findings.rise,
-        separation=findings.separation,
+        multivariate=findings.multivariate,
         history=history,
     )
 

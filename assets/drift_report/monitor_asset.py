@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assets.drift_report.incident_check import incident_check
-from assets.drift_report.pages.history_reading import read_life
+from assets.drift_report.pages.history_reading import read_model_history
 from assets.drift_report.pages.report import ReportContent, render_html, render_markdown
-from assets.drift_report.pages.writing import write_life, write_page
+from assets.drift_report.pages.writing import write_model_history, write_page
 from assets.drift_report.signals import signals_of
 from assets.drift_report.tables_read import kept_reference, read_quality, report_window
 from assets.drift_report.tables_written import write_tables
@@ -21,10 +21,10 @@ from declaration.drift import DriftSpec
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_identifier, quote_literal
 from drift.columns.verdict import decide_drift
-from drift.multivariate.judge import KeyedRows, judge_together
+from drift.multivariate.judge import KeyedRows, judge_multivariate
 from drift.performance.labelled_rows import count_rows
 from drift.performance.realised import Measurement
-from drift.retraining.policy import decide_watched
+from drift.retraining.policy import decide_monitoring
 from drift.sketch.counts import ReferenceSketch
 from drift.sketch.scan import bins_of, sketch_reference, sketch_window
 from drift.sketch.table import reference_from_rows, sketch_table
@@ -47,7 +47,7 @@ PART = "_driftline_part"
 NOT_MEASURED = Measurement("", 0, reason="nothing is predicted")
 
 
-def materialize_watch_report(
+def materialize_monitoring_report(
     pipeline: Pipeline, scope: Scope, *, lake: Lake, engine: Engine, reports: Reports
 ) -> Outcome:
     """Compare a partition of the watched dataset with its reference partitions, and say what moved.
@@ -63,7 +63,7 @@ def materialize_watch_report(
         findings = _compare(pipeline, scope, rows, before, span.key, lake, connection)
         quality = read_quality(pipeline, span, lake, connection)
     drift = drift_text(findings.verdict, spec.drift.min_rows) if findings.verdict else ""
-    decision = decide_watched(findings.verdict, quality.faults, drift)
+    decision = decide_monitoring(findings.verdict, quality.faults, drift)
     content = ReportContent(
         pipeline=pipeline.name,
         partition=span.key,
@@ -83,13 +83,13 @@ def materialize_watch_report(
         min_rows=spec.drift.min_rows,
         quality_score=quality.score,
         compared_with=", ".join(before),
-        separation=findings.separation,
+        multivariate=findings.multivariate,
     )
     path = write_page(Path(reports.folder), pipeline, span, render_html(content))
     page = str(path.relative_to(reports.folder))
     written = write_tables(pipeline, scope, span, findings, decision, quality, page, lake)
     with engine.connect() as connection:
-        life = read_life(
+        history = read_model_history(
             pipeline,
             scope,
             lake,
@@ -97,7 +97,7 @@ def materialize_watch_report(
             written,
             lambda newest: _key_at(rows, newest.partition, spec.drift),
         )
-    life_path = write_life(Path(reports.folder), life)
+    history_path = write_model_history(Path(reports.folder), history)
     return Outcome(
         data_version=f"{written[0].table}@{written[0].version}",
         metadata={
@@ -105,7 +105,7 @@ def materialize_watch_report(
             "signals": signals_of(findings, quality.faults).as_metadata(),
             "compared_with": ", ".join(before),
             "report": str(path),
-            "life": str(life_path),
+            "life": str(history_path),
             "size_bytes": path.stat().st_size,
             "duration_s": round(time.monotonic() - started, 3),
             "reads": ", ".join([f"{rows.table}@{rows.version}", *quality.reads]),
@@ -153,7 +153,7 @@ def _compare(
     )
     dataset = spec.datasets[spec.watched]
     time, key = dataset.event_time or "", dataset.key or tuple(dataset.columns)
-    separation = judge_together(
+    multivariate = judge_multivariate(
         connection,
         KeyedRows(_reference_rows(rows, before), key, time, PART),
         KeyedRows(now, key, time),
@@ -172,7 +172,7 @@ def _compare(
         NOT_MEASURED,
         NOT_MEASURED,
         None,
-        separation=separation,
+        multivariate=multivariate,
     )
 
 
@@ -198,7 +198,7 @@ def _reference(
         found = connection.sql(f"SELECT * FROM {kept}").to_arrow_table()
         return reference_from_rows(found.to_pylist())
     relation = _reference_rows(rows, before)
-    columns = watched_columns(connection, relation, pipeline.spec.datasets[pipeline.spec.watched])
+    columns = monitored_columns(connection, relation, pipeline.spec.datasets[pipeline.spec.watched])
     reference = sketch_reference(connection, relation, columns, part_column=PART)
     lake.write(
         pipeline.table("sketches"),
@@ -221,7 +221,7 @@ def _reference_key(rows: Snapshot, before: Sequence[str]) -> str:
     return f"{before[0]}-{len(before)}-{files}".replace(":", "")
 
 
-def watched_columns(
+def monitored_columns(
     connection: duckdb.DuckDBPyConnection, relation: str, dataset: DatasetSpec
 ) -> tuple[str, ...]:
     """List the columns whose distribution says something: no keys, no clocks, no identifiers or free texts."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from drift.multivariate.domain_classifier import Separation
+from drift.multivariate.domain_classifier import DomainClassification
 from drift.performance.sequential_test import LossBlocks
 from learning.metrics import Floats
 
@@ -44,7 +44,7 @@ LOSS_SCHEMA = pa.schema(
 """`<p>/loss_blocks`: what later windows need of this one to tell whether errors rise."""
 
 
-def separation_table(version: int | None, found: Separation) -> pa.Table:
+def multivariate_table(version: int | None, found: DomainClassification) -> pa.Table:
     """Write what is known of all features together as a row."""
     row = {
         "model_version": version,
@@ -56,9 +56,9 @@ def separation_table(version: int | None, found: Separation) -> pa.Table:
         "auc_high": found.high,
         "lower_bound": found.lower_bound,
         "threshold": found.threshold,
-        "unrest": found.unrest,
-        "culprits": [name for name, _ in found.culprits],
-        "culprit_losses": [loss for _, loss in found.culprits],
+        "unrest": found.reference_variation,
+        "culprits": [name for name, _ in found.main_contributors],
+        "culprit_losses": [loss for _, loss in found.main_contributors],
         "seed": found.seed,
         "reason": found.reason,
     }

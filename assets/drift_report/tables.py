@@ -109,7 +109,7 @@ def report_table(version: int | None, verdict: DriftVerdict | None) -> pa.Table:
                 f"{name}_effect": finding.effect,
                 f"{name}_lower_bound": finding.lower_bound,
                 f"{name}_threshold": finding.threshold,
-                f"{name}_unrest": finding.unrest,
+                f"{name}_unrest": finding.reference_variation,
                 f"{name}_detectable": finding.detectable,
             }
         rows += [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assets.drift_report.signal_tables import loss_table, separation_table
+from assets.drift_report.signal_tables import loss_table, multivariate_table
 from assets.drift_report.tables import decision_table, report_table, slice_table
 from assets.drift_report.tables_read import Quality
 from assets.materialization import Scope
@@ -53,8 +53,8 @@ def write_tables(
     }
     if champion is not None:
         rows["loss_blocks"] = loss_table(span.key, number, findings.losses)
-    if findings.separation is not None:
-        rows["multivariate_drift"] = separation_table(number, findings.separation)
+    if findings.multivariate is not None:
+        rows["multivariate_drift"] = multivariate_table(number, findings.multivariate)
     if findings.slices:
         rows["slice_performance"] = slice_table(number, findings.slices)
     commit = scope.commit(pipeline)

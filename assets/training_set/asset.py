@@ -15,7 +15,7 @@ from declaration.pipeline import Pipeline
 from declaration.sql import quote_literal
 from declaration.windows import Window
 from resources.engine.duckdb import Engine
-from resources.feature_store.changed_future import Future
+from resources.feature_store.changed_future import Counterfactual
 from resources.feature_store.store import FeatureStore
 from resources.lake.lake import Lake, Snapshot, scan
 
@@ -121,7 +121,7 @@ def _no_leakage(
 ) -> CheckOutcome:
     """Join some of the rows again, over feature rows that are other after an instant, and compare."""
     chosen = probes(rows["event_timestamp"], seed=f"{pipeline.name} {window.key}") if versions else ()
-    futures = [Future(rows.slice(probe.offset, probe.length), probe.instant) for probe in chosen]
+    futures = [Counterfactual(rows.slice(probe.offset, probe.length), probe.instant) for probe in chosen]
     again = (
         feature_store.features_with_changed_futures(pipeline, futures, lake, versions=versions)
         if futures

@@ -22,7 +22,7 @@ from drift.columns.bounds import (
     v_lower_bound,
     wilson_bounds,
 )
-from drift.columns.reference_variation import reference_unrest
+from drift.columns.reference_variation import variation_quantile
 from drift.columns.statistics import ColumnStatistics, pooled, value_vector
 from drift.sketch.bins import CategoricalBins, NumericBins
 from drift.sketch.counts import CategoricalCounts, ColumnReference, Counts
@@ -75,7 +75,7 @@ class Finding:
     effect: float
     lower_bound: float
     threshold: float
-    unrest: float | None
+    reference_variation: float | None
     detectable: float
     method: DriftMethod = "effect"
     p_value: float | None = None
@@ -113,9 +113,9 @@ class Rule:
     level: float
     family_level: float
 
-    def unrest(self, reference: ColumnReference, kind: FindingKind) -> float | None:
+    def reference_variation(self, reference: ColumnReference, kind: FindingKind) -> float | None:
         """Bound how far a next partition lies from the others if it differs as the reference's own did."""
-        return reference_unrest(
+        return variation_quantile(
             reference, kind, min_rows=self.min_rows, alpha=self.level, pair_alpha=self.family_level
         )
 
@@ -146,8 +146,8 @@ def bounded_finding(
     Finding
         KS distance, or Cramér's V at equal sample sizes, with its bound.
     """
-    unrest = rule.unrest(reference, "distribution")
-    threshold = max(EFFECT_GATES[rule.sensitivity], unrest or 0.0)
+    reference_variation = rule.reference_variation(reference, "distribution")
+    threshold = max(EFFECT_GATES[rule.sensitivity], reference_variation or 0.0)
     n, m, effect = statistics.n_reference, statistics.n_current, statistics.effect or 0.0
     if isinstance(reference.bins, NumericBins):
         if statistics.ks is not None and exact_ks is not None:
@@ -160,7 +160,7 @@ def bounded_finding(
         degrees = len(pooled(value_vector(reference.total), value_vector(current))[0]) - 1
         bound = v_lower_bound(effect, degrees, n, m, rule.level)
         detectable = v_detectable(threshold, degrees, n, m, rule.level)
-    return Finding("distribution", effect, bound, threshold, unrest, detectable)
+    return Finding("distribution", effect, bound, threshold, reference_variation, detectable)
 
 
 def documented_finding(statistics: ColumnStatistics, adjusted_p_value: float, rule: Rule) -> Finding:
@@ -218,27 +218,27 @@ def missing_finding(reference: ColumnReference, current: Counts, rule: Rule) -> 
     total = reference.total
     if not (total.n_rows and current.n_rows):
         return None
-    unrest = rule.unrest(reference, "missing values")
-    threshold = max(MISSING_GATES[rule.sensitivity], unrest or 0.0)
+    reference_variation = rule.reference_variation(reference, "missing values")
+    threshold = max(MISSING_GATES[rule.sensitivity], reference_variation or 0.0)
     effect = abs(total.n_missing / total.n_rows - current.n_missing / current.n_rows)
     bound = share_difference_lower_bound(
         total.n_missing, total.n_rows, current.n_missing, current.n_rows, rule.level
     )
     detectable = threshold + max(0.0, effect - bound)
-    return Finding("missing values", effect, bound, threshold, unrest, detectable)
+    return Finding("missing values", effect, bound, threshold, reference_variation, detectable)
 
 
-def news_finding(reference: ColumnReference, current: Counts, rule: Rule) -> Finding | None:
+def new_categories_finding(reference: ColumnReference, current: Counts, rule: Rule) -> Finding | None:
     """Judge unlisted categories; None where the reference does not list all of its own: nobody can tell."""
     if not (isinstance(reference.bins, CategoricalBins) and isinstance(current, CategoricalCounts)):
         return None
     if not reference.bins.is_complete:
         return None
-    unrest = rule.unrest(reference, "new categories")
+    reference_variation = rule.reference_variation(reference, "new categories")
     # Good (1953): the share never seen is about the share seen once; a small reference knows that roughly.
     _, unseen = wilson_bounds(reference.bins.n_once, max(1, reference.total.n_present), rule.level)
-    threshold = max(NEW_CATEGORY_GATES[rule.sensitivity] + unseen, unrest or 0.0)
+    threshold = max(NEW_CATEGORY_GATES[rule.sensitivity] + unseen, reference_variation or 0.0)
     effect = current.n_unlisted / current.n_present
     bound, _ = wilson_bounds(current.n_unlisted, current.n_present, rule.level)
     detectable = threshold + max(0.0, effect - bound)
-    return Finding("new categories", effect, bound, threshold, unrest, detectable)
+    return Finding("new categories", effect, bound, threshold, reference_variation, detectable)

@@ -26,7 +26,7 @@ MIN_DEGREES_OF_FREEDOM = 5
 UnrestKind = Literal["distribution", "missing values", "new categories"]
 
 
-def reference_unrest(
+def variation_quantile(
     reference: ColumnReference, kind: UnrestKind, *, min_rows: int, alpha: float, pair_alpha: float
 ) -> float | None:
     """Return the distance that a next partition keeps below, if partitions go on differing as they did.

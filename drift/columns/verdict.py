@@ -19,7 +19,7 @@ from drift.columns.findings import (
     bounded_finding,
     documented_finding,
     missing_finding,
-    news_finding,
+    new_categories_finding,
 )
 from drift.columns.statistics import ColumnStatistics, benjamini_hochberg, column_statistics
 from drift.sketch.bins import CategoricalBins
@@ -246,7 +246,7 @@ class _Judge:
             found = [
                 self._distribution(column, reference, current, statistics, rule),
                 *found,
-                news_finding(reference, current, rule),
+                new_categories_finding(reference, current, rule),
             ]
         return tuple(finding for finding in found if finding is not None)
 

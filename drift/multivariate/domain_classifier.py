@@ -82,7 +82,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Separation:
+class DomainClassification:
     """How well the window can be told from the reference.
 
     Attributes
@@ -116,8 +116,8 @@ class Separation:
     high: float | None = None
     lower_bound: float | None = None
     threshold: float | None = None
-    unrest: float | None = None
-    culprits: tuple[tuple[str, float], ...] = ()
+    reference_variation: float | None = None
+    main_contributors: tuple[tuple[str, float], ...] = ()
     reason: str = ""
 
 
@@ -150,7 +150,7 @@ def separate(
     alpha: float,
     min_rows: int,
     seed: int,
-) -> Separation:
+) -> DomainClassification:
     """Tell a window from the reference, and judge how surely.
 
     Parameters
@@ -172,21 +172,23 @@ def separate(
     few = min(reference.n, current.n)
     if few < min_rows:
         reason = f"{few} rows in one of the windows, drift.min_rows is {min_rows}"
-        return Separation("insufficient data", reference.n, current.n, seed, reason=reason)
+        return DomainClassification("insufficient data", reference.n, current.n, seed, reason=reason)
     if not names:
-        return Separation("insufficient data", reference.n, current.n, seed, reason="no features are judged")
+        return DomainClassification(
+            "insufficient data", reference.n, current.n, seed, reason="no features are judged"
+        )
     task = _task(reference, current, names, N_FOLDS)
     if task is None:
         reason = "too few rows to hold out blocks of time"
-        return Separation("insufficient data", reference.n, current.n, seed, reason=reason)
+        return DomainClassification("insufficient data", reference.n, current.n, seed, reason=reason)
     told = _tell(task, N_FOLDS, seed)
     auc, areas = _areas(task, told.scores, seed)
     low, high = _bounds(areas, task, (1 - INTERVAL_LEVEL) / 2)
     lower_bound, _ = _bounds(areas, task, alpha)
-    unrest = reference_separation(reference, names, alpha=alpha, min_rows=min_rows, seed=seed)
-    threshold = max(AUC_GATES[sensitivity], unrest or 0.0)
+    reference_variation = reference_auc(reference, names, alpha=alpha, min_rows=min_rows, seed=seed)
+    threshold = max(AUC_GATES[sensitivity], reference_variation or 0.0)
     has_drifted = lower_bound >= threshold
-    return Separation(
+    return DomainClassification(
         "drifted" if has_drifted else "stable",
         reference.n,
         current.n,
@@ -196,12 +198,12 @@ def separate(
         high,
         lower_bound,
         threshold,
-        unrest,
-        _culprits(task, told, auc, seed) if has_drifted else (),
+        reference_variation,
+        _main_contributors(task, told, auc, seed) if has_drifted else (),
     )
 
 
-def reference_separation(
+def reference_auc(
     reference: Sample, names: Sequence[str], *, alpha: float, min_rows: int, seed: int
 ) -> float | None:
     """Return the area below which a next partition stays if it differs as the reference's own do.
@@ -294,7 +296,7 @@ def _bounds(areas: Floats, task: _Task, tail: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _culprits(task: _Task, told: _Told, auc: float, seed: int) -> tuple[tuple[str, float], ...]:
+def _main_contributors(task: _Task, told: _Told, auc: float, seed: int) -> tuple[tuple[str, float], ...]:
     """Return the features without which the windows would look alike, most telling first."""
     generator = np.random.default_rng(seed)
     everything = np.zeros_like(task.blocks)

@@ -14,7 +14,7 @@ import numpy as np
 from declaration.drift import DriftSpec
 from declaration.sql import quote_identifier
 from drift.columns.verdict import DriftVerdict
-from drift.multivariate.domain_classifier import Sample, Separation, separate
+from drift.multivariate.domain_classifier import DomainClassification, Sample, separate
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class KeyedRows:
     part: str | None = None
 
 
-def judge_together(
+def judge_multivariate(
     connection: duckdb.DuckDBPyConnection,
     reference: KeyedRows,
     current: KeyedRows,
@@ -48,7 +48,7 @@ def judge_together(
     *,
     drift: DriftSpec,
     seed: int,
-) -> Separation | None:
+) -> DomainClassification | None:
     """Judge all features together, where the declaration asks for it.
 
     Parameters

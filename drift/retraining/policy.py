@@ -72,7 +72,7 @@ class Evidence:
     since_training: int | None
     critical_faults: tuple[str, ...] = ()
     loss: str = ""
-    unregained: str = ""
+    unrecovered_loss: str = ""
     since_loss: int = 0
     n_loss_trainings: int = 0
     rollback: str = ""
@@ -151,7 +151,7 @@ def decide_retrain(evidence: Evidence, policy: RetrainSpec) -> RetrainDecision:
     return RetrainDecision(True, trigger, why, "critical" if evidence.loss else "warning")
 
 
-def decide_watched(
+def decide_monitoring(
     verdict: DriftVerdict | None, critical_faults: tuple[str, ...], drift: str
 ) -> RetrainDecision:
     """Judge a window of a pipeline without a target: nothing is trained, and a person is told what moved.
@@ -183,9 +183,9 @@ def decide_watched(
 def _trigger(evidence: Evidence, policy: RetrainSpec) -> tuple[Reason | None, str]:
     if not evidence.has_champion:
         return "no_champion", f"No model serves yet; {evidence.n_new_labels} labels are known."
-    if "performance" in policy.on and (evidence.loss or evidence.unregained):
+    if "performance" in policy.on and (evidence.loss or evidence.unrecovered_loss):
         return "performance", _sentences(
-            evidence.loss or evidence.unregained, evidence.unseen, evidence.drift
+            evidence.loss or evidence.unrecovered_loss, evidence.unseen, evidence.drift
         )
     if "drift" in policy.on and _has_weighty_drift(evidence):
         return "drift", _sentences(evidence.drift, evidence.unseen)
@@ -195,7 +195,7 @@ def _trigger(evidence: Evidence, policy: RetrainSpec) -> tuple[Reason | None, st
         return "schedule", _sentences(text, evidence.unseen, evidence.drift)
     return None, _sentences(
         "Nothing asks for training.",
-        evidence.loss or evidence.unregained,
+        evidence.loss or evidence.unrecovered_loss,
         evidence.unseen,
         evidence.estimated_loss,
         evidence.drift,
@@ -251,7 +251,7 @@ def _severity(evidence: Evidence) -> Severity:
     if evidence.loss:
         return "critical"
     if (
-        evidence.unregained
+        evidence.unrecovered_loss
         or evidence.estimated_loss
         or evidence.drifted_features
         or evidence.has_prediction_drift

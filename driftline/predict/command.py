@@ -20,7 +20,7 @@ from resources.connections import connections
 from resources.deployment import deployment
 from resources.feature_store.online.served_log import ServedLog
 from serving.predictor import open_serving
-from serving.request_rows import AskedRowsError
+from serving.request_rows import RequestRowsError
 
 WIDTH = 120
 """Columns of the output where it goes to a file."""
@@ -71,7 +71,7 @@ def _content(name: str) -> bytes:
     try:
         return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     except OSError as error:
-        raise AskedRowsError(
+        raise RequestRowsError(
             f"'{name}' cannot be read: {error.strerror}. Name a file, or - for standard input."
         ) from error
 

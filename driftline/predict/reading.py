@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 
 import pyarrow as pa
 
-from serving.request_rows import AskedRowsError
+from serving.request_rows import RequestRowsError
 
 Format = Literal["jsonl", "csv", "parquet"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -39,7 +39,7 @@ def format_of(name: str) -> Format:
     """
     found = "jsonl" if name == "-" else BY_SUFFIX.get(Path(name).suffix.lower())
     if found is None:
-        raise AskedRowsError(
+        raise RequestRowsError(
             f"'{name}' does not end in {', '.join(BY_SUFFIX)}. Say what it is with --format: {', '.join(FORMATS)}."
         )
     return found
@@ -68,11 +68,11 @@ def rows_from(content: bytes, kind: Format, where: str) -> pa.Table:
         )
     except (ValueError, csv.Error, pa.ArrowException) as error:
         said = " ".join(str(error).split())
-        raise AskedRowsError(
+        raise RequestRowsError(
             f"{where} cannot be read as {kind}: {said}. Correct it, or say --format."
         ) from error
     if not table.num_rows:
-        raise AskedRowsError(f"{where} has no rows. Give at least one to ask about.")
+        raise RequestRowsError(f"{where} has no rows. Give at least one to ask about.")
     return table
 
 

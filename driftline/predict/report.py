@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from serving.predictor import Answer
+from serving.predictor import Prediction
 
 FROM_ROW = "request"
 """Status of a feature that is computed from the row itself."""
@@ -31,7 +31,7 @@ class FeatureSeen:
     age: timedelta | None
 
 
-def features_seen(answer: Answer) -> Iterator[tuple[FeatureSeen, ...]]:
+def features_seen(answer: Prediction) -> Iterator[tuple[FeatureSeen, ...]]:
     """Give each row's features, in the order of the training set's columns."""
     served = answer.features
     names = served.table.column_names
@@ -47,7 +47,7 @@ def features_seen(answer: Answer) -> Iterator[tuple[FeatureSeen, ...]]:
         )
 
 
-def as_plain(pipeline: str, answer: Answer, rows: pa.Table) -> Mapping[str, Any]:
+def as_plain(pipeline: str, answer: Prediction, rows: pa.Table) -> Mapping[str, Any]:
     """Return an answer as JSON values: for each row what was given, the prediction, and each feature."""
     given, scores = rows.to_pylist(), answer.scores.to_pylist()
     return {
@@ -84,7 +84,7 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date | datetime) else str(value)
 
 
-def show(pipeline: str, answer: Answer, rows: pa.Table, keys: tuple[str, ...], console: Console) -> None:
+def show(pipeline: str, answer: Prediction, rows: pa.Table, keys: tuple[str, ...], console: Console) -> None:
     """Print one table a row; values are untrusted, and shown as they are."""
     served = f"model version {answer.model_version}, as of {answer.features.now.isoformat()}"
     console.print(Text(f"{pipeline}: {answer.scores.num_rows} rows, {served}", style="bold"))

@@ -10,7 +10,7 @@ import dagster as dg
 
 from assets.drift_report.asset import materialize_drift_report
 from assets.drift_report.incident_check import INCIDENT_CHECK
-from assets.drift_report.monitor_asset import materialize_watch_report
+from assets.drift_report.monitor_asset import materialize_monitoring_report
 from assets.features.asset import materialize_features
 from assets.features.freshness import FRESHNESS_CHECK
 from assets.labels.asset import materialize_labels
@@ -102,7 +102,7 @@ def _watching_stages(spec: PipelineSpec) -> Iterable[Stage]:
     """Without a target the data itself is watched."""
     yield Stage(
         path=("drift_report",),
-        run=materialize_watch_report,
+        run=materialize_monitoring_report,
         resources=("lake", "engine", "reports"),
         code=(spec.drift,),
         description=f"The partition of `{spec.watched}` against its reference partitions.",

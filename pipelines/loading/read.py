@@ -17,10 +17,10 @@ from pathlib import Path
 from declaration.errors import DriftlineError
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
-from pipelines.loading.checks.blocks import coherence_faults
+from pipelines.loading.checks.blocks import block_faults
 from pipelines.loading.checks.queries import query_faults
 from pipelines.loading.problems import NAME_PATTERN, Fault, choices, tidy
-from pipelines.loading.recovery import doubtful, salvage
+from pipelines.loading.recovery import recover, unreliable_keys
 from pipelines.loading.schema import validate
 from pipelines.loading.sql_files import SqlFiles, read_sql_files
 from pipelines.loading.yaml_lines import MarkedYaml, parse
@@ -143,16 +143,16 @@ def _contents(document: MarkedYaml, folder: Path) -> tuple[PipelineSpec | None, 
     attributes = document.value.get("attributes") or {}
     result = validate(attributes)
     schema: list[Fault] = [] if isinstance(result, PipelineSpec) else result
-    spec = result if isinstance(result, PipelineSpec) else salvage(attributes, schema)
+    spec = result if isinstance(result, PipelineSpec) else recover(attributes, schema)
     if spec is None:
         return None, SqlFiles({}, ()), [*outside, *_below_attributes(schema)]
-    doubts = doubtful(schema)
-    sql = read_sql_files(spec, folder, doubts)
-    doubts |= {fault.path for fault in sql.faults}
-    across = coherence_faults(spec, doubts)
-    doubts |= {fault.path for fault in across}
+    unreliable_paths = unreliable_keys(schema)
+    sql = read_sql_files(spec, folder, unreliable_paths)
+    unreliable_paths |= {fault.path for fault in sql.faults}
+    across = block_faults(spec, unreliable_paths)
+    unreliable_paths |= {fault.path for fault in across}
     pipeline = Pipeline(folder.name, spec, str(folder), sql.texts, "")
-    queries = query_faults(pipeline, doubts)
+    queries = query_faults(pipeline, unreliable_paths)
     return spec, sql, [*outside, *_below_attributes([*schema, *sql.faults, *across, *queries])]
 
 

@@ -22,7 +22,7 @@ _NAMED = ("datasets", "columns", "entities", "features", "queries")
 """Blocks whose keys are names that other blocks use."""
 
 
-def salvage(attributes: object, faults: Collection[Fault]) -> PipelineSpec | None:
+def recover(attributes: object, faults: Collection[Fault]) -> PipelineSpec | None:
     """Return the values of a declaration without its faulty places, or None where nothing is left."""
     if not isinstance(attributes, Mapping):
         return None
@@ -37,21 +37,21 @@ def salvage(attributes: object, faults: Collection[Fault]) -> PipelineSpec | Non
     return None
 
 
-def doubtful(faults: Collection[Fault]) -> set[KeyPath]:
+def unreliable_keys(faults: Collection[Fault]) -> set[KeyPath]:
     """List the places that cannot be judged: the faulty ones, and those that a misspelt key meant."""
     return {meant for fault in faults for meant in (fault.path, meant_place(fault.path))}
 
 
-def is_answerable(check: Check, doubts: Collection[KeyPath]) -> bool:
+def is_answerable(check: Check, unreliable_paths: Collection[KeyPath]) -> bool:
     """Tell whether everything that a check depends on is beyond doubt."""
-    if any(is_doubtful(path, doubts) for path in check.reads):
+    if any(is_unreliable(path, unreliable_paths) for path in check.reads):
         return False
-    return not any(block[: len(doubt)] == doubt for block in check.names for doubt in doubts)
+    return not any(block[: len(doubt)] == doubt for block in check.names for doubt in unreliable_paths)
 
 
-def is_doubtful(path: KeyPath, doubts: Collection[KeyPath]) -> bool:
+def is_unreliable(path: KeyPath, unreliable_paths: Collection[KeyPath]) -> bool:
     """Tell whether a place lies in, or holds, one that is in doubt."""
-    return any(path[: len(doubt)] == doubt[: len(path)] for doubt in doubts)
+    return any(path[: len(doubt)] == doubt[: len(path)] for doubt in unreliable_paths)
 
 
 def _mend(attributes: Any, path: KeyPath) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from declaration.spec import PipelineSpec
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "pipeline-reference.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "pipeline-reference.md"
 
 Schema = Mapping[str, Any]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from declaration.spec import PipelineSpec
 from pipelines.loading.problems import Fault, KeyPath, label
-from pipelines.loading.recovery import is_doubtful
+from pipelines.loading.recovery import is_unreliable
 from pipelines.loading.yaml_lines import NUL
 
 MAX_SIZE_BYTES = 1_000_000
@@ -26,7 +26,7 @@ class SqlFiles:
     faults: tuple[Fault, ...]
 
 
-def read_sql_files(spec: PipelineSpec, folder: Path, doubts: Collection[KeyPath]) -> SqlFiles:
+def read_sql_files(spec: PipelineSpec, folder: Path, unreliable_paths: Collection[KeyPath]) -> SqlFiles:
     """Read every SQL file that a declaration names, and the code of its Python sources."""
     named: list[tuple[KeyPath, str]] = [
         (("features", view, "sql"), v.sql) for view, v in spec.features.items()
@@ -40,7 +40,7 @@ def read_sql_files(spec: PipelineSpec, folder: Path, doubts: Collection[KeyPath]
     texts: dict[str, str] = {}
     faults: list[Fault] = []
     for path, name in named:
-        if is_doubtful(path, doubts):
+        if is_unreliable(path, unreliable_paths):
             continue
         result = _read(folder, name)
         if isinstance(result, _Unreadable):

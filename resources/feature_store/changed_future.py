@@ -61,7 +61,7 @@ def views_as_read(pipeline: Declared, lake: Lake, versions: Mapping[str, int]) -
 
 
 @dataclass(frozen=True)
-class Future:
+class Counterfactual:
     """Rows to join in a world that is other after an instant.
 
     Attributes
@@ -78,7 +78,7 @@ class Future:
 
 
 def join_with_changed_futures(
-    settings: EngineSettings, futures: Sequence[Future], views: Sequence[JoinedView]
+    settings: EngineSettings, futures: Sequence[Counterfactual], views: Sequence[JoinedView]
 ) -> Sequence[pa.Table]:
     """Join rows with views of which all that happened, or was made, after an instant is other.
 

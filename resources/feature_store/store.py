@@ -13,7 +13,7 @@ import dagster as dg
 import pyarrow as pa
 
 from declaration.windows import Window
-from resources.feature_store.changed_future import Future, join_with_changed_futures, views_as_read
+from resources.feature_store.changed_future import Counterfactual, join_with_changed_futures, views_as_read
 from resources.feature_store.changes import FeatureChange, changes_between, shapes
 from resources.feature_store.guard import refuse_loss
 from resources.feature_store.objects import (
@@ -154,7 +154,12 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
         return features_of(rows, joined), {found.table: found.version for found in snapshots.values()}
 
     def features_with_changed_futures(
-        self, pipeline: Declared, futures: Sequence[Future], lake: Lake, *, versions: Mapping[str, int]
+        self,
+        pipeline: Declared,
+        futures: Sequence[Counterfactual],
+        lake: Lake,
+        *,
+        versions: Mapping[str, int],
     ) -> Sequence[pa.Table]:
         """Join rows as `features_for` does, over views of which everything after an instant is other.
 

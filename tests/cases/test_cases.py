@@ -23,7 +23,7 @@ from resources.connections import Connections
 from resources.deployment import PROJECT
 from serving.predictor import open_serving
 from tests.lineage.replaying import connected, replay_all
-from tests.scaffolding.scaffolded import scaffold
+from tests.pipelines.scaffolding.scaffolded import scaffold
 
 CASES = PROJECT.parent / "shared" / "cases"
 

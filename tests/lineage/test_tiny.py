@@ -14,7 +14,7 @@ from dagster._core.instance.ref import InstanceRef
 from rich.console import Console
 
 from declaration.drift import RetrainSpec
-from driftline.backtest import RedecisionError, print_redecisions, redecide
+from driftline.backtest import RedecisionError, backtest, print_backtest
 from driftline.history import history, print_history
 from driftline.replay import Replay, Retrains, walk
 from driftline.replay_runs import REPLAY_TAG, ReplayError, fail_abandoned_runs, only_replay
@@ -117,7 +117,7 @@ def test_the_history_tells_what_happened(shifted: Path) -> None:
 
 
 def test_history_decided_anew_under_its_own_policy_is_the_same(shifted: Path) -> None:
-    decided = list(redecide(tiny_pipeline(shifted), connected(shifted)))
+    decided = list(backtest(tiny_pipeline(shifted), connected(shifted)))
     assert [one.partition for one in decided] == [f"2024-01-{day:02d}" for day in range(1, N_DAYS + 1)]
     assert not [one for one in decided if one.is_changed]
     assert all(one.drifted_before == one.drifted_now for one in decided)
@@ -132,14 +132,14 @@ def test_another_policy_would_have_decided_otherwise(shifted: Path) -> None:
         name: connected(shifted).lake.snapshot(name).version
         for name in ("tiny/drift_decisions", "tiny/ledger")
     }
-    decided = list(redecide(replace(pipeline, spec=calm), connected(shifted)))
+    decided = list(backtest(replace(pipeline, spec=calm), connected(shifted)))
     by_day = {one.partition: one for one in decided}
     assert by_day["2024-01-06"].was == "drift"
     # As of then the champion is four days old.
     assert by_day["2024-01-06"].now.reason == "schedule"
     assert by_day["2024-01-02"].now.reason == "none"
     output = StringIO()
-    print_redecisions(pipeline, decided, Console(file=output, width=150))
+    print_backtest(pipeline, decided, Console(file=output, width=150))
     assert "train: drift" in output.getvalue()
     assert "train: schedule" in output.getvalue()
     # Nothing was written.
@@ -148,7 +148,7 @@ def test_another_policy_would_have_decided_otherwise(shifted: Path) -> None:
 
 def test_without_reports_there_is_nothing_to_decide_anew(tmp_path: Path) -> None:
     with pytest.raises(RedecisionError, match=r"no drift reports yet. Run `python -m driftline.replay tiny`"):
-        list(redecide(tiny_pipeline(tmp_path), connected(tmp_path)))
+        list(backtest(tiny_pipeline(tmp_path), connected(tmp_path)))
 
 
 def test_the_shift_is_told_once(shifted: Path) -> None:

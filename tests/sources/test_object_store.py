@@ -15,7 +15,7 @@ from declaration.datasets import SourceSpec
 from sources.files import SourceError, source_files
 from sources.folder_keys import folder_keys
 from sources.object_store import ObjectError, local_copies
-from tests.scaffolding.scaffolded import scaffold, scaffold_url
+from tests.pipelines.scaffolding.scaffolded import scaffold, scaffold_url
 
 
 @pytest.fixture(autouse=True)

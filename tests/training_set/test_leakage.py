@@ -9,7 +9,7 @@ import pytest
 from assets.training_set.leakage import N_INSTANTS, changed_feature, n_labels_before_their_time, probes
 from feature_repo import asof_engine
 from feature_repo.asof_engine import EngineSettings
-from resources.feature_store.changed_future import Future, JoinedView, join_with_changed_futures
+from resources.feature_store.changed_future import Counterfactual, JoinedView, join_with_changed_futures
 from resources.lake.lake import Lake
 from tests.tiny import START
 
@@ -43,7 +43,7 @@ def by_hand() -> list[float | None]:
 
 
 def joined_at(view: JoinedView) -> pa.Table:
-    (joined,) = join_with_changed_futures(EngineSettings(), [Future(ROWS, INSTANT)], [view])
+    (joined,) = join_with_changed_futures(EngineSettings(), [Counterfactual(ROWS, INSTANT)], [view])
     return joined
 
 

@@ -19,7 +19,7 @@ PROMOTED, ROLLED_BACK = "promoted", "rolled back"
 
 
 @dataclass(frozen=True)
-class LifeWindow:
+class HistoryWindow:
     """What one drift report decided.
 
     Attributes
@@ -147,7 +147,7 @@ class Serving:
 
 
 @dataclass(frozen=True)
-class Life:
+class ModelHistory:
     """Everything that the page of a life shows.
 
     Attributes
@@ -170,7 +170,7 @@ class Life:
 
     pipeline: str
     written_at: datetime
-    windows: tuple[LifeWindow, ...]
+    windows: tuple[HistoryWindow, ...]
     n_earlier: int
     judgements: tuple[Judgement, ...] = ()
     serving: Serving | None = None
@@ -179,7 +179,7 @@ class Life:
     current: WindowSketch | None = None
 
     @property
-    def newest(self) -> LifeWindow:
+    def newest(self) -> HistoryWindow:
         """Return the newest window."""
         return self.windows[-1]
 
@@ -206,7 +206,7 @@ def courses(states: Sequence[ColumnState], partitions: Sequence[str]) -> tuple[C
     )
 
 
-def by_life(columns: Sequence[ColumnCourse]) -> tuple[ColumnCourse, ...]:
+def by_history(columns: Sequence[ColumnCourse]) -> tuple[ColumnCourse, ...]:
     """Order columns by importance times mean effect over the windows that know it; features first."""
     return _ordered(columns, [[state for state in one.states if state is not None] for one in columns])
 

@@ -10,10 +10,10 @@ from markupsafe import Markup
 
 from assets.drift_report.pages.history import (
     ColumnCourse,
+    HistoryWindow,
     Judgement,
-    Life,
-    LifeWindow,
-    by_life,
+    ModelHistory,
+    by_history,
     by_newest,
 )
 from assets.drift_report.pages.history_pictures import (
@@ -67,24 +67,24 @@ class _Entry:
     figures: tuple[str, ...]
 
 
-def render_life(life: Life) -> str:
+def render_model_history(history: ModelHistory) -> str:
     """Return the page; names, categories and explanations come from outside, and are escaped."""
-    return page_template("life.html.j2").render(
-        life=life,
-        headline=_headline(life),
-        newest_text=_decision_text(life.newest),
-        newest_page=page_link(life.newest),
-        facts=_facts(life),
-        history=Markup(history_picture(life, _links(life))),
-        decision_colours=decision_colours(life),
-        drift=Markup(drift_picture(life, by_life(life.columns), _links(life))),
-        features=_features(life),
-        log_columns=_log_columns(life),
-        log=_log(life),
+    return page_template("history.html.j2").render(
+        history=history,
+        headline=_headline(history),
+        newest_text=_decision_text(history.newest),
+        newest_page=page_link(history.newest),
+        facts=_facts(history),
+        timeline=Markup(history_picture(history, _links(history))),
+        decision_colours=decision_colours(history),
+        drift=Markup(drift_picture(history, by_history(history.columns), _links(history))),
+        features=_features(history),
+        log_columns=_log_columns(history),
+        log=_log(history),
     )
 
 
-def page_link(window: LifeWindow) -> str:
+def page_link(window: HistoryWindow) -> str:
     """Return the relative address of a window's report; '' where there is none."""
     return f"./{quote(window.page)}" if window.page else ""
 
@@ -94,38 +94,38 @@ def _said(reason: str) -> str:
     return next((text for known, text in HEADLINES.items() if known == reason), reason)
 
 
-def _decision_text(window: LifeWindow) -> str:
+def _decision_text(window: HistoryWindow) -> str:
     said = _said(window.reason)
     return f"{said}. {without_headline(window.explanation, said)}"
 
 
-def _links(life: Life) -> list[str]:
-    return [page_link(window) for window in life.windows]
+def _links(history: ModelHistory) -> list[str]:
+    return [page_link(window) for window in history.windows]
 
 
-def _headline(life: Life) -> str:
-    n_windows = len(life.windows) + life.n_earlier
-    if life.serving is not None:
-        return f"{life.pipeline}: version {life.serving.version} serves"
-    if not life.metric:
-        return f"{life.pipeline}: watched over {_counted(n_windows, 'window')}"
-    return f"{life.pipeline}: no model serves yet"
+def _headline(history: ModelHistory) -> str:
+    n_windows = len(history.windows) + history.n_earlier
+    if history.serving is not None:
+        return f"{history.pipeline}: version {history.serving.version} serves"
+    if not history.metric:
+        return f"{history.pipeline}: watched over {_counted(n_windows, 'window')}"
+    return f"{history.pipeline}: no model serves yet"
 
 
 def _counted(n: int, noun: str) -> str:
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
-def _facts(life: Life) -> list[tuple[str, str, str]]:
+def _facts(history: ModelHistory) -> list[tuple[str, str, str]]:
     """Return the figures at the top: name, value, small print."""
-    newest = life.newest
-    n_windows = len(life.windows) + life.n_earlier
-    n_drifted = sum(window.drift_status == "drifted" for window in life.windows)
-    earlier = f"; {life.n_earlier:,} earlier ones are not drawn" if life.n_earlier else ""
+    newest = history.newest
+    n_windows = len(history.windows) + history.n_earlier
+    n_drifted = sum(window.drift_status == "drifted" for window in history.windows)
+    earlier = f"; {history.n_earlier:,} earlier ones are not drawn" if history.n_earlier else ""
     windows = (
         "Windows",
         f"{n_windows:,}",
-        f"drift in {n_drifted} of the newest {len(life.windows)}{earlier}",
+        f"drift in {n_drifted} of the newest {len(history.windows)}{earlier}",
     )
     drift = ("Drift score", _decimals(newest.drift_score, 2), f"{_counted(newest.n_drifted, 'feature')} drifted in {newest.partition}")  # fmt: skip
     quality = (
@@ -133,22 +133,22 @@ def _facts(life: Life) -> list[tuple[str, str, str]]:
         _decimals(newest.quality_score, 3),
         "in the newest window; 1 is faultless",
     )
-    if not life.metric:
+    if not history.metric:
         return [windows, drift, ("Rows", f"{newest.n_rows:,}", f"in {newest.partition}"), quality]
-    measured = [window for window in life.windows if window.metric == life.metric]
+    measured = [window for window in history.windows if window.metric == history.metric]
     return [
-        *_champion_facts(life),
-        _trainings_fact(life.judgements),
+        *_champion_facts(history),
+        _trainings_fact(history.judgements),
         windows,
-        _performance_fact(f"Realised {life.metric}", [(window.partition, window.realised) for window in measured]),
-        _performance_fact(f"Estimated {life.metric}", [(window.partition, window.estimated) for window in measured]),
+        _performance_fact(f"Realised {history.metric}", [(window.partition, window.realised) for window in measured]),
+        _performance_fact(f"Estimated {history.metric}", [(window.partition, window.estimated) for window in measured]),
         drift,
         quality,
     ]  # fmt: skip
 
 
-def _champion_facts(life: Life) -> list[tuple[str, str, str]]:
-    serving = life.serving
+def _champion_facts(history: ModelHistory) -> list[tuple[str, str, str]]:
+    serving = history.serving
     if serving is None:
         return [("Champion", "none", "no training has been promoted yet")]
     learned = (
@@ -195,23 +195,23 @@ def _interval(measured: Measurement) -> str:
     return f"{measured.low:.4g} to {measured.high:.4g}"
 
 
-def _features(life: Life) -> list[_Feature]:
+def _features(history: ModelHistory) -> list[_Feature]:
     return [
-        _feature(life, one, is_drawn=index < MAX_MINI_PICTURES)
-        for index, one in enumerate(by_newest(life.columns))
+        _feature(history, one, is_drawn=index < MAX_MINI_PICTURES)
+        for index, one in enumerate(by_newest(history.columns))
     ]
 
 
-def _feature(life: Life, one: ColumnCourse, *, is_drawn: bool) -> _Feature:
+def _feature(history: ModelHistory, one: ColumnCourse, *, is_drawn: bool) -> _Feature:
     state, drifted = one.states[-1], one.drifted_in
-    reference, current = (life.reference or {}).get(one.column), (life.current or {}).get(one.column)
+    reference, current = (history.reference or {}).get(one.column), (history.current or {}).get(one.column)
     strength = state.strength if state is not None else None
-    pages = {window.partition: page_link(window) for window in life.windows}
+    pages = {window.partition: page_link(window) for window in history.windows}
     return _Feature(
         name=one.column,
         role="" if one.role in ("feature", one.column) else one.role,
         status=state.status if state is not None else "not judged",
-        importance=f"{one.importance:.3f}" if one.role == "feature" and life.metric else "–",
+        importance=f"{one.importance:.3f}" if one.role == "feature" and history.metric else "–",
         effect=_decimals(state.effect, 3) if state is not None else "–",
         bar=None if strength is None else round(100 * strength),
         n_drifted=len(drifted),
@@ -221,20 +221,20 @@ def _feature(life: Life, one: ColumnCourse, *, is_drawn: bool) -> _Feature:
     )
 
 
-def _log_columns(life: Life) -> list[str]:
-    figures = [f"{life.metric} realised", "estimated", "served by"] if life.metric else []
+def _log_columns(history: ModelHistory) -> list[str]:
+    figures = [f"{history.metric} realised", "estimated", "served by"] if history.metric else []
     return [*figures, "drift score", "drifted", "quality"]
 
 
-def _log(life: Life) -> list[_Entry]:
+def _log(history: ModelHistory) -> list[_Entry]:
     """List reports and judgements, newest first; a judgement follows the window it was trained as of."""
     after: dict[int, list[Judgement]] = {}
-    for judgement in life.judgements:
-        after.setdefault(life.position_of(judgement.partition), []).append(judgement)
+    for judgement in history.judgements:
+        after.setdefault(history.position_of(judgement.partition), []).append(judgement)
     entries = []
-    for position in range(len(life.windows), 0, -1):
+    for position in range(len(history.windows), 0, -1):
         entries += [_judgement_entry(judgement) for judgement in reversed(after.get(position, []))]
-        entries.append(_window_entry(life, life.windows[position - 1]))
+        entries.append(_window_entry(history, history.windows[position - 1]))
     return entries
 
 
@@ -255,14 +255,14 @@ def _judgement_entry(judgement: Judgement) -> _Entry:
     )
 
 
-def _window_entry(life: Life, window: LifeWindow) -> _Entry:
+def _window_entry(history: ModelHistory, window: HistoryWindow) -> _Entry:
     performance = (
         (
             number_text(window.realised.value),
             number_text(window.estimated.value),
             "–" if window.model_version is None else f"v{window.model_version}",
         )
-        if life.metric
+        if history.metric
         else ()
     )
     return _Entry(

@@ -8,9 +8,9 @@ from assets.drift_report.pages.history import (
     PROMOTED,
     ROLLED_BACK,
     ColumnCourse,
+    HistoryWindow,
     Judgement,
-    Life,
-    LifeWindow,
+    ModelHistory,
 )
 from assets.drift_report.pages.series import course, number
 from charts import Columns, Event, Lane, Shape, State, columns_of, heatmap, timeline
@@ -32,17 +32,17 @@ VERSION_COLOURS = ("#dbe7f5", "#efe3d3")
 """Two in turn, so that one version ends where the next begins."""
 
 
-def history_picture(life: Life, links: Sequence[str]) -> str:
+def history_picture(history: ModelHistory, links: Sequence[str]) -> str:
     """Draw realised and estimated performance, the gate's decisions, who served, and each window's decision."""
-    columns = _columns(life, links)
-    lanes = [Lane("decision", [_decision(window) for window in life.windows])]
-    if not life.metric:
+    columns = _columns(history, links)
+    lanes = [Lane("decision", [_decision(window) for window in history.windows])]
+    if not history.metric:
         return timeline(columns, title="Decisions by window", lanes=lanes)
-    lanes.insert(0, Lane("served by", _versions(life)))
-    measured = [window if window.metric == life.metric else None for window in life.windows]
+    lanes.insert(0, Lane("served by", _versions(history)))
+    measured = [window if window.metric == history.metric else None for window in history.windows]
     return timeline(
         columns,
-        title=f"{life.metric} by window",
+        title=f"{history.metric} by window",
         courses=[
             course("realised", [window.realised if window else None for window in measured]),
             course(
@@ -55,27 +55,27 @@ def history_picture(life: Life, links: Sequence[str]) -> str:
             "holdout of the version that served",
             [number(window.reference_metric if window else None) for window in measured],
         ),
-        events=[event for one in life.judgements if (event := _event(life, one))],
+        events=[event for one in history.judgements if (event := _event(history, one))],
         event_names={"up": "trained and promoted", "cross": "trained, not promoted", "back": "rolled back"},
         lanes=lanes,
     )
 
 
-def drift_picture(life: Life, ordered: Sequence[ColumnCourse], links: Sequence[str]) -> str:
+def drift_picture(history: ModelHistory, ordered: Sequence[ColumnCourse], links: Sequence[str]) -> str:
     """Draw how surely each column had moved in each window; '' where no window was compared."""
     if not ordered:
         return ""
-    scores = [number(window.drift_score) for window in life.windows]
+    scores = [number(window.drift_score) for window in history.windows]
     return heatmap(
         [DRIFT_SCORE, *(_title(one) for one in ordered)],
-        _columns(life, links),
+        _columns(history, links),
         [scores, *(one.strengths for one in ordered)],
         title="Sure effect of each column by window",
         ends=("nothing sure", "drift"),
         dividers=[
             index
             for index, (before, after) in enumerate(
-                zip(life.windows[:-1], life.windows[1:], strict=True), start=1
+                zip(history.windows[:-1], history.windows[1:], strict=True), start=1
             )
             if before.model_version != after.model_version
         ],
@@ -83,19 +83,19 @@ def drift_picture(life: Life, ordered: Sequence[ColumnCourse], links: Sequence[s
     )
 
 
-def _columns(life: Life, links: Sequence[str]) -> Columns:
+def _columns(history: ModelHistory, links: Sequence[str]) -> Columns:
     """Place the windows; both pictures leave the same room for names, so that they stand in line."""
-    rows = [DRIFT_SCORE, *(_title(one) for one in life.columns)]
-    return columns_of([window.partition for window in life.windows], rows, links=links)
+    rows = [DRIFT_SCORE, *(_title(one) for one in history.columns)]
+    return columns_of([window.partition for window in history.windows], rows, links=links)
 
 
 def _title(one: ColumnCourse) -> str:
     return one.column if one.role in ("feature", one.column) else f"{one.column} ({one.role})"
 
 
-def _event(life: Life, one: Judgement) -> Event | None:
+def _event(history: ModelHistory, one: Judgement) -> Event | None:
     """Place a judgement at the end of the window it was trained as of; None before the first that is drawn."""
-    position = life.position_of(one.partition)
+    position = history.position_of(one.partition)
     if position == 0:
         return None
     shape: Shape = "up" if one.action == PROMOTED else "back" if one.action == ROLLED_BACK else "cross"
@@ -104,9 +104,9 @@ def _event(life: Life, one: Judgement) -> Event | None:
     )
 
 
-def _versions(life: Life) -> list[State]:
-    states, colour, before = [], 0, life.windows[0].model_version
-    for window in life.windows:
+def _versions(history: ModelHistory) -> list[State]:
+    states, colour, before = [], 0, history.windows[0].model_version
+    for window in history.windows:
         if window.model_version != before:
             colour, before = 1 - colour, window.model_version
         if window.model_version is None:
@@ -117,19 +117,19 @@ def _versions(life: Life) -> list[State]:
     return states
 
 
-def _decision(window: LifeWindow) -> State:
+def _decision(window: HistoryWindow) -> State:
     kind = _kind(window)
     # The tooltip names the window: neighbours with one decision stay apart.
     return State("", DECISION_COLOURS[kind], f"{window.partition}: {kind}. {window.explanation}")
 
 
-def decision_colours(life: Life) -> Mapping[str, str]:
+def decision_colours(history: ModelHistory) -> Mapping[str, str]:
     """Return the decisions that occur, and their colours."""
-    found = {_kind(window) for window in life.windows}
+    found = {_kind(window) for window in history.windows}
     return {kind: colour for kind, colour in DECISION_COLOURS.items() if kind in found}
 
 
-def _kind(window: LifeWindow) -> str:
+def _kind(window: HistoryWindow) -> str:
     if window.reason == "broken_data":
         return "blocked: broken data"
     if window.is_retrain_requested:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from assets.drift_report.pages.history import (
     MAX_WINDOWS,
+    HistoryWindow,
     Judgement,
-    Life,
-    LifeWindow,
+    ModelHistory,
     Serving,
     courses,
     serving_since,
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 from assets.drift_report.tables_read import kept_reference
 
 
-def read_life(
+def read_model_history(
     pipeline: Pipeline,
     scope: Scope,
     lake: Lake,
     connection: duckdb.DuckDBPyConnection,
     written: Sequence[Snapshot],
-    reference_key: Callable[[LifeWindow], str],
-) -> Life:
+    reference_key: Callable[[HistoryWindow], str],
+) -> ModelHistory:
     """Read what the page of the model's life shows, as of the newest report: few columns of small tables, once.
 
     Parameters
@@ -71,7 +71,7 @@ def read_life(
     newest = windows[-1]
     kept = kept_reference(pipeline, reference_key(newest), lake)
     judgements = tuple(_judgement(entry) for entry in read_ledger(lake, pipeline.name))
-    return Life(
+    return ModelHistory(
         pipeline=pipeline.name,
         written_at=scope.clock,
         windows=windows,
@@ -109,7 +109,7 @@ def _gate_explanation(gate_report: str) -> str:
 def _serving(
     pipeline: Pipeline,
     judgements: Sequence[Judgement],
-    newest: LifeWindow,
+    newest: HistoryWindow,
     lake: Lake,
     connection: duckdb.DuckDBPyConnection,
 ) -> Serving | None:

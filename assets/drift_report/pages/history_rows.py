@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
-from assets.drift_report.pages.history import ColumnState, LifeWindow
+from assets.drift_report.pages.history import ColumnState, HistoryWindow
 from declaration.sql import quote_literal
 from drift.columns.findings import FindingKind
 from drift.performance.realised import Measurement
@@ -21,7 +21,7 @@ FILE = "_file"
 """Column with the path of a row's file, where many windows are read at once."""
 
 
-def read_windows(connection: duckdb.DuckDBPyConnection, decisions: str) -> tuple[LifeWindow, ...]:
+def read_windows(connection: duckdb.DuckDBPyConnection, decisions: str) -> tuple[HistoryWindow, ...]:
     """Read decisions (`<p>/drift_decisions`), oldest window first."""
     rows = connection.sql(
         # By name, not by a list: a lake of an earlier release lacks the newest columns.
@@ -30,9 +30,9 @@ def read_windows(connection: duckdb.DuckDBPyConnection, decisions: str) -> tuple
     return tuple(_window(row) for row in rows.to_pylist())
 
 
-def _window(row: Mapping[str, Any]) -> LifeWindow:
+def _window(row: Mapping[str, Any]) -> HistoryWindow:
     metric = row["metric"] or ""
-    return LifeWindow(
+    return HistoryWindow(
         partition=row["partition"],
         start=row["window_start"],
         end=row["window_end"],

@@ -10,11 +10,11 @@ from markupsafe import Markup
 
 from assets.drift_report.pages.pictures import mini_picture, picture
 from assets.drift_report.pages.series import course, number
-from assets.drift_report.pages.templates import LIFE_PAGE, page_template
+from assets.drift_report.pages.templates import HISTORY_PAGE, page_template
 from charts import as_markdown_image, bars, columns_of, timeline
 from drift.columns.statistics import ColumnStatistics
 from drift.columns.verdict import ColumnVerdict, DriftVerdict
-from drift.multivariate.domain_classifier import Separation
+from drift.multivariate.domain_classifier import DomainClassification
 from drift.performance.realised import Measurement
 from drift.performance.sequential_test import ErrorRise
 from drift.performance.slices import SlicePerformance
@@ -24,9 +24,9 @@ from drift.wording import (
     column_text,
     drift_text,
     effect_name,
+    multivariate_text,
     number_text,
     rise_text,
-    separation_text,
     share_text,
     without_headline,
 )
@@ -118,7 +118,7 @@ class ReportContent:
     compared_with: str = ""
     slices: Sequence[SlicePerformance] = ()
     rise: ErrorRise | None = None
-    separation: Separation | None = None
+    multivariate: DomainClassification | None = None
 
     @property
     def has_target(self) -> bool:
@@ -154,14 +154,14 @@ def render_html(content: ReportContent) -> str:
     columns = content.verdict.columns if content.verdict else ()
     headline = HEADLINES[content.decision.reason]
     return page_template("report.html.j2").render(
-        life_page=LIFE_PAGE,
+        history_page=HISTORY_PAGE,
         content=content,
         headline=headline,
         explanation=without_headline(content.decision.explanation, headline),
         drift_text=_drift_text(content),
         facts=_facts(content),
         rows=[_row(verdict, content) for verdict in columns],
-        sentences=list(filter(None, (separation_text(content.separation), rise_text(content.rise)))),
+        sentences=list(filter(None, (multivariate_text(content.multivariate), rise_text(content.rise)))),
         performance=Markup(_performance_picture(content)),
         importance=Markup(_importance_picture(content)),
         slices=[_slice_row(one) for one in content.slices],
@@ -224,10 +224,10 @@ def _facts(content: ReportContent) -> list[tuple[str, str, str]]:
         ("Drift score", "not known" if score is None else f"{score:.2f}", "0: nothing is certain; 1: all features surely moved"),
         ("Features drifted", f"{drifted} of {n_features}" if verdict else "–", f"surely by {verdict.gate:.2f} and more than is usual" if verdict else ""),
     ]  # fmt: skip
-    if content.separation is not None:
-        together = content.separation
+    if content.multivariate is not None:
+        together = content.multivariate
         drift.append(
-            ("Told from the reference", number_text(together.auc), _separation_small_print(together))
+            ("Told from the reference", number_text(together.auc), _multivariate_small_print(together))
         )
     quality = ("Data quality", "not known" if content.quality_score is None else f"{content.quality_score:.3f}", "1 is faultless")  # fmt: skip
     if not content.has_target:
@@ -243,10 +243,10 @@ def _facts(content: ReportContent) -> list[tuple[str, str, str]]:
     ]  # fmt: skip
 
 
-def _separation_small_print(separation: Separation) -> str:
-    if separation.low is None or separation.high is None:
-        return separation.reason
-    return f"AUC, {separation.low:.3f} to {separation.high:.3f}; 0.5 is by chance"
+def _multivariate_small_print(multivariate: DomainClassification) -> str:
+    if multivariate.low is None or multivariate.high is None:
+        return multivariate.reason
+    return f"AUC, {multivariate.low:.3f} to {multivariate.high:.3f}; 0.5 is by chance"
 
 
 def _rise_figure(rise: ErrorRise | None) -> str:

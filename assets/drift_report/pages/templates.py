@@ -10,7 +10,7 @@ from charts.drawing import environment
 if TYPE_CHECKING:
     import jinja2
 
-LIFE_PAGE = "index.html"
+HISTORY_PAGE = "index.html"
 """File name of the page of a life, beside the pages of its windows."""
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from uuid import uuid4
 
 from assets.drift_report.pages.history import (
-    Life,
+    ModelHistory,
 )
-from assets.drift_report.pages.history_page import render_life
-from assets.drift_report.pages.templates import LIFE_PAGE
+from assets.drift_report.pages.history_page import render_model_history
+from assets.drift_report.pages.templates import HISTORY_PAGE
 from declaration.pipeline import Pipeline
 from declaration.windows import Window
 
@@ -19,9 +19,9 @@ def write_page(folder: Path, pipeline: Pipeline, span: Window, page: str) -> Pat
     return _write_whole(folder / pipeline.name / f"{span.key.replace(':', '')}.html", page)
 
 
-def write_life(folder: Path, life: Life) -> Path:
+def write_model_history(folder: Path, history: ModelHistory) -> Path:
     """Write `<pipeline>/index.html` whole or not at all: of reports at one time, the last one's page stays."""
-    return _write_whole(folder / life.pipeline / LIFE_PAGE, render_life(life))
+    return _write_whole(folder / history.pipeline / HISTORY_PAGE, render_model_history(history))
 
 
 def _write_whole(path: Path, page: str) -> Path:

@@ -18,7 +18,7 @@ from declaration.spec import PipelineSpec
 from expectations.declared import check_expectation
 from pipelines.loading.checks.alerts import alert_checks
 from pipelines.loading.checks.dagster import owner_faults, schedule_faults, tag_faults
-from pipelines.loading.checks.drift import watched_feature_faults
+from pipelines.loading.checks.drift import monitored_feature_faults
 from pipelines.loading.checks.expressions import column_expression_faults
 from pipelines.loading.checks.sources import null_text_faults, optional_faults, source_faults
 from pipelines.loading.checks.target import (
@@ -42,9 +42,11 @@ OWN_PREFIX = "_driftline_"
 """Beginning of the names of columns that are added while a source is read."""
 
 
-def coherence_faults(spec: PipelineSpec, doubts: Collection[KeyPath]) -> list[Fault]:
+def block_faults(spec: PipelineSpec, unreliable_paths: Collection[KeyPath]) -> list[Fault]:
     """Return the contradictions within a declaration, except where a place is in doubt."""
-    return [fault for check in _checks(spec) if is_answerable(check, doubts) for fault in check.faults()]
+    return [
+        fault for check in _checks(spec) if is_answerable(check, unreliable_paths) for fault in check.faults()
+    ]
 
 
 def _checks(spec: PipelineSpec) -> Iterator[Check]:
@@ -60,7 +62,7 @@ def _checks(spec: PipelineSpec) -> Iterator[Check]:
         yield from model_checks(spec)
         yield from slice_checks(spec)
     else:
-        yield Check([("drift",), ("datasets",)], partial(watched_feature_faults, spec))
+        yield Check([("drift",), ("datasets",)], partial(monitored_feature_faults, spec))
     yield Check([("target",), ("drift",), ("datasets",)], partial(_watch_faults, spec))
     yield Check([("retrain", "on")], partial(repeats, ("retrain", "on"), spec.retrain.on))
     yield from alert_checks(spec.alerts)

@@ -33,7 +33,7 @@ def learned_feature_faults(spec: PipelineSpec, given: Mapping[str, Collection[st
             yield _unknown(name, "feature of the model", known, "Features")
 
 
-def watched_feature_faults(spec: PipelineSpec) -> Iterator[Fault]:
+def monitored_feature_faults(spec: PipelineSpec) -> Iterator[Fault]:
     """Find names in `drift.features` that are no watched column of a pipeline without a target."""
     if (
         not any(dataset.is_partitioned for dataset in spec.datasets.values())

@@ -25,7 +25,7 @@ from pipelines.loading.checks.expressions import (
     target_expression_faults,
 )
 from pipelines.loading.problems import Fault, KeyPath, choices, hint, unknown_columns
-from pipelines.loading.recovery import is_doubtful
+from pipelines.loading.recovery import is_unreliable
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -42,10 +42,10 @@ Columns = Mapping[str, str]
 """DuckDB's type of every column."""
 
 
-def query_faults(pipeline: Pipeline, doubts: Collection[KeyPath]) -> Iterator[Fault]:
+def query_faults(pipeline: Pipeline, unreliable_paths: Collection[KeyPath]) -> Iterator[Fault]:
     """Return what is wrong in the SQL files, at their own lines, and with the rows they give."""
     spec = pipeline.spec
-    unknown = _doubtful_tables(pipeline, doubts)
+    unknown = _unreliable_tables(pipeline, unreliable_paths)
     with empty_database() as connection:
         _create_tables(connection, pipeline)
         bound: dict[str, Columns] = {}
@@ -59,17 +59,21 @@ def query_faults(pipeline: Pipeline, doubts: Collection[KeyPath]) -> Iterator[Fa
         for name, view in spec.features.items():
             at: KeyPath = ("features", name)
             sql = pipeline.sql.get(view.sql)
-            if sql is None or is_doubtful(at, doubts) or _mentions(sql, unknown):
+            if sql is None or is_unreliable(at, unreliable_paths) or _mentions(sql, unknown):
                 continue
             result = _bind(connection, at, view.sql, sql, pipeline)
             if isinstance(result, Fault):
                 yield result
-            elif not is_doubtful(("entities", view.entity), doubts):
+            elif not is_unreliable(("entities", view.entity), unreliable_paths):
                 features[name] = feature_names(tuple(result), spec.entities[view.entity])
                 yield from _view_faults(at, view.sql, result, spec.entities[view.entity])
-    if spec.target is not None and not any(is_doubtful(at, doubts) for at in _NAMING_FEATURES):
+    if spec.target is not None and not any(is_unreliable(at, unreliable_paths) for at in _NAMING_FEATURES):
         yield from learned_feature_faults(spec, features)
-    if spec.target is not None and spec.target.dataset in bound and not is_doubtful(("target",), doubts):
+    if (
+        spec.target is not None
+        and spec.target.dataset in bound
+        and not is_unreliable(("target",), unreliable_paths)
+    ):
         yield from _target_query_faults(pipeline, bound[spec.target.dataset])
 
 
@@ -98,12 +102,16 @@ def bound_columns(pipeline: Pipeline) -> BoundColumns:
     return BoundColumns(queries, views)
 
 
-def _doubtful_tables(pipeline: Pipeline, doubts: Collection[KeyPath]) -> set[str]:
-    tables = {name for name in pipeline.spec.datasets if is_doubtful(("datasets", name, "columns"), doubts)}
+def _unreliable_tables(pipeline: Pipeline, unreliable_paths: Collection[KeyPath]) -> set[str]:
+    tables = {
+        name
+        for name in pipeline.spec.datasets
+        if is_unreliable(("datasets", name, "columns"), unreliable_paths)
+    }
     return tables | {
         name
         for name, path in pipeline.spec.queries.items()
-        if is_doubtful(("queries", name), doubts) or path not in pipeline.sql
+        if is_unreliable(("queries", name), unreliable_paths) or path not in pipeline.sql
     }
 
 

@@ -14,16 +14,16 @@ from drift.columns.findings import EFFECT_GATES
 from drift.multivariate.domain_classifier import (
     AUC_GATES,
     N_FOLDS,
+    DomainClassification,
     Sample,
-    Separation,
     _areas,
     _task,
     _tell,
-    reference_separation,
+    reference_auc,
     separate,
 )
 from drift.multivariate.judge import KeyedRows, read_sample
-from drift.wording import separation_text
+from drift.wording import multivariate_text
 
 DAY_US = 86_400_000_000
 NAMES = ("a", "b", "c", "kind")
@@ -68,7 +68,7 @@ def told(
     *,
     seed: int = 0,
     min_rows: int = 300,
-) -> Separation:
+) -> DomainClassification:
     """Tell two windows apart."""
     return separate(
         reference, current, NAMES, sensitivity=sensitivity, alpha=0.05, min_rows=min_rows, seed=seed
@@ -93,9 +93,9 @@ def test_a_changed_correlation_is_found_though_each_column_is_as_before() -> Non
     assert found.low is not None
     assert found.high is not None
     assert found.low < found.auc < found.high
-    assert {name for name, _ in found.culprits} == {"a", "b"}
-    assert "surely moved" in separation_text(found)
-    assert "mostly by" in separation_text(found)
+    assert {name for name, _ in found.main_contributors} == {"a", "b"}
+    assert "surely moved" in multivariate_text(found)
+    assert "mostly by" in multivariate_text(found)
 
 
 def test_nothing_is_found_where_nothing_changed() -> None:
@@ -103,7 +103,7 @@ def test_nothing_is_found_where_nothing_changed() -> None:
     for seed in range(20):
         found = told(sample(seed, 800), sample(1_000 + seed, 500, start=60, n_days=30), seed=seed)
         alarms.append(found.status)
-        assert found.culprits == ()
+        assert found.main_contributors == ()
     assert alarms == ["stable"] * 20
 
 
@@ -124,17 +124,17 @@ def test_days_that_differ_are_not_learned_by_heart() -> None:
 
 def test_partitions_that_always_differed_raise_the_threshold() -> None:
     reference = sample(3, 4_000, n_parts=4, part_spread=0.7)
-    unrest = reference_separation(reference, NAMES, alpha=0.05, min_rows=300, seed=0)
-    assert unrest is not None
-    assert unrest > 0.65
-    steady = reference_separation(sample(3, 4_000, n_parts=4), NAMES, alpha=0.05, min_rows=300, seed=0)
+    reference_variation = reference_auc(reference, NAMES, alpha=0.05, min_rows=300, seed=0)
+    assert reference_variation is not None
+    assert reference_variation > 0.65
+    steady = reference_auc(sample(3, 4_000, n_parts=4), NAMES, alpha=0.05, min_rows=300, seed=0)
     assert steady is not None
     assert steady < AUC_GATES["medium"]
     moved = sample(5, 1_500, start=60, n_days=30)
     rows = moved.rows.set_column(2, "c", pa.array(moved.rows["c"].to_numpy() + 0.4))
     found = told(reference, Sample(rows, moved.event_time_us, moved.parts))
     assert found.status == "stable"
-    assert found.threshold == found.unrest == unrest
+    assert found.threshold == found.reference_variation == reference_variation
 
 
 def test_the_area_is_scikit_learns() -> None:
@@ -166,7 +166,7 @@ def test_too_few_rows_are_insufficient_data() -> None:
         pa.table({n: [0.0] * 50 for n in NAMES}), np.zeros(50, dtype=np.int64), np.array([""] * 50)
     )
     assert told(one_hour, one_hour, min_rows=2).reason == "too few rows to hold out blocks of time"
-    assert "is not known: 20 rows" in separation_text(few)
+    assert "is not known: 20 rows" in multivariate_text(few)
 
 
 def test_a_sample_depends_on_keys_alone() -> None:

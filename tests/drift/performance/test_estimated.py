@@ -15,7 +15,7 @@ from drift.performance.realised import ScoredRows
 from learning.metrics import Floats, Scored, metric_value
 
 DAY_US = 86_400_000_000
-SHARED = Path(__file__).parents[3] / "shared" / "data"
+SHARED = Path(__file__).parents[4] / "shared" / "data"
 
 
 def scored_rows(

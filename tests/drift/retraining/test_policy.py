@@ -20,7 +20,7 @@ DRIFT = replace(
     drift="1 of 3 features drifted: wind.",
     since_training=2,
 )
-LOST_BEFORE = replace(CALM, unregained="The loss of 2024-03 is not regained.")
+LOST_BEFORE = replace(CALM, unrecovered_loss="The loss of 2024-03 is not regained.")
 ALL = RetrainSpec(on=("performance", "drift", "schedule"), cooldown=1, min_new_labels=500, max_age=3)
 
 

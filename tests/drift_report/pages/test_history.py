@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 
 from assets.drift_report.pages.history import (
     ColumnState,
+    HistoryWindow,
     Judgement,
-    Life,
-    LifeWindow,
-    by_life,
+    ModelHistory,
+    by_history,
     by_newest,
     courses,
     serving_since,
@@ -22,9 +22,9 @@ from drift.performance.realised import Measurement
 MAY, JUNE = "2013-05-01", "2013-06-01"
 
 
-def window(partition: str) -> LifeWindow:
+def window(partition: str) -> HistoryWindow:
     unknown = Measurement("roc_auc", 0)
-    return LifeWindow(
+    return HistoryWindow(
         partition=partition, start=datetime(2013, 5, 1, tzinfo=UTC), end=datetime(2013, 6, 1, tzinfo=UTC),
         model_version=1, n_rows=10, n_labelled=0, drift_status=None, drift_score=None, n_drifted=0,
         reference_metric=None, realised=unknown, estimated=unknown, quality_score=None,
@@ -52,7 +52,7 @@ def test_columns_are_ordered_by_importance_times_sure_effect() -> None:
         state(JUNE, "a", 0.5, 1.0), state(JUNE, "b", 0.3, 1.0), state(JUNE, "score", 0.0, 1.0),
     ]  # fmt: skip
     columns = courses(states, [MAY, JUNE])
-    assert [one.column for one in by_life(columns)] == ["b", "a", "score"]
+    assert [one.column for one in by_history(columns)] == ["b", "a", "score"]
     assert [one.column for one in by_newest(columns)] == ["a", "b", "score"]
 
 
@@ -93,13 +93,13 @@ def test_the_champion_serves_since_the_decision_that_made_it_so() -> None:
 
 def test_a_judgement_lies_at_the_end_of_the_newest_window_up_to_it() -> None:
     """June has no report: what was decided as of June follows May."""
-    life = Life(
+    history = ModelHistory(
         "flights",
         datetime(2013, 8, 1, tzinfo=UTC),
         (window(MAY), replace(window(MAY), partition="2013-07-01")),
         0,
     )
-    assert [life.position_of(key) for key in ("2013-04-01", MAY, JUNE, "2013-07-01", "2013-08-01")] == [
+    assert [history.position_of(key) for key in ("2013-04-01", MAY, JUNE, "2013-07-01", "2013-08-01")] == [
         0,
         1,
         1,

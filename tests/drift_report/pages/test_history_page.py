@@ -12,13 +12,13 @@ import pyarrow as pa
 
 from assets.drift_report.pages.history import (
     ColumnState,
+    HistoryWindow,
     Judgement,
-    Life,
-    LifeWindow,
+    ModelHistory,
     Serving,
     courses,
 )
-from assets.drift_report.pages.history_page import render_life
+from assets.drift_report.pages.history_page import render_model_history
 from drift.performance.realised import Measurement
 from drift.sketch.scan import bins_of, sketch_reference, sketch_window
 from tests.drift_report.pages.test_report import EVIL, Tags
@@ -26,11 +26,11 @@ from tests.drift_report.pages.test_report import EVIL, Tags
 START = datetime(2013, 1, 1, tzinfo=UTC)
 
 
-def window(number: int, **changed: object) -> LifeWindow:
+def window(number: int, **changed: object) -> HistoryWindow:
     start = START + timedelta(days=number)
     measured = Measurement("roc_auc", 2_000, 0.7 + 0.001 * number, 0.68, 0.74)
     return replace(
-        LifeWindow(
+        HistoryWindow(
             partition=f"{start:%Y-%m-%d}", start=start, end=start + timedelta(days=1), model_version=1 + number // 10,
             n_rows=2_000, n_labelled=2_000, drift_status="drifted", drift_score=0.4, n_drifted=3,
             reference_metric=0.72, realised=measured, estimated=measured, quality_score=0.98,
@@ -42,7 +42,7 @@ def window(number: int, **changed: object) -> LifeWindow:
     )  # fmt: skip
 
 
-def life(n_features: int = 20, n_windows: int = 30, n_earlier: int = 0) -> Life:
+def history(n_features: int = 20, n_windows: int = 30, n_earlier: int = 0) -> ModelHistory:
     """Build a life in which every cell has a value of its own, with hostile names."""
     draw = np.random.default_rng(0)
     names = [f"feature_{i}" for i in range(n_features - 2)] + [EVIL, "</title></svg>"]
@@ -71,7 +71,7 @@ def life(n_features: int = 20, n_windows: int = 30, n_earlier: int = 0) -> Life:
         connection.register("rows", pa.table(rows))
         reference = sketch_reference(connection, "rows", sketched)
         current = sketch_window(connection, "rows", bins_of(reference))
-    return Life(
+    return ModelHistory(
         pipeline=f"flights {EVIL}",
         written_at=START,
         windows=windows,
@@ -85,7 +85,7 @@ def life(n_features: int = 20, n_windows: int = 30, n_earlier: int = 0) -> Life:
 
 
 def test_hostile_names_stay_text_and_every_tag_closes() -> None:
-    page = render_life(life())
+    page = render_model_history(history())
     tags = Tags()
     tags.feed(page)
     assert tags.open == []
@@ -95,26 +95,26 @@ def test_hostile_names_stay_text_and_every_tag_closes() -> None:
 
 
 def test_the_page_is_small_and_loads_nothing_at_any_age() -> None:
-    for made in (life(), life(n_windows=60, n_earlier=5_000), life(n_features=200, n_windows=60)):
-        page = render_life(made)
+    for made in (history(), history(n_windows=60, n_earlier=5_000), history(n_features=200, n_windows=60)):
+        page = render_model_history(made)
         assert set(re.findall(r"https?://[^\s\"'<]+", page)) == {"http://www.w3.org/2000/svg"}
         assert len(page.encode()) < (500_000 if len(made.columns) == 20 else 1_500_000)
 
 
 def test_links_are_relative_and_lead_to_the_windows_pages() -> None:
-    page = render_life(life(n_windows=12))
+    page = render_model_history(history(n_windows=12))
     links = set(re.findall(r'href="([^"]*)"', page))
     assert links == {f"./2013-01-{day:02d}.html" for day in range(1, 13)}
 
 
 def test_a_hostile_page_name_is_no_address() -> None:
-    made = life(n_windows=12)
+    made = history(n_windows=12)
     odd = replace(made, windows=(*made.windows[:-1], replace(made.newest, page='javascript:alert("1")')))
-    assert 'href="./javascript%3Aalert%28%221%22%29"' in render_life(odd)
+    assert 'href="./javascript%3Aalert%28%221%22%29"' in render_model_history(odd)
 
 
 def test_the_log_holds_reports_and_judgements_newest_first() -> None:
-    page = render_life(life(n_windows=12))
+    page = render_model_history(history(n_windows=12))
     log = page[page.index("Decision log") :]
     assert re.findall(r"after (2013-01-\d\d)|>(2013-01-\d\d)</a>", log)[:3] == [
         ("", "2013-01-12"), ("", "2013-01-11"), ("2013-01-10", ""),
@@ -124,7 +124,7 @@ def test_the_log_holds_reports_and_judgements_newest_first() -> None:
 
 
 def test_the_champion_its_age_and_what_is_not_drawn_are_said() -> None:
-    page = render_life(life(n_windows=60, n_earlier=940))
+    page = render_model_history(history(n_windows=60, n_earlier=940))
     assert "version 2 serves" in page
     assert "<b>20 windows</b>" in page
     assert "<b>1,000</b>" in page
@@ -132,16 +132,18 @@ def test_the_champion_its_age_and_what_is_not_drawn_are_said() -> None:
 
 
 def test_the_newest_known_performance_is_shown_with_its_window() -> None:
-    made = life(n_windows=12)
+    made = history(n_windows=12)
     unknown = Measurement("roc_auc", 0, reason="0 labelled rows")
-    page = render_life(replace(made, windows=(*made.windows[:-1], replace(made.newest, realised=unknown))))
+    page = render_model_history(
+        replace(made, windows=(*made.windows[:-1], replace(made.newest, realised=unknown)))
+    )
     assert "0.68 to 0.74, in 2013-01-11" in page
 
 
 def test_a_window_of_another_metric_is_a_gap_in_the_course() -> None:
-    made = life(n_windows=12)
+    made = history(n_windows=12)
     other = Measurement("accuracy", 2_000, 0.9, 0.8, 0.95)
-    page = render_life(
+    page = render_model_history(
         replace(made, windows=(replace(made.windows[0], realised=other, estimated=other), *made.windows[1:]))
     )
     assert page.count("<title>2013-01-02: realised") == 1
@@ -151,20 +153,20 @@ def test_a_window_of_another_metric_is_a_gap_in_the_course() -> None:
 def test_without_a_model_yet_the_page_says_so() -> None:
     unknown = Measurement("roc_auc", 0)
     first = window(0, model_version=None, drift_status=None, drift_score=None, realised=unknown, estimated=unknown, reason="no_champion")  # fmt: skip
-    page = render_life(Life("flights", START, (first,), 0))
+    page = render_model_history(ModelHistory("flights", START, (first,), 0))
     assert "flights: no model serves yet" in page
     assert "not known in any window" in page
     assert "Columns in" not in page
 
 
 def test_a_pipeline_without_a_target_shows_drift_and_no_performance() -> None:
-    made = life(n_windows=12)
+    made = history(n_windows=12)
     nothing = Measurement("", 0)
     windows = tuple(
         replace(one, realised=nothing, estimated=nothing, model_version=None, reason="watched_drift")
         for one in made.windows
     )
-    page = render_life(replace(made, windows=windows, judgements=(), serving=None))
+    page = render_model_history(replace(made, windows=windows, judgements=(), serving=None))
     assert "watched over 12 windows" in page
     assert "Drift: the data has surely moved" in page
     for word in ("served by", "Champion", "importance", "realised", "roc_auc"):
@@ -172,9 +174,9 @@ def test_a_pipeline_without_a_target_shows_drift_and_no_performance() -> None:
 
 
 def test_an_explanation_that_begins_with_the_headline_says_it_once() -> None:
-    made = life(n_windows=12)
+    made = history(n_windows=12)
     calm = replace(made.newest, reason="none", explanation="Nothing asks for training. No feature drifted.")
-    page = render_life(replace(made, windows=(*made.windows[:-1], calm)))
+    page = render_model_history(replace(made, windows=(*made.windows[:-1], calm)))
     assert "Nothing asks for training. Nothing" not in page
     assert '<b>Nothing asks for training</b><div class="why">No feature drifted.</div>' in page
 
@@ -188,7 +190,7 @@ def test_the_lane_names_each_kind_of_decision_that_occurred() -> None:
         window(number, reason=reason, severity="info", is_retrain_requested=kind.endswith("asked for"))
         for number, (reason, kind) in enumerate(kinds.items())
     )
-    page = render_life(Life("flights", START, windows, 0))
+    page = render_model_history(ModelHistory("flights", START, windows, 0))
     legend = re.findall(r"</i>([^<]+) <", page[page.index("Decisions:") : page.index("by window")])
     assert set(legend) == set(kinds.values())
     for number, kind in enumerate(kinds.values()):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from assets.drift_report.pages.history_reading import read_life
+from assets.drift_report.pages.history_reading import read_model_history
 from assets.drift_report.pages.history_rows import FILE, read_states
 from assets.drift_report.tables import report_table
 from assets.materialization import Scope
@@ -98,14 +98,14 @@ def test_only_the_newest_windows_are_read_and_the_rest_is_counted(
     ]
     with world.engine.connect() as connection:
         scope = Scope(None, run_id="test", clock=datetime(2013, 9, 1, tzinfo=UTC))
-        life = read_life(
+        history = read_model_history(
             world.pipeline, scope, world.lake, connection, written, lambda newest: str(newest.model_version)
         )
-    assert [one.partition for one in life.windows] == [AUGUST]
-    assert life.n_earlier == 1
-    assert {one.column for one in life.columns if one.role == "feature"} == set(FEATURES)
-    assert all(len(one.states) == 1 for one in life.columns)
-    assert life.reference is not None
-    assert life.current is not None
-    assert set(life.reference) == set(life.current) == {*FEATURES, "score", "label"}
-    assert all(not entry.parts for entry in life.reference.values())
+    assert [one.partition for one in history.windows] == [AUGUST]
+    assert history.n_earlier == 1
+    assert {one.column for one in history.columns if one.role == "feature"} == set(FEATURES)
+    assert all(len(one.states) == 1 for one in history.columns)
+    assert history.reference is not None
+    assert history.current is not None
+    assert set(history.reference) == set(history.current) == {*FEATURES, "score", "label"}
+    assert all(not entry.parts for entry in history.reference.values())

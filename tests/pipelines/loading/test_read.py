@@ -10,7 +10,7 @@ from pipelines.loading.read import DeclarationError, main, read, read_with_polic
 from pipelines.loading.yaml_lines import parse
 from tests.pipelines.sound_declaration import HISTORY, SOUND, write
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 
 Change = tuple[str, str]
 

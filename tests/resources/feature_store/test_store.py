@@ -10,7 +10,7 @@ import pytest
 
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
-from resources.feature_store.changed_future import Future
+from resources.feature_store.changed_future import Counterfactual
 from resources.feature_store.store import FeatureStore, FeatureStoreError
 from resources.lake.lake import Lake, LakeDamageError
 from tests.tiny import DECLARATION, START, day_window, lake_and_engine, tiny_pipeline
@@ -344,7 +344,7 @@ def test_a_damaged_file_is_named_wherever_rows_of_views_are_read(
         "online": lambda: feature_store.load_online(pipeline, "recent", day_window(1), lake),
         "comparison": lambda: feature_store.compare_online(pipeline, "recent", lake),
         "leakage": lambda: feature_store.features_with_changed_futures(
-            pipeline, [Future(rows, at(1, 14))], lake, versions={snapshot.table: snapshot.version}
+            pipeline, [Counterfactual(rows, at(1, 14))], lake, versions={snapshot.table: snapshot.version}
         ),
     }
     with pytest.raises(LakeDamageError, match=said):

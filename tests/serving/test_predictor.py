@@ -26,8 +26,8 @@ from resources.model_registry.ledger import read_ledger
 from resources.model_registry.version import ModelRegistryError
 from serving import Serving, open_serving
 from serving.predictor import ServingError
-from serving.request_rows import AskedRowsError
-from tests.ask.world import (
+from serving.request_rows import RequestRowsError
+from tests.serving.world import (
     NOW,
     VIEWS,
     Row,
@@ -225,7 +225,7 @@ def test_values_that_feast_cannot_hold_are_served_as_it_keeps_them(tmp_path: Pat
     ],
 )  # fmt: skip
 def test_rows_that_cannot_be_read_are_refused(serving: Serving, change, message: str) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(AskedRowsError, match=message):
+    with pytest.raises(RequestRowsError, match=message):
         serving.features(change(asked([("m0", 1, 0.5)])), NOW)
 
 
@@ -243,7 +243,7 @@ def test_a_value_that_is_not_of_its_type_exactly_is_refused_with_its_row(
     serving: Serving, column: str, values: pa.Array, message: str
 ) -> None:
     rows = asked([("m0", 1, 0.5), ("m1", 1, 0.5)])
-    with pytest.raises(AskedRowsError, match=message):
+    with pytest.raises(RequestRowsError, match=message):
         serving.features(rows.set_column(ASKED_NAMES.index(column), column, values), NOW)
 
 

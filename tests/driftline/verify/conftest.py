@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.verify.world import Home, copied, make_home
+from tests.driftline.verify.world import Home, copied, make_home
 
 
 @pytest.fixture(scope="session")

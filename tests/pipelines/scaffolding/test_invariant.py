@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipelines.scaffolding.forms import INFINITIES, NULL_TEXTS
-from tests.scaffolding.read_back import rejects_and_rows
-from tests.scaffolding.scaffolded import scaffold
+from tests.pipelines.scaffolding.read_back import rejects_and_rows
+from tests.pipelines.scaffolding.scaffolded import scaffold
 
 DIGITS = st.integers(0, 10**22).map(str)
 TEXTS = {

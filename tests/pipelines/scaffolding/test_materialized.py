@@ -19,7 +19,7 @@ from driftline.history import history
 from pipelines.scaffolding.files import ScaffoldError
 from resources.validation import Validation
 from tests.lineage.replaying import NOW, connected, replay_all
-from tests.scaffolding.scaffolded import scaffold
+from tests.pipelines.scaffolding.scaffolded import scaffold
 from tests.tiny import lake_and_engine
 
 

@@ -13,7 +13,7 @@ from pipelines.lineage.table_columns import LINEAGE, SCHEMA, column_metadata
 from pipelines.loading.read import read
 from tests.tiny import tiny_pipeline
 
-DEFS = Path(__file__).parents[2] / "pipelines" / "defs"
+DEFS = Path(__file__).parents[3] / "pipelines" / "defs"
 
 
 @cache

@@ -16,7 +16,7 @@ from driftline.verify.finding import Finding
 from driftline.verify.logs import set_back
 from feature_repo.table_damage import fault_of
 from pipelines.graph.compile import build_pipeline
-from tests.verify.world import N_DAYS, Home, flip_one_bit
+from tests.driftline.verify.world import N_DAYS, Home, flip_one_bit
 
 
 def test_a_whole_installation_has_no_findings(home: Home) -> None:

@@ -15,7 +15,7 @@ import pytest
 from declaration.datasets import ColumnSpec
 from pipelines.scaffolding.declaration import decisions
 from pipelines.scaffolding.files import ScaffoldError
-from tests.scaffolding.scaffolded import scaffold
+from tests.pipelines.scaffolding.scaffolded import scaffold
 
 
 def write_csv(

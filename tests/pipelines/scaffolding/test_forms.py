@@ -16,8 +16,8 @@ from declaration.pipeline import Pipeline
 from pipelines.scaffolding.declaration import decisions
 from pipelines.scaffolding.files import ScaffoldError
 from pipelines.scaffolding.forms import NULL_TEXTS
-from tests.scaffolding.read_back import rejects_and_rows
-from tests.scaffolding.scaffolded import scaffold
+from tests.pipelines.scaffolding.read_back import rejects_and_rows
+from tests.pipelines.scaffolding.scaffolded import scaffold
 
 N = 40
 DAYS = [date(2024, 1, 1) + timedelta(days=i) for i in range(N)]

@@ -16,7 +16,7 @@ from driftline.verify.databases import check_databases
 from resources.model_registry.ledger import SCHEMA, read_ledger
 from resources.model_registry.ledger_notes import HEAD_TAG, ROW_TAG
 from resources.model_registry.mlflow_store import open_store
-from tests.verify.world import Home
+from tests.driftline.verify.world import Home
 
 
 def rows_of(home: Home) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import pytest
 from pipelines.scaffolding.columns import Column, FileColumns
 from pipelines.scaffolding.roles import Key, is_code, rank_targets
 from pipelines.scaffolding.rules import suggest
-from tests.scaffolding.scaffolded import scaffold
+from tests.pipelines.scaffolding.scaffolded import scaffold
 
 ROW = Key(("row_number",), "", is_made=True)
 

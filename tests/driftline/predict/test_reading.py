@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from driftline.predict.reading import MAX_ROWS, format_of, rows_from
-from serving.request_rows import AskedRowsError
+from serving.request_rows import RequestRowsError
 
 ROWS = [{"machine": "m0", "heat": 1.5}, {"machine": None, "heat": 2.0}]
 
@@ -63,7 +63,7 @@ def test_the_name_says_the_format(name: str, kind: str) -> None:
 
 def test_a_name_that_says_nothing_is_refused() -> None:
     with pytest.raises(
-        AskedRowsError, match=r"'rows.txt' does not end in .jsonl.*--format: jsonl, csv, parquet"
+        RequestRowsError, match=r"'rows.txt' does not end in .jsonl.*--format: jsonl, csv, parquet"
     ):
         format_of("rows.txt")
 
@@ -83,5 +83,5 @@ def test_a_name_that_says_nothing_is_refused() -> None:
     ],
 )
 def test_what_cannot_be_read_is_told(content: bytes, kind, message: str) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(AskedRowsError, match=f"^rows.x .*{message}"):
+    with pytest.raises(RequestRowsError, match=f"^rows.x .*{message}"):
         rows_from(content, kind, "rows.x")

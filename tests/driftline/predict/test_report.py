@@ -9,13 +9,13 @@ import pyarrow as pa
 from rich.console import Console
 
 from driftline.predict.report import MAX_SHOWN, as_plain, show
-from serving.predictor import Answer, ServedFeatures
+from serving.predictor import Prediction, ServedFeatures
 
 NOW = datetime(2024, 1, 4, tzinfo=UTC)
 ROWS = pa.table({"machine": ["[red]m0", None], "heat": [0.5, 1.5]})
 
 
-def answer(n_times: int = 1) -> Answer:
+def answer(n_times: int = 1) -> Prediction:
     table = {
         "recent__mean": [math.inf, None],
         "recent__seen": pa.array([NOW, None], pa.timestamp("us", tz="UTC")),
@@ -33,7 +33,7 @@ def answer(n_times: int = 1) -> Answer:
         NOW,
     )
     scores = pa.table({"scores": [[0.25, 0.75], [1.0, 0.0]], "prediction": ["late", "on [b]time"]})
-    return Answer(pa.concat_tables([scores] * n_times), 3, served)
+    return Prediction(pa.concat_tables([scores] * n_times), 3, served)
 
 
 def test_json_has_every_value_and_no_constant_of_its_own() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from driftline.verify.command import CLEAN, FAILED, FOUND, main
 from pipelines import definitions
-from tests.verify.world import Home
+from tests.driftline.verify.world import Home
 
 
 @pytest.fixture(autouse=True)

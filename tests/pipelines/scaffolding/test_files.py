@@ -12,8 +12,8 @@ import pytest
 
 from declaration.errors import DriftlineError
 from pipelines.scaffolding.files import ScaffoldError
-from tests.scaffolding.read_back import rejects_and_rows
-from tests.scaffolding.scaffolded import scaffold
+from tests.pipelines.scaffolding.read_back import rejects_and_rows
+from tests.pipelines.scaffolding.scaffolded import scaffold
 
 FRAME = pd.DataFrame(
     {"id": range(40), "sold_on": [date(2024, 1, 1) + timedelta(days=i // 4) for i in range(40)]}

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from tests.docs.test_site import REPOSITORY, ROOMS, blocks
+from tests.driftline.verify.world import copied
 from tests.tiny import DECLARATION, READINGS_SQL
-from tests.verify.world import copied
 
 PAGE = "how-to/recover.md"
 
