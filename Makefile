@@ -53,13 +53,13 @@ lint: .venv/.dev ## check style, types, imports, dependencies and the docs
 	.venv/bin/deptry .
 	.venv/bin/vulture
 	$(PY) -m pipelines.loading.reference --check
-	$(PY) -m pipelines.loading.read pipelines/defs/*/
+	.venv/bin/driftline check
 
 preview: .venv/.runtime ## show what a declaration will do, on a sample: make preview NAME=flight_delays
 	$(PY) -m driftline.preview $(NAME)
 
 check: .venv/.runtime ## check every declaration: all faults of all files
-	$(PY) -m pipelines.loading.read pipelines/defs/*/
+	.venv/bin/driftline check
 
 BENCHMARKS := point_in_time_join expectations_one_scan drift_peers run_cost orchestration_overhead \
               online_loading online_store ask

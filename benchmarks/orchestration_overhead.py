@@ -29,7 +29,8 @@ def replayed(name: str, last: str | None) -> int:
     from rich.console import Console
 
     from driftline.replay import Replay, walk
-    from pipelines.definitions import code_location, find_pipeline
+    from pipelines.definitions import code_location
+    from pipelines.loading.declared import find_pipeline
     from resources.connections import connections
     from resources.deployment import deployment
 
@@ -54,7 +55,7 @@ def looped(name: str, last: str | None) -> int:
     from assets.raw.asset import materialize_raw
     from assets.training_set.asset import materialize_training_set
     from declaration.windows import Window, windows
-    from pipelines.definitions import find_pipeline
+    from pipelines.loading.declared import find_pipeline
     from resources.connections import connections
     from resources.deployment import deployment
 

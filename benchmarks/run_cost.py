@@ -72,8 +72,9 @@ def measured_run(name: str, partition: str, kind: str) -> None:
         from dagster import DagsterInstance, RunRequest
 
         from driftline.replay import Replay, stages_shown
-        from pipelines.definitions import code_location, find_pipeline
+        from pipelines.definitions import code_location
         from pipelines.graph.compile import REASON_TAG
+        from pipelines.loading.declared import find_pipeline
         from pipelines.triggers.run_requests import PIPELINE_TAG, refresh_request, retrain_selection
         from resources.connections import connections
         from resources.deployment import deployment

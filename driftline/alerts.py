@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
     try:
-        from pipelines.definitions import find_pipeline
+        from pipelines.loading.declared import find_pipeline
 
         pipeline, to = find_pipeline(options.pipeline), connections(deployment(os.environ))
         if options.command == "test":

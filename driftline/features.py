@@ -149,7 +149,7 @@ def main() -> None:
 def plan_command(pipeline: str) -> None:
     """Print the plan."""
     try:
-        from pipelines.definitions import find_pipeline
+        from pipelines.loading.declared import find_pipeline
 
         plan = plan_features(find_pipeline(pipeline), connections(deployment(os.environ)))
     except DriftlineError as error:
@@ -164,7 +164,7 @@ def plan_command(pipeline: str) -> None:
 def apply_command(pipeline: str, *, force: bool, actor: str) -> None:
     """Apply the plan and print it."""
     try:
-        from pipelines.definitions import find_pipeline
+        from pipelines.loading.declared import find_pipeline
 
         plan = apply_features(
             find_pipeline(pipeline),

@@ -278,7 +278,8 @@ def heading(pipeline: Pipeline) -> Text:
 def _replay(installed: Deployment, name: str, first: str | None, last: str | None, console: Console) -> int:
     # Imported after the environment is set: the definitions read the deployment.
     from driftline.history import print_history
-    from pipelines.definitions import code_location, find_pipeline
+    from pipelines.definitions import code_location
+    from pipelines.loading.declared import find_pipeline
     from resources.connections import connections
 
     pipeline = find_pipeline(name)
@@ -300,7 +301,7 @@ def _backtest(
     installed: Deployment, name: str, policy: Path, first: str | None, last: str | None, console: Console
 ) -> int:
     from driftline.backtest import backtest, print_backtest
-    from pipelines.definitions import find_pipeline
+    from pipelines.loading.declared import find_pipeline
     from pipelines.loading.read import read_with_policy
     from resources.connections import connections
 

@@ -58,7 +58,7 @@ def _shown(value: str | None) -> str:
 def main(pipeline: str, since: datetime | None, log: Path | None) -> None:
     """Measure from the command line; print it and keep it in the lake."""
     try:
-        from pipelines.definitions import find_pipeline
+        from pipelines.loading.declared import find_pipeline
 
         now = datetime.now(UTC)
         first = now - LOOK_BACK if since is None else since.replace(tzinfo=UTC)

@@ -5,22 +5,14 @@ from __future__ import annotations
 import os
 import warnings
 from functools import cache
-from pathlib import Path
 
 import dagster as dg
 
-from declaration.errors import DriftlineError
-from declaration.pipeline import Pipeline
 from pipelines.automation import automation
 from pipelines.component import LoadedPipelines, load_pipelines
 from resources.connections import connections
 from resources.deployment import deployment
-
-DEFS_FOLDER = Path(__file__).resolve().parent / "defs"
-
-
-class UnknownPipelineError(DriftlineError):
-    """No sound declaration has the name that was asked for."""
+from resources.project import project
 
 
 @cache
@@ -28,33 +20,7 @@ def _loaded() -> LoadedPipelines:
     with warnings.catch_warnings():
         # Dagster's own loader makes metadata that Dagster calls beta, once for every asset.
         warnings.simplefilter("ignore", dg.BetaWarning)
-        return load_pipelines(DEFS_FOLDER)
-
-
-def find_pipeline(name: str) -> Pipeline:
-    """Return one declared pipeline.
-
-    Raises
-    ------
-    UnknownPipelineError
-        If there is none of that name, or its declaration is faulty.
-    """
-    loaded = _loaded()
-    for pipeline in loaded.pipelines:
-        if pipeline.name == name:
-            return pipeline
-    if name in loaded.faults:
-        raise UnknownPipelineError(loaded.faults[name])
-    known = ", ".join(pipeline.name for pipeline in loaded.pipelines) or "none"
-    raise UnknownPipelineError(
-        f"no pipeline '{name}' in pipelines/defs. Known: {known}. "
-        f"`dg scaffold defs pipelines.MLPipeline {name}` makes one."
-    )
-
-
-def declared_pipelines() -> tuple[Pipeline, ...]:
-    """Return every pipeline whose declaration is sound."""
-    return tuple(_loaded().pipelines)
+        return load_pipelines(project(os.environ).defs)
 
 
 @cache

@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
     try:
-        from pipelines.definitions import find_pipeline
+        from pipelines.loading.declared import find_pipeline
 
         pipeline = find_pipeline(options.pipeline)
         lineage = registered_lineage(pipeline)

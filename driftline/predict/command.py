@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
     try:
-        from pipelines.definitions import find_pipeline
+        from pipelines.loading.declared import find_pipeline
 
         pipeline, to = find_pipeline(options.pipeline), connections(deployment(os.environ))
         rows = rows_from(_content(options.rows), options.format or format_of(options.rows), options.rows)

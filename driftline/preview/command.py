@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _preview(installed: Deployment, name: str, partition: str | None, n: int, console: Console) -> Preview:
     from driftline.preview.rehearsal import rehearsed
     from driftline.preview.summary import summary
-    from pipelines.definitions import find_pipeline
+    from pipelines.loading.declared import find_pipeline
 
     pipeline = find_pipeline(name)
     clock = datetime.now(UTC)

@@ -1,64 +1,54 @@
-"""`python -m driftline.verify [NAME …]`: whether everything that was materialized is whole, and mending what can be."""
+"""`driftline verify [NAME …]`: whether everything that was materialized is whole, and mending what can be."""
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
+import click
 from dagster import DagsterInstance
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from declaration.errors import DriftlineError
 from declaration.pipeline import Pipeline
+from driftline.cli import FAULT, SUCCESS
+from driftline.installation import opened
+from driftline.printing import console
 from driftline.verify.checking import Told, carried_out, checks_of
 from driftline.verify.databases import check_databases
 from driftline.verify.finding import Show, Subject
 from feature_repo.table_damage import LOG
+from pipelines.loading.declared import declarations, find_pipeline
 from resources.connections import connections
-from resources.deployment import Deployment, dagster_environment, deployment
+from resources.deployment import Deployment
 from resources.lake.lake import ASIDE
 from resources.orchestrator.home import open_instance
 
-CLEAN, FOUND, FAILED = 0, 1, 2
-"""Exit codes: nothing stands; something does; it could not be looked at."""
 
+@click.command()
+@click.argument("names", nargs=-1, metavar="[NAME] …")
+@click.option("--repair", is_flag=True, help="Do what can be done without a backup or a run.")
+@click.option("--json", "as_json", is_flag=True, help="Print each finding as a line of JSON.")
+def verify(names: tuple[str, ...], repair: bool, as_json: bool) -> int:
+    """Compare lake, ledger, registry and online store.
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Verify from the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m driftline.verify",
-        description="Compare what Dagster was told with the lake's logs and files, the decision ledger, the model "
-        "registry and the online store. One line for each thing that is wrong: where, what, and how to repair it.",
-        epilog="Exit code 0: nothing is wrong, or all of it was repaired; 1: something is; 2: it could not be looked at. "
-        "What each finding means is in docs/how-to/recover.md.",
-    )
-    parser.add_argument("pipelines", nargs="*", metavar="NAME", help="pipelines to verify (default: all)")
-    parser.add_argument("--repair", action="store_true", help="do what can be done without a backup or a run")
-    parser.add_argument("--json", action="store_true", help="print each finding as a line of JSON")
-    options = parser.parse_args(arguments)
-    errors = Console(stderr=True)
+    What Dagster was told is held against the lake's logs and files, the decision ledger, the model registry and
+    the online store: of the named pipelines, or of all. One line for each thing that is wrong: where, what, and
+    how to repair it; what each finding means is in docs/how-to/recover.md. Exit code 0 where nothing is wrong or
+    all of it was repaired.
+    """
+    installed = opened()
     standing: list[Told] = []
-    try:
-        installed = deployment(os.environ)
-        os.environ.update(dagster_environment(installed))
-        with _progress(errors) as show:
-            for told in verified(installed, options.pipelines, repair=options.repair, show=show):
-                sys.stdout.write((_as_json(told) if options.json else _as_text(told)) + "\n")
-                sys.stdout.flush()
-                if not told.mended:
-                    standing.append(told)
-    except DriftlineError as error:
-        errors.print(str(error), markup=False, highlight=False, soft_wrap=True)
-        return FAILED
-    if not options.json:
-        sys.stdout.write(_summary(standing))
-    return FOUND if standing else CLEAN
+    with _progress(console(stderr=True)) as show:
+        for told in verified(installed, names, repair=repair, show=show):
+            click.echo(_as_json(told) if as_json else _as_text(told))
+            if not told.mended:
+                standing.append(told)
+    if not as_json:
+        click.echo(_summary(standing), nl=False)
+    return FAULT if standing else SUCCESS
 
 
 def verified(installed: Deployment, names: Collection[str], *, repair: bool, show: Show) -> Iterator[Told]:
@@ -75,10 +65,7 @@ def verified(installed: Deployment, names: Collection[str], *, repair: bool, sho
     yield from databases
     if any(not told.mended for told in databases):
         return
-    # Imported after the environment is set: the definitions read the deployment.
-    from pipelines.definitions import declared_pipelines, find_pipeline
-
-    declared = {pipeline.name: pipeline for pipeline in declared_pipelines()}
+    declared = declarations().pipelines
     there = _in_lake(installed)
     for name in names:
         if name not in declared and name not in there:
@@ -138,9 +125,5 @@ def _summary(standing: Sequence[Told]) -> str:
     counted = "1 finding" if len(standing) == 1 else f"{len(standing)} findings"
     lines = [f"{counted}." + (f" --repair mends {mendable} of them." if mendable else "")]
     if any("`dagster " in told.finding.repair for told in standing):
-        lines.append('Before commands of dagster: eval "$(python -m driftline.dev.command --environment)"')
+        lines.append('Before commands of dagster: eval "$(driftline dev --environment)"')
     return "\n".join(lines) + "\n"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

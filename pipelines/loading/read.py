@@ -6,10 +6,8 @@ its line, what is allowed and the nearest match.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +25,11 @@ from pipelines.loading.yaml_lines import MarkedYaml, parse
 
 FILE_NAME = "defs.yaml"
 
-COMPONENT = "pipelines.MLPipeline"
-"""The `type` of a declaration."""
+COMPONENT = "driftline.MLPipeline"
+"""The `type` of a declaration, as the docs write it."""
+
+COMPONENTS = (COMPONENT, "pipelines.MLPipeline")
+"""Names of the component: the second is its module's own."""
 
 POLICY_BLOCKS = ("drift", "retrain")
 """What a policy file may hold."""
@@ -181,7 +182,7 @@ def _envelope_faults(value: object) -> Iterator[Fault]:
         if key not in _ENVELOPE:
             yield Fault((key,), f"unknown key '{key}' beside 'attributes'. {choices(key, _ENVELOPE)}")
     kind = value.get("type")
-    if kind != COMPONENT:
+    if kind not in COMPONENTS:
         said = "missing key 'type'" if kind is None else f"type is '{kind}'"
         yield Fault(("type",), f"{said}. A pipeline is of type {COMPONENT}.")
 
@@ -211,27 +212,3 @@ def _shown(file: Path) -> str:
 def _fingerprint(spec: PipelineSpec, sql: Mapping[str, str]) -> str:
     canonical = json.dumps({"spec": spec.model_dump(mode="json"), "sql": dict(sql)}, sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Check declarations; print the faults of all and return 1 if there are any.
-
-    Needs no Dagster, so it answers at once: `python -m pipelines.loading.read pipelines/defs/*`.
-    """
-    parser = argparse.ArgumentParser(
-        prog="python -m pipelines.loading.read",
-        description="Check declarations: all faults of all files, with file and line. Exits with 1 if there are any.",
-    )
-    parser.add_argument("folders", nargs="+", metavar="FOLDER", help="folder with a defs.yaml, or the file")
-    faults: list[str] = []
-    for folder in parser.parse_args(arguments).folders:
-        try:
-            read(folder)
-        except DeclarationError as error:
-            faults += error.faults
-    sys.stdout.write("".join(f"{fault}\n" for fault in faults) or "No faults.\n")
-    return 1 if faults else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -30,7 +30,7 @@ a zone are read in `partitions.timezone`.
 Check a declaration without starting anything:
 
 ```bash
-python -m pipelines.loading.read pipelines/defs/<name>
+driftline check pipelines/defs/<name>
 ```
 """
 

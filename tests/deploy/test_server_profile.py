@@ -157,7 +157,7 @@ def server(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def assets_of(*, is_partitioned: bool) -> list[list[str]]:
-    from pipelines.definitions import find_pipeline
+    from pipelines.loading.declared import find_pipeline
     from pipelines.triggers.run_requests import reference_selection, refresh_selection
 
     pipeline = find_pipeline(PIPELINE)

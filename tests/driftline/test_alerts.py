@@ -33,7 +33,7 @@ def _declared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny = tiny_pipeline(tmp_path)
     spec = tiny.spec.model_copy(update={"alerts": declared})
     pipeline = type(tiny)(tiny.name, spec, tiny.folder, tiny.sql, tiny.spec_hash)
-    monkeypatch.setattr("pipelines.definitions.find_pipeline", lambda _: pipeline)
+    monkeypatch.setattr("pipelines.loading.declared.find_pipeline", lambda _: pipeline)
     monkeypatch.setenv("DRIFTLINE_HOME", str(tmp_path))
 
 

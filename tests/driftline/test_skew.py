@@ -14,7 +14,7 @@ from tests.resources.feature_store.test_skew import World, at
 def world(tmp_path: Path, online_url: str, monkeypatch: pytest.MonkeyPatch) -> World:  # noqa: ARG001 (each kind of store)
     made = World(tmp_path)
     monkeypatch.setenv("DRIFTLINE_HOME", str(tmp_path))
-    monkeypatch.setattr("pipelines.definitions.find_pipeline", lambda _: made.pipeline)
+    monkeypatch.setattr("pipelines.loading.declared.find_pipeline", lambda _: made.pipeline)
     return made
 
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from driftline.verify.command import CLEAN, FAILED, FOUND, main
-from pipelines import definitions
+from driftline.cli import FAULT, SUCCESS, main
+from pipelines.loading.declared import Declarations
 from tests.driftline.verify.world import Home
 
 
@@ -18,20 +18,21 @@ def _installation(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, "")
     monkeypatch.setenv("DRIFTLINE_PROFILE", "local")
     monkeypatch.setenv("DRIFTLINE_HOME", str(home.path))
-    monkeypatch.setattr(definitions, "declared_pipelines", lambda: (home.pipeline,))
+    declared = Declarations(home.path, {"tiny": home.pipeline}, {})
+    monkeypatch.setattr("driftline.verify.command.declarations", lambda: declared)
 
 
 def test_findings_are_lines_and_the_exit_code_tells(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([]) == CLEAN
+    assert main(["verify"]) == SUCCESS
     assert capsys.readouterr().out == "Nothing is wrong.\n"
     home.to.registry.point_aliases("tiny", {"champion": None})
-    assert main(["tiny"]) == FOUND
+    assert main(["verify", "tiny"]) == FAULT
     assert capsys.readouterr().out == (
         "tiny: alias: alias 'champion' in MLflow: it names no version, and by the ledger it is version 1. "
         "--repair points it, as the next stage that reads the ledger does.\n"
         "1 finding. --repair mends 1 of them.\n"
     )
-    assert main(["tiny", "--json"]) == FOUND
+    assert main(["verify", "tiny", "--json"]) == FAULT
     (line,) = capsys.readouterr().out.splitlines()
     found = json.loads(line)
     assert (found["pipeline"], found["kind"], found["can_be_mended"], found["mended"]) == (
@@ -40,10 +41,10 @@ def test_findings_are_lines_and_the_exit_code_tells(home: Home, capsys: pytest.C
         True,
         None,
     )
-    assert main(["tiny", "--repair"]) == CLEAN
+    assert main(["verify", "tiny", "--repair"]) == SUCCESS
     assert "Done: aliases of 'tiny' follow row 0 of the ledger." in capsys.readouterr().out
 
 
 def test_a_name_of_nobody_cannot_be_looked_at(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["nobody"]) == FAILED
+    assert main(["verify", "nobody"]) == FAULT
     assert "no pipeline 'nobody'" in capsys.readouterr().err

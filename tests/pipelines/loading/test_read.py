@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.loading.read import DeclarationError, main, read, read_with_policy
+from driftline.cli import main
+from pipelines.loading.read import DeclarationError, read, read_with_policy
 from pipelines.loading.yaml_lines import parse
 from tests.pipelines.sound_declaration import HISTORY, SOUND, write
 
@@ -83,7 +84,7 @@ MALFORMED = [
     pytest.param(
         [("type: pipelines.MLPipeline", "type: pipelines.Pipeline")],
         [
-            "1: type is 'pipelines.Pipeline'. A pipeline is of type pipelines.MLPipeline.",
+            "1: type is 'pipelines.Pipeline'. A pipeline is of type driftline.MLPipeline.",
         ],
         id="wrong-type",
     ),
@@ -1078,10 +1079,10 @@ def test_messages_name_files_from_the_projects_root(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", ":1: the file is empty. `dg scaffold defs pipelines.MLPipeline <name>` shows what it holds."),
+        ("", ":1: the file is empty. `dg scaffold defs driftline.MLPipeline <name>` shows what it holds."),
         (
             "# nothing\n",
-            ":1: the file is empty. `dg scaffold defs pipelines.MLPipeline <name>` shows what it holds.",
+            ":1: the file is empty. `dg scaffold defs driftline.MLPipeline <name>` shows what it holds.",
         ),
         ("[1, 2]", ":1: the file must be a block with the keys 'type' and 'attributes'."),
         ("type: pipelines.MLPipeline\nattributes: 5", ":2: attributes is 5, but must be a block of keys."),
@@ -1141,8 +1142,8 @@ def test_the_check_command_prints_the_faults_of_all_files(
 ) -> None:
     sound = write(tmp_path / "a" / "late")
     faulty = [write(tmp_path / name / "late", ("min_rows: 500", "min_rows: 1")) for name in "bc"]
-    assert main([str(sound)]) == 0
-    assert main([str(folder) for folder in [sound, *faulty]]) == 1
+    assert main(["check", str(sound)]) == 0
+    assert main(["check", *(str(folder) for folder in [sound, *faulty])]) == 1
     printed = capsys.readouterr().out.splitlines()
     assert [line.partition(":")[2] for line in printed[1:]] == [
         "48: drift.min_rows is 1, but must be at least 2."

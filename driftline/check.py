@@ -1,0 +1,51 @@
+"""`driftline check`: every fault of the project's declarations, with file and line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from driftline.cli import FAULT, SUCCESS
+from driftline.installation import json_option
+from driftline.printing import print_json
+from pipelines.loading.declared import declaration_files
+from pipelines.loading.read import DeclarationError, read
+
+
+@click.command()
+@click.argument("places", nargs=-1, metavar="[NAME | FOLDER] …")
+@json_option
+def check(places: tuple[str, ...], as_json: bool) -> int:
+    """Find every fault of the project's declarations.
+
+    Reads the declarations and their SQL, and no data; needs no Dagster, so it answers at once. NAME is a
+    pipeline of the project, FOLDER any folder with a defs.yaml; without either, all of the project's are
+    checked. One line for each fault: file, line, what is wrong and what is allowed.
+    """
+    faults: list[str] = []
+    folders = [_folder(place) for place in places] or [file.parent for file in declaration_files(_defs())]
+    for folder in folders:
+        try:
+            read(folder)
+        except DeclarationError as error:
+            faults += error.faults
+    if as_json:
+        print_json({"n_declarations": len(folders), "faults": faults})
+    else:
+        counted = "1 declaration" if len(folders) == 1 else f"{len(folders)} declarations"
+        click.echo("\n".join(faults) or f"No faults in {counted}.")
+    return FAULT if faults else SUCCESS
+
+
+def _folder(place: str) -> Path:
+    named = _defs() / place if "/" not in place and not Path(place).exists() else None
+    return named if named is not None and named.is_dir() else Path(place)
+
+
+def _defs() -> Path:
+    import os
+
+    from resources.project import project
+
+    return project(os.environ).defs
