@@ -15,14 +15,19 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import yaml
 from rich.console import Console
 
 from declaration.errors import DriftlineError
 from driftline.dev.guard import LOOPBACK_HOSTS
-from resources.deployment import PROJECT, Deployment, dagster_environment, deployment
+from resources.deployment import Deployment, dagster_environment, deployment
 from resources.orchestrator.home import open_instance
+from resources.project import Project, project
+
+if TYPE_CHECKING:
+    from dagster._core.workspace.load_target import WorkspaceLoadTarget
 
 LOGGER = logging.getLogger("dagster")
 
@@ -55,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # A shell that starts us with `&` has SIGINT ignored, which the processes would inherit.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.default_int_handler)
-        os.chdir(PROJECT)
+        os.chdir(project(os.environ).root)
         # Links in alerts lead here, unless a proxy's address is set.
         os.environ.setdefault("DRIFTLINE_WEB_URL", f"http://{_in_url(options.host)}:{options.port}")
         os.environ.update(variables)
@@ -128,7 +133,6 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _serve(options: argparse.Namespace, installed: Deployment) -> None:
     """Run code server, web server and daemon until one ends or an interrupt comes."""
     from dagster._cli.proxy_server_manager import ProxyServerManager
-    from dagster._core.workspace.load_target import WorkspaceFileTarget
     from dagster._utils.log import configure_loggers
 
     # As `dagster dev` does: the code is read again when a page asks for it.
@@ -139,14 +143,27 @@ def _serve(options: argparse.Namespace, installed: Deployment) -> None:
     with (
         open_instance(installed) as instance,
         # One code server for both processes.
-        ProxyServerManager(
-            instance, WorkspaceFileTarget([str(PROJECT / "workspace.yaml")]), "warning"
-        ) as code,
+        ProxyServerManager(instance, _code_location(project(os.environ)), "warning") as code,
         TemporaryDirectory(prefix="driftline-serve-") as folder,
     ):
         workspace = Path(folder) / "workspace.yaml"
         workspace.write_text(yaml.safe_dump({"load_from": code.get_code_server_specs()}), encoding="utf-8")
         _watch(_commands(options, workspace))
+
+
+def _code_location(opened: Project) -> WorkspaceLoadTarget:
+    """Return what the code server loads: the project's workspace, or the definitions where `dg` expects them."""
+    from dagster._core.workspace.load_target import ModuleTarget, WorkspaceFileTarget
+
+    workspace = opened.root / "workspace.yaml"
+    if workspace.is_file():
+        return WorkspaceFileTarget([str(workspace)])
+    return ModuleTarget(
+        module_name=f"{opened.module}.definitions",
+        attribute=None,
+        working_directory=str(opened.import_root),
+        location_name=opened.root.name,
+    )
 
 
 def _commands(options: argparse.Namespace, workspace: Path) -> Mapping[str, Sequence[str]]:
