@@ -38,7 +38,8 @@ class Listed:
 COMMANDS: Mapping[str, Mapping[str, Listed]] = {
     "Begin": {
         "init": Listed(
-            "driftline.init.command:init", "Make a project: a folder for declarations, and what Dagster and CI need."
+            "driftline.init.command:init",
+            "Make a project: a folder for declarations, and what Dagster and CI need.",
         ),
         "check": Listed("driftline.check:check", "Find every fault of the project's declarations."),
     },

@@ -69,7 +69,9 @@ class Project:
             sys.path.append(str(self.import_root))
         top = self.module.partition(".")[0]
         spec = importlib.util.find_spec(top)
-        places = [] if spec is None else [Path(place).resolve() for place in spec.submodule_search_locations or []]
+        places = (
+            [] if spec is None else [Path(place).resolve() for place in spec.submodule_search_locations or []]
+        )
         if self.import_root / top not in places:
             raise ProjectError(
                 f"the project in {self.root} has the package '{top}', and Python imports "

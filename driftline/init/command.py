@@ -24,7 +24,9 @@ def init(name: str, example: ExampleName | None) -> int:
     NAME is the new folder, in the working directory, and the Python package in it. Nothing is overwritten.
     """
     root = make_project(name, parent=Path.cwd(), example=example)
-    click.echo(f"Made {root.name}/ with {len([path for path in root.rglob('*') if path.is_file()])} files. Next:\n")
+    click.echo(
+        f"Made {root.name}/ with {len([path for path in root.rglob('*') if path.is_file()])} files. Next:\n"
+    )
     click.echo(f"  cd {root.name}")
     if example:
         pipeline = EXAMPLES[example].pipeline

@@ -86,10 +86,12 @@ def make_project(name: str, *, parent: Path, example: ExampleName | None = None)
         loader=PackageLoader("driftline.init", "template"),
         undefined=StrictUndefined,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 (no HTML, and the names are checked)
+        autoescape=False,
     )
     for path, template in _templates(module).items():
-        text = templates.get_template(f"{template}.j2").render(name=name, module=module, requirement=requirement)
+        text = templates.get_template(f"{template}.j2").render(
+            name=name, module=module, requirement=requirement
+        )
         target = root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
@@ -128,7 +130,9 @@ def _module(name: str) -> str:
         )
     module = name.replace("-", "_")
     if module in ROOMS:
-        raise NewProjectError(f"'{module}' is a package of Driftline's own. Choose another name, such as shop.")
+        raise NewProjectError(
+            f"'{module}' is a package of Driftline's own. Choose another name, such as shop."
+        )
     if module in sys.stdlib_module_names or importlib.util.find_spec(module) is not None:
         raise NewProjectError(
             f"'{module}' is an installed Python package, which the project's would hide or be hidden by. "

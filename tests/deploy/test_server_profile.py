@@ -16,8 +16,8 @@ import pytest
 from sqlalchemy import NullPool, create_engine, text
 
 from benchmarks.online_servers import PostgresServer, free_port, postgres_server
-from resources.project import CHECKOUT
 from resources.lake.lake import Lake
+from resources.project import CHECKOUT
 
 PIPELINE = "flight_delays"
 MONTH = "2013-01-01"

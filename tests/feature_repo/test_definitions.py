@@ -8,9 +8,9 @@ import yaml
 
 from feature_repo.definitions import objects_of
 from pipelines.loading.read import DeclarationError
-from resources.project import CHECKOUT
 from resources.feature_store.project import open_project
 from resources.lake.lake import Lake
+from resources.project import CHECKOUT
 from tests.tiny import START
 
 PIPELINE, VIEW = "flight_delays", "airport_weather"

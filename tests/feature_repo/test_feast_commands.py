@@ -22,8 +22,8 @@ from declaration.windows import window
 from pipelines.loading.read import read
 from resources.connections import Connections, connections
 from resources.deployment import deployment
-from resources.project import CHECKOUT
 from resources.feature_store.objects import applied_mark, fingerprint, stored_views
+from resources.project import CHECKOUT
 
 NAME = "flight_delays"
 FOLDER = CHECKOUT / "feature_repo"

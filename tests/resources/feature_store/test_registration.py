@@ -11,8 +11,8 @@ import yaml
 from sqlalchemy import Connection, NullPool, create_engine, text
 
 from benchmarks.online_servers import PostgresServer, postgres_server
-from resources.project import CHECKOUT
 from resources.lake.lake import Lake
+from resources.project import CHECKOUT
 from tests.resources.side_by_side import day_window, names_of, pipeline_of, store_of
 
 pytestmark = pytest.mark.slow
