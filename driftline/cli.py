@@ -39,6 +39,13 @@ COMMANDS: Mapping[str, Mapping[str, Listed]] = {
     "Begin": {
         "check": Listed("driftline.check:check", "Find every fault of the project's declarations."),
     },
+    "Operate": {
+        "dev": Listed("driftline.dev.command:dev", "Start web UI and daemon on this machine."),
+        "model": Listed(
+            "driftline.model.command:model",
+            "Show a pipeline's model versions, and choose the one that serves.",
+        ),
+    },
     "Maintain": {
         "verify": Listed(
             "driftline.verify.command:verify", "Compare lake, ledger, registry and online store."
@@ -95,12 +102,12 @@ class LazyGroup(click.Group):
 )
 @click.option(
     "--project",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, resolve_path=True),
     help="Folder of the project; by default the nearest at or above this one.",
 )
 @click.option(
     "--home",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, resolve_path=True),
     help="Folder of lake, models and reports; by default .driftline in the project.",
 )
 @click.option("--profile", help="Where things are kept: local or server.")

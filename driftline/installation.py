@@ -23,3 +23,15 @@ def opened() -> Deployment:
     installed = deployment(os.environ)
     os.environ.update(dagster_environment(installed))
     return installed
+
+
+def known_name(name: str | None) -> str:
+    """Return the name that was given, declared or not; without one, the only pipeline's.
+
+    For commands on what is kept: it may be of a pipeline whose declaration is faulty or gone.
+    """
+    if name is not None:
+        return name
+    from pipelines.loading.declared import find_pipeline
+
+    return find_pipeline(None).name

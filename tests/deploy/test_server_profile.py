@@ -129,7 +129,7 @@ def server(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
     }
     log = (home / "dev.log").open("w")
     process = subprocess.Popen(
-        [sys.executable, "-m", "driftline.dev.command", "--port", str(port)],
+        [sys.executable, "-m", "driftline", "dev", "--port", str(port)],
         env=environment, cwd=PROJECT, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
     )  # fmt: skip
     web = WebServer(port)
