@@ -13,7 +13,7 @@ import pytest
 from assets.model.asset import materialize_model
 from declaration.model import GateSpec
 from driftline.cli import FAULT, main
-from driftline.model.rollback import RollbackError, roll_back_to
+from driftline.model.restore import RollbackError, roll_back_to
 from resources.connections import Connections
 from resources.model_registry.ledger import Decision, read_ledger
 from tests.model.conftest import World, training_table
