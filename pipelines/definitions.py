@@ -45,8 +45,9 @@ def build_defs(folder: Path) -> dg.Definitions:
     """
     _enter(folder)
     with warnings.catch_warnings():
-        # Dagster's own loader makes metadata that Dagster calls beta, once for every asset.
-        warnings.simplefilter("ignore", dg.BetaWarning)
+        # Dagster's own loader uses parts that Dagster calls beta or preview, once for every asset.
+        for kind in (dg.BetaWarning, dg.PreviewWarning):
+            warnings.simplefilter("ignore", kind)
         loaded = load_pipelines(project(os.environ).defs)
     return dg.Definitions.merge(
         loaded.definitions,
