@@ -20,7 +20,7 @@ from assets.materialization import Outcome
 from assets.model.asset import materialize_model
 from declaration.model import GateSpec
 from declaration.pipeline import Pipeline
-from driftline.rollback import roll_back_to
+from driftline.model.restore import roll_back_to
 from learning.encode import EncodingError
 from learning.model_file import model_from_bytes
 from learning.training_rows import TrainingError
