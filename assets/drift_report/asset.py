@@ -29,14 +29,13 @@ from assets.drift_report.tables_read import (
 )
 from assets.drift_report.tables_written import write_tables
 from assets.drift_report.window_inputs import examine_window, gather_evidence, trainings_of
-from assets.materialization import Outcome, Scope
+from assets.materialization import Outcome, Scope, StageRun
 from declaration.pipeline import Pipeline
 from declaration.windows import Window
 from drift.retraining.policy import RetrainDecision, decide_retrain
 from drift.window import Findings, facts_of
 from resources.alerts.incident_log import read_incidents
-from resources.engine.duckdb import Engine
-from resources.lake.lake import Lake, Snapshot, scan
+from resources.lake.lake import Snapshot, scan
 from resources.model_registry.ledger import aliases_after, read_ledger
 from resources.model_registry.registry import ModelRegistry
 from resources.model_registry.waits import read_waits
@@ -49,20 +48,13 @@ HISTORY_LENGTH = 23
 """Earlier reports shown in the course of performance."""
 
 
-def materialize_drift_report(
-    pipeline: Pipeline,
-    scope: Scope,
-    *,
-    lake: Lake,
-    engine: Engine,
-    registry: ModelRegistry,
-    reports: Reports,
-) -> Outcome:
+def materialize_drift_report(run: StageRun, *, registry: ModelRegistry, reports: Reports) -> Outcome:
     """Compare a partition with what its model learned from, and decide whether to train.
 
     The reference is the model version that scored the partition; the champion, where there was nothing to
     score. Its sketch is built by the first report that needs it and kept in `<pipeline>/sketches`.
     """
+    pipeline, scope, lake, engine = run.pipeline, run.scope, run.lake, run.engine
     started = time.monotonic()
     span = report_window(pipeline, scope)
     with engine.connect() as connection:

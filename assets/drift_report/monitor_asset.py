@@ -15,7 +15,7 @@ from assets.drift_report.pages.writing import write_model_history, write_page
 from assets.drift_report.signals import signals_of
 from assets.drift_report.tables_read import kept_reference, read_quality, report_window
 from assets.drift_report.tables_written import write_tables
-from assets.materialization import Outcome, Scope
+from assets.materialization import Outcome, Scope, StageRun
 from declaration.datasets import DatasetSpec
 from declaration.drift import DriftSpec
 from declaration.pipeline import Pipeline
@@ -31,7 +31,6 @@ from drift.sketch.table import reference_from_rows, sketch_table
 from drift.window import Findings, facts_of
 from drift.wording import drift_text
 from resources.alerts.incident_log import read_incidents
-from resources.engine.duckdb import Engine
 from resources.lake.lake import Lake, Snapshot, scan
 from resources.reports import Reports
 
@@ -47,13 +46,12 @@ PART = "_driftline_part"
 NOT_MEASURED = Measurement("", 0, reason="nothing is predicted")
 
 
-def materialize_monitoring_report(
-    pipeline: Pipeline, scope: Scope, *, lake: Lake, engine: Engine, reports: Reports
-) -> Outcome:
+def materialize_monitoring_report(run: StageRun, *, reports: Reports) -> Outcome:
     """Compare a partition of the watched dataset with its reference partitions, and say what moved.
 
     The reference's sketch is kept in `<pipeline>/sketches` until its partitions change.
     """
+    pipeline, scope, lake, engine = run.pipeline, run.scope, run.lake, run.engine
     started = time.monotonic()
     span = report_window(pipeline, scope)
     spec = pipeline.spec

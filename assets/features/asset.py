@@ -12,16 +12,15 @@ from assets.features.leakage.ordered_sums import in_order
 from assets.features.rows import check_columns, check_one_row_each, drop_rows_without_key
 from assets.features.statistics import feature_statistics, shown
 from assets.features.view_sql import FeatureError, feature_names, kept_to_window, stable_types
-from assets.materialization import CheckOutcome, Outcome, Scope
+from assets.materialization import CheckOutcome, Outcome, StageRun
 from charts import as_markdown_image, bars
 from declaration.features import FeatureViewSpec
 from declaration.pipeline import Pipeline
 from declaration.queries import datasets_behind, queries_behind
 from declaration.sql import quote_identifier
 from declaration.windows import Window
-from resources.engine.duckdb import Engine
 from resources.feature_store.store import FeatureStore
-from resources.lake.lake import Lake, Snapshot, scan
+from resources.lake.lake import Snapshot, scan
 from resources.lake.views import register_tables
 
 if TYPE_CHECKING:
@@ -34,15 +33,7 @@ ROWS_TABLE = "driftline_view_rows"
 N_SAMPLE = 5
 
 
-def materialize_features(
-    pipeline: Pipeline,
-    view: str,
-    scope: Scope,
-    *,
-    lake: Lake,
-    engine: Engine,
-    feature_store: FeatureStore,
-) -> Outcome:
+def materialize_features(run: StageRun, view: str, *, feature_store: FeatureStore) -> Outcome:
     """Compute one partition of a feature view, register the view and load it into the online store.
 
     Raises
@@ -52,6 +43,7 @@ def materialize_features(
     FeatureChangeError
         If the champion reads what the rows no longer have; nothing is written then.
     """
+    pipeline, scope, lake, engine = run.pipeline, run.scope, run.lake, run.engine
     started = time.monotonic()
     if scope.window is None:
         raise FeatureError(f"feature view '{view}' is partitioned: run it for a partition.")

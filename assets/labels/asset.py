@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assets.materialization import Outcome, Scope
+from assets.materialization import Outcome, Scope, StageRun
 from charts import as_markdown_image, bars
 from declaration.pipeline import Pipeline
 from declaration.queries import datasets_behind, queries_behind
 from declaration.sql import quote_identifier
 from declaration.target_sql import LabelError, check_labels, label_query, target_key
 from declaration.windows import Window, windows_between
-from resources.engine.duckdb import Engine
 from resources.lake.lake import Lake, Snapshot, scan
 from resources.lake.views import newest_snapshots, register_snapshots
 
@@ -61,7 +60,7 @@ class _Sources:
         check_labels(connection, LABELS_TABLE, target_key(pipeline.spec), where=where)
 
 
-def materialize_labels(pipeline: Pipeline, scope: Scope, *, lake: Lake, engine: Engine) -> Outcome:
+def materialize_labels(run: StageRun) -> Outcome:
     """Write one partition's prediction instants and labels, and those of earlier ones whose labels may have come.
 
     Raises
@@ -69,6 +68,7 @@ def materialize_labels(pipeline: Pipeline, scope: Scope, *, lake: Lake, engine: 
     LabelError
         If the target's expressions fail, leak or repeat a key; nothing is written then.
     """
+    pipeline, scope, lake, engine = run.pipeline, run.scope, run.lake, run.engine
     started = time.monotonic()
     if scope.window is None:
         raise LabelError("labels are partitioned: run them for a partition.")

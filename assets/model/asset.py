@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from assets.materialization import Outcome, Scope
+from assets.materialization import Outcome, Scope, StageRun
 from assets.model.fingerprints import fingerprint_decision, fingerprint_training
 from assets.model.pictures import training_pages
 from assets.model.tables import candidates_table, holdout_table
@@ -65,15 +65,14 @@ class _Champion:
     knows_until_us: int
 
 
-def materialize_model(
-    pipeline: Pipeline, scope: Scope, *, lake: Lake, engine: Engine, registry: ModelRegistry
-) -> Outcome:
+def materialize_model(run: StageRun, *, registry: ModelRegistry) -> Outcome:
     """Train as of a partition, register the best candidate, and decide whether it serves.
 
     The same training set, settings and reason are trained and judged once: asked again, the
     decision that is in the ledger is returned. Where the labels do not suffice nothing is trained:
     the outcome says which are needed, and the next reports ask again as labels come.
     """
+    pipeline, scope, lake, engine = run.pipeline, run.scope, run.lake, run.engine
     try:
         return _train_and_judge(pipeline, scope, lake=lake, engine=engine, registry=registry)
     except LabelsNeededError as needed:

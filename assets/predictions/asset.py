@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from assets.materialization import Outcome, Scope
+from assets.materialization import Outcome, Scope, StageRun
 from charts import as_markdown_image, histogram_pair
 from declaration.pipeline import Pipeline
 from learning.fitted import FittedModel
@@ -30,19 +30,14 @@ NOT_KNOWN_YET = ("label", "label_time")
 
 
 def materialize_predictions(
-    pipeline: Pipeline,
-    scope: Scope,
-    *,
-    lake: Lake,
-    engine: Engine,
-    registry: ModelRegistry,
-    feature_store: FeatureStore,
+    run: StageRun, *, registry: ModelRegistry, feature_store: FeatureStore
 ) -> Outcome:
     """Score every row of a partition with the champion of the moment.
 
     Without a champion the partition is empty, and says so; the table gets its feature columns
     with the first champion.
     """
+    pipeline, scope, lake, engine = run.pipeline, run.scope, run.lake, run.engine
     started = time.monotonic()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     labels = lake.snapshot(pipeline.table("labels"))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
-from assets.materialization import CheckOutcome, Outcome, Scope
+from assets.materialization import CheckOutcome, Outcome, StageRun
 from assets.training_set.leakage import changed_feature, judge, n_labels_before_their_time, probes
 from assets.training_set.selection import SOURCE_PARTITION, TrainingSetError, known_labels, training_windows
 from charts import as_markdown_image, bars
@@ -23,13 +23,12 @@ LEADING_COLUMNS = ["row_id", "event_timestamp"]
 """Columns of a set that are there without features."""
 
 
-def materialize_training_set(
-    pipeline: Pipeline, scope: Scope, *, lake: Lake, engine: Engine, feature_store: FeatureStore
-) -> Outcome:
+def materialize_training_set(run: StageRun, *, feature_store: FeatureStore) -> Outcome:
     """Join known labels with features point in time, and write the set as of a partition.
 
     Where no label was known by then the set has no rows, and says why.
     """
+    pipeline, scope, lake, engine = run.pipeline, run.scope, run.lake, run.engine
     started = time.monotonic()
     if scope.window is None:
         raise TrainingSetError("a training set is as of a partition: run it for one.")

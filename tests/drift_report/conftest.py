@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from assets.drift_report.asset import materialize_drift_report
-from assets.materialization import Outcome, Scope
+from assets.materialization import Outcome, Scope, StageRun
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
 from declaration.windows import Window, window
@@ -119,10 +119,7 @@ class World:
         declared = pipeline or self.pipeline
         span: Window = window(declared.spec.partitions, key)
         return materialize_drift_report(
-            declared,
-            Scope(span, run_id="test", clock=span.end),
-            lake=self.lake,
-            engine=self.engine,
+            StageRun(declared, Scope(span, run_id="test", clock=span.end), self.lake, self.engine),
             registry=cast(ModelRegistry, self.registry),
             reports=self.reports,
         )
