@@ -1,4 +1,4 @@
-"""The rim of the probation: finds the two versions, scores both on the same rows, and writes a rollback down."""
+"""Probation of a new champion: both versions score the same rows, and a rollback is written to the ledger."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from assets.materialization import Scope
+from assets.materialization import StageRun
 from declaration.pipeline import Pipeline
 from declaration.windows import Window
 from drift.performance.labelled_rows import labels_known
@@ -20,7 +20,7 @@ from learning.model_file import model_from_bytes
 from learning.score_columns import aligned_scores, classes_of_both
 from learning.train import chosen_metric, limited_threads
 from learning.training_rows import label_indices, microseconds
-from resources.lake.lake import Lake, Snapshot, scan
+from resources.lake.lake import Snapshot, scan
 from resources.model_registry.enactment import enact
 from resources.model_registry.ledger import GATE, Decision, aliases_after, trusted_sha256
 from resources.model_registry.registry import ModelRegistry
@@ -95,9 +95,7 @@ def shadow_champion(
     )
 
 
-def roll_back(
-    pipeline: Pipeline, scope: Scope, span: Window, failed: Probation, lake: Lake, registry: ModelRegistry
-) -> Snapshot | None:
+def roll_back(run: StageRun, span: Window, failed: Probation, registry: ModelRegistry) -> Snapshot | None:
     """Let the predecessor serve again: one more row of the ledger, and the aliases after it.
 
     The same report, written again, changes nothing; nor does one whose champion no longer serves.
@@ -107,7 +105,7 @@ def roll_back(
         if aliases_after(decisions)["champion"] != failed.version:
             return None
         return Decision(
-            instant=scope.clock,
+            instant=run.scope.clock,
             partition=span.key,
             actor=PROBATION_ACTOR,
             action="rolled back",
@@ -116,12 +114,12 @@ def roll_back(
             champion_after=failed.previous,
             reason=failed.explanation,
             gate_report=json.dumps(asdict(failed), sort_keys=True),
-            run_id=scope.run_id,
+            run_id=run.scope.run_id,
             artifact_sha256=trusted_sha256(decisions, failed.previous),
             decision_key=f"{PROBATION_ACTOR}/{failed.version}/{span.key}",
         )
 
-    return enact(lake, registry, pipeline.name, decide, commit=scope.commit(pipeline)).written
+    return enact(run.lake, registry, run.pipeline.name, decide, commit=run.commit).written
 
 
 def _newest_change(decisions: Sequence[Decision]) -> Decision | None:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from assets.features.asset import materialize_features
-from assets.features.leakage.check import Guarded, check_no_lookahead
+from assets.features.leakage.check import LookaheadReport, check_no_lookahead
 from assets.features.leakage.perturbation import Perturbation, perturbed_dataset
 from assets.features.view_sql import FeatureError, kept_to_window, stable_types
 from assets.labels.asset import materialize_labels
@@ -150,7 +150,7 @@ class Run:
     window: Window
     connection: duckdb.DuckDBPyConnection
 
-    def check(self, pipeline: Pipeline, view: str, sql: str, keys: tuple[str, ...]) -> Guarded:
+    def check(self, pipeline: Pipeline, view: str, sql: str, keys: tuple[str, ...]) -> LookaheadReport:
         """Make a view's rows as the stage does, and check them at the instant."""
         spec = pipeline.spec.features[view]
         found = replace(pipeline, sql={**pipeline.sql, spec.sql: sql})
