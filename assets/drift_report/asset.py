@@ -12,7 +12,7 @@ from assets.drift_report.incident_check import incident_check
 from assets.drift_report.judgement import Circumstances, WindowReport, judge_window
 from assets.drift_report.pages.history_rows import read_windows
 from assets.drift_report.pages.report import PerformancePoint
-from assets.drift_report.quality import Quality
+from assets.drift_report.quality import WindowQuality
 from assets.drift_report.shadow import roll_back, shadow_champion
 from assets.drift_report.tables_read import earlier_reports, read_open_loss, read_quality, report_window
 from assets.drift_report.tables_written import Page, write_history, write_report_page, write_tables
@@ -42,7 +42,7 @@ class _Inputs:
 
     window: Window
     examined: Examined
-    quality: Quality
+    quality: WindowQuality
     circumstances: Circumstances
     failed: Probation | None
     history: Sequence[PerformancePoint]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from assets.drift_report.quality import Quality
+from assets.drift_report.quality import WindowQuality
 from assets.drift_report.signals import Signals, signals_of
 from declaration.spec import PipelineSpec
 from declaration.windows import Window, partitions_since
@@ -52,14 +52,18 @@ class WindowReport:
 
     window: Window
     findings: Findings
-    quality: Quality
+    quality: WindowQuality
     decision: RetrainDecision
     signals: Signals
     open_loss: OpenLoss | None = None
 
 
 def weigh_evidence(
-    window: Window, findings: Findings, circumstances: Circumstances, quality: Quality, spec: PipelineSpec
+    window: Window,
+    findings: Findings,
+    circumstances: Circumstances,
+    quality: WindowQuality,
+    spec: PipelineSpec,
 ) -> tuple[Evidence, OpenLoss | None]:
     """Put a window's findings and its circumstances together for the policy.
 
@@ -100,7 +104,7 @@ def judge_window(
     window: Window,
     findings: Findings,
     circumstances: Circumstances,
-    quality: Quality,
+    quality: WindowQuality,
     spec: PipelineSpec,
     *,
     rollback: str = "",
@@ -119,7 +123,7 @@ def judge_window(
 
 
 def judge_monitoring(
-    window: Window, findings: Findings, quality: Quality, spec: PipelineSpec
+    window: Window, findings: Findings, quality: WindowQuality, spec: PipelineSpec
 ) -> WindowReport:
     """Judge a window of a pipeline without a target: nothing is trained, and a person is told what moved."""
     drift = drift_text(findings.verdict, spec.drift.min_rows) if findings.verdict else ""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from assets.drift_report.incident_check import incident_check
 from assets.drift_report.judgement import WindowReport, judge_monitoring
-from assets.drift_report.quality import Quality
+from assets.drift_report.quality import WindowQuality
 from assets.drift_report.tables_read import kept_reference, read_quality, report_window
 from assets.drift_report.tables_written import Page, write_history, write_report_page, write_tables
 from assets.materialization import Outcome, StageRun
@@ -53,7 +53,7 @@ class _Inputs:
     before: tuple[str, ...]
     findings: Findings
     new_sketch: tuple[str, pa.Table] | None
-    quality: Quality
+    quality: WindowQuality
 
 
 def materialize_monitoring_report(run: StageRun, *, reports: Reports) -> Outcome:

@@ -9,7 +9,7 @@ CRITICAL_QUALITY = 0.5
 
 
 @dataclass(frozen=True)
-class Quality:
+class WindowQuality:
     """The least quality score of the window's datasets, what is broken, and the tables read."""
 
     score: float | None

@@ -12,7 +12,7 @@ from declaration.pipeline import Pipeline
 from declaration.windows import Window
 from drift.performance.labelled_rows import labels_known
 from drift.retraining.probation import Probation, judge_probation
-from learning.comparison import Contest
+from learning.comparison import ScoredPair
 from learning.encode import EncodingError
 from learning.fitted import FittedModel
 from learning.metrics import Scored
@@ -80,11 +80,11 @@ def shadow_champion(
         )
         for number in (change.champion_after, change.champion_before)
     }
-    contest = shadow_contest(rows, models[change.champion_after], models[change.champion_before])
-    if contest is None:
+    pair = score_pair(rows, models[change.champion_after], models[change.champion_before])
+    if pair is None:
         return None
     return judge_probation(
-        contest,
+        pair,
         version=change.champion_after,
         previous=change.champion_before,
         problem=pipeline.spec.learned.problem,
@@ -150,7 +150,7 @@ def _rows(
     return rows if rows.num_rows else None
 
 
-def shadow_contest(rows: pa.Table, champion: FittedModel, previous: FittedModel) -> Contest | None:
+def score_pair(rows: pa.Table, champion: FittedModel, previous: FittedModel) -> ScoredPair | None:
     """Score both; None where the predecessor cannot read today's rows and so could not serve either."""
     # A class that only one of them knows has probability 0 in the other, and one that neither knows in both.
     classes = classes_of_both(champion.classes, previous.classes)
@@ -160,7 +160,7 @@ def shadow_contest(rows: pa.Table, champion: FittedModel, previous: FittedModel)
             now, before = champion.score(rows), previous.score(rows)
     except EncodingError:
         return None
-    return Contest(
+    return ScoredPair(
         challenger=Scored(labels, aligned_scores(now, champion.classes, classes)),
         champion=Scored(labels, aligned_scores(before, previous.classes, classes)),
         event_time_us=microseconds(rows["event_timestamp"]),

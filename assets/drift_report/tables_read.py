@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assets.drift_report.quality import CRITICAL_QUALITY, Quality
+from assets.drift_report.quality import CRITICAL_QUALITY, WindowQuality
 from assets.materialization import StageRun
 from declaration.pipeline import Pipeline
 from declaration.windows import Window
@@ -34,7 +34,7 @@ def report_window(run: StageRun) -> Window:
 
 def read_quality(
     pipeline: Pipeline, span: Window, lake: Lake, connection: duckdb.DuckDBPyConnection
-) -> Quality:
+) -> WindowQuality:
     """Read how good each dataset's partition was found to be."""
     scores, faults, reads = {}, [], []
     for name, dataset in pipeline.spec.datasets.items():
@@ -55,7 +55,7 @@ def read_quality(
             scores[name] = float(score)
             if score < CRITICAL_QUALITY:
                 faults.append(f"quality score of {name} is {score:.2f}, below {CRITICAL_QUALITY}")
-    return Quality(min(scores.values(), default=None), tuple(faults), tuple(reads))
+    return WindowQuality(min(scores.values(), default=None), tuple(faults), tuple(reads))
 
 
 def earlier_reports(pipeline: Pipeline, span: Window, lake: Lake) -> tuple[Snapshot, tuple[str, ...]] | None:

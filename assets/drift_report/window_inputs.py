@@ -21,9 +21,9 @@ from drift.performance.open_loss import OpenLoss
 from drift.sketch.counts import ReferenceSketch
 from drift.sketch.table import reference_from_rows, sketch_table
 from drift.window import (
-    Champion,
     Findings,
     Relations,
+    ScoringModel,
     build_reference,
     examine,
     unscored,
@@ -132,9 +132,9 @@ def _earlier_losses(
     return losses_from_rows(rows.to_arrow_table().to_pylist())
 
 
-def _champion(version: ModelVersion) -> Champion:
+def _champion(version: ModelVersion) -> ScoringModel:
     metric: Metric = version.metric  # type: ignore[assignment]  # Declared, and written by the model stage.
-    return Champion(
+    return ScoringModel(
         version=version.version,
         algorithm=version.algorithm,
         trained_as_of=version.training_partition,

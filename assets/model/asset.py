@@ -23,7 +23,7 @@ from assets.model.tables import candidates_table, holdout_table
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_identifier
 from declaration.windows import window
-from learning.comparison import Contest
+from learning.comparison import ScoredPair
 from learning.encode import EncodingError
 from learning.fitted import FittedModel
 from learning.gate import GateVerdict, judge_challenger
@@ -146,16 +146,16 @@ def _write(
     """Register the version, keep its tables, and write the gate's decision to the ledger."""
     version = _register(run, inputs, training, registry)
     tables = _write_tables(run, inputs.data, training, version)
-    comparison: Contest | None = None
+    pair: ScoredPair | None = None
 
     def decide(decisions: Sequence[Decision]) -> Decision | None:
         """Judge against who serves now: during the training others may have answered, or rolled back."""
-        nonlocal comparison
+        nonlocal pair
         if _standing_decision(decisions, inputs.decision_key) is not None:
             return None
         is_same = aliases_after(decisions)["champion"] == (rival.version.version if rival else None)
         serving = rival if is_same else _rival(run.pipeline, decisions, registry)
-        comparison, verdict = _judge(
+        pair, verdict = _judge(
             run, inputs.data, training, version, serving,
             # The loss was that of the champion before.
             is_loss_confirmed=inputs.is_loss_confirmed and is_same,
@@ -175,7 +175,7 @@ def _write(
     return replace(
         outcome,
         metadata={**outcome.metadata, **_rare(training)},
-        markdown=training_pages(training, comparison.champion if comparison is not None else None),
+        markdown=training_pages(training, pair.champion if pair is not None else None),
     )
 
 
@@ -300,18 +300,18 @@ def _judge(
     champion: _Rival | None,
     *,
     is_loss_confirmed: bool,
-) -> tuple[Contest | None, GateVerdict]:
+) -> tuple[ScoredPair | None, GateVerdict]:
     if champion is not None and champion.version.version == version.version:
         return None, GateVerdict(False, "inconclusive", "this training gave the model that serves already")
-    contest, obstacle = None, None
+    pair, obstacle = None, None
     if champion is not None:
         try:
-            contest = _contest(run, data, training, champion)
+            pair = _scored_pair(run, data, training, champion)
         except EncodingError as error:
             # It cannot serve either: comparing is impossible and keeping it would stop predictions.
             obstacle = f"champion {champion.version.version} cannot score today's rows: {error}"
     verdict = judge_challenger(
-        contest,
+        pair,
         problem=data.problem,
         metric=chosen_metric(run.spec.model, data.problem),
         holdout_metric=training.holdout_metric,
@@ -322,10 +322,10 @@ def _judge(
     )
     if obstacle is not None and verdict.outcome == "first":
         verdict = replace(verdict, explanation=f"{obstacle} Serving instead: {verdict.explanation}")
-    return contest, verdict
+    return pair, verdict
 
 
-def _contest(run: StageRun, data: TrainingSet, training: Training, champion: _Rival) -> Contest | None:
+def _scored_pair(run: StageRun, data: TrainingSet, training: Training, champion: _Rival) -> ScoredPair | None:
     """Score both models on rows that neither has learned from."""
     if champion.model.problem != data.problem:
         raise EncodingError(
@@ -346,7 +346,7 @@ def _contest(run: StageRun, data: TrainingSet, training: Training, champion: _Ri
     labels = data.labels[holdout[places]]
     if places.size == 0 or (data.problem != "regression" and np.unique(labels).size < 2):
         return None
-    return Contest(
+    return ScoredPair(
         challenger=Scored(labels, aligned_scores(training.holdout.scores[places], data.classes, classes)),
         champion=Scored(labels, aligned_scores(scores, champion.model.classes, classes)),
         event_time_us=data.event_time_us[holdout[places]],

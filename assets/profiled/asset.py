@@ -14,7 +14,7 @@ from assets.profiled.facts import count_facts
 from assets.profiled.merge import EarlierColumn, merge_profiles
 from assets.profiled.page import profile_page, quality_page
 from assets.profiled.profile import profile_relation
-from assets.profiled.quality import Quality, RowFacts, RuleFinding, assess_quality
+from assets.profiled.quality import DataQuality, RowFacts, RuleFinding, assess_quality
 from assets.profiled.statistics import ColumnProfile
 from assets.profiled.tables import profile_table, quality_table, read_profiles
 from declaration.datasets import DatasetSpec
@@ -158,7 +158,7 @@ def _n_rejected(connection: duckdb.DuckDBPyConnection, stage: _Stage) -> int:
     return int(connection.execute(f"SELECT count(*) FROM {relation}").fetchall()[0][0])
 
 
-def _quality(stage: _Stage, facts: RowFacts, results: Sequence[ExpectationResult]) -> Quality:
+def _quality(stage: _Stage, facts: RowFacts, results: Sequence[ExpectationResult]) -> DataQuality:
     findings = [
         RuleFinding(
             result.spec.expect,
@@ -226,7 +226,7 @@ def _earlier(connection: duckdb.DuckDBPyConnection, stage: _Stage) -> dict[str, 
 def _outcome(
     raw: Snapshot,
     facts: RowFacts,
-    quality: Quality,
+    quality: DataQuality,
     results: Sequence[ExpectationResult],
     written: _Written,
     history: Snapshot,

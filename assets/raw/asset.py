@@ -16,15 +16,13 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 
 from assets.materialization import Outcome, StageRun
-from assets.raw.loads import FINGERPRINT, refuse_other_load
+from assets.raw.full_loads import FINGERPRINT, refuse_other_load
 from charts import as_markdown_image, bars
 from declaration.datasets import DatasetSpec
 from declaration.partition_sql import between, event_instant
 from declaration.partitions import PartitionsSpec
-from declaration.pipeline import Pipeline
 from declaration.sql import quote_literal
 from declaration.windows import Cut, Window, load_number, windows
-from resources.engine.duckdb import Engine
 from resources.lake.lake import Lake, Snapshot
 from sources.content import Content, content_of
 from sources.engine_errors import repair_of
@@ -334,19 +332,6 @@ def _rows_per_day(connection: duckdb.DuckDBPyConnection, reading: _Reading, wher
         [(day, float(n)) for day, n in counts], title=f"Rows per day ({reading.timezone})", unit="rows"
     )
     return as_markdown_image(chart, "rows per day")
-
-
-def n_source_rows(pipeline: Pipeline, dataset: str, *, engine: Engine) -> int:
-    """Count the rows that a source holds now, rejects left out: how far partitions of rows reach."""
-    spec = pipeline.spec.datasets[dataset]
-    scratch = Path(engine.spill_directory)
-    with (
-        files_of(spec.source, folder=Path(pipeline.folder), scratch=scratch) as files,
-        engine.connect(reads=files) as connection,
-        readable(connection, files, spec, scratch) as plain,
-    ):
-        zone = pipeline.spec.partitions.timezone
-        return read_files(connection, plain, spec, name=dataset, timezone=zone).n_read
 
 
 def _sample(rows: pa.Table) -> list[Mapping[str, object]]:

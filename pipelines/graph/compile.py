@@ -19,7 +19,7 @@ import dagster as dg
 from pydantic import BaseModel
 
 from assets.materialization import CheckOutcome, Outcome, Scope, StageRun
-from assets.raw.loads import load_to_read, newest_load
+from assets.raw.full_loads import load_to_read, newest_load
 from declaration.partitions import PartitionsSpec
 from declaration.pipeline import Pipeline
 from declaration.windows import CADENCE_CRONS, KEY_FORMATS, Window, window

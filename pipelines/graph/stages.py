@@ -74,7 +74,7 @@ def stages(pipeline: Pipeline) -> Iterable[Stage]:
             checks=_freshness_checks(view),
             freshness=view.freshness,
         )
-    yield from _watching_stages(spec) if spec.target is None else _learning_stages(pipeline, spec.target)
+    yield from _monitoring_stages(spec) if spec.target is None else _learning_stages(pipeline, spec.target)
 
 
 def _freshness_checks(view: FeatureViewSpec) -> Sequence[dg.AssetCheckSpec]:
@@ -99,7 +99,7 @@ _NO_LEAKAGE = dg.AssetCheckSpec(
 )
 
 
-def _watching_stages(spec: PipelineSpec) -> Iterable[Stage]:
+def _monitoring_stages(spec: PipelineSpec) -> Iterable[Stage]:
     """Without a target the data itself is watched."""
     yield Stage(
         path=("drift_report",),

@@ -9,7 +9,7 @@ import pytest
 
 from assets.materialization import Scope, StageRun
 from assets.raw.asset import materialize_raw
-from assets.raw.loads import load_to_read
+from assets.raw.full_loads import load_to_read
 from declaration.datasets import DatasetSpec, SourceSpec
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
