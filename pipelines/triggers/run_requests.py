@@ -14,7 +14,7 @@ REPORT_TAG = "driftline/report"
 """Run tag of a retrain: the drift report (event storage id) that asked for it."""
 
 PIPELINE_TAG = "driftline/pipeline"
-"""Run tag that names the pipeline; its runs do not overlap (see `deploy/`)."""
+"""Run tag that names the pipeline; its runs do not overlap (see `resources/settings/`)."""
 
 RETRAIN_STAGES = ("training_set", "model")
 
