@@ -13,8 +13,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from assets.drift_report.judgement import weigh_evidence
 from assets.drift_report.tables_read import read_quality
-from assets.drift_report.window_inputs import examine_window, gather_evidence, trainings_of
+from assets.drift_report.window_inputs import examine_window, read_circumstances, trainings_of
 from declaration.errors import DriftlineError
 from declaration.pipeline import Pipeline
 from declaration.windows import window
@@ -97,17 +98,18 @@ def backtest(
             examined = examine_window(
                 pipeline, span, to.lake, connection, to.registry, serving=row["model_version"]
             )
-            evidence, loss = gather_evidence(
+            quality = read_quality(pipeline, span, to.lake, connection)
+            circumstances = read_circumstances(
                 pipeline,
                 span,
                 examined,
-                read_quality(pipeline, span, to.lake, connection),
                 connection,
-                before=loss,
+                loss_before=loss,
                 # A training as of this window came after its report.
                 trainings=[entry for entry in trainings if entry.partition < key],
                 waits=[wait for wait in waits if wait.partition < key],
             )
+        evidence, loss = weigh_evidence(span, examined.findings, circumstances, quality, pipeline.spec)
         yield Redecision(
             partition=key,
             was_requested=row["is_retrain_requested"],

@@ -34,7 +34,7 @@ from declaration.pipeline import Pipeline
 from declaration.windows import Window
 from driftline.replay.runs import REPLAY_TAGS, ReplayError, fail_abandoned_runs, only_replay
 from pipelines.graph.compile import STAGES
-from pipelines.triggers.due_partitions import arrived, done, make_known
+from pipelines.triggers.due_partitions import done, due_partitions, make_known
 from pipelines.triggers.retrains import asked_from, retrains_due
 from pipelines.triggers.run_requests import reference_request, reference_selection, refresh_request
 from resources.connections import Connections
@@ -108,7 +108,7 @@ class Replay:
 
     def partitions(self, first: str | None, last: str | None, now: datetime) -> Sequence[Window]:
         """List the partitions to walk, oldest first."""
-        ended = arrived(self.pipeline, now, lake=self.to.lake, engine=self.to.engine)
+        ended = due_partitions(self.pipeline, now, lake=self.to.lake, engine=self.to.engine)
         make_known(self.pipeline, ended, self.instance)
         keys = [window.key for window in ended]
         for key in (first, last):
