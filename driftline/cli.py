@@ -39,7 +39,25 @@ COMMANDS: Mapping[str, Mapping[str, Listed]] = {
     "Begin": {
         "check": Listed("driftline.check:check", "Find every fault of the project's declarations."),
     },
+    "Look": {
+        "status": Listed(
+            "driftline.status.command:status", "Show how every pipeline stands, or one of them."
+        ),
+        "show": Listed("driftline.show.command:show", "Show what a declaration becomes, asset by asset."),
+        "report": Listed("driftline.report:report", "Print where the newest page is; open it."),
+        "model": Listed("driftline.model.group:model", "List, show and roll back model versions."),
+    },
+    "Run": {
+        "run": Listed("driftline.run:run", "Run one partition from raw data to drift report."),
+    },
     "Maintain": {
+        "doctor": Listed(
+            "driftline.doctor.command:doctor", "Check versions, settings, permissions and servers."
+        ),
+        "config": Listed("driftline.configuration:config", "Show the settings and where each came from."),
+        "version": Listed(
+            "driftline.version:version", "Show the versions of Driftline and its main libraries."
+        ),
         "verify": Listed(
             "driftline.verify.command:verify", "Compare lake, ledger, registry and online store."
         ),

@@ -11,13 +11,12 @@ from assets.features.leakage.check import check_no_lookahead
 from assets.features.leakage.ordered_sums import in_order
 from assets.features.rows import check_columns, check_one_row_each, drop_rows_without_key
 from assets.features.statistics import feature_statistics, shown
-from assets.features.view_sql import FeatureError, feature_names, kept_to_window, stable_types
+from assets.features.view_sql import FeatureError, feature_names, filled, kept_to_window
 from assets.materialization import CheckOutcome, Outcome, Scope
 from charts import as_markdown_image, bars
 from declaration.features import FeatureViewSpec
 from declaration.pipeline import Pipeline
 from declaration.queries import datasets_behind, queries_behind
-from declaration.sql import quote_identifier
 from declaration.windows import Window
 from resources.engine.duckdb import Engine
 from resources.feature_store.store import FeatureStore
@@ -135,14 +134,10 @@ def _fill(
 
     keys = pipeline.spec.entities[spec.entity]
     try:
-        # One order for equal input: the same rows give the same bytes, however often they are made.
         schema = connection.sql(f"SELECT * FROM ({sql}) LIMIT 0").to_arrow_table().schema
         check_columns(schema.names, keys, view)
-        order = ", ".join(quote_identifier(name) for name in ("event_timestamp", *keys))
         with in_order(connection):
-            connection.execute(
-                f"CREATE TEMP TABLE {ROWS_TABLE} AS {stable_types(sql, schema, keys)} ORDER BY {order}"
-            ).fetchall()
+            connection.execute(filled(ROWS_TABLE, sql, schema, keys)).fetchall()
     except duckdb.Error as error:
         text = " ".join(str(error).split())
         raise FeatureError(f"feature view '{view}' ({spec.sql}): {text}. Correct its SQL.") from error
