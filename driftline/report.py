@@ -10,15 +10,19 @@ import click
 
 from declaration.errors import DriftlineError
 from driftline.cli import FAULT, SUCCESS
-from driftline.installation import json_option
+from driftline.completion.candidates import complete_names
+from driftline.installation import json_output
 from driftline.printing import print_json
-from driftline.status.reading import read_windows
-from pipelines.loading.declared import find_pipeline
 from resources.deployment import Deployment, deployment
-from resources.lake.lake import Lake
 
 INDEX = "index.html"
 """Page over all pipelines, below the reports."""
+
+KEYS = {
+    "pipeline": "the one that was named; null for the index",
+    "path": "file of the page",
+    "url": "the same as a URL",
+}
 
 
 class NoReportError(DriftlineError):
@@ -26,9 +30,9 @@ class NoReportError(DriftlineError):
 
 
 @click.command()
-@click.argument("name", metavar="[NAME]", required=False)
+@click.argument("name", metavar="[NAME]", required=False, shell_complete=complete_names)
 @click.option("--open", "is_opened", is_flag=True, help="Open the page in the browser.")
-@json_option
+@json_output(KEYS)
 def report(name: str | None, is_opened: bool, as_json: bool) -> int:
     """Print where the newest page is; open it.
 
@@ -55,6 +59,10 @@ def newest_page(installed: Deployment, name: str) -> Path:
     NoReportError
         If no window has one, or its page was taken away.
     """
+    from driftline.status.reading import read_windows
+    from pipelines.loading.declared import find_pipeline
+    from resources.lake.lake import Lake
+
     pipeline = find_pipeline(name)
     windows = read_windows(pipeline, Lake(root=str(installed.lake_root)), 1)
     folder = (installed.home / "reports").resolve()

@@ -9,7 +9,7 @@ from importlib.metadata import version as version_of
 
 import click
 
-from driftline.installation import json_option
+from driftline.installation import json_output
 from driftline.printing import print_json
 
 LIBRARIES = (
@@ -18,9 +18,14 @@ LIBRARIES = (
 )  # fmt: skip
 """Distributions that are told, in this order."""
 
+KEYS = {
+    **{name: f"version of {name}; null where it is not installed" for name in LIBRARIES},
+    "python": "version of Python",
+}
+
 
 @click.command()
-@json_option
+@json_output(KEYS)
 def version(as_json: bool) -> None:
     """Show the versions of Driftline and its main libraries."""
     found = versions()

@@ -13,12 +13,22 @@ from rich.text import Text
 from driftline.cli import FAULT, SUCCESS
 from driftline.doctor.finding import Diagnosis, Verdict
 from driftline.doctor.rooms import check_rooms
+from driftline.installation import json_output
+from driftline.printing import console, print_json
+
+KEYS = {
+    "checks": "every check, in the order in which it was made",
+    "checks[].check": "what was looked at",
+    "checks[].verdict": "ok, warning or fault",
+    "checks[].text": "what was found",
+    "checks[].repair": "what to do; empty where it is ok",
+}
 
 STYLES: dict[Verdict, str] = {"ok": "green", "warning": "yellow", "fault": "bold red"}
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@json_output(KEYS)
 def doctor(as_json: bool) -> int:
     """Check versions, settings, permissions and servers.
 
@@ -27,9 +37,7 @@ def doctor(as_json: bool) -> int:
     """
     found = list(diagnoses())
     if as_json:
-        from driftline.printing import print_json
-
-        print_json([asdict(one) for one in found])
+        print_json({"checks": [asdict(one) for one in found]})
     else:
         _print(found)
     return FAULT if any(one.verdict == "fault" for one in found) else SUCCESS
@@ -79,8 +87,6 @@ def _project_above(here: Path) -> Path | None:
 
 
 def _print(found: list[Diagnosis]) -> None:
-    from driftline.printing import console
-
     to = console()
     width = max(len(one.check) for one in found)
     for one in found:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 from declaration.errors import DriftlineError
-from driftline.configuration import ALERT_PREFIX, masked
+from driftline.config.settings import ALERT_PREFIX, masked
 from driftline.doctor.finding import Diagnosis, fault, ok
 from resources.alerts.mail import mail_server
 from resources.deployment import POSTGRES_VARIABLE

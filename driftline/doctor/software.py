@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from declaration.errors import DriftlineError
-from driftline.configuration import OPTIONS, VARIABLES, Setting, unknown_variables, variables
+from driftline.config.settings import OPTIONS, VARIABLES, Setting, unknown_variables, variables
 from driftline.doctor.finding import Diagnosis, fault, ok, warning
 from driftline.version import versions
 from pipelines.loading.declared import declarations

@@ -1,1 +1,1 @@
-"""`driftline model`: versions of a pipeline's models, and which of them serves."""
+"""`driftline model`: the versions of a pipeline's models, and which of them serves."""

@@ -15,7 +15,6 @@ from declaration.pipeline import Pipeline
 from pipelines.loading.read import COMPONENTS, FILE_NAME, DeclarationError, read
 from resources.project import project
 
-
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The safe loader: in C, where PyYAML was built with it."""
 

@@ -1,4 +1,4 @@
-"""The group `driftline model`: its commands by name, each imported only when it is called."""
+"""`driftline model`: the group of commands about a pipeline's model versions."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ COMMANDS: Mapping[str, Mapping[str, Listed]] = {
         "show": Listed(
             "driftline.model.showing:show", "Show one version: candidates, importances, settings."
         ),
+        "rollback": Listed("driftline.model.rollback:rollback", "Let an earlier model version serve again."),
     },
 }
 
 
 @click.group(cls=LazyGroup, listed=COMMANDS)
 def model() -> None:
-    """List, show and roll back model versions."""
+    """Show a pipeline's model versions, and choose the one that serves."""

@@ -1,4 +1,4 @@
-"""`driftline run NAME --partition KEY`: one partition from raw data to drift report, in this process."""
+"""Runs that a person asks for: which assets of a partition, and their execution in this process."""
 
 from __future__ import annotations
 
@@ -6,21 +6,19 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-import click
 import dagster as dg
+from rich.console import Console
 from rich.text import Text
 
 from declaration.pipeline import Pipeline
 from declaration.windows import Window
-from driftline.cli import SUCCESS
-from driftline.installation import opened
-from driftline.printing import console
-from driftline.replay import Replay, stages_shown
-from driftline.replay_runs import ReplayError, fail_abandoned_runs, only_replay
+from driftline.replay.runs import ReplayError, fail_abandoned_runs, only_replay
+from driftline.replay.walk import Replay, stages_shown
 from pipelines.graph.compile import REASON_TAG
 from pipelines.loading.declared import find_pipeline
 from pipelines.triggers.run_requests import PIPELINE_TAG, refresh_request, retrain_selection
 from resources.connections import connections
+from resources.deployment import Deployment
 from resources.orchestrator.home import open_instance
 
 ASKED_BY_PERSON = "a person asked"
@@ -31,35 +29,44 @@ class RunError(ReplayError):
     """The run cannot be made as asked."""
 
 
-@click.command()
-@click.argument("name", metavar="[NAME]", required=False)
-@click.option("--partition", metavar="KEY", required=True, help="Key of the partition, such as 2024-03-01.")
-@click.option(
-    "--stage",
-    "stages",
-    metavar="STAGE",
-    multiple=True,
-    help="Run this stage alone, such as raw or raw/flights; may be given several times.",
-)
-@click.option("--retrain", "is_retrain", is_flag=True, help="Train and judge a model as of the partition.")
-def run(name: str | None, partition: str, stages: tuple[str, ...], is_retrain: bool) -> int:
-    """Run one partition from raw data to drift report.
+def run_partition(
+    installed: Deployment,
+    name: str | None,
+    partition: str,
+    to: Console,
+    *,
+    stages: Sequence[str],
+    is_retrain: bool,
+) -> tuple[str, Sequence[str]]:
+    """Run a partition, under the pipeline's lock; return Dagster's run, and the assets that were made.
 
-    The run is recorded in Dagster as the replay's are, and executed in this process. With --retrain the training
-    set and the model as of the partition are made, and nothing else. Whether the retrain that a report asks for
-    is made, the drift sensor or `driftline replay` decides.
+    Parameters
+    ----------
+    installed
+        The installation, which Dagster's environment variables describe already.
+    name, partition
+        Of which pipeline (None where there is one), which partition.
+    to
+        Where progress goes.
+    stages, is_retrain
+        As `request_of` takes them.
+
+    Raises
+    ------
+    DriftlineError
+        If there is no such pipeline, partition or stage, the pipeline is being replayed, or the run failed.
     """
-    pipeline, installed = find_pipeline(name), opened()
-    # Imported after the environment is set: the definitions read the deployment.
+    # Not at the top: the definitions read the deployment from the environment.
     from pipelines.definitions import code_location
 
+    pipeline = find_pipeline(name)
     with only_replay(installed.home, pipeline.name), open_instance(installed) as instance:
         replay = Replay(pipeline, code_location(), instance, connections(installed))
         fail_abandoned_runs(instance, pipeline.name)
         (span,) = replay.partitions(partition, partition, datetime.now(UTC))
         request = request_of(pipeline, span, stages=stages, is_retrain=is_retrain)
-        execute(replay, request, partition)
-    return SUCCESS
+        result = execute(replay, request, partition, to)
+    return result.run_id, [key.to_user_string() for key in request.asset_selection or ()]
 
 
 def request_of(pipeline: Pipeline, span: Window, *, stages: Sequence[str], is_retrain: bool) -> dg.RunRequest:
@@ -106,15 +113,17 @@ def _assets_of(pipeline: Pipeline, stage: str, known: Sequence[dg.AssetKey]) -> 
     return found
 
 
-def execute(replay: Replay, request: dg.RunRequest, partition: str) -> None:
+def execute(replay: Replay, request: dg.RunRequest, partition: str, to: Console) -> dg.ExecuteInProcessResult:
     """Execute the reference tables that were never read, and the run; show the stage that goes on.
+
+    Where nobody looks on, each stage is a line.
 
     Raises
     ------
     ReplayError
         If a step failed, with the cause.
     """
-    to, started = console(), time.monotonic()
+    started = time.monotonic()
     with to.status(partition) as line:
 
         def show(stage: str) -> None:
@@ -130,3 +139,4 @@ def execute(replay: Replay, request: dg.RunRequest, partition: str) -> None:
         f"{replay.pipeline.name} {partition}: done in {time.monotonic() - started:.1f} s, run {result.run_id}.",
         markup=False,
     )
+    return result

@@ -1,20 +1,13 @@
-"""`driftline config show`: every setting with its value and where it came from; secrets are masked."""
+"""Settings: the variables that are read, their values without secrets, and the places that follow from them."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
-import click
-
-from declaration.errors import DriftlineError
-from driftline.cli import FAULT, SUCCESS
-from driftline.installation import json_option
-from driftline.printing import Column, print_json, print_table
-from resources.deployment import Deployment, deployment
+from resources.deployment import Deployment
 from resources.project import project
 
 Origin = Literal["option", "environment", "default", "derived"]
@@ -72,8 +65,6 @@ OPTIONS = {
 }
 """Variables that an option of the program sets, and its name."""
 
-COLUMNS = (Column("name", "setting"), Column("value", "value"), Column("origin", "from"))
-
 
 @dataclass(frozen=True)
 class Setting:
@@ -90,35 +81,6 @@ class Setting:
     name: str
     value: str | None
     origin: Origin
-
-
-@click.group()
-def config() -> None:
-    """Show the settings and where each came from."""
-
-
-@config.command()
-@json_option
-@click.pass_context
-def show(ctx: click.Context, as_json: bool) -> int:
-    """Show every setting, its value and where it came from.
-
-    Settings are the variables DRIFTLINE_*, which --project, --home and --profile set too, and the places that
-    follow from them. Passwords and the paths of alert addresses are masked. Exit code 1 where a setting is wrong.
-    """
-    given = {name for name, option in OPTIONS.items() if ctx.find_root().params.get(option)}
-    settings, faults = list(variables(os.environ, given)), []
-    try:
-        settings += derived(deployment(os.environ), os.environ)
-    except DriftlineError as error:
-        faults.append(str(error))
-    if as_json:
-        print_json({"settings": [asdict(setting) for setting in settings], "faults": faults})
-    else:
-        print_table(COLUMNS, [asdict(setting) for setting in settings])
-        for fault in faults:
-            click.echo(f"{click.style('Error:', fg='red', bold=True)} {fault}", err=True)
-    return FAULT if faults else SUCCESS
 
 
 def variables(environment: Mapping[str, str], given: set[str]) -> Iterator[Setting]:
