@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from declaration.datasets import DatasetSpec
 from declaration.sql import quote_identifier, quote_literal
-from declaration.types import ColumnType
+from declaration.types import SQL_TYPES, ColumnType
 from sources.csv_header import header_of
 from sources.exact import has_digits_after_point, of_text, words_for
 from sources.origins import FileGroup, file_groups, origins_of
@@ -19,7 +19,6 @@ from sources.rejects import (
     MAX_LINE_BYTES,
     RAW_COLUMN,
     REJECTS_TABLE,
-    SQL_TYPES,
     ReadError,
     has_places,
     listed,

@@ -14,7 +14,13 @@ from tempfile import TemporaryDirectory
 
 from declaration.datasets import SourceSpec
 from declaration.errors import DriftlineError
-from sources.object_store import NothingThereError, ObjectError, is_anything_at, is_url, local_copies
+from declaration.names import is_url
+from sources.object_store import (
+    NothingThereError,
+    ObjectError,
+    is_anything_at,
+    local_copies,
+)
 from sources.rejects import shown
 from sources.table_folders import table_folder_of
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from declaration.datasets import DatasetSpec
 from declaration.generated_columns import LOAD, PLACE
 from declaration.sql import quote_identifier, quote_literal
+from declaration.types import SQL_TYPES
 from sources.completeness import fault_of_text, refuse_lost_records
 from sources.csv import csv_rejects, csv_source, reading_types, refuse_open_quotes
 from sources.declared_columns import RAW_TEXT_COLUMN, REASON_COLUMN, declared_rows
@@ -27,7 +28,6 @@ from sources.rejects import (
     FILE_COLUMN,
     OWN_PREFIX,
     REJECTS_TABLE,
-    SQL_TYPES,
     ReadError,
     has_places,
     no_rejects,

@@ -13,20 +13,8 @@ from declaration.datasets import DatasetSpec
 from declaration.errors import DriftlineError
 from declaration.generated_columns import LOAD, PLACE
 from declaration.sql import quote_literal
-from declaration.types import ColumnType
+from declaration.types import SQL_TYPES, ColumnType
 from sources.exact import Cast, base_type, of_text, of_typed
-
-SQL_TYPES: Mapping[ColumnType, str] = {
-    "boolean": "BOOLEAN",
-    "int": "BIGINT",
-    "float": "DOUBLE",
-    "decimal": "DECIMAL(38, 9)",
-    "string": "VARCHAR",
-    "date": "DATE",
-    "timestamp": "TIMESTAMP",
-    "timestamp_tz": "TIMESTAMPTZ",
-}
-"""Types of a declaration in the engine; instants are kept in UTC."""
 
 OWN_PREFIX = "_driftline_"
 """Beginning of the names of columns that we add while reading: no column of a source may begin so."""

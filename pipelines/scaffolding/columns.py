@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from declaration.generated_columns import PLACE
 from declaration.sql import quote_identifier
-from declaration.types import ColumnType
+from declaration.types import SQL_TYPES, ColumnType
 from pipelines.scaffolding.forms import NULL_TEXTS, Form, groups
 from pipelines.scaffolding.source import TEXTS, OpenedSource
-from sources.rejects import SQL_TYPES, without
+from sources.rejects import without
 
 if TYPE_CHECKING:
     import duckdb

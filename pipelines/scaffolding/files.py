@@ -14,9 +14,9 @@ from pathlib import Path
 
 from declaration.datasets import SourceSpec
 from declaration.errors import DriftlineError
+from declaration.names import is_url
 from sources.engine_errors import explained
 from sources.files import source_files
-from sources.object_store import is_url
 from sources.rejects import shown
 
 FORMATS = {

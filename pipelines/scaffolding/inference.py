@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from declaration.names import is_url
 from declaration.sql import quote_identifier
 from pipelines.loading.problems import hint
 from pipelines.scaffolding.clock import check_event_time, clock_of_files, find_clock, lookback_of
@@ -28,7 +29,6 @@ from pipelines.scaffolding.source import OpenedSource, doubts
 from pipelines.scaffolding.text import sql_name
 from pipelines.scaffolding.tried import as_text_where_rejected
 from pipelines.scaffolding.views import View, history_view, identifier
-from sources.object_store import is_url
 
 if TYPE_CHECKING:
     import duckdb

@@ -16,11 +16,11 @@ from drift.performance.sequential_test import (
     LossScale,
     SequentialTest,
     accepted_loss,
-    sequential_test,
     log_e_values,
     loss_blocks,
     loss_scale,
     monitor_errors,
+    sequential_test,
 )
 from drift.wording import rise_text
 from learning.metrics import Scored
