@@ -28,7 +28,7 @@ def replayed(name: str, last: str | None) -> int:
     from dagster import DagsterInstance
     from rich.console import Console
 
-    from driftline.replay import Replay, walk
+    from driftline.replay.walk import Replay, walk
     from pipelines.definitions import code_location
     from pipelines.loading.declared import find_pipeline
     from resources.connections import connections

@@ -13,7 +13,7 @@ from assets.drift_report.signals import Signals, signals_from_metadata, signals_
 from declaration.alerts import Signal
 from drift.performance.realised import Measurement
 from drift.window import Findings, ScoringModel
-from tests.drift_report.conftest import World
+from tests.fixtures.drift_world import World
 
 MONTH = "2013-08-01"
 

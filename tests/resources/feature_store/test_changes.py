@@ -15,7 +15,7 @@ from assets.profiled.asset import materialize_profiled
 from assets.raw.asset import materialize_raw
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
-from driftline.features import apply_features, plan_features, told
+from driftline.features.plan import apply_features, plan_features, told
 from resources.connections import Connections, connections
 from resources.deployment import deployment
 from resources.feature_store.changes import ViewShape, changes_between

@@ -1,4 +1,4 @@
-"""What another policy would have decided, window by window, from the stored sketches, predictions and labels.
+"""Backtest of a policy: what it would have decided, window by window, from the stored sketches, predictions and labels.
 
 Nothing is trained or written. Models served as they did: a decision is compared with the one that was
 made in the same place, not with a history that would have gone another way.
@@ -83,7 +83,7 @@ def backtest(
         raise RedecisionError(f"'{pipeline.name}' has no target: nothing is ever trained for it.")
     if not to.lake.has(table):
         raise RedecisionError(
-            f"'{pipeline.name}' has no drift reports yet. Run `python -m driftline.replay {pipeline.name}` first."
+            f"'{pipeline.name}' has no drift reports yet. Run `driftline replay {pipeline.name}` first."
         )
     rows = sorted(to.lake.read(table).to_pylist(), key=lambda row: row["partition"])
     trainings = trainings_of(read_ledger(to.lake, pipeline.name))
@@ -137,7 +137,7 @@ def print_backtest(pipeline: Pipeline, decided: Sequence[Redecision], console: C
     console.print(
         f"{n_same} of {len(decided)} windows are decided alike. Trainings asked for: {was} before, {now} under this "
         "policy, with the models that served then. What those trainings would have been worth is told by a replay "
-        "into another DRIFTLINE_HOME.",
+        "into another home: driftline --home FOLDER replay.",
         highlight=False,
     )
 
