@@ -18,6 +18,7 @@ from assets.materialization import CheckOutcome, Outcome, StageRun
 from charts import as_markdown_image, bars
 from declaration.features import FeatureViewSpec
 from declaration.queries import datasets_behind, queries_behind
+from declaration.sql import scalar
 from declaration.windows import Window
 from resources.feature_store.store import FeatureStore
 from resources.lake.lake import Snapshot, scan
@@ -215,5 +216,5 @@ def _freshness(
     newest: datetime | None = None
     if filled:
         query = f"SELECT max(event_timestamp)::TIMESTAMPTZ FROM {scan(snapshot, [max(filled)])}"
-        newest = connection.sql(query).fetchall()[0][0]
+        newest = scalar(connection, query)
     return (judge_freshness(newest, allowed=spec.freshness, partition_end=window.end),)

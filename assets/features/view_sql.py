@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from declaration.errors import DriftlineError
+from declaration.names import CREATED_TIMESTAMP, EVENT_TIMESTAMP
 from declaration.sql import quote_identifier, quote_literal
 from declaration.windows import Window
 
-EVENT_TIMESTAMP = "event_timestamp"
-CREATED_TIMESTAMP = "created_timestamp"
 TIME_COLUMNS = (EVENT_TIMESTAMP, CREATED_TIMESTAMP)
 
 

@@ -17,6 +17,7 @@ from assets.drift_report.window_inputs import examine_window
 from assets.features.view_sql import filled, kept_to_window
 from assets.training_set.selection import known_labels, training_windows
 from declaration.errors import DriftlineError
+from declaration.names import CREATED_TIMESTAMP, EVENT_TIMESTAMP, is_url
 from declaration.pipeline import Pipeline
 from declaration.queries import datasets_behind, queries_behind
 from declaration.sql import quote_identifier
@@ -30,11 +31,10 @@ from expectations.rows import RowRules
 from feature_repo.asof_engine import LABELS, NEWEST
 from feature_repo.asof_sql import Labels, ViewRows, fetch_query, newest_query
 from resources.connections import Connections
-from resources.feature_store.changed_future import CREATED_TIMESTAMP, EVENT_TIMESTAMP, views_as_read
+from resources.feature_store.changed_future import views_as_read
 from resources.lake.lake import scan
 from resources.lake.views import register_tables
 from resources.model_registry.champion import champion_version
-from sources.object_store import is_url
 from sources.opening import files_of, readable
 from sources.read import read_files
 

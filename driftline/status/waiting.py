@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+from declaration.names import is_url
 from declaration.pipeline import Pipeline
 from declaration.windows import windows
 from driftline.status.runs import Run
@@ -15,7 +16,6 @@ from resources.lake.lake import Lake
 from resources.model_registry.ledger import Decision
 from resources.model_registry.waits import read_waits
 from sources.files import SourceError, source_files
-from sources.object_store import is_url
 
 
 @dataclass(frozen=True)
