@@ -120,8 +120,7 @@ def _partitions_read(pipeline: Pipeline, path: Sequence[str], mapping: dg.Partit
 def _function(stage: Stage) -> Callable[..., object]:
     """Return the function that makes the asset: stages of datasets and views bind theirs with a name."""
     if isinstance(stage.run, partial):
-        bound: Callable[..., object] = stage.run.args[0]
-        return bound
+        return stage.run.func
     return stage.run
 
 
