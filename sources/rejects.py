@@ -155,7 +155,7 @@ def _nulls(dataset: DatasetSpec, name: str) -> tuple[str, ...]:
     own = dataset.column(name).null_values
     if own is not None:
         return own
-    return dataset.source.null_values if dataset.source.type in ("csv", "excel") else ()
+    return dataset.source.null_values if dataset.source.is_text_table else ()
 
 
 def without(value: str, texts: Collection[str]) -> str:
