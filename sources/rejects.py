@@ -1,4 +1,4 @@
-"""What every format has in common: types in the engine, the columns that must be there, the rejects' table."""
+"""Rejects and columns that every format has in common: the columns that must be there, the rejects' table."""
 
 from __future__ import annotations
 
