@@ -28,6 +28,24 @@ def kept_to_window(sql: str, window: Window) -> str:
     )
 
 
+def filled(table: str, sql: str, schema: pa.Schema, keys: Sequence[str]) -> str:
+    """Return the statement that makes a table of a view's rows.
+
+    One order for equal input: the same rows give the same bytes, however often they are made.
+
+    Parameters
+    ----------
+    table
+        Name of the table.
+    sql, schema
+        The view's query, and the columns that it gives.
+    keys
+        Its entity's key columns.
+    """
+    order = ", ".join(quote_identifier(name) for name in (EVENT_TIMESTAMP, *keys))
+    return f"CREATE TEMP TABLE {table} AS {stable_types(sql, schema, keys)} ORDER BY {order}"
+
+
 def feature_names(columns: Sequence[str], keys: Sequence[str]) -> tuple[str, ...]:
     """List a view's features: its columns but the keys and the times."""
     return tuple(name for name in columns if name not in keys and name not in TIME_COLUMNS)

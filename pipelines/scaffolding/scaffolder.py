@@ -66,12 +66,23 @@ def write_declaration(folder: Path, type_name: str, options: ScaffoldOptions) ->
         _tell(folder, files["defs.yaml"])
 
 
-def _files(folder: Path, type_name: str, options: ScaffoldOptions) -> Mapping[str, str]:
-    if not NAME_PATTERN.fullmatch(folder.name):
+def refuse_name(name: str) -> None:
+    """Refuse what cannot be a pipeline's name.
+
+    Raises
+    ------
+    ScaffoldError
+        If it cannot.
+    """
+    if not NAME_PATTERN.fullmatch(name):
         raise ScaffoldError(
-            f"'{folder.name}' cannot be a pipeline's name. Lower-case letters, digits and underscores, "
+            f"'{name}' cannot be a pipeline's name. Lower-case letters, digits and underscores, "
             "beginning with a letter, at most 63."
         )
+
+
+def _files(folder: Path, type_name: str, options: ScaffoldOptions) -> Mapping[str, str]:
+    refuse_name(folder.name)
     if options.source is not None:
         return scaffold_source(options, folder=folder, start=Path.cwd(), type_name=type_name)
     given = [f"--{name.replace('_', '-')}" for name, value in options.model_dump().items() if value]
