@@ -1,4 +1,4 @@
-"""Where this installation keeps its things: one environment variable chooses the profile."""
+"""Deployment of this installation: one environment variable chooses the profile, which says where things are kept."""
 
 from __future__ import annotations
 

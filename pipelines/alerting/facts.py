@@ -1,4 +1,4 @@
-"""What drift reports and runs say to the alerts: Dagster's events as facts."""
+"""Facts for the alerts: Dagster's events of drift reports and runs, read."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta

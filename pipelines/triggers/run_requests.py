@@ -1,4 +1,4 @@
-"""The runs that schedules, sensors and replay ask for: which assets, which partition, why."""
+"""Run requests of schedules, sensors and replay: the assets, the partition, and the reason of each."""
 
 from collections.abc import Sequence
 
