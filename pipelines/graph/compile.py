@@ -24,7 +24,9 @@ from declaration.partitions import PartitionsSpec
 from declaration.pipeline import Pipeline
 from declaration.windows import CADENCE_CRONS, KEY_FORMATS, Window, window
 from pipelines.graph.exclusive_runs import written_alone
+from pipelines.graph.keys import asset_key
 from pipelines.graph.stages import Stage, stages
+from pipelines.graph.trained_partitions import RETRAIN_STAGES, trained_partitions
 from pipelines.lineage import Lineage, declared_lineage
 from pipelines.lineage.table_columns import column_metadata
 from resources.orchestrator.run_process import hold_run
@@ -102,16 +104,20 @@ def _asset(
     partitions: dg.PartitionsDefinition | None,
     lineage: Callable[[], Lineage],
 ) -> dg.AssetsDefinition:
-    key = dg.AssetKey([pipeline.name, *stage.path])
+    key = asset_key(pipeline.name, stage.path)
+    own = _own_partitions(pipeline, stage.path, partitions)
     checks = [spec._replace(asset_key=key) for spec in stage.checks]
 
     @dg.asset(
         key=key,
         deps=[
-            dg.AssetDep(dg.AssetKey([pipeline.name, *path]), partition_mapping=_mapping(mapping, partitions))
+            dg.AssetDep(
+                asset_key(pipeline.name, path),
+                partition_mapping=_mapping(mapping, _own_partitions(pipeline, path, partitions), own),
+            )
             for path, mapping in stage.deps.items()
         ],
-        partitions_def=partitions if stage.is_partitioned else None,
+        partitions_def=own if stage.is_partitioned else None,
         group_name=pipeline.name,
         kinds=set(stage.kinds),
         owners=list(pipeline.spec.owners),
@@ -155,14 +161,29 @@ def _tried_again_without_database() -> Iterator[None]:
         raise
 
 
+def _own_partitions(
+    pipeline: Pipeline, path: tuple[str, ...], partitions: dg.PartitionsDefinition | None
+) -> dg.PartitionsDefinition | None:
+    """Return the partitions of a stage: the pipeline's, or those of trainings."""
+    return trained_partitions(pipeline.name, pipeline.spec.partitions) if path[0] in RETRAIN_STAGES else partitions
+
+
 def _mapping(
     declared: dg.PartitionMapping | None,
-    partitions: dg.PartitionsDefinition | None,
+    upstream: dg.PartitionsDefinition | None,
+    downstream: dg.PartitionsDefinition | None,
 ) -> dg.PartitionMapping | None:
-    """Return how partitions depend on each other; Dagster knows no order of rows, so there it is all on all."""
-    if declared is None or partitions is None:
+    """Return how partitions depend on each other.
+
+    Between the pipeline's partitions and those of trainings there is none that Dagster could name: a training reads
+    what was known by then, and whichever champion serves scores. Nor does it know an order of rows: there it is all
+    on all.
+    """
+    if upstream != downstream:
+        return dg.SpecificPartitionsPartitionMapping([])
+    if declared is None or upstream is None:
         return None
-    return declared if isinstance(partitions, dg.TimeWindowPartitionsDefinition) else dg.AllPartitionMapping()
+    return declared if isinstance(upstream, dg.TimeWindowPartitionsDefinition) else dg.AllPartitionMapping()
 
 
 def _scope(context: dg.AssetExecutionContext, pipeline: Pipeline, stage: Stage) -> Scope:

@@ -30,10 +30,6 @@ from declaration.spec import PipelineSpec
 from declaration.target import TargetSpec
 from expectations.names import expectation_names
 
-FAR_BACK = 120
-"""Partitions that 'everything so far' reaches back at most: lineage only, training reads all."""
-
-
 @dataclass(frozen=True)
 class Stage:
     """One asset before it is Dagster's: what it is called, reads, runs and shows."""
@@ -65,7 +61,7 @@ def stages(pipeline: Pipeline) -> Iterable[Stage]:
             resources=("lake", "engine", "feature_store"),
             code=(view, spec.entities[view.entity], _sql_behind(pipeline, pipeline.sql[view.sql])),
             description=view.description or f"Feature view `{name}` of entity `{view.entity}`.",
-            kinds=("feast", "duckdb", "sql"),
+            kinds=("gold", "feast", "sql"),
             deps={
                 ("profiled", dataset): _looking_back(spec.datasets[dataset], back)
                 for dataset in _datasets_behind(pipeline, pipeline.sql[view.sql])
@@ -90,6 +86,12 @@ _INCIDENTS = dg.AssetCheckSpec(
 )
 
 
+_RETRAINS = (
+    "Made by retrains only: it has the partitions that a drift report asked to learn from, or a person, and "
+    "none of the others is missing."
+)
+
+
 _NO_LEAKAGE = dg.AssetCheckSpec(
     LEAKAGE_CHECK,
     asset=dg.AssetKey("placeholder"),
@@ -106,7 +108,7 @@ def _watching_stages(spec: PipelineSpec) -> Iterable[Stage]:
         resources=("lake", "engine", "reports"),
         code=(spec.drift,),
         description=f"The partition of `{spec.watched}` against its reference partitions.",
-        kinds=("scipy", "html"),
+        kinds=("report", "scipy"),
         checks=[_INCIDENTS],
         deps={("profiled", spec.watched): None},
     )
@@ -122,40 +124,40 @@ def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
         resources=("lake", "engine"),
         code=(target, spec.entities, _sql_behind(pipeline, f'SELECT * FROM "{target.dataset}"')),
         description="Prediction instants, entity keys and labels with the instant at which each became known.",
-        kinds=("duckdb", "delta"),
+        kinds=("gold", "duckdb"),
         deps={("profiled", d): _looking_back(spec.datasets[d], delayed) for d in target_datasets},
     )
-    history = _so_far(spec.model.train_window)
     yield Stage(
         path=("training_set",),
         run=materialize_training_set,
         resources=("lake", "engine", "feature_store"),
         code=(target, spec.features, spec.model.train_window),
-        description="Labels known as of the partition's end, joined with features as of each prediction instant.",
-        kinds=("feast", "delta"),
+        description="Labels known as of the partition's end, joined with features as of each prediction instant. "
+        + _RETRAINS,
+        kinds=("gold", "feast"),
         checks=[_NO_LEAKAGE],
-        deps={("labels",): history, **{("features", view): history for view in spec.features}},
+        deps={("labels",): None, **{("features", view): None for view in spec.features}},
     )
     yield Stage(
         path=("model",),
         run=materialize_model,
         resources=("lake", "engine", "registry"),
         code=(spec.model, target.problem),
-        description="Candidates trained and compared; the challenger's version in MLflow and the gate's verdict.",
+        description="Candidates trained and compared; the challenger's version in MLflow and the gate's verdict. "
+        + _RETRAINS,
         kinds=("scikitlearn", "mlflow"),
         deps={("training_set",): None},
     )
-    before = _partitions_from(-1, to=-1)
     yield Stage(
         path=("predictions",),
         run=materialize_predictions,
         resources=("lake", "engine", "registry", "feature_store"),
         code=(target.dataset, target.prediction_time),
         description="The champion's score of every row of the partition.",
-        kinds=("scikitlearn", "feast"),
+        kinds=("table", "scikitlearn"),
         deps={
             ("labels",): None,
-            ("model",): before,
+            ("model",): None,
             **{("features", v): _looking_back_partitions(1) for v in spec.features},
         },
     )
@@ -165,9 +167,9 @@ def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
         resources=("lake", "engine", "registry", "reports"),
         code=(spec.drift, spec.retrain),
         description="The partition against the champion's reference: drift, performance, and whether to retrain.",
-        kinds=("scipy", "html"),
+        kinds=("report", "scipy"),
         checks=[_INCIDENTS],
-        deps={("predictions",): None, ("labels",): None, ("model",): before},
+        deps={("predictions",): None, ("labels",): None, ("model",): None},
     )
 
 
@@ -179,7 +181,7 @@ def _dataset_stages(name: str, dataset: DatasetSpec, python: str | None) -> Iter
         resources=("lake", "engine"),
         code=(*source, dataset.columns, dataset.event_time),
         description=dataset.description or f"Rows of `{name}` as read, typed.",
-        kinds=(dataset.source.type, "delta"),
+        kinds=("bronze", dataset.source.type),
         is_partitioned=dataset.is_partitioned,
     )
     names = expectation_names(dataset.expectations)
@@ -189,7 +191,7 @@ def _dataset_stages(name: str, dataset: DatasetSpec, python: str | None) -> Iter
         resources=("lake", "engine", "validation"),
         code=(dataset,),
         description=f"Rows of `{name}` that met the expectations, with their profile and quality score.",
-        kinds=("greatexpectations", "delta"),
+        kinds=("silver", "greatexpectations"),
         deps={("raw", name): None},
         is_partitioned=dataset.is_partitioned,
         checks=[
@@ -220,24 +222,13 @@ def _looking_back(dataset: DatasetSpec, back: int) -> dg.PartitionMapping | None
 
 
 def _looking_back_partitions(back: int) -> dg.PartitionMapping | None:
+    """Depend on one's own partition and some before it; the first ones have fewer."""
     if back == 0:
         return None
-    return _partitions_from(-back)
-
-
-def _partitions_from(start: int, *, to: int = 0) -> dg.TimeWindowPartitionMapping:
-    """Depend on the partitions from `start` to `to`, counted from one's own; the first ones have fewer."""
     with warnings.catch_warnings():
         # Beta in Dagster 1.13, and the only way to let the first partition depend on none.
         warnings.simplefilter("ignore", dg.BetaWarning)
-        return dg.TimeWindowPartitionMapping(
-            start_offset=start, end_offset=to, allow_nonexistent_upstream_partitions=True
-        )
-
-
-def _so_far(train_window: int | None) -> dg.PartitionMapping | None:
-    back = FAR_BACK if train_window is None else train_window - 1
-    return _looking_back_partitions(min(back, FAR_BACK))
+        return dg.TimeWindowPartitionMapping(start_offset=-back, allow_nonexistent_upstream_partitions=True)
 
 
 def _partitions_in(spec: PartitionsSpec, seconds: float) -> int:

@@ -8,6 +8,8 @@ from dagster import EventLogRecord
 from declaration.pipeline import Pipeline
 from declaration.windows import Window
 from pipelines.graph.compile import REASON_TAG
+from pipelines.graph.keys import asset_key
+from pipelines.graph.trained_partitions import RETRAIN_STAGES
 from pipelines.triggers.events import metadata_of
 
 REPORT_TAG = "driftline/report"
@@ -15,9 +17,6 @@ REPORT_TAG = "driftline/report"
 
 PIPELINE_TAG = "driftline/pipeline"
 """Run tag that names the pipeline; its runs do not overlap (see `deploy/`)."""
-
-RETRAIN_STAGES = ("training_set", "model")
-
 
 def refresh_selection(pipeline: Pipeline) -> list[dg.AssetKey]:
     """List the assets of a refresh: one partition from raw to drift report."""
@@ -31,13 +30,13 @@ def refresh_selection(pipeline: Pipeline) -> list[dg.AssetKey]:
     stages += [("features", view) for view in spec.features]
     stages += [("labels",), ("predictions",)] if spec.target is not None else []
     stages += [("drift_report",)]
-    return [dg.AssetKey([pipeline.name, *path]) for path in stages]
+    return [asset_key(pipeline.name, path) for path in stages]
 
 
 def reference_selection(pipeline: Pipeline, datasets: Sequence[str] | None = None) -> list[dg.AssetKey]:
     """List the assets of the reference tables, or of some of them."""
     return [
-        dg.AssetKey([pipeline.name, stage, name])
+        asset_key(pipeline.name, (stage, name))
         for name, dataset in pipeline.spec.datasets.items()
         if not dataset.is_partitioned and (datasets is None or name in datasets)
         for stage in ("raw", "profiled")
@@ -46,7 +45,7 @@ def reference_selection(pipeline: Pipeline, datasets: Sequence[str] | None = Non
 
 def retrain_selection(pipeline: str) -> list[dg.AssetKey]:
     """List the assets of a retrain."""
-    return [dg.AssetKey([pipeline, stage]) for stage in RETRAIN_STAGES]
+    return [asset_key(pipeline, (stage,)) for stage in RETRAIN_STAGES]
 
 
 def refresh_request(pipeline: Pipeline, partition: Window, *, run_key: str | None = None) -> dg.RunRequest:

@@ -9,6 +9,7 @@ from tempfile import gettempdir
 import dagster as dg
 import pytest
 from dagster import DagsterInstance
+from dagster._core.definitions.partitions.context import partition_loading_context
 
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
@@ -77,9 +78,13 @@ def tick(
     definitions = dg.Definitions.merge(
         build_pipeline(pipeline), automation([pipeline]), dg.Definitions(resources=_placeholders())
     )
-    with dg.build_sensor_context(
-        instance=instance, cursor=cursor, definitions=definitions, resources={**_storage(), **resources}
-    ) as context:
+    with (
+        dg.build_sensor_context(
+            instance=instance, cursor=cursor, definitions=definitions, resources={**_storage(), **resources}
+        ) as context,
+        # As in the daemon, whose contexts know their instance by its reference.
+        partition_loading_context(dynamic_partitions_store=instance),
+    ):
         return sensor.evaluate_tick(context)
 
 
@@ -170,8 +175,8 @@ def test_a_schedule_refreshes_the_partition_that_has_just_ended(
 def test_the_first_tick_reads_the_reference_tables_too(pipeline: Pipeline, instance: DagsterInstance) -> None:
     tick_data = evaluate_schedule(pipeline, instance, datetime(2013, 3, 1, 5, tzinfo=UTC))
     assert tick_data.run_requests[0].asset_selection == [
-        dg.AssetKey(["flights", "raw", "planes"]),
-        dg.AssetKey(["flights", "profiled", "planes"]),
+        dg.AssetKey(["flights", "raw", "raw_planes"]),
+        dg.AssetKey(["flights", "profiled", "profiled_planes"]),
     ]
 
 
@@ -200,7 +205,7 @@ def test_a_changed_source_is_read_again(pipeline: Pipeline, instance: DagsterIns
     Path(pipeline.folder, "planes.csv").write_text("tail\nN1\n")
     changed = tick(sensor, instance, pipeline, first.cursor)
     assert [request.asset_selection for request in changed.run_requests] == [
-        [dg.AssetKey(["flights", "raw", "planes"]), dg.AssetKey(["flights", "profiled", "planes"])]
+        [dg.AssetKey(["flights", "raw", "raw_planes"]), dg.AssetKey(["flights", "profiled", "profiled_planes"])]
     ]
     assert set(json.loads(changed.cursor)) == {"flights/flights", "flights/planes"}
 
