@@ -21,7 +21,7 @@ from pipelines.graph.keys import asset_key
 from pipelines.graph.trained_partitions import RETRAIN_STAGES
 from pipelines.triggers.events import EndOfRun, metadata_of
 from pipelines.triggers.retrains import WILL_RETRY_TAG, attempts_of
-from pipelines.triggers.run_requests import PIPELINE_TAG, REPORT_TAG
+from pipelines.triggers.run_requests import PIPELINE_TAG, REPLAY_TAG, REPORT_TAG
 from resources.alerts.channels import Channels
 
 PARTITION_TAG = "dagster/partition"
@@ -110,6 +110,7 @@ def run_facts(
         action=(RETRAIN_FAILED if attempts is not None else RUN_FAILED) if end.is_failure else "",
         partition=run.tags.get(PARTITION_TAG),
         link=channels.run_link(run.run_id),
+        is_past=REPLAY_TAG in run.tags,
     )
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from pydantic import BaseModel
@@ -25,6 +25,7 @@ from declaration.pipeline import Pipeline
 from declaration.windows import CADENCE_CRONS, KEY_FORMATS, Window, window
 from pipelines.graph.exclusive_runs import written_alone
 from pipelines.graph.keys import asset_key
+from pipelines.graph.metadata import event_metadata, metadata_value
 from pipelines.graph.stages import Stage, stages
 from pipelines.graph.trained_partitions import RETRAIN_STAGES, trained_partitions
 from pipelines.lineage import Lineage, declared_lineage
@@ -145,7 +146,9 @@ def _asset(
             outcome = stage.run(pipeline=pipeline, scope=scope, **resources)
         cpu_s = time.process_time() - started
         columns = column_metadata(pipeline, stage.path, stage.deps, lineage, outcome.schema)
-        return _result(outcome, key, cpu_s=cpu_s, columns=columns)
+        address = resources["reports"].address if "reports" in resources else str
+        shown = event_metadata(stage.path[0], outcome, cpu_s=cpu_s, columns=columns, address=address)
+        return _result(outcome, key, shown)
 
     return materialize
 
@@ -208,42 +211,13 @@ def _window(context: dg.AssetExecutionContext, pipeline: Pipeline, stage: Stage)
     return newest_load(pipeline, lake)
 
 
-def _result(
-    outcome: Outcome,
-    key: dg.AssetKey,
-    *,
-    cpu_s: float,
-    columns: "Mapping[str, RawMetadataValue] | None" = None,
-) -> dg.MaterializeResult[None]:
-    metadata: dict[str, RawMetadataValue] = {
-        name: _metadata_value(value) for name, value in outcome.metadata.items() if value is not None
-    }
-    metadata["cpu_s"] = round(cpu_s, 3)
-    metadata |= {name: dg.MetadataValue.md(text) for name, text in outcome.markdown.items()}
-    for name, rows in outcome.tables.items():
-        if rows:
-            metadata[name] = dg.MetadataValue.table(
-                [dg.TableRecord({k: _cell(v) for k, v in row.items()}) for row in rows]
-            )
-    metadata |= columns or {}
+def _result(outcome: Outcome, key: dg.AssetKey, metadata: "Mapping[str, RawMetadataValue]") -> dg.MaterializeResult[None]:
     return dg.MaterializeResult(
         asset_key=key,
         metadata=metadata,
         data_version=dg.DataVersion(outcome.data_version),
         check_results=[_check(check, key) for check in outcome.checks],
     )
-
-
-def _metadata_value(value: Any) -> "RawMetadataValue":
-    if isinstance(value, datetime):
-        return dg.MetadataValue.timestamp(value)
-    if isinstance(value, bool | int | float | str):
-        return value
-    return dg.MetadataValue.json(value)
-
-
-def _cell(value: object) -> str | int | float | bool | None:
-    return value if isinstance(value, str | int | float | bool) or value is None else str(value)
 
 
 def _check(check: CheckOutcome, key: dg.AssetKey) -> dg.AssetCheckResult:
@@ -255,6 +229,6 @@ def _check(check: CheckOutcome, key: dg.AssetKey) -> dg.AssetCheckResult:
         severity=severity,
         description=check.description,
         metadata={
-            name: _metadata_value(value) for name, value in check.metadata.items() if value is not None
+            name: metadata_value(value) for name, value in check.metadata.items() if value is not None
         },
     )

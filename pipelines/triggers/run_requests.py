@@ -18,6 +18,12 @@ REPORT_TAG = "driftline/report"
 PIPELINE_TAG = "driftline/pipeline"
 """Run tag that names the pipeline; its runs do not overlap (see `deploy/`)."""
 
+RUN_TAG = "driftline/run"
+"""Run tag that says in words what a run is for: Dagster calls all of them `__ASSET_JOB`."""
+
+REPLAY_TAG = "driftline/replay"
+"""Run tag of runs that a replay executed: what they find is about the past."""
+
 def refresh_selection(pipeline: Pipeline) -> list[dg.AssetKey]:
     """List the assets of a refresh: one partition from raw to drift report."""
     spec = pipeline.spec
@@ -54,7 +60,11 @@ def refresh_request(pipeline: Pipeline, partition: Window, *, run_key: str | Non
         run_key=run_key,
         asset_selection=refresh_selection(pipeline),
         partition_key=None if pipeline.spec.partitions.every == "load" else partition.key,
-        tags={PIPELINE_TAG: pipeline.name, REASON_TAG: "refresh"},
+        tags={
+            PIPELINE_TAG: pipeline.name,
+            REASON_TAG: "refresh",
+            RUN_TAG: f"refresh {pipeline.name} {partition.key}",
+        },
     )
 
 
@@ -65,7 +75,11 @@ def reference_request(
     return dg.RunRequest(
         run_key=run_key,
         asset_selection=reference_selection(pipeline, datasets),
-        tags={PIPELINE_TAG: pipeline.name, REASON_TAG: "reference tables"},
+        tags={
+            PIPELINE_TAG: pipeline.name,
+            REASON_TAG: "reference tables",
+            RUN_TAG: f"read the reference tables of {pipeline.name}",
+        },
     )
 
 
@@ -74,13 +88,16 @@ def retrain_request(record: EventLogRecord) -> dg.RunRequest:
     if record.asset_key is None:
         raise ValueError(f"event {record.storage_id} is not a materialization")
     pipeline = record.asset_key.path[0]
+    reason = str(metadata_of(record).get("retrain_reason", ""))
+    as_of = f" as of {record.partition_key}" if record.partition_key else ""
     return dg.RunRequest(
         run_key=f"retrain:{pipeline}:{record.partition_key or 'load'}:{record.storage_id}",
         asset_selection=retrain_selection(pipeline),
         partition_key=record.partition_key,
         tags={
             PIPELINE_TAG: pipeline,
-            REASON_TAG: str(metadata_of(record).get("retrain_reason", "")),
+            REASON_TAG: reason,
             REPORT_TAG: str(record.storage_id),
+            RUN_TAG: f"retrain {pipeline}{as_of}: {reason.replace('_', ' ')}",
         },
     )

@@ -136,16 +136,11 @@ def test_a_blocking_expectation_stops_what_comes_after(tmp_path: Path) -> None:
     assert not (tmp_path / "lake" / "tiny" / "profiled" / "readings").exists()
 
 
-def test_what_is_unknown_is_left_out_of_the_metadata() -> None:
+def test_what_is_unknown_is_left_out_of_a_checks_metadata() -> None:
     check = CheckOutcome(
         "rule", is_passed=False, severity="warning", description="d", metadata={"n": 1, "m": None}
     )
-    outcome = Outcome(
-        "v1", metadata={"n_rows": 3, "unknown": None}, markdown={"page": "# x"}, checks=(check,)
-    )
-    result = _result(outcome, dg.AssetKey(["tiny", "labels"]), cpu_s=0.5)
-    assert result.metadata is not None
-    assert set(result.metadata) == {"n_rows", "cpu_s", "page"}
+    result = _result(Outcome("v1", checks=(check,)), dg.AssetKey(["tiny", "labels"]), {})
     found = next(iter(result.check_results or ()))
     assert found.severity == dg.AssetCheckSeverity.WARN
     assert set(found.metadata) == {"n"}
