@@ -21,6 +21,8 @@ from rich.console import Console
 
 from declaration.errors import DriftlineError
 from driftline.dev.guard import LOOPBACK_HOSTS
+from driftline.dev.renames import carry_over
+from pipelines.loading.declared import declarations
 from resources.deployment import PROJECT, Deployment, dagster_environment, deployment
 from resources.orchestrator.home import open_instance
 
@@ -136,6 +138,8 @@ def _serve(options: argparse.Namespace, installed: Deployment) -> None:
     configure_loggers(log_level="INFO")
     if not is_loopback(options.host):
         LOGGER.warning("Listening on %s, without a login, because: %s", options.host, options.exposed_because)
+    with open_instance(installed) as instance:
+        carry_over(instance, tuple(declarations().pipelines.values()))
     with (
         open_instance(installed) as instance,
         # One code server for both processes.

@@ -27,13 +27,18 @@ def schedules(pipelines: Sequence[Pipeline]) -> list[dg.ScheduleDefinition]:
     return [_schedule(one, cron) for one in pipelines if (cron := crons[one.name]) is not None]
 
 
+def schedule_name(pipeline: Pipeline) -> str:
+    """Name the schedule of a pipeline; its cron may change."""
+    return f"refresh_{pipeline.name}"
+
+
 def _schedule(pipeline: Pipeline, cron: str) -> dg.ScheduleDefinition:
     partitions = pipeline.spec.partitions
     wanted = f"the newest {partitions.every} that has ended" if partitions.is_calendar else "what has arrived"
     retrains = " A retrain follows where the report asks for one." if pipeline.spec.target else ""
 
     @dg.schedule(
-        name=f"refresh_{pipeline.name}",
+        name=schedule_name(pipeline),
         cron_schedule=cron,
         execution_timezone=partitions.timezone,
         job_name=ASSET_JOB,
