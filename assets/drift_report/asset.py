@@ -28,6 +28,7 @@ from assets.drift_report.tables_read import (
     report_window,
 )
 from assets.drift_report.tables_written import write_tables
+from assets.drift_report.thumbnail import drift_thumbnail
 from assets.drift_report.window_inputs import examine_window, gather_evidence, trainings_of
 from assets.materialization import Outcome, Scope
 from declaration.pipeline import Pipeline
@@ -127,7 +128,7 @@ def materialize_drift_report(
             "reads": ", ".join([*inputs.reads, *quality.reads]),
             "writes": ", ".join(f"{table.table}@{table.version}" for table in (*written, *sketches)),
         },
-        markdown={"summary": render_markdown(content)},
+        markdown={"picture": drift_thumbnail(findings.verdict), "summary": render_markdown(content)},
         checks=(incident_check(read_incidents(lake, pipeline.name).incidents.firing),),
     )
 

@@ -15,6 +15,7 @@ from assets.drift_report.pages.writing import write_model_history, write_page
 from assets.drift_report.signals import signals_of
 from assets.drift_report.tables_read import kept_reference, read_quality, report_window
 from assets.drift_report.tables_written import write_tables
+from assets.drift_report.thumbnail import drift_thumbnail
 from assets.materialization import Outcome, Scope
 from declaration.datasets import DatasetSpec
 from declaration.drift import DriftSpec
@@ -111,7 +112,7 @@ def materialize_monitoring_report(
             "reads": ", ".join([f"{rows.table}@{rows.version}", *quality.reads]),
             "writes": ", ".join(f"{table.table}@{table.version}" for table in written),
         },
-        markdown={"summary": render_markdown(content)},
+        markdown={"picture": drift_thumbnail(findings.verdict), "summary": render_markdown(content)},
         checks=(incident_check(read_incidents(lake, pipeline.name).incidents.firing),),
     )
 

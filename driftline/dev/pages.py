@@ -47,7 +47,10 @@ def report_pages(folder: Path) -> list[Route]:
         return _answer(folder, request.path_params.get("path", ""), request.url.path)
 
     methods = ["GET"]
-    return [Route(WEB_PATH, served, methods=methods), Route(f"{WEB_PATH}/{{path:path}}", served, methods=methods)]
+    return [
+        Route(WEB_PATH, served, methods=methods),
+        Route(f"{WEB_PATH}/{{path:path}}", served, methods=methods),
+    ]
 
 
 def page_of(folder: Path, path: str) -> Path | None:

@@ -13,6 +13,10 @@ from datetime import UTC, datetime
 
 import dagster as dg
 from dagster import DagsterEventType, DagsterInstance, EventLogRecord
+from dagster._core.definitions.data_version import (
+    INPUT_DATA_VERSION_TAG_PREFIX,
+    INPUT_EVENT_POINTER_TAG_PREFIX,
+)
 from dagster._core.events import StepMaterializationData
 from dagster._core.remote_origin import RemoteInstigatorOrigin
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorType, ScheduleInstigatorData
@@ -23,7 +27,7 @@ from pipelines.graph.keys import BY_DATASET, asset_key
 from pipelines.graph.trained_partitions import RETRAIN_STAGES, trained_partitions, trained_partitions_name
 from pipelines.triggers.schedules import schedule_name
 
-LOGGER = logging.getLogger("driftline.dev")
+LOGGER = logging.getLogger("dagster.driftline")
 
 SENSORS: Mapping[str, str] = {
     "drift_sensor": "retrain_where_reports_ask",
@@ -42,17 +46,21 @@ def carry_over(instance: DagsterInstance, pipelines: Sequence[Pipeline]) -> None
     """Bring what a home remembers under earlier names to those of today; done again, it changes nothing."""
     known = instance.get_asset_keys()
     for pipeline in pipelines:
-        for before, now in _renamed(pipeline):
+        renamed = dict(_renamed(pipeline))
+        for before, now in renamed.items():
             if before in known:
-                n_copied = _move_materializations(instance, before, now)
-                LOGGER.info("%s is %s now: %d materializations moved.", before.to_user_string(), now.to_user_string(), n_copied)
+                n_copied = _move_materializations(instance, before, now, _renamed_inputs(renamed))
+                old, new = before.to_user_string(), now.to_user_string()
+                LOGGER.info("%s is %s now: %d materializations moved.", old, new, n_copied)
         _add_trainings(instance, pipeline)
     _rename_instigators(instance, pipelines)
 
 
 def _renamed(pipeline: Pipeline) -> Iterator[tuple[dg.AssetKey, dg.AssetKey]]:
     """List the assets that had another key; one that is the key of another dataset now stays."""
-    today = {asset_key(pipeline.name, (stage, name)) for stage in BY_DATASET for name in pipeline.spec.datasets}
+    today = {
+        asset_key(pipeline.name, (stage, name)) for stage in BY_DATASET for name in pipeline.spec.datasets
+    }
     for stage in sorted(BY_DATASET):
         for name in pipeline.spec.datasets:
             before = dg.AssetKey([pipeline.name, stage, name])
@@ -60,7 +68,18 @@ def _renamed(pipeline: Pipeline) -> Iterator[tuple[dg.AssetKey, dg.AssetKey]]:
                 yield before, asset_key(pipeline.name, (stage, name))
 
 
-def _move_materializations(instance: DagsterInstance, before: dg.AssetKey, now: dg.AssetKey) -> int:
+def _renamed_inputs(renamed: Mapping[dg.AssetKey, dg.AssetKey]) -> Mapping[str, str]:
+    """Return the tags that say which version of an input was read, by what they were called."""
+    return {
+        f"{prefix}/{before.to_user_string()}": f"{prefix}/{now.to_user_string()}"
+        for before, now in renamed.items()
+        for prefix in (INPUT_DATA_VERSION_TAG_PREFIX, INPUT_EVENT_POINTER_TAG_PREFIX)
+    }
+
+
+def _move_materializations(
+    instance: DagsterInstance, before: dg.AssetKey, now: dg.AssetKey, inputs: Mapping[str, str]
+) -> int:
     """Write an asset's materializations under another key, each once, and forget those under the old one."""
     moved = {_identity(record) for record in _materializations(instance, now)}
     waiting = [one for one in _materializations(instance, before) if _identity(one) not in moved]
@@ -69,7 +88,11 @@ def _move_materializations(instance: DagsterInstance, before: dg.AssetKey, now: 
         if made is None or entry.dagster_event is None:
             continue
         renamed = dg.AssetMaterialization(
-            now, description=made.description, metadata=made.metadata, partition=made.partition, tags=made.tags
+            now,
+            description=made.description,
+            metadata=made.metadata,
+            partition=made.partition,
+            tags={inputs.get(name, name): value for name, value in (made.tags or {}).items()},
         )
         event = entry.dagster_event._replace(event_specific_data=StepMaterializationData(renamed))
         # Run and time stay: what is stale is judged by them.

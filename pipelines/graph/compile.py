@@ -168,7 +168,11 @@ def _own_partitions(
     pipeline: Pipeline, path: tuple[str, ...], partitions: dg.PartitionsDefinition | None
 ) -> dg.PartitionsDefinition | None:
     """Return the partitions of a stage: the pipeline's, or those of trainings."""
-    return trained_partitions(pipeline.name, pipeline.spec.partitions) if path[0] in RETRAIN_STAGES else partitions
+    return (
+        trained_partitions(pipeline.name, pipeline.spec.partitions)
+        if path[0] in RETRAIN_STAGES
+        else partitions
+    )
 
 
 def _mapping(
@@ -211,7 +215,9 @@ def _window(context: dg.AssetExecutionContext, pipeline: Pipeline, stage: Stage)
     return newest_load(pipeline, lake)
 
 
-def _result(outcome: Outcome, key: dg.AssetKey, metadata: "Mapping[str, RawMetadataValue]") -> dg.MaterializeResult[None]:
+def _result(
+    outcome: Outcome, key: dg.AssetKey, metadata: "Mapping[str, RawMetadataValue]"
+) -> dg.MaterializeResult[None]:
     return dg.MaterializeResult(
         asset_key=key,
         metadata=metadata,
@@ -228,7 +234,5 @@ def _check(check: CheckOutcome, key: dg.AssetKey) -> dg.AssetCheckResult:
         passed=bool(check.is_passed),
         severity=severity,
         description=check.description,
-        metadata={
-            name: metadata_value(value) for name, value in check.metadata.items() if value is not None
-        },
+        metadata={name: metadata_value(value) for name, value in check.metadata.items() if value is not None},
     )

@@ -32,15 +32,16 @@ CLAUSES: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Parts of each stage's verdict; one whose facts are not known is left out."""
 
+PICTURE = "picture"
+"""Name of a picture that is small enough to be shown in the table itself."""
+
 PAGES = ("report", "life")
 """Facts that are paths of pages."""
 
 TOLD = frozenset({"explanation", "gate_explanation", "note"})
 """Facts that the verdict has in full."""
 
-FOR_PROGRAMS = frozenset(
-    {"reads", "writes", "signals", "retrain_requested", "retrain_reason", "ledger_rows"}
-)
+FOR_PROGRAMS = frozenset({"reads", "writes", "signals", "retrain_requested", "retrain_reason", "ledger_rows"})
 """Facts that sensors and `verify` read, besides the checksums."""
 
 EXACT = "exact_values"
@@ -75,8 +76,10 @@ def event_metadata(
     facts = {name: value for name, value in outcome.metadata.items() if value not in (None, "")}
     verdict = verdict_of(stage, facts)
     shown: dict[str, RawMetadataValue] = {"verdict": verdict} if verdict else {}
+    pages = {name: dg.MetadataValue.md(text) for name, text in outcome.markdown.items() if text}
+    shown |= {PICTURE: pages.pop(PICTURE)} if PICTURE in pages else {}
     shown |= {name: dg.MetadataValue.url(address(str(facts[name]))) for name in PAGES if name in facts}
-    shown |= {name: dg.MetadataValue.md(text) for name, text in outcome.markdown.items() if text}
+    shown |= pages
     told = {*PAGES, *(TOLD if verdict else ())}
     rest = {name: value for name, value in facts.items() if name not in told}
     shown |= {name: metadata_value(value) for name, value in rest.items() if not _is_for_programs(name)}
@@ -84,7 +87,9 @@ def event_metadata(
     shown |= dict(_tables(outcome))
     shown |= columns
     shown |= {name: metadata_value(value) for name, value in rest.items() if _is_for_programs(name)}
-    exact = {name: value for name, value in facts.items() if isinstance(value, float) and rounded(value) != value}
+    exact = {
+        name: value for name, value in facts.items() if isinstance(value, float) and rounded(value) != value
+    }
     paths = {name: facts[name] for name in PAGES if name in facts}
     if exact or paths:
         shown[EXACT] = dg.MetadataValue.json({**exact, **paths})

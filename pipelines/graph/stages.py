@@ -30,6 +30,7 @@ from declaration.spec import PipelineSpec
 from declaration.target import TargetSpec
 from expectations.names import expectation_names
 
+
 @dataclass(frozen=True)
 class Stage:
     """One asset before it is Dagster's: what it is called, reads, runs and shows."""

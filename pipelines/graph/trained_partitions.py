@@ -19,7 +19,11 @@ def trained_partitions_name(pipeline: str) -> str:
 
 def trained_partitions(pipeline: str, spec: PartitionsSpec) -> dg.DynamicPartitionsDefinition | None:
     """Return Dagster's partitions of trainings; None where partitions are loads, which Dagster does not know."""
-    return None if spec.every == "load" else dg.DynamicPartitionsDefinition(name=trained_partitions_name(pipeline))
+    return (
+        None
+        if spec.every == "load"
+        else dg.DynamicPartitionsDefinition(name=trained_partitions_name(pipeline))
+    )
 
 
 def make_trainable(instance: DagsterInstance, pipeline: str, partition: str | None) -> None:

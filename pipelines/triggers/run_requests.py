@@ -24,6 +24,7 @@ RUN_TAG = "driftline/run"
 REPLAY_TAG = "driftline/replay"
 """Run tag of runs that a replay executed: what they find is about the past."""
 
+
 def refresh_selection(pipeline: Pipeline) -> list[dg.AssetKey]:
     """List the assets of a refresh: one partition from raw to drift report."""
     spec = pipeline.spec

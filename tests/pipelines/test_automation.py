@@ -231,7 +231,10 @@ def test_a_changed_source_is_read_again(pipeline: Pipeline, instance: DagsterIns
     Path(pipeline.folder, "planes.csv").write_text("tail\nN1\n")
     changed = tick(sensor, instance, pipeline, first.cursor)
     assert [request.asset_selection for request in changed.run_requests] == [
-        [dg.AssetKey(["flights", "raw", "raw_planes"]), dg.AssetKey(["flights", "profiled", "profiled_planes"])]
+        [
+            dg.AssetKey(["flights", "raw", "raw_planes"]),
+            dg.AssetKey(["flights", "profiled", "profiled_planes"]),
+        ]
     ]
     assert set(json.loads(changed.cursor)) == {"flights/flights", "flights/planes"}
 

@@ -187,7 +187,12 @@ def test_dg_scaffolds_a_declaration_that_checks_green(project: Path) -> None:
         assert checked.returncode == 0, checked.stdout + checked.stderr
         listed = _listed(project, "defs")
         keys = {asset["asset_key"] for asset in listed["assets"]}
-        assert {"churn/raw/raw_events", "churn/features/customer_history", "churn/model", "late/model"} <= keys
+        assert {
+            "churn/raw/raw_events",
+            "churn/features/customer_history",
+            "churn/model",
+            "late/model",
+        } <= keys
     finally:
         shutil.rmtree(folder)
 

@@ -35,10 +35,14 @@ def instance() -> Iterator[DagsterInstance]:
 
 def pipeline(name: str = "flights", **datasets: str) -> Pipeline:
     known = {**SPEC.datasets, **{new: SPEC.datasets[old] for new, old in datasets.items()}}
-    return Pipeline(name, SPEC.model_copy(update={"datasets": known}), "/nowhere", {"history.sql": HISTORY}, "hash")
+    return Pipeline(
+        name, SPEC.model_copy(update={"datasets": known}), "/nowhere", {"history.sql": HISTORY}, "hash"
+    )
 
 
-def materialized(instance: DagsterInstance, *path: str, n_rows: int = 1, partition: str = "2013-01-01") -> None:
+def materialized(
+    instance: DagsterInstance, *path: str, n_rows: int = 1, partition: str = "2013-01-01"
+) -> None:
     instance.report_runless_asset_event(
         dg.AssetMaterialization(
             dg.AssetKey(["flights", *path]),
@@ -114,7 +118,12 @@ def test_what_was_on_is_on_and_goes_on_where_it_was(instance: DagsterInstance) -
     )
     carry_over(instance, [pipeline(), pipeline("others")])
     found = {one.instigator_name: one for one in instance.all_instigator_state()}
-    assert found.keys() == {"refresh_flights", "refresh_others", "retrain_where_reports_ask", "somebody_elses"}
+    assert found.keys() == {
+        "refresh_flights",
+        "refresh_others",
+        "retrain_where_reports_ask",
+        "somebody_elses",
+    }
     assert found["refresh_flights"].status is running
     # Months that went by are not made up for.
     assert found["refresh_flights"].instigator_data.start_timestamp > long_ago + 1  # type: ignore[union-attr,operator]

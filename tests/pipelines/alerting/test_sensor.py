@@ -162,7 +162,9 @@ def test_what_a_replay_found_about_the_past_is_told_to_nobody(instance: DagsterI
     assert [one.alert.state for one in read_outbox(lake, "flights")] == ["firing", "resolved"]
 
 
-def test_a_replay_that_has_come_to_the_present_tells_what_stands(instance: DagsterInstance, lake: Lake) -> None:
+def test_a_replay_that_has_come_to_the_present_tells_what_stands(
+    instance: DagsterInstance, lake: Lake
+) -> None:
     for month in ("02", "03"):
         replayed(instance, f"2013-{month}-01", WIND)
     tick(instance, lake, pipeline(), now=datetime(2013, 4, 20, tzinfo=UTC))

@@ -87,7 +87,12 @@ def test_partitions_without_a_training_are_not_missing(definitions: dg.Definitio
 def test_a_refresh_asks_for_no_partition_of_trainings(definitions: dg.Definitions) -> None:
     # A backfill from raw data on must not train again as of every partition that was trained.
     graph = definitions.resolve_asset_graph()
-    pairs = [("training_set", "labels"), ("training_set", "recent"), ("predictions", "model"), ("drift_report", "model")]
+    pairs = [
+        ("training_set", "labels"),
+        ("training_set", "recent"),
+        ("predictions", "model"),
+        ("drift_report", "model"),
+    ]
     for asset, upstream in pairs:
         node = graph.get(dg.AssetKey(["tiny", asset]))
         (mapping,) = [it for key, it in node.partition_mappings.items() if key.path[-1] == upstream]
