@@ -47,9 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         variables = dagster_environment(installed)
         if options.environment:
             os.environ.update(variables)
-            # What is started with these variables meets databases that are made.
-            with open_instance(installed):
-                pass
+            # What is started with these variables meets databases that are made, with names of today.
+            with open_instance(installed) as instance:
+                carry_over(instance, tuple(declarations().pipelines.values()))
             lines = [f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()]
             sys.stdout.writelines(lines)
             return 0
@@ -138,8 +138,6 @@ def _serve(options: argparse.Namespace, installed: Deployment) -> None:
     configure_loggers(log_level="INFO")
     if not is_loopback(options.host):
         LOGGER.warning("Listening on %s, without a login, because: %s", options.host, options.exposed_because)
-    with open_instance(installed) as instance:
-        carry_over(instance, tuple(declarations().pipelines.values()))
     with (
         open_instance(installed) as instance,
         # One code server for both processes.
@@ -148,6 +146,7 @@ def _serve(options: argparse.Namespace, installed: Deployment) -> None:
         ) as code,
         TemporaryDirectory(prefix="driftline-serve-") as folder,
     ):
+        carry_over(instance, tuple(declarations().pipelines.values()))
         workspace = Path(folder) / "workspace.yaml"
         workspace.write_text(yaml.safe_dump({"load_from": code.get_code_server_specs()}), encoding="utf-8")
         _watch(_commands(options, workspace))
