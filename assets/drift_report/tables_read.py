@@ -1,12 +1,13 @@
-"""What every drift report reads and writes beside what it compares: quality, the pages, the tables."""
+"""Reads that every drift report shares: its window, the data's quality, earlier reports and kept references."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assets.materialization import Scope
+from assets.drift_report.quality import CRITICAL_QUALITY, WindowQuality
+from assets.materialization import StageRun
 from declaration.pipeline import Pipeline
+from declaration.sql import first_row
 from declaration.windows import Window
 from drift.performance.open_loss import OpenLoss
 from drift.sketch.bins import SketchError
@@ -15,20 +16,8 @@ from resources.lake.lake import Lake, Snapshot, scan
 if TYPE_CHECKING:
     import duckdb
 
-CRITICAL_QUALITY = 0.5
-"""Quality score below which a window is broken: half of what was expected of it does not hold."""
 
-
-@dataclass(frozen=True)
-class Quality:
-    """The least quality score of the window's datasets, what is broken, and the tables read."""
-
-    score: float | None
-    faults: tuple[str, ...]
-    reads: tuple[str, ...]
-
-
-def report_window(pipeline: Pipeline, scope: Scope) -> Window:
+def report_window(run: StageRun) -> Window:
     """Return the partition that a report is about.
 
     Raises
@@ -36,17 +25,17 @@ def report_window(pipeline: Pipeline, scope: Scope) -> Window:
     SketchError
         If none was given.
     """
-    if scope.window is None:
+    if run.scope.window is None:
         raise SketchError(
-            f"the drift report of '{pipeline.name}' is about a partition, and none was given. "
+            f"the drift report of '{run.pipeline.name}' is about a partition, and none was given. "
             "Materialize it for a partition key."
         )
-    return scope.window
+    return run.scope.window
 
 
 def read_quality(
     pipeline: Pipeline, span: Window, lake: Lake, connection: duckdb.DuckDBPyConnection
-) -> Quality:
+) -> WindowQuality:
     """Read how good each dataset's partition was found to be."""
     scores, faults, reads = {}, [], []
     for name, dataset in pipeline.spec.datasets.items():
@@ -55,9 +44,9 @@ def read_quality(
             continue
         history = lake.snapshot(table)
         failures = "any_value(critical_failures)" if "critical_failures" in history.schema.names else "NULL"
-        score, is_blocked, failed = connection.sql(
-            f"SELECT max(score), bool_or(is_blocked), {failures} FROM {scan(history, [span.key])}"
-        ).fetchall()[0]
+        score, is_blocked, failed = first_row(
+            connection, f"SELECT max(score), bool_or(is_blocked), {failures} FROM {scan(history, [span.key])}"
+        )
         reads.append(f"{table}@{history.version}")
         if is_blocked:
             faults.append(f"a blocking expectation of {name} failed")
@@ -67,7 +56,7 @@ def read_quality(
             scores[name] = float(score)
             if score < CRITICAL_QUALITY:
                 faults.append(f"quality score of {name} is {score:.2f}, below {CRITICAL_QUALITY}")
-    return Quality(min(scores.values(), default=None), tuple(faults), tuple(reads))
+    return WindowQuality(min(scores.values(), default=None), tuple(faults), tuple(reads))
 
 
 def earlier_reports(pipeline: Pipeline, span: Window, lake: Lake) -> tuple[Snapshot, tuple[str, ...]] | None:
@@ -85,7 +74,7 @@ def read_open_loss(
     if "objective" not in decisions.schema.names:
         return None
     rows = scan(decisions, [before])
-    objective, since = connection.sql(f"SELECT objective, loss_since FROM {rows}").fetchall()[0]
+    objective, since = first_row(connection, f"SELECT objective, loss_since FROM {rows}")
     return None if objective is None else OpenLoss(objective, since)
 
 

@@ -22,7 +22,6 @@ from dagster._core.remote_origin import RemoteInstigatorOrigin
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorType, ScheduleInstigatorData
 
 from declaration.pipeline import Pipeline
-from declaration.windows import CADENCE_CRONS
 from pipelines.graph.keys import BY_DATASET, asset_key
 from pipelines.graph.trained_partitions import RETRAIN_STAGES, trained_partitions, trained_partitions_name
 from pipelines.triggers.schedules import schedule_name
@@ -155,7 +154,5 @@ def _under(state: InstigatorState, name: str) -> InstigatorState:
 
 def _name_before(pipeline: Pipeline) -> str:
     """Return the name of the schedule that a pipeline once shared with others of the same cron and zone."""
-    spec = pipeline.spec
-    cron = spec.schedule or CADENCE_CRONS.get(spec.partitions.every, "")
-    slug = re.sub(r"\W+", "_", cron.translate(_SPOKEN)).strip("_")
-    return f"refresh_{slug}_{re.sub(r'[^A-Za-z0-9]+', '_', spec.partitions.timezone)}"
+    slug = re.sub(r"\W+", "_", (pipeline.spec.cron or "").translate(_SPOKEN)).strip("_")
+    return f"refresh_{slug}_{re.sub(r'[^A-Za-z0-9]+', '_', pipeline.spec.partitions.timezone)}"

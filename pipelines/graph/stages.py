@@ -14,7 +14,7 @@ from assets.drift_report.monitor_asset import materialize_monitoring_report
 from assets.features.asset import materialize_features
 from assets.features.freshness import FRESHNESS_CHECK
 from assets.labels.asset import materialize_labels
-from assets.materialization import Outcome, Scope
+from assets.materialization import Outcome
 from assets.model.asset import materialize_model
 from assets.predictions.asset import materialize_predictions
 from assets.profiled.asset import materialize_profiled
@@ -25,7 +25,7 @@ from declaration.datasets import DatasetSpec
 from declaration.features import FeatureViewSpec
 from declaration.partitions import PartitionsSpec
 from declaration.pipeline import Pipeline
-from declaration.queries import tables_read
+from declaration.queries import datasets_behind, sql_behind
 from declaration.spec import PipelineSpec
 from declaration.target import TargetSpec
 from expectations.names import expectation_names
@@ -37,11 +37,12 @@ class Stage:
 
     path: tuple[str, ...]
     run: Callable[..., Outcome]
-    resources: Collection[str]
     code: Sequence[object]
     """The parts of the declaration that its result depends on."""
     description: str
     kinds: Collection[str]
+    resources: Collection[str] = ()
+    """Those it needs beside the lake and the engine of a `StageRun`."""
     deps: Mapping[tuple[str, ...], dg.PartitionMapping | None] = field(default_factory=dict)
     is_partitioned: bool = True
     checks: Sequence[dg.AssetCheckSpec] = ()
@@ -58,19 +59,19 @@ def stages(pipeline: Pipeline) -> Iterable[Stage]:
         back = _partitions_in(spec.partitions, view.lookback.total_seconds())
         yield Stage(
             path=("features", name),
-            run=partial(_named, materialize_features, name),
-            resources=("lake", "engine", "feature_store"),
-            code=(view, spec.entities[view.entity], _sql_behind(pipeline, pipeline.sql[view.sql])),
+            run=partial(materialize_features, view=name),
+            resources=("feature_store",),
+            code=(view, spec.entities[view.entity], sql_behind(pipeline, pipeline.sql[view.sql])),
             description=view.description or f"Feature view `{name}` of entity `{view.entity}`.",
             kinds=("gold", "feast", "sql"),
             deps={
                 ("profiled", dataset): _looking_back(spec.datasets[dataset], back)
-                for dataset in _datasets_behind(pipeline, pipeline.sql[view.sql])
+                for dataset in datasets_behind(pipeline, pipeline.sql[view.sql])
             },
             checks=_freshness_checks(view),
             freshness=view.freshness,
         )
-    yield from _watching_stages(spec) if spec.target is None else _learning_stages(pipeline, spec.target)
+    yield from _monitoring_stages(spec) if spec.target is None else _learning_stages(pipeline, spec.target)
 
 
 def _freshness_checks(view: FeatureViewSpec) -> Sequence[dg.AssetCheckSpec]:
@@ -101,12 +102,12 @@ _NO_LEAKAGE = dg.AssetCheckSpec(
 )
 
 
-def _watching_stages(spec: PipelineSpec) -> Iterable[Stage]:
+def _monitoring_stages(spec: PipelineSpec) -> Iterable[Stage]:
     """Without a target the data itself is watched."""
     yield Stage(
         path=("drift_report",),
         run=materialize_monitoring_report,
-        resources=("lake", "engine", "reports"),
+        resources=("reports",),
         code=(spec.drift,),
         description=f"The partition of `{spec.watched}` against its reference partitions.",
         kinds=("report", "scipy"),
@@ -117,13 +118,12 @@ def _watching_stages(spec: PipelineSpec) -> Iterable[Stage]:
 
 def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
     spec = pipeline.spec
-    target_datasets = _datasets_behind(pipeline, f'SELECT * FROM "{target.dataset}"')
+    target_datasets = datasets_behind(pipeline, f'SELECT * FROM "{target.dataset}"')
     delayed = _partitions_in(spec.partitions, target.label_delay.total_seconds())
     yield Stage(
         path=("labels",),
         run=materialize_labels,
-        resources=("lake", "engine"),
-        code=(target, spec.entities, _sql_behind(pipeline, f'SELECT * FROM "{target.dataset}"')),
+        code=(target, spec.entities, sql_behind(pipeline, f'SELECT * FROM "{target.dataset}"')),
         description="Prediction instants, entity keys and labels with the instant at which each became known.",
         kinds=("gold", "duckdb"),
         deps={("profiled", d): _looking_back(spec.datasets[d], delayed) for d in target_datasets},
@@ -131,7 +131,7 @@ def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
     yield Stage(
         path=("training_set",),
         run=materialize_training_set,
-        resources=("lake", "engine", "feature_store"),
+        resources=("feature_store",),
         code=(target, spec.features, spec.model.train_window),
         description="Labels known as of the partition's end, joined with features as of each prediction instant. "
         + _RETRAINS,
@@ -142,7 +142,7 @@ def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
     yield Stage(
         path=("model",),
         run=materialize_model,
-        resources=("lake", "engine", "registry"),
+        resources=("registry",),
         code=(spec.model, target.problem),
         description="Candidates trained and compared; the challenger's version in MLflow and the gate's verdict. "
         + _RETRAINS,
@@ -152,7 +152,7 @@ def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
     yield Stage(
         path=("predictions",),
         run=materialize_predictions,
-        resources=("lake", "engine", "registry", "feature_store"),
+        resources=("registry", "feature_store"),
         code=(target.dataset, target.prediction_time),
         description="The champion's score of every row of the partition.",
         kinds=("table", "scikitlearn"),
@@ -165,7 +165,7 @@ def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
     yield Stage(
         path=("drift_report",),
         run=materialize_drift_report,
-        resources=("lake", "engine", "registry", "reports"),
+        resources=("registry", "reports"),
         code=(spec.drift, spec.retrain),
         description="The partition against the champion's reference: drift, performance, and whether to retrain.",
         kinds=("report", "scipy"),
@@ -178,8 +178,7 @@ def _dataset_stages(name: str, dataset: DatasetSpec, python: str | None) -> Iter
     source = (dataset.source,) if python is None else (dataset.source, python)
     yield Stage(
         path=("raw", name),
-        run=partial(_named, materialize_raw, name),
-        resources=("lake", "engine"),
+        run=partial(materialize_raw, dataset=name),
         code=(*source, dataset.columns, dataset.event_time),
         description=dataset.description or f"Rows of `{name}` as read, typed.",
         kinds=("bronze", dataset.source.type),
@@ -188,8 +187,8 @@ def _dataset_stages(name: str, dataset: DatasetSpec, python: str | None) -> Iter
     names = expectation_names(dataset.expectations)
     yield Stage(
         path=("profiled", name),
-        run=partial(_named, materialize_profiled, name),
-        resources=("lake", "engine", "validation"),
+        run=partial(materialize_profiled, dataset=name),
+        resources=("validation",),
         code=(dataset,),
         description=f"Rows of `{name}` that met the expectations, with their profile and quality score.",
         kinds=("silver", "greatexpectations"),
@@ -205,12 +204,6 @@ def _dataset_stages(name: str, dataset: DatasetSpec, python: str | None) -> Iter
             for check_name, expectation in zip(names, dataset.expectations, strict=True)
         ],
     )
-
-
-def _named(
-    materialize: Callable[..., Outcome], name: str, pipeline: Pipeline, scope: Scope, **resources: object
-) -> Outcome:
-    return materialize(pipeline, name, scope, **resources)
 
 
 def _describe(expectation: str, arguments: Mapping[str, object]) -> str:
@@ -238,33 +231,3 @@ def _partitions_in(spec: PartitionsSpec, seconds: float) -> int:
         return 1 if seconds else 0
     lengths = {"hour": 3_600, "day": 86_400, "week": 604_800, "month": 28 * 86_400}
     return -int(-seconds // lengths[spec.every])
-
-
-def _datasets_behind(pipeline: Pipeline, sql: str) -> tuple[str, ...]:
-    """List the datasets that a query reads, through named queries."""
-    found: dict[str, None] = {}
-    waiting = list(tables_read(sql))
-    seen: set[str] = set()
-    while waiting:
-        table = waiting.pop(0)
-        if table in seen:
-            continue
-        seen.add(table)
-        if table in pipeline.spec.datasets:
-            found[table] = None
-        elif table in pipeline.spec.queries:
-            waiting.extend(tables_read(pipeline.sql[pipeline.spec.queries[table]]))
-    return tuple(found)
-
-
-def _sql_behind(pipeline: Pipeline, sql: str) -> str:
-    """Return a query with the named queries it reads; its code is theirs too."""
-    parts, waiting, seen = [sql], list(tables_read(sql)), set[str]()
-    while waiting:
-        table = waiting.pop(0)
-        if table in pipeline.spec.queries and table not in seen:
-            seen.add(table)
-            text = pipeline.sql[pipeline.spec.queries[table]]
-            parts.append(text)
-            waiting.extend(tables_read(text))
-    return "\n".join(parts)

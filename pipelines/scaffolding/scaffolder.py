@@ -6,12 +6,12 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import click
 import dagster as dg
 
 from declaration.errors import DriftlineError
+from declaration.text import one_line
 from pipelines.loading.problems import NAME_PATTERN
 from pipelines.loading.read import DeclarationError, read
 from pipelines.scaffolding import blank
@@ -22,7 +22,6 @@ from pipelines.scaffolding.learning import refuse_without_features
 from pipelines.scaffolding.options import ScaffoldOptions
 from pipelines.scaffolding.source import opened
 from resources.engine.duckdb import Engine
-from sources.rejects import shown
 
 
 class PipelineScaffolder(dg.Scaffolder[ScaffoldOptions]):
@@ -42,34 +41,54 @@ class PipelineScaffolder(dg.Scaffolder[ScaffoldOptions]):
             If the folder's name cannot be a pipeline's, Python is asked for instead of YAML, or
             the file cannot be declared as asked. The command shows its text without a trace.
         """
-        folder = request.target_path
         try:
-            self._write(
-                folder, request.type_name, request.scaffold_format, request.params or ScaffoldOptions()
-            )
+            if request.scaffold_format != "yaml":
+                raise ScaffoldError("a pipeline is declared in YAML: leave out --format python.")
+            write_declaration(request.target_path, request.type_name, request.params or ScaffoldOptions())
         except DriftlineError as error:
+            folder = request.target_path
             if folder.exists() and not (folder / "defs.yaml").exists():
                 shutil.rmtree(folder)
             raise click.ClickException(str(error)) from error
 
-    def _write(self, folder: Path, type_name: str, form: Any, options: ScaffoldOptions) -> None:
-        if form != "yaml":
-            raise ScaffoldError("a pipeline is declared in YAML: leave out --format python.")
-        if not NAME_PATTERN.fullmatch(folder.name):
-            raise ScaffoldError(
-                f"'{folder.name}' cannot be a pipeline's name. Lower-case letters, digits and underscores, "
-                "beginning with a letter, at most 63."
-            )
-        if options.source is None:
-            given = [f"--{name.replace('_', '-')}" for name, value in options.model_dump().items() if value]
-            if given:
-                raise ScaffoldError(f"{', '.join(given)} need --source: the file whose columns they name.")
-            files = blank.files(type_name)
-        else:
-            files = scaffold_source(options, folder=folder, start=Path.cwd(), type_name=type_name)
-        save(files, folder)
-        if options.source is not None:
-            _tell(folder, files["defs.yaml"])
+
+def write_declaration(folder: Path, type_name: str, options: ScaffoldOptions) -> None:
+    """Write a declaration into a folder, and print what is left to decide; on an error nothing is written.
+
+    Raises
+    ------
+    ScaffoldError
+        If the folder's name cannot be a pipeline's, or the file cannot be declared as asked.
+    """
+    files = _files(folder, type_name, options)
+    save(files, folder)
+    if options.source is not None:
+        _tell(folder, files["defs.yaml"])
+
+
+def refuse_name(name: str) -> None:
+    """Refuse what cannot be a pipeline's name.
+
+    Raises
+    ------
+    ScaffoldError
+        If it cannot.
+    """
+    if not NAME_PATTERN.fullmatch(name):
+        raise ScaffoldError(
+            f"'{name}' cannot be a pipeline's name. Lower-case letters, digits and underscores, "
+            "beginning with a letter, at most 63."
+        )
+
+
+def _files(folder: Path, type_name: str, options: ScaffoldOptions) -> Mapping[str, str]:
+    refuse_name(folder.name)
+    if options.source is not None:
+        return scaffold_source(options, folder=folder, start=Path.cwd(), type_name=type_name)
+    given = [f"--{name.replace('_', '-')}" for name, value in options.model_dump().items() if value]
+    if given:
+        raise ScaffoldError(f"{', '.join(given)} need --source: the file whose columns they name.")
+    return blank.files(type_name)
 
 
 def _tell(folder: Path, text: str) -> None:
@@ -81,9 +100,7 @@ def _tell(folder: Path, text: str) -> None:
     console.print(f"{len(asked)} decisions are yours (comments with `decide:`):")
     for line, question in asked:
         console.print(f"  line {line}: {question}", markup=False)
-    console.print(
-        f"Next: python -m driftline.preview {folder.name}; then python -m driftline.replay {folder.name}"
-    )
+    console.print(f"Next: driftline preview {folder.name}; then driftline replay {folder.name}")
 
 
 def scaffold_source(options: ScaffoldOptions, *, folder: Path, start: Path, type_name: str) -> dict[str, str]:
@@ -143,5 +160,5 @@ def _check(files: Mapping[str, str], folder: Path, source: str) -> None:
     except DeclarationError as error:
         said = "; ".join(line.removeprefix(f"{folder}/") for line in str(error).splitlines())
         raise ScaffoldError(
-            f"--source {shown(source)}: its columns cannot be declared under their names: {said} Rename them in the file, or name other options."
+            f"--source {one_line(source)}: its columns cannot be declared under their names: {said} Rename them in the file, or name other options."
         ) from error

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 
 from declaration.pipeline import Pipeline
-from declaration.windows import CADENCE_CRONS
 from pipelines.triggers.due import due_windows, lacks_reference_tables
 from pipelines.triggers.due_partitions import make_known
 from pipelines.triggers.run_requests import PIPELINE_TAG, reference_request, refresh_request
@@ -23,8 +22,7 @@ def schedules(pipelines: Sequence[Pipeline]) -> list[dg.ScheduleDefinition]:
     Partitions of rows and of loads end when data comes, which the source sensor sees: without a declared
     cron they have no schedule.
     """
-    crons = {one.name: one.spec.schedule or CADENCE_CRONS.get(one.spec.partitions.every) for one in pipelines}
-    return [_schedule(one, cron) for one in pipelines if (cron := crons[one.name]) is not None]
+    return [_schedule(one, cron) for one in pipelines if (cron := one.spec.cron) is not None]
 
 
 def schedule_name(pipeline: Pipeline) -> str:

@@ -22,7 +22,8 @@ from assets.features.leakage.known_at import known_at_fault
 from assets.features.leakage.ordered_sums import in_order
 from assets.features.leakage.perturbation import Perturbation
 from assets.features.leakage.row_difference import Difference, first_difference
-from assets.features.view_sql import EVENT_TIMESTAMP, FeatureError
+from assets.features.view_sql import FeatureError
+from declaration.names import EVENT_TIMESTAMP
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_literal
 from declaration.windows import Window
@@ -46,7 +47,7 @@ NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Guarded:
+class LookaheadReport:
     """What was checked of one partition of a view.
 
     Attributes
@@ -109,7 +110,7 @@ def check_no_lookahead(
     window: Window,
     *,
     instants: Sequence[datetime] | None = None,
-) -> Guarded:
+) -> LookaheadReport:
     """Demand that a partition's rows do not change with what became known after them.
 
     Parameters
@@ -155,7 +156,7 @@ def check_no_lookahead(
                 "is known before its row's event time, declare `known_at` for it."
             )
         checked.append(instant)
-    return Guarded(tuple(checked), tuple(unchecked))
+    return LookaheadReport(tuple(checked), tuple(unchecked))
 
 
 def _chosen(made: _Rows) -> Sequence[datetime]:

@@ -1,0 +1,24 @@
+"""`driftline model`: the group of commands about a pipeline's model versions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import click
+
+from driftline.cli import LazyGroup, Listed
+
+COMMANDS: Mapping[str, Mapping[str, Listed]] = {
+    "Commands": {
+        "list": Listed("driftline.model.listing:list_versions", "List the versions of a pipeline's model."),
+        "show": Listed(
+            "driftline.model.showing:show", "Show one version: candidates, importances, settings."
+        ),
+        "rollback": Listed("driftline.model.rollback:rollback", "Let an earlier model version serve again."),
+    },
+}
+
+
+@click.group(cls=LazyGroup, listed=COMMANDS)
+def model() -> None:
+    """Show a pipeline's model versions, and choose the one that serves."""
