@@ -27,7 +27,9 @@ class Reports(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's o
         --------
         >>> Reports(folder="/srv/reports").address("/srv/reports/churn/2024-01-01.html")
         '/reports/churn/2024-01-01.html'
-        >>> Reports(folder="/srv/reports", web_url="https://ml.example/").address("/srv/reports/churn/index.html")
+        >>> Reports(folder="/srv/reports", web_url="https://ml.example/").address(
+        ...     "/srv/reports/churn/index.html"
+        ... )
         'https://ml.example/reports/churn/index.html'
         """
         path = Path(page).relative_to(self.folder).as_posix()

@@ -53,7 +53,8 @@ class GuardedWebserver(DagsterWebserver):  # type: ignore[type-arg]
 
     def build_routes(self) -> list[BaseRoute]:
         """Put the pages before the web UI, which takes every other path."""
-        return [*report_pages(self._reports), *super().build_routes()]
+        others: list[BaseRoute] = super().build_routes()  # type: ignore[no-untyped-call]  # Dagster has no types there.
+        return [*report_pages(self._reports), *others]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -30,6 +30,9 @@ from declaration.spec import PipelineSpec
 from declaration.target import TargetSpec
 from expectations.names import expectation_names
 
+FAR_BACK = 120
+"""Partitions that 'everything so far' reaches back at most: lineage only, training reads all."""
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -128,6 +131,7 @@ def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
         kinds=("gold", "duckdb"),
         deps={("profiled", d): _looking_back(spec.datasets[d], delayed) for d in target_datasets},
     )
+    history = _so_far(spec.model.train_window)
     yield Stage(
         path=("training_set",),
         run=materialize_training_set,
@@ -137,7 +141,7 @@ def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
         + _RETRAINS,
         kinds=("gold", "feast"),
         checks=[_NO_LEAKAGE],
-        deps={("labels",): None, **{("features", view): None for view in spec.features}},
+        deps={("labels",): history, **{("features", view): history for view in spec.features}},
     )
     yield Stage(
         path=("model",),
@@ -149,6 +153,7 @@ def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
         kinds=("scikitlearn", "mlflow"),
         deps={("training_set",): None},
     )
+    before = _partitions_from(-1, to=-1)
     yield Stage(
         path=("predictions",),
         run=materialize_predictions,
@@ -158,7 +163,7 @@ def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
         kinds=("table", "scikitlearn"),
         deps={
             ("labels",): None,
-            ("model",): None,
+            ("model",): before,
             **{("features", v): _looking_back_partitions(1) for v in spec.features},
         },
     )
@@ -170,7 +175,7 @@ def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
         description="The partition against the champion's reference: drift, performance, and whether to retrain.",
         kinds=("report", "scipy"),
         checks=[_INCIDENTS],
-        deps={("predictions",): None, ("labels",): None, ("model",): None},
+        deps={("predictions",): None, ("labels",): None, ("model",): before},
     )
 
 
@@ -216,13 +221,24 @@ def _looking_back(dataset: DatasetSpec, back: int) -> dg.PartitionMapping | None
 
 
 def _looking_back_partitions(back: int) -> dg.PartitionMapping | None:
-    """Depend on one's own partition and some before it; the first ones have fewer."""
     if back == 0:
         return None
+    return _partitions_from(-back)
+
+
+def _partitions_from(start: int, *, to: int = 0) -> dg.TimeWindowPartitionMapping:
+    """Depend on the partitions from `start` to `to`, counted from one's own; the first ones have fewer."""
     with warnings.catch_warnings():
         # Beta in Dagster 1.13, and the only way to let the first partition depend on none.
         warnings.simplefilter("ignore", dg.BetaWarning)
-        return dg.TimeWindowPartitionMapping(start_offset=-back, allow_nonexistent_upstream_partitions=True)
+        return dg.TimeWindowPartitionMapping(
+            start_offset=start, end_offset=to, allow_nonexistent_upstream_partitions=True
+        )
+
+
+def _so_far(train_window: int | None) -> dg.PartitionMapping | None:
+    back = FAR_BACK if train_window is None else train_window - 1
+    return _looking_back_partitions(min(back, FAR_BACK))
 
 
 def _partitions_in(spec: PartitionsSpec, seconds: float) -> int:

@@ -102,3 +102,11 @@ def retrain_request(record: EventLogRecord) -> dg.RunRequest:
             RUN_TAG: f"retrain {pipeline}{as_of}: {reason.replace('_', ' ')}",
         },
     )
+
+
+def parts_of(request: dg.RunRequest) -> Sequence[dg.RunRequest]:
+    """Cut a request into runs, in their order: trainings have partitions of their own, and a run has those of one kind."""
+    assets = list(request.asset_selection or ())
+    trained = [key for key in assets if key.path[-1] in RETRAIN_STAGES and len(key.path) == 2]
+    others = [key for key in assets if key not in trained]
+    return [request.with_replaced_attrs(asset_selection=part) for part in (others, trained) if part]
