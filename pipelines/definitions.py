@@ -1,4 +1,4 @@
-"""The one door: everything that Dagster loads from a project.
+"""Definitions: everything that Dagster loads from a project.
 
 A project's own `definitions.py` calls `build_defs`, or `automation_defs` beside a loader of its own; the
 name `defs` below is this checkout's.
