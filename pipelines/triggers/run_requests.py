@@ -16,7 +16,7 @@ REPORT_TAG = "driftline/report"
 """Run tag of a retrain: the drift report (event storage id) that asked for it."""
 
 PIPELINE_TAG = "driftline/pipeline"
-"""Run tag that names the pipeline; its runs do not overlap (see `deploy/`)."""
+"""Run tag that names the pipeline; its runs do not overlap (see `resources/settings/`)."""
 
 RUN_TAG = "driftline/run"
 """Run tag that says in words what a run is for: Dagster calls all of them `__ASSET_JOB`."""
