@@ -15,7 +15,7 @@ from drift.sketch.bins import SketchError
 from drift.sketch.table import reference_from_rows
 from resources.model_registry.ledger import GATE, Decision, write_decision
 from resources.model_registry.waits import Wait, write_wait
-from tests.drift_report.conftest import FEATURES, World
+from tests.fixtures.drift_world import FEATURES, World
 
 
 def stormy(columns: dict[str, np.ndarray], _: np.random.Generator) -> None:

@@ -20,7 +20,7 @@ from learning.model_file import model_from_bytes
 from learning.scores import predictions_table
 from resources.model_registry.ledger import aliases_after, read_ledger, trusted_sha256
 from resources.reports import Reports
-from tests.model.conftest import World, training_table
+from tests.fixtures.training_world import World, training_table
 
 MONTHS = {f"2024-0{month}-01": datetime(2024, month, 1, tzinfo=UTC) for month in (1, 2, 3, 4)}
 

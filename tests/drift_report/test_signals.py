@@ -12,7 +12,7 @@ import pytest
 from assets.drift_report.signals import Signal, Signals, signals_from_metadata, signals_of
 from drift.performance.realised import Measurement
 from drift.window import Champion, Findings
-from tests.drift_report.conftest import World
+from tests.fixtures.drift_world import World
 
 MONTH = "2013-08-01"
 

@@ -16,7 +16,7 @@ from declaration.model import GateSpec
 from driftline.rollback import RollbackError, main, roll_back_to
 from resources.connections import Connections
 from resources.model_registry.ledger import Decision, read_ledger
-from tests.model.conftest import World, training_table
+from tests.fixtures.training_world import World, training_table
 
 NOW = datetime(2024, 3, 5, tzinfo=UTC)
 Roll = Callable[..., Decision]

@@ -29,7 +29,7 @@ from resources.lake.lake import scan
 from resources.model_registry.ledger import Decision, open_ledger, read_ledger, trusted_sha256, write_decision
 from resources.model_registry.version import ModelRegistryError
 from resources.model_registry.waits import WAITS, read_waits
-from tests.model.conftest import World
+from tests.fixtures.training_world import World
 
 Builder = Callable[..., pa.Table]
 FEBRUARY = datetime(2024, 2, 1, tzinfo=UTC)

@@ -20,7 +20,7 @@ from learning.model_file import model_from_bytes
 from resources.lake.lake import Lake
 from resources.model_registry.ledger import read_ledger, trusted_sha256
 from resources.model_registry.version import ModelRegistryError
-from tests.model.conftest import World, training_table
+from tests.fixtures.training_world import World, training_table
 
 FEBRUARY = datetime(2024, 2, 1, tzinfo=UTC)
 FEATURES = ["carrier__name", "noise__x", "signal__x"]
