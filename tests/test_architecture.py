@@ -93,7 +93,7 @@ def test_loading_the_definitions_imports_nothing_heavy() -> None:
 
 def test_commands_open_dagsters_instance_through_one_door() -> None:
     """Two processes that meet a new home build its SQLite tables against each other elsewhere."""
-    # The web server is started by `driftline.dev.command`, which has opened the instance before.
+    # The web server is started by `driftline dev`, which has opened the instance before.
     doors = {"resources/orchestrator/home.py", "driftline/dev/web_server.py"}
     opened = {
         path.relative_to(REPOSITORY).as_posix()

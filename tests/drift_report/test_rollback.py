@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from assets.drift_report.asset import materialize_drift_report
-from assets.materialization import Outcome
+from assets.materialization import Outcome, StageRun
 from assets.model.asset import materialize_model
 from declaration.drift import RetrainSpec
 from declaration.model import GateSpec
@@ -43,7 +43,7 @@ def poisoned(rows: pa.Table) -> pa.Table:
 def train(world: World, pipeline: Pipeline, key: str, rows: pa.Table) -> Outcome:
     world.write_training_set(pipeline, key, rows)
     return materialize_model(
-        pipeline, world.scope(pipeline, key), lake=world.lake, engine=world.engine, registry=world.registry
+        StageRun(pipeline, world.scope(pipeline, key), world.lake, world.engine), registry=world.registry
     )
 
 
@@ -65,10 +65,7 @@ def lived(world: World, pipeline: Pipeline, key: str) -> None:
 
 def report(world: World, pipeline: Pipeline, key: str, folder: Path) -> Outcome:
     return materialize_drift_report(
-        pipeline,
-        world.scope(pipeline, key),
-        lake=world.lake,
-        engine=world.engine,
+        StageRun(pipeline, world.scope(pipeline, key), world.lake, world.engine),
         registry=world.registry,
         reports=Reports(folder=str(folder)),
     )

@@ -16,7 +16,7 @@ from drift.columns.statistics import ColumnStatistics
 from drift.columns.verdict import ColumnVerdict, DriftVerdict
 from drift.multivariate.domain_classifier import DomainClassification
 from drift.performance.realised import Measurement
-from drift.performance.sequential_test import ErrorRise
+from drift.performance.sequential_test import SequentialTest
 from drift.performance.slices import SlicePerformance
 from drift.retraining.policy import Reason, RetrainDecision
 from drift.sketch.counts import CategoricalCounts, ReferenceSketch, WindowSketch
@@ -117,7 +117,7 @@ class ReportContent:
     history: Sequence[PerformancePoint] = ()
     compared_with: str = ""
     slices: Sequence[SlicePerformance] = ()
-    rise: ErrorRise | None = None
+    rise: SequentialTest | None = None
     multivariate: DomainClassification | None = None
 
     @property
@@ -249,13 +249,13 @@ def _multivariate_small_print(multivariate: DomainClassification) -> str:
     return f"AUC, {multivariate.low:.3f} to {multivariate.high:.3f}; 0.5 is by chance"
 
 
-def _rise_figure(rise: ErrorRise | None) -> str:
+def _rise_figure(rise: SequentialTest | None) -> str:
     if rise is None or rise.e_value is None:
         return "not known"
     return "surely" if rise.is_certain else "not surely"
 
 
-def _rise_small_print(rise: ErrorRise | None) -> str:
+def _rise_small_print(rise: SequentialTest | None) -> str:
     if rise is None or rise.e_value is None:
         return "" if rise is None else rise.reason
     return f"e-value {rise.e_value:.3g} after {rise.n_windows} windows; certain from {rise.threshold:.0f}"
