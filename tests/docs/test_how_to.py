@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import shutil
 import subprocess
 from configparser import ConfigParser
@@ -90,12 +89,13 @@ def _written(page: str) -> list[str]:
     return [found.strip() for found in PROGRAM.findall(text)]
 
 
-@pytest.mark.parametrize("page", [*PAGES, "../README.md"])
+# The page of commands is written from them; the changelog speaks of other versions too.
+@pytest.mark.parametrize(
+    "page", [page for page in (*PAGES, "../README.md") if page not in ("commands.md", "changelog.md")]
+)
 def test_commands_of_the_program_exist_with_their_options(page: str) -> None:
-    if page in ("commands.md", "changelog.md"):
-        pytest.skip("written from the commands, and of other versions")
     for words in _written(page):
-        fault = _fault(shlex.split(re.sub(r"\[.*?\]|…|\.\.\.|\\$", "", words).replace('"', "'")))
+        fault = _fault(words.split())
         assert fault is None, f"`driftline {words}`: {fault}"
 
 
