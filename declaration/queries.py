@@ -74,6 +74,11 @@ def queries_behind(pipeline: Pipeline, sql: str) -> Mapping[str, str]:
     return found
 
 
+def sql_behind(pipeline: Pipeline, sql: str) -> str:
+    """Return a query with the named queries that it reads: all the code that its rows depend on."""
+    return "\n".join([sql, *queries_behind(pipeline, sql).values()])
+
+
 def _reached(pipeline: Pipeline, sql: str) -> set[str]:
     texts = [sql, *queries_behind(pipeline, sql).values()]
     return {table for text in texts for table in tables_read(text)}

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from declaration.errors import DriftlineError
+from declaration.names import EVENT_TIMESTAMP
 from declaration.pipeline import Pipeline
 from declaration.target_sql import REQUEST_PREFIX, request_columns
-from learning.encode import EVENT_TIMESTAMP
 from learning.fitted import FittedModel
 from learning.model_file import model_from_bytes
 from learning.scores import scored_columns

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from declaration.datasets import DatasetSpec
 from declaration.generated_columns import LOAD, PLACE
-from declaration.sql import quote_identifier, quote_literal
+from declaration.sql import quote_identifier, quote_literal, scalar
+from declaration.types import SQL_TYPES
 from sources.completeness import fault_of_text, refuse_lost_records
 from sources.csv import csv_rejects, csv_source, reading_types, refuse_open_quotes
 from sources.declared_columns import RAW_TEXT_COLUMN, REASON_COLUMN, declared_rows
@@ -27,7 +28,6 @@ from sources.rejects import (
     FILE_COLUMN,
     OWN_PREFIX,
     REJECTS_TABLE,
-    SQL_TYPES,
     ReadError,
     has_places,
     no_rejects,
@@ -233,7 +233,7 @@ def _n_good(connection: duckdb.DuckDBPyConnection) -> int:
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
-    return int(connection.sql(f"SELECT count(*) FROM {table}").fetchall()[0][0])
+    return int(scalar(connection, f"SELECT count(*) FROM {table}"))
 
 
 def _event_time_is_there(dataset: DatasetSpec) -> Mapping[str, str]:

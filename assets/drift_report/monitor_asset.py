@@ -17,7 +17,7 @@ from assets.drift_report.tables_written import Page, write_history, write_report
 from assets.materialization import Outcome, StageRun
 from declaration.datasets import DatasetSpec
 from declaration.drift import DriftSpec
-from declaration.sql import quote_identifier, quote_literal
+from declaration.sql import first_row, quote_identifier, quote_literal
 from declaration.windows import Window
 from drift.columns.verdict import decide_drift
 from drift.multivariate.judge import KeyedRows, judge_multivariate
@@ -216,6 +216,6 @@ def monitored_columns(
     if not texts:
         return candidates
     counted = ", ".join(f"approx_count_distinct({quote_identifier(name)})" for name in texts)
-    n_rows, *n_distinct = connection.sql(f"SELECT count(*), {counted} FROM {relation}").fetchall()[0]
+    n_rows, *n_distinct = first_row(connection, f"SELECT count(*), {counted} FROM {relation}")
     unique = {name for name, n in zip(texts, n_distinct, strict=True) if n > UNIQUE_SHARE * n_rows}
     return tuple(name for name in candidates if name not in unique)

@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.features.view_sql import EVENT_TIMESTAMP, feature_names
+from assets.features.view_sql import feature_names
+from declaration.names import EVENT_TIMESTAMP
 from declaration.pipeline import Pipeline
 from declaration.target import ProblemType, TargetSpec
 from declaration.windows import Window, windows_between

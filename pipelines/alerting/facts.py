@@ -12,10 +12,10 @@ from dagster._core.storage.asset_check_execution_record import (
 
 from assets.drift_report.signals import Signals, signals_from_metadata
 from assets.features.freshness import FRESHNESS_CHECK
-from declaration.alerts import IncidentKind
+from declaration.alerts import IncidentKind, Signal
 from declaration.errors import DriftlineError
 from drift.retraining.policy import Reason
-from pipelines.alerting.incidents import Facts, Found
+from pipelines.alerting.incidents import Facts
 from pipelines.alerting.stale_features import NewestPartition
 from pipelines.triggers.events import EndOfRun, metadata_of
 from pipelines.triggers.retrains import WILL_RETRY_TAG, attempts_of
@@ -60,7 +60,7 @@ def report_facts(record: EventLogRecord, channels: Channels) -> Facts:
         # A load is no partition of Dagster's: its reports follow each other as events.
         position=partition or _position(record.storage_id),
         occurred_at=occurred_at,
-        found=tuple(Found(one.kind, one.text, one.feature) for one in signals.found),
+        found=signals.found,
         judges=signals.judges,
         unknown=signals.unknown,
         action=ACTIONS.get(metadata.get("retrain_reason"), ""),  # type: ignore[call-overload]  # Any value may be asked for.
@@ -103,7 +103,7 @@ def run_facts(
         event=f"run {run.run_id}",
         position=_position(end.storage_id),
         occurred_at=end.ended_at,
-        found=(Found(kind, tries + _failure(run, instance)),) if end.is_failure else (),
+        found=(Signal(kind, tries + _failure(run, instance)),) if end.is_failure else (),
         judges=frozenset({kind}),
         action=(RETRAIN_FAILED if attempts is not None else RUN_FAILED) if end.is_failure else "",
         partition=run.tags.get(PARTITION_TAG),

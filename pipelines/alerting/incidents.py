@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from declaration.alerts import IncidentKind
+from declaration.alerts import IncidentKind, Signal
 from declaration.spec import PipelineSpec
 from declaration.types import Severity
 from resources.alerts.incident_log import Incident, IncidentKey, Incidents, counted_windows
@@ -55,15 +55,6 @@ FACT_KINDS: tuple[IncidentKind, ...] = (*RUN_KINDS, "stale_features")
 
 
 @dataclass(frozen=True)
-class Found:
-    """One thing that an event shows to be wrong; `text` says by how much."""
-
-    kind: IncidentKind
-    text: str
-    feature: str = ""
-
-
-@dataclass(frozen=True)
 class Facts:
     """What one event says.
 
@@ -93,7 +84,7 @@ class Facts:
     event: str
     position: str
     occurred_at: datetime
-    found: tuple[Found, ...]
+    found: tuple[Signal, ...]
     judges: frozenset[IncidentKind]
     unknown: frozenset[str] = frozenset()
     action: str = ""
@@ -172,7 +163,7 @@ def advance(
     ...     "e1",
     ...     "2024-01-01",
     ...     now,
-    ...     (Found("broken_data", "quality is 0.2"),),
+    ...     (Signal("broken_data", "quality is 0.2"),),
     ...     frozenset({"broken_data"}),
     ... )
     >>> after, (alert,) = advance(Incidents(), broken, AlertPolicy(), now)
@@ -214,7 +205,7 @@ def _opened(key: IncidentKey, facts: Facts, windows: Sequence[str], now: datetim
     return Incident(kind, feature, SEVERITIES[kind], "pending", now, opened_in, tuple(windows), (), "")
 
 
-def _judged(incident: Incident, found: Found | None, facts: Facts, policy: AlertPolicy) -> Incident:
+def _judged(incident: Incident, found: Signal | None, facts: Facts, policy: AlertPolicy) -> Incident:
     """Count the event's window, or count it anew, and tell what state that makes."""
     wanted, length = policy.counts(incident.kind)
     position = facts.position

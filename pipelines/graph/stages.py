@@ -25,7 +25,7 @@ from declaration.datasets import DatasetSpec
 from declaration.features import FeatureViewSpec
 from declaration.partitions import PartitionsSpec
 from declaration.pipeline import Pipeline
-from declaration.queries import tables_read
+from declaration.queries import datasets_behind, sql_behind
 from declaration.spec import PipelineSpec
 from declaration.target import TargetSpec
 from expectations.names import expectation_names
@@ -64,12 +64,12 @@ def stages(pipeline: Pipeline) -> Iterable[Stage]:
             path=("features", name),
             run=partial(materialize_features, view=name),
             resources=("feature_store",),
-            code=(view, spec.entities[view.entity], _sql_behind(pipeline, pipeline.sql[view.sql])),
+            code=(view, spec.entities[view.entity], sql_behind(pipeline, pipeline.sql[view.sql])),
             description=view.description or f"Feature view `{name}` of entity `{view.entity}`.",
             kinds=("feast", "duckdb", "sql"),
             deps={
                 ("profiled", dataset): _looking_back(spec.datasets[dataset], back)
-                for dataset in _datasets_behind(pipeline, pipeline.sql[view.sql])
+                for dataset in datasets_behind(pipeline, pipeline.sql[view.sql])
             },
             checks=_freshness_checks(view),
             freshness=view.freshness,
@@ -115,12 +115,12 @@ def _monitoring_stages(spec: PipelineSpec) -> Iterable[Stage]:
 
 def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
     spec = pipeline.spec
-    target_datasets = _datasets_behind(pipeline, f'SELECT * FROM "{target.dataset}"')
+    target_datasets = datasets_behind(pipeline, f'SELECT * FROM "{target.dataset}"')
     delayed = _partitions_in(spec.partitions, target.label_delay.total_seconds())
     yield Stage(
         path=("labels",),
         run=materialize_labels,
-        code=(target, spec.entities, _sql_behind(pipeline, f'SELECT * FROM "{target.dataset}"')),
+        code=(target, spec.entities, sql_behind(pipeline, f'SELECT * FROM "{target.dataset}"')),
         description="Prediction instants, entity keys and labels with the instant at which each became known.",
         kinds=("duckdb", "delta"),
         deps={("profiled", d): _looking_back(spec.datasets[d], delayed) for d in target_datasets},
@@ -239,33 +239,3 @@ def _partitions_in(spec: PartitionsSpec, seconds: float) -> int:
         return 1 if seconds else 0
     lengths = {"hour": 3_600, "day": 86_400, "week": 604_800, "month": 28 * 86_400}
     return -int(-seconds // lengths[spec.every])
-
-
-def _datasets_behind(pipeline: Pipeline, sql: str) -> tuple[str, ...]:
-    """List the datasets that a query reads, through named queries."""
-    found: dict[str, None] = {}
-    waiting = list(tables_read(sql))
-    seen: set[str] = set()
-    while waiting:
-        table = waiting.pop(0)
-        if table in seen:
-            continue
-        seen.add(table)
-        if table in pipeline.spec.datasets:
-            found[table] = None
-        elif table in pipeline.spec.queries:
-            waiting.extend(tables_read(pipeline.sql[pipeline.spec.queries[table]]))
-    return tuple(found)
-
-
-def _sql_behind(pipeline: Pipeline, sql: str) -> str:
-    """Return a query with the named queries it reads; its code is theirs too."""
-    parts, waiting, seen = [sql], list(tables_read(sql)), set[str]()
-    while waiting:
-        table = waiting.pop(0)
-        if table in pipeline.spec.queries and table not in seen:
-            seen.add(table)
-            text = pipeline.sql[pipeline.spec.queries[table]]
-            parts.append(text)
-            waiting.extend(tables_read(text))
-    return "\n".join(parts)

@@ -39,7 +39,7 @@ def column_metadata(
 ) -> "Mapping[str, RawMetadataValue]":
     """Return what Dagster shows of the columns of an asset.
 
-    Rows (`count(*)`) are no column, and what cannot be told is left out: `python -m driftline.lineage` says both.
+    Rows (`count(*)`) are no column, and what cannot be told is left out: `driftline lineage` says both.
 
     Parameters
     ----------

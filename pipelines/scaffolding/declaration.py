@@ -21,7 +21,7 @@ def write(found: Findings, *, type_name: str) -> str:
         *comment(
             f"Written by `dg scaffold` from {name}: {found.n_rows:,} rows, {len(found.columns.columns)} columns. "
             f"Comments with `{DECIDE}` ask for what the data cannot tell. Check with `dg check defs`, look before you run with "
-            "`python -m driftline.preview`, run with `python -m driftline.replay`. Every key: docs/pipeline-reference.md.",
+            "`driftline preview`, run with `driftline replay`. Every key: docs/pipeline-reference.md.",
             0,
         ),
         f"type: {type_name}",

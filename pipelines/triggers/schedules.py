@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 
 from declaration.pipeline import Pipeline
-from declaration.windows import CADENCE_CRONS
 from pipelines.triggers.due import due_windows, lacks_reference_tables
 from pipelines.triggers.due_partitions import make_known
 from pipelines.triggers.run_requests import reference_request, refresh_request
@@ -30,9 +29,8 @@ def schedules(pipelines: Sequence[Pipeline]) -> list[dg.ScheduleDefinition]:
     groups: dict[tuple[str, str], list[Pipeline]] = {}
     for pipeline in pipelines:
         spec = pipeline.spec
-        cron = spec.schedule or CADENCE_CRONS.get(spec.partitions.every)
-        if cron is not None:
-            groups.setdefault((cron, spec.partitions.timezone), []).append(pipeline)
+        if spec.cron is not None:
+            groups.setdefault((spec.cron, spec.partitions.timezone), []).append(pipeline)
     return [_schedule(cron, zone, group) for (cron, zone), group in sorted(groups.items())]
 
 

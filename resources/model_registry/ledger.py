@@ -167,7 +167,7 @@ def open_ledger(lake: Lake, pipeline: str) -> Ledger:
     if broken is not None:
         raise LedgerError(
             f"ledger of '{pipeline}', table '{table}' version {version} in {lake.root}: row {broken.place} {broken.what}. "
-            f"Nothing is served or decided from it. `python -m driftline.verify {pipeline} --repair` takes the rows anew "
+            f"Nothing is served or decided from it. `driftline verify {pipeline} --repair` takes the rows anew "
             "that the model registry has noted; else restore the table from a backup."
         )
     names = [field.name for field in fields(Decision)]

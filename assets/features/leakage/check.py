@@ -22,7 +22,8 @@ from assets.features.leakage.known_at import known_at_fault
 from assets.features.leakage.ordered_sums import in_order
 from assets.features.leakage.perturbation import Perturbation
 from assets.features.leakage.row_difference import Difference, first_difference
-from assets.features.view_sql import EVENT_TIMESTAMP, FeatureError
+from assets.features.view_sql import FeatureError
+from declaration.names import EVENT_TIMESTAMP
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_literal
 from declaration.windows import Window

@@ -83,7 +83,7 @@ def read_errors(view: str) -> Iterator[None]:
         text = " ".join(str(error).split()) or type(error).__name__
         raise FeatureStoreError(
             f"feature view '{view}' cannot be read from the online store: {text}. See that it runs; "
-            "`python -m driftline.verify --repair` fills it from the lake."
+            "`driftline verify --repair` fills it from the lake."
         ) from error
 
 

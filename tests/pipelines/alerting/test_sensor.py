@@ -16,8 +16,8 @@ import pytest
 from dagster import DagsterInstance
 
 from assets.drift_report.incident_check import INCIDENT_CHECK
-from assets.drift_report.signals import Signal, Signals
-from declaration.alerts import AlertsSpec, IncidentKind
+from assets.drift_report.signals import Signals
+from declaration.alerts import AlertsSpec, IncidentKind, Signal
 from declaration.pipeline import Pipeline
 from pipelines.alerting.sensor import LOCK, SENDING_TIME, alert_sensor
 from pipelines.graph.stages import stages
