@@ -41,7 +41,7 @@ CUSTOMERS = "customer,joined_at,visits,churned\n" + "".join(
     for number in range(400)
 )
 
-PROGRAM = re.compile(r"(?:^|[\s`(/])driftline ((?:[a-z][^\n`#|>;]*|--[^\n`#|>;]*))")
+PROGRAM = re.compile(r"(?:^|[\s`(/])driftline ((?:[a-z]|--)[^\n`#|>;)]*)")
 
 
 def test_every_how_to_page_is_followed_somewhere() -> None:
