@@ -145,6 +145,19 @@ def rooms_python(room: str) -> list[Path]:
     return sorted((REPOSITORY / room).rglob("*.py"))
 
 
+def test_files_and_rooms_that_the_architecture_names_exist() -> None:
+    page = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([a-z_]+(?:/[a-z_]+)*(?:\.py|/))`", page))
+    there = {
+        f"{path.relative_to(REPOSITORY / room.split('/')[0]).as_posix()}{'/' if path.is_dir() else ''}"
+        for room in ROOMS
+        for path in (REPOSITORY / room).rglob("*")
+    } | {f"{room}/" for room in ROOMS}
+    lacking = {name for name in named if not any(f"/{path}".endswith(f"/{name}") for path in there)}
+    assert {f"{room}/" for room in ROOMS} <= named | {"assets/"}
+    assert not {name for name in lacking if not (REPOSITORY / name).exists()}
+
+
 def test_every_variable_is_documented_and_read() -> None:
     read_in = [REPOSITORY / room for room in ROOMS]
     code = "".join(p.read_text() for room in read_in for p in room.rglob("*") if p.suffix in (".py", ".yaml"))
