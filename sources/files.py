@@ -1,4 +1,4 @@
-"""Where a dataset's files are: declared paths become files inside the folders they may lie in."""
+"""Files of a dataset: declared paths become files inside the folders they may lie in."""
 
 from __future__ import annotations
 

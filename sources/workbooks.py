@@ -1,4 +1,4 @@
-"""Files that the engine does not read as they are, written out as ones that it does: workbooks and JSON arrays."""
+"""Workbooks and JSON arrays, written out as files that the engine reads."""
 
 from __future__ import annotations
 
