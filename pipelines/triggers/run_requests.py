@@ -7,8 +7,8 @@ from dagster import EventLogRecord
 
 from declaration.pipeline import Pipeline
 from declaration.windows import Window
+from pipelines.asset_keys import asset_key
 from pipelines.graph.compile import REASON_TAG
-from pipelines.graph.keys import asset_key
 from pipelines.graph.trained_partitions import RETRAIN_STAGES
 from pipelines.triggers.events import metadata_of
 
