@@ -11,6 +11,7 @@ import click
 import dagster as dg
 
 from declaration.errors import DriftlineError
+from declaration.text import one_line
 from pipelines.loading.problems import NAME_PATTERN
 from pipelines.loading.read import DeclarationError, read
 from pipelines.scaffolding import blank
@@ -21,7 +22,6 @@ from pipelines.scaffolding.learning import refuse_without_features
 from pipelines.scaffolding.options import ScaffoldOptions
 from pipelines.scaffolding.source import opened
 from resources.engine.duckdb import Engine
-from sources.rejects import shown
 
 
 class PipelineScaffolder(dg.Scaffolder[ScaffoldOptions]):
@@ -160,5 +160,5 @@ def _check(files: Mapping[str, str], folder: Path, source: str) -> None:
     except DeclarationError as error:
         said = "; ".join(line.removeprefix(f"{folder}/") for line in str(error).splitlines())
         raise ScaffoldError(
-            f"--source {shown(source)}: its columns cannot be declared under their names: {said} Rename them in the file, or name other options."
+            f"--source {one_line(source)}: its columns cannot be declared under their names: {said} Rename them in the file, or name other options."
         ) from error

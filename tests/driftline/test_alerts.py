@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from declaration.alerts import AlertsSpec
+from declaration.alerts import AlertsSpec, Signal
 from driftline.alerts.command import SHOW_KEYS, SILENCE_KEYS, TEST_KEYS
 from driftline.cli import FAULT, SUCCESS, main
 from pipelines.alerting.delivery import take_in
-from pipelines.alerting.incidents import Facts, Found
+from pipelines.alerting.incidents import Facts
 from resources.alerts.channels import Channels
 from resources.lake.lake import Lake
 from tests.driftline.keys import undocumented
@@ -67,7 +67,7 @@ def test_a_test_message_goes_through_every_channel(
 def test_what_is_open_and_what_waits_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["alerts", "show", "tiny"]) == SUCCESS
     assert capsys.readouterr().out == "No open incident of tiny.\n"
-    found = (Found("feature_drift", "KS [bold]0.31[/bold]", "heat"),)
+    found = (Signal("feature_drift", "KS [bold]0.31[/bold]", "heat"),)
     day = "2024-01-02"
     facts = Facts("tiny", "e1", day, NOW, found, frozenset({"feature_drift"}), partition=day)
     spec = AlertsSpec.model_validate({"channels": [{"type": "slack"}]})
