@@ -129,7 +129,8 @@ def _lines(one: PipelineStatus) -> Iterator[tuple[str, Text]]:
         yield "verdict", Text(newest.explanation)
         yield "champion", Text(f"version {one.champion}" if one.champion else "none yet")
         yield "on labels", _long_metric(one)
-    yield "next run", _next_run(one.next_run)
+    why = f": {one.next_run.note}" if one.next_run and one.next_run.begun_by == "nothing" else ""
+    yield "next run", _next_run(one.next_run).append(why)
     yield (
         "incidents",
         Text("none")
@@ -201,9 +202,9 @@ def _long_metric(one: PipelineStatus) -> Text:
 
 def _next_run(run: NextRun | None) -> Text:
     if run is None:
-        return NOTHING
+        return NOTHING.copy()
     if run.at is None:
-        return Text(f"none: {run.note}" if run.begun_by == "nothing" else run.note, style="dim")
+        return Text("none left" if run.begun_by == "nothing" else run.note, style="dim")
     return Text(f"{run.at:%Y-%m-%d %H:%M %Z}")
 
 
