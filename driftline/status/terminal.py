@@ -35,6 +35,9 @@ TITLES = (
     "waits for",
 )
 
+SHORT = ("pipeline", "window", "quality", "champion", "incidents")
+"""Columns that are not wrapped: a narrow terminal has room for them."""
+
 
 def print_overview(
     statuses: Sequence[PipelineStatus], home: Path, folder: Path, to: Console | None = None
@@ -46,10 +49,9 @@ def print_overview(
             f"{folder} declares no pipeline. `driftline new NAME` makes one.", markup=False, soft_wrap=True
         )
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, header_style="bold")
     for title in TITLES:
-        is_whole = title in ("pipeline", "window")
-        table.add_column(title, no_wrap=is_whole, overflow="fold")
+        table.add_column(title, no_wrap=title in SHORT, overflow="fold")
     for one in statuses:
         table.add_row(*_cells(one))
     to.print(table)
