@@ -24,10 +24,10 @@ from declaration.partitions import PartitionsSpec
 from declaration.pipeline import Pipeline
 from declaration.windows import CADENCE_CRONS, KEY_FORMATS, Window, window
 from pipelines.graph.exclusive_runs import written_alone
-from pipelines.graph.keys import asset_key
 from pipelines.graph.metadata import event_metadata, metadata_value
 from pipelines.graph.stages import Stage, stages
 from pipelines.graph.trained_partitions import RETRAIN_STAGES, trained_partitions
+from pipelines.keys import asset_key
 from pipelines.lineage import Lineage, declared_lineage
 from pipelines.lineage.table_columns import column_metadata
 from resources.orchestrator.run_process import hold_run

@@ -8,8 +8,8 @@ from dagster import EventLogRecord
 from declaration.pipeline import Pipeline
 from declaration.windows import Window
 from pipelines.graph.compile import REASON_TAG
-from pipelines.graph.keys import asset_key
 from pipelines.graph.trained_partitions import RETRAIN_STAGES
+from pipelines.keys import asset_key
 from pipelines.triggers.events import metadata_of
 
 REPORT_TAG = "driftline/report"

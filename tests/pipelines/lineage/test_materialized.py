@@ -5,7 +5,7 @@ from pathlib import Path
 import dagster as dg
 
 from pipelines.graph.compile import build_pipeline
-from pipelines.graph.keys import asset_key
+from pipelines.keys import asset_key
 from pipelines.lineage.table_columns import LINEAGE, SCHEMA
 from resources.connections import connections
 from resources.deployment import deployment
