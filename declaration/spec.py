@@ -1,4 +1,4 @@
-"""What a declaration may say: frozen, typed values for every block of a `defs.yaml`.
+"""Root of a declaration: frozen, typed values for every block of a `defs.yaml`.
 
 Nothing here knows Dagster or any vendor. A file is parsed once, at the door
 (`pipelines.loading.read`), and only these values travel further.

@@ -1,4 +1,4 @@
-"""Everything that one window shows about the model that scored it, from sketches and labelled rows."""
+"""Findings of one window about the model that scored it, from sketches and labelled rows."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ from drift.wording import (
 from learning.metrics import Floats
 
 SCORE_BLOCKS = 5
-"""Blocks of time that the holdout's scores are cut into, for the unrest of the model's output."""
+"""Blocks of time that the holdout's scores are cut into, for the variation of the model's output."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Findings:
     """What a window shows; without a champion there is nothing to compare with.
 
     `rise` and `losses` are about errors over all windows of the champion, and in this one;
-    `separation` is about all features together, None where nobody asked.
+    `multivariate` is about all features together, None where nobody asked.
     """
 
     champion: ScoringModel | None

@@ -1,4 +1,4 @@
-"""Where HTML pages are kept for people to open."""
+"""Reports: the folder of the HTML pages."""
 
 from __future__ import annotations
 

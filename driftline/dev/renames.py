@@ -22,8 +22,8 @@ from dagster._core.remote_origin import RemoteInstigatorOrigin
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorType, ScheduleInstigatorData
 
 from declaration.pipeline import Pipeline
+from pipelines.asset_keys import BY_DATASET, asset_key
 from pipelines.graph.trained_partitions import RETRAIN_STAGES, trained_partitions, trained_partitions_name
-from pipelines.keys import BY_DATASET, asset_key
 from pipelines.triggers.schedules import schedule_name
 
 LOGGER = logging.getLogger("dagster.driftline")

@@ -14,9 +14,9 @@ from declaration.queries import queries_behind
 from driftline.show.recording import shown
 from driftline.show.settings import Setting, stage_settings
 from driftline.show.tables import tables_written
+from pipelines.asset_keys import asset_key
 from pipelines.graph.stages import FAR_BACK, Stage, stages
 from pipelines.graph.trained_partitions import RETRAIN_STAGES
-from pipelines.keys import asset_key
 
 
 @dataclass(frozen=True)
@@ -124,8 +124,7 @@ def _partitions_read(pipeline: Pipeline, path: Sequence[str], mapping: dg.Partit
 def _function(stage: Stage) -> Callable[..., object]:
     """Return the function that makes the asset: stages of datasets and views bind theirs with a name."""
     if isinstance(stage.run, partial):
-        bound: Callable[..., object] = stage.run.args[0]
-        return bound
+        return stage.run.func
     return stage.run
 
 

@@ -1,4 +1,4 @@
-"""What drift reports and runs say to the alerts: Dagster's events as facts."""
+"""Facts for the alerts: Dagster's events of drift reports and runs, read."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -17,8 +17,8 @@ from declaration.errors import DriftlineError
 from drift.retraining.policy import Reason
 from pipelines.alerting.incidents import Facts
 from pipelines.alerting.stale_features import NewestPartition
+from pipelines.asset_keys import asset_key
 from pipelines.graph.trained_partitions import RETRAIN_STAGES
-from pipelines.keys import asset_key
 from pipelines.triggers.events import EndOfRun, metadata_of
 from pipelines.triggers.retrains import WILL_RETRY_TAG, attempts_of
 from pipelines.triggers.run_requests import PIPELINE_TAG, REPLAY_TAG, REPORT_TAG

@@ -1,4 +1,4 @@
-"""Incidents and what people are told of them: one pure step per event.
+"""Incidents and the alerts of their changes: one pure step per event.
 
 An incident is one thing that is wrong: of a kind, and of a feature where the kind has them. It is
 pending until it was seen in k of the last n windows that could tell, then it fires, and it is

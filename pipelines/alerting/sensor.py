@@ -1,4 +1,4 @@
-"""Who is told when: one sensor that reads drift reports and the ends of runs.
+"""The alert sensor: reads drift reports and the ends of runs, and sends what they tell.
 
 It only reads events; what they mean is decided in `pipelines.alerting.incidents`, and what is known of a
 pipeline lies in the lake. So a restart, or a lost cursor, changes nothing.

@@ -1,4 +1,4 @@
-"""What a pipeline's assets are: the stages of a declaration, what each reads, and from how far back."""
+"""Stages of a declaration: the assets of a pipeline, what each reads, and from how far back."""
 
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The columns of a stage's table and what they are made of, from asset to asset, as Dagster shows them."""
+"""Columns of a stage's table with their upstream columns, as Dagster shows them."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from declaration.pipeline import Pipeline
-from pipelines.keys import asset_key
+from pipelines.asset_keys import asset_key
 from pipelines.lineage.graph import Lineage, Node, Stage
 from pipelines.lineage.query import ROWS
 

@@ -1,4 +1,4 @@
-"""The clock of a table: which column says when, and how long a partition is."""
+"""The clock of a table: the column of its instants, and the length of a partition."""
 
 from __future__ import annotations
 

@@ -9,9 +9,9 @@ from dagster._core.definitions.partitions.context import partition_loading_conte
 from assets.materialization import CheckOutcome, Outcome
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
+from pipelines.asset_keys import asset_key
 from pipelines.graph.compile import _result, build_pipeline, code_version
 from pipelines.graph.trained_partitions import make_trainable
-from pipelines.keys import asset_key
 from resources.connections import connections
 from resources.deployment import deployment
 from tests.tiny import DECLARATION, tiny_pipeline, write_sources

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from declaration.pipeline import Pipeline
+from pipelines.asset_keys import asset_key
 from pipelines.graph.stages import stages
-from pipelines.keys import asset_key
 from pipelines.lineage import Lineage, Node, declared_lineage
 from pipelines.lineage.models import versions_that_read, with_models
 from pipelines.lineage.table_columns import LINEAGE, SCHEMA, column_metadata

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from pipelines.keys import asset_key
+from pipelines.asset_keys import asset_key
 from pipelines.triggers.run_requests import parts_of
 
 RAW, REPORT = asset_key("churn", ("raw", "model")), asset_key("churn", ("drift_report",))
