@@ -67,6 +67,11 @@ class Deployment:
         return self.home / "lake"
 
     @property
+    def reports_folder(self) -> Path:
+        """Folder of the pages of drift reports."""
+        return self.home / "reports"
+
+    @property
     def dagster_home(self) -> Path:
         """Folder that Dagster reads its settings from."""
         return self.home / "dagster"

@@ -14,6 +14,7 @@ from assets.drift_report.judgement import WindowReport, judge_monitoring
 from assets.drift_report.quality import WindowQuality
 from assets.drift_report.tables_read import kept_reference, read_quality, report_window
 from assets.drift_report.tables_written import Page, write_history, write_report_page, write_tables
+from assets.drift_report.thumbnail import drift_thumbnail
 from assets.materialization import Outcome, StageRun
 from declaration.datasets import DatasetSpec
 from declaration.drift import DriftSpec
@@ -78,7 +79,7 @@ def materialize_monitoring_report(run: StageRun, *, reports: Reports) -> Outcome
             "reads": ", ".join([f"{inputs.rows.table}@{inputs.rows.version}", *inputs.quality.reads]),
             "writes": ", ".join(f"{table.table}@{table.version}" for table in written),
         },
-        markdown={"summary": page.markdown},
+        markdown={"picture": drift_thumbnail(report.findings.verdict), "summary": page.markdown},
         checks=(incident_check(read_incidents(run.lake, run.pipeline.name).incidents.firing),),
     )
 

@@ -66,7 +66,7 @@ def stages(pipeline: Pipeline) -> Iterable[Stage]:
             resources=("feature_store",),
             code=(view, spec.entities[view.entity], sql_behind(pipeline, pipeline.sql[view.sql])),
             description=view.description or f"Feature view `{name}` of entity `{view.entity}`.",
-            kinds=("feast", "duckdb", "sql"),
+            kinds=("gold", "feast", "sql"),
             deps={
                 ("profiled", dataset): _looking_back(spec.datasets[dataset], back)
                 for dataset in datasets_behind(pipeline, pipeline.sql[view.sql])
@@ -91,6 +91,12 @@ _INCIDENTS = dg.AssetCheckSpec(
 )
 
 
+_RETRAINS = (
+    "Made by retrains only: it has the partitions that a drift report asked to learn from, or a person, and "
+    "none of the others is missing."
+)
+
+
 _NO_LEAKAGE = dg.AssetCheckSpec(
     LEAKAGE_CHECK,
     asset=dg.AssetKey("placeholder"),
@@ -107,7 +113,7 @@ def _monitoring_stages(spec: PipelineSpec) -> Iterable[Stage]:
         resources=("reports",),
         code=(spec.drift,),
         description=f"The partition of `{spec.watched}` against its reference partitions.",
-        kinds=("scipy", "html"),
+        kinds=("report", "scipy"),
         checks=[_INCIDENTS],
         deps={("profiled", spec.watched): None},
     )
@@ -122,7 +128,7 @@ def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
         run=materialize_labels,
         code=(target, spec.entities, sql_behind(pipeline, f'SELECT * FROM "{target.dataset}"')),
         description="Prediction instants, entity keys and labels with the instant at which each became known.",
-        kinds=("duckdb", "delta"),
+        kinds=("gold", "duckdb"),
         deps={("profiled", d): _looking_back(spec.datasets[d], delayed) for d in target_datasets},
     )
     history = _so_far(spec.model.train_window)
@@ -131,8 +137,9 @@ def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
         run=materialize_training_set,
         resources=("feature_store",),
         code=(target, spec.features, spec.model.train_window),
-        description="Labels known as of the partition's end, joined with features as of each prediction instant.",
-        kinds=("feast", "delta"),
+        description="Labels known as of the partition's end, joined with features as of each prediction instant. "
+        + _RETRAINS,
+        kinds=("gold", "feast"),
         checks=[_NO_LEAKAGE],
         deps={("labels",): history, **{("features", view): history for view in spec.features}},
     )
@@ -141,7 +148,8 @@ def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
         run=materialize_model,
         resources=("registry",),
         code=(spec.model, target.problem),
-        description="Candidates trained and compared; the challenger's version in MLflow and the gate's verdict.",
+        description="Candidates trained and compared; the challenger's version in MLflow and the gate's verdict. "
+        + _RETRAINS,
         kinds=("scikitlearn", "mlflow"),
         deps={("training_set",): None},
     )
@@ -152,7 +160,7 @@ def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
         resources=("registry", "feature_store"),
         code=(target.dataset, target.prediction_time),
         description="The champion's score of every row of the partition.",
-        kinds=("scikitlearn", "feast"),
+        kinds=("table", "scikitlearn"),
         deps={
             ("labels",): None,
             ("model",): before,
@@ -165,7 +173,7 @@ def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
         resources=("registry", "reports"),
         code=(spec.drift, spec.retrain),
         description="The partition against the champion's reference: drift, performance, and whether to retrain.",
-        kinds=("scipy", "html"),
+        kinds=("report", "scipy"),
         checks=[_INCIDENTS],
         deps={("predictions",): None, ("labels",): None, ("model",): before},
     )
@@ -178,7 +186,7 @@ def _dataset_stages(name: str, dataset: DatasetSpec, python: str | None) -> Iter
         run=partial(materialize_raw, dataset=name),
         code=(*source, dataset.columns, dataset.event_time),
         description=dataset.description or f"Rows of `{name}` as read, typed.",
-        kinds=(dataset.source.type, "delta"),
+        kinds=("bronze", dataset.source.type),
         is_partitioned=dataset.is_partitioned,
     )
     names = expectation_names(dataset.expectations)
@@ -188,7 +196,7 @@ def _dataset_stages(name: str, dataset: DatasetSpec, python: str | None) -> Iter
         resources=("validation",),
         code=(dataset,),
         description=f"Rows of `{name}` that met the expectations, with their profile and quality score.",
-        kinds=("greatexpectations", "delta"),
+        kinds=("silver", "greatexpectations"),
         deps={("raw", name): None},
         is_partitioned=dataset.is_partitioned,
         checks=[
