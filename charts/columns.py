@@ -41,6 +41,8 @@ class Columns:
         Width of one, in px.
     width
         Width of a picture, in px: legends need room where columns are few.
+    row_limit
+        Most letters of a row's name.
     """
 
     names: tuple[str, ...]
@@ -48,6 +50,7 @@ class Columns:
     left: float
     cell: float
     width: float
+    row_limit: int = ROW_LABEL_LIMIT
 
     def edge(self, position: float) -> float:
         """Return the pixel of a position counted in columns: 0 is the first's left edge, 1 its right."""
@@ -82,7 +85,12 @@ class Columns:
 
 
 def columns_of(
-    names: Sequence[str], rows: Sequence[str], *, width: float = WIDTH, links: Sequence[str] | None = None
+    names: Sequence[str],
+    rows: Sequence[str],
+    *,
+    width: float = WIDTH,
+    links: Sequence[str] | None = None,
+    row_limit: int = ROW_LABEL_LIMIT,
 ) -> Columns:
     """Lay out columns beside the names of the rows.
 
@@ -96,6 +104,8 @@ def columns_of(
         Of the pictures, in px; many columns take more.
     links
         Relative address of each column's page, '' where there is none.
+    row_limit
+        Most letters of a row's name; longer ones are cut.
 
     Returns
     -------
@@ -110,6 +120,7 @@ def columns_of(
     links = [""] * len(names) if links is None else links
     if len(links) != len(names):
         raise ChartError(f"columns: {len(names)} names and {len(links)} links. Give one link per name.")
-    left = 22 + text_width([shorten(row, ROW_LABEL_LIMIT) for row in rows])
+    left = 22 + text_width([shorten(row, row_limit) for row in rows])
     cell = max(NARROWEST, min(WIDEST, (width - 20 - left) / max(1, len(names))))
-    return Columns(tuple(names), tuple(links), left, cell, max(width, left + cell * len(names) + 20))
+    reach = max(width, left + cell * len(names) + 20)
+    return Columns(tuple(names), tuple(links), left, cell, reach, row_limit)

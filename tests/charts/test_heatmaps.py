@@ -23,7 +23,7 @@ def test_each_cell_has_its_value_and_colour() -> None:
 def test_unknown_cells_are_hatched_not_coloured() -> None:
     svg = heatmap(["wind"], columns_of(["May"], ["wind"]), np.array([[np.nan]]), title="drift")
     cells = [r for r in ElementTree.fromstring(svg).iter(f"{SVG}rect") if r.find(f"{SVG}title") is not None]
-    assert [cell.get("fill") for cell in cells] == ["url(#unknown)"]
+    assert [cell.get("fill") for cell in cells] == ["url(#unknown-1236)"]
 
 
 def test_many_columns_get_slanted_labels() -> None:
@@ -45,8 +45,9 @@ def test_many_cells_become_runs_of_one_colour() -> None:
     values = np.tile(np.repeat([0.0, 1.0, np.nan], [34, 33, 33]), (30, 1))
     columns = columns_of([str(i) for i in range(100)], ["x"])
     picture = ElementTree.fromstring(heatmap([f"f{i}" for i in range(30)], columns, values, title="drift"))
+    hatch = next(picture.iter(f"{SVG}pattern")).get("id")
     colours = [r.get("fill") for r in picture.iter(f"{SVG}rect") if r.get("height") == "19"]
-    assert colours == [colour_of(0.0), colour_of(1.0), "url(#unknown)"] * 30
+    assert colours == [colour_of(0.0), colour_of(1.0), f"url(#{hatch})"] * 30
 
 
 def test_dividers_stand_between_columns_and_are_explained() -> None:
