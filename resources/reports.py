@@ -10,3 +10,5 @@ class Reports(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's o
 
     folder: str
     """Root folder; pages lie in `<pipeline>/<partition>.html`."""
+    web_url: str = ""
+    """Where the web UI is reached, for links to runs; empty makes none."""

@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assets.drift_report.incident_check import incident_check
+from assets.drift_report.pages.content import PerformancePoint, ReportContent
 from assets.drift_report.pages.history_reading import read_model_history
 from assets.drift_report.pages.history_rows import read_windows
-from assets.drift_report.pages.report import (
-    PerformancePoint,
-    ReportContent,
-    render_html,
-    render_markdown,
-)
+from assets.drift_report.pages.origin import Origin
+from assets.drift_report.pages.origin_reading import read_origin
+from assets.drift_report.pages.report import render_html, render_markdown
 from assets.drift_report.pages.writing import write_model_history, write_page
 from assets.drift_report.shadow import roll_back, shadow_champion
 from assets.drift_report.signals import signals_of
@@ -89,8 +87,12 @@ def materialize_drift_report(
         if failed is not None:
             evidence = replace(evidence, rollback=failed.explanation)
         history = _history(*earlier, findings.realised.metric, connection) if earlier else []
+        origin = read_origin(
+            pipeline, scope, span, lake, connection,
+            web_url=reports.web_url, model_run_id=findings.champion.run_id if findings.champion else "",
+        )  # fmt: skip
     decision = decide_retrain(evidence, pipeline.spec.retrain)
-    content = _content(pipeline, scope, span, findings, decision, quality, history)
+    content = _content(pipeline, scope, span, findings, decision, quality, history, origin)
     path = write_page(Path(reports.folder), pipeline, span, render_html(content))
     page = str(path.relative_to(reports.folder))
     sketches: tuple[Snapshot, ...] = ()
@@ -140,6 +142,7 @@ def _content(
     decision: RetrainDecision,
     quality: Quality,
     history: Sequence[PerformancePoint],
+    origin: Origin,
 ) -> ReportContent:
     champion = findings.champion
     return ReportContent(
@@ -164,6 +167,8 @@ def _content(
         rise=findings.rise,
         multivariate=findings.multivariate,
         history=history,
+        outcomes=findings.outcomes,
+        origin=origin,
     )
 
 

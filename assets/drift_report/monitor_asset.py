@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assets.drift_report.incident_check import incident_check
+from assets.drift_report.pages.content import ReportContent
 from assets.drift_report.pages.history_reading import read_model_history
-from assets.drift_report.pages.report import ReportContent, render_html, render_markdown
+from assets.drift_report.pages.origin_reading import read_origin
+from assets.drift_report.pages.report import render_html, render_markdown
 from assets.drift_report.pages.writing import write_model_history, write_page
 from assets.drift_report.signals import signals_of
 from assets.drift_report.tables_read import kept_reference, read_quality, report_window
@@ -62,6 +64,7 @@ def materialize_monitoring_report(
     with engine.connect() as connection:
         findings = _compare(pipeline, scope, rows, before, span.key, lake, connection)
         quality = read_quality(pipeline, span, lake, connection)
+        origin = read_origin(pipeline, scope, span, lake, connection, web_url=reports.web_url)
     drift = drift_text(findings.verdict, spec.drift.min_rows) if findings.verdict else ""
     decision = decide_monitoring(findings.verdict, quality.faults, drift)
     content = ReportContent(
@@ -84,6 +87,7 @@ def materialize_monitoring_report(
         quality_score=quality.score,
         compared_with=", ".join(before),
         multivariate=findings.multivariate,
+        origin=origin,
     )
     path = write_page(Path(reports.folder), pipeline, span, render_html(content))
     page = str(path.relative_to(reports.folder))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assets.drift_report.signal_tables import loss_table, multivariate_table
+from assets.drift_report.signal_tables import loss_table, multivariate_table, outcome_table
 from assets.drift_report.tables import decision_table, report_table, slice_table
 from assets.drift_report.tables_read import Quality
 from assets.materialization import Scope
@@ -57,6 +57,8 @@ def write_tables(
         rows["multivariate_drift"] = multivariate_table(number, findings.multivariate)
     if findings.slices:
         rows["slice_performance"] = slice_table(number, findings.slices)
+    if findings.outcomes is not None:
+        rows["served_outcomes"] = outcome_table(findings.outcomes)
     commit = scope.commit(pipeline)
     return tuple(
         lake.write(pipeline.table(stage), table, partition=span.key, commit=commit, cut=pipeline.cut())

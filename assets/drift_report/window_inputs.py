@@ -144,6 +144,7 @@ def _champion(version: ModelVersion) -> Champion:
         holdout_metric=version.holdout_metric,
         features=version.feature_names,
         importances=version.importances,
+        run_id=version.run_id,
     )
 
 

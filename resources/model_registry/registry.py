@@ -141,7 +141,7 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
             tags=described,
             description=f"{model.algorithm}, {model.metric} {model.holdout_metric:.4f} on the holdout",
         )
-        return replace(model, version=int(created.version))
+        return replace(model, version=int(created.version), run_id=run_id)
 
     def aliases(self, pipeline: str) -> Mapping[str, int]:
         """Return our aliases of a pipeline (by name) and the versions they name."""

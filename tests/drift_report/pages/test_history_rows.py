@@ -88,7 +88,7 @@ def test_a_report_of_an_older_window_shows_the_newest_one(world: World) -> None:
 def test_only_the_newest_windows_are_read_and_the_rest_is_counted(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("assets.drift_report.tables_read.MAX_WINDOWS", 1)
+    monkeypatch.setattr("assets.drift_report.pages.history_reading.MAX_WINDOWS", 1)
     for key in (JULY, AUGUST):
         world.write_month(key, stormy if key == JULY else None)
         world.report(key)

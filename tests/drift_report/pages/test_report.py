@@ -12,12 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from assets.drift_report.pages.report import (
-    PerformancePoint,
-    ReportContent,
-    render_html,
-    render_markdown,
-)
+from assets.drift_report.pages.content import PerformancePoint, ReportContent
+from assets.drift_report.pages.report import render_html, render_markdown
 from declaration.drift import DriftSpec
 from drift.columns.verdict import decide_drift
 from drift.performance.realised import Measurement
@@ -144,7 +140,7 @@ def test_tiny_windows_are_drawn(n: int) -> None:
     from assets.drift_report.pages.pictures import mini_picture, picture
 
     for name, entry in reference.items():
-        assert picture(name, entry, entry.total).startswith("<svg")
+        assert picture(name, entry, entry.total, width=420).startswith("<svg")
         assert mini_picture(entry, entry.total).startswith("<svg")
 
 
