@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from charts.colours import CURRENT_COLOUR, HIGHLIGHT_COLOUR, REFERENCE_COLOUR
 from charts.drawing import draw
 from charts.legends import legend
-from charts.scales import CHARACTER_WIDTH, ChartError, Scale, finite_range, format_number, shorten, text_width, ticks
+from charts.scales import (
+    CHARACTER_WIDTH,
+    ChartError,
+    Scale,
+    finite_range,
+    format_number,
+    shorten,
+    text_width,
+    ticks,
+)
 
 WIDTH = 600
 ROW_HEIGHT = 20

@@ -55,9 +55,7 @@ def mixed(share: float, pale: str = PALE, deep: str = DEEP) -> str:
     >>> mixed(0.0), mixed(1.0), mixed(0.5, "#000000", "#ffffff")
     ('#fffaf0', '#9b2c14', '#808080')
     """
-    ends = (
-        (int(pale[place : place + 2], 16), int(deep[place : place + 2], 16)) for place in (1, 3, 5)
-    )
+    ends = ((int(pale[place : place + 2], 16), int(deep[place : place + 2], 16)) for place in (1, 3, 5))
     return "#" + "".join(f"{round(low + share * (high - low)):02x}" for low, high in ends)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jinja2
 
+
 @cache
 def environment(folder: Path) -> jinja2.Environment:
     """Return the templates of a folder: every value is escaped, and a name that is not given is an error.

@@ -15,6 +15,9 @@ from charts.drawing import draw
 from charts.scales import ChartError, format_number, shorten
 
 CELL_HEIGHT = 20
+DARK_FROM = 0.6
+"""Value from which a number is written in the colour for deep cells."""
+
 NARROW = 600
 """Width in px below which the legend takes two lines."""
 
@@ -136,7 +139,7 @@ def _cells(row: str, columns: Columns, values: Sequence[float]) -> tuple[_Cell, 
             columns.edge(index),
             round(columns.cell - 1, 1),
             _fill(value, columns),
-            INK_ON_DEEP if value > 0.55 else "#1a202c",
+            INK_ON_DEEP if value > DARK_FROM else "#1a202c",
             _number(value) if columns.cell >= 30 and not math.isnan(value) else "",
             f"{row}, {column}: {'not known' if math.isnan(value) else format_number(value)}",
         )

@@ -39,7 +39,9 @@ def sparkline(
         return ""
     y = Scale(*(bounds or finite_range([value for _, value in known])), HEIGHT - MARGIN, MARGIN)
     x = Scale(0.0, float(max(1, len(values) - 1)), MARGIN, WIDTH - MARGIN)
-    runs = [list(run) for is_known, run in groupby(enumerate(values), lambda p: math.isfinite(p[1])) if is_known]
+    runs = [
+        list(run) for is_known, run in groupby(enumerate(values), lambda p: math.isfinite(p[1])) if is_known
+    ]
     path = "".join("M" + "L".join(f"{x(place)} {y(value)}" for place, value in run) for run in runs)
     alone = [(x(place), y(value)) for (place, value), *more in runs if not more]
     last_place, last = known[-1]

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import Literal
 
-from charts.columns import Columns
 from charts.colours import PALETTE
+from charts.columns import Columns
 from charts.drawing import draw
 from charts.lanes import LANE_HEIGHT, Lane, lane_rows
 from charts.scales import CHARACTER_WIDTH, ChartError, Scale, finite_range, format_number, ticks
@@ -111,6 +111,7 @@ def timeline(
     events: Sequence[Event] = (),
     event_names: Mapping[Shape, str] | None = None,
     lanes: Sequence[Lane] = (),
+    panel_height: float = PANEL_HEIGHT,
 ) -> str:
     """Draw quantities over columns, events between them, and lanes of states below.
 
@@ -130,6 +131,8 @@ def timeline(
         What each shape means, for the legend.
     lanes
         States, top to bottom.
+    panel_height
+        Of the quantities, in px.
 
     Returns
     -------
@@ -145,7 +148,7 @@ def timeline(
     n_stacked = max((len(list(same)) for _, same in groupby(sorted(e.position for e in events))), default=0)
     keys = _legend(courses, guide, event_names or {}, columns.width)
     top = (keys[-1].y + 15 if keys else 32) + EVENT_HEIGHT * n_stacked
-    bottom = top + (PANEL_HEIGHT if courses else 0)
+    bottom = top + (panel_height if courses else 0)
     scale = Scale(*_heights(courses, guide), bottom, top + 6)
     foot = bottom + 8 + LANE_HEIGHT * len(lanes)
     return draw(

@@ -136,7 +136,8 @@ def outcomes_from_rows(rows: Iterable[Mapping[str, Any]]) -> Outcomes | None:
         version,
         calibration=tuple(_bin(row) for row in kinds["calibration"]),
         confusion=tuple(
-            ConfusedClass(row["basis"], row["label"], row["predicted"], row["n"]) for row in kinds["confusion"]
+            ConfusedClass(row["basis"], row["label"], row["predicted"], row["n"])
+            for row in kinds["confusion"]
         ),
         residuals=tuple(_bin(row) for row in kinds["residuals"]),
     )

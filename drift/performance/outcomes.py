@@ -101,7 +101,9 @@ def outcomes_of(
         return Outcomes(version, residuals=tuple(bins))
     if problem == "binary":
         binary = [
-            one for basis, rows in parts for one in _bins(basis, rows.scores, rows.scores, rows.labels, _edges())
+            one
+            for basis, rows in parts
+            for one in _bins(basis, rows.scores, rows.scores, rows.labels, _edges())
         ]
         return Outcomes(version, calibration=tuple(binary))
     named = [one for basis, rows in parts for one in _named_bins(basis, rows)]

@@ -58,7 +58,9 @@ def _download(label: str, file: str, kind: str, text: str) -> Download:
     safe = re.sub(r"[^\w.-]+", "-", file)
     if len(content) > MAX_BYTES:
         return Download(label, safe, "")
-    return Download(label, safe, f"data:{kind};charset=utf-8;base64,{base64.b64encode(content).decode('ascii')}")
+    return Download(
+        label, safe, f"data:{kind};charset=utf-8;base64,{base64.b64encode(content).decode('ascii')}"
+    )
 
 
 def csv_text(rows: Sequence[Row]) -> str:

@@ -38,11 +38,11 @@ from drift.wording import number_text, share_text, without_headline
 MAX_MINI_PICTURES = 60
 """Rows of the feature table with histograms: the first ones, which matter most."""
 
-OUTCOME_WIDTH = 420
+OUTCOME_WIDTH = 420.0
 """Width in px of the pictures of served outcomes."""
 
-SHOWN_ENTRIES, SHOWN_COLUMNS = 6, 8
-"""Newest entries of the log, and first columns, that are open; the others are one click away."""
+SHOWN_ENTRIES, SHOWN_COLUMNS = 3, 4
+"""Newest entries of the log, and first columns, that are open on a telephone; the others are one click away."""
 
 ACTIONS: Mapping[str, str] = {
     "promoted": "was trained and serves from then on",

@@ -44,10 +44,20 @@ DARK_COLOURS: Mapping[str, str] = {
 }
 """The same on a dark page."""
 
+EVENTS: Mapping[Shape, str] = {
+    "up": "trained and promoted",
+    "cross": "trained, not promoted",
+    "back": "rolled back",
+}
+"""Decisions about a model by their mark."""
+
+HEIGHT, NARROW_HEIGHT = 210, 150
+"""Of the panel of performance, in px."""
+
 NARROW_WIDTH, NARROW_ROW_LETTERS = 354, 18
 """Width of a picture on a telephone in px, and letters of a row's name there."""
 
-NARROW_WINDOWS, NARROW_COLUMNS = 12, 12
+NARROW_WINDOWS, NARROW_COLUMNS = 12, 9
 """Newest windows and most important columns that such a picture shows."""
 
 
@@ -57,6 +67,7 @@ def history_picture(history: ModelHistory, links: Sequence[str], *, is_narrow: b
     lanes = [Lane("decision", [_decision(window) for window in history.windows])]
     if not history.metric:
         return timeline(columns, title="Decisions by window", lanes=lanes)
+    events = [event for one in history.judgements if (event := _event(history, one))]
     lanes.insert(0, Lane("served by", _versions(history)))
     measured = [window if window.metric == history.metric else None for window in history.windows]
     return timeline(
@@ -74,9 +85,10 @@ def history_picture(history: ModelHistory, links: Sequence[str], *, is_narrow: b
             "holdout of the version that served",
             [number(window.reference_metric if window else None) for window in measured],
         ),
-        events=[event for one in history.judgements if (event := _event(history, one))],
-        event_names={"up": "trained and promoted", "cross": "trained, not promoted", "back": "rolled back"},
+        events=events,
+        event_names={shape: EVENTS[shape] for shape in EVENTS if any(one.shape == shape for one in events)},
         lanes=lanes,
+        panel_height=NARROW_HEIGHT if is_narrow else HEIGHT,
     )
 
 

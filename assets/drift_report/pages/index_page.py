@@ -81,9 +81,7 @@ class _Row:
 def render_index(entries: Sequence[IndexEntry], written_at: datetime) -> str:
     """Return the page; names and verdicts come from outside, and are escaped."""
     ordered = sorted(entries, key=lambda one: (ORDER.index(one.state), one.name))
-    counts = [
-        (STATES[state], n) for state in ORDER if (n := sum(entry.state == state for entry in entries))
-    ]
+    counts = [(STATES[state], n) for state in ORDER if (n := sum(entry.state == state for entry in entries))]
     rows = [_row(entry, is_drawn=place < MAX_DRAWN) for place, entry in enumerate(ordered[:MAX_LISTED])]
     return page_template("index.html.j2").render(
         style=page_style(),
@@ -148,9 +146,7 @@ def _picture(
 
 def _newest(windows: Sequence[WindowPoint], values: Sequence[float | None]) -> str:
     """Return the newest known value; with its window where that is an older one."""
-    known = [
-        (one.partition, value) for one, value in zip(windows, values, strict=True) if value is not None
-    ]
+    known = [(one.partition, value) for one, value in zip(windows, values, strict=True) if value is not None]
     if not known:
         return "–"
     partition, value = known[-1]

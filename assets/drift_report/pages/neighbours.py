@@ -39,7 +39,5 @@ def _filled(text: str, mark: str, target: list[Path], words: str) -> str:
     parts = text.split(mark)
     if len(parts) != 3:
         return text
-    link = "".join(
-        f'<a href="./{quote(one.name)}">{escape(words.format(one.stem))}</a>' for one in target
-    )
+    link = "".join(f'<a href="./{quote(one.name)}">{escape(words.format(one.stem))}</a>' for one in target)
     return mark.join((parts[0], link, parts[2]))

@@ -43,24 +43,25 @@ def outcome_pictures(outcomes: Outcomes | None, width: float) -> list[str]:
 
 def outcome_text(outcomes: Outcomes | None) -> str:
     """Say on average what was predicted and what came, served and in the holdout; '' where no label has come."""
-    if outcomes is None or not outcomes.n_rows("served"):
+    served = _means(outcomes, "served") if outcomes is not None else None
+    if outcomes is None or served is None:
         return ""
-    observed = "were right" if outcomes.confusion else "labels"
-    told = [
-        f"predictions {predicted:.4g}, {observed} {seen:.4g} over {n:,} {name} rows"
-        for basis, name in (("served", "served"), ("holdout", "holdout"))
-        for predicted, seen, n in _means(outcomes, basis)  # type: ignore[arg-type]  # the two bases
-    ]
-    return f"On average: {'; '.join(told)}."
+    held = _means(outcomes, "holdout")
+    observed = "the named class was right in" if outcomes.confusion else "labels averaged"
+    against = f" (holdout: {held[0]:.4g} and {held[1]:.4g})" if held is not None else ""
+    return (
+        f"Predictions averaged {served[0]:.4g} and {observed} {served[1]:.4g}"
+        f"{against} over {outcomes.n_rows('served'):,} served rows."
+    )
 
 
-def _means(outcomes: Outcomes, basis: Basis) -> list[tuple[float, float, int]]:
+def _means(outcomes: Outcomes, basis: Basis) -> tuple[float, float] | None:
+    """Return the mean prediction and the mean of what came; None without rows."""
     bins = [one for one in (*outcomes.calibration, *outcomes.residuals) if one.basis == basis]
     n = sum(one.n for one in bins)
     if n == 0:
-        return []
-    predicted, observed = sum(one.sum_predicted for one in bins), sum(one.sum_observed for one in bins)
-    return [(predicted / n, observed / n, n)]
+        return None
+    return sum(one.sum_predicted for one in bins) / n, sum(one.sum_observed for one in bins) / n
 
 
 def _points(bins: Sequence[OutcomeBin], basis: Basis) -> list[Calibrated]:
@@ -92,7 +93,9 @@ def _confusion(outcomes: Outcomes, width: float) -> str:
     values = [[counts.get((row, column), 0) / totals[row] for column in columns] for row in rows]
     return heatmap(
         [f"{row} ({totals[row]:,})" for row in rows],
-        columns_of(columns, [f"{row} ({totals[row]:,})" for row in rows], width=width, row_limit=CLASS_LETTERS),
+        columns_of(
+            columns, [f"{row} ({totals[row]:,})" for row in rows], width=width, row_limit=CLASS_LETTERS
+        ),
         values,
         title="Actual class (rows) by named class: share of the actual",
     )

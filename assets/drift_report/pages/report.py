@@ -24,6 +24,9 @@ from drift.wording import drift_text, multivariate_text, number_text, rise_text,
 MAX_LARGE_PICTURES = 8
 """Drifted columns drawn large; the page stays below half a megabyte."""
 
+SHOWN_COLUMNS = 12
+"""Columns that are open on a telephone; the others are one click away."""
+
 PICTURE_WIDTH = 420
 """Width of a picture in px: three stand side by side, and one is legible on a telephone."""
 
@@ -46,6 +49,7 @@ def render_html(content: ReportContent) -> str:
         drift_text=_drift_text(content),
         facts=report_facts(content),
         rows=[column_row(verdict, content) for verdict in columns],
+        n_columns=SHOWN_COLUMNS,
         sentences=list(filter(None, sentences)),
         pictures=[Markup(svg) for svg in pictures if svg],
         outcome_text=outcome_text(content.outcomes),

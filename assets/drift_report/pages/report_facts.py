@@ -30,7 +30,8 @@ def report_facts(content: ReportContent) -> list[tuple[str, str, str]]:
         quarantined = [("Quarantined rows", f"{content.origin.n_quarantined:,}", "set aside before anything was made from them")]  # fmt: skip
     if not content.has_target:
         rows = verdict.n_current if verdict else None
-        return [*drift, ("Rows", "–" if rows is None else f"{rows:,}", f"compared with {content.compared_with}" if rows else ""), quality, *quarantined]  # fmt: skip
+        counted = ("Rows", "–" if rows is None else f"{rows:,}", f"compared with {content.compared_with}" if rows else "")  # fmt: skip
+        return [*drift, counted, quality, *quarantined]
     return [
         *drift,
         (f"Realised {metric}", number_text(content.realised.value), small_print(content.realised, f"on {content.n_labelled} labelled rows")),

@@ -17,7 +17,7 @@ from drift.wording import column_text, effect_name, number_text, share_text
 
 @dataclass(frozen=True)
 class ColumnRow:
-    """One line of the feature table."""
+    """One line of the table of columns, as texts."""
 
     name: str
     role: str
@@ -36,6 +36,7 @@ class ColumnRow:
 
 
 def column_row(verdict: ColumnVerdict, content: ReportContent) -> ColumnRow:
+    """Return the line of one column, numbers rounded for people."""
     reference, current = content.reference[verdict.column], content.current[verdict.column]
     statistics = verdict.statistics
     distribution = next((f for f in verdict.findings if f.kind == "distribution"), None)
