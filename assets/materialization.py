@@ -1,4 +1,4 @@
-"""What a stage is given and what it reports: the same inside and outside Dagster."""
+"""Materialization of a stage: its run, and the outcome it reports; the same inside and outside Dagster."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from declaration.pipeline import Pipeline
+from declaration.spec import PipelineSpec
 from declaration.windows import Window
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from resources.engine.duckdb import Engine
+    from resources.lake.lake import Lake
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,30 @@ class Scope:
     def commit(self, pipeline: Pipeline) -> Mapping[str, str]:
         """Return what is kept in the lake's commit."""
         return {"pipeline": pipeline.name, "run_id": self.run_id, "spec_hash": pipeline.spec_hash}
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """One materialization of one stage of a pipeline, with the lake and the engine that every stage works with."""
+
+    pipeline: Pipeline
+    scope: Scope
+    lake: Lake
+    engine: Engine
+
+    @property
+    def spec(self) -> PipelineSpec:
+        """The pipeline's declared values."""
+        return self.pipeline.spec
+
+    @property
+    def commit(self) -> Mapping[str, str]:
+        """What is kept in the lake's commit."""
+        return self.scope.commit(self.pipeline)
+
+    def table(self, stage: str, name: str | None = None) -> str:
+        """Return the lake's table of one of the pipeline's stages."""
+        return self.pipeline.table(stage, name)
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ def prepare(folder: str, algorithm: str, n_entities: int) -> int:
     import numpy as np
     import pyarrow as pa
 
-    from assets.materialization import Scope
+    from assets.materialization import Scope, StageRun
     from assets.model.asset import materialize_model
     from declaration.windows import window
 
@@ -111,7 +111,7 @@ def prepare(folder: str, algorithm: str, n_entities: int) -> int:
         joined = joined.append_column(name, values)
     to.lake.write(model.table("training_set"), joined, partition=day.key)
     scope = Scope(day, run_id="bench", clock=NOW)
-    materialize_model(model, scope, lake=to.lake, engine=to.engine, registry=to.registry)
+    materialize_model(StageRun(model, scope, to.lake, to.engine), registry=to.registry)
     return len(VIEWS)
 
 

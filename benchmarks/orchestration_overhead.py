@@ -28,7 +28,7 @@ def replayed(name: str, last: str | None) -> int:
     from dagster import DagsterInstance
     from rich.console import Console
 
-    from driftline.replay import Replay, walk
+    from driftline.replay.walk import Replay, walk
     from pipelines.definitions import code_location
     from pipelines.loading.declared import find_pipeline
     from resources.connections import connections
@@ -48,7 +48,7 @@ def looped(name: str, last: str | None) -> int:
     from assets.drift_report.asset import materialize_drift_report
     from assets.features.asset import materialize_features
     from assets.labels.asset import materialize_labels
-    from assets.materialization import Outcome, Scope
+    from assets.materialization import Outcome, Scope, StageRun
     from assets.model.asset import materialize_model
     from assets.predictions.asset import materialize_predictions
     from assets.profiled.asset import materialize_profiled
@@ -67,26 +67,26 @@ def looped(name: str, last: str | None) -> int:
 
     def datasets(scope: Scope, *, is_partitioned: bool) -> None:
         for dataset in (n for n, d in spec.datasets.items() if d.is_partitioned is is_partitioned):
-            materialize_raw(pipeline, dataset, scope, lake=lake, engine=engine)
-            materialize_profiled(pipeline, dataset, scope, lake=lake, engine=engine, validation=to.validation)
+            materialize_raw(StageRun(pipeline, scope, lake, engine), dataset)
+            materialize_profiled(StageRun(pipeline, scope, lake, engine), dataset, validation=to.validation)
 
     def refresh(scope: Scope) -> Outcome:
         datasets(scope, is_partitioned=True)
         for view in spec.features:
             materialize_features(
-                pipeline, view, scope, lake=lake, engine=engine, feature_store=to.feature_store
+                StageRun(pipeline, scope, lake, engine), view, feature_store=to.feature_store
             )
-        materialize_labels(pipeline, scope, lake=lake, engine=engine)
+        materialize_labels(StageRun(pipeline, scope, lake, engine))
         materialize_predictions(
-            pipeline, scope, lake=lake, engine=engine, registry=to.registry, feature_store=to.feature_store
+            StageRun(pipeline, scope, lake, engine), registry=to.registry, feature_store=to.feature_store
         )
         return materialize_drift_report(
-            pipeline, scope, lake=lake, engine=engine, registry=to.registry, reports=to.reports
+            StageRun(pipeline, scope, lake, engine), registry=to.registry, reports=to.reports
         )
 
     def retrain(scope: Scope) -> None:
-        materialize_training_set(pipeline, scope, lake=lake, engine=engine, feature_store=to.feature_store)
-        materialize_model(pipeline, scope, lake=lake, engine=engine, registry=to.registry)
+        materialize_training_set(StageRun(pipeline, scope, lake, engine), feature_store=to.feature_store)
+        materialize_model(StageRun(pipeline, scope, lake, engine), registry=to.registry)
 
     def scope(window: Window | None, reason: str = "refresh") -> Scope:
         return Scope(window, run_id="plain-loop", clock=datetime.now(UTC), reason=reason)

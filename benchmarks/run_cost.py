@@ -71,7 +71,7 @@ def measured_run(name: str, partition: str, kind: str) -> None:
     with clock.counting():
         from dagster import DagsterInstance, RunRequest
 
-        from driftline.replay import Replay, stages_shown
+        from driftline.replay.walk import Replay, stages_shown
         from pipelines.definitions import code_location
         from pipelines.graph.compile import REASON_TAG
         from pipelines.loading.declared import find_pipeline
@@ -111,7 +111,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as home:
         variables = dagster_environment(deployment({**os.environ, "DRIFTLINE_HOME": home}))
         environment = {**os.environ, **variables}
-        replay = ["-m", "driftline.replay", options.pipeline, "--to", "2013-03-01"]
+        replay = ["-m", "driftline", "replay", options.pipeline, "--to", "2013-03-01"]
         subprocess.run([sys.executable, *replay], env=environment, check=True, stdout=subprocess.DEVNULL)
         for kind in ("refresh", "retrain"):
             command = ["-m", "benchmarks.run_cost", "--kind", kind, "--partition", options.partition]

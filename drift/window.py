@@ -33,7 +33,7 @@ from drift.performance.realised import (
     performance_drop,
     within_range,
 )
-from drift.performance.sequential_test import ErrorRise, LossBlocks, watch_errors
+from drift.performance.sequential_test import LossBlocks, SequentialTest, monitor_errors
 from drift.performance.slices import SlicePerformance, measure_slices
 from drift.retraining.policy import Evidence, RetrainDecision
 from drift.sketch.bins import CategoricalBins, NumericBins, SketchError
@@ -56,7 +56,7 @@ SCORE_BLOCKS = 5
 
 
 @dataclass(frozen=True)
-class Champion:
+class ScoringModel:
     """What a report needs to know of the model version that scored the window."""
 
     version: int
@@ -107,7 +107,7 @@ class Findings:
     the predictions whose labels have come.
     """
 
-    champion: Champion | None
+    champion: ScoringModel | None
     reference: ReferenceSketch
     current: WindowSketch
     verdict: DriftVerdict | None
@@ -117,7 +117,7 @@ class Findings:
     estimated: Measurement
     drop: PerformanceDrop | None
     slices: tuple[SlicePerformance, ...] = ()
-    rise: ErrorRise | None = None
+    rise: SequentialTest | None = None
     losses: LossBlocks | None = None
     multivariate: DomainClassification | None = None
     outcomes: Outcomes | None = None
@@ -146,7 +146,7 @@ def build_reference(
 def examine(
     connection: duckdb.DuckDBPyConnection,
     relations: Relations,
-    champion: Champion,
+    champion: ScoringModel,
     reference: ReferenceSketch,
     *,
     problem: ProblemType,
@@ -213,7 +213,7 @@ def examine(
         drift=drift,
         seed=seed,
     )
-    rise, losses = watch_errors(
+    rise, losses = monitor_errors(
         problem, holdout, labelled, earlier_losses, max_drop=drift.max_performance_drop, alpha=drift.alpha
     )
     return Findings(
@@ -252,7 +252,7 @@ def _classes(reference: ReferenceSketch) -> Sequence[str]:
 
 
 def _estimated_errors(
-    connection: duckdb.DuckDBPyConnection, relations: Relations, champion: Champion, seed: int
+    connection: duckdb.DuckDBPyConnection, relations: Relations, champion: ScoringModel, seed: int
 ) -> Measurement:
     held = read_held_out(connection, relations.holdout, relations.training, champion.features)
     current = read_predicted(connection, relations.predictions, champion.features)
@@ -315,7 +315,7 @@ def evidence_of(
     )
 
 
-def _drift_text(n_current: int, champion: Champion, verdict: DriftVerdict, drift: DriftSpec) -> str:
+def _drift_text(n_current: int, champion: ScoringModel, verdict: DriftVerdict, drift: DriftSpec) -> str:
     found = drift_text(verdict, drift.min_rows)
     return found if n_current else f"There was nothing to score; version {champion.version} serves. {found}"
 
@@ -341,7 +341,7 @@ def loss_after(
 
 
 def _estimated_loss(
-    estimated: Measurement, champion: Champion, problem: ProblemType, drift: DriftSpec
+    estimated: Measurement, champion: ScoringModel, problem: ProblemType, drift: DriftSpec
 ) -> str:
     is_error = METRICS_BY_PROBLEM[problem][champion.metric] == "lower"
     allowed = drift.max_performance_drop * (abs(champion.holdout_metric) if is_error else 1.0)

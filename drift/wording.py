@@ -9,7 +9,7 @@ from drift.columns.findings import Finding
 from drift.columns.verdict import ColumnVerdict, DriftVerdict
 from drift.multivariate.domain_classifier import DomainClassification
 from drift.performance.realised import Measurement, PerformanceDrop
-from drift.performance.sequential_test import ErrorRise
+from drift.performance.sequential_test import SequentialTest
 from drift.sketch.bins import CategoricalBins, NumericBins
 from drift.sketch.counts import CategoricalCounts, ColumnReference, Counts, NumericCounts
 
@@ -155,7 +155,7 @@ def multivariate_text(multivariate: DomainClassification | None) -> str:
     )
 
 
-def rise_text(rise: ErrorRise | None) -> str:
+def rise_text(rise: SequentialTest | None) -> str:
     """Say whether errors have risen over all windows of the model; empty where nobody can tell."""
     if rise is None or rise.e_value is None:
         return ""

@@ -7,15 +7,19 @@ from pathlib import Path
 import click
 
 from driftline.cli import FAULT, SUCCESS
-from driftline.installation import json_option
+from driftline.completion.candidates import complete_names
+from driftline.installation import json_output
 from driftline.printing import print_json
-from pipelines.loading.declared import declaration_files
-from pipelines.loading.read import DeclarationError, read
+
+KEYS = {
+    "n_declarations": "declarations that were read",
+    "faults": "one text for each fault: file, line, what is wrong and what is allowed",
+}
 
 
 @click.command()
-@click.argument("places", nargs=-1, metavar="[NAME | FOLDER] …")
-@json_option
+@click.argument("places", nargs=-1, metavar="[NAME | FOLDER] …", shell_complete=complete_names)
+@json_output(KEYS)
 def check(places: tuple[str, ...], as_json: bool) -> int:
     """Find every fault of the project's declarations.
 
@@ -23,6 +27,9 @@ def check(places: tuple[str, ...], as_json: bool) -> int:
     pipeline of the project, FOLDER any folder with a defs.yaml; without either, all of the project's are
     checked. One line for each fault: file, line, what is wrong and what is allowed.
     """
+    from pipelines.loading.declared import declaration_files
+    from pipelines.loading.read import DeclarationError, read
+
     faults: list[str] = []
     folders = [_folder(place) for place in places] or [file.parent for file in declaration_files(_defs())]
     for folder in folders:

@@ -37,19 +37,75 @@ class Listed:
 
 COMMANDS: Mapping[str, Mapping[str, Listed]] = {
     "Begin": {
+        "new": Listed(
+            "driftline.new:new", "Write a pipeline's declaration: of a file, or an example to fill in."
+        ),
         "check": Listed("driftline.check:check", "Find every fault of the project's declarations."),
+        "preview": Listed(
+            "driftline.preview.command:preview", "Show what a declaration will do, on a sample."
+        ),
+    },
+    "Run": {
+        "replay": Listed("driftline.replay.command:replay", "Walk a pipeline's past partitions in order."),
+        "backtest": Listed(
+            "driftline.backtest.command:backtest", "Decide a pipeline's history anew under another policy."
+        ),
+        "dev": Listed("driftline.dev.command:dev", "Start web UI and daemon on this machine."),
+    },
+    "Look": {
+        "predict": Listed(
+            "driftline.predict.command:predict", "Print what the champion predicts for some rows."
+        ),
+        "lineage": Listed(
+            "driftline.lineage.command:lineage", "Print what a column is made of, and what is made of it."
+        ),
+        "skew": Listed("driftline.skew:skew", "Compare what was served online with the offline join."),
+    },
+    "Operate": {
+        "model": Listed(
+            "driftline.model.command:model",
+            "Show a pipeline's model versions, and choose the one that serves.",
+        ),
+        "features": Listed(
+            "driftline.features.command:features", "Show or apply what a declaration changes of the features."
+        ),
+        "alerts": Listed(
+            "driftline.alerts.command:alerts", "Try a pipeline's channels; show incidents and silences."
+        ),
     },
     "Maintain": {
         "verify": Listed(
             "driftline.verify.command:verify", "Compare lake, ledger, registry and online store."
+        ),
+        "rebuild": Listed(
+            "driftline.rebuild.command:rebuild", "Set a pipeline's tables aside, to be built anew."
+        ),
+        "completion": Listed(
+            "driftline.completion.command:completion",
+            "Complete commands, pipelines and partitions in the shell.",
         ),
     },
 }
 """Every command by section, in the order of the overview."""
 
 
-class LazyGroup(click.Group):
-    """A group of commands that are imported one by one, listed in sections, and guessed at where misspelt."""
+class GuessingGroup(click.Group):
+    """A group that answers a misspelt command with the nearest."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the arguments begin with."""
+        name, known = args[0], self.list_commands(ctx)
+        if not name.startswith("-") and name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            ctx.fail(f"No such command '{name}'.{hint}")
+        return super().resolve_command(ctx, args)
+
+
+class LazyGroup(GuessingGroup):
+    """A group of commands that are imported one by one, and listed in sections."""
 
     def __init__(self, *args: Any, listed: Mapping[str, Mapping[str, Listed]], **options: Any) -> None:
         super().__init__(*args, **options)
@@ -68,17 +124,6 @@ class LazyGroup(click.Group):
                 return command
         return None
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command that the arguments begin with; a misspelt one is answered with the nearest."""
-        name = args[0]
-        if not name.startswith("-") and name not in self.list_commands(ctx):
-            near = get_close_matches(name, self.list_commands(ctx), n=1)
-            hint = f" Did you mean '{near[0]}'?" if near else ""
-            ctx.fail(f"No such command '{name}'.{hint}")
-        return super().resolve_command(ctx, args)
-
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the overview from the table: nothing is imported."""
         for title, section in self.listed.items():
@@ -91,16 +136,16 @@ class LazyGroup(click.Group):
     listed=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 nothing is wrong, 1 a fault was found or the work failed, 2 wrong usage. "
-    "Settings come from the environment; `driftline config show` prints them.",
+    "`driftline COMMAND --help` explains a command.",
 )
 @click.option(
     "--project",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, resolve_path=True),
     help="Folder of the project; by default the nearest at or above this one.",
 )
 @click.option(
     "--home",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, resolve_path=True),
     help="Folder of lake, models and reports; by default .driftline in the project.",
 )
 @click.option("--profile", help="Where things are kept: local or server.")
@@ -143,7 +188,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         click.echo(f"{click.style('Error:', fg='red', bold=True)} {error}", err=True)
         return FAULT
     return code if isinstance(code, int) else SUCCESS
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 from rich.console import Console
 from rich.table import Table
@@ -64,13 +65,26 @@ def print_table(
 
 def print_json(value: object) -> None:
     """Print a value as JSON: one document, keys as they are documented."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
+    sys.stdout.write(_json(value, indent=2) + "\n")
 
 
 def print_json_lines(rows: Sequence[Mapping[str, object]]) -> None:
     """Print each row as a line of JSON."""
     for row in rows:
-        sys.stdout.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
+        sys.stdout.write(_json(row) + "\n")
+
+
+def _json(value: object, indent: int | None = None) -> str:
+    return json.dumps(_finite(value), ensure_ascii=False, indent=indent, default=str, allow_nan=False)
+
+
+def _finite(value: object) -> object:
+    """Return a value without what JSON does not know: NaN and infinities become null."""
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(part) for key, part in value.items()}
+    return [_finite(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def _shown(value: object) -> str:

@@ -1,22 +1,21 @@
-"""Compare what was served online with what the offline join gives for the same instants.
-
-python -m driftline.skew flight_delays --since 2013-06-01
-"""
+"""`driftline skew [NAME]`: what was served online, compared with the offline join for the same instants."""
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from declaration.errors import DriftlineError
-from resources.connections import connections
-from resources.deployment import deployment
-from resources.feature_store.skew import FeatureSkew, measure_skew, skew_table, write_skew
+from driftline.cli import SUCCESS
+from driftline.installation import json_output, name_argument, opened
+from driftline.printing import print_json
+
+if TYPE_CHECKING:
+    from resources.feature_store.skew import FeatureSkew
 
 LOOK_BACK = timedelta(days=1)
 """Span that is compared where none is asked for."""
@@ -45,8 +44,29 @@ def _shown(value: str | None) -> str:
     return "null" if value is None else value
 
 
-@click.command(help="Compare what was served of PIPELINE's features with the offline join.")
-@click.argument("pipeline")
+KEYS = {
+    "pipeline": "its name",
+    "since": "first instant that is compared",
+    "table": "the lake's table that keeps the result; null where nothing was logged",
+    "features": "every feature that was served",
+    "features[].view": "feature view",
+    "features[].feature": "feature",
+    "features[].n_compared": "answers",
+    "features[].n_different": "answers that differ",
+    "features[].different_share": "share of them, in [0, 1]",
+    "features[].mean_abs_difference": "of answers where both values are numbers; null where there are none",
+    "features[].causes": "number of differences, by cause",
+    "features[].examples": "the first few, by instant",
+    "features[].examples[].entity": "keys of the entity",
+    "features[].examples[].served_at": "instant of the answer",
+    "features[].examples[].online": "value that was served, as text",
+    "features[].examples[].offline": "value that the offline join gives, as text",
+    "features[].examples[].cause": "why they differ",
+}
+
+
+@click.command()
+@name_argument
 @click.option(
     "--since", type=click.DateTime(), help="First instant (UTC) of the answers; by default a day ago."
 )
@@ -55,30 +75,37 @@ def _shown(value: str | None) -> str:
     type=click.Path(path_type=Path),
     help="Folder of Feast's own log (`write_logged_features`), in place of the lake's table.",
 )
-def main(pipeline: str, since: datetime | None, log: Path | None) -> None:
-    """Measure from the command line; print it and keep it in the lake."""
-    try:
-        from pipelines.loading.declared import find_pipeline
+@json_output(KEYS)
+def skew(name: str | None, since: datetime | None, log: Path | None, as_json: bool) -> int:
+    """Compare what was served online with the offline join.
 
-        now = datetime.now(UTC)
-        first = now - LOOK_BACK if since is None else since.replace(tzinfo=UTC)
-        to = connections(deployment(os.environ))
-        found = measure_skew(
-            find_pipeline(pipeline), to.lake, to.engine, to.feature_store, since=first, feast_log=log
+    Every answer that was logged is held against the features that the offline join gives for the same instant. The
+    result is printed, and kept in the lake.
+    """
+    from pipelines.loading.declared import find_pipeline
+    from resources.connections import connections
+    from resources.feature_store.skew import measure_skew, skew_table, write_skew
+
+    now = datetime.now(UTC)
+    first = now - LOOK_BACK if since is None else since.replace(tzinfo=UTC)
+    pipeline = find_pipeline(name)
+    to = connections(opened())
+    found = measure_skew(pipeline, to.lake, to.engine, to.feature_store, since=first, feast_log=log)
+    table = skew_table(pipeline.name) if found else None
+    if found:
+        write_skew(to.lake, pipeline.name, found, since=first, clock=now)
+    if as_json:
+        plain = [_as_plain(one) for one in found]
+        print_json({"pipeline": pipeline.name, "since": first.isoformat(), "table": table, "features": plain})
+    elif found:
+        click.echo(f"{told(found)}\nKept in the lake's table {table}.")
+    else:
+        click.echo(
+            f"Nothing of {pipeline.name} was logged since {first.isoformat()}. "
+            "Give `read_online` a `ServedLog` to note what it serves, or name the folder of Feast's log with --log."
         )
-        if not found:
-            click.echo(
-                f"Nothing of {pipeline} was logged since {first.isoformat()}. "
-                "Give `read_online` a `ServedLog` to note what it serves, or name the folder of Feast's log with --log."
-            )
-            return
-        write_skew(to.lake, pipeline, found, since=first, clock=now)
-    except DriftlineError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(1)
-    click.echo(told(found))
-    click.echo(f"Kept in the lake's table {skew_table(pipeline)}.")
+    return SUCCESS
 
 
-if __name__ == "__main__":
-    main()
+def _as_plain(feature: FeatureSkew) -> Mapping[str, object]:
+    return {**asdict(feature), "different_share": feature.different_share}

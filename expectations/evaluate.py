@@ -32,7 +32,7 @@ _LISTS = ("value_set",)
 
 
 @dataclass(frozen=True)
-class _Rule:
+class _DeclaredRule:
     """One declared expectation, as Great Expectations' object."""
 
     name: str
@@ -79,7 +79,7 @@ def evaluate(
         return ()
     import_great_expectations()
     shape = TableShape(_kinds(connection, relation), n_examples)
-    rules: list[_Rule] = []
+    rules: list[_DeclaredRule] = []
     results: dict[str, ExpectationResult] = {}
     for name, spec in zip(expectation_names(expectations), expectations, strict=True):
         try:
@@ -118,7 +118,7 @@ def _kinds(connection: duckdb.DuckDBPyConnection, relation: str) -> Kinds:
     return {name: kind_of(str(kind)) for name, kind in zip(described.columns, described.types, strict=True)}
 
 
-def _rule(name: str, spec: ExpectationSpec, shape: TableShape) -> _Rule:
+def _rule(name: str, spec: ExpectationSpec, shape: TableShape) -> _DeclaredRule:
     """Build Great Expectations' object, which checks the arguments."""
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
     from great_expectations.expectations.metadata_types import FailureSeverity
@@ -129,7 +129,7 @@ def _rule(name: str, spec: ExpectationSpec, shape: TableShape) -> _Rule:
         severity=FailureSeverity(spec.severity),
     )
     result_format = {"result_format": "BASIC", "partial_unexpected_count": shape.n_examples}
-    return _Rule(name, spec, configuration.to_domain_obj(), result_format)
+    return _DeclaredRule(name, spec, configuration.to_domain_obj(), result_format)
 
 
 def _arguments(spec: ExpectationSpec, kinds: Kinds) -> dict[str, object]:
@@ -154,7 +154,7 @@ def _arguments(spec: ExpectationSpec, kinds: Kinds) -> dict[str, object]:
 
 
 def _judge_in_one_scan(
-    connection: duckdb.DuckDBPyConnection, relation: str, rules: Sequence[_Rule], shape: TableShape
+    connection: duckdb.DuckDBPyConnection, relation: str, rules: Sequence[_DeclaredRule], shape: TableShape
 ) -> dict[str, ExpectationResult]:
     """Judge all rules whose metrics SQL knows; the others are left out."""
     plans: dict[str, dict[Any, Metric]] = {}
@@ -171,7 +171,7 @@ def _judge_in_one_scan(
     }
 
 
-def _plan(rule: _Rule, shape: TableShape) -> dict[Any, Metric]:
+def _plan(rule: _DeclaredRule, shape: TableShape) -> dict[Any, Metric]:
     """Write the SQL of every metric that Great Expectations needs for a rule, by its metric id."""
     try:
         needed = rule.expectation.get_validation_dependencies(
@@ -240,7 +240,7 @@ def _select(
     return {Scanned(source, text): value for text, value in zip(expressions, row, strict=True)}
 
 
-def _judge(rule: _Rule, metrics: dict[Any, object]) -> ExpectationResult:
+def _judge(rule: _DeclaredRule, metrics: dict[Any, object]) -> ExpectationResult:
     """Hand the metrics to Great Expectations and take its verdict."""
     failed = next((value for value in metrics.values() if isinstance(value, Exception)), None)
     if failed is not None:
@@ -255,7 +255,7 @@ def _judge(rule: _Rule, metrics: dict[Any, object]) -> ExpectationResult:
 
 
 def _judge_on_pandas(
-    connection: duckdb.DuckDBPyConnection, relation: str, rules: Sequence[_Rule], shape: TableShape
+    connection: duckdb.DuckDBPyConnection, relation: str, rules: Sequence[_DeclaredRule], shape: TableShape
 ) -> dict[str, ExpectationResult]:
     """Let Great Expectations compute the metrics itself, over the columns that each rule names."""
     if not rules:
@@ -304,7 +304,7 @@ def _raised(info: Mapping[str, Any] | None) -> str | None:
     return next((str(i.get("exception_message")) for i in infos if i.get("raised_exception")), None)
 
 
-def _result(rule: _Rule, verdict: Any, way: str) -> ExpectationResult:
+def _result(rule: _DeclaredRule, verdict: Any, way: str) -> ExpectationResult:
     result: dict[str, Any] = verdict.to_json_dict()["result"] or {}
     n_unexpected, n_rows = result.get("unexpected_count"), result.get("element_count")
     return ExpectationResult(

@@ -15,7 +15,7 @@ from learning.metrics import Floats, Scored, metric_by_block, metric_value
 
 
 @dataclass(frozen=True)
-class Contest:
+class ScoredPair:
     """Challenger and champion on rows that neither learned from.
 
     Attributes
@@ -57,16 +57,16 @@ class Comparison:
 
 
 def compare(
-    contest: Contest, blocks: Blocks, problem: ProblemType, metric: Metric, *, seed: int
+    pair: ScoredPair, blocks: Blocks, problem: ProblemType, metric: Metric, *, seed: int
 ) -> Comparison:
     """Resample whole blocks and compare the two on each resample.
 
     Parameters
     ----------
-    contest
+    pair
         Both models' scores.
     blocks
-        Blocks of time of the contest's rows.
+        Blocks of time of the pair's rows.
     problem, metric
         What is compared.
     seed
@@ -75,14 +75,14 @@ def compare(
     weights = resampled_weights(blocks.n_blocks, seed=seed)
     of, over = (
         metric_by_block(metric, scored, blocks.numbers)(weights)
-        for scored in (contest.challenger, contest.champion)
+        for scored in (pair.challenger, pair.champion)
     )
     gains = of - over if METRICS_BY_PROBLEM[problem][metric] == "higher" else over - of
     gain = improvement(
         problem,
         metric,
-        of=metric_value(metric, contest.challenger),
-        over=metric_value(metric, contest.champion),
+        of=metric_value(metric, pair.challenger),
+        over=metric_value(metric, pair.champion),
     )
     # A resample without one of the classes has no metric; it says nothing about either model.
     return Comparison(gain, np.sort(gains[np.isfinite(gains)]), blocks)

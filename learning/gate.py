@@ -11,7 +11,7 @@ from declaration.choices import METRICS_BY_PROBLEM, gain_range_text, gain_text, 
 from declaration.model import GateSpec, Metric
 from declaration.target import ProblemType
 from learning.blocks import MIN_BLOCKS, blocks_of, narrowed_probability
-from learning.comparison import Comparison, Contest, compare
+from learning.comparison import Comparison, ScoredPair, compare
 from learning.metrics import MetricError, metric_value
 
 GateOutcome = Literal["first", "superior", "non-inferior", "inconclusive", "worse", "below floor"]
@@ -53,7 +53,7 @@ class GateVerdict:
 
 
 def judge_challenger(
-    contest: Contest | None,
+    pair: ScoredPair | None,
     *,
     problem: ProblemType,
     metric: Metric,
@@ -67,7 +67,7 @@ def judge_challenger(
 
     Parameters
     ----------
-    contest
+    pair
         Both models' scores on rows that neither learned from; None if there are none.
     problem, metric
         What is compared.
@@ -93,18 +93,18 @@ def judge_challenger(
         return floor
     if not has_champion:
         return GateVerdict(True, "first", f"no champion yet; {metric} {holdout_metric:.4f} on the holdout")
-    if contest is None or contest.event_time_us.size == 0:
+    if pair is None or pair.event_time_us.size == 0:
         return _undecided(gate, "no labelled rows that the champion has not learned from")
-    blocks = blocks_of(contest.event_time_us)
+    blocks = blocks_of(pair.event_time_us)
     if blocks.n_blocks < MIN_BLOCKS:
         few = f"{blocks.n_blocks} {blocks.unit}s to compare on, at least {MIN_BLOCKS} are needed"
         return _undecided(gate, few, blocks.n_blocks)
     try:
-        comparison = compare(contest, blocks, problem, metric, seed=seed)
+        comparison = compare(pair, blocks, problem, metric, seed=seed)
     except MetricError as error:
         return _undecided(gate, str(error).rstrip("."), blocks.n_blocks)
     if is_loss_confirmed:
-        return _judge_non_inferiority(comparison, contest, problem, metric, gate)
+        return _judge_non_inferiority(comparison, pair, problem, metric, gate)
     return _judge_superiority(comparison, problem, metric, gate)
 
 
@@ -145,11 +145,11 @@ def _judge_superiority(
 
 
 def _judge_non_inferiority(
-    comparison: Comparison, contest: Contest, problem: ProblemType, metric: Metric, gate: GateSpec
+    comparison: Comparison, pair: ScoredPair, problem: ProblemType, metric: Metric, gate: GateSpec
 ) -> GateVerdict:
     margin = NON_INFERIORITY_MARGIN
     if METRICS_BY_PROBLEM[problem][metric] == "lower":
-        margin *= metric_value(metric, contest.champion)
+        margin *= metric_value(metric, pair.champion)
     low, high = comparison.interval(gate.alpha)
     numbers = _numbers_of(comparison, more_than=-margin, low=low, high=high)
     found = f"{_sentence(problem, metric, comparison, gate, low, high)}; the champion's loss is confirmed"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from declaration.model import Metric
 from declaration.target import ProblemType
 from learning.blocks import MIN_BLOCKS, blocks_of
-from learning.comparison import Contest, compare
+from learning.comparison import ScoredPair, compare
 from learning.metrics import Scored
 from learning.split import Split
 
@@ -69,5 +69,5 @@ def is_surely_better(
     blocks = blocks_of(event_time_us)
     if blocks.n_blocks < MIN_BLOCKS:
         return False
-    comparison = compare(Contest(newest, whole, event_time_us), blocks, problem, metric, seed=seed)
+    comparison = compare(ScoredPair(newest, whole, event_time_us), blocks, problem, metric, seed=seed)
     return comparison.gains.size > 0 and comparison.interval(ALPHA)[0] > 0

@@ -5,40 +5,35 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assets.drift_report.incident_check import incident_check
-from assets.drift_report.pages.content import ReportContent
-from assets.drift_report.pages.history_reading import read_model_history
-from assets.drift_report.pages.origin_reading import read_origin
-from assets.drift_report.pages.report import render_html, render_markdown
-from assets.drift_report.pages.writing import write_model_history, write_page
-from assets.drift_report.signals import signals_of
+from assets.drift_report.judgement import WindowReport, judge_monitoring
+from assets.drift_report.quality import WindowQuality
 from assets.drift_report.tables_read import kept_reference, read_quality, report_window
-from assets.drift_report.tables_written import write_tables
-from assets.materialization import Outcome, Scope
+from assets.drift_report.tables_written import Page, write_history, write_report_page, write_tables
+from assets.materialization import Outcome, StageRun
 from declaration.datasets import DatasetSpec
 from declaration.drift import DriftSpec
-from declaration.pipeline import Pipeline
 from declaration.sql import quote_identifier, quote_literal
+from declaration.windows import Window
 from drift.columns.verdict import decide_drift
 from drift.multivariate.judge import KeyedRows, judge_multivariate
 from drift.performance.labelled_rows import count_rows
 from drift.performance.realised import Measurement
-from drift.retraining.policy import decide_monitoring
 from drift.sketch.counts import ReferenceSketch
 from drift.sketch.scan import bins_of, sketch_reference, sketch_window
 from drift.sketch.table import reference_from_rows, sketch_table
 from drift.window import Findings, facts_of
-from drift.wording import drift_text
 from resources.alerts.incident_log import read_incidents
-from resources.engine.duckdb import Engine
-from resources.lake.lake import Lake, Snapshot, scan
+from resources.lake.lake import Snapshot, scan
 from resources.reports import Reports
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 UNIQUE_SHARE = 0.5
 """A text column with more distinct values than this share of its rows is an identifier or free text: new values are its nature."""
@@ -49,75 +44,70 @@ PART = "_driftline_part"
 NOT_MEASURED = Measurement("", 0, reason="nothing is predicted")
 
 
-def materialize_monitoring_report(
-    pipeline: Pipeline, scope: Scope, *, lake: Lake, engine: Engine, reports: Reports
-) -> Outcome:
+@dataclass(frozen=True)
+class _Inputs:
+    """All that a report reads: the rows, the partitions they are compared with, what is found, and the quality."""
+
+    window: Window
+    rows: Snapshot
+    before: tuple[str, ...]
+    findings: Findings
+    new_sketch: tuple[str, pa.Table] | None
+    quality: WindowQuality
+
+
+def materialize_monitoring_report(run: StageRun, *, reports: Reports) -> Outcome:
     """Compare a partition of the watched dataset with its reference partitions, and say what moved.
 
     The reference's sketch is kept in `<pipeline>/sketches` until its partitions change.
     """
     started = time.monotonic()
-    span = report_window(pipeline, scope)
-    spec = pipeline.spec
-    rows = lake.snapshot(pipeline.table("profiled", spec.watched))
-    before = reference_partitions(rows.partitions, span.key, spec.drift)
-    with engine.connect() as connection:
-        findings = _compare(pipeline, scope, rows, before, span.key, lake, connection)
-        quality = read_quality(pipeline, span, lake, connection)
-        origin = read_origin(pipeline, scope, span, lake, connection, web_url=reports.web_url)
-    drift = drift_text(findings.verdict, spec.drift.min_rows) if findings.verdict else ""
-    decision = decide_monitoring(findings.verdict, quality.faults, drift)
-    content = ReportContent(
-        pipeline=pipeline.name,
-        partition=span.key,
-        start=span.start,
-        end=span.end,
-        decided_at=scope.clock,
-        model="",
-        verdict=findings.verdict,
-        reference=findings.reference,
-        current=findings.current,
-        decision=decision,
-        metric="",
-        reference_metric=None,
-        realised=NOT_MEASURED,
-        estimated=NOT_MEASURED,
-        n_labelled=0,
-        min_rows=spec.drift.min_rows,
-        quality_score=quality.score,
-        compared_with=", ".join(before),
-        multivariate=findings.multivariate,
-        origin=origin,
-    )
-    path = write_page(Path(reports.folder), pipeline, span, render_html(content))
-    page = str(path.relative_to(reports.folder))
-    written = write_tables(pipeline, scope, span, findings, decision, quality, page, lake)
-    with engine.connect() as connection:
-        history = read_model_history(
-            pipeline,
-            scope,
-            lake,
-            connection,
-            written,
-            lambda newest: _key_at(rows, newest.partition, spec.drift),
-        )
-    history_path = write_model_history(Path(reports.folder), history)
+    inputs = _read(run)
+    report = judge_monitoring(inputs.window, inputs.findings, inputs.quality, run.spec)
+    page, history_page, written = _write(run, inputs, report, reports)
     return Outcome(
         data_version=f"{written[0].table}@{written[0].version}",
         metadata={
-            **facts_of(findings, decision, quality.score),
-            "signals": signals_of(findings, quality.faults).as_metadata(),
-            "compared_with": ", ".join(before),
-            "report": str(path),
-            "life": str(history_path),
-            "size_bytes": path.stat().st_size,
+            **facts_of(report.findings, report.decision, report.quality.score),
+            "signals": report.signals.as_metadata(),
+            "compared_with": ", ".join(inputs.before),
+            "report": str(page.path),
+            "life": str(history_page),
+            "size_bytes": page.path.stat().st_size,
             "duration_s": round(time.monotonic() - started, 3),
-            "reads": ", ".join([f"{rows.table}@{rows.version}", *quality.reads]),
+            "reads": ", ".join([f"{inputs.rows.table}@{inputs.rows.version}", *inputs.quality.reads]),
             "writes": ", ".join(f"{table.table}@{table.version}" for table in written),
         },
-        markdown={"summary": render_markdown(content)},
-        checks=(incident_check(read_incidents(lake, pipeline.name).incidents.firing),),
+        markdown={"summary": page.markdown},
+        checks=(incident_check(read_incidents(run.lake, run.pipeline.name).incidents.firing),),
     )
+
+
+def _read(run: StageRun) -> _Inputs:
+    """Read the window and the partitions that it is compared with."""
+    window, drift = report_window(run), run.spec.drift
+    rows = run.lake.snapshot(run.table("profiled", run.spec.watched))
+    before = reference_partitions(rows.partitions, window.key, drift)
+    with run.engine.connect() as connection:
+        findings, new_sketch = _compare(run, rows, before, window.key, connection)
+        quality = read_quality(run.pipeline, window, run.lake, connection)
+    return _Inputs(window, rows, before, findings, new_sketch, quality)
+
+
+def _write(
+    run: StageRun, inputs: _Inputs, report: WindowReport, reports: Reports
+) -> tuple[Page, Path, tuple[Snapshot, ...]]:
+    """Write the reference's sketch if it is new, the pages and the tables."""
+    if inputs.new_sketch is not None:
+        key, sketch = inputs.new_sketch
+        run.lake.write(run.table("sketches"), sketch, partition=key, commit=run.commit)
+    page = write_report_page(run, report, reports, compared_with=inputs.before)
+    tables = write_tables(run, report, page.name)
+    drift = run.spec.drift
+    history_page = write_history(
+        run, tables, Path(reports.folder), lambda newest: _key_at(inputs.rows, newest.partition, drift)
+    )
+    return page, history_page, tables
 
 
 def reference_partitions(partitions: Sequence[str], current: str, spec: DriftSpec) -> tuple[str, ...]:
@@ -137,20 +127,19 @@ def reference_partitions(partitions: Sequence[str], current: str, spec: DriftSpe
 
 
 def _compare(
-    pipeline: Pipeline,
-    scope: Scope,
+    run: StageRun,
     rows: Snapshot,
     before: Sequence[str],
     current: str,
-    lake: Lake,
     connection: duckdb.DuckDBPyConnection,
-) -> Findings:
-    spec = pipeline.spec
+) -> tuple[Findings, tuple[str, pa.Table] | None]:
+    """Return what moved, and the reference's sketch with its key where it was not kept yet."""
+    spec = run.spec
     now = scan(rows, [current])
     n_current = count_rows(connection, now)
     if not before:
-        return Findings(None, {}, {}, None, n_current, 0, NOT_MEASURED, NOT_MEASURED, None)
-    reference = _reference(pipeline, scope, rows, before, lake, connection)
+        return Findings(None, {}, {}, None, n_current, 0, NOT_MEASURED, NOT_MEASURED, None), None
+    reference, new_sketch = _reference(run, rows, before, connection)
     sketched = sketch_window(connection, now, bins_of(reference))
     verdict = decide_drift(
         reference, sketched, n_current=n_current, importances={}, spec=spec.drift, has_model=False
@@ -166,7 +155,7 @@ def _compare(
         drift=spec.drift,
         seed=spec.model.seed,
     )
-    return Findings(
+    findings = Findings(
         None,
         reference,
         sketched,
@@ -178,6 +167,7 @@ def _compare(
         None,
         multivariate=multivariate,
     )
+    return findings, new_sketch
 
 
 def _reference_rows(rows: Snapshot, before: Sequence[str]) -> str:
@@ -188,29 +178,21 @@ def _reference_rows(rows: Snapshot, before: Sequence[str]) -> str:
 
 
 def _reference(
-    pipeline: Pipeline,
-    scope: Scope,
+    run: StageRun,
     rows: Snapshot,
     before: Sequence[str],
-    lake: Lake,
     connection: duckdb.DuckDBPyConnection,
-) -> ReferenceSketch:
-    """Read the reference's sketch, or build and keep it; partitions that were rewritten are another reference."""
+) -> tuple[ReferenceSketch, tuple[str, pa.Table] | None]:
+    """Read the reference's sketch, or build it and its table to keep; rewritten partitions are another reference."""
     key = _reference_key(rows, before)
-    kept = kept_reference(pipeline, key, lake)
+    kept = kept_reference(run.pipeline, key, run.lake)
     if kept is not None:
         found = connection.sql(f"SELECT * FROM {kept}").to_arrow_table()
-        return reference_from_rows(found.to_pylist())
+        return reference_from_rows(found.to_pylist()), None
     relation = _reference_rows(rows, before)
-    columns = monitored_columns(connection, relation, pipeline.spec.datasets[pipeline.spec.watched])
+    columns = monitored_columns(connection, relation, run.spec.datasets[run.spec.watched])
     reference = sketch_reference(connection, relation, columns, part_column=PART)
-    lake.write(
-        pipeline.table("sketches"),
-        sketch_table(None, reference),
-        partition=key,
-        commit=scope.commit(pipeline),
-    )
-    return reference
+    return reference, (key, sketch_table(None, reference))
 
 
 def _key_at(rows: Snapshot, current: str, spec: DriftSpec) -> str:

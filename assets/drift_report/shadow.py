@@ -1,4 +1,4 @@
-"""The rim of the probation: finds the two versions, scores both on the same rows, and writes a rollback down."""
+"""Probation of a new champion: both versions score the same rows, and a rollback is written to the ledger."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from assets.materialization import Scope
+from assets.materialization import StageRun
 from declaration.pipeline import Pipeline
 from declaration.windows import Window
 from drift.performance.labelled_rows import labels_known
 from drift.retraining.probation import Probation, judge_probation
-from learning.comparison import Contest
+from learning.comparison import ScoredPair
 from learning.encode import EncodingError
 from learning.fitted import FittedModel
 from learning.metrics import Scored
@@ -20,7 +20,7 @@ from learning.model_file import model_from_bytes
 from learning.score_columns import aligned_scores, classes_of_both
 from learning.train import chosen_metric, limited_threads
 from learning.training_rows import label_indices, microseconds
-from resources.lake.lake import Lake, Snapshot, scan
+from resources.lake.lake import Snapshot, scan
 from resources.model_registry.enactment import enact
 from resources.model_registry.ledger import GATE, Decision, aliases_after, trusted_sha256
 from resources.model_registry.registry import ModelRegistry
@@ -80,11 +80,11 @@ def shadow_champion(
         )
         for number in (change.champion_after, change.champion_before)
     }
-    contest = shadow_contest(rows, models[change.champion_after], models[change.champion_before])
-    if contest is None:
+    pair = score_pair(rows, models[change.champion_after], models[change.champion_before])
+    if pair is None:
         return None
     return judge_probation(
-        contest,
+        pair,
         version=change.champion_after,
         previous=change.champion_before,
         problem=pipeline.spec.learned.problem,
@@ -95,9 +95,7 @@ def shadow_champion(
     )
 
 
-def roll_back(
-    pipeline: Pipeline, scope: Scope, span: Window, failed: Probation, lake: Lake, registry: ModelRegistry
-) -> Snapshot | None:
+def roll_back(run: StageRun, span: Window, failed: Probation, registry: ModelRegistry) -> Snapshot | None:
     """Let the predecessor serve again: one more row of the ledger, and the aliases after it.
 
     The same report, written again, changes nothing; nor does one whose champion no longer serves.
@@ -107,7 +105,7 @@ def roll_back(
         if aliases_after(decisions)["champion"] != failed.version:
             return None
         return Decision(
-            instant=scope.clock,
+            instant=run.scope.clock,
             partition=span.key,
             actor=PROBATION_ACTOR,
             action="rolled back",
@@ -116,12 +114,12 @@ def roll_back(
             champion_after=failed.previous,
             reason=failed.explanation,
             gate_report=json.dumps(asdict(failed), sort_keys=True),
-            run_id=scope.run_id,
+            run_id=run.scope.run_id,
             artifact_sha256=trusted_sha256(decisions, failed.previous),
             decision_key=f"{PROBATION_ACTOR}/{failed.version}/{span.key}",
         )
 
-    return enact(lake, registry, pipeline.name, decide, commit=scope.commit(pipeline)).written
+    return enact(run.lake, registry, run.pipeline.name, decide, commit=run.commit).written
 
 
 def _newest_change(decisions: Sequence[Decision]) -> Decision | None:
@@ -152,7 +150,7 @@ def _rows(
     return rows if rows.num_rows else None
 
 
-def shadow_contest(rows: pa.Table, champion: FittedModel, previous: FittedModel) -> Contest | None:
+def score_pair(rows: pa.Table, champion: FittedModel, previous: FittedModel) -> ScoredPair | None:
     """Score both; None where the predecessor cannot read today's rows and so could not serve either."""
     # A class that only one of them knows has probability 0 in the other, and one that neither knows in both.
     classes = classes_of_both(champion.classes, previous.classes)
@@ -162,7 +160,7 @@ def shadow_contest(rows: pa.Table, champion: FittedModel, previous: FittedModel)
             now, before = champion.score(rows), previous.score(rows)
     except EncodingError:
         return None
-    return Contest(
+    return ScoredPair(
         challenger=Scored(labels, aligned_scores(now, champion.classes, classes)),
         champion=Scored(labels, aligned_scores(before, previous.classes, classes)),
         event_time_us=microseconds(rows["event_timestamp"]),

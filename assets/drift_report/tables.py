@@ -11,7 +11,7 @@ import pyarrow as pa
 from drift.columns.verdict import DriftVerdict
 from drift.performance.open_loss import OpenLoss
 from drift.performance.realised import Measurement
-from drift.performance.sequential_test import ErrorRise
+from drift.performance.sequential_test import SequentialTest
 from drift.performance.slices import SlicePerformance
 from drift.retraining.policy import RetrainDecision
 
@@ -151,7 +151,7 @@ def decision_table(
     verdict: DriftVerdict | None,
     realised: Measurement,
     estimated: Measurement,
-    rise: ErrorRise | None,
+    rise: SequentialTest | None,
     reference_metric: float | None,
     quality_score: float | None,
     decision: RetrainDecision,

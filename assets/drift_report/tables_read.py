@@ -1,11 +1,11 @@
-"""What every drift report reads and writes beside what it compares: quality, the pages, the tables."""
+"""Reads that every drift report shares: its window, the data's quality, earlier reports and kept references."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assets.materialization import Scope
+from assets.drift_report.quality import CRITICAL_QUALITY, WindowQuality
+from assets.materialization import StageRun
 from declaration.pipeline import Pipeline
 from declaration.windows import Window
 from drift.performance.open_loss import OpenLoss
@@ -15,20 +15,8 @@ from resources.lake.lake import Lake, Snapshot, scan
 if TYPE_CHECKING:
     import duckdb
 
-CRITICAL_QUALITY = 0.5
-"""Quality score below which a window is broken: half of what was expected of it does not hold."""
 
-
-@dataclass(frozen=True)
-class Quality:
-    """The least quality score of the window's datasets, what is broken, and the tables read."""
-
-    score: float | None
-    faults: tuple[str, ...]
-    reads: tuple[str, ...]
-
-
-def report_window(pipeline: Pipeline, scope: Scope) -> Window:
+def report_window(run: StageRun) -> Window:
     """Return the partition that a report is about.
 
     Raises
@@ -36,17 +24,17 @@ def report_window(pipeline: Pipeline, scope: Scope) -> Window:
     SketchError
         If none was given.
     """
-    if scope.window is None:
+    if run.scope.window is None:
         raise SketchError(
-            f"the drift report of '{pipeline.name}' is about a partition, and none was given. "
+            f"the drift report of '{run.pipeline.name}' is about a partition, and none was given. "
             "Materialize it for a partition key."
         )
-    return scope.window
+    return run.scope.window
 
 
 def read_quality(
     pipeline: Pipeline, span: Window, lake: Lake, connection: duckdb.DuckDBPyConnection
-) -> Quality:
+) -> WindowQuality:
     """Read how good each dataset's partition was found to be."""
     scores, faults, reads = {}, [], []
     for name, dataset in pipeline.spec.datasets.items():
@@ -67,7 +55,7 @@ def read_quality(
             scores[name] = float(score)
             if score < CRITICAL_QUALITY:
                 faults.append(f"quality score of {name} is {score:.2f}, below {CRITICAL_QUALITY}")
-    return Quality(min(scores.values(), default=None), tuple(faults), tuple(reads))
+    return WindowQuality(min(scores.values(), default=None), tuple(faults), tuple(reads))
 
 
 def earlier_reports(pipeline: Pipeline, span: Window, lake: Lake) -> tuple[Snapshot, tuple[str, ...]] | None:

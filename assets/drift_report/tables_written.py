@@ -1,38 +1,116 @@
-"""Writes of a drift report's tables: sketches, signals and the report itself."""
+"""Writes of a drift report: the page, the tables of the window, and the page of the model's history."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from assets.drift_report.judgement import WindowReport
+from assets.drift_report.pages.content import PerformancePoint, ReportContent
+from assets.drift_report.pages.history import HistoryWindow
+from assets.drift_report.pages.history_reading import read_model_history
+from assets.drift_report.pages.origin import Origin
+from assets.drift_report.pages.origin_reading import read_origin
+from assets.drift_report.pages.report import render_html, render_markdown
+from assets.drift_report.pages.writing import write_model_history, write_page
 from assets.drift_report.signal_tables import loss_table, multivariate_table, outcome_table
 from assets.drift_report.tables import decision_table, report_table, slice_table
-from assets.drift_report.tables_read import Quality
-from assets.materialization import Scope
-from declaration.pipeline import Pipeline
-from declaration.windows import Window
-from drift.performance.open_loss import OpenLoss
-from drift.retraining.policy import RetrainDecision
+from assets.materialization import StageRun
 from drift.sketch.table import window_table
-from drift.window import Findings
-from resources.lake.lake import Lake, Snapshot
+from resources.lake.lake import Snapshot
+from resources.reports import Reports
 
 
-def write_tables(
-    pipeline: Pipeline,
-    scope: Scope,
-    span: Window,
-    findings: Findings,
-    decision: RetrainDecision,
-    quality: Quality,
-    page: str,
-    lake: Lake,
-    open_loss: OpenLoss | None = None,
-) -> tuple[Snapshot, ...]:
+@dataclass(frozen=True)
+class Page:
+    """A report's page as written: its file, its name in the folder of reports, and its short form."""
+
+    path: Path
+    name: str
+    markdown: str
+
+
+def write_report_page(
+    run: StageRun,
+    report: WindowReport,
+    reports: Reports,
+    *,
+    history: Sequence[PerformancePoint] = (),
+    compared_with: Sequence[str] = (),
+) -> Page:
+    """Write the page of a window.
+
+    Parameters
+    ----------
+    run, report
+        The window and its result.
+    reports
+        Where pages are kept.
+    history
+        Performance in earlier windows, oldest first.
+    compared_with
+        Without a target: the reference's partitions.
+    """
+    folder, champion = Path(reports.folder), report.findings.champion
+    with run.engine.connect() as connection:
+        origin = read_origin(
+            run,
+            report.window,
+            connection,
+            web_url=reports.web_url,
+            model_run_id=champion.run_id if champion else "",
+        )
+    content = _content(run, report, history, ", ".join(compared_with), origin)
+    path = write_page(folder, run.pipeline, report.window, render_html(content))
+    return Page(path, str(path.relative_to(folder)), render_markdown(content))
+
+
+def _content(
+    run: StageRun,
+    report: WindowReport,
+    history: Sequence[PerformancePoint],
+    compared_with: str,
+    origin: Origin,
+) -> ReportContent:
+    findings, champion = report.findings, report.findings.champion
+    return ReportContent(
+        pipeline=run.pipeline.name,
+        partition=report.window.key,
+        start=report.window.start,
+        end=report.window.end,
+        decided_at=run.scope.clock,
+        model=champion.description if champion else "",
+        verdict=findings.verdict,
+        reference=findings.reference,
+        current=findings.current,
+        decision=report.decision,
+        metric=findings.realised.metric,
+        reference_metric=champion.holdout_metric if champion else None,
+        realised=findings.realised,
+        estimated=findings.estimated,
+        n_labelled=findings.n_labelled,
+        min_rows=run.spec.drift.min_rows,
+        quality_score=report.quality.score,
+        history=history,
+        compared_with=compared_with,
+        slices=findings.slices,
+        rise=findings.rise,
+        multivariate=findings.multivariate,
+        outcomes=findings.outcomes,
+        origin=origin,
+    )
+
+
+def write_tables(run: StageRun, report: WindowReport, page: str) -> tuple[Snapshot, ...]:
     """Write the statistics, the window's sketch and the decision; one commit each."""
+    window, findings = report.window, report.findings
     champion = findings.champion
     number = champion.version if champion else None
     row = decision_table(
-        partition=span.key,
-        window=(span.start, span.end),
-        decided_at=scope.clock,
+        partition=window.key,
+        window=(window.start, window.end),
+        decided_at=run.scope.clock,
         version=number,
         n_current=findings.n_current,
         n_labelled=findings.n_labelled,
@@ -41,10 +119,10 @@ def write_tables(
         estimated=findings.estimated,
         rise=findings.rise,
         reference_metric=champion.holdout_metric if champion else None,
-        quality_score=quality.score,
-        decision=decision,
+        quality_score=report.quality.score,
+        decision=report.decision,
         report_path=page,
-        open_loss=open_loss,
+        open_loss=report.open_loss,
     )
     rows = {
         "drift_report": report_table(number, findings.verdict),
@@ -52,15 +130,28 @@ def write_tables(
         "drift_decisions": row,
     }
     if champion is not None:
-        rows["loss_blocks"] = loss_table(span.key, number, findings.losses)
+        rows["loss_blocks"] = loss_table(window.key, number, findings.losses)
     if findings.multivariate is not None:
         rows["multivariate_drift"] = multivariate_table(number, findings.multivariate)
     if findings.slices:
         rows["slice_performance"] = slice_table(number, findings.slices)
     if findings.outcomes is not None:
         rows["served_outcomes"] = outcome_table(findings.outcomes)
-    commit = scope.commit(pipeline)
     return tuple(
-        lake.write(pipeline.table(stage), table, partition=span.key, commit=commit, cut=pipeline.cut())
+        run.lake.write(
+            run.table(stage), table, partition=window.key, commit=run.commit, cut=run.pipeline.cut()
+        )
         for stage, table in rows.items()
     )
+
+
+def write_history(
+    run: StageRun,
+    written: Sequence[Snapshot],
+    folder: Path,
+    reference_key: Callable[[HistoryWindow], str],
+) -> Path:
+    """Write the page of the model's history as of the tables that the report has written."""
+    with run.engine.connect() as connection:
+        history = read_model_history(run.pipeline, run.scope, run.lake, connection, written, reference_key)
+    return write_model_history(folder, history)

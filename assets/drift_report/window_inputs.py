@@ -1,33 +1,31 @@
-"""The rim that reads one window: its pinned tables, what they show, and what the policy is told."""
+"""Reads of one window: its pinned tables, the findings in them, and the circumstances of the decision."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from assets.drift_report.judgement import Circumstances
 from assets.drift_report.signal_tables import losses_from_rows
-from assets.drift_report.tables_read import Quality, kept_reference
+from assets.drift_report.tables_read import kept_reference
 from declaration.choices import default_metric
 from declaration.model import Metric
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_literal
 from declaration.target_sql import sliceable_columns
-from declaration.windows import Window, partitions_since, window, windows_between
+from declaration.windows import Window, window, windows_between
 from drift.columns.verdict import SCORE_COLUMN
 from drift.performance.labelled_rows import count_rows, labels_known, scored_labels
 from drift.performance.open_loss import OpenLoss
-from drift.retraining.policy import Evidence
 from drift.sketch.counts import ReferenceSketch
 from drift.sketch.table import reference_from_rows, sketch_table
 from drift.window import (
-    Champion,
     Findings,
     Relations,
+    ScoringModel,
     build_reference,
-    evidence_of,
     examine,
-    loss_after,
     unscored,
 )
 from learning.metrics import Floats
@@ -134,9 +132,9 @@ def _earlier_losses(
     return losses_from_rows(rows.to_arrow_table().to_pylist())
 
 
-def _champion(version: ModelVersion) -> Champion:
+def _champion(version: ModelVersion) -> ScoringModel:
     metric: Metric = version.metric  # type: ignore[assignment]  # Declared, and written by the model stage.
-    return Champion(
+    return ScoringModel(
         version=version.version,
         algorithm=version.algorithm,
         trained_as_of=version.training_partition,
@@ -219,75 +217,52 @@ def trainings_of(decisions: Iterable[Decision]) -> tuple[Decision, ...]:
     return tuple(entry for entry in decisions if entry.actor == GATE)
 
 
-def gather_evidence(
+def read_circumstances(
     pipeline: Pipeline,
     span: Window,
     examined: Examined,
-    quality: Quality,
     connection: duckdb.DuckDBPyConnection,
     *,
-    before: OpenLoss | None,
+    loss_before: OpenLoss | None,
     trainings: Sequence[Decision],
     waits: Sequence[Wait],
-) -> tuple[Evidence, OpenLoss | None]:
-    """Put a window's findings and its circumstances together for the policy.
+) -> Circumstances:
+    """Count the labels that have become known, and put down what was trained and what waits.
 
     Parameters
     ----------
-    pipeline, span, examined, quality
-        The window, what it shows, and how good its data is.
+    pipeline, span, examined
+        The window, and what it shows.
     connection
         Where the labels are counted.
-    before
+    loss_before
         What was to be regained after the window before.
     trainings
         Trainings that had been judged by then.
     waits
         Trainings that were asked for by then and waited for labels.
-
-    Returns
-    -------
-    tuple
-        The evidence, and what is to be regained after this window.
     """
-    inputs, findings = examined.inputs, examined.findings
-    champion, spec = findings.champion, pipeline.spec
-    # What the champion could not have learned from: labels that became known after its as-of instant.
-    since = window(spec.partitions, champion.trained_as_of).end if champion else None
-    until_now = [key for key in inputs.labels.partitions if key <= span.key]
-    new_labels = labels_known(scan(inputs.labels, until_now), until=span.end, since=since)
-    open_loss = loss_after(
-        findings,
-        before,
-        problem=spec.learned.problem,
-        partition=span.key,
-        n_trainings=_n_loss_trainings(trainings, before),
-    )
-    evidence = evidence_of(
-        findings,
-        problem=spec.learned.problem,
-        drift=spec.drift,
-        n_new_labels=count_rows(connection, new_labels),
-        age=_partitions_since(pipeline, champion.trained_as_of if champion else None, span),
-        since_training=_partitions_since(
-            pipeline, max((entry.partition for entry in trainings), default=None), span
-        ),
-        faults=quality.faults,
-        open_loss=open_loss,
-        since_loss=_partitions_since(pipeline, open_loss.since if open_loss else None, span) or 0,
-        n_loss_trainings=_n_loss_trainings(trainings, open_loss),
-    )
+    labels, champion = examined.inputs.labels, examined.findings.champion
+    until_now = scan(labels, [key for key in labels.partitions if key <= span.key])
+
+    def n_labels_since(partition: str | None) -> int:
+        since = window(pipeline.spec.partitions, partition).end if partition is not None else None
+        return count_rows(connection, labels_known(until_now, until=span.end, since=since))
+
     wait = _open_wait(trainings, waits)
-    if wait is not None:
-        tried_until = window(spec.partitions, wait.partition).end
-        since_then = labels_known(scan(inputs.labels, until_now), until=span.end, since=tried_until)
-        is_same = wait.spec_hash == pipeline.spec_hash
-        evidence = replace(
-            evidence,
-            waits=f"The training as of {wait.partition} waits for labels: {wait.needed}",
-            n_labels_since_wait=count_rows(connection, since_then) if is_same else None,
-        )
-    return evidence, open_loss
+    return Circumstances(
+        # What the champion could not have learned from: labels that became known after its as-of instant.
+        n_new_labels=n_labels_since(champion.trained_as_of if champion else None),
+        loss_before=loss_before,
+        newest_training=max((entry.partition for entry in trainings), default=None),
+        loss_trainings=frozenset(
+            entry.partition for entry in trainings if entry.reason.startswith(CONFIRMED_LOSS)
+        ),
+        waits=f"The training as of {wait.partition} waits for labels: {wait.needed}" if wait else "",
+        n_labels_since_wait=n_labels_since(wait.partition)
+        if wait and wait.spec_hash == pipeline.spec_hash
+        else None,
+    )
 
 
 def _open_wait(trainings: Sequence[Decision], waits: Sequence[Wait]) -> Wait | None:
@@ -296,20 +271,3 @@ def _open_wait(trainings: Sequence[Decision], waits: Sequence[Wait]) -> Wait | N
     if newest is None or any(entry.instant > newest.instant for entry in trainings):
         return None
     return newest
-
-
-def _n_loss_trainings(trainings: Sequence[Decision], loss: OpenLoss | None) -> int:
-    """Count the trainings that a loss has asked for."""
-    if loss is None:
-        return 0
-    return len(
-        {
-            entry.partition
-            for entry in trainings
-            if entry.partition >= loss.since and entry.reason.startswith(CONFIRMED_LOSS)
-        }
-    )
-
-
-def _partitions_since(pipeline: Pipeline, earlier: str | None, span: Window) -> int | None:
-    return None if earlier is None else partitions_since(pipeline.spec.partitions, earlier, span)

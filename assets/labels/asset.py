@@ -7,15 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assets.materialization import Outcome, Scope
+from assets.materialization import Outcome, StageRun
 from charts import as_markdown_image, bars
 from declaration.pipeline import Pipeline
 from declaration.queries import datasets_behind, queries_behind
 from declaration.sql import quote_identifier
 from declaration.target_sql import LabelError, check_labels, label_query, target_key
 from declaration.windows import Window, windows_between
-from resources.engine.duckdb import Engine
-from resources.lake.lake import Lake, Snapshot, scan
+from resources.lake.lake import Snapshot, scan
 from resources.lake.views import newest_snapshots, register_snapshots
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ class _Sources:
         check_labels(connection, LABELS_TABLE, target_key(pipeline.spec), where=where)
 
 
-def materialize_labels(pipeline: Pipeline, scope: Scope, *, lake: Lake, engine: Engine) -> Outcome:
+def materialize_labels(run: StageRun) -> Outcome:
     """Write one partition's prediction instants and labels, and those of earlier ones whose labels may have come.
 
     Raises
@@ -70,31 +69,21 @@ def materialize_labels(pipeline: Pipeline, scope: Scope, *, lake: Lake, engine: 
         If the target's expressions fail, leak or repeat a key; nothing is written then.
     """
     started = time.monotonic()
-    if scope.window is None:
+    if run.scope.window is None:
         raise LabelError("labels are partitioned: run them for a partition.")
-    sources = _sources(pipeline, lake)
-    with engine.connect() as connection:
-        sources.fill(connection, scope.window)
+    window, sources = run.scope.window, _sources(run)
+    with run.engine.connect() as connection:
+        sources.fill(connection, window)
         rows = connection.sql(f"SELECT * FROM {LABELS_TABLE}")
-        snapshot = lake.write(
-            pipeline.table("labels"),
-            rows.to_arrow_reader(),
-            partition=scope.partition,
-            commit=scope.commit(pipeline),
-            cut=pipeline.cut(pipeline.spec.learned.prediction_time),
-        )
+        snapshot = _write(run, rows, window)
         n_labelled, n_known, first, last = connection.sql(
             "SELECT count(label), count(*) FILTER (label_time < $end::TIMESTAMPTZ), "
             f"min(event_timestamp), max(event_timestamp) FROM {LABELS_TABLE}",
-            params={"end": scope.window.end.isoformat()},
+            params={"end": window.end.isoformat()},
         ).fetchall()[0]
         shares = _shares(connection)
-        rewritten = [
-            late.key
-            for late in _late(pipeline, scope.window, lake)
-            if _write_again(connection, sources, scope, late, lake)
-        ]
-    n_rows = snapshot.rows_by_partition.get(scope.window.key, 0)
+        rewritten = [late.key for late in _late(run, window) if _write_again(connection, sources, run, late)]
+    n_rows = snapshot.rows_by_partition.get(window.key, 0)
     chart = bars(shares, title="Labels of the partition", unit="rows")
     return Outcome(
         data_version=f"{snapshot.table}@{snapshot.version}",
@@ -116,33 +105,32 @@ def materialize_labels(pipeline: Pipeline, scope: Scope, *, lake: Lake, engine: 
     )
 
 
-def _sources(pipeline: Pipeline, lake: Lake) -> _Sources:
+def _sources(run: StageRun) -> _Sources:
+    pipeline = run.pipeline
     reading = f"SELECT * FROM {quote_identifier(pipeline.spec.learned.dataset)}"
     return _Sources(
         pipeline,
-        newest_snapshots(pipeline, lake, datasets_behind(pipeline, reading)),
+        newest_snapshots(pipeline, run.lake, datasets_behind(pipeline, reading)),
         queries_behind(pipeline, reading),
     )
 
 
-def _late(pipeline: Pipeline, window: Window, lake: Lake) -> tuple[Window, ...]:
+def _late(run: StageRun, window: Window) -> tuple[Window, ...]:
     """List the earlier partitions that have labels, which may have come or changed with this one."""
-    delay = pipeline.spec.learned.label_delay
+    delay = run.spec.learned.label_delay
     if not delay:
         return ()
-    labelled = lake.snapshot(pipeline.table("labels")).partitions
-    earlier = windows_between(pipeline.spec.partitions, window.start - delay, window.start)
+    labelled = run.lake.snapshot(run.table("labels")).partitions
+    earlier = windows_between(run.spec.partitions, window.start - delay, window.start)
     return tuple(one for one in earlier if one.key in labelled)
 
 
 def _write_again(
-    connection: duckdb.DuckDBPyConnection, sources: _Sources, scope: Scope, late: Window, lake: Lake
+    connection: duckdb.DuckDBPyConnection, sources: _Sources, run: StageRun, late: Window
 ) -> bool:
     """Write an earlier partition's labels again if they differ; tell whether they did."""
     sources.fill(connection, late)
-    pipeline = sources.pipeline
-    table = pipeline.table("labels")
-    before = lake.snapshot(table)
+    before = run.lake.snapshot(run.table("labels"))
     now = connection.sql(f"SELECT * FROM {LABELS_TABLE}")
     differing = set(now.columns) != set(before.schema.names)
     if not differing:
@@ -151,19 +139,23 @@ def _write_again(
         changes = f"SELECT 1 FROM (({new} EXCEPT ALL {old}) UNION ALL ({old} EXCEPT ALL {new})) LIMIT 1"
         differing = bool(connection.sql(changes).fetchall())
     if differing:
-        lake.write(
-            table,
-            now.to_arrow_reader(),
-            partition=late.key,
-            commit=scope.commit(pipeline),
-            cut=pipeline.cut(pipeline.spec.learned.prediction_time),
-        )
+        _write(run, now, late)
     return differing
 
 
-def _shares(connection: object) -> list[tuple[str, float]]:
-    found = connection.sql(  # type: ignore[attr-defined]  # a DuckDB connection
+def _write(run: StageRun, rows: duckdb.DuckDBPyRelation, window: Window) -> Snapshot:
+    return run.lake.write(
+        run.table("labels"),
+        rows.to_arrow_reader(),
+        partition=window.key,
+        commit=run.commit,
+        cut=run.pipeline.cut(run.spec.learned.prediction_time),
+    )
+
+
+def _shares(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, float]]:
+    counts = connection.sql(
         "SELECT coalesce(CAST(label AS VARCHAR), 'none'), count(*) AS n "
         f"FROM {LABELS_TABLE} GROUP BY ALL ORDER BY n DESC, 1 LIMIT 12"
     ).fetchall()
-    return [(label, float(n)) for label, n in found]
+    return [(label, float(n)) for label, n in counts]

@@ -16,14 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from assets.materialization import Outcome, Scope
+from assets.materialization import Outcome, Scope, StageRun
 from assets.model.fingerprints import fingerprint_decision, fingerprint_training
 from assets.model.pictures import training_pages
 from assets.model.tables import candidates_table, holdout_table
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_identifier
 from declaration.windows import window
-from learning.comparison import Contest
+from learning.comparison import ScoredPair
 from learning.encode import EncodingError
 from learning.fitted import FittedModel
 from learning.gate import GateVerdict, judge_challenger
@@ -39,8 +39,7 @@ from learning.training_rows import (
     TrainingSet,
     read_training_set,
 )
-from resources.engine.duckdb import Engine
-from resources.lake.lake import Lake, Snapshot, scan
+from resources.lake.lake import Snapshot, scan
 from resources.model_registry.enactment import enact, follow
 from resources.model_registry.ledger import (
     CONFIRMED_LOSS,
@@ -57,7 +56,7 @@ from resources.model_registry.waits import WAITS, Wait, write_wait
 
 
 @dataclass(frozen=True)
-class _Champion:
+class _Rival:
     """The serving model, and up to when it has learned."""
 
     version: ModelVersion
@@ -65,79 +64,118 @@ class _Champion:
     knows_until_us: int
 
 
-def materialize_model(
-    pipeline: Pipeline, scope: Scope, *, lake: Lake, engine: Engine, registry: ModelRegistry
-) -> Outcome:
+@dataclass(frozen=True)
+class _Inputs:
+    """All that a training and its judgement read.
+
+    Attributes
+    ----------
+    snapshot, data
+        The training set's table, and its rows.
+    training_key, decision_key
+        Fingerprints of what is trained, and of the question whether it serves.
+    is_loss_confirmed
+        The champion has surely lost performance: the reason of this run.
+    ledger
+        As it was before the training.
+    """
+
+    snapshot: Snapshot
+    data: TrainingSet
+    training_key: str
+    decision_key: str
+    is_loss_confirmed: bool
+    ledger: Ledger
+
+
+def materialize_model(run: StageRun, *, registry: ModelRegistry) -> Outcome:
     """Train as of a partition, register the best candidate, and decide whether it serves.
 
     The same training set, settings and reason are trained and judged once: asked again, the
     decision that is in the ledger is returned. Where the labels do not suffice nothing is trained:
     the outcome says which are needed, and the next reports ask again as labels come.
     """
-    try:
-        return _train_and_judge(pipeline, scope, lake=lake, engine=engine, registry=registry)
-    except LabelsNeededError as needed:
-        return _waiting(pipeline, scope, needed, lake)
-
-
-def _train_and_judge(
-    pipeline: Pipeline, scope: Scope, *, lake: Lake, engine: Engine, registry: ModelRegistry
-) -> Outcome:
     started = time.monotonic()
     # Waiting threads must not spin: on busy cores that cost twelve times the work.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    snapshot = lake.snapshot(pipeline.table("training_set"))
-    is_loss_confirmed = scope.reason.startswith(CONFIRMED_LOSS)
-    with _located(pipeline, scope, snapshot):
-        data = _read(pipeline, scope, snapshot, engine)
+    try:
+        inputs = _read(run, registry)
+        answered = _standing_decision(inputs.ledger.decisions, inputs.decision_key)
+        if answered is not None and _has_tables(run, answered.version):
+            return _known_outcome(run, answered, inputs.ledger, registry)
+        rival = _rival(run.pipeline, inputs.ledger.decisions, registry)
+        training = _train(run, inputs, rival)
+    except LabelsNeededError as needed:
+        return _waiting(run, needed)
+    return _write(run, inputs, training, rival, registry, started)
+
+
+def _read(run: StageRun, registry: ModelRegistry) -> _Inputs:
+    """Read the training set, and the decisions so far."""
+    snapshot = run.lake.snapshot(run.table("training_set"))
+    is_loss_confirmed = run.scope.reason.startswith(CONFIRMED_LOSS)
+    with _located(run, snapshot):
+        data = _read_rows(run, snapshot)
         training_key = fingerprint_training(
-            pipeline, _partition(pipeline, scope), data, is_loss_confirmed=is_loss_confirmed
+            run.pipeline, _partition(run), data, is_loss_confirmed=is_loss_confirmed
         )
-    decision_key = fingerprint_decision(pipeline, training_key, scope.reason)
-    ledger = follow(lake, registry, pipeline.name)
-    decided = _standing_decision(ledger.decisions, decision_key)
-    if decided is not None and _has_tables(pipeline, decided.version, lake):
-        return _known_outcome(pipeline, decided, registry.version(pipeline.name, decided.version), ledger)
-    champion = _champion(pipeline, ledger.decisions, registry)
-    with _located(pipeline, scope, snapshot):
-        training = train_model(
-            data,
-            pipeline.spec.model,
-            champion_knows_until_us=champion.knows_until_us if champion else None,
-            is_loss_confirmed=is_loss_confirmed,
-            threads=engine.threads,
+    decision_key = fingerprint_decision(run.pipeline, training_key, run.scope.reason)
+    ledger = follow(run.lake, registry, run.pipeline.name)
+    return _Inputs(snapshot, data, training_key, decision_key, is_loss_confirmed, ledger)
+
+
+def _train(run: StageRun, inputs: _Inputs, rival: _Rival | None) -> Training:
+    with _located(run, inputs.snapshot):
+        return train_model(
+            inputs.data,
+            run.spec.model,
+            champion_knows_until_us=rival.knows_until_us if rival else None,
+            is_loss_confirmed=inputs.is_loss_confirmed,
+            threads=run.engine.threads,
         )
-    version = _register(pipeline, scope, snapshot, data, training, training_key, registry)
-    tables = _write_tables(pipeline, scope, data, training, version, lake)
-    contest: Contest | None = None
+
+
+def _write(
+    run: StageRun,
+    inputs: _Inputs,
+    training: Training,
+    rival: _Rival | None,
+    registry: ModelRegistry,
+    started: float,
+) -> Outcome:
+    """Register the version, keep its tables, and write the gate's decision to the ledger."""
+    version = _register(run, inputs, training, registry)
+    tables = _write_tables(run, inputs.data, training, version)
+    pair: ScoredPair | None = None
 
     def decide(decisions: Sequence[Decision]) -> Decision | None:
         """Judge against who serves now: during the training others may have answered, or rolled back."""
-        nonlocal contest
-        if _standing_decision(decisions, decision_key) is not None:
+        nonlocal pair
+        if _standing_decision(decisions, inputs.decision_key) is not None:
             return None
-        is_same = aliases_after(decisions)["champion"] == (champion.version.version if champion else None)
-        rival = champion if is_same else _champion(pipeline, decisions, registry)
-        contest, verdict = _judge(
-            pipeline, data, training, version, rival, lake, engine,
+        is_same = aliases_after(decisions)["champion"] == (rival.version.version if rival else None)
+        serving = rival if is_same else _rival(run.pipeline, decisions, registry)
+        pair, verdict = _judge(
+            run, inputs.data, training, version, serving,
             # The loss was that of the champion before.
-            is_loss_confirmed=is_loss_confirmed and is_same,
+            is_loss_confirmed=inputs.is_loss_confirmed and is_same,
         )  # fmt: skip
-        return _decision(scope, version, rival, verdict, decision_key)
+        return _decision(run.scope, version, serving, verdict, inputs.decision_key)
 
-    enacted = enact(lake, registry, pipeline.name, decide, commit=scope.commit(pipeline))
+    enacted = enact(run.lake, registry, run.pipeline.name, decide, commit=run.commit)
     if enacted.decision is None or enacted.written is None:
-        answered = _standing_decision(enacted.ledger.decisions, decision_key)
+        answered = _standing_decision(enacted.ledger.decisions, inputs.decision_key)
         assert answered is not None
-        judged = registry.version(pipeline.name, answered.version)
-        return _known_outcome(pipeline, answered, judged, enacted.ledger, tables)
+        return _known_outcome(run, answered, enacted.ledger, registry, tables)
     written = (*tables, enacted.written)
     duration_s = time.monotonic() - started
-    outcome = _outcome(pipeline, enacted.decision, version, snapshot, written, duration_s, enacted.ledger)
+    outcome = _outcome(
+        run.pipeline, enacted.decision, version, inputs.snapshot, written, duration_s, enacted.ledger
+    )
     return replace(
         outcome,
         metadata={**outcome.metadata, **_rare(training)},
-        markdown=training_pages(training, contest.champion if contest is not None else None),
+        markdown=training_pages(training, pair.champion if pair is not None else None),
     )
 
 
@@ -147,32 +185,32 @@ def _rare(training: Training) -> Mapping[str, str]:
     return {"rare_labels": f"rows to learn from, fewer than {MIN_CLASS_ROWS}: {said}"} if said else {}
 
 
-def _read(pipeline: Pipeline, scope: Scope, snapshot: Snapshot, engine: Engine) -> TrainingSet:
-    with engine.connect() as connection:
-        source = scan(snapshot, [_partition(pipeline, scope)])
+def _read_rows(run: StageRun, snapshot: Snapshot) -> TrainingSet:
+    with run.engine.connect() as connection:
+        source = scan(snapshot, [_partition(run)])
         rows = connection.sql(f"SELECT * FROM {source}").to_arrow_table()
-    return read_training_set(rows, pipeline.spec.learned.problem)
+    return read_training_set(rows, run.spec.learned.problem)
 
 
 @contextmanager
-def _located(pipeline: Pipeline, scope: Scope, snapshot: Snapshot) -> Iterator[None]:
+def _located(run: StageRun, snapshot: Snapshot) -> Iterator[None]:
     """Say of errors inside which training set they are about."""
     try:
         yield
     except LabelsNeededError:
         raise  # No fault: the outcome of the partition says what is needed.
     except (TrainingError, EncodingError, MetricError) as error:
-        where = f"{snapshot.table}@{snapshot.version}, partition {scope.partition}"
-        raise type(error)(f"pipeline '{pipeline.name}', training set {where}: {error}") from error
+        where = f"{snapshot.table}@{snapshot.version}, partition {run.scope.partition}"
+        raise type(error)(f"pipeline '{run.pipeline.name}', training set {where}: {error}") from error
 
 
-def _partition(pipeline: Pipeline, scope: Scope) -> str:
-    if scope.partition is None:
+def _partition(run: StageRun) -> str:
+    if run.scope.partition is None:
         raise TrainingError(
-            f"the model of '{pipeline.name}' is trained as of a partition, and none was given. "
+            f"the model of '{run.pipeline.name}' is trained as of a partition, and none was given. "
             "Materialize it for a partition key."
         )
-    return scope.partition
+    return run.scope.partition
 
 
 def _standing_decision(decisions: Sequence[Decision], decision_key: str) -> Decision | None:
@@ -182,31 +220,24 @@ def _standing_decision(decisions: Sequence[Decision], decision_key: str) -> Deci
     return same[-1] if same and same[-1].champion_after == champion else None
 
 
-def _champion(pipeline: Pipeline, decisions: Sequence[Decision], registry: ModelRegistry) -> _Champion | None:
+def _rival(pipeline: Pipeline, decisions: Sequence[Decision], registry: ModelRegistry) -> _Rival | None:
     number = aliases_after(decisions)["champion"]
     if number is None:
         return None
     version = registry.version(pipeline.name, number)
     content = registry.model_file(pipeline.name, number, sha256=trusted_sha256(decisions, number))
     as_of = window(pipeline.spec.partitions, version.training_partition).end
-    return _Champion(version, model_from_bytes(content), round(as_of.timestamp() * 1e6))
+    return _Rival(version, model_from_bytes(content), round(as_of.timestamp() * 1e6))
 
 
-def _register(
-    pipeline: Pipeline,
-    scope: Scope,
-    snapshot: Snapshot,
-    data: TrainingSet,
-    training: Training,
-    training_key: str,
-    registry: ModelRegistry,
-) -> ModelVersion:
+def _register(run: StageRun, inputs: _Inputs, training: Training, registry: ModelRegistry) -> ModelVersion:
+    data, snapshot = inputs.data, inputs.snapshot
     content = model_to_bytes(training.model)
     low, high = training.interval
     model = ModelVersion(
         version=UNNUMBERED,
         algorithm=training.model.algorithm,
-        training_partition=_partition(pipeline, scope),
+        training_partition=_partition(run),
         training_table_version=snapshot.version,
         metric=training.metric,
         holdout_metric=training.holdout_metric,
@@ -218,97 +249,83 @@ def _register(
         n_training_rows=training.n_rows,
         learned_since=instant(training.learned_since_us) if training.learned_since_us is not None else None,
         artifact_sha256=hashlib.sha256(content).hexdigest(),
-        registered_at=scope.clock,
+        registered_at=run.scope.clock,
     )
-    settings = pipeline.spec.model.model_dump(mode="json")
+    settings = run.spec.model.model_dump(mode="json")
     figures = {
         f"{one.algorithm}/{name}": value for one in training.results for name, value in one.metrics.items()
     }
     return registry.register(
-        pipeline.name,
+        run.pipeline.name,
         model,
         content,
-        training_key=training_key,
+        training_key=inputs.training_key,
         params={"problem": data.problem, **{name: json.dumps(value) for name, value in settings.items()}},
         metrics={training.metric: training.holdout_metric, **figures},
         tags={
             "driftline.training_set": f"{snapshot.table}@{snapshot.version}",
             "driftline.training_partition": model.training_partition,
             "driftline.artifact_sha256": model.artifact_sha256,
-            "driftline.spec_hash": pipeline.spec_hash,
-            "driftline.run_id": scope.run_id,
-            "driftline.reason": scope.reason,
+            "driftline.spec_hash": run.pipeline.spec_hash,
+            "driftline.run_id": run.scope.run_id,
+            "driftline.reason": run.scope.reason,
         },
     )
 
 
 def _write_tables(
-    pipeline: Pipeline,
-    scope: Scope,
-    data: TrainingSet,
-    training: Training,
-    version: ModelVersion,
-    lake: Lake,
+    run: StageRun, data: TrainingSet, training: Training, version: ModelVersion
 ) -> tuple[Snapshot, Snapshot]:
     """Keep the holdout's scores and the candidates' figures, by model version."""
-    partition, commit = str(version.version), scope.commit(pipeline)
+    partition, commit, lake = str(version.version), run.commit, run.lake
     held_out = holdout_table(data, training)
     figures = candidates_table(training, version.version, version.training_partition)
     return (
-        lake.write(pipeline.table("holdout_scores"), held_out, partition=partition, commit=commit),
-        lake.write(pipeline.table("candidates"), figures, partition=partition, commit=commit),
+        lake.write(run.table("holdout_scores"), held_out, partition=partition, commit=commit),
+        lake.write(run.table("candidates"), figures, partition=partition, commit=commit),
     )
 
 
-def _has_tables(pipeline: Pipeline, version: int, lake: Lake) -> bool:
+def _has_tables(run: StageRun, version: int) -> bool:
     """Tell whether what a version's training wrote is there; else it is trained again, to the same model."""
-    tables = [pipeline.table(name) for name in ("holdout_scores", "candidates")]
+    lake, tables = run.lake, [run.table(name) for name in ("holdout_scores", "candidates")]
     return all(lake.has(table) and str(version) in lake.snapshot(table).partitions for table in tables)
 
 
 def _judge(
-    pipeline: Pipeline,
+    run: StageRun,
     data: TrainingSet,
     training: Training,
     version: ModelVersion,
-    champion: _Champion | None,
-    lake: Lake,
-    engine: Engine,
+    champion: _Rival | None,
     *,
     is_loss_confirmed: bool,
-) -> tuple[Contest | None, GateVerdict]:
+) -> tuple[ScoredPair | None, GateVerdict]:
     if champion is not None and champion.version.version == version.version:
         return None, GateVerdict(False, "inconclusive", "this training gave the model that serves already")
-    contest, obstacle = None, None
+    pair, obstacle = None, None
     if champion is not None:
         try:
-            contest = _contest(pipeline, data, training, champion, lake, engine)
+            pair = _scored_pair(run, data, training, champion)
         except EncodingError as error:
             # It cannot serve either: comparing is impossible and keeping it would stop predictions.
             obstacle = f"champion {champion.version.version} cannot score today's rows: {error}"
     verdict = judge_challenger(
-        contest,
+        pair,
         problem=data.problem,
-        metric=chosen_metric(pipeline.spec.model, data.problem),
+        metric=chosen_metric(run.spec.model, data.problem),
         holdout_metric=training.holdout_metric,
-        gate=pipeline.spec.model.gate,
+        gate=run.spec.model.gate,
         is_loss_confirmed=is_loss_confirmed,
         has_champion=champion is not None and obstacle is None,
-        seed=pipeline.spec.model.seed,
+        seed=run.spec.model.seed,
     )
     if obstacle is not None and verdict.outcome == "first":
         verdict = replace(verdict, explanation=f"{obstacle} Serving instead: {verdict.explanation}")
-    return contest, verdict
+    return pair, verdict
 
 
-def _contest(
-    pipeline: Pipeline,
-    data: TrainingSet,
-    training: Training,
-    champion: _Champion,
-    lake: Lake,
-    engine: Engine,
-) -> Contest | None:
+def _scored_pair(run: StageRun, data: TrainingSet, training: Training, champion: _Rival) -> ScoredPair | None:
     """Score both models on rows that neither has learned from."""
     if champion.model.problem != data.problem:
         raise EncodingError(
@@ -318,10 +335,10 @@ def _contest(
     # By the label's time: a row that was predicted before the champion's training may have been labelled after it.
     is_unseen = data.label_time_us[holdout] >= champion.knows_until_us
     unseen = np.flatnonzero(is_unseen)
-    with limited_threads(engine.threads):
+    with limited_threads(run.engine.threads):
         fresh = champion.model.score(data.rows.take(holdout[unseen]))
     # Rows of its own holdout it scored before it learned from them: those scores are as blind.
-    held_out, recorded = _recorded_scores(pipeline, data, holdout[~is_unseen], champion, lake, engine)
+    held_out, recorded = _recorded_scores(run, data, holdout[~is_unseen], champion)
     places = np.concatenate([np.flatnonzero(~is_unseen)[held_out], unseen])
     scores = np.concatenate([recorded, fresh])
     # Over the classes of both: a class that one does not know has probability 0, and naming one that is gone is wrong.
@@ -329,7 +346,7 @@ def _contest(
     labels = data.labels[holdout[places]]
     if places.size == 0 or (data.problem != "regression" and np.unique(labels).size < 2):
         return None
-    return Contest(
+    return ScoredPair(
         challenger=Scored(labels, aligned_scores(training.holdout.scores[places], data.classes, classes)),
         champion=Scored(labels, aligned_scores(scores, champion.model.classes, classes)),
         event_time_us=data.event_time_us[holdout[places]],
@@ -337,18 +354,16 @@ def _contest(
 
 
 def _recorded_scores(
-    pipeline: Pipeline,
+    run: StageRun,
     data: TrainingSet,
     rows: NDArray[np.int64],
-    champion: _Champion,
-    lake: Lake,
-    engine: Engine,
+    champion: _Rival,
 ) -> tuple[NDArray[np.int64], Floats]:
     """Look up what the champion said of rows while they were its holdout; return places and scores."""
-    table = lake.snapshot(pipeline.table("holdout_scores"))
+    table = run.lake.snapshot(run.table("holdout_scores"))
     columns = ", ".join(quote_identifier(one.name) for one in score_fields(data.problem))
     source = scan(table, [str(champion.version.version)])
-    with engine.connect() as connection:
+    with run.engine.connect() as connection:
         theirs = connection.sql(
             f"SELECT concat(row_id, '@', epoch_us(event_timestamp)) AS row_at, {columns} FROM {source}"
         ).to_arrow_table()
@@ -364,7 +379,7 @@ def _recorded_scores(
 def _decision(
     scope: Scope,
     version: ModelVersion,
-    champion: _Champion | None,
+    champion: _Rival | None,
     verdict: GateVerdict,
     decision_key: str,
 ) -> Decision:
@@ -385,17 +400,18 @@ def _decision(
     )
 
 
-def _waiting(pipeline: Pipeline, scope: Scope, needed: LabelsNeededError, lake: Lake) -> Outcome:
+def _waiting(run: StageRun, needed: LabelsNeededError) -> Outcome:
     """Write down which labels a training waits for."""
+    pipeline, scope = run.pipeline, run.scope
     wait = Wait(
-        partition=_partition(pipeline, scope),
+        partition=_partition(run),
         instant=scope.clock,
         asked_for=scope.reason,
         needed=str(needed),
         spec_hash=pipeline.spec_hash,
         run_id=scope.run_id,
     )
-    written = write_wait(lake, pipeline.name, wait, commit=scope.commit(pipeline))
+    written = write_wait(run.lake, pipeline.name, wait, commit=run.commit)
     return Outcome(
         data_version=f"{written.table}@{written.version}",
         metadata={
@@ -403,20 +419,21 @@ def _waiting(pipeline: Pipeline, scope: Scope, needed: LabelsNeededError, lake: 
             "gate_explanation": f"{WAITS}: {wait.needed}",
             "is_promoted": False,
             "reason": wait.asked_for,
-            "champion_version": open_ledger(lake, pipeline.name).champion,
+            "champion_version": open_ledger(run.lake, pipeline.name).champion,
             "writes": f"{written.table}@{written.version}",
         },
     )
 
 
 def _known_outcome(
-    pipeline: Pipeline,
+    run: StageRun,
     decision: Decision,
-    version: ModelVersion,
     ledger: Ledger,
+    registry: ModelRegistry,
     written: Sequence[Snapshot] = (),
 ) -> Outcome:
-    outcome = _outcome(pipeline, decision, version, None, written, 0.0, ledger)
+    version = registry.version(run.pipeline.name, decision.version)
+    outcome = _outcome(run.pipeline, decision, version, None, written, 0.0, ledger)
     return replace(outcome, metadata={**outcome.metadata, "is_answered_before": True})
 
 

@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from assets.materialization import Outcome, Scope
+from assets.materialization import Outcome, StageRun
 from charts import as_markdown_image, histogram_pair
 from declaration.pipeline import Pipeline
 from learning.fitted import FittedModel
 from learning.model_file import model_from_bytes
 from learning.scores import LEADING_COLUMNS, PredictionError, predictions_table, score_histograms
 from learning.train import limited_threads
-from resources.engine.duckdb import Engine
-from resources.lake.lake import Lake, Snapshot, scan
+from resources.lake.lake import Snapshot, scan
 from resources.model_registry.champion import champion_file
 from resources.model_registry.registry import ModelRegistry
 
@@ -30,13 +29,7 @@ NOT_KNOWN_YET = ("label", "label_time")
 
 
 def materialize_predictions(
-    pipeline: Pipeline,
-    scope: Scope,
-    *,
-    lake: Lake,
-    engine: Engine,
-    registry: ModelRegistry,
-    feature_store: FeatureStore,
+    run: StageRun, *, registry: ModelRegistry, feature_store: FeatureStore
 ) -> Outcome:
     """Score every row of a partition with the champion of the moment.
 
@@ -45,23 +38,24 @@ def materialize_predictions(
     """
     started = time.monotonic()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    labels = lake.snapshot(pipeline.table("labels"))
-    rows = _rows_to_predict(pipeline, scope, labels, engine)
-    version, model = _champion(pipeline, registry, lake)
+    pipeline = run.pipeline
+    labels = run.lake.snapshot(run.table("labels"))
+    rows = _rows_to_predict(run, labels)
+    version, model = _champion(run, registry)
     if model is None:
         # Without a model no feature is asked for: the first partition may come before any feature.
         feature_versions: Mapping[str, int] = {}
         features = rows.slice(0, 0).select(LEADING_COLUMNS)
     else:
-        features, feature_versions = feature_store.features_for(pipeline, rows, lake)
+        features, feature_versions = feature_store.features_for(pipeline, rows, run.lake)
     problem = pipeline.spec.learned.problem
-    with limited_threads(engine.threads):
+    with limited_threads(run.engine.threads):
         predictions = predictions_table(features, model, version or 0, problem)
-    written = lake.write(
-        pipeline.table("predictions"),
+    written = run.lake.write(
+        run.table("predictions"),
         predictions,
-        partition=scope.partition,
-        commit={**scope.commit(pipeline), "model_version": str(version or "")},
+        partition=run.scope.partition,
+        commit={**run.commit, "model_version": str(version or "")},
         cut=pipeline.cut(pipeline.spec.learned.prediction_time),
     )
     return Outcome(
@@ -77,27 +71,25 @@ def materialize_predictions(
             "note": "" if model is not None else _no_champion(pipeline, rows),
             **_score_summary(predictions, problem),
         },
-        markdown=_pages(pipeline, version, predictions, lake, engine),
+        markdown=_pages(run, version, predictions),
     )
 
 
-def _rows_to_predict(pipeline: Pipeline, scope: Scope, labels: Snapshot, engine: Engine) -> pa.Table:
-    if scope.partition is None:
+def _rows_to_predict(run: StageRun, labels: Snapshot) -> pa.Table:
+    if run.scope.partition is None:
         raise PredictionError(
-            f"predictions of '{pipeline.name}' are made for a partition, and none was given. "
+            f"predictions of '{run.pipeline.name}' are made for a partition, and none was given. "
             "Materialize them for a partition key."
         )
-    with engine.connect() as connection:
-        rows = connection.sql(f"SELECT * FROM {scan(labels, [scope.partition])}").to_arrow_table()
+    with run.engine.connect() as connection:
+        rows = connection.sql(f"SELECT * FROM {scan(labels, [run.scope.partition])}").to_arrow_table()
     return rows.drop_columns([name for name in NOT_KNOWN_YET if name in rows.column_names])
 
 
-def _champion(
-    pipeline: Pipeline, registry: ModelRegistry, lake: Lake
-) -> tuple[int | None, FittedModel | None]:
+def _champion(run: StageRun, registry: ModelRegistry) -> tuple[int | None, FittedModel | None]:
     """Load the champion that the ledger names; the registry's aliases are repaired from it."""
-    found = champion_file(lake, registry, pipeline.name, repair_aliases=True)
-    return (None, None) if found is None else (found.version, model_from_bytes(found.content))
+    champion = champion_file(run.lake, registry, run.pipeline.name, repair_aliases=True)
+    return (None, None) if champion is None else (champion.version, model_from_bytes(champion.content))
 
 
 def _no_champion(pipeline: Pipeline, rows: pa.Table) -> str:
@@ -123,19 +115,17 @@ def _score_summary(predictions: pa.Table, problem: str) -> Mapping[str, object]:
     }
 
 
-def _pages(
-    pipeline: Pipeline, version: int | None, predictions: pa.Table, lake: Lake, engine: Engine
-) -> Mapping[str, str]:
+def _pages(run: StageRun, version: int | None, predictions: pa.Table) -> Mapping[str, str]:
     """Draw the partition's scores over those of the champion's holdout."""
-    if version is None or pipeline.spec.learned.problem == "multiclass":
+    if version is None or run.spec.learned.problem == "multiclass":
         return {}
-    held_out = lake.snapshot(pipeline.table("holdout_scores"))
-    with engine.connect() as connection:
+    held_out = run.lake.snapshot(run.table("holdout_scores"))
+    with run.engine.connect() as connection:
         scores = connection.sql(f"SELECT score FROM {scan(held_out, [str(version)])}").to_arrow_table()
-    found = score_histograms(scores["score"].to_numpy(), predictions["score"].to_numpy())
-    if found is None:
+    histograms = score_histograms(scores["score"].to_numpy(), predictions["score"].to_numpy())
+    if histograms is None:
         return {}
-    edges, reference, current = found
+    edges, reference, current = histograms
     picture = histogram_pair(
         edges,
         reference,

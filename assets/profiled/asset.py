@@ -9,21 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assets.materialization import CheckOutcome, Outcome, Scope
+from assets.materialization import CheckOutcome, Outcome, StageRun
 from assets.profiled.facts import count_facts
 from assets.profiled.merge import EarlierColumn, merge_profiles
 from assets.profiled.page import profile_page, quality_page
 from assets.profiled.profile import profile_relation
-from assets.profiled.quality import Quality, RowFacts, RuleFinding, assess_quality
+from assets.profiled.quality import DataQuality, RowFacts, RuleFinding, assess_quality
 from assets.profiled.statistics import ColumnProfile
 from assets.profiled.tables import profile_table, quality_table, read_profiles
 from declaration.datasets import DatasetSpec
-from declaration.pipeline import Pipeline
-from declaration.windows import Cut
+from declaration.windows import Cut, Window
 from expectations.literals import kind_of
 from expectations.results import ExpectationError, ExpectationResult
 from expectations.rows import RowRules
-from resources.engine.duckdb import Engine
 from resources.lake.lake import Lake, Snapshot, scan
 from resources.validation import Validation
 
@@ -37,35 +35,39 @@ MOST_EARLIER = 36
 
 @dataclass(frozen=True)
 class _Stage:
-    """One partition of one dataset, and where it is read and written."""
+    """A run of the stage for one dataset."""
 
-    pipeline: Pipeline
+    run: StageRun
     dataset: str
-    scope: Scope
-    lake: Lake
+
+    @property
+    def lake(self) -> Lake:
+        return self.run.lake
 
     @property
     def spec(self) -> DatasetSpec:
-        return self.pipeline.spec.datasets[self.dataset]
+        return self.run.spec.datasets[self.dataset]
+
+    @property
+    def window(self) -> Window | None:
+        return self.run.scope.window if self.spec.is_partitioned else None
 
     @property
     def partition(self) -> str | None:
-        return self.scope.partition if self.spec.is_partitioned else None
+        return self.window.key if self.window else None
 
     @property
     def cut(self) -> Cut:
-        return self.pipeline.cut(self.spec.event_time)
+        return self.run.pipeline.cut(self.spec.event_time)
 
     def table(self, stage: str) -> str:
-        return self.pipeline.table(stage, self.dataset)
+        return self.run.table(stage, self.dataset)
 
     def selection(self) -> list[str] | None:
         return None if self.partition is None else [self.partition]
 
 
-def materialize_profiled(
-    pipeline: Pipeline, dataset: str, scope: Scope, *, lake: Lake, engine: Engine, validation: Validation
-) -> Outcome:
+def materialize_profiled(run: StageRun, dataset: str, *, validation: Validation) -> Outcome:
     """Check one partition of a dataset and keep the rows that passed, with their profile and quality.
 
     All rows read are judged. Where an expectation with `on_failure: block` fails, neither rows nor
@@ -74,10 +76,10 @@ def materialize_profiled(
 
     Parameters
     ----------
-    pipeline, dataset, scope
-        What to check.
-    lake, engine, validation
-        Where rows are read and written, what reads them, and what judges them.
+    run, dataset
+        What to check, and where rows are read and written.
+    validation
+        Judges them.
 
     Returns
     -------
@@ -90,10 +92,10 @@ def materialize_profiled(
         If a blocking expectation cannot be evaluated, or rows were lost on the way to the two tables.
     """
     started = time.monotonic()
-    stage = _Stage(pipeline, dataset, scope, lake)
-    raw = lake.snapshot(stage.table("raw"))
+    stage = _Stage(run, dataset)
+    raw = run.lake.snapshot(stage.table("raw"))
     relation = scan(raw, stage.selection())
-    with engine.connect() as connection:
+    with run.engine.connect() as connection:
         results = validation.validate_rows(connection, relation, stage.spec)
         _refuse_unevaluated(stage, results)
         facts = count_facts(
@@ -107,7 +109,7 @@ def materialize_profiled(
         is_blocked = any(result.is_blocking_failure for result in results)
         written = _NOTHING if is_blocked else _write_rows(connection, stage, relation, facts.n_rows)
         earlier = _earlier(connection, stage)
-    history = lake.write(
+    history = run.lake.write(
         stage.table("quality"),
         quality_table(
             quality,
@@ -116,10 +118,10 @@ def materialize_profiled(
             n_quarantined=written.n_quarantined,
             is_blocked=is_blocked,
             critical_failures=[r.name for r in results if not r.is_passed and r.spec.severity == "critical"],
-            clock=scope.clock,
+            clock=run.scope.clock,
         ),
         partition=stage.partition,
-        commit=scope.commit(pipeline),
+        commit=run.commit,
         cut=stage.cut,
     )
     return _outcome(raw, facts, quality, results, written, history, earlier, time.monotonic() - started)
@@ -156,7 +158,7 @@ def _n_rejected(connection: duckdb.DuckDBPyConnection, stage: _Stage) -> int:
     return int(connection.execute(f"SELECT count(*) FROM {relation}").fetchall()[0][0])
 
 
-def _quality(stage: _Stage, facts: RowFacts, results: Sequence[ExpectationResult]) -> Quality:
+def _quality(stage: _Stage, facts: RowFacts, results: Sequence[ExpectationResult]) -> DataQuality:
     findings = [
         RuleFinding(
             result.spec.expect,
@@ -167,7 +169,7 @@ def _quality(stage: _Stage, facts: RowFacts, results: Sequence[ExpectationResult
         for result in results
         if result.error is None
     ]
-    window = stage.scope.window if stage.spec.is_partitioned else None
+    window = stage.window
     return assess_quality(facts, findings, (window.start, window.end) if window else None)
 
 
@@ -183,7 +185,7 @@ def _write_rows(connection: duckdb.DuckDBPyConnection, stage: _Stage, relation: 
             stage.table(name),
             rows,
             partition=stage.partition,
-            commit=stage.scope.commit(stage.pipeline),
+            commit=stage.run.commit,
             cut=stage.cut,
         )
     passed = scan(snapshots["profiled"], stage.selection())
@@ -199,7 +201,7 @@ def _write_rows(connection: duckdb.DuckDBPyConnection, stage: _Stage, relation: 
         stage.table("profiles"),
         profile_table(profiles),
         partition=stage.partition,
-        commit=stage.scope.commit(stage.pipeline),
+        commit=stage.run.commit,
         cut=stage.cut,
     )
     files = snapshots["profiled"].paths(stage.selection())
@@ -224,7 +226,7 @@ def _earlier(connection: duckdb.DuckDBPyConnection, stage: _Stage) -> dict[str, 
 def _outcome(
     raw: Snapshot,
     facts: RowFacts,
-    quality: Quality,
+    quality: DataQuality,
     results: Sequence[ExpectationResult],
     written: _Written,
     history: Snapshot,

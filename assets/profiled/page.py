@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from assets.profiled.merge import EarlierColumn, coarsen
-from assets.profiled.quality import Quality
+from assets.profiled.quality import DataQuality
 from assets.profiled.statistics import QUANTILES, ColumnProfile, Histogram
 
 MOST_CHARACTERS = 40
@@ -114,7 +114,7 @@ def shared_bins(
     return tuple(place * width for place in range(first, last + 1)), spread[0], spread[1]
 
 
-def quality_page(quality: Quality) -> str:
+def quality_page(quality: DataQuality) -> str:
     """Write the quality score and its dimensions as a table and a picture."""
     from charts import as_markdown_image, bars
 

@@ -65,7 +65,7 @@ class RowFacts:
 
 
 @dataclass(frozen=True)
-class Quality:
+class DataQuality:
     """Dimensions that could be measured, and their weighted mean (None where none could)."""
 
     dimensions: Mapping[Dimension, float]
@@ -102,7 +102,7 @@ def dimension_of(expectation: str) -> Dimension | None:
 
 def assess_quality(
     facts: RowFacts, findings: Sequence[RuleFinding], window: tuple[datetime, datetime] | None
-) -> Quality:
+) -> DataQuality:
     """Measure the dimensions that the rows and the declaration allow.
 
     Parameters
@@ -133,7 +133,7 @@ def assess_quality(
         by_dimension["completeness"] = [facts.n_present_cells / facts.n_cells]
     if window is not None and facts.newest is not None:
         by_dimension["timeliness"] = [_reached(facts.newest, window)]
-    return Quality({name: _mean(by_dimension[name]) for name in WEIGHTS if name in by_dimension})
+    return DataQuality({name: _mean(by_dimension[name]) for name in WEIGHTS if name in by_dimension})
 
 
 def _reached(newest: datetime, window: tuple[datetime, datetime]) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from assets.profiled.quality import Quality
+from assets.profiled.quality import DataQuality
 from assets.profiled.statistics import QUANTILES, ColumnProfile, Histogram, Moments
 
 PROFILE_SCHEMA = pa.schema(
@@ -104,7 +104,7 @@ def _read_profile(row: dict[str, Any]) -> ColumnProfile:
 
 
 def quality_table(
-    quality: Quality,
+    quality: DataQuality,
     *,
     partition: str | None,
     n_rows: int,

@@ -15,15 +15,14 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-from assets.materialization import Outcome, Scope
-from assets.raw.loads import FINGERPRINT, refuse_other_load
+from assets.materialization import Outcome, StageRun
+from assets.raw.full_loads import FINGERPRINT, refuse_other_load
 from charts import as_markdown_image, bars
 from declaration.datasets import DatasetSpec
 from declaration.partition_sql import between, event_instant
-from declaration.pipeline import Pipeline
+from declaration.partitions import PartitionsSpec
 from declaration.sql import quote_literal
 from declaration.windows import Cut, Window, load_number, windows
-from resources.engine.duckdb import Engine
 from resources.lake.lake import Lake, Snapshot
 from sources.content import Content, content_of
 from sources.engine_errors import repair_of
@@ -46,38 +45,48 @@ MAX_KEPT_CHARACTERS = 100_000
 
 @dataclass(frozen=True)
 class _Reading:
-    """One materialization: what is read, for which partition, into which tables."""
+    """A run of the stage for one dataset, and the commit that says what was read in which way."""
 
-    pipeline: Pipeline
+    run: StageRun
     dataset: str
-    scope: Scope
-    lake: Lake
     commit: Mapping[str, str]
 
     @property
+    def lake(self) -> Lake:
+        return self.run.lake
+
+    @property
+    def window(self) -> Window | None:
+        return self.run.scope.window
+
+    @property
+    def partitions(self) -> PartitionsSpec:
+        return self.run.spec.partitions
+
+    @property
     def spec(self) -> DatasetSpec:
-        return self.pipeline.spec.datasets[self.dataset]
+        return self.run.spec.datasets[self.dataset]
 
     @property
     def table(self) -> str:
-        return self.pipeline.table("raw", self.dataset)
+        return self.run.table("raw", self.dataset)
 
     @property
     def rejects_table(self) -> str:
-        return self.pipeline.table("raw_rejects", self.dataset)
+        return self.run.table("raw_rejects", self.dataset)
 
     @property
     def timezone(self) -> str:
-        return self.pipeline.spec.partitions.timezone
+        return self.partitions.timezone
 
     @property
     def cut(self) -> Cut:
-        return self.pipeline.cut(self.spec.event_time)
+        return self.run.pipeline.cut(self.spec.event_time)
 
     @property
     def is_whole_source(self) -> bool:
         """Tell whether every partition reads the same rows."""
-        return self.spec.source.mode == "full" and _asked(self.pipeline, self.dataset, self.scope) is None
+        return self.spec.source.mode == "full" and _asked(self.run, self.dataset) is None
 
     def is_current(self, table: str) -> bool:
         """Tell whether the table's newest commit read the same content in the same way."""
@@ -87,7 +96,7 @@ class _Reading:
         return all(newest.get(key) == self.commit[key] for key in (FINGERPRINT, READ_AS))
 
 
-def materialize_raw(pipeline: Pipeline, dataset: str, scope: Scope, *, lake: Lake, engine: Engine) -> Outcome:
+def materialize_raw(run: StageRun, dataset: str) -> Outcome:
     """Read one partition of a dataset, or a whole reference table, into the lake.
 
     A reference table whose source has not changed is not written again: its version stays.
@@ -100,40 +109,40 @@ def materialize_raw(pipeline: Pipeline, dataset: str, scope: Scope, *, lake: Lak
         If it cannot be read as declared, or too many of its rows cannot; nothing is written then.
     """
     started = time.monotonic()
-    spec = pipeline.spec.datasets[dataset]
+    spec, scope = run.spec.datasets[dataset], run.scope
     if spec.is_partitioned and scope.window is None:
         raise ReadError(f"dataset '{dataset}' is partitioned: run it for a partition.")
     with files_of(
         spec.source,
-        folder=Path(pipeline.folder),
-        scratch=Path(engine.spill_directory),
+        folder=Path(run.pipeline.folder),
+        scratch=Path(run.engine.spill_directory),
         partition=scope.partition,
-        asked=_asked(pipeline, dataset, scope),
+        asked=_asked(run, dataset),
     ) as files:
         content = content_of(files)
         mark = content.fingerprint
         commit = {
-            **scope.commit(pipeline),
+            **run.commit,
             FINGERPRINT: mark,
             READ_AS: spec.model_dump_json(include={"columns", "source", "event_time"})
-            + pipeline.spec.partitions.timezone,
+            + run.spec.partitions.timezone,
         }
-        reading = _Reading(pipeline, dataset, scope, lake, commit)
+        reading = _Reading(run, dataset, commit)
         if not spec.is_partitioned and reading.is_current(reading.table):
             return _unchanged(reading, mark)
         where, key = f"dataset '{dataset}': {spec.source.path}", scope.partition or ""
         if not files:
             _refuse_to_empty(reading, key, where)
-        if pipeline.spec.partitions.every == "load":
-            refuse_other_load(lake, reading.table, key, mark, where)
-        return _read(reading, content, engine, started)
+        if run.spec.partitions.every == "load":
+            refuse_other_load(run.lake, reading.table, key, mark, where)
+        return _read(reading, content, started)
 
 
-def _asked(pipeline: Pipeline, dataset: str, scope: Scope) -> Window | None:
+def _asked(run: StageRun, dataset: str) -> Window | None:
     """Return the partition that a Python source is asked for; None where a source gives everything."""
-    spec = pipeline.spec.datasets[dataset]
-    is_asked = spec.source.type == "python" and pipeline.spec.partitions.is_calendar
-    return scope.window if is_asked and spec.is_partitioned else None
+    spec = run.spec.datasets[dataset]
+    is_asked = spec.source.type == "python" and run.spec.partitions.is_calendar
+    return run.scope.window if is_asked and spec.is_partitioned else None
 
 
 def _refuse_to_empty(reading: _Reading, partition: str, where: str) -> None:
@@ -147,10 +156,11 @@ def _refuse_to_empty(reading: _Reading, partition: str, where: str) -> None:
         )
 
 
-def _read(reading: _Reading, content: Content, engine: Engine, started: float) -> Outcome:
+def _read(reading: _Reading, content: Content, started: float) -> Outcome:
     """Read files that have been found, and write what they hold for the partition."""
     files = [seen.path for seen in content.files]
-    spec, dataset, scope, lake = reading.spec, reading.dataset, reading.scope, reading.lake
+    spec, dataset, partition = reading.spec, reading.dataset, reading.run.scope.partition
+    engine = reading.run.engine
     with engine.connect(reads=files) as connection:
         with content.held(), readable(connection, files, spec, Path(engine.spill_directory)) as plain:
             counts = read_files(
@@ -169,17 +179,17 @@ def _read(reading: _Reading, content: Content, engine: Engine, started: float) -
         # Rejects first: a reading that was interrupted has no rows without their rejects.
         rejects = _write_rejects(connection, reading)
         rows = connection.sql(f"SELECT * FROM {READ_TABLE} WHERE {where}")
-        snapshot = lake.write(
+        snapshot = reading.lake.write(
             reading.table,
             rows.to_arrow_reader(),
-            partition=scope.partition,
+            partition=partition,
             commit=reading.commit,
             cut=reading.cut,
         )
     return Outcome(
         data_version=f"{reading.commit[FINGERPRINT][:16]}@{snapshot.version}",
         metadata={
-            "n_rows": snapshot.rows_by_partition.get(scope.partition or "", 0),
+            "n_rows": snapshot.rows_by_partition.get(partition or "", 0),
             "n_rejected": counts.n_rejected,
             "n_out_of_range": n_out_of_range,
             "n_ambiguous_times": sum(found.n_ambiguous for found in local.values()),
@@ -220,13 +230,13 @@ def _unchanged(reading: _Reading, mark: str) -> Outcome:
 
 
 def _load(reading: _Reading) -> int:
-    window = reading.scope.window
-    return load_number(window.key) if window and reading.pipeline.spec.partitions.every == "load" else 0
+    window = reading.window
+    return load_number(window.key) if window and reading.partitions.every == "load" else 0
 
 
 def _must_hold(reading: _Reading) -> Mapping[str, str]:
     """Return what rows of a partition's own file must meet: one of another partition would be lost in silence."""
-    window = reading.scope.window
+    window = reading.window
     if window is None or reading.is_whole_source:
         return {}
     spec = reading.spec
@@ -256,7 +266,7 @@ def _check_rejects(
 
 
 def _belongs(reading: _Reading) -> str:
-    window = reading.scope.window
+    window = reading.window
     if window is None:
         return "true"
     return between(event_instant(reading.spec, reading.timezone), window.start, window.end)
@@ -269,11 +279,11 @@ def _write_rejects(connection: duckdb.DuckDBPyConnection, reading: _Reading) -> 
     rejects, so whichever runs first on a new content writes them and the others leave them. Where the first
     partition is another one than before, they move.
     """
-    table, partition = reading.rejects_table, reading.scope.partition
-    is_load = reading.pipeline.spec.partitions.every == "load"
-    is_alone = reading.scope.window is not None and reading.is_whole_source and not is_load
-    if reading.scope.window is not None and is_alone:
-        partition = windows(reading.pipeline.spec.partitions, until=reading.scope.window.end)[0].key
+    table, partition = reading.rejects_table, reading.run.scope.partition
+    is_load = reading.partitions.every == "load"
+    is_alone = reading.window is not None and reading.is_whole_source and not is_load
+    if reading.window is not None and is_alone:
+        partition = windows(reading.partitions, until=reading.window.end)[0].key
         if reading.is_current(table):
             kept = reading.lake.snapshot(table)
             if set(kept.partitions) <= {partition}:
@@ -297,11 +307,11 @@ def _cut(text: str) -> str:
 
 def _n_out_of_range(connection: duckdb.DuckDBPyConnection, reading: _Reading) -> int:
     """Count rows that no declared partition takes."""
-    if reading.scope.window is None:
+    if reading.window is None:
         return 0
-    partitions = reading.pipeline.spec.partitions
+    partitions = reading.partitions
     zone = ZoneInfo(partitions.timezone)
-    first = windows(partitions, until=reading.scope.window.end)[0].start
+    first = windows(partitions, until=reading.window.end)[0].start
     end = partitions.end
     last = end.replace(tzinfo=zone) if end is not None and end.tzinfo is None else end
     inside = between(event_instant(reading.spec, reading.timezone), first, last)
@@ -309,7 +319,7 @@ def _n_out_of_range(connection: duckdb.DuckDBPyConnection, reading: _Reading) ->
 
 
 def _rows_per_day(connection: duckdb.DuckDBPyConnection, reading: _Reading, where: str) -> str:
-    if not reading.spec.is_partitioned or not reading.pipeline.spec.partitions.is_calendar:
+    if not reading.spec.is_partitioned or not reading.partitions.is_calendar:
         return ""
     zone = quote_literal(reading.timezone)
     day = f"CAST({event_instant(reading.spec, reading.timezone)} AT TIME ZONE {zone} AS DATE)"
@@ -322,19 +332,6 @@ def _rows_per_day(connection: duckdb.DuckDBPyConnection, reading: _Reading, wher
         [(day, float(n)) for day, n in counts], title=f"Rows per day ({reading.timezone})", unit="rows"
     )
     return as_markdown_image(chart, "rows per day")
-
-
-def n_source_rows(pipeline: Pipeline, dataset: str, *, engine: Engine) -> int:
-    """Count the rows that a source holds now, rejects left out: how far partitions of rows reach."""
-    spec = pipeline.spec.datasets[dataset]
-    scratch = Path(engine.spill_directory)
-    with (
-        files_of(spec.source, folder=Path(pipeline.folder), scratch=scratch) as files,
-        engine.connect(reads=files) as connection,
-        readable(connection, files, spec, scratch) as plain,
-    ):
-        zone = pipeline.spec.partitions.timezone
-        return read_files(connection, plain, spec, name=dataset, timezone=zone).n_read
 
 
 def _sample(rows: pa.Table) -> list[Mapping[str, object]]:

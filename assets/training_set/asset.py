@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 
-from assets.materialization import CheckOutcome, Outcome, Scope
-from assets.training_set.leakage import changed_feature, judge, n_labels_before_their_time, probes
+from assets.materialization import CheckOutcome, Outcome, StageRun
+from assets.training_set.leakage import Probe, changed_feature, judge, n_labels_before_their_time, probes
 from assets.training_set.selection import SOURCE_PARTITION, TrainingSetError, known_labels, training_windows
 from charts import as_markdown_image, bars
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_literal
 from declaration.windows import Window
-from resources.engine.duckdb import Engine
 from resources.feature_store.changed_future import Counterfactual
 from resources.feature_store.store import FeatureStore
 from resources.lake.lake import Lake, Snapshot, scan
@@ -23,119 +23,160 @@ LEADING_COLUMNS = ["row_id", "event_timestamp"]
 """Columns of a set that are there without features."""
 
 
-def materialize_training_set(
-    pipeline: Pipeline, scope: Scope, *, lake: Lake, engine: Engine, feature_store: FeatureStore
-) -> Outcome:
+@dataclass(frozen=True)
+class _Inputs:
+    """All that a training set is made of, pinned.
+
+    Attributes
+    ----------
+    window
+        The partition that the set is as of.
+    labels
+        The labels' table.
+    known
+        The labels known at the window's end, in order, with the partition that each came from.
+    featured
+        The same rows with features; without any where no label is known.
+    feature_versions
+        Version of each feature view's table.
+    n_partitions, broken
+        Partitions whose labels were read, and those left out because their data was broken.
+    probes, joined_again
+        Some of the rows, joined again over feature rows that are other after an instant.
+    """
+
+    window: Window
+    labels: Snapshot
+    known: pa.Table
+    featured: pa.Table
+    feature_versions: Mapping[str, int]
+    n_partitions: int
+    broken: Sequence[str]
+    probes: Sequence[Probe]
+    joined_again: Sequence[pa.Table]
+
+
+def materialize_training_set(run: StageRun, *, feature_store: FeatureStore) -> Outcome:
     """Join known labels with features point in time, and write the set as of a partition.
 
     Where no label was known by then the set has no rows, and says why.
     """
     started = time.monotonic()
-    if scope.window is None:
-        raise TrainingSetError("a training set is as of a partition: run it for one.")
-    labels = lake.snapshot(pipeline.table("labels"))
-    broken = _broken_partitions(pipeline, lake)
-    wanted = training_windows(pipeline, scope.window)
-    parts = [
-        f"SELECT *, {quote_literal(w.key)} AS {SOURCE_PARTITION} FROM {scan(labels, [w.key])}"
-        for w in wanted
-        if labels.rows_by_partition.get(w.key) and w.key not in broken
-    ]
-    rows = _known_rows(labels, parts, scope.window, engine)
-    # Without labels there is nothing to join: the set is empty, and the model waits for labels.
-    joined, versions = (
-        feature_store.features_for(pipeline, rows, lake)
-        if rows.num_rows
-        else (rows.select(LEADING_COLUMNS), {})
-    )
-    table = _with_labels(joined, rows)
-    check = _no_leakage(pipeline, scope.window, rows, table, versions, lake=lake, feature_store=feature_store)
-    commit = {
-        **scope.commit(pipeline),
-        "labels_version": str(labels.version),
-        "feature_versions": ", ".join(f"{view}@{version}" for view, version in sorted(versions.items())),
-        "leakage": check.description,
-    }
-    snapshot = lake.write(
-        pipeline.table("training_set"),
-        table,
-        partition=scope.partition,
-        commit=commit,
-        cut=pipeline.cut(),
-    )
+    inputs = _read(run, feature_store)
+    table = _with_labels(inputs.featured, inputs.known)
+    leakage = _judge(inputs, table)
+    snapshot, feature_versions = _write(run, inputs, table, leakage)
+    has_rows = bool(table.num_rows)
     return Outcome(
         data_version=f"{snapshot.table}@{snapshot.version}",
         schema=snapshot.schema,
         metadata={
             "n_rows": table.num_rows,
-            "n_features": len(joined.column_names) - 2,
-            "n_partitions": len(parts),
-            "left_out_as_broken": ", ".join(w.key for w in wanted if w.key in broken) or None,
-            "as_of": scope.window.end,
-            "note": "" if rows.num_rows else _why_none(scope.window, len(parts)),
-            "leakage": check.description,
+            "n_features": len(inputs.featured.column_names) - len(LEADING_COLUMNS),
+            "n_partitions": inputs.n_partitions,
+            "left_out_as_broken": ", ".join(inputs.broken) or None,
+            "as_of": inputs.window.end,
+            "note": "" if has_rows else _why_none(inputs.window, inputs.n_partitions),
+            "leakage": leakage.description,
             "reads": ", ".join(
-                filter(None, (f"{labels.table}@{labels.version}", commit["feature_versions"]))
+                filter(None, (f"{inputs.labels.table}@{inputs.labels.version}", feature_versions))
             ),
             "writes": f"{snapshot.table}@{snapshot.version}",
             "size_bytes": table.nbytes,
             "duration_s": round(time.monotonic() - started, 3),
         },
-        markdown={"missing": _missing(joined), "rows": _rows_by_partition(table)} if rows.num_rows else {},
-        checks=(check,),
+        markdown={"missing": _missing(inputs.featured), "rows": _rows_by_partition(table)}
+        if has_rows
+        else {},
+        checks=(leakage,),
     )
 
 
-def _known_rows(labels: Snapshot, parts: Sequence[str], as_of: Window, engine: Engine) -> pa.Table:
-    """Read the labels that were known at a window's end, in order."""
-    every_label = (
-        " UNION ALL BY NAME ".join(parts) or f"SELECT *, '' AS {SOURCE_PARTITION} FROM {scan(labels, [])}"
+def _read(run: StageRun, feature_store: FeatureStore) -> _Inputs:
+    """Read the labels known by the partition's end, join their features, and join some of them again."""
+    pipeline, lake, window = run.pipeline, run.lake, run.scope.window
+    if window is None:
+        raise TrainingSetError("a training set is as of a partition: run it for one.")
+    labels = lake.snapshot(run.table("labels"))
+    broken = _broken_partitions(pipeline, lake)
+    wanted = [one.key for one in training_windows(pipeline, window)]
+    learned = [key for key in wanted if labels.rows_by_partition.get(key) and key not in broken]
+    known = _known_labels(run, labels, learned, window)
+    # Without labels there is nothing to join: the set is empty, and the model waits for labels.
+    featured, versions = (
+        feature_store.features_for(pipeline, known, lake)
+        if known.num_rows
+        else (known.select(LEADING_COLUMNS), {})
     )
-    with engine.connect() as connection:
-        known = known_labels(f"({every_label})", as_of.end)
-        return connection.sql(f"{known} ORDER BY event_timestamp, row_id").to_arrow_table()
-
-
-def _why_none(as_of: Window, n_partitions: int) -> str:
-    if not n_partitions:
-        return (
-            f"No labels in the lake by {as_of.end:%Y-%m-%d}. Run the refresh of a partition first, "
-            "or check target.where: it may leave no row."
-        )
-    return (
-        f"No label was known by {as_of.end:%Y-%m-%d} in {n_partitions} partitions. Wait for labels: the next report "
-        "asks again. Or check target.label and target.label_time: they may be NULL or lie beyond the partition's end "
-        "in every row."
-    )
-
-
-def _no_leakage(
-    pipeline: Pipeline,
-    window: Window,
-    rows: pa.Table,
-    table: pa.Table,
-    versions: Mapping[str, int],
-    *,
-    lake: Lake,
-    feature_store: FeatureStore,
-) -> CheckOutcome:
-    """Join some of the rows again, over feature rows that are other after an instant, and compare."""
-    chosen = probes(rows["event_timestamp"], seed=f"{pipeline.name} {window.key}") if versions else ()
-    futures = [Counterfactual(rows.slice(probe.offset, probe.length), probe.instant) for probe in chosen]
+    chosen = probes(known["event_timestamp"], seed=f"{pipeline.name} {window.key}") if versions else ()
+    futures = [Counterfactual(known.slice(probe.offset, probe.length), probe.instant) for probe in chosen]
     again = (
         feature_store.features_with_changed_futures(pipeline, futures, lake, versions=versions)
         if futures
         else ()
     )
+    left_out = [key for key in wanted if key in broken]
+    return _Inputs(window, labels, known, featured, versions, len(learned), left_out, chosen, tuple(again))
+
+
+def _known_labels(run: StageRun, labels: Snapshot, partitions: Sequence[str], window: Window) -> pa.Table:
+    """Read the labels that were known at a window's end, in order."""
+    parts = [
+        f"SELECT *, {quote_literal(key)} AS {SOURCE_PARTITION} FROM {scan(labels, [key])}"
+        for key in partitions
+    ]
+    every_label = (
+        " UNION ALL BY NAME ".join(parts) or f"SELECT *, '' AS {SOURCE_PARTITION} FROM {scan(labels, [])}"
+    )
+    with run.engine.connect() as connection:
+        known = known_labels(f"({every_label})", window.end)
+        return connection.sql(f"{known} ORDER BY event_timestamp, row_id").to_arrow_table()
+
+
+def _judge(inputs: _Inputs, table: pa.Table) -> CheckOutcome:
+    """Compare the rows that were joined again with the set, and its labels' times with its end."""
     changes = []
-    for probe, joined in zip(chosen, again, strict=True):
-        found = changed_feature(table.slice(probe.offset, probe.length), joined, probe.instant)
-        if found:
-            name, at = found
+    for probe, joined in zip(inputs.probes, inputs.joined_again, strict=True):
+        changed = changed_feature(table.slice(probe.offset, probe.length), joined, probe.instant)
+        if changed:
+            name, at = changed
             changes.append(
                 f"'{name}' of the prediction at {at.isoformat()} depends on what came after {probe.instant.isoformat()}"
             )
-    return judge([probe.instant for probe in chosen], changes, n_labels_before_their_time(table, window.end))
+    n_early_labels = n_labels_before_their_time(table, inputs.window.end)
+    return judge([probe.instant for probe in inputs.probes], changes, n_early_labels)
+
+
+def _write(run: StageRun, inputs: _Inputs, table: pa.Table, leakage: CheckOutcome) -> tuple[Snapshot, str]:
+    """Write the set, with what it was made of and how it was checked in the commit; return both."""
+    versions = ", ".join(f"{view}@{version}" for view, version in sorted(inputs.feature_versions.items()))
+    commit = {
+        **run.commit,
+        "labels_version": str(inputs.labels.version),
+        "feature_versions": versions,
+        "leakage": leakage.description,
+    }
+    snapshot = run.lake.write(
+        run.table("training_set"),
+        table,
+        partition=run.scope.partition,
+        commit=commit,
+        cut=run.pipeline.cut(),
+    )
+    return snapshot, versions
+
+
+def _why_none(window: Window, n_partitions: int) -> str:
+    if not n_partitions:
+        return (
+            f"No labels in the lake by {window.end:%Y-%m-%d}. Run the refresh of a partition first, "
+            "or check target.where: it may leave no row."
+        )
+    return (
+        f"No label was known by {window.end:%Y-%m-%d} in {n_partitions} partitions. Wait for labels: the next report "
+        "asks again. Or check target.label and target.label_time: they may be NULL or lie beyond the partition's end "
+        "in every row."
+    )
 
 
 def _broken_partitions(pipeline: Pipeline, lake: Lake) -> frozenset[str]:

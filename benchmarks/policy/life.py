@@ -15,7 +15,7 @@ from benchmarks.policy.training import Trainer, Version, judge, known_rows
 from declaration.drift import RetrainSpec
 from declaration.model import GateSpec
 from drift.retraining.probation import Probation, judge_probation
-from learning.comparison import Contest
+from learning.comparison import ScoredPair
 from learning.metrics import Scored
 from learning.training_rows import microseconds
 
@@ -221,13 +221,13 @@ def served_rows(stream: Stream, promoted: int, now: int) -> pa.Table | None:
 def probation_of(champion: Version, previous: Version, rows: pa.Table) -> Probation:
     """Judge as the drift report does, on its settings."""
     labels = rows["label"].to_numpy().astype(float)
-    contest = Contest(
+    pair = ScoredPair(
         Scored(labels, champion.score(rows)),
         Scored(labels, previous.score(rows)),
         microseconds(rows["event_timestamp"]),
     )
     return judge_probation(
-        contest,
+        pair,
         version=2,
         previous=1,
         problem="binary",

@@ -14,7 +14,7 @@ from declaration.drift import DriftSpec, RetrainSpec
 from drift.performance.open_loss import OpenLoss
 from drift.retraining.policy import decide_retrain
 from drift.sketch.counts import ReferenceSketch
-from drift.window import Champion, Findings, Relations, build_reference, evidence_of, examine, loss_after
+from drift.window import Findings, Relations, ScoringModel, build_reference, evidence_of, examine, loss_after
 
 LABEL_LOOKBACK = 12
 """Earlier windows whose predictions are looked up for late labels, as in the drift report's asset."""
@@ -128,9 +128,9 @@ def _scored(look: Look, window: int, rows: pa.Table) -> pa.Table:
     return rows.append_column("score", pa.array(look.scores[window]))
 
 
-def _described(look: Look) -> Champion:
+def _described(look: Look) -> ScoringModel:
     training = look.champion.training
-    return Champion(
+    return ScoringModel(
         version=look.version,
         algorithm=training.model.algorithm,
         trained_as_of=f"{look.champion.window:03}",

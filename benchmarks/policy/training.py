@@ -13,7 +13,7 @@ from assets.model.tables import holdout_table
 from assets.training_set.selection import SOURCE_PARTITION
 from benchmarks.policy.streams import Stream
 from declaration.model import GateSpec, ModelSpec
-from learning.comparison import Contest
+from learning.comparison import ScoredPair
 from learning.gate import GateVerdict, judge_challenger
 from learning.metrics import Scored
 from learning.train import Training, train_model
@@ -156,7 +156,7 @@ def _n_known(rows: pa.Table, until_us: int) -> int:
 def judge(challenger: Version, champion: Version, *, is_loss_confirmed: bool) -> GateVerdict:
     """Put a challenger through the gate, as the model stage does."""
     return judge_challenger(
-        contest(challenger, champion),
+        scored_pair(challenger, champion),
         problem="binary",
         metric=challenger.training.metric,
         holdout_metric=challenger.training.holdout_metric,
@@ -167,7 +167,7 @@ def judge(challenger: Version, champion: Version, *, is_loss_confirmed: bool) ->
     )
 
 
-def contest(challenger: Version, champion: Version) -> Contest | None:
+def scored_pair(challenger: Version, champion: Version) -> ScoredPair | None:
     """Score both on the challenger's holdout: fresh rows by the champion's model, rows of its own holdout as recorded."""
     data, positions = challenger.data, challenger.training.split.holdout
     instants = data.event_time_us[positions]
@@ -184,7 +184,7 @@ def contest(challenger: Version, champion: Version) -> Contest | None:
     labels = data.labels[positions[is_blind]]
     if np.unique(labels).size < 2:
         return None
-    return Contest(
+    return ScoredPair(
         challenger=Scored(labels, challenger.training.holdout.scores[is_blind]),
         champion=Scored(labels, scores[is_blind]),
         event_time_us=instants[is_blind],

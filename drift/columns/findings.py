@@ -92,7 +92,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Rule:
+class ColumnTest:
     """How a column is judged.
 
     Attributes
@@ -124,7 +124,7 @@ def bounded_finding(
     reference: ColumnReference,
     current: Counts,
     statistics: ColumnStatistics,
-    rule: Rule,
+    rule: ColumnTest,
     exact_ks: Callable[[], float] | None,
 ) -> Finding:
     """Judge a distribution by the lower confidence bound of its effect.
@@ -163,7 +163,7 @@ def bounded_finding(
     return Finding("distribution", effect, bound, threshold, reference_variation, detectable)
 
 
-def documented_finding(statistics: ColumnStatistics, adjusted_p_value: float, rule: Rule) -> Finding:
+def documented_finding(statistics: ColumnStatistics, adjusted_p_value: float, rule: ColumnTest) -> Finding:
     """Judge a distribution by a significant p-value and an effect size.
 
     Parameters
@@ -213,7 +213,7 @@ def _least_significant(statistics: ColumnStatistics, level: float) -> float:
     return float(2 * ndtri((1 + distance) / 2))
 
 
-def missing_finding(reference: ColumnReference, current: Counts, rule: Rule) -> Finding | None:
+def missing_finding(reference: ColumnReference, current: Counts, rule: ColumnTest) -> Finding | None:
     """Judge the share of missing values; None where one of the windows has no rows."""
     total = reference.total
     if not (total.n_rows and current.n_rows):
@@ -228,7 +228,7 @@ def missing_finding(reference: ColumnReference, current: Counts, rule: Rule) -> 
     return Finding("missing values", effect, bound, threshold, reference_variation, detectable)
 
 
-def new_categories_finding(reference: ColumnReference, current: Counts, rule: Rule) -> Finding | None:
+def new_categories_finding(reference: ColumnReference, current: Counts, rule: ColumnTest) -> Finding | None:
     """Judge unlisted categories; None where the reference does not list all of its own: nobody can tell."""
     if not (isinstance(reference.bins, CategoricalBins) and isinstance(current, CategoricalCounts)):
         return None

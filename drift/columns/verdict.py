@@ -14,8 +14,8 @@ from typing import Literal
 from declaration.drift import DriftSpec, FeatureDriftSpec
 from drift.columns.findings import (
     EFFECT_GATES,
+    ColumnTest,
     Finding,
-    Rule,
     bounded_finding,
     documented_finding,
     missing_finding,
@@ -117,7 +117,7 @@ def decide_drift(
     importances
         Feature's share of the model's skill; missing ones count 0, all 0 weighs all alike.
     spec
-        Rule, sensitivity, level, least number of rows, and what is different for single features.
+        ColumnTest, sensitivity, level, least number of rows, and what is different for single features.
     exact_ks
         Computes a column's KS distance exactly. Asked only where the verdict hangs inside the
         bracket; without it the lower end decides.
@@ -203,10 +203,10 @@ class _Judge:
     exact_ks: Callable[[str], float] | None
     has_model: bool
 
-    def rule(self, column: str) -> Rule:
+    def rule(self, column: str) -> ColumnTest:
         """Return how a column is judged: the declaration's own word for it, or that for all."""
         own = self.spec.features.get(column, FeatureDriftSpec())
-        return Rule(
+        return ColumnTest(
             own.method or self.spec.method,
             own.sensitivity or self.spec.sensitivity,
             self.spec.min_rows,
@@ -256,7 +256,7 @@ class _Judge:
         reference: ColumnReference,
         current: Counts,
         statistics: ColumnStatistics,
-        rule: Rule,
+        rule: ColumnTest,
     ) -> Finding:
         p_value, exact = self.adjusted_p_values[column], self.exact_ks
         if rule.method == "documented" and p_value is not None:

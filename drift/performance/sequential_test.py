@@ -84,7 +84,7 @@ class LossScale:
 
 
 @dataclass(frozen=True)
-class ErrorRise:
+class SequentialTest:
     """What is known about a rise of the errors.
 
     Attributes
@@ -222,7 +222,7 @@ def log_e_values(windows: Sequence[Floats], accepted: float) -> Floats:
     return np.asarray(wealth, dtype=np.float64)
 
 
-def error_rise(
+def sequential_test(
     problem: ProblemType,
     holdout: LossBlocks | None,
     earlier: Sequence[Floats],
@@ -230,7 +230,7 @@ def error_rise(
     *,
     max_drop: float,
     alpha: float,
-) -> ErrorRise:
+) -> SequentialTest:
     """Judge whether the errors of one model version have risen.
 
     Parameters
@@ -250,19 +250,21 @@ def error_rise(
 
     Returns
     -------
-    ErrorRise
+    SequentialTest
         With the reason where nothing is known.
     """
     name, threshold = LOSS_NAMES[problem], 2 / alpha
     if holdout is None or holdout.means.size < MIN_BLOCKS:
-        return ErrorRise(name, threshold, reason=f"the holdout has fewer than {MIN_BLOCKS} blocks of time")
+        return SequentialTest(
+            name, threshold, reason=f"the holdout has fewer than {MIN_BLOCKS} blocks of time"
+        )
     accepted = accepted_loss(holdout, max_drop=max_drop, alpha=alpha / 2)
     now = [] if current is None or current.means.size == 0 else [current.means]
     windows = [means for means in (*earlier, *now) if means.size]
     if not windows:
-        return ErrorRise(name, threshold, accepted=accepted, reason="no labels have arrived")
+        return SequentialTest(name, threshold, accepted=accepted, reason="no labels have arrived")
     log_wealth = float(log_e_values(windows, accepted)[-1])
-    return ErrorRise(
+    return SequentialTest(
         name,
         threshold,
         e_value=math.exp(min(log_wealth, LARGEST_LOG)),
@@ -273,7 +275,7 @@ def error_rise(
     )
 
 
-def watch_errors(
+def monitor_errors(
     problem: ProblemType,
     holdout: ScoredRows,
     labelled: ScoredRows,
@@ -281,13 +283,13 @@ def watch_errors(
     *,
     max_drop: float,
     alpha: float,
-) -> tuple[ErrorRise, LossBlocks | None]:
+) -> tuple[SequentialTest, LossBlocks | None]:
     """Judge a window's labelled rows together with the windows before it.
 
     Parameters
     ----------
     problem, max_drop, alpha
-        As `error_rise` wants them.
+        As `sequential_test` wants them.
     holdout, labelled
         The champion's rows that it did not learn from, and those of this window.
     earlier
@@ -302,4 +304,4 @@ def watch_errors(
     before, now = (
         None if scale is None else loss_blocks(problem, rows, scale) for rows in (holdout, labelled)
     )
-    return error_rise(problem, before, earlier, now, max_drop=max_drop, alpha=alpha), now
+    return sequential_test(problem, before, earlier, now, max_drop=max_drop, alpha=alpha), now

@@ -12,7 +12,7 @@ from declaration.choices import gain_range_text, gain_text
 from declaration.model import Metric
 from declaration.target import ProblemType
 from drift.performance.realised import time_blocks
-from learning.comparison import Contest, compare
+from learning.comparison import ScoredPair, compare
 from learning.metrics import MetricError
 
 
@@ -46,7 +46,7 @@ class Probation:
 
 
 def judge_probation(
-    contest: Contest,
+    pair: ScoredPair,
     *,
     version: int,
     previous: int,
@@ -60,7 +60,7 @@ def judge_probation(
 
     Parameters
     ----------
-    contest
+    pair
         The new champion (as challenger) and its predecessor (as champion) on rows that neither has seen.
     version, previous
         Their numbers.
@@ -71,16 +71,16 @@ def judge_probation(
     seed
         Seed of the bootstrap.
     """
-    n_rows = int(contest.event_time_us.size)
+    n_rows = int(pair.event_time_us.size)
 
     def unknown(why: str) -> Probation:
         return Probation(version, previous, n_rows, None, None, None, False, why)
 
-    blocks = time_blocks(contest.event_time_us)
+    blocks = time_blocks(pair.event_time_us)
     if blocks is None:
         return unknown(f"{n_rows} labelled rows are too few to compare version {version} with {previous}.")
     try:
-        comparison = compare(contest, blocks, problem, metric, seed=seed)
+        comparison = compare(pair, blocks, problem, metric, seed=seed)
     except MetricError as error:
         return unknown(f"version {version} cannot be compared with {previous}: {error}")
     if not comparison.gains.size:

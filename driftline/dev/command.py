@@ -1,8 +1,7 @@
-"""Open the web UI and the daemon on this installation's settings."""
+"""`driftline dev`: web UI and daemon on this installation's settings."""
 
 from __future__ import annotations
 
-import argparse
 import ipaddress
 import logging
 import os
@@ -13,16 +12,17 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import click
 import yaml
-from rich.console import Console
 
 from declaration.errors import DriftlineError
+from driftline.cli import SUCCESS
 from driftline.dev.guard import LOOPBACK_HOSTS
 from resources.deployment import PROJECT, Deployment, dagster_environment, deployment
-from resources.orchestrator.home import open_instance
 
 LOGGER = logging.getLogger("dagster")
 
@@ -37,33 +37,89 @@ class ServeError(DriftlineError):
     """The web UI cannot be opened as asked, or one of its processes ended."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Start the web server and the daemon on the profile's settings, or print these for a shell."""
-    options = _options(arguments)
-    try:
-        installed = deployment(os.environ)
-        variables = dagster_environment(installed)
-        if options.environment:
-            os.environ.update(variables)
-            # What is started with these variables meets databases that are made.
-            with open_instance(installed):
-                pass
-            lines = [f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()]
-            sys.stdout.writelines(lines)
-            return 0
-        check_exposure(options.host, options.exposed_because)
-        # A shell that starts us with `&` has SIGINT ignored, which the processes would inherit.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.default_int_handler)
-        os.chdir(PROJECT)
-        # Links in alerts lead here, unless a proxy's address is set.
-        os.environ.setdefault("DRIFTLINE_WEB_URL", f"http://{_in_url(options.host)}:{options.port}")
-        os.environ.update(variables)
-        _serve(options, installed)
-    except DriftlineError as error:
-        Console(stderr=True).print(str(error), markup=False, highlight=False, soft_wrap=True)
-        return 1
-    return 0
+@dataclass(frozen=True)
+class Listening:
+    """Where the web server listens, and under which names browsers may reach it.
+
+    Attributes
+    ----------
+    host, port
+        Address.
+    exposed_because
+        Why another address than loopback is safe; it is written to the log.
+    further_hosts
+        Names of proxies before it.
+    """
+
+    host: str
+    port: int
+    exposed_because: str | None = None
+    further_hosts: tuple[str, ...] = ()
+
+    @property
+    def web_url(self) -> str:
+        """Where the web UI is reached, unless a proxy's address is set."""
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+    @property
+    def hosts(self) -> Sequence[str]:
+        """Host names that are answered."""
+        return sorted({*LOOPBACK_HOSTS, self.host.lower(), *(name.lower() for name in self.further_hosts)})
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Port to listen on."
+)
+@click.option(
+    "--exposed-because", metavar="REASON", help="Why another address than loopback is safe; it is logged."
+)
+@click.option(
+    "--allowed-host",
+    multiple=True,
+    metavar="NAME",
+    help="Further name under which browsers reach the server, such as a proxy's; may be repeated.",
+)
+@click.option(
+    "--environment",
+    is_flag=True,
+    help='Print the variables for a shell instead: eval "$(driftline dev --environment)".',
+)
+def dev(
+    host: str, port: int, exposed_because: str | None, allowed_host: tuple[str, ...], environment: bool
+) -> int:
+    """Start web UI and daemon on this machine.
+
+    The daemon runs schedules, sensors and the run queue. The web server has no login: it listens on loopback,
+    answers to known host names only, and takes changes from its own pages and from programs that POST JSON.
+    """
+    installed = deployment(os.environ)
+    if environment:
+        print_environment(installed)
+        return SUCCESS
+    check_exposure(host, exposed_because)
+    # A shell that starts us with `&` has SIGINT ignored, which the processes would inherit.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    os.chdir(PROJECT)
+    listening = Listening(host, port, exposed_because, allowed_host)
+    # Links in alerts lead here, unless a proxy's address is set.
+    os.environ.setdefault("DRIFTLINE_WEB_URL", listening.web_url)
+    os.environ.update(dagster_environment(installed))
+    _serve(listening, installed)
+    return SUCCESS
+
+
+def print_environment(installed: Deployment) -> None:
+    """Print Dagster's variables as a shell reads them; what is started with them meets databases that are made."""
+    from resources.orchestrator.home import open_instance
+
+    variables = dagster_environment(installed)
+    os.environ.update(variables)
+    with open_instance(installed):
+        pass
+    sys.stdout.writelines(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
 
 
 def check_exposure(host: str, reason: str | None) -> None:
@@ -96,46 +152,21 @@ def is_loopback(host: str) -> bool:
     return host == "localhost"
 
 
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m driftline.dev.command",
-        description="Start the Dagster web UI and daemon (schedules, sensors, run queue) for this checkout.",
-        epilog="The web server has no login. It listens on loopback, answers to known host names only, and takes "
-        "changes from its own pages and from programs that POST JSON.",
-    )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=3000, help="port to listen on (default: %(default)s)")
-    parser.add_argument(
-        "--exposed-because",
-        metavar="REASON",
-        help="why another address than loopback is safe; it is written to the log",
-    )
-    parser.add_argument(
-        "--allowed-host",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="further name under which browsers reach the server, such as that of a proxy before it; may be repeated",
-    )
-    parser.add_argument(
-        "--environment",
-        action="store_true",
-        help='print the variables instead, for `eval "$(python -m driftline.dev.command --environment)"`',
-    )
-    return parser.parse_args(arguments)
-
-
-def _serve(options: argparse.Namespace, installed: Deployment) -> None:
+def _serve(listening: Listening, installed: Deployment) -> None:
     """Run code server, web server and daemon until one ends or an interrupt comes."""
     from dagster._cli.proxy_server_manager import ProxyServerManager
     from dagster._core.workspace.load_target import WorkspaceFileTarget
     from dagster._utils.log import configure_loggers
 
+    from resources.orchestrator.home import open_instance
+
     # As `dagster dev` does: the code is read again when a page asks for it.
     os.environ["DAGSTER_IS_DEV_CLI"] = "1"
     configure_loggers(log_level="INFO")
-    if not is_loopback(options.host):
-        LOGGER.warning("Listening on %s, without a login, because: %s", options.host, options.exposed_because)
+    if not is_loopback(listening.host):
+        LOGGER.warning(
+            "Listening on %s, without a login, because: %s", listening.host, listening.exposed_because
+        )
     with (
         open_instance(installed) as instance,
         # One code server for both processes.
@@ -146,15 +177,14 @@ def _serve(options: argparse.Namespace, installed: Deployment) -> None:
     ):
         workspace = Path(folder) / "workspace.yaml"
         workspace.write_text(yaml.safe_dump({"load_from": code.get_code_server_specs()}), encoding="utf-8")
-        _watch(_commands(options, workspace))
+        _watch(_commands(listening, workspace))
 
 
-def _commands(options: argparse.Namespace, workspace: Path) -> Mapping[str, Sequence[str]]:
-    web_url = os.environ["DRIFTLINE_WEB_URL"]
-    hosts = sorted({*LOOPBACK_HOSTS, options.host.lower(), *(name.lower() for name in options.allowed_host)})
+def _commands(listening: Listening, workspace: Path) -> Mapping[str, Sequence[str]]:
     web = [
-        "-m", "driftline.dev.web_server", "--host", options.host, "--port", str(options.port),
-        *(part for name in hosts for part in ("--allowed-host", name)), "--allowed-origin", web_url,
+        "-m", "driftline.dev.web_server", "--host", listening.host, "--port", str(listening.port),
+        *(part for name in listening.hosts for part in ("--allowed-host", name)),
+        "--allowed-origin", os.environ["DRIFTLINE_WEB_URL"],
     ]  # fmt: skip
     return {
         "web server": [*web, "--workspace", str(workspace)],
@@ -191,11 +221,3 @@ def _watch(commands: Mapping[str, Sequence[str]]) -> None:
                 process.wait(timeout=STOP_S)
             except subprocess.TimeoutExpired:
                 process.kill()
-
-
-def _in_url(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
-
-
-if __name__ == "__main__":
-    sys.exit(main())

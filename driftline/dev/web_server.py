@@ -1,4 +1,4 @@
-"""Dagster's web server behind the guard: the process that `driftline.dev.command` starts beside the daemon."""
+"""Dagster's web server behind the guard: the process that `driftline dev` starts beside the daemon."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m driftline.dev.web_server",
-        description="Serve Dagster's web UI behind the guard. `python -m driftline.dev.command` starts it.",
+        description="Serve Dagster's web UI behind the guard. `driftline dev` starts it.",
     )
     parser.add_argument("--host", required=True, help="address to listen on")
     parser.add_argument("--port", type=int, required=True, help="port to listen on")

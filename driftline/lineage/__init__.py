@@ -1,1 +1,1 @@
-"""`python -m driftline.lineage`: what a column is made of and what is made of it, printed or as a page."""
+"""`driftline lineage`: what a column is made of and what is made of it, printed or as a page."""

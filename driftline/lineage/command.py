@@ -1,87 +1,121 @@
-"""`python -m driftline.lineage NAME`: which columns, views, training sets and models a feature or a column touches."""
+"""`driftline lineage [NAME]`: columns, views, training sets and models that a feature or a column touches."""
 
 from __future__ import annotations
 
-import argparse
-import os
-import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
+import click
 
-from declaration.errors import DriftlineError
-from declaration.pipeline import Pipeline
-from driftline.lineage.choice import chosen, every_feature
-from driftline.lineage.page import page
-from driftline.lineage.terminal import show
-from pipelines.lineage import Lineage, declared_lineage
-from pipelines.lineage.models import with_models
-from resources.connections import connections
-from resources.deployment import deployment
+from driftline.cli import SUCCESS
+from driftline.installation import json_output, name_argument, opened
+from driftline.printing import console, print_json
 
-WIDTH = 120
-"""Columns of the output where it goes to a file."""
+if TYPE_CHECKING:
+    from declaration.pipeline import Pipeline
+    from pipelines.lineage import Lineage, Node
+
+KEYS = {
+    "pipeline": "its name",
+    "columns": "the column that was asked about, or every feature",
+    "columns[].name": "such as `view.feature`",
+    "columns[].stage": "stage that it belongs to",
+    "columns[].upstream": "what it is made of",
+    "columns[].upstream[].stage": "stage",
+    "columns[].upstream[].name": "column",
+    "columns[].downstream": "what is made of it; keys as in `upstream`",
+    "columns[].models": "model versions that read it",
+    "unresolved": "tables whose columns cannot be followed, and why",
+}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the lineage of one pipeline's columns."""
-    parser = argparse.ArgumentParser(
-        prog="python -m driftline.lineage",
-        description="Print what a feature or a column is made of, and what is made of it, down to models and predictions. "
-        "Read from the declaration's SQL; the registry says which model versions read a feature.",
+@click.command()
+@name_argument
+@click.option(
+    "--feature", metavar="VIEW.F", help="A feature: view.feature, request.feature, or its name alone."
+)
+@click.option("--column", metavar="D.C", help="A column of a dataset or named query: dataset.column.")
+@click.option(
+    "--depth", type=click.IntRange(min=1), metavar="N", help="Most steps up and down; all by default."
+)
+@click.option("--rows", "has_rows", is_flag=True, help="Also what only decides which rows there are.")
+@click.option(
+    "--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page with a picture, too."
+)
+@json_output(KEYS)
+def lineage(
+    name: str | None,
+    feature: str | None,
+    column: str | None,
+    depth: int | None,
+    has_rows: bool,
+    html: Path | None,
+    as_json: bool,
+) -> int:
+    """Print what a column is made of, and what is made of it.
+
+    Down to models and predictions; without --feature and --column, a line for every feature. Read from the
+    declaration's SQL; the registry says which model versions read a feature.
+    """
+    from driftline.lineage.choice import chosen, every_feature
+    from driftline.lineage.page import page
+    from driftline.lineage.terminal import show
+    from pipelines.loading.declared import find_pipeline
+
+    if feature and column:
+        raise click.UsageError("--feature and --column exclude each other.")
+    pipeline = find_pipeline(name)
+    registered = registered_lineage(pipeline)
+    start = (
+        chosen(registered, feature=feature, column=column) if feature or column else every_feature(registered)
     )
-    parser.add_argument("pipeline", help="name of a folder in pipelines/defs")
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument(
-        "--feature", metavar="VIEW.F", help="a feature: view.feature, request.feature, or its name alone"
-    )
-    which.add_argument("--column", metavar="D.C", help="a column of a dataset or named query: dataset.column")
-    parser.add_argument(
-        "--depth", type=_positive, metavar="N", help="most steps up and down (all by default)"
-    )
-    parser.add_argument("--rows", action="store_true", help="also what only decides which rows there are")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="write the same as a page with a picture")
-    options = parser.parse_args(arguments)
-    console = Console(width=None if sys.stdout.isatty() else WIDTH)
-    try:
-        from pipelines.loading.declared import find_pipeline
-
-        pipeline = find_pipeline(options.pipeline)
-        lineage = registered_lineage(pipeline)
-        start = (
-            chosen(lineage, feature=options.feature, column=options.column)
-            if options.feature or options.column
-            else every_feature(lineage)
-        )
-    except DriftlineError as error:
-        Console(stderr=True).print(str(error), markup=False, highlight=False, soft_wrap=True)
-        return 1
-    seen = lineage if options.rows else lineage.without_rows()
-    show(seen, start, console, depth=options.depth)
-    if options.html is not None:
-        options.html.parent.mkdir(parents=True, exist_ok=True)
-        options.html.write_text(page(pipeline.name, seen, start, depth=options.depth), encoding="utf-8")
-        console.print(f"Written: {options.html}", markup=False, highlight=False)
-    return 0
+    seen = registered if has_rows else registered.without_rows()
+    shown = console(stderr=as_json)
+    if as_json:
+        print_json(as_plain(pipeline.name, seen, start, depth))
+    else:
+        show(seen, start, shown, depth=depth)
+    if html is not None:
+        html.parent.mkdir(parents=True, exist_ok=True)
+        html.write_text(page(pipeline.name, seen, start, depth=depth), encoding="utf-8")
+        shown.print(f"Written: {html}", markup=False)
+    return SUCCESS
 
 
 def registered_lineage(pipeline: Pipeline) -> Lineage:
     """Return the declared lineage with the model versions of this installation's registry."""
+    from pipelines.lineage import declared_lineage
+    from pipelines.lineage.models import with_models
+    from resources.connections import connections
+
     declared = declared_lineage(pipeline)
     if pipeline.spec.target is None:
         return declared
-    registry = connections(deployment(os.environ)).registry
+    registry = connections(opened()).registry
     versions = registry.versions(pipeline.name)
     champion = registry.aliases(pipeline.name).get("champion") if versions else None
     return with_models(declared, {one.version: one.feature_names for one in versions}, champion)
 
 
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError("must be a whole number of at least 1")
-    return int(text)
+def as_plain(
+    pipeline: str, lineage: Lineage, start: Collection[Node], depth: int | None
+) -> Mapping[str, object]:
+    """Return the lineage of some columns as JSON values."""
+    from pipelines.lineage.models import versions_that_read
+
+    columns = [
+        {
+            "name": node.label,
+            "stage": node.stage,
+            "upstream": _nodes(set(lineage.reach([node], "up", depth)) - {node}),
+            "downstream": _nodes(set(lineage.reach([node], "down", depth)) - {node}),
+            "models": versions_that_read(lineage, node),
+        }
+        for node in sorted(start)
+    ]
+    return {"pipeline": pipeline, "columns": columns, "unresolved": lineage.unresolved}
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _nodes(nodes: Collection[Node]) -> list[Mapping[str, str]]:
+    return [{"stage": node.stage, "name": node.label} for node in sorted(nodes)]

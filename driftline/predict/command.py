@@ -1,88 +1,101 @@
-"""`python -m serving NAME --rows FILE`: the champion's prediction for some rows, and what it read."""
+"""`driftline predict [NAME] --rows FILE`: the champion's prediction for some rows, and what it read."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
 import sys
-from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+import click
 
-from declaration.errors import DriftlineError
-from driftline.predict.reading import FORMATS, MAX_ROWS, format_of, rows_from
-from driftline.predict.report import as_plain, show
-from resources.connections import connections
-from resources.deployment import deployment
-from resources.feature_store.online.served_log import ServedLog
-from serving.predictor import open_serving
-from serving.request_rows import RequestRowsError
+from driftline.cli import SUCCESS
+from driftline.installation import json_output, name_argument, opened
+from driftline.printing import console, print_json
 
-WIDTH = 120
-"""Columns of the output where it goes to a file."""
+if TYPE_CHECKING:
+    from driftline.predict.reading import Format
+
+FORMATS = ("jsonl", "csv", "parquet")
+
+KEYS = {
+    "pipeline": "its name",
+    "now": "instant of the question",
+    "model_version": "version that answered",
+    "rows": "every row, in the order of the file",
+    "rows[].given": "its columns, as they were given",
+    "rows[].prediction": "the columns of the prediction: score, or scores by class",
+    "rows[].features": "what the model read, by feature",
+}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Ask from the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m serving",
-        description="Print what the champion predicts for rows of the target's dataset, with each feature that it reads: value, status and age. "
-        "Features come from the online store, request features from the row itself. Nothing is written without --log.",
-    )
-    parser.add_argument("pipeline", help="name of a folder in pipelines/defs")
-    parser.add_argument(
-        "--rows", required=True, metavar="FILE",
-        help=f"rows to ask about, at most {MAX_ROWS:,}: JSON lines, CSV or Parquet by its name; - is standard input",
-    )  # fmt: skip
-    parser.add_argument("--format", choices=FORMATS, help="how FILE is written, where its name does not say")
-    parser.add_argument(
-        "--now", type=_instant, metavar="ISO", help="instant of the question, UTC without a zone; now by default"
-    )  # fmt: skip
-    parser.add_argument(
-        "--log", action="store_true", help="note what is served, for driftline.skew to compare"
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    options = parser.parse_args(arguments)
-    try:
-        from pipelines.loading.declared import find_pipeline
+class Instant(click.ParamType[datetime]):
+    """An instant in ISO's form; without a zone, UTC."""
 
-        pipeline, to = find_pipeline(options.pipeline), connections(deployment(os.environ))
-        rows = rows_from(_content(options.rows), options.format or format_of(options.rows), options.rows)
-        log = ServedLog(to.lake, pipeline.name) if options.log else nullcontext()
-        with open_serving(pipeline, to) as serving, log as noted:
-            answer = serving.score(rows, options.now or datetime.now(UTC), log=noted)
-        keys = tuple(serving.columns.keys)
-    except DriftlineError as error:
-        Console(stderr=True).print(str(error), markup=False, highlight=False, soft_wrap=True)
-        return 1
-    if options.json:
-        json.dump(as_plain(pipeline.name, answer, rows), sys.stdout, ensure_ascii=False, allow_nan=False)
-        sys.stdout.write("\n")
+    name = "ISO"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Read the text, or refuse it."""
+        try:
+            instant = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"'{value}' must be an instant such as 2024-03-06T12:00:00+00:00.", param, ctx)
+        return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+@click.command()
+@name_argument
+@click.option(
+    "--rows",
+    "file",
+    required=True,
+    metavar="FILE",
+    help="Rows to ask about: JSON lines, CSV or Parquet by its name; - is standard input.",
+)
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(FORMATS),
+    help="How FILE is written, where its name does not say.",
+)
+@click.option("--now", type=Instant(), help="Instant of the question, UTC without a zone; by default now.")
+@click.option("--log", "is_logged", is_flag=True, help="Note what is served, for `driftline skew`.")
+@json_output(KEYS)
+def predict(
+    name: str | None, file: str, kind: Format | None, now: datetime | None, is_logged: bool, as_json: bool
+) -> int:
+    """Print what the champion predicts for some rows.
+
+    The rows have the columns of the target's dataset. With each prediction goes every feature that it read: value,
+    status and age. Features come from the online store, request features from the row itself. Nothing is
+    written without --log.
+    """
+    from driftline.predict.reading import format_of, rows_from
+    from driftline.predict.report import as_plain, show
+    from pipelines.loading.declared import find_pipeline
+    from resources.connections import connections
+    from resources.feature_store.online.served_log import ServedLog
+    from serving.predictor import open_serving
+
+    pipeline, to = find_pipeline(name), connections(opened())
+    rows = rows_from(_content(file), kind or format_of(file), file)
+    log = ServedLog(to.lake, pipeline.name) if is_logged else nullcontext()
+    with open_serving(pipeline, to) as serving, log as noted:
+        answer = serving.score(rows, now or datetime.now(UTC), log=noted)
+    if as_json:
+        print_json(as_plain(pipeline.name, answer, rows))
     else:
-        show(pipeline.name, answer, rows, keys, Console(width=None if sys.stdout.isatty() else WIDTH))
-    return 0
+        show(pipeline.name, answer, rows, tuple(serving.columns.keys), console())
+    return SUCCESS
 
 
 def _content(name: str) -> bytes:
+    from serving.request_rows import RequestRowsError
+
     try:
         return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     except OSError as error:
         raise RequestRowsError(
             f"'{name}' cannot be read: {error.strerror}. Name a file, or - for standard input."
         ) from error
-
-
-def _instant(text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError("must be an instant such as 2024-03-06T12:00:00+00:00") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

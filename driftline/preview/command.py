@@ -1,69 +1,92 @@
-"""`python -m driftline.preview NAME`: what a declaration will do, on a sample, without doing it."""
+"""`driftline preview [NAME]`: what a declaration will do, on a sample, without doing it."""
 
 from __future__ import annotations
 
-import argparse
-import os
-import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
-from rich.console import Console
+import click
 
 from declaration.errors import DriftlineError
-from declaration.pipeline import Pipeline
-from declaration.windows import Window
-from driftline.preview.findings import Preview
-from driftline.preview.page import page
-from driftline.preview.terminal import show
-from resources.connections import connections
-from resources.deployment import Deployment, deployment
+from driftline.cli import FAULT, SUCCESS
+from driftline.installation import json_output, name_argument, opened, partition_option
+from driftline.printing import console, print_json
 
-WIDTH = 120
-"""Columns of the output where it goes to a file."""
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from declaration.pipeline import Pipeline
+    from declaration.windows import Window
+    from driftline.preview.findings import Preview
+    from resources.deployment import Deployment
+
+KEYS = {
+    "name": "the pipeline's",
+    "description": "of the pipeline",
+    "is_sound": "whether a run would go through",
+    "partitions": "sentences: how many there are, which are rehearsed, when the next refresh is",
+    "graph": "assets that will be materialized, each after those that it reads",
+    "graph[].stage": "stage",
+    "graph[].name": "name in its stage; empty where there is one",
+    "graph[].reads": "what it reads, in words",
+    "graph[].is_partitioned": "whether a run makes one partition of it",
+    "datasets": "what was read: counts, columns, rejected rows, and the verdict of every rule",
+    "views": "feature views: counts, and features with a sample",
+    "target": "what is predicted, and what each model will make of the features; null without a target",
+    "stops": "what would stop a run, each with where",
+}
 
 
 class PreviewError(DriftlineError):
     """There is nothing to preview."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Preview one pipeline from the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m driftline.preview",
-        description="Print what a declaration will do, on its first partition: rows and types read, rows that would be quarantined, "
-        "features with a sample, what models will make of them, likely leaks. Nothing is kept.",
-    )
-    parser.add_argument("pipeline", help="name of a folder in pipelines/defs")
-    parser.add_argument("--partition", metavar="KEY", help="partition to rehearse; the first one by default")
-    parser.add_argument(
-        "--partitions",
-        type=int,
-        default=1,
-        metavar="N",
-        help="rehearse so many partitions up to that one (default 1)",
-    )
-    parser.add_argument("--html", type=Path, metavar="FILE", help="write the same as a page")
-    options = parser.parse_args(arguments)
-    console = Console(width=None if sys.stdout.isatty() else WIDTH)
-    installed = deployment(os.environ)
-    try:
-        found = _preview(installed, options.pipeline, options.partition, max(1, options.partitions), console)
-    except DriftlineError as error:
-        Console(stderr=True).print(str(error), markup=False, highlight=False, soft_wrap=True)
-        return 1
-    show(found, console)
-    if options.html is not None:
-        options.html.parent.mkdir(parents=True, exist_ok=True)
-        options.html.write_text(page(found), encoding="utf-8")
-        console.print(f"Written: {options.html}", markup=False, highlight=False)
-    return 0 if found.is_sound else 1
+@click.command()
+@name_argument
+@partition_option("--partition", "partition", "Partition to rehearse; by default the first one.")
+@click.option(
+    "--partitions",
+    "n",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Rehearse so many partitions up to that one.",
+)
+@click.option(
+    "--html", type=click.Path(path_type=Path), metavar="FILE", help="Write the same as a page, too."
+)
+@json_output(KEYS)
+def preview(name: str | None, partition: str | None, n: int, html: Path | None, as_json: bool) -> int:
+    """Show what a declaration will do, on a sample.
+
+    The first partition is read for real, in a folder that is thrown away: rows and types, rows that would be
+    quarantined, features with a sample, what models will make of them, likely leaks. Exit code 1 where a run would
+    stop.
+    """
+    from driftline.preview.page import page
+    from driftline.preview.terminal import show
+
+    shown = console(stderr=as_json)
+    found = _preview(opened(), name, partition, n, shown)
+    if as_json:
+        print_json({**asdict(found), "is_sound": found.is_sound})
+    else:
+        show(found, shown)
+    if html is not None:
+        html.parent.mkdir(parents=True, exist_ok=True)
+        html.write_text(page(found), encoding="utf-8")
+        shown.print(f"Written: {html}", markup=False)
+    return SUCCESS if found.is_sound else FAULT
 
 
-def _preview(installed: Deployment, name: str, partition: str | None, n: int, console: Console) -> Preview:
+def _preview(
+    installed: Deployment, name: str | None, partition: str | None, n: int, shown: Console
+) -> Preview:
     from driftline.preview.rehearsal import rehearsed
     from driftline.preview.summary import summary
     from pipelines.loading.declared import find_pipeline
@@ -73,7 +96,7 @@ def _preview(installed: Deployment, name: str, partition: str | None, n: int, co
     there = arrivals(pipeline, installed, clock)
     chosen = _chosen(pipeline, there, partition, n)
     with (
-        console.status("reading") as status,
+        shown.status("reading") as status,
         rehearsed(pipeline, chosen, installed, clock=clock, show=lambda stage: status.update(stage)) as found,
     ):
         return summary(found, there, clock=clock)
@@ -81,13 +104,14 @@ def _preview(installed: Deployment, name: str, partition: str | None, n: int, co
 
 def arrivals(pipeline: Pipeline, installed: Deployment, clock: datetime) -> Sequence[Window]:
     """List the partitions that are complete; the deployment's lake is read, and nothing of it written."""
-    from pipelines.triggers.due_partitions import arrived
+    from pipelines.triggers.due_partitions import due_partitions
+    from resources.connections import connections
 
     lake = connections(installed).lake
     with TemporaryDirectory(prefix="driftline-preview-") as home:
         # Counting rows unpacks and converts files: not where the deployment lives.
         engine = connections(replace(installed, home=Path(home))).engine
-        return arrived(pipeline, clock, lake=lake, engine=engine)
+        return due_partitions(pipeline, clock, lake=lake, engine=engine)
 
 
 def _chosen(pipeline: Pipeline, there: Sequence[Window], partition: str | None, n: int) -> Sequence[Window]:
@@ -102,7 +126,3 @@ def _chosen(pipeline: Pipeline, there: Sequence[Window], partition: str | None, 
         )
     last = keys.index(partition) if partition is not None else min(n, len(keys)) - 1
     return there[max(0, last - n + 1) : last + 1]
-
-
-if __name__ == "__main__":
-    sys.exit(main())

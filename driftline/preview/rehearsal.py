@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from assets.materialization import Outcome, Scope
+from assets.materialization import Outcome, Scope, StageRun
 from declaration.errors import DriftlineError
 from declaration.pipeline import Pipeline
 from declaration.windows import Window
@@ -130,13 +130,13 @@ def _run(pipeline: Pipeline, stage: Stage, window: Window, to: Connections, cloc
     scope = Scope(window if stage.is_partitioned else None, run_id="preview", clock=clock, reason="preview")
     resources = {name: getattr(to, name) for name in stage.resources}
     try:
-        return StageFinding(stage.path, stage.run(pipeline=pipeline, scope=scope, **resources))
+        return StageFinding(stage.path, stage.run(StageRun(pipeline, scope, to.lake, to.engine), **resources))
     except DriftlineError as error:
         refused = StageFinding(stage.path, None, str(error))
     if stage.path[0] != "raw":
         return refused
     try:
-        outcome = stage.run(pipeline=_lenient(pipeline), scope=scope, **resources)
+        outcome = stage.run(StageRun(_lenient(pipeline), scope, to.lake, to.engine), **resources)
     except DriftlineError:
         return refused
     return StageFinding(stage.path, outcome, refused.error)

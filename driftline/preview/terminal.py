@@ -192,5 +192,5 @@ def _verdict(preview: Preview, console: Console) -> None:
     for name, doubt in preview.doubts:
         console.print(f"[yellow]think about[/yellow] {escape(name)}: {escape(doubt.text)}", highlight=False)
     if preview.is_sound:
-        command = f"python -m driftline.replay {escape(preview.name)}"
-        console.print(f"[green]would run.[/green] Next: {command}, or make dev", highlight=False)
+        command = f"driftline replay {escape(preview.name)}"
+        console.print(f"[green]would run.[/green] Next: {command}, or driftline dev", highlight=False)

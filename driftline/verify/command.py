@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from typing import TYPE_CHECKING
 
 import click
-from dagster import DagsterInstance
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from declaration.pipeline import Pipeline
 from driftline.cli import FAULT, SUCCESS
-from driftline.installation import opened
+from driftline.installation import json_output, names_argument, opened
 from driftline.printing import console
-from driftline.verify.checking import Told, carried_out, checks_of
-from driftline.verify.databases import check_databases
-from driftline.verify.finding import Show, Subject
-from feature_repo.table_damage import LOG
-from pipelines.loading.declared import declarations, find_pipeline
-from resources.connections import connections
-from resources.deployment import Deployment
-from resources.lake.lake import ASIDE
-from resources.orchestrator.home import open_instance
+
+if TYPE_CHECKING:
+    from driftline.verify.checking import Told
+
+KEYS = {
+    "pipeline": "that it is about",
+    "kind": "kind of finding",
+    "where": "table, file or row",
+    "what": "what is wrong",
+    "repair": "how to repair it",
+    "can_be_mended": "whether --repair mends it",
+    "mended": "what was done; null for nothing",
+}
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[NAME] …")
+@names_argument
 @click.option("--repair", is_flag=True, help="Do what can be done without a backup or a run.")
-@click.option("--json", "as_json", is_flag=True, help="Print each finding as a line of JSON.")
+@json_output(KEYS, is_lines=True)
 def verify(names: tuple[str, ...], repair: bool, as_json: bool) -> int:
     """Compare lake, ledger, registry and online store.
 
@@ -39,6 +40,8 @@ def verify(names: tuple[str, ...], repair: bool, as_json: bool) -> int:
     how to repair it; what each finding means is in docs/how-to/recover.md. Exit code 0 where nothing is wrong or
     all of it was repaired.
     """
+    from driftline.verify.verified import verified
+
     installed = opened()
     standing: list[Told] = []
     with _progress(console(stderr=True)) as show:
@@ -51,55 +54,11 @@ def verify(names: tuple[str, ...], repair: bool, as_json: bool) -> int:
     return FAULT if standing else SUCCESS
 
 
-def verified(installed: Deployment, names: Collection[str], *, repair: bool, show: Show) -> Iterator[Told]:
-    """Carry out all checks of some pipelines, or of all.
-
-    Where a database is damaged, what is in it is not looked at.
-
-    Raises
-    ------
-    DriftlineError
-        If a name is no pipeline's.
-    """
-    databases = list(carried_out([partial(check_databases, installed.home, show)], repair=repair))
-    yield from databases
-    if any(not told.mended for told in databases):
-        return
-    declared = declarations().pipelines
-    there = _in_lake(installed)
-    for name in names:
-        if name not in declared and name not in there:
-            find_pipeline(name)
-    with open_instance(installed) as instance:
-        for name in sorted(names or {*declared, *there}):
-            yield from verified_pipeline(
-                name, declared.get(name), installed, instance, repair=repair, show=show
-            )
-
-
-def verified_pipeline(
-    name: str,
-    declared: Pipeline | None,
-    installed: Deployment,
-    instance: DagsterInstance,
-    *,
-    repair: bool,
-    show: Show,
-) -> Iterator[Told]:
-    """Carry out all checks of one pipeline."""
-    subject = Subject(name, connections(installed), instance, declared)
-    yield from carried_out(checks_of(subject, lambda text: show(f"{name}: {text}")), repair=repair)
-
-
-def _in_lake(installed: Deployment) -> set[str]:
-    """Name the pipelines that have tables, also those that are declared no longer."""
-    folders = installed.lake_root.iterdir() if installed.lake_root.is_dir() else ()
-    return {path.name for path in folders if path.name != ASIDE and any(path.glob(f"**/{LOG}"))}
-
-
 @contextmanager
 def _progress(console: Console) -> Iterator[Callable[[str], None]]:
     """Show what is being looked at, to people only."""
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("databases")

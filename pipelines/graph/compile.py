@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import BaseModel
 
-from assets.materialization import CheckOutcome, Outcome, Scope
-from assets.raw.loads import load_to_read, newest_load
+from assets.materialization import CheckOutcome, Outcome, Scope, StageRun
+from assets.raw.full_loads import load_to_read, newest_load
 from declaration.partitions import PartitionsSpec
 from declaration.pipeline import Pipeline
 from declaration.windows import CADENCE_CRONS, KEY_FORMATS, Window, window
@@ -120,7 +120,7 @@ def _asset(
         description=stage.description,
         check_specs=checks,
         freshness_policy=dg.FreshnessPolicy.time_window(stage.freshness) if stage.freshness else None,
-        required_resource_keys=set(stage.resources),
+        required_resource_keys={"lake", "engine", *stage.resources},
         op_tags={"driftline/pipeline": pipeline.name},
     )
     # Dagster recognises the bare class only, not its parametrized form.
@@ -132,11 +132,12 @@ def _asset(
         if context.instance.is_persistent:
             hold_run(Path(context.instance.root_directory), run_id)
         scope, table = _scope(context, pipeline, stage), "/".join(key.path)
+        run = StageRun(pipeline, scope, context.resources.lake, context.resources.engine)
         with (
             _tried_again_without_database(),
-            written_alone(context.resources.lake, table, scope.partition, run_id),
+            written_alone(run.lake, table, scope.partition, run_id),
         ):
-            outcome = stage.run(pipeline=pipeline, scope=scope, **resources)
+            outcome = stage.run(run, **resources)
         cpu_s = time.process_time() - started
         columns = column_metadata(pipeline, stage.path, stage.deps, lineage, outcome.schema)
         return _result(outcome, key, cpu_s=cpu_s, columns=columns)

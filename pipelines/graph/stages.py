@@ -14,7 +14,7 @@ from assets.drift_report.monitor_asset import materialize_monitoring_report
 from assets.features.asset import materialize_features
 from assets.features.freshness import FRESHNESS_CHECK
 from assets.labels.asset import materialize_labels
-from assets.materialization import Outcome, Scope
+from assets.materialization import Outcome
 from assets.model.asset import materialize_model
 from assets.predictions.asset import materialize_predictions
 from assets.profiled.asset import materialize_profiled
@@ -40,11 +40,12 @@ class Stage:
 
     path: tuple[str, ...]
     run: Callable[..., Outcome]
-    resources: Collection[str]
     code: Sequence[object]
     """The parts of the declaration that its result depends on."""
     description: str
     kinds: Collection[str]
+    resources: Collection[str] = ()
+    """Those it needs beside the lake and the engine of a `StageRun`."""
     deps: Mapping[tuple[str, ...], dg.PartitionMapping | None] = field(default_factory=dict)
     is_partitioned: bool = True
     checks: Sequence[dg.AssetCheckSpec] = ()
@@ -61,8 +62,8 @@ def stages(pipeline: Pipeline) -> Iterable[Stage]:
         back = _partitions_in(spec.partitions, view.lookback.total_seconds())
         yield Stage(
             path=("features", name),
-            run=partial(_named, materialize_features, name),
-            resources=("lake", "engine", "feature_store"),
+            run=partial(materialize_features, view=name),
+            resources=("feature_store",),
             code=(view, spec.entities[view.entity], _sql_behind(pipeline, pipeline.sql[view.sql])),
             description=view.description or f"Feature view `{name}` of entity `{view.entity}`.",
             kinds=("feast", "duckdb", "sql"),
@@ -73,7 +74,7 @@ def stages(pipeline: Pipeline) -> Iterable[Stage]:
             checks=_freshness_checks(view),
             freshness=view.freshness,
         )
-    yield from _watching_stages(spec) if spec.target is None else _learning_stages(pipeline, spec.target)
+    yield from _monitoring_stages(spec) if spec.target is None else _learning_stages(pipeline, spec.target)
 
 
 def _freshness_checks(view: FeatureViewSpec) -> Sequence[dg.AssetCheckSpec]:
@@ -98,12 +99,12 @@ _NO_LEAKAGE = dg.AssetCheckSpec(
 )
 
 
-def _watching_stages(spec: PipelineSpec) -> Iterable[Stage]:
+def _monitoring_stages(spec: PipelineSpec) -> Iterable[Stage]:
     """Without a target the data itself is watched."""
     yield Stage(
         path=("drift_report",),
         run=materialize_monitoring_report,
-        resources=("lake", "engine", "reports"),
+        resources=("reports",),
         code=(spec.drift,),
         description=f"The partition of `{spec.watched}` against its reference partitions.",
         kinds=("scipy", "html"),
@@ -119,7 +120,6 @@ def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
     yield Stage(
         path=("labels",),
         run=materialize_labels,
-        resources=("lake", "engine"),
         code=(target, spec.entities, _sql_behind(pipeline, f'SELECT * FROM "{target.dataset}"')),
         description="Prediction instants, entity keys and labels with the instant at which each became known.",
         kinds=("duckdb", "delta"),
@@ -129,7 +129,7 @@ def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
     yield Stage(
         path=("training_set",),
         run=materialize_training_set,
-        resources=("lake", "engine", "feature_store"),
+        resources=("feature_store",),
         code=(target, spec.features, spec.model.train_window),
         description="Labels known as of the partition's end, joined with features as of each prediction instant.",
         kinds=("feast", "delta"),
@@ -139,7 +139,7 @@ def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
     yield Stage(
         path=("model",),
         run=materialize_model,
-        resources=("lake", "engine", "registry"),
+        resources=("registry",),
         code=(spec.model, target.problem),
         description="Candidates trained and compared; the challenger's version in MLflow and the gate's verdict.",
         kinds=("scikitlearn", "mlflow"),
@@ -149,7 +149,7 @@ def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
     yield Stage(
         path=("predictions",),
         run=materialize_predictions,
-        resources=("lake", "engine", "registry", "feature_store"),
+        resources=("registry", "feature_store"),
         code=(target.dataset, target.prediction_time),
         description="The champion's score of every row of the partition.",
         kinds=("scikitlearn", "feast"),
@@ -162,7 +162,7 @@ def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
     yield Stage(
         path=("drift_report",),
         run=materialize_drift_report,
-        resources=("lake", "engine", "registry", "reports"),
+        resources=("registry", "reports"),
         code=(spec.drift, spec.retrain),
         description="The partition against the champion's reference: drift, performance, and whether to retrain.",
         kinds=("scipy", "html"),
@@ -175,8 +175,7 @@ def _dataset_stages(name: str, dataset: DatasetSpec, python: str | None) -> Iter
     source = (dataset.source,) if python is None else (dataset.source, python)
     yield Stage(
         path=("raw", name),
-        run=partial(_named, materialize_raw, name),
-        resources=("lake", "engine"),
+        run=partial(materialize_raw, dataset=name),
         code=(*source, dataset.columns, dataset.event_time),
         description=dataset.description or f"Rows of `{name}` as read, typed.",
         kinds=(dataset.source.type, "delta"),
@@ -185,8 +184,8 @@ def _dataset_stages(name: str, dataset: DatasetSpec, python: str | None) -> Iter
     names = expectation_names(dataset.expectations)
     yield Stage(
         path=("profiled", name),
-        run=partial(_named, materialize_profiled, name),
-        resources=("lake", "engine", "validation"),
+        run=partial(materialize_profiled, dataset=name),
+        resources=("validation",),
         code=(dataset,),
         description=f"Rows of `{name}` that met the expectations, with their profile and quality score.",
         kinds=("greatexpectations", "delta"),
@@ -202,12 +201,6 @@ def _dataset_stages(name: str, dataset: DatasetSpec, python: str | None) -> Iter
             for check_name, expectation in zip(names, dataset.expectations, strict=True)
         ],
     )
-
-
-def _named(
-    materialize: Callable[..., Outcome], name: str, pipeline: Pipeline, scope: Scope, **resources: object
-) -> Outcome:
-    return materialize(pipeline, name, scope, **resources)
 
 
 def _describe(expectation: str, arguments: Mapping[str, object]) -> str:

@@ -1,7 +1,7 @@
 """Keep reading a declaration whose schema is violated, so that all its faults come at once.
 
 Faulty values are taken out and stand-ins put where something is required; what depends on
-them is in doubt and is not judged.
+them is unreliable and is not judged.
 """
 
 from __future__ import annotations
@@ -43,15 +43,15 @@ def unreliable_keys(faults: Collection[Fault]) -> set[KeyPath]:
 
 
 def is_answerable(check: Check, unreliable_paths: Collection[KeyPath]) -> bool:
-    """Tell whether everything that a check depends on is beyond doubt."""
+    """Tell whether everything that a check depends on is reliable."""
     if any(is_unreliable(path, unreliable_paths) for path in check.reads):
         return False
-    return not any(block[: len(doubt)] == doubt for block in check.names for doubt in unreliable_paths)
+    return not any(block[: len(path)] == path for block in check.names for path in unreliable_paths)
 
 
 def is_unreliable(path: KeyPath, unreliable_paths: Collection[KeyPath]) -> bool:
-    """Tell whether a place lies in, or holds, one that is in doubt."""
-    return any(path[: len(doubt)] == doubt[: len(path)] for doubt in unreliable_paths)
+    """Tell whether a place lies in, or holds, an unreliable one."""
+    return any(path[: len(other)] == other[: len(path)] for other in unreliable_paths)
 
 
 def _mend(attributes: Any, path: KeyPath) -> None:

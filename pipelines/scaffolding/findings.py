@@ -9,7 +9,7 @@ from learning.leaks import Suspicion
 from pipelines.scaffolding.clock import Clock
 from pipelines.scaffolding.columns import Column, FileColumns
 from pipelines.scaffolding.roles import Candidate, Key, Target
-from pipelines.scaffolding.rules import Rule
+from pipelines.scaffolding.rules import SuggestedExpectation
 from pipelines.scaffolding.text import comment
 from pipelines.scaffolding.views import View
 
@@ -46,7 +46,7 @@ class Findings:
     clock: Clock
     key: Key
     entities: tuple[View, ...]
-    rules: tuple[Rule, ...]
+    rules: tuple[SuggestedExpectation, ...]
     target: Target | None
     candidates: tuple[Candidate, ...]
     label_time: str

@@ -25,7 +25,7 @@ NULL_MARGIN = 0.05
 
 
 @dataclass(frozen=True)
-class Rule:
+class SuggestedExpectation:
     """One suggested expectation, and the figure behind it."""
 
     expect: str
@@ -35,10 +35,10 @@ class Rule:
     on_failure: OnFailure = "report"
 
 
-def suggest(columns: FileColumns, key: Key, event_time: str | None) -> Sequence[Rule]:
+def suggest(columns: FileColumns, key: Key, event_time: str | None) -> Sequence[SuggestedExpectation]:
     """Suggest expectations that the file itself meets."""
     rules = [
-        Rule(
+        SuggestedExpectation(
             "table_row_count_to_be_between",
             (("min_value", 1),),
             "an empty partition is a fault of the source",
@@ -54,19 +54,23 @@ def suggest(columns: FileColumns, key: Key, event_time: str | None) -> Sequence[
     return rules
 
 
-def _uniqueness(key: Key) -> Rule:
+def _uniqueness(key: Key) -> SuggestedExpectation:
     reason = f"{key.reason}"
     if len(key.columns) == 1:
-        return Rule("column_values_to_be_unique", (("column", key.columns[0]),), reason, "critical")
-    return Rule("compound_columns_to_be_unique", (("column_list", list(key.columns)),), reason, "critical")
+        return SuggestedExpectation(
+            "column_values_to_be_unique", (("column", key.columns[0]),), reason, "critical"
+        )
+    return SuggestedExpectation(
+        "compound_columns_to_be_unique", (("column_list", list(key.columns)),), reason, "critical"
+    )
 
 
-def _of(column: Column, *, is_key: bool) -> list[Rule]:
+def _of(column: Column, *, is_key: bool) -> list[SuggestedExpectation]:
     found = []
     share = column.n_null / column.n_rows
     if share == 0:
         found.append(
-            Rule(
+            SuggestedExpectation(
                 "column_values_to_not_be_null",
                 (("column", column.name),),
                 f"none of {column.n_rows:,} rows lacks it",
@@ -76,7 +80,7 @@ def _of(column: Column, *, is_key: bool) -> list[Rule]:
         least = math.floor(100 * (1 - share - NULL_MARGIN)) / 100
         if least > 0:
             found.append(
-                Rule(
+                SuggestedExpectation(
                     "column_values_to_not_be_null",
                     (("column", column.name), ("mostly", least)),
                     f"{share:.1%} of the rows lack it, {NULL_MARGIN:.0%} more are allowed",
@@ -91,7 +95,7 @@ def _of(column: Column, *, is_key: bool) -> list[Rule]:
         and column.n_distinct < 0.2 * column.n_present
     ):
         found.append(
-            Rule(
+            SuggestedExpectation(
                 "column_values_to_be_in_set",
                 (
                     ("column", column.name),
@@ -104,7 +108,7 @@ def _of(column: Column, *, is_key: bool) -> list[Rule]:
     return found
 
 
-def _range(column: Column) -> list[Rule]:
+def _range(column: Column) -> list[SuggestedExpectation]:
     """Bound numbers by what was seen; not where a tail is so wild that its end is chance."""
     if column.low is None or column.high is None:
         return []
@@ -125,7 +129,7 @@ def _range(column: Column) -> list[Rule]:
     if len(bounds) < 2:
         side = "greatest" if bounds[0][0] == "min_value" else "least"
         reason = f"seen {_number(low)} to {_number(high)}; the {side} values lie too far out to be a limit"
-    return [Rule("column_values_to_be_between", (("column", column.name), *bounds), reason)]
+    return [SuggestedExpectation("column_values_to_be_between", (("column", column.name), *bounds), reason)]
 
 
 def _outward(value: float, width: float, direction: int) -> float | int:

@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import click
 import dagster as dg
@@ -42,34 +41,43 @@ class PipelineScaffolder(dg.Scaffolder[ScaffoldOptions]):
             If the folder's name cannot be a pipeline's, Python is asked for instead of YAML, or
             the file cannot be declared as asked. The command shows its text without a trace.
         """
-        folder = request.target_path
         try:
-            self._write(
-                folder, request.type_name, request.scaffold_format, request.params or ScaffoldOptions()
-            )
+            if request.scaffold_format != "yaml":
+                raise ScaffoldError("a pipeline is declared in YAML: leave out --format python.")
+            write_declaration(request.target_path, request.type_name, request.params or ScaffoldOptions())
         except DriftlineError as error:
+            folder = request.target_path
             if folder.exists() and not (folder / "defs.yaml").exists():
                 shutil.rmtree(folder)
             raise click.ClickException(str(error)) from error
 
-    def _write(self, folder: Path, type_name: str, form: Any, options: ScaffoldOptions) -> None:
-        if form != "yaml":
-            raise ScaffoldError("a pipeline is declared in YAML: leave out --format python.")
-        if not NAME_PATTERN.fullmatch(folder.name):
-            raise ScaffoldError(
-                f"'{folder.name}' cannot be a pipeline's name. Lower-case letters, digits and underscores, "
-                "beginning with a letter, at most 63."
-            )
-        if options.source is None:
-            given = [f"--{name.replace('_', '-')}" for name, value in options.model_dump().items() if value]
-            if given:
-                raise ScaffoldError(f"{', '.join(given)} need --source: the file whose columns they name.")
-            files = blank.files(type_name)
-        else:
-            files = scaffold_source(options, folder=folder, start=Path.cwd(), type_name=type_name)
-        save(files, folder)
-        if options.source is not None:
-            _tell(folder, files["defs.yaml"])
+
+def write_declaration(folder: Path, type_name: str, options: ScaffoldOptions) -> None:
+    """Write a declaration into a folder, and print what is left to decide; on an error nothing is written.
+
+    Raises
+    ------
+    ScaffoldError
+        If the folder's name cannot be a pipeline's, or the file cannot be declared as asked.
+    """
+    files = _files(folder, type_name, options)
+    save(files, folder)
+    if options.source is not None:
+        _tell(folder, files["defs.yaml"])
+
+
+def _files(folder: Path, type_name: str, options: ScaffoldOptions) -> Mapping[str, str]:
+    if not NAME_PATTERN.fullmatch(folder.name):
+        raise ScaffoldError(
+            f"'{folder.name}' cannot be a pipeline's name. Lower-case letters, digits and underscores, "
+            "beginning with a letter, at most 63."
+        )
+    if options.source is not None:
+        return scaffold_source(options, folder=folder, start=Path.cwd(), type_name=type_name)
+    given = [f"--{name.replace('_', '-')}" for name, value in options.model_dump().items() if value]
+    if given:
+        raise ScaffoldError(f"{', '.join(given)} need --source: the file whose columns they name.")
+    return blank.files(type_name)
 
 
 def _tell(folder: Path, text: str) -> None:
@@ -81,9 +89,7 @@ def _tell(folder: Path, text: str) -> None:
     console.print(f"{len(asked)} decisions are yours (comments with `decide:`):")
     for line, question in asked:
         console.print(f"  line {line}: {question}", markup=False)
-    console.print(
-        f"Next: python -m driftline.preview {folder.name}; then python -m driftline.replay {folder.name}"
-    )
+    console.print(f"Next: driftline preview {folder.name}; then driftline replay {folder.name}")
 
 
 def scaffold_source(options: ScaffoldOptions, *, folder: Path, start: Path, type_name: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from dagster import DagsterInstance
 from declaration.errors import DriftlineError
 from declaration.pipeline import Pipeline
 from declaration.windows import Window
-from pipelines.triggers.due_partitions import arrived, done
+from pipelines.triggers.due_partitions import done, due_partitions
 from pipelines.triggers.run_requests import reference_selection
 from resources.engine.duckdb import Engine
 from resources.lake.lake import Lake
@@ -23,7 +23,7 @@ def due_windows(
     Of rows and loads it is each that was not run.
     """
     try:
-        there = arrived(pipeline, now, lake=lake, engine=engine)
+        there = due_partitions(pipeline, now, lake=lake, engine=engine)
     except DriftlineError as error:
         return [], str(error)
     if not there:

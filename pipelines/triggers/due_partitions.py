@@ -1,4 +1,4 @@
-"""Which partitions there are to run: those of time that have ended, the rows that have arrived, the load that is there."""
+"""Due partitions: those of time that have ended, of rows that are complete, and the load that is there."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -7,8 +7,8 @@ from pathlib import Path
 import dagster as dg
 from dagster import DagsterInstance
 
-from assets.raw.asset import n_source_rows
-from assets.raw.loads import load_to_read
+from assets.raw.full_loads import load_to_read
+from assets.raw.source_rows import n_source_rows
 from declaration.generated_columns import ROW_STEP
 from declaration.pipeline import Pipeline
 from declaration.windows import Window, windows
@@ -17,7 +17,7 @@ from resources.engine.duckdb import Engine
 from resources.lake.lake import Lake
 
 
-def arrived(pipeline: Pipeline, now: datetime, *, lake: Lake, engine: Engine) -> Sequence[Window]:
+def due_partitions(pipeline: Pipeline, now: datetime, *, lake: Lake, engine: Engine) -> Sequence[Window]:
     """List the partitions that are complete, oldest first; of a pipeline of loads, the one that is there now.
 
     Raises

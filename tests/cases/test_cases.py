@@ -17,7 +17,7 @@ from declaration.errors import DriftlineError
 from declaration.pipeline import Pipeline
 from driftline.history import Month, history
 from driftline.predict.reading import rows_from
-from driftline.replay import ReplayError
+from driftline.replay.runs import ReplayError
 from pipelines.loading.read import read
 from resources.connections import Connections
 from resources.deployment import PROJECT

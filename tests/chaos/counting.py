@@ -8,10 +8,10 @@ from pathlib import Path
 
 import dagster as dg
 
-from driftline.replay import Replay
+from driftline.replay.walk import Replay
 from driftline.verify import files
 from driftline.verify.checking import Told
-from driftline.verify.command import verified_pipeline
+from driftline.verify.verified import verified_pipeline
 from pipelines.triggers.events import asks_for_retrain, is_report_of, materializations_after
 from pipelines.triggers.run_requests import REPORT_TAG
 from resources.alerts.outbox import read_outbox
@@ -105,7 +105,7 @@ def _left_over(one: Replay) -> list[str]:
 
 
 def _repaired(one: Replay, home: Path) -> tuple[int, list[str]]:
-    """Have `python -m driftline.verify --repair` delete leftovers; list all else that it finds, or that stays."""
+    """Have `driftline verify --repair` delete leftovers; list all else that it finds, or that stays."""
 
     def verified(*, repair: bool) -> list[Told]:
         return [

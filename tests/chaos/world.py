@@ -18,8 +18,8 @@ from rich.console import Console
 
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
-from driftline.replay import Replay, walk
-from driftline.replay_runs import fail_abandoned_runs, only_replay
+from driftline.replay.runs import fail_abandoned_runs, only_replay
+from driftline.replay.walk import Replay, walk
 from pipelines.alerting.sensor import alert_sensor
 from pipelines.automation import automation
 from pipelines.graph.compile import build_pipeline

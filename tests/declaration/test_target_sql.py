@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets.labels.asset import materialize_labels
+from assets.materialization import StageRun
 from assets.raw.asset import materialize_raw
 from declaration.pipeline import Pipeline
 from declaration.target_sql import LabelError, entity_keys, label_query, row_id, target_key
@@ -22,9 +23,9 @@ def labels_of(tmp_path: Path, **target: object) -> tuple[Lake, object]:
     write_sources(tmp_path, n_days=1)
     pipeline = with_target(tiny_pipeline(tmp_path), **target)
     lake, engine = lake_and_engine(tmp_path)
-    materialize_raw(pipeline, "readings", scope(0), lake=lake, engine=engine)
+    materialize_raw(StageRun(pipeline, scope(0), lake, engine), "readings")
     lake.write("tiny/profiled/readings", lake.read("tiny/raw/readings"), partition=day_window(0).key)
-    return lake, materialize_labels(pipeline, scope(0), lake=lake, engine=engine)
+    return lake, materialize_labels(StageRun(pipeline, scope(0), lake, engine))
 
 
 def with_target(pipeline: Pipeline, **changes: object) -> Pipeline:

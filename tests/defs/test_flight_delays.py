@@ -10,11 +10,11 @@ import pyarrow as pa
 import pytest
 
 from assets.features.asset import materialize_features
-from assets.features.leakage.check import Guarded, check_no_lookahead
+from assets.features.leakage.check import LookaheadReport, check_no_lookahead
 from assets.features.leakage.perturbation import Perturbation, perturbed_dataset
 from assets.features.view_sql import FeatureError, kept_to_window, stable_types
 from assets.labels.asset import materialize_labels
-from assets.materialization import Scope
+from assets.materialization import Scope, StageRun
 from assets.profiled.asset import materialize_profiled
 from assets.raw.asset import materialize_raw
 from assets.training_set.asset import materialize_training_set
@@ -150,7 +150,7 @@ class Run:
     window: Window
     connection: duckdb.DuckDBPyConnection
 
-    def check(self, pipeline: Pipeline, view: str, sql: str, keys: tuple[str, ...]) -> Guarded:
+    def check(self, pipeline: Pipeline, view: str, sql: str, keys: tuple[str, ...]) -> LookaheadReport:
         """Make a view's rows as the stage does, and check them at the instant."""
         spec = pipeline.spec.features[view]
         found = replace(pipeline, sql={**pipeline.sql, spec.sql: sql})
@@ -285,9 +285,7 @@ def test_the_stage_reads_every_row_of_the_source_once(pipeline: Pipeline, tmp_pa
     lake = Lake(root=str(tmp_path / "lake"))
     engine = Engine(spill_directory=str(tmp_path / "spill"), directories=[lake.root])
     outcomes = [
-        materialize_raw(
-            pipeline, "flights", Scope(month, run_id="test", clock=CLOCK), lake=lake, engine=engine
-        )
+        materialize_raw(StageRun(pipeline, Scope(month, run_id="test", clock=CLOCK), lake, engine), "flights")
         for month in windows(pipeline.spec.partitions, until=CLOCK)
     ]
     n_rows = sum(int(str(outcome.metadata["n_rows"])) for outcome in outcomes)
@@ -312,12 +310,12 @@ def january(pipeline: Pipeline, home: Path) -> pa.Table:
 
     for name, dataset in pipeline.spec.datasets.items():
         at = scope(dataset.is_partitioned)
-        materialize_raw(pipeline, name, at, lake=lake, engine=engine)
-        materialize_profiled(pipeline, name, at, lake=lake, engine=engine, validation=Validation())
+        materialize_raw(StageRun(pipeline, at, lake, engine), name)
+        materialize_profiled(StageRun(pipeline, at, lake, engine), name, validation=Validation())
     for view in pipeline.spec.features:
-        materialize_features(pipeline, view, scope(True), lake=lake, engine=engine, feature_store=store)
-    materialize_labels(pipeline, scope(True), lake=lake, engine=engine)
-    materialize_training_set(pipeline, scope(True), lake=lake, engine=engine, feature_store=store)
+        materialize_features(StageRun(pipeline, scope(True), lake, engine), view, feature_store=store)
+    materialize_labels(StageRun(pipeline, scope(True), lake, engine))
+    materialize_training_set(StageRun(pipeline, scope(True), lake, engine), feature_store=store)
     return lake.read(pipeline.table("training_set"))
 
 

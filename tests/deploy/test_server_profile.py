@@ -129,7 +129,7 @@ def server(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
     }
     log = (home / "dev.log").open("w")
     process = subprocess.Popen(
-        [sys.executable, "-m", "driftline.dev.command", "--port", str(port)],
+        [sys.executable, "-m", "driftline", "dev", "--port", str(port)],
         env=environment, cwd=PROJECT, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
     )  # fmt: skip
     web = WebServer(port)
@@ -225,7 +225,7 @@ def test_the_tables_equal_those_of_the_default_profile(
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("DRIFTLINE_", "DAGSTER_"))}
     environment["DRIFTLINE_HOME"] = str(tmp_path)
     subprocess.run(
-        [sys.executable, "-m", "driftline.replay", PIPELINE, "--to", MONTH],
+        [sys.executable, "-m", "driftline", "replay", PIPELINE, "--to", MONTH],
         env=environment, cwd=PROJECT, check=True, timeout=DEADLINE_S, stdout=subprocess.DEVNULL,
     )  # fmt: skip
     on_server, on_default = tables_of(home), tables_of(tmp_path)

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from declaration import spec
+from declaration import alerts, datasets, drift, features, model, partitions, spec, target
 from declaration.spec import PipelineSpec
 from pipelines.component import MLPipeline
 from pipelines.graph.stages import stages
 from pipelines.loading.read import read
 from pipelines.loading.reference import editor_schema
 from tests.pipelines.sound_declaration import write
+
+BLOCKS = (alerts, datasets, drift, features, model, partitions, spec, target)
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -22,9 +24,9 @@ def test_the_schema_describes_each_key_as_the_spec_does() -> None:
     schema = editor_schema()
     blocks = {**schema["$defs"], PipelineSpec.__name__: schema}
     for name, block in blocks.items():
-        model = getattr(spec, name)
-        assert block["description"] == model.__doc__, name
-        for key, field in model.model_fields.items():
+        (model_class,) = {getattr(room, name) for room in BLOCKS if hasattr(room, name)}
+        assert block["description"] == model_class.__doc__, name
+        for key, field in model_class.model_fields.items():
             said = block["properties"][key]
             # Where a key says what its block says, the schema says it once.
             shown = said.get("description") or blocks[said["$ref"].rpartition("/")[2]]["description"]

@@ -10,12 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from assets.materialization import Scope
+from assets.materialization import Scope, StageRun
 from drift.sketch.bins import SketchError
 from drift.sketch.table import reference_from_rows
 from resources.model_registry.ledger import GATE, Decision, write_decision
 from resources.model_registry.waits import Wait, write_wait
-from tests.drift_report.conftest import FEATURES, World
+from tests.fixtures.drift_world import FEATURES, World
 
 
 def stormy(columns: dict[str, np.ndarray], _: np.random.Generator) -> None:
@@ -223,10 +223,12 @@ def test_a_report_without_a_partition_is_refused(world: World) -> None:
 
     with pytest.raises(SketchError, match="about a partition, and none was given"):
         materialize_drift_report(
-            world.pipeline,
-            Scope(None, run_id="test", clock=world.registry.versions[1].registered_at),
-            lake=world.lake,
-            engine=world.engine,
+            StageRun(
+                world.pipeline,
+                Scope(None, run_id="test", clock=world.registry.versions[1].registered_at),
+                world.lake,
+                world.engine,
+            ),
             registry=cast(ModelRegistry, world.registry),
             reports=world.reports,
         )

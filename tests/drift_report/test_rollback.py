@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from assets.drift_report.asset import materialize_drift_report
-from assets.materialization import Outcome
+from assets.materialization import Outcome, StageRun
 from assets.model.asset import materialize_model
 from declaration.drift import RetrainSpec
 from declaration.model import GateSpec
@@ -20,7 +20,7 @@ from learning.model_file import model_from_bytes
 from learning.scores import predictions_table
 from resources.model_registry.ledger import aliases_after, read_ledger, trusted_sha256
 from resources.reports import Reports
-from tests.model.conftest import World, training_table
+from tests.fixtures.training_world import World, training_table
 
 MONTHS = {f"2024-0{month}-01": datetime(2024, month, 1, tzinfo=UTC) for month in (1, 2, 3, 4)}
 
@@ -43,7 +43,7 @@ def poisoned(rows: pa.Table) -> pa.Table:
 def train(world: World, pipeline: Pipeline, key: str, rows: pa.Table) -> Outcome:
     world.write_training_set(pipeline, key, rows)
     return materialize_model(
-        pipeline, world.scope(pipeline, key), lake=world.lake, engine=world.engine, registry=world.registry
+        StageRun(pipeline, world.scope(pipeline, key), world.lake, world.engine), registry=world.registry
     )
 
 
@@ -65,10 +65,7 @@ def lived(world: World, pipeline: Pipeline, key: str) -> None:
 
 def report(world: World, pipeline: Pipeline, key: str, folder: Path) -> Outcome:
     return materialize_drift_report(
-        pipeline,
-        world.scope(pipeline, key),
-        lake=world.lake,
-        engine=world.engine,
+        StageRun(pipeline, world.scope(pipeline, key), world.lake, world.engine),
         registry=world.registry,
         reports=Reports(folder=str(folder)),
     )

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from sklearn import metrics as oracle
 
-from assets.drift_report.shadow import shadow_contest
+from assets.drift_report.shadow import score_pair
 from declaration.model import Metric
 from learning.encode import learn_encoding
 from learning.fitted import FittedModel
@@ -45,10 +45,10 @@ def test_classes_that_one_of_them_or_neither_knows_count(metric: Metric) -> None
         FittedModel("logistic_regression", "multiclass", classes, encoding, Certain())
         for classes in (NEW_KNOWS, OLD_KNOWS)
     )
-    contest = shadow_contest(rows, new, old)
-    assert contest is not None
+    pair = score_pair(rows, new, old)
+    assert pair is not None
     every, x = ["ant", "bee", "cow", "dog"], np.array(rows["x"].to_pylist())
-    for scored, known in ((contest.challenger, NEW_KNOWS), (contest.champion, OLD_KNOWS)):
+    for scored, known in ((pair.challenger, NEW_KNOWS), (pair.champion, OLD_KNOWS)):
         padded = np.zeros((6, 4))
         padded[:, [every.index(name) for name in known]] = np.column_stack([1 - x, x])
         named = [every[k] for k in padded.argmax(axis=1)]

@@ -11,8 +11,8 @@ import pytest
 
 from assets.drift_report.signals import Signal, Signals, signals_from_metadata, signals_of
 from drift.performance.realised import Measurement
-from drift.window import Champion, Findings
-from tests.drift_report.conftest import World
+from drift.window import Findings, ScoringModel
+from tests.fixtures.drift_world import World
 
 MONTH = "2013-08-01"
 
@@ -92,7 +92,7 @@ def test_a_month_without_a_model_judges_the_data_alone(world: World) -> None:
 
 
 def test_a_rollback_is_told() -> None:
-    before = Champion(2, "ridge", "2013-06-01", "rmse", 1.0, (), {})
+    before = ScoringModel(2, "ridge", "2013-06-01", "rmse", 1.0, (), {})
     nothing = Measurement("rmse", 0)
     findings = Findings(before, {}, {}, None, 900, 0, nothing, nothing, None)
     signals = signals_of(findings, (), rollback="v2 was surely worse than v1.")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from declaration.alerts import AlertsSpec
-from driftline import alerts
+from driftline.cli import FAULT, SUCCESS, main
 from pipelines.alerting.delivery import take_in
 from pipelines.alerting.incidents import Facts, Found
 from resources.alerts.channels import Channels
@@ -47,7 +47,7 @@ def test_a_test_message_goes_through_every_channel(
             "DRIFTLINE_SMTP_PORT": str(mailbox.port), "DRIFTLINE_SMTP_TLS": "none",
         }.items():  # fmt: skip
             monkeypatch.setenv(name, value)
-        assert alerts.main(["test", "tiny"]) == 1
+        assert main(["alerts", "test", "tiny"]) == FAULT
     assert capsys.readouterr().out.splitlines() == [
         "log: sent",
         "webhook DRIFTLINE_ALERT_WEBHOOK: sent",
@@ -61,7 +61,7 @@ def test_a_test_message_goes_through_every_channel(
 
 @pytest.mark.usefixtures("_declared")
 def test_what_is_open_and_what_waits_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert alerts.main(["show", "tiny"]) == 0
+    assert main(["alerts", "show", "tiny"]) == SUCCESS
     assert capsys.readouterr().out == "No open incident of tiny.\n"
     found = (Found("feature_drift", "KS [bold]0.31[/bold]", "heat"),)
     day = "2024-01-02"
@@ -69,10 +69,11 @@ def test_what_is_open_and_what_waits_is_shown(tmp_path: Path, capsys: pytest.Cap
     spec = AlertsSpec.model_validate({"channels": [{"type": "slack"}]})
     tiny = tiny_pipeline(tmp_path).spec.model_copy(update={"alerts": spec})
     take_in(Lake(root=str(tmp_path / "lake")), "tiny", tiny, [facts], Channels(), NOW)
-    assert alerts.main(["show", "tiny"]) == 0
+    assert main(["alerts", "show", "tiny"]) == SUCCESS
     shown = capsys.readouterr().out
     for text in (
-        "feature_drift heat",
+        "feature_drift",
+        "heat",
         "firing",
         "2024-01-02",
         "KS [bold]0.31[/bold]",
@@ -83,5 +84,5 @@ def test_what_is_open_and_what_waits_is_shown(tmp_path: Path, capsys: pytest.Cap
 
 
 def test_an_unknown_pipeline_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    assert alerts.main(["show", "nowhere"]) == 1
+    assert main(["alerts", "show", "nowhere"]) == FAULT
     assert "no pipeline 'nowhere'" in capsys.readouterr().err

@@ -1,15 +1,17 @@
 """What was materialized is set aside, and Dagster counts it as missing; models and what people were told stay."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import pyarrow as pa
 import pytest
-from click.testing import CliRunner
 from dagster import DagsterInstance
 
-from driftline.rebuild import RebuildError, main, rebuilt_tables, set_aside
+from driftline.cli import FAULT, SUCCESS, main
+from driftline.rebuild.command import KEYS
+from driftline.rebuild.tables import RebuildError, rebuilt_tables, set_aside
 from pipelines.graph.compile import row_partitions_name
 from pipelines.triggers.run_requests import PIPELINE_TAG
 from resources.lake.lake import ASIDE, Lake
@@ -90,18 +92,27 @@ def test_a_run_that_goes_on_is_not_disturbed(lake: Lake, instance: DagsterInstan
     assert lake.has("churn/labels")
 
 
-def test_without_yes_nothing_is_done(lake: Lake) -> None:
-    said = CliRunner().invoke(main, ["churn"])
-    assert said.exit_code == 0
-    assert said.output.splitlines() == [
+def test_without_yes_nothing_is_done(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rebuild", "churn"]) == SUCCESS
+    assert capsys.readouterr().out.splitlines() == [
         *MADE,
         "4 tables would be set aside. Nothing was done: repeat it with --yes.",
     ]
     assert set(MADE) <= set(lake.tables())
+    assert main(["rebuild", "churn", "--json"]) == SUCCESS
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == {"pipeline": "churn", "tables": list(MADE), "set_aside_in": None}
+    assert printed.keys() == KEYS.keys()
+
+
+def test_with_yes_it_says_where_the_tables_are(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rebuild", "churn", "--yes", "--json"]) == SUCCESS
+    place = json.loads(capsys.readouterr().out)["set_aside_in"]
+    assert Lake(root=place).tables() == MADE
+    assert lake.tables() == tuple(sorted((*MODELS, *TOLD, *OTHERS)))
 
 
 @pytest.mark.usefixtures("home")
-def test_a_name_without_tables_is_told() -> None:
-    said = CliRunner().invoke(main, ["churm"])
-    assert said.exit_code == 1
-    assert "pipeline 'churm' has nothing to set aside" in said.output
+def test_a_name_without_tables_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rebuild", "churm"]) == FAULT
+    assert "pipeline 'churm' has nothing to set aside" in capsys.readouterr().err

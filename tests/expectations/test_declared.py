@@ -113,7 +113,7 @@ def test_every_required_argument_is_asked_for() -> None:
 
 def test_checking_imports_neither_great_expectations_nor_pandas() -> None:
     code = (
-        "import sys; from expectations import check_expectation; from declaration.spec import ExpectationSpec; "
+        "import sys; from expectations import check_expectation; from declaration.datasets import ExpectationSpec; "
         "check_expectation(ExpectationSpec(expect='column_to_exist', column='a'), {'a': 'int'}); "
         "print(sorted({'great_expectations', 'pandas', 'duckdb'} & set(sys.modules)))"
     )

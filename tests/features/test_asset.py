@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from assets.features.asset import materialize_features
-from assets.materialization import Outcome
+from assets.materialization import Outcome, StageRun
 from assets.profiled.asset import materialize_profiled
 from assets.raw.asset import materialize_raw
 from declaration.pipeline import Pipeline
@@ -35,9 +35,9 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> tuple[Pipeline, Connectio
     pipeline = tiny_pipeline(folder)
     to = connections(deployment({"DRIFTLINE_HOME": str(folder / "home"), "DRIFTLINE_THREADS": "2"}))
     for day in range(5):
-        materialize_raw(pipeline, "readings", scope(day), lake=to.lake, engine=to.engine)
+        materialize_raw(StageRun(pipeline, scope(day), to.lake, to.engine), "readings")
         materialize_profiled(
-            pipeline, "readings", scope(day), lake=to.lake, engine=to.engine, validation=to.validation
+            StageRun(pipeline, scope(day), to.lake, to.engine), "readings", validation=to.validation
         )
     return pipeline, to
 
@@ -45,9 +45,10 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> tuple[Pipeline, Connectio
 def refresh(ready: tuple[Pipeline, Connections], day: int, freshness: str | None = None) -> Outcome:
     pipeline, to = ready
     return materialize_features(
-        with_freshness(pipeline, freshness),
-        "recent", scope(day), lake=to.lake, engine=to.engine, feature_store=to.feature_store,
-    )  # fmt: skip
+        StageRun(with_freshness(pipeline, freshness), scope(day), to.lake, to.engine),
+        "recent",
+        feature_store=to.feature_store,
+    )
 
 
 def test_the_newest_event_is_judged_against_the_partitions_end(

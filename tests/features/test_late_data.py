@@ -15,6 +15,7 @@ import pytest
 
 from assets.features.asset import materialize_features
 from assets.labels.asset import materialize_labels
+from assets.materialization import StageRun
 from assets.profiled.asset import materialize_profiled
 from assets.raw.asset import materialize_raw
 from assets.training_set.asset import materialize_training_set
@@ -53,23 +54,23 @@ class World:
     def arrive(self, readings: list[tuple[str, int, float]], *, day: int) -> None:
         write_readings(self.folder, readings)
         to = self.to
-        materialize_raw(self.pipeline, "readings", scope(day), lake=to.lake, engine=to.engine)
+        materialize_raw(StageRun(self.pipeline, scope(day), to.lake, to.engine), "readings")
         materialize_profiled(
-            self.pipeline, "readings", scope(day), lake=to.lake, engine=to.engine, validation=to.validation
+            StageRun(self.pipeline, scope(day), to.lake, to.engine), "readings", validation=to.validation
         )
 
     def refresh(self, day: int) -> None:
         to = self.to
         materialize_features(
-            self.pipeline, "recent", scope(day), lake=to.lake, engine=to.engine, feature_store=to.feature_store
-        )  # fmt: skip
+            StageRun(self.pipeline, scope(day), to.lake, to.engine), "recent", feature_store=to.feature_store
+        )
 
     def train(self, day: int) -> None:
         to = self.to
         for labelled in range(day + 1):
-            materialize_labels(self.pipeline, scope(labelled), lake=to.lake, engine=to.engine)
+            materialize_labels(StageRun(self.pipeline, scope(labelled), to.lake, to.engine))
         materialize_training_set(
-            self.pipeline, scope(day), lake=to.lake, engine=to.engine, feature_store=to.feature_store
+            StageRun(self.pipeline, scope(day), to.lake, to.engine), feature_store=to.feature_store
         )
 
     def stored(self, day: int) -> Mapping[str, tuple[float, int]]:

@@ -7,6 +7,7 @@ import pytest
 
 from assets.features.asset import materialize_features
 from assets.labels.asset import materialize_labels
+from assets.materialization import StageRun
 from assets.profiled.asset import materialize_profiled
 from assets.raw.asset import materialize_raw
 from declaration.pipeline import Pipeline
@@ -29,18 +30,19 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> tuple[Pipeline, Connectio
     pipeline = tiny_pipeline(folder)
     to = connections(deployment({"DRIFTLINE_HOME": str(folder / "home"), "DRIFTLINE_THREADS": "1"}))
     for day in range(3):
-        materialize_raw(pipeline, "readings", scope(day), lake=to.lake, engine=to.engine)
+        materialize_raw(StageRun(pipeline, scope(day), to.lake, to.engine), "readings")
         materialize_profiled(
-            pipeline, "readings", scope(day), lake=to.lake, engine=to.engine, validation=to.validation
+            StageRun(pipeline, scope(day), to.lake, to.engine), "readings", validation=to.validation
         )
     return pipeline, to
 
 
 def refresh(pipeline: Pipeline, to: Connections, sql: str, day: int) -> None:
     materialize_features(
-        replace(pipeline, sql={"recent.sql": sql}),
-        "recent", scope(day), lake=to.lake, engine=to.engine, feature_store=to.feature_store,
-    )  # fmt: skip
+        StageRun(replace(pipeline, sql={"recent.sql": sql}), scope(day), to.lake, to.engine),
+        "recent",
+        feature_store=to.feature_store,
+    )
 
 
 def read(pipeline: Pipeline, to: Connections, machine: str, day: int) -> object:
@@ -81,23 +83,23 @@ def test_a_number_that_becomes_a_text_is_refused_and_nothing_changes(
 
 def test_a_label_of_another_type_is_refused(ready: tuple[Pipeline, Connections]) -> None:
     pipeline, to = ready
-    materialize_labels(pipeline, scope(0), lake=to.lake, engine=to.engine)
+    materialize_labels(StageRun(pipeline, scope(0), to.lake, to.engine))
     target = {**DECLARATION["target"], "label": "machine", "problem": "multiclass"}  # type: ignore[dict-item]
     changed = replace(pipeline, spec=PipelineSpec.model_validate({**DECLARATION, "target": target}))
     with pytest.raises(LakeError, match=r"table 'tiny/labels': column 'label' is .* and string in the new"):
-        materialize_labels(changed, scope(1), lake=to.lake, engine=to.engine)
+        materialize_labels(StageRun(changed, scope(1), to.lake, to.engine))
     assert to.lake.snapshot("tiny/labels").partitions == (day_window(0).key,)
 
 
 def test_labels_by_another_instant_are_refused(ready: tuple[Pipeline, Connections]) -> None:
     pipeline, to = ready
-    materialize_labels(pipeline, scope(0), lake=to.lake, engine=to.engine)
+    materialize_labels(StageRun(pipeline, scope(0), to.lake, to.engine))
     target = {**DECLARATION["target"], "prediction_time": "taken_at - INTERVAL 2 HOUR"}  # type: ignore[dict-item]
     changed = replace(pipeline, spec=PipelineSpec.model_validate({**DECLARATION, "target": target}))
     with pytest.raises(
         LakeError, match=r"'tiny/labels' is cut every day \(timezone UTC, by taken_at\), and would now"
     ):
-        materialize_labels(changed, scope(1), lake=to.lake, engine=to.engine)
+        materialize_labels(StageRun(changed, scope(1), to.lake, to.engine))
 
 
 @pytest.mark.parametrize("was", ["raw", "profiled"])
@@ -114,10 +116,10 @@ def test_a_dataset_of_another_type_is_refused_or_widened(tmp_path: Path, was: st
             {**DECLARATION, "datasets": {**DECLARATION["datasets"], **datasets}}
         )  # type: ignore[dict-item]
         changed = replace(pipeline, spec=spec)
-        materialize_raw(changed, "readings", scope(day), lake=to.lake, engine=to.engine)
+        materialize_raw(StageRun(changed, scope(day), to.lake, to.engine), "readings")
         if was == "profiled":
             materialize_profiled(
-                changed, "readings", scope(day), lake=to.lake, engine=to.engine, validation=to.validation
+                StageRun(changed, scope(day), to.lake, to.engine), "readings", validation=to.validation
             )
 
     make("int", 0)

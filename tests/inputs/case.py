@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from assets.materialization import Scope
+from assets.materialization import Scope, StageRun
 from assets.raw.asset import materialize_raw
 from declaration.errors import DriftlineError
 from declaration.pipeline import Pipeline
@@ -138,7 +138,7 @@ class House:
         scopes = [None] if case.event_time is None else DAYS
         return [
             materialize_raw(
-                pipeline, "given", scope(pipeline, key), lake=self.lake, engine=self.engine
+                StageRun(pipeline, scope(pipeline, key), self.lake, self.engine), "given"
             ).metadata
             for key in scopes
         ]

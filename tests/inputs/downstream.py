@@ -12,7 +12,7 @@ import yaml
 
 from assets.features.asset import materialize_features
 from assets.labels.asset import materialize_labels
-from assets.materialization import Outcome, Scope
+from assets.materialization import Outcome, Scope, StageRun
 from assets.model.asset import materialize_model
 from assets.profiled.asset import materialize_profiled
 from assets.raw.asset import materialize_raw
@@ -139,20 +139,18 @@ class Journey:
         pipeline, to = self.pipeline, self.to
         lake, engine, store = to.lake, to.engine, to.feature_store
         runs: Mapping[str, Callable[[], Outcome]] = {
-            "raw": lambda: materialize_raw(pipeline, "orders", scope, lake=lake, engine=engine),
+            "raw": lambda: materialize_raw(StageRun(pipeline, scope, lake, engine), "orders"),
             "profiled": lambda: materialize_profiled(
-                pipeline, "orders", scope, lake=lake, engine=engine, validation=to.validation
+                StageRun(pipeline, scope, lake, engine), "orders", validation=to.validation
             ),
             "features": lambda: materialize_features(
-                pipeline, "past", scope, lake=lake, engine=engine, feature_store=store
+                StageRun(pipeline, scope, lake, engine), "past", feature_store=store
             ),
-            "labels": lambda: materialize_labels(pipeline, scope, lake=lake, engine=engine),
+            "labels": lambda: materialize_labels(StageRun(pipeline, scope, lake, engine)),
             "training_set": lambda: materialize_training_set(
-                pipeline, scope, lake=lake, engine=engine, feature_store=store
+                StageRun(pipeline, scope, lake, engine), feature_store=store
             ),
-            "model": lambda: materialize_model(
-                pipeline, scope, lake=lake, engine=engine, registry=to.registry
-            ),
+            "model": lambda: materialize_model(StageRun(pipeline, scope, lake, engine), registry=to.registry),
         }
         self.reached[stage] = runs[stage]()
 

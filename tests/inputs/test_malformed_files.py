@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from assets.materialization import Scope
+from assets.materialization import Scope, StageRun
 from assets.raw.asset import materialize_raw
 from declaration.errors import DriftlineError
 from declaration.pipeline import Pipeline
@@ -223,14 +223,14 @@ def test_an_input_is_read_whole_or_refused_with_its_repair(name: str, tmp_path: 
     scope = Scope(span, run_id="run", clock=NOW)
     if case.says:
         with pytest.raises(DriftlineError) as caught:
-            materialize_raw(pipeline, "t", scope, lake=lake, engine=engine)
+            materialize_raw(StageRun(pipeline, scope, lake, engine), "t")
         message = str(caught.value)
         assert not [part for part in case.says if part not in message], message
         # Nothing is half-written, and no copy is left behind.
         assert not (tmp_path / "lake").exists()
         assert not [path for path in (tmp_path / "spill").rglob("*") if path.is_file()]
         return
-    metadata = materialize_raw(pipeline, "t", scope, lake=lake, engine=engine).metadata
+    metadata = materialize_raw(StageRun(pipeline, scope, lake, engine), "t").metadata
     found = (metadata["n_rows"], metadata["n_rejected"], metadata["n_out_of_range"])
     assert found == (case.rows, case.rejected, case.outside)
     if span is None:

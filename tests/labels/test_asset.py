@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from assets.labels.asset import materialize_labels
-from assets.materialization import Outcome, Scope
+from assets.materialization import Outcome, Scope, StageRun
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
 from declaration.windows import window
@@ -97,7 +97,7 @@ def run(pipeline: Pipeline, day: int, lake: Lake, engine: Engine) -> Outcome:
     """Write the labels of a day on which its data has arrived."""
     arrive(lake, day)
     found = window(pipeline.spec.partitions, at(day).date().isoformat())
-    return materialize_labels(pipeline, Scope(found, "run", found.end), lake=lake, engine=engine)
+    return materialize_labels(StageRun(pipeline, Scope(found, "run", found.end), lake, engine))
 
 
 def labels(lake: Lake) -> list[int | None]:

@@ -13,7 +13,7 @@ from learning.candidates import CANDIDATES
 from learning.fitted import FittedModel
 from learning.model_file import model_from_bytes, model_to_bytes
 from learning.training_rows import read_training_set
-from tests.model.conftest import training_table
+from tests.fixtures.training_world import training_table
 
 EVERY_CHOICE = [(problem, name) for problem, names in CANDIDATES_BY_PROBLEM.items() for name in names]
 N_ROWS = 300

@@ -7,16 +7,16 @@ import pytest
 from scipy import stats
 
 from declaration.model import GateSpec, Metric
-from learning.comparison import Contest
+from learning.comparison import ScoredPair
 from learning.gate import NON_INFERIORITY_MARGIN, GateVerdict, judge_challenger
 from learning.metrics import Scored, metric_value
 
 DAY = 86_400_000_000
 
 
-def contest(
+def scored_pair(
     *, challenger_noise: float, champion_noise: float, n_days: int = 40, per_day: int = 50, seed: int = 0
-) -> Contest:
+) -> ScoredPair:
     """Build two models that see the truth through more or less noise."""
     generator = np.random.default_rng(seed)
     n_rows = n_days * per_day
@@ -27,11 +27,11 @@ def contest(
         for noise in (challenger_noise, champion_noise)
     )
     events = np.repeat(np.arange(n_days, dtype=np.int64), per_day) * DAY
-    return Contest(Scored(labels, of), Scored(labels, over), events)
+    return ScoredPair(Scored(labels, of), Scored(labels, over), events)
 
 
 def judge(
-    both: Contest | None,
+    both: ScoredPair | None,
     *,
     gate: GateSpec | None = None,
     is_loss_confirmed: bool = False,
@@ -78,7 +78,7 @@ def test_a_floor_of_an_error_is_a_ceiling() -> None:
 
 
 def test_a_clearly_better_challenger_is_promoted() -> None:
-    verdict = judge(contest(challenger_noise=0.1, champion_noise=1.5))
+    verdict = judge(scored_pair(challenger_noise=0.1, champion_noise=1.5))
     assert (verdict.is_promoted, verdict.outcome) == (True, "superior")
     assert verdict.low is not None
     assert verdict.gain is not None
@@ -90,24 +90,24 @@ def test_a_clearly_better_challenger_is_promoted() -> None:
 
 
 def test_a_clearly_worse_challenger_is_not() -> None:
-    verdict = judge(contest(challenger_noise=1.5, champion_noise=0.1))
+    verdict = judge(scored_pair(challenger_noise=1.5, champion_noise=0.1))
     assert (verdict.is_promoted, verdict.outcome) == (False, "worse")
 
 
 def test_a_gain_smaller_than_asked_for_is_inconclusive() -> None:
-    verdict = judge(contest(challenger_noise=0.1, champion_noise=1.5), gate=GateSpec(min_gain=0.5))
+    verdict = judge(scored_pair(challenger_noise=0.1, champion_noise=1.5), gate=GateSpec(min_gain=0.5))
     assert (verdict.is_promoted, verdict.outcome) == (False, "inconclusive")
 
 
 @pytest.mark.parametrize(("consequence", "is_promoted"), [("keep", False), ("promote", True)])
 def test_an_open_test_has_the_declared_consequence(consequence: str, is_promoted: bool) -> None:
-    even = contest(challenger_noise=0.5, champion_noise=0.5)
+    even = scored_pair(challenger_noise=0.5, champion_noise=0.5)
     verdict = judge(even, gate=GateSpec.model_validate({"inconclusive": consequence}))
     assert (verdict.is_promoted, verdict.outcome) == (is_promoted, "inconclusive")
 
 
 def test_after_a_confirmed_loss_being_no_worse_suffices() -> None:
-    even = contest(challenger_noise=0.5, champion_noise=0.5, n_days=200, per_day=100)
+    even = scored_pair(challenger_noise=0.5, champion_noise=0.5, n_days=200, per_day=100)
     assert judge(even).outcome == "inconclusive"
     verdict = judge(even, is_loss_confirmed=True)
     assert (verdict.is_promoted, verdict.outcome) == (True, "non-inferior")
@@ -116,13 +116,13 @@ def test_after_a_confirmed_loss_being_no_worse_suffices() -> None:
 
 
 def test_after_a_confirmed_loss_a_worse_challenger_is_still_refused() -> None:
-    verdict = judge(contest(challenger_noise=1.5, champion_noise=0.1), is_loss_confirmed=True)
+    verdict = judge(scored_pair(challenger_noise=1.5, champion_noise=0.1), is_loss_confirmed=True)
     assert (verdict.is_promoted, verdict.outcome) == (False, "worse")
 
 
 def test_after_a_confirmed_loss_an_open_test_goes_to_who_is_ahead() -> None:
-    ahead = contest(challenger_noise=0.45, champion_noise=0.55, n_days=10, per_day=30, seed=3)
-    behind = Contest(ahead.champion, ahead.challenger, ahead.event_time_us)
+    ahead = scored_pair(challenger_noise=0.45, champion_noise=0.55, n_days=10, per_day=30, seed=3)
+    behind = ScoredPair(ahead.champion, ahead.challenger, ahead.event_time_us)
     verdicts = [judge(one, is_loss_confirmed=True) for one in (ahead, behind)]
     assert [one.outcome for one in verdicts] == ["inconclusive"] * 2
     assert sorted(one.is_promoted for one in verdicts) == [False, True]
@@ -130,7 +130,7 @@ def test_after_a_confirmed_loss_an_open_test_goes_to_who_is_ahead() -> None:
 
 
 def test_a_handful_of_hours_decides_nothing() -> None:
-    short = contest(challenger_noise=0.1, champion_noise=1.5, n_days=5)
+    short = scored_pair(challenger_noise=0.1, champion_noise=1.5, n_days=5)
     verdict = judge(short)
     assert verdict.outcome == "inconclusive"
     assert "5 hours to compare on" in verdict.explanation
@@ -143,9 +143,9 @@ def test_nothing_to_compare_on_decides_nothing() -> None:
 
 
 def test_a_verdict_does_not_depend_on_the_order_of_rows() -> None:
-    both = contest(challenger_noise=0.4, champion_noise=0.6)
+    both = scored_pair(challenger_noise=0.4, champion_noise=0.6)
     order = np.random.default_rng(9).permutation(both.event_time_us.size)
-    shuffled = Contest(
+    shuffled = ScoredPair(
         Scored(both.challenger.labels[order], both.challenger.scores[order]),
         Scored(both.champion.labels[order], both.champion.scores[order]),
         both.event_time_us[order],
@@ -166,7 +166,7 @@ def test_days_are_drawn_and_not_rows() -> None:
         by_day = generator.normal(size=(2, n_days)).repeat(per_day, axis=1)
         of, over = (labels + day + generator.normal(size=labels.size) for day in by_day)
         verdict = judge_challenger(
-            Contest(Scored(labels, of), Scored(labels, over), events),
+            ScoredPair(Scored(labels, of), Scored(labels, over), events),
             problem="regression",
             metric="mae",
             holdout_metric=1.0,
@@ -192,7 +192,7 @@ def test_a_gain_in_an_error_is_an_error_that_is_lower(metric: Metric) -> None:
 
     def said(of: Scored, over: Scored) -> str:
         return judge_challenger(
-            Contest(of, over, days),
+            ScoredPair(of, over, days),
             problem="regression",
             metric=metric,
             holdout_metric=1.0,
@@ -212,7 +212,7 @@ def test_a_metric_that_is_undefined_on_the_compared_rows_decides_nothing() -> No
     flat = Scored(np.ones(400), np.linspace(0, 1, 400))
     days = np.repeat(np.arange(40, dtype=np.int64), 10) * DAY
     verdict = judge_challenger(
-        Contest(flat, flat, days),
+        ScoredPair(flat, flat, days),
         problem="regression",
         metric="r2",
         holdout_metric=0.5,

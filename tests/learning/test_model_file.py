@@ -78,7 +78,7 @@ def test_the_same_rows_give_the_same_bytes(
 
 def test_another_process_writes_the_same_bytes(make_training_table: Callable[..., pa.Table]) -> None:
     code = (
-        "import hashlib, tests.model.conftest as world, tests.learning.test_model_file as here;"
+        "import hashlib, tests.fixtures.training_world as world, tests.learning.test_model_file as here;"
         "model = here.fitted(world.training_table(400), 'binary', 'hist_gradient_boosting');"
         "print(hashlib.sha256(here.model_to_bytes(model)).hexdigest())"
     )

@@ -14,7 +14,7 @@ from learning.candidates import CANDIDATES
 from learning.fitted import FittedModel
 from learning.scores import PredictionError, predictions_table, score_histograms
 from learning.training_rows import read_training_set
-from tests.model.conftest import training_table
+from tests.fixtures.training_world import training_table
 
 FEATURES = ["row_id", "event_timestamp", "carrier__name", "noise__x", "signal__x"]
 

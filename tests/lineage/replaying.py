@@ -12,7 +12,7 @@ from dagster._core.instance.ref import InstanceRef
 from rich.console import Console
 
 from declaration.pipeline import Pipeline
-from driftline.replay import Replay, walk
+from driftline.replay.walk import Replay, walk
 from pipelines.automation import automation
 from pipelines.graph.compile import build_pipeline
 from resources.connections import Connections, connections

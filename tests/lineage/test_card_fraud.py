@@ -15,8 +15,9 @@ import pyarrow as pa
 import pytest
 
 from declaration.pipeline import Pipeline
+from driftline.cli import FAULT, SUCCESS, USAGE, main
 from driftline.history import Month, history
-from driftline.predict.command import main as ask
+from driftline.predict.command import KEYS
 from learning.model_file import model_from_bytes
 from pipelines.loading.read import read
 from resources.feature_store.online.served_log import served_table
@@ -24,6 +25,7 @@ from resources.lake.lake import scan
 from resources.model_registry.champion import champion_file
 from resources.model_registry.ledger import read_ledger
 from serving import open_serving
+from tests.driftline.keys import undocumented
 from tests.lineage.replaying import connected, replay_all
 
 pytestmark = pytest.mark.long
@@ -221,8 +223,12 @@ def test_the_command_answers_programs_and_names_what_is_missing(
     file.write_text(json.dumps(row), encoding="utf-8")
     logged = served_table("card_fraud")
     assert not connected(home).lake.has(logged)
-    assert ask(["card_fraud", "--rows", str(file), "--json", "--now", "2024-03-06", "--log"]) == 0
+    assert (
+        main(["predict", "card_fraud", "--rows", str(file), "--json", "--now", "2024-03-06", "--log"])
+        == SUCCESS
+    )
     answer = json.loads(capsys.readouterr().out)
+    assert undocumented(answer, KEYS) == set()
     assert answer["now"] == "2024-03-06T00:00:00+00:00"
     (found,) = answer["rows"]
     assert 0 <= found["prediction"]["score"] <= 1
@@ -239,8 +245,7 @@ def test_the_command_answers_programs_and_names_what_is_missing(
             str(file),
         ): "feature views of 'flight_delays' without rows: airport_weather",
     }.items():
-        assert ask(words) == 1
+        assert main(["predict", *words]) == FAULT
         assert message in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        ask(["card_fraud", "--rows", str(file), "--now", "soon"])
+    assert main(["predict", "card_fraud", "--rows", str(file), "--now", "soon"]) == USAGE
     assert "must be an instant" in capsys.readouterr().err

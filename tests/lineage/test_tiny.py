@@ -14,10 +14,10 @@ from dagster._core.instance.ref import InstanceRef
 from rich.console import Console
 
 from declaration.drift import RetrainSpec
-from driftline.backtest import RedecisionError, backtest, print_backtest
+from driftline.backtest.decisions import RedecisionError, backtest, print_backtest
 from driftline.history import history, print_history
-from driftline.replay import Replay, Retrains, walk
-from driftline.replay_runs import REPLAY_TAG, ReplayError, fail_abandoned_runs, only_replay
+from driftline.replay.runs import REPLAY_TAG, ReplayError, fail_abandoned_runs, only_replay
+from driftline.replay.walk import Replay, Retrains, walk
 from pipelines.alerting.sensor import alert_sensor
 from pipelines.automation import automation
 from pipelines.graph.compile import REASON_TAG, build_pipeline
@@ -147,7 +147,7 @@ def test_another_policy_would_have_decided_otherwise(shifted: Path) -> None:
 
 
 def test_without_reports_there_is_nothing_to_decide_anew(tmp_path: Path) -> None:
-    with pytest.raises(RedecisionError, match=r"no drift reports yet. Run `python -m driftline.replay tiny`"):
+    with pytest.raises(RedecisionError, match=r"no drift reports yet. Run `driftline replay tiny`"):
         list(backtest(tiny_pipeline(tmp_path), connected(tmp_path)))
 
 

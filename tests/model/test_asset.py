@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from assets.materialization import Outcome
+from assets.materialization import Outcome, StageRun
 from assets.model.asset import materialize_model
 from declaration.model import GateSpec
 from declaration.pipeline import Pipeline
-from driftline.rollback import roll_back_to
+from driftline.model.restore import roll_back_to
 from learning.encode import EncodingError
 from learning.model_file import model_from_bytes
 from learning.training_rows import TrainingError
@@ -29,7 +29,7 @@ from resources.lake.lake import scan
 from resources.model_registry.ledger import Decision, open_ledger, read_ledger, trusted_sha256, write_decision
 from resources.model_registry.version import ModelRegistryError
 from resources.model_registry.waits import WAITS, read_waits
-from tests.model.conftest import World
+from tests.fixtures.training_world import World
 
 Builder = Callable[..., pa.Table]
 FEBRUARY = datetime(2024, 2, 1, tzinfo=UTC)
@@ -37,10 +37,7 @@ FEBRUARY = datetime(2024, 2, 1, tzinfo=UTC)
 
 def train(world: World, pipeline: Pipeline, partition: str, *, reason: str = "schedule") -> Outcome:
     return materialize_model(
-        pipeline,
-        world.scope(pipeline, partition, reason=reason),
-        lake=world.lake,
-        engine=world.engine,
+        StageRun(pipeline, world.scope(pipeline, partition, reason=reason), world.lake, world.engine),
         registry=world.registry,
     )
 
@@ -437,4 +434,4 @@ def test_a_partition_is_needed(world: World, january: pa.Table) -> None:
     world.write_training_set(pipeline, "2024-01-01", january)
     scope = replace(world.scope(pipeline, "2024-01-01"), window=None)
     with pytest.raises(TrainingError, match="none was given"):
-        materialize_model(pipeline, scope, lake=world.lake, engine=world.engine, registry=world.registry)
+        materialize_model(StageRun(pipeline, scope, world.lake, world.engine), registry=world.registry)

@@ -19,7 +19,7 @@ from learning.importance import MAX_IMPORTANCE_ROWS, permutation_importances
 from learning.metrics import Floats
 from learning.train import train_model
 from learning.training_rows import LabelsNeededError, read_training_set
-from tests.model.conftest import START
+from tests.fixtures.training_world import START
 
 INSTANT = pa.timestamp("us", tz="UTC")
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from driftline.replay import heading
+from driftline.replay.walk import heading
 from pipelines.loading.problems import MAX_MESSAGE, tidy
 from pipelines.loading.read import DeclarationError, read
 from pipelines.loading.yaml_lines import parse

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from assets.materialization import Outcome
+from assets.materialization import Outcome, StageRun
 from assets.model.asset import materialize_model
 from assets.predictions.asset import materialize_predictions
 from declaration.pipeline import Pipeline
@@ -20,7 +20,7 @@ from learning.model_file import model_from_bytes
 from resources.lake.lake import Lake
 from resources.model_registry.ledger import read_ledger, trusted_sha256
 from resources.model_registry.version import ModelRegistryError
-from tests.model.conftest import World, training_table
+from tests.fixtures.training_world import World, training_table
 
 FEBRUARY = datetime(2024, 2, 1, tzinfo=UTC)
 FEATURES = ["carrier__name", "noise__x", "signal__x"]
@@ -49,12 +49,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 def predict(world: World, pipeline: Pipeline, partition: str, store: Any = None) -> Outcome:
     return materialize_predictions(
-        pipeline,
-        world.scope(pipeline, partition, reason="refresh"),
-        lake=world.lake,
-        engine=world.engine,
+        StageRun(pipeline, world.scope(pipeline, partition, reason="refresh"), world.lake, world.engine),
         registry=world.registry,
-        feature_store=store or FeaturesInTheRows(),  # type: ignore[arg-type]  # its one method is all that is asked
+        feature_store=store or FeaturesInTheRows(),
     )
 
 
@@ -63,7 +60,7 @@ def with_champion(world: World, name: str) -> tuple[Pipeline, pa.Table]:
     pipeline = world.pipeline(name)
     world.write_training_set(pipeline, "2024-01-01", training_table(600, days=31))
     scope = world.scope(pipeline, "2024-01-01")
-    materialize_model(pipeline, scope, lake=world.lake, engine=world.engine, registry=world.registry)
+    materialize_model(StageRun(pipeline, scope, world.lake, world.engine), registry=world.registry)
     february = training_table(300, days=29, start=FEBRUARY, seed=1).drop_columns(["_source_partition"])
     is_open = pa.array(np.arange(300) % 2 == 0)
     labels = pc.if_else(is_open, pa.scalar(None, pa.int8()), february["label"].combine_chunks())

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from assets.materialization import Outcome, Scope
+from assets.materialization import Outcome, Scope, StageRun
 from assets.profiled.asset import materialize_profiled
 from declaration.datasets import DatasetSpec, ExpectationSpec, SourceSpec
 from declaration.partitions import PartitionsSpec
@@ -70,7 +70,7 @@ class House:
         part = window(PARTITIONS, f"2024-01-{day:02}") if day else None
         scope = Scope(part, run_id="run", clock=datetime(2024, 2, 1, tzinfo=UTC))
         return materialize_profiled(
-            self.pipeline, "readings", scope, lake=self.lake, engine=self.engine, validation=Validation()
+            StageRun(self.pipeline, scope, self.lake, self.engine), "readings", validation=Validation()
         )
 
     def rows(self, stage: str) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ import duckdb
 from assets.profiled.merge import merge_profiles
 from assets.profiled.page import MOST_PAGE_COLUMNS, profile_page, quality_page, shared_bins
 from assets.profiled.profile import profile_relation
-from assets.profiled.quality import Quality
+from assets.profiled.quality import DataQuality
 from assets.profiled.statistics import Histogram
 
 
@@ -55,8 +55,8 @@ def test_two_windows_share_their_bins() -> None:
 
 
 def test_quality_is_a_table_and_a_picture() -> None:
-    page = quality_page(Quality({"completeness": 0.5, "validity": 1.0}))
+    page = quality_page(DataQuality({"completeness": 0.5, "validity": 1.0}))
     assert "Quality score: **0.7727**" in page  # (0.25 * 0.5 + 0.3 * 1) / 0.55
     assert "| completeness | 0.5000 | 45% |" in page
     assert "data:image/svg+xml" in page
-    assert "no rows" in quality_page(Quality({}))
+    assert "no rows" in quality_page(DataQuality({}))

@@ -7,9 +7,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from assets.materialization import Scope
+from assets.materialization import Scope, StageRun
 from assets.raw.asset import materialize_raw
-from assets.raw.loads import load_to_read
+from assets.raw.full_loads import load_to_read
 from declaration.datasets import DatasetSpec, SourceSpec
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
@@ -26,7 +26,7 @@ def test_partitions_together_hold_every_row_once(tmp_path: Path) -> None:
     pipeline = tiny_pipeline(tmp_path)
     lake, engine = lake_and_engine(tmp_path)
     for day in range(3):
-        outcome = materialize_raw(pipeline, "readings", scope(day), lake=lake, engine=engine)
+        outcome = materialize_raw(StageRun(pipeline, scope(day), lake, engine), "readings")
         assert outcome.metadata["n_rows"] == ROWS_PER_DAY
     ids = lake.read("tiny/raw/readings")["id"].to_pylist()
     assert sorted(ids) == list(range(3 * ROWS_PER_DAY))
@@ -36,7 +36,7 @@ def test_running_a_partition_again_changes_nothing(tmp_path: Path) -> None:
     write_sources(tmp_path, n_days=1)
     lake, engine = lake_and_engine(tmp_path)
     for _ in range(2):
-        materialize_raw(tiny_pipeline(tmp_path), "readings", scope(0), lake=lake, engine=engine)
+        materialize_raw(StageRun(tiny_pipeline(tmp_path), scope(0), lake, engine), "readings")
     assert lake.snapshot("tiny/raw/readings").n_rows == ROWS_PER_DAY
 
 
@@ -49,7 +49,7 @@ def test_rejects_are_kept_with_their_reason(tmp_path: Path) -> None:
     write_sources(tmp_path, n_days=1)
     append(tmp_path, "oops,m1,2024-01-01T00:00:00Z,1,1,true", "9001,m1,,1,1,true")
     lake, engine = lake_and_engine(tmp_path)
-    outcome = materialize_raw(tiny_pipeline(tmp_path), "readings", scope(0), lake=lake, engine=engine)
+    outcome = materialize_raw(StageRun(tiny_pipeline(tmp_path), scope(0), lake, engine), "readings")
     rejects = lake.read("tiny/raw_rejects/readings").to_pylist()
     assert outcome.metadata["n_rejected"] == len(rejects) == 2
     reasons = sorted(str(row["reason"]) for row in rejects)
@@ -62,7 +62,7 @@ def test_too_many_rejects_fail_and_leave_nothing(tmp_path: Path) -> None:
     append(tmp_path, *["oops,m1,2024-01-01T00:00:00Z,1,1,true"] * 50)
     lake, engine = lake_and_engine(tmp_path)
     with pytest.raises(ReadError, match=r"50 of 450 rows of readings.csv cannot be read \(11.11%"):
-        materialize_raw(tiny_pipeline(tmp_path), "readings", scope(0), lake=lake, engine=engine)
+        materialize_raw(StageRun(tiny_pipeline(tmp_path), scope(0), lake, engine), "readings")
     assert not lake.has("tiny/raw/readings")
 
 
@@ -74,12 +74,12 @@ def test_a_reference_table_is_committed_only_when_its_source_changed(tmp_path: P
     write_sources(tmp_path, n_days=1)
     pipeline = tiny_pipeline(tmp_path)
     lake, engine = lake_and_engine(tmp_path)
-    first = materialize_raw(pipeline, "machines", scope(None), lake=lake, engine=engine)
-    again = materialize_raw(pipeline, "machines", scope(None), lake=lake, engine=engine)
+    first = materialize_raw(StageRun(pipeline, scope(None), lake, engine), "machines")
+    again = materialize_raw(StageRun(pipeline, scope(None), lake, engine), "machines")
     assert versions(lake) == 0
     assert again.data_version == first.data_version
     (tmp_path / "machines.csv").write_text("machine,age\nm0,1\n")
-    changed = materialize_raw(pipeline, "machines", scope(None), lake=lake, engine=engine)
+    changed = materialize_raw(StageRun(pipeline, scope(None), lake, engine), "machines")
     assert versions(lake) == 1
     assert changed.data_version != first.data_version
 
@@ -92,7 +92,7 @@ def test_rejects_of_one_source_are_kept_once_whichever_partition_runs(tmp_path: 
     pipeline = tiny_pipeline(tmp_path)
     lake, engine = lake_and_engine(tmp_path)
     outcomes = [
-        materialize_raw(pipeline, "readings", scope(day), lake=lake, engine=engine) for day in (2, 0, 1, 1)
+        materialize_raw(StageRun(pipeline, scope(day), lake, engine), "readings") for day in (2, 0, 1, 1)
     ]
     rejects = lake.snapshot("tiny/raw_rejects/readings")
     assert rejects.version == 0
@@ -108,9 +108,9 @@ def test_rejects_follow_a_source_that_changed(tmp_path: Path) -> None:
     append(tmp_path, "oops,m1,2024-01-01T00:00:00Z,1,1,true")
     pipeline = tiny_pipeline(tmp_path)
     lake, engine = lake_and_engine(tmp_path)
-    materialize_raw(pipeline, "readings", scope(0), lake=lake, engine=engine)
+    materialize_raw(StageRun(pipeline, scope(0), lake, engine), "readings")
     append(tmp_path, "again,m1,2024-01-02T00:00:00Z,1,1,true")
-    materialize_raw(pipeline, "readings", scope(1), lake=lake, engine=engine)
+    materialize_raw(StageRun(pipeline, scope(1), lake, engine), "readings")
     found = [row["raw_text"] for row in lake.read("tiny/raw_rejects/readings").to_pylist()]
     assert [str(text).split(",")[0] for text in found] == ["oops", "again"]
 
@@ -125,14 +125,14 @@ def test_rejects_stand_once_when_the_first_partition_moves(
     pipeline = tiny_pipeline(tmp_path)
     lake, engine = lake_and_engine(tmp_path)
     for day in (0, 2):
-        materialize_raw(pipeline, "readings", scope(day), lake=lake, engine=engine)
+        materialize_raw(StageRun(pipeline, scope(day), lake, engine), "readings")
     start = pipeline.spec.partitions.start + timedelta(days=first_day)
     partitions = pipeline.spec.partitions.model_copy(update={"start": start})
     moved = replace(pipeline, spec=pipeline.spec.model_copy(update={"partitions": partitions}))
     if has_changed:
         append(tmp_path, "again,m1,2024-01-02T00:00:00Z,1,1,true")
     for _ in range(2):
-        materialize_raw(moved, "readings", scope(2), lake=lake, engine=engine)
+        materialize_raw(StageRun(moved, scope(2), lake, engine), "readings")
         rejects = lake.snapshot("tiny/raw_rejects/readings")
         assert rejects.rows_by_partition == {start.date().isoformat(): 1 + has_changed}
         assert rejects.version == 1
@@ -166,7 +166,7 @@ def test_times_without_zone_belong_to_the_partition_of_their_wall_clock(tmp_path
     )
     lake, engine = lake_and_engine(tmp_path)
     first = Scope(window(pipeline.spec.partitions, "2024-01-01"), "run", CLOCK)
-    outcome = materialize_raw(pipeline, "readings", first, lake=lake, engine=engine)
+    outcome = materialize_raw(StageRun(pipeline, first, lake, engine), "readings")
     assert lake.read("tiny/raw/readings")["id"].to_pylist() == [1]
     assert outcome.metadata["n_out_of_range"] == 1
 
@@ -183,7 +183,7 @@ def test_a_row_of_another_partition_in_a_partitions_file_is_a_reject(tmp_path: P
     )
     lake, engine = lake_and_engine(tmp_path)
     first = Scope(window(pipeline.spec.partitions, "2024-01-01"), "run", CLOCK)
-    outcome = materialize_raw(pipeline, "readings", first, lake=lake, engine=engine)
+    outcome = materialize_raw(StageRun(pipeline, first, lake, engine), "readings")
     (reject,) = lake.read("tiny/raw_rejects/readings").to_pylist()
     assert outcome.metadata["n_rows"] == 200
     assert reject["reason"] == "at: not in partition 2024-01-01"
@@ -194,12 +194,12 @@ def test_a_reference_table_is_read_again_when_it_is_declared_otherwise(tmp_path:
     write_sources(tmp_path, n_days=1)
     pipeline = tiny_pipeline(tmp_path)
     lake, engine = lake_and_engine(tmp_path)
-    materialize_raw(pipeline, "machines", scope(None), lake=lake, engine=engine)
+    materialize_raw(StageRun(pipeline, scope(None), lake, engine), "machines")
     machines = pipeline.spec.datasets["machines"]
     source = machines.source.model_copy(update={"null_values": ("", "3")})
     datasets = {**pipeline.spec.datasets, "machines": machines.model_copy(update={"source": source})}
     changed = replace(pipeline, spec=pipeline.spec.model_copy(update={"datasets": datasets}))
-    materialize_raw(changed, "machines", scope(None), lake=lake, engine=engine)
+    materialize_raw(StageRun(changed, scope(None), lake, engine), "machines")
     assert lake.read("tiny/raw/machines")["age"].to_pylist() == [0, 1, 2, None, 4]
 
 
@@ -207,14 +207,14 @@ def test_a_partitioned_dataset_needs_a_partition(tmp_path: Path) -> None:
     write_sources(tmp_path, n_days=1)
     lake, engine = lake_and_engine(tmp_path)
     with pytest.raises(ReadError, match="'readings' is partitioned: run it for a partition"):
-        materialize_raw(tiny_pipeline(tmp_path), "readings", scope(None), lake=lake, engine=engine)
+        materialize_raw(StageRun(tiny_pipeline(tmp_path), scope(None), lake, engine), "readings")
 
 
 def test_utf_16_is_read_by_its_mark(tmp_path: Path) -> None:
     write_sources(tmp_path, n_days=1)
     (tmp_path / "machines.csv").write_text("machine,age\nCafé,1\n", encoding="utf-16")
     lake, engine = lake_and_engine(tmp_path)
-    materialize_raw(tiny_pipeline(tmp_path), "machines", scope(None), lake=lake, engine=engine)
+    materialize_raw(StageRun(tiny_pipeline(tmp_path), scope(None), lake, engine), "machines")
     assert lake.read("tiny/raw/machines").to_pylist() == [{"machine": "Café", "age": 1}]
     assert not list((tmp_path / "spill").iterdir())
 
@@ -228,7 +228,7 @@ def test_a_declared_encoding_is_read(tmp_path: Path) -> None:
     datasets = {**pipeline.spec.datasets, "machines": machines.model_copy(update={"source": source})}
     spec = pipeline.spec.model_copy(update={"datasets": datasets})
     lake, engine = lake_and_engine(tmp_path)
-    materialize_raw(replace(pipeline, spec=spec), "machines", scope(None), lake=lake, engine=engine)
+    materialize_raw(StageRun(replace(pipeline, spec=spec), scope(None), lake, engine), "machines")
     assert lake.read("tiny/raw/machines")["machine"].to_pylist() == ["Zürich €"]
 
 
@@ -260,7 +260,7 @@ def test_code_is_typed_and_rejected_like_any_source(tmp_path: Path) -> None:
     code = READINGS.format(extra="start + timedelta(hours=1)")
     pipeline = python_pipeline(tmp_path, code, max_rejected_share=0.5)
     lake, engine = lake_and_engine(tmp_path)
-    outcome = materialize_raw(pipeline, "readings", scope(1), lake=lake, engine=engine)
+    outcome = materialize_raw(StageRun(pipeline, scope(1), lake, engine), "readings")
     assert (outcome.metadata["n_rows"], outcome.metadata["n_rejected"]) == (2, 1)
     rows = lake.read("tiny/raw/readings")
     assert rows.schema.field("heat").type == pa.float64()
@@ -274,7 +274,7 @@ def test_code_that_gives_rows_of_another_partition_is_refused(tmp_path: Path) ->
     pipeline = python_pipeline(tmp_path, READINGS.format(extra="end").replace("hot", "3"))
     lake, engine = lake_and_engine(tmp_path)
     with pytest.raises(ReadError, match=r"1 of 3 rows of made.py cannot be read"):
-        materialize_raw(pipeline, "readings", scope(1), lake=lake, engine=engine)
+        materialize_raw(StageRun(pipeline, scope(1), lake, engine), "readings")
     assert not lake.has("tiny/raw/readings")
 
 
@@ -291,7 +291,7 @@ def read(start, end):
     lake, engine = lake_and_engine(tmp_path)
     for age, version in ((1, 0), (1, 0), (2, 1)):
         (tmp_path / "age.txt").write_text(str(age))
-        materialize_raw(pipeline, "machines", scope(None), lake=lake, engine=engine)
+        materialize_raw(StageRun(pipeline, scope(None), lake, engine), "machines")
         assert versions(lake) == version
 
 
@@ -318,7 +318,7 @@ def test_a_load_made_by_code_is_the_next_when_its_rows_changed(tmp_path: Path) -
         )
         window = load_to_read(pipeline, lake, scratch=tmp_path / "spill")
         found.append(window.key)
-        materialize_raw(pipeline, "all", Scope(window, "run", CLOCK), lake=lake, engine=engine)
+        materialize_raw(StageRun(pipeline, Scope(window, "run", CLOCK), lake, engine), "all")
     assert found == ["load-000001", "load-000001", "load-000002"]
 
 
@@ -341,13 +341,13 @@ def test_a_new_state_is_not_written_over_the_load_it_was_before(tmp_path: Path) 
     lake, engine = lake_and_engine(tmp_path)
     first = load_to_read(pipeline, lake, scratch=tmp_path / "spill")
     for _ in range(2):
-        materialize_raw(pipeline, "all", Scope(first, "run", CLOCK), lake=lake, engine=engine)
+        materialize_raw(StageRun(pipeline, Scope(first, "run", CLOCK), lake, engine), "all")
     (tmp_path / "n.csv").write_text("n\n2\n")
     with pytest.raises(
         ReadError, match=r"changed after it was found to be load-000001, unchanged.*next load"
     ):
-        materialize_raw(pipeline, "all", Scope(first, "run", CLOCK), lake=lake, engine=engine)
+        materialize_raw(StageRun(pipeline, Scope(first, "run", CLOCK), lake, engine), "all")
     assert lake.read("loads/raw/all")["n"].to_pylist() == [1]
     second = load_to_read(pipeline, lake, scratch=tmp_path / "spill")
-    materialize_raw(pipeline, "all", Scope(second, "run", CLOCK), lake=lake, engine=engine)
+    materialize_raw(StageRun(pipeline, Scope(second, "run", CLOCK), lake, engine), "all")
     assert second.key == "load-000002"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from assets.materialization import Scope
+from assets.materialization import Scope, StageRun
 from assets.model.asset import materialize_model
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
@@ -157,4 +157,4 @@ def train(pipeline: Pipeline, to: Connections, n_rows: int = 400) -> None:
         table = table.append_column(name, values)
     to.lake.write(pipeline.table("training_set"), table, partition="2024-01-03")
     scope = Scope(day_window(2), run_id="test", clock=NOW)
-    materialize_model(pipeline, scope, lake=to.lake, engine=to.engine, registry=to.registry)
+    materialize_model(StageRun(pipeline, scope, to.lake, to.engine), registry=to.registry)

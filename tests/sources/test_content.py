@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from assets.materialization import StageRun
 from assets.raw.asset import materialize_raw
 from declaration.datasets import DatasetSpec
 from declaration.pipeline import Pipeline
@@ -85,10 +86,10 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path, kind: s
     with pytest.raises(
         SourceError, match=rf"{name} changed while it was read \(.* Nothing was written: run it again"
     ):
-        materialize_raw(pipeline, "machines", scope(None), lake=lake, engine=growing)
+        materialize_raw(StageRun(pipeline, scope(None), lake, growing), "machines")
     assert not lake.has("tiny/raw/machines")
     assert not lake.has("tiny/raw_rejects/machines")
-    materialize_raw(pipeline, "machines", scope(None), lake=lake, engine=engine)
+    materialize_raw(StageRun(pipeline, scope(None), lake, engine), "machines")
     assert lake.read("tiny/raw/machines")["age"].to_pylist() == [1, 2, 3]
 
 
@@ -104,9 +105,11 @@ def test_a_rewrite_of_the_same_size_and_time_is_seen(tmp_path: Path) -> None:
     lake, _ = lake_and_engine(tmp_path)
     with pytest.raises(SourceError, match="changed while it was read"):
         materialize_raw(
-            machines(tmp_path, "csv", "m.csv"), "machines", scope(None), lake=lake,
-            engine=written_meanwhile(tmp_path, rewrite),
-        )  # fmt: skip
+            StageRun(
+                machines(tmp_path, "csv", "m.csv"), scope(None), lake, written_meanwhile(tmp_path, rewrite)
+            ),
+            "machines",
+        )
     assert not lake.has("tiny/raw/machines")
 
 
@@ -116,7 +119,7 @@ def test_a_file_that_goes_away_is_refused(tmp_path: Path) -> None:
     lake, _ = lake_and_engine(tmp_path)
     gone = written_meanwhile(tmp_path, path.unlink)
     with pytest.raises(SourceError, match=r"m.csv changed while it was read \(it is gone\)"):
-        materialize_raw(machines(tmp_path, "csv", "m.csv"), "machines", scope(None), lake=lake, engine=gone)
+        materialize_raw(StageRun(machines(tmp_path, "csv", "m.csv"), scope(None), lake, gone), "machines")
 
 
 def test_a_file_that_is_only_touched_is_read(tmp_path: Path) -> None:
@@ -124,7 +127,7 @@ def test_a_file_that_is_only_touched_is_read(tmp_path: Path) -> None:
     write(path, [1, 2])
     lake, _ = lake_and_engine(tmp_path)
     touched = written_meanwhile(tmp_path, lambda: os.utime(path))
-    materialize_raw(machines(tmp_path, "csv", "m.csv"), "machines", scope(None), lake=lake, engine=touched)
+    materialize_raw(StageRun(machines(tmp_path, "csv", "m.csv"), scope(None), lake, touched), "machines")
     assert lake.read("tiny/raw/machines")["age"].to_pylist() == [1, 2]
 
 

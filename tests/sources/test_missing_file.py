@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from assets.materialization import StageRun
 from assets.raw.asset import materialize_raw
 from declaration.datasets import SourceSpec
 from declaration.pipeline import Pipeline
@@ -55,7 +56,7 @@ def test_a_day_without_its_file_is_an_empty_partition(
     write(tmp_path / path.replace("{partition}", "2024-01-01").replace("*", "a"), 0)
     pipeline = daily(tmp_path, kind, f"{tmp_path}/{path}" if is_absolute else path, missing="empty")
     lake, engine = lake_and_engine(tmp_path)
-    found = [materialize_raw(pipeline, "readings", scope(day), lake=lake, engine=engine) for day in (1, 0)]
+    found = [materialize_raw(StageRun(pipeline, scope(day), lake, engine), "readings") for day in (1, 0)]
     assert [outcome.metadata["n_rows"] for outcome in found] == [0, 1]
     assert found[0].metadata["note"] == "no file is there for this partition; source.missing is 'empty'"
     assert "note" not in found[1].metadata
@@ -69,7 +70,7 @@ def test_a_day_without_its_file_fails_by_default(tmp_path: Path, kind: str, path
     with pytest.raises(
         SourceError, match=r"no such file below .* for partition 2024-01-02. .*declare `missing: empty`"
     ):
-        materialize_raw(daily(tmp_path, kind, path), "readings", scope(1), lake=lake, engine=engine)
+        materialize_raw(StageRun(daily(tmp_path, kind, path), scope(1), lake, engine), "readings")
 
 
 @pytest.mark.parametrize(
@@ -113,15 +114,15 @@ def test_rows_are_not_lost_with_their_file(tmp_path: Path) -> None:
         write(tmp_path / f"2024-01-0{day + 1}.csv", day)
     pipeline = daily(tmp_path, "csv", "{partition}.csv", missing="empty")
     lake, engine = lake_and_engine(tmp_path)
-    materialize_raw(pipeline, "readings", scope(1), lake=lake, engine=engine)
+    materialize_raw(StageRun(pipeline, scope(1), lake, engine), "readings")
     (tmp_path / "2024-01-02.csv").unlink()
     with pytest.raises(
         ReadError, match=r"partition 2024-01-02 holds 1 rows, but its file is gone. Restore the file"
     ):
-        materialize_raw(pipeline, "readings", scope(1), lake=lake, engine=engine)
+        materialize_raw(StageRun(pipeline, scope(1), lake, engine), "readings")
     assert lake.read("tiny/raw/readings")["id"].to_pylist() == [1]
     (tmp_path / "2024-01-02.csv").write_text("id,machine,taken_at,heat,load,failed\n")
-    materialize_raw(pipeline, "readings", scope(1), lake=lake, engine=engine)
+    materialize_raw(StageRun(pipeline, scope(1), lake, engine), "readings")
     assert lake.snapshot("tiny/raw/readings").n_rows == 0
 
 

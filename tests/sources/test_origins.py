@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
+from assets.materialization import StageRun
 from assets.raw.asset import materialize_raw
 from declaration.datasets import DatasetSpec
 from declaration.pipeline import Pipeline
@@ -405,7 +406,7 @@ def test_a_folder_can_give_the_event_time(tmp_path: Path, kind: str, mode: str) 
     slot = "*" if mode == "full" else "{partition}"
     pipeline = keyed(tmp_path, kind, f"lake/day={slot}/*", mode=mode)
     lake, engine = lake_and_engine(tmp_path)
-    outcomes = [materialize_raw(pipeline, "readings", scope(day), lake=lake, engine=engine) for day in (0, 1)]
+    outcomes = [materialize_raw(StageRun(pipeline, scope(day), lake, engine), "readings") for day in (0, 1)]
     rows = sorted(lake.read("tiny/raw/readings").to_pylist(), key=lambda row: int(row["id"]))
     assert rows == [
         {"id": 1, "day": date(2024, 1, 1), "channel": None},
@@ -421,7 +422,7 @@ def test_pandas_reads_the_same_from_folders(tmp_path: Path) -> None:
     pipeline = keyed(tmp_path, "parquet", "given/*/*.parquet")
     lake, engine = lake_and_engine(tmp_path)
     for day in (0, 1):
-        materialize_raw(pipeline, "readings", scope(day), lake=lake, engine=engine)
+        materialize_raw(StageRun(pipeline, scope(day), lake, engine), "readings")
     found = lake.read("tiny/raw/readings").to_pandas()
     theirs = pd.read_parquet(tmp_path / "given")
     assert sorted(zip(found["id"], found["day"].astype(str), strict=True)) == sorted(

@@ -8,6 +8,7 @@ import pytest
 
 from assets.features.asset import materialize_features
 from assets.labels.asset import materialize_labels
+from assets.materialization import StageRun
 from assets.profiled.asset import materialize_profiled
 from assets.raw.asset import materialize_raw
 from assets.training_set.asset import materialize_training_set
@@ -30,21 +31,21 @@ def refreshed(folder: Path, home: Path, n_days: int = N_DAYS) -> tuple[Pipeline,
     pipeline, to = tiny_pipeline(folder), connected(home)
     for name, dataset in pipeline.spec.datasets.items():
         for day in range(n_days) if dataset.is_partitioned else [None]:
-            materialize_raw(pipeline, name, scope(day), lake=to.lake, engine=to.engine)
+            materialize_raw(StageRun(pipeline, scope(day), to.lake, to.engine), name)
             materialize_profiled(
-                pipeline, name, scope(day), lake=to.lake, engine=to.engine, validation=to.validation
+                StageRun(pipeline, scope(day), to.lake, to.engine), name, validation=to.validation
             )
     for day in range(n_days):
         materialize_features(
-            pipeline, "recent", scope(day), lake=to.lake, engine=to.engine, feature_store=to.feature_store
+            StageRun(pipeline, scope(day), to.lake, to.engine), "recent", feature_store=to.feature_store
         )
-        materialize_labels(pipeline, scope(day), lake=to.lake, engine=to.engine)
+        materialize_labels(StageRun(pipeline, scope(day), to.lake, to.engine))
     return pipeline, to
 
 
 def train_set(pipeline: Pipeline, to: Connections, day: int) -> pa.Table:
     materialize_training_set(
-        pipeline, scope(day), lake=to.lake, engine=to.engine, feature_store=to.feature_store
+        StageRun(pipeline, scope(day), to.lake, to.engine), feature_store=to.feature_store
     )
     snapshot = to.lake.snapshot("tiny/training_set")
     return duckdb.read_parquet(
@@ -74,13 +75,13 @@ def test_a_label_that_is_not_known_yet_is_left_out(ready: tuple[Path, Pipeline, 
     target = pipeline.spec.target.model_copy(update={"label_time": "taken_at + INTERVAL 3 HOUR"})
     spec = pipeline.spec.model_copy(update={"target": target})
     late = Pipeline(pipeline.name, spec, pipeline.folder, pipeline.sql, "hash")
-    materialize_labels(late, scope(1), lake=to.lake, engine=to.engine)
+    materialize_labels(StageRun(late, scope(1), to.lake, to.engine))
     try:
         rows = train_set(late, to, 1)
         # Readings from 21:00 on: 22 of them (21:00:00 … 22:10:00) have no label by midnight.
         assert rows.num_rows == 2 * ROWS_PER_DAY - 22
     finally:
-        materialize_labels(pipeline, scope(1), lake=to.lake, engine=to.engine)
+        materialize_labels(StageRun(pipeline, scope(1), to.lake, to.engine))
 
 
 def test_features_are_sorted_and_named_after_their_view(ready: tuple[Path, Pipeline, Connections]) -> None:
@@ -140,7 +141,7 @@ def test_nothing_to_learn_from_is_said(tmp_path: Path) -> None:
     spec = pipeline.spec.model_copy(update={"model": model})
     sliding = Pipeline(pipeline.name, spec, pipeline.folder, pipeline.sql, "hash")
     outcome = materialize_training_set(
-        sliding, scope(4), lake=to.lake, engine=to.engine, feature_store=to.feature_store
+        StageRun(sliding, scope(4), to.lake, to.engine), feature_store=to.feature_store
     )
     assert outcome.metadata["n_rows"] == 0
     assert str(outcome.metadata["note"]).startswith("No labels in the lake by 2024-01-06")
@@ -154,7 +155,7 @@ def test_nothing_to_learn_from_is_said(tmp_path: Path) -> None:
 def test_a_training_set_says_what_it_was_checked_against(ready: tuple[Path, Pipeline, Connections]) -> None:
     _, pipeline, to = ready
     outcome = materialize_training_set(
-        pipeline, scope(1), lake=to.lake, engine=to.engine, feature_store=to.feature_store
+        StageRun(pipeline, scope(1), to.lake, to.engine), feature_store=to.feature_store
     )
     (check,) = outcome.checks
     assert (check.name, check.is_passed, check.metadata["n_perturbations"]) == ("no_leakage", True, 3)
@@ -172,7 +173,7 @@ def test_a_join_that_takes_later_rows_fails_the_check(
 
     monkeypatch.setattr(asof_sql, "_asof", a_day_ahead)
     outcome = materialize_training_set(
-        pipeline, scope(2), lake=to.lake, engine=to.engine, feature_store=to.feature_store
+        StageRun(pipeline, scope(2), to.lake, to.engine), feature_store=to.feature_store
     )
     (check,) = outcome.checks
     assert (check.is_passed, check.severity) == (False, "critical")

@@ -11,7 +11,7 @@ from drift.columns.verdict import ColumnVerdict, DriftVerdict
 from drift.multivariate.domain_classifier import DomainClassification
 from drift.performance.outcomes import Outcomes
 from drift.performance.realised import Measurement
-from drift.performance.sequential_test import ErrorRise
+from drift.performance.sequential_test import SequentialTest
 from drift.performance.slices import SlicePerformance
 from drift.retraining.policy import RetrainDecision
 from drift.sketch.counts import ReferenceSketch, WindowSketch
@@ -86,7 +86,7 @@ class ReportContent:
     history: Sequence[PerformancePoint] = ()
     compared_with: str = ""
     slices: Sequence[SlicePerformance] = ()
-    rise: ErrorRise | None = None
+    rise: SequentialTest | None = None
     multivariate: DomainClassification | None = None
     outcomes: Outcomes | None = None
     origin: Origin | None = None

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from assets.drift_report.pages.origin import Origin, Quarantined, run_link
-from assets.materialization import Scope
-from declaration.pipeline import Pipeline
+from assets.materialization import StageRun
 from declaration.windows import Window
-from resources.lake.lake import Lake, scan
+from resources.lake.lake import scan
 
 if TYPE_CHECKING:
     import duckdb
@@ -18,10 +17,8 @@ MAX_RULES = 5
 
 
 def read_origin(
-    pipeline: Pipeline,
-    scope: Scope,
-    span: Window,
-    lake: Lake,
+    run: StageRun,
+    window: Window,
     connection: duckdb.DuckDBPyConnection,
     *,
     web_url: str,
@@ -31,34 +28,34 @@ def read_origin(
 
     Parameters
     ----------
-    pipeline, scope, span
-        The pipeline, the run and the window.
-    lake, connection
+    run, window
+        The run that makes the report, and its window.
+    connection
         Where the quarantine is read; rows themselves never reach the page, as they may be personal.
     web_url
         Where Dagster's web UI is reached; '' where that is not known.
     model_run_id
         MLflow's run of the model version; '' without one.
     """
-    found = (_quarantined(pipeline, name, span, lake, connection) for name in pipeline.spec.datasets)
+    found = (_quarantined(run, name, window, connection) for name in run.spec.datasets)
     return Origin(
-        scope.run_id,
-        run_link(web_url, scope.run_id),
+        run.scope.run_id,
+        run_link(web_url, run.scope.run_id),
         model_run_id,
         tuple(one for one in found if one is not None),
     )
 
 
 def _quarantined(
-    pipeline: Pipeline, dataset: str, span: Window, lake: Lake, connection: duckdb.DuckDBPyConnection
+    run: StageRun, dataset: str, window: Window, connection: duckdb.DuckDBPyConnection
 ) -> Quarantined | None:
-    table = pipeline.table("quarantine", dataset)
-    if not pipeline.spec.datasets[dataset].is_partitioned or not lake.has(table):
+    table = run.table("quarantine", dataset)
+    if not run.spec.datasets[dataset].is_partitioned or not run.lake.has(table):
         return None
-    kept = lake.snapshot(table)
-    if span.key not in kept.partitions:
+    kept = run.lake.snapshot(table)
+    if window.key not in kept.partitions:
         return None
-    rows = scan(kept, [span.key])
+    rows = scan(kept, [window.key])
     n_rows = int(connection.sql(f"SELECT count(*) FROM {rows}").fetchall()[0][0])
     if n_rows == 0:
         return None

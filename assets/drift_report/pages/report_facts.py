@@ -5,7 +5,7 @@ from __future__ import annotations
 from assets.drift_report.pages.content import ReportContent
 from drift.multivariate.domain_classifier import DomainClassification
 from drift.performance.realised import Measurement
-from drift.performance.sequential_test import ErrorRise
+from drift.performance.sequential_test import SequentialTest
 from drift.wording import number_text, share_text
 
 
@@ -49,13 +49,13 @@ def _multivariate_small_print(multivariate: DomainClassification) -> str:
     return f"AUC, {multivariate.low:.3f} to {multivariate.high:.3f}; 0.5 is by chance"
 
 
-def _rise_figure(rise: ErrorRise | None) -> str:
+def _rise_figure(rise: SequentialTest | None) -> str:
     if rise is None or rise.e_value is None:
         return "not known"
     return "surely" if rise.is_certain else "not surely"
 
 
-def _rise_small_print(rise: ErrorRise | None) -> str:
+def _rise_small_print(rise: SequentialTest | None) -> str:
     if rise is None or rise.e_value is None:
         return "" if rise is None else rise.reason
     return f"e-value {rise.e_value:.3g} after {rise.n_windows} windows; certain from {rise.threshold:.0f}"

@@ -46,7 +46,7 @@ NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Guarded:
+class LookaheadReport:
     """What was checked of one partition of a view.
 
     Attributes
@@ -109,7 +109,7 @@ def check_no_lookahead(
     window: Window,
     *,
     instants: Sequence[datetime] | None = None,
-) -> Guarded:
+) -> LookaheadReport:
     """Demand that a partition's rows do not change with what became known after them.
 
     Parameters
@@ -155,7 +155,7 @@ def check_no_lookahead(
                 "is known before its row's event time, declare `known_at` for it."
             )
         checked.append(instant)
-    return Guarded(tuple(checked), tuple(unchecked))
+    return LookaheadReport(tuple(checked), tuple(unchecked))
 
 
 def _chosen(made: _Rows) -> Sequence[datetime]:

@@ -63,7 +63,7 @@ def _checks(spec: PipelineSpec) -> Iterator[Check]:
         yield from slice_checks(spec)
     else:
         yield Check([("drift",), ("datasets",)], partial(monitored_feature_faults, spec))
-    yield Check([("target",), ("drift",), ("datasets",)], partial(_watch_faults, spec))
+    yield Check([("target",), ("drift",), ("datasets",)], partial(_monitoring_faults, spec))
     yield Check([("retrain", "on")], partial(repeats, ("retrain", "on"), spec.retrain.on))
     yield from alert_checks(spec.alerts)
     yield Check([("owners",)], partial(owner_faults, spec.owners))
@@ -145,7 +145,7 @@ def _counted_dataset_faults(spec: PipelineSpec) -> Iterator[Fault]:
         yield Fault(("datasets", partitioned[1], "event_time"), text)
 
 
-def _watch_faults(spec: PipelineSpec) -> Iterator[Fault]:
+def _monitoring_faults(spec: PipelineSpec) -> Iterator[Fault]:
     """Check that what is about a model has a target, and what is about watching has none."""
     watching = sorted(spec.drift.model_fields_set & {"dataset", "reference", "reference_partitions"})
     if spec.target is not None:

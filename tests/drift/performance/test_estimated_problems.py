@@ -15,7 +15,7 @@ from declaration.target import ProblemType
 from learning.metrics import Scored, metric_value
 from learning.score_columns import score_columns
 from resources.lake.lake import Lake
-from tests.drift_report.conftest import AS_OF, FEATURES, INSTANT, FixedRegistry, World, table_of
+from tests.fixtures.drift_world import AS_OF, FEATURES, INSTANT, FixedRegistry, World, table_of
 
 CLASSES = ("low", "mid", "top")
 

@@ -12,15 +12,15 @@ from scipy import stats
 from drift.performance.realised import ScoredRows
 from drift.performance.sequential_test import (
     BETS,
-    ErrorRise,
     LossBlocks,
     LossScale,
+    SequentialTest,
     accepted_loss,
-    error_rise,
     log_e_values,
     loss_blocks,
     loss_scale,
-    watch_errors,
+    monitor_errors,
+    sequential_test,
 )
 from drift.wording import rise_text
 from learning.metrics import Scored
@@ -163,25 +163,25 @@ def test_rows_of_one_hour_are_cut_into_runs() -> None:
 
 def test_what_cannot_be_known_has_its_reason() -> None:
     few = ScoredRows(Scored(np.ones(5), np.zeros(5)), np.arange(5))
-    rise, now = watch_errors("binary", few, few, [], max_drop=0.05, alpha=0.05)
+    rise, now = monitor_errors("binary", few, few, [], max_drop=0.05, alpha=0.05)
     assert (rise.e_value, rise.is_certain, now) == (None, False, None)
     assert rise.reason == "the holdout has fewer than 8 blocks of time"
     holdout = blocks(np.full(10, 0.2))
-    nothing = error_rise("binary", holdout, [], blocks(np.empty(0)), max_drop=0.05, alpha=0.05)
+    nothing = sequential_test("binary", holdout, [], blocks(np.empty(0)), max_drop=0.05, alpha=0.05)
     assert (nothing.e_value, nothing.reason) == (None, "no labels have arrived")
     assert rise_text(nothing) == ""
 
 
 def test_a_window_without_labels_changes_nothing() -> None:
     holdout, earlier = blocks(np.linspace(0.1, 0.3, 10)), [np.full(5, 0.4), np.empty(0)]
-    with_labels = error_rise("binary", holdout, earlier[:1], None, max_drop=0.0, alpha=0.05)
-    without = error_rise("binary", holdout, earlier, blocks(np.empty(0)), max_drop=0.0, alpha=0.05)
+    with_labels = sequential_test("binary", holdout, earlier[:1], None, max_drop=0.0, alpha=0.05)
+    without = sequential_test("binary", holdout, earlier, blocks(np.empty(0)), max_drop=0.0, alpha=0.05)
     assert with_labels == without
     assert without.n_windows == 1
 
 
 def test_the_rise_in_words() -> None:
-    rise = ErrorRise("absolute error", 40.0, 123.4, 0.21, 0.18, 0.29, 3)
+    rise = SequentialTest("absolute error", 40.0, 123.4, 0.21, 0.18, 0.29, 3)
     assert rise_text(rise) == (
         "Errors have surely risen: e-value 123 after 3 windows, certain from 40. The mean absolute error is 0.29 now, "
         "was 0.18 on the holdout; 0.21 is accepted."

@@ -11,7 +11,7 @@ import pytest
 from drift.performance.realised import ScoredRows
 from drift.performance.slices import MAX_VALUES, SlicedRows, measure_slices
 from learning.metrics import Scored, metric_value
-from tests.drift_report.conftest import FEATURES, INSTANT, World, risk, table_of
+from tests.fixtures.drift_world import FEATURES, INSTANT, World, risk, table_of
 
 HOUR_US = 3_600_000_000
 LABELLED = ("row_id", "event_timestamp", "label", "request__carrier")

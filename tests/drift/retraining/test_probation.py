@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from drift.retraining.probation import judge_probation
-from learning.comparison import Contest
+from learning.comparison import ScoredPair
 from learning.metrics import Scored, metric_value
 
 HOUR = 3_600_000_000
@@ -22,7 +22,7 @@ def test_an_error_is_lower_or_higher_and_never_negative(
     truth = draw.normal(100, 10, 800)
     new, old = (Scored(truth, truth + noise * draw.normal(size=800)) for noise in noises)
     found = judge_probation(
-        Contest(new, old, np.arange(800, dtype=np.int64) * HOUR),
+        ScoredPair(new, old, np.arange(800, dtype=np.int64) * HOUR),
         version=2, previous=1, problem="regression", metric="rmse", alpha=0.05, n_looks=2, seed=0,
     )  # fmt: skip
     change = abs(metric_value("rmse", new) - metric_value("rmse", old))

@@ -15,9 +15,9 @@ from assets.drift_report.tables import report_table
 from assets.materialization import Scope
 from resources.lake.lake import scan
 from resources.model_registry.ledger import Action, Decision, write_decision
-from tests.drift_report.conftest import FEATURES, World
 from tests.drift_report.pages.test_report import content
 from tests.drift_report.test_asset import stormy
+from tests.fixtures.drift_world import FEATURES, World
 
 JULY, AUGUST = "2013-07-01", "2013-08-01"
 

@@ -11,7 +11,8 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import EmptyWorkspaceTarget
 from starlette.types import ASGIApp
 
-from driftline.dev.command import ServeError, check_exposure, main
+from driftline.cli import FAULT, main
+from driftline.dev.command import ServeError, check_exposure
 from driftline.dev.web_server import GuardedWebserver
 
 
@@ -32,7 +33,7 @@ def test_the_command_refuses_before_anything_is_started(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("DRIFTLINE_HOME", str(tmp_path))
-    assert main(["--host", "0.0.0.0"]) == 1
+    assert main(["dev", "--host", "0.0.0.0"]) == FAULT
     assert "--exposed-because" in capsys.readouterr().err
 
 

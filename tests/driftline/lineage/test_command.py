@@ -1,16 +1,19 @@
 """The command and its page: what is asked for is found or named, and no name becomes markup."""
 
+import json
 import re
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
+from driftline.cli import FAULT, SUCCESS, USAGE, main
 from driftline.lineage.choice import UnknownColumnError, chosen
-from driftline.lineage.command import main
+from driftline.lineage.command import KEYS
 from driftline.lineage.drawing import draw
 from driftline.lineage.page import page
 from pipelines.lineage import Edge, Lineage, Node
+from tests.driftline.keys import undocumented
 
 HEAT = Node("features", "recent", "mean_heat")
 LINEAGE = Lineage(
@@ -87,7 +90,7 @@ def test_the_command_prints_both_directions_and_writes_the_page(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "pages" / "lineage.html"
-    assert main(["card_fraud", "--feature", "velocity.amount_24h", "--html", str(file)]) == 0
+    assert main(["lineage", "card_fraud", "--feature", "velocity.amount_24h", "--html", str(file)]) == SUCCESS
     printed = capsys.readouterr().out
     assert "dataset  transactions.amount" in printed
     assert "training set  training_set.velocity__amount_24h" in printed
@@ -96,12 +99,29 @@ def test_the_command_prints_both_directions_and_writes_the_page(
 
 
 def test_depth_ends_the_trees(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["card_fraud", "--column", "transactions.amount", "--depth", "1"]) == 0
+    assert main(["lineage", "card_fraud", "--column", "transactions.amount", "--depth", "1"]) == SUCCESS
     printed = capsys.readouterr().out
     assert "features  spending.ratio_to_mean" in printed
     assert "training_set" not in printed
 
 
 def test_an_unknown_pipeline_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["card_frauds"]) == 1
-    assert "no pipeline 'card_frauds'" in capsys.readouterr().err
+    assert main(["lineage", "card_frauds"]) == FAULT
+    said = capsys.readouterr().err
+    assert "no pipeline 'card_frauds'" in said
+    assert "Did you mean 'card_fraud'?" in said
+
+
+def test_json_has_the_keys_that_are_documented(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lineage", "card_fraud", "--feature", "velocity.amount_24h", "--json"]) == SUCCESS
+    printed = json.loads(capsys.readouterr().out)
+    assert undocumented(printed, KEYS) == set()
+    (column,) = printed["columns"]
+    assert (column["name"], column["stage"]) == ("velocity.amount_24h", "features")
+    assert {"stage": "dataset", "name": "transactions.amount"} in column["upstream"]
+    assert {"stage": "training_set", "name": "training_set.velocity__amount_24h"} in column["downstream"]
+
+
+def test_a_feature_and_a_column_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lineage", "card_fraud", "--feature", "a.b", "--column", "c.d"]) == USAGE
+    assert "--feature and --column exclude each other" in capsys.readouterr().err

@@ -17,8 +17,9 @@ from rich.console import Console
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
 from declaration.target import TargetSpec
+from driftline.cli import FAULT, SUCCESS, main
 from driftline.preview.columns import later_columns, plan
-from driftline.preview.command import arrivals, main
+from driftline.preview.command import arrivals
 from driftline.preview.findings import Preview
 from driftline.preview.page import page
 from driftline.preview.rehearsal import rehearsed
@@ -355,8 +356,7 @@ def test_warnings_of_columns() -> None:
 
 
 def test_the_command_explains_itself_and_its_errors(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["--help"])
+    assert main(["preview", "--help"]) == SUCCESS
     assert "rows that would be quarantined" in " ".join(capsys.readouterr().out.split())
-    assert main(["no_such_pipeline"]) == 1
+    assert main(["preview", "no_such_pipeline"]) == FAULT
     assert "no pipeline 'no_such_pipeline'" in capsys.readouterr().err

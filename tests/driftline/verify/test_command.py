@@ -19,7 +19,7 @@ def _installation(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DRIFTLINE_PROFILE", "local")
     monkeypatch.setenv("DRIFTLINE_HOME", str(home.path))
     declared = Declarations(home.path, {"tiny": home.pipeline}, {})
-    monkeypatch.setattr("driftline.verify.command.declarations", lambda: declared)
+    monkeypatch.setattr("driftline.verify.verified.declarations", lambda: declared)
 
 
 def test_findings_are_lines_and_the_exit_code_tells(home: Home, capsys: pytest.CaptureFixture[str]) -> None:

@@ -214,4 +214,4 @@ def test_without_dagsters_storage_it_is_said(own: Home) -> None:
     (own.path / "dagster").mkdir()
     (found,) = own.findings()
     assert found.what == "the lake has its tables, and Dagster knows none of its materializations"
-    assert "python -m driftline.replay tiny" in found.repair
+    assert "driftline replay tiny" in found.repair

@@ -15,8 +15,8 @@ from dagster._core.instance.ref import InstanceRef
 
 from declaration.pipeline import Pipeline
 from driftline.verify.checking import Told
-from driftline.verify.command import verified_pipeline
 from driftline.verify.finding import Finding
+from driftline.verify.verified import verified_pipeline
 from resources.connections import Connections, connections
 from resources.deployment import Deployment, deployment
 from tests.lineage.replaying import replay_all

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_diabetes, load_wine
 
-from assets.materialization import Scope
+from assets.materialization import Scope, StageRun
 from assets.profiled.asset import materialize_profiled
 from assets.raw.asset import materialize_raw
 from declaration.windows import windows
@@ -160,10 +160,10 @@ def test_any_table_is_scaffolded_and_read_without_loss(table: pd.DataFrame, has_
         n_read, metadata = 0, {}
         for span in spans[:MAX_SPANS]:
             scope = Scope(span, run_id="run", clock=NOW)
-            metadata = materialize_raw(pipeline, "table", scope, lake=lake, engine=engine).metadata
+            metadata = materialize_raw(StageRun(pipeline, scope, lake, engine), "table").metadata
             n_read += metadata["n_rows"]
             checked = materialize_profiled(
-                pipeline, "table", scope, lake=lake, engine=engine, validation=Validation()
+                StageRun(pipeline, scope, lake, engine), "table", validation=Validation()
             )
             failed = [check.name for check in checked.checks if not check.is_passed]
             assert not metadata["n_rows"] or not failed

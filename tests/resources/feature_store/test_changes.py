@@ -10,11 +10,12 @@ import pyarrow as pa
 import pytest
 
 from assets.features.asset import materialize_features
+from assets.materialization import StageRun
 from assets.profiled.asset import materialize_profiled
 from assets.raw.asset import materialize_raw
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
-from driftline.features import apply_features, plan_features, told
+from driftline.features.plan import apply_features, plan_features, told
 from resources.connections import Connections, connections
 from resources.deployment import deployment
 from resources.feature_store.changes import ViewShape, changes_between
@@ -67,9 +68,9 @@ def ready(tmp_path: Path) -> tuple[Pipeline, Connections]:
     pipeline = tiny_pipeline(tmp_path)
     to = connections(deployment({"DRIFTLINE_HOME": str(tmp_path / "home"), "DRIFTLINE_THREADS": "1"}))
     for day in range(2):
-        materialize_raw(pipeline, "readings", scope(day), lake=to.lake, engine=to.engine)
+        materialize_raw(StageRun(pipeline, scope(day), to.lake, to.engine), "readings")
         materialize_profiled(
-            pipeline, "readings", scope(day), lake=to.lake, engine=to.engine, validation=to.validation
+            StageRun(pipeline, scope(day), to.lake, to.engine), "readings", validation=to.validation
         )
     refresh(pipeline, to)
     digest = sha256(b"model").hexdigest()
@@ -91,7 +92,7 @@ def ready(tmp_path: Path) -> tuple[Pipeline, Connections]:
 
 def refresh(pipeline: Pipeline, to: Connections) -> None:
     materialize_features(
-        pipeline, "recent", scope(1), lake=to.lake, engine=to.engine, feature_store=to.feature_store
+        StageRun(pipeline, scope(1), to.lake, to.engine), "recent", feature_store=to.feature_store
     )
 
 

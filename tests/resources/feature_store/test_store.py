@@ -12,6 +12,7 @@ from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
 from resources.feature_store.changed_future import Counterfactual
 from resources.feature_store.store import FeatureStore, FeatureStoreError
+from resources.lake import damage as lake_damage
 from resources.lake.lake import Lake, LakeDamageError
 from tests.tiny import DECLARATION, START, day_window, lake_and_engine, tiny_pipeline
 
@@ -336,7 +337,7 @@ def test_a_damaged_file_is_named_wherever_rows_of_views_are_read(
     snapshot = lake.snapshot("tiny/features/recent")
     (file,) = snapshot.paths([day_window(1).key])
     # What other statements read last is no help.
-    damage.remember("other", {"": ("elsewhere.parquet",) * 2_000})
+    lake_damage.remember("other", {"": ("elsewhere.parquet",) * 2_000})
     damage(Path(file))
     rows = label_rows([("m0", at(1, 20))])
     said = rf"table 'tiny/features/recent', partition '{day_window(1).key}' is damaged: {file}: "

@@ -1,18 +1,10 @@
-"""Build a pipeline's tables anew: what was materialized is set aside, and Dagster knows that it is to be made.
-
-python -m driftline.rebuild churn
-python -m driftline.rebuild churn --yes
-"""
+"""Tables of a pipeline that are set aside: out of the lake, and forgotten by Dagster, so that they are made anew."""
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
-import click
 from dagster import AssetKey, DagsterInstance, RunsFilter
 from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 
@@ -21,15 +13,11 @@ from pipelines.graph.compile import row_partitions_name
 from pipelines.triggers.run_requests import PIPELINE_TAG
 from resources.alerts.incident_log import incidents_table
 from resources.alerts.outbox import alerts_table
-from resources.connections import connections
-from resources.deployment import dagster_environment, deployment
 from resources.feature_store.guard import accepted_table
 from resources.feature_store.online.served_log import served_table
 from resources.feature_store.skew import skew_table
-from resources.lake.lake import ASIDE, Lake
+from resources.lake.lake import Lake
 from resources.model_registry.ledger import ledger_table
-from resources.model_registry.ledger_notes import forget_notes
-from resources.orchestrator.home import open_instance
 
 MODEL_STAGES = ("candidates", "holdout_scores")
 """Tables of the models: their keys are versions, which mean the same however rows are cut."""
@@ -104,46 +92,3 @@ def set_aside(
         place = to / table
         place.parent.mkdir(parents=True, exist_ok=True)
         lake.table_path(table).rename(place)
-
-
-@click.command(
-    help="Set aside what PIPELINE has materialized, so that its tables are built anew from the sources: after a "
-    "column's type or the partitions changed. Champion and ledger stay. Without --yes it only says what it would do."
-)
-@click.argument("pipeline")
-@click.option("--yes", "is_meant", is_flag=True, help="Do it.")
-@click.option("--with-models", is_flag=True, help="Begin without a champion: ledger and model tables go too.")
-def main(pipeline: str, is_meant: bool, with_models: bool) -> None:
-    """Rebuild from the command line."""
-    installed = deployment(os.environ)
-    os.environ.update(dagster_environment(installed))
-    lake = connections(installed).lake
-    # In the lake, which may be a disk of its own: a table is moved whole or not at all.
-    place = Path(lake.root) / ASIDE / f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
-    try:
-        tables = rebuilt_tables(lake, pipeline, with_models=with_models)
-        if not tables:
-            raise RebuildError(
-                f"pipeline '{pipeline}' has nothing to set aside in {lake.root}. Check the name and DRIFTLINE_HOME."
-            )
-        if is_meant:
-            with open_instance(installed) as instance:
-                set_aside(lake, instance, pipeline, tables, with_models=with_models, to=place)
-            if with_models:
-                # Else the next ledger would be taken for one that lost its rows.
-                forget_notes(connections(installed).registry, pipeline)
-    except DriftlineError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(1)
-    click.echo("\n".join(tables))
-    if is_meant:
-        click.echo(
-            f"{len(tables)} tables are in {place} now. Replay '{pipeline}', or materialize its partitions in the web "
-            "UI; remove the folder when the new tables are right."
-        )
-    else:
-        click.echo(f"{len(tables)} tables would be set aside. Nothing was done: repeat it with --yes.")
-
-
-if __name__ == "__main__":
-    main()

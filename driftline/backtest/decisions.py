@@ -1,4 +1,4 @@
-"""What another policy would have decided, window by window, from the stored sketches, predictions and labels.
+"""Backtest of a policy: what it would have decided, window by window, from the stored sketches, predictions and labels.
 
 Nothing is trained or written. Models served as they did: a decision is compared with the one that was
 made in the same place, not with a history that would have gone another way.
@@ -13,8 +13,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from assets.drift_report.judgement import weigh_evidence
 from assets.drift_report.tables_read import read_quality
-from assets.drift_report.window_inputs import examine_window, gather_evidence, trainings_of
+from assets.drift_report.window_inputs import examine_window, read_circumstances, trainings_of
 from declaration.errors import DriftlineError
 from declaration.pipeline import Pipeline
 from declaration.windows import window
@@ -82,7 +83,7 @@ def backtest(
         raise RedecisionError(f"'{pipeline.name}' has no target: nothing is ever trained for it.")
     if not to.lake.has(table):
         raise RedecisionError(
-            f"'{pipeline.name}' has no drift reports yet. Run `python -m driftline.replay {pipeline.name}` first."
+            f"'{pipeline.name}' has no drift reports yet. Run `driftline replay {pipeline.name}` first."
         )
     rows = sorted(to.lake.read(table).to_pylist(), key=lambda row: row["partition"])
     trainings = trainings_of(read_ledger(to.lake, pipeline.name))
@@ -97,17 +98,18 @@ def backtest(
             examined = examine_window(
                 pipeline, span, to.lake, connection, to.registry, serving=row["model_version"]
             )
-            evidence, loss = gather_evidence(
+            quality = read_quality(pipeline, span, to.lake, connection)
+            circumstances = read_circumstances(
                 pipeline,
                 span,
                 examined,
-                read_quality(pipeline, span, to.lake, connection),
                 connection,
-                before=loss,
+                loss_before=loss,
                 # A training as of this window came after its report.
                 trainings=[entry for entry in trainings if entry.partition < key],
                 waits=[wait for wait in waits if wait.partition < key],
             )
+        evidence, loss = weigh_evidence(span, examined.findings, circumstances, quality, pipeline.spec)
         yield Redecision(
             partition=key,
             was_requested=row["is_retrain_requested"],
@@ -135,7 +137,7 @@ def print_backtest(pipeline: Pipeline, decided: Sequence[Redecision], console: C
     console.print(
         f"{n_same} of {len(decided)} windows are decided alike. Trainings asked for: {was} before, {now} under this "
         "policy, with the models that served then. What those trainings would have been worth is told by a replay "
-        "into another DRIFTLINE_HOME.",
+        "into another home: driftline --home FOLDER replay.",
         highlight=False,
     )
 

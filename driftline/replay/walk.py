@@ -1,4 +1,4 @@
-"""Replay: walk a pipeline's partitions in order, letting the same sensor decide, so that a year is judged in minutes.
+"""Replay of a pipeline: its partitions in order, with the drift sensor's own decisions, so that a year takes minutes.
 
 Every run is recorded in the Dagster instance of the profile, with the job, selection, partition
 and tags that a schedule or the drift sensor would have given it, and is executed in this process.
@@ -7,10 +7,8 @@ What is done already is not done again: an interrupted replay resumes where it s
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -32,16 +30,15 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from declaration.errors import DriftlineError
 from declaration.pipeline import Pipeline
 from declaration.windows import Window
-from driftline.replay_runs import REPLAY_TAGS, ReplayError, fail_abandoned_runs, only_replay
+from driftline.replay.runs import REPLAY_TAGS, ReplayError, fail_abandoned_runs, only_replay
 from pipelines.graph.compile import STAGES
-from pipelines.triggers.due_partitions import arrived, done, make_known
+from pipelines.triggers.due_partitions import done, due_partitions, make_known
 from pipelines.triggers.retrains import asked_from, retrains_due
 from pipelines.triggers.run_requests import reference_request, reference_selection, refresh_request
 from resources.connections import Connections
-from resources.deployment import Deployment, dagster_environment, deployment
+from resources.deployment import Deployment
 from resources.model_registry.waits import WAITS
 from resources.orchestrator.home import open_instance
 from resources.orchestrator.run_process import hold_run
@@ -49,8 +46,8 @@ from resources.orchestrator.run_process import hold_run
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Run configuration: progress is shown here, not as Dagster's debug log."""
 
-WIDTH = 150
-"""Columns of the output where it goes to a file or a log."""
+LOUD = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
+"""Run configuration of `driftline --verbose`."""
 
 
 class StageProgress(logging.Handler):
@@ -111,7 +108,7 @@ class Replay:
 
     def partitions(self, first: str | None, last: str | None, now: datetime) -> Sequence[Window]:
         """List the partitions to walk, oldest first."""
-        ended = arrived(self.pipeline, now, lake=self.to.lake, engine=self.to.engine)
+        ended = due_partitions(self.pipeline, now, lake=self.to.lake, engine=self.to.engine)
         make_known(self.pipeline, ended, self.instance)
         keys = [window.key for window in ended]
         for key in (first, last):
@@ -173,7 +170,7 @@ class Replay:
             asset_selection=request.asset_selection,
             partition_key=request.partition_key,
             tags={**request.tags, **REPLAY_TAGS},
-            run_config=QUIET,
+            run_config=LOUD if os.environ.get("DRIFTLINE_VERBOSE") else QUIET,
             raise_on_error=False,
         )
         if not result.success:
@@ -233,84 +230,44 @@ def walk(replay: Replay, partitions: Sequence[Window], console: Console) -> int:
     return n_retrains
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Replay one pipeline from the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m driftline.replay",
-        description="Walk a pipeline's partitions in order, letting the drift sensor decide on retrains.",
-        epilog="Interrupt it at any time: started again, it resumes. Everything is kept below DRIFTLINE_HOME.",
-    )
-    parser.add_argument("pipeline", help="name of a folder in pipelines/defs")
-    parser.add_argument("--from", dest="first", metavar="PARTITION", help="first partition key to walk")
-    parser.add_argument("--to", dest="last", metavar="PARTITION", help="last partition key to walk")
-    parser.add_argument(
-        "--policy",
-        type=Path,
-        metavar="FILE",
-        help="decide the reported partitions anew with the `drift` and `retrain` blocks of a YAML file; nothing is run",
-    )
-    options = parser.parse_args(arguments)
-    # stdout is for people here: one console, which knows whether it is a terminal.
-    console = Console(width=None if sys.stdout.isatty() else WIDTH)
-    installed = deployment(os.environ)
-    os.environ.update(dagster_environment(installed))
-    try:
-        if options.policy is not None:
-            return _backtest(
-                installed, options.pipeline, options.policy, options.first, options.last, console
-            )
-        with only_replay(installed.home, options.pipeline):
-            return _replay(installed, options.pipeline, options.first, options.last, console)
-    except DriftlineError as error:
-        Console(stderr=True).print(f"[bold red]{type(error).__name__}[/bold red]", style=None)
-        Console(stderr=True).print(str(error), markup=False)
-        return 1
-    except KeyboardInterrupt:
-        console.print("\nInterrupted. Start it again to resume.")
-        return 130
-
-
 def heading(pipeline: Pipeline) -> Text:
     """Return a pipeline's name and description, which is foreign text: `[/x]` in it is no markup."""
     return Text.assemble((pipeline.name, "bold"), f"  {pipeline.spec.description}")
 
 
-def _replay(installed: Deployment, name: str, first: str | None, last: str | None, console: Console) -> int:
-    # Imported after the environment is set: the definitions read the deployment.
-    from driftline.history import print_history
+def replay_pipeline(
+    installed: Deployment, name: str | None, first: str | None, last: str | None, shown: Console
+) -> tuple[Pipeline, Connections]:
+    """Walk a pipeline's partitions, under its lock; return it, and where its tables are.
+
+    Parameters
+    ----------
+    installed
+        The installation, which Dagster's environment variables describe already.
+    name
+        Of the pipeline; None where there is one.
+    first, last
+        Partition keys to stay between; by default all.
+    shown
+        Where progress goes.
+
+    Raises
+    ------
+    DriftlineError
+        If there is no such pipeline, it is being replayed already, or a run failed.
+    """
+    # Not at the top: the definitions read the deployment from the environment.
     from pipelines.definitions import code_location
     from pipelines.loading.declared import find_pipeline
     from resources.connections import connections
 
     pipeline = find_pipeline(name)
     to = connections(installed)
-    console.print(heading(pipeline))
-    with open_instance(installed) as instance:
-        replay = Replay(pipeline, code_location(), instance, to)
-        if fail_abandoned_runs(instance, pipeline.name):
-            console.print("A run of a killed replay was marked as failed; its partition is run again.")
-        partitions = replay.partitions(first, last, datetime.now(UTC))
-        walk(replay, partitions, console)
-    print_history(pipeline, to, console)
-    reports = installed.home / "reports" / pipeline.name
-    console.print(f"\nReports: {reports}   Web UI: make dev", markup=False)
-    return 0
-
-
-def _backtest(
-    installed: Deployment, name: str, policy: Path, first: str | None, last: str | None, console: Console
-) -> int:
-    from driftline.backtest import backtest, print_backtest
-    from pipelines.loading.declared import find_pipeline
-    from pipelines.loading.read import read_with_policy
-    from resources.connections import connections
-
-    pipeline = read_with_policy(find_pipeline(name), policy)
-    with console.status(f"{name}: deciding anew"):
-        decided = list(backtest(pipeline, connections(installed), first=first, last=last))
-    print_backtest(pipeline, decided, console)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    with only_replay(installed.home, pipeline.name):
+        shown.print(heading(pipeline))
+        with open_instance(installed) as instance:
+            replay = Replay(pipeline, code_location(), instance, to)
+            if fail_abandoned_runs(instance, pipeline.name):
+                shown.print("A run of a killed replay was marked as failed; its partition is run again.")
+            walk(replay, replay.partitions(first, last, datetime.now(UTC)), shown)
+    return pipeline, to

@@ -1,28 +1,17 @@
-"""What a definition changes of the registered features: shown before it happens, and applied.
-
-python -m driftline.features plan flight_delays
-python -m driftline.features apply flight_delays [--force]
-"""
+"""Plan of a feature change: what a declaration changes of the registered features, before it happens."""
 
 from __future__ import annotations
 
-import getpass
-import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import NoReturn
-
-import click
+from datetime import datetime
 
 from assets.features.view_sql import FeatureError, stable_types
 from declaration.errors import DriftlineError
 from declaration.pipeline import Pipeline
 from declaration.queries import datasets_behind, queries_behind
 from declaration.windows import window
-from resources.connections import Connections, connections
-from resources.deployment import deployment
+from resources.connections import Connections
 from resources.feature_store.changes import CONSEQUENCES, FeatureChange
 from resources.feature_store.guard import Loss, accept_loss, champion_loss
 from resources.lake.views import register_tables
@@ -137,51 +126,3 @@ def told(plan: Plan) -> str:
             f"Champion {plan.loss.champion} reads what would be lost: {', '.join(plan.loss.changes)}."
         )
     return "\n".join(lines) or "No changes: what is registered is what is declared."
-
-
-@click.group(help="What a definition changes of the registered features.")
-def main() -> None:
-    """Name the group of commands."""
-
-
-@main.command("plan", help="Show what would change for PIPELINE; nothing is written.")
-@click.argument("pipeline")
-def plan_command(pipeline: str) -> None:
-    """Print the plan."""
-    try:
-        from pipelines.loading.declared import find_pipeline
-
-        plan = plan_features(find_pipeline(pipeline), connections(deployment(os.environ)))
-    except DriftlineError as error:
-        _fail(error)
-    click.echo(told(plan))
-
-
-@main.command("apply", help="Register the features of PIPELINE as declared.")
-@click.argument("pipeline")
-@click.option("--force", is_flag=True, help="Accept that the present champion loses what it reads.")
-@click.option("--actor", default=getpass.getuser, help="Who accepts; by default the user of this process.")
-def apply_command(pipeline: str, *, force: bool, actor: str) -> None:
-    """Apply the plan and print it."""
-    try:
-        from pipelines.loading.declared import find_pipeline
-
-        plan = apply_features(
-            find_pipeline(pipeline),
-            connections(deployment(os.environ)),
-            force=force,
-            actor=actor,
-            clock=datetime.now(UTC),
-        )
-    except DriftlineError as error:
-        _fail(error)
-    click.echo(told(plan))
-
-
-def _fail(error: DriftlineError) -> NoReturn:
-    click.echo(f"Error: {error}", err=True)
-    sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()

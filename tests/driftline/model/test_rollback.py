@@ -9,14 +9,15 @@ from typing import cast
 
 import pyarrow as pa
 import pytest
-from click.testing import CliRunner
 
+from assets.materialization import StageRun
 from assets.model.asset import materialize_model
 from declaration.model import GateSpec
-from driftline.rollback import RollbackError, main, roll_back_to
+from driftline.cli import FAULT, main
+from driftline.model.restore import RollbackError, roll_back_to
 from resources.connections import Connections
 from resources.model_registry.ledger import Decision, read_ledger
-from tests.model.conftest import World, training_table
+from tests.fixtures.training_world import World, training_table
 
 NOW = datetime(2024, 3, 5, tzinfo=UTC)
 Roll = Callable[..., Decision]
@@ -32,7 +33,7 @@ def world(tmp_path: Path) -> World:
         rows.append(training_table(900, days=28, start=datetime(2024, month, 1, tzinfo=UTC), seed=month))
         made.write_training_set(pipeline, key, pa.concat_tables(rows))
         scope = made.scope(pipeline, key)
-        materialize_model(pipeline, scope, lake=made.lake, engine=made.engine, registry=made.registry)
+        materialize_model(StageRun(pipeline, scope, made.lake, made.engine), registry=made.registry)
     assert made.registry.aliases("flights")["champion"] == 2
     return made
 
@@ -82,8 +83,9 @@ def test_a_version_whose_file_was_changed_does_not_serve(world: World, roll: Rol
     assert world.registry.aliases("flights")["champion"] == 2
 
 
-def test_the_command_says_what_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_says_what_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("DRIFTLINE_HOME", str(tmp_path))
-    result = CliRunner().invoke(main, ["flights", "--reason", "a try"])
-    assert result.exit_code == 1
-    assert "has no ledger" in result.output
+    assert main(["model", "rollback", "flights", "--reason", "a try"]) == FAULT
+    assert "has no ledger" in capsys.readouterr().err

@@ -1,23 +1,13 @@
-"""Let an earlier model serve again: one more row of the ledger, written by a person.
-
-python -m driftline.rollback flight_delays --reason "delays of June were wrong"
-python -m driftline.rollback flight_delays --to 3 --reason "…"
-"""
+"""An earlier model version made to serve again: one more row of the ledger, written by a person."""
 
 from __future__ import annotations
 
-import getpass
 import json
-import os
-import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
-
-import click
+from datetime import datetime
 
 from declaration.errors import DriftlineError
-from resources.connections import Connections, connections
-from resources.deployment import deployment
+from resources.connections import Connections
 from resources.model_registry.enactment import enact
 from resources.model_registry.ledger import Decision, aliases_after, read_ledger, trusted_sha256
 
@@ -100,32 +90,3 @@ def _champion_before(decisions: Sequence[Decision], pipeline: str) -> int:
             f"{', '.join(map(str, judged))}."
         )
     return previous
-
-
-@click.command(help="Let an earlier model of PIPELINE serve again; the decision becomes a row of the ledger.")
-@click.argument("pipeline")
-@click.option("--to", "version", type=int, help="Version that shall serve; by default the champion before.")
-@click.option("--reason", required=True, help="Why, for those who read the ledger.")
-@click.option("--actor", default=getpass.getuser, help="Who decides; by default the user of this process.")
-def main(pipeline: str, version: int | None, reason: str, actor: str) -> None:
-    """Roll back from the command line."""
-    try:
-        decision = roll_back_to(
-            pipeline,
-            connections(deployment(os.environ)),
-            version=version,
-            reason=reason,
-            actor=actor,
-            clock=datetime.now(UTC),
-        )
-    except DriftlineError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(1)
-    click.echo(
-        f"Version {decision.version} of {pipeline} serves now (before: version {decision.champion_before}). "
-        "The next predictions are its own."
-    )
-
-
-if __name__ == "__main__":
-    main()

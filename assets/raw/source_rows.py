@@ -1,0 +1,26 @@
+"""Number of rows that a source holds now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from declaration.pipeline import Pipeline
+from sources.opening import files_of, readable
+from sources.read import read_files
+
+if TYPE_CHECKING:
+    from resources.engine.duckdb import Engine
+
+
+def n_source_rows(pipeline: Pipeline, dataset: str, *, engine: Engine) -> int:
+    """Count the rows that a source holds now, rejects left out: how far partitions of rows reach."""
+    spec = pipeline.spec.datasets[dataset]
+    scratch = Path(engine.spill_directory)
+    with (
+        files_of(spec.source, folder=Path(pipeline.folder), scratch=scratch) as files,
+        engine.connect(reads=files) as connection,
+        readable(connection, files, spec, scratch) as plain,
+    ):
+        zone = pipeline.spec.partitions.timezone
+        return read_files(connection, plain, spec, name=dataset, timezone=zone).n_read

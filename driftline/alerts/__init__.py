@@ -1,0 +1,1 @@
+"""`driftline alerts`: channels that are tried, incidents that are open, and silences."""

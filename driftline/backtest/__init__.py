@@ -1,0 +1,1 @@
+"""`driftline backtest`: the decisions that another policy would have taken on what was observed."""

@@ -1,0 +1,1 @@
+"""`driftline completion`: commands, options, pipelines and partitions, completed by the shell."""

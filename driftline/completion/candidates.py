@@ -1,0 +1,76 @@
+"""Candidates of the shell's completion: pipelines and partitions, read from declarations without their loader."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import click
+
+from declaration.errors import DriftlineError
+
+FILE_NAME = "defs.yaml"
+
+COMPONENT = "MLPipeline"
+"""Last part of the type that a pipeline's declaration names."""
+
+
+def complete_names(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Complete the name of a pipeline."""
+    return [name for name in _declared(ctx) if name.startswith(incomplete)]
+
+
+def complete_partitions(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Complete a partition's key: of the pipeline that is named, or of the only one."""
+    declared = _declared(ctx)
+    name: str | None = ctx.params.get("name")
+    if name is None and len(declared) == 1:
+        name = next(iter(declared))
+    file = declared.get(name or "")
+    return [key for key in _partitions(ctx, file) if key.startswith(incomplete)] if file else []
+
+
+def _declared(ctx: click.Context) -> Mapping[str, Path]:
+    """List declarations by their folder's name; none where there is no project: a completion cannot complain."""
+    from resources.project import project
+
+    with suppress(DriftlineError, OSError, UnicodeDecodeError):
+        folder = project(_environment(ctx)).defs
+        files = sorted(folder.rglob(FILE_NAME))
+        return {file.parent.name: file for file in files if COMPONENT in file.read_text(encoding="utf-8")}
+    return {}
+
+
+def _partitions(ctx: click.Context, file: Path) -> Iterator[str]:
+    """List the partitions of a calendar that have ended; of others, those that have a report."""
+    from datetime import UTC, datetime
+
+    import yaml
+    from pydantic import ValidationError
+
+    from declaration.partitions import PartitionsSpec
+    from declaration.windows import windows
+    from resources.deployment import deployment
+
+    with suppress(
+        DriftlineError, OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError, AttributeError
+    ):
+        # The loader in C where there is one: a keystroke waits for it.
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        declared = yaml.load(file.read_text(encoding="utf-8"), loader)["attributes"]["partitions"]
+        spec = PartitionsSpec.model_validate(declared)
+        if spec.is_calendar:
+            yield from (one.key for one in windows(spec, until=datetime.now(UTC)))
+        else:
+            reports = deployment(_environment(ctx)).home / "reports" / file.parent.name
+            yield from sorted(page.stem for page in reports.glob("*.html"))
+
+
+def _environment(ctx: click.Context) -> Mapping[str, str]:
+    """Return the environment with the options before the command: nothing has run that would set them."""
+    given: Mapping[str, Any] = ctx.find_root().params
+    options = {"DRIFTLINE_PROJECT": given.get("project"), "DRIFTLINE_HOME": given.get("home")}
+    return {**os.environ, **{name: str(value) for name, value in options.items() if value}}

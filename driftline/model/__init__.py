@@ -1,0 +1,1 @@
+"""`driftline model`: the versions of a pipeline's models, and which of them serves."""

@@ -1,0 +1,20 @@
+"""`driftline model`: the group of commands about a pipeline's model versions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import click
+
+from driftline.cli import LazyGroup, Listed
+
+COMMANDS: Mapping[str, Mapping[str, Listed]] = {
+    "Commands": {
+        "rollback": Listed("driftline.model.rollback:rollback", "Let an earlier model version serve again."),
+    },
+}
+
+
+@click.group(cls=LazyGroup, listed=COMMANDS)
+def model() -> None:
+    """Show a pipeline's model versions, and choose the one that serves."""
