@@ -55,7 +55,7 @@ def downloads(stem: str, tables: Mapping[str, Sequence[Row]], facts: Row) -> tup
 
 def _download(label: str, file: str, kind: str, text: str) -> Download:
     content = text.encode()
-    safe = re.sub(r"[^\w.-]+", "-", file)
+    safe = re.sub(r"[^\w.]+", "-", file)
     if len(content) > MAX_BYTES:
         return Download(label, safe, "")
     return Download(

@@ -43,8 +43,8 @@ TERMS: Mapping[str, Term] = {
     ),
     "drift-score": Term(
         "Drift score",
-        "The strengths of all features, weighted by importance: 0 where nothing is certain, 1 where all "
-        "that the model relies on has surely moved.",
+        "The strengths of all features, weighted by what each is worth to the model: 0 where nothing is "
+        "certain, 1 where everything that counts has surely moved.",
         "concepts/drift.md",
     ),
     "multivariate": Term(

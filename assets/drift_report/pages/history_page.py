@@ -307,7 +307,7 @@ def _downloads(history: ModelHistory) -> tuple[Download, ...]:
     ]
     ledger = [dict(vars(one)) for one in history.judgements]
     tables = {"windows": windows, "columns": columns, "ledger": ledger}
-    facts = {"pipeline": history.pipeline, "written_at": history.written_at, "n_earlier": history.n_earlier}
+    facts = {"pipeline": history.pipeline, "n_earlier": history.n_earlier}
     return downloads(f"{history.pipeline}-history", tables, facts)
 
 

@@ -18,10 +18,10 @@ from charts import page_style, sparkline
 from charts.colours import HIGHLIGHT_COLOUR
 from drift.wording import number_text
 
-MAX_DRAWN = 120
+MAX_DRAWN = 60
 """Pipelines with sparklines, the gravest first: the page stays below half a megabyte."""
 
-MAX_LISTED = 500
+MAX_LISTED = 300
 """Pipelines with a row."""
 
 NOT_READABLE = "not readable"

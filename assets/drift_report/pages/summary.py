@@ -11,12 +11,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from assets.drift_report.pages.history import HistoryWindow, ModelHistory
 from assets.drift_report.pages.wording import verdict_text
+from charts.scales import shorten
 from declaration.errors import DriftlineError
 
 SUMMARY_FILE = "summary.json"
 
 MAX_POINTS = 30
 """Newest windows that a sparkline shows."""
+
+MAX_LETTERS = 400
+"""Length of a verdict; the window's page has the whole."""
 
 MAX_BYTES = 200_000
 """A file that is larger was not written by us: a summary has about 5,000 bytes."""
@@ -90,7 +94,7 @@ def summary_of(history: ModelHistory) -> PipelineSummary:
         partition=newest.partition,
         page=newest.page,
         severity=next((one for one in ("critical", "warning") if one == newest.severity), "info"),
-        verdict=verdict_text(newest.reason, newest.explanation),
+        verdict=shorten(verdict_text(newest.reason, newest.explanation), MAX_LETTERS),
         metric=history.metric,
         champion=champion,
         n_windows=len(history.windows) + history.n_earlier,
