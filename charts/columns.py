@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,9 @@ WIDTH = 1236
 
 NARROWEST, WIDEST = 12.0, 96.0
 """Bounds of a column's width in px: slanted labels need the first, few columns stay below the second."""
+
+SLANTED_ROOM = 14.0
+"""Room in px that a slanted label needs."""
 
 LABEL_LIMIT, ROW_LABEL_LIMIT = 18, 42
 
@@ -73,10 +77,12 @@ class Columns:
 
     @property
     def labels(self) -> tuple[ColumnLabel, ...]:
-        """Return what is written below the columns."""
+        """Return what is written below the columns: every one, or so many up to the newest as have room."""
+        step = math.ceil(SLANTED_ROOM / self.cell) if self.is_slanted else 1
         return tuple(
             ColumnLabel(self.edge(index + 0.5), text, link)
             for index, (text, link) in enumerate(zip(self._texts, self.links, strict=True))
+            if (len(self.names) - 1 - index) % step == 0
         )
 
     @property

@@ -21,8 +21,8 @@ DARK_FROM = 0.6
 NARROW = 600
 """Width in px below which the legend takes two lines."""
 
-MAX_TOOLTIPS = 2_000
-"""More cells than this get no tooltips, and neighbours of one colour become one shape: pages stay small."""
+MAX_TOOLTIPS = 1_200
+"""More cells than this get no tooltips and numbers, and those of one colour in a row become one shape: pages stay small."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,20 @@ class _Cell:
 
 
 @dataclass(frozen=True)
+class _Shape:
+    """All cells of one colour in a row."""
+
+    path: str
+    colour: str
+
+
+@dataclass(frozen=True)
 class _Row:
     y: float
     label: str
     tooltip: str
     cells: tuple[_Cell, ...]
+    shapes: tuple[_Shape, ...]
 
 
 @dataclass(frozen=True)
@@ -111,7 +120,7 @@ def heatmap(
         )
     top, left = 34, columns.left
     bottom = top + CELL_HEIGHT * max(1, len(rows))
-    cells = _cells if grid.size <= MAX_TOOLTIPS else _runs
+    has_tooltips = grid.size <= MAX_TOOLTIPS
     is_narrow = columns.width < NARROW
     legend_x, legend_y = 14 if is_narrow else left, round(bottom + columns.foot + 4, 1)
     drawn = tuple(
@@ -119,7 +128,8 @@ def heatmap(
             top + CELL_HEIGHT * index,
             shorten(name, columns.row_limit),
             name,
-            cells(name, columns, grid[index].tolist()),
+            _cells(name, columns, grid[index].tolist()) if has_tooltips else (),
+            () if has_tooltips else _shapes(columns, grid[index].tolist(), top + CELL_HEIGHT * index),
         )
         for index, name in enumerate(rows)
     )
@@ -129,7 +139,7 @@ def heatmap(
         columns=columns.labels, dividers=[columns.edge(at) for at in dividers], divided_by=divided_by, ends=ends,
         legend_x=legend_x, legend_y=legend_y, hatch=_hatch(columns),
         divider_x=legend_x + (0 if is_narrow else 312), divider_y=legend_y + (30 if is_narrow else 0),
-        legend=[_Step(left + 5 * i, 5.2, colour_of(i / 19)) for i in range(20)],
+        legend=[_Step(legend_x + 5 * i, 5.2, colour_of(i / 19)) for i in range(20)],
     )  # fmt: skip
 
 
@@ -161,19 +171,13 @@ def _number(value: float) -> str:
     return f"{math.floor(value * 100 + 1e-9) / 100:.2f}"
 
 
-def _runs(row: str, columns: Columns, values: Sequence[float]) -> tuple[_Cell, ...]:
-    """Draw neighbours of about one value as one shape, without numbers and tooltips."""
-    del row
+def _shapes(columns: Columns, values: Sequence[float], top: float) -> tuple[_Shape, ...]:
+    """Draw the cells of each colour as one shape; neighbours of one colour have no gap between them."""
     colours = [_fill(value, columns) for value in values]
+    paths: dict[str, str] = {}
     starts = [i for i, colour in enumerate(colours) if i == 0 or colour != colours[i - 1]]
-    return tuple(
-        _Cell(
-            columns.edge(start),
-            round(columns.edge(end) - columns.edge(start) - 1, 1),
-            colours[start],
-            "",
-            "",
-            "",
-        )
-        for start, end in zip(starts, [*starts[1:], len(values)], strict=True)
-    )
+    for start, end in zip(starts, [*starts[1:], len(values)], strict=True):
+        width = round(columns.edge(end) - columns.edge(start) - 1, 1)
+        outline = f"M{columns.edge(start):g} {top:g}h{width:g}v{CELL_HEIGHT - 1}h-{width:g}z"
+        paths[colours[start]] = paths.get(colours[start], "") + outline
+    return tuple(_Shape(path, colour) for colour, path in paths.items())

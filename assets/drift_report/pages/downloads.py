@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-MAX_BYTES = 90_000
+MAX_BYTES = 60_000
 """Largest download that a page carries: pages stay below half a megabyte. The lake holds the whole table."""
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")

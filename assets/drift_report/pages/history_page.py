@@ -35,13 +35,16 @@ from charts import page_style
 from drift.performance.realised import Measurement
 from drift.wording import number_text, share_text, without_headline
 
-MAX_MINI_PICTURES = 60
+MAX_MINI_PICTURES = 40
 """Rows of the feature table with histograms: the first ones, which matter most."""
+
+MAX_DRAWN_COLUMNS = 60
+"""Rows of the picture of drift: the columns that matter most."""
 
 OUTCOME_WIDTH = 420.0
 """Width in px of the pictures of served outcomes."""
 
-SHOWN_ENTRIES, SHOWN_COLUMNS = 3, 4
+SHOWN_ENTRIES, SHOWN_COLUMNS = 3, 3
 """Newest entries of the log, and first columns, that are open on a telephone; the others are one click away."""
 
 ACTIONS: Mapping[str, str] = {
@@ -96,7 +99,10 @@ def render_model_history(history: ModelHistory) -> str:
         narrow_timeline=Markup(history_picture(narrow, _links(narrow), is_narrow=True)),
         n_narrow=len(narrow.windows),
         decision_colours=decision_colours(history),
-        drift=Markup(drift_picture(history, by_history(history.columns), _links(history))),
+        drift=Markup(
+            drift_picture(history, by_history(history.columns)[:MAX_DRAWN_COLUMNS], _links(history))
+        ),
+        n_not_drawn=max(0, len(history.columns) - MAX_DRAWN_COLUMNS),
         narrow_drift=Markup(drift_picture(narrow, narrow.columns, _links(narrow), is_narrow=True)),
         outcomes=[Markup(svg) for svg in outcome_pictures(history.outcomes, OUTCOME_WIDTH)],
         outcome_text=outcome_text(history.outcomes),

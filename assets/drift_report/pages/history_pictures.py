@@ -57,7 +57,7 @@ HEIGHT, NARROW_HEIGHT = 210, 150
 NARROW_WIDTH, NARROW_ROW_LETTERS = 354, 18
 """Width of a picture on a telephone in px, and letters of a row's name there."""
 
-NARROW_WINDOWS, NARROW_COLUMNS = 12, 9
+NARROW_WINDOWS, NARROW_COLUMNS = 12, 7
 """Newest windows and most important columns that such a picture shows."""
 
 

@@ -47,12 +47,11 @@ def outcome_text(outcomes: Outcomes | None) -> str:
     if outcomes is None or served is None:
         return ""
     held = _means(outcomes, "holdout")
-    observed = "the named class was right in" if outcomes.confusion else "labels averaged"
+    subject = "The named class had a probability of" if outcomes.confusion else "Predictions averaged"
+    observed = "and was right in a share of" if outcomes.confusion else "and labels averaged"
     against = f" (holdout: {held[0]:.4g} and {held[1]:.4g})" if held is not None else ""
-    return (
-        f"Predictions averaged {served[0]:.4g} and {observed} {served[1]:.4g}"
-        f"{against} over {outcomes.n_rows('served'):,} served rows."
-    )
+    n = f"{outcomes.n_rows('served'):,}"
+    return f"{subject} {served[0]:.4g} {observed} {served[1]:.4g}{against} over {n} served rows."
 
 
 def _means(outcomes: Outcomes, basis: Basis) -> tuple[float, float] | None:
@@ -73,7 +72,8 @@ def _points(bins: Sequence[OutcomeBin], basis: Basis) -> list[Calibrated]:
         else:
             groups.append([one])
     if len(groups) > 1 and sum(part.n for part in groups[-1]) < MIN_ROWS:
-        groups[-2] += groups.pop()
+        last = groups.pop()
+        groups[-1] += last
     return [_point(group) for group in groups]
 
 
@@ -97,5 +97,5 @@ def _confusion(outcomes: Outcomes, width: float) -> str:
             columns, [f"{row} ({totals[row]:,})" for row in rows], width=width, row_limit=CLASS_LETTERS
         ),
         values,
-        title="Actual class (rows) by named class: share of the actual",
+        title="Confusion: actual (rows) by named class",
     )

@@ -24,6 +24,9 @@ from drift.wording import drift_text, multivariate_text, number_text, rise_text,
 MAX_LARGE_PICTURES = 8
 """Drifted columns drawn large; the page stays below half a megabyte."""
 
+MAX_MINI_PICTURES = 100
+"""Columns whose row has a picture: the first ones, which matter most."""
+
 SHOWN_COLUMNS = 12
 """Columns that are open on a telephone; the others are one click away."""
 
@@ -48,7 +51,10 @@ def render_html(content: ReportContent) -> str:
         explanation=without_headline(content.decision.explanation, headline),
         drift_text=_drift_text(content),
         facts=report_facts(content),
-        rows=[column_row(verdict, content) for verdict in columns],
+        rows=[
+            column_row(verdict, content, is_drawn=place < MAX_MINI_PICTURES)
+            for place, verdict in enumerate(columns)
+        ],
         n_columns=SHOWN_COLUMNS,
         sentences=list(filter(None, sentences)),
         pictures=[Markup(svg) for svg in pictures if svg],

@@ -35,7 +35,7 @@ class ColumnRow:
     numbers: Sequence[tuple[str, str]]
 
 
-def column_row(verdict: ColumnVerdict, content: ReportContent) -> ColumnRow:
+def column_row(verdict: ColumnVerdict, content: ReportContent, *, is_drawn: bool = False) -> ColumnRow:
     """Return the line of one column, numbers rounded for people."""
     reference, current = content.reference[verdict.column], content.current[verdict.column]
     statistics = verdict.statistics
@@ -56,7 +56,7 @@ def column_row(verdict: ColumnVerdict, content: ReportContent) -> ColumnRow:
         missing=f"{share_text(statistics.missing_reference)} → {share_text(statistics.missing_current)}",
         news=share_text(news),
         finding=column_text(verdict, reference, current),
-        picture=Markup(mini_picture(reference, current)),
+        picture=Markup(mini_picture(reference, current) if is_drawn else ""),
         numbers=_numbers(statistics, verdict.adjusted_p_value),
     )
 

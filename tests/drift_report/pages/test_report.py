@@ -88,6 +88,7 @@ def test_the_page_loads_nothing_and_is_small() -> None:
     outside = set(re.findall(r"https?://[^\s\"'<]+", page)) - {"http://www.w3.org/2000/svg"}
     assert outside == set()
     assert len(page.encode()) < 500_000
+    assert len(render_html(content(n_features=60, n=500)).encode()) < 500_000
 
 
 def test_the_page_says_the_verdict_the_figures_and_what_is_not_known() -> None:
