@@ -31,10 +31,10 @@ help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 20
 
 demo: .venv/.runtime ## replay a year of real flights, month by month
-	$(PY) -m driftline.replay flight_delays
+	.venv/bin/driftline replay flight_delays
 
 dev: .venv/.runtime ## open the web UI and the daemon on http://127.0.0.1:3000
-	$(PY) -m driftline.dev.command
+	.venv/bin/driftline dev
 
 test: .venv/.dev ## run the tests
 	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 15 -m "not long and not chaos" $(PYTEST_ARGS)
@@ -53,10 +53,11 @@ lint: .venv/.dev ## check style, types, imports, dependencies and the docs
 	.venv/bin/deptry .
 	.venv/bin/vulture
 	$(PY) -m pipelines.loading.reference --check
+	$(PY) -m driftline.reference --check
 	.venv/bin/driftline check
 
 preview: .venv/.runtime ## show what a declaration will do, on a sample: make preview NAME=flight_delays
-	$(PY) -m driftline.preview $(NAME)
+	.venv/bin/driftline preview $(NAME)
 
 check: .venv/.runtime ## check every declaration: all faults of all files
 	.venv/bin/driftline check
@@ -81,8 +82,9 @@ bench-policy: .venv/.dev ## compare retraining policies on streams with known ch
 	$(PY) -m benchmarks.policy
 
 # Not --quiet: it drops the warnings that --strict counts.
-docs: .venv/.dev ## write the reference from the schema and build the site into site/
+docs: .venv/.dev ## write the references of keys and commands and build the site into site/
 	$(PY) -m pipelines.loading.reference
+	$(PY) -m driftline.reference
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict
 	@echo "site/index.html"
 

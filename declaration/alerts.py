@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -16,6 +17,15 @@ IncidentKind = Literal[
     "broken_data", "performance", "estimated_performance", "feature_drift", "prediction_drift", "label_drift",
     "rolled_back", "stale_features", "refresh_failed", "training_failed",
 ]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One thing that is wrong; `feature` is '' for kinds that have none, `text` says by how much."""
+
+    kind: IncidentKind
+    text: str
+    feature: str = ""
 
 
 def check_address(text: str) -> str:

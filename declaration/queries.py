@@ -1,4 +1,4 @@
-"""Queries of a declaration: which tables, names, datasets and queries stand behind a statement."""
+"""Queries of a declaration: the tables, names, datasets and named queries behind a statement."""
 
 from __future__ import annotations
 
@@ -72,6 +72,11 @@ def queries_behind(pipeline: Pipeline, sql: str) -> Mapping[str, str]:
 
     visit(sql)
     return found
+
+
+def sql_behind(pipeline: Pipeline, sql: str) -> str:
+    """Return a query with the named queries that it reads: all the code that its rows depend on."""
+    return "\n".join([sql, *queries_behind(pipeline, sql).values()])
 
 
 def _reached(pipeline: Pipeline, sql: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""What a declaration may say: frozen, typed values for every block of a `defs.yaml`.
+"""Root of a declaration: frozen, typed values for every block of a `defs.yaml`.
 
 Nothing here knows Dagster or any vendor. A file is parsed once, at the door
 (`pipelines.loading.read`), and only these values travel further.
@@ -21,6 +21,7 @@ from declaration.model import ModelSpec
 from declaration.partitions import PartitionsSpec
 from declaration.target import TargetSpec
 from declaration.types import Block, ColumnName, Identifier
+from declaration.windows import CADENCE_CRONS
 
 
 class PipelineSpec(Block):
@@ -54,6 +55,11 @@ class PipelineSpec(Block):
     """Cron expression of the refresh, in the partitions' zone; absent means at the end of every partition."""
     tags: Mapping[str, str] = Field(default_factory=dict)
     """Tags shown on every asset."""
+
+    @property
+    def cron(self) -> str | None:
+        """Cron expression of the refresh; None where it is data that begins it: rows and loads without a schedule."""
+        return self.schedule or CADENCE_CRONS.get(self.partitions.every)
 
     @property
     def learned(self) -> TargetSpec:

@@ -1,15 +1,16 @@
-"""Quoting and types: names, texts and schemas from outside become SQL only through here."""
+"""SQL text and single results: names, texts and schemas from outside become SQL only through here."""
 
 from __future__ import annotations
 
 import glob
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from declaration.errors import DriftlineError
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow as pa
 
 
@@ -94,3 +95,14 @@ def confinement(reached: Iterable[str | Path]) -> tuple[str, str, str]:
         f"SET allowed_paths = {listed[1]}",
         "SET enable_external_access = false",
     )
+
+
+def first_row(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[Any, ...]:
+    """Run a query that has a row, such as an aggregate, and return the first."""
+    row: tuple[Any, ...] = connection.sql(sql).fetchall()[0]
+    return row
+
+
+def scalar(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
+    """Run a query that has one value and return it."""
+    return first_row(connection, sql)[0]

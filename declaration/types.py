@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
@@ -28,6 +29,18 @@ SqlExpression = Annotated[str, StringConstraints(min_length=1, max_length=10_000
 
 
 ColumnType = Literal["boolean", "int", "float", "decimal", "string", "date", "timestamp", "timestamp_tz"]
+
+SQL_TYPES: Mapping[ColumnType, str] = {
+    "boolean": "BOOLEAN",
+    "int": "BIGINT",
+    "float": "DOUBLE",
+    "decimal": "DECIMAL(38, 9)",
+    "string": "VARCHAR",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP",
+    "timestamp_tz": "TIMESTAMPTZ",
+}
+"""Types of a declaration in the engine; instants are kept in UTC."""
 
 
 Severity = Literal["info", "warning", "critical"]

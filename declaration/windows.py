@@ -1,4 +1,4 @@
-"""How data is cut: partition keys and the windows they stand for.
+"""Windows: partition keys and the spans of time that they stand for.
 
 Agrees with Dagster's time-window partitions (tests hold it to that), so that a
 partition means the same inside and outside Dagster.

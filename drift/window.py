@@ -1,4 +1,4 @@
-"""Everything that one window shows about the model that scored it, from sketches and labelled rows."""
+"""Findings of one window about the model that scored it, from sketches and labelled rows."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ from drift.wording import (
 from learning.metrics import Floats
 
 SCORE_BLOCKS = 5
-"""Blocks of time that the holdout's scores are cut into, for the unrest of the model's output."""
+"""Blocks of time that the holdout's scores are cut into, for the variation of the model's output."""
 
 
 @dataclass(frozen=True)

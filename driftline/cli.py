@@ -50,9 +50,15 @@ COMMANDS: Mapping[str, Mapping[str, Listed]] = {
         "backtest": Listed(
             "driftline.backtest.command:backtest", "Decide a pipeline's history anew under another policy."
         ),
+        "run": Listed("driftline.run.command:run", "Run one partition from raw data to drift report."),
         "dev": Listed("driftline.dev.command:dev", "Start web UI and daemon on this machine."),
     },
     "Look": {
+        "status": Listed(
+            "driftline.status.command:status", "Show how every pipeline stands, or one of them."
+        ),
+        "show": Listed("driftline.show.command:show", "Show what a declaration becomes, asset by asset."),
+        "report": Listed("driftline.report:report", "Print where the newest page is; open it."),
         "predict": Listed(
             "driftline.predict.command:predict", "Print what the champion predicts for some rows."
         ),
@@ -83,6 +89,13 @@ COMMANDS: Mapping[str, Mapping[str, Listed]] = {
         "completion": Listed(
             "driftline.completion.command:completion",
             "Complete commands, pipelines and partitions in the shell.",
+        ),
+        "doctor": Listed(
+            "driftline.doctor.command:doctor", "Check versions, settings, permissions and servers."
+        ),
+        "config": Listed("driftline.config.command:config", "Show the settings and where each came from."),
+        "version": Listed(
+            "driftline.version:version", "Show the versions of Driftline and its main libraries."
         ),
     },
 }

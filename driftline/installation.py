@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from driftline.completion.candidates import complete_names, complete_partitions
-from resources.deployment import Deployment, dagster_environment, deployment
+
+if TYPE_CHECKING:
+    from resources.deployment import Deployment
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -52,6 +54,9 @@ def partition_option(name: str, variable: str, text: str) -> Callable[[Command],
 
 def opened() -> Deployment:
     """Read the settings, and point Dagster at them: before definitions are imported."""
+    # Not at the top: `doctor` looks first whether a package of the user's hides this one.
+    from resources.deployment import dagster_environment, deployment
+
     installed = deployment(os.environ)
     os.environ.update(dagster_environment(installed))
     return installed

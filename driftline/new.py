@@ -3,50 +3,46 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from typing import TypeVar
 
 import click
 
 from declaration.errors import DriftlineError
 from driftline.cli import SUCCESS
+from pipelines.scaffolding.options import ScaffoldOptions
+
+Command = TypeVar("Command", bound=Callable[..., object])
 
 
 class ExistingDeclarationError(DriftlineError):
     """There is a declaration of that name already."""
 
 
+def _option(name: str) -> Callable[[Command], Command]:
+    """Return an option of the scaffolder; `dg` shows the same text."""
+    text = ScaffoldOptions.model_fields[name].description
+    return click.option(
+        f"--{name.replace('_', '-')}", metavar="FILE" if name == "source" else "COLUMN", help=text
+    )
+
+
 @click.command()
 @click.argument("name")
-@click.option(
-    "--source",
-    metavar="FILE",
-    help="File, folder, pattern, path with {partition} or URL to read: CSV, Parquet, JSON or Excel, also .gz and .zip. "
-    "Without it, an example is written.",
-)
-@click.option(
-    "--target",
-    metavar="COLUMN",
-    help="Column to predict. Without it, drift is monitored and targets are ranked.",
-)
-@click.option(
-    "--event-time",
-    metavar="COLUMN",
-    help="Column that says when a row came to be, or `rows` for rows with only an order. Found when absent.",
-)
-@click.option(
-    "--entity",
-    metavar="COLUMNS",
-    help="Columns that say whom a row is about: a,b for two entities, a+b for one of two columns.",
-)
+@_option("source")
+@_option("target")
+@_option("event_time")
+@_option("entity")
 def new(name: str, source: str | None, target: str | None, event_time: str | None, entity: str | None) -> int:
     """Write a pipeline's declaration: of a file, or an example to fill in.
 
     NAME becomes a folder of the project's declarations, with `defs.yaml` and the SQL of its features. Of a file,
     columns, types, keys, instants and rules are found, and what only a person can decide is marked `decide:`.
     """
-    from pipelines.scaffolding.options import ScaffoldOptions
-    from pipelines.scaffolding.scaffolder import write_declaration
+    from pipelines.scaffolding.scaffolder import refuse_name, write_declaration
     from resources.project import project
 
+    refuse_name(name)
     folder = project(os.environ).defs / name
     if (folder / "defs.yaml").exists():
         raise ExistingDeclarationError(

@@ -57,7 +57,7 @@ def print_table(
     """
     table = Table(title=title, title_justify="left")
     for column in columns:
-        table.add_column(column.title, justify="right" if column.is_number else "left")
+        table.add_column(column.title, justify="right" if column.is_number else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(_shown(row.get(column.key))) for column in columns))
     console().print(table)

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from declaration.errors import DriftlineError
-from declaration.sql import confinement
+from declaration.sql import confinement, scalar
 from feature_repo.asof_limits import engine_errors, stopped_after
 from feature_repo.asof_sql import (
     ROW,
@@ -239,7 +239,7 @@ def _joined_view(
 
 def _one_per_label(connection: duckdb.DuckDBPyConnection, view: ViewRows, fetch: str) -> pa.Table:
     """Fetch the rows found; of those that tie on a label the one chosen comes last."""
-    n_found = connection.sql(f"SELECT count(*) FROM {NEWEST}").fetchall()[0][0]
+    n_found = scalar(connection, f"SELECT count(*) FROM {NEWEST}")
     reader = connection.sql(fetch).to_arrow_reader()
     batches: list[pa.RecordBatch] = []
     n_fetched = 0

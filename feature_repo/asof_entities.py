@@ -1,4 +1,4 @@
-"""The rows to join: what callers give, checked and bounded."""
+"""Entity rows of the point-in-time join: what callers give, checked and bounded."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from declaration.errors import DriftlineError
+from declaration.names import EVENT_TIMESTAMP
 
 if TYPE_CHECKING:
     import pandas as pd
 
-EVENT_TIMESTAMP = "event_timestamp"
 """Feast's name of the instant as of which a row is joined."""
 
 

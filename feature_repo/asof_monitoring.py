@@ -1,4 +1,4 @@
-"""The part of the offline store that Feast's monitoring asks: statistics of sources, and where they are kept."""
+"""Monitoring calls of the offline store: statistics of sources, and where they are kept."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from feast.data_source import DataSource
 from feast.infra.offline_stores.offline_store import OfflineStore
 from feast.repo_config import RepoConfig
 
-from declaration.sql import quote_identifier
+from declaration.sql import quote_identifier, scalar
 from feature_repo import monitoring_tables
 from feature_repo.asof_engine import engine
 from feature_repo.asof_sources import repo_path_of, settings_of, stored_of
@@ -54,7 +54,7 @@ class MonitoredStore(OfflineStore):
             f"SELECT epoch_us(max({quote_identifier(timestamp_field)}::TIMESTAMPTZ)) FROM {stored.relation}"
         )
         with engine(settings_of(config), [stored]) as connection:
-            us = connection.sql(newest).fetchall()[0][0]
+            us = scalar(connection, newest)
         return None if us is None else EPOCH + timedelta(microseconds=us)
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""What the offline store needs of Feast's configuration: settings of the engine, and sources opened."""
+"""Sources of the offline store: settings of the engine, and Feast's sources opened."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from feast.data_source import DataSource
 from feast.infra.offline_stores.file_source import FileSource
 from feast.repo_config import RepoConfig
 
+from declaration.names import is_url
 from feature_repo.asof_engine import EngineSettings
 from feature_repo.asof_writing import source_path
-from feature_repo.object_access import is_object
 from feature_repo.snapshots import Stored, stored_rows
 
 
@@ -31,7 +31,7 @@ def repo_path_of(config: RepoConfig) -> str | None:
 def staging_location_of(config: RepoConfig) -> str:
     """Return where results are put for other machines: an absolute path or a URL; empty where there is none."""
     named = str(config.offline_store.staging_location)
-    if not named or is_object(named):
+    if not named or is_url(named):
         return named
     return str((Path(config.repo_path or ".") / named).absolute())
 

@@ -25,8 +25,9 @@ from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import FeastConfigBaseModel, RepoConfig
 
 from declaration.errors import DriftlineError
+from declaration.names import EVENT_TIMESTAMP
 from feature_repo.asof_engine import engine, join
-from feature_repo.asof_entities import EVENT_TIMESTAMP, entity_rows
+from feature_repo.asof_entities import entity_rows
 from feature_repo.asof_jobs import AsofRetrievalJob
 from feature_repo.asof_monitoring import MonitoredStore
 from feature_repo.asof_sources import repo_path_of, settings_of, stored_of

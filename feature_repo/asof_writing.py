@@ -1,4 +1,4 @@
-"""What the offline store writes: pushed rows, logs of served features, saved datasets, results for others."""
+"""Writes of the offline store: pushed rows, logs of served features, saved datasets, results for others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from feast.infra.offline_stores.file_source import FileLoggingDestination, FileS
 
 from declaration.column_types import common_type, kept_type
 from declaration.errors import DriftlineError
-from feature_repo.object_access import is_object, storage_options
+from declaration.names import is_url
+from feature_repo.object_access import storage_options
 from feature_repo.parquet_files import SUFFIX, add_files, is_there, replace_files, write_file
 from feature_repo.snapshots import delta_table
 
@@ -50,7 +51,7 @@ def source_path(source: DataSource | None, repo_path: str | Path | None) -> str:
         raise OfflineWriteError(
             f"source '{getattr(source, 'name', source)}' is a {kind}. This offline store knows FileSource only."
         )
-    if is_object(source.path):
+    if is_url(source.path):
         return str(source.path)
     return str((Path(repo_path or ".") / source.path).absolute())
 

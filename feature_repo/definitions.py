@@ -1,4 +1,4 @@
-"""What Feast's own commands find here: the objects of the pipeline that `DRIFTLINE_PIPELINE` names.
+"""Definitions for Feast's own commands: the objects of the pipeline that `DRIFTLINE_PIPELINE` names.
 
 They are made from the declaration and the lake, as the assets make them, and know what the registry
 knows to be loaded: Feast's `plan` compares that too. Nothing is written.

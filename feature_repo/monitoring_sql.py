@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from declaration.sql import quote_identifier
+from declaration.sql import first_row, quote_identifier
 
 if TYPE_CHECKING:
     import duckdb
@@ -48,7 +48,7 @@ def numeric_metrics(
             f"[avg({value}), stddev_samp({value}), min({value}), max({value})]",
             f"quantile_cont({value}, [{shares}])",
         ]
-    found = connection.sql(f"SELECT count(*), {', '.join(parts)} FROM ({rows})").fetchall()[0]
+    found = first_row(connection, f"SELECT count(*), {', '.join(parts)} FROM ({rows})")
     described = []
     for number, name in enumerate(names):
         n_known, moments, quantiles = found[1 + 3 * number : 4 + 3 * number]

@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 from declaration.errors import DriftlineError
+from declaration.names import is_url
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
@@ -21,20 +22,9 @@ class ObjectAccessError(DriftlineError):
     """An object store cannot be used."""
 
 
-def is_object(path: str) -> bool:
-    """Tell whether a path names an object rather than a file.
-
-    Examples
-    --------
-    >>> is_object("s3://lake/rates"), is_object("/data/rates")
-    (True, False)
-    """
-    return "://" in path
-
-
 def storage_options(path: str, endpoint: str) -> dict[str, str] | None:
     """Return what delta-rs has to know beyond the environment; nothing for files."""
-    if not is_object(path):
+    if not is_url(path):
         return None
     _refuse_unknown_scheme(path)
     url = endpoint or os.environ.get("AWS_ENDPOINT_URL", "")

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from declaration.errors import DriftlineError
+from declaration.names import CREATED_TIMESTAMP, EVENT_TIMESTAMP
 from declaration.spec import PipelineSpec
 
 if TYPE_CHECKING:
     from feast import Entity, FeatureView, Project, ValueType
     from feast.types import PrimitiveFeastType
-
-TIME, CREATED = "event_timestamp", "created_timestamp"
 
 
 class FeatureObjectError(DriftlineError):
@@ -62,15 +61,15 @@ def feast_objects(
             name=f"{name}_rows",
             path=rows.path,
             file_format=DeltaFormat(),
-            timestamp_field=TIME,
-            created_timestamp_column=CREATED if CREATED in rows.schema.names else "",
+            timestamp_field=EVENT_TIMESTAMP,
+            created_timestamp_column=CREATED_TIMESTAMP if CREATED_TIMESTAMP in rows.schema.names else "",
             description=f"Rows of the feature view {name} in the lake, all partitions.",
             owner=owner,
         )
         fields = [
             Field(name=field.name, dtype=_feast_type(field))
             for field in rows.schema
-            if field.name not in (TIME, CREATED)
+            if field.name not in (EVENT_TIMESTAMP, CREATED_TIMESTAMP)
         ]
         views.append(
             FeatureView(

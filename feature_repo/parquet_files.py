@@ -10,7 +10,8 @@ from pathlib import Path, PurePosixPath
 import pyarrow as pa
 from pyarrow.fs import FileSelector, FileSystem, FileType, LocalFileSystem
 
-from feature_repo.object_access import is_object, object_store
+from declaration.names import is_url
+from feature_repo.object_access import object_store
 
 SUFFIX = ".parquet"
 
@@ -30,8 +31,8 @@ def write_file(rows: pa.Table, path: str, *, endpoint: str) -> None:
 
     store, inside = _opened(path, endpoint)
     # An object appears when it is complete; a file is moved into its place.
-    draft = inside if is_object(path) else f"{inside}.{uuid.uuid4().hex}"
-    if not is_object(path):
+    draft = inside if is_url(path) else f"{inside}.{uuid.uuid4().hex}"
+    if not is_url(path):
         store.create_dir(str(PurePosixPath(inside).parent), recursive=True)
     try:
         pq.write_table(rows, draft, filesystem=store)
@@ -68,7 +69,7 @@ def replace_files(rows: pa.Table, folder: str, *, endpoint: str) -> None:
 
 
 def _opened(path: str, endpoint: str) -> tuple[FileSystem, str]:
-    return object_store(path, endpoint) if is_object(path) else (LocalFileSystem(), path)
+    return object_store(path, endpoint) if is_url(path) else (LocalFileSystem(), path)
 
 
 def _parts(rows: pa.Table, columns: Sequence[str]) -> list[tuple[list[str], pa.Table]]:

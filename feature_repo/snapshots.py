@@ -1,4 +1,4 @@
-"""What Feast's sources are read as: Delta tables as file lists at a pinned version, and Parquet.
+"""Snapshots of Feast's sources: Delta tables as file lists at a pinned version, and Parquet.
 
 On this machine's disks the engine reads the files itself. Objects (`s3://…`) are read through
 Arrow: the engine's own extension for them would have to be downloaded.
@@ -19,8 +19,9 @@ from urllib.parse import unquote
 import pyarrow as pa
 
 from declaration.errors import DriftlineError
+from declaration.names import is_url
 from declaration.sql import quote_literal
-from feature_repo.object_access import is_object, object_store, storage_options
+from feature_repo.object_access import object_store, storage_options
 from feature_repo.table_damage import LOG, Scanned, TableDamageError, cause_of, log_damage
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def stored_rows(path: str, *, wanted: Sequence[str] | None = None, endpoint: str
     table = delta_table(path, endpoint=endpoint, version=_PINNED.get().get(path))
     if table is not None:
         stored = _delta_rows(table, path, wanted, endpoint)
-    elif is_object(path):
+    elif is_url(path):
         stored = _parquet_objects(path, endpoint)
     else:
         stored = _parquet_files(path)
@@ -131,7 +132,7 @@ def delta_table(path: str, *, endpoint: str = "", version: int | None = None) ->
     from deltalake import DeltaTable
     from deltalake.exceptions import DeltaError, TableNotFoundError
 
-    if not is_object(path):
+    if not is_url(path):
         if not (Path(path) / LOG).is_dir():
             return None
         damage = log_damage(Path(path))
@@ -160,7 +161,7 @@ def _delta_rows(table: DeltaTable, path: str, wanted: Sequence[str] | None, endp
     files = _files(table, path)
     if not files:
         return _registered(f"{path}@{table.version()}", pads.dataset(schema.empty_table()))
-    if outside or is_object(path):
+    if outside or is_url(path):
         stored = _through_arrow(f"{path}@{table.version()}", files, schema, outside, endpoint)
     else:
         listed = ", ".join(map(quote_literal, files))
@@ -176,12 +177,12 @@ def _files(table: DeltaTable, path: str) -> Mapping[str, Mapping[str, Any]]:
     found = {}
     for action in actions.select(known).to_pylist():
         file = unquote(action["path"])
-        found[file if file.startswith("/") or is_object(file) else f"{path.rstrip('/')}/{file}"] = action
+        found[file if file.startswith("/") or is_url(file) else f"{path.rstrip('/')}/{file}"] = action
     return dict(sorted(found.items()))
 
 
 def _scanned(path: str, files: Iterable[str]) -> tuple[Scanned, ...]:
-    return tuple(Scanned(path, "", file) for file in files if not is_object(file))
+    return tuple(Scanned(path, "", file) for file in files if not is_url(file))
 
 
 def _through_arrow(
@@ -200,7 +201,7 @@ def _through_arrow(
     fragments, store = [], LocalFileSystem()
     for file, facts in files.items():
         inside = file
-        if is_object(file):
+        if is_url(file):
             store, inside = object_store(file, endpoint)
         known = pc.scalar(True)
         for column in outside:

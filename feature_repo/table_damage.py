@@ -23,7 +23,7 @@ HASH_IN_NAME = re.compile(r"part-[0-9a-f]{32}-([0-9a-f]{64})\.parquet")
 """Names of the lake's data files. The hash is in the commit with the name, and as long as the log names the file."""
 
 REPAIR = (
-    "Run `python -m driftline.verify`, which says what can be repaired, or restore the table's folder from a "
+    "Run `driftline verify`, which says what can be repaired, or restore the table's folder from a "
     "backup: docs/how-to/recover.md."
 )
 

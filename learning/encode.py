@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from declaration.errors import DriftlineError
+from declaration.names import EVENT_TIMESTAMP
 
-EVENT_TIMESTAMP = "event_timestamp"
 """Column of the prediction instant, from which ages are counted."""
 
 MAX_CATEGORIES = 253

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from declaration.errors import DriftlineError
+from declaration.names import EVENT_TIMESTAMP
 from declaration.target import ProblemType
-from learning.encode import EVENT_TIMESTAMP
 from learning.fitted import FittedModel
 from learning.metrics import Floats
 from learning.score_columns import score_columns, score_fields

@@ -1,4 +1,4 @@
-"""The one door: everything that Dagster loads from this code location."""
+"""Definitions: everything that Dagster loads from this code location."""
 
 from __future__ import annotations
 

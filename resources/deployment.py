@@ -1,4 +1,4 @@
-"""Where this installation keeps its things: one environment variable chooses the profile."""
+"""Deployment of this installation: one environment variable chooses the profile, which says where things are kept."""
 
 from __future__ import annotations
 
@@ -65,6 +65,11 @@ class Deployment:
     def lake_root(self) -> Path:
         """Folder of the lake."""
         return self.home / "lake"
+
+    @property
+    def reports_folder(self) -> Path:
+        """Folder of the pages of drift reports."""
+        return self.home / "reports"
 
     @property
     def dagster_home(self) -> Path:

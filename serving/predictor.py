@@ -1,4 +1,4 @@
-"""The one call of a serving application: features as in training, and what the champion makes of them."""
+"""Predictor: the one call of a serving application, with features as in training and the champion's scores."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from declaration.errors import DriftlineError
+from declaration.names import EVENT_TIMESTAMP
 from declaration.pipeline import Pipeline
 from declaration.target_sql import REQUEST_PREFIX, request_columns
-from learning.encode import EVENT_TIMESTAMP
 from learning.fitted import FittedModel
 from learning.model_file import model_from_bytes
 from learning.scores import scored_columns

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from declaration.datasets import DatasetSpec
-from declaration.sql import quote_identifier, quote_literal
-from declaration.types import ColumnType
+from declaration.sql import first_row, quote_identifier, quote_literal
+from declaration.types import SQL_TYPES, ColumnType
 from sources.csv_header import header_of
 from sources.exact import has_digits_after_point, of_text, words_for
 from sources.origins import FileGroup, file_groups, origins_of
@@ -19,7 +19,6 @@ from sources.rejects import (
     MAX_LINE_BYTES,
     RAW_COLUMN,
     REJECTS_TABLE,
-    SQL_TYPES,
     ReadError,
     has_places,
     listed,
@@ -171,11 +170,12 @@ def reading_types(
         hidden.append(f"bool_or({is_bad} AND {_reader_takes(text, value.kind)})")
         is_whole = has_digits_after_point(number_text, 0) if value.kind == "int" else "false"
         hidden.append(f"bool_or({is_bad} AND {is_whole})")
-    row = connection.sql(
+    row = first_row(
+        connection,
         # Made once: each of them stands in its conditions many times.
         f"WITH texts AS MATERIALIZED (SELECT {', '.join(texts)} FROM {table} WHERE {FAULT_COLUMN} IS NOT NULL) "
-        f"SELECT {', '.join(hidden)} FROM texts"
-    ).fetchall()[0]
+        f"SELECT {', '.join(hidden)} FROM texts",
+    )
     found = {}
     for value, is_hidden, is_hidden_from_numbers in zip(alone, row[::2], row[1::2], strict=True):
         if not is_hidden:

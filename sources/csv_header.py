@@ -1,4 +1,4 @@
-"""The header of a CSV file: the columns it names, or what stands there instead."""
+"""Header of a CSV file: the columns it names, or what stands there instead."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
+from declaration.text import one_line
 from sources.compressed import copy_to, opened
 from sources.encoding import refuse_other_format
 from sources.files import own_folder
-from sources.rejects import ReadError, shown
+from sources.rejects import ReadError
 
 MAX_HEADER_BYTES = 1024**2
 """Longest header: 4,000 columns of the longest name that a declaration allows."""
@@ -189,7 +190,7 @@ def _place(path: Path, content: bytes, at: int) -> str:
 
 
 def _excerpt(text: bytes) -> str:
-    return shown(text[: 4 * _MAX_EXCERPT].decode("utf-8", errors="replace"), _MAX_EXCERPT)
+    return one_line(text[: 4 * _MAX_EXCERPT].decode("utf-8", errors="replace"), _MAX_EXCERPT)
 
 
 def _name(path: Path, cell: bytes) -> str:
@@ -219,6 +220,6 @@ def _refuse_other_delimiter(path: Path, names: Sequence[str], delimiter: str, wa
         columns = next(csv.reader(io.StringIO(names[0]), delimiter=other), [])
         if other != delimiter and set(columns) & set(wanted):
             raise ReadError(
-                f"{path.name}: the header {shown(repr(names[0]))} is one column with the delimiter {delimiter!r}. "
+                f"{path.name}: the header {one_line(repr(names[0]))} is one column with the delimiter {delimiter!r}. "
                 f"Declare `delimiter: {json.dumps(other)}` in `source`."
             )

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 from declaration.datasets import DatasetSpec
 from declaration.generated_columns import LOAD, PLACE
 from declaration.sql import quote_identifier, quote_literal
-from declaration.types import ColumnType
+from declaration.types import SQL_TYPES, ColumnType
 from sources.exact import FIRST_YEAR, SHORT_YEAR, TIME_TYPES, Cast, of_typed
 from sources.rejects import (
     FAULT_COLUMN,
     FILE_COLUMN,
     OWN_PREFIX,
     RAW_COLUMN,
-    SQL_TYPES,
     SourceValue,
     source_values,
 )

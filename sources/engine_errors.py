@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from declaration.text import one_line
 from sources.exact import (
     MORE_THAN_A_CLOCK,
     NOT_DECIMAL,
@@ -15,7 +16,7 @@ from sources.exact import (
     TWICE,
     WITH_A_CLOCK,
 )
-from sources.rejects import MAX_LINE_BYTES, OWN_PREFIX, ReadError, shown
+from sources.rejects import MAX_LINE_BYTES, OWN_PREFIX, ReadError
 
 _TEXT_REPAIRS = (
     ("not utf-8", "Name the file's encoding in source.encoding, or save it as UTF-8."),
@@ -99,7 +100,7 @@ def _said(text: str) -> str:
     # The candidates of an unknown function fill pages; names that we add are none of the file's.
     said, bindings, candidates = words.split("Candidate functions")[0].partition("Candidate bindings:")
     own = [name for name in re.findall(r'"[^"]*"', candidates) if not name[1:].startswith(OWN_PREFIX)]
-    return shown(f"{said}{bindings} {', '.join(own)}." if own else said)
+    return one_line(f"{said}{bindings} {', '.join(own)}." if own else said)
 
 
 def _repair(error: Exception) -> str:

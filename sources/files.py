@@ -1,4 +1,4 @@
-"""Where a dataset's files are: declared paths become files inside the folders they may lie in."""
+"""Files of a dataset: declared paths become files inside the folders they may lie in."""
 
 from __future__ import annotations
 
@@ -14,8 +14,14 @@ from tempfile import TemporaryDirectory
 
 from declaration.datasets import SourceSpec
 from declaration.errors import DriftlineError
-from sources.object_store import NothingThereError, ObjectError, is_anything_at, is_url, local_copies
-from sources.rejects import shown
+from declaration.names import is_url
+from declaration.text import one_line
+from sources.object_store import (
+    NothingThereError,
+    ObjectError,
+    is_anything_at,
+    local_copies,
+)
 from sources.table_folders import table_folder_of
 
 PACKAGE_SCHEME = "package:"
@@ -115,7 +121,7 @@ def _looked_for(source: SourceSpec, root: Path, pattern: str) -> list[Path]:
     except (OSError, ValueError) as error:
         # Too long a name, no permission to look, a pattern such as '**x'.
         raise SourceError(
-            f"source '{shown(source.path)}' cannot be looked for: {shown(str(error))}. Correct `path`."
+            f"source '{one_line(source.path)}' cannot be looked for: {one_line(str(error))}. Correct `path`."
         ) from error
 
 

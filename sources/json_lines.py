@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from declaration.datasets import DatasetSpec
-from declaration.sql import quote_identifier, quote_literal
+from declaration.sql import first_row, quote_identifier, quote_literal
 from declaration.types import ColumnType
 from sources.folder_keys import folder_keys
 from sources.origins import enumeration, optional_columns, origins_of
@@ -107,7 +107,7 @@ def _in_no_object(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -
     if not names:
         return ()
     asked = ", ".join(f"coalesce(bool_or(json_exists({_SOUND}, {pointer(name)})), false)" for name in names)
-    found = connection.sql(f"SELECT {asked} FROM {_LINES_TABLE}").fetchall()[0]
+    found = first_row(connection, f"SELECT {asked} FROM {_LINES_TABLE}")
     return [quote_identifier(name) for name, is_there in zip(names, found, strict=True) if not is_there]
 
 
@@ -146,7 +146,7 @@ def _require_keys(
         return
     there = ", ".join(f"bool_or(json_exists({_SOUND}, {pointer(column)}))" for column in wanted)
     objects = f"FROM {_LINES_TABLE} WHERE json_type({_SOUND}) = 'OBJECT'"
-    seen = connection.sql(f"SELECT {there} {objects}").fetchall()[0]
+    seen = first_row(connection, f"SELECT {there} {objects}")
     absent = {column: wanted[column] for column, is_there in zip(wanted, seen, strict=True) if not is_there}
     # None is the answer where there is no object at all: its lines are rejects. One partition's file may
     # lack what is rare.

@@ -1,4 +1,4 @@
-"""Wall clocks that a zone has twice or not at all: how many were read, and which way.
+"""Ambiguous and missing local times: wall clocks that a zone has twice or not at all, counted.
 
 The engine reads one that a zone has twice as the later instant (standard time, mostly), and one that it leaves
 out with the offset from before the change, an hour later on the clock.
@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
+
+from declaration.sql import first_row
 
 if TYPE_CHECKING:
     import duckdb
@@ -108,7 +110,7 @@ def local_times(
         for c in clocks.values()
         for end in ("min", "max")
     )
-    row = connection.sql(f"SELECT {ends} FROM {table} WHERE {where}").fetchall()[0]
+    row = first_row(connection, f"SELECT {ends} FROM {table} WHERE {where}")
     counts = {}
     for (name, clock), low, high in zip(clocks.items(), row[::2], row[1::2], strict=True):
         near = [c for c in clock_changes(timezone) if low is not None and low < c.end and high >= c.start]
@@ -116,7 +118,7 @@ def local_times(
             filters = ", ".join(
                 f"count(*) FILTER ({_any(clock, near, is_missing=missing)})" for missing in (False, True)
             )
-            found = LocalTimes(*connection.sql(f"SELECT {filters} FROM {table} WHERE {where}").fetchall()[0])
+            found = LocalTimes(*first_row(connection, f"SELECT {filters} FROM {table} WHERE {where}"))
             if found != LocalTimes(0, 0):
                 counts[name] = found
     return counts

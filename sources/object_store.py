@@ -26,17 +26,6 @@ class NothingThereError(ObjectError):
     """No object is at a URL."""
 
 
-def is_url(path: str) -> bool:
-    """Tell whether a path names an object rather than a file.
-
-    Examples
-    --------
-    >>> is_url("s3://bucket/orders.csv"), is_url("data/orders.csv")
-    (True, False)
-    """
-    return "://" in path
-
-
 def local_copies(url: str, *, is_parquet: bool = False) -> tuple[Path, ...]:
     """Copy the objects of a URL, or of a pattern, into a private folder; those that are there already stay.
 

@@ -1,4 +1,4 @@
-"""What every format has in common: types in the engine, the columns that must be there, the rejects' table."""
+"""Rejects and columns that every format has in common: the columns that must be there, the rejects' table."""
 
 from __future__ import annotations
 
@@ -13,28 +13,14 @@ from declaration.datasets import DatasetSpec
 from declaration.errors import DriftlineError
 from declaration.generated_columns import LOAD, PLACE
 from declaration.sql import quote_literal
-from declaration.types import ColumnType
+from declaration.text import one_line
+from declaration.types import SQL_TYPES, ColumnType
 from sources.exact import Cast, base_type, of_text, of_typed
-
-SQL_TYPES: Mapping[ColumnType, str] = {
-    "boolean": "BOOLEAN",
-    "int": "BIGINT",
-    "float": "DOUBLE",
-    "decimal": "DECIMAL(38, 9)",
-    "string": "VARCHAR",
-    "date": "DATE",
-    "timestamp": "TIMESTAMP",
-    "timestamp_tz": "TIMESTAMPTZ",
-}
-"""Types of a declaration in the engine; instants are kept in UTC."""
 
 OWN_PREFIX = "_driftline_"
 """Beginning of the names of columns that we add while reading: no column of a source may begin so."""
 
 _TIMES: tuple[ColumnType, ...] = ("timestamp", "timestamp_tz")
-
-MAX_SHOWN = 300
-"""Characters of a foreign text that a message repeats."""
 
 _MAX_NAMES = 20
 """Columns that a message lists."""
@@ -169,7 +155,7 @@ def _nulls(dataset: DatasetSpec, name: str) -> tuple[str, ...]:
     own = dataset.column(name).null_values
     if own is not None:
         return own
-    return dataset.source.null_values if dataset.source.type in ("csv", "excel") else ()
+    return dataset.source.null_values if dataset.source.is_text_table else ()
 
 
 def without(value: str, texts: Collection[str]) -> str:
@@ -284,7 +270,7 @@ def _nearest(wanted: str, found: Sequence[str]) -> str | None:
     if not near:
         return None
     # Invisible characters and two spellings of one letter show only as numbers.
-    return ascii(near[0]) if alike is not None and not near[0].isascii() else shown(repr(near[0]))
+    return ascii(near[0]) if alike is not None and not near[0].isascii() else one_line(repr(near[0]))
 
 
 def _folded(name: str) -> str:
@@ -294,20 +280,8 @@ def _folded(name: str) -> str:
 
 
 def _names(names: Sequence[str]) -> str:
-    listed = ", ".join(shown(repr(name), 80) for name in names[:_MAX_NAMES])
+    listed = ", ".join(one_line(repr(name), 80) for name in names[:_MAX_NAMES])
     return listed + (f" and {len(names) - _MAX_NAMES:,} more" if len(names) > _MAX_NAMES else "")
-
-
-def shown(text: str, most: int = MAX_SHOWN) -> str:
-    """Cut a foreign text to what a message can hold, on one line.
-
-    Examples
-    --------
-    >>> shown("a   b", 4), shown("abcdef", 4)
-    ('a b', 'abc…')
-    """
-    line = " ".join(text[: 4 * most].split())
-    return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def listed(files: Sequence[Path]) -> str:

@@ -1,4 +1,4 @@
-"""Files that the engine does not read as they are, written out as ones that it does: workbooks and JSON arrays."""
+"""Workbooks and JSON arrays, written out as files that the engine reads."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from declaration.datasets import SourceSpec
 from declaration.sql import quote_literal
+from declaration.text import one_line
 from sources.compressed import opened
 from sources.files import own_folder
 from sources.json_records import count_elements
-from sources.rejects import ReadError, listed, shown
+from sources.rejects import ReadError, listed
 
 if TYPE_CHECKING:
     import duckdb
@@ -152,7 +153,7 @@ def _as_lines(connection: duckdb.DuckDBPyConnection, path: Path, target: Path) -
             f"(FORMAT csv, HEADER false, DELIMITER '\x01', QUOTE '', ESCAPE '', COMPRESSION {packed})"
         ).fetchall()[0][0]
     except duckdb.Error as error:
-        said = shown(str(error).split("\n\n")[0])
+        said = one_line(str(error).split("\n\n")[0])
         raise ReadError(
             f"{path.name}: the JSON array cannot be read: {said} Repair it, or write one object a line."
         ) from error

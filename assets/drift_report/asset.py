@@ -16,6 +16,7 @@ from assets.drift_report.quality import WindowQuality
 from assets.drift_report.shadow import roll_back, shadow_champion
 from assets.drift_report.tables_read import earlier_reports, read_open_loss, read_quality, report_window
 from assets.drift_report.tables_written import Page, write_history, write_report_page, write_tables
+from assets.drift_report.thumbnail import drift_thumbnail
 from assets.drift_report.window_inputs import Examined, examine_window, read_circumstances, trainings_of
 from assets.materialization import Outcome, StageRun
 from declaration.pipeline import Pipeline
@@ -87,7 +88,10 @@ def materialize_drift_report(run: StageRun, *, registry: ModelRegistry, reports:
             "reads": ", ".join([*inputs.examined.inputs.reads, *inputs.quality.reads]),
             "writes": ", ".join(f"{table.table}@{table.version}" for table in written.tables),
         },
-        markdown={"summary": written.page.markdown},
+        markdown={
+            "picture": drift_thumbnail(report.findings.verdict),
+            "summary": written.page.markdown,
+        },
         checks=(incident_check(read_incidents(run.lake, run.pipeline.name).incidents.firing),),
     )
 

@@ -14,10 +14,11 @@ from assets.drift_report.judgement import WindowReport, judge_monitoring
 from assets.drift_report.quality import WindowQuality
 from assets.drift_report.tables_read import kept_reference, read_quality, report_window
 from assets.drift_report.tables_written import Page, write_history, write_report_page, write_tables
+from assets.drift_report.thumbnail import drift_thumbnail
 from assets.materialization import Outcome, StageRun
 from declaration.datasets import DatasetSpec
 from declaration.drift import DriftSpec
-from declaration.sql import quote_identifier, quote_literal
+from declaration.sql import first_row, quote_identifier, quote_literal
 from declaration.windows import Window
 from drift.columns.verdict import decide_drift
 from drift.multivariate.judge import KeyedRows, judge_multivariate
@@ -78,7 +79,7 @@ def materialize_monitoring_report(run: StageRun, *, reports: Reports) -> Outcome
             "reads": ", ".join([f"{inputs.rows.table}@{inputs.rows.version}", *inputs.quality.reads]),
             "writes": ", ".join(f"{table.table}@{table.version}" for table in written),
         },
-        markdown={"summary": page.markdown},
+        markdown={"picture": drift_thumbnail(report.findings.verdict), "summary": page.markdown},
         checks=(incident_check(read_incidents(run.lake, run.pipeline.name).incidents.firing),),
     )
 
@@ -216,6 +217,6 @@ def monitored_columns(
     if not texts:
         return candidates
     counted = ", ".join(f"approx_count_distinct({quote_identifier(name)})" for name in texts)
-    n_rows, *n_distinct = connection.sql(f"SELECT count(*), {counted} FROM {relation}").fetchall()[0]
+    n_rows, *n_distinct = first_row(connection, f"SELECT count(*), {counted} FROM {relation}")
     unique = {name for name, n in zip(texts, n_distinct, strict=True) if n > UNIQUE_SHARE * n_rows}
     return tuple(name for name in candidates if name not in unique)

@@ -1,4 +1,4 @@
-"""What a drift report tells the alerts: what is wrong, and of what it cannot tell.
+"""Signals of a drift report for the alerts: what is wrong, and what the window cannot tell.
 
 A window with too few rows, or without labels, is no sign of health: what could not be judged is
 not among `judges`, and an incident of that kind stays as it is.
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
-from declaration.alerts import IncidentKind
+from declaration.alerts import IncidentKind, Signal
 from drift.columns.verdict import Role
 from drift.wording import column_text
 
@@ -24,15 +24,6 @@ _DRIFT_KINDS: Mapping[Role, IncidentKind] = {
     "prediction": "prediction_drift",
     "label": "label_drift",
 }
-
-
-@dataclass(frozen=True)
-class Signal:
-    """One thing that is wrong; `feature` is '' for kinds that have none, `text` says by how much."""
-
-    kind: IncidentKind
-    text: str
-    feature: str = ""
 
 
 @dataclass(frozen=True)

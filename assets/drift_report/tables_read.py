@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from assets.drift_report.quality import CRITICAL_QUALITY, WindowQuality
 from assets.materialization import StageRun
 from declaration.pipeline import Pipeline
+from declaration.sql import first_row
 from declaration.windows import Window
 from drift.performance.open_loss import OpenLoss
 from drift.sketch.bins import SketchError
@@ -43,9 +44,9 @@ def read_quality(
             continue
         history = lake.snapshot(table)
         failures = "any_value(critical_failures)" if "critical_failures" in history.schema.names else "NULL"
-        score, is_blocked, failed = connection.sql(
-            f"SELECT max(score), bool_or(is_blocked), {failures} FROM {scan(history, [span.key])}"
-        ).fetchall()[0]
+        score, is_blocked, failed = first_row(
+            connection, f"SELECT max(score), bool_or(is_blocked), {failures} FROM {scan(history, [span.key])}"
+        )
         reads.append(f"{table}@{history.version}")
         if is_blocked:
             faults.append(f"a blocking expectation of {name} failed")
@@ -73,7 +74,7 @@ def read_open_loss(
     if "objective" not in decisions.schema.names:
         return None
     rows = scan(decisions, [before])
-    objective, since = connection.sql(f"SELECT objective, loss_since FROM {rows}").fetchall()[0]
+    objective, since = first_row(connection, f"SELECT objective, loss_since FROM {rows}")
     return None if objective is None else OpenLoss(objective, since)
 
 

@@ -58,7 +58,7 @@ def write_report_page(
             run,
             report.window,
             connection,
-            web_url=reports.web_url,
+            web_url=reports.web_url or "",
             model_run_id=champion.run_id if champion else "",
         )
     content = _content(run, report, history, ", ".join(compared_with), origin)

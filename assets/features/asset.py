@@ -13,12 +13,12 @@ from assets.features.leakage.check import LookaheadReport, check_no_lookahead
 from assets.features.leakage.ordered_sums import in_order
 from assets.features.rows import check_columns, check_one_row_each, drop_rows_without_key
 from assets.features.statistics import feature_statistics, shown
-from assets.features.view_sql import FeatureError, feature_names, kept_to_window, stable_types
+from assets.features.view_sql import FeatureError, feature_names, filled, kept_to_window
 from assets.materialization import CheckOutcome, Outcome, StageRun
 from charts import as_markdown_image, bars
 from declaration.features import FeatureViewSpec
 from declaration.queries import datasets_behind, queries_behind
-from declaration.sql import quote_identifier
+from declaration.sql import scalar
 from declaration.windows import Window
 from resources.feature_store.store import FeatureStore
 from resources.lake.lake import Snapshot, scan
@@ -192,14 +192,10 @@ def _fill(connection: duckdb.DuckDBPyConnection, view: _View) -> int:
 
     keys, sql = view.keys, kept_to_window(view.sql, view.window)
     try:
-        # One order for equal input: the same rows give the same bytes, however often they are made.
         schema = connection.sql(f"SELECT * FROM ({sql}) LIMIT 0").to_arrow_table().schema
         check_columns(schema.names, keys, view.name)
-        order = ", ".join(quote_identifier(name) for name in ("event_timestamp", *keys))
         with in_order(connection):
-            connection.execute(
-                f"CREATE TEMP TABLE {ROWS_TABLE} AS {stable_types(sql, schema, keys)} ORDER BY {order}"
-            ).fetchall()
+            connection.execute(filled(ROWS_TABLE, sql, schema, keys)).fetchall()
     except duckdb.Error as error:
         text = " ".join(str(error).split())
         raise FeatureError(
@@ -220,5 +216,5 @@ def _freshness(
     newest: datetime | None = None
     if filled:
         query = f"SELECT max(event_timestamp)::TIMESTAMPTZ FROM {scan(snapshot, [max(filled)])}"
-        newest = connection.sql(query).fetchall()[0][0]
+        newest = scalar(connection, query)
     return (judge_freshness(newest, allowed=spec.freshness, partition_end=window.end),)

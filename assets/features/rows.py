@@ -1,11 +1,12 @@
-"""What must hold for a view's rows before they are kept: keys, instants, one row for each."""
+"""Checks of a view's rows before they are kept: keys, instants, one row for each."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from assets.features.view_sql import CREATED_TIMESTAMP, EVENT_TIMESTAMP, FeatureError
+from assets.features.view_sql import FeatureError
+from declaration.names import CREATED_TIMESTAMP, EVENT_TIMESTAMP
 from declaration.sql import quote_identifier
 
 if TYPE_CHECKING:

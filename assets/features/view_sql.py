@@ -1,4 +1,4 @@
-"""A view's SQL: which tables it reads, and how its rows are kept to the partition."""
+"""SQL of a feature view: its columns, and the restriction of its rows to the partition."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from declaration.errors import DriftlineError
+from declaration.names import CREATED_TIMESTAMP, EVENT_TIMESTAMP
 from declaration.sql import quote_identifier, quote_literal
 from declaration.windows import Window
 
-EVENT_TIMESTAMP = "event_timestamp"
-CREATED_TIMESTAMP = "created_timestamp"
 TIME_COLUMNS = (EVENT_TIMESTAMP, CREATED_TIMESTAMP)
 
 
@@ -27,6 +26,24 @@ def kept_to_window(sql: str, window: Window) -> str:
         f"SELECT * FROM (\n{body}\n) WHERE {EVENT_TIMESTAMP} >= {start}::TIMESTAMPTZ "
         f"AND {EVENT_TIMESTAMP} < {end}::TIMESTAMPTZ"
     )
+
+
+def filled(table: str, sql: str, schema: pa.Schema, keys: Sequence[str]) -> str:
+    """Return the statement that makes a table of a view's rows.
+
+    One order for equal input: the same rows give the same bytes, however often they are made.
+
+    Parameters
+    ----------
+    table
+        Name of the table.
+    sql, schema
+        The view's query, and the columns that it gives.
+    keys
+        Its entity's key columns.
+    """
+    order = ", ".join(quote_identifier(name) for name in (EVENT_TIMESTAMP, *keys))
+    return f"CREATE TEMP TABLE {table} AS {stable_types(sql, schema, keys)} ORDER BY {order}"
 
 
 def feature_names(columns: Sequence[str], keys: Sequence[str]) -> tuple[str, ...]:

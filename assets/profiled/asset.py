@@ -18,6 +18,7 @@ from assets.profiled.quality import DataQuality, RowFacts, RuleFinding, assess_q
 from assets.profiled.statistics import ColumnProfile
 from assets.profiled.tables import profile_table, quality_table, read_profiles
 from declaration.datasets import DatasetSpec
+from declaration.sql import scalar
 from declaration.windows import Cut, Window
 from expectations.literals import kind_of
 from expectations.results import ExpectationError, ExpectationResult
@@ -155,7 +156,7 @@ def _n_rejected(connection: duckdb.DuckDBPyConnection, stage: _Stage) -> int:
     if not stage.lake.has(table):
         return 0
     relation = scan(stage.lake.snapshot(table), stage.selection())
-    return int(connection.execute(f"SELECT count(*) FROM {relation}").fetchall()[0][0])
+    return int(scalar(connection, f"SELECT count(*) FROM {relation}"))
 
 
 def _quality(stage: _Stage, facts: RowFacts, results: Sequence[ExpectationResult]) -> DataQuality:
@@ -209,7 +210,7 @@ def _write_rows(connection: duckdb.DuckDBPyConnection, stage: _Stage, relation: 
 
 
 def _n_rows(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
-    return int(connection.execute(f"SELECT count(*) FROM {relation}").fetchall()[0][0])
+    return int(scalar(connection, f"SELECT count(*) FROM {relation}"))
 
 
 def _earlier(connection: duckdb.DuckDBPyConnection, stage: _Stage) -> dict[str, EarlierColumn]:

@@ -21,7 +21,8 @@ from charts import as_markdown_image, bars
 from declaration.datasets import DatasetSpec
 from declaration.partition_sql import between, event_instant
 from declaration.partitions import PartitionsSpec
-from declaration.sql import quote_literal
+from declaration.sql import first_row, quote_literal, scalar
+from declaration.text import one_line
 from declaration.windows import Cut, Window, load_number, windows
 from resources.lake.lake import Lake, Snapshot
 from sources.content import Content, content_of
@@ -29,7 +30,7 @@ from sources.engine_errors import repair_of
 from sources.local_times import described
 from sources.opening import files_of, readable
 from sources.read import READ_TABLE, Counts, changed_clocks, read_files
-from sources.rejects import REJECTS_TABLE, ReadError, shown
+from sources.rejects import REJECTS_TABLE, ReadError
 
 if TYPE_CHECKING:
     import duckdb
@@ -253,15 +254,16 @@ def _check_rejects(
     if counts.rejected_share <= spec.source.max_rejected_share:
         return
     # The commonest kind of reason, by its column, with its first line: the rest often only follows.
-    file, line, reason = connection.sql(
+    file, line, reason = first_row(
+        connection,
         f"SELECT source, line, reason FROM (SELECT *, count(*) OVER (PARTITION BY split_part(reason, ':', 1)) AS n "
-        f"FROM {REJECTS_TABLE}) ORDER BY n DESC, source, line NULLS LAST, raw_text LIMIT 1"
-    ).fetchall()[0]
+        f"FROM {REJECTS_TABLE}) ORDER BY n DESC, source, line NULLS LAST, raw_text LIMIT 1",
+    )
     at = file if line is None else f"{file}, line {line}"
     raise ReadError(
         f"dataset '{dataset}': {counts.n_rejected:,} of {counts.n_read + counts.n_rejected:,} rows of "
         f"{spec.source.path} cannot be read ({counts.rejected_share:.2%}, max_rejected_share is "
-        f"{spec.source.max_rejected_share:.2%}). For example {at}: {shown(reason).rstrip('.')}. {repair_of(reason)}"
+        f"{spec.source.max_rejected_share:.2%}). For example {at}: {one_line(reason).rstrip('.')}. {repair_of(reason)}"
     )
 
 
@@ -315,7 +317,7 @@ def _n_out_of_range(connection: duckdb.DuckDBPyConnection, reading: _Reading) ->
     end = partitions.end
     last = end.replace(tzinfo=zone) if end is not None and end.tzinfo is None else end
     inside = between(event_instant(reading.spec, reading.timezone), first, last)
-    return int(connection.sql(f"SELECT count(*) FROM {READ_TABLE} WHERE NOT ({inside})").fetchall()[0][0])
+    return int(scalar(connection, f"SELECT count(*) FROM {READ_TABLE} WHERE NOT ({inside})"))
 
 
 def _rows_per_day(connection: duckdb.DuckDBPyConnection, reading: _Reading, where: str) -> str:

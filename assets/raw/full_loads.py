@@ -1,4 +1,4 @@
-"""Loads: the states of a source without time, counted from the first; a changed source is the next one."""
+"""Full loads: the states of a source without time, counted from the first; a changed source is the next one."""
 
 from __future__ import annotations
 

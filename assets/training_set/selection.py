@@ -1,4 +1,4 @@
-"""Which labels a model may learn from as of a partition's end."""
+"""Selection of the labels that a model may learn from as of a partition's end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labels that are known by now, joined with what the champion said."""
+"""Labelled rows: the labels known by now, joined with the champion's scores."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from declaration.sql import quote_identifier, quote_literal
+from declaration.sql import quote_identifier, quote_literal, scalar
 from declaration.target import ProblemType
 from drift.performance.estimated_errors import HeldOut
 from drift.performance.realised import ScoredRows
@@ -153,4 +153,4 @@ def read_predicted(
 
 def count_rows(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
     """Count the rows of a relation."""
-    return int(connection.sql(f"SELECT count(*) FROM {relation}").fetchall()[0][0])
+    return int(scalar(connection, f"SELECT count(*) FROM {relation}"))

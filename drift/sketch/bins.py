@@ -1,4 +1,4 @@
-"""Where a reference window is cut: edges of numeric columns, categories of text columns.
+"""Bins of a reference window: edges of numeric columns, categories of text columns.
 
 Edges are fixed once per model version. Every later window is counted on the same edges, so that
 counts add up over hours, partitions and workers.
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from declaration.errors import DriftlineError
-from declaration.sql import quote_identifier
+from declaration.sql import first_row, quote_identifier
 
 QUANTILE_STEPS = 240
 """Reference quantiles used as edges; with tails and isolated atoms at most 256 edges in all."""
@@ -155,9 +155,9 @@ def _numeric_bins(
     )
     value = value_expression(NumericBins((), is_time), column)
     finite = f"(SELECT {value} AS v FROM {relation} WHERE isfinite({value}))"
-    quantiles, roughly_distinct = connection.sql(
-        f"SELECT quantile_disc(v, {levels}), approx_count_distinct(v) FROM {finite}"
-    ).fetchall()[0]
+    quantiles, roughly_distinct = first_row(
+        connection, f"SELECT quantile_disc(v, {levels}), approx_count_distinct(v) FROM {finite}"
+    )
     if quantiles is None:
         return NumericBins((), is_time)
     # The rough count is off by a few percent: ask exactly wherever it could be few.

@@ -1,9 +1,10 @@
-"""The exact Kolmogorov-Smirnov distance of one column, for the few that hang inside their bracket."""
+"""Exact KS distance of one column, for verdicts that the sketch's bounds leave open."""
 
 from __future__ import annotations
 
 import duckdb
 
+from declaration.sql import scalar
 from drift.sketch.bins import NumericBins, SketchError, value_expression
 
 
@@ -32,7 +33,8 @@ def exact_ks_distance(
         If one of the relations has no value.
     """
     value = value_expression(bins, column)
-    distance = connection.sql(
+    distance = scalar(
+        connection,
         f"""
         WITH counted AS (
             SELECT v, count(*) FILTER (is_reference) AS n, count(*) FILTER (NOT is_reference) AS m FROM (
@@ -45,8 +47,8 @@ def exact_ks_distance(
                 sum(n) OVER () AS total_n, sum(m) OVER () AS total_m
             FROM counted WINDOW ascending AS (ORDER BY v)
         )
-        """
-    ).fetchall()[0][0]
+        """,
+    )
     if distance is None or distance != distance:
         raise SketchError(f"column '{column}' has no value in one of the windows: there is no KS distance.")
     return float(distance)

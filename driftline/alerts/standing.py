@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import TypedDict
 
 from declaration.pipeline import Pipeline
+from declaration.text import one_line
 from pipelines.alerting.incidents import alert_policy
 from resources.alerts.incident_log import Incident, read_incidents
-from resources.alerts.message import one_line
 from resources.alerts.outbox import read_outbox
 from resources.lake.lake import Lake
 

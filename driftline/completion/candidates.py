@@ -26,11 +26,11 @@ def complete_names(ctx: click.Context, _param: click.Parameter, incomplete: str)
 def complete_partitions(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Complete a partition's key: of the pipeline that is named, or of the only one."""
     declared = _declared(ctx)
-    name: str | None = ctx.params.get("name")
-    if name is None and len(declared) == 1:
-        name = next(iter(declared))
-    file = declared.get(name or "")
-    return [key for key in _partitions(ctx, file) if key.startswith(incomplete)] if file else []
+    # An option that still waits for its value leaves the argument among what was not parsed.
+    named = [name for name in (ctx.params.get("name"), *ctx.args) if name is not None]
+    chosen = named or (list(declared) if len(declared) == 1 else [])
+    files = [declared[name] for name in chosen[:1] if name in declared]
+    return [key for file in files for key in _partitions(ctx, file) if key.startswith(incomplete)]
 
 
 def _declared(ctx: click.Context) -> Mapping[str, Path]:
@@ -56,7 +56,7 @@ def _partitions(ctx: click.Context, file: Path) -> Iterator[str]:
     from resources.deployment import deployment
 
     with suppress(
-        DriftlineError, OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError, AttributeError
+        DriftlineError, OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError, LookupError, TypeError
     ):
         # The loader in C where there is one: a keystroke waits for it.
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

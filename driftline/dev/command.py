@@ -22,6 +22,7 @@ import yaml
 from declaration.errors import DriftlineError
 from driftline.cli import SUCCESS
 from driftline.dev.guard import LOOPBACK_HOSTS
+from pipelines.loading.declared import declarations
 from resources.deployment import PROJECT, Deployment, dagster_environment, deployment
 
 LOGGER = logging.getLogger("dagster")
@@ -113,12 +114,13 @@ def dev(
 
 def print_environment(installed: Deployment) -> None:
     """Print Dagster's variables as a shell reads them; what is started with them meets databases that are made."""
+    from driftline.dev.renames import carry_over
     from resources.orchestrator.home import open_instance
 
     variables = dagster_environment(installed)
     os.environ.update(variables)
-    with open_instance(installed):
-        pass
+    with open_instance(installed) as instance:
+        carry_over(instance, tuple(declarations().pipelines.values()))
     sys.stdout.writelines(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
 
 
@@ -158,6 +160,7 @@ def _serve(listening: Listening, installed: Deployment) -> None:
     from dagster._core.workspace.load_target import WorkspaceFileTarget
     from dagster._utils.log import configure_loggers
 
+    from driftline.dev.renames import carry_over
     from resources.orchestrator.home import open_instance
 
     # As `dagster dev` does: the code is read again when a page asks for it.
@@ -175,6 +178,7 @@ def _serve(listening: Listening, installed: Deployment) -> None:
         ) as code,
         TemporaryDirectory(prefix="driftline-serve-") as folder,
     ):
+        carry_over(instance, tuple(declarations().pipelines.values()))
         workspace = Path(folder) / "workspace.yaml"
         workspace.write_text(yaml.safe_dump({"load_from": code.get_code_server_specs()}), encoding="utf-8")
         _watch(_commands(listening, workspace))

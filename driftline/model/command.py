@@ -10,6 +10,10 @@ from driftline.cli import LazyGroup, Listed
 
 COMMANDS: Mapping[str, Mapping[str, Listed]] = {
     "Commands": {
+        "list": Listed("driftline.model.listing:list_versions", "List the versions of a pipeline's model."),
+        "show": Listed(
+            "driftline.model.showing:show", "Show one version: candidates, importances, settings."
+        ),
         "rollback": Listed("driftline.model.rollback:rollback", "Let an earlier model version serve again."),
     },
 }

@@ -1,1 +1,1 @@
-"""What a declaration will do, on a sample, before anything is run."""
+"""`driftline preview`: what a declaration will do, on a sample, before anything is run."""

@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.features.view_sql import EVENT_TIMESTAMP, feature_names
+from assets.features.view_sql import feature_names
+from declaration.names import EVENT_TIMESTAMP
 from declaration.pipeline import Pipeline
 from declaration.target import ProblemType, TargetSpec
 from declaration.windows import Window, windows_between
@@ -25,7 +26,7 @@ from driftline.preview.findings import (
 )
 from driftline.preview.rehearsal import Rehearsal, StageFinding
 from driftline.preview.source_types import word
-from learning.candidates import PREPROCESSING
+from learning.candidates import CANDIDATES
 from learning.single_column import MIN_CLASS_ROWS, MIN_ROWS, known_truth
 from pipelines.graph.stages import stages
 from resources.lake.lake import PARTITION_COLUMN, scan
@@ -155,7 +156,7 @@ def _target(found: Rehearsal, target: TargetSpec) -> TargetFinding:
         label=target.label,
         counts=counts,
         plans=plan(found.rows, found.label, target) if is_featured else (),
-        models={name: PREPROCESSING[name] for name in found.pipeline.spec.model.candidates},
+        models={name: CANDIDATES[name].preprocessing for name in found.pipeline.spec.model.candidates},
         error=labels.error if labels is not None else NOT_MADE,
     )
 

@@ -19,7 +19,7 @@ def check_materializations(subject: Subject, claims: Sequence[Claim]) -> Iterato
     if not claims and subject.tables():
         yield subject.finding(
             "materialization", subject.name, "the lake has its tables, and Dagster knows none of its materializations",
-            f"Restore Dagster's storage from a backup, or run `python -m driftline.replay {subject.name}`.",
+            f"Restore Dagster's storage from a backup, or run `driftline replay {subject.name}`.",
         )  # fmt: skip
     newest: dict[str, int | None] = {}
     for claim in claims:

@@ -1,4 +1,4 @@
-"""What drift reports and runs say to the alerts: Dagster's events as facts."""
+"""Facts for the alerts: Dagster's events of drift reports and runs, read."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -12,14 +12,16 @@ from dagster._core.storage.asset_check_execution_record import (
 
 from assets.drift_report.signals import Signals, signals_from_metadata
 from assets.features.freshness import FRESHNESS_CHECK
-from declaration.alerts import IncidentKind
+from declaration.alerts import IncidentKind, Signal
 from declaration.errors import DriftlineError
 from drift.retraining.policy import Reason
-from pipelines.alerting.incidents import Facts, Found
+from pipelines.alerting.incidents import Facts
 from pipelines.alerting.stale_features import NewestPartition
+from pipelines.graph.keys import asset_key
+from pipelines.graph.trained_partitions import RETRAIN_STAGES
 from pipelines.triggers.events import EndOfRun, metadata_of
 from pipelines.triggers.retrains import WILL_RETRY_TAG, attempts_of
-from pipelines.triggers.run_requests import PIPELINE_TAG, REPORT_TAG, RETRAIN_STAGES
+from pipelines.triggers.run_requests import PIPELINE_TAG, REPLAY_TAG, REPORT_TAG
 from resources.alerts.channels import Channels
 
 PARTITION_TAG = "dagster/partition"
@@ -60,7 +62,7 @@ def report_facts(record: EventLogRecord, channels: Channels) -> Facts:
         # A load is no partition of Dagster's: its reports follow each other as events.
         position=partition or _position(record.storage_id),
         occurred_at=occurred_at,
-        found=tuple(Found(one.kind, one.text, one.feature) for one in signals.found),
+        found=signals.found,
         judges=signals.judges,
         unknown=signals.unknown,
         action=ACTIONS.get(metadata.get("retrain_reason"), ""),  # type: ignore[call-overload]  # Any value may be asked for.
@@ -103,11 +105,12 @@ def run_facts(
         event=f"run {run.run_id}",
         position=_position(end.storage_id),
         occurred_at=end.ended_at,
-        found=(Found(kind, tries + _failure(run, instance)),) if end.is_failure else (),
+        found=(Signal(kind, tries + _failure(run, instance)),) if end.is_failure else (),
         judges=frozenset({kind}),
         action=(RETRAIN_FAILED if attempts is not None else RUN_FAILED) if end.is_failure else "",
         partition=run.tags.get(PARTITION_TAG),
         link=channels.run_link(run.run_id),
+        is_past=REPLAY_TAG in run.tags,
     )
 
 
@@ -115,7 +118,7 @@ def newest_partition(
     pipeline: str, view: str, freshness: timedelta, instance: DagsterInstance
 ) -> NewestPartition:
     """Return the partition of a view that was made last, with what its check `freshness` found."""
-    key = dg.AssetKey([pipeline, "features", view])
+    key = asset_key(pipeline, ("features", view))
     records = instance.fetch_materializations(key, limit=1).records
     if not records:
         return NewestPartition(view, freshness, made_at=None)

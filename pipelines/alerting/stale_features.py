@@ -1,4 +1,4 @@
-"""Which feature views are past their declared freshness, judged from what has arrived and the clock."""
+"""Stale features: views past their declared freshness, judged from what has arrived and the clock."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from declaration.alerts import IncidentKind
-from pipelines.alerting.incidents import Facts, Found
+from declaration.alerts import IncidentKind, Signal
+from pipelines.alerting.incidents import Facts
 
 STALE: IncidentKind = "stale_features"
 
@@ -37,7 +37,7 @@ class NewestPartition:
     partition: str = ""
     behind: str = ""
 
-    def found(self, now: datetime, ends: datetime | None) -> Found | None:
+    def found(self, now: datetime, ends: datetime | None) -> Signal | None:
         """Say what is wrong with it at an instant: that nothing follows it, or that its own events are old."""
         if self.made_at is None:
             return None
@@ -48,9 +48,9 @@ class NewestPartition:
                 f"no partition has arrived for {_told(self.freshness)}: the last, {self.partition or 'without a key'}, "
                 f"was made at {self.made_at:%Y-%m-%d %H:%M %Z}."
             )
-            return Found(STALE, text, self.view)
+            return Signal(STALE, text, self.view)
         return (
-            Found(STALE, f"{self.behind} Allowed: {_told(self.freshness)}.", self.view)
+            Signal(STALE, f"{self.behind} Allowed: {_told(self.freshness)}.", self.view)
             if self.behind
             else None
         )

@@ -15,6 +15,9 @@ from declaration.pipeline import Pipeline
 from pipelines.loading.read import COMPONENTS, FILE_NAME, DeclarationError, read
 from resources.project import project
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The safe loader: in C, where PyYAML was built with it."""
+
 
 class UnknownPipelineError(DriftlineError):
     """No sound declaration has the name that was asked for."""
@@ -91,7 +94,7 @@ def find_pipeline(name: str | None) -> Pipeline:
 def _is_ours(file: Path) -> bool:
     """Tell whether a component file may declare a pipeline; one that cannot be read is shown as faulty."""
     try:
-        first = next(iter(yaml.safe_load_all(file.read_text(encoding="utf-8"))), None)
+        first = next(iter(yaml.load_all(file.read_text(encoding="utf-8"), Loader=_LOADER)), None)
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return True
     kind = first.get("type") if isinstance(first, Mapping) else None

@@ -1,4 +1,4 @@
-"""The clock of a table: which column says when, and how long a partition is."""
+"""The clock of a table: the column of its instants, and the length of a partition."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from declaration.partitions import Cadence
-from declaration.sql import quote_identifier
+from declaration.sql import quote_identifier, scalar
 from declaration.windows import KEY_FORMATS
 from pipelines.scaffolding.columns import TYPED, Column, FileColumns
 from pipelines.scaffolding.files import ScaffoldError
@@ -247,9 +247,10 @@ def _cadence(
     for every, count in tried.items():
         if count < MIN_PARTITIONS or (every == "hour" and column.type == "date"):
             continue
-        n_filled = connection.sql(
-            f"SELECT count(DISTINCT date_trunc('{every}', {quote_identifier(column.name)})) FROM {TYPED}"
-        ).fetchall()[0][0]
+        n_filled = scalar(
+            connection,
+            f"SELECT count(DISTINCT date_trunc('{every}', {quote_identifier(column.name)})) FROM {TYPED}",
+        )
         # A year's dates in months would leave eleven of twelve partitions empty.
         if n_filled >= FILLED_SHARE * count:
             return every

@@ -1,4 +1,4 @@
-"""What each column of a file holds: its type, how full it is, how many values it has, and in which form."""
+"""Columns of a file: type, completeness, number of values, and the form of their texts."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from declaration.generated_columns import PLACE
-from declaration.sql import quote_identifier
-from declaration.types import ColumnType
+from declaration.sql import first_row, quote_identifier
+from declaration.types import SQL_TYPES, ColumnType
 from pipelines.scaffolding.forms import NULL_TEXTS, Form, groups
 from pipelines.scaffolding.source import TEXTS, OpenedSource
-from sources.rejects import SQL_TYPES, without
+from sources.rejects import without
 
 if TYPE_CHECKING:
     import duckdb
@@ -185,7 +185,7 @@ def _measured(
             f"longest := max(length(CAST({column} AS VARCHAR))), "
             f"n_spaced := count(*) FILTER (contains(CAST({column} AS VARCHAR), ' ')), quartiles := {quartiles})"
         )
-    row = connection.sql(f"SELECT {', '.join(asked)} FROM {TYPED}").fetchall()[0]
+    row = first_row(connection, f"SELECT {', '.join(asked)} FROM {TYPED}")
     found = []
     for place, ((name, form), facts) in enumerate(zip(forms.items(), row, strict=True), start=first):
         values: list[tuple[str, int]] = []

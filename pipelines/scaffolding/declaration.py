@@ -1,4 +1,4 @@
-"""Put what was found into a declaration: complete, commented, and with `decide:` where only a person knows."""
+"""Declaration of a source, written: complete, commented, and with `decide:` where only a person knows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def write(found: Findings, *, type_name: str) -> str:
         *comment(
             f"Written by `dg scaffold` from {name}: {found.n_rows:,} rows, {len(found.columns.columns)} columns. "
             f"Comments with `{DECIDE}` ask for what the data cannot tell. Check with `dg check defs`, look before you run with "
-            "`python -m driftline.preview`, run with `python -m driftline.replay`. Every key: docs/pipeline-reference.md.",
+            "`driftline preview`, run with `driftline replay`. Every key: docs/pipeline-reference.md.",
             0,
         ),
         f"type: {type_name}",

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from declaration.datasets import SourceSpec
 from declaration.errors import DriftlineError
+from declaration.names import is_url
+from declaration.text import one_line
 from sources.engine_errors import explained
 from sources.files import source_files
-from sources.object_store import is_url
-from sources.rejects import shown
 
 FORMATS = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".data": "csv", ".parquet": "parquet", ".pq": "parquet",
@@ -66,7 +66,7 @@ def one_sentence(name: str) -> Iterator[None]:
     ) as error:
         # RuntimeError: a zip's password. ValueError: a path or a text that cannot be decoded.
         raise ScaffoldError(
-            f"{name} cannot be read ({shown(str(error))}). The file is damaged, incomplete, encrypted or of another format: get it again."
+            f"{name} cannot be read ({one_line(str(error))}). The file is damaged, incomplete, encrypted or of another format: get it again."
         ) from error
 
 
@@ -92,7 +92,7 @@ def source_of(path: str, *, start: Path, folder: Path) -> tuple[SourceSpec, tupl
     DriftlineError
         If it is not there, is empty, or its ending names no format that is read.
     """
-    with one_sentence(f"--source {shown(path)}"):
+    with one_sentence(f"--source {one_line(path)}"):
         where = path if is_url(path) else _absolute(path, start, folder)
         mode = "incremental" if SLOT in where else "full"
         files = source_files(SourceSpec(type="csv", path=where, mode=mode), folder=Path("/"))
@@ -125,7 +125,7 @@ def _absolute(path: str, start: Path, folder: Path) -> str:
     if any(sign in path for sign in "*?[") or SLOT in path:
         fixed = next((place for place in tried if _fixed(place).is_dir()), tried[0])
         return str(_fixed(fixed).resolve() / fixed.relative_to(_fixed(fixed)))
-    raise ScaffoldError(f"--source {shown(path)}: no such file. Paths are relative to {start}.")
+    raise ScaffoldError(f"--source {one_line(path)}: no such file. Paths are relative to {start}.")
 
 
 def _fixed(place: Path) -> Path:
@@ -142,7 +142,7 @@ def _pattern_in(folder: Path, path: str) -> str:
     """Return the pattern of a folder's files, which must be of one format."""
     if (folder / "_delta_log").is_dir():
         raise ScaffoldError(
-            f"--source {shown(path)}: a Delta table, whose files alone do not say which rows it has. Export it as Parquet."
+            f"--source {one_line(path)}: a Delta table, whose files alone do not say which rows it has. Export it as Parquet."
         )
     files = [
         file.relative_to(folder)
@@ -152,11 +152,11 @@ def _pattern_in(folder: Path, path: str) -> str:
     endings = sorted({_ending(file) for file in files})
     depths = {len(file.parts) for file in files}
     if not files:
-        raise ScaffoldError(f"--source {shown(path)}: the folder holds no files.")
+        raise ScaffoldError(f"--source {one_line(path)}: the folder holds no files.")
     if len(endings) > 1 or len(depths) > 1:
         said = f"files that end in {', '.join(endings)}" if len(endings) > 1 else "files at several depths"
         raise ScaffoldError(
-            f"--source {shown(path)}: the folder holds {said}. Name the files of one table with a pattern, as in '{folder.name}/*{endings[0]}'."
+            f"--source {one_line(path)}: the folder holds {said}. Name the files of one table with a pattern, as in '{folder.name}/*{endings[0]}'."
         )
     return "*/" * (depths.pop() - 1) + f"*{endings[0]}"
 

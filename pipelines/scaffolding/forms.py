@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from declaration.sql import quote_identifier, quote_literal
+from declaration.sql import first_row, quote_identifier, quote_literal
+from declaration.text import one_line
 from declaration.types import ColumnType
 from pipelines.scaffolding.source import TEXTS, OpenedSource
 from pipelines.scaffolding.times import TimeForm, present, time_of_number, time_of_text
 from sources.exact import FIRST_YEAR, LAST_YEAR
-from sources.rejects import shown
 
 if TYPE_CHECKING:
     import duckdb
@@ -97,7 +97,7 @@ def forms_of_texts(opened: OpenedSource, names: Sequence[str]) -> dict[str, Form
             for place, column in enumerate(map(quote_identifier, group))
         )
         asked = ", ".join(_counts(f"c{place}", f"t{place}") for place in range(len(group)))
-        row = opened.connection.sql(f"SELECT {asked} FROM (SELECT {texts} FROM {TEXTS})").fetchall()[0]
+        row = first_row(opened.connection, f"SELECT {asked} FROM (SELECT {texts} FROM {TEXTS})")
         for name, facts in zip(group, row, strict=True):
             counted[name] = {key: value for key, value in facts.items() if key != "words"}
             words[name] = tuple(sorted((facts["words"] or {}).items()))
@@ -192,7 +192,7 @@ def _nearly(
             rows = connection.sql(
                 f"SELECT DISTINCT text FROM (SELECT {text} AS text FROM {TEXTS}) WHERE text IS NOT NULL AND NOT ({is_one}) ORDER BY 1 LIMIT 3"
             ).fetchall()
-            others = ", ".join(repr(shown(row[0], 40)) for row in rows)
+            others = ", ".join(repr(one_line(row[0], 40)) for row in rows)
             return (
                 f"{count:,} of {total:,} values are {words}, others are not ({others}), so all are kept as text. "
                 "If those mean missing, name them in null_values and change the type; else compute it with sql."

@@ -1,4 +1,4 @@
-"""Everything that an opened source tells: each role is found, or asked for."""
+"""Inference of a source's roles: each is found, or asked for."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from declaration.sql import quote_identifier
+from declaration.names import is_url
+from declaration.sql import quote_identifier, scalar
 from pipelines.loading.problems import hint
 from pipelines.scaffolding.clock import check_event_time, clock_of_files, find_clock, lookback_of
 from pipelines.scaffolding.columns import TYPED, Column, FileColumns, describe
@@ -28,7 +29,6 @@ from pipelines.scaffolding.source import OpenedSource, doubts
 from pipelines.scaffolding.text import sql_name
 from pipelines.scaffolding.tried import as_text_where_rejected
 from pipelines.scaffolding.views import View, history_view, identifier
-from sources.object_store import is_url
 
 if TYPE_CHECKING:
     import duckdb
@@ -220,9 +220,11 @@ def _label_time(
         if target is None or not (column.is_time and is_hinted) or column.name == event_time:
             continue
         later, label = quote_identifier(column.name), quote_identifier(target)
-        n_wrong = connection.sql(
-            f"SELECT count(*) FILTER ({label} IS NOT NULL AND ({later} IS NULL OR {later} <= {quote_identifier(event_time)})) FROM {TYPED}"
-        ).fetchall()[0][0]
+        n_wrong = scalar(
+            connection,
+            f"SELECT count(*) FILTER ({label} IS NOT NULL AND ({later} IS NULL OR {later} <= {quote_identifier(event_time)})) "
+            f"FROM {TYPED}",
+        )
         if not n_wrong:
             return (
                 sql_name(column.name),

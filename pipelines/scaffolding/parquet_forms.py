@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from declaration.sql import quote_identifier
+from declaration.sql import quote_identifier, scalar
 from declaration.types import ColumnType
 from pipelines.scaffolding.forms import Form
 from pipelines.scaffolding.source import TEXTS
@@ -102,4 +102,4 @@ def _decimal(connection: duckdb.DuckDBPyConnection, name: str, kind: str) -> For
 
 
 def _count(connection: duckdb.DuckDBPyConnection, condition: str) -> int:
-    return int(connection.sql(f"SELECT count(*) FROM {TEXTS} WHERE {condition}").fetchall()[0][0])
+    return int(scalar(connection, f"SELECT count(*) FROM {TEXTS} WHERE {condition}"))

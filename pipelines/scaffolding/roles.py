@@ -1,4 +1,4 @@
-"""What columns are for: which identify a row, whom rows are about, and what could be predicted."""
+"""Roles of columns: those that identify a row, whom rows are about, and what could be predicted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from declaration.sql import quote_identifier, quote_literal
+from declaration.sql import quote_identifier, quote_literal, scalar
 from declaration.target import ProblemType
 from pipelines.loading.checks.target import RESERVED_COLUMNS
 from pipelines.scaffolding.clock import Clock
@@ -171,9 +171,7 @@ def is_code(column: Column) -> bool:
 
 def _n_distinct(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> int:
     listed = ", ".join(quote_identifier(name) for name in names)
-    return int(
-        connection.sql(f"SELECT count(*) FROM (SELECT DISTINCT {listed} FROM {TYPED})").fetchall()[0][0]
-    )
+    return int(scalar(connection, f"SELECT count(*) FROM (SELECT DISTINCT {listed} FROM {TYPED})"))
 
 
 def is_unique_like(column: Column) -> bool:

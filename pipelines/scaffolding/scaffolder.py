@@ -11,6 +11,7 @@ import click
 import dagster as dg
 
 from declaration.errors import DriftlineError
+from declaration.text import one_line
 from pipelines.loading.problems import NAME_PATTERN
 from pipelines.loading.read import DeclarationError, read
 from pipelines.scaffolding import blank
@@ -21,7 +22,6 @@ from pipelines.scaffolding.learning import refuse_without_features
 from pipelines.scaffolding.options import ScaffoldOptions
 from pipelines.scaffolding.source import opened
 from resources.engine.duckdb import Engine
-from sources.rejects import shown
 
 
 class PipelineScaffolder(dg.Scaffolder[ScaffoldOptions]):
@@ -66,12 +66,23 @@ def write_declaration(folder: Path, type_name: str, options: ScaffoldOptions) ->
         _tell(folder, files["defs.yaml"])
 
 
-def _files(folder: Path, type_name: str, options: ScaffoldOptions) -> Mapping[str, str]:
-    if not NAME_PATTERN.fullmatch(folder.name):
+def refuse_name(name: str) -> None:
+    """Refuse what cannot be a pipeline's name.
+
+    Raises
+    ------
+    ScaffoldError
+        If it cannot.
+    """
+    if not NAME_PATTERN.fullmatch(name):
         raise ScaffoldError(
-            f"'{folder.name}' cannot be a pipeline's name. Lower-case letters, digits and underscores, "
+            f"'{name}' cannot be a pipeline's name. Lower-case letters, digits and underscores, "
             "beginning with a letter, at most 63."
         )
+
+
+def _files(folder: Path, type_name: str, options: ScaffoldOptions) -> Mapping[str, str]:
+    refuse_name(folder.name)
     if options.source is not None:
         return scaffold_source(options, folder=folder, start=Path.cwd(), type_name=type_name)
     given = [f"--{name.replace('_', '-')}" for name, value in options.model_dump().items() if value]
@@ -149,5 +160,5 @@ def _check(files: Mapping[str, str], folder: Path, source: str) -> None:
     except DeclarationError as error:
         said = "; ".join(line.removeprefix(f"{folder}/") for line in str(error).splitlines())
         raise ScaffoldError(
-            f"--source {shown(source)}: its columns cannot be declared under their names: {said} Rename them in the file, or name other options."
+            f"--source {one_line(source)}: its columns cannot be declared under their names: {said} Rename them in the file, or name other options."
         ) from error

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 
 from declaration.datasets import DatasetSpec, SourceSpec
 from declaration.generated_columns import PLACE
-from declaration.sql import quote_identifier
+from declaration.sql import first_row, quote_identifier, scalar
+from declaration.text import one_line
 from pipelines.loading.checks.blocks import PARTITION_COLUMN
 from pipelines.scaffolding.files import ScaffoldError, keys_of, one_sentence
 from sources.csv_header import header_of
 from sources.engine_errors import repair_of
 from sources.opening import readable
 from sources.read import READ_TABLE, read_files
-from sources.rejects import MAX_LINE_BYTES, OWN_PREFIX, REJECTS_TABLE, listed, shown
+from sources.rejects import MAX_LINE_BYTES, OWN_PREFIX, REJECTS_TABLE, listed
 
 if TYPE_CHECKING:
     import duckdb
@@ -106,7 +107,7 @@ def _open(
     connection.execute(
         f"CREATE TEMP TABLE {TEXTS} AS SELECT *, row_number() OVER () - 1 AS {PLACE} FROM {relation}"
     ).fetchall()
-    n_rows = int(connection.sql(f"SELECT count(*) FROM {TEXTS}").fetchall()[0][0])
+    n_rows = int(scalar(connection, f"SELECT count(*) FROM {TEXTS}"))
     if not n_rows:
         if n_rejected:
             raise ScaffoldError(_none_readable(connection, n_rejected))
@@ -120,11 +121,11 @@ def _open(
 
 
 def _none_readable(connection: duckdb.DuckDBPyConnection, n_rejected: int) -> str:
-    file, line, reason = connection.sql(
-        f"SELECT source, line, reason FROM {REJECTS_TABLE} ORDER BY line LIMIT 1"
-    ).fetchall()[0]
+    file, line, reason = first_row(
+        connection, f"SELECT source, line, reason FROM {REJECTS_TABLE} ORDER BY line LIMIT 1"
+    )
     return (
-        f"none of the {n_rejected:,} rows of {file} can be read. For example line {line}: {shown(reason).rstrip('.')}. "
+        f"none of the {n_rejected:,} rows of {file} can be read. For example line {line}: {one_line(reason).rstrip('.')}. "
         f"{repair_of(reason)}"
     )
 
@@ -133,20 +134,20 @@ def doubts(opened: OpenedSource) -> Sequence[str]:
     """Return what must be asked of a file's shape: a first line that looks like values, columns that spaces part."""
     names = opened.columns
     found = []
-    if opened.source.type in ("csv", "excel") and sum(map(_is_value, names)) * 2 >= len(names):
-        listed_names = ", ".join(repr(shown(name, 20)) for name in names[:4])
+    if opened.source.is_text_table and sum(map(_is_value, names)) * 2 >= len(names):
+        listed_names = ", ".join(repr(one_line(name, 20)) for name in names[:4])
         found.append(
             f"the first line is taken for the header, but looks like values ({listed_names}). If it is a row, write a line of names above it."
         )
     if opened.source.type == "csv" and names[0].startswith("#"):
         found.append(
-            f"the first line is taken for the header, but begins with # as a remark does ({shown(names[0], 40)!r}). If it is one, remove it from the file."
+            f"the first line is taken for the header, but begins with # as a remark does ({one_line(names[0], 40)!r}). If it is one, remove it from the file."
         )
     if len(names) == 1 and opened.source.type == "csv" and len(names[0].split()) > 1:
         parts = f"len(string_split_regex(trim({quote_identifier(names[0])}), '\\s+'))"
-        n_widths, width = opened.connection.sql(
-            f"SELECT count(DISTINCT {parts}), min({parts}) FROM {TEXTS}"
-        ).fetchall()[0]
+        n_widths, width = first_row(
+            opened.connection, f"SELECT count(DISTINCT {parts}), min({parts}) FROM {TEXTS}"
+        )
         if n_widths == 1 and width > 1:
             found.append(
                 "the file has one column, whose values spaces part. If they are several columns, save it with commas between them."
@@ -180,7 +181,7 @@ def _refuse_names(names: Sequence[str], file: str) -> None:
     for name in names:
         if len(name) > MAX_NAME:
             raise ScaffoldError(
-                f"{file}: the column {shown(name, 40)!r} has a name of {len(name):,} characters, and {MAX_NAME} are the most. Shorten it in the file."
+                f"{file}: the column {one_line(name, 40)!r} has a name of {len(name):,} characters, and {MAX_NAME} are the most. Shorten it in the file."
             )
         if name.lower() in (PARTITION_COLUMN, QUARANTINE_COLUMN) or name.lower().startswith(OWN_PREFIX):
             raise ScaffoldError(

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
-from declaration.sql import quote_literal
+from declaration.sql import first_row, quote_literal, scalar
 from declaration.types import ColumnType
 from pipelines.scaffolding.source import TEXTS
 from pipelines.scaffolding.text import sql_name
@@ -124,9 +124,7 @@ def time_of_text(connection: duckdb.DuckDBPyConnection, text: str) -> TimeForm |
 
 def _asked_if_ahead(connection: duckdb.DuckDBPyConnection, text: str, form: str, found: TimeForm) -> TimeForm:
     """Ask for years of two digits that lie ahead of today: they may be of the century before."""
-    latest = connection.sql(f"SELECT max(strptime({text}, {quote_literal(form)})) FROM {TEXTS}").fetchall()[
-        0
-    ][0]
+    latest = scalar(connection, f"SELECT max(strptime({text}, {quote_literal(form)})) FROM {TEXTS}")
     if latest.year <= datetime.now(UTC).year + YEARS_AHEAD:
         return found
     asked = f"years of two digits up to 68 are read as of this century, the latest as {latest.year}. Is that right?"
@@ -246,7 +244,7 @@ def _since_1899(text: str, is_whole: bool) -> TimeForm:
 
 def _range(connection: duckdb.DuckDBPyConnection, text: str) -> tuple[float | None, float | None, int]:
     number = f"TRY_CAST({text} AS DOUBLE)"
-    row = connection.sql(
-        f"SELECT min({number}), max({number}), approx_count_distinct({number}) FROM {TEXTS}"
-    ).fetchall()[0]
+    row = first_row(
+        connection, f"SELECT min({number}), max({number}), approx_count_distinct({number}) FROM {TEXTS}"
+    )
     return row[0], row[1], row[2]

@@ -1,25 +1,21 @@
-"""What people are told: one value, whatever the channel."""
+"""Messages of alerts: one value, whatever the channel."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import unicodedata
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Literal, get_args
 
 from declaration.errors import DriftlineError
+from declaration.text import one_line
 from declaration.types import Severity
 
 AlertState = Literal["firing", "resolved", "test"]
 
 FINDINGS_TOLD = 10
 """Findings listed in one message; the report has all."""
-
-
-LINE_LENGTH = 300
-"""Characters of one line of a message: ten of them stay below the 4,000 that Slack advises."""
 
 
 class AlertError(DriftlineError):
@@ -109,23 +105,6 @@ class Alert:
             "id": self.identity,
             "text": "\n".join(self.lines),
         }
-
-
-def one_line(text: str) -> str:
-    r"""Make one line of bounded length: line breaks and control characters of untrusted text become spaces.
-
-    Examples
-    --------
-    >>> one_line("wind\r\nBcc: someone")
-    'wind Bcc: someone'
-    """
-    spoken = "".join(" " if unicodedata.category(sign) in _UNSPOKEN else sign for sign in text)
-    line = " ".join(spoken.split())
-    return line if len(line) <= LINE_LENGTH else f"{line[: LINE_LENGTH - 1]}…"
-
-
-_UNSPOKEN = {"Cc", "Cs", "Zl", "Zp"}
-"""Unicode's control characters, lone surrogates, and separators of lines and paragraphs."""
 
 
 def alert_to_json(alert: Alert) -> str:

@@ -1,4 +1,4 @@
-"""The point-in-time join over feature rows that are other after an instant: what is joined before it must not care."""
+"""Leakage test of the point-in-time join: features as of t must not change when rows after t change."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from declaration.names import CREATED_TIMESTAMP, EVENT_TIMESTAMP
 from declaration.sql import quote_identifier, quote_literal
 from resources.feature_store.objects import Declared, feature_columns, stored_view
 from resources.lake.damage import damage_named
@@ -19,7 +20,6 @@ from resources.lake.lake import Lake, Snapshot, scan
 if TYPE_CHECKING:
     from feature_repo.asof_engine import EngineSettings
 
-EVENT_TIMESTAMP, CREATED_TIMESTAMP = "event_timestamp", "created_timestamp"
 
 CHANGED_PREFIX = "driftline_changed_"
 FUTURE = "driftline_future"

@@ -1,4 +1,4 @@
-"""What the champion reads is neither removed nor retyped, unless a person accepted it for this champion."""
+"""Guard of the champion's features: none is removed or retyped, unless a person accepted it for this champion."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def refuse_loss(pipeline: str, changes: Sequence[FeatureChange], lake: Lake, *, 
     raise FeatureChangeError(
         f"champion {loss.champion} of '{pipeline}' reads {', '.join(loss.changes)}, which would be lost: {told}. "
         "Restore the definition and add the new one beside it under another name until a champion without the old "
-        f"one serves, or accept the loss: `python -m driftline.features apply {pipeline} --force`."
+        f"one serves, or accept the loss: `driftline features apply {pipeline} --force`."
     )
 
 

@@ -281,7 +281,7 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
         now
             The instant of the question: what ages are counted to.
         log
-            Where to note what is served, so that it can be compared with the offline join (`driftline.skew`).
+            Where to note what is served, so that it can be compared with the offline join (`driftline skew`).
 
         Returns
         -------

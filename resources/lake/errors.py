@@ -14,6 +14,6 @@ class LakeDamageError(LakeError):
 def way_out(table: str, restore: str) -> str:
     """Say what to do where rows and table do not go together."""
     return (
-        f"Nothing was written. {restore}, or build the tables anew: `python -m driftline.rebuild "
+        f"Nothing was written. {restore}, or build the tables anew: `driftline rebuild "
         f"{table.partition('/')[0]}`, see docs/how-to/rebuild.md."
     )

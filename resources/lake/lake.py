@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -177,12 +177,14 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
             raise LakeError(f"table '{table}' is not in the lake {self.root}.")
         return dict(delta.history(1)[0])
 
-    def read(self, table: str, *, version: int | None = None) -> pa.Table:
-        """Read a whole small table; large ones are scanned by the engine (`scan`)."""
+    def read(
+        self, table: str, *, version: int | None = None, partitions: Sequence[str] | None = None
+    ) -> pa.Table:
+        """Read a small table, or some of its partitions; large ones are scanned by the engine (`scan`)."""
         snapshot = self.snapshot(table, version)
         # Not DeltaTable.to_pyarrow_table: its reader threads abort the interpreter at exit now and then.
         with damage_named(snapshot.scanned):
-            parts = [pa.Table.from_batches(read_batches(path)) for path in snapshot.paths()]
+            parts = [pa.Table.from_batches(read_batches(path)) for path in snapshot.paths(partitions)]
             empty = snapshot.schema.empty_table()
             return pa.concat_tables([empty, *parts], promote_options="permissive").cast(snapshot.schema)
 

@@ -109,7 +109,7 @@ def _compared(lake: Lake, registry: ModelRegistry, pipeline: str) -> tuple[Ledge
     if shortfall:
         raise LedgerError(
             f"ledger of '{pipeline}' in {lake.root} {shortfall}. Nothing is served or decided from it. "
-            f"`python -m driftline.verify {pipeline} --repair` writes the rows that were noted again; else restore "
+            f"`driftline verify {pipeline} --repair` writes the rows that were noted again; else restore "
             "lake and registry from one backup."
         )
     if not ledger.decisions:

@@ -1,4 +1,4 @@
-"""The decision ledger: who was champion when, and why; append-only rows in the lake."""
+"""Decision ledger: who was champion when, and why; append-only rows in the lake."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def open_ledger(lake: Lake, pipeline: str) -> Ledger:
     if broken is not None:
         raise LedgerError(
             f"ledger of '{pipeline}', table '{table}' version {version} in {lake.root}: row {broken.place} {broken.what}. "
-            f"Nothing is served or decided from it. `python -m driftline.verify {pipeline} --repair` takes the rows anew "
+            f"Nothing is served or decided from it. `driftline verify {pipeline} --repair` takes the rows anew "
             "that the model registry has noted; else restore the table from a backup."
         )
     names = [field.name for field in fields(Decision)]

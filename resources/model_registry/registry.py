@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -29,6 +29,15 @@ ALIASES = ("champion", "challenger", "previous")
 """The aliases we keep; others in the registry are left alone."""
 
 _KEY_TAG = "driftline.training_key"
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """MLflow's run of a training: its settings as they were written, and where the model file is."""
+
+    run_id: str
+    params: Mapping[str, str]
+    model_file: str
 
 
 class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -142,6 +151,19 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
             description=f"{model.algorithm}, {model.metric} {model.holdout_metric:.4f} on the holdout",
         )
         return replace(model, version=int(created.version), run_id=run_id)
+
+    def training_run(self, pipeline: str, number: int) -> TrainingRun | None:
+        """Return the run of a version of a pipeline (by name); None where it was deleted."""
+        from mlflow.exceptions import MlflowException
+
+        client = open_store(self.tracking_uri)
+        try:
+            run = client.get_run(str(client.get_model_version(pipeline, str(number)).run_id))
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return None
+            raise
+        return TrainingRun(run.info.run_id, dict(run.data.params), f"{run.info.artifact_uri}/{MODEL_FILE}")
 
     def aliases(self, pipeline: str) -> Mapping[str, int]:
         """Return our aliases of a pipeline (by name) and the versions they name."""

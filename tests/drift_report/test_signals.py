@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from assets.drift_report.signals import Signal, Signals, signals_from_metadata, signals_of
+from assets.drift_report.signals import Signals, signals_from_metadata, signals_of
+from declaration.alerts import Signal
 from drift.performance.realised import Measurement
 from drift.window import Findings, ScoringModel
 from tests.fixtures.drift_world import World

@@ -44,7 +44,7 @@ def test_odd_features_are_learned_from_written_and_read(
     )
     data = read_training_set(table.append_column("odd__x", values), problem)
     model = FittedModel(
-        algorithm, problem, data.classes, data.encoding, CANDIDATES[algorithm](data.fit_rows(), 0, 1)
+        algorithm, problem, data.classes, data.encoding, CANDIDATES[algorithm].fit(data.fit_rows(), 0, 1)
     )
     scores = model.score(data.rows)
     assert np.isfinite(scores).all()

@@ -36,7 +36,7 @@ EVERY_CHOICE = [(problem, name) for problem, names in CANDIDATES_BY_PROBLEM.item
 
 def fitted(table: pa.Table, problem: ProblemType, algorithm: Candidate) -> FittedModel:
     data = read_training_set(table, problem)
-    estimator = CANDIDATES[algorithm](data.fit_rows(), 0, 1)
+    estimator = CANDIDATES[algorithm].fit(data.fit_rows(), 0, 1)
     return FittedModel(algorithm, problem, data.classes, data.encoding, estimator)
 
 
@@ -98,7 +98,7 @@ def test_threads_do_not_change_the_model(make_training_table: Callable[..., pa.T
         files = set()
         for threads in (1, 2):
             with limited_threads(threads):
-                estimator = CANDIDATES[algorithm](data.fit_rows(), 0, threads)
+                estimator = CANDIDATES[algorithm].fit(data.fit_rows(), 0, threads)
             files.add(model_to_bytes(FittedModel(algorithm, "binary", (), data.encoding, estimator)))
         assert len(files) == 1, algorithm
 

@@ -1,4 +1,4 @@
-"""A view's rows in a world where what became known after an instant is other."""
+"""Rows of a view over changed sources: everything that became known after an instant is different."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from assets.features.leakage.perturbation import Perturbation, perturbed_dataset
-from assets.features.view_sql import EVENT_TIMESTAMP, kept_to_window, stable_types
+from assets.features.view_sql import kept_to_window, stable_types
+from declaration.names import EVENT_TIMESTAMP
 from declaration.pipeline import Pipeline
 from declaration.queries import datasets_behind, names_in, queries_behind, tables_read
 from declaration.sql import quote_identifier, quote_literal

@@ -1,4 +1,4 @@
-"""A feature view that looks ahead is found by changing what came later: its rows must stay as they are.
+"""Lookahead check of a feature view: rows up to an instant must not change when everything after it does.
 
 Everything that the sources say after an instant is perturbed, and the view's SQL is run again. Rows with an
 event timestamp up to that instant know nothing of it, so they may not change. The instants are some of the
@@ -22,7 +22,8 @@ from assets.features.leakage.known_at import known_at_fault
 from assets.features.leakage.ordered_sums import in_order
 from assets.features.leakage.perturbation import Perturbation
 from assets.features.leakage.row_difference import Difference, first_difference
-from assets.features.view_sql import EVENT_TIMESTAMP, FeatureError
+from assets.features.view_sql import FeatureError
+from declaration.names import EVENT_TIMESTAMP
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_literal
 from declaration.windows import Window

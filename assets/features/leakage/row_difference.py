@@ -1,4 +1,4 @@
-"""Whether a view's rows are the same as when they were made, and the first that is not."""
+"""Comparison of a view's rows with those of a second run: the first difference, if there is one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from assets.features.view_sql import CREATED_TIMESTAMP, EVENT_TIMESTAMP, feature_names
+from assets.features.view_sql import feature_names
+from declaration.names import CREATED_TIMESTAMP, EVENT_TIMESTAMP
 from declaration.sql import quote_identifier, quote_literal
 
 if TYPE_CHECKING:

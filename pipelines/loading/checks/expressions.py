@@ -16,23 +16,11 @@ from typing import TYPE_CHECKING
 from declaration.datasets import DatasetSpec
 from declaration.sql import quote_identifier
 from declaration.target import TargetSpec
-from declaration.types import ColumnType
+from declaration.types import SQL_TYPES
 from pipelines.loading.problems import Fault, KeyPath, choices, label
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-SQL_TYPES: Mapping[ColumnType, str] = {
-    "boolean": "BOOLEAN",
-    "int": "BIGINT",
-    "float": "DOUBLE",
-    "decimal": "DECIMAL(38, 9)",
-    "string": "VARCHAR",
-    "date": "DATE",
-    "timestamp": "TIMESTAMP",
-    "timestamp_tz": "TIMESTAMP WITH TIME ZONE",
-}
-"""DuckDB's type of each declared type."""
 
 TIMES = ("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE")
 _NUMBERS = (

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assets.features.view_sql import feature_names
+from declaration.names import CREATED_TIMESTAMP, EVENT_TIMESTAMP
 from declaration.pipeline import Pipeline
 from declaration.queries import tables_read
 from declaration.sql import quote_identifier
+from declaration.types import SQL_TYPES
 from pipelines.loading.checks.drift import learned_feature_faults
 from pipelines.loading.checks.expressions import (
-    SQL_TYPES,
     TIMES,
     empty_database,
     first_line,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 _NAMING_FEATURES: tuple[KeyPath, ...] = (("drift", "features"), ("target",), ("features",))
 """Blocks that say which features there are, and which are judged differently."""
 
-EVENT_TIMESTAMP, CREATED_TIMESTAMP = "event_timestamp", "created_timestamp"
 
 NESTED_TYPES = ("STRUCT", "MAP", "UNION", "BLOB", "BIT", "INTERVAL")
 """Types that a feature cannot have, besides lists."""

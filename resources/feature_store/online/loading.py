@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 
+from declaration.names import CREATED_TIMESTAMP, EVENT_TIMESTAMP
 from declaration.sql import confinement, quote_identifier
 from declaration.windows import Window
 from resources.lake.damage import damage_named
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 ROWS_AT_ONCE = 20_000
 """Rows of one transaction."""
 
-INSTANTS = ("event_timestamp", "created_timestamp")
+INSTANTS = (EVENT_TIMESTAMP, CREATED_TIMESTAMP)
 
 
 @contextmanager

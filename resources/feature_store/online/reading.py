@@ -1,4 +1,4 @@
-"""What is read of the online store: the newest values of some entities, judged by their age."""
+"""Reads of the online store: the newest values of some entities, judged by their age."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def read_errors(view: str) -> Iterator[None]:
         text = " ".join(str(error).split()) or type(error).__name__
         raise FeatureStoreError(
             f"feature view '{view}' cannot be read from the online store: {text}. See that it runs; "
-            "`python -m driftline.verify --repair` fills it from the lake."
+            "`driftline verify --repair` fills it from the lake."
         ) from error
 
 

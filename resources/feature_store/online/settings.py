@@ -1,4 +1,4 @@
-"""Where feature values are served from: one URL becomes the settings of Feast's online store."""
+"""Settings of Feast's online store, made of one URL."""
 
 from __future__ import annotations
 

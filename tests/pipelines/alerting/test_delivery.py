@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import PrivateAttr
 
-from declaration.alerts import AlertsSpec, ChannelSpec
+from declaration.alerts import AlertsSpec, ChannelSpec, Signal
 from pipelines.alerting.delivery import deliver, take_in
-from pipelines.alerting.incidents import Facts, Found
+from pipelines.alerting.incidents import Facts
 from resources.alerts.channels import Channels
 from resources.alerts.incident_log import read_incidents
 from resources.alerts.message import Alert, AlertError
@@ -153,7 +153,7 @@ def test_one_channel_that_is_down_is_tried_once_in_a_round(tmp_path: Path) -> No
     lake, channels, down = Lake(root=str(tmp_path)), Scripted(), set[str]()
     channels._answers.extend(["down"] * 2)
     for name in ("p", "q"):
-        facts = Facts(name, "e", "w1", NOW, (Found("performance", "lost"),), frozenset({"performance"}))
+        facts = Facts(name, "e", "w1", NOW, (Signal("performance", "lost"),), frozenset({"performance"}))
         take_in(lake, name, DECLARED, [facts], channels, NOW)
         deliver(lake, name, ALERTS, channels, clock=lambda: NOW, until=NOW, down=down)
     assert down == {"slack DRIFTLINE_ALERT_SLACK"}

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from declaration.alerts import IncidentKind
+from declaration.alerts import IncidentKind, Signal
 from declaration.spec import PipelineSpec
-from pipelines.alerting.incidents import AlertPolicy, Facts, Found, Silence, advance, alert_policy
+from pipelines.alerting.incidents import AlertPolicy, Facts, Silence, advance, alert_policy
 from resources.alerts.incident_log import Incidents
 from resources.alerts.message import Alert
 
@@ -27,7 +27,7 @@ def window(number: int, *features: str, event: str = "", judges: frozenset[Incid
         position=f"w{number:03}",
         partition=f"w{number:03}",
         occurred_at=NOW + timedelta(days=number),
-        found=tuple(Found("feature_drift", f"KS distance 0.3{number}", feature) for feature in features),
+        found=tuple(Signal("feature_drift", f"KS distance 0.3{number}", feature) for feature in features),
         judges=judges,
         action="Nothing is trained.",
     )
@@ -138,7 +138,7 @@ def test_an_incident_that_outlasts_its_silence_is_told() -> None:
 
 def test_a_failed_run_fires_at_once_and_is_resolved_by_the_next_that_succeeds() -> None:
     kinds: frozenset[IncidentKind] = frozenset({"refresh_failed"})
-    failed = Facts("p", "run a", "2024-01-01T00", NOW, (Found("refresh_failed", "disk full"),), kinds)
+    failed = Facts("p", "run a", "2024-01-01T00", NOW, (Signal("refresh_failed", "disk full"),), kinds)
     again = replace(failed, event="run b", position="2024-01-02T00")
     earlier = replace(failed, event="run 0", position="2023-12-31T00", found=())
     sound = replace(failed, event="run c", position="2024-01-03T00", found=())

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from resources.alerts.message import LINE_LENGTH, Alert, alert_from_json, alert_to_json, is_at_least
+from declaration.text import MAX_LENGTH
+from resources.alerts.message import Alert, alert_from_json, alert_to_json, is_at_least
 
 ALERT = Alert(
     state="firing",
@@ -54,7 +55,7 @@ def test_untrusted_text_stays_one_line(sign: str) -> None:
 
 def test_a_long_finding_is_cut() -> None:
     line = replace(ALERT, findings=("x" * 1_000,)).lines[0]
-    assert len(line) == LINE_LENGTH
+    assert len(line) == MAX_LENGTH
     assert line.endswith("x…")
 
 

@@ -80,7 +80,7 @@ def test_a_damaged_last_commit_is_refused_by_readers_and_writers(
         lambda: lake.commit_of(TABLE),
         lambda: lake.write(TABLE, some(1), partition="new"),
     ):
-        with pytest.raises(LakeDamageError, match=named + r".*python -m pipelines\.verify.*recover\.md"):
+        with pytest.raises(LakeDamageError, match=named + r".*driftline verify.*recover\.md"):
             refused()
 
 

@@ -1,0 +1,1 @@
+"""`driftline config`: the settings of the installation."""

@@ -1,0 +1,73 @@
+"""`driftline model show [NAME] [VERSION]`: all that is known of one version."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from driftline.cli import SUCCESS
+from driftline.installation import json_output, name_argument
+from driftline.model.listing import VERSION_KEYS
+from driftline.printing import print_json
+
+KEYS = {
+    "pipeline": "its name",
+    **VERSION_KEYS,
+    "training_table_version": "version of the table `training_set` that it learned from",
+    "n_training_rows": "rows that it learned from",
+    "holdout_start": "first instant of the holdout",
+    "learned_since": "first instant of what it learned from; null for all rows",
+    "artifact_sha256": "hash of the model file that the ledger trusts",
+    "features": "what it reads, in order",
+    "importances": "share of the skill, by feature",
+    "settings": "settings of the training, by name",
+    "mlflow_run": "MLflow's run",
+    "model_file": "where the model file is",
+    "candidates": "what its training compared, a row for each candidate and metric",
+    "candidates[].algorithm": "candidate",
+    "candidates[].metric": "name of a metric",
+    "candidates[].value": "its value on the holdout",
+    "candidates[].fit_seconds": "CPU seconds of the fit",
+    "candidates[].is_best": "whether it was chosen",
+    "decisions": "the ledger's rows about the version, oldest first",
+    "decisions[].at": "instant",
+    "decisions[].partition": "partition that it was decided as of",
+    "decisions[].actor": "gate, probation or a person",
+    "decisions[].action": "promoted, kept or rolled back",
+    "decisions[].reason": "why the decision was asked for",
+    "decisions[].outcome": "verdict",
+    "decisions[].explanation": "why",
+    "decisions[].champion_before": "version that served before",
+    "decisions[].champion_after": "version that serves after",
+    "decisions[].dagster_run": "Dagster's run; null for a person's",
+}
+
+
+@click.command()
+@name_argument
+@click.argument("version", metavar="[VERSION]", required=False, type=int)
+@json_output(KEYS)
+def show(name: str | None, version: int | None, as_json: bool) -> int:
+    """Show one version: candidates, importances, settings.
+
+    By default the version that serves. The training set and its version in the lake, the candidates that were
+    compared, the importance of each feature, the settings of the training, the model file, and every decision
+    about it.
+    """
+    from driftline.model.known import chosen_version, known_document, print_known, read_known
+    from pipelines.loading.declared import find_pipeline
+    from resources.connections import connections
+    from resources.deployment import deployment
+
+    if version is None and name is not None and name.isdecimal():
+        # The only pipeline's name may be left out.
+        version, name = int(name), None
+    pipeline = find_pipeline(name)
+    row = chosen_version(pipeline, version)
+    known = read_known(pipeline, row, connections(deployment(os.environ)))
+    if as_json:
+        print_json({"pipeline": pipeline.name, **known_document(known)})
+    else:
+        print_known(pipeline, known)
+    return SUCCESS

@@ -1,0 +1,88 @@
+"""Versions of a pipeline's model, read and laid out as rows and as JSON."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from math import isfinite
+
+from driftline.model.versions import Served, VersionRow, version_rows
+from driftline.printing import Column
+from resources.connections import connections
+from resources.deployment import deployment
+from resources.model_registry.ledger import read_ledger
+
+COLUMNS = (
+    Column("version", "version", is_number=True),
+    Column("alias", "alias"),
+    Column("trained_as_of", "trained as of"),
+    Column("trained_at", "trained at (UTC)"),
+    Column("algorithm", "algorithm"),
+    Column("holdout", "holdout"),
+    Column("outcome", "gate"),
+    Column("serves_since", "serves since"),
+)
+
+
+def read_versions(pipeline: str) -> tuple[VersionRow, ...]:
+    """Read all versions of a pipeline (by name), oldest first."""
+    to = connections(deployment(os.environ))
+    decisions = read_ledger(to.lake, pipeline)
+    # A registry that is not there yet is not made by looking.
+    return version_rows(decisions, to.registry.versions(pipeline)) if decisions else ()
+
+
+def as_document(row: VersionRow) -> Mapping[str, object]:
+    """Return a version as JSON; its keys are those of the command."""
+    found, (outcome, explanation) = row.registered, row.verdict
+    return {
+        "version": row.version,
+        "aliases": list(row.aliases),
+        "trained_as_of": row.trained_as_of,
+        "trained_at": found.registered_at.isoformat() if found else None,
+        "algorithm": found.algorithm if found else None,
+        "metric": found.metric if found else None,
+        "holdout_metric": found.holdout_metric if found else None,
+        "holdout_low": found.holdout_low if found else None,
+        "holdout_high": found.holdout_high if found else None,
+        "action": row.decisions[0].action if row.decisions else None,
+        "outcome": outcome,
+        "explanation": explanation,
+        "reason": row.decisions[0].reason if row.decisions else None,
+        "served": [_span(span) for span in row.served],
+    }
+
+
+def _span(span: Served) -> Mapping[str, object]:
+    return {
+        "since": span.since.isoformat(),
+        "since_partition": span.since_partition,
+        "until": span.until.isoformat() if span.until else None,
+    }
+
+
+def table_row(row: VersionRow) -> Mapping[str, object]:
+    """Return a version as a row of the printed table."""
+    found, (outcome, _) = row.registered, row.verdict
+    return {
+        "version": row.version,
+        "alias": ", ".join(row.aliases) or None,
+        "trained_as_of": row.trained_as_of,
+        "trained_at": f"{found.registered_at:%Y-%m-%d %H:%M}" if found else None,
+        "algorithm": found.algorithm if found else None,
+        "holdout": holdout_text(row),
+        "outcome": f"{row.decisions[0].action}: {outcome}" if row.decisions else outcome,
+        "serves_since": row.serves_since.since_partition if row.serves_since else None,
+    }
+
+
+def holdout_text(row: VersionRow) -> str | None:
+    """Write the metric on the holdout with its interval; None where the registry does not have the version."""
+    found = row.registered
+    if found is None:
+        return None
+    value = f"{found.metric} {found.holdout_metric:.4f}"
+    # Of too few days there is no interval.
+    if not isfinite(found.holdout_low):
+        return value
+    return f"{value} ({found.holdout_low:.4f} to {found.holdout_high:.4f})"

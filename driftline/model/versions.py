@@ -1,0 +1,121 @@
+"""Versions of a pipeline's model: the ledger's decisions, with what the registry knows of each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from resources.model_registry.ledger import Decision, aliases_after
+from resources.model_registry.version import ModelVersion
+
+
+@dataclass(frozen=True)
+class Served:
+    """A span in which a version served.
+
+    Attributes
+    ----------
+    since, since_partition
+        When it began, and the partition as of which it was decided.
+    until
+        When another version took its place; None while it serves.
+    """
+
+    since: datetime
+    since_partition: str
+    until: datetime | None
+
+
+@dataclass(frozen=True)
+class VersionRow:
+    """One version.
+
+    Attributes
+    ----------
+    registered
+        What the registry knows of it; None where it is not there.
+    decisions
+        The ledger's rows about it, oldest first; none where its training was never judged.
+    aliases
+        Those that name it, by the ledger.
+    served
+        The spans in which it served.
+    """
+
+    version: int
+    registered: ModelVersion | None
+    decisions: tuple[Decision, ...]
+    aliases: tuple[str, ...]
+    served: tuple[Served, ...]
+
+    @property
+    def trained_as_of(self) -> str | None:
+        """The partition as of which it was trained."""
+        if self.registered is not None:
+            return self.registered.training_partition
+        return self.decisions[0].partition if self.decisions else None
+
+    @property
+    def verdict(self) -> tuple[str, str]:
+        """The gate's outcome and its reason; what was not judged says so."""
+        return (
+            gate_verdict(self.decisions[0])
+            if self.decisions
+            else ("not judged", "its training did not come to a decision")
+        )
+
+    @property
+    def serves_since(self) -> Served | None:
+        """The span in which it serves now."""
+        return self.served[-1] if self.served and self.served[-1].until is None else None
+
+
+def version_rows(decisions: Sequence[Decision], registered: Sequence[ModelVersion]) -> tuple[VersionRow, ...]:
+    """Join ledger and registry by version, oldest first."""
+    known = {one.version: one for one in registered}
+    aliases = aliases_after(decisions)
+    spans = served_spans(decisions)
+    return tuple(
+        VersionRow(
+            version=number,
+            registered=known.get(number),
+            decisions=tuple(one for one in decisions if one.version == number),
+            aliases=tuple(name for name, version in aliases.items() if version == number),
+            served=tuple(spans.get(number, ())),
+        )
+        for number in sorted({*known, *(one.version for one in decisions)})
+    )
+
+
+def served_spans(decisions: Sequence[Decision]) -> Mapping[int, Sequence[Served]]:
+    """Return the spans in which each version served."""
+    spans: dict[int, list[Served]] = {}
+    changes = list(_changes(decisions))
+    for place, decision in enumerate(changes):
+        until = changes[place + 1].instant if place + 1 < len(changes) else None
+        if decision.champion_after is not None:
+            spans.setdefault(decision.champion_after, []).append(
+                Served(decision.instant, decision.partition, until)
+            )
+    return spans
+
+
+def _changes(decisions: Sequence[Decision]) -> Iterator[Decision]:
+    champion = None
+    for decision in decisions:
+        if decision.champion_after != champion:
+            champion = decision.champion_after
+            yield decision
+
+
+def gate_verdict(decision: Decision) -> tuple[str, str]:
+    """Return outcome and explanation of a decision; a rollback by a person may have words alone."""
+    try:
+        report = json.loads(decision.gate_report)
+    except json.JSONDecodeError:
+        return decision.action, decision.gate_report
+    if not isinstance(report, dict):
+        return decision.action, decision.reason
+    return str(report.get("outcome") or decision.action), str(report.get("explanation") or decision.reason)

@@ -1,0 +1,1 @@
+"""`driftline run`: one partition, in this process."""

@@ -1,0 +1,113 @@
+"""What `driftline show` was asked for: the pipeline, its assets, and the partition of their SQL."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from difflib import get_close_matches
+
+from declaration.errors import DriftlineError
+from declaration.pipeline import Pipeline
+from declaration.windows import Window, is_key, window
+from driftline.show.assets import AssetView
+from driftline.show.statements import Statement, statements
+from pipelines.loading.declared import declarations
+from resources.connections import Connections, connections
+from resources.deployment import deployment
+from resources.lake.lake import Lake
+
+
+class ShowError(DriftlineError):
+    """There is no such stage or partition."""
+
+
+def arguments(name: str | None, stage: str | None) -> tuple[str | None, str | None]:
+    """Take the only argument for a stage where it names no pipeline and there is one."""
+    if name is None or stage is not None:
+        return name, stage
+    declared = declarations()
+    names = {*declared.pipelines, *declared.faults}
+    return (None, name) if name not in names and len(names) == 1 else (name, None)
+
+
+def chosen(pipeline: Pipeline, views: Sequence[AssetView], stage: str | None) -> Sequence[AssetView]:
+    """Return the assets of a stage, or all.
+
+    Raises
+    ------
+    ShowError
+        If there is no such stage.
+    """
+    if stage is None:
+        return views
+    path = tuple(part for part in stage.split("/") if part)
+    found = [view for view in views if path and view.path[: len(path)] == path]
+    if not found:
+        known = list(
+            dict.fromkeys(["/".join(view.path) for view in views] + [view.path[0] for view in views])
+        )
+        near = get_close_matches(stage, known, n=1)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        stages = ", ".join(dict.fromkeys(view.path[0] for view in views))
+        raise ShowError(f"'{pipeline.name}' has no stage '{stage}'.{hint} Its stages: {stages}.")
+    return found
+
+
+def statements_of(
+    pipeline: Pipeline, views: Sequence[AssetView], partition: str | None
+) -> Mapping[str, Sequence[Statement]]:
+    """Return the SQL of some assets, by key.
+
+    Raises
+    ------
+    ShowError
+        If the partition is none of the pipeline's.
+    """
+    to = connections(deployment(os.environ))
+    return {
+        view.key: statements(pipeline, view.path, _partition(pipeline, view, partition, to), to)
+        for view in views
+    }
+
+
+def _partition(pipeline: Pipeline, view: AssetView, given: str | None, to: Connections) -> Window | None:
+    """Return the partition that was named, or the newest that the asset's table holds, or the raw data."""
+    spec = pipeline.spec.partitions
+    if given is not None:
+        if not is_key(spec, given):
+            raise ShowError(
+                f"--partition {given}: '{pipeline.name}' has no such partition. Its keys look like {_example(pipeline)}."
+            )
+        return window(spec, given)
+    raw = [
+        pipeline.table("raw", one)
+        for one, dataset in pipeline.spec.datasets.items()
+        if dataset.is_partitioned
+    ]
+    keys = [_newest(to.lake, table) for table in (view.writes[0], *raw)]
+    found = next((key for key in keys if key is not None), None)
+    return window(spec, found) if found is not None else None
+
+
+def _newest(lake: Lake, table: str) -> str | None:
+    # Partitions of some tables are model versions.
+    if table.rpartition("/")[2] in ("holdout_scores", "candidates") or not lake.has(table):
+        return None
+    return max(lake.snapshot(table).partitions, default=None)
+
+
+def _example(pipeline: Pipeline) -> str:
+    spec = pipeline.spec.partitions
+    if spec.is_calendar:
+        return {"hour": "2024-03-01-13:00"}.get(spec.every, "2024-03-01")
+    return "load-000001" if spec.every == "load" else "row-0000000000"
+
+
+def as_document(view: AssetView, found: Mapping[str, Sequence[Statement]]) -> Mapping[str, object]:
+    """Return an asset as JSON; its keys are those of the command."""
+    document = asdict(view)
+    del document["path"]
+    if view.key in found:
+        document["statements"] = [asdict(one) for one in found[view.key]]
+    return document

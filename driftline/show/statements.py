@@ -1,0 +1,273 @@
+"""SQL of each stage as it runs: formed by the stages' own functions, on what they read of one partition.
+
+Where a statement follows from data (bins, bounds, types), the stage's function is run on the partition and
+its statements are written down; nothing is written to the lake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assets.drift_report.monitor_asset import monitored_columns, reference_partitions
+from assets.drift_report.window_inputs import examine_window
+from assets.features.view_sql import filled, kept_to_window
+from assets.training_set.selection import known_labels, training_windows
+from declaration.errors import DriftlineError
+from declaration.names import CREATED_TIMESTAMP, EVENT_TIMESTAMP, is_url
+from declaration.pipeline import Pipeline
+from declaration.queries import datasets_behind, queries_behind
+from declaration.sql import quote_identifier
+from declaration.target_sql import label_query
+from declaration.windows import Window
+from drift.sketch.scan import bins_of, sketch_reference, sketch_window
+from driftline.show.assets import place_of
+from driftline.show.recording import Recording
+from expectations.literals import kind_of
+from expectations.rows import RowRules
+from feature_repo.asof_engine import LABELS, NEWEST
+from feature_repo.asof_sql import Labels, ViewRows, fetch_query, newest_query
+from resources.connections import Connections
+from resources.feature_store.changed_future import views_as_read
+from resources.lake.lake import scan
+from resources.lake.views import register_tables
+from resources.model_registry.champion import champion_version
+from sources.opening import files_of, readable
+from sources.read import read_files
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement of a stage.
+
+    Attributes
+    ----------
+    title
+        What it does.
+    built_by
+        The function that forms it, or the line that runs it: `file:line name`.
+    sql
+        The text; None where it cannot be shown.
+    reason
+        Why it cannot be shown; '' where it is.
+    """
+
+    title: str
+    built_by: str
+    sql: str | None
+    reason: str = ""
+
+
+def statements(
+    pipeline: Pipeline, path: Sequence[str], span: Window | None, to: Connections
+) -> tuple[Statement, ...]:
+    """Return the SQL of an asset for one partition.
+
+    Parameters
+    ----------
+    pipeline, path
+        Whose, and the asset's key without the pipeline.
+    span
+        The partition; None where none has ended or been run.
+    to
+        Where the data is.
+    """
+    form = _STAGES[path[0]]
+    if span is None:
+        return (
+            Statement(
+                "all of it",
+                place_of(form),
+                None,
+                "no partition has been run yet: nothing tells files and types",
+            ),
+        )
+    try:
+        return tuple(form(pipeline, path[-1], span, to))
+    except DriftlineError as error:
+        reason = " ".join(str(error).split())
+        return (Statement("all of it", place_of(form), None, reason),)
+
+
+def _recorded(recording: Recording, title: str) -> Iterator[Statement]:
+    """Give what was run since the last time."""
+    for number, one in enumerate(recording.statements, start=1):
+        yield Statement(f"{title}, {number} of {len(recording.statements)}", one.place, one.sql)
+    recording.statements.clear()
+
+
+def _raw(pipeline: Pipeline, name: str, span: Window, to: Connections) -> Iterator[Statement]:
+    dataset = pipeline.spec.datasets[name]
+    source, scratch = dataset.source, Path(to.engine.spill_directory)
+    if is_url(source.path) or source.type == "python":
+        why = "is fetched" if is_url(source.path) else "is called"
+        yield Statement(
+            "read the source",
+            place_of(read_files),
+            None,
+            f"the source {why} first, which a look does not do: {source.path}. Files and types follow from it",
+        )
+        return
+    partition = span.key if dataset.is_partitioned else None
+    with (
+        files_of(source, folder=Path(pipeline.folder), scratch=scratch, partition=partition) as files,
+        to.engine.connect(reads=files) as connection,
+        readable(connection, files, dataset, scratch) as plain,
+    ):
+        recording = Recording(connection)
+        zone = pipeline.spec.partitions.timezone
+        read_files(recording.connection, plain, dataset, name=name, timezone=zone, found=files)
+        yield from _recorded(recording, "read the source")
+
+
+def _profiled(pipeline: Pipeline, name: str, span: Window, to: Connections) -> Iterator[Statement]:
+    dataset = pipeline.spec.datasets[name]
+    relation = scan(
+        to.lake.snapshot(pipeline.table("raw", name)), [span.key] if dataset.is_partitioned else None
+    )
+    with to.engine.connect() as connection:
+        described = connection.sql(f"SELECT * FROM {relation} LIMIT 0")
+        kinds = {
+            one: kind_of(str(kind)) for one, kind in zip(described.columns, described.types, strict=True)
+        }
+        recording = Recording(connection)
+        if dataset.expectations:
+            to.validation.validate_rows(recording.connection, relation, dataset)
+            yield from _recorded(recording, "judge the expectations")
+    rules = RowRules.of(dataset.expectations, kinds)
+    yield Statement("rows that pass", place_of(RowRules.passing), rules.passing(relation))
+    yield Statement("rows for quarantine", place_of(RowRules.quarantined), rules.quarantined(relation))
+
+
+def _features(pipeline: Pipeline, name: str, span: Window, to: Connections) -> Iterator[Statement]:
+    view = pipeline.spec.features[name]
+    sql, keys = pipeline.sql[view.sql], pipeline.spec.entities[view.entity]
+    with to.engine.connect() as connection:
+        yield from _registered(pipeline, sql, to, connection, span, start=span.start - view.lookback)
+        kept = kept_to_window(sql, span)
+        schema = connection.sql(f"SELECT * FROM ({kept}) LIMIT 0").to_arrow_table().schema
+    yield Statement("rows of the view", place_of(filled), filled("driftline_view_rows", kept, schema, keys))
+
+
+def _labels(pipeline: Pipeline, _: str, span: Window, to: Connections) -> Iterator[Statement]:
+    target = pipeline.spec.learned
+    sql = f"SELECT * FROM {quote_identifier(target.dataset)}"
+    with to.engine.connect() as connection:
+        yield from _registered(pipeline, sql, to, connection, span, end=span.end + target.label_delay)
+    yield Statement("prediction instants and labels", place_of(label_query), label_query(pipeline, span))
+
+
+def _registered(
+    pipeline: Pipeline,
+    sql: str,
+    to: Connections,
+    connection: duckdb.DuckDBPyConnection,
+    span: Window,
+    *,
+    start: datetime | None = None,
+    end: datetime | None = None,
+) -> Iterator[Statement]:
+    recording = Recording(connection)
+    register_tables(
+        recording.connection,
+        pipeline,
+        to.lake,
+        datasets=datasets_behind(pipeline, sql),
+        queries=queries_behind(pipeline, sql),
+        start=start or span.start,
+        end=end or span.end,
+    )
+    yield from _recorded(recording, "name the tables")
+
+
+def _training_set(pipeline: Pipeline, _: str, span: Window, to: Connections) -> Iterator[Statement]:
+    labels = to.lake.snapshot(pipeline.table("labels"))
+    wanted = [one.key for one in training_windows(pipeline, span) if one.key in labels.partitions]
+    known = known_labels(scan(labels, wanted), span.end)
+    yield Statement("labels known as of the partition's end", place_of(known_labels), known)
+    yield from _joined(pipeline, known, to)
+
+
+def _predictions(pipeline: Pipeline, _: str, span: Window, to: Connections) -> Iterator[Statement]:
+    rows = f"SELECT * FROM {scan(to.lake.snapshot(pipeline.table('labels')), [span.key])}"
+    yield Statement("rows to predict", place_of(scan), rows)
+    yield from _joined(pipeline, rows, to)
+
+
+def _joined(pipeline: Pipeline, rows: str, to: Connections) -> Iterator[Statement]:
+    """Form the point-in-time join of each view: its bounds are those of the rows."""
+    with to.engine.connect() as connection:
+        instants = f"epoch_us(min({EVENT_TIMESTAMP})), epoch_us(max({EVENT_TIMESTAMP}))"
+        first, last = connection.sql(f"SELECT {instants} FROM ({rows})").fetchall()[0]
+    tables = {name: pipeline.table("features", name) for name in pipeline.spec.features}
+    labels = Labels(LABELS, first or 0, last or 0)
+    for view in views_as_read(
+        pipeline, to.lake, {table: to.lake.snapshot(table).version for table in tables.values()}
+    ):
+        has_created = CREATED_TIMESTAMP in view.snapshot.schema.names
+        as_joined = ViewRows(
+            name=view.name,
+            relation=scan(view.snapshot),
+            keys={key: key for key in view.keys},
+            features={f"{view.name}__{feature}": feature for feature in view.features},
+            timestamp=EVENT_TIMESTAMP,
+            created=CREATED_TIMESTAMP if has_created else None,
+            ttl=view.ttl,
+        )
+        newest = newest_query(as_joined, labels, only_created=True)
+        title = f"{view.name}: newest row of each entity as of each instant"
+        yield Statement(title, place_of(newest_query), f"CREATE OR REPLACE TEMP TABLE {NEWEST} AS {newest}")
+        fetched = fetch_query(as_joined, labels, newest=NEWEST, only_created=True)
+        yield Statement(f"{view.name}: its features", place_of(fetch_query), fetched)
+
+
+def _model(pipeline: Pipeline, _: str, span: Window, to: Connections) -> Iterator[Statement]:
+    rows = scan(to.lake.snapshot(pipeline.table("training_set")), [span.key])
+    yield Statement("rows to learn from", place_of(scan), f"SELECT * FROM {rows}")
+
+
+def _drift_report(pipeline: Pipeline, _: str, span: Window, to: Connections) -> Iterator[Statement]:
+    with to.engine.connect() as connection:
+        recording = Recording(connection)
+        if pipeline.spec.target is None:
+            yield from _monitored(pipeline, span, to, recording)
+            return
+        serving = champion_version(to.lake, pipeline.name)
+        examine_window(pipeline, span, to.lake, recording.connection, to.registry, serving=serving)
+        yield from _recorded(recording, "compare the window")
+
+
+def _monitored(
+    pipeline: Pipeline, span: Window, to: Connections, recording: Recording
+) -> Iterator[Statement]:
+    spec = pipeline.spec
+    rows = to.lake.snapshot(pipeline.table("profiled", spec.watched))
+    before = reference_partitions(rows.partitions, span.key, spec.drift)
+    if not before:
+        reason = f"{span.key} has no partition before it to be compared with"
+        yield Statement("count the window", place_of(sketch_window), None, reason)
+        return
+    relation = scan(rows, before)
+    columns = monitored_columns(recording.connection, relation, spec.datasets[spec.watched])
+    reference = sketch_reference(recording.connection, relation, columns)
+    yield from _recorded(recording, "count the reference")
+    sketch_window(recording.connection, scan(rows, [span.key]), bins_of(reference))
+    yield from _recorded(recording, "count the window")
+
+
+_STAGES = {
+    "raw": _raw,
+    "profiled": _profiled,
+    "features": _features,
+    "labels": _labels,
+    "training_set": _training_set,
+    "model": _model,
+    "predictions": _predictions,
+    "drift_report": _drift_report,
+}

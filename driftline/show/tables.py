@@ -1,0 +1,39 @@
+"""Tables of the lake that each stage writes; a test holds this to what a real home holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from declaration.pipeline import Pipeline
+
+WRITTEN = {
+    "raw": ("raw", "raw_rejects"),
+    "profiled": ("profiled", "quarantine", "profiles", "quality"),
+    "features": ("features", "feature_statistics"),
+    "labels": ("labels",),
+    "training_set": ("training_set",),
+    "model": ("holdout_scores", "candidates", "ledger", "waits"),
+    "predictions": ("predictions",),
+    "drift_report": ("drift_report", "drift_decisions", "window_sketches", "sketches", "slice_performance", "loss_blocks", "ledger"),
+}  # fmt: skip
+"""Tables by stage. The ledger gets a row by training, and by a report that rolls back; `waits` where labels are missing."""
+
+LEARNED = {"slice_performance", "loss_blocks", "ledger"}
+"""Those of the drift report that there are with a target alone."""
+
+
+def tables_written(pipeline: Pipeline, path: Sequence[str]) -> tuple[str, ...]:
+    """Return the tables that an asset writes.
+
+    Parameters
+    ----------
+    pipeline
+        The declaration.
+    path
+        The asset's key without the pipeline.
+    """
+    name = path[1] if len(path) > 1 else None
+    stages = WRITTEN[path[0]]
+    if pipeline.spec.target is None:
+        stages = tuple(stage for stage in stages if stage not in LEARNED)
+    return tuple(pipeline.table(stage, name) for stage in stages)

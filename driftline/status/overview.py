@@ -1,0 +1,63 @@
+"""Statuses of all declared pipelines, and their form as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from functools import partial
+
+from driftline.status.reading import PipelineStatus, WindowStatus, faulty, read_status
+from driftline.status.runs import newest_runs
+from pipelines.loading.declared import Declarations
+from resources.deployment import Deployment
+from resources.lake.lake import Lake
+
+
+def statuses(
+    declared: Declarations, installed: Deployment, now: datetime, name: str | None = None
+) -> list[PipelineStatus]:
+    """Read the status of every declared pipeline, or of one, in the order of their names."""
+    lake = Lake(root=str(installed.lake_root))
+    found = [faulty(one, fault) for one, fault in declared.faults.items() if name in (None, one)]
+    for one, pipeline in declared.pipelines.items():
+        if name in (None, one):
+            found.append(read_status(pipeline, lake, now, partial(newest_runs, installed, one)))
+    return sorted(found, key=lambda one: one.pipeline)
+
+
+def as_document(one: PipelineStatus, *, has_windows: bool) -> Mapping[str, object]:
+    """Return a status as JSON; its keys are those of the command."""
+    next_run = one.next_run
+    return {
+        "pipeline": one.pipeline,
+        "state": one.state,
+        "fault": one.fault or None,
+        "window": _document(one.newest),
+        "champion": one.champion,
+        "labelled_window": _document(one.labelled),
+        "next_run": {
+            "at": next_run.at.isoformat() if next_run.at else None,
+            "begun_by": next_run.begun_by,
+            "note": next_run.note or None,
+        }
+        if next_run
+        else None,
+        "incidents": [
+            {
+                "kind": incident.kind,
+                "feature": incident.feature or None,
+                "severity": incident.severity,
+                "opened_at": incident.opened_at.isoformat(),
+                "opened_in": incident.opened_in,
+                "text": incident.text,
+            }
+            for incident in one.incidents
+        ],
+        "waits_for": [asdict(waiting) for waiting in one.waits_for],
+        **({"windows": [_document(window) for window in one.windows]} if has_windows else {}),
+    }
+
+
+def _document(window: WindowStatus | None) -> Mapping[str, object] | None:
+    return None if window is None else asdict(window)

@@ -1,0 +1,220 @@
+"""Statuses in a terminal: one row a pipeline, or one pipeline in lines with its newest windows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from driftline.printing import console
+from driftline.status.next_run import NextRun
+from driftline.status.reading import PipelineStatus, WindowStatus
+
+N_SHOWN = 12
+"""Newest windows that are listed of one pipeline."""
+
+NOTHING = Text("–", style="dim")
+
+GOOD, WARNING, BAD = "green", "yellow", "red"
+
+DRIFT_STYLES = {"stable": GOOD, "drifted": WARNING, "insufficient data": "dim"}
+
+TITLES = (
+    "pipeline",
+    "window",
+    "quality",
+    "drift",
+    "champion",
+    "on labels (holdout)",
+    "next run",
+    "incidents",
+    "waits for",
+)
+
+
+def print_overview(
+    statuses: Sequence[PipelineStatus], home: Path, folder: Path, to: Console | None = None
+) -> None:
+    """Print a row for each pipeline; faults and a home that is not there in lines below."""
+    to = to or console()
+    if not statuses:
+        to.print(
+            f"{folder} declares no pipeline. `driftline new NAME` makes one.", markup=False, soft_wrap=True
+        )
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for title in TITLES:
+        is_whole = title in ("pipeline", "window")
+        table.add_column(title, no_wrap=is_whole, overflow="fold")
+    for one in statuses:
+        table.add_row(*_cells(one))
+    to.print(table)
+    if not home.exists():
+        to.print(
+            f"Nothing has run: {home} does not exist yet. `driftline replay NAME` makes it.",
+            markup=False,
+            soft_wrap=True,
+        )
+    for one in statuses:
+        if one.fault:
+            to.print(f"{one.pipeline}: {one.fault}", markup=False, soft_wrap=True)
+
+
+def print_pipeline(one: PipelineStatus, to: Console | None = None) -> None:
+    """Print one pipeline in lines, and its newest windows as a table."""
+    to = to or console()
+    to.print(Text.assemble((one.pipeline, "bold"), "  ", one.description))
+    if one.fault:
+        to.print(Text(f"{one.state}: ", style=BAD).append(one.fault), soft_wrap=True)
+        return
+    width = max(len(title) for title, _ in _lines(one))
+    for title, text in _lines(one):
+        to.print(Text.assemble((f"  {title:<{width}}  ", "dim"), text), soft_wrap=True)
+    if one.windows:
+        to.print(_windows_table(one.windows[-N_SHOWN:]))
+
+
+def _cells(one: PipelineStatus) -> tuple[Text, ...]:
+    if one.fault:
+        first = _first_line(one.fault)
+        return (
+            Text(one.pipeline),
+            NOTHING,
+            NOTHING,
+            Text(one.state, style=BAD),
+            *[NOTHING] * 4,
+            Text(first, style=BAD),
+        )
+    newest = one.newest
+    waits = Text("; ".join(waiting.text for waiting in one.waits_for) or "nothing")
+    waits.stylize(WARNING if one.waits_for else "dim")
+    if newest is None:
+        return (
+            Text(one.pipeline),
+            Text(one.state, style="dim"),
+            *[NOTHING] * 4,
+            _next_run(one.next_run),
+            _incidents(one),
+            waits,
+        )
+    return (
+        Text(one.pipeline),
+        Text(newest.partition),
+        _number(newest.quality_score),
+        _drift(newest),
+        Text(f"v{one.champion}") if one.champion else NOTHING,
+        _metric(one),
+        _next_run(one.next_run),
+        _incidents(one),
+        waits,
+    )
+
+
+def _lines(one: PipelineStatus) -> Iterator[tuple[str, Text]]:
+    newest = one.newest
+    if newest is None:
+        yield "state", Text("never ran")
+    else:
+        yield (
+            "newest window",
+            Text(f"{newest.partition}, {newest.n_rows:,} rows, {newest.n_labelled:,} labelled"),
+        )
+        yield "quality", _number(newest.quality_score)
+        drifted = f": {', '.join(newest.drifted_features)}" if newest.drifted_features else ""
+        yield "drift", _drift(newest).append(drifted)
+        yield "verdict", Text(newest.explanation)
+        yield "champion", Text(f"version {one.champion}" if one.champion else "none yet")
+        yield "on labels", _long_metric(one)
+    yield "next run", _next_run(one.next_run)
+    yield (
+        "incidents",
+        Text("none")
+        if not one.incidents
+        else Text(
+            "; ".join(f"{i.severity}: {i.text} (since {i.opened_in})" for i in one.incidents), style=WARNING
+        ),
+    )
+    for waiting in one.waits_for:
+        yield "waits for", Text(f"{waiting.text}. ", style=WARNING).append(waiting.detail, style="default")
+    if not one.waits_for:
+        yield "waits for", Text("nothing")
+
+
+def _windows_table(windows: Sequence[WindowStatus]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for title in ("window", "rows", "labelled", "quality", "drift", "realised", "estimated", "by", "retrain"):
+        table.add_column(title, justify="left" if title in ("window", "drift", "retrain") else "right")
+    for window in windows:
+        table.add_row(
+            window.partition,
+            f"{window.n_rows:,}" if window.n_rows else NOTHING,
+            f"{window.n_labelled:,}",
+            _number(window.quality_score),
+            _drift(window),
+            _number(window.realised),
+            _number(window.estimated),
+            f"v{window.model_version}" if window.model_version else NOTHING,
+            "asked" if window.is_retrain_requested else "",
+        )
+    return table
+
+
+def _number(value: float | None) -> Text:
+    return NOTHING if value is None else Text(f"{value:.3f}")
+
+
+def _drift(window: WindowStatus) -> Text:
+    if window.drift_status is None:
+        return NOTHING.copy()
+    score = "" if window.drift_score is None else f" {window.drift_score:.2f}"
+    return Text(f"{window.drift_status}{score}", style=DRIFT_STYLES.get(window.drift_status, ""))
+
+
+def _metric(one: PipelineStatus) -> Text:
+    window = one.labelled
+    if window is None or window.realised is None:
+        return NOTHING
+    text = Text(f"{window.metric} {window.realised:.3f}")
+    if window.holdout is not None:
+        text.append(f" ({window.holdout:.3f})")
+    if window.model_version != one.champion:
+        text.append(f" by v{window.model_version}")
+    return text
+
+
+def _long_metric(one: PipelineStatus) -> Text:
+    window = one.labelled
+    if window is None or window.realised is None:
+        return Text("no labels yet")
+    interval = (
+        "" if window.realised_low is None else f" ({window.realised_low:.3f} to {window.realised_high:.3f})"
+    )
+    holdout = "" if window.holdout is None else f", {window.holdout:.3f} on the holdout"
+    return Text(
+        f"{window.metric} {window.realised:.3f}{interval} in {window.partition}, by version {window.model_version}{holdout}"
+    )
+
+
+def _next_run(run: NextRun | None) -> Text:
+    if run is None:
+        return NOTHING
+    if run.at is None:
+        return Text(f"none: {run.note}" if run.begun_by == "nothing" else run.note, style="dim")
+    return Text(f"{run.at:%Y-%m-%d %H:%M %Z}")
+
+
+def _incidents(one: PipelineStatus) -> Text:
+    if not one.incidents:
+        return Text("none", style="dim")
+    worst = max(one.incidents, key=lambda incident: ("info", "warning", "critical").index(incident.severity))
+    style = BAD if worst.severity == "critical" else WARNING
+    kinds = ", ".join(dict.fromkeys(incident.kind for incident in one.incidents))
+    return Text(f"{len(one.incidents)}: {kinds}", style=style)
+
+
+def _first_line(text: str) -> str:
+    return text.splitlines()[0] if text else ""
