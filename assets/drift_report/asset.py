@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from assets.drift_report.incident_check import incident_check
 from assets.drift_report.judgement import Circumstances, WindowReport, judge_window
+from assets.drift_report.pages.content import PerformancePoint
 from assets.drift_report.pages.history_rows import read_windows
-from assets.drift_report.pages.report import PerformancePoint
 from assets.drift_report.quality import WindowQuality
 from assets.drift_report.shadow import roll_back, shadow_champion
 from assets.drift_report.tables_read import earlier_reports, read_open_loss, read_quality, report_window
@@ -74,7 +74,7 @@ def materialize_drift_report(run: StageRun, *, registry: ModelRegistry, reports:
         run.spec,
         rollback=inputs.failed.explanation if inputs.failed else "",
     )
-    written = _write(run, inputs, report, registry, Path(reports.folder))
+    written = _write(run, inputs, report, registry, reports)
     statistics = written.tables[0]
     return Outcome(
         data_version=f"{statistics.table}@{statistics.version}",
@@ -142,15 +142,15 @@ def _failed_probation(
 
 
 def _write(
-    run: StageRun, inputs: _Inputs, report: WindowReport, registry: ModelRegistry, folder: Path
+    run: StageRun, inputs: _Inputs, report: WindowReport, registry: ModelRegistry, reports: Reports
 ) -> _Written:
     """Write the page, the reference's sketch if it is new, a rollback if one is due, and the tables."""
-    page = write_report_page(run, report, folder, history=inputs.history)
+    page = write_report_page(run, report, reports, history=inputs.history)
     sketches = _write_sketch(run, inputs.examined)
     if inputs.failed is not None:
         roll_back(run, report.window, inputs.failed, registry)
     tables = write_tables(run, report, page.name)
-    history_page = write_history(run, tables, folder, lambda newest: str(newest.model_version))
+    history_page = write_history(run, tables, Path(reports.folder), lambda newest: str(newest.model_version))
     return _Written(page, history_page, (*tables, *sketches))
 
 

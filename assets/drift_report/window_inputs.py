@@ -142,6 +142,7 @@ def _champion(version: ModelVersion) -> ScoringModel:
         holdout_metric=version.holdout_metric,
         features=version.feature_names,
         importances=version.importances,
+        run_id=version.run_id,
     )
 
 
