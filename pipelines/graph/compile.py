@@ -23,8 +23,8 @@ from assets.raw.full_loads import load_to_read, newest_load
 from declaration.partitions import PartitionsSpec
 from declaration.pipeline import Pipeline
 from declaration.windows import CADENCE_CRONS, KEY_FORMATS, Window, window
+from pipelines.asset_keys import asset_key
 from pipelines.graph.exclusive_runs import written_alone
-from pipelines.graph.keys import asset_key
 from pipelines.graph.metadata import event_metadata, metadata_value
 from pipelines.graph.stages import Stage, stages
 from pipelines.graph.trained_partitions import RETRAIN_STAGES, trained_partitions
