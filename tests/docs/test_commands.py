@@ -15,7 +15,7 @@ PAGES = [
     for folder in ("docs", "pipelines/defs")
     for path in sorted((REPOSITORY / folder).rglob("*.md"))
 ]
-CALLED = re.compile(r"(?:^|`|/|\()driftline ([a-z-][^`\n#|)]*)", re.MULTILINE)
+CALLED = re.compile(r"(?:^|`|/|\()driftline ([a-z-][^`\n#|)\\]*)", re.MULTILINE)
 
 
 def refusal(line: str) -> str:
