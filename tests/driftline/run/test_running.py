@@ -85,7 +85,7 @@ def test_a_run_that_fails_says_where_and_why(own: Home) -> None:
     with replaying(own.pipeline, own.path) as replay:
         request = request_of(own.pipeline, day_window(2), stages=["raw"], is_retrain=False)
         with pytest.raises(
-            ReplayError, match=r"(?s)partition 2024-01-03, failed at tiny__raw__readings.*readings\.csv"
+            ReplayError, match=r"(?s)partition 2024-01-03, failed at tiny__raw__raw_readings.*readings\.csv"
         ):
             execute(replay, request, "2024-01-03", Console(file=io.StringIO()))
 
