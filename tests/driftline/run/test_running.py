@@ -40,7 +40,10 @@ def test_without_stages_it_is_the_refresh_of_the_schedule() -> None:
 
 
 def test_a_stage_may_be_all_of_its_assets_or_one() -> None:
-    assert assets(["raw", "profiled/readings"]) == ["tiny/raw/readings", "tiny/profiled/readings"]
+    assert assets(["raw", "profiled/readings"]) == [
+        "tiny/raw/raw_readings",
+        "tiny/profiled/profiled_readings",
+    ]
     assert assets(["drift_report", "drift_report"]) == ["tiny/drift_report"]
 
 
