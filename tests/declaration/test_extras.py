@@ -43,9 +43,7 @@ def test_settings_that_need_one_are_refused_before_anything_is_opened(
         "DRIFTLINE_PROFILE": "server",
         "DRIFTLINE_POSTGRES_URL": POSTGRES,
     }
-    with pytest.raises(
-        MissingExtraError, match=r"DRIFTLINE_PROFILE=server needs psycopg.*\[postgres\]"
-    ):
+    with pytest.raises(MissingExtraError, match=r"DRIFTLINE_PROFILE=server needs psycopg.*\[postgres\]"):
         deployment(server)
     with pytest.raises(MissingExtraError, match=r"an online store in Redis needs redis.*driftline\[redis\]"):
         online_settings("redis://cache.internal/1")
