@@ -44,10 +44,7 @@ def test_a_stage_may_be_all_of_its_assets_or_one() -> None:
         "tiny/raw/raw_readings",
         "tiny/profiled/profiled_readings",
     ]
-<<<<<<< HEAD
     assert assets(["raw/raw_readings"]) == ["tiny/raw/raw_readings"]
-=======
->>>>>>> h-face
     assert assets(["drift_report", "drift_report"]) == ["tiny/drift_report"]
 
 
