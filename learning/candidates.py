@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from declaration.extras import require_extra
 from declaration.model import Candidate
 from declaration.target import ProblemType
 from learning.encode import FeatureEncoding
@@ -120,6 +121,7 @@ def _hist_gradient_boosting(rows: FitRows, seed: int, threads: int) -> Any:
 
 
 def _lightgbm(rows: FitRows, seed: int, threads: int) -> Any:
+    require_extra("lightgbm", "the candidate 'lightgbm'")
     import lightgbm
 
     objectives = {"binary": "binary", "multiclass": "multiclass", "regression": "regression"}

@@ -98,32 +98,32 @@ def materialize_drift_report(run: StageRun, *, registry: ModelRegistry, reports:
 
 def _read(run: StageRun, registry: ModelRegistry) -> _Inputs:
     """Read the window, what was decided before it, and, where a new champion is on probation, how it does."""
-    pipeline, lake, span = run.pipeline, run.lake, report_window(run)
+    pipeline, lake, window = run.pipeline, run.lake, report_window(run)
     decisions = read_ledger(lake, pipeline.name)
-    earlier = earlier_reports(pipeline, span, lake)
+    earlier = earlier_reports(pipeline, window, lake)
     with run.engine.connect() as connection:
         serving = aliases_after(decisions)["champion"]
-        examined = examine_window(pipeline, span, lake, connection, registry, serving=serving)
-        quality = read_quality(pipeline, span, lake, connection)
+        examined = examine_window(pipeline, window, lake, connection, registry, serving=serving)
+        quality = read_quality(pipeline, window, lake, connection)
         circumstances = read_circumstances(
             pipeline,
-            span,
+            window,
             examined,
             connection,
             loss_before=read_open_loss(earlier[0], earlier[1][-1], connection) if earlier else None,
-            trainings=[entry for entry in trainings_of(decisions) if entry.partition <= span.key],
-            waits=[wait for wait in read_waits(lake, pipeline.name) if wait.partition <= span.key],
+            trainings=[entry for entry in trainings_of(decisions) if entry.partition <= window.key],
+            waits=[wait for wait in read_waits(lake, pipeline.name) if wait.partition <= window.key],
         )
         failed = None
         if not quality.faults and examined.findings.champion is not None:
-            failed = _failed_probation(pipeline, span, decisions, examined, connection, registry)
+            failed = _failed_probation(pipeline, window, decisions, examined, connection, registry)
         history = _history(*earlier, examined.findings.realised.metric, connection) if earlier else []
-    return _Inputs(span, examined, quality, circumstances, failed, history)
+    return _Inputs(window, examined, quality, circumstances, failed, history)
 
 
 def _failed_probation(
     pipeline: Pipeline,
-    span: Window,
+    window: Window,
     decisions: Sequence[Decision],
     examined: Examined,
     connection: duckdb.DuckDBPyConnection,
@@ -131,7 +131,7 @@ def _failed_probation(
 ) -> Probation | None:
     probation = shadow_champion(
         pipeline,
-        span,
+        window,
         decisions=decisions,
         predictions=examined.inputs.predictions,
         labels=examined.inputs.labels,

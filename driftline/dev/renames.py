@@ -22,7 +22,7 @@ from dagster._core.remote_origin import RemoteInstigatorOrigin
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorType, ScheduleInstigatorData
 
 from declaration.pipeline import Pipeline
-from pipelines.graph.keys import BY_DATASET, asset_key
+from pipelines.asset_keys import BY_DATASET, asset_key
 from pipelines.graph.trained_partitions import RETRAIN_STAGES, trained_partitions, trained_partitions_name
 from pipelines.triggers.schedules import schedule_name
 

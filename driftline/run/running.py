@@ -14,8 +14,8 @@ from declaration.pipeline import Pipeline
 from declaration.windows import Window
 from driftline.replay.runs import ReplayError, fail_abandoned_runs, only_replay
 from driftline.replay.walk import Replay, stages_shown
+from pipelines.asset_keys import asset_key
 from pipelines.graph.compile import REASON_TAG
-from pipelines.graph.keys import asset_key
 from pipelines.graph.trained_partitions import make_trainable
 from pipelines.loading.declared import find_pipeline
 from pipelines.triggers.run_requests import PIPELINE_TAG, parts_of, refresh_request, retrain_selection

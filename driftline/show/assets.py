@@ -14,7 +14,7 @@ from declaration.queries import queries_behind
 from driftline.show.recording import shown
 from driftline.show.settings import Setting, stage_settings
 from driftline.show.tables import tables_written
-from pipelines.graph.keys import asset_key
+from pipelines.asset_keys import asset_key
 from pipelines.graph.stages import FAR_BACK, Stage, stages
 from pipelines.graph.trained_partitions import RETRAIN_STAGES
 

@@ -17,7 +17,7 @@ from declaration.errors import DriftlineError
 from drift.retraining.policy import Reason
 from pipelines.alerting.incidents import Facts
 from pipelines.alerting.stale_features import NewestPartition
-from pipelines.graph.keys import asset_key
+from pipelines.asset_keys import asset_key
 from pipelines.graph.trained_partitions import RETRAIN_STAGES
 from pipelines.triggers.events import EndOfRun, metadata_of
 from pipelines.triggers.retrains import WILL_RETRY_TAG, attempts_of

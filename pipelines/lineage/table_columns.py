@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from declaration.pipeline import Pipeline
-from pipelines.graph.keys import asset_key
+from pipelines.asset_keys import asset_key
 from pipelines.lineage.graph import Lineage, Node, Stage
 from pipelines.lineage.query import ROWS
 

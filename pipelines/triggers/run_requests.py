@@ -7,8 +7,8 @@ from dagster import EventLogRecord
 
 from declaration.pipeline import Pipeline
 from declaration.windows import Window
+from pipelines.asset_keys import asset_key
 from pipelines.graph.compile import REASON_TAG
-from pipelines.graph.keys import asset_key
 from pipelines.graph.trained_partitions import RETRAIN_STAGES
 from pipelines.triggers.events import metadata_of
 
@@ -16,7 +16,7 @@ REPORT_TAG = "driftline/report"
 """Run tag of a retrain: the drift report (event storage id) that asked for it."""
 
 PIPELINE_TAG = "driftline/pipeline"
-"""Run tag that names the pipeline; its runs do not overlap (see `deploy/`)."""
+"""Run tag that names the pipeline; its runs do not overlap (see `resources/settings/`)."""
 
 RUN_TAG = "driftline/run"
 """Run tag that says in words what a run is for: Dagster calls all of them `__ASSET_JOB`."""

@@ -89,7 +89,7 @@ def test_what_is_open_and_what_waits_is_shown(tmp_path: Path, capsys: pytest.Cap
 
 @pytest.mark.usefixtures("_declared")
 def test_programs_get_the_documented_keys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = (Found("feature_drift", "KS 0.31", "heat"),)
+    found = (Signal("feature_drift", "KS 0.31", "heat"),)
     facts = Facts(
         "tiny", "e1", "2024-01-02", NOW, found, frozenset({"feature_drift"}), partition="2024-01-02"
     )
@@ -125,7 +125,7 @@ def test_silences_are_listed_with_what_they_hold_back(
     tiny = tiny_pipeline(tmp_path)
     pipeline = replace(tiny, spec=tiny.spec.model_copy(update={"alerts": spec}))
     monkeypatch.setattr("pipelines.loading.declared.find_pipeline", lambda _: pipeline)
-    found = (Found("feature_drift", "KS 0.31", "heat"), Found("feature_drift", "KS 0.42", "power"))
+    found = (Signal("feature_drift", "KS 0.31", "heat"), Signal("feature_drift", "KS 0.42", "power"))
     facts = Facts(
         "tiny", "e1", "2024-01-02", NOW, found, frozenset({"feature_drift"}), partition="2024-01-02"
     )

@@ -9,8 +9,8 @@ from dagster._core.definitions.partitions.context import partition_loading_conte
 from assets.materialization import CheckOutcome, Outcome
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
+from pipelines.asset_keys import asset_key
 from pipelines.graph.compile import _result, build_pipeline, code_version
-from pipelines.graph.keys import asset_key
 from pipelines.graph.trained_partitions import make_trainable
 from resources.connections import connections
 from resources.deployment import deployment

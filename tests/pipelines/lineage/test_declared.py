@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from declaration.pipeline import Pipeline
-from pipelines.graph.keys import asset_key
+from pipelines.asset_keys import asset_key
 from pipelines.graph.stages import stages
 from pipelines.lineage import Lineage, Node, declared_lineage
 from pipelines.lineage.models import versions_that_read, with_models

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import dagster as dg
 
+from pipelines.asset_keys import asset_key
 from pipelines.graph.compile import build_pipeline
-from pipelines.graph.keys import asset_key
 from pipelines.lineage.table_columns import LINEAGE, SCHEMA
 from resources.connections import connections
 from resources.deployment import deployment
