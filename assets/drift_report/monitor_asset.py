@@ -65,7 +65,7 @@ def materialize_monitoring_report(run: StageRun, *, reports: Reports) -> Outcome
     started = time.monotonic()
     inputs = _read(run)
     report = judge_monitoring(inputs.window, inputs.findings, inputs.quality, run.spec)
-    page, history_page, written = _write(run, inputs, report, Path(reports.folder))
+    page, history_page, written = _write(run, inputs, report, reports)
     return Outcome(
         data_version=f"{written[0].table}@{written[0].version}",
         metadata={
@@ -96,17 +96,17 @@ def _read(run: StageRun) -> _Inputs:
 
 
 def _write(
-    run: StageRun, inputs: _Inputs, report: WindowReport, folder: Path
+    run: StageRun, inputs: _Inputs, report: WindowReport, reports: Reports
 ) -> tuple[Page, Path, tuple[Snapshot, ...]]:
     """Write the reference's sketch if it is new, the pages and the tables."""
     if inputs.new_sketch is not None:
         key, sketch = inputs.new_sketch
         run.lake.write(run.table("sketches"), sketch, partition=key, commit=run.commit)
-    page = write_report_page(run, report, folder, compared_with=inputs.before)
+    page = write_report_page(run, report, reports, compared_with=inputs.before)
     tables = write_tables(run, report, page.name)
     drift = run.spec.drift
     history_page = write_history(
-        run, tables, folder, lambda newest: _key_at(inputs.rows, newest.partition, drift)
+        run, tables, Path(reports.folder), lambda newest: _key_at(inputs.rows, newest.partition, drift)
     )
     return page, history_page, tables
 

@@ -23,7 +23,6 @@ import yaml
 from declaration.errors import DriftlineError
 from driftline.cli import SUCCESS
 from driftline.dev.guard import LOOPBACK_HOSTS
-from pipelines.loading.declared import declarations
 from resources.deployment import Deployment, dagster_environment, deployment
 from resources.project import Project, project
 
@@ -120,6 +119,7 @@ def dev(
 def print_environment(installed: Deployment) -> None:
     """Print Dagster's variables as a shell reads them; what is started with them meets databases that are made."""
     from driftline.dev.renames import carry_over
+    from pipelines.loading.declared import declarations
     from resources.orchestrator.home import open_instance
 
     variables = dagster_environment(installed)
@@ -165,6 +165,7 @@ def _serve(listening: Listening, installed: Deployment) -> None:
     from dagster._utils.log import configure_loggers
 
     from driftline.dev.renames import carry_over
+    from pipelines.loading.declared import declarations
     from resources.orchestrator.home import open_instance
 
     # As `dagster dev` does: the code is read again when a page asks for it.

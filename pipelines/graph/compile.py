@@ -20,9 +20,16 @@ from pydantic import BaseModel
 
 from assets.materialization import CheckOutcome, Outcome, Scope, StageRun
 from assets.raw.full_loads import load_to_read, newest_load
+from declaration.partitioning import (
+    CADENCE_CRONS,
+    KEY_FORMATS,
+    CalendarPartitions,
+    LoadPartitions,
+    Window,
+    partitioning,
+)
 from declaration.partitions import PartitionsSpec
 from declaration.pipeline import Pipeline
-from declaration.windows import CADENCE_CRONS, KEY_FORMATS, Window, window
 from pipelines.asset_keys import asset_key
 from pipelines.graph.exclusive_runs import written_alone
 from pipelines.graph.metadata import event_metadata, metadata_value
@@ -61,12 +68,13 @@ def partitions_of(pipeline: Pipeline) -> dg.PartitionsDefinition | None:
 
     A load is what a run finds: its assets are materialized without choosing a partition.
     """
-    spec = pipeline.spec.partitions
-    if spec.every == "load":
-        return None
-    if spec.every == "rows":
-        return dg.DynamicPartitionsDefinition(name=row_partitions_name(pipeline.name))
-    return partitions_definition(spec)
+    match partitioning(pipeline.spec.partitions):
+        case CalendarPartitions(spec):
+            return partitions_definition(spec)
+        case LoadPartitions():
+            return None
+        case _:
+            return dg.DynamicPartitionsDefinition(name=row_partitions_name(pipeline.name))
 
 
 def row_partitions_name(pipeline: str) -> str:
@@ -206,9 +214,9 @@ def _scope(context: dg.AssetExecutionContext, pipeline: Pipeline, stage: Stage) 
 def _window(context: dg.AssetExecutionContext, pipeline: Pipeline, stage: Stage) -> Window | None:
     if not stage.is_partitioned:
         return None
-    spec = pipeline.spec.partitions
-    if spec.every != "load":
-        return window(spec, context.partition_key)
+    partitions = partitioning(pipeline.spec.partitions)
+    if not isinstance(partitions, LoadPartitions):
+        return partitions.window(context.partition_key)
     # The first stage finds out which load it is; the others follow the lake.
     lake = context.resources.lake
     if stage.path[0] == "raw":

@@ -23,7 +23,7 @@ from assets.training_set.asset import materialize_training_set
 from assets.training_set.leakage import LEAKAGE_CHECK
 from declaration.datasets import DatasetSpec
 from declaration.features import FeatureViewSpec
-from declaration.partitions import PartitionsSpec
+from declaration.partitioning import partitioning
 from declaration.pipeline import Pipeline
 from declaration.queries import datasets_behind, sql_behind
 from declaration.spec import PipelineSpec
@@ -59,7 +59,7 @@ def stages(pipeline: Pipeline) -> Iterable[Stage]:
     for name, dataset in spec.datasets.items():
         yield from _dataset_stages(name, dataset, pipeline.sql.get(dataset.source.path))
     for name, view in spec.features.items():
-        back = _partitions_in(spec.partitions, view.lookback.total_seconds())
+        back = partitioning(spec.partitions).n_within(view.lookback)
         yield Stage(
             path=("features", name),
             run=partial(materialize_features, view=name),
@@ -122,7 +122,7 @@ def _monitoring_stages(spec: PipelineSpec) -> Iterable[Stage]:
 def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
     spec = pipeline.spec
     target_datasets = datasets_behind(pipeline, f'SELECT * FROM "{target.dataset}"')
-    delayed = _partitions_in(spec.partitions, target.label_delay.total_seconds())
+    delayed = partitioning(spec.partitions).n_within(target.label_delay)
     yield Stage(
         path=("labels",),
         run=materialize_labels,
@@ -239,11 +239,3 @@ def _partitions_from(start: int, *, to: int = 0) -> dg.TimeWindowPartitionMappin
 def _so_far(train_window: int | None) -> dg.PartitionMapping | None:
     back = FAR_BACK if train_window is None else train_window - 1
     return _looking_back_partitions(min(back, FAR_BACK))
-
-
-def _partitions_in(spec: PartitionsSpec, seconds: float) -> int:
-    """Count the partitions that a look back of some seconds reaches into."""
-    if not spec.is_calendar:
-        return 1 if seconds else 0
-    lengths = {"hour": 3_600, "day": 86_400, "week": 604_800, "month": 28 * 86_400}
-    return -int(-seconds // lengths[spec.every])

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from declaration.partitioning import KEY_FORMATS
 from declaration.partitions import Cadence
 from declaration.sql import quote_identifier, scalar
-from declaration.windows import KEY_FORMATS
 from pipelines.scaffolding.columns import TYPED, Column, FileColumns
 from pipelines.scaffolding.files import ScaffoldError
 

@@ -62,6 +62,8 @@ def test_without_a_report_there_is_no_page(
     assert "no index over all pipelines" in capsys.readouterr().err
     index = tmp_path / "reports" / "index.html"
     index.parent.mkdir()
-    index.write_text("<html>")
+    (index.parent / "tiny").mkdir()
+    (index.parent / "tiny" / "summary.json").write_text("{")
     assert main(["report"]) == SUCCESS
     assert capsys.readouterr().out == f"{index}\n"
+    assert "tiny/summary.json is damaged" in index.read_text()

@@ -14,6 +14,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from declaration.rooms import ROOMS
 from pipelines.component import VALIDATION_FLAG, load_pipelines
 from pipelines.loading.read import DeclarationError, read
 from tests.pipelines.sound_declaration import write
@@ -127,7 +128,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Copy the project, with one small sound declaration in place of the shipped ones."""
     copy = tmp_path_factory.mktemp("project")
     leave = shutil.ignore_patterns("__pycache__", "*.pyc")
-    for room in ("assets", "charts", "deploy", "expectations", "feature_repo", "pipelines", "resources"):
+    for room in ROOMS:
         shutil.copytree(REPOSITORY / room, copy / room, ignore=leave)
     for file in ("pyproject.toml", "workspace.yaml"):
         shutil.copy(REPOSITORY / file, copy)

@@ -163,5 +163,7 @@ def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("settings", ["- a\n", "text\n", "1: {}\n", "a: [\n"])
 def test_settings_of_a_project_that_are_none_are_refused(tmp_path: Path, settings: str) -> None:
-    with pytest.raises(DeploymentError, match=r"deploy/local.yaml(?s:.*)(Correct or remove it|Correct the file)"):
+    with pytest.raises(
+        DeploymentError, match=r"deploy/local.yaml(?s:.*)(Correct or remove it|Correct the file)"
+    ):
         dagster_environment(deployment(in_project(tmp_path, settings)))

@@ -37,6 +37,12 @@ def newest_python() -> str:
     return f"3.{int(bound[1]) - 1}"
 
 
+def interpreter(version: str) -> str:
+    """Return pyenv's Python of a version, which its shims hide from uv; else the version, for uv to find or to fetch."""
+    found = sorted((Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python{version}"))
+    return str(found[-1]) if found else version
+
+
 def run(command: Sequence[str], *, cwd: Path, variables: Mapping[str, str] | None = None) -> str:
     """Run a command without this environment's packages and settings; return what it printed."""
     hidden = ("DAGSTER_", "DRIFTLINE_", "PYTHON", "VIRTUAL_ENV")
@@ -92,7 +98,7 @@ def installed(
 ) -> Installation:
     """Install the wheel, without extras, at the locked versions."""
     folder = tmp_path_factory.mktemp("installed") / "environment"
-    version = newest_python() if request.param == "newest" else sys.executable
+    version = interpreter(newest_python()) if request.param == "newest" else sys.executable
     made = subprocess.run(
         [sys.executable, "-m", "uv", "venv", "--quiet", "--python", version, str(folder)],
         capture_output=True, text=True, check=False,

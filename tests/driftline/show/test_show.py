@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import dagster as dg
 import duckdb
 import pytest
 
@@ -17,6 +18,7 @@ from driftline.show.statements import statements
 from pipelines.graph.compile import build_pipeline
 from tests.driftline.keys import undocumented
 from tests.driftline.verify.world import Home
+from tests.lineage.replaying import connected
 from tests.tiny import day_window, tiny_pipeline
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -24,7 +26,8 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 
 def test_the_assets_and_their_checks_are_the_compilers_own(tmp_path: Path) -> None:
     pipeline = tiny_pipeline(tmp_path)
-    graph = build_pipeline(pipeline).resolve_asset_graph()
+    resources = dg.Definitions(resources=connected(tmp_path).as_resources())
+    graph = dg.Definitions.merge(build_pipeline(pipeline), resources).resolve_asset_graph()
     views = {view.key: view for view in asset_views(pipeline)}
     assert set(views) == {key.to_user_string() for key in graph.get_all_asset_keys()}
     for key in graph.get_all_asset_keys():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -90,7 +91,7 @@ def test_a_name_that_nobody_has_is_guessed_at(installed: Home, capsys: pytest.Ca
 @pytest.mark.parametrize("width", [60, 100, 150])
 def test_names_and_windows_are_never_cut(width: int, tmp_path: Path) -> None:
     fault = "[/bold] is no markup"
-    to = Console(width=width, record=True, file=(tmp_path / "out").open("w"))
+    to = Console(width=width, record=True, file=io.StringIO())
     print_overview([faulty("[red]name[/red]", fault)], tmp_path, tmp_path, to)
     text = to.export_text()
     assert "[red]name[/red]" in text
