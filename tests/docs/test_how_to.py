@@ -27,7 +27,6 @@ ELSEWHERE = {
     "how-to/asof-store.md": "tests/feature_repo/test_asof_page.py",
     "how-to/recover.md": "tests/driftline/verify/test_page.py",
     "how-to/own-repository.md": "tests/driftline/init",
-    "how-to/status.md": "tests/driftline/status",
 }
 """Pages whose commands other tests run."""
 
