@@ -22,7 +22,7 @@ from pipelines.loading.read import read
 from resources.connections import Connections
 from resources.deployment import PROJECT
 from serving.predictor import open_serving
-from tests.lineage.replaying import connected, replay_all
+from tests.fixtures.replaying import connected, replay_all
 from tests.pipelines.scaffolding.scaffolded import scaffold
 
 CASES = PROJECT.parent / "shared" / "cases"

@@ -21,7 +21,7 @@ from learning.blocks import MIN_BLOCKS
 from learning.gate import NON_INFERIORITY_MARGIN
 from pipelines.loading.read import read
 from pipelines.loading.yaml_lines import parse
-from tests.pipelines.sound_declaration import SOUND
+from tests.fixtures.sound_declaration import SOUND
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOCS = REPOSITORY / "docs"

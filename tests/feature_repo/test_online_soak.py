@@ -11,7 +11,7 @@ import pytest
 from benchmarks.online_servers import RedisServer, ServerError
 from benchmarks.online_soak import Tally, check, soak
 from benchmarks.online_subject import START, Subject, open_subject
-from tests.feature_repo.online_case import OURS
+from tests.fixtures.online_case import OURS
 
 pytestmark = pytest.mark.slow
 

@@ -14,7 +14,7 @@ import pytest
 from benchmarks.online_servers import RedisServer
 from feature_repo.online_batch import OnlineStoreError, batch_of_table
 from feature_repo.online_sqlite import OrderedSqliteOnlineStore
-from tests.feature_repo.online_case import (
+from tests.fixtures.online_case import (
     HEAT,
     OURS,
     START,

@@ -19,7 +19,7 @@ from pipelines.graph.compile import build_pipeline
 from resources.connections import Connections, connections
 from resources.deployment import deployment
 from resources.lake.lake import LakeDamageError
-from tests.tiny import DECLARATION, day_window, scope, tiny_pipeline, write_sources
+from tests.fixtures.tiny import DECLARATION, day_window, scope, tiny_pipeline, write_sources
 
 
 def with_freshness(pipeline: Pipeline, freshness: str | None) -> Pipeline:

@@ -24,7 +24,7 @@ from resources.connections import Connections, connections
 from resources.deployment import deployment
 from resources.feature_store.objects import stored_views
 from resources.feature_store.point_in_time import join_views
-from tests.tiny import START, day_window, scope, tiny_pipeline
+from tests.fixtures.tiny import START, day_window, scope, tiny_pipeline
 
 VIEW = "tiny/features/recent"
 LATE_DAY, N_DAYS = 1, 3

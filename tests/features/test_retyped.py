@@ -15,7 +15,7 @@ from declaration.spec import PipelineSpec
 from resources.connections import Connections, connections
 from resources.deployment import deployment
 from resources.lake.lake import LakeError
-from tests.tiny import DECLARATION, READINGS_SQL, day_window, scope, tiny_pipeline, write_sources
+from tests.fixtures.tiny import DECLARATION, READINGS_SQL, day_window, scope, tiny_pipeline, write_sources
 
 HALVES = READINGS_SQL.replace("count(*) AS readings", "count(*) * 1.5 AS readings").replace(
     "FROM readings", "FROM readings WHERE machine <> 'm4'"

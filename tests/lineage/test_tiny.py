@@ -26,8 +26,8 @@ from pipelines.triggers.run_requests import REPORT_TAG
 from resources.alerts.outbox import read_outbox
 from resources.connections import Connections, connections
 from resources.deployment import deployment
-from tests.lineage.replaying import replaying as replaying_pipeline
-from tests.tiny import ROWS_PER_DAY, tiny_pipeline, write_sources
+from tests.fixtures.replaying import replaying as replaying_pipeline
+from tests.fixtures.tiny import ROWS_PER_DAY, tiny_pipeline, write_sources
 
 NOW = datetime(2024, 2, 1, tzinfo=UTC)
 N_DAYS = 7

@@ -9,7 +9,7 @@ from benchmarks.online_servers import ServerError, postgres_server, redis_server
 from resources.connections import connections
 from resources.deployment import deployment
 from serving import open_serving
-from tests.serving.world import NOW, Row, asked, declared, features_of, trained, write_views
+from tests.fixtures.serving_world import NOW, Row, asked, declared, features_of, trained, write_views
 
 pytestmark = pytest.mark.slow
 

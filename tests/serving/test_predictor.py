@@ -27,7 +27,7 @@ from resources.model_registry.version import ModelRegistryError
 from serving import Serving, open_serving
 from serving.predictor import ServingError
 from serving.request_rows import RequestRowsError
-from tests.serving.world import (
+from tests.fixtures.serving_world import (
     NOW,
     VIEWS,
     Row,
@@ -40,7 +40,7 @@ from tests.serving.world import (
     trained,
     write_views,
 )  # fmt: skip
-from tests.tiny import START, day_window
+from tests.fixtures.tiny import START, day_window
 
 
 @pytest.fixture(scope="module")

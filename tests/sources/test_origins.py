@@ -27,7 +27,7 @@ from declaration.spec import PipelineSpec
 from sources.opening import readable
 from sources.read import READ_TABLE, Counts, read_files
 from sources.rejects import REJECTS_TABLE, ReadError
-from tests.tiny import lake_and_engine, scope
+from tests.fixtures.tiny import lake_and_engine, scope
 
 Row = Mapping[str, object]
 

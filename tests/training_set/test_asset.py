@@ -17,7 +17,7 @@ from declaration.pipeline import Pipeline
 from feature_repo import asof_sql
 from resources.connections import Connections, connections
 from resources.deployment import deployment
-from tests.tiny import ROWS_PER_DAY, day_window, scope, tiny_pipeline, write_sources
+from tests.fixtures.tiny import ROWS_PER_DAY, day_window, scope, tiny_pipeline, write_sources
 
 N_DAYS = 3
 

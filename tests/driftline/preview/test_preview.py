@@ -26,7 +26,7 @@ from driftline.preview.rehearsal import rehearsed
 from driftline.preview.summary import summary
 from driftline.preview.terminal import show
 from resources.deployment import Deployment, deployment
-from tests.tiny import DECLARATION, tiny_pipeline, write_sources
+from tests.fixtures.tiny import DECLARATION, tiny_pipeline, write_sources
 
 NOW = datetime(2024, 2, 1, tzinfo=UTC)
 

@@ -13,7 +13,7 @@ import yaml
 
 from tests.docs.test_site import REPOSITORY, ROOMS, blocks
 from tests.driftline.verify.world import copied
-from tests.tiny import DECLARATION, READINGS_SQL
+from tests.fixtures.tiny import DECLARATION, READINGS_SQL
 
 PAGE = "how-to/recover.md"
 

@@ -11,7 +11,7 @@ from declaration.spec import PipelineSpec
 from pipelines.graph.compile import _result, build_pipeline, code_version
 from resources.connections import connections
 from resources.deployment import deployment
-from tests.tiny import DECLARATION, tiny_pipeline, write_sources
+from tests.fixtures.tiny import DECLARATION, tiny_pipeline, write_sources
 
 KEYS = {
     "raw/readings", "raw/machines", "profiled/readings", "profiled/machines", "features/recent",

@@ -8,7 +8,7 @@ from pipelines.graph.compile import build_pipeline
 from pipelines.lineage.table_columns import LINEAGE, SCHEMA
 from resources.connections import connections
 from resources.deployment import deployment
-from tests.tiny import tiny_pipeline, write_sources
+from tests.fixtures.tiny import tiny_pipeline, write_sources
 
 
 def test_a_materialization_shows_what_its_columns_are_made_of(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from resources.feature_store.guard import FeatureChangeError, accepted_table
 from resources.model_registry.ledger import Decision, write_decision
 from resources.model_registry.registry import UNNUMBERED
 from resources.model_registry.version import ModelVersion
-from tests.tiny import DECLARATION, READINGS_SQL, day_window, scope, tiny_pipeline, write_sources
+from tests.fixtures.tiny import DECLARATION, READINGS_SQL, day_window, scope, tiny_pipeline, write_sources
 
 NOW = datetime(2024, 2, 1, tzinfo=UTC)
 SHAPE = ViewShape({"heat": "Float64", "n": "Int64"}, {"machine": "String"}, timedelta(days=3), "/lake/recent")

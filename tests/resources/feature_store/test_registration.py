@@ -13,7 +13,7 @@ from sqlalchemy import Connection, NullPool, create_engine, text
 from benchmarks.online_servers import PostgresServer, postgres_server
 from resources.deployment import PROJECT
 from resources.lake.lake import Lake
-from tests.resources.side_by_side import day_window, names_of, pipeline_of, store_of
+from tests.resources.feature_store.side_by_side import day_window, names_of, pipeline_of, store_of
 
 pytestmark = pytest.mark.slow
 
@@ -55,7 +55,7 @@ def side_by_side(home: Path, registry: str, n_views: int, jobs: Sequence[tuple[s
     environment = {**os.environ, VARIABLE: registry}
     running = [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.resources.side_by_side", home, VARIABLE, str(n_views), *job],
+            [sys.executable, "-m", "tests.resources.feature_store.side_by_side", home, VARIABLE, str(n_views), *job],
             env=environment, stderr=subprocess.PIPE, text=True,
         )
         for job in jobs

@@ -25,7 +25,7 @@ from resources.feature_store.skew import (
 )
 from resources.feature_store.store import FeatureStore
 from resources.lake.lake import Lake
-from tests.tiny import DECLARATION, START, day_window, lake_and_engine, tiny_pipeline
+from tests.fixtures.tiny import DECLARATION, START, day_window, lake_and_engine, tiny_pipeline
 
 UTC_US = pa.timestamp("us", tz="UTC")
 

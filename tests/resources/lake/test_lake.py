@@ -163,7 +163,7 @@ def test_two_writers_of_two_partitions_lose_nothing(lake: Lake) -> None:
 
 @pytest.mark.slow
 def test_writers_that_are_killed_leave_whole_partitions(lake: Lake) -> None:
-    killing = [sys.executable, "-m", "tests.resources.lake_kills", lake.root, "5"]
+    killing = [sys.executable, "-m", "tests.resources.lake.kills", lake.root, "5"]
     done = subprocess.run(killing, capture_output=True, text=True, timeout=300, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert lake.snapshot("p/raw/x").n_rows > 0
