@@ -26,7 +26,8 @@ from resources.model_registry.champion import champion_file
 from resources.model_registry.ledger import read_ledger
 from serving import open_serving
 from tests.fixtures.keys import undocumented
-from tests.fixtures.replaying import connected, replay_all
+from tests.fixtures.replaying import replay_all
+from tests.fixtures.stages import connected
 
 pytestmark = pytest.mark.long
 

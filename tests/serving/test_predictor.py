@@ -32,7 +32,6 @@ from tests.fixtures.serving_world import (
     VIEWS,
     Row,
     asked,
-    connected,
     declared,
     features_of,
     label_rows,
@@ -40,6 +39,7 @@ from tests.fixtures.serving_world import (
     trained,
     write_views,
 )  # fmt: skip
+from tests.fixtures.stages import connected
 from tests.fixtures.tiny import START, day_window
 
 

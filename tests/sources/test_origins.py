@@ -4,7 +4,7 @@ import csv
 import gzip
 import json
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,23 +27,12 @@ from declaration.spec import PipelineSpec
 from sources.opening import readable
 from sources.read import READ_TABLE, Counts, read_files
 from sources.rejects import REJECTS_TABLE, ReadError
+from tests.fixtures.reading import dataset
 from tests.fixtures.tiny import lake_and_engine, scope
 
 Row = Mapping[str, object]
 
 ENDINGS = {"csv": "csv", "json": "jsonl", "parquet": "parquet", "excel": "xlsx"}
-
-
-@pytest.fixture
-def connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    made = duckdb.connect()
-    made.sql("SET TimeZone = 'UTC'")
-    yield made
-    made.close()
-
-
-def dataset(columns: Mapping[str, object], kind: str = "csv", **source: object) -> DatasetSpec:
-    return DatasetSpec.model_validate({"source": {"type": kind, "path": "x", **source}, "columns": columns})
 
 
 def write(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> Path:

@@ -9,8 +9,7 @@ from assets.materialization import CheckOutcome, Outcome
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
 from pipelines.graph.compile import _result, build_pipeline, code_version
-from resources.connections import connections
-from resources.deployment import deployment
+from tests.fixtures.stages import connected
 from tests.fixtures.tiny import DECLARATION, tiny_pipeline, write_sources
 
 KEYS = {
@@ -25,7 +24,7 @@ def definitions(tmp_path: Path) -> dg.Definitions:
 
 
 def with_resources(pipeline: Pipeline, home: Path) -> dg.Definitions:
-    to = connections(deployment({"DRIFTLINE_HOME": str(home), "DRIFTLINE_THREADS": "1"}))
+    to = connected(home)
     return dg.Definitions.merge(
         build_pipeline(pipeline), dg.Definitions(resources=to.as_resources(), executor=dg.in_process_executor)
     )

@@ -18,7 +18,8 @@ from declaration.windows import windows
 from driftline.history import history
 from pipelines.scaffolding.files import ScaffoldError
 from resources.validation import Validation
-from tests.fixtures.replaying import NOW, connected, replay_all
+from tests.fixtures.replaying import NOW, replay_all
+from tests.fixtures.stages import connected
 from tests.fixtures.tiny import lake_and_engine
 from tests.pipelines.scaffolding.scaffolded import scaffold
 
