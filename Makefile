@@ -12,6 +12,8 @@ UV := .venv/bin/python -m uv
 ROOMS := assets charts declaration drift driftline expectations feature_repo learning pipelines resources serving sources
 LOCK := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-config --quiet \
         --no-emit-index-url --custom-compile-command "make lock" pyproject.toml
+# All but object stores and MLflow's web UI.
+EXTRAS := --extra demo --extra dg --extra excel --extra lightgbm --extra postgres --extra redis
 
 # Compiled bytecode is what keeps imports within their budget: never leave it out.
 unexport PYTHONDONTWRITEBYTECODE
@@ -89,8 +91,8 @@ docs: .venv/.dev ## write the references of keys and commands and build the site
 	@echo "site/index.html"
 
 lock: .venv/.uv ## pin every package anew
-	$(LOCK) --extra demo -o requirements.lock
-	$(LOCK) --extra demo --group dev --constraint requirements.lock -o requirements-dev.lock
+	$(LOCK) $(EXTRAS) --excludes requirements-left-out.txt -o requirements.lock
+	$(LOCK) $(EXTRAS) --group dev --constraint requirements.lock -o requirements-dev.lock
 
 clean: ## remove the environment, the caches and everything that was materialized
 	rm -rf .venv .driftline build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -113,7 +115,7 @@ clean: ## remove the environment, the caches and everything that was materialize
 
 # The tools' environment holds the runtime's packages too, at the same versions.
 .venv/.runtime: requirements.lock pyproject.toml .venv/.uv
-	$(UV) pip install --compile-bytecode --require-hashes -r requirements.lock
+	$(UV) pip install --no-deps --compile-bytecode --require-hashes -r requirements.lock
 	$(UV) pip install --no-deps -e .
 	@touch $@
 

@@ -5,13 +5,24 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from charts.drawing import CURRENT_COLOUR, HIGHLIGHT_COLOUR, REFERENCE_COLOUR, draw
+from charts.colours import CURRENT_COLOUR, HIGHLIGHT_COLOUR, REFERENCE_COLOUR
+from charts.drawing import draw
 from charts.legends import legend
-from charts.scales import ChartError, Scale, finite_range, format_number, shorten, text_width, ticks
+from charts.scales import (
+    CHARACTER_WIDTH,
+    ChartError,
+    Scale,
+    finite_range,
+    format_number,
+    shorten,
+    text_width,
+    ticks,
+)
 
 WIDTH = 600
 ROW_HEIGHT = 20
-LABEL_LIMIT = 42
+LABEL_SHARE = 0.45
+"""Largest share of the width that names take: the rest is for bars."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +50,18 @@ def _bar(scale: Scale, value: float, y: float, height: float, colour: str) -> _B
     return _Bar(min(zero, end), y, round(abs(end - zero), 2), height, colour)
 
 
+def _letters(width: float) -> int:
+    """Return the most letters of a name."""
+    return int(LABEL_SHARE * width / CHARACTER_WIDTH)
+
+
 def bars(
     values: Sequence[tuple[str, float]],
     *,
     title: str,
     unit: str = "",
     highlight: Collection[str] = (),
+    width: float = WIDTH,
 ) -> str:
     """Draw one bar per name, in the given order, with its value written behind it.
 
@@ -58,6 +75,8 @@ def bars(
         Unit of the values, written below the axis.
     highlight
         Names whose bars stand out.
+    width
+        Of the picture in px.
 
     Returns
     -------
@@ -66,8 +85,8 @@ def bars(
     """
     low, high = finite_range([0.0, *(value for _, value in values)])
     low, high = min(low, 0.0), max(high, 0.0)
-    labels = [shorten(name, LABEL_LIMIT) for name, _ in values]
-    left, right, top = 22 + text_width(labels), WIDTH - 56, 34
+    labels = [shorten(name, _letters(width)) for name, _ in values]
+    left, right, top = 22 + text_width(labels), width - 56, 34
     bottom = top + ROW_HEIGHT * max(1, len(values))
     scale = Scale(low, high if high > low else 1.0, left, right)
     rows = [
@@ -91,7 +110,7 @@ def bars(
         for index, (label, (name, value)) in enumerate(zip(labels, values, strict=True))
     ]
     return draw(
-        "bars.svg.j2", title=title, width=WIDTH, height=bottom + (40 if unit else 26), rows=rows, legend=[],
+        "bars.svg.j2", title=title, width=width, height=bottom + (40 if unit else 26), rows=rows, legend=[],
         row_height=ROW_HEIGHT, ticks=ticks(scale), left=left, right=right, top=top, bottom=bottom,
         zero=scale(0.0), x_label=unit,
     )  # fmt: skip
@@ -105,6 +124,7 @@ def bar_pairs(
     title: str,
     labels: tuple[str, str] = ("reference", "current"),
     highlight: Collection[str] = (),
+    width: float = WIDTH,
 ) -> str:
     """Draw two bars per category: its share in the reference and in the current window.
 
@@ -120,6 +140,8 @@ def bar_pairs(
         Names of the two windows.
     highlight
         Categories whose current bar stands out, such as new ones.
+    width
+        Of the picture in px.
 
     Returns
     -------
@@ -136,8 +158,8 @@ def bar_pairs(
             f"bar_pairs '{title}': {len(categories)} categories, {len(reference_shares)} reference and "
             f"{len(current_shares)} current shares. Give one share of each kind per category."
         )
-    names = [shorten(name, LABEL_LIMIT) for name in categories]
-    left, right, top = 22 + text_width(names), WIDTH - 30, 52
+    names = [shorten(name, _letters(width)) for name in categories]
+    left, right, top = 22 + text_width(names), width - 30, 52
     height = ROW_HEIGHT + 4
     bottom = top + height * max(1, len(categories))
     scale = Scale(0.0, max([1e-9, *reference_shares, *current_shares]), left, right)
@@ -159,7 +181,7 @@ def bar_pairs(
             )
         )
     return draw(
-        "bars.svg.j2", title=title, width=WIDTH, height=bottom + 40, rows=rows, row_height=height,
+        "bars.svg.j2", title=title, width=width, height=bottom + 40, rows=rows, row_height=height,
         legend=legend([(labels[0], REFERENCE_COLOUR), (labels[1], CURRENT_COLOUR)], is_filled=True),
         ticks=ticks(scale), left=left, right=right, top=top, bottom=bottom, zero=scale(0.0),
         x_label="share of rows",

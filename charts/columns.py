@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,9 @@ WIDTH = 1236
 
 NARROWEST, WIDEST = 12.0, 96.0
 """Bounds of a column's width in px: slanted labels need the first, few columns stay below the second."""
+
+SLANTED_ROOM = 14.0
+"""Room in px that a slanted label needs."""
 
 LABEL_LIMIT, ROW_LABEL_LIMIT = 18, 42
 
@@ -41,6 +45,8 @@ class Columns:
         Width of one, in px.
     width
         Width of a picture, in px: legends need room where columns are few.
+    row_limit
+        Most letters of a row's name.
     """
 
     names: tuple[str, ...]
@@ -48,6 +54,7 @@ class Columns:
     left: float
     cell: float
     width: float
+    row_limit: int = ROW_LABEL_LIMIT
 
     def edge(self, position: float) -> float:
         """Return the pixel of a position counted in columns: 0 is the first's left edge, 1 its right."""
@@ -70,10 +77,12 @@ class Columns:
 
     @property
     def labels(self) -> tuple[ColumnLabel, ...]:
-        """Return what is written below the columns."""
+        """Return what is written below the columns: every one, or so many up to the newest as have room."""
+        step = math.ceil(SLANTED_ROOM / self.cell) if self.is_slanted else 1
         return tuple(
             ColumnLabel(self.edge(index + 0.5), text, link)
             for index, (text, link) in enumerate(zip(self._texts, self.links, strict=True))
+            if (len(self.names) - 1 - index) % step == 0
         )
 
     @property
@@ -82,7 +91,12 @@ class Columns:
 
 
 def columns_of(
-    names: Sequence[str], rows: Sequence[str], *, width: float = WIDTH, links: Sequence[str] | None = None
+    names: Sequence[str],
+    rows: Sequence[str],
+    *,
+    width: float = WIDTH,
+    links: Sequence[str] | None = None,
+    row_limit: int = ROW_LABEL_LIMIT,
 ) -> Columns:
     """Lay out columns beside the names of the rows.
 
@@ -96,6 +110,8 @@ def columns_of(
         Of the pictures, in px; many columns take more.
     links
         Relative address of each column's page, '' where there is none.
+    row_limit
+        Most letters of a row's name; longer ones are cut.
 
     Returns
     -------
@@ -110,6 +126,7 @@ def columns_of(
     links = [""] * len(names) if links is None else links
     if len(links) != len(names):
         raise ChartError(f"columns: {len(names)} names and {len(links)} links. Give one link per name.")
-    left = 22 + text_width([shorten(row, ROW_LABEL_LIMIT) for row in rows])
+    left = 22 + text_width([shorten(row, row_limit) for row in rows])
     cell = max(NARROWEST, min(WIDEST, (width - 20 - left) / max(1, len(names))))
-    return Columns(tuple(names), tuple(links), left, cell, max(width, left + cell * len(names) + 20))
+    reach = max(width, left + cell * len(names) + 20)
+    return Columns(tuple(names), tuple(links), left, cell, reach, row_limit)

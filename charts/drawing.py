@@ -7,13 +7,6 @@ from pathlib import Path
 
 import jinja2
 
-PALETTE = ("#2b6cb0", "#d1603d", "#3a7d44", "#8e5572", "#b7791f", "#4a5568")
-"""Line colours: distinct in hue and in lightness, so that they survive colour blindness and printing."""
-
-REFERENCE_COLOUR = "#9aa5b1"
-CURRENT_COLOUR = "#2b6cb0"
-HIGHLIGHT_COLOUR = "#d1603d"
-
 
 @cache
 def environment(folder: Path) -> jinja2.Environment:

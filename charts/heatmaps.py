@@ -9,21 +9,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from charts.columns import ROW_LABEL_LIMIT, Columns
+from charts.colours import INK_ON_DEEP, N_COLOURS, mixed
+from charts.columns import Columns
 from charts.drawing import draw
 from charts.scales import ChartError, format_number, shorten
 
-PALE, DEEP = (255, 250, 240), (155, 44, 20)
-"""Ends of the colour scale, for 0 and 1."""
-
 CELL_HEIGHT = 20
-UNKNOWN = "url(#unknown)"
+DARK_FROM = 0.6
+"""Value from which a number is written in the colour for deep cells."""
 
-MAX_TOOLTIPS = 2_000
-"""More cells than this get no tooltips, and neighbours of one colour become one shape: pages stay small."""
+NARROW = 600
+"""Width in px below which the legend takes two lines."""
 
-N_COLOURS = 20
-"""Colours told apart where there are so many cells."""
+MAX_TOOLTIPS = 1_200
+"""More cells than this get no tooltips and numbers, and those of one colour in a row become one shape: pages stay small."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +36,20 @@ class _Cell:
 
 
 @dataclass(frozen=True)
+class _Shape:
+    """All cells of one colour in a row."""
+
+    path: str
+    colour: str
+
+
+@dataclass(frozen=True)
 class _Row:
     y: float
     label: str
     tooltip: str
     cells: tuple[_Cell, ...]
+    shapes: tuple[_Shape, ...]
 
 
 @dataclass(frozen=True)
@@ -52,18 +60,15 @@ class _Step:
 
 
 def colour_of(value: float) -> str:
-    """Return the colour of a value in [0, 1], or the hatching of an unknown one.
+    """Return the colour of a known value in [0, 1].
 
     Examples
     --------
-    >>> colour_of(0.0), colour_of(1.0), colour_of(float("nan"))
-    ('#fffaf0', '#9b2c14', 'url(#unknown)')
+    >>> colour_of(0.0), colour_of(1.0)
+    ('#fffaf0', '#9b2c14')
     """
-    if math.isnan(value):
-        return UNKNOWN
-    share = min(1.0, max(0.0, value))
-    mixed = (round(pale + share * (deep - pale)) for pale, deep in zip(PALE, DEEP, strict=True))
-    return "#" + "".join(f"{channel:02x}" for channel in mixed)
+    # In steps, so that a dark page knows each colour that occurs.
+    return mixed(round(min(1.0, max(0.0, value)) * N_COLOURS) / N_COLOURS)
 
 
 def heatmap(
@@ -115,22 +120,26 @@ def heatmap(
         )
     top, left = 34, columns.left
     bottom = top + CELL_HEIGHT * max(1, len(rows))
-    cells = _cells if grid.size <= MAX_TOOLTIPS else _runs
+    has_tooltips = grid.size <= MAX_TOOLTIPS
+    is_narrow = columns.width < NARROW
+    legend_x, legend_y = 14 if is_narrow else left, round(bottom + columns.foot + 4, 1)
     drawn = tuple(
         _Row(
             top + CELL_HEIGHT * index,
-            shorten(name, ROW_LABEL_LIMIT),
+            shorten(name, columns.row_limit),
             name,
-            cells(name, columns, grid[index].tolist()),
+            _cells(name, columns, grid[index].tolist()) if has_tooltips else (),
+            () if has_tooltips else _shapes(columns, grid[index].tolist(), top + CELL_HEIGHT * index),
         )
         for index, name in enumerate(rows)
     )
     return draw(
-        "heatmap.svg.j2", title=title, width=columns.width, height=bottom + columns.foot + 34, rows=drawn,
+        "heatmap.svg.j2", title=title, width=columns.width, height=legend_y + (48 if is_narrow and dividers else 30), rows=drawn,
         left=left, top=top, bottom=bottom, cell_height=CELL_HEIGHT, is_slanted=columns.is_slanted,
         columns=columns.labels, dividers=[columns.edge(at) for at in dividers], divided_by=divided_by, ends=ends,
-        legend_x=left, legend_y=round(bottom + columns.foot + 4, 1),
-        legend=[_Step(left + 5 * i, 5.2, colour_of(i / 19)) for i in range(20)],
+        legend_x=legend_x, legend_y=legend_y, hatch=_hatch(columns),
+        divider_x=legend_x + (0 if is_narrow else 312), divider_y=legend_y + (30 if is_narrow else 0),
+        legend=[_Step(legend_x + 5 * i, 5.2, colour_of(i / 19)) for i in range(20)],
     )  # fmt: skip
 
 
@@ -139,8 +148,8 @@ def _cells(row: str, columns: Columns, values: Sequence[float]) -> tuple[_Cell, 
         _Cell(
             columns.edge(index),
             round(columns.cell - 1, 1),
-            colour_of(value),
-            "#ffffff" if value > 0.55 else "#1a202c",
+            _fill(value, columns),
+            INK_ON_DEEP if value > DARK_FROM else "#1a202c",
             _number(value) if columns.cell >= 30 and not math.isnan(value) else "",
             f"{row}, {column}: {'not known' if math.isnan(value) else format_number(value)}",
         )
@@ -148,26 +157,27 @@ def _cells(row: str, columns: Columns, values: Sequence[float]) -> tuple[_Cell, 
     )
 
 
+def _fill(value: float, columns: Columns) -> str:
+    return f"url(#{_hatch(columns)})" if math.isnan(value) else colour_of(value)
+
+
+def _hatch(columns: Columns) -> str:
+    """Name the hatching: pictures of two widths share a page, and one of them is hidden with its patterns."""
+    return f"unknown-{round(columns.width)}"
+
+
 def _number(value: float) -> str:
     """Write two decimals, cut off: only what reaches 1 reads 1.00."""
     return f"{math.floor(value * 100 + 1e-9) / 100:.2f}"
 
 
-def _runs(row: str, columns: Columns, values: Sequence[float]) -> tuple[_Cell, ...]:
-    """Draw neighbours of about one value as one shape, without numbers and tooltips."""
-    del row
-    colours = [
-        colour_of(value if math.isnan(value) else round(value * N_COLOURS) / N_COLOURS) for value in values
-    ]
+def _shapes(columns: Columns, values: Sequence[float], top: float) -> tuple[_Shape, ...]:
+    """Draw the cells of each colour as one shape; neighbours of one colour have no gap between them."""
+    colours = [_fill(value, columns) for value in values]
+    paths: dict[str, str] = {}
     starts = [i for i, colour in enumerate(colours) if i == 0 or colour != colours[i - 1]]
-    return tuple(
-        _Cell(
-            columns.edge(start),
-            round(columns.edge(end) - columns.edge(start) - 1, 1),
-            colours[start],
-            "",
-            "",
-            "",
-        )
-        for start, end in zip(starts, [*starts[1:], len(values)], strict=True)
-    )
+    for start, end in zip(starts, [*starts[1:], len(values)], strict=True):
+        width = round(columns.edge(end) - columns.edge(start) - 1, 1)
+        outline = f"M{columns.edge(start):g} {top:g}h{width:g}v{CELL_HEIGHT - 1}h-{width:g}z"
+        paths[colours[start]] = paths.get(colours[start], "") + outline
+    return tuple(_Shape(path, colour) for colour, path in paths.items())

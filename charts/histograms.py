@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from charts.drawing import CURRENT_COLOUR, REFERENCE_COLOUR, draw
+from charts.colours import CURRENT_COLOUR, REFERENCE_COLOUR
+from charts.drawing import draw
 from charts.legends import legend
 from charts.scales import ChartError, Scale, text_width, ticks
 
@@ -44,6 +45,7 @@ def histogram_pair(
     *,
     title: str,
     labels: tuple[str, str] = ("reference", "current"),
+    width: float = WIDTH,
 ) -> str:
     """Draw two distributions over the same edges, each scaled to area one.
 
@@ -57,6 +59,8 @@ def histogram_pair(
         Heading of the picture.
     labels
         Names of the two windows.
+    width
+        Of the picture in px.
 
     Returns
     -------
@@ -77,10 +81,10 @@ def histogram_pair(
     y_scale = Scale(0.0, max(float(before.max()), float(now.max()), 1e-300), bottom, top)
     y_marks = ticks(y_scale, count=4)
     left = 34 + text_width([mark.label for mark in y_marks])
-    x_scale = Scale(float(bounds[0]), float(bounds[-1]), left, WIDTH - 22)
+    x_scale = Scale(float(bounds[0]), float(bounds[-1]), left, width - 22)
     return draw(
-        "histograms.svg.j2", title=title, width=WIDTH, height=HEIGHT, left=left, right=WIDTH - 22, top=top,
-        bottom=bottom, x_ticks=ticks(x_scale, count=8), y_ticks=y_marks, stroke_width=1.8,
+        "histograms.svg.j2", title=title, width=width, height=HEIGHT, left=left, right=width - 22, top=top,
+        bottom=bottom, x_ticks=ticks(x_scale, count=round(width / 75)), y_ticks=y_marks, stroke_width=1.8,
         reference=_outline(bounds, before, x_scale, y_scale), reference_colour=REFERENCE_COLOUR,
         current=_outline(bounds, now, x_scale, y_scale), current_colour=CURRENT_COLOUR,
         legend=legend([(labels[0], REFERENCE_COLOUR), (labels[1], CURRENT_COLOUR)], is_filled=True),

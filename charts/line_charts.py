@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from charts.drawing import PALETTE, draw
+from charts.colours import PALETTE
+from charts.drawing import draw
 from charts.legends import legend
 from charts.scales import Scale, finite_range, format_number, text_width, ticks
 

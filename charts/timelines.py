@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import Literal
 
+from charts.colours import PALETTE
 from charts.columns import Columns
-from charts.drawing import PALETTE, draw
+from charts.drawing import draw
 from charts.lanes import LANE_HEIGHT, Lane, lane_rows
 from charts.scales import CHARACTER_WIDTH, ChartError, Scale, finite_range, format_number, ticks
 
-PANEL_HEIGHT, EVENT_HEIGHT = 210, 13
+PANEL_HEIGHT, EVENT_HEIGHT, LEGEND_HEIGHT = 210, 13, 16
 GUIDE_COLOUR = "#718096"
 
 FARTHEST = 1.0
@@ -93,6 +94,7 @@ class _Key:
     """An entry of the legend: an outline around the origin, or a stroke."""
 
     x: float
+    y: float
     label: str
     outline: str
     colour: str
@@ -109,6 +111,7 @@ def timeline(
     events: Sequence[Event] = (),
     event_names: Mapping[Shape, str] | None = None,
     lanes: Sequence[Lane] = (),
+    panel_height: float = PANEL_HEIGHT,
 ) -> str:
     """Draw quantities over columns, events between them, and lanes of states below.
 
@@ -128,6 +131,8 @@ def timeline(
         What each shape means, for the legend.
     lanes
         States, top to bottom.
+    panel_height
+        Of the quantities, in px.
 
     Returns
     -------
@@ -141,9 +146,9 @@ def timeline(
     """
     _check(columns, courses, guide, lanes, title)
     n_stacked = max((len(list(same)) for _, same in groupby(sorted(e.position for e in events))), default=0)
-    keys = _legend(courses, guide, event_names or {})
-    top = (52 if keys else 32) + EVENT_HEIGHT * n_stacked
-    bottom = top + (PANEL_HEIGHT if courses else 0)
+    keys = _legend(courses, guide, event_names or {}, columns.width)
+    top = (keys[-1].y + 15 if keys else 32) + EVENT_HEIGHT * n_stacked
+    bottom = top + (panel_height if courses else 0)
     scale = Scale(*_heights(courses, guide), bottom, top + 6)
     foot = bottom + 8 + LANE_HEIGHT * len(lanes)
     return draw(
@@ -259,16 +264,23 @@ def _marks(events: Sequence[Event], columns: Columns, top: float) -> tuple[_Mark
 
 
 def _legend(
-    courses: Sequence[Course], guide: tuple[str, Sequence[float]] | None, event_names: Mapping[Shape, str]
+    courses: Sequence[Course],
+    guide: tuple[str, Sequence[float]] | None,
+    event_names: Mapping[Shape, str],
+    width: float,
 ) -> tuple[_Key, ...]:
+    """Lay the legend out from left to right, and in further lines where the picture is narrow."""
     entries = [
         (course.name, "", PALETTE[i % len(PALETTE)], course.is_expected) for i, course in enumerate(courses)
     ]
     if guide is not None and courses:
         entries.append((guide[0], "", GUIDE_COLOUR, False))
     entries += [(name, *SHAPES[shape], False) for shape, name in event_names.items()]
-    keys, x = [], 14.0
+    keys, x, y = [], 14.0, 37.0
     for label, outline, colour, is_dashed in entries:
-        keys.append(_Key(round(x, 1), label, outline, colour, is_dashed))
-        x += 21 + CHARACTER_WIDTH * len(label) + 14
+        reach = 21 + CHARACTER_WIDTH * len(label)
+        if x > 14 and x + reach > width:
+            x, y = 14.0, y + LEGEND_HEIGHT
+        keys.append(_Key(round(x, 1), y, label, outline, colour, is_dashed))
+        x += reach + 14
     return tuple(keys)

@@ -1,4 +1,4 @@
-"""Which algorithms and metrics a declaration may choose; imports no library: checking one is cheap."""
+"""Algorithms and metrics that a declaration may choose; imports no library: checking one is cheap."""
 
 from __future__ import annotations
 

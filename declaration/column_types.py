@@ -1,4 +1,4 @@
-"""Types of columns as Delta keeps them, and which of two holds every value of both."""
+"""Types of columns as Delta keeps them, and the common type that holds every value of two."""
 
 from __future__ import annotations
 

@@ -58,6 +58,11 @@ class SourceSpec(Block):
     max_rejected_share: float = Field(default=0.01, ge=0, le=1)
     """Share of rows that may be unreadable before the asset fails. Rejected rows are kept with the reason."""
 
+    @property
+    def is_text_table(self) -> bool:
+        """Whether the CSV reader reads it: a sheet is written out as CSV."""
+        return self.type in ("csv", "excel")
+
 
 class ExpectationSpec(Block):
     """One expectation of Great Expectations, with what happens when it fails."""

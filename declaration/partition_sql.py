@@ -1,4 +1,4 @@
-"""Which rows belong to a partition, and which to none that is declared."""
+"""SQL conditions of a partition's rows, and of the rows that no declared partition takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Queries of a declaration: which tables, names, datasets and queries stand behind a statement."""
+"""Queries of a declaration: the tables, names, datasets and named queries behind a statement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a declaration may say: frozen, typed values for every block of a `defs.yaml`.
+"""Root of a declaration: frozen, typed values for every block of a `defs.yaml`.
 
 Nothing here knows Dagster or any vendor. A file is parsed once, at the door
 (`pipelines.loading.read`), and only these values travel further.
@@ -18,10 +18,10 @@ from declaration.drift import DriftSpec, RetrainSpec
 from declaration.errors import DriftlineError
 from declaration.features import FeatureViewSpec
 from declaration.model import ModelSpec
+from declaration.partitioning import partitioning
 from declaration.partitions import PartitionsSpec
 from declaration.target import TargetSpec
 from declaration.types import Block, ColumnName, Identifier
-from declaration.windows import CADENCE_CRONS
 
 
 class PipelineSpec(Block):
@@ -59,7 +59,7 @@ class PipelineSpec(Block):
     @property
     def cron(self) -> str | None:
         """Cron expression of the refresh; None where it is data that begins it: rows and loads without a schedule."""
-        return self.schedule or CADENCE_CRONS.get(self.partitions.every)
+        return self.schedule or partitioning(self.partitions).cron
 
     @property
     def learned(self) -> TargetSpec:

@@ -1,4 +1,4 @@
-"""Everything that one window shows about the model that scored it, from sketches and labelled rows."""
+"""Findings of one window about the model that scored it, from sketches and labelled rows."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from drift.performance.labelled_rows import (
     read_sliced_rows,
 )
 from drift.performance.open_loss import OpenLoss, follow_loss
+from drift.performance.outcomes import Outcomes, outcomes_of
 from drift.performance.realised import (
     Measurement,
     PerformanceDrop,
@@ -51,7 +52,7 @@ from drift.wording import (
 from learning.metrics import Floats
 
 SCORE_BLOCKS = 5
-"""Blocks of time that the holdout's scores are cut into, for the unrest of the model's output."""
+"""Blocks of time that the holdout's scores are cut into, for the variation of the model's output."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ class ScoringModel:
     holdout_metric: float
     features: tuple[str, ...]
     importances: Mapping[str, float]
+    run_id: str = ""
+    """Run of the registry that registered it."""
 
     @property
     def description(self) -> str:
@@ -100,7 +103,8 @@ class Findings:
     """What a window shows; without a champion there is nothing to compare with.
 
     `rise` and `losses` are about errors over all windows of the champion, and in this one;
-    `separation` is about all features together, None where nobody asked.
+    `multivariate` is about all features together, None where nobody asked; `outcomes` counts what became of
+    the predictions whose labels have come.
     """
 
     champion: ScoringModel | None
@@ -116,6 +120,7 @@ class Findings:
     rise: SequentialTest | None = None
     losses: LossBlocks | None = None
     multivariate: DomainClassification | None = None
+    outcomes: Outcomes | None = None
 
 
 def unscored(metric: Metric) -> Findings:
@@ -214,6 +219,7 @@ def examine(
     return Findings(
         champion, reference, current, verdict, n_current, labelled.n, realised, estimated, drop, slices,
         rise, losses, multivariate,
+        outcomes_of(champion.version, problem, classes, holdout=holdout, served=labelled),
     )  # fmt: skip
 
 

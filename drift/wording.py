@@ -1,4 +1,4 @@
-"""Findings in words, with their numbers: what a person reads in the report and in the alert."""
+"""Findings in words, with their numbers, for the report and the alerts."""
 
 from __future__ import annotations
 

@@ -37,6 +37,10 @@ class Listed:
 
 COMMANDS: Mapping[str, Mapping[str, Listed]] = {
     "Begin": {
+        "init": Listed(
+            "driftline.init.command:init",
+            "Make a project: a folder for declarations, and what Dagster and CI need.",
+        ),
         "new": Listed(
             "driftline.new:new", "Write a pipeline's declaration: of a file, or an example to fill in."
         ),

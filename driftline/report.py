@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import webbrowser
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -14,9 +15,6 @@ from driftline.completion.candidates import complete_names
 from driftline.installation import json_output
 from driftline.printing import print_json
 from resources.deployment import Deployment, deployment
-
-INDEX = "index.html"
-"""Page over all pipelines, below the reports."""
 
 KEYS = {
     "pipeline": "the one that was named; null for the index",
@@ -81,17 +79,18 @@ def newest_page(installed: Deployment, name: str) -> Path:
 
 
 def index_page(installed: Deployment) -> Path:
-    """Return the index over all pipelines.
+    """Write the index over all pipelines from the summaries beside their pages, and return it.
 
     Raises
     ------
     NoReportError
         If no report was written yet.
     """
-    page = installed.home / "reports" / INDEX
-    if not page.is_file():
+    from assets.drift_report.pages.index import write_index
+
+    if not installed.reports_folder.is_dir():
         raise NoReportError(
-            f"no index over all pipelines at {page}: the next drift report writes it. "
-            "`driftline report NAME` names the newest page of one pipeline."
+            f"no index over all pipelines: there are no reports at {installed.reports_folder}. The first drift "
+            "report writes both. `driftline run` or `driftline replay` makes one."
         )
-    return page
+    return write_index(installed.reports_folder, written_at=datetime.now(UTC))

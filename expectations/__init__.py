@@ -1,4 +1,4 @@
-"""What must hold: declared rules, checked when they load, evaluated in one scan, and turned into routes for rows.
+"""Expectations: declared rules, checked when they load, evaluated in one scan, and turned into routes for rows.
 
 `check_expectation` and `expectation_names` know no vendor and are for the declaration;
 `evaluate` speaks Great Expectations and imports it on its first call; `RowRules` is SQL.

@@ -1,4 +1,4 @@
-"""Row rules in SQL: which rows a rule judges, and which of those are good.
+"""Row rules in SQL: the rows that a rule judges, and the condition of the good ones.
 
 Named after Great Expectations' conditions, whose meaning on pandas they keep: NaN is missing,
 missing values are not judged by rules on one column, and rules on several columns say which

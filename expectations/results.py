@@ -1,4 +1,4 @@
-"""What an expectation found, and the error of this room."""
+"""Results of expectations, and the error of this room."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows to join: what callers give, checked and bounded."""
+"""Entity rows of the point-in-time join: what callers give, checked and bounded."""
 
 from __future__ import annotations
 

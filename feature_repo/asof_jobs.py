@@ -1,4 +1,4 @@
-"""What the offline store gives back: a query that runs when its rows are wanted."""
+"""Retrieval jobs of the offline store: a query that runs when its rows are wanted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ends a query early: its time is over, or the engine gives up in the midst of a stream."""
+"""Limits of a query: its time, and an engine that gives up in the midst of a stream."""
 
 from __future__ import annotations
 

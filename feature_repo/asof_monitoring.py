@@ -1,4 +1,4 @@
-"""The part of the offline store that Feast's monitoring asks: statistics of sources, and where they are kept."""
+"""Monitoring calls of the offline store: statistics of sources, and where they are kept."""
 
 from __future__ import annotations
 

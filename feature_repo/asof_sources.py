@@ -1,4 +1,4 @@
-"""What the offline store needs of Feast's configuration: settings of the engine, and sources opened."""
+"""Sources of the offline store: settings of the engine, and Feast's sources opened."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the offline store writes: pushed rows, logs of served features, saved datasets, results for others."""
+"""Writes of the offline store: pushed rows, logs of served features, saved datasets, results for others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Feast's own commands find here: the objects of the pipeline that `DRIFTLINE_PIPELINE` names.
+"""Definitions for Feast's own commands: the objects of the pipeline that `DRIFTLINE_PIPELINE` names.
 
 They are made from the declaration and the lake, as the assets make them, and know what the registry
 knows to be loaded: Feast's `plan` compares that too. Nothing is written.
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from pipelines.loading.read import read
 from resources.connections import connections
-from resources.deployment import PROJECT, deployment
+from resources.deployment import deployment
 from resources.feature_store.objects import declared_objects, declared_project
+from resources.project import project
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 def objects_of(name: str, environment: Mapping[str, str]) -> Mapping[str, Entity | FeatureView | Project]:
     """Return a pipeline's Feast objects, by a name for each that is fit for this module."""
-    pipeline = read(PROJECT / "pipelines" / "defs" / name)
+    pipeline = read(project(environment).defs / name)
     to = connections(deployment(environment))
     entities, views = declared_objects(pipeline, to.lake)
     if not views:

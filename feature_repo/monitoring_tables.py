@@ -1,4 +1,4 @@
-"""Where Feast's monitoring keeps its statistics: small Parquet tables below the repository."""
+"""Tables of Feast's monitoring: small Parquet files below the repository."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One connection a thread: two threads on one connection would share its transaction."""
+"""Connections of an online store, one a thread: two threads on one would share its transaction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Feast's sources are read as: Delta tables as file lists at a pinned version, and Parquet.
+"""Snapshots of Feast's sources: Delta tables as file lists at a pinned version, and Parquet.
 
 On this machine's disks the engine reads the files itself. Objects (`s3://…`) are read through
 Arrow: the engine's own extension for them would have to be downloaded.

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from declaration.extras import require_extra
 from declaration.model import Candidate
 from declaration.target import ProblemType
 from learning.encode import FeatureEncoding
@@ -120,6 +121,7 @@ def _hist_gradient_boosting(rows: FitRows, seed: int, threads: int) -> Any:
 
 
 def _lightgbm(rows: FitRows, seed: int, threads: int) -> Any:
+    require_extra("lightgbm", "the candidate 'lightgbm'")
     import lightgbm
 
     objectives = {"binary": "binary", "multiclass": "multiclass", "regression": "regression"}
@@ -210,33 +212,35 @@ def _labels(rows: FitRows) -> NDArray[np.float64] | NDArray[np.int64]:
     return rows.labels if rows.problem == "regression" else rows.labels.astype(np.int64)
 
 
-def load_libraries(candidates: Sequence[Candidate]) -> None:
-    """Import what the candidates need: threads can only be limited in libraries that are loaded."""
-    names = {"lightgbm" if candidate == "lightgbm" else "sklearn.ensemble" for candidate in candidates}
-    for name in sorted(names):
-        import_module(name)
+@dataclass(frozen=True)
+class Algorithm:
+    """One algorithm: how it is fitted, the library it needs, and what it makes of encoded features, in words."""
 
+    fit: Fit
+    library: str
+    preprocessing: str
 
-CANDIDATES: Mapping[Candidate, Fit] = {
-    "hist_gradient_boosting": _hist_gradient_boosting,
-    "lightgbm": _lightgbm,
-    "logistic_regression": _logistic_regression,
-    "ridge": _ridge,
-    "random_forest": _random_forest,
-}
-"""How each algorithm is fitted."""
 
 _TREES = "numbers as they are, a missing value takes a branch of its own; categories by their code, none before another"
 _LINEAR = (
     "numbers scaled, missing ones filled with the median and marked by a column; one column a category, "
     f"those of less than {RARE_CATEGORY_SHARE:.1%} of the rows in one"
 )
+_FOREST = (
+    "numbers as they are, a missing value takes a branch of its own; categories by their code, in its order"
+)
 
-PREPROCESSING: Mapping[Candidate, str] = {
-    "hist_gradient_boosting": _TREES,
-    "lightgbm": _TREES,
-    "logistic_regression": _LINEAR,
-    "ridge": _LINEAR,
-    "random_forest": "numbers as they are, a missing value takes a branch of its own; categories by their code, in its order",
+CANDIDATES: Mapping[Candidate, Algorithm] = {
+    "hist_gradient_boosting": Algorithm(_hist_gradient_boosting, "sklearn.ensemble", _TREES),
+    "lightgbm": Algorithm(_lightgbm, "lightgbm", _TREES),
+    "logistic_regression": Algorithm(_logistic_regression, "sklearn.ensemble", _LINEAR),
+    "ridge": Algorithm(_ridge, "sklearn.ensemble", _LINEAR),
+    "random_forest": Algorithm(_random_forest, "sklearn.ensemble", _FOREST),
 }
-"""What each algorithm makes of encoded features, in words."""
+"""The algorithms by the names that a declaration uses."""
+
+
+def load_libraries(candidates: Sequence[Candidate]) -> None:
+    """Import what the candidates need: threads can only be limited in libraries that are loaded."""
+    for name in sorted({CANDIDATES[candidate].library for candidate in candidates}):
+        import_module(name)

@@ -1,4 +1,4 @@
-"""The gate: does the challenger replace the champion? One paired test on rows that neither has seen."""
+"""Promotion gate: one paired test of challenger and champion on rows that neither has seen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which features a model's skill rests on."""
+"""Permutation importance: the features that a model's skill rests on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns that know the answer: those that nearly decide the label alone, with the evidence.
+"""Leaks: columns that nearly decide the label alone, with the evidence.
 
 Such a column is seldom a lucky feature; most often it was written after the truth was known.
 """

@@ -1,4 +1,4 @@
-"""How good scores are: one number per metric, exact, and the same by resampled blocks of rows.
+"""Metrics: one number for the scores of a model, exact, and the same by resampled blocks of rows.
 
 A metric is first reduced to sufficient sums per block (a day); any weighting of the blocks
 then costs a small matrix product, which makes a bootstrap of a million rows cheap.

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from declaration.errors import DriftlineError
+from declaration.extras import require_extra
 from learning.encode import FeatureEncoding
 from learning.fitted import FittedModel
 
@@ -143,6 +144,7 @@ def model_from_bytes(content: bytes) -> FittedModel:
 
 
 def _lightgbm_from(text: bytes) -> Any:
+    require_extra("lightgbm", "this model's algorithm, 'lightgbm',")
     import lightgbm
 
     return lightgbm.Booster(model_str=text.decode())

@@ -1,4 +1,4 @@
-"""What one column alone predicts of the label, out of fold: set-based, the same for every type of column."""
+"""Predictive power of one column alone, out of fold: set-based, the same for every type of column."""
 
 from __future__ import annotations
 

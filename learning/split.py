@@ -1,4 +1,4 @@
-"""Hold out the newest rows: what the models are compared on must lie after everything they learned from."""
+"""Holdout of the newest rows: models are compared on rows that lie after everything they learned from."""
 
 from __future__ import annotations
 

@@ -234,7 +234,7 @@ def limited_threads(threads: int) -> AbstractContextManager[object]:
 def _fit(
     algorithm: Candidate, rows: FitRows, classes: tuple[str, ...], seed: int, threads: int
 ) -> FittedModel:
-    estimator = CANDIDATES[algorithm](rows, seed, threads)
+    estimator = CANDIDATES[algorithm].fit(rows, seed, threads)
     return FittedModel(algorithm, rows.problem, classes, rows.encoding, estimator)
 
 

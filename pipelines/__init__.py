@@ -1,4 +1,4 @@
-"""What runs: declarations, the compiler that turns them into a lineage graph, and automation."""
+"""Dagster's wing: declarations loaded, compiled into a lineage graph, and kept up to date by triggers and alerts."""
 
 from __future__ import annotations
 

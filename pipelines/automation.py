@@ -1,7 +1,7 @@
 """Automation: the schedules and sensors that serve every pipeline at once.
 
-A schedule per cadence and sensors for all pipelines, never a job per pipeline: resolving
-a thousand jobs costs minutes. A sensor asks; what it does with the answer is decided in
+A schedule for each pipeline and sensors for all of them, never a job for each: resolving a thousand jobs costs
+minutes, a thousand schedules of Dagster's own job two CPU seconds. A sensor asks; what it does with the answer is decided in
 the stages (`decide_retrain`), so everything here only reads events and forms run requests.
 """
 

@@ -60,6 +60,6 @@ def connections(installed: Deployment) -> Connections:
             tracking_uri=installed.tracking_url,
             artifact_root=str(installed.home / "mlflow" / "artifacts"),
         ),
-        reports=Reports(folder=str(installed.home / "reports")),
+        reports=Reports(folder=str(installed.reports_folder), web_url=installed.web_url),
         channels=Channels(web_url=installed.web_url),
     )

@@ -1,4 +1,4 @@
-"""Where this installation keeps its things: one environment variable chooses the profile."""
+"""Deployment of this installation: one environment variable chooses the profile, which says where things are kept."""
 
 from __future__ import annotations
 
@@ -7,16 +7,22 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
+
+import yaml
 
 from declaration.errors import DriftlineError
+from declaration.extras import require_extra
 from resources.feature_store.online.settings import online_settings
+from resources.project import PROJECT_VARIABLE, nearest_project, project
 
 ProfileName = Literal["local", "server"]
 
-PROJECT = Path(__file__).resolve().parent.parent
-"""Root of the checkout; the project is installed editable."""
+SETTINGS = Path(__file__).resolve().parent / "settings"
+"""Dagster's settings of each profile, as they are shipped."""
 
+OWN_SETTINGS = "deploy"
+"""Folder of a project whose `<profile>.yaml` replaces blocks of these settings."""
 
 UNUSABLE = re.compile(r"[?%*^|\\\[\]\x00-\x1f\x7f]")
 """Signs that a home's path cannot hold: file patterns, signs of a URL, and what delta-rs takes for a host's name."""
@@ -42,6 +48,8 @@ class Deployment:
         Feast's registry and MLflow's store in Postgres.
     home
         Folder of the lake, the reports and whatever is embedded (`DRIFTLINE_HOME`).
+    project_root
+        Folder of the project, whose `deploy/` may change Dagster's settings; None outside of any.
     postgres_url
         Database of the profile `server` (`DRIFTLINE_POSTGRES_URL`).
     online_url_variable
@@ -55,6 +63,7 @@ class Deployment:
 
     profile: ProfileName
     home: Path
+    project_root: Path | None
     postgres_url: str | None
     online_url_variable: str
     web_url: str | None
@@ -65,6 +74,11 @@ class Deployment:
     def lake_root(self) -> Path:
         """Folder of the lake."""
         return self.home / "lake"
+
+    @property
+    def reports_folder(self) -> Path:
+        """Folder of the pages of drift reports."""
+        return self.home / "reports"
 
     @property
     def dagster_home(self) -> Path:
@@ -115,12 +129,15 @@ def deployment(environment: Mapping[str, str]) -> Deployment:
             "DRIFTLINE_PROFILE=server needs DRIFTLINE_POSTGRES_URL of the form "
             "postgresql+psycopg2://user:password@host:5432/database."
         )
+    if profile == "server":
+        require_extra("postgres", "DRIFTLINE_PROFILE=server")
     threads = environment.get("DRIFTLINE_THREADS", str(min(os.cpu_count() or 1, 4)))
     if not threads.isdecimal() or int(threads) == 0:
         raise DeploymentError(f"DRIFTLINE_THREADS is '{threads}'; it is a whole number of at least 1.")
     return Deployment(
         profile=profile,  # type: ignore[arg-type]  # narrowed by the check above
         home=_home(environment),
+        project_root=_project_root(environment),
         postgres_url=postgres_url,
         online_url_variable=_online_url_variable(environment, has_postgres=profile == "server"),
         web_url=environment.get("DRIFTLINE_WEB_URL") or None,
@@ -131,7 +148,8 @@ def deployment(environment: Mapping[str, str]) -> Deployment:
 
 def _home(environment: Mapping[str, str]) -> Path:
     given = environment.get("DRIFTLINE_HOME")
-    home = Path(given or PROJECT / ".driftline").expanduser().resolve()
+    home = Path(given).expanduser() if given else project(environment).root / ".driftline"
+    home = home.resolve()
     if sign := UNUSABLE.search(str(home)):
         raise DeploymentError(
             f"DRIFTLINE_HOME is {str(home)!r}, whose name holds {sign.group()!r}: tables and databases below it would land "
@@ -140,6 +158,11 @@ def _home(environment: Mapping[str, str]) -> Path:
     if home.exists() and not home.is_dir():
         raise DeploymentError(f"DRIFTLINE_HOME is {str(home)!r}, which is no folder. Name one, or a new one.")
     return home
+
+
+def _project_root(environment: Mapping[str, str]) -> Path | None:
+    found = nearest_project(environment)
+    return found.root if found is not None else None
 
 
 def _memory_limit(environment: Mapping[str, str]) -> str:
@@ -170,10 +193,15 @@ def _online_url_variable(environment: Mapping[str, str], *, has_postgres: bool) 
 def dagster_environment(installed: Deployment) -> Mapping[str, str]:
     """Prepare Dagster's home for a profile; return the variables that point Dagster at it.
 
-    The settings file is copied anew each time, so that `deploy/` stays the only place to edit.
+    The settings file is written anew each time, so that the project's `deploy/` stays the only place to edit.
+
+    Raises
+    ------
+    DeploymentError
+        If the project's settings cannot be read.
     """
     installed.dagster_home.mkdir(parents=True, exist_ok=True)
-    settings = (PROJECT / "deploy" / f"{installed.profile}.yaml").read_text(encoding="utf-8")
+    settings = dagster_settings(installed)
     target = installed.dagster_home / "dagster.yaml"
     if not target.exists() or target.read_text(encoding="utf-8") != settings:
         # Written aside and moved: another process may be reading it.
@@ -187,6 +215,44 @@ def dagster_environment(installed: Deployment) -> Mapping[str, str]:
         # Spinning OpenMP threads cost many times their use on a busy machine.
         "OMP_WAIT_POLICY": "PASSIVE",
     }
+    if installed.project_root is not None:
+        variables[PROJECT_VARIABLE] = str(installed.project_root)
     if installed.postgres_url:
         variables[POSTGRES_VARIABLE] = installed.postgres_url
     return variables
+
+
+def dagster_settings(installed: Deployment) -> str:
+    """Return Dagster's settings as YAML: those of the profile, with the blocks that the project replaces.
+
+    A block of the project's `deploy/<profile>.yaml` takes the place of ours of that name, whole; an empty
+    one (null) removes it. Blocks that the project leaves out stay as this release has them.
+
+    Raises
+    ------
+    DeploymentError
+        If the project's file cannot be read, or is no mapping of blocks.
+    """
+    shipped = (SETTINGS / f"{installed.profile}.yaml").read_text(encoding="utf-8")
+    own = _own_settings(installed)
+    if not own:
+        return shipped
+    blocks = {name: block for name, block in (yaml.safe_load(shipped) | own).items() if block is not None}
+    return yaml.safe_dump(blocks, sort_keys=False)
+
+
+def _own_settings(installed: Deployment) -> Mapping[str, Any]:
+    if installed.project_root is None:
+        return {}
+    file = installed.project_root / OWN_SETTINGS / f"{installed.profile}.yaml"
+    if not file.is_file():
+        return {}
+    try:
+        own = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DeploymentError(f"{file}: {error}. Correct the file.") from error
+    if own is not None and not (isinstance(own, dict) and all(isinstance(name, str) for name in own)):
+        raise DeploymentError(
+            f"{file} holds no blocks of Dagster's settings, such as `concurrency:`. Correct or remove it."
+        )
+    return own or {}

@@ -1,4 +1,4 @@
-"""One process at a time: locks that belong to a file or a database, so that whoever shares the one shares the other."""
+"""Locks of a file or a database, for one process at a time: whoever shares the one shares the other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Validation: what the profiled stage asks of Great Expectations, in our words."""
+"""Validation by Great Expectations, in our words."""
 
 from __future__ import annotations
 

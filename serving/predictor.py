@@ -1,4 +1,4 @@
-"""The one call of a serving application: features as in training, and what the champion makes of them."""
+"""Predictor: the one call of a serving application, with features as in training and the champion's scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Features of rows that a caller asks about: computed by the declaration's own expressions, all rows at once."""
+"""Request features: computed from the caller's rows by the declaration's own expressions, all rows at once."""
 
 from __future__ import annotations
 

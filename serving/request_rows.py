@@ -1,4 +1,4 @@
-"""What somebody who asks has to give: the columns that request features and entities read, in the declared types."""
+"""Request rows: the columns that a caller gives, which request features and entities read, in the declared types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sets of a block's bytes, one bit for each byte, 64 to a word: what is told of all bytes costs little more than reading them."""
+"""Sets of a block's bytes, one bit for each byte, 64 to a word: a set operation costs little more than reading the bytes."""
 
 from __future__ import annotations
 

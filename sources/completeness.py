@@ -74,7 +74,7 @@ def fault_of_text(files: Sequence[Path], dataset: DatasetSpec) -> str | None:
     dataset
         Declares how they are read.
     """
-    for path in files if dataset.source.type in ("csv", "excel") else ():
+    for path in files if dataset.source.is_text_table else ():
         if cause := _cause(_counted(path, dataset)):
             return f"{path.name}: {cause}. {_REPAIR}"
     return None

@@ -1,4 +1,4 @@
-"""The header of a CSV file: the columns it names, or what stands there instead."""
+"""Header of a CSV file: the columns it names, or what stands there instead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records of a CSV file, counted by their line ends: what the engine's reading is held against.
+"""Record count of a CSV file by its line ends, to compare with the engine's reading.
 
 The engine's reader loses its way where a file is not what its strict mode takes for CSV, and may then say nothing.
 Here nothing is parsed into values: quotes and line ends alone tell where records end, block by block.

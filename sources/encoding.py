@@ -1,4 +1,4 @@
-"""Text that is not UTF-8: transcoded beside, before the engine reads it.
+"""Transcoding of text that is not UTF-8, before the engine reads it.
 
 The engine reads UTF-8. A byte order mark says which Unicode encoding a file is in; without one nothing in
 a file says so, and a guess would turn names into other names: the declaration tells.

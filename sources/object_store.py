@@ -83,9 +83,7 @@ def _store(url: str) -> Iterator[tuple[Any, str]]:
         store.invalidate_cache()
         yield store, path
     except ImportError as error:
-        raise ObjectError(
-            f"source '{url}': {error}. Install it, for S3 with `pip install driftline[s3]`."
-        ) from error
+        raise ObjectError(f"source '{url}': {error}. For S3: pip install 'driftline[s3]'") from error
     except (OSError, ValueError) as error:
         kind = NothingThereError if isinstance(error, FileNotFoundError) else ObjectError
         raise kind(

@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING
 
 from declaration.datasets import DatasetSpec, SourceSpec
 from declaration.windows import Window
-from sources.csv_header import with_plain_headers
-from sources.encoding import as_utf8
 from sources.files import source_files, unpacked
 from sources.python_file import rows_as_parquet
-from sources.workbooks import arrays_as_lines, workbooks_as_csv
+from sources.types import SOURCE_TYPES
 
 if TYPE_CHECKING:
     import duckdb
@@ -64,14 +62,4 @@ def readable(
     """Give files that the engine can read: unpacked and in UTF-8; copies are removed after."""
     scratch.mkdir(parents=True, exist_ok=True)
     with unpacked(files, scratch=scratch) as plain, TemporaryDirectory(dir=scratch, prefix="text-") as name:
-        folder = Path(name)
-        if spec.source.type in ("parquet", "python"):
-            yield plain
-        elif spec.source.type == "excel":
-            yield workbooks_as_csv(plain, spec.source, folder=folder)
-        else:
-            text = as_utf8(plain, folder=folder, encoding=spec.source.encoding)
-            if spec.source.type == "json":
-                yield arrays_as_lines(connection, text, folder=folder)
-            else:
-                yield with_plain_headers(text, spec.source.delimiter, folder=folder)
+        yield SOURCE_TYPES[spec.source.type].prepare(connection, plain, spec.source, folder=Path(name))

@@ -20,9 +20,7 @@ from sources.csv import csv_rejects, csv_source, reading_types, refuse_open_quot
 from sources.declared_columns import RAW_TEXT_COLUMN, REASON_COLUMN, declared_rows
 from sources.engine_errors import explained, has_lost_its_way
 from sources.exact import FIRST_YEAR, LAST_YEAR, NO_YEAR, TIME_TYPES
-from sources.json_lines import json_source
 from sources.local_times import LocalTimes, clock_changes, local_times
-from sources.parquet import parquet_source
 from sources.rejects import (
     FAULT_COLUMN,
     FILE_COLUMN,
@@ -33,6 +31,7 @@ from sources.rejects import (
     no_rejects,
 )
 from sources.typed_rows import Part
+from sources.types import SOURCE_TYPES
 
 if TYPE_CHECKING:
     import duckdb
@@ -113,10 +112,10 @@ def read_files(
     # This optimizer takes an expression that stands twice out of its TRY: one bad row would fail them all.
     connection.sql("SET disabled_optimizers = 'common_subexpressions'")
     try:
-        read = _SOURCES[dataset.source.type]
+        read = SOURCE_TYPES[dataset.source.type].read
         scans = read(connection, files, dataset, name, found=found, clocks=bool(clocks))
         _try(connection, dataset, _placed(dataset, scans.parts, load), name, clocks)
-        if is_text_table(dataset) and _is_damaged(connection):
+        if dataset.source.is_text_table and _is_damaged(connection):
             # Only now are the lines of bad values worth what they cost.
             keep = _changing(connection, dataset, clocks, timezone)
             read_as = reading_types(connection, _TRIED_TABLE, RAW_TEXT_COLUMN, dataset, keep=keep)
@@ -211,14 +210,9 @@ def _try(
     """Fill the table of rows that were tried and, in the same scan, the reader's own rejects."""
     rows = " UNION ALL ".join(declared_rows(connection, dataset, part.relation, clocks) for part in parts)
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {_TRIED_TABLE} AS {rows}").fetchall()
-    if is_text_table(dataset):
+    if dataset.source.is_text_table:
         refuse_open_quotes(connection, name)
         connection.execute(csv_rejects(dataset)).fetchall()
-
-
-def is_text_table(dataset: DatasetSpec) -> bool:
-    """Tell whether the CSV reader reads the source: a sheet is written out as CSV."""
-    return dataset.source.type in ("csv", "excel")
 
 
 def _is_damaged(connection: duckdb.DuckDBPyConnection) -> bool:
@@ -284,12 +278,3 @@ def _part(
 
 def _packed(dataset: DatasetSpec) -> str:
     return ", ".join(f"{quote_identifier(name)} := {quote_identifier(name)}" for name in dataset.columns)
-
-
-_SOURCES = {
-    "csv": csv_source,
-    "excel": csv_source,
-    "parquet": parquet_source,
-    "json": json_source,
-    "python": parquet_source,
-}

@@ -1,4 +1,4 @@
-"""What every format has in common: types in the engine, the columns that must be there, the rejects' table."""
+"""Rejects and columns that every format has in common: the columns that must be there, the rejects' table."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def _nulls(dataset: DatasetSpec, name: str) -> tuple[str, ...]:
     own = dataset.column(name).null_values
     if own is not None:
         return own
-    return dataset.source.null_values if dataset.source.type in ("csv", "excel") else ()
+    return dataset.source.null_values if dataset.source.is_text_table else ()
 
 
 def without(value: str, texts: Collection[str]) -> str:

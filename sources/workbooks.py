@@ -1,4 +1,4 @@
-"""Files that the engine does not read as they are, written out as ones that it does: workbooks and JSON arrays."""
+"""Workbooks and JSON arrays, written out as files that the engine reads."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from declaration.datasets import SourceSpec
+from declaration.extras import require_extra
 from declaration.sql import quote_literal
 from declaration.text import one_line
 from sources.compressed import opened
@@ -53,6 +54,7 @@ def workbooks_as_csv(files: Sequence[Path], source: SourceSpec, *, folder: Path)
 
 
 def _as_csv(path: Path, sheet: str | None, folder: Path) -> Path:
+    require_extra("excel", f"the workbook {path.name}")
     from python_calamine import CalamineError, CalamineWorkbook
 
     try:

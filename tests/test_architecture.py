@@ -15,7 +15,7 @@ ROOMS = {
     "assets", "charts", "declaration", "drift", "driftline", "expectations", "feature_repo", "learning", "pipelines",
     "resources", "serving", "sources",
 }  # fmt: skip
-BESIDE = {"benchmarks", "deploy", "docs", "tests"}
+BESIDE = {"benchmarks", "docs", "tests"}
 STAGES = {"raw", "profiled", "features", "labels", "training_set", "model", "predictions", "drift_report"}
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "core", "manager", "base", "misc"}
 

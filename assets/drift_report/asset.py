@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from assets.drift_report.incident_check import incident_check
 from assets.drift_report.judgement import Circumstances, WindowReport, judge_window
+from assets.drift_report.pages.content import PerformancePoint
 from assets.drift_report.pages.history_rows import read_windows
-from assets.drift_report.pages.report import PerformancePoint
 from assets.drift_report.quality import WindowQuality
 from assets.drift_report.shadow import roll_back, shadow_champion
 from assets.drift_report.tables_read import earlier_reports, read_open_loss, read_quality, report_window
 from assets.drift_report.tables_written import Page, write_history, write_report_page, write_tables
+from assets.drift_report.thumbnail import drift_thumbnail
 from assets.drift_report.window_inputs import Examined, examine_window, read_circumstances, trainings_of
 from assets.materialization import Outcome, StageRun
 from declaration.pipeline import Pipeline
@@ -73,7 +74,7 @@ def materialize_drift_report(run: StageRun, *, registry: ModelRegistry, reports:
         run.spec,
         rollback=inputs.failed.explanation if inputs.failed else "",
     )
-    written = _write(run, inputs, report, registry, Path(reports.folder))
+    written = _write(run, inputs, report, registry, reports)
     statistics = written.tables[0]
     return Outcome(
         data_version=f"{statistics.table}@{statistics.version}",
@@ -87,39 +88,42 @@ def materialize_drift_report(run: StageRun, *, registry: ModelRegistry, reports:
             "reads": ", ".join([*inputs.examined.inputs.reads, *inputs.quality.reads]),
             "writes": ", ".join(f"{table.table}@{table.version}" for table in written.tables),
         },
-        markdown={"summary": written.page.markdown},
+        markdown={
+            "picture": drift_thumbnail(report.findings.verdict),
+            "summary": written.page.markdown,
+        },
         checks=(incident_check(read_incidents(run.lake, run.pipeline.name).incidents.firing),),
     )
 
 
 def _read(run: StageRun, registry: ModelRegistry) -> _Inputs:
     """Read the window, what was decided before it, and, where a new champion is on probation, how it does."""
-    pipeline, lake, span = run.pipeline, run.lake, report_window(run)
+    pipeline, lake, window = run.pipeline, run.lake, report_window(run)
     decisions = read_ledger(lake, pipeline.name)
-    earlier = earlier_reports(pipeline, span, lake)
+    earlier = earlier_reports(pipeline, window, lake)
     with run.engine.connect() as connection:
         serving = aliases_after(decisions)["champion"]
-        examined = examine_window(pipeline, span, lake, connection, registry, serving=serving)
-        quality = read_quality(pipeline, span, lake, connection)
+        examined = examine_window(pipeline, window, lake, connection, registry, serving=serving)
+        quality = read_quality(pipeline, window, lake, connection)
         circumstances = read_circumstances(
             pipeline,
-            span,
+            window,
             examined,
             connection,
             loss_before=read_open_loss(earlier[0], earlier[1][-1], connection) if earlier else None,
-            trainings=[entry for entry in trainings_of(decisions) if entry.partition <= span.key],
-            waits=[wait for wait in read_waits(lake, pipeline.name) if wait.partition <= span.key],
+            trainings=[entry for entry in trainings_of(decisions) if entry.partition <= window.key],
+            waits=[wait for wait in read_waits(lake, pipeline.name) if wait.partition <= window.key],
         )
         failed = None
         if not quality.faults and examined.findings.champion is not None:
-            failed = _failed_probation(pipeline, span, decisions, examined, connection, registry)
+            failed = _failed_probation(pipeline, window, decisions, examined, connection, registry)
         history = _history(*earlier, examined.findings.realised.metric, connection) if earlier else []
-    return _Inputs(span, examined, quality, circumstances, failed, history)
+    return _Inputs(window, examined, quality, circumstances, failed, history)
 
 
 def _failed_probation(
     pipeline: Pipeline,
-    span: Window,
+    window: Window,
     decisions: Sequence[Decision],
     examined: Examined,
     connection: duckdb.DuckDBPyConnection,
@@ -127,7 +131,7 @@ def _failed_probation(
 ) -> Probation | None:
     probation = shadow_champion(
         pipeline,
-        span,
+        window,
         decisions=decisions,
         predictions=examined.inputs.predictions,
         labels=examined.inputs.labels,
@@ -138,15 +142,15 @@ def _failed_probation(
 
 
 def _write(
-    run: StageRun, inputs: _Inputs, report: WindowReport, registry: ModelRegistry, folder: Path
+    run: StageRun, inputs: _Inputs, report: WindowReport, registry: ModelRegistry, reports: Reports
 ) -> _Written:
     """Write the page, the reference's sketch if it is new, a rollback if one is due, and the tables."""
-    page = write_report_page(run, report, folder, history=inputs.history)
+    page = write_report_page(run, report, reports, history=inputs.history)
     sketches = _write_sketch(run, inputs.examined)
     if inputs.failed is not None:
         roll_back(run, report.window, inputs.failed, registry)
     tables = write_tables(run, report, page.name)
-    history_page = write_history(run, tables, folder, lambda newest: str(newest.model_version))
+    history_page = write_history(run, tables, Path(reports.folder), lambda newest: str(newest.model_version))
     return _Written(page, history_page, (*tables, *sketches))
 
 

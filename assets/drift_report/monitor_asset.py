@@ -14,6 +14,7 @@ from assets.drift_report.judgement import WindowReport, judge_monitoring
 from assets.drift_report.quality import WindowQuality
 from assets.drift_report.tables_read import kept_reference, read_quality, report_window
 from assets.drift_report.tables_written import Page, write_history, write_report_page, write_tables
+from assets.drift_report.thumbnail import drift_thumbnail
 from assets.materialization import Outcome, StageRun
 from declaration.datasets import DatasetSpec
 from declaration.drift import DriftSpec
@@ -64,7 +65,7 @@ def materialize_monitoring_report(run: StageRun, *, reports: Reports) -> Outcome
     started = time.monotonic()
     inputs = _read(run)
     report = judge_monitoring(inputs.window, inputs.findings, inputs.quality, run.spec)
-    page, history_page, written = _write(run, inputs, report, Path(reports.folder))
+    page, history_page, written = _write(run, inputs, report, reports)
     return Outcome(
         data_version=f"{written[0].table}@{written[0].version}",
         metadata={
@@ -78,7 +79,7 @@ def materialize_monitoring_report(run: StageRun, *, reports: Reports) -> Outcome
             "reads": ", ".join([f"{inputs.rows.table}@{inputs.rows.version}", *inputs.quality.reads]),
             "writes": ", ".join(f"{table.table}@{table.version}" for table in written),
         },
-        markdown={"summary": page.markdown},
+        markdown={"picture": drift_thumbnail(report.findings.verdict), "summary": page.markdown},
         checks=(incident_check(read_incidents(run.lake, run.pipeline.name).incidents.firing),),
     )
 
@@ -95,17 +96,17 @@ def _read(run: StageRun) -> _Inputs:
 
 
 def _write(
-    run: StageRun, inputs: _Inputs, report: WindowReport, folder: Path
+    run: StageRun, inputs: _Inputs, report: WindowReport, reports: Reports
 ) -> tuple[Page, Path, tuple[Snapshot, ...]]:
     """Write the reference's sketch if it is new, the pages and the tables."""
     if inputs.new_sketch is not None:
         key, sketch = inputs.new_sketch
         run.lake.write(run.table("sketches"), sketch, partition=key, commit=run.commit)
-    page = write_report_page(run, report, folder, compared_with=inputs.before)
+    page = write_report_page(run, report, reports, compared_with=inputs.before)
     tables = write_tables(run, report, page.name)
     drift = run.spec.drift
     history_page = write_history(
-        run, tables, folder, lambda newest: _key_at(inputs.rows, newest.partition, drift)
+        run, tables, Path(reports.folder), lambda newest: _key_at(inputs.rows, newest.partition, drift)
     )
     return page, history_page, tables
 

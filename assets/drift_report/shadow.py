@@ -38,7 +38,7 @@ MAX_SHADOW_ROWS = 200_000
 
 def shadow_champion(
     pipeline: Pipeline,
-    span: Window,
+    window: Window,
     *,
     decisions: Sequence[Decision],
     predictions: Snapshot,
@@ -50,7 +50,7 @@ def shadow_champion(
 
     Parameters
     ----------
-    pipeline, span
+    pipeline, window
         The pipeline and the window of the report.
     decisions
         The ledger.
@@ -62,16 +62,16 @@ def shadow_champion(
     change = _newest_change(decisions)
     if change is None or change.champion_before is None:
         return None
-    if change.actor == PROBATION_ACTOR and change.partition == span.key:
+    if change.actor == PROBATION_ACTOR and change.partition == window.key:
         # The same report once more says the same.
         return Probation(**json.loads(change.gate_report))
     if change.actor != GATE:
         # A champion that a person has chosen is not on probation.
         return None
-    served = [key for key in predictions.partitions if change.partition < key <= span.key]
+    served = [key for key in predictions.partitions if change.partition < key <= window.key]
     served = served[: pipeline.spec.retrain.probation]
     assert change.champion_after is not None
-    rows = _rows(served, span, change.champion_after, predictions, labels, connection)
+    rows = _rows(served, window, change.champion_after, predictions, labels, connection)
     if rows is None:
         return None
     models = {
@@ -95,7 +95,7 @@ def shadow_champion(
     )
 
 
-def roll_back(run: StageRun, span: Window, failed: Probation, registry: ModelRegistry) -> Snapshot | None:
+def roll_back(run: StageRun, window: Window, failed: Probation, registry: ModelRegistry) -> Snapshot | None:
     """Let the predecessor serve again: one more row of the ledger, and the aliases after it.
 
     The same report, written again, changes nothing; nor does one whose champion no longer serves.
@@ -106,7 +106,7 @@ def roll_back(run: StageRun, span: Window, failed: Probation, registry: ModelReg
             return None
         return Decision(
             instant=run.scope.clock,
-            partition=span.key,
+            partition=window.key,
             actor=PROBATION_ACTOR,
             action="rolled back",
             version=failed.previous,
@@ -116,7 +116,7 @@ def roll_back(run: StageRun, span: Window, failed: Probation, registry: ModelReg
             gate_report=json.dumps(asdict(failed), sort_keys=True),
             run_id=run.scope.run_id,
             artifact_sha256=trusted_sha256(decisions, failed.previous),
-            decision_key=f"{PROBATION_ACTOR}/{failed.version}/{span.key}",
+            decision_key=f"{PROBATION_ACTOR}/{failed.version}/{window.key}",
         )
 
     return enact(run.lake, registry, run.pipeline.name, decide, commit=run.commit).written
@@ -129,7 +129,7 @@ def _newest_change(decisions: Sequence[Decision]) -> Decision | None:
 
 def _rows(
     served: Sequence[str],
-    span: Window,
+    window: Window,
     version: int,
     predictions: Snapshot,
     labels: Snapshot,
@@ -139,11 +139,11 @@ def _rows(
     if not served:
         return None
     known = [key for key in served if key in labels.partitions]
-    fresh = labels_known(scan(labels, known), until=span.end, since=span.start)
+    fresh = labels_known(scan(labels, known), until=window.end, since=window.start)
     if not connection.sql(f"SELECT 1 FROM {fresh} LIMIT 1").fetchall():
         return None
     rows = connection.sql(
-        f"SELECT p.*, l.label FROM {labels_known(scan(labels, known), until=span.end)} AS l "
+        f"SELECT p.*, l.label FROM {labels_known(scan(labels, known), until=window.end)} AS l "
         f"JOIN (SELECT * FROM {scan(predictions, served)} WHERE model_version = {version}) AS p "
         f"USING (row_id, event_timestamp) ORDER BY hash(row_id), row_id LIMIT {MAX_SHADOW_ROWS}"
     ).to_arrow_table()

@@ -1,14 +1,16 @@
-"""Signals beside drift as tables of the lake: all features together, and the losses that show a rise."""
+"""Signals beside drift as tables of the lake: all features together, losses that show a rise, outcomes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from drift.multivariate.domain_classifier import DomainClassification
+from drift.performance.outcomes import ConfusedClass, OutcomeBin, Outcomes
 from drift.performance.sequential_test import LossBlocks
 from learning.metrics import Floats
 
@@ -42,6 +44,24 @@ LOSS_SCHEMA = pa.schema(
     ]
 )
 """`<p>/loss_blocks`: what later windows need of this one to tell whether errors rise."""
+
+
+OUTCOME_SCHEMA = pa.schema(
+    [
+        ("model_version", pa.int32()),
+        ("kind", pa.string()),
+        ("basis", pa.string()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+        ("sum_predicted", pa.float64()),
+        ("sum_observed", pa.float64()),
+        ("label", pa.string()),
+        ("predicted", pa.string()),
+        ("n", pa.int64()),
+    ]
+)
+"""`<p>/served_outcomes`: a row per bin of calibration or residuals, or pair of classes, of a report's labelled rows
+(`served`) and of the version's holdout; `low`, `high` and sums belong to bins, `label` and `predicted` to pairs."""
 
 
 def multivariate_table(version: int | None, found: DomainClassification) -> pa.Table:
@@ -87,3 +107,43 @@ def losses_from_rows(rows: Iterable[Mapping[str, Any]]) -> list[Floats]:
     for row in sorted(rows, key=lambda one: (one["partition"], one["block"])):
         windows.setdefault(row["partition"], []).append(row["mean_loss"])
     return [np.asarray(losses, dtype=np.float64) for losses in windows.values()]
+
+
+def outcome_table(outcomes: Outcomes) -> pa.Table:
+    """Write the outcomes of a window's served predictions, and of the holdout, as rows."""
+    bins = [("calibration", one) for one in outcomes.calibration]
+    bins += [("residuals", one) for one in outcomes.residuals]
+    rows: list[dict[str, Any]] = [
+        {"model_version": outcomes.model_version, "kind": kind, **asdict(one)} for kind, one in bins
+    ]
+    rows += [
+        {"model_version": outcomes.model_version, "kind": "confusion", **asdict(one)}
+        for one in outcomes.confusion
+    ]
+    return pa.Table.from_pylist(rows, schema=OUTCOME_SCHEMA)
+
+
+def outcomes_from_rows(rows: Iterable[Mapping[str, Any]]) -> Outcomes | None:
+    """Read what `outcome_table` wrote of one window; None where there are no rows."""
+    kinds: dict[str, list[Mapping[str, Any]]] = {"calibration": [], "residuals": [], "confusion": []}
+    version = None
+    for row in rows:
+        kinds[row["kind"]].append(row)
+        version = row["model_version"]
+    if version is None:
+        return None
+    return Outcomes(
+        version,
+        calibration=tuple(_bin(row) for row in kinds["calibration"]),
+        confusion=tuple(
+            ConfusedClass(row["basis"], row["label"], row["predicted"], row["n"])
+            for row in kinds["confusion"]
+        ),
+        residuals=tuple(_bin(row) for row in kinds["residuals"]),
+    )
+
+
+def _bin(row: Mapping[str, Any]) -> OutcomeBin:
+    return OutcomeBin(
+        row["basis"], row["low"], row["high"], row["n"], row["sum_predicted"], row["sum_observed"]
+    )

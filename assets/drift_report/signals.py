@@ -1,4 +1,4 @@
-"""What a drift report tells the alerts: what is wrong, and of what it cannot tell.
+"""Signals of a drift report for the alerts: what is wrong, and what the window cannot tell.
 
 A window with too few rows, or without labels, is no sign of health: what could not be judged is
 not among `judges`, and an incident of that kind stays as it is.

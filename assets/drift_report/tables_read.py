@@ -34,7 +34,7 @@ def report_window(run: StageRun) -> Window:
 
 
 def read_quality(
-    pipeline: Pipeline, span: Window, lake: Lake, connection: duckdb.DuckDBPyConnection
+    pipeline: Pipeline, window: Window, lake: Lake, connection: duckdb.DuckDBPyConnection
 ) -> WindowQuality:
     """Read how good each dataset's partition was found to be."""
     scores, faults, reads = {}, [], []
@@ -45,7 +45,8 @@ def read_quality(
         history = lake.snapshot(table)
         failures = "any_value(critical_failures)" if "critical_failures" in history.schema.names else "NULL"
         score, is_blocked, failed = first_row(
-            connection, f"SELECT max(score), bool_or(is_blocked), {failures} FROM {scan(history, [span.key])}"
+            connection,
+            f"SELECT max(score), bool_or(is_blocked), {failures} FROM {scan(history, [window.key])}",
         )
         reads.append(f"{table}@{history.version}")
         if is_blocked:
@@ -59,11 +60,13 @@ def read_quality(
     return WindowQuality(min(scores.values(), default=None), tuple(faults), tuple(reads))
 
 
-def earlier_reports(pipeline: Pipeline, span: Window, lake: Lake) -> tuple[Snapshot, tuple[str, ...]] | None:
+def earlier_reports(
+    pipeline: Pipeline, window: Window, lake: Lake
+) -> tuple[Snapshot, tuple[str, ...]] | None:
     """Return the table of the reports' decisions and its partitions before this window; None if there are none."""
     table = pipeline.table("drift_decisions")
     decisions = lake.snapshot(table) if lake.has(table) else None
-    earlier = tuple(key for key in decisions.partitions if key < span.key) if decisions is not None else ()
+    earlier = tuple(key for key in decisions.partitions if key < window.key) if decisions is not None else ()
     return (decisions, earlier) if decisions is not None and earlier else None
 
 

@@ -7,15 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assets.drift_report.judgement import WindowReport
+from assets.drift_report.pages.content import PerformancePoint, ReportContent
 from assets.drift_report.pages.history import HistoryWindow
 from assets.drift_report.pages.history_reading import read_model_history
-from assets.drift_report.pages.report import PerformancePoint, ReportContent, render_html, render_markdown
+from assets.drift_report.pages.origin import Origin
+from assets.drift_report.pages.origin_reading import read_origin
+from assets.drift_report.pages.report import render_html, render_markdown
 from assets.drift_report.pages.writing import write_model_history, write_page
-from assets.drift_report.signal_tables import loss_table, multivariate_table
+from assets.drift_report.signal_tables import loss_table, multivariate_table, outcome_table
 from assets.drift_report.tables import decision_table, report_table, slice_table
 from assets.materialization import StageRun
 from drift.sketch.table import window_table
 from resources.lake.lake import Snapshot
+from resources.reports import Reports
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Page:
 def write_report_page(
     run: StageRun,
     report: WindowReport,
-    folder: Path,
+    reports: Reports,
     *,
     history: Sequence[PerformancePoint] = (),
     compared_with: Sequence[str] = (),
@@ -41,20 +45,33 @@ def write_report_page(
     ----------
     run, report
         The window and its result.
-    folder
-        Folder of the reports.
+    reports
+        Where pages are kept.
     history
         Performance in earlier windows, oldest first.
     compared_with
         Without a target: the reference's partitions.
     """
-    content = _content(run, report, history, ", ".join(compared_with))
+    folder, champion = Path(reports.folder), report.findings.champion
+    with run.engine.connect() as connection:
+        origin = read_origin(
+            run,
+            report.window,
+            connection,
+            web_url=reports.web_url or "",
+            model_run_id=champion.run_id if champion else "",
+        )
+    content = _content(run, report, history, ", ".join(compared_with), origin)
     path = write_page(folder, run.pipeline, report.window, render_html(content))
     return Page(path, str(path.relative_to(folder)), render_markdown(content))
 
 
 def _content(
-    run: StageRun, report: WindowReport, history: Sequence[PerformancePoint], compared_with: str
+    run: StageRun,
+    report: WindowReport,
+    history: Sequence[PerformancePoint],
+    compared_with: str,
+    origin: Origin,
 ) -> ReportContent:
     findings, champion = report.findings, report.findings.champion
     return ReportContent(
@@ -80,6 +97,8 @@ def _content(
         slices=findings.slices,
         rise=findings.rise,
         multivariate=findings.multivariate,
+        outcomes=findings.outcomes,
+        origin=origin,
     )
 
 
@@ -116,6 +135,8 @@ def write_tables(run: StageRun, report: WindowReport, page: str) -> tuple[Snapsh
         rows["multivariate_drift"] = multivariate_table(number, findings.multivariate)
     if findings.slices:
         rows["slice_performance"] = slice_table(number, findings.slices)
+    if findings.outcomes is not None:
+        rows["served_outcomes"] = outcome_table(findings.outcomes)
     return tuple(
         run.lake.write(
             run.table(stage), table, partition=window.key, commit=run.commit, cut=run.pipeline.cut()

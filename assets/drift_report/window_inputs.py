@@ -11,10 +11,10 @@ from assets.drift_report.signal_tables import losses_from_rows
 from assets.drift_report.tables_read import kept_reference
 from declaration.choices import default_metric
 from declaration.model import Metric
+from declaration.partitioning import Window, partitioning
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_literal
 from declaration.target_sql import sliceable_columns
-from declaration.windows import Window, window, windows_between
 from drift.columns.verdict import SCORE_COLUMN
 from drift.performance.labelled_rows import count_rows, labels_known, scored_labels
 from drift.performance.open_loss import OpenLoss
@@ -70,7 +70,7 @@ class Examined:
 
 def examine_window(
     pipeline: Pipeline,
-    span: Window,
+    window: Window,
     lake: Lake,
     connection: duckdb.DuckDBPyConnection,
     registry: ModelRegistry,
@@ -81,7 +81,7 @@ def examine_window(
 
     Parameters
     ----------
-    pipeline, span
+    pipeline, window
         The pipeline and the window.
     lake, connection, registry
         Where tables and models are read.
@@ -96,7 +96,7 @@ def examine_window(
     spec = pipeline.spec
     predictions = lake.snapshot(pipeline.table("predictions"))
     labels = lake.snapshot(pipeline.table("labels"))
-    scored = connection.sql(f"SELECT max(model_version) FROM {scan(predictions, [span.key])}").fetchall()
+    scored = connection.sql(f"SELECT max(model_version) FROM {scan(predictions, [window.key])}").fetchall()
     number = serving if scored[0][0] is None else scored[0][0]
     if number is None:
         metric = spec.model.metric or default_metric(spec.learned.problem)
@@ -104,7 +104,7 @@ def examine_window(
     version = registry.version(pipeline.name, number)
     training = lake.snapshot(pipeline.table("training_set"), version.training_table_version)
     inputs = Inputs(predictions, labels, training, lake.snapshot(pipeline.table("holdout_scores")))
-    relations = _relations(pipeline, span, version, inputs)
+    relations = _relations(pipeline, window, version, inputs)
     reference, new_sketch = _reference(pipeline, version, relations, lake, connection)
     findings = examine(
         connection,
@@ -114,20 +114,20 @@ def examine_window(
         problem=spec.learned.problem,
         drift=spec.drift,
         seed=spec.model.seed,
-        earlier_losses=_earlier_losses(pipeline, span, version.version, lake, connection),
+        earlier_losses=_earlier_losses(pipeline, window, version.version, lake, connection),
     )
     return Examined(inputs, findings, new_sketch)
 
 
 def _earlier_losses(
-    pipeline: Pipeline, span: Window, version: int, lake: Lake, connection: duckdb.DuckDBPyConnection
+    pipeline: Pipeline, window: Window, version: int, lake: Lake, connection: duckdb.DuckDBPyConnection
 ) -> list[Floats]:
     """Read the block losses of the windows before this one that the same model version scored."""
     table = pipeline.table("loss_blocks")
     if not lake.has(table):
         return []
     kept = lake.snapshot(table)
-    earlier = [key for key in kept.partitions if key < span.key]
+    earlier = [key for key in kept.partitions if key < window.key]
     rows = connection.sql(f"SELECT * FROM {scan(kept, earlier)} WHERE model_version = {version}")
     return losses_from_rows(rows.to_arrow_table().to_pylist())
 
@@ -142,26 +142,27 @@ def _champion(version: ModelVersion) -> ScoringModel:
         holdout_metric=version.holdout_metric,
         features=version.feature_names,
         importances=version.importances,
+        run_id=version.run_id,
     )
 
 
-def _relations(pipeline: Pipeline, span: Window, version: ModelVersion, inputs: Inputs) -> Relations:
+def _relations(pipeline: Pipeline, window: Window, version: ModelVersion, inputs: Inputs) -> Relations:
     """Name everything that is compared, and the labels of earlier partitions that arrived in this window."""
     problem, predictions, labels = pipeline.spec.learned.problem, inputs.predictions, inputs.labels
     assert inputs.training is not None
     assert inputs.holdout is not None
-    earlier = late_partitions(pipeline, span, predictions)
-    known = labels_known(scan(labels, [span.key]), until=span.end)
-    late = labels_known(scan(labels, earlier), until=span.end, since=span.start)
+    earlier = late_partitions(pipeline, window, predictions)
+    known = labels_known(scan(labels, [window.key]), until=window.end)
+    late_labels = labels_known(scan(labels, earlier), until=window.end, since=window.start)
     held_in = sliceable_columns(pipeline.spec)
     slices = [held_in[name] for name in pipeline.spec.drift.slices]
-    now = scored_labels(known, scan(predictions, [span.key]), version.version, problem, slices)
-    before = scored_labels(late, scan(predictions, earlier), version.version, problem, slices)
+    now = scored_labels(known, scan(predictions, [window.key]), version.version, problem, slices)
+    before = scored_labels(late_labels, scan(predictions, earlier), version.version, problem, slices)
     # A multiclass model's output is watched as the class it names.
     output = f"prediction AS {SCORE_COLUMN}, " if problem == "multiclass" else ""
     training = _learned_rows(inputs.training, version)
     holdout = f"(SELECT {output}* FROM {scan(inputs.holdout, [str(version.version)])})"
-    scored = scan(predictions, [span.key])
+    scored = scan(predictions, [window.key])
     if not set(version.feature_names) <= set(predictions.schema.names):
         # Nothing was scored since the first training: the table has no features yet.
         scored = (
@@ -177,12 +178,12 @@ def _relations(pipeline: Pipeline, span: Window, version: ModelVersion, inputs: 
     )
 
 
-def late_partitions(pipeline: Pipeline, span: Window, predictions: Snapshot) -> list[str]:
+def late_partitions(pipeline: Pipeline, window: Window, predictions: Snapshot) -> list[str]:
     """List the earlier partitions whose labels may arrive in a window."""
     delay = pipeline.spec.learned.label_delay
-    delayed = windows_between(pipeline.spec.partitions, span.start - delay, span.start)
+    delayed = partitioning(pipeline.spec.partitions).overlapping(window.start - delay, window.start)
     n_earlier = max(LABEL_LOOKBACK, len(delayed))
-    return [key for key in predictions.partitions if key < span.key][-n_earlier:]
+    return [key for key in predictions.partitions if key < window.key][-n_earlier:]
 
 
 def _learned_rows(training: Snapshot, version: ModelVersion) -> str:
@@ -218,7 +219,7 @@ def trainings_of(decisions: Iterable[Decision]) -> tuple[Decision, ...]:
 
 def read_circumstances(
     pipeline: Pipeline,
-    span: Window,
+    window: Window,
     examined: Examined,
     connection: duckdb.DuckDBPyConnection,
     *,
@@ -230,7 +231,7 @@ def read_circumstances(
 
     Parameters
     ----------
-    pipeline, span, examined
+    pipeline, window, examined
         The window, and what it shows.
     connection
         Where the labels are counted.
@@ -242,11 +243,13 @@ def read_circumstances(
         Trainings that were asked for by then and waited for labels.
     """
     labels, champion = examined.inputs.labels, examined.findings.champion
-    until_now = scan(labels, [key for key in labels.partitions if key <= span.key])
+    until_now = scan(labels, [key for key in labels.partitions if key <= window.key])
 
     def n_labels_since(partition: str | None) -> int:
-        since = window(pipeline.spec.partitions, partition).end if partition is not None else None
-        return count_rows(connection, labels_known(until_now, until=span.end, since=since))
+        since = (
+            partitioning(pipeline.spec.partitions).window(partition).end if partition is not None else None
+        )
+        return count_rows(connection, labels_known(until_now, until=window.end, since=since))
 
     wait = _open_wait(trainings, waits)
     return Circumstances(

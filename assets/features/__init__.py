@@ -1,1 +1,1 @@
-"""Room assets/features."""
+"""Features: the rows of each feature view, checked for keys and lookahead, and loaded into the online store."""

@@ -1,4 +1,4 @@
-"""How far a view's newest event lies behind, against what its declaration allows."""
+"""Freshness check of a feature view: its newest event against the age that the declaration allows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must hold for a view's rows before they are kept: keys, instants, one row for each."""
+"""Checks of a view's rows before they are kept: keys, instants, one row for each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the values of a view look like in one partition: kept for every partition, so that they have a history."""
+"""Statistics of a view's columns in one partition, kept for every partition so that they have a history."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A view's SQL: which tables it reads, and how its rows are kept to the partition."""
+"""SQL of a feature view: its columns, and the restriction of its rows to the partition."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Room assets/labels."""
+"""Labels: prediction instants, entity keys, and the truth once it is known."""

@@ -1,4 +1,4 @@
-"""What a person wants to see of a training: candidates, ROC and calibration curves, importances."""
+"""Pictures of a training: candidates, ROC and calibration curves, importances."""
 
 from __future__ import annotations
 

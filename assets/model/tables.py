@@ -1,4 +1,4 @@
-"""What a training leaves in the lake: the holdout's scores and every candidate's figures."""
+"""Tables of a training in the lake: the holdout's scores and every candidate's figures."""
 
 from __future__ import annotations
 

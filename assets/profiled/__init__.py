@@ -1,1 +1,1 @@
-"""Room assets/profiled."""
+"""Profiled data: rows that met the expectations, their profile and their quality."""

@@ -1,4 +1,4 @@
-"""Count what quality is judged by, over all rows read."""
+"""Counts that quality is judged by, over all rows read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person sees of one partition: its profile as a table with small pictures, and its quality."""
+"""Pages of one partition: its profile as a table with small pictures, and its quality."""
 
 from __future__ import annotations
 

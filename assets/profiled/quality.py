@@ -1,4 +1,4 @@
-"""Judge one partition's quality: dimensions in [0, 1], weighted to a score.
+"""Quality of one partition: dimensions in [0, 1], weighted to a score.
 
 A dimension that nothing declared can measure is absent, not perfect.
 """

@@ -1,4 +1,4 @@
-"""What is known of one column: values that merge across partitions."""
+"""Statistics of one column that merge across partitions."""
 
 from __future__ import annotations
 

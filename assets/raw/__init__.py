@@ -1,1 +1,1 @@
-"""Room assets/raw: sources become typed rows in the lake, and rows that cannot be read become rejects."""
+"""Raw data: sources become typed rows in the lake, and rows that cannot be read become rejects."""

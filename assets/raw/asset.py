@@ -20,10 +20,10 @@ from assets.raw.full_loads import FINGERPRINT, refuse_other_load
 from charts import as_markdown_image, bars
 from declaration.datasets import DatasetSpec
 from declaration.partition_sql import between, event_instant
-from declaration.partitions import PartitionsSpec
+from declaration.partitioning import CalendarPartitions, LoadPartitions, Partitioning, partitioning
 from declaration.sql import first_row, quote_literal, scalar
 from declaration.text import one_line
-from declaration.windows import Cut, Window, load_number, windows
+from declaration.windows import Cut, Window
 from resources.lake.lake import Lake, Snapshot
 from sources.content import Content, content_of
 from sources.engine_errors import repair_of
@@ -61,8 +61,14 @@ class _Reading:
         return self.run.scope.window
 
     @property
-    def partitions(self) -> PartitionsSpec:
-        return self.run.spec.partitions
+    def partitioning(self) -> Partitioning:
+        return partitioning(self.run.spec.partitions)
+
+    @property
+    def load(self) -> int:
+        """Number of the load that is read; 0 where partitions are none."""
+        loads, window = self.partitioning, self.window
+        return loads.number(window.key) if window and isinstance(loads, LoadPartitions) else 0
 
     @property
     def spec(self) -> DatasetSpec:
@@ -78,7 +84,7 @@ class _Reading:
 
     @property
     def timezone(self) -> str:
-        return self.partitions.timezone
+        return self.run.spec.partitions.timezone
 
     @property
     def cut(self) -> Cut:
@@ -134,7 +140,7 @@ def materialize_raw(run: StageRun, dataset: str) -> Outcome:
         where, key = f"dataset '{dataset}': {spec.source.path}", scope.partition or ""
         if not files:
             _refuse_to_empty(reading, key, where)
-        if run.spec.partitions.every == "load":
+        if isinstance(reading.partitioning, LoadPartitions):
             refuse_other_load(run.lake, reading.table, key, mark, where)
         return _read(reading, content, started)
 
@@ -142,7 +148,9 @@ def materialize_raw(run: StageRun, dataset: str) -> Outcome:
 def _asked(run: StageRun, dataset: str) -> Window | None:
     """Return the partition that a Python source is asked for; None where a source gives everything."""
     spec = run.spec.datasets[dataset]
-    is_asked = spec.source.type == "python" and run.spec.partitions.is_calendar
+    is_asked = spec.source.type == "python" and isinstance(
+        partitioning(run.spec.partitions), CalendarPartitions
+    )
     return run.scope.window if is_asked and spec.is_partitioned else None
 
 
@@ -166,7 +174,7 @@ def _read(reading: _Reading, content: Content, started: float) -> Outcome:
         with content.held(), readable(connection, files, spec, Path(engine.spill_directory)) as plain:
             counts = read_files(
                 connection, plain, spec, name=dataset, timezone=reading.timezone,
-                must_hold=_must_hold(reading), load=_load(reading), found=files,
+                must_hold=_must_hold(reading), load=reading.load, found=files,
             )  # fmt: skip
         _check_rejects(connection, spec, dataset, counts)
         where = _belongs(reading)
@@ -230,11 +238,6 @@ def _unchanged(reading: _Reading, mark: str) -> Outcome:
     )
 
 
-def _load(reading: _Reading) -> int:
-    window = reading.window
-    return load_number(window.key) if window and reading.partitions.every == "load" else 0
-
-
 def _must_hold(reading: _Reading) -> Mapping[str, str]:
     """Return what rows of a partition's own file must meet: one of another partition would be lost in silence."""
     window = reading.window
@@ -282,10 +285,10 @@ def _write_rejects(connection: duckdb.DuckDBPyConnection, reading: _Reading) -> 
     partition is another one than before, they move.
     """
     table, partition = reading.rejects_table, reading.run.scope.partition
-    is_load = reading.partitions.every == "load"
+    is_load = isinstance(reading.partitioning, LoadPartitions)
     is_alone = reading.window is not None and reading.is_whole_source and not is_load
     if reading.window is not None and is_alone:
-        partition = windows(reading.partitions, until=reading.window.end)[0].key
+        partition = reading.partitioning.windows(until=reading.window.end)[0].key
         if reading.is_current(table):
             kept = reading.lake.snapshot(table)
             if set(kept.partitions) <= {partition}:
@@ -311,9 +314,9 @@ def _n_out_of_range(connection: duckdb.DuckDBPyConnection, reading: _Reading) ->
     """Count rows that no declared partition takes."""
     if reading.window is None:
         return 0
-    partitions = reading.partitions
+    partitions = reading.partitioning.spec
     zone = ZoneInfo(partitions.timezone)
-    first = windows(partitions, until=reading.window.end)[0].start
+    first = reading.partitioning.windows(until=reading.window.end)[0].start
     end = partitions.end
     last = end.replace(tzinfo=zone) if end is not None and end.tzinfo is None else end
     inside = between(event_instant(reading.spec, reading.timezone), first, last)
@@ -321,7 +324,7 @@ def _n_out_of_range(connection: duckdb.DuckDBPyConnection, reading: _Reading) ->
 
 
 def _rows_per_day(connection: duckdb.DuckDBPyConnection, reading: _Reading, where: str) -> str:
-    if not reading.spec.is_partitioned or not reading.partitions.is_calendar:
+    if not reading.spec.is_partitioned or not isinstance(reading.partitioning, CalendarPartitions):
         return ""
     zone = quote_literal(reading.timezone)
     day = f"CAST({event_instant(reading.spec, reading.timezone)} AT TIME ZONE {zone} AS DATE)"

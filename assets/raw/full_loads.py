@@ -1,11 +1,12 @@
-"""Loads: the states of a source without time, counted from the first; a changed source is the next one."""
+"""Full loads: the states of a source without time, counted from the first; a changed source is the next one."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from declaration.partitioning import LoadPartitions
 from declaration.pipeline import Pipeline
-from declaration.windows import Window, counted_window, load_number, window
+from declaration.windows import Window, window
 from resources.lake.lake import Lake
 from sources.content import content_of
 from sources.opening import files_of
@@ -42,15 +43,15 @@ def load_to_read(pipeline: Pipeline, lake: Lake, *, scratch: Path) -> Window:
     SourceError
         If the source is not there.
     """
-    name = loaded_dataset(pipeline)
+    name, loads = loaded_dataset(pipeline), LoadPartitions(pipeline.spec.partitions)
     newest = newest_load(pipeline, lake)
     if newest is None:
-        return counted_window(pipeline.spec.partitions, 0)
+        return loads.counted(0)
     source = pipeline.spec.datasets[name].source
     with files_of(source, folder=Path(pipeline.folder), scratch=scratch) as files:
         if lake.commit_of(pipeline.table("raw", name)).get(FINGERPRINT) == content_of(files).fingerprint:
             return newest
-    return counted_window(pipeline.spec.partitions, load_number(newest.key) + 1)
+    return loads.counted(loads.number(newest.key) + 1)
 
 
 def refuse_other_load(lake: Lake, table: str, load: str, fingerprint: str, where: str) -> None:

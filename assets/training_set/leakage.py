@@ -1,4 +1,4 @@
-"""A training set is checked against other futures: what was known at a prediction must not depend on them."""
+"""Leakage check of a training set: features as of a prediction must not change when rows after it change."""
 
 from __future__ import annotations
 

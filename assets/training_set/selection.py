@@ -1,4 +1,4 @@
-"""Which labels a model may learn from as of a partition's end."""
+"""Selection of the labels that a model may learn from as of a partition's end."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class TrainingSetError(DriftlineError):
     """There is nothing to learn from as of a partition."""
 
 
-def training_windows(pipeline: Pipeline, as_of: Window) -> Sequence[Window]:
+def training_windows(pipeline: Pipeline, window: Window) -> Sequence[Window]:
     """List the partitions to learn from, oldest first: the newest `train_window`, or all so far."""
     spec = pipeline.spec
-    ended = [w for w in windows(spec.partitions, until=as_of.end) if w.end <= as_of.end]
+    ended = [w for w in windows(spec.partitions, until=window.end) if w.end <= window.end]
     return ended if spec.model.train_window is None else ended[-spec.model.train_window :]
 
 

@@ -1,4 +1,4 @@
-"""Lower confidence bounds: how large an effect surely is, and the least effect a window can show."""
+"""Lower confidence bounds of an effect, and the least effect that a window can show."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ways in which one column may have drifted, each with its size and what it is held against.
+"""Findings of one column: each way in which it may have drifted, with its size and its threshold.
 
 Two rules judge a distribution. `effect`: the lower confidence bound of the effect reaches the gate.
 `documented`: the usual rule of two conditions, a significant p-value and an effect of some size. The
@@ -59,8 +59,8 @@ class Finding:
         Size as observed, and the size that is sure. By the documented rule nothing is bounded: the
         effect counts whole where its p-value is significant, and as 0 otherwise.
     threshold
-        What the bound is held against: the gate, or the reference's own unrest where that is larger.
-    unrest
+        Effect that the bound must exceed: the gate, or the reference's own variation where that is larger.
+    reference_variation
         Distance that a next partition keeps below if it differs as the reference's own did; None
         when there are fewer than three of those, and by the documented rule.
     detectable
@@ -100,7 +100,7 @@ class ColumnTest:
     method, sensitivity
         Of this column.
     min_rows
-        Least rows of a reference partition that tells of unrest.
+        Least rows of a reference partition that tells of its variation.
     level
         Family-wise corrected level of one bound.
     family_level

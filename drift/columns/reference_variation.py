@@ -1,4 +1,4 @@
-"""How far the reference's own partitions differ: the cure for seasons and autocorrelation.
+"""Variation between the reference's own partitions: corrects for seasons and autocorrelation.
 
 Rows of a month resemble each other, months do not. A distance such as the champion's own training
 months show is no news, and a next month like them must not alarm.

@@ -1,4 +1,4 @@
-"""Statistics of two sketches: how far the current window lies from the reference.
+"""Distances between two sketches: how far the current window lies from the reference.
 
 Distances work on vectors of counts. scipy is the oracle in the tests.
 """

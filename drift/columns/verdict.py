@@ -1,4 +1,4 @@
-"""Which columns drifted: effects that are surely large, and larger than the reference's own unrest.
+"""Drift verdict of all columns: effects that are surely large, and larger than the reference's own variation.
 
 A p-value falls with the number of rows and alarms on everything; an effect size alone alarms on
 small windows. The lower confidence bound of the effect, corrected for the number of columns,

@@ -1,4 +1,4 @@
-"""Drift of all features together: how well a classifier tells the window's rows from the reference's.
+"""Domain classifier: how well a model tells the window's rows from the reference's, over all features together.
 
 Two columns may each look as before and no longer belong together. A small classifier learns on some days
 of both windows which row comes from where, and is asked about the other days; the area under its ROC
@@ -97,9 +97,9 @@ class DomainClassification:
         The area that is sure at the declared level.
     threshold
         The gate, or what the reference's own partitions are told apart by, where that is more.
-    unrest
+    reference_variation
         The latter; None with fewer than three partitions.
-    culprits
+    main_contributors
         Features by what the area loses when their values are shuffled; only where there is drift.
     seed
         Of classifier, bootstrap and shuffles.

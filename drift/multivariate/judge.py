@@ -1,4 +1,4 @@
-"""The second look at a window, at all features together: when it is asked for, and on which rows.
+"""Multivariate drift of a window: when all features together are tested, and on which rows.
 
 The rows are those whose keys hash lowest, so that the sample is the same on every machine.
 """

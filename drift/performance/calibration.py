@@ -1,4 +1,4 @@
-"""Scores turned into probabilities by what the holdout shows, and the error of doing so."""
+"""Calibration of scores to probabilities on the holdout, and its error."""
 
 from __future__ import annotations
 

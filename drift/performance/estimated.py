@@ -1,4 +1,4 @@
-"""Performance before labels arrive: what the champion's own confidence, once calibrated, lets expect.
+"""Estimated performance before labels arrive, from the champion's calibrated confidence.
 
 Confidence-based performance estimation (CBPE). It supposes that P(label | score) is what it was on
 the holdout: it sees a harder mix of cases, never a changed concept.

@@ -1,4 +1,4 @@
-"""Errors of a regression before labels arrive: a second model learns on the holdout where the first one errs.
+"""Estimated errors of a regression before labels arrive: a second model learns on the holdout where the first one errs.
 
 Direct loss estimation (DLE). It supposes that errors depend on features and prediction as they did
 on the holdout: it sees that harder cases have come, never a changed concept, and beyond what the

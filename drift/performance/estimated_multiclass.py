@@ -1,4 +1,4 @@
-"""Performance of a multiclass model before labels arrive, from its calibrated class probabilities.
+"""Estimated performance of a multiclass model before labels arrive, from its calibrated class probabilities.
 
 The champion's confidence is first set right as a whole (one temperature), then each class against
 all others; a row's probabilities are scaled to sum to one.

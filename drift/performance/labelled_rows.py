@@ -1,4 +1,4 @@
-"""Labels that are known by now, joined with what the champion said."""
+"""Labelled rows: the labels known by now, joined with the champion's scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A confirmed loss stays open until the former metric is regained, or enough was tried.
+"""Open loss: a confirmed loss stays open until the former metric is regained, or enough was tried.
 
 The first training after a change of concept sees little of the new one, and its holdout less: held
 against that, the new champion never loses, and the recovery stops half way. So a loss remembers

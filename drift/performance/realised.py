@@ -1,4 +1,4 @@
-"""How good the champion is now, where labels have arrived, and what was lost since its holdout.
+"""Realised performance of the champion where labels have arrived, and its loss since the holdout.
 
 What cannot be known is None with the reason, never a neutral number.
 """

@@ -1,4 +1,4 @@
-"""Whether the champion's errors have risen, asked again with every window and still certain.
+"""Sequential test of the champion's errors: valid however often it is repeated, once a window.
 
 A test at level alpha that is repeated with every window alarms sooner or later on a steady model. An
 e-process does not: it is the wealth of a player who bets that the errors exceed what is accepted. If

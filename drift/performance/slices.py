@@ -1,4 +1,4 @@
-"""How good the champion is for each value of a column: for one carrier, from one airport."""
+"""Performance by slice: for each value of a column, such as one carrier or one airport."""
 
 from __future__ import annotations
 

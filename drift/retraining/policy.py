@@ -1,4 +1,4 @@
-"""Whether to train a challenger: one pure decision from the evidence of a window.
+"""Retraining policy: one pure decision from the evidence of a window.
 
 Measured on real and synthetic streams: triggers on data alone train on noise and miss an abrupt
 change of concept. So a confirmed loss asks at once, age is the safety net, and drift asks only
@@ -42,7 +42,7 @@ class Evidence:
         What is broken in the data, in words; empty when nothing is.
     loss
         The realised loss in words, when it is certain; empty otherwise.
-    unregained
+    unrecovered_loss
         A former loss in words, when it is confirmed and the metric is not regained; empty otherwise.
     since_loss, n_loss_trainings
         Partitions since that loss was confirmed, and trainings that it has asked for.

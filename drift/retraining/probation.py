@@ -1,4 +1,4 @@
-"""A new champion on probation: its predecessor scores the same rows, and serves again where it is surely better.
+"""Probation of a new champion: its predecessor scores the same rows, and serves again where it is surely better.
 
 The gate judges on a holdout, which poisoned labels poison too. Rows that come after the promotion
 were seen by neither model.

@@ -1,4 +1,4 @@
-"""Where a reference window is cut: edges of numeric columns, categories of text columns.
+"""Bins of a reference window: edges of numeric columns, categories of text columns.
 
 Edges are fixed once per model version. Every later window is counted on the same edges, so that
 counts add up over hours, partitions and workers.

@@ -1,4 +1,4 @@
-"""Sketches: what remains of a window after one scan, enough for every statistic of drift.
+"""Sketches: the counts that remain of a window after one scan, enough for every statistic of drift.
 
 Counts are exact and add up (`merge`). Nothing here is approximate but the position of a value
 inside its bin.

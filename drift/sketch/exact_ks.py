@@ -1,4 +1,4 @@
-"""The exact Kolmogorov-Smirnov distance of one column, for the few that hang inside their bracket."""
+"""Exact KS distance of one column, for verdicts that the sketch's bounds leave open."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Count windows on fixed edges: set-based SQL, one scan of the columns."""
+"""Counts of windows on fixed edges: set-based SQL, one scan of the columns."""
 
 from __future__ import annotations
 

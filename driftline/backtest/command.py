@@ -58,13 +58,14 @@ def backtest(name: str | None, policy: Path, first: str | None, last: str | None
     with console(stderr=True).status(f"{pipeline.name}: deciding anew"):
         decided = list(decide(pipeline, connections(installed), first=first, last=last))
     if as_json:
-        print_json({"pipeline": pipeline.name, "windows": [_as_plain(one) for one in decided]})
+        print_json({"pipeline": pipeline.name, "windows": [as_plain(window) for window in decided]})
     else:
         print_backtest(pipeline, decided, console())
     return SUCCESS
 
 
-def _as_plain(window: Redecision) -> Mapping[str, object]:
+def as_plain(window: Redecision) -> Mapping[str, object]:
+    """Return a window's two decisions as JSON values."""
     return {
         "partition": window.partition,
         "is_changed": window.is_changed,

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import click
 import yaml
@@ -22,7 +23,11 @@ import yaml
 from declaration.errors import DriftlineError
 from driftline.cli import SUCCESS
 from driftline.dev.guard import LOOPBACK_HOSTS
-from resources.deployment import PROJECT, Deployment, dagster_environment, deployment
+from resources.deployment import Deployment, dagster_environment, deployment
+from resources.project import Project, project
+
+if TYPE_CHECKING:
+    from dagster._core.workspace.load_target import WorkspaceLoadTarget
 
 LOGGER = logging.getLogger("dagster")
 
@@ -102,7 +107,7 @@ def dev(
     # A shell that starts us with `&` has SIGINT ignored, which the processes would inherit.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    os.chdir(PROJECT)
+    os.chdir(project(os.environ).root)
     listening = Listening(host, port, exposed_because, allowed_host)
     # Links in alerts lead here, unless a proxy's address is set.
     os.environ.setdefault("DRIFTLINE_WEB_URL", listening.web_url)
@@ -113,12 +118,14 @@ def dev(
 
 def print_environment(installed: Deployment) -> None:
     """Print Dagster's variables as a shell reads them; what is started with them meets databases that are made."""
+    from driftline.dev.renames import carry_over
+    from pipelines.loading.declared import declarations
     from resources.orchestrator.home import open_instance
 
     variables = dagster_environment(installed)
     os.environ.update(variables)
-    with open_instance(installed):
-        pass
+    with open_instance(installed) as instance:
+        carry_over(instance, tuple(declarations().pipelines.values()))
     sys.stdout.writelines(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
 
 
@@ -155,9 +162,10 @@ def is_loopback(host: str) -> bool:
 def _serve(listening: Listening, installed: Deployment) -> None:
     """Run code server, web server and daemon until one ends or an interrupt comes."""
     from dagster._cli.proxy_server_manager import ProxyServerManager
-    from dagster._core.workspace.load_target import WorkspaceFileTarget
     from dagster._utils.log import configure_loggers
 
+    from driftline.dev.renames import carry_over
+    from pipelines.loading.declared import declarations
     from resources.orchestrator.home import open_instance
 
     # As `dagster dev` does: the code is read again when a page asks for it.
@@ -170,14 +178,28 @@ def _serve(listening: Listening, installed: Deployment) -> None:
     with (
         open_instance(installed) as instance,
         # One code server for both processes.
-        ProxyServerManager(
-            instance, WorkspaceFileTarget([str(PROJECT / "workspace.yaml")]), "warning"
-        ) as code,
+        ProxyServerManager(instance, _code_location(project(os.environ)), "warning") as code,
         TemporaryDirectory(prefix="driftline-serve-") as folder,
     ):
+        carry_over(instance, tuple(declarations().pipelines.values()))
         workspace = Path(folder) / "workspace.yaml"
         workspace.write_text(yaml.safe_dump({"load_from": code.get_code_server_specs()}), encoding="utf-8")
         _watch(_commands(listening, workspace))
+
+
+def _code_location(opened: Project) -> WorkspaceLoadTarget:
+    """Return what the code server loads: the project's workspace, or the definitions where `dg` expects them."""
+    from dagster._core.workspace.load_target import ModuleTarget, WorkspaceFileTarget
+
+    workspace = opened.root / "workspace.yaml"
+    if workspace.is_file():
+        return WorkspaceFileTarget([str(workspace)])
+    return ModuleTarget(
+        module_name=f"{opened.module}.definitions",
+        attribute=None,
+        working_directory=str(opened.import_root),
+        location_name=opened.root.name,
+    )
 
 
 def _commands(listening: Listening, workspace: Path) -> Mapping[str, Sequence[str]]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dagster_webserver.version import __version__
@@ -13,10 +15,13 @@ from dagster_webserver.webserver import DagsterWebserver
 from starlette.middleware import Middleware
 
 from driftline.dev.guard import WebGuard
+from driftline.dev.pages import report_pages
+from resources.deployment import deployment
 
 if TYPE_CHECKING:
     from dagster._core.workspace.context import WorkspaceProcessContext
     from starlette.applications import Starlette
+    from starlette.routing import BaseRoute
 
 POLL_MS = 2000
 """Milliseconds between two questions of an open page, as `dagster dev` has it."""
@@ -28,21 +33,28 @@ POOL_MAX_OVERFLOW = 20
 
 
 class GuardedWebserver(DagsterWebserver):  # type: ignore[type-arg]
-    """Dagster's web server, with the guard before everything else."""
+    """Dagster's web server, with the pages of drift reports, and the guard before everything else."""
 
     def __init__(
         self,
         process_context: WorkspaceProcessContext,
         *,
+        reports: Path,
         allowed_hosts: Sequence[str],
         allowed_origins: Sequence[str] = (),
     ) -> None:
+        self._reports = reports
         self._guard = Middleware(WebGuard, allowed_hosts=allowed_hosts, allowed_origins=allowed_origins)
         super().__init__(process_context, live_data_poll_rate=POLL_MS)
 
     def build_middleware(self) -> list[Middleware]:
         """Put the guard first."""
         return [self._guard, *super().build_middleware()]
+
+    def build_routes(self) -> list[BaseRoute]:
+        """Put the pages before the web UI, which takes every other path."""
+        others: list[BaseRoute] = super().build_routes()  # type: ignore[no-untyped-call]  # Dagster has no types there.
+        return [*report_pages(self._reports), *others]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,7 +74,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             WorkspaceProcessContext(instance, WorkspaceFileTarget([options.workspace]), version=__version__)
         )
         server = GuardedWebserver(
-            context, allowed_hosts=options.allowed_host, allowed_origins=options.allowed_origin
+            context,
+            reports=deployment(os.environ).reports_folder,
+            allowed_hosts=options.allowed_host,
+            allowed_origins=options.allowed_origin,
         )
         uvicorn.run(
             server.create_asgi_app(lifespan=_until_cancelled),

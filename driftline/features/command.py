@@ -82,12 +82,13 @@ def _print(pipeline: str, planned: Plan, *, as_json: bool) -> None:
     from driftline.features.plan import told
 
     if as_json:
-        print_json(_as_plain(pipeline, planned))
+        print_json(as_plain(pipeline, planned))
     else:
         click.echo(told(planned))
 
 
-def _as_plain(pipeline: str, planned: Plan) -> Mapping[str, object]:
+def as_plain(pipeline: str, planned: Plan) -> Mapping[str, object]:
+    """Return a plan as JSON values."""
     return {
         "pipeline": pipeline,
         "registry": _changes(planned.registry),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+from charts import page_style
 from charts.drawing import environment
 from driftline.lineage.drawing import BOX_HEIGHT, BOX_WIDTH, MAX_LETTERS, draw
 from driftline.lineage.terminal import words
@@ -40,6 +41,7 @@ def page(pipeline: str, lineage: Lineage, start: Collection[Node], *, depth: int
     templates = environment(Path(__file__).parent)
     templates.filters |= {"words": words, "short": _short}
     return templates.get_template("page.html.j2").render(
+        style=page_style(),
         pipeline=pipeline,
         subject=words(next(iter(start))) if len(start) == 1 else "",
         drawing=draw(shown, start),

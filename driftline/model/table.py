@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from math import isfinite
 
 from driftline.model.versions import Served, VersionRow, version_rows
 from driftline.printing import Column
@@ -80,4 +81,8 @@ def holdout_text(row: VersionRow) -> str | None:
     found = row.registered
     if found is None:
         return None
-    return f"{found.metric} {found.holdout_metric:.4f} ({found.holdout_low:.4f} to {found.holdout_high:.4f})"
+    value = f"{found.metric} {found.holdout_metric:.4f}"
+    # Of too few days there is no interval.
+    if not isfinite(found.holdout_low):
+        return value
+    return f"{value} ({found.holdout_low:.4f} to {found.holdout_high:.4f})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,8 +24,17 @@ if TYPE_CHECKING:
     from driftline.preview.findings import Preview
     from resources.deployment import Deployment
 
+_COLUMN_KEYS = {
+    "name": "its name",
+    "declared": "declared type, and where it comes from; of a view: key, instant or feature",
+    "found": "type that was read; empty where it is computed",
+    "missing": "share without a value; null without rows",
+    "n_distinct": "different values",
+    "sample": "first values, shortened",
+}
+
 KEYS = {
-    "name": "the pipeline's",
+    "pipeline": "its name",
     "description": "of the pipeline",
     "is_sound": "whether a run would go through",
     "partitions": "sentences: how many there are, which are rehearsed, when the next refresh is",
@@ -34,9 +43,29 @@ KEYS = {
     "graph[].name": "name in its stage; empty where there is one",
     "graph[].reads": "what it reads, in words",
     "graph[].is_partitioned": "whether a run makes one partition of it",
-    "datasets": "what was read: counts, columns, rejected rows, and the verdict of every rule",
-    "views": "feature views: counts, and features with a sample",
-    "target": "what is predicted, and what each model will make of the features; null without a target",
+    "datasets": "what was read",
+    "datasets[].name": "its name",
+    "datasets[].description": "as declared",
+    "datasets[].source": "where it comes from, in words",
+    "datasets[].counts": "sentences: rows that were read",
+    "datasets[].columns": "declared columns",
+    **{f"datasets[].columns[].{key}": text for key, text in _COLUMN_KEYS.items()},
+    "datasets[].dropped": "columns of the source that are not declared",
+    "datasets[].rejects": "rows that cannot be read: `n_rows`, `reason`, `line` and `text` of the first",
+    "datasets[].rules": "verdict of every rule: `rule`, `verdict` (holds, fails, unknown), `detail`, `policy`, "
+    "`n_quarantined`, `examples`, `blocks`",
+    "datasets[].n_quarantined": "rows that would be quarantined",
+    "datasets[].error": "why it was refused; empty where it was not",
+    "views": "feature views",
+    "views[].name": "its name",
+    "views[].entity": "whom it is about",
+    "views[].description": "as declared",
+    "views[].counts": "sentences: rows, features, the look-ahead test",
+    "views[].features": "its columns",
+    **{f"views[].features[].{key}": text for key, text in _COLUMN_KEYS.items()},
+    "views[].error": "why it was refused; empty where it was not",
+    "target": "what is predicted (`problem`, `label`, `counts`, `error`), and what each model will make of each feature "
+    "(`plans`, `models`); null without a target",
     "stops": "what would stop a run, each with where",
 }
 
@@ -74,7 +103,7 @@ def preview(name: str | None, partition: str | None, n: int, html: Path | None, 
     shown = console(stderr=as_json)
     found = _preview(opened(), name, partition, n, shown)
     if as_json:
-        print_json({**asdict(found), "is_sound": found.is_sound})
+        print_json(as_plain(found))
     else:
         show(found, shown)
     if html is not None:
@@ -82,6 +111,12 @@ def preview(name: str | None, partition: str | None, n: int, html: Path | None, 
         html.write_text(page(found), encoding="utf-8")
         shown.print(f"Written: {html}", markup=False)
     return SUCCESS if found.is_sound else FAULT
+
+
+def as_plain(found: Preview) -> Mapping[str, object]:
+    """Return a preview as JSON values."""
+    plain = asdict(found)
+    return {"pipeline": plain.pop("name"), "is_sound": found.is_sound, **plain}
 
 
 def _preview(

@@ -26,7 +26,7 @@ from driftline.preview.findings import (
 )
 from driftline.preview.rehearsal import Rehearsal, StageFinding
 from driftline.preview.source_types import word
-from learning.candidates import PREPROCESSING
+from learning.candidates import CANDIDATES
 from learning.single_column import MIN_CLASS_ROWS, MIN_ROWS, known_truth
 from pipelines.graph.stages import stages
 from resources.lake.lake import PARTITION_COLUMN, scan
@@ -156,7 +156,7 @@ def _target(found: Rehearsal, target: TargetSpec) -> TargetFinding:
         label=target.label,
         counts=counts,
         plans=plan(found.rows, found.label, target) if is_featured else (),
-        models={name: PREPROCESSING[name] for name in found.pipeline.spec.model.candidates},
+        models={name: CANDIDATES[name].preprocessing for name in found.pipeline.spec.model.candidates},
         error=labels.error if labels is not None else NOT_MADE,
     )
 

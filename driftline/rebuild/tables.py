@@ -10,6 +10,7 @@ from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 
 from declaration.errors import DriftlineError
 from pipelines.graph.compile import row_partitions_name
+from pipelines.graph.trained_partitions import trained_partitions_name
 from pipelines.triggers.run_requests import PIPELINE_TAG
 from resources.alerts.incident_log import incidents_table
 from resources.alerts.outbox import alerts_table
@@ -85,9 +86,10 @@ def set_aside(
     known = [key for key in instance.get_asset_keys(prefix=[pipeline]) if with_models or key != model]
     if known:
         instance.wipe_assets(known)
-    counted = row_partitions_name(pipeline)
-    for key in instance.get_dynamic_partitions(counted):
-        instance.delete_dynamic_partition(counted, key)
+    forgotten = [row_partitions_name(pipeline), *([trained_partitions_name(pipeline)] if with_models else [])]
+    for name in forgotten:
+        for key in instance.get_dynamic_partitions(name):
+            instance.delete_dynamic_partition(name, key)
     for table in tables:
         place = to / table
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ KEYS = {
     "partitions[].n_rows": "rows of its datasets that passed",
     "partitions[].n_quarantined": "rows that were put aside",
     "partitions[].quality": "worst quality score of its datasets, in [0, 1]",
-    "partitions[].drift_score": "greatest drift score, as a multiple of its threshold",
+    "partitions[].drift_score": "drift score, in [0, 1]",
     "partitions[].n_drifted": "features that drifted",
     "partitions[].estimated": "metric of the model that served, estimated without labels",
     "partitions[].realised": "the same, with labels",

@@ -11,10 +11,7 @@ import dagster as dg
 from dagster import DagsterInstance, DagsterRunStatus
 
 from declaration.errors import DriftlineError
-from pipelines.triggers.run_requests import PIPELINE_TAG
-
-REPLAY_TAG = "driftline/replay"
-"""Run tag of runs that a replay executed."""
+from pipelines.triggers.run_requests import PIPELINE_TAG, REPLAY_TAG
 
 REPLAY_TAGS = {REPLAY_TAG: "true", "dagster/max_retries": "0"}
 """Tags of these runs. Dagster's daemon does not try them again by itself: the replay does, and the drift sensor."""

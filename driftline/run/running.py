@@ -14,9 +14,11 @@ from declaration.pipeline import Pipeline
 from declaration.windows import Window
 from driftline.replay.runs import ReplayError, fail_abandoned_runs, only_replay
 from driftline.replay.walk import Replay, stages_shown
+from pipelines.asset_keys import asset_key
 from pipelines.graph.compile import REASON_TAG
+from pipelines.graph.trained_partitions import make_trainable
 from pipelines.loading.declared import find_pipeline
-from pipelines.triggers.run_requests import PIPELINE_TAG, refresh_request, retrain_selection
+from pipelines.triggers.run_requests import PIPELINE_TAG, parts_of, refresh_request, retrain_selection
 from resources.connections import connections
 from resources.deployment import Deployment
 from resources.orchestrator.home import open_instance
@@ -103,7 +105,7 @@ def request_of(pipeline: Pipeline, span: Window, *, stages: Sequence[str], is_re
 
 def _assets_of(pipeline: Pipeline, stage: str, known: Sequence[dg.AssetKey]) -> list[dg.AssetKey]:
     path = [part for part in stage.split("/") if part]
-    found = [key for key in known if path and list(key.path[1 : 1 + len(path)]) == path]
+    found = [key for key in known if path and _is_named(pipeline, key, path)]
     if not found:
         names = ", ".join(dict.fromkeys(str(key.path[1]) for key in known))
         raise RunError(
@@ -111,6 +113,11 @@ def _assets_of(pipeline: Pipeline, stage: str, known: Sequence[dg.AssetKey]) -> 
             "one asset is named as raw/DATASET or features/VIEW."
         )
     return found
+
+
+def _is_named(pipeline: Pipeline, key: dg.AssetKey, path: Sequence[str]) -> bool:
+    """Tell whether a stage, the path of an asset, or the end of its key, names it."""
+    return key == asset_key(pipeline.name, path) or list(key.path[1 : 1 + len(path)]) == list(path)
 
 
 def execute(replay: Replay, request: dg.RunRequest, partition: str, to: Console) -> dg.ExecuteInProcessResult:
@@ -134,7 +141,10 @@ def execute(replay: Replay, request: dg.RunRequest, partition: str, to: Console)
 
         with stages_shown(show):
             replay.read_reference_tables()
-            result = replay.execute(request)
+            for part in parts_of(request):
+                if set(part.asset_selection or ()) <= set(retrain_selection(replay.pipeline.name)):
+                    make_trainable(replay.instance, replay.pipeline.name, part.partition_key)
+                result = replay.execute(part)
     to.print(
         f"{replay.pipeline.name} {partition}: done in {time.monotonic() - started:.1f} s, run {result.run_id}.",
         markup=False,

@@ -14,7 +14,9 @@ from declaration.queries import queries_behind
 from driftline.show.recording import shown
 from driftline.show.settings import Setting, stage_settings
 from driftline.show.tables import tables_written
+from pipelines.asset_keys import asset_key
 from pipelines.graph.stages import FAR_BACK, Stage, stages
+from pipelines.graph.trained_partitions import RETRAIN_STAGES
 
 
 @dataclass(frozen=True)
@@ -79,11 +81,11 @@ def asset_views(pipeline: Pipeline) -> tuple[AssetView, ...]:
 
 def _view(pipeline: Pipeline, stage: Stage) -> AssetView:
     return AssetView(
-        key="/".join([pipeline.name, *stage.path]),
+        key=asset_key(pipeline.name, stage.path).to_user_string(),
         path=stage.path,
         description=stage.description,
         reads=tuple(
-            Read("/".join([pipeline.name, *path]), _partitions_read(pipeline, path, mapping))
+            Read(asset_key(pipeline.name, path).to_user_string(), _partitions_read(pipeline, path, mapping))
             for path, mapping in stage.deps.items()
         ),
         writes=tables_written(pipeline, stage.path),
@@ -100,6 +102,8 @@ def _partitions(pipeline: Pipeline, stage: Stage) -> str:
     if not stage.is_partitioned:
         return "none: read whole"
     every = f"{spec.size:,} rows" if spec.every == "rows" else spec.every
+    if stage.path[0] in RETRAIN_STAGES:
+        return f"every {every} that a retrain was asked for"
     return f"every {every}, {spec.timezone}" if spec.is_calendar else f"every {every}"
 
 
@@ -120,8 +124,7 @@ def _partitions_read(pipeline: Pipeline, path: Sequence[str], mapping: dg.Partit
 def _function(stage: Stage) -> Callable[..., object]:
     """Return the function that makes the asset: stages of datasets and views bind theirs with a name."""
     if isinstance(stage.run, partial):
-        bound: Callable[..., object] = stage.run.args[0]
-        return bound
+        return stage.run.func
     return stage.run
 
 

@@ -35,6 +35,9 @@ TITLES = (
     "waits for",
 )
 
+SHORT = ("pipeline", "window", "quality", "champion", "incidents")
+"""Columns that are not wrapped: a narrow terminal has room for them."""
+
 
 def print_overview(
     statuses: Sequence[PipelineStatus], home: Path, folder: Path, to: Console | None = None
@@ -46,10 +49,9 @@ def print_overview(
             f"{folder} declares no pipeline. `driftline new NAME` makes one.", markup=False, soft_wrap=True
         )
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, header_style="bold")
     for title in TITLES:
-        is_whole = title in ("pipeline", "window")
-        table.add_column(title, no_wrap=is_whole, overflow="fold")
+        table.add_column(title, no_wrap=title in SHORT, overflow="fold")
     for one in statuses:
         table.add_row(*_cells(one))
     to.print(table)
@@ -129,7 +131,8 @@ def _lines(one: PipelineStatus) -> Iterator[tuple[str, Text]]:
         yield "verdict", Text(newest.explanation)
         yield "champion", Text(f"version {one.champion}" if one.champion else "none yet")
         yield "on labels", _long_metric(one)
-    yield "next run", _next_run(one.next_run)
+    why = f": {one.next_run.note}" if one.next_run and one.next_run.begun_by == "nothing" else ""
+    yield "next run", _next_run(one.next_run).append(why)
     yield (
         "incidents",
         Text("none")
@@ -201,9 +204,9 @@ def _long_metric(one: PipelineStatus) -> Text:
 
 def _next_run(run: NextRun | None) -> Text:
     if run is None:
-        return NOTHING
+        return NOTHING.copy()
     if run.at is None:
-        return Text(f"none: {run.note}" if run.begun_by == "nothing" else run.note, style="dim")
+        return Text("none left" if run.begun_by == "nothing" else run.note, style="dim")
     return Text(f"{run.at:%Y-%m-%d %H:%M %Z}")
 
 

@@ -1,4 +1,4 @@
-"""From facts to messages: incidents are advanced and recorded, alerts queued and sent."""
+"""Delivery of alerts: incidents are advanced and recorded, messages queued and sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What drift reports and runs say to the alerts: Dagster's events as facts."""
+"""Facts for the alerts: Dagster's events of drift reports and runs, read."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -17,9 +17,11 @@ from declaration.errors import DriftlineError
 from drift.retraining.policy import Reason
 from pipelines.alerting.incidents import Facts
 from pipelines.alerting.stale_features import NewestPartition
+from pipelines.asset_keys import asset_key
+from pipelines.graph.trained_partitions import RETRAIN_STAGES
 from pipelines.triggers.events import EndOfRun, metadata_of
 from pipelines.triggers.retrains import WILL_RETRY_TAG, attempts_of
-from pipelines.triggers.run_requests import PIPELINE_TAG, REPORT_TAG, RETRAIN_STAGES
+from pipelines.triggers.run_requests import PIPELINE_TAG, REPLAY_TAG, REPORT_TAG
 from resources.alerts.channels import Channels
 
 PARTITION_TAG = "dagster/partition"
@@ -108,6 +110,7 @@ def run_facts(
         action=(RETRAIN_FAILED if attempts is not None else RUN_FAILED) if end.is_failure else "",
         partition=run.tags.get(PARTITION_TAG),
         link=channels.run_link(run.run_id),
+        is_past=REPLAY_TAG in run.tags,
     )
 
 
@@ -115,7 +118,7 @@ def newest_partition(
     pipeline: str, view: str, freshness: timedelta, instance: DagsterInstance
 ) -> NewestPartition:
     """Return the partition of a view that was made last, with what its check `freshness` found."""
-    key = dg.AssetKey([pipeline, "features", view])
+    key = asset_key(pipeline, ("features", view))
     records = instance.fetch_materializations(key, limit=1).records
     if not records:
         return NewestPartition(view, freshness, made_at=None)

@@ -1,4 +1,4 @@
-"""Incidents and what people are told of them: one pure step per event.
+"""Incidents and the alerts of their changes: one pure step per event.
 
 An incident is one thing that is wrong: of a kind, and of a feature where the kind has them. It is
 pending until it was seen in k of the last n windows that could tell, then it fires, and it is
@@ -78,6 +78,8 @@ class Facts:
         What Driftline does about it.
     link
         Address of the report or the run; None where the web UI's is not known.
+    is_past
+        It is about the past: what begins with it is told to nobody, until an event of the present still finds it.
     """
 
     pipeline: str
@@ -90,6 +92,7 @@ class Facts:
     action: str = ""
     partition: str | None = None
     link: str | None = None
+    is_past: bool = False
 
 
 @dataclass(frozen=True)
@@ -180,7 +183,8 @@ def advance(
         if not _is_judged(key, facts):
             continue
         before = by_key.get(key) or _opened(key, facts, incidents.windows.get(key[0], ()), now)
-        after, told = _told(_judged(before, found.get(key), facts, policy), key in found, policy, now)
+        is_news = key in found and not facts.is_past
+        after, told = _told(_judged(before, found.get(key), facts, policy), policy, now, is_news=is_news)
         if after.state == "resolved" and key not in by_key:
             continue  # Too old to count.
         by_key[key] = after
@@ -222,14 +226,14 @@ def _judged(incident: Incident, found: Signal | None, facts: Facts, policy: Aler
 
 
 def _told(
-    incident: Incident, is_found: bool, policy: AlertPolicy, now: datetime
+    incident: Incident, policy: AlertPolicy, now: datetime, *, is_news: bool
 ) -> tuple[Incident, AlertState | None]:
     """Say which alert is due of an incident, and remember it."""
     silence = next((one.reason for one in policy.silences if one.holds_for(incident, now)), "")
     incident = replace(incident, silence=silence)
     if silence:
         return incident, None
-    if incident.state == "firing" and is_found and not incident.is_told:
+    if incident.state == "firing" and is_news and not incident.is_told:
         return replace(incident, is_told=True), "firing"
     if incident.state == "resolved" and incident.is_told:
         return incident, "resolved"
@@ -246,7 +250,7 @@ def _alert(state: AlertState, group: Sequence[Incident], facts: Facts, policy: A
         pipeline=facts.pipeline,
         partition=facts.partition,
         title=TITLES[kind] if is_firing else f"Resolved: {TITLES[kind][0].lower()}{TITLES[kind][1:]}",
-        findings=tuple(_line(one, policy, is_firing=is_firing) for one in group),
+        findings=tuple(_line(one, facts, policy, is_firing=is_firing) for one in group),
         action=facts.action if is_firing else "",
         link=facts.link,
         occurred_at=facts.occurred_at,
@@ -254,10 +258,13 @@ def _alert(state: AlertState, group: Sequence[Incident], facts: Facts, policy: A
     )
 
 
-def _line(incident: Incident, policy: AlertPolicy, *, is_firing: bool) -> str:
+def _line(incident: Incident, facts: Facts, policy: AlertPolicy, *, is_firing: bool) -> str:
     subject = f"{incident.feature}: " if incident.feature else ""
     if is_firing:
-        return f"{subject}{incident.text}"
+        # It began in the past, or under a silence, and nobody was told.
+        is_old = policy.counts(incident.kind) == (1, 1) and incident.opened_in < (facts.partition or "")
+        since = f". It has been so since {incident.opened_in}." if is_old else ""
+        return f"{subject}{incident.text.rstrip('.') if is_old else incident.text}{since}"
     n_windows = policy.counts(incident.kind)[1]
     if incident.kind in RUN_KINDS:
         return f"{subject}the newest run succeeded; since {incident.opened_at:%Y-%m-%d %H:%M %Z}."

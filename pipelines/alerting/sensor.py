@@ -1,4 +1,4 @@
-"""Who is told when: one sensor that reads drift reports and the ends of runs.
+"""The alert sensor: reads drift reports and the ends of runs, and sends what they tell.
 
 It only reads events; what they mean is decided in `pipelines.alerting.incidents`, and what is known of a
 pipeline lies in the lake. So a restart, or a lost cursor, changes nothing.
@@ -20,9 +20,11 @@ from declaration.errors import DriftlineError
 from declaration.pipeline import Pipeline
 from pipelines.alerting.delivery import Sent, deliver, take_in
 from pipelines.alerting.facts import newest_partition, pipelines_of, report_facts, run_facts
+from pipelines.alerting.history import is_past, replayed_runs
 from pipelines.alerting.incidents import Facts, alert_policy
 from pipelines.alerting.stale_features import freshness_facts
 from pipelines.triggers.events import ends_of_runs_after, is_report_of, materializations_after
+from pipelines.triggers.served import served
 from resources.alerts.channels import Channels
 from resources.alerts.incident_log import Incidents
 from resources.lake.lake import Lake
@@ -83,15 +85,16 @@ def alert_sensor(pipelines: Sequence[Pipeline], clock: Callable[[], datetime] = 
     known = {pipeline.name: pipeline for pipeline in pipelines}
 
     @dg.sensor(
-        name="alert_sensor",
+        name="alert_people",
         asset_selection=dg.AssetSelection.all(),
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Tells people when something is wrong, from drift reports, failed runs and stale features, and when it is over.",
+        description="Tells people when something is wrong, from drift reports, failed runs and stale features, and when it is over. "
+        "What a replay found about the past is recorded, and told to nobody. " + served(pipelines),
     )
     def sense(context: dg.SensorEvaluationContext, lake: Lake, channels: Channels) -> dg.SkipReason:
         before = read_cursor(context.cursor)
-        news = _news(context.instance, set(known), channels, before, clock())
+        news = _news(context.instance, known, channels, before, clock())
         freshness = {
             name: _freshness(one, context.instance, channels, clock()) for name, one in known.items()
         }
@@ -134,14 +137,24 @@ class _News:
 
 
 def _news(
-    instance: DagsterInstance, known: set[str], channels: Channels, before: Cursor, now: datetime
+    instance: DagsterInstance,
+    pipelines: Mapping[str, Pipeline],
+    channels: Channels,
+    before: Cursor,
+    now: datetime,
 ) -> _News:
     facts: dict[str, list[Facts]] = defaultdict(list)
+    known = set(pipelines)
     events = materializations_after(instance, before.event)
-    for record in events:
-        if is_report_of(record, known):
-            report = report_facts(record, channels)
-            facts[report.pipeline].append(report)
+    reports = [record for record in events if is_report_of(record, known)]
+    replayed = replayed_runs(instance, reports)
+    for record in reports:
+        report = report_facts(record, channels)
+        if record.run_id in replayed:
+            partitions = pipelines[report.pipeline].spec.partitions
+            is_about_past = is_past(partitions, report.partition, report.occurred_at, now)
+            report = replace(report, is_past=is_about_past)
+        facts[report.pipeline].append(report)
     succeeded = ends_of_runs_after(instance, DagsterEventType.RUN_SUCCESS, before.succeeded)
     failed = ends_of_runs_after(instance, DagsterEventType.RUN_FAILURE, before.failed)
     # In the order in which they were recorded, whatever the clocks said.

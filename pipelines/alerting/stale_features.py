@@ -1,4 +1,4 @@
-"""Which feature views are past their declared freshness, judged from what has arrived and the clock."""
+"""Stale features: views past their declared freshness, judged from what has arrived and the clock."""
 
 from __future__ import annotations
 

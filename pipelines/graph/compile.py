@@ -13,18 +13,28 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from pydantic import BaseModel
 
 from assets.materialization import CheckOutcome, Outcome, Scope, StageRun
 from assets.raw.full_loads import load_to_read, newest_load
+from declaration.partitioning import (
+    CADENCE_CRONS,
+    KEY_FORMATS,
+    CalendarPartitions,
+    LoadPartitions,
+    Window,
+    partitioning,
+)
 from declaration.partitions import PartitionsSpec
 from declaration.pipeline import Pipeline
-from declaration.windows import CADENCE_CRONS, KEY_FORMATS, Window, window
+from pipelines.asset_keys import asset_key
 from pipelines.graph.exclusive_runs import written_alone
+from pipelines.graph.metadata import event_metadata, metadata_value
 from pipelines.graph.stages import Stage, stages
+from pipelines.graph.trained_partitions import RETRAIN_STAGES, trained_partitions
 from pipelines.lineage import Lineage, declared_lineage
 from pipelines.lineage.table_columns import column_metadata
 from resources.orchestrator.run_process import hold_run
@@ -58,12 +68,13 @@ def partitions_of(pipeline: Pipeline) -> dg.PartitionsDefinition | None:
 
     A load is what a run finds: its assets are materialized without choosing a partition.
     """
-    spec = pipeline.spec.partitions
-    if spec.every == "load":
-        return None
-    if spec.every == "rows":
-        return dg.DynamicPartitionsDefinition(name=row_partitions_name(pipeline.name))
-    return partitions_definition(spec)
+    match partitioning(pipeline.spec.partitions):
+        case CalendarPartitions(spec):
+            return partitions_definition(spec)
+        case LoadPartitions():
+            return None
+        case _:
+            return dg.DynamicPartitionsDefinition(name=row_partitions_name(pipeline.name))
 
 
 def row_partitions_name(pipeline: str) -> str:
@@ -102,16 +113,20 @@ def _asset(
     partitions: dg.PartitionsDefinition | None,
     lineage: Callable[[], Lineage],
 ) -> dg.AssetsDefinition:
-    key = dg.AssetKey([pipeline.name, *stage.path])
+    key = asset_key(pipeline.name, stage.path)
+    own = _own_partitions(pipeline, stage.path, partitions)
     checks = [spec._replace(asset_key=key) for spec in stage.checks]
 
     @dg.asset(
         key=key,
         deps=[
-            dg.AssetDep(dg.AssetKey([pipeline.name, *path]), partition_mapping=_mapping(mapping, partitions))
+            dg.AssetDep(
+                asset_key(pipeline.name, path),
+                partition_mapping=_mapping(mapping, _own_partitions(pipeline, path, partitions), own),
+            )
             for path, mapping in stage.deps.items()
         ],
-        partitions_def=partitions if stage.is_partitioned else None,
+        partitions_def=own if stage.is_partitioned else None,
         group_name=pipeline.name,
         kinds=set(stage.kinds),
         owners=list(pipeline.spec.owners),
@@ -140,7 +155,9 @@ def _asset(
             outcome = stage.run(run, **resources)
         cpu_s = time.process_time() - started
         columns = column_metadata(pipeline, stage.path, stage.deps, lineage, outcome.schema)
-        return _result(outcome, key, cpu_s=cpu_s, columns=columns)
+        address = resources["reports"].address if "reports" in resources else str
+        shown = event_metadata(stage.path[0], outcome, cpu_s=cpu_s, columns=columns, address=address)
+        return _result(outcome, key, shown)
 
     return materialize
 
@@ -156,14 +173,33 @@ def _tried_again_without_database() -> Iterator[None]:
         raise
 
 
+def _own_partitions(
+    pipeline: Pipeline, path: tuple[str, ...], partitions: dg.PartitionsDefinition | None
+) -> dg.PartitionsDefinition | None:
+    """Return the partitions of a stage: the pipeline's, or those of trainings."""
+    return (
+        trained_partitions(pipeline.name, pipeline.spec.partitions)
+        if path[0] in RETRAIN_STAGES
+        else partitions
+    )
+
+
 def _mapping(
     declared: dg.PartitionMapping | None,
-    partitions: dg.PartitionsDefinition | None,
+    upstream: dg.PartitionsDefinition | None,
+    downstream: dg.PartitionsDefinition | None,
 ) -> dg.PartitionMapping | None:
-    """Return how partitions depend on each other; Dagster knows no order of rows, so there it is all on all."""
-    if declared is None or partitions is None:
+    """Return how partitions depend on each other.
+
+    Between the pipeline's partitions and those of trainings there is none that Dagster could name: a training reads
+    what was known by then, and whichever champion serves scores. Nor does it know an order of rows: there it is all
+    on all.
+    """
+    if upstream != downstream:
+        return dg.SpecificPartitionsPartitionMapping([])
+    if declared is None or upstream is None:
         return None
-    return declared if isinstance(partitions, dg.TimeWindowPartitionsDefinition) else dg.AllPartitionMapping()
+    return declared if isinstance(upstream, dg.TimeWindowPartitionsDefinition) else dg.AllPartitionMapping()
 
 
 def _scope(context: dg.AssetExecutionContext, pipeline: Pipeline, stage: Stage) -> Scope:
@@ -178,9 +214,9 @@ def _scope(context: dg.AssetExecutionContext, pipeline: Pipeline, stage: Stage) 
 def _window(context: dg.AssetExecutionContext, pipeline: Pipeline, stage: Stage) -> Window | None:
     if not stage.is_partitioned:
         return None
-    spec = pipeline.spec.partitions
-    if spec.every != "load":
-        return window(spec, context.partition_key)
+    partitions = partitioning(pipeline.spec.partitions)
+    if not isinstance(partitions, LoadPartitions):
+        return partitions.window(context.partition_key)
     # The first stage finds out which load it is; the others follow the lake.
     lake = context.resources.lake
     if stage.path[0] == "raw":
@@ -189,41 +225,14 @@ def _window(context: dg.AssetExecutionContext, pipeline: Pipeline, stage: Stage)
 
 
 def _result(
-    outcome: Outcome,
-    key: dg.AssetKey,
-    *,
-    cpu_s: float,
-    columns: "Mapping[str, RawMetadataValue] | None" = None,
+    outcome: Outcome, key: dg.AssetKey, metadata: "Mapping[str, RawMetadataValue]"
 ) -> dg.MaterializeResult[None]:
-    metadata: dict[str, RawMetadataValue] = {
-        name: _metadata_value(value) for name, value in outcome.metadata.items() if value is not None
-    }
-    metadata["cpu_s"] = round(cpu_s, 3)
-    metadata |= {name: dg.MetadataValue.md(text) for name, text in outcome.markdown.items()}
-    for name, rows in outcome.tables.items():
-        if rows:
-            metadata[name] = dg.MetadataValue.table(
-                [dg.TableRecord({k: _cell(v) for k, v in row.items()}) for row in rows]
-            )
-    metadata |= columns or {}
     return dg.MaterializeResult(
         asset_key=key,
         metadata=metadata,
         data_version=dg.DataVersion(outcome.data_version),
         check_results=[_check(check, key) for check in outcome.checks],
     )
-
-
-def _metadata_value(value: Any) -> "RawMetadataValue":
-    if isinstance(value, datetime):
-        return dg.MetadataValue.timestamp(value)
-    if isinstance(value, bool | int | float | str):
-        return value
-    return dg.MetadataValue.json(value)
-
-
-def _cell(value: object) -> str | int | float | bool | None:
-    return value if isinstance(value, str | int | float | bool) or value is None else str(value)
 
 
 def _check(check: CheckOutcome, key: dg.AssetKey) -> dg.AssetCheckResult:
@@ -234,7 +243,5 @@ def _check(check: CheckOutcome, key: dg.AssetKey) -> dg.AssetCheckResult:
         passed=bool(check.is_passed),
         severity=severity,
         description=check.description,
-        metadata={
-            name: _metadata_value(value) for name, value in check.metadata.items() if value is not None
-        },
+        metadata={name: metadata_value(value) for name, value in check.metadata.items() if value is not None},
     )

@@ -1,4 +1,4 @@
-"""What a pipeline's assets are: the stages of a declaration, what each reads, and from how far back."""
+"""Stages of a declaration: the assets of a pipeline, what each reads, and from how far back."""
 
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ from assets.training_set.asset import materialize_training_set
 from assets.training_set.leakage import LEAKAGE_CHECK
 from declaration.datasets import DatasetSpec
 from declaration.features import FeatureViewSpec
-from declaration.partitions import PartitionsSpec
+from declaration.partitioning import partitioning
 from declaration.pipeline import Pipeline
 from declaration.queries import datasets_behind, sql_behind
 from declaration.spec import PipelineSpec
@@ -59,14 +59,14 @@ def stages(pipeline: Pipeline) -> Iterable[Stage]:
     for name, dataset in spec.datasets.items():
         yield from _dataset_stages(name, dataset, pipeline.sql.get(dataset.source.path))
     for name, view in spec.features.items():
-        back = _partitions_in(spec.partitions, view.lookback.total_seconds())
+        back = partitioning(spec.partitions).n_within(view.lookback)
         yield Stage(
             path=("features", name),
             run=partial(materialize_features, view=name),
             resources=("feature_store",),
             code=(view, spec.entities[view.entity], sql_behind(pipeline, pipeline.sql[view.sql])),
             description=view.description or f"Feature view `{name}` of entity `{view.entity}`.",
-            kinds=("feast", "duckdb", "sql"),
+            kinds=("gold", "feast", "sql"),
             deps={
                 ("profiled", dataset): _looking_back(spec.datasets[dataset], back)
                 for dataset in datasets_behind(pipeline, pipeline.sql[view.sql])
@@ -91,6 +91,12 @@ _INCIDENTS = dg.AssetCheckSpec(
 )
 
 
+_RETRAINS = (
+    "Made by retrains only: it has the partitions that a drift report asked to learn from, or a person, and "
+    "none of the others is missing."
+)
+
+
 _NO_LEAKAGE = dg.AssetCheckSpec(
     LEAKAGE_CHECK,
     asset=dg.AssetKey("placeholder"),
@@ -107,7 +113,7 @@ def _monitoring_stages(spec: PipelineSpec) -> Iterable[Stage]:
         resources=("reports",),
         code=(spec.drift,),
         description=f"The partition of `{spec.watched}` against its reference partitions.",
-        kinds=("scipy", "html"),
+        kinds=("report", "scipy"),
         checks=[_INCIDENTS],
         deps={("profiled", spec.watched): None},
     )
@@ -116,13 +122,13 @@ def _monitoring_stages(spec: PipelineSpec) -> Iterable[Stage]:
 def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
     spec = pipeline.spec
     target_datasets = datasets_behind(pipeline, f'SELECT * FROM "{target.dataset}"')
-    delayed = _partitions_in(spec.partitions, target.label_delay.total_seconds())
+    delayed = partitioning(spec.partitions).n_within(target.label_delay)
     yield Stage(
         path=("labels",),
         run=materialize_labels,
         code=(target, spec.entities, sql_behind(pipeline, f'SELECT * FROM "{target.dataset}"')),
         description="Prediction instants, entity keys and labels with the instant at which each became known.",
-        kinds=("duckdb", "delta"),
+        kinds=("gold", "duckdb"),
         deps={("profiled", d): _looking_back(spec.datasets[d], delayed) for d in target_datasets},
     )
     history = _so_far(spec.model.train_window)
@@ -131,8 +137,9 @@ def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
         run=materialize_training_set,
         resources=("feature_store",),
         code=(target, spec.features, spec.model.train_window),
-        description="Labels known as of the partition's end, joined with features as of each prediction instant.",
-        kinds=("feast", "delta"),
+        description="Labels known as of the partition's end, joined with features as of each prediction instant. "
+        + _RETRAINS,
+        kinds=("gold", "feast"),
         checks=[_NO_LEAKAGE],
         deps={("labels",): history, **{("features", view): history for view in spec.features}},
     )
@@ -141,7 +148,8 @@ def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
         run=materialize_model,
         resources=("registry",),
         code=(spec.model, target.problem),
-        description="Candidates trained and compared; the challenger's version in MLflow and the gate's verdict.",
+        description="Candidates trained and compared; the challenger's version in MLflow and the gate's verdict. "
+        + _RETRAINS,
         kinds=("scikitlearn", "mlflow"),
         deps={("training_set",): None},
     )
@@ -152,7 +160,7 @@ def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
         resources=("registry", "feature_store"),
         code=(target.dataset, target.prediction_time),
         description="The champion's score of every row of the partition.",
-        kinds=("scikitlearn", "feast"),
+        kinds=("table", "scikitlearn"),
         deps={
             ("labels",): None,
             ("model",): before,
@@ -165,7 +173,7 @@ def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
         resources=("registry", "reports"),
         code=(spec.drift, spec.retrain),
         description="The partition against the champion's reference: drift, performance, and whether to retrain.",
-        kinds=("scipy", "html"),
+        kinds=("report", "scipy"),
         checks=[_INCIDENTS],
         deps={("predictions",): None, ("labels",): None, ("model",): before},
     )
@@ -178,7 +186,7 @@ def _dataset_stages(name: str, dataset: DatasetSpec, python: str | None) -> Iter
         run=partial(materialize_raw, dataset=name),
         code=(*source, dataset.columns, dataset.event_time),
         description=dataset.description or f"Rows of `{name}` as read, typed.",
-        kinds=(dataset.source.type, "delta"),
+        kinds=("bronze", dataset.source.type),
         is_partitioned=dataset.is_partitioned,
     )
     names = expectation_names(dataset.expectations)
@@ -188,7 +196,7 @@ def _dataset_stages(name: str, dataset: DatasetSpec, python: str | None) -> Iter
         resources=("validation",),
         code=(dataset,),
         description=f"Rows of `{name}` that met the expectations, with their profile and quality score.",
-        kinds=("greatexpectations", "delta"),
+        kinds=("silver", "greatexpectations"),
         deps={("raw", name): None},
         is_partitioned=dataset.is_partitioned,
         checks=[
@@ -231,11 +239,3 @@ def _partitions_from(start: int, *, to: int = 0) -> dg.TimeWindowPartitionMappin
 def _so_far(train_window: int | None) -> dg.PartitionMapping | None:
     back = FAR_BACK if train_window is None else train_window - 1
     return _looking_back_partitions(min(back, FAR_BACK))
-
-
-def _partitions_in(spec: PartitionsSpec, seconds: float) -> int:
-    """Count the partitions that a look back of some seconds reaches into."""
-    if not spec.is_calendar:
-        return 1 if seconds else 0
-    lengths = {"hour": 3_600, "day": 86_400, "week": 604_800, "month": 28 * 86_400}
-    return -int(-seconds // lengths[spec.every])

@@ -1,4 +1,4 @@
-"""Which columns a column is made of: read from the SQL, and drawn as one graph from source to prediction."""
+"""Column-level lineage: the upstream columns of each column, read from the SQL, from source to prediction."""
 
 from pipelines.lineage.declared import declared_lineage
 from pipelines.lineage.graph import Edge, Lineage, Node

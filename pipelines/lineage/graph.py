@@ -1,4 +1,4 @@
-"""The graph of columns: what each is made of, and what is reached from one, up or down to a depth."""
+"""Graph of columns: the upstream columns of each, and what is reached from one, up or down to a depth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Model versions in the graph of columns: what each reads, and which one scores."""
+"""Model versions in the graph of columns: the features of each, and the one that scores."""
 
 from __future__ import annotations
 

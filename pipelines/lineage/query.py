@@ -1,4 +1,4 @@
-"""Which columns of its tables each column of a query is made of.
+"""Column-level lineage of a query: the upstream columns of each of its columns.
 
 sqlglot names the table of every column; here the names are followed through common table
 expressions, subqueries and unions. What cannot be followed is refused with the reason, never guessed.

@@ -1,4 +1,4 @@
-"""The columns of a stage's table and what they are made of, from asset to asset, as Dagster shows them."""
+"""Columns of a stage's table with their upstream columns, as Dagster shows them."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from declaration.pipeline import Pipeline
+from pipelines.asset_keys import asset_key
 from pipelines.lineage.graph import Lineage, Node, Stage
 from pipelines.lineage.query import ROWS
 
@@ -110,7 +111,7 @@ def _metadata(
     behind: Mapping[str, Collection[tuple[tuple[str, ...], str]]],
 ) -> "Mapping[str, RawMetadataValue]":
     deps = {
-        name: [dg.TableColumnDep(dg.AssetKey([pipeline.name, *asset]), column) for asset, column in columns]
+        name: [dg.TableColumnDep(asset_key(pipeline.name, asset), column) for asset, column in columns]
         for name, columns in behind.items()
     }
     return {SCHEMA: dg.TableSchema(shown), LINEAGE: dg.TableColumnLineage(deps)}

@@ -1,4 +1,4 @@
-"""What is wrong with a declaration: where it stands, and the nearest thing that would be right."""
+"""Problems of a declaration: the place of each, and the nearest thing that would be right."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keep reading a declaration whose schema is violated, so that all its faults come at once.
+"""Recovery from a violated schema, so that all faults of a declaration come at once.
 
 Faulty values are taken out and stand-ins put where something is required; what depends on
 them is unreliable and is not judged.

@@ -1,4 +1,4 @@
-"""What `dg scaffold defs pipelines.MLPipeline <name>` writes: a small declaration that loads as it stands."""
+"""Blank declaration: what `dg scaffold defs pipelines.MLPipeline <name>` writes; it loads as it stands."""
 
 from __future__ import annotations
 

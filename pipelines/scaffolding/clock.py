@@ -1,4 +1,4 @@
-"""The clock of a table: which column says when, and how long a partition is."""
+"""The clock of a table: the column of its instants, and the length of a partition."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from declaration.partitioning import KEY_FORMATS
 from declaration.partitions import Cadence
 from declaration.sql import quote_identifier, scalar
-from declaration.windows import KEY_FORMATS
 from pipelines.scaffolding.columns import TYPED, Column, FileColumns
 from pipelines.scaffolding.files import ScaffoldError
 

@@ -1,4 +1,4 @@
-"""What each column of a file holds: its type, how full it is, how many values it has, and in which form."""
+"""Columns of a file: type, completeness, number of values, and the form of their texts."""
 
 from __future__ import annotations
 

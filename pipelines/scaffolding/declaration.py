@@ -1,4 +1,4 @@
-"""Put what was found into a declaration: complete, commented, and with `decide:` where only a person knows."""
+"""Declaration of a source, written: complete, commented, and with `decide:` where only a person knows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that was found about a source, and how a comment asks for what was not."""
+"""Findings about a source, and the comments that ask for what was not found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that an opened source tells: each role is found, or asked for."""
+"""Inference of a source's roles: each is found, or asked for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What columns are for: which identify a row, whom rows are about, and what could be predicted."""
+"""Roles of columns: those that identify a row, whom rows are about, and what could be predicted."""
 
 from __future__ import annotations
 

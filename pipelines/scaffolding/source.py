@@ -134,7 +134,7 @@ def doubts(opened: OpenedSource) -> Sequence[str]:
     """Return what must be asked of a file's shape: a first line that looks like values, columns that spaces part."""
     names = opened.columns
     found = []
-    if opened.source.type in ("csv", "excel") and sum(map(_is_value, names)) * 2 >= len(names):
+    if opened.source.is_text_table and sum(map(_is_value, names)) * 2 >= len(names):
         listed_names = ", ".join(repr(one_line(name, 20)) for name in names[:4])
         found.append(
             f"the first line is taken for the header, but looks like values ({listed_names}). If it is a row, write a line of names above it."

@@ -1,4 +1,4 @@
-"""A declaration tried on its own file: what the raw room would reject is no type that the file has."""
+"""Trial of a declaration on its own file: a type whose values the raw stage would reject is none that the file has."""
 
 from __future__ import annotations
 

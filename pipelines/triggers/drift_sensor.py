@@ -7,6 +7,7 @@ import dagster as dg
 
 from declaration.pipeline import Pipeline
 from pipelines.triggers.retrains import asked_from, retrains_due
+from pipelines.triggers.served import served
 
 
 def _now() -> datetime:
@@ -23,11 +24,12 @@ def drift_sensor(pipelines: Sequence[Pipeline], clock: Callable[[], datetime] = 
     known = {pipeline.name for pipeline in pipelines}
 
     @dg.sensor(
-        name="drift_sensor",
+        name="retrain_where_reports_ask",
         asset_selection=dg.AssetSelection.all(),
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Requests a retrain (training set and model) for every drift report that asks for one.",
+        description="Requests a retrain (training set and model) for every drift report that asks for one. "
+        + served([one for one in pipelines if one.spec.target is not None]),
     )
     def sense(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         asked = asked_from(context.cursor)

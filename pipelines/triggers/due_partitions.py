@@ -10,8 +10,8 @@ from dagster import DagsterInstance
 from assets.raw.full_loads import load_to_read
 from assets.raw.source_rows import n_source_rows
 from declaration.generated_columns import ROW_STEP
+from declaration.partitioning import LoadPartitions, RowPartitions, Window, partitioning
 from declaration.pipeline import Pipeline
-from declaration.windows import Window, windows
 from pipelines.graph.compile import row_partitions_name
 from resources.engine.duckdb import Engine
 from resources.lake.lake import Lake
@@ -25,19 +25,19 @@ def due_partitions(pipeline: Pipeline, now: datetime, *, lake: Lake, engine: Eng
     DriftlineError
         If rows or loads are to be counted and the source cannot be read.
     """
-    spec = pipeline.spec.partitions
-    if spec.every == "load":
+    partitions = partitioning(pipeline.spec.partitions)
+    if isinstance(partitions, LoadPartitions):
         return [load_to_read(pipeline, lake, scratch=Path(engine.spill_directory))]
-    if spec.every == "rows":
+    if isinstance(partitions, RowPartitions):
         streams = [name for name, dataset in pipeline.spec.datasets.items() if dataset.is_partitioned]
         n_rows = min(n_source_rows(pipeline, name, engine=engine) for name in streams)
-        return windows(spec, until=spec.start.replace(tzinfo=UTC) + n_rows * ROW_STEP)
-    return windows(spec, until=now)
+        return partitions.windows(until=partitions.spec.start.replace(tzinfo=UTC) + n_rows * ROW_STEP)
+    return partitions.windows(until=now)
 
 
 def done(pipeline: Pipeline, instance: DagsterInstance, lake: Lake) -> set[str]:
     """Return the keys of the partitions that have their drift report."""
-    if pipeline.spec.partitions.every != "load":
+    if not isinstance(partitioning(pipeline.spec.partitions), LoadPartitions):
         return instance.get_materialized_partitions(dg.AssetKey([pipeline.name, "drift_report"]))
     # Dagster knows no partitions of loads; the lake does.
     table = pipeline.table("drift_decisions")
@@ -46,6 +46,6 @@ def done(pipeline: Pipeline, instance: DagsterInstance, lake: Lake) -> set[str]:
 
 def make_known(pipeline: Pipeline, partitions: Sequence[Window], instance: DagsterInstance) -> None:
     """Tell Dagster's instance of partitions that it cannot know of: those of rows that have arrived."""
-    if pipeline.spec.partitions.every == "rows" and partitions:
+    if isinstance(partitioning(pipeline.spec.partitions), RowPartitions) and partitions:
         name = row_partitions_name(pipeline.name)
         instance.add_dynamic_partitions(name, [partition.key for partition in partitions])

@@ -1,4 +1,4 @@
-"""What happened, as sensors read it: the materializations of drift reports, by storage id."""
+"""Events that sensors read: the materializations of drift reports, by storage id."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -9,6 +9,7 @@ from typing import Literal
 import dagster as dg
 from dagster import DagsterInstance, DagsterRunStatus, EventLogRecord, RunRecord
 
+from pipelines.graph.trained_partitions import make_trainable
 from pipelines.triggers.events import (
     asks_for_retrain,
     is_report_of,
@@ -161,7 +162,9 @@ def retrains_due(
             continue
         unanswered.append(record.storage_id)
         if attempts.is_due(now) or (is_asked_by_person and attempts.answer == "none"):
-            requests.append(_attempt(record, attempts.n_failed + 1))
+            request = _attempt(record, attempts.n_failed + 1)
+            make_trainable(instance, request.tags[PIPELINE_TAG], request.partition_key)
+            requests.append(request)
     event = read[-1].storage_id if read else asked.event
     return Due(requests, len(read), Asked(event, tuple(unanswered)))
 

@@ -11,6 +11,7 @@ from declaration.pipeline import Pipeline
 from pipelines.triggers.due import due_windows
 from pipelines.triggers.due_partitions import make_known
 from pipelines.triggers.run_requests import reference_request, refresh_request
+from pipelines.triggers.served import served
 from resources.engine.duckdb import Engine
 from resources.lake.lake import Lake
 from sources.files import SourceError, source_files
@@ -23,11 +24,12 @@ def source_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
     """
 
     @dg.sensor(
-        name="source_sensor",
+        name="refresh_where_sources_changed",
         asset_selection=dg.AssetSelection.all(),
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.STOPPED,
-        description="Reads a source again when its files changed: reference tables wholly, others their newest partition, or those that arrived.",
+        description="Reads a source again when its files changed: reference tables wholly, others their newest partition, or those that arrived. "
+        + served(pipelines),
     )
     def sense(context: dg.SensorEvaluationContext, lake: Lake, engine: Engine) -> dg.SensorResult:
         seen: dict[str, str] = json.loads(context.cursor or "{}")

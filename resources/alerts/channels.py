@@ -1,10 +1,10 @@
-"""Where alerts go: the log, webhooks, Slack and e-mail."""
+"""Alert channels: the log, webhooks, Slack and e-mail."""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
 import dagster as dg
@@ -57,18 +57,7 @@ class Channels(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's 
         AlertError
             If the channel did not take it.
         """
-        if channel.type == "log":
-            text = " ".join([f"{alert.place}.", *alert.lines, *([alert.link] if alert.link else [])])
-            level = _LEVELS[alert.severity] if alert.state == "firing" else logging.INFO
-            logging.getLogger("driftline.alerts").log(level, "%s. %s", alert.subject, text)
-        elif channel.type == "email":
-            server = mail_server(os.environ)
-            if channel.sender is None:
-                raise AlertError(f"channel '{channel.name}' has no sender. Declare `sender`.")
-            send_mail(alert, server, sender=channel.sender, to=channel.to)
-        else:
-            send = send_slack if channel.type == "slack" else send_webhook
-            send(alert, _url(channel), variable=channel.variable)
+        SENDERS[channel.type](alert, channel)
 
     def report_link(self, pipeline: str, partition: str | None) -> str | None:
         """Return the address of a drift report in the web UI."""
@@ -87,3 +76,34 @@ def _url(channel: ChannelSpec) -> str:
     if not url:
         raise AlertError(f"{channel.variable} is not set: it holds the address of '{channel.name}'.")
     return url
+
+
+def _log(alert: Alert, channel: ChannelSpec) -> None:
+    del channel
+    text = " ".join([f"{alert.place}.", *alert.lines, *([alert.link] if alert.link else [])])
+    level = _LEVELS[alert.severity] if alert.state == "firing" else logging.INFO
+    logging.getLogger("driftline.alerts").log(level, "%s. %s", alert.subject, text)
+
+
+def _email(alert: Alert, channel: ChannelSpec) -> None:
+    server = mail_server(os.environ)
+    if channel.sender is None:
+        raise AlertError(f"channel '{channel.name}' has no sender. Declare `sender`.")
+    send_mail(alert, server, sender=channel.sender, to=channel.to)
+
+
+def _slack(alert: Alert, channel: ChannelSpec) -> None:
+    send_slack(alert, _url(channel), variable=channel.variable)
+
+
+def _webhook(alert: Alert, channel: ChannelSpec) -> None:
+    send_webhook(alert, _url(channel), variable=channel.variable)
+
+
+SENDERS: Mapping[str, Callable[[Alert, ChannelSpec], None]] = {
+    "log": _log,
+    "webhook": _webhook,
+    "slack": _slack,
+    "email": _email,
+}
+"""By the type that a declaration names."""

@@ -1,4 +1,4 @@
-"""What is wrong with a pipeline at present, and since when; append-only rows in the lake."""
+"""Incident log: what is wrong with a pipeline at present, and since when; append-only rows in the lake."""
 
 from __future__ import annotations
 

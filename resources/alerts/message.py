@@ -1,4 +1,4 @@
-"""What people are told: one value, whatever the channel."""
+"""Messages of alerts: one value, whatever the channel."""
 
 from __future__ import annotations
 

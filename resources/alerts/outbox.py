@@ -1,4 +1,4 @@
-"""Alerts on their way: what is to be sent where, what was tried, what arrived; append-only rows in the lake.
+"""Outbox of alerts: what is to be sent where, what was tried, what arrived; append-only rows in the lake.
 
 An alert is queued before the incident that it tells of is recorded, and is recorded as sent after the
 channel took it. So none is lost, and the only way to send one twice is to die between the two: then

@@ -1,4 +1,4 @@
-"""The point-in-time join over feature rows that are other after an instant: what is joined before it must not care."""
+"""Leakage test of the point-in-time join: features as of t must not change when rows after t change."""
 
 from __future__ import annotations
 

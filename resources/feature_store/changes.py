@@ -1,4 +1,4 @@
-"""What a definition changes of the features that are registered, and what follows from it."""
+"""Changes of a definition against the registered features, and what follows from them."""
 
 from __future__ import annotations
 

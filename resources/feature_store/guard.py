@@ -1,4 +1,4 @@
-"""What the champion reads is neither removed nor retyped, unless a person accepted it for this champion."""
+"""Guard of the champion's features: none is removed or retyped, unless a person accepted it for this champion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where Feast's registry is: one URL becomes its settings."""
+"""Settings of Feast's registry, made of one URL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Skew: what was served online against what the offline join gives for the same instants."""
+"""Training-serving skew: what was served online against what the offline join gives for the same instants."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a table's rows are cut into partitions: recorded with the table, compared before each write."""
+"""Cuts of tables into partitions: recorded with the table, compared before each write."""
 
 from __future__ import annotations
 

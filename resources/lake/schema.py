@@ -1,4 +1,4 @@
-"""The columns of rows and of their table, compared before anything is written."""
+"""Schema checks: the columns of rows and of their table, compared before anything is written."""
 
 from __future__ import annotations
 

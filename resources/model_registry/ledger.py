@@ -1,4 +1,4 @@
-"""The decision ledger: who was champion when, and why; append-only rows in the lake."""
+"""Decision ledger: who was champion when, and why; append-only rows in the lake."""
 
 from __future__ import annotations
 

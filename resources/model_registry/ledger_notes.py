@@ -1,4 +1,4 @@
-"""What the model registry notes of the decision ledger: its head, and each row, beside the version it is about.
+"""Notes of the decision ledger in the model registry: its head, and each row, beside the version it is about.
 
 A table whose last commit is gone looks like a table that never had it; only somebody else can tell. The notes hold
 whole rows, so that lost ones can be written again.

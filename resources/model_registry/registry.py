@@ -150,7 +150,7 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
             tags=described,
             description=f"{model.algorithm}, {model.metric} {model.holdout_metric:.4f} on the holdout",
         )
-        return replace(model, version=int(created.version))
+        return replace(model, version=int(created.version), run_id=run_id)
 
     def training_run(self, pipeline: str, number: int) -> TrainingRun | None:
         """Return the run of a version of a pipeline (by name); None where it was deleted."""

@@ -49,6 +49,8 @@ class ModelVersion:
         Labelled rows the served model was fitted on.
     learned_since
         First instant of these rows (UTC), where older ones were left out because they made the model worse.
+    run_id
+        MLflow's run that registered it; '' before.
     artifact_sha256
         Content hash of the model file.
     registered_at
@@ -70,6 +72,7 @@ class ModelVersion:
     artifact_sha256: str
     registered_at: datetime
     learned_since: datetime | None = None
+    run_id: str = ""
 
 
 def _read_version(found: MlflowVersion) -> ModelVersion:
@@ -78,12 +81,14 @@ def _read_version(found: MlflowVersion) -> ModelVersion:
             f"version {found.version} of '{found.name}' was not registered by Driftline (tag "
             f"{_VERSION_TAG} is missing). Delete it, or give the other tool another model name."
         )
-    return replace(_from_tags(found.tags), version=int(found.version))
+    return replace(_from_tags(found.tags), version=int(found.version), run_id=str(found.run_id or ""))
 
 
 def _to_tags(model: ModelVersion) -> Mapping[str, str]:
     """Write a version as JSON in as many tags as its length needs."""
-    text = json.dumps(asdict(model), default=lambda instant: instant.isoformat(), sort_keys=True)
+    # The run is MLflow's own field of the version.
+    fields = {name: value for name, value in asdict(model).items() if name != "run_id"}
+    text = json.dumps(fields, default=lambda instant: instant.isoformat(), sort_keys=True)
     starts = range(0, len(text), _TAG_LENGTH)
     return {f"{_VERSION_TAG}.{i}": text[start : start + _TAG_LENGTH] for i, start in enumerate(starts)}
 

@@ -1,6 +1,6 @@
 """Dagster's own run launcher, and its run monitoring told whether a run's process lives.
 
-Named in `deploy/*.yaml`. The code server notices a run's process that dies, but not its own death: after a
+Named in `resources/settings/*.yaml`. The code server notices a run's process that dies, but not its own death: after a
 power cut a run would stay started for ever, and every run of its pipeline behind it.
 """
 

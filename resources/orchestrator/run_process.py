@@ -1,4 +1,4 @@
-"""The process of a run holds a lock for as long as it lives: who can take the lock knows that it is dead."""
+"""Lock of a run's process, held for as long as it lives: who can take it knows that the process is dead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dagster's Postgres storage, which waits for a server that is away; named in `deploy/server.yaml`."""
+"""Dagster's Postgres storage, which waits for a server that is away; named in `resources/settings/server.yaml`."""
 
 from __future__ import annotations
 

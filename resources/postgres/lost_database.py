@@ -1,4 +1,4 @@
-"""A Postgres that is away for a moment: connecting waits for it, and what was lost with it is known to be worth another try.
+"""Lost databases: connecting waits for a Postgres that is away, and what was lost with it is known to be worth another try.
 
 By SQLAlchemy's events, which Dagster's storage, MLflow's and Feast's all pass through, whatever they do by themselves.
 """

@@ -1,4 +1,4 @@
-"""What a Postgres URL says of encryption, and where in its database things are kept."""
+"""Postgres URLs: what one says of encryption, and where in its database things are kept."""
 
 from __future__ import annotations
 

@@ -20,13 +20,13 @@ from driftline.predict.reading import rows_from
 from driftline.replay.runs import ReplayError
 from pipelines.loading.read import read
 from resources.connections import Connections
-from resources.deployment import PROJECT
+from resources.project import CHECKOUT
 from serving.predictor import open_serving
 from tests.fixtures.replaying import replay_all
 from tests.fixtures.stages import connected
 from tests.pipelines.scaffolding.scaffolded import scaffold
 
-CASES = PROJECT.parent / "shared" / "cases"
+CASES = CHECKOUT.parent / "shared" / "cases"
 
 pytestmark = [
     pytest.mark.long,

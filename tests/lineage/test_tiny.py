@@ -1,5 +1,6 @@
 """A tiny declaration from raw to drift report: a shifted copy of the data asks for one retrain, an unshifted none."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,6 +24,7 @@ from pipelines.automation import automation
 from pipelines.graph.compile import REASON_TAG, build_pipeline
 from pipelines.triggers.retrains import MAX_ATTEMPTS
 from pipelines.triggers.run_requests import REPORT_TAG
+from resources.alerts.incident_log import read_incidents
 from resources.alerts.outbox import read_outbox
 from tests.fixtures.replaying import replaying as replaying_pipeline
 from tests.fixtures.stages import connected
@@ -146,21 +148,24 @@ def test_without_reports_there_is_nothing_to_decide_anew(tmp_path: Path) -> None
         list(backtest(tiny_pipeline(tmp_path), connected(tmp_path)))
 
 
-def test_the_shift_is_told_once(shifted: Path) -> None:
-    with replaying(shifted) as replay:
+DRIFTED = {("feature_drift", "2024-01-07"), ("prediction_drift", "2024-01-07")}
+
+
+@pytest.mark.parametrize(("now", "expected"), [(datetime(2024, 1, 8, 12, tzinfo=UTC), DRIFTED), (NOW, set())])
+def test_what_a_replay_found_is_told_only_if_it_stands_at_present(
+    shifted: Path, tmp_path: Path, now: datetime, expected: set[tuple[str, str]]
+) -> None:
+    home = Path(shutil.copytree(shifted, tmp_path / "home"))
+    with replaying(home) as replay:
         resources = {"lake": replay.to.lake, "channels": replay.to.channels}
         for _ in range(2):
             with dg.build_sensor_context(instance=replay.instance, resources=resources) as context:
-                alert_sensor([replay.pipeline])(context)
-    told = [delivery.alert for delivery in read_outbox(replay.to.lake, "tiny")]
-    begun = [
-        alert
-        for alert in told
-        if alert.state == "firing" and any(line.startswith("request__heat: ") for line in alert.findings)
-    ]
-    assert [alert.partition for alert in begun] == ["2024-01-06"]
-    assert begun[0].action == "Driftline trains a challenger, because of the drift."
-    assert len({alert.identity for alert in told}) == len(told)
+                alert_sensor([replay.pipeline], clock=lambda: now)(context)
+        told = [delivery.alert for delivery in read_outbox(replay.to.lake, "tiny")]
+        standing = read_incidents(replay.to.lake, "tiny").incidents.firing
+    assert {one.kind for one in standing} == {"feature_drift", "prediction_drift"}
+    assert {(one.kind, one.partition) for one in told} == expected
+    assert len(told) == len(expected)
 
 
 def test_a_replay_that_is_done_does_nothing(shifted: Path) -> None:

@@ -9,6 +9,7 @@ from tempfile import gettempdir
 import dagster as dg
 import pytest
 from dagster import DagsterInstance
+from dagster._core.definitions.partitions.context import partition_loading_context
 
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
@@ -77,9 +78,13 @@ def tick(
     definitions = dg.Definitions.merge(
         build_pipeline(pipeline), automation([pipeline]), dg.Definitions(resources=_placeholders())
     )
-    with dg.build_sensor_context(
-        instance=instance, cursor=cursor, definitions=definitions, resources={**_storage(), **resources}
-    ) as context:
+    with (
+        dg.build_sensor_context(
+            instance=instance, cursor=cursor, definitions=definitions, resources={**_storage(), **resources}
+        ) as context,
+        # As in the daemon, whose contexts know their instance by its reference.
+        partition_loading_context(dynamic_partitions_store=instance),
+    ):
         return sensor.evaluate_tick(context)
 
 
@@ -170,8 +175,8 @@ def test_a_schedule_refreshes_the_partition_that_has_just_ended(
 def test_the_first_tick_reads_the_reference_tables_too(pipeline: Pipeline, instance: DagsterInstance) -> None:
     tick_data = evaluate_schedule(pipeline, instance, datetime(2013, 3, 1, 5, tzinfo=UTC))
     assert tick_data.run_requests[0].asset_selection == [
-        dg.AssetKey(["flights", "raw", "planes"]),
-        dg.AssetKey(["flights", "profiled", "planes"]),
+        dg.AssetKey(["flights", "raw", "raw_planes"]),
+        dg.AssetKey(["flights", "profiled", "profiled_planes"]),
     ]
 
 
@@ -188,9 +193,35 @@ def test_after_the_last_partition_nothing_runs_twice(pipeline: Pipeline, instanc
     assert not [r for r in again.run_requests if r.partition_key]
 
 
-def test_pipelines_of_one_cadence_share_a_schedule(pipeline: Pipeline) -> None:
+def test_each_pipeline_has_a_schedule_that_says_what_it_does(pipeline: Pipeline) -> None:
     other = Pipeline("others", SPEC, pipeline.folder, pipeline.sql, "hash")
-    assert len(schedules([pipeline, other])) == 1
+    made = schedules([pipeline, other])
+    assert [one.name for one in made] == ["refresh_flights", "refresh_others"]
+    assert made[0].description == (
+        "Refreshes flights: the newest month that has ended, from raw data to drift report. "
+        "A retrain follows where the report asks for one."
+    )
+
+
+def test_sensors_say_which_pipelines_they_serve(pipeline: Pipeline) -> None:
+    many = [Pipeline(f"p{n:02}", SPEC, pipeline.folder, pipeline.sql, "hash") for n in range(22)]
+    sensors = automation(many).sensors or ()
+    assert [one.name for one in sensors] == [
+        "retrain_where_reports_ask",
+        "refresh_where_sources_changed",
+        "alert_people",
+    ]
+    assert all("Serves p00, p01," in str(one.description) for one in sensors)
+    assert all(str(one.description).endswith("p19 and 2 more.") for one in sensors)
+
+
+def test_runs_say_what_they_are_for(pipeline: Pipeline, instance: DagsterInstance) -> None:
+    report(instance, "2013-03-01", asks=True)
+    (retrain,) = tick(drift_sensor([pipeline]), instance, pipeline).run_requests
+    assert retrain.tags["driftline/run"] == "retrain flights as of 2013-03-01: performance"
+    first, second = evaluate_schedule(pipeline, instance, datetime(2013, 3, 1, 5, tzinfo=UTC)).run_requests
+    assert first.tags["driftline/run"] == "read the reference tables of flights"
+    assert second.tags["driftline/run"] == "refresh flights 2013-02-01"
 
 
 def test_a_changed_source_is_read_again(pipeline: Pipeline, instance: DagsterInstance) -> None:
@@ -200,7 +231,10 @@ def test_a_changed_source_is_read_again(pipeline: Pipeline, instance: DagsterIns
     Path(pipeline.folder, "planes.csv").write_text("tail\nN1\n")
     changed = tick(sensor, instance, pipeline, first.cursor)
     assert [request.asset_selection for request in changed.run_requests] == [
-        [dg.AssetKey(["flights", "raw", "planes"]), dg.AssetKey(["flights", "profiled", "planes"])]
+        [
+            dg.AssetKey(["flights", "raw", "raw_planes"]),
+            dg.AssetKey(["flights", "profiled", "profiled_planes"]),
+        ]
     ]
     assert set(json.loads(changed.cursor)) == {"flights/flights", "flights/planes"}
 

@@ -14,6 +14,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from declaration.rooms import ROOMS
 from pipelines.component import VALIDATION_FLAG, load_pipelines
 from pipelines.loading.read import DeclarationError, read
 from tests.fixtures.sound_declaration import write
@@ -49,7 +50,7 @@ def test_a_sound_declaration_becomes_assets_of_its_group(defs_root: Path) -> Non
     loaded = load_pipelines(defs_root)
     assert [pipeline.name for pipeline in loaded.pipelines] == ["late"]
     assert not loaded.faults
-    assert {"late/raw/orders", "late/features/history", "late/model", "late/drift_report"} <= set(
+    assert {"late/raw/raw_orders", "late/features/history", "late/model", "late/drift_report"} <= set(
         _specs(loaded.definitions)
     )
     assert {spec.group_name for spec in _specs(loaded.definitions).values()} == {"late"}
@@ -127,7 +128,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Copy the project, with one small sound declaration in place of the shipped ones."""
     copy = tmp_path_factory.mktemp("project")
     leave = shutil.ignore_patterns("__pycache__", "*.pyc")
-    for room in ("assets", "charts", "deploy", "expectations", "feature_repo", "pipelines", "resources"):
+    for room in ROOMS:
         shutil.copytree(REPOSITORY / room, copy / room, ignore=leave)
     for file in ("pyproject.toml", "workspace.yaml"):
         shutil.copy(REPOSITORY / file, copy)
@@ -187,7 +188,12 @@ def test_dg_scaffolds_a_declaration_that_checks_green(project: Path) -> None:
         assert checked.returncode == 0, checked.stdout + checked.stderr
         listed = _listed(project, "defs")
         keys = {asset["asset_key"] for asset in listed["assets"]}
-        assert {"churn/raw/events", "churn/features/customer_history", "churn/model", "late/model"} <= keys
+        assert {
+            "churn/raw/raw_events",
+            "churn/features/customer_history",
+            "churn/model",
+            "late/model",
+        } <= keys
     finally:
         shutil.rmtree(folder)
 
@@ -223,7 +229,7 @@ def test_dagster_validates_with_all_faults_and_serves_the_rest(project: Path, fa
     assert "pipelines/defs/torn/defs.yaml:31: features.history names the unknown entity 'custmer'." in said
     listed = _listed(project, "defs")
     keys = {asset["asset_key"] for asset in listed["assets"]}
-    assert {"torn/declaration", "late/raw/orders", "late/drift_report"} <= keys
+    assert {"torn/declaration", "late/raw/raw_orders", "late/drift_report"} <= keys
     assert faulty.exists()
 
 

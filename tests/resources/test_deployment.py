@@ -8,7 +8,13 @@ import pytest
 import yaml
 from sqlalchemy import NullPool, create_engine, make_url
 
-from resources.deployment import DeploymentError, dagster_environment, deployment
+from resources.deployment import (
+    SETTINGS,
+    DeploymentError,
+    dagster_environment,
+    dagster_settings,
+    deployment,
+)
 from resources.engine.duckdb import Engine
 from resources.lake.lake import Lake, scan
 
@@ -122,3 +128,42 @@ def test_dagster_gets_the_profiles_settings(tmp_path: Path, profile: str, storag
     assert settings["telemetry"] == {"enabled": False}
     assert (settings.get("storage") or {}).keys() == ({storage} if storage else set())
     assert "secret" not in (Path(variables["DAGSTER_HOME"]) / "dagster.yaml").read_text()
+
+
+def in_project(root: Path, settings: str, **variables: str) -> dict[str, str]:
+    """Make a project with settings of its own; return the environment that opens it."""
+    (root / "deploy").mkdir()
+    (root / "deploy" / "local.yaml").write_text(settings)
+    (root / "pyproject.toml").write_text('[tool.dg.project]\nroot_module = "shop"\n')
+    return {"DRIFTLINE_PROJECT": str(root), **variables}
+
+
+def test_home_is_in_the_project_unless_it_is_named(tmp_path: Path) -> None:
+    environment = in_project(tmp_path, "")
+    assert deployment(environment).home == tmp_path / ".driftline"
+    assert deployment(environment | {"DRIFTLINE_HOME": str(tmp_path / "else")}).home == tmp_path / "else"
+
+
+def test_a_project_replaces_blocks_of_dagsters_settings(tmp_path: Path) -> None:
+    own = "concurrency: {runs: {max_concurrent_runs: 7}}\nretention:\nsensors: {use_threads: true}\n"
+    variables = dagster_environment(deployment(in_project(tmp_path, own)))
+    settings = yaml.safe_load((Path(variables["DAGSTER_HOME"]) / "dagster.yaml").read_text())
+    # A block is replaced whole, an empty one is removed, and others stay.
+    assert settings["concurrency"] == {"runs": {"max_concurrent_runs": 7}}
+    assert "retention" not in settings
+    assert settings["sensors"] == {"use_threads": True}
+    assert settings["run_launcher"]["class"] == "WatchedRunLauncher"
+    assert variables["DRIFTLINE_PROJECT"] == str(tmp_path)
+
+
+def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
+    installed = deployment(in_project(tmp_path, "# nothing yet\n"))
+    assert dagster_settings(installed) == (SETTINGS / "local.yaml").read_text()
+
+
+@pytest.mark.parametrize("settings", ["- a\n", "text\n", "1: {}\n", "a: [\n"])
+def test_settings_of_a_project_that_are_none_are_refused(tmp_path: Path, settings: str) -> None:
+    with pytest.raises(
+        DeploymentError, match=r"deploy/local.yaml(?s:.*)(Correct or remove it|Correct the file)"
+    ):
+        dagster_environment(deployment(in_project(tmp_path, settings)))

@@ -1,13 +1,14 @@
-"""A model's life: what its windows showed, what was decided about it, and who serves now."""
+"""Model history: what a pipeline's windows showed, what was decided about its model, and which version serves now."""
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from drift.performance.outcomes import Outcomes
 from drift.performance.realised import Measurement
 from drift.sketch.counts import ReferenceSketch, WindowSketch
 
@@ -41,7 +42,7 @@ class HistoryWindow:
     is_retrain_requested, reason, severity, explanation
         The decision.
     page
-        File name of its report, beside the page of the life.
+        File name of its report, beside the page of the history.
     """
 
     partition: str
@@ -148,12 +149,12 @@ class Serving:
 
 @dataclass(frozen=True)
 class ModelHistory:
-    """Everything that the page of a life shows.
+    """Everything that the page of a model history shows.
 
     Attributes
     ----------
     pipeline, written_at
-        Whose life, and when the page was written (UTC).
+        Whose history, and when the page was written (UTC).
     windows
         The newest ones, oldest first; at least one.
     n_earlier
@@ -166,6 +167,9 @@ class ModelHistory:
         Columns over the windows, in no order.
     reference, current
         Sketches behind the newest window; empty where they are not kept.
+    outcomes
+        What became of the predictions of the version that served newest, over these windows; None where
+        no label has come.
     """
 
     pipeline: str
@@ -177,6 +181,7 @@ class ModelHistory:
     columns: tuple[ColumnCourse, ...] = ()
     reference: ReferenceSketch | None = None
     current: WindowSketch | None = None
+    outcomes: Outcomes | None = None
 
     @property
     def newest(self) -> HistoryWindow:
@@ -191,6 +196,18 @@ class ModelHistory:
     def position_of(self, partition: str) -> int:
         """Count the drawn windows up to a partition: where its end lies; 0 is before all of them."""
         return bisect_right([window.partition for window in self.windows], partition)
+
+
+def shortened(history: ModelHistory, n_windows: int, n_columns: int) -> ModelHistory:
+    """Return a history with its newest windows and most important columns, for a narrow screen."""
+    return replace(
+        history,
+        windows=history.windows[-n_windows:],
+        n_earlier=history.n_earlier + max(0, len(history.windows) - n_windows),
+        columns=tuple(
+            replace(one, states=one.states[-n_windows:]) for one in by_history(history.columns)[:n_columns]
+        ),
+    )
 
 
 def courses(states: Sequence[ColumnState], partitions: Sequence[str]) -> tuple[ColumnCourse, ...]:

@@ -1,4 +1,4 @@
-"""A model's life as a page: one file without scripts, with relative links to the windows' reports."""
+"""Model history as a page: one file without scripts, with relative links to the windows' reports."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
+from assets.drift_report.pages.downloads import Download, downloads
+from assets.drift_report.pages.files import HISTORY_PAGE
 from assets.drift_report.pages.history import (
     ColumnCourse,
     HistoryWindow,
@@ -15,20 +17,35 @@ from assets.drift_report.pages.history import (
     ModelHistory,
     by_history,
     by_newest,
+    shortened,
 )
 from assets.drift_report.pages.history_pictures import (
+    DARK_COLOURS,
+    NARROW_COLUMNS,
+    NARROW_WINDOWS,
     decision_colours,
     drift_picture,
     history_picture,
 )
+from assets.drift_report.pages.outcome_pictures import outcome_pictures, outcome_text
 from assets.drift_report.pages.pictures import mini_picture
-from assets.drift_report.pages.report import HEADLINES
 from assets.drift_report.pages.templates import page_template
+from assets.drift_report.pages.wording import counted, headline_of, verdict_text
+from charts import page_style
 from drift.performance.realised import Measurement
 from drift.wording import number_text, share_text, without_headline
 
-MAX_MINI_PICTURES = 60
+MAX_MINI_PICTURES = 40
 """Rows of the feature table with histograms: the first ones, which matter most."""
+
+MAX_DRAWN_COLUMNS = 60
+"""Rows of the picture of drift: the columns that matter most."""
+
+OUTCOME_WIDTH = 420.0
+"""Width in px of the pictures of served outcomes."""
+
+SHOWN_ENTRIES, SHOWN_COLUMNS = 3, 3
+"""Newest entries of the log, and first columns, that are open on a telephone; the others are one click away."""
 
 ACTIONS: Mapping[str, str] = {
     "promoted": "was trained and serves from then on",
@@ -69,34 +86,38 @@ class _Entry:
 
 def render_model_history(history: ModelHistory) -> str:
     """Return the page; names, categories and explanations come from outside, and are escaped."""
+    narrow = shortened(history, NARROW_WINDOWS, NARROW_COLUMNS)
     return page_template("history.html.j2").render(
+        style=page_style(DARK_COLOURS),
+        index_page=HISTORY_PAGE,
         history=history,
         headline=_headline(history),
-        newest_text=_decision_text(history.newest),
+        newest_text=verdict_text(history.newest.reason, history.newest.explanation),
         newest_page=page_link(history.newest),
         facts=_facts(history),
         timeline=Markup(history_picture(history, _links(history))),
+        narrow_timeline=Markup(history_picture(narrow, _links(narrow), is_narrow=True)),
+        n_narrow=len(narrow.windows),
         decision_colours=decision_colours(history),
-        drift=Markup(drift_picture(history, by_history(history.columns), _links(history))),
+        drift=Markup(
+            drift_picture(history, by_history(history.columns)[:MAX_DRAWN_COLUMNS], _links(history))
+        ),
+        n_not_drawn=max(0, len(history.columns) - MAX_DRAWN_COLUMNS),
+        narrow_drift=Markup(drift_picture(narrow, narrow.columns, _links(narrow), is_narrow=True)),
+        outcomes=[Markup(svg) for svg in outcome_pictures(history.outcomes, OUTCOME_WIDTH)],
+        outcome_text=outcome_text(history.outcomes),
         features=_features(history),
+        n_features=SHOWN_COLUMNS,
         log_columns=_log_columns(history),
         log=_log(history),
+        n_entries=SHOWN_ENTRIES,
+        downloads=_downloads(history),
     )
 
 
 def page_link(window: HistoryWindow) -> str:
     """Return the relative address of a window's report; '' where there is none."""
     return f"./{quote(window.page)}" if window.page else ""
-
-
-def _said(reason: str) -> str:
-    """Return a reason in words; one that another version of the software wrote stays as it is."""
-    return next((text for known, text in HEADLINES.items() if known == reason), reason)
-
-
-def _decision_text(window: HistoryWindow) -> str:
-    said = _said(window.reason)
-    return f"{said}. {without_headline(window.explanation, said)}"
 
 
 def _links(history: ModelHistory) -> list[str]:
@@ -108,12 +129,8 @@ def _headline(history: ModelHistory) -> str:
     if history.serving is not None:
         return f"{history.pipeline}: version {history.serving.version} serves"
     if not history.metric:
-        return f"{history.pipeline}: watched over {_counted(n_windows, 'window')}"
+        return f"{history.pipeline}: watched over {counted(n_windows, 'window')}"
     return f"{history.pipeline}: no model serves yet"
-
-
-def _counted(n: int, noun: str) -> str:
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def _facts(history: ModelHistory) -> list[tuple[str, str, str]]:
@@ -127,7 +144,7 @@ def _facts(history: ModelHistory) -> list[tuple[str, str, str]]:
         f"{n_windows:,}",
         f"drift in {n_drifted} of the newest {len(history.windows)}{earlier}",
     )
-    drift = ("Drift score", _decimals(newest.drift_score, 2), f"{_counted(newest.n_drifted, 'feature')} drifted in {newest.partition}")  # fmt: skip
+    drift = ("Drift score", _decimals(newest.drift_score, 2), f"{counted(newest.n_drifted, 'feature')} drifted in {newest.partition}")  # fmt: skip
     quality = (
         "Data quality",
         _decimals(newest.quality_score, 3),
@@ -156,7 +173,7 @@ def _champion_facts(history: ModelHistory) -> list[tuple[str, str, str]]:
         if serving.trained_as_of
         else "trained before the ledger began"
     )
-    age = "not known" if serving.age is None else _counted(serving.age, "window")
+    age = "not known" if serving.age is None else counted(serving.age, "window")
     since = f"{serving.since.action} {serving.since.instant:%Y-%m-%d %H:%M} UTC"
     return [
         ("Champion", f"version {serving.version}", "\n".join(filter(None, (serving.algorithm, since)))),
@@ -180,7 +197,7 @@ def _trainings_fact(judgements: Sequence[Judgement]) -> tuple[str, str, str]:
     n_back = len(judgements) - len(trainings)
     parts = [f"{n_promoted} promoted", f"{len(trainings) - n_promoted} not"]
     if n_back:
-        parts.append(_counted(n_back, "rollback"))
+        parts.append(counted(n_back, "rollback"))
     return "Trainings", str(len(trainings)), ", ".join(parts)
 
 
@@ -241,7 +258,7 @@ def _log(history: ModelHistory) -> list[_Entry]:
 def _judgement_entry(judgement: Judgement) -> _Entry:
     who = "" if judgement.is_training else f" by {judgement.actor}"
     action = ACTIONS.get(judgement.action, judgement.action)
-    reason = _said(judgement.reason)
+    reason = headline_of(judgement.reason)
     return _Entry(
         partition=f"after {judgement.partition}",
         page="",
@@ -270,8 +287,8 @@ def _window_entry(history: ModelHistory, window: HistoryWindow) -> _Entry:
         page=page_link(window),
         tag=window.severity,
         kind=window.severity,
-        headline=_said(window.reason),
-        explanation=without_headline(window.explanation, _said(window.reason)),
+        headline=headline_of(window.reason),
+        explanation=without_headline(window.explanation, headline_of(window.reason)),
         figures=(
             *performance,
             _decimals(window.drift_score, 2),
@@ -279,3 +296,26 @@ def _window_entry(history: ModelHistory, window: HistoryWindow) -> _Entry:
             _decimals(window.quality_score, 3),
         ),
     )
+
+
+def _downloads(history: ModelHistory) -> tuple[Download, ...]:
+    windows = [
+        {
+            **{name: value for name, value in vars(window).items() if not isinstance(value, Measurement)},
+            "metric": window.metric,
+            **_measured("realised", window.realised),
+            **_measured("estimated", window.estimated),
+        }
+        for window in history.windows
+    ]
+    columns = [
+        dict(vars(state)) for one in by_newest(history.columns) if (state := one.states[-1]) is not None
+    ]
+    ledger = [dict(vars(one)) for one in history.judgements]
+    tables = {"windows": windows, "columns": columns, "ledger": ledger}
+    facts = {"pipeline": history.pipeline, "n_earlier": history.n_earlier}
+    return downloads(f"{history.pipeline}-history", tables, facts)
+
+
+def _measured(name: str, one: Measurement) -> dict[str, object]:
+    return {name: one.value, f"{name}_low": one.low, f"{name}_high": one.high}

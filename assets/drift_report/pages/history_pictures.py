@@ -1,4 +1,4 @@
-"""Pictures of a model's life: performance with every decision, and drift of every column."""
+"""Pictures of a model history: performance with every decision, and drift of every column."""
 
 from __future__ import annotations
 
@@ -31,13 +31,43 @@ DECISION_COLOURS: Mapping[str, str] = {
 VERSION_COLOURS = ("#dbe7f5", "#efe3d3")
 """Two in turn, so that one version ends where the next begins."""
 
+DARK_COLOURS: Mapping[str, str] = {
+    "#cfe8d8": "#2a5a40",
+    "#f3dfa0": "#7a6420",
+    "#d9d2ec": "#4e4573",
+    "#9cc3ec": "#2c5d92",
+    "#e58a6a": "#b4532f",
+    "#f6cdbc": "#7d3a24",
+    "#a0a7b4": "#5c6675",
+    "#dbe7f5": "#2b4563",
+    "#efe3d3": "#5a4a36",
+}
+"""The same on a dark page."""
 
-def history_picture(history: ModelHistory, links: Sequence[str]) -> str:
+EVENTS: Mapping[Shape, str] = {
+    "up": "trained and promoted",
+    "cross": "trained, not promoted",
+    "back": "rolled back",
+}
+"""Decisions about a model by their mark."""
+
+HEIGHT, NARROW_HEIGHT = 210, 150
+"""Of the panel of performance, in px."""
+
+NARROW_WIDTH, NARROW_ROW_LETTERS = 354, 18
+"""Width of a picture on a telephone in px, and letters of a row's name there."""
+
+NARROW_WINDOWS, NARROW_COLUMNS = 12, 7
+"""Newest windows and most important columns that such a picture shows."""
+
+
+def history_picture(history: ModelHistory, links: Sequence[str], *, is_narrow: bool = False) -> str:
     """Draw realised and estimated performance, the gate's decisions, who served, and each window's decision."""
-    columns = _columns(history, links)
+    columns = _columns(history, links, is_narrow=is_narrow)
     lanes = [Lane("decision", [_decision(window) for window in history.windows])]
     if not history.metric:
         return timeline(columns, title="Decisions by window", lanes=lanes)
+    events = [event for one in history.judgements if (event := _event(history, one))]
     lanes.insert(0, Lane("served by", _versions(history)))
     measured = [window if window.metric == history.metric else None for window in history.windows]
     return timeline(
@@ -55,20 +85,23 @@ def history_picture(history: ModelHistory, links: Sequence[str]) -> str:
             "holdout of the version that served",
             [number(window.reference_metric if window else None) for window in measured],
         ),
-        events=[event for one in history.judgements if (event := _event(history, one))],
-        event_names={"up": "trained and promoted", "cross": "trained, not promoted", "back": "rolled back"},
+        events=events,
+        event_names={shape: EVENTS[shape] for shape in EVENTS if any(one.shape == shape for one in events)},
         lanes=lanes,
+        panel_height=NARROW_HEIGHT if is_narrow else HEIGHT,
     )
 
 
-def drift_picture(history: ModelHistory, ordered: Sequence[ColumnCourse], links: Sequence[str]) -> str:
+def drift_picture(
+    history: ModelHistory, ordered: Sequence[ColumnCourse], links: Sequence[str], *, is_narrow: bool = False
+) -> str:
     """Draw how surely each column had moved in each window; '' where no window was compared."""
     if not ordered:
         return ""
     scores = [number(window.drift_score) for window in history.windows]
     return heatmap(
         [DRIFT_SCORE, *(_title(one) for one in ordered)],
-        _columns(history, links),
+        _columns(history, links, is_narrow=is_narrow),
         [scores, *(one.strengths for one in ordered)],
         title="Sure effect of each column by window",
         ends=("nothing sure", "drift"),
@@ -83,10 +116,13 @@ def drift_picture(history: ModelHistory, ordered: Sequence[ColumnCourse], links:
     )
 
 
-def _columns(history: ModelHistory, links: Sequence[str]) -> Columns:
+def _columns(history: ModelHistory, links: Sequence[str], *, is_narrow: bool) -> Columns:
     """Place the windows; both pictures leave the same room for names, so that they stand in line."""
     rows = [DRIFT_SCORE, *(_title(one) for one in history.columns)]
-    return columns_of([window.partition for window in history.windows], rows, links=links)
+    names = [window.partition for window in history.windows]
+    if is_narrow:
+        return columns_of(names, rows, width=NARROW_WIDTH, links=links, row_limit=NARROW_ROW_LETTERS)
+    return columns_of(names, rows, links=links)
 
 
 def _title(one: ColumnCourse) -> str:

@@ -19,19 +19,21 @@ from assets.drift_report.pages.history import (
 from assets.drift_report.pages.history_rows import (
     FILE,
     read_current,
+    read_outcomes,
     read_reference,
     read_states,
     read_windows,
 )
+from assets.drift_report.tables_read import kept_reference
 from assets.materialization import Scope
 from declaration.pipeline import Pipeline
 from declaration.windows import Window, partitions_since
+from drift.performance.outcomes import Outcomes
 from resources.lake.lake import Lake, Snapshot, scan
 from resources.model_registry.ledger import Decision, read_ledger
 
 if TYPE_CHECKING:
     import duckdb
-from assets.drift_report.tables_read import kept_reference
 
 
 def read_model_history(
@@ -42,12 +44,12 @@ def read_model_history(
     written: Sequence[Snapshot],
     reference_key: Callable[[HistoryWindow], str],
 ) -> ModelHistory:
-    """Read what the page of the model's life shows, as of the newest report: few columns of small tables, once.
+    """Read what the page of the model history shows, as of the newest report: few columns of small tables, once.
 
     Parameters
     ----------
     pipeline, scope
-        Whose life, and the clock.
+        Whose history, and the clock.
     lake, connection
         Where the reports, decisions and sketches are.
     written
@@ -57,7 +59,7 @@ def read_model_history(
 
     Returns
     -------
-    Life
+    ModelHistory
         The newest windows, and the whole ledger.
     """
     tables = {snapshot.table: snapshot for snapshot in written}
@@ -81,7 +83,19 @@ def read_model_history(
         columns=courses(states, keys),
         reference=read_reference(connection, kept) if kept else {},
         current=read_current(connection, scan(sketches, [newest.partition])) if kept else {},
+        outcomes=_outcomes(tables.get(pipeline.table("served_outcomes")), windows, connection),
     )
+
+
+def _outcomes(
+    table: Snapshot | None, windows: Sequence[HistoryWindow], connection: duckdb.DuckDBPyConnection
+) -> Outcomes | None:
+    """Read what became of the predictions of the version whose labels came last."""
+    labelled = [one for one in windows if one.n_labelled and one.model_version is not None]
+    if table is None or not labelled or labelled[-1].model_version is None:
+        return None
+    kept = [one.partition for one in windows if one.partition in table.partitions]
+    return read_outcomes(connection, scan(table, kept), labelled[-1].model_version)
 
 
 def _judgement(entry: Decision) -> Judgement:

@@ -1,4 +1,4 @@
-"""What the page of a life reads of the lake: few columns of small tables, never a row of data."""
+"""Rows that the page of a model history reads of the lake: few columns of small tables, never a row of data."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
 from assets.drift_report.pages.history import ColumnState, HistoryWindow
+from assets.drift_report.signal_tables import outcomes_from_rows
 from declaration.sql import quote_literal
 from drift.columns.findings import FindingKind
+from drift.performance.outcomes import Outcomes
 from drift.performance.realised import Measurement
 from drift.sketch.counts import ReferenceSketch, WindowSketch, counts_from_json
 from drift.sketch.scan import WHOLE
@@ -107,6 +109,24 @@ def _known(status: str, ratio: float | None, effect: float | None) -> tuple[floa
     if status in ("insufficient data", "ignored"):
         return None, None
     return min(1.0, max(0.0, ratio or 0.0)), effect
+
+
+def read_outcomes(connection: duckdb.DuckDBPyConnection, rows: str, version: int) -> Outcomes | None:
+    """Add up what became of a version's predictions over windows (`<p>/served_outcomes`); None where no label has come.
+
+    Every window holds the same rows of the holdout: they count once.
+    """
+    added = connection.sql(
+        "SELECT model_version, kind, basis, low, high, label, predicted, "
+        + ", ".join(
+            f"CAST(CASE basis WHEN 'served' THEN sum({name}) ELSE max({name}) END AS {kind}) AS {name}"
+            for name, kind in (("n", "BIGINT"), ("sum_predicted", "DOUBLE"), ("sum_observed", "DOUBLE"))
+        )
+        + f" FROM {rows} WHERE model_version = {version} "
+        "GROUP BY model_version, kind, basis, low, high, label, predicted ORDER BY ALL"
+    ).to_arrow_table()
+    outcomes = outcomes_from_rows(added.to_pylist())
+    return outcomes if outcomes is not None and outcomes.n_rows("served") else None
 
 
 def read_reference(connection: duckdb.DuckDBPyConnection, sketches: str) -> ReferenceSketch:

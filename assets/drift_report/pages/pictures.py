@@ -21,16 +21,16 @@ MAX_BARS = 12
 OTHERS = "all others"
 
 
-def picture(column: str, reference: ColumnReference, current: Counts) -> str:
-    """Draw a column's reference and current window; empty text when one of them has no value."""
+def picture(column: str, reference: ColumnReference, current: Counts, *, width: float) -> str:
+    """Draw a column's reference and current window, so many px wide; empty text when one of them has no value."""
     if _is_blank(reference, current):
         return ""
     names, before, now = _bars(reference, current)
     if names:
         unlisted = [name for name, _ in current.unlisted] if isinstance(current, CategoricalCounts) else []
-        return bar_pairs(names, before, now, title=column, highlight=unlisted)
+        return bar_pairs(names, before, now, title=column, highlight=unlisted, width=width)
     edges = _display_edges(reference, current, DISPLAY_BINS)
-    return histogram_pair(edges, *_display_counts(edges, reference, current), title=column)
+    return histogram_pair(edges, *_display_counts(edges, reference, current), title=column, width=width)
 
 
 def mini_picture(reference: ColumnReference, current: Counts) -> str:

@@ -1,33 +1,32 @@
-"""Writes of pages: each file whole, or not at all."""
+"""Writes of a report's pages and of what is made from them: each file whole, or not at all."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from uuid import uuid4
 
-from assets.drift_report.pages.history import (
-    ModelHistory,
-)
+from assets.drift_report.pages.files import HISTORY_PAGE, window_page, write_whole
+from assets.drift_report.pages.history import ModelHistory
 from assets.drift_report.pages.history_page import render_model_history
-from assets.drift_report.pages.templates import HISTORY_PAGE
+from assets.drift_report.pages.index import write_index
+from assets.drift_report.pages.neighbours import link_neighbours
+from assets.drift_report.pages.summary import SUMMARY_FILE, summary_of
 from declaration.pipeline import Pipeline
 from declaration.windows import Window
 
 
 def write_page(folder: Path, pipeline: Pipeline, span: Window, page: str) -> Path:
-    """Write `<pipeline>/<partition>.html` whole or not at all."""
-    return _write_whole(folder / pipeline.name / f"{span.key.replace(':', '')}.html", page)
+    """Write `<pipeline>/<partition>.html`, and link it with the windows before and after."""
+    path = write_whole(folder / pipeline.name / window_page(span.key), page)
+    link_neighbours(path)
+    return path
 
 
 def write_model_history(folder: Path, history: ModelHistory) -> Path:
-    """Write `<pipeline>/index.html` whole or not at all: of reports at one time, the last one's page stays."""
-    return _write_whole(folder / history.pipeline / HISTORY_PAGE, render_model_history(history))
+    """Write `<pipeline>/index.html`, its summary, and the index over all pipelines.
 
-
-def _write_whole(path: Path, page: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Runs in two containers may share the folder and the process id.
-    draft = path.with_suffix(f".{uuid4().hex}.part")
-    draft.write_text(page, encoding="utf-8")
-    draft.replace(path)
+    Of reports at one time, the last one's pages stay.
+    """
+    path = write_whole(folder / history.pipeline / HISTORY_PAGE, render_model_history(history))
+    write_whole(path.with_name(SUMMARY_FILE), summary_of(history).model_dump_json())
+    write_index(folder, written_at=history.written_at)
     return path

@@ -1,4 +1,4 @@
-"""A view's rows in a world where what became known after an instant is other."""
+"""Rows of a view over changed sources: everything that became known after an instant is different."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A feature view that looks ahead is found by changing what came later: its rows must stay as they are.
+"""Lookahead check of a feature view: rows up to an instant must not change when everything after it does.
 
 Everything that the sources say after an instant is perturbed, and the view's SQL is run again. Rows with an
 event timestamp up to that instant know nothing of it, so they may not change. The instants are some of the

@@ -1,4 +1,4 @@
-"""Whether the `known_at` of columns can be told from their rows."""
+"""Check of `known_at`: its expression must be computable from the dataset's rows."""
 
 from __future__ import annotations
 

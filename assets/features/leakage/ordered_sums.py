@@ -1,4 +1,4 @@
-"""Sums of floats depend on their order, and parallel threads have none."""
+"""Run a query on one thread so that sums of floats are reproducible."""
 
 from __future__ import annotations
 

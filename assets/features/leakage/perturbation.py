@@ -1,4 +1,4 @@
-"""A dataset as it might have been, had what became known after an instant been otherwise."""
+"""Perturbation of a dataset: the values that became known after an instant are replaced."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a view's rows are the same as when they were made, and the first that is not."""
+"""Comparison of a view's rows with those of a second run: the first difference, if there is one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What channels, silences and counts of windows say of each other."""
+"""Checks of the alerts block: channels, silences and counts of windows that contradict each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the blocks of a declaration say of each other: names that must exist, times that must fit.
+"""Checks between the blocks of a declaration: names that must exist, times that must fit.
 
 Each check names the places it reads, so that one that reads a faulty place is left out
 instead of reporting what only follows.

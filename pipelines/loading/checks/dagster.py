@@ -1,4 +1,4 @@
-"""What Dagster accepts as owner, tag and schedule: asked of Dagster, before it refuses a whole code location.
+"""Checks of owners, tags and schedules by Dagster's own rules, before it refuses a whole code location.
 
 What is plain needs no asking, so that a check answers before Dagster would be imported.
 """

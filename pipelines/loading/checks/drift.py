@@ -1,4 +1,4 @@
-"""What the drift block says of single features: each must be one that the model, or the watch, knows."""
+"""Checks of the drift block's features: each must be one that the model, or the monitoring, knows."""
 
 from __future__ import annotations
 

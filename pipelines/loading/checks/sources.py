@@ -1,4 +1,4 @@
-"""What a source says of itself: which keys its format has, and where its files may lie."""
+"""Checks of a source: the keys that its format has, and the folders that its files may lie in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What target and model say of the rest of a declaration: rows, keys, expressions, algorithms, metrics."""
+"""Checks of target and model against the rest of a declaration: rows, keys, expressions, algorithms, metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the online store serves the lake's newest rows: every entity, some thousands at a time."""
+"""Comparison of the online store with the lake's newest rows: every entity, some thousands at a time."""
 
 from __future__ import annotations
 

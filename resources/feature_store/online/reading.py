@@ -1,4 +1,4 @@
-"""What is read of the online store: the newest values of some entities, judged by their age."""
+"""Reads of the online store: the newest values of some entities, judged by their age."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where feature values are served from: one URL becomes the settings of Feast's online store."""
+"""Settings of Feast's online store, made of one URL."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from declaration.errors import DriftlineError
+from declaration.extras import require_extra
 from resources.postgres.url import host_of, sslmode_of
 
 if TYPE_CHECKING:
@@ -52,8 +53,10 @@ def online_settings(url: str) -> Mapping[str, Any]:
     if parts.drivername == "sqlite" and parts.database:
         return {"type": "feature_repo.online_sqlite.OrderedSqliteOnlineStore", "path": parts.database}
     if parts.drivername in ("redis", "rediss") and parts.host:
+        require_extra("redis", "an online store in Redis")
         return _redis(parts)
     if parts.drivername in ("postgresql", "postgresql+psycopg2", "postgresql+psycopg") and parts.database:
+        require_extra("postgres", "an online store in Postgres")
         return _postgres(parts)
     raise OnlineSettingsError(
         f"the online store's URL names '{parts.drivername}', or has no server or database. {_KNOWN}"

@@ -1,4 +1,4 @@
-"""What is served for an entity, and how much of it can be relied on."""
+"""Online values of an entity, and how much of them can be relied on."""
 
 from __future__ import annotations
 

@@ -1,20 +1,23 @@
-"""The page of a life, read from a small lake."""
+"""The page of a model history, read from a small lake."""
 
 from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from assets.drift_report.pages.history_reading import read_model_history
-from assets.drift_report.pages.history_rows import FILE, read_states
+from assets.drift_report.pages.history_rows import FILE, read_outcomes, read_states
 from assets.drift_report.tables import report_table
 from assets.materialization import Scope
 from resources.lake.lake import scan
 from resources.model_registry.ledger import Action, Decision, write_decision
+from resources.reports import Reports
 from tests.drift_report.pages.test_report import content
 from tests.drift_report.test_asset import stormy
 from tests.fixtures.drift_world import FEATURES, World
@@ -69,6 +72,40 @@ def test_every_report_rewrites_the_page_and_every_link_leads_to_a_page(world: Wo
     assert set(links) == {f"{JULY}.html", f"{AUGUST}.html"}
     for link in links:
         assert 'href="./index.html"' in (first.parent / link).read_text()
+
+
+def test_outcomes_add_up_over_windows_and_the_holdout_counts_once(world: World) -> None:
+    n_served = []
+    for key in (JULY, AUGUST):
+        world.write_month(key)
+        n_served.append(world.report(key).metadata["n_labelled"])
+    table = world.lake.snapshot("flights/served_outcomes")
+    with world.engine.connect() as connection:
+        both = read_outcomes(connection, scan(table, [JULY, AUGUST]), 1)
+        one = read_outcomes(connection, scan(table, [AUGUST]), 1)
+        other = read_outcomes(connection, scan(table, [AUGUST]), 2)
+    assert both is not None
+    assert one is not None
+    assert both.n_rows("served") == sum(int(str(n)) for n in n_served) > one.n_rows("served")
+    assert both.n_rows("holdout") == one.n_rows("holdout")
+    assert other is None
+    history = (Path(world.reports.folder) / "flights" / "index.html").read_text()
+    assert f"over {both.n_rows('served'):,} served rows" in history
+
+
+def test_a_page_names_its_runs_and_what_was_quarantined(world: World) -> None:
+    world.write_month(JULY)
+    broken = {
+        "departure": [datetime(2013, 7, 2, tzinfo=UTC)] * 3,
+        "broken_rules": [["<late>", "b"], ["b"], ["b"]],
+    }
+    world.lake.write("flights/quarantine/flights", pa.table(broken), partition=JULY)
+    known = replace(world, reports=Reports(folder=world.reports.folder, web_url="http://127.0.0.1:3000"))
+    page = Path(str(known.report(JULY).metadata["report"])).read_text()
+    assert 'href="http://127.0.0.1:3000/runs/' in page
+    assert "3 of flights, in the lake's table flights/quarantine/flights, partition 2013-07-01" in page
+    assert "b (3); &lt;late&gt; (1)" in page
+    assert "<b>3</b><small>set aside" in page
 
 
 def test_a_report_of_an_older_window_shows_the_newest_one(world: World) -> None:

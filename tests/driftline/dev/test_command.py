@@ -43,7 +43,7 @@ def test_dagsters_own_server_obeys_the_guard(tmp_path: Path) -> None:
         dg.DagsterInstance.local_temp(str(tmp_path)) as instance,
         WorkspaceProcessContext(instance, EmptyWorkspaceTarget(), version="1.2") as context,
     ):
-        app = GuardedWebserver(context, allowed_hosts=["localhost"]).create_asgi_app()
+        app = GuardedWebserver(context, reports=tmp_path, allowed_hosts=["localhost"]).create_asgi_app()
 
         def status(method: str, path: str, **request: Any) -> int:
             return asyncio.run(_answer(app, method, path, **request)).status_code
@@ -55,6 +55,11 @@ def test_dagsters_own_server_obeys_the_guard(tmp_path: Path) -> None:
         assert status("POST", "/graphql", json=asked, headers={"Origin": "http://evil.example"}) == 403
         assert status("GET", "/server_info", headers={"Host": "evil.example"}) == 421
         assert status("GET", "/server_info") == 200
+        (tmp_path / "page.html").write_text("<p>a page")
+        assert asyncio.run(_answer(app, "GET", "/reports/page.html")).text == "<p>a page"
+        assert status("GET", "/reports/page.html", headers={"Host": "evil.example"}) == 421
+        assert status("GET", "/reports/page.html", headers={"Sec-Fetch-Site": "cross-site"}) == 403
+        assert status("GET", "/reports/none.html") == 404
 
 
 async def _answer(app: ASGIApp, method: str, path: str, **request: Any) -> httpx.Response:

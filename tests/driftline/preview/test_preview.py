@@ -2,6 +2,7 @@
 
 import csv
 import html
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,13 +20,14 @@ from declaration.spec import PipelineSpec
 from declaration.target import TargetSpec
 from driftline.cli import FAULT, SUCCESS, main
 from driftline.preview.columns import later_columns, plan
-from driftline.preview.command import arrivals
+from driftline.preview.command import KEYS, arrivals, as_plain
 from driftline.preview.findings import Preview
 from driftline.preview.page import page
 from driftline.preview.rehearsal import rehearsed
 from driftline.preview.summary import summary
 from driftline.preview.terminal import show
 from resources.deployment import Deployment, deployment
+from tests.fixtures.keys import undocumented
 from tests.fixtures.tiny import DECLARATION, tiny_pipeline, write_sources
 
 NOW = datetime(2024, 2, 1, tzinfo=UTC)
@@ -87,6 +89,9 @@ def test_a_sound_pipeline_would_run_and_everything_is_said(tmp_path: Path) -> No
     # The second of two days has yesterday's features, joined as of each reading.
     assert {one.name: one.missing for one in preview.target.plans}["recent__readings"] == 0.5
     assert list(preview.target.models) == ["logistic_regression"]
+    plain = as_plain(preview)
+    assert undocumented(json.loads(json.dumps(plain)), KEYS) == set()
+    assert plain["is_sound"] is True
 
 
 def test_a_view_that_looks_ahead_is_named_with_column_and_instant(tmp_path: Path) -> None:

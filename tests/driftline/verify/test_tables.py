@@ -36,7 +36,7 @@ def test_one_flipped_bit_in_any_data_file_is_found(own: Home) -> None:
     assert [str(of_ledger) in one.what for one in found if one.kind == "ledger"] == [True]
     assert all("its bytes are not those that were written" in one.what for one in found if one.kind == "file")
     assert any(
-        "`dagster asset materialize -m pipelines.definitions --select tiny/raw/readings --partition 2024-01-02`"
+        "`dagster asset materialize -m pipelines.definitions --select tiny/raw/raw_readings --partition 2024-01-02`"
         in one.repair
         for one in found
     )

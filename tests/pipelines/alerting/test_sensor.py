@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from threading import Barrier
 
@@ -23,7 +24,7 @@ from pipelines.alerting.sensor import LOCK, SENDING_TIME, alert_sensor
 from pipelines.graph.stages import stages
 from pipelines.triggers.events import RUNS_PER_PAGE
 from pipelines.triggers.retrains import MAX_ATTEMPTS
-from pipelines.triggers.run_requests import PIPELINE_TAG, REPORT_TAG
+from pipelines.triggers.run_requests import PIPELINE_TAG, REPLAY_TAG, REPORT_TAG
 from resources.alerts.channels import Channels
 from resources.alerts.incident_log import incidents_table, read_incidents
 from resources.alerts.outbox import read_outbox
@@ -71,18 +72,36 @@ def report(
     )
 
 
+def replayed(instance: DagsterInstance, partition: str, *found: Signal) -> None:
+    """Record a drift report that a run of a replay made."""
+    signals = dg.MetadataValue.json(Signals(found, JUDGED).as_metadata())
+    key = dg.AssetKey(["flights", "drift_report"])
+
+    @dg.op(out=dg.Out(dg.Nothing))
+    def made() -> Iterator[dg.AssetMaterialization]:
+        yield dg.AssetMaterialization(key, partition=partition, metadata={"signals": signals})
+
+    @dg.job(tags={PIPELINE_TAG: "flights", REPLAY_TAG: "true"})
+    def job() -> None:
+        made()
+
+    assert job.execute_in_process(instance=instance).success
+
+
 def tick(
     instance: DagsterInstance,
     lake: Lake,
     *pipelines: Pipeline,
     cursor: str | None = None,
     web: str | None = None,
+    now: datetime | None = None,
 ) -> tuple[str, str]:
     """Evaluate the alert sensor; return its cursor and what it says."""
     with dg.build_sensor_context(
         instance=instance, cursor=cursor, resources={"lake": lake, "channels": Channels(web_url=web)}
     ) as context:
-        said = alert_sensor(pipelines)(context)
+        clock = partial(datetime.now, UTC) if now is None else lambda: now
+        said = alert_sensor(pipelines, clock)(context)
         assert isinstance(said, dg.SkipReason)
         return context.cursor or "", said.skip_message or ""
 
@@ -117,6 +136,50 @@ def test_an_incident_is_told_when_it_begins_and_when_it_ends(
     assert first["link"] == (
         "https://driftline.example.org/assets/flights/drift_report?view=partitions&partition=2013-03-01"
     )
+
+
+def test_what_a_replay_found_about_the_past_is_told_to_nobody(instance: DagsterInstance, lake: Lake) -> None:
+    for month in ("02", "03"):
+        replayed(instance, f"2013-{month}-01", WIND, LOSS)
+    replayed(instance, "2013-04-01", WIND)
+    cursor, said = tick(instance, lake, pipeline())
+    assert said == "0 messages sent; messages of 0 pipelines wait"
+    assert not read_outbox(lake, "flights")
+    # What stands is known, and shown.
+    (standing,) = read_incidents(lake, "flights").incidents.firing
+    assert (standing.feature, standing.opened_in, standing.is_told) == ("wind", "2013-02-01", False)
+    assert checked(instance)[0] is False
+    # A live report that still finds it tells it once, and since when it stands.
+    report(instance, "2013-05-01", WIND)
+    cursor, _ = tick(instance, lake, pipeline(), cursor=cursor)
+    report(instance, "2013-06-01", WIND)
+    cursor, _ = tick(instance, lake, pipeline(), cursor=cursor)
+    (told,) = read_outbox(lake, "flights")
+    assert told.alert.findings == (f"wind: {WIND.text}. It has been so since 2013-02-01.",)
+    # Who was told of the beginning is told of the end, also by a replay.
+    replayed(instance, "2013-07-01")
+    tick(instance, lake, pipeline(), cursor=cursor)
+    assert [one.alert.state for one in read_outbox(lake, "flights")] == ["firing", "resolved"]
+
+
+def test_a_replay_that_has_come_to_the_present_tells_what_stands(
+    instance: DagsterInstance, lake: Lake
+) -> None:
+    for month in ("02", "03"):
+        replayed(instance, f"2013-{month}-01", WIND)
+    tick(instance, lake, pipeline(), now=datetime(2013, 4, 20, tzinfo=UTC))
+    (told,) = read_outbox(lake, "flights")
+    assert told.alert.partition == "2013-03-01"
+    assert told.alert.findings == (f"wind: {WIND.text}. It has been so since 2013-02-01.",)
+
+
+def test_a_run_that_failed_in_a_replay_is_told_to_nobody(instance: DagsterInstance, lake: Lake) -> None:
+    run(instance, LakeError("the disk is full"), **{REPLAY_TAG: "true"})
+    cursor, _ = tick(instance, lake, pipeline())
+    assert not read_outbox(lake, "flights")
+    run(instance, LakeError("the disk is still full"))
+    tick(instance, lake, pipeline(), cursor=cursor)
+    assert [one.alert.kind for one in read_outbox(lake, "flights")] == ["refresh_failed"]
 
 
 def test_a_restart_and_a_lost_cursor_change_nothing(

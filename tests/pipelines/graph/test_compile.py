@@ -4,16 +4,19 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.partitions.context import partition_loading_context
 
 from assets.materialization import CheckOutcome, Outcome
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
+from pipelines.asset_keys import asset_key
 from pipelines.graph.compile import _result, build_pipeline, code_version
+from pipelines.graph.trained_partitions import make_trainable
 from tests.fixtures.stages import connected
 from tests.fixtures.tiny import DECLARATION, tiny_pipeline, write_sources
 
 KEYS = {
-    "raw/readings", "raw/machines", "profiled/readings", "profiled/machines", "features/recent",
+    "raw/raw_readings", "raw/raw_machines", "profiled/profiled_readings", "profiled/profiled_machines", "features/recent",
     "labels", "training_set", "model", "predictions", "drift_report",
 }  # fmt: skip
 
@@ -41,9 +44,9 @@ def test_every_stage_is_an_asset_of_the_pipelines_group(definitions: dg.Definiti
 @pytest.mark.parametrize(
     ("asset", "upstream"),
     [
-        ("profiled/readings", {"raw/readings"}),
-        ("features/recent", {"profiled/readings"}),
-        ("labels", {"profiled/readings"}),
+        ("profiled/profiled_readings", {"raw/raw_readings"}),
+        ("features/recent", {"profiled/profiled_readings"}),
+        ("labels", {"profiled/profiled_readings"}),
         ("training_set", {"labels", "features/recent"}),
         ("model", {"training_set"}),
         ("predictions", {"labels", "features/recent", "model"}),
@@ -58,16 +61,41 @@ def test_lineage_is_what_the_stages_read(definitions: dg.Definitions, asset: str
 
 def test_reference_tables_have_no_partitions(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
-    assert graph.get(dg.AssetKey(["tiny", "raw", "machines"])).partitions_def is None
+    assert graph.get(asset_key("tiny", ("raw", "machines"))).partitions_def is None
     assert graph.get(dg.AssetKey(["tiny", "model"])).partitions_def is not None
 
 
-def test_a_model_is_used_from_the_next_partition_on(definitions: dg.Definitions) -> None:
+def test_no_two_nodes_of_the_graph_read_alike(definitions: dg.Definitions) -> None:
+    # Dagster's graph shows the last part of a key.
+    labels = [key.path[-1] for key in definitions.resolve_asset_graph().get_all_asset_keys()]
+    assert len(set(labels)) == len(labels)
+
+
+def test_partitions_without_a_training_are_not_missing(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
-    node = graph.get(dg.AssetKey(["tiny", "predictions"]))
-    mapping = node.partition_mappings[dg.AssetKey(["tiny", "model"])]
-    assert isinstance(mapping, dg.TimeWindowPartitionMapping)
-    assert (mapping.start_offset, mapping.end_offset) == (-1, -1)
+    with dg.instance_for_test() as instance, partition_loading_context(dynamic_partitions_store=instance):
+        for stage in ("training_set", "model"):
+            partitions = graph.get(dg.AssetKey(["tiny", stage])).partitions_def
+            assert partitions is not None
+            make_trainable(instance, "tiny", None)
+            assert not partitions.get_partition_keys() or stage == "model"
+            make_trainable(instance, "tiny", "2024-01-03")
+            assert partitions.get_partition_keys() == ["2024-01-03"]
+
+
+def test_a_refresh_asks_for_no_partition_of_trainings(definitions: dg.Definitions) -> None:
+    # A backfill from raw data on must not train again as of every partition that was trained.
+    graph = definitions.resolve_asset_graph()
+    pairs = [
+        ("training_set", "labels"),
+        ("training_set", "recent"),
+        ("predictions", "model"),
+        ("drift_report", "model"),
+    ]
+    for asset, upstream in pairs:
+        node = graph.get(dg.AssetKey(["tiny", asset]))
+        (mapping,) = [it for key, it in node.partition_mappings.items() if key.path[-1] == upstream]
+        assert mapping == dg.SpecificPartitionsPartitionMapping([])
 
 
 def test_a_change_of_the_gate_is_no_change_of_the_data() -> None:
@@ -97,7 +125,7 @@ def test_a_blocking_expectation_stops_what_comes_after(tmp_path: Path) -> None:
     definitions = with_resources(blocking(tmp_path), tmp_path)
     job = definitions.resolve_implicit_global_asset_job_def()
     wanted = [
-        dg.AssetKey(["tiny", *path]) for path in (["raw", "readings"], ["profiled", "readings"], ["labels"])
+        asset_key("tiny", path) for path in (("raw", "readings"), ("profiled", "readings"), ("labels",))
     ]
     with dg.instance_for_test() as instance:
         result = job.execute_in_process(
@@ -112,16 +140,11 @@ def test_a_blocking_expectation_stops_what_comes_after(tmp_path: Path) -> None:
     assert not (tmp_path / "lake" / "tiny" / "profiled" / "readings").exists()
 
 
-def test_what_is_unknown_is_left_out_of_the_metadata() -> None:
+def test_what_is_unknown_is_left_out_of_a_checks_metadata() -> None:
     check = CheckOutcome(
         "rule", is_passed=False, severity="warning", description="d", metadata={"n": 1, "m": None}
     )
-    outcome = Outcome(
-        "v1", metadata={"n_rows": 3, "unknown": None}, markdown={"page": "# x"}, checks=(check,)
-    )
-    result = _result(outcome, dg.AssetKey(["tiny", "labels"]), cpu_s=0.5)
-    assert result.metadata is not None
-    assert set(result.metadata) == {"n_rows", "cpu_s", "page"}
+    result = _result(Outcome("v1", checks=(check,)), dg.AssetKey(["tiny", "labels"]), {})
     found = next(iter(result.check_results or ()))
     assert found.severity == dg.AssetCheckSeverity.WARN
     assert set(found.metadata) == {"n"}

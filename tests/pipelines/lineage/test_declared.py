@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from declaration.pipeline import Pipeline
+from pipelines.asset_keys import asset_key
 from pipelines.graph.stages import stages
 from pipelines.lineage import Lineage, Node, declared_lineage
 from pipelines.lineage.models import versions_that_read, with_models
@@ -107,14 +108,14 @@ def test_dagsters_column_lineage_leads_from_asset_to_asset() -> None:
             continue
         found = metadata[LINEAGE].deps_by_column  # type: ignore[union-attr]
         assert [one.name for one in metadata[SCHEMA].columns] == list(found)  # type: ignore[union-attr]
-        keys = {"/".join((pipeline.name, *path)) for path in stage.deps}
+        keys = {asset_key(pipeline.name, path).to_user_string() for path in stage.deps}
         for column, deps in found.items():
             assert {one.asset_key.to_user_string() for one in deps} <= keys
             seen["/".join(stage.path), column] = {(one.asset_key.path[-1], one.column_name) for one in deps}
     assert seen["raw/weather", "humid"] == set()
-    assert seen["profiled/weather", "humid"] == {("weather", "humid")}
-    assert seen["features/airport_weather", "humidity"] == {("weather", "humid")}
+    assert seen["profiled/weather", "humid"] == {("raw_weather", "humid")}
+    assert seen["features/airport_weather", "humidity"] == {("profiled_weather", "humid")}
     # Through the named query flight_times, which is no asset.
-    assert seen["labels", "label"] == {("flights", "arr_delay")}
+    assert seen["labels", "label"] == {("profiled_flights", "arr_delay")}
     assert seen["training_set", "airport_weather__humidity"] == {("airport_weather", "humidity")}
     assert ("airport_weather", "humidity") in seen["predictions", "score"]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from pipelines.asset_keys import asset_key
 from pipelines.graph.compile import build_pipeline
 from pipelines.lineage.table_columns import LINEAGE, SCHEMA
 from tests.fixtures.stages import connected
@@ -18,7 +19,7 @@ def test_a_materialization_shows_what_its_columns_are_made_of(tmp_path: Path) ->
         dg.Definitions(resources=to.as_resources(), executor=dg.in_process_executor),
     )
     wanted = [
-        dg.AssetKey(["tiny", *path]) for path in (("raw", "readings"), ("profiled", "readings"), ("labels",))
+        asset_key("tiny", path) for path in (("raw", "readings"), ("profiled", "readings"), ("labels",))
     ]
     with dg.DagsterInstance.ephemeral() as instance:
         job = definitions.resolve_implicit_global_asset_job_def()

@@ -238,7 +238,7 @@ def test_a_row_that_was_changed_is_refused(tmp_path: Path, column: str, place: i
     rows[place][column] = OTHER[str(SCHEMA.field(column).type)]
     lake.write("p/ledger", pa.Table.from_pylist(rows, schema=SCHEMA))
     with pytest.raises(
-        LedgerError, match=r"ledger of 'p', table 'p/ledger' .*: row \d .*pipelines\.verify p --repair"
+        LedgerError, match=r"ledger of 'p', table 'p/ledger' .*: row \d .*driftline verify p --repair"
     ):
         read_ledger(lake, "p")
 

@@ -1,0 +1,102 @@
+"""Content of a drift report: everything that its page, its downloads and its Markdown are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from assets.drift_report.pages.origin import Origin
+from drift.columns.verdict import ColumnVerdict, DriftVerdict
+from drift.multivariate.domain_classifier import DomainClassification
+from drift.performance.outcomes import Outcomes
+from drift.performance.realised import Measurement
+from drift.performance.sequential_test import SequentialTest
+from drift.performance.slices import SlicePerformance
+from drift.retraining.policy import RetrainDecision
+from drift.sketch.counts import ReferenceSketch, WindowSketch
+
+
+@dataclass(frozen=True)
+class PerformancePoint:
+    """Performance in one partition, for the course over time."""
+
+    partition: str
+    realised: Measurement
+    estimated: Measurement
+    reference_metric: float | None = None
+    """The metric on the holdout of the version that scored the partition."""
+
+
+@dataclass(frozen=True)
+class ReportContent:
+    """Everything a drift report shows.
+
+    Attributes
+    ----------
+    pipeline, partition, start, end, decided_at
+        What the report is about, and when it was made (UTC).
+    model
+        The champion in words; empty before the first.
+    verdict
+        Drift; None when there is nothing to compare with.
+    reference, current
+        The sketches behind it.
+    decision
+        Whether to train, and why.
+    metric, reference_metric
+        How performance is judged, and the champion's value on its holdout.
+    realised, estimated
+        Performance on the window.
+    n_labelled, min_rows, quality_score
+        Labelled rows; the declaration's least rows; quality in [0, 1], None when unknown.
+    history
+        Earlier windows of the same pipeline, oldest first.
+    compared_with
+        Without a target: the reference's partitions.
+    slices
+        Realised performance by the values of the declared columns.
+    multivariate
+        Drift of all features together.
+    rise
+        Whether errors have risen over all windows of the model.
+    outcomes
+        What became of served predictions whose labels have come.
+    origin
+        The runs behind the report, and what was quarantined.
+    """
+
+    pipeline: str
+    partition: str
+    start: datetime
+    end: datetime
+    decided_at: datetime
+    model: str
+    verdict: DriftVerdict | None
+    reference: ReferenceSketch
+    current: WindowSketch
+    decision: RetrainDecision
+    metric: str
+    reference_metric: float | None
+    realised: Measurement
+    estimated: Measurement
+    n_labelled: int
+    min_rows: int
+    quality_score: float | None
+    history: Sequence[PerformancePoint] = ()
+    compared_with: str = ""
+    slices: Sequence[SlicePerformance] = ()
+    rise: SequentialTest | None = None
+    multivariate: DomainClassification | None = None
+    outcomes: Outcomes | None = None
+    origin: Origin | None = None
+
+    @property
+    def drifted(self) -> list[ColumnVerdict]:
+        """The columns that drifted, the most important first."""
+        return [c for c in self.verdict.columns if c.status == "drifted"] if self.verdict else []
+
+    @property
+    def has_target(self) -> bool:
+        """Whether the pipeline predicts something."""
+        return bool(self.metric)

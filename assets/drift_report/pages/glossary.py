@@ -1,0 +1,167 @@
+"""Glossary at the foot of the pages: what their terms mean, so that a page explains itself offline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Term:
+    """A term of art: its name, what it means, and the page of the documentation that says more."""
+
+    name: str
+    meaning: str
+    more: str
+    is_of_models: bool = False
+    """Only pages of pipelines with a target need it."""
+
+
+TERMS: Mapping[str, Term] = {
+    "window": Term(
+        "Window",
+        "The span of time, or of rows, that one report is about: a partition of the pipeline.",
+        "concepts/drift.md",
+    ),
+    "reference": Term(
+        "Reference",
+        "What a window is compared with: the rows that the model version learned from, or without a "
+        "target the declared partitions.",
+        "concepts/drift.md",
+    ),
+    "effect": Term(
+        "Effect, surely, threshold",
+        "How far a column's values lie from the reference's: the KS distance of numbers, Cramér's V of "
+        "categories, each from 0 to 1. “Surely” is its lower confidence bound, corrected for the number "
+        "of columns. The column drifted when that reaches the threshold.",
+        "concepts/drift.md",
+    ),
+    "strength": Term(
+        "Strength",
+        "The sure effect in thresholds, cut at 1: at 100 % the column drifted.",
+        "concepts/drift.md",
+    ),
+    "drift-score": Term(
+        "Drift score",
+        "The strengths of all features, weighted by what each is worth to the model: 0 where nothing is "
+        "certain, 1 where everything that counts has surely moved.",
+        "concepts/drift.md",
+    ),
+    "multivariate": Term(
+        "Told from the reference",
+        "The AUC of a classifier that tells rows of the window from rows of the reference by all "
+        "features together; 0.5 is by chance.",
+        "concepts/drift.md",
+    ),
+    "importance": Term(
+        "Importance",
+        "A feature's share in the model's skill, measured on the holdout.",
+        "concepts/gate.md",
+        is_of_models=True,
+    ),
+    "realised": Term(
+        "Realised performance",
+        "The metric on rows whose labels arrived in this window, whatever window the rows are of.",
+        "concepts/drift.md",
+        is_of_models=True,
+    ),
+    "estimated": Term(
+        "Estimated performance",
+        "The metric that the model's own calibrated probabilities (or errors) foretell before labels "
+        "arrive; it supposes that the relation of features and label stands.",
+        "concepts/drift.md",
+        is_of_models=True,
+    ),
+    "holdout": Term(
+        "Holdout",
+        "The newest part of the training data, which the model did not learn from: what performance is "
+        "held against.",
+        "concepts/gate.md",
+        is_of_models=True,
+    ),
+    "e-value": Term(
+        "Errors risen, e-value",
+        "Evidence, over all windows of a model version, that errors have risen. Unlike a p-value it may "
+        "be looked at after every window.",
+        "concepts/drift.md",
+        is_of_models=True,
+    ),
+    "calibration": Term(
+        "Calibration",
+        "Predicted probabilities against observed shares. On the diagonal, of 100 rows with a "
+        "probability of 0.2 about 20 come true.",
+        "concepts/drift.md",
+        is_of_models=True,
+    ),
+    "residuals": Term(
+        "Residual",
+        "The label less the prediction.",
+        "concepts/drift.md",
+        is_of_models=True,
+    ),
+    "quality": Term(
+        "Data quality",
+        "The least score of the window's datasets, from 0 to 1: completeness, validity, uniqueness and "
+        "the declared expectations.",
+        "concepts/quality.md",
+    ),
+    "quarantine": Term(
+        "Quarantine",
+        "Rows that broke an expectation with on_failure: quarantine. They are kept in a table of their "
+        "own and nothing is made from them.",
+        "concepts/quality.md",
+    ),
+    "champion": Term(
+        "Champion",
+        "The model version that serves.",
+        "concepts/gate.md",
+        is_of_models=True,
+    ),
+    "gate": Term(
+        "Gate",
+        "The test that a newly trained version has to pass against the champion, on rows that neither "
+        "has learned from, before it serves.",
+        "concepts/gate.md",
+        is_of_models=True,
+    ),
+}
+"""Terms by their anchor."""
+
+TERM_BY_WORDS: Mapping[str, str] = {
+    "Drift score": "drift-score",
+    "Features drifted": "effect",
+    "Told from the reference": "multivariate",
+    "Realised": "realised",
+    "Estimated": "estimated",
+    "Errors risen": "e-value",
+    "Holdout": "holdout",
+    "Data quality": "quality",
+    "Quarantined": "quarantine",
+    "Champion": "champion",
+    "Its age": "champion",
+    "Trainings": "gate",
+    "Windows": "window",
+    "importance": "importance",
+    "effect": "effect",
+    "surely": "effect",
+    "threshold": "effect",
+    "strength": "strength",
+    "sure, of the threshold": "strength",
+    "drift score": "drift-score",
+    "quality": "quality",
+    "estimated": "estimated",
+    "Calibration": "calibration",
+    "Residuals": "residuals",
+}
+"""Anchor of a term by the words that a heading or a figure begins with."""
+
+
+def anchor_of(words: str) -> str:
+    """Return the anchor of the term that some words begin with; '' where they are plain words.
+
+    Examples
+    --------
+    >>> anchor_of("Realised roc_auc"), anchor_of("Rows")
+    ('realised', '')
+    """
+    return next((anchor for known, anchor in TERM_BY_WORDS.items() if words.startswith(known)), "")

@@ -1,0 +1,70 @@
+"""Figures at the top of a report: name, value and small print of each."""
+
+from __future__ import annotations
+
+from assets.drift_report.pages.content import ReportContent
+from drift.multivariate.domain_classifier import DomainClassification
+from drift.performance.realised import Measurement
+from drift.performance.sequential_test import SequentialTest
+from drift.wording import number_text, share_text
+
+
+def report_facts(content: ReportContent) -> list[tuple[str, str, str]]:
+    """Return the figures at the top: name, value, small print."""
+    verdict, metric = content.verdict, content.metric
+    score = verdict.drift_score if verdict else None
+    drifted = sum(c.role == "feature" for c in content.drifted)
+    n_features = sum(c.role == "feature" for c in verdict.columns) if verdict else 0
+    drift = [
+        ("Drift score", "not known" if score is None else f"{score:.2f}", "0: nothing is certain; 1: all features surely moved"),
+        ("Features drifted", f"{drifted} of {n_features}" if verdict else "–", f"surely by {verdict.gate:.2f} and more than is usual" if verdict else ""),
+    ]  # fmt: skip
+    if content.multivariate is not None:
+        together = content.multivariate
+        drift.append(
+            ("Told from the reference", number_text(together.auc), _multivariate_small_print(together))
+        )
+    quality = ("Data quality", "not known" if content.quality_score is None else f"{content.quality_score:.3f}", "1 is faultless")  # fmt: skip
+    quarantined = []
+    if content.origin is not None and content.origin.n_quarantined:
+        quarantined = [("Quarantined rows", f"{content.origin.n_quarantined:,}", "set aside before anything was made from them")]  # fmt: skip
+    if not content.has_target:
+        rows = verdict.n_current if verdict else None
+        counted = ("Rows", "–" if rows is None else f"{rows:,}", f"compared with {content.compared_with}" if rows else "")  # fmt: skip
+        return [*drift, counted, quality, *quarantined]
+    return [
+        *drift,
+        (f"Realised {metric}", number_text(content.realised.value), small_print(content.realised, f"on {content.n_labelled} labelled rows")),
+        (f"Estimated {metric}", number_text(content.estimated.value), small_print(content.estimated, "while the concept stands")),
+        ("Errors risen", _rise_figure(content.rise), _rise_small_print(content.rise)),
+        (f"Holdout {metric}", number_text(content.reference_metric), content.model or "no model yet"),
+        quality,
+        *quarantined,
+    ]  # fmt: skip
+
+
+def _multivariate_small_print(multivariate: DomainClassification) -> str:
+    if multivariate.low is None or multivariate.high is None:
+        return multivariate.reason
+    return f"AUC, {multivariate.low:.3f} to {multivariate.high:.3f}; 0.5 is by chance"
+
+
+def _rise_figure(rise: SequentialTest | None) -> str:
+    if rise is None or rise.e_value is None:
+        return "not known"
+    return "surely" if rise.is_certain else "not surely"
+
+
+def _rise_small_print(rise: SequentialTest | None) -> str:
+    if rise is None or rise.e_value is None:
+        return "" if rise is None else rise.reason
+    return f"e-value {rise.e_value:.3g} after {rise.n_windows} windows; certain from {rise.threshold:.0f}"
+
+
+def small_print(measured: Measurement, basis: str = "") -> str:
+    """Return the interval or why there is none, and how many labels the model could not have got right."""
+    is_known = measured.low is not None and measured.high is not None
+    between = f"{measured.low:.4f} to {measured.high:.4f}" if is_known else measured.reason
+    unseen = f"{share_text(measured.unseen_share)} of classes never seen" if measured.n_unseen else ""
+    named = ", ".join(filter(None, (between, basis if is_known else "")))
+    return "; ".join(filter(None, (named, unseen)))

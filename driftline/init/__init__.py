@@ -1,0 +1,1 @@
+"""`driftline init`: a new project, from templates."""

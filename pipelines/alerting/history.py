@@ -1,0 +1,41 @@
+"""What is about the past, and told to nobody: what a replay found, unless it has come to the present."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import dagster as dg
+from dagster import DagsterInstance, EventLogRecord
+
+from declaration.partitions import PartitionsSpec
+from declaration.windows import is_key, window
+from pipelines.triggers.run_requests import REPLAY_TAG
+
+RECENT = timedelta(days=1)
+"""For how long, at least, a window that has ended is of the present: a replay takes its time, and a day is answered in one."""
+
+
+def replayed_runs(instance: DagsterInstance, records: Sequence[EventLogRecord]) -> frozenset[str]:
+    """Return the runs behind some events that a replay executed; those that were deleted are none."""
+    made = {record.run_id for record in records if record.run_id}
+    if not made:
+        return frozenset()
+    runs = instance.get_runs(dg.RunsFilter(run_ids=sorted(made), tags={REPLAY_TAG: "true"}))
+    return frozenset(run.run_id for run in runs)
+
+
+def is_past(spec: PartitionsSpec, partition: str | None, occurred_at: datetime, now: datetime) -> bool:
+    """Tell whether a replay's report is about the past.
+
+    A window of time is of the present until the next one has ended; a load, which is none of Dagster's partitions, for
+    a day after its report. Rows have no clock: what a replay found in them is past.
+    """
+    if partition is None:
+        return now - occurred_at > RECENT
+    if not spec.is_calendar:
+        return True
+    if not is_key(spec, partition):
+        return True  # Of partitions that are declared otherwise now.
+    span = window(spec, partition)
+    return now >= span.end + max(span.end - span.start, RECENT)

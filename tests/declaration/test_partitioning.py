@@ -1,0 +1,32 @@
+"""Forms of partitioning, by hand."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from declaration.partitioning import partitioning
+from declaration.partitions import Cadence, PartitionsSpec
+
+
+@pytest.mark.parametrize(
+    ("every", "length", "n"),
+    [
+        ("hour", timedelta(minutes=90), 2),
+        ("day", timedelta(days=28), 28),
+        # February: a month has 28 days at least, so 28 days may reach into one month and 29 into two.
+        ("month", timedelta(days=28), 1),
+        ("month", timedelta(days=29), 2),
+        ("month", timedelta(0), 0),
+        ("rows", timedelta(days=28), 1),
+        ("load", timedelta(0), 0),
+    ],
+)
+def test_a_look_back_is_counted_in_the_shortest_partitions(every: Cadence, length: timedelta, n: int) -> None:
+    spec = PartitionsSpec(every=every, start=datetime(2013, 1, 1))
+    assert partitioning(spec).n_within(length) == n
+
+
+def test_only_the_calendar_ends_partitions_by_itself() -> None:
+    forms: tuple[Cadence, ...] = ("week", "rows", "load")
+    crons = [partitioning(PartitionsSpec(every=every)).cron for every in forms]
+    assert crons == ["0 0 * * 0", None, None]

@@ -1,0 +1,56 @@
+"""The metadata of a materialization begins with the verdict, has no empty rows, and is rounded for people."""
+
+import pytest
+
+from assets.materialization import Outcome
+from pipelines.graph.metadata import EXACT, event_metadata, verdict_of
+from resources.reports import Reports
+
+OUTCOME = Outcome(
+    "v1",
+    metadata={
+        "retrain_requested": False,
+        "explanation": "Nothing asks for training.",
+        "quality_score": 0.97309206,
+        "unknown": None,
+        "note": "",
+        "n_rows": 28135,
+        "writes": "p/drift_report@3",
+        "report": "/srv/reports/p/2013-12-01.html",
+    },
+    markdown={"summary": "# Nothing", "empty": ""},
+    tables={"none": [], "some": [{"mean": 0.123456789, "at": object}]},
+)
+
+
+def test_metadata_begins_with_the_verdict_and_ends_with_what_programs_read() -> None:
+    address = Reports(folder="/srv/reports").address
+    shown = event_metadata("drift_report", OUTCOME, cpu_s=0.12345, columns={}, address=address)
+    assert list(shown) == [
+        "verdict", "report", "summary", "quality_score", "n_rows", "cpu_s", "some",
+        "retrain_requested", "writes", EXACT,
+    ]  # fmt: skip
+    assert shown["verdict"] == "Nothing asks for training."
+    assert shown["report"].value == "/reports/p/2013-12-01.html"  # type: ignore[union-attr]
+    assert (shown["quality_score"], shown["cpu_s"], shown["retrain_requested"]) == (0.9731, 0.123, False)
+    assert shown[EXACT].value == {  # type: ignore[union-attr]
+        "quality_score": 0.97309206,
+        "report": "/srv/reports/p/2013-12-01.html",
+    }
+    (row,) = shown["some"].records  # type: ignore[union-attr]
+    assert row.data["mean"] == 0.1235
+
+
+@pytest.mark.parametrize(
+    ("stage", "facts", "expected"),
+    [
+        ("labels", {}, ""),
+        ("elsewhere", {"n_rows": 1}, ""),
+        ("training_set", {"n_rows": 0, "n_features": 0, "n_partitions": 0, "note": "No labels yet."},
+         "0 rows × 0 features of 0 partitions; No labels yet."),
+        ("model", {"gate_explanation": "roc_auc higher by 0.01.", "champion_version": 3},
+         "roc_auc higher by 0.01; version 3 serves."),
+    ],
+)  # fmt: skip
+def test_a_verdict_says_what_is_known(stage: str, facts: dict[str, object], expected: str) -> None:
+    assert verdict_of(stage, facts) == expected
