@@ -15,12 +15,11 @@ from typing import get_args
 import pytest
 
 from declaration.alerts import ChannelSpec
-from resources.alerts.channels import Channels
+from resources.alerts.channels import SENDERS, Channels
 from resources.alerts.message import Alert, AlertError
 from tests.fixtures.alerts import ALERT
 from tests.fixtures.receivers import Post, mail_server, webhook
 
-TYPES = get_args(ChannelSpec.model_fields["type"].annotation)
 SECRET = "geheim"
 """Stands in addresses and logins; never in what is said."""
 
@@ -160,13 +159,13 @@ def kind_of(name: str) -> Kind:
     return KINDS[name]
 
 
-@pytest.fixture(params=TYPES)
+@pytest.fixture(params=SENDERS)
 def kind(request: pytest.FixtureRequest) -> Kind:
     """Return each type that a declaration may name."""
     return kind_of(request.param)
 
 
-@pytest.fixture(params=[name for name in TYPES if name not in KINDS or KINDS[name].network])
+@pytest.fixture(params=[name for name in SENDERS if name not in KINDS or KINDS[name].network])
 def remote(request: pytest.FixtureRequest) -> Kind:
     """Return each type that sends over a network."""
     return kind_of(request.param)
@@ -188,6 +187,10 @@ def set_all(monkeypatch: pytest.MonkeyPatch, environment: Environment) -> None:
 def said(error: AlertError) -> str:
     """Return all that a log could show of an error."""
     return "".join(traceback.format_exception(error))
+
+
+def test_every_declared_type_is_sent_to() -> None:
+    assert set(SENDERS) == set(get_args(ChannelSpec.model_fields["type"].annotation))
 
 
 def test_the_whole_alert_is_told_once(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,9 +18,8 @@ from declaration.datasets import DatasetSpec, SourceSpec
 from declaration.errors import DriftlineError
 from sources.opening import files_of, readable
 from sources.read import READ_TABLE, Counts, read_files
-from sources.rejects import REJECTS_TABLE
-
-TYPES = get_args(SourceSpec.model_fields["type"].annotation)
+from sources.rejects import REJECTS_TABLE, ReadError
+from sources.types import SOURCE_TYPES
 
 Texts = Sequence[Sequence[str | None]]
 """Records of texts, None where nothing stands: what every type can hold."""
@@ -119,11 +118,15 @@ class Source:
         return self.connection.sql(f"SELECT source, reason FROM {REJECTS_TABLE}").fetchall()
 
 
-@pytest.fixture(params=TYPES)
+@pytest.fixture(params=SOURCE_TYPES)
 def source(request: pytest.FixtureRequest, tmp_path: Path, connection: duckdb.DuckDBPyConnection) -> Source:
     """Return an empty place for a source of each type."""
     assert request.param in WRITERS, f"say above how a file of '{request.param}' is made"
     return Source(request.param, tmp_path, connection)
+
+
+def test_every_declared_type_has_its_files_prepared_and_read() -> None:
+    assert set(SOURCE_TYPES) == set(get_args(SourceSpec.model_fields["type"].annotation))
 
 
 def test_values_are_typed_and_nothing_is_null(source: Source) -> None:
@@ -183,6 +186,14 @@ def test_a_column_that_is_not_there_is_named_with_the_repair(source: Source) -> 
         DriftlineError, match=r"given\.file.* has no column 'city'\. It has: .*`optional: true`"
     ):
         source.read({"id": "int", "city": "string"})
+
+
+def test_another_spelling_is_no_absence(source: Source) -> None:
+    source.write(("id", "Channel"), [("1", "web")])
+    with pytest.raises(
+        ReadError, match=r"has no column 'channel', but 'Channel'. Name this spelling with `source`"
+    ):
+        source.read({"id": "int", "channel": {"type": "string", "optional": True}})
 
 
 def test_a_column_that_may_be_absent_is_null(source: Source) -> None:

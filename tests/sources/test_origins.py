@@ -91,26 +91,6 @@ def test_a_file_that_lacks_another_column_is_refused_with_the_repair(
             read(connection, files, spec, tmp_path / "scratch")
 
 
-def test_json_without_a_key_anywhere_is_refused_with_the_repair(
-    connection: duckdb.DuckDBPyConnection, tmp_path: Path
-) -> None:
-    path = write(tmp_path / "a.jsonl", ["id"], [{"id": 1}])
-    with pytest.raises(ReadError, match=r"has no column 'channel'. It has: 'id'\. .*`optional: true`"):
-        read(connection, [path], dataset({"id": "int", "channel": "string"}, "json"), tmp_path / "scratch")
-
-
-@pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_another_spelling_is_no_absence(
-    connection: duckdb.DuckDBPyConnection, tmp_path: Path, kind: str
-) -> None:
-    path = write(tmp_path / f"a.{ENDINGS[kind]}", ["id", "Channel"], [{"id": 1, "Channel": "web"}])
-    spec = dataset({"id": "int", "channel": {"type": "string", "optional": True}}, kind)
-    with pytest.raises(
-        ReadError, match=r"has no column 'channel', but 'Channel'. Name this spelling with `source`"
-    ):
-        read(connection, [path], spec, tmp_path / "scratch")
-
-
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_what_a_computed_column_reads_must_be_in_every_file_or_declared(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path, kind: str
