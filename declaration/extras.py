@@ -13,7 +13,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "excel": ("python_calamine",),
     "lightgbm": ("lightgbm",),
     "mlflow-ui": ("flask",),
-    "postgres": ("dagster_postgres", "psycopg", "psycopg2"),
+    "postgres": ("psycopg",),
     "redis": ("hiredis", "redis"),
     "s3": ("s3fs",),
 }

@@ -63,7 +63,7 @@ def newest_page(installed: Deployment, name: str) -> Path:
 
     pipeline = find_pipeline(name)
     windows = read_windows(pipeline, Lake(root=str(installed.lake_root)), 1)
-    folder = (installed.home / "reports").resolve()
+    folder = installed.reports_folder.resolve()
     if not windows or not windows[-1].page:
         raise NoReportError(
             f"'{name}' has no drift report in {folder}. `driftline run {name} --partition KEY` or "

@@ -86,7 +86,7 @@ def make_project(name: str, *, parent: Path, example: ExampleName | None = None)
         loader=PackageLoader("driftline.init", "template"),
         undefined=StrictUndefined,
         keep_trailing_newline=True,
-        autoescape=False,
+        autoescape=False,  # No HTML, and the names are checked.
     )
     for path, template in _templates(module).items():
         text = templates.get_template(f"{template}.j2").render(

@@ -42,7 +42,11 @@ def chosen(pipeline: Pipeline, views: Sequence[AssetView], stage: str | None) ->
     if stage is None:
         return views
     path = tuple(part for part in stage.split("/") if part)
-    found = [view for view in views if path and view.path[: len(path)] == path]
+    found = [
+        view
+        for view in views
+        if path and (view.path[: len(path)] == path or view.key == f"{pipeline.name}/{stage}")
+    ]
     if not found:
         known = list(
             dict.fromkeys(["/".join(view.path) for view in views] + [view.path[0] for view in views])

@@ -93,8 +93,8 @@ def rerun(asset: Sequence[str], partition: str | None) -> str:
 
     Examples
     --------
-    >>> rerun(("churn", "raw", "events"), "2024-01-01")
-    'dagster asset materialize -m pipelines.definitions --select churn/raw/events --partition 2024-01-01'
+    >>> rerun(("churn", "raw", "raw_events"), "2024-01-01")
+    'dagster asset materialize -m pipelines.definitions --select churn/raw/raw_events --partition 2024-01-01'
     """
     command = f"dagster asset materialize -m pipelines.definitions --select {'/'.join(asset)}"
     return command if partition is None else f"{command} --partition {partition}"

@@ -26,7 +26,7 @@ CLAUSES: Mapping[str, tuple[str, ...]] = {
         "{n_labelled:,} of {n_rows:,} predictions have their label", "{n_known_at_end:,} knew it at the partition's end",
     ),
     "training_set": ("{n_rows:,} rows × {n_features} features of {n_partitions} partitions", "{note}"),
-    "model": ("{gate_explanation}", "version {champion_version} serves"),
+    "model": ("version {model_version} trained", "version {champion_version} serves", "{gate_explanation}"),
     "predictions": ("{n_rows:,} rows scored", "by version {model_version}", "mean score {score_mean:.3g}", "{note}"),
     "drift_report": ("{explanation}",),
 }  # fmt: skip
@@ -111,7 +111,8 @@ def verdict_of(stage: str, facts: Mapping[str, object]) -> str:
         names = {name for _, name, _, _ in Formatter().parse(clause) if name}
         if names <= facts.keys():
             told.append(clause.format_map(facts).strip().rstrip("."))
-    return f"{'; '.join(told)}." if told else ""
+    sentence = "; ".join(told)
+    return f"{sentence[0].upper()}{sentence[1:]}." if sentence else ""
 
 
 def rounded(value: float) -> float:

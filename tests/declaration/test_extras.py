@@ -36,18 +36,16 @@ def test_a_missing_one_says_what_for_what_and_how(extra: str, monkeypatch: pytes
 def test_settings_that_need_one_are_refused_before_anything_is_opened(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for module in ("dagster_postgres", "redis"):
+    for module in ("psycopg", "redis"):
         monkeypatch.setitem(sys.modules, module, None)
     server = {
         "DRIFTLINE_HOME": str(tmp_path),
         "DRIFTLINE_PROFILE": "server",
         "DRIFTLINE_POSTGRES_URL": POSTGRES,
     }
-    with pytest.raises(
-        MissingExtraError, match=r"DRIFTLINE_PROFILE=server needs dagster_postgres.*\[postgres\]"
-    ):
+    with pytest.raises(MissingExtraError, match=r"DRIFTLINE_PROFILE=server needs psycopg.*\[postgres\]"):
         deployment(server)
     with pytest.raises(MissingExtraError, match=r"an online store in Redis needs redis.*driftline\[redis\]"):
         online_settings("redis://cache.internal/1")
-    with pytest.raises(MissingExtraError, match=r"an online store in Postgres needs dagster_postgres"):
+    with pytest.raises(MissingExtraError, match=r"an online store in Postgres needs psycopg"):
         online_settings(POSTGRES)

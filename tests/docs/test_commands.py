@@ -15,7 +15,10 @@ PAGES = [
     for folder in ("docs", "pipelines/defs")
     for path in sorted((REPOSITORY / folder).rglob("*.md"))
 ]
-CALLED = re.compile(r"(?:^|`|/|\()driftline ([a-z-][^`\n#|)]*)", re.MULTILINE)
+OF_BEFORE = {"docs/changelog.md", "docs/how-to/upgrade.md"}
+"""Pages that name what is gone."""
+
+CALLED = re.compile(r"(?:^|`|/|\()driftline ([a-z-][^`\n#|)\\]*)", re.MULTILINE)
 
 
 def refusal(line: str) -> str:
@@ -42,7 +45,7 @@ def refusal(line: str) -> str:
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", *PAGES])
 def test_commands_and_options_exist(page: str) -> None:
     text = (REPOSITORY / page).read_text(encoding="utf-8")
-    if page not in {"docs/changelog.md", "docs/how-to/upgrade.md"}:
+    if page not in OF_BEFORE:
         assert not re.findall(r"python -m (?:driftline|pipelines|serving)\b", text)
     assert not {line: why for line in CALLED.findall(text) if (why := refusal(line))}
 

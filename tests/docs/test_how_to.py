@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 from configparser import ConfigParser
 from pathlib import Path
 
-import click
 import pytest
 import yaml
 
-from driftline.cli import driftline
 from tests.docs.reading import PAGES, REPOSITORY, Reader, blocks, titled
+from tests.docs.test_commands import refusal
 
 FOLLOWED = (
     "how-to/lineage.md", "how-to/schedule.md", "how-to/features.md", "how-to/online.md", "how-to/ci.md",
@@ -40,8 +40,6 @@ CUSTOMERS = "customer,joined_at,visits,churned\n" + "".join(
     f"c{number},2024-01-{number % 28 + 1:02d} 08:00:00,{number % 9},{'yes' if number % 3 else 'no'}\n"
     for number in range(400)
 )
-
-PROGRAM = re.compile(r"(?:^|[\s`(/])driftline ((?!import\b)(?:[a-z]|--)[^\n`#|>;)]*)")
 
 
 def test_every_how_to_page_is_followed_somewhere() -> None:
@@ -85,39 +83,6 @@ def test_a_pages_commands_run(page: str, reader: Reader) -> None:
         assert float(error[2]) > 1.3 * float(error[1])
 
 
-def _written(page: str) -> list[str]:
-    """List the calls of the program in a page's blocks and in its running text."""
-    path = REPOSITORY / "docs" / page
-    text = re.sub(r"\\\n", " ", path.read_text(encoding="utf-8"))
-    return [found.strip() for found in PROGRAM.findall(text)]
-
-
-# The page of commands is written from them; the changelog speaks of other versions too.
-@pytest.mark.parametrize(
-    "page", [page for page in (*PAGES, "../README.md") if page not in ("commands.md", "changelog.md")]
-)
-def test_commands_of_the_program_exist_with_their_options(page: str) -> None:
-    for words in _written(page):
-        fault = _fault(words.split())
-        assert fault is None, f"`driftline {words}`: {fault}"
-
-
-def _fault(words: list[str]) -> str | None:
-    """Say what the program would not understand of a call: a command, or an option."""
-    command: click.Command = driftline
-    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
-        found = command.get_command(click.Context(command), words[0])
-        if found is None:
-            return f"no command '{words[0]}'"
-        command, words = found, words[1:]
-    known = {
-        option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)
-    }
-    options = [word.partition("=")[0] for word in words if word.startswith("--")]
-    unknown = [option for option in options if option not in {*known, "--help", "--version"}]
-    return f"no option {unknown[0]}" if unknown else None
-
-
 def test_units_of_systemd_are_sound(tmp_path: Path) -> None:
     units = {
         Path(title).name: body
@@ -152,7 +117,7 @@ def test_files_of_containers_are_sound() -> None:
     }  # fmt: skip
     start = json.loads(next(arguments for name, arguments in instructions if name == "CMD"))
     assert start[0] == "driftline"
-    assert _fault([word for word in start[1:] if " " not in word]) is None
+    assert refusal(shlex.join(start[1:])) == ""
     compose = yaml.safe_load(files["compose.yaml"])
     volumes = {
         volume.partition(":")[0] for service in compose["services"].values() for volume in service["volumes"]
@@ -202,4 +167,4 @@ def test_files_of_ci_are_sound() -> None:
     (hook,) = yaml.safe_load(files[".pre-commit-config.yaml"])["repos"][0]["hooks"]
     calls = [run.removeprefix("driftline ") for run in (*runs, hook["entry"]) if run.startswith("driftline ")]
     assert len(calls) == 5
-    assert not [call for call in calls if _fault(call.split())]
+    assert not [call for call in calls if refusal(call)]

@@ -266,7 +266,7 @@ def test_a_failing_stage_says_where_and_why(tmp_path: Path) -> None:
     (tmp_path / "readings.csv").unlink()
     with replaying(tmp_path) as replay:
         day = replay.partitions(None, None, NOW)[0]
-        with pytest.raises(ReplayError, match=r"failed at tiny__raw__readings.*\n.*no such file"):
+        with pytest.raises(ReplayError, match=r"failed at tiny__raw__raw_readings.*\n.*no such file"):
             replay.refresh(day)
 
 

@@ -44,7 +44,7 @@ MAX_DRAWN_COLUMNS = 60
 OUTCOME_WIDTH = 420.0
 """Width in px of the pictures of served outcomes."""
 
-SHOWN_ENTRIES, SHOWN_COLUMNS = 3, 3
+SHOWN_ENTRIES, SHOWN_COLUMNS = 2, 3
 """Newest entries of the log, and first columns, that are open on a telephone; the others are one click away."""
 
 ACTIONS: Mapping[str, str] = {

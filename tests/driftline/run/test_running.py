@@ -40,7 +40,11 @@ def test_without_stages_it_is_the_refresh_of_the_schedule() -> None:
 
 
 def test_a_stage_may_be_all_of_its_assets_or_one() -> None:
-    assert assets(["raw", "profiled/readings"]) == ["tiny/raw/readings", "tiny/profiled/readings"]
+    assert assets(["raw", "profiled/readings"]) == [
+        "tiny/raw/raw_readings",
+        "tiny/profiled/profiled_readings",
+    ]
+    assert assets(["raw/raw_readings"]) == ["tiny/raw/raw_readings"]
     assert assets(["drift_report", "drift_report"]) == ["tiny/drift_report"]
 
 
@@ -85,7 +89,7 @@ def test_a_run_that_fails_says_where_and_why(own: Home) -> None:
     with replaying(own.pipeline, own.path) as replay:
         request = request_of(own.pipeline, day_window(2), stages=["raw"], is_retrain=False)
         with pytest.raises(
-            ReplayError, match=r"(?s)partition 2024-01-03, failed at tiny__raw__readings.*readings\.csv"
+            ReplayError, match=r"(?s)partition 2024-01-03, failed at tiny__raw__raw_readings.*readings\.csv"
         ):
             execute(replay, request, "2024-01-03", Console(file=io.StringIO()))
 

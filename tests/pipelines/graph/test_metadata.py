@@ -48,8 +48,8 @@ def test_metadata_begins_with_the_verdict_and_ends_with_what_programs_read() -> 
         ("elsewhere", {"n_rows": 1}, ""),
         ("training_set", {"n_rows": 0, "n_features": 0, "n_partitions": 0, "note": "No labels yet."},
          "0 rows × 0 features of 0 partitions; No labels yet."),
-        ("model", {"gate_explanation": "roc_auc higher by 0.01.", "champion_version": 3},
-         "roc_auc higher by 0.01; version 3 serves."),
+        ("model", {"gate_explanation": "roc_auc higher by 0.01.", "champion_version": 3, "model_version": 4},
+         "Version 4 trained; version 3 serves; roc_auc higher by 0.01."),
     ],
 )  # fmt: skip
 def test_a_verdict_says_what_is_known(stage: str, facts: dict[str, object], expected: str) -> None:
