@@ -167,9 +167,6 @@ def test_serve_answers_what_read_online_answers(installed: Installed) -> None:
 
 @pytest.mark.server
 def test_ui_serves_the_registry(installed: Installed) -> None:
-    pytest.importorskip(
-        "grpc_reflection", reason="`feast ui` needs grpcio-reflection, which Feast leaves to an extra"
-    )
     spec = installed.pipeline.spec
     with running(installed, "ui") as url:
         assert '<div id="root">' in httpx.get(f"{url}/p/{NAME}", timeout=DEADLINE_S).text

@@ -38,12 +38,6 @@ BOTH = [{"type": "webhook"}, {"type": "slack", "min_severity": "critical"}]
 
 
 @pytest.fixture
-def instance() -> Iterator[DagsterInstance]:
-    with dg.instance_for_test() as made:
-        yield made
-
-
-@pytest.fixture
 def lake(tmp_path: Path) -> Lake:
     return Lake(root=str(tmp_path / "lake"))
 

@@ -18,11 +18,6 @@ from deltalake import DeltaTable
 from resources.lake.lake import Lake, LakeError, scan
 
 
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(root=str(tmp_path / "lake"))
-
-
 def rows(*values: int) -> pa.Table:
     return pa.table({"value": pa.array(values, pa.int64())})
 

@@ -6,6 +6,7 @@ import sys
 import time
 from threading import Timer
 
+import psycopg2
 import pytest
 from sqlalchemy import NullPool, QueuePool, create_engine, text
 from sqlalchemy.exc import OperationalError
@@ -70,8 +71,6 @@ def test_a_server_that_refuses_is_not_waited_for(mortal_postgres: PostgresServer
 
 
 def test_what_came_of_a_lost_database_is_told_from_other_errors() -> None:
-    psycopg2 = pytest.importorskip("psycopg2")
-
     def wrapped(error: Exception) -> Exception:
         try:
             try:
