@@ -14,7 +14,7 @@ __all__ = ["mortal_postgres", "online_url", "postgres", "redis"]
 settings.register_profile("driftline", deadline=None, derandomize=True)
 settings.load_profile("driftline")
 
-LONGEST = ("lineage", "deploy", "docs", "feature_repo", "inputs", "scaffolding", "verify")
+LONGEST = ("lineage", "deploy", "docs", "contracts", "feature_repo", "inputs", "scaffolding", "verify")
 """Folders whose files take minutes: begun first, so that no worker waits for the last of them."""
 
 FOREIGN = ("DAGSTER_", "DRIFTLINE_", "MLFLOW_", "FEAST_")
