@@ -54,14 +54,16 @@ def waiting(
     ----------
     pipeline, lake
         Whose, and where its tables are.
-    newest, is_retrain_requested
-        Partition of the newest report, and whether it asks for a retrain.
+    newest
+        Partition of the newest report.
     decisions
         The ledger.
     now
         The instant by which partitions have ended.
     runs
         Gives the newest runs; asked only where one is open.
+    is_retrain_requested
+        Whether the newest report asks for a retrain.
     labelled
         Newest partition whose metric is known.
     """
