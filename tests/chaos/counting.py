@@ -17,7 +17,7 @@ from pipelines.triggers.run_requests import REPORT_TAG
 from resources.alerts.outbox import read_outbox
 from resources.model_registry.ledger import aliases_after, read_ledger
 from tests.chaos.world import N_DAYS, installed_in, opened
-from tests.tiny import ROWS_PER_DAY
+from tests.fixtures.tiny import ROWS_PER_DAY
 
 
 def counted(home: Path) -> tuple[list[str], int]:

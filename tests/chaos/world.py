@@ -29,7 +29,7 @@ from resources.connections import connections
 from resources.deployment import Deployment, dagster_environment, deployment
 from resources.orchestrator import run_launcher
 from resources.orchestrator.home import open_instance
-from tests.tiny import DECLARATION, tiny_pipeline, write_sources
+from tests.fixtures.tiny import DECLARATION, tiny_pipeline, write_sources
 
 N_DAYS = 3
 NOW = datetime(2024, 2, 1, tzinfo=UTC)

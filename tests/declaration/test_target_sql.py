@@ -15,7 +15,7 @@ from declaration.pipeline import Pipeline
 from declaration.target_sql import LabelError, entity_keys, label_query, row_id, target_key
 from declaration.windows import window
 from resources.lake.lake import Lake
-from tests.tiny import ROWS_PER_DAY, day_window, lake_and_engine, scope, tiny_pipeline, write_sources
+from tests.fixtures.tiny import ROWS_PER_DAY, day_window, lake_and_engine, scope, tiny_pipeline, write_sources
 
 
 def labels_of(tmp_path: Path, **target: object) -> tuple[Lake, object]:

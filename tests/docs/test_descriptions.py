@@ -13,7 +13,7 @@ from pipelines.component import MLPipeline
 from pipelines.graph.stages import stages
 from pipelines.loading.read import read
 from pipelines.loading.reference import editor_schema
-from tests.pipelines.sound_declaration import write
+from tests.fixtures.sound_declaration import write
 
 BLOCKS = (alerts, datasets, drift, features, model, partitions, spec, target)
 

@@ -22,7 +22,7 @@ from learning.gate import NON_INFERIORITY_MARGIN
 from pipelines.loading.read import read
 from pipelines.loading.yaml_lines import parse
 from tests.docs.reading import DOCS, PAGES, REPOSITORY, Reader, blocks
-from tests.pipelines.sound_declaration import SOUND
+from tests.fixtures.sound_declaration import SOUND
 
 ROOMS = (
     "assets", "charts", "declaration", "drift", "driftline", "expectations", "feature_repo", "learning", "pipelines", "resources",

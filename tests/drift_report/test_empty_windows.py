@@ -12,7 +12,7 @@ from declaration.target import ProblemType
 from learning.score_columns import score_fields
 from resources.lake.lake import Lake
 from resources.model_registry.ledger import GATE, Decision, write_decision
-from tests.drift.performance.test_estimated_problems import learned, with_scores
+from tests.fixtures.drift_problems import learned, with_scores
 from tests.fixtures.drift_world import AS_OF, World
 
 JULY = "2013-07-01"

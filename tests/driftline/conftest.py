@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from tests.driftline.verify.world import N_DAYS, Home, copied, make_home
-from tests.tiny import DECLARATION, READINGS_SQL, write_sources
+from tests.fixtures.tiny import DECLARATION, READINGS_SQL, write_sources
 
 
 @pytest.fixture(scope="session")

@@ -15,10 +15,10 @@ from pipelines.alerting.delivery import take_in
 from pipelines.alerting.incidents import Facts
 from resources.alerts.channels import Channels
 from resources.lake.lake import Lake
-from tests.driftline.keys import undocumented
+from tests.fixtures.keys import undocumented
+from tests.fixtures.receivers import mail_server, webhook
+from tests.fixtures.tiny import tiny_pipeline
 from tests.pipelines.alerting.test_incidents import NOW
-from tests.resources.receivers import mail_server, webhook
-from tests.tiny import tiny_pipeline
 
 EMAIL = {
     "type": "email",

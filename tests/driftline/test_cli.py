@@ -13,7 +13,7 @@ from driftline.cli import COMMANDS, FAULT, SUCCESS, USAGE, LazyGroup, driftline,
 from driftline.installation import JsonOption
 from driftline.printing import print_json
 from tests.driftline.commands import leaf_commands
-from tests.driftline.keys import undocumented
+from tests.fixtures.keys import undocumented
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HEAVY = {

@@ -11,7 +11,7 @@ from driftline.history import Month
 from driftline.replay import command as replay
 from resources.feature_store.changes import FeatureChange
 from resources.feature_store.guard import Loss
-from tests.driftline.keys import undocumented
+from tests.fixtures.keys import undocumented
 
 CHANGE = FeatureChange("remove feature", "spending", "mean", "float", "", ("spending__mean",))
 

@@ -9,8 +9,8 @@ import pytest
 
 from driftline.cli import FAULT, SUCCESS, main
 from driftline.report import KEYS
-from tests.driftline.keys import undocumented
 from tests.driftline.verify.world import Home
+from tests.fixtures.keys import undocumented
 
 
 def test_the_newest_page_of_a_pipeline(installed: Home, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,8 +8,8 @@ import pytest
 from driftline.cli import SUCCESS, main
 from driftline.skew import KEYS
 from resources.feature_store.skew import FEATURE_SKEW
-from tests.driftline.keys import undocumented
-from tests.resources.feature_store.test_skew import World, at
+from tests.fixtures.keys import undocumented
+from tests.fixtures.served_world import World, at
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from driftline.cli import SUCCESS, main
 from driftline.version import KEYS
-from tests.driftline.keys import undocumented
+from tests.fixtures.keys import undocumented
 
 
 def test_versions_are_those_of_the_installed_distributions(capsys: pytest.CaptureFixture[str]) -> None:

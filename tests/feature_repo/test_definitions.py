@@ -11,7 +11,7 @@ from pipelines.loading.read import DeclarationError
 from resources.feature_store.project import open_project
 from resources.lake.lake import Lake
 from resources.project import CHECKOUT
-from tests.tiny import START
+from tests.fixtures.tiny import START
 
 PIPELINE, VIEW = "flight_delays", "airport_weather"
 

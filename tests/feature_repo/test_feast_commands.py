@@ -24,6 +24,7 @@ from resources.connections import Connections, connections
 from resources.deployment import deployment
 from resources.feature_store.objects import applied_mark, fingerprint, stored_views
 from resources.project import CHECKOUT
+from tests.fixtures.stages import connected
 
 NAME = "flight_delays"
 FOLDER = CHECKOUT / "feature_repo"
@@ -75,7 +76,7 @@ def command(*words: str) -> list[str]:
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     home = tmp_path_factory.mktemp("feast")
-    to = connections(deployment({"DRIFTLINE_HOME": str(home), "DRIFTLINE_THREADS": "1"}))
+    to = connected(home)
     pipeline = read(CHECKOUT / "pipelines" / "defs" / NAME)
     month = window(pipeline.spec.partitions, PARTITION)
     last = month.end - timedelta(hours=1)
@@ -142,6 +143,7 @@ def test_list_names_our_views_and_their_keys(installed: Installed) -> None:
     assert "AVAILABLE_ONLINE" in rows["airport_weather"]
 
 
+@pytest.mark.server
 def test_serve_answers_what_read_online_answers(installed: Installed) -> None:
     to, pipeline = installed.to, installed.pipeline
     keys = [{"origin": origin} for origin in ("JFK", "EWR", "nowhere", "LGA", "JFK")]
@@ -163,10 +165,8 @@ def test_serve_answers_what_read_online_answers(installed: Installed) -> None:
         assert theirs[name]["statuses"] == expected, name
 
 
+@pytest.mark.server
 def test_ui_serves_the_registry(installed: Installed) -> None:
-    pytest.importorskip(
-        "grpc_reflection", reason="`feast ui` needs grpcio-reflection, which Feast leaves to an extra"
-    )
     spec = installed.pipeline.spec
     with running(installed, "ui") as url:
         assert '<div id="root">' in httpx.get(f"{url}/p/{NAME}", timeout=DEADLINE_S).text

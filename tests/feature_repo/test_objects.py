@@ -9,7 +9,7 @@ import pytest
 
 from declaration.spec import PipelineSpec
 from feature_repo.objects import FeatureObjectError, StoredView, feast_objects
-from tests.tiny import DECLARATION
+from tests.fixtures.tiny import DECLARATION
 
 SPEC = PipelineSpec.model_validate(DECLARATION)
 

@@ -12,6 +12,7 @@ from feature_repo.asof_engine import EngineSettings, engine
 from feature_repo.snapshots import stored_rows
 from feature_repo.table_damage import TableDamageError
 from resources.lake.lake import Lake
+from tests.fixtures.damage import cut, empty
 
 
 def rows(first: int) -> pa.Table:
@@ -40,14 +41,6 @@ def read(path: Path, *wanted: str) -> pa.Table:
     with engine(EngineSettings(threads=1), [stored]) as connection:
         columns = ", ".join(wanted or stored.schema.names)
         return connection.sql(f"SELECT {columns} FROM {stored.relation}").to_arrow_table()
-
-
-def empty(path: Path) -> None:
-    path.write_bytes(b"")
-
-
-def cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-40])
 
 
 def garbled(path: Path) -> None:

@@ -11,15 +11,13 @@ import pytest
 
 from assets.features.asset import materialize_features
 from assets.materialization import Outcome, StageRun
-from assets.profiled.asset import materialize_profiled
-from assets.raw.asset import materialize_raw
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
 from pipelines.graph.compile import build_pipeline
-from resources.connections import Connections, connections
-from resources.deployment import deployment
+from resources.connections import Connections
 from resources.lake.lake import LakeDamageError
-from tests.tiny import DECLARATION, day_window, scope, tiny_pipeline, write_sources
+from tests.fixtures.stages import connected, take_in
+from tests.fixtures.tiny import DECLARATION, day_window, scope, tiny_pipeline, write_sources
 
 
 def with_freshness(pipeline: Pipeline, freshness: str | None) -> Pipeline:
@@ -33,12 +31,9 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> tuple[Pipeline, Connectio
     folder = tmp_path_factory.mktemp("features")
     write_sources(folder, n_days=2)
     pipeline = tiny_pipeline(folder)
-    to = connections(deployment({"DRIFTLINE_HOME": str(folder / "home"), "DRIFTLINE_THREADS": "2"}))
+    to = connected(folder / "home", DRIFTLINE_THREADS="2")
     for day in range(5):
-        materialize_raw(StageRun(pipeline, scope(day), to.lake, to.engine), "readings")
-        materialize_profiled(
-            StageRun(pipeline, scope(day), to.lake, to.engine), "readings", validation=to.validation
-        )
+        take_in(pipeline, to, day)
     return pipeline, to
 
 

@@ -16,15 +16,13 @@ import pytest
 from assets.features.asset import materialize_features
 from assets.labels.asset import materialize_labels
 from assets.materialization import StageRun
-from assets.profiled.asset import materialize_profiled
-from assets.raw.asset import materialize_raw
 from assets.training_set.asset import materialize_training_set
 from declaration.pipeline import Pipeline
-from resources.connections import Connections, connections
-from resources.deployment import deployment
+from resources.connections import Connections
 from resources.feature_store.objects import stored_views
 from resources.feature_store.point_in_time import join_views
-from tests.tiny import START, day_window, scope, tiny_pipeline
+from tests.fixtures.stages import connected, take_in
+from tests.fixtures.tiny import START, day_window, scope, tiny_pipeline
 
 VIEW = "tiny/features/recent"
 LATE_DAY, N_DAYS = 1, 3
@@ -48,16 +46,11 @@ class World:
     def __init__(self, folder: Path, url: str) -> None:
         self.folder = folder
         self.pipeline: Pipeline = tiny_pipeline(folder)
-        home = {"DRIFTLINE_HOME": str(folder / "home"), "DRIFTLINE_THREADS": "1", "DRIFTLINE_ONLINE_URL": url}
-        self.to: Connections = connections(deployment(home))
+        self.to: Connections = connected(folder / "home", DRIFTLINE_ONLINE_URL=url)
 
     def arrive(self, readings: list[tuple[str, int, float]], *, day: int) -> None:
         write_readings(self.folder, readings)
-        to = self.to
-        materialize_raw(StageRun(self.pipeline, scope(day), to.lake, to.engine), "readings")
-        materialize_profiled(
-            StageRun(self.pipeline, scope(day), to.lake, to.engine), "readings", validation=to.validation
-        )
+        take_in(self.pipeline, self.to, day)
 
     def refresh(self, day: int) -> None:
         to = self.to

@@ -12,10 +12,10 @@ from assets.profiled.asset import materialize_profiled
 from assets.raw.asset import materialize_raw
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
-from resources.connections import Connections, connections
-from resources.deployment import deployment
+from resources.connections import Connections
 from resources.lake.lake import LakeError
-from tests.tiny import DECLARATION, READINGS_SQL, day_window, scope, tiny_pipeline, write_sources
+from tests.fixtures.stages import connected, take_in
+from tests.fixtures.tiny import DECLARATION, READINGS_SQL, day_window, scope, tiny_pipeline, write_sources
 
 HALVES = READINGS_SQL.replace("count(*) AS readings", "count(*) * 1.5 AS readings").replace(
     "FROM readings", "FROM readings WHERE machine <> 'm4'"
@@ -28,12 +28,9 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> tuple[Pipeline, Connectio
     folder = tmp_path_factory.mktemp("retyped")
     write_sources(folder, n_days=3)
     pipeline = tiny_pipeline(folder)
-    to = connections(deployment({"DRIFTLINE_HOME": str(folder / "home"), "DRIFTLINE_THREADS": "1"}))
+    to = connected(folder / "home")
     for day in range(3):
-        materialize_raw(StageRun(pipeline, scope(day), to.lake, to.engine), "readings")
-        materialize_profiled(
-            StageRun(pipeline, scope(day), to.lake, to.engine), "readings", validation=to.validation
-        )
+        take_in(pipeline, to, day)
     return pipeline, to
 
 
@@ -106,7 +103,7 @@ def test_labels_by_another_instant_are_refused(ready: tuple[Pipeline, Connection
 def test_a_dataset_of_another_type_is_refused_or_widened(tmp_path: Path, was: str) -> None:
     write_sources(tmp_path, n_days=2)
     pipeline = tiny_pipeline(tmp_path)
-    to = connections(deployment({"DRIFTLINE_HOME": str(tmp_path / "home"), "DRIFTLINE_THREADS": "1"}))
+    to = connected(tmp_path / "home")
 
     def make(kind: str, day: int) -> None:
         readings = DECLARATION["datasets"]["readings"]  # type: ignore[index]

@@ -6,7 +6,7 @@ import pytest
 from assets.features.view_sql import FeatureError, feature_names, kept_to_window, stable_types
 from declaration.pipeline import Pipeline
 from declaration.queries import datasets_behind, names_in, queries_behind, tables_read
-from tests.tiny import day_window, tiny_pipeline
+from tests.fixtures.tiny import day_window, tiny_pipeline
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,8 @@ from assets.training_set.asset import materialize_training_set
 from declaration.pipeline import Pipeline
 from declaration.windows import window
 from pipelines.loading.read import read
-from resources.connections import Connections, connections
-from resources.deployment import deployment
+from resources.connections import Connections
+from tests.fixtures.stages import connected
 
 Row = dict[str, object]
 ROWS_PER_DAY = 200
@@ -121,7 +121,7 @@ class Journey:
             writer.writerows(rows)
         (folder / "past.sql").write_text(PAST)
         (folder / "defs.yaml").write_text(yaml.safe_dump(dict(strange.declaration()), sort_keys=False))
-        to = connections(deployment({"DRIFTLINE_HOME": str(root / "home"), "DRIFTLINE_THREADS": "1"}))
+        to = connected(root / "home")
         return cls(read(folder), to)
 
     def run(self, last: str) -> None:

@@ -21,7 +21,7 @@ from declaration.errors import DriftlineError
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
 from declaration.windows import window
-from tests.tiny import lake_and_engine
+from tests.fixtures.tiny import lake_and_engine
 
 NOW = datetime(2024, 2, 1, tzinfo=UTC)
 Content = bytes | Callable[[Path], None]

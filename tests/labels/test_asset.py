@@ -15,7 +15,7 @@ from declaration.spec import PipelineSpec
 from declaration.windows import window
 from resources.engine.duckdb import Engine
 from resources.lake.lake import Lake
-from tests.tiny import lake_and_engine
+from tests.fixtures.tiny import lake_and_engine
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 

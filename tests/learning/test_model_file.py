@@ -21,66 +21,17 @@ from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from declaration.choices import CANDIDATES_BY_PROBLEM
-from declaration.model import Candidate
-from declaration.target import ProblemType
-from learning.candidates import CANDIDATES, load_libraries
 from learning.encode import ColumnEncoding, FeatureEncoding
 from learning.fitted import FittedModel
 from learning.model_file import ModelFileError, model_from_bytes, model_to_bytes
-from learning.train import limited_threads
-from learning.training_rows import read_training_set
-
-EVERY_CHOICE = [(problem, name) for problem, names in CANDIDATES_BY_PROBLEM.items() for name in names]
-
-
-def fitted(table: pa.Table, problem: ProblemType, algorithm: Candidate) -> FittedModel:
-    data = read_training_set(table, problem)
-    estimator = CANDIDATES[algorithm].fit(data.fit_rows(), 0, 1)
-    return FittedModel(algorithm, problem, data.classes, data.encoding, estimator)
-
-
-def with_nulls(table: pa.Table) -> pa.Table:
-    holes = pa.array(np.random.default_rng(1).random(table.num_rows) < 0.1)
-    for name in ("signal__x", "carrier__name"):
-        position = table.column_names.index(name)
-        column = table[name].combine_chunks()
-        punched = pa.array(column.to_pylist(), column.type, mask=holes.to_numpy(zero_copy_only=False))
-        table = table.set_column(position, name, punched)
-    return table
-
-
-@pytest.mark.usefixtures("few_trees")
-@pytest.mark.parametrize(("problem", "algorithm"), EVERY_CHOICE)
-def test_a_model_scores_the_same_after_its_file_was_read(
-    problem: ProblemType, algorithm: Candidate, make_training_table: Callable[..., pa.Table]
-) -> None:
-    table = with_nulls(make_training_table(600, problem=problem))
-    model = fitted(table, problem, algorithm)
-    again = model_from_bytes(model_to_bytes(model))
-    assert again.encoding == model.encoding
-    assert again.classes == model.classes
-    scores = model.score(table)
-    np.testing.assert_array_equal(again.score(table), scores)
-    assert scores.shape == ((600, 3) if problem == "multiclass" else (600,))
-
-
-@pytest.mark.usefixtures("few_trees")
-@pytest.mark.parametrize(("problem", "algorithm"), EVERY_CHOICE)
-def test_the_same_rows_give_the_same_bytes(
-    problem: ProblemType, algorithm: Candidate, make_training_table: Callable[..., pa.Table]
-) -> None:
-    table = make_training_table(400, problem=problem)
-    assert model_to_bytes(fitted(table, problem, algorithm)) == model_to_bytes(
-        fitted(table, problem, algorithm)
-    )
+from tests.fixtures.training_world import fitted
 
 
 def test_another_process_writes_the_same_bytes(make_training_table: Callable[..., pa.Table]) -> None:
     code = (
-        "import hashlib, tests.fixtures.training_world as world, tests.learning.test_model_file as here;"
-        "model = here.fitted(world.training_table(400), 'binary', 'hist_gradient_boosting');"
-        "print(hashlib.sha256(here.model_to_bytes(model)).hexdigest())"
+        "import hashlib, tests.fixtures.training_world as world, learning.model_file as file;"
+        "model = world.fitted(world.training_table(400), 'binary', 'hist_gradient_boosting');"
+        "print(hashlib.sha256(file.model_to_bytes(model)).hexdigest())"
     )
     project = Path(__file__).parents[2]
     found = subprocess.run(
@@ -88,19 +39,6 @@ def test_another_process_writes_the_same_bytes(make_training_table: Callable[...
     )
     here = model_to_bytes(fitted(make_training_table(400), "binary", "hist_gradient_boosting"))
     assert found.stdout.strip() == hashlib.sha256(here).hexdigest()
-
-
-@pytest.mark.usefixtures("few_trees")
-def test_threads_do_not_change_the_model(make_training_table: Callable[..., pa.Table]) -> None:
-    data = read_training_set(make_training_table(3_000), "binary")
-    load_libraries(CANDIDATES_BY_PROBLEM["binary"])
-    for algorithm in CANDIDATES_BY_PROBLEM["binary"]:
-        files = set()
-        for threads in (1, 2):
-            with limited_threads(threads):
-                estimator = CANDIDATES[algorithm].fit(data.fit_rows(), 0, threads)
-            files.add(model_to_bytes(FittedModel(algorithm, "binary", (), data.encoding, estimator)))
-        assert len(files) == 1, algorithm
 
 
 class Malicious:

@@ -25,8 +25,9 @@ from resources.lake.lake import scan
 from resources.model_registry.champion import champion_file
 from resources.model_registry.ledger import read_ledger
 from serving import open_serving
-from tests.driftline.keys import undocumented
-from tests.lineage.replaying import connected, replay_all
+from tests.fixtures.keys import undocumented
+from tests.fixtures.replaying import replay_all
+from tests.fixtures.stages import connected
 
 pytestmark = pytest.mark.long
 

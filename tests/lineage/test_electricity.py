@@ -14,7 +14,8 @@ import pytest
 
 from driftline.history import history
 from pipelines.loading.read import read
-from tests.lineage.replaying import connected, replay_all
+from tests.fixtures.replaying import replay_all
+from tests.fixtures.stages import connected
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "elec2.csv.gz"
 

@@ -12,7 +12,8 @@ from sklearn.datasets import load_breast_cancer
 
 from driftline.history import history, print_history
 from pipelines.loading.read import read
-from tests.lineage.replaying import connected, replay_all
+from tests.fixtures.replaying import replay_all
+from tests.fixtures.stages import connected
 
 STREAM = """\
 type: pipelines.MLPipeline

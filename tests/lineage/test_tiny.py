@@ -26,18 +26,13 @@ from pipelines.triggers.retrains import MAX_ATTEMPTS
 from pipelines.triggers.run_requests import REPORT_TAG
 from resources.alerts.incident_log import read_incidents
 from resources.alerts.outbox import read_outbox
-from resources.connections import Connections, connections
-from resources.deployment import deployment
-from tests.lineage.replaying import replaying as replaying_pipeline
-from tests.tiny import ROWS_PER_DAY, tiny_pipeline, write_sources
+from tests.fixtures.replaying import replaying as replaying_pipeline
+from tests.fixtures.stages import connected
+from tests.fixtures.tiny import ROWS_PER_DAY, tiny_pipeline, write_sources
 
 NOW = datetime(2024, 2, 1, tzinfo=UTC)
 N_DAYS = 7
 SHIFTED_DAY = 5
-
-
-def connected(home: Path) -> Connections:
-    return connections(deployment({"DRIFTLINE_HOME": str(home), "DRIFTLINE_THREADS": "1"}))
 
 
 @contextmanager

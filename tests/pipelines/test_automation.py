@@ -1,7 +1,6 @@
 """Sensors and schedules ask for the right runs, once."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import gettempdir
@@ -60,12 +59,6 @@ def pipeline(tmp_path: Path) -> Pipeline:
     (tmp_path / "flights.csv").write_text("tail,at,late\n")
     (tmp_path / "planes.csv").write_text("tail\n")
     return Pipeline("flights", SPEC, str(tmp_path), {"history.sql": HISTORY}, "hash")
-
-
-@pytest.fixture
-def instance() -> Iterator[DagsterInstance]:
-    with dg.instance_for_test() as made:
-        yield made
 
 
 def tick(

@@ -17,7 +17,7 @@ import pytest
 from declaration.rooms import ROOMS
 from pipelines.component import VALIDATION_FLAG, load_pipelines
 from pipelines.loading.read import DeclarationError, read
-from tests.pipelines.sound_declaration import write
+from tests.fixtures.sound_declaration import write
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FAULT = ("min_rows: 500", "min_rows: 1")

@@ -10,7 +10,7 @@ from driftline import MLPipeline, automation_defs, build_defs
 from driftline.init.project import make_project
 from pipelines.component import MLPipeline as Component
 from resources.project import PROJECT_VARIABLE, ProjectError
-from tests.pipelines.sound_declaration import write
+from tests.fixtures.sound_declaration import write
 
 OWN_ASSET = """
 import dagster as dg

@@ -16,7 +16,7 @@ from driftline.replay.walk import heading
 from pipelines.loading.problems import MAX_MESSAGE, tidy
 from pipelines.loading.read import DeclarationError, read
 from pipelines.loading.yaml_lines import parse
-from tests.pipelines.sound_declaration import SOUND, write
+from tests.fixtures.sound_declaration import SOUND, write
 
 HOSTILE: list[Any] = [
     "\0", "a\0b", "\x1b[31mred\x1b[0m", "a\nb\r\tc", "x" * 20_000, "", "  ", "[/x]", "<script>", "\u202eabc",

@@ -42,11 +42,6 @@ class FeaturesInTheRows:
         }
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return World(str(tmp_path_factory.mktemp("world")))
-
-
 def predict(world: World, pipeline: Pipeline, partition: str, store: Any = None) -> Outcome:
     return materialize_predictions(
         StageRun(pipeline, world.scope(pipeline, partition, reason="refresh"), world.lake, world.engine),

@@ -16,7 +16,7 @@ from declaration.spec import PipelineSpec
 from declaration.windows import window
 from resources.lake.lake import Lake
 from sources.rejects import ReadError
-from tests.tiny import ROWS_PER_DAY, lake_and_engine, scope, tiny_pipeline, write_sources
+from tests.fixtures.tiny import ROWS_PER_DAY, lake_and_engine, scope, tiny_pipeline, write_sources
 
 CLOCK = datetime(2024, 2, 1, tzinfo=UTC)
 

@@ -27,12 +27,11 @@ from resources.model_registry.version import ModelRegistryError
 from serving import Serving, open_serving
 from serving.predictor import ServingError
 from serving.request_rows import RequestRowsError
-from tests.serving.world import (
+from tests.fixtures.serving_world import (
     NOW,
     VIEWS,
     Row,
     asked,
-    connected,
     declared,
     features_of,
     label_rows,
@@ -40,7 +39,8 @@ from tests.serving.world import (
     trained,
     write_views,
 )  # fmt: skip
-from tests.tiny import START, day_window
+from tests.fixtures.stages import connected
+from tests.fixtures.tiny import START, day_window
 
 
 @pytest.fixture(scope="module")

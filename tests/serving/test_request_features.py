@@ -8,7 +8,7 @@ import pytest
 from declaration.spec import PipelineSpec
 from declaration.target_sql import LabelError, label_query
 from serving.request_features import request_features
-from tests.tiny import DECLARATION, START, day_window, lake_and_engine, tiny_pipeline
+from tests.fixtures.tiny import DECLARATION, START, day_window, lake_and_engine, tiny_pipeline
 
 FEATURES = {"hour": "hour(taken_at)", "log_load": "ln(1 + load)", "is_hot": "heat > 1"}
 

@@ -21,7 +21,7 @@ from declaration.pipeline import Pipeline
 from resources.engine.duckdb import Engine
 from sources.content import UNSETTLED_NS, content_of
 from sources.files import SourceError
-from tests.tiny import lake_and_engine, scope, tiny_pipeline
+from tests.fixtures.tiny import lake_and_engine, scope, tiny_pipeline
 
 Change = Callable[[], object]
 

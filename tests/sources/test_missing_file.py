@@ -16,7 +16,7 @@ from driftline.preview.rehearsal import rehearsed
 from resources.deployment import deployment
 from sources.files import SourceError, source_files
 from sources.rejects import ReadError
-from tests.tiny import day_window, lake_and_engine, scope, tiny_pipeline, write_sources
+from tests.fixtures.tiny import day_window, lake_and_engine, scope, tiny_pipeline, write_sources
 
 
 def daily(folder: Path, kind: str, path: str, **source: object) -> Pipeline:

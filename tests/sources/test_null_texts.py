@@ -2,7 +2,6 @@
 
 import csv
 import json
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,14 +34,6 @@ ROWS = (
 )
 MISSING = ("NA", None, None, None, None, None)
 PLACED = "weight, pieces, sent_on, CAST(seen_at AS VARCHAR), is_late"
-
-
-@pytest.fixture
-def connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    made = duckdb.connect()
-    made.sql("SET TimeZone = 'UTC'")
-    yield made
-    made.close()
 
 
 def write(file: Path, rows: tuple[tuple[str, ...], ...]) -> Path:

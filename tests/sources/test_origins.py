@@ -4,7 +4,7 @@ import csv
 import gzip
 import json
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,23 +27,12 @@ from declaration.spec import PipelineSpec
 from sources.opening import readable
 from sources.read import READ_TABLE, Counts, read_files
 from sources.rejects import REJECTS_TABLE, ReadError
-from tests.tiny import lake_and_engine, scope
+from tests.fixtures.reading import dataset
+from tests.fixtures.tiny import lake_and_engine, scope
 
 Row = Mapping[str, object]
 
 ENDINGS = {"csv": "csv", "json": "jsonl", "parquet": "parquet", "excel": "xlsx"}
-
-
-@pytest.fixture
-def connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    made = duckdb.connect()
-    made.sql("SET TimeZone = 'UTC'")
-    yield made
-    made.close()
-
-
-def dataset(columns: Mapping[str, object], kind: str = "csv", **source: object) -> DatasetSpec:
-    return DatasetSpec.model_validate({"source": {"type": kind, "path": "x", **source}, "columns": columns})
 
 
 def write(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> Path:
@@ -100,26 +89,6 @@ def test_a_file_that_lacks_another_column_is_refused_with_the_repair(
         says = r"b\.\w+(, sheet 'Sheet')? has no column 'channel'. It has: 'id'\. .*declare `optional: true` for what files may lack"
         with pytest.raises(ReadError, match=says):
             read(connection, files, spec, tmp_path / "scratch")
-
-
-def test_json_without_a_key_anywhere_is_refused_with_the_repair(
-    connection: duckdb.DuckDBPyConnection, tmp_path: Path
-) -> None:
-    path = write(tmp_path / "a.jsonl", ["id"], [{"id": 1}])
-    with pytest.raises(ReadError, match=r"has no column 'channel'. It has: 'id'\. .*`optional: true`"):
-        read(connection, [path], dataset({"id": "int", "channel": "string"}, "json"), tmp_path / "scratch")
-
-
-@pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_another_spelling_is_no_absence(
-    connection: duckdb.DuckDBPyConnection, tmp_path: Path, kind: str
-) -> None:
-    path = write(tmp_path / f"a.{ENDINGS[kind]}", ["id", "Channel"], [{"id": 1, "Channel": "web"}])
-    spec = dataset({"id": "int", "channel": {"type": "string", "optional": True}}, kind)
-    with pytest.raises(
-        ReadError, match=r"has no column 'channel', but 'Channel'. Name this spelling with `source`"
-    ):
-        read(connection, [path], spec, tmp_path / "scratch")
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])

@@ -1,7 +1,6 @@
 """Files become typed rows; a row that cannot be read is kept with its line and reason."""
 
 import gzip
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,18 +15,7 @@ from hypothesis import strategies as st
 from declaration.datasets import DatasetSpec
 from sources.read import READ_TABLE, Counts, read_files
 from sources.rejects import REJECTS_TABLE, ReadError
-
-
-@pytest.fixture
-def connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    made = duckdb.connect()
-    made.sql("SET TimeZone = 'UTC'")
-    yield made
-    made.close()
-
-
-def dataset(columns: dict[str, object], kind: str = "csv", **source: object) -> DatasetSpec:
-    return DatasetSpec.model_validate({"source": {"type": kind, "path": "x", **source}, "columns": columns})
+from tests.fixtures.reading import dataset
 
 
 def read(

@@ -2,7 +2,6 @@
 
 import csv
 import json
-from collections.abc import Iterator
 from datetime import date, datetime
 from itertools import permutations
 from pathlib import Path
@@ -29,14 +28,6 @@ COLUMNS: dict[str, object] = {
     "instant": {"type": "timestamp_tz", "source": "seen_at"},
 }
 TIMES = [datetime.fromisoformat(text) for text in TEXTS["seen_at"]]
-
-
-@pytest.fixture
-def connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    made = duckdb.connect()
-    made.sql("SET TimeZone = 'UTC'")
-    yield made
-    made.close()
 
 
 def dataset(kind: str, columns: dict[str, object]) -> DatasetSpec:

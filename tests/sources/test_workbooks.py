@@ -3,7 +3,7 @@
 import gzip
 import json
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,14 +15,6 @@ from declaration.datasets import DatasetSpec
 from sources.opening import readable
 from sources.read import READ_TABLE, Counts, read_files
 from sources.rejects import REJECTS_TABLE, ReadError
-
-
-@pytest.fixture
-def connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    made = duckdb.connect()
-    made.sql("SET TimeZone = 'UTC'")
-    yield made
-    made.close()
 
 
 def read(

@@ -9,21 +9,15 @@ import pytest
 from assets.features.asset import materialize_features
 from assets.labels.asset import materialize_labels
 from assets.materialization import StageRun
-from assets.profiled.asset import materialize_profiled
-from assets.raw.asset import materialize_raw
 from assets.training_set.asset import materialize_training_set
 from assets.training_set.selection import training_windows
 from declaration.pipeline import Pipeline
 from feature_repo import asof_sql
-from resources.connections import Connections, connections
-from resources.deployment import deployment
-from tests.tiny import ROWS_PER_DAY, day_window, scope, tiny_pipeline, write_sources
+from resources.connections import Connections
+from tests.fixtures.stages import connected, take_in
+from tests.fixtures.tiny import ROWS_PER_DAY, day_window, scope, tiny_pipeline, write_sources
 
 N_DAYS = 3
-
-
-def connected(home: Path) -> Connections:
-    return connections(deployment({"DRIFTLINE_HOME": str(home), "DRIFTLINE_THREADS": "1"}))
 
 
 def refreshed(folder: Path, home: Path, n_days: int = N_DAYS) -> tuple[Pipeline, Connections]:
@@ -31,10 +25,7 @@ def refreshed(folder: Path, home: Path, n_days: int = N_DAYS) -> tuple[Pipeline,
     pipeline, to = tiny_pipeline(folder), connected(home)
     for name, dataset in pipeline.spec.datasets.items():
         for day in range(n_days) if dataset.is_partitioned else [None]:
-            materialize_raw(StageRun(pipeline, scope(day), to.lake, to.engine), name)
-            materialize_profiled(
-                StageRun(pipeline, scope(day), to.lake, to.engine), name, validation=to.validation
-            )
+            take_in(pipeline, to, day, name)
     for day in range(n_days):
         materialize_features(
             StageRun(pipeline, scope(day), to.lake, to.engine), "recent", feature_store=to.feature_store

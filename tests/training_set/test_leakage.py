@@ -11,7 +11,7 @@ from feature_repo import asof_engine
 from feature_repo.asof_engine import EngineSettings
 from resources.feature_store.changed_future import Counterfactual, JoinedView, join_with_changed_futures
 from resources.lake.lake import Lake
-from tests.tiny import START
+from tests.fixtures.tiny import START
 
 UTC_US = pa.timestamp("us", tz="UTC")
 HOURS = [START + timedelta(hours=hour) for hour in range(48)]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from driftline.cli import FAULT, SUCCESS, main
 from driftline.config.command import KEYS
 from driftline.config.settings import VARIABLES, Kind, masked, unknown_variables
-from tests.driftline.keys import undocumented
+from tests.fixtures.keys import undocumented
 
 SAFE = st.text(st.characters(codec="ascii", categories=("L", "N")), min_size=1, max_size=8)
 

@@ -25,7 +25,7 @@ from driftline.doctor.rooms import OURS, ROOMS, check_rooms
 from driftline.doctor.servers import check_servers
 from driftline.doctor.software import check_libraries, check_project, check_python, check_settings
 from resources.deployment import deployment
-from tests.driftline.keys import undocumented
+from tests.fixtures.keys import undocumented
 from tests.test_architecture import ROOMS as KNOWN_ROOMS
 
 

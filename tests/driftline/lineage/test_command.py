@@ -13,7 +13,7 @@ from driftline.lineage.command import KEYS
 from driftline.lineage.drawing import draw
 from driftline.lineage.page import page
 from pipelines.lineage import Edge, Lineage, Node
-from tests.driftline.keys import undocumented
+from tests.fixtures.keys import undocumented
 
 HEAT = Node("features", "recent", "mean_heat")
 LINEAGE = Lineage(

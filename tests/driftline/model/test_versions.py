@@ -12,8 +12,8 @@ from driftline.cli import FAULT, SUCCESS, main
 from driftline.model import listing, showing
 from driftline.model.versions import gate_verdict, served_spans, version_rows
 from resources.model_registry.ledger import Action, Decision
-from tests.driftline.keys import undocumented
 from tests.driftline.verify.world import Home
+from tests.fixtures.keys import undocumented
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 

@@ -27,8 +27,8 @@ from driftline.preview.rehearsal import rehearsed
 from driftline.preview.summary import summary
 from driftline.preview.terminal import show
 from resources.deployment import Deployment, deployment
-from tests.driftline.keys import undocumented
-from tests.tiny import DECLARATION, tiny_pipeline, write_sources
+from tests.fixtures.keys import undocumented
+from tests.fixtures.tiny import DECLARATION, tiny_pipeline, write_sources
 
 NOW = datetime(2024, 2, 1, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ import pytest
 from declaration.datasets import DatasetSpec
 from driftline.preview.source_types import source_types
 from resources.engine.duckdb import Engine
-from tests.tiny import tiny_pipeline
+from tests.fixtures.tiny import tiny_pipeline
 
 ROWS = pd.DataFrame(
     {

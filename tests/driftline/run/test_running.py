@@ -19,10 +19,10 @@ from driftline.run.command import KEYS
 from driftline.run.running import ASKED_BY_PERSON, RunError, execute, request_of
 from pipelines.graph.compile import REASON_TAG
 from pipelines.triggers.run_requests import refresh_request
-from tests.driftline.keys import undocumented
 from tests.driftline.verify.world import Home
-from tests.lineage.replaying import replaying
-from tests.tiny import day_window, tiny_pipeline
+from tests.fixtures.keys import undocumented
+from tests.fixtures.replaying import replaying
+from tests.fixtures.tiny import day_window, tiny_pipeline
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 

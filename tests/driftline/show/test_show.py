@@ -16,10 +16,10 @@ from driftline.show.recording import Recording
 from driftline.show.settings import stage_settings
 from driftline.show.statements import statements
 from pipelines.graph.compile import build_pipeline
-from tests.driftline.keys import undocumented
 from tests.driftline.verify.world import Home
-from tests.lineage.replaying import connected
-from tests.tiny import day_window, tiny_pipeline
+from tests.fixtures.keys import undocumented
+from tests.fixtures.replaying import connected
+from tests.fixtures.tiny import day_window, tiny_pipeline
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 

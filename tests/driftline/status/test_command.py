@@ -17,8 +17,8 @@ from driftline.status.command import KEYS
 from driftline.status.overview import as_document
 from driftline.status.reading import faulty
 from driftline.status.terminal import print_overview
-from tests.driftline.keys import undocumented
 from tests.driftline.verify.world import Home
+from tests.fixtures.keys import undocumented
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 

@@ -18,7 +18,7 @@ from driftline.status.waiting import Waiting, waiting
 from resources.model_registry.ledger import read_ledger
 from resources.model_registry.waits import Wait, write_wait
 from tests.driftline.verify.world import Home
-from tests.tiny import DECLARATION, day_window, lake_and_engine, tiny_pipeline, write_sources
+from tests.fixtures.tiny import DECLARATION, day_window, lake_and_engine, tiny_pipeline, write_sources
 
 IN_DAY_4 = datetime(2024, 1, 4, 6, tzinfo=UTC)
 DAY_3 = "2024-01-03"

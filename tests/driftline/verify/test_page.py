@@ -10,7 +10,7 @@ import yaml
 
 from tests.docs.reading import Reader, blocks
 from tests.driftline.verify.world import copied
-from tests.tiny import DECLARATION, READINGS_SQL
+from tests.fixtures.tiny import DECLARATION, READINGS_SQL
 
 PAGE = "how-to/recover.md"
 

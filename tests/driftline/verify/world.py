@@ -19,8 +19,8 @@ from driftline.verify.finding import Finding
 from driftline.verify.verified import verified_pipeline
 from resources.connections import Connections, connections
 from resources.deployment import Deployment, deployment
-from tests.lineage.replaying import replay_all
-from tests.tiny import tiny_pipeline, write_sources
+from tests.fixtures.replaying import replay_all
+from tests.fixtures.tiny import tiny_pipeline, write_sources
 
 N_DAYS = 3
 

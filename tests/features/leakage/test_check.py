@@ -11,7 +11,7 @@ from assets.features.leakage.check import N_PERTURBATIONS, check_no_lookahead
 from assets.features.view_sql import FeatureError, kept_to_window, stable_types
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
-from tests.tiny import DECLARATION, START, day_window
+from tests.fixtures.tiny import DECLARATION, START, day_window
 
 DAY = day_window(1)
 

@@ -30,17 +30,11 @@ from resources.alerts.incident_log import INCIDENTS, read_incidents
 from resources.alerts.outbox import read_outbox
 from resources.lake.lake import Lake, LakeError
 from resources.locks import file_lock
+from tests.fixtures.receivers import Post, mail_server, webhook
 from tests.pipelines.test_automation import HISTORY, SPEC
-from tests.resources.receivers import Post, mail_server, webhook
 
 JUDGED: frozenset[IncidentKind] = frozenset({"broken_data", "performance", "feature_drift"})
 BOTH = [{"type": "webhook"}, {"type": "slack", "min_severity": "critical"}]
-
-
-@pytest.fixture
-def instance() -> Iterator[DagsterInstance]:
-    with dg.instance_for_test() as made:
-        yield made
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -69,12 +68,6 @@ def test_it_is_one_event_for_as_long_as_the_same_is_true() -> None:
     assert event(0) == event(22) != event(24) == event(500)
     # What a silence hid is looked at again when it ends.
     assert event(24, silences=["moving"]) != event(24)
-
-
-@pytest.fixture
-def instance() -> Iterator[DagsterInstance]:
-    with dg.instance_for_test() as made:
-        yield made
 
 
 @pytest.fixture

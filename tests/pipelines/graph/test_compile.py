@@ -12,9 +12,8 @@ from declaration.spec import PipelineSpec
 from pipelines.asset_keys import asset_key
 from pipelines.graph.compile import _result, build_pipeline, code_version
 from pipelines.graph.trained_partitions import make_trainable
-from resources.connections import connections
-from resources.deployment import deployment
-from tests.tiny import DECLARATION, tiny_pipeline, write_sources
+from tests.fixtures.stages import connected
+from tests.fixtures.tiny import DECLARATION, tiny_pipeline, write_sources
 
 KEYS = {
     "raw/raw_readings", "raw/raw_machines", "profiled/profiled_readings", "profiled/profiled_machines", "features/recent",
@@ -28,7 +27,7 @@ def definitions(tmp_path: Path) -> dg.Definitions:
 
 
 def with_resources(pipeline: Pipeline, home: Path) -> dg.Definitions:
-    to = connections(deployment({"DRIFTLINE_HOME": str(home), "DRIFTLINE_THREADS": "1"}))
+    to = connected(home)
     return dg.Definitions.merge(
         build_pipeline(pipeline), dg.Definitions(resources=to.as_resources(), executor=dg.in_process_executor)
     )

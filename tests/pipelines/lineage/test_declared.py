@@ -12,7 +12,7 @@ from pipelines.lineage import Lineage, Node, declared_lineage
 from pipelines.lineage.models import versions_that_read, with_models
 from pipelines.lineage.table_columns import LINEAGE, SCHEMA, column_metadata
 from pipelines.loading.read import read
-from tests.tiny import tiny_pipeline
+from tests.fixtures.tiny import tiny_pipeline
 
 DEFS = Path(__file__).parents[3] / "pipelines" / "defs"
 

@@ -7,14 +7,13 @@ import dagster as dg
 from pipelines.asset_keys import asset_key
 from pipelines.graph.compile import build_pipeline
 from pipelines.lineage.table_columns import LINEAGE, SCHEMA
-from resources.connections import connections
-from resources.deployment import deployment
-from tests.tiny import tiny_pipeline, write_sources
+from tests.fixtures.stages import connected
+from tests.fixtures.tiny import tiny_pipeline, write_sources
 
 
 def test_a_materialization_shows_what_its_columns_are_made_of(tmp_path: Path) -> None:
     write_sources(tmp_path)
-    to = connections(deployment({"DRIFTLINE_HOME": str(tmp_path), "DRIFTLINE_THREADS": "1"}))
+    to = connected(tmp_path)
     definitions = dg.Definitions.merge(
         build_pipeline(tiny_pipeline(tmp_path)),
         dg.Definitions(resources=to.as_resources(), executor=dg.in_process_executor),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from driftline.cli import main
 from pipelines.loading.read import DeclarationError, read, read_with_policy
 from pipelines.loading.yaml_lines import parse
-from tests.pipelines.sound_declaration import HISTORY, SOUND, write
+from tests.fixtures.sound_declaration import HISTORY, SOUND, write
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 

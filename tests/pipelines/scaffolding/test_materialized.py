@@ -18,9 +18,10 @@ from declaration.windows import windows
 from driftline.history import history
 from pipelines.scaffolding.files import ScaffoldError
 from resources.validation import Validation
-from tests.lineage.replaying import NOW, connected, replay_all
+from tests.fixtures.replaying import NOW, replay_all
+from tests.fixtures.stages import connected
+from tests.fixtures.tiny import lake_and_engine
 from tests.pipelines.scaffolding.scaffolded import scaffold
-from tests.tiny import lake_and_engine
 
 
 def events(n_rows: int, step: timedelta, *, seed: int = 0) -> pd.DataFrame:

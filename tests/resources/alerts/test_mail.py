@@ -10,8 +10,8 @@ import pytest
 from resources.alerts.mail import MailServer, mail_message, send_mail
 from resources.alerts.mail import mail_server as settings
 from resources.alerts.message import AlertError
-from tests.resources.alerts.test_message import ALERT
-from tests.resources.receivers import Certificate, mail_server, make_certificate
+from tests.fixtures.alerts import ALERT
+from tests.fixtures.receivers import Certificate, mail_server, make_certificate
 
 TO, SENDER = ("ops@example.org", "data@example.org"), "driftline@example.org"
 

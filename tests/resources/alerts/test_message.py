@@ -1,26 +1,12 @@
 """What people are told, whatever the channel."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
 
 from declaration.text import MAX_LENGTH
-from resources.alerts.message import Alert, alert_from_json, alert_to_json, is_at_least
-
-ALERT = Alert(
-    state="firing",
-    severity="critical",
-    kind="performance",
-    pipeline="flight_delays",
-    partition="2013-07-01",
-    title="Performance lost",
-    findings=("roc_auc is 0.64 and was 0.71 <b>& more</b>",),
-    action="Driftline trains a challenger, because performance was lost.",
-    occurred_at=datetime(2013, 8, 1, tzinfo=UTC),
-    event="report 17",
-    link="http://127.0.0.1:3000/assets/flight_delays/drift_report?view=partitions&partition=2013-07-01",
-)
+from resources.alerts.message import alert_from_json, alert_to_json, is_at_least
+from tests.fixtures.alerts import ALERT
 
 
 def test_an_alert_is_written_and_read_again() -> None:

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from resources.alerts.slack import send_slack, slack_payload
-from tests.resources.alerts.test_message import ALERT
-from tests.resources.receivers import webhook
+from tests.fixtures.alerts import ALERT
+from tests.fixtures.receivers import webhook
 
 
 def test_the_body_is_that_of_an_incoming_webhook() -> None:

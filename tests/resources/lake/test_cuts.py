@@ -1,7 +1,6 @@
 """A table that was cut into partitions in another way is not written: its rows would stand twice."""
 
 from datetime import datetime
-from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -38,11 +37,6 @@ SAME_CUTS = {
     "an earlier start": like(DAYS, start=datetime(2020, 1, 1)),
     "an end": like(DAYS, end=datetime(2025, 1, 1)),
 }
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(root=str(tmp_path / "lake"))
 
 
 def first_key(cut: Cut) -> str:

@@ -12,13 +12,9 @@ from deltalake import DeltaTable, write_deltalake
 from feature_repo.table_damage import sha256_of
 from resources.engine.duckdb import Engine
 from resources.lake.lake import Lake, LakeDamageError, scan
+from tests.fixtures.damage import cut, empty
 
 TABLE = "p/raw/x"
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(root=str(tmp_path / "lake"))
 
 
 @pytest.fixture
@@ -37,14 +33,6 @@ def log_of(lake: Lake) -> list[Path]:
 def filled(lake: Lake, n: int = 4) -> None:
     for number in range(n):
         lake.write(TABLE, some(number + 1), partition=f"k{number}")
-
-
-def empty(path: Path) -> None:
-    path.write_bytes(b"")
-
-
-def cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-40])
 
 
 def zeros(path: Path) -> None:

@@ -18,11 +18,6 @@ from deltalake import DeltaTable
 from resources.lake.lake import Lake, LakeError, scan
 
 
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(root=str(tmp_path / "lake"))
-
-
 def rows(*values: int) -> pa.Table:
     return pa.table({"value": pa.array(values, pa.int64())})
 
@@ -163,7 +158,7 @@ def test_two_writers_of_two_partitions_lose_nothing(lake: Lake) -> None:
 
 @pytest.mark.slow
 def test_writers_that_are_killed_leave_whole_partitions(lake: Lake) -> None:
-    killing = [sys.executable, "-m", "tests.resources.lake_kills", lake.root, "5"]
+    killing = [sys.executable, "-m", "tests.resources.lake.kills", lake.root, "5"]
     done = subprocess.run(killing, capture_output=True, text=True, timeout=300, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert lake.snapshot("p/raw/x").n_rows > 0

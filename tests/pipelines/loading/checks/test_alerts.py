@@ -6,7 +6,7 @@ import pytest
 
 from declaration.alerts import ChannelSpec
 from pipelines.loading.read import DeclarationError, read
-from tests.pipelines.sound_declaration import SOUND, write
+from tests.fixtures.sound_declaration import SOUND, write
 
 
 def faults(folder: Path, block: str) -> list[str]:

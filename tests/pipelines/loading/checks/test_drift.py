@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.loading.read import DeclarationError, read
-from tests.pipelines.sound_declaration import write
+from tests.fixtures.sound_declaration import write
 
 WATCHING = """\
 type: pipelines.MLPipeline

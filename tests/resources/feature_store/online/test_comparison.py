@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-
 from resources.feature_store.online.comparison import OnlineDifference
-from tests.resources.feature_store.test_skew import World, at
-
-
-@pytest.fixture
-def world(tmp_path: Path, online_url: str) -> World:  # noqa: ARG001 (each kind of store)
-    return World(tmp_path)
+from tests.fixtures.served_world import World, at
 
 
 def compared(world: World) -> OnlineDifference:

@@ -15,8 +15,8 @@ from feast.infra.offline_stores.file_source import FileLoggingDestination
 
 from resources.feature_store.online.feast_log import FeastLog, FeastLogError, read_feast_log
 from resources.feature_store.skew import FeatureSkew, SkewExample, measure_skew
-from tests.resources.feature_store.test_skew import World, at
-from tests.tiny import START
+from tests.fixtures.served_world import World, at
+from tests.fixtures.tiny import START
 
 PARTITIONED = pytest.mark.parametrize("partition_by", [None, ["__log_date"]], ids=["one folder", "by day"])
 

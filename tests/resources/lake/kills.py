@@ -1,6 +1,6 @@
 """Writers of a lake, killed at any moment: run as a process of its own, whose children are forked before any thread is.
 
-python -m tests.resources.lake_kills FOLDER N_KILLS
+python -m tests.resources.lake.kills FOLDER N_KILLS
 """
 
 import os

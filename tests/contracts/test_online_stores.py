@@ -1,8 +1,8 @@
-"""One suite over the three online stores: Feast's readers read them, and the newest value stays."""
+"""What holds of every online store: Feast's readers read it, the newest value stays, and kills lose nothing."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -11,27 +11,31 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from benchmarks.online_servers import RedisServer
+from benchmarks.online_soak import soak
 from feature_repo.online_batch import OnlineStoreError, batch_of_table
-from feature_repo.online_sqlite import OrderedSqliteOnlineStore
-from tests.feature_repo.online_case import (
+from tests.fixtures.online_case import (
     HEAT,
+    LATER,
     OURS,
     START,
     TYPES,
     UTC_US,
     Case,
+    entity_of,
     heat_rows,
     key,
     open_case,
 )
+from tests.fixtures.servers import NEEDS_SERVER, ONLINE, SERVERS, need
 
 OpenCase = Callable[..., Case]
 
 pytestmark = pytest.mark.slow
 
+STORES = [pytest.param(kind, marks=NEEDS_SERVER if kind in SERVERS else ()) for kind in OURS]
 
-@pytest.fixture(params=["sqlite", "redis", "postgres"])
+
+@pytest.fixture(params=STORES)
 def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenCase]:
     """Open projects on one kind of store; `plain` opens them with Feast's own class."""
     kind = request.param
@@ -51,6 +55,10 @@ def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenC
     yield opened
     for case in cases:
         case.close()
+
+
+def test_tests_of_the_product_run_on_every_store() -> None:
+    assert {one if isinstance(one, str) else one.values[0] for one in ONLINE} == set(OURS)
 
 
 def rows_of_every_type() -> pa.Table:
@@ -101,21 +109,10 @@ def test_feasts_unmodified_store_reads_what_ours_wrote(open_store: OpenCase) -> 
     found = plain.read([key(1), key(2), key(3)], ["heat"])
     assert found["heat"] == [1.5, None, None]
     provider = plain.store._get_provider()
-    ((at, _),) = provider.online_read(plain.store.config, plain.view, [_entity(key(1))], ["heat"])
+    ((at, _),) = provider.online_read(plain.store.config, plain.view, [entity_of(key(1))], ["heat"])
     assert at == START
 
 
-def _entity(values: Mapping[str, Any]) -> Any:
-    from feast.protos.feast.types.EntityKey_pb2 import EntityKey
-    from feast.protos.feast.types.Value_pb2 import Value
-
-    return EntityKey(
-        join_keys=["machine", "site"],
-        entity_values=[Value(int64_val=values["machine"]), Value(string_val=values["site"])],
-    )
-
-
-LATER = START + timedelta(microseconds=1)
 INSTANTS = [
     (START - timedelta(days=30_000), START),
     (START, None),
@@ -185,7 +182,7 @@ def test_a_view_of_many_features_is_whole(open_store: OpenCase) -> None:
     assert [found[name] for name in names] == [[float(number)] for number in range(len(names))]
 
 
-def test_writers_at_the_same_time_leave_the_newest_of_every_entity(open_store: OpenCase) -> None:
+def test_writers_at_the_same_time_leave_the_newest_of_everyentity_of(open_store: OpenCase) -> None:
     case = open_store(types=HEAT)
     n_writers, n_loads, n_entities = 4, 12, 60
     failures: list[Exception] = []
@@ -230,82 +227,12 @@ def test_rows_without_an_event_or_a_feature_are_refused(open_store: OpenCase) ->
         batch_of_table(case.view, nowhen)
 
 
-def test_instants_do_not_depend_on_the_machines_zone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import time
-
-    case = open_case(
-        tmp_path, {"type": OURS["sqlite"], "path": str(tmp_path / "o.db")}, project="p", types=HEAT
-    )
-    # 02:30 does not exist on that day in Berlin: Feast's own store would move it by an hour.
-    moment = datetime(2024, 3, 31, 2, 30, 0, 250_000, tzinfo=UTC)
-    try:
-        monkeypatch.setenv("TZ", "Europe/Berlin")
-        time.tzset()
-        case.load(heat_rows({1: 1.0}, moment))
-        monkeypatch.setenv("TZ", "America/New_York")
-        time.tzset()
-        provider = case.store._get_provider()
-        ((at, _),) = provider.online_read(case.store.config, case.view, [_entity(key(1))], ["heat"])
-    finally:
-        monkeypatch.undo()
-        time.tzset()
-    assert at == moment
-
-
-def test_a_table_that_feasts_own_sqlite_store_made_is_taken_over(tmp_path: Path) -> None:
-    path = str(tmp_path / "online.db")
-    plain = open_case(tmp_path / "a", {"type": "sqlite", "path": path}, project="p", types=HEAT)
-    plain.store.write_to_online_store("machines", df=heat_rows({1: 1.0, 2: 2.0}, START, START).to_pandas())
-    plain.close()
-    # Read before anything is applied, by a store that only has the registry of the other.
-    reader, config = OrderedSqliteOnlineStore(), plain.store.config
-    (before,) = reader.online_read(config, plain.view, [_entity(key(1))])
-    assert (before[0], before[1] and before[1]["heat"].double_val) == (START, 1.0)
-    ours = open_case(tmp_path / "b", {"type": OURS["sqlite"], "path": path}, project="p", types=HEAT)
-    assert ours.read([key(1), key(2)], ["heat"])["heat"] == [1.0, 2.0]
-    ours.load(heat_rows({1: 0.0, 2: 0.0}, START - timedelta(days=1)))
-    ours.load(heat_rows({2: 3.0}, LATER))
-    assert ours.read([key(1), key(2)], ["heat"])["heat"] == [1.0, 3.0]
-
-
-@pytest.mark.parametrize("n_features", [2, 1_200])
-def test_redis_is_written_only_what_differs_and_lives_on(
-    tmp_path: Path, redis: RedisServer, n_features: int
-) -> None:
-    from redis import Redis
-
-    names = [f"f{number}" for number in range(n_features)]
-    online = {"type": OURS["redis"], "key_ttl_seconds": 1_000, **redis.settings}
-    case = open_case(
-        tmp_path, online, project=f"again{n_features}", types=dict.fromkeys(names, TYPES["heat"])
-    )
-
-    def load(value: float) -> None:
-        rows = heat_rows({1: 0.0, 2: 0.0}, START, START).drop_columns(["heat"])
-        for name in names:
-            rows = rows.append_column(name, pa.array([0.0, value if name == names[-1] else 0.0]))
-        case.load(rows)
-
-    with Redis(port=redis.port) as client:
-
-        def n_writes() -> int:
-            return int(client.info("commandstats")["cmdstat_hset"]["calls"])
-
-        load(1.0)
-        keys = [
-            found for found in client.scan_iter(count=1_000) if found.endswith(f"again{n_features}".encode())
-        ]
-        assert len(keys) == 2
-        for found in keys:
-            client.expire(found, 5)
-        before = n_writes()
-        load(1.0)
-        # More features than one command takes are not compared but written: three commands an entity.
-        assert n_writes() - before == (0 if n_features == 2 else 6)
-        assert min(client.ttl(found) for found in keys) > 900
-        before = n_writes()
-        load(2.0)
-        assert n_writes() - before == (1 if n_features == 2 else 6)
-    assert case.read([key(1), key(2)], names[-1:]) == {
-        "machine": [1, 2], "site": ["north", "north"], names[-1]: [0.0, 2.0],
-    }  # fmt: skip
+@pytest.mark.parametrize("kind", STORES)
+def test_what_was_taken_outlives_kills_and_is_never_older_or_torn(kind: str) -> None:
+    if kind in SERVERS:
+        need(kind)
+    seen = soak(kind, 7.0)
+    assert seen.faults == ()
+    assert seen.n_rows > 0
+    assert seen.n_reads > 0
+    assert seen.n_kills > 0

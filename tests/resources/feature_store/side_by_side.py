@@ -1,4 +1,4 @@
-"""One of several processes that register and load views of one pipeline: `python -m tests.resources.side_by_side`."""
+"""One of several processes that register and load views of one pipeline: `python -m tests.resources.feature_store.side_by_side`."""
 
 import sys
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
 from resources.feature_store.store import FeatureStore
 from resources.lake.lake import Lake
-from tests.tiny import DECLARATION, START, day_window, tiny_pipeline
+from tests.fixtures.tiny import DECLARATION, START, day_window, tiny_pipeline
 
 UTC_US = pa.timestamp("us", tz="UTC")
 AT_ONCE = 4

@@ -1,0 +1,244 @@
+"""What holds of every source type: each record is a typed row or a reject, once, and what is no such file is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import get_args
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from openpyxl import Workbook
+
+from declaration.datasets import DatasetSpec, SourceSpec
+from declaration.errors import DriftlineError
+from sources.opening import files_of, readable
+from sources.read import READ_TABLE, Counts, read_files
+from sources.rejects import REJECTS_TABLE, ReadError
+from sources.types import SOURCE_TYPES
+
+Texts = Sequence[Sequence[str | None]]
+"""Records of texts, None where nothing stands: what every type can hold."""
+
+
+def write_csv(path: Path, names: Sequence[str], records: Texts) -> None:
+    lines = [names, *([value or "" for value in record] for record in records)]
+    path.write_text("".join(",".join(line) + "\n" for line in lines), encoding="utf-8")
+
+
+def write_sheet(path: Path, names: Sequence[str], records: Texts) -> None:
+    book = Workbook()
+    for line in (names, *records):
+        book.worksheets[0].append(list(line))
+    with path.open("wb") as stream:
+        book.save(stream)
+
+
+def write_json_lines(path: Path, names: Sequence[str], records: Texts) -> None:
+    objects = [dict(zip(names, record, strict=True)) for record in records]
+    path.write_text("".join(json.dumps(one) + "\n" for one in objects), encoding="utf-8")
+
+
+def table_of(names: Sequence[str], records: Texts) -> pa.Table:
+    return pa.table(
+        {name: pa.array([record[i] for record in records], pa.string()) for i, name in enumerate(names)}
+    )
+
+
+def write_parquet(path: Path, names: Sequence[str], records: Texts) -> None:
+    pq.write_table(table_of(names, records), path)
+
+
+def write_python(path: Path, names: Sequence[str], records: Texts) -> None:
+    columns = {name: [record[i] for record in records] for i, name in enumerate(names)}
+    made = f"pa.table({{name: pa.array(values, pa.string()) for name, values in {columns!r}.items()}})"
+    path.write_text(f"import pyarrow as pa\n\ndef read(start, end):\n    return {made}\n", encoding="utf-8")
+
+
+WRITERS: Mapping[str, Callable[[Path, Sequence[str], Texts], None]] = {
+    "csv": write_csv,
+    "excel": write_sheet,
+    "json": write_json_lines,
+    "parquet": write_parquet,
+    "python": write_python,
+}
+"""How a file of each type is made; a new type has no tests until it stands here, and fails below."""
+
+NAMES = ("id", "city", "price", "n", "is_open", "day", "at")
+COLUMNS: Mapping[str, object] = {
+    "id": "int", "city": "string", "price": "float", "n": "decimal", "is_open": "boolean", "day": "date",
+    "at": "timestamp_tz",
+}  # fmt: skip
+GOOD: Texts = [
+    ("1", "Köln", "2.5", "0.1", "true", "2024-02-29", "2024-01-01T10:00:00Z"),
+    ("2", None, None, None, None, None, None),
+    ("3", "O'Brien; x", "-1e3", "12.000000001", "false", "1969-12-31", "2024-01-01T12:00:00+02:00"),
+]  # fmt: skip
+BAD: Texts = [
+    ("four", "a", "1", "1", "true", "2024-01-01", "2024-01-01T00:00:00Z"),
+    ("5", "a", "cheap", "1", "true", "2024-01-01", "2024-01-01T00:00:00Z"),
+    ("6", "a", "1", "1", "maybe", "2024-01-01", "2024-01-01T00:00:00Z"),
+    ("7", "a", "1", "1", "true", "2024-02-30", "2024-01-01T00:00:00Z"),
+    ("8", "a", "1", "1", "true", "2024-01-01", "yesterday"),
+]
+LINE_BY_LINE = ("csv", "json")
+"""Types whose files do not say how long they are: the last record may be a piece of one."""
+
+NOISE = b"\x00\xff\xfe\x81\x00PK" * 100
+
+
+class Source:
+    """One file of a type in a folder, read as the product reads it."""
+
+    def __init__(self, kind: str, folder: Path, connection: duckdb.DuckDBPyConnection) -> None:
+        self.kind, self.folder, self.connection = kind, folder, connection
+        self.file = folder / "given.file"
+
+    def write(self, names: Sequence[str], records: Texts) -> None:
+        WRITERS[self.kind](self.file, names, records)
+
+    def read(self, columns: Mapping[str, object] = COLUMNS) -> Counts:
+        source = {"type": self.kind, "path": self.file.name}
+        spec = DatasetSpec.model_validate({"source": source, "columns": columns})
+        scratch = self.folder / "scratch"
+        with (
+            files_of(spec.source, folder=self.folder, scratch=scratch) as found,
+            readable(self.connection, found, spec, scratch) as plain,
+        ):
+            return read_files(self.connection, plain, spec, name="orders", timezone="UTC", found=found)
+
+    def rows(self) -> list[tuple[object, ...]]:
+        return self.connection.sql(f'SELECT * REPLACE (epoch_us("at") AS "at") FROM {READ_TABLE}').fetchall()
+
+    def rejects(self) -> list[tuple[str, str]]:
+        return self.connection.sql(f"SELECT source, reason FROM {REJECTS_TABLE}").fetchall()
+
+
+@pytest.fixture(params=SOURCE_TYPES)
+def source(request: pytest.FixtureRequest, tmp_path: Path, connection: duckdb.DuckDBPyConnection) -> Source:
+    """Return an empty place for a source of each type."""
+    assert request.param in WRITERS, f"say above how a file of '{request.param}' is made"
+    return Source(request.param, tmp_path, connection)
+
+
+def test_every_declared_type_has_its_files_prepared_and_read() -> None:
+    assert set(SOURCE_TYPES) == set(get_args(SourceSpec.model_fields["type"].annotation))
+
+
+def test_values_are_typed_and_nothing_is_null(source: Source) -> None:
+    source.write(NAMES, GOOD)
+    assert source.read() == Counts(3, 0)
+    instant = 1_704_103_200_000_000  # 2024-01-01 10:00 UTC
+    first, second, third = source.rows()
+    assert first[:3] == (1, "Köln", 2.5)
+    assert (str(first[3]), *first[4:]) == ("0.100000000", True, date(2024, 2, 29), instant)
+    assert second == (2, None, None, None, None, None, None)
+    assert third[:3] == (3, "O'Brien; x", -1000.0)
+    assert (str(third[3]), *third[4:]) == ("12.000000001", False, date(1969, 12, 31), instant)
+
+
+def test_a_text_that_means_null_does_so_in_every_type(source: Source) -> None:
+    source.write(("id", "city", "at"), [("1", "NA", None), ("2", "na", None), ("3", None, None)])
+    column = {"type": "string", "null_values": ["", "NA"]}
+    assert source.read({"id": "int", "city": column, "at": "timestamp_tz"}) == Counts(3, 0)
+    assert [row[1] for row in source.rows()] == [None, "na", None]
+
+
+def test_every_record_is_a_row_or_a_reject_with_its_reason(source: Source) -> None:
+    source.write(NAMES, [GOOD[0], *BAD, GOOD[2]])
+    assert source.read() == Counts(2, 5)
+    assert [row[0] for row in source.rows()] == [1, 3]
+    blamed = sorted(reason.partition(":")[0] for _, reason in source.rejects())
+    assert blamed == ["at", "day", "id", "is_open", "price"]
+    assert all(name.startswith("given.file") for name, _ in source.rejects())
+
+
+def test_the_same_file_reads_the_same_again(source: Source) -> None:
+    source.write(NAMES, [(str(n), None, *GOOD[0][2:]) for n in range(500)] + list(BAD))
+    first = source.read(), source.rows(), source.rejects()
+    assert first[0] == Counts(500, 5)
+    assert [row[0] for row in first[1]] == list(range(500))
+    assert (source.read(), source.rows(), source.rejects()) == first
+
+
+def test_columns_without_records_are_no_rows(source: Source) -> None:
+    source.write(NAMES, [])
+    if source.kind == "json":
+        # Names stand in objects alone: without any, nobody knows what the file is.
+        with pytest.raises(DriftlineError, match=r"given\.file holds no line of JSON"):
+            source.read()
+        return
+    assert source.read() == Counts(0, 0)
+    assert source.rows() == []
+
+
+def test_a_column_that_is_not_there_is_named_with_the_repair(source: Source) -> None:
+    source.write(("id", "Channel"), [("1", "web")])
+    with pytest.raises(
+        DriftlineError, match=r"given\.file.* has no column 'channel'\. .*Did you mean 'Channel'.*`source`"
+    ):
+        source.read({"id": "int", "channel": "string"})
+    with pytest.raises(
+        DriftlineError, match=r"given\.file.* has no column 'city'\. It has: .*`optional: true`"
+    ):
+        source.read({"id": "int", "city": "string"})
+
+
+def test_another_spelling_is_no_absence(source: Source) -> None:
+    source.write(("id", "Channel"), [("1", "web")])
+    with pytest.raises(
+        ReadError, match=r"has no column 'channel', but 'Channel'. Name this spelling with `source`"
+    ):
+        source.read({"id": "int", "channel": {"type": "string", "optional": True}})
+
+
+def test_a_column_that_may_be_absent_is_null(source: Source) -> None:
+    source.write(("id",), [("1",), ("2",)])
+    counts = source.read({"id": "int", "at": {"type": "timestamp_tz", "optional": True}})
+    assert counts == Counts(2, 0, {"at": 1})
+    assert source.rows() == [(1, None), (2, None)]
+
+
+def test_a_file_of_another_kind_is_refused_by_its_name(source: Source) -> None:
+    source.file.write_bytes(NOISE)
+    with pytest.raises(DriftlineError, match="given"):
+        source.read()
+
+
+def test_a_file_without_a_byte_is_no_crash_and_no_row(source: Source) -> None:
+    source.file.write_bytes(b"")
+    with pytest.raises(DriftlineError, match=r"given|orders"):
+        source.read()
+
+
+def test_a_file_that_is_cut_off_loses_no_record_silently(source: Source) -> None:
+    source.write(NAMES, [GOOD[0]] * 200)
+    whole = source.file.read_bytes()
+    source.file.write_bytes(whole[: len(whole) // 2])
+    if source.kind not in LINE_BY_LINE:
+        with pytest.raises(DriftlineError, match="given"):
+            source.read()
+        return
+    n_lines = len(source.file.read_bytes().splitlines()) - (source.kind == "csv")
+    counts = source.read()
+    assert counts.n_read + counts.n_rejected == n_lines
+    assert counts.n_rejected <= 1
+
+
+def test_a_file_that_is_not_there_is_named(source: Source) -> None:
+    with pytest.raises(DriftlineError, match=r"given\.file"):
+        source.read()
+
+
+def test_nothing_is_left_in_the_scratch_folder(source: Source) -> None:
+    source.write(NAMES, GOOD)
+    source.read()
+    source.file.write_bytes(NOISE)
+    with pytest.raises(DriftlineError):
+        source.read()
+    scratch = source.folder / "scratch"
+    assert list(scratch.iterdir()) == []
