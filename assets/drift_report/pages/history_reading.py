@@ -11,7 +11,7 @@ from assets.drift_report.pages.history import (
     HistoryWindow,
     Judgement,
     ModelHistory,
-    Serving,
+    ServingVersion,
     courses,
     serving_since,
     trained_as_of,
@@ -130,19 +130,19 @@ def _serving(
     newest: HistoryWindow,
     lake: Lake,
     connection: duckdb.DuckDBPyConnection,
-) -> Serving | None:
+) -> ServingVersion | None:
     since = serving_since(judgements)
     if since is None or since.champion_after is None:
         return None
     version = since.champion_after
     learned = trained_as_of(judgements, version)
-    span = Window(newest.partition, newest.start, newest.end)
-    return Serving(
+    window = Window(newest.partition, newest.start, newest.end)
+    return ServingVersion(
         version=version,
         algorithm=_algorithm(pipeline, version, lake, connection),
         trained_as_of=learned,
         since=since,
-        age=None if learned is None else partitions_since(pipeline.spec.partitions, learned, span),
+        age=None if learned is None else partitions_since(pipeline.spec.partitions, learned, window),
     )
 
 
