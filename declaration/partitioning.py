@@ -59,6 +59,16 @@ class Partitioning(ABC):
         return CADENCE_CRONS.get(self.spec.every)
 
     @property
+    def length(self) -> str:
+        """Length of one partition in words."""
+        return self.spec.every
+
+    @property
+    @abstractmethod
+    def example(self) -> str:
+        """A key as partitions cut so have it."""
+
+    @property
     @abstractmethod
     def facts(self) -> Mapping[str, str]:
         """What the meaning of a key depends on."""
@@ -90,6 +100,11 @@ class Partitioning(ABC):
 
 class CalendarPartitions(Partitioning):
     """Partitions that are hours, days, weeks or months of a time zone."""
+
+    @property
+    def example(self) -> str:
+        """A key: the instant at which its partition begins."""
+        return "2024-03-01-13:00" if self.spec.every == "hour" else "2024-03-01"
 
     @property
     def facts(self) -> Mapping[str, str]:
@@ -155,6 +170,11 @@ class CountedPartitions(Partitioning):
         """Return the number of a key's partition, from 0."""
 
     @property
+    def example(self) -> str:
+        """The first key."""
+        return self.key(0)
+
+    @property
     def facts(self) -> Mapping[str, str]:
         """Form, size and start: what is counted is counted from there."""
         spec = self.spec
@@ -193,6 +213,11 @@ class RowPartitions(CountedPartitions):
     >>> RowPartitions(PartitionsSpec(every="rows", size=2000)).counted(1).key
     'row-0000002000'
     """
+
+    @property
+    def length(self) -> str:
+        """Number of rows."""
+        return f"{self._size:,} rows"
 
     @property
     def step(self) -> timedelta:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from declaration.drift import DriftMethod
@@ -15,6 +16,9 @@ from drift.sketch.counts import CategoricalCounts, ColumnReference, Counts, Nume
 
 NAMED_FEATURES = 5
 """Features named in a sentence; the report lists all."""
+
+NUMERIC_EFFECTS: Mapping[DriftMethod, str] = {"effect": "KS distance", "documented": "Cohen's d"}
+"""Effect size by which each method judges numbers; categories are judged by Cramér's V."""
 
 
 def share_text(share: float | None) -> str:
@@ -56,7 +60,7 @@ def effect_name(bins: NumericBins | CategoricalBins, method: DriftMethod = "effe
     """Name the effect size that decides."""
     if isinstance(bins, CategoricalBins):
         return "Cramér's V"
-    return "KS distance" if method == "effect" else "Cohen's d"
+    return NUMERIC_EFFECTS[method]
 
 
 def finding_text(finding: Finding, reference: ColumnReference, current: Counts) -> str:
@@ -105,8 +109,7 @@ def _short(verdict: ColumnVerdict) -> str:
         return f"missing values changed by {share_text(finding.effect)}"
     if finding.kind == "new categories":
         return f"{share_text(finding.effect)} in categories never seen"
-    number = "KS distance" if finding.method == "effect" else "Cohen's d"
-    name = "Cramér's V" if verdict.statistics.ks is None else number
+    name = "Cramér's V" if verdict.statistics.ks is None else NUMERIC_EFFECTS[finding.method]
     return f"{name} {finding.effect:.2f}"
 
 

@@ -10,11 +10,18 @@ from typing import TYPE_CHECKING
 
 from declaration.datasets import DatasetSpec, SourceSpec
 from declaration.partitioning import Window
+from declaration.partitions import PartitionsSpec
 from sources.files import source_files, unpacked
 from sources.types import SOURCE_TYPES
 
 if TYPE_CHECKING:
     import duckdb
+
+
+def asked_window(dataset: DatasetSpec, partitions: PartitionsSpec, window: Window | None) -> Window | None:
+    """Return the partition that a Python source is asked for; None where a source gives everything."""
+    is_asked = dataset.source.type == "python" and dataset.is_partitioned and partitions.is_calendar
+    return window if is_asked else None
 
 
 @contextmanager

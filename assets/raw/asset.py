@@ -28,7 +28,7 @@ from resources.lake.lake import Lake, Snapshot
 from sources.content import Content, content_of
 from sources.engine_errors import repair_of
 from sources.local_times import described
-from sources.opening import files_of, readable
+from sources.opening import asked_window, files_of, readable
 from sources.read import READ_TABLE, Counts, changed_clocks, read_files
 from sources.rejects import REJECTS_TABLE, ReadError
 
@@ -93,7 +93,8 @@ class _Reading:
     @property
     def is_whole_source(self) -> bool:
         """Tell whether every partition reads the same rows."""
-        return self.spec.source.mode == "full" and _asked(self.run, self.dataset) is None
+        asked = asked_window(self.spec, self.run.spec.partitions, self.run.scope.window)
+        return self.spec.source.mode == "full" and asked is None
 
     def is_current(self, table: str) -> bool:
         """Tell whether the table's newest commit read the same content in the same way."""
@@ -124,7 +125,7 @@ def materialize_raw(run: StageRun, dataset: str) -> Outcome:
         folder=Path(run.pipeline.folder),
         scratch=Path(run.engine.spill_directory),
         partition=scope.partition,
-        asked=_asked(run, dataset),
+        asked=asked_window(spec, run.spec.partitions, scope.window),
     ) as files:
         content = content_of(files)
         mark = content.fingerprint
@@ -143,15 +144,6 @@ def materialize_raw(run: StageRun, dataset: str) -> Outcome:
         if isinstance(reading.partitioning, LoadPartitions):
             refuse_other_load(run.lake, reading.table, key, mark, where)
         return _read(reading, content, started)
-
-
-def _asked(run: StageRun, dataset: str) -> Window | None:
-    """Return the partition that a Python source is asked for; None where a source gives everything."""
-    spec = run.spec.datasets[dataset]
-    is_asked = spec.source.type == "python" and isinstance(
-        partitioning(run.spec.partitions), CalendarPartitions
-    )
-    return run.scope.window if is_asked and spec.is_partitioned else None
 
 
 def _refuse_to_empty(reading: _Reading, partition: str, where: str) -> None:

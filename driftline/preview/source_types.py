@@ -13,7 +13,7 @@ from declaration.windows import Window
 from resources.engine.duckdb import Engine
 from sources.csv_header import header_of
 from sources.folder_keys import folder_keys
-from sources.opening import files_of, readable
+from sources.opening import asked_window, files_of, readable
 from sources.rejects import listed, source_values
 
 if TYPE_CHECKING:
@@ -44,8 +44,7 @@ def source_types(
     """
     key = window.key if window is not None else None
     scratch = Path(engine.spill_directory)
-    is_asked = dataset.source.type == "python" and pipeline.spec.partitions.is_calendar
-    asked = window if is_asked and dataset.is_partitioned else None
+    asked = asked_window(dataset, pipeline.spec.partitions, window)
     with (
         files_of(
             dataset.source, folder=Path(pipeline.folder), scratch=scratch, partition=key, asked=asked

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from assets.features.view_sql import feature_names
 from declaration.names import EVENT_TIMESTAMP
+from declaration.partitioning import partitioning
 from declaration.pipeline import Pipeline
 from declaration.target import ProblemType, TargetSpec
 from declaration.windows import Window, windows_between
@@ -68,8 +69,7 @@ def _partitions(found: Rehearsal, there: Sequence[Window], clock: datetime) -> I
     if spec.every == "load":
         yield f"A snapshot: each changed state of the source is a load; the present one is {there[0].key}."
     else:
-        every = f"{spec.size:,} rows" if spec.every == "rows" else spec.every
-        yield f"{len(there):,} partitions of one {every} are complete: {there[0].key} to {there[-1].key}."
+        yield f"{len(there):,} partitions of one {partitioning(spec).length} are complete: {there[0].key} to {there[-1].key}."
     yield f"Rehearsed here: {', '.join(window.key for window in found.windows)}."
     yield _next_refresh(found.pipeline, there, clock)
 

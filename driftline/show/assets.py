@@ -9,6 +9,7 @@ from functools import partial
 
 import dagster as dg
 
+from declaration.partitioning import partitioning
 from declaration.pipeline import Pipeline
 from declaration.queries import queries_behind
 from driftline.show.recording import shown
@@ -101,7 +102,7 @@ def _partitions(pipeline: Pipeline, stage: Stage) -> str:
     spec = pipeline.spec.partitions
     if not stage.is_partitioned:
         return "none: read whole"
-    every = f"{spec.size:,} rows" if spec.every == "rows" else spec.every
+    every = partitioning(spec).length
     if stage.path[0] in RETRAIN_STAGES:
         return f"every {every} that a retrain was asked for"
     return f"every {every}, {spec.timezone}" if spec.is_calendar else f"every {every}"

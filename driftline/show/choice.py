@@ -8,8 +8,8 @@ from dataclasses import asdict
 from difflib import get_close_matches
 
 from declaration.errors import DriftlineError
+from declaration.partitioning import Window, partitioning
 from declaration.pipeline import Pipeline
-from declaration.windows import Window, is_key, window
 from driftline.show.assets import AssetView
 from driftline.show.statements import Statement, statements
 from pipelines.loading.declared import declarations
@@ -77,13 +77,13 @@ def statements_of(
 
 def _partition(pipeline: Pipeline, view: AssetView, given: str | None, to: Connections) -> Window | None:
     """Return the partition that was named, or the newest that the asset's table holds, or the raw data."""
-    spec = pipeline.spec.partitions
+    form = partitioning(pipeline.spec.partitions)
     if given is not None:
-        if not is_key(spec, given):
+        if not form.is_key(given):
             raise ShowError(
-                f"--partition {given}: '{pipeline.name}' has no such partition. Its keys look like {_example(pipeline)}."
+                f"--partition {given}: '{pipeline.name}' has no such partition. Its keys look like {form.example}."
             )
-        return window(spec, given)
+        return form.window(given)
     raw = [
         pipeline.table("raw", one)
         for one, dataset in pipeline.spec.datasets.items()
@@ -91,7 +91,7 @@ def _partition(pipeline: Pipeline, view: AssetView, given: str | None, to: Conne
     ]
     keys = [_newest(to.lake, table) for table in (view.writes[0], *raw)]
     found = next((key for key in keys if key is not None), None)
-    return window(spec, found) if found is not None else None
+    return form.window(found) if found is not None else None
 
 
 def _newest(lake: Lake, table: str) -> str | None:
@@ -99,13 +99,6 @@ def _newest(lake: Lake, table: str) -> str | None:
     if table.rpartition("/")[2] in ("holdout_scores", "candidates") or not lake.has(table):
         return None
     return max(lake.snapshot(table).partitions, default=None)
-
-
-def _example(pipeline: Pipeline) -> str:
-    spec = pipeline.spec.partitions
-    if spec.is_calendar:
-        return {"hour": "2024-03-01-13:00"}.get(spec.every, "2024-03-01")
-    return "load-000001" if spec.every == "load" else "row-0000000000"
 
 
 def as_document(view: AssetView, found: Mapping[str, Sequence[Statement]]) -> Mapping[str, object]:

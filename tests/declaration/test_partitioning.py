@@ -30,3 +30,16 @@ def test_only_the_calendar_ends_partitions_by_itself() -> None:
     forms: tuple[Cadence, ...] = ("week", "rows", "load")
     crons = [partitioning(PartitionsSpec(every=every)).cron for every in forms]
     assert crons == ["0 0 * * 0", None, None]
+
+
+@pytest.mark.parametrize(
+    ("every", "size", "length"),
+    [("hour", None, "hour"), ("week", None, "week"), ("rows", 2_000, "2,000 rows"), ("load", None, "load")],
+)
+def test_a_form_says_how_long_a_partition_is_and_shows_a_key_of_its_own(
+    every: Cadence, size: int | None, length: str
+) -> None:
+    form = partitioning(PartitionsSpec(every=every, size=size))
+    assert form.length == length
+    # 2024-03-01 was a Friday: as the example of a week it has the format only.
+    assert form.window(form.example).key == form.example
