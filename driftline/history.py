@@ -14,9 +14,9 @@ from rich.text import Text
 
 from assets.drift_report.window_inputs import late_partitions
 from declaration.choices import default_metric
+from declaration.partitioning import partitioning
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_identifier, quote_literal
-from declaration.windows import window
 from drift.wording import share_text
 from learning.metrics import Scored, metric_value
 from learning.model_file import model_from_bytes
@@ -153,10 +153,12 @@ def _labelled_predictions(pipeline: Pipeline, to: Connections, key: str, version
     """Join a version's predictions with the labels that became known in a partition, of earlier ones too."""
     predictions = to.lake.snapshot(pipeline.table("predictions"))
     labels = to.lake.snapshot(pipeline.table("labels"))
-    span = window(pipeline.spec.partitions, key)
-    keys = [one for one in (*late_partitions(pipeline, span, predictions), key) if one in labels.partitions]
+    window = partitioning(pipeline.spec.partitions).window(key)
+    keys = [one for one in (*late_partitions(pipeline, window, predictions), key) if one in labels.partitions]
     columns = ", ".join(f"p.{quote_identifier(name)}" for name in predictions.schema.names)
-    start, end = (f"TIMESTAMPTZ {quote_literal(instant.isoformat())}" for instant in (span.start, span.end))
+    start, end = (
+        f"TIMESTAMPTZ {quote_literal(instant.isoformat())}" for instant in (window.start, window.end)
+    )
     with to.engine.connect() as connection:
         return connection.sql(
             f"SELECT {columns}, l.label FROM {scan(predictions, keys)} p JOIN {scan(labels, keys)} l "

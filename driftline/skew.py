@@ -84,14 +84,14 @@ def skew(name: str | None, since: datetime | None, log: Path | None, as_json: bo
     """
     from pipelines.loading.declared import find_pipeline
     from resources.connections import connections
-    from resources.feature_store.skew import measure_skew, skew_table, write_skew
+    from resources.feature_store.skew import FEATURE_SKEW, measure_skew, write_skew
 
     now = datetime.now(UTC)
     first = now - LOOK_BACK if since is None else since.replace(tzinfo=UTC)
     pipeline = find_pipeline(name)
     to = connections(opened())
     found = measure_skew(pipeline, to.lake, to.engine, to.feature_store, since=first, feast_log=log)
-    table = skew_table(pipeline.name) if found else None
+    table = FEATURE_SKEW.of(pipeline.name) if found else None
     if found:
         write_skew(to.lake, pipeline.name, found, since=first, clock=now)
     if as_json:

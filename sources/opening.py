@@ -9,9 +9,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from declaration.datasets import DatasetSpec, SourceSpec
-from declaration.windows import Window
+from declaration.partitioning import Window
 from sources.files import source_files, unpacked
-from sources.python_file import rows_as_parquet
 from sources.types import SOURCE_TYPES
 
 if TYPE_CHECKING:
@@ -46,13 +45,8 @@ def files_of(
         If nothing is there, or the Python file fails.
     """
     found = source_files(source, folder=folder, partition=partition)
-    if source.type != "python":
-        yield found
-        return
-    scratch.mkdir(parents=True, exist_ok=True)
-    start, end = (asked.start, asked.end) if asked is not None else (None, None)
-    with TemporaryDirectory(dir=scratch, prefix="made-") as name:
-        yield (rows_as_parquet(found[0], start, end, folder=Path(name)),)
+    with SOURCE_TYPES[source.type].open(found, scratch=scratch, asked=asked) as files:
+        yield files
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from assets.materialization import Outcome, StageRun
 from declaration.pipeline import Pipeline
 from declaration.windows import Window
 from drift.retraining.probation import Probation
+from drift.sketch.table import SKETCHES
 from drift.window import facts_of
 from resources.alerts.incident_log import read_incidents
 from resources.lake.lake import Snapshot, scan
@@ -158,7 +159,7 @@ def _write_sketch(run: StageRun, examined: Examined) -> tuple[Snapshot, ...]:
     champion = examined.findings.champion
     if examined.new_sketch is None or champion is None:
         return ()
-    table, key = run.table("sketches"), str(champion.version)
+    table, key = SKETCHES.of(run.pipeline.name), str(champion.version)
     return (run.lake.write(table, examined.new_sketch, partition=key, commit=run.commit),)
 
 

@@ -26,7 +26,7 @@ from drift.performance.labelled_rows import count_rows
 from drift.performance.realised import Measurement
 from drift.sketch.counts import ReferenceSketch
 from drift.sketch.scan import bins_of, sketch_reference, sketch_window
-from drift.sketch.table import reference_from_rows, sketch_table
+from drift.sketch.table import SKETCHES, reference_from_rows, sketch_table
 from drift.window import Findings, facts_of
 from resources.alerts.incident_log import read_incidents
 from resources.lake.lake import Snapshot, scan
@@ -101,7 +101,7 @@ def _write(
     """Write the reference's sketch if it is new, the pages and the tables."""
     if inputs.new_sketch is not None:
         key, sketch = inputs.new_sketch
-        run.lake.write(run.table("sketches"), sketch, partition=key, commit=run.commit)
+        run.lake.write(SKETCHES.of(run.pipeline.name), sketch, partition=key, commit=run.commit)
     page = write_report_page(run, report, reports, compared_with=inputs.before)
     tables = write_tables(run, report, page.name)
     drift = run.spec.drift

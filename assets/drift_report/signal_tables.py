@@ -9,58 +9,68 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from declaration.lake_table import LakeTable
 from drift.multivariate.domain_classifier import DomainClassification
 from drift.performance.outcomes import ConfusedClass, OutcomeBin, Outcomes
 from drift.performance.sequential_test import LossBlocks
 from learning.metrics import Floats
 
-SEPARATION_SCHEMA = pa.schema(
-    [
-        ("model_version", pa.int32()),
-        ("status", pa.string()),
-        ("n_reference", pa.int64()),
-        ("n_current", pa.int64()),
-        ("auc", pa.float64()),
-        ("auc_low", pa.float64()),
-        ("auc_high", pa.float64()),
-        ("lower_bound", pa.float64()),
-        ("threshold", pa.float64()),
-        ("unrest", pa.float64()),
-        ("culprits", pa.list_(pa.string())),
-        ("culprit_losses", pa.list_(pa.float64())),
-        ("seed", pa.int64()),
-        ("reason", pa.string()),
-    ]
+MULTIVARIATE_DRIFT = LakeTable(
+    "multivariate_drift",
+    pa.schema(
+        [
+            ("model_version", pa.int32()),
+            ("status", pa.string()),
+            ("n_reference", pa.int64()),
+            ("n_current", pa.int64()),
+            ("auc", pa.float64()),
+            ("auc_low", pa.float64()),
+            ("auc_high", pa.float64()),
+            ("lower_bound", pa.float64()),
+            ("threshold", pa.float64()),
+            ("unrest", pa.float64()),
+            ("culprits", pa.list_(pa.string())),
+            ("culprit_losses", pa.list_(pa.float64())),
+            ("seed", pa.int64()),
+            ("reason", pa.string()),
+        ]
+    ),
 )
-"""`<p>/multivariate_drift`: one row per report that judged all features together."""
+"""One row per report that judged all features together."""
 
-LOSS_SCHEMA = pa.schema(
-    [
-        ("partition", pa.string()),
-        ("model_version", pa.int32()),
-        ("block", pa.int32()),
-        ("n_labelled", pa.int64()),
-        ("mean_loss", pa.float64()),
-    ]
+LOSS_BLOCKS = LakeTable(
+    "loss_blocks",
+    pa.schema(
+        [
+            ("partition", pa.string()),
+            ("model_version", pa.int32()),
+            ("block", pa.int32()),
+            ("n_labelled", pa.int64()),
+            ("mean_loss", pa.float64()),
+        ]
+    ),
 )
-"""`<p>/loss_blocks`: what later windows need of this one to tell whether errors rise."""
+"""What later windows need of this one to tell whether errors rise."""
 
 
-OUTCOME_SCHEMA = pa.schema(
-    [
-        ("model_version", pa.int32()),
-        ("kind", pa.string()),
-        ("basis", pa.string()),
-        ("low", pa.float64()),
-        ("high", pa.float64()),
-        ("sum_predicted", pa.float64()),
-        ("sum_observed", pa.float64()),
-        ("label", pa.string()),
-        ("predicted", pa.string()),
-        ("n", pa.int64()),
-    ]
+SERVED_OUTCOMES = LakeTable(
+    "served_outcomes",
+    pa.schema(
+        [
+            ("model_version", pa.int32()),
+            ("kind", pa.string()),
+            ("basis", pa.string()),
+            ("low", pa.float64()),
+            ("high", pa.float64()),
+            ("sum_predicted", pa.float64()),
+            ("sum_observed", pa.float64()),
+            ("label", pa.string()),
+            ("predicted", pa.string()),
+            ("n", pa.int64()),
+        ]
+    ),
 )
-"""`<p>/served_outcomes`: a row per bin of calibration or residuals, or pair of classes, of a report's labelled rows
+"""A row per bin of calibration or residuals, or pair of classes, of a report's labelled rows
 (`served`) and of the version's holdout; `low`, `high` and sums belong to bins, `label` and `predicted` to pairs."""
 
 
@@ -82,7 +92,7 @@ def multivariate_table(version: int | None, found: DomainClassification) -> pa.T
         "seed": found.seed,
         "reason": found.reason,
     }
-    return pa.Table.from_pylist([row], schema=SEPARATION_SCHEMA)
+    return MULTIVARIATE_DRIFT.rows([row])
 
 
 def loss_table(partition: str, version: int | None, blocks: LossBlocks | None) -> pa.Table:
@@ -98,7 +108,7 @@ def loss_table(partition: str, version: int | None, blocks: LossBlocks | None) -
         }
         for number, (n, loss) in enumerate(measured)
     ]
-    return pa.Table.from_pylist(rows, schema=LOSS_SCHEMA)
+    return LOSS_BLOCKS.rows(rows)
 
 
 def losses_from_rows(rows: Iterable[Mapping[str, Any]]) -> list[Floats]:
@@ -120,7 +130,7 @@ def outcome_table(outcomes: Outcomes) -> pa.Table:
         {"model_version": outcomes.model_version, "kind": "confusion", **asdict(one)}
         for one in outcomes.confusion
     ]
-    return pa.Table.from_pylist(rows, schema=OUTCOME_SCHEMA)
+    return SERVED_OUTCOMES.rows(rows)
 
 
 def outcomes_from_rows(rows: Iterable[Mapping[str, Any]]) -> Outcomes | None:

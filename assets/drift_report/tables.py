@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from declaration.lake_table import LakeTable
 from drift.columns.verdict import DriftVerdict
 from drift.performance.open_loss import OpenLoss
 from drift.performance.realised import Measurement
@@ -18,72 +19,81 @@ from drift.retraining.policy import RetrainDecision
 INSTANT = pa.timestamp("us", tz="UTC")
 
 
-REPORT_SCHEMA = pa.schema(
-    [
-        ("model_version", pa.int32()),
-        ("column_name", pa.string()),
-        ("role", pa.string()),
-        ("status", pa.string()),
-        ("importance", pa.float64()),
-        ("statistic", pa.string()),
-        ("value", pa.float64()),
-    ]
+DRIFT_REPORT = LakeTable(
+    "drift_report",
+    pa.schema(
+        [
+            ("model_version", pa.int32()),
+            ("column_name", pa.string()),
+            ("role", pa.string()),
+            ("status", pa.string()),
+            ("importance", pa.float64()),
+            ("statistic", pa.string()),
+            ("value", pa.float64()),
+        ]
+    ),
 )
-"""`<p>/drift_report`: a row per column and statistic; statistics that are not defined have no row."""
+"""A row per column and statistic; statistics that are not defined have no row."""
 
-DECISION_SCHEMA = pa.schema(
-    [
-        ("partition", pa.string()),
-        ("window_start", INSTANT),
-        ("window_end", INSTANT),
-        ("decided_at", INSTANT),
-        ("model_version", pa.int32()),
-        ("n_current", pa.int64()),
-        ("n_labelled", pa.int64()),
-        ("drift_status", pa.string()),
-        ("drift_score", pa.float64()),
-        ("n_drifted", pa.int32()),
-        ("drifted_features", pa.list_(pa.string())),
-        ("metric", pa.string()),
-        ("reference_metric", pa.float64()),
-        ("estimated", pa.float64()),
-        ("estimated_low", pa.float64()),
-        ("estimated_high", pa.float64()),
-        ("realised", pa.float64()),
-        ("realised_low", pa.float64()),
-        ("realised_high", pa.float64()),
-        ("error_e_value", pa.float64()),
-        ("error_threshold", pa.float64()),
-        ("quality_score", pa.float64()),
-        ("is_retrain_requested", pa.bool_()),
-        ("reason", pa.string()),
-        ("severity", pa.string()),
-        ("explanation", pa.string()),
-        ("report_path", pa.string()),
-        ("objective", pa.float64()),
-        ("loss_since", pa.string()),
-        ("n_unseen", pa.int64()),
-    ]
+DRIFT_DECISIONS = LakeTable(
+    "drift_decisions",
+    pa.schema(
+        [
+            ("partition", pa.string()),
+            ("window_start", INSTANT),
+            ("window_end", INSTANT),
+            ("decided_at", INSTANT),
+            ("model_version", pa.int32()),
+            ("n_current", pa.int64()),
+            ("n_labelled", pa.int64()),
+            ("drift_status", pa.string()),
+            ("drift_score", pa.float64()),
+            ("n_drifted", pa.int32()),
+            ("drifted_features", pa.list_(pa.string())),
+            ("metric", pa.string()),
+            ("reference_metric", pa.float64()),
+            ("estimated", pa.float64()),
+            ("estimated_low", pa.float64()),
+            ("estimated_high", pa.float64()),
+            ("realised", pa.float64()),
+            ("realised_low", pa.float64()),
+            ("realised_high", pa.float64()),
+            ("error_e_value", pa.float64()),
+            ("error_threshold", pa.float64()),
+            ("quality_score", pa.float64()),
+            ("is_retrain_requested", pa.bool_()),
+            ("reason", pa.string()),
+            ("severity", pa.string()),
+            ("explanation", pa.string()),
+            ("report_path", pa.string()),
+            ("objective", pa.float64()),
+            ("loss_since", pa.string()),
+            ("n_unseen", pa.int64()),
+        ]
+    ),
 )
-"""`<p>/drift_decisions`: one row per drift report; `objective` and `loss_since` say what is still to be regained,
+"""One row per drift report; `objective` and `loss_since` say what is still to be regained,
 and since when; `n_unseen` counts the labelled rows of classes that the model never saw."""
 
 
-SLICE_SCHEMA = pa.schema(
-    [
-        ("model_version", pa.int32()),
-        ("column_name", pa.string()),
-        ("value", pa.string()),
-        ("metric", pa.string()),
-        ("n_labelled", pa.int64()),
-        ("realised", pa.float64()),
-        ("realised_low", pa.float64()),
-        ("realised_high", pa.float64()),
-        ("reason", pa.string()),
-        ("n_unseen", pa.int64()),
-    ]
+SLICE_PERFORMANCE = LakeTable(
+    "slice_performance",
+    pa.schema(
+        [
+            ("model_version", pa.int32()),
+            ("column_name", pa.string()),
+            ("value", pa.string()),
+            ("metric", pa.string()),
+            ("n_labelled", pa.int64()),
+            ("realised", pa.float64()),
+            ("realised_low", pa.float64()),
+            ("realised_high", pa.float64()),
+            ("reason", pa.string()),
+            ("n_unseen", pa.int64()),
+        ]
+    ),
 )
-"""`<p>/slice_performance`: a row per slice and value; what is not known has its reason."""
+"""A row per slice and value; what is not known has its reason."""
 
 
 def report_table(version: int | None, verdict: DriftVerdict | None) -> pa.Table:
@@ -117,7 +127,7 @@ def report_table(version: int | None, verdict: DriftVerdict | None) -> pa.Table:
             for name, value in values.items()
             if value is not None
         ]
-    return pa.Table.from_pylist(rows, schema=REPORT_SCHEMA)
+    return DRIFT_REPORT.rows(rows)
 
 
 def slice_table(version: int | None, slices: Sequence[SlicePerformance]) -> pa.Table:
@@ -137,7 +147,7 @@ def slice_table(version: int | None, slices: Sequence[SlicePerformance]) -> pa.T
         }
         for one in slices
     ]
-    return pa.Table.from_pylist(rows, schema=SLICE_SCHEMA)
+    return SLICE_PERFORMANCE.rows(rows)
 
 
 def decision_table(
@@ -192,4 +202,4 @@ def decision_table(
         "loss_since": open_loss.since if open_loss else None,
         "n_unseen": realised.n_unseen,
     }
-    return pa.Table.from_pylist([row], schema=DECISION_SCHEMA)
+    return DRIFT_DECISIONS.rows([row])

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from assets.drift_report.quality import CRITICAL_QUALITY, WindowQuality
+from assets.drift_report.tables import DRIFT_DECISIONS
 from assets.materialization import StageRun
 from declaration.pipeline import Pipeline
 from declaration.sql import first_row
 from declaration.windows import Window
 from drift.performance.open_loss import OpenLoss
 from drift.sketch.bins import SketchError
+from drift.sketch.table import SKETCHES
 from resources.lake.lake import Lake, Snapshot, scan
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ def earlier_reports(
     pipeline: Pipeline, window: Window, lake: Lake
 ) -> tuple[Snapshot, tuple[str, ...]] | None:
     """Return the table of the reports' decisions and its partitions before this window; None if there are none."""
-    table = pipeline.table("drift_decisions")
+    table = DRIFT_DECISIONS.of(pipeline.name)
     decisions = lake.snapshot(table) if lake.has(table) else None
     earlier = tuple(key for key in decisions.partitions if key < window.key) if decisions is not None else ()
     return (decisions, earlier) if decisions is not None and earlier else None
@@ -83,6 +85,6 @@ def read_open_loss(
 
 def kept_reference(pipeline: Pipeline, key: str, lake: Lake) -> str | None:
     """Return the relation of a reference that is kept in `<pipeline>/sketches`; None where it is not."""
-    table = pipeline.table("sketches")
+    table = SKETCHES.of(pipeline.name)
     kept = lake.snapshot(table) if lake.has(table) else None
     return scan(kept, [key]) if kept is not None and key in kept.partitions else None

@@ -14,10 +14,24 @@ from assets.drift_report.pages.origin import Origin
 from assets.drift_report.pages.origin_reading import read_origin
 from assets.drift_report.pages.report import render_html, render_markdown
 from assets.drift_report.pages.writing import write_model_history, write_page
-from assets.drift_report.signal_tables import loss_table, multivariate_table, outcome_table
-from assets.drift_report.tables import decision_table, report_table, slice_table
+from assets.drift_report.signal_tables import (
+    LOSS_BLOCKS,
+    MULTIVARIATE_DRIFT,
+    SERVED_OUTCOMES,
+    loss_table,
+    multivariate_table,
+    outcome_table,
+)
+from assets.drift_report.tables import (
+    DRIFT_DECISIONS,
+    DRIFT_REPORT,
+    SLICE_PERFORMANCE,
+    decision_table,
+    report_table,
+    slice_table,
+)
 from assets.materialization import StageRun
-from drift.sketch.table import window_table
+from drift.sketch.table import WINDOW_SKETCHES, window_table
 from resources.lake.lake import Snapshot
 from resources.reports import Reports
 
@@ -124,24 +138,28 @@ def write_tables(run: StageRun, report: WindowReport, page: str) -> tuple[Snapsh
         report_path=page,
         open_loss=report.open_loss,
     )
-    rows = {
-        "drift_report": report_table(number, findings.verdict),
-        "window_sketches": window_table(number, findings.current),
-        "drift_decisions": row,
-    }
+    tables = [
+        (DRIFT_REPORT, report_table(number, findings.verdict)),
+        (WINDOW_SKETCHES, window_table(number, findings.current)),
+        (DRIFT_DECISIONS, row),
+    ]
     if champion is not None:
-        rows["loss_blocks"] = loss_table(window.key, number, findings.losses)
+        tables.append((LOSS_BLOCKS, loss_table(window.key, number, findings.losses)))
     if findings.multivariate is not None:
-        rows["multivariate_drift"] = multivariate_table(number, findings.multivariate)
+        tables.append((MULTIVARIATE_DRIFT, multivariate_table(number, findings.multivariate)))
     if findings.slices:
-        rows["slice_performance"] = slice_table(number, findings.slices)
+        tables.append((SLICE_PERFORMANCE, slice_table(number, findings.slices)))
     if findings.outcomes is not None:
-        rows["served_outcomes"] = outcome_table(findings.outcomes)
+        tables.append((SERVED_OUTCOMES, outcome_table(findings.outcomes)))
     return tuple(
         run.lake.write(
-            run.table(stage), table, partition=window.key, commit=run.commit, cut=run.pipeline.cut()
+            table.of(run.pipeline.name),
+            rows,
+            partition=window.key,
+            commit=run.commit,
+            cut=run.pipeline.cut(),
         )
-        for stage, table in rows.items()
+        for table, rows in tables
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assets.drift_report.judgement import Circumstances
-from assets.drift_report.signal_tables import losses_from_rows
+from assets.drift_report.signal_tables import LOSS_BLOCKS, losses_from_rows
 from assets.drift_report.tables_read import kept_reference
 from declaration.choices import default_metric
 from declaration.model import Metric
@@ -123,7 +123,7 @@ def _earlier_losses(
     pipeline: Pipeline, window: Window, version: int, lake: Lake, connection: duckdb.DuckDBPyConnection
 ) -> list[Floats]:
     """Read the block losses of the windows before this one that the same model version scored."""
-    table = pipeline.table("loss_blocks")
+    table = LOSS_BLOCKS.of(pipeline.name)
     if not lake.has(table):
         return []
     kept = lake.snapshot(table)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from assets.materialization import Outcome, Scope, StageRun
 from assets.model.fingerprints import fingerprint_decision, fingerprint_training
 from assets.model.pictures import training_pages
-from assets.model.tables import candidates_table, holdout_table
+from assets.model.tables import CANDIDATES, candidates_table, holdout_table
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_identifier
 from declaration.windows import window
@@ -282,13 +282,13 @@ def _write_tables(
     figures = candidates_table(training, version.version, version.training_partition)
     return (
         lake.write(run.table("holdout_scores"), held_out, partition=partition, commit=commit),
-        lake.write(run.table("candidates"), figures, partition=partition, commit=commit),
+        lake.write(CANDIDATES.of(run.pipeline.name), figures, partition=partition, commit=commit),
     )
 
 
 def _has_tables(run: StageRun, version: int) -> bool:
     """Tell whether what a version's training wrote is there; else it is trained again, to the same model."""
-    lake, tables = run.lake, [run.table(name) for name in ("holdout_scores", "candidates")]
+    lake, tables = run.lake, (run.table("holdout_scores"), CANDIDATES.of(run.pipeline.name))
     return all(lake.has(table) and str(version) in lake.snapshot(table).partitions for table in tables)
 
 

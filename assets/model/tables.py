@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from declaration.lake_table import LakeTable
 from learning.score_columns import score_columns
 from learning.train import Training
 from learning.training_rows import TrainingSet
 
-CANDIDATES_SCHEMA = pa.schema(
-    [
-        ("version", pa.int32()),
-        ("training_partition", pa.string()),
-        ("algorithm", pa.string()),
-        ("metric", pa.string()),
-        ("value", pa.float64()),
-        ("fit_seconds", pa.float64()),
-        ("is_best", pa.bool_()),
-    ]
+CANDIDATES = LakeTable(
+    "candidates",
+    pa.schema(
+        [
+            ("version", pa.int32()),
+            ("training_partition", pa.string()),
+            ("algorithm", pa.string()),
+            ("metric", pa.string()),
+            ("value", pa.float64()),
+            ("fit_seconds", pa.float64()),
+            ("is_best", pa.bool_()),
+        ]
+    ),
 )
 """One row per candidate and metric; `fit_seconds` is CPU time."""
 
@@ -45,4 +49,4 @@ def candidates_table(training: Training, version: int, partition: str) -> pa.Tab
         for one in training.results
         for name, value in one.metrics.items()
     ]
-    return pa.Table.from_pylist(rows, schema=CANDIDATES_SCHEMA)
+    return CANDIDATES.rows(rows)

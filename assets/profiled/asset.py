@@ -16,7 +16,7 @@ from assets.profiled.page import profile_page, quality_page
 from assets.profiled.profile import profile_relation
 from assets.profiled.quality import DataQuality, RowFacts, RuleFinding, assess_quality
 from assets.profiled.statistics import ColumnProfile
-from assets.profiled.tables import profile_table, quality_table, read_profiles
+from assets.profiled.tables import PROFILES, QUALITY, profile_table, quality_table, read_profiles
 from declaration.datasets import DatasetSpec
 from declaration.sql import scalar
 from declaration.windows import Cut, Window
@@ -111,7 +111,7 @@ def materialize_profiled(run: StageRun, dataset: str, *, validation: Validation)
         written = _NOTHING if is_blocked else _write_rows(connection, stage, relation, facts.n_rows)
         earlier = _earlier(connection, stage)
     history = run.lake.write(
-        stage.table("quality"),
+        stage.table(QUALITY.name),
         quality_table(
             quality,
             partition=stage.partition,
@@ -199,7 +199,7 @@ def _write_rows(connection: duckdb.DuckDBPyConnection, stage: _Stage, relation: 
         )
     profiles = profile_relation(connection, passed)
     snapshots["profiles"] = stage.lake.write(
-        stage.table("profiles"),
+        stage.table(PROFILES.name),
         profile_table(profiles),
         partition=stage.partition,
         commit=stage.run.commit,
@@ -215,7 +215,7 @@ def _n_rows(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
 
 def _earlier(connection: duckdb.DuckDBPyConnection, stage: _Stage) -> dict[str, EarlierColumn]:
     """Merge the profiles of the last partitions before this one."""
-    table = stage.table("profiles")
+    table = stage.table(PROFILES.name)
     if stage.partition is None or not stage.lake.has(table):
         return {}
     snapshot = stage.lake.snapshot(table)

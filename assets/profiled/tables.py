@@ -10,58 +10,65 @@ import pyarrow as pa
 
 from assets.profiled.quality import DataQuality
 from assets.profiled.statistics import QUANTILES, ColumnProfile, Histogram, Moments
+from declaration.lake_table import LakeTable
 
-PROFILE_SCHEMA = pa.schema(
-    [
-        ("column", pa.string()),
-        ("type", pa.string()),
-        ("n_rows", pa.int64()),
-        ("n_null", pa.int64()),
-        ("n_nan", pa.int64()),
-        ("n_infinite", pa.int64()),
-        ("n_distinct", pa.int64()),
-        ("is_distinct_exact", pa.bool_()),
-        ("minimum", pa.string()),
-        ("maximum", pa.string()),
-        ("n_finite", pa.int64()),
-        ("mean", pa.float64()),
-        ("standard_deviation", pa.float64()),
-        ("power_sums", pa.list_(pa.float64())),
-        ("quantile_probabilities", pa.list_(pa.float64())),
-        ("quantiles", pa.list_(pa.float64())),
-        ("bin_width", pa.float64()),
-        ("first_bin", pa.int64()),
-        ("bin_counts", pa.list_(pa.int64())),
-        ("top_values", pa.list_(pa.string())),
-        ("top_counts", pa.list_(pa.int64())),
-        ("min_length", pa.int64()),
-        ("max_length", pa.int64()),
-    ]
+PROFILES = LakeTable(
+    "profiles",
+    pa.schema(
+        [
+            ("column", pa.string()),
+            ("type", pa.string()),
+            ("n_rows", pa.int64()),
+            ("n_null", pa.int64()),
+            ("n_nan", pa.int64()),
+            ("n_infinite", pa.int64()),
+            ("n_distinct", pa.int64()),
+            ("is_distinct_exact", pa.bool_()),
+            ("minimum", pa.string()),
+            ("maximum", pa.string()),
+            ("n_finite", pa.int64()),
+            ("mean", pa.float64()),
+            ("standard_deviation", pa.float64()),
+            ("power_sums", pa.list_(pa.float64())),
+            ("quantile_probabilities", pa.list_(pa.float64())),
+            ("quantiles", pa.list_(pa.float64())),
+            ("bin_width", pa.float64()),
+            ("first_bin", pa.int64()),
+            ("bin_counts", pa.list_(pa.int64())),
+            ("top_values", pa.list_(pa.string())),
+            ("top_counts", pa.list_(pa.int64())),
+            ("min_length", pa.int64()),
+            ("max_length", pa.int64()),
+        ]
+    ),
 )
 _SAME = (
     "type", "n_rows", "n_null", "n_nan", "n_infinite", "n_distinct", "is_distinct_exact",
     "minimum", "maximum", "min_length", "max_length",
 )  # fmt: skip
 """Columns of the table that are fields of the profile."""
-QUALITY_SCHEMA = pa.schema(
-    [
-        ("partition", pa.string()),
-        ("metric", pa.string()),
-        ("value", pa.float64()),
-        ("weight", pa.float64()),
-        ("score", pa.float64()),
-        ("n_rows", pa.int64()),
-        ("n_quarantined", pa.int64()),
-        ("is_blocked", pa.bool_()),
-        ("critical_failures", pa.list_(pa.string())),
-        ("evaluated_at", pa.timestamp("us", tz="UTC")),
-    ]
+QUALITY = LakeTable(
+    "quality",
+    pa.schema(
+        [
+            ("partition", pa.string()),
+            ("metric", pa.string()),
+            ("value", pa.float64()),
+            ("weight", pa.float64()),
+            ("score", pa.float64()),
+            ("n_rows", pa.int64()),
+            ("n_quarantined", pa.int64()),
+            ("is_blocked", pa.bool_()),
+            ("critical_failures", pa.list_(pa.string())),
+            ("evaluated_at", pa.timestamp("us", tz="UTC")),
+        ]
+    ),
 )
 
 
 def profile_table(profiles: Sequence[ColumnProfile]) -> pa.Table:
     """Return one row per column."""
-    return pa.Table.from_pylist([_profile_row(profile) for profile in profiles], schema=PROFILE_SCHEMA)
+    return PROFILES.rows([_profile_row(profile) for profile in profiles])
 
 
 def _profile_row(profile: ColumnProfile) -> dict[str, object]:
@@ -132,4 +139,4 @@ def quality_table(
         }
         for metric, value, weight in measured
     ]
-    return pa.Table.from_pylist(rows, schema=QUALITY_SCHEMA)
+    return QUALITY.rows(rows)

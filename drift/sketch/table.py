@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from declaration.lake_table import LakeTable
 from drift.sketch.counts import (
     ColumnReference,
     ReferenceSketch,
@@ -19,22 +20,26 @@ from drift.sketch.counts import (
 )
 from drift.sketch.scan import WHOLE
 
-SKETCH_SCHEMA = pa.schema(
-    [
-        ("model_version", pa.int32()),
-        ("column_name", pa.string()),
-        ("part", pa.string()),
-        ("bins", pa.string()),
-        ("counts", pa.string()),
-    ]
+SKETCHES = LakeTable(
+    "sketches",
+    pa.schema(
+        [
+            ("model_version", pa.int32()),
+            ("column_name", pa.string()),
+            ("part", pa.string()),
+            ("bins", pa.string()),
+            ("counts", pa.string()),
+        ]
+    ),
 )
-"""`<p>/sketches`: a row per column and reference partition; part '' is the whole, with the edges."""
+"""A row per column and reference partition; part '' is the whole, with the edges."""
 
 
-WINDOW_SCHEMA = pa.schema(
-    [("model_version", pa.int32()), ("column_name", pa.string()), ("counts", pa.string())]
+WINDOW_SKETCHES = LakeTable(
+    "window_sketches",
+    pa.schema([("model_version", pa.int32()), ("column_name", pa.string()), ("counts", pa.string())]),
 )
-"""`<p>/window_sketches`: the current windows, on the edges of the model version."""
+"""The current windows, on the edges of the model version."""
 
 
 def sketch_table(version: int | None, reference: ReferenceSketch) -> pa.Table:
@@ -51,7 +56,7 @@ def sketch_table(version: int | None, reference: ReferenceSketch) -> pa.Table:
                     "counts": _json(counts_to_json(counts)),
                 }
             )
-    return pa.Table.from_pylist(rows, schema=SKETCH_SCHEMA)
+    return SKETCHES.rows(rows)
 
 
 def reference_from_rows(rows: Iterable[Mapping[str, Any]]) -> ReferenceSketch:
@@ -79,7 +84,7 @@ def window_table(version: int | None, current: WindowSketch) -> pa.Table:
         {"model_version": version, "column_name": column, "counts": _json(counts_to_json(counts))}
         for column, counts in current.items()
     ]
-    return pa.Table.from_pylist(rows, schema=WINDOW_SCHEMA)
+    return WINDOW_SKETCHES.rows(rows)
 
 
 def _json(values: Mapping[str, Any]) -> str:

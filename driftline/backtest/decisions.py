@@ -17,8 +17,8 @@ from assets.drift_report.judgement import weigh_evidence
 from assets.drift_report.tables_read import read_quality
 from assets.drift_report.window_inputs import examine_window, read_circumstances, trainings_of
 from declaration.errors import DriftlineError
+from declaration.partitioning import partitioning
 from declaration.pipeline import Pipeline
-from declaration.windows import window
 from drift.performance.open_loss import OpenLoss
 from drift.retraining.policy import RetrainDecision, decide_retrain
 from resources.connections import Connections
@@ -93,15 +93,15 @@ def backtest(
         key = row["partition"]
         if (last is not None and key > last) or (first is not None and key < first):
             continue
-        span = window(pipeline.spec.partitions, key)
+        window = partitioning(pipeline.spec.partitions).window(key)
         with to.engine.connect() as connection:
             examined = examine_window(
-                pipeline, span, to.lake, connection, to.registry, serving=row["model_version"]
+                pipeline, window, to.lake, connection, to.registry, serving=row["model_version"]
             )
-            quality = read_quality(pipeline, span, to.lake, connection)
+            quality = read_quality(pipeline, window, to.lake, connection)
             circumstances = read_circumstances(
                 pipeline,
-                span,
+                window,
                 examined,
                 connection,
                 loss_before=loss,
@@ -109,7 +109,7 @@ def backtest(
                 trainings=[entry for entry in trainings if entry.partition < key],
                 waits=[wait for wait in waits if wait.partition < key],
             )
-        evidence, loss = weigh_evidence(span, examined.findings, circumstances, quality, pipeline.spec)
+        evidence, loss = weigh_evidence(window, examined.findings, circumstances, quality, pipeline.spec)
         yield Redecision(
             partition=key,
             was_requested=row["is_retrain_requested"],

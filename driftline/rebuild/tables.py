@@ -12,13 +12,13 @@ from declaration.errors import DriftlineError
 from pipelines.graph.compile import row_partitions_name
 from pipelines.graph.trained_partitions import trained_partitions_name
 from pipelines.triggers.run_requests import PIPELINE_TAG
-from resources.alerts.incident_log import incidents_table
-from resources.alerts.outbox import alerts_table
-from resources.feature_store.guard import accepted_table
-from resources.feature_store.online.served_log import served_table
-from resources.feature_store.skew import skew_table
+from resources.alerts.incident_log import INCIDENTS
+from resources.alerts.outbox import ALERTS
+from resources.feature_store.guard import ACCEPTED_CHANGES
+from resources.feature_store.online.served_log import SERVED_FEATURES
+from resources.feature_store.skew import FEATURE_SKEW
 from resources.lake.lake import Lake
-from resources.model_registry.ledger import ledger_table
+from resources.model_registry.ledger import LEDGER
 
 MODEL_STAGES = ("candidates", "holdout_scores")
 """Tables of the models: their keys are versions, which mean the same however rows are cut."""
@@ -38,9 +38,11 @@ def rebuilt_tables(lake: Lake, pipeline: str, *, with_models: bool) -> tuple[str
     with_models
         Whether ledger and model tables go too, so that training begins without a champion.
     """
-    models = {ledger_table(pipeline), *(f"{pipeline}/{stage}" for stage in MODEL_STAGES)}
+    models = {LEDGER.of(pipeline), *(f"{pipeline}/{stage}" for stage in MODEL_STAGES)}
     # Told by people, callers and channels: no run makes them again.
-    told = {of(pipeline) for of in (accepted_table, skew_table, incidents_table, alerts_table, served_table)}
+    told = {
+        table.of(pipeline) for table in (ACCEPTED_CHANGES, FEATURE_SKEW, INCIDENTS, ALERTS, SERVED_FEATURES)
+    }
     stays = told if with_models else told | models
     return tuple(t for t in lake.tables() if t.startswith(f"{pipeline}/") and t not in stays)
 

@@ -65,18 +65,20 @@ def run_partition(
     with only_replay(installed.home, pipeline.name), open_instance(installed) as instance:
         replay = Replay(pipeline, code_location(), instance, connections(installed))
         fail_abandoned_runs(instance, pipeline.name)
-        (span,) = replay.partitions(partition, partition, datetime.now(UTC))
-        request = request_of(pipeline, span, stages=stages, is_retrain=is_retrain)
+        (window,) = replay.partitions(partition, partition, datetime.now(UTC))
+        request = request_of(pipeline, window, stages=stages, is_retrain=is_retrain)
         result = execute(replay, request, partition, to)
     return result.run_id, [key.to_user_string() for key in request.asset_selection or ()]
 
 
-def request_of(pipeline: Pipeline, span: Window, *, stages: Sequence[str], is_retrain: bool) -> dg.RunRequest:
+def request_of(
+    pipeline: Pipeline, window: Window, *, stages: Sequence[str], is_retrain: bool
+) -> dg.RunRequest:
     """Form the run that was asked for.
 
     Parameters
     ----------
-    pipeline, span
+    pipeline, window
         Of which pipeline, for which partition.
     stages
         Stages, or assets such as `raw/flights`; without any, all of a refresh.
@@ -88,7 +90,7 @@ def request_of(pipeline: Pipeline, span: Window, *, stages: Sequence[str], is_re
     RunError
         If a stage is none of the pipeline's, or there is no model to train.
     """
-    request = refresh_request(pipeline, span)
+    request = refresh_request(pipeline, window)
     retrain = retrain_selection(pipeline.name) if pipeline.spec.target is not None else []
     known = [*(request.asset_selection or ()), *retrain]
     chosen = [key for stage in stages for key in _assets_of(pipeline, stage, known)]

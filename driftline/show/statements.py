@@ -65,7 +65,7 @@ class Statement:
 
 
 def statements(
-    pipeline: Pipeline, path: Sequence[str], span: Window | None, to: Connections
+    pipeline: Pipeline, path: Sequence[str], window: Window | None, to: Connections
 ) -> tuple[Statement, ...]:
     """Return the SQL of an asset for one partition.
 
@@ -73,13 +73,13 @@ def statements(
     ----------
     pipeline, path
         Whose, and the asset's key without the pipeline.
-    span
+    window
         The partition; None where none has ended or been run.
     to
         Where the data is.
     """
     form = _STAGES[path[0]]
-    if span is None:
+    if window is None:
         return (
             Statement(
                 "all of it",
@@ -89,7 +89,7 @@ def statements(
             ),
         )
     try:
-        return tuple(form(pipeline, path[-1], span, to))
+        return tuple(form(pipeline, path[-1], window, to))
     except DriftlineError as error:
         reason = " ".join(str(error).split())
         return (Statement("all of it", place_of(form), None, reason),)
@@ -102,7 +102,7 @@ def _recorded(recording: Recording, title: str) -> Iterator[Statement]:
     recording.statements.clear()
 
 
-def _raw(pipeline: Pipeline, name: str, span: Window, to: Connections) -> Iterator[Statement]:
+def _raw(pipeline: Pipeline, name: str, window: Window, to: Connections) -> Iterator[Statement]:
     dataset = pipeline.spec.datasets[name]
     source, scratch = dataset.source, Path(to.engine.spill_directory)
     if is_url(source.path) or source.type == "python":
@@ -114,7 +114,7 @@ def _raw(pipeline: Pipeline, name: str, span: Window, to: Connections) -> Iterat
             f"the source {why} first, which a look does not do: {source.path}. Files and types follow from it",
         )
         return
-    partition = span.key if dataset.is_partitioned else None
+    partition = window.key if dataset.is_partitioned else None
     with (
         files_of(source, folder=Path(pipeline.folder), scratch=scratch, partition=partition) as files,
         to.engine.connect(reads=files) as connection,
@@ -126,10 +126,10 @@ def _raw(pipeline: Pipeline, name: str, span: Window, to: Connections) -> Iterat
         yield from _recorded(recording, "read the source")
 
 
-def _profiled(pipeline: Pipeline, name: str, span: Window, to: Connections) -> Iterator[Statement]:
+def _profiled(pipeline: Pipeline, name: str, window: Window, to: Connections) -> Iterator[Statement]:
     dataset = pipeline.spec.datasets[name]
     relation = scan(
-        to.lake.snapshot(pipeline.table("raw", name)), [span.key] if dataset.is_partitioned else None
+        to.lake.snapshot(pipeline.table("raw", name)), [window.key] if dataset.is_partitioned else None
     )
     with to.engine.connect() as connection:
         described = connection.sql(f"SELECT * FROM {relation} LIMIT 0")
@@ -145,22 +145,22 @@ def _profiled(pipeline: Pipeline, name: str, span: Window, to: Connections) -> I
     yield Statement("rows for quarantine", place_of(RowRules.quarantined), rules.quarantined(relation))
 
 
-def _features(pipeline: Pipeline, name: str, span: Window, to: Connections) -> Iterator[Statement]:
+def _features(pipeline: Pipeline, name: str, window: Window, to: Connections) -> Iterator[Statement]:
     view = pipeline.spec.features[name]
     sql, keys = pipeline.sql[view.sql], pipeline.spec.entities[view.entity]
     with to.engine.connect() as connection:
-        yield from _registered(pipeline, sql, to, connection, span, start=span.start - view.lookback)
-        kept = kept_to_window(sql, span)
+        yield from _registered(pipeline, sql, to, connection, window, start=window.start - view.lookback)
+        kept = kept_to_window(sql, window)
         schema = connection.sql(f"SELECT * FROM ({kept}) LIMIT 0").to_arrow_table().schema
     yield Statement("rows of the view", place_of(filled), filled("driftline_view_rows", kept, schema, keys))
 
 
-def _labels(pipeline: Pipeline, _: str, span: Window, to: Connections) -> Iterator[Statement]:
+def _labels(pipeline: Pipeline, _: str, window: Window, to: Connections) -> Iterator[Statement]:
     target = pipeline.spec.learned
     sql = f"SELECT * FROM {quote_identifier(target.dataset)}"
     with to.engine.connect() as connection:
-        yield from _registered(pipeline, sql, to, connection, span, end=span.end + target.label_delay)
-    yield Statement("prediction instants and labels", place_of(label_query), label_query(pipeline, span))
+        yield from _registered(pipeline, sql, to, connection, window, end=window.end + target.label_delay)
+    yield Statement("prediction instants and labels", place_of(label_query), label_query(pipeline, window))
 
 
 def _registered(
@@ -168,7 +168,7 @@ def _registered(
     sql: str,
     to: Connections,
     connection: duckdb.DuckDBPyConnection,
-    span: Window,
+    window: Window,
     *,
     start: datetime | None = None,
     end: datetime | None = None,
@@ -180,22 +180,22 @@ def _registered(
         to.lake,
         datasets=datasets_behind(pipeline, sql),
         queries=queries_behind(pipeline, sql),
-        start=start or span.start,
-        end=end or span.end,
+        start=start or window.start,
+        end=end or window.end,
     )
     yield from _recorded(recording, "name the tables")
 
 
-def _training_set(pipeline: Pipeline, _: str, span: Window, to: Connections) -> Iterator[Statement]:
+def _training_set(pipeline: Pipeline, _: str, window: Window, to: Connections) -> Iterator[Statement]:
     labels = to.lake.snapshot(pipeline.table("labels"))
-    wanted = [one.key for one in training_windows(pipeline, span) if one.key in labels.partitions]
-    known = known_labels(scan(labels, wanted), span.end)
+    wanted = [one.key for one in training_windows(pipeline, window) if one.key in labels.partitions]
+    known = known_labels(scan(labels, wanted), window.end)
     yield Statement("labels known as of the partition's end", place_of(known_labels), known)
     yield from _joined(pipeline, known, to)
 
 
-def _predictions(pipeline: Pipeline, _: str, span: Window, to: Connections) -> Iterator[Statement]:
-    rows = f"SELECT * FROM {scan(to.lake.snapshot(pipeline.table('labels')), [span.key])}"
+def _predictions(pipeline: Pipeline, _: str, window: Window, to: Connections) -> Iterator[Statement]:
+    rows = f"SELECT * FROM {scan(to.lake.snapshot(pipeline.table('labels')), [window.key])}"
     yield Statement("rows to predict", place_of(scan), rows)
     yield from _joined(pipeline, rows, to)
 
@@ -227,37 +227,37 @@ def _joined(pipeline: Pipeline, rows: str, to: Connections) -> Iterator[Statemen
         yield Statement(f"{view.name}: its features", place_of(fetch_query), fetched)
 
 
-def _model(pipeline: Pipeline, _: str, span: Window, to: Connections) -> Iterator[Statement]:
-    rows = scan(to.lake.snapshot(pipeline.table("training_set")), [span.key])
+def _model(pipeline: Pipeline, _: str, window: Window, to: Connections) -> Iterator[Statement]:
+    rows = scan(to.lake.snapshot(pipeline.table("training_set")), [window.key])
     yield Statement("rows to learn from", place_of(scan), f"SELECT * FROM {rows}")
 
 
-def _drift_report(pipeline: Pipeline, _: str, span: Window, to: Connections) -> Iterator[Statement]:
+def _drift_report(pipeline: Pipeline, _: str, window: Window, to: Connections) -> Iterator[Statement]:
     with to.engine.connect() as connection:
         recording = Recording(connection)
         if pipeline.spec.target is None:
-            yield from _monitored(pipeline, span, to, recording)
+            yield from _monitored(pipeline, window, to, recording)
             return
         serving = champion_version(to.lake, pipeline.name)
-        examine_window(pipeline, span, to.lake, recording.connection, to.registry, serving=serving)
+        examine_window(pipeline, window, to.lake, recording.connection, to.registry, serving=serving)
         yield from _recorded(recording, "compare the window")
 
 
 def _monitored(
-    pipeline: Pipeline, span: Window, to: Connections, recording: Recording
+    pipeline: Pipeline, window: Window, to: Connections, recording: Recording
 ) -> Iterator[Statement]:
     spec = pipeline.spec
     rows = to.lake.snapshot(pipeline.table("profiled", spec.watched))
-    before = reference_partitions(rows.partitions, span.key, spec.drift)
+    before = reference_partitions(rows.partitions, window.key, spec.drift)
     if not before:
-        reason = f"{span.key} has no partition before it to be compared with"
+        reason = f"{window.key} has no partition before it to be compared with"
         yield Statement("count the window", place_of(sketch_window), None, reason)
         return
     relation = scan(rows, before)
     columns = monitored_columns(recording.connection, relation, spec.datasets[spec.watched])
     reference = sketch_reference(recording.connection, relation, columns)
     yield from _recorded(recording, "count the reference")
-    sketch_window(recording.connection, scan(rows, [span.key]), bins_of(reference))
+    sketch_window(recording.connection, scan(rows, [window.key]), bins_of(reference))
     yield from _recorded(recording, "count the window")
 
 

@@ -14,7 +14,7 @@ from driftline.verify.finding import Finding, Show, Subject
 from driftline.verify.logs import check_log
 from driftline.verify.materializations import check_materializations
 from driftline.verify.online import check_online
-from resources.model_registry.ledger import ledger_table
+from resources.model_registry.ledger import LEDGER
 
 Check = Callable[[], Iterable[Finding]]
 
@@ -57,7 +57,7 @@ def checks_of(subject: Subject, show: Show) -> Iterator[Check]:
 
 def _has_models(subject: Subject, claims: Sequence[Claim]) -> bool:
     """Tell whether a model was ever decided on: opening a registry that is not there would make it."""
-    has_ledger = ledger_table(subject.name) in subject.tables()
+    has_ledger = LEDGER.of(subject.name) in subject.tables()
     return has_ledger or any(claim.ledger is not None for claim in claims)
 
 

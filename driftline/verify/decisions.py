@@ -11,10 +11,10 @@ from feature_repo.table_damage import fault_of
 from resources.lake.errors import LakeError
 from resources.model_registry.enactment import follow
 from resources.model_registry.ledger import (
+    LEDGER,
     Ledger,
     LedgerError,
     aliases_after,
-    ledger_table,
     open_ledger,
     trusted_sha256,
 )
@@ -48,7 +48,7 @@ def check_ledger(subject: Subject, claims: Sequence[Claim]) -> Iterator[Finding]
 
 def _damaged_file(subject: Subject) -> str:
     """Name a file of the ledger that is not as it was written, though its rows can still be read."""
-    table = ledger_table(subject.name)
+    table = LEDGER.of(subject.name)
     paths = subject.to.lake.snapshot(table).paths() if subject.to.lake.has(table) else ()
     faults = ((path, fault_of(path)) for path in paths)
     return next((f"{path}: {fault}" for path, fault in faults if fault), "")

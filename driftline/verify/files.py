@@ -12,7 +12,7 @@ from driftline.verify.finding import Finding, Show, Subject, rerun
 from driftline.verify.logs import DAMAGED, changed_files
 from feature_repo.table_damage import COMMIT, LOG, MARK, fault_of, recorded_hash
 from resources.lake.errors import LakeError
-from resources.model_registry.ledger import ledger_table
+from resources.model_registry.ledger import LEDGER
 
 UNTOUCHED_S = 3_600
 """Seconds without a change after which no process is at a file any more."""
@@ -26,7 +26,7 @@ def check_files(subject: Subject, table: str, claims: Sequence[Claim], show: Sho
         # Its log is another finding.
         return
     # Those of the ledger are looked at with its rows, which are kept elsewhere too.
-    files = {} if table == ledger_table(subject.name) else snapshot.files
+    files = {} if table == LEDGER.of(subject.name) else snapshot.files
     for key, paths in files.items():
         for number, path in enumerate(paths, start=1):
             show(f"{table} {key} file {number} of {len(paths)}")

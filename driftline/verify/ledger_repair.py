@@ -12,7 +12,7 @@ from feature_repo.table_damage import fault_of
 from resources.lake.commits import NOT_THERE, Overtaken, Write, write_once
 from resources.lake.files import read_batches
 from resources.lake.lake import Lake
-from resources.model_registry.ledger import SCHEMA, as_rows, ledger_table
+from resources.model_registry.ledger import LEDGER, as_rows
 from resources.model_registry.ledger_chain import (
     BEGINNING,
     OWN,
@@ -68,7 +68,7 @@ def recovered(lake: Lake, registry: ModelRegistry, pipeline: str, told: Head | N
 
 def _rows_left(lake: Lake, pipeline: str) -> Iterator[Row]:
     """Give the rows of the table's files that are as they were written."""
-    table = ledger_table(pipeline)
+    table = LEDGER.of(pipeline)
     if not lake.has(table):
         return
     for path in lake.snapshot(table).paths():
@@ -93,10 +93,10 @@ def rewrite(lake: Lake, pipeline: str, rows: Sequence[Row]) -> str:
     LedgerRepairError
         If another process wrote a decision meanwhile.
     """
-    table = ledger_table(pipeline)
+    table = LEDGER.of(pipeline)
     at = lake.snapshot(table).version if lake.has(table) else NOT_THERE
     commit = {"pipeline": pipeline, "actor": "driftline.verify"}
-    whole = pa.Table.from_pylist([dict(row) for row in rows], schema=SCHEMA)
+    whole = LEDGER.rows(rows)
     try:
         write_once(Write(table, lake.table_path(table), None, True, commit, only_at=at), whole)
     except Overtaken as error:

@@ -11,7 +11,7 @@ from driftline.verify.claims import Claim
 from driftline.verify.finding import Finding, Subject, rerun
 from feature_repo.table_damage import commit_path
 from resources.lake.errors import LakeError
-from resources.model_registry.ledger import ledger_table
+from resources.model_registry.ledger import LEDGER
 
 
 def check_materializations(subject: Subject, claims: Sequence[Claim]) -> Iterator[Finding]:
@@ -26,7 +26,7 @@ def check_materializations(subject: Subject, claims: Sequence[Claim]) -> Iterato
         lost = []
         for table, version in claim.versions.items():
             # What the ledger lost is told by its chain and the notes of it.
-            if table == ledger_table(subject.name):
+            if table == LEDGER.of(subject.name):
                 continue
             if table not in newest:
                 newest[table] = _newest_version(subject, table)

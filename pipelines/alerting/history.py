@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 import dagster as dg
 from dagster import DagsterInstance, EventLogRecord
 
+from declaration.partitioning import partitioning
 from declaration.partitions import PartitionsSpec
-from declaration.windows import is_key, window
 from pipelines.triggers.run_requests import REPLAY_TAG
 
 RECENT = timedelta(days=1)
@@ -35,7 +35,8 @@ def is_past(spec: PartitionsSpec, partition: str | None, occurred_at: datetime, 
         return now - occurred_at > RECENT
     if not spec.is_calendar:
         return True
-    if not is_key(spec, partition):
+    form = partitioning(spec)
+    if not form.is_key(partition):
         return True  # Of partitions that are declared otherwise now.
-    span = window(spec, partition)
-    return now >= span.end + max(span.end - span.start, RECENT)
+    window = form.window(partition)
+    return now >= window.end + max(window.end - window.start, RECENT)

@@ -11,6 +11,7 @@ from typing import Literal
 import pyarrow as pa
 
 from declaration.alerts import IncidentKind
+from declaration.lake_table import LakeTable
 from declaration.types import Severity
 from resources.lake.lake import MAX_FILES, Lake
 
@@ -23,27 +24,30 @@ MAX_WINDOWS = 100
 
 INSTANT = pa.timestamp("us", tz="UTC")
 
-SCHEMA = pa.schema(
-    [
-        ("sequence", pa.int64()),
-        ("instant", INSTANT),
-        ("event", pa.string()),
-        ("position", pa.string()),
-        ("judges", pa.list_(pa.string())),
-        ("kind", pa.string()),
-        ("feature", pa.string()),
-        ("severity", pa.string()),
-        ("state", pa.string()),
-        ("opened_at", INSTANT),
-        ("opened_in", pa.string()),
-        ("judged", pa.list_(pa.string())),
-        ("seen", pa.list_(pa.string())),
-        ("text", pa.string()),
-        ("is_told", pa.bool_()),
-        ("silence", pa.string()),
-    ]
+INCIDENTS = LakeTable(
+    "incidents",
+    pa.schema(
+        [
+            ("sequence", pa.int64()),
+            ("instant", INSTANT),
+            ("event", pa.string()),
+            ("position", pa.string()),
+            ("judges", pa.list_(pa.string())),
+            ("kind", pa.string()),
+            ("feature", pa.string()),
+            ("severity", pa.string()),
+            ("state", pa.string()),
+            ("opened_at", INSTANT),
+            ("opened_in", pa.string()),
+            ("judged", pa.list_(pa.string())),
+            ("seen", pa.list_(pa.string())),
+            ("text", pa.string()),
+            ("is_told", pa.bool_()),
+            ("silence", pa.string()),
+        ]
+    ),
 )
-"""Columns of `<pipeline>/incidents`. Each event that was read has a row without a kind, which says
+"""Each event that was read has a row without a kind, which says
 what it `judges`, and a row for every incident that it changed, as it is then."""
 
 
@@ -142,14 +146,9 @@ def counted_windows(positions: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(positions)[-MAX_WINDOWS:])
 
 
-def incidents_table(pipeline: str) -> str:
-    """Name the lake's table of a pipeline's incidents."""
-    return f"{pipeline}/incidents"
-
-
 def read_incidents(lake: Lake, pipeline: str) -> IncidentLog:
     """Return a pipeline's incidents as its newest event left them."""
-    table = incidents_table(pipeline)
+    table = INCIDENTS.of(pipeline)
     if not lake.has(table):
         return IncidentLog(Incidents(), frozenset())
     by_key: dict[IncidentKey, Incident] = {}
@@ -171,7 +170,7 @@ def append_incidents(
     lake: Lake, pipeline: str, read: EventRead, before: Incidents, after: Incidents, *, now: datetime
 ) -> None:
     """Record an event and the incidents it changed, in one commit; earlier rows are never changed."""
-    table = incidents_table(pipeline)
+    table = INCIDENTS.of(pipeline)
     first = lake.snapshot(table).n_rows if lake.has(table) else 0
     changed = [one for key, one in sorted(after.by_key.items()) if before.by_key.get(key) != one]
     plain = {"instant": now, "event": read.event, "position": read.position}
@@ -179,7 +178,7 @@ def append_incidents(
     numbered = [{"sequence": first + number, **row} for number, row in enumerate(rows)]
     lake.append(
         table,
-        pa.Table.from_pylist(numbered, schema=SCHEMA),
+        INCIDENTS.rows(numbered),
         commit={"pipeline": pipeline, "event": read.event},
     )
     lake.compact(table, above=MAX_FILES)

@@ -14,6 +14,7 @@ from typing import Literal
 
 import pyarrow as pa
 
+from declaration.lake_table import LakeTable
 from resources.alerts.message import Alert, alert_from_json, alert_to_json
 from resources.lake.lake import MAX_FILES, Lake
 
@@ -29,20 +30,23 @@ FIRST_WAIT = timedelta(seconds=30)
 LONGEST_WAIT = timedelta(minutes=15)
 """Between tries: the first at the sensor's next tick, each after twice as long."""
 
-SCHEMA = pa.schema(
-    [
-        ("sequence", pa.int64()),
-        ("instant", pa.timestamp("us", tz="UTC")),
-        ("alert_id", pa.string()),
-        ("channel", pa.string()),
-        ("step", pa.string()),
-        ("n_failed", pa.int32()),
-        ("n_refused", pa.int32()),
-        ("problem", pa.string()),
-        ("alert", pa.string()),
-    ]
+ALERTS = LakeTable(
+    "alerts",
+    pa.schema(
+        [
+            ("sequence", pa.int64()),
+            ("instant", pa.timestamp("us", tz="UTC")),
+            ("alert_id", pa.string()),
+            ("channel", pa.string()),
+            ("step", pa.string()),
+            ("n_failed", pa.int32()),
+            ("n_refused", pa.int32()),
+            ("problem", pa.string()),
+            ("alert", pa.string()),
+        ]
+    ),
 )
-"""Columns of `<pipeline>/alerts`; `alert`, as JSON, stands where it is queued."""
+"""A row per step of a delivery; `alert`, as JSON, stands where it is queued."""
 
 
 @dataclass(frozen=True)
@@ -103,14 +107,9 @@ class Delivery:
         return replace(tried, step="given up") if is_hopeless and tried.is_waiting else tried
 
 
-def alerts_table(pipeline: str) -> str:
-    """Name the lake's table of a pipeline's alerts."""
-    return f"{pipeline}/alerts"
-
-
 def read_outbox(lake: Lake, pipeline: str) -> tuple[Delivery, ...]:
     """Return all deliveries of a pipeline, in the order in which they were queued."""
-    table = alerts_table(pipeline)
+    table = ALERTS.of(pipeline)
     if not lake.has(table):
         return ()
     found: dict[tuple[str, str], Delivery] = {}
@@ -151,7 +150,7 @@ def record(lake: Lake, pipeline: str, deliveries: Sequence[Delivery], *, now: da
 
 
 def _append(lake: Lake, pipeline: str, deliveries: Sequence[Delivery], *, now: datetime) -> None:
-    table = alerts_table(pipeline)
+    table = ALERTS.of(pipeline)
     first = lake.snapshot(table).n_rows if lake.has(table) else 0
     rows = [
         {
@@ -167,5 +166,5 @@ def _append(lake: Lake, pipeline: str, deliveries: Sequence[Delivery], *, now: d
         }
         for number, one in enumerate(deliveries)
     ]
-    lake.append(table, pa.Table.from_pylist(rows, schema=SCHEMA), commit={"pipeline": pipeline})
+    lake.append(table, ALERTS.rows(rows), commit={"pipeline": pipeline})
     lake.compact(table, above=MAX_FILES)

@@ -9,21 +9,25 @@ from datetime import datetime
 import pyarrow as pa
 
 from declaration.errors import DriftlineError
+from declaration.lake_table import LakeTable
 from resources.feature_store.changes import FeatureChange
 from resources.lake.lake import Lake
 from resources.model_registry.ledger import aliases_after, read_ledger
 from resources.model_registry.registry import ModelRegistry
 
-SCHEMA = pa.schema(
-    [
-        ("instant", pa.timestamp("us", tz="UTC")),
-        ("actor", pa.string()),
-        ("champion", pa.int32()),
-        ("column", pa.string()),
-        ("change", pa.string()),
-    ]
+ACCEPTED_CHANGES = LakeTable(
+    "accepted_feature_changes",
+    pa.schema(
+        [
+            ("instant", pa.timestamp("us", tz="UTC")),
+            ("actor", pa.string()),
+            ("champion", pa.int32()),
+            ("column", pa.string()),
+            ("change", pa.string()),
+        ]
+    ),
 )
-"""Columns of `<pipeline>/accepted_feature_changes`."""
+"""A row per column that the champion loses by an accepted change."""
 
 
 class FeatureChangeError(DriftlineError):
@@ -36,11 +40,6 @@ class Loss:
 
     champion: int
     changes: Mapping[str, FeatureChange]
-
-
-def accepted_table(pipeline: str) -> str:
-    """Name the lake's table of the changes that were accepted though the champion loses by them."""
-    return f"{pipeline}/accepted_feature_changes"
 
 
 def champion_loss(
@@ -91,11 +90,11 @@ def accept_loss(lake: Lake, pipeline: str, loss: Loss, *, actor: str, clock: dat
         }
         for column, change in loss.changes.items()
     ]
-    lake.append(accepted_table(pipeline), pa.Table.from_pylist(rows, schema=SCHEMA), commit={"actor": actor})
+    lake.append(ACCEPTED_CHANGES.of(pipeline), ACCEPTED_CHANGES.rows(rows), commit={"actor": actor})
 
 
 def _accepted(lake: Lake, pipeline: str, champion: int) -> frozenset[str]:
-    table = accepted_table(pipeline)
+    table = ACCEPTED_CHANGES.of(pipeline)
     if not lake.has(table):
         return frozenset()
     rows = lake.read(table).select(["champion", "column"]).to_pylist()

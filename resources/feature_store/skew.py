@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
 
+from declaration.lake_table import LakeTable
 from declaration.sql import duckdb_type, quote_identifier, quote_literal
 from resources.engine.duckdb import Engine
 from resources.feature_store.objects import Declared
 from resources.feature_store.online.feast_log import read_feast_log
-from resources.feature_store.online.served_log import served_table
+from resources.feature_store.online.served_log import SERVED_FEATURES
 from resources.feature_store.store import FeatureStore
 from resources.lake.lake import Lake, Snapshot, scan
 
@@ -39,21 +40,24 @@ AT_MOST = 1_000_000
 
 N_EXAMPLES = 5
 
-SCHEMA = pa.schema(
-    [
-        ("checked_at", pa.timestamp("us", tz="UTC")),
-        ("since", pa.timestamp("us", tz="UTC")),
-        ("view", pa.string()),
-        ("feature", pa.string()),
-        ("n_compared", pa.int64()),
-        ("n_different", pa.int64()),
-        ("different_share", pa.float64()),
-        ("mean_abs_difference", pa.float64()),
-        ("causes", pa.string()),
-        ("examples", pa.string()),
-    ]
+FEATURE_SKEW = LakeTable(
+    "feature_skew",
+    pa.schema(
+        [
+            ("checked_at", pa.timestamp("us", tz="UTC")),
+            ("since", pa.timestamp("us", tz="UTC")),
+            ("view", pa.string()),
+            ("feature", pa.string()),
+            ("n_compared", pa.int64()),
+            ("n_different", pa.int64()),
+            ("different_share", pa.float64()),
+            ("mean_abs_difference", pa.float64()),
+            ("causes", pa.string()),
+            ("examples", pa.string()),
+        ]
+    ),
 )
-"""Columns of `<pipeline>/feature_skew`; causes and examples are JSON."""
+"""A row per check and feature; causes and examples are JSON."""
 
 
 @dataclass(frozen=True)
@@ -99,11 +103,6 @@ class FeatureSkew:
         return self.n_different / self.n_compared
 
 
-def skew_table(pipeline: str) -> str:
-    """Name the lake's table of skew."""
-    return f"{pipeline}/feature_skew"
-
-
 def measure_skew(
     pipeline: Declared,
     lake: Lake,
@@ -134,7 +133,7 @@ def measure_skew(
     FeastLogError
         If the folder is no log of Feast's.
     """
-    spec, table = pipeline.spec, served_table(pipeline.name)
+    spec, table = pipeline.spec, SERVED_FEATURES.of(pipeline.name)
     if feast_log is None and not lake.has(table):
         return ()
     found: list[FeatureSkew] = []
@@ -173,7 +172,7 @@ def write_skew(
         }
         for one in found
     ]
-    return lake.append(skew_table(pipeline), pa.Table.from_pylist(rows, schema=SCHEMA))
+    return lake.append(FEATURE_SKEW.of(pipeline), FEATURE_SKEW.rows(rows))
 
 
 def _view_skew(

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from declaration.errors import DriftlineError
+from declaration.lake_table import LakeTable
 from resources.lake.commits import Overtaken
 from resources.lake.lake import Lake, Snapshot
 from resources.model_registry.ledger_chain import (
@@ -33,26 +34,29 @@ GATE = "gate"
 
 Action = Literal["promoted", "kept", "rolled back"]
 
-SCHEMA = pa.schema(
-    [
-        ("sequence", pa.int64()),
-        ("instant", pa.timestamp("us", tz="UTC")),
-        ("partition", pa.string()),
-        ("actor", pa.string()),
-        ("action", pa.string()),
-        ("version", pa.int32()),
-        ("champion_before", pa.int32()),
-        ("champion_after", pa.int32()),
-        ("reason", pa.string()),
-        ("gate_report", pa.string()),
-        ("run_id", pa.string()),
-        ("artifact_sha256", pa.string()),
-        ("decision_key", pa.string()),
-        (PREVIOUS, pa.string()),
-        (OWN, pa.string()),
-    ]
+LEDGER = LakeTable(
+    "ledger",
+    pa.schema(
+        [
+            ("sequence", pa.int64()),
+            ("instant", pa.timestamp("us", tz="UTC")),
+            ("partition", pa.string()),
+            ("actor", pa.string()),
+            ("action", pa.string()),
+            ("version", pa.int32()),
+            ("champion_before", pa.int32()),
+            ("champion_after", pa.int32()),
+            ("reason", pa.string()),
+            ("gate_report", pa.string()),
+            ("run_id", pa.string()),
+            ("artifact_sha256", pa.string()),
+            ("decision_key", pa.string()),
+            (PREVIOUS, pa.string()),
+            (OWN, pa.string()),
+        ]
+    ),
 )
-"""Columns of `<pipeline>/ledger`; the last two are null in rows that are older than the chain."""
+"""A row per decision; the last two columns are null in rows that are older than the chain."""
 
 
 class LedgerError(DriftlineError):
@@ -101,11 +105,6 @@ class Decision:
     run_id: str
     artifact_sha256: str
     decision_key: str
-
-
-def ledger_table(pipeline: str) -> str:
-    """Name the lake's table of a pipeline's decisions."""
-    return f"{pipeline}/ledger"
 
 
 @dataclass(frozen=True)
@@ -157,7 +156,7 @@ def open_ledger(lake: Lake, pipeline: str) -> Ledger:
     LedgerError
         If a row was changed, is missing or is there twice.
     """
-    table = ledger_table(pipeline)
+    table = LEDGER.of(pipeline)
     if not lake.has(table):
         return Ledger(pipeline, None, (), ())
     version = lake.snapshot(table).version
@@ -186,7 +185,7 @@ def stored_rows(lake: Lake, table: str, version: int) -> Sequence[Mapping[str, A
 
 def as_rows(table: pa.Table) -> list[Mapping[str, Any]]:
     """Return rows with all of the ledger's columns; those that a table does not have are null."""
-    return [{name: row.get(name) for name in SCHEMA.names} for row in table.to_pylist()]
+    return [{name: row.get(name) for name in LEDGER.schema.names} for row in table.to_pylist()]
 
 
 def read_ledger(lake: Lake, pipeline: str) -> tuple[Decision, ...]:
@@ -231,14 +230,14 @@ def write_decision(
     LedgerError
         If a decision starts from another champion than the ledger's, or others were faster `MAX_DECISIONS` times.
     """
-    table = ledger_table(pipeline)
+    table = LEDGER.of(pipeline)
     for _ in range(MAX_DECISIONS):
         ledger = open_ledger(lake, pipeline)
         decision = decide(ledger.decisions)
         if decision is None:
             return ledger, None
         longer = _with_decision(ledger, decision)
-        rows = pa.Table.from_pylist([dict(longer.row(len(longer.decisions) - 1))], schema=SCHEMA)
+        rows = LEDGER.rows([longer.row(len(longer.decisions) - 1)])
         try:
             written = lake.append_at(table, rows, version=ledger.version, commit=commit)
         except Overtaken:

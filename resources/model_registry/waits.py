@@ -8,22 +8,26 @@ from datetime import datetime
 
 import pyarrow as pa
 
+from declaration.lake_table import LakeTable
 from resources.lake.lake import Lake, Snapshot
 
 WAITS = "waits for labels"
 """What a training comes to that was asked for and not made."""
 
-SCHEMA = pa.schema(
-    [
-        ("partition", pa.string()),
-        ("instant", pa.timestamp("us", tz="UTC")),
-        ("asked_for", pa.string()),
-        ("needed", pa.string()),
-        ("spec_hash", pa.string()),
-        ("run_id", pa.string()),
-    ]
+WAITING_TRAININGS = LakeTable(
+    "waits",
+    pa.schema(
+        [
+            ("partition", pa.string()),
+            ("instant", pa.timestamp("us", tz="UTC")),
+            ("asked_for", pa.string()),
+            ("needed", pa.string()),
+            ("spec_hash", pa.string()),
+            ("run_id", pa.string()),
+        ]
+    ),
 )
-"""Columns of `<pipeline>/waits`."""
+"""A row per partition as of which nothing could be trained."""
 
 
 @dataclass(frozen=True)
@@ -54,21 +58,16 @@ class Wait:
     run_id: str
 
 
-def waits_table(pipeline: str) -> str:
-    """Name the lake's table of a pipeline's waiting trainings."""
-    return f"{pipeline}/waits"
-
-
 def write_wait(lake: Lake, pipeline: str, wait: Wait, *, commit: Mapping[str, str]) -> Snapshot:
     """Write that a training waits; tried again as of the same partition, it has one row."""
-    rows = pa.Table.from_pylist([asdict(wait)], schema=SCHEMA)
-    return lake.write(waits_table(pipeline), rows, partition=wait.partition, commit=commit)
+    rows = WAITING_TRAININGS.rows([asdict(wait)])
+    return lake.write(WAITING_TRAININGS.of(pipeline), rows, partition=wait.partition, commit=commit)
 
 
 def read_waits(lake: Lake, pipeline: str) -> tuple[Wait, ...]:
     """Return all trainings that waited for labels, in the order of their partitions."""
-    table = waits_table(pipeline)
+    table = WAITING_TRAININGS.of(pipeline)
     if not lake.has(table):
         return ()
-    rows = lake.read(table).select(SCHEMA.names).sort_by("partition").to_pylist()
+    rows = lake.read(table).select(WAITING_TRAININGS.schema.names).sort_by("partition").to_pylist()
     return tuple(Wait(**row) for row in rows)

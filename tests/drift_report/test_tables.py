@@ -6,12 +6,12 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from assets.drift_report.tables import REPORT_SCHEMA, report_table
+from assets.drift_report.tables import DRIFT_REPORT, report_table
 from declaration.drift import DriftSpec
 from drift.columns.verdict import decide_drift
 from drift.sketch.counts import ReferenceSketch
 from drift.sketch.scan import sketch_reference
-from drift.sketch.table import SKETCH_SCHEMA, WINDOW_SCHEMA, reference_from_rows, sketch_table, window_table
+from drift.sketch.table import SKETCHES, WINDOW_SKETCHES, reference_from_rows, sketch_table, window_table
 
 
 def reference() -> ReferenceSketch:
@@ -30,7 +30,7 @@ def reference() -> ReferenceSketch:
 def test_a_reference_survives_its_table_in_any_order_of_rows() -> None:
     made = reference()
     table = sketch_table(3, made)
-    assert table.schema == SKETCH_SCHEMA
+    assert table.schema == SKETCHES.schema
     assert table.num_rows == 2 * 4
     assert reference_from_rows(reversed(table.to_pylist())) == made
 
@@ -40,7 +40,7 @@ def test_the_report_has_a_row_per_column_and_statistic_and_none_for_the_undefine
     current = {name: entry.total for name, entry in made.items()}
     verdict = decide_drift(made, current, n_current=900, importances={}, spec=DriftSpec())
     table = report_table(3, verdict)
-    assert table.schema == REPORT_SCHEMA
+    assert table.schema == DRIFT_REPORT.schema
     rows = {(row["column_name"], row["statistic"]): row["value"] for row in table.to_pylist()}
     assert len(rows) == table.num_rows
     assert rows["x", "ks_low"] == 0.0
@@ -52,10 +52,10 @@ def test_the_report_has_a_row_per_column_and_statistic_and_none_for_the_undefine
 def test_windows_keep_their_model_version() -> None:
     made = reference()
     table = window_table(3, {name: entry.total for name, entry in made.items()})
-    assert table.schema == WINDOW_SCHEMA
+    assert table.schema == WINDOW_SKETCHES.schema
     assert table["model_version"].to_pylist() == [3, 3]
 
 
 def test_no_verdict_gives_an_empty_report_of_the_same_schema() -> None:
-    assert report_table(None, None).schema == REPORT_SCHEMA
+    assert report_table(None, None).schema == DRIFT_REPORT.schema
     assert report_table(None, None).num_rows == 0

@@ -7,7 +7,7 @@ import pytest
 
 from driftline.cli import SUCCESS, main
 from driftline.skew import KEYS
-from resources.feature_store.skew import skew_table
+from resources.feature_store.skew import FEATURE_SKEW
 from tests.fixtures.keys import undocumented
 from tests.fixtures.served_world import World, at
 
@@ -36,7 +36,9 @@ def test_a_skewed_value_is_printed_with_its_example_and_kept(
         "recent.readings: 0 of 2 differ (0.00%), mean difference 0",
         "Kept in the lake's table tiny/feature_skew.",
     ]
-    kept = {row["feature"]: row["n_different"] for row in world.lake.read(skew_table("tiny")).to_pylist()}
+    kept = {
+        row["feature"]: row["n_different"] for row in world.lake.read(FEATURE_SKEW.of("tiny")).to_pylist()
+    }
     assert kept == {"mean_heat": 1, "readings": 0}
     assert main(["skew", "tiny", "--since", "2024-01-01", "--json"]) == SUCCESS
     printed = json.loads(capsys.readouterr().out)
@@ -49,4 +51,4 @@ def test_a_pipeline_of_which_nothing_was_logged_is_told_what_to_do(
 ) -> None:
     assert main(["skew", "tiny", "--since", "2024-01-01"]) == SUCCESS
     assert "Give `read_online` a `ServedLog`" in capsys.readouterr().out
-    assert not world.lake.has(skew_table("tiny"))
+    assert not world.lake.has(FEATURE_SKEW.of("tiny"))

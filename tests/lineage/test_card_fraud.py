@@ -20,7 +20,7 @@ from driftline.history import Month, history
 from driftline.predict.command import KEYS
 from learning.model_file import model_from_bytes
 from pipelines.loading.read import read
-from resources.feature_store.online.served_log import served_table
+from resources.feature_store.online.served_log import SERVED_FEATURES
 from resources.lake.lake import scan
 from resources.model_registry.champion import champion_file
 from resources.model_registry.ledger import read_ledger
@@ -222,7 +222,7 @@ def test_the_command_answers_programs_and_names_what_is_missing(
     }  # fmt: skip
     file = tmp_path / "rows.jsonl"
     file.write_text(json.dumps(row), encoding="utf-8")
-    logged = served_table("card_fraud")
+    logged = SERVED_FEATURES.of("card_fraud")
     assert not connected(home).lake.has(logged)
     assert (
         main(["predict", "card_fraud", "--rows", str(file), "--json", "--now", "2024-03-06", "--log"])

@@ -18,7 +18,7 @@ from learning.model_file import model_from_bytes
 from learning.scores import PredictionError
 from resources.connections import Connections
 from resources.feature_store.online.rows import distinct
-from resources.feature_store.online.served_log import ServedLog, served_table
+from resources.feature_store.online.served_log import SERVED_FEATURES, ServedLog
 from resources.feature_store.store import FeatureStoreError
 from resources.lake.lake import Lake
 from resources.model_registry.champion import champion_file
@@ -161,7 +161,7 @@ def test_different_rows_are_numbered_as_a_dictionary_would(rows: list[tuple[str,
 def test_a_log_notes_each_entity_once_and_the_call_as_it_was(home: Path, to: Connections) -> None:
     with open_serving(declared(home), to) as serving, ServedLog(to.lake, "tiny") as log:
         serving.features(asked([("m0", 1, 0.5), ("m0", 1, 0.5), ("m9", 7, 0.5)]), NOW, log=log)
-    kept = to.lake.read(served_table("tiny")).to_pylist()
+    kept = to.lake.read(SERVED_FEATURES.of("tiny")).to_pylist()
     assert [(row["view"], row["key_values"]) for row in kept] == [
         ("recent", ["m0"]), ("recent", ["m9"]), ("place", ["m0", "1"]), ("place", ["m9", "7"]),
     ]  # fmt: skip

@@ -137,7 +137,7 @@ class ColumnCourse:
 
 
 @dataclass(frozen=True)
-class Serving:
+class ServingVersion:
     """The champion: when its training data ended, since which decision it serves, its age in windows."""
 
     version: int
@@ -177,7 +177,7 @@ class ModelHistory:
     windows: tuple[HistoryWindow, ...]
     n_earlier: int
     judgements: tuple[Judgement, ...] = ()
-    serving: Serving | None = None
+    serving: ServingVersion | None = None
     columns: tuple[ColumnCourse, ...] = ()
     reference: ReferenceSketch | None = None
     current: WindowSketch | None = None

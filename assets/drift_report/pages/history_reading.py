@@ -11,7 +11,7 @@ from assets.drift_report.pages.history import (
     HistoryWindow,
     Judgement,
     ModelHistory,
-    Serving,
+    ServingVersion,
     courses,
     serving_since,
     trained_as_of,
@@ -24,11 +24,15 @@ from assets.drift_report.pages.history_rows import (
     read_states,
     read_windows,
 )
+from assets.drift_report.signal_tables import SERVED_OUTCOMES
+from assets.drift_report.tables import DRIFT_DECISIONS, DRIFT_REPORT
 from assets.drift_report.tables_read import kept_reference
 from assets.materialization import Scope
+from assets.model.tables import CANDIDATES
 from declaration.pipeline import Pipeline
 from declaration.windows import Window, partitions_since
 from drift.performance.outcomes import Outcomes
+from drift.sketch.table import WINDOW_SKETCHES
 from resources.lake.lake import Lake, Snapshot, scan
 from resources.model_registry.ledger import Decision, read_ledger
 
@@ -64,7 +68,7 @@ def read_model_history(
     """
     tables = {snapshot.table: snapshot for snapshot in written}
     decisions, reports, sketches = (
-        tables[pipeline.table(stage)] for stage in ("drift_decisions", "drift_report", "window_sketches")
+        tables[table.of(pipeline.name)] for table in (DRIFT_DECISIONS, DRIFT_REPORT, WINDOW_SKETCHES)
     )
     keys = decisions.partitions[-MAX_WINDOWS:]
     windows = read_windows(connection, scan(decisions, keys))
@@ -83,7 +87,7 @@ def read_model_history(
         columns=courses(states, keys),
         reference=read_reference(connection, kept) if kept else {},
         current=read_current(connection, scan(sketches, [newest.partition])) if kept else {},
-        outcomes=_outcomes(tables.get(pipeline.table("served_outcomes")), windows, connection),
+        outcomes=_outcomes(tables.get(SERVED_OUTCOMES.of(pipeline.name)), windows, connection),
     )
 
 
@@ -126,25 +130,25 @@ def _serving(
     newest: HistoryWindow,
     lake: Lake,
     connection: duckdb.DuckDBPyConnection,
-) -> Serving | None:
+) -> ServingVersion | None:
     since = serving_since(judgements)
     if since is None or since.champion_after is None:
         return None
     version = since.champion_after
     learned = trained_as_of(judgements, version)
-    span = Window(newest.partition, newest.start, newest.end)
-    return Serving(
+    window = Window(newest.partition, newest.start, newest.end)
+    return ServingVersion(
         version=version,
         algorithm=_algorithm(pipeline, version, lake, connection),
         trained_as_of=learned,
         since=since,
-        age=None if learned is None else partitions_since(pipeline.spec.partitions, learned, span),
+        age=None if learned is None else partitions_since(pipeline.spec.partitions, learned, window),
     )
 
 
 def _algorithm(pipeline: Pipeline, version: int, lake: Lake, connection: duckdb.DuckDBPyConnection) -> str:
     """Return what a version is, of the candidates that its training compared; '' where they are not kept."""
-    table = pipeline.table("candidates")
+    table = CANDIDATES.of(pipeline.name)
     if not lake.has(table):
         return ""
     compared = scan(lake.snapshot(table), [str(version)])

@@ -14,9 +14,9 @@ from declaration.pipeline import Pipeline
 from declaration.windows import Window
 
 
-def write_page(folder: Path, pipeline: Pipeline, span: Window, page: str) -> Path:
+def write_page(folder: Path, pipeline: Pipeline, window: Window, page: str) -> Path:
     """Write `<pipeline>/<partition>.html`, and link it with the windows before and after."""
-    path = write_whole(folder / pipeline.name / window_page(span.key), page)
+    path = write_whole(folder / pipeline.name / window_page(window.key), page)
     link_neighbours(path)
     return path
 

@@ -11,33 +11,32 @@ from typing import Any, Self
 
 import pyarrow as pa
 
+from declaration.lake_table import LakeTable
 from resources.feature_store.online.values import OnlineValues
 from resources.lake.lake import Lake
 
 _TEXTS = pa.list_(pa.string())
 _INSTANT = pa.timestamp("us", tz="UTC")
 
-SCHEMA = pa.schema(
-    [
-        ("view", pa.string()),
-        ("served_at", _INSTANT),
-        ("value_at", _INSTANT),
-        ("key_names", _TEXTS),
-        ("key_values", _TEXTS),
-        ("features", _TEXTS),
-        ("values", _TEXTS),
-        ("status", _TEXTS),
-    ]
+SERVED_FEATURES = LakeTable(
+    "served_features",
+    pa.schema(
+        [
+            ("view", pa.string()),
+            ("served_at", _INSTANT),
+            ("value_at", _INSTANT),
+            ("key_names", _TEXTS),
+            ("key_values", _TEXTS),
+            ("features", _TEXTS),
+            ("values", _TEXTS),
+            ("status", _TEXTS),
+        ]
+    ),
 )
-"""Columns of `<pipeline>/served_features`: values are texts, so that a view can change and its log stays readable."""
+"""A row per answer: values are texts, so that a view can change and its log stays readable."""
 
 ROWS_AT_ONCE = 10_000
 """Answers of one commit: a commit for each would cost more than serving."""
-
-
-def served_table(pipeline: str) -> str:
-    """Name the lake's table of what was served."""
-    return f"{pipeline}/served_features"
 
 
 @dataclass
@@ -78,7 +77,7 @@ class ServedLog:
         with self._adding:
             rows, self._rows = self._rows, []
         if rows:
-            self.lake.append(served_table(self.pipeline), pa.Table.from_pylist(rows, schema=SCHEMA))
+            self.lake.append(SERVED_FEATURES.of(self.pipeline), SERVED_FEATURES.rows(rows))
 
 
 def _row(view: str, key: Mapping[str, Any], now: datetime, answer: OnlineValues) -> dict[str, Any]:

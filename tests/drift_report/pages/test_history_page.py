@@ -20,7 +20,7 @@ from assets.drift_report.pages.history import (
     HistoryWindow,
     Judgement,
     ModelHistory,
-    Serving,
+    ServingVersion,
     courses,
 )
 from assets.drift_report.pages.history_page import render_model_history
@@ -82,7 +82,7 @@ def history(n_features: int = 20, n_windows: int = 30, n_earlier: int = 0) -> Mo
         windows=windows,
         n_earlier=n_earlier,
         judgements=judgements,
-        serving=Serving(2, EVIL, windows[0].partition, judgements[0], 20) if judgements else None,
+        serving=ServingVersion(2, EVIL, windows[0].partition, judgements[0], 20) if judgements else None,
         columns=courses(states, [one.partition for one in windows]),
         reference=reference,
         current=current,

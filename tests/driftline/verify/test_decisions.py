@@ -9,11 +9,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from driftline.verify.databases import check_databases
-from resources.model_registry.ledger import SCHEMA, read_ledger
+from resources.model_registry.ledger import LEDGER, read_ledger
 from resources.model_registry.ledger_notes import HEAD_TAG, ROW_TAG
 from resources.model_registry.mlflow_store import open_store
 from tests.driftline.verify.world import Home
@@ -27,11 +26,11 @@ def rows_of(home: Home) -> list[dict[str, Any]]:
 def changed_row(home: Home) -> None:
     rows = rows_of(home)
     rows[0]["champion_after"] = None
-    home.to.lake.write("tiny/ledger", pa.Table.from_pylist(rows, schema=SCHEMA))
+    home.to.lake.write("tiny/ledger", LEDGER.rows(rows))
 
 
 def removed_row(home: Home) -> None:
-    home.to.lake.write("tiny/ledger", SCHEMA.empty_table())
+    home.to.lake.write("tiny/ledger", LEDGER.rows([]))
 
 
 def another_row(home: Home) -> None:
@@ -42,7 +41,7 @@ def another_row(home: Home) -> None:
     row["reason"] = "forged"
     (content,) = contents([row])
     row[OWN] = row_sha256("", content)
-    home.to.lake.write("tiny/ledger", pa.Table.from_pylist([row], schema=SCHEMA))
+    home.to.lake.write("tiny/ledger", LEDGER.rows([row]))
 
 
 def removed_table(home: Home) -> None:

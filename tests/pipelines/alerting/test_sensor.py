@@ -26,7 +26,7 @@ from pipelines.triggers.events import RUNS_PER_PAGE
 from pipelines.triggers.retrains import MAX_ATTEMPTS
 from pipelines.triggers.run_requests import PIPELINE_TAG, REPLAY_TAG, REPORT_TAG
 from resources.alerts.channels import Channels
-from resources.alerts.incident_log import incidents_table, read_incidents
+from resources.alerts.incident_log import INCIDENTS, read_incidents
 from resources.alerts.outbox import read_outbox
 from resources.lake.lake import Lake, LakeError
 from resources.locks import file_lock
@@ -186,9 +186,9 @@ def test_a_restart_and_a_lost_cursor_change_nothing(
         for _ in range(2):
             tick(instance, lake, pipeline())
     assert [state for state, *_ in heads(received)] == ["firing", "resolved", "firing"]
-    n_rows = lake.snapshot(incidents_table("flights")).n_rows
+    n_rows = lake.snapshot(INCIDENTS.of("flights")).n_rows
     tick(instance, lake, pipeline())
-    assert lake.snapshot(incidents_table("flights")).n_rows == n_rows
+    assert lake.snapshot(INCIDENTS.of("flights")).n_rows == n_rows
 
 
 def test_each_channel_gets_its_severities(

@@ -18,7 +18,7 @@ from declaration.pipeline import Pipeline
 from pipelines.alerting.sensor import alert_sensor
 from pipelines.alerting.stale_features import NewestPartition, freshness_facts
 from resources.alerts.channels import Channels
-from resources.alerts.incident_log import incidents_table, read_incidents
+from resources.alerts.incident_log import INCIDENTS, read_incidents
 from resources.alerts.outbox import read_outbox
 from resources.lake.lake import Lake
 from tests.pipelines.test_automation import HISTORY, SPEC
@@ -140,9 +140,9 @@ def test_a_view_past_its_freshness_is_told_once_and_once_when_it_is_fresh_again(
     arrive(watch.instance, "2013-01-01", NOON)
     assert watch.at(24) == NOTHING
     # In time is nothing to remember.
-    assert not watch.lake.has(incidents_table("flights"))
+    assert not watch.lake.has(INCIDENTS.of("flights"))
     assert [watch.at(hours) for hours in (24.1, 24.2, 50)] == [ONE, NOTHING, NOTHING]
-    n_rows = watch.lake.snapshot(incidents_table("flights")).n_rows
+    n_rows = watch.lake.snapshot(INCIDENTS.of("flights")).n_rows
     arrive(watch.instance, "2013-02-01", NOON + timedelta(hours=60))
     assert [watch.at(hours) for hours in (60.1, 61)] == [ONE, NOTHING]
     assert told(watch.lake) == [
@@ -157,7 +157,7 @@ def test_a_view_past_its_freshness_is_told_once_and_once_when_it_is_fresh_again(
     ]
     assert not read_incidents(watch.lake, "flights").incidents.by_key
     # The event and the incident that it ends: nothing was written in between.
-    assert watch.lake.snapshot(incidents_table("flights")).n_rows == n_rows + 2
+    assert watch.lake.snapshot(INCIDENTS.of("flights")).n_rows == n_rows + 2
 
 
 def test_a_clock_that_is_set_back_hides_neither_the_end_nor_the_next_beginning(watch: Watch) -> None:

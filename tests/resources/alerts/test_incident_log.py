@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from resources.alerts.incident_log import (
+    INCIDENTS,
     EventRead,
     Incident,
     IncidentLog,
     Incidents,
     append_incidents,
-    incidents_table,
     read_incidents,
 )
 from resources.lake.lake import Lake
@@ -51,4 +51,4 @@ def test_only_what_changed_is_written(tmp_path: Path) -> None:
     append_incidents(lake, "p", read("e1", "w1"), Incidents(), state, now=NOW)
     append_incidents(lake, "p", read("e2", "w2"), state, state, now=NOW)
     # A row for each event, one for the incident.
-    assert lake.snapshot(incidents_table("p")).n_rows == 3
+    assert lake.snapshot(INCIDENTS.of("p")).n_rows == 3

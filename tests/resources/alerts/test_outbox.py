@@ -9,11 +9,11 @@ import pytest
 
 from resources.alerts.message import Alert
 from resources.alerts.outbox import (
+    ALERTS,
     LONGEST_WAIT,
     MAX_FAILURES,
     MAX_REFUSALS,
     Delivery,
-    alerts_table,
     queue,
     read_outbox,
     record,
@@ -97,4 +97,4 @@ def test_many_commits_are_merged_into_few_files(tmp_path: Path) -> None:
     for number in range(n_alerts):
         queue(lake, "p", [(alert(f"report {number}"), ["log"])], now=NOW)
     assert [one.alert.event for one in read_outbox(lake, "p")] == [f"report {n}" for n in range(n_alerts)]
-    assert len(lake.snapshot(alerts_table("p")).paths()) < 10
+    assert len(lake.snapshot(ALERTS.of("p")).paths()) < 10

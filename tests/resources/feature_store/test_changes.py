@@ -16,7 +16,7 @@ from declaration.spec import PipelineSpec
 from driftline.features.plan import apply_features, plan_features, told
 from resources.connections import Connections
 from resources.feature_store.changes import ViewShape, changes_between
-from resources.feature_store.guard import FeatureChangeError, accepted_table
+from resources.feature_store.guard import ACCEPTED_CHANGES, FeatureChangeError
 from resources.model_registry.ledger import Decision, write_decision
 from resources.model_registry.registry import UNNUMBERED
 from resources.model_registry.version import ModelVersion
@@ -154,7 +154,7 @@ def test_a_view_that_the_champion_reads_leaves_only_by_force(ready: tuple[Pipeli
     assert "tiny_recent" in online_tables(to)
     apply_features(less, to, force=True, actor="eva", clock=NOW)
     assert "tiny_recent" not in online_tables(to)
-    (accepted,) = to.lake.read(accepted_table("tiny")).to_pylist()
+    (accepted,) = to.lake.read(ACCEPTED_CHANGES.of("tiny")).to_pylist()
     assert (accepted["actor"], accepted["champion"], accepted["column"]) == ("eva", 1, "recent__mean_heat")
 
 

@@ -8,10 +8,10 @@ import pyarrow as pa
 from declaration.spec import PipelineSpec
 from driftline.skew import told
 from resources.feature_store.online.reading import recent_view
-from resources.feature_store.online.served_log import ServedLog, served_table
+from resources.feature_store.online.served_log import SERVED_FEATURES, ServedLog
 from resources.feature_store.skew import (
+    FEATURE_SKEW,
     SkewExample,
-    skew_table,
     write_skew,
 )
 from tests.fixtures.served_world import UTC_US, World, at
@@ -161,7 +161,7 @@ def test_what_was_found_is_kept_in_the_lake(world: World) -> None:
     for _ in range(2):
         found = tuple(world.skew().values())
         write_skew(world.lake, "tiny", found, since=START, clock=at(3))
-    rows = world.lake.read(skew_table("tiny")).to_pylist()
+    rows = world.lake.read(FEATURE_SKEW.of("tiny")).to_pylist()
     assert [(row["feature"], row["n_compared"]) for row in rows] == [("mean_heat", 1), ("readings", 1)] * 2
 
 
@@ -178,5 +178,5 @@ def test_a_full_log_is_appended_at_once_and_the_rest_at_its_end(world: World) ->
     with ServedLog(world.lake, "tiny", rows_at_once=2) as log:
         for hour in range(3):
             world.store.read_online(world.pipeline, "recent", [{"machine": "m0"}], at(1, hour), log=log)
-        assert world.lake.snapshot(served_table("tiny")).n_rows == 2
-    assert world.lake.snapshot(served_table("tiny")).n_rows == 3
+        assert world.lake.snapshot(SERVED_FEATURES.of("tiny")).n_rows == 2
+    assert world.lake.snapshot(SERVED_FEATURES.of("tiny")).n_rows == 3

@@ -15,14 +15,13 @@ from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resources.lake.lake import Lake
 from resources.model_registry.ledger import (
-    SCHEMA,
+    LEDGER,
     Decision,
     LedgerError,
     aliases_after,
@@ -231,12 +230,12 @@ def test_a_rows_hash_is_that_of_its_content_and_of_the_row_before(tmp_path: Path
 OTHER = {"int64": 9, "int32": 9, "string": "x", "timestamp[us, tz=UTC]": datetime(2025, 1, 1, tzinfo=UTC)}
 
 
-@pytest.mark.parametrize("column", SCHEMA.names)
+@pytest.mark.parametrize("column", LEDGER.schema.names)
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_a_row_that_was_changed_is_refused(tmp_path: Path, column: str, place: int) -> None:
     lake, rows = three_rows(tmp_path)
-    rows[place][column] = OTHER[str(SCHEMA.field(column).type)]
-    lake.write("p/ledger", pa.Table.from_pylist(rows, schema=SCHEMA))
+    rows[place][column] = OTHER[str(LEDGER.schema.field(column).type)]
+    lake.write("p/ledger", LEDGER.rows(rows))
     with pytest.raises(
         LedgerError, match=r"ledger of 'p', table 'p/ledger' .*: row \d .*driftline verify p --repair"
     ):
@@ -246,7 +245,7 @@ def test_a_row_that_was_changed_is_refused(tmp_path: Path, column: str, place: i
 @pytest.mark.parametrize("keep", [[1, 2], [0, 2], [0, 1, 1, 2], [0, 0, 1, 2]])
 def test_a_row_that_is_missing_or_there_twice_is_refused(tmp_path: Path, keep: list[int]) -> None:
     lake, rows = three_rows(tmp_path)
-    lake.write("p/ledger", pa.Table.from_pylist([rows[place] for place in keep], schema=SCHEMA))
+    lake.write("p/ledger", LEDGER.rows([rows[place] for place in keep]))
     with pytest.raises(LedgerError, match="a row is missing, or there twice"):
         read_ledger(lake, "p")
 
@@ -255,7 +254,7 @@ def test_a_ledger_of_before_is_chained_from_its_next_row_on(tmp_path: Path) -> N
     """Its rows had no hashes, and could share a number; the first link covers them."""
     lake, rows = three_rows(tmp_path)
     rows[2]["sequence"] = 1
-    old = pa.Table.from_pylist(rows, schema=SCHEMA).drop_columns([PREVIOUS, OWN])
+    old = LEDGER.rows(rows).drop_columns([PREVIOUS, OWN])
     lake.write("p/ledger", old)
     assert len(read_ledger(lake, "p")) == 3
     write_decision(lake, "p", promoting("b", 4), commit={})
@@ -263,6 +262,6 @@ def test_a_ledger_of_before_is_chained_from_its_next_row_on(tmp_path: Path) -> N
     assert [row["sequence"] for row in kept] == [0, 1, 1, 3]
     assert [one.version for one in read_ledger(lake, "p")] == [1, 2, 3, 4]
     kept[0]["reason"] = "another"
-    lake.write("p/ledger", pa.Table.from_pylist(kept, schema=SCHEMA))
+    lake.write("p/ledger", LEDGER.rows(kept))
     with pytest.raises(LedgerError, match="row 3 does not follow the row before it"):
         read_ledger(lake, "p")
