@@ -82,11 +82,11 @@ def prepare(folder: str, algorithm: str, n_entities: int) -> int:
     from assets.model.asset import materialize_model
     from declaration.windows import window
 
-    model, to = declared(algorithm), _connected(folder)
+    model, connections = declared(algorithm), _connected(folder)
     day = window(model.spec.partitions, "2024-01-01")
-    to.feature_store.apply(model, to.lake)
+    connections.feature_store.apply(model, connections.lake)
     for view in VIEWS:
-        to.feature_store.load_online(model, view, day, to.lake)
+        connections.feature_store.load_online(model, view, day, connections.lake)
     generator = np.random.default_rng(4)
     amounts = generator.exponential(50, N_TRAINING)
     instants = pa.array(
@@ -101,7 +101,7 @@ def prepare(folder: str, algorithm: str, n_entities: int) -> int:
             "request__log_amount": np.log(1 + amounts),
         }
     )
-    joined, _ = to.feature_store.features_for(model, rows, to.lake)
+    joined, _ = connections.feature_store.features_for(model, rows, connections.lake)
     truth = np.log(amounts) + joined["first__first_f0"].to_numpy() + generator.normal(size=N_TRAINING) > 4
     for name, values in {
         "label": pa.array(truth.astype(np.int8)),
@@ -109,17 +109,19 @@ def prepare(folder: str, algorithm: str, n_entities: int) -> int:
         "_source_partition": pa.array([day.key] * N_TRAINING),
     }.items():
         joined = joined.append_column(name, values)
-    to.lake.write(model.table("training_set"), joined, partition=day.key)
+    connections.lake.write(model.table("training_set"), joined, partition=day.key)
     scope = Scope(day, run_id="bench", clock=NOW)
-    materialize_model(StageRun(model, scope, to.lake, to.engine), registry=to.registry)
+    materialize_model(
+        StageRun(model, scope, connections.lake, connections.engine), registry=connections.registry
+    )
     return len(VIEWS)
 
 
 def _connected(folder: str | Path) -> Any:
-    from resources.connections import connections
+    from resources.connections import connect
     from resources.deployment import deployment
 
-    return connections(deployment({"DRIFTLINE_HOME": str(folder), "DRIFTLINE_THREADS": "1"}))
+    return connect(deployment({"DRIFTLINE_HOME": str(folder), "DRIFTLINE_THREADS": "1"}))
 
 
 def _amounts(entities: Sequence[int]) -> list[float]:

@@ -31,11 +31,11 @@ def replayed(name: str, last: str | None) -> int:
     from driftline.replay.walk import Replay, walk
     from pipelines.definitions import code_location
     from pipelines.loading.declared import find_pipeline
-    from resources.connections import connections
+    from resources.connections import connect
     from resources.deployment import deployment
 
     with DagsterInstance.get() as instance:
-        replay = Replay(find_pipeline(name), code_location(), instance, connections(deployment(os.environ)))
+        replay = Replay(find_pipeline(name), code_location(), instance, connect(deployment(os.environ)))
         partitions = replay.partitions(None, last, datetime.now(UTC))
         with_clock = _Clock()
         n_retrains = walk(replay, partitions, Console(file=sys.stderr))
@@ -56,37 +56,45 @@ def looped(name: str, last: str | None) -> int:
     from assets.training_set.asset import materialize_training_set
     from declaration.windows import Window, windows
     from pipelines.loading.declared import find_pipeline
-    from resources.connections import connections
+    from resources.connections import connect
     from resources.deployment import deployment
 
     pipeline = find_pipeline(name)
     spec = pipeline.spec
-    to = connections(deployment(os.environ))
-    lake, engine = to.lake, to.engine
+    connections = connect(deployment(os.environ))
+    lake, engine = connections.lake, connections.engine
     clock = _Clock()
 
     def datasets(scope: Scope, *, is_partitioned: bool) -> None:
         for dataset in (n for n, d in spec.datasets.items() if d.is_partitioned is is_partitioned):
             materialize_raw(StageRun(pipeline, scope, lake, engine), dataset)
-            materialize_profiled(StageRun(pipeline, scope, lake, engine), dataset, validation=to.validation)
+            materialize_profiled(
+                StageRun(pipeline, scope, lake, engine), dataset, validation=connections.validation
+            )
 
     def refresh(scope: Scope) -> Outcome:
         datasets(scope, is_partitioned=True)
         for view in spec.features:
             materialize_features(
-                StageRun(pipeline, scope, lake, engine), view, feature_store=to.feature_store
+                StageRun(pipeline, scope, lake, engine), view, feature_store=connections.feature_store
             )
         materialize_labels(StageRun(pipeline, scope, lake, engine))
         materialize_predictions(
-            StageRun(pipeline, scope, lake, engine), registry=to.registry, feature_store=to.feature_store
+            StageRun(pipeline, scope, lake, engine),
+            registry=connections.registry,
+            feature_store=connections.feature_store,
         )
         return materialize_drift_report(
-            StageRun(pipeline, scope, lake, engine), registry=to.registry, reports=to.reports
+            StageRun(pipeline, scope, lake, engine),
+            registry=connections.registry,
+            reports=connections.reports,
         )
 
     def retrain(scope: Scope) -> None:
-        materialize_training_set(StageRun(pipeline, scope, lake, engine), feature_store=to.feature_store)
-        materialize_model(StageRun(pipeline, scope, lake, engine), registry=to.registry)
+        materialize_training_set(
+            StageRun(pipeline, scope, lake, engine), feature_store=connections.feature_store
+        )
+        materialize_model(StageRun(pipeline, scope, lake, engine), registry=connections.registry)
 
     def scope(window: Window | None, reason: str = "refresh") -> Scope:
         return Scope(window, run_id="plain-loop", clock=datetime.now(UTC), reason=reason)

@@ -76,12 +76,12 @@ def measured_run(name: str, partition: str, kind: str) -> None:
         from pipelines.graph.compile import REASON_TAG
         from pipelines.loading.declared import find_pipeline
         from pipelines.triggers.run_requests import PIPELINE_TAG, refresh_request, retrain_selection
-        from resources.connections import connections
+        from resources.connections import connect
         from resources.deployment import deployment
 
         pipeline = find_pipeline(name)
         with DagsterInstance.get() as instance:
-            replay = Replay(pipeline, code_location(), instance, connections(deployment(os.environ)))
+            replay = Replay(pipeline, code_location(), instance, connect(deployment(os.environ)))
             window = replay.partitions(partition, partition, datetime.now(UTC))[0]
             request = refresh_request(pipeline, window)
             if kind == "retrain":

@@ -66,20 +66,21 @@ class Month:
     is_waiting: bool
 
 
-def history(pipeline: Pipeline, to: Connections) -> tuple[Month, ...]:
+def history(pipeline: Pipeline, connections: Connections) -> tuple[Month, ...]:
     """Read a pipeline's history from the lake, oldest partition first."""
     table = pipeline.table("drift_decisions")
-    if not to.lake.has(table):
+    if not connections.lake.has(table):
         return ()
-    decisions = sorted(to.lake.read(table).to_pylist(), key=lambda row: str(row["partition"]))
-    passed = _rows_by_partition(pipeline, to.lake, "profiled")
-    aside = _rows_by_partition(pipeline, to.lake, "quarantine")
+    decisions = sorted(connections.lake.read(table).to_pylist(), key=lambda row: str(row["partition"]))
+    passed = _rows_by_partition(pipeline, connections.lake, "profiled")
+    aside = _rows_by_partition(pipeline, connections.lake, "quarantine")
     judged = {str(row["partition"]): row["model_version"] for row in decisions if row["realised"] is not None}
-    frozen = never_retrained(pipeline, to, judged)
+    frozen = never_retrained(pipeline, connections, judged)
     trained = {
-        entry.partition: f"v{entry.version} {entry.action}" for entry in read_ledger(to.lake, pipeline.name)
+        entry.partition: f"v{entry.version} {entry.action}"
+        for entry in read_ledger(connections.lake, pipeline.name)
     }
-    waiting = {wait.partition for wait in read_waits(to.lake, pipeline.name)}
+    waiting = {wait.partition for wait in read_waits(connections.lake, pipeline.name)}
     return tuple(
         Month(
             partition=key,
@@ -114,12 +115,14 @@ def _rows_by_partition(pipeline: Pipeline, lake: Lake, stage: str) -> Mapping[st
     return counts
 
 
-def never_retrained(pipeline: Pipeline, to: Connections, served: Mapping[str, int]) -> Mapping[str, float]:
+def never_retrained(
+    pipeline: Pipeline, connections: Connections, served: Mapping[str, int]
+) -> Mapping[str, float]:
     """Score every partition with the first promoted version: what a model that is never retrained realises.
 
     Parameters
     ----------
-    pipeline, to
+    pipeline, connections
         The pipeline, and where its tables are.
     served
         The version that scored each partition whose realised metric is known.
@@ -132,16 +135,16 @@ def never_retrained(pipeline: Pipeline, to: Connections, served: Mapping[str, in
     """
     if pipeline.spec.target is None:
         return {}
-    promoted = [entry for entry in read_ledger(to.lake, pipeline.name) if entry.action == "promoted"]
+    promoted = [entry for entry in read_ledger(connections.lake, pipeline.name) if entry.action == "promoted"]
     if not promoted:
         return {}
     first = promoted[0].version
-    version = to.registry.version(pipeline.name, first)
-    sha256 = trusted_sha256(read_ledger(to.lake, pipeline.name), first)
-    model = model_from_bytes(to.registry.model_file(pipeline.name, first, sha256=sha256))
+    version = connections.registry.version(pipeline.name, first)
+    sha256 = trusted_sha256(read_ledger(connections.lake, pipeline.name), first)
+    model = model_from_bytes(connections.registry.model_file(pipeline.name, first, sha256=sha256))
     found = {}
     for key, served_by in served.items():
-        rows = _labelled_predictions(pipeline, to, key, served_by)
+        rows = _labelled_predictions(pipeline, connections, key, served_by)
         if rows.num_rows and len(rows["label"].unique()) > 1:
             labels = label_indices(rows["label"], model.problem, model.classes)
             scored = Scored(labels=labels, scores=model.score(rows))
@@ -149,17 +152,17 @@ def never_retrained(pipeline: Pipeline, to: Connections, served: Mapping[str, in
     return found
 
 
-def _labelled_predictions(pipeline: Pipeline, to: Connections, key: str, version: int) -> pa.Table:
+def _labelled_predictions(pipeline: Pipeline, connections: Connections, key: str, version: int) -> pa.Table:
     """Join a version's predictions with the labels that became known in a partition, of earlier ones too."""
-    predictions = to.lake.snapshot(pipeline.table("predictions"))
-    labels = to.lake.snapshot(pipeline.table("labels"))
+    predictions = connections.lake.snapshot(pipeline.table("predictions"))
+    labels = connections.lake.snapshot(pipeline.table("labels"))
     window = partitioning(pipeline.spec.partitions).window(key)
     keys = [one for one in (*late_partitions(pipeline, window, predictions), key) if one in labels.partitions]
     columns = ", ".join(f"p.{quote_identifier(name)}" for name in predictions.schema.names)
     start, end = (
         f"TIMESTAMPTZ {quote_literal(instant.isoformat())}" for instant in (window.start, window.end)
     )
-    with to.engine.connect() as connection:
+    with connections.engine.connect() as connection:
         return connection.sql(
             f"SELECT {columns}, l.label FROM {scan(predictions, keys)} p JOIN {scan(labels, keys)} l "
             # With the instant: a key may come again in another partition, as it does in every load of a snapshot.
@@ -169,9 +172,9 @@ def _labelled_predictions(pipeline: Pipeline, to: Connections, key: str, version
         ).to_arrow_table()
 
 
-def print_history(pipeline: Pipeline, to: Connections, console: Console) -> None:
+def print_history(pipeline: Pipeline, connections: Connections, console: Console) -> None:
     """Print the history as a table, with means and a line on what retraining gained."""
-    months = history(pipeline, to)
+    months = history(pipeline, connections)
     target = pipeline.spec.target
     metric = pipeline.spec.model.metric or (default_metric(target.problem) if target else "")
     names = ["partition", "rows", "quarantined", "quality", "drift"]

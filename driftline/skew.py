@@ -83,17 +83,19 @@ def skew(name: str | None, since: datetime | None, log: Path | None, as_json: bo
     result is printed, and kept in the lake.
     """
     from pipelines.loading.declared import find_pipeline
-    from resources.connections import connections
+    from resources.connections import connect
     from resources.feature_store.skew import FEATURE_SKEW, measure_skew, write_skew
 
     now = datetime.now(UTC)
     first = now - LOOK_BACK if since is None else since.replace(tzinfo=UTC)
     pipeline = find_pipeline(name)
-    to = connections(opened())
-    found = measure_skew(pipeline, to.lake, to.engine, to.feature_store, since=first, feast_log=log)
+    connections = connect(opened())
+    found = measure_skew(
+        pipeline, connections.lake, connections.engine, connections.feature_store, since=first, feast_log=log
+    )
     table = FEATURE_SKEW.of(pipeline.name) if found else None
     if found:
-        write_skew(to.lake, pipeline.name, found, since=first, clock=now)
+        write_skew(connections.lake, pipeline.name, found, since=first, clock=now)
     if as_json:
         plain = [_as_plain(one) for one in found]
         print_json({"pipeline": pipeline.name, "since": first.isoformat(), "table": table, "features": plain})

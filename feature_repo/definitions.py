@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING
 
 from pipelines.loading.read import read
-from resources.connections import connections
+from resources.connections import connect
 from resources.deployment import deployment
 from resources.feature_store.objects import declared_objects, declared_project
 from resources.project import project
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 def objects_of(name: str, environment: Mapping[str, str]) -> Mapping[str, Entity | FeatureView | Project]:
     """Return a pipeline's Feast objects, by a name for each that is fit for this module."""
     pipeline = read(project(environment).defs / name)
-    to = connections(deployment(environment))
-    entities, views = declared_objects(pipeline, to.lake)
+    connections = connect(deployment(environment))
+    entities, views = declared_objects(pipeline, connections.lake)
     if not views:
         return {}
-    ranges = to.feature_store.loaded_ranges(name)
+    ranges = connections.feature_store.loaded_ranges(name)
     for view in views:
         view.materialization_intervals = ranges.get(view.name, [])
     return {

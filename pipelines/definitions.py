@@ -16,7 +16,7 @@ import dagster as dg
 from pipelines.automation import automation
 from pipelines.component import load_pipelines
 from pipelines.loading.declared import declarations
-from resources.connections import connections
+from resources.connections import connect
 from resources.deployment import deployment
 from resources.project import PROJECT_VARIABLE, project, project_at
 
@@ -90,7 +90,7 @@ def _enter(folder: Path) -> None:
 
 
 def _resources() -> dict[str, object]:
-    return dict(connections(deployment(os.environ)).as_resources())
+    return dict(connect(deployment(os.environ)).as_resources())
 
 
 def code_location() -> dg.Definitions:

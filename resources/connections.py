@@ -34,7 +34,7 @@ class Connections:
         return dict(vars(self))
 
 
-def connections(installed: Deployment) -> Connections:
+def connect(installed: Deployment) -> Connections:
     """Make the resources of a deployment; nothing is opened yet."""
     spill = str(installed.home / "spill")
     return Connections(

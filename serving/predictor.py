@@ -193,7 +193,7 @@ class Serving:
 
 
 @contextmanager
-def open_serving(pipeline: Pipeline, to: Connections) -> Iterator[Serving]:
+def open_serving(pipeline: Pipeline, connections: Connections) -> Iterator[Serving]:
     """Make a pipeline ready to be asked; nothing is written, neither to the registry nor to the lake.
 
     While it is open, numeric libraries keep to the engine's threads in this process: a thread each for every
@@ -215,14 +215,14 @@ def open_serving(pipeline: Pipeline, to: Connections) -> Iterator[Serving]:
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     columns = row_columns(pipeline)
-    views = _view_schemas(pipeline, to.lake)
-    found = champion_file(to.lake, to.registry, pipeline.name)
+    views = _view_schemas(pipeline, connections.lake)
+    found = champion_file(connections.lake, connections.registry, pipeline.name)
     champion = Champion(found.version, model_from_bytes(found.content)) if found else None
     with ExitStack() as open_until:
-        database = open_until.enter_context(to.engine.connect())
-        open_until.enter_context(limited_threads(to.engine.threads))
+        database = open_until.enter_context(connections.engine.connect())
+        open_until.enter_context(limited_threads(connections.engine.threads))
         yield Serving(
-            pipeline, columns, champion, views, _request_types(pipeline, to.lake), to.lake, to.feature_store, database
+            pipeline, columns, champion, views, _request_types(pipeline, connections.lake), connections.lake, connections.feature_store, database
         )  # fmt: skip
 
 

@@ -90,11 +90,11 @@ def test(name: str | None, as_json: bool) -> int:
     """
     from driftline.alerts.trial import attempts
     from pipelines.loading.declared import find_pipeline
-    from resources.connections import connections
+    from resources.connections import connect
 
     pipeline = find_pipeline(name)
     shown, channels = console(), []
-    for channel, problem in attempts(pipeline, connections(opened()).channels, datetime.now(UTC)):
+    for channel, problem in attempts(pipeline, connect(opened()).channels, datetime.now(UTC)):
         channels.append({"channel": channel, "problem": problem or None})
         if not as_json:
             shown.print(f"{channel}: {problem or 'sent'}", markup=False, soft_wrap=True)
@@ -110,10 +110,10 @@ def show(name: str | None, as_json: bool) -> int:
     """Show open incidents, and messages that have not arrived."""
     from driftline.alerts.standing import open_incidents, undelivered
     from pipelines.loading.declared import find_pipeline
-    from resources.connections import connections
+    from resources.connections import connect
 
     pipeline = find_pipeline(name)
-    lake = connections(opened()).lake
+    lake = connect(opened()).lake
     incidents, messages = open_incidents(lake, pipeline.name), undelivered(lake, pipeline.name)
     if as_json:
         print_json({"pipeline": pipeline.name, "incidents": incidents, "undelivered": messages})
@@ -137,10 +137,10 @@ def silence(name: str | None, as_json: bool) -> int:
     """
     from driftline.alerts.standing import silences
     from pipelines.loading.declared import find_pipeline
-    from resources.connections import connections
+    from resources.connections import connect
 
     pipeline = find_pipeline(name)
-    listed = silences(pipeline, connections(opened()).lake, datetime.now(UTC))
+    listed = silences(pipeline, connect(opened()).lake, datetime.now(UTC))
     if as_json:
         print_json({"pipeline": pipeline.name, "silences": listed})
         return SUCCESS

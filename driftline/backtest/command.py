@@ -51,12 +51,12 @@ def backtest(name: str | None, policy: Path, first: str | None, last: str | None
     from driftline.backtest.decisions import print_backtest
     from pipelines.loading.declared import find_pipeline
     from pipelines.loading.read import read_with_policy
-    from resources.connections import connections
+    from resources.connections import connect
 
     installed = opened()
     pipeline = read_with_policy(find_pipeline(name), policy)
     with console(stderr=True).status(f"{pipeline.name}: deciding anew"):
-        decided = list(decide(pipeline, connections(installed), first=first, last=last))
+        decided = list(decide(pipeline, connect(installed), first=first, last=last))
     if as_json:
         print_json({"pipeline": pipeline.name, "windows": [as_plain(window) for window in decided]})
     else:

@@ -60,7 +60,7 @@ class Redecision:
 
 
 def backtest(
-    pipeline: Pipeline, to: Connections, *, first: str | None = None, last: str | None = None
+    pipeline: Pipeline, connections: Connections, *, first: str | None = None, last: str | None = None
 ) -> Iterator[Redecision]:
     """Decide every reported window anew, oldest first.
 
@@ -81,24 +81,29 @@ def backtest(
     table = pipeline.table("drift_decisions")
     if pipeline.spec.target is None:
         raise RedecisionError(f"'{pipeline.name}' has no target: nothing is ever trained for it.")
-    if not to.lake.has(table):
+    if not connections.lake.has(table):
         raise RedecisionError(
             f"'{pipeline.name}' has no drift reports yet. Run `driftline replay {pipeline.name}` first."
         )
-    rows = sorted(to.lake.read(table).to_pylist(), key=lambda row: row["partition"])
-    trainings = trainings_of(read_ledger(to.lake, pipeline.name))
-    waits = read_waits(to.lake, pipeline.name)
+    rows = sorted(connections.lake.read(table).to_pylist(), key=lambda row: row["partition"])
+    trainings = trainings_of(read_ledger(connections.lake, pipeline.name))
+    waits = read_waits(connections.lake, pipeline.name)
     loss: OpenLoss | None = None
     for row in rows:
         key = row["partition"]
         if (last is not None and key > last) or (first is not None and key < first):
             continue
         window = partitioning(pipeline.spec.partitions).window(key)
-        with to.engine.connect() as connection:
+        with connections.engine.connect() as connection:
             examined = examine_window(
-                pipeline, window, to.lake, connection, to.registry, serving=row["model_version"]
+                pipeline,
+                window,
+                connections.lake,
+                connection,
+                connections.registry,
+                serving=row["model_version"],
             )
-            quality = read_quality(pipeline, window, to.lake, connection)
+            quality = read_quality(pipeline, window, connections.lake, connection)
             circumstances = read_circumstances(
                 pipeline,
                 window,

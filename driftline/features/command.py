@@ -50,10 +50,10 @@ def plan(name: str | None, as_json: bool) -> int:
     """
     from driftline.features.plan import plan_features
     from pipelines.loading.declared import find_pipeline
-    from resources.connections import connections
+    from resources.connections import connect
 
     pipeline = find_pipeline(name)
-    _print(pipeline.name, plan_features(pipeline, connections(opened())), as_json=as_json)
+    _print(pipeline.name, plan_features(pipeline, connect(opened())), as_json=as_json)
     return SUCCESS
 
 
@@ -69,11 +69,11 @@ def apply(name: str | None, *, force: bool, actor: str, as_json: bool) -> int:
     """
     from driftline.features.plan import apply_features
     from pipelines.loading.declared import find_pipeline
-    from resources.connections import connections
+    from resources.connections import connect
 
     pipeline = find_pipeline(name)
-    to = connections(opened())
-    applied = apply_features(pipeline, to, force=force, actor=actor, clock=datetime.now(UTC))
+    connections = connect(opened())
+    applied = apply_features(pipeline, connections, force=force, actor=actor, clock=datetime.now(UTC))
     _print(pipeline.name, applied, as_json=as_json)
     return SUCCESS
 

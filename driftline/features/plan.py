@@ -39,22 +39,24 @@ class Plan:
     loss: Loss | None
 
 
-def plan_features(pipeline: Pipeline, to: Connections) -> Plan:
+def plan_features(pipeline: Pipeline, connections: Connections) -> Plan:
     """Compare a declaration and its SQL with the registry and the lake; nothing is written."""
-    registry = to.feature_store.planned(pipeline, to.lake)
+    registry = connections.feature_store.planned(pipeline, connections.lake)
     sql: list[FeatureChange] = []
     unread: list[str] = []
     for view in pipeline.spec.features:
         try:
-            sql.extend(_sql_changes(pipeline, view, to))
+            sql.extend(_sql_changes(pipeline, view, connections))
         except DriftlineError as error:
             unread.append(f"{view}: {error}")
-    uri = to.registry.tracking_uri
-    loss = champion_loss(pipeline.name, (*registry, *sql), to.lake, tracking_uri=uri)
+    uri = connections.registry.tracking_uri
+    loss = champion_loss(pipeline.name, (*registry, *sql), connections.lake, tracking_uri=uri)
     return Plan(registry, tuple(sql), tuple(unread), loss)
 
 
-def apply_features(pipeline: Pipeline, to: Connections, *, force: bool, actor: str, clock: datetime) -> Plan:
+def apply_features(
+    pipeline: Pipeline, connections: Connections, *, force: bool, actor: str, clock: datetime
+) -> Plan:
     """Register the features as declared; return what that changed.
 
     Parameters
@@ -73,28 +75,28 @@ def apply_features(pipeline: Pipeline, to: Connections, *, force: bool, actor: s
     FeatureChangeError
         If the champion would lose what it reads, without `force`; nothing is written then.
     """
-    plan = plan_features(pipeline, to)
+    plan = plan_features(pipeline, connections)
     if force and plan.loss is not None:
-        accept_loss(to.lake, pipeline.name, plan.loss, actor=actor, clock=clock)
-    to.feature_store.apply(pipeline, to.lake)
+        accept_loss(connections.lake, pipeline.name, plan.loss, actor=actor, clock=clock)
+    connections.feature_store.apply(pipeline, connections.lake)
     return plan
 
 
-def _sql_changes(pipeline: Pipeline, view: str, to: Connections) -> Sequence[FeatureChange]:
+def _sql_changes(pipeline: Pipeline, view: str, connections: Connections) -> Sequence[FeatureChange]:
     """Ask the engine for the columns that a view's SQL gives now, without running it."""
     import duckdb
 
     spec = pipeline.spec.features[view]
     table = pipeline.table("features", view)
-    if not to.lake.has(table) or not (partitions := to.lake.snapshot(table).partitions):
+    if not connections.lake.has(table) or not (partitions := connections.lake.snapshot(table).partitions):
         return ()
     newest = window(pipeline.spec.partitions, partitions[-1])
     sql = pipeline.sql[spec.sql]
-    with to.engine.connect() as connection:
+    with connections.engine.connect() as connection:
         register_tables(
             connection,
             pipeline,
-            to.lake,
+            connections.lake,
             datasets=datasets_behind(pipeline, sql),
             queries=queries_behind(pipeline, sql),
             start=newest.start - spec.lookback,
@@ -109,7 +111,7 @@ def _sql_changes(pipeline: Pipeline, view: str, to: Connections) -> Sequence[Fea
         except duckdb.Error as error:
             text = " ".join(str(error).split())
             raise FeatureError(f"feature view '{view}' ({spec.sql}): {text}. Correct its SQL.") from error
-    return to.feature_store.planned_columns(pipeline, view, columns, to.lake)
+    return connections.feature_store.planned_columns(pipeline, view, columns, connections.lake)
 
 
 def told(plan: Plan) -> str:

@@ -87,12 +87,12 @@ def registered_lineage(pipeline: Pipeline) -> Lineage:
     """Return the declared lineage with the model versions of this installation's registry."""
     from pipelines.lineage import declared_lineage
     from pipelines.lineage.models import with_models
-    from resources.connections import connections
+    from resources.connections import connect
 
     declared = declared_lineage(pipeline)
     if pipeline.spec.target is None:
         return declared
-    registry = connections(opened()).registry
+    registry = connect(opened()).registry
     versions = registry.versions(pipeline.name)
     champion = registry.aliases(pipeline.name).get("champion") if versions else None
     return with_models(declared, {one.version: one.feature_names for one in versions}, champion)

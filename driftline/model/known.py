@@ -57,11 +57,17 @@ def chosen_version(pipeline: Pipeline, version: int | None) -> VersionRow:
     raise UnknownVersionError(f"'{pipeline.name}' has no model version {version}. Its versions: {known}.")
 
 
-def read_known(pipeline: Pipeline, row: VersionRow, to: Connections) -> Known:
+def read_known(pipeline: Pipeline, row: VersionRow, connections: Connections) -> Known:
     """Read what registry and lake keep of a version."""
     table = pipeline.table("candidates")
-    candidates = to.lake.read(table, partitions=[str(row.version)]).to_pylist() if to.lake.has(table) else []
-    run = to.registry.training_run(pipeline.name, row.version) if row.registered is not None else None
+    candidates = (
+        connections.lake.read(table, partitions=[str(row.version)]).to_pylist()
+        if connections.lake.has(table)
+        else []
+    )
+    run = (
+        connections.registry.training_run(pipeline.name, row.version) if row.registered is not None else None
+    )
     return Known(row, run, candidates)
 
 

@@ -21,7 +21,7 @@ class RollbackError(DriftlineError):
 
 
 def roll_back_to(
-    pipeline: str, to: Connections, *, version: int | None, reason: str, actor: str, clock: datetime
+    pipeline: str, connections: Connections, *, version: int | None, reason: str, actor: str, clock: datetime
 ) -> Decision:
     """Write the decision that a version serves from now on, and point the aliases.
 
@@ -42,7 +42,11 @@ def roll_back_to(
         If there is no such version in the ledger, or it serves already.
     """
     # Who asks for the champion before names it by what serves now, also where others decide meanwhile.
-    number = version if version is not None else _champion_before(read_ledger(to.lake, pipeline), pipeline)
+    number = (
+        version
+        if version is not None
+        else _champion_before(read_ledger(connections.lake, pipeline), pipeline)
+    )
 
     def decide(decisions: Sequence[Decision]) -> Decision:
         champion = aliases_after(decisions)["champion"]
@@ -57,7 +61,7 @@ def roll_back_to(
         if number == champion:
             raise RollbackError(f"version {number} of '{pipeline}' serves already.")
         # Read before it is written down: a version whose file is gone cannot serve.
-        to.registry.model_file(pipeline, number, sha256=trusted_sha256(decisions, number))
+        connections.registry.model_file(pipeline, number, sha256=trusted_sha256(decisions, number))
         return Decision(
             instant=clock,
             partition=decisions[-1].partition,
@@ -73,7 +77,9 @@ def roll_back_to(
             decision_key=f"person/{number}/{clock.isoformat()}",
         )
 
-    decision = enact(to.lake, to.registry, pipeline, decide, commit={"actor": actor}).decision
+    decision = enact(
+        connections.lake, connections.registry, pipeline, decide, commit={"actor": actor}
+    ).decision
     assert decision is not None
     return decision
 

@@ -23,12 +23,12 @@ def rollback(name: str | None, version: int | None, reason: str, actor: str) -> 
     are the version's own.
     """
     from driftline.model.restore import roll_back_to
-    from resources.connections import connections
+    from resources.connections import connect
 
     pipeline = known_name(name)
     decision = roll_back_to(
         pipeline,
-        connections(opened()),
+        connect(opened()),
         version=version,
         reason=reason,
         actor=actor,

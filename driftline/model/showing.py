@@ -57,7 +57,7 @@ def show(name: str | None, version: int | None, as_json: bool) -> int:
     """
     from driftline.model.known import chosen_version, known_document, print_known, read_known
     from pipelines.loading.declared import find_pipeline
-    from resources.connections import connections
+    from resources.connections import connect
     from resources.deployment import deployment
 
     if version is None and name is not None and name.isdecimal():
@@ -65,7 +65,7 @@ def show(name: str | None, version: int | None, as_json: bool) -> int:
         version, name = int(name), None
     pipeline = find_pipeline(name)
     row = chosen_version(pipeline, version)
-    known = read_known(pipeline, row, connections(deployment(os.environ)))
+    known = read_known(pipeline, row, connect(deployment(os.environ)))
     if as_json:
         print_json({"pipeline": pipeline.name, **known_document(known)})
     else:

@@ -8,7 +8,7 @@ from math import isfinite
 
 from driftline.model.versions import Served, VersionRow, version_rows
 from driftline.printing import Column
-from resources.connections import connections
+from resources.connections import connect
 from resources.deployment import deployment
 from resources.model_registry.ledger import read_ledger
 
@@ -26,10 +26,10 @@ COLUMNS = (
 
 def read_versions(pipeline: str) -> tuple[VersionRow, ...]:
     """Read all versions of a pipeline (by name), oldest first."""
-    to = connections(deployment(os.environ))
-    decisions = read_ledger(to.lake, pipeline)
+    connections = connect(deployment(os.environ))
+    decisions = read_ledger(connections.lake, pipeline)
     # A registry that is not there yet is not made by looking.
-    return version_rows(decisions, to.registry.versions(pipeline)) if decisions else ()
+    return version_rows(decisions, connections.registry.versions(pipeline)) if decisions else ()
 
 
 def as_document(row: VersionRow) -> Mapping[str, object]:

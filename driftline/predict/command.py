@@ -74,14 +74,14 @@ def predict(
     from driftline.predict.reading import format_of, rows_from
     from driftline.predict.report import as_plain, show
     from pipelines.loading.declared import find_pipeline
-    from resources.connections import connections
+    from resources.connections import connect
     from resources.feature_store.online.served_log import ServedLog
     from serving.predictor import open_serving
 
-    pipeline, to = find_pipeline(name), connections(opened())
+    pipeline, connections = find_pipeline(name), connect(opened())
     rows = rows_from(_content(file), kind or format_of(file), file)
-    log = ServedLog(to.lake, pipeline.name) if is_logged else nullcontext()
-    with open_serving(pipeline, to) as serving, log as noted:
+    log = ServedLog(connections.lake, pipeline.name) if is_logged else nullcontext()
+    with open_serving(pipeline, connections) as serving, log as noted:
         answer = serving.score(rows, now or datetime.now(UTC), log=noted)
     if as_json:
         print_json(as_plain(pipeline.name, answer, rows))

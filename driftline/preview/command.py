@@ -140,12 +140,12 @@ def _preview(
 def arrivals(pipeline: Pipeline, installed: Deployment, clock: datetime) -> Sequence[Window]:
     """List the partitions that are complete; the deployment's lake is read, and nothing of it written."""
     from pipelines.triggers.due_partitions import due_partitions
-    from resources.connections import connections
+    from resources.connections import connect
 
-    lake = connections(installed).lake
+    lake = connect(installed).lake
     with TemporaryDirectory(prefix="driftline-preview-") as home:
         # Counting rows unpacks and converts files: not where the deployment lives.
-        engine = connections(replace(installed, home=Path(home))).engine
+        engine = connect(replace(installed, home=Path(home))).engine
         return due_partitions(pipeline, clock, lake=lake, engine=engine)
 
 

@@ -55,7 +55,7 @@ def dataset_finding(found: Rehearsal, name: str) -> DatasetFinding:
 def _source_types(found: Rehearsal, dataset: DatasetSpec) -> Mapping[str, str]:
     window = found.windows[-1] if dataset.is_partitioned else None
     try:
-        return source_types(found.pipeline, dataset, window, found.to.engine)
+        return source_types(found.pipeline, dataset, window, found.connections.engine)
     except DriftlineError:
         # The raw stage says it.
         return {}
@@ -85,9 +85,9 @@ def count(facts: Mapping[str, object], name: str) -> int:
 def _columns(
     found: Rehearsal, name: str, dataset: DatasetSpec, there: Mapping[str, str]
 ) -> tuple[ColumnFacts, ...]:
-    snapshot = found.to.lake.snapshot(found.pipeline.table("raw", name))
+    snapshot = found.connections.lake.snapshot(found.pipeline.table("raw", name))
     selection = [found.windows[-1].key] if dataset.is_partitioned else None
-    with found.to.engine.connect() as connection:
+    with found.connections.engine.connect() as connection:
         facts = column_facts(connection, scan(snapshot, selection), tuple(dataset.columns))
     told = []
     for column in dataset.columns:
@@ -120,15 +120,15 @@ def column_facts(
 
 def _rejects(found: Rehearsal, name: str) -> tuple[RejectReason, ...]:
     table = found.pipeline.table("raw_rejects", name)
-    if not found.to.lake.has(table):
+    if not found.connections.lake.has(table):
         return ()
     # The value differs from row to row: without it, quoted or at the end (`heat: not a number: hot`), reasons are few.
     unquoted = """regexp_replace(reason, '["''][^"'']*["'']', '…', 'g')"""
     kind = f"regexp_replace({unquoted}, '^([^:]*: [^:]*): .*$', '\\1', 's')"
-    with found.to.engine.connect() as connection:
+    with found.connections.engine.connect() as connection:
         rows = connection.sql(
             f"SELECT count(*) AS n, arg_min(reason, coalesce(line, 0)), min(line), arg_min(raw_text, coalesce(line, 0)) "
-            f"FROM {scan(found.to.lake.snapshot(table))} GROUP BY {kind} ORDER BY n DESC, {kind} LIMIT {N_REASONS}"
+            f"FROM {scan(found.connections.lake.snapshot(table))} GROUP BY {kind} ORDER BY n DESC, {kind} LIMIT {N_REASONS}"
         ).fetchall()
     return tuple(
         RejectReason(n, short(reason, MAX_REASON), line, short(text, MAX_LINE))
@@ -171,10 +171,10 @@ def _rule(
 def _quarantine(found: Rehearsal, name: str) -> str | None:
     """Return the SQL of this partition's rows in quarantine, if any were written."""
     table = found.pipeline.table("quarantine", name)
-    if not found.to.lake.has(table):
+    if not found.connections.lake.has(table):
         return None
     is_partitioned = found.pipeline.spec.datasets[name].is_partitioned
-    return scan(found.to.lake.snapshot(table), [found.windows[-1].key] if is_partitioned else None)
+    return scan(found.connections.lake.snapshot(table), [found.windows[-1].key] if is_partitioned else None)
 
 
 def _quarantined(found: Rehearsal, name: str) -> Mapping[str, int]:
@@ -182,7 +182,7 @@ def _quarantined(found: Rehearsal, name: str) -> Mapping[str, int]:
     relation = _quarantine(found, name)
     if relation is None:
         return {}
-    with found.to.engine.connect() as connection:
+    with found.connections.engine.connect() as connection:
         rows = connection.sql(
             f"SELECT rule, count(*) FROM (SELECT unnest(broken_rules) AS rule FROM {relation}) GROUP BY rule"
         ).fetchall()
@@ -193,7 +193,7 @@ def _examples(found: Rehearsal, name: str, check: str, column: str) -> tuple[str
     relation, quoted = _quarantine(found, name), quote_identifier(column)
     if relation is None:
         return ()
-    with found.to.engine.connect() as connection:
+    with found.connections.engine.connect() as connection:
         rows = connection.sql(
             f"SELECT {quoted} FROM {relation} WHERE list_contains(broken_rules, {quote_literal(check)}) "
             f"GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT {N_EXAMPLES}"

@@ -15,7 +15,7 @@ from declaration.errors import DriftlineError
 from declaration.pipeline import Pipeline
 from declaration.windows import Window
 from pipelines.graph.stages import Stage, stages
-from resources.connections import Connections, connections
+from resources.connections import Connections, connect
 from resources.deployment import Deployment
 from resources.lake.lake import scan
 
@@ -69,7 +69,7 @@ class Rehearsal:
     findings: tuple[StageFinding, ...]
     rows: pa.Table | None
     label: pa.ChunkedArray | None
-    to: Connections = field(repr=False)
+    connections: Connections = field(repr=False)
 
     @property
     def errors(self) -> tuple[StageFinding, ...]:
@@ -106,7 +106,7 @@ def rehearsed(
         Called with the name of each stage that begins.
     """
     with TemporaryDirectory(prefix="driftline-preview-") as home:
-        to = connections(replace(installed, home=Path(home), profile="local", postgres_url=None))
+        connections = connect(replace(installed, home=Path(home), profile="local", postgres_url=None))
         findings: dict[tuple[str, ...], StageFinding] = {}
         for position, window in enumerate(windows):
             for stage in stages(pipeline):
@@ -116,9 +116,9 @@ def rehearsed(
                 if (known is not None and known.stops) or _is_blocked(stage, findings):
                     continue
                 show("/".join(stage.path))
-                findings[stage.path] = _run(pipeline, stage, window, to, clock)
-        rows, label = _featured(pipeline, windows, findings, to)
-        yield Rehearsal(pipeline, tuple(windows), tuple(findings.values()), rows, label, to)
+                findings[stage.path] = _run(pipeline, stage, window, connections, clock)
+        rows, label = _featured(pipeline, windows, findings, connections)
+        yield Rehearsal(pipeline, tuple(windows), tuple(findings.values()), rows, label, connections)
 
 
 def _is_blocked(stage: Stage, findings: dict[tuple[str, ...], StageFinding]) -> bool:
@@ -126,17 +126,24 @@ def _is_blocked(stage: Stage, findings: dict[tuple[str, ...], StageFinding]) -> 
     return any(path not in findings or findings[path].stops for path in stage.deps)
 
 
-def _run(pipeline: Pipeline, stage: Stage, window: Window, to: Connections, clock: datetime) -> StageFinding:
+def _run(
+    pipeline: Pipeline, stage: Stage, window: Window, connections: Connections, clock: datetime
+) -> StageFinding:
     scope = Scope(window if stage.is_partitioned else None, run_id="preview", clock=clock, reason="preview")
-    resources = {name: getattr(to, name) for name in stage.resources}
+    resources = {name: getattr(connections, name) for name in stage.resources}
     try:
-        return StageFinding(stage.path, stage.run(StageRun(pipeline, scope, to.lake, to.engine), **resources))
+        return StageFinding(
+            stage.path,
+            stage.run(StageRun(pipeline, scope, connections.lake, connections.engine), **resources),
+        )
     except DriftlineError as error:
         refused = StageFinding(stage.path, None, str(error))
     if stage.path[0] != "raw":
         return refused
     try:
-        outcome = stage.run(StageRun(_lenient(pipeline), scope, to.lake, to.engine), **resources)
+        outcome = stage.run(
+            StageRun(_lenient(pipeline), scope, connections.lake, connections.engine), **resources
+        )
     except DriftlineError:
         return refused
     return StageFinding(stage.path, outcome, refused.error)
@@ -157,19 +164,21 @@ def _featured(
     pipeline: Pipeline,
     windows: Sequence[Window],
     findings: dict[tuple[str, ...], StageFinding],
-    to: Connections,
+    connections: Connections,
 ) -> tuple[pa.Table | None, pa.ChunkedArray | None]:
     """Join the labels of all partitions with features, as a training set would be."""
     views = [findings.get(("features", name)) for name in pipeline.spec.features]
     labels = findings.get(("labels",))
     if labels is None or labels.stops or any(view is None or view.stops for view in views):
         return None, None
-    snapshot = to.lake.snapshot(pipeline.table("labels"))
-    with to.engine.connect() as connection:
+    snapshot = connections.lake.snapshot(pipeline.table("labels"))
+    with connections.engine.connect() as connection:
         rows = connection.sql(
             f"SELECT * FROM {scan(snapshot, [window.key for window in windows])} ORDER BY event_timestamp, row_id"
         ).to_arrow_table()
     if not rows.num_rows:
         return None, None
-    featured, _ = to.feature_store.features_for(pipeline, rows.drop_columns(list(NOT_FEATURES)), to.lake)
+    featured, _ = connections.feature_store.features_for(
+        pipeline, rows.drop_columns(list(NOT_FEATURES)), connections.lake
+    )
     return featured, rows["label"]

@@ -135,10 +135,10 @@ def _view(found: Rehearsal, name: str) -> ViewFinding:
 
 def _view_columns(found: Rehearsal, name: str) -> tuple[ColumnFacts, ...]:
     """Show a view's keys and instant with the first rows of its features."""
-    snapshot = found.to.lake.snapshot(found.pipeline.table("features", name))
+    snapshot = found.connections.lake.snapshot(found.pipeline.table("features", name))
     keys = found.pipeline.spec.entities[found.pipeline.spec.features[name].entity]
     relation = scan(snapshot, [found.windows[-1].key])
-    with found.to.engine.connect() as connection:
+    with found.connections.engine.connect() as connection:
         described = connection.sql(f"DESCRIBE SELECT * FROM {relation}").fetchall()
         types = {row[0]: word(row[1]) for row in described if row[0] != PARTITION_COLUMN}
         features = feature_names(list(types), keys)

@@ -31,26 +31,26 @@ def rebuild(name: str | None, is_meant: bool, with_models: bool, as_json: bool) 
     stay.
     """
     from driftline.rebuild.tables import RebuildError, rebuilt_tables, set_aside
-    from resources.connections import connections
+    from resources.connections import connect
     from resources.lake.lake import ASIDE
     from resources.model_registry.ledger_notes import forget_notes
     from resources.orchestrator.home import open_instance
 
     installed = opened()
-    to, pipeline = connections(installed), known_name(name)
+    connections, pipeline = connect(installed), known_name(name)
     # In the lake, which may be a disk of its own: a table is moved whole or not at all.
-    place = Path(to.lake.root) / ASIDE / f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
-    tables = rebuilt_tables(to.lake, pipeline, with_models=with_models)
+    place = Path(connections.lake.root) / ASIDE / f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
+    tables = rebuilt_tables(connections.lake, pipeline, with_models=with_models)
     if not tables:
         raise RebuildError(
-            f"pipeline '{pipeline}' has nothing to set aside in {to.lake.root}. Check the name and DRIFTLINE_HOME."
+            f"pipeline '{pipeline}' has nothing to set aside in {connections.lake.root}. Check the name and DRIFTLINE_HOME."
         )
     if is_meant:
         with open_instance(installed) as instance:
-            set_aside(to.lake, instance, pipeline, tables, with_models=with_models, to=place)
+            set_aside(connections.lake, instance, pipeline, tables, with_models=with_models, to=place)
         if with_models:
             # Else the next ledger would be taken for one that lost its rows.
-            forget_notes(to.registry, pipeline)
+            forget_notes(connections.registry, pipeline)
     if as_json:
         print_json({"pipeline": pipeline, "tables": tables, "set_aside_in": str(place) if is_meant else None})
     else:

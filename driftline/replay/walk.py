@@ -99,7 +99,7 @@ class Replay:
     pipeline: Pipeline
     definitions: dg.Definitions
     instance: DagsterInstance
-    to: Connections
+    connections: Connections
 
     @property
     def cursor_key(self) -> str:
@@ -108,7 +108,7 @@ class Replay:
 
     def partitions(self, first: str | None, last: str | None, now: datetime) -> Sequence[Window]:
         """List the partitions to walk, oldest first."""
-        ended = due_partitions(self.pipeline, now, lake=self.to.lake, engine=self.to.engine)
+        ended = due_partitions(self.pipeline, now, lake=self.connections.lake, engine=self.connections.engine)
         make_known(self.pipeline, ended, self.instance)
         keys = [window.key for window in ended]
         for key in (first, last):
@@ -127,7 +127,7 @@ class Replay:
 
     def refresh(self, partition: Window) -> bool:
         """Run one partition from raw to drift report, unless that is done; tell whether it ran."""
-        if partition.key in done(self.pipeline, self.instance, self.to.lake):
+        if partition.key in done(self.pipeline, self.instance, self.connections.lake):
             return False
         self.execute(refresh_request(self.pipeline, partition))
         return True
@@ -259,15 +259,15 @@ def replay_pipeline(
     # Not at the top: the definitions read the deployment from the environment.
     from pipelines.definitions import code_location
     from pipelines.loading.declared import find_pipeline
-    from resources.connections import connections
+    from resources.connections import connect
 
     pipeline = find_pipeline(name)
-    to = connections(installed)
+    connections = connect(installed)
     with only_replay(installed.home, pipeline.name):
         shown.print(heading(pipeline))
         with open_instance(installed) as instance:
-            replay = Replay(pipeline, code_location(), instance, to)
+            replay = Replay(pipeline, code_location(), instance, connections)
             if fail_abandoned_runs(instance, pipeline.name):
                 shown.print("A run of a killed replay was marked as failed; its partition is run again.")
             walk(replay, replay.partitions(first, last, datetime.now(UTC)), shown)
-    return pipeline, to
+    return pipeline, connections

@@ -19,7 +19,7 @@ from pipelines.graph.compile import REASON_TAG
 from pipelines.graph.trained_partitions import make_trainable
 from pipelines.loading.declared import find_pipeline
 from pipelines.triggers.run_requests import PIPELINE_TAG, parts_of, refresh_request, retrain_selection
-from resources.connections import connections
+from resources.connections import connect
 from resources.deployment import Deployment
 from resources.orchestrator.home import open_instance
 
@@ -63,7 +63,7 @@ def run_partition(
 
     pipeline = find_pipeline(name)
     with only_replay(installed.home, pipeline.name), open_instance(installed) as instance:
-        replay = Replay(pipeline, code_location(), instance, connections(installed))
+        replay = Replay(pipeline, code_location(), instance, connect(installed))
         fail_abandoned_runs(instance, pipeline.name)
         (window,) = replay.partitions(partition, partition, datetime.now(UTC))
         request = request_of(pipeline, window, stages=stages, is_retrain=is_retrain)

@@ -13,7 +13,7 @@ from declaration.pipeline import Pipeline
 from driftline.show.assets import AssetView
 from driftline.show.statements import Statement, statements
 from pipelines.loading.declared import declarations
-from resources.connections import Connections, connections
+from resources.connections import Connections, connect
 from resources.deployment import deployment
 from resources.lake.lake import Lake
 
@@ -68,14 +68,18 @@ def statements_of(
     ShowError
         If the partition is none of the pipeline's.
     """
-    to = connections(deployment(os.environ))
+    connections = connect(deployment(os.environ))
     return {
-        view.key: statements(pipeline, view.path, _partition(pipeline, view, partition, to), to)
+        view.key: statements(
+            pipeline, view.path, _partition(pipeline, view, partition, connections), connections
+        )
         for view in views
     }
 
 
-def _partition(pipeline: Pipeline, view: AssetView, given: str | None, to: Connections) -> Window | None:
+def _partition(
+    pipeline: Pipeline, view: AssetView, given: str | None, connections: Connections
+) -> Window | None:
     """Return the partition that was named, or the newest that the asset's table holds, or the raw data."""
     form = partitioning(pipeline.spec.partitions)
     if given is not None:
@@ -89,7 +93,7 @@ def _partition(pipeline: Pipeline, view: AssetView, given: str | None, to: Conne
         for one, dataset in pipeline.spec.datasets.items()
         if dataset.is_partitioned
     ]
-    keys = [_newest(to.lake, table) for table in (view.writes[0], *raw)]
+    keys = [_newest(connections.lake, table) for table in (view.writes[0], *raw)]
     found = next((key for key in keys if key is not None), None)
     return form.window(found) if found is not None else None
 

@@ -65,7 +65,7 @@ class Statement:
 
 
 def statements(
-    pipeline: Pipeline, path: Sequence[str], window: Window | None, to: Connections
+    pipeline: Pipeline, path: Sequence[str], window: Window | None, connections: Connections
 ) -> tuple[Statement, ...]:
     """Return the SQL of an asset for one partition.
 
@@ -89,7 +89,7 @@ def statements(
             ),
         )
     try:
-        return tuple(form(pipeline, path[-1], window, to))
+        return tuple(form(pipeline, path[-1], window, connections))
     except DriftlineError as error:
         reason = " ".join(str(error).split())
         return (Statement("all of it", place_of(form), None, reason),)
@@ -102,9 +102,9 @@ def _recorded(recording: Recording, title: str) -> Iterator[Statement]:
     recording.statements.clear()
 
 
-def _raw(pipeline: Pipeline, name: str, window: Window, to: Connections) -> Iterator[Statement]:
+def _raw(pipeline: Pipeline, name: str, window: Window, connections: Connections) -> Iterator[Statement]:
     dataset = pipeline.spec.datasets[name]
-    source, scratch = dataset.source, Path(to.engine.spill_directory)
+    source, scratch = dataset.source, Path(connections.engine.spill_directory)
     if is_url(source.path) or source.type == "python":
         why = "is fetched" if is_url(source.path) else "is called"
         yield Statement(
@@ -117,7 +117,7 @@ def _raw(pipeline: Pipeline, name: str, window: Window, to: Connections) -> Iter
     partition = window.key if dataset.is_partitioned else None
     with (
         files_of(source, folder=Path(pipeline.folder), scratch=scratch, partition=partition) as files,
-        to.engine.connect(reads=files) as connection,
+        connections.engine.connect(reads=files) as connection,
         readable(connection, files, dataset, scratch) as plain,
     ):
         recording = Recording(connection)
@@ -126,47 +126,52 @@ def _raw(pipeline: Pipeline, name: str, window: Window, to: Connections) -> Iter
         yield from _recorded(recording, "read the source")
 
 
-def _profiled(pipeline: Pipeline, name: str, window: Window, to: Connections) -> Iterator[Statement]:
+def _profiled(pipeline: Pipeline, name: str, window: Window, connections: Connections) -> Iterator[Statement]:
     dataset = pipeline.spec.datasets[name]
     relation = scan(
-        to.lake.snapshot(pipeline.table("raw", name)), [window.key] if dataset.is_partitioned else None
+        connections.lake.snapshot(pipeline.table("raw", name)),
+        [window.key] if dataset.is_partitioned else None,
     )
-    with to.engine.connect() as connection:
+    with connections.engine.connect() as connection:
         described = connection.sql(f"SELECT * FROM {relation} LIMIT 0")
         kinds = {
             one: kind_of(str(kind)) for one, kind in zip(described.columns, described.types, strict=True)
         }
         recording = Recording(connection)
         if dataset.expectations:
-            to.validation.validate_rows(recording.connection, relation, dataset)
+            connections.validation.validate_rows(recording.connection, relation, dataset)
             yield from _recorded(recording, "judge the expectations")
     rules = RowRules.of(dataset.expectations, kinds)
     yield Statement("rows that pass", place_of(RowRules.passing), rules.passing(relation))
     yield Statement("rows for quarantine", place_of(RowRules.quarantined), rules.quarantined(relation))
 
 
-def _features(pipeline: Pipeline, name: str, window: Window, to: Connections) -> Iterator[Statement]:
+def _features(pipeline: Pipeline, name: str, window: Window, connections: Connections) -> Iterator[Statement]:
     view = pipeline.spec.features[name]
     sql, keys = pipeline.sql[view.sql], pipeline.spec.entities[view.entity]
-    with to.engine.connect() as connection:
-        yield from _registered(pipeline, sql, to, connection, window, start=window.start - view.lookback)
+    with connections.engine.connect() as connection:
+        yield from _registered(
+            pipeline, sql, connections, connection, window, start=window.start - view.lookback
+        )
         kept = kept_to_window(sql, window)
         schema = connection.sql(f"SELECT * FROM ({kept}) LIMIT 0").to_arrow_table().schema
     yield Statement("rows of the view", place_of(filled), filled("driftline_view_rows", kept, schema, keys))
 
 
-def _labels(pipeline: Pipeline, _: str, window: Window, to: Connections) -> Iterator[Statement]:
+def _labels(pipeline: Pipeline, _: str, window: Window, connections: Connections) -> Iterator[Statement]:
     target = pipeline.spec.learned
     sql = f"SELECT * FROM {quote_identifier(target.dataset)}"
-    with to.engine.connect() as connection:
-        yield from _registered(pipeline, sql, to, connection, window, end=window.end + target.label_delay)
+    with connections.engine.connect() as connection:
+        yield from _registered(
+            pipeline, sql, connections, connection, window, end=window.end + target.label_delay
+        )
     yield Statement("prediction instants and labels", place_of(label_query), label_query(pipeline, window))
 
 
 def _registered(
     pipeline: Pipeline,
     sql: str,
-    to: Connections,
+    connections: Connections,
     connection: duckdb.DuckDBPyConnection,
     window: Window,
     *,
@@ -177,7 +182,7 @@ def _registered(
     register_tables(
         recording.connection,
         pipeline,
-        to.lake,
+        connections.lake,
         datasets=datasets_behind(pipeline, sql),
         queries=queries_behind(pipeline, sql),
         start=start or window.start,
@@ -186,29 +191,33 @@ def _registered(
     yield from _recorded(recording, "name the tables")
 
 
-def _training_set(pipeline: Pipeline, _: str, window: Window, to: Connections) -> Iterator[Statement]:
-    labels = to.lake.snapshot(pipeline.table("labels"))
+def _training_set(
+    pipeline: Pipeline, _: str, window: Window, connections: Connections
+) -> Iterator[Statement]:
+    labels = connections.lake.snapshot(pipeline.table("labels"))
     wanted = [one.key for one in training_windows(pipeline, window) if one.key in labels.partitions]
     known = known_labels(scan(labels, wanted), window.end)
     yield Statement("labels known as of the partition's end", place_of(known_labels), known)
-    yield from _joined(pipeline, known, to)
+    yield from _joined(pipeline, known, connections)
 
 
-def _predictions(pipeline: Pipeline, _: str, window: Window, to: Connections) -> Iterator[Statement]:
-    rows = f"SELECT * FROM {scan(to.lake.snapshot(pipeline.table('labels')), [window.key])}"
+def _predictions(pipeline: Pipeline, _: str, window: Window, connections: Connections) -> Iterator[Statement]:
+    rows = f"SELECT * FROM {scan(connections.lake.snapshot(pipeline.table('labels')), [window.key])}"
     yield Statement("rows to predict", place_of(scan), rows)
-    yield from _joined(pipeline, rows, to)
+    yield from _joined(pipeline, rows, connections)
 
 
-def _joined(pipeline: Pipeline, rows: str, to: Connections) -> Iterator[Statement]:
+def _joined(pipeline: Pipeline, rows: str, connections: Connections) -> Iterator[Statement]:
     """Form the point-in-time join of each view: its bounds are those of the rows."""
-    with to.engine.connect() as connection:
+    with connections.engine.connect() as connection:
         instants = f"epoch_us(min({EVENT_TIMESTAMP})), epoch_us(max({EVENT_TIMESTAMP}))"
         first, last = connection.sql(f"SELECT {instants} FROM ({rows})").fetchall()[0]
     tables = {name: pipeline.table("features", name) for name in pipeline.spec.features}
     labels = Labels(LABELS, first or 0, last or 0)
     for view in views_as_read(
-        pipeline, to.lake, {table: to.lake.snapshot(table).version for table in tables.values()}
+        pipeline,
+        connections.lake,
+        {table: connections.lake.snapshot(table).version for table in tables.values()},
     ):
         has_created = CREATED_TIMESTAMP in view.snapshot.schema.names
         as_joined = ViewRows(
@@ -227,27 +236,31 @@ def _joined(pipeline: Pipeline, rows: str, to: Connections) -> Iterator[Statemen
         yield Statement(f"{view.name}: its features", place_of(fetch_query), fetched)
 
 
-def _model(pipeline: Pipeline, _: str, window: Window, to: Connections) -> Iterator[Statement]:
-    rows = scan(to.lake.snapshot(pipeline.table("training_set")), [window.key])
+def _model(pipeline: Pipeline, _: str, window: Window, connections: Connections) -> Iterator[Statement]:
+    rows = scan(connections.lake.snapshot(pipeline.table("training_set")), [window.key])
     yield Statement("rows to learn from", place_of(scan), f"SELECT * FROM {rows}")
 
 
-def _drift_report(pipeline: Pipeline, _: str, window: Window, to: Connections) -> Iterator[Statement]:
-    with to.engine.connect() as connection:
+def _drift_report(
+    pipeline: Pipeline, _: str, window: Window, connections: Connections
+) -> Iterator[Statement]:
+    with connections.engine.connect() as connection:
         recording = Recording(connection)
         if pipeline.spec.target is None:
-            yield from _monitored(pipeline, window, to, recording)
+            yield from _monitored(pipeline, window, connections, recording)
             return
-        serving = champion_version(to.lake, pipeline.name)
-        examine_window(pipeline, window, to.lake, recording.connection, to.registry, serving=serving)
+        serving = champion_version(connections.lake, pipeline.name)
+        examine_window(
+            pipeline, window, connections.lake, recording.connection, connections.registry, serving=serving
+        )
         yield from _recorded(recording, "compare the window")
 
 
 def _monitored(
-    pipeline: Pipeline, window: Window, to: Connections, recording: Recording
+    pipeline: Pipeline, window: Window, connections: Connections, recording: Recording
 ) -> Iterator[Statement]:
     spec = pipeline.spec
-    rows = to.lake.snapshot(pipeline.table("profiled", spec.watched))
+    rows = connections.lake.snapshot(pipeline.table("profiled", spec.watched))
     before = reference_partitions(rows.partitions, window.key, spec.drift)
     if not before:
         reason = f"{window.key} has no partition before it to be compared with"

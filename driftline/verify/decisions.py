@@ -25,12 +25,12 @@ from resources.model_registry.version import ModelRegistryError
 
 def check_ledger(subject: Subject, claims: Sequence[Claim]) -> Iterator[Finding]:
     """Find rows that are changed or lost: by their chain, the registry's notes, and what Dagster was told."""
-    to, where = subject.to, f"table '{subject.name}/ledger'"
+    connections, where = subject.connections, f"table '{subject.name}/ledger'"
     told = _told_head(claims)
     # Before the ledger: a row that is added in between is in neither.
-    noted = noted_head(to.registry, subject.name)
+    noted = noted_head(connections.registry, subject.name)
     try:
-        ledger = open_ledger(to.lake, subject.name)
+        ledger = open_ledger(connections.lake, subject.name)
     except LedgerError as error:
         what = str(error).partition(": ")[2].partition(". ")[0]
     except LakeError as error:
@@ -49,7 +49,7 @@ def check_ledger(subject: Subject, claims: Sequence[Claim]) -> Iterator[Finding]
 def _damaged_file(subject: Subject) -> str:
     """Name a file of the ledger that is not as it was written, though its rows can still be read."""
     table = LEDGER.of(subject.name)
-    paths = subject.to.lake.snapshot(table).paths() if subject.to.lake.has(table) else ()
+    paths = subject.connections.lake.snapshot(table).paths() if subject.connections.lake.has(table) else ()
     faults = ((path, fault_of(path)) for path in paths)
     return next((f"{path}: {fault}" for path, fault in faults if fault), "")
 
@@ -62,13 +62,13 @@ def _told_head(claims: Sequence[Claim]) -> Head | None:
 
 def _mend(subject: Subject, told: Head | None) -> tuple[Callable[[], str] | None, str]:
     try:
-        rows = recovered(subject.to.lake, subject.to.registry, subject.name, told)
+        rows = recovered(subject.connections.lake, subject.connections.registry, subject.name, told)
     except LakeError:
         rows = None
     if rows is None:
         return None, "Restore the table's folder from a backup: the registry's notes do not hold all rows."
     return (
-        lambda: rewrite(subject.to.lake, subject.name, rows),
+        lambda: rewrite(subject.connections.lake, subject.name, rows),
         f"Restore the table's folder from a backup, or let --repair write the {len(rows)} rows again "
         "that the registry noted and the table still has; their chain proves them.",
     )
@@ -79,8 +79,8 @@ def check_following(subject: Subject) -> Iterator[Finding]:
     ledger = _whole(subject)
     if ledger is None:
         return
-    to, mend = subject.to, lambda: _follow(subject)
-    wanted, present = aliases_after(ledger.decisions), to.registry.aliases(subject.name)
+    connections, mend = subject.connections, lambda: _follow(subject)
+    wanted, present = aliases_after(ledger.decisions), connections.registry.aliases(subject.name)
     for name, number in wanted.items():
         if present.get(name) != number:
             yield subject.finding(
@@ -88,7 +88,7 @@ def check_following(subject: Subject) -> Iterator[Finding]:
                 f"it names {_version(present.get(name))}, and by the ledger it is {_version(number)}",
                 "--repair points it, as the next stage that reads the ledger does.", mend,
             )  # fmt: skip
-    known = noted_rows(to.registry, subject.name)
+    known = noted_rows(connections.registry, subject.name)
     missing = [place for place in range(ledger.n_before_chain, ledger.head.count) if place not in known]
     if missing:
         yield subject.finding(
@@ -96,7 +96,10 @@ def check_following(subject: Subject) -> Iterator[Finding]:
             f"rows {', '.join(map(str, missing))} of the ledger are not noted", "--repair notes them.",
             lambda: _follow(subject, missing),
         )  # fmt: skip
-    elif ledger.n_before_chain < ledger.head.count and noted_head(to.registry, subject.name) != ledger.head:
+    elif (
+        ledger.n_before_chain < ledger.head.count
+        and noted_head(connections.registry, subject.name) != ledger.head
+    ):
         yield subject.finding(
             "note", "tags of the registered model in MLflow", "the ledger's head is not noted",
             "--repair notes it.", mend,
@@ -106,7 +109,7 @@ def check_following(subject: Subject) -> Iterator[Finding]:
 def _whole(subject: Subject) -> Ledger | None:
     """Return the ledger; None where it is empty, or another finding tells that it cannot be read."""
     try:
-        ledger = open_ledger(subject.to.lake, subject.name)
+        ledger = open_ledger(subject.connections.lake, subject.name)
     except (LakeError, LedgerError):
         return None
     return ledger if ledger.decisions else None
@@ -117,7 +120,7 @@ def _version(number: int | None) -> str:
 
 
 def _follow(subject: Subject, noting: Sequence[int] = ()) -> str:
-    ledger = follow(subject.to.lake, subject.to.registry, subject.name, noting=noting)
+    ledger = follow(subject.connections.lake, subject.connections.registry, subject.name, noting=noting)
     return f"aliases of '{subject.name}' follow row {ledger.head.count - 1} of the ledger"
 
 
@@ -131,7 +134,7 @@ def check_model_files(subject: Subject, show: Show) -> Iterator[Finding]:
         where = f"model version {number}" + (", the champion" if number == ledger.champion else "")
         try:
             sha256 = trusted_sha256(ledger.decisions, number)
-            subject.to.registry.model_file(subject.name, number, sha256=sha256)
+            subject.connections.registry.model_file(subject.name, number, sha256=sha256)
         except (LedgerError, ModelRegistryError) as error:
             what, _, how = str(error).partition(". ")
             yield subject.finding("model file", where, what, how)

@@ -21,7 +21,7 @@ UNTOUCHED_S = 3_600
 def check_files(subject: Subject, table: str, claims: Sequence[Claim], show: Show) -> Iterator[Finding]:
     """Find files of a table that are gone or changed, of its newest version and of those before."""
     try:
-        snapshot = subject.to.lake.snapshot(table)
+        snapshot = subject.connections.lake.snapshot(table)
     except LakeError:
         # Its log is another finding.
         return
@@ -36,7 +36,7 @@ def check_files(subject: Subject, table: str, claims: Sequence[Claim], show: Sho
                 where = f"{path}, partition {key}" if key else path
                 yield subject.finding("file", where, fault, repair)
     newest = set(snapshot.paths())
-    for file in sorted(subject.to.lake.table_path(table).glob("*.parquet")):
+    for file in sorted(subject.connections.lake.table_path(table).glob("*.parquet")):
         if str(file) in newest or recorded_hash(file) is None:
             continue
         show(f"{table} earlier versions")
@@ -66,7 +66,7 @@ def _set_aside(file: Path) -> str:
 
 def check_leftovers(subject: Subject, table: str) -> Iterator[Finding]:
     """Find what killed writers left: drafts, and files that no commit names."""
-    folder = subject.to.lake.table_path(table)
+    folder = subject.connections.lake.table_path(table)
     named = _named(folder)
     drafts = [*folder.glob("part-*.tmp"), *folder.glob(f"{MARK}.*"), *(folder / LOG).glob("*.tmp")]
     unnamed = (

@@ -60,20 +60,20 @@ class Subject:
     ----------
     name
         Its name, also of one that is declared no longer.
-    to, instance
+    connections, instance
         Lake and stores; Dagster's storage.
     declared
         The declaration; None where there is none, or it is faulty.
     """
 
     name: str
-    to: Connections
+    connections: Connections
     instance: DagsterInstance
     declared: Pipeline | None
 
     def tables(self) -> Sequence[str]:
         """List the pipeline's tables, also those whose log is gone."""
-        root = Path(self.to.lake.root).resolve()
+        root = Path(self.connections.lake.root).resolve()
         found = {path.parent for name in (LOG, MARK) for path in (root / self.name).glob(f"**/{name}")}
         return sorted(folder.relative_to(root).as_posix() for folder in found)
 

@@ -19,14 +19,14 @@ DAMAGED = ".damaged"
 
 def check_log(subject: Subject, table: str) -> Iterator[Finding]:
     """Find a log that cannot be read, or that lacks commits."""
-    folder = subject.to.lake.table_path(table)
+    folder = subject.connections.lake.table_path(table)
     try:
-        if not subject.to.lake.has(table):
+        if not subject.connections.lake.has(table):
             if read_mark(folder) is None:
                 # Never there, or set back to that: what was told of it is another check's.
                 return
             what = f"table '{table}' has no log"
-        elif _is_summed_up(folder, set(subject.to.lake.snapshot(table).paths())):
+        elif _is_summed_up(folder, set(subject.connections.lake.snapshot(table).paths())):
             return
         else:
             what = f"the checkpoint of table '{table}' names other files than its commits"

@@ -41,10 +41,10 @@ def check_materializations(subject: Subject, claims: Sequence[Claim]) -> Iterato
 
 def _newest_version(subject: Subject, table: str) -> int | None:
     """Return the newest version of a table; -1 where it is not there, None where its log cannot be read."""
-    if not subject.to.lake.has(table):
+    if not subject.connections.lake.has(table):
         return -1
     try:
-        return subject.to.lake.snapshot(table).version
+        return subject.connections.lake.snapshot(table).version
     except LakeError:
         return None
 
@@ -56,7 +56,7 @@ def _fault(subject: Subject, table: str, version: int, claim: Claim, newest: int
     if version > newest:
         there = "the table is not there" if newest < 0 else f"its newest version is {newest}"
         return f"version {version} of table '{table}' was written, and {there}"
-    told = _commit_info(commit_path(subject.to.lake.table_path(table), version))
+    told = _commit_info(commit_path(subject.connections.lake.table_path(table), version))
     # Set back, a table gives the same number to another commit. One that is older was there when it was told of.
     is_later = float(told.get("timestamp", 0)) / 1_000 > claim.told_at
     if is_later and told.get("run_id") != claim.run_id:

@@ -14,7 +14,7 @@ from resources.lake.errors import LakeError
 
 def check_online(subject: Subject, show: Show) -> Iterator[Finding]:
     """Find views of which entities are missing, older or other than in the lake."""
-    pipeline, to = subject.declared, subject.to
+    pipeline, connections = subject.declared, subject.connections
     if pipeline is None:
         return
     for view in pipeline.spec.features:
@@ -22,12 +22,12 @@ def check_online(subject: Subject, show: Show) -> Iterator[Finding]:
         where = f"feature view '{view}'"
         mend = _reloading(subject, pipeline, view, show)
         try:
-            snapshot = to.lake.snapshot(table) if to.lake.has(table) else None
+            snapshot = connections.lake.snapshot(table) if connections.lake.has(table) else None
             # Damaged files are another finding: nothing is compared with them, or loaded.
             if snapshot is None or not snapshot.n_rows or any(map(fault_of, snapshot.paths())):
                 continue
             show(f"online store, {where}")
-            found = to.feature_store.compare_online(pipeline, view, to.lake)
+            found = connections.feature_store.compare_online(pipeline, view, connections.lake)
         except LakeError:
             continue
         except FeatureStoreError as error:
@@ -52,13 +52,13 @@ def check_online(subject: Subject, show: Show) -> Iterator[Finding]:
 
 def _reloading(subject: Subject, pipeline: Pipeline, view: str, show: Show) -> Callable[[], str]:
     def reload() -> str:
-        to, n_loaded = subject.to, 0
-        to.feature_store.apply(pipeline, to.lake)
-        partitions = to.lake.snapshot(pipeline.table("features", view)).partitions
+        connections, n_loaded = subject.connections, 0
+        connections.feature_store.apply(pipeline, connections.lake)
+        partitions = connections.lake.snapshot(pipeline.table("features", view)).partitions
         for number, key in enumerate(partitions, start=1):
             show(f"loading {view} {key}, {number} of {len(partitions)}")
-            n_loaded += to.feature_store.load_online(
-                pipeline, view, window(pipeline.spec.partitions, key), to.lake
+            n_loaded += connections.feature_store.load_online(
+                pipeline, view, window(pipeline.spec.partitions, key), connections.lake
             )
         return f"{n_loaded} rows of {len(partitions)} partitions of view '{view}' are loaded"
 

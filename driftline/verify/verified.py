@@ -13,7 +13,7 @@ from driftline.verify.databases import check_databases
 from driftline.verify.finding import Show, Subject
 from feature_repo.table_damage import LOG
 from pipelines.loading.declared import declarations, find_pipeline
-from resources.connections import connections
+from resources.connections import connect
 from resources.deployment import Deployment
 from resources.lake.lake import ASIDE
 from resources.orchestrator.home import open_instance
@@ -55,7 +55,7 @@ def verified_pipeline(
     show: Show,
 ) -> Iterator[Told]:
     """Carry out all checks of one pipeline."""
-    subject = Subject(name, connections(installed), instance, declared)
+    subject = Subject(name, connect(installed), instance, declared)
     yield from carried_out(checks_of(subject, lambda text: show(f"{name}: {text}")), repair=repair)
 
 

@@ -62,16 +62,16 @@ class Case:
     def rows(self, stage: str = "raw", dataset: str = "rows") -> list[Mapping[str, Any]]:
         """Return the rows of a table by their id."""
         table = self.pipeline.table(stage, dataset)
-        if not self.to.lake.has(table):
+        if not self.connections.lake.has(table):
             return []
-        rows: list[Mapping[str, Any]] = self.to.lake.read(table).to_pylist()
+        rows: list[Mapping[str, Any]] = self.connections.lake.read(table).to_pylist()
         return sorted(rows, key=lambda row: row.get("id", 0))
 
     def column(self, name: str) -> list[Any]:
         return [row[name] for row in self.rows()]
 
     def days(self) -> list[Month]:
-        return list(history(self.pipeline, self.to))
+        return list(history(self.pipeline, self.connections))
 
 
 @pytest.fixture
@@ -211,9 +211,9 @@ def test_naive_times_are_the_partitions_wall_clock_when_rows_are_asked(case: Cas
     case.replay()
     content = (case.folder / "question.csv").read_bytes()
     now = datetime(2024, 1, 2, 4, 20, tzinfo=UTC)
-    with open_serving(case.pipeline, case.to) as serving:
+    with open_serving(case.pipeline, case.connections) as serving:
         features = serving.features(rows_from(content, "csv", "question.csv"), now)
-    learned = case.to.lake.read(case.pipeline.table("labels")).to_pylist()
+    learned = case.connections.lake.read(case.pipeline.table("labels")).to_pylist()
     first = min(learned, key=lambda row: row["event_timestamp"])
     assert features.table["request__hour"].to_pylist() == [first["request__hour"]] == [5]
 

@@ -36,7 +36,7 @@ def counted(home: Path) -> tuple[list[str], int]:
 def _rows(one: Replay, home: Path) -> list[str]:
     with (home / "readings.csv").open(newline="") as handle:
         source = sorted(int(row["id"]) for row in csv.DictReader(handle))
-    lake = one.to.lake
+    lake = one.connections.lake
     found = []
     for table in ("raw/readings", "profiled/readings"):
         ids = sorted(lake.read(f"tiny/{table}")["id"].to_pylist())
@@ -65,7 +65,7 @@ def _retrains(one: Replay) -> list[str]:
 
 
 def _ledger(one: Replay) -> list[str]:
-    decisions = read_ledger(one.to.lake, "tiny")
+    decisions = read_ledger(one.connections.lake, "tiny")
     keys = Counter(decision.decision_key for decision in decisions)
     found = [f"ledger: {n} decisions under one key" for n in keys.values() if n > 1]
     champion = None
@@ -74,7 +74,7 @@ def _ledger(one: Replay) -> list[str]:
             found.append(f"ledger: {decision.champion_before} follows {champion}")
         champion = decision.champion_after
     aliases = {name: number for name, number in aliases_after(decisions).items() if number is not None}
-    registered = one.to.registry.aliases("tiny")
+    registered = one.connections.registry.aliases("tiny")
     # The challenger is what was trained last, and nobody serves it.
     if registered.get("champion") != aliases.get("champion"):
         found.append(f"registry: {registered} beside the ledger's {aliases}")
@@ -85,11 +85,11 @@ def _ledger(one: Replay) -> list[str]:
 
 
 def _alerts(one: Replay) -> list[str]:
-    outbox = read_outbox(one.to.lake, "tiny")
+    outbox = read_outbox(one.connections.lake, "tiny")
     if not outbox or any(delivery.is_waiting for delivery in outbox):
         return [f"alerts: some were not sent: {outbox}"]
     queued = Counter((delivery.alert.identity, delivery.channel) for delivery in outbox)
-    rows = one.to.lake.read("tiny/alerts").to_pylist()
+    rows = one.connections.lake.read("tiny/alerts").to_pylist()
     steps = Counter((row["alert_id"], row["channel"], row["step"]) for row in rows)
     return [f"alerts: {key} {n} times" for key, n in (queued + steps).items() if n > 1]
 

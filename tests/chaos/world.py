@@ -25,7 +25,7 @@ from pipelines.automation import automation
 from pipelines.graph.compile import build_pipeline
 from pipelines.triggers.retrains import asked_from, retrains_due
 from pipelines.triggers.run_requests import refresh_request
-from resources.connections import connections
+from resources.connections import connect
 from resources.deployment import Deployment, dagster_environment, deployment
 from resources.orchestrator import run_launcher
 from resources.orchestrator.home import open_instance
@@ -61,14 +61,14 @@ def opened(home: Path) -> Iterator[Replay]:
     """Open the home as every door does."""
     installed = installed_in(home)
     os.environ.update(dagster_environment(installed))
-    pipeline, to = pipeline_of(home), connections(installed)
+    pipeline, connections = pipeline_of(home), connect(installed)
     definitions = dg.Definitions.merge(
         build_pipeline(pipeline),
         automation([pipeline]),
-        dg.Definitions(resources=to.as_resources(), executor=dg.in_process_executor),
+        dg.Definitions(resources=connections.as_resources(), executor=dg.in_process_executor),
     )
     with open_instance(installed) as instance:
-        yield Replay(pipeline, definitions, instance, to)
+        yield Replay(pipeline, definitions, instance, connections)
 
 
 def replay(home: Path) -> None:
@@ -118,6 +118,6 @@ def _monitor(instance: DagsterInstance) -> None:
 def alert(home: Path) -> None:
     """Evaluate the alert sensor once, from the beginning."""
     with opened(home) as one:
-        resources = {"lake": one.to.lake, "channels": one.to.channels}
+        resources = {"lake": one.connections.lake, "channels": one.connections.channels}
         with dg.build_sensor_context(instance=one.instance, resources=resources) as context:
             alert_sensor([one.pipeline])(context)

@@ -12,12 +12,12 @@ ROWS: list[Row] = [
 
 
 def test_each_store_serves_what_training_joins(online_url: str, tmp_path: Path) -> None:
-    pipeline, to = declared(tmp_path), connected(tmp_path, DRIFTLINE_ONLINE_URL=online_url)
-    write_views(pipeline, to)
+    pipeline, connections = declared(tmp_path), connected(tmp_path, DRIFTLINE_ONLINE_URL=online_url)
+    write_views(pipeline, connections)
     rows = asked(ROWS)
-    with open_serving(pipeline, to) as serving:
+    with open_serving(pipeline, connections) as serving:
         found = serving.features(rows, NOW)
-    assert found.table.equals(features_of(trained(pipeline, to, rows)))
+    assert found.table.equals(features_of(trained(pipeline, connections, rows)))
     assert found.status["place__share"].to_pylist() == [
         "present", "not_found", "present", "present", "not_found", "present", "not_found",
     ]  # fmt: skip

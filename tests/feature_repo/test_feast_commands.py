@@ -20,7 +20,7 @@ import pytest
 from declaration.pipeline import Pipeline
 from declaration.windows import window
 from pipelines.loading.read import read
-from resources.connections import Connections, connections
+from resources.connections import Connections, connect
 from resources.deployment import deployment
 from resources.feature_store.objects import applied_mark, fingerprint, stored_views
 from resources.project import CHECKOUT
@@ -44,7 +44,7 @@ class Installed:
 
     home: Path
     pipeline: Pipeline
-    to: Connections
+    connections: Connections
     last: datetime
 
     @property
@@ -76,7 +76,7 @@ def command(*words: str) -> list[str]:
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     home = tmp_path_factory.mktemp("feast")
-    to = connected(home)
+    connections = connected(home)
     pipeline = read(CHECKOUT / "pipelines" / "defs" / NAME)
     month = window(pipeline.spec.partitions, PARTITION)
     last = month.end - timedelta(hours=1)
@@ -94,11 +94,11 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
         {"carrier": ["AA", "AA", "B6"], "origin": ["EWR", "JFK", "JFK"], "event_timestamp": instants, "late": [0.1, 0.2, 0.3]}
     )  # fmt: skip
     for view, rows in {"airport_weather": weather, "carrier_at_airport": here}.items():
-        to.lake.write(pipeline.table("features", view), rows, partition=PARTITION)
-    to.feature_store.apply(pipeline, to.lake)
+        connections.lake.write(pipeline.table("features", view), rows, partition=PARTITION)
+    connections.feature_store.apply(pipeline, connections.lake)
     for view in ("airport_weather", "carrier_at_airport"):
-        to.feature_store.load_online(pipeline, view, month, to.lake)
-    return Installed(home, pipeline, to, last)
+        connections.feature_store.load_online(pipeline, view, month, connections.lake)
+    return Installed(home, pipeline, connections, last)
 
 
 def test_plan_after_our_apply_and_loading_has_nothing_to_do(installed: Installed) -> None:
@@ -113,25 +113,25 @@ def test_apply_leaves_the_registry_as_it_is(installed: Installed) -> None:
     installed.feast("apply")
     assert installed.registry() == before
     # And we find nothing to do after it: the mark is still there, and so are the ranges loaded.
-    to, pipeline = installed.to, installed.pipeline
-    assert to.feature_store.planned(pipeline, to.lake) == ()
-    store = to.feature_store._store(NAME)
+    connections, pipeline = installed.connections, installed.pipeline
+    assert connections.feature_store.planned(pipeline, connections.lake) == ()
+    store = connections.feature_store._store(NAME)
     store.refresh_registry()
     assert store.get_project(NAME).description == pipeline.spec.description
-    assert applied_mark(store) == fingerprint(pipeline.spec, stored_views(pipeline, to.lake))
-    assert [len(found) for found in to.feature_store.loaded_ranges(NAME).values()] == [1, 1]
+    assert applied_mark(store) == fingerprint(pipeline.spec, stored_views(pipeline, connections.lake))
+    assert [len(found) for found in connections.feature_store.loaded_ranges(NAME).values()] == [1, 1]
 
 
 def test_apply_registers_what_a_lost_registry_held(installed: Installed, tmp_path: Path) -> None:
     """Feast's apply alone gives the objects that ours gives: only the ranges loaded are not known any more."""
-    alone = Installed(tmp_path, installed.pipeline, installed.to, installed.last)
+    alone = Installed(tmp_path, installed.pipeline, installed.connections, installed.last)
     (tmp_path / "feast").mkdir()
     (tmp_path / "lake").symlink_to(installed.home / "lake")
     planned = alone.feast("plan")
     assert "Created feature view" in planned
     alone.feast("apply")
     assert "No changes to registry" in alone.feast("plan")
-    found = connections(deployment({"DRIFTLINE_HOME": str(tmp_path)}))
+    found = connect(deployment({"DRIFTLINE_HOME": str(tmp_path)}))
     assert found.feature_store.loaded_ranges(NAME) == {"airport_weather": [], "carrier_at_airport": []}
 
 
@@ -145,10 +145,10 @@ def test_list_names_our_views_and_their_keys(installed: Installed) -> None:
 
 @pytest.mark.server
 def test_serve_answers_what_read_online_answers(installed: Installed) -> None:
-    to, pipeline = installed.to, installed.pipeline
+    connections, pipeline = installed.connections, installed.pipeline
     keys = [{"origin": origin} for origin in ("JFK", "EWR", "nowhere", "LGA", "JFK")]
     now = installed.last + timedelta(hours=1)
-    ours = to.feature_store.read_online(pipeline, "airport_weather", keys, now)
+    ours = connections.feature_store.read_online(pipeline, "airport_weather", keys, now)
     names = list(ours[0].values)
     asked = {
         "features": [f"airport_weather:{name}" for name in names],

@@ -31,18 +31,18 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> tuple[Pipeline, Connectio
     folder = tmp_path_factory.mktemp("features")
     write_sources(folder, n_days=2)
     pipeline = tiny_pipeline(folder)
-    to = connected(folder / "home", DRIFTLINE_THREADS="2")
+    connections = connected(folder / "home", DRIFTLINE_THREADS="2")
     for day in range(5):
-        take_in(pipeline, to, day)
-    return pipeline, to
+        take_in(pipeline, connections, day)
+    return pipeline, connections
 
 
 def refresh(ready: tuple[Pipeline, Connections], day: int, freshness: str | None = None) -> Outcome:
-    pipeline, to = ready
+    pipeline, connections = ready
     return materialize_features(
-        StageRun(with_freshness(pipeline, freshness), scope(day), to.lake, to.engine),
+        StageRun(with_freshness(pipeline, freshness), scope(day), connections.lake, connections.engine),
         "recent",
-        feature_store=to.feature_store,
+        feature_store=connections.feature_store,
     )
 
 
@@ -68,10 +68,10 @@ def test_a_partition_without_rows_goes_by_the_last_one_that_has(
 
 
 def test_statistics_are_kept_for_every_partition(ready: tuple[Pipeline, Connections]) -> None:
-    _, to = ready
+    _, connections = ready
     for day in (1, 2):
         outcome = refresh(ready, day)
-    history = to.lake.snapshot("tiny/feature_statistics/recent")
+    history = connections.lake.snapshot("tiny/feature_statistics/recent")
     assert {day_window(1).key, day_window(2).key} <= set(history.rows_by_partition)
     rows = {row["feature"]: row for row in outcome.tables["statistics"]}
     assert set(rows) == {"mean_heat", "readings"}
@@ -79,12 +79,12 @@ def test_statistics_are_kept_for_every_partition(ready: tuple[Pipeline, Connecti
 
 
 def test_a_rebuilt_partition_has_the_same_bytes(ready: tuple[Pipeline, Connections]) -> None:
-    _, to = ready
+    _, connections = ready
     for table in ("tiny/features/recent", "tiny/feature_statistics/recent"):
         digests = set()
         for _ in range(4):
             refresh(ready, 1)
-            (path,) = to.lake.snapshot(table).paths([day_window(1).key])
+            (path,) = connections.lake.snapshot(table).paths([day_window(1).key])
             digests.add(sha256(Path(path).read_bytes()).hexdigest())
         assert len(digests) == 1, table
 
@@ -93,9 +93,9 @@ def test_a_rebuilt_partition_has_the_same_bytes(ready: tuple[Pipeline, Connectio
 def test_a_damaged_file_of_a_view_is_named_where_its_features_are_joined(
     ready: tuple[Pipeline, Connections], is_gone: bool
 ) -> None:
-    pipeline, to = ready
+    pipeline, connections = ready
     refresh(ready, 1)
-    (path,) = to.lake.snapshot("tiny/features/recent").paths([day_window(1).key])
+    (path,) = connections.lake.snapshot("tiny/features/recent").paths([day_window(1).key])
     content = Path(path).read_bytes()
     rows = pa.table(
         {
@@ -109,7 +109,7 @@ def test_a_damaged_file_of_a_view_is_named_where_its_features_are_joined(
         with pytest.raises(
             LakeDamageError, match=rf"'tiny/features/recent', partition '{day_window(1).key}' is dam"
         ):
-            to.feature_store.features_for(pipeline, rows, to.lake)
+            connections.feature_store.features_for(pipeline, rows, connections.lake)
     finally:
         Path(path).write_bytes(content)
 

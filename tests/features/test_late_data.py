@@ -46,31 +46,34 @@ class World:
     def __init__(self, folder: Path, url: str) -> None:
         self.folder = folder
         self.pipeline: Pipeline = tiny_pipeline(folder)
-        self.to: Connections = connected(folder / "home", DRIFTLINE_ONLINE_URL=url)
+        self.connections: Connections = connected(folder / "home", DRIFTLINE_ONLINE_URL=url)
 
     def arrive(self, readings: list[tuple[str, int, float]], *, day: int) -> None:
         write_readings(self.folder, readings)
-        take_in(self.pipeline, self.to, day)
+        take_in(self.pipeline, self.connections, day)
 
     def refresh(self, day: int) -> None:
-        to = self.to
+        connections = self.connections
         materialize_features(
-            StageRun(self.pipeline, scope(day), to.lake, to.engine), "recent", feature_store=to.feature_store
+            StageRun(self.pipeline, scope(day), connections.lake, connections.engine),
+            "recent",
+            feature_store=connections.feature_store,
         )
 
     def train(self, day: int) -> None:
-        to = self.to
+        connections = self.connections
         for labelled in range(day + 1):
-            materialize_labels(StageRun(self.pipeline, scope(labelled), to.lake, to.engine))
+            materialize_labels(StageRun(self.pipeline, scope(labelled), connections.lake, connections.engine))
         materialize_training_set(
-            StageRun(self.pipeline, scope(day), to.lake, to.engine), feature_store=to.feature_store
+            StageRun(self.pipeline, scope(day), connections.lake, connections.engine),
+            feature_store=connections.feature_store,
         )
 
     def stored(self, day: int) -> Mapping[str, tuple[float, int]]:
         """Return mean and number of readings by machine in a partition of the lake."""
         rows = [
             row
-            for path in self.to.lake.snapshot(VIEW).paths([day_window(day).key])
+            for path in self.connections.lake.snapshot(VIEW).paths([day_window(day).key])
             for row in pq.ParquetFile(path).read().to_pylist()
         ]
         return {row["machine"]: (row["mean_heat"], row["readings"]) for row in rows}
@@ -78,7 +81,7 @@ class World:
     def served(self) -> Mapping[str, tuple[object, ...]]:
         """Return mean, number of readings and the event's day by machine, as served."""
         machines = ["always", "once", "new"]
-        found = self.to.feature_store.read_online(
+        found = self.connections.feature_store.read_online(
             self.pipeline, "recent", [{"machine": machine} for machine in machines], day_window(N_DAYS).start
         )
         return {
@@ -88,19 +91,19 @@ class World:
 
     def joined(self, version: int, labels_version: int) -> Mapping[str, float | None]:
         """Return the mean that each label is joined with at a version of the view's table."""
-        to = self.to
-        labels = to.lake.read("tiny/labels", version=labels_version)
+        connections = self.connections
+        labels = connections.lake.read("tiny/labels", version=labels_version)
         rows = join_views(
-            to.feature_store._store("tiny"),
+            connections.feature_store._store("tiny"),
             self.pipeline.spec,
             labels.select(["row_id", "event_timestamp", "machine"]),
-            stored_views(self.pipeline, to.lake),
+            stored_views(self.pipeline, connections.lake),
             {"recent": version},
         )
         return dict(zip(rows["row_id"].to_pylist(), rows["recent__mean_heat"].to_pylist(), strict=True))
 
     def bytes_of(self, table: str, day: int) -> list[str]:
-        paths = self.to.lake.snapshot(table).paths([day_window(day).key])
+        paths = self.connections.lake.snapshot(table).paths([day_window(day).key])
         return [sha256(Path(path).read_bytes()).hexdigest() for path in paths]
 
 
@@ -136,7 +139,7 @@ def test_partitions_refreshed_in_any_order_and_any_number_of_times_are_the_same(
 
 def test_a_training_set_stays_what_it_was_when_features_are_computed_again(world: World) -> None:
     world.train(2)
-    lake = world.to.lake
+    lake = world.connections.lake
     before, commit = world.bytes_of("tiny/training_set", 2), lake.commit_of("tiny/training_set")
     view, _, version = commit["feature_versions"].partition("@")
     found = lake.read("tiny/training_set").select(["row_id", "recent__mean_heat"]).to_pylist()

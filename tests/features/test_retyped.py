@@ -28,82 +28,86 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> tuple[Pipeline, Connectio
     folder = tmp_path_factory.mktemp("retyped")
     write_sources(folder, n_days=3)
     pipeline = tiny_pipeline(folder)
-    to = connected(folder / "home")
+    connections = connected(folder / "home")
     for day in range(3):
-        take_in(pipeline, to, day)
-    return pipeline, to
+        take_in(pipeline, connections, day)
+    return pipeline, connections
 
 
-def refresh(pipeline: Pipeline, to: Connections, sql: str, day: int) -> None:
+def refresh(pipeline: Pipeline, connections: Connections, sql: str, day: int) -> None:
     materialize_features(
-        StageRun(replace(pipeline, sql={"recent.sql": sql}), scope(day), to.lake, to.engine),
+        StageRun(
+            replace(pipeline, sql={"recent.sql": sql}), scope(day), connections.lake, connections.engine
+        ),
         "recent",
-        feature_store=to.feature_store,
+        feature_store=connections.feature_store,
     )
 
 
-def read(pipeline: Pipeline, to: Connections, machine: str, day: int) -> object:
-    (found,) = to.feature_store.read_online(pipeline, "recent", [{"machine": machine}], day_window(day).end)
+def read(pipeline: Pipeline, connections: Connections, machine: str, day: int) -> object:
+    (found,) = connections.feature_store.read_online(
+        pipeline, "recent", [{"machine": machine}], day_window(day).end
+    )
     return found.values["readings"]
 
 
 def test_a_count_that_becomes_a_fraction_is_exact_offline_and_online(
     ready: tuple[Pipeline, Connections],
 ) -> None:
-    pipeline, to = ready
-    refresh(pipeline, to, READINGS_SQL, 1)
-    assert read(pipeline, to, "m4", 1) == 80
-    refresh(pipeline, to, HALVES, 2)
+    pipeline, connections = ready
+    refresh(pipeline, connections, READINGS_SQL, 1)
+    assert read(pipeline, connections, "m4", 1) == 80
+    refresh(pipeline, connections, HALVES, 2)
     # 400 readings a day of five machines: 80, and 80 times 1.5. The view has them on the day after, of two days.
-    rows = to.lake.read("tiny/features/recent").to_pylist()
+    rows = connections.lake.read("tiny/features/recent").to_pylist()
     assert {type(row["readings"]) for row in rows} == {float}
     assert {row["readings"] for row in rows} == {80.0, 120.0}
-    (view,) = to.feature_store._store("tiny").list_feature_views()
+    (view,) = connections.feature_store._store("tiny").list_feature_views()
     assert {field.name: str(field.dtype) for field in view.features}["readings"] == "Float64"
     # m0 was loaded anew; of m4 the older value is there, as it was.
-    assert (read(pipeline, to, "m0", 2), read(pipeline, to, "m4", 2)) == (120.0, 80)
+    assert (read(pipeline, connections, "m0", 2), read(pipeline, connections, "m4", 2)) == (120.0, 80)
 
 
 def test_a_number_that_becomes_a_text_is_refused_and_nothing_changes(
     ready: tuple[Pipeline, Connections],
 ) -> None:
-    pipeline, to = ready
-    refresh(pipeline, to, READINGS_SQL, 1)
-    before = to.lake.snapshot("tiny/features/recent"), read(pipeline, to, "m0", 1)
+    pipeline, connections = ready
+    refresh(pipeline, connections, READINGS_SQL, 1)
+    before = connections.lake.snapshot("tiny/features/recent"), read(pipeline, connections, "m0", 1)
     with pytest.raises(
         LakeError,
         match=r"column 'readings' is .* in the rows that are there and string .*driftline rebuild tiny",
     ):
-        refresh(pipeline, to, TEXTS, 2)
-    assert (to.lake.snapshot("tiny/features/recent"), read(pipeline, to, "m0", 1)) == before
+        refresh(pipeline, connections, TEXTS, 2)
+    assert (connections.lake.snapshot("tiny/features/recent"), read(pipeline, connections, "m0", 1)) == before
 
 
 def test_a_label_of_another_type_is_refused(ready: tuple[Pipeline, Connections]) -> None:
-    pipeline, to = ready
-    materialize_labels(StageRun(pipeline, scope(0), to.lake, to.engine))
+    pipeline, connections = ready
+    materialize_labels(StageRun(pipeline, scope(0), connections.lake, connections.engine))
     target = {**DECLARATION["target"], "label": "machine", "problem": "multiclass"}  # type: ignore[dict-item]
     changed = replace(pipeline, spec=PipelineSpec.model_validate({**DECLARATION, "target": target}))
     with pytest.raises(LakeError, match=r"table 'tiny/labels': column 'label' is .* and string in the new"):
-        materialize_labels(StageRun(changed, scope(1), to.lake, to.engine))
-    assert to.lake.snapshot("tiny/labels").partitions == (day_window(0).key,)
+        materialize_labels(StageRun(changed, scope(1), connections.lake, connections.engine))
+    assert connections.lake.snapshot("tiny/labels").partitions == (day_window(0).key,)
 
 
 def test_labels_by_another_instant_are_refused(ready: tuple[Pipeline, Connections]) -> None:
-    pipeline, to = ready
-    materialize_labels(StageRun(pipeline, scope(0), to.lake, to.engine))
+    pipeline, connections = ready
+    materialize_labels(StageRun(pipeline, scope(0), connections.lake, connections.engine))
     target = {**DECLARATION["target"], "prediction_time": "taken_at - INTERVAL 2 HOUR"}  # type: ignore[dict-item]
     changed = replace(pipeline, spec=PipelineSpec.model_validate({**DECLARATION, "target": target}))
     with pytest.raises(
         LakeError, match=r"'tiny/labels' is cut every day \(timezone UTC, by taken_at\), and would now"
     ):
-        materialize_labels(StageRun(changed, scope(1), to.lake, to.engine))
+        materialize_labels(StageRun(changed, scope(1), connections.lake, connections.engine))
 
 
 @pytest.mark.parametrize("was", ["raw", "profiled"])
 def test_a_dataset_of_another_type_is_refused_or_widened(tmp_path: Path, was: str) -> None:
     write_sources(tmp_path, n_days=2)
     pipeline = tiny_pipeline(tmp_path)
-    to = connected(tmp_path / "home")
+    connections = connected(tmp_path / "home")
 
     def make(kind: str, day: int) -> None:
         readings = DECLARATION["datasets"]["readings"]  # type: ignore[index]
@@ -113,10 +117,12 @@ def test_a_dataset_of_another_type_is_refused_or_widened(tmp_path: Path, was: st
             {**DECLARATION, "datasets": {**DECLARATION["datasets"], **datasets}}
         )  # type: ignore[dict-item]
         changed = replace(pipeline, spec=spec)
-        materialize_raw(StageRun(changed, scope(day), to.lake, to.engine), "readings")
+        materialize_raw(StageRun(changed, scope(day), connections.lake, connections.engine), "readings")
         if was == "profiled":
             materialize_profiled(
-                StageRun(changed, scope(day), to.lake, to.engine), "readings", validation=to.validation
+                StageRun(changed, scope(day), connections.lake, connections.engine),
+                "readings",
+                validation=connections.validation,
             )
 
     make("int", 0)
@@ -125,5 +131,5 @@ def test_a_dataset_of_another_type_is_refused_or_widened(tmp_path: Path, was: st
     ):
         make("string", 1)
     make("float", 1)
-    table = to.lake.read(f"tiny/{was}/readings")
+    table = connections.lake.read(f"tiny/{was}/readings")
     assert sorted(table["id"].to_pylist()) == [float(number) for number in range(800)]

@@ -106,7 +106,7 @@ class Journey:
     """The pipeline on its way: what each stage reported, and where it is kept."""
 
     pipeline: Pipeline
-    to: Connections
+    connections: Connections
     reached: dict[str, Outcome] = field(default_factory=dict)
 
     @classmethod
@@ -121,8 +121,8 @@ class Journey:
             writer.writerows(rows)
         (folder / "past.sql").write_text(PAST)
         (folder / "defs.yaml").write_text(yaml.safe_dump(dict(strange.declaration()), sort_keys=False))
-        to = connected(root / "home")
-        return cls(read(folder), to)
+        connections = connected(root / "home")
+        return cls(read(folder), connections)
 
     def run(self, last: str) -> None:
         """Run the stages up to one, for both days."""
@@ -136,12 +136,12 @@ class Journey:
     def _run(self, stage: str, day: str) -> None:
         clock = datetime(2024, 2, 1, tzinfo=UTC)
         scope = Scope(window(self.pipeline.spec.partitions, day), f"run-{day}", clock)
-        pipeline, to = self.pipeline, self.to
-        lake, engine, store = to.lake, to.engine, to.feature_store
+        pipeline, connections = self.pipeline, self.connections
+        lake, engine, store = connections.lake, connections.engine, connections.feature_store
         runs: Mapping[str, Callable[[], Outcome]] = {
             "raw": lambda: materialize_raw(StageRun(pipeline, scope, lake, engine), "orders"),
             "profiled": lambda: materialize_profiled(
-                StageRun(pipeline, scope, lake, engine), "orders", validation=to.validation
+                StageRun(pipeline, scope, lake, engine), "orders", validation=connections.validation
             ),
             "features": lambda: materialize_features(
                 StageRun(pipeline, scope, lake, engine), "past", feature_store=store
@@ -150,12 +150,14 @@ class Journey:
             "training_set": lambda: materialize_training_set(
                 StageRun(pipeline, scope, lake, engine), feature_store=store
             ),
-            "model": lambda: materialize_model(StageRun(pipeline, scope, lake, engine), registry=to.registry),
+            "model": lambda: materialize_model(
+                StageRun(pipeline, scope, lake, engine), registry=connections.registry
+            ),
         }
         self.reached[stage] = runs[stage]()
 
     def has(self, stage: str) -> bool:
         """Tell whether a stage has written."""
         if stage == "model":
-            return bool(self.to.registry.versions("strange"))
-        return self.to.lake.has(f"strange/{stage}")
+            return bool(self.connections.registry.versions("strange"))
+        return self.connections.lake.has(f"strange/{stage}")

@@ -154,35 +154,35 @@ def test_retraining_was_worth_it(days: Mapping[str, Month]) -> None:
 
 
 def _last_day(home: Path, table: str) -> pa.Table:
-    to = connected(home)
-    with to.engine.connect() as connection:
-        rows = scan(to.lake.snapshot(table), [LAST_DAY])
+    connections = connected(home)
+    with connections.engine.connect() as connection:
+        rows = scan(connections.lake.snapshot(table), [LAST_DAY])
         return connection.sql(f"SELECT * FROM {rows} ORDER BY transaction_id").to_arrow_table()
 
 
 def test_what_is_served_is_what_training_joins_at_the_same_instant(home: Path) -> None:
     """Every payment of the last day, asked about at its end: names, order, types and bits agree, and the scores."""
-    to, pipeline = connected(home), _pipeline()
+    connections, pipeline = connected(home), _pipeline()
     now = datetime(2024, 3, 6, tzinfo=UTC)
     # As the labels stage wrote them, but at one instant.
     labels = _last_day(home, "card_fraud/labels")
     instants = pa.array([now] * labels.num_rows, labels.schema.field("event_timestamp").type)
     at_once = labels.drop_columns(["label", "label_time", "event_timestamp"])
-    trained, _ = to.feature_store.features_for(
-        pipeline, at_once.append_column("event_timestamp", instants), to.lake
+    trained, _ = connections.feature_store.features_for(
+        pipeline, at_once.append_column("event_timestamp", instants), connections.lake
     )
     asked = _last_day(home, "card_fraud/profiled/transactions")
     assert asked["transaction_id"].equals(labels["transaction_id"])
-    with open_serving(pipeline, to) as serving:
+    with open_serving(pipeline, connections) as serving:
         answer = serving.score(asked.select(list(serving.columns.readers)), now)
     expected = trained.drop_columns(["row_id", "event_timestamp"])
-    learned = to.lake.read("card_fraud/training_set").schema
+    learned = connections.lake.read("card_fraud/training_set").schema
     assert answer.features.table.schema.equals(expected.schema)
     assert [learned.field(name) for name in expected.column_names] == list(expected.schema)
     assert answer.features.table.equals(expected)
     assert asked.num_rows > 1000
     assert "present" in answer.features.status["spending__payments_30d"].to_pylist()
-    champion = champion_file(to.lake, to.registry, "card_fraud")
+    champion = champion_file(connections.lake, connections.registry, "card_fraud")
     assert champion is not None
     scores = model_from_bytes(champion.content).score(trained)
     np.testing.assert_array_equal(answer.scores["score"].to_numpy(), scores)

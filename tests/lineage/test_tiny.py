@@ -38,15 +38,15 @@ SHIFTED_DAY = 5
 @contextmanager
 def replaying(folder: Path) -> Iterator[Replay]:
     """Open a replay of the tiny pipeline on an instance of its own."""
-    pipeline, to = tiny_pipeline(folder), connected(folder)
+    pipeline, connections = tiny_pipeline(folder), connected(folder)
     definitions = dg.Definitions.merge(
         build_pipeline(pipeline),
         automation([pipeline]),
-        dg.Definitions(resources=to.as_resources(), executor=dg.in_process_executor),
+        dg.Definitions(resources=connections.as_resources(), executor=dg.in_process_executor),
     )
     (folder / "dagster").mkdir(exist_ok=True)
     with DagsterInstance.from_ref(InstanceRef.from_dir(str(folder / "dagster"))) as instance:
-        yield Replay(pipeline, definitions, instance, to)
+        yield Replay(pipeline, definitions, instance, connections)
 
 
 def last_key(replay: Replay, n_days: int) -> str:
@@ -157,12 +157,12 @@ def test_what_a_replay_found_is_told_only_if_it_stands_at_present(
 ) -> None:
     home = Path(shutil.copytree(shifted, tmp_path / "home"))
     with replaying(home) as replay:
-        resources = {"lake": replay.to.lake, "channels": replay.to.channels}
+        resources = {"lake": replay.connections.lake, "channels": replay.connections.channels}
         for _ in range(2):
             with dg.build_sensor_context(instance=replay.instance, resources=resources) as context:
                 alert_sensor([replay.pipeline], clock=lambda: now)(context)
-        told = [delivery.alert for delivery in read_outbox(replay.to.lake, "tiny")]
-        standing = read_incidents(replay.to.lake, "tiny").incidents.firing
+        told = [delivery.alert for delivery in read_outbox(replay.connections.lake, "tiny")]
+        standing = read_incidents(replay.connections.lake, "tiny").incidents.firing
     assert {one.kind for one in standing} == {"feature_drift", "prediction_drift"}
     assert {(one.kind, one.partition) for one in told} == expected
     assert len(told) == len(expected)

@@ -46,9 +46,9 @@ from tests.fixtures.tiny import START, day_window
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("serving")
-    to = connected(folder)
-    write_views(declared(folder), to)
-    train(declared(folder), to)
+    connections = connected(folder)
+    write_views(declared(folder), connections)
+    train(declared(folder), connections)
     return folder
 
 
@@ -58,8 +58,8 @@ def to(home: Path) -> Connections:
 
 
 @pytest.fixture(scope="module")
-def serving(home: Path, to: Connections) -> Iterator[Serving]:
-    with open_serving(declared(home), to) as found:
+def serving(home: Path, connections: Connections) -> Iterator[Serving]:
+    with open_serving(declared(home), connections) as found:
         yield found
 
 
@@ -75,19 +75,23 @@ ROWS = st.lists(
 
 @settings(max_examples=60)
 @given(rows=ROWS)
-def test_served_features_are_those_of_training(serving: Serving, to: Connections, rows: list[Row]) -> None:
+def test_served_features_are_those_of_training(
+    serving: Serving, connections: Connections, rows: list[Row]
+) -> None:
     """Duplicates, entities that nobody knows, null keys, values that expired: names, order, types and bits agree."""
     given_rows = asked(rows)
-    expected = features_of(trained(serving.pipeline, to, given_rows))
+    expected = features_of(trained(serving.pipeline, connections, given_rows))
     found = serving.features(given_rows, NOW)
     assert found.table.schema.equals(expected.schema)
     assert found.table.equals(expected)
 
 
-def test_the_oracle_sees_values_that_expired_and_that_nobody_knows(serving: Serving, to: Connections) -> None:
+def test_the_oracle_sees_values_that_expired_and_that_nobody_knows(
+    serving: Serving, connections: Connections
+) -> None:
     # m3 was last seen on the first day, and the ttl is two days.
     rows = asked([("m1", 1, 0.5), ("m3", 1, 0.5), ("nobody", 1, 0.5), (None, 1, 0.5), ("m0", 2, 0.5)])
-    expected = features_of(trained(serving.pipeline, to, rows))
+    expected = features_of(trained(serving.pipeline, connections, rows))
     assert expected["recent__mean_heat"].is_null().to_pylist() == [False, True, True, True, True]
     found = serving.features(rows, NOW)
     assert found.table.equals(expected)
@@ -106,13 +110,15 @@ def test_the_oracle_sees_values_that_expired_and_that_nobody_knows(serving: Serv
 
 def test_types_that_the_lake_does_not_have_are_served_as_it_keeps_them(tmp_path: Path) -> None:
     """Delta knows no unsigned numbers: what the expression gives is not what training reads."""
-    pipeline, to = declared(tmp_path, views={}), connected(tmp_path)
+    pipeline, connections = declared(tmp_path, views={}), connected(tmp_path)
     rows = asked([("m0", 1, 0.5), ("m1", 2, None)])
-    with open_serving(pipeline, to) as serving:
+    with open_serving(pipeline, connections) as serving:
         assert serving.features(rows, NOW).table.schema.field("request__level").type == pa.uint8()
-    to.lake.write(pipeline.table("labels"), label_rows(pipeline, to, rows), partition=day_window(0).key)
-    kept = to.lake.read(pipeline.table("labels")).sort_by("id")
-    with open_serving(pipeline, to) as serving:
+    connections.lake.write(
+        pipeline.table("labels"), label_rows(pipeline, connections, rows), partition=day_window(0).key
+    )
+    kept = connections.lake.read(pipeline.table("labels")).sort_by("id")
+    with open_serving(pipeline, connections) as serving:
         found = serving.features(rows, NOW).table
     assert found.schema.field("request__level").type != pa.uint8()
     assert found.equals(kept.select(found.column_names))
@@ -125,16 +131,16 @@ def test_rows_may_come_as_texts_and_in_any_order_of_columns(serving: Serving) ->
 
 
 def test_a_view_is_read_once_for_the_entities_that_differ(
-    serving: Serving, to: Connections, monkeypatch: pytest.MonkeyPatch
+    serving: Serving, connections: Connections, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[tuple[str, int]] = []
-    before = type(to.feature_store).read_online
+    before = type(connections.feature_store).read_online
 
     def counted(self, pipeline, view, keys, now, *, log=None):  # type: ignore[no-untyped-def]
         read.append((view, len(keys)))
         return before(self, pipeline, view, keys, now, log=log)
 
-    monkeypatch.setattr(type(to.feature_store), "read_online", counted)
+    monkeypatch.setattr(type(connections.feature_store), "read_online", counted)
     serving.features(asked([("m0", 1, 0.5), ("m1", 1, 0.5), (None, 1, 0.5)] * 50), NOW)
     assert read == [("recent", 2), ("place", 2)]
 
@@ -158,21 +164,23 @@ def test_different_rows_are_numbered_as_a_dictionary_would(rows: list[tuple[str,
     assert [rows[found.first[place]] for place in found.place] == rows
 
 
-def test_a_log_notes_each_entity_once_and_the_call_as_it_was(home: Path, to: Connections) -> None:
-    with open_serving(declared(home), to) as serving, ServedLog(to.lake, "tiny") as log:
+def test_a_log_notes_each_entity_once_and_the_call_as_it_was(home: Path, connections: Connections) -> None:
+    with open_serving(declared(home), connections) as serving, ServedLog(connections.lake, "tiny") as log:
         serving.features(asked([("m0", 1, 0.5), ("m0", 1, 0.5), ("m9", 7, 0.5)]), NOW, log=log)
-    kept = to.lake.read(SERVED_FEATURES.of("tiny")).to_pylist()
+    kept = connections.lake.read(SERVED_FEATURES.of("tiny")).to_pylist()
     assert [(row["view"], row["key_values"]) for row in kept] == [
         ("recent", ["m0"]), ("recent", ["m9"]), ("place", ["m0", "1"]), ("place", ["m9", "7"]),
     ]  # fmt: skip
     assert {row["served_at"] for row in kept} == {NOW}
 
 
-def test_the_champion_scores_what_training_would_have_given_it(serving: Serving, to: Connections) -> None:
+def test_the_champion_scores_what_training_would_have_given_it(
+    serving: Serving, connections: Connections
+) -> None:
     rows = asked([("m0", 1, 2.0), ("m1", 2, -2.0), ("nobody", None, None)])
-    file = champion_file(to.lake, to.registry, "tiny")
+    file = champion_file(connections.lake, connections.registry, "tiny")
     assert file is not None
-    expected = model_from_bytes(file.content).score(trained(serving.pipeline, to, rows))
+    expected = model_from_bytes(file.content).score(trained(serving.pipeline, connections, rows))
     answer = serving.score(rows, NOW)
     np.testing.assert_array_equal(answer.scores["score"].to_numpy(), expected)
     assert answer.model_version == file.version == 1
@@ -196,7 +204,7 @@ def test_threads_ask_side_by_side(serving: Serving) -> None:
 
 def test_values_that_feast_cannot_hold_are_served_as_it_keeps_them(tmp_path: Path) -> None:
     """Feast keeps NaN as null and whole seconds of an instant: the two places where online is not offline."""
-    pipeline, to = declared(tmp_path, views={"recent": VIEWS["recent"]}), connected(tmp_path)
+    pipeline, connections = declared(tmp_path, views={"recent": VIEWS["recent"]}), connected(tmp_path)
     rows = pa.table(
         {
             "machine": ["m0"],
@@ -205,10 +213,10 @@ def test_values_that_feast_cannot_hold_are_served_as_it_keeps_them(tmp_path: Pat
             "seen": pa.array([START + timedelta(microseconds=1_500_000)], pa.timestamp("us", tz="UTC")),
         }
     )
-    to.lake.write(pipeline.table("features", "recent"), rows, partition=day_window(0).key)
-    to.feature_store.apply(pipeline, to.lake)
-    to.feature_store.load_online(pipeline, "recent", day_window(0), to.lake)
-    with open_serving(pipeline, to) as serving:
+    connections.lake.write(pipeline.table("features", "recent"), rows, partition=day_window(0).key)
+    connections.feature_store.apply(pipeline, connections.lake)
+    connections.feature_store.load_online(pipeline, "recent", day_window(0), connections.lake)
+    with open_serving(pipeline, connections) as serving:
         found = serving.features(asked([("m0", 1, 0.5)]), START + timedelta(hours=1)).table
     assert found["recent__mean_heat"].to_pylist() == [None]
     assert found["recent__seen"].to_pylist() == [START + timedelta(seconds=1)]
@@ -258,13 +266,13 @@ def test_a_value_that_is_not_of_its_type_exactly_is_refused_with_its_row(
     ids=["text", "wall clock", "instant", "text with zone"],
 )
 def test_clocks_without_a_zone_are_read_in_the_partitions_zone(
-    home: Path, to: Connections, given: pa.Array
+    home: Path, connections: Connections, given: pa.Array
 ) -> None:
     pipeline = declared(home)
     partitions = pipeline.spec.partitions.model_copy(update={"timezone": "America/New_York"})
     there = replace(pipeline, spec=pipeline.spec.model_copy(update={"partitions": partitions}))
     rows = asked([("m0", 1, 0.5)])
-    with open_serving(there, to) as serving:
+    with open_serving(there, connections) as serving:
         found = serving.features(rows.set_column(2, "taken_at", given), NOW)
         # Half past midnight in New York is half past five in UTC, in which expressions see it, as in training.
         assert found.table["request__hour"].to_pylist() == [5]
@@ -292,29 +300,29 @@ def test_an_instant_needs_its_zone(serving: Serving) -> None:
 
 
 def test_without_a_champion_there_are_features_and_no_scores(tmp_path: Path) -> None:
-    pipeline, to = declared(tmp_path), connected(tmp_path)
-    write_views(pipeline, to)
-    with open_serving(pipeline, to) as serving:
+    pipeline, connections = declared(tmp_path), connected(tmp_path)
+    write_views(pipeline, connections)
+    with open_serving(pipeline, connections) as serving:
         assert serving.features(asked([("m0", 1, 0.5)]), NOW).table.num_rows == 1
         assert serving.is_current()
         with pytest.raises(ServingError, match=r"'tiny' has no champion yet. Materialize tiny/training_set"):
             serving.score(asked([("m0", 1, 0.5)]), NOW)
-        train(pipeline, to)
+        train(pipeline, connections)
         assert not serving.is_current()
 
 
 def test_a_view_that_was_never_loaded_is_named(tmp_path: Path) -> None:
-    pipeline, to = declared(tmp_path), connected(tmp_path)
+    pipeline, connections = declared(tmp_path), connected(tmp_path)
     with (
         pytest.raises(
             ServingError, match=r"without rows: recent, place. Materialize tiny/features/recent first"
         ),
-        open_serving(pipeline, to),
+        open_serving(pipeline, connections),
     ):
         pass
-    write_views(pipeline, to, load=False)
+    write_views(pipeline, connections, load=False)
     with (
-        open_serving(pipeline, to) as serving,
+        open_serving(pipeline, connections) as serving,
         pytest.raises(
             FeatureStoreError, match=r"'recent' is not registered. Registered views: none. Materialize"
         ),
@@ -330,34 +338,34 @@ def test_a_pipeline_without_a_target_cannot_be_asked(tmp_path: Path) -> None:
 
 
 def test_a_champion_that_was_changed_is_not_loaded(tmp_path: Path) -> None:
-    pipeline, to = declared(tmp_path), connected(tmp_path)
-    write_views(pipeline, to)
-    train(pipeline, to)
-    (file,) = (Path(to.registry.artifact_root) / "tiny").rglob("model.zip")
+    pipeline, connections = declared(tmp_path), connected(tmp_path)
+    write_views(pipeline, connections)
+    train(pipeline, connections)
+    (file,) = (Path(connections.registry.artifact_root) / "tiny").rglob("model.zip")
     file.write_bytes(file.read_bytes()[:-1] + b"!")
     with (
         pytest.raises(ModelRegistryError, match="was changed after it was judged"),
-        open_serving(pipeline, to),
+        open_serving(pipeline, connections),
     ):
         pass
 
 
-def test_a_champion_of_another_problem_does_not_score(home: Path, to: Connections) -> None:
+def test_a_champion_of_another_problem_does_not_score(home: Path, connections: Connections) -> None:
     pipeline = declared(home, problem="regression", label="heat")
     with (
-        open_serving(pipeline, to) as serving,
+        open_serving(pipeline, connections) as serving,
         pytest.raises(PredictionError, match="predicts a binary label"),
     ):
         serving.score(asked([("m0", 1, 0.5)]), NOW)
 
 
-def test_nothing_is_written(home: Path, to: Connections) -> None:
+def test_nothing_is_written(home: Path, connections: Connections) -> None:
     def state() -> object:
-        ledger = len(read_ledger(Lake(root=to.lake.root), "tiny"))
+        ledger = len(read_ledger(Lake(root=connections.lake.root), "tiny"))
         files = {p: p.stat().st_mtime_ns for p in home.rglob("*.json") if "_delta_log" in str(p)}
         return ledger, files, (home / "feast" / "registry.db").read_bytes()
 
     before = state()
-    with open_serving(declared(home), to) as serving:
+    with open_serving(declared(home), connections) as serving:
         serving.score(asked([("m0", 1, 0.5)]), NOW)
     assert state() == before

@@ -22,23 +22,26 @@ N_DAYS = 3
 
 def refreshed(folder: Path, home: Path, n_days: int = N_DAYS) -> tuple[Pipeline, Connections]:
     """Run the stages up to features and labels for the first days."""
-    pipeline, to = tiny_pipeline(folder), connected(home)
+    pipeline, connections = tiny_pipeline(folder), connected(home)
     for name, dataset in pipeline.spec.datasets.items():
         for day in range(n_days) if dataset.is_partitioned else [None]:
-            take_in(pipeline, to, day, name)
+            take_in(pipeline, connections, day, name)
     for day in range(n_days):
         materialize_features(
-            StageRun(pipeline, scope(day), to.lake, to.engine), "recent", feature_store=to.feature_store
+            StageRun(pipeline, scope(day), connections.lake, connections.engine),
+            "recent",
+            feature_store=connections.feature_store,
         )
-        materialize_labels(StageRun(pipeline, scope(day), to.lake, to.engine))
-    return pipeline, to
+        materialize_labels(StageRun(pipeline, scope(day), connections.lake, connections.engine))
+    return pipeline, connections
 
 
-def train_set(pipeline: Pipeline, to: Connections, day: int) -> pa.Table:
+def train_set(pipeline: Pipeline, connections: Connections, day: int) -> pa.Table:
     materialize_training_set(
-        StageRun(pipeline, scope(day), to.lake, to.engine), feature_store=to.feature_store
+        StageRun(pipeline, scope(day), connections.lake, connections.engine),
+        feature_store=connections.feature_store,
     )
-    snapshot = to.lake.snapshot("tiny/training_set")
+    snapshot = connections.lake.snapshot("tiny/training_set")
     return duckdb.read_parquet(
         list(snapshot.paths([day_window(day).key])), hive_partitioning=False
     ).to_arrow_table()
@@ -62,17 +65,17 @@ def test_only_labels_known_by_then_are_learned_from(ready: tuple[Path, Pipeline,
 
 
 def test_a_label_that_is_not_known_yet_is_left_out(ready: tuple[Path, Pipeline, Connections]) -> None:
-    _, pipeline, to = ready
+    _, pipeline, connections = ready
     target = pipeline.spec.target.model_copy(update={"label_time": "taken_at + INTERVAL 3 HOUR"})
     spec = pipeline.spec.model_copy(update={"target": target})
     late = Pipeline(pipeline.name, spec, pipeline.folder, pipeline.sql, "hash")
-    materialize_labels(StageRun(late, scope(1), to.lake, to.engine))
+    materialize_labels(StageRun(late, scope(1), connections.lake, connections.engine))
     try:
-        rows = train_set(late, to, 1)
+        rows = train_set(late, connections, 1)
         # Readings from 21:00 on: 22 of them (21:00:00 … 22:10:00) have no label by midnight.
         assert rows.num_rows == 2 * ROWS_PER_DAY - 22
     finally:
-        materialize_labels(StageRun(pipeline, scope(1), to.lake, to.engine))
+        materialize_labels(StageRun(pipeline, scope(1), connections.lake, connections.engine))
 
 
 def test_features_are_sorted_and_named_after_their_view(ready: tuple[Path, Pipeline, Connections]) -> None:
@@ -96,14 +99,14 @@ def test_yesterdays_mean_is_joined_and_todays_is_not(ready: tuple[Path, Pipeline
 
 
 def test_the_versions_that_were_read_are_kept(ready: tuple[Path, Pipeline, Connections]) -> None:
-    _, pipeline, to = ready
-    train_set(pipeline, to, 2)
-    commit = to.lake.commit_of("tiny/training_set")
+    _, pipeline, connections = ready
+    train_set(pipeline, connections, 2)
+    commit = connections.lake.commit_of("tiny/training_set")
     assert commit["leakage"] == "checked against 3 perturbations; label times respected."
-    assert commit["labels_version"] == str(to.lake.snapshot("tiny/labels").version)
+    assert commit["labels_version"] == str(connections.lake.snapshot("tiny/labels").version)
     assert (
         commit["feature_versions"]
-        == f"tiny/features/recent@{to.lake.snapshot('tiny/features/recent').version}"
+        == f"tiny/features/recent@{connections.lake.snapshot('tiny/features/recent').version}"
     )
 
 
@@ -126,17 +129,18 @@ def test_a_sliding_window_takes_the_newest_partitions(tmp_path: Path) -> None:
 
 def test_nothing_to_learn_from_is_said(tmp_path: Path) -> None:
     write_sources(tmp_path, n_days=1)
-    pipeline, to = refreshed(tmp_path, tmp_path / "home", n_days=1)
+    pipeline, connections = refreshed(tmp_path, tmp_path / "home", n_days=1)
     # As of a day whose labels are not in the lake and whose window has none of the first.
     model = pipeline.spec.model.model_copy(update={"train_window": 1})
     spec = pipeline.spec.model_copy(update={"model": model})
     sliding = Pipeline(pipeline.name, spec, pipeline.folder, pipeline.sql, "hash")
     outcome = materialize_training_set(
-        StageRun(sliding, scope(4), to.lake, to.engine), feature_store=to.feature_store
+        StageRun(sliding, scope(4), connections.lake, connections.engine),
+        feature_store=connections.feature_store,
     )
     assert outcome.metadata["n_rows"] == 0
     assert str(outcome.metadata["note"]).startswith("No labels in the lake by 2024-01-06")
-    snapshot = to.lake.snapshot(sliding.table("training_set"))
+    snapshot = connections.lake.snapshot(sliding.table("training_set"))
     assert {"row_id", "event_timestamp", "label", "label_time", "_source_partition"} <= set(
         snapshot.schema.names
     )
@@ -144,9 +148,10 @@ def test_nothing_to_learn_from_is_said(tmp_path: Path) -> None:
 
 
 def test_a_training_set_says_what_it_was_checked_against(ready: tuple[Path, Pipeline, Connections]) -> None:
-    _, pipeline, to = ready
+    _, pipeline, connections = ready
     outcome = materialize_training_set(
-        StageRun(pipeline, scope(1), to.lake, to.engine), feature_store=to.feature_store
+        StageRun(pipeline, scope(1), connections.lake, connections.engine),
+        feature_store=connections.feature_store,
     )
     (check,) = outcome.checks
     assert (check.name, check.is_passed, check.metadata["n_perturbations"]) == ("no_leakage", True, 3)
@@ -156,7 +161,7 @@ def test_a_training_set_says_what_it_was_checked_against(ready: tuple[Path, Pipe
 def test_a_join_that_takes_later_rows_fails_the_check(
     ready: tuple[Path, Pipeline, Connections], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, pipeline, to = ready
+    _, pipeline, connections = ready
     honest = asof_sql._asof
 
     def a_day_ahead(view: asof_sql.ViewRows, labels: asof_sql.Labels, rows: str, since: str) -> str:
@@ -164,7 +169,8 @@ def test_a_join_that_takes_later_rows_fails_the_check(
 
     monkeypatch.setattr(asof_sql, "_asof", a_day_ahead)
     outcome = materialize_training_set(
-        StageRun(pipeline, scope(2), to.lake, to.engine), feature_store=to.feature_store
+        StageRun(pipeline, scope(2), connections.lake, connections.engine),
+        feature_store=connections.feature_store,
     )
     (check,) = outcome.checks
     assert (check.is_passed, check.severity) == (False, "critical")

@@ -77,7 +77,7 @@ def test_list_documents_its_keys(installed: Home, capsys: pytest.CaptureFixture[
     assert main(["model", "list", "--json"]) == SUCCESS
     document = json.loads(capsys.readouterr().out)
     assert undocumented(document, listing.KEYS) == set()
-    registered = installed.to.registry.version("tiny", 1)
+    registered = installed.connections.registry.version("tiny", 1)
     (one,) = document["versions"]
     assert one["holdout_metric"] == registered.holdout_metric
     # Three days are too few for an interval.

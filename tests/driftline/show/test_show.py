@@ -86,7 +86,7 @@ def test_defaults_are_marked_and_what_is_declared_is_not(tmp_path: Path) -> None
 )  # fmt: skip
 def test_each_stage_shows_its_sql(path: tuple[str, ...], fragments: list[str], home: Home) -> None:
     partition = day_window(0 if path == ("model",) else 2)
-    found = statements(home.pipeline, path, partition, home.to)
+    found = statements(home.pipeline, path, partition, home.connections)
     assert all(one.sql is not None for one in found), [one.reason for one in found]
     text = "\n".join(one.sql or "" for one in found)
     for fragment in fragments:
@@ -97,26 +97,26 @@ def test_what_is_shown_runs_as_it_stands(home: Home) -> None:
     """The statements of labels are all that an engine needs to make them, row for row."""
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        *views, query = statements(home.pipeline, ("labels",), day_window(1), home.to)
+        *views, query = statements(home.pipeline, ("labels",), day_window(1), home.connections)
         for view in views:
             connection.execute(view.sql or "")
         rows = connection.sql(query.sql or "").to_arrow_table()
-    kept = home.to.lake.read("tiny/labels", partitions=["2024-01-02"])
+    kept = home.connections.lake.read("tiny/labels", partitions=["2024-01-02"])
     assert rows.select(kept.column_names).cast(kept.schema).equals(kept)
 
 
 def test_nothing_is_written_by_a_look(home: Home) -> None:
-    before = {table: home.to.lake.snapshot(table).version for table in home.tables()}
+    before = {table: home.connections.lake.snapshot(table).version for table in home.tables()}
     for view in asset_views(home.pipeline):
-        statements(home.pipeline, view.path, day_window(2), home.to)
-    assert {table: home.to.lake.snapshot(table).version for table in home.tables()} == before
+        statements(home.pipeline, view.path, day_window(2), home.connections)
+    assert {table: home.connections.lake.snapshot(table).version for table in home.tables()} == before
 
 
 def test_what_cannot_be_shown_says_why(tmp_path: Path, home: Home) -> None:
-    (unrun,) = statements(home.pipeline, ("labels",), None, home.to)
+    (unrun,) = statements(home.pipeline, ("labels",), None, home.connections)
     assert unrun.sql is None
     assert unrun.reason == "no partition has been run yet: nothing tells files and types"
-    (gone,) = statements(tiny_pipeline(tmp_path), ("raw", "readings"), day_window(1), home.to)
+    (gone,) = statements(tiny_pipeline(tmp_path), ("raw", "readings"), day_window(1), home.connections)
     assert gone.sql is None
     assert "readings.csv" in gone.reason
 

@@ -36,19 +36,19 @@ def waits(
     labelled: str | None = DAY_3,
     newest: str | None = DAY_3,
 ) -> Sequence[Waiting]:
-    decisions = read_ledger(home.to.lake, "tiny")
+    decisions = read_ledger(home.connections.lake, "tiny")
     return waiting(
-        home.pipeline, home.to.lake, newest, decisions, IN_DAY_4, lambda: runs,
+        home.pipeline, home.connections.lake, newest, decisions, IN_DAY_4, lambda: runs,
         is_retrain_requested=asks, labelled=labelled,
     )  # fmt: skip
 
 
 def test_a_pipeline_that_is_up_to_date_is_read_without_dagster(home: Home) -> None:
-    found = read_status(home.pipeline, home.to.lake, IN_DAY_4, no_runs)
+    found = read_status(home.pipeline, home.connections.lake, IN_DAY_4, no_runs)
     assert (found.state, found.champion, found.incidents) == ("ok", 1, ())
     assert [window.partition for window in found.windows] == ["2024-01-01", "2024-01-02", DAY_3]
     assert found.newest is not None
-    row = home.to.lake.read("tiny/drift_decisions", partitions=[DAY_3]).to_pylist()[0]
+    row = home.connections.lake.read("tiny/drift_decisions", partitions=[DAY_3]).to_pylist()[0]
     assert (found.newest.realised, found.newest.quality_score) == (row["realised"], row["quality_score"])
     assert found.labelled == found.newest
     assert found.next_run is not None
@@ -56,7 +56,7 @@ def test_a_pipeline_that_is_up_to_date_is_read_without_dagster(home: Home) -> No
 
 
 def test_only_the_newest_windows_are_read(home: Home) -> None:
-    assert [one.partition for one in read_windows(home.pipeline, home.to.lake, 1)] == [DAY_3]
+    assert [one.partition for one in read_windows(home.pipeline, home.connections.lake, 1)] == [DAY_3]
 
 
 def test_a_pipeline_that_never_ran_waits_for_its_first_run(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_a_source_that_is_missing_is_named_first(tmp_path: Path) -> None:
 
 def test_a_damaged_table_is_a_state_and_no_trace(own: Home) -> None:
     own.last_commit("tiny/drift_decisions").write_text("")
-    found = read_status(own.pipeline, own.to.lake, IN_DAY_4, no_runs)
+    found = read_status(own.pipeline, own.connections.lake, IN_DAY_4, no_runs)
     assert found.state == "damaged"
     assert "table 'tiny/drift_decisions' is damaged" in found.fault
 
@@ -97,10 +97,10 @@ def test_a_retrain_that_was_asked_for_is_told_by_its_run(home: Home, run: Run | 
 
 
 def test_a_retrain_that_was_made_is_waited_for_no_more(home: Home) -> None:
-    trained = read_ledger(home.to.lake, "tiny")[-1].partition
-    decisions = read_ledger(home.to.lake, "tiny")
+    trained = read_ledger(home.connections.lake, "tiny")[-1].partition
+    decisions = read_ledger(home.connections.lake, "tiny")
     found = waiting(
-        home.pipeline, home.to.lake, DAY_3, [replace(decisions[-1], partition=DAY_3)], IN_DAY_4, no_runs,
+        home.pipeline, home.connections.lake, DAY_3, [replace(decisions[-1], partition=DAY_3)], IN_DAY_4, no_runs,
         is_retrain_requested=True, labelled=DAY_3,
     )  # fmt: skip
     assert trained != DAY_3
@@ -109,7 +109,7 @@ def test_a_retrain_that_was_made_is_waited_for_no_more(home: Home) -> None:
 
 def test_a_training_that_lacks_labels_says_which(own: Home) -> None:
     wait = Wait(DAY_3, IN_DAY_4, "schedule", "20 rows of label 'true'", "hash", "run")
-    write_wait(own.to.lake, "tiny", wait, commit={})
+    write_wait(own.connections.lake, "tiny", wait, commit={})
     (found,) = waits(own, asks=True)
     assert (found.what, found.text, found.detail) == (
         "labels",
@@ -137,7 +137,7 @@ def test_raw_rows_without_a_report_are_an_open_run(home: Home, runs: Sequence[Ru
 
 
 def test_partitions_that_have_ended_are_due(home: Home) -> None:
-    found = read_status(home.pipeline, home.to.lake, datetime(2024, 1, 6, 1, tzinfo=UTC), no_runs)
+    found = read_status(home.pipeline, home.connections.lake, datetime(2024, 1, 6, 1, tzinfo=UTC), no_runs)
     assert [one.text for one in found.waits_for] == ["the refresh of 2 partitions"]
 
 

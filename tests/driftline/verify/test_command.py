@@ -25,7 +25,7 @@ def _installation(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_findings_are_lines_and_the_exit_code_tells(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify"]) == SUCCESS
     assert capsys.readouterr().out == "Nothing is wrong.\n"
-    home.to.registry.point_aliases("tiny", {"champion": None})
+    home.connections.registry.point_aliases("tiny", {"champion": None})
     assert main(["verify", "tiny"]) == FAULT
     assert capsys.readouterr().out == (
         "tiny: alias: alias 'champion' in MLflow: it names no version, and by the ledger it is version 1. "

@@ -19,18 +19,18 @@ from tests.driftline.verify.world import Home
 
 
 def rows_of(home: Home) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = home.to.lake.read("tiny/ledger").to_pylist()
+    rows: list[dict[str, Any]] = home.connections.lake.read("tiny/ledger").to_pylist()
     return rows
 
 
 def changed_row(home: Home) -> None:
     rows = rows_of(home)
     rows[0]["champion_after"] = None
-    home.to.lake.write("tiny/ledger", LEDGER.rows(rows))
+    home.connections.lake.write("tiny/ledger", LEDGER.rows(rows))
 
 
 def removed_row(home: Home) -> None:
-    home.to.lake.write("tiny/ledger", LEDGER.rows([]))
+    home.connections.lake.write("tiny/ledger", LEDGER.rows([]))
 
 
 def another_row(home: Home) -> None:
@@ -41,15 +41,15 @@ def another_row(home: Home) -> None:
     row["reason"] = "forged"
     (content,) = contents([row])
     row[OWN] = row_sha256("", content)
-    home.to.lake.write("tiny/ledger", LEDGER.rows([row]))
+    home.connections.lake.write("tiny/ledger", LEDGER.rows([row]))
 
 
 def removed_table(home: Home) -> None:
-    shutil.rmtree(home.to.lake.table_path("tiny/ledger"))
+    shutil.rmtree(home.connections.lake.table_path("tiny/ledger"))
 
 
 def damaged_file(home: Home) -> None:
-    (path,) = home.to.lake.snapshot("tiny/ledger").paths()
+    (path,) = home.connections.lake.snapshot("tiny/ledger").paths()
     Path(path).write_bytes(b"x" + Path(path).read_bytes()[1:])
 
 
@@ -72,7 +72,7 @@ def test_a_ledger_that_lost_rows_gets_those_that_the_registry_noted(home: Home, 
 
 
 def test_without_notes_dagster_tells_that_rows_are_lost(own: Home) -> None:
-    client = open_store(own.to.registry.tracking_uri)
+    client = open_store(own.connections.registry.tracking_uri)
     client.delete_registered_model_tag("tiny", HEAD_TAG)
     client.delete_model_version_tag("tiny", "1", f"{ROW_TAG}0")
     removed_table(own)
@@ -91,16 +91,16 @@ def test_without_notes_dagster_tells_that_rows_are_lost(own: Home) -> None:
     ],
 )
 def test_aliases_that_were_changed_are_pointed_again(home: Home, aliases: dict[str, int | None]) -> None:
-    assert home.to.registry.aliases("tiny") == {"champion": 1}
-    home.to.registry.point_aliases("tiny", aliases)
+    assert home.connections.registry.aliases("tiny") == {"champion": 1}
+    home.connections.registry.point_aliases("tiny", aliases)
     found = home.findings()
     assert {one.where for one in found} == {f"alias '{name}' in MLflow" for name in aliases}
     assert home.repair() == []
-    assert home.to.registry.aliases("tiny") == {"champion": 1}
+    assert home.connections.registry.aliases("tiny") == {"champion": 1}
 
 
 def test_notes_that_are_missing_are_made(home: Home) -> None:
-    client = open_store(home.to.registry.tracking_uri)
+    client = open_store(home.connections.registry.tracking_uri)
     client.delete_model_version_tag("tiny", "1", f"{ROW_TAG}0")
     (found,) = home.findings()
     assert found.what == "rows 0 of the ledger are not noted"
@@ -173,4 +173,4 @@ def test_a_damaged_database_is_named(own: Home) -> None:
 
 
 def test_what_was_decided_is_what_was(home: Home) -> None:
-    assert [one.action for one in read_ledger(home.to.lake, "tiny")] == ["promoted"]
+    assert [one.action for one in read_ledger(home.connections.lake, "tiny")] == ["promoted"]

@@ -53,7 +53,7 @@ def test_every_flip_in_one_file_is_found(home: Home) -> None:
 
 
 def test_a_deleted_file_is_named_with_the_run_that_makes_it_again(home: Home) -> None:
-    lake = home.to.lake
+    lake = home.connections.lake
     (path,) = lake.snapshot("tiny/labels").paths(["2024-01-02"])
     Path(path).unlink()
     (found,) = home.findings()
@@ -65,7 +65,7 @@ def test_a_deleted_file_is_named_with_the_run_that_makes_it_again(home: Home) ->
 
 
 def test_a_damaged_file_of_an_earlier_version_is_set_aside(home: Home) -> None:
-    (path,) = home.to.lake.snapshot("tiny/labels").paths(["2024-01-02"])
+    (path,) = home.connections.lake.snapshot("tiny/labels").paths(["2024-01-02"])
     materialize(home, "labels", "2024-01-02")
     flip_one_bit(Path(path), random.Random(1))
     (found,) = home.findings()
@@ -79,7 +79,7 @@ def materialize(home: Home, *stages: str) -> None:
     *paths, partition = stages
     definitions = dg.Definitions.merge(
         build_pipeline(home.pipeline),
-        dg.Definitions(resources=home.to.as_resources(), executor=dg.in_process_executor),
+        dg.Definitions(resources=home.connections.as_resources(), executor=dg.in_process_executor),
     )
     with home.instance() as instance:
         done = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
@@ -118,14 +118,14 @@ def test_the_last_commit_of_every_table_is_missed(own: Home, damage: object) -> 
         damage(own.last_commit(table))  # type: ignore[operator]  # one of the three
     found = own.findings()
     named = {one.where for one in found if one.kind == "log"}
-    assert named == {str(own.to.lake.table_path(table)) for table in tables}
+    assert named == {str(own.connections.lake.table_path(table)) for table in tables}
     assert len(found) >= len(tables)
 
 
 @pytest.mark.slow
 def test_after_losing_every_last_commit_repair_and_the_runs_it_names_make_all_whole(own: Home) -> None:
-    before = {table: own.to.lake.snapshot(table).rows_by_partition for table in own.tables()}
-    decided = own.to.lake.read("tiny/ledger").to_pylist()
+    before = {table: own.connections.lake.snapshot(table).rows_by_partition for table in own.tables()}
+    decided = own.connections.lake.read("tiny/ledger").to_pylist()
     for table in own.tables():
         own.last_commit(table).unlink()
     left = own.repair()
@@ -136,16 +136,16 @@ def test_after_losing_every_last_commit_repair_and_the_runs_it_names_make_all_wh
     assert own.repair() == []
     assert own.findings() == []
     # The model was asked for once more, and is the one that serves.
-    ledger = own.to.lake.read("tiny/ledger").sort_by("sequence").to_pylist()
+    ledger = own.connections.lake.read("tiny/ledger").sort_by("sequence").to_pylist()
     assert ledger[:1] == decided
     assert [row["champion_after"] for row in ledger] == [1, 1]
-    after = {table: own.to.lake.snapshot(table).rows_by_partition for table in own.tables()}
+    after = {table: own.connections.lake.snapshot(table).rows_by_partition for table in own.tables()}
     assert {**after, "tiny/ledger": before["tiny/ledger"]} == before
 
 
 def test_a_version_number_that_another_run_took_is_not_the_one_that_was_told_of(own: Home) -> None:
     """The last day's commit is lost, and a run of another day gets its number."""
-    folder = own.to.lake.table_path("tiny/labels")
+    folder = own.connections.lake.table_path("tiny/labels")
     own.last_commit("tiny/labels").unlink()
     set_back(folder)
     materialize(own, "labels", "2024-01-01")
@@ -157,7 +157,7 @@ def test_a_version_number_that_another_run_took_is_not_the_one_that_was_told_of(
 
 
 def test_a_table_that_is_gone_is_missed(own: Home) -> None:
-    shutil.rmtree(own.to.lake.table_path("tiny/features/recent"))
+    shutil.rmtree(own.connections.lake.table_path("tiny/features/recent"))
     found = own.findings()
     assert [one.where for one in found] == [
         f"tiny/features/recent, partition 2024-01-0{day}" for day in range(1, N_DAYS + 1)
@@ -177,7 +177,7 @@ def test_a_hole_in_the_log_needs_a_backup(own: Home) -> None:
 def test_a_checkpoint_that_says_otherwise_than_its_commits_is_dropped(own: Home) -> None:
     from deltalake import DeltaTable
 
-    folder = own.to.lake.table_path("tiny/labels")
+    folder = own.connections.lake.table_path("tiny/labels")
     DeltaTable(str(folder)).create_checkpoint()
     assert own.findings() == []
     (checkpoint,) = (folder / "_delta_log").glob("*.checkpoint.parquet")
@@ -191,8 +191,8 @@ def test_a_checkpoint_that_says_otherwise_than_its_commits_is_dropped(own: Home)
 
 
 def test_what_killed_writers_left_is_deleted_when_it_is_old(home: Home) -> None:
-    folder = home.to.lake.table_path("tiny/labels")
-    (path,) = home.to.lake.snapshot("tiny/labels").paths(["2024-01-02"])
+    folder = home.connections.lake.table_path("tiny/labels")
+    (path,) = home.connections.lake.snapshot("tiny/labels").paths(["2024-01-02"])
     left = [
         folder / "part-0123.tmp",
         folder / "_last_commit.0123",

@@ -17,7 +17,7 @@ from declaration.pipeline import Pipeline
 from driftline.verify.checking import Told
 from driftline.verify.finding import Finding
 from driftline.verify.verified import verified_pipeline
-from resources.connections import Connections, connections
+from resources.connections import Connections, connect
 from resources.deployment import Deployment, deployment
 from tests.fixtures.replaying import replay_all
 from tests.fixtures.tiny import tiny_pipeline, write_sources
@@ -46,7 +46,7 @@ class Home:
     @property
     def to(self) -> Connections:
         """Lake and stores."""
-        return connections(self.installed)
+        return connect(self.installed)
 
     @property
     def pipeline(self) -> Pipeline:
@@ -78,7 +78,7 @@ class Home:
 
     def tables(self) -> Sequence[str]:
         """List the tables."""
-        return self.to.lake.tables()
+        return self.connections.lake.tables()
 
     def data_files(self) -> Sequence[Path]:
         """List all data files of the lake."""
@@ -86,7 +86,7 @@ class Home:
 
     def last_commit(self, table: str) -> Path:
         """Return the newest commit of a table."""
-        return max((self.to.lake.table_path(table) / "_delta_log").glob("*.json"))
+        return max((self.connections.lake.table_path(table) / "_delta_log").glob("*.json"))
 
 
 def copied(made: Path, target: Path) -> Home:

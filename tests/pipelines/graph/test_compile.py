@@ -27,9 +27,10 @@ def definitions(tmp_path: Path) -> dg.Definitions:
 
 
 def with_resources(pipeline: Pipeline, home: Path) -> dg.Definitions:
-    to = connected(home)
+    connections = connected(home)
     return dg.Definitions.merge(
-        build_pipeline(pipeline), dg.Definitions(resources=to.as_resources(), executor=dg.in_process_executor)
+        build_pipeline(pipeline),
+        dg.Definitions(resources=connections.as_resources(), executor=dg.in_process_executor),
     )
 
 

@@ -13,10 +13,10 @@ from tests.fixtures.tiny import tiny_pipeline, write_sources
 
 def test_a_materialization_shows_what_its_columns_are_made_of(tmp_path: Path) -> None:
     write_sources(tmp_path)
-    to = connected(tmp_path)
+    connections = connected(tmp_path)
     definitions = dg.Definitions.merge(
         build_pipeline(tiny_pipeline(tmp_path)),
-        dg.Definitions(resources=to.as_resources(), executor=dg.in_process_executor),
+        dg.Definitions(resources=connections.as_resources(), executor=dg.in_process_executor),
     )
     wanted = [
         asset_key("tiny", path) for path in (("raw", "readings"), ("profiled", "readings"), ("labels",))

@@ -64,10 +64,10 @@ def ready(tmp_path: Path) -> tuple[Pipeline, Connections]:
     """A pipeline whose view has one partition, and whose champion reads `recent__mean_heat`."""
     write_sources(tmp_path, n_days=2)
     pipeline = tiny_pipeline(tmp_path)
-    to = connected(tmp_path / "home")
+    connections = connected(tmp_path / "home")
     for day in range(2):
-        take_in(pipeline, to, day)
-    refresh(pipeline, to)
+        take_in(pipeline, connections, day)
+    refresh(pipeline, connections)
     digest = sha256(b"model").hexdigest()
     model = ModelVersion(
         version=UNNUMBERED, algorithm="logistic_regression", training_partition="2024-01-02",
@@ -76,18 +76,20 @@ def ready(tmp_path: Path) -> tuple[Pipeline, Connections]:
         importances={"recent__mean_heat": 0.5, "request__load": 0.5}, n_training_rows=10, artifact_sha256=digest,
         registered_at=NOW,
     )  # fmt: skip
-    to.registry.register("tiny", model, b"model", training_key="k", params={}, metrics={}, tags={})
+    connections.registry.register("tiny", model, b"model", training_key="k", params={}, metrics={}, tags={})
     decision = Decision(
         instant=NOW, partition="2024-01-02", actor="gate", action="promoted", version=1, champion_before=None,
         champion_after=1, reason="first", gate_report="{}", run_id="", artifact_sha256=digest, decision_key="d",
     )  # fmt: skip
-    write_decision(to.lake, "tiny", lambda _: decision, commit={})
-    return pipeline, to
+    write_decision(connections.lake, "tiny", lambda _: decision, commit={})
+    return pipeline, connections
 
 
-def refresh(pipeline: Pipeline, to: Connections) -> None:
+def refresh(pipeline: Pipeline, connections: Connections) -> None:
     materialize_features(
-        StageRun(pipeline, scope(1), to.lake, to.engine), "recent", feature_store=to.feature_store
+        StageRun(pipeline, scope(1), connections.lake, connections.engine),
+        "recent",
+        feature_store=connections.feature_store,
     )
 
 
@@ -108,8 +110,8 @@ def digests(folder: Path) -> dict[str, str]:
     }
 
 
-def online_tables(to: Connections) -> set[str]:
-    connection = sqlite3.connect(to.feature_store.online_path)
+def online_tables(connections: Connections) -> set[str]:
+    connection = sqlite3.connect(connections.feature_store.online_path)
     found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
     connection.close()
     return {name for (name,) in found}
@@ -132,48 +134,48 @@ def test_a_plan_writes_nothing_and_says_when_nothing_changes(
 def test_a_plan_of_a_home_without_registry_makes_none(
     ready: tuple[Pipeline, Connections], tmp_path: Path
 ) -> None:
-    pipeline, to = ready
-    elsewhere = to.feature_store.model_copy(
+    pipeline, connections = ready
+    elsewhere = connections.feature_store.model_copy(
         update={"registry_url": f"sqlite:///{tmp_path / 'none' / 'registry.db'}"}
     )
-    assert [change.kind for change in elsewhere.planned(pipeline, to.lake)] == ["add view"]
+    assert [change.kind for change in elsewhere.planned(pipeline, connections.lake)] == ["add view"]
     assert not (tmp_path / "none").exists()
 
 
 def test_a_view_that_the_champion_reads_leaves_only_by_force(ready: tuple[Pipeline, Connections]) -> None:
-    pipeline, to = ready
+    pipeline, connections = ready
     less = without_views(pipeline)
     for refused in (
-        lambda: to.feature_store.apply(less, to.lake),
-        lambda: apply_features(less, to, force=False, actor="eva", clock=NOW),
+        lambda: connections.feature_store.apply(less, connections.lake),
+        lambda: apply_features(less, connections, force=False, actor="eva", clock=NOW),
     ):
         with pytest.raises(
             FeatureChangeError, match=r"champion 1 of 'tiny' reads recent__mean_heat.*--force"
         ):
             refused()
-    assert "tiny_recent" in online_tables(to)
-    apply_features(less, to, force=True, actor="eva", clock=NOW)
-    assert "tiny_recent" not in online_tables(to)
-    (accepted,) = to.lake.read(ACCEPTED_CHANGES.of("tiny")).to_pylist()
+    assert "tiny_recent" in online_tables(connections)
+    apply_features(less, connections, force=True, actor="eva", clock=NOW)
+    assert "tiny_recent" not in online_tables(connections)
+    (accepted,) = connections.lake.read(ACCEPTED_CHANGES.of("tiny")).to_pylist()
     assert (accepted["actor"], accepted["champion"], accepted["column"]) == ("eva", 1, "recent__mean_heat")
 
 
 def test_a_column_that_the_champion_reads_does_not_become_null_in_silence(
     ready: tuple[Pipeline, Connections],
 ) -> None:
-    pipeline, to = ready
-    version = to.lake.snapshot("tiny/features/recent").version
+    pipeline, connections = ready
+    version = connections.lake.snapshot("tiny/features/recent").version
     renamed = with_sql(pipeline, "AS mean_heat", "AS warmth")
     retyped = with_sql(pipeline, "avg(heat) AS mean_heat", "avg(heat)::VARCHAR AS mean_heat")
     for changed, kind in ((renamed, "rename feature"), (retyped, "retype feature")):
-        plan = plan_features(changed, to)
+        plan = plan_features(changed, connections)
         assert (plan.registry, [change.kind for change in plan.sql]) == ((), [kind])
         with pytest.raises(FeatureChangeError, match=f"{kind} recent.mean_heat"):
-            refresh(changed, to)
-    assert to.lake.snapshot("tiny/features/recent").version == version
-    apply_features(renamed, to, force=True, actor="eva", clock=NOW)
-    refresh(renamed, to)
-    (view,) = to.feature_store._store("tiny").list_feature_views()
+            refresh(changed, connections)
+    assert connections.lake.snapshot("tiny/features/recent").version == version
+    apply_features(renamed, connections, force=True, actor="eva", clock=NOW)
+    refresh(renamed, connections)
+    (view,) = connections.feature_store._store("tiny").list_feature_views()
     # The table keeps the column, for the partitions that have it.
     assert {field.name for field in view.features} == {"mean_heat", "warmth", "readings"}
 
@@ -181,17 +183,19 @@ def test_a_column_that_the_champion_reads_does_not_become_null_in_silence(
 def test_what_the_champion_does_not_read_may_go_and_new_features_may_come(
     ready: tuple[Pipeline, Connections],
 ) -> None:
-    pipeline, to = ready
+    pipeline, connections = ready
     changed = with_sql(pipeline, "count(*) AS readings", "max(heat) AS peak, min(heat) AS low")
-    plan = plan_features(changed, to)
+    plan = plan_features(changed, connections)
     assert [str(change) for change in plan.sql] == [
         "remove feature recent.readings (Int64)",
         "add feature recent.low (Float64)",
         "add feature recent.peak (Float64)",
     ]
     assert plan.loss is None
-    refresh(changed, to)
-    (found,) = to.feature_store.read_online(changed, "recent", [{"machine": "m0"}], day_window(2).start)
+    refresh(changed, connections)
+    (found,) = connections.feature_store.read_online(
+        changed, "recent", [{"machine": "m0"}], day_window(2).start
+    )
     assert found.status["peak"] == "present"
 
 
@@ -203,9 +207,9 @@ def test_a_view_whose_sql_fails_is_named(ready: tuple[Pipeline, Connections]) ->
 
 
 def test_an_arrow_table_of_other_columns_is_judged_like_the_sql(ready: tuple[Pipeline, Connections]) -> None:
-    pipeline, to = ready
-    schema = to.lake.snapshot("tiny/features/recent").schema
-    to.feature_store.refuse_columns(pipeline, "recent", schema, to.lake)
+    pipeline, connections = ready
+    schema = connections.lake.snapshot("tiny/features/recent").schema
+    connections.feature_store.refuse_columns(pipeline, "recent", schema, connections.lake)
     without = pa.schema([field for field in schema if field.name != "mean_heat"])
     with pytest.raises(FeatureChangeError, match=r"remove feature recent\.mean_heat"):
-        to.feature_store.refuse_columns(pipeline, "recent", without, to.lake)
+        connections.feature_store.refuse_columns(pipeline, "recent", without, connections.lake)

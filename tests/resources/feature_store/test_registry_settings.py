@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from resources.connections import connections
+from resources.connections import connect
 from resources.deployment import deployment
 from resources.feature_store.registry_settings import RegistrySettingsError, registry_settings
 from resources.feature_store.store import FeatureStore, FeatureStoreError
@@ -46,10 +46,10 @@ def test_the_profile_server_keeps_the_registry_in_its_postgres(tmp_path: Path) -
     url = "postgresql+psycopg2://driftline:secret@127.0.0.1:5432/driftline"
     home = {"DRIFTLINE_HOME": str(tmp_path)}
     server = deployment({**home, "DRIFTLINE_PROFILE": "server", "DRIFTLINE_POSTGRES_URL": url})
-    store = connections(server).feature_store
+    store = connect(server).feature_store
     assert (store.registry_url, store.registry_url_variable) == ("", "DRIFTLINE_POSTGRES_URL")
     assert "secret" not in str(store)
-    local = connections(deployment(home)).feature_store
+    local = connect(deployment(home)).feature_store
     assert (local.registry_url, local.registry_url_variable) == (
         f"sqlite:///{tmp_path / 'feast' / 'registry.db'}",
         "",
