@@ -90,7 +90,14 @@ class Partitioning(ABC):
         """Count the partitions before one's own that a look back of some length may reach into."""
 
     def is_key(self, key: str) -> bool:
-        """Tell whether a key is one that partitions cut so can have."""
+        """Tell whether a key is one that partitions cut so can have.
+
+        Examples
+        --------
+        >>> weeks = partitioning(PartitionsSpec(every="week", start=datetime(2024, 1, 1)))
+        >>> weeks.is_key("2024-01-07"), weeks.is_key("2024-01-08")
+        (True, False)
+        """
         try:
             window = self.window(key)
         except ValueError:

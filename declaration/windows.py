@@ -13,7 +13,7 @@ from datetime import datetime
 from declaration.partitioning import Window, partitioning
 from declaration.partitions import PartitionsSpec
 
-__all__ = ["Cut", "Window", "is_key", "partitions_since", "window", "windows", "windows_between"]
+__all__ = ["Cut", "Window", "partitions_since", "window", "windows"]
 
 
 @dataclass(frozen=True)
@@ -67,23 +67,6 @@ def window(spec: PartitionsSpec, key: str) -> Window:
     return partitioning(spec).window(key)
 
 
-def is_key(spec: PartitionsSpec, key: str) -> bool:
-    """Tell whether a key is one that partitions cut so can have.
-
-    Examples
-    --------
-    >>> weeks = PartitionsSpec(every="week", start=datetime(2024, 1, 1))
-    >>> is_key(weeks, "2024-01-07"), is_key(weeks, "2024-01-08")
-    (True, False)
-    """
-    return partitioning(spec).is_key(key)
-
-
-def windows_between(spec: PartitionsSpec, start: datetime, end: datetime) -> Sequence[Window]:
-    """List the partitions that overlap [start, end), oldest first."""
-    return partitioning(spec).overlapping(start, end)
-
-
 def partitions_since(spec: PartitionsSpec, earlier: str, current: Window) -> int:
     """Count the partitions after `earlier` up to and with `current`.
 
@@ -93,5 +76,6 @@ def partitions_since(spec: PartitionsSpec, earlier: str, current: Window) -> int
     >>> partitions_since(months, "2013-01-01", window(months, "2013-04-01"))
     3
     """
-    after = windows_between(spec, window(spec, earlier).end, current.end)
+    form = partitioning(spec)
+    after = form.overlapping(form.window(earlier).end, current.end)
     return sum(one.key <= current.key for one in after)

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from assets.materialization import Outcome, StageRun
 from charts import as_markdown_image, bars
+from declaration.partitioning import partitioning
 from declaration.pipeline import Pipeline
 from declaration.queries import datasets_behind, queries_behind
 from declaration.sql import quote_identifier
 from declaration.target_sql import LabelError, check_labels, label_query, target_key
-from declaration.windows import Window, windows_between
+from declaration.windows import Window
 from resources.lake.lake import Snapshot, scan
 from resources.lake.views import newest_snapshots, register_snapshots
 
@@ -121,7 +122,7 @@ def _late(run: StageRun, window: Window) -> tuple[Window, ...]:
     if not delay:
         return ()
     labelled = run.lake.snapshot(run.table("labels")).partitions
-    earlier = windows_between(run.spec.partitions, window.start - delay, window.start)
+    earlier = partitioning(run.spec.partitions).overlapping(window.start - delay, window.start)
     return tuple(one for one in earlier if one.key in labelled)
 
 

@@ -14,7 +14,7 @@ from declaration.names import EVENT_TIMESTAMP
 from declaration.partitioning import partitioning
 from declaration.pipeline import Pipeline
 from declaration.target import ProblemType, TargetSpec
-from declaration.windows import Window, windows_between
+from declaration.windows import Window
 from driftline.preview.columns import plan
 from driftline.preview.datasets import column_facts, count, dataset_finding, short
 from driftline.preview.findings import (
@@ -84,7 +84,7 @@ def _next_refresh(pipeline: Pipeline, there: Sequence[Window], clock: datetime) 
     end = spec.partitions.end
     if end is not None and there[-1].end >= (end if end.tzinfo else end.replace(tzinfo=ZoneInfo(zone))):
         return f"No further partition: they end with {there[-1].key}."
-    following = windows_between(spec.partitions, clock, clock)
+    following = partitioning(spec.partitions).overlapping(clock, clock)
     due = next((one.end for one in following if one.end > clock), None)
     if due is None:
         return f"Refreshed at the end of every {spec.partitions.every}."

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 
-from declaration.windows import Cut, is_key
+from declaration.partitioning import partitioning
+from declaration.windows import Cut
 from resources.lake.errors import LakeError, way_out
 
 RECORD = "cut"
@@ -40,7 +41,7 @@ def check_cut(table: str, cut: Cut, description: str | None, keys: Iterable[str]
     """
     was = recorded(description)
     if was is None:
-        strange = sorted(key for key in keys if not is_key(cut.partitions, key))
+        strange = sorted(key for key in keys if not partitioning(cut.partitions).is_key(key))
         if strange:
             raise LakeError(
                 f"table '{table}': its partitions {', '.join(strange[:N_SHOWN])}{' …' if len(strange) > N_SHOWN else ''} "

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
+from declaration.partitioning import partitioning
 from declaration.spec import PipelineSpec
 from declaration.sql import quote_identifier
-from declaration.windows import windows_between
 from resources.lake.lake import Lake, Snapshot, scan
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def register_snapshots(
 ) -> None:
     """Make pinned datasets, within [start, end), and named queries readable by SQL, in place of an earlier span."""
     spec = pipeline.spec
-    keys = [window.key for window in windows_between(spec.partitions, start, end)]
+    keys = [window.key for window in partitioning(spec.partitions).overlapping(start, end)]
     for name, snapshot in snapshots.items():
         partitions = keys if spec.datasets[name].is_partitioned else None
         connection.sql(

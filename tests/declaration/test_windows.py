@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from declaration.partitioning import partitioning
 from declaration.partitions import Cadence, PartitionsSpec
-from declaration.windows import window, windows, windows_between
+from declaration.windows import window, windows
 from pipelines.graph.compile import partitions_definition
 
 # Clocks that change on both hemispheres, by half an hour (Lord Howe) and at midnight (Havana, Beirut), and odd offsets.
@@ -108,7 +109,9 @@ def test_a_month_in_new_york_begins_at_its_midnight() -> None:
 
 def test_windows_that_overlap_a_span_are_listed() -> None:
     spec = PartitionsSpec(every="day", start=datetime(2024, 1, 1))
-    found = windows_between(spec, datetime(2024, 1, 2, 12, tzinfo=UTC), datetime(2024, 1, 4, tzinfo=UTC))
+    found = partitioning(spec).overlapping(
+        datetime(2024, 1, 2, 12, tzinfo=UTC), datetime(2024, 1, 4, tzinfo=UTC)
+    )
     assert [w.key for w in found] == ["2024-01-02", "2024-01-03"]
 
 

@@ -18,8 +18,9 @@ from assets.materialization import Scope, StageRun
 from assets.profiled.asset import materialize_profiled
 from assets.raw.asset import materialize_raw
 from assets.training_set.asset import materialize_training_set
+from declaration.partitioning import partitioning
 from declaration.pipeline import Pipeline
-from declaration.windows import Window, window, windows, windows_between
+from declaration.windows import Window, window, windows
 from pipelines.loading.read import read
 from resources.engine.duckdb import Engine
 from resources.feature_store.store import FeatureStore
@@ -173,7 +174,7 @@ def run(
     partitions = pipeline.spec.partitions
     own = next(w for w in windows(partitions, until=CLOCK) if w.start < request.param <= w.end)
     lookback = max(view.lookback for view in pipeline.spec.features.values())
-    start = windows_between(partitions, own.start - lookback, own.end)[0].start
+    start = partitioning(partitions).overlapping(own.start - lookback, own.end)[0].start
     with duckdb.connect() as made:
         made.sql("SET TimeZone = 'UTC'")
         for name in ("flights", "weather", "planes", "airports"):
@@ -221,7 +222,9 @@ def test_a_partitions_rows_do_not_depend_on_where_the_data_are_cut(
     until = month.end - timedelta(days=1) if view == "aircraft_history" else month.end
     bounds = [
         (
-            windows_between(pipeline.spec.partitions, month.start - spec.lookback, month.end)[0].start,
+            partitioning(pipeline.spec.partitions)
+            .overlapping(month.start - spec.lookback, month.end)[0]
+            .start,
             month.end,
         ),
         (datetime(2013, 1, 1, 5, tzinfo=UTC), datetime(2013, 5, 1, 4, tzinfo=UTC)),

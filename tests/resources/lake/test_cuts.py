@@ -5,8 +5,9 @@ from datetime import datetime
 import pyarrow as pa
 import pytest
 
+from declaration.partitioning import partitioning
 from declaration.partitions import PartitionsSpec
-from declaration.windows import Cut, is_key, windows
+from declaration.windows import Cut, windows
 from resources.lake.lake import Lake, LakeError
 
 ROWS = pa.table({"x": [1]})
@@ -113,5 +114,7 @@ def test_a_table_is_cut_or_it_is_not(lake: Lake, is_cut_first: bool) -> None:
 def test_the_keys_of_a_cadence_are_its_own(every: str) -> None:
     spec = PartitionsSpec(every=every, start=datetime(2024, 10, 1), timezone="Europe/Berlin")  # type: ignore[arg-type]
     keys = [w.key for w in windows(spec, until=datetime.fromisoformat("2024-12-01T00:00:00+00:00"))]
-    assert all(is_key(spec, key) for key in keys)
-    assert not any(is_key(spec, key) for key in ("", "x", "row-0000000000", "load-000001", "2024-13-01"))
+    assert all(partitioning(spec).is_key(key) for key in keys)
+    assert not any(
+        partitioning(spec).is_key(key) for key in ("", "x", "row-0000000000", "load-000001", "2024-13-01")
+    )
