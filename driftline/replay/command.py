@@ -50,15 +50,15 @@ def replay(name: str | None, first: str | None, last: str | None, as_json: bool)
     installed = opened()
     shown = console(stderr=as_json)
     try:
-        pipeline, to = replay_pipeline(installed, name, first, last, shown)
+        pipeline, connections = replay_pipeline(installed, name, first, last, shown)
     except KeyboardInterrupt:
         shown.print("\nInterrupted. Start it again to resume.")
         return INTERRUPTED
     reports = installed.home / "reports" / pipeline.name
     if as_json:
-        partitions = [asdict(month) for month in history(pipeline, to)]
+        partitions = [asdict(month) for month in history(pipeline, connections)]
         print_json({"pipeline": pipeline.name, "reports": str(reports), "partitions": partitions})
         return SUCCESS
-    print_history(pipeline, to, shown)
+    print_history(pipeline, connections, shown)
     shown.print(f"\nReports: {reports}   Web UI: driftline dev", markup=False)
     return SUCCESS
