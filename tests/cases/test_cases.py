@@ -49,7 +49,7 @@ class Case:
         return read(self.folder)
 
     @property
-    def to(self) -> Connections:
+    def connections(self) -> Connections:
         return connected(self.home)
 
     def replay(self, *, first: int = 0, last: int | None = None) -> int:

@@ -53,7 +53,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def to(home: Path) -> Connections:
+def connections(home: Path) -> Connections:
     return connected(home)
 
 

@@ -44,7 +44,7 @@ class Home:
         return deployment({"DRIFTLINE_HOME": str(self.path), "DRIFTLINE_THREADS": "1"})
 
     @property
-    def to(self) -> Connections:
+    def connections(self) -> Connections:
         """Lake and stores."""
         return connect(self.installed)
 
