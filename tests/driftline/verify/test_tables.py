@@ -16,6 +16,7 @@ from driftline.verify.finding import Finding
 from driftline.verify.logs import set_back
 from feature_repo.table_damage import fault_of
 from pipelines.graph.compile import build_pipeline
+from pipelines.triggers.run_requests import parts_of
 from tests.driftline.verify.world import N_DAYS, Home, flip_one_bit
 
 
@@ -81,14 +82,16 @@ def materialize(home: Home, *stages: str) -> None:
         build_pipeline(home.pipeline),
         dg.Definitions(resources=home.connections.as_resources(), executor=dg.in_process_executor),
     )
+    asked = dg.RunRequest(asset_selection=[dg.AssetKey(["tiny", *path.split("/")]) for path in paths])
     with home.instance() as instance:
-        done = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
-            instance=instance,
-            asset_selection=[dg.AssetKey(["tiny", *path.split("/")]) for path in paths],
-            partition_key=None if partition == "None" else partition,
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        )
-    assert done.success
+        for part in parts_of(asked):
+            done = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+                instance=instance,
+                asset_selection=part.asset_selection,
+                partition_key=None if partition == "None" else partition,
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            )
+            assert done.success
 
 
 def asked_for(found: Sequence[Finding]) -> Mapping[str, Sequence[str]]:
