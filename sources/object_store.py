@@ -83,7 +83,9 @@ def _store(url: str) -> Iterator[tuple[Any, str]]:
         store.invalidate_cache()
         yield store, path
     except ImportError as error:
-        raise ObjectError(f"source '{url}': {error}. For S3: pip install 'driftline[s3]'") from error
+        extra = {"http": "http", "https": "http", "s3": "s3"}.get(scheme)
+        repair = f" with: pip install 'driftline[{extra}]'" if extra else ""
+        raise ObjectError(f"source '{url}': {error}. Install it{repair}.") from error
     except (OSError, ValueError) as error:
         kind = NothingThereError if isinstance(error, FileNotFoundError) else ObjectError
         raise kind(

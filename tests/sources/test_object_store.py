@@ -69,11 +69,11 @@ def test_a_pattern_is_read_in_order_of_names() -> None:
         ("ftp://host/a.csv", "'ftp' is not read. Known schemes: file, memory, s3"),
         ("memory://nothing/here.csv", "cannot be read: FileNotFoundError"),
         ("memory://nothing/*.csv", "nothing is there. Correct the pattern"),
-        ("gs://bucket/a.csv", "Install it"),
+        ("gs://bucket/a.csv", "gcsfs.*Install it\\."),
     ],
 )
 def test_what_cannot_be_reached_says_why(url: str, says: str) -> None:
-    with pytest.raises(ObjectError, match=says.replace("*", r"\*")):
+    with pytest.raises(ObjectError, match=says):
         local_copies(url)
     with pytest.raises(SourceError):
         source_files(SourceSpec(type="csv", path=url), folder=Path("/nowhere"))
