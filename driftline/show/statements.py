@@ -75,7 +75,7 @@ def statements(
         Whose, and the asset's key without the pipeline.
     window
         The partition; None where none has ended or been run.
-    to
+    connections
         Where the data is.
     """
     form = _STAGES[path[0]]
