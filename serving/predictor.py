@@ -203,7 +203,7 @@ def open_serving(pipeline: Pipeline, connections: Connections) -> Iterator[Servi
     ----------
     pipeline
         One with a target.
-    to
+    connections
         Lake, stores and engine of the deployment.
 
     Raises

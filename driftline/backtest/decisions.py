@@ -68,7 +68,7 @@ def backtest(
     ----------
     pipeline
         With the other policy in its `drift` and `retrain` blocks.
-    to
+    connections
         Lake, engine and registry.
     first, last
         Partition keys to stay between; by default all.

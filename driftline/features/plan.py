@@ -63,7 +63,7 @@ def apply_features(
     ----------
     pipeline
         Whose features.
-    to
+    connections
         Lake and stores.
     force
         Whether the present champion may lose what it reads; that is written down.

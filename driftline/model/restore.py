@@ -29,7 +29,7 @@ def roll_back_to(
     ----------
     pipeline
         Name of the pipeline.
-    to
+    connections
         Lake and registry.
     version
         The version that shall serve; None takes the champion before the present one.
