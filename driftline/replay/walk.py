@@ -10,9 +10,9 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -100,6 +100,8 @@ class Replay:
     definitions: dg.Definitions
     instance: DagsterInstance
     connections: Connections
+    tags: Mapping[str, str] = field(default_factory=lambda: REPLAY_TAGS)
+    """Tags of the runs, beside those that were asked for: a replay's are of the past."""
 
     @property
     def cursor_key(self) -> str:
@@ -169,7 +171,7 @@ class Replay:
             instance=self.instance,
             asset_selection=request.asset_selection,
             partition_key=request.partition_key,
-            tags={**request.tags, **REPLAY_TAGS},
+            tags={**request.tags, **self.tags},
             run_config=LOUD if os.environ.get("DRIFTLINE_VERBOSE") else QUIET,
             raise_on_error=False,
         )

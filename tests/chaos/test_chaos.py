@@ -99,10 +99,10 @@ def trial(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Trial]:
     shutil.rmtree(made.home)
 
 
-def in_peace(trial: Trial) -> None:
+def in_peace(trial: Trial, *, is_live: bool) -> None:
     """Let two alert sensors tell at once, and count."""
     trial.raced(world.alert, world.alert)
-    faults, trial.counts["leftovers"] = trial.child(counting.counted).end()
+    faults, trial.counts["leftovers"] = trial.child(counting.counted, is_live).end()
     trial.node.user_properties.append(("chaos", dict(trial.counts)))
     assert faults == []
 
@@ -112,7 +112,7 @@ def test_a_replay_that_is_killed_again_and_again_loses_nothing(trial: Trial) -> 
     for _ in range(N_KILLS):
         trial.killed(world.replay)
     trial.child(world.replay).end()
-    in_peace(trial)
+    in_peace(trial, is_live=False)
 
 
 @pytest.mark.parametrize("trial", SEEDS, indirect=True)
@@ -130,7 +130,7 @@ def test_the_daemon_that_is_killed_again_and_again_loses_nothing(trial: Trial) -
                 break
         else:
             pytest.fail("the daemon asks for ever")
-    in_peace(trial)
+    in_peace(trial, is_live=True)
 
 
 @pytest.mark.parametrize("trial", SEEDS[:3], indirect=True)
@@ -141,4 +141,4 @@ def test_two_and_more_at_once_follow_each_other(trial: Trial) -> None:
         trial.raced(*[world.refresh] * n_runs, arguments=(day,))
         trial.child(world.daemon_tick).end()
     trial.child(world.replay).end()
-    in_peace(trial)
+    in_peace(trial, is_live=True)
