@@ -1,10 +1,6 @@
 """The second shipped pipeline: planted drifts are found when and where its README says, and on no quiet day."""
 
 import json
-import os
-import re
-import subprocess
-import sys
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -186,29 +182,6 @@ def test_what_is_served_is_what_training_joins_at_the_same_instant(home: Path) -
     assert champion is not None
     scores = model_from_bytes(champion.content).score(trained)
     np.testing.assert_array_equal(answer.scores["score"].to_numpy(), scores)
-
-
-def test_the_how_to_asks_for_a_prediction(home: Path, tmp_path: Path) -> None:
-    """Run the blocks of the how-to's section in order, as a reader would."""
-    page = (Path(__file__).resolve().parents[2] / "docs" / "how-to" / "online.md").read_text(encoding="utf-8")
-    section = page.split("## Ask for a prediction")[1].split("\n## ")[0]
-    blocks = re.findall(r"^```(bash|python)[^\n]*\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
-    assert [language for language, _ in blocks] == ["bash", "python"]
-    environment = {
-        **os.environ, "DRIFTLINE_HOME": str(home), "DRIFTLINE_THREADS": "1",
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-    }  # fmt: skip
-    said = {}
-    for language, body in blocks:
-        program = ["bash", "-euo", "pipefail", "-c"] if language == "bash" else [sys.executable, "-c"]
-        done = subprocess.run(
-            [*program, body], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        said[language] = done.stdout
-    assert said["bash"].count("score ") == 2
-    assert "not_found" in said["bash"]
-    assert said["python"].rstrip().endswith("True")
 
 
 def test_the_command_answers_programs_and_names_what_is_missing(
