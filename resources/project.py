@@ -11,12 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from declaration.errors import DriftlineError
-from declaration.rooms import namesakes
+from declaration.rooms import HOUSE, namesakes
 
 PROJECT_VARIABLE = "DRIFTLINE_PROJECT"
-
-CHECKOUT = Path(__file__).resolve().parent.parent
-"""Folder that holds the rooms: the root of a checkout, or `site-packages`."""
 
 
 class ProjectError(DriftlineError):
@@ -63,7 +60,7 @@ class Project:
             If another package of that name comes first, or one of the project's bears the name of one of ours.
         """
         faults = namesakes(self.import_root)
-        if faults and self.import_root != CHECKOUT:
+        if faults and self.import_root != HOUSE:
             raise ProjectError("\n".join(faults))
         if str(self.import_root) not in sys.path:
             sys.path.append(str(self.import_root))
@@ -120,7 +117,7 @@ def nearest_project(environment: Mapping[str, str], start: Path | None = None) -
                 "[tool.dg.project]. Name the folder of one, or make one: driftline init NAME."
             )
         return found
-    return _nearest((start or Path.cwd()).resolve()) or _project_of(CHECKOUT)
+    return _nearest((start or Path.cwd()).resolve()) or _project_of(HOUSE)
 
 
 def project_at(folder: Path) -> Project:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from resources.project import CHECKOUT
+from declaration.rooms import HOUSE
 
 if TYPE_CHECKING:
     import duckdb
@@ -69,4 +69,4 @@ class Recording:
 def shown(file: str) -> str:
     """Return a file's path from the folder that holds the rooms."""
     path = Path(file).resolve()
-    return str(path.relative_to(CHECKOUT) if path.is_relative_to(CHECKOUT) else path)
+    return str(path.relative_to(HOUSE) if path.is_relative_to(HOUSE) else path)

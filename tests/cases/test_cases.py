@@ -15,18 +15,18 @@ import yaml
 
 from declaration.errors import DriftlineError
 from declaration.pipeline import Pipeline
+from declaration.rooms import HOUSE
 from driftline.history import Month, history
 from driftline.predict.reading import rows_from
 from driftline.replay.runs import ReplayError
 from pipelines.loading.read import read
 from resources.connections import Connections
-from resources.project import CHECKOUT
 from serving.predictor import open_serving
 from tests.fixtures.replaying import replay_all
 from tests.fixtures.stages import connected
 from tests.pipelines.scaffolding.scaffolded import scaffold
 
-CASES = CHECKOUT.parent / "shared" / "cases"
+CASES = HOUSE.parent / "shared" / "cases"
 
 pytestmark = [
     pytest.mark.long,

@@ -16,8 +16,8 @@ import pytest
 from sqlalchemy import NullPool, create_engine, text
 
 from benchmarks.online_servers import PostgresServer, free_port
+from declaration.rooms import HOUSE
 from resources.lake.lake import Lake
-from resources.project import CHECKOUT
 
 PIPELINE = "flight_delays"
 MONTH = "2013-01-01"
@@ -123,7 +123,7 @@ def server(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
     log = (home / "dev.log").open("w")
     process = subprocess.Popen(
         [sys.executable, "-m", "driftline", "dev", "--port", str(port)],
-        env=environment, cwd=CHECKOUT, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+        env=environment, cwd=HOUSE, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
     )  # fmt: skip
     web = WebServer(port)
 
@@ -219,7 +219,7 @@ def test_the_tables_equal_those_of_the_default_profile(
     environment["DRIFTLINE_HOME"] = str(tmp_path)
     subprocess.run(
         [sys.executable, "-m", "driftline", "replay", PIPELINE, "--to", MONTH],
-        env=environment, cwd=CHECKOUT, check=True, timeout=DEADLINE_S, stdout=subprocess.DEVNULL,
+        env=environment, cwd=HOUSE, check=True, timeout=DEADLINE_S, stdout=subprocess.DEVNULL,
     )  # fmt: skip
     on_server, on_default = tables_of(home), tables_of(tmp_path)
     assert on_server.keys() == on_default.keys()

@@ -6,11 +6,11 @@ import pyarrow as pa
 import pytest
 import yaml
 
+from declaration.rooms import HOUSE
 from feature_repo.definitions import objects_of
 from pipelines.loading.read import DeclarationError
 from resources.feature_store.project import open_project
 from resources.lake.lake import Lake
-from resources.project import CHECKOUT
 from tests.fixtures.tiny import START
 
 PIPELINE, VIEW = "flight_delays", "airport_weather"
@@ -48,7 +48,7 @@ def test_the_settings_file_opens_the_store_that_the_assets_open(
 
     monkeypatch.setenv("DRIFTLINE_HOME", str(tmp_path))
     monkeypatch.setenv("DRIFTLINE_PIPELINE", PIPELINE)
-    file = CHECKOUT / "feature_repo" / "feature_store.yaml"
+    file = HOUSE / "feature_repo" / "feature_store.yaml"
     theirs = load_repo_config(file.parent, file)
     feast = tmp_path / "feast"
     ours = open_project(
@@ -66,7 +66,7 @@ def test_the_settings_file_opens_the_store_that_the_assets_open(
 
 
 def test_the_settings_file_names_each_room_that_it_hides_from_feast() -> None:
-    folder = CHECKOUT / "feature_repo"
+    folder = HOUSE / "feature_repo"
     hidden = set((folder / ".feastignore").read_text(encoding="utf-8").split())
     modules = {path.name for path in folder.glob("*.py")} - {"__init__.py", "definitions.py"}
     assert hidden == modules

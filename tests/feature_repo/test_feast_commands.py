@@ -18,16 +18,16 @@ import pyarrow as pa
 import pytest
 
 from declaration.pipeline import Pipeline
+from declaration.rooms import HOUSE
 from declaration.windows import window
 from pipelines.loading.read import read
 from resources.connections import Connections, connect
 from resources.deployment import deployment
 from resources.feature_store.objects import applied_mark, fingerprint, stored_views
-from resources.project import CHECKOUT
 from tests.fixtures.stages import connected
 
 NAME = "flight_delays"
-FOLDER = CHECKOUT / "feature_repo"
+FOLDER = HOUSE / "feature_repo"
 PARTITION = "2013-01-01"
 REGISTERED = ("feature_views", "data_sources", "entities")
 """Tables of Feast's registry that hold objects; each apply notes its instant with the project."""
@@ -54,7 +54,7 @@ class Installed:
     def feast(self, *words: str) -> str:
         """Run one of Feast's commands; return what it prints."""
         done = subprocess.run(
-            command(*words), env=self.environment, cwd=CHECKOUT, capture_output=True, text=True, check=False
+            command(*words), env=self.environment, cwd=HOUSE, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -77,7 +77,7 @@ def command(*words: str) -> list[str]:
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     home = tmp_path_factory.mktemp("feast")
     connections = connected(home)
-    pipeline = read(CHECKOUT / "pipelines" / "defs" / NAME)
+    pipeline = read(HOUSE / "pipelines" / "defs" / NAME)
     month = window(pipeline.spec.partitions, PARTITION)
     last = month.end - timedelta(hours=1)
     instants = pa.array([last] * 3, pa.timestamp("us", tz="UTC"))
@@ -198,7 +198,7 @@ def running(installed: Installed, *words: str) -> Iterator[str]:
     with log.open("w") as handle:
         server = subprocess.Popen(
             command(*words, "--host", "127.0.0.1", "--port", str(port)),
-            env=installed.environment, cwd=CHECKOUT, stdout=handle, stderr=subprocess.STDOUT,
+            env=installed.environment, cwd=HOUSE, stdout=handle, stderr=subprocess.STDOUT,
         )  # fmt: skip
     try:
         url, end = f"http://127.0.0.1:{port}", time.monotonic() + DEADLINE_S

@@ -11,8 +11,8 @@ import yaml
 from sqlalchemy import Connection, NullPool, create_engine, text
 
 from benchmarks.online_servers import PostgresServer
+from declaration.rooms import HOUSE
 from resources.lake.lake import Lake
-from resources.project import CHECKOUT
 from tests.fixtures.servers import NEEDS_SERVER
 from tests.resources.feature_store.side_by_side import day_window, names_of, pipeline_of, store_of
 
@@ -112,9 +112,9 @@ def test_feasts_own_commands_read_the_registry_with_the_settings_on_the_page(
     from feast.repo_config import load_repo_config
 
     side_by_side(tmp_path, database, 1, [("0:1", "0")])
-    page = (CHECKOUT / "docs" / "how-to" / "deployment.md").read_text(encoding="utf-8")
+    page = (HOUSE / "docs" / "how-to" / "deployment.md").read_text(encoding="utf-8")
     shown = yaml.safe_load(page.partition('title="feature_store.yaml"\n')[2].partition("```")[0])
-    settings = yaml.safe_load((CHECKOUT / "feature_repo" / "feature_store.yaml").read_text(encoding="utf-8"))
+    settings = yaml.safe_load((HOUSE / "feature_repo" / "feature_store.yaml").read_text(encoding="utf-8"))
     file = tmp_path / "feature_store.yaml"
     file.write_text(yaml.safe_dump({**settings, **shown}), encoding="utf-8")
     monkeypatch.setenv("DRIFTLINE_HOME", str(tmp_path))
