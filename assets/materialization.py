@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from declaration.partitioning import Window
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
-from declaration.windows import Window
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -80,10 +80,10 @@ def prepare(folder: str, algorithm: str, n_entities: int) -> int:
 
     from assets.materialization import Scope, StageRun
     from assets.model.asset import materialize_model
-    from declaration.windows import window
+    from declaration.partitioning import partitioning
 
     model, connections = declared(algorithm), _connected(folder)
-    day = window(model.spec.partitions, "2024-01-01")
+    day = partitioning(model.spec.partitions).window("2024-01-01")
     connections.feature_store.apply(model, connections.lake)
     for view in VIEWS:
         connections.feature_store.load_online(model, view, day, connections.lake)

@@ -54,7 +54,7 @@ def looped(name: str, last: str | None) -> int:
     from assets.profiled.asset import materialize_profiled
     from assets.raw.asset import materialize_raw
     from assets.training_set.asset import materialize_training_set
-    from declaration.windows import Window, windows
+    from declaration.partitioning import Window, partitioning
     from pipelines.loading.declared import find_pipeline
     from resources.connections import connect
     from resources.deployment import deployment
@@ -101,7 +101,7 @@ def looped(name: str, last: str | None) -> int:
 
     n_retrains = 0
     datasets(scope(None), is_partitioned=False)
-    for window in windows(spec.partitions, until=datetime.now(UTC)):
+    for window in partitioning(spec.partitions).windows(until=datetime.now(UTC)):
         if last is not None and window.key > last:
             break
         report = refresh(scope(window))

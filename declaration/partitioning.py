@@ -65,6 +65,16 @@ class Partitioning(ABC):
 
     @property
     @abstractmethod
+    def ends_by_clock(self) -> bool:
+        """Whether a partition ends when its time is over, not when data has come."""
+
+    @property
+    def is_orchestrated(self) -> bool:
+        """Whether the orchestrator holds the partitions and gives each run its key."""
+        return True
+
+    @property
+    @abstractmethod
     def example(self) -> str:
         """A key as partitions cut so have it."""
 
@@ -89,6 +99,18 @@ class Partitioning(ABC):
     def n_within(self, length: timedelta) -> int:
         """Count the partitions before one's own that a look back of some length may reach into."""
 
+    def n_since(self, earlier: str, current: Window) -> int:
+        """Count the partitions after `earlier` up to and with `current`.
+
+        Examples
+        --------
+        >>> months = partitioning(PartitionsSpec(every="month", start=datetime(2013, 1, 1)))
+        >>> months.n_since("2013-01-01", months.window("2013-04-01"))
+        3
+        """
+        after = self.overlapping(self.window(earlier).end, current.end)
+        return sum(window.key <= current.key for window in after)
+
     def is_key(self, key: str) -> bool:
         """Tell whether a key is one that partitions cut so can have.
 
@@ -106,7 +128,21 @@ class Partitioning(ABC):
 
 
 class CalendarPartitions(Partitioning):
-    """Partitions that are hours, days, weeks or months of a time zone."""
+    """Partitions that are hours, days, weeks or months of a time zone.
+
+    Agrees with Dagster's time-window partitions, so that a partition means the same inside and outside Dagster.
+
+    Examples
+    --------
+    >>> months = partitioning(PartitionsSpec(every="month", start=datetime(2013, 1, 1)))
+    >>> [w.key for w in months.windows(until=datetime(2013, 3, 15, tzinfo=UTC))]
+    ['2013-01-01', '2013-02-01']
+    """
+
+    @property
+    def ends_by_clock(self) -> bool:
+        """Whether a partition ends when its time is over: yes."""
+        return True
 
     @property
     def example(self) -> str:
@@ -162,6 +198,11 @@ class CalendarPartitions(Partitioning):
 
 class CountedPartitions(Partitioning):
     """Partitions that are counted from the first, on a clock of their own."""
+
+    @property
+    def ends_by_clock(self) -> bool:
+        """Whether a partition ends when its time is over: no, data ends it."""
+        return False
 
     @property
     @abstractmethod
@@ -255,6 +296,11 @@ class LoadPartitions(CountedPartitions):
     """
 
     @property
+    def is_orchestrated(self) -> bool:
+        """Whether the orchestrator holds the partitions: no, it reads each state of a snapshot whole."""
+        return False
+
+    @property
     def step(self) -> timedelta:
         """Time of one load: a day."""
         return LOAD_STEP
@@ -273,6 +319,31 @@ def partitioning(spec: PartitionsSpec) -> CalendarPartitions | RowPartitions | L
     if spec.every == "rows":
         return RowPartitions(spec)
     return LoadPartitions(spec) if spec.every == "load" else CalendarPartitions(spec)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One way to cut rows into partitions.
+
+    Attributes
+    ----------
+    partitions
+        Cadence, zone, size.
+    by
+        Column or expression whose instant tells a row's partition; '' where the rows have none of their own.
+    """
+
+    partitions: PartitionsSpec
+    by: str = ""
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """What the meaning of a key depends on.
+
+        Not the end, nor the start of a calendar, whose boundaries are where they are. What is counted is
+        counted from the start.
+        """
+        return {**partitioning(self.partitions).facts, "by": self.by}
 
 
 def _next_boundary(boundary: datetime, every: Cadence) -> datetime:

@@ -27,8 +27,3 @@ class PartitionsSpec(Block):
     """IANA name of the zone in which partitions begin and naive source times are read."""
     size: int | None = Field(default=None, ge=10)
     """Rows of one partition, with `every: rows`."""
-
-    @property
-    def is_calendar(self) -> bool:
-        """Whether partitions are spans of real time."""
-        return self.every not in ("rows", "load")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from declaration.partitioning import Cut
 from declaration.spec import PipelineSpec
-from declaration.windows import Cut
 
 
 @dataclass(frozen=True)

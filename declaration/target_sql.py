@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from declaration.errors import DriftlineError
 from declaration.partition_sql import between, event_instant
+from declaration.partitioning import Window
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
 from declaration.sql import quote_identifier
 from declaration.target import ProblemType, TargetSpec
-from declaration.windows import Window
 
 if TYPE_CHECKING:
     import duckdb

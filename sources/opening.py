@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from declaration.datasets import DatasetSpec, SourceSpec
-from declaration.partitioning import Window
+from declaration.partitioning import Window, partitioning
 from declaration.partitions import PartitionsSpec
 from sources.files import source_files, unpacked
 from sources.types import SOURCE_TYPES
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 def asked_window(dataset: DatasetSpec, partitions: PartitionsSpec, window: Window | None) -> Window | None:
     """Return the partition that a Python source is asked for; None where a source gives everything."""
-    is_asked = dataset.source.type == "python" and dataset.is_partitioned and partitions.is_calendar
+    is_asked = (
+        dataset.source.type == "python" and dataset.is_partitioned and partitioning(partitions).ends_by_clock
+    )
     return window if is_asked else None
 
 

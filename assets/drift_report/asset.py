@@ -19,8 +19,8 @@ from assets.drift_report.tables_written import Page, write_history, write_report
 from assets.drift_report.thumbnail import drift_thumbnail
 from assets.drift_report.window_inputs import Examined, examine_window, read_circumstances, trainings_of
 from assets.materialization import Outcome, StageRun
+from declaration.partitioning import Window
 from declaration.pipeline import Pipeline
-from declaration.windows import Window
 from drift.retraining.probation import Probation
 from drift.sketch.table import SKETCHES
 from drift.window import facts_of

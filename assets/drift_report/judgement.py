@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from assets.drift_report.quality import WindowQuality
 from assets.drift_report.signals import Signals, signals_of
+from declaration.partitioning import Window, partitioning
 from declaration.spec import PipelineSpec
-from declaration.windows import Window, partitions_since
 from drift.performance.open_loss import OpenLoss
 from drift.retraining.policy import Evidence, RetrainDecision, decide_monitoring, decide_retrain
 from drift.window import Findings, evidence_of, loss_after
@@ -75,7 +75,7 @@ def weigh_evidence(
     problem, champion = spec.learned.problem, findings.champion
 
     def since(partition: str | None) -> int | None:
-        return None if partition is None else partitions_since(spec.partitions, partition, window)
+        return None if partition is None else partitioning(spec.partitions).n_since(partition, window)
 
     open_loss = loss_after(
         findings,

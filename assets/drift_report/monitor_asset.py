@@ -18,8 +18,8 @@ from assets.drift_report.thumbnail import drift_thumbnail
 from assets.materialization import Outcome, StageRun
 from declaration.datasets import DatasetSpec
 from declaration.drift import DriftSpec
+from declaration.partitioning import Window
 from declaration.sql import first_row, quote_identifier, quote_literal
-from declaration.windows import Window
 from drift.columns.verdict import decide_drift
 from drift.multivariate.judge import KeyedRows, judge_multivariate
 from drift.performance.labelled_rows import count_rows

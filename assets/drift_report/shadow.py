@@ -8,8 +8,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from assets.materialization import StageRun
+from declaration.partitioning import Window
 from declaration.pipeline import Pipeline
-from declaration.windows import Window
 from drift.performance.labelled_rows import labels_known
 from drift.retraining.probation import Probation, judge_probation
 from learning.comparison import ScoredPair

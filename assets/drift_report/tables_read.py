@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from assets.drift_report.quality import CRITICAL_QUALITY, WindowQuality
 from assets.drift_report.tables import DRIFT_DECISIONS
 from assets.materialization import StageRun
+from declaration.partitioning import Window
 from declaration.pipeline import Pipeline
 from declaration.sql import first_row
-from declaration.windows import Window
 from drift.performance.open_loss import OpenLoss
 from drift.sketch.bins import SketchError
 from drift.sketch.table import SKETCHES

@@ -17,9 +17,9 @@ from assets.features.view_sql import FeatureError, feature_names, filled, kept_t
 from assets.materialization import CheckOutcome, Outcome, StageRun
 from charts import as_markdown_image, bars
 from declaration.features import FeatureViewSpec
+from declaration.partitioning import Window
 from declaration.queries import datasets_behind, queries_behind
 from declaration.sql import scalar
-from declaration.windows import Window
 from resources.feature_store.store import FeatureStore
 from resources.lake.lake import Snapshot, scan
 from resources.lake.views import register_tables

@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from declaration.errors import DriftlineError
 from declaration.names import CREATED_TIMESTAMP, EVENT_TIMESTAMP
+from declaration.partitioning import Window
 from declaration.sql import quote_identifier, quote_literal
-from declaration.windows import Window
 
 TIME_COLUMNS = (EVENT_TIMESTAMP, CREATED_TIMESTAMP)
 

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 from assets.materialization import Outcome, StageRun
 from charts import as_markdown_image, bars
-from declaration.partitioning import partitioning
+from declaration.partitioning import Window, partitioning
 from declaration.pipeline import Pipeline
 from declaration.queries import datasets_behind, queries_behind
 from declaration.sql import quote_identifier
 from declaration.target_sql import LabelError, check_labels, label_query, target_key
-from declaration.windows import Window
 from resources.lake.lake import Snapshot, scan
 from resources.lake.views import newest_snapshots, register_snapshots
 

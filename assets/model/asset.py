@@ -20,9 +20,9 @@ from assets.materialization import Outcome, Scope, StageRun
 from assets.model.fingerprints import fingerprint_decision, fingerprint_training
 from assets.model.pictures import training_pages
 from assets.model.tables import CANDIDATES, candidates_table, holdout_table
+from declaration.partitioning import partitioning
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_identifier
-from declaration.windows import window
 from learning.comparison import ScoredPair
 from learning.encode import EncodingError
 from learning.fitted import FittedModel
@@ -226,7 +226,7 @@ def _rival(pipeline: Pipeline, decisions: Sequence[Decision], registry: ModelReg
         return None
     version = registry.version(pipeline.name, number)
     content = registry.model_file(pipeline.name, number, sha256=trusted_sha256(decisions, number))
-    as_of = window(pipeline.spec.partitions, version.training_partition).end
+    as_of = partitioning(pipeline.spec.partitions).window(version.training_partition).end
     return _Rival(version, model_from_bytes(content), round(as_of.timestamp() * 1e6))
 
 

@@ -18,8 +18,8 @@ from assets.profiled.quality import DataQuality, RowFacts, RuleFinding, assess_q
 from assets.profiled.statistics import ColumnProfile
 from assets.profiled.tables import PROFILES, QUALITY, profile_table, quality_table, read_profiles
 from declaration.datasets import DatasetSpec
+from declaration.partitioning import Cut, Window
 from declaration.sql import scalar
-from declaration.windows import Cut, Window
 from expectations.literals import kind_of
 from expectations.results import ExpectationError, ExpectationResult
 from expectations.rows import RowRules

@@ -20,10 +20,16 @@ from assets.raw.full_loads import FINGERPRINT, refuse_other_load
 from charts import as_markdown_image, bars
 from declaration.datasets import DatasetSpec
 from declaration.partition_sql import between, event_instant
-from declaration.partitioning import CalendarPartitions, LoadPartitions, Partitioning, partitioning
+from declaration.partitioning import (
+    CalendarPartitions,
+    Cut,
+    LoadPartitions,
+    Partitioning,
+    Window,
+    partitioning,
+)
 from declaration.sql import first_row, quote_literal, scalar
 from declaration.text import one_line
-from declaration.windows import Cut, Window
 from resources.lake.lake import Lake, Snapshot
 from sources.content import Content, content_of
 from sources.engine_errors import repair_of

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from declaration.partitioning import LoadPartitions
+from declaration.partitioning import LoadPartitions, Window, partitioning
 from declaration.pipeline import Pipeline
-from declaration.windows import Window, window
 from resources.lake.lake import Lake
 from sources.content import content_of
 from sources.opening import files_of
@@ -25,7 +24,7 @@ def newest_load(pipeline: Pipeline, lake: Lake) -> Window | None:
     """Return the newest load in the lake, or None before the first."""
     table = pipeline.table("raw", loaded_dataset(pipeline))
     keys = lake.snapshot(table).partitions if lake.has(table) else ()
-    return window(pipeline.spec.partitions, max(keys)) if keys else None
+    return partitioning(pipeline.spec.partitions).window(max(keys)) if keys else None
 
 
 def load_to_read(pipeline: Pipeline, lake: Lake, *, scratch: Path) -> Window:

@@ -12,9 +12,9 @@ from assets.materialization import CheckOutcome, Outcome, StageRun
 from assets.training_set.leakage import Probe, changed_feature, judge, n_labels_before_their_time, probes
 from assets.training_set.selection import SOURCE_PARTITION, TrainingSetError, known_labels, training_windows
 from charts import as_markdown_image, bars
+from declaration.partitioning import Window
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_literal
-from declaration.windows import Window
 from resources.feature_store.changed_future import Counterfactual
 from resources.feature_store.store import FeatureStore
 from resources.lake.lake import Lake, Snapshot, scan

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from declaration.errors import DriftlineError
+from declaration.partitioning import Window, partitioning
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_literal
-from declaration.windows import Window, windows
 
 SOURCE_PARTITION = "_source_partition"
 """Column of a training set: the partition that a row came from."""
@@ -21,7 +21,7 @@ class TrainingSetError(DriftlineError):
 def training_windows(pipeline: Pipeline, window: Window) -> Sequence[Window]:
     """List the partitions to learn from, oldest first: the newest `train_window`, or all so far."""
     spec = pipeline.spec
-    ended = [w for w in windows(spec.partitions, until=window.end) if w.end <= window.end]
+    ended = [w for w in partitioning(spec.partitions).windows(until=window.end) if w.end <= window.end]
     return ended if spec.model.train_window is None else ended[-spec.model.train_window :]
 
 

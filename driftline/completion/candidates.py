@@ -51,8 +51,8 @@ def _partitions(ctx: click.Context, file: Path) -> Iterator[str]:
     import yaml
     from pydantic import ValidationError
 
+    from declaration.partitioning import partitioning
     from declaration.partitions import PartitionsSpec
-    from declaration.windows import windows
     from resources.deployment import deployment
 
     with suppress(
@@ -62,8 +62,8 @@ def _partitions(ctx: click.Context, file: Path) -> Iterator[str]:
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         declared = yaml.load(file.read_text(encoding="utf-8"), loader)["attributes"]["partitions"]
         spec = PartitionsSpec.model_validate(declared)
-        if spec.is_calendar:
-            yield from (one.key for one in windows(spec, until=datetime.now(UTC)))
+        if partitioning(spec).ends_by_clock:
+            yield from (one.key for one in partitioning(spec).windows(until=datetime.now(UTC)))
         else:
             reports = deployment(_environment(ctx)).home / "reports" / file.parent.name
             yield from sorted(page.stem for page in reports.glob("*.html"))

@@ -8,9 +8,9 @@ from datetime import datetime
 
 from assets.features.view_sql import FeatureError, stable_types
 from declaration.errors import DriftlineError
+from declaration.partitioning import partitioning
 from declaration.pipeline import Pipeline
 from declaration.queries import datasets_behind, queries_behind
-from declaration.windows import window
 from resources.connections import Connections
 from resources.feature_store.changes import CONSEQUENCES, FeatureChange
 from resources.feature_store.guard import Loss, accept_loss, champion_loss
@@ -90,7 +90,7 @@ def _sql_changes(pipeline: Pipeline, view: str, connections: Connections) -> Seq
     table = pipeline.table("features", view)
     if not connections.lake.has(table) or not (partitions := connections.lake.snapshot(table).partitions):
         return ()
-    newest = window(pipeline.spec.partitions, partitions[-1])
+    newest = partitioning(pipeline.spec.partitions).window(partitions[-1])
     sql = pipeline.sql[spec.sql]
     with connections.engine.connect() as connection:
         register_tables(

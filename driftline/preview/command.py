@@ -19,8 +19,8 @@ from driftline.printing import console, print_json
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from declaration.partitioning import Window
     from declaration.pipeline import Pipeline
-    from declaration.windows import Window
     from driftline.preview.findings import Preview
     from resources.deployment import Deployment
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from assets.materialization import Outcome, Scope, StageRun
 from declaration.errors import DriftlineError
+from declaration.partitioning import Window
 from declaration.pipeline import Pipeline
-from declaration.windows import Window
 from pipelines.graph.stages import Stage, stages
 from resources.connections import Connections, connect
 from resources.deployment import Deployment

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from declaration.datasets import DatasetSpec
+from declaration.partitioning import Window
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_literal
-from declaration.windows import Window
 from resources.engine.duckdb import Engine
 from sources.csv_header import header_of
 from sources.folder_keys import folder_keys

@@ -11,10 +11,9 @@ import pyarrow.compute as pc
 
 from assets.features.view_sql import feature_names
 from declaration.names import EVENT_TIMESTAMP
-from declaration.partitioning import partitioning
+from declaration.partitioning import Window, partitioning
 from declaration.pipeline import Pipeline
 from declaration.target import ProblemType, TargetSpec
-from declaration.windows import Window
 from driftline.preview.columns import plan
 from driftline.preview.datasets import column_facts, count, dataset_finding, short
 from driftline.preview.findings import (
@@ -79,7 +78,7 @@ def _next_refresh(pipeline: Pipeline, there: Sequence[Window], clock: datetime) 
     zone = spec.partitions.timezone
     if spec.schedule is not None:
         return f"Refreshed by the schedule '{spec.schedule}' ({zone})."
-    if not spec.partitions.is_calendar:
+    if not partitioning(spec.partitions).ends_by_clock:
         return "Refreshed when the source has changed."
     end = spec.partitions.end
     if end is not None and there[-1].end >= (end if end.tzinfo else end.replace(tzinfo=ZoneInfo(zone))):

@@ -30,8 +30,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from declaration.partitioning import Window
 from declaration.pipeline import Pipeline
-from declaration.windows import Window
 from driftline.replay.runs import REPLAY_TAGS, ReplayError, fail_abandoned_runs, only_replay
 from pipelines.graph.compile import STAGES
 from pipelines.triggers.due_partitions import done, due_partitions, make_known

@@ -10,8 +10,8 @@ import dagster as dg
 from rich.console import Console
 from rich.text import Text
 
+from declaration.partitioning import Window
 from declaration.pipeline import Pipeline
-from declaration.windows import Window
 from driftline.replay.runs import ReplayError, fail_abandoned_runs, only_replay
 from driftline.replay.walk import Replay, stages_shown
 from pipelines.asset_keys import asset_key

@@ -102,10 +102,11 @@ def _partitions(pipeline: Pipeline, stage: Stage) -> str:
     spec = pipeline.spec.partitions
     if not stage.is_partitioned:
         return "none: read whole"
-    every = partitioning(spec).length
+    form = partitioning(spec)
+    every = form.length
     if stage.path[0] in RETRAIN_STAGES:
         return f"every {every} that a retrain was asked for"
-    return f"every {every}, {spec.timezone}" if spec.is_calendar else f"every {every}"
+    return f"every {every}, {spec.timezone}" if form.ends_by_clock else f"every {every}"
 
 
 def _partitions_read(pipeline: Pipeline, path: Sequence[str], mapping: dg.PartitionMapping | None) -> str:

@@ -18,11 +18,11 @@ from assets.features.view_sql import filled, kept_to_window
 from assets.training_set.selection import known_labels, training_windows
 from declaration.errors import DriftlineError
 from declaration.names import CREATED_TIMESTAMP, EVENT_TIMESTAMP, is_url
+from declaration.partitioning import Window
 from declaration.pipeline import Pipeline
 from declaration.queries import datasets_behind, queries_behind
 from declaration.sql import quote_identifier
 from declaration.target_sql import label_query
-from declaration.windows import Window
 from drift.sketch.scan import bins_of, sketch_reference, sketch_window
 from driftline.show.assets import place_of
 from driftline.show.recording import Recording

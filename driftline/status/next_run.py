@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from declaration.partitioning import partitioning
 from declaration.spec import PipelineSpec
-from declaration.windows import windows
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def next_run(spec: PipelineSpec, now: datetime, *, newest: str | None) -> NextRu
     if partitions.end is not None and newest is not None:
         zone = ZoneInfo(partitions.timezone)
         end = partitions.end.replace(tzinfo=zone) if partitions.end.tzinfo is None else partitions.end
-        if end <= now and newest >= windows(partitions, until=end)[-1].key:
+        if end <= now and newest >= partitioning(partitions).windows(until=end)[-1].key:
             return NextRun(None, "nothing", f"{newest} is the last partition")
     return NextRun(_tick(cron, partitions.timezone, now), "schedule")
 

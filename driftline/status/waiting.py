@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from declaration.names import is_url
+from declaration.partitioning import partitioning
 from declaration.pipeline import Pipeline
-from declaration.windows import windows
 from driftline.status.runs import Run
 from resources.lake.lake import Lake
 from resources.model_registry.ledger import Decision
@@ -93,10 +93,10 @@ def waiting(
 
 def due_partitions(pipeline: Pipeline, newest: str | None, now: datetime) -> Sequence[str]:
     """List the partitions of time that have ended and are newer than the newest report; rows and loads do not end by a clock."""
-    spec = pipeline.spec.partitions
-    if not spec.is_calendar:
+    form = partitioning(pipeline.spec.partitions)
+    if not form.ends_by_clock:
         return ()
-    return [window.key for window in windows(spec, until=now) if newest is None or window.key > newest]
+    return [window.key for window in form.windows(until=now) if newest is None or window.key > newest]
 
 
 def _due(pipeline: Pipeline, due: Sequence[str], *, is_first: bool) -> Waiting:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from declaration.partitioning import partitioning
 from declaration.pipeline import Pipeline
-from declaration.windows import window
 from driftline.verify.finding import Finding, Show, Subject
 from feature_repo.table_damage import fault_of
 from resources.feature_store.objects import FeatureStoreError
@@ -58,7 +58,7 @@ def _reloading(subject: Subject, pipeline: Pipeline, view: str, show: Show) -> C
         for number, key in enumerate(partitions, start=1):
             show(f"loading {view} {key}, {number} of {len(partitions)}")
             n_loaded += connections.feature_store.load_online(
-                pipeline, view, window(pipeline.spec.partitions, key), connections.lake
+                pipeline, view, partitioning(pipeline.spec.partitions).window(key), connections.lake
             )
         return f"{n_loaded} rows of {len(partitions)} partitions of view '{view}' are loaded"
 

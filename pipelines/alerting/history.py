@@ -33,10 +33,8 @@ def is_past(spec: PartitionsSpec, partition: str | None, occurred_at: datetime, 
     """
     if partition is None:
         return now - occurred_at > RECENT
-    if not spec.is_calendar:
-        return True
     form = partitioning(spec)
-    if not form.is_key(partition):
-        return True  # Of partitions that are declared otherwise now.
+    if not form.ends_by_clock or not form.is_key(partition):
+        return True  # The latter of partitions that are declared otherwise now.
     window = form.window(partition)
     return now >= window.end + max(window.end - window.start, RECENT)

@@ -7,6 +7,7 @@ retrains add, with the keys of the pipeline's.
 import dagster as dg
 from dagster import DagsterInstance
 
+from declaration.partitioning import partitioning
 from declaration.partitions import PartitionsSpec
 
 RETRAIN_STAGES = ("training_set", "model")
@@ -20,9 +21,9 @@ def trained_partitions_name(pipeline: str) -> str:
 def trained_partitions(pipeline: str, spec: PartitionsSpec) -> dg.DynamicPartitionsDefinition | None:
     """Return Dagster's partitions of trainings; None where partitions are loads, which Dagster does not know."""
     return (
-        None
-        if spec.every == "load"
-        else dg.DynamicPartitionsDefinition(name=trained_partitions_name(pipeline))
+        dg.DynamicPartitionsDefinition(name=trained_partitions_name(pipeline))
+        if partitioning(spec).is_orchestrated
+        else None
     )
 
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from dagster import DagsterInstance
 
 from declaration.errors import DriftlineError
+from declaration.partitioning import Window, partitioning
 from declaration.pipeline import Pipeline
-from declaration.windows import Window
 from pipelines.triggers.due_partitions import done, due_partitions
 from pipelines.triggers.run_requests import reference_selection
 from resources.engine.duckdb import Engine
@@ -29,7 +29,7 @@ def due_windows(
     if not there:
         return [], f"no partition has ended by {now:%Y-%m-%d %H:%M %Z}"
     finished = done(pipeline, instance, lake)
-    if not pipeline.spec.partitions.is_calendar:
+    if not partitioning(pipeline.spec.partitions).ends_by_clock:
         return [w for w in there if w.key not in finished], "no new rows have arrived"
     newest = there[-1]
     if newest.key in finished and _is_over(pipeline, now):

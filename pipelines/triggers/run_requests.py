@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import dagster as dg
 from dagster import EventLogRecord
 
+from declaration.partitioning import Window, partitioning
 from declaration.pipeline import Pipeline
-from declaration.windows import Window
 from pipelines.asset_keys import asset_key
 from pipelines.graph.compile import REASON_TAG
 from pipelines.graph.trained_partitions import RETRAIN_STAGES
@@ -60,7 +60,7 @@ def refresh_request(pipeline: Pipeline, partition: Window, *, run_key: str | Non
     return dg.RunRequest(
         run_key=run_key,
         asset_selection=refresh_selection(pipeline),
-        partition_key=None if pipeline.spec.partitions.every == "load" else partition.key,
+        partition_key=partition.key if partitioning(pipeline.spec.partitions).is_orchestrated else None,
         tags={
             PIPELINE_TAG: pipeline.name,
             REASON_TAG: "refresh",

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
+from declaration.partitioning import partitioning
 from declaration.pipeline import Pipeline
 from pipelines.triggers.due import due_windows, lacks_reference_tables
 from pipelines.triggers.due_partitions import make_known
@@ -32,7 +33,11 @@ def schedule_name(pipeline: Pipeline) -> str:
 
 def _schedule(pipeline: Pipeline, cron: str) -> dg.ScheduleDefinition:
     partitions = pipeline.spec.partitions
-    wanted = f"the newest {partitions.every} that has ended" if partitions.is_calendar else "what has arrived"
+    wanted = (
+        f"the newest {partitions.every} that has ended"
+        if partitioning(partitions).ends_by_clock
+        else "what has arrived"
+    )
     retrains = " A retrain follows where the report asks for one." if pipeline.spec.target else ""
 
     @dg.schedule(

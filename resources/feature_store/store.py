@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import pyarrow as pa
 
-from declaration.windows import Window
+from declaration.partitioning import Window
 from resources.feature_store.changed_future import Counterfactual, join_with_changed_futures, views_as_read
 from resources.feature_store.changes import FeatureChange, changes_between, shapes
 from resources.feature_store.guard import refuse_loss

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from declaration.windows import Cut
+from declaration.partitioning import Cut
 from feature_repo.table_damage import commit_path, first_line
 from resources.lake.cuts import check_cut, described, recorded
 from resources.lake.damage import damage_named, set_mark

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 
-from declaration.partitioning import partitioning
-from declaration.windows import Cut
+from declaration.partitioning import Cut, partitioning
 from resources.lake.errors import LakeError, way_out
 
 RECORD = "cut"

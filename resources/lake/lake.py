@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from declaration.windows import Cut
+from declaration.partitioning import Cut
 from feature_repo.table_damage import LOG, recorded_hash
 from resources.lake.commits import NOT_THERE, Overtaken, Write, merge_files, write_once
 from resources.lake.damage import damage_named

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from assets.labels.asset import materialize_labels
 from assets.materialization import StageRun
 from assets.raw.asset import materialize_raw
+from declaration.partitioning import partitioning
 from declaration.pipeline import Pipeline
 from declaration.target_sql import LabelError, entity_keys, label_query, row_id, target_key
-from declaration.windows import window
 from resources.lake.lake import Lake
 from tests.fixtures.tiny import ROWS_PER_DAY, day_window, lake_and_engine, scope, tiny_pipeline, write_sources
 
@@ -116,7 +116,7 @@ def test_a_wall_clock_event_time_is_read_in_the_partitions_zone(tmp_path: Path) 
     partitions = pipeline.spec.partitions.model_copy(update={"timezone": "America/New_York"})
     spec = pipeline.spec.model_copy(update={"datasets": datasets, "partitions": partitions})
     naive = Pipeline(pipeline.name, spec, pipeline.folder, pipeline.sql, "hash")
-    january = window(partitions, "2024-01-01")
+    january = partitioning(partitions).window("2024-01-01")
     with duckdb.connect() as connection:
         connection.sql("SET TimeZone = 'UTC'")
         connection.execute(

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from declaration.partitioning import partitioning
 from declaration.partitions import Cadence, PartitionsSpec
-from declaration.windows import window, windows
 from pipelines.graph.compile import partitions_definition
 
 # Clocks that change on both hemispheres, by half an hour (Lord Howe) and at midnight (Havana, Beirut), and odd offsets.
@@ -59,7 +58,7 @@ def _dagsters(spec: PartitionsSpec, until: datetime) -> list[tuple[str, datetime
 @given(spec=declared, share=st.floats(0, 1))
 def test_windows_are_dagsters_time_windows(spec: PartitionsSpec, share: float) -> None:
     until = (spec.start + share * LENGTHS[spec.every]).replace(tzinfo=UTC)
-    ours = [(w.key, w.start, w.end) for w in windows(spec, until=until)]
+    ours = [(w.key, w.start, w.end) for w in partitioning(spec).windows(until=until)]
     assert ours == _dagsters(spec, until)
 
 
@@ -67,26 +66,28 @@ def test_windows_are_dagsters_time_windows(spec: PartitionsSpec, share: float) -
 def test_windows_with_an_end_are_dagsters(spec: PartitionsSpec) -> None:
     ended = spec.model_copy(update={"end": spec.start + LENGTHS[spec.every] / 2})
     until = datetime(2030, 1, 1, tzinfo=UTC)
-    assert [w.key for w in windows(ended, until=until)] == [key for key, *_ in _dagsters(ended, until)]
+    assert [w.key for w in partitioning(ended).windows(until=until)] == [
+        key for key, *_ in _dagsters(ended, until)
+    ]
 
 
 @given(spec=declared)
 def test_windows_follow_each_other_without_gap_or_overlap(spec: PartitionsSpec) -> None:
-    listed = windows(spec, until=spec.start.replace(tzinfo=UTC) + LENGTHS[spec.every])
+    listed = partitioning(spec).windows(until=spec.start.replace(tzinfo=UTC) + LENGTHS[spec.every])
     assert all(before.end == after.start for before, after in pairwise(listed))
 
 
 @given(spec=declared)
 def test_a_windows_key_leads_back_to_it(spec: PartitionsSpec) -> None:
-    for listed in windows(spec, until=spec.start.replace(tzinfo=UTC) + LENGTHS[spec.every]):
-        assert window(spec, listed.key) == listed
+    for listed in partitioning(spec).windows(until=spec.start.replace(tzinfo=UTC) + LENGTHS[spec.every]):
+        assert partitioning(spec).window(listed.key) == listed
 
 
 def test_the_second_of_two_hours_with_one_name_carries_its_offset_as_in_dagster() -> None:
     # On 3 November 2013 New York's clocks went from 2:00 back to 1:00.
     spec = PartitionsSpec(every="hour", start=datetime(2013, 11, 3), timezone="America/New_York")
     until = datetime(2013, 11, 3, 8, tzinfo=UTC)
-    listed = windows(spec, until=until)
+    listed = partitioning(spec).windows(until=until)
     assert [w.key for w in listed] == [
         "2013-11-03-00:00",
         "2013-11-03-01:00",
@@ -94,12 +95,12 @@ def test_the_second_of_two_hours_with_one_name_carries_its_offset_as_in_dagster(
         "2013-11-03-02:00",
     ]
     assert [(w.key, w.start, w.end) for w in listed] == _dagsters(spec, until)
-    assert [window(spec, w.key) for w in listed] == list(listed)
+    assert [partitioning(spec).window(w.key) for w in listed] == list(listed)
 
 
 def test_a_month_in_new_york_begins_at_its_midnight() -> None:
     spec = PartitionsSpec(every="month", start=datetime(2013, 1, 1), timezone="America/New_York")
-    march = window(spec, "2013-03-01")
+    march = partitioning(spec).window("2013-03-01")
     # Five hours behind UTC in winter, four after 10 March.
     assert (march.start, march.end) == (
         datetime(2013, 3, 1, 5, tzinfo=UTC),
@@ -117,7 +118,7 @@ def test_windows_that_overlap_a_span_are_listed() -> None:
 
 def test_a_key_of_another_cadence_is_refused() -> None:
     with pytest.raises(ValueError, match="unconverted data remains"):
-        window(PartitionsSpec(every="day", start=datetime(2024, 1, 1)), "2024-01-01-05:00")
+        partitioning(PartitionsSpec(every="day", start=datetime(2024, 1, 1))).window("2024-01-01-05:00")
 
 
 def test_partition_keys_have_dagsters_default_formats() -> None:

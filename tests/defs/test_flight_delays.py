@@ -18,9 +18,8 @@ from assets.materialization import Scope, StageRun
 from assets.profiled.asset import materialize_profiled
 from assets.raw.asset import materialize_raw
 from assets.training_set.asset import materialize_training_set
-from declaration.partitioning import partitioning
+from declaration.partitioning import Window, partitioning
 from declaration.pipeline import Pipeline
-from declaration.windows import Window, window, windows
 from pipelines.loading.read import read
 from resources.engine.duckdb import Engine
 from resources.feature_store.store import FeatureStore
@@ -74,7 +73,7 @@ def one(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[object, ...]:
 def test_every_flight_lies_in_exactly_one_month(
     pipeline: Pipeline, flights: duckdb.DuckDBPyConnection
 ) -> None:
-    months = windows(pipeline.spec.partitions, until=CLOCK)
+    months = partitioning(pipeline.spec.partitions).windows(until=CLOCK)
     counts = [
         one(
             flights,
@@ -172,7 +171,7 @@ def run(
 ) -> Iterator[Run]:
     """Give the month that ends at or after an instant, with all that its views look back on."""
     partitions = pipeline.spec.partitions
-    own = next(w for w in windows(partitions, until=CLOCK) if w.start < request.param <= w.end)
+    own = next(w for w in partitioning(partitions).windows(until=CLOCK) if w.start < request.param <= w.end)
     lookback = max(view.lookback for view in pipeline.spec.features.values())
     start = partitioning(partitions).overlapping(own.start - lookback, own.end)[0].start
     with duckdb.connect() as made:
@@ -218,7 +217,7 @@ def test_a_partitions_rows_do_not_depend_on_where_the_data_are_cut(
     # Lookbacks are long enough: more history changes nothing. What follows the partition is not seen, so that
     # the slack before a departure of the next month is unknown on the last day.
     spec = pipeline.spec.features[view]
-    month = window(pipeline.spec.partitions, "2013-03-01")
+    month = partitioning(pipeline.spec.partitions).window("2013-03-01")
     until = month.end - timedelta(days=1) if view == "aircraft_history" else month.end
     bounds = [
         (
@@ -289,7 +288,7 @@ def test_the_stage_reads_every_row_of_the_source_once(pipeline: Pipeline, tmp_pa
     engine = Engine(spill_directory=str(tmp_path / "spill"), directories=[lake.root])
     outcomes = [
         materialize_raw(StageRun(pipeline, Scope(month, run_id="test", clock=CLOCK), lake, engine), "flights")
-        for month in windows(pipeline.spec.partitions, until=CLOCK)
+        for month in partitioning(pipeline.spec.partitions).windows(until=CLOCK)
     ]
     n_rows = sum(int(str(outcome.metadata["n_rows"])) for outcome in outcomes)
     assert n_rows == lake.snapshot(pipeline.table("raw", "flights")).n_rows == 336_776
@@ -306,7 +305,7 @@ def january(pipeline: Pipeline, home: Path) -> pa.Table:
         online_path=str(home / "online.db"),
         spill_directory=str(home / "spill"),
     )
-    month = window(pipeline.spec.partitions, "2013-01-01")
+    month = partitioning(pipeline.spec.partitions).window("2013-01-01")
 
     def scope(is_partitioned: bool) -> Scope:
         return Scope(month if is_partitioned else None, run_id="test", clock=CLOCK)

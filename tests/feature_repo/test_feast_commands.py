@@ -17,9 +17,9 @@ import httpx
 import pyarrow as pa
 import pytest
 
+from declaration.partitioning import partitioning
 from declaration.pipeline import Pipeline
 from declaration.rooms import HOUSE
-from declaration.windows import window
 from pipelines.loading.read import read
 from resources.connections import Connections, connect
 from resources.deployment import deployment
@@ -78,7 +78,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     home = tmp_path_factory.mktemp("feast")
     connections = connected(home)
     pipeline = read(HOUSE / "pipelines" / "defs" / NAME)
-    month = window(pipeline.spec.partitions, PARTITION)
+    month = partitioning(pipeline.spec.partitions).window(PARTITION)
     last = month.end - timedelta(hours=1)
     instants = pa.array([last] * 3, pa.timestamp("us", tz="UTC"))
     weather = pa.table(

@@ -12,8 +12,8 @@ import yaml
 from assets.materialization import Scope, StageRun
 from assets.raw.asset import materialize_raw
 from declaration.errors import DriftlineError
+from declaration.partitioning import partitioning
 from declaration.pipeline import Pipeline
-from declaration.windows import window
 from pipelines.loading.read import read
 from resources.engine.duckdb import Engine
 from resources.lake.lake import Lake
@@ -162,7 +162,7 @@ class House:
 
 def scope(pipeline: Pipeline, key: str | None) -> Scope:
     """Return the scope of a partition, or of a reference table."""
-    found = None if key is None else window(pipeline.spec.partitions, key)
+    found = None if key is None else partitioning(pipeline.spec.partitions).window(key)
     return Scope(found, run_id="run", clock=CLOCK)
 
 

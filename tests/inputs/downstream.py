@@ -17,8 +17,8 @@ from assets.model.asset import materialize_model
 from assets.profiled.asset import materialize_profiled
 from assets.raw.asset import materialize_raw
 from assets.training_set.asset import materialize_training_set
+from declaration.partitioning import partitioning
 from declaration.pipeline import Pipeline
-from declaration.windows import window
 from pipelines.loading.read import read
 from resources.connections import Connections
 from tests.fixtures.stages import connected
@@ -135,7 +135,7 @@ class Journey:
 
     def _run(self, stage: str, day: str) -> None:
         clock = datetime(2024, 2, 1, tzinfo=UTC)
-        scope = Scope(window(self.pipeline.spec.partitions, day), f"run-{day}", clock)
+        scope = Scope(partitioning(self.pipeline.spec.partitions).window(day), f"run-{day}", clock)
         pipeline, connections = self.pipeline, self.connections
         lake, engine, store = connections.lake, connections.engine, connections.feature_store
         runs: Mapping[str, Callable[[], Outcome]] = {

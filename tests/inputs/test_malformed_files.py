@@ -18,9 +18,9 @@ import pytest
 from assets.materialization import Scope, StageRun
 from assets.raw.asset import materialize_raw
 from declaration.errors import DriftlineError
+from declaration.partitioning import partitioning
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
-from declaration.windows import window
 from tests.fixtures.tiny import lake_and_engine
 
 NOW = datetime(2024, 2, 1, tzinfo=UTC)
@@ -219,7 +219,7 @@ def test_an_input_is_read_whole_or_refused_with_its_repair(name: str, tmp_path: 
     spec = PipelineSpec.model_validate({"partitions": partitions, "datasets": {"t": declared}})
     pipeline = Pipeline("inputs", spec, str(folder), {}, "hash")
     lake, engine = lake_and_engine(tmp_path)
-    span = window(spec.partitions, "2024-01-01") if case.event_time else None
+    span = partitioning(spec.partitions).window("2024-01-01") if case.event_time else None
     scope = Scope(span, run_id="run", clock=NOW)
     if case.says:
         with pytest.raises(DriftlineError) as caught:

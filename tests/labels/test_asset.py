@@ -10,9 +10,9 @@ import pytest
 
 from assets.labels.asset import materialize_labels
 from assets.materialization import Outcome, Scope, StageRun
+from declaration.partitioning import partitioning
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
-from declaration.windows import window
 from resources.engine.duckdb import Engine
 from resources.lake.lake import Lake
 from tests.fixtures.tiny import lake_and_engine
@@ -96,7 +96,7 @@ def arrive(lake: Lake, day: int) -> None:
 def run(pipeline: Pipeline, day: int, lake: Lake, engine: Engine) -> Outcome:
     """Write the labels of a day on which its data has arrived."""
     arrive(lake, day)
-    found = window(pipeline.spec.partitions, at(day).date().isoformat())
+    found = partitioning(pipeline.spec.partitions).window(at(day).date().isoformat())
     return materialize_labels(StageRun(pipeline, Scope(found, "run", found.end), lake, engine))
 
 

@@ -12,11 +12,11 @@ import pytest
 from assets.materialization import Outcome, Scope, StageRun
 from assets.profiled.asset import materialize_profiled
 from declaration.datasets import DatasetSpec, ExpectationSpec, SourceSpec
+from declaration.partitioning import partitioning
 from declaration.partitions import PartitionsSpec
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
 from declaration.target import TargetSpec
-from declaration.windows import window
 from expectations import ExpectationError, expectation_names
 from resources.engine.duckdb import Engine
 from resources.lake.lake import Lake
@@ -67,7 +67,7 @@ class House:
         self.lake.write("plant/raw/readings", table, partition=f"2024-01-{day:02}" if partition else None)
 
     def check(self, day: int | None = 1) -> Outcome:
-        part = window(PARTITIONS, f"2024-01-{day:02}") if day else None
+        part = partitioning(PARTITIONS).window(f"2024-01-{day:02}") if day else None
         scope = Scope(part, run_id="run", clock=datetime(2024, 2, 1, tzinfo=UTC))
         return materialize_profiled(
             StageRun(self.pipeline, scope, self.lake, self.engine), "readings", validation=Validation()

@@ -11,9 +11,9 @@ from assets.materialization import Scope, StageRun
 from assets.raw.asset import materialize_raw
 from assets.raw.full_loads import load_to_read
 from declaration.datasets import DatasetSpec, SourceSpec
+from declaration.partitioning import partitioning
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
-from declaration.windows import window
 from resources.lake.lake import Lake
 from sources.rejects import ReadError
 from tests.fixtures.tiny import ROWS_PER_DAY, lake_and_engine, scope, tiny_pipeline, write_sources
@@ -165,7 +165,7 @@ def test_times_without_zone_belong_to_the_partition_of_their_wall_clock(tmp_path
         key=["id"],
     )
     lake, engine = lake_and_engine(tmp_path)
-    first = Scope(window(pipeline.spec.partitions, "2024-01-01"), "run", CLOCK)
+    first = Scope(partitioning(pipeline.spec.partitions).window("2024-01-01"), "run", CLOCK)
     outcome = materialize_raw(StageRun(pipeline, first, lake, engine), "readings")
     assert lake.read("tiny/raw/readings")["id"].to_pylist() == [1]
     assert outcome.metadata["n_out_of_range"] == 1
@@ -182,7 +182,7 @@ def test_a_row_of_another_partition_in_a_partitions_file_is_a_reject(tmp_path: P
         key=["id"],
     )
     lake, engine = lake_and_engine(tmp_path)
-    first = Scope(window(pipeline.spec.partitions, "2024-01-01"), "run", CLOCK)
+    first = Scope(partitioning(pipeline.spec.partitions).window("2024-01-01"), "run", CLOCK)
     outcome = materialize_raw(StageRun(pipeline, first, lake, engine), "readings")
     (reject,) = lake.read("tiny/raw_rejects/readings").to_pylist()
     assert outcome.metadata["n_rows"] == 200

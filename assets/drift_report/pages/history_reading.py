@@ -29,8 +29,8 @@ from assets.drift_report.tables import DRIFT_DECISIONS, DRIFT_REPORT
 from assets.drift_report.tables_read import kept_reference
 from assets.materialization import Scope
 from assets.model.tables import CANDIDATES
+from declaration.partitioning import Window, partitioning
 from declaration.pipeline import Pipeline
-from declaration.windows import Window, partitions_since
 from drift.performance.outcomes import Outcomes
 from drift.sketch.table import WINDOW_SKETCHES
 from resources.lake.lake import Lake, Snapshot, scan
@@ -142,7 +142,7 @@ def _serving(
         algorithm=_algorithm(pipeline, version, lake, connection),
         trained_as_of=learned,
         since=since,
-        age=None if learned is None else partitions_since(pipeline.spec.partitions, learned, window),
+        age=None if learned is None else partitioning(pipeline.spec.partitions).n_since(learned, window),
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from assets.drift_report.pages.origin import Origin, Quarantined, run_link
 from assets.materialization import StageRun
-from declaration.windows import Window
+from declaration.partitioning import Window
 from resources.lake.lake import scan
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from assets.drift_report.pages.history_page import render_model_history
 from assets.drift_report.pages.index import write_index
 from assets.drift_report.pages.neighbours import link_neighbours
 from assets.drift_report.pages.summary import SUMMARY_FILE, summary_of
+from declaration.partitioning import Window
 from declaration.pipeline import Pipeline
-from declaration.windows import Window
 
 
 def write_page(folder: Path, pipeline: Pipeline, window: Window, page: str) -> Path:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from assets.features.leakage.perturbation import Perturbation, perturbed_dataset
 from assets.features.view_sql import kept_to_window, stable_types
 from declaration.names import EVENT_TIMESTAMP
+from declaration.partitioning import Window
 from declaration.pipeline import Pipeline
 from declaration.queries import datasets_behind, names_in, queries_behind, tables_read
 from declaration.sql import quote_identifier, quote_literal
-from declaration.windows import Window
 
 if TYPE_CHECKING:
     import duckdb

@@ -24,9 +24,9 @@ from assets.features.leakage.perturbation import Perturbation
 from assets.features.leakage.row_difference import Difference, first_difference
 from assets.features.view_sql import FeatureError
 from declaration.names import EVENT_TIMESTAMP
+from declaration.partitioning import Window
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_literal
-from declaration.windows import Window
 
 if TYPE_CHECKING:
     import duckdb

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from declaration.datasets import DatasetSpec
 from declaration.generated_columns import LOAD_TIME, ROW_TIME
+from declaration.partitioning import partitioning
 from declaration.partitions import PartitionsSpec
 from declaration.spec import PipelineSpec
 from expectations.declared import check_expectation
@@ -88,7 +89,7 @@ def _partition_faults(spec: PipelineSpec) -> Iterator[Fault]:
     if cut.every != "rows" and cut.size is not None:
         text = f"partitions.size is for 'every: rows' only; this is 'every: {cut.every}'."
         yield Fault(("partitions", "size"), text)
-    if not cut.is_calendar:
+    if not partitioning(cut).ends_by_clock:
         yield from _counted_partition_faults(cut)
         return
     if "start" not in cut.model_fields_set:

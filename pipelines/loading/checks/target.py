@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from declaration.choices import CANDIDATES_BY_PROBLEM, METRICS_BY_PROBLEM, default_metric
 from declaration.datasets import DatasetSpec
+from declaration.partitioning import partitioning
 from declaration.spec import PipelineSpec
 from declaration.target_sql import sliceable_columns
-from declaration.windows import windows
 from pipelines.loading.checks.expressions import declared_types, target_expression_faults
 from pipelines.loading.problems import Check, Fault, KeyPath, choices, label, repeats, unknown_columns
 
@@ -198,4 +198,4 @@ def n_partitions(spec: PipelineSpec) -> int:
     cut = spec.partitions
     if cut.end is None:
         raise ValueError("partitions without an end are not counted")
-    return len(windows(cut, until=cut.end.replace(tzinfo=ZoneInfo(cut.timezone))))
+    return len(partitioning(cut).windows(until=cut.end.replace(tzinfo=ZoneInfo(cut.timezone))))

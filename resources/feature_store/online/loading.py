@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pyarrow as pa
 
 from declaration.names import CREATED_TIMESTAMP, EVENT_TIMESTAMP
+from declaration.partitioning import Window
 from declaration.sql import confinement, quote_identifier
-from declaration.windows import Window
 from resources.lake.damage import damage_named
 from resources.lake.lake import Snapshot, scan
 

@@ -14,7 +14,7 @@ from sklearn.datasets import load_diabetes, load_wine
 from assets.materialization import Scope, StageRun
 from assets.profiled.asset import materialize_profiled
 from assets.raw.asset import materialize_raw
-from declaration.windows import windows
+from declaration.partitioning import partitioning
 from driftline.history import history
 from pipelines.scaffolding.files import ScaffoldError
 from resources.validation import Validation
@@ -157,7 +157,7 @@ def test_any_table_is_scaffolded_and_read_without_loss(table: pd.DataFrame, has_
         lake, engine = lake_and_engine(folder)
         partitions = pipeline.spec.partitions
         end = partitions.end or datetime(2000, 1, 2)
-        spans = windows(partitions, until=end.replace(tzinfo=UTC))
+        spans = partitioning(partitions).windows(until=end.replace(tzinfo=UTC))
         n_read, metadata = 0, {}
         for span in spans[:MAX_SPANS]:
             scope = Scope(span, run_id="run", clock=NOW)

@@ -5,9 +5,8 @@ from datetime import datetime
 import pyarrow as pa
 import pytest
 
-from declaration.partitioning import partitioning
+from declaration.partitioning import Cut, partitioning
 from declaration.partitions import PartitionsSpec
-from declaration.windows import Cut, windows
 from resources.lake.lake import Lake, LakeError
 
 ROWS = pa.table({"x": [1]})
@@ -41,7 +40,7 @@ SAME_CUTS = {
 
 
 def first_key(cut: Cut) -> str:
-    return "2024-01-01" if cut.partitions.is_calendar else "row-0000000000"
+    return "2024-01-01" if partitioning(cut.partitions).ends_by_clock else "row-0000000000"
 
 
 @pytest.mark.parametrize(("was", "now", "key"), OTHER_CUTS.values(), ids=OTHER_CUTS)
@@ -113,7 +112,9 @@ def test_a_table_is_cut_or_it_is_not(lake: Lake, is_cut_first: bool) -> None:
 @pytest.mark.parametrize("every", ["hour", "day", "week", "month"])
 def test_the_keys_of_a_cadence_are_its_own(every: str) -> None:
     spec = PartitionsSpec(every=every, start=datetime(2024, 10, 1), timezone="Europe/Berlin")  # type: ignore[arg-type]
-    keys = [w.key for w in windows(spec, until=datetime.fromisoformat("2024-12-01T00:00:00+00:00"))]
+    keys = [
+        w.key for w in partitioning(spec).windows(until=datetime.fromisoformat("2024-12-01T00:00:00+00:00"))
+    ]
     assert all(partitioning(spec).is_key(key) for key in keys)
     assert not any(
         partitioning(spec).is_key(key) for key in ("", "x", "row-0000000000", "load-000001", "2024-13-01")
