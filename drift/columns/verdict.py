@@ -8,7 +8,7 @@ does neither. Too few rows give 'insufficient data', never 'stable'.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from declaration.drift import DriftSpec, FeatureDriftSpec
@@ -26,7 +26,7 @@ from drift.sketch.bins import CategoricalBins
 from drift.sketch.counts import ColumnReference, Counts, ReferenceSketch, WindowSketch
 
 Role = Literal["feature", "prediction", "label"]
-Status = Literal["drifted", "stable", "insufficient data", "ignored"]
+Status = Literal["drifted", "likely", "cannot be judged", "stable", "insufficient data", "ignored"]
 
 SCORE_COLUMN, LABEL_COLUMN = "score", "label"
 """Columns of a sketch that are no features: the model's output and the truth."""
@@ -50,6 +50,9 @@ class ColumnVerdict:
     findings: tuple[Finding, ...]
     statistics: ColumnStatistics
     adjusted_p_value: float | None = None
+    reason: str = ""
+    unseen_shift: float | None = None
+    """Least shift, in standard deviations, that the column's relations would show; None where they are not judged."""
 
     @property
     def strength(self) -> float:
@@ -154,6 +157,17 @@ def decide_drift(
     )
 
 
+def judged_again(verdict: DriftVerdict, columns: Sequence[ColumnVerdict], spec: DriftSpec) -> DriftVerdict:
+    """Return a verdict whose columns were judged once more, by more than themselves."""
+    features = [column for column in columns if column.role == "feature"]
+    return replace(
+        verdict,
+        status=_window_status(columns, verdict.n_current, spec),
+        drift_score=_drift_score(features) if verdict.n_current >= spec.min_rows else None,
+        columns=tuple(sorted(columns, key=_display_order)),
+    )
+
+
 def _display_order(verdict: ColumnVerdict) -> tuple[bool, float, float, float, str]:
     effect = verdict.statistics.effect or 0.0
     return (
@@ -173,7 +187,7 @@ def _window_status(verdicts: Sequence[ColumnVerdict], n_current: int, spec: Drif
 
 
 def _drift_score(features: list[ColumnVerdict]) -> float | None:
-    known = [feature for feature in features if feature.status not in ("insufficient data", "ignored")]
+    known = [feature for feature in features if feature.status not in ("insufficient data", "ignored", "cannot be judged")]
     if not known:
         return None
     weights = [feature.importance for feature in known]
