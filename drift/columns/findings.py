@@ -73,6 +73,8 @@ class Finding:
         By the documented rule, adjusted for the number of columns (Benjamini-Hochberg).
     value, about
         Of a relation: the statistic with its sign, and the category that it is about ('' for numbers).
+    is_likely
+        The effect is surely not zero and its estimate reaches the threshold, which its bound need not.
     """
 
     kind: FindingKind
@@ -85,6 +87,7 @@ class Finding:
     p_value: float | None = None
     value: float | None = None
     about: str = ""
+    is_likely: bool = False
 
     @property
     def is_certain(self) -> bool:
