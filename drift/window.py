@@ -36,6 +36,13 @@ from drift.performance.realised import (
 from drift.performance.sequential_test import LossBlocks, SequentialTest, monitor_errors
 from drift.performance.slices import SlicePerformance, measure_slices
 from drift.retraining.policy import Evidence, RetrainDecision
+from drift.season.verdict import (
+    ReferenceRelations,
+    WindowRelations,
+    judge_season,
+    relate_reference,
+    relate_window,
+)
 from drift.sketch.bins import CategoricalBins, NumericBins, SketchError
 from drift.sketch.counts import ReferenceSketch, WindowSketch
 from drift.sketch.exact_ks import exact_ks_distance
@@ -104,7 +111,7 @@ class Findings:
 
     `rise` and `losses` are about errors over all windows of the champion, and in this one;
     `multivariate` is about all features together, None where nobody asked; `outcomes` counts what became of
-    the predictions whose labels have come.
+    the predictions whose labels have come; `season` is how the features stand to each other.
     """
 
     champion: ScoringModel | None
@@ -121,6 +128,7 @@ class Findings:
     losses: LossBlocks | None = None
     multivariate: DomainClassification | None = None
     outcomes: Outcomes | None = None
+    season: WindowRelations | None = None
 
 
 def unscored(metric: Metric) -> Findings:
@@ -143,15 +151,40 @@ def build_reference(
     return dict(sorted({**inputs, **output}.items()))
 
 
+def build_relations(
+    connection: duckdb.DuckDBPyConnection,
+    relations: Relations,
+    reference: ReferenceSketch,
+    features: Sequence[str],
+    *,
+    has_calendar: bool,
+) -> ReferenceRelations:
+    """Compute how the features that a model version learned from stand to each other, by partition."""
+    return relate_reference(
+        connection,
+        relations.training,
+        reference,
+        features,
+        time_column=_instant(has_calendar),
+        part_column="_source_partition",
+    )
+
+
+def _instant(has_calendar: bool) -> str:
+    return "event_timestamp" if has_calendar else ""
+
+
 def examine(
     connection: duckdb.DuckDBPyConnection,
     relations: Relations,
     champion: ScoringModel,
     reference: ReferenceSketch,
+    reference_relations: ReferenceRelations,
     *,
     problem: ProblemType,
     drift: DriftSpec,
     seed: int,
+    has_calendar: bool = True,
     earlier_losses: Sequence[Floats] = (),
 ) -> Findings:
     """Compare a scored window with what its model learned from, and measure the model on it.
@@ -164,10 +197,12 @@ def examine(
         The window, its labels, and the reference.
     champion
         The model version that scored the window.
-    reference
-        Its sketch.
+    reference, reference_relations
+        Its sketch, and how its features stand to each other.
     problem, drift, seed
         The declaration's, for judging.
+    has_calendar
+        Whether instants are those of a calendar; of rows that are only counted they are not.
     earlier_losses
         Block losses of the champion's earlier windows, in order.
 
@@ -186,6 +221,10 @@ def examine(
         spec=drift,
         exact_ks=lambda column: _exact_ks(connection, relations, reference, column),
     )
+    season = relate_window(
+        connection, relations.predictions, reference_relations, time_column=_instant(has_calendar)
+    )
+    verdict = judge_season(verdict, reference, current, season, drift)
     classes = _classes(reference)
     sliced = read_sliced_rows(connection, relations.realised, problem, classes, drift.slices)
     labelled = sliced.rows
@@ -219,7 +258,7 @@ def examine(
     return Findings(
         champion, reference, current, verdict, n_current, labelled.n, realised, estimated, drop, slices,
         rise, losses, multivariate,
-        outcomes_of(champion.version, problem, classes, holdout=holdout, served=labelled),
+        outcomes_of(champion.version, problem, classes, holdout=holdout, served=labelled), season,
     )  # fmt: skip
 
 

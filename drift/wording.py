@@ -11,6 +11,7 @@ from drift.columns.verdict import ColumnVerdict, DriftVerdict, Role
 from drift.multivariate.domain_classifier import DomainClassification
 from drift.performance.realised import Measurement, PerformanceDrop
 from drift.performance.sequential_test import SequentialTest
+from drift.season.wording import relation_text, short_relation_text
 from drift.sketch.bins import CategoricalBins, NumericBins
 from drift.sketch.counts import CategoricalCounts, ColumnReference, Counts, NumericCounts
 
@@ -74,6 +75,8 @@ def finding_text(finding: Finding, reference: ColumnReference, current: Counts) 
         names = ", ".join(repr(name) for name, _ in current.unlisted[:3])
         more = ", …" if len(current.unlisted) > 3 else ""
         return f"{share_text(finding.effect)} of the rows in categories never seen ({names}{more})"
+    if relation := relation_text(finding):
+        return relation
     certainty = (
         f"surely at least {finding.lower_bound:.2f}"
         if finding.p_value is None
@@ -111,6 +114,8 @@ def _short(verdict: ColumnVerdict) -> str:
     finding = max(verdict.told, key=lambda one: (one.strength, one.kind == "distribution"))
     if finding.kind == "missing values":
         return f"missing values changed by {share_text(finding.effect)}"
+    if relation := short_relation_text(finding):
+        return relation
     if finding.kind == "new categories":
         return f"{share_text(finding.effect)} in categories never seen"
     name = "Cramér's V" if verdict.statistics.ks is None else NUMERIC_EFFECTS[finding.method]

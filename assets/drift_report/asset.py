@@ -22,7 +22,6 @@ from assets.materialization import Outcome, StageRun
 from declaration.partitioning import Window
 from declaration.pipeline import Pipeline
 from drift.retraining.probation import Probation
-from drift.sketch.table import SKETCHES
 from drift.window import facts_of
 from resources.alerts.incident_log import read_incidents
 from resources.lake.lake import Snapshot, scan
@@ -147,7 +146,7 @@ def _write(
 ) -> _Written:
     """Write the page, the reference's sketch if it is new, a rollback if one is due, and the tables."""
     page = write_report_page(run, report, reports, history=inputs.history)
-    sketches = _write_sketch(run, inputs.examined)
+    sketches = _write_reference(run, inputs.examined)
     if inputs.failed is not None:
         roll_back(run, report.window, inputs.failed, registry)
     tables = write_tables(run, report, page.name)
@@ -155,12 +154,14 @@ def _write(
     return _Written(page, history_page, (*tables, *sketches))
 
 
-def _write_sketch(run: StageRun, examined: Examined) -> tuple[Snapshot, ...]:
+def _write_reference(run: StageRun, examined: Examined) -> tuple[Snapshot, ...]:
     champion = examined.findings.champion
-    if examined.new_sketch is None or champion is None:
+    if champion is None:
         return ()
-    table, key = SKETCHES.of(run.pipeline.name), str(champion.version)
-    return (run.lake.write(table, examined.new_sketch, partition=key, commit=run.commit),)
+    return tuple(
+        run.lake.write(table.of(run.pipeline.name), rows, partition=str(champion.version), commit=run.commit)
+        for table, rows in examined.new_tables
+    )
 
 
 def _history(

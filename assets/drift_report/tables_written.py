@@ -31,6 +31,7 @@ from assets.drift_report.tables import (
     slice_table,
 )
 from assets.materialization import StageRun
+from drift.season.table import WINDOW_CO_MOMENTS, window_co_moment_table
 from drift.sketch.table import WINDOW_SKETCHES, window_table
 from resources.lake.lake import Snapshot
 from resources.reports import Reports
@@ -143,6 +144,11 @@ def write_tables(run: StageRun, report: WindowReport, page: str) -> tuple[Snapsh
         (WINDOW_SKETCHES, window_table(number, findings.current)),
         (DRIFT_DECISIONS, row),
     ]
+    season = findings.season
+    if season is not None and season.window is not None:
+        tables.append(
+            (WINDOW_CO_MOMENTS, window_co_moment_table(number, season.reference.scores, season.window))
+        )
     if champion is not None:
         tables.append((LOSS_BLOCKS, loss_table(window.key, number, findings.losses)))
     if findings.multivariate is not None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from assets.drift_report.judgement import Circumstances
 from assets.drift_report.signal_tables import LOSS_BLOCKS, losses_from_rows
-from assets.drift_report.tables_read import kept_reference
+from assets.drift_report.tables_read import read_kept_relations, read_kept_sketch
 from declaration.choices import default_metric
+from declaration.lake_table import LakeTable
 from declaration.model import Metric
 from declaration.partitioning import Window, partitioning
 from declaration.pipeline import Pipeline
@@ -18,13 +19,16 @@ from declaration.target_sql import sliceable_columns
 from drift.columns.verdict import SCORE_COLUMN
 from drift.performance.labelled_rows import count_rows, labels_known, scored_labels
 from drift.performance.open_loss import OpenLoss
+from drift.season.table import CO_MOMENTS, co_moment_table
+from drift.season.verdict import ReferenceRelations
 from drift.sketch.counts import ReferenceSketch
-from drift.sketch.table import reference_from_rows, sketch_table
+from drift.sketch.table import SKETCHES, sketch_table
 from drift.window import (
     Findings,
     Relations,
     ScoringModel,
     build_reference,
+    build_relations,
     examine,
     unscored,
 )
@@ -61,11 +65,11 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Examined:
-    """What a window shows, and from which tables; `new_sketch` is the version's reference where none was kept."""
+    """What a window shows, and from which tables; `new_tables` are the version's reference where none was kept."""
 
     inputs: Inputs
     findings: Findings
-    new_sketch: pa.Table | None = None
+    new_tables: tuple[tuple[LakeTable, pa.Table], ...] = ()
 
 
 def examine_window(
@@ -105,18 +109,23 @@ def examine_window(
     training = lake.snapshot(pipeline.table("training_set"), version.training_table_version)
     inputs = Inputs(predictions, labels, training, lake.snapshot(pipeline.table("holdout_scores")))
     relations = _relations(pipeline, window, version, inputs)
-    reference, new_sketch = _reference(pipeline, version, relations, lake, connection)
+    has_calendar = partitioning(spec.partitions).ends_by_clock
+    reference, season, new_tables = _reference(
+        pipeline, version, relations, lake, connection, has_calendar=has_calendar
+    )
     findings = examine(
         connection,
         relations,
         _champion(version),
         reference,
+        season,
         problem=spec.learned.problem,
         drift=spec.drift,
         seed=spec.model.seed,
+        has_calendar=has_calendar,
         earlier_losses=_earlier_losses(pipeline, window, version.version, lake, connection),
     )
-    return Examined(inputs, findings, new_sketch)
+    return Examined(inputs, findings, new_tables)
 
 
 def _earlier_losses(
@@ -201,15 +210,21 @@ def _reference(
     relations: Relations,
     lake: Lake,
     connection: duckdb.DuckDBPyConnection,
-) -> tuple[ReferenceSketch, pa.Table | None]:
-    """Read the model version's sketch, or build it and its table to keep: paid once per version."""
-    key = str(version.version)
-    kept = kept_reference(pipeline, key, lake)
-    if kept is not None:
-        rows = connection.sql(f"SELECT * FROM {kept}").to_arrow_table()
-        return reference_from_rows(rows.to_pylist()), None
-    reference = build_reference(connection, relations, version.feature_names)
-    return reference, sketch_table(version.version, reference)
+    *,
+    has_calendar: bool,
+) -> tuple[ReferenceSketch, ReferenceRelations, tuple[tuple[LakeTable, pa.Table], ...]]:
+    """Read the model version's sketch and co-moments, or build them and their tables to keep: paid once per version."""
+    key, features, number = str(version.version), version.feature_names, version.version
+    new: list[tuple[LakeTable, pa.Table]] = []
+    reference = read_kept_sketch(pipeline, key, lake, connection)
+    if reference is None:
+        reference = build_reference(connection, relations, features)
+        new.append((SKETCHES, sketch_table(number, reference)))
+    season = read_kept_relations(pipeline, key, lake, connection, reference, features)
+    if season is None:
+        season = build_relations(connection, relations, reference, features, has_calendar=has_calendar)
+        new.append((CO_MOMENTS, co_moment_table(number, season.scores, season.parts)))
+    return reference, season, tuple(new)
 
 
 def trainings_of(decisions: Iterable[Decision]) -> tuple[Decision, ...]:

@@ -13,8 +13,18 @@ from benchmarks.policy.training import known_rows
 from declaration.drift import DriftSpec, RetrainSpec
 from drift.performance.open_loss import OpenLoss
 from drift.retraining.policy import decide_retrain
+from drift.season.verdict import ReferenceRelations
 from drift.sketch.counts import ReferenceSketch
-from drift.window import Findings, Relations, ScoringModel, build_reference, evidence_of, examine, loss_after
+from drift.window import (
+    Findings,
+    Relations,
+    ScoringModel,
+    build_reference,
+    build_relations,
+    evidence_of,
+    examine,
+    loss_after,
+)
 
 LABEL_LOOKBACK = 12
 """Earlier windows whose predictions are looked up for late labels, as in the drift report's asset."""
@@ -35,7 +45,7 @@ class Ours:
     drift: DriftSpec = field(default_factory=DriftSpec)
     is_gated: bool = True
     _loss: OpenLoss | None = None
-    _references: dict[int, ReferenceSketch] = field(default_factory=dict)
+    _references: dict[int, tuple[ReferenceSketch, ReferenceRelations]] = field(default_factory=dict)
     _connection: duckdb.DuckDBPyConnection = field(
         default_factory=lambda: duckdb.connect(config={"threads": 1})
     )
@@ -83,12 +93,14 @@ class Ours:
         relations = _relations(self._connection, look)
         if look.version not in self._references:
             names = look.champion.data.feature_names
-            self._references[look.version] = build_reference(self._connection, relations, names)
+            reference = build_reference(self._connection, relations, names)
+            season = build_relations(self._connection, relations, reference, names, has_calendar=True)
+            self._references[look.version] = reference, season
         return examine(
             self._connection,
             relations,
             _described(look),
-            self._references[look.version],
+            *self._references[look.version],
             problem="binary",
             drift=self.drift,
             seed=0,

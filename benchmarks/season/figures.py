@@ -102,11 +102,15 @@ def _clean(figures: Figures, bench: Bench, partition: int) -> None:
         figures.moved[f"{column.column} by {', '.join(one.kind for one in column.certain)}"] += 1
 
 
-def _faulty(figures: Figures, bench: Bench, partition: int, fault: str, changed: Mapping[str, np.ndarray]) -> None:
+def _faulty(
+    figures: Figures, bench: Bench, partition: int, fault: str, changed: Mapping[str, np.ndarray]
+) -> None:
     judged = bench.judge(partition, dict(changed))
     for rule, verdict in _verdicts(judged).items():
         statuses = [column.status for column in verdict.columns if column.column in changed]
-        loudest = next((one for one in ("drifted", "likely", "cannot be judged") if one in statuses), statuses[0])
+        loudest = next(
+            (one for one in ("drifted", "likely", "cannot be judged") if one in statuses), statuses[0]
+        )
         figures.outcomes.setdefault((rule, fault), Counter())[loudest] += 1
 
 

@@ -22,14 +22,12 @@ from drift.columns.bounds import (
     v_lower_bound,
     wilson_bounds,
 )
-from drift.columns.reference_variation import variation_quantile
+from drift.columns.reference_variation import UnrestKind, variation_quantile
 from drift.columns.statistics import ColumnStatistics, pooled, value_vector
 from drift.sketch.bins import CategoricalBins, NumericBins
 from drift.sketch.counts import CategoricalCounts, ColumnReference, Counts
 
-FindingKind = Literal[
-    "distribution", "missing values", "new categories", "level", "slope", "noise", "stuck", "out of range", "too wide"
-]
+FindingKind = Literal[UnrestKind, "level", "slope", "noise", "stuck", "out of range", "too wide"]
 
 EFFECT_GATES: Mapping[Sensitivity, float] = {"low": 0.20, "medium": 0.10, "high": 0.05}
 """Least KS distance or Cramér's V that counts as drift. A pure shift of the mean by 0.25, 0.5, 0.8
@@ -122,7 +120,7 @@ class ColumnTest:
     level: float
     family_level: float
 
-    def reference_variation(self, reference: ColumnReference, kind: FindingKind) -> float | None:
+    def reference_variation(self, reference: ColumnReference, kind: UnrestKind) -> float | None:
         """Bound how far a next partition lies from the others if it differs as the reference's own did."""
         return variation_quantile(
             reference, kind, min_rows=self.min_rows, alpha=self.level, pair_alpha=self.family_level

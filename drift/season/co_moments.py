@@ -30,8 +30,8 @@ N_CALENDAR = 4
 N_FIXED = 1 + N_CALENDAR
 """Terms before the scores: the constant and the calendar."""
 
-ROWS_PER_BATCH = 65_536
-"""Rows in memory at once: 20 scores take 13 MB."""
+VALUES_PER_BATCH = 1_600_000
+"""Terms of rows in memory at once: 13 MB."""
 
 DECIMALS = 10
 """Decimals kept of a mean product: the last bits depend on the order of the rows."""
@@ -107,12 +107,18 @@ def co_moments(
         By part in its order; nothing for a relation without rows.
     """
     readers = {score.column: value_expression(score.bins, score.column) for score in scores}
-    part = f"coalesce(CAST({quote_identifier(part_column)} AS VARCHAR), '{NO_PART}')" if part_column else f"'{WHOLE}'"
-    instant = f"CAST(epoch({quote_identifier(time_column)}) AS DOUBLE)" if time_column else "CAST(NULL AS DOUBLE)"
-    values = "".join(f", {reader} AS v{index}" for index, reader in enumerate(readers.values()))
-    batches = connection.sql(f"SELECT {part} AS part, {instant} AS instant{values} FROM {relation}").to_arrow_reader(
-        ROWS_PER_BATCH
+    part = (
+        f"coalesce(CAST({quote_identifier(part_column)} AS VARCHAR), '{NO_PART}')"
+        if part_column
+        else f"'{WHOLE}'"
     )
+    instant = (
+        f"CAST(epoch({quote_identifier(time_column)}) AS DOUBLE)" if time_column else "CAST(NULL AS DOUBLE)"
+    )
+    values = "".join(f", {reader} AS v{index}" for index, reader in enumerate(readers.values()))
+    batches = connection.sql(
+        f"SELECT {part} AS part, {instant} AS instant{values} FROM {relation}"
+    ).to_arrow_reader(max(1, VALUES_PER_BATCH // (N_FIXED + len(scores))))
     places = {column: index + 2 for index, column in enumerate(readers)}
     sums: dict[str, _Sums] = {}
     for batch in batches:
@@ -175,7 +181,10 @@ def _add(
         entry.n_outside += outside[:, is_own].sum(axis=1)
         known = instants[is_own & np.isfinite(instants)]
         if len(known):
-            entry.first, entry.last = min(entry.first, float(known.min())), max(entry.last, float(known.max()))
+            entry.first, entry.last = (
+                min(entry.first, float(known.min())),
+                max(entry.last, float(known.max())),
+            )
 
 
 def calendar_terms(instants: Vector) -> Matrix:
@@ -194,5 +203,4 @@ def calendar_terms(instants: Vector) -> Matrix:
     angle = instants * (2 * np.pi / YEAR_S)
     cosine, sine = np.cos(angle), np.sin(angle)
     terms = np.stack([cosine, sine, cosine**2 - sine**2, 2 * sine * cosine])
-    return np.nan_to_num(terms, nan=0.0)
-
+    return np.asarray(np.nan_to_num(terms, nan=0.0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -18,6 +19,7 @@ from drift.season.judge import Relation, RelationRule, judge_relations
 from drift.season.plain_tests import out_of_range_finding, stuck_finding, too_wide_finding
 from drift.season.regression import design_of
 from drift.season.scores import NumericScore, Score, scores_of
+from drift.sketch.bins import NumericBins
 from drift.sketch.counts import ReferenceSketch, WindowSketch
 from drift.sketch.scan import WHOLE
 
@@ -26,6 +28,9 @@ WIDER_ALLOWANCE = 2.0
 
 MAX_UNSEEN_SHIFT = 1.0
 """Shift in standard deviations that may stay unseen before a restless column counts as not judged."""
+
+MAX_UNSEEN_NOISE, MAX_UNSEEN_SLOPE = math.log(2), 0.5
+"""Thresholds of noise and slope of which one must be as small, so that halved or doubled values are seen."""
 
 VARIATION_CAP = 3.0
 """Gates by which the reference's own partitions may differ before a column counts as not judged."""
@@ -155,9 +160,7 @@ class _Judge:
         found: Mapping[str, tuple[Relation, ...]] = {}
         if window is not None and window.n_rows >= spec.min_rows and coverage.seen != "nothing" and judged and len(parts) >= MIN_PARTITIONS:  # fmt: skip
             scores = relations.reference.scores
-            design = design_of(
-                scores, judged, has_calendar=coverage.has_calendar and coverage.seen == "year"
-            )
+            design = design_of(scores, judged, has_calendar=coverage.has_calendar and coverage.seen == "year")
             found = judge_relations(
                 parts, window, design, [score.name for score in scores], _rule(judged, coverage, spec)
             )
@@ -210,20 +213,33 @@ class _Judge:
         if any(finding.is_certain for finding in (*findings, *own)):
             return "drifted", ""
         if self._is_set_aside(column) and (self._is_unseen or name not in self.found):
-            return "cannot be judged", self.coverage.reason or "the reference's partitions differ, and it spans no year"
+            return (
+                "cannot be judged",
+                self.coverage.reason or "the reference's partitions differ, and it spans no year",
+            )
         if name in self.found and name in self.restless:
             if not self._is_set_aside(column) and not is_calm:
                 return column.status, column.reason
-            if unseen_shift is not None and unseen_shift > MAX_UNSEEN_SHIFT:
-                return (
-                    "cannot be judged",
-                    f"a shift of less than {unseen_shift:.1f} standard deviations would not be seen",
-                )
-            return "stable", ""
+            blind = self._blindness(name, unseen_shift)
+            return ("cannot be judged", blind) if blind else ("stable", "")
         variation = self._capped_variation(column)
         if is_calm and variation is not None and name not in self.found:
             return "cannot be judged", f"the reference's partitions differ by {variation:.2f}"
         return column.status, column.reason
+
+    def _blindness(self, column: str, unseen_shift: float | None) -> str:
+        """Say which large change of a column would not be seen; '' where none."""
+        if unseen_shift is not None and unseen_shift > MAX_UNSEEN_SHIFT:
+            return f"a shift of less than {unseen_shift:.1f} standard deviations would not be seen"
+        least = {one.kind: one.threshold for one in self.found[column]}
+        is_number = isinstance(self.reference[column].bins, NumericBins)
+        if (
+            is_number
+            and least.get("noise", math.inf) > MAX_UNSEEN_NOISE
+            and least.get("slope", math.inf) > MAX_UNSEEN_SLOPE
+        ):
+            return "halved or doubled values would not be seen"
+        return ""
 
     def _capped_variation(self, column: ColumnVerdict) -> float | None:
         """Return by how much the reference's partitions differ, where that is more than what can be judged."""
@@ -253,7 +269,7 @@ class _Judge:
                 one.threshold,
                 None,
                 one.threshold,
-                value=one.deviation if one.kind == "level" else one.value,
+                value=one.value if one.kind == "slope" else one.deviation,
                 about=one.score.removeprefix(f"{column}="),
             )
             for one in strongest.values()
@@ -300,4 +316,6 @@ def _is_judged(column: ColumnVerdict, spec: DriftSpec) -> bool:
 def _rule(judged: Sequence[str], coverage: Coverage, spec: DriftSpec) -> RelationRule:
     allowance = spec.year_to_year * (1.0 if coverage.seen == "year" else WIDER_ALLOWANCE)
     sensitivities = {column: _sensitivity(column, spec) for column in judged}
-    return RelationRule(sensitivities, spec.alpha, allowance, coverage.has_calendar and coverage.seen == "year")
+    return RelationRule(
+        sensitivities, spec.alpha, allowance, coverage.has_calendar and coverage.seen == "year"
+    )
