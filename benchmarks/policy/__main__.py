@@ -42,6 +42,7 @@ SEEDS: Mapping[str, int] = {
     "broken sensor": 1,
     "Elec2": 1,
     "weather of New York": 1,
+    "employment in Massachusetts": 1,
 }
 """Draws where they are others than asked for: more where false alarms are counted, one where a life is dear."""
 

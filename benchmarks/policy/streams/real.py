@@ -11,8 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
+import pyarrow.parquet
 
-from benchmarks.policy.streams.stream import DAY_US, Stream
+from benchmarks.policy.streams.stream import DAY_US, FIRST_DAY, MINUTE_US, Stream, window_table
 
 DATA = Path(os.environ.get("POLICY_BENCH_DATA", Path(__file__).resolve().parents[4] / "shared" / "data"))
 """Folder of the data that is not ours to distribute."""
@@ -36,6 +37,10 @@ WEATHER_NUMBERS = (
     "hour",
     "month",
 )
+
+EMPLOYMENT_FEATURES = ("AGEP", "SCHL", "MAR", "RELP", "DIS", "ESP", "CIT", "MIG", "SEX", "RAC1P", "NATIVITY")
+EMPLOYMENT_STEP, EMPLOYMENT_ROWS = 10, 750
+"""Of so many persons one is taken; rows of a window: the survey has years, and within them only an order."""
 
 
 def elec2(name: str, seed: int) -> Stream | None:
@@ -113,9 +118,45 @@ def weather(name: str, seed: int) -> Stream | None:
     )
 
 
+def employment(name: str, seed: int) -> Stream | None:
+    """Read every tenth person of the American Community Survey in Massachusetts, 2015 to 2018; the label is being employed."""
+    parts = [DATA / f"employment_MA_{part}.pq" for part in ("reference", "analysis", "analysis_target")]
+    if not all(path.exists() for path in parts):
+        return None
+    before, after, labels = (pyarrow.parquet.read_table(path) for path in parts)
+    columns = ["id", *EMPLOYMENT_FEATURES, "employed"]
+    rows = pa.concat_tables([before.select(columns), after.join(labels, "id").select(columns)]).sort_by("id")
+    rows = rows.take(np.arange(0, rows.num_rows, EMPLOYMENT_STEP))
+    features = {
+        column: rows[column].cast(pa.float64() if column == "AGEP" else pa.string())
+        for column in EMPLOYMENT_FEATURES
+    }
+    size, window_us = EMPLOYMENT_ROWS, EMPLOYMENT_ROWS * MINUTE_US
+    windows = tuple(
+        window_table(
+            window,
+            FIRST_DAY * DAY_US + window * window_us,
+            MINUTE_US,
+            {column: values.slice(window * size, size) for column, values in features.items()},
+            truth=rows["employed"].slice(window * size, size).to_numpy(),
+        )
+        for window in range(rows.num_rows // size)
+    )
+    return Stream(
+        name=name,
+        seed=seed,
+        windows=windows,
+        features=EMPLOYMENT_FEATURES,
+        window_us=window_us,
+        is_ordered_only=True,
+        is_fresh=True,
+    )
+
+
 REAL: Mapping[str, Callable[[str, int], Stream | None]] = {
     "Elec2": elec2,
     "weather of New York": weather,
+    "employment in Massachusetts": employment,
 }
 
 

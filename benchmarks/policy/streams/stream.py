@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -113,7 +114,7 @@ def window_table(
     window: int,
     start_us: int,
     step_us: int,
-    features: dict[str, Floats | pa.Array],
+    features: Mapping[str, Floats | pa.Array | pa.ChunkedArray],
     *,
     truth: Labels,
     known: Labels | None = None,
