@@ -69,6 +69,8 @@ class Finding:
         The rule.
     p_value
         By the documented rule, adjusted for the number of columns (Benjamini-Hochberg).
+    is_likely
+        The effect is surely not zero and its estimate reaches the threshold, which its bound need not.
     """
 
     kind: FindingKind
@@ -79,6 +81,7 @@ class Finding:
     detectable: float
     method: DriftMethod = "effect"
     p_value: float | None = None
+    is_likely: bool = False
 
     @property
     def is_certain(self) -> bool:
