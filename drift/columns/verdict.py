@@ -8,7 +8,7 @@ does neither. Too few rows give 'insufficient data', never 'stable'.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from declaration.drift import DriftSpec, FeatureDriftSpec
@@ -57,6 +57,8 @@ class ColumnVerdict:
     statistics: ColumnStatistics
     adjusted_p_value: float | None = None
     reason: str = ""
+    unseen_shift: float | None = None
+    """Least shift, in standard deviations, that the column's relations would show; None where they are not judged."""
 
     @property
     def strength(self) -> float:
@@ -168,6 +170,17 @@ def decide_drift(
         columns=tuple(sorted(verdicts, key=_display_order)),
         gate=EFFECT_GATES[spec.sensitivity],
         detectable=_median_detectable(features),
+    )
+
+
+def judged_again(verdict: DriftVerdict, columns: Sequence[ColumnVerdict], spec: DriftSpec) -> DriftVerdict:
+    """Return a verdict whose columns were judged once more, by more than themselves."""
+    features = [column for column in columns if column.role == "feature"]
+    return replace(
+        verdict,
+        status=window_status(columns, verdict.n_current, spec),
+        drift_score=drift_score(features) if verdict.n_current >= spec.min_rows else None,
+        columns=tuple(sorted(columns, key=_display_order)),
     )
 
 
