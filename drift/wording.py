@@ -18,6 +18,9 @@ from drift.sketch.counts import CategoricalCounts, ColumnReference, Counts, Nume
 NAMED_FEATURES = 5
 """Features named in a sentence; the report lists all."""
 
+NAMED_REASONS = 2
+"""Reasons, why features cannot be judged, named in a sentence."""
+
 NUMERIC_EFFECTS: Mapping[DriftMethod, str] = {"effect": "KS distance", "documented": "Cohen's d"}
 """Effect size by which each method judges numbers; categories are judged by Cramér's V."""
 
@@ -162,7 +165,23 @@ def _named(columns: Sequence[ColumnVerdict]) -> str:
 
 
 def _unjudged(columns: Sequence[ColumnVerdict]) -> str:
-    return _first([f"{one.column} ({one.reason})" if one.reason else one.column for one in columns])
+    """List columns by why they cannot be judged: each reason once."""
+    named: dict[str, list[str]] = {}
+    for one in columns:
+        named.setdefault(one.reason, []).append(one.column)
+    by_reason = sorted(named.items(), key=lambda item: -len(item[1]))
+    return _first_of(by_reason, len(columns))
+
+
+def _first_of(by_reason: Sequence[tuple[str, Sequence[str]]], n_columns: int) -> str:
+    """List the first columns of the most frequent reasons, and how many more there are."""
+    texts, n_named = [], 0
+    for reason, names in by_reason[:NAMED_REASONS]:
+        shown = names[:NAMED_FEATURES]
+        n_named += len(shown)
+        texts.append(f"{', '.join(shown)} ({reason})" if reason else ", ".join(shown))
+    more = f" and {n_columns - n_named} more" if n_columns > n_named else ""
+    return f"{'; '.join(texts)}{more}"
 
 
 def _first(names: Sequence[str]) -> str:

@@ -121,7 +121,8 @@ def judge_season(
         would not be seen is called stable.
     """
     judge = _Judge.of(verdict, reference, current, relations, spec)
-    return judged_again(verdict, judge.columns(), spec)
+    found = judged_again(verdict, judge.columns(), spec)
+    return replace(found, status="cannot be judged") if judge.is_mute(found) else found
 
 
 @dataclass(frozen=True)
@@ -182,6 +183,20 @@ class _Judge:
         columns = [self._column(column) for column in self.verdict.columns]
         return self._moved_together(columns) if self._is_unseen else columns
 
+    def is_mute(self, found: DriftVerdict) -> bool:
+        """Tell whether a window that shows no drift shows too little to be called stable.
+
+        So where the season was never seen and any feature moves with it, and where half of what the model relies
+        on is not judged.
+        """
+        if found.status != "stable":
+            return False
+        features = [column for column in found.columns if column.role == "feature"]
+        mute = [column for column in features if column.status == "cannot be judged"]
+        weights = sum(column.importance for column in features)
+        is_heavy = weights > 0 and 2 * sum(column.importance for column in mute) > weights
+        return is_heavy or bool(mute and self._is_unseen)
+
     @property
     def _is_unseen(self) -> bool:
         return self.coverage.seen == "nothing"
@@ -189,8 +204,12 @@ class _Judge:
     def _column(self, column: ColumnVerdict) -> ColumnVerdict:
         if not _is_judged(column, self.spec):
             return column
-        findings = (*self._relation_findings(column.column), *self._plain_findings(column.column))
-        unseen_shift = self._unseen_shift(column.column)
+        name = column.column
+        findings = (
+            *self._relation_findings(name),
+            *self._plain_findings(name, is_feature=column.role == "feature"),
+        )
+        unseen_shift = self._unseen_shift(name)
         status, reason = self._status(column, findings, unseen_shift)
         own = column.findings
         if self._is_set_aside(column) and status != "cannot be judged":
@@ -275,10 +294,10 @@ class _Judge:
             for one in strongest.values()
         )
 
-    def _plain_findings(self, column: str) -> tuple[Finding, ...]:
+    def _plain_findings(self, column: str, *, is_feature: bool) -> tuple[Finding, ...]:
         reference, current = self.reference[column], self.current[column]
         window, min_rows = self.relations.window, self.spec.min_rows
-        if window is None or current.n_present < min_rows:
+        if window is None or current.n_present < min_rows or not is_feature:
             return ()
         has_year = self.coverage.seen == "year"
         found = [stuck_finding(reference, current, min_rows=min_rows, has_year=has_year)]
