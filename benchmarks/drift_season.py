@@ -26,6 +26,7 @@ from benchmarks.season.windows import Bench, Cadence, partitions_of
 from declaration.drift import DriftSpec
 
 SEEDS = 6
+SEASONAL = Nature()
 SPEC = DriftSpec(min_rows=100)
 MAX_FALSE, MIN_MEAN_MONTHS, MIN_EACH_MONTHS, MIN_MEAN_WEEKS, MAX_STABLE = 0.05, 0.88, 0.65, 0.84, 0.5
 
@@ -42,6 +43,8 @@ class Setting:
         Its partitions.
     n_clean
         Windows after it without a fault.
+    clean_step
+        Distance of those.
     faulty_step
         Distance of the windows of the first year after it in which faults are planted.
     """
@@ -51,8 +54,9 @@ class Setting:
     n_reference: int
     n_clean: int
     faulty_step: int
-    nature: Nature = Nature()
+    nature: Nature = SEASONAL
     n_seeds: int | None = None
+    clean_step: int = 1
 
     def work(self, n_seeds: int) -> Work:
         """Prepare the references, a seed each."""
@@ -66,20 +70,20 @@ class Setting:
         first, last = self.n_reference, int(partitions.max())
         a_year = 12 if self.cadence == "month" else 52
         bench = Bench(series, partitions, range(first), SPEC)
-        clean = range(first, min(last, first + self.n_clean))
+        clean = range(first, min(last, first + self.n_clean), self.clean_step)
         return bench, clean, range(first, min(last, first + a_year), self.faulty_step)
 
 
 SETTINGS = (
     Setting("12 months", "month", 12, 24, 2),
-    Setting("52 weeks", "week", 52, 104, 13, n_seeds=4),
-    Setting("24 months", "month", 24, 12, 4, n_seeds=3),
+    Setting("52 weeks", "week", 52, 104, 13, n_seeds=4, clean_step=4),
+    Setting("24 months", "month", 24, 12, 6, n_seeds=3),
     Setting("12 months, years vary twice as much", "month", 12, 24, 6, Nature("years", year_to_year=0.2), 3),
     Setting("12 months, no season", "month", 12, 24, 6, Nature("steady", has_season=False), 3),
     Setting("12 months, no factors", "month", 12, 24, 6, Nature("own", has_factors=False), 3),
     Setting("9 months", "month", 9, 12, 6, n_seeds=3),
     Setting("3 months", "month", 3, 12, 6, n_seeds=3),
-    Setting("12 weeks", "week", 12, 24, 13, n_seeds=3),
+    Setting("12 weeks", "week", 12, 24, 26, n_seeds=3, clean_step=2),
 )
 
 

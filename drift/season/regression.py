@@ -108,7 +108,7 @@ def residual_rows(products: Matrix, design: Design) -> Matrix:
     own[scored, scored] += RIDGE
     if len(scored) > DIRECT_SCORES:
         return _nearest_rows(own, design)
-    precision = np.linalg.pinv(own, hermitian=True)[scored]
+    precision = np.linalg.inv(own)[scored]
     rows = precision / precision[np.arange(len(scored)), scored][:, None]
     for group in design.groups():
         if len(group) > 1:

@@ -9,8 +9,10 @@ from markupsafe import Markup
 
 from assets.drift_report.pages.content import ReportContent
 from assets.drift_report.pages.pictures import mini_picture
+from drift.columns.findings import Finding
 from drift.columns.statistics import ColumnStatistics
 from drift.columns.verdict import ColumnVerdict
+from drift.sketch.bins import Bins
 from drift.sketch.counts import CategoricalCounts
 from drift.wording import column_text, effect_name, number_text, share_text
 
@@ -27,6 +29,7 @@ class ColumnRow:
     effect: str
     bound: str
     threshold: str
+    unseen: str
     bar: int
     missing: str
     news: str
@@ -39,7 +42,9 @@ def column_row(verdict: ColumnVerdict, content: ReportContent, *, is_drawn: bool
     """Return the line of one column, numbers rounded for people."""
     reference, current = content.reference[verdict.column], content.current[verdict.column]
     statistics = verdict.statistics
-    distribution = next((f for f in verdict.findings if f.kind == "distribution"), None)
+    # Where a reference is too short for its own distances, the column's level stands in their place.
+    kinds = {finding.kind: finding for finding in reversed(verdict.findings)}
+    distribution = kinds.get("distribution", kinds.get("level"))
     news = statistics.new_share
     if isinstance(current, CategoricalCounts) and statistics.new_share is None:
         news = None
@@ -48,17 +53,33 @@ def column_row(verdict: ColumnVerdict, content: ReportContent, *, is_drawn: bool
         role=verdict.role,
         status=verdict.status,
         importance=f"{verdict.importance:.3f}" if verdict.role == "feature" else "–",
-        effect_name=effect_name(reference.bins, "effect" if distribution is None else distribution.method),
+        effect_name=_effect_name(reference.bins, distribution),
         effect=number_text(None if distribution is None else round(distribution.effect, 3)),
         bound=number_text(None if distribution is None else round(distribution.lower_bound, 3)),
         threshold=number_text(None if distribution is None else round(distribution.threshold, 3)),
+        unseen=f"shift from {number_text(round(verdict.unseen_shift, 2))} sd" if verdict.unseen_shift else "",
         bar=round(100 * verdict.strength),
         missing=f"{share_text(statistics.missing_reference)} → {share_text(statistics.missing_current)}",
         news=share_text(news),
         finding=column_text(verdict, reference, current),
         picture=Markup(mini_picture(reference, current) if is_drawn else ""),
-        numbers=_numbers(statistics, verdict.adjusted_p_value),
+        numbers=[*_numbers(statistics, verdict.adjusted_p_value), *_relations(verdict)],
     )
+
+
+def _effect_name(bins: Bins, finding: Finding | None) -> str:
+    if finding is not None and finding.kind == "level":
+        return "sd from the others"
+    return effect_name(bins, "effect" if finding is None else finding.method)
+
+
+def _relations(verdict: ColumnVerdict) -> list[tuple[str, str]]:
+    """Return what the other columns and the calendar say of a column, each with what is allowed."""
+    return [
+        (f"{finding.kind} (allowed {number_text(finding.threshold)})", number_text(finding.value))
+        for finding in verdict.findings
+        if finding.value is not None
+    ]
 
 
 def _numbers(statistics: ColumnStatistics, adjusted_p_value: float | None) -> list[tuple[str, str]]:
