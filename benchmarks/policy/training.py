@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from assets.model.tables import holdout_table
-from assets.training_set.selection import SOURCE_PARTITION
 from benchmarks.policy.streams import Stream
 from declaration.model import GateSpec, ModelSpec
+from declaration.names import SOURCE_PARTITION
 from learning.comparison import ScoredPair
 from learning.gate import GateVerdict, judge_challenger
 from learning.metrics import Scored
@@ -44,13 +44,13 @@ class Version:
 
     @property
     def holdout(self) -> pa.Table:
-        """Held-out rows with label and score."""
+        """Judged rows with label and score, out of fold."""
         return holdout_table(self.data, self.training)
 
     @property
     def learned(self) -> pa.Table:
         """The rows that it learned from: all, or the newest."""
-        since = self.training.learned_since_us
+        since = self.training.span.since_us
         if since is None:
             return self.data.rows
         return self.data.rows.filter(pa.array(self.data.event_time_us >= since))
@@ -94,8 +94,10 @@ class Trainer:
             With whom the challenger will be compared; None where nobody asks.
         left_out
             Windows that are not learned from.
-        is_loss_confirmed, adapts
-            As the model stage has them; plain policies learn from the whole window.
+        is_loss_confirmed
+            The champion has surely lost, in this window.
+        adapts
+            As the model stage has it; plain policies learn from the whole window.
         """
         key = (window, champion.knows_until_us if champion else None, left_out, is_loss_confirmed, adapts)
         if key not in self._done:
@@ -127,7 +129,7 @@ class Trainer:
                 data,
                 self.model_spec.model_copy(update={"adapt_window": adapts}),
                 champion_knows_until_us=champion_knows,
-                is_loss_confirmed=is_loss_confirmed,
+                loss_since_us=self.stream.start_us(window) if is_loss_confirmed else None,
             )
         except LabelsNeededError:
             return None
@@ -168,8 +170,8 @@ def judge(challenger: Version, champion: Version, *, is_loss_confirmed: bool) ->
 
 
 def scored_pair(challenger: Version, champion: Version) -> ScoredPair | None:
-    """Score both on the challenger's holdout: fresh rows by the champion's model, rows of its own holdout as recorded."""
-    data, positions = challenger.data, challenger.training.split.holdout
+    """Score both on the challenger's judged rows: unseen ones by the champion's model, its own judged rows as recorded."""
+    data, positions = challenger.data, challenger.training.judged
     instants = data.event_time_us[positions]
     is_unseen = data.label_time_us[positions] >= champion.knows_until_us
     scores = np.full(positions.size, np.nan)
@@ -182,10 +184,11 @@ def scored_pair(challenger: Version, champion: Version) -> ScoredPair | None:
     scores[~is_unseen] = recorded
     is_blind = np.isfinite(scores)
     labels = data.labels[positions[is_blind]]
-    if np.unique(labels).size < 2:
+    if not labels.size:
         return None
     return ScoredPair(
         challenger=Scored(labels, challenger.training.holdout.scores[is_blind]),
         champion=Scored(labels, scores[is_blind]),
         event_time_us=instants[is_blind],
+        windows=data.windows[positions[is_blind]],
     )
