@@ -280,9 +280,7 @@ def _register(
     figures = {
         f"{one.algorithm}/{name}": value for one in training.results for name, value in one.metrics.items()
     }
-    losses = {
-        f"{SCORE_NAMES[data.problem]} of the span {one.span.name}": one.loss for one in training.spans
-    }
+    losses = {f"{SCORE_NAMES[data.problem]} of the span {one.span.name}": one.loss for one in training.spans}
     return registry.register(
         run.pipeline.name,
         model,
