@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from declaration.lake_table import LakeTable
 from drift.columns.verdict import DriftVerdict
+from drift.performance.base_rate import BaseRateComparison
 from drift.performance.open_loss import OpenLoss
 from drift.performance.realised import Measurement
 from drift.performance.sequential_test import SequentialTest
@@ -69,11 +70,15 @@ DRIFT_DECISIONS = LakeTable(
             ("objective", pa.float64()),
             ("loss_since", pa.string()),
             ("n_unseen", pa.int64()),
+            ("headline", pa.string()),
+            ("proper_score", pa.float64()),
+            ("base_rate_score", pa.float64()),
         ]
     ),
 )
 """One row per drift report; `objective` and `loss_since` say what is still to be regained,
-and since when; `n_unseen` counts the labelled rows of classes that the model never saw."""
+and since when; `n_unseen` counts the labelled rows of classes that the model never saw; `proper_score`
+is the champion's mean log loss or squared error, `base_rate_score` that of always saying the base rate."""
 
 
 SLICE_PERFORMANCE = LakeTable(
@@ -167,6 +172,7 @@ def decision_table(
     decision: RetrainDecision,
     report_path: str,
     open_loss: OpenLoss | None,
+    base_rate: BaseRateComparison | None,
 ) -> pa.Table:
     """Write one decision with all its inputs as a row."""
     drifted: Sequence[str] = [c.column for c in verdict.drifted()] if verdict else []
@@ -201,5 +207,8 @@ def decision_table(
         "objective": open_loss.objective if open_loss else None,
         "loss_since": open_loss.since if open_loss else None,
         "n_unseen": realised.n_unseen,
+        "headline": decision.headline,
+        "proper_score": base_rate.champion if base_rate else None,
+        "base_rate_score": base_rate.base_rate if base_rate else None,
     }
     return DRIFT_DECISIONS.rows([row])

@@ -231,7 +231,6 @@ def probation_of(champion: Version, previous: Version, rows: pa.Table) -> Probat
         version=2,
         previous=1,
         problem="binary",
-        metric=champion.training.metric,
         alpha=GateSpec().alpha,
         n_looks=RetrainSpec().probation,
         seed=0,

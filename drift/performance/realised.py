@@ -156,6 +156,18 @@ def resampled_metric(metric: Metric, rows: ScoredRows, *, seed: int) -> tuple[Fl
     return evaluate(resampled_weights(blocks.n_blocks, seed=seed)), blocks.n_blocks
 
 
+def resampled_mean(
+    values: Floats, event_time_us: NDArray[np.int64], *, seed: int
+) -> tuple[Floats, int] | None:
+    """Return the mean of resampled blocks of time and the number of blocks; None when there are too few."""
+    blocks = time_blocks(event_time_us)
+    if blocks is None:
+        return None
+    sums, counts = np.bincount(blocks.numbers, weights=values), np.bincount(blocks.numbers)
+    weights = resampled_weights(blocks.n_blocks, seed=seed)
+    return (weights @ sums) / (weights @ counts), blocks.n_blocks
+
+
 def measure_performance(metric: Metric, rows: ScoredRows, *, seed: int, min_rows: int) -> Measurement:
     """Measure a metric on labelled rows.
 
