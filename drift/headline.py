@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from drift.columns.verdict import DriftVerdict, Status
 from drift.performance.open_loss import OpenLoss
 from drift.performance.sequential_test import LOSS_NAMES, SequentialTest
 from drift.retraining.policy import Evidence, Reason, RetrainDecision
 from drift.window import Findings
+from drift.wording import SUBJECTS
 
 CALM = "Nothing asks for training"
 """Leads only where nothing is known to be wrong."""
@@ -125,19 +127,27 @@ def _estimated(findings: Findings) -> str:
 
 
 def _moved(findings: Findings, noun: str) -> Iterator[str]:
-    """Give the drift of the columns, of the output and the label, and of all features together."""
+    """Give the drift of the columns, of the output and the label, and of all features together; then what is not sure."""
     verdict = findings.verdict
-    drifted = verdict.drifted() if verdict is not None else ()
-    if verdict is not None and drifted:
-        n_columns = sum(column.role == "feature" for column in verdict.columns)
-        most = ", most of all" if len(drifted) > 1 else ":"
-        yield f"{len(drifted)} of {n_columns} {noun}s drifted{most} {drifted[0].column}."
-    if verdict is not None and verdict.drifted("prediction"):
-        yield "The model's output drifted."
-    if verdict is not None and verdict.drifted("label"):
-        yield "The label drifted."
+    if verdict is None:
+        return
+    yield from _counted(verdict, "drifted", f"{noun}s drifted")
+    yield from (f"{subject} drifted." for role, subject in SUBJECTS.items() if verdict.drifted(role))
     if findings.multivariate is not None and findings.multivariate.status == "drifted":
         yield f"The {noun}s have surely moved together."
+    yield from _counted(verdict, "likely", f"{noun}s likely drifted")
+    yield from (
+        f"{subject} likely drifted." for role, subject in SUBJECTS.items() if verdict.having("likely", role)
+    )
+    yield from _counted(verdict, "cannot be judged", f"{noun}s cannot be judged")
+
+
+def _counted(verdict: DriftVerdict, status: Status, what: str) -> Iterator[str]:
+    found = verdict.having(status)
+    if found:
+        n_columns = sum(column.role == "feature" for column in verdict.columns)
+        most = ", most of all" if len(found) > 1 else ":"
+        yield f"{len(found)} of {n_columns} {what}{most} {found[0].column}."
 
 
 def _without_fault(findings: Findings, decision: RetrainDecision) -> str:
@@ -159,7 +169,7 @@ def _without_fault(findings: Findings, decision: RetrainDecision) -> str:
 
 
 def _cannot_tell_drift(findings: Findings) -> str:
-    if findings.verdict is None or findings.verdict.status in ("stable", "drifted"):
+    if findings.verdict is None or findings.verdict.status != "insufficient data":
         return ""
     return f"Drift cannot be judged: {findings.n_current:,} rows are too few."
 

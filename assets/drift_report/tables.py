@@ -70,6 +70,9 @@ DRIFT_DECISIONS = LakeTable(
             ("objective", pa.float64()),
             ("loss_since", pa.string()),
             ("n_unseen", pa.int64()),
+            ("n_likely", pa.int32()),
+            ("likely_features", pa.list_(pa.string())),
+            ("unjudged_features", pa.list_(pa.string())),
             ("headline", pa.string()),
             ("proper_score", pa.float64()),
             ("base_rate_score", pa.float64()),
@@ -77,8 +80,9 @@ DRIFT_DECISIONS = LakeTable(
     ),
 )
 """One row per drift report; `objective` and `loss_since` say what is still to be regained,
-and since when; `n_unseen` counts the labelled rows of classes that the model never saw; `proper_score`
-is the champion's mean log loss or squared error, `base_rate_score` that of always saying the base rate."""
+and since when; `n_unseen` counts the labelled rows of classes that the model never saw; `likely_features`
+likely drifted, `unjudged_features` cannot be judged; `proper_score` is the champion's mean log loss or squared
+error, `base_rate_score` that of always saying the base rate."""
 
 
 SLICE_PERFORMANCE = LakeTable(
@@ -175,7 +179,10 @@ def decision_table(
     base_rate: BaseRateComparison | None,
 ) -> pa.Table:
     """Write one decision with all its inputs as a row."""
-    drifted: Sequence[str] = [c.column for c in verdict.drifted()] if verdict else []
+    drifted, likely, unjudged = (
+        [one.column for one in verdict.having(status)] if verdict else []
+        for status in ("drifted", "likely", "cannot be judged")
+    )
     row = {
         "partition": partition,
         "window_start": window[0],
@@ -207,6 +214,9 @@ def decision_table(
         "objective": open_loss.objective if open_loss else None,
         "loss_since": open_loss.since if open_loss else None,
         "n_unseen": realised.n_unseen,
+        "n_likely": len(likely),
+        "likely_features": likely,
+        "unjudged_features": unjudged,
         "headline": decision.headline,
         "proper_score": base_rate.champion if base_rate else None,
         "base_rate_score": base_rate.base_rate if base_rate else None,

@@ -31,7 +31,7 @@ class HistoryWindow:
         The version that scored it; None where none did.
     n_rows, n_labelled
         Rows, and labels that arrived.
-    drift_status, drift_score, n_drifted
+    drift_status, drift_score, n_drifted, n_likely
         Its drift; None where there was nothing to compare with, the score also with too few rows.
     reference_metric
         The version's metric on its holdout.
@@ -67,6 +67,7 @@ class HistoryWindow:
     severity: str
     explanation: str
     page: str
+    n_likely: int = 0
     headline: str = ""
     proper_score: float | None = None
     base_rate_score: float | None = None
@@ -105,7 +106,7 @@ class ColumnState:
     """What one window showed of one column.
 
     `strength` is the sure effect in thresholds, in [0, 1], 1 is drift; `effect` the observed distance.
-    Both are None where the data did not suffice.
+    Both are None where the data, or the reference, did not suffice.
     """
 
     partition: str

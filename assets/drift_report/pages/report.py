@@ -22,7 +22,7 @@ from drift.performance.slices import SlicePerformance
 from drift.wording import drift_text, multivariate_text, number_text, rise_text, without_headline
 
 MAX_LARGE_PICTURES = 8
-"""Drifted columns drawn large; the page stays below half a megabyte."""
+"""Columns that moved drawn large; the page stays below half a megabyte."""
 
 MAX_MINI_PICTURES = 100
 """Columns whose row has a picture: the first ones, which matter most."""
@@ -71,16 +71,16 @@ def render_html(content: ReportContent) -> str:
 
 
 def render_markdown(content: ReportContent) -> str:
-    """Return the summary for Dagster's metadata: verdict, table of drifted columns, one picture."""
+    """Return the summary for Dagster's metadata: verdict, table of columns that moved, one picture."""
     headline = lead_of(content.decision.headline, content.decision.reason)
     explanation = without_headline(content.decision.explanation, headline)
     parts = [f"### {_escaped(headline)}", _escaped(explanation)]
-    rows = [column_row(verdict, content) for verdict in content.drifted]
+    rows = [column_row(verdict, content) for verdict in content.moved]
     if rows:
         parts.append(
-            "| column | importance | effect | surely | threshold | found |\n|---|---|---|---|---|---|\n"
+            "| column | verdict | importance | effect | surely | threshold | found |\n|---|---|---|---|---|---|---|\n"
             + "\n".join(
-                f"| {_escaped(r.name)} | {r.importance} | {r.effect_name} {r.effect} | {r.bound} "
+                f"| {_escaped(r.name)} | {r.status} | {r.importance} | {r.effect_name} {r.effect} | {r.bound} "
                 f"| {r.threshold} | {_escaped(r.finding)} |"
                 for r in rows
             )
@@ -128,7 +128,7 @@ def _large_pictures(content: ReportContent) -> list[str]:
             content.current[verdict.column],
             width=PICTURE_WIDTH,
         )
-        for verdict in content.drifted[:MAX_LARGE_PICTURES]
+        for verdict in content.moved[:MAX_LARGE_PICTURES]
     )
     return [svg for svg in drawn if svg]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from assets.drift_report.pages.content import ReportContent
+from drift.columns.verdict import DriftVerdict
 from drift.multivariate.domain_classifier import DomainClassification
 from drift.performance.base_rate import BaseRateComparison
 from drift.performance.realised import Measurement
@@ -18,7 +19,7 @@ def report_facts(content: ReportContent) -> list[tuple[str, str, str]]:
     n_features = sum(c.role == "feature" for c in verdict.columns) if verdict else 0
     drift = [
         ("Drift score", "not known" if score is None else f"{score:.2f}", "0: nothing is certain; 1: all features surely moved"),
-        ("Features drifted", f"{drifted} of {n_features}" if verdict else "–", f"surely by {verdict.gate:.2f} and more than is usual" if verdict else ""),
+        ("Features drifted", f"{drifted} of {n_features}" if verdict else "–", _drift_small_print(verdict) if verdict else ""),
     ]  # fmt: skip
     if content.multivariate is not None:
         together = content.multivariate
@@ -43,6 +44,15 @@ def report_facts(content: ReportContent) -> list[tuple[str, str, str]]:
         quality,
         *quarantined,
     ]  # fmt: skip
+
+
+def _drift_small_print(verdict: DriftVerdict) -> str:
+    counted = [f"surely by {verdict.gate:.2f} and more than is usual"]
+    if n_likely := len(verdict.having("likely")):
+        counted.append(f"{n_likely} more likely did")
+    if n_unjudged := len(verdict.having("cannot be judged")):
+        counted.append(f"{n_unjudged} cannot be judged")
+    return "; ".join(counted)
 
 
 def _multivariate_small_print(multivariate: DomainClassification) -> str:
