@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from declaration.drift import RetrainSpec
 from drift.columns.verdict import DriftVerdict
 from drift.headline import CALM, told_loss, with_headline, with_monitoring_headline
+from drift.performance.base_rate import BaseRateComparison
 from drift.performance.open_loss import OpenLoss
 from drift.performance.realised import Measurement, PerformanceDrop
 from drift.performance.sequential_test import LOSS_NAMES, SequentialTest
 from drift.retraining.policy import Evidence, decide_monitoring, decide_retrain
 from drift.window import Findings, ScoringModel
+from tests.fixtures.headlines import refuse_calm
 
 CHAMPION = ScoringModel(3, "ridge", "2024-01", "roc_auc", 0.81, ("wind",), {})
 STABLE = DriftVerdict("stable", 0.0, 900, (), 0.1, 0.1)
@@ -147,3 +149,13 @@ def test_calm_never_leads_where_anything_is_wrong(names: set[str], on: set[Any])
     said = headline(policy=RetrainSpec(on=tuple(on)), **{name: FACTS[name] for name in names})
     assert CALM not in said
     assert not said.startswith(("No model", "The champion has reached"))
+
+
+def test_the_watch_over_all_reports_of_the_suite_would_find_a_calm_word() -> None:
+    decision = with_headline(decide_retrain(CALMLY, POLICY), SOUND, CALMLY, None)
+    sound = {"decision": decision, "base_rate": None, "rise": STEADY, "partition": "2024-03"}
+    refuse_calm(sound)
+    worse = BaseRateComparison("log loss", 900, 2.8, 0.6, 1.9)
+    for bad in ({"base_rate": worse}, {"rise": RISEN}):
+        with pytest.raises(AssertionError, match=r"'Nothing asks for training\.' stands over"):
+            refuse_calm({**sound, **bad})

@@ -108,6 +108,8 @@ def _escaped(text: str) -> str:
 def _drift_text(content: ReportContent) -> str:
     if content.verdict is None and not content.has_target:
         return content.decision.explanation
+    if content.verdict is None and content.model:
+        return ""  # The explanation says why.
     if content.verdict is None:
         return "There is no champion yet whose training data this window could be compared with."
     return drift_text(content.verdict, content.min_rows)
