@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from declaration.target import ProblemType
-from drift.performance.realised import ScoredRows, resampled_mean
-from learning.blocks import widened_level
+from drift.performance.realised import ScoredRows
+from learning.blocks import time_blocks
 from learning.metrics import Floats, Scored
-from learning.proper_score import SCORE_NAMES, row_losses
+from learning.proper_score import SCORE_NAMES, LossGain, row_losses
 
 
 @dataclass(frozen=True)
@@ -25,20 +25,15 @@ class BaseRateComparison:
         Labelled rows.
     champion, base_rate
         The two means.
-    lower_bound
-        By how much the champion is surely worse, one-sided; None with too few blocks of time.
+    is_worse
+        The champion is surely worse than the constant.
     """
 
     score: str
     n: int
     champion: float
     base_rate: float
-    lower_bound: float | None
-
-    @property
-    def is_worse(self) -> bool:
-        """The champion is surely worse than a constant."""
-        return self.lower_bound is not None and self.lower_bound > 0
+    is_worse: bool
 
 
 def compare_with_base_rate(
@@ -55,19 +50,19 @@ def compare_with_base_rate(
     rows
         Rows labelled since, with its scores.
     alpha, seed
-        One-sided level of the bound, and the bootstrap's seed.
+        One-sided level, and the seed of the test of few rows.
     """
     if holdout.n == 0 or rows.n == 0:
         return None
     constant = Scored(rows.scored.labels, constant_forecast(problem, holdout.scored, rows.n))
     champion, base_rate = (row_losses(problem, scored) for scored in (rows.scored, constant))
-    bound = None
-    resampled = resampled_mean(champion - base_rate, rows.event_time_us, seed=seed)
-    if resampled is not None:
-        means, n_blocks = resampled
-        bound = float(np.quantile(means, widened_level(alpha, n_blocks)))
+    gain = LossGain(base_rate - champion, time_blocks(rows.event_time_us))
     return BaseRateComparison(
-        SCORE_NAMES[problem], rows.n, float(champion.mean()), float(base_rate.mean()), bound
+        SCORE_NAMES[problem],
+        rows.n,
+        float(champion.mean()),
+        float(base_rate.mean()),
+        is_worse=gain.is_surely_worse(alpha, seed=seed),
     )
 
 

@@ -9,13 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from declaration.target import ProblemType
-from drift.performance.realised import resampled_mean
-from learning.blocks import widened_level
 from learning.comparison import ScoredPair
-from learning.proper_score import SCORE_NAMES, row_losses
+from learning.proper_score import SCORE_NAMES, loss_gain, row_losses
 
 
 @dataclass(frozen=True)
@@ -30,7 +26,7 @@ class Probation:
         Labelled rows that both scored.
     gain, low, high
         By how much the new one's mean proper score is better, and the two-sided interval at 1 - 2 alpha / looks;
-        None where the blocks of time do not allow one.
+        None with too few rows for blocks of time.
     is_failed
         The predecessor is surely better, and serves again.
     explanation
@@ -74,24 +70,19 @@ def judge_probation(
     alpha, n_looks
         One-sided level over all windows of the probation, each of which is one look (Bonferroni).
     seed
-        Seed of the bootstrap.
+        Seed of the test of few rows.
     previous_loss
         What the predecessor has surely lost against its own holdout, in words; empty where it has not.
     """
     n_rows = int(pair.event_time_us.size)
-    new, old = (row_losses(problem, scored) for scored in (pair.challenger, pair.champion))
-    resampled = resampled_mean(old - new, pair.event_time_us, seed=seed)
-    if resampled is None:
-        few = f"{n_rows} labelled rows are too few to compare version {version} with {previous}."
-        return Probation(version, previous, n_rows, None, None, None, False, few)
-    gains, n_blocks = resampled
-    tail = widened_level(alpha / n_looks, n_blocks)
-    low, high = (float(end) for end in np.quantile(gains, [tail, 1 - tail]))
-    is_better = high < 0
-    name = SCORE_NAMES[problem]
+    gain, level = loss_gain(problem, pair), alpha / n_looks
+    low, high = gain.interval(level) or (None, None)
+    is_better = gain.is_surely_worse(level, seed=seed)
+    new, old = (float(row_losses(problem, one).mean()) for one in (pair.challenger, pair.champion))
+    between = "" if low is None or high is None else f" ({_difference(low, high)})"
     found = (
-        f"On {n_rows} rows since its promotion version {version} has a {name} of {new.mean():.4g} against "
-        f"{old.mean():.4g} of version {previous} ({_difference(low, high)})"
+        f"On {n_rows} rows since its promotion version {version} has a {SCORE_NAMES[problem]} of {new:.4g} against "
+        f"{old:.4g} of version {previous}{between}"
     )
     if not is_better:
         then = f"version {version} stays."
@@ -100,7 +91,7 @@ def judge_probation(
     else:
         then = f"version {previous} serves again."
     return Probation(
-        version, previous, n_rows, float((old - new).mean()), low, high,
+        version, previous, n_rows, gain.mean, low, high,
         is_failed=is_better and not previous_loss,
         explanation=f"{found}: {then}",
         is_beaten=is_better and bool(previous_loss),

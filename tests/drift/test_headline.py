@@ -155,7 +155,7 @@ def test_the_watch_over_all_reports_of_the_suite_would_find_a_calm_word() -> Non
     decision = with_headline(decide_retrain(CALMLY, POLICY), SOUND, CALMLY, None)
     sound = {"decision": decision, "base_rate": None, "rise": STEADY, "partition": "2024-03"}
     refuse_calm(sound)
-    worse = BaseRateComparison("log loss", 900, 2.8, 0.6, 1.9)
+    worse = BaseRateComparison("log loss", 900, 2.8, 0.6, is_worse=True)
     for bad in ({"base_rate": worse}, {"rise": RISEN}):
         with pytest.raises(AssertionError, match=r"'Nothing asks for training\.' stands over"):
             refuse_calm({**sound, **bad})

@@ -66,12 +66,18 @@ def test_a_regression_is_held_against_the_holdouts_mean() -> None:
     assert base_rate_text(found).startswith("Surely worse than always saying the mean: mean squared error ")
 
 
-def test_too_few_rows_are_compared_and_not_judged() -> None:
-    found = compared(
-        "binary", rows(np.ones(5), np.ones(5)), ScoredRows(Scored(np.zeros(9), np.ones(9)), np.arange(9))
-    )
-    assert (found.n, found.lower_bound, found.is_worse) == (9, None, False)
-    assert compare_with_base_rate("binary", rows(np.ones(5), np.ones(5)), rows(np.ones(0), np.ones(0)), alpha=0.05, seed=0) is None  # fmt: skip
+def test_few_rows_are_judged_by_the_signs_of_their_differences() -> None:
+    holdout = rows(np.tile([1.0, 0.0], 20), np.full(40, 0.5))
+
+    def judged(n: int) -> BaseRateComparison:
+        labels = np.tile([1.0, 0.0], n // 2)
+        return compared("binary", holdout, ScoredRows(Scored(labels, 0.9 - labels * 0.8), np.arange(n)))
+
+    # All n rows are worse: of 2^n signs one is as bad, 1/16 of 4 and 1/64 of 6.
+    assert not judged(4).is_worse
+    assert judged(6).is_worse
+    empty = rows(np.ones(0), np.ones(0))
+    assert compare_with_base_rate("binary", holdout, empty, alpha=0.05, seed=0) is None
 
 
 def test_a_model_without_skill_is_seldom_called_worse() -> None:
