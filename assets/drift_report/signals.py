@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, get_args
 
 from declaration.alerts import IncidentKind, Signal
 from drift.columns.verdict import Role, Status
+from drift.headline import is_performance_judged
 from drift.wording import column_text
 
 if TYPE_CHECKING:
     from drift.window import Findings
 
-INSUFFICIENT = "insufficient data"
+INSUFFICIENT: Status = "insufficient data"
 
 UNTOLD: frozenset[Status] = frozenset({INSUFFICIENT, "cannot be judged", "likely"})
 """Statuses that neither open an incident nor resolve one: what they stand for is not sure."""
@@ -87,7 +88,7 @@ def signals_of(
     if findings.champion is not None:
         judges.add("rolled_back")
         found += [Signal("rolled_back", rollback)] if rollback else []
-    if findings.drop is not None and findings.drop.lower_bound is not None:
+    if loss or is_performance_judged(findings):
         judges.add("performance")
         found += [Signal("performance", loss)] if loss else []
     if findings.estimated.low is not None and findings.estimated.high is not None:
