@@ -17,7 +17,7 @@ from drift.wording import column_text
 if TYPE_CHECKING:
     from drift.window import Findings
 
-INSUFFICIENT = "insufficient data"
+INSUFFICIENT: Status = "insufficient data"
 
 UNTOLD: frozenset[Status] = frozenset({INSUFFICIENT, "cannot be judged", "likely"})
 """Statuses that neither open an incident nor resolve one: what they stand for is not sure."""
