@@ -60,6 +60,8 @@ class DriftSpec(Block):
     """Family-wise level of the lower confidence bounds."""
     likely: LikelyDrift = "show"
     """What drift that is likely and not yet certain does: `show`s on the page; `warn`s too, by severity and alerts; also counts for `retrain.on: [drift]`."""
+    year_to_year: float = Field(default=0.1, ge=0, le=1)
+    """Shift from one year to the next that is usual of any column, in its standard deviations: an allowance that no single year can tell."""
     max_performance_drop: float = Field(default=0.05, ge=0)
     """Loss of the metric against the champion's holdout that asks for a retrain when it is certain at `alpha`."""
     slices: tuple[ColumnName, ...] = ()

@@ -30,13 +30,23 @@ from drift.columns.measures import (
     detectable_number,
     v_estimate,
 )
-from drift.columns.reference_variation import PartitionDistances, UnrestKind
+from drift.columns.reference_variation import CountedKind, PartitionDistances, UnrestKind
 from drift.columns.spans import Span
 from drift.columns.statistics import ColumnStatistics, Vector, ks_bracket, single_value_bins, value_vector
 from drift.sketch.bins import CategoricalBins, NumericBins
 from drift.sketch.counts import CategoricalCounts, ColumnReference, Counts
 
-FindingKind = Literal["distribution", "missing values", "new categories"]
+FindingKind = Literal[
+    "distribution",
+    "missing values",
+    "new categories",
+    "level",
+    "slope",
+    "noise",
+    "stuck",
+    "out of range",
+    "too wide",
+]
 
 EFFECT_GATES: Mapping[Sensitivity, float] = {"low": 0.20, "medium": 0.10, "high": 0.05}
 """Least KS distance or Cramér's V that counts as drift. A pure shift of the mean by 0.25, 0.5, 0.8
@@ -82,6 +92,8 @@ class Finding:
         The rule.
     p_value
         By the documented rule, adjusted for the number of columns (Benjamini-Hochberg).
+    value, about
+        Of a relation: the statistic with its sign, and the category that it is about ('' for numbers).
     is_likely
         The effect is surely not zero and its estimate reaches the threshold, which its bound need not.
     measure
@@ -99,6 +111,8 @@ class Finding:
     detectable: float
     method: DriftMethod = "effect"
     p_value: float | None = None
+    value: float | None = None
+    about: str = ""
     is_likely: bool = False
     measure: Measure = "distance"
     n_windows: int = 1
@@ -136,14 +150,14 @@ class ColumnTest:
     family_level: float
     partitions: Callable[[UnrestKind], PartitionDistances | None]
 
-    def reference_variation(self, kind: FindingKind, measure: Measure, n_rows: int) -> float | None:
+    def reference_variation(self, kind: CountedKind, measure: Measure, n_rows: int) -> float | None:
         """Bound how far so many rows lie from the reference if they differ as its own partitions did."""
         return max(
             (value(found.next(self.level, n_rows)) for found, value in self._differences(kind, measure)),
             default=None,
         )
 
-    def noise(self, kind: FindingKind, measure: Measure, n_rows: int) -> float:
+    def noise(self, kind: CountedKind, measure: Measure, n_rows: int) -> float:
         """Return what partitions add to the effect of so many rows at the level, beside sampling."""
         return max(
             (value(found.noise(self.level, n_rows)) for found, value in self._differences(kind, measure)),
@@ -151,7 +165,7 @@ class ColumnTest:
         )
 
     def _differences(
-        self, kind: FindingKind, measure: Measure
+        self, kind: CountedKind, measure: Measure
     ) -> Iterator[tuple[PartitionDistances, Callable[[float], float]]]:
         """Return how partitions differ by a measure; by ranks, also by their distance: who shifts also spreads a little."""
         if (found := self.partitions(kind)) is not None:
@@ -174,7 +188,7 @@ class _Question:
         The least effect in a span whose bound would reach the threshold at the level.
     """
 
-    kind: FindingKind
+    kind: CountedKind
     gate: float
     own: Mapping[Measure, float]
     bound: Callable[[Measure, Span, float, float], Bounded]
@@ -394,7 +408,7 @@ def new_categories_finding(
 
 
 def _share_question(
-    kind: FindingKind,
+    kind: CountedKind,
     gate: float,
     newest: Counts,
     effect: Callable[[Counts], float],

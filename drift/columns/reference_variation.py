@@ -25,7 +25,10 @@ MIN_PARTITIONS = 3
 MIN_DEGREES_OF_FREEDOM = 5
 """Least degrees of freedom of Student's quantile: with two it is above 30 and would silence everything."""
 
-UnrestKind = Literal["distribution", "missing values", "new categories", "shift", "spread"]
+CountedKind = Literal["distribution", "missing values", "new categories"]
+"""Findings from counts alone."""
+
+UnrestKind = CountedKind | Measure
 
 KS_MOMENTS = (math.pi**2 / 12, 0.40)
 """Mean of a squared KS distance of two samples, in units of 1/n + 1/m, and the variance of its ratio to that mean:
@@ -127,6 +130,42 @@ def partition_distances(
     excess = _excess(distances, units, ratios, pair_alpha)
     n_rows = float(np.mean([getattr(part, rows) for part in parts]))
     return PartitionDistances(np.where(bounds > 0, distances, 0.0), excess, n_rows)
+
+
+def is_restless(reference: ColumnReference, gate: float, *, min_rows: int, alpha: float) -> bool:
+    """Tell whether any reference partition surely lies further than the gate from the others.
+
+    Parameters
+    ----------
+    reference
+        One column, by partition.
+    gate
+        KS distance or Cramér's V that counts.
+    min_rows
+        Least rows of a partition.
+    alpha
+        Level of all partitions together.
+    """
+    parts = [part for part in reference.parts.values() if part.n_present >= min_rows]
+    if len(parts) < 2:
+        return False
+    vectors = [value_vector(part) for part in parts]
+    total = np.sum(vectors, axis=0)
+    bound = _ks_bound if isinstance(reference.bins, NumericBins) else _v_bound
+    return any(bound(vector, total - vector, alpha / len(parts)) > gate for vector in vectors)
+
+
+def _ks_bound(part: Vector, others: Vector, alpha: float) -> float:
+    n, m = part.sum(), others.sum()
+    distance = float(np.abs(np.cumsum(part) / n - np.cumsum(others) / m).max())
+    return ks_lower_bound(distance, int(n), int(m), alpha)
+
+
+def _v_bound(part: Vector, others: Vector, alpha: float) -> float:
+    first, second = pooled(part, others)
+    return v_lower_bound(
+        equal_size_v(first, second), len(first) - 1, int(part.sum()), int(others.sum()), alpha
+    )
 
 
 def next_distance(distances: NDArray[np.float64], alpha: float, *, is_centred: bool) -> float:

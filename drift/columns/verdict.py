@@ -8,7 +8,7 @@ does neither. Too few rows give 'insufficient data', never 'stable'.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal
 
@@ -65,6 +65,8 @@ class ColumnVerdict:
     statistics: ColumnStatistics
     adjusted_p_value: float | None = None
     reason: str = ""
+    unseen_shift: float | None = None
+    """Least shift, in standard deviations, that the column's relations would show; None where they are not judged."""
 
     @property
     def strength(self) -> float:
@@ -114,6 +116,11 @@ class DriftVerdict:
     detectable: float | None
     n_windows: int = 1
     n_together: int = 0
+
+    @property
+    def n_judged(self) -> int:
+        """Rows that were judged: of all windows together, and none where the newest is empty."""
+        return max(self.n_current, self.n_together) if self.n_current else 0
 
     def drifted(self, role: Role = "feature") -> tuple[ColumnVerdict, ...]:
         """Return the drifted columns of one role."""
@@ -186,18 +193,17 @@ def decide_drift(
     ]
     features = [verdict for verdict in verdicts if verdict.role == "feature"]
     longest = max((spans[column][-1] for column in judged), key=lambda one: one.counts.n_rows, default=None)
-    n_together = n_current if longest is None else max(n_current, longest.counts.n_rows)
-    n_rows = n_together if n_current else 0
-    return DriftVerdict(
-        status=window_status(verdicts, n_rows, spec),
-        drift_score=drift_score(features) if n_rows >= spec.min_rows else None,
+    unjudged = DriftVerdict(
+        status="insufficient data",
+        drift_score=None,
         n_current=n_current,
-        columns=tuple(sorted(verdicts, key=_display_order)),
+        columns=(),
         gate=EFFECT_GATES[spec.sensitivity],
         detectable=_median_detectable(features),
         n_windows=longest.n_windows if longest else 1,
-        n_together=n_together,
+        n_together=n_current if longest is None else max(n_current, longest.counts.n_rows),
     )
+    return judged_again(unjudged, verdicts, spec)
 
 
 def _partitions(
@@ -247,6 +253,17 @@ def _by_holm(judge: _Judge, judged: Sequence[str]) -> dict[str, tuple[Finding, .
         if len(certain) == len(kept):
             return found
         kept = certain
+
+
+def judged_again(verdict: DriftVerdict, columns: Sequence[ColumnVerdict], spec: DriftSpec) -> DriftVerdict:
+    """Return a verdict whose columns were judged once more, by more than themselves."""
+    features = [column for column in columns if column.role == "feature"]
+    return replace(
+        verdict,
+        status=window_status(columns, verdict.n_judged, spec),
+        drift_score=drift_score(features) if verdict.n_judged >= spec.min_rows else None,
+        columns=tuple(sorted(columns, key=_display_order)),
+    )
 
 
 def _display_order(verdict: ColumnVerdict) -> tuple[bool, float, float, float, str]:
