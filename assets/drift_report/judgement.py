@@ -118,6 +118,7 @@ def judge_window(
         loss=evidence.loss or evidence.unrecovered_loss,
         estimated_loss=evidence.estimated_loss,
         rollback=rollback,
+        likely=spec.drift.likely,
     )
     return WindowReport(window, findings, quality, decide_retrain(evidence, spec.retrain), signals, open_loss)
 
@@ -127,5 +128,6 @@ def judge_monitoring(
 ) -> WindowReport:
     """Judge a window of a pipeline without a target: nothing is trained, and a person is told what moved."""
     drift = drift_text(findings.verdict, spec.drift.min_rows) if findings.verdict else ""
-    decision = decide_monitoring(findings.verdict, quality.faults, drift)
-    return WindowReport(window, findings, quality, decision, signals_of(findings, quality.faults))
+    decision = decide_monitoring(findings.verdict, quality.faults, drift, spec.drift.likely)
+    signals = signals_of(findings, quality.faults, likely=spec.drift.likely)
+    return WindowReport(window, findings, quality, decision, signals)

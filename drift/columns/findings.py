@@ -66,8 +66,8 @@ CRAMERS_V_GATES: Mapping[Sensitivity, float] = {"low": 0.5, "medium": 0.3, "high
 """Cohen's (1988) large, medium and small association of a table with two rows."""
 
 SHARED_BY_NEWEST = 0.5
-"""Share of the threshold that the newest window's own effect must reach for what it shows together with those before it
-to count: a drift that has ended is not told on for eight windows."""
+"""Share of the threshold, and of the effect of several windows together, that the newest one's own effect must reach for
+them to count: a drift that has ended is not told on for eight windows."""
 
 
 @dataclass(frozen=True)
@@ -196,34 +196,33 @@ class _Question:
 
     def answered(self, spans: Sequence[Span], rule: ColumnTest) -> Finding:
         """Return the loudest answer: one that is certain, else likely, else strongest; of equals that of fewest windows."""
-        found, against, least = [], [], 1.0
-        for measure, effect in self.own.items():
-            for span in spans:
-                n_rows = span.counts.n_rows
-                variation = rule.reference_variation(self.kind, measure, n_rows)
-                threshold = max(self.gate, variation or 0.0)
-                level = rule.level * span.share / len(self.own)
-                least = min(least, self.detectable(measure, span, threshold, level))
-                if span.n_windows > 1 and effect < SHARED_BY_NEWEST * threshold:
-                    against.append(
-                        Finding(self.kind, effect, 0.0, threshold, variation, least, measure=measure)
-                    )
-                    continue
-                bounded = self.bound(measure, span, threshold, level)
-                is_likely = bounded.estimate >= threshold and _is_not_zero(
-                    bounded, rule.noise(self.kind, measure, n_rows)
-                )
-                found.append(
-                    Finding(
-                        self.kind, bounded.effect, bounded.lower_bound, threshold, variation, least,
-                        is_likely=is_likely, measure=measure, n_windows=span.n_windows,
-                    )
-                )  # fmt: skip
-        loudest = max(
-            found or against[:1],
-            key=lambda one: (one.is_certain, one.is_likely, one.strength, -one.n_windows),
+        found = [
+            self._answer(measure, own, span, rule) for measure, own in self.own.items() for span in spans
+        ]
+        loudest = max(found, key=lambda one: (one.is_certain, one.is_likely, one.strength, -one.n_windows))
+        return replace(loudest, detectable=min(one.detectable for one in found))
+
+    def _answer(self, measure: Measure, own: float, span: Span, rule: ColumnTest) -> Finding:
+        """Judge a span by a measure; without a sure part where the newest window stands against the others."""
+        n_rows, level = span.counts.n_rows, rule.level * span.share / len(self.own)
+        variation = rule.reference_variation(self.kind, measure, n_rows)
+        threshold = max(self.gate, variation or 0.0)
+        detectable = self.detectable(measure, span, threshold, level)
+        against = Finding(
+            self.kind, own, 0.0, threshold, variation, detectable, measure=measure, n_windows=span.n_windows
         )
-        return replace(loudest, detectable=least)
+        if span.n_windows > 1 and own < SHARED_BY_NEWEST * threshold:
+            return against
+        bounded = self.bound(measure, span, threshold, level)
+        if span.n_windows > 1 and own < SHARED_BY_NEWEST * bounded.estimate:
+            return against
+        is_not_zero = _is_not_zero(bounded, rule.noise(self.kind, measure, n_rows))
+        return replace(
+            against,
+            effect=bounded.effect,
+            lower_bound=bounded.lower_bound,
+            is_likely=is_not_zero and bounded.estimate >= threshold,
+        )
 
 
 def _is_not_zero(bounded: Bounded, noise: float) -> bool:

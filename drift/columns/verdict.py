@@ -122,6 +122,11 @@ class DriftVerdict:
         """Rows that were judged: of all windows together, and none where the newest is empty."""
         return max(self.n_current, self.n_together) if self.n_current else 0
 
+    @property
+    def has_likely(self) -> bool:
+        """Whether a feature or the model's output has likely drifted."""
+        return bool(self.having("likely") or self.having("likely", "prediction"))
+
     def drifted(self, role: Role = "feature") -> tuple[ColumnVerdict, ...]:
         """Return the drifted columns of one role."""
         return self.having("drifted", role)
@@ -291,14 +296,28 @@ def window_status(verdicts: Sequence[ColumnVerdict], n_current: int, spec: Drift
 
 def drift_score(features: Sequence[ColumnVerdict]) -> float | None:
     """Return the mean strength of the features that are judged, by importance; None where none is."""
-    known = [feature for feature in features if feature.status not in SILENT_STATUSES]
+    return _weighed(features, [feature.strength for feature in features])
+
+
+def moved_share(verdict: DriftVerdict) -> float | None:
+    """Return the drift score as if every feature that has likely drifted had surely done so."""
+    features = [column for column in verdict.columns if column.role == "feature"]
+    if verdict.drift_score is None:
+        return None
+    return _weighed(features, [1.0 if one.status == "likely" else one.strength for one in features])
+
+
+def _weighed(features: Sequence[ColumnVerdict], strengths: Sequence[float]) -> float | None:
+    known = [
+        (feature.importance, strength)
+        for feature, strength in zip(features, strengths, strict=True)
+        if feature.status not in SILENT_STATUSES
+    ]
     if not known:
         return None
-    weights = [feature.importance for feature in known]
-    if sum(weights) <= 0:
-        weights = [1.0] * len(known)
-    strengths = [feature.strength for feature in known]
-    return sum(w * s for w, s in zip(weights, strengths, strict=True)) / sum(weights)
+    if sum(weight for weight, _ in known) <= 0:
+        known = [(1.0, strength) for _, strength in known]
+    return sum(weight * strength for weight, strength in known) / sum(weight for weight, _ in known)
 
 
 def _median_detectable(features: list[ColumnVerdict]) -> float | None:
