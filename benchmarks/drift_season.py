@@ -162,7 +162,8 @@ def main() -> int:
     if asked.real:
         with tempfile.TemporaryDirectory() as folder:
             for series in real_series(Path(folder)):
-                for cadence in ("month",) if _is_daily(series) else ("month", "week"):
+                cadences: tuple[Cadence, ...] = ("month",) if _is_daily(series) else ("month", "week")
+                for cadence in cadences:
                     figures = measure(real_work(series, cadence), seed=1)
                     print("\n".join(shown(figures, f"{series.name} by {cadence}s, {len(series.columns)} columns")), flush=True)  # noqa: T201 # fmt: skip
     missed = missed_bars(found) if not asked.only else []

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING
 from assets.drift_report.incident_check import incident_check
 from assets.drift_report.judgement import WindowReport, judge_monitoring
 from assets.drift_report.quality import WindowQuality
-from assets.drift_report.tables_read import read_kept_relations, read_kept_sketch, read_quality, report_window
+from assets.drift_report.tables_read import (
+    read_earlier_windows,
+    read_kept_relations,
+    read_kept_sketch,
+    read_quality,
+    report_window,
+)
 from assets.drift_report.tables_written import Page, write_history, write_report_page, write_tables
 from assets.drift_report.thumbnail import drift_thumbnail
 from assets.materialization import Outcome, StageRun
@@ -148,8 +154,15 @@ def _compare(
     instant = time if partitioning(spec.partitions).ends_by_clock else ""
     reference, relations, new_tables = _reference(run, rows, before, connection, instant)
     sketched = sketch_window(connection, now, bins_of(reference))
+    window = report_window(run)
     verdict = decide_drift(
-        reference, sketched, n_current=n_current, importances={}, spec=spec.drift, has_model=False
+        reference,
+        sketched,
+        n_current=n_current,
+        importances={},
+        spec=spec.drift,
+        earlier=read_earlier_windows(run.pipeline, window, None, reference, run.lake, connection),
+        has_model=False,
     )
     season = relate_window(connection, now, relations, time_column=instant)
     verdict = judge_season(verdict, reference, sketched, season, spec.drift)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from assets.drift_report.judgement import Circumstances
 from assets.drift_report.signal_tables import LOSS_BLOCKS, losses_from_rows
-from assets.drift_report.tables_read import read_kept_relations, read_kept_sketch
+from assets.drift_report.tables_read import read_earlier_windows, read_kept_relations, read_kept_sketch
 from declaration.choices import default_metric
 from declaration.lake_table import LakeTable
 from declaration.model import Metric
@@ -20,8 +21,7 @@ from drift.columns.verdict import SCORE_COLUMN
 from drift.performance.labelled_rows import count_rows, labels_known, scored_labels
 from drift.performance.open_loss import OpenLoss
 from drift.season.table import CO_MOMENTS, co_moment_table
-from drift.season.verdict import ReferenceRelations
-from drift.sketch.counts import ReferenceSketch
+from drift.season.verdict import UNRELATED
 from drift.sketch.table import SKETCHES, sketch_table
 from drift.window import (
     Findings,
@@ -30,6 +30,7 @@ from drift.window import (
     build_reference,
     build_relations,
     examine,
+    incomparable,
     unscored,
 )
 from learning.metrics import Floats
@@ -45,6 +46,10 @@ if TYPE_CHECKING:
 
 LABEL_LOOKBACK = 12
 """Earlier partitions whose predictions are looked up for labels that arrived in this window; more where labels are declared later."""
+
+
+N_RECENT = 7
+"""Windows before a window with too few labels that are judged together with it."""
 
 
 @dataclass(frozen=True)
@@ -106,26 +111,40 @@ def examine_window(
         metric = spec.model.metric or default_metric(spec.learned.problem)
         return Examined(Inputs(predictions, labels), unscored(metric))
     version = registry.version(pipeline.name, number)
-    training = lake.snapshot(pipeline.table("training_set"), version.training_table_version)
+    champion = _champion(version)
+    training = _training_set(pipeline, version, lake)
     inputs = Inputs(predictions, labels, training, lake.snapshot(pipeline.table("holdout_scores")))
-    relations = _relations(pipeline, window, version, inputs)
+    key, names = str(version.version), version.feature_names
+    reference = read_kept_sketch(pipeline, key, lake, connection)
+    has_features = set(version.feature_names) <= set(predictions.schema.names)
+    if training is None and (reference is None or not has_features):
+        n_current = count_rows(connection, scan(predictions, [window.key]))
+        return Examined(inputs, incomparable(champion, n_current))
+    relations = _relations(pipeline, window, version, inputs, has_features=has_features)
     has_calendar = partitioning(spec.partitions).ends_by_clock
-    reference, season, new_tables = _reference(
-        pipeline, version, relations, lake, connection, has_calendar=has_calendar
-    )
+    # Paid once per version.
+    new: list[tuple[LakeTable, pa.Table]] = []
+    if reference is None:
+        reference = build_reference(connection, relations, names)
+        new.append((SKETCHES, sketch_table(version.version, reference)))
+    season = read_kept_relations(pipeline, key, lake, connection, reference, names)
+    if season is None and training is not None:
+        season = build_relations(connection, relations, reference, names, has_calendar=has_calendar)
+        new.append((CO_MOMENTS, co_moment_table(version.version, season.scores, season.parts)))
     findings = examine(
         connection,
         relations,
-        _champion(version),
+        champion,
         reference,
-        season,
+        season or UNRELATED,
         problem=spec.learned.problem,
         drift=spec.drift,
         seed=spec.model.seed,
         has_calendar=has_calendar,
         earlier_losses=_earlier_losses(pipeline, window, version.version, lake, connection),
+        earlier=read_earlier_windows(pipeline, window, version.version, reference, lake, connection),
     )
-    return Examined(inputs, findings, new_tables)
+    return Examined(inputs, findings, tuple(new))
 
 
 def _earlier_losses(
@@ -155,36 +174,68 @@ def _champion(version: ModelVersion) -> ScoringModel:
     )
 
 
-def _relations(pipeline: Pipeline, window: Window, version: ModelVersion, inputs: Inputs) -> Relations:
+def _training_set(pipeline: Pipeline, version: ModelVersion, lake: Lake) -> Snapshot | None:
+    """Return the training set that a version learned from; None where it was set aside to be built anew."""
+    table = pipeline.table("training_set")
+    if not lake.has(table) or lake.snapshot(table).version < version.training_table_version:
+        return None
+    learned_from = lake.snapshot(table, version.training_table_version)
+    return learned_from if version.training_partition in learned_from.partitions else None
+
+
+def _relations(
+    pipeline: Pipeline, window: Window, version: ModelVersion, inputs: Inputs, *, has_features: bool
+) -> Relations:
     """Name everything that is compared, and the labels of earlier partitions that arrived in this window."""
-    problem, predictions, labels = pipeline.spec.learned.problem, inputs.predictions, inputs.labels
-    assert inputs.training is not None
+    problem, predictions = pipeline.spec.learned.problem, inputs.predictions
     assert inputs.holdout is not None
-    earlier = late_partitions(pipeline, window, predictions)
-    known = labels_known(scan(labels, [window.key]), until=window.end)
-    late_labels = labels_known(scan(labels, earlier), until=window.end, since=window.start)
-    held_in = sliceable_columns(pipeline.spec)
-    slices = [held_in[name] for name in pipeline.spec.drift.slices]
-    now = scored_labels(known, scan(predictions, [window.key]), version.version, problem, slices)
-    before = scored_labels(late_labels, scan(predictions, earlier), version.version, problem, slices)
     # A multiclass model's output is watched as the class it names.
     output = f"prediction AS {SCORE_COLUMN}, " if problem == "multiclass" else ""
-    training = _learned_rows(inputs.training, version)
-    holdout = f"(SELECT {output}* FROM {scan(inputs.holdout, [str(version.version)])})"
+    training = None if inputs.training is None else _learned_rows(inputs.training, version)
     scored = scan(predictions, [window.key])
-    if not set(version.feature_names) <= set(predictions.schema.names):
+    if not has_features:
         # Nothing was scored since the first training: the table has no features yet.
         scored = (
             f"(SELECT t.*, h.* EXCLUDE (row_id, event_timestamp, label) FROM {training} AS t "
             f"JOIN {scan(inputs.holdout, [])} AS h USING (row_id, event_timestamp))"
         )
+    earlier = late_partitions(pipeline, window, predictions)
+    windows = [partitioning(pipeline.spec.partitions).window(key) for key in earlier[-N_RECENT:]]
     return Relations(
         predictions=f"(SELECT {output}* FROM {scored})",
-        labels=known,
-        realised=f"(SELECT * FROM {now} UNION ALL SELECT * FROM {before})",
+        labels=_known_labels(window, inputs),
+        realised=_scored_since(pipeline, window, version, inputs, earlier, window.start),
         training=training,
-        holdout=holdout,
+        holdout=f"(SELECT {output}* FROM {scan(inputs.holdout, [str(version.version)])})",
+        recent=tuple(
+            _scored_since(pipeline, window, version, inputs, earlier, before.start)
+            for before in reversed(windows)
+        ),
     )
+
+
+def _known_labels(window: Window, inputs: Inputs) -> str:
+    return labels_known(scan(inputs.labels, [window.key]), until=window.end)
+
+
+def _scored_since(
+    pipeline: Pipeline,
+    window: Window,
+    version: ModelVersion,
+    inputs: Inputs,
+    earlier: Sequence[str],
+    since: datetime,
+) -> str:
+    """Name the labels that have become known since an instant, of this partition and of earlier ones, with a version's scores."""
+    predictions, problem = inputs.predictions, pipeline.spec.learned.problem
+    held_in = sliceable_columns(pipeline.spec)
+    slices = [held_in[name] for name in pipeline.spec.drift.slices]
+    late = labels_known(scan(inputs.labels, earlier), until=window.end, since=since)
+    now = scored_labels(
+        _known_labels(window, inputs), scan(predictions, [window.key]), version.version, problem, slices
+    )
+    before = scored_labels(late, scan(predictions, earlier), version.version, problem, slices)
+    return f"(SELECT * FROM {now} UNION ALL SELECT * FROM {before})"
 
 
 def late_partitions(pipeline: Pipeline, window: Window, predictions: Snapshot) -> list[str]:
@@ -202,29 +253,6 @@ def _learned_rows(training: Snapshot, version: ModelVersion) -> str:
         return rows
     since = quote_literal(version.learned_since.isoformat())
     return f"(SELECT * FROM {rows} WHERE event_timestamp >= CAST({since} AS TIMESTAMPTZ))"
-
-
-def _reference(
-    pipeline: Pipeline,
-    version: ModelVersion,
-    relations: Relations,
-    lake: Lake,
-    connection: duckdb.DuckDBPyConnection,
-    *,
-    has_calendar: bool,
-) -> tuple[ReferenceSketch, ReferenceRelations, tuple[tuple[LakeTable, pa.Table], ...]]:
-    """Read the model version's sketch and co-moments, or build them and their tables to keep: paid once per version."""
-    key, features, number = str(version.version), version.feature_names, version.version
-    new: list[tuple[LakeTable, pa.Table]] = []
-    reference = read_kept_sketch(pipeline, key, lake, connection)
-    if reference is None:
-        reference = build_reference(connection, relations, features)
-        new.append((SKETCHES, sketch_table(number, reference)))
-    season = read_kept_relations(pipeline, key, lake, connection, reference, features)
-    if season is None:
-        season = build_relations(connection, relations, reference, features, has_calendar=has_calendar)
-        new.append((CO_MOMENTS, co_moment_table(number, season.scores, season.parts)))
-    return reference, season, tuple(new)
 
 
 def trainings_of(decisions: Iterable[Decision]) -> tuple[Decision, ...]:
@@ -272,6 +300,7 @@ def read_circumstances(
         n_new_labels=n_labels_since(champion.trained_as_of if champion else None),
         loss_before=loss_before,
         newest_training=max((entry.partition for entry in trainings), default=None),
+        trainings=frozenset(entry.partition for entry in trainings),
         loss_trainings=frozenset(
             entry.partition for entry in trainings if entry.reason.startswith(CONFIRMED_LOSS)
         ),

@@ -47,6 +47,10 @@ class ReferenceRelations:
     parts: Mapping[str, CoMoments]
 
 
+UNRELATED = ReferenceRelations((), {})
+"""Of a version whose training set is gone, and with it how its columns stood to each other."""
+
+
 @dataclass(frozen=True)
 class WindowRelations:
     """A window's co-moments beside the reference's; None for a window without rows."""
@@ -151,11 +155,12 @@ class _Judge:
         known = [one for one in relations.reference.parts.values() if one.n_rows >= spec.min_rows]
         parts = sorted(known, key=lambda one: one.first or 0.0)
         window = relations.window
-        coverage = (
-            Coverage("nothing", "the window has too few rows", relations.has_calendar)
-            if window is None
-            else coverage_of(parts, window, has_calendar=relations.has_calendar)
-        )
+        if not relations.reference.parts:
+            coverage = Coverage("nothing", "what the model learned from is gone", has_calendar=False)
+        elif window is None:
+            coverage = Coverage("nothing", "the window has no rows", has_calendar=False)
+        else:
+            coverage = coverage_of(parts, window, has_calendar=relations.has_calendar)
         related = frozenset(score.column for score in relations.reference.scores)
         judged = [c.column for c in verdict.columns if c.column in related and _is_judged(c, spec)]
         found: Mapping[str, tuple[Relation, ...]] = {}
