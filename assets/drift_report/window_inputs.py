@@ -131,7 +131,7 @@ def examine_window(
         drift=spec.drift,
         seed=spec.model.seed,
         earlier_losses=_earlier_losses(pipeline, window, version.version, lake, connection),
-        earlier=read_earlier_windows(pipeline, window, version.version, reference, lake, connection),
+        earlier=read_earlier_windows(pipeline, window, version.version, kept, lake, connection),
     )
     return Examined(inputs, findings, new_sketch)
 
