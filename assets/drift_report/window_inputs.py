@@ -142,7 +142,7 @@ def examine_window(
         seed=spec.model.seed,
         has_calendar=has_calendar,
         earlier_losses=_earlier_losses(pipeline, window, version.version, lake, connection),
-        earlier=read_earlier_windows(pipeline, window, version.version, kept, lake, connection),
+        earlier=read_earlier_windows(pipeline, window, version.version, reference, lake, connection),
     )
     return Examined(inputs, findings, tuple(new))
 

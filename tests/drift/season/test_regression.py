@@ -15,7 +15,8 @@ def moments_of(scores: np.ndarray, calendar: np.ndarray | None = None) -> CoMome
 
 def design(n_scores: int, *, has_calendar: bool = False, columns: tuple[str, ...] = ()) -> Design:
     named = columns or tuple(f"x{index}" for index in range(n_scores))
-    return Design(named, np.ones(n_scores, dtype=bool), np.arange(n_scores), has_calendar)
+    every = np.ones(n_scores, dtype=bool)
+    return Design(named, every, every, np.arange(n_scores), has_calendar)
 
 
 def related(n: int = 4_000, n_scores: int = 5, seed: int = 0) -> np.ndarray:
