@@ -137,7 +137,7 @@ def test_without_a_champion_the_page_says_so() -> None:
     unknown = Measurement("roc_auc", 0, reason="no model has scored this partition")
     page = render_html(
         replace(
-            content(), verdict=None, reference={}, current={}, realised=unknown, estimated=unknown, history=[],
+            content(), model="", verdict=None, reference={}, current={}, realised=unknown, estimated=unknown, history=[],
             reference_metric=None, quality_score=None, decision=RetrainDecision(True, "no_champion", "x", "warning"),
         )
     )  # fmt: skip
