@@ -27,6 +27,7 @@ from learning.comparison import ScoredPair
 from learning.encode import EncodingError
 from learning.fitted import FittedModel
 from learning.gate import GateVerdict, judge_challenger
+from learning.judged import judged_text
 from learning.metrics import Floats, MetricError, Scored
 from learning.model_file import model_from_bytes, model_to_bytes
 from learning.proper_score import SCORE_NAMES
@@ -489,7 +490,7 @@ def _outcome(
             "holdout_metric": version.holdout_metric,
             "holdout_interval": f"{version.holdout_low:.4f} to {version.holdout_high:.4f}",
             "holdout_start": version.holdout_start,
-            "judged": _judged_text(version),
+            "judged": judged_text(version.n_judged, version.n_folds),
             "span": version.span,
             "learned_since": version.learned_since or "all rows",
             "reason": decision.reason,
@@ -503,14 +504,4 @@ def _outcome(
             "ledger_rows": ledger.head.count,
             "ledger_sha256": ledger.head.sha256,
         },
-    )
-
-
-def _judged_text(version: ModelVersion) -> str:
-    """Say on which rows the figures were measured, and how."""
-    if version.n_judged is None:
-        return "on the newest rows, held out whole"
-    return (
-        f"{version.n_judged} rows, out of fold in {version.n_folds} folds: the folds know later rows, so under slow drift "
-        "the figures flatter a little"
     )

@@ -80,8 +80,8 @@ TERMS: Mapping[str, Term] = {
     ),
     "holdout": Term(
         "Holdout",
-        "The newest part of the training data, which the model did not learn from: what performance is "
-        "held against.",
+        "The rows that judged the model, each scored by a fit that had not learned from it: what performance is "
+        "held against. The fits know later rows, so under slow drift it flatters a little.",
         "concepts/gate.md",
         is_of_models=True,
     ),
