@@ -249,7 +249,8 @@ def examine(
     slices = measure_slices(champion.metric, sliced, seed=seed, min_rows=drift.min_slice_rows)
     judged = labelled
     recent = None
-    if labelled.n < drift.min_rows and relations.recent:
+    # Without a new label the windows before would only be judged once more.
+    if 0 < labelled.n < drift.min_rows and relations.recent:
         judged = _recent_rows(connection, relations, problem, classes, labelled, drift.min_rows)
         recent = measure_performance(champion.metric, judged, seed=seed, min_rows=drift.min_rows)
     is_measured = (realised if recent is None else recent).is_known

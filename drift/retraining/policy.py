@@ -255,7 +255,8 @@ def _known(evidence: Evidence) -> str:
         evidence.worse_than_baseline,
         evidence.loss,
         evidence.beaten,
-        "" if evidence.loss else evidence.unrecovered_loss,
+        # What is lost now says it; a loss of this very window cannot be regained in it.
+        "" if evidence.is_lost else evidence.unrecovered_loss,
         evidence.given_up_loss,
         evidence.past_rise,
         evidence.incomparable,
