@@ -88,8 +88,20 @@ class RetrainSpec(Block):
     cooldown: int = Field(default=1, ge=0)
     """Partitions to wait after a training before another may be asked for."""
     min_new_labels: int = Field(default=500, ge=0)
-    """Labels that must have arrived since the last training."""
+    """Labels that must have arrived since the champion's training. One that is surely worse than chance, or than a naive forecast, does not wait for them."""
+    min_first_labels: int | None = Field(default=None, ge=0)
+    """Labels that must be known before the first training; by default as many as `min_new_labels`."""
     max_age: int = Field(default=3, ge=1)
     """Partitions without a training after which `schedule` asks for a challenger."""
     probation: int = Field(default=2, ge=0)
     """First partitions of a new champion on which its predecessor scores the same rows, and serves again where it is surely better."""
+
+    @property
+    def floor(self) -> tuple[str, int]:
+        """Name of the key, and labels, that a training waits for."""
+        return "min_new_labels", self.min_new_labels
+
+    @property
+    def first_floor(self) -> tuple[str, int]:
+        """The same for the first training."""
+        return self.floor if self.min_first_labels is None else ("min_first_labels", self.min_first_labels)

@@ -10,10 +10,12 @@ from drift.columns.findings import Finding
 from drift.columns.measures import Measure
 from drift.columns.verdict import ColumnVerdict, DriftVerdict, Role
 from drift.multivariate.domain_classifier import DomainClassification
+from drift.performance.base_rate import BaseRateComparison
 from drift.performance.realised import Measurement, PerformanceDrop
 from drift.performance.sequential_test import SequentialTest
 from drift.sketch.bins import CategoricalBins, NumericBins
 from drift.sketch.counts import CategoricalCounts, ColumnReference, Counts, NumericCounts
+from learning.proper_score import SCORE_NAMES
 
 NAMED_FEATURES = 5
 """Features named in a sentence; the report lists all."""
@@ -27,7 +29,8 @@ CATEGORY_EFFECT = "Cramér's V"
 RANK_EFFECTS: Mapping[Measure, str] = {"shift": "shift of ranks", "spread": "spread of ranks"}
 """What moved where it is surer than the KS distance, and written in terms of it."""
 
-_SUBJECTS: Mapping[Role, str] = {"prediction": "The model's output", "label": "The label"}
+SUBJECTS: Mapping[Role, str] = {"prediction": "The model's output", "label": "The label"}
+"""What a sentence calls the columns that are no features."""
 
 
 def share_text(share: float | None) -> str:
@@ -158,7 +161,7 @@ def drift_text(verdict: DriftVerdict, min_rows: int) -> str:
         )
     if likely:
         sentences.append(f"{len(likely)} of {n_features} features likely drifted: {_named(likely)}.")
-    for role, subject in _SUBJECTS.items():
+    for role, subject in SUBJECTS.items():
         sentences += [f"{subject} drifted ({_short(column)})." for column in verdict.drifted(role)]
         sentences += [
             f"{subject} likely drifted ({_short(column)})." for column in verdict.having("likely", role)
@@ -216,11 +219,15 @@ def rise_text(rise: SequentialTest | None) -> str:
     if rise is None or rise.e_value is None:
         return ""
     verdict = "Errors have surely risen" if rise.is_certain else "Errors have not surely risen"
+    verdict = "Errors had surely risen, and are accepted in this window" if rise.is_past else verdict
     windows = "1 window" if rise.n_windows == 1 else f"{rise.n_windows} windows"
-    now = "" if rise.now is None else f" is {number_text(rise.now)} now,"
+    now, before, accepted = (
+        None if value is None else value * rise.unit for value in (rise.now, rise.before, rise.accepted)
+    )
+    is_now = "" if now is None else f" is {number_text(now)} now,"
     return (
         f"{verdict}: e-value {rise.e_value:.3g} after {windows}, certain from {rise.threshold:.0f}. "
-        f"The mean {rise.loss}{now} was {number_text(rise.before)} on the holdout; {number_text(rise.accepted)} is accepted."
+        f"The mean {rise.loss}{is_now} was {number_text(before)} on the holdout; {number_text(accepted)} is accepted."
     )
 
 
@@ -231,6 +238,40 @@ def loss_text(reference: float, realised: Measurement, drop: PerformanceDrop | N
     return (
         f"{realised.metric} is {measurement_text(realised)} on {realised.n} labelled rows and was {reference:.4f} "
         f"on the holdout: surely {drop.lower_bound:.4f} worse, {drop.allowed:.4f} is accepted."
+    )
+
+
+def confirmed_loss_text(
+    reference: float, realised: Measurement, drop: PerformanceDrop | None, rise: SequentialTest | None
+) -> str:
+    """Say that the champion has surely lost, by its metric or by its errors; empty when neither is certain."""
+    risen = rise_text(rise) if rise is not None and rise.is_confirmed else ""
+    return " ".join(text for text in (loss_text(reference, realised, drop), risen) if text)
+
+
+def base_rate_text(found: BaseRateComparison | None) -> str:
+    """Say that a constant forecast is surely better than the champion; empty where it is not."""
+    if found is None or not found.is_worse:
+        return ""
+    constant = "the mean" if found.score == SCORE_NAMES["regression"] else "the base rate"
+    return (
+        f"Surely worse than always saying {constant}: {found.score} {number_text(found.champion)} against "
+        f"{number_text(found.base_rate)} on {found.n} labelled rows."
+    )
+
+
+def chance_text(realised: Measurement) -> str:
+    """Say that a ranking is surely worse than one by chance; empty where it is not."""
+    if realised.metric != "roc_auc" or realised.high is None or realised.high >= 0.5:
+        return ""
+    return f"Surely worse than chance: roc_auc is {measurement_text(realised)}, and 0.5 by chance."
+
+
+def given_up_text(objective: float, since: str, realised: Measurement, n_trainings: int) -> str:
+    """Say that a former loss is accepted from now on."""
+    return (
+        f"The loss of {since} is given up: after {n_trainings} trainings {realised.metric} is "
+        f"{measurement_text(realised)}, and it was {objective:.4f} before."
     )
 
 
@@ -252,12 +293,12 @@ def estimated_loss_text(reference: float, estimated: Measurement, allowed: float
 
 
 def without_headline(explanation: str, headline: str) -> str:
-    """Return an explanation for below its headline: where it begins with the same words, they are said once.
+    """Return an explanation for below its headline: where it begins with the same sentence, it is said once.
 
     Examples
     --------
-    >>> without_headline("Nothing asks for training. No feature drifted.", "Nothing asks for training")
-    'No feature drifted.'
+    >>> without_headline("No model serves yet. 20 labels are known.", "No model serves yet. It is asked for.")
+    '20 labels are known.'
     """
-    rest = explanation.removeprefix(headline)
-    return explanation if rest == explanation or not rest.startswith((".", ":")) else rest[1:].lstrip()
+    first, _, rest = explanation.partition(". ")
+    return rest if rest and headline.startswith(f"{first}.") else explanation

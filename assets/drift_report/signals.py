@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, get_args
 from declaration.alerts import IncidentKind, Signal
 from declaration.drift import LikelyDrift
 from drift.columns.verdict import Role, Status
+from drift.headline import is_performance_judged
 from drift.wording import column_text
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def signals_of(
     if findings.champion is not None:
         judges.add("rolled_back")
         found += [Signal("rolled_back", rollback)] if rollback else []
-    if findings.drop is not None and findings.drop.lower_bound is not None:
+    if loss or is_performance_judged(findings):
         judges.add("performance")
         found += [Signal("performance", loss)] if loss else []
     if findings.estimated.low is not None and findings.estimated.high is not None:

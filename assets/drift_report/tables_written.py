@@ -113,6 +113,7 @@ def _content(
         multivariate=findings.multivariate,
         outcomes=findings.outcomes,
         origin=origin,
+        base_rate=findings.base_rate,
     )
 
 
@@ -137,6 +138,7 @@ def write_tables(run: StageRun, report: WindowReport, page: str) -> tuple[Snapsh
         decision=report.decision,
         report_path=page,
         open_loss=report.open_loss,
+        base_rate=findings.base_rate,
     )
     tables = [
         (DRIFT_REPORT, report_table(number, findings.verdict)),

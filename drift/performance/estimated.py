@@ -16,8 +16,8 @@ from declaration.model import Metric
 from declaration.target import ProblemType
 from drift.performance.calibration import N_RESAMPLES, calibrate, interval_reach, resampled_isotonic
 from drift.performance.estimated_multiclass import estimate_class_performance
-from drift.performance.realised import Measurement, ScoredRows, time_blocks
-from learning.blocks import Blocks, resampled_weights
+from drift.performance.realised import Measurement, ScoredRows
+from learning.blocks import Blocks, resampled_weights, time_blocks
 from learning.metrics import SMALLEST_PROBABILITY, Floats, Scored, metric_by_block, metric_value
 
 N_LEVELS = 1_024

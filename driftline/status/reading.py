@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from assets.drift_report.pages.wording import lead_of
 from declaration.errors import DriftlineError
 from declaration.pipeline import Pipeline
 from driftline.status.next_run import NextRun, next_run
@@ -38,8 +39,12 @@ class WindowStatus:
         The metric of the model that served on its holdout.
     model_version
         The version that served the window.
+    headline, explanation
+        The sentence that the report leads with, and why.
     page
         Path of its page below the reports.
+    proper_score, base_rate_score
+        Mean log loss or squared error of the model, and of always saying the base rate.
     """
 
     partition: str
@@ -59,8 +64,11 @@ class WindowStatus:
     holdout: float | None
     model_version: int | None
     is_retrain_requested: bool
+    headline: str
     explanation: str
     page: str
+    proper_score: float | None = None
+    base_rate_score: float | None = None
 
 
 @dataclass(frozen=True)
@@ -179,6 +187,9 @@ def window_of(row: Mapping[str, Any]) -> WindowStatus:
         holdout=row["reference_metric"],
         model_version=row["model_version"],
         is_retrain_requested=bool(row["is_retrain_requested"]),
+        headline=lead_of(row.get("headline") or "", row["reason"] or ""),
         explanation=row["explanation"] or "",
         page=row["report_path"] or "",
+        proper_score=row.get("proper_score"),
+        base_rate_score=row.get("base_rate_score"),
     )

@@ -165,7 +165,7 @@ def test_a_training_that_waits_for_labels_is_asked_for_again_when_labels_come(wo
     again = world.report("2013-07-01")
     assert (again.metadata["retrain_requested"], again.metadata["retrain_reason"]) == (False, "few_labels")
     assert again.metadata["explanation"] == (
-        "No model serves yet; 2000 labels are known. The training as of 2013-07-01 waits for labels: only 3 of class b "
+        "2000 labels are known. The training as of 2013-07-01 waits for labels: only 3 of class b "
         "Held back: no label has become known since."
     )
     later = world.report("2013-08-01")

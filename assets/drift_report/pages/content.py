@@ -9,6 +9,7 @@ from datetime import datetime
 from assets.drift_report.pages.origin import Origin
 from drift.columns.verdict import ColumnVerdict, DriftVerdict
 from drift.multivariate.domain_classifier import DomainClassification
+from drift.performance.base_rate import BaseRateComparison
 from drift.performance.outcomes import Outcomes
 from drift.performance.realised import Measurement
 from drift.performance.sequential_test import SequentialTest
@@ -62,6 +63,8 @@ class ReportContent:
         Whether errors have risen over all windows of the model.
     outcomes
         What became of served predictions whose labels have come.
+    base_rate
+        The champion beside a constant forecast.
     origin
         The runs behind the report, and what was quarantined.
     """
@@ -90,6 +93,7 @@ class ReportContent:
     multivariate: DomainClassification | None = None
     outcomes: Outcomes | None = None
     origin: Origin | None = None
+    base_rate: BaseRateComparison | None = None
 
     @property
     def drifted(self) -> list[ColumnVerdict]:

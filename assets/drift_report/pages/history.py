@@ -43,6 +43,10 @@ class HistoryWindow:
         The decision.
     page
         File name of its report, beside the page of the history.
+    headline
+        The sentence that the report leads with; '' of reports of earlier releases.
+    proper_score, base_rate_score
+        Mean log loss or squared error of the version, and of always saying the base rate; None when unknown.
     """
 
     partition: str
@@ -64,6 +68,9 @@ class HistoryWindow:
     explanation: str
     page: str
     n_likely: int = 0
+    headline: str = ""
+    proper_score: float | None = None
+    base_rate_score: float | None = None
 
     @property
     def metric(self) -> str:
