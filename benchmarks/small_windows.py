@@ -157,7 +157,8 @@ def _statuses(reference: ReferenceSketch, windows: Sequence[WindowSketch]) -> Ma
 
 def our_calls(name: str, repeats: int) -> dict[str, list[list[dict[str, str]]]]:
     """Judge every window with those before it: by case and repeat, what each window's columns are called."""
-    folder, found = Path(name), {}
+    folder = Path(name)
+    found: dict[str, list[list[dict[str, str]]]] = {}
     reference = _reference(pq.read_table(folder / "reference.parquet"))
     setup_done()
     for case in _named():
@@ -300,7 +301,7 @@ def _print_cases(
     for place, case in enumerate(CASES):
         runs = [[window.get(case.column, "") for window in one] for one in ours[str(place)]]
         seen = sum(one[0] in ("likely", "drifted") for one in runs)
-        cells = [seen, *(sum(one[i] == "drifted" for one in runs) for i in range(4))]
+        cells: list[int | str] = [seen, *(sum(one[i] == "drifted" for one in runs) for i in range(4))]
         cells += [
             f"{sum(case.column in called for called in found[str(place)])} of {len(found[str(place)])}"
             for found in peers.values()
