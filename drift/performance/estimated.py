@@ -7,18 +7,24 @@ the holdout: it sees a harder mix of cases, never a changed concept.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from declaration.model import Metric
 from declaration.target import ProblemType
-from drift.performance.calibration import N_RESAMPLES, calibrate, interval_reach, resampled_isotonic
+from drift.performance.calibration import (
+    N_RESAMPLES,
+    calibrate,
+    interval_reach,
+    resampled_isotonic,
+    surprising,
+)
 from drift.performance.estimated_multiclass import estimate_class_performance
 from drift.performance.realised import Measurement, ScoredRows, time_blocks
 from learning.blocks import Blocks, resampled_weights
-from learning.metrics import SMALLEST_PROBABILITY, Floats, Scored, metric_by_block, metric_value
+from learning.metrics import Floats, Scored, metric_by_block, metric_value
 
 N_LEVELS = 1_024
 """Score levels on which the interval is computed; the value itself uses every score."""
@@ -55,17 +61,20 @@ def estimate_performance(
         return estimate_class_performance(metric, holdout, scores, seed=seed)
     if metric not in _EXPECTED:
         return Measurement(metric, n, reason=f"not estimated: {metric} is no sum over rows or pairs")
+    known = metric_value(metric, holdout.scored)
     # Isotonic regression flatters its own holdout. What it overstates there is taken off, so that
     # a window like the holdout is estimated at the holdout's value.
+    held = holdout.scored.scores
+    if metric == "log_loss":
+        held, scores = (surprising(values, holdout.n) for values in (held, scores))
+        holdout = replace(holdout, scored=replace(holdout.scored, scores=held))
     with np.errstate(invalid="ignore"):
         # 0 of 0 pairs: no value, said below.
-        change = _expected(metric, holdout.scored, scores) - _expected(
-            metric, holdout.scored, holdout.scored.scores
-        )
+        change = _expected(metric, holdout.scored, scores) - _expected(metric, holdout.scored, held)
     if np.isnan(change):
         reason = "not estimated: the window's scores calibrate to one label alone"
         return Measurement(metric, n, reason=reason)
-    value = metric_value(metric, holdout.scored) + change
+    value = known + change
     blocks = time_blocks(holdout.event_time_us)
     if blocks is None:
         return Measurement(metric, n, value, reason="the holdout has too few rows for an interval")
@@ -175,8 +184,7 @@ def _brier(scores: Floats) -> tuple[Floats, Floats]:
 
 
 def _log_loss(scores: Floats) -> tuple[Floats, Floats]:
-    clipped = np.clip(scores, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
-    return -np.log(clipped), -np.log1p(-clipped)
+    return -np.log(scores), -np.log1p(-scores)
 
 
 def _no_contribution(scores: Floats) -> tuple[Floats, Floats]:
