@@ -14,6 +14,7 @@ from declaration.target import ProblemType
 from drift.columns.verdict import LABEL_COLUMN, SCORE_COLUMN, DriftVerdict, decide_drift
 from drift.multivariate.domain_classifier import DomainClassification
 from drift.multivariate.judge import KeyedRows, judge_multivariate
+from drift.performance.baseline import NaiveRelations, measure_baselines
 from drift.performance.estimated import estimate_performance
 from drift.performance.estimated_errors import estimate_errors
 from drift.performance.labelled_rows import (
@@ -35,6 +36,7 @@ from drift.performance.realised import (
 )
 from drift.performance.sequential_test import LossBlocks, SequentialTest, monitor_errors
 from drift.performance.slices import SlicePerformance, measure_slices
+from drift.performance.track_record import EstimateOutcome, with_track_record
 from drift.retraining.policy import Evidence, RetrainDecision
 from drift.sketch.bins import CategoricalBins, NumericBins, SketchError
 from drift.sketch.counts import ReferenceSketch, WindowSketch
@@ -50,6 +52,7 @@ from drift.wording import (
     unseen_text,
 )
 from learning.metrics import Floats
+from learning.skill import Skill, worse_than_baseline_text
 
 SCORE_BLOCKS = 5
 """Blocks of time that the holdout's scores are cut into, for the variation of the model's output."""
@@ -89,6 +92,8 @@ class Relations:
         Labels that are known now, with the champion's scores and the slices; also of earlier windows.
     training, holdout
         What the champion learned from, with `_source_partition`, and its scores on the held-out part.
+    known
+        What was known of the rows' entities when they were predicted, for naive forecasts; empty where nobody asks.
     """
 
     predictions: str
@@ -96,6 +101,7 @@ class Relations:
     realised: str
     training: str
     holdout: str
+    known: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,8 @@ class Findings:
 
     `rise` and `losses` are about errors over all windows of the champion, and in this one;
     `multivariate` is about all features together, None where nobody asked; `outcomes` counts what became of
-    the predictions whose labels have come.
+    the predictions whose labels have come; `skills` compares them with naive baselines, the best one first.
+    `raw_estimate` is the estimate before its track record was looked at, `estimate_outcome` what came of earlier ones.
     """
 
     champion: ScoringModel | None
@@ -121,6 +128,9 @@ class Findings:
     losses: LossBlocks | None = None
     multivariate: DomainClassification | None = None
     outcomes: Outcomes | None = None
+    skills: tuple[Skill, ...] = ()
+    raw_estimate: Measurement | None = None
+    estimate_outcome: EstimateOutcome | None = None
 
 
 def unscored(metric: Metric) -> Findings:
@@ -153,6 +163,7 @@ def examine(
     drift: DriftSpec,
     seed: int,
     earlier_losses: Sequence[Floats] = (),
+    estimate_outcomes: Sequence[EstimateOutcome] = (),
 ) -> Findings:
     """Compare a scored window with what its model learned from, and measure the model on it.
 
@@ -170,6 +181,8 @@ def examine(
         The declaration's, for judging.
     earlier_losses
         Block losses of the champion's earlier windows, in order.
+    estimate_outcomes
+        What became of the champion's earlier estimates, in order.
 
     Returns
     -------
@@ -192,11 +205,12 @@ def examine(
     holdout = read_scored_rows(connection, relations.holdout, problem, classes)
     realised = measure_performance(champion.metric, labelled, seed=seed, min_rows=drift.min_rows)
     if problem == "regression":
-        estimated = _estimated_errors(connection, relations, champion, seed)
+        raw = _estimated_errors(connection, relations, champion, seed)
     else:
         scores = read_scores(connection, relations.predictions, problem, len(classes))
-        estimated = estimate_performance(problem, champion.metric, holdout, scores, seed=seed)
-    estimated = within_range(champion.metric, estimated)
+        raw = estimate_performance(problem, champion.metric, holdout, scores, seed=seed)
+    corrected = with_track_record(raw, estimate_outcomes, champion.holdout_metric)
+    estimated = within_range(champion.metric, corrected)
     slices = measure_slices(champion.metric, sliced, seed=seed, min_rows=drift.min_slice_rows)
     drop = None
     if realised.is_known and holdout.n:
@@ -220,7 +234,23 @@ def examine(
         champion, reference, current, verdict, n_current, labelled.n, realised, estimated, drop, slices,
         rise, losses, multivariate,
         outcomes_of(champion.version, problem, classes, holdout=holdout, served=labelled),
+        _skills(connection, relations, champion, problem, classes, seed) if labelled.n else (),
+        raw,
     )  # fmt: skip
+
+
+def _skills(
+    connection: duckdb.DuckDBPyConnection,
+    relations: Relations,
+    champion: ScoringModel,
+    problem: ProblemType,
+    classes: Sequence[str],
+    seed: int,
+) -> tuple[Skill, ...]:
+    if not relations.known:
+        return ()
+    naive = NaiveRelations(relations.realised, relations.training, relations.known)
+    return measure_baselines(connection, naive, problem, champion.metric, classes, seed=seed)
 
 
 def _current_sketch(
@@ -373,6 +403,21 @@ def facts_of(
         "errors_rise": findings.rise.is_certain if findings.rise else None,
         "errors": rise_text(findings.rise),
         "holdout_metric": champion.holdout_metric if champion else None,
+        **_skill_facts(findings.skills),
         "model_version": champion.version if champion else None,
         "quality_score": quality_score,
+    }
+
+
+def _skill_facts(skills: Sequence[Skill]) -> Mapping[str, object]:
+    """Return how the model does against the best naive baseline; None where no label has come."""
+    best = skills[0] if skills else None
+    return {
+        "baseline": best.baseline if best else None,
+        "baseline_loss": best.loss if best else None,
+        "baseline_value": best.baseline_value if best else None,
+        "skill": best.skill if best else None,
+        "skill_low": best.low if best else None,
+        "skill_high": best.high if best else None,
+        "worse_than_baseline": worse_than_baseline_text(skills),
     }

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from assets.drift_report.estimate_record import ESTIMATE_RECORD, count_realised, outcome_in, read_record
 from assets.drift_report.judgement import Circumstances
+from assets.drift_report.known_labels import known_of_entities
 from assets.drift_report.signal_tables import LOSS_BLOCKS, losses_from_rows
 from assets.drift_report.tables_read import kept_reference
 from declaration.choices import default_metric
@@ -104,8 +106,12 @@ def examine_window(
     version = registry.version(pipeline.name, number)
     training = lake.snapshot(pipeline.table("training_set"), version.training_table_version)
     inputs = Inputs(predictions, labels, training, lake.snapshot(pipeline.table("holdout_scores")))
-    relations = _relations(pipeline, window, version, inputs)
+    relations = replace(
+        _relations(pipeline, window, version, inputs),
+        known=known_of_entities(pipeline, window, labels, connection),
+    )
     reference, new_sketch = _reference(pipeline, version, relations, lake, connection)
+    record = read_record(ESTIMATE_RECORD.of(pipeline.name), window, version.version, lake, connection)
     findings = examine(
         connection,
         relations,
@@ -115,6 +121,25 @@ def examine_window(
         drift=spec.drift,
         seed=spec.model.seed,
         earlier_losses=_earlier_losses(pipeline, window, version.version, lake, connection),
+        estimate_outcomes=record.outcomes,
+    )
+    findings = replace(
+        findings,
+        estimate_outcome=outcome_in(
+            window,
+            record,
+            findings.raw_estimate,
+            findings.realised,
+            version.holdout_metric,
+            count_realised(
+                labels,
+                predictions,
+                window,
+                late_partitions(pipeline, window, predictions),
+                version.version,
+                connection,
+            ),
+        ),
     )
     return Examined(inputs, findings, new_sketch)
 

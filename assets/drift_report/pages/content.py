@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from assets.drift_report.pages.origin import Origin
+from declaration.choices import METRICS_BY_PROBLEM
 from drift.columns.verdict import ColumnVerdict, DriftVerdict
 from drift.multivariate.domain_classifier import DomainClassification
 from drift.performance.outcomes import Outcomes
@@ -15,6 +16,7 @@ from drift.performance.sequential_test import SequentialTest
 from drift.performance.slices import SlicePerformance
 from drift.retraining.policy import RetrainDecision
 from drift.sketch.counts import ReferenceSketch, WindowSketch
+from learning.skill import Skill
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class ReportContent:
         Whether errors have risen over all windows of the model.
     outcomes
         What became of served predictions whose labels have come.
+    skills
+        The model against naive baselines on the rows whose labels have come, the best baseline first.
     origin
         The runs behind the report, and what was quarantined.
     """
@@ -89,6 +93,7 @@ class ReportContent:
     rise: SequentialTest | None = None
     multivariate: DomainClassification | None = None
     outcomes: Outcomes | None = None
+    skills: Sequence[Skill] = ()
     origin: Origin | None = None
 
     @property
@@ -100,3 +105,8 @@ class ReportContent:
     def has_target(self) -> bool:
         """Whether the pipeline predicts something."""
         return bool(self.metric)
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether a number is predicted."""
+        return self.metric in METRICS_BY_PROBLEM["regression"]

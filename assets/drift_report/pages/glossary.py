@@ -72,6 +72,15 @@ TERMS: Mapping[str, Term] = {
         "concepts/drift.md",
         is_of_models=True,
     ),
+    "skill": Term(
+        "Skill",
+        "The share of the best naive forecast's loss that the model avoids: 1 without error, 0 no better, "
+        "below 0 worse. Naive forecasts are the classes' shares, mean and median, the entity's last known "
+        "value and its value a day, a week or a year before. The loss is the error of a number, and the "
+        "Brier score of classes.",
+        "concepts/drift.md",
+        is_of_models=True,
+    ),
     "holdout": Term(
         "Holdout",
         "The newest part of the training data, which the model did not learn from: what performance is "
@@ -133,6 +142,8 @@ TERM_BY_WORDS: Mapping[str, str] = {
     "Told from the reference": "multivariate",
     "Realised": "realised",
     "Estimated": "estimated",
+    "Skill": "skill",
+    "skill": "skill",
     "Errors risen": "e-value",
     "Holdout": "holdout",
     "Data quality": "quality",

@@ -11,6 +11,7 @@ from datetime import datetime
 from drift.performance.outcomes import Outcomes
 from drift.performance.realised import Measurement
 from drift.sketch.counts import ReferenceSketch, WindowSketch
+from learning.skill import Skill
 
 MAX_WINDOWS = 60
 """Newest windows that are drawn; earlier ones are counted. More columns are too narrow to be told apart."""
@@ -43,6 +44,8 @@ class HistoryWindow:
         The decision.
     page
         File name of its report, beside the page of the history.
+    skill
+        The model against the best naive baseline; None where no label has come, or an earlier release wrote it.
     """
 
     partition: str
@@ -63,6 +66,7 @@ class HistoryWindow:
     severity: str
     explanation: str
     page: str
+    skill: Skill | None = None
 
     @property
     def metric(self) -> str:

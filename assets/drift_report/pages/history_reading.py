@@ -23,8 +23,10 @@ from assets.drift_report.pages.history_rows import (
     read_reference,
     read_states,
     read_windows,
+    with_skill,
 )
 from assets.drift_report.signal_tables import SERVED_OUTCOMES
+from assets.drift_report.skill_table import BASELINE_SKILL
 from assets.drift_report.tables import DRIFT_DECISIONS, DRIFT_REPORT
 from assets.drift_report.tables_read import kept_reference
 from assets.materialization import Scope
@@ -71,7 +73,8 @@ def read_model_history(
         tables[table.of(pipeline.name)] for table in (DRIFT_DECISIONS, DRIFT_REPORT, WINDOW_SKETCHES)
     )
     keys = decisions.partitions[-MAX_WINDOWS:]
-    windows = read_windows(connection, scan(decisions, keys))
+    skill = tables.get(BASELINE_SKILL.of(pipeline.name)) or _kept(lake, BASELINE_SKILL.of(pipeline.name))
+    windows = with_skill(connection, read_windows(connection, scan(decisions, keys)), skill)
     partition_of = {path: key for key in keys for path in reports.files.get(key, ())}
     states = read_states(connection, scan(reports, keys, file_column=FILE), partition_of)
     newest = windows[-1]
@@ -89,6 +92,10 @@ def read_model_history(
         current=read_current(connection, scan(sketches, [newest.partition])) if kept else {},
         outcomes=_outcomes(tables.get(SERVED_OUTCOMES.of(pipeline.name)), windows, connection),
     )
+
+
+def _kept(lake: Lake, table: str) -> Snapshot | None:
+    return lake.snapshot(table) if lake.has(table) else None
 
 
 def _outcomes(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from assets.drift_report.pages.history import ColumnState, HistoryWindow
 from assets.drift_report.signal_tables import outcomes_from_rows
+from assets.drift_report.skill_table import best_from_rows
 from declaration.sql import quote_literal
 from drift.columns.findings import FindingKind
 from drift.performance.outcomes import Outcomes
@@ -15,6 +17,7 @@ from drift.performance.realised import Measurement
 from drift.sketch.counts import ReferenceSketch, WindowSketch, counts_from_json
 from drift.sketch.scan import WHOLE
 from drift.sketch.table import reference_from_rows
+from resources.lake.lake import Snapshot, scan
 
 if TYPE_CHECKING:
     import duckdb
@@ -30,6 +33,18 @@ def read_windows(connection: duckdb.DuckDBPyConnection, decisions: str) -> tuple
         f"SELECT * EXCLUDE (drifted_features) FROM {decisions} ORDER BY partition"
     ).to_arrow_table()
     return tuple(_window(row) for row in rows.to_pylist())
+
+
+def with_skill(
+    connection: duckdb.DuckDBPyConnection, windows: Sequence[HistoryWindow], table: Snapshot | None
+) -> tuple[HistoryWindow, ...]:
+    """Give windows their skill (`<p>/baseline_skill`), where it was measured."""
+    if table is None:
+        return tuple(windows)
+    keys = [window.partition for window in windows if window.partition in table.partitions]
+    rows = connection.sql(f"SELECT * FROM {scan(table, keys)}").to_arrow_table()
+    best = best_from_rows(rows.to_pylist())
+    return tuple(replace(window, skill=best.get(window.partition)) for window in windows)
 
 
 def _window(row: Mapping[str, Any]) -> HistoryWindow:

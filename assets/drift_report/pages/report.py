@@ -172,6 +172,7 @@ def _downloads(content: ReportContent) -> tuple[Download, ...]:
         "reference_metric": content.reference_metric,
         "realised": dict(vars(content.realised)),
         "estimated": dict(vars(content.estimated)),
+        "skill": [dict(vars(one)) for one in content.skills],
         "drift_score": content.verdict.drift_score if content.verdict else None,
         "quality_score": content.quality_score,
         "dagster_run": origin.run_id if origin else None,
