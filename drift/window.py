@@ -12,6 +12,7 @@ from declaration.drift import DriftSpec
 from declaration.model import Metric
 from declaration.target import ProblemType
 from drift.columns.verdict import LABEL_COLUMN, SCORE_COLUMN, DriftVerdict, decide_drift
+from drift.extrapolation import Extrapolation, extrapolation_text
 from drift.multivariate.domain_classifier import DomainClassification
 from drift.multivariate.judge import KeyedRows, judge_multivariate
 from drift.performance.baseline import NaiveRelations, measure_baselines
@@ -111,6 +112,7 @@ class Findings:
     `rise` and `losses` are about errors over all windows of the champion, and in this one;
     `multivariate` is about all features together, None where nobody asked; `outcomes` counts what became of
     the predictions whose labels have come; `skills` compares them with naive baselines, the best one first.
+    `extrapolation` counts rows outside what the model learned from, None where that is not known.
     `raw_estimate` is the estimate before its track record was looked at, `estimate_outcome` what came of earlier ones.
     """
 
@@ -131,6 +133,7 @@ class Findings:
     skills: tuple[Skill, ...] = ()
     raw_estimate: Measurement | None = None
     estimate_outcome: EstimateOutcome | None = None
+    extrapolation: Extrapolation | None = None
 
 
 def unscored(metric: Metric) -> Findings:
@@ -404,6 +407,8 @@ def facts_of(
         "errors": rise_text(findings.rise),
         "holdout_metric": champion.holdout_metric if champion else None,
         **_skill_facts(findings.skills),
+        "outside_share": findings.extrapolation.any_share if findings.extrapolation else None,
+        "extrapolation": extrapolation_text(findings.extrapolation),
         "model_version": champion.version if champion else None,
         "quality_score": quality_score,
     }

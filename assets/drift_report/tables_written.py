@@ -115,6 +115,7 @@ def _content(
         multivariate=findings.multivariate,
         outcomes=findings.outcomes,
         skills=findings.skills,
+        extrapolation=findings.extrapolation,
         origin=origin,
     )
 

@@ -10,6 +10,7 @@ from assets.drift_report.estimate_record import ESTIMATE_RECORD, count_realised,
 from assets.drift_report.judgement import Circumstances
 from assets.drift_report.known_labels import known_of_entities
 from assets.drift_report.signal_tables import LOSS_BLOCKS, losses_from_rows
+from assets.drift_report.support_table import TRAINING_SUPPORT, read_support, support_table
 from assets.drift_report.tables_read import kept_reference
 from declaration.choices import default_metric
 from declaration.model import Metric
@@ -18,6 +19,8 @@ from declaration.pipeline import Pipeline
 from declaration.sql import quote_literal
 from declaration.target_sql import sliceable_columns
 from drift.columns.verdict import SCORE_COLUMN
+from drift.extrapolation import TrainingSupport
+from drift.extrapolation_sql import count_outside, learn_support
 from drift.performance.labelled_rows import count_rows, labels_known, scored_labels
 from drift.performance.open_loss import OpenLoss
 from drift.sketch.counts import ReferenceSketch
@@ -63,11 +66,15 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Examined:
-    """What a window shows, and from which tables; `new_sketch` is the version's reference where none was kept."""
+    """What a window shows, and from which tables.
+
+    `new_sketch` is the version's reference, `new_support` the ranges of what it learned from, where none were kept.
+    """
 
     inputs: Inputs
     findings: Findings
     new_sketch: pa.Table | None = None
+    new_support: pa.Table | None = None
 
 
 def examine_window(
@@ -123,8 +130,10 @@ def examine_window(
         earlier_losses=_earlier_losses(pipeline, window, version.version, lake, connection),
         estimate_outcomes=record.outcomes,
     )
+    support, new_support = _support(pipeline, version, relations, lake, connection)
     findings = replace(
         findings,
+        extrapolation=count_outside(connection, relations.predictions, support, alpha=spec.drift.alpha),
         estimate_outcome=outcome_in(
             window,
             record,
@@ -141,7 +150,7 @@ def examine_window(
             ),
         ),
     )
-    return Examined(inputs, findings, new_sketch)
+    return Examined(inputs, findings, new_sketch, new_support)
 
 
 def _earlier_losses(
@@ -235,6 +244,21 @@ def _reference(
         return reference_from_rows(rows.to_pylist()), None
     reference = build_reference(connection, relations, version.feature_names)
     return reference, sketch_table(version.version, reference)
+
+
+def _support(
+    pipeline: Pipeline,
+    version: ModelVersion,
+    relations: Relations,
+    lake: Lake,
+    connection: duckdb.DuckDBPyConnection,
+) -> tuple[TrainingSupport, pa.Table | None]:
+    """Read the ranges of what a version learned from, or find them and their table to keep: paid once per version."""
+    kept = read_support(TRAINING_SUPPORT.of(pipeline.name), version.version, lake, connection)
+    if kept is not None:
+        return kept, None
+    support = learn_support(connection, relations.training, version.feature_names)
+    return support, support_table(version.version, support)
 
 
 def trainings_of(decisions: Iterable[Decision]) -> tuple[Decision, ...]:

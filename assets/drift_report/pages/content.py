@@ -9,6 +9,7 @@ from datetime import datetime
 from assets.drift_report.pages.origin import Origin
 from declaration.choices import METRICS_BY_PROBLEM
 from drift.columns.verdict import ColumnVerdict, DriftVerdict
+from drift.extrapolation import Extrapolation
 from drift.multivariate.domain_classifier import DomainClassification
 from drift.performance.outcomes import Outcomes
 from drift.performance.realised import Measurement
@@ -66,6 +67,8 @@ class ReportContent:
         What became of served predictions whose labels have come.
     skills
         The model against naive baselines on the rows whose labels have come, the best baseline first.
+    extrapolation
+        Rows outside what the model learned from; None where that is not known.
     origin
         The runs behind the report, and what was quarantined.
     """
@@ -94,6 +97,7 @@ class ReportContent:
     multivariate: DomainClassification | None = None
     outcomes: Outcomes | None = None
     skills: Sequence[Skill] = ()
+    extrapolation: Extrapolation | None = None
     origin: Origin | None = None
 
     @property

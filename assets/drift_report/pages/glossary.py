@@ -53,6 +53,14 @@ TERMS: Mapping[str, Term] = {
         "features together; 0.5 is by chance.",
         "concepts/drift.md",
     ),
+    "outside": Term(
+        "Outside training, extrapolation",
+        "The share of rows with a value outside the range, or in none of the categories, of the rows that the "
+        "model learned from: there it guesses beyond what it has seen. It is judged on its own, whatever a "
+        "feature's importance was on the holdout.",
+        "concepts/drift.md",
+        is_of_models=True,
+    ),
     "importance": Term(
         "Importance",
         "A feature's share in the model's skill, measured on the holdout.",
@@ -142,6 +150,7 @@ TERM_BY_WORDS: Mapping[str, str] = {
     "Told from the reference": "multivariate",
     "Realised": "realised",
     "Estimated": "estimated",
+    "Outside training": "outside",
     "Skill": "skill",
     "skill": "skill",
     "Errors risen": "e-value",

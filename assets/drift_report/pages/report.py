@@ -18,8 +18,10 @@ from assets.drift_report.pages.templates import page_template
 from assets.drift_report.pages.wording import HEADLINES
 from assets.drift_report.tables import report_table
 from charts import as_markdown_image, bars, columns_of, page_style, timeline
+from drift.extrapolation import Extrapolation, extrapolation_text
 from drift.performance.slices import SlicePerformance
 from drift.wording import drift_text, multivariate_text, number_text, rise_text, without_headline
+from learning.skill import worse_than_baseline_text
 
 MAX_LARGE_PICTURES = 8
 """Drifted columns drawn large; the page stays below half a megabyte."""
@@ -41,7 +43,12 @@ def render_html(content: ReportContent) -> str:
     """
     columns = content.verdict.columns if content.verdict else ()
     headline = HEADLINES[content.decision.reason]
-    sentences = (multivariate_text(content.multivariate), rise_text(content.rise))
+    sentences = (
+        worse_than_baseline_text(content.skills),
+        extrapolation_text(content.extrapolation),
+        multivariate_text(content.multivariate),
+        rise_text(content.rise),
+    )
     pictures = [_performance_picture(content), *outcome_pictures(content.outcomes, PICTURE_WIDTH), _importance_picture(content)]  # fmt: skip
     return page_template("report.html.j2").render(
         style=page_style(),
@@ -56,7 +63,8 @@ def render_html(content: ReportContent) -> str:
             for place, verdict in enumerate(columns)
         ],
         n_columns=SHOWN_COLUMNS,
-        sentences=list(filter(None, sentences)),
+        # What the explanation says already is not said twice.
+        sentences=[one for one in sentences if one and one not in content.decision.explanation],
         pictures=[Markup(svg) for svg in pictures if svg],
         outcome_text=outcome_text(content.outcomes),
         slices=[_slice_row(one) for one in content.slices],
@@ -172,7 +180,7 @@ def _downloads(content: ReportContent) -> tuple[Download, ...]:
         "reference_metric": content.reference_metric,
         "realised": dict(vars(content.realised)),
         "estimated": dict(vars(content.estimated)),
-        "skill": [dict(vars(one)) for one in content.skills],
+        "outside_share": content.extrapolation.any_share if content.extrapolation else None,
         "drift_score": content.verdict.drift_score if content.verdict else None,
         "quality_score": content.quality_score,
         "dagster_run": origin.run_id if origin else None,
@@ -180,6 +188,8 @@ def _downloads(content: ReportContent) -> tuple[Download, ...]:
     }
     tables = {
         "columns": _column_statistics(content),
+        "skill": [dict(vars(one)) for one in content.skills],
+        "outside": _outside_rows(content.extrapolation),
         "slices": [
             {"column": one.column, "value": one.value, **vars(one.realised)} for one in content.slices
         ],
@@ -189,6 +199,21 @@ def _downloads(content: ReportContent) -> tuple[Download, ...]:
         ],
     }
     return downloads(f"{content.pipeline}-{content.partition}", tables, facts)
+
+
+def _outside_rows(found: Extrapolation | None) -> list[dict[str, object]]:
+    judged = [] if found is None else [*found.features, *([found.joint] if found.joint else [])]
+    return [
+        {
+            "feature": one.feature or "together",
+            "n": one.n,
+            "n_outside": one.n_outside,
+            "share": one.share,
+            "lower_bound": one.lower_bound,
+            "is_certain": one.is_certain,
+        }
+        for one in judged
+    ]
 
 
 def _column_statistics(content: ReportContent) -> list[dict[str, object]]:

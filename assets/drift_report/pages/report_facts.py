@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from assets.drift_report.pages.content import ReportContent
+from drift.extrapolation import Extrapolation
 from drift.multivariate.domain_classifier import DomainClassification
 from drift.performance.realised import Measurement
 from drift.performance.sequential_test import SequentialTest
@@ -46,9 +47,25 @@ def report_facts(content: ReportContent) -> list[tuple[str, str, str]]:
         ("Errors risen", _rise_figure(content.rise), _rise_small_print(content.rise)),
         (f"Holdout {metric}", number_text(content.reference_metric), content.model or "no model yet"),
         *([] if is_error_first else skill),
+        *_outside_fact(content.extrapolation),
         quality,
         *quarantined,
     ]  # fmt: skip
+
+
+def _outside_fact(found: Extrapolation | None) -> list[tuple[str, str, str]]:
+    """Return the figure of rows outside what the model learned from; none where that is not known."""
+    if found is None or found.any_share is None:
+        return []
+    worst = found.features[0]
+    named = f"most of them in {worst.feature}; " if worst.n_outside else ""
+    return [
+        (
+            "Outside training",
+            share_text(found.any_share),
+            f"{named}rows with a value beyond what was learned from",
+        )
+    ]
 
 
 def skill_fact(best: Skill | None) -> tuple[str, str, str]:
