@@ -54,6 +54,10 @@ SEASONS = (
 )
 """Seasons that are tried, where the events of an entity come often enough."""
 
+REGULAR = 0.15
+"""Part of the median distance of an entity's events by which the middle half may differ: months differ by a tenth. Events
+that come as they like have no season: what happened a day before is another case."""
+
 LEAST_SEASONS = 2
 """Seasons that the labels must span: within the second, half of the rows have a season before them."""
 
@@ -61,7 +65,7 @@ LEAST_SEASONS = 2
 def fitting_seasons(
     connection: duckdb.DuckDBPyConnection, labels: str, entity: Sequence[str]
 ) -> tuple[Season, ...]:
-    """Choose the seasons that fit how often an entity's events come, and how long there have been any.
+    """Choose the seasons that fit how often an entity's events come, if regularly, and how long there have been any.
 
     Parameters
     ----------
@@ -74,12 +78,13 @@ def fitting_seasons(
     """
     known = f"SELECT event_timestamp AS moment, {_keys(entity)} FROM {labels} WHERE {_IS_KNOWN}"
     keys = ", ".join(_aliases(entity))
-    gap, span = first_row(
+    low, gap, high, span = first_row(
         connection,
-        "SELECT median(gap) FILTER (gap > 0), epoch(max(moment)) - epoch(min(moment)) FROM (SELECT moment, "
+        f"SELECT {', '.join(f'quantile_cont(gap, {share}) FILTER (gap > 0)' for share in (0.25, 0.5, 0.75))}, "
+        "epoch(max(moment)) - epoch(min(moment)) FROM (SELECT moment, "
         f"epoch(moment) - epoch(lag(moment) OVER (PARTITION BY {keys} ORDER BY moment)) AS gap FROM ({known}))",
     )
-    if gap is None:
+    if gap is None or max(gap - low, high - gap) > REGULAR * gap:
         return ()
     cadence, reach = timedelta(seconds=gap), timedelta(seconds=span)
     return tuple(

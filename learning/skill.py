@@ -33,6 +33,12 @@ BASELINE_WORDS: Mapping[str, str] = {
 }
 """Baselines by their names, in words."""
 
+CONSTANT_BASELINES = frozenset({"prior", "mean", "median"})
+"""Baselines that are the same for every row."""
+
+NEARLY = 0.01
+"""Part by which a known value must be better than a constant to be named: else chance decides which is."""
+
 LEVEL = 0.95
 """Confidence of the interval."""
 
@@ -128,7 +134,13 @@ def skills_against(
         _skill(name, ours, losses, blocks, loss, seed, SURE_LEVEL / len(theirs))
         for name, losses in theirs.items()
     ]
-    return tuple(sorted(found, key=lambda one: (one.baseline_value, one.baseline)))
+    return tuple(sorted(found, key=baseline_rank))
+
+
+def baseline_rank(skill: Skill) -> tuple[float, str]:
+    """Return the place of a baseline: the best first, and of two that are nearly alike the simpler one."""
+    is_constant = skill.baseline in CONSTANT_BASELINES
+    return skill.baseline_value * (1.0 if is_constant else 1.0 + NEARLY), skill.baseline
 
 
 def _skill(

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from declaration.lake_table import LakeTable
-from learning.skill import Skill
+from learning.skill import Skill, baseline_rank
 
 BASELINE_SKILL = LakeTable(
     "baseline_skill",
@@ -40,8 +40,8 @@ def skill_table(partition: str, version: int | None, skills: Sequence[Skill]) ->
 
 def best_from_rows(rows: Iterable[Mapping[str, Any]]) -> Mapping[str, Skill]:
     """Read the best baseline of each window out of what `skill_table` wrote of several, by partition."""
-    best: dict[str, Skill] = {}
-    for row in sorted(rows, key=lambda one: (one["baseline_value"], one["baseline"])):
+    windows: dict[str, list[Skill]] = {}
+    for row in rows:
         fields = {name: row[name] for name in row if name not in ("partition", "model_version")}
-        best.setdefault(row["partition"], Skill(**fields))
-    return best
+        windows.setdefault(row["partition"], []).append(Skill(**fields))
+    return {partition: min(skills, key=baseline_rank) for partition, skills in windows.items()}

@@ -21,8 +21,14 @@ PRIOR_SPREAD = 0.5
 PRIOR_OUTCOMES = 2.0
 """Outcomes that the interval's own width counts for beside those seen."""
 
-SUDDEN, REPEATED = 2.0, 1.0
-"""Half intervals by which an estimate must miss to be contradicted: at once, or twice in a row to the same side."""
+SURPRISE = 3.0
+"""Standard errors by which the mean miss of the newest outcomes must differ from none: 0.3 % by chance."""
+
+MAX_MISSES = 6
+"""Newest outcomes whose mean miss is looked at, from the newest alone on: a slow change shows in several."""
+
+LEAST_MISS = 0.5
+"""Half intervals by which the newest estimate must miss as well: one that holds again is shown again."""
 
 LEAST_SHARE = 0.8
 """Share of the labelled rows that must have been estimated for their outcome to count."""
@@ -148,18 +154,18 @@ def contradiction(record: Sequence[EstimateOutcome]) -> str:
     """Say how realised values contradict the newest estimates; empty where they do not."""
     if not record:
         return ""
-    newest = record[-1]
-    is_sudden = abs(newest.miss) > SUDDEN
-    is_repeated = len(record) > 1 and all(
-        abs(one.miss) > REPEATED and (one.miss > 0) == (newest.miss > 0) for one in record[-2:]
-    )
-    if not (is_sudden or is_repeated):
+    newest, total = record[-1], 0.0
+    if abs(newest.miss) <= LEAST_MISS:
         return ""
-    times = "" if is_sudden else ", the second time in a row"
-    return (
-        f"labels that came in {newest.partition} contradict it: {newest.realised:.4f} was realised, "
-        f"{newest.expected:.4f} had been estimated (± {newest.reach:.4f}){times}"
-    )
+    for n, one in enumerate(reversed(record[-MAX_MISSES:]), start=1):
+        total += one.miss if newest.miss > 0 else -one.miss
+        if 1.96 * total / math.sqrt(n) > SURPRISE:
+            times = "" if n == 1 else f", as in the {n - 1} before" if n > 2 else ", as in the one before"
+            return (
+                f"labels that came in {newest.partition} contradict it: {newest.realised:.4f} was realised, "
+                f"{newest.expected:.4f} had been estimated (± {newest.reach:.4f}){times}"
+            )
+    return ""
 
 
 def _share_that_comes_true(record: Sequence[EstimateOutcome]) -> tuple[float, float]:

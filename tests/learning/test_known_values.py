@@ -177,3 +177,14 @@ def test_one_event_has_no_cadence() -> None:
     rows: list[Row] = [{"row_id": "a", "event_timestamp": START, "label": 1.0, "label_time": START + HOUR}]
     connection.register("labels", as_table(rows))
     assert fitting_seasons(connection, "labels", ()) == ()
+
+
+def test_events_that_come_as_they_like_have_no_season() -> None:
+    generator = np.random.default_rng(0)
+    connection = duckdb.connect()
+    rows: list[Row] = [
+        {"row_id": f"{number}", "event_timestamp": at, "label": 1.0, "label_time": at + HOUR}
+        for number, at in enumerate(START + HOUR * float(hours) for hours in generator.uniform(0, 2_000, 900))
+    ]
+    connection.register("labels", as_table(rows))
+    assert fitting_seasons(connection, "labels", ()) == ()

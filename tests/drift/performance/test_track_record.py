@@ -57,12 +57,16 @@ def test_intervals_that_were_too_narrow_are_widened() -> None:
 @pytest.mark.parametrize(
     ("misses", "is_contradicted"),
     [
-        ([0.0, 2.1], True),
-        ([0.0, 1.9], False),
+        # 1.96 times the sum of the newest k misses over the root of k, beyond 3.
+        ([0.0, 1.6], True),
+        ([0.0, 1.5], False),
         ([1.1, 1.2], True),
         ([-1.1, -1.2], True),
         ([1.1, -1.2], False),
         ([1.1, 1.2, 0.3], False),
+        ([0.8] * 4, True),
+        ([0.7] * 4, False),
+        ([0.7] * 5, True),
         ([], False),
     ],
 )
