@@ -55,6 +55,8 @@ class DriftSpec(Block):
     """Fewer rows in the current window are 'insufficient data'."""
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
     """Family-wise level of the lower confidence bounds."""
+    year_to_year: float = Field(default=0.1, ge=0, le=1)
+    """Shift from one year to the next that is usual of any column, in its standard deviations: an allowance that no single year can tell."""
     max_performance_drop: float = Field(default=0.05, ge=0)
     """Loss of the metric against the champion's holdout that asks for a retrain when it is certain at `alpha`."""
     slices: tuple[ColumnName, ...] = ()

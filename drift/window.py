@@ -399,6 +399,8 @@ def facts_of(
         "multivariate_auc": findings.multivariate.auc if findings.multivariate else None,
         "multivariate": multivariate_text(findings.multivariate),
         "n_drifted": len(verdict.drifted()) if verdict else None,
+        "n_likely": len(verdict.having("likely")) if verdict else None,
+        "n_unjudged": len(verdict.having("cannot be judged")) if verdict else None,
         f"estimated_{metric}": findings.estimated.value,
         f"realised_{metric}": findings.realised.value,
         "unseen_class_share": findings.realised.unseen_share,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from declaration.drift import DriftMethod
 from drift.columns.findings import Finding
-from drift.columns.verdict import ColumnVerdict, DriftVerdict
+from drift.columns.verdict import ColumnVerdict, DriftVerdict, Role
 from drift.multivariate.domain_classifier import DomainClassification
 from drift.performance.realised import Measurement, PerformanceDrop
 from drift.performance.sequential_test import SequentialTest
@@ -19,6 +19,8 @@ NAMED_FEATURES = 5
 
 NUMERIC_EFFECTS: Mapping[DriftMethod, str] = {"effect": "KS distance", "documented": "Cohen's d"}
 """Effect size by which each method judges numbers; categories are judged by Cramér's V."""
+
+_SUBJECTS: Mapping[Role, str] = {"prediction": "The model's output", "label": "The label"}
 
 
 def share_text(share: float | None) -> str:
@@ -98,13 +100,15 @@ def _shift_text(reference: ColumnReference, current: Counts) -> str:
 
 
 def column_text(verdict: ColumnVerdict, reference: ColumnReference, current: Counts) -> str:
-    """Say what surely drifted in a column; empty when nothing did."""
-    return "; ".join(finding_text(finding, reference, current) for finding in verdict.certain)
+    """Say what surely or likely drifted in a column, or why it cannot be judged; empty when nothing did."""
+    if verdict.status == "cannot be judged":
+        return ": ".join(filter(None, ("cannot be judged", verdict.reason)))
+    return "; ".join(finding_text(finding, reference, current) for finding in verdict.told)
 
 
 def _short(verdict: ColumnVerdict) -> str:
-    """Return the strongest certain finding in a few words."""
-    finding = max(verdict.certain, key=lambda one: (one.strength, one.kind == "distribution"))
+    """Return the strongest finding in a few words."""
+    finding = max(verdict.told, key=lambda one: (one.strength, one.kind == "distribution"))
     if finding.kind == "missing values":
         return f"missing values changed by {share_text(finding.effect)}"
     if finding.kind == "new categories":
@@ -120,23 +124,46 @@ def drift_text(verdict: DriftVerdict, min_rows: int) -> str:
             f" Only an effect of {verdict.detectable:.2f} or more could be seen."
         )  # fmt: skip
         return f"Insufficient data for drift: {verdict.n_current} rows, drift.min_rows is {min_rows}.{seen}"
-    features, sentences = verdict.drifted(), []
-    if features:
-        names = ", ".join(f"{f.column} ({_short(f)})" for f in features[:NAMED_FEATURES])
-        more = f" and {len(features) - NAMED_FEATURES} more" if len(features) > NAMED_FEATURES else ""
-        n_features = sum(column.role == "feature" for column in verdict.columns)
+    n_features = sum(column.role == "feature" for column in verdict.columns)
+    drifted, likely, unjudged = (
+        verdict.drifted(),
+        verdict.having("likely"),
+        verdict.having("cannot be judged"),
+    )
+    sentences = []
+    if drifted:
         score = "unknown" if verdict.drift_score is None else f"{verdict.drift_score:.2f}"
         sentences.append(
-            f"{len(features)} of {n_features} features drifted: {names}{more}; drift score {score}."
+            f"{len(drifted)} of {n_features} features drifted: {_named(drifted)}; drift score {score}."
         )
-    for role, subject in (("prediction", "The model's output"), ("label", "The label")):
-        for column in verdict.columns:
-            if column.role == role and column.status == "drifted":
-                sentences.append(f"{subject} drifted ({_short(column)}).")
+    if likely:
+        sentences.append(f"{len(likely)} of {n_features} features likely drifted: {_named(likely)}.")
+    for role, subject in _SUBJECTS.items():
+        sentences += [f"{subject} drifted ({_short(column)})." for column in verdict.drifted(role)]
+        sentences += [
+            f"{subject} likely drifted ({_short(column)})." for column in verdict.having("likely", role)
+        ]
     if not sentences:
         least = "" if verdict.detectable is None else f" of {verdict.detectable:.2f} or more"
-        return f"No feature drifted by an effect{least} on {verdict.n_current} rows."
+        which = " that can be judged" if unjudged else ""
+        sentences.append(f"No feature{which} drifted by an effect{least} on {verdict.n_current} rows.")
+    if unjudged:
+        sentences.append(f"{len(unjudged)} of {n_features} features cannot be judged: {_unjudged(unjudged)}.")
     return " ".join(sentences)
+
+
+def _named(columns: Sequence[ColumnVerdict]) -> str:
+    return _first([f"{column.column} ({_short(column)})" for column in columns])
+
+
+def _unjudged(columns: Sequence[ColumnVerdict]) -> str:
+    return _first([f"{one.column} ({one.reason})" if one.reason else one.column for one in columns])
+
+
+def _first(names: Sequence[str]) -> str:
+    """List the first of some names, and how many more there are."""
+    more = f" and {len(names) - NAMED_FEATURES} more" if len(names) > NAMED_FEATURES else ""
+    return f"{', '.join(names[:NAMED_FEATURES])}{more}"
 
 
 def multivariate_text(multivariate: DomainClassification | None) -> str:

@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
 from declaration.alerts import IncidentKind, Signal
-from drift.columns.verdict import Role
+from drift.columns.verdict import Role, Status
 from drift.wording import column_text
 
 if TYPE_CHECKING:
     from drift.window import Findings
 
 INSUFFICIENT = "insufficient data"
+
+UNTOLD: frozenset[Status] = frozenset({INSUFFICIENT, "cannot be judged", "likely"})
+"""Statuses that neither open an incident nor resolve one: what they stand for is not sure."""
 
 _DRIFT_KINDS: Mapping[Role, IncidentKind] = {
     "feature": "feature_drift",
@@ -97,7 +100,7 @@ def signals_of(
     unknown = set()
     for column in verdict.columns:
         kind = _DRIFT_KINDS[column.role]
-        if column.status == INSUFFICIENT:
+        if column.status in UNTOLD:
             unknown |= {column.column} if column.role == "feature" else set()
             continue
         judges.add(kind)

@@ -69,11 +69,15 @@ DRIFT_DECISIONS = LakeTable(
             ("objective", pa.float64()),
             ("loss_since", pa.string()),
             ("n_unseen", pa.int64()),
+            ("n_likely", pa.int32()),
+            ("likely_features", pa.list_(pa.string())),
+            ("unjudged_features", pa.list_(pa.string())),
         ]
     ),
 )
 """One row per drift report; `objective` and `loss_since` say what is still to be regained,
-and since when; `n_unseen` counts the labelled rows of classes that the model never saw."""
+and since when; `n_unseen` counts the labelled rows of classes that the model never saw; the newest features are those
+that likely drifted, and those that cannot be judged."""
 
 
 SLICE_PERFORMANCE = LakeTable(
@@ -169,7 +173,10 @@ def decision_table(
     open_loss: OpenLoss | None,
 ) -> pa.Table:
     """Write one decision with all its inputs as a row."""
-    drifted: Sequence[str] = [c.column for c in verdict.drifted()] if verdict else []
+    drifted, likely, unjudged = (
+        [one.column for one in verdict.having(status)] if verdict else []
+        for status in ("drifted", "likely", "cannot be judged")
+    )
     row = {
         "partition": partition,
         "window_start": window[0],
@@ -201,5 +208,8 @@ def decision_table(
         "objective": open_loss.objective if open_loss else None,
         "loss_since": open_loss.since if open_loss else None,
         "n_unseen": realised.n_unseen,
+        "n_likely": len(likely),
+        "likely_features": likely,
+        "unjudged_features": unjudged,
     }
     return DRIFT_DECISIONS.rows([row])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from charts import as_markdown_image
 from drift.columns.verdict import DriftVerdict
 
@@ -14,7 +16,10 @@ WIDTH, HEIGHT, BAR = 320, 48, 12
 MOST = 2.0
 """Thresholds at which a bar has its full height."""
 
-QUIET, LOUD = "#8aa4c4", "#b45309"
+LOUD, LIKELY, QUIET = "#b45309", "#d9a441", "#8aa4c4"
+
+COLOURS: Mapping[str, str] = {"drifted": LOUD, "likely": LIKELY}
+"""Colour of a bar by the column's status; any other is quiet."""
 
 
 def drift_thumbnail(verdict: DriftVerdict | None) -> str:
@@ -30,14 +35,13 @@ def drift_thumbnail(verdict: DriftVerdict | None) -> str:
     if not features:
         return ""
     step = WIDTH // N_BARS
-    paths = {QUIET: "", LOUD: ""}
+    paths = {QUIET: "", LIKELY: "", LOUD: ""}
     for number, one in enumerate(features):
         height = max(1, round(min(one.strength, MOST) / MOST * HEIGHT))
-        paths[LOUD if one.status == "drifted" else QUIET] += (
-            f"M{number * step} {HEIGHT}v-{height}h{BAR}v{height}"
-        )
+        paths[COLOURS.get(one.status, QUIET)] += f"M{number * step} {HEIGHT}v-{height}h{BAR}v{height}"
     bars = "".join(f'<path fill="{colour}" d="{path}"/>' for colour, path in paths.items() if path)
     line = f'<path stroke="#888" stroke-dasharray="3" d="M0 {HEIGHT // 2}H{WIDTH}"/>'
     svg = f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}">{bars}{line}</svg>'
-    n_drifted = len(verdict.drifted())
-    return as_markdown_image(svg, f"{n_drifted} drifted; the line is the threshold")
+    n_likely = len(verdict.having("likely"))
+    likely = f", {n_likely} likely" if n_likely else ""
+    return as_markdown_image(svg, f"{len(verdict.drifted())} drifted{likely}; the line is the threshold")

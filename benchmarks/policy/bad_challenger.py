@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 
-from benchmarks.policy.life import Promotion, looked_back, probation_of, served_rows
-from benchmarks.policy.streams import ONSET, Stream, synthetic
-from benchmarks.policy.training import Trainer, Version, judge
+from benchmarks.policy.life import Promotion, is_probation_failed, looked_back, served_rows
+from benchmarks.policy.streams.logistic import Logistic, draw_logistic
+from benchmarks.policy.streams.stream import Stream
+from benchmarks.policy.training import Question, Trainer, Version, judge
 from declaration.drift import RetrainSpec
 
-N_SEEDS = 20
+N_SEEDS = 8
 POISONED_SHARES = (0.5, 1.0)
-"""Of the labels in all windows but the newest, which the holdout comes from: so many are a coin's."""
+"""Of the labels in the ten windows before the newest: so many are a coin's."""
+
+N_POISONED = 10
 
 
 @dataclass(frozen=True)
@@ -45,52 +47,60 @@ class BadChallengers:
     mean_gain: float
     n_losing: int
 
+    @property
+    def n_served(self) -> int:
+        """Challengers that the gate let through, sent back or not."""
+        return len(self.promoted) + self.n_sent_back
+
 
 def judge_bad_challengers() -> tuple[BadChallengers, ...]:
     """Train challengers on poisoned labels beside sound champions, and put them through the gate."""
-    return tuple(one for share in POISONED_SHARES for one in _judge(share))
+    return tuple(_judge(share, is_loss) for share in POISONED_SHARES for is_loss in (False, True))
 
 
-def _judge(share: float) -> tuple[BadChallengers, ...]:
-    promoted: dict[bool, list[Promotion]] = {False: [], True: []}
-    sent_back = {False: 0, True: 0}
-    everyone: list[Promotion] = []
+def _judge(share: float, is_loss_confirmed: bool) -> BadChallengers:
+    promoted, everyone, n_sent_back = [], [], 0
     for seed in range(N_SEEDS):
-        stream = _poisoned(synthetic("stationary", 100 + seed), share, seed)
+        stream = _poisoned(share, seed)
+        now = stream.onsets[0]
         trainer = Trainer(stream)
-        champion = trainer.train(stream.n_history - 1, None, frozenset())
+        champion = trainer.train(Question(stream.n_history - 1, None))
         if champion is None:
             raise ValueError("the history teaches nothing")
-        challenger = trainer.train(ONSET, champion, frozenset())
+        asked = Question(
+            now, None, champion_knows_until_us=champion.knows_until_us, is_loss_confirmed=is_loss_confirmed
+        )
+        challenger = trainer.train(asked)
         if challenger is None:
             continue
-        back = looked_back(stream, ONSET, challenger, champion)
+        back = looked_back(stream, now, challenger, champion)
         everyone.append(back)
-        for is_loss_confirmed, found in promoted.items():
-            if not judge(challenger, champion, is_loss_confirmed=is_loss_confirmed).is_promoted:
-                continue
-            if _is_sent_back(stream, challenger, champion):
-                sent_back[is_loss_confirmed] += 1
-            else:
-                found.append(back)
-    gain, losing = float(np.mean([one.gain for one in everyone])), sum(one.loses for one in everyone)
-    return tuple(
-        BadChallengers(share, confirmed, tuple(found), sent_back[confirmed], len(everyone), gain, losing)
-        for confirmed, found in promoted.items()
+        if not judge(challenger, champion, is_loss_confirmed=is_loss_confirmed).is_promoted:
+            continue
+        if _is_sent_back(stream, now, challenger, champion):
+            n_sent_back += 1
+        else:
+            promoted.append(back)
+    return BadChallengers(
+        share,
+        is_loss_confirmed,
+        tuple(promoted),
+        n_sent_back,
+        len(everyone),
+        float(np.mean([one.gain for one in everyone])),
+        sum(one.loses for one in everyone),
     )
 
 
-def _is_sent_back(stream: Stream, challenger: Version, champion: Version) -> bool:
-    looks = (served_rows(stream, ONSET, now) for now in range(ONSET + 1, ONSET + 1 + RetrainSpec().probation))
-    return any(rows is not None and probation_of(challenger, champion, rows).is_failed for rows in looks)
+def _is_sent_back(stream: Stream, now: int, challenger: Version, champion: Version) -> bool:
+    looks = (served_rows(stream, now, look) for look in range(now + 1, now + 1 + RetrainSpec().probation))
+    return any(rows is not None and is_probation_failed(stream, challenger, champion, rows) for rows in looks)
 
 
-def _poisoned(stream: Stream, share: float, seed: int) -> Stream:
-    generator = np.random.default_rng(seed)
-    windows = list(stream.windows)
-    for window in range(stream.n_history, ONSET):
-        rows = windows[window]
-        is_hit = generator.random(rows.num_rows) < share
-        labels = np.where(is_hit, generator.integers(0, 2, rows.num_rows), rows["label"].to_numpy())
-        windows[window] = rows.set_column(rows.column_names.index("label"), "label", pa.array(labels))
-    return replace(stream, windows=tuple(windows))
+def _poisoned(share: float, seed: int) -> Stream:
+    """Draw a calm stream whose labels are wrong in the windows before the newest."""
+    world = Logistic(
+        coins=lambda since: share * (-N_POISONED <= since < 0), first_onset=N_POISONED, n_live=N_POISONED + 8
+    )
+    # Draws of even numbers have their onset where it is declared.
+    return draw_logistic("poisoned", 2 * seed, world)

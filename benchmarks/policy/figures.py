@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from benchmarks.policy.life import Life
-from benchmarks.policy.streams import N_HISTORY, onsets_of
+from benchmarks.policy.lives import SPEAKING
 
-CALM_THROUGHOUT = frozenset({"stationary", "autocorrelated", "virtual"})
+Onsets = Mapping[tuple[str, int], tuple[int, ...]]
+"""Live windows in which something changes, by stream and seed."""
+
+CALM_THROUGHOUT = frozenset({"stationary", "autocorrelated .9", "autocorrelated .95", "virtual"})
 """Streams in which every dataset-level alarm is false: what moves in `virtual` is of no use to the model."""
 
 
@@ -20,66 +23,72 @@ class Row:
 
     Attributes
     ----------
-    accuracy, accuracy_sd, auc
+    quality, quality_sd, proper_loss
         Mean over draws; spread over draws (0 with one).
-    trainings, promotions
+    trainings, promotions, rollbacks
         By draw.
-    losing
-        Promotions that surely lost, in all draws.
-    n_promotions
-        In all draws.
+    losing, n_promotions
+        Promotions that surely lost, and all of them, in all draws.
     delay, n_missed, n_changes
         Windows from a change to the first alarm, over those seen; changes not seen; all changes.
-    false_alarms, false_columns
-        Share of calm windows with a dataset-level alarm; with any column called drifted. None without calm windows.
+    n_calm, false_alarms, false_columns
+        Calm windows, and the share of them with a dataset-level alarm; with any column called drifted. None without calm windows.
     """
 
     policy: str
-    accuracy: float
-    accuracy_sd: float
-    auc: float
+    quality: float
+    quality_sd: float
+    proper_loss: float
     trainings: float
     promotions: float
+    rollbacks: float
     losing: int
     n_promotions: int
     delay: float | None
     n_missed: int
     n_changes: int
+    n_calm: int
     false_alarms: float | None
     false_columns: float | None
 
 
-def summarise(lives: Sequence[Life]) -> Row:
+def summarise(lives: Sequence[Life], onsets: Onsets) -> Row:
     """Summarise one policy's lives on the draws of one stream."""
-    by_seed = [
-        np.mean([np.mean(life.accuracy) for life in lives if life.seed == seed])
-        for seed in sorted({life.seed for life in lives})
-    ]
-    delays = [delay for life in lives for delay in _delays(life)]
+    by_seed = quality_by_seed(lives)
+    delays = [delay for life in lives for delay in _delays(life, onsets[life.stream, life.seed])]
     seen = [delay for delay in delays if delay is not None]
-    calm = [life.answers[i] for life in lives for i in _calm_windows(life)]
+    calm = [life.answers[i] for life in lives for i in _calm_windows(life, onsets[life.stream, life.seed])]
     return Row(
         policy=lives[0].policy,
-        accuracy=float(np.mean(by_seed)),
-        accuracy_sd=float(np.std(by_seed, ddof=1)) if len(by_seed) > 1 else 0.0,
-        auc=float(np.mean([np.mean(life.auc) for life in lives])),
+        quality=float(np.mean(list(by_seed.values()))),
+        quality_sd=float(np.std(list(by_seed.values()), ddof=1)) if len(by_seed) > 1 else 0.0,
+        proper_loss=float(np.mean([np.mean(life.proper_loss) for life in lives])),
         trainings=float(np.mean([len(life.trainings) for life in lives])),
         promotions=float(np.mean([len(life.promotions) for life in lives])),
+        rollbacks=float(np.mean([len(life.rollbacks) for life in lives])),
         losing=sum(promotion.loses for life in lives for promotion in life.promotions),
         n_promotions=sum(len(life.promotions) for life in lives),
         delay=float(np.mean(seen)) if seen else None,
         n_missed=len(delays) - len(seen),
         n_changes=len(delays),
+        n_calm=len(calm),
         false_alarms=float(np.mean([answer.is_alarm for answer in calm])) if calm else None,
         false_columns=float(np.mean([answer.any_column for answer in calm])) if calm else None,
     )
 
 
-def _delays(life: Life) -> list[int | None]:
+def quality_by_seed(lives: Sequence[Life]) -> Mapping[int, float]:
+    """Return the mean quality of each draw, over phases and windows."""
+    return {
+        seed: float(np.mean([np.mean(life.quality) for life in lives if life.seed == seed]))
+        for seed in sorted({life.seed for life in lives})
+    }
+
+
+def _delays(life: Life, onsets: Sequence[int]) -> list[int | None]:
     """Return for each change the windows until an alarm that came before the next change."""
     if life.stream in CALM_THROUGHOUT:
         return []
-    onsets = [onset - N_HISTORY for onset in onsets_of(life.stream, life.seed)]
     delays: list[int | None] = []
     for onset, end in zip(onsets, [*onsets, len(life.answers)][1:], strict=True):
         alarms = [i for i in range(onset, end) if life.answers[i].is_alarm]
@@ -87,16 +96,15 @@ def _delays(life: Life) -> list[int | None]:
     return delays
 
 
-def _calm_windows(life: Life) -> range:
+def _calm_windows(life: Life, onsets: Sequence[int]) -> range:
     if life.stream in CALM_THROUGHOUT:
         return range(len(life.answers))
-    onsets = onsets_of(life.stream, life.seed)
-    return range(onsets[0] - N_HISTORY) if onsets else range(0)
+    return range(onsets[0]) if onsets else range(0)
 
 
 HEADER = (
-    "| policy | accuracy (sd) | AUC | trainings | promotions (losing) | delay (missed) | false alarms | any column |\n"
-    "|---|---|---|---|---|---|---|---|"
+    "| policy | quality (sd) | log loss | trainings | promotions (losing) | rollbacks | delay (missed) | false alarms | any column |\n"
+    "|---|---|---|---|---|---|---|---|---|"
 )
 
 
@@ -106,20 +114,13 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def _line(row: Row) -> str:
-    delay = "–"
-    if row.policy in _SILENT or not row.n_changes:
-        delay = "–"
-    elif row.delay is None:
-        delay = f"– ({row.n_missed} of {row.n_changes})"
-    else:
-        delay = f"{row.delay:.1f} ({row.n_missed} of {row.n_changes})"
-    has_alarms = row.policy not in _SILENT and row.false_alarms is not None
-    alarms, columns = (f"{row.false_alarms:.1%}", f"{row.false_columns:.1%}") if has_alarms else ("–", "–")
+    delay, alarms, columns = "–", "–", "–"
+    if row.policy in SPEAKING and row.n_changes:
+        mean = "–" if row.delay is None else f"{row.delay:.1f}"
+        delay = f"{mean} ({row.n_missed} of {row.n_changes})"
+    if row.policy in SPEAKING and row.false_alarms is not None:
+        alarms, columns = f"{row.false_alarms:.1%}", f"{row.false_columns:.1%}"
     return (
-        f"| {row.policy} | {row.accuracy:.4f} ({row.accuracy_sd:.4f}) | {row.auc:.4f} | {row.trainings:.1f} | "
-        f"{row.promotions:.1f} ({row.losing} of {row.n_promotions}) | {delay} | {alarms} | {columns} |"
+        f"| {row.policy} | {row.quality:.4f} ({row.quality_sd:.4f}) | {row.proper_loss:.4f} | {row.trainings:.1f} | "
+        f"{row.promotions:.1f} ({row.losing} of {row.n_promotions}) | {row.rollbacks:.1f} | {delay} | {alarms} | {columns} |"
     )
-
-
-_SILENT = frozenset({"never", "every batch", "every k", "every k (defaults)"})
-"""Policies that hold nothing to have changed."""

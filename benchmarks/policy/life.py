@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from benchmarks.policy.streams import Stream
-from benchmarks.policy.training import Trainer, Version, judge, known_rows
+from assets.drift_report.shadow import score_pair
+from benchmarks.policy.streams.stream import Stream
+from benchmarks.policy.training import Question, Trainer, Version, judge, known_rows
 from declaration.drift import RetrainSpec
 from declaration.model import GateSpec
 from drift.retraining.probation import Probation, judge_probation
-from learning.comparison import ScoredPair
-from learning.metrics import Scored
-from learning.training_rows import microseconds
 
-Floats = NDArray[np.float64]
-PROBATION = 5
+LOOKED_BACK = 5
 """Windows on which a promotion is looked back upon."""
 
 
@@ -32,10 +28,10 @@ class Look:
     ----------
     stream, window
         Where we are.
-    champion, version
+    champion, number
         The model that scored the window, and its number.
-    scores, versions
-        What was said of each window so far, and by which version.
+    served, numbers
+        Which version scored each window so far; nothing before the first live one.
     last_training
         Window of the last training, successful or not.
     loss_trainings
@@ -45,9 +41,9 @@ class Look:
     stream: Stream
     window: int
     champion: Version
-    version: int
-    scores: Sequence[Floats]
-    versions: Sequence[int]
+    number: int
+    served: Sequence[Version]
+    numbers: Sequence[int]
     last_training: int
     loss_trainings: Sequence[int]
 
@@ -85,7 +81,12 @@ class Policy(Protocol):
 
     @property
     def is_gated(self) -> bool:
-        """A challenger must pass the gate."""
+        """A challenger must pass the gate, and a probation."""
+        ...
+
+    @property
+    def span(self) -> int | None:
+        """Windows that a training learns from; None for all."""
         ...
 
     def look(self, look: Look) -> Answer:
@@ -102,7 +103,8 @@ class Promotion:
     window
         As of this window's end.
     gain, error
-        Accuracy gained over the model it replaced, on the next windows' true labels, and its standard error.
+        What it costs less a row than the model it replaced, on the next windows' true labels, and the standard
+        error: share of wrong classes, or squared error.
     """
 
     window: int
@@ -121,8 +123,11 @@ class Life:
 
     Attributes
     ----------
-    accuracy, auc
-        By window, against the truth, of the model that served then. Shape (n_live,).
+    quality
+        By window, against the truth, of the model that served then: accuracy; for a number 1 less the root mean squared
+        error over the label's standard deviation. Shape (n_live,).
+    proper_loss
+        By window: see `Version.proper_loss`. Shape (n_live,).
     answers
         By window.
     trainings, promotions
@@ -134,12 +139,31 @@ class Life:
     stream: str
     seed: int
     policy: str
-    accuracy: tuple[float, ...]
-    auc: tuple[float, ...]
+    quality: tuple[float, ...]
+    proper_loss: tuple[float, ...]
     answers: tuple[Answer, ...]
     trainings: tuple[int, ...]
     promotions: tuple[Promotion, ...]
-    rollbacks: tuple[int, ...] = ()
+    rollbacks: tuple[int, ...]
+
+
+@dataclass
+class _Course:
+    """How far a life has come."""
+
+    champion: Version
+    number: int = 1
+    n_versions: int = 1
+    last_training: int = 0
+    previous: tuple[Version, int] | None = None
+    served: list[Version] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
+    trainings: list[int] = field(default_factory=list)
+    loss_trainings: list[int] = field(default_factory=list)
+    promotions: list[Promotion] = field(default_factory=list)
+    rollbacks: list[int] = field(default_factory=list)
+    broken: frozenset[int] = frozenset()
 
 
 def live(name: str, stream: Stream, policy: Policy, trainer: Trainer) -> Life:
@@ -151,62 +175,91 @@ def live(name: str, stream: Stream, policy: Policy, trainer: Trainer) -> Life:
         The policy's, for the tables.
     stream, policy, trainer
         What happens, who decides, who trains.
+
+    Raises
+    ------
+    ValueError
+        If the stream's history does not suffice for a first model.
     """
-    champion = trainer.train(stream.n_history - 1, None, frozenset())
-    if champion is None:
+    first = trainer.train(Question(stream.n_history - 1, policy.span))
+    if first is None:
         raise ValueError(f"the history of {stream.name} teaches nothing")
-    version, last_training, n_versions = 1, champion.window, 1
-    scores: list[Floats] = [np.empty(0)] * stream.n_history
-    versions: list[int] = [0] * stream.n_history
-    answers, trainings, promotions = [], [], []
-    loss_trainings: list[int] = []
-    rollbacks: list[int] = []
-    previous: tuple[Version, int] | None = None
-    broken: frozenset[int] = frozenset()
+    course = _Course(first, last_training=first.window)
     for window in stream.live:
-        scores.append(champion.score_window(stream, window))
-        versions.append(version)
-        answer = policy.look(
-            Look(stream, window, champion, version, scores, versions, last_training, loss_trainings)
-        )
-        answers.append(answer)
-        broken = broken | {window} if answer.is_broken else broken
-        if policy.is_gated and previous is not None and not answer.is_broken:
-            rows = served_rows(stream, champion.window, window)
-            if rows is not None and probation_of(champion, previous[0], rows).is_failed:
-                rollbacks.append(window)
-                (champion, version), previous = previous, None
-                continue
-        if not answer.is_requested:
+        course.served.append(course.champion)
+        course.numbers.append(course.number)
+        answer = policy.look(_look(stream, window, course))
+        course.answers.append(answer)
+        course.broken |= {window} if answer.is_broken else set()
+        if policy.is_gated and not answer.is_broken and _is_rolled_back(stream, window, course):
             continue
-        challenger = trainer.train(
-            window,
-            champion if policy.is_gated else None,
-            broken,
-            is_loss_confirmed=answer.is_loss,
-            adapts=policy.is_gated,
-        )
-        if challenger is None:
-            continue
-        trainings.append(window)
-        if answer.is_loss:
-            loss_trainings.append(window)
-        last_training, n_versions = window, n_versions + 1
-        if policy.is_gated and not judge(challenger, champion, is_loss_confirmed=answer.is_loss).is_promoted:
-            continue
-        promotions.append(looked_back(stream, window, challenger, champion))
-        champion, version, previous = challenger, n_versions, (champion, version)
+        if answer.is_requested:
+            _train(stream, window, policy, trainer, course, is_loss=answer.is_loss)
     return Life(
         stream.name,
         stream.seed,
         name,
-        tuple(_accuracy(stream, scores, window) for window in stream.live),
-        tuple(_auc(stream, scores, window) for window in stream.live),
-        tuple(answers),
-        tuple(trainings),
-        tuple(promotions),
-        tuple(rollbacks),
+        tuple(
+            _quality(stream, version, window)
+            for window, version in zip(stream.live, course.served, strict=True)
+        ),
+        tuple(
+            version.proper_loss(stream, window)
+            for window, version in zip(stream.live, course.served, strict=True)
+        ),
+        tuple(course.answers),
+        tuple(course.trainings),
+        tuple(course.promotions),
+        tuple(course.rollbacks),
     )
+
+
+def _look(stream: Stream, window: int, course: _Course) -> Look:
+    return Look(
+        stream,
+        window,
+        course.champion,
+        course.number,
+        course.served,
+        course.numbers,
+        course.last_training,
+        course.loss_trainings,
+    )
+
+
+def _is_rolled_back(stream: Stream, window: int, course: _Course) -> bool:
+    """Let the predecessor serve again where the probation says so."""
+    if course.previous is None:
+        return False
+    rows = served_rows(stream, course.champion.window, window)
+    if rows is None or not is_probation_failed(stream, course.champion, course.previous[0], rows):
+        return False
+    course.rollbacks.append(window)
+    (course.champion, course.number), course.previous = course.previous, None
+    return True
+
+
+def _train(
+    stream: Stream, window: int, policy: Policy, trainer: Trainer, course: _Course, *, is_loss: bool
+) -> None:
+    """Train, and let the challenger serve where it may."""
+    if policy.is_gated:
+        knows = course.champion.knows_until_us
+        challenger = trainer.train(Question(window, policy.span, course.broken, knows, is_loss))
+    else:
+        challenger = trainer.fit(window, policy.span, course.broken)
+    if challenger is None:
+        return
+    course.trainings.append(window)
+    if is_loss:
+        course.loss_trainings.append(window)
+    course.last_training = window
+    course.n_versions += 1
+    if policy.is_gated and not judge(challenger, course.champion, is_loss_confirmed=is_loss).is_promoted:
+        return
+    course.promotions.append(looked_back(stream, window, challenger, course.champion))
+    course.previous = course.champion, course.number
+    course.champion, course.number = challenger, course.n_versions
 
 
 def served_rows(stream: Stream, promoted: int, now: int) -> pa.Table | None:
@@ -218,55 +271,38 @@ def served_rows(stream: Stream, promoted: int, now: int) -> pa.Table | None:
     return pa.concat_tables(parts) if sum(rows.num_rows for rows in fresh) else None
 
 
-def probation_of(champion: Version, previous: Version, rows: pa.Table) -> Probation:
+def probation_of(stream: Stream, champion: Version, previous: Version, rows: pa.Table) -> Probation | None:
     """Judge as the drift report does, on its settings."""
-    labels = rows["label"].to_numpy().astype(float)
-    pair = ScoredPair(
-        Scored(labels, champion.score(rows)),
-        Scored(labels, previous.score(rows)),
-        microseconds(rows["event_timestamp"]),
-    )
+    pair = score_pair(rows, champion.model, previous.model)
+    if pair is None:
+        return None
     return judge_probation(
         pair,
         version=2,
         previous=1,
-        problem="binary",
-        metric=champion.training.metric,
+        problem=stream.problem,
+        metric=stream.metric,
         alpha=GateSpec().alpha,
         n_looks=RetrainSpec().probation,
         seed=0,
     )
 
 
-def _truth(stream: Stream, window: int) -> NDArray[np.int64]:
-    return np.asarray(stream.windows[window]["truth"].to_numpy(), dtype=np.int64)
+def is_probation_failed(stream: Stream, champion: Version, previous: Version, rows: pa.Table) -> bool:
+    """Tell whether the predecessor is surely better."""
+    probation = probation_of(stream, champion, previous, rows)
+    return probation is not None and probation.is_failed
 
 
-def _accuracy(stream: Stream, scores: Sequence[Floats], window: int) -> float:
-    return float(np.mean((scores[window] >= 0.5) == _truth(stream, window)))
-
-
-def _auc(stream: Stream, scores: Sequence[Floats], window: int) -> float:
-    from scipy.stats import rankdata
-
-    truth = _truth(stream, window)
-    n_positive = int(truth.sum())
-    n_negative = truth.size - n_positive
-    if not n_positive or not n_negative:
-        return float("nan")
-    ranks = rankdata(scores[window])
-    return float((ranks[truth == 1].sum() - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
+def _quality(stream: Stream, version: Version, window: int) -> float:
+    cost = float(np.mean(version.misses(stream, window)))
+    return 1 - float(np.sqrt(cost)) / stream.spread if stream.problem == "regression" else 1 - cost
 
 
 def looked_back(stream: Stream, window: int, after: Version, before: Version) -> Promotion:
     """Compare a model with the one it replaces, on the windows to come."""
-    coming = range(window + 1, min(window + 1 + PROBATION, len(stream.windows)))
-    gains = [
-        ((model_after >= 0.5) == truth).astype(float) - ((model_before >= 0.5) == truth)
-        for truth, model_after, model_before in (
-            (_truth(stream, i), after.score_window(stream, i), before.score_window(stream, i)) for i in coming
-        )
-    ]
+    coming = range(window + 1, min(window + 1 + LOOKED_BACK, len(stream.windows)))
+    gains = [before.misses(stream, i) - after.misses(stream, i) for i in coming]
     if not gains:
         return Promotion(window, 0.0, 0.0)
     gain = np.concatenate(gains)

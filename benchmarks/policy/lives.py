@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from benchmarks.policy.elec2 import elec2
+import numpy as np
+
 from benchmarks.policy.life import Life, Policy, live
 from benchmarks.policy.ours import Ours
 from benchmarks.policy.policies import (
@@ -18,56 +20,137 @@ from benchmarks.policy.policies import (
     p_and_effect,
     raw_ks,
 )
-from benchmarks.policy.streams import synthetic
+from benchmarks.policy.streams import draw_stream
+from benchmarks.policy.streams.stream import Stream
 from benchmarks.policy.training import Trainer
 from declaration.drift import RetrainSpec
 
-OURS = RetrainSpec(max_age=10)
-"""What `ours` declares: daily windows, and a safety net of ten of them. All else is the default."""
-
 PHASES = (0.25, 0.5, 0.75)
-"""Where in its step the plain schedule starts; its figures are the mean, so that no draw is lucky."""
+"""Where in its step a plain schedule starts; its figures are the mean, so that no draw is lucky."""
 
-DEFAULTS, MATCHED, MATCHED_DEFAULTS = "ours, defaults", "every k", "every k (defaults)"
+NEWEST = 8
+"""Windows that the sliding window of a setting, and of the plain schedule, has."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a declaration says that ours lives under; all else is the default."""
+
+    span: int | None
+    retrain: RetrainSpec
+
+
+SETTINGS: Mapping[str, Setting] = {
+    "defaults": Setting(None, RetrainSpec()),
+    f"window of {NEWEST}": Setting(NEWEST, RetrainSpec()),
+    "max_age 10": Setting(None, RetrainSpec(max_age=10)),
+}
+"""`retrain.max_age` is 3 by default."""
+
+SPANS: Mapping[str, int | None] = {"all rows": None, f"newest {NEWEST}": NEWEST}
+"""What plain schedules learn from."""
+
+NEVER = "never"
+
+RULES: Mapping[str, Callable[[], Policy]] = {
+    "raw KS": lambda: OnDrift(raw_ks),
+    "Evidently's rule": lambda: OnDrift(evidently_default),
+    "p and effect": lambda: OnDrift(p_and_effect),
+    "ADWIN on errors": AdwinOnErrors,
+}
+"""Rules of others."""
+
+SPEAKING = frozenset({*SETTINGS, *RULES})
+"""Policies that may hold something to have changed."""
+
+COMPARED = ("stationary", "autocorrelated .9", "virtual", "covariate", "abrupt", "gradual", "labels 1 late")
+"""Streams on which the rules of others are lived under too."""
 
 
 @dataclass(frozen=True)
 class Done:
-    """Lives of one draw, and what they cost."""
+    """Lives of one draw.
 
-    lives: tuple[Life, ...]
-    cpu_s: float
+    Attributes
+    ----------
+    stream, seed
+        What was lived through.
+    lives
+        By policy; none of a real stream that is not here.
+    onsets
+        Live windows in which something changes.
+    last_value
+        Quality of saying the last known value, by live window; empty where there is none.
+    is_fresh
+        No rule was chosen by this stream.
+    cpu_s
+        CPU seconds.
+    """
+
+    stream: str
+    seed: int
+    lives: tuple[Life, ...] = ()
+    onsets: tuple[int, ...] = ()
+    last_value: tuple[float, ...] = ()
+    is_fresh: bool = False
+    cpu_s: float = 0.0
 
 
-def lives_of(name: str, seed: int) -> Done:
-    """Live through one draw of a stream under every policy.
+def schedule_name(setting: str, span: str) -> str:
+    """Name a plain schedule of as many trainings as a setting had."""
+    return f"as many as {setting}, {span}"
+
+
+def every_batch_name(span: str) -> str:
+    """Name the policy that trains with every window."""
+    return f"every batch, {span}"
+
+
+def lives_of(name: str, seed: int, settings: tuple[str, ...] = tuple(SETTINGS)) -> Done:
+    """Live through one draw of a stream under the settings, and under the plain policies.
 
     Parameters
     ----------
-    name
-        One of the synthetic streams, or `Elec2`.
-    seed
-        Of the draw.
+    name, seed
+        Stream and draw; nothing comes of a real one that is not here.
+    settings
+        Those of ours that are lived under.
     """
     started = time.process_time()
-    stream = elec2() if name == "Elec2" else synthetic(name, seed)
+    stream = draw_stream(name, seed)
     if stream is None:
-        raise FileNotFoundError("the data of Elec2 is absent")
+        return Done(name, seed)
     trainer = Trainer(stream)
-    ours = live("ours", stream, Ours(OURS), trainer)
-    defaults = live(DEFAULTS, stream, Ours(RetrainSpec()), trainer)
-    plain: dict[str, Policy] = {
-        "never": Never(),
-        "every batch": EveryBatch(),
-        "raw KS": OnDrift(raw_ks),
-        "Evidently's rule": OnDrift(evidently_default),
-        "p and effect": OnDrift(p_and_effect),
-        "ADWIN on errors": AdwinOnErrors(),
+    lives = []
+    for setting in settings:
+        spec = SETTINGS[setting]
+        ours = live(setting, stream, Ours(spec.retrain, spec.span), trainer)
+        lives += [ours, *_scheduled(stream, trainer, setting, len(ours.trainings))]
+    plain: Mapping[str, Policy] = {
+        every_batch_name(span): EveryBatch(windows) for span, windows in SPANS.items()
     }
-    scheduled = [
-        live(label, stream, evenly(stream.live, len(model.trainings), phase), trainer)
-        for label, model in ((MATCHED, ours), (MATCHED_DEFAULTS, defaults))
+    rules = {label: rule() for label, rule in RULES.items()} if name in COMPARED else {}
+    for label, policy in {NEVER: Never(), **plain, **rules}.items():
+        lives.append(live(label, stream, policy, trainer))
+    return Done(
+        name,
+        seed,
+        tuple(lives),
+        tuple(onset - stream.n_history for onset in stream.onsets),
+        tuple(_last_value(stream, window) for window in stream.live) if stream.last_value else (),
+        stream.is_fresh,
+        time.process_time() - started,
+    )
+
+
+def _scheduled(stream: Stream, trainer: Trainer, setting: str, n_trainings: int) -> list[Life]:
+    return [
+        live(schedule_name(setting, span), stream, evenly(stream.live, n_trainings, phase, windows), trainer)
+        for span, windows in SPANS.items()
         for phase in PHASES
     ]
-    others = [live(label, stream, policy, trainer) for label, policy in plain.items()]
-    return Done((ours, defaults, *scheduled, *others), time.process_time() - started)
+
+
+def _last_value(stream: Stream, window: int) -> float:
+    said = stream.windows[window][stream.last_value].to_numpy()
+    return 1 - float(np.sqrt(np.mean((said - stream.truth(window)) ** 2))) / stream.spread

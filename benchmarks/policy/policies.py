@@ -35,6 +35,7 @@ LEAST_D, LEAST_V = 0.2, 0.1
 class Never:
     """The first model serves for ever."""
 
+    span: int | None = None
     is_gated: bool = False
 
     def look(self, look: Look) -> Answer:
@@ -47,6 +48,7 @@ class Never:
 class EveryBatch:
     """Train at every window's end, and serve what comes out."""
 
+    span: int | None = None
     is_gated: bool = False
 
     def look(self, look: Look) -> Answer:
@@ -60,6 +62,7 @@ class Schedule:
     """Train at some windows' ends, whatever happens, and serve what comes out."""
 
     at: frozenset[int]
+    span: int | None = None
     is_gated: bool = False
 
     def look(self, look: Look) -> Answer:
@@ -67,7 +70,7 @@ class Schedule:
         return Answer(is_requested=look.window in self.at)
 
 
-def evenly(live: Sequence[int], n_trainings: int, phase: float) -> Schedule:
+def evenly(live: Sequence[int], n_trainings: int, phase: float, span: int | None = None) -> Schedule:
     """Spread a number of trainings evenly over the live windows; `phase` in [0, 1) shifts them within a step.
 
     Examples
@@ -76,9 +79,9 @@ def evenly(live: Sequence[int], n_trainings: int, phase: float) -> Schedule:
     [11, 21, 31]
     """
     if not n_trainings:
-        return Schedule(frozenset())
+        return Schedule(frozenset(), span)
     step = len(live) / n_trainings
-    return Schedule(frozenset(live[int((i + phase) * step)] for i in range(n_trainings)))
+    return Schedule(frozenset(live[int((i + phase) * step)] for i in range(n_trainings)), span)
 
 
 DatasetRule = Callable[[pa.Table, pa.Table, Sequence[str]], bool]
@@ -90,6 +93,7 @@ class OnDrift:
     """Train whenever a rule calls the window drifted against the rows that the model learned from."""
 
     rule: DatasetRule
+    span: int | None = None
     is_gated: bool = False
 
     def look(self, look: Look) -> Answer:
@@ -177,6 +181,7 @@ class AdwinOnErrors:
     """Train when ADWIN finds that the error rate rose; errors come as their labels do."""
 
     _adwin: Adwin = field(default_factory=Adwin)
+    span: int | None = None
     is_gated: bool = False
 
     def look(self, look: Look) -> Answer:
@@ -189,8 +194,8 @@ def _arrived_errors(look: Look) -> Floats:
     stream = look.stream
     start, end = stream.start_us(look.window), stream.start_us(look.window + 1)
     errors = [np.empty(0)]
-    for window in range(stream.n_history, look.window + 1):
-        rows = stream.windows[window].append_column("score", pa.array(look.scores[window]))
+    for window, version in zip(stream.live, look.served, strict=False):
+        rows = stream.windows[window].append_column("score", pa.array(version.score_window(stream, window)))
         known = known_rows(rows, until_us=end, since_us=start)
         errors.append((known["score"].to_numpy() >= 0.5) != known["label"].to_numpy())
     return np.concatenate(errors).astype(np.float64)

@@ -7,22 +7,30 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from assets.model.tables import holdout_table
 from assets.training_set.selection import SOURCE_PARTITION
-from benchmarks.policy.streams import Stream
+from benchmarks.policy.streams.stream import Floats, Stream
 from declaration.model import GateSpec, ModelSpec
+from learning.candidates import CANDIDATES
 from learning.comparison import ScoredPair
+from learning.fitted import FittedModel
 from learning.gate import GateVerdict, judge_challenger
 from learning.metrics import Scored
+from learning.score_columns import aligned_scores, classes_of_both, scores_from
 from learning.train import Training, train_model
 from learning.training_rows import LabelsNeededError, TrainingSet, read_training_set
+
+SCORED_AT_ONCE = 6
+"""Windows that a model scores in one call: a call costs more than a window's rows."""
+
+CLIP = 0.001
+"""Least probability in the log loss of the tables."""
 
 
 @dataclass(frozen=True)
 class Version:
-    """A trained model, and what it learned from.
+    """A model, and what it learned from.
 
     Attributes
     ----------
@@ -30,113 +38,171 @@ class Version:
         The training is as of this window's end.
     data
         Its labelled rows.
-    training
-        What came out.
+    model
+        What serves.
     knows_until_us
         Instant up to which it has learned.
+    training
+        What came out of the product's training; None where a plain schedule has fitted all rows.
     """
 
     window: int
     data: TrainingSet
-    training: Training
+    model: FittedModel
     knows_until_us: int
-    _said: dict[int, NDArray[np.float64]] = field(default_factory=dict)
+    training: Training | None = None
+    _said: dict[int, Floats] = field(default_factory=dict)
+
+    @property
+    def trained(self) -> Training:
+        """The product's training."""
+        assert self.training is not None
+        return self.training
 
     @property
     def holdout(self) -> pa.Table:
         """Held-out rows with label and score."""
-        return holdout_table(self.data, self.training)
+        return holdout_table(self.data, self.trained)
 
     @property
     def learned(self) -> pa.Table:
         """The rows that it learned from: all, or the newest."""
-        since = self.training.learned_since_us
+        since = self.trained.learned_since_us
         if since is None:
             return self.data.rows
         return self.data.rows.filter(pa.array(self.data.event_time_us >= since))
 
-    def score(self, rows: pa.Table) -> NDArray[np.float64]:
-        """Score rows of the stream."""
-        return self.training.model.score(rows)
-
-    def score_window(self, stream: Stream, window: int) -> NDArray[np.float64]:
+    def score_window(self, stream: Stream, window: int) -> Floats:
         """Score a window of the stream once, however many policies ask."""
         if window not in self._said:
-            self._said[window] = self.score(stream.windows[window])
+            coming = stream.windows[window : window + SCORED_AT_ONCE]
+            ends = np.cumsum([rows.num_rows for rows in coming])
+            scores = np.split(self.model.score(pa.concat_tables(coming)), ends[:-1])
+            self._said.update(enumerate(scores, start=window))
         return self._said[window]
+
+    def misses(self, stream: Stream, window: int) -> Floats:
+        """Return what each row of a window costs against its true label: 1 for a wrong class, or the squared error."""
+        scores = self.score_window(stream, window)
+        if stream.problem == "regression":
+            return (stream.truth(window) - scores) ** 2
+        if stream.problem == "binary":
+            is_missed = (scores >= 0.5) != stream.truth(window)
+        else:
+            is_missed = np.asarray(self.model.classes)[scores.argmax(axis=1)] != stream.true_classes(window)
+        return np.asarray(is_missed, dtype=np.float64)
+
+    def proper_loss(self, stream: Stream, window: int) -> float:
+        """Return the mean log loss on a window's true labels, or the squared error as a share of the variance."""
+        scores = self.score_window(stream, window)
+        if stream.problem == "regression":
+            return float(np.mean((stream.truth(window) - scores) ** 2)) / stream.spread**2
+        if stream.problem == "binary":
+            chosen = np.where(stream.truth(window) == 1, scores, 1 - scores)
+        else:
+            places = {name: place for place, name in enumerate(self.model.classes)}
+            found = np.array([places.get(str(name), -1) for name in stream.true_classes(window)])
+            chosen = np.where(found < 0, 0.0, scores[np.arange(found.size), found])
+        return float(-np.log(np.clip(chosen, CLIP, 1.0)).mean())
 
 
 @dataclass(frozen=True)
+class Question:
+    """What a training depends on: two policies that ask the same get the same model.
+
+    Attributes
+    ----------
+    window, span
+        As of this window's end; windows that are learned from, None for all.
+    left_out
+        Windows that are not learned from.
+    champion_knows_until_us
+        What the champion has learned; None where nobody serves.
+    is_loss_confirmed
+        A confirmed loss asks.
+    """
+
+    window: int
+    span: int | None
+    left_out: frozenset[int] = frozenset()
+    champion_knows_until_us: int | None = None
+    is_loss_confirmed: bool = False
+
+
+@dataclass
 class Trainer:
     """Trains as of a window's end on the labels that are known then."""
 
     stream: Stream
-    _done: dict[tuple[int, int | None, frozenset[int], bool, bool], Version | None] = field(
-        default_factory=dict
-    )
+    _read: dict[tuple[int, int, frozenset[int]], TrainingSet | None] = field(default_factory=dict)
+    _fitted: dict[tuple[int, int, frozenset[int]], Version | None] = field(default_factory=dict)
+    _trained: dict[Question, Version | None] = field(default_factory=dict)
 
-    def train(
-        self,
-        window: int,
-        champion: Version | None,
-        left_out: frozenset[int],
-        *,
-        is_loss_confirmed: bool = False,
-        adapts: bool = False,
-    ) -> Version | None:
-        """Train; None when the known labels do not suffice.
+    def fit(self, window: int, span: int | None, left_out: frozenset[int] = frozenset()) -> Version | None:
+        """Fit all labelled rows, and hold none out; None where there are too few labels."""
+        key = (window, self._first(window, span), left_out)
+        if key not in self._fitted:
+            self._fitted[key] = self._fit(window, self._data(*key))
+        return self._fitted[key]
 
-        Parameters
-        ----------
-        window
-            As of its end.
-        champion
-            With whom the challenger will be compared; None where nobody asks.
-        left_out
-            Windows that are not learned from.
-        is_loss_confirmed, adapts
-            As the model stage has them; plain policies learn from the whole window.
-        """
-        key = (window, champion.knows_until_us if champion else None, left_out, is_loss_confirmed, adapts)
-        if key not in self._done:
-            self._done[key] = self._train(*key)
-        return self._done[key]
+    def train(self, question: Question) -> Version | None:
+        """Train as the model stage does; None where the known labels do not suffice."""
+        if question not in self._trained:
+            self._trained[question] = self._train(question)
+        return self._trained[question]
 
-    def _train(
-        self,
-        window: int,
-        champion_knows: int | None,
-        left_out: frozenset[int],
-        is_loss_confirmed: bool,
-        adapts: bool,
-    ) -> Version | None:
-        end = self.stream.start_us(window + 1)
-        first = max(0, window + 1 - self.stream.train_window)
-        parts = [
-            known_rows(self.stream.windows[i], until_us=end)
-            .select(["row_id", "event_timestamp", *self.stream.features, "label", "label_time"])
-            .append_column(
-                SOURCE_PARTITION, pa.array([f"{i:03}"] * _n_known(self.stream.windows[i], end), pa.string())
-            )
-            for i in range(first, window + 1)
-            if i not in left_out
-        ]
+    def model_spec(self, span: int | None) -> ModelSpec:
+        """Return what would be declared."""
+        windows = None if span is None else span + self.stream.label_delay
+        return ModelSpec(candidates=(self.stream.candidate,), train_window=windows)
+
+    def _first(self, window: int, span: int | None) -> int:
+        return 0 if span is None else max(0, window + 1 - span - self.stream.label_delay)
+
+    def _fit(self, window: int, data: TrainingSet | None) -> Version | None:
+        if data is None:
+            return None
+        spec = self.model_spec(None)
+        estimator = CANDIDATES[self.stream.candidate].fit(data.fit_rows(), spec.seed, 1)
+        model = FittedModel(self.stream.candidate, data.problem, data.classes, data.encoding, estimator)
+        return Version(window, data, model, self.stream.start_us(window + 1))
+
+    def _train(self, question: Question) -> Version | None:
+        first = self._first(question.window, question.span)
+        data = self._data(question.window, first, question.left_out)
+        if data is None:
+            return None
         try:
-            data = read_training_set(pa.concat_tables(parts), "binary")
             training = train_model(
                 data,
-                self.model_spec.model_copy(update={"adapt_window": adapts}),
-                champion_knows_until_us=champion_knows,
-                is_loss_confirmed=is_loss_confirmed,
+                self.model_spec(question.span),
+                champion_knows_until_us=question.champion_knows_until_us,
+                is_loss_confirmed=question.is_loss_confirmed,
             )
         except LabelsNeededError:
             return None
-        return Version(window, data, training, end)
+        end = self.stream.start_us(question.window + 1)
+        return Version(question.window, data, training.model, end, training)
 
-    @property
-    def model_spec(self) -> ModelSpec:
-        """What would be declared."""
-        return ModelSpec(candidates=(self.stream.candidate,), train_window=self.stream.train_window)
+    def _data(self, window: int, first: int, left_out: frozenset[int]) -> TrainingSet | None:
+        key = (window, first, left_out)
+        if key not in self._read:
+            self._read[key] = self._read_rows(*key)
+        return self._read[key]
+
+    def _read_rows(self, window: int, first: int, left_out: frozenset[int]) -> TrainingSet | None:
+        columns = ["row_id", "event_timestamp", *self.stream.features, "label", "label_time"]
+        parts = []
+        for number in range(first, window + 1):
+            if number in left_out:
+                continue
+            rows = known_rows(self.stream.windows[number], until_us=self.stream.start_us(window + 1))
+            source = pa.array([f"{number:03}"] * rows.num_rows, pa.string())
+            parts.append(rows.select(columns).append_column(SOURCE_PARTITION, source))
+        try:
+            return read_training_set(pa.concat_tables(parts), self.stream.problem)
+        except LabelsNeededError:
+            return None
 
 
 def known_rows(rows: pa.Table, *, until_us: int, since_us: int | None = None) -> pa.Table:
@@ -149,17 +215,13 @@ def known_rows(rows: pa.Table, *, until_us: int, since_us: int | None = None) ->
     return rows.filter(is_known)
 
 
-def _n_known(rows: pa.Table, until_us: int) -> int:
-    return int(known_rows(rows, until_us=until_us).num_rows)
-
-
 def judge(challenger: Version, champion: Version, *, is_loss_confirmed: bool) -> GateVerdict:
     """Put a challenger through the gate, as the model stage does."""
     return judge_challenger(
         scored_pair(challenger, champion),
-        problem="binary",
-        metric=challenger.training.metric,
-        holdout_metric=challenger.training.holdout_metric,
+        problem=challenger.data.problem,
+        metric=challenger.trained.metric,
+        holdout_metric=challenger.trained.holdout_metric,
         gate=GateSpec(),
         is_loss_confirmed=is_loss_confirmed,
         has_champion=True,
@@ -169,23 +231,29 @@ def judge(challenger: Version, champion: Version, *, is_loss_confirmed: bool) ->
 
 def scored_pair(challenger: Version, champion: Version) -> ScoredPair | None:
     """Score both on the challenger's holdout: fresh rows by the champion's model, rows of its own holdout as recorded."""
-    data, positions = challenger.data, challenger.training.split.holdout
-    instants = data.event_time_us[positions]
+    data, positions = challenger.data, challenger.trained.split.holdout
+    theirs, wanted = champion.model.classes, classes_of_both(data.classes, champion.model.classes)
     is_unseen = data.label_time_us[positions] >= champion.knows_until_us
-    scores = np.full(positions.size, np.nan)
-    scores[is_unseen] = champion.score(data.rows.take(positions[is_unseen]))
-    theirs = champion.holdout
-    found = pc.index_in(
-        data.rows["row_id"].take(positions[~is_unseen]), value_set=theirs["row_id"].combine_chunks()
-    )
-    recorded = pc.take(theirs["score"], found).to_numpy()
-    scores[~is_unseen] = recorded
-    is_blind = np.isfinite(scores)
-    labels = data.labels[positions[is_blind]]
-    if np.unique(labels).size < 2:
+    fresh = champion.model.score(data.rows.take(positions[is_unseen]))
+    recorded, places = _recorded(champion, data.rows["row_id"].take(positions[~is_unseen]))
+    kept = np.concatenate([np.flatnonzero(~is_unseen)[places], np.flatnonzero(is_unseen)])
+    scores = np.concatenate([recorded, fresh])
+    labels = data.labels[positions[kept]]
+    if labels.size == 0 or (data.problem != "regression" and np.unique(labels).size < 2):
         return None
+    own = challenger.trained.holdout.scores[kept]
+    is_of_classes = data.problem == "multiclass"
     return ScoredPair(
-        challenger=Scored(labels, challenger.training.holdout.scores[is_blind]),
-        champion=Scored(labels, scores[is_blind]),
-        event_time_us=instants[is_blind],
+        challenger=Scored(labels, aligned_scores(own, data.classes, wanted) if is_of_classes else own),
+        champion=Scored(labels, aligned_scores(scores, theirs, wanted) if is_of_classes else scores),
+        event_time_us=data.event_time_us[positions[kept]],
     )
+
+
+def _recorded(champion: Version, row_ids: pa.ChunkedArray) -> tuple[Floats, np.ndarray]:
+    """Return the scores that a champion's holdout has of some rows, and which of them it has."""
+    held_out = champion.holdout
+    found = pc.index_in(row_ids, value_set=held_out["row_id"].combine_chunks())
+    places = np.flatnonzero(pc.is_valid(found).to_numpy())
+    rows = held_out.take(found.drop_null())
+    return scores_from(rows, champion.data.problem, len(champion.model.classes)), places

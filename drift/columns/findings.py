@@ -27,7 +27,9 @@ from drift.columns.statistics import ColumnStatistics, pooled, value_vector
 from drift.sketch.bins import CategoricalBins, NumericBins
 from drift.sketch.counts import CategoricalCounts, ColumnReference, Counts
 
-FindingKind = Literal["distribution", "missing values", "new categories"]
+FindingKind = Literal[
+    "distribution", "missing values", "new categories", "level", "slope", "noise", "stuck", "out of range", "too wide"
+]
 
 EFFECT_GATES: Mapping[Sensitivity, float] = {"low": 0.20, "medium": 0.10, "high": 0.05}
 """Least KS distance or Cramér's V that counts as drift. A pure shift of the mean by 0.25, 0.5, 0.8
@@ -69,6 +71,10 @@ class Finding:
         The rule.
     p_value
         By the documented rule, adjusted for the number of columns (Benjamini-Hochberg).
+    value, about
+        Of a relation: the statistic with its sign, and the category that it is about ('' for numbers).
+    is_likely
+        The effect is surely not zero and its estimate reaches the threshold, which its bound need not.
     """
 
     kind: FindingKind
@@ -79,6 +85,9 @@ class Finding:
     detectable: float
     method: DriftMethod = "effect"
     p_value: float | None = None
+    value: float | None = None
+    about: str = ""
+    is_likely: bool = False
 
     @property
     def is_certain(self) -> bool:

@@ -70,6 +70,42 @@ def variation_quantile(
     return next_distance(np.asarray(distances), alpha, is_centred=kind != "new categories")
 
 
+def is_restless(reference: ColumnReference, gate: float, *, min_rows: int, alpha: float) -> bool:
+    """Tell whether any reference partition surely lies further than the gate from the others.
+
+    Parameters
+    ----------
+    reference
+        One column, by partition.
+    gate
+        KS distance or Cramér's V that counts.
+    min_rows
+        Least rows of a partition.
+    alpha
+        Level of all partitions together.
+    """
+    parts = [part for part in reference.parts.values() if part.n_present >= min_rows]
+    if len(parts) < 2:
+        return False
+    vectors = [value_vector(part) for part in parts]
+    total = np.sum(vectors, axis=0)
+    bound = _ks_bound if isinstance(reference.bins, NumericBins) else _v_bound
+    return any(bound(vector, total - vector, alpha / len(parts)) > gate for vector in vectors)
+
+
+def _ks_bound(part: Vector, others: Vector, alpha: float) -> float:
+    n, m = part.sum(), others.sum()
+    distance = float(np.abs(np.cumsum(part) / n - np.cumsum(others) / m).max())
+    return ks_lower_bound(distance, int(n), int(m), alpha)
+
+
+def _v_bound(part: Vector, others: Vector, alpha: float) -> float:
+    first, second = pooled(part, others)
+    return v_lower_bound(
+        equal_size_v(first, second), len(first) - 1, int(part.sum()), int(others.sum()), alpha
+    )
+
+
 def next_distance(distances: NDArray[np.float64], alpha: float, *, is_centred: bool) -> float:
     """Bound the next distance; `is_centred` where its natural value is 0, so that all of it is spread."""
     from scipy.special import stdtrit

@@ -8,7 +8,7 @@ does neither. Too few rows give 'insufficient data', never 'stable'.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from declaration.drift import DriftSpec, FeatureDriftSpec
@@ -26,7 +26,12 @@ from drift.sketch.bins import CategoricalBins
 from drift.sketch.counts import ColumnReference, Counts, ReferenceSketch, WindowSketch
 
 Role = Literal["feature", "prediction", "label"]
-Status = Literal["drifted", "stable", "insufficient data", "ignored"]
+Status = Literal["drifted", "likely", "cannot be judged", "stable", "insufficient data", "ignored"]
+"""Of a column: `drifted` is certain; `likely` is surely not zero, and large by its estimate; `cannot be judged` has
+rows enough, and a reference whose own partitions differ too much."""
+
+SILENT_STATUSES: frozenset[str] = frozenset({"cannot be judged", "insufficient data", "ignored"})
+"""Statuses of which no strength is known: left out of the drift score, and hatched in the history."""
 
 SCORE_COLUMN, LABEL_COLUMN = "score", "label"
 """Columns of a sketch that are no features: the model's output and the truth."""
@@ -40,7 +45,8 @@ class ColumnVerdict:
 
     `importance` is the feature's share of the model's skill (0 for prediction and label);
     `adjusted_p_value` is Benjamini-Hochberg's, for information but by the documented rule. An ignored
-    column has its statistics and no findings.
+    column has its statistics and no findings. `reason` says why a column cannot be judged, in a few words that
+    follow a colon; empty otherwise.
     """
 
     column: str
@@ -50,6 +56,9 @@ class ColumnVerdict:
     findings: tuple[Finding, ...]
     statistics: ColumnStatistics
     adjusted_p_value: float | None = None
+    reason: str = ""
+    unseen_shift: float | None = None
+    """Least shift, in standard deviations, that the column's relations would show; None where they are not judged."""
 
     @property
     def strength(self) -> float:
@@ -61,6 +70,11 @@ class ColumnVerdict:
         """Return the findings that count as drift."""
         return tuple(finding for finding in self.findings if finding.is_certain)
 
+    @property
+    def told(self) -> tuple[Finding, ...]:
+        """Return the findings that speak of drift: the certain ones of a drifted column, else the likely ones."""
+        return self.certain or tuple(finding for finding in self.findings if finding.is_likely)
+
 
 @dataclass(frozen=True)
 class DriftVerdict:
@@ -69,7 +83,8 @@ class DriftVerdict:
     Attributes
     ----------
     status
-        Of the window: drifted when any feature or the prediction did.
+        Of the window: drifted when any feature or the prediction did, else likely when any likely did; cannot be
+        judged when more than half of them cannot.
     drift_score
         Importance-weighted mean of min(1, bound / threshold) over the features, in [0, 1]; 0 means
         that nothing is certain. None when the data does not suffice.
@@ -92,7 +107,11 @@ class DriftVerdict:
 
     def drifted(self, role: Role = "feature") -> tuple[ColumnVerdict, ...]:
         """Return the drifted columns of one role."""
-        return tuple(c for c in self.columns if c.role == role and c.status == "drifted")
+        return self.having("drifted", role)
+
+    def having(self, status: Status, role: Role = "feature") -> tuple[ColumnVerdict, ...]:
+        """Return the columns of one role that have a status."""
+        return tuple(c for c in self.columns if c.role == role and c.status == status)
 
 
 def decide_drift(
@@ -145,12 +164,23 @@ def decide_drift(
     ]
     features = [verdict for verdict in verdicts if verdict.role == "feature"]
     return DriftVerdict(
-        status=_window_status(verdicts, n_current, spec),
-        drift_score=_drift_score(features) if n_current >= spec.min_rows else None,
+        status=window_status(verdicts, n_current, spec),
+        drift_score=drift_score(features) if n_current >= spec.min_rows else None,
         n_current=n_current,
         columns=tuple(sorted(verdicts, key=_display_order)),
         gate=EFFECT_GATES[spec.sensitivity],
         detectable=_median_detectable(features),
+    )
+
+
+def judged_again(verdict: DriftVerdict, columns: Sequence[ColumnVerdict], spec: DriftSpec) -> DriftVerdict:
+    """Return a verdict whose columns were judged once more, by more than themselves."""
+    features = [column for column in columns if column.role == "feature"]
+    return replace(
+        verdict,
+        status=window_status(columns, verdict.n_current, spec),
+        drift_score=drift_score(features) if verdict.n_current >= spec.min_rows else None,
+        columns=tuple(sorted(columns, key=_display_order)),
     )
 
 
@@ -165,15 +195,21 @@ def _display_order(verdict: ColumnVerdict) -> tuple[bool, float, float, float, s
     )
 
 
-def _window_status(verdicts: Sequence[ColumnVerdict], n_current: int, spec: DriftSpec) -> Status:
-    judged = [verdict for verdict in verdicts if verdict.role != "label" and verdict.status != "ignored"]
-    if n_current < spec.min_rows or all(verdict.status == "insufficient data" for verdict in judged):
+def window_status(verdicts: Sequence[ColumnVerdict], n_current: int, spec: DriftSpec) -> Status:
+    """Return the status of a window: that of its loudest feature or output."""
+    found = [one.status for one in verdicts if one.role != "label" and one.status != "ignored"]
+    if n_current < spec.min_rows or all(status == "insufficient data" for status in found):
         return "insufficient data"
-    return "drifted" if any(verdict.status == "drifted" for verdict in judged) else "stable"
+    loudest: tuple[Status, Status] = ("drifted", "likely")
+    for status in loudest:
+        if status in found:
+            return status
+    return "cannot be judged" if 2 * found.count("cannot be judged") > len(found) else "stable"
 
 
-def _drift_score(features: list[ColumnVerdict]) -> float | None:
-    known = [feature for feature in features if feature.status not in ("insufficient data", "ignored")]
+def drift_score(features: Sequence[ColumnVerdict]) -> float | None:
+    """Return the mean strength of the features that are judged, by importance; None where none is."""
+    known = [feature for feature in features if feature.status not in SILENT_STATUSES]
     if not known:
         return None
     weights = [feature.importance for feature in known]

@@ -49,6 +49,8 @@ class WindowStatus:
     drift_status: str | None
     drift_score: float | None
     drifted_features: tuple[str, ...]
+    likely_features: tuple[str, ...]
+    unjudged_features: tuple[str, ...]
     metric: str | None
     realised: float | None
     realised_low: float | None
@@ -153,10 +155,11 @@ def read_windows(pipeline: Pipeline, lake: Lake, n_read: int = N_READ) -> tuple[
         return ()
     keys = lake.snapshot(table).partitions[-n_read:]
     rows = lake.read(table, partitions=keys).to_pylist()
-    return tuple(_window(row) for row in sorted(rows, key=lambda row: str(row["partition"])))
+    return tuple(window_of(row) for row in sorted(rows, key=lambda row: str(row["partition"])))
 
 
-def _window(row: Mapping[str, Any]) -> WindowStatus:
+def window_of(row: Mapping[str, Any]) -> WindowStatus:
+    """Read a decision, also of an earlier release."""
     return WindowStatus(
         partition=row["partition"],
         n_rows=row["n_current"] or 0,
@@ -165,6 +168,9 @@ def _window(row: Mapping[str, Any]) -> WindowStatus:
         drift_status=row["drift_status"],
         drift_score=row["drift_score"],
         drifted_features=tuple(row["drifted_features"] or ()),
+        # A lake of an earlier release does not tell them apart.
+        likely_features=tuple(row.get("likely_features") or ()),
+        unjudged_features=tuple(row.get("unjudged_features") or ()),
         metric=row["metric"] or None,
         realised=row["realised"],
         realised_low=row["realised_low"],

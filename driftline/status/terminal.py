@@ -21,7 +21,13 @@ NOTHING = Text("–", style="dim")
 
 GOOD, WARNING, BAD = "green", "yellow", "red"
 
-DRIFT_STYLES = {"stable": GOOD, "drifted": WARNING, "insufficient data": "dim"}
+DRIFT_STYLES = {
+    "stable": GOOD,
+    "drifted": WARNING,
+    "likely": WARNING,
+    "cannot be judged": "dim",
+    "insufficient data": "dim",
+}
 
 TITLES = (
     "pipeline",
@@ -126,8 +132,7 @@ def _lines(one: PipelineStatus) -> Iterator[tuple[str, Text]]:
             Text(f"{newest.partition}, {newest.n_rows:,} rows, {newest.n_labelled:,} labelled"),
         )
         yield "quality", _number(newest.quality_score)
-        drifted = f": {', '.join(newest.drifted_features)}" if newest.drifted_features else ""
-        yield "drift", _drift(newest).append(drifted)
+        yield "drift", _drift(newest).append(_features(newest))
         yield "verdict", Text(newest.explanation)
         yield "champion", Text(f"version {one.champion}" if one.champion else "none yet")
         yield "on labels", _long_metric(one)
@@ -145,6 +150,16 @@ def _lines(one: PipelineStatus) -> Iterator[tuple[str, Text]]:
         yield "waits for", Text(f"{waiting.text}. ", style=WARNING).append(waiting.detail, style="default")
     if not one.waits_for:
         yield "waits for", Text("nothing")
+
+
+def _features(window: WindowStatus) -> str:
+    """Name the features that drifted, that likely did, and that cannot be judged."""
+    likely, unjudged = (", ".join(names) for names in (window.likely_features, window.unjudged_features))
+    named = [", ".join(window.drifted_features)]
+    named += [f"likely {likely}"] if likely else []
+    named += [f"cannot be judged: {unjudged}"] if unjudged else []
+    text = "; ".join(filter(None, named))
+    return f": {text}" if text else ""
 
 
 def _windows_table(windows: Sequence[WindowStatus]) -> Table:

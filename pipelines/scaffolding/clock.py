@@ -12,6 +12,7 @@ from declaration.partitions import Cadence
 from declaration.sql import quote_identifier, scalar
 from pipelines.scaffolding.columns import TYPED, Column, FileColumns
 from pipelines.scaffolding.files import ScaffoldError
+from pipelines.scaffolding.order import SerialOrder, serial_order
 
 if TYPE_CHECKING:
     import duckdb
@@ -76,6 +77,8 @@ class Clock:
         Why, in words.
     others
         Columns that could have been the event time.
+    question
+        What only a person can decide about it.
     """
 
     every: Cadence
@@ -87,6 +90,7 @@ class Clock:
     end: datetime | None = None
     size: int | None = None
     others: tuple[str, ...] = ()
+    question: str = ""
 
 
 def find_clock(connection: duckdb.DuckDBPyConnection, columns: FileColumns, asked: str | None) -> Clock:
@@ -115,7 +119,8 @@ def find_clock(connection: duckdb.DuckDBPyConnection, columns: FileColumns, aske
         (column for column in columns.columns if _can_be_event_time(column)), key=lambda c: _rank(c, columns)
     )
     if not candidates:
-        return Clock("load", None, 1, n_rows, "no column of the file holds times")
+        question = _question_of_order(n_rows, serial_order(connection, columns))
+        return Clock("load", None, 1, n_rows, "no column of the file holds times", question=question)
     return _by_time(connection, candidates[0], tuple(column.name for column in candidates[1:]))
 
 
@@ -213,6 +218,22 @@ def _rank(column: Column, columns: FileColumns) -> tuple[int, int, int]:
 def _by_rows(n_rows: int) -> Clock:
     size = max(10, HOPEFUL_ROWS, n_rows // ROW_WINDOWS)
     return Clock("rows", None, n_rows // size, size, f"{n_rows:,} rows in partitions of {size:,}", size=size)
+
+
+def _question_of_order(n_rows: int, order: SerialOrder | None) -> str:
+    """Ask whether the rows of a table without times have an order; empty where they are too few to cut."""
+    windows = _by_rows(n_rows)
+    if windows.n_partitions < MIN_PARTITIONS:
+        return ""
+    sign = (
+        f" Neighbouring rows are alike, which rows in no order are not ({order.column}: correlation {order.correlation:.2f})."
+        if order is not None
+        else ""
+    )
+    return (
+        f"do the rows stand in the order in which they came to be?{sign} If so, scaffold again with `--event-time rows`: "
+        f"{windows.n_partitions} partitions of {windows.rows_per_partition:,} rows, each compared with those before it."
+    )
 
 
 def _by_time(connection: duckdb.DuckDBPyConnection, column: Column, others: tuple[str, ...]) -> Clock:

@@ -64,6 +64,7 @@ def _partitions(found: Findings) -> list[str]:
                 f"No clock: {clock.reason}. Each changed state of the file is a load, and loads are compared with each other.",
                 2,
             ),
+            *(ask(clock.question, 2) if clock.question else []),
             "  partitions: {every: load}",
         ]
     assert clock.start is not None

@@ -6,7 +6,16 @@ from drift.columns.findings import Finding
 from drift.columns.statistics import Bracket, ColumnStatistics
 from drift.columns.verdict import ColumnVerdict, DriftVerdict
 from drift.performance.realised import Measurement, PerformanceDrop
-from drift.wording import drift_text, estimated_loss_text, loss_text, measurement_text, unseen_text
+from drift.sketch.bins import NumericBins
+from drift.sketch.counts import ColumnReference, NumericCounts
+from drift.wording import (
+    column_text,
+    drift_text,
+    estimated_loss_text,
+    loss_text,
+    measurement_text,
+    unseen_text,
+)
 
 STATISTICS = ColumnStatistics(9_000, 1_000, 0.0, 0.0, ks=Bracket(0.3, 0.31))
 
@@ -32,6 +41,29 @@ def test_drift_names_features_and_numbers() -> None:
     assert text == (
         "3 of 3 features drifted: wind (KS distance 0.31), rain (missing values changed by 12.0 %), "
         "carrier (6.0 % in categories never seen); drift score 0.50."
+    )
+
+
+def test_likely_drift_and_what_cannot_be_judged_are_said_apart_from_what_is_certain() -> None:
+    finding = Finding("distribution", 0.12, 0.02, 0.1, None, 0.14, is_likely=True)
+    likely = ColumnVerdict("rain", "feature", "likely", 0.2, (finding,), STATISTICS)
+    output = ColumnVerdict("score", "prediction", "likely", 0.0, (finding,), STATISTICS)
+    why = "the reference's partitions differ by 0.90"
+    restless = ColumnVerdict("sun", "feature", "cannot be judged", 0.2, (finding,), STATISTICS, reason=why)
+    certain = drifted("wind", Finding("distribution", 0.31, 0.27, 0.1, None, 0.14))
+    assert drift_text(verdict(certain, likely, output, restless), 500) == (
+        "1 of 3 features drifted: wind (KS distance 0.31); drift score 0.50. "
+        "1 of 3 features likely drifted: rain (KS distance 0.12). The model's output likely drifted (KS distance 0.12). "
+        f"1 of 3 features cannot be judged: sun ({why})."
+    )
+    assert drift_text(verdict(restless), 500) == (
+        "No feature that can be judged drifted by an effect of 0.14 or more on 1000 rows. "
+        f"1 of 1 features cannot be judged: sun ({why})."
+    )
+    reference = ColumnReference(NumericBins((0.0,)), NumericCounts((1, 0), 1), {})
+    assert column_text(restless, reference, reference.total) == f"cannot be judged: {why}"
+    assert column_text(likely, reference, reference.total).startswith(
+        "KS distance 0.12, surely at least 0.02"
     )
 
 

@@ -11,6 +11,8 @@ import pytest
 
 from assets.drift_report.signals import Signals, signals_from_metadata, signals_of
 from declaration.alerts import Signal
+from drift.columns.statistics import ColumnStatistics
+from drift.columns.verdict import ColumnVerdict, DriftVerdict, Status
 from drift.performance.realised import Measurement
 from drift.window import Findings, ScoringModel
 from tests.fixtures.drift_world import World
@@ -90,6 +92,24 @@ def test_a_month_without_a_model_judges_the_data_alone(world: World) -> None:
     rows = world.lake.read(world.pipeline.table("predictions")).slice(0, 0)
     world.lake.write(world.pipeline.table("predictions"), rows, partition=MONTH)
     assert told(world).judges == {"broken_data"}
+
+
+@pytest.mark.parametrize("status", ["likely", "cannot be judged", "insufficient data"])
+def test_what_is_not_sure_neither_opens_an_incident_nor_resolves_one(status: Status) -> None:
+    nothing = Measurement("rmse", 0)
+    columns = tuple(
+        ColumnVerdict(name, role, one, 0.5, (), ColumnStatistics(1, 1, 0.0, 0.0))
+        for name, role, one in (
+            ("wind", "feature", status),
+            ("rain", "feature", "stable"),
+            ("score", "prediction", status),
+        )
+    )
+    verdict = DriftVerdict(status, 0.0, 900, columns, 0.1, None)
+    if status == "insufficient data":
+        verdict = replace(verdict, status="stable")
+    signals = signals_of(Findings(None, {}, {}, verdict, 900, 0, nothing, nothing, None), ())
+    assert signals == Signals((), frozenset({"broken_data", "feature_drift"}), frozenset({"wind"}))
 
 
 def test_a_rollback_is_told() -> None:

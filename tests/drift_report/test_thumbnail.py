@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from assets.drift_report.thumbnail import HEIGHT, LOUD, N_BARS, QUIET, drift_thumbnail
+from assets.drift_report.thumbnail import HEIGHT, LIKELY, LOUD, N_BARS, QUIET, drift_thumbnail
 
 MOST_CHARACTERS = 1000
 """Dagster's web UI hides longer Markdown behind a click (`MetadataEntry.tsx`)."""
@@ -27,7 +27,10 @@ class Verdict:
     columns: tuple[Column, ...]
 
     def drifted(self) -> list[Column]:
-        return [column for column in self.columns if column.status == "drifted"]
+        return self.having("drifted")
+
+    def having(self, status: str) -> list[Column]:
+        return [column for column in self.columns if column.status == status]
 
 
 def drawn(*columns: Column) -> str:
@@ -44,6 +47,12 @@ def test_the_surest_features_stand_out() -> None:
     assert f'fill="{LOUD}" d="M0 {HEIGHT}v-{HEIGHT // 2}h12' in svg
     assert f'fill="{QUIET}" d="M16 {HEIGHT}v-{HEIGHT // 4}h12' in svg
     assert svg.count("h12") == 3
+
+
+def test_what_likely_drifted_has_a_colour_of_its_own_and_is_counted() -> None:
+    verdict: Any = Verdict((Column(0.5, "likely"), Column(1.0, "drifted")))
+    assert drift_thumbnail(verdict).startswith("![1 drifted, 1 likely; the line is the threshold]")
+    assert f'fill="{LIKELY}" d="M16' in drawn(*verdict.columns)
 
 
 def test_many_features_are_cut() -> None:

@@ -106,6 +106,12 @@ class ReportContent:
         return [c for c in self.verdict.columns if c.status == "drifted"] if self.verdict else []
 
     @property
+    def moved(self) -> list[ColumnVerdict]:
+        """The columns that drifted, then those that likely did; each the most important first."""
+        likely = [c for c in self.verdict.columns if c.status == "likely"] if self.verdict else []
+        return [*self.drifted, *likely]
+
+    @property
     def has_target(self) -> bool:
         """Whether the pipeline predicts something."""
         return bool(self.metric)

@@ -36,6 +36,12 @@ TERMS: Mapping[str, Term] = {
         "of columns. The column drifted when that reaches the threshold.",
         "concepts/drift.md",
     ),
+    "statuses": Term(
+        "Drifted, likely, cannot be judged",
+        "Drifted is certain: the bound reaches the threshold. Likely: surely not zero, and the estimate reaches the "
+        "threshold. Cannot be judged: the reference's own partitions differ so much that drift would not be seen.",
+        "concepts/drift.md",
+    ),
     "strength": Term(
         "Strength",
         "The sure effect in thresholds, cut at 1: at 100 % the column drifted.",
@@ -146,7 +152,9 @@ TERMS: Mapping[str, Term] = {
 
 TERM_BY_WORDS: Mapping[str, str] = {
     "Drift score": "drift-score",
-    "Features drifted": "effect",
+    "Features drifted": "statuses",
+    "verdict": "statuses",
+    "newest verdict": "statuses",
     "Told from the reference": "multivariate",
     "Realised": "realised",
     "Estimated": "estimated",

@@ -32,7 +32,7 @@ class HistoryWindow:
         The version that scored it; None where none did.
     n_rows, n_labelled
         Rows, and labels that arrived.
-    drift_status, drift_score, n_drifted
+    drift_status, drift_score, n_drifted, n_likely
         Its drift; None where there was nothing to compare with, the score also with too few rows.
     reference_metric
         The version's metric on its holdout.
@@ -67,6 +67,7 @@ class HistoryWindow:
     explanation: str
     page: str
     skill: Skill | None = None
+    n_likely: int = 0
 
     @property
     def metric(self) -> str:
@@ -102,7 +103,7 @@ class ColumnState:
     """What one window showed of one column.
 
     `strength` is the sure effect in thresholds, in [0, 1], 1 is drift; `effect` the observed distance.
-    Both are None where the data did not suffice.
+    Both are None where the data, or the reference, did not suffice.
     """
 
     partition: str

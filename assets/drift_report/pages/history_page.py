@@ -147,7 +147,8 @@ def _facts(history: ModelHistory) -> list[tuple[str, str, str]]:
         f"{n_windows:,}",
         f"drift in {n_drifted} of the newest {len(history.windows)}{earlier}",
     )
-    drift = ("Drift score", _decimals(newest.drift_score, 2), f"{counted(newest.n_drifted, 'feature')} drifted in {newest.partition}")  # fmt: skip
+    moved = f"{counted(newest.n_drifted, 'feature')} drifted{_likely(newest, ', ')} in {newest.partition}"
+    drift = ("Drift score", _decimals(newest.drift_score, 2), moved)
     quality = (
         "Data quality",
         _decimals(newest.quality_score, 3),
@@ -169,6 +170,11 @@ def _facts(history: ModelHistory) -> list[tuple[str, str, str]]:
         drift,
         quality,
     ]  # fmt: skip
+
+
+def _likely(window: HistoryWindow, before: str) -> str:
+    """Return how many features likely drifted; '' where none did."""
+    return f"{before}{window.n_likely} likely" if window.n_likely else ""
 
 
 def _champion_facts(history: ModelHistory) -> list[tuple[str, str, str]]:
@@ -309,7 +315,7 @@ def _window_entry(history: ModelHistory, window: HistoryWindow) -> _Entry:
         figures=(
             *performance,
             _decimals(window.drift_score, 2),
-            str(window.n_drifted) if window.drift_status else "–",
+            f"{window.n_drifted}{_likely(window, ' + ')}" if window.drift_status else "–",
             _decimals(window.quality_score, 3),
         ),
     )

@@ -12,6 +12,7 @@ from assets.drift_report.signal_tables import outcomes_from_rows
 from assets.drift_report.skill_table import best_from_rows
 from declaration.sql import quote_literal
 from drift.columns.findings import FindingKind
+from drift.columns.verdict import SILENT_STATUSES
 from drift.performance.outcomes import Outcomes
 from drift.performance.realised import Measurement
 from drift.sketch.counts import ReferenceSketch, WindowSketch, counts_from_json
@@ -59,6 +60,7 @@ def _window(row: Mapping[str, Any]) -> HistoryWindow:
         drift_status=row["drift_status"],
         drift_score=row["drift_score"],
         n_drifted=row["n_drifted"] or 0,
+        n_likely=row.get("n_likely") or 0,
         reference_metric=row["reference_metric"],
         realised=Measurement(
             metric,
@@ -120,8 +122,8 @@ def _one(statistic: str) -> str:
 
 
 def _known(status: str, ratio: float | None, effect: float | None) -> tuple[float | None, float | None]:
-    """Return strength and effect; what too few rows would say is left out, and what is ignored."""
-    if status in ("insufficient data", "ignored"):
+    """Return strength and effect; left out where the status says nothing of the column."""
+    if status in SILENT_STATUSES:
         return None, None
     return min(1.0, max(0.0, ratio or 0.0)), effect
 

@@ -24,7 +24,7 @@ from drift.wording import drift_text, multivariate_text, number_text, rise_text,
 from learning.skill import worse_than_baseline_text
 
 MAX_LARGE_PICTURES = 8
-"""Drifted columns drawn large; the page stays below half a megabyte."""
+"""Columns that moved drawn large; the page stays below half a megabyte."""
 
 MAX_MINI_PICTURES = 100
 """Columns whose row has a picture: the first ones, which matter most."""
@@ -74,14 +74,14 @@ def render_html(content: ReportContent) -> str:
 
 
 def render_markdown(content: ReportContent) -> str:
-    """Return the summary for Dagster's metadata: verdict, table of drifted columns, one picture."""
+    """Return the summary for Dagster's metadata: verdict, table of columns that moved, one picture."""
     parts = [f"### {HEADLINES[content.decision.reason]}", _escaped(content.decision.explanation)]
-    rows = [column_row(verdict, content) for verdict in content.drifted]
+    rows = [column_row(verdict, content) for verdict in content.moved]
     if rows:
         parts.append(
-            "| column | importance | effect | surely | threshold | found |\n|---|---|---|---|---|---|\n"
+            "| column | verdict | importance | effect | surely | threshold | found |\n|---|---|---|---|---|---|---|\n"
             + "\n".join(
-                f"| {_escaped(r.name)} | {r.importance} | {r.effect_name} {r.effect} | {r.bound} "
+                f"| {_escaped(r.name)} | {r.status} | {r.importance} | {r.effect_name} {r.effect} | {r.bound} "
                 f"| {r.threshold} | {_escaped(r.finding)} |"
                 for r in rows
             )
@@ -129,7 +129,7 @@ def _large_pictures(content: ReportContent) -> list[str]:
             content.current[verdict.column],
             width=PICTURE_WIDTH,
         )
-        for verdict in content.drifted[:MAX_LARGE_PICTURES]
+        for verdict in content.moved[:MAX_LARGE_PICTURES]
     )
     return [svg for svg in drawn if svg]
 

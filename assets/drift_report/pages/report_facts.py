@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from assets.drift_report.pages.content import ReportContent
+from drift.columns.verdict import DriftVerdict
 from drift.extrapolation import Extrapolation
 from drift.multivariate.domain_classifier import DomainClassification
 from drift.performance.realised import Measurement
@@ -21,7 +22,7 @@ def report_facts(content: ReportContent) -> list[tuple[str, str, str]]:
     n_features = sum(c.role == "feature" for c in verdict.columns) if verdict else 0
     drift = [
         ("Drift score", "not known" if score is None else f"{score:.2f}", "0: nothing is certain; 1: all features surely moved"),
-        ("Features drifted", f"{drifted} of {n_features}" if verdict else "–", f"surely by {verdict.gate:.2f} and more than is usual" if verdict else ""),
+        ("Features drifted", f"{drifted} of {n_features}" if verdict else "–", _drift_small_print(verdict) if verdict else ""),
     ]  # fmt: skip
     if content.multivariate is not None:
         together = content.multivariate
@@ -76,6 +77,15 @@ def skill_fact(best: Skill | None) -> tuple[str, str, str]:
     between = "" if best.low is None or best.high is None else f"{best.low:.2f} to {best.high:.2f}, "
     against = f"{between}{best.loss} {number_text(best.value)} against {number_text(best.baseline_value)}"
     return SKILL_NAME, value, f"{against} of {BASELINE_WORDS[best.baseline]}; 0 is no better, 1 without error"
+
+
+def _drift_small_print(verdict: DriftVerdict) -> str:
+    counted = [f"surely by {verdict.gate:.2f} and more than is usual"]
+    if n_likely := len(verdict.having("likely")):
+        counted.append(f"{n_likely} more likely did")
+    if n_unjudged := len(verdict.having("cannot be judged")):
+        counted.append(f"{n_unjudged} cannot be judged")
+    return "; ".join(counted)
 
 
 def _multivariate_small_print(multivariate: DomainClassification) -> str:

@@ -25,6 +25,8 @@ TAGS: Mapping[str, str] = {
     "critical": "bad",
     "warning": "wait",
     "drifted": "bad",
+    "likely": "wait",
+    "cannot be judged": "mute",
     "insufficient data": "mute",
     "ignored": "mute",
     "not judged": "mute",

@@ -12,7 +12,17 @@ from scipy import stats
 
 from declaration.drift import DriftSpec
 from declaration.types import Sensitivity
-from drift.columns.verdict import DriftVerdict, decide_drift
+from drift.columns.findings import Finding
+from drift.columns.statistics import ColumnStatistics
+from drift.columns.verdict import (
+    ColumnVerdict,
+    DriftVerdict,
+    Role,
+    Status,
+    decide_drift,
+    drift_score,
+    window_status,
+)
 from drift.sketch.counts import ReferenceSketch
 from drift.sketch.scan import bins_of, sketch_reference, sketch_window
 
@@ -138,6 +148,47 @@ def test_a_column_that_breaks_down_is_seen_however_unsteady_it_was() -> None:
     columns = draw_columns(draw, N_CURRENT)
     columns["normal_0"] = np.full(N_CURRENT, -999.0)
     assert names(judge(unsteady, columns)) == ["normal_0"]
+
+
+def found(status: Status, role: Role = "feature", importance: float = 1.0) -> ColumnVerdict:
+    """Return a verdict on a column that has a strength of 0.4."""
+    finding = Finding("distribution", 0.12, 0.04, 0.1, None, 0.2, is_likely=status == "likely")
+    return ColumnVerdict("one", role, status, importance, (finding,), ColumnStatistics(1, 1, 0.0, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("statuses", "expected"),
+    [
+        (["stable", "likely", "drifted"], "drifted"),
+        (["stable", "likely", "cannot be judged", "cannot be judged"], "likely"),
+        (["stable", "cannot be judged", "cannot be judged"], "cannot be judged"),
+        (["stable", "cannot be judged"], "stable"),
+        (["cannot be judged", "insufficient data"], "stable"),
+        (["cannot be judged", "ignored"], "cannot be judged"),
+        (["insufficient data", "insufficient data"], "insufficient data"),
+    ],
+)
+def test_a_window_is_as_loud_as_its_loudest_column(statuses: list[Status], expected: Status) -> None:
+    assert window_status([found(status) for status in statuses], 500, DriftSpec()) == expected
+    assert window_status([found(status) for status in statuses], 499, DriftSpec()) == "insufficient data"
+
+
+def test_the_label_never_decides_the_windows_status() -> None:
+    assert window_status([found("stable"), found("drifted", "label")], 500, DriftSpec()) == "stable"
+
+
+def test_what_cannot_be_judged_is_no_part_of_the_drift_score() -> None:
+    columns = [found("likely", importance=0.5), found("cannot be judged", importance=0.5)]
+    assert drift_score(columns) == pytest.approx(0.4)
+    assert drift_score(columns[1:]) is None
+
+
+def test_a_likely_column_tells_its_likely_findings_and_a_drifted_one_its_certain_ones() -> None:
+    likely = Finding("distribution", 0.12, 0.04, 0.1, None, 0.2, is_likely=True)
+    certain = Finding("missing values", 0.12, 0.1, 0.05, None, 0.1)
+    statistics = ColumnStatistics(1, 1, 0.0, 0.0)
+    assert ColumnVerdict("one", "feature", "likely", 1.0, (likely,), statistics).told == (likely,)
+    assert ColumnVerdict("one", "feature", "drifted", 1.0, (likely, certain), statistics).told == (certain,)
 
 
 def test_sensitivity_is_the_least_effect_that_counts(reference: ReferenceSketch) -> None:

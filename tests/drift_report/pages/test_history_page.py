@@ -211,6 +211,14 @@ def test_a_pipeline_without_a_target_shows_drift_and_no_performance() -> None:
         assert word not in page
 
 
+def test_features_that_likely_drifted_are_counted_apart() -> None:
+    made = history(n_windows=12)
+    likely = replace(made.newest, n_drifted=2, n_likely=1)
+    page = render_model_history(replace(made, windows=(*made.windows[:-1], likely)))
+    assert "2 features drifted, 1 likely in" in page
+    assert '<td class="n rest" data-label="drifted">2 + 1 likely</td>' in page
+
+
 def test_an_explanation_that_begins_with_the_headline_says_it_once() -> None:
     made = history(n_windows=12)
     calm = replace(made.newest, reason="none", explanation="Nothing asks for training. No feature drifted.")

@@ -15,6 +15,7 @@ from assets.drift_report.pages.history_reading import read_model_history
 from assets.drift_report.pages.history_rows import FILE, read_outcomes, read_states
 from assets.drift_report.tables import report_table
 from assets.materialization import Scope
+from drift.columns.verdict import Status
 from resources.lake.lake import scan
 from resources.model_registry.ledger import Action, Decision, write_decision
 from resources.reports import Reports
@@ -53,6 +54,19 @@ def test_strengths_are_those_of_the_verdict(world: World) -> None:
         assert found[one.column].strength == pytest.approx(max(0.0, one.strength), abs=1e-12)
         assert found[one.column].status == one.status
         assert found[one.column].importance == one.importance
+
+
+@pytest.mark.parametrize("status", ["cannot be judged", "insufficient data", "ignored"])
+def test_a_status_that_says_nothing_of_the_column_has_no_strength(world: World, status: Status) -> None:
+    verdict = content().verdict
+    assert verdict is not None
+    silent = replace(verdict, columns=tuple(replace(one, status=status) for one in verdict.columns))
+    world.lake.write("flights/drift_report", report_table(1, silent), partition=JULY)
+    written = world.lake.snapshot("flights/drift_report")
+    partition_of = {path: key for key, paths in written.files.items() for path in paths}
+    with world.engine.connect() as connection:
+        states = read_states(connection, scan(written, [JULY], file_column=FILE), partition_of)
+    assert {(one.status, one.strength, one.effect) for one in states} == {(status, None, None)}
 
 
 def test_every_report_rewrites_the_page_and_every_link_leads_to_a_page(world: World) -> None:

@@ -108,6 +108,29 @@ def test_every_column_has_its_row_by_importance_times_strength() -> None:
     assert shown[:3] == ["0", "1", "2"]
 
 
+def test_what_likely_drifted_and_what_cannot_be_judged_has_its_word_and_colour() -> None:
+    made = content()
+    assert made.verdict is not None
+    first, second, *others = made.verdict.columns
+    finding = replace(first.findings[0], effect=0.12, lower_bound=0.01, is_likely=True)
+    likely = replace(first, status="likely", findings=(finding,))
+    unjudged = replace(second, status="cannot be judged", reason="the reference's partitions differ by 0.90")
+    verdict = replace(made.verdict, columns=(likely, unjudged, *others))
+    page = render_html(replace(made, verdict=verdict))
+    assert '<tr class="likely">' in page
+    assert '<span class="tag wait">likely</span>' in page
+    assert '<span class="tag mute">cannot be judged</span>' in page
+    assert "KS distance 0.12, surely at least 0.01" in page
+    assert "cannot be judged: the reference&#39;s partitions differ by 0.90" in page
+    assert "1 more likely did; 1 cannot be judged" in page
+    drawn = [one.column for one in replace(made, verdict=verdict).moved]
+    assert drawn == [*(one.column for one in others if one.status == "drifted"), likely.column]
+    rows = [
+        line for line in render_markdown(replace(made, verdict=verdict)).splitlines() if line.startswith("|")
+    ]
+    assert "| likely |" in rows[-1]
+
+
 def test_without_a_champion_the_page_says_so() -> None:
     from dataclasses import replace
 
@@ -127,7 +150,7 @@ def test_markdown_cells_hold_hostile_names() -> None:
     text = render_markdown(content())
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert len(rows) == 22
-    assert all(len(re.findall(r"(?<!\\)\|", row)) == 7 for row in rows)
+    assert all(len(re.findall(r"(?<!\\)\|", row)) == 8 for row in rows)
     assert "<img" not in text
     assert "data:image/svg+xml;base64," in text
 

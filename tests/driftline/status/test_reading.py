@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from assets.drift_report.tables import DRIFT_DECISIONS
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
 from driftline.status.next_run import next_run
-from driftline.status.reading import read_status, read_windows
+from driftline.status.overview import as_document
+from driftline.status.reading import read_status, read_windows, window_of
 from driftline.status.runs import Run
+from driftline.status.terminal import print_pipeline
 from driftline.status.waiting import Waiting, waiting
 from resources.model_registry.ledger import read_ledger
 from resources.model_registry.waits import Wait, write_wait
@@ -53,6 +58,34 @@ def test_a_pipeline_that_is_up_to_date_is_read_without_dagster(home: Home) -> No
     assert found.labelled == found.newest
     assert found.next_run is not None
     assert found.next_run.at == datetime(2024, 1, 5, tzinfo=UTC)
+
+
+def test_what_likely_drifted_and_what_cannot_be_judged_is_named(home: Home) -> None:
+    lake = home.connections.lake
+    row = lake.read("tiny/drift_decisions", partitions=[DAY_3]).to_pylist()[0]
+    found = {
+        "drift_status": "likely",
+        "n_likely": 1,
+        "likely_features": ["rain"],
+        "unjudged_features": ["sun"],
+    }
+    lake.write("tiny/drift_decisions", DRIFT_DECISIONS.rows([{**row, **found}]), partition=DAY_3)
+    status = read_status(home.pipeline, lake, IN_DAY_4, no_runs)
+    assert status.newest is not None
+    assert status.newest.likely_features == ("rain",)
+    printed = Console(file=io.StringIO(), width=200)
+    print_pipeline(status, printed)
+    text = printed.file.getvalue()  # type: ignore[attr-defined]
+    assert "likely 0.00: likely rain; cannot be judged: sun" in text
+    document = as_document(status, has_windows=False)["window"]
+    assert isinstance(document, dict)
+    assert document["unjudged_features"] == ("sun",)
+
+
+def test_a_lake_of_an_earlier_release_names_none_that_likely_drifted(home: Home) -> None:
+    lake, table = home.connections.lake, "tiny/drift_decisions"
+    rows = lake.read(table).drop_columns(["n_likely", "likely_features", "unjudged_features"])
+    assert [window_of(row).likely_features for row in rows.to_pylist()] == [(), (), ()]
 
 
 def test_only_the_newest_windows_are_read(home: Home) -> None:

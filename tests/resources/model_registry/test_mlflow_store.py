@@ -50,7 +50,7 @@ def test_processes_that_meet_a_new_database_together_all_succeed(tmp_path: Path)
         subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
         for _ in range(3)
     ]
-    assert [process.communicate(timeout=120)[0].strip() for process in started] == ["None"] * 3
+    assert [process.communicate(timeout=300)[0].strip() for process in started] == ["None"] * 3
     assert [process.returncode for process in started] == [0] * 3
 
 
@@ -73,7 +73,7 @@ def test_postgres_holds_mlflow_in_a_schema_of_its_own(
     )
     url = f"postgresql+psycopg2://postgres@/postgres?host={mortal_postgres.settings['host']}"
     together = [subprocess.Popen([sys.executable, "-c", prepare, url, str(tmp_path)]) for _ in range(2)]
-    assert [process.wait(timeout=120) for process in together] == [0, 0]
+    assert [process.wait(timeout=300) for process in together] == [0, 0]
     arguments = [sys.executable, "-c", use, url, str(tmp_path)]
-    found = subprocess.run(arguments, capture_output=True, text=True, check=True, timeout=120)
+    found = subprocess.run(arguments, capture_output=True, text=True, check=True, timeout=300)
     assert found.stdout.splitlines() == ["[1, 1, 2]", "2", "['mlflow']"]

@@ -1,0 +1,114 @@
+"""Figures over many windows: false alarms, and what became of each fault's column."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from benchmarks.season.faults import FAULTS, planted
+from benchmarks.season.windows import Bench
+from drift.columns.verdict import DriftVerdict
+
+RULES = ("alone", "related")
+
+
+@dataclass
+class Figures:
+    """Counts of windows by rule.
+
+    Attributes
+    ----------
+    n_clean
+        Windows without a fault.
+    alarms
+        Those in which any column drifted, by rule.
+    unjudged
+        Share of columns that could not be judged, of each window without a fault.
+    outcomes
+        Status of the faulty column by rule and fault.
+    moved
+        Columns that drifted in windows without a fault, with the kinds of their findings.
+    """
+
+    n_clean: int = 0
+    alarms: Counter[str] = field(default_factory=Counter)
+    unjudged: list[float] = field(default_factory=list)
+    calm: Counter[str] = field(default_factory=Counter)
+    outcomes: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
+    moved: Counter[str] = field(default_factory=Counter)
+
+    def named(self, rule: str, fault: str) -> float:
+        """Return the share of windows in which the fault's column was named."""
+        found = self.outcomes[rule, fault]
+        return found["drifted"] / max(1, found.total())
+
+    def mean_named(self, rule: str) -> float:
+        """Return the mean share over the faults."""
+        return float(np.mean([self.named(rule, fault) for fault in FAULTS]))
+
+    def left_stable(self, rule: str) -> float:
+        """Return the share of faults whose column was called stable, of those that were not named."""
+        rest = Counter[str]()
+        for fault in FAULTS:
+            rest += self.outcomes[rule, fault]
+        missed = rest.total() - rest["drifted"]
+        return rest["stable"] / missed if missed else 0.0
+
+    def false_alarms(self, rule: str) -> float:
+        """Return the share of windows without a fault in which a column drifted."""
+        return self.alarms[rule] / max(1, self.n_clean)
+
+
+def measure(
+    benches: Iterable[tuple[Bench, Sequence[int], Sequence[int]]], seed: int, faults: Sequence[str] = FAULTS
+) -> Figures:
+    """Judge windows without a fault, and with each fault in one column.
+
+    Parameters
+    ----------
+    benches
+        References, the windows that are judged without a fault, and those in which faults are planted.
+    seed
+        Of the columns chosen, and of what is drawn.
+    """
+    figures, draw = Figures(), np.random.default_rng(seed)
+    for bench, clean, faulty in benches:
+        for partition in clean:
+            _clean(figures, bench, partition)
+        names = list(bench.series.columns)
+        for partition in faulty:
+            for fault in faults:
+                column, neighbour = (names[place] for place in draw.choice(len(names), 2, replace=False))
+                own, other = bench.window(partition, column), bench.window(partition, neighbour)
+                changed = {column: planted(fault, own, bench.spreads[column], other, draw)}
+                if fault == "swap":
+                    changed[neighbour] = own
+                _faulty(figures, bench, partition, fault, changed)
+    return figures
+
+
+def _clean(figures: Figures, bench: Bench, partition: int) -> None:
+    judged = bench.judge(partition, {})
+    figures.n_clean += 1
+    for rule, verdict in _verdicts(judged).items():
+        figures.alarms[rule] += bool(verdict.drifted())
+        figures.calm[rule] += verdict.status == "stable"
+    columns = judged.related.columns
+    figures.unjudged.append(sum(column.status == "cannot be judged" for column in columns) / len(columns))
+    for column in judged.related.drifted():
+        figures.moved[f"{column.column} by {', '.join(one.kind for one in column.certain)}"] += 1
+
+
+def _faulty(figures: Figures, bench: Bench, partition: int, fault: str, changed: Mapping[str, np.ndarray]) -> None:
+    judged = bench.judge(partition, dict(changed))
+    for rule, verdict in _verdicts(judged).items():
+        statuses = [column.status for column in verdict.columns if column.column in changed]
+        loudest = next((one for one in ("drifted", "likely", "cannot be judged") if one in statuses), statuses[0])
+        figures.outcomes.setdefault((rule, fault), Counter())[loudest] += 1
+
+
+def _verdicts(judged: object) -> dict[str, DriftVerdict]:
+    return {rule: getattr(judged, rule) for rule in RULES}

@@ -1,0 +1,93 @@
+"""Co-moments as Arrow tables, as the lake keeps them beside the sketches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from declaration.lake_table import LakeTable
+from drift.season.co_moments import CoMoments
+from drift.season.scores import Score
+from drift.sketch.bins import SketchError
+from drift.sketch.scan import WHOLE
+
+_MOMENTS = [
+    ("model_version", pa.int32()),
+    ("part", pa.string()),
+    ("n_rows", pa.int64()),
+    ("first_instant", pa.float64()),
+    ("last_instant", pa.float64()),
+    ("scores", pa.list_(pa.string())),
+    ("products", pa.list_(pa.float64())),
+    ("n_outside", pa.list_(pa.int64())),
+]
+
+CO_MOMENTS = LakeTable("co_moments", pa.schema(_MOMENTS))
+"""A row per reference partition: mean products of the constant, the calendar and the scores, the upper triangle row by row."""
+
+WINDOW_CO_MOMENTS = LakeTable("window_co_moments", pa.schema(_MOMENTS))
+"""The current windows, with the scores of the model version's reference."""
+
+
+def co_moment_table(
+    version: int | None, scores: Sequence[Score], parts: Mapping[str, CoMoments], table: LakeTable = CO_MOMENTS
+) -> pa.Table:
+    """Write co-moments by partition as rows."""
+    names = [score.name for score in scores]
+    rows = [
+        {
+            "model_version": version,
+            "part": part,
+            "n_rows": one.n_rows,
+            "first_instant": one.first,
+            "last_instant": one.last,
+            "scores": names,
+            "products": one.products[np.triu_indices(len(one.products))].tolist(),
+            "n_outside": one.n_outside.tolist(),
+        }
+        for part, one in parts.items()
+    ]
+    return table.rows(rows)
+
+
+def window_co_moment_table(version: int | None, scores: Sequence[Score], window: CoMoments) -> pa.Table:
+    """Write a window's co-moments as one row."""
+    return co_moment_table(version, scores, {WHOLE: window}, WINDOW_CO_MOMENTS)
+
+
+def co_moments_from_rows(
+    rows: Iterable[Mapping[str, Any]], scores: Sequence[Score]
+) -> dict[str, CoMoments]:
+    """Read what `co_moment_table` wrote, in any order of rows.
+
+    Raises
+    ------
+    SketchError
+        If it was written of other scores than the sketch now defines.
+    """
+    names = [score.name for score in scores]
+    found = {}
+    for row in sorted(rows, key=lambda row: row["part"]):
+        if row["scores"] != names:
+            raise SketchError(
+                f"the co-moments of part '{row['part']}' are of the scores {', '.join(row['scores'])}, and the "
+                f"reference's sketch defines {', '.join(names)}. Build the tables sketches and co_moments again."
+            )
+        found[row["part"]] = CoMoments(
+            row["n_rows"],
+            _symmetric(row["products"]),
+            row["first_instant"],
+            row["last_instant"],
+            np.array(row["n_outside"], dtype=np.int64),
+        )
+    return found
+
+
+def _symmetric(upper: Sequence[float]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    n = int((np.sqrt(8 * len(upper) + 1) - 1) / 2)
+    full = np.zeros((n, n))
+    full[np.triu_indices(n)] = upper
+    return np.asarray(full + np.triu(full, 1).T)
