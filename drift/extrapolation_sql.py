@@ -63,7 +63,9 @@ def count_outside(
         return Extrapolation((), None, 0, 0)
     figures = ", ".join(f"count(*) FILTER ({part})" for three in parts.values() for part in three)
     anywhere = " OR ".join(f"coalesce({below} OR {above}, false)" for _, below, above in parts.values())
-    n, n_any, *found = first_row(connection, f"SELECT count(*), count(*) FILTER ({anywhere}), {figures} FROM {rows}")
+    n, n_any, *found = first_row(
+        connection, f"SELECT count(*), count(*) FILTER ({anywhere}), {figures} FROM {rows}"
+    )
     counts = {}
     for place, one in enumerate(support_range for support_range in known if support_range.name in parts):
         n_known, n_below, n_above = (int(value) for value in found[3 * place : 3 * place + 3])

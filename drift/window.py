@@ -12,7 +12,7 @@ from declaration.drift import DriftSpec
 from declaration.model import Metric
 from declaration.target import ProblemType
 from drift.columns.verdict import LABEL_COLUMN, SCORE_COLUMN, DriftVerdict, decide_drift
-from drift.extrapolation import Extrapolation, extrapolation_text
+from drift.extrapolation import Extrapolation, beyond_training, extrapolation_text
 from drift.multivariate.domain_classifier import DomainClassification
 from drift.multivariate.judge import KeyedRows, judge_multivariate
 from drift.performance.baseline import NaiveRelations, measure_baselines
@@ -167,6 +167,7 @@ def examine(
     seed: int,
     earlier_losses: Sequence[Floats] = (),
     estimate_outcomes: Sequence[EstimateOutcome] = (),
+    extrapolation: Extrapolation | None = None,
 ) -> Findings:
     """Compare a scored window with what its model learned from, and measure the model on it.
 
@@ -186,6 +187,8 @@ def examine(
         Block losses of the champion's earlier windows, in order.
     estimate_outcomes
         What became of the champion's earlier estimates, in order.
+    extrapolation
+        The window's rows outside what the champion learned from; None where nobody asks.
 
     Returns
     -------
@@ -212,6 +215,9 @@ def examine(
     else:
         scores = read_scores(connection, relations.predictions, problem, len(classes))
         raw = estimate_performance(problem, champion.metric, holdout, scores, seed=seed)
+    reason = beyond_training(extrapolation)
+    if reason:
+        raw = Measurement(champion.metric, raw.n, reason=reason)
     corrected = with_track_record(raw, estimate_outcomes, champion.holdout_metric)
     estimated = within_range(champion.metric, corrected)
     slices = measure_slices(champion.metric, sliced, seed=seed, min_rows=drift.min_slice_rows)
@@ -238,7 +244,8 @@ def examine(
         rise, losses, multivariate,
         outcomes_of(champion.version, problem, classes, holdout=holdout, served=labelled),
         _skills(connection, relations, champion, problem, classes, seed) if labelled.n else (),
-        raw,
+        raw_estimate=raw,
+        extrapolation=extrapolation,
     )  # fmt: skip
 
 

@@ -6,8 +6,9 @@ Nothing reads a label whose `label_time` lies after the row's `event_timestamp`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import duckdb
@@ -35,11 +36,19 @@ class Season:
         In calendar days of the pipeline's time zone.
     cadences
         Distances of an entity's events, from and below, for which it is tried.
+    steps
+        Seasons to go back: as many as it takes until labels are known.
     """
 
     name: str
     length: timedelta
     cadences: tuple[timedelta, timedelta]
+    steps: int = 1
+
+    @property
+    def reach(self) -> timedelta:
+        """How far back the forecast looks."""
+        return self.length * self.steps
 
     @property
     def tolerance(self) -> timedelta:
@@ -48,9 +57,9 @@ class Season:
 
 
 SEASONS = (
-    Season("day_before", timedelta(days=1), (timedelta(0), timedelta(hours=12))),
-    Season("week_before", timedelta(days=7), (timedelta(0), timedelta(days=4))),
-    Season("year_before", timedelta(days=365), (timedelta(hours=12), timedelta(days=180))),
+    Season("day_season", timedelta(days=1), (timedelta(0), timedelta(hours=12))),
+    Season("week_season", timedelta(days=7), (timedelta(0), timedelta(days=4))),
+    Season("year_season", timedelta(days=365), (timedelta(hours=12), timedelta(days=180))),
 )
 """Seasons that are tried, where the events of an entity come often enough."""
 
@@ -58,8 +67,11 @@ REGULAR = 0.15
 """Part of the median distance of an entity's events by which the middle half may differ: months differ by a tenth. Events
 that come as they like have no season: what happened a day before is another case."""
 
+KNOWN_SHARE = 0.75
+"""Share of the labels that are known when a season is looked back at: a forecast a day ahead looks back two days."""
+
 LEAST_SEASONS = 2
-"""Seasons that the labels must span: within the second, half of the rows have a season before them."""
+"""How many times as long as a season is looked back the labels must span: half of the rows have a forecast then."""
 
 
 def fitting_seasons(
@@ -76,21 +88,27 @@ def fitting_seasons(
     entity
         Key columns; without any all rows are one entity's.
     """
-    known = f"SELECT event_timestamp AS moment, {_keys(entity)} FROM {labels} WHERE {_IS_KNOWN}"
+    known = (
+        "SELECT event_timestamp AS moment, epoch(label_time) - epoch(event_timestamp) AS delay, "
+        f"{_keys(entity)} FROM {labels} WHERE {_IS_KNOWN}"
+    )
     keys = ", ".join(_aliases(entity))
-    low, gap, high, span = first_row(
+    low, gap, high, span, delay = first_row(
         connection,
         f"SELECT {', '.join(f'quantile_cont(gap, {share}) FILTER (gap > 0)' for share in (0.25, 0.5, 0.75))}, "
-        "epoch(max(moment)) - epoch(min(moment)) FROM (SELECT moment, "
+        f"epoch(max(moment)) - epoch(min(moment)), quantile_cont(delay, {KNOWN_SHARE}) FROM (SELECT moment, delay, "
         f"epoch(moment) - epoch(lag(moment) OVER (PARTITION BY {keys} ORDER BY moment)) AS gap FROM ({known}))",
     )
     if gap is None or max(gap - low, high - gap) > REGULAR * gap:
         return ()
     cadence, reach = timedelta(seconds=gap), timedelta(seconds=span)
+    stepped = (
+        replace(season, steps=max(1, math.ceil(delay / season.length.total_seconds()))) for season in SEASONS
+    )
     return tuple(
         season
-        for season in SEASONS
-        if season.cadences[0] <= cadence < season.cadences[1] and reach >= LEAST_SEASONS * season.length
+        for season in stepped
+        if season.cadences[0] <= cadence < season.cadences[1] and reach >= LEAST_SEASONS * season.reach
     )
 
 
@@ -162,7 +180,7 @@ def _keys(entity: Sequence[str]) -> str:
 
 def _before(column: str, season: Season, timezone: str) -> str:
     zone = quote_literal(timezone)
-    return f"timezone({zone}, timezone({zone}, {column}) - INTERVAL {season.length.days} DAY)"
+    return f"timezone({zone}, timezone({zone}, {column}) - INTERVAL {season.reach.days} DAY)"
 
 
 def known_indices(values: pa.ChunkedArray, problem: ProblemType, classes: Sequence[str]) -> Floats:

@@ -27,9 +27,9 @@ BASELINE_WORDS: Mapping[str, str] = {
     "mean": "always saying the mean",
     "median": "always saying the median",
     "last_value": "the entity's last known value",
-    "day_before": "the value of the day before",
-    "week_before": "the value of the week before",
-    "year_before": "the value of the year before",
+    "day_season": "the last known value of the same hour of the day",
+    "week_season": "the last known value of the same hour of the week",
+    "year_season": "the last known value of the same day of the year",
 }
 """Baselines by their names, in words."""
 

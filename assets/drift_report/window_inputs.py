@@ -118,6 +118,7 @@ def examine_window(
         known=known_of_entities(pipeline, window, labels, connection),
     )
     reference, new_sketch = _reference(pipeline, version, relations, lake, connection)
+    support, new_support = _support(pipeline, version, relations, lake, connection)
     record = read_record(ESTIMATE_RECORD.of(pipeline.name), window, version.version, lake, connection)
     findings = examine(
         connection,
@@ -129,11 +130,10 @@ def examine_window(
         seed=spec.model.seed,
         earlier_losses=_earlier_losses(pipeline, window, version.version, lake, connection),
         estimate_outcomes=record.outcomes,
+        extrapolation=count_outside(connection, relations.predictions, support, alpha=spec.drift.alpha),
     )
-    support, new_support = _support(pipeline, version, relations, lake, connection)
     findings = replace(
         findings,
-        extrapolation=count_outside(connection, relations.predictions, support, alpha=spec.drift.alpha),
         estimate_outcome=outcome_in(
             window,
             record,

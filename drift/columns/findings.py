@@ -28,7 +28,15 @@ from drift.sketch.bins import CategoricalBins, NumericBins
 from drift.sketch.counts import CategoricalCounts, ColumnReference, Counts
 
 FindingKind = Literal[
-    "distribution", "missing values", "new categories", "level", "slope", "noise", "stuck", "out of range", "too wide"
+    "distribution",
+    "missing values",
+    "new categories",
+    "level",
+    "slope",
+    "noise",
+    "stuck",
+    "out of range",
+    "too wide",
 ]
 
 EFFECT_GATES: Mapping[Sensitivity, float] = {"low": 0.20, "medium": 0.10, "high": 0.05}

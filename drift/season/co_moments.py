@@ -107,12 +107,18 @@ def co_moments(
         By part in its order; nothing for a relation without rows.
     """
     readers = {score.column: value_expression(score.bins, score.column) for score in scores}
-    part = f"coalesce(CAST({quote_identifier(part_column)} AS VARCHAR), '{NO_PART}')" if part_column else f"'{WHOLE}'"
-    instant = f"CAST(epoch({quote_identifier(time_column)}) AS DOUBLE)" if time_column else "CAST(NULL AS DOUBLE)"
-    values = "".join(f", {reader} AS v{index}" for index, reader in enumerate(readers.values()))
-    batches = connection.sql(f"SELECT {part} AS part, {instant} AS instant{values} FROM {relation}").to_arrow_reader(
-        ROWS_PER_BATCH
+    part = (
+        f"coalesce(CAST({quote_identifier(part_column)} AS VARCHAR), '{NO_PART}')"
+        if part_column
+        else f"'{WHOLE}'"
     )
+    instant = (
+        f"CAST(epoch({quote_identifier(time_column)}) AS DOUBLE)" if time_column else "CAST(NULL AS DOUBLE)"
+    )
+    values = "".join(f", {reader} AS v{index}" for index, reader in enumerate(readers.values()))
+    batches = connection.sql(
+        f"SELECT {part} AS part, {instant} AS instant{values} FROM {relation}"
+    ).to_arrow_reader(ROWS_PER_BATCH)
     places = {column: index + 2 for index, column in enumerate(readers)}
     sums: dict[str, _Sums] = {}
     for batch in batches:
@@ -175,7 +181,10 @@ def _add(
         entry.n_outside += outside[:, is_own].sum(axis=1)
         known = instants[is_own & np.isfinite(instants)]
         if len(known):
-            entry.first, entry.last = min(entry.first, float(known.min())), max(entry.last, float(known.max()))
+            entry.first, entry.last = (
+                min(entry.first, float(known.min())),
+                max(entry.last, float(known.max())),
+            )
 
 
 def calendar_terms(instants: Vector) -> Matrix:
@@ -195,4 +204,3 @@ def calendar_terms(instants: Vector) -> Matrix:
     cosine, sine = np.cos(angle), np.sin(angle)
     terms = np.stack([cosine, sine, cosine**2 - sine**2, 2 * sine * cosine])
     return np.nan_to_num(terms, nan=0.0)
-

@@ -25,7 +25,11 @@ LEVEL_GATES: Mapping[Sensitivity, float] = {"low": 0.5, "medium": 0.25, "high": 
 SLOPE_GATES: Mapping[Sensitivity, float] = {"low": 0.6, "medium": 0.3, "high": 0.3}
 """Least change of the slope on what the others say."""
 
-NOISE_GATES: Mapping[Sensitivity, float] = {"low": math.log(2), "medium": math.log(1.5), "high": math.log(1.25)}
+NOISE_GATES: Mapping[Sensitivity, float] = {
+    "low": math.log(2),
+    "medium": math.log(1.5),
+    "high": math.log(1.25),
+}
 """Least change of what is left, as a logarithm of its deviation."""
 
 N_FOLDS = 12
@@ -197,7 +201,9 @@ def _by_kind(statistics: Statistics) -> Mapping[RelationKind, Vector]:
     return {"level": statistics.level, "slope": statistics.slope, "noise": statistics.noise}
 
 
-def _threshold(usual: _Usual, gates: Mapping[RelationKind, Vector], kind: RelationKind, factor: float) -> Vector:
+def _threshold(
+    usual: _Usual, gates: Mapping[RelationKind, Vector], kind: RelationKind, factor: float
+) -> Vector:
     chance = usual.quantiles[kind] * usual.errors[kind] * factor
     return np.maximum(np.maximum(gates[kind], chance), OWN_EXCESS * usual.greatest[kind])
 

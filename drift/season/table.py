@@ -33,7 +33,10 @@ WINDOW_CO_MOMENTS = LakeTable("window_co_moments", pa.schema(_MOMENTS))
 
 
 def co_moment_table(
-    version: int | None, scores: Sequence[Score], parts: Mapping[str, CoMoments], table: LakeTable = CO_MOMENTS
+    version: int | None,
+    scores: Sequence[Score],
+    parts: Mapping[str, CoMoments],
+    table: LakeTable = CO_MOMENTS,
 ) -> pa.Table:
     """Write co-moments by partition as rows."""
     names = [score.name for score in scores]
@@ -58,9 +61,7 @@ def window_co_moment_table(version: int | None, scores: Sequence[Score], window:
     return co_moment_table(version, scores, {WHOLE: window}, WINDOW_CO_MOMENTS)
 
 
-def co_moments_from_rows(
-    rows: Iterable[Mapping[str, Any]], scores: Sequence[Score]
-) -> dict[str, CoMoments]:
+def co_moments_from_rows(rows: Iterable[Mapping[str, Any]], scores: Sequence[Score]) -> dict[str, CoMoments]:
     """Read what `co_moment_table` wrote, in any order of rows.
 
     Raises

@@ -155,9 +155,7 @@ class _Judge:
         found: Mapping[str, tuple[Relation, ...]] = {}
         if window is not None and window.n_rows >= spec.min_rows and coverage.seen != "nothing" and judged and len(parts) >= MIN_PARTITIONS:  # fmt: skip
             scores = relations.reference.scores
-            design = design_of(
-                scores, judged, has_calendar=coverage.has_calendar and coverage.seen == "year"
-            )
+            design = design_of(scores, judged, has_calendar=coverage.has_calendar and coverage.seen == "year")
             found = judge_relations(
                 parts, window, design, [score.name for score in scores], _rule(judged, coverage, spec)
             )
@@ -210,7 +208,10 @@ class _Judge:
         if any(finding.is_certain for finding in (*findings, *own)):
             return "drifted", ""
         if self._is_set_aside(column) and (self._is_unseen or name not in self.found):
-            return "cannot be judged", self.coverage.reason or "the reference's partitions differ, and it spans no year"
+            return (
+                "cannot be judged",
+                self.coverage.reason or "the reference's partitions differ, and it spans no year",
+            )
         if name in self.found and name in self.restless:
             if not self._is_set_aside(column) and not is_calm:
                 return column.status, column.reason
@@ -300,4 +301,6 @@ def _is_judged(column: ColumnVerdict, spec: DriftSpec) -> bool:
 def _rule(judged: Sequence[str], coverage: Coverage, spec: DriftSpec) -> RelationRule:
     allowance = spec.year_to_year * (1.0 if coverage.seen == "year" else WIDER_ALLOWANCE)
     sensitivities = {column: _sensitivity(column, spec) for column in judged}
-    return RelationRule(sensitivities, spec.alpha, allowance, coverage.has_calendar and coverage.seen == "year")
+    return RelationRule(
+        sensitivities, spec.alpha, allowance, coverage.has_calendar and coverage.seen == "year"
+    )

@@ -45,8 +45,8 @@ def test_shares_of_many_classes_sum_to_one_and_leave_out_classes_never_seen() ->
 
 
 def test_a_value_that_most_rows_lack_is_no_forecast() -> None:
-    known = {"last_value": np.array([1.0, NAN, NAN]), "day_before": np.array([1.0, 2.0, NAN])}
-    assert list(covering(known)) == ["day_before"]
+    known = {"last_value": np.array([1.0, NAN, NAN]), "day_season": np.array([1.0, 2.0, NAN])}
+    assert list(covering(known)) == ["day_season"]
 
 
 def rows_of(seed: int, problem: ProblemType, n: int = 120) -> LabelledRows:

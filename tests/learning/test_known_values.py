@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -20,6 +21,8 @@ HOUR = timedelta(hours=1)
 START = datetime(2024, 3, 28, tzinfo=UTC)
 ZONE = "Europe/Zurich"
 """Its clock is put forward on 2024-03-31: within the drawn days."""
+
+TRIED = (SEASONS[0], replace(SEASONS[0], name="two_days", steps=2), SEASONS[1])
 
 Row = Mapping[str, object]
 
@@ -78,7 +81,7 @@ def search_by_hand(
     known = [row for row in same if row["label_time"] <= now]  # type: ignore[operator]
     found: dict[str, object] = {"last_value": max(known, key=place)["label"] if known else None}
     for season in seasons:
-        wall = now.astimezone(ZoneInfo(ZONE)).replace(tzinfo=None) - season.length
+        wall = now.astimezone(ZoneInfo(ZONE)).replace(tzinfo=None) - season.reach
         before = wall.replace(tzinfo=ZoneInfo(ZONE)).astimezone(UTC)
         earlier = [row for row in same if row["event_timestamp"] <= before]  # type: ignore[operator]
         newest = max(earlier, key=place) if earlier else None
@@ -92,10 +95,10 @@ def search_by_hand(
 @pytest.mark.parametrize("seed", range(10))
 def test_each_row_gets_what_a_search_of_all_labels_finds(seed: int, entity: tuple[str, ...]) -> None:
     rows = draw_rows(seed)
-    found = ask(rows, entity, SEASONS[:2])
+    found = ask(rows, entity, TRIED)
     assert set(found) == {row["row_id"] for row in rows}
     for row in rows:
-        expected = search_by_hand(rows, row, entity, SEASONS[:2])
+        expected = search_by_hand(rows, row, entity, TRIED)
         assert {name: found[str(row["row_id"])][name] for name in expected} == expected
 
 
@@ -109,7 +112,7 @@ def test_no_row_changes_with_labels_that_became_known_after_it(
         {**row, "label": -1.0} if row["label"] is not None and row["label_time"] > cut else row  # type: ignore[operator]
         for row in rows
     ]
-    before, after = ask(rows, entity, SEASONS[:2]), ask(changed, entity, SEASONS[:2])
+    before, after = ask(rows, entity, TRIED), ask(changed, entity, TRIED)
     for row in rows:
         if row["event_timestamp"] <= cut:  # type: ignore[operator]
             assert before[str(row["row_id"])] == after[str(row["row_id"])]
@@ -147,12 +150,12 @@ def test_classes_and_whole_numbers_keep_their_type() -> None:
 @pytest.mark.parametrize(
     ("gap", "n", "expected"),
     [
-        (HOUR, 24 * 20, ["day_before", "week_before"]),
-        (HOUR, 24 * 5, ["day_before"]),
+        (HOUR, 24 * 20, ["day_season", "week_season"]),
+        (HOUR, 24 * 5, ["day_season"]),
         (HOUR, 24, []),
-        (timedelta(days=1), 21, ["week_before"]),
-        (timedelta(days=1), 800, ["week_before", "year_before"]),
-        (timedelta(days=30), 30, ["year_before"]),
+        (timedelta(days=1), 21, ["week_season"]),
+        (timedelta(days=1), 800, ["week_season", "year_season"]),
+        (timedelta(days=30), 30, ["year_season"]),
     ],
 )
 def test_seasons_fit_the_cadence_and_the_span(gap: timedelta, n: int, expected: list[str]) -> None:
@@ -188,3 +191,22 @@ def test_events_that_come_as_they_like_have_no_season() -> None:
     ]
     connection.register("labels", as_table(rows))
     assert fitting_seasons(connection, "labels", ()) == ()
+
+
+def test_a_forecast_a_day_ahead_looks_back_to_the_newest_known_day() -> None:
+    # Predicted 24 hours before the hour begins, known an hour after its beginning: 25 hours, so two days back.
+    rows: list[Row] = [
+        {
+            "row_id": f"{number:04d}",
+            "event_timestamp": START + HOUR * number,
+            "label": float(number),
+            "label_time": START + HOUR * (number + 25),
+        }
+        for number in range(24 * 30)
+    ]
+    connection = duckdb.connect()
+    connection.register("labels", as_table(rows))
+    seasons = fitting_seasons(connection, "labels", ())
+    assert [(season.name, season.steps) for season in seasons] == [("day_season", 2), ("week_season", 1)]
+    found = ask(rows, (), seasons, "UTC")["0500"]
+    assert (found["last_value"], found["day_season"], found["week_season"]) == (475.0, 452.0, 332.0)
