@@ -18,6 +18,7 @@ from drift.performance.calibration import (
     N_RESAMPLES,
     calibrate,
     interval_reach,
+    kept_change,
     resampled_isotonic,
     surprising,
 )
@@ -74,11 +75,11 @@ def estimate_performance(
     if np.isnan(change):
         reason = "not estimated: the window's scores calibrate to one label alone"
         return Measurement(metric, n, reason=reason)
-    value = known + change
     blocks = time_blocks(holdout.event_time_us)
     if blocks is None:
-        return Measurement(metric, n, value, reason="the holdout has too few rows for an interval")
-    reach = _reach(metric, holdout, scores, blocks, seed)
+        return Measurement(metric, n, known + change, reason="the holdout has too few rows for an interval")
+    reach, variance = _errors(metric, holdout, scores, blocks, seed)
+    value = known + kept_change(change, variance)
     return Measurement(metric, n, value, value - reach, value + reach)
 
 
@@ -117,8 +118,13 @@ def _levels(metric: Metric, scores: Floats, members: NDArray[np.intp], n_levels:
     )
 
 
-def _reach(metric: Metric, holdout: ScoredRows, scores: Floats, blocks: Blocks, seed: int) -> float:
-    """Return half the interval: the calibration's error, from resampled blocks, and that of n labels."""
+def _errors(
+    metric: Metric, holdout: ScoredRows, scores: Floats, blocks: Blocks, seed: int
+) -> tuple[float, float]:
+    """Return half the interval, and the variance of the estimated change.
+
+    The interval holds the calibration's error, from resampled blocks, and that of n labels.
+    """
     weights = resampled_weights(blocks.n_blocks, seed=seed, n_resamples=N_RESAMPLES)
     held = holdout.scored.scores
     edges = np.unique(np.quantile(np.concatenate([held, scores]), np.linspace(0, 1, N_LEVELS + 1)[1:-1]))
@@ -132,8 +138,11 @@ def _reach(metric: Metric, holdout: ScoredRows, scores: Floats, blocks: Blocks, 
     calibrated = resampled_isotonic(positives, rows)
     realised = metric_by_block(metric, holdout.scored, blocks.numbers)(weights)
     expected = _EXPECTED[metric]
-    estimates = realised + expected(calibrated, ours) - expected(calibrated, theirs)
-    return interval_reach(estimates, realised, n_held=holdout.n, n=scores.size, n_blocks=blocks.n_blocks)
+    changes = expected(calibrated, ours) - expected(calibrated, theirs)
+    reach = interval_reach(
+        realised + changes, realised, n_held=holdout.n, n=scores.size, n_blocks=blocks.n_blocks
+    )
+    return reach, float(np.nanvar(changes))
 
 
 def _expected_mean(probabilities: Floats, levels: _Levels) -> Floats:

@@ -23,6 +23,7 @@ from drift.performance.calibration import (
     N_RESAMPLES,
     calibrate,
     interval_reach,
+    kept_change,
     resampled_isotonic,
     surprising,
 )
@@ -92,12 +93,12 @@ def estimate_class_performance(
         expectation, held, held.scores, exponent
     )
     # Isotonic regression flatters its own holdout; only the change since then is taken from it.
-    value = known + change
     blocks = time_blocks(holdout.event_time_us)
     if blocks is None:
-        return Measurement(metric, n, value, reason="the holdout has too few rows for an interval")
+        return Measurement(metric, n, known + change, reason="the holdout has too few rows for an interval")
     estimates, realised = _resampled(metric, holdout, scores, blocks, exponent, seed)
     reach = interval_reach(estimates, realised, n_held=holdout.n, n=n, n_blocks=blocks.n_blocks)
+    value = known + kept_change(change, float(np.nanvar(estimates - realised)))
     return Measurement(metric, n, value, value - reach, value + reach)
 
 

@@ -24,6 +24,9 @@ PRIOR_OUTCOMES = 2.0
 SURPRISE = 3.0
 """Standard errors by which the mean miss of the newest outcomes must differ from none: 0.3 % by chance."""
 
+SHARED = 0.6
+"""Part of a miss's variance that all windows of a model share, the holdout's own error: a mean of misses does not lose it."""
+
 MAX_MISSES = 6
 """Newest outcomes whose mean miss is looked at, from the newest alone on: a slow change shows in several."""
 
@@ -159,7 +162,7 @@ def contradiction(record: Sequence[EstimateOutcome]) -> str:
         return ""
     for n, one in enumerate(reversed(record[-MAX_MISSES:]), start=1):
         total += one.miss if newest.miss > 0 else -one.miss
-        if 1.96 * total / math.sqrt(n) > SURPRISE:
+        if 1.96 * total / n > SURPRISE * math.sqrt(SHARED + (1 - SHARED) / n):
             times = "" if n == 1 else f", as in the {n - 1} before" if n > 2 else ", as in the one before"
             return (
                 f"labels that came in {newest.partition} contradict it: {newest.realised:.4f} was realised, "

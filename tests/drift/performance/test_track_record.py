@@ -57,16 +57,16 @@ def test_intervals_that_were_too_narrow_are_widened() -> None:
 @pytest.mark.parametrize(
     ("misses", "is_contradicted"),
     [
-        # 1.96 times the sum of the newest k misses over the root of k, beyond 3.
-        ([0.0, 1.6], True),
-        ([0.0, 1.5], False),
-        ([1.1, 1.2], True),
-        ([-1.1, -1.2], True),
-        ([1.1, -1.2], False),
-        ([1.1, 1.2, 0.3], False),
-        ([0.8] * 4, True),
-        ([0.7] * 4, False),
-        ([0.7] * 5, True),
+        # 1.96 times the mean of the newest k misses, beyond 3 times the root of 0.6 + 0.4 / k.
+        ([0.0, 1.54], True),
+        ([0.0, 1.52], False),
+        ([1.4, 1.4], True),
+        ([1.3, 1.3], False),
+        ([-1.4, -1.4], True),
+        ([1.5, -1.5], False),
+        ([1.6, 1.6, 0.3], False),
+        ([1.27] * 6, True),
+        ([1.24] * 9, False),
         ([], False),
     ],
 )
