@@ -1,4 +1,4 @@
-"""The `model:` block: candidates, metric, split and gate."""
+"""The `model:` block: candidates, metric, what is learned from, and gate."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ class GateSpec(Block):
     """When a challenger replaces the champion."""
 
     min_metric: float | None = None
-    """Least value of `metric` on the holdout (greatest, for errors); absent means no floor."""
+    """Least value of `metric` on the judged rows, out of fold (greatest, for errors); absent means no floor."""
     min_gain: float = 0.0
-    """Least improvement over the champion on the same rows."""
+    """Least improvement of `metric` over the champion on the same rows, by the estimate; 0 asks nothing of the metric."""
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
-    """One-sided significance level of the paired block test."""
+    """One-sided significance level: a challenger that is surely worse on the newest window does not serve."""
     inconclusive: Literal["keep", "promote"] = "keep"
-    """What happens when the test cannot tell the two apart and nothing is known to be wrong."""
+    """What happens when there is nothing to compare the two on: the champion stays until a person decides, or the challenger serves."""
 
 
 class ModelSpec(Block):
     """How models are trained and compared."""
 
     candidates: tuple[Candidate, ...] = Field(default=("hist_gradient_boosting",), min_length=1)
-    """Algorithms trained on the same rows; the best on the holdout becomes the challenger."""
+    """Algorithms trained on the same rows; the best out of fold becomes the challenger."""
     metric: Metric | None = None
-    """What is compared; by default roc_auc, log_loss or rmse after the problem."""
+    """What candidates are compared by; by default roc_auc, log_loss or rmse after the problem."""
     train_window: int | None = Field(default=None, ge=1)
     """Partitions to learn from; absent means all so far (expanding window)."""
     adapt_window: bool = True
-    """Learn from the newest third, or ninth, of these rows alone where that is surely better on the holdout."""
-    holdout: float = Field(default=0.2, gt=0, lt=0.9)
-    """Newest share of the training set that is held out, by prediction time."""
+    """Learn from a newer part of these rows alone (third, ninth, 8 windows, unseen by the champion, since its loss) where that is better."""
+    holdout: float | None = Field(default=None, gt=0, lt=0.9)
+    """Newest share of the rows that judge a first model; absent means all. Later ones are judged on what the champion has not seen."""
     seed: int = 0
     """Seed of everything random in training."""
     gate: GateSpec = Field(default_factory=GateSpec)

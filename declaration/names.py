@@ -8,6 +8,9 @@ EVENT_TIMESTAMP = "event_timestamp"
 CREATED_TIMESTAMP = "created_timestamp"
 """Optional column of a feature view: the instant at which a row became known."""
 
+SOURCE_PARTITION = "_source_partition"
+"""Column of a training set: the partition that a row came from."""
+
 
 def is_url(path: str) -> bool:
     """Tell whether a path names an object rather than a file.

@@ -24,11 +24,14 @@ class ScoredPair:
         The same labels with either's scores.
     event_time_us
         Prediction instants, microseconds since the epoch, UTC. Shape (n,).
+    windows
+        Number of each row's partition, ascending with time; None where all are of one. Shape (n,).
     """
 
     challenger: Scored
     champion: Scored
     event_time_us: NDArray[np.int64]
+    windows: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)

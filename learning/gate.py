@@ -1,24 +1,37 @@
-"""Promotion gate: one paired test of challenger and champion on rows that neither has seen."""
+"""Promotion gate: challenger and champion on rows that neither has seen.
+
+On schedule the challenger serves when it is better by the estimate on the proper score, and not surely worse on the newest
+window. The declared metric has no veto: under a changed prior a ranking pooled over folds is a hair lower, and kept
+every good challenger out. After a confirmed loss the champion is known to be bad, and being no worse suffices.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from declaration.choices import METRICS_BY_PROBLEM, gain_range_text, gain_text, improvement
 from declaration.model import GateSpec, Metric
 from declaration.target import ProblemType
-from learning.blocks import MIN_BLOCKS, blocks_of, narrowed_probability
+from learning.blocks import narrowed_probability, time_blocks
 from learning.comparison import Comparison, ScoredPair, compare
 from learning.metrics import MetricError, metric_value
+from learning.proper_score import SCORE_NAMES, LossGain, loss_gain
 
-GateOutcome = Literal["first", "superior", "non-inferior", "inconclusive", "worse", "below floor"]
+GateOutcome = Literal[
+    "first", "superior", "ahead", "non-inferior", "inconclusive", "behind", "worse", "below floor"
+]
+"""The finding; "ahead" and "behind" are by the estimate, "superior" and "worse" are sure."""
 
 NON_INFERIORITY_MARGIN = 0.01
 """How much worse a challenger may be when the champion is known bad: a fifth of the loss (0.05) that
 confirms it by default. In the metric's unit; for errors, which have no scale, a share of the champion's."""
+
+MIN_NEWEST_ROWS = 50
+"""Rows of the newest window, below which the one before is looked at together with it."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +48,13 @@ class GateVerdict:
         The finding in a sentence, with its numbers.
     gain, low, high
         Improvement over the champion on the same rows (positive is better), with its two-sided
-        interval at 1 - 2 alpha; None where nothing was compared.
+        interval at 1 - 2 alpha; None where nothing was compared, or rows are too few for an interval.
     p_value
         One-sided, of a gain no larger than the one asked for; None where nothing was compared.
     n_blocks
-        Days or hours that were compared.
+        Days, hours or runs of rows that were compared.
+    measure
+        What the gain is in: the proper score on schedule, the declared metric after a confirmed loss.
     """
 
     is_promoted: bool
@@ -50,6 +65,7 @@ class GateVerdict:
     high: float | None = None
     p_value: float | None = None
     n_blocks: int = 0
+    measure: str = ""
 
 
 def judge_challenger(
@@ -70,13 +86,13 @@ def judge_challenger(
     pair
         Both models' scores on rows that neither learned from; None if there are none.
     problem, metric
-        What is compared.
+        What is predicted, and the declared metric.
     holdout_metric
-        The challenger's metric on its whole holdout, for the floor.
+        The challenger's metric on its judged rows, out of fold, for the floor.
     gate
-        Declared floor, least gain, level, and what follows an inconclusive test.
+        Declared floor, least gain, level, and what follows where nothing can be compared.
     is_loss_confirmed
-        The champion is known to have lost performance. Then being no worse suffices: a strict
+        The champion is known to have lost performance. Then being no worse in the metric suffices: a strict
         gate would keep a model that is known to be bad.
     has_champion
         A model serves already.
@@ -92,20 +108,18 @@ def judge_challenger(
     if floor is not None:
         return floor
     if not has_champion:
-        return GateVerdict(True, "first", f"no champion yet; {metric} {holdout_metric:.4f} on the holdout")
+        return GateVerdict(True, "first", f"no champion yet; {metric} {holdout_metric:.4f} out of fold")
     if pair is None or pair.event_time_us.size == 0:
         return _undecided(gate, "no labelled rows that the champion has not learned from")
-    blocks = blocks_of(pair.event_time_us)
-    if blocks.n_blocks < MIN_BLOCKS:
-        few = f"{blocks.n_blocks} {blocks.unit}s to compare on, at least {MIN_BLOCKS} are needed"
-        return _undecided(gate, few, blocks.n_blocks)
-    try:
-        comparison = compare(pair, blocks, problem, metric, seed=seed)
-    except MetricError as error:
-        return _undecided(gate, str(error).rstrip("."), blocks.n_blocks)
-    if is_loss_confirmed:
-        return _judge_non_inferiority(comparison, pair, problem, metric, gate)
-    return _judge_superiority(comparison, problem, metric, gate)
+    by_estimate = _judge_estimate(pair, problem, metric, gate, seed=seed)
+    compared = _compared(pair, problem, metric, seed) if is_loss_confirmed else None
+    if compared is None:
+        return by_estimate
+    milder = _judge_non_inferiority(compared, pair, problem, metric, gate)
+    # What would serve on schedule serves after a loss too: a ranking may hide that the prior has moved.
+    return (
+        by_estimate if by_estimate.is_promoted and not milder.is_promoted else replace(milder, measure=metric)
+    )
 
 
 def _below_floor(problem: ProblemType, metric: Metric, value: float, gate: GateSpec) -> GateVerdict | None:
@@ -115,33 +129,132 @@ def _below_floor(problem: ProblemType, metric: Metric, value: float, gate: GateS
     return GateVerdict(
         False,
         "below floor",
-        f"{metric} {value:.4f} on the holdout; model.gate.min_metric asks for {side} {gate.min_metric:g}",
+        f"{metric} {value:.4f} out of fold; model.gate.min_metric asks for {side} {gate.min_metric:g}",
     )
 
 
-def _undecided(gate: GateSpec, why: str, n_blocks: int = 0) -> GateVerdict:
+def _undecided(gate: GateSpec, why: str) -> GateVerdict:
     is_promoted = gate.inconclusive == "promote"
-    consequence = f"model.gate.inconclusive says {gate.inconclusive}"
-    return GateVerdict(is_promoted, "inconclusive", f"{why}; {consequence}", n_blocks=n_blocks)
-
-
-def _judge_superiority(
-    comparison: Comparison, problem: ProblemType, metric: Metric, gate: GateSpec
-) -> GateVerdict:
-    low, high = comparison.interval(gate.alpha)
-    numbers = _numbers_of(comparison, more_than=gate.min_gain, low=low, high=high)
-    found = _sentence(problem, metric, comparison, gate, low, high)
-    if low > gate.min_gain:
-        return GateVerdict(True, "superior", f"{found}: better by more than {gate.min_gain:g}", *numbers)
-    if high < 0:
-        return GateVerdict(False, "worse", f"{found}: worse than the champion", *numbers)
+    consequence = "promoted" if is_promoted else "the champion stays until a person decides"
     return GateVerdict(
-        gate.inconclusive == "promote",
+        is_promoted,
         "inconclusive",
-        f"{found}: not surely better by more than {gate.min_gain:g}; "
-        f"model.gate.inconclusive says {gate.inconclusive}",
-        *numbers,
+        f"{why}: nothing can be compared; model.gate.inconclusive says {gate.inconclusive}: {consequence}",
     )
+
+
+def _judge_estimate(
+    pair: ScoredPair, problem: ProblemType, metric: Metric, gate: GateSpec, *, seed: int
+) -> GateVerdict:
+    """Promote what is better by the estimate, unless it is surely worse on the newest window."""
+    gain = loss_gain(problem, pair)
+    newest = newest_rows(pair)
+    on_newest = gain.within(newest, pair.event_time_us)
+    verdict = _found(gain, pair, problem, metric, gate, seed)
+    rows = (
+        f"{newest.size} of the newest window"
+        if newest.size < pair.event_time_us.size
+        else "the newest window"
+    )
+    if on_newest.is_surely_worse(gate.alpha, seed=seed):
+        said = f"surely worse on {rows} ({_moved(on_newest.mean)})"
+        return replace(verdict, outcome="worse", explanation=f"{verdict.explanation}; {said}")
+    if gain.mean <= 0:
+        outcome: GateOutcome = "worse" if gain.is_surely_worse(gate.alpha, seed=seed) else "behind"
+        said = "no better than the champion"
+        return replace(verdict, outcome=outcome, explanation=f"{verdict.explanation}: {said}")
+    too_little = _too_little(pair, problem, metric, gate)
+    if too_little:
+        return replace(verdict, explanation=f"{verdict.explanation}, but {too_little}")
+    is_sure = gain.p_value(seed=seed) < gate.alpha
+    said = f"{'surely better' if is_sure else 'better by the estimate'}, and not surely worse on {rows}"
+    return replace(
+        verdict,
+        is_promoted=True,
+        outcome="superior" if is_sure else "ahead",
+        explanation=f"{verdict.explanation}: {said}",
+    )
+
+
+def newest_rows(pair: ScoredPair) -> NDArray[np.int64]:
+    """Return the positions of the newest window's rows, and of those before it until there are enough."""
+    if pair.windows is None:
+        return np.arange(pair.event_time_us.size)
+    names, counts = np.unique(pair.windows, return_counts=True)
+    reached = np.cumsum(counts[::-1])
+    n_windows = min(names.size, 1 + int(np.count_nonzero(reached < MIN_NEWEST_ROWS)))
+    return np.flatnonzero(pair.windows >= names[-n_windows])
+
+
+def _found(
+    gain: LossGain, pair: ScoredPair, problem: ProblemType, metric: Metric, gate: GateSpec, seed: int
+) -> GateVerdict:
+    """Put the numbers of a gain in the proper score into a verdict that is still open."""
+    interval, blocks = gain.interval(gate.alpha), gain.blocks
+    low, high = interval if interval is not None else (None, None)
+    name, n = SCORE_NAMES[problem], gain.by_row.size
+    shown = (
+        f"{1 - 2 * gate.alpha:.0%} interval: {_moved(interval[0])} to {_moved(interval[1])}, {blocks.n_blocks} {blocks.unit}s"
+        if interval is not None and blocks is not None
+        else "too few for an interval"
+    )
+    return GateVerdict(
+        is_promoted=False,
+        outcome="behind",
+        explanation=f"{name} {_moved(gain.mean)} on {n} rows that the champion has not seen ({shown}"
+        f"{_metric_text(pair, problem, metric)})",
+        gain=gain.mean,
+        low=low,
+        high=high,
+        p_value=gain.p_value(seed=seed),
+        n_blocks=blocks.n_blocks if blocks is not None else 0,
+        measure=name,
+    )
+
+
+def _metric_text(pair: ScoredPair, problem: ProblemType, metric: Metric) -> str:
+    """Say how the declared metric moved; empty where it is not defined on the rows."""
+    try:
+        return f"; {gain_text(problem, metric, _metric_gain(pair, problem, metric))}"
+    except MetricError:
+        return ""
+
+
+def _metric_gain(pair: ScoredPair, problem: ProblemType, metric: Metric) -> float:
+    of, over = metric_value(metric, pair.challenger), metric_value(metric, pair.champion)
+    return improvement(problem, metric, of=of, over=over)
+
+
+def _moved(gain: float) -> str:
+    """Say which way a loss moved with a gain."""
+    if abs(gain) < 0.00005:
+        return "the same"
+    return f"{'lower' if gain > 0 else 'higher'} by {abs(gain):.4g}"
+
+
+def _too_little(pair: ScoredPair, problem: ProblemType, metric: Metric, gate: GateSpec) -> str:
+    """Say that the declared metric gained less than was declared; empty where it did not, or nothing was."""
+    if gate.min_gain == 0:
+        return ""
+    try:
+        gain = _metric_gain(pair, problem, metric)
+    except MetricError as error:
+        return f"model.gate.min_gain asks for {gate.min_gain:g}: {error}"
+    if gain >= gate.min_gain:
+        return ""
+    return f"{gain_text(problem, metric, gain)}, and model.gate.min_gain asks for a gain of {gate.min_gain:g}"
+
+
+def _compared(pair: ScoredPair, problem: ProblemType, metric: Metric, seed: int) -> Comparison | None:
+    """Compare in the declared metric by blocks; None where rows are too few or the metric is not defined on them."""
+    blocks = time_blocks(pair.event_time_us)
+    if blocks is None:
+        return None
+    try:
+        comparison = compare(pair, blocks, problem, metric, seed=seed)
+    except MetricError:
+        return None
+    return comparison if comparison.gains.size else None
 
 
 def _judge_non_inferiority(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from declaration.choices import improvement
 from declaration.model import Metric
@@ -17,16 +18,24 @@ MAX_IMPORTANCE_ROWS = 5_000
 
 
 def permutation_importances(
-    model: FittedModel, matrix: Floats, labels: Floats, *, metric: Metric, seed: int
+    models: Sequence[FittedModel],
+    folds: NDArray[np.int64],
+    matrix: Floats,
+    labels: Floats,
+    *,
+    metric: Metric,
+    seed: int,
 ) -> Mapping[str, float]:
     """Measure how much of the metric is lost when a feature's values are shuffled.
 
     Parameters
     ----------
-    model
-        Fitted on other rows.
+    models
+        One for each fold, fitted without its rows.
+    folds
+        Fold of each row. Shape (n,).
     matrix
-        Encoded holdout rows, shape (n, n_features).
+        Encoded judged rows, shape (n, n_features).
     labels
         Their labels, shape (n,).
     metric
@@ -44,22 +53,42 @@ def permutation_importances(
     Breiman (2001), Random Forests, Machine Learning 45, 5-32: section 10.
     """
     generator = np.random.default_rng(seed)
-    n_rows = labels.size
-    if n_rows > MAX_IMPORTANCE_ROWS:
-        chosen = np.sort(generator.choice(n_rows, MAX_IMPORTANCE_ROWS, replace=False))
-        # A sample without a rare label has no metric: a few rows of the others go with it.
-        others = np.flatnonzero(labels != labels[chosen[0]])
-        if others.size and np.all(labels[chosen] == labels[chosen[0]]):
-            chosen = np.union1d(chosen, others[:MIN_CLASS_ROWS])
-        matrix, labels = matrix[chosen], labels[chosen]
-    whole = metric_value(metric, Scored(labels, model.score_matrix(matrix)))
+    chosen = _sampled(labels, generator)
+    folds, matrix, labels = folds[chosen], matrix[chosen], labels[chosen]
+
+    def value(rows: Floats) -> float:
+        return metric_value(metric, Scored(labels, _scores(models, folds, rows)))
+
+    whole = value(matrix)
     losses = np.zeros(matrix.shape[1])
     shuffled = matrix.copy()
     for position in range(matrix.shape[1]):
         shuffled[:, position] = generator.permutation(matrix[:, position])
-        value = metric_value(metric, Scored(labels, model.score_matrix(shuffled)))
-        losses[position] = max(0.0, improvement(model.problem, metric, of=whole, over=value))
+        lost = improvement(models[0].problem, metric, of=whole, over=value(shuffled))
+        losses[position] = max(0.0, lost)
         shuffled[:, position] = matrix[:, position]
     total = losses.sum()
     shares = losses / total if total > 0 else np.full(losses.size, 1 / losses.size)
-    return {name: float(share) for name, share in zip(model.encoding.names, shares, strict=True)}
+    return {name: float(share) for name, share in zip(models[0].encoding.names, shares, strict=True)}
+
+
+def _sampled(labels: Floats, generator: np.random.Generator) -> NDArray[np.int64]:
+    """Draw the positions of rows to measure on."""
+    if labels.size <= MAX_IMPORTANCE_ROWS:
+        return np.arange(labels.size)
+    chosen = np.sort(generator.choice(labels.size, MAX_IMPORTANCE_ROWS, replace=False))
+    # A sample without a rare label has no metric: a few rows of the others go with it.
+    others = np.flatnonzero(labels != labels[chosen[0]])
+    if others.size and np.all(labels[chosen] == labels[chosen[0]]):
+        chosen = np.union1d(chosen, others[:MIN_CLASS_ROWS])
+    return chosen
+
+
+def _scores(models: Sequence[FittedModel], folds: NDArray[np.int64], matrix: Floats) -> Floats:
+    """Score each row by its own fold's model."""
+    scored = [(np.flatnonzero(folds == fold), model) for fold, model in enumerate(models)]
+    parts = [(rows, model.score_matrix(matrix[rows])) for rows, model in scored]
+    scores = np.empty((folds.size, *parts[0][1].shape[1:]))
+    for rows, part in parts:
+        scores[rows] = part
+    return scores

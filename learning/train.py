@@ -1,13 +1,12 @@
-"""Train every candidate on the same rows, compare them on the same holdout, refit the best on all rows.
+"""Train every candidate on the same rows, compare them out of fold, refit the best on the span that is worth it.
 
-The figures belong to the model fitted before the holdout; the model that serves is the same
-algorithm fitted on all labelled rows, since the newest rows are the ones most like tomorrow's.
-Where the oldest rows surely do harm, the winner learns from the newest part alone.
+The figures belong to models that have not learned from the rows they are measured on (`judged`); the model that
+serves is the same algorithm fitted on all rows of the chosen span, since the newest rows are the ones most like
+tomorrow's. Candidates compete on all rows, spans with the best candidate alone: that adds their costs, not multiplies.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
@@ -18,29 +17,28 @@ from numpy.typing import NDArray
 from declaration.choices import CANDIDATES_BY_PROBLEM, METRICS_BY_PROBLEM, default_metric, improvement
 from declaration.model import Candidate, Metric, ModelSpec
 from declaration.target import ProblemType
-from learning.blocks import metric_interval
-from learning.candidates import CANDIDATES, FitRows, load_libraries
+from learning.blocks import metric_interval, time_blocks
+from learning.candidates import load_libraries
 from learning.fitted import FittedModel
 from learning.importance import permutation_importances
+from learning.judged import Judged, judged_rows
 from learning.metrics import MetricError, Scored, metric_value
-from learning.recency import is_surely_better, newest_parts
-from learning.split import Split, split_by_time
-from learning.training_rows import MIN_CLASS_ROWS, LabelsNeededError, TrainingError, TrainingSet
-
-MAX_NAMED_CLASSES = 5
-"""Classes with too few rows that are named, the rarest first."""
+from learning.out_of_fold import OutOfFold, fit, rows_since, score_out_of_fold
+from learning.proper_score import LossGain, row_losses
+from learning.spans import ALL, Span, SpanResult, best_span, shorter_spans
+from learning.training_rows import MIN_CLASS_ROWS, TrainingError, TrainingSet
 
 
 @dataclass(frozen=True)
 class CandidateResult:
-    """One algorithm's outcome on the holdout."""
+    """One algorithm's outcome on the judged rows, out of fold."""
 
     algorithm: Candidate
     metric: float
     metrics: Mapping[Metric, float]
-    """All metrics of the problem that are defined on the holdout; r² is not where all values are one."""
+    """All metrics of the problem that are defined on the judged rows; r² is not where all values are one."""
     fit_seconds: float
-    """CPU seconds of fitting."""
+    """CPU seconds of fitting, all folds together."""
 
 
 @dataclass(frozen=True)
@@ -50,40 +48,51 @@ class Training:
     Attributes
     ----------
     model
-        The winner, fitted on all labelled rows, or on the newest ones alone: the one that may serve.
-    holdout_model
-        The winner, fitted on the rows before the holdout: the one that was measured.
-    split
-        Rows of either side.
+        The winner, fitted on all rows of the span: the one that may serve.
+    judged
+        Positions of the rows that it was judged on, ascending.
+    folds
+        Fold of each judged row.
     holdout
-        Labels of the holdout with the holdout model's scores.
+        Their labels with the scores of models that have not learned from them: out of fold.
     metric, holdout_metric, interval
-        What was compared, its value and its 95 % interval by blocks of time.
+        What candidates were compared by, its value on the judged rows and its 95 % interval by blocks of time.
     results
-        Every candidate, best first.
+        Every candidate on the span "all", best first.
+    span
+        The rows that the model has learned from.
+    spans
+        Every span that competed, "all" first.
     importances
         Share of each feature in the winner's skill.
-    learned_since_us
-        Instant from which rows were learned, where older ones surely made the model worse; else None.
     n_rows
         Labelled rows that the served model was fitted on.
     rare_classes
-        Multiclass labels with fewer than `MIN_CLASS_ROWS` rows before the holdout, and how many: the measured
-        model knows them by chance, or not at all, and is wrong where the holdout has them.
+        Labels with fewer than `MIN_CLASS_ROWS` rows among them, and how many: the model knows them by chance, or not at all.
     """
 
     model: FittedModel
-    holdout_model: FittedModel
-    split: Split
+    judged: NDArray[np.int64]
+    folds: NDArray[np.int64]
     holdout: Scored
     metric: Metric
     holdout_metric: float
     interval: tuple[float, float]
     results: tuple[CandidateResult, ...]
+    span: Span
+    spans: tuple[SpanResult, ...]
     importances: Mapping[str, float]
-    learned_since_us: int | None
     n_rows: int
     rare_classes: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """The span that won, its out-of-fold scores, and all that competed."""
+
+    span: Span
+    out_of_fold: OutOfFold
+    results: tuple[SpanResult, ...]
 
 
 def train_model(
@@ -91,112 +100,126 @@ def train_model(
     spec: ModelSpec,
     *,
     champion_knows_until_us: int | None = None,
-    is_loss_confirmed: bool = False,
+    loss_since_us: int | None = None,
     threads: int = 1,
 ) -> Training:
-    """Train the declared candidates and choose the best on the holdout.
+    """Train the declared candidates and choose the best of them, and the span that it learns from.
 
     Parameters
     ----------
     data
         Labelled rows.
     spec
-        Candidates, metric, holdout share and seed.
+        Candidates, metric and seed.
     champion_knows_until_us
-        Instant up to which the serving champion has learned; see `split_by_time`.
-    is_loss_confirmed
-        The champion has surely lost performance; see `split_by_time`.
+        Instant up to which the serving champion has learned; None where nobody serves. See `judged_rows`.
+    loss_since_us
+        First instant of an open loss of the champion; None where there is none. See `judged_rows`.
     threads
         Threads of each fit. The model does not depend on it.
 
     Raises
     ------
     LabelsNeededError
-        If a side of the split has too few rows, or fewer than two classes with enough of them.
+        If there are too few rows.
     TrainingError
         If a candidate or metric does not fit the problem.
     """
     metric = chosen_metric(spec, data.problem)
     _check_candidates(spec, data.problem)
-    split = split_by_time(
-        data.event_time_us,
-        data.label_time_us,
-        share=spec.holdout,
-        not_before_us=champion_knows_until_us,
-        is_loss_confirmed=is_loss_confirmed,
+    judged = judged_rows(
+        data,
+        champion_knows_until_us=champion_knows_until_us,
+        loss_since_us=loss_since_us,
+        first_share=spec.holdout,
     )
-    _check_classes(data, split)
     load_libraries(spec.candidates)
     with limited_threads(threads):
-        fit = data.fit_rows(split.fit)
-        matrix, labels = data.matrix[split.holdout], data.labels[split.holdout]
-        fitted: dict[Candidate, FittedModel] = {}
-        scores: dict[Candidate, Scored] = {}
-        results: list[CandidateResult] = []
-        for algorithm in spec.candidates:
-            started = time.process_time()
-            fitted[algorithm] = _fit(algorithm, fit, data.classes, spec.seed, threads)
-            seconds = time.process_time() - started
-            scores[algorithm] = Scored(labels, fitted[algorithm].score_matrix(matrix))
-            results.append(_result(algorithm, metric, data.problem, scores[algorithm], seconds))
-        results.sort(key=lambda one: -improvement(data.problem, metric, of=one.metric, over=0.0))
+        results, whole = _compare_candidates(data, judged, metric, spec, threads)
         best = results[0].algorithm
-        whole = _Learned(None, fitted[best], scores[best])
-        learned = _most_recent(whole, data, split, metric, spec.seed, threads) if spec.adapt_window else whole
-        importances = permutation_importances(learned.model, matrix, labels, metric=metric, seed=spec.seed)
-        rows = np.flatnonzero(data.event_time_us >= (learned.since_us or data.event_time_us[0]))
-        model = _fit(best, data.fit_rows(rows), data.classes, spec.seed, threads)
-    interval = metric_interval(metric, learned.scored, data.event_time_us[split.holdout], seed=spec.seed)
+        chosen = _choose_span(best, whole, data, judged, spec, loss_since_us, threads)
+        kept = _judges(chosen, judged)
+        importances = permutation_importances(
+            chosen.out_of_fold.models,
+            judged.folds[kept],
+            data.matrix[judged.rows[kept]],
+            data.labels[judged.rows[kept]],
+            metric=metric,
+            seed=spec.seed,
+        )
+        learned = np.flatnonzero(rows_since(data, chosen.span.since_us))
+        model = fit(best, data.fit_rows(learned), data.classes, spec.seed, threads)
+    scored = chosen.out_of_fold.scored
+    holdout = Scored(scored.labels[kept], scored.scores[kept])
+    rows = judged.rows[kept]
     return Training(
         model=model,
-        holdout_model=learned.model,
-        split=split,
-        holdout=learned.scored,
+        judged=rows,
+        folds=judged.folds[kept],
+        holdout=holdout,
         metric=metric,
-        holdout_metric=metric_value(metric, learned.scored),
-        interval=interval,
-        results=tuple(results),
+        holdout_metric=metric_value(metric, holdout),
+        interval=metric_interval(metric, holdout, data.event_time_us[rows], seed=spec.seed),
+        results=results,
+        span=chosen.span,
+        spans=chosen.results,
         importances=importances,
-        learned_since_us=learned.since_us,
-        n_rows=rows.size,
-        rare_classes=_rare_classes(data, split),
+        n_rows=learned.size,
+        rare_classes=_rare_classes(data, learned),
     )
 
 
-@dataclass(frozen=True)
-class _Learned:
-    """A model of the rows since an instant, or of all, and its scores on the holdout."""
+def _compare_candidates(
+    data: TrainingSet, judged: Judged, metric: Metric, spec: ModelSpec, threads: int
+) -> tuple[tuple[CandidateResult, ...], OutOfFold]:
+    """Score every candidate out of fold on all rows; return the results, best first, and the best's scores."""
+    results: list[CandidateResult] = []
+    whole: OutOfFold | None = None
+    for algorithm in spec.candidates:
+        found = score_out_of_fold(algorithm, data, judged, since_us=None, seed=spec.seed, threads=threads)
+        results.append(_result(algorithm, metric, data.problem, found))
+        results.sort(key=lambda one: -improvement(data.problem, metric, of=one.metric, over=0.0))
+        # Of the others only figures are kept: models are large.
+        whole = found if whole is None or results[0].algorithm == algorithm else whole
+    assert whole is not None
+    return tuple(results), whole
 
-    since_us: int | None
-    model: FittedModel
-    scored: Scored
 
-
-def _most_recent(
-    whole: _Learned, data: TrainingSet, split: Split, metric: Metric, seed: int, threads: int
-) -> _Learned:
-    """Return the model of the newest rows that surely beats the one of all rows; that one where none does."""
-    best, instants = whole, data.event_time_us[split.holdout]
-    for since_us, fit in newest_parts(data.event_time_us, split):
-        if not _has_all_classes(data, fit, split.fit):
-            continue
-        model = _fit(whole.model.algorithm, data.fit_rows(fit), data.classes, seed, threads)
-        scored = Scored(whole.scored.labels, model.score_matrix(data.matrix[split.holdout]))
-        is_better = is_surely_better(
-            scored, whole.scored, instants, problem=data.problem, metric=metric, seed=seed
+def _choose_span(
+    algorithm: Candidate,
+    whole: OutOfFold,
+    data: TrainingSet,
+    judged: Judged,
+    spec: ModelSpec,
+    loss_since_us: int | None,
+    threads: int,
+) -> _Chosen:
+    """Let spans of the past compete on the newest judged rows, by the proper score."""
+    recent = np.flatnonzero(judged.is_recent)
+    losses = row_losses(data.problem, whole.scored)[recent]
+    blocks = time_blocks(data.event_time_us[judged.rows[recent]])
+    results = [SpanResult(ALL, data.labels.size, float(losses.mean()))]
+    chosen = whole
+    for span in shorter_spans(data, judged, loss_since_us) if spec.adapt_window else ():
+        found = score_out_of_fold(
+            algorithm, data, judged, since_us=span.since_us, seed=spec.seed, threads=threads
         )
-        of, over = metric_value(metric, scored), metric_value(metric, best.scored)
-        if is_better and improvement(data.problem, metric, of=of, over=over) > 0:
-            best = _Learned(since_us, model, scored)
-    return best
+        theirs = row_losses(data.problem, found.scored)[recent]
+        gain = LossGain(losses - theirs, blocks)
+        n_rows = int(np.count_nonzero(rows_since(data, span.since_us)))
+        results.append(SpanResult(span, n_rows, float(theirs.mean()), gain.mean, gain.n_standard_errors))
+        chosen = found if best_span(results) == span else chosen
+    return _Chosen(best_span(results), chosen, tuple(results))
 
 
-def _has_all_classes(data: TrainingSet, part: NDArray[np.int64], whole: NDArray[np.int64]) -> bool:
-    """Tell whether a model of some rows alone would know every class that one of all rows knows."""
-    if data.problem == "regression":
-        return True
-    of_part, of_whole = _class_counts(data, part), _class_counts(data, whole)
-    return bool((of_part >= np.minimum(of_whole, MIN_CLASS_ROWS)).all())
+def _judges(chosen: _Chosen, judged: Judged) -> NDArray[np.int64]:
+    """Return which of the judged rows judge what serves.
+
+    A first model of a shorter span says of older rows what no longer held then: only the recent ones judge it.
+    """
+    if chosen.span == ALL:
+        return np.arange(judged.rows.size)
+    return np.flatnonzero(judged.is_recent)
 
 
 def _class_counts(data: TrainingSet, positions: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -231,27 +254,13 @@ def limited_threads(threads: int) -> AbstractContextManager[object]:
     return limits
 
 
-def _fit(
-    algorithm: Candidate, rows: FitRows, classes: tuple[str, ...], seed: int, threads: int
-) -> FittedModel:
-    estimator = CANDIDATES[algorithm].fit(rows, seed, threads)
-    return FittedModel(algorithm, rows.problem, classes, rows.encoding, estimator)
-
-
-def _result(
-    algorithm: Candidate, metric: Metric, problem: ProblemType, scored: Scored, seconds: float
-) -> CandidateResult:
+def _result(algorithm: Candidate, metric: Metric, problem: ProblemType, found: OutOfFold) -> CandidateResult:
     values: dict[Metric, float] = {}
     for name in METRICS_BY_PROBLEM[problem]:
         with suppress(MetricError):
-            values[name] = metric_value(name, scored)
-    if metric not in values and np.all(scored.labels == scored.labels[0]):
-        raise LabelsNeededError(
-            f"{metric} is undefined on the holdout: all of its {scored.labels.size} rows have the label "
-            f"{scored.labels[0]:g}. Wait for more labels, or change model.holdout or model.metric."
-        )
-    values[metric] = metric_value(metric, scored)
-    return CandidateResult(algorithm, values[metric], values, seconds)
+            values[name] = metric_value(name, found.scored)
+    values[metric] = metric_value(metric, found.scored)
+    return CandidateResult(algorithm, values[metric], values, found.fit_seconds)
 
 
 def _check_candidates(spec: ModelSpec, problem: ProblemType) -> None:
@@ -263,36 +272,10 @@ def _check_candidates(spec: ModelSpec, problem: ProblemType) -> None:
         )
 
 
-def _check_classes(data: TrainingSet, split: Split) -> None:
-    """Wait while fewer than two classes have rows enough on a side: neither model nor metric would mean anything.
-
-    A rarer class of many is learned from as it is: waiting for it would keep the others from being learned.
-    """
+def _rare_classes(data: TrainingSet, learned: NDArray[np.int64]) -> Mapping[str, int]:
+    """Count the rows to learn from of each label that has too few of them."""
     if data.problem == "regression":
-        return
-    for side, positions in (("to learn from", split.fit), ("to compare on", split.holdout)):
-        # What is told apart may be absent from the holdout; a binary problem needs both.
-        if side == "to compare on" and data.problem != "binary":
-            continue
-        counts = _class_counts(data, positions)
-        if np.count_nonzero(counts >= MIN_CLASS_ROWS) >= 2:
-            continue
-        rare = [int(k) for k in np.argsort(counts, kind="stable") if counts[k] < MIN_CLASS_ROWS]
-        found = ", ".join(
-            f"{counts[k]} have the label {data.classes[k] if data.classes else k}"
-            for k in rare[:MAX_NAMED_CLASSES]
-        )
-        more = f" and {len(rare) - MAX_NAMED_CLASSES} more classes" if len(rare) > MAX_NAMED_CLASSES else ""
-        raise LabelsNeededError(
-            f"of {positions.size} rows {side} (holdout from {split.holdout_start:%Y-%m-%d %H:%M} UTC) only "
-            f"{found}{more}; at least {MIN_CLASS_ROWS} of each of two labels are needed. Wait for more labels, widen "
-            "model.train_window, or change model.holdout or target.label."
-        )
-
-
-def _rare_classes(data: TrainingSet, split: Split) -> Mapping[str, int]:
-    """Count the rows to learn from of each multiclass label that has too few of them."""
-    if not data.classes:
         return {}
-    counts = _class_counts(data, split.fit)
-    return {name: int(n) for name, n in zip(data.classes, counts, strict=True) if n < MIN_CLASS_ROWS}
+    counts = _class_counts(data, learned)
+    names = data.classes or ("0", "1")
+    return {name: int(n) for name, n in zip(names, counts, strict=True) if n < MIN_CLASS_ROWS}

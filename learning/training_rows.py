@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 
 import numpy as np
@@ -14,12 +15,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from declaration.errors import DriftlineError
+from declaration.names import SOURCE_PARTITION
 from declaration.target import ProblemType
 from learning.candidates import FitRows
 from learning.encode import FeatureEncoding, encode, learn_encoding
 from learning.metrics import Floats
 
-NOT_FEATURES = frozenset({"row_id", "event_timestamp", "label", "label_time", "_source_partition"})
+NOT_FEATURES = frozenset({"row_id", "event_timestamp", "label", "label_time", SOURCE_PARTITION})
 """Columns of a training set that are not features."""
 
 
@@ -32,7 +34,7 @@ class LabelsNeededError(TrainingError):
 
 
 MIN_CLASS_ROWS = 5
-"""Rows of each class needed on either side of the split: fewer leave metric and model to chance."""
+"""Rows of a class below which it is rare: whether it is learned is left to chance, and told."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,9 @@ class TrainingSet:
         Multiclass: labels in index order. Otherwise empty.
     event_time_us, label_time_us
         Microseconds since the epoch, UTC. Shape (n,).
+    windows
+        Number of the partition that each row came from, 0, 1, … in their order; 0 everywhere where the
+        table does not tell. Shape (n,).
     feature_names
         Feature columns, sorted.
     problem
@@ -60,6 +65,7 @@ class TrainingSet:
     classes: tuple[str, ...]
     event_time_us: NDArray[np.int64]
     label_time_us: NDArray[np.int64]
+    windows: NDArray[np.int64]
     feature_names: tuple[str, ...]
     problem: ProblemType
 
@@ -73,11 +79,16 @@ class TrainingSet:
         """The encoded features of all rows."""
         return encode(self.rows, self.encoding)
 
+    @cached_property
+    def row_numbers(self) -> NDArray[np.int64]:
+        """A number for each row id: a row that comes again, as in every load of a snapshot, has its own again."""
+        return _numbered(self.rows["row_id"])
+
     @property
     def digest(self) -> str:
         """sha256 of all that a model can learn from these rows."""
         content = hashlib.sha256(json.dumps([self.encoding.to_plain(), self.classes]).encode())
-        for values in (self.matrix, self.labels, self.event_time_us, self.label_time_us):
+        for values in (self.matrix, self.labels, self.event_time_us, self.label_time_us, self.windows):
             content.update(values.tobytes(order="A"))
         return content.hexdigest()
 
@@ -117,6 +128,7 @@ def read_training_set(table: pa.Table, problem: ProblemType) -> TrainingSet:
         classes=classes,
         event_time_us=microseconds(table["event_timestamp"]),
         label_time_us=microseconds(table["label_time"]),
+        windows=_windows(table),
         feature_names=names,
         problem=problem,
     )
@@ -126,6 +138,33 @@ def microseconds(instants: pa.ChunkedArray) -> NDArray[np.int64]:
     """Return instants as microseconds since the epoch, UTC."""
     values: NDArray[np.int64] = instants.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy()
     return values
+
+
+def instant(microseconds: int) -> datetime:
+    """Turn microseconds since the epoch into an instant.
+
+    Examples
+    --------
+    >>> instant(0).isoformat()
+    '1970-01-01T00:00:00+00:00'
+    """
+    return datetime.fromtimestamp(microseconds // 1_000_000, UTC).replace(
+        microsecond=microseconds % 1_000_000
+    )
+
+
+def _windows(table: pa.Table) -> NDArray[np.int64]:
+    """Give each row the number of the partition that it came from, by the keys, whose order is that of time."""
+    if SOURCE_PARTITION not in table.column_names:
+        return np.zeros(table.num_rows, dtype=np.int64)
+    keys = table[SOURCE_PARTITION].cast(pa.string())
+    ordered = pa.array(sorted(keys.unique().to_pylist()), pa.string())
+    return np.asarray(pc.index_in(keys, value_set=ordered).to_numpy(), dtype=np.int64)
+
+
+def _numbered(values: pa.ChunkedArray) -> NDArray[np.int64]:
+    encoded = values.combine_chunks().dictionary_encode()
+    return np.asarray(encoded.indices.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
 def label_indices(labels: pa.ChunkedArray, problem: ProblemType, classes: Sequence[str]) -> Floats:
@@ -169,11 +208,8 @@ def _labels(table: pa.Table, problem: ProblemType) -> tuple[Floats, tuple[str, .
         )
     if values.size < 2:
         shown = classes[0] if classes else f"{values[0]:g}"
-        least = (
-            "" if problem == "regression" else f" At least {MIN_CLASS_ROWS} rows of each class are needed."
-        )
         raise LabelsNeededError(
-            f"all {labels.size} labelled rows have the label {shown}: there is nothing to tell apart.{least} "
+            f"all {labels.size} labelled rows have the label {shown}: there is nothing to tell apart. "
             "Check target.label, or widen model.train_window."
         )
     if problem == "binary" and not np.isin(values, (0, 1)).all():

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from assets.materialization import Outcome, Scope, StageRun
-from assets.model.fingerprints import fingerprint_decision, fingerprint_training
+from assets.model.fingerprints import Question, question
 from assets.model.pictures import training_pages
 from assets.model.tables import CANDIDATES, candidates_table, holdout_table
 from declaration.partitioning import partitioning
@@ -29,14 +29,15 @@ from learning.fitted import FittedModel
 from learning.gate import GateVerdict, judge_challenger
 from learning.metrics import Floats, MetricError, Scored
 from learning.model_file import model_from_bytes, model_to_bytes
+from learning.proper_score import SCORE_NAMES
 from learning.score_columns import aligned_scores, classes_of_both, score_fields, scores_from
-from learning.split import instant
 from learning.train import Training, chosen_metric, limited_threads, train_model
 from learning.training_rows import (
     MIN_CLASS_ROWS,
     LabelsNeededError,
     TrainingError,
     TrainingSet,
+    instant,
     read_training_set,
 )
 from resources.lake.lake import Snapshot, scan
@@ -72,8 +73,8 @@ class _Inputs:
     ----------
     snapshot, data
         The training set's table, and its rows.
-    training_key, decision_key
-        Fingerprints of what is trained, and of the question whether it serves.
+    asked
+        What is trained and why, for its fingerprints.
     is_loss_confirmed
         The champion has surely lost performance: the reason of this run.
     ledger
@@ -82,8 +83,7 @@ class _Inputs:
 
     snapshot: Snapshot
     data: TrainingSet
-    training_key: str
-    decision_key: str
+    asked: Question
     is_loss_confirmed: bool
     ledger: Ledger
 
@@ -100,7 +100,7 @@ def materialize_model(run: StageRun, *, registry: ModelRegistry) -> Outcome:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         inputs = _read(run, registry)
-        answered = _standing_decision(inputs.ledger.decisions, inputs.decision_key)
+        answered = _standing_decision(inputs.ledger.decisions, inputs.asked)
         if answered is not None and _has_tables(run, answered.version):
             return _known_outcome(run, answered, inputs.ledger, registry)
         rival = _rival(run.pipeline, inputs.ledger.decisions, registry)
@@ -116,12 +116,25 @@ def _read(run: StageRun, registry: ModelRegistry) -> _Inputs:
     is_loss_confirmed = run.scope.reason.startswith(CONFIRMED_LOSS)
     with _located(run, snapshot):
         data = _read_rows(run, snapshot)
-        training_key = fingerprint_training(
-            run.pipeline, _partition(run), data, is_loss_confirmed=is_loss_confirmed
-        )
-    decision_key = fingerprint_decision(run.pipeline, training_key, run.scope.reason)
+        loss_since_us = _loss_since_us(run) if is_loss_confirmed else None
+        asked = question(run.pipeline, _partition(run), run.scope.reason, data, loss_since_us)
     ledger = follow(run.lake, registry, run.pipeline.name)
-    return _Inputs(snapshot, data, training_key, decision_key, is_loss_confirmed, ledger)
+    return _Inputs(snapshot, data, asked, is_loss_confirmed, ledger)
+
+
+def _loss_since_us(run: StageRun) -> int:
+    """Return the first instant of the window in which the loss was confirmed, as the partition's report says.
+
+    Where no report says it, the loss is of this partition at the latest.
+    """
+    partition, table = _partition(run), run.table("drift_decisions")
+    since = None
+    if run.lake.has(table) and partition in run.lake.snapshot(table).partitions:
+        reports = run.lake.read(table, partitions=[partition])
+        found = reports["loss_since"].to_pylist() if "loss_since" in reports.column_names else []
+        since = next(filter(None, found), None)
+    start = partitioning(run.pipeline.spec.partitions).window(since or partition).start
+    return round(start.timestamp() * 1e6)
 
 
 def _train(run: StageRun, inputs: _Inputs, rival: _Rival | None) -> Training:
@@ -130,7 +143,8 @@ def _train(run: StageRun, inputs: _Inputs, rival: _Rival | None) -> Training:
             inputs.data,
             run.spec.model,
             champion_knows_until_us=rival.knows_until_us if rival else None,
-            is_loss_confirmed=inputs.is_loss_confirmed,
+            # Without a champion there is nothing that lost.
+            loss_since_us=inputs.asked.loss_since_us if rival else None,
             threads=run.engine.threads,
         )
 
@@ -144,27 +158,28 @@ def _write(
     started: float,
 ) -> Outcome:
     """Register the version, keep its tables, and write the gate's decision to the ledger."""
-    version = _register(run, inputs, training, registry)
+    judge = rival.version.version if rival else None
+    version = _register(run, inputs, training, judge, registry)
     tables = _write_tables(run, inputs.data, training, version)
     pair: ScoredPair | None = None
 
     def decide(decisions: Sequence[Decision]) -> Decision | None:
         """Judge against who serves now: during the training others may have answered, or rolled back."""
         nonlocal pair
-        if _standing_decision(decisions, inputs.decision_key) is not None:
+        if _standing_decision(decisions, inputs.asked) is not None:
             return None
-        is_same = aliases_after(decisions)["champion"] == (rival.version.version if rival else None)
+        is_same = aliases_after(decisions)["champion"] == judge
         serving = rival if is_same else _rival(run.pipeline, decisions, registry)
         pair, verdict = _judge(
             run, inputs.data, training, version, serving,
             # The loss was that of the champion before.
             is_loss_confirmed=inputs.is_loss_confirmed and is_same,
         )  # fmt: skip
-        return _decision(run.scope, version, serving, verdict, inputs.decision_key)
+        return _decision(run.scope, version, serving, verdict, inputs.asked.decision_key(judge))
 
     enacted = enact(run.lake, registry, run.pipeline.name, decide, commit=run.commit)
     if enacted.decision is None or enacted.written is None:
-        answered = _standing_decision(enacted.ledger.decisions, inputs.decision_key)
+        answered = _standing_decision(enacted.ledger.decisions, inputs.asked)
         assert answered is not None
         return _known_outcome(run, answered, enacted.ledger, registry, tables)
     written = (*tables, enacted.written)
@@ -180,7 +195,7 @@ def _write(
 
 
 def _rare(training: Training) -> Mapping[str, str]:
-    """Say which labels had too few rows to be learned surely; the others did not wait for them."""
+    """Say which labels have too few rows to be learned surely; the others do not wait for them."""
     said = ", ".join(f"{name}: {n}" for name, n in sorted(training.rare_classes.items(), key=itemgetter(1)))
     return {"rare_labels": f"rows to learn from, fewer than {MIN_CLASS_ROWS}: {said}"} if said else {}
 
@@ -213,10 +228,15 @@ def _partition(run: StageRun) -> str:
     return run.scope.partition
 
 
-def _standing_decision(decisions: Sequence[Decision], decision_key: str) -> Decision | None:
-    """Return the decision that answered this question, unless the champion was changed since."""
+def _standing_decision(decisions: Sequence[Decision], asked: Question) -> Decision | None:
+    """Return the decision that answered this question, unless the champion was changed since.
+
+    Whoever was champion when it was asked: a challenger that was promoted is asked about again as champion.
+    """
+    judges = {None, *(one.champion_after for one in decisions)}
+    keys = {asked.decision_key(number) for number in judges}
     champion = aliases_after(decisions)["champion"]
-    same = [one for one in decisions if one.decision_key == decision_key]
+    same = [one for one in decisions if one.decision_key in keys]
     return same[-1] if same and same[-1].champion_after == champion else None
 
 
@@ -230,7 +250,9 @@ def _rival(pipeline: Pipeline, decisions: Sequence[Decision], registry: ModelReg
     return _Rival(version, model_from_bytes(content), round(as_of.timestamp() * 1e6))
 
 
-def _register(run: StageRun, inputs: _Inputs, training: Training, registry: ModelRegistry) -> ModelVersion:
+def _register(
+    run: StageRun, inputs: _Inputs, training: Training, judge: int | None, registry: ModelRegistry
+) -> ModelVersion:
     data, snapshot = inputs.data, inputs.snapshot
     content = model_to_bytes(training.model)
     low, high = training.interval
@@ -243,11 +265,14 @@ def _register(run: StageRun, inputs: _Inputs, training: Training, registry: Mode
         holdout_metric=training.holdout_metric,
         holdout_low=low,
         holdout_high=high,
-        holdout_start=training.split.holdout_start,
+        holdout_start=instant(int(data.event_time_us[training.judged[0]])),
+        n_judged=training.judged.size,
+        n_folds=int(training.folds.max()) + 1,
+        span=training.span.name,
         feature_names=data.feature_names,
         importances=training.importances,
         n_training_rows=training.n_rows,
-        learned_since=instant(training.learned_since_us) if training.learned_since_us is not None else None,
+        learned_since=instant(training.span.since_us) if training.span.since_us is not None else None,
         artifact_sha256=hashlib.sha256(content).hexdigest(),
         registered_at=run.scope.clock,
     )
@@ -255,13 +280,14 @@ def _register(run: StageRun, inputs: _Inputs, training: Training, registry: Mode
     figures = {
         f"{one.algorithm}/{name}": value for one in training.results for name, value in one.metrics.items()
     }
+    losses = {f"{SCORE_NAMES[data.problem]} of the span {one.span.name}": one.loss for one in training.spans}
     return registry.register(
         run.pipeline.name,
         model,
         content,
-        training_key=inputs.training_key,
+        training_key=inputs.asked.training_key(judge),
         params={"problem": data.problem, **{name: json.dumps(value) for name, value in settings.items()}},
-        metrics={training.metric: training.holdout_metric, **figures},
+        metrics={training.metric: training.holdout_metric, **figures, **losses},
         tags={
             "driftline.training_set": f"{snapshot.table}@{snapshot.version}",
             "driftline.training_partition": model.training_partition,
@@ -269,6 +295,7 @@ def _register(run: StageRun, inputs: _Inputs, training: Training, registry: Mode
             "driftline.spec_hash": run.pipeline.spec_hash,
             "driftline.run_id": run.scope.run_id,
             "driftline.reason": run.scope.reason,
+            "driftline.span": training.span.name,
         },
     )
 
@@ -276,7 +303,7 @@ def _register(run: StageRun, inputs: _Inputs, training: Training, registry: Mode
 def _write_tables(
     run: StageRun, data: TrainingSet, training: Training, version: ModelVersion
 ) -> tuple[Snapshot, Snapshot]:
-    """Keep the holdout's scores and the candidates' figures, by model version."""
+    """Keep the judged rows' scores and the candidates' figures, by model version."""
     partition, commit, lake = str(version.version), run.commit, run.lake
     held_out = holdout_table(data, training)
     figures = candidates_table(training, version.version, version.training_partition)
@@ -326,30 +353,31 @@ def _judge(
 
 
 def _scored_pair(run: StageRun, data: TrainingSet, training: Training, champion: _Rival) -> ScoredPair | None:
-    """Score both models on rows that neither has learned from."""
+    """Score both models on the judged rows that the champion has not learned from; the challenger's scores are out of fold."""
     if champion.model.problem != data.problem:
         raise EncodingError(
             f"it predicts a {champion.model.problem} label, the declaration a {data.problem} one."
         )
-    holdout = training.split.holdout
+    judged = training.judged
     # By the label's time: a row that was predicted before the champion's training may have been labelled after it.
-    is_unseen = data.label_time_us[holdout] >= champion.knows_until_us
+    is_unseen = data.label_time_us[judged] >= champion.knows_until_us
     unseen = np.flatnonzero(is_unseen)
     with limited_threads(run.engine.threads):
-        fresh = champion.model.score(data.rows.take(holdout[unseen]))
-    # Rows of its own holdout it scored before it learned from them: those scores are as blind.
-    held_out, recorded = _recorded_scores(run, data, holdout[~is_unseen], champion)
+        fresh = champion.model.score(data.rows.take(judged[unseen]))
+    # Its own judged rows were scored by models that had not learned from them: those scores are as blind.
+    held_out, recorded = _recorded_scores(run, data, judged[~is_unseen], champion)
     places = np.concatenate([np.flatnonzero(~is_unseen)[held_out], unseen])
     scores = np.concatenate([recorded, fresh])
     # Over the classes of both: a class that one does not know has probability 0, and naming one that is gone is wrong.
     classes = classes_of_both(data.classes, champion.model.classes)
-    labels = data.labels[holdout[places]]
-    if places.size == 0 or (data.problem != "regression" and np.unique(labels).size < 2):
+    labels = data.labels[judged[places]]
+    if places.size == 0:
         return None
     return ScoredPair(
         challenger=Scored(labels, aligned_scores(training.holdout.scores[places], data.classes, classes)),
         champion=Scored(labels, aligned_scores(scores, champion.model.classes, classes)),
-        event_time_us=data.event_time_us[holdout[places]],
+        event_time_us=data.event_time_us[judged[places]],
+        windows=data.windows[judged[places]],
     )
 
 
@@ -359,7 +387,7 @@ def _recorded_scores(
     rows: NDArray[np.int64],
     champion: _Rival,
 ) -> tuple[NDArray[np.int64], Floats]:
-    """Look up what the champion said of rows while they were its holdout; return places and scores."""
+    """Look up what was said of rows when the champion was judged on them; return places and scores."""
     table = run.lake.snapshot(run.table("holdout_scores"))
     columns = ", ".join(quote_identifier(one.name) for one in score_fields(data.problem))
     source = scan(table, [str(champion.version.version)])
@@ -461,6 +489,8 @@ def _outcome(
             "holdout_metric": version.holdout_metric,
             "holdout_interval": f"{version.holdout_low:.4f} to {version.holdout_high:.4f}",
             "holdout_start": version.holdout_start,
+            "judged": _judged_text(version),
+            "span": version.span,
             "learned_since": version.learned_since or "all rows",
             "reason": decision.reason,
             "is_promoted": verdict["is_promoted"],
@@ -473,4 +503,14 @@ def _outcome(
             "ledger_rows": ledger.head.count,
             "ledger_sha256": ledger.head.sha256,
         },
+    )
+
+
+def _judged_text(version: ModelVersion) -> str:
+    """Say on which rows the figures were measured, and how."""
+    if version.n_judged is None:
+        return "on the newest rows, held out whole"
+    return (
+        f"{version.n_judged} rows, out of fold in {version.n_folds} folds: the folds know later rows, so under slow drift "
+        "the figures flatter a little"
     )

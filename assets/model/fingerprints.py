@@ -5,22 +5,53 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from declaration.pipeline import Pipeline
 from learning.training_rows import TrainingSet
 
 
-def fingerprint_training(
-    pipeline: Pipeline, partition: str, data: TrainingSet, *, is_loss_confirmed: bool
-) -> str:
-    """Fingerprint all that decides which model comes out: rows, settings and seed, and how they are split."""
+@dataclass(frozen=True)
+class Question:
+    """What is asked of the model stage: a training, and whether its model serves.
+
+    A training is judged on what the champion has not seen, so another champion makes another training. Asked again
+    after its challenger was promoted the question is the same nevertheless: whoever was champion when it was asked.
+
+    Attributes
+    ----------
+    pipeline, partition, reason
+        Of what, as of when, and why.
+    content
+        Fingerprint of rows, settings and seed.
+    loss_since_us
+        First instant of the champion's loss; None where none is confirmed.
+    """
+
+    pipeline: Pipeline
+    partition: str
+    reason: str
+    content: str
+    loss_since_us: int | None
+
+    def training_key(self, champion: int | None) -> str:
+        """Fingerprint all that decides which model comes out and on which rows it is judged."""
+        judge = {"champion": champion, "loss_since_us": self.loss_since_us}
+        return _fingerprint([self.pipeline.name, self.partition, self.content, judge])
+
+    def decision_key(self, champion: int | None) -> str:
+        """Fingerprint all that decides, beside the champion, what the gate says of a training."""
+        gate = self.pipeline.spec.model.gate.model_dump(mode="json")
+        return _fingerprint([self.training_key(champion), gate, self.reason])
+
+
+def question(
+    pipeline: Pipeline, partition: str, reason: str, data: TrainingSet, loss_since_us: int | None
+) -> Question:
+    """Put the question of a run; its rows are read once for the fingerprint."""
     settings = pipeline.spec.model.model_dump(mode="json", exclude={"gate"})
-    return _fingerprint([pipeline.name, partition, data.problem, settings, data.digest, is_loss_confirmed])
-
-
-def fingerprint_decision(pipeline: Pipeline, training_key: str, reason: str) -> str:
-    """Fingerprint all that decides, beside the champion, what the gate says of a training."""
-    return _fingerprint([training_key, pipeline.spec.model.gate.model_dump(mode="json"), reason])
+    content = _fingerprint([data.problem, settings, data.digest])
+    return Question(pipeline, partition, reason, content, loss_since_us)
 
 
 def _fingerprint(parts: Sequence[object]) -> str:

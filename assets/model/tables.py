@@ -1,4 +1,4 @@
-"""Tables of a training in the lake: the holdout's scores and every candidate's figures."""
+"""Tables of a training in the lake: the judged rows' scores and every candidate's figures."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ CANDIDATES = LakeTable(
 
 
 def holdout_table(data: TrainingSet, training: Training) -> pa.Table:
-    """Lay out the held-out rows with their labels and the scores of the model that never saw them."""
-    table = data.rows.select(["row_id", "event_timestamp", "label"]).take(training.split.holdout)
+    """Lay out the judged rows with their labels and the scores of models that have not learned from them."""
+    table = data.rows.select(["row_id", "event_timestamp", "label"]).take(training.judged)
     for name, values in score_columns(data.problem, data.classes, training.holdout.scores).items():
         table = table.append_column(name, values)
     return table
 
 
 def candidates_table(training: Training, version: int, partition: str) -> pa.Table:
-    """Lay out every candidate's metrics on the holdout."""
+    """Lay out every candidate's metrics on the judged rows, out of fold on all rows."""
     rows = [
         {
             "version": version,

@@ -10,8 +10,9 @@ import pyarrow as pa
 
 from assets.materialization import CheckOutcome, Outcome, StageRun
 from assets.training_set.leakage import Probe, changed_feature, judge, n_labels_before_their_time, probes
-from assets.training_set.selection import SOURCE_PARTITION, TrainingSetError, known_labels, training_windows
+from assets.training_set.selection import TrainingSetError, known_labels, training_windows
 from charts import as_markdown_image, bars
+from declaration.names import SOURCE_PARTITION
 from declaration.partitioning import Window
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_literal

@@ -10,9 +10,6 @@ from declaration.partitioning import Window, partitioning
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_literal
 
-SOURCE_PARTITION = "_source_partition"
-"""Column of a training set: the partition that a row came from."""
-
 
 class TrainingSetError(DriftlineError):
     """There is nothing to learn from as of a partition."""

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.model.tables import holdout_table
-from assets.training_set.selection import SOURCE_PARTITION
 from benchmarks.policy.streams.stream import Floats, Stream
 from declaration.model import GateSpec, ModelSpec
+from declaration.names import SOURCE_PARTITION
 from learning.candidates import CANDIDATES
 from learning.comparison import ScoredPair
 from learning.fitted import FittedModel
@@ -61,13 +61,13 @@ class Version:
 
     @property
     def holdout(self) -> pa.Table:
-        """Held-out rows with label and score."""
+        """Judged rows with label and score, out of fold."""
         return holdout_table(self.data, self.trained)
 
     @property
     def learned(self) -> pa.Table:
         """The rows that it learned from: all, or the newest."""
-        since = self.trained.learned_since_us
+        since = self.trained.span.since_us
         if since is None:
             return self.data.rows
         return self.data.rows.filter(pa.array(self.data.event_time_us >= since))
@@ -120,6 +120,8 @@ class Question:
         What the champion has learned; None where nobody serves.
     is_loss_confirmed
         A confirmed loss asks.
+    loss_since
+        First window of that loss; None for the one at whose end it asks.
     """
 
     window: int
@@ -127,6 +129,14 @@ class Question:
     left_out: frozenset[int] = frozenset()
     champion_knows_until_us: int | None = None
     is_loss_confirmed: bool = False
+    loss_since: int | None = None
+
+    @property
+    def first_lost(self) -> int | None:
+        """The window since which the champion has lost; None where nothing is confirmed."""
+        if not self.is_loss_confirmed:
+            return None
+        return self.window if self.loss_since is None else self.loss_since
 
 
 @dataclass
@@ -177,7 +187,9 @@ class Trainer:
                 data,
                 self.model_spec(question.span),
                 champion_knows_until_us=question.champion_knows_until_us,
-                is_loss_confirmed=question.is_loss_confirmed,
+                loss_since_us=None
+                if question.first_lost is None
+                else self.stream.start_us(question.first_lost),
             )
         except LabelsNeededError:
             return None
@@ -230,8 +242,8 @@ def judge(challenger: Version, champion: Version, *, is_loss_confirmed: bool) ->
 
 
 def scored_pair(challenger: Version, champion: Version) -> ScoredPair | None:
-    """Score both on the challenger's holdout: fresh rows by the champion's model, rows of its own holdout as recorded."""
-    data, positions = challenger.data, challenger.trained.split.holdout
+    """Score both on the challenger's judged rows: unseen ones by the champion's model, its own judged rows as recorded."""
+    data, positions = challenger.data, challenger.trained.judged
     theirs, wanted = champion.model.classes, classes_of_both(data.classes, champion.model.classes)
     is_unseen = data.label_time_us[positions] >= champion.knows_until_us
     fresh = champion.model.score(data.rows.take(positions[is_unseen]))
@@ -239,7 +251,7 @@ def scored_pair(challenger: Version, champion: Version) -> ScoredPair | None:
     kept = np.concatenate([np.flatnonzero(~is_unseen)[places], np.flatnonzero(is_unseen)])
     scores = np.concatenate([recorded, fresh])
     labels = data.labels[positions[kept]]
-    if labels.size == 0 or (data.problem != "regression" and np.unique(labels).size < 2):
+    if labels.size == 0:
         return None
     own = challenger.trained.holdout.scores[kept]
     is_of_classes = data.problem == "multiclass"
@@ -247,11 +259,12 @@ def scored_pair(challenger: Version, champion: Version) -> ScoredPair | None:
         challenger=Scored(labels, aligned_scores(own, data.classes, wanted) if is_of_classes else own),
         champion=Scored(labels, aligned_scores(scores, theirs, wanted) if is_of_classes else scores),
         event_time_us=data.event_time_us[positions[kept]],
+        windows=data.windows[positions[kept]],
     )
 
 
 def _recorded(champion: Version, row_ids: pa.ChunkedArray) -> tuple[Floats, np.ndarray]:
-    """Return the scores that a champion's holdout has of some rows, and which of them it has."""
+    """Return the scores that a champion's judged rows have of some rows, and which of them they are."""
     held_out = champion.holdout
     found = pc.index_in(row_ids, value_set=held_out["row_id"].combine_chunks())
     places = np.flatnonzero(pc.is_valid(found).to_numpy())

@@ -12,8 +12,8 @@ import pyarrow as pa
 from declaration.model import Metric
 from declaration.sql import quote_identifier
 from declaration.target import ProblemType
-from drift.performance.realised import time_blocks
 from learning.baselines import Baselines, covering, learn_baselines
+from learning.blocks import time_blocks
 from learning.known_values import LAST_VALUE, SEASONS, known_indices
 from learning.metrics import Floats, Scored
 from learning.score_columns import score_fields, scores_from

@@ -23,8 +23,8 @@ from drift.performance.calibration import (
     surprising,
 )
 from drift.performance.estimated_multiclass import estimate_class_performance
-from drift.performance.realised import Measurement, ScoredRows, time_blocks
-from learning.blocks import Blocks, resampled_weights
+from drift.performance.realised import Measurement, ScoredRows
+from learning.blocks import Blocks, resampled_weights, time_blocks
 from learning.metrics import Floats, Scored, metric_by_block, metric_value
 
 N_LEVELS = 1_024

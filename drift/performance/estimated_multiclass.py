@@ -27,8 +27,8 @@ from drift.performance.calibration import (
     resampled_isotonic,
     surprising,
 )
-from drift.performance.realised import Measurement, ScoredRows, time_blocks
-from learning.blocks import Blocks, resampled_weights
+from drift.performance.realised import Measurement, ScoredRows
+from learning.blocks import Blocks, resampled_weights, time_blocks
 from learning.metrics import SMALLEST_PROBABILITY, Floats, Scored, metric_by_block, metric_value
 
 N_LEVELS = 256

@@ -25,8 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from declaration.target import ProblemType
-from drift.performance.realised import EVEN_BLOCKS, ScoredRows
-from learning.blocks import MIN_BLOCKS, blocks_of
+from drift.performance.realised import ScoredRows
+from learning.blocks import MAX_RUNS, MIN_BLOCKS, blocks_of
 from learning.metrics import Floats, Scored
 
 BETS = tuple(0.95 * 2.0**-k for k in range(7))
@@ -130,7 +130,7 @@ def loss_scale(problem: ProblemType, holdout: ScoredRows) -> LossScale | None:
     if problem == "regression":
         errors = np.abs(holdout.scored.labels - holdout.scored.scores)
         unit = float(np.quantile(errors, SCALE_QUANTILE)) or 1.0
-    return LossScale(unit, length, max(2, holdout.n // EVEN_BLOCKS))
+    return LossScale(unit, length, max(2, holdout.n // MAX_RUNS))
 
 
 def loss_blocks(problem: ProblemType, rows: ScoredRows, scale: LossScale) -> LossBlocks:

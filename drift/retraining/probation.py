@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from declaration.choices import gain_range_text, gain_text
 from declaration.model import Metric
 from declaration.target import ProblemType
-from drift.performance.realised import time_blocks
+from learning.blocks import time_blocks
 from learning.comparison import ScoredPair, compare
 from learning.metrics import MetricError
 

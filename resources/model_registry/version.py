@@ -38,17 +38,20 @@ class ModelVersion:
     training_partition, training_table_version
         As-of partition of the training set, and the Delta version of `<p>/training_set` that was read.
     metric, holdout_metric, holdout_low, holdout_high
-        What is compared; its value on the holdout; its 95 % interval by day blocks.
+        What is compared; its value on the judged rows, out of fold; its 95 % interval by blocks of time.
     holdout_start
-        First instant of the holdout (UTC).
+        First instant of the judged rows (UTC).
+    n_judged, n_folds
+        How many rows were judged, and in how many folds; None in versions that held out the newest rows whole.
     feature_names
         Columns of the training set that the model reads, sorted.
     importances
         Share of each feature in the model's skill; at least 0, sums to 1.
     n_training_rows
         Labelled rows the served model was fitted on.
-    learned_since
-        First instant of these rows (UTC), where older ones were left out because they made the model worse.
+    learned_since, span
+        First instant of these rows (UTC), where older ones were left out because they made the model worse, and the
+        span's name; None where it was not written down.
     run_id
         MLflow's run that registered it; '' before.
     artifact_sha256
@@ -72,6 +75,9 @@ class ModelVersion:
     artifact_sha256: str
     registered_at: datetime
     learned_since: datetime | None = None
+    n_judged: int | None = None
+    n_folds: int | None = None
+    span: str | None = None
     run_id: str = ""
 
 

@@ -17,8 +17,10 @@ from assets.profiled.quality import WEIGHTS
 from declaration.datasets import DatasetSpec, SourceSpec
 from declaration.spec import PipelineSpec
 from drift.columns.findings import EFFECT_GATES, MISSING_GATES, NEW_CATEGORY_GATES
-from learning.blocks import MIN_BLOCKS
+from learning.blocks import MAX_RUNS, MIN_BLOCKS, MIN_RUN_ROWS
 from learning.gate import NON_INFERIORITY_MARGIN
+from learning.judged import MIN_JUDGED_ROWS
+from learning.spans import MIN_SPAN_ROWS
 from pipelines.loading.read import read
 from pipelines.loading.yaml_lines import parse
 from tests.docs.reading import DOCS, PAGES, REPOSITORY, Reader, blocks
@@ -176,6 +178,10 @@ def test_the_concepts_figures_are_the_codes() -> None:
     assert all(f"| {dimension} | {weight:.2f} |" in quality for dimension, weight in WEIGHTS.items())
     gate = (DOCS / "concepts" / "gate.md").read_text(encoding="utf-8")
     assert f"fewer than {MIN_BLOCKS} days" in gate
+    assert f"{MIN_BLOCKS} to {MAX_RUNS} runs of neighbouring rows, {MIN_RUN_ROWS} rows at least" in gate
+    assert f"fewer than {MIN_BLOCKS * MIN_RUN_ROWS} rows" in " ".join(gate.split())
+    assert f"{MIN_JUDGED_ROWS} rows at" in gate
+    assert f"A shorter span has {MIN_SPAN_ROWS} rows" in gate
     assert f"worse by {NON_INFERIORITY_MARGIN:g}" in gate
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from declaration.model import GateSpec, Metric
 from learning.comparison import ScoredPair
-from learning.gate import NON_INFERIORITY_MARGIN, GateVerdict, judge_challenger
+from learning.gate import NON_INFERIORITY_MARGIN, GateVerdict, judge_challenger, newest_rows
 from learning.metrics import Scored, metric_value
 
 DAY = 86_400_000_000
@@ -28,6 +30,12 @@ def scored_pair(
     )
     events = np.repeat(np.arange(n_days, dtype=np.int64), per_day) * DAY
     return ScoredPair(Scored(labels, of), Scored(labels, over), events)
+
+
+def halves(pair: ScoredPair) -> ScoredPair:
+    """The same rows as two windows."""
+    n = pair.event_time_us.size
+    return replace(pair, windows=np.arange(n) // (n // 2))
 
 
 def judge(
@@ -94,21 +102,96 @@ def test_a_clearly_worse_challenger_is_not() -> None:
     assert (verdict.is_promoted, verdict.outcome) == (False, "worse")
 
 
-def test_a_gain_smaller_than_asked_for_is_inconclusive() -> None:
+def test_a_gain_in_the_metric_smaller_than_asked_for_keeps_the_champion() -> None:
     verdict = judge(scored_pair(challenger_noise=0.1, champion_noise=1.5), gate=GateSpec(min_gain=0.5))
-    assert (verdict.is_promoted, verdict.outcome) == (False, "inconclusive")
+    assert (verdict.is_promoted, verdict.outcome) == (False, "behind")
+    assert "model.gate.min_gain asks for a gain of 0.5" in verdict.explanation
+    assert judge(
+        scored_pair(challenger_noise=0.1, champion_noise=1.5), gate=GateSpec(min_gain=0.01)
+    ).is_promoted
 
 
-@pytest.mark.parametrize(("consequence", "is_promoted"), [("keep", False), ("promote", True)])
-def test_an_open_test_has_the_declared_consequence(consequence: str, is_promoted: bool) -> None:
+def test_on_schedule_who_is_ahead_by_the_estimate_serves() -> None:
+    # Ten days of thirty rows: nothing is sure of so small a difference.
+    ahead = scored_pair(challenger_noise=0.45, champion_noise=0.55, n_days=10, per_day=30, seed=3)
+    behind = replace(ahead, challenger=ahead.champion, champion=ahead.challenger)
+    verdicts = [judge(one) for one in (ahead, behind)]
+    assert sorted((one.is_promoted, one.outcome) for one in verdicts) == [(False, "behind"), (True, "ahead")]
+    for one in verdicts:
+        assert one.gain is not None
+        assert one.low is not None
+        assert one.high is not None
+        assert one.low < 0 < one.high
+        assert one.is_promoted == (one.gain > 0)
+        assert one.measure == "log loss"
+
+
+@pytest.mark.parametrize("consequence", ["keep", "promote"])
+def test_an_open_test_needs_no_consequence_on_schedule(consequence: str) -> None:
     even = scored_pair(challenger_noise=0.5, champion_noise=0.5)
-    verdict = judge(even, gate=GateSpec.model_validate({"inconclusive": consequence}))
-    assert (verdict.is_promoted, verdict.outcome) == (is_promoted, "inconclusive")
+    asked, plain = judge(even, gate=GateSpec.model_validate({"inconclusive": consequence})), judge(even)
+    assert asked == plain
+
+
+def test_a_changed_prior_is_promoted_although_the_ranking_is_the_same() -> None:
+    """The class prior fell from .5 to .2: the challenger has a third of the champion's Brier score, and its ROC AUC."""
+    generator = np.random.default_rng(0)
+    n = 1_000
+    labels = (generator.random(n) < 0.2).astype(float)
+    signal = 4 * labels + generator.normal(size=n)
+    # By Bayes: the log odds of a row are 4 (signal - 2), plus those of the prior.
+    champion, challenger = (1 / (1 + np.exp(-4 * (signal - 2) - odds)) for odds in (6.0, np.log(0.25)))
+    pair = ScoredPair(
+        Scored(labels, challenger), Scored(labels, champion), np.arange(n, dtype=np.int64) * 60_000_000
+    )
+    assert metric_value("roc_auc", pair.challenger) == pytest.approx(
+        metric_value("roc_auc", pair.champion), abs=1e-9
+    )
+    assert metric_value("brier", pair.challenger) < metric_value("brier", pair.champion) / 3
+    for is_loss_confirmed in (False, True):
+        verdict = judge(halves(pair), is_loss_confirmed=is_loss_confirmed)
+        assert verdict.is_promoted
+    assert judge(halves(pair)).outcome == "superior"
+    # A ranking that is a hair lower has no veto either, on schedule or after a loss.
+    worse = np.where(np.arange(n) % 50 == 0, 1 - challenger, challenger)
+    hair = replace(pair, challenger=Scored(labels, worse))
+    assert metric_value("roc_auc", hair.challenger) < metric_value("roc_auc", hair.champion)
+    assert judge(halves(hair)).is_promoted
+    assert judge(halves(hair), is_loss_confirmed=True).is_promoted
+
+
+def test_who_is_surely_worse_on_the_newest_window_does_not_serve() -> None:
+    """Poison: by far better on the window that has it, surely worse on the sound one; together ahead."""
+    poisoned, sound = (
+        scored_pair(challenger_noise=one, champion_noise=other, n_days=10)
+        for one, other in ((0.1, 3.0), (1.5, 0.1))
+    )
+    both = [
+        Scored(np.append(one.labels, other.labels), np.append(one.scores, other.scores))
+        for one, other in ((poisoned.challenger, sound.challenger), (poisoned.champion, sound.champion))
+    ]
+    instants = np.append(poisoned.event_time_us, sound.event_time_us + 10 * DAY)
+    pair = ScoredPair(*both, instants, np.repeat([3, 4], 500))
+    verdict = judge(pair)
+    assert verdict.gain is not None
+    assert verdict.gain > 0
+    assert (verdict.is_promoted, verdict.outcome) == (False, "worse")
+    assert "surely worse on 500 of the newest window" in verdict.explanation
+    assert judge(replace(pair, windows=np.repeat([4, 3], 500))).is_promoted
+
+
+def test_a_newest_window_of_few_rows_is_looked_at_with_the_one_before() -> None:
+    pair = scored_pair(challenger_noise=0.5, champion_noise=0.5, n_days=4)
+    windows = np.repeat([0, 1, 2], [100, 60, 40])
+    # 40 rows are fewer than 50.
+    assert newest_rows(replace(pair, windows=windows)).tolist() == list(range(100, 200))
+    assert newest_rows(replace(pair, windows=np.repeat([0, 1], [150, 50]))).tolist() == list(range(150, 200))
+    assert newest_rows(replace(pair, windows=None)).size == 200
 
 
 def test_after_a_confirmed_loss_being_no_worse_suffices() -> None:
-    even = scored_pair(challenger_noise=0.5, champion_noise=0.5, n_days=200, per_day=100)
-    assert judge(even).outcome == "inconclusive"
+    even = scored_pair(challenger_noise=0.51, champion_noise=0.5, n_days=200, per_day=100)
+    assert judge(even).outcome == "behind"
     verdict = judge(even, is_loss_confirmed=True)
     assert (verdict.is_promoted, verdict.outcome) == (True, "non-inferior")
     assert verdict.low is not None
@@ -122,24 +205,45 @@ def test_after_a_confirmed_loss_a_worse_challenger_is_still_refused() -> None:
 
 def test_after_a_confirmed_loss_an_open_test_goes_to_who_is_ahead() -> None:
     ahead = scored_pair(challenger_noise=0.45, champion_noise=0.55, n_days=10, per_day=30, seed=3)
-    behind = ScoredPair(ahead.champion, ahead.challenger, ahead.event_time_us)
+    behind = replace(ahead, challenger=ahead.champion, champion=ahead.challenger)
     verdicts = [judge(one, is_loss_confirmed=True) for one in (ahead, behind)]
     assert [one.outcome for one in verdicts] == ["inconclusive"] * 2
+    assert {one.measure for one in verdicts} == {"roc_auc"}
     assert sorted(one.is_promoted for one in verdicts) == [False, True]
     assert all(one.is_promoted == (one.gain is not None and one.gain >= 0) for one in verdicts)
 
 
-def test_a_handful_of_hours_decides_nothing() -> None:
-    short = scored_pair(challenger_noise=0.1, champion_noise=1.5, n_days=5)
-    verdict = judge(short)
-    assert verdict.outcome == "inconclusive"
-    assert "5 hours to compare on" in verdict.explanation
+@pytest.mark.parametrize(("n_rows", "unit"), [(480, "runs"), (100, "runs"), (60, "too few for an interval")])
+@pytest.mark.parametrize("is_loss_confirmed", [False, True])
+def test_rows_a_minute_apart_decide_too(n_rows: int, unit: str, is_loss_confirmed: bool) -> None:
+    """In partitions of rows a row is a minute: 480 of them are eight hours, and there is an answer with fewer."""
+    better = scored_pair(challenger_noise=0.1, champion_noise=3.0, n_days=1, per_day=n_rows)
+    minutes = np.arange(n_rows, dtype=np.int64) * 60_000_000 - 90_000_000
+    for pair, is_promoted in (
+        (replace(better, event_time_us=minutes), True),
+        (ScoredPair(better.champion, better.challenger, minutes), False),
+    ):
+        verdict = judge(pair, is_loss_confirmed=is_loss_confirmed)
+        assert verdict.is_promoted == is_promoted
+        assert verdict.outcome == ("superior" if is_promoted else "worse")
+        assert unit in verdict.explanation or n_rows == 480
 
 
-def test_nothing_to_compare_on_decides_nothing() -> None:
-    verdict = judge(None)
-    assert (verdict.is_promoted, verdict.outcome) == (False, "inconclusive")
+def test_one_class_is_enough_to_compare_probabilities() -> None:
+    sure, unsure = (Scored(np.zeros(300), np.full(300, p)) for p in (0.01, 0.3))
+    days = np.repeat(np.arange(10, dtype=np.int64), 30) * DAY
+    assert judge(ScoredPair(sure, unsure, days)).is_promoted
+    assert not judge(ScoredPair(unsure, sure, days), is_loss_confirmed=True).is_promoted
+
+
+@pytest.mark.parametrize(("consequence", "is_promoted"), [("keep", False), ("promote", True)])
+def test_where_nothing_can_be_compared_a_person_is_asked_or_it_is_promoted(
+    consequence: str, is_promoted: bool
+) -> None:
+    verdict = judge(None, gate=GateSpec.model_validate({"inconclusive": consequence}))
+    assert (verdict.is_promoted, verdict.outcome) == (is_promoted, "inconclusive")
     assert "has not learned from" in verdict.explanation
+    assert ("until a person decides" in verdict.explanation) != is_promoted
 
 
 def test_a_verdict_does_not_depend_on_the_order_of_rows() -> None:
@@ -157,7 +261,7 @@ def test_a_verdict_does_not_depend_on_the_order_of_rows() -> None:
 
 def test_days_are_drawn_and_not_rows() -> None:
     """Models that are equal in the long run, with errors alike within a day: rows would be sure, days are not."""
-    wrongly_sure_by_rows = wrongly_promoted = 0
+    wrongly_sure_by_rows = wrongly_sure = 0
     n_days, per_day, n_worlds = 20, 200, 120
     events = np.repeat(np.arange(n_days, dtype=np.int64), per_day) * DAY
     for seed in range(n_worlds):
@@ -175,11 +279,11 @@ def test_days_are_drawn_and_not_rows() -> None:
             has_champion=True,
             seed=seed,
         )
-        wrongly_promoted += verdict.is_promoted
-        gains = np.abs(labels - over) - np.abs(labels - of)
+        wrongly_sure += verdict.outcome in ("superior", "worse")
+        gains = (labels - over) ** 2 - (labels - of) ** 2
         wrongly_sure_by_rows += int(stats.ttest_1samp(gains, 0, alternative="greater").pvalue < 0.05)
-    # 5 % of 120 are 6; 12 would have a chance below 2 % (binomial).
-    assert wrongly_promoted < 12
+    # 5 % of 120 on each side are 12; 21 would have a chance below 1 % (binomial).
+    assert wrongly_sure < 21
     assert wrongly_sure_by_rows > 40
 
 
@@ -197,7 +301,7 @@ def test_a_gain_in_an_error_is_an_error_that_is_lower(metric: Metric) -> None:
             metric=metric,
             holdout_metric=1.0,
             gate=GateSpec(),
-            is_loss_confirmed=False,
+            is_loss_confirmed=True,
             has_champion=True,
             seed=0,
         ).explanation
@@ -208,18 +312,23 @@ def test_a_gain_in_an_error_is_an_error_that_is_lower(metric: Metric) -> None:
     assert said(near, near).startswith(f"{metric} the same (90% interval: the same, 40 days)")
 
 
-def test_a_metric_that_is_undefined_on_the_compared_rows_decides_nothing() -> None:
-    flat = Scored(np.ones(400), np.linspace(0, 1, 400))
+@pytest.mark.parametrize("is_loss_confirmed", [False, True])
+def test_a_metric_that_is_undefined_on_the_compared_rows_leaves_it_to_the_errors(
+    is_loss_confirmed: bool,
+) -> None:
+    flat, near = (Scored(np.ones(400), 1 + width * np.linspace(-1, 1, 400)) for width in (1.0, 0.5))
     days = np.repeat(np.arange(40, dtype=np.int64), 10) * DAY
     verdict = judge_challenger(
-        ScoredPair(flat, flat, days),
+        ScoredPair(near, flat, days),
         problem="regression",
         metric="r2",
         holdout_metric=0.5,
         gate=GateSpec(),
-        is_loss_confirmed=False,
+        is_loss_confirmed=is_loss_confirmed,
         has_champion=True,
         seed=0,
     )
-    assert (verdict.is_promoted, verdict.outcome) == (False, "inconclusive")
-    assert verdict.explanation.startswith("r2 is undefined on 400 rows with labels [1.0]")
+    assert verdict.is_promoted
+    # A third of 1 less a third of a quarter: the mean of squares of even steps from -1 to 1 is a third, and a bit.
+    assert verdict.explanation.startswith("mean squared error lower by 0.2513 on 400 rows")
+    assert "r2" not in verdict.explanation

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
 
-from assets.model.pictures import candidates_page
 from declaration.choices import CANDIDATES_BY_PROBLEM
 from declaration.model import Candidate, ModelSpec
+from learning.candidates import FitRows
 from learning.encode import encode
 from learning.fitted import FittedModel
 from learning.metrics import metric_value
 from learning.model_file import model_from_bytes, model_to_bytes
+from learning.out_of_fold import fit
 from learning.train import train_model
-from learning.training_rows import LabelsNeededError, TrainingError, read_training_set
+from learning.training_rows import TrainingError, instant, read_training_set
+from tests.fixtures.training_world import fitted
 
 Builder = Callable[..., pa.Table]
 
@@ -55,9 +56,13 @@ def test_many_classes_are_learned(make_training_table: Builder) -> None:
 def test_the_estimate_comes_from_rows_that_the_measured_model_never_saw(make_training_table: Builder) -> None:
     data = read_training_set(make_training_table(1_000), "binary")
     training = train_model(data, ModelSpec(candidates=("logistic_regression",)))
-    assert data.event_time_us[training.split.fit].max() < data.event_time_us[training.split.holdout].min()
-    scores = training.holdout_model.score(data.rows.take(training.split.holdout))
-    np.testing.assert_array_equal(scores, training.holdout.scores)
+    assert training.judged.tolist() == list(range(1_000))
+    np.testing.assert_array_equal(training.holdout.labels, data.labels)
+    for fold in range(5):
+        rows = training.judged[training.folds == fold]
+        others = np.setdiff1d(np.arange(1_000), rows)
+        model = fitted(data.rows.take(others), "binary", "logistic_regression")
+        np.testing.assert_allclose(model.score(data.rows.take(rows)), training.holdout.scores[rows])
     assert metric_value("roc_auc", training.holdout) == training.holdout_metric
 
 
@@ -65,9 +70,7 @@ def test_the_model_that_serves_has_learned_from_all_rows(make_training_table: Bu
     data = read_training_set(make_training_table(1_000), "binary")
     training = train_model(data, ModelSpec(candidates=("logistic_regression",)))
     scaler = training.model.estimator[0].named_transformers_["numbers"][1]
-    assert scaler.n_samples_seen_ == 1_000
-    held_out = training.holdout_model.estimator[0].named_transformers_["numbers"][1]
-    assert held_out.n_samples_seen_ == training.split.fit.size
+    assert scaler.n_samples_seen_ == training.n_rows == 1_000
 
 
 def test_importance_goes_to_what_decides_the_label(make_training_table: Builder) -> None:
@@ -88,14 +91,25 @@ def test_the_order_of_rows_does_not_change_the_model(make_training_table: Builde
     assert model_to_bytes(train_model(one, spec).model) == model_to_bytes(train_model(other, spec).model)
 
 
-def test_a_class_missing_from_the_rows_to_learn_from_is_waited_for(make_training_table: Builder) -> None:
-    table = make_training_table(400)
-    late = pa.array((np.arange(400) > 380).astype(np.int8))
-    table = table.set_column(table.column_names.index("label"), "label", late)
-    with pytest.raises(
-        LabelsNeededError, match=r"of \d+ rows to learn from .* only 0 have the label 1; at least 5 of each"
-    ):
-        train_model(read_training_set(table, "binary"), ModelSpec(holdout=0.3))
+@pytest.mark.usefixtures("few_trees")
+@pytest.mark.parametrize("algorithm", CANDIDATES_BY_PROBLEM["binary"])
+@pytest.mark.parametrize("n_positive", [1, 20])
+def test_a_class_that_a_fold_keeps_whole_is_missed_there(
+    make_training_table: Builder, algorithm: Candidate, n_positive: int
+) -> None:
+    """All positives are of one run: the fold that holds them out has nothing else to name."""
+    table = make_training_table(500)
+    rare = np.zeros(500, dtype=np.int8)
+    rare[480 : 480 + n_positive] = 1
+    table = table.set_column(table.column_names.index("label"), "label", pa.array(rare))
+    training = train_model(read_training_set(table, "binary"), ModelSpec(candidates=(algorithm,)))
+    assert training.rare_classes == ({"1": 1} if n_positive == 1 else {})
+    # 500 rows are 25 runs of twenty: the last is of the fifth fold.
+    assert training.folds[480] == 4
+    np.testing.assert_array_equal(training.holdout.scores[training.folds == 4], 0.0)
+    assert np.isfinite(training.holdout_metric)
+    assert 0 < training.model.score(table)[480] < 1
+    assert sum(training.importances.values()) == pytest.approx(1.0)
 
 
 def test_the_rarest_classes_are_named_with_their_rows(make_training_table: Builder) -> None:
@@ -103,22 +117,21 @@ def test_the_rarest_classes_are_named_with_their_rows(make_training_table: Build
     kinds = ["a"] * 400
     kinds[10:13], kinds[20:21] = ["three"] * 3, ["one"]
     table = table.set_column(table.column_names.index("label"), "label", pa.array(kinds))
-    with pytest.raises(
-        LabelsNeededError,
-        match=r"only 1 have the label one, 3 have the label three; at least 5 of each of two",
-    ):
-        train_model(read_training_set(table, "multiclass"), ModelSpec())
+    data = read_training_set(table, "multiclass")
+    training = train_model(data, ModelSpec(candidates=("logistic_regression",)))
+    assert training.rare_classes == {"one": 1, "three": 3}
+    np.testing.assert_allclose(training.holdout.scores.sum(axis=1), 1.0)
 
 
 @pytest.mark.usefixtures("few_trees")
 @pytest.mark.parametrize("algorithm", CANDIDATES_BY_PROBLEM["multiclass"])
 @pytest.mark.parametrize(
-    ("places", "n_fit"),
-    [(range(395, 400), 0), ((10, 390), 1), (range(20, 24), 4), ((7, 8, 9, 391, 392), 3)],
+    "places",
+    [range(395, 400), (10, 390), range(20, 24), (7, 8, 9, 391, 392)],
     ids=["new", "one before", "only before", "both"],
 )
 def test_a_rare_class_of_many_does_not_keep_the_others_waiting(
-    make_training_table: Builder, algorithm: Candidate, places: Sequence[int], n_fit: int
+    make_training_table: Builder, algorithm: Candidate, places: Sequence[int]
 ) -> None:
     table = make_training_table(400, problem="multiclass")
     kinds = table["label"].to_pylist()
@@ -127,7 +140,7 @@ def test_a_rare_class_of_many_does_not_keep_the_others_waiting(
     table = table.set_column(table.column_names.index("label"), "label", pa.array(kinds))
     data = read_training_set(table, "multiclass")
     training = train_model(data, ModelSpec(candidates=(algorithm,)))
-    assert training.rare_classes == {"lost": n_fit}
+    assert training.rare_classes == ({"lost": len(places)} if len(places) < 5 else {})
     assert training.model.classes == ("early", "late", "lost", "on time")
     # The model that serves has all the rows, and the chance of each class.
     assert training.n_rows == 400
@@ -135,29 +148,29 @@ def test_a_rare_class_of_many_does_not_keep_the_others_waiting(
     assert scores.shape == (400, 4)
     np.testing.assert_allclose(scores.sum(axis=1), 1.0)
     assert training.results[0].metrics["accuracy"] > 0.4
-    # In the holdout the class is one that the measured model hardly knows: it is named nowhere, and costs its rows.
+    # Out of fold the class is one that a model hardly knows: it is named nowhere, and costs its rows.
     held = training.holdout
     is_lost = held.labels == 2
-    assert is_lost.sum() == len(places) - n_fit
+    assert is_lost.sum() == len(places)
     assert not np.any(held.scores[is_lost].argmax(axis=1) == 2)
-    if n_fit == 0:
-        assert held.scores[:, 2].max() < 1e-6
-    assert model_from_bytes(model_to_bytes(training.holdout_model)).score(table).shape == (400, 4)
+    folds = training.folds[is_lost]
+    if np.unique(folds).size == 1:
+        # Runs of twenty rows: the fold that holds the class out has never seen it.
+        assert held.scores[training.folds == folds[0], 2].max() < 1e-6
+    assert model_from_bytes(model_to_bytes(training.model)).score(table).shape == (400, 4)
 
 
-def test_a_holdout_of_one_value_is_judged_by_what_is_defined_on_it(make_training_table: Builder) -> None:
+def test_newest_rows_of_one_value_are_judged_together_with_older_ones(make_training_table: Builder) -> None:
     table = make_training_table(400, problem="regression")
     values = np.where(np.arange(400) < 300, table["label"].to_numpy(), 7.0)
     table = table.set_column(table.column_names.index("label"), "label", pa.array(values))
     data = read_training_set(table, "regression")
-    ridge = ModelSpec(candidates=("ridge",))
-    trained = train_model(data, ridge)
-    assert set(trained.results[0].metrics) == {"rmse", "mae"}
-    assert "| undefined |" in candidates_page(trained.results, "regression")
-    with pytest.raises(
-        LabelsNeededError, match=r"r2 is undefined on the holdout: all of its 80 rows have the label 7"
-    ):
-        train_model(data, ridge.model_copy(update={"metric": "r2"}))
+    newest = int(data.label_time_us[300])
+    for metric in ("rmse", "r2"):
+        spec = ModelSpec(candidates=("ridge",), metric=metric)
+        trained = train_model(data, spec, champion_knows_until_us=newest)
+        assert trained.judged[0] == 299
+        assert set(trained.results[0].metrics) == {"rmse", "mae", "r2"}
 
 
 def test_a_candidate_of_another_problem_is_refused(make_training_table: Builder) -> None:
@@ -173,26 +186,48 @@ def test_a_metric_of_another_problem_is_refused(make_training_table: Builder) ->
 
 
 def test_a_future_value_of_a_feature_is_no_better_than_noise(make_training_table: Builder) -> None:
-    """Labels of the holdout, changed, must not change the model that is measured on it."""
+    """Labels of a fold, changed, must not change the model that is measured on it."""
     table = make_training_table(800)
     data = read_training_set(table, "binary")
-    spec = ModelSpec(candidates=("logistic_regression",))
+    spec = ModelSpec(candidates=("logistic_regression",), adapt_window=False)
     training = train_model(data, spec)
+    held_out = training.judged[training.folds == 2]
     flipped = data.labels.copy()
-    flipped[training.split.holdout] = 1 - flipped[training.split.holdout]
+    flipped[held_out] = 1 - flipped[held_out]
     position = table.column_names.index("label")
     other = table.set_column(position, "label", pa.array(flipped.astype(np.int8)))
     again = train_model(read_training_set(other, "binary"), spec)
-    np.testing.assert_array_equal(training.holdout.scores, again.holdout.scores)
+    np.testing.assert_array_equal(training.holdout.scores[held_out], again.holdout.scores[held_out])
+    assert not np.array_equal(training.holdout.scores, again.holdout.scores)
 
 
-def test_labels_known_late_are_not_learned_before_the_holdout(make_training_table: Builder) -> None:
-    table = make_training_table(1_000, days=100)
-    slow = pc.add(table["event_timestamp"], pa.scalar(timedelta(days=20), pa.duration("us")))
-    table = table.set_column(table.column_names.index("label_time"), "label_time", slow)
-    training = train_model(read_training_set(table, "binary"), ModelSpec(candidates=("logistic_regression",)))
-    # 100 days, 20 held out: the 20 days before them have no label yet.
-    assert training.split.fit.size == pytest.approx(600, abs=2)
+def test_candidates_compete_on_all_rows_and_spans_with_the_best_alone(
+    make_training_table: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fits: list[tuple[str, int]] = []
+
+    def counted(
+        algorithm: Candidate, rows: FitRows, classes: tuple[str, ...], seed: int, threads: int
+    ) -> FittedModel:
+        fits.append((algorithm, rows.labels.size))
+        return fit(algorithm, rows, classes, seed, threads)
+
+    monkeypatch.setattr("learning.out_of_fold.fit", counted)
+    monkeypatch.setattr("learning.train.fit", counted)
+    table = make_training_table(2_000)
+    windows = pa.array([f"{row // 200:03}" for row in range(2_000)])
+    table = table.set_column(table.column_names.index("_source_partition"), "_source_partition", windows)
+    data = read_training_set(table, "binary")
+    spec = ModelSpec(candidates=("logistic_regression", "random_forest"))
+    training = train_model(data, spec, champion_knows_until_us=int(data.label_time_us[1_200]))
+    # Two folds: of both candidates, then of a third, eight windows, and the 800 unseen rows; and what serves.
+    assert [rows for name, rows in fits if name == "random_forest"] == [1_800, 1_800]
+    assert [rows for name, rows in fits if name == "logistic_regression"] == [
+        1_800, 1_800, 467, 467, 1_400, 1_400, 600, 600, training.n_rows,
+    ]  # fmt: skip
+    assert [one.span.name for one in training.spans] == [
+        "all", "newest third", "newest 8 windows", "unseen by the champion",
+    ]  # fmt: skip
 
 
 def test_scoring_no_rows_gives_no_scores(make_training_table: Builder) -> None:
@@ -200,3 +235,7 @@ def test_scoring_no_rows_gives_no_scores(make_training_table: Builder) -> None:
     model: FittedModel = train_model(data, ModelSpec(candidates=("logistic_regression",))).model
     assert model.score(data.rows.slice(0, 0)).shape == (0, 3)
     assert encode(data.rows.slice(0, 0), model.encoding).shape == (0, 3)
+
+
+def test_instants_keep_their_microseconds() -> None:
+    assert instant(1_000_001) == datetime(1970, 1, 1, 0, 0, 1, 1, tzinfo=UTC)

@@ -23,7 +23,7 @@ from declaration.pipeline import Pipeline
 from driftline.model.restore import roll_back_to
 from learning.encode import EncodingError
 from learning.model_file import model_from_bytes
-from learning.training_rows import TrainingError
+from learning.training_rows import TrainingError, read_training_set
 from resources.connections import Connections
 from resources.lake.lake import scan
 from resources.model_registry.ledger import Decision, open_ledger, read_ledger, trusted_sha256, write_decision
@@ -77,17 +77,27 @@ def test_the_first_model_is_registered_and_serves(world: World, january: pa.Tabl
     assert set(outcome.markdown) == {"candidates", "feature_importances", "roc_curve", "calibration"}
 
 
-def test_holdout_scores_are_those_of_the_newest_rows(world: World, january: pa.Table) -> None:
+def test_holdout_scores_are_those_of_the_judged_rows(world: World, until_february: pa.Table) -> None:
+    """A first model is judged on all it has, the next one on what the champion has not seen."""
     pipeline = world.pipeline("held_out")
+    january = until_february.slice(0, 1_200)
     world.write_training_set(pipeline, "2024-01-01", january)
-    train(world, pipeline, "2024-01-01")
-    version = world.registry.version("held_out", 1)
-    scores = world.lake.read("held_out/holdout_scores").sort_by("row_id")
-    assert scores.column_names[:4] == ["row_id", "event_timestamp", "label", "score"]
-    expected = january.filter(pc.greater_equal(january["event_timestamp"], pa.scalar(version.holdout_start)))
-    assert scores["row_id"].to_pylist() == expected["row_id"].to_pylist()
-    assert scores["label"].to_pylist() == expected["label"].to_pylist()
-    assert scores.num_rows == 240
+    world.write_training_set(pipeline, "2024-02-01", until_february)
+    outcomes = [train(world, pipeline, key) for key in ("2024-01-01", "2024-02-01")]
+    # The labels of the last three hours of January came in February: a row each 37 minutes.
+    unseen = until_february.filter(pc.greater_equal(until_february["label_time"], pa.scalar(FEBRUARY)))
+    assert unseen.num_rows == 1_204
+    for number, expected in ((1, january), (2, unseen)):
+        scores = world.lake.read("held_out/holdout_scores", partitions=[str(number)]).sort_by("row_id")
+        assert scores.column_names[:4] == ["row_id", "event_timestamp", "label", "score"]
+        assert scores["row_id"].to_pylist() == expected["row_id"].to_pylist()
+        assert scores["label"].to_pylist() == expected["label"].to_pylist()
+        version = world.registry.version("held_out", number)
+        assert version.holdout_start == expected["event_timestamp"][0].as_py()
+        assert (version.n_judged, version.n_folds) == (expected.num_rows, 5)
+        said = str(outcomes[number - 1].metadata["judged"])
+        assert said.startswith(f"{expected.num_rows} rows, out of fold in 5 folds")
+        assert "flatter a little" in said
     candidates = world.lake.read("held_out/candidates")
     assert set(candidates["metric"].to_pylist()) >= {"roc_auc", "log_loss"}
 
@@ -145,37 +155,39 @@ def test_a_better_challenger_replaces_the_champion(world: World, until_february:
     assert outcome.metadata["gate_outcome"] == "superior"
     assert world.registry.aliases("better") == {"champion": 2, "previous": 1}
     report = json.loads(read_ledger(world.lake, "better")[-1].gate_report)
-    # The newest fifth of 60 days: the 18th to the 29th of February.
-    assert report["n_blocks"] == 12
+    # The 29 days of February, and the last hours of January.
+    assert report["n_blocks"] == 30
+    assert report["measure"] == "log loss"
 
 
-def test_an_even_challenger_waits_unless_the_champions_loss_is_confirmed(
+def test_a_challenger_that_gains_too_little_waits_unless_the_champions_loss_is_confirmed(
     world: World, until_february: pa.Table
 ) -> None:
-    pipeline = world.pipeline("even")
+    pipeline = world.pipeline("even", gate=GateSpec(min_gain=0.05))
     world.write_training_set(pipeline, "2024-01-01", until_february.slice(0, 1_200))
     world.write_training_set(pipeline, "2024-02-01", until_february)
     train(world, pipeline, "2024-01-01")
     kept = train(world, pipeline, "2024-02-01")
-    assert (kept.metadata["gate_outcome"], kept.metadata["is_promoted"]) == ("inconclusive", False)
+    assert (kept.metadata["gate_outcome"], kept.metadata["is_promoted"]) == ("behind", False)
     assert world.registry.aliases("even") == {"champion": 1, "challenger": 2}
     promoted = train(world, pipeline, "2024-02-01", reason="performance: roc_auc fell by 0.08")
     assert promoted.metadata["is_promoted"] is True
     assert promoted.metadata["gate_outcome"] == "non-inferior"
-    # After a confirmed loss less is held out: another training, and so another version.
+    # After a confirmed loss other rows judge: another training, and so another version.
     assert promoted.metadata["model_version"] == 3
     assert promoted.metadata["holdout_start"] > kept.metadata["holdout_start"]
+    assert promoted.metadata["holdout_start"] == FEBRUARY
     assert [one.action for one in read_ledger(world.lake, "even")] == ["promoted", "kept", "promoted"]
     assert world.registry.aliases("even") == {"champion": 3, "previous": 1}
 
 
 def test_another_gate_asks_another_question(world: World, until_february: pa.Table) -> None:
-    pipeline = world.pipeline("regated")
-    world.write_training_set(pipeline, "2024-01-01", until_february.slice(0, 1_200))
+    pipeline = world.pipeline("regated", gate=GateSpec(min_gain=0.9))
+    world.write_training_set(pipeline, "2024-01-01", noisy(until_february.slice(0, 1_200)))
     world.write_training_set(pipeline, "2024-02-01", until_february)
     train(world, pipeline, "2024-01-01")
-    train(world, pipeline, "2024-02-01")
-    lenient = world.pipeline("regated", gate=GateSpec(inconclusive="promote"))
+    assert train(world, pipeline, "2024-02-01").metadata["gate_outcome"] == "behind"
+    lenient = world.pipeline("regated")
     assert train(world, lenient, "2024-02-01").metadata["is_promoted"] is True
     assert len(world.registry.versions("regated")) == 2
 
@@ -238,7 +250,8 @@ def test_a_rollback_during_a_training_is_what_the_challenger_is_judged_against(
     monkeypatch: pytest.MonkeyPatch,
     is_better: bool,
 ) -> None:
-    pipeline = world.pipeline(f"undone_{is_better}".lower())
+    # What knows nothing has a ROC AUC of a half: a challenger that gains a fifth knows something.
+    pipeline = world.pipeline(f"undone_{is_better}".lower(), gate=GateSpec(min_gain=0.2))
     two_champions(world, pipeline, until_february)
     march = make_training_table(1_200, days=31, start=datetime(2024, 3, 1, tzinfo=UTC), seed=2)
     rows = pa.concat_tables([until_february, march])
@@ -280,18 +293,18 @@ def test_the_materialization_tells_the_ledgers_head(world: World, january: pa.Ta
     assert (outcome.metadata["ledger_rows"], outcome.metadata["ledger_sha256"]) == (1, head.sha256)
 
 
-def test_a_second_training_of_one_partition_is_compared_on_both_holdouts(
+def test_a_second_training_of_one_partition_is_compared_on_what_was_judged_before(
     world: World, january: pa.Table
 ) -> None:
-    """The champion has learned all rows; what it said of its holdout before still compares fairly."""
+    """The champion has learned all rows; what was said of its judged rows out of fold still compares fairly."""
     weak = world.pipeline("same_month")
     world.write_training_set(weak, "2024-01-01", noisy(january))
     train(world, weak, "2024-01-01")
     world.write_training_set(weak, "2024-01-01", january)
     outcome = train(world, weak, "2024-01-01")
     assert outcome.metadata["gate_outcome"] == "superior"
-    # A fifth of 31 days are six days and a bit: too few, so hours are the blocks.
-    assert "hours" in str(outcome.metadata["gate_explanation"])
+    assert "on 1200 rows" in str(outcome.metadata["gate_explanation"])
+    assert "31 days" in str(outcome.metadata["gate_explanation"])
 
 
 def test_a_champion_that_cannot_read_todays_rows_is_replaced(world: World, until_february: pa.Table) -> None:
@@ -367,12 +380,24 @@ def test_a_class_that_only_one_of_them_knows_counts_in_the_gate(
     rows = february.filter(pc.is_in(february["row_id"], held_out["row_id"]))
     sha256 = trusted_sha256(read_ledger(world.lake, name), 1)
     champion = model_from_bytes(world.registry.model_file(name, 1, sha256=sha256))
-    theirs = np.array(champion.classes)[champion.score(rows).argmax(axis=1)]
-    ours = dict(zip(held_out["row_id"].to_pylist(), held_out["prediction"].to_pylist(), strict=True))
-    truth = np.array(rows["label"].to_pylist())
-    hits = np.array([ours[key] for key in rows["row_id"].to_pylist()]) == truth
-    assert outcome.metadata["gain"] == pytest.approx(hits.mean() - (theirs == truth).mean())
-    assert (theirs == "early").any() == (lacks_it == "challenger")
+    judged = held_out.sort_by("row_id")
+    rows = rows.sort_by("row_id")
+    classes = {"champion": champion.classes, "challenger": read_training_set(kept, "multiclass").classes}
+    said = {"champion": champion.score(rows), "challenger": np.array(judged["scores"].to_pylist())}
+    losses = {
+        who: np.mean(
+            [
+                -np.log(
+                    np.clip(one[classes[who].index(label)] if label in classes[who] else 0.0, 0.001, 0.999)
+                )
+                for one, label in zip(said[who], rows["label"].to_pylist(), strict=True)
+            ]
+        )
+        for who in said
+    }
+    assert outcome.metadata["gain"] == pytest.approx(losses["champion"] - losses["challenger"])
+    # A class that the champion does not know costs it every row; one that is gone costs it what it still expects.
+    assert losses["champion"] > losses["challenger"]
 
 
 def test_a_rare_class_is_told_and_the_others_are_learned(world: World, make_training_table: Builder) -> None:
@@ -386,7 +411,7 @@ def test_a_rare_class_is_told_and_the_others_are_learned(world: World, make_trai
         outcome = train(world, pipeline, key)
         assert outcome.metadata["gate_outcome"] != WAITS
         said = outcome.metadata.get("rare_labels")
-        assert said == (None if key == "2024-01-01" else "rows to learn from, fewer than 5: lost: 1")
+        assert said == (None if key == "2024-01-01" else "rows to learn from, fewer than 5: lost: 3")
     assert read_waits(world.lake, "rare") == ()
 
 

@@ -69,7 +69,7 @@ def test_thousands_of_tail_numbers_are_bounded(flights: TrainingSet) -> None:
 def test_the_interval_by_days_is_far_wider_than_by_rows(flights: TrainingSet) -> None:
     """Weather delays a whole day: rows are not independent, and the interval must know it."""
     training = train_model(flights, ModelSpec(candidates=("logistic_regression",), metric="brier"))
-    assert blocks_of(flights.event_time_us[training.split.holdout]).unit == "day"
+    assert blocks_of(flights.event_time_us[training.judged]).unit == "day"
     losses = (training.holdout.labels - training.holdout.scores) ** 2
     by_rows = 2 * 1.96 * losses.std() / np.sqrt(losses.size)
     low, high = training.interval

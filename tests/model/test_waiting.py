@@ -75,17 +75,22 @@ def labelled_table(chance: np.random.Generator, problem: ProblemType) -> pa.Tabl
 
 
 # Drawn by a seed: hypothesis prefers the simplest of every choice, and a tenth of its tables would be learned from.
-@given(seed=st.integers(0, 2**32), problem=st.sampled_from(sorted(LABELS)), is_loss_confirmed=st.booleans())
+@given(
+    seed=st.integers(0, 2**32),
+    problem=st.sampled_from(sorted(LABELS)),
+    knows=st.none() | st.integers(-1, 290),
+    loss=st.none() | st.integers(-1, 290),
+)
 @settings(max_examples=40, deadline=None)
 def test_any_labels_give_a_model_or_a_reason_to_wait(
-    seed: int, problem: ProblemType, is_loss_confirmed: bool
+    seed: int, problem: ProblemType, knows: int | None, loss: int | None
 ) -> None:
     chance = np.random.default_rng(seed)
     table = labelled_table(chance, problem)
     spec = ModelSpec(
         candidates=(str(chance.choice(CANDIDATES_BY_PROBLEM[problem])),),
         metric=str(chance.choice(list(METRICS_BY_PROBLEM[problem]))),
-        holdout=float(chance.choice([0.2, 0.4])),
+        holdout=chance.choice([None, 0.2, 0.4]),
     )
     training, needed = None, ""
     with pytest.MonkeyPatch.context() as patch:
@@ -93,7 +98,11 @@ def test_any_labels_give_a_model_or_a_reason_to_wait(
         patch.setattr(candidates, "N_FOREST_TREES", 4)
         try:
             data = read_training_set(table, problem)
-            training = train_model(data, spec, is_loss_confirmed=is_loss_confirmed)
+            knows_us, loss_us = (
+                None if hours is None else round((START + timedelta(hours=hours)).timestamp() * 1e6)
+                for hours in (knows, loss)
+            )
+            training = train_model(data, spec, champion_knows_until_us=knows_us, loss_since_us=loss_us)
         except LabelsNeededError as error:
             needed = str(error)
     if training is None:
@@ -121,5 +130,12 @@ def test_a_sample_for_importances_has_the_rare_label_too() -> None:
     labels = np.zeros(2 * MAX_IMPORTANCE_ROWS)
     labels[-1] = 1
     for seed in range(5):
-        found = permutation_importances(Sure(), labels[:, None] * 0.9, labels, metric="roc_auc", seed=seed)  # type: ignore[arg-type]  # what it reads of a model
+        found = permutation_importances(
+            [Sure()],  # type: ignore[list-item]  # what it reads of a model
+            np.zeros(labels.size, dtype=np.int64),
+            labels[:, None] * 0.9,
+            labels,
+            metric="roc_auc",
+            seed=seed,
+        )
         assert found == {"x": 1.0}

@@ -9,7 +9,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from declaration.model import Metric
-from drift.performance.realised import ScoredRows, measure_performance, performance_drop, time_blocks
+from drift.performance.realised import ScoredRows, measure_performance, performance_drop
+from learning.blocks import time_blocks
 from learning.metrics import Scored, metric_value
 
 DAY_US = 86_400_000_000

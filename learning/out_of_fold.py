@@ -1,0 +1,118 @@
+"""Out-of-fold scores: each judged row by a model fitted without its fold."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from declaration.model import Candidate
+from learning.candidates import CANDIDATES, FitRows
+from learning.fitted import FittedModel
+from learning.judged import Judged
+from learning.metrics import Floats, Scored
+from learning.training_rows import TrainingSet
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """The judged rows' labels and scores, pooled over the folds.
+
+    Attributes
+    ----------
+    scored
+        In the order of the judged rows, over the classes of the whole training set.
+    models
+        Each fold's model.
+    fit_seconds
+        CPU seconds of fitting them.
+    """
+
+    scored: Scored
+    models: tuple[FittedModel, ...]
+    fit_seconds: float
+
+
+def score_out_of_fold(
+    algorithm: Candidate,
+    data: TrainingSet,
+    judged: Judged,
+    *,
+    since_us: int | None,
+    seed: int,
+    threads: int,
+) -> OutOfFold:
+    """Fit a model for each fold without its rows, and score them by it.
+
+    Parameters
+    ----------
+    algorithm, seed, threads
+        What is fitted, and how.
+    data, judged
+        Labelled rows, and those that are held out in turn.
+    since_us
+        Instant from which rows are learned; None for all.
+    """
+    labels = data.labels[judged.rows]
+    shape = (judged.rows.size, len(data.classes)) if data.classes else (judged.rows.size,)
+    scores = np.empty(shape, dtype=np.float64)
+    models = []
+    started = time.process_time()
+    seconds = 0.0
+    for fold, rows in enumerate(_rows_left(data, judged, since_us)):
+        started = time.process_time()
+        model = fit(algorithm, data.fit_rows(rows), data.classes, seed, threads)
+        seconds += time.process_time() - started
+        is_held_out = judged.folds == fold
+        scores[is_held_out] = model.score_matrix(data.matrix[judged.rows[is_held_out]])
+        models.append(model)
+    return OutOfFold(Scored(labels, scores), tuple(models), seconds)
+
+
+def n_rows_left(data: TrainingSet, judged: Judged, since_us: int | None) -> int:
+    """Count the rows that the fold which leaves least leaves to learn from."""
+    return min(rows.size for rows in _rows_left(data, judged, since_us))
+
+
+def _rows_left(data: TrainingSet, judged: Judged, since_us: int | None) -> list[NDArray[np.int64]]:
+    is_learned = rows_since(data, since_us)
+    return [np.flatnonzero(is_learned & ~held_out) for held_out in judged.held_out]
+
+
+def rows_since(data: TrainingSet, since_us: int | None) -> NDArray[np.bool_]:
+    """Tell of each row whether it was predicted since an instant; all were since None."""
+    if since_us is None:
+        return np.ones(data.labels.size, dtype=np.bool_)
+    is_since: NDArray[np.bool_] = data.event_time_us >= since_us
+    return is_since
+
+
+def fit(
+    algorithm: Candidate, rows: FitRows, classes: tuple[str, ...], seed: int, threads: int
+) -> FittedModel:
+    """Fit an algorithm; rows of one class teach that class alone."""
+    if rows.problem != "regression" and np.all(rows.labels == rows.labels[0]):
+        estimator: object = OneClass(int(rows.labels[0]), rows.n_classes, is_binary=not classes)
+    else:
+        estimator = CANDIDATES[algorithm].fit(rows, seed, threads)
+    return FittedModel(algorithm, rows.problem, classes, rows.encoding, estimator)
+
+
+class OneClass:
+    """Stands in for an estimator where a fold leaves rows of one class: it names that class, always."""
+
+    def __init__(self, label: int, n_classes: int, *, is_binary: bool) -> None:
+        self.classes_ = np.arange(n_classes)
+        self._is_binary = is_binary
+        self._probabilities = (self.classes_ == label).astype(np.float64)
+
+    def predict_proba(self, matrix: Floats) -> Floats:
+        """Return probabilities as scikit-learn's classifiers do, shape (n, n_classes)."""
+        return np.tile(self._probabilities, (matrix.shape[0], 1))
+
+    def predict(self, matrix: Floats) -> Floats:
+        """Return probabilities as LightGBM's Booster does: of a binary label's 1 alone."""
+        whole = self.predict_proba(matrix)
+        return whole[:, 1] if self._is_binary else whole
