@@ -67,6 +67,9 @@ REGULAR = 0.15
 """Part of the median distance of an entity's events by which the middle half may differ: months differ by a tenth. Events
 that come as they like have no season: what happened a day before is another case."""
 
+KNOWN_NAMES = (LAST_VALUE, *(season.name for season in SEASONS))
+"""Columns of known values."""
+
 KNOWN_SHARE = 0.75
 """Share of the labels that are known when a season is looked back at: a forecast a day ahead looks back two days."""
 

@@ -14,13 +14,11 @@ from declaration.sql import quote_identifier
 from declaration.target import ProblemType
 from learning.baselines import Baselines, covering, learn_baselines
 from learning.blocks import time_blocks
-from learning.known_values import LAST_VALUE, SEASONS, known_indices
+from learning.known_values import KNOWN_NAMES, known_indices
 from learning.metrics import Floats, Scored
 from learning.score_columns import score_fields, scores_from
 from learning.skill import Skill, skill_loss, skills_against
 from learning.training_rows import label_indices
-
-_NAMES = (LAST_VALUE, *(season.name for season in SEASONS))
 
 
 @dataclass(frozen=True)
@@ -116,4 +114,6 @@ def _learned(
 
 def _known(rows: pa.Table, problem: ProblemType, classes: Sequence[str]) -> Mapping[str, Floats]:
     """Read the known values of a table by name; NaN where none was known."""
-    return {name: known_indices(rows[name], problem, classes) for name in _NAMES if name in rows.column_names}
+    return {
+        name: known_indices(rows[name], problem, classes) for name in KNOWN_NAMES if name in rows.column_names
+    }

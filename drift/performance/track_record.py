@@ -15,14 +15,15 @@ from drift.performance.realised import Measurement
 NEWEST = 12
 """Newest outcomes that count: a model's errors of a year ago say little of its next month."""
 
-PRIOR_SPREAD = 0.5
+PRIOR_SPREAD = 1.0
 """Standard deviation, before any outcome, of the share of an estimated change that comes true, about 1."""
 
-PRIOR_OUTCOMES = 2.0
+PRIOR_OUTCOMES = 1.0
 """Outcomes that the interval's own width counts for beside those seen."""
 
-SURPRISE = 3.0
-"""Standard errors by which the mean miss of the newest outcomes must differ from none: 0.3 % by chance."""
+SURPRISE = 2.4
+"""Standard errors by which the mean miss of the newest outcomes must differ from none: 1.6 % by chance. One window later
+it is asked again."""
 
 SHARED = 0.6
 """Part of a miss's variance that all windows of a model share, the holdout's own error: a mean of misses does not lose it."""
@@ -137,7 +138,7 @@ def with_track_record(
     Notes
     -----
     The share of an estimated change that comes true has a normal prior about 1 with `PRIOR_SPREAD`; its
-    posterior mean, cut to [0, 1], is what is kept of the change, and its variance goes into the interval.
+    posterior mean, cut to [0, 1], is what is kept of the change.
     """
     newest = record[-NEWEST:]
     if estimated.value is None or estimated.low is None or estimated.high is None:
@@ -146,10 +147,8 @@ def with_track_record(
     if against:
         return replace(estimated, value=None, low=None, high=None, reason=f"withheld: {against}")
     change = estimated.value - unchanged
-    share, variance = _share_that_comes_true(newest)
     reach = (estimated.high - estimated.low) / 2 * _widening(newest)
-    reach = math.hypot(reach, 1.96 * math.sqrt(variance) * change)
-    value = unchanged + share * change
+    value = unchanged + _share_that_comes_true(newest) * change
     return replace(estimated, value=value, low=value - reach, high=value + reach)
 
 
@@ -171,15 +170,15 @@ def contradiction(record: Sequence[EstimateOutcome]) -> str:
     return ""
 
 
-def _share_that_comes_true(record: Sequence[EstimateOutcome]) -> tuple[float, float]:
-    """Return the posterior mean, in [0, 1], and variance of the share of a change that comes true."""
+def _share_that_comes_true(record: Sequence[EstimateOutcome]) -> float:
+    """Return the posterior mean of the share of a change that comes true, in [0, 1]."""
     precision = weighted = 1 / PRIOR_SPREAD**2
     for one in record:
         if one.reach > 0:
             change, variance = one.expected - one.unchanged, (one.reach / 1.96) ** 2
             precision += change**2 / variance
             weighted += change * (one.realised - one.unchanged) / variance
-    return min(1.0, max(0.0, weighted / precision)), 1 / precision
+    return min(1.0, max(0.0, weighted / precision))
 
 
 def _widening(record: Sequence[EstimateOutcome]) -> float:

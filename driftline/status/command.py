@@ -31,6 +31,8 @@ _WINDOW_KEYS = {
     "is_retrain_requested": "whether a training was asked for",
     "explanation": "the verdict in words",
     "page": "path of its page below the reports",
+    "skill": "share of the best naive baseline's loss that the model avoids, on the labelled rows",
+    "baseline": "name of that baseline",
 }
 
 KEYS = {
