@@ -31,8 +31,8 @@ from benchmarks.policy.streams import draw_stream
 from benchmarks.policy.streams.real import DATA
 from benchmarks.policy.streams.stream import Stream
 from declaration.model import Metric
-from drift.extrapolation import beyond_training
-from drift.extrapolation_sql import count_outside, learn_support
+from drift.extrapolation.outside import beyond_training
+from drift.extrapolation.scan import count_outside, learn_support
 from drift.performance.estimated import estimate_performance
 from drift.performance.realised import Measurement, ScoredRows, measure_performance, within_range
 from drift.performance.track_record import EstimateOutcome, RawEstimate, outcome_of, with_track_record

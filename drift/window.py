@@ -12,7 +12,7 @@ from declaration.drift import DriftSpec
 from declaration.model import Metric
 from declaration.target import ProblemType
 from drift.columns.verdict import LABEL_COLUMN, SCORE_COLUMN, DriftVerdict, decide_drift
-from drift.extrapolation import Extrapolation, beyond_training, extrapolation_text
+from drift.extrapolation.outside import Extrapolation, beyond_training, extrapolation_text
 from drift.multivariate.domain_classifier import DomainClassification
 from drift.multivariate.judge import KeyedRows, judge_multivariate
 from drift.performance.baseline import NaiveRelations, measure_baselines

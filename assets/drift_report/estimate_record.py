@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pyarrow as pa
 
 from declaration.lake_table import LakeTable
 from declaration.partitioning import Window
-from drift.performance.labelled_rows import labels_known
 from drift.performance.realised import Measurement
 from drift.performance.track_record import EstimateOutcome, RawEstimate, outcome_of
-from resources.lake.lake import Lake, Snapshot, scan
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    import duckdb
 
 ESTIMATE_RECORD = LakeTable(
     "estimate_record",
@@ -38,8 +31,6 @@ ESTIMATE_RECORD = LakeTable(
 """One row per report: the window's estimate before its track record was looked at, with half its interval; and of the
 rows whose labels came in the window what had been expected of them, the metric on the holdout, and what was realised."""
 
-_FILE = "_file"
-
 
 @dataclass(frozen=True)
 class EstimateRecord:
@@ -49,19 +40,10 @@ class EstimateRecord:
     estimates: Mapping[str, RawEstimate] = field(default_factory=dict)
 
 
-def read_record(
-    table: str, window: Window, version: int, lake: Lake, connection: duckdb.DuckDBPyConnection
-) -> EstimateRecord:
-    """Read the record of a model version before a window; empty where an earlier release kept none."""
-    if not lake.has(table):
-        return EstimateRecord()
-    kept = lake.snapshot(table)
-    earlier = [key for key in kept.partitions if key < window.key]
-    rows = connection.sql(
-        f"SELECT * FROM {scan(kept, earlier)} WHERE model_version = {version} ORDER BY partition"
-    ).to_arrow_table()
+def record_from_rows(rows: Iterable[Mapping[str, Any]]) -> EstimateRecord:
+    """Read what `record_table` wrote of a model version's windows, in their order."""
     outcomes, estimates = [], {}
-    for row in rows.to_pylist():
+    for row in sorted(rows, key=lambda one: str(one["partition"])):
         if row["estimated"] is not None:
             estimates[row["partition"]] = RawEstimate(row["estimated"], row["estimated_reach"])
         if row["expected"] is not None:
@@ -98,45 +80,6 @@ def raw_estimate(estimated: Measurement | None) -> RawEstimate | None:
     if estimated is None or estimated.value is None or estimated.low is None or estimated.high is None:
         return None
     return RawEstimate(estimated.value, (estimated.high - estimated.low) / 2)
-
-
-def count_realised(
-    labels: Snapshot,
-    predictions: Snapshot,
-    window: Window,
-    earlier: Sequence[str],
-    version: int,
-    connection: duckdb.DuckDBPyConnection,
-) -> Mapping[str, int]:
-    """Count the rows whose labels came in a window, by the partition that they are of.
-
-    Parameters
-    ----------
-    labels, predictions
-        Pinned tables.
-    window, earlier
-        The window, and the earlier partitions whose labels may come in it.
-    version
-        Model version that scored them.
-    connection
-        Where they can be counted.
-    """
-    keys = [*earlier, window.key]
-    partition_of = {path: key for key in keys for path in labels.files.get(key, ())}
-    now = labels_known(scan(labels, [window.key], file_column=_FILE), until=window.end)
-    late = labels_known(scan(labels, list(earlier), file_column=_FILE), until=window.end, since=window.start)
-    scored = (
-        f"(SELECT row_id, event_timestamp FROM {scan(predictions, keys)} WHERE model_version = {version})"
-    )
-    rows = connection.sql(
-        f"SELECT {_FILE}, count(*) FROM (SELECT {_FILE}, row_id, event_timestamp FROM {now} UNION ALL "
-        f"SELECT {_FILE}, row_id, event_timestamp FROM {late}) JOIN {scored} USING (row_id, event_timestamp) "
-        f"GROUP BY {_FILE}"
-    ).fetchall()
-    counts: Counter[str] = Counter()
-    for file, n in rows:
-        counts[partition_of[file]] += n
-    return counts
 
 
 def record_table(

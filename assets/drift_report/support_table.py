@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from declaration.lake_table import LakeTable
-from drift.extrapolation import FeatureRange, JointSupport, TrainingSupport
-from resources.lake.lake import Lake, scan
-
-if TYPE_CHECKING:
-    import duckdb
+from drift.extrapolation.outside import FeatureRange, JointSupport, TrainingSupport
 
 TRAINING_SUPPORT = LakeTable(
     "training_support",
@@ -60,14 +57,8 @@ def support_table(version: int, support: TrainingSupport) -> pa.Table:
     return TRAINING_SUPPORT.rows(rows)
 
 
-def read_support(
-    table: str, version: int, lake: Lake, connection: duckdb.DuckDBPyConnection
-) -> TrainingSupport | None:
-    """Read what `support_table` wrote of a model version; None where it is not kept."""
-    kept = lake.snapshot(table) if lake.has(table) else None
-    if kept is None or str(version) not in kept.partitions:
-        return None
-    rows = connection.sql(f"SELECT * FROM {scan(kept, [str(version)])}").to_arrow_table().to_pylist()
+def support_from_rows(rows: Iterable[Mapping[str, Any]]) -> TrainingSupport:
+    """Read what `support_table` wrote of a model version."""
     ranges, joint = [], None
     for row in rows:
         if row["feature"] is not None:

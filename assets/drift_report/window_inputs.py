@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from assets.drift_report.estimate_record import ESTIMATE_RECORD, count_realised, outcome_in, read_record
+from assets.drift_report.estimate_record import outcome_in
 from assets.drift_report.judgement import Circumstances
-from assets.drift_report.known_labels import known_of_entities
 from assets.drift_report.signal_tables import LOSS_BLOCKS, losses_from_rows
-from assets.drift_report.support_table import TRAINING_SUPPORT, read_support, support_table
+from assets.drift_report.support_table import support_table
 from assets.drift_report.tables_read import kept_reference
+from assets.drift_report.version_inputs import count_realised, known_of_entities, read_record, read_support
 from declaration.choices import default_metric
 from declaration.model import Metric
 from declaration.partitioning import Window, partitioning
@@ -19,8 +19,8 @@ from declaration.pipeline import Pipeline
 from declaration.sql import quote_literal
 from declaration.target_sql import sliceable_columns
 from drift.columns.verdict import SCORE_COLUMN
-from drift.extrapolation import TrainingSupport
-from drift.extrapolation_sql import count_outside, learn_support
+from drift.extrapolation.outside import TrainingSupport
+from drift.extrapolation.scan import count_outside, learn_support
 from drift.performance.labelled_rows import count_rows, labels_known, scored_labels
 from drift.performance.open_loss import OpenLoss
 from drift.sketch.counts import ReferenceSketch
@@ -119,7 +119,7 @@ def examine_window(
     )
     reference, new_sketch = _reference(pipeline, version, relations, lake, connection)
     support, new_support = _support(pipeline, version, relations, lake, connection)
-    record = read_record(ESTIMATE_RECORD.of(pipeline.name), window, version.version, lake, connection)
+    record = read_record(pipeline, window, version.version, lake, connection)
     findings = examine(
         connection,
         relations,
@@ -254,7 +254,7 @@ def _support(
     connection: duckdb.DuckDBPyConnection,
 ) -> tuple[TrainingSupport, pa.Table | None]:
     """Read the ranges of what a version learned from, or find them and their table to keep: paid once per version."""
-    kept = read_support(TRAINING_SUPPORT.of(pipeline.name), version.version, lake, connection)
+    kept = read_support(pipeline, version.version, lake, connection)
     if kept is not None:
         return kept, None
     support = learn_support(connection, relations.training, version.feature_names)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from assets.materialization import Outcome, Scope, StageRun
 from assets.model.fingerprints import Question, question
+from assets.model.known_labels import read_known
 from assets.model.naive import NaiveResults, judge_naively
 from assets.model.pictures import training_pages
 from assets.model.tables import CANDIDATES, candidates_table, holdout_table
@@ -161,7 +162,7 @@ def _write(
     """Register the version, keep its tables, and write the gate's decision to the ledger."""
     judge = rival.version.version if rival else None
     with _located(run, inputs.snapshot):
-        naive = judge_naively(run, inputs.data, training)
+        naive = judge_naively(inputs.data, training, read_known(run, inputs.data), seed=run.spec.model.seed)
     version = _register(run, inputs, training, naive, judge, registry)
     tables = _write_tables(run, inputs.data, training, naive, version)
     pair: ScoredPair | None = None

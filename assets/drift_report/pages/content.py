@@ -9,7 +9,7 @@ from datetime import datetime
 from assets.drift_report.pages.origin import Origin
 from declaration.choices import METRICS_BY_PROBLEM
 from drift.columns.verdict import ColumnVerdict, DriftVerdict
-from drift.extrapolation import Extrapolation
+from drift.extrapolation.outside import Extrapolation
 from drift.multivariate.domain_classifier import DomainClassification
 from drift.performance.outcomes import Outcomes
 from drift.performance.realised import Measurement

@@ -73,8 +73,11 @@ def read_model_history(
         tables[table.of(pipeline.name)] for table in (DRIFT_DECISIONS, DRIFT_REPORT, WINDOW_SKETCHES)
     )
     keys = decisions.partitions[-MAX_WINDOWS:]
+    windows = read_windows(connection, scan(decisions, keys))
     skill = tables.get(BASELINE_SKILL.of(pipeline.name)) or _kept(lake, BASELINE_SKILL.of(pipeline.name))
-    windows = with_skill(connection, read_windows(connection, scan(decisions, keys)), skill)
+    if skill is not None:
+        measured = [key for key in keys if key in skill.partitions]
+        windows = with_skill(connection, windows, scan(skill, measured))
     partition_of = {path: key for key in keys for path in reports.files.get(key, ())}
     states = read_states(connection, scan(reports, keys, file_column=FILE), partition_of)
     newest = windows[-1]

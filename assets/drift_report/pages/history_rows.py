@@ -18,7 +18,6 @@ from drift.performance.realised import Measurement
 from drift.sketch.counts import ReferenceSketch, WindowSketch, counts_from_json
 from drift.sketch.scan import WHOLE
 from drift.sketch.table import reference_from_rows
-from resources.lake.lake import Snapshot, scan
 
 if TYPE_CHECKING:
     import duckdb
@@ -37,14 +36,10 @@ def read_windows(connection: duckdb.DuckDBPyConnection, decisions: str) -> tuple
 
 
 def with_skill(
-    connection: duckdb.DuckDBPyConnection, windows: Sequence[HistoryWindow], table: Snapshot | None
+    connection: duckdb.DuckDBPyConnection, windows: Sequence[HistoryWindow], rows: str
 ) -> tuple[HistoryWindow, ...]:
     """Give windows their skill (`<p>/baseline_skill`), where it was measured."""
-    if table is None:
-        return tuple(windows)
-    keys = [window.partition for window in windows if window.partition in table.partitions]
-    rows = connection.sql(f"SELECT * FROM {scan(table, keys)}").to_arrow_table()
-    best = best_from_rows(rows.to_pylist())
+    best = best_from_rows(connection.sql(f"SELECT * FROM {rows}").to_arrow_table().to_pylist())
     return tuple(replace(window, skill=best.get(window.partition)) for window in windows)
 
 

@@ -18,7 +18,7 @@ from assets.drift_report.pages.templates import page_template
 from assets.drift_report.pages.wording import HEADLINES
 from assets.drift_report.tables import report_table
 from charts import as_markdown_image, bars, columns_of, page_style, timeline
-from drift.extrapolation import Extrapolation, extrapolation_text
+from drift.extrapolation.outside import Extrapolation, extrapolation_text
 from drift.performance.slices import SlicePerformance
 from drift.wording import drift_text, multivariate_text, number_text, rise_text, without_headline
 from learning.skill import worse_than_baseline_text

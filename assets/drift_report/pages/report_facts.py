@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from assets.drift_report.pages.content import ReportContent
 from drift.columns.verdict import DriftVerdict
-from drift.extrapolation import Extrapolation
+from drift.extrapolation.outside import Extrapolation
 from drift.multivariate.domain_classifier import DomainClassification
 from drift.performance.realised import Measurement
 from drift.performance.sequential_test import SequentialTest

@@ -8,7 +8,7 @@ import duckdb
 import numpy as np
 
 from declaration.sql import first_row, quote_identifier, quote_literal
-from drift.extrapolation import (
+from drift.extrapolation.outside import (
     Extrapolation,
     FeatureRange,
     TrainingSupport,

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 from scipy.stats import binomtest
 
-from drift.extrapolation import Extrapolation, extrapolation_text, learn_joint, outside_share
-from drift.extrapolation_sql import count_outside, learn_support
+from drift.extrapolation.outside import Extrapolation, extrapolation_text, learn_joint, outside_share
+from drift.extrapolation.scan import count_outside, learn_support
 
 FEATURES = ("price", "load", "region", "since", "is_open")
 DAY_US = 86_400_000_000
