@@ -20,6 +20,9 @@ DriftMethod = Literal["effect", "documented"]
 MultivariateStage = Literal["never", "stable", "always"]
 
 
+LikelyDrift = Literal["show", "warn", "retrain"]
+
+
 class FeatureDriftSpec(Block):
     """How the drift of one feature is judged, where it differs from the others."""
 
@@ -52,9 +55,11 @@ class DriftSpec(Block):
     multivariate: MultivariateSpec = Field(default_factory=MultivariateSpec)
     """Whether all features together are judged, beside each by itself; never asks for a retrain."""
     min_rows: int = Field(default=500, ge=2)
-    """Fewer rows in the current window are 'insufficient data'."""
+    """Fewer rows, in the newest eight windows of a model together, are 'insufficient data'."""
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
     """Family-wise level of the lower confidence bounds."""
+    likely: LikelyDrift = "show"
+    """What drift that is likely and not yet certain does: `show`s on the page; `warn`s too, by severity and alerts; also counts for `retrain.on: [drift]`."""
     year_to_year: float = Field(default=0.1, ge=0, le=1)
     """Shift from one year to the next that is usual of any column, in its standard deviations: an allowance that no single year can tell."""
     max_performance_drop: float = Field(default=0.05, ge=0)
@@ -83,8 +88,20 @@ class RetrainSpec(Block):
     cooldown: int = Field(default=1, ge=0)
     """Partitions to wait after a training before another may be asked for."""
     min_new_labels: int = Field(default=500, ge=0)
-    """Labels that must have arrived since the last training."""
+    """Labels that must have arrived since the champion's training. One that is surely worse than chance, or than a naive forecast, does not wait for them."""
+    min_first_labels: int | None = Field(default=None, ge=0)
+    """Labels that must be known before the first training; by default as many as `min_new_labels`."""
     max_age: int = Field(default=3, ge=1)
     """Partitions without a training after which `schedule` asks for a challenger."""
     probation: int = Field(default=2, ge=0)
     """First partitions of a new champion on which its predecessor scores the same rows, and serves again where it is surely better."""
+
+    @property
+    def floor(self) -> tuple[str, int]:
+        """Name of the key, and labels, that a training waits for."""
+        return "min_new_labels", self.min_new_labels
+
+    @property
+    def first_floor(self) -> tuple[str, int]:
+        """The same for the first training."""
+        return self.floor if self.min_first_labels is None else ("min_first_labels", self.min_first_labels)

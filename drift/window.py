@@ -11,10 +11,20 @@ from declaration.choices import METRICS_BY_PROBLEM
 from declaration.drift import DriftSpec
 from declaration.model import Metric
 from declaration.target import ProblemType
-from drift.columns.verdict import LABEL_COLUMN, SCORE_COLUMN, DriftVerdict, decide_drift
+from drift.columns.verdict import (
+    LABEL_COLUMN,
+    SCORE_BLOCK_ROWS,
+    SCORE_COLUMN,
+    ColumnVerdict,
+    DriftVerdict,
+    Role,
+    decide_drift,
+    moved_share,
+)
 from drift.extrapolation.outside import Extrapolation, beyond_training, extrapolation_text
 from drift.multivariate.domain_classifier import DomainClassification
 from drift.multivariate.judge import KeyedRows, judge_multivariate
+from drift.performance.base_rate import BaseRateComparison, compare_with_base_rate
 from drift.performance.baseline import NaiveRelations, measure_baselines
 from drift.performance.estimated import estimate_performance
 from drift.performance.estimated_errors import estimate_errors
@@ -31,6 +41,7 @@ from drift.performance.outcomes import Outcomes, outcomes_of
 from drift.performance.realised import (
     Measurement,
     PerformanceDrop,
+    ScoredRows,
     measure_performance,
     performance_drop,
     within_range,
@@ -44,19 +55,23 @@ from drift.sketch.counts import ReferenceSketch, WindowSketch
 from drift.sketch.exact_ks import exact_ks_distance
 from drift.sketch.scan import bins_of, sketch_reference, sketch_window
 from drift.wording import (
+    base_rate_text,
+    chance_text,
+    confirmed_loss_text,
     drift_text,
     estimated_loss_text,
-    loss_text,
     multivariate_text,
     rise_text,
     unrecovered_loss_text,
     unseen_text,
+    without_headline,
 )
-from learning.metrics import Floats
+from learning.metrics import Floats, MetricError, metric_value
 from learning.skill import Skill, worse_than_baseline_text
 
-SCORE_BLOCKS = 5
-"""Blocks of time that the holdout's scores are cut into, for the variation of the model's output."""
+MAX_SCORE_BLOCKS = 200
+"""Most blocks of time that the judged rows' scores are cut into, for the variation of the model's output: a long holdout's are
+longer than `SCORE_BLOCK_ROWS`, as its windows are, and its sketch stays small."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +107,10 @@ class Relations:
     realised
         Labels that are known now, with the champion's scores and the slices; also of earlier windows.
     training, holdout
-        What the champion learned from, with `_source_partition`, and its scores on the held-out part.
+        What the champion learned from, with `_source_partition`, and its scores on the held-out part. None where
+        the training set was set aside: the kept sketch alone is compared with.
+    recent
+        Like `realised`, of labels that became known in this window and in the 1, 2, … windows before it.
     known
         What was known of the rows' entities when they were predicted, for naive forecasts; empty where nobody asks.
     """
@@ -100,8 +118,9 @@ class Relations:
     predictions: str
     labels: str
     realised: str
-    training: str
+    training: str | None
     holdout: str
+    recent: tuple[str, ...] = ()
     known: str = ""
 
 
@@ -111,9 +130,12 @@ class Findings:
 
     `rise` and `losses` are about errors over all windows of the champion, and in this one;
     `multivariate` is about all features together, None where nobody asked; `outcomes` counts what became of
-    the predictions whose labels have come; `skills` compares them with naive baselines, the best one first.
-    `extrapolation` counts rows outside what the model learned from, None where that is not known.
-    `raw_estimate` is the estimate before its track record was looked at, `estimate_outcome` what came of earlier ones.
+    the predictions whose labels have come. `recent` is the metric over the newest windows together, where this
+    one alone has too few labels: `drop` is then judged on it. `base_rate` compares with a constant forecast;
+    `worse_than_baseline` says in words that the champion is surely worse than another naive one.
+    `skills` compares with naive forecasts, the best one first; `extrapolation` counts rows outside what the model
+    learned from, None where that is not known; `raw_estimate` is the estimate before its track record was looked at,
+    `estimate_outcome` what came of earlier ones.
     """
 
     champion: ScoringModel | None
@@ -130,10 +152,18 @@ class Findings:
     losses: LossBlocks | None = None
     multivariate: DomainClassification | None = None
     outcomes: Outcomes | None = None
+    recent: Measurement | None = None
+    base_rate: BaseRateComparison | None = None
+    worse_than_baseline: str = ""
     skills: tuple[Skill, ...] = ()
     raw_estimate: Measurement | None = None
     estimate_outcome: EstimateOutcome | None = None
     extrapolation: Extrapolation | None = None
+
+    @property
+    def measured(self) -> Measurement:
+        """The realised metric by which a loss is judged: of this window, or of the newest ones together."""
+        return self.recent if self.recent is not None and not self.realised.is_known else self.realised
 
 
 def unscored(metric: Metric) -> Findings:
@@ -142,12 +172,26 @@ def unscored(metric: Metric) -> Findings:
     return Findings(None, {}, {}, None, 0, 0, unknown, unknown, None)
 
 
+def incomparable(champion: ScoringModel, n_current: int) -> Findings:
+    """Return the findings of a window whose model can be compared with nothing: what it learned from is gone."""
+    unknown = Measurement(champion.metric, 0, reason=gone_text(champion))
+    return Findings(champion, {}, {}, None, n_current, 0, unknown, unknown, None)
+
+
+def gone_text(champion: ScoringModel) -> str:
+    """Say that a version's training set is gone."""
+    return f"what version {champion.version} learned from is no longer in the lake"
+
+
 def build_reference(
     connection: duckdb.DuckDBPyConnection, relations: Relations, features: Sequence[str]
 ) -> ReferenceSketch:
     """Sketch what a model version learned from: features, label, and its output on the holdout."""
+    assert relations.training is not None
+    n_rows = count_rows(connection, relations.holdout)
+    n_blocks = max(1, min(MAX_SCORE_BLOCKS, n_rows // SCORE_BLOCK_ROWS))
     blocks = (
-        f"(SELECT {SCORE_COLUMN}, ntile({SCORE_BLOCKS}) OVER (ORDER BY event_timestamp, row_id) AS block "
+        f"(SELECT {SCORE_COLUMN}, ntile({n_blocks}) OVER (ORDER BY event_timestamp, row_id) AS block "
         f"FROM {relations.holdout})"
     )
     learned = [*features, LABEL_COLUMN]
@@ -168,6 +212,7 @@ def examine(
     earlier_losses: Sequence[Floats] = (),
     estimate_outcomes: Sequence[EstimateOutcome] = (),
     extrapolation: Extrapolation | None = None,
+    earlier: Sequence[WindowSketch] = (),
 ) -> Findings:
     """Compare a scored window with what its model learned from, and measure the model on it.
 
@@ -189,6 +234,8 @@ def examine(
         What became of the champion's earlier estimates, in order.
     extrapolation
         The window's rows outside what the champion learned from; None where nobody asks.
+    earlier
+        Sketches of the windows just before this one, oldest first.
 
     Returns
     -------
@@ -203,7 +250,10 @@ def examine(
         n_current=n_current,
         importances=champion.importances,
         spec=drift,
-        exact_ks=lambda column: _exact_ks(connection, relations, reference, column),
+        earlier=earlier,
+        exact_ks=None
+        if relations.training is None
+        else lambda column: _exact_ks(connection, relations, reference, column),
     )
     classes = _classes(reference)
     sliced = read_sliced_rows(connection, relations.realised, problem, classes, drift.slices)
@@ -221,21 +271,27 @@ def examine(
     corrected = with_track_record(raw, estimate_outcomes, champion.holdout_metric)
     estimated = within_range(champion.metric, corrected)
     slices = measure_slices(champion.metric, sliced, seed=seed, min_rows=drift.min_slice_rows)
-    drop = None
-    if realised.is_known and holdout.n:
-        drop = performance_drop(
-            problem, champion.metric, holdout, labelled,
-            max_drop=drift.max_performance_drop, alpha=drift.alpha, seed=seed,
-        )  # fmt: skip
-    multivariate = judge_multivariate(
-        connection,
-        KeyedRows(relations.training, ["row_id"], "event_timestamp", "_source_partition"),
-        KeyedRows(relations.predictions, ["row_id"], "event_timestamp"),
-        verdict,
-        champion.features,
-        drift=drift,
-        seed=seed,
+    judged = labelled
+    recent = None
+    if labelled.n < drift.min_rows and relations.recent:
+        judged = _recent_rows(connection, relations, problem, classes, labelled, drift.min_rows)
+        recent = measure_performance(champion.metric, judged, seed=seed, min_rows=drift.min_rows)
+    is_measured = (realised if recent is None else recent).is_known
+    drop = _drop(problem, champion.metric, holdout, judged, drift, seed) if is_measured else None
+    multivariate = (
+        None
+        if relations.training is None
+        else judge_multivariate(
+            connection,
+            KeyedRows(relations.training, ["row_id"], "event_timestamp", "_source_partition"),
+            KeyedRows(relations.predictions, ["row_id"], "event_timestamp"),
+            verdict,
+            champion.features,
+            drift=drift,
+            seed=seed,
+        )
     )
+    skills = _skills(connection, relations, champion, problem, classes, seed) if labelled.n else ()
     rise, losses = monitor_errors(
         problem, holdout, labelled, earlier_losses, max_drop=drift.max_performance_drop, alpha=drift.alpha
     )
@@ -243,7 +299,9 @@ def examine(
         champion, reference, current, verdict, n_current, labelled.n, realised, estimated, drop, slices,
         rise, losses, multivariate,
         outcomes_of(champion.version, problem, classes, holdout=holdout, served=labelled),
-        _skills(connection, relations, champion, problem, classes, seed) if labelled.n else (),
+        recent, compare_with_base_rate(problem, holdout, judged, alpha=drift.alpha, seed=seed),
+        worse_than_baseline=worse_than_baseline_text(skills),
+        skills=skills,
         raw_estimate=raw,
         extrapolation=extrapolation,
     )  # fmt: skip
@@ -257,10 +315,76 @@ def _skills(
     classes: Sequence[str],
     seed: int,
 ) -> tuple[Skill, ...]:
-    if not relations.known:
+    if not relations.known or relations.training is None:
         return ()
     naive = NaiveRelations(relations.realised, relations.training, relations.known)
     return measure_baselines(connection, naive, problem, champion.metric, classes, seed=seed)
+
+
+def _recent_rows(
+    connection: duckdb.DuckDBPyConnection,
+    relations: Relations,
+    problem: ProblemType,
+    classes: Sequence[str],
+    labelled: ScoredRows,
+    min_rows: int,
+) -> ScoredRows:
+    """Add the labels of the windows before, until they are enough or no window is left."""
+    rows = labelled
+    for relation in relations.recent:
+        rows = read_scored_rows(connection, relation, problem, classes)
+        if rows.n >= min_rows:
+            break
+    return rows
+
+
+def _drop(
+    problem: ProblemType,
+    metric: Metric,
+    holdout: ScoredRows,
+    labelled: ScoredRows,
+    drift: DriftSpec,
+    seed: int,
+) -> PerformanceDrop | None:
+    try:
+        return performance_drop(
+            problem, metric, holdout, labelled,
+            max_drop=drift.max_performance_drop, alpha=drift.alpha, seed=seed,
+        )  # fmt: skip
+    except MetricError:
+        # A ranking needs both classes on either side; the errors are judged without it.
+        return None
+
+
+def surely_lost(
+    problem: ProblemType,
+    metric: Metric,
+    holdout: ScoredRows,
+    labelled: ScoredRows,
+    *,
+    drift: DriftSpec,
+    seed: int,
+) -> str:
+    """Say what a model has surely lost on labelled rows against its own holdout; empty where it has not.
+
+    Parameters
+    ----------
+    problem, metric
+        What is predicted and how it is judged.
+    holdout, labelled
+        Its rows that it did not learn from, and those labelled since.
+    drift, seed
+        The declaration's.
+    """
+    if not holdout.n or not labelled.n:
+        return ""
+    measured = measure_performance(metric, labelled, seed=seed, min_rows=1)
+    drop = _drop(problem, metric, holdout, labelled, drift, seed) if measured.is_known else None
+    rise, _ = monitor_errors(
+        problem, holdout, labelled, [], max_drop=drift.max_performance_drop, alpha=drift.alpha
+    )
+    before = metric_value(metric, holdout.scored) if drop is not None else 0.0
+    return confirmed_loss_text(before, measured, drop, rise)
 
 
 def _current_sketch(
@@ -281,6 +405,7 @@ def _exact_ks(
     if not isinstance(bins, NumericBins):
         raise SketchError(f"column '{column}' is not numeric: it has no KS distance.")
     before = relations.holdout if column == SCORE_COLUMN else relations.training
+    assert before is not None
     now = relations.labels if column == LABEL_COLUMN else relations.predictions
     return exact_ks_distance(connection, before, now, column, bins)
 
@@ -294,6 +419,8 @@ def _classes(reference: ReferenceSketch) -> Sequence[str]:
 def _estimated_errors(
     connection: duckdb.DuckDBPyConnection, relations: Relations, champion: ScoringModel, seed: int
 ) -> Measurement:
+    if relations.training is None:
+        return Measurement(champion.metric, 0, reason=gone_text(champion))
     held = read_held_out(connection, relations.holdout, relations.training, champion.features)
     current = read_predicted(connection, relations.predictions, champion.features)
     names = [*champion.features, SCORE_COLUMN]
@@ -332,27 +459,56 @@ def evidence_of(
         With losses and drift in words.
     """
     champion, verdict = findings.champion, findings.verdict
-    if champion is None or verdict is None:
+    if champion is None:
         return Evidence(False, n_new_labels, None, since_training, faults)
+    if verdict is None:
+        gone = gone_text(champion)
+        return Evidence(
+            True, n_new_labels, age, since_training, faults,
+            incomparable=f"Neither drift nor performance can be judged: {gone}. The next training ends this.",
+        )  # fmt: skip
     return Evidence(
         has_champion=True,
         n_new_labels=n_new_labels,
         age=age,
         since_training=since_training,
         critical_faults=faults,
-        loss=loss_text(champion.holdout_metric, findings.realised, findings.drop),
-        unrecovered_loss=unrecovered_loss_text(open_loss.objective, open_loss.since, findings.realised)
+        loss=confirmed_loss_text(champion.holdout_metric, findings.measured, findings.drop, findings.rise),
+        worse_than_baseline=_worse_than_baseline(findings),
+        past_rise=rise_text(findings.rise) if findings.rise is not None and findings.rise.is_past else "",
+        unrecovered_loss=unrecovered_loss_text(open_loss.objective, open_loss.since, findings.measured)
         if open_loss
         else "",
         since_loss=since_loss,
         n_loss_trainings=n_loss_trainings,
         estimated_loss=_estimated_loss(findings.estimated, champion, problem, drift),
         unseen=unseen_text(findings.realised),
-        drift_score=verdict.drift_score,
-        drifted_features=tuple(column.column for column in verdict.drifted()),
-        has_prediction_drift=bool(verdict.drifted("prediction")),
+        drift_score=moved_share(verdict) if drift.likely == "retrain" else verdict.drift_score,
+        drifted_features=tuple(column.column for column in _asking(verdict, drift, "feature")),
+        has_prediction_drift=bool(_asking(verdict, drift, "prediction")),
+        is_likely_warned=drift.likely != "show" and verdict.has_likely,
         drift=_drift_text(findings.n_current, champion, verdict, drift),
     )
+
+
+def _worse_than_baseline(findings: Findings) -> str:
+    texts = (base_rate_text(findings.base_rate), chance_text(findings.measured), findings.worse_than_baseline)
+    return " ".join(text for text in texts if text)
+
+
+def is_loss_confirmed(findings: Findings) -> bool:
+    """Tell whether the champion is known to be bad: the metric surely dropped, the errors surely rose, or a naive forecast is surely better."""
+    return (
+        (findings.drop is not None and findings.drop.is_certain)
+        or (findings.rise is not None and findings.rise.is_confirmed)
+        or bool(_worse_than_baseline(findings))
+    )
+
+
+def _asking(verdict: DriftVerdict, drift: DriftSpec, role: Role) -> tuple[ColumnVerdict, ...]:
+    """Return the columns that count for `retrain.on: [drift]`: the drifted ones, and as declared the likely ones."""
+    likely = verdict.having("likely", role) if drift.likely == "retrain" else ()
+    return (*verdict.drifted(role), *likely)
 
 
 def _drift_text(n_current: int, champion: ScoringModel, verdict: DriftVerdict, drift: DriftSpec) -> str:
@@ -364,14 +520,14 @@ def loss_after(
     findings: Findings, before: OpenLoss | None, *, problem: ProblemType, partition: str, n_trainings: int
 ) -> OpenLoss | None:
     """Carry an open loss over this window; see `follow_loss`."""
-    champion, drop = findings.champion, findings.drop
+    champion = findings.champion
     if champion is None:
         return None
     return follow_loss(
         before,
-        is_confirmed=drop is not None and drop.is_certain,
+        is_confirmed=is_loss_confirmed(findings),
         holdout_metric=champion.holdout_metric,
-        realised=findings.realised,
+        realised=findings.measured,
         problem=problem,
         metric=champion.metric,
         partition=partition,
@@ -394,9 +550,10 @@ def facts_of(
     """Return what the sensors and the asset's page read; what is not known is None."""
     verdict, champion, metric = findings.verdict, findings.champion, findings.realised.metric
     return {
+        "headline": decision.headline,
         "retrain_requested": decision.is_requested,
         "retrain_reason": decision.reason,
-        "explanation": decision.explanation,
+        "explanation": without_headline(decision.explanation, decision.headline),
         "severity": decision.severity,
         "n_rows": findings.n_current,
         "n_labelled": findings.n_labelled,
@@ -414,6 +571,8 @@ def facts_of(
         "error_e_value": findings.rise.e_value if findings.rise else None,
         "errors_rise": findings.rise.is_certain if findings.rise else None,
         "errors": rise_text(findings.rise),
+        "proper_score": findings.base_rate.champion if findings.base_rate else None,
+        "base_rate_score": findings.base_rate.base_rate if findings.base_rate else None,
         "holdout_metric": champion.holdout_metric if champion else None,
         **_skill_facts(findings.skills),
         "outside_share": findings.extrapolation.any_share if findings.extrapolation else None,

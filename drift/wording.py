@@ -7,20 +7,30 @@ from datetime import UTC, datetime
 
 from declaration.drift import DriftMethod
 from drift.columns.findings import Finding
+from drift.columns.measures import Measure
 from drift.columns.verdict import ColumnVerdict, DriftVerdict, Role
 from drift.multivariate.domain_classifier import DomainClassification
+from drift.performance.base_rate import BaseRateComparison
 from drift.performance.realised import Measurement, PerformanceDrop
 from drift.performance.sequential_test import SequentialTest
 from drift.sketch.bins import CategoricalBins, NumericBins
 from drift.sketch.counts import CategoricalCounts, ColumnReference, Counts, NumericCounts
+from learning.proper_score import SCORE_NAMES
 
 NAMED_FEATURES = 5
 """Features named in a sentence; the report lists all."""
 
 NUMERIC_EFFECTS: Mapping[DriftMethod, str] = {"effect": "KS distance", "documented": "Cohen's d"}
-"""Effect size by which each method judges numbers; categories are judged by Cramér's V."""
+"""Effect size by which each method judges numbers."""
 
-_SUBJECTS: Mapping[Role, str] = {"prediction": "The model's output", "label": "The label"}
+CATEGORY_EFFECT = "Cramér's V"
+"""Effect size by which categories are judged."""
+
+RANK_EFFECTS: Mapping[Measure, str] = {"shift": "shift of ranks", "spread": "spread of ranks"}
+"""What moved where it is surer than the KS distance, and written in terms of it."""
+
+SUBJECTS: Mapping[Role, str] = {"prediction": "The model's output", "label": "The label"}
+"""What a sentence calls the columns that are no features."""
 
 
 def share_text(share: float | None) -> str:
@@ -58,32 +68,45 @@ def unseen_text(measured: Measurement) -> str:
     )
 
 
-def effect_name(bins: NumericBins | CategoricalBins, method: DriftMethod = "effect") -> str:
+def effect_name(
+    bins: NumericBins | CategoricalBins, method: DriftMethod = "effect", measure: Measure = "distance"
+) -> str:
     """Name the effect size that decides."""
     if isinstance(bins, CategoricalBins):
-        return "Cramér's V"
-    return NUMERIC_EFFECTS[method]
+        return CATEGORY_EFFECT
+    return RANK_EFFECTS.get(measure, NUMERIC_EFFECTS[method])
+
+
+def span_text(finding: Finding) -> str:
+    """Say in how many of the newest windows it was found, where in more than one."""
+    return f" in the newest {finding.n_windows} windows together" if finding.n_windows > 1 else ""
 
 
 def finding_text(finding: Finding, reference: ColumnReference, current: Counts) -> str:
     """Say what a finding found."""
     if finding.kind == "missing values":
         before, now = (counts.n_missing / counts.n_rows for counts in (reference.total, current))
-        return f"missing values {share_text(before)} → {share_text(now)}"
+        return f"missing values {share_text(before)} → {share_text(now)}{_together(finding)}"
     if finding.kind == "new categories" and isinstance(current, CategoricalCounts):
         names = ", ".join(repr(name) for name, _ in current.unlisted[:3])
         more = ", …" if len(current.unlisted) > 3 else ""
-        return f"{share_text(finding.effect)} of the rows in categories never seen ({names}{more})"
+        found = f"{share_text(finding.effect)} of the rows in categories never seen"
+        return f"{found}{span_text(finding)} ({names}{more})"
     certainty = (
         f"surely at least {finding.lower_bound:.2f}"
         if finding.p_value is None
         else f"p = {number_text(finding.p_value)}"
     )
     text = (
-        f"{effect_name(reference.bins, finding.method)} {finding.effect:.2f}, {certainty}"
-        f" (threshold {finding.threshold:.2f})"
+        f"{effect_name(reference.bins, finding.method, finding.measure)} {finding.effect:.2f}, {certainty}"
+        f" (threshold {finding.threshold:.2f}){span_text(finding)}"
     )
     return "; ".join(filter(None, (text, _shift_text(reference, current))))
+
+
+def _together(finding: Finding) -> str:
+    """Say by how much several windows together have changed: the shares beside are the newest one's."""
+    return f", by {share_text(finding.effect)}{span_text(finding)}" if finding.n_windows > 1 else ""
 
 
 def _shift_text(reference: ColumnReference, current: Counts) -> str:
@@ -113,8 +136,8 @@ def _short(verdict: ColumnVerdict) -> str:
         return f"missing values changed by {share_text(finding.effect)}"
     if finding.kind == "new categories":
         return f"{share_text(finding.effect)} in categories never seen"
-    name = "Cramér's V" if verdict.statistics.ks is None else NUMERIC_EFFECTS[finding.method]
-    return f"{name} {finding.effect:.2f}"
+    name = RANK_EFFECTS.get(finding.measure, NUMERIC_EFFECTS[finding.method])
+    return f"{name if verdict.statistics.ks else CATEGORY_EFFECT} {finding.effect:.2f}"
 
 
 def drift_text(verdict: DriftVerdict, min_rows: int) -> str:
@@ -123,7 +146,7 @@ def drift_text(verdict: DriftVerdict, min_rows: int) -> str:
         seen = "" if verdict.detectable is None else (
             f" Only an effect of {verdict.detectable:.2f} or more could be seen."
         )  # fmt: skip
-        return f"Insufficient data for drift: {verdict.n_current} rows, drift.min_rows is {min_rows}.{seen}"
+        return f"Insufficient data for drift: {_rows(verdict)}, drift.min_rows is {min_rows}.{seen}"
     n_features = sum(column.role == "feature" for column in verdict.columns)
     drifted, likely, unjudged = (
         verdict.drifted(),
@@ -138,7 +161,7 @@ def drift_text(verdict: DriftVerdict, min_rows: int) -> str:
         )
     if likely:
         sentences.append(f"{len(likely)} of {n_features} features likely drifted: {_named(likely)}.")
-    for role, subject in _SUBJECTS.items():
+    for role, subject in SUBJECTS.items():
         sentences += [f"{subject} drifted ({_short(column)})." for column in verdict.drifted(role)]
         sentences += [
             f"{subject} likely drifted ({_short(column)})." for column in verdict.having("likely", role)
@@ -146,10 +169,16 @@ def drift_text(verdict: DriftVerdict, min_rows: int) -> str:
     if not sentences:
         least = "" if verdict.detectable is None else f" of {verdict.detectable:.2f} or more"
         which = " that can be judged" if unjudged else ""
-        sentences.append(f"No feature{which} drifted by an effect{least} on {verdict.n_current} rows.")
+        sentences.append(f"No feature{which} drifted by an effect{least} on {_rows(verdict)}.")
     if unjudged:
         sentences.append(f"{len(unjudged)} of {n_features} features cannot be judged: {_unjudged(unjudged)}.")
     return " ".join(sentences)
+
+
+def _rows(verdict: DriftVerdict) -> str:
+    if verdict.n_windows == 1:
+        return f"{verdict.n_current} rows"
+    return f"{verdict.n_current} rows ({verdict.n_together} in the newest {verdict.n_windows} windows)"
 
 
 def _named(columns: Sequence[ColumnVerdict]) -> str:
@@ -190,11 +219,15 @@ def rise_text(rise: SequentialTest | None) -> str:
     if rise is None or rise.e_value is None:
         return ""
     verdict = "Errors have surely risen" if rise.is_certain else "Errors have not surely risen"
+    verdict = "Errors had surely risen, and are accepted in this window" if rise.is_past else verdict
     windows = "1 window" if rise.n_windows == 1 else f"{rise.n_windows} windows"
-    now = "" if rise.now is None else f" is {number_text(rise.now)} now,"
+    now, before, accepted = (
+        None if value is None else value * rise.unit for value in (rise.now, rise.before, rise.accepted)
+    )
+    is_now = "" if now is None else f" is {number_text(now)} now,"
     return (
         f"{verdict}: e-value {rise.e_value:.3g} after {windows}, certain from {rise.threshold:.0f}. "
-        f"The mean {rise.loss}{now} was {number_text(rise.before)} on the holdout; {number_text(rise.accepted)} is accepted."
+        f"The mean {rise.loss}{is_now} was {number_text(before)} on the holdout; {number_text(accepted)} is accepted."
     )
 
 
@@ -205,6 +238,40 @@ def loss_text(reference: float, realised: Measurement, drop: PerformanceDrop | N
     return (
         f"{realised.metric} is {measurement_text(realised)} on {realised.n} labelled rows and was {reference:.4f} "
         f"on the holdout: surely {drop.lower_bound:.4f} worse, {drop.allowed:.4f} is accepted."
+    )
+
+
+def confirmed_loss_text(
+    reference: float, realised: Measurement, drop: PerformanceDrop | None, rise: SequentialTest | None
+) -> str:
+    """Say that the champion has surely lost, by its metric or by its errors; empty when neither is certain."""
+    risen = rise_text(rise) if rise is not None and rise.is_confirmed else ""
+    return " ".join(text for text in (loss_text(reference, realised, drop), risen) if text)
+
+
+def base_rate_text(found: BaseRateComparison | None) -> str:
+    """Say that a constant forecast is surely better than the champion; empty where it is not."""
+    if found is None or not found.is_worse:
+        return ""
+    constant = "the mean" if found.score == SCORE_NAMES["regression"] else "the base rate"
+    return (
+        f"Surely worse than always saying {constant}: {found.score} {number_text(found.champion)} against "
+        f"{number_text(found.base_rate)} on {found.n} labelled rows."
+    )
+
+
+def chance_text(realised: Measurement) -> str:
+    """Say that a ranking is surely worse than one by chance; empty where it is not."""
+    if realised.metric != "roc_auc" or realised.high is None or realised.high >= 0.5:
+        return ""
+    return f"Surely worse than chance: roc_auc is {measurement_text(realised)}, and 0.5 by chance."
+
+
+def given_up_text(objective: float, since: str, realised: Measurement, n_trainings: int) -> str:
+    """Say that a former loss is accepted from now on."""
+    return (
+        f"The loss of {since} is given up: after {n_trainings} trainings {realised.metric} is "
+        f"{measurement_text(realised)}, and it was {objective:.4f} before."
     )
 
 
@@ -226,12 +293,12 @@ def estimated_loss_text(reference: float, estimated: Measurement, allowed: float
 
 
 def without_headline(explanation: str, headline: str) -> str:
-    """Return an explanation for below its headline: where it begins with the same words, they are said once.
+    """Return an explanation for below its headline: where it begins with the same sentence, it is said once.
 
     Examples
     --------
-    >>> without_headline("Nothing asks for training. No feature drifted.", "Nothing asks for training")
-    'No feature drifted.'
+    >>> without_headline("No model serves yet. 20 labels are known.", "No model serves yet. It is asked for.")
+    '20 labels are known.'
     """
-    rest = explanation.removeprefix(headline)
-    return explanation if rest == explanation or not rest.startswith((".", ":")) else rest[1:].lstrip()
+    first, _, rest = explanation.partition(". ")
+    return rest if rest and headline.startswith(f"{first}.") else explanation

@@ -12,12 +12,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from assets.drift_report.pages.wording import lead_of
 from assets.drift_report.window_inputs import late_partitions
 from declaration.choices import default_metric
 from declaration.partitioning import partitioning
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_identifier, quote_literal
-from drift.wording import share_text
+from drift.wording import share_text, without_headline
 from learning.metrics import Scored, metric_value
 from learning.model_file import model_from_bytes
 from learning.training_rows import label_indices
@@ -61,6 +62,7 @@ class Month:
     frozen: float | None
     model_version: int | None
     is_retrain_requested: bool
+    headline: str
     explanation: str
     trained: str
     is_waiting: bool
@@ -96,6 +98,7 @@ def history(pipeline: Pipeline, connections: Connections) -> tuple[Month, ...]:
             frozen=frozen.get(key),
             model_version=row["model_version"],
             is_retrain_requested=bool(row["is_retrain_requested"]),
+            headline=lead_of(row.get("headline") or "", row["reason"] or ""),
             explanation=str(row["explanation"]),
             trained=trained.get(key, ""),
             is_waiting=key in waiting and key not in trained,
@@ -187,7 +190,8 @@ def print_history(pipeline: Pipeline, connections: Connections, console: Console
         table.add_row(*map(Text, _cells(month)[: len(names)]))
     console.print(table)
     for month in months:
-        console.print(f"  {month.partition}  {month.explanation}", highlight=False, markup=False)
+        why = without_headline(month.explanation, month.headline)
+        console.print(f"  {month.partition}  {month.headline} {why}", highlight=False, markup=False)
     scored = [month for month in months if month.realised is not None]
     if scored:
         n_trained = sum(1 for month in months if month.trained)

@@ -21,13 +21,12 @@ from assets.drift_report.thumbnail import drift_thumbnail
 from assets.drift_report.window_inputs import Examined, examine_window, read_circumstances, trainings_of
 from assets.materialization import Outcome, StageRun
 from declaration.partitioning import Window
-from declaration.pipeline import Pipeline
 from drift.retraining.probation import Probation
 from drift.sketch.table import SKETCHES
 from drift.window import facts_of
 from resources.alerts.incident_log import read_incidents
 from resources.lake.lake import Snapshot, scan
-from resources.model_registry.ledger import Decision, aliases_after, read_ledger
+from resources.model_registry.ledger import aliases_after, read_ledger
 from resources.model_registry.registry import ModelRegistry
 from resources.model_registry.waits import read_waits
 from resources.reports import Reports
@@ -41,13 +40,13 @@ HISTORY_LENGTH = 23
 
 @dataclass(frozen=True)
 class _Inputs:
-    """All that a report reads; `failed` is the champion's probation where it has failed."""
+    """All that a report reads; `probation` is the champion's where one runs."""
 
     window: Window
     examined: Examined
     quality: WindowQuality
     circumstances: Circumstances
-    failed: Probation | None
+    probation: Probation | None
     history: Sequence[PerformancePoint]
 
 
@@ -68,13 +67,15 @@ def materialize_drift_report(run: StageRun, *, registry: ModelRegistry, reports:
     """
     started = time.monotonic()
     inputs = _read(run, registry)
+    probation = inputs.probation
     report = judge_window(
         inputs.window,
         inputs.examined.findings,
         inputs.circumstances,
         inputs.quality,
         run.spec,
-        rollback=inputs.failed.explanation if inputs.failed else "",
+        rollback=probation.explanation if probation is not None and probation.is_failed else "",
+        beaten=probation.explanation if probation is not None and probation.is_beaten else "",
     )
     written = _write(run, inputs, report, registry, reports)
     statistics = written.tables[0]
@@ -116,31 +117,18 @@ def _read(run: StageRun, registry: ModelRegistry) -> _Inputs:
             trainings=[entry for entry in trainings_of(decisions) if entry.partition <= window.key],
             waits=[wait for wait in read_waits(lake, pipeline.name) if wait.partition <= window.key],
         )
-        failed = None
+        probation = None
         if not quality.faults and examined.findings.champion is not None:
-            failed = _failed_probation(pipeline, window, decisions, examined, connection, registry)
+            probation = shadow_champion(
+                pipeline,
+                window,
+                decisions=decisions,
+                inputs=examined.inputs,
+                connection=connection,
+                registry=registry,
+            )
         history = _history(*earlier, examined.findings.realised.metric, connection) if earlier else []
-    return _Inputs(window, examined, quality, circumstances, failed, history)
-
-
-def _failed_probation(
-    pipeline: Pipeline,
-    window: Window,
-    decisions: Sequence[Decision],
-    examined: Examined,
-    connection: duckdb.DuckDBPyConnection,
-    registry: ModelRegistry,
-) -> Probation | None:
-    probation = shadow_champion(
-        pipeline,
-        window,
-        decisions=decisions,
-        predictions=examined.inputs.predictions,
-        labels=examined.inputs.labels,
-        connection=connection,
-        registry=registry,
-    )
-    return probation if probation is not None and probation.is_failed else None
+    return _Inputs(window, examined, quality, circumstances, probation, history)
 
 
 def _write(
@@ -149,8 +137,8 @@ def _write(
     """Write the page, the reference's sketch if it is new, a rollback if one is due, and the tables."""
     page = write_report_page(run, report, reports, history=inputs.history)
     references = _write_references(run, inputs.examined)
-    if inputs.failed is not None:
-        roll_back(run, report.window, inputs.failed, registry)
+    if inputs.probation is not None and inputs.probation.is_failed:
+        roll_back(run, report.window, inputs.probation, registry)
     tables = write_tables(run, report, page.name)
     history_page = write_history(run, tables, Path(reports.folder), lambda newest: str(newest.model_version))
     return _Written(page, history_page, (*tables, *references))

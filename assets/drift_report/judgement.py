@@ -8,10 +8,12 @@ from assets.drift_report.quality import WindowQuality
 from assets.drift_report.signals import Signals, signals_of
 from declaration.partitioning import Window, partitioning
 from declaration.spec import PipelineSpec
-from drift.performance.open_loss import OpenLoss
+from declaration.target import ProblemType
+from drift.headline import told_loss, with_headline, with_monitoring_headline
+from drift.performance.open_loss import OpenLoss, is_regained
 from drift.retraining.policy import Evidence, RetrainDecision, decide_monitoring, decide_retrain
 from drift.window import Findings, evidence_of, loss_after
-from drift.wording import drift_text
+from drift.wording import drift_text, given_up_text
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Circumstances:
         Partition of the newest training; None where there was none.
     loss_trainings
         Partitions of the trainings that a confirmed loss asked for.
+    trainings
+        Partitions of all trainings.
     waits
         Why the newest training was not made, in words; empty where it was.
     n_labels_since_wait
@@ -38,12 +42,17 @@ class Circumstances:
     loss_before: OpenLoss | None = None
     newest_training: str | None = None
     loss_trainings: frozenset[str] = frozenset()
+    trainings: frozenset[str] = frozenset()
     waits: str = ""
     n_labels_since_wait: int | None = None
 
     def n_trainings_of(self, loss: OpenLoss | None) -> int:
         """Count the trainings that a loss has asked for."""
         return 0 if loss is None else sum(partition >= loss.since for partition in self.loss_trainings)
+
+    def n_trainings_since(self, loss: OpenLoss | None) -> int:
+        """Count all trainings since a loss, whoever asked for them."""
+        return 0 if loss is None else sum(partition >= loss.since for partition in self.trainings)
 
 
 @dataclass(frozen=True)
@@ -77,12 +86,10 @@ def weigh_evidence(
     def since(partition: str | None) -> int | None:
         return None if partition is None else partitioning(spec.partitions).n_since(partition, window)
 
+    loss_before = circumstances.loss_before
+    n_trainings = circumstances.n_trainings_since(loss_before)
     open_loss = loss_after(
-        findings,
-        circumstances.loss_before,
-        problem=problem,
-        partition=window.key,
-        n_trainings=circumstances.n_trainings_of(circumstances.loss_before),
+        findings, loss_before, problem=problem, partition=window.key, n_trainings=n_trainings
     )
     evidence = evidence_of(
         findings,
@@ -96,8 +103,28 @@ def weigh_evidence(
         since_loss=since(open_loss.since if open_loss else None) or 0,
         n_loss_trainings=circumstances.n_trainings_of(open_loss),
     )
-    waits, n_labels = circumstances.waits, circumstances.n_labels_since_wait
-    return replace(evidence, waits=waits, n_labels_since_wait=n_labels), open_loss
+    evidence = replace(
+        evidence,
+        given_up_loss=_given_up(findings, loss_before, open_loss, problem, n_trainings),
+        waits=circumstances.waits,
+        n_labels_since_wait=circumstances.n_labels_since_wait,
+    )
+    return evidence, open_loss
+
+
+def _given_up(
+    findings: Findings,
+    before: OpenLoss | None,
+    after: OpenLoss | None,
+    problem: ProblemType,
+    n_trainings: int,
+) -> str:
+    champion, measured = findings.champion, findings.measured
+    if before is None or after is not None or champion is None or measured.metric != champion.metric:
+        return ""
+    if is_regained(before, measured, problem, champion.metric):
+        return ""
+    return given_up_text(before.objective, before.since, measured, n_trainings)
 
 
 def judge_window(
@@ -108,18 +135,25 @@ def judge_window(
     spec: PipelineSpec,
     *,
     rollback: str = "",
+    beaten: str = "",
 ) -> WindowReport:
-    """Decide whether to train; `rollback` says why the champion's predecessor serves again, if it does."""
+    """Decide whether to train.
+
+    `rollback` says why the champion's predecessor serves again, and `beaten` that it would be better but
+    has surely lost as well.
+    """
     evidence, open_loss = weigh_evidence(window, findings, circumstances, quality, spec)
-    evidence = replace(evidence, rollback=rollback)
+    evidence = replace(evidence, rollback=rollback, beaten=beaten)
+    decision = with_headline(decide_retrain(evidence, spec.retrain), findings, evidence, open_loss)
     signals = signals_of(
         findings,
         quality.faults,
-        loss=evidence.loss or evidence.unrecovered_loss,
+        loss=told_loss(findings, evidence, open_loss),
         estimated_loss=evidence.estimated_loss,
         rollback=rollback,
+        likely=spec.drift.likely,
     )
-    return WindowReport(window, findings, quality, decide_retrain(evidence, spec.retrain), signals, open_loss)
+    return WindowReport(window, findings, quality, decision, signals, open_loss)
 
 
 def judge_monitoring(
@@ -127,5 +161,7 @@ def judge_monitoring(
 ) -> WindowReport:
     """Judge a window of a pipeline without a target: nothing is trained, and a person is told what moved."""
     drift = drift_text(findings.verdict, spec.drift.min_rows) if findings.verdict else ""
-    decision = decide_monitoring(findings.verdict, quality.faults, drift)
-    return WindowReport(window, findings, quality, decision, signals_of(findings, quality.faults))
+    decision = decide_monitoring(findings.verdict, quality.faults, drift, spec.drift.likely)
+    decision = with_monitoring_headline(decision, findings)
+    signals = signals_of(findings, quality.faults, likely=spec.drift.likely)
+    return WindowReport(window, findings, quality, decision, signals)

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from assets.drift_report.window_inputs import Inputs
 from assets.materialization import StageRun
 from declaration.partitioning import Window
 from declaration.pipeline import Pipeline
-from drift.performance.labelled_rows import labels_known
+from drift.performance.labelled_rows import labels_known, read_scored_rows
+from drift.performance.realised import ScoredRows
 from drift.retraining.probation import Probation, judge_probation
+from drift.window import surely_lost
 from learning.comparison import ScoredPair
 from learning.encode import EncodingError
 from learning.fitted import FittedModel
@@ -41,8 +44,7 @@ def shadow_champion(
     window: Window,
     *,
     decisions: Sequence[Decision],
-    predictions: Snapshot,
-    labels: Snapshot,
+    inputs: Inputs,
     connection: duckdb.DuckDBPyConnection,
     registry: ModelRegistry,
 ) -> Probation | None:
@@ -54,8 +56,8 @@ def shadow_champion(
         The pipeline and the window of the report.
     decisions
         The ledger.
-    predictions, labels
-        Pinned tables.
+    inputs
+        The report's pinned tables.
     connection, registry
         Where the rows and the models are read.
     """
@@ -68,10 +70,10 @@ def shadow_champion(
     if change.actor != GATE:
         # A champion that a person has chosen is not on probation.
         return None
-    served = [key for key in predictions.partitions if change.partition < key <= window.key]
+    served = [key for key in inputs.predictions.partitions if change.partition < key <= window.key]
     served = served[: pipeline.spec.retrain.probation]
     assert change.champion_after is not None
-    rows = _rows(served, window, change.champion_after, predictions, labels, connection)
+    rows = _rows(served, window, change.champion_after, inputs.predictions, inputs.labels, connection)
     if rows is None:
         return None
     models = {
@@ -88,11 +90,33 @@ def shadow_champion(
         version=change.champion_after,
         previous=change.champion_before,
         problem=pipeline.spec.learned.problem,
-        metric=chosen_metric(pipeline.spec.model, pipeline.spec.learned.problem),
         alpha=pipeline.spec.model.gate.alpha,
         n_looks=pipeline.spec.retrain.probation,
         seed=pipeline.spec.model.seed,
+        previous_loss=_loss_of(
+            pipeline, models[change.champion_before], change.champion_before, rows, inputs, connection
+        ),
     )
+
+
+def _loss_of(
+    pipeline: Pipeline,
+    model: FittedModel,
+    version: int,
+    rows: pa.Table,
+    inputs: Inputs,
+    connection: duckdb.DuckDBPyConnection,
+) -> str:
+    """Say what a version has surely lost against its own holdout on some rows; empty where it has not."""
+    assert inputs.holdout is not None
+    problem, spec = pipeline.spec.learned.problem, pipeline.spec
+    kept = scan(inputs.holdout, [str(version)])
+    holdout = read_scored_rows(connection, kept, problem, model.classes)
+    with limited_threads(1):
+        scored = Scored(label_indices(rows["label"], problem, model.classes), model.score(rows))
+    now = ScoredRows(scored, microseconds(rows["event_timestamp"]))
+    metric = chosen_metric(spec.model, problem)
+    return surely_lost(problem, metric, holdout, now, drift=spec.drift, seed=spec.model.seed)
 
 
 def roll_back(run: StageRun, window: Window, failed: Probation, registry: ModelRegistry) -> Snapshot | None:

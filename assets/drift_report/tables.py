@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from declaration.lake_table import LakeTable
 from drift.columns.verdict import DriftVerdict
+from drift.performance.base_rate import BaseRateComparison
 from drift.performance.open_loss import OpenLoss
 from drift.performance.realised import Measurement
 from drift.performance.sequential_test import SequentialTest
@@ -72,12 +73,16 @@ DRIFT_DECISIONS = LakeTable(
             ("n_likely", pa.int32()),
             ("likely_features", pa.list_(pa.string())),
             ("unjudged_features", pa.list_(pa.string())),
+            ("headline", pa.string()),
+            ("proper_score", pa.float64()),
+            ("base_rate_score", pa.float64()),
         ]
     ),
 )
 """One row per drift report; `objective` and `loss_since` say what is still to be regained,
-and since when; `n_unseen` counts the labelled rows of classes that the model never saw; the newest features are those
-that likely drifted, and those that cannot be judged."""
+and since when; `n_unseen` counts the labelled rows of classes that the model never saw; `likely_features`
+likely drifted, `unjudged_features` cannot be judged; `proper_score` is the champion's mean log loss or squared
+error, `base_rate_score` that of always saying the base rate."""
 
 
 SLICE_PERFORMANCE = LakeTable(
@@ -125,6 +130,7 @@ def report_table(version: int | None, verdict: DriftVerdict | None) -> pa.Table:
                 f"{name}_threshold": finding.threshold,
                 f"{name}_unrest": finding.reference_variation,
                 f"{name}_detectable": finding.detectable,
+                f"{name}_windows": finding.n_windows,
             }
         rows += [
             {**shared, "statistic": name, "value": float(value)}
@@ -171,6 +177,7 @@ def decision_table(
     decision: RetrainDecision,
     report_path: str,
     open_loss: OpenLoss | None,
+    base_rate: BaseRateComparison | None,
 ) -> pa.Table:
     """Write one decision with all its inputs as a row."""
     drifted, likely, unjudged = (
@@ -211,5 +218,8 @@ def decision_table(
         "n_likely": len(likely),
         "likely_features": likely,
         "unjudged_features": unjudged,
+        "headline": decision.headline,
+        "proper_score": base_rate.champion if base_rate else None,
+        "base_rate_score": base_rate.base_rate if base_rate else None,
     }
     return DRIFT_DECISIONS.rows([row])

@@ -117,6 +117,7 @@ def _content(
         skills=findings.skills,
         extrapolation=findings.extrapolation,
         origin=origin,
+        base_rate=findings.base_rate,
     )
 
 
@@ -141,10 +142,11 @@ def write_tables(run: StageRun, report: WindowReport, page: str) -> tuple[Snapsh
         decision=report.decision,
         report_path=page,
         open_loss=report.open_loss,
+        base_rate=findings.base_rate,
     )
     tables = [
         (DRIFT_REPORT, report_table(number, findings.verdict)),
-        (WINDOW_SKETCHES, window_table(number, findings.current)),
+        (WINDOW_SKETCHES, window_table(number, findings.current, findings.reference)),
         (DRIFT_DECISIONS, row),
     ]
     if champion is not None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from assets.drift_report.estimate_record import outcome_in
 from assets.drift_report.judgement import Circumstances
 from assets.drift_report.signal_tables import LOSS_BLOCKS, losses_from_rows
 from assets.drift_report.support_table import support_table
-from assets.drift_report.tables_read import kept_reference
+from assets.drift_report.tables_read import kept_reference, read_earlier_windows
 from assets.drift_report.version_inputs import count_realised, known_of_entities, read_record, read_support
 from declaration.choices import default_metric
 from declaration.model import Metric
@@ -31,6 +32,7 @@ from drift.window import (
     ScoringModel,
     build_reference,
     examine,
+    incomparable,
     unscored,
 )
 from learning.metrics import Floats
@@ -46,6 +48,10 @@ if TYPE_CHECKING:
 
 LABEL_LOOKBACK = 12
 """Earlier partitions whose predictions are looked up for labels that arrived in this window; more where labels are declared later."""
+
+
+N_RECENT = 7
+"""Windows before a window with too few labels that are judged together with it."""
 
 
 @dataclass(frozen=True)
@@ -111,26 +117,39 @@ def examine_window(
         metric = spec.model.metric or default_metric(spec.learned.problem)
         return Examined(Inputs(predictions, labels), unscored(metric))
     version = registry.version(pipeline.name, number)
-    training = lake.snapshot(pipeline.table("training_set"), version.training_table_version)
+    champion = _champion(version)
+    training = _training_set(pipeline, version, lake)
     inputs = Inputs(predictions, labels, training, lake.snapshot(pipeline.table("holdout_scores")))
+    kept = _kept_reference(pipeline, version, lake, connection)
+    has_features = set(version.feature_names) <= set(predictions.schema.names)
+    if training is None and (kept is None or not has_features):
+        n_current = count_rows(connection, scan(predictions, [window.key]))
+        return Examined(inputs, incomparable(champion, n_current))
     relations = replace(
-        _relations(pipeline, window, version, inputs),
+        _relations(pipeline, window, version, inputs, has_features=has_features),
         known=known_of_entities(pipeline, window, labels, connection),
     )
-    reference, new_sketch = _reference(pipeline, version, relations, lake, connection)
+    new_sketch = None
+    if kept is None:
+        # Paid once per version.
+        kept = build_reference(connection, relations, version.feature_names)
+        new_sketch = sketch_table(version.version, kept)
     support, new_support = _support(pipeline, version, relations, lake, connection)
     record = read_record(pipeline, window, version.version, lake, connection)
     findings = examine(
         connection,
         relations,
-        _champion(version),
-        reference,
+        champion,
+        kept,
         problem=spec.learned.problem,
         drift=spec.drift,
         seed=spec.model.seed,
         earlier_losses=_earlier_losses(pipeline, window, version.version, lake, connection),
         estimate_outcomes=record.outcomes,
-        extrapolation=count_outside(connection, relations.predictions, support, alpha=spec.drift.alpha),
+        extrapolation=None
+        if support is None
+        else count_outside(connection, relations.predictions, support, alpha=spec.drift.alpha),
+        earlier=read_earlier_windows(pipeline, window, version.version, kept, lake, connection),
     )
     findings = replace(
         findings,
@@ -180,36 +199,68 @@ def _champion(version: ModelVersion) -> ScoringModel:
     )
 
 
-def _relations(pipeline: Pipeline, window: Window, version: ModelVersion, inputs: Inputs) -> Relations:
+def _training_set(pipeline: Pipeline, version: ModelVersion, lake: Lake) -> Snapshot | None:
+    """Return the training set that a version learned from; None where it was set aside to be built anew."""
+    table = pipeline.table("training_set")
+    if not lake.has(table) or lake.snapshot(table).version < version.training_table_version:
+        return None
+    learned_from = lake.snapshot(table, version.training_table_version)
+    return learned_from if version.training_partition in learned_from.partitions else None
+
+
+def _relations(
+    pipeline: Pipeline, window: Window, version: ModelVersion, inputs: Inputs, *, has_features: bool
+) -> Relations:
     """Name everything that is compared, and the labels of earlier partitions that arrived in this window."""
-    problem, predictions, labels = pipeline.spec.learned.problem, inputs.predictions, inputs.labels
-    assert inputs.training is not None
+    problem, predictions = pipeline.spec.learned.problem, inputs.predictions
     assert inputs.holdout is not None
-    earlier = late_partitions(pipeline, window, predictions)
-    known = labels_known(scan(labels, [window.key]), until=window.end)
-    late_labels = labels_known(scan(labels, earlier), until=window.end, since=window.start)
-    held_in = sliceable_columns(pipeline.spec)
-    slices = [held_in[name] for name in pipeline.spec.drift.slices]
-    now = scored_labels(known, scan(predictions, [window.key]), version.version, problem, slices)
-    before = scored_labels(late_labels, scan(predictions, earlier), version.version, problem, slices)
     # A multiclass model's output is watched as the class it names.
     output = f"prediction AS {SCORE_COLUMN}, " if problem == "multiclass" else ""
-    training = _learned_rows(inputs.training, version)
-    holdout = f"(SELECT {output}* FROM {scan(inputs.holdout, [str(version.version)])})"
+    training = None if inputs.training is None else _learned_rows(inputs.training, version)
     scored = scan(predictions, [window.key])
-    if not set(version.feature_names) <= set(predictions.schema.names):
+    if not has_features:
         # Nothing was scored since the first training: the table has no features yet.
         scored = (
             f"(SELECT t.*, h.* EXCLUDE (row_id, event_timestamp, label) FROM {training} AS t "
             f"JOIN {scan(inputs.holdout, [])} AS h USING (row_id, event_timestamp))"
         )
+    earlier = late_partitions(pipeline, window, predictions)
+    windows = [partitioning(pipeline.spec.partitions).window(key) for key in earlier[-N_RECENT:]]
     return Relations(
         predictions=f"(SELECT {output}* FROM {scored})",
-        labels=known,
-        realised=f"(SELECT * FROM {now} UNION ALL SELECT * FROM {before})",
+        labels=_known_labels(window, inputs),
+        realised=_scored_since(pipeline, window, version, inputs, earlier, window.start),
         training=training,
-        holdout=holdout,
+        holdout=f"(SELECT {output}* FROM {scan(inputs.holdout, [str(version.version)])})",
+        recent=tuple(
+            _scored_since(pipeline, window, version, inputs, earlier, before.start)
+            for before in reversed(windows)
+        ),
     )
+
+
+def _known_labels(window: Window, inputs: Inputs) -> str:
+    return labels_known(scan(inputs.labels, [window.key]), until=window.end)
+
+
+def _scored_since(
+    pipeline: Pipeline,
+    window: Window,
+    version: ModelVersion,
+    inputs: Inputs,
+    earlier: Sequence[str],
+    since: datetime,
+) -> str:
+    """Name the labels that have become known since an instant, of this partition and of earlier ones, with a version's scores."""
+    predictions, problem = inputs.predictions, pipeline.spec.learned.problem
+    held_in = sliceable_columns(pipeline.spec)
+    slices = [held_in[name] for name in pipeline.spec.drift.slices]
+    late = labels_known(scan(inputs.labels, earlier), until=window.end, since=since)
+    now = scored_labels(
+        _known_labels(window, inputs), scan(predictions, [window.key]), version.version, problem, slices
+    )
+    before = scored_labels(late, scan(predictions, earlier), version.version, problem, slices)
+    return f"(SELECT * FROM {now} UNION ALL SELECT * FROM {before})"
 
 
 def late_partitions(pipeline: Pipeline, window: Window, predictions: Snapshot) -> list[str]:
@@ -229,21 +280,14 @@ def _learned_rows(training: Snapshot, version: ModelVersion) -> str:
     return f"(SELECT * FROM {rows} WHERE event_timestamp >= CAST({since} AS TIMESTAMPTZ))"
 
 
-def _reference(
-    pipeline: Pipeline,
-    version: ModelVersion,
-    relations: Relations,
-    lake: Lake,
-    connection: duckdb.DuckDBPyConnection,
-) -> tuple[ReferenceSketch, pa.Table | None]:
-    """Read the model version's sketch, or build it and its table to keep: paid once per version."""
-    key = str(version.version)
-    kept = kept_reference(pipeline, key, lake)
-    if kept is not None:
-        rows = connection.sql(f"SELECT * FROM {kept}").to_arrow_table()
-        return reference_from_rows(rows.to_pylist()), None
-    reference = build_reference(connection, relations, version.feature_names)
-    return reference, sketch_table(version.version, reference)
+def _kept_reference(
+    pipeline: Pipeline, version: ModelVersion, lake: Lake, connection: duckdb.DuckDBPyConnection
+) -> ReferenceSketch | None:
+    """Read the model version's sketch; None where no report has built it yet."""
+    kept = kept_reference(pipeline, str(version.version), lake)
+    if kept is None:
+        return None
+    return reference_from_rows(connection.sql(f"SELECT * FROM {kept}").to_arrow_table().to_pylist())
 
 
 def _support(
@@ -252,11 +296,16 @@ def _support(
     relations: Relations,
     lake: Lake,
     connection: duckdb.DuckDBPyConnection,
-) -> tuple[TrainingSupport, pa.Table | None]:
-    """Read the ranges of what a version learned from, or find them and their table to keep: paid once per version."""
+) -> tuple[TrainingSupport | None, pa.Table | None]:
+    """Read the ranges of what a version learned from, or find them and their table to keep: paid once per version.
+
+    Neither where they are not kept and the training set is gone.
+    """
     kept = read_support(pipeline, version.version, lake, connection)
     if kept is not None:
         return kept, None
+    if relations.training is None:
+        return None, None
     support = learn_support(connection, relations.training, version.feature_names)
     return support, support_table(version.version, support)
 
@@ -306,6 +355,7 @@ def read_circumstances(
         n_new_labels=n_labels_since(champion.trained_as_of if champion else None),
         loss_before=loss_before,
         newest_training=max((entry.partition for entry in trainings), default=None),
+        trainings=frozenset(entry.partition for entry in trainings),
         loss_trainings=frozenset(
             entry.partition for entry in trainings if entry.reason.startswith(CONFIRMED_LOSS)
         ),

@@ -281,7 +281,6 @@ def probation_of(stream: Stream, champion: Version, previous: Version, rows: pa.
         version=2,
         previous=1,
         problem=stream.problem,
-        metric=stream.metric,
         alpha=GateSpec().alpha,
         n_looks=RetrainSpec().probation,
         seed=0,

@@ -133,7 +133,7 @@ def _relations(connection: duckdb.DuckDBPyConnection, look: Look) -> Relations:
     }
     for name, table in tables.items():
         connection.register(name, table)
-    return Relations(**{name: name for name in tables})
+    return Relations("predictions", "labels", "realised", "training", "holdout")
 
 
 def _realised(look: Look) -> pa.Table:

@@ -15,7 +15,7 @@ from declaration.target import ProblemType
 from drift.performance.realised import Measurement
 
 MAX_TRAININGS = 5
-"""Trainings after which a loss is accepted: the data since the loss has then grown to 31 windows."""
+"""Trainings after which a loss is given up, whoever asked for them: its objective may come from an easy stretch, and be out of reach."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def follow_loss(
         Partition of the champion's training: one that was trained since the loss, and loses again what it had,
         has met another change.
     n_trainings
-        Trainings since the open loss was confirmed, asked for by it.
+        All trainings since the open loss was confirmed.
 
     Returns
     -------
@@ -74,20 +74,24 @@ def follow_loss(
         None when nothing is lost, or all is regained: the objective lies within the realised interval, or
         beyond its worse end.
     """
-    is_error = METRICS_BY_PROBLEM[problem][metric] == "lower"
     if is_confirmed:
         if before is None:
             return OpenLoss(holdout_metric, partition)
-        wanted = min if is_error else max
+        wanted = min if METRICS_BY_PROBLEM[problem][metric] == "lower" else max
         since = partition if trained_as_of >= before.since else before.since
         return OpenLoss(wanted(before.objective, holdout_metric), since)
     if before is None or n_trainings >= MAX_TRAININGS or realised.metric != metric:
         return None
+    return None if is_regained(before, realised, problem, metric) else before
+
+
+def is_regained(loss: OpenLoss, realised: Measurement, problem: ProblemType, metric: Metric) -> bool:
+    """Tell whether the objective lies within the realised interval, or beyond its worse end; not without an interval."""
+    is_error = METRICS_BY_PROBLEM[problem][metric] == "lower"
     better_end = realised.low if is_error else realised.high
     if better_end is None:
-        return before
-    is_regained = better_end <= before.objective if is_error else better_end >= before.objective
-    return None if is_regained else before
+        return False
+    return better_end <= loss.objective if is_error else better_end >= loss.objective
 
 
 def next_training(n_trainings: int) -> int:

@@ -100,9 +100,11 @@ class SequentialTest:
     n_windows
         Windows with labels that were betted on.
     loss
-        Name of the loss, in [0, 1].
+        Name of the loss.
     reason
         Why nothing is known.
+    unit
+        What counts as 1, in the label's unit.
     """
 
     loss: str
@@ -113,16 +115,32 @@ class SequentialTest:
     now: float | None = None
     n_windows: int = 0
     reason: str = ""
+    unit: float = 1.0
 
     @property
     def is_certain(self) -> bool:
-        """The errors have risen beyond what is accepted."""
+        """The errors of some windows of the model have risen beyond what is accepted."""
         return self.e_value is not None and self.e_value >= self.threshold
+
+    @property
+    def is_past(self) -> bool:
+        """The errors have risen, and those of this window are accepted: the wealth of a player outlives a passing cause."""
+        if self.now is None or self.accepted is None:
+            return False
+        return self.is_certain and self.now <= self.accepted
+
+    @property
+    def is_confirmed(self) -> bool:
+        """The errors have risen and nothing says that this has passed."""
+        return self.is_certain and not self.is_past
 
 
 def loss_scale(problem: ProblemType, holdout: ScoredRows) -> LossScale | None:
-    """Fix bounds and blocks on the holdout; None where it has too few rows for blocks."""
-    if holdout.n < 2 * MIN_BLOCKS:
+    """Fix bounds and blocks on the holdout; None where it has no rows.
+
+    A holdout of fewer than two rows a block is taken row by row.
+    """
+    if holdout.n == 0:
         return None
     blocks = blocks_of(holdout.event_time_us)
     length = {"day": _DAY_US, "hour": _HOUR_US}[blocks.unit] if blocks.n_blocks >= MIN_BLOCKS else None
@@ -130,7 +148,8 @@ def loss_scale(problem: ProblemType, holdout: ScoredRows) -> LossScale | None:
     if problem == "regression":
         errors = np.abs(holdout.scored.labels - holdout.scored.scores)
         unit = float(np.quantile(errors, SCALE_QUANTILE)) or 1.0
-    return LossScale(unit, length, max(2, holdout.n // MAX_RUNS))
+    least = 2 if holdout.n >= 2 * MIN_BLOCKS else 1
+    return LossScale(unit, length, max(least, holdout.n // MAX_RUNS))
 
 
 def loss_blocks(problem: ProblemType, rows: ScoredRows, scale: LossScale) -> LossBlocks:
@@ -166,12 +185,13 @@ def accepted_loss(holdout: LossBlocks, *, max_drop: float, alpha: float) -> floa
     Parameters
     ----------
     holdout
-        At least two blocks.
+        At least one block.
     max_drop
         Accepted rise, as a share of the holdout's loss.
     alpha
         Level at which the holdout's own mean is bounded: Student's bound of its blocks, and for a
-        holdout without a single error the least rate that this many rows would have shown.
+        holdout without a single error the least rate that this many rows would have shown; of fewer than
+        `MIN_BLOCKS` blocks the bound of Chernoff and Hoeffding, which holds for any number of independent losses in [0, 1].
 
     Returns
     -------
@@ -180,11 +200,47 @@ def accepted_loss(holdout: LossBlocks, *, max_drop: float, alpha: float) -> floa
     """
     from scipy.special import stdtrit
 
-    k = holdout.means.size
+    k, mean = holdout.means.size, float(holdout.means.mean())
+    if k < MIN_BLOCKS:
+        return min(1.0, upper_mean(mean, k, alpha=alpha) * (1 + max_drop))
     spread = float(holdout.means.std(ddof=1)) / math.sqrt(k)
-    upper = float(holdout.means.mean()) + float(stdtrit(k - 1, 1 - alpha)) * spread
+    upper = mean + float(stdtrit(k - 1, 1 - alpha)) * spread
     unseen = -math.log(alpha) / float(holdout.rows.sum())
     return min(1.0, max(upper, unseen) * (1 + max_drop))
+
+
+def upper_mean(mean: float, n: int, *, alpha: float) -> float:
+    """Bound the expectation of independent values in [0, 1] from above.
+
+    Parameters
+    ----------
+    mean, n
+        Their mean, and how many they are.
+    alpha
+        Chance that the bound is too low.
+
+    Returns
+    -------
+    float
+        The greatest expectation p for which n KL(mean, p) is at most log(1 / alpha).
+
+    References
+    ----------
+    Hoeffding (1963), J. Am. Stat. Assoc. 58, 13-30: theorem 1.
+
+    Examples
+    --------
+    >>> round(upper_mean(0.0, 10, alpha=0.05), 4)
+    0.2589
+    """
+    from scipy.special import rel_entr
+
+    low, high = mean, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        is_within = n * float(rel_entr(mean, middle) + rel_entr(1 - mean, 1 - middle)) <= -math.log(alpha)
+        low, high = (middle, high) if is_within else (low, middle)
+    return high
 
 
 def log_e_values(windows: Sequence[Floats], accepted: float) -> Floats:
@@ -230,6 +286,7 @@ def sequential_test(
     *,
     max_drop: float,
     alpha: float,
+    unit: float = 1.0,
 ) -> SequentialTest:
     """Judge whether the errors of one model version have risen.
 
@@ -238,7 +295,7 @@ def sequential_test(
     problem
         What is predicted.
     holdout
-        Its losses on rows that it did not learn from; None where there are too few.
+        Its losses on rows that it did not learn from; None where there are none.
     earlier
         Block losses of its earlier windows, in order.
     current
@@ -247,6 +304,8 @@ def sequential_test(
         Accepted rise, as a share of the holdout's loss.
     alpha
         Chance of ever saying so of a model whose expected loss, block for block, stays accepted.
+    unit
+        What counts as 1, in the label's unit.
 
     Returns
     -------
@@ -254,10 +313,8 @@ def sequential_test(
         With the reason where nothing is known.
     """
     name, threshold = LOSS_NAMES[problem], 2 / alpha
-    if holdout is None or holdout.means.size < MIN_BLOCKS:
-        return SequentialTest(
-            name, threshold, reason=f"the holdout has fewer than {MIN_BLOCKS} blocks of time"
-        )
+    if holdout is None or holdout.means.size == 0:
+        return SequentialTest(name, threshold, reason="the champion has no held-out rows")
     accepted = accepted_loss(holdout, max_drop=max_drop, alpha=alpha / 2)
     now = [] if current is None or current.means.size == 0 else [current.means]
     windows = [means for means in (*earlier, *now) if means.size]
@@ -272,6 +329,7 @@ def sequential_test(
         before=float(holdout.means.mean()),
         now=float(now[0].mean()) if now else None,
         n_windows=len(windows),
+        unit=unit,
     )
 
 
@@ -304,4 +362,5 @@ def monitor_errors(
     before, now = (
         None if scale is None else loss_blocks(problem, rows, scale) for rows in (holdout, labelled)
     )
-    return sequential_test(problem, before, earlier, now, max_drop=max_drop, alpha=alpha), now
+    unit = 1.0 if scale is None else scale.unit
+    return sequential_test(problem, before, earlier, now, max_drop=max_drop, alpha=alpha, unit=unit), now

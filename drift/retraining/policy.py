@@ -2,24 +2,34 @@
 
 Measured on real and synthetic streams: triggers on data alone train on noise and miss an abrupt
 change of concept. So a confirmed loss asks at once, age is the safety net, and drift asks only
-where the declaration opts in; otherwise it warns and names the features.
+where the declaration opts in; otherwise it warns and names the features. The first trigger that nothing
+holds back is followed: a loss that waits for its data to double must not silence the schedule.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-from declaration.drift import RetrainSpec
+from declaration.drift import LikelyDrift, RetrainSpec
 from declaration.types import Severity
 from drift.columns.verdict import DriftVerdict
 from drift.performance.open_loss import next_training
 
 Reason = Literal[
     "no_champion", "performance", "drift", "schedule",
-    "none", "rolled_back", "broken_data", "cooldown", "few_labels", "watched", "watched_drift",
+    "none", "rolled_back", "broken_data", "cooldown", "few_labels", "watched", "watched_drift", "watched_likely",
 ]  # fmt: skip
-"""Why a challenger is asked for (first four), or why not; the last two where there is no target."""
+"""Why a challenger is asked for (first four), or why not; the last three where there is no target."""
+
+TRIGGERS: Mapping[Reason, str] = {
+    "no_champion": "The first training",
+    "performance": "The training for the loss",
+    "drift": "The training for the drift",
+    "schedule": "The training by age",
+}
+"""What each trigger asks for, in words."""
 
 DRIFT_SCORE_THRESHOLD = 0.10
 """Drift score from which `drift` asks: a tenth of the model's importance sits on features that surely moved."""
@@ -41,7 +51,16 @@ class Evidence:
     critical_faults
         What is broken in the data, in words; empty when nothing is.
     loss
-        The realised loss in words, when it is certain; empty otherwise.
+        The realised loss in words, when it is certain by the metric or by the errors of all windows; empty otherwise.
+    worse_than_baseline
+        In words that the champion is surely worse than chance, or than a naive forecast; empty otherwise.
+    beaten
+        In words that the champion's predecessor is surely better and has surely lost as well, so that
+        neither should serve; empty otherwise.
+    past_rise
+        In words that errors had surely risen, where they are accepted again in this window; empty otherwise.
+    given_up_loss
+        A former loss in words, in the window in which it is given up; empty otherwise.
     unrecovered_loss
         A former loss in words, when it is confirmed and the metric is not regained; empty otherwise.
     since_loss, n_loss_trainings
@@ -52,12 +71,16 @@ class Evidence:
         The same for the estimated metric.
     unseen
         Labels of classes that the model never saw, in words; empty where there are none.
+    incomparable
+        In words that what the champion learned from is gone; empty where it is there.
     drift_score
         In [0, 1]; None when the data does not suffice.
     drifted_features
         Names, strongest first.
     has_prediction_drift
         The model's output drifted.
+    is_likely_warned
+        A feature or the output has likely drifted, and the declaration wants that to be a warning.
     drift
         The drift in words, with numbers.
     waits
@@ -72,18 +95,29 @@ class Evidence:
     since_training: int | None
     critical_faults: tuple[str, ...] = ()
     loss: str = ""
+    worse_than_baseline: str = ""
+    beaten: str = ""
+    past_rise: str = ""
+    given_up_loss: str = ""
     unrecovered_loss: str = ""
     since_loss: int = 0
     n_loss_trainings: int = 0
     rollback: str = ""
     estimated_loss: str = ""
     unseen: str = ""
+    incomparable: str = ""
     drift_score: float | None = None
     drifted_features: tuple[str, ...] = ()
     has_prediction_drift: bool = False
+    is_likely_warned: bool = False
     drift: str = ""
     waits: str = ""
     n_labels_since_wait: int | None = None
+
+    @property
+    def is_lost(self) -> bool:
+        """The champion is known to be bad."""
+        return bool(self.loss or self.worse_than_baseline or self.beaten)
 
 
 @dataclass(frozen=True)
@@ -102,6 +136,8 @@ class RetrainDecision:
         How much a person should care.
     held_back
         The trigger that would have asked; None when none did or nothing held it back.
+    headline
+        Leading sentence, which `drift.headline` adds.
     """
 
     is_requested: bool
@@ -109,6 +145,7 @@ class RetrainDecision:
     explanation: str
     severity: Severity
     held_back: Reason | None = None
+    headline: str = ""
 
 
 def decide_retrain(evidence: Evidence, policy: RetrainSpec) -> RetrainDecision:
@@ -124,9 +161,11 @@ def decide_retrain(evidence: Evidence, policy: RetrainSpec) -> RetrainDecision:
     Returns
     -------
     RetrainDecision
-        Broken data is never learned from, and nothing is trained in the window of a rollback. Then a confirmed loss that is not regained goes before drift,
-        and drift before age. Cooldown and too few new labels hold them back; a loss that no training has
-        seen waits for labels only, and then asks as often as the data since it has doubled.
+        Broken data is never learned from, and nothing is trained in the window of a rollback. Then the first
+        trigger that nothing holds back asks: a confirmed loss that is not regained before drift, and drift before
+        age. Cooldown and too few new labels hold them back; a loss that no training has seen waits for labels only,
+        and then asks as often as the data since it has doubled. A champion that is surely worse than chance, or than a
+        naive forecast, waits for neither cooldown nor `min_new_labels`.
 
     Examples
     --------
@@ -134,25 +173,35 @@ def decide_retrain(evidence: Evidence, policy: RetrainSpec) -> RetrainDecision:
     >>> decide_retrain(calm, RetrainSpec(max_age=3)).reason
     'none'
     """
+    asking = tuple(_asking(evidence, policy))
     if evidence.critical_faults:
         faults = "; ".join(evidence.critical_faults)
         text = f"Data quality is critical ({faults}): no model is trained on broken data. Repair the source and run the partition again."
-        return RetrainDecision(False, "broken_data", text, "critical", _trigger(evidence, policy)[0])
+        return RetrainDecision(False, "broken_data", text, "critical", asking[0][0] if asking else None)
     if evidence.rollback:
         # Another challenger would learn from the rows that made this one bad.
         return RetrainDecision(False, "rolled_back", evidence.rollback, "critical")
-    trigger, why = _trigger(evidence, policy)
-    if trigger is None:
-        return RetrainDecision(False, "none", why, _severity(evidence))
-    why = _sentences(why, evidence.waits)
-    obstacle, hindrance = _obstacle(evidence, policy, trigger)
-    if obstacle is not None:
-        return RetrainDecision(False, obstacle, f"{why} Held back: {hindrance}", _severity(evidence), trigger)
-    return RetrainDecision(True, trigger, why, "critical" if evidence.loss else "warning")
+    if not asking:
+        return RetrainDecision(False, "none", _known(evidence), _severity(evidence))
+    held: list[tuple[Reason, str, Reason, str]] = []
+    for trigger, why in asking:
+        obstacle, hindrance = _obstacle(evidence, policy, trigger)
+        if obstacle is None:
+            waiting = (f"{TRIGGERS[other]} is held back: {text}" for other, _, _, text in held)
+            told = _sentences(why, _known(evidence), *waiting, evidence.waits)
+            return RetrainDecision(True, trigger, told, _graver("warning", _severity(evidence)))
+        held.append((trigger, why, obstacle, hindrance))
+    first, _, reason, hindrance = held[0]
+    others = (
+        f"{TRIGGERS[other]} is held back: {text}" for other, _, _, text in held[1:] if text != hindrance
+    )
+    whys = (why for _, why, _, _ in held)
+    told = _sentences(*whys, _known(evidence), evidence.waits, f"Held back: {hindrance}", *others)
+    return RetrainDecision(False, reason, told, _severity(evidence), first)
 
 
 def decide_monitoring(
-    verdict: DriftVerdict | None, critical_faults: tuple[str, ...], drift: str
+    verdict: DriftVerdict | None, critical_faults: tuple[str, ...], drift: str, likely: LikelyDrift = "show"
 ) -> RetrainDecision:
     """Judge a window of a pipeline without a target: nothing is trained, and a person is told what moved.
 
@@ -162,6 +211,8 @@ def decide_monitoring(
         Drift; None where there is no reference yet.
     critical_faults, drift
         As in `Evidence`.
+    likely
+        What drift does that is likely and not yet certain.
 
     Returns
     -------
@@ -174,28 +225,40 @@ def decide_monitoring(
     if verdict is None:
         text = "No earlier partition to compare with: this one becomes part of the reference."
         return RetrainDecision(False, "watched", text, "info")
-    is_drifted = verdict.status == "drifted"
-    return RetrainDecision(
-        False, "watched_drift" if is_drifted else "watched", drift, "warning" if is_drifted else "info"
-    )
+    if verdict.status == "drifted":
+        return RetrainDecision(False, "watched_drift", drift, "warning")
+    if verdict.status == "likely":
+        return RetrainDecision(False, "watched_likely", drift, "info" if likely == "show" else "warning")
+    return RetrainDecision(False, "watched", drift, "info")
 
 
-def _trigger(evidence: Evidence, policy: RetrainSpec) -> tuple[Reason | None, str]:
+def _asking(evidence: Evidence, policy: RetrainSpec) -> Iterator[tuple[Reason, str]]:
+    """Give the triggers that ask, gravest first, with what `_known` does not say of them."""
     if not evidence.has_champion:
-        return "no_champion", f"No model serves yet; {evidence.n_new_labels} labels are known."
-    if "performance" in policy.on and (evidence.loss or evidence.unrecovered_loss):
-        return "performance", _sentences(
-            evidence.loss or evidence.unrecovered_loss, evidence.unseen, evidence.drift
-        )
+        yield "no_champion", f"{evidence.n_new_labels} labels are known."
+        return
+    if "performance" in policy.on and (evidence.is_lost or evidence.unrecovered_loss):
+        yield "performance", ""
     if "drift" in policy.on and _has_weighty_drift(evidence):
-        return "drift", _sentences(evidence.drift, evidence.unseen)
+        yield "drift", ""
     tried = _since_last_try(evidence)
     if "schedule" in policy.on and tried is not None and tried >= policy.max_age:
-        text = f"The champion is {evidence.age} partitions old, retrain.max_age is {policy.max_age}."
-        return "schedule", _sentences(text, evidence.unseen, evidence.drift)
-    return None, _sentences(
-        "Nothing asks for training.",
-        evidence.loss or evidence.unrecovered_loss,
+        yield (
+            "schedule",
+            f"The champion is {evidence.age} partitions old, retrain.max_age is {policy.max_age}.",
+        )
+
+
+def _known(evidence: Evidence) -> str:
+    """Say all that is known, the gravest first."""
+    return _sentences(
+        evidence.worse_than_baseline,
+        evidence.loss,
+        evidence.beaten,
+        "" if evidence.loss else evidence.unrecovered_loss,
+        evidence.given_up_loss,
+        evidence.past_rise,
+        evidence.incomparable,
         evidence.unseen,
         evidence.estimated_loss,
         evidence.drift,
@@ -214,19 +277,20 @@ def _has_weighty_drift(evidence: Evidence) -> bool:
 
 
 def _obstacle(evidence: Evidence, policy: RetrainSpec, trigger: Reason) -> tuple[Reason | None, str]:
-    waiting = _waiting(evidence, policy, trigger)
+    is_urgent = trigger == "performance" and bool(evidence.worse_than_baseline)
+    waiting = _waiting(evidence, policy, trigger, is_urgent=is_urgent)
     if waiting:
         return "cooldown", waiting
-    if evidence.n_new_labels < policy.min_new_labels:
-        return "few_labels", (
-            f"{evidence.n_new_labels} new labels, retrain.min_new_labels is {policy.min_new_labels}."
-        )
-    if evidence.n_labels_since_wait == 0:
+    key, floor = policy.first_floor if trigger == "no_champion" else policy.floor
+    if not is_urgent and evidence.n_new_labels < floor:
+        return "few_labels", f"{evidence.n_new_labels} new labels, retrain.{key} is {floor}."
+    # Without a new label the same model would come out.
+    if evidence.n_labels_since_wait == 0 or (is_urgent and evidence.n_new_labels == 0):
         return "few_labels", "no label has become known since."
     return None, ""
 
 
-def _waiting(evidence: Evidence, policy: RetrainSpec, trigger: Reason) -> str:
+def _waiting(evidence: Evidence, policy: RetrainSpec, trigger: Reason, *, is_urgent: bool) -> str:
     """Say why it is too early; empty when it is not."""
     since = evidence.since_training
     # A first model has nothing to wait for, nor has a loss that no training has seen.
@@ -242,22 +306,33 @@ def _waiting(evidence: Evidence, policy: RetrainSpec, trigger: Reason) -> str:
                 "partitions after it, when the data since then has doubled."
             )
     # Cooldown counts whole partitions after the training's own.
-    if since <= policy.cooldown:
+    cooldown = 0 if is_urgent else policy.cooldown
+    if since <= cooldown:
         return f"the last training was {since} partition(s) ago, and retrain.cooldown waits for {policy.cooldown}."
     return ""
 
 
 def _severity(evidence: Evidence) -> Severity:
-    if evidence.loss:
+    if evidence.is_lost:
         return "critical"
     if (
         evidence.unrecovered_loss
+        or evidence.given_up_loss
+        or evidence.past_rise
+        or evidence.incomparable
+        or evidence.unseen
         or evidence.estimated_loss
         or evidence.drifted_features
         or evidence.has_prediction_drift
+        or evidence.is_likely_warned
     ):
         return "warning"
     return "info"
+
+
+def _graver(one: Severity, other: Severity) -> Severity:
+    order = get_args(Severity)
+    return max(one, other, key=order.index)
 
 
 def _sentences(*texts: str) -> str:

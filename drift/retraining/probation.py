@@ -1,19 +1,17 @@
 """Probation of a new champion: its predecessor scores the same rows, and serves again where it is surely better.
 
 The gate judges on a holdout, which poisoned labels poison too. Rows that come after the promotion
-were seen by neither model.
+were seen by neither model. A predecessor that has surely lost against its own holdout does not serve again:
+where both are bad, a training is what helps.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from declaration.choices import gain_range_text, gain_text
-from declaration.model import Metric
 from declaration.target import ProblemType
-from learning.blocks import time_blocks
-from learning.comparison import ScoredPair, compare
-from learning.metrics import MetricError
+from learning.comparison import ScoredPair
+from learning.proper_score import SCORE_NAMES, loss_gain, row_losses
 
 
 @dataclass(frozen=True)
@@ -27,12 +25,14 @@ class Probation:
     n_rows
         Labelled rows that both scored.
     gain, low, high
-        The new one's improvement in the metric, and its two-sided interval at 1 - 2 alpha / looks; None where
-        the metric or the blocks of time do not allow one.
+        By how much the new one's mean proper score is better, and the two-sided interval at 1 - 2 alpha / looks;
+        None with too few rows for blocks of time.
     is_failed
-        The predecessor is surely better.
+        The predecessor is surely better, and serves again.
     explanation
         The finding in a sentence.
+    is_beaten
+        The predecessor is surely better, and has surely lost as well.
     """
 
     version: int
@@ -43,6 +43,7 @@ class Probation:
     high: float | None
     is_failed: bool
     explanation: str
+    is_beaten: bool = False
 
 
 def judge_probation(
@@ -51,10 +52,10 @@ def judge_probation(
     version: int,
     previous: int,
     problem: ProblemType,
-    metric: Metric,
     alpha: float,
     n_looks: int,
     seed: int,
+    previous_loss: str = "",
 ) -> Probation:
     """Tell whether the predecessor must serve again.
 
@@ -64,32 +65,40 @@ def judge_probation(
         The new champion (as challenger) and its predecessor (as champion) on rows that neither has seen.
     version, previous
         Their numbers.
-    problem, metric
-        What is compared.
+    problem
+        What is predicted: log loss judges probabilities, squared error values.
     alpha, n_looks
         One-sided level over all windows of the probation, each of which is one look (Bonferroni).
     seed
-        Seed of the bootstrap.
+        Seed of the test of few rows.
+    previous_loss
+        What the predecessor has surely lost against its own holdout, in words; empty where it has not.
     """
     n_rows = int(pair.event_time_us.size)
-
-    def unknown(why: str) -> Probation:
-        return Probation(version, previous, n_rows, None, None, None, False, why)
-
-    blocks = time_blocks(pair.event_time_us)
-    if blocks is None:
-        return unknown(f"{n_rows} labelled rows are too few to compare version {version} with {previous}.")
-    try:
-        comparison = compare(pair, blocks, problem, metric, seed=seed)
-    except MetricError as error:
-        return unknown(f"version {version} cannot be compared with {previous}: {error}")
-    if not comparison.gains.size:
-        return unknown(f"{metric} is not defined on any resample of {n_rows} rows.")
-    low, high = comparison.interval(alpha / n_looks)
-    is_failed = high < 0
-    consequence = f"version {previous} serves again" if is_failed else f"version {version} stays"
+    gain, level = loss_gain(problem, pair), alpha / n_looks
+    low, high = gain.interval(level) or (None, None)
+    is_better = gain.is_surely_worse(level, seed=seed)
+    new, old = (float(row_losses(problem, one).mean()) for one in (pair.challenger, pair.champion))
+    between = "" if low is None or high is None else f" ({_difference(low, high)})"
+    found = (
+        f"On {n_rows} rows since its promotion version {version} has a {SCORE_NAMES[problem]} of {new:.4g} against "
+        f"{old:.4g} of version {previous}{between}"
+    )
+    if not is_better:
+        then = f"version {version} stays."
+    elif previous_loss:
+        then = f"version {previous} would be better, but has surely lost as well ({previous_loss.rstrip('.')}): it does not serve again."
+    else:
+        then = f"version {previous} serves again."
     return Probation(
-        version, previous, n_rows, comparison.gain, low, high, is_failed,
-        f"On {n_rows} rows since its promotion version {version} has {gain_text(problem, metric, comparison.gain)} against "
-        f"version {previous} ({gain_range_text(problem, metric, low, high)}): {consequence}.",
+        version, previous, n_rows, gain.mean, low, high,
+        is_failed=is_better and not previous_loss,
+        explanation=f"{found}: {then}",
+        is_beaten=is_better and bool(previous_loss),
     )  # fmt: skip
+
+
+def _difference(low: float, high: float) -> str:
+    """Say between which differences of a score, smaller is better, a gain lies."""
+    worst, best = (f"{'lower' if gain > 0 else 'higher'} by {abs(gain):.4g}" for gain in (low, high))
+    return f"{worst} to {best}"

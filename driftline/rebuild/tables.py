@@ -20,8 +20,9 @@ from resources.feature_store.skew import FEATURE_SKEW
 from resources.lake.lake import Lake
 from resources.model_registry.ledger import LEDGER
 
-MODEL_STAGES = ("candidates", "holdout_scores")
-"""Tables of the models: their keys are versions, which mean the same however rows are cut."""
+MODEL_STAGES = ("candidates", "holdout_scores", "sketches")
+"""Tables of the models: their keys are versions, which mean the same however rows are cut. What the champion learned
+from goes with the other tables; by its sketch and its holdout reports still compare with it."""
 
 
 class RebuildError(DriftlineError):

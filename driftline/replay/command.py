@@ -26,6 +26,7 @@ KEYS = {
     "partitions[].frozen": "metric that the first model would have realised, never retrained",
     "partitions[].model_version": "version that served",
     "partitions[].is_retrain_requested": "whether a training was asked for",
+    "partitions[].headline": "the sentence that its report leads with",
     "partitions[].explanation": "why, or why not",
     "partitions[].trained": "version that was trained, and whether it was promoted; empty for none",
     "partitions[].is_waiting": "whether a training waits for labels",

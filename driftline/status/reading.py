@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
+from assets.drift_report.pages.wording import lead_of
 from assets.drift_report.skill_table import BASELINE_SKILL, best_from_rows
 from declaration.errors import DriftlineError
 from declaration.pipeline import Pipeline
@@ -40,10 +41,14 @@ class WindowStatus:
         The metric of the model that served on its holdout.
     model_version
         The version that served the window.
+    headline, explanation
+        The sentence that the report leads with, and why.
     page
         Path of its page below the reports.
     skill, baseline
         Share of the best naive baseline's loss that the model avoids, and that baseline's name.
+    proper_score, base_rate_score
+        Mean log loss or squared error of the model, and of always saying the base rate.
     """
 
     partition: str
@@ -63,10 +68,13 @@ class WindowStatus:
     holdout: float | None
     model_version: int | None
     is_retrain_requested: bool
+    headline: str
     explanation: str
     page: str
     skill: float | None = None
     baseline: str | None = None
+    proper_score: float | None = None
+    base_rate_score: float | None = None
 
 
 @dataclass(frozen=True)
@@ -201,6 +209,9 @@ def window_of(row: Mapping[str, Any]) -> WindowStatus:
         holdout=row["reference_metric"],
         model_version=row["model_version"],
         is_retrain_requested=bool(row["is_retrain_requested"]),
+        headline=lead_of(row.get("headline") or "", row["reason"] or ""),
         explanation=row["explanation"] or "",
         page=row["report_path"] or "",
+        proper_score=row.get("proper_score"),
+        base_rate_score=row.get("base_rate_score"),
     )

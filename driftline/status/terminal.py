@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from drift.wording import without_headline
 from driftline.printing import console
 from driftline.status.next_run import NextRun
 from driftline.status.reading import PipelineStatus, WindowStatus
@@ -68,8 +69,9 @@ def print_overview(
             soft_wrap=True,
         )
     for one in statuses:
-        if one.fault:
-            to.print(f"{one.pipeline}: {one.fault}", markup=False, soft_wrap=True)
+        told = one.fault or (one.newest.headline if one.newest else "")
+        if told:
+            to.print(f"{one.pipeline}: {told}", markup=False, highlight=False, soft_wrap=True)
 
 
 def print_pipeline(one: PipelineStatus, to: Console | None = None) -> None:
@@ -133,7 +135,12 @@ def _lines(one: PipelineStatus) -> Iterator[tuple[str, Text]]:
         )
         yield "quality", _number(newest.quality_score)
         yield "drift", _drift(newest).append(_features(newest))
-        yield "verdict", Text(newest.explanation)
+        yield (
+            "verdict",
+            Text(newest.headline, style="bold").append(
+                f" {without_headline(newest.explanation, newest.headline)}", style="not bold"
+            ),
+        )
         yield "champion", Text(f"version {one.champion}" if one.champion else "none yet")
         yield "on labels", _long_metric(one)
     why = f": {one.next_run.note}" if one.next_run and one.next_run.begun_by == "nothing" else ""

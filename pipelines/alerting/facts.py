@@ -40,7 +40,7 @@ ACTIONS: Mapping[Reason, str] = {
     "rolled_back": "The champion before serves again, and nothing is trained in this window.",
     "broken_data": "Blocked: nothing is learned from this window until it is repaired and run again.",
     "cooldown": "No training yet: retrain.cooldown holds it back.",
-    "few_labels": "No training yet: there are fewer new labels than retrain.min_new_labels.",
+    "few_labels": "No training yet: it waits for labels.",
     "none": "Driftline does nothing by itself: nothing in retrain.on asks for a training.",
     "watched": "Nothing is trained: the pipeline has no target.",
     "watched_drift": "Nothing is trained: the pipeline has no target.",

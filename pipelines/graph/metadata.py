@@ -28,7 +28,7 @@ CLAUSES: Mapping[str, tuple[str, ...]] = {
     "training_set": ("{n_rows:,} rows × {n_features} features of {n_partitions} partitions", "{note}"),
     "model": ("version {model_version} trained", "version {champion_version} serves", "{gate_explanation}"),
     "predictions": ("{n_rows:,} rows scored", "by version {model_version}", "mean score {score_mean:.3g}", "{note}"),
-    "drift_report": ("{explanation}",),
+    "drift_report": ("{headline} {explanation}",),
 }  # fmt: skip
 """Parts of each stage's verdict; one whose facts are not known is left out."""
 
@@ -38,7 +38,7 @@ PICTURE = "picture"
 PAGES = ("report", "life")
 """Facts that are paths of pages."""
 
-TOLD = frozenset({"explanation", "gate_explanation", "note"})
+TOLD = frozenset({"headline", "explanation", "gate_explanation", "note"})
 """Facts that the verdict has in full."""
 
 FOR_PROGRAMS = frozenset({"reads", "writes", "signals", "retrain_requested", "retrain_reason", "ledger_rows"})

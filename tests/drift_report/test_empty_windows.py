@@ -60,9 +60,10 @@ def test_the_champion_serves_and_the_window_is_insufficient(
     assert outcome.metadata["model_version"] == 1
     assert (outcome.metadata["drift_status"], outcome.metadata["n_rows"]) == ("insufficient data", 0)
     assert outcome.metadata["explanation"] == (
-        "Nothing asks for training. There was nothing to score; version 1 serves. "
+        "There was nothing to score; version 1 serves. "
         "Insufficient data for drift: 0 rows, drift.min_rows is 500."
     )
+    assert outcome.metadata["headline"] == "There was nothing to score."
     assert outcome.metadata[f"realised_{metric}"] is None
 
 

@@ -16,8 +16,8 @@ from pipelines.graph.compile import row_partitions_name
 from pipelines.triggers.run_requests import PIPELINE_TAG
 from resources.lake.lake import ASIDE, Lake
 
-MADE = ("churn/features/history", "churn/labels", "churn/raw/events", "churn/sketches")
-MODELS = ("churn/candidates", "churn/holdout_scores", "churn/ledger")
+MADE = ("churn/features/history", "churn/labels", "churn/raw/events", "churn/training_set")
+MODELS = ("churn/candidates", "churn/holdout_scores", "churn/ledger", "churn/sketches")
 TOLD = (
     "churn/accepted_feature_changes",
     "churn/alerts",

@@ -11,6 +11,7 @@ from declaration.choices import METRICS_BY_PROBLEM
 from drift.columns.verdict import ColumnVerdict, DriftVerdict
 from drift.extrapolation.outside import Extrapolation
 from drift.multivariate.domain_classifier import DomainClassification
+from drift.performance.base_rate import BaseRateComparison
 from drift.performance.outcomes import Outcomes
 from drift.performance.realised import Measurement
 from drift.performance.sequential_test import SequentialTest
@@ -69,6 +70,8 @@ class ReportContent:
         The model against naive baselines on the rows whose labels have come, the best baseline first.
     extrapolation
         Rows outside what the model learned from; None where that is not known.
+    base_rate
+        The champion beside a constant forecast.
     origin
         The runs behind the report, and what was quarantined.
     """
@@ -99,6 +102,7 @@ class ReportContent:
     skills: Sequence[Skill] = ()
     extrapolation: Extrapolation | None = None
     origin: Origin | None = None
+    base_rate: BaseRateComparison | None = None
 
     @property
     def drifted(self) -> list[ColumnVerdict]:

@@ -46,6 +46,10 @@ class HistoryWindow:
         File name of its report, beside the page of the history.
     skill
         The model against the best naive baseline; None where no label has come, or an earlier release wrote it.
+    headline
+        The sentence that the report leads with; '' of reports of earlier releases.
+    proper_score, base_rate_score
+        Mean log loss or squared error of the version, and of always saying the base rate; None when unknown.
     """
 
     partition: str
@@ -68,6 +72,9 @@ class HistoryWindow:
     page: str
     skill: Skill | None = None
     n_likely: int = 0
+    headline: str = ""
+    proper_score: float | None = None
+    base_rate_score: float | None = None
 
     @property
     def metric(self) -> str:

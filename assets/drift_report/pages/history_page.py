@@ -31,7 +31,7 @@ from assets.drift_report.pages.outcome_pictures import outcome_pictures, outcome
 from assets.drift_report.pages.pictures import mini_picture
 from assets.drift_report.pages.report_facts import SKILL_NAME, skill_fact
 from assets.drift_report.pages.templates import page_template
-from assets.drift_report.pages.wording import counted, headline_of, verdict_text
+from assets.drift_report.pages.wording import counted, headline_of, lead_of, verdict_text
 from charts import page_style
 from declaration.choices import METRICS_BY_PROBLEM
 from drift.performance.realised import Measurement
@@ -95,7 +95,7 @@ def render_model_history(history: ModelHistory) -> str:
         index_page=HISTORY_PAGE,
         history=history,
         headline=_headline(history),
-        newest_text=verdict_text(history.newest.reason, history.newest.explanation),
+        newest_text=verdict_text(history.newest.headline, history.newest.reason, history.newest.explanation),
         newest_page=page_link(history.newest),
         facts=_facts(history),
         timeline=Markup(history_picture(history, _links(history))),
@@ -310,8 +310,8 @@ def _window_entry(history: ModelHistory, window: HistoryWindow) -> _Entry:
         page=page_link(window),
         tag=window.severity,
         kind=window.severity,
-        headline=headline_of(window.reason),
-        explanation=without_headline(window.explanation, headline_of(window.reason)),
+        headline=lead_of(window.headline, window.reason),
+        explanation=without_headline(window.explanation, lead_of(window.headline, window.reason)),
         figures=(
             *performance,
             _decimals(window.drift_score, 2),

@@ -75,6 +75,9 @@ def _window(row: Mapping[str, Any]) -> HistoryWindow:
         explanation=row["explanation"] or "",
         # The pages of a pipeline lie side by side: no path leads out of its folder.
         page=str(row["report_path"] or "").replace("\\", "/").rpartition("/")[2],
+        headline=row.get("headline") or "",
+        proper_score=row.get("proper_score"),
+        base_rate_score=row.get("base_rate_score"),
     )
 
 

@@ -15,7 +15,7 @@ from assets.drift_report.pages.report_facts import report_facts, small_print
 from assets.drift_report.pages.report_rows import column_row
 from assets.drift_report.pages.series import course, number
 from assets.drift_report.pages.templates import page_template
-from assets.drift_report.pages.wording import HEADLINES
+from assets.drift_report.pages.wording import lead_of
 from assets.drift_report.tables import report_table
 from charts import as_markdown_image, bars, columns_of, page_style, timeline
 from drift.extrapolation.outside import Extrapolation, extrapolation_text
@@ -42,13 +42,18 @@ def render_html(content: ReportContent) -> str:
     Column names and categories come from outside: all texts are escaped.
     """
     columns = content.verdict.columns if content.verdict else ()
-    headline = HEADLINES[content.decision.reason]
-    sentences = (
-        worse_than_baseline_text(content.skills),
-        extrapolation_text(content.extrapolation),
-        multivariate_text(content.multivariate),
-        rise_text(content.rise),
-    )
+    headline = lead_of(content.decision.headline, content.decision.reason)
+    told = content.decision.explanation
+    sentences = [
+        text
+        for text in (
+            worse_than_baseline_text(content.skills),
+            extrapolation_text(content.extrapolation),
+            multivariate_text(content.multivariate),
+            rise_text(content.rise),
+        )
+        if text not in told
+    ]
     pictures = [_performance_picture(content), *outcome_pictures(content.outcomes, PICTURE_WIDTH), _importance_picture(content)]  # fmt: skip
     return page_template("report.html.j2").render(
         style=page_style(),
@@ -63,8 +68,7 @@ def render_html(content: ReportContent) -> str:
             for place, verdict in enumerate(columns)
         ],
         n_columns=SHOWN_COLUMNS,
-        # What the explanation says already is not said twice.
-        sentences=[one for one in sentences if one and one not in content.decision.explanation],
+        sentences=sentences,
         pictures=[Markup(svg) for svg in pictures if svg],
         outcome_text=outcome_text(content.outcomes),
         slices=[_slice_row(one) for one in content.slices],
@@ -75,7 +79,9 @@ def render_html(content: ReportContent) -> str:
 
 def render_markdown(content: ReportContent) -> str:
     """Return the summary for Dagster's metadata: verdict, table of columns that moved, one picture."""
-    parts = [f"### {HEADLINES[content.decision.reason]}", _escaped(content.decision.explanation)]
+    headline = lead_of(content.decision.headline, content.decision.reason)
+    explanation = without_headline(content.decision.explanation, headline)
+    parts = [f"### {_escaped(headline)}", _escaped(explanation)]
     rows = [column_row(verdict, content) for verdict in content.moved]
     if rows:
         parts.append(
@@ -109,6 +115,8 @@ def _escaped(text: str) -> str:
 def _drift_text(content: ReportContent) -> str:
     if content.verdict is None and not content.has_target:
         return content.decision.explanation
+    if content.verdict is None and content.model:
+        return ""  # The explanation says why.
     if content.verdict is None:
         return "There is no champion yet whose training data this window could be compared with."
     return drift_text(content.verdict, content.min_rows)

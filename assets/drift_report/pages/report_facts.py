@@ -6,6 +6,7 @@ from assets.drift_report.pages.content import ReportContent
 from drift.columns.verdict import DriftVerdict
 from drift.extrapolation.outside import Extrapolation
 from drift.multivariate.domain_classifier import DomainClassification
+from drift.performance.base_rate import BaseRateComparison
 from drift.performance.realised import Measurement
 from drift.performance.sequential_test import SequentialTest
 from drift.wording import number_text, share_text
@@ -45,6 +46,7 @@ def report_facts(content: ReportContent) -> list[tuple[str, str, str]]:
         *drift,
         (f"Realised {metric}", number_text(content.realised.value), small_print(content.realised, f"on {content.n_labelled} labelled rows")),
         (f"Estimated {metric}", number_text(content.estimated.value), small_print(content.estimated, "while the concept stands")),
+        *_proper_score(content.base_rate),
         ("Errors risen", _rise_figure(content.rise), _rise_small_print(content.rise)),
         (f"Holdout {metric}", number_text(content.reference_metric), content.model or "no model yet"),
         *([] if is_error_first else skill),
@@ -92,6 +94,14 @@ def _multivariate_small_print(multivariate: DomainClassification) -> str:
     if multivariate.low is None or multivariate.high is None:
         return multivariate.reason
     return f"AUC, {multivariate.low:.3f} to {multivariate.high:.3f}; 0.5 is by chance"
+
+
+def _proper_score(found: BaseRateComparison | None) -> list[tuple[str, str, str]]:
+    if found is None:
+        return []
+    surely = ", surely better" if found.is_worse else ""
+    small = f"on {found.n} labelled rows; always saying the base rate{surely}: {number_text(found.base_rate)}"
+    return [(f"{found.score[0].upper()}{found.score[1:]}", number_text(found.champion), small)]
 
 
 def _rise_figure(rise: SequentialTest | None) -> str:

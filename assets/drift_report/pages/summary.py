@@ -94,7 +94,7 @@ def summary_of(history: ModelHistory) -> PipelineSummary:
         partition=newest.partition,
         page=newest.page,
         severity=next((one for one in ("critical", "warning") if one == newest.severity), "info"),
-        verdict=shorten(verdict_text(newest.reason, newest.explanation), MAX_LETTERS),
+        verdict=shorten(verdict_text(newest.headline, newest.reason, newest.explanation), MAX_LETTERS),
         metric=history.metric,
         champion=champion,
         n_windows=len(history.windows) + history.n_earlier,

@@ -18,6 +18,7 @@ HEADLINES: Mapping[Reason, str] = {
     "cooldown": "Waiting: a training was asked for, and cooldown holds it back",
     "watched": "Nothing has surely moved",
     "watched_drift": "Drift: the data has surely moved",
+    "watched_likely": "Drift is likely: the data has moved, perhaps not by as much as counts",
     "few_labels": "Waiting: a training was asked for, and labels are too few",
 }
 
@@ -42,10 +43,15 @@ def headline_of(reason: str) -> str:
     return next((text for known, text in HEADLINES.items() if known == reason), reason)
 
 
-def verdict_text(reason: str, explanation: str) -> str:
+def lead_of(headline: str, reason: str) -> str:
+    """Return the headline that a report leads with; reports of earlier releases have none, and lead with the reason."""
+    return headline or f"{headline_of(reason)}."
+
+
+def verdict_text(headline: str, reason: str, explanation: str) -> str:
     """Return a decision as sentences: its headline, and why."""
-    headline = headline_of(reason)
-    return f"{headline}. {without_headline(explanation, headline)}".strip()
+    lead = lead_of(headline, reason)
+    return f"{lead} {without_headline(explanation, lead)}".strip()
 
 
 def counted(n: int, noun: str) -> str:

@@ -21,7 +21,8 @@ def seasonal(n_days: int, seed: int = 0, *, first_day: int = 0, rows_per_day: in
     year = 2 * np.pi * days / 365.2425
     factor = np.repeat(draw.normal(0, 1, n_days * 4), rows_per_day // 4)
     columns = {
-        f"x{i}": 20 + 3 * (np.cos(year + i) + factor * (-1) ** i + 0.5 * draw.normal(0, 1, n)) for i in range(6)
+        f"x{i}": 20 + 3 * (np.cos(year + i) + factor * (-1) ** i + 0.5 * draw.normal(0, 1, n))
+        for i in range(6)
     }
     place = np.where(np.cos(year) + factor + draw.normal(0, 1, n) > 0, "hill", "valley")
     return pa.table(

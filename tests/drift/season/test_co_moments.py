@@ -60,7 +60,9 @@ def test_a_category_is_its_standardised_indicator(connection):
 
 def test_columns_that_say_nothing_have_no_score(connection):
     instant = pa.array(range(4), pa.timestamp("us"))
-    table = pa.table({"one": [1.0] * 4, "when": instant, "empty": pa.nulls(4, pa.float64()), "part": ["p"] * 4})
+    table = pa.table(
+        {"one": [1.0] * 4, "when": instant, "empty": pa.nulls(4, pa.float64()), "part": ["p"] * 4}
+    )
 
     assert scored(connection, table, ["one", "when", "empty"]) == ()
 
@@ -133,5 +135,7 @@ def test_a_table_of_other_scores_is_refused(connection):
     scores = scored(connection, seasonal(60))
     table = co_moment_table(7, scores, co_moments(connection, "rows", scores))
 
-    with pytest.raises(SketchError, match=r"are of the scores x0, .* defines x0\. Build the tables sketches and"):
+    with pytest.raises(
+        SketchError, match=r"are of the scores x0, .* defines x0\. Build the tables sketches and"
+    ):
         co_moments_from_rows(table.to_pylist(), scores[:1])

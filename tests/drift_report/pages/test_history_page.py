@@ -221,10 +221,19 @@ def test_features_that_likely_drifted_are_counted_apart() -> None:
 
 def test_an_explanation_that_begins_with_the_headline_says_it_once() -> None:
     made = history(n_windows=12)
-    calm = replace(made.newest, reason="none", explanation="Nothing asks for training. No feature drifted.")
+    lead = "9 of 90 labelled rows have a class that the model never saw. No training is asked for."
+    told = "9 of 90 labelled rows have a class that the model never saw. No feature drifted."
+    calm = replace(made.newest, reason="none", headline=lead, explanation=told)
     page = render_model_history(replace(made, windows=(*made.windows[:-1], calm)))
-    assert "Nothing asks for training. Nothing" not in page
-    assert '<b>Nothing asks for training</b><div class="why">No feature drifted.</div>' in page
+    assert f'<b>{lead}</b><div class="why">No feature drifted.</div>' in page
+
+
+def test_a_window_of_an_earlier_release_leads_with_its_reason() -> None:
+    made = history(n_windows=12)
+    page = render_model_history(
+        replace(made, windows=(*made.windows[:-1], replace(made.newest, reason="performance", headline="")))
+    )
+    assert "<b>Retrain: the champion has surely lost performance.</b>" in page
 
 
 def test_the_lane_names_each_kind_of_decision_that_occurred() -> None:

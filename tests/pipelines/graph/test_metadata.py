@@ -10,7 +10,8 @@ OUTCOME = Outcome(
     "v1",
     metadata={
         "retrain_requested": False,
-        "explanation": "Nothing asks for training.",
+        "headline": "Nothing asks for training.",
+        "explanation": "No feature drifted.",
         "quality_score": 0.97309206,
         "unknown": None,
         "note": "",
@@ -30,7 +31,7 @@ def test_metadata_begins_with_the_verdict_and_ends_with_what_programs_read() -> 
         "verdict", "report", "summary", "quality_score", "n_rows", "cpu_s", "some",
         "retrain_requested", "writes", EXACT,
     ]  # fmt: skip
-    assert shown["verdict"] == "Nothing asks for training."
+    assert shown["verdict"] == "Nothing asks for training. No feature drifted."
     assert shown["report"].value == "/reports/p/2013-12-01.html"  # type: ignore[union-attr]
     assert (shown["quality_score"], shown["cpu_s"], shown["retrain_requested"]) == (0.9731, 0.123, False)
     assert shown[EXACT].value == {  # type: ignore[union-attr]
