@@ -21,7 +21,6 @@ from tempfile import TemporaryDirectory
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -31,8 +30,6 @@ from benchmarks.policy.streams import draw_stream
 from benchmarks.policy.streams.real import DATA
 from benchmarks.policy.streams.stream import Stream
 from declaration.model import Metric
-from drift.extrapolation.outside import beyond_training
-from drift.extrapolation.scan import count_outside, learn_support
 from drift.performance.estimated import estimate_performance
 from drift.performance.realised import Measurement, ScoredRows, measure_performance, within_range
 from drift.performance.track_record import EstimateOutcome, RawEstimate, outcome_of, with_track_record
@@ -77,8 +74,6 @@ class Life:
     name: str
     holdout: ScoredRows
     windows: tuple[ScoredRows, ...]
-    is_beyond: tuple[bool, ...] = ()
-    """Windows of which most rows lie outside what the model learned from: they are not estimated."""
 
 
 @dataclass(frozen=True)
@@ -102,9 +97,6 @@ def live(stream: Stream, name: str, *, makes_certain: bool = False) -> Life:
     model = FittedModel(
         stream.candidate, "binary", (), rows.encoding, CANDIDATES[stream.candidate].fit(rows, 0, 1)
     )
-    connection = duckdb.connect()
-    connection.register("history", data.rows.slice(0, n_fit))
-    support = learn_support(connection, "history", stream.features)
 
     def scored(part: pa.Table, labels: Floats) -> ScoredRows:
         scores = model.score(part)
@@ -113,16 +105,11 @@ def live(stream: Stream, name: str, *, makes_certain: bool = False) -> Life:
         instants = part["event_timestamp"].cast(pa.int64()).to_numpy()
         return ScoredRows(Scored(labels, scores), np.asarray(instants, dtype=np.int64))
 
-    def is_beyond(part: pa.Table) -> bool:
-        connection.register("part", part)
-        return bool(beyond_training(count_outside(connection, "part", support, alpha=0.05)))
-
     live = [stream.windows[number] for number in stream.live]
     return Life(
         name,
         scored(data.rows.slice(n_fit), data.labels[n_fit:]),
         tuple(scored(part, part["truth"].to_numpy().astype(float)) for part in live),
-        tuple(is_beyond(part) for part in live),
     )
 
 
@@ -173,8 +160,6 @@ def follow(life: Life, metric: Metric) -> list[Shown]:
     record: list[EstimateOutcome] = []
     shown = []
     for number, window in enumerate(life.windows):
-        if life.is_beyond and life.is_beyond[number]:
-            continue
         raw = estimate_performance("binary", metric, life.holdout, window.scored.scores, seed=0)
         estimated = within_range(metric, with_track_record(raw, record, unchanged))
         realised = measure_performance(metric, window, seed=0, min_rows=1)

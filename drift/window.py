@@ -21,7 +21,7 @@ from drift.columns.verdict import (
     decide_drift,
     moved_share,
 )
-from drift.extrapolation.outside import Extrapolation, beyond_training, extrapolation_text
+from drift.extrapolation.outside import Extrapolation, extrapolation_text
 from drift.multivariate.domain_classifier import DomainClassification
 from drift.multivariate.judge import KeyedRows, judge_multivariate
 from drift.performance.base_rate import BaseRateComparison, compare_with_base_rate
@@ -67,7 +67,7 @@ from drift.wording import (
     without_headline,
 )
 from learning.metrics import Floats, MetricError, metric_value
-from learning.skill import Skill, worse_than_baseline_text
+from learning.skill import Skill, known_value_skills, worse_than_baseline_text
 
 MAX_SCORE_BLOCKS = 200
 """Most blocks of time that the judged rows' scores are cut into, for the variation of the model's output: a long holdout's are
@@ -265,9 +265,6 @@ def examine(
     else:
         scores = read_scores(connection, relations.predictions, problem, len(classes))
         raw = estimate_performance(problem, champion.metric, holdout, scores, seed=seed)
-    reason = beyond_training(extrapolation)
-    if reason:
-        raw = Measurement(champion.metric, raw.n, reason=reason)
     corrected = with_track_record(raw, estimate_outcomes, champion.holdout_metric)
     estimated = within_range(champion.metric, corrected)
     slices = measure_slices(champion.metric, sliced, seed=seed, min_rows=drift.min_slice_rows)
@@ -300,7 +297,8 @@ def examine(
         rise, losses, multivariate,
         outcomes_of(champion.version, problem, classes, holdout=holdout, served=labelled),
         recent, compare_with_base_rate(problem, holdout, judged, alpha=drift.alpha, seed=seed),
-        worse_than_baseline=worse_than_baseline_text(skills),
+        # The constant ones are `base_rate`'s.
+        worse_than_baseline=worse_than_baseline_text(known_value_skills(skills)),
         skills=skills,
         raw_estimate=raw,
         extrapolation=extrapolation,
@@ -483,6 +481,7 @@ def evidence_of(
         n_loss_trainings=n_loss_trainings,
         estimated_loss=_estimated_loss(findings.estimated, champion, problem, drift),
         unseen=unseen_text(findings.realised),
+        extrapolation=extrapolation_text(findings.extrapolation),
         drift_score=moved_share(verdict) if drift.likely == "retrain" else verdict.drift_score,
         drifted_features=tuple(column.column for column in _asking(verdict, drift, "feature")),
         has_prediction_drift=bool(_asking(verdict, drift, "prediction")),

@@ -192,3 +192,8 @@ def worse_than_baseline_text(skills: Sequence[Skill]) -> str:
     """Say of the best baseline that a model is surely worse than; empty where there is none."""
     worse = next((one for one in skills if one.is_surely_worse), None)
     return "" if worse is None else f"The model is {skill_text(worse)}, on {worse.n:,} labelled rows."
+
+
+def known_value_skills(skills: Sequence[Skill]) -> tuple[Skill, ...]:
+    """Return the skills against known values, without the baselines that are the same for every row."""
+    return tuple(one for one in skills if one.baseline not in CONSTANT_BASELINES)

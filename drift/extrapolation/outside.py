@@ -26,9 +26,6 @@ JOINT_QUANTILE = 0.999
 RIDGE = 0.01
 """Added to the correlations' diagonal, so that columns that are one another's copies have an inverse."""
 
-MOST = 0.5
-"""Share of the rows beyond which nothing is estimated of a window: how it errs there the holdout does not show."""
-
 NAMED_FEATURES = 3
 """Features named in a sentence."""
 
@@ -224,16 +221,6 @@ def extrapolation_text(found: Extrapolation | None) -> str:
             "learned from did: there it extrapolates."
         )
     return f"The model extrapolates: outside what it learned from lie {', '.join(named)}{more}."
-
-
-def beyond_training(found: Extrapolation | None) -> str:
-    """Say why performance cannot be estimated, where most rows surely lie outside one feature's range; else empty."""
-    if found is None:
-        return ""
-    most = [one for one in found.features if one.lower_bound > MOST]
-    if not most:
-        return ""
-    return f"not estimated: {100 * most[0].share:.0f} % of the rows lie outside what the model learned of {most[0].feature}"
 
 
 def _scaled(matrix: Floats, means: Floats, scales: Floats) -> Floats:

@@ -27,6 +27,9 @@ from drift.performance.realised import Measurement, ScoredRows
 from learning.blocks import Blocks, resampled_weights, time_blocks
 from learning.metrics import Floats, Scored, metric_by_block, metric_value
 
+MOST = 0.5
+"""Share of scores beyond the holdout's above which nothing is estimated."""
+
 N_LEVELS = 1_024
 """Score levels on which the interval is computed; the value itself uses every score."""
 
@@ -62,6 +65,10 @@ def estimate_performance(
         return estimate_class_performance(metric, holdout, scores, seed=seed)
     if metric not in _EXPECTED:
         return Measurement(metric, n, reason=f"not estimated: {metric} is no sum over rows or pairs")
+    beyond = _beyond(holdout.scored.scores, scores)
+    if beyond > MOST:
+        reason = f"not estimated: {100 * beyond:.0f} % of the scores lie beyond all of the holdout's"
+        return Measurement(metric, n, reason=reason)
     known = metric_value(metric, holdout.scored)
     # Isotonic regression flatters its own holdout. What it overstates there is taken off, so that
     # a window like the holdout is estimated at the holdout's value.
@@ -85,6 +92,11 @@ def estimate_performance(
 
 def _sums(members: NDArray[np.intp], values: Floats, n_levels: int = 0) -> Floats:
     return np.bincount(members, weights=values, minlength=n_levels).astype(np.float64)
+
+
+def _beyond(held: Floats, scores: Floats) -> float:
+    """Return the share of scores below the least or above the greatest of the holdout: what they mean is not known."""
+    return float(np.mean((scores < held.min()) | (scores > held.max())))
 
 
 @dataclass(frozen=True)

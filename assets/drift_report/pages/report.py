@@ -21,7 +21,7 @@ from charts import as_markdown_image, bars, columns_of, page_style, timeline
 from drift.extrapolation.outside import Extrapolation, extrapolation_text
 from drift.performance.slices import SlicePerformance
 from drift.wording import drift_text, multivariate_text, number_text, rise_text, without_headline
-from learning.skill import worse_than_baseline_text
+from learning.skill import known_value_skills, worse_than_baseline_text
 
 MAX_LARGE_PICTURES = 8
 """Columns that moved drawn large; the page stays below half a megabyte."""
@@ -47,7 +47,7 @@ def render_html(content: ReportContent) -> str:
     sentences = [
         text
         for text in (
-            worse_than_baseline_text(content.skills),
+            worse_than_baseline_text(known_value_skills(content.skills)),
             extrapolation_text(content.extrapolation),
             multivariate_text(content.multivariate),
             rise_text(content.rise),
