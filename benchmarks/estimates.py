@@ -262,8 +262,10 @@ def main() -> int:
             )
             sys.stdout.flush()
             n_kept = line.n - line.n_withheld
+            if not n_kept:
+                continue
             held, n_held = held + line.coverage * n_kept, n_held + n_kept
-            if n_kept and (line.ratio > WORST_RATIO or line.coverage < LEAST_COVERAGE):
+            if line.ratio > WORST_RATIO or line.coverage < LEAST_COVERAGE:
                 missed.append(f"{line.stream} {line.metric}")
     sys.stdout.write(f"Intervals hold {held / max(1, n_held):.1%} of {n_held} realised values.\n")
     if missed:
