@@ -71,6 +71,8 @@ def facts(findings: Findings, evidence: Evidence, open_loss: OpenLoss | None) ->
         yield _first_sentence(evidence.unseen)
     if evidence.estimated_loss:
         yield _estimated(findings)
+    if evidence.extrapolation:
+        yield _first_sentence(evidence.extrapolation)
     yield from _moved(findings, "feature")
 
 

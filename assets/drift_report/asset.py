@@ -14,6 +14,7 @@ from assets.drift_report.pages.content import PerformancePoint
 from assets.drift_report.pages.history_rows import read_windows
 from assets.drift_report.quality import WindowQuality
 from assets.drift_report.shadow import roll_back, shadow_champion
+from assets.drift_report.support_table import TRAINING_SUPPORT
 from assets.drift_report.tables_read import earlier_reports, read_open_loss, read_quality, report_window
 from assets.drift_report.tables_written import Page, write_history, write_report_page, write_tables
 from assets.drift_report.thumbnail import drift_thumbnail
@@ -135,20 +136,24 @@ def _write(
 ) -> _Written:
     """Write the page, the reference's sketch if it is new, a rollback if one is due, and the tables."""
     page = write_report_page(run, report, reports, history=inputs.history)
-    sketches = _write_sketch(run, inputs.examined)
+    references = _write_references(run, inputs.examined)
     if inputs.probation is not None and inputs.probation.is_failed:
         roll_back(run, report.window, inputs.probation, registry)
     tables = write_tables(run, report, page.name)
     history_page = write_history(run, tables, Path(reports.folder), lambda newest: str(newest.model_version))
-    return _Written(page, history_page, (*tables, *sketches))
+    return _Written(page, history_page, (*tables, *references))
 
 
-def _write_sketch(run: StageRun, examined: Examined) -> tuple[Snapshot, ...]:
+def _write_references(run: StageRun, examined: Examined) -> tuple[Snapshot, ...]:
     champion = examined.findings.champion
-    if examined.new_sketch is None or champion is None:
+    if champion is None:
         return ()
-    table, key = SKETCHES.of(run.pipeline.name), str(champion.version)
-    return (run.lake.write(table, examined.new_sketch, partition=key, commit=run.commit),)
+    new = ((SKETCHES, examined.new_sketch), (TRAINING_SUPPORT, examined.new_support))
+    return tuple(
+        run.lake.write(table.of(run.pipeline.name), rows, partition=str(champion.version), commit=run.commit)
+        for table, rows in new
+        if rows is not None
+    )
 
 
 def _history(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from assets.drift_report.estimate_record import outcome_in
 from assets.drift_report.judgement import Circumstances
 from assets.drift_report.signal_tables import LOSS_BLOCKS, losses_from_rows
+from assets.drift_report.support_table import support_table
 from assets.drift_report.tables_read import kept_reference, read_earlier_windows
+from assets.drift_report.version_inputs import count_realised, known_of_entities, read_record, read_support
 from declaration.choices import default_metric
 from declaration.model import Metric
 from declaration.partitioning import Window, partitioning
@@ -17,6 +20,8 @@ from declaration.pipeline import Pipeline
 from declaration.sql import quote_literal
 from declaration.target_sql import sliceable_columns
 from drift.columns.verdict import SCORE_COLUMN
+from drift.extrapolation.outside import TrainingSupport
+from drift.extrapolation.scan import count_outside, learn_support
 from drift.performance.labelled_rows import count_rows, labels_known, scored_labels
 from drift.performance.open_loss import OpenLoss
 from drift.sketch.counts import ReferenceSketch
@@ -67,11 +72,15 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Examined:
-    """What a window shows, and from which tables; `new_sketch` is the version's reference where none was kept."""
+    """What a window shows, and from which tables.
+
+    `new_sketch` is the version's reference, `new_support` the ranges of what it learned from, where none were kept.
+    """
 
     inputs: Inputs
     findings: Findings
     new_sketch: pa.Table | None = None
+    new_support: pa.Table | None = None
 
 
 def examine_window(
@@ -116,12 +125,17 @@ def examine_window(
     if training is None and (kept is None or not has_features):
         n_current = count_rows(connection, scan(predictions, [window.key]))
         return Examined(inputs, incomparable(champion, n_current))
-    relations = _relations(pipeline, window, version, inputs, has_features=has_features)
+    relations = replace(
+        _relations(pipeline, window, version, inputs, has_features=has_features),
+        known=known_of_entities(pipeline, window, labels, connection),
+    )
     new_sketch = None
     if kept is None:
         # Paid once per version.
         kept = build_reference(connection, relations, version.feature_names)
         new_sketch = sketch_table(version.version, kept)
+    support, new_support = _support(pipeline, version, relations, lake, connection)
+    record = read_record(pipeline, window, version.version, lake, connection)
     findings = examine(
         connection,
         relations,
@@ -131,9 +145,31 @@ def examine_window(
         drift=spec.drift,
         seed=spec.model.seed,
         earlier_losses=_earlier_losses(pipeline, window, version.version, lake, connection),
+        estimate_outcomes=record.outcomes,
+        extrapolation=None
+        if support is None
+        else count_outside(connection, relations.predictions, support, alpha=spec.drift.alpha),
         earlier=read_earlier_windows(pipeline, window, version.version, kept, lake, connection),
     )
-    return Examined(inputs, findings, new_sketch)
+    findings = replace(
+        findings,
+        estimate_outcome=outcome_in(
+            window,
+            record,
+            findings.raw_estimate,
+            findings.realised,
+            version.holdout_metric,
+            count_realised(
+                labels,
+                predictions,
+                window,
+                late_partitions(pipeline, window, predictions),
+                version.version,
+                connection,
+            ),
+        ),
+    )
+    return Examined(inputs, findings, new_sketch, new_support)
 
 
 def _earlier_losses(
@@ -252,6 +288,26 @@ def _kept_reference(
     if kept is None:
         return None
     return reference_from_rows(connection.sql(f"SELECT * FROM {kept}").to_arrow_table().to_pylist())
+
+
+def _support(
+    pipeline: Pipeline,
+    version: ModelVersion,
+    relations: Relations,
+    lake: Lake,
+    connection: duckdb.DuckDBPyConnection,
+) -> tuple[TrainingSupport | None, pa.Table | None]:
+    """Read the ranges of what a version learned from, or find them and their table to keep: paid once per version.
+
+    Neither where they are not kept and the training set is gone.
+    """
+    kept = read_support(pipeline, version.version, lake, connection)
+    if kept is not None:
+        return kept, None
+    if relations.training is None:
+        return None, None
+    support = learn_support(connection, relations.training, version.feature_names)
+    return support, support_table(version.version, support)
 
 
 def trainings_of(decisions: Iterable[Decision]) -> tuple[Decision, ...]:

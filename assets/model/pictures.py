@@ -13,6 +13,7 @@ from declaration.target import ProblemType
 from learning.judged import judged_text
 from learning.metrics import Floats, Scored
 from learning.proper_score import SCORE_NAMES
+from learning.skill import BASELINE_WORDS
 from learning.train import CandidateResult, Training
 
 N_CURVE_POINTS = 120
@@ -20,19 +21,23 @@ N_CALIBRATION_BINS = 10
 N_SHOWN_FEATURES = 20
 
 
-def training_pages(training: Training, champion: Scored | None) -> Mapping[str, str]:
+def training_pages(
+    training: Training, baselines: Mapping[str, Mapping[Metric, float]], champion: Scored | None
+) -> Mapping[str, str]:
     """Return the Markdown pages of a training, by metadata key.
 
     Parameters
     ----------
     training
         What was trained.
+    baselines
+        Metrics of naive forecasts on the same rows, by name.
     champion
         The champion's scores on the rows it was compared on, if it was.
     """
     problem = training.model.problem
     pages = {
-        "candidates": candidates_page(training.results, problem),
+        "candidates": candidates_page(training.results, baselines, problem),
         "spans": spans_page(training),
         "feature_importances": importances_page(training.importances),
     }
@@ -46,28 +51,39 @@ def training_pages(training: Training, champion: Scored | None) -> Mapping[str, 
     return pages
 
 
-def candidates_page(results: Sequence[CandidateResult], problem: ProblemType) -> str:
-    """Compare the candidates in a table and in bars of the first metric."""
+def candidates_page(
+    results: Sequence[CandidateResult],
+    baselines: Mapping[str, Mapping[Metric, float]],
+    problem: ProblemType,
+) -> str:
+    """Compare candidates and naive baselines in a table, and in bars of the first metric."""
     names = list(METRICS_BY_PROBLEM[problem])
     lines_ = [
         f"| candidate | {' | '.join(names)} | CPU seconds |",
         f"|---|{'---:|' * (len(names) + 1)}",
         *(
-            f"| {one.algorithm} | {' | '.join(_figure(one, name) for name in names)} "
+            f"| {one.algorithm} | {' | '.join(_figure(one.metrics, name) for name in names)} "
             f"| {one.fit_seconds:.1f} |"
             for one in results
         ),
+        *(
+            f"| {BASELINE_WORDS[baseline]} | {' | '.join(_figure(values, name) for name in names)} | – |"
+            for baseline, values in baselines.items()
+        ),
     ]
     picture = bars(
-        [(one.algorithm, one.metrics[names[0]]) for one in results],
+        [
+            *((one.algorithm, one.metrics[names[0]]) for one in results),
+            *((name, values[names[0]]) for name, values in baselines.items() if names[0] in values),
+        ],
         title=f"{names[0]} out of fold",
         highlight=[results[0].algorithm],
     )
     return "\n".join(lines_) + "\n\n" + as_markdown_image(picture, "Candidates out of fold")
 
 
-def _figure(one: CandidateResult, metric: Metric) -> str:
-    return f"{one.metrics[metric]:.4f}" if metric in one.metrics else "undefined"
+def _figure(metrics: Mapping[Metric, float], metric: Metric) -> str:
+    return f"{metrics[metric]:.4f}" if metric in metrics else "undefined"
 
 
 def spans_page(training: Training) -> str:
