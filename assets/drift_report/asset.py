@@ -134,15 +134,15 @@ def _write(
 ) -> _Written:
     """Write the page, the reference's sketch if it is new, a rollback if one is due, and the tables."""
     page = write_report_page(run, report, reports, history=inputs.history)
-    sketches = _write_reference(run, inputs.examined)
+    references = _write_references(run, inputs.examined)
     if inputs.probation is not None and inputs.probation.is_failed:
         roll_back(run, report.window, inputs.probation, registry)
     tables = write_tables(run, report, page.name)
     history_page = write_history(run, tables, Path(reports.folder), lambda newest: str(newest.model_version))
-    return _Written(page, history_page, (*tables, *sketches))
+    return _Written(page, history_page, (*tables, *references))
 
 
-def _write_reference(run: StageRun, examined: Examined) -> tuple[Snapshot, ...]:
+def _write_references(run: StageRun, examined: Examined) -> tuple[Snapshot, ...]:
     champion = examined.findings.champion
     if champion is None:
         return ()
