@@ -20,6 +20,9 @@ DriftMethod = Literal["effect", "documented"]
 MultivariateStage = Literal["never", "stable", "always"]
 
 
+LikelyDrift = Literal["show", "warn", "retrain"]
+
+
 class FeatureDriftSpec(Block):
     """How the drift of one feature is judged, where it differs from the others."""
 
@@ -52,9 +55,11 @@ class DriftSpec(Block):
     multivariate: MultivariateSpec = Field(default_factory=MultivariateSpec)
     """Whether all features together are judged, beside each by itself; never asks for a retrain."""
     min_rows: int = Field(default=500, ge=2)
-    """Fewer rows in the current window are 'insufficient data'."""
+    """Fewer rows, in the newest eight windows of a model together, are 'insufficient data'."""
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
     """Family-wise level of the lower confidence bounds."""
+    likely: LikelyDrift = "show"
+    """What drift that is likely and not yet certain does: `show`s on the page; `warn`s too, by severity and alerts; also counts for `retrain.on: [drift]`."""
     year_to_year: float = Field(default=0.1, ge=0, le=1)
     """Shift from one year to the next that is usual of any column, in its standard deviations: an allowance that no single year can tell."""
     max_performance_drop: float = Field(default=0.05, ge=0)

@@ -11,7 +11,16 @@ from declaration.choices import METRICS_BY_PROBLEM
 from declaration.drift import DriftSpec
 from declaration.model import Metric
 from declaration.target import ProblemType
-from drift.columns.verdict import LABEL_COLUMN, SCORE_COLUMN, DriftVerdict, decide_drift
+from drift.columns.verdict import (
+    LABEL_COLUMN,
+    SCORE_BLOCK_ROWS,
+    SCORE_COLUMN,
+    ColumnVerdict,
+    DriftVerdict,
+    Role,
+    decide_drift,
+    moved_share,
+)
 from drift.multivariate.domain_classifier import DomainClassification
 from drift.multivariate.judge import KeyedRows, judge_multivariate
 from drift.performance.base_rate import BaseRateComparison, compare_with_base_rate
@@ -56,8 +65,9 @@ from drift.wording import (
 )
 from learning.metrics import Floats, MetricError, metric_value
 
-SCORE_BLOCKS = 5
-"""Blocks of time that the holdout's scores are cut into, for the variation of the model's output."""
+MAX_SCORE_BLOCKS = 200
+"""Most blocks of time that the judged rows' scores are cut into, for the variation of the model's output: a long holdout's are
+longer than `SCORE_BLOCK_ROWS`, as its windows are, and its sketch stays small."""
 
 
 @dataclass(frozen=True)
@@ -164,8 +174,10 @@ def build_reference(
 ) -> ReferenceSketch:
     """Sketch what a model version learned from: features, label, and its output on the holdout."""
     assert relations.training is not None
+    n_rows = count_rows(connection, relations.holdout)
+    n_blocks = max(1, min(MAX_SCORE_BLOCKS, n_rows // SCORE_BLOCK_ROWS))
     blocks = (
-        f"(SELECT {SCORE_COLUMN}, ntile({SCORE_BLOCKS}) OVER (ORDER BY event_timestamp, row_id) AS block "
+        f"(SELECT {SCORE_COLUMN}, ntile({n_blocks}) OVER (ORDER BY event_timestamp, row_id) AS block "
         f"FROM {relations.holdout})"
     )
     learned = [*features, LABEL_COLUMN]
@@ -184,6 +196,7 @@ def examine(
     drift: DriftSpec,
     seed: int,
     earlier_losses: Sequence[Floats] = (),
+    earlier: Sequence[WindowSketch] = (),
 ) -> Findings:
     """Compare a scored window with what its model learned from, and measure the model on it.
 
@@ -201,6 +214,8 @@ def examine(
         The declaration's, for judging.
     earlier_losses
         Block losses of the champion's earlier windows, in order.
+    earlier
+        Sketches of the windows just before this one, oldest first.
 
     Returns
     -------
@@ -215,6 +230,7 @@ def examine(
         n_current=n_current,
         importances=champion.importances,
         spec=drift,
+        earlier=earlier,
         exact_ks=None
         if relations.training is None
         else lambda column: _exact_ks(connection, relations, reference, column),
@@ -424,9 +440,10 @@ def evidence_of(
         n_loss_trainings=n_loss_trainings,
         estimated_loss=_estimated_loss(findings.estimated, champion, problem, drift),
         unseen=unseen_text(findings.realised),
-        drift_score=verdict.drift_score,
-        drifted_features=tuple(column.column for column in verdict.drifted()),
-        has_prediction_drift=bool(verdict.drifted("prediction")),
+        drift_score=moved_share(verdict) if drift.likely == "retrain" else verdict.drift_score,
+        drifted_features=tuple(column.column for column in _asking(verdict, drift, "feature")),
+        has_prediction_drift=bool(_asking(verdict, drift, "prediction")),
+        is_likely_warned=drift.likely != "show" and verdict.has_likely,
         drift=_drift_text(findings.n_current, champion, verdict, drift),
     )
 
@@ -443,6 +460,12 @@ def is_loss_confirmed(findings: Findings) -> bool:
         or (findings.rise is not None and findings.rise.is_confirmed)
         or bool(_worse_than_baseline(findings))
     )
+
+
+def _asking(verdict: DriftVerdict, drift: DriftSpec, role: Role) -> tuple[ColumnVerdict, ...]:
+    """Return the columns that count for `retrain.on: [drift]`: the drifted ones, and as declared the likely ones."""
+    likely = verdict.having("likely", role) if drift.likely == "retrain" else ()
+    return (*verdict.drifted(role), *likely)
 
 
 def _drift_text(n_current: int, champion: ScoringModel, verdict: DriftVerdict, drift: DriftSpec) -> str:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from declaration.drift import DriftMethod
 from drift.columns.findings import Finding
+from drift.columns.measures import Measure
 from drift.columns.verdict import ColumnVerdict, DriftVerdict, Role
 from drift.multivariate.domain_classifier import DomainClassification
 from drift.performance.base_rate import BaseRateComparison
@@ -20,7 +21,13 @@ NAMED_FEATURES = 5
 """Features named in a sentence; the report lists all."""
 
 NUMERIC_EFFECTS: Mapping[DriftMethod, str] = {"effect": "KS distance", "documented": "Cohen's d"}
-"""Effect size by which each method judges numbers; categories are judged by Cramér's V."""
+"""Effect size by which each method judges numbers."""
+
+CATEGORY_EFFECT = "Cramér's V"
+"""Effect size by which categories are judged."""
+
+RANK_EFFECTS: Mapping[Measure, str] = {"shift": "shift of ranks", "spread": "spread of ranks"}
+"""What moved where it is surer than the KS distance, and written in terms of it."""
 
 SUBJECTS: Mapping[Role, str] = {"prediction": "The model's output", "label": "The label"}
 """What a sentence calls the columns that are no features."""
@@ -61,32 +68,45 @@ def unseen_text(measured: Measurement) -> str:
     )
 
 
-def effect_name(bins: NumericBins | CategoricalBins, method: DriftMethod = "effect") -> str:
+def effect_name(
+    bins: NumericBins | CategoricalBins, method: DriftMethod = "effect", measure: Measure = "distance"
+) -> str:
     """Name the effect size that decides."""
     if isinstance(bins, CategoricalBins):
-        return "Cramér's V"
-    return NUMERIC_EFFECTS[method]
+        return CATEGORY_EFFECT
+    return RANK_EFFECTS.get(measure, NUMERIC_EFFECTS[method])
+
+
+def span_text(finding: Finding) -> str:
+    """Say in how many of the newest windows it was found, where in more than one."""
+    return f" in the newest {finding.n_windows} windows together" if finding.n_windows > 1 else ""
 
 
 def finding_text(finding: Finding, reference: ColumnReference, current: Counts) -> str:
     """Say what a finding found."""
     if finding.kind == "missing values":
         before, now = (counts.n_missing / counts.n_rows for counts in (reference.total, current))
-        return f"missing values {share_text(before)} → {share_text(now)}"
+        return f"missing values {share_text(before)} → {share_text(now)}{_together(finding)}"
     if finding.kind == "new categories" and isinstance(current, CategoricalCounts):
         names = ", ".join(repr(name) for name, _ in current.unlisted[:3])
         more = ", …" if len(current.unlisted) > 3 else ""
-        return f"{share_text(finding.effect)} of the rows in categories never seen ({names}{more})"
+        found = f"{share_text(finding.effect)} of the rows in categories never seen"
+        return f"{found}{span_text(finding)} ({names}{more})"
     certainty = (
         f"surely at least {finding.lower_bound:.2f}"
         if finding.p_value is None
         else f"p = {number_text(finding.p_value)}"
     )
     text = (
-        f"{effect_name(reference.bins, finding.method)} {finding.effect:.2f}, {certainty}"
-        f" (threshold {finding.threshold:.2f})"
+        f"{effect_name(reference.bins, finding.method, finding.measure)} {finding.effect:.2f}, {certainty}"
+        f" (threshold {finding.threshold:.2f}){span_text(finding)}"
     )
     return "; ".join(filter(None, (text, _shift_text(reference, current))))
+
+
+def _together(finding: Finding) -> str:
+    """Say by how much several windows together have changed: the shares beside are the newest one's."""
+    return f", by {share_text(finding.effect)}{span_text(finding)}" if finding.n_windows > 1 else ""
 
 
 def _shift_text(reference: ColumnReference, current: Counts) -> str:
@@ -116,8 +136,8 @@ def _short(verdict: ColumnVerdict) -> str:
         return f"missing values changed by {share_text(finding.effect)}"
     if finding.kind == "new categories":
         return f"{share_text(finding.effect)} in categories never seen"
-    name = "Cramér's V" if verdict.statistics.ks is None else NUMERIC_EFFECTS[finding.method]
-    return f"{name} {finding.effect:.2f}"
+    name = RANK_EFFECTS.get(finding.measure, NUMERIC_EFFECTS[finding.method])
+    return f"{name if verdict.statistics.ks else CATEGORY_EFFECT} {finding.effect:.2f}"
 
 
 def drift_text(verdict: DriftVerdict, min_rows: int) -> str:
@@ -126,7 +146,7 @@ def drift_text(verdict: DriftVerdict, min_rows: int) -> str:
         seen = "" if verdict.detectable is None else (
             f" Only an effect of {verdict.detectable:.2f} or more could be seen."
         )  # fmt: skip
-        return f"Insufficient data for drift: {verdict.n_current} rows, drift.min_rows is {min_rows}.{seen}"
+        return f"Insufficient data for drift: {_rows(verdict)}, drift.min_rows is {min_rows}.{seen}"
     n_features = sum(column.role == "feature" for column in verdict.columns)
     drifted, likely, unjudged = (
         verdict.drifted(),
@@ -149,10 +169,16 @@ def drift_text(verdict: DriftVerdict, min_rows: int) -> str:
     if not sentences:
         least = "" if verdict.detectable is None else f" of {verdict.detectable:.2f} or more"
         which = " that can be judged" if unjudged else ""
-        sentences.append(f"No feature{which} drifted by an effect{least} on {verdict.n_current} rows.")
+        sentences.append(f"No feature{which} drifted by an effect{least} on {_rows(verdict)}.")
     if unjudged:
         sentences.append(f"{len(unjudged)} of {n_features} features cannot be judged: {_unjudged(unjudged)}.")
     return " ".join(sentences)
+
+
+def _rows(verdict: DriftVerdict) -> str:
+    if verdict.n_windows == 1:
+        return f"{verdict.n_current} rows"
+    return f"{verdict.n_current} rows ({verdict.n_together} in the newest {verdict.n_windows} windows)"
 
 
 def _named(columns: Sequence[ColumnVerdict]) -> str:

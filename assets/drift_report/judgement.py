@@ -151,6 +151,7 @@ def judge_window(
         loss=told_loss(findings, evidence, open_loss),
         estimated_loss=evidence.estimated_loss,
         rollback=rollback,
+        likely=spec.drift.likely,
     )
     return WindowReport(window, findings, quality, decision, signals, open_loss)
 
@@ -160,6 +161,7 @@ def judge_monitoring(
 ) -> WindowReport:
     """Judge a window of a pipeline without a target: nothing is trained, and a person is told what moved."""
     drift = drift_text(findings.verdict, spec.drift.min_rows) if findings.verdict else ""
-    decision = decide_monitoring(findings.verdict, quality.faults, drift)
+    decision = decide_monitoring(findings.verdict, quality.faults, drift, spec.drift.likely)
     decision = with_monitoring_headline(decision, findings)
-    return WindowReport(window, findings, quality, decision, signals_of(findings, quality.faults))
+    signals = signals_of(findings, quality.faults, likely=spec.drift.likely)
+    return WindowReport(window, findings, quality, decision, signals)

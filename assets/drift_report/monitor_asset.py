@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from assets.drift_report.incident_check import incident_check
 from assets.drift_report.judgement import WindowReport, judge_monitoring
 from assets.drift_report.quality import WindowQuality
-from assets.drift_report.tables_read import kept_reference, read_quality, report_window
+from assets.drift_report.tables_read import kept_reference, read_earlier_windows, read_quality, report_window
 from assets.drift_report.tables_written import Page, write_history, write_report_page, write_tables
 from assets.drift_report.thumbnail import drift_thumbnail
 from assets.materialization import Outcome, StageRun
@@ -142,8 +142,15 @@ def _compare(
         return Findings(None, {}, {}, None, n_current, 0, NOT_MEASURED, NOT_MEASURED, None), None
     reference, new_sketch = _reference(run, rows, before, connection)
     sketched = sketch_window(connection, now, bins_of(reference))
+    window = report_window(run)
     verdict = decide_drift(
-        reference, sketched, n_current=n_current, importances={}, spec=spec.drift, has_model=False
+        reference,
+        sketched,
+        n_current=n_current,
+        importances={},
+        spec=spec.drift,
+        earlier=read_earlier_windows(run.pipeline, window, None, reference, run.lake, connection),
+        has_model=False,
     )
     dataset = spec.datasets[spec.watched]
     time, key = dataset.event_time or "", dataset.key or tuple(dataset.columns)

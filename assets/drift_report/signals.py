@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
 from declaration.alerts import IncidentKind, Signal
+from declaration.drift import LikelyDrift
 from drift.columns.verdict import Role, Status
 from drift.headline import is_performance_judged
 from drift.wording import column_text
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 INSUFFICIENT: Status = "insufficient data"
 
 UNTOLD: frozenset[Status] = frozenset({INSUFFICIENT, "cannot be judged", "likely"})
-"""Statuses that neither open an incident nor resolve one: what they stand for is not sure."""
+"""Statuses that neither open an incident nor resolve one: what they stand for is not sure. What is likely does where the
+declaration wants it to warn."""
 
 _DRIFT_KINDS: Mapping[Role, IncidentKind] = {
     "feature": "feature_drift",
@@ -64,6 +66,7 @@ def signals_of(
     loss: str = "",
     estimated_loss: str = "",
     rollback: str = "",
+    likely: LikelyDrift = "show",
 ) -> Signals:
     """Collect what a window shows to be wrong.
 
@@ -77,6 +80,8 @@ def signals_of(
         Losses in words; empty when they are not certain.
     rollback
         Why the champion was rolled back; empty when it was not.
+    likely
+        What drift does that is likely and not yet certain.
 
     Returns
     -------
@@ -101,11 +106,12 @@ def signals_of(
     unknown = set()
     for column in verdict.columns:
         kind = _DRIFT_KINDS[column.role]
-        if column.status in UNTOLD:
+        is_told = column.status == "drifted" or (column.status == "likely" and likely != "show")
+        if not is_told and column.status in UNTOLD:
             unknown |= {column.column} if column.role == "feature" else set()
             continue
         judges.add(kind)
-        if column.status == "drifted":
+        if is_told:
             text = column_text(column, findings.reference[column.column], findings.current[column.column])
             found.append(Signal(kind, text, column.column if column.role == "feature" else ""))
     return Signals(tuple(found), frozenset(judges), frozenset(unknown))

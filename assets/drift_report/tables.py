@@ -130,6 +130,7 @@ def report_table(version: int | None, verdict: DriftVerdict | None) -> pa.Table:
                 f"{name}_threshold": finding.threshold,
                 f"{name}_unrest": finding.reference_variation,
                 f"{name}_detectable": finding.detectable,
+                f"{name}_windows": finding.n_windows,
             }
         rows += [
             {**shared, "statistic": name, "value": float(value)}

@@ -10,9 +10,11 @@ from assets.materialization import StageRun
 from declaration.partitioning import Window
 from declaration.pipeline import Pipeline
 from declaration.sql import first_row
+from drift.columns.spans import SPANS
 from drift.performance.open_loss import OpenLoss
 from drift.sketch.bins import SketchError
-from drift.sketch.table import SKETCHES
+from drift.sketch.counts import ReferenceSketch, WindowSketch
+from drift.sketch.table import SKETCHES, WINDOW_SKETCHES, window_from_rows
 from resources.lake.lake import Lake, Snapshot, scan
 
 if TYPE_CHECKING:
@@ -81,6 +83,32 @@ def read_open_loss(
     rows = scan(decisions, [before])
     objective, since = first_row(connection, f"SELECT objective, loss_since FROM {rows}")
     return None if objective is None else OpenLoss(objective, since)
+
+
+def read_earlier_windows(
+    pipeline: Pipeline,
+    window: Window,
+    version: int | None,
+    reference: ReferenceSketch,
+    lake: Lake,
+    connection: duckdb.DuckDBPyConnection,
+) -> list[WindowSketch]:
+    """Read the sketches of the windows just before this one, oldest first: as many as are judged together.
+
+    A window that another model version scored, or that was counted on other edges, has none of its columns.
+    """
+    table = WINDOW_SKETCHES.of(pipeline.name)
+    kept = lake.snapshot(table) if lake.has(table) else None
+    # A lake of an earlier release does not name the edges: its windows are not added up.
+    if kept is None or "edges" not in kept.schema.names:
+        return []
+    earlier = [key for key in kept.partitions if key < window.key][-SPANS[-1] + 1 :]
+    of_version = "IS NULL" if version is None else f"= {version}"
+    windows = []
+    for key in earlier:
+        rows = connection.sql(f"SELECT * FROM {scan(kept, [key])} WHERE model_version {of_version}")
+        windows.append(window_from_rows(rows.to_arrow_table().to_pylist(), reference))
+    return windows
 
 
 def kept_reference(pipeline: Pipeline, key: str, lake: Lake) -> str | None:

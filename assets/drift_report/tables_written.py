@@ -142,7 +142,7 @@ def write_tables(run: StageRun, report: WindowReport, page: str) -> tuple[Snapsh
     )
     tables = [
         (DRIFT_REPORT, report_table(number, findings.verdict)),
-        (WINDOW_SKETCHES, window_table(number, findings.current)),
+        (WINDOW_SKETCHES, window_table(number, findings.current, findings.reference)),
         (DRIFT_DECISIONS, row),
     ]
     if champion is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from assets.drift_report.judgement import Circumstances
 from assets.drift_report.signal_tables import LOSS_BLOCKS, losses_from_rows
-from assets.drift_report.tables_read import kept_reference
+from assets.drift_report.tables_read import kept_reference, read_earlier_windows
 from declaration.choices import default_metric
 from declaration.model import Metric
 from declaration.partitioning import Window, partitioning
@@ -131,6 +131,7 @@ def examine_window(
         drift=spec.drift,
         seed=spec.model.seed,
         earlier_losses=_earlier_losses(pipeline, window, version.version, lake, connection),
+        earlier=read_earlier_windows(pipeline, window, version.version, reference, lake, connection),
     )
     return Examined(inputs, findings, new_sketch)
 

@@ -3,27 +3,36 @@
 Two rules judge a distribution. `effect`: the lower confidence bound of the effect reaches the gate.
 `documented`: the usual rule of two conditions, a significant p-value and an effect of some size. The
 second is offered because it is widely asked for; it is blind to scale, shape and tails, as Cohen's d is.
+
+By the rule `effect` a finding is looked for in the newest window and in the newest two, four and eight together, which
+share its level. What the newest window alone stands against is no finding any more.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from declaration.drift import DriftMethod
 from declaration.types import Sensitivity
-from drift.columns.bounds import (
-    ks_lower_bound,
-    ks_margin,
-    share_difference_lower_bound,
-    v_detectable,
-    v_lower_bound,
-    wilson_bounds,
+from drift.columns.bounds import share_bounds, share_difference_lower_bound, v_detectable
+from drift.columns.measures import (
+    SCORES,
+    Bounded,
+    Measure,
+    as_distance,
+    bounded_distance,
+    bounded_score,
+    bounded_v,
+    detectable_category,
+    detectable_number,
+    v_estimate,
 )
-from drift.columns.reference_variation import variation_quantile
-from drift.columns.statistics import ColumnStatistics, pooled, value_vector
+from drift.columns.reference_variation import CountedKind, PartitionDistances, UnrestKind
+from drift.columns.spans import Span
+from drift.columns.statistics import ColumnStatistics, Vector, ks_bracket, single_value_bins, value_vector
 from drift.sketch.bins import CategoricalBins, NumericBins
 from drift.sketch.counts import CategoricalCounts, ColumnReference, Counts
 
@@ -56,6 +65,10 @@ COHENS_D_GATES: Mapping[Sensitivity, float] = {"low": 0.8, "medium": 0.5, "high"
 CRAMERS_V_GATES: Mapping[Sensitivity, float] = {"low": 0.5, "medium": 0.3, "high": 0.1}
 """Cohen's (1988) large, medium and small association of a table with two rows."""
 
+SHARED_BY_NEWEST = 0.5
+"""Share of the threshold, and of the effect of several windows together, that the newest one's own effect must reach for
+them to count: a drift that has ended is not told on for eight windows."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -74,7 +87,7 @@ class Finding:
         Distance that a next partition keeps below if it differs as the reference's own did; None
         when there are fewer than three of those, and by the documented rule.
     detectable
-        Least observed effect that would count with so many rows.
+        Least observed effect that would count with so many rows, by any measure and any number of windows.
     method
         The rule.
     p_value
@@ -83,6 +96,11 @@ class Finding:
         Of a relation: the statistic with its sign, and the category that it is about ('' for numbers).
     is_likely
         The effect is surely not zero and its estimate reaches the threshold, which its bound need not.
+    measure
+        How numbers were compared: by their KS distance, or by the shift or the spread of their ranks, which are
+        written in terms of it.
+    n_windows
+        Newest windows in which it was found, together.
     """
 
     kind: FindingKind
@@ -96,6 +114,8 @@ class Finding:
     value: float | None = None
     about: str = ""
     is_likely: bool = False
+    measure: Measure = "distance"
+    n_windows: int = 1
 
     @property
     def is_certain(self) -> bool:
@@ -116,31 +136,108 @@ class ColumnTest:
     ----------
     method, sensitivity
         Of this column.
-    min_rows
-        Least rows of a reference partition that tells of its variation.
     level
-        Family-wise corrected level of one bound.
+        Family-wise corrected level of one finding.
     family_level
-        Level of all bounds of the report together.
+        Level of all findings of the report together.
+    partitions
+        How far the reference's partitions lie from each other by a measure; None where they do not tell.
     """
 
     method: DriftMethod
     sensitivity: Sensitivity
-    min_rows: int
     level: float
     family_level: float
+    partitions: Callable[[UnrestKind], PartitionDistances | None]
 
-    def reference_variation(self, reference: ColumnReference, kind: FindingKind) -> float | None:
-        """Bound how far a next partition lies from the others if it differs as the reference's own did."""
-        return variation_quantile(
-            reference, kind, min_rows=self.min_rows, alpha=self.level, pair_alpha=self.family_level
+    def reference_variation(self, kind: CountedKind, measure: Measure, n_rows: int) -> float | None:
+        """Bound how far so many rows lie from the reference if they differ as its own partitions did."""
+        return max(
+            (value(found.next(self.level, n_rows)) for found, value in self._differences(kind, measure)),
+            default=None,
         )
+
+    def noise(self, kind: CountedKind, measure: Measure, n_rows: int) -> float:
+        """Return what partitions add to the effect of so many rows at the level, beside sampling."""
+        return max(
+            (value(found.noise(self.level, n_rows)) for found, value in self._differences(kind, measure)),
+            default=0.0,
+        )
+
+    def _differences(
+        self, kind: CountedKind, measure: Measure
+    ) -> Iterator[tuple[PartitionDistances, Callable[[float], float]]]:
+        """Return how partitions differ by a measure; by ranks, also by their distance: who shifts also spreads a little."""
+        if (found := self.partitions(kind)) is not None:
+            yield found, float
+        if measure != "distance" and (found := self.partitions(measure)) is not None:
+            yield found, as_distance
+
+
+@dataclass(frozen=True)
+class _Question:
+    """One finding that is looked for: an effect in the newest windows, by each measure of its kind.
+
+    Attributes
+    ----------
+    own
+        Effect in the newest window alone, by measure.
+    bound
+        Bounds the effect in a span by a measure, for a threshold and a level.
+    detectable
+        The least effect in a span whose bound would reach the threshold at the level.
+    """
+
+    kind: CountedKind
+    gate: float
+    own: Mapping[Measure, float]
+    bound: Callable[[Measure, Span, float, float], Bounded]
+    detectable: Callable[[Measure, Span, float, float], float]
+
+    def answered(self, spans: Sequence[Span], rule: ColumnTest) -> Finding:
+        """Return the loudest answer: one that is certain, else likely, else strongest; of equals that of fewest windows."""
+        found = [
+            self._answer(measure, own, span, rule) for measure, own in self.own.items() for span in spans
+        ]
+        loudest = max(found, key=lambda one: (one.is_certain, one.is_likely, one.strength, -one.n_windows))
+        return replace(loudest, detectable=min(one.detectable for one in found))
+
+    def _answer(self, measure: Measure, own: float, span: Span, rule: ColumnTest) -> Finding:
+        """Judge a span by a measure; without a sure part where the newest window stands against the others."""
+        n_rows, level = span.counts.n_rows, rule.level * span.share / len(self.own)
+        variation = rule.reference_variation(self.kind, measure, n_rows)
+        threshold = max(self.gate, variation or 0.0)
+        detectable = self.detectable(measure, span, threshold, level)
+        against = Finding(
+            self.kind, own, 0.0, threshold, variation, detectable, measure=measure, n_windows=span.n_windows
+        )
+        if span.n_windows > 1 and own < SHARED_BY_NEWEST * threshold:
+            return against
+        bounded = self.bound(measure, span, threshold, level)
+        if span.n_windows > 1 and own < SHARED_BY_NEWEST * bounded.estimate:
+            return against
+        is_not_zero = _is_not_zero(bounded, rule.noise(self.kind, measure, n_rows))
+        return replace(
+            against,
+            effect=bounded.effect,
+            lower_bound=bounded.lower_bound,
+            is_likely=is_not_zero and bounded.estimate >= threshold,
+        )
+
+
+def _is_not_zero(bounded: Bounded, noise: float) -> bool:
+    """Tell whether an effect is surely not zero, also where rows of a partition resemble each other.
+
+    What that adds to the error of sampling adds as squares.
+    """
+    margin = math.hypot(bounded.effect - bounded.lower_bound, noise)
+    return bounded.lower_bound > 0 and bounded.effect > margin
 
 
 def bounded_finding(
     reference: ColumnReference,
-    current: Counts,
-    statistics: ColumnStatistics,
+    newest: Counts,
+    spans: Sequence[Span],
     rule: ColumnTest,
     exact_ks: Callable[[], float] | None,
 ) -> Finding:
@@ -148,36 +245,59 @@ def bounded_finding(
 
     Parameters
     ----------
-    reference, current
+    reference, newest
         The column; both windows hold values.
-    statistics
-        Its distances.
+    spans
+        The newest windows together.
     rule
         Sensitivity and level.
     exact_ks
-        Computes the KS distance exactly. Asked only where the verdict hangs inside the bracket;
+        Computes the newest window's KS distance exactly. Asked only where the verdict hangs inside the bracket;
         without it the lower end decides.
 
     Returns
     -------
     Finding
-        KS distance, or Cramér's V at equal sample sizes, with its bound.
+        KS distance or an effect in terms of it, or Cramér's V at equal sample sizes, with its bound.
     """
-    reference_variation = rule.reference_variation(reference, "distribution")
-    threshold = max(EFFECT_GATES[rule.sensitivity], reference_variation or 0.0)
-    n, m, effect = statistics.n_reference, statistics.n_current, statistics.effect or 0.0
+    gate, before = EFFECT_GATES[rule.sensitivity], value_vector(reference.total)
     if isinstance(reference.bins, NumericBins):
-        if statistics.ks is not None and exact_ks is not None:
-            low, high = (ks_lower_bound(d, n, m, rule.level) for d in (statistics.ks.low, statistics.ks.high))
-            if low < threshold <= high:
-                effect = exact_ks()
-        bound = ks_lower_bound(effect, n, m, rule.level)
-        detectable = min(1.0, threshold + ks_margin(n, m, rule.level))
+        question = _number_question(before, value_vector(newest), reference.bins, gate, exact_ks)
     else:
-        degrees = len(pooled(value_vector(reference.total), value_vector(current))[0]) - 1
-        bound = v_lower_bound(effect, degrees, n, m, rule.level)
-        detectable = v_detectable(threshold, degrees, n, m, rule.level)
-    return Finding("distribution", effect, bound, threshold, reference_variation, detectable)
+        question = _Question(
+            "distribution",
+            gate,
+            {"distance": v_estimate(before, value_vector(newest))},
+            lambda _, span, __, level: bounded_v(before, value_vector(span.counts), level),
+            lambda _, span, least, level: detectable_category(
+                least, before, value_vector(span.counts), level
+            ),
+        )
+    return question.answered(spans, rule)
+
+
+def _number_question(
+    before: Vector, newest: Vector, bins: NumericBins, gate: float, exact_ks: Callable[[], float] | None
+) -> _Question:
+    is_single, scores = single_value_bins(bins), {measure: score(before) for measure, score in SCORES.items()}
+    n, gap = int(before.sum()), newest / newest.sum() - before / before.sum()
+    own: dict[Measure, float] = {"distance": ks_bracket(before, newest, is_single).low}
+    own |= {measure: as_distance(abs(float(gap @ score))) for measure, score in scores.items()}
+
+    def bound(measure: Measure, span: Span, threshold: float, level: float) -> Bounded:
+        now = value_vector(span.counts)
+        if measure != "distance":
+            return bounded_score(scores[measure], before, now, level)
+        bracket = ks_bracket(before, now, is_single)
+        low, high = (bounded_distance(end, n, int(now.sum()), level) for end in (bracket.low, bracket.high))
+        if span.n_windows > 1 or exact_ks is None or not low.lower_bound < threshold <= high.lower_bound:
+            return low
+        return bounded_distance(exact_ks(), n, int(now.sum()), level)
+
+    def detectable(measure: Measure, span: Span, threshold: float, level: float) -> float:
+        return detectable_number(measure, threshold, n, span.counts.n_present, level)
+
+    return _Question("distribution", gate, own, bound, detectable)
 
 
 def documented_finding(statistics: ColumnStatistics, adjusted_p_value: float, rule: ColumnTest) -> Finding:
@@ -195,16 +315,17 @@ def documented_finding(statistics: ColumnStatistics, adjusted_p_value: float, ru
     Returns
     -------
     Finding
-        Cohen's d for numbers, bias-corrected Cramér's V for categories. A numeric column without
-        spread has no d: two constants that differ are infinitely far apart, which counts as d = ∞
-        would, and is written as the gate.
+        Cohen's d for numbers, bias-corrected Cramér's V for categories. Where there is no d, without spread or of
+        values whose squares overflow, it is that of a normal at the same KS distance. Two constants that
+        differ are infinitely far apart, which counts as d = ∞ would, and is written as the gate.
     """
     if statistics.ks is None:
         gate, effect = CRAMERS_V_GATES[rule.sensitivity], statistics.cramers_v or 0.0
     else:
         gate = COHENS_D_GATES[rule.sensitivity]
-        has_moved = statistics.ks.low > 0
-        effect = abs(statistics.cohens_d) if statistics.cohens_d is not None else gate * has_moved
+        effect = gate if statistics.ks.low >= 1 else as_cohens_d(statistics.ks.low)
+        if statistics.cohens_d is not None:
+            effect = abs(statistics.cohens_d)
     is_significant = adjusted_p_value <= rule.family_level
     return Finding(
         "distribution",
@@ -220,42 +341,83 @@ def documented_finding(statistics: ColumnStatistics, adjusted_p_value: float, ru
 
 def _least_significant(statistics: ColumnStatistics, level: float) -> float:
     """Return the effect from which one column alone is significant; numbers as a shift of a normal."""
-    from scipy.special import kolmogi, ndtri
+    from scipy.special import kolmogi
 
     n, m = statistics.n_reference, statistics.n_current
     if statistics.ks is None:
         return v_detectable(0.0, statistics.degrees_of_freedom or 0, n, m, level)
-    # A normal that moves by d is at a KS distance of 2 Φ(d / 2) - 1.
-    distance = min(1 - 1e-9, float(kolmogi(level)) / math.sqrt(n * m / (n + m)))
+    return as_cohens_d(min(1 - 1e-9, float(kolmogi(level)) / math.sqrt(n * m / (n + m))))
+
+
+def as_cohens_d(distance: float) -> float:
+    """Return how far a normal has moved, in standard deviations, that lies at a KS distance below 1.
+
+    Examples
+    --------
+    >>> round(as_cohens_d(0.0995), 2)
+    0.25
+    """
+    from scipy.special import ndtri
+
     return float(2 * ndtri((1 + distance) / 2))
 
 
-def missing_finding(reference: ColumnReference, current: Counts, rule: ColumnTest) -> Finding | None:
+def missing_finding(
+    reference: ColumnReference, newest: Counts, spans: Sequence[Span], rule: ColumnTest
+) -> Finding | None:
     """Judge the share of missing values; None where one of the windows has no rows."""
-    total = reference.total
-    if not (total.n_rows and current.n_rows):
+    total, gate = reference.total, MISSING_GATES[rule.sensitivity]
+    if not (total.n_rows and newest.n_rows):
         return None
-    reference_variation = rule.reference_variation(reference, "missing values")
-    threshold = max(MISSING_GATES[rule.sensitivity], reference_variation or 0.0)
-    effect = abs(total.n_missing / total.n_rows - current.n_missing / current.n_rows)
-    bound = share_difference_lower_bound(
-        total.n_missing, total.n_rows, current.n_missing, current.n_rows, rule.level
-    )
-    detectable = threshold + max(0.0, effect - bound)
-    return Finding("missing values", effect, bound, threshold, reference_variation, detectable)
+
+    def effect(now: Counts) -> float:
+        return abs(total.n_missing / total.n_rows - now.n_missing / now.n_rows)
+
+    def bound(now: Counts, level: float) -> float:
+        return share_difference_lower_bound(total.n_missing, total.n_rows, now.n_missing, now.n_rows, level)
+
+    return _share_question("missing values", gate, newest, effect, bound).answered(spans, rule)
 
 
-def new_categories_finding(reference: ColumnReference, current: Counts, rule: ColumnTest) -> Finding | None:
+def new_categories_finding(
+    reference: ColumnReference, newest: Counts, spans: Sequence[Span], rule: ColumnTest
+) -> Finding | None:
     """Judge unlisted categories; None where the reference does not list all of its own: nobody can tell."""
-    if not (isinstance(reference.bins, CategoricalBins) and isinstance(current, CategoricalCounts)):
+    if not (isinstance(reference.bins, CategoricalBins) and isinstance(newest, CategoricalCounts)):
         return None
     if not reference.bins.is_complete:
         return None
-    reference_variation = rule.reference_variation(reference, "new categories")
     # Good (1953): the share never seen is about the share seen once; a small reference knows that roughly.
-    _, unseen = wilson_bounds(reference.bins.n_once, max(1, reference.total.n_present), rule.level)
-    threshold = max(NEW_CATEGORY_GATES[rule.sensitivity] + unseen, reference_variation or 0.0)
-    effect = current.n_unlisted / current.n_present
-    bound, _ = wilson_bounds(current.n_unlisted, current.n_present, rule.level)
-    detectable = threshold + max(0.0, effect - bound)
-    return Finding("new categories", effect, bound, threshold, reference_variation, detectable)
+    _, unseen = share_bounds(reference.bins.n_once, max(1, reference.total.n_present), rule.level)
+    gate = NEW_CATEGORY_GATES[rule.sensitivity] + unseen
+
+    def effect(now: Counts) -> float:
+        return now.n_unlisted / now.n_present if isinstance(now, CategoricalCounts) else 0.0
+
+    def bound(now: Counts, level: float) -> float:
+        return (
+            share_bounds(now.n_unlisted, now.n_present, level)[0]
+            if isinstance(now, CategoricalCounts)
+            else 0.0
+        )
+
+    found = _share_question("new categories", gate, newest, effect, bound).answered(spans, rule)
+    # What was never seen before is no news up to the share that is normal.
+    return replace(found, is_likely=found.is_likely and found.lower_bound > unseen)
+
+
+def _share_question(
+    kind: CountedKind,
+    gate: float,
+    newest: Counts,
+    effect: Callable[[Counts], float],
+    bound: Callable[[Counts, float], float],
+) -> _Question:
+    def bounded(_: Measure, span: Span, __: float, level: float) -> Bounded:
+        found = effect(span.counts)
+        return Bounded(found, bound(span.counts, level), found)
+
+    def detectable(_: Measure, span: Span, threshold: float, level: float) -> float:
+        return threshold + max(0.0, effect(span.counts) - bound(span.counts, level))
+
+    return _Question(kind, gate, {"distance": effect(newest)}, bounded, detectable)

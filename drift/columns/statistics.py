@@ -12,8 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from drift.columns.bracket import Bracket
+from drift.columns.wasserstein import narrow_middle, wasserstein_bracket
 from drift.sketch.bins import Bins, CategoricalBins, NumericBins, SketchError
-from drift.sketch.counts import CategoricalCounts, Counts, NumericCounts
+from drift.sketch.counts import CategoricalCounts, Counts, NumericCounts, mean_difference
 
 Vector = NDArray[np.float64]
 
@@ -25,19 +27,12 @@ MIN_EXPECTED = 5.0
 
 
 @dataclass(frozen=True)
-class Bracket:
-    """A value known to lie in [low, high]."""
-
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
 class ColumnStatistics:
     """All distances of one column; None where a window has no value to compare.
 
     `effect` is the size that decides: the certified lower end of the KS distance for numbers,
-    Cramér's V at equal sample sizes for categories. Shares are in [0, 1].
+    Cramér's V at equal sample sizes for categories. Shares are in [0, 1]. The Wasserstein distance is None where
+    the sketch does not tell it well.
     """
 
     n_reference: int
@@ -114,7 +109,7 @@ def _numeric_statistics(
         jensen_shannon=jensen_shannon_distance(before_groups, now_groups),
         kl_divergence=kl_divergence(now_groups, before_groups),
         total_variation=total_variation(before_groups, now_groups),
-        wasserstein=wasserstein(bins, reference, current),
+        wasserstein=narrow_middle(wasserstein_bracket(bins, reference, current)),
         cohens_d=cohens_d(reference, current),
         p_value=ks_p_value(ks.low, n, m),
     )  # fmt: skip
@@ -299,24 +294,14 @@ def corrected_cramers_v(reference: Vector, current: Vector) -> float:
 
 
 def cohens_d(reference: NumericCounts, current: NumericCounts) -> float | None:
-    """Return the difference of means in pooled standard deviations; None where there is no spread."""
+    """Return the difference of means in pooled standard deviations; None where there is no spread, or none is known."""
     spread_before, spread_now = reference.squared_deviations, current.squared_deviations
-    degrees = reference.n_finite + current.n_finite - 2
-    if reference.mean is None or current.mean is None or spread_before is None or spread_now is None:
+    degrees, gap = reference.n_finite + current.n_finite - 2, mean_difference(reference, current)
+    if gap is None or spread_before is None or spread_now is None:
         return None
     if degrees < 1 or spread_before + spread_now <= 0:
         return None
-    return (current.mean - reference.mean) / math.sqrt((spread_before + spread_now) / degrees)
-
-
-def wasserstein(bins: NumericBins, reference: NumericCounts, current: NumericCounts) -> float | None:
-    """Return the first Wasserstein distance of the finite values in the column's unit, linear inside bins."""
-    if reference.n_finite == 0 or current.n_finite == 0:
-        return None
-    curves = [distribution_function(bins, counts) for counts in (reference, current)]
-    grid = np.unique(np.concatenate([knots for knots, _ in curves]))
-    before, now = (np.interp(grid, knots, shares) for knots, shares in curves)
-    return float(np.trapezoid(np.abs(before - now), grid))
+    return gap / math.sqrt(spread_before / degrees + spread_now / degrees)
 
 
 def distribution_function(bins: NumericBins, counts: NumericCounts) -> tuple[Vector, Vector]:

@@ -12,16 +12,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from declaration.drift import RetrainSpec
+from declaration.drift import LikelyDrift, RetrainSpec
 from declaration.types import Severity
 from drift.columns.verdict import DriftVerdict
 from drift.performance.open_loss import next_training
 
 Reason = Literal[
     "no_champion", "performance", "drift", "schedule",
-    "none", "rolled_back", "broken_data", "cooldown", "few_labels", "watched", "watched_drift",
+    "none", "rolled_back", "broken_data", "cooldown", "few_labels", "watched", "watched_drift", "watched_likely",
 ]  # fmt: skip
-"""Why a challenger is asked for (first four), or why not; the last two where there is no target."""
+"""Why a challenger is asked for (first four), or why not; the last three where there is no target."""
 
 TRIGGERS: Mapping[Reason, str] = {
     "no_champion": "The first training",
@@ -79,6 +79,8 @@ class Evidence:
         Names, strongest first.
     has_prediction_drift
         The model's output drifted.
+    is_likely_warned
+        A feature or the output has likely drifted, and the declaration wants that to be a warning.
     drift
         The drift in words, with numbers.
     waits
@@ -107,6 +109,7 @@ class Evidence:
     drift_score: float | None = None
     drifted_features: tuple[str, ...] = ()
     has_prediction_drift: bool = False
+    is_likely_warned: bool = False
     drift: str = ""
     waits: str = ""
     n_labels_since_wait: int | None = None
@@ -198,7 +201,7 @@ def decide_retrain(evidence: Evidence, policy: RetrainSpec) -> RetrainDecision:
 
 
 def decide_monitoring(
-    verdict: DriftVerdict | None, critical_faults: tuple[str, ...], drift: str
+    verdict: DriftVerdict | None, critical_faults: tuple[str, ...], drift: str, likely: LikelyDrift = "show"
 ) -> RetrainDecision:
     """Judge a window of a pipeline without a target: nothing is trained, and a person is told what moved.
 
@@ -208,6 +211,8 @@ def decide_monitoring(
         Drift; None where there is no reference yet.
     critical_faults, drift
         As in `Evidence`.
+    likely
+        What drift does that is likely and not yet certain.
 
     Returns
     -------
@@ -220,10 +225,11 @@ def decide_monitoring(
     if verdict is None:
         text = "No earlier partition to compare with: this one becomes part of the reference."
         return RetrainDecision(False, "watched", text, "info")
-    is_drifted = verdict.status == "drifted"
-    return RetrainDecision(
-        False, "watched_drift" if is_drifted else "watched", drift, "warning" if is_drifted else "info"
-    )
+    if verdict.status == "drifted":
+        return RetrainDecision(False, "watched_drift", drift, "warning")
+    if verdict.status == "likely":
+        return RetrainDecision(False, "watched_likely", drift, "info" if likely == "show" else "warning")
+    return RetrainDecision(False, "watched", drift, "info")
 
 
 def _asking(evidence: Evidence, policy: RetrainSpec) -> Iterator[tuple[Reason, str]]:
@@ -318,6 +324,7 @@ def _severity(evidence: Evidence) -> Severity:
         or evidence.estimated_loss
         or evidence.drifted_features
         or evidence.has_prediction_drift
+        or evidence.is_likely_warned
     ):
         return "warning"
     return "info"

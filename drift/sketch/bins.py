@@ -52,6 +52,11 @@ class NumericBins:
     is_time: bool = False
 
     @property
+    def centre(self) -> float:
+        """A value in the middle of the reference, from which moments are measured; 0 without edges."""
+        return self.cuts[len(self.cuts) // 2] if self.cuts else 0.0
+
+    @property
     def is_single_value(self) -> NDArray[np.bool_]:
         """Tell which bins can hold one value only. Shape (n_cuts + 1,)."""
         cuts = np.asarray(self.cuts)

@@ -6,6 +6,7 @@ inside its bin.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -30,10 +31,13 @@ class NumericCounts:
         Rows, NULLs, NaNs.
     n_below, n_above
         Negative and positive infinities.
-    mean, squared_deviations
-        Of the finite values: mean and sum of (value - mean)²; None without values.
+    offset, squared_deviations
+        Of the finite values: mean less `centre`, and sum of (value - mean)²; None without values, and where squares
+        exceed what a double holds (values near 1e154 and beyond).
     minimum, maximum
         Of the finite values.
+    centre
+        Where offsets are measured from: of values near 2⁵³ a mean alone would keep no digit of their spread.
     """
 
     counts: tuple[int, ...]
@@ -42,10 +46,16 @@ class NumericCounts:
     n_nan: int = 0
     n_below: int = 0
     n_above: int = 0
-    mean: float | None = None
+    offset: float | None = None
     squared_deviations: float | None = None
     minimum: float | None = None
     maximum: float | None = None
+    centre: float = 0.0
+
+    @property
+    def mean(self) -> float | None:
+        """Mean of the finite values; None where it is not known."""
+        return None if self.offset is None else self.centre + self.offset
 
     @property
     def n_missing(self) -> int:
@@ -148,7 +158,7 @@ def merge_all(windows: Sequence[Counts]) -> Counts:
 
 
 def _merge_numeric(first: NumericCounts, second: NumericCounts, counts: tuple[int, ...]) -> NumericCounts:
-    mean, squared = _merged_moments(first, second)
+    offset, squared = _merged_moments(first, second)
     return NumericCounts(
         counts=counts,
         n_rows=first.n_rows + second.n_rows,
@@ -156,23 +166,36 @@ def _merge_numeric(first: NumericCounts, second: NumericCounts, counts: tuple[in
         n_nan=first.n_nan + second.n_nan,
         n_below=first.n_below + second.n_below,
         n_above=first.n_above + second.n_above,
-        mean=mean,
+        offset=offset,
         squared_deviations=squared,
+        centre=first.centre if first.n_finite else second.centre,
         minimum=min((v for v in (first.minimum, second.minimum) if v is not None), default=None),
         maximum=max((v for v in (first.maximum, second.maximum) if v is not None), default=None),
     )
 
 
 def _merged_moments(first: NumericCounts, second: NumericCounts) -> tuple[float | None, float | None]:
-    """Add means and squared deviations (Chan, Golub, LeVeque 1979)."""
-    if first.mean is None or first.squared_deviations is None:
-        return second.mean, second.squared_deviations
-    if second.mean is None or second.squared_deviations is None:
-        return first.mean, first.squared_deviations
+    """Add means and squared deviations (Chan, Golub, LeVeque 1979); what a double cannot hold is not known."""
+    if not first.n_finite or not second.n_finite:
+        known = first if first.n_finite else second
+        return known.offset, known.squared_deviations
+    gap = mean_difference(first, second)
+    if gap is None or first.offset is None:
+        return None, None
+    if first.squared_deviations is None or second.squared_deviations is None:
+        return None, None
     n_first, n_second = first.n_finite, second.n_finite
-    gap, n = second.mean - first.mean, n_first + n_second
-    mean = first.mean + gap * n_second / n
-    return mean, first.squared_deviations + second.squared_deviations + gap**2 * n_first * n_second / n
+    share = n_second / (n_first + n_second)
+    offset = first.offset + gap * share
+    squared = first.squared_deviations + second.squared_deviations + gap * gap * (n_first * share)
+    return (offset, squared) if math.isfinite(offset) and math.isfinite(squared) else (None, None)
+
+
+def mean_difference(first: NumericCounts, second: NumericCounts) -> float | None:
+    """Return the second mean less the first, with the digits that the means themselves may have lost."""
+    if first.offset is None or second.offset is None:
+        return None
+    return (second.offset - first.offset) + (second.centre - first.centre)
 
 
 def bins_to_json(bins: Bins) -> dict[str, Any]:
@@ -196,6 +219,9 @@ def counts_from_json(values: Mapping[str, Any]) -> Counts:
     """Read what `counts_to_json` wrote."""
     fields = {key: value for key, value in values.items() if key != "kind"}
     fields["counts"] = tuple(fields["counts"])
+    if "mean" in fields:
+        # As an earlier release wrote it: measured from 0.
+        fields["offset"] = fields.pop("mean")
     if values["kind"] == "numeric":
         return NumericCounts(**fields)
     fields["unlisted"] = tuple((name, n) for name, n in fields["unlisted"])

@@ -34,7 +34,8 @@ COLUMNS_PER_QUERY = 3
 """Memory grows with the columns of a query (14 at once: 100 MB more on a million rows), time does not fall."""
 
 SIGNIFICANT_DIGITS = 12
-"""Digits kept of means and deviations: their last bits depend on the order in which threads add."""
+"""Digits kept of squared deviations, and of means in units of the spread: the last bits depend on the order in which
+threads add."""
 
 WHOLE = ""
 """Part key of a window that is not split."""
@@ -156,6 +157,10 @@ def _part(by: str | None) -> str:
     return f"coalesce(CAST({quote_identifier(by)} AS VARCHAR), '{NO_PART}')"
 
 
+def _double(value: float) -> str:
+    return f"CAST('{value!r}' AS DOUBLE)"
+
+
 def _double_list(values: Sequence[float]) -> str:
     # A bare 0.1 is a DECIMAL in DuckDB; texts are cast to the nearest double, exactly.
     return f"CAST('[{', '.join(map(repr, values))}]' AS DOUBLE[])"
@@ -170,7 +175,7 @@ class _NumericRow:
     n_finite: int
     minimum: float | None
     maximum: float | None
-    mean: float | None
+    offset: float | None
     variance: float | None
 
 
@@ -184,7 +189,7 @@ def _count_numeric(
         histogram = f"histogram(x{index}, {_double_list(cut.cuts)})" if cut.cuts else "NULL"
         aggregates.append(
             f"{histogram}, count(v{index}), count(x{index}), min(x{index}), max(x{index}), "
-            f"avg(x{index}), var_pop(x{index})"
+            f"avg(x{index} - {_double(cut.centre)}), var_pop(x{index} - {_double(cut.centre)})"
         )
     grouped = "GROUP BY part ORDER BY part" if by else ""
     part = "part" if by else f"'{WHOLE}'"
@@ -230,8 +235,7 @@ def _numeric_counts(
     counts = [found.get(cut, 0) for cut in bins.cuts]
     # What lies above the last edge comes under a key of DuckDB's own, or not at all.
     counts.append(row.n_finite - sum(counts))
-    mean, variance = _rounded(row.mean), row.variance
-    has_moments = mean is not None and variance is not None and math.isfinite(variance)
+    offset, squared = _moments(row)
     return NumericCounts(
         counts=tuple(counts),
         n_rows=n_rows,
@@ -239,15 +243,27 @@ def _numeric_counts(
         n_nan=special[0],
         n_below=special[1],
         n_above=special[2],
-        mean=mean if has_moments else None,
-        squared_deviations=_rounded((variance or 0.0) * row.n_finite) if has_moments else None,
+        offset=offset,
+        squared_deviations=squared,
         minimum=row.minimum,
         maximum=row.maximum,
+        centre=bins.centre,
     )
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None or not math.isfinite(value) else float(f"{value:.{SIGNIFICANT_DIGITS}g}")
+def _moments(row: _NumericRow) -> tuple[float | None, float | None]:
+    """Return mean and squared deviations, rounded; None where there are none or a double cannot hold them."""
+    if row.offset is None or row.variance is None:
+        return None, None
+    squared = row.variance * row.n_finite
+    if not (math.isfinite(row.offset) and math.isfinite(squared)):
+        return None, None
+    return _rounded(row.offset, max(abs(row.offset), math.sqrt(row.variance))), _rounded(squared, squared)
+
+
+def _rounded(value: float, scale: float) -> float:
+    """Keep the digits of a value that are significant at a scale."""
+    return round(value, SIGNIFICANT_DIGITS - 1 - math.floor(math.log10(scale))) if scale > 0 else value
 
 
 def _count_categorical(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from declaration.lake_table import LakeTable
+from drift.sketch.bins import Bins
 from drift.sketch.counts import (
     ColumnReference,
     ReferenceSketch,
@@ -37,9 +39,16 @@ SKETCHES = LakeTable(
 
 WINDOW_SKETCHES = LakeTable(
     "window_sketches",
-    pa.schema([("model_version", pa.int32()), ("column_name", pa.string()), ("counts", pa.string())]),
+    pa.schema(
+        [
+            ("model_version", pa.int32()),
+            ("column_name", pa.string()),
+            ("counts", pa.string()),
+            ("edges", pa.string()),
+        ]
+    ),
 )
-"""The current windows, on the edges of the model version."""
+"""The current windows, on the edges of the model version; `edges` names these, as windows on the same edges add up."""
 
 
 def sketch_table(version: int | None, reference: ReferenceSketch) -> pa.Table:
@@ -78,13 +87,32 @@ def reference_from_rows(rows: Iterable[Mapping[str, Any]]) -> ReferenceSketch:
     }
 
 
-def window_table(version: int | None, current: WindowSketch) -> pa.Table:
-    """Write a current window as rows."""
+def window_table(version: int | None, current: WindowSketch, reference: ReferenceSketch) -> pa.Table:
+    """Write a current window, counted on a reference's edges, as rows."""
     rows = [
-        {"model_version": version, "column_name": column, "counts": _json(counts_to_json(counts))}
+        {
+            "model_version": version,
+            "column_name": column,
+            "counts": _json(counts_to_json(counts)),
+            "edges": edges_of(reference[column].bins),
+        }
         for column, counts in current.items()
     ]
     return WINDOW_SKETCHES.rows(rows)
+
+
+def window_from_rows(rows: Iterable[Mapping[str, Any]], reference: ReferenceSketch) -> WindowSketch:
+    """Read what `window_table` wrote of one window, as far as it was counted on the reference's edges."""
+    return {
+        row["column_name"]: counts_from_json(json.loads(row["counts"]))
+        for row in rows
+        if row["column_name"] in reference and row["edges"] == edges_of(reference[row["column_name"]].bins)
+    }
+
+
+def edges_of(bins: Bins) -> str:
+    """Name a column's edges: windows that were counted on the same ones add up."""
+    return hashlib.sha256(_json(bins_to_json(bins)).encode()).hexdigest()[:16]
 
 
 def _json(values: Mapping[str, Any]) -> str:

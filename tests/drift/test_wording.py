@@ -67,6 +67,25 @@ def test_likely_drift_and_what_cannot_be_judged_are_said_apart_from_what_is_cert
     )
 
 
+def test_what_several_windows_show_together_says_in_how_many() -> None:
+    from_ranks = Finding("distribution", 0.14, 0.11, 0.1, None, 0.14, measure="spread", n_windows=8)
+    missing = Finding("missing values", 0.08, 0.06, 0.05, None, 0.14, n_windows=2)
+    reference = ColumnReference(NumericBins((0.0,)), NumericCounts((9, 0), 10, n_null=1), {})
+    current = NumericCounts((4, 0), 5, n_null=1)
+    text = column_text(
+        ColumnVerdict("a", "feature", "drifted", 1.0, (from_ranks, missing), STATISTICS), reference, current
+    )
+    assert text == (
+        "spread of ranks 0.14, surely at least 0.11 (threshold 0.10) in the newest 8 windows together; "
+        "missing values 10.0 % → 20.0 %, by 8.0 % in the newest 2 windows together"
+    )
+    calm = DriftVerdict("stable", 0.0, 500, (), 0.1, 0.13, n_windows=8, n_together=4_000)
+    assert (
+        drift_text(calm, 500)
+        == "No feature drifted by an effect of 0.13 or more on 500 rows (4000 in the newest 8 windows)."
+    )
+
+
 def test_no_drift_states_what_could_have_been_seen() -> None:
     stable = ColumnVerdict("wind", "feature", "stable", 0.5, (), STATISTICS)
     assert drift_text(verdict(stable), 500) == "No feature drifted by an effect of 0.14 or more on 1000 rows."

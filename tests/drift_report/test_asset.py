@@ -47,6 +47,33 @@ def test_a_month_like_the_reference_asks_for_nothing(world: World) -> None:
     assert outcome.metadata["estimated_roc_auc"] == pytest.approx(holdout, abs=0.01)
 
 
+def test_months_too_small_alone_are_judged_together(world: World) -> None:
+    small = replace(world, n_rows=300)
+    for key in ("2013-07-01", "2013-08-01"):
+        small.write_month(key, stormy)
+    assert small.report("2013-07-01").metadata["drift_status"] == "insufficient data"
+    outcome = small.report("2013-08-01")
+    assert outcome.metadata["drift_status"] == "drifted"
+    assert "KS distance" in str(outcome.metadata["explanation"])
+    rows = world.lake.read(world.pipeline.table("drift_report"), partitions=["2013-08-01"]).to_pylist()
+    windows = {r["column_name"]: r["value"] for r in rows if r["statistic"] == "distribution_windows"}
+    assert windows["weather__wind"] == 2
+
+
+def test_windows_of_another_version_or_an_earlier_release_are_not_added_up(world: World) -> None:
+    small = replace(world, n_rows=300)
+    for key in ("2013-07-01", "2013-08-01"):
+        small.write_month(key, stormy)
+        small.report(key)
+    table = world.pipeline.table("window_sketches")
+    kept = world.lake.read(table, partitions=["2013-07-01"])
+    other = kept.set_column(0, "model_version", pa.array([2] * kept.num_rows, pa.int32()))
+    unnamed = kept.set_column(3, "edges", pa.nulls(kept.num_rows, pa.string()))
+    for written in (other, unnamed):
+        world.lake.write(table, written, partition="2013-07-01")
+        assert small.report("2013-08-01").metadata["drift_status"] == "insufficient data"
+
+
 def test_doubled_wind_is_named_and_asks_where_drift_may_ask(world: World) -> None:
     world.write_month("2013-08-01", stormy)
     opted_in = world.declare(retrain={"on": ["performance", "drift"]})

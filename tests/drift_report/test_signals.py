@@ -11,9 +11,12 @@ import pytest
 
 from assets.drift_report.signals import Signals, signals_from_metadata, signals_of
 from declaration.alerts import Signal
+from drift.columns.findings import Finding
 from drift.columns.statistics import ColumnStatistics
 from drift.columns.verdict import ColumnVerdict, DriftVerdict, Status
 from drift.performance.realised import Measurement
+from drift.sketch.bins import NumericBins
+from drift.sketch.counts import ColumnReference, NumericCounts
 from drift.window import Findings, ScoringModel
 from tests.fixtures.drift_world import World
 
@@ -114,6 +117,25 @@ def test_what_is_not_sure_neither_opens_an_incident_nor_resolves_one(status: Sta
         verdict = replace(verdict, status="stable")
     signals = signals_of(Findings(None, {}, {}, verdict, 900, 0, nothing, nothing, None), ())
     assert signals == Signals((), frozenset({"broken_data", "feature_drift"}), frozenset({"wind"}))
+
+
+def test_what_is_likely_is_told_where_the_declaration_wants_a_warning() -> None:
+    nothing, reference = (
+        Measurement("rmse", 0),
+        ColumnReference(NumericBins((0.0,)), NumericCounts((1, 0), 1), {}),
+    )
+    finding = Finding(
+        "distribution", 0.12, 0.02, 0.1, None, 0.2, is_likely=True, measure="shift", n_windows=4
+    )
+    likely = ColumnVerdict("wind", "feature", "likely", 0.5, (finding,), ColumnStatistics(1, 1, 0.0, 0.0))
+    verdict = DriftVerdict("likely", 0.0, 900, (likely,), 0.1, None)
+    findings = Findings(
+        None, {"wind": reference}, {"wind": reference.total}, verdict, 900, 0, nothing, nothing, None
+    )
+    assert signals_of(findings, ()).found == ()
+    text = "shift of ranks 0.12, surely at least 0.02 (threshold 0.10) in the newest 4 windows together"
+    told = signals_of(findings, (), likely="warn")
+    assert (told.found, told.unknown) == ((Signal("feature_drift", text, "wind"),), frozenset())
 
 
 def test_a_rollback_is_told() -> None:

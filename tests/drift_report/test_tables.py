@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import duckdb
 import numpy as np
 import pyarrow as pa
@@ -9,9 +11,17 @@ import pyarrow as pa
 from assets.drift_report.tables import DRIFT_REPORT, report_table
 from declaration.drift import DriftSpec
 from drift.columns.verdict import decide_drift
+from drift.sketch.bins import NumericBins
 from drift.sketch.counts import ReferenceSketch
 from drift.sketch.scan import sketch_reference
-from drift.sketch.table import SKETCHES, WINDOW_SKETCHES, reference_from_rows, sketch_table, window_table
+from drift.sketch.table import (
+    SKETCHES,
+    WINDOW_SKETCHES,
+    reference_from_rows,
+    sketch_table,
+    window_from_rows,
+    window_table,
+)
 
 
 def reference() -> ReferenceSketch:
@@ -51,7 +61,13 @@ def test_the_report_has_a_row_per_column_and_statistic_and_none_for_the_undefine
 
 def test_windows_keep_their_model_version() -> None:
     made = reference()
-    table = window_table(3, {name: entry.total for name, entry in made.items()})
+    whole = {name: entry.total for name, entry in made.items()}
+    table = window_table(3, whole, made)
+    assert window_from_rows(table.to_pylist(), made) == whole
+    # On other edges counts mean something else, whether or not there are as many.
+    name, entry = next((name, entry) for name, entry in made.items() if isinstance(entry.bins, NumericBins))
+    moved = replace(entry, bins=replace(entry.bins, cuts=tuple(cut + 1 for cut in entry.bins.cuts)))
+    assert set(window_from_rows(table.to_pylist(), {**made, name: moved})) == set(made) - {name}
     assert table.schema == WINDOW_SKETCHES.schema
     assert table["model_version"].to_pylist() == [3, 3]
 

@@ -9,9 +9,10 @@ from markupsafe import Markup
 
 from assets.drift_report.pages.content import ReportContent
 from assets.drift_report.pages.pictures import mini_picture
+from drift.columns.findings import Finding
 from drift.columns.statistics import ColumnStatistics
 from drift.columns.verdict import ColumnVerdict
-from drift.sketch.counts import CategoricalCounts
+from drift.sketch.counts import CategoricalCounts, ColumnReference
 from drift.wording import column_text, effect_name, number_text, share_text
 
 
@@ -48,7 +49,7 @@ def column_row(verdict: ColumnVerdict, content: ReportContent, *, is_drawn: bool
         role=verdict.role,
         status=verdict.status,
         importance=f"{verdict.importance:.3f}" if verdict.role == "feature" else "–",
-        effect_name=effect_name(reference.bins, "effect" if distribution is None else distribution.method),
+        effect_name=_effect_name(reference, distribution),
         effect=number_text(None if distribution is None else round(distribution.effect, 3)),
         bound=number_text(None if distribution is None else round(distribution.lower_bound, 3)),
         threshold=number_text(None if distribution is None else round(distribution.threshold, 3)),
@@ -59,6 +60,13 @@ def column_row(verdict: ColumnVerdict, content: ReportContent, *, is_drawn: bool
         picture=Markup(mini_picture(reference, current) if is_drawn else ""),
         numbers=_numbers(statistics, verdict.adjusted_p_value),
     )
+
+
+def _effect_name(reference: ColumnReference, distribution: Finding | None) -> str:
+    if distribution is None:
+        return effect_name(reference.bins)
+    windows = f", {distribution.n_windows} windows" if distribution.n_windows > 1 else ""
+    return effect_name(reference.bins, distribution.method, distribution.measure) + windows
 
 
 def _numbers(statistics: ColumnStatistics, adjusted_p_value: float | None) -> list[tuple[str, str]]:
@@ -76,5 +84,9 @@ def _numbers(statistics: ColumnStatistics, adjusted_p_value: float | None) -> li
         ("p-value (Benjamini-Hochberg)", adjusted_p_value),
     ]
     bracket = [] if ks is None else [("KS distance in", f"{ks.low:.4f} to {ks.high:.4f}")]
+    if ks is not None and statistics.cohens_d is None:
+        bracket.append(("Cohen's d", "not known: no spread, or squares overflow"))
+    if ks is not None and statistics.wasserstein is None:
+        bracket.append(("Wasserstein-1", "not known: the counts tell it too roughly"))
     rows = [("rows reference", f"{statistics.n_reference:,}"), ("rows current", f"{statistics.n_current:,}")]
     return rows + bracket + [(name, number_text(value)) for name, value in named if value is not None]

@@ -18,6 +18,7 @@ HEADLINES: Mapping[Reason, str] = {
     "cooldown": "Waiting: a training was asked for, and cooldown holds it back",
     "watched": "Nothing has surely moved",
     "watched_drift": "Drift: the data has surely moved",
+    "watched_likely": "Drift is likely: the data has moved, perhaps not by as much as counts",
     "few_labels": "Waiting: a training was asked for, and labels are too few",
 }
 

@@ -13,10 +13,10 @@ from scipy import stats
 from drift.columns.bounds import (
     ks_lower_bound,
     ks_margin,
+    share_bounds,
     share_difference_lower_bound,
     v_detectable,
     v_lower_bound,
-    wilson_bounds,
 )
 from drift.columns.statistics import equal_size_v, pooled
 
@@ -78,17 +78,56 @@ def test_the_detectable_v_is_the_one_whose_bound_reaches_the_gate(
 
 
 @given(st.integers(0, 500), st.integers(500, 10_000), st.floats(0.001, 0.4))
-def test_wilsons_bounds_are_statsmodels_formula(successes: int, n: int, alpha: float) -> None:
-    low, high = wilson_bounds(successes, n, alpha)
-    interval = stats.binomtest(successes, n).proportion_ci(1 - 2 * alpha, method="wilson")
+def test_bounds_of_a_share_are_scipys_exact_ones(successes: int, n: int, alpha: float) -> None:
+    low, high = share_bounds(successes, n, alpha)
+    interval = stats.binomtest(successes, n).proportion_ci(1 - 2 * alpha, method="exact")
     assert low == pytest.approx(interval.low, abs=1e-9)
     assert high == pytest.approx(interval.high, abs=1e-9)
 
 
-def test_newcombes_published_example() -> None:
-    # Newcombe (1998), table II, method 10: 56/70 - 48/80, 95 % interval 0.0524 to 0.3339.
-    assert share_difference_lower_bound(56, 70, 48, 80, 0.05) == pytest.approx(0.0524, abs=5e-5)
-    assert share_difference_lower_bound(48, 80, 56, 70, 0.05) == pytest.approx(0.0524, abs=5e-5)
+@pytest.mark.parametrize("share", [0.0005, 0.002, 0.01, 0.03, 0.2, 0.5])
+@pytest.mark.parametrize("n", [20, 500])
+def test_a_share_is_missed_at_most_as_often_as_its_level_allows(share: float, n: int) -> None:
+    # Every outcome with its probability: no draw. Wilson's lower bound misses .01 of 500 rows in 6.7 % at 5 %.
+    weights = stats.binom.pmf(np.arange(n + 1), n, share)
+    bounds = np.array([share_bounds(k, n, ALPHA) for k in range(n + 1)])
+    assert weights[bounds[:, 0] > share].sum() <= ALPHA
+    assert weights[bounds[:, 1] < share].sum() <= ALPHA
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "n", "m"),
+    [
+        (0.01, 0.01, 2_000, 500),
+        (0.05, 0.05, 2_000, 500),
+        (0.01, 0.03, 500, 500),
+        (0.05, 0.2, 60, 60),
+        (0.5, 0.65, 2_000, 500),
+    ],
+)
+def test_a_difference_of_shares_is_rarely_below_its_lower_bound(
+    first: float, second: float, n: int, m: int
+) -> None:
+    # Every likely pair of outcomes with its probability: the two windows are independent.
+    likely = [
+        np.flatnonzero(stats.binom.pmf(np.arange(k + 1), k, share) > 1e-4)
+        for k, share in ((n, first), (m, second))
+    ]
+    missed = 0.0
+    for i in likely[0]:
+        bounds = np.array([share_difference_lower_bound(int(i), n, int(j), m, ALPHA) for j in likely[1]])
+        wrong = likely[1][bounds > abs(first - second)]
+        missed += stats.binom.pmf(i, n, first) * stats.binom.pmf(wrong, m, second).sum()
+    assert missed <= ALPHA
+
+
+def test_a_difference_of_shares_does_not_depend_on_which_is_first() -> None:
+    # By arithmetic: bounds of 56/70 and 48/80 by scipy's exact interval at 97.5 %.
+    low = stats.binomtest(56, 70).proportion_ci(0.95, method="exact").low
+    high = stats.binomtest(48, 80).proportion_ci(0.95, method="exact").high
+    expected = 0.2 - math.hypot(0.8 - low, high - 0.6)
+    assert share_difference_lower_bound(56, 70, 48, 80, 0.05) == pytest.approx(expected, abs=1e-12)
+    assert share_difference_lower_bound(48, 80, 56, 70, 0.05) == pytest.approx(expected, abs=1e-12)
 
 
 def test_margins_shrink_with_rows_and_grow_with_confidence() -> None:

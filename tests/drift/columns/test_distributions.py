@@ -111,7 +111,7 @@ def _assert_cohens_d(found: float | None, before: np.ndarray, now: np.ndarray) -
         assert found == pytest.approx((now.mean() - before.mean()) / pooled, rel=1e-7, abs=1e-9)
 
 
-@pytest.mark.parametrize("name", ["ties", "heavy atom", "bimodal", "infinities", "NaN", "constants apart"])
+@pytest.mark.parametrize("name", ["ties", "heavy atom", "bimodal", "NaN", "constants apart"])
 def test_wasserstein_of_the_finite_values_is_scipys(name: str) -> None:
     draw = np.random.default_rng(4)
     before, now = (one(draw, 20_000) for one in DISTRIBUTIONS[name])

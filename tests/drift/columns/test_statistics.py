@@ -129,7 +129,9 @@ def test_the_bracket_of_a_continuous_column_is_narrow() -> None:
     assert ks.high - ks.low < 2 / 240
 
 
-@pytest.mark.parametrize("name", [n for n in DISTRIBUTIONS if n not in ("infinities", "NaN", "cauchy")])
+@pytest.mark.parametrize(
+    "name", [n for n in DISTRIBUTIONS if n not in ("infinities", "NaN", "cauchy", "exponential")]
+)
 def test_wasserstein_is_scipys_up_to_the_width_of_a_bin(name: str) -> None:
     draw = np.random.default_rng(4)
     before, now = (one(draw, 20_000) for one in DISTRIBUTIONS[name])

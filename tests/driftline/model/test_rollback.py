@@ -12,7 +12,6 @@ import pytest
 
 from assets.materialization import StageRun
 from assets.model.asset import materialize_model
-from declaration.model import GateSpec
 from driftline.cli import FAULT, main
 from driftline.model.restore import RollbackError, roll_back_to
 from resources.connections import Connections
@@ -27,10 +26,13 @@ Roll = Callable[..., Decision]
 def world(tmp_path: Path) -> World:
     """Two versions, of which the second serves."""
     made = World(str(tmp_path))
-    pipeline = made.pipeline("flights", gate=GateSpec(inconclusive="promote"))
+    pipeline = made.pipeline("flights")
     rows = []
     for key, month in (("2024-01-01", 1), ("2024-02-01", 2)):
-        rows.append(training_table(900, days=28, start=datetime(2024, month, 1, tzinfo=UTC), seed=month))
+        # In January the signal said the opposite.
+        strength = 2.0 if month == 2 else -2.0
+        start = datetime(2024, month, 1, tzinfo=UTC)
+        rows.append(training_table(900, days=28, start=start, seed=month, strength=strength))
         made.write_training_set(pipeline, key, pa.concat_tables(rows))
         scope = made.scope(pipeline, key)
         materialize_model(StageRun(pipeline, scope, made.lake, made.engine), registry=made.registry)
