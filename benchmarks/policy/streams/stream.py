@@ -21,7 +21,7 @@ DAY_US, MINUTE_US = 86_400_000_000, 60_000_000
 FIRST_DAY = 20_000
 """Windows begin on 2024-10-04."""
 
-N_ROWS, N_HISTORY, N_LIVE = 600, 6, 30
+N_ROWS, N_HISTORY, N_LIVE = 600, 6, 24
 """Rows of a window; windows that the first model learns from; windows that are lived through."""
 
 SENSOR_LIMITS, MIN_WITHIN = (-50.0, 50.0), 0.99
