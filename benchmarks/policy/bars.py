@@ -162,6 +162,8 @@ def _prior(rows: Rows, setting: str) -> list[Bar]:
 
 
 def _poisoned(challengers: Sequence[BadChallengers]) -> list[Bar]:
+    if not challengers:
+        return []
     on_schedule = [one for one in challengers if not one.is_loss_confirmed]
     n, n_served = sum(one.n for one in on_schedule), sum(one.n_served for one in on_schedule)
     after_loss = [one for one in challengers if one.is_loss_confirmed]
