@@ -228,6 +228,21 @@ def test_the_reference_is_sketched_once_per_model_version(world: World) -> None:
     assert sketch["weather__wind"].total.n_rows == 6 * world.n_rows
 
 
+def test_relations_are_kept_once_per_model_version(world: World) -> None:
+    world.write_month("2013-07-01")
+    world.report("2013-07-01")
+    table = world.lake.snapshot(world.pipeline.table("co_moments"))
+    world.write_month("2013-08-01")
+    world.report("2013-08-01")
+
+    rows = world.lake.read(table.table).to_pylist()
+    assert world.lake.snapshot(table.table).version == table.version
+    assert [row["part"] for row in rows] == [f"2013-{month:02d}-01" for month in range(1, 7)]
+    assert {row["n_rows"] for row in rows} == {world.n_rows}
+    windows = world.lake.read(world.pipeline.table("window_co_moments")).to_pylist()
+    assert [row["scores"] for row in windows] == [rows[0]["scores"]] * 2
+
+
 def test_too_few_rows_are_insufficient_data_and_give_no_score(world: World) -> None:
     world.write_month("2013-07-01")
     outcome = world.report("2013-07-01", world.declare(drift={"min_rows": 5_000}))
