@@ -50,6 +50,13 @@ from drift.performance.sequential_test import LossBlocks, SequentialTest, monito
 from drift.performance.slices import SlicePerformance, measure_slices
 from drift.performance.track_record import EstimateOutcome, with_track_record
 from drift.retraining.policy import Evidence, RetrainDecision
+from drift.season.verdict import (
+    ReferenceRelations,
+    WindowRelations,
+    judge_season,
+    relate_reference,
+    relate_window,
+)
 from drift.sketch.bins import CategoricalBins, NumericBins, SketchError
 from drift.sketch.counts import ReferenceSketch, WindowSketch
 from drift.sketch.exact_ks import exact_ks_distance
@@ -135,7 +142,7 @@ class Findings:
     `worse_than_baseline` says in words that the champion is surely worse than another naive one.
     `skills` compares with naive forecasts, the best one first; `extrapolation` counts rows outside what the model
     learned from, None where that is not known; `raw_estimate` is the estimate before its track record was looked at,
-    `estimate_outcome` what came of earlier ones.
+    `estimate_outcome` what came of earlier ones; `season` is how the features stand to each other.
     """
 
     champion: ScoringModel | None
@@ -159,6 +166,7 @@ class Findings:
     raw_estimate: Measurement | None = None
     estimate_outcome: EstimateOutcome | None = None
     extrapolation: Extrapolation | None = None
+    season: WindowRelations | None = None
 
     @property
     def measured(self) -> Measurement:
@@ -200,15 +208,41 @@ def build_reference(
     return dict(sorted({**inputs, **output}.items()))
 
 
+def build_relations(
+    connection: duckdb.DuckDBPyConnection,
+    relations: Relations,
+    reference: ReferenceSketch,
+    features: Sequence[str],
+    *,
+    has_calendar: bool,
+) -> ReferenceRelations:
+    """Compute how the features that a model version learned from stand to each other, by partition."""
+    assert relations.training is not None
+    return relate_reference(
+        connection,
+        relations.training,
+        reference,
+        features,
+        time_column=_instant(has_calendar),
+        part_column="_source_partition",
+    )
+
+
+def _instant(has_calendar: bool) -> str:
+    return "event_timestamp" if has_calendar else ""
+
+
 def examine(
     connection: duckdb.DuckDBPyConnection,
     relations: Relations,
     champion: ScoringModel,
     reference: ReferenceSketch,
+    reference_relations: ReferenceRelations,
     *,
     problem: ProblemType,
     drift: DriftSpec,
     seed: int,
+    has_calendar: bool = True,
     earlier_losses: Sequence[Floats] = (),
     estimate_outcomes: Sequence[EstimateOutcome] = (),
     extrapolation: Extrapolation | None = None,
@@ -224,10 +258,12 @@ def examine(
         The window, its labels, and the reference.
     champion
         The model version that scored the window.
-    reference
-        Its sketch.
+    reference, reference_relations
+        Its sketch, and how its features stand to each other.
     problem, drift, seed
         The declaration's, for judging.
+    has_calendar
+        Whether instants are those of a calendar; of rows that are only counted they are not.
     earlier_losses
         Block losses of the champion's earlier windows, in order.
     estimate_outcomes
@@ -255,6 +291,10 @@ def examine(
         if relations.training is None
         else lambda column: _exact_ks(connection, relations, reference, column),
     )
+    season = relate_window(
+        connection, relations.predictions, reference_relations, time_column=_instant(has_calendar)
+    )
+    verdict = judge_season(verdict, reference, current, season, drift)
     classes = _classes(reference)
     sliced = read_sliced_rows(connection, relations.realised, problem, classes, drift.slices)
     labelled = sliced.rows
@@ -303,6 +343,7 @@ def examine(
         skills=skills,
         raw_estimate=raw,
         extrapolation=extrapolation,
+        season=season,
     )  # fmt: skip
 
 

@@ -14,7 +14,6 @@ from assets.drift_report.pages.content import PerformancePoint
 from assets.drift_report.pages.history_rows import read_windows
 from assets.drift_report.quality import WindowQuality
 from assets.drift_report.shadow import roll_back, shadow_champion
-from assets.drift_report.support_table import TRAINING_SUPPORT
 from assets.drift_report.tables_read import earlier_reports, read_open_loss, read_quality, report_window
 from assets.drift_report.tables_written import Page, write_history, write_report_page, write_tables
 from assets.drift_report.thumbnail import drift_thumbnail
@@ -22,7 +21,6 @@ from assets.drift_report.window_inputs import Examined, examine_window, read_cir
 from assets.materialization import Outcome, StageRun
 from declaration.partitioning import Window
 from drift.retraining.probation import Probation
-from drift.sketch.table import SKETCHES
 from drift.window import facts_of
 from resources.alerts.incident_log import read_incidents
 from resources.lake.lake import Snapshot, scan
@@ -148,11 +146,9 @@ def _write_references(run: StageRun, examined: Examined) -> tuple[Snapshot, ...]
     champion = examined.findings.champion
     if champion is None:
         return ()
-    new = ((SKETCHES, examined.new_sketch), (TRAINING_SUPPORT, examined.new_support))
     return tuple(
         run.lake.write(table.of(run.pipeline.name), rows, partition=str(champion.version), commit=run.commit)
-        for table, rows in new
-        if rows is not None
+        for table, rows in examined.new_tables
     )
 
 

@@ -33,6 +33,7 @@ from assets.drift_report.tables import (
     slice_table,
 )
 from assets.materialization import StageRun
+from drift.season.table import WINDOW_CO_MOMENTS, window_co_moment_table
 from drift.sketch.table import WINDOW_SKETCHES, window_table
 from resources.lake.lake import Snapshot
 from resources.reports import Reports
@@ -149,6 +150,11 @@ def write_tables(run: StageRun, report: WindowReport, page: str) -> tuple[Snapsh
         (WINDOW_SKETCHES, window_table(number, findings.current, findings.reference)),
         (DRIFT_DECISIONS, row),
     ]
+    season = findings.season
+    if season is not None and season.window is not None:
+        tables.append(
+            (WINDOW_CO_MOMENTS, window_co_moment_table(number, season.reference.scores, season.window))
+        )
     if champion is not None:
         tables.append((LOSS_BLOCKS, loss_table(window.key, number, findings.losses)))
         record = record_table(window.key, champion.version, findings.raw_estimate, findings.estimate_outcome)

@@ -15,8 +15,18 @@ from declaration.drift import DriftSpec, RetrainSpec
 from drift.columns.verdict import SCORE_COLUMN
 from drift.performance.open_loss import OpenLoss
 from drift.retraining.policy import decide_retrain
+from drift.season.verdict import ReferenceRelations
 from drift.sketch.counts import ReferenceSketch
-from drift.window import Findings, Relations, ScoringModel, build_reference, evidence_of, examine, loss_after
+from drift.window import (
+    Findings,
+    Relations,
+    ScoringModel,
+    build_reference,
+    build_relations,
+    evidence_of,
+    examine,
+    loss_after,
+)
 from learning.metrics import Floats
 from learning.score_columns import score_columns, score_fields
 
@@ -45,7 +55,7 @@ class Ours:
     drift: DriftSpec = field(default_factory=DriftSpec)
     is_gated: bool = True
     _loss: OpenLoss | None = None
-    _references: dict[int, ReferenceSketch] = field(default_factory=dict)
+    _references: dict[int, tuple[ReferenceSketch, ReferenceRelations]] = field(default_factory=dict)
     _losses: dict[int, list[Floats]] = field(default_factory=dict)
     _connection: duckdb.DuckDBPyConnection = field(
         default_factory=lambda: duckdb.connect(config={"threads": 1})
@@ -94,13 +104,15 @@ class Ours:
         relations = _relations(self._connection, look)
         features = _watched(look)
         if look.number not in self._references:
-            self._references[look.number] = build_reference(self._connection, relations, features)
+            reference = build_reference(self._connection, relations, features)
+            season = build_relations(self._connection, relations, reference, features, has_calendar=True)
+            self._references[look.number] = reference, season
         earlier = self._losses.setdefault(look.number, [])
         findings = examine(
             self._connection,
             relations,
             _described(look, features),
-            self._references[look.number],
+            *self._references[look.number],
             problem=look.stream.problem,
             drift=self.drift,
             seed=0,

@@ -42,6 +42,13 @@ TERMS: Mapping[str, Term] = {
         "threshold. Cannot be judged: the reference's own partitions differ so much that drift would not be seen.",
         "concepts/drift.md",
     ),
+    "relations": Term(
+        "What the others say",
+        "A regression of each feature on the other features and the time of the year, learned on the reference: "
+        "a season moves all along it, a fault breaks it in one. Level: how far the window lies from it. Slope: "
+        "whether the feature follows the others. Noise: what is left.",
+        "concepts/season.md",
+    ),
     "strength": Term(
         "Strength",
         "The sure effect in thresholds, cut at 1: at 100 % the column drifted.",
@@ -172,6 +179,7 @@ TERM_BY_WORDS: Mapping[str, str] = {
     "importance": "importance",
     "effect": "effect",
     "surely": "effect",
+    "sd from the others": "relations",
     "threshold": "effect",
     "strength": "strength",
     "sure, of the threshold": "strength",
