@@ -7,6 +7,7 @@ it was not (p = 0.40). Where there are too few days and hours, runs of neighbour
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -109,11 +110,19 @@ def resampled_weights(n_blocks: int, *, seed: int, n_resamples: int = N_RESAMPLE
     Returns
     -------
     Floats
-        Shape (n_resamples, n_blocks); each row sums to n_blocks.
+        Shape (n_resamples, n_blocks); each row sums to n_blocks. Read-only.
     """
+    return _drawn(n_blocks, seed, n_resamples)
+
+
+@lru_cache(maxsize=8)
+def _drawn(n_blocks: int, seed: int, n_resamples: int) -> Floats:
+    """Draw once: a report asks for the same draws of the same blocks several times."""
     generator = np.random.default_rng(seed)
     shares = np.full(n_blocks, 1 / n_blocks)
-    return generator.multinomial(n_blocks, shares, size=n_resamples).astype(np.float64)
+    weights = generator.multinomial(n_blocks, shares, size=n_resamples).astype(np.float64)
+    weights.setflags(write=False)
+    return weights
 
 
 def widened_level(level: float, n_blocks: int) -> float:

@@ -20,13 +20,18 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_WAIT_POL
 
 os.environ.update(ONE_THREAD)
 
-from benchmarks.policy.bad_challenger import judge_bad_challengers  # noqa: E402  # After the threads are bounded.
+import sklearn  # noqa: E402  # After the threads are bounded.
+
+from benchmarks.policy.bad_challenger import judge_bad_challengers  # noqa: E402
 from benchmarks.policy.bars import gaps_of, judge_bars  # noqa: E402
 from benchmarks.policy.changes import N_CHANGES, answer_change  # noqa: E402
 from benchmarks.policy.figures import Row, summarise, table  # noqa: E402
 from benchmarks.policy.lives import SETTINGS, Done, lives_of  # noqa: E402
 from benchmarks.policy.power import measure_power  # noqa: E402
 from benchmarks.policy.streams import NAMES  # noqa: E402
+
+# The same models, a tenth sooner: nothing here is infinite.
+sklearn.set_config(assume_finite=True, skip_parameter_validation=True)
 
 N_PROCESSES = 2
 CALM_SEEDS = 4
@@ -50,7 +55,7 @@ SEEDS: Mapping[str, int] = {
 def main() -> int:
     """Run the benchmark; the exit code tells whether the bars are met."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=2, help="draws of each stream that changes")
+    parser.add_argument("--seeds", type=int, default=1, help="draws of each stream that changes")
     parser.add_argument("--first-seed", type=int, default=0, help="number of the first draw")
     parser.add_argument("--streams", default=";".join(NAMES), help="names, apart by ';'")
     parser.add_argument("--settings", default=";".join(SETTINGS), help="names, apart by ';'")
@@ -112,11 +117,13 @@ def report(done: Sequence[Done]) -> None:
             f"\n## {stream}{_mark(stream, done)} (seeds {seeds}; {cpu_s:.0f} CPU s)\n\n{table(list(of.values()))}\n"
         )
     settings = [setting for setting in SETTINGS if any(key[1] == setting for key in gaps)]
-    sys.stdout.write("\n## Points over the better schedule of as many trainings (spread over draws)\n\n")
+    sys.stdout.write(
+        "\n## Points over the better schedule of as many trainings (± standard error by windows)\n\n"
+    )
     sys.stdout.write(f"| stream | {' | '.join(settings)} |\n|---|{'---|' * len(settings)}\n")
     for stream in rows:
         found = [gaps[stream, setting] for setting in settings]
-        cells = " | ".join(f"{gap.mean * 100:+.2f} ({gap.sd * 100:.2f})" for gap in found)
+        cells = " | ".join(gap.text for gap in found)
         sys.stdout.write(f"| {stream}{_mark(stream, done)} | {cells} |\n")
     sys.stdout.write("\nStreams with a star were used for no choice.\n")
 

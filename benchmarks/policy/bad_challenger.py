@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.policy.life import Promotion, is_probation_failed, looked_back, served_rows
+from benchmarks.policy.life import Promotion, looked_back, probation_of, served_rows
 from benchmarks.policy.streams.logistic import Logistic, draw_logistic
 from benchmarks.policy.streams.stream import Stream
 from benchmarks.policy.training import Question, Trainer, Version, judge
@@ -67,8 +67,10 @@ def _judge(share: float, is_loss_confirmed: bool) -> BadChallengers:
         champion = trainer.train(Question(stream.n_history - 1, None))
         if champion is None:
             raise ValueError("the history teaches nothing")
+        # A loss is falsely confirmed in the newest window, which is sound.
+        loss_since_us = stream.start_us(now) if is_loss_confirmed else None
         asked = Question(
-            now, None, champion_knows_until_us=champion.knows_until_us, is_loss_confirmed=is_loss_confirmed
+            now, None, champion_knows_until_us=champion.knows_until_us, loss_since_us=loss_since_us
         )
         challenger = trainer.train(asked)
         if challenger is None:
@@ -94,7 +96,7 @@ def _judge(share: float, is_loss_confirmed: bool) -> BadChallengers:
 
 def _is_sent_back(stream: Stream, now: int, challenger: Version, champion: Version) -> bool:
     looks = (served_rows(stream, now, look) for look in range(now + 1, now + 1 + RetrainSpec().probation))
-    return any(rows is not None and is_probation_failed(stream, challenger, champion, rows) for rows in looks)
+    return any(rows is not None and probation_of(stream, challenger, champion, rows) for rows in looks)
 
 
 def _poisoned(share: float, seed: int) -> Stream:

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.policy.bad_challenger import BadChallengers
 from benchmarks.policy.changes import WITHIN, Change
-from benchmarks.policy.figures import Row, quality_by_seed
+from benchmarks.policy.figures import Row, quality_by_window
 from benchmarks.policy.life import Life
 from benchmarks.policy.lives import SETTINGS, SPANS, Done, every_batch_name, schedule_name
 from benchmarks.policy.power import BAR, Detection
@@ -61,17 +61,22 @@ class Gap:
     ----------
     stream, setting
         Where, and under which settings.
-    mean, sd
-        Over draws, as a share: .01 is one point.
-    n
+    mean, error
+        Mean, and its standard error by windows, as a share: .01 is one point.
+    n_draws
         Draws.
     """
 
     stream: str
     setting: str
     mean: float
-    sd: float
-    n: int
+    error: float
+    n_draws: int
+
+    @property
+    def text(self) -> str:
+        """Write it in points."""
+        return f"{self.mean * 100:+.2f} ± {self.error * 100:.2f}"
 
 
 def judge_bars(
@@ -102,7 +107,7 @@ def gaps_of(done: Sequence[Done]) -> tuple[Gap, ...]:
     for stream in dict.fromkeys(life.stream for life in lives):
         for setting in SETTINGS:
             of = {
-                policy: quality_by_seed(
+                policy: quality_by_window(
                     [life for life in lives if (life.stream, life.policy) == (stream, policy)]
                 )
                 for policy in (setting, *(schedule_name(setting, span) for span in SPANS))
@@ -111,10 +116,10 @@ def gaps_of(done: Sequence[Done]) -> tuple[Gap, ...]:
             if not ours:
                 continue
             # The better one over all draws: the better of each draw would be chosen by luck.
-            better = max(schedules, key=lambda by_seed: np.mean(list(by_seed.values())))
-            found = [ours[seed] - better[seed] for seed in ours]
-            sd = float(np.std(found, ddof=1)) if len(found) > 1 else 0.0
-            gaps.append(Gap(stream, setting, float(np.mean(found)), sd, len(found)))
+            better = max(schedules, key=lambda of: np.mean(np.concatenate(list(of.values()))))
+            found = np.concatenate([ours[seed] - better[seed] for seed in ours])
+            error = float(np.std(found, ddof=1) / np.sqrt(found.size))
+            gaps.append(Gap(stream, setting, float(np.mean(found)), error, len(ours)))
     return tuple(gaps)
 
 
@@ -125,9 +130,7 @@ def _against_schedules(gaps: Sequence[Gap], setting: str) -> list[Bar]:
     behind = [gap for gap in of if gap.mean < -MOST_BEHIND]
     worst = min(of, key=lambda gap: gap.mean)
     shown = behind or [worst]
-    named = ", ".join(
-        f"{gap.stream} {gap.mean * 100:+.2f} (sd {gap.sd * 100:.2f}, {gap.n} draws)" for gap in shown
-    )
+    named = ", ".join(f"{gap.stream} {gap.text}" for gap in shown)
     mean = float(np.mean([gap.mean for gap in of]))
     median = float(np.median([gap.mean for gap in of]))
     return [
@@ -159,6 +162,8 @@ def _prior(rows: Rows, setting: str) -> list[Bar]:
 
 
 def _poisoned(challengers: Sequence[BadChallengers]) -> list[Bar]:
+    if not challengers:
+        return []
     on_schedule = [one for one in challengers if not one.is_loss_confirmed]
     n, n_served = sum(one.n for one in on_schedule), sum(one.n_served for one in on_schedule)
     after_loss = [one for one in challengers if one.is_loss_confirmed]

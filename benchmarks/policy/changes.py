@@ -57,7 +57,7 @@ def answer_change(seed: int) -> Change:
     stream = draw_logistic("a confirmed loss", seed // len(SIZES), world)
     life = live("defaults", stream, Ours(RetrainSpec()), Trainer(stream))
     onset = stream.onsets[0] - stream.n_history
-    asked = [window for window, answer in enumerate(life.answers) if answer.is_requested and answer.is_loss]
+    asked = [window for window, answer in enumerate(life.answers) if answer.loss_since is not None]
     delays = [window - onset + 1 for window in asked if window >= onset]
     promoted = [promotion.window - stream.n_history - onset for promotion in life.promotions]
     return Change(

@@ -9,6 +9,7 @@ import numpy as np
 
 from benchmarks.policy.life import Life
 from benchmarks.policy.lives import SPEAKING
+from benchmarks.policy.streams.stream import Floats
 
 Onsets = Mapping[tuple[str, int], tuple[int, ...]]
 """Live windows in which something changes, by stream and seed."""
@@ -54,14 +55,14 @@ class Row:
 
 def summarise(lives: Sequence[Life], onsets: Onsets) -> Row:
     """Summarise one policy's lives on the draws of one stream."""
-    by_seed = quality_by_seed(lives)
+    by_seed = [float(np.mean(one)) for one in quality_by_window(lives).values()]
     delays = [delay for life in lives for delay in _delays(life, onsets[life.stream, life.seed])]
     seen = [delay for delay in delays if delay is not None]
     calm = [life.answers[i] for life in lives for i in _calm_windows(life, onsets[life.stream, life.seed])]
     return Row(
         policy=lives[0].policy,
-        quality=float(np.mean(list(by_seed.values()))),
-        quality_sd=float(np.std(list(by_seed.values()), ddof=1)) if len(by_seed) > 1 else 0.0,
+        quality=float(np.mean(by_seed)),
+        quality_sd=float(np.std(by_seed, ddof=1)) if len(by_seed) > 1 else 0.0,
         proper_loss=float(np.mean([np.mean(life.proper_loss) for life in lives])),
         trainings=float(np.mean([len(life.trainings) for life in lives])),
         promotions=float(np.mean([len(life.promotions) for life in lives])),
@@ -77,10 +78,10 @@ def summarise(lives: Sequence[Life], onsets: Onsets) -> Row:
     )
 
 
-def quality_by_seed(lives: Sequence[Life]) -> Mapping[int, float]:
-    """Return the mean quality of each draw, over phases and windows."""
+def quality_by_window(lives: Sequence[Life]) -> Mapping[int, Floats]:
+    """Return the quality of each draw by window, mean over a schedule's phases."""
     return {
-        seed: float(np.mean([np.mean(life.quality) for life in lives if life.seed == seed]))
+        seed: np.mean([life.quality for life in lives if life.seed == seed], axis=0)
         for seed in sorted({life.seed for life in lives})
     }
 

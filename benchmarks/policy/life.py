@@ -12,9 +12,13 @@ import pyarrow as pa
 from assets.drift_report.shadow import score_pair
 from benchmarks.policy.streams.stream import Stream
 from benchmarks.policy.training import Question, Trainer, Version, judge, known_rows
-from declaration.drift import RetrainSpec
+from declaration.drift import DriftSpec, RetrainSpec
 from declaration.model import GateSpec
+from drift.performance.realised import ScoredRows
 from drift.retraining.probation import Probation, judge_probation
+from drift.window import surely_lost
+from learning.metrics import Scored
+from learning.training_rows import label_indices, microseconds
 
 LOOKED_BACK = 5
 """Windows on which a promotion is looked back upon."""
@@ -34,8 +38,12 @@ class Look:
         Which version scored each window so far; nothing before the first live one.
     last_training
         Window of the last training, successful or not.
-    loss_trainings
-        Windows of the trainings that a loss asked for.
+    trainings, loss_trainings
+        Windows of all trainings, and of those that a loss asked for.
+    faults
+        What is broken in the window's data.
+    probation
+        How the champion does beside its predecessor; None where no probation runs.
     """
 
     stream: Stream
@@ -45,7 +53,10 @@ class Look:
     served: Sequence[Version]
     numbers: Sequence[int]
     last_training: int
+    trainings: Sequence[int]
     loss_trainings: Sequence[int]
+    faults: tuple[str, ...] = ()
+    probation: Probation | None = None
 
 
 @dataclass(frozen=True)
@@ -60,10 +71,8 @@ class Answer:
         It holds the data or the model to have changed: the dataset-level alarm.
     any_column
         At least one column was called drifted.
-    is_loss
-        The request follows a confirmed loss.
-    is_broken
-        The window's data is broken and never learned from.
+    loss_since
+        Window from which on a confirmed loss asks; None where it does not.
     why
         In a word or two.
     """
@@ -71,9 +80,13 @@ class Answer:
     is_requested: bool
     is_alarm: bool = False
     any_column: bool = False
-    is_loss: bool = False
-    is_broken: bool = False
+    loss_since: int | None = None
     why: str = ""
+
+    @property
+    def is_broken(self) -> bool:
+        """The window's data is broken, and never learned from."""
+        return self.why == "broken_data"
 
 
 class Policy(Protocol):
@@ -123,11 +136,8 @@ class Life:
 
     Attributes
     ----------
-    quality
-        By window, against the truth, of the model that served then: accuracy; for a number 1 less the root mean squared
-        error over the label's standard deviation. Shape (n_live,).
-    proper_loss
-        By window: see `Version.proper_loss`. Shape (n_live,).
+    quality, proper_loss
+        By window, of the model that served then: see `Quality`. Shape (n_live,).
     answers
         By window.
     trainings, promotions
@@ -165,6 +175,12 @@ class _Course:
     rollbacks: list[int] = field(default_factory=list)
     broken: frozenset[int] = frozenset()
 
+    def roll_back(self, window: int) -> None:
+        """Let the predecessor serve again."""
+        assert self.previous is not None
+        self.rollbacks.append(window)
+        (self.champion, self.number), self.previous = self.previous, None
+
 
 def live(name: str, stream: Stream, policy: Policy, trainer: Trainer) -> Life:
     """Live through a stream.
@@ -188,25 +204,23 @@ def live(name: str, stream: Stream, policy: Policy, trainer: Trainer) -> Life:
     for window in stream.live:
         course.served.append(course.champion)
         course.numbers.append(course.number)
-        answer = policy.look(_look(stream, window, course))
+        look = _look(stream, window, policy, course)
+        answer = policy.look(look)
         course.answers.append(answer)
         course.broken |= {window} if answer.is_broken else set()
-        if policy.is_gated and not answer.is_broken and _is_rolled_back(stream, window, course):
-            continue
-        if answer.is_requested:
-            _train(stream, window, policy, trainer, course, is_loss=answer.is_loss)
+        if look.probation is not None and look.probation.is_failed:
+            course.roll_back(window)
+        elif answer.is_requested:
+            _train(stream, window, policy, trainer, course, answer.loss_since)
+    found = [
+        version.quality(stream, window) for window, version in zip(stream.live, course.served, strict=True)
+    ]
     return Life(
         stream.name,
         stream.seed,
         name,
-        tuple(
-            _quality(stream, version, window)
-            for window, version in zip(stream.live, course.served, strict=True)
-        ),
-        tuple(
-            version.proper_loss(stream, window)
-            for window, version in zip(stream.live, course.served, strict=True)
-        ),
+        tuple(one.share for one in found),
+        tuple(one.proper_loss for one in found),
         tuple(course.answers),
         tuple(course.trainings),
         tuple(course.promotions),
@@ -214,7 +228,8 @@ def live(name: str, stream: Stream, policy: Policy, trainer: Trainer) -> Life:
     )
 
 
-def _look(stream: Stream, window: int, course: _Course) -> Look:
+def _look(stream: Stream, window: int, policy: Policy, course: _Course) -> Look:
+    faults = stream.faults(window) if policy.is_gated else ()
     return Look(
         stream,
         window,
@@ -223,42 +238,44 @@ def _look(stream: Stream, window: int, course: _Course) -> Look:
         course.served,
         course.numbers,
         course.last_training,
+        course.trainings,
         course.loss_trainings,
+        faults,
+        None if faults else _probation(stream, window, course),
     )
 
 
-def _is_rolled_back(stream: Stream, window: int, course: _Course) -> bool:
-    """Let the predecessor serve again where the probation says so."""
+def _probation(stream: Stream, window: int, course: _Course) -> Probation | None:
+    """Compare the champion with its predecessor in its first windows."""
     if course.previous is None:
-        return False
+        return None
     rows = served_rows(stream, course.champion.window, window)
-    if rows is None or not is_probation_failed(stream, course.champion, course.previous[0], rows):
-        return False
-    course.rollbacks.append(window)
-    (course.champion, course.number), course.previous = course.previous, None
-    return True
+    return None if rows is None else probation_of(stream, course.champion, course.previous[0], rows)
 
 
 def _train(
-    stream: Stream, window: int, policy: Policy, trainer: Trainer, course: _Course, *, is_loss: bool
+    stream: Stream, window: int, policy: Policy, trainer: Trainer, course: _Course, loss_since: int | None
 ) -> None:
     """Train, and let the challenger serve where it may."""
     if policy.is_gated:
+        loss_since_us = None if loss_since is None else stream.start_us(loss_since)
         knows = course.champion.knows_until_us
-        challenger = trainer.train(Question(window, policy.span, course.broken, knows, is_loss))
+        challenger = trainer.train(Question(window, policy.span, course.broken, knows, loss_since_us))
     else:
         challenger = trainer.fit(window, policy.span, course.broken)
     if challenger is None:
         return
     course.trainings.append(window)
-    if is_loss:
+    if loss_since is not None:
         course.loss_trainings.append(window)
     course.last_training = window
     course.n_versions += 1
+    is_loss = loss_since is not None
     if policy.is_gated and not judge(challenger, course.champion, is_loss_confirmed=is_loss).is_promoted:
         return
     course.promotions.append(looked_back(stream, window, challenger, course.champion))
-    course.previous = course.champion, course.number
+    # Plain schedules let serve what they train: nobody is on probation.
+    course.previous = (course.champion, course.number) if policy.is_gated else None
     course.champion, course.number = challenger, course.n_versions
 
 
@@ -284,18 +301,17 @@ def probation_of(stream: Stream, champion: Version, previous: Version, rows: pa.
         alpha=GateSpec().alpha,
         n_looks=RetrainSpec().probation,
         seed=0,
+        previous_loss=_loss_of(stream, previous, rows),
     )
 
 
-def is_probation_failed(stream: Stream, champion: Version, previous: Version, rows: pa.Table) -> bool:
-    """Tell whether the predecessor is surely better."""
-    probation = probation_of(stream, champion, previous, rows)
-    return probation is not None and probation.is_failed
-
-
-def _quality(stream: Stream, version: Version, window: int) -> float:
-    cost = float(np.mean(version.misses(stream, window)))
-    return 1 - float(np.sqrt(cost)) / stream.spread if stream.problem == "regression" else 1 - cost
+def _loss_of(stream: Stream, version: Version, rows: pa.Table) -> str:
+    """Say what a version has surely lost against its own judged rows."""
+    labels = label_indices(rows["label"], stream.problem, version.model.classes)
+    now = ScoredRows(Scored(labels, version.model.score(rows)), microseconds(rows["event_timestamp"]))
+    training = version.trained
+    before = ScoredRows(training.holdout, version.data.event_time_us[training.judged])
+    return surely_lost(stream.problem, stream.metric, before, now, drift=DriftSpec(), seed=0)
 
 
 def looked_back(stream: Stream, window: int, after: Version, before: Version) -> Promotion:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 
 from benchmarks.policy.life import Answer, Look
-from benchmarks.policy.streams.stream import SENSOR_LIMITS, Stream
+from benchmarks.policy.streams.stream import Stream
 from benchmarks.policy.training import Version, known_rows
 from declaration.drift import DriftSpec, RetrainSpec
 from drift.columns.verdict import SCORE_COLUMN
 from drift.performance.open_loss import OpenLoss
-from drift.retraining.policy import decide_retrain
+from drift.retraining.policy import Evidence, decide_retrain
 from drift.season.verdict import ReferenceRelations
 from drift.sketch.counts import ReferenceSketch
 from drift.window import (
@@ -33,8 +33,8 @@ from learning.score_columns import score_columns, score_fields
 LABEL_LOOKBACK = 12
 """Earlier windows whose predictions are looked up for late labels, as in the drift report's asset."""
 
-MIN_WITHIN_LIMITS = 0.99
-"""The expectation that the declaration would hold, with severity critical: readings within limits, mostly."""
+N_RECENT = 7
+"""Windows before one with few labels that are judged with it, as there."""
 
 ON_DRIFT = RetrainSpec(on=("drift",), cooldown=0, min_new_labels=0)
 """Asked for the dataset-level verdict alone: does the drift weigh enough to act upon?"""
@@ -64,18 +64,31 @@ class Ours:
     def look(self, look: Look) -> Answer:
         """Write the drift report's evidence, and decide."""
         findings = self._findings(look)
-        arrived = (
-            known_rows(
-                rows, until_us=look.stream.start_us(look.window + 1), since_us=look.champion.knows_until_us
-            )
-            for rows in look.stream.windows[: look.window + 1]
-        )
         self._loss = loss_after(
             findings,
             self._loss,
             problem=look.stream.problem,
             partition=f"{look.window:03}",
-            n_trainings=_n_trainings(look, self._loss),
+            n_trainings=_n_since(look.trainings, self._loss),
+        )
+        evidence = self._evidence(look, findings)
+        decision = decide_retrain(evidence, self.retrain)
+        is_loss = decision.is_requested and decision.reason == "performance"
+        return Answer(
+            is_requested=decision.is_requested,
+            is_alarm=decide_retrain(evidence, ON_DRIFT).reason == "drift"
+            or evidence.is_lost
+            or bool(evidence.critical_faults),
+            any_column=findings.verdict is not None and findings.verdict.status == "drifted",
+            loss_since=int(self._loss.since) if is_loss and self._loss else None,
+            why=decision.reason,
+        )
+
+    def _evidence(self, look: Look, findings: Findings) -> Evidence:
+        end, knows_until = look.stream.start_us(look.window + 1), look.champion.knows_until_us
+        arrived = (
+            known_rows(rows, until_us=end, since_us=knows_until)
+            for rows in look.stream.windows[: look.window + 1]
         )
         evidence = evidence_of(
             findings,
@@ -84,24 +97,22 @@ class Ours:
             n_new_labels=sum(rows.num_rows for rows in arrived),
             age=look.window - look.champion.window,
             since_training=look.window - look.last_training,
-            faults=_faults(look),
+            faults=look.faults,
             open_loss=self._loss,
             since_loss=look.window - int(self._loss.since) if self._loss else 0,
-            n_loss_trainings=_n_trainings(look, self._loss),
+            n_loss_trainings=_n_since(look.loss_trainings, self._loss),
         )
-        decision = decide_retrain(evidence, self.retrain)
-        weighty = decide_retrain(evidence, ON_DRIFT).reason == "drift"
-        return Answer(
-            is_requested=decision.is_requested,
-            is_alarm=weighty or bool(evidence.loss) or bool(evidence.critical_faults),
-            any_column=findings.verdict is not None and findings.verdict.status == "drifted",
-            is_loss=decision.is_requested and decision.reason == "performance",
-            is_broken=decision.reason == "broken_data",
-            why=decision.reason,
+        probation = look.probation
+        if probation is None:
+            return evidence
+        return replace(
+            evidence,
+            rollback=probation.explanation if probation.is_failed else "",
+            beaten=probation.explanation if probation.is_beaten else "",
         )
 
     def _findings(self, look: Look) -> Findings:
-        relations = _relations(self._connection, look)
+        relations = _relations(self._connection, look, self.drift.min_rows)
         features = _watched(look)
         if look.number not in self._references:
             reference = build_reference(self._connection, relations, features)
@@ -128,30 +139,35 @@ def _watched(look: Look) -> tuple[str, ...]:
     return look.champion.data.feature_names if look.stream.is_watched else ()
 
 
-def _n_trainings(look: Look, loss: OpenLoss | None) -> int:
-    return 0 if loss is None else sum(window >= int(loss.since) for window in look.loss_trainings)
+def _n_since(trainings: Sequence[int], loss: OpenLoss | None) -> int:
+    return 0 if loss is None else sum(window >= int(loss.since) for window in trainings)
 
 
-def _relations(connection: duckdb.DuckDBPyConnection, look: Look) -> Relations:
+def _relations(connection: duckdb.DuckDBPyConnection, look: Look, min_rows: int) -> Relations:
     stream, now = look.stream, look.window
-    end = stream.start_us(now + 1)
     scored = _scored(stream, look.champion, now)
+    realised = _realised(look, now)
+    earlier = range(now - 1, max(stream.n_history, now - N_RECENT) - 1, -1)
+    recent = {f"recent_{since}": _realised(look, since) for since in earlier if realised.num_rows < min_rows}
+    predictions = scored.drop_columns(["label", "label_time", "truth"])
     tables = {
-        "predictions": scored.drop_columns(["label", "label_time", "truth"]),
-        "labels": known_rows(stream.windows[now], until_us=end),
-        "realised": _realised(look),
+        # No part of the decision: without rows neither drift nor an estimate is computed.
+        "predictions": predictions if stream.is_watched else predictions.slice(0, 0),
+        "labels": known_rows(stream.windows[now], until_us=stream.start_us(now + 1)),
+        "realised": realised,
         "training": look.champion.learned,
         "holdout": _with_output(look.champion.holdout),
+        **recent,
     }
     for name, table in tables.items():
         connection.register(name, table)
-    return Relations("predictions", "labels", "realised", "training", "holdout")
+    return Relations("predictions", "labels", "realised", "training", "holdout", tuple(recent))
 
 
-def _realised(look: Look) -> pa.Table:
-    """Return labels that are known now, with the serving version's scores."""
+def _realised(look: Look, since: int) -> pa.Table:
+    """Return this window's labels, and those of earlier ones that became known from a window on, with the version's scores."""
     stream, now = look.stream, look.window
-    start, end = stream.start_us(now), stream.start_us(now + 1)
+    start, end = stream.start_us(since), stream.start_us(now + 1)
     parts = [known_rows(_scored(stream, look.champion, now), until_us=end)]
     for window in range(max(stream.n_history, now - LABEL_LOOKBACK), now):
         if look.numbers[window - stream.n_history] == look.number:
@@ -185,12 +201,3 @@ def _described(look: Look, features: tuple[str, ...]) -> ScoringModel:
         features=features,
         importances={name: training.importances[name] for name in features},
     )
-
-
-def _faults(look: Look) -> tuple[str, ...]:
-    if not look.stream.is_bounded:
-        return ()
-    low, high = SENSOR_LIMITS
-    readings = look.stream.windows[look.window]["x0"].to_numpy()
-    share = float(np.mean((readings >= low) & (readings <= high)))
-    return () if share >= MIN_WITHIN_LIMITS else (f"{share:.0%} of x0 are within {low:g} and {high:g}",)

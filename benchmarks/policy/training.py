@@ -29,6 +29,22 @@ CLIP = 0.001
 
 
 @dataclass(frozen=True)
+class Quality:
+    """How a model did in a window, against the true labels.
+
+    Attributes
+    ----------
+    share
+        Accuracy; for a number 1 less the root mean squared error over the label's standard deviation.
+    proper_loss
+        Mean log loss; for a number the squared error as a share of the variance.
+    """
+
+    share: float
+    proper_loss: float
+
+
+@dataclass(frozen=True)
 class Version:
     """A model, and what it learned from.
 
@@ -52,6 +68,7 @@ class Version:
     knows_until_us: int
     training: Training | None = None
     _said: dict[int, Floats] = field(default_factory=dict)
+    _quality: dict[int, Quality] = field(default_factory=dict)
 
     @property
     def trained(self) -> Training:
@@ -81,6 +98,14 @@ class Version:
             self._said.update(enumerate(scores, start=window))
         return self._said[window]
 
+    def quality(self, stream: Stream, window: int) -> Quality:
+        """Measure it on a window once, however many policies let it serve."""
+        if window not in self._quality:
+            cost = float(np.mean(self.misses(stream, window)))
+            share = 1 - float(np.sqrt(cost)) / stream.spread if stream.problem == "regression" else 1 - cost
+            self._quality[window] = Quality(share, self._proper_loss(stream, window))
+        return self._quality[window]
+
     def misses(self, stream: Stream, window: int) -> Floats:
         """Return what each row of a window costs against its true label: 1 for a wrong class, or the squared error."""
         scores = self.score_window(stream, window)
@@ -92,8 +117,7 @@ class Version:
             is_missed = np.asarray(self.model.classes)[scores.argmax(axis=1)] != stream.true_classes(window)
         return np.asarray(is_missed, dtype=np.float64)
 
-    def proper_loss(self, stream: Stream, window: int) -> float:
-        """Return the mean log loss on a window's true labels, or the squared error as a share of the variance."""
+    def _proper_loss(self, stream: Stream, window: int) -> float:
         scores = self.score_window(stream, window)
         if stream.problem == "regression":
             return float(np.mean((stream.truth(window) - scores) ** 2)) / stream.spread**2
@@ -118,25 +142,15 @@ class Question:
         Windows that are not learned from.
     champion_knows_until_us
         What the champion has learned; None where nobody serves.
-    is_loss_confirmed
-        A confirmed loss asks.
-    loss_since
-        First window of that loss; None for the one at whose end it asks.
+    loss_since_us
+        First instant of the loss that asks; None where none does.
     """
 
     window: int
     span: int | None
     left_out: frozenset[int] = frozenset()
     champion_knows_until_us: int | None = None
-    is_loss_confirmed: bool = False
-    loss_since: int | None = None
-
-    @property
-    def first_lost(self) -> int | None:
-        """The window since which the champion has lost; None where nothing is confirmed."""
-        if not self.is_loss_confirmed:
-            return None
-        return self.window if self.loss_since is None else self.loss_since
+    loss_since_us: int | None = None
 
 
 @dataclass
@@ -187,9 +201,7 @@ class Trainer:
                 data,
                 self.model_spec(question.span),
                 champion_knows_until_us=question.champion_knows_until_us,
-                loss_since_us=None
-                if question.first_lost is None
-                else self.stream.start_us(question.first_lost),
+                loss_since_us=question.loss_since_us,
             )
         except LabelsNeededError:
             return None
@@ -251,7 +263,7 @@ def scored_pair(challenger: Version, champion: Version) -> ScoredPair | None:
     kept = np.concatenate([np.flatnonzero(~is_unseen)[places], np.flatnonzero(is_unseen)])
     scores = np.concatenate([recorded, fresh])
     labels = data.labels[positions[kept]]
-    if labels.size == 0:
+    if not labels.size:
         return None
     own = challenger.trained.holdout.scores[kept]
     is_of_classes = data.problem == "multiclass"
@@ -264,7 +276,7 @@ def scored_pair(challenger: Version, champion: Version) -> ScoredPair | None:
 
 
 def _recorded(champion: Version, row_ids: pa.ChunkedArray) -> tuple[Floats, np.ndarray]:
-    """Return the scores that a champion's judged rows have of some rows, and which of them they are."""
+    """Return the scores that a champion's judged rows have of some rows, and which of them it has."""
     held_out = champion.holdout
     found = pc.index_in(row_ids, value_set=held_out["row_id"].combine_chunks())
     places = np.flatnonzero(pc.is_valid(found).to_numpy())

@@ -28,7 +28,7 @@ def _done(ours: float, all_rows: float, newest: float, seed: int = 0) -> Done:
 
 def test_ours_is_held_against_the_better_schedule():
     (gap,) = gaps_of([_done(0.80, 0.70, 0.76)])
-    assert (gap.stream, gap.setting, gap.n) == ("abrupt", "defaults", 1)
+    assert (gap.stream, gap.setting, gap.n_draws) == ("abrupt", "defaults", 1)
     assert gap.mean == pytest.approx(0.04)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.policy.streams.logistic import CHANGED, WEIGHTS, Concept, Logistic
 from benchmarks.policy.streams.stream import N_HISTORY, N_LIVE, Floats
 
-LONG_LIFE = 50
+LONG_LIFE = 40
 """Windows of the streams that turn slowly, or come round."""
 
 SIGNAL = 2.0

@@ -32,7 +32,7 @@ CHANGED = np.array([-1.6, 1.2, -1.0, 0.8, 0.5, -0.4, 0.0, 0.0, 0.0])
 REGIONS = {"north": 0.6, "south": -0.6, "east": 0.2, "west": -0.2, "centre": 0.0}
 REGION_SHARES = (0.3, 0.25, 0.2, 0.15, 0.1)
 
-FIRST_ONSET, LATER = 10, 3
+FIRST_ONSET, LATER = 8, 3
 """Live window of the first change in the first draw, and by how much it comes later in every second one: no
 schedule is to fall upon it by luck."""
 

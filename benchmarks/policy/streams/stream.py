@@ -21,11 +21,11 @@ DAY_US, MINUTE_US = 86_400_000_000, 60_000_000
 FIRST_DAY = 20_000
 """Windows begin on 2024-10-04."""
 
-N_ROWS, N_HISTORY, N_LIVE = 600, 6, 30
+N_ROWS, N_HISTORY, N_LIVE = 600, 6, 24
 """Rows of a window; windows that the first model learns from; windows that are lived through."""
 
-SENSOR_LIMITS = (-50.0, 50.0)
-"""Range that a declaration would expect of the numbers, with severity critical."""
+SENSOR_LIMITS, MIN_WITHIN = (-50.0, 50.0), 0.99
+"""Range that a declaration would expect of the first number, with severity critical, and the share that must lie in it."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,15 @@ class Stream:
     def metric(self) -> Metric:
         """What models are compared by: the default of the problem."""
         return default_metric(self.problem)
+
+    def faults(self, window: int) -> tuple[str, ...]:
+        """Say what the declared expectations find broken in a window's data."""
+        if not self.is_bounded:
+            return ()
+        low, high = SENSOR_LIMITS
+        readings = self.windows[window]["x0"].to_numpy()
+        share = float(np.mean((readings >= low) & (readings <= high)))
+        return () if share >= MIN_WITHIN else (f"{share:.0%} of x0 are within {low:g} and {high:g}",)
 
     @cached_property
     def spread(self) -> float:
