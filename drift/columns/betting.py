@@ -39,7 +39,7 @@ def mean_lower_bound(scores: Vector, counts: Vector, alpha: float, *, spread: fl
     Examples
     --------
     >>> round(mean_lower_bound(np.array([0.0, 1.0]), np.array([400.0, 100.0]), 0.05, spread=0.4), 3)
-    0.154
+    0.158
     """
     from scipy.optimize import brentq
 

@@ -68,7 +68,7 @@ def share_bounds(successes: int, n: int, alpha: float) -> tuple[float, float]:
     --------
     >>> low, high = share_bounds(50, 5_000, 0.0025)
     >>> round(low, 4), round(high, 4)
-    (0.0065, 0.0148)
+    (0.0065, 0.0146)
     """
     from scipy.special import betaincinv
 

@@ -66,7 +66,7 @@ def as_distance(shift: float) -> float:
     Examples
     --------
     >>> round(as_distance(0.0702), 3), as_distance(0.5), as_distance(0.0)
-    (0.099, 1.0, 0.0)
+    (0.1, 1.0, 0.0)
     """
     from scipy.special import ndtr, ndtri
 
