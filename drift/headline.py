@@ -71,6 +71,8 @@ def facts(findings: Findings, evidence: Evidence, open_loss: OpenLoss | None) ->
         yield _first_sentence(evidence.unseen)
     if evidence.estimated_loss:
         yield _estimated(findings)
+    if evidence.extrapolation:
+        yield _first_sentence(evidence.extrapolation)
     yield from _moved(findings, "feature")
 
 
@@ -87,8 +89,8 @@ def _losses(findings: Findings, evidence: Evidence, open_loss: OpenLoss | None) 
 
 def told_loss(findings: Findings, evidence: Evidence, open_loss: OpenLoss | None) -> str:
     """Say what performance was lost, the gravest first, for the alerts; empty where nothing was."""
-    words = (evidence.worse_than_baseline, evidence.loss or evidence.unrecovered_loss, evidence.beaten)
-    told = " ".join(text for text in words if text)
+    words = (evidence.worse_than_baseline, evidence.loss, evidence.beaten)
+    told = " ".join(text for text in words if text) or evidence.unrecovered_loss
     lead = next(_losses(findings, evidence, open_loss), "")
     return told if told.startswith(lead) else f"{lead} {told}"
 

@@ -21,9 +21,11 @@ from drift.columns.verdict import (
     decide_drift,
     moved_share,
 )
+from drift.extrapolation.outside import Extrapolation, extrapolation_text
 from drift.multivariate.domain_classifier import DomainClassification
 from drift.multivariate.judge import KeyedRows, judge_multivariate
 from drift.performance.base_rate import BaseRateComparison, compare_with_base_rate
+from drift.performance.baseline import NaiveRelations, measure_baselines
 from drift.performance.estimated import estimate_performance
 from drift.performance.estimated_errors import estimate_errors
 from drift.performance.labelled_rows import (
@@ -46,7 +48,15 @@ from drift.performance.realised import (
 )
 from drift.performance.sequential_test import LossBlocks, SequentialTest, monitor_errors
 from drift.performance.slices import SlicePerformance, measure_slices
+from drift.performance.track_record import EstimateOutcome, with_track_record
 from drift.retraining.policy import Evidence, RetrainDecision
+from drift.season.verdict import (
+    ReferenceRelations,
+    WindowRelations,
+    judge_season,
+    relate_reference,
+    relate_window,
+)
 from drift.sketch.bins import CategoricalBins, NumericBins, SketchError
 from drift.sketch.counts import ReferenceSketch, WindowSketch
 from drift.sketch.exact_ks import exact_ks_distance
@@ -64,6 +74,7 @@ from drift.wording import (
     without_headline,
 )
 from learning.metrics import Floats, MetricError, metric_value
+from learning.skill import Skill, known_value_skills, worse_than_baseline_text
 
 MAX_SCORE_BLOCKS = 200
 """Most blocks of time that the judged rows' scores are cut into, for the variation of the model's output: a long holdout's are
@@ -107,6 +118,8 @@ class Relations:
         the training set was set aside: the kept sketch alone is compared with.
     recent
         Like `realised`, of labels that became known in this window and in the 1, 2, … windows before it.
+    known
+        What was known of the rows' entities when they were predicted, for naive forecasts; empty where nobody asks.
     """
 
     predictions: str
@@ -115,6 +128,7 @@ class Relations:
     training: str | None
     holdout: str
     recent: tuple[str, ...] = ()
+    known: str = ""
 
 
 @dataclass(frozen=True)
@@ -126,6 +140,9 @@ class Findings:
     the predictions whose labels have come. `recent` is the metric over the newest windows together, where this
     one alone has too few labels: `drop` is then judged on it. `base_rate` compares with a constant forecast;
     `worse_than_baseline` says in words that the champion is surely worse than another naive one.
+    `skills` compares with naive forecasts, the best one first; `extrapolation` counts rows outside what the model
+    learned from, None where that is not known; `raw_estimate` is the estimate before its track record was looked at,
+    `estimate_outcome` what came of earlier ones; `season` is how the features stand to each other.
     """
 
     champion: ScoringModel | None
@@ -145,6 +162,11 @@ class Findings:
     recent: Measurement | None = None
     base_rate: BaseRateComparison | None = None
     worse_than_baseline: str = ""
+    skills: tuple[Skill, ...] = ()
+    raw_estimate: Measurement | None = None
+    estimate_outcome: EstimateOutcome | None = None
+    extrapolation: Extrapolation | None = None
+    season: WindowRelations | None = None
 
     @property
     def measured(self) -> Measurement:
@@ -186,16 +208,44 @@ def build_reference(
     return dict(sorted({**inputs, **output}.items()))
 
 
+def build_relations(
+    connection: duckdb.DuckDBPyConnection,
+    relations: Relations,
+    reference: ReferenceSketch,
+    features: Sequence[str],
+    *,
+    has_calendar: bool,
+) -> ReferenceRelations:
+    """Compute how the features that a model version learned from stand to each other, by partition."""
+    assert relations.training is not None
+    return relate_reference(
+        connection,
+        relations.training,
+        reference,
+        features,
+        time_column=_instant(has_calendar),
+        part_column="_source_partition",
+    )
+
+
+def _instant(has_calendar: bool) -> str:
+    return "event_timestamp" if has_calendar else ""
+
+
 def examine(
     connection: duckdb.DuckDBPyConnection,
     relations: Relations,
     champion: ScoringModel,
     reference: ReferenceSketch,
+    reference_relations: ReferenceRelations,
     *,
     problem: ProblemType,
     drift: DriftSpec,
     seed: int,
+    has_calendar: bool = True,
     earlier_losses: Sequence[Floats] = (),
+    estimate_outcomes: Sequence[EstimateOutcome] = (),
+    extrapolation: Extrapolation | None = None,
     earlier: Sequence[WindowSketch] = (),
 ) -> Findings:
     """Compare a scored window with what its model learned from, and measure the model on it.
@@ -208,12 +258,18 @@ def examine(
         The window, its labels, and the reference.
     champion
         The model version that scored the window.
-    reference
-        Its sketch.
+    reference, reference_relations
+        Its sketch, and how its features stand to each other.
     problem, drift, seed
         The declaration's, for judging.
+    has_calendar
+        Whether instants are those of a calendar; of rows that are only counted they are not.
     earlier_losses
         Block losses of the champion's earlier windows, in order.
+    estimate_outcomes
+        What became of the champion's earlier estimates, in order.
+    extrapolation
+        The window's rows outside what the champion learned from; None where nobody asks.
     earlier
         Sketches of the windows just before this one, oldest first.
 
@@ -235,21 +291,27 @@ def examine(
         if relations.training is None
         else lambda column: _exact_ks(connection, relations, reference, column),
     )
+    season = relate_window(
+        connection, relations.predictions, reference_relations, time_column=_instant(has_calendar)
+    )
+    verdict = judge_season(verdict, reference, current, season, drift)
     classes = _classes(reference)
     sliced = read_sliced_rows(connection, relations.realised, problem, classes, drift.slices)
     labelled = sliced.rows
     holdout = read_scored_rows(connection, relations.holdout, problem, classes)
     realised = measure_performance(champion.metric, labelled, seed=seed, min_rows=drift.min_rows)
     if problem == "regression":
-        estimated = _estimated_errors(connection, relations, champion, seed)
+        raw = _estimated_errors(connection, relations, champion, seed)
     else:
         scores = read_scores(connection, relations.predictions, problem, len(classes))
-        estimated = estimate_performance(problem, champion.metric, holdout, scores, seed=seed)
-    estimated = within_range(champion.metric, estimated)
+        raw = estimate_performance(problem, champion.metric, holdout, scores, seed=seed)
+    corrected = with_track_record(raw, estimate_outcomes, champion.holdout_metric)
+    estimated = within_range(champion.metric, corrected)
     slices = measure_slices(champion.metric, sliced, seed=seed, min_rows=drift.min_slice_rows)
     judged = labelled
     recent = None
-    if labelled.n < drift.min_rows and relations.recent:
+    # Without a new label the windows before would only be judged once more.
+    if 0 < labelled.n < drift.min_rows and relations.recent:
         judged = _recent_rows(connection, relations, problem, classes, labelled, drift.min_rows)
         recent = measure_performance(champion.metric, judged, seed=seed, min_rows=drift.min_rows)
     is_measured = (realised if recent is None else recent).is_known
@@ -267,6 +329,7 @@ def examine(
             seed=seed,
         )
     )
+    skills = _skills(connection, relations, champion, problem, classes, seed) if labelled.n else ()
     rise, losses = monitor_errors(
         problem, holdout, labelled, earlier_losses, max_drop=drift.max_performance_drop, alpha=drift.alpha
     )
@@ -275,7 +338,27 @@ def examine(
         rise, losses, multivariate,
         outcomes_of(champion.version, problem, classes, holdout=holdout, served=labelled),
         recent, compare_with_base_rate(problem, holdout, judged, alpha=drift.alpha, seed=seed),
+        # The constant ones are `base_rate`'s.
+        worse_than_baseline=worse_than_baseline_text(known_value_skills(skills)),
+        skills=skills,
+        raw_estimate=raw,
+        extrapolation=extrapolation,
+        season=season,
     )  # fmt: skip
+
+
+def _skills(
+    connection: duckdb.DuckDBPyConnection,
+    relations: Relations,
+    champion: ScoringModel,
+    problem: ProblemType,
+    classes: Sequence[str],
+    seed: int,
+) -> tuple[Skill, ...]:
+    if not relations.known or relations.training is None:
+        return ()
+    naive = NaiveRelations(relations.realised, relations.training, relations.known)
+    return measure_baselines(connection, naive, problem, champion.metric, classes, seed=seed)
 
 
 def _recent_rows(
@@ -440,6 +523,7 @@ def evidence_of(
         n_loss_trainings=n_loss_trainings,
         estimated_loss=_estimated_loss(findings.estimated, champion, problem, drift),
         unseen=unseen_text(findings.realised),
+        extrapolation=extrapolation_text(findings.extrapolation),
         drift_score=moved_share(verdict) if drift.likely == "retrain" else verdict.drift_score,
         drifted_features=tuple(column.column for column in _asking(verdict, drift, "feature")),
         has_prediction_drift=bool(_asking(verdict, drift, "prediction")),
@@ -531,6 +615,23 @@ def facts_of(
         "proper_score": findings.base_rate.champion if findings.base_rate else None,
         "base_rate_score": findings.base_rate.base_rate if findings.base_rate else None,
         "holdout_metric": champion.holdout_metric if champion else None,
+        **_skill_facts(findings.skills),
+        "outside_share": findings.extrapolation.any_share if findings.extrapolation else None,
+        "extrapolation": extrapolation_text(findings.extrapolation),
         "model_version": champion.version if champion else None,
         "quality_score": quality_score,
+    }
+
+
+def _skill_facts(skills: Sequence[Skill]) -> Mapping[str, object]:
+    """Return how the model does against the best naive baseline; None where no label has come."""
+    best = skills[0] if skills else None
+    return {
+        "baseline": best.baseline if best else None,
+        "baseline_loss": best.loss if best else None,
+        "baseline_value": best.baseline_value if best else None,
+        "skill": best.skill if best else None,
+        "skill_low": best.low if best else None,
+        "skill_high": best.high if best else None,
+        "worse_than_baseline": worse_than_baseline_text(skills),
     }

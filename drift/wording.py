@@ -13,6 +13,7 @@ from drift.multivariate.domain_classifier import DomainClassification
 from drift.performance.base_rate import BaseRateComparison
 from drift.performance.realised import Measurement, PerformanceDrop
 from drift.performance.sequential_test import SequentialTest
+from drift.season.wording import relation_text, short_relation_text
 from drift.sketch.bins import CategoricalBins, NumericBins
 from drift.sketch.counts import CategoricalCounts, ColumnReference, Counts, NumericCounts
 from learning.proper_score import SCORE_NAMES
@@ -31,6 +32,10 @@ RANK_EFFECTS: Mapping[Measure, str] = {"shift": "shift of ranks", "spread": "spr
 
 SUBJECTS: Mapping[Role, str] = {"prediction": "The model's output", "label": "The label"}
 """What a sentence calls the columns that are no features."""
+
+
+NAMED_REASONS = 2
+"""Reasons, why features cannot be judged, named in a sentence."""
 
 
 def share_text(share: float | None) -> str:
@@ -92,6 +97,8 @@ def finding_text(finding: Finding, reference: ColumnReference, current: Counts) 
         more = ", …" if len(current.unlisted) > 3 else ""
         found = f"{share_text(finding.effect)} of the rows in categories never seen"
         return f"{found}{span_text(finding)} ({names}{more})"
+    if relation := relation_text(finding):
+        return relation
     certainty = (
         f"surely at least {finding.lower_bound:.2f}"
         if finding.p_value is None
@@ -134,6 +141,8 @@ def _short(verdict: ColumnVerdict) -> str:
     finding = max(verdict.told, key=lambda one: (one.strength, one.kind == "distribution"))
     if finding.kind == "missing values":
         return f"missing values changed by {share_text(finding.effect)}"
+    if relation := short_relation_text(finding):
+        return relation
     if finding.kind == "new categories":
         return f"{share_text(finding.effect)} in categories never seen"
     name = RANK_EFFECTS.get(finding.measure, NUMERIC_EFFECTS[finding.method])
@@ -186,7 +195,17 @@ def _named(columns: Sequence[ColumnVerdict]) -> str:
 
 
 def _unjudged(columns: Sequence[ColumnVerdict]) -> str:
-    return _first([f"{one.column} ({one.reason})" if one.reason else one.column for one in columns])
+    """List columns by why they cannot be judged: each reason once."""
+    named: dict[str, list[str]] = {}
+    for one in columns:
+        named.setdefault(one.reason, []).append(one.column)
+    texts, n_named = [], 0
+    for reason, names in sorted(named.items(), key=lambda item: -len(item[1]))[:NAMED_REASONS]:
+        shown = names[:NAMED_FEATURES]
+        n_named += len(shown)
+        texts.append(f"{', '.join(shown)} ({reason})" if reason else ", ".join(shown))
+    more = f" and {len(columns) - n_named} more" if len(columns) > n_named else ""
+    return f"{'; '.join(texts)}{more}"
 
 
 def _first(names: Sequence[str]) -> str:

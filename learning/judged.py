@@ -281,3 +281,19 @@ def _with_repeats(data: TrainingSet, is_held_out: NDArray[np.bool_]) -> NDArray[
     is_known = np.zeros(int(data.row_numbers.max()) + 1, dtype=np.bool_)
     is_known[data.row_numbers[is_held_out]] = True
     return is_known[data.row_numbers]
+
+
+def judged_text(n_judged: int | None, n_folds: int | None) -> str:
+    """Say on how many rows figures were measured, and how; None where they were held out whole.
+
+    Examples
+    --------
+    >>> judged_text(None, None)
+    'on the newest rows, held out whole'
+    """
+    if n_judged is None:
+        return "on the newest rows, held out whole"
+    return (
+        f"{n_judged} rows, out of fold in {n_folds} folds: a fold's model knows later rows, so under slow drift "
+        "the figures flatter a little"
+    )

@@ -21,7 +21,6 @@ from assets.drift_report.window_inputs import Examined, examine_window, read_cir
 from assets.materialization import Outcome, StageRun
 from declaration.partitioning import Window
 from drift.retraining.probation import Probation
-from drift.sketch.table import SKETCHES
 from drift.window import facts_of
 from resources.alerts.incident_log import read_incidents
 from resources.lake.lake import Snapshot, scan
@@ -135,20 +134,22 @@ def _write(
 ) -> _Written:
     """Write the page, the reference's sketch if it is new, a rollback if one is due, and the tables."""
     page = write_report_page(run, report, reports, history=inputs.history)
-    sketches = _write_sketch(run, inputs.examined)
+    references = _write_references(run, inputs.examined)
     if inputs.probation is not None and inputs.probation.is_failed:
         roll_back(run, report.window, inputs.probation, registry)
     tables = write_tables(run, report, page.name)
     history_page = write_history(run, tables, Path(reports.folder), lambda newest: str(newest.model_version))
-    return _Written(page, history_page, (*tables, *sketches))
+    return _Written(page, history_page, (*tables, *references))
 
 
-def _write_sketch(run: StageRun, examined: Examined) -> tuple[Snapshot, ...]:
+def _write_references(run: StageRun, examined: Examined) -> tuple[Snapshot, ...]:
     champion = examined.findings.champion
-    if examined.new_sketch is None or champion is None:
+    if champion is None:
         return ()
-    table, key = SKETCHES.of(run.pipeline.name), str(champion.version)
-    return (run.lake.write(table, examined.new_sketch, partition=key, commit=run.commit),)
+    return tuple(
+        run.lake.write(table.of(run.pipeline.name), rows, partition=str(champion.version), commit=run.commit)
+        for table, rows in examined.new_tables
+    )
 
 
 def _history(

@@ -12,21 +12,30 @@ from typing import TYPE_CHECKING
 from assets.drift_report.incident_check import incident_check
 from assets.drift_report.judgement import WindowReport, judge_monitoring
 from assets.drift_report.quality import WindowQuality
-from assets.drift_report.tables_read import kept_reference, read_earlier_windows, read_quality, report_window
+from assets.drift_report.tables_read import (
+    read_earlier_windows,
+    read_kept_relations,
+    read_kept_sketch,
+    read_quality,
+    report_window,
+)
 from assets.drift_report.tables_written import Page, write_history, write_report_page, write_tables
 from assets.drift_report.thumbnail import drift_thumbnail
 from assets.materialization import Outcome, StageRun
 from declaration.datasets import DatasetSpec
 from declaration.drift import DriftSpec
-from declaration.partitioning import Window
+from declaration.lake_table import LakeTable
+from declaration.partitioning import Window, partitioning
 from declaration.sql import first_row, quote_identifier, quote_literal
 from drift.columns.verdict import decide_drift
 from drift.multivariate.judge import KeyedRows, judge_multivariate
 from drift.performance.labelled_rows import count_rows
 from drift.performance.realised import Measurement
+from drift.season.table import CO_MOMENTS, co_moment_table
+from drift.season.verdict import ReferenceRelations, judge_season, relate_reference, relate_window
 from drift.sketch.counts import ReferenceSketch
 from drift.sketch.scan import bins_of, sketch_reference, sketch_window
-from drift.sketch.table import SKETCHES, reference_from_rows, sketch_table
+from drift.sketch.table import SKETCHES, sketch_table
 from drift.window import Findings, facts_of
 from resources.alerts.incident_log import read_incidents
 from resources.lake.lake import Snapshot, scan
@@ -53,7 +62,7 @@ class _Inputs:
     rows: Snapshot
     before: tuple[str, ...]
     findings: Findings
-    new_sketch: tuple[str, pa.Table] | None
+    new_tables: tuple[tuple[LakeTable, pa.Table], ...]
     quality: WindowQuality
 
 
@@ -90,18 +99,18 @@ def _read(run: StageRun) -> _Inputs:
     rows = run.lake.snapshot(run.table("profiled", run.spec.watched))
     before = reference_partitions(rows.partitions, window.key, drift)
     with run.engine.connect() as connection:
-        findings, new_sketch = _compare(run, rows, before, window.key, connection)
+        findings, new_tables = _compare(run, rows, before, window.key, connection)
         quality = read_quality(run.pipeline, window, run.lake, connection)
-    return _Inputs(window, rows, before, findings, new_sketch, quality)
+    return _Inputs(window, rows, before, findings, new_tables, quality)
 
 
 def _write(
     run: StageRun, inputs: _Inputs, report: WindowReport, reports: Reports
 ) -> tuple[Page, Path, tuple[Snapshot, ...]]:
-    """Write the reference's sketch if it is new, the pages and the tables."""
-    if inputs.new_sketch is not None:
-        key, sketch = inputs.new_sketch
-        run.lake.write(SKETCHES.of(run.pipeline.name), sketch, partition=key, commit=run.commit)
+    """Write the reference's sketch and co-moments if they are new, the pages and the tables."""
+    key = _reference_key(inputs.rows, inputs.before) if inputs.before else ""
+    for table, built in inputs.new_tables:
+        run.lake.write(table.of(run.pipeline.name), built, partition=key, commit=run.commit)
     page = write_report_page(run, report, reports, compared_with=inputs.before)
     tables = write_tables(run, report, page.name)
     drift = run.spec.drift
@@ -133,14 +142,17 @@ def _compare(
     before: Sequence[str],
     current: str,
     connection: duckdb.DuckDBPyConnection,
-) -> tuple[Findings, tuple[str, pa.Table] | None]:
-    """Return what moved, and the reference's sketch with its key where it was not kept yet."""
+) -> tuple[Findings, tuple[tuple[LakeTable, pa.Table], ...]]:
+    """Return what moved, and the reference's tables where they were not kept yet."""
     spec = run.spec
     now = scan(rows, [current])
     n_current = count_rows(connection, now)
     if not before:
-        return Findings(None, {}, {}, None, n_current, 0, NOT_MEASURED, NOT_MEASURED, None), None
-    reference, new_sketch = _reference(run, rows, before, connection)
+        return Findings(None, {}, {}, None, n_current, 0, NOT_MEASURED, NOT_MEASURED, None), ()
+    dataset = spec.datasets[spec.watched]
+    time, key = dataset.event_time or "", dataset.key or tuple(dataset.columns)
+    instant = time if partitioning(spec.partitions).ends_by_clock else ""
+    reference, relations, new_tables = _reference(run, rows, before, connection, instant)
     sketched = sketch_window(connection, now, bins_of(reference))
     window = report_window(run)
     verdict = decide_drift(
@@ -152,8 +164,8 @@ def _compare(
         earlier=read_earlier_windows(run.pipeline, window, None, reference, run.lake, connection),
         has_model=False,
     )
-    dataset = spec.datasets[spec.watched]
-    time, key = dataset.event_time or "", dataset.key or tuple(dataset.columns)
+    season = relate_window(connection, now, relations, time_column=instant)
+    verdict = judge_season(verdict, reference, sketched, season, spec.drift)
     multivariate = judge_multivariate(
         connection,
         KeyedRows(_reference_rows(rows, before), key, time, PART),
@@ -174,8 +186,9 @@ def _compare(
         NOT_MEASURED,
         None,
         multivariate=multivariate,
+        season=season,
     )
-    return findings, new_sketch
+    return findings, new_tables
 
 
 def _reference_rows(rows: Snapshot, before: Sequence[str]) -> str:
@@ -190,17 +203,26 @@ def _reference(
     rows: Snapshot,
     before: Sequence[str],
     connection: duckdb.DuckDBPyConnection,
-) -> tuple[ReferenceSketch, tuple[str, pa.Table] | None]:
-    """Read the reference's sketch, or build it and its table to keep; rewritten partitions are another reference."""
-    key = _reference_key(rows, before)
-    kept = kept_reference(run.pipeline, key, run.lake)
-    if kept is not None:
-        found = connection.sql(f"SELECT * FROM {kept}").to_arrow_table()
-        return reference_from_rows(found.to_pylist()), None
-    relation = _reference_rows(rows, before)
-    columns = monitored_columns(connection, relation, run.spec.datasets[run.spec.watched])
-    reference = sketch_reference(connection, relation, columns, part_column=PART)
-    return reference, (key, sketch_table(None, reference))
+    instant: str,
+) -> tuple[ReferenceSketch, ReferenceRelations, tuple[tuple[LakeTable, pa.Table], ...]]:
+    """Read the reference's sketch and co-moments, or build them and their tables to keep.
+
+    Rewritten partitions are another reference.
+    """
+    key, relation = _reference_key(rows, before), _reference_rows(rows, before)
+    new: list[tuple[LakeTable, pa.Table]] = []
+    reference = read_kept_sketch(run.pipeline, key, run.lake, connection)
+    if reference is None:
+        columns = monitored_columns(connection, relation, run.spec.datasets[run.spec.watched])
+        reference = sketch_reference(connection, relation, columns, part_column=PART)
+        new.append((SKETCHES, sketch_table(None, reference)))
+    relations = read_kept_relations(run.pipeline, key, run.lake, connection, reference, tuple(reference))
+    if relations is None:
+        relations = relate_reference(
+            connection, relation, reference, tuple(reference), time_column=instant, part_column=PART
+        )
+        new.append((CO_MOMENTS, co_moment_table(None, relations.scores, relations.parts)))
+    return reference, relations, tuple(new)
 
 
 def _key_at(rows: Snapshot, current: str, spec: DriftSpec) -> str:

@@ -121,7 +121,7 @@ def report_table(version: int | None, verdict: DriftVerdict | None) -> pa.Table:
         }
         if column.statistics.ks is not None:
             values |= {"ks_low": column.statistics.ks.low, "ks_high": column.statistics.ks.high}
-        values["adjusted_p_value"] = column.adjusted_p_value
+        values |= {"adjusted_p_value": column.adjusted_p_value, "unseen_shift": column.unseen_shift}
         for finding in column.findings:
             name = finding.kind.replace(" ", "_")
             values |= {
@@ -131,6 +131,7 @@ def report_table(version: int | None, verdict: DriftVerdict | None) -> pa.Table:
                 f"{name}_unrest": finding.reference_variation,
                 f"{name}_detectable": finding.detectable,
                 f"{name}_windows": finding.n_windows,
+                f"{name}_value": finding.value,
             }
         rows += [
             {**shared, "statistic": name, "value": float(value)}

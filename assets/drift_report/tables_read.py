@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from assets.drift_report.quality import CRITICAL_QUALITY, WindowQuality
 from assets.drift_report.tables import DRIFT_DECISIONS
 from assets.materialization import StageRun
+from declaration.lake_table import LakeTable
 from declaration.partitioning import Window
 from declaration.pipeline import Pipeline
 from declaration.sql import first_row
 from drift.columns.spans import SPANS
 from drift.performance.open_loss import OpenLoss
+from drift.season.scores import scores_of
+from drift.season.table import CO_MOMENTS, co_moments_from_rows
+from drift.season.verdict import ReferenceRelations
 from drift.sketch.bins import SketchError
 from drift.sketch.counts import ReferenceSketch, WindowSketch
-from drift.sketch.table import SKETCHES, WINDOW_SKETCHES, window_from_rows
+from drift.sketch.table import SKETCHES, WINDOW_SKETCHES, reference_from_rows, window_from_rows
 from resources.lake.lake import Lake, Snapshot, scan
 
 if TYPE_CHECKING:
@@ -111,8 +116,38 @@ def read_earlier_windows(
     return windows
 
 
-def kept_reference(pipeline: Pipeline, key: str, lake: Lake) -> str | None:
+def kept_reference(pipeline: Pipeline, key: str, lake: Lake, kind: LakeTable = SKETCHES) -> str | None:
     """Return the relation of a reference that is kept in `<pipeline>/sketches`; None where it is not."""
-    table = SKETCHES.of(pipeline.name)
+    table = kind.of(pipeline.name)
     kept = lake.snapshot(table) if lake.has(table) else None
     return scan(kept, [key]) if kept is not None and key in kept.partitions else None
+
+
+def read_kept_sketch(
+    pipeline: Pipeline, key: str, lake: Lake, connection: duckdb.DuckDBPyConnection
+) -> ReferenceSketch | None:
+    """Read the sketch of a reference; None where it is not kept."""
+    kept = kept_reference(pipeline, key, lake)
+    return None if kept is None else reference_from_rows(_rows(connection, kept))
+
+
+def read_kept_relations(
+    pipeline: Pipeline,
+    key: str,
+    lake: Lake,
+    connection: duckdb.DuckDBPyConnection,
+    reference: ReferenceSketch,
+    columns: Sequence[str],
+) -> ReferenceRelations | None:
+    """Read the co-moments of a reference; None where they are not kept in `<pipeline>/co_moments`.
+
+    References that were sketched before the table existed have none, and those of another version of the
+    software may have other scores.
+    """
+    kept, scores = kept_reference(pipeline, key, lake, CO_MOMENTS), scores_of(reference, columns)
+    parts = None if kept is None else co_moments_from_rows(_rows(connection, kept), scores)
+    return None if parts is None else ReferenceRelations(scores, parts)
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, relation: str) -> list[dict[str, Any]]:
+    return list(connection.sql(f"SELECT * FROM {relation}").to_arrow_table().to_pylist())

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from assets.drift_report.estimate_record import ESTIMATE_RECORD, record_table
 from assets.drift_report.judgement import WindowReport
 from assets.drift_report.pages.content import PerformancePoint, ReportContent
 from assets.drift_report.pages.history import HistoryWindow
@@ -22,6 +23,7 @@ from assets.drift_report.signal_tables import (
     multivariate_table,
     outcome_table,
 )
+from assets.drift_report.skill_table import BASELINE_SKILL, skill_table
 from assets.drift_report.tables import (
     DRIFT_DECISIONS,
     DRIFT_REPORT,
@@ -31,6 +33,7 @@ from assets.drift_report.tables import (
     slice_table,
 )
 from assets.materialization import StageRun
+from drift.season.table import WINDOW_CO_MOMENTS, window_co_moment_table
 from drift.sketch.table import WINDOW_SKETCHES, window_table
 from resources.lake.lake import Snapshot
 from resources.reports import Reports
@@ -112,6 +115,8 @@ def _content(
         rise=findings.rise,
         multivariate=findings.multivariate,
         outcomes=findings.outcomes,
+        skills=findings.skills,
+        extrapolation=findings.extrapolation,
         origin=origin,
         base_rate=findings.base_rate,
     )
@@ -145,12 +150,21 @@ def write_tables(run: StageRun, report: WindowReport, page: str) -> tuple[Snapsh
         (WINDOW_SKETCHES, window_table(number, findings.current, findings.reference)),
         (DRIFT_DECISIONS, row),
     ]
+    season = findings.season
+    if season is not None and season.window is not None:
+        tables.append(
+            (WINDOW_CO_MOMENTS, window_co_moment_table(number, season.reference.scores, season.window))
+        )
     if champion is not None:
         tables.append((LOSS_BLOCKS, loss_table(window.key, number, findings.losses)))
+        record = record_table(window.key, champion.version, findings.raw_estimate, findings.estimate_outcome)
+        tables.append((ESTIMATE_RECORD, record))
     if findings.multivariate is not None:
         tables.append((MULTIVARIATE_DRIFT, multivariate_table(number, findings.multivariate)))
     if findings.slices:
         tables.append((SLICE_PERFORMANCE, slice_table(number, findings.slices)))
+    if findings.skills:
+        tables.append((BASELINE_SKILL, skill_table(window.key, number, findings.skills)))
     if findings.outcomes is not None:
         tables.append((SERVED_OUTCOMES, outcome_table(findings.outcomes)))
     return tuple(

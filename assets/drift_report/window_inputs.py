@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from assets.drift_report.estimate_record import outcome_in
 from assets.drift_report.judgement import Circumstances
 from assets.drift_report.signal_tables import LOSS_BLOCKS, losses_from_rows
-from assets.drift_report.tables_read import kept_reference, read_earlier_windows
+from assets.drift_report.support_table import TRAINING_SUPPORT, support_table
+from assets.drift_report.tables_read import read_earlier_windows, read_kept_relations, read_kept_sketch
+from assets.drift_report.version_inputs import count_realised, known_of_entities, read_record, read_support
 from declaration.choices import default_metric
+from declaration.lake_table import LakeTable
 from declaration.model import Metric
 from declaration.partitioning import Window, partitioning
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_literal
 from declaration.target_sql import sliceable_columns
 from drift.columns.verdict import SCORE_COLUMN
+from drift.extrapolation.outside import TrainingSupport
+from drift.extrapolation.scan import count_outside, learn_support
 from drift.performance.labelled_rows import count_rows, labels_known, scored_labels
 from drift.performance.open_loss import OpenLoss
-from drift.sketch.counts import ReferenceSketch
-from drift.sketch.table import reference_from_rows, sketch_table
+from drift.season.table import CO_MOMENTS, co_moment_table
+from drift.season.verdict import UNRELATED
+from drift.sketch.table import SKETCHES, sketch_table
 from drift.window import (
     Findings,
     Relations,
     ScoringModel,
     build_reference,
+    build_relations,
     examine,
     incomparable,
     unscored,
@@ -67,11 +75,11 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Examined:
-    """What a window shows, and from which tables; `new_sketch` is the version's reference where none was kept."""
+    """What a window shows, and from which tables; `new_tables` are the version's reference where none was kept."""
 
     inputs: Inputs
     findings: Findings
-    new_sketch: pa.Table | None = None
+    new_tables: tuple[tuple[LakeTable, pa.Table], ...] = ()
 
 
 def examine_window(
@@ -111,29 +119,66 @@ def examine_window(
     champion = _champion(version)
     training = _training_set(pipeline, version, lake)
     inputs = Inputs(predictions, labels, training, lake.snapshot(pipeline.table("holdout_scores")))
-    kept = _kept_reference(pipeline, version, lake, connection)
+    key, names = str(version.version), version.feature_names
+    reference = read_kept_sketch(pipeline, key, lake, connection)
     has_features = set(version.feature_names) <= set(predictions.schema.names)
-    if training is None and (kept is None or not has_features):
+    if training is None and (reference is None or not has_features):
         n_current = count_rows(connection, scan(predictions, [window.key]))
         return Examined(inputs, incomparable(champion, n_current))
-    relations = _relations(pipeline, window, version, inputs, has_features=has_features)
-    new_sketch = None
-    if kept is None:
-        # Paid once per version.
-        kept = build_reference(connection, relations, version.feature_names)
-        new_sketch = sketch_table(version.version, kept)
+    relations = replace(
+        _relations(pipeline, window, version, inputs, has_features=has_features),
+        known=known_of_entities(pipeline, window, labels, connection),
+    )
+    has_calendar = partitioning(spec.partitions).ends_by_clock
+    # Paid once per version.
+    new: list[tuple[LakeTable, pa.Table]] = []
+    if reference is None:
+        reference = build_reference(connection, relations, names)
+        new.append((SKETCHES, sketch_table(version.version, reference)))
+    season = read_kept_relations(pipeline, key, lake, connection, reference, names)
+    if season is None and training is not None:
+        season = build_relations(connection, relations, reference, names, has_calendar=has_calendar)
+        new.append((CO_MOMENTS, co_moment_table(version.version, season.scores, season.parts)))
+    support, is_new = _support(pipeline, version, relations, lake, connection)
+    if support is not None and is_new:
+        new.append((TRAINING_SUPPORT, support_table(version.version, support)))
+    record = read_record(pipeline, window, version.version, lake, connection)
     findings = examine(
         connection,
         relations,
         champion,
-        kept,
+        reference,
+        season or UNRELATED,
         problem=spec.learned.problem,
         drift=spec.drift,
         seed=spec.model.seed,
+        has_calendar=has_calendar,
         earlier_losses=_earlier_losses(pipeline, window, version.version, lake, connection),
+        estimate_outcomes=record.outcomes,
+        extrapolation=None
+        if support is None
+        else count_outside(connection, relations.predictions, support, alpha=spec.drift.alpha),
         earlier=read_earlier_windows(pipeline, window, version.version, reference, lake, connection),
     )
-    return Examined(inputs, findings, new_sketch)
+    findings = replace(
+        findings,
+        estimate_outcome=outcome_in(
+            window,
+            record,
+            findings.raw_estimate,
+            findings.realised,
+            version.holdout_metric,
+            count_realised(
+                labels,
+                predictions,
+                window,
+                late_partitions(pipeline, window, predictions),
+                version.version,
+                connection,
+            ),
+        ),
+    )
+    return Examined(inputs, findings, tuple(new))
 
 
 def _earlier_losses(
@@ -244,14 +289,21 @@ def _learned_rows(training: Snapshot, version: ModelVersion) -> str:
     return f"(SELECT * FROM {rows} WHERE event_timestamp >= CAST({since} AS TIMESTAMPTZ))"
 
 
-def _kept_reference(
-    pipeline: Pipeline, version: ModelVersion, lake: Lake, connection: duckdb.DuckDBPyConnection
-) -> ReferenceSketch | None:
-    """Read the model version's sketch; None where no report has built it yet."""
-    kept = kept_reference(pipeline, str(version.version), lake)
-    if kept is None:
-        return None
-    return reference_from_rows(connection.sql(f"SELECT * FROM {kept}").to_arrow_table().to_pylist())
+def _support(
+    pipeline: Pipeline,
+    version: ModelVersion,
+    relations: Relations,
+    lake: Lake,
+    connection: duckdb.DuckDBPyConnection,
+) -> tuple[TrainingSupport | None, bool]:
+    """Read the ranges of what a version learned from, or find them; say whether they are new.
+
+    None where they are not kept and the training set is gone.
+    """
+    kept = read_support(pipeline, version.version, lake, connection)
+    if kept is not None or relations.training is None:
+        return kept, False
+    return learn_support(connection, relations.training, version.feature_names), True
 
 
 def trainings_of(decisions: Iterable[Decision]) -> tuple[Decision, ...]:

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from assets.materialization import Outcome, Scope, StageRun
 from assets.model.fingerprints import Question, question
+from assets.model.known_labels import read_known
+from assets.model.naive import NaiveResults, judge_naively
 from assets.model.pictures import training_pages
 from assets.model.tables import CANDIDATES, candidates_table, holdout_table
 from declaration.partitioning import partitioning
@@ -27,6 +29,7 @@ from learning.comparison import ScoredPair
 from learning.encode import EncodingError
 from learning.fitted import FittedModel
 from learning.gate import GateVerdict, judge_challenger
+from learning.judged import judged_text
 from learning.metrics import Floats, MetricError, Scored
 from learning.model_file import model_from_bytes, model_to_bytes
 from learning.proper_score import SCORE_NAMES
@@ -159,8 +162,10 @@ def _write(
 ) -> Outcome:
     """Register the version, keep its tables, and write the gate's decision to the ledger."""
     judge = rival.version.version if rival else None
-    version = _register(run, inputs, training, judge, registry)
-    tables = _write_tables(run, inputs.data, training, version)
+    with _located(run, inputs.snapshot):
+        naive = judge_naively(inputs.data, training, read_known(run, inputs.data), seed=run.spec.model.seed)
+    version = _register(run, inputs, training, naive, judge, registry)
+    tables = _write_tables(run, inputs.data, training, naive, version)
     pair: ScoredPair | None = None
 
     def decide(decisions: Sequence[Decision]) -> Decision | None:
@@ -175,6 +180,7 @@ def _write(
             # The loss was that of the champion before.
             is_loss_confirmed=inputs.is_loss_confirmed and is_same,
         )  # fmt: skip
+        verdict = replace(verdict, explanation=naive.explained(verdict.explanation))
         return _decision(run.scope, version, serving, verdict, inputs.asked.decision_key(judge))
 
     enacted = enact(run.lake, registry, run.pipeline.name, decide, commit=run.commit)
@@ -189,8 +195,8 @@ def _write(
     )
     return replace(
         outcome,
-        metadata={**outcome.metadata, **_rare(training)},
-        markdown=training_pages(training, pair.champion if pair is not None else None),
+        metadata={**outcome.metadata, **_rare(training), **_skill(naive)},
+        markdown=training_pages(training, naive.figures, pair.champion if pair is not None else None),
     )
 
 
@@ -198,6 +204,16 @@ def _rare(training: Training) -> Mapping[str, str]:
     """Say which labels have too few rows to be learned surely; the others do not wait for them."""
     said = ", ".join(f"{name}: {n}" for name, n in sorted(training.rare_classes.items(), key=itemgetter(1)))
     return {"rare_labels": f"rows to learn from, fewer than {MIN_CLASS_ROWS}: {said}"} if said else {}
+
+
+def _skill(naive: NaiveResults) -> Mapping[str, object]:
+    """Say how the trained model does against the best naive baseline."""
+    best = naive.skills[0] if naive.skills else None
+    return {
+        "baseline": best.baseline if best else None,
+        "skill": best.skill if best else None,
+        "worse_than_baseline": naive.warning or None,
+    }
 
 
 def _read_rows(run: StageRun, snapshot: Snapshot) -> TrainingSet:
@@ -251,7 +267,12 @@ def _rival(pipeline: Pipeline, decisions: Sequence[Decision], registry: ModelReg
 
 
 def _register(
-    run: StageRun, inputs: _Inputs, training: Training, judge: int | None, registry: ModelRegistry
+    run: StageRun,
+    inputs: _Inputs,
+    training: Training,
+    naive: NaiveResults,
+    judge: int | None,
+    registry: ModelRegistry,
 ) -> ModelVersion:
     data, snapshot = inputs.data, inputs.snapshot
     content = model_to_bytes(training.model)
@@ -280,6 +301,11 @@ def _register(
     figures = {
         f"{one.algorithm}/{name}": value for one in training.results for name, value in one.metrics.items()
     }
+    baselines = {
+        f"baseline/{baseline}/{name}": value
+        for baseline, values in naive.figures.items()
+        for name, value in values.items()
+    }
     losses = {f"{SCORE_NAMES[data.problem]} of the span {one.span.name}": one.loss for one in training.spans}
     return registry.register(
         run.pipeline.name,
@@ -287,7 +313,7 @@ def _register(
         content,
         training_key=inputs.asked.training_key(judge),
         params={"problem": data.problem, **{name: json.dumps(value) for name, value in settings.items()}},
-        metrics={training.metric: training.holdout_metric, **figures, **losses},
+        metrics={training.metric: training.holdout_metric, **figures, **baselines, **losses},
         tags={
             "driftline.training_set": f"{snapshot.table}@{snapshot.version}",
             "driftline.training_partition": model.training_partition,
@@ -301,12 +327,12 @@ def _register(
 
 
 def _write_tables(
-    run: StageRun, data: TrainingSet, training: Training, version: ModelVersion
+    run: StageRun, data: TrainingSet, training: Training, naive: NaiveResults, version: ModelVersion
 ) -> tuple[Snapshot, Snapshot]:
     """Keep the judged rows' scores and the candidates' figures, by model version."""
     partition, commit, lake = str(version.version), run.commit, run.lake
     held_out = holdout_table(data, training)
-    figures = candidates_table(training, version.version, version.training_partition)
+    figures = candidates_table(training, naive, version.version, version.training_partition)
     return (
         lake.write(run.table("holdout_scores"), held_out, partition=partition, commit=commit),
         lake.write(CANDIDATES.of(run.pipeline.name), figures, partition=partition, commit=commit),
@@ -489,7 +515,7 @@ def _outcome(
             "holdout_metric": version.holdout_metric,
             "holdout_interval": f"{version.holdout_low:.4f} to {version.holdout_high:.4f}",
             "holdout_start": version.holdout_start,
-            "judged": _judged_text(version),
+            "judged": judged_text(version.n_judged, version.n_folds),
             "span": version.span,
             "learned_since": version.learned_since or "all rows",
             "reason": decision.reason,
@@ -503,14 +529,4 @@ def _outcome(
             "ledger_rows": ledger.head.count,
             "ledger_sha256": ledger.head.sha256,
         },
-    )
-
-
-def _judged_text(version: ModelVersion) -> str:
-    """Say on which rows the figures were measured, and how."""
-    if version.n_judged is None:
-        return "on the newest rows, held out whole"
-    return (
-        f"{version.n_judged} rows, out of fold in {version.n_folds} folds: the folds know later rows, so under slow drift "
-        "the figures flatter a little"
     )

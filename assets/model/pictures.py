@@ -10,7 +10,10 @@ from charts import as_markdown_image, bars, lines
 from declaration.choices import METRICS_BY_PROBLEM
 from declaration.model import Metric
 from declaration.target import ProblemType
+from learning.judged import judged_text
 from learning.metrics import Floats, Scored
+from learning.proper_score import SCORE_NAMES
+from learning.skill import BASELINE_WORDS
 from learning.train import CandidateResult, Training
 
 N_CURVE_POINTS = 120
@@ -18,19 +21,24 @@ N_CALIBRATION_BINS = 10
 N_SHOWN_FEATURES = 20
 
 
-def training_pages(training: Training, champion: Scored | None) -> Mapping[str, str]:
+def training_pages(
+    training: Training, baselines: Mapping[str, Mapping[Metric, float]], champion: Scored | None
+) -> Mapping[str, str]:
     """Return the Markdown pages of a training, by metadata key.
 
     Parameters
     ----------
     training
         What was trained.
+    baselines
+        Metrics of naive forecasts on the same rows, by name.
     champion
         The champion's scores on the rows it was compared on, if it was.
     """
     problem = training.model.problem
     pages = {
-        "candidates": candidates_page(training.results, problem),
+        "candidates": candidates_page(training.results, baselines, problem),
+        "spans": spans_page(training),
         "feature_importances": importances_page(training.importances),
     }
     if problem == "binary":
@@ -43,28 +51,59 @@ def training_pages(training: Training, champion: Scored | None) -> Mapping[str, 
     return pages
 
 
-def candidates_page(results: Sequence[CandidateResult], problem: ProblemType) -> str:
-    """Compare the candidates in a table and in bars of the first metric."""
+def candidates_page(
+    results: Sequence[CandidateResult],
+    baselines: Mapping[str, Mapping[Metric, float]],
+    problem: ProblemType,
+) -> str:
+    """Compare candidates and naive baselines in a table, and in bars of the first metric."""
     names = list(METRICS_BY_PROBLEM[problem])
     lines_ = [
         f"| candidate | {' | '.join(names)} | CPU seconds |",
         f"|---|{'---:|' * (len(names) + 1)}",
         *(
-            f"| {one.algorithm} | {' | '.join(_figure(one, name) for name in names)} "
+            f"| {one.algorithm} | {' | '.join(_figure(one.metrics, name) for name in names)} "
             f"| {one.fit_seconds:.1f} |"
             for one in results
         ),
+        *(
+            f"| {BASELINE_WORDS[baseline]} | {' | '.join(_figure(values, name) for name in names)} | – |"
+            for baseline, values in baselines.items()
+        ),
     ]
     picture = bars(
-        [(one.algorithm, one.metrics[names[0]]) for one in results],
-        title=f"{names[0]} on the holdout",
+        [
+            *((one.algorithm, one.metrics[names[0]]) for one in results),
+            *((name, values[names[0]]) for name, values in baselines.items() if names[0] in values),
+        ],
+        title=f"{names[0]} out of fold",
         highlight=[results[0].algorithm],
     )
-    return "\n".join(lines_) + "\n\n" + as_markdown_image(picture, "Candidates on the holdout")
+    return "\n".join(lines_) + "\n\n" + as_markdown_image(picture, "Candidates out of fold")
 
 
-def _figure(one: CandidateResult, metric: Metric) -> str:
-    return f"{one.metrics[metric]:.4f}" if metric in one.metrics else "undefined"
+def _figure(metrics: Mapping[Metric, float], metric: Metric) -> str:
+    return f"{metrics[metric]:.4f}" if metric in metrics else "undefined"
+
+
+def spans_page(training: Training) -> str:
+    """Compare the spans of the past that competed, and say how the figures were measured."""
+    name = SCORE_NAMES[training.model.problem]
+    rows = (
+        f"| {one.span.name}{' (chosen)' if one.span == training.span else ''} | {one.n_rows} | {one.loss:.4f} "
+        f"| {one.gain:+.4f} | {one.n_standard_errors:+.1f} |"
+        for one in training.spans
+    )
+    judged = judged_text(training.judged.size, int(training.folds.max()) + 1)
+    return "\n".join(
+        [
+            f"| span | rows | {name} | better than all | in standard errors |",
+            "|---|---:|---:|---:|---:|",
+            *rows,
+            "",
+            f"Judged on {judged}.",
+        ]
+    )
 
 
 def importances_page(importances: Mapping[str, float]) -> str:
@@ -78,7 +117,7 @@ def roc_page(models: Mapping[str, Scored]) -> str:
     """Draw ROC curves, each on the rows that its model was compared on."""
     picture = lines(
         {name: roc_points(scored) for name, scored in models.items()},
-        title="ROC curve on the holdout",
+        title="ROC curve out of fold",
         x_label="share of negatives called positive",
         y_label="share of positives found",
         diagonal=True,
@@ -109,8 +148,8 @@ def calibration_page(scored: Scored, problem: ProblemType) -> str:
     """Draw the mean label against the mean score in groups of rows with like scores."""
     is_binary = problem == "binary"
     picture = lines(
-        {"holdout": calibration_points(scored)},
-        title="Calibration on the holdout",
+        {"out of fold": calibration_points(scored)},
+        title="Calibration out of fold",
         x_label="mean predicted probability" if is_binary else "mean predicted value",
         y_label="share of positives" if is_binary else "mean value",
         diagonal=True,

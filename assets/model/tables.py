@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from assets.model.naive import NaiveResults
 from declaration.lake_table import LakeTable
 from learning.score_columns import score_columns
 from learning.train import Training
@@ -23,7 +24,7 @@ CANDIDATES = LakeTable(
         ]
     ),
 )
-"""One row per candidate and metric; `fit_seconds` is CPU time."""
+"""One row per candidate or naive baseline (`baseline/<name>`) and metric; `fit_seconds` is CPU time."""
 
 
 def holdout_table(data: TrainingSet, training: Training) -> pa.Table:
@@ -34,9 +35,9 @@ def holdout_table(data: TrainingSet, training: Training) -> pa.Table:
     return table
 
 
-def candidates_table(training: Training, version: int, partition: str) -> pa.Table:
-    """Lay out every candidate's metrics on the judged rows, out of fold on all rows."""
-    rows = [
+def candidates_table(training: Training, naive: NaiveResults, version: int, partition: str) -> pa.Table:
+    """Lay out every candidate's metrics on the judged rows, out of fold on all rows, and the naive baselines' on them."""
+    rows: list[dict[str, object]] = [
         {
             "version": version,
             "training_partition": partition,
@@ -48,5 +49,18 @@ def candidates_table(training: Training, version: int, partition: str) -> pa.Tab
         }
         for one in training.results
         for name, value in one.metrics.items()
+    ]
+    rows += [
+        {
+            "version": version,
+            "training_partition": partition,
+            "algorithm": f"baseline/{baseline}",
+            "metric": name,
+            "value": value,
+            "fit_seconds": 0.0,
+            "is_best": False,
+        }
+        for baseline, values in naive.figures.items()
+        for name, value in values.items()
     ]
     return CANDIDATES.rows(rows)

@@ -17,7 +17,9 @@ FAULTS = (
 )  # fmt: skip
 
 
-def planted(fault: str, values: Vector, spread: float, neighbour: Vector, draw: np.random.Generator) -> Vector:
+def planted(
+    fault: str, values: Vector, spread: float, neighbour: Vector, draw: np.random.Generator
+) -> Vector:
     """Return a window's values with a fault.
 
     Parameters

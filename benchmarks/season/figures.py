@@ -29,8 +29,12 @@ class Figures:
         Share of columns that could not be judged, of each window without a fault.
     outcomes
         Status of the faulty column by rule and fault.
+    calm
+        Windows without a fault that were called stable, by rule.
     moved
         Columns that drifted in windows without a fault, with the kinds of their findings.
+    by_bench
+        Whether each fault's column was named, by reference and rule.
     """
 
     n_clean: int = 0
@@ -39,10 +43,21 @@ class Figures:
     calm: Counter[str] = field(default_factory=Counter)
     outcomes: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
     moved: Counter[str] = field(default_factory=Counter)
+    by_bench: list[dict[str, list[bool]]] = field(default_factory=list)
+
+    @property
+    def n_faulty(self) -> int:
+        """Count the windows with a fault."""
+        return sum(found.total() for (rule, _), found in self.outcomes.items() if rule == "related")
+
+    def spread(self, rule: str) -> float:
+        """Return the deviation of the share of named columns over the references."""
+        shares = [float(np.mean(one[rule])) for one in self.by_bench if one[rule]]
+        return float(np.std(shares, ddof=1)) if len(shares) > 1 else 0.0
 
     def named(self, rule: str, fault: str) -> float:
         """Return the share of windows in which the fault's column was named."""
-        found = self.outcomes[rule, fault]
+        found = self.outcomes.get((rule, fault), Counter())
         return found["drifted"] / max(1, found.total())
 
     def mean_named(self, rule: str) -> float:
@@ -53,7 +68,7 @@ class Figures:
         """Return the share of faults whose column was called stable, of those that were not named."""
         rest = Counter[str]()
         for fault in FAULTS:
-            rest += self.outcomes[rule, fault]
+            rest += self.outcomes.get((rule, fault), Counter())
         missed = rest.total() - rest["drifted"]
         return rest["stable"] / missed if missed else 0.0
 
@@ -76,6 +91,7 @@ def measure(
     """
     figures, draw = Figures(), np.random.default_rng(seed)
     for bench, clean, faulty in benches:
+        figures.by_bench.append({rule: [] for rule in RULES})
         for partition in clean:
             _clean(figures, bench, partition)
         names = list(bench.series.columns)
@@ -102,12 +118,17 @@ def _clean(figures: Figures, bench: Bench, partition: int) -> None:
         figures.moved[f"{column.column} by {', '.join(one.kind for one in column.certain)}"] += 1
 
 
-def _faulty(figures: Figures, bench: Bench, partition: int, fault: str, changed: Mapping[str, np.ndarray]) -> None:
+def _faulty(
+    figures: Figures, bench: Bench, partition: int, fault: str, changed: Mapping[str, np.ndarray]
+) -> None:
     judged = bench.judge(partition, dict(changed))
     for rule, verdict in _verdicts(judged).items():
         statuses = [column.status for column in verdict.columns if column.column in changed]
-        loudest = next((one for one in ("drifted", "likely", "cannot be judged") if one in statuses), statuses[0])
+        loudest = next(
+            (one for one in ("drifted", "likely", "cannot be judged") if one in statuses), statuses[0]
+        )
         figures.outcomes.setdefault((rule, fault), Counter())[loudest] += 1
+        figures.by_bench[-1][rule].append(loudest == "drifted")
 
 
 def _verdicts(judged: object) -> dict[str, DriftVerdict]:

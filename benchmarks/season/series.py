@@ -56,16 +56,16 @@ def generated(nature: Nature, seed: int, *, n_columns: int = 20, n_years: int = 
     """Draw hourly columns with yearly, daily and weekly cycles, shared and own noise, and five shapes."""
     draw = np.random.default_rng(seed)
     n = n_years * HOURS_A_YEAR
-    hours = np.arange(n)
+    hours = np.arange(n, dtype=np.float64)
     factors = np.stack([_autoregressive(draw, n, memory) for memory in (12, 48, 120)])
-    columns = {}
+    columns: dict[str, Vector] = {}
     for index in range(n_columns):
         latent = _latent(draw, nature, hours, factors)
-        yearly = draw.normal(0, 0.61 * nature.year_to_year, n_years)[hours // HOURS_A_YEAR]
+        yearly = draw.normal(0, 0.61 * nature.year_to_year, n_years)[(hours // HOURS_A_YEAR).astype(np.intp)]
         trend = draw.normal(0, 0.5 * nature.year_to_year) * hours / HOURS_A_YEAR
         shaped = _shape(index % 5, latent + latent.std() * (yearly + trend))
         offset = draw.uniform(0, 3) * draw.integers(0, 2) * shaped.std()
-        columns[f"c{index:02d}"] = (offset + shaped) * np.exp(draw.uniform(0, 1.5))
+        columns[f"c{index:02d}"] = np.asarray((offset + shaped) * float(np.exp(draw.uniform(0, 1.5))))
     return Series(nature.name, START.timestamp() + hours * 3600.0, columns)
 
 
@@ -85,7 +85,11 @@ def _latent(draw: np.random.Generator, nature: Nature, hours: Vector, factors: V
     if nature.has_factors:
         latent = latent + draw.normal(0, 0.45, len(factors)) @ factors
     if nature.has_season:
-        for period, low, high in ((HOURS_A_YEAR, 0.3, 1.3), (HOURS_A_DAY, 0.1, 0.7), (HOURS_A_WEEK, 0.0, 0.3)):
+        for period, low, high in (
+            (HOURS_A_YEAR, 0.3, 1.3),
+            (HOURS_A_DAY, 0.1, 0.7),
+            (HOURS_A_WEEK, 0.0, 0.3),
+        ):
             angle = 2 * np.pi * hours / period + draw.uniform(0, 2 * np.pi)
             latent = latent + draw.uniform(low, high) * np.cos(angle)
     return np.asarray(latent)

@@ -15,6 +15,7 @@ from benchmarks.season.series import Series
 from declaration.drift import DriftSpec
 from drift.columns.verdict import DriftVerdict, decide_drift
 from drift.season.verdict import judge_season, relate_reference, relate_window
+from drift.sketch.counts import WindowSketch
 from drift.sketch.scan import bins_of, sketch_reference, sketch_window
 
 Vector = NDArray[np.float64]
@@ -43,7 +44,9 @@ class Judged:
 class Bench:
     """A reference of some partitions, and windows that are held against it."""
 
-    def __init__(self, series: Series, partitions: NDArray[np.int64], reference: Sequence[int], spec: DriftSpec) -> None:
+    def __init__(
+        self, series: Series, partitions: NDArray[np.int64], reference: Sequence[int], spec: DriftSpec
+    ) -> None:
         self.series, self.partitions, self.spec = series, partitions, spec
         self.connection = duckdb.connect(config={"threads": 1})
         is_reference = np.isin(partitions, reference)
@@ -55,8 +58,10 @@ class Bench:
         self.relations = relate_reference(
             self.connection, "reference", self.sketch, names, time_column="instant", part_column="part"
         )
-        self.spreads = {name: float(np.nanstd(values[is_reference])) for name, values in series.columns.items()}
-        self._clean: dict[int, dict[str, object]] = {}
+        self.spreads = {
+            name: float(np.nanstd(values[is_reference])) for name, values in series.columns.items()
+        }
+        self._clean: dict[int, WindowSketch] = {}
 
     def judge(self, partition: int, changed: dict[str, Vector]) -> Judged:
         """Judge a window with some columns changed."""
@@ -66,11 +71,15 @@ class Bench:
         bins = bins_of(self.sketch)
         if partition not in self._clean:
             self._clean[partition] = dict(sketch_window(self.connection, "clean", bins))
-        counts = self._clean[partition] | sketch_window(
-            self.connection, "changed", {name: bins[name] for name in changed}
-        )
+        own = sketch_window(self.connection, "changed", {name: bins[name] for name in changed})
+        counts = {**self._clean[partition], **own}
         alone = decide_drift(
-            self.sketch, counts, n_current=int(is_window.sum()), importances={}, spec=self.spec, has_model=False
+            self.sketch,
+            counts,
+            n_current=int(is_window.sum()),
+            importances={},
+            spec=self.spec,
+            has_model=False,
         )
         related = judge_season(
             alone,
@@ -83,12 +92,14 @@ class Bench:
 
     def window(self, partition: int, column: str) -> Vector:
         """Return a column's values in a window."""
-        return self.series.columns[column][self.partitions == partition]
+        return np.asarray(self.series.columns[column][self.partitions == partition])
 
     def _register(
         self, name: str, is_own: NDArray[np.bool_], changed: dict[str, Vector], parts: pa.Array | None = None
     ) -> None:
-        instants = pa.array((self.series.instants[is_own] * 1e6).astype(np.int64), pa.timestamp("us", tz="UTC"))
+        instants = pa.array(
+            (self.series.instants[is_own] * 1e6).astype(np.int64), pa.timestamp("us", tz="UTC")
+        )
         columns = {
             column: pa.array(changed.get(column, values[is_own]), from_pandas=True)
             for column, values in self.series.columns.items()

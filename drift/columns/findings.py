@@ -37,9 +37,7 @@ from drift.sketch.bins import CategoricalBins, NumericBins
 from drift.sketch.counts import CategoricalCounts, ColumnReference, Counts
 
 FindingKind = Literal[
-    "distribution",
-    "missing values",
-    "new categories",
+    CountedKind,
     "level",
     "slope",
     "noise",

@@ -101,7 +101,7 @@ class DriftVerdict:
     n_windows, n_together
         Most windows that were judged together, and their rows.
     columns
-        Features by importance times strength, then by importance times effect; prediction and label last.
+        Features by importance times strength, then by importance times effect, then by strength; prediction and label last.
     gate
         Least effect that counts.
     detectable
@@ -271,12 +271,13 @@ def judged_again(verdict: DriftVerdict, columns: Sequence[ColumnVerdict], spec: 
     )
 
 
-def _display_order(verdict: ColumnVerdict) -> tuple[bool, float, float, float, str]:
+def _display_order(verdict: ColumnVerdict) -> tuple[bool, float, float, float, float, str]:
     effect = verdict.statistics.effect or 0.0
     return (
         verdict.role != "feature",
         -verdict.importance * verdict.strength,
         -verdict.importance * effect,
+        -verdict.strength,
         -effect,
         verdict.column,
     )

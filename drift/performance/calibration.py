@@ -69,3 +69,30 @@ def interval_reach(estimates: Floats, realised: Floats, *, n_held: int, n: int, 
     sampling = float(np.nanvar(realised)) * n_held / n
     spread = math.sqrt(float(np.nanvar(estimates)) + sampling)
     return float(-stdtrit(n_blocks - 1, (1 - INTERVAL_LEVEL) / 2)) * spread
+
+
+def kept_change(change: float, variance: float) -> float:
+    """Shrink an estimated change by its own error: what is no larger than that is none.
+
+    References
+    ----------
+    James and Stein (1961): the positive part of their estimator, for one mean.
+
+    Examples
+    --------
+    >>> kept_change(0.04, 0.0004), kept_change(0.01, 0.0004)
+    (0.03, 0.0)
+    """
+    return change * max(0.0, 1 - variance / change**2) if change else 0.0
+
+
+def surprising(scores: Floats, n_held: int) -> Floats:
+    """Keep probabilities away from 0 and 1 by one row of the holdout: that many rows cannot show a rarer surprise.
+
+    Examples
+    --------
+    >>> surprising(np.array([0.0, 0.3, 1.0]), 50).tolist()
+    [0.02, 0.3, 0.98]
+    """
+    least = 1 / max(2, n_held)
+    return np.clip(scores, least, 1 - least)

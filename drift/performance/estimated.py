@@ -7,18 +7,28 @@ the holdout: it sees a harder mix of cases, never a changed concept.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from declaration.model import Metric
 from declaration.target import ProblemType
-from drift.performance.calibration import N_RESAMPLES, calibrate, interval_reach, resampled_isotonic
+from drift.performance.calibration import (
+    N_RESAMPLES,
+    calibrate,
+    interval_reach,
+    kept_change,
+    resampled_isotonic,
+    surprising,
+)
 from drift.performance.estimated_multiclass import estimate_class_performance
 from drift.performance.realised import Measurement, ScoredRows
 from learning.blocks import Blocks, resampled_weights, time_blocks
-from learning.metrics import SMALLEST_PROBABILITY, Floats, Scored, metric_by_block, metric_value
+from learning.metrics import Floats, Scored, metric_by_block, metric_value
+
+MOST = 0.5
+"""Share of scores beyond the holdout's above which nothing is estimated."""
 
 N_LEVELS = 1_024
 """Score levels on which the interval is computed; the value itself uses every score."""
@@ -55,26 +65,38 @@ def estimate_performance(
         return estimate_class_performance(metric, holdout, scores, seed=seed)
     if metric not in _EXPECTED:
         return Measurement(metric, n, reason=f"not estimated: {metric} is no sum over rows or pairs")
+    beyond = _beyond(holdout.scored.scores, scores)
+    if beyond > MOST:
+        reason = f"not estimated: {100 * beyond:.0f} % of the scores lie beyond all of the holdout's"
+        return Measurement(metric, n, reason=reason)
+    known = metric_value(metric, holdout.scored)
     # Isotonic regression flatters its own holdout. What it overstates there is taken off, so that
     # a window like the holdout is estimated at the holdout's value.
+    held = holdout.scored.scores
+    if metric == "log_loss":
+        held, scores = (surprising(values, holdout.n) for values in (held, scores))
+        holdout = replace(holdout, scored=replace(holdout.scored, scores=held))
     with np.errstate(invalid="ignore"):
         # 0 of 0 pairs: no value, said below.
-        change = _expected(metric, holdout.scored, scores) - _expected(
-            metric, holdout.scored, holdout.scored.scores
-        )
+        change = _expected(metric, holdout.scored, scores) - _expected(metric, holdout.scored, held)
     if np.isnan(change):
         reason = "not estimated: the window's scores calibrate to one label alone"
         return Measurement(metric, n, reason=reason)
-    value = metric_value(metric, holdout.scored) + change
     blocks = time_blocks(holdout.event_time_us)
     if blocks is None:
-        return Measurement(metric, n, value, reason="the holdout has too few rows for an interval")
-    reach = _reach(metric, holdout, scores, blocks, seed)
+        return Measurement(metric, n, known + change, reason="the holdout has too few rows for an interval")
+    reach, variance = _errors(metric, holdout, scores, blocks, seed)
+    value = known + kept_change(change, variance)
     return Measurement(metric, n, value, value - reach, value + reach)
 
 
 def _sums(members: NDArray[np.intp], values: Floats, n_levels: int = 0) -> Floats:
     return np.bincount(members, weights=values, minlength=n_levels).astype(np.float64)
+
+
+def _beyond(held: Floats, scores: Floats) -> float:
+    """Return the share of scores below the least or above the greatest of the holdout: what they mean is not known."""
+    return float(np.mean((scores < held.min()) | (scores > held.max())))
 
 
 @dataclass(frozen=True)
@@ -108,8 +130,13 @@ def _levels(metric: Metric, scores: Floats, members: NDArray[np.intp], n_levels:
     )
 
 
-def _reach(metric: Metric, holdout: ScoredRows, scores: Floats, blocks: Blocks, seed: int) -> float:
-    """Return half the interval: the calibration's error, from resampled blocks, and that of n labels."""
+def _errors(
+    metric: Metric, holdout: ScoredRows, scores: Floats, blocks: Blocks, seed: int
+) -> tuple[float, float]:
+    """Return half the interval, and the variance of the estimated change.
+
+    The interval holds the calibration's error, from resampled blocks, and that of n labels.
+    """
     weights = resampled_weights(blocks.n_blocks, seed=seed, n_resamples=N_RESAMPLES)
     held = holdout.scored.scores
     edges = np.unique(np.quantile(np.concatenate([held, scores]), np.linspace(0, 1, N_LEVELS + 1)[1:-1]))
@@ -123,8 +150,11 @@ def _reach(metric: Metric, holdout: ScoredRows, scores: Floats, blocks: Blocks, 
     calibrated = resampled_isotonic(positives, rows)
     realised = metric_by_block(metric, holdout.scored, blocks.numbers)(weights)
     expected = _EXPECTED[metric]
-    estimates = realised + expected(calibrated, ours) - expected(calibrated, theirs)
-    return interval_reach(estimates, realised, n_held=holdout.n, n=scores.size, n_blocks=blocks.n_blocks)
+    changes = expected(calibrated, ours) - expected(calibrated, theirs)
+    reach = interval_reach(
+        realised + changes, realised, n_held=holdout.n, n=scores.size, n_blocks=blocks.n_blocks
+    )
+    return reach, float(np.nanvar(changes))
 
 
 def _expected_mean(probabilities: Floats, levels: _Levels) -> Floats:
@@ -175,8 +205,7 @@ def _brier(scores: Floats) -> tuple[Floats, Floats]:
 
 
 def _log_loss(scores: Floats) -> tuple[Floats, Floats]:
-    clipped = np.clip(scores, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
-    return -np.log(clipped), -np.log1p(-clipped)
+    return -np.log(scores), -np.log1p(-scores)
 
 
 def _no_contribution(scores: Floats) -> tuple[Floats, Floats]:

@@ -13,13 +13,20 @@ estimates, KDD: one isotonic calibration a class, normalised.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from declaration.model import Metric
-from drift.performance.calibration import N_RESAMPLES, calibrate, interval_reach, resampled_isotonic
+from drift.performance.calibration import (
+    N_RESAMPLES,
+    calibrate,
+    interval_reach,
+    kept_change,
+    resampled_isotonic,
+    surprising,
+)
 from drift.performance.realised import Measurement, ScoredRows
 from learning.blocks import Blocks, resampled_weights, time_blocks
 from learning.metrics import SMALLEST_PROBABILITY, Floats, Scored, metric_by_block, metric_value
@@ -74,18 +81,24 @@ def estimate_class_performance(
     Measurement
         The interval holds the realised metric with 95 % while the concept stands.
     """
+    known = metric_value(metric, holdout.scored)
+    if metric == "log_loss":
+        scores = surprising(scores, holdout.n)
+        holdout = replace(
+            holdout, scored=replace(holdout.scored, scores=surprising(holdout.scored.scores, holdout.n))
+        )
     n, held, expectation = scores.shape[0], holdout.scored, _EXPECTATIONS[metric]
     exponent = sharpening(held)
     change = _expected(expectation, held, scores, exponent) - _expected(
         expectation, held, held.scores, exponent
     )
     # Isotonic regression flatters its own holdout; only the change since then is taken from it.
-    value = metric_value(metric, held) + change
     blocks = time_blocks(holdout.event_time_us)
     if blocks is None:
-        return Measurement(metric, n, value, reason="the holdout has too few rows for an interval")
+        return Measurement(metric, n, known + change, reason="the holdout has too few rows for an interval")
     estimates, realised = _resampled(metric, holdout, scores, blocks, exponent, seed)
     reach = interval_reach(estimates, realised, n_held=holdout.n, n=n, n_blocks=blocks.n_blocks)
+    value = known + kept_change(change, float(np.nanvar(estimates - realised)))
     return Measurement(metric, n, value, value - reach, value + reach)
 
 
@@ -215,8 +228,7 @@ def _hits(probabilities: Floats, scores: Floats) -> Floats:
 
 
 def _losses(probabilities: Floats, scores: Floats) -> Floats:
-    surprise = -np.log(np.clip(scores, SMALLEST_PROBABILITY, 1.0))
-    return np.asarray((probabilities * surprise).sum(axis=1, keepdims=True))
+    return np.asarray((probabilities * -np.log(scores)).sum(axis=1, keepdims=True))
 
 
 def _confusion(probabilities: Floats, scores: Floats) -> Floats:

@@ -64,7 +64,7 @@ def scored_labels(
         f", CAST(l.{quote_identifier(name)} AS VARCHAR) AS slice_{i}" for i, name in enumerate(slices)
     )
     return (
-        f"(SELECT l.label, event_timestamp, {names}{kept} FROM {labels} AS l "
+        f"(SELECT row_id, l.label, event_timestamp, {names}{kept} FROM {labels} AS l "
         f"JOIN (SELECT * FROM {predictions} WHERE model_version = {version}) AS p "
         # A key may come again in another partition, as it does in every load of a snapshot.
         "USING (row_id, event_timestamp))"

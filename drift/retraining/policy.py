@@ -71,6 +71,8 @@ class Evidence:
         The same for the estimated metric.
     unseen
         Labels of classes that the model never saw, in words; empty where there are none.
+    extrapolation
+        In words that surely many rows lie outside what the champion learned from; empty where they do not.
     incomparable
         In words that what the champion learned from is gone; empty where it is there.
     drift_score
@@ -105,6 +107,7 @@ class Evidence:
     rollback: str = ""
     estimated_loss: str = ""
     unseen: str = ""
+    extrapolation: str = ""
     incomparable: str = ""
     drift_score: float | None = None
     drifted_features: tuple[str, ...] = ()
@@ -255,12 +258,14 @@ def _known(evidence: Evidence) -> str:
         evidence.worse_than_baseline,
         evidence.loss,
         evidence.beaten,
-        "" if evidence.loss else evidence.unrecovered_loss,
+        # What is lost now says it; a loss of this very window cannot be regained in it.
+        "" if evidence.is_lost else evidence.unrecovered_loss,
         evidence.given_up_loss,
         evidence.past_rise,
         evidence.incomparable,
         evidence.unseen,
         evidence.estimated_loss,
+        evidence.extrapolation,
         evidence.drift,
     )
 
@@ -322,6 +327,7 @@ def _severity(evidence: Evidence) -> Severity:
         or evidence.incomparable
         or evidence.unseen
         or evidence.estimated_loss
+        or evidence.extrapolation
         or evidence.drifted_features
         or evidence.has_prediction_drift
         or evidence.is_likely_warned

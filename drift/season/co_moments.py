@@ -30,8 +30,8 @@ N_CALENDAR = 4
 N_FIXED = 1 + N_CALENDAR
 """Terms before the scores: the constant and the calendar."""
 
-ROWS_PER_BATCH = 65_536
-"""Rows in memory at once: 20 scores take 13 MB."""
+VALUES_PER_BATCH = 1_600_000
+"""Terms of rows in memory at once: 13 MB."""
 
 DECIMALS = 10
 """Decimals kept of a mean product: the last bits depend on the order of the rows."""
@@ -118,7 +118,7 @@ def co_moments(
     values = "".join(f", {reader} AS v{index}" for index, reader in enumerate(readers.values()))
     batches = connection.sql(
         f"SELECT {part} AS part, {instant} AS instant{values} FROM {relation}"
-    ).to_arrow_reader(ROWS_PER_BATCH)
+    ).to_arrow_reader(max(1, VALUES_PER_BATCH // (N_FIXED + len(scores))))
     places = {column: index + 2 for index, column in enumerate(readers)}
     sums: dict[str, _Sums] = {}
     for batch in batches:
@@ -203,4 +203,4 @@ def calendar_terms(instants: Vector) -> Matrix:
     angle = instants * (2 * np.pi / YEAR_S)
     cosine, sine = np.cos(angle), np.sin(angle)
     terms = np.stack([cosine, sine, cosine**2 - sine**2, 2 * sine * cosine])
-    return np.nan_to_num(terms, nan=0.0)
+    return np.asarray(np.nan_to_num(terms, nan=0.0))

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from declaration.types import Sensitivity
-from drift.season.co_moments import CoMoments, merge_co_moments
+from drift.season.co_moments import CoMoments, Matrix, Vector, merge_co_moments
 from drift.season.errors import ModeratedVariance, moderated_variance
-from drift.season.regression import Design, Matrix, Statistics, Vector, residual_rows, statistics_of
+from drift.season.regression import Design, Statistics, residual_rows, statistics_of
 
 RelationKind = Literal["level", "slope", "noise"]
 
@@ -233,11 +233,11 @@ def _usual(
     levels, noises = (np.array([getattr(one, kind) for one in own]) for kind in ("level", "noise"))
     slopes = np.array([one.slope for one in own])
     is_foretold = np.median([one.explained for one in own], axis=0) >= LEAST_EXPLAINED
-    # Two values have no scatter but by their share: of categories only the level is judged.
+    # Two values scatter as their share does, and a column that rests at one value as it rests there.
     is_numeric = design.is_numeric[design.active]
     slopes[:, ~(is_foretold & is_numeric)] = np.nan
     spread = np.exp(noises.mean(axis=0))
-    noises = np.where(is_numeric, noises, np.nan)
+    noises = np.where(design.has_noise[design.active], noises, np.nan)
     coefficients = (rows[:, design.n_fixed :] ** 2).sum(axis=1)
     k = len(parts)
     variances: dict[RelationKind, ModeratedVariance] = {

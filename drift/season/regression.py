@@ -7,7 +7,7 @@ A fault breaks the relation of one column to the others; a season moves all colu
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +38,8 @@ class Design:
     ----------
     columns
         Column of each score of the table; scores of one column do not explain each other.
-    is_numeric
-        Scores of numbers. Shape (n_scores,).
+    is_numeric, has_noise
+        Scores of numbers, and of such as do not rest at one value. Shape (n_scores,).
     active
         Scores that are judged, by their place. Shape (n_active,).
     has_calendar
@@ -48,6 +48,7 @@ class Design:
 
     columns: tuple[str, ...]
     is_numeric: NDArray[np.bool_]
+    has_noise: NDArray[np.bool_]
     active: Places
     has_calendar: bool
 
@@ -73,7 +74,7 @@ class Design:
     def without(self, column: str) -> Design:
         """Return the design with a column set aside."""
         kept = [place for place in self.active if self.columns[place] != column]
-        return Design(self.columns, self.is_numeric, np.array(kept, dtype=np.intp), self.has_calendar)
+        return replace(self, active=np.array(kept, dtype=np.intp))
 
 
 def design_of(scores: Sequence[Score], judged: Sequence[str], *, has_calendar: bool) -> Design:
@@ -82,6 +83,7 @@ def design_of(scores: Sequence[Score], judged: Sequence[str], *, has_calendar: b
     return Design(
         tuple(score.column for score in scores),
         np.array([isinstance(score, NumericScore) for score in scores], dtype=bool),
+        np.array([isinstance(score, NumericScore) and not score.is_heavy for score in scores], dtype=bool),
         np.array([place for place, score in enumerate(scores) if score.column in known], dtype=np.intp),
         has_calendar,
     )
@@ -108,7 +110,7 @@ def residual_rows(products: Matrix, design: Design) -> Matrix:
     own[scored, scored] += RIDGE
     if len(scored) > DIRECT_SCORES:
         return _nearest_rows(own, design)
-    precision = np.linalg.pinv(own, hermitian=True)[scored]
+    precision = np.linalg.inv(own)[scored]
     rows = precision / precision[np.arange(len(scored)), scored][:, None]
     for group in design.groups():
         if len(group) > 1:

@@ -32,6 +32,9 @@ RANGE_MARGIN = 0.1
 FREQUENT_SHARE = 0.05
 """Least share of a category that has scores of its own; it must leave as much to the others."""
 
+HEAVY_SHARE = 0.2
+"""Share of the reference at one value from which a column's scatter says how often it is there: no rain, an empty queue."""
+
 MAX_FREQUENT = 5
 """Categories of a column that have scores, most frequent first."""
 
@@ -52,6 +55,8 @@ class NumericScore:
         Values, increasing, and their scores; linear between them. Shape (n_knots,).
     low, high
         Range of the reference, widened by `RANGE_MARGIN`.
+    is_heavy
+        Whether a single value holds `HEAVY_SHARE` of the reference.
     """
 
     column: str
@@ -60,6 +65,7 @@ class NumericScore:
     scores: Vector
     low: float
     high: float
+    is_heavy: bool
 
     @property
     def name(self) -> str:
@@ -158,6 +164,9 @@ def _numeric_score(column: str, bins: NumericBins, total: NumericCounts) -> Nume
         np.concatenate([[scores[0] - MAX_BEYOND], scores, [scores[-1] + MAX_BEYOND]]),
         low - width,
         high + width,
+        bool(
+            np.max(np.asarray(total.counts)[bins.is_single_value], initial=0) >= HEAVY_SHARE * total.n_finite
+        ),
     )
 
 

@@ -11,7 +11,6 @@ import pyarrow as pa
 from declaration.lake_table import LakeTable
 from drift.season.co_moments import CoMoments
 from drift.season.scores import Score
-from drift.sketch.bins import SketchError
 from drift.sketch.scan import WHOLE
 
 _MOMENTS = [
@@ -61,22 +60,15 @@ def window_co_moment_table(version: int | None, scores: Sequence[Score], window:
     return co_moment_table(version, scores, {WHOLE: window}, WINDOW_CO_MOMENTS)
 
 
-def co_moments_from_rows(rows: Iterable[Mapping[str, Any]], scores: Sequence[Score]) -> dict[str, CoMoments]:
-    """Read what `co_moment_table` wrote, in any order of rows.
-
-    Raises
-    ------
-    SketchError
-        If it was written of other scores than the sketch now defines.
-    """
+def co_moments_from_rows(
+    rows: Iterable[Mapping[str, Any]], scores: Sequence[Score]
+) -> dict[str, CoMoments] | None:
+    """Read what `co_moment_table` wrote, in any order of rows; None where it was of other scores than these."""
     names = [score.name for score in scores]
     found = {}
     for row in sorted(rows, key=lambda row: row["part"]):
         if row["scores"] != names:
-            raise SketchError(
-                f"the co-moments of part '{row['part']}' are of the scores {', '.join(row['scores'])}, and the "
-                f"reference's sketch defines {', '.join(names)}. Build the tables sketches and co_moments again."
-            )
+            return None
         found[row["part"]] = CoMoments(
             row["n_rows"],
             _symmetric(row["products"]),

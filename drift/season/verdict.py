@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -18,6 +19,7 @@ from drift.season.judge import Relation, RelationRule, judge_relations
 from drift.season.plain_tests import out_of_range_finding, stuck_finding, too_wide_finding
 from drift.season.regression import design_of
 from drift.season.scores import NumericScore, Score, scores_of
+from drift.sketch.bins import NumericBins
 from drift.sketch.counts import ReferenceSketch, WindowSketch
 from drift.sketch.scan import WHOLE
 
@@ -26,6 +28,9 @@ WIDER_ALLOWANCE = 2.0
 
 MAX_UNSEEN_SHIFT = 1.0
 """Shift in standard deviations that may stay unseen before a restless column counts as not judged."""
+
+MAX_UNSEEN_NOISE, MAX_UNSEEN_SLOPE = math.log(2), 0.5
+"""Thresholds of noise and slope of which one must be as small, so that halved or doubled values are seen."""
 
 VARIATION_CAP = 3.0
 """Gates by which the reference's own partitions may differ before a column counts as not judged."""
@@ -40,6 +45,10 @@ class ReferenceRelations:
 
     scores: tuple[Score, ...]
     parts: Mapping[str, CoMoments]
+
+
+UNRELATED = ReferenceRelations((), {})
+"""Of a version whose training set is gone, and with it how its columns stood to each other."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +125,8 @@ def judge_season(
         would not be seen is called stable.
     """
     judge = _Judge.of(verdict, reference, current, relations, spec)
-    return judged_again(verdict, judge.columns(), spec)
+    found = judged_again(verdict, judge.columns(), spec)
+    return replace(found, status="cannot be judged") if judge.is_mute(found) else found
 
 
 @dataclass(frozen=True)
@@ -145,11 +155,12 @@ class _Judge:
         known = [one for one in relations.reference.parts.values() if one.n_rows >= spec.min_rows]
         parts = sorted(known, key=lambda one: one.first or 0.0)
         window = relations.window
-        coverage = (
-            Coverage("nothing", "the window has too few rows", relations.has_calendar)
-            if window is None
-            else coverage_of(parts, window, has_calendar=relations.has_calendar)
-        )
+        if not relations.reference.parts:
+            coverage = Coverage("nothing", "what the model learned from is gone", has_calendar=False)
+        elif window is None:
+            coverage = Coverage("nothing", "the window has no rows", has_calendar=False)
+        else:
+            coverage = coverage_of(parts, window, has_calendar=relations.has_calendar)
         related = frozenset(score.column for score in relations.reference.scores)
         judged = [c.column for c in verdict.columns if c.column in related and _is_judged(c, spec)]
         found: Mapping[str, tuple[Relation, ...]] = {}
@@ -177,6 +188,20 @@ class _Judge:
         columns = [self._column(column) for column in self.verdict.columns]
         return self._moved_together(columns) if self._is_unseen else columns
 
+    def is_mute(self, found: DriftVerdict) -> bool:
+        """Tell whether a window that shows no drift shows too little to be called stable.
+
+        So where the season was never seen and any feature moves with it, and where half of what the model relies
+        on is not judged.
+        """
+        if found.status != "stable":
+            return False
+        features = [column for column in found.columns if column.role == "feature"]
+        mute = [column for column in features if column.status == "cannot be judged"]
+        weights = sum(column.importance for column in features)
+        is_heavy = weights > 0 and 2 * sum(column.importance for column in mute) > weights
+        return is_heavy or bool(mute and self._is_unseen)
+
     @property
     def _is_unseen(self) -> bool:
         return self.coverage.seen == "nothing"
@@ -184,8 +209,12 @@ class _Judge:
     def _column(self, column: ColumnVerdict) -> ColumnVerdict:
         if not _is_judged(column, self.spec):
             return column
-        findings = (*self._relation_findings(column.column), *self._plain_findings(column.column))
-        unseen_shift = self._unseen_shift(column.column)
+        name = column.column
+        findings = (
+            *self._relation_findings(name),
+            *self._plain_findings(name, is_feature=column.role == "feature"),
+        )
+        unseen_shift = self._unseen_shift(name)
         status, reason = self._status(column, findings, unseen_shift)
         own = column.findings
         if self._is_set_aside(column) and status != "cannot be judged":
@@ -215,16 +244,26 @@ class _Judge:
         if name in self.found and name in self.restless:
             if not self._is_set_aside(column) and not is_calm:
                 return column.status, column.reason
-            if unseen_shift is not None and unseen_shift > MAX_UNSEEN_SHIFT:
-                return (
-                    "cannot be judged",
-                    f"a shift of less than {unseen_shift:.1f} standard deviations would not be seen",
-                )
-            return "stable", ""
+            blind = self._blindness(name, unseen_shift)
+            return ("cannot be judged", blind) if blind else ("stable", "")
         variation = self._capped_variation(column)
         if is_calm and variation is not None and name not in self.found:
             return "cannot be judged", f"the reference's partitions differ by {variation:.2f}"
         return column.status, column.reason
+
+    def _blindness(self, column: str, unseen_shift: float | None) -> str:
+        """Say which large change of a column would not be seen; '' where none."""
+        if unseen_shift is not None and unseen_shift > MAX_UNSEEN_SHIFT:
+            return f"a shift of less than {unseen_shift:.1f} standard deviations would not be seen"
+        least = {one.kind: one.threshold for one in self.found[column]}
+        is_number = isinstance(self.reference[column].bins, NumericBins)
+        if (
+            is_number
+            and least.get("noise", math.inf) > MAX_UNSEEN_NOISE
+            and least.get("slope", math.inf) > MAX_UNSEEN_SLOPE
+        ):
+            return "halved or doubled values would not be seen"
+        return ""
 
     def _capped_variation(self, column: ColumnVerdict) -> float | None:
         """Return by how much the reference's partitions differ, where that is more than what can be judged."""
@@ -254,16 +293,16 @@ class _Judge:
                 one.threshold,
                 None,
                 one.threshold,
-                value=one.deviation if one.kind == "level" else one.value,
+                value=one.value if one.kind == "slope" else one.deviation,
                 about=one.score.removeprefix(f"{column}="),
             )
             for one in strongest.values()
         )
 
-    def _plain_findings(self, column: str) -> tuple[Finding, ...]:
+    def _plain_findings(self, column: str, *, is_feature: bool) -> tuple[Finding, ...]:
         reference, current = self.reference[column], self.current[column]
         window, min_rows = self.relations.window, self.spec.min_rows
-        if window is None or current.n_present < min_rows:
+        if window is None or current.n_present < min_rows or not is_feature:
             return ()
         has_year = self.coverage.seen == "year"
         found = [stuck_finding(reference, current, min_rows=min_rows, has_year=has_year)]

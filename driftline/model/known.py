@@ -14,6 +14,7 @@ from declaration.pipeline import Pipeline
 from driftline.model.table import as_document, holdout_text, read_versions
 from driftline.model.versions import VersionRow, gate_verdict
 from driftline.printing import Column, console, print_table
+from learning.judged import judged_text
 from resources.connections import Connections
 from resources.model_registry.registry import TrainingRun
 
@@ -79,6 +80,9 @@ def known_document(known: Known) -> Mapping[str, object]:
         "training_table_version": found.training_table_version if found else None,
         "n_training_rows": found.n_training_rows if found else None,
         "holdout_start": found.holdout_start.isoformat() if found else None,
+        "n_judged": found.n_judged if found else None,
+        "n_folds": found.n_folds if found else None,
+        "span": found.span if found else None,
         "learned_since": found.learned_since.isoformat() if found and found.learned_since else None,
         "artifact_sha256": found.artifact_sha256 if found else known.row.decisions[0].artifact_sha256,
         "features": list(found.feature_names) if found else [],
@@ -129,7 +133,7 @@ def print_known(pipeline: Pipeline, known: Known) -> None:
     for title, text in lines:
         to.print(Text.assemble((f"  {title:<{width}}  ", "dim"), text), soft_wrap=True)
     if known.candidates:
-        print_table(_CANDIDATE_COLUMNS, _candidate_rows(known), title="Candidates on the holdout")
+        print_table(_CANDIDATE_COLUMNS, _candidate_rows(known), title="Candidates out of fold, on all rows")
     if known.row.registered is not None:
         ordered = sorted(known.row.registered.importances.items(), key=lambda item: (-item[1], item[0]))
         shown = [{"feature": name, "share": share} for name, share in ordered[:N_IMPORTANCES]]
@@ -170,13 +174,16 @@ def _lines(pipeline: Pipeline, known: Known) -> Iterator[tuple[str, str]]:
         yield "algorithm", found.algorithm
         yield "trained", f"{found.registered_at:%Y-%m-%d %H:%M} UTC, as of {found.training_partition}"
         yield "holdout", f"{holdout_text(row)}, since {found.holdout_start:%Y-%m-%d %H:%M} UTC"
+        yield "judged", judged_text(found.n_judged, found.n_folds)
         yield (
             "training set",
             f"{pipeline.table('training_set')}@{found.training_table_version}, {found.n_training_rows:,} rows",
         )
         yield (
             "learned since",
-            f"{found.learned_since:%Y-%m-%d %H:%M} UTC" if found.learned_since else "all rows",
+            f"{found.learned_since:%Y-%m-%d %H:%M} UTC ({found.span or 'newest rows'})"
+            if found.learned_since
+            else "all rows",
         )
         yield "features", f"{len(found.feature_names)}"
         yield "sha256", found.artifact_sha256

@@ -32,6 +32,8 @@ _WINDOW_KEYS = {
     "headline": "the sentence that its report leads with, never calmer than the worst that is known",
     "explanation": "the verdict in words",
     "page": "path of its page below the reports",
+    "skill": "share of the best naive baseline's loss that the model avoids, on the labelled rows",
+    "baseline": "name of that baseline",
     "proper_score": "mean log loss or squared error of the model on the labelled rows; smaller is better",
     "base_rate_score": "the same of always saying the base rate",
 }

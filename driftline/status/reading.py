@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
 from assets.drift_report.pages.wording import lead_of
+from assets.drift_report.skill_table import BASELINE_SKILL, best_from_rows
 from declaration.errors import DriftlineError
 from declaration.pipeline import Pipeline
 from driftline.status.next_run import NextRun, next_run
 from driftline.status.runs import Run
 from driftline.status.waiting import Waiting, waiting
+from learning.skill import Skill
 from resources.alerts.incident_log import Incident, read_incidents
 from resources.lake.lake import Lake
 from resources.model_registry.ledger import aliases_after, read_ledger
@@ -43,6 +45,8 @@ class WindowStatus:
         The sentence that the report leads with, and why.
     page
         Path of its page below the reports.
+    skill, baseline
+        Share of the best naive baseline's loss that the model avoids, and that baseline's name.
     proper_score, base_rate_score
         Mean log loss or squared error of the model, and of always saying the base rate.
     """
@@ -67,6 +71,8 @@ class WindowStatus:
     headline: str
     explanation: str
     page: str
+    skill: float | None = None
+    baseline: str | None = None
     proper_score: float | None = None
     base_rate_score: float | None = None
 
@@ -163,7 +169,23 @@ def read_windows(pipeline: Pipeline, lake: Lake, n_read: int = N_READ) -> tuple[
         return ()
     keys = lake.snapshot(table).partitions[-n_read:]
     rows = lake.read(table, partitions=keys).to_pylist()
-    return tuple(window_of(row) for row in sorted(rows, key=lambda row: str(row["partition"])))
+    windows = tuple(window_of(row) for row in sorted(rows, key=lambda row: str(row["partition"])))
+    best = _best_baselines(pipeline, lake, keys)
+    return tuple(
+        replace(window, skill=best[window.partition].skill, baseline=best[window.partition].baseline)
+        if window.partition in best
+        else window
+        for window in windows
+    )
+
+
+def _best_baselines(pipeline: Pipeline, lake: Lake, keys: Sequence[str]) -> Mapping[str, Skill]:
+    """Read the model's skill against the best naive baseline, by window; an earlier release measured none."""
+    table = BASELINE_SKILL.of(pipeline.name)
+    if not lake.has(table):
+        return {}
+    kept = set(lake.snapshot(table).partitions).intersection(keys)
+    return best_from_rows(lake.read(table, partitions=sorted(kept)).to_pylist()) if kept else {}
 
 
 def window_of(row: Mapping[str, Any]) -> WindowStatus:

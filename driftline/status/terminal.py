@@ -206,6 +206,8 @@ def _metric(one: PipelineStatus) -> Text:
     text = Text(f"{window.metric} {window.realised:.3f}")
     if window.holdout is not None:
         text.append(f" ({window.holdout:.3f})")
+    if window.skill is not None:
+        text.append(f", skill {window.skill:.2f}")
     if window.model_version != one.champion:
         text.append(f" by v{window.model_version}")
     return text

@@ -46,6 +46,18 @@ def test_a_sound_model_is_left_alone_however_few_the_labels(world: World) -> Non
         assert facts["severity"] == "info"
 
 
+def test_a_window_without_labels_neither_confirms_nor_ends_a_loss(world: World) -> None:
+    few = replace(world, n_rows=499)
+    few.write_month(JULY, labels_flip)
+    few.report(JULY)
+    few.write_month(AUGUST, label_delay_us=90 * 86_400_000_000)
+    facts = few.report(AUGUST).metadata
+    assert str(facts["headline"]).startswith(
+        "Surely worse than at training, and no label has come since it was found."
+    )
+    assert (facts["severity"], facts["proper_score"]) == ("critical", None)
+
+
 def test_what_a_constant_would_have_scored_is_kept_beside_the_champion(world: World) -> None:
     world.write_month(JULY, labels_flip)
     facts = world.report(JULY).metadata

@@ -47,7 +47,7 @@ def test_every_problem_has_its_pages(
     data = read_training_set(make_training_table(500, problem=problem), problem)
     candidates = ("ridge",) if problem == "regression" else ("logistic_regression",)
     training = train_model(data, ModelSpec.model_validate({"candidates": candidates}))
-    pages = training_pages(training, None)
+    pages = training_pages(training, {}, None)
     assert ("roc_curve" in pages) == (problem == "binary")
     assert ("calibration" in pages) == (problem != "multiclass")
     assert all("](data:image/svg+xml;base64," in page for page in pages.values())

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from assets.drift_report.pages.origin import Origin
+from declaration.choices import METRICS_BY_PROBLEM
 from drift.columns.verdict import ColumnVerdict, DriftVerdict
+from drift.extrapolation.outside import Extrapolation
 from drift.multivariate.domain_classifier import DomainClassification
 from drift.performance.base_rate import BaseRateComparison
 from drift.performance.outcomes import Outcomes
@@ -16,6 +18,7 @@ from drift.performance.sequential_test import SequentialTest
 from drift.performance.slices import SlicePerformance
 from drift.retraining.policy import RetrainDecision
 from drift.sketch.counts import ReferenceSketch, WindowSketch
+from learning.skill import Skill
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,10 @@ class ReportContent:
         Whether errors have risen over all windows of the model.
     outcomes
         What became of served predictions whose labels have come.
+    skills
+        The model against naive baselines on the rows whose labels have come, the best baseline first.
+    extrapolation
+        Rows outside what the model learned from; None where that is not known.
     base_rate
         The champion beside a constant forecast.
     origin
@@ -92,6 +99,8 @@ class ReportContent:
     rise: SequentialTest | None = None
     multivariate: DomainClassification | None = None
     outcomes: Outcomes | None = None
+    skills: Sequence[Skill] = ()
+    extrapolation: Extrapolation | None = None
     origin: Origin | None = None
     base_rate: BaseRateComparison | None = None
 
@@ -110,3 +119,8 @@ class ReportContent:
     def has_target(self) -> bool:
         """Whether the pipeline predicts something."""
         return bool(self.metric)
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether a number is predicted."""
+        return self.metric in METRICS_BY_PROBLEM["regression"]

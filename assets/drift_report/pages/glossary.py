@@ -42,6 +42,13 @@ TERMS: Mapping[str, Term] = {
         "threshold. Cannot be judged: the reference's own partitions differ so much that drift would not be seen.",
         "concepts/drift.md",
     ),
+    "relations": Term(
+        "What the others say",
+        "A regression of each feature on the other features and the time of the year, learned on the reference: "
+        "a season moves all along it, a fault breaks it in one. Level: how far the window lies from it. Slope: "
+        "whether the feature follows the others. Noise: what is left.",
+        "concepts/season.md",
+    ),
     "strength": Term(
         "Strength",
         "The sure effect in thresholds, cut at 1: at 100 % the column drifted.",
@@ -58,6 +65,14 @@ TERMS: Mapping[str, Term] = {
         "The AUC of a classifier that tells rows of the window from rows of the reference by all "
         "features together; 0.5 is by chance.",
         "concepts/drift.md",
+    ),
+    "outside": Term(
+        "Outside training, extrapolation",
+        "The share of rows with a value outside the range, or in none of the categories, of the rows that the "
+        "model learned from: there it guesses beyond what it has seen. It is judged on its own, whatever a "
+        "feature's importance was on the holdout.",
+        "concepts/drift.md",
+        is_of_models=True,
     ),
     "importance": Term(
         "Importance",
@@ -78,10 +93,19 @@ TERMS: Mapping[str, Term] = {
         "concepts/drift.md",
         is_of_models=True,
     ),
+    "skill": Term(
+        "Skill",
+        "The share of the best naive forecast's loss that the model avoids: 1 without error, 0 no better, "
+        "below 0 worse. Naive forecasts are the classes' shares, mean and median, the entity's last known "
+        "value and its value a day, a week or a year before. The loss is the error of a number, and the "
+        "Brier score of classes.",
+        "concepts/drift.md",
+        is_of_models=True,
+    ),
     "holdout": Term(
         "Holdout",
-        "The newest part of the training data, which the model did not learn from: what performance is "
-        "held against.",
+        "The rows that judged the model, each scored by a fit that had not learned from it: what performance is "
+        "held against. The fits know later rows, so under slow drift it flatters a little.",
         "concepts/gate.md",
         is_of_models=True,
     ),
@@ -141,6 +165,9 @@ TERM_BY_WORDS: Mapping[str, str] = {
     "Told from the reference": "multivariate",
     "Realised": "realised",
     "Estimated": "estimated",
+    "Outside training": "outside",
+    "Skill": "skill",
+    "skill": "skill",
     "Errors risen": "e-value",
     "Holdout": "holdout",
     "Data quality": "quality",
@@ -152,6 +179,7 @@ TERM_BY_WORDS: Mapping[str, str] = {
     "importance": "importance",
     "effect": "effect",
     "surely": "effect",
+    "sd from the others": "relations",
     "threshold": "effect",
     "strength": "strength",
     "sure, of the threshold": "strength",

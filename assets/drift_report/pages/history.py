@@ -11,6 +11,7 @@ from datetime import datetime
 from drift.performance.outcomes import Outcomes
 from drift.performance.realised import Measurement
 from drift.sketch.counts import ReferenceSketch, WindowSketch
+from learning.skill import Skill
 
 MAX_WINDOWS = 60
 """Newest windows that are drawn; earlier ones are counted. More columns are too narrow to be told apart."""
@@ -43,6 +44,8 @@ class HistoryWindow:
         The decision.
     page
         File name of its report, beside the page of the history.
+    skill
+        The model against the best naive baseline; None where no label has come, or an earlier release wrote it.
     headline
         The sentence that the report leads with; '' of reports of earlier releases.
     proper_score, base_rate_score
@@ -67,6 +70,7 @@ class HistoryWindow:
     severity: str
     explanation: str
     page: str
+    skill: Skill | None = None
     n_likely: int = 0
     headline: str = ""
     proper_score: float | None = None

@@ -29,11 +29,14 @@ from assets.drift_report.pages.history_pictures import (
 )
 from assets.drift_report.pages.outcome_pictures import outcome_pictures, outcome_text
 from assets.drift_report.pages.pictures import mini_picture
+from assets.drift_report.pages.report_facts import SKILL_NAME, skill_fact
 from assets.drift_report.pages.templates import page_template
 from assets.drift_report.pages.wording import counted, headline_of, lead_of, verdict_text
 from charts import page_style
+from declaration.choices import METRICS_BY_PROBLEM
 from drift.performance.realised import Measurement
 from drift.wording import number_text, share_text, without_headline
+from learning.skill import Skill
 
 MAX_MINI_PICTURES = 40
 """Rows of the feature table with histograms: the first ones, which matter most."""
@@ -154,12 +157,16 @@ def _facts(history: ModelHistory) -> list[tuple[str, str, str]]:
     if not history.metric:
         return [windows, drift, ("Rows", f"{newest.n_rows:,}", f"in {newest.partition}"), quality]
     measured = [window for window in history.windows if window.metric == history.metric]
+    skill = _skill_fact(measured)
+    is_error_first = history.metric in METRICS_BY_PROBLEM["regression"]
     return [
+        *([skill] if is_error_first else []),
         *_champion_facts(history),
         _trainings_fact(history.judgements),
         windows,
         _performance_fact(f"Realised {history.metric}", [(window.partition, window.realised) for window in measured]),
         _performance_fact(f"Estimated {history.metric}", [(window.partition, window.estimated) for window in measured]),
+        *([] if is_error_first else [skill]),
         drift,
         quality,
     ]  # fmt: skip
@@ -195,6 +202,15 @@ def _performance_fact(name: str, measured: Sequence[tuple[str, Measurement]]) ->
     partition, one = known[-1]
     unseen = f"{share_text(one.unseen_share)} of classes never seen" if one.n_unseen else ""
     return name, number_text(one.value), ", ".join(filter(None, (_interval(one), f"in {partition}", unseen)))
+
+
+def _skill_fact(measured: Sequence[HistoryWindow]) -> tuple[str, str, str]:
+    """Return the newest known skill against the best naive baseline."""
+    known = [window for window in measured if window.skill is not None]
+    if not known:
+        return SKILL_NAME, "–", "not known in any of these windows"
+    name, value, small = skill_fact(known[-1].skill)
+    return name, value, f"in {known[-1].partition}: {small}"
 
 
 def _trainings_fact(judgements: Sequence[Judgement]) -> tuple[str, str, str]:
@@ -245,7 +261,7 @@ def _feature(history: ModelHistory, one: ColumnCourse, *, is_drawn: bool) -> _Fe
 
 
 def _log_columns(history: ModelHistory) -> list[str]:
-    figures = [f"{history.metric} realised", "estimated", "served by"] if history.metric else []
+    figures = [f"{history.metric} realised", "skill", "estimated", "served by"] if history.metric else []
     return [*figures, "drift score", "drifted", "quality"]
 
 
@@ -282,6 +298,7 @@ def _window_entry(history: ModelHistory, window: HistoryWindow) -> _Entry:
     performance = (
         (
             number_text(window.realised.value),
+            _decimals(window.skill.skill if window.skill else None, 2),
             number_text(window.estimated.value),
             "–" if window.model_version is None else f"v{window.model_version}",
         )
@@ -307,10 +324,15 @@ def _window_entry(history: ModelHistory, window: HistoryWindow) -> _Entry:
 def _downloads(history: ModelHistory) -> tuple[Download, ...]:
     windows = [
         {
-            **{name: value for name, value in vars(window).items() if not isinstance(value, Measurement)},
+            **{
+                name: value
+                for name, value in vars(window).items()
+                if name != "skill" and not isinstance(value, Measurement)
+            },
             "metric": window.metric,
             **_measured("realised", window.realised),
             **_measured("estimated", window.estimated),
+            **_skill_fields(window.skill),
         }
         for window in history.windows
     ]
@@ -325,3 +347,15 @@ def _downloads(history: ModelHistory) -> tuple[Download, ...]:
 
 def _measured(name: str, one: Measurement) -> dict[str, object]:
     return {name: one.value, f"{name}_low": one.low, f"{name}_high": one.high}
+
+
+def _skill_fields(skill: Skill | None) -> dict[str, object]:
+    if skill is None:
+        return dict.fromkeys(("skill", "skill_low", "skill_high", "baseline", "baseline_value"))
+    return {
+        "skill": skill.skill,
+        "skill_low": skill.low,
+        "skill_high": skill.high,
+        "baseline": skill.baseline,
+        "baseline_value": skill.baseline_value,
+    }

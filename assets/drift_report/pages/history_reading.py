@@ -23,8 +23,10 @@ from assets.drift_report.pages.history_rows import (
     read_reference,
     read_states,
     read_windows,
+    with_skill,
 )
 from assets.drift_report.signal_tables import SERVED_OUTCOMES
+from assets.drift_report.skill_table import BASELINE_SKILL
 from assets.drift_report.tables import DRIFT_DECISIONS, DRIFT_REPORT
 from assets.drift_report.tables_read import kept_reference
 from assets.materialization import Scope
@@ -72,6 +74,10 @@ def read_model_history(
     )
     keys = decisions.partitions[-MAX_WINDOWS:]
     windows = read_windows(connection, scan(decisions, keys))
+    skill = tables.get(BASELINE_SKILL.of(pipeline.name)) or _kept(lake, BASELINE_SKILL.of(pipeline.name))
+    if skill is not None:
+        measured = [key for key in keys if key in skill.partitions]
+        windows = with_skill(connection, windows, scan(skill, measured))
     partition_of = {path: key for key in keys for path in reports.files.get(key, ())}
     states = read_states(connection, scan(reports, keys, file_column=FILE), partition_of)
     newest = windows[-1]
@@ -89,6 +95,10 @@ def read_model_history(
         current=read_current(connection, scan(sketches, [newest.partition])) if kept else {},
         outcomes=_outcomes(tables.get(SERVED_OUTCOMES.of(pipeline.name)), windows, connection),
     )
+
+
+def _kept(lake: Lake, table: str) -> Snapshot | None:
+    return lake.snapshot(table) if lake.has(table) else None
 
 
 def _outcomes(

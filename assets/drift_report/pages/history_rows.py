@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from assets.drift_report.pages.history import ColumnState, HistoryWindow
 from assets.drift_report.signal_tables import outcomes_from_rows
+from assets.drift_report.skill_table import best_from_rows
 from declaration.sql import quote_literal
 from drift.columns.findings import FindingKind
 from drift.columns.verdict import SILENT_STATUSES
@@ -31,6 +33,14 @@ def read_windows(connection: duckdb.DuckDBPyConnection, decisions: str) -> tuple
         f"SELECT * EXCLUDE (drifted_features) FROM {decisions} ORDER BY partition"
     ).to_arrow_table()
     return tuple(_window(row) for row in rows.to_pylist())
+
+
+def with_skill(
+    connection: duckdb.DuckDBPyConnection, windows: Sequence[HistoryWindow], rows: str
+) -> tuple[HistoryWindow, ...]:
+    """Give windows their skill (`<p>/baseline_skill`), where it was measured."""
+    best = best_from_rows(connection.sql(f"SELECT * FROM {rows}").to_arrow_table().to_pylist())
+    return tuple(replace(window, skill=best.get(window.partition)) for window in windows)
 
 
 def _window(row: Mapping[str, Any]) -> HistoryWindow:

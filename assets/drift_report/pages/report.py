@@ -18,8 +18,10 @@ from assets.drift_report.pages.templates import page_template
 from assets.drift_report.pages.wording import lead_of
 from assets.drift_report.tables import report_table
 from charts import as_markdown_image, bars, columns_of, page_style, timeline
+from drift.extrapolation.outside import Extrapolation, extrapolation_text
 from drift.performance.slices import SlicePerformance
 from drift.wording import drift_text, multivariate_text, number_text, rise_text, without_headline
+from learning.skill import known_value_skills, worse_than_baseline_text
 
 MAX_LARGE_PICTURES = 8
 """Columns that moved drawn large; the page stays below half a megabyte."""
@@ -44,7 +46,12 @@ def render_html(content: ReportContent) -> str:
     told = content.decision.explanation
     sentences = [
         text
-        for text in (multivariate_text(content.multivariate), rise_text(content.rise))
+        for text in (
+            worse_than_baseline_text(known_value_skills(content.skills)),
+            extrapolation_text(content.extrapolation),
+            multivariate_text(content.multivariate),
+            rise_text(content.rise),
+        )
         if text not in told
     ]
     pictures = [_performance_picture(content), *outcome_pictures(content.outcomes, PICTURE_WIDTH), _importance_picture(content)]  # fmt: skip
@@ -181,6 +188,7 @@ def _downloads(content: ReportContent) -> tuple[Download, ...]:
         "reference_metric": content.reference_metric,
         "realised": dict(vars(content.realised)),
         "estimated": dict(vars(content.estimated)),
+        "outside_share": content.extrapolation.any_share if content.extrapolation else None,
         "drift_score": content.verdict.drift_score if content.verdict else None,
         "quality_score": content.quality_score,
         "dagster_run": origin.run_id if origin else None,
@@ -188,6 +196,8 @@ def _downloads(content: ReportContent) -> tuple[Download, ...]:
     }
     tables = {
         "columns": _column_statistics(content),
+        "skill": [dict(vars(one)) for one in content.skills],
+        "outside": _outside_rows(content.extrapolation),
         "slices": [
             {"column": one.column, "value": one.value, **vars(one.realised)} for one in content.slices
         ],
@@ -197,6 +207,21 @@ def _downloads(content: ReportContent) -> tuple[Download, ...]:
         ],
     }
     return downloads(f"{content.pipeline}-{content.partition}", tables, facts)
+
+
+def _outside_rows(found: Extrapolation | None) -> list[dict[str, object]]:
+    judged = [] if found is None else [*found.features, *([found.joint] if found.joint else [])]
+    return [
+        {
+            "feature": one.feature or "together",
+            "n": one.n,
+            "n_outside": one.n_outside,
+            "share": one.share,
+            "lower_bound": one.lower_bound,
+            "is_certain": one.is_certain,
+        }
+        for one in judged
+    ]
 
 
 def _column_statistics(content: ReportContent) -> list[dict[str, object]]:

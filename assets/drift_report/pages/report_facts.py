@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from assets.drift_report.pages.content import ReportContent
 from drift.columns.verdict import DriftVerdict
+from drift.extrapolation.outside import Extrapolation
 from drift.multivariate.domain_classifier import DomainClassification
 from drift.performance.base_rate import BaseRateComparison
 from drift.performance.realised import Measurement
 from drift.performance.sequential_test import SequentialTest
 from drift.wording import number_text, share_text
+from learning.skill import BASELINE_WORDS, Skill
+
+SKILL_NAME = "Skill"
 
 
 def report_facts(content: ReportContent) -> list[tuple[str, str, str]]:
@@ -34,16 +38,47 @@ def report_facts(content: ReportContent) -> list[tuple[str, str, str]]:
         rows = verdict.n_current if verdict else None
         counted = ("Rows", "–" if rows is None else f"{rows:,}", f"compared with {content.compared_with}" if rows else "")  # fmt: skip
         return [*drift, counted, quality, *quarantined]
+    skill = [skill_fact(content.skills[0] if content.skills else None)]
+    # Of an error nobody can tell whether it is large: what it is beside a naive forecast's says so.
+    is_error_first = content.is_regression
     return [
+        *(skill if is_error_first else []),
         *drift,
         (f"Realised {metric}", number_text(content.realised.value), small_print(content.realised, f"on {content.n_labelled} labelled rows")),
         (f"Estimated {metric}", number_text(content.estimated.value), small_print(content.estimated, "while the concept stands")),
         *_proper_score(content.base_rate),
         ("Errors risen", _rise_figure(content.rise), _rise_small_print(content.rise)),
         (f"Holdout {metric}", number_text(content.reference_metric), content.model or "no model yet"),
+        *([] if is_error_first else skill),
+        *_outside_fact(content.extrapolation),
         quality,
         *quarantined,
     ]  # fmt: skip
+
+
+def _outside_fact(found: Extrapolation | None) -> list[tuple[str, str, str]]:
+    """Return the figure of rows outside what the model learned from; none where that is not known."""
+    if found is None or found.any_share is None:
+        return []
+    worst = found.features[0]
+    named = f"most of them in {worst.feature}; " if worst.n_outside else ""
+    return [
+        (
+            "Outside training",
+            share_text(found.any_share),
+            f"{named}rows with a value beyond what was learned from",
+        )
+    ]
+
+
+def skill_fact(best: Skill | None) -> tuple[str, str, str]:
+    """Return the figure of a model's skill against the best naive baseline."""
+    if best is None:
+        return SKILL_NAME, "not known", "no label has come in this window"
+    value = "none" if best.skill is None else f"{best.skill:.2f}"
+    between = "" if best.low is None or best.high is None else f"{best.low:.2f} to {best.high:.2f}, "
+    against = f"{between}{best.loss} {number_text(best.value)} against {number_text(best.baseline_value)}"
+    return SKILL_NAME, value, f"{against} of {BASELINE_WORDS[best.baseline]}; 0 is no better, 1 without error"
 
 
 def _drift_small_print(verdict: DriftVerdict) -> str:

@@ -28,6 +28,7 @@ class ColumnRow:
     effect: str
     bound: str
     threshold: str
+    unseen: str
     bar: int
     missing: str
     news: str
@@ -40,7 +41,9 @@ def column_row(verdict: ColumnVerdict, content: ReportContent, *, is_drawn: bool
     """Return the line of one column, numbers rounded for people."""
     reference, current = content.reference[verdict.column], content.current[verdict.column]
     statistics = verdict.statistics
-    distribution = next((f for f in verdict.findings if f.kind == "distribution"), None)
+    # Where a reference is too short for its own distances, the column's level stands in their place.
+    kinds = {finding.kind: finding for finding in reversed(verdict.findings)}
+    distribution = kinds.get("distribution", kinds.get("level"))
     news = statistics.new_share
     if isinstance(current, CategoricalCounts) and statistics.new_share is None:
         news = None
@@ -53,20 +56,32 @@ def column_row(verdict: ColumnVerdict, content: ReportContent, *, is_drawn: bool
         effect=number_text(None if distribution is None else round(distribution.effect, 3)),
         bound=number_text(None if distribution is None else round(distribution.lower_bound, 3)),
         threshold=number_text(None if distribution is None else round(distribution.threshold, 3)),
+        unseen=f"shift from {number_text(round(verdict.unseen_shift, 2))} sd" if verdict.unseen_shift else "",
         bar=round(100 * verdict.strength),
         missing=f"{share_text(statistics.missing_reference)} → {share_text(statistics.missing_current)}",
         news=share_text(news),
         finding=column_text(verdict, reference, current),
         picture=Markup(mini_picture(reference, current) if is_drawn else ""),
-        numbers=_numbers(statistics, verdict.adjusted_p_value),
+        numbers=[*_numbers(statistics, verdict.adjusted_p_value), *_relations(verdict)],
     )
 
 
 def _effect_name(reference: ColumnReference, distribution: Finding | None) -> str:
     if distribution is None:
         return effect_name(reference.bins)
+    if distribution.kind == "level":
+        return "sd from the others"
     windows = f", {distribution.n_windows} windows" if distribution.n_windows > 1 else ""
     return effect_name(reference.bins, distribution.method, distribution.measure) + windows
+
+
+def _relations(verdict: ColumnVerdict) -> list[tuple[str, str]]:
+    """Return what the other columns and the calendar say of a column, each with what is allowed."""
+    return [
+        (f"{finding.kind} (allowed {number_text(finding.threshold)})", number_text(finding.value))
+        for finding in verdict.findings
+        if finding.value is not None
+    ]
 
 
 def _numbers(statistics: ColumnStatistics, adjusted_p_value: float | None) -> list[tuple[str, str]]:

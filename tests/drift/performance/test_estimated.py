@@ -134,3 +134,14 @@ def test_a_window_that_calibrates_to_one_label_is_not_estimated() -> None:
     estimated = estimate_performance("binary", "roc_auc", holdout, np.full(500, 0.1), seed=0)
     assert not estimated.is_known
     assert estimated.reason == "not estimated: the window's scores calibrate to one label alone"
+
+
+def test_scores_beyond_all_of_the_holdout_are_not_estimated() -> None:
+    """A sensor is stuck: what a score means that the holdout never had, no label has shown."""
+    rows = scored_rows(np.random.default_rng(5), 1_000)
+    scores = np.where(np.arange(500) % 5 == 0, 0.5, 0.0)
+    found = estimate_performance("binary", "accuracy", rows, scores, seed=0)
+    assert (found.value, found.reason) == (
+        None,
+        "not estimated: 80 % of the scores lie beyond all of the holdout's",
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from declaration.model import Metric
 from declaration.target import ProblemType
-from drift.performance.open_loss import MAX_TRAININGS, OpenLoss, follow_loss
+from drift.performance.open_loss import MAX_TRAININGS, OpenLoss, follow_loss, is_regained
 from drift.performance.realised import Measurement
 
 OPEN = OpenLoss(0.82, "2024-03")
@@ -88,3 +88,9 @@ def test_what_cannot_be_regained_is_given_up_after_enough_trainings() -> None:
 
 def test_another_metric_cannot_be_compared() -> None:
     assert followed(OPEN, Measurement("roc_auc", 900, 0.1, 0.0, 0.2), metric="log_loss") is None
+
+
+def test_what_is_regained_is_told_from_what_is_given_up() -> None:
+    assert is_regained(OPEN, auc(0.80), "binary", "roc_auc")
+    assert not is_regained(OPEN, auc(0.6), "binary", "roc_auc")
+    assert not is_regained(OPEN, UNKNOWN, "binary", "roc_auc")

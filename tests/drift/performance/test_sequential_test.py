@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from drift.performance.sequential_test import (
     loss_scale,
     monitor_errors,
     sequential_test,
+    upper_mean,
 )
 from drift.wording import rise_text
 from learning.metrics import Scored
@@ -162,14 +164,45 @@ def test_rows_of_one_hour_are_cut_into_runs() -> None:
 
 
 def test_what_cannot_be_known_has_its_reason() -> None:
-    few = ScoredRows(Scored(np.ones(5), np.zeros(5)), np.arange(5))
-    rise, now = monitor_errors("binary", few, few, [], max_drop=0.05, alpha=0.05)
+    some = ScoredRows(Scored(np.ones(5), np.zeros(5)), np.arange(5))
+    none = ScoredRows(Scored(np.ones(0), np.zeros(0)), np.arange(0))
+    rise, now = monitor_errors("binary", none, some, [], max_drop=0.05, alpha=0.05)
     assert (rise.e_value, rise.is_certain, now) == (None, False, None)
-    assert rise.reason == "the holdout has fewer than 8 blocks of time"
+    assert rise.reason == "the champion has no held-out rows"
     holdout = blocks(np.full(10, 0.2))
     nothing = sequential_test("binary", holdout, [], blocks(np.empty(0)), max_drop=0.05, alpha=0.05)
     assert (nothing.e_value, nothing.reason) == (None, "no labels have arrived")
     assert rise_text(nothing) == ""
+
+
+def test_a_holdout_of_few_rows_is_bounded_by_chernoff_and_hoeffding() -> None:
+    # Ten losses of 0: (1 - p)^10 = 0.05 at p = 0.2589. And Pinsker: never wider than Hoeffding's root.
+    assert upper_mean(0.0, 10, alpha=0.05) == pytest.approx(1 - 0.05**0.1)
+    for mean in (0.1, 0.5, 0.9):
+        bound = upper_mean(mean, 6, alpha=0.05)
+        assert mean < bound <= min(1.0, mean + math.sqrt(math.log(20) / 12))
+    assert upper_mean(1.0, 3, alpha=0.05) == 1.0
+    few = blocks(np.array([0.1, 0.2, 0.3]), rows=1)
+    assert accepted_loss(few, max_drop=0.1, alpha=0.05) == pytest.approx(1.1 * upper_mean(0.2, 3, alpha=0.05))
+
+
+def test_a_short_holdout_still_finds_a_model_that_is_wrong() -> None:
+    holdout = ScoredRows(Scored(np.ones(7), np.full(7, 0.95)), np.arange(7))
+    wrong = ScoredRows(Scored(np.ones(100), np.full(100, 0.02)), np.arange(100))
+    rise, _ = monitor_errors("binary", holdout, wrong, [], max_drop=0.05, alpha=0.05)
+    assert rise.is_confirmed
+    sound = ScoredRows(Scored(np.ones(100), np.full(100, 0.9)), np.arange(100))
+    assert not monitor_errors("binary", holdout, sound, [], max_drop=0.05, alpha=0.05)[0].is_certain
+
+
+def test_a_rise_that_has_passed_is_told_from_one_that_stands() -> None:
+    rise = SequentialTest("absolute error", 40.0, 1e9, 0.21, 0.18, 0.29, 3)
+    assert (rise.is_certain, rise.is_past, rise.is_confirmed) == (True, False, True)
+    passed = replace(rise, now=0.2)
+    assert (passed.is_certain, passed.is_past, passed.is_confirmed) == (True, True, False)
+    assert rise_text(passed).startswith("Errors had surely risen, and are accepted in this window")
+    # No label says that it has passed.
+    assert replace(rise, now=None).is_confirmed
 
 
 def test_a_window_without_labels_changes_nothing() -> None:

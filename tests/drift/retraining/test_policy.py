@@ -145,6 +145,11 @@ def test_a_champion_worse_than_a_naive_one_waits_for_neither_labels_nor_cooldown
     assert decide_retrain(replace(WORSE, worse_than_baseline=""), patient).reason == "cooldown"
 
 
+def test_a_loss_that_is_found_now_is_not_called_unregained() -> None:
+    found = replace(CALM, worse_than_baseline="Surely worse than chance.", unrecovered_loss="Not regained.")
+    assert decide_retrain(found, ALL).explanation == "Surely worse than chance. Calm."
+
+
 def test_a_champion_worse_than_a_naive_one_still_waits_for_anything_new() -> None:
     assert decide_retrain(replace(WORSE, n_new_labels=0), ALL).reason == "few_labels"
     # Each challenger so far was no better: the next one needs twice the data.

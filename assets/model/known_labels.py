@@ -1,0 +1,62 @@
+"""Labels of the same entities that were known when the rows of a training set were predicted, for naive forecasts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from assets.materialization import StageRun
+from declaration.sql import quote_literal
+from declaration.target_sql import entity_keys
+from learning.known_values import KNOWN_NAMES, fitting_seasons, known_indices, known_values
+from learning.metrics import Floats
+from learning.training_rows import TrainingSet
+from resources.lake.lake import scan
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def read_known(run: StageRun, data: TrainingSet) -> Mapping[str, Floats]:
+    """Read what was known of each training row's entity; nothing where the lake has no labels beside the set."""
+    table, window = run.table("labels"), run.scope.window
+    if window is None or not run.lake.has(table):
+        return {}
+    labels = run.lake.snapshot(table)
+    until_now = scan(labels, [key for key in labels.partitions if key <= window.key])
+    end = f"CAST({quote_literal(window.end.isoformat())} AS TIMESTAMPTZ)"
+    known = f"(SELECT * FROM {until_now} WHERE label IS NOT NULL AND label_time < {end})"
+    entity = tuple(name for name in entity_keys(run.pipeline.spec) if name in labels.schema.names)
+    with run.engine.connect() as connection:
+        seasons = fitting_seasons(connection, known, entity)
+        timezone = run.spec.partitions.timezone
+        query = known_values(known, known, entity=entity, seasons=seasons, timezone=timezone)
+        found = _in_order(connection, query, data)
+    return {
+        name: known_indices(found[name], data.problem, data.classes)
+        for name in KNOWN_NAMES
+        if name in found.column_names
+    }
+
+
+def _in_order(connection: duckdb.DuckDBPyConnection, query: str, data: TrainingSet) -> pa.Table:
+    asked = pa.table(
+        {
+            "place": np.arange(data.labels.size),
+            "row_id": data.rows["row_id"],
+            "event_timestamp": data.rows["event_timestamp"],
+        }
+    )
+    connection.register("asked_rows", asked)
+    try:
+        return connection.sql(
+            "SELECT * EXCLUDE (row_id, event_timestamp) FROM asked_rows LEFT JOIN "
+            # A key may come again at the same instant in another partition; either says the same.
+            f"(SELECT DISTINCT ON (row_id, event_timestamp) * FROM ({query})) USING (row_id, event_timestamp) "
+            "ORDER BY place"
+        ).to_arrow_table()
+    finally:
+        connection.unregister("asked_rows")

@@ -1,0 +1,277 @@
+"""Estimated performance against what was realised: error beside "unchanged", and coverage of the intervals.
+
+One model learns from a stream's first windows and serves all others; each window is estimated, then its
+labels arrive and join the track record. The track record was settled on the synthetic streams of seed 0;
+the other seeds, and the streams marked *, were only reported.
+
+Run `python -m benchmarks.estimates`, with `--peer` beside NannyML's CBPE in an environment of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks.peers import peer_python
+from benchmarks.policy.streams import draw_stream
+from benchmarks.policy.streams.real import DATA
+from benchmarks.policy.streams.stream import Stream
+from declaration.model import Metric
+from drift.performance.estimated import estimate_performance
+from drift.performance.realised import Measurement, ScoredRows, measure_performance, within_range
+from drift.performance.track_record import EstimateOutcome, RawEstimate, outcome_of, with_track_record
+from learning.candidates import CANDIDATES
+from learning.fitted import FittedModel
+from learning.metrics import Floats, Scored, metric_value
+from learning.training_rows import read_training_set
+
+STREAMS = (
+    "stationary", "autocorrelated .9", "autocorrelated .95", "virtual", "covariate", "class prior", "noisier",
+    "broken sensor", "abrupt", "gradual", "incremental", "recurring every 8", "blip of two windows", "slow turn",
+    "season of 12", "random walk", "forty features", "rare positives", "250 rows a window", "a shock each window",
+    "unseen slow state", "Elec2", "weather of New York",
+)  # fmt: skip
+"""Streams of the benchmark of policies whose labels are of two classes and come at once."""
+
+SETTLED_ON = frozenset(
+    {
+        "stationary", "autocorrelated .9", "covariate", "virtual", "abrupt", "gradual", "incremental",
+        "recurring every 8", "broken sensor",
+    }
+)  # fmt: skip
+"""Streams on which the track record was settled, in the draw of seed 0."""
+
+METRICS: tuple[Metric, ...] = ("roc_auc", "accuracy", "log_loss")
+HOLDOUT = 0.2
+"""Newest share of the first windows that the model does not learn from."""
+
+CERTAIN = 0.02
+"""Scores below it, and above its complement, are made 0 and 1 in the stream of certain scores."""
+
+WORST_RATIO, LEAST_COVERAGE = 1.10, 0.90
+"""Bars: mean absolute error over that of assuming no change, and share of realised values in the intervals."""
+
+PEER = ("nannyml==0.13.1",)
+
+
+@dataclass(frozen=True)
+class Life:
+    """A model that serves: its holdout, and the scored rows of each window."""
+
+    name: str
+    holdout: ScoredRows
+    windows: tuple[ScoredRows, ...]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One window: the estimate before and after its track record, and what was realised."""
+
+    raw: Measurement
+    estimated: Measurement
+    unchanged: float
+    realised: float
+
+
+def live(stream: Stream, name: str, *, makes_certain: bool = False) -> Life:
+    """Fit on a stream's history without its newest part, and score the rest."""
+    history = pa.concat_tables(stream.windows[: stream.n_history]).select(
+        ["row_id", "event_timestamp", "label", "label_time", *stream.features]
+    )
+    data = read_training_set(history, "binary")
+    n_fit = round((1 - HOLDOUT) * data.labels.size)
+    rows = data.fit_rows(np.arange(n_fit))
+    model = FittedModel(
+        stream.candidate, "binary", (), rows.encoding, CANDIDATES[stream.candidate].fit(rows, 0, 1)
+    )
+
+    def scored(part: pa.Table, labels: Floats) -> ScoredRows:
+        scores = model.score(part)
+        if makes_certain:
+            scores = np.where(scores < CERTAIN, 0.0, np.where(scores > 1 - CERTAIN, 1.0, scores))
+        instants = part["event_timestamp"].cast(pa.int64()).to_numpy()
+        return ScoredRows(Scored(labels, scores), np.asarray(instants, dtype=np.int64))
+
+    live = [stream.windows[number] for number in stream.live]
+    return Life(
+        name,
+        scored(data.rows.slice(n_fit), data.labels[n_fit:]),
+        tuple(scored(part, part["truth"].to_numpy().astype(float)) for part in live),
+    )
+
+
+def employment() -> Life | None:
+    """Read the stored scores of a model of another project, in chunks of 5,000 rows; None where they are absent."""
+    files = [DATA / f"employment_MA_{name}.pq" for name in ("reference", "analysis", "analysis_target")]
+    if not all(file.exists() for file in files):
+        return None
+    reference, later, truth = (pq.read_table(file) for file in files)
+    later = (
+        later.select(["id", "predicted_probability"])
+        .join(truth.select(["id", "employed"]), "id")
+        .sort_by("id")
+    )
+
+    def rows(part: pa.Table) -> ScoredRows:
+        labels, scores = (
+            part[name].to_numpy().astype(float) for name in ("employed", "predicted_probability")
+        )
+        return ScoredRows(Scored(labels, scores), np.arange(labels.size, dtype=np.int64) * 60_000_000)
+
+    chunks = [later.slice(start, 5_000) for start in range(0, later.num_rows - 4_999, 5_000)]
+    return Life("employment_MA *", rows(reference), tuple(rows(chunk) for chunk in chunks))
+
+
+def lives(seeds: Sequence[int]) -> Iterator[Life]:
+    """Live through every stream."""
+    for seed in seeds:
+        for name in STREAMS:
+            stream = (
+                draw_stream(name, seed)
+                if seed == seeds[0] or name not in ("Elec2", "weather of New York")
+                else None
+            )
+            if stream is not None:
+                yield live(stream, name + ("" if seed == 0 and name in SETTLED_ON else " *"))
+        steady = draw_stream("stationary", seed)
+        assert steady is not None
+        yield live(steady, "certain scores *", makes_certain=True)
+    stored = employment()
+    if stored is not None:
+        yield stored
+
+
+def follow(life: Life, metric: Metric) -> list[Shown]:
+    """Estimate every window of a life, with the track record of those before it."""
+    unchanged = metric_value(metric, life.holdout.scored)
+    record: list[EstimateOutcome] = []
+    shown = []
+    for number, window in enumerate(life.windows):
+        raw = estimate_performance("binary", metric, life.holdout, window.scored.scores, seed=0)
+        estimated = within_range(metric, with_track_record(raw, record, unchanged))
+        realised = measure_performance(metric, window, seed=0, min_rows=1)
+        if raw.value is None or raw.low is None or raw.high is None or realised.value is None:
+            continue
+        key = f"{number:03}"
+        kept = {key: RawEstimate(raw.value, (raw.high - raw.low) / 2)}
+        outcome = outcome_of(key, realised, unchanged, kept, {key: window.n})
+        if outcome is not None:
+            record.append(outcome)
+        shown.append(Shown(raw, estimated, unchanged, realised.value))
+    return shown
+
+
+@dataclass(frozen=True)
+class Line:
+    """Figures of one stream and metric."""
+
+    stream: str
+    metric: str
+    n: int
+    n_withheld: int
+    raw_error: float
+    error: float
+    unchanged_error: float
+    raw_coverage: float
+    coverage: float
+
+    @property
+    def ratio(self) -> float:
+        """Error over that of assuming no change, where an estimate was shown."""
+        return self.error / self.unchanged_error if self.unchanged_error else 1.0
+
+
+def line_of(stream: str, metric: str, windows: Sequence[Shown]) -> Line:
+    """Sum up a life."""
+    kept = [one for one in windows if one.estimated.value is not None]
+
+    def holds(measured: Measurement, realised: float) -> bool:
+        return (
+            measured.low is not None
+            and measured.high is not None
+            and measured.low <= realised <= measured.high
+        )
+
+    def mean(values: Sequence[float]) -> float:
+        return float(np.mean(values)) if values else float("nan")
+
+    return Line(
+        stream,
+        metric,
+        len(windows),
+        len(windows) - len(kept),
+        mean([abs((one.raw.value or 0.0) - one.realised) for one in windows]),
+        mean([abs((one.estimated.value or 0.0) - one.realised) for one in kept]),
+        mean([abs(one.unchanged - one.realised) for one in kept]),
+        mean([holds(one.raw, one.realised) for one in windows]),
+        mean([holds(one.estimated, one.realised) for one in kept]),
+    )
+
+
+def peer_errors(life: Life) -> tuple[float, float]:
+    """Return NannyML's mean absolute error of the AUC and the coverage of its bounds, in its own environment."""
+    python = peer_python("nannyml", *PEER)
+    with TemporaryDirectory() as folder:
+        arrays = {"holdout_labels": life.holdout.scored.labels, "holdout_scores": life.holdout.scored.scores}
+        arrays |= {f"scores_{number}": one.scored.scores for number, one in enumerate(life.windows)}
+        np.savez(Path(folder) / "life.npz", **arrays)  # type: ignore[arg-type]
+        said = subprocess.run(
+            [str(python), str(Path(__file__).with_name("estimates_nannyml.py")), str(Path(folder) / "life.npz")],
+            check=True, capture_output=True, text=True, env={**os.environ, "NML_DISABLE_USAGE_LOGGING": "1"},
+        ).stdout  # fmt: skip
+    found = json.loads(said.splitlines()[-1])
+    realised = [metric_value("roc_auc", one.scored) for one in life.windows]
+    errors = [abs(value - true) for (value, _, _), true in zip(found, realised, strict=True)]
+    held = [low <= true <= high for (_, low, high), true in zip(found, realised, strict=True)]
+    return float(np.mean(errors)), float(np.mean(held))
+
+
+def main() -> int:
+    """Print the figures; 1 where a bar is missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", default="0,1")
+    parser.add_argument("--metrics", default=",".join(METRICS))
+    parser.add_argument("--peer", action="store_true")
+    options = parser.parse_args()
+    head = f"{'stream':21} {'metric':9} {'windows':>7} {'withheld':>8} {'raw':>8} {'ours':>8} {'unchanged':>9} {'ratio':>6} {'raw in':>7} {'in':>6}"
+    sys.stdout.write(head + ("   NannyML, in" if options.peer else "") + "\n")
+    missed, held, n_held = [], 0.0, 0
+    for life in lives([int(seed) for seed in options.seeds.split(",")]):
+        for metric in options.metrics.split(","):
+            line = line_of(life.name, metric, follow(life, metric))
+            peer = ""
+            if options.peer and metric == "roc_auc":
+                error, coverage = peer_errors(life)
+                peer = f"   {error:.4f}, {coverage:.0%}"
+            sys.stdout.write(
+                f"{line.stream:21} {line.metric:9} {line.n:7} {line.n_withheld:8} {line.raw_error:8.4f} {line.error:8.4f} "
+                f"{line.unchanged_error:9.4f} {line.ratio:6.2f} {line.raw_coverage:7.0%} {line.coverage:6.0%}{peer}\n"
+            )
+            sys.stdout.flush()
+            n_kept = line.n - line.n_withheld
+            if not n_kept:
+                continue
+            held, n_held = held + line.coverage * n_kept, n_held + n_kept
+            if line.ratio > WORST_RATIO or line.coverage < LEAST_COVERAGE:
+                missed.append(f"{line.stream} {line.metric}")
+    sys.stdout.write(f"Intervals hold {held / max(1, n_held):.1%} of {n_held} realised values.\n")
+    if missed:
+        sys.stdout.write(f"Below the bar: {', '.join(missed)}.\n")
+    return int(bool(missed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
