@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from drift.columns.verdict import DriftVerdict, Status
+from drift.findings import Findings
 from drift.performance.open_loss import OpenLoss
 from drift.performance.sequential_test import LOSS_NAMES, SequentialTest
 from drift.retraining.policy import Evidence, Reason, RetrainDecision
-from drift.window import Findings
 from drift.wording import SUBJECTS
 
 CALM = "Nothing asks for training"

@@ -20,8 +20,8 @@ from assets.drift_report.thumbnail import drift_thumbnail
 from assets.drift_report.window_inputs import Examined, examine_window, read_circumstances, trainings_of
 from assets.materialization import Outcome, StageRun
 from declaration.partitioning import Window
+from drift.evidence import facts_of
 from drift.retraining.probation import Probation
-from drift.window import facts_of
 from resources.alerts.incident_log import read_incidents
 from resources.lake.lake import Snapshot, scan
 from resources.model_registry.ledger import aliases_after, read_ledger

@@ -9,10 +9,11 @@ from assets.drift_report.signals import Signals, signals_of
 from declaration.partitioning import Window, partitioning
 from declaration.spec import PipelineSpec
 from declaration.target import ProblemType
+from drift.evidence import evidence_of, loss_after
+from drift.findings import Findings
 from drift.headline import told_loss, with_headline, with_monitoring_headline
 from drift.performance.open_loss import OpenLoss, is_regained
 from drift.retraining.policy import Evidence, RetrainDecision, decide_monitoring, decide_retrain
-from drift.window import Findings, evidence_of, loss_after
 from drift.wording import drift_text, given_up_text
 
 

@@ -28,6 +28,8 @@ from declaration.lake_table import LakeTable
 from declaration.partitioning import Window, partitioning
 from declaration.sql import first_row, quote_identifier, quote_literal
 from drift.columns.verdict import decide_drift
+from drift.evidence import facts_of
+from drift.findings import Findings
 from drift.multivariate.judge import KeyedRows, judge_multivariate
 from drift.performance.labelled_rows import count_rows
 from drift.performance.realised import Measurement
@@ -36,7 +38,6 @@ from drift.season.verdict import ReferenceRelations, judge_season, relate_refere
 from drift.sketch.counts import ReferenceSketch
 from drift.sketch.scan import bins_of, sketch_reference, sketch_window
 from drift.sketch.table import SKETCHES, sketch_table
-from drift.window import Findings, facts_of
 from resources.alerts.incident_log import read_incidents
 from resources.lake.lake import Snapshot, scan
 from resources.reports import Reports

@@ -11,10 +11,10 @@ from assets.drift_report.window_inputs import Inputs
 from assets.materialization import StageRun
 from declaration.partitioning import Window
 from declaration.pipeline import Pipeline
+from drift.examination import surely_lost
 from drift.performance.labelled_rows import labels_known, read_scored_rows
 from drift.performance.realised import ScoredRows
 from drift.retraining.probation import Probation, judge_probation
-from drift.window import surely_lost
 from learning.comparison import ScoredPair
 from learning.encode import EncodingError
 from learning.fitted import FittedModel

@@ -17,7 +17,7 @@ from drift.headline import is_performance_judged
 from drift.wording import column_text
 
 if TYPE_CHECKING:
-    from drift.window import Findings
+    from drift.findings import Findings
 
 INSUFFICIENT: Status = "insufficient data"
 

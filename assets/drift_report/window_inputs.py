@@ -21,23 +21,15 @@ from declaration.pipeline import Pipeline
 from declaration.sql import quote_literal
 from declaration.target_sql import sliceable_columns
 from drift.columns.verdict import SCORE_COLUMN
+from drift.examination import build_reference, build_relations, examine
 from drift.extrapolation.outside import TrainingSupport
 from drift.extrapolation.scan import count_outside, learn_support
+from drift.findings import Findings, Relations, ScoringModel, incomparable, unscored
 from drift.performance.labelled_rows import count_rows, labels_known, scored_labels
 from drift.performance.open_loss import OpenLoss
 from drift.season.table import CO_MOMENTS, co_moment_table
 from drift.season.verdict import UNRELATED
 from drift.sketch.table import SKETCHES, sketch_table
-from drift.window import (
-    Findings,
-    Relations,
-    ScoringModel,
-    build_reference,
-    build_relations,
-    examine,
-    incomparable,
-    unscored,
-)
 from learning.metrics import Floats
 from resources.lake.lake import Lake, Snapshot, scan
 from resources.model_registry.ledger import CONFIRMED_LOSS, GATE, Decision

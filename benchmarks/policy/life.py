@@ -14,9 +14,9 @@ from benchmarks.policy.streams.stream import Stream
 from benchmarks.policy.training import Question, Trainer, Version, judge, known_rows
 from declaration.drift import DriftSpec, RetrainSpec
 from declaration.model import GateSpec
+from drift.examination import surely_lost
 from drift.performance.realised import ScoredRows
 from drift.retraining.probation import Probation, judge_probation
-from drift.window import surely_lost
 from learning.metrics import Scored
 from learning.training_rows import label_indices, microseconds
 

@@ -13,20 +13,13 @@ from benchmarks.policy.streams.stream import Stream
 from benchmarks.policy.training import Version, known_rows
 from declaration.drift import DriftSpec, RetrainSpec
 from drift.columns.verdict import SCORE_COLUMN
+from drift.evidence import evidence_of, loss_after
+from drift.examination import build_reference, build_relations, examine
+from drift.findings import Findings, Relations, ScoringModel
 from drift.performance.open_loss import OpenLoss
 from drift.retraining.policy import Evidence, decide_retrain
 from drift.season.verdict import ReferenceRelations
 from drift.sketch.counts import ReferenceSketch, WindowSketch
-from drift.window import (
-    Findings,
-    Relations,
-    ScoringModel,
-    build_reference,
-    build_relations,
-    evidence_of,
-    examine,
-    loss_after,
-)
 from learning.known_values import fitting_seasons, known_values
 from learning.metrics import Floats
 from learning.score_columns import score_columns, score_fields

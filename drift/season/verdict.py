@@ -191,8 +191,8 @@ class _Judge:
     def is_mute(self, found: DriftVerdict) -> bool:
         """Tell whether a window that shows no drift shows too little to be called stable.
 
-        So where the season was never seen and any feature moves with it, and where half of what the model relies
-        on is not judged.
+        So where the reference spans no year and any feature moves with the season, and where half of what the
+        model relies on is not judged.
         """
         if found.status != "stable":
             return False
@@ -200,7 +200,7 @@ class _Judge:
         mute = [column for column in features if column.status == "cannot be judged"]
         weights = sum(column.importance for column in features)
         is_heavy = weights > 0 and 2 * sum(column.importance for column in mute) > weights
-        return is_heavy or bool(mute and self._is_unseen)
+        return is_heavy or bool(mute and self.coverage.seen != "year")
 
     @property
     def _is_unseen(self) -> bool:

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from declaration.drift import RetrainSpec
 from drift.columns.verdict import DriftVerdict
+from drift.findings import Findings, ScoringModel
 from drift.headline import CALM, told_loss, with_headline, with_monitoring_headline
 from drift.performance.base_rate import BaseRateComparison
 from drift.performance.open_loss import OpenLoss
 from drift.performance.realised import Measurement, PerformanceDrop
 from drift.performance.sequential_test import LOSS_NAMES, SequentialTest
 from drift.retraining.policy import Evidence, decide_monitoring, decide_retrain
-from drift.window import Findings, ScoringModel
 from tests.fixtures.headlines import refuse_calm
 
 CHAMPION = ScoringModel(3, "ridge", "2024-01", "roc_auc", 0.81, ("wind",), {})

@@ -74,9 +74,13 @@ def test_windows_of_another_version_or_an_earlier_release_are_not_added_up(world
         assert small.report("2013-08-01").metadata["drift_status"] == "insufficient data"
 
 
+MONTH_US = 31 * 24 * 3_600_000_000
+"""Labels that come so late say nothing of the window itself."""
+
+
 def test_doubled_wind_is_named_and_asks_where_drift_may_ask(world: World) -> None:
-    world.write_month("2013-08-01", stormy)
-    opted_in = world.declare(retrain={"on": ["performance", "drift"]})
+    world.write_month("2013-08-01", stormy, label_delay_us=MONTH_US)
+    opted_in = world.declare(retrain={"on": ["performance", "drift"], "min_new_labels": 0})
     outcome = world.report("2013-08-01", opted_in)
     assert outcome.metadata["retrain_requested"] is True
     assert outcome.metadata["retrain_reason"] == "drift"
@@ -88,10 +92,18 @@ def test_doubled_wind_is_named_and_asks_where_drift_may_ask(world: World) -> Non
 
 
 def test_drift_alone_only_warns_by_default(world: World) -> None:
-    world.write_month("2013-08-01", stormy)
+    world.write_month("2013-08-01", stormy, label_delay_us=MONTH_US)
     outcome = world.report("2013-08-01")
     assert outcome.metadata["retrain_requested"] is False
     assert outcome.metadata["severity"] == "warning"
+    assert "weather__wind" in str(outcome.metadata["explanation"])
+
+
+def test_drift_that_costs_performance_asks_as_a_loss(world: World) -> None:
+    world.write_month("2013-08-01", stormy)
+    outcome = world.report("2013-08-01")
+    assert outcome.metadata["retrain_reason"] == "performance"
+    assert "Errors have surely risen" in str(outcome.metadata["explanation"])
     assert "weather__wind" in str(outcome.metadata["explanation"])
 
 
@@ -105,13 +117,12 @@ def test_a_turned_concept_is_a_certain_loss_although_no_feature_drifted(world: W
 
 
 def test_labels_that_arrive_a_month_late_are_measured_when_they_arrive(world: World) -> None:
-    month_us = 31 * 24 * 3_600_000_000
-    world.write_month("2013-07-01", reversed_concept, label_delay_us=month_us)
+    world.write_month("2013-07-01", reversed_concept, label_delay_us=MONTH_US)
     july = world.report("2013-07-01")
     assert july.metadata["n_labelled"] == 0
     assert july.metadata["realised_roc_auc"] is None
     assert july.metadata["retrain_requested"] is False
-    world.write_month("2013-08-01", label_delay_us=month_us)
+    world.write_month("2013-08-01", label_delay_us=MONTH_US)
     august = world.report("2013-08-01")
     assert august.metadata["n_labelled"] == world.n_rows
     assert august.metadata["retrain_reason"] == "performance"
@@ -215,6 +226,21 @@ def test_the_reference_is_sketched_once_per_model_version(world: World) -> None:
     assert set(sketch) == {*FEATURES, "score", "label"}
     assert list(sketch["weather__wind"].parts) == [f"2013-{month:02d}-01" for month in range(1, 7)]
     assert sketch["weather__wind"].total.n_rows == 6 * world.n_rows
+
+
+def test_relations_are_kept_once_per_model_version(world: World) -> None:
+    world.write_month("2013-07-01")
+    world.report("2013-07-01")
+    table = world.lake.snapshot(world.pipeline.table("co_moments"))
+    world.write_month("2013-08-01")
+    world.report("2013-08-01")
+
+    rows = world.lake.read(table.table).to_pylist()
+    assert world.lake.snapshot(table.table).version == table.version
+    assert [row["part"] for row in rows] == [f"2013-{month:02d}-01" for month in range(1, 7)]
+    assert {row["n_rows"] for row in rows} == {world.n_rows}
+    windows = world.lake.read(world.pipeline.table("window_co_moments")).to_pylist()
+    assert [row["scores"] for row in windows] == [rows[0]["scores"]] * 2
 
 
 def test_too_few_rows_are_insufficient_data_and_give_no_score(world: World) -> None:

@@ -14,10 +14,10 @@ from declaration.alerts import Signal
 from drift.columns.findings import Finding
 from drift.columns.statistics import ColumnStatistics
 from drift.columns.verdict import ColumnVerdict, DriftVerdict, Status
+from drift.findings import Findings, ScoringModel
 from drift.performance.realised import Measurement
 from drift.sketch.bins import NumericBins
 from drift.sketch.counts import ColumnReference, NumericCounts
-from drift.window import Findings, ScoringModel
 from tests.fixtures.drift_world import World
 
 MONTH = "2013-08-01"

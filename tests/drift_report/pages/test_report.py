@@ -132,12 +132,10 @@ def test_what_likely_drifted_and_what_cannot_be_judged_has_its_word_and_colour()
 
 
 def test_without_a_champion_the_page_says_so() -> None:
-    from dataclasses import replace
-
     unknown = Measurement("roc_auc", 0, reason="no model has scored this partition")
     page = render_html(
         replace(
-            content(), verdict=None, reference={}, current={}, realised=unknown, estimated=unknown, history=[],
+            content(), model="", verdict=None, reference={}, current={}, realised=unknown, estimated=unknown, history=[],
             reference_metric=None, quality_score=None, decision=RetrainDecision(True, "no_champion", "x", "warning"),
         )
     )  # fmt: skip

@@ -13,9 +13,10 @@ from scipy.special import expit
 
 from declaration.drift import DriftSpec
 from drift.columns.verdict import SCORE_COLUMN, decide_drift
+from drift.examination import MAX_SCORE_BLOCKS, build_reference
+from drift.findings import Relations
 from drift.sketch.counts import ReferenceSketch
 from drift.sketch.scan import bins_of, sketch_window
-from drift.window import MAX_SCORE_BLOCKS, Relations, build_reference
 
 N_HOLDOUT, N_ROWS, N_WINDOWS = 4_000, 1_000, 16
 
