@@ -49,6 +49,9 @@ SEEDS: Mapping[str, int] = {
 }
 """Draws where they are others than asked for: more where false alarms are counted, one where a life is dear."""
 
+FEW_SETTINGS: Mapping[str, tuple[str, ...]] = {"season a day ahead": ("defaults",)}
+"""Settings of the streams that are lived through under some alone: boosting that is asked to train nearly every month."""
+
 
 def main() -> int:
     """Run the benchmark; the exit code tells whether the bars are met."""
@@ -62,7 +65,7 @@ def main() -> int:
     options = parser.parse_args()
     names, settings = options.streams.split(";"), tuple(options.settings.split(";"))
     seeds = range(options.first_seed, options.first_seed + options.seeds)
-    jobs = [(name, seed, settings) for name in names for seed in _seeds(name, seeds)]
+    jobs = [(name, seed, FEW_SETTINGS.get(name, settings)) for name in names for seed in _seeds(name, seeds)]
     started = time.monotonic()
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(options.processes, mp_context=context) as pool:
@@ -120,8 +123,8 @@ def report(done: Sequence[Done]) -> None:
     )
     sys.stdout.write(f"| stream | {' | '.join(settings)} |\n|---|{'---|' * len(settings)}\n")
     for stream in rows:
-        found = [gaps[stream, setting] for setting in settings]
-        cells = " | ".join(gap.text for gap in found)
+        found = [gaps.get((stream, setting)) for setting in settings]
+        cells = " | ".join("–" if gap is None else gap.text for gap in found)
         sys.stdout.write(f"| {stream}{_mark(stream, done)} | {cells} |\n")
     sys.stdout.write("\nStreams with a star were used for no choice.\n")
 

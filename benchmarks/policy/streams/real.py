@@ -18,7 +18,7 @@ from benchmarks.policy.streams.stream import DAY_US, FIRST_DAY, MINUTE_US, Strea
 DATA = Path(os.environ.get("POLICY_BENCH_DATA", Path(__file__).resolve().parents[4] / "shared" / "data"))
 """Folder of the data that is not ours to distribute."""
 
-ELEC2_ROWS_PER_DAY, ELEC2_DAYS = 48, 14
+ELEC2_ROWS_PER_DAY, ELEC2_DAYS = 48, 28
 ELEC2_FIRST_DAY = 9_623
 """1996-05-07."""
 
@@ -47,7 +47,7 @@ EMPLOYMENT_STEP, EMPLOYMENT_ROWS = 10, 750
 
 
 def elec2(name: str, seed: int) -> Stream | None:
-    """Read Elec2 in windows of two weeks: prices of the New South Wales electricity market (Harries 1999, SPLICE-2)."""
+    """Read Elec2 in windows of four weeks: prices of the New South Wales electricity market (Harries 1999, SPLICE-2)."""
     path = DATA / "elec2.csv.gz"
     if not path.exists():
         return None
