@@ -15,7 +15,7 @@ N_CHANGES = 100
 SIZES = (200, 300, 450, 600)
 """Rows of a window; below `drift.min_rows` (500) the metric alone is not judged."""
 
-FIRST_ONSET, N_LIVE = 3, 10
+FIRST_ONSET, N_LIVE = 3, 8
 """Live window of the change in the first draw, and windows that are lived through."""
 
 WITHIN = 2

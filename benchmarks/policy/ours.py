@@ -19,7 +19,8 @@ from drift.findings import Findings, Relations, ScoringModel
 from drift.performance.open_loss import OpenLoss
 from drift.retraining.policy import Evidence, decide_retrain
 from drift.season.verdict import ReferenceRelations
-from drift.sketch.counts import ReferenceSketch
+from drift.sketch.counts import ReferenceSketch, WindowSketch
+from learning.known_values import fitting_seasons, known_values
 from learning.metrics import Floats
 from learning.score_columns import score_columns, score_fields
 
@@ -27,7 +28,7 @@ LABEL_LOOKBACK = 12
 """Earlier windows whose predictions are looked up for late labels, as in the drift report's asset."""
 
 N_RECENT = 7
-"""Windows before one with few labels that are judged with it, as there."""
+"""Windows before this one that are judged with it: those of few labels, and the sketches of rows."""
 
 ON_DRIFT = RetrainSpec(on=("drift",), cooldown=0, min_new_labels=0)
 """Asked for the dataset-level verdict alone: does the drift weigh enough to act upon?"""
@@ -50,6 +51,7 @@ class Ours:
     _loss: OpenLoss | None = None
     _references: dict[int, tuple[ReferenceSketch, ReferenceRelations]] = field(default_factory=dict)
     _losses: dict[int, list[Floats]] = field(default_factory=dict)
+    _sketches: list[tuple[int, WindowSketch]] = field(default_factory=list)
     _connection: duckdb.DuckDBPyConnection = field(
         default_factory=lambda: duckdb.connect(config={"threads": 1})
     )
@@ -107,11 +109,16 @@ class Ours:
     def _findings(self, look: Look) -> Findings:
         relations = _relations(self._connection, look, self.drift.min_rows)
         features = _watched(look)
+        has_calendar = not look.stream.is_ordered_only
         if look.number not in self._references:
             reference = build_reference(self._connection, relations, features)
-            season = build_relations(self._connection, relations, reference, features, has_calendar=True)
+            season = build_relations(
+                self._connection, relations, reference, features, has_calendar=has_calendar
+            )
             self._references[look.number] = reference, season
-        earlier = self._losses.setdefault(look.number, [])
+        earlier_losses = self._losses.setdefault(look.number, [])
+        # A window that another version scored has none of this one's columns.
+        sketches = [sketch if number == look.number else {} for number, sketch in self._sketches]
         findings = examine(
             self._connection,
             relations,
@@ -120,10 +127,13 @@ class Ours:
             problem=look.stream.problem,
             drift=self.drift,
             seed=0,
-            earlier_losses=earlier,
+            has_calendar=has_calendar,
+            earlier_losses=earlier_losses,
+            earlier=sketches[-N_RECENT:] if look.stream.is_watched else (),
         )
+        self._sketches.append((look.number, findings.current))
         if findings.losses is not None:
-            earlier.append(findings.losses.means)
+            earlier_losses.append(findings.losses.means)
         return findings
 
 
@@ -154,7 +164,20 @@ def _relations(connection: duckdb.DuckDBPyConnection, look: Look, min_rows: int)
     }
     for name, table in tables.items():
         connection.register(name, table)
-    return Relations("predictions", "labels", "realised", "training", "holdout", tuple(recent))
+    known = _known_values(connection, look) if stream.last_value else ""
+    return Relations("predictions", "labels", "realised", "training", "holdout", tuple(recent), known)
+
+
+def _known_values(connection: duckdb.DuckDBPyConnection, look: Look) -> str:
+    """Say what was known of the one series when each row was predicted, as the drift report does."""
+    end = look.stream.start_us(look.window + 1)
+    columns = ["row_id", "event_timestamp", "label", "label_time"]
+    parts = [
+        known_rows(rows, until_us=end).select(columns) for rows in look.stream.windows[: look.window + 1]
+    ]
+    connection.register("known", pa.concat_tables(parts))
+    seasons = fitting_seasons(connection, "known", ())
+    return known_values("known", "known", entity=(), seasons=seasons, timezone="UTC")
 
 
 def _realised(look: Look, since: int) -> pa.Table:
@@ -167,7 +190,7 @@ def _realised(look: Look, since: int) -> pa.Table:
             rows = _scored(stream, look.champion, window)
             parts.append(known_rows(rows, until_us=end, since_us=start))
     fields = [field.name for field in score_fields(stream.problem)]
-    return pa.concat_tables(parts).select(["label", "event_timestamp", *fields])
+    return pa.concat_tables(parts).select(["row_id", "label", "event_timestamp", *fields])
 
 
 def _scored(stream: Stream, version: Version, window: int) -> pa.Table:

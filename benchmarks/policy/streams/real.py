@@ -18,13 +18,16 @@ from benchmarks.policy.streams.stream import DAY_US, FIRST_DAY, MINUTE_US, Strea
 DATA = Path(os.environ.get("POLICY_BENCH_DATA", Path(__file__).resolve().parents[4] / "shared" / "data"))
 """Folder of the data that is not ours to distribute."""
 
-ELEC2_ROWS_PER_DAY, ELEC2_DAYS = 48, 14
+ELEC2_ROWS_PER_DAY, ELEC2_DAYS = 48, 28
 ELEC2_FIRST_DAY = 9_623
 """1996-05-07."""
 
 ELEC2_FEATURES = ("period", "nswprice", "nswdemand", "vicprice", "vicdemand", "transfer")
 
 WEATHER_DAYS, DAY_AHEAD_US = 14, DAY_US
+N_CUTS = 3
+"""Draws of a stream that there is only one of: each begins a third of a window later, so that windows are cut elsewhere."""
+
 WEATHER_NUMBERS = (
     "temp",
     "dewp",
@@ -44,7 +47,7 @@ EMPLOYMENT_STEP, EMPLOYMENT_ROWS = 10, 750
 
 
 def elec2(name: str, seed: int) -> Stream | None:
-    """Read Elec2 in windows of two weeks: prices of the New South Wales electricity market (Harries 1999, SPLICE-2)."""
+    """Read Elec2 in windows of four weeks: prices of the New South Wales electricity market (Harries 1999, SPLICE-2)."""
     path = DATA / "elec2.csv.gz"
     if not path.exists():
         return None
@@ -104,8 +107,8 @@ def weather(name: str, seed: int) -> Stream | None:
         }
     )
     instants = table["event_timestamp"].cast(pa.int64()).to_numpy()
-    first_us = int(instants[0]) // DAY_US * DAY_US
     window_us = WEATHER_DAYS * DAY_US
+    first_us = int(instants[0]) // DAY_US * DAY_US + seed % N_CUTS * window_us // N_CUTS
     numbers = (instants - first_us) // window_us
     return Stream(
         name=name,
@@ -126,7 +129,8 @@ def employment(name: str, seed: int) -> Stream | None:
     before, after, labels = (pyarrow.parquet.read_table(path) for path in parts)
     columns = ["id", *EMPLOYMENT_FEATURES, "employed"]
     rows = pa.concat_tables([before.select(columns), after.join(labels, "id").select(columns)]).sort_by("id")
-    rows = rows.take(np.arange(0, rows.num_rows, EMPLOYMENT_STEP))
+    first = seed % N_CUTS * EMPLOYMENT_ROWS // N_CUTS * EMPLOYMENT_STEP
+    rows = rows.take(np.arange(first, rows.num_rows, EMPLOYMENT_STEP))
     features = {
         column: rows[column].cast(pa.float64() if column == "AGEP" else pa.string())
         for column in EMPLOYMENT_FEATURES
