@@ -48,12 +48,14 @@ def score_out_of_fold(
 
     Parameters
     ----------
-    algorithm, seed, threads
-        What is fitted, and how.
+    algorithm
+        What is fitted.
     data, judged
         Labelled rows, and those that are held out in turn.
     since_us
         Instant from which rows are learned; None for all.
+    seed, threads
+        How it is fitted.
     """
     labels = data.labels[judged.rows]
     shape = (judged.rows.size, len(data.classes)) if data.classes else (judged.rows.size,)

@@ -212,6 +212,11 @@ def _labels(table: pa.Table, problem: ProblemType) -> tuple[Floats, tuple[str, .
             f"all {labels.size} labelled rows have the label {shown}: there is nothing to tell apart. "
             "Check target.label, or widen model.train_window."
         )
+    if 2 * len(classes) > labels.size:
+        raise LabelsNeededError(
+            f"{labels.size} labelled rows have {len(classes)} labels: most come once, and nothing is learned of them. "
+            "Check target.label, or declare problem: regression."
+        )
     if problem == "binary" and not np.isin(values, (0, 1)).all():
         raise TrainingError(
             f"binary labels are 0 and 1; found {values[:5].tolist()}. "

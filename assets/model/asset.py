@@ -106,7 +106,9 @@ def materialize_model(run: StageRun, *, registry: ModelRegistry) -> Outcome:
         answered = _standing_decision(inputs.ledger.decisions, inputs.asked)
         if answered is not None and _has_tables(run, answered.version):
             return _known_outcome(run, answered, inputs.ledger, registry)
-        rival = _rival(run.pipeline, inputs.ledger.decisions, registry)
+        decisions = inputs.ledger.decisions
+        judge = _champion_then(inputs.asked, decisions, registry)
+        rival = _rival(run.pipeline, decisions, registry, judge)
         training = _train(run, inputs, rival)
     except LabelsNeededError as needed:
         return _waiting(run, needed)
@@ -173,8 +175,9 @@ def _write(
         nonlocal pair
         if _standing_decision(decisions, inputs.asked) is not None:
             return None
-        is_same = aliases_after(decisions)["champion"] == judge
-        serving = rival if is_same else _rival(run.pipeline, decisions, registry)
+        champion = aliases_after(decisions)["champion"]
+        is_same = champion == judge
+        serving = rival if is_same else _rival(run.pipeline, decisions, registry, champion)
         pair, verdict = _judge(
             run, inputs.data, training, version, serving,
             # The loss was that of the champion before.
@@ -256,8 +259,22 @@ def _standing_decision(decisions: Sequence[Decision], asked: Question) -> Decisi
     return same[-1] if same and same[-1].champion_after == champion else None
 
 
-def _rival(pipeline: Pipeline, decisions: Sequence[Decision], registry: ModelRegistry) -> _Rival | None:
-    number = aliases_after(decisions)["champion"]
+def _champion_then(asked: Question, decisions: Sequence[Decision], registry: ModelRegistry) -> int | None:
+    """Return the champion that judged this training, if the present one came of it; else the present one.
+
+    A model that serves has seen all that it was trained on: beside it the same training would be another one.
+    """
+    champion = aliases_after(decisions)["champion"]
+    for number in {None, *(one.champion_after for one in decisions)} - {champion}:
+        version = registry.find(asked.pipeline.name, asked.training_key(number))
+        if version is not None and version.version == champion:
+            return number
+    return champion
+
+
+def _rival(
+    pipeline: Pipeline, decisions: Sequence[Decision], registry: ModelRegistry, number: int | None
+) -> _Rival | None:
     if number is None:
         return None
     version = registry.version(pipeline.name, number)

@@ -88,6 +88,8 @@ def measure(
         References, the windows that are judged without a fault, and those in which faults are planted.
     seed
         Of the columns chosen, and of what is drawn.
+    faults
+        Which are planted.
     """
     figures, draw = Figures(), np.random.default_rng(seed)
     for bench, clean, faulty in benches:

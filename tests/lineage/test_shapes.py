@@ -184,7 +184,7 @@ def test_without_a_target_the_data_is_watched(tmp_path: Path) -> None:
     assert "label" in weeks[4].explanation
     assert "No earlier partition" in weeks[0].explanation
     page = (tmp_path / "reports" / "orders" / "2024-02-04.html").read_text()
-    assert "the data has surely moved" in page
+    assert "1 of 2 columns drifted: label." in page
     assert "Realised" not in page
     life = (tmp_path / "reports" / "orders" / "index.html").read_text()
     assert "orders: watched over 5 windows" in life

@@ -148,7 +148,8 @@ def test_without_reports_there_is_nothing_to_decide_anew(tmp_path: Path) -> None
         list(backtest(tiny_pipeline(tmp_path), connected(tmp_path)))
 
 
-DRIFTED = {("feature_drift", "2024-01-07"), ("prediction_drift", "2024-01-07")}
+KINDS = {"feature_drift", "prediction_drift", "performance"}
+DRIFTED = {(kind, "2024-01-07") for kind in KINDS}
 
 
 @pytest.mark.parametrize(("now", "expected"), [(datetime(2024, 1, 8, 12, tzinfo=UTC), DRIFTED), (NOW, set())])
@@ -163,7 +164,7 @@ def test_what_a_replay_found_is_told_only_if_it_stands_at_present(
                 alert_sensor([replay.pipeline], clock=lambda: now)(context)
         told = [delivery.alert for delivery in read_outbox(replay.connections.lake, "tiny")]
         standing = read_incidents(replay.connections.lake, "tiny").incidents.firing
-    assert {one.kind for one in standing} == {"feature_drift", "prediction_drift"}
+    assert {one.kind for one in standing} == KINDS
     assert {(one.kind, one.partition) for one in told} == expected
     assert len(told) == len(expected)
 

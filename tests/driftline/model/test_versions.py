@@ -100,7 +100,8 @@ def test_show_documents_its_keys(installed: Home, capsys: pytest.CaptureFixture[
     assert undocumented(document, showing.KEYS) == set()
     assert document["settings"]["candidates"] == ["logistic_regression"]
     assert sum(document["importances"].values()) == pytest.approx(1)
-    assert {one["algorithm"] for one in document["candidates"]} == {"logistic_regression"}
+    naive = {"baseline/prior", "baseline/last_value"}
+    assert {one["algorithm"] for one in document["candidates"]} == {"logistic_regression", *naive}
 
 
 def test_show_takes_a_version_alone_and_the_champion_by_default(

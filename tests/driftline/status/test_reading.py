@@ -66,6 +66,7 @@ def test_what_likely_drifted_and_what_cannot_be_judged_is_named(home: Home) -> N
     found = {
         "drift_status": "likely",
         "n_likely": 1,
+        "drifted_features": [],
         "likely_features": ["rain"],
         "unjudged_features": ["sun"],
     }

@@ -98,7 +98,7 @@ MALFORMED = [
     pytest.param(
         [("min_rows: 500", "min_row: 500")],
         [
-            "48: unknown key 'min_row' in drift. Allowed: method, sensitivity, features, multivariate, min_rows, alpha, max_performance_drop, slices, min_slice_rows, dataset, reference, reference_partitions. Did you mean 'min_rows'?",
+            "48: unknown key 'min_row' in drift. Allowed: method, sensitivity, features, multivariate, min_rows, alpha, likely, year_to_year, max_performance_drop, slices, min_slice_rows, dataset, reference, reference_partitions. Did you mean 'min_rows'?",
         ],
         id="unknown-nested-key",
     ),
