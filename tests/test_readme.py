@@ -78,6 +78,7 @@ def test_the_declaration_shown_is_sound(tmp_path: Path) -> None:
     assert read(folder).spec.target.problem == "binary"
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_dg_commands_run_in_a_copy(tmp_path: Path) -> None:
     commands = [line.split() for line in _commands() if re.match(r"(\.venv/bin/)?dg ", line)]

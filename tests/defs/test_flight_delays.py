@@ -283,6 +283,7 @@ def test_a_view_that_looks_ahead_is_caught(pipeline: Pipeline, run: Run, leak: s
         run.check(pipeline, view, LEAKS[leak], keys)
 
 
+@pytest.mark.long
 def test_the_stage_reads_every_row_of_the_source_once(pipeline: Pipeline, tmp_path: Path) -> None:
     lake = Lake(root=str(tmp_path / "lake"))
     engine = Engine(spill_directory=str(tmp_path / "spill"), directories=[lake.root])
@@ -344,6 +345,7 @@ def lied_to_about(
     return replace(pipeline, name="lied_to", spec=pipeline.spec.model_copy(update={"datasets": datasets}))
 
 
+@pytest.mark.long
 def test_a_training_set_does_not_change_with_what_became_known_later(
     pipeline: Pipeline, flights: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:

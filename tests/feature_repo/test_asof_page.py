@@ -14,6 +14,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "asof-store.md"
 BLOCK = re.compile(r'^```\w+ title="([^"]+)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_repository_made_of_the_page_gives_what_the_page_shows(tmp_path: Path) -> None:
     blocks = dict(BLOCK.findall(PAGE.read_text(encoding="utf-8")))

@@ -139,6 +139,7 @@ FEAST_ROWS = st.lists(
 FEAST_LABELS = st.lists(st.tuples(st.none() | st.integers(0, 3), INSTANTS), max_size=12)
 
 
+@pytest.mark.long
 @given(rows=FEAST_ROWS, labels=FEAST_LABELS, ttl=st.sampled_from([None, 3 * HOUR]))
 @settings(max_examples=100, deadline=None)
 def test_the_same_is_found_through_feast(

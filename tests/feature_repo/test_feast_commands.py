@@ -35,7 +35,7 @@ REGISTERED = ("feature_views", "data_sources", "entities")
 DEADLINE_S = 120
 """How long a server may take to begin on a busy machine; nobody waits for it in vain."""
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 @dataclass(frozen=True)

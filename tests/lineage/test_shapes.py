@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.csv as pacsv
+import pytest
 from rich.console import Console
 from sklearn.datasets import load_breast_cancer
 
@@ -14,6 +15,8 @@ from driftline.history import history, print_history
 from pipelines.loading.read import read
 from tests.fixtures.replaying import replay_all
 from tests.fixtures.stages import connected
+
+pytestmark = pytest.mark.long
 
 STREAM = """\
 type: pipelines.MLPipeline

@@ -149,7 +149,8 @@ def test_without_reports_there_is_nothing_to_decide_anew(tmp_path: Path) -> None
 
 
 KINDS = {"feature_drift", "prediction_drift", "performance"}
-DRIFTED = {(kind, "2024-01-07") for kind in KINDS}
+# Features have moved since the second day, which is past; so soon nobody can tell a season from a fault.
+DRIFTED = {("prediction_drift", "2024-01-07"), ("performance", "2024-01-07")}
 
 
 @pytest.mark.parametrize(("now", "expected"), [(datetime(2024, 1, 8, 12, tzinfo=UTC), DRIFTED), (NOW, set())])

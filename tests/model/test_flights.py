@@ -51,6 +51,7 @@ def flights(tmp_path_factory: pytest.TempPathFactory) -> TrainingSet:
     return read_training_set(rows, "binary")
 
 
+@pytest.mark.long
 def test_a_delay_is_foreseen_better_than_by_chance(flights: TrainingSet) -> None:
     training = train_model(flights, ModelSpec(candidates=("hist_gradient_boosting", "logistic_regression")))
     low, high = training.interval

@@ -175,6 +175,7 @@ def faulty(project: Path) -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_dg_scaffolds_a_declaration_that_checks_green(project: Path) -> None:
     done = _run(project, "dg", "scaffold", "defs", "pipelines.MLPipeline", "churn")

@@ -22,6 +22,7 @@ def _installation(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("driftline.verify.verified.declarations", lambda: declared)
 
 
+@pytest.mark.long
 def test_findings_are_lines_and_the_exit_code_tells(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify"]) == SUCCESS
     assert capsys.readouterr().out == "Nothing is wrong.\n"

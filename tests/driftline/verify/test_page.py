@@ -35,6 +35,7 @@ def make_project(folder: Path) -> None:
     (declared / "recent.sql").write_text(READINGS_SQL, encoding="utf-8")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_pages_steps_bring_back_what_was_lost(made: Path, tmp_path: Path) -> None:
     folder = tmp_path / "project"

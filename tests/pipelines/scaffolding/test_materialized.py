@@ -23,6 +23,8 @@ from tests.fixtures.stages import connected
 from tests.fixtures.tiny import lake_and_engine
 from tests.pipelines.scaffolding.scaffolded import scaffold
 
+pytestmark = pytest.mark.long
+
 
 def events(n_rows: int, step: timedelta, *, seed: int = 0) -> pd.DataFrame:
     """Orders of customers: amounts that foretell returns, classes and quantities."""

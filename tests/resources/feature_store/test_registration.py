@@ -58,6 +58,7 @@ def side_by_side(home: Path, registry: str, n_views: int, jobs: Sequence[tuple[s
     assert [process.returncode for process in running] == [0] * len(jobs), "\n".join(said)[-4000:]
 
 
+@pytest.mark.long
 def test_views_that_processes_register_together_are_all_registered(tmp_path: Path, registry: str) -> None:
     side_by_side(tmp_path, registry, 32, [(f"{number}:4", "0") for number in range(4)])
     store = store_of(str(tmp_path), registry)._store("tiny")
@@ -66,6 +67,7 @@ def test_views_that_processes_register_together_are_all_registered(tmp_path: Pat
     assert {len(view.materialization_intervals) for view in store.list_feature_views()} == {1}
 
 
+@pytest.mark.long
 def test_partitions_that_processes_load_together_are_all_served_and_remembered(
     tmp_path: Path, registry: str
 ) -> None:

@@ -39,6 +39,7 @@ def test_a_variable_without_a_store_is_named_and_not_shown(
     assert "geheim" not in str(refused.value)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_processes_that_meet_a_new_database_together_all_succeed(tmp_path: Path) -> None:
     code = (
@@ -54,6 +55,7 @@ def test_processes_that_meet_a_new_database_together_all_succeed(tmp_path: Path)
     assert [process.returncode for process in started] == [0] * 3
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:XDG_RUNTIME_DIR is not set")
 def test_postgres_holds_mlflow_in_a_schema_of_its_own(
