@@ -167,7 +167,8 @@ def examine(
         connection, relations.predictions, reference_relations, time_column=_instant(has_calendar)
     )
     verdict = judge_season(verdict, reference, current, season, drift)
-    classes = _classes(reference)
+    # A model of a shorter span also has the classes that only older rows have.
+    classes = champion.classes or _classes(reference)
     sliced = read_sliced_rows(connection, relations.realised, problem, classes, drift.slices)
     labelled = sliced.rows
     holdout = read_scored_rows(connection, relations.holdout, problem, classes)

@@ -38,6 +38,8 @@ class ScoringModel:
     holdout_metric: float
     features: tuple[str, ...]
     importances: Mapping[str, float]
+    classes: tuple[str, ...] = ()
+    """Multiclass: the labels that it tells apart, in the order of its probabilities; () where they are not kept."""
     run_id: str = ""
     """Run of the registry that registered it."""
 

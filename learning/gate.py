@@ -30,6 +30,9 @@ NON_INFERIORITY_MARGIN = 0.01
 """How much worse a challenger may be when the champion is known bad: a fifth of the loss (0.05) that
 confirms it by default. In the metric's unit; for errors, which have no scale, a share of the champion's."""
 
+RANKINGS: frozenset[Metric] = frozenset({"roc_auc", "average_precision"})
+"""Metrics of the order of scores alone."""
+
 MIN_NEWEST_ROWS = 50
 """Rows of the newest window, below which the one before is looked at together with it."""
 
@@ -116,10 +119,13 @@ def judge_challenger(
     if compared is None:
         return by_estimate
     milder = _judge_non_inferiority(compared, pair, problem, metric, gate)
-    # What would serve on schedule serves after a loss too: a ranking may hide that the prior has moved.
-    return (
-        by_estimate if by_estimate.is_promoted and not milder.is_promoted else replace(milder, measure=metric)
+    # What would serve on schedule serves after a loss too: a ranking may hide that the prior has moved, and one pooled over
+    # folds suffers from their levels. Another metric that is surely worse by more than the margin keeps its veto.
+    is_far_worse = (
+        metric not in RANKINGS and milder.high is not None and milder.high < -_margin(pair, problem, metric)
     )
+    is_by_estimate = by_estimate.is_promoted and not milder.is_promoted and not is_far_worse
+    return by_estimate if is_by_estimate else replace(milder, measure=metric)
 
 
 def _below_floor(problem: ProblemType, metric: Metric, value: float, gate: GateSpec) -> GateVerdict | None:
@@ -257,12 +263,17 @@ def _compared(pair: ScoredPair, problem: ProblemType, metric: Metric, seed: int)
     return comparison if comparison.gains.size else None
 
 
+def _margin(pair: ScoredPair, problem: ProblemType, metric: Metric) -> float:
+    """Return how much worse a challenger may be in the metric when the champion is known to be bad."""
+    if METRICS_BY_PROBLEM[problem][metric] == "lower":
+        return NON_INFERIORITY_MARGIN * metric_value(metric, pair.champion)
+    return NON_INFERIORITY_MARGIN
+
+
 def _judge_non_inferiority(
     comparison: Comparison, pair: ScoredPair, problem: ProblemType, metric: Metric, gate: GateSpec
 ) -> GateVerdict:
-    margin = NON_INFERIORITY_MARGIN
-    if METRICS_BY_PROBLEM[problem][metric] == "lower":
-        margin *= metric_value(metric, pair.champion)
+    margin = _margin(pair, problem, metric)
     low, high = comparison.interval(gate.alpha)
     numbers = _numbers_of(comparison, more_than=-margin, low=low, high=high)
     found = f"{_sentence(problem, metric, comparison, gate, low, high)}; the champion's loss is confirmed"

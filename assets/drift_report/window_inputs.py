@@ -111,6 +111,8 @@ def examine_window(
     champion = _champion(version)
     training = _training_set(pipeline, version, lake)
     inputs = Inputs(predictions, labels, training, lake.snapshot(pipeline.table("holdout_scores")))
+    if training is not None and spec.learned.problem == "multiclass":
+        champion = replace(champion, classes=_classes(training, version, connection))
     key, names = str(version.version), version.feature_names
     reference = read_kept_sketch(pipeline, key, lake, connection)
     has_features = set(version.feature_names) <= set(predictions.schema.names)
@@ -198,6 +200,16 @@ def _champion(version: ModelVersion) -> ScoringModel:
         importances=version.importances,
         run_id=version.run_id,
     )
+
+
+def _classes(
+    training: Snapshot, version: ModelVersion, connection: duckdb.DuckDBPyConnection
+) -> tuple[str, ...]:
+    """List the labels that a version tells apart: all of its training set's, though it learned from the newest rows alone."""
+    rows = connection.sql(
+        f"SELECT DISTINCT CAST(label AS VARCHAR) FROM {scan(training, [version.training_partition])} WHERE label IS NOT NULL"
+    ).fetchall()
+    return tuple(sorted(row[0] for row in rows))
 
 
 def _training_set(pipeline: Pipeline, version: ModelVersion, lake: Lake) -> Snapshot | None:

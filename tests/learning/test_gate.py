@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from declaration.model import GateSpec, Metric
+from declaration.model import GateSpec, Metric, Metric
 from learning.comparison import ScoredPair
 from learning.gate import NON_INFERIORITY_MARGIN, GateVerdict, judge_challenger, newest_rows
 from learning.metrics import Scored, metric_value
@@ -45,11 +45,12 @@ def judge(
     is_loss_confirmed: bool = False,
     has_champion: bool = True,
     holdout_metric: float = 0.8,
+    metric: Metric = "roc_auc",
 ) -> GateVerdict:
     return judge_challenger(
         both,
         problem="binary",
-        metric="roc_auc",
+        metric=metric,
         holdout_metric=holdout_metric,
         gate=gate or GateSpec(),
         is_loss_confirmed=is_loss_confirmed,
@@ -158,6 +159,21 @@ def test_a_changed_prior_is_promoted_although_the_ranking_is_the_same() -> None:
     assert metric_value("roc_auc", hair.challenger) < metric_value("roc_auc", hair.champion)
     assert judge(halves(hair)).is_promoted
     assert judge(halves(hair), is_loss_confirmed=True).is_promoted
+
+
+def test_after_a_loss_an_accuracy_that_is_far_worse_keeps_its_veto() -> None:
+    """The champion is too sure of its 20 % of mistakes (log loss 1.38), the challenger right in 60 % and never sure (0.67)."""
+    n = 1_000
+    labels = (np.arange(n) % 2).astype(float)
+    is_hit, is_hit_too = np.arange(n) % 10 >= 2, np.arange(n) % 10 >= 4
+    champion = np.where(is_hit, np.where(labels == 1, 0.999, 0.001), np.where(labels == 1, 0.001, 0.999))
+    challenger = np.where(is_hit_too, np.where(labels == 1, 0.6, 0.4), np.where(labels == 1, 0.4, 0.6))
+    pair = ScoredPair(
+        Scored(labels, challenger), Scored(labels, champion), np.arange(n, dtype=np.int64) * 60_000_000
+    )
+    verdict = judge(pair, metric="accuracy", is_loss_confirmed=True)
+    assert (verdict.is_promoted, verdict.outcome) == (False, "worse")
+    assert judge(pair, metric="accuracy").is_promoted
 
 
 def test_who_is_surely_worse_on_the_newest_window_does_not_serve() -> None:
