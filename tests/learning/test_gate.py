@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from declaration.model import GateSpec, Metric, Metric
+from declaration.model import GateSpec, Metric
 from learning.comparison import ScoredPair
 from learning.gate import NON_INFERIORITY_MARGIN, GateVerdict, judge_challenger, newest_rows
 from learning.metrics import Scored, metric_value
