@@ -50,9 +50,17 @@ def test_no_labels_at_all_are_waited_for(make_training_table: Builder) -> None:
 def test_one_class_is_waited_for(make_training_table: Builder) -> None:
     table = make_training_table(400)
     with pytest.raises(
-        LabelsNeededError, match=r"all \d+ labelled rows have the label 1.* At least 5 rows of each class"
+        LabelsNeededError, match=r"all \d+ labelled rows have the label 1: there is nothing to tell apart"
     ):
         read_training_set(table.filter(pc.equal(table["label"], 1)), "binary")
+
+
+def test_a_class_for_every_row_is_waited_for(make_training_table: Builder) -> None:
+    table = make_training_table(200, problem="multiclass")
+    every = pa.array([f"k{i}" for i in range(200)])
+    table = table.set_column(table.column_names.index("label"), "label", every)
+    with pytest.raises(LabelsNeededError, match="200 labelled rows have 200 labels: most come once"):
+        read_training_set(table, "multiclass")
 
 
 def test_labels_other_than_zero_and_one_are_refused(make_training_table: Builder) -> None:
