@@ -16,9 +16,7 @@ from drift.columns.verdict import (
 from drift.extrapolation.outside import extrapolation_text
 from drift.findings import Findings, ScoringModel, gone_text
 from drift.performance.open_loss import OpenLoss, follow_loss
-from drift.performance.realised import (
-    Measurement,
-)
+from drift.performance.realised import Measurement
 from drift.retraining.policy import Evidence, RetrainDecision
 from drift.wording import (
     base_rate_text,

@@ -121,15 +121,20 @@ def _mean_of(
     return by_block
 
 
-def _log_loss(scored: Scored) -> Floats:
+def log_losses(scored: Scored, least: float) -> Floats:
+    """Return each row's log loss, probabilities clipped at `least`; a class that the model never saw has probability 0."""
     if scored.scores.ndim == 2:
         known = np.flatnonzero(scored.labels < scored.scores.shape[1])
         chosen = np.zeros(scored.labels.size)
         chosen[known] = scored.scores[known, scored.labels[known].astype(np.int64)]
     else:
         chosen = np.where(scored.labels == 1, scored.scores, 1 - scored.scores)
-    losses: Floats = -np.log(np.clip(chosen, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY))
+    losses: Floats = -np.log(np.clip(chosen, least, 1 - least))
     return losses
+
+
+def _log_loss(scored: Scored) -> Floats:
+    return log_losses(scored, SMALLEST_PROBABILITY)
 
 
 def _predicted_class(scored: Scored) -> NDArray[np.int64]:

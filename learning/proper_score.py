@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from declaration.target import ProblemType
 from learning.blocks import Blocks, time_blocks
 from learning.comparison import ScoredPair
-from learning.metrics import Floats, Scored
+from learning.metrics import Floats, Scored, log_losses
 
 LEAST_PROBABILITY = 0.001
 """Clip of probabilities: a certain mistake costs 6.9, and no single row decides between two models."""
@@ -49,14 +49,7 @@ def row_losses(problem: ProblemType, scored: Scored) -> Floats:
     """
     if problem == "regression":
         return (scored.labels - scored.scores) ** 2
-    if scored.scores.ndim == 2:
-        known = np.flatnonzero(scored.labels < scored.scores.shape[1])
-        chosen = np.zeros(scored.labels.size)
-        chosen[known] = scored.scores[known, scored.labels[known].astype(np.int64)]
-    else:
-        chosen = np.where(scored.labels == 1, scored.scores, 1 - scored.scores)
-    losses: Floats = -np.log(np.clip(chosen, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY))
-    return losses
+    return log_losses(scored, LEAST_PROBABILITY)
 
 
 @dataclass(frozen=True)

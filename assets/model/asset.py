@@ -265,11 +265,12 @@ def _champion_then(asked: Question, decisions: Sequence[Decision], registry: Mod
     A model that serves has seen all that it was trained on: beside it the same training would be another one.
     """
     champion = aliases_after(decisions)["champion"]
-    for number in {None, *(one.champion_after for one in decisions)} - {champion}:
-        version = registry.find(asked.pipeline.name, asked.training_key(number))
-        if version is not None and version.version == champion:
-            return number
-    return champion
+    promoted = next((one for one in reversed(decisions) if one.champion_after != one.champion_before), None)
+    if promoted is None or promoted.partition != asked.partition:
+        return champion
+    version = registry.find(asked.pipeline.name, asked.training_key(promoted.champion_before))
+    is_same = version is not None and version.version == champion
+    return promoted.champion_before if is_same else champion
 
 
 def _rival(
