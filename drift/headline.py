@@ -141,15 +141,17 @@ def _moved(findings: Findings, noun: str) -> Iterator[str]:
     yield from (
         f"{subject} likely drifted." for role, subject in SUBJECTS.items() if verdict.having("likely", role)
     )
-    yield from _counted(verdict, "cannot be judged", f"{noun}s cannot be judged")
+    calm = verdict.having("stable") if verdict.status == "stable" else ()
+    beside = f"; {len(calm)} are stable" if calm else ""
+    yield from _counted(verdict, "cannot be judged", f"{noun}s cannot be judged", beside)
 
 
-def _counted(verdict: DriftVerdict, status: Status, what: str) -> Iterator[str]:
+def _counted(verdict: DriftVerdict, status: Status, what: str, beside: str = "") -> Iterator[str]:
     found = verdict.having(status)
     if found:
         n_columns = sum(column.role == "feature" for column in verdict.columns)
         most = ", most of all" if len(found) > 1 else ":"
-        yield f"{len(found)} of {n_columns} {what}{most} {found[0].column}."
+        yield f"{len(found)} of {n_columns} {what}{most} {found[0].column}{beside}."
 
 
 def _without_fault(findings: Findings, decision: RetrainDecision) -> str:

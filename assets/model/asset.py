@@ -314,6 +314,7 @@ def _register(
         learned_since=instant(training.span.since_us) if training.span.since_us is not None else None,
         artifact_sha256=hashlib.sha256(content).hexdigest(),
         registered_at=run.scope.clock,
+        classes=training.model.classes if data.problem == "multiclass" else (),
     )
     settings = run.spec.model.model_dump(mode="json")
     figures = {
