@@ -58,7 +58,6 @@ def permutation_importances(
     generator = np.random.default_rng(seed)
     chosen = _sampled(labels, generator)
     folds, matrix, labels = folds[chosen], matrix[chosen], labels[chosen]
-
     problem, n_features = models[0].problem, matrix.shape[1]
     whole = metric_value(metric, Scored(labels, _scores(models, folds, matrix)))
     at_once = max(1, MAX_SCORED_ROWS // max(1, labels.size))
@@ -66,13 +65,12 @@ def permutation_importances(
     for first in range(0, n_features, at_once):
         features = range(first, min(first + at_once, n_features))
         shuffled = np.tile(matrix, (len(features), 1))
-        for part, feature in enumerate(features):
-            shuffled[part * labels.size : (part + 1) * labels.size, feature] = generator.permutation(
-                matrix[:, feature]
-            )
+        for place, feature in enumerate(features):
+            rows = slice(place * labels.size, (place + 1) * labels.size)
+            shuffled[rows, feature] = generator.permutation(matrix[:, feature])
         scores = _scores(models, np.tile(folds, len(features)), shuffled)
-        for feature, part in zip(features, np.split(scores, len(features)), strict=True):
-            lost = improvement(problem, metric, of=whole, over=metric_value(metric, Scored(labels, part)))
+        for feature, of_one in zip(features, np.split(scores, len(features)), strict=True):
+            lost = improvement(problem, metric, of=whole, over=metric_value(metric, Scored(labels, of_one)))
             losses[feature] = max(0.0, lost)
     total = losses.sum()
     shares = losses / total if total > 0 else np.full(losses.size, 1 / losses.size)
