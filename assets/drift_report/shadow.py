@@ -14,13 +14,10 @@ from declaration.pipeline import Pipeline
 from drift.examination import surely_lost
 from drift.performance.labelled_rows import labels_known, read_scored_rows
 from drift.performance.realised import ScoredRows
-from drift.retraining.probation import Probation, judge_probation
-from learning.comparison import ScoredPair
-from learning.encode import EncodingError
+from drift.retraining.probation import Probation, judge_probation, score_pair
 from learning.fitted import FittedModel
 from learning.metrics import Scored
 from learning.model_file import model_from_bytes
-from learning.score_columns import aligned_scores, classes_of_both
 from learning.train import chosen_metric, limited_threads
 from learning.training_rows import label_indices, microseconds
 from resources.lake.lake import Snapshot, scan
@@ -172,20 +169,3 @@ def _rows(
         f"USING (row_id, event_timestamp) ORDER BY hash(row_id), row_id LIMIT {MAX_SHADOW_ROWS}"
     ).to_arrow_table()
     return rows if rows.num_rows else None
-
-
-def score_pair(rows: pa.Table, champion: FittedModel, previous: FittedModel) -> ScoredPair | None:
-    """Score both; None where the predecessor cannot read today's rows and so could not serve either."""
-    # A class that only one of them knows has probability 0 in the other, and one that neither knows in both.
-    classes = classes_of_both(champion.classes, previous.classes)
-    labels = label_indices(rows["label"], champion.problem, classes)
-    try:
-        with limited_threads(1):
-            now, before = champion.score(rows), previous.score(rows)
-    except EncodingError:
-        return None
-    return ScoredPair(
-        challenger=Scored(labels, aligned_scores(now, champion.classes, classes)),
-        champion=Scored(labels, aligned_scores(before, previous.classes, classes)),
-        event_time_us=microseconds(rows["event_timestamp"]),
-    )
