@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
@@ -201,8 +201,17 @@ class Course:
         self.champion, self.number = challenger, self.n_versions
 
 
-def live(history: History, policy: Policy, trainer: Trainer) -> Course:
+def live(
+    history: History, policy: Policy, trainer: Trainer, *, seen: Callable[[int], None] | None = None
+) -> Course:
     """Live through a history.
+
+    Parameters
+    ----------
+    history, policy, trainer
+        What happens, who decides, who trains.
+    seen
+        Called with the number of each window before it is lived through.
 
     Raises
     ------
@@ -211,13 +220,15 @@ def live(history: History, policy: Policy, trainer: Trainer) -> Course:
     BudgetSpentError
         If a training is asked for that the trainer may not do.
     """
-    first = trainer.train(Question(history.n_history - 1, policy.span, is_adaptive=policy.rules.is_adaptive))
+    first = trainer.train(first_question(history, policy))
     if first is None:
         raise BacktestError(
             f"the labels known at the end of window {history.names[history.n_history - 1]} do not suffice for a first model."
         )
-    course = Course(first, first, last_training=first.window)
+    course = Course(first, first, last_training=first.window, broken=first.left_out)
     for window in history.live:
+        if seen is not None:
+            seen(window)
         course.served.append(course.champion)
         course.numbers.append(course.number)
         look = _look(history, window, policy, course)
@@ -231,6 +242,12 @@ def live(history: History, policy: Policy, trainer: Trainer) -> Course:
         elif answer.is_requested:
             _train(history, window, policy, trainer, course, answer.loss_since)
     return course
+
+
+def first_question(history: History, policy: Policy) -> Question:
+    """Ask for the first model of a policy: the product's training, broken windows left out."""
+    broken = frozenset(window for window in history.faults if window < history.n_history)
+    return Question(history.n_history - 1, policy.span, broken, is_adaptive=policy.rules.is_adaptive)
 
 
 def _look(history: History, window: int, policy: Policy, course: Course) -> Look:

@@ -191,10 +191,12 @@ class Declared:
         history = look.history
         assert history.entity_labels is not None
         known = known_rows(history.entity_labels, until_us=history.end_us(look.window))
-        self._connection.register("known", known)
+        self._connection.register("entity_labels", known)
         entity, timezone = history.entity, history.timezone
-        seasons = fitting_seasons(self._connection, "known", entity)
-        return known_values("known", "known", entity=entity, seasons=seasons, timezone=timezone)
+        seasons = fitting_seasons(self._connection, "entity_labels", entity)
+        return known_values(
+            "entity_labels", "entity_labels", entity=entity, seasons=seasons, timezone=timezone
+        )
 
     def _realised(self, look: Look, since: int) -> pa.Table:
         """Return this window's labels, and those of earlier ones that became known from a window on, with the version's scores."""

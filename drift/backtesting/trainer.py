@@ -90,8 +90,8 @@ class Trainer:
         Called before each training that is not kept: raises `BudgetSpentError` where it may not be done.
     threads
         Threads of each fit.
-    n_trained
-        Trainings that were done, and not read.
+    n_trained, n_read
+        Trainings that were done, and that were kept from before.
     """
 
     history: History
@@ -101,6 +101,7 @@ class Trainer:
     allow: Callable[[], None] | None = None
     threads: int = 1
     n_trained: int = 0
+    n_read: int = 0
     _sets: OrderedDict[tuple[int, int, frozenset[int]], TrainingSet | None] = field(
         default_factory=OrderedDict
     )
@@ -115,6 +116,7 @@ class Trainer:
     def _found(self, question: Question) -> Version | None:
         kept = self.kept.read(question) if self.kept is not None else None
         if kept is not None:
+            self.n_read += 1
             return kept
         if self.allow is not None:
             self.allow()

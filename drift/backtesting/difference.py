@@ -1,0 +1,136 @@
+"""Difference of two policies on the same windows, with an interval by blocks of windows.
+
+Windows that the same two models score share these models' luck, so blocks are as long as a pair of models serves on
+average, and longer where the differences of neighbouring windows still go together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from learning.blocks import Blocks
+from learning.metrics import Floats
+from learning.proper_score import LossGain
+
+MIN_BLOCKS = 5
+"""Fewer blocks carry no interval that is worth showing: Student's t has less than four degrees of freedom then."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """By how much one policy is better than another, window by window; positive is better.
+
+    Attributes
+    ----------
+    mean
+        Mean over the windows that both are measured in; NaN without any.
+    low, high
+        Interval at the asked level; None where the windows make fewer than `MIN_BLOCKS` blocks.
+    n_windows, block_length, n_blocks
+        Windows that were compared, how many make a block, and blocks.
+    needed
+        Windows in all from which a difference like this one would be sure, or could be judged at all; None where it
+        is sure, or there is none.
+    """
+
+    mean: float
+    low: float | None
+    high: float | None
+    n_windows: int
+    block_length: int
+    n_blocks: int
+    needed: int | None = None
+
+    @property
+    def is_surely_better(self) -> bool:
+        """The interval lies above zero."""
+        return self.low is not None and self.low > 0
+
+    @property
+    def is_surely_worse(self) -> bool:
+        """The interval lies below zero."""
+        return self.high is not None and self.high < 0
+
+
+def difference(gains: Floats, served: Sequence[tuple[int, int]], *, alpha: float) -> Difference:
+    """Compare two policies.
+
+    Parameters
+    ----------
+    gains
+        By window: how much the one is better; NaN where it is not known. Shape (n_windows,).
+    served
+        Numbers of the two serving models by window.
+    alpha
+        One-sided level of each end of the interval; divided by the number of comparisons where there are several.
+
+    Examples
+    --------
+    Two blocks of windows are too few, ten windows with a model each are not:
+
+    >>> difference(np.array([1.0, 2.0]), [(0, 1), (0, 2)], alpha=0.05).low is None
+    True
+    >>> gains = np.array([1.0, 2.0, 3.0, 2.0, 1.0, 3.0, 2.0, 1.0, 3.0, 2.0])
+    >>> found = difference(gains, [(0, window) for window in range(10)], alpha=0.025)
+    >>> found.mean, round(found.low, 3), round(found.high, 3)
+    (2.0, 1.416, 2.584)
+    """
+    is_known = np.isfinite(gains)
+    values = gains[is_known]
+    if not values.size or not np.any(values):
+        return Difference(0.0 if values.size else float("nan"), None, None, values.size, 1, 0)
+    length = block_length(values, [pair for pair, known in zip(served, is_known, strict=True) if known])
+    numbers = np.arange(values.size) // length
+    n_blocks = int(numbers[-1]) + 1
+    gain = LossGain(values, Blocks(numbers, n_blocks, "run"))
+    interval = gain.interval(alpha) if n_blocks >= MIN_BLOCKS else None
+    if interval is None:
+        return Difference(gain.mean, None, None, values.size, length, n_blocks, MIN_BLOCKS * length)
+    found = Difference(gain.mean, *interval, values.size, length, n_blocks)
+    if found.is_surely_better or found.is_surely_worse:
+        return found
+    return Difference(gain.mean, *interval, values.size, length, n_blocks, _needed(gain, length, alpha))
+
+
+def block_length(values: Floats, served: Sequence[tuple[int, int]]) -> int:
+    """Return how many neighbouring windows make a block.
+
+    Parameters
+    ----------
+    values
+        Differences by window. Shape (n_windows,).
+    served
+        Numbers of the two serving models by window.
+
+    Examples
+    --------
+    >>> block_length(np.array([1.0, -1.0, 1.0, -1.0]), [(0, 0), (0, 0), (0, 1), (0, 1)])
+    2
+    """
+    n_pairs = 1 + sum(before != after for before, after in pairwise(served))
+    by_models = math.ceil(values.size / n_pairs)
+    centred = values - values.mean()
+    power = float(np.sum(centred**2))
+    together = float(np.sum(centred[1:] * centred[:-1])) / power if power else 0.0
+    # Windows of a first-order autoregression that tell as much as one independent window.
+    by_correlation = math.ceil((1 + together) / (1 - together)) if 0 < together < 1 else 1
+    return max(1, by_models, by_correlation)
+
+
+def _needed(gain: LossGain, length: int, alpha: float) -> int | None:
+    """Return how many windows a difference of this size, and of this spread, would be sure from."""
+    from scipy.special import stdtrit
+
+    assert gain.blocks is not None
+    if gain.mean == 0 or not math.isfinite(gain.n_standard_errors):
+        return None
+    spread = gain.standard_error * math.sqrt(gain.blocks.n_blocks)
+    for n_blocks in range(gain.blocks.n_blocks + 1, 100_000):
+        if float(stdtrit(n_blocks - 1, 1 - alpha)) * spread / math.sqrt(n_blocks) < abs(gain.mean):
+            return n_blocks * length
+    return None
