@@ -21,6 +21,10 @@ MIN_BLOCKS = 5
 """Fewer blocks carry no interval that is worth showing: Student's t has less than four degrees of freedom then."""
 
 
+MAX_NEEDED_BLOCKS, N_COUNTS = 10_000, 500
+"""Blocks beyond which a difference is said to be out of reach; numbers of blocks that are tried on the way."""
+
+
 @dataclass(frozen=True)
 class Difference:
     """By how much one policy is better than another, window by window; positive is better.
@@ -130,7 +134,6 @@ def _needed(gain: LossGain, length: int, alpha: float) -> int | None:
     if gain.mean == 0 or not math.isfinite(gain.n_standard_errors):
         return None
     spread = gain.standard_error * math.sqrt(gain.blocks.n_blocks)
-    for n_blocks in range(gain.blocks.n_blocks + 1, 100_000):
-        if float(stdtrit(n_blocks - 1, 1 - alpha)) * spread / math.sqrt(n_blocks) < abs(gain.mean):
-            return n_blocks * length
-    return None
+    counts = np.unique(np.geomspace(gain.blocks.n_blocks + 1, MAX_NEEDED_BLOCKS, N_COUNTS).astype(np.int64))
+    is_enough = stdtrit(counts - 1, 1 - alpha) * spread / np.sqrt(counts) < abs(gain.mean)
+    return int(counts[np.argmax(is_enough)]) * length if is_enough.any() else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -49,6 +49,8 @@ class Question:
         A newer part of the rows may be learned from alone.
     is_plain
         All rows are fitted by one algorithm, and none is held out: what a schedule without a gate does.
+    algorithm
+        Which one; None leaves it to the trainer.
     """
 
     window: int
@@ -58,6 +60,7 @@ class Question:
     loss_since_us: int | None = None
     is_adaptive: bool = True
     is_plain: bool = False
+    algorithm: Candidate | None = None
 
 
 class Kept(Protocol):
@@ -82,8 +85,9 @@ class Trainer:
         What is learned from.
     spec
         Candidates, metric and seed.
-    plain
-        What plain schedules fit; by default the first candidate.
+    chosen
+        Algorithms that earlier trainings chose, by their window: a plain schedule fits the newest known by then. By
+        default the first candidate.
     kept
         Where trainings are kept; None keeps them in memory alone.
     allow
@@ -96,7 +100,7 @@ class Trainer:
 
     history: History
     spec: ModelSpec
-    plain: Candidate | None = None
+    chosen: Mapping[int, Candidate] = field(default_factory=dict)
     kept: Kept | None = None
     allow: Callable[[], None] | None = None
     threads: int = 1
@@ -109,6 +113,8 @@ class Trainer:
 
     def train(self, question: Question) -> Version | None:
         """Train as the model stage does, or as a plain schedule; None where the known labels do not suffice."""
+        if question.is_plain and question.algorithm is None:
+            question = replace(question, algorithm=self._chosen_by(question.window))
         if question not in self._known:
             self._known[question] = self._found(question)
         return self._known[question]
@@ -130,6 +136,11 @@ class Trainer:
             self.kept.write(question, version)
         return version
 
+    def _chosen_by(self, window: int) -> Candidate:
+        """Return the algorithm that the newest training as of a window or before chose."""
+        known = [since for since in self.chosen if since <= window]
+        return self.chosen[max(known)] if known else self.spec.candidates[0]
+
     def _first(self, question: Question) -> int:
         return 0 if question.span is None else max(0, question.window + 1 - question.span)
 
@@ -137,8 +148,8 @@ class Trainer:
         data = self._data(question)
         if data is None:
             return None
-        algorithm = self.plain or self.spec.candidates[0]
-        model = fit(algorithm, data.fit_rows(), data.classes, self.spec.seed, self.threads)
+        assert question.algorithm is not None
+        model = fit(question.algorithm, data.fit_rows(), data.classes, self.spec.seed, self.threads)
         return self._version(question, model)
 
     def _train(self, question: Question) -> Version | None:

@@ -16,7 +16,7 @@ from drift.backtesting.history import History
 from drift.backtesting.outcome import Outcome, outcome_of
 from drift.backtesting.trainer import BudgetSpentError, Trainer
 from driftline.backtest.kept import kept_trainings
-from driftline.backtest.past import Past, read_past
+from driftline.backtest.past import Past, Reality, read_past, read_reality
 from learning.train import chosen_metric, limited_threads
 from resources.connections import Connections
 
@@ -41,8 +41,8 @@ class Comparison:
     ----------
     pipeline, metric
         Its name, and the declared metric.
-    past
-        What was lived through, and from which tables.
+    past, reality
+        What was lived through, and from which tables; and what its own reports say.
     advice
         Outcomes, and what follows for the declaration.
     cut
@@ -56,12 +56,24 @@ class Comparison:
     pipeline: str
     metric: Metric
     past: Past
+    reality: Reality
     advice: Advice
     cut: tuple[str, ...]
     budget_s: float
     cpu_s: float
     n_trained: int
     n_kept: int
+
+    @property
+    def live(self) -> tuple[str, ...]:
+        """Keys of the windows that were lived through."""
+        history = self.past.history
+        return history.names[history.n_history :]
+
+    @property
+    def declared(self) -> Outcome:
+        """Outcome of the policy as it is declared."""
+        return self.advice.compared[0].outcome
 
 
 def compare(
@@ -107,24 +119,32 @@ def compare(
 
     trainer = Trainer(past.history, spec.model, kept=kept, allow=allow, threads=connections.engine.threads)
     with limited_threads(connections.engine.threads):
-        past = replace(past, history=_begun(past.history, blocks, trainer, pipeline.name))
+        try:
+            past = replace(past, history=_begun(past.history, blocks, trainer, pipeline.name))
+        except BudgetSpentError as error:
+            raise _too_little(budget_s, trainer) from error
         trainer.history = past.history
         outcomes, cut = _lived(past, blocks, trainer, metric, progress, lambda: time.process_time() - started)
     if not outcomes or outcomes[0][0].kind != "declared":
-        raise BacktestError(
-            f"{budget_s:g} CPU seconds did not suffice for the policy as declared; {trainer.n_trained} trainings of it are kept. "
-            "Start it again to go on from there, or raise --cpu-budget."
-        )
+        raise _too_little(budget_s, trainer)
     return Comparison(
         pipeline.name,
         metric,
         past,
+        read_reality(pipeline, connections.lake, metric),
         advise(outcomes, past.history.problem, metric),
         tuple(cut),
         budget_s,
         time.process_time() - started,
         trainer.n_trained,
         trainer.n_read,
+    )
+
+
+def _too_little(budget_s: float, trainer: Trainer) -> BacktestError:
+    return BacktestError(
+        f"{budget_s:g} CPU seconds did not suffice for the policy as declared; {trainer.n_trained} trainings of it were made and are kept. "
+        "Start it again to go on from there, or raise --cpu-budget."
     )
 
 
@@ -149,11 +169,14 @@ def _lived(
             )
 
         try:
-            outcomes.append(
-                (line, outcome_of(history, live(history, line.make(), trainer, seen=seen), metric))
-            )
+            course = live(history, line.make(), trainer, seen=seen)
         except BudgetSpentError:
             cut.append(line.name)
+            continue
+        outcomes.append((line, outcome_of(history, course, metric)))
+        if line.kind == "declared":
+            # A plain schedule fits what the declaration's trainings had chosen by then: it differs by its times alone.
+            trainer.chosen = {one.window: one.model.algorithm for one in (course.first, *course.trained)}
     return outcomes, cut
 
 
@@ -177,9 +200,7 @@ def _begun(history: History, blocks: Blocks, trainer: Trainer, name: str) -> His
         begun = replace(history, n_history=window + 1)
         if history.n_known(window, since_us=0) < floor:
             continue
-        first = trainer.train(first_question(begun, policy))
-        if first is not None:
-            trainer.plain = first.model.algorithm
+        if trainer.train(first_question(begun, policy)) is not None:
             break
     else:
         raise BacktestError(

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow as pa
 
+from assets.drift_report.tables import DRIFT_DECISIONS
 from assets.drift_report.tables_read import read_quality
 from assets.drift_report.version_inputs import entity_columns
-from assets.drift_report.window_inputs import LABEL_LOOKBACK
+from assets.drift_report.window_inputs import LABEL_LOOKBACK, trainings_of
+from declaration.model import Metric
 from declaration.names import SOURCE_PARTITION
 from declaration.partitioning import Window, partitioning
 from declaration.pipeline import Pipeline
@@ -24,9 +26,6 @@ from resources.model_registry.ledger import read_ledger
 
 MAX_ENTITY_LABELS = 1_000_000
 """Labels of all entities that are held for naive forecasts; more would cost memory, and the forecasts are left out."""
-
-DEFAULT_ROWS = 2_000
-"""Rows of a window that are lived through by default; the interval of a window's loss hardly shrinks with more."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +61,27 @@ class Past:
 
 
 @dataclass(frozen=True)
+class Reality:
+    """What the reports of the history itself say of it.
+
+    Attributes
+    ----------
+    metric
+        Realised metric by partition, where it is known.
+    trained
+        Partitions of its trainings.
+    """
+
+    metric: Mapping[str, float]
+    trained: tuple[str, ...]
+
+    def mean(self, keys: Sequence[str]) -> float | None:
+        """Return the mean realised metric over some partitions; None where none is known."""
+        found = [self.metric[key] for key in keys if key in self.metric]
+        return sum(found) / len(found) if found else None
+
+
+@dataclass(frozen=True)
 class _Tables:
     """Pinned tables; None for those that are not there."""
 
@@ -91,6 +111,10 @@ def read_past(pipeline: Pipeline, connections: Connections, *, rows: int) -> Pas
     BacktestError
         If there is no target, no label, or nothing was trained yet.
     """
+    if rows < pipeline.spec.drift.min_rows:
+        raise BacktestError(
+            f"--rows {rows} is below drift.min_rows, {pipeline.spec.drift.min_rows}: no window would be judged. Ask for more rows."
+        )
     tables = _pinned(pipeline, connections.lake)
     features = _features(pipeline, connections, tables)
     with connections.engine.connect() as connection:
@@ -136,6 +160,19 @@ def read_past(pipeline: Pipeline, connections: Connections, *, rows: int) -> Pas
         delay,
         _notes(tables, featured, windows, entity_labels),
     )
+
+
+def read_reality(pipeline: Pipeline, lake: Lake, metric: Metric) -> Reality:
+    """Read what the drift reports realised of a metric, and when the ledger says that something was trained."""
+    table = DRIFT_DECISIONS.of(pipeline.name)
+    reports = lake.read(table).to_pylist() if lake.has(table) else []
+    realised = {
+        str(row["partition"]): float(row["realised"])
+        for row in reports
+        if row["metric"] == metric and row["realised"] is not None
+    }
+    trained = {entry.partition for entry in trainings_of(read_ledger(lake, pipeline.name))}
+    return Reality(realised, tuple(sorted(trained)))
 
 
 def _pinned(pipeline: Pipeline, lake: Lake) -> _Tables:
