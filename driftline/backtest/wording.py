@@ -109,7 +109,7 @@ def _of_recommended(comparison: Comparison, best: Compared) -> str:
         )
     return (
         f"{SCORE_NAMES[problem]} lower by {best.loss.mean:.{SCALE}f} ({low:.{SCALE}f} to {high:.{SCALE}f}, {best.loss.n_blocks} blocks of "
-        f"{best.loss.block_length} windows), {metric}; {best.outcome.n_trainings} trainings in place of "
+        f"{_windows(best.loss.block_length)}), {metric}; {best.outcome.n_trainings} trainings in place of "
         f"{comparison.declared.n_trainings}, {best.outcome.cpu_s:.0f} CPU seconds in place of {comparison.declared.cpu_s:.0f}."
     )
 
@@ -136,7 +136,7 @@ def _needed(found: Difference) -> str:
         return "No number of windows like these would tell."
     if found.low is None:
         return (
-            f"{found.n_windows} windows are too few to judge it, for the same models serve {found.block_length} windows "
+            f"{found.n_windows} windows are too few to judge it, for the same models serve {_windows(found.block_length)} "
             f"on average: at least {found.needed} are needed."
         )
     return f"A difference of this size and spread would be sure from about {found.needed} windows; there are {found.n_windows}."
@@ -144,3 +144,7 @@ def _needed(found: Difference) -> str:
 
 def _signed(gain: float) -> str:
     return f"{'lower' if gain > 0 else 'higher'} by {abs(gain):.{SCALE}f}"
+
+
+def _windows(n: int) -> str:
+    return "a window" if n == 1 else f"{n} windows"
