@@ -113,13 +113,19 @@ clean: ## remove the environment, the caches and everything that was materialize
 	@$(PY) -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@touch $@
 
+# mlflow and mlflow-skinny own the same files: what is left of one when the other goes is broken.
+FORGET_MLFLOW := if ls -d .venv/lib/python*/site-packages/mlflow-[0-9]*.dist-info > /dev/null 2>&1; then \
+	$(UV) pip uninstall --quiet mlflow mlflow-skinny; fi
+
 # The tools' environment holds the runtime's packages too, at the same versions.
 .venv/.runtime: requirements.lock pyproject.toml .venv/.uv
+	@$(FORGET_MLFLOW)
 	$(UV) pip install --no-deps --compile-bytecode --require-hashes -r requirements.lock
 	$(UV) pip install --no-deps -e .
 	@touch $@
 
 .venv/.dev: requirements-dev.lock requirements.lock pyproject.toml .venv/.uv
+	@$(FORGET_MLFLOW)
 	$(UV) pip sync --compile-bytecode --require-hashes requirements-dev.lock
 	$(UV) pip install --no-deps -e .
 	@touch .venv/.runtime $@

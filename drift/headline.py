@@ -105,10 +105,12 @@ def _loss(findings: Findings) -> str:
 
 
 def _risen(rise: SequentialTest) -> str:
-    if rise.now is None or rise.before is None:
+    # The window's own rows where they alone say it: labels of better times may have come with theirs.
+    now = rise.sudden.mean if rise.is_sudden and rise.sudden is not None else rise.now
+    if now is None or rise.before is None:
         return "Surely worse than at training, and no label has come since it was found."
     name = _SHORT_LOSSES.get(rise.loss, rise.loss)
-    now, before = rise.now * rise.unit, rise.before * rise.unit
+    now, before = now * rise.unit, rise.before * rise.unit
     return f"Surely worse than at training: {name} {now:.3g}, was {before:.3g}."
 
 
@@ -141,15 +143,17 @@ def _moved(findings: Findings, noun: str) -> Iterator[str]:
     yield from (
         f"{subject} likely drifted." for role, subject in SUBJECTS.items() if verdict.having("likely", role)
     )
-    yield from _counted(verdict, "cannot be judged", f"{noun}s cannot be judged")
+    calm = verdict.having("stable") if verdict.status == "stable" else ()
+    beside = f"; {len(calm)} are stable" if calm else ""
+    yield from _counted(verdict, "cannot be judged", f"{noun}s cannot be judged", beside)
 
 
-def _counted(verdict: DriftVerdict, status: Status, what: str) -> Iterator[str]:
+def _counted(verdict: DriftVerdict, status: Status, what: str, beside: str = "") -> Iterator[str]:
     found = verdict.having(status)
     if found:
         n_columns = sum(column.role == "feature" for column in verdict.columns)
         most = ", most of all" if len(found) > 1 else ":"
-        yield f"{len(found)} of {n_columns} {what}{most} {found[0].column}."
+        yield f"{len(found)} of {n_columns} {what}{most} {found[0].column}{beside}."
 
 
 def _without_fault(findings: Findings, decision: RetrainDecision) -> str:

@@ -111,7 +111,7 @@ def examine_window(
     champion = _champion(version)
     training = _training_set(pipeline, version, lake)
     inputs = Inputs(predictions, labels, training, lake.snapshot(pipeline.table("holdout_scores")))
-    if training is not None and spec.learned.problem == "multiclass":
+    if training is not None and spec.learned.problem == "multiclass" and not version.classes:
         champion = replace(champion, classes=_classes(training, version, connection))
     key, names = str(version.version), version.feature_names
     reference = read_kept_sketch(pipeline, key, lake, connection)
@@ -153,6 +153,7 @@ def examine_window(
         if support is None
         else count_outside(connection, relations.predictions, support, alpha=spec.drift.alpha),
         earlier=read_earlier_windows(pipeline, window, version.version, reference, lake, connection),
+        since_us=round(window.start.timestamp() * 1e6),
     )
     findings = replace(
         findings,
@@ -198,6 +199,7 @@ def _champion(version: ModelVersion) -> ScoringModel:
         holdout_metric=version.holdout_metric,
         features=version.feature_names,
         importances=version.importances,
+        classes=version.classes,
         run_id=version.run_id,
     )
 
@@ -205,7 +207,7 @@ def _champion(version: ModelVersion) -> ScoringModel:
 def _classes(
     training: Snapshot, version: ModelVersion, connection: duckdb.DuckDBPyConnection
 ) -> tuple[str, ...]:
-    """List the labels that a version tells apart: all of its training set's, though it learned from the newest rows alone."""
+    """List the labels that a version of an older registry tells apart: all of its training set's, though it learned from the newest rows alone."""
     rows = connection.sql(
         f"SELECT DISTINCT CAST(label AS VARCHAR) FROM {scan(training, [version.training_partition])} WHERE label IS NOT NULL"
     ).fetchall()

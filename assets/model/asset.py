@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from assets.materialization import Outcome, Scope, StageRun
 from assets.model.fingerprints import Question, question
 from assets.model.known_labels import read_known
-from assets.model.naive import NaiveResults, judge_naively
+from assets.model.naive import NaiveResults, judge_naively, naive_text
 from assets.model.pictures import training_pages
 from assets.model.tables import CANDIDATES, candidates_table
 from declaration.partitioning import partitioning
@@ -184,7 +184,8 @@ def _write(
             # The loss was that of the champion before.
             is_loss_confirmed=inputs.is_loss_confirmed and is_same,
         )  # fmt: skip
-        verdict = replace(verdict, explanation=naive.explained(verdict.explanation))
+        explanation = naive.explained(f"{naive_text(training)}{verdict.explanation}")
+        verdict = replace(verdict, explanation=explanation)
         return _decision(run.scope, version, serving, verdict, inputs.asked.decision_key(judge))
 
     enacted = enact(run.lake, registry, run.pipeline.name, decide, commit=run.commit)
@@ -315,6 +316,7 @@ def _register(
         learned_since=instant(training.span.since_us) if training.span.since_us is not None else None,
         artifact_sha256=hashlib.sha256(content).hexdigest(),
         registered_at=run.scope.clock,
+        classes=training.model.classes if data.problem == "multiclass" else (),
     )
     settings = run.spec.model.model_dump(mode="json")
     figures = {

@@ -152,6 +152,7 @@ class Declared:
             has_calendar=has_calendar,
             earlier_losses=earlier_losses,
             earlier=sketches[-N_RECENT:] if self.watches else (),
+            since_us=look.history.starts_us[look.window],
         )
         self._sketches.append((look.number, findings.current))
         if findings.losses is not None:
@@ -235,4 +236,5 @@ def _described(look: Look, features: tuple[str, ...]) -> ScoringModel:
         holdout_metric=judged.holdout_metric,
         features=features,
         importances={name: judged.importances[name] for name in features},
+        classes=version.model.classes,
     )

@@ -19,6 +19,7 @@ from drift.backtesting.history import History
 from drift.backtesting.versions import Judgement, Version, labelled_until
 from learning.fitted import FittedModel
 from learning.holdout_table import holdout_table
+from learning.naive_forecast import Naive
 from learning.out_of_fold import fit
 from learning.train import Training, train_model
 from learning.training_rows import LabelsNeededError, TrainingSet, read_training_set
@@ -60,7 +61,7 @@ class Question:
     loss_since_us: int | None = None
     is_adaptive: bool = True
     is_plain: bool = False
-    algorithm: Candidate | None = None
+    algorithm: Candidate | Naive | None = None
 
 
 class Kept(Protocol):
@@ -100,7 +101,7 @@ class Trainer:
 
     history: History
     spec: ModelSpec
-    chosen: Mapping[int, Candidate] = field(default_factory=dict)
+    chosen: Mapping[int, Candidate | Naive] = field(default_factory=dict)
     kept: Kept | None = None
     allow: Callable[[], None] | None = None
     threads: int = 1
@@ -136,7 +137,7 @@ class Trainer:
             self.kept.write(question, version)
         return version
 
-    def _chosen_by(self, window: int) -> Candidate:
+    def _chosen_by(self, window: int) -> Candidate | Naive:
         """Return the algorithm that the newest training as of a window or before chose."""
         known = [since for since in self.chosen if since <= window]
         return self.chosen[max(known)] if known else self.spec.candidates[0]

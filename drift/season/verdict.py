@@ -10,11 +10,11 @@ import duckdb
 
 from declaration.drift import DriftSpec, FeatureDriftSpec
 from declaration.types import Sensitivity
-from drift.columns.findings import EFFECT_GATES, Finding
+from drift.columns.findings import EFFECT_GATES, Finding, FindingKind
 from drift.columns.reference_variation import MIN_PARTITIONS, is_restless
 from drift.columns.verdict import ColumnVerdict, DriftVerdict, Status, judged_again
 from drift.season.co_moments import CoMoments, co_moments
-from drift.season.coverage import Coverage, coverage_of
+from drift.season.coverage import Coverage, Seen, coverage_of
 from drift.season.judge import Relation, RelationRule, judge_relations
 from drift.season.plain_tests import out_of_range_finding, stuck_finding, too_wide_finding
 from drift.season.regression import design_of
@@ -37,6 +37,12 @@ VARIATION_CAP = 3.0
 
 FEW_MOVED, FEW_MOVED_SHARE = 2, 0.1
 """Columns that a fault moves at most, as a number and as a share: a season moves many at once."""
+
+SEASONAL_KINDS: frozenset[FindingKind] = frozenset({"distribution", "level", "slope", "noise"})
+"""Findings that a season brings about. It loses no values, and makes no column stuck."""
+
+MUTE_SHARE: Mapping[Seen, float] = {"year": 0.5, "part": 0.25, "nothing": 0.25}
+"""Share of the importances of features that cannot be judged, above which a window cannot be called stable."""
 
 
 @dataclass(frozen=True)
@@ -191,16 +197,14 @@ class _Judge:
     def is_mute(self, found: DriftVerdict) -> bool:
         """Tell whether a window that shows no drift shows too little to be called stable.
 
-        So where the reference spans no year and any feature moves with the season, and where half of what the
-        model relies on is not judged.
+        So where more of what the model relies on is not judged than `MUTE_SHARE`: a feature of no weight that moves
+        with the weekday makes no window mute.
         """
         if found.status != "stable":
             return False
         features = [column for column in found.columns if column.role == "feature"]
-        mute = [column for column in features if column.status == "cannot be judged"]
-        weights = sum(column.importance for column in features)
-        is_heavy = weights > 0 and 2 * sum(column.importance for column in mute) > weights
-        return is_heavy or bool(mute and self.coverage.seen != "year")
+        mute = sum(column.importance for column in features if column.status == "cannot be judged")
+        return mute > MUTE_SHARE[self.coverage.seen] * sum(column.importance for column in features)
 
     @property
     def _is_unseen(self) -> bool:
@@ -314,17 +318,29 @@ class _Judge:
         return tuple(finding for finding in found if finding is not None)
 
     def _moved_together(self, columns: list[ColumnVerdict]) -> list[ColumnVerdict]:
-        """Where the season was never seen and many columns move at once, nobody can tell a fault from a season."""
+        """Where the season was never seen nobody can tell it from a fault, if many columns move at once or most are restless."""
         features = [column for column in columns if column.role == "feature"]
-        moved = [column for column in features if column.status in ("drifted", "likely")]
-        if not self.relations.has_calendar or len(moved) <= max(FEW_MOVED, FEW_MOVED_SHARE * len(features)):
+        moved = [column for column in features if _may_be_season(column)]
+        n_mute = sum(column.status == "cannot be judged" for column in features)
+        if not self.relations.has_calendar or not moved:
             return columns
-        reason = f"{self.coverage.reason}, and {len(moved)} columns moved at once"
+        if len(moved) > max(FEW_MOVED, FEW_MOVED_SHARE * len(features)):
+            why = f"{len(moved)} columns moved at once"
+        elif 2 * n_mute > len(features):
+            why = f"{n_mute} of {len(features)} columns move by themselves"
+        else:
+            return columns
         names = {column.column for column in moved}
         return [
-            replace(column, status="cannot be judged", reason=reason) if column.column in names else column
+            replace(column, status="cannot be judged", reason=f"{self.coverage.reason}, and {why}")
+            if column.column in names
+            else column
             for column in columns
         ]
+
+
+def _may_be_season(column: ColumnVerdict) -> bool:
+    return column.status in ("drifted", "likely") and all(one.kind in SEASONAL_KINDS for one in column.told)
 
 
 def _sensitivity(column: str, spec: DriftSpec) -> Sensitivity:

@@ -52,6 +52,9 @@ class ModelVersion:
     learned_since, span
         First instant of these rows (UTC), where older ones were left out because they made the model worse, and the
         span's name; None where it was not written down.
+    classes
+        Multiclass: the labels that it tells apart, in the order of its probabilities; () otherwise, and where they were
+        not written down.
     run_id
         MLflow's run that registered it; '' before.
     artifact_sha256
@@ -78,6 +81,7 @@ class ModelVersion:
     n_judged: int | None = None
     n_folds: int | None = None
     span: str | None = None
+    classes: tuple[str, ...] = ()
     run_id: str = ""
 
 
@@ -106,5 +110,6 @@ def _from_tags(tags: Mapping[str, str]) -> ModelVersion:
     fields: dict[str, Any] = json.loads("".join(parts))
     for name in ("holdout_start", "registered_at", "learned_since"):
         fields[name] = datetime.fromisoformat(fields[name]) if fields.get(name) else None
-    fields["feature_names"] = tuple(fields["feature_names"])
+    for name in ("feature_names", "classes"):
+        fields[name] = tuple(fields.get(name, ()))
     return ModelVersion(**fields)

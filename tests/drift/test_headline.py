@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from declaration.drift import RetrainSpec
-from drift.columns.verdict import DriftVerdict
+from drift.columns.statistics import ColumnStatistics
+from drift.columns.verdict import ColumnVerdict, DriftVerdict, Status
 from drift.findings import Findings, ScoringModel
 from drift.headline import CALM, told_loss, with_headline, with_monitoring_headline
 from drift.performance.base_rate import BaseRateComparison
@@ -107,6 +108,22 @@ def test_what_cannot_be_told_is_no_calm() -> None:
     assert headline(replace(unlabelled, verdict=few, n_current=12)) == (
         "Neither drift nor performance could be judged: 12 rows, 0 of them labelled."
     )
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ("stable", "1 of 3 features cannot be judged: sun; 2 are stable."),
+        ("cannot be judged", "1 of 3 features cannot be judged: sun."),
+    ],
+)
+def test_what_cannot_be_judged_leads_with_how_many_can(status: Status, said: str) -> None:
+    columns = tuple(
+        ColumnVerdict(name, "feature", of, 0.2, (), ColumnStatistics(9, 9, 0.0, 0.0))
+        for name, of in (("sun", "cannot be judged"), ("rain", "stable"), ("wind", "stable"))
+    )
+    unsure = replace(SOUND, verdict=replace(STABLE, status=status, columns=columns))
+    assert headline(unsure) == f"{said} No training is asked for."
 
 
 def test_age_asks_without_alarm() -> None:

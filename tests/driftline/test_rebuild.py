@@ -17,7 +17,14 @@ from pipelines.triggers.run_requests import PIPELINE_TAG
 from resources.lake.lake import ASIDE, Lake
 
 MADE = ("churn/features/history", "churn/labels", "churn/raw/events", "churn/training_set")
-MODELS = ("churn/candidates", "churn/holdout_scores", "churn/ledger", "churn/sketches")
+MODELS = (
+    "churn/candidates",
+    "churn/co_moments",
+    "churn/holdout_scores",
+    "churn/ledger",
+    "churn/sketches",
+    "churn/training_support",
+)
 TOLD = (
     "churn/accepted_feature_changes",
     "churn/alerts",

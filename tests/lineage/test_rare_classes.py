@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from declaration.pipeline import Pipeline
 from driftline.history import history
+from driftline.rebuild.tables import rebuilt_tables, set_aside
 from pipelines.loading.read import read
-from tests.fixtures.replaying import replay_all
+from tests.fixtures.replaying import replay_all, replaying
 from tests.fixtures.stages import connected
 
 STREAM = """\
@@ -78,3 +80,17 @@ def test_six_classes_some_rare_walk_through_in_one_start(tmp_path: Path) -> None
         for first in (turn - 4, len(windows) - 4)
     )
     assert after > before - 0.05
+    _walks_again_after_a_rebuild(pipeline, tmp_path)
+
+
+def _walks_again_after_a_rebuild(pipeline: Pipeline, home: Path) -> None:
+    """The champion stays; what it learned from is set aside, and it knows classes that only older rows have."""
+    lake = connected(home).lake
+    with replaying(pipeline, home) as replay:
+        tables = rebuilt_tables(lake, pipeline.name, with_models=False)
+        set_aside(lake, replay.instance, pipeline.name, tables, with_models=False, to=home / "aside")
+    assert not lake.has("wearable/training_set")
+    replay_all(pipeline, home, first=0, last=3)
+    again = history(pipeline, connected(home))
+    assert len(again) == 3
+    assert all(one.realised is not None for one in again)

@@ -159,6 +159,7 @@ def compared(
     )
 
 
+@pytest.mark.long
 def test_policies_are_compared_on_the_stored_history_and_a_stopped_comparison_resumes(shifted: Path) -> None:
     with pytest.raises(
         BacktestError, match=r"0 CPU seconds did not suffice for the policy as declared; 0 trainings"

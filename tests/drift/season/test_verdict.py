@@ -1,3 +1,6 @@
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import duckdb
 import numpy as np
 import pyarrow as pa
@@ -31,6 +34,7 @@ def judged(
     *,
     names: list[str] = NAMES,
     has_calendar: bool = True,
+    importances: Mapping[str, float] = MappingProxyType({}),
 ) -> DriftVerdict:
     time = "instant" if has_calendar else ""
     with duckdb.connect(config={"threads": 1}) as connection:
@@ -41,9 +45,7 @@ def judged(
             connection, "before", sketch, names, time_column=time, part_column="part"
         )
         counts = sketch_window(connection, "now", bins_of(sketch))
-        alone = decide_drift(
-            sketch, counts, n_current=window.num_rows, importances={}, spec=spec, has_model=False
-        )
+        alone = decide_drift(sketch, counts, n_current=window.num_rows, importances=importances, spec=spec)
         return judge_season(
             alone, sketch, counts, relate_window(connection, "now", relations, time_column=time), spec
         )
@@ -149,6 +151,46 @@ def test_many_steady_columns_that_move_at_once_may_be_a_season(n_moved, status):
     assert {statuses(verdict)[f"x{i}"] for i in range(n_moved)} == {status}
     if status == "cannot be judged":
         assert verdict.columns[0].reason.endswith("and 4 columns moved at once")
+
+
+def test_a_season_loses_no_values_so_that_a_silent_sensor_is_named_beside_what_moved():
+    window = steady(30, 2, 0.8, 2)
+    silent = pa.nulls(window.num_rows, pa.float64())
+    place = window.schema.get_field_index("x5")
+
+    verdict = judged(steady(60, 1), window.set_column(place, "x5", silent))
+
+    assert {statuses(verdict)[name] for name in ("x0", "x1", "x5")} == {"drifted"}
+
+
+def test_where_most_columns_move_with_a_season_never_seen_none_is_called_drifted_for_where_it_stands():
+    before, window = seasonal(90), seasonal(30, first_day=120)
+    calm = changed(before, x5=np.random.default_rng(1).normal(0, 1, before.num_rows))
+    moved = changed(window, x5=np.random.default_rng(2).normal(2, 1, window.num_rows))
+
+    verdict = judged(calm, moved)
+
+    assert statuses(verdict)["x5"] == "cannot be judged"
+    reason = next(column.reason for column in verdict.columns if column.column == "x5")
+    assert reason.endswith("and 6 of 7 columns move by themselves")
+
+
+@pytest.mark.parametrize(
+    ("importances", "status"),
+    [
+        ({"x0": 1.0}, "stable"),
+        ({"x0": 0.8, "x1": 0.2}, "stable"),
+        ({"x0": 0.7, "x1": 0.3}, "cannot be judged"),
+    ],
+)
+def test_a_window_is_as_mute_as_what_the_model_relies_on(importances, status):
+    before = changed(steady(90, 1), x1=numbers(seasonal(90), "x1"))
+    window = changed(steady(30, 2), x1=numbers(seasonal(30, first_day=120), "x1"))
+
+    verdict = judged(before, window, importances=importances)
+
+    assert statuses(verdict) == {name: "cannot be judged" if name == "x1" else "stable" for name in NAMES}
+    assert verdict.status == status
 
 
 def test_rows_that_are_counted_have_no_season_that_moves_many_at_once():
