@@ -17,8 +17,11 @@ from driftline.backtest.compare import Comparison
 from driftline.backtest.wording import SCALE, caveats, headline, reasons, score_range, verdict
 from learning.proper_score import SCORE_NAMES
 
-NARROW_WIDTH, NARROW_WINDOWS = 354, 12
-"""Width of a picture on a telephone in px, and the newest windows that such a picture shows."""
+WIDTH, NARROW_WIDTH, NARROW_WINDOWS = 1220, 354, 12
+"""Widths of a picture in px, on a desk and on a telephone, and the newest windows that the latter shows."""
+
+HEIGHTS = ("-0.000",)
+"""Widest number beside an axis: room is left for it."""
 
 
 def comparison_page(comparison: Comparison, diff: str) -> str:
@@ -65,8 +68,8 @@ def _columns(comparison: Comparison, *, is_narrow: bool) -> tuple[Columns, slice
     shown = slice(-NARROW_WINDOWS if is_narrow else None, None)
     names = comparison.live[shown]
     if is_narrow:
-        return columns_of(names, [], width=NARROW_WIDTH), shown
-    return columns_of(names, []), shown
+        return columns_of(names, HEIGHTS, width=NARROW_WIDTH), shown
+    return columns_of(names, HEIGHTS, width=WIDTH), shown
 
 
 def _gains(comparison: Comparison, drawn: Sequence[Compared], *, is_narrow: bool) -> str:
@@ -81,9 +84,9 @@ def _gains(comparison: Comparison, drawn: Sequence[Compared], *, is_narrow: bool
         courses.append(_course(one.line.name, np.where(known, totals, np.nan)[shown].tolist()))
     return timeline(
         columns,
-        title=f"{SCORE_NAMES[comparison.past.history.problem]} gained over the declaration, up to each window"
-        if not is_narrow
-        else "Gained over the declaration",
+        title="Better than declared, up to each window"
+        if is_narrow
+        else f"{SCORE_NAMES[comparison.past.history.problem]} better than as declared, on average up to each window (higher is better)",
         courses=courses,
     )
 

@@ -309,9 +309,13 @@ def _notes(
     n_learned = sum(one.key in featured and one.key not in predicted for one in windows)
     n_empty = sum(one.key not in featured for one in windows)
     if n_learned:
-        notes.append(f"{n_learned} windows were not predicted: their rows are those of the training sets.")
+        notes.append(f"Not predicted, so that rows are those of the training sets: {_n_windows(n_learned)}.")
     if n_empty:
-        notes.append(f"{n_empty} windows have no rows with features.")
+        notes.append(f"Without any row with features: {_n_windows(n_empty)}.")
     if entity_labels is None:
         notes.append(f"More than {MAX_ENTITY_LABELS:,} labels: naive forecasts of each entity are left out.")
     return tuple(notes)
+
+
+def _n_windows(n: int) -> str:
+    return "a window" if n == 1 else f"{n} windows"

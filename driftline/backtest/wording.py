@@ -20,7 +20,7 @@ def headline(comparison: Comparison) -> str:
     best = comparison.advice.recommended
     if best is not None:
         return f"{best.line.name} would surely have been better."
-    return "No other setting would surely have been better by enough: keep the declaration."
+    return "No other setting would surely have been better: keep the declaration."
 
 
 def reasons(comparison: Comparison) -> Iterator[str]:
@@ -30,6 +30,7 @@ def reasons(comparison: Comparison) -> Iterator[str]:
         yield _of_recommended(comparison, advice.recommended)
     else:
         yield from _of_none(comparison)
+        yield from _unjudged(comparison)
     surely = [
         one for one in advice.compared if one.line.kind == "plain" and one.loss and one.loss.is_surely_better
     ]
@@ -47,7 +48,7 @@ def caveats(comparison: Comparison) -> Iterator[str]:
     if past.n_sampled:
         share = sum(rows.num_rows for rows in past.history.windows) / past.n_rows
         yield (
-            f"{past.n_sampled} of {len(past.history.windows)} windows are a sample of {past.rows:,} rows, {share:.0%} of all: models "
+            f"A sample of {past.rows:,} rows stands for {past.n_sampled} of {len(past.history.windows)} windows, {share:.0%} of all rows: models "
             "learned from fewer rows than in earnest, which makes all of them weaker, and old rows worth more. --rows takes more."
         )
     real = comparison.reality.mean(comparison.live)
@@ -61,7 +62,7 @@ def caveats(comparison: Comparison) -> Iterator[str]:
         )
     yield from past.notes
     if past.history.faults:
-        yield f"{len(past.history.faults)} windows were broken, and are learned from by no gated policy."
+        yield f"Broken, and learned from by no gated policy: {', '.join(past.history.names[one] for one in past.history.faults)}."
     if comparison.cut:
         yield (
             f"Cut by the budget of {comparison.budget_s:g} CPU seconds: {'; '.join(comparison.cut)}. Start it again to go on from there."
@@ -128,6 +129,26 @@ def _of_none(comparison: Comparison) -> Iterator[str]:
         yield f"{said}: sure, but {comparison.metric} is surely worse."
     else:
         yield f"{said}. {_needed(ahead.loss)}"
+
+
+def _unjudged(comparison: Comparison) -> Iterator[str]:
+    """Say which settings could not be judged, and from when they could."""
+    ahead = comparison.advice.ahead
+    unjudged = [
+        (one.line.name, one.loss.needed)
+        for one in comparison.advice.compared
+        if one is not ahead
+        and one.line.kind == "setting"
+        and one.loss is not None
+        and one.loss.low is None
+        and one.loss.needed is not None
+    ]
+    if unjudged:
+        names = ", ".join(name for name, _ in unjudged)
+        yield (
+            f"The {len(comparison.live)} windows are too few to judge {names}: models serve several windows, and those of one pair are one "
+            f"observation. At least {max(needed for _, needed in unjudged)} windows are needed."
+        )
 
 
 def _needed(found: Difference) -> str:

@@ -216,7 +216,7 @@ def test_a_comparison_is_printed_and_documents_every_value(shifted: Path) -> Non
         "Read: tiny/predictions@",
     ):
         assert part in printed
-    assert "are a sample of 300 rows, 75% of all" in printed.replace("\n", " ")
+    assert "A sample of 300 rows stands for 7 of 7 windows, 75% of all rows" in printed.replace("\n", " ")
 
 
 def test_a_history_without_labels_or_trainings_or_target_is_refused(shifted: Path, tmp_path: Path) -> None:

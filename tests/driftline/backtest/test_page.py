@@ -75,9 +75,7 @@ def test_a_recommendation_leads_with_its_numbers_and_a_diff_and_every_text_is_es
 
 def test_where_nothing_is_sure_it_says_what_would_tell() -> None:
     found = comparison(BETTER, losses=(0.42,), spread=0.2)
-    assert (
-        headline(found) == "No other setting would surely have been better by enough: keep the declaration."
-    )
+    assert headline(found) == "No other setting would surely have been better: keep the declaration."
     (said,) = reasons(found)
     assert re.search(r"would be sure from about \d+ windows; there are 19", said)
     assert "What to change" not in comparison_page(found, "")
@@ -91,7 +89,7 @@ def test_where_no_setting_is_ahead_it_says_so() -> None:
 @pytest.mark.parametrize(
     "part",
     [
-        "24 of 24 windows are a sample of 10 rows, 100% of all",
+        "A sample of 10 rows stands for 24 of 24 windows, 100% of all rows",
         "mean roc_auc 0.7500, 1 trainings after the first; the same declaration lived through here:",
         "Cut by the budget of 900 CPU seconds: never; every window, all rows.",
         "20 windows were lived through, from 004 to 023",
