@@ -68,8 +68,8 @@ def caveats(comparison: Comparison) -> Iterator[str]:
             f"Cut by the budget of {comparison.budget_s:g} CPU seconds: {'; '.join(comparison.cut)}. Start it again to go on from there."
         )
     yield (
-        f"{n_live} windows were lived through, from {comparison.live[0]} to {comparison.live[-1]}. Intervals are by blocks of windows as long as a "
-        f"pair of models serves, and hold for the {comparison.advice.n_tests} settings together with 95 %; differences below "
+        f"{n_live} windows were lived through, from {comparison.live[0]} to {comparison.live[-1]}. Intervals are by five or six blocks of windows, none "
+        f"shorter than a pair of models serves, and hold for the {comparison.advice.n_tests} settings together with 95 %; differences below "
         f"{LEAST_GAIN:.0%} of the score are not worth a change of the declaration."
     )
 

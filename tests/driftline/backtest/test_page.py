@@ -69,7 +69,7 @@ def test_a_recommendation_leads_with_its_numbers_and_a_diff_and_every_text_is_es
     assert page.count("<svg") == 4
     assert not re.search(r"""(src|href)=["']?http""", page)
     said = " ".join(reasons(found))
-    assert re.search(r"log loss lower by 0\.\d{4} \(0\.\d{4} to 0\.\d{4}, \d+ blocks of 2 windows\)", said)
+    assert re.search(r"log loss lower by 0\.\d{4} \(0\.\d{4} to 0\.\d{4}, 5 blocks of 4 windows\)", said)
     assert "Surely better than the declaration, without a gate: <script>" in said
 
 
