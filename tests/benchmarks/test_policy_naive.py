@@ -7,11 +7,10 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.policy.bars import MOST_WORSE_THAN_LAST, judge_bars
-from benchmarks.policy.life import live
+from benchmarks.policy.life import live, trainer_of
 from benchmarks.policy.lives import SETTINGS, Done, _last_value
-from benchmarks.policy.ours import Ours
+from benchmarks.policy.ours import ours
 from benchmarks.policy.streams.regression import season_a_day_ahead
-from benchmarks.policy.training import Trainer
 from learning import candidates
 
 N_WINDOWS = 14
@@ -28,7 +27,7 @@ def test_a_season_a_day_ahead_is_not_served_worse_than_the_last_value_for_long(
     whole = season_a_day_ahead("season a day ahead", 2)
     stream = replace(whole, windows=whole.windows[:N_WINDOWS])
     spec = SETTINGS["defaults"]
-    life = live("defaults", stream, Ours(spec.retrain, spec.span), Trainer(stream))
+    life = live("defaults", stream, ours(stream, spec.retrain, spec.span), trainer_of(stream))
     last = tuple(_last_value(stream, window) for window in stream.live)
     done = Done(stream.name, 2, (life,), last_value=last)
     (bar,) = (one for one in judge_bars({}, [done], [], [], []) if "last value" in one.name)

@@ -25,6 +25,7 @@ FOLLOWED = (
 
 ELSEWHERE = {
     "how-to/asof-store.md": "tests/feature_repo/test_asof_page.py",
+    "how-to/compare-policies.md": "tests/driftline/backtest",
     "how-to/recover.md": "tests/driftline/verify/test_page.py",
     "how-to/own-repository.md": "tests/driftline/init",
 }
