@@ -42,8 +42,12 @@ MIN_FOLD_ROWS = 50
 """Rows of a fold of windows: smaller windows are held out together with their neighbours."""
 
 MIN_WINDOW_FOLDS = 2
-"""Folds of whole windows below which blocks of neighbouring rows are held out; after a loss too: of two windows
+"""Folds of whole windows below which blocks of neighbouring rows are held out. Two windows since a loss are held out whole too:
 each is half of what is known of the new concept, but what is no more than a shock of one does not stand the test."""
+
+MIN_WINDOW_FOLDS_REACHING_BACK = 3
+"""The same after a loss of which so few rows are labelled that older ones judge with them: one of two windows may then be all
+that is known of the new concept, as where labels come a window late."""
 
 N_FOLDS = 5
 """Folds of neighbouring rows, and most folds of windows: each costs a fit of every candidate and span."""
@@ -130,7 +134,9 @@ def judged_rows(
     all_unseen = _unseen(data, champion_knows_until_us, None)
     rows = _with_both_labels(data, (pool, all_unseen, every_row), _recent(data, pool))
     everywhere = np.ones(rows.size, dtype=np.bool_)
-    by_window = _in_windows(data, rows, everywhere, n_unseen)
+    reaches_back = loss_since_us is not None and bool(np.any(data.event_time_us[rows] < loss_since_us))
+    n_folds = MIN_WINDOW_FOLDS_REACHING_BACK if reaches_back else MIN_WINDOW_FOLDS
+    by_window = _in_windows(data, rows, everywhere, n_unseen, n_folds)
     return by_window or _in_runs(data, rows, everywhere, n_unseen)
 
 
@@ -206,12 +212,13 @@ def _in_windows(
     rows: NDArray[np.int64],
     is_recent: NDArray[np.bool_],
     n_unseen: int,
+    min_folds: int,
 ) -> Judged | None:
     """Hold out whole windows in turn; None where there are too few, or one leaves too little to learn from."""
     names, numbers, counts = np.unique(data.windows[rows], return_inverse=True, return_counts=True)
     fold_of = _grouped(counts)
     folds = fold_of[numbers]
-    if folds.max() + 1 < MIN_WINDOW_FOLDS:
+    if folds.max() + 1 < min_folds:
         return None
     held_out = tuple(
         _with_repeats(data, np.isin(data.windows, names[fold_of == fold])) for fold in range(folds.max() + 1)
