@@ -7,6 +7,7 @@ where there are two, for a shock of one window must not be learned from its othe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -121,15 +122,17 @@ def judged_rows(
         )
     every_row = np.arange(n)
     if champion_knows_until_us is None:
-        rows = _with_both_labels(data, every_row, _newest_share(n, first_share))
+        rows = _with_both_labels(data, (every_row,), _newest_share(n, first_share))
         has_windows = data.windows.min() < data.windows.max()
         newest = _recent(data, every_row) if has_windows else _newest_share(n, RECENT_SHARE)
-        recent = _with_both_labels(data, every_row, newest)
+        recent = _with_both_labels(data, (every_row,), newest)
         return _in_runs(data, rows, np.isin(rows, recent), n)
     unseen = _unseen(data, champion_knows_until_us, loss_since_us)
     n_unseen = unseen.size
     pool = unseen if n_unseen >= MIN_UNSEEN_ROWS else every_row
-    rows = _with_both_labels(data, pool, _recent(data, pool))
+    # Rows before a loss that the champion has not seen come before those that it has.
+    all_unseen = _unseen(data, champion_knows_until_us, None)
+    rows = _with_both_labels(data, (pool, all_unseen, every_row), _recent(data, pool))
     everywhere = np.ones(rows.size, dtype=np.bool_)
     reaches_back = loss_since_us is not None and bool(np.any(data.event_time_us[rows] < loss_since_us))
     n_folds = MIN_WINDOW_FOLDS_REACHING_BACK if reaches_back else MIN_WINDOW_FOLDS
@@ -166,12 +169,12 @@ def _recent(data: TrainingSet, pool: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _with_both_labels(
-    data: TrainingSet, pool: NDArray[np.int64], rows: NDArray[np.int64]
+    data: TrainingSet, pools: Sequence[NDArray[np.int64]], rows: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Reach back until labels can be told apart, in the pool or in all rows: a rare one is no reason to wait."""
+    """Reach back until labels can be told apart, in the first pool that has them: a rare one is no reason to wait."""
     if _can_tell_apart(data, rows):
         return rows
-    for positions in (pool, np.arange(data.labels.size)):
+    for positions in pools:
         if _can_tell_apart(data, positions):
             first = _first_needed(data, positions)
             windows = data.windows[positions]

@@ -16,13 +16,10 @@ from drift.examination import surely_lost
 from drift.performance.labelled_rows import labels_known, read_scored_rows
 from drift.performance.realised import ScoredRows
 from drift.retraining.former import N_LOOKS, Cause, Change, former_champion
-from drift.retraining.probation import Probation, judge_probation
-from learning.comparison import ScoredPair
-from learning.encode import EncodingError
+from drift.retraining.probation import Probation, judge_probation, score_pair
 from learning.fitted import FittedModel
 from learning.metrics import Scored
 from learning.model_file import model_from_bytes
-from learning.score_columns import aligned_scores, classes_of_both
 from learning.train import chosen_metric, limited_threads
 from learning.training_rows import label_indices, microseconds
 from resources.lake.lake import Snapshot, scan
@@ -206,20 +203,3 @@ def roll_back(run: StageRun, window: Window, failed: Probation, registry: ModelR
         )
 
     return enact(run.lake, registry, run.pipeline.name, decide, commit=run.commit).written
-
-
-def score_pair(rows: pa.Table, champion: FittedModel, previous: FittedModel) -> ScoredPair | None:
-    """Score both; None where the predecessor cannot read today's rows and so could not serve either."""
-    # A class that only one of them knows has probability 0 in the other, and one that neither knows in both.
-    classes = classes_of_both(champion.classes, previous.classes)
-    labels = label_indices(rows["label"], champion.problem, classes)
-    try:
-        with limited_threads(1):
-            now, before = champion.score(rows), previous.score(rows)
-    except EncodingError:
-        return None
-    return ScoredPair(
-        challenger=Scored(labels, aligned_scores(now, champion.classes, classes)),
-        champion=Scored(labels, aligned_scores(before, previous.classes, classes)),
-        event_time_us=microseconds(rows["event_timestamp"]),
-    )

@@ -21,7 +21,7 @@ from assets.model.fingerprints import Question, question
 from assets.model.known_labels import read_known
 from assets.model.naive import NaiveResults, judge_naively, naive_text
 from assets.model.pictures import training_pages
-from assets.model.tables import CANDIDATES, candidates_table, holdout_table
+from assets.model.tables import CANDIDATES, candidates_table
 from declaration.partitioning import partitioning
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_identifier
@@ -29,6 +29,7 @@ from learning.comparison import ScoredPair
 from learning.encode import EncodingError
 from learning.fitted import FittedModel
 from learning.gate import GateVerdict, judge_challenger
+from learning.holdout_table import holdout_table
 from learning.judged import judged_text
 from learning.metrics import Floats, MetricError, Scored
 from learning.model_file import model_from_bytes, model_to_bytes

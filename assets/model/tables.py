@@ -1,4 +1,4 @@
-"""Tables of a training in the lake: the judged rows' scores and every candidate's figures."""
+"""Table of a training in the lake: every candidate's figures."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import pyarrow as pa
 
 from assets.model.naive import NaiveResults
 from declaration.lake_table import LakeTable
-from learning.score_columns import score_columns
 from learning.train import Training
-from learning.training_rows import TrainingSet
 
 CANDIDATES = LakeTable(
     "candidates",
@@ -25,14 +23,6 @@ CANDIDATES = LakeTable(
     ),
 )
 """One row per candidate or naive baseline (`baseline/<name>`) and metric; `fit_seconds` is CPU time."""
-
-
-def holdout_table(data: TrainingSet, training: Training) -> pa.Table:
-    """Lay out the judged rows with their labels and the scores of models that have not learned from them."""
-    table = data.rows.select(["row_id", "event_timestamp", "label"]).take(training.judged)
-    for name, values in score_columns(data.problem, data.classes, training.holdout.scores).items():
-        table = table.append_column(name, values)
-    return table
 
 
 def candidates_table(training: Training, naive: NaiveResults, version: int, partition: str) -> pa.Table:

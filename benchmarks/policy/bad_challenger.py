@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.policy.life import Promotion, looked_back, probation_of, served_rows
+from benchmarks.policy.life import trainer_of
 from benchmarks.policy.streams.logistic import Logistic, draw_logistic
 from benchmarks.policy.streams.stream import Stream
-from benchmarks.policy.training import Question, Trainer, Version, judge
-from declaration.drift import RetrainSpec
+from benchmarks.policy.truth import Promotion, looked_back
+from declaration.model import GateSpec
+from drift.backtesting.course import Change, Rules, probation_of, served_windows
+from drift.backtesting.trainer import Question
+from drift.backtesting.versions import Version, judge
 
 N_SEEDS = 8
 POISONED_SHARES = (0.5, 1.0)
@@ -63,7 +66,7 @@ def _judge(share: float, is_loss_confirmed: bool) -> BadChallengers:
     for seed in range(N_SEEDS):
         stream = _poisoned(share, seed)
         now = stream.onsets[0]
-        trainer = Trainer(stream)
+        trainer = trainer_of(stream)
         champion = trainer.train(Question(stream.n_history - 1, None))
         if champion is None:
             raise ValueError("the history teaches nothing")
@@ -75,9 +78,10 @@ def _judge(share: float, is_loss_confirmed: bool) -> BadChallengers:
         challenger = trainer.train(asked)
         if challenger is None:
             continue
-        back = looked_back(stream, now, challenger, champion)
+        back = looked_back(stream, Change(now, challenger, champion))
         everyone.append(back)
-        if not judge(challenger, champion, is_loss_confirmed=is_loss_confirmed).is_promoted:
+        verdict = judge(stream.history, challenger, champion, GateSpec(), is_loss_confirmed=is_loss_confirmed)
+        if not verdict.is_promoted:
             continue
         if _is_sent_back(stream, now, challenger, champion):
             n_sent_back += 1
@@ -95,8 +99,14 @@ def _judge(share: float, is_loss_confirmed: bool) -> BadChallengers:
 
 
 def _is_sent_back(stream: Stream, now: int, challenger: Version, champion: Version) -> bool:
-    looks = (served_rows(stream, now, look) for look in range(now + 1, now + 1 + RetrainSpec().probation))
-    found = (probation_of(stream, challenger, champion, 1, rows) for rows in looks if rows is not None)
+    history, rules = stream.history, Rules()
+    looks = range(now + 1, now + 1 + rules.probation)
+    served = ((look, served_windows(history, now, look, rules.probation)) for look in looks)
+    found = (
+        probation_of(history, challenger, champion, windows, look, rules)
+        for look, windows in served
+        if windows
+    )
     return any(one is not None and one.is_failed for one in found)
 
 

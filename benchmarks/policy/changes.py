@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmarks.policy.life import live
-from benchmarks.policy.ours import Ours
+from benchmarks.policy.life import live, trainer_of
+from benchmarks.policy.ours import ours
 from benchmarks.policy.streams.concepts import abrupt
 from benchmarks.policy.streams.logistic import Logistic, draw_logistic
-from benchmarks.policy.training import Trainer
 from declaration.drift import RetrainSpec
 
 N_CHANGES = 100
@@ -55,7 +54,7 @@ def answer_change(seed: int) -> Change:
     n_rows = SIZES[seed % len(SIZES)]
     world = Logistic(abrupt, n_rows=n_rows, first_onset=FIRST_ONSET, n_live=N_LIVE)
     stream = draw_logistic("a confirmed loss", seed // len(SIZES), world)
-    life = live("defaults", stream, Ours(RetrainSpec()), Trainer(stream))
+    life = live("defaults", stream, ours(stream, RetrainSpec()), trainer_of(stream))
     onset = stream.onsets[0] - stream.n_history
     asked = [window for window, answer in enumerate(life.answers) if answer.loss_since is not None]
     delays = [window - onset + 1 for window in asked if window >= onset]

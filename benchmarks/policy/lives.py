@@ -8,22 +8,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.policy.life import Life, Policy, live
-from benchmarks.policy.ours import Ours
+from benchmarks.policy.life import Life, live, trainer_of
+from benchmarks.policy.ours import ours
 from benchmarks.policy.policies import (
     AdwinOnErrors,
-    EveryBatch,
-    Never,
     OnDrift,
-    evenly,
     evidently_default,
     p_and_effect,
     raw_ks,
 )
 from benchmarks.policy.streams import draw_stream
 from benchmarks.policy.streams.stream import Stream
-from benchmarks.policy.training import Trainer
 from declaration.drift import RetrainSpec
+from drift.backtesting.course import Policy
+from drift.backtesting.plain import EveryWindow, Never, evenly
+from drift.backtesting.trainer import Trainer
 
 PHASES = (0.25, 0.5, 0.75)
 """Where in its step a plain schedule starts; its figures are the mean, so that no draw is lucky."""
@@ -120,14 +119,14 @@ def lives_of(name: str, seed: int, settings: tuple[str, ...] = tuple(SETTINGS)) 
     stream = draw_stream(name, seed)
     if stream is None:
         return Done(name, seed)
-    trainer = Trainer(stream)
+    trainer = trainer_of(stream)
     lives = []
     for setting in settings:
         spec = SETTINGS[setting]
-        ours = live(setting, stream, Ours(spec.retrain, spec.span), trainer)
-        lives += [ours, *_scheduled(stream, trainer, setting, len(ours.trainings))]
+        life = live(setting, stream, ours(stream, spec.retrain, spec.span), trainer)
+        lives += [life, *_scheduled(stream, trainer, setting, len(life.trainings))]
     plain: Mapping[str, Policy] = {
-        every_batch_name(span): EveryBatch(windows) for span, windows in SPANS.items()
+        every_batch_name(span): EveryWindow(stream.reach(windows)) for span, windows in SPANS.items()
     }
     rules = {label: rule() for label, rule in RULES.items()} if name in COMPARED else {}
     for label, policy in {NEVER: Never(), **plain, **rules}.items():
@@ -145,7 +144,12 @@ def lives_of(name: str, seed: int, settings: tuple[str, ...] = tuple(SETTINGS)) 
 
 def _scheduled(stream: Stream, trainer: Trainer, setting: str, n_trainings: int) -> list[Life]:
     return [
-        live(schedule_name(setting, span), stream, evenly(stream.live, n_trainings, phase, windows), trainer)
+        live(
+            schedule_name(setting, span),
+            stream,
+            evenly(stream.live, n_trainings, phase, stream.reach(windows)),
+            trainer,
+        )
         for span, windows in SPANS.items()
         for phase in PHASES
     ]

@@ -1,4 +1,4 @@
-"""The plain policies: what people do without a drift report. None has a gate: what is trained serves."""
+"""Rules of others, which train when they hold data or errors to have changed. None has a gate: what is trained serves."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from benchmarks.policy.adwin import Adwin
-from benchmarks.policy.life import Answer, Look
-from benchmarks.policy.training import known_rows
+from drift.backtesting.course import Answer, Look, Rules, Way
+from drift.backtesting.history import known_rows
 
 Floats = NDArray[np.float64]
 
@@ -31,59 +31,6 @@ LEAST_D, LEAST_V = 0.2, 0.1
 """Cohen's small effects: of a difference of means in standard deviations, of a contingency table."""
 
 
-@dataclass(frozen=True)
-class Never:
-    """The first model serves for ever."""
-
-    span: int | None = None
-    is_gated: bool = False
-
-    def look(self, look: Look) -> Answer:
-        """Never ask."""
-        del look
-        return Answer(is_requested=False)
-
-
-@dataclass(frozen=True)
-class EveryBatch:
-    """Train at every window's end, and serve what comes out."""
-
-    span: int | None = None
-    is_gated: bool = False
-
-    def look(self, look: Look) -> Answer:
-        """Ask always."""
-        del look
-        return Answer(is_requested=True)
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """Train at some windows' ends, whatever happens, and serve what comes out."""
-
-    at: frozenset[int]
-    span: int | None = None
-    is_gated: bool = False
-
-    def look(self, look: Look) -> Answer:
-        """Ask when it is time."""
-        return Answer(is_requested=look.window in self.at)
-
-
-def evenly(live: Sequence[int], n_trainings: int, phase: float, span: int | None = None) -> Schedule:
-    """Spread a number of trainings evenly over the live windows; `phase` in [0, 1) shifts them within a step.
-
-    Examples
-    --------
-    >>> sorted(evenly(range(6, 36), 3, 0.5).at)
-    [11, 21, 31]
-    """
-    if not n_trainings:
-        return Schedule(frozenset(), span)
-    step = len(live) / n_trainings
-    return Schedule(frozenset(live[int((i + phase) * step)] for i in range(n_trainings)), span)
-
-
 DatasetRule = Callable[[pa.Table, pa.Table, Sequence[str]], bool]
 """From reference rows, current rows and columns to: drifted?"""
 
@@ -94,12 +41,13 @@ class OnDrift:
 
     rule: DatasetRule
     span: int | None = None
-    is_gated: bool = False
+    way: Way = "plain"
+    rules: Rules = field(default_factory=Rules)
 
     def look(self, look: Look) -> Answer:
         """Apply the rule."""
-        now = look.stream.windows[look.window]
-        is_drifted = self.rule(look.champion.data.rows, now, look.stream.features)
+        now = look.history.windows[look.window]
+        is_drifted = self.rule(look.champion.learned(look.history), now, look.history.features)
         return Answer(is_requested=is_drifted, is_alarm=is_drifted, any_column=is_drifted)
 
 
@@ -182,7 +130,8 @@ class AdwinOnErrors:
 
     _adwin: Adwin = field(default_factory=Adwin)
     span: int | None = None
-    is_gated: bool = False
+    way: Way = "plain"
+    rules: Rules = field(default_factory=Rules)
 
     def look(self, look: Look) -> Answer:
         """Feed the errors whose labels arrived in this window."""
@@ -191,11 +140,11 @@ class AdwinOnErrors:
 
 
 def _arrived_errors(look: Look) -> Floats:
-    stream = look.stream
-    start, end = stream.start_us(look.window), stream.start_us(look.window + 1)
+    history = look.history
+    start, end = history.starts_us[look.window], history.end_us(look.window)
     errors = [np.empty(0)]
-    for window, version in zip(stream.live, look.served, strict=False):
-        rows = stream.windows[window].append_column("score", pa.array(version.score_window(stream, window)))
+    for window, version in zip(history.live, look.served, strict=False):
+        rows = history.windows[window].append_column("score", pa.array(version.score_window(history, window)))
         known = known_rows(rows, until_us=end, since_us=start)
         errors.append((known["score"].to_numpy() >= 0.5) != known["label"].to_numpy())
     return np.concatenate(errors).astype(np.float64)

@@ -7,11 +7,20 @@ where both are bad, a training is what helps.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import pyarrow as pa
 
 from declaration.target import ProblemType
 from learning.comparison import ScoredPair
+from learning.encode import EncodingError
+from learning.fitted import FittedModel
+from learning.metrics import Floats, Scored
 from learning.proper_score import SCORE_NAMES, loss_gain, row_losses
+from learning.score_columns import aligned_scores, classes_of_both
+from learning.train import limited_threads
+from learning.training_rows import label_indices, microseconds
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,33 @@ class Probation:
     is_failed: bool
     explanation: str
     is_beaten: bool = False
+
+
+def score_pair(rows: pa.Table, champion: FittedModel, previous: FittedModel) -> ScoredPair | None:
+    """Score both; None where the predecessor cannot read today's rows and so could not serve either."""
+    try:
+        with limited_threads(1):
+            now, before = champion.score(rows), previous.score(rows)
+    except EncodingError:
+        return None
+    return paired(rows, champion.problem, (now, champion.classes), (before, previous.classes))
+
+
+def paired(
+    rows: pa.Table,
+    problem: ProblemType,
+    champion: tuple[Floats, Sequence[str]],
+    previous: tuple[Floats, Sequence[str]],
+) -> ScoredPair:
+    """Lay two models' scores of labelled rows, each with the classes that it knows, over the classes of both."""
+    # A class that only one of them knows has probability 0 in the other, and one that neither knows in both.
+    classes = classes_of_both(champion[1], previous[1])
+    labels = label_indices(rows["label"], problem, classes)
+    return ScoredPair(
+        challenger=Scored(labels, aligned_scores(*champion, classes)),
+        champion=Scored(labels, aligned_scores(*previous, classes)),
+        event_time_us=microseconds(rows["event_timestamp"]),
+    )
 
 
 def judge_probation(

@@ -141,8 +141,8 @@ def print_backtest(pipeline: Pipeline, decided: Sequence[Redecision], console: C
     was, now = sum(one.was_requested for one in decided), sum(one.now.is_requested for one in decided)
     console.print(
         f"{n_same} of {len(decided)} windows are decided alike. Trainings asked for: {was} before, {now} under this "
-        "policy, with the models that served then. What those trainings would have been worth is told by a replay "
-        "into another home: driftline --home FOLDER replay.",
+        "policy, with the models that served then. What other trainings would have been worth is told by "
+        f"`driftline backtest {pipeline.name} --compare`.",
         highlight=False,
     )
 

@@ -64,7 +64,7 @@ def read(path: Path | str) -> Pipeline:
     """
     file = Path(path) / FILE_NAME if Path(path).is_dir() else Path(path)
     file = file.absolute()
-    place = _Place(file, _shown(file))
+    place = _Place(file, shown_path(file))
     try:
         document = parse(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -106,7 +106,7 @@ def read_with_policy(pipeline: Pipeline, file: Path) -> Pipeline:
     DeclarationError
         If the file, or what the declaration says with it, is wrong.
     """
-    place = _Place(file.absolute(), _shown(file.absolute()))
+    place = _Place(file.absolute(), shown_path(file.absolute()))
     try:
         policy = parse(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -133,6 +133,23 @@ def read_with_policy(pipeline: Pipeline, file: Path) -> Pipeline:
     spec, sql, found = _contents(whole, Path(pipeline.folder))
     if faults or found or spec is None:
         raise DeclarationError([*_messages(place, policy, faults), *_messages(place, whole, found)])
+    return Pipeline(pipeline.name, spec, pipeline.folder, sql.texts, _fingerprint(spec, sql.texts))
+
+
+def read_edited(pipeline: Pipeline, text: str) -> Pipeline:
+    """Read a declaration as it would be with another text of its file; nothing is written.
+
+    Raises
+    ------
+    DeclarationError
+        If anything is wrong with it.
+    """
+    file = Path(pipeline.folder) / FILE_NAME
+    document = parse(text)
+    spec, sql, found = _contents(document, file.parent)
+    faults = [*document.faults, *found]
+    if faults or spec is None:
+        raise DeclarationError(_messages(_Place(file, shown_path(file)), document, faults))
     return Pipeline(pipeline.name, spec, pipeline.folder, sql.texts, _fingerprint(spec, sql.texts))
 
 
@@ -193,7 +210,7 @@ def _messages(place: _Place, document: MarkedYaml, faults: Iterable[Fault]) -> l
     others: list[tuple[str, int, str]] = []
     for fault in faults:
         if fault.file is not None:
-            others.append((_shown(place.file.parent / fault.file), fault.line or 1, fault.text))
+            others.append((shown_path(place.file.parent / fault.file), fault.line or 1, fault.text))
         else:
             own.append((fault.line or document.line(fault.path), fault.text))
     lines = [f"{place.shown}:{line}: {tidy(text)}" for line, text in sorted(own, key=lambda item: item[0])]
@@ -201,7 +218,7 @@ def _messages(place: _Place, document: MarkedYaml, faults: Iterable[Fault]) -> l
     return list(dict.fromkeys(lines))
 
 
-def _shown(file: Path) -> str:
+def shown_path(file: Path) -> str:
     """Name a file from the project's root, where there is one."""
     for folder in file.parents:
         if (folder / "pyproject.toml").is_file():

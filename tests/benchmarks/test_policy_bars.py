@@ -8,8 +8,10 @@ import pytest
 
 from benchmarks.policy.bars import gaps_of, judge_bars
 from benchmarks.policy.figures import summarise
-from benchmarks.policy.life import Answer, Life, Promotion
+from benchmarks.policy.life import Life
 from benchmarks.policy.lives import SETTINGS, SPANS, Done, schedule_name
+from benchmarks.policy.truth import Promotion
+from drift.backtesting.course import Answer
 
 CALM = Answer(is_requested=False)
 ALARM = Answer(is_requested=False, is_alarm=True)

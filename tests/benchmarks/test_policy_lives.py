@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.policy.life import live
-from benchmarks.policy.ours import Ours
-from benchmarks.policy.policies import EveryBatch, Never, evenly
+from benchmarks.policy.life import live, trainer_of
+from benchmarks.policy.ours import ours
 from benchmarks.policy.streams.concepts import abrupt
 from benchmarks.policy.streams.logistic import Logistic, draw_logistic
 from benchmarks.policy.streams.stream import Stream
-from benchmarks.policy.training import Question, Trainer
 from declaration.drift import RetrainSpec
+from drift.backtesting.plain import EveryWindow, Never, evenly
+from drift.backtesting.trainer import Question, Trainer
+from learning.training_rows import microseconds
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def stream() -> Stream:
 @pytest.fixture(scope="module")
 def trainer(stream: Stream) -> Trainer:
     """Trainings, each done once for all tests."""
-    return Trainer(stream)
+    return trainer_of(stream)
 
 
 def test_never_trains_never_and_loses_with_the_change(stream: Stream, trainer: Trainer):
@@ -34,7 +35,7 @@ def test_never_trains_never_and_loses_with_the_change(stream: Stream, trainer: T
 
 
 def test_every_batch_trains_at_every_end_and_serves_what_comes_out(stream: Stream, trainer: Trainer):
-    life = live("every batch", stream, EveryBatch(2), trainer)
+    life = live("every batch", stream, EveryWindow(2), trainer)
     assert life.trainings == tuple(stream.live)
     assert len(life.promotions) == len(stream.live)
 
@@ -42,10 +43,11 @@ def test_every_batch_trains_at_every_end_and_serves_what_comes_out(stream: Strea
 def test_a_training_sees_the_labels_that_are_known_at_its_end_and_no_later_ones(
     stream: Stream, trainer: Trainer
 ):
-    version = trainer.fit(7, 3)
+    version = trainer.train(Question(7, 3, is_plain=True))
     assert version is not None
-    assert set(version.data.rows["_source_partition"].to_pylist()) == {"005", "006", "007"}
-    assert version.data.label_time_us.max() < stream.start_us(8)
+    learned = version.learned(stream.history)
+    assert set(learned["_source_partition"].to_pylist()) == {"005", "006", "007"}
+    assert microseconds(learned["label_time"]).max() < stream.start_us(8)
 
 
 def test_the_same_question_is_trained_once(trainer: Trainer):
@@ -53,7 +55,7 @@ def test_the_same_question_is_trained_once(trainer: Trainer):
 
 
 def test_ours_answers_an_abrupt_change_with_a_training_of_what_came_since(stream: Stream, trainer: Trainer):
-    life = live("ours", stream, Ours(RetrainSpec(min_new_labels=100)), trainer)
+    life = live("ours", stream, ours(stream, RetrainSpec(min_new_labels=100)), trainer)
     onset = stream.onsets[0] - stream.n_history
     asked = [window for window, answer in enumerate(life.answers) if answer.loss_since is not None]
     assert asked[0] == onset

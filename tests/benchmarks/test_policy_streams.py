@@ -11,7 +11,7 @@ from benchmarks.policy.streams.classes import CLASSES
 from benchmarks.policy.streams.concepts import abrupt, blip, recurring
 from benchmarks.policy.streams.logistic import CHANGED, WEIGHTS, Logistic, draw_logistic
 from benchmarks.policy.streams.real import REAL
-from benchmarks.policy.training import known_rows
+from drift.backtesting.history import known_rows
 
 DRAWN = [name for name in NAMES if name not in REAL]
 CHANCE = np.random.default_rng(0)

@@ -25,6 +25,7 @@ FOLLOWED = (
 
 ELSEWHERE = {
     "how-to/asof-store.md": "tests/feature_repo/test_asof_page.py",
+    "how-to/compare-policies.md": "tests/driftline/backtest",
     "how-to/recover.md": "tests/driftline/verify/test_page.py",
     "how-to/own-repository.md": "tests/driftline/init",
 }
@@ -79,7 +80,7 @@ def test_a_pages_commands_run(page: str, reader: Reader) -> None:
         error = re.search(r"realised ([\d.]+), estimated [\d.]+, never retrained ([\d.]+)", printed)
         assert error is not None
         # The page's figures, to what other versions of the libraries may change.
-        assert float(error[1]) == pytest.approx(26.16, rel=0.05)
+        assert float(error[1]) == pytest.approx(27.38, rel=0.05)
         assert float(error[2]) > 1.3 * float(error[1])
 
 

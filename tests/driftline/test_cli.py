@@ -95,7 +95,8 @@ def test_json_is_asked_for_in_one_way_and_its_keys_are_documented(words: str) ->
         (["model", "rolback"], "No such command 'rolback'. Did you mean 'rollback'?"),
         (["check", "--jsno"], "No such option '--jsno'. Did you mean"),
         (["zzz"], "No such command 'zzz'.\n"),
-        (["backtest", "flight_delays"], "Missing option '--policy'"),
+        (["backtest", "flight_delays"], "Give either --policy FILE or --compare."),
+        (["backtest", "--compare", "--to", "2024-01-01"], "--compare lives through the whole history."),
         (["preview", "--partitions", "0"], "0 is not in the range x>=1"),
     ],
 )
@@ -111,7 +112,7 @@ def test_wrong_usage_is_answered_with_what_was_meant(
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["preview"], ["replay"], ["backtest", "--policy", "pyproject.toml"], ["features", "plan"], ["features", "apply"],
+        ["preview"], ["replay"], ["backtest", "--policy", "pyproject.toml"], ["backtest", "--compare"], ["features", "plan"], ["features", "apply"],
         ["skew"], ["lineage"], ["alerts", "test"], ["alerts", "show"], ["alerts", "silence"], ["predict", "--rows", "-"],
     ],
 )  # fmt: skip

@@ -24,7 +24,7 @@ def test_a_replay_documents_every_value_of_a_partition() -> None:
 def test_a_backtest_documents_every_value_of_a_window() -> None:
     decision = RetrainDecision(True, "drift", "Drift asks.", "warning")
     window = backtest.as_plain(Redecision("2024-01-01", False, "none", decision, ("a",), ("a", "b")))
-    assert undocumented({"pipeline": "tiny", "windows": [window]}, backtest.KEYS) == set()
+    assert undocumented({"pipeline": "tiny", "windows": [window]}, backtest.POLICY_KEYS) == set()
     assert (window["is_changed"], window["would_be_requested"], window["drifted_now"]) == (
         True,
         True,

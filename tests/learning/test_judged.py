@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -268,6 +268,7 @@ def test_rows_that_are_all_one_wait() -> None:
     problem=st.sampled_from(["binary", "multiclass", "regression"]),
     seed=st.integers(0, 2**32),
 )
+@example(rows=[1, 1, 227, 400], delay=0, known=0.5, loss=0.75, problem="multiclass", seed=386)
 @settings(max_examples=100, deadline=None)
 def test_folds_part_the_judged_rows_and_hide_them(
     rows: list[int], delay: int, known: float, loss: float | None, problem: ProblemType, seed: int

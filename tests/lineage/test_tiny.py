@@ -1,7 +1,7 @@
 """A tiny declaration from raw to drift report: a shifted copy of the data asks for one retrain, an unshifted none."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,7 +15,11 @@ from dagster._core.instance.ref import InstanceRef
 from rich.console import Console
 
 from declaration.drift import RetrainSpec
+from drift.backtesting.course import BacktestError
+from driftline.backtest.command import COMPARE_KEYS
+from driftline.backtest.compare import Comparison, compare
 from driftline.backtest.decisions import RedecisionError, backtest, print_backtest
+from driftline.backtest.table import comparison_as_plain, print_comparison
 from driftline.history import history, print_history
 from driftline.replay.runs import REPLAY_TAG, ReplayError, fail_abandoned_runs, only_replay
 from driftline.replay.walk import Replay, Retrains, walk
@@ -26,6 +30,7 @@ from pipelines.triggers.retrains import MAX_ATTEMPTS
 from pipelines.triggers.run_requests import REPORT_TAG
 from resources.alerts.incident_log import read_incidents
 from resources.alerts.outbox import read_outbox
+from tests.fixtures.keys import undocumented
 from tests.fixtures.replaying import replaying as replaying_pipeline
 from tests.fixtures.stages import connected
 from tests.fixtures.tiny import ROWS_PER_DAY, tiny_pipeline, write_sources
@@ -141,6 +146,102 @@ def test_another_policy_would_have_decided_otherwise(shifted: Path) -> None:
     assert "train: schedule" in output.getvalue()
     # Nothing was written.
     assert tables == {name: connected(shifted).lake.snapshot(name).version for name in tables}
+
+
+def compared(
+    folder: Path,
+    progress: Callable[[str], None] = lambda _: None,
+    budget_s: float = 600,
+    rows: int = ROWS_PER_DAY,
+) -> Comparison:
+    return compare(
+        tiny_pipeline(folder), connected(folder), folder, rows=rows, budget_s=budget_s, progress=progress
+    )
+
+
+@pytest.mark.long
+def test_policies_are_compared_on_the_stored_history_and_a_stopped_comparison_resumes(shifted: Path) -> None:
+    with pytest.raises(
+        BacktestError, match=r"0 CPU seconds did not suffice for the policy as declared; 0 trainings"
+    ):
+        compared(shifted, budget_s=0)
+
+    def stop(text: str) -> None:
+        if text.startswith("every window, all rows: window 2024-01-05"):
+            raise KeyboardInterrupt
+
+    tables = {
+        name: connected(shifted).lake.snapshot(name).version for name in connected(shifted).lake.tables()
+    }
+    with pytest.raises(KeyboardInterrupt):
+        compared(shifted, stop)
+    found = compared(shifted)
+    assert found.n_kept > 0
+    again = compared(shifted, budget_s=0)
+    # All is kept, and nothing is left that the budget could cut.
+    assert (again.n_trained, again.cut) == (0, ())
+    assert again.n_kept == found.n_kept + found.n_trained
+    for one, other in zip(found.advice.compared, again.advice.compared, strict=True):
+        assert (one.line.name, one.outcome.trained_in) == (other.line.name, other.outcome.trained_in)
+        assert one.outcome.loss.tolist() == other.outcome.loss.tolist()
+        assert one.outcome.cpu_s == other.outcome.cpu_s
+    assert found.live == tuple(f"2024-01-0{day}" for day in range(2, 8))
+    assert found.past.n_sampled == 0
+    assert {"tiny/predictions", "tiny/training_set", "tiny/labels"} < {
+        one.split("@")[0] for one in found.past.reads
+    }
+    # What is declared asks as the history itself did: once, on the day of the shift.
+    names = found.past.history.names
+    assert [names[window] for window in found.declared.trained_in] == ["2024-01-06"]
+    assert found.reality.trained == ("2024-01-01", "2024-01-06")
+    realised = found.reality.mean(found.live)
+    assert realised is not None
+    assert abs(found.declared.mean_metric - realised) < 0.03
+    # And nothing was written.
+    assert tables == {name: connected(shifted).lake.snapshot(name).version for name in tables}
+
+
+def test_a_comparison_is_printed_and_documents_every_value(shifted: Path) -> None:
+    found = compared(shifted, rows=300)
+    plain = comparison_as_plain(found, "", "backtest.html")
+    assert undocumented(plain, COMPARE_KEYS) == set()
+    output = StringIO()
+    print_comparison(found, "", Console(file=output, width=150))
+    printed = output.getvalue()
+    for part in (
+        "as declared",
+        "never",
+        "recalibrate only",
+        "keep the declaration",
+        "Read: tiny/predictions@",
+    ):
+        assert part in printed
+    assert "A sample of 300 rows stands for 7 of 7 windows, 75% of all rows" in printed.replace("\n", " ")
+
+
+def test_a_history_without_labels_or_trainings_or_target_is_refused(shifted: Path, tmp_path: Path) -> None:
+    with pytest.raises(
+        BacktestError, match=r"has no labels in the lake yet. Run `driftline replay tiny` first"
+    ):
+        compared(tmp_path)
+    pipeline = tiny_pipeline(shifted)
+    watched = replace(pipeline, spec=pipeline.spec.model_copy(update={"target": None}))
+    with pytest.raises(BacktestError, match="has no target: nothing is ever trained for it"):
+        compare(watched, connected(shifted), tmp_path, rows=300, budget_s=9, progress=lambda _: None)
+    with pytest.raises(BacktestError, match=r"--rows 100 is below drift.min_rows, 200"):
+        compare(pipeline, connected(shifted), tmp_path, rows=100, budget_s=9, progress=lambda _: None)
+    dear = pipeline.spec.model_copy(update={"retrain": RetrainSpec(min_first_labels=1400)})
+    with pytest.raises(
+        BacktestError, match=r"3 windows with labels after the first training as of 2024-01-04; at least 5"
+    ):
+        compare(
+            replace(pipeline, spec=dear),
+            connected(shifted),
+            tmp_path,
+            rows=300,
+            budget_s=9,
+            progress=lambda _: None,
+        )
 
 
 def test_without_reports_there_is_nothing_to_decide_anew(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from declaration.choices import default_metric
-from declaration.model import Candidate, Metric
+from declaration.model import Candidate
 from declaration.target import ProblemType
+from drift.backtesting.history import History
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.float64] | NDArray[np.int64] | NDArray[np.str_]
@@ -82,6 +82,29 @@ class Stream:
     is_bounded: bool = False
     last_value: str = ""
 
+    def reach(self, span: int | None) -> int | None:
+        """Return how many windows are looked back where so many with labels are wanted; None for all."""
+        return None if span is None else span + self.label_delay
+
+    @cached_property
+    def history(self) -> History:
+        """What policies see of it: everything but the truth."""
+        n_windows = len(self.windows)
+        faults = {window: self.faults(window) for window in range(n_windows)}
+        labels = ["row_id", "event_timestamp", "label", "label_time"]
+        return History(
+            windows=tuple(rows.drop_columns(["truth"]) for rows in self.windows),
+            starts_us=tuple(self.start_us(window) for window in range(n_windows + 1)),
+            features=self.features,
+            problem=self.problem,
+            n_history=self.n_history,
+            has_calendar=not self.is_ordered_only,
+            faults={window: found for window, found in faults.items() if found},
+            entity_labels=pa.concat_tables(rows.select(labels) for rows in self.windows)
+            if self.last_value
+            else None,
+        )
+
     def start_us(self, window: int) -> int:
         """Return the first instant of a window."""
         return self.first_us + window * self.window_us
@@ -90,11 +113,6 @@ class Stream:
     def live(self) -> range:
         """The windows that are lived through."""
         return range(self.n_history, len(self.windows))
-
-    @property
-    def metric(self) -> Metric:
-        """What models are compared by: the default of the problem."""
-        return default_metric(self.problem)
 
     def faults(self, window: int) -> tuple[str, ...]:
         """Say what the declared expectations find broken in a window's data."""

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 from sklearn import metrics as oracle
 
-from assets.drift_report.shadow import score_pair
 from declaration.model import Metric
+from drift.retraining.probation import score_pair
 from learning.encode import learn_encoding
 from learning.fitted import FittedModel
 from learning.metrics import metric_value

@@ -1,0 +1,171 @@
+"""Words of a comparison: what follows for the declaration, and what a reader must know before trusting it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from declaration.choices import gain_range_text, gain_text
+from drift.backtesting.advice import LEAST_GAIN, Compared
+from drift.backtesting.difference import Difference
+from driftline.backtest.compare import Comparison
+from learning.proper_score import SCORE_NAMES
+
+SCALE = 4
+"""Digits behind the point."""
+
+
+def headline(comparison: Comparison) -> str:
+    """Say in a sentence what follows for the declaration."""
+    best = comparison.advice.recommended
+    if best is not None:
+        return f"{best.line.name} would surely have been better."
+    return "No other setting would surely have been better: keep the declaration."
+
+
+def reasons(comparison: Comparison) -> Iterator[str]:
+    """Say why, with numbers; and which plain schedule was surely better than what is declared."""
+    advice = comparison.advice
+    if advice.recommended is not None:
+        yield _of_recommended(comparison, advice.recommended)
+    else:
+        yield from _of_none(comparison)
+        yield from _unjudged(comparison)
+    surely = [
+        one for one in advice.compared if one.line.kind == "plain" and one.loss and one.loss.is_surely_better
+    ]
+    if surely:
+        names = ", ".join(one.line.name for one in surely)
+        yield (
+            f"Surely better than the declaration, without a gate: {names}. No declaration says exactly this; "
+            "it shows what is left to be gained."
+        )
+
+
+def caveats(comparison: Comparison) -> Iterator[str]:
+    """Say what a reader must know before trusting the figures."""
+    past, n_live = comparison.past, len(comparison.live)
+    if past.n_sampled:
+        share = sum(rows.num_rows for rows in past.history.windows) / past.n_rows
+        yield (
+            f"A sample of {past.rows:,} rows stands for {past.n_sampled} of {len(past.history.windows)} windows, {share:.0%} of all rows: models "
+            "learned from fewer rows than in earnest, which makes all of them weaker, and old rows worth more. --rows takes more."
+        )
+    real = comparison.reality.mean(comparison.live)
+    if real is not None:
+        first = past.history.names[past.history.n_history - 1]
+        n_trained = sum(key > first for key in comparison.reality.trained)
+        yield (
+            f"The history itself, as it was reported: mean {comparison.metric} {real:.{SCALE}f}, {n_trained} trainings after the first; "
+            f"the same declaration lived through here: {comparison.declared.mean_metric:.{SCALE}f}, "
+            f"{comparison.declared.n_trainings}. Reports count the labels that came in a window, this page those of its predictions."
+        )
+    yield from past.notes
+    if past.history.faults:
+        yield f"Broken, and learned from by no gated policy: {', '.join(past.history.names[one] for one in past.history.faults)}."
+    if comparison.cut:
+        yield (
+            f"Cut by the budget of {comparison.budget_s:g} CPU seconds: {'; '.join(comparison.cut)}. Start it again to go on from there."
+        )
+    yield (
+        f"{n_live} windows were lived through, from {comparison.live[0]} to {comparison.live[-1]}. Intervals are by five or six blocks of windows, none "
+        f"shorter than a pair of models serves, and hold for the {comparison.advice.n_tests} settings together with 95 %; differences below "
+        f"{LEAST_GAIN:.0%} of the score are not worth a change of the declaration."
+    )
+
+
+def score_range(found: Difference | None) -> str:
+    """Say between which gains a difference of the proper score lies."""
+    if found is None or math.isnan(found.mean):
+        return ""
+    if found.n_blocks == 0:
+        return "the same"
+    if found.low is None or found.high is None:
+        return f"{found.mean:+.{SCALE}f} (too few windows)"
+    return f"{found.mean:+.{SCALE}f} ({found.low:+.{SCALE}f} to {found.high:+.{SCALE}f})"
+
+
+def verdict(one: Compared) -> str:
+    """Say in a word how a policy stands to the declared one."""
+    if one.loss is None:
+        return "declared"
+    if one.loss.is_surely_better:
+        return "surely better"
+    if one.loss.is_surely_worse:
+        return "surely worse"
+    return "the same" if one.loss.n_blocks == 0 else "not sure"
+
+
+def _of_recommended(comparison: Comparison, best: Compared) -> str:
+    assert best.loss is not None
+    assert best.metric is not None
+    problem = comparison.past.history.problem
+    low, high = best.loss.low, best.loss.high
+    assert low is not None
+    assert high is not None
+    metric = gain_text(problem, comparison.metric, best.metric.mean)
+    if best.metric.low is not None and best.metric.high is not None:
+        metric = (
+            f"{metric} ({gain_range_text(problem, comparison.metric, best.metric.low, best.metric.high)})"
+        )
+    return (
+        f"{SCORE_NAMES[problem]} lower by {best.loss.mean:.{SCALE}f} ({low:.{SCALE}f} to {high:.{SCALE}f}, {best.loss.n_blocks} blocks of "
+        f"{_windows(best.loss.block_length)}), {metric}; {best.outcome.n_trainings} trainings in place of "
+        f"{comparison.declared.n_trainings}, {best.outcome.cpu_s:.0f} CPU seconds in place of {comparison.declared.cpu_s:.0f}."
+    )
+
+
+def _of_none(comparison: Comparison) -> Iterator[str]:
+    ahead, score = comparison.advice.ahead, SCORE_NAMES[comparison.past.history.problem]
+    if ahead is None or ahead.loss is None:
+        yield f"No setting that was tried has a lower {score}, not even by the estimate."
+        return
+    said = f"Furthest ahead is {ahead.line.name}: {score} lower by {ahead.loss.mean:.{SCALE}f}"
+    if ahead.loss.low is not None and ahead.loss.high is not None:
+        said += f" ({_signed(ahead.loss.low)} to {_signed(ahead.loss.high)})"
+    if ahead.loss.is_surely_better and ahead.loss.mean < LEAST_GAIN * comparison.declared.mean_loss:
+        yield f"{said}: sure, but less than {LEAST_GAIN:.0%} of it, and not worth a change."
+    elif ahead.loss.is_surely_better:
+        yield f"{said}: sure, but {comparison.metric} is surely worse."
+    else:
+        yield f"{said}. {_needed(ahead.loss)}"
+
+
+def _unjudged(comparison: Comparison) -> Iterator[str]:
+    """Say which settings could not be judged, and from when they could."""
+    ahead = comparison.advice.ahead
+    unjudged = [
+        (one.line.name, one.loss.needed)
+        for one in comparison.advice.compared
+        if one is not ahead
+        and one.line.kind == "setting"
+        and one.loss is not None
+        and one.loss.low is None
+        and one.loss.needed is not None
+    ]
+    if unjudged:
+        names = ", ".join(name for name, _ in unjudged)
+        yield (
+            f"The {len(comparison.live)} windows are too few to judge {names}: models serve several windows, and those of one pair are one "
+            f"observation. At least {max(needed for _, needed in unjudged)} windows are needed."
+        )
+
+
+def _needed(found: Difference) -> str:
+    """Say how much more data would tell."""
+    if found.needed is None:
+        return "No number of windows like these would tell."
+    if found.low is None:
+        return (
+            f"{found.n_windows} windows are too few to judge it, for the same models serve {_windows(found.block_length)} "
+            f"on average: at least {found.needed} are needed."
+        )
+    return f"A difference of this size and spread would be sure from about {found.needed} windows; there are {found.n_windows}."
+
+
+def _signed(gain: float) -> str:
+    return f"{'lower' if gain > 0 else 'higher'} by {abs(gain):.{SCALE}f}"
+
+
+def _windows(n: int) -> str:
+    return "a window" if n == 1 else f"{n} windows"
