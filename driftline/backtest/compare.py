@@ -172,6 +172,9 @@ def _lived(
             course = live(history, line.make(), trainer, seen=seen)
         except BudgetSpentError:
             cut.append(line.name)
+            if line.kind == "declared":
+                # What the others are compared with.
+                break
             continue
         outcomes.append((line, outcome_of(history, course, metric)))
         if line.kind == "declared":
