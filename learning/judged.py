@@ -7,6 +7,7 @@ where there are two, for a shock of one window must not be learned from its othe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,9 +42,12 @@ MIN_FOLD_ROWS = 50
 """Rows of a fold of windows: smaller windows are held out together with their neighbours."""
 
 MIN_WINDOW_FOLDS = 2
-MIN_WINDOW_FOLDS_AFTER_LOSS = 3
-"""Folds of whole windows below which blocks of neighbouring rows are held out. After a loss one of two windows
-is half of what is known of the new concept."""
+"""Folds of whole windows below which blocks of neighbouring rows are held out. Two windows since a loss are held out whole too:
+each is half of what is known of the new concept, but what is no more than a shock of one does not stand the test."""
+
+MIN_WINDOW_FOLDS_REACHING_BACK = 3
+"""The same after a loss of which so few rows are labelled that older ones judge with them: one of two windows may then be all
+that is known of the new concept, as where labels come a window late."""
 
 N_FOLDS = 5
 """Folds of neighbouring rows, and most folds of windows: each costs a fit of every candidate and span."""
@@ -118,17 +122,20 @@ def judged_rows(
         )
     every_row = np.arange(n)
     if champion_knows_until_us is None:
-        rows = _with_both_labels(data, every_row, _newest_share(n, first_share))
+        rows = _with_both_labels(data, (every_row,), _newest_share(n, first_share))
         has_windows = data.windows.min() < data.windows.max()
         newest = _recent(data, every_row) if has_windows else _newest_share(n, RECENT_SHARE)
-        recent = _with_both_labels(data, every_row, newest)
+        recent = _with_both_labels(data, (every_row,), newest)
         return _in_runs(data, rows, np.isin(rows, recent), n)
     unseen = _unseen(data, champion_knows_until_us, loss_since_us)
     n_unseen = unseen.size
     pool = unseen if n_unseen >= MIN_UNSEEN_ROWS else every_row
-    rows = _with_both_labels(data, pool, _recent(data, pool))
+    # Rows before a loss that the champion has not seen come before those that it has.
+    all_unseen = _unseen(data, champion_knows_until_us, None)
+    rows = _with_both_labels(data, (pool, all_unseen, every_row), _recent(data, pool))
     everywhere = np.ones(rows.size, dtype=np.bool_)
-    n_folds = MIN_WINDOW_FOLDS if loss_since_us is None else MIN_WINDOW_FOLDS_AFTER_LOSS
+    reaches_back = loss_since_us is not None and bool(np.any(data.event_time_us[rows] < loss_since_us))
+    n_folds = MIN_WINDOW_FOLDS_REACHING_BACK if reaches_back else MIN_WINDOW_FOLDS
     by_window = _in_windows(data, rows, everywhere, n_unseen, n_folds)
     return by_window or _in_runs(data, rows, everywhere, n_unseen)
 
@@ -162,12 +169,12 @@ def _recent(data: TrainingSet, pool: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _with_both_labels(
-    data: TrainingSet, pool: NDArray[np.int64], rows: NDArray[np.int64]
+    data: TrainingSet, pools: Sequence[NDArray[np.int64]], rows: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Reach back until labels can be told apart, in the pool or in all rows: a rare one is no reason to wait."""
+    """Reach back until labels can be told apart, in the first pool that has them: a rare one is no reason to wait."""
     if _can_tell_apart(data, rows):
         return rows
-    for positions in (pool, np.arange(data.labels.size)):
+    for positions in pools:
         if _can_tell_apart(data, positions):
             first = _first_needed(data, positions)
             windows = data.windows[positions]

@@ -102,10 +102,12 @@ def _is_sent_back(stream: Stream, now: int, challenger: Version, champion: Versi
     history, rules = stream.history, Rules()
     looks = range(now + 1, now + 1 + rules.probation)
     served = ((look, served_windows(history, now, look, rules.probation)) for look in looks)
-    return any(
-        windows and probation_of(history, challenger, champion, windows, look, rules)
+    found = (
+        probation_of(history, challenger, champion, windows, look, rules)
         for look, windows in served
+        if windows
     )
+    return any(one is not None and one.is_failed for one in found)
 
 
 def _poisoned(share: float, seed: int) -> Stream:

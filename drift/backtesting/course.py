@@ -18,6 +18,7 @@ from drift.backtesting.trainer import Question, Trainer
 from drift.backtesting.versions import Version, judge
 from drift.examination import surely_lost
 from drift.performance.realised import ScoredRows
+from drift.retraining import former
 from drift.retraining.probation import Probation, judge_probation, paired
 from learning.metrics import Floats, Scored
 from learning.score_columns import scores_from
@@ -166,6 +167,8 @@ class Course:
         Window of the last training, successful or not.
     served, numbers, answers
         By live window.
+    versions, ledger
+        Every version that served, by its number; changes of the serving one, with the window as of whose end each was made.
     trained, trainings, loss_trainings
         What came of each training; windows of all, and of those that a loss asked for.
     changes, rollbacks
@@ -178,6 +181,8 @@ class Course:
     n_versions: int = 1
     last_training: int = 0
     previous: tuple[Version, int] | None = None
+    versions: dict[int, Version] = field(default_factory=dict)
+    ledger: list[tuple[int, former.Change]] = field(default_factory=list)
     served: list[Version] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
@@ -188,16 +193,20 @@ class Course:
     rollbacks: list[int] = field(default_factory=list)
     broken: frozenset[int] = frozenset()
 
-    def roll_back(self, window: int) -> None:
-        """Let the predecessor serve again."""
-        assert self.previous is not None
+    def roll_back(self, window: int, number: int) -> None:
+        """Let an earlier champion serve again."""
         self.rollbacks.append(window)
-        (self.champion, self.number), self.previous = self.previous, None
+        self.ledger.append((window, former.Change(self.number, number, "rollback")))
+        self.champion, self.number, self.previous = self.versions[number], number, None
 
-    def promote(self, window: int, challenger: Version, *, is_watched: bool) -> None:
+    def promote(self, window: int, challenger: Version, *, is_watched: bool, is_loss: bool) -> None:
         """Let a challenger serve; one that is watched may be sent back."""
         self.changes.append(Change(window, challenger, self.champion))
         self.previous = (self.champion, self.number) if is_watched else None
+        if is_watched:
+            cause: former.Cause = "loss" if is_loss else "training"
+            self.ledger.append((window, former.Change(self.number, self.n_versions, cause)))
+            self.versions[self.n_versions] = challenger
         self.champion, self.number = challenger, self.n_versions
 
 
@@ -225,7 +234,7 @@ def live(
         raise BacktestError(
             f"the labels known at the end of window {history.names[history.n_history - 1]} do not suffice for a first model."
         )
-    course = Course(first, first, last_training=first.window, broken=first.left_out)
+    course = Course(first, first, last_training=first.window, versions={1: first}, broken=first.left_out)
     for window in history.live:
         if seen is not None:
             seen(window)
@@ -236,7 +245,7 @@ def live(
         course.answers.append(answer)
         course.broken |= {window} if answer.is_broken else set()
         if look.probation is not None and look.probation.is_failed:
-            course.roll_back(window)
+            course.roll_back(window, look.probation.previous)
         elif answer.is_requested and policy.way == "recalibrated":
             _recalibrate(history, window, course)
         elif answer.is_requested:
@@ -268,13 +277,30 @@ def _look(history: History, window: int, policy: Policy, course: Course) -> Look
 
 
 def _probation(history: History, window: int, policy: Policy, course: Course) -> Probation | None:
-    """Compare the champion with its predecessor in its first windows."""
-    if course.previous is None or not policy.rules.probation:
+    """Compare the champion with its predecessor in its first windows, and with the model that a loss replaced."""
+    found, rules = None, policy.rules
+    if not rules.probation:
         return None
-    served = served_windows(history, course.champion.window, window, policy.rules.probation)
-    if not served:
-        return None
-    return probation_of(history, course.champion, course.previous[0], served, window, policy.rules)
+    if course.previous is not None:
+        served = served_windows(history, course.champion.window, window, rules.probation)
+        before, number = course.previous
+        found = probation_of(history, course.champion, before, served, window, rules, number=number)
+    version = former.former_champion(change for _, change in course.ledger)
+    if version is None or (found is not None and (found.is_failed or found.is_beaten)):
+        return found
+    since = range(course.ledger[-1][0] + 1, window + 1)
+    watched = probation_of(
+        history,
+        course.champion,
+        course.versions[version],
+        since,
+        window,
+        rules,
+        number=version,
+        n_looks=former.N_LOOKS,
+        since_us=history.starts_us[window],
+    )
+    return watched if watched is not None and watched.is_failed else found
 
 
 def _train(
@@ -312,7 +338,7 @@ def _train(
         ).is_promoted
     ):
         # Plain schedules let serve what they train: nobody is on probation.
-        course.promote(window, challenger, is_watched=is_judged)
+        course.promote(window, challenger, is_watched=is_judged, is_loss=is_loss)
 
 
 def _recalibrate(history: History, window: int, course: Course) -> None:
@@ -327,11 +353,13 @@ def _recalibrate(history: History, window: int, course: Course) -> None:
         course.champion = replace(raw, calibration=calibration, _said={})
 
 
-def _known_of(history: History, version: Version, window: int, until: int) -> Scored:
-    """Return a window's labels that are known at a later one's end, with a version's scores."""
+def _known_of(
+    history: History, version: Version, window: int, until: int, since_us: int | None = None
+) -> Scored:
+    """Return a window's labels that have become known by a later one's end, with a version's scores."""
     rows = history.windows[window]
     numbered = rows.append_column("place", pa.array(range(rows.num_rows)))
-    known = known_rows(numbered, until_us=history.end_us(until))
+    known = known_rows(numbered, until_us=history.end_us(until), since_us=since_us)
     labels = label_indices(known["label"], history.problem, version.model.classes)
     return Scored(labels, version.score_window(history, window)[known["place"].to_numpy()])
 
@@ -345,16 +373,43 @@ def served_windows(history: History, promoted: int, now: int, probation: int) ->
 
 
 def probation_of(
-    history: History, champion: Version, previous: Version, windows: Sequence[int], now: int, rules: Rules
+    history: History,
+    champion: Version,
+    previous: Version,
+    windows: Sequence[int],
+    now: int,
+    rules: Rules,
+    *,
+    number: int = 1,
+    n_looks: int | None = None,
+    since_us: int | None = None,
 ) -> Probation | None:
-    """Judge as the drift report does, on the labels of some windows that are known now; None where none is."""
-    rows = pa.concat_tables(
-        [known_rows(history.windows[one], until_us=history.end_us(now)) for one in windows]
-    )
-    if not rows.num_rows:
+    """Judge as the drift report does, on the labels of some windows that are known now; None where none is.
+
+    Parameters
+    ----------
+    history, champion, previous
+        Who serves, and whom it is compared with.
+    windows, now
+        What the champion has served, and the window whose end has come.
+    rules
+        Of the declaration.
+    number
+        The other's version.
+    n_looks
+        Windows that share the level; by default those of the probation.
+    since_us
+        Instant from which labels have become known; None for all.
+    """
+    parts = [
+        known_rows(history.windows[one], until_us=history.end_us(now), since_us=since_us) for one in windows
+    ]
+    if not sum(part.num_rows for part in parts):
         return None
+    rows = pa.concat_tables(parts)
     said = [
-        [_known_of(history, version, one, now).scores for one in windows] for version in (champion, previous)
+        [_known_of(history, version, one, now, since_us).scores for one in windows]
+        for version in (champion, previous)
     ]
     now_scores, before_scores = (np.concatenate(parts) for parts in said)
     pair = paired(
@@ -365,11 +420,11 @@ def probation_of(
     )
     return judge_probation(
         pair,
-        version=2,
-        previous=1,
+        version=number + 1,
+        previous=number,
         problem=history.problem,
         alpha=rules.gate.alpha,
-        n_looks=rules.probation,
+        n_looks=n_looks or rules.probation,
         seed=rules.seed,
         previous_loss=_loss_of(history, previous, rows, before_scores, rules),
     )

@@ -80,7 +80,7 @@ def test_a_pages_commands_run(page: str, reader: Reader) -> None:
         error = re.search(r"realised ([\d.]+), estimated [\d.]+, never retrained ([\d.]+)", printed)
         assert error is not None
         # The page's figures, to what other versions of the libraries may change.
-        assert float(error[1]) == pytest.approx(26.16, rel=0.05)
+        assert float(error[1]) == pytest.approx(27.38, rel=0.05)
         assert float(error[2]) > 1.3 * float(error[1])
 
 

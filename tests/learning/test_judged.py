@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -136,12 +136,19 @@ def test_rows_since_a_loss_are_judged_alone_in_every_fifth_block() -> None:
         assert np.flatnonzero(held_out).tolist() == judged.rows[judged.folds == fold].tolist()
 
 
-def test_two_windows_since_a_loss_are_not_held_out_whole() -> None:
+def test_two_windows_since_a_loss_are_held_out_whole() -> None:
     data = labelled([300] * 6)
     judged = judged_rows(data, champion_knows_until_us=600 * MINUTE, loss_since_us=1_200 * MINUTE)
     assert judged.rows.size == 600
-    assert judged.folds.max() == 4
+    assert windows_of(data, judged) == [[4], [5]]
+
+
+def test_a_loss_whose_own_labels_are_late_is_not_judged_without_the_one_window_that_shows_it() -> None:
+    # The loss was found in window 6 by the labels of window 5; of window 6 itself none is known.
+    data = labelled([300] * 6)
+    judged = judged_rows(data, champion_knows_until_us=600 * MINUTE, loss_since_us=1_800 * MINUTE)
     assert windows_of(data, judged)[0] == [4, 5]
+    assert judged.folds.max() == 4
 
 
 def test_a_loss_of_few_rows_is_judged_with_what_else_is_unseen() -> None:
@@ -261,6 +268,7 @@ def test_rows_that_are_all_one_wait() -> None:
     problem=st.sampled_from(["binary", "multiclass", "regression"]),
     seed=st.integers(0, 2**32),
 )
+@example(rows=[1, 1, 227, 400], delay=0, known=0.5, loss=0.75, problem="multiclass", seed=386)
 @settings(max_examples=100, deadline=None)
 def test_folds_part_the_judged_rows_and_hide_them(
     rows: list[int], delay: int, known: float, loss: float | None, problem: ProblemType, seed: int
