@@ -119,6 +119,7 @@ def examine(
     estimate_outcomes: Sequence[EstimateOutcome] = (),
     extrapolation: Extrapolation | None = None,
     earlier: Sequence[WindowSketch] = (),
+    since_us: int | None = None,
 ) -> Findings:
     """Compare a scored window with what its model learned from, and measure the model on it.
 
@@ -144,6 +145,8 @@ def examine(
         The window's rows outside what the champion learned from; None where nobody asks.
     earlier
         Sketches of the windows just before this one, oldest first.
+    since_us
+        First instant of the window; None takes all labelled rows for its own.
 
     Returns
     -------
@@ -204,8 +207,9 @@ def examine(
     )
     skills = _skills(connection, relations, champion, problem, classes, seed) if labelled.n else ()
     rise, losses = monitor_errors(
-        problem, holdout, labelled, earlier_losses, max_drop=drift.max_performance_drop, alpha=drift.alpha
-    )
+        problem, holdout, labelled, earlier_losses,
+        max_drop=drift.max_performance_drop, alpha=drift.alpha, since_us=since_us,
+    )  # fmt: skip
     return Findings(
         champion, reference, current, verdict, n_current, labelled.n, realised, estimated, drop, slices,
         rise, losses, multivariate,

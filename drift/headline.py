@@ -105,10 +105,12 @@ def _loss(findings: Findings) -> str:
 
 
 def _risen(rise: SequentialTest) -> str:
-    if rise.now is None or rise.before is None:
+    # The window's own rows where they alone say it: labels of better times may have come with theirs.
+    now = rise.sudden.mean if rise.is_sudden and rise.sudden is not None else rise.now
+    if now is None or rise.before is None:
         return "Surely worse than at training, and no label has come since it was found."
     name = _SHORT_LOSSES.get(rise.loss, rise.loss)
-    now, before = rise.now * rise.unit, rise.before * rise.unit
+    now, before = now * rise.unit, rise.before * rise.unit
     return f"Surely worse than at training: {name} {now:.3g}, was {before:.3g}."
 
 

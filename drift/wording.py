@@ -239,6 +239,8 @@ def rise_text(rise: SequentialTest | None) -> str:
         return ""
     verdict = "Errors have surely risen" if rise.is_certain else "Errors have not surely risen"
     verdict = "Errors had surely risen, and are accepted in this window" if rise.is_past else verdict
+    if rise.is_sudden and not rise.is_lasting:
+        return _sudden_text(rise)
     windows = "1 window" if rise.n_windows == 1 else f"{rise.n_windows} windows"
     now, before, accepted = (
         None if value is None else value * rise.unit for value in (rise.now, rise.before, rise.accepted)
@@ -247,6 +249,20 @@ def rise_text(rise: SequentialTest | None) -> str:
     return (
         f"{verdict}: e-value {rise.e_value:.3g} after {windows}, certain from {rise.threshold:.0f}. "
         f"The mean {rise.loss}{is_now} was {number_text(before)} on the holdout; {number_text(accepted)} is accepted."
+    )
+
+
+def _sudden_text(rise: SequentialTest) -> str:
+    """Say that the errors of this window alone have risen."""
+    sudden = rise.sudden
+    assert sudden is not None
+    now, least, before, accepted = (
+        None if value is None else number_text(value * rise.unit)
+        for value in (sudden.mean, sudden.least, rise.before, rise.accepted)
+    )
+    return (
+        f"Errors have surely risen in this window: the mean {rise.loss} is {now} on {sudden.n} labelled rows, surely at "
+        f"least {least}, and was {before} on the holdout; {accepted} is accepted."
     )
 
 

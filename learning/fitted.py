@@ -12,6 +12,7 @@ from declaration.model import Candidate
 from declaration.target import ProblemType
 from learning.encode import FeatureEncoding, encode
 from learning.metrics import Floats
+from learning.naive_forecast import Naive
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class FittedModel:
     Attributes
     ----------
     algorithm
-        Which candidate it is.
+        Which candidate it is, or the naive forecast.
     problem
         What it predicts.
     classes
@@ -29,10 +30,10 @@ class FittedModel:
     encoding
         How feature columns become numbers.
     estimator
-        A scikit-learn estimator, or LightGBM's Booster.
+        A scikit-learn estimator, LightGBM's Booster, or a `NaiveForecast`.
     """
 
-    algorithm: Candidate
+    algorithm: Candidate | Naive
     problem: ProblemType
     classes: tuple[str, ...]
     encoding: FeatureEncoding

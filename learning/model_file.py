@@ -1,6 +1,6 @@
 """A model as one file: no pickle, the same bytes for the same model, and nothing but known types inside.
 
-A zip of `manifest.json` (algorithm, classes, encoding) and the estimator: LightGBM in its own
+A zip of `manifest.json` (algorithm, classes, encoding; a naive forecast whole) and the estimator: LightGBM in its own
 text, scikit-learn in the skops format. The list of allowed types is held here, by the loader: a
 list inside the file would prove nothing. The file's hash is checked by whoever fetches it.
 """
@@ -20,6 +20,7 @@ from declaration.errors import DriftlineError
 from declaration.extras import require_extra
 from learning.encode import FeatureEncoding
 from learning.fitted import FittedModel
+from learning.naive_forecast import NAIVE, NaiveForecast
 
 FORMAT = 1
 """Version of the layout of the file."""
@@ -101,12 +102,14 @@ def model_to_bytes(model: FittedModel) -> bytes:
         "classes": list(model.classes),
         "features": model.encoding.to_plain(),
     }
+    if model.algorithm == NAIVE:
+        manifest["naive"] = model.estimator.to_plain()
     parts = {_MANIFEST: json.dumps(manifest, sort_keys=True, ensure_ascii=False).encode()}
     if model.algorithm == "lightgbm":
         # The number of threads is the machine's, not the model's.
         text = re.sub(r"\[num_threads: \d+\]", "[num_threads: 1]", model.estimator.model_to_string())
         parts[_LIGHTGBM] = text.encode()
-    else:
+    elif model.algorithm != NAIVE:
         parts[_SKOPS] = _skops_bytes(model.estimator)
     return _zip(parts, zipfile.ZIP_DEFLATED)
 
@@ -133,14 +136,32 @@ def model_from_bytes(content: bytes) -> FittedModel:
             f"model file has layout {manifest['format']}, this release reads {FORMAT}. "
             "Use the release that wrote it, or materialize the model asset again."
         )
-    is_lightgbm = manifest["algorithm"] == "lightgbm"
     return FittedModel(
         algorithm=manifest["algorithm"],
         problem=manifest["problem"],
         classes=tuple(manifest["classes"]),
         encoding=FeatureEncoding.from_plain(manifest["features"]),
-        estimator=_lightgbm_from(parts[_LIGHTGBM]) if is_lightgbm else _skops_from(parts[_SKOPS]),
+        estimator=_estimator_from(manifest, parts),
     )
+
+
+def _estimator_from(manifest: dict[str, Any], parts: dict[str, bytes]) -> Any:
+    if manifest["algorithm"] == NAIVE:
+        return _naive_from(manifest)
+    if manifest["algorithm"] == "lightgbm":
+        return _lightgbm_from(parts[_LIGHTGBM])
+    return _skops_from(parts[_SKOPS])
+
+
+def _naive_from(manifest: dict[str, Any]) -> NaiveForecast:
+    column, otherwise = manifest["naive"]["column"], manifest["naive"]["otherwise"]
+    n_features = len(FeatureEncoding.from_plain(manifest["features"]).names)
+    if column is not None and not (isinstance(column, int) and 0 <= column < n_features):
+        raise ModelFileError(
+            f"model file forecasts with feature {column!r} of {n_features}. It is not used. "
+            "Restore the file from a backup, or materialize the model asset again."
+        )
+    return NaiveForecast(column, float(otherwise))
 
 
 def _lightgbm_from(text: bytes) -> Any:

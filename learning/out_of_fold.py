@@ -13,6 +13,7 @@ from learning.candidates import CANDIDATES, FitRows
 from learning.fitted import FittedModel
 from learning.judged import Judged
 from learning.metrics import Floats, Scored
+from learning.naive_forecast import NAIVE, Naive, learn_naive_forecast
 from learning.training_rows import TrainingSet
 
 
@@ -36,7 +37,7 @@ class OutOfFold:
 
 
 def score_out_of_fold(
-    algorithm: Candidate,
+    algorithm: Candidate | Naive,
     data: TrainingSet,
     judged: Judged,
     *,
@@ -92,11 +93,13 @@ def rows_since(data: TrainingSet, since_us: int | None) -> NDArray[np.bool_]:
 
 
 def fit(
-    algorithm: Candidate, rows: FitRows, classes: tuple[str, ...], seed: int, threads: int
+    algorithm: Candidate | Naive, rows: FitRows, classes: tuple[str, ...], seed: int, threads: int
 ) -> FittedModel:
     """Fit an algorithm; rows of one class teach that class alone."""
-    if rows.problem != "regression" and np.all(rows.labels == rows.labels[0]):
-        estimator: object = OneClass(int(rows.labels[0]), rows.n_classes, is_binary=not classes)
+    if algorithm == NAIVE:
+        estimator: object = learn_naive_forecast(rows)
+    elif rows.problem != "regression" and np.all(rows.labels == rows.labels[0]):
+        estimator = OneClass(int(rows.labels[0]), rows.n_classes, is_binary=not classes)
     else:
         estimator = CANDIDATES[algorithm].fit(rows, seed, threads)
     return FittedModel(algorithm, rows.problem, classes, rows.encoding, estimator)

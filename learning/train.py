@@ -17,15 +17,16 @@ from numpy.typing import NDArray
 from declaration.choices import CANDIDATES_BY_PROBLEM, METRICS_BY_PROBLEM, default_metric, improvement
 from declaration.model import Candidate, Metric, ModelSpec
 from declaration.target import ProblemType
-from learning.blocks import metric_interval, time_blocks
+from learning.blocks import metric_interval
 from learning.candidates import load_libraries
+from learning.choice import choose_span, judges, unless_naive
 from learning.fitted import FittedModel
 from learning.importance import permutation_importances
 from learning.judged import Judged, judged_rows
 from learning.metrics import MetricError, Scored, metric_value
+from learning.naive_forecast import NAIVE, Naive
 from learning.out_of_fold import OutOfFold, fit, rows_since, score_out_of_fold
-from learning.proper_score import LossGain, row_losses
-from learning.spans import ALL, Span, SpanResult, best_span, shorter_spans
+from learning.spans import Span, SpanResult
 from learning.training_rows import MIN_CLASS_ROWS, TrainingError, TrainingSet
 
 
@@ -33,7 +34,7 @@ from learning.training_rows import MIN_CLASS_ROWS, TrainingError, TrainingSet
 class CandidateResult:
     """One algorithm's outcome on the judged rows, out of fold."""
 
-    algorithm: Candidate
+    algorithm: Candidate | Naive
     metric: float
     metrics: Mapping[Metric, float]
     """All metrics of the problem that are defined on the judged rows; r² is not where all values are one."""
@@ -58,7 +59,7 @@ class Training:
     metric, holdout_metric, interval
         What candidates were compared by, its value on the judged rows and its 95 % interval by blocks of time.
     results
-        Every candidate on the span "all", best first.
+        Every candidate on the span "all", best first; of a regression the naive forecast last.
     span
         The rows that the model has learned from.
     spans
@@ -84,15 +85,6 @@ class Training:
     importances: Mapping[str, float]
     n_rows: int
     rare_classes: Mapping[str, int]
-
-
-@dataclass(frozen=True)
-class _Chosen:
-    """The span that won, its out-of-fold scores, and all that competed."""
-
-    span: Span
-    out_of_fold: OutOfFold
-    results: tuple[SpanResult, ...]
 
 
 def train_model(
@@ -137,8 +129,12 @@ def train_model(
     with limited_threads(threads):
         results, whole = _compare_candidates(data, judged, metric, spec, threads)
         best = results[0].algorithm
-        chosen = _choose_span(best, whole, data, judged, spec, loss_since_us, threads)
-        kept = _judges(chosen, judged)
+        chosen = choose_span(best, whole, data, judged, spec, loss_since_us, threads)
+        if data.problem == "regression":
+            naive = score_out_of_fold(NAIVE, data, judged, since_us=None, seed=spec.seed, threads=threads)
+            results = (*results, _result(NAIVE, metric, data.problem, naive))
+            chosen = unless_naive(chosen, naive, data, judged, metric, spec, loss_since_us, threads)
+        kept = judges(chosen, judged)
         importances = permutation_importances(
             chosen.out_of_fold.models,
             judged.folds[kept],
@@ -148,7 +144,7 @@ def train_model(
             seed=spec.seed,
         )
         learned = np.flatnonzero(rows_since(data, chosen.span.since_us))
-        model = fit(best, data.fit_rows(learned), data.classes, spec.seed, threads)
+        model = fit(chosen.algorithm, data.fit_rows(learned), data.classes, spec.seed, threads)
     scored = chosen.out_of_fold.scored
     holdout = Scored(scored.labels[kept], scored.scores[kept])
     rows = judged.rows[kept]
@@ -185,43 +181,6 @@ def _compare_candidates(
     return tuple(results), whole
 
 
-def _choose_span(
-    algorithm: Candidate,
-    whole: OutOfFold,
-    data: TrainingSet,
-    judged: Judged,
-    spec: ModelSpec,
-    loss_since_us: int | None,
-    threads: int,
-) -> _Chosen:
-    """Let spans of the past compete on the newest judged rows, by the proper score."""
-    recent = np.flatnonzero(judged.is_recent)
-    losses = row_losses(data.problem, whole.scored)[recent]
-    blocks = time_blocks(data.event_time_us[judged.rows[recent]])
-    results = [SpanResult(ALL, data.labels.size, float(losses.mean()))]
-    chosen = whole
-    for span in shorter_spans(data, judged, loss_since_us) if spec.adapt_window else ():
-        found = score_out_of_fold(
-            algorithm, data, judged, since_us=span.since_us, seed=spec.seed, threads=threads
-        )
-        theirs = row_losses(data.problem, found.scored)[recent]
-        gain = LossGain(losses - theirs, blocks)
-        n_rows = int(np.count_nonzero(rows_since(data, span.since_us)))
-        results.append(SpanResult(span, n_rows, float(theirs.mean()), gain.mean, gain.n_standard_errors))
-        chosen = found if best_span(results) == span else chosen
-    return _Chosen(best_span(results), chosen, tuple(results))
-
-
-def _judges(chosen: _Chosen, judged: Judged) -> NDArray[np.int64]:
-    """Return which of the judged rows judge what serves.
-
-    A first model of a shorter span says of older rows what no longer held then: only the recent ones judge it.
-    """
-    if chosen.span == ALL:
-        return np.arange(judged.rows.size)
-    return np.flatnonzero(judged.is_recent)
-
-
 def _class_counts(data: TrainingSet, positions: NDArray[np.int64]) -> NDArray[np.int64]:
     """Count the rows of each class, also of those that no row has."""
     return np.bincount(data.labels[positions].astype(np.int64), minlength=max(2, len(data.classes)))
@@ -254,7 +213,9 @@ def limited_threads(threads: int) -> AbstractContextManager[object]:
     return limits
 
 
-def _result(algorithm: Candidate, metric: Metric, problem: ProblemType, found: OutOfFold) -> CandidateResult:
+def _result(
+    algorithm: Candidate | Naive, metric: Metric, problem: ProblemType, found: OutOfFold
+) -> CandidateResult:
     values: dict[Metric, float] = {}
     for name in METRICS_BY_PROBLEM[problem]:
         with suppress(MetricError):

@@ -153,6 +153,7 @@ def examine_window(
         if support is None
         else count_outside(connection, relations.predictions, support, alpha=spec.drift.alpha),
         earlier=read_earlier_windows(pipeline, window, version.version, reference, lake, connection),
+        since_us=round(window.start.timestamp() * 1e6),
     )
     findings = replace(
         findings,

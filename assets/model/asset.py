@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from assets.materialization import Outcome, Scope, StageRun
 from assets.model.fingerprints import Question, question
 from assets.model.known_labels import read_known
-from assets.model.naive import NaiveResults, judge_naively
+from assets.model.naive import NaiveResults, judge_naively, naive_text
 from assets.model.pictures import training_pages
 from assets.model.tables import CANDIDATES, candidates_table, holdout_table
 from declaration.partitioning import partitioning
@@ -183,7 +183,9 @@ def _write(
             # The loss was that of the champion before.
             is_loss_confirmed=inputs.is_loss_confirmed and is_same,
         )  # fmt: skip
-        verdict = replace(verdict, explanation=naive.explained(verdict.explanation))
+        verdict = replace(
+            verdict, explanation=f"{naive_text(training)}{naive.explained(verdict.explanation)}"
+        )
         return _decision(run.scope, version, serving, verdict, inputs.asked.decision_key(judge))
 
     enacted = enact(run.lake, registry, run.pipeline.name, decide, commit=run.commit)

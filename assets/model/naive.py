@@ -11,7 +11,15 @@ from declaration.model import Metric
 from learning.baselines import JudgedBaselines, LabelledRows, forecast_judged
 from learning.blocks import time_blocks
 from learning.metrics import Floats, MetricError, Scored, metric_value
-from learning.skill import Skill, skill_loss, skill_text, skills_against, worse_than_baseline_text
+from learning.naive_forecast import NaiveForecast
+from learning.skill import (
+    CONSTANT_BASELINES,
+    Skill,
+    skill_loss,
+    skill_text,
+    skills_against,
+    worse_than_baseline_text,
+)
 from learning.train import Training
 from learning.training_rows import TrainingSet
 
@@ -39,8 +47,20 @@ class NaiveResults:
     def explained(self, explanation: str) -> str:
         """Add to a gate's explanation how the challenger does against the best baseline; first of all, where it is worse."""
         if self.warning:
-            return f"{self.warning} {explanation}"
+            # A feature could have been served instead: see `naive_forecast`.
+            worse = next(one for one in self.skills if one.is_surely_worse)
+            advice = "" if worse.baseline in CONSTANT_BASELINES else " Given as a feature, it could serve."
+            return f"{self.warning}{advice} {explanation}"
         return f"{explanation}; {skill_text(self.skills[0])}" if self.skills else explanation
+
+
+def naive_text(training: Training) -> str:
+    """Say what a version forecasts with that is no candidate's; empty for a candidate's."""
+    forecast = training.model.estimator
+    if not isinstance(forecast, NaiveForecast):
+        return ""
+    said = forecast.feature(training.model.encoding.names)
+    return f"No candidate is better than {said} as it stands, so that is what this version says: "
 
 
 def judge_naively(

@@ -37,7 +37,7 @@ def training_pages(
     """
     problem = training.model.problem
     pages = {
-        "candidates": candidates_page(training.results, baselines, problem),
+        "candidates": candidates_page(training.results, baselines, problem, best=training.model.algorithm),
         "spans": spans_page(training),
         "feature_importances": importances_page(training.importances),
     }
@@ -55,6 +55,8 @@ def candidates_page(
     results: Sequence[CandidateResult],
     baselines: Mapping[str, Mapping[Metric, float]],
     problem: ProblemType,
+    *,
+    best: str,
 ) -> str:
     """Compare candidates and naive baselines in a table, and in bars of the first metric."""
     names = list(METRICS_BY_PROBLEM[problem])
@@ -77,7 +79,7 @@ def candidates_page(
             *((name, values[names[0]]) for name, values in baselines.items() if names[0] in values),
         ],
         title=f"{names[0]} out of fold",
-        highlight=[results[0].algorithm],
+        highlight=[best],
     )
     return "\n".join(lines_) + "\n\n" + as_markdown_image(picture, "Candidates out of fold")
 

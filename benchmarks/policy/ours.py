@@ -130,6 +130,7 @@ class Ours:
             has_calendar=has_calendar,
             earlier_losses=earlier_losses,
             earlier=sketches[-N_RECENT:] if look.stream.is_watched else (),
+            since_us=look.stream.start_us(look.window),
         )
         self._sketches.append((look.number, findings.current))
         if findings.losses is not None:

@@ -6,7 +6,8 @@ they do not, the wealth is 1 on average whenever one looks, and exceeds 1 / alph
 alpha of all steady lives, however often it is looked at (Ville, 1939). Why not ADWIN: it has no level
 under repeated looking, supposes independent rows, and would be one more dependency.
 
-What is betted on are blocks of time (days), not rows: rows of a day err alike.
+What is betted on are blocks of time (days), not rows: rows of a day err alike. A player who may lose all with one block
+stakes little, so that one bad window after many good ones wins him nothing yet: `sudden_rise` looks at the window alone.
 
 References
 ----------
@@ -19,13 +20,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from declaration.target import ProblemType
 from drift.performance.realised import ScoredRows
+from drift.performance.sudden_rise import SuddenRise, sudden_rise
 from learning.blocks import MAX_RUNS, MIN_BLOCKS, blocks_of
 from learning.metrics import Floats, Scored
 
@@ -105,6 +107,8 @@ class SequentialTest:
         Why nothing is known.
     unit
         What counts as 1, in the label's unit.
+    sudden
+        The rows of the newest window alone; None where they are too few, or nobody asked.
     """
 
     loss: str
@@ -116,16 +120,27 @@ class SequentialTest:
     n_windows: int = 0
     reason: str = ""
     unit: float = 1.0
+    sudden: SuddenRise | None = None
+
+    @property
+    def is_sudden(self) -> bool:
+        """The errors of this window alone have risen beyond what is accepted."""
+        return self.sudden is not None and self.accepted is not None and self.sudden.least > self.accepted
+
+    @property
+    def is_lasting(self) -> bool:
+        """The errors of all windows together have."""
+        return self.e_value is not None and self.e_value >= self.threshold
 
     @property
     def is_certain(self) -> bool:
         """The errors of some windows of the model have risen beyond what is accepted."""
-        return self.e_value is not None and self.e_value >= self.threshold
+        return self.is_lasting or self.is_sudden
 
     @property
     def is_past(self) -> bool:
         """The errors have risen, and those of this window are accepted: the wealth of a player outlives a passing cause."""
-        if self.now is None or self.accepted is None:
+        if self.now is None or self.accepted is None or self.is_sudden:
             return False
         return self.is_certain and self.now <= self.accepted
 
@@ -341,8 +356,9 @@ def monitor_errors(
     *,
     max_drop: float,
     alpha: float,
+    since_us: int | None = None,
 ) -> tuple[SequentialTest, LossBlocks | None]:
-    """Judge a window's labelled rows together with the windows before it.
+    """Judge a window's labelled rows together with the windows before it, and alone.
 
     Parameters
     ----------
@@ -352,6 +368,9 @@ def monitor_errors(
         The champion's rows that it did not learn from, and those of this window.
     earlier
         Block losses of its earlier windows, in order.
+    since_us
+        First instant of the window: rows predicted since then are looked at alone, as labels of earlier windows
+        say what those were like. None looks at all.
 
     Returns
     -------
@@ -363,4 +382,10 @@ def monitor_errors(
         None if scale is None else loss_blocks(problem, rows, scale) for rows in (holdout, labelled)
     )
     unit = 1.0 if scale is None else scale.unit
-    return sequential_test(problem, before, earlier, now, max_drop=max_drop, alpha=alpha, unit=unit), now
+    found = sequential_test(problem, before, earlier, now, max_drop=max_drop, alpha=alpha, unit=unit)
+    if scale is None:
+        return found, now
+    bounded = np.minimum(_losses(problem, labelled.scored) / unit, 1.0)
+    n_windows = 1 + sum(1 for means in earlier if means.size)
+    sudden = sudden_rise(bounded, labelled.event_time_us, since_us, n_windows=n_windows, alpha=alpha / 2)
+    return replace(found, sudden=sudden), now

@@ -113,6 +113,9 @@ def _rise_figure(rise: SequentialTest | None) -> str:
 def _rise_small_print(rise: SequentialTest | None) -> str:
     if rise is None or rise.e_value is None:
         return "" if rise is None else rise.reason
+    if rise.is_sudden and not rise.is_lasting and rise.sudden is not None and rise.accepted is not None:
+        least, accepted = (number_text(value * rise.unit) for value in (rise.sudden.least, rise.accepted))
+        return f"in this window alone: surely at least {least}, {accepted} is accepted"
     return f"e-value {rise.e_value:.3g} after {rise.n_windows} windows; certain from {rise.threshold:.0f}"
 
 

@@ -1,0 +1,131 @@
+"""Choice of what a training lets serve: the span of the past, and the naive forecast where no model is better.
+
+Spans compete with the best candidate alone, by the proper score on the newest judged rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from declaration.model import Candidate, Metric, ModelSpec
+from learning.blocks import time_blocks
+from learning.judged import MIN_LEFT_ROWS, N_FOLDS, Judged
+from learning.metrics import Floats, Scored
+from learning.naive_forecast import NAIVE, Naive
+from learning.out_of_fold import OutOfFold, fit, rows_since, score_out_of_fold
+from learning.proper_score import LossGain, row_losses
+from learning.skill import SkillLoss, skill_loss
+from learning.skill import row_losses as skill_losses
+from learning.spans import ALL, Span, SpanResult, best_span, shorter_spans
+from learning.training_rows import TrainingSet
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The algorithm and the span that won, their out-of-fold scores, and all spans that competed."""
+
+    algorithm: Candidate | Naive
+    span: Span
+    out_of_fold: OutOfFold
+    results: tuple[SpanResult, ...]
+
+
+def choose_span(
+    algorithm: Candidate,
+    whole: OutOfFold,
+    data: TrainingSet,
+    judged: Judged,
+    spec: ModelSpec,
+    loss_since_us: int | None,
+    threads: int,
+) -> Chosen:
+    """Let spans of the past compete on the newest judged rows, by the proper score."""
+    recent = np.flatnonzero(judged.is_recent)
+    losses = row_losses(data.problem, whole.scored)[recent]
+    blocks = time_blocks(data.event_time_us[judged.rows[recent]])
+    results = [SpanResult(ALL, data.labels.size, float(losses.mean()))]
+    chosen = whole
+    for span in shorter_spans(data, judged, loss_since_us) if spec.adapt_window else ():
+        found = score_out_of_fold(
+            algorithm, data, judged, since_us=span.since_us, seed=spec.seed, threads=threads
+        )
+        theirs = row_losses(data.problem, found.scored)[recent]
+        gain = LossGain(losses - theirs, blocks)
+        n_rows = int(np.count_nonzero(rows_since(data, span.since_us)))
+        results.append(SpanResult(span, n_rows, float(theirs.mean()), gain.mean, gain.n_standard_errors))
+        chosen = found if best_span(results) == span else chosen
+    return Chosen(algorithm, best_span(results), chosen, tuple(results))
+
+
+def unless_naive(
+    chosen: Chosen,
+    naive: OutOfFold,
+    data: TrainingSet,
+    judged: Judged,
+    metric: Metric,
+    spec: ModelSpec,
+    loss_since_us: int | None,
+    threads: int,
+) -> Chosen:
+    """Put the naive forecast in the place of a model that is not better than it everywhere.
+
+    On all judged rows, on the newest of them, and ahead: a model of other runs of a month knows how high the series stands
+    on the days that it is asked about, and will not know it of the next month.
+    """
+    loss = skill_loss(data.problem, metric)
+    gains = skill_losses(loss, naive.scored) - skill_losses(loss, chosen.out_of_fold.scored)
+    newest = _newest(data, judged, loss_since_us)
+    ahead = _gains_ahead(chosen, data, newest, loss, spec, threads)
+    if min(gains.mean(), gains[np.isin(judged.rows, newest)].mean(), ahead.mean()) > 0:
+        return chosen
+    return Chosen(NAIVE, ALL, naive, chosen.results)
+
+
+def _newest(data: TrainingSet, judged: Judged, loss_since_us: int | None) -> NDArray[np.int64]:
+    """Return the judged rows of the newest window: as long as a model serves at least.
+
+    The newest fifth, where that window is most of what there is, or a loss is open: without it nothing is known of the new concept.
+    """
+    newest = judged.rows[data.windows[judged.rows] == data.windows[judged.rows[-1]]]
+    if loss_since_us is None and 2 * newest.size <= data.labels.size:
+        return newest
+    return judged.rows[-max(1, judged.rows.size // N_FOLDS) :]
+
+
+def _gains_ahead(
+    chosen: Chosen,
+    data: TrainingSet,
+    newest: NDArray[np.int64],
+    loss: SkillLoss,
+    spec: ModelSpec,
+    threads: int,
+) -> Floats:
+    """Return by how much the model errs less than the naive forecast on the newest rows, both learned from labels known before."""
+    is_known = data.label_time_us <= data.event_time_us[newest[0]]
+    is_again = np.isin(data.row_numbers, data.row_numbers[newest])
+    learned = np.flatnonzero(rows_since(data, chosen.span.since_us) & is_known & ~is_again)
+    if learned.size < MIN_LEFT_ROWS:
+        # Too young to be tried ahead: the other rows decide.
+        return np.ones(1)
+    rows = data.fit_rows(learned)
+    ours, theirs = (
+        Scored(
+            data.labels[newest],
+            fit(algorithm, rows, data.classes, spec.seed, threads).score_matrix(data.matrix[newest]),
+        )
+        for algorithm in (chosen.algorithm, NAIVE)
+    )
+    return skill_losses(loss, theirs) - skill_losses(loss, ours)
+
+
+def judges(chosen: Chosen, judged: Judged) -> NDArray[np.int64]:
+    """Return which of the judged rows judge what serves.
+
+    A first model of a shorter span says of older rows what no longer held then: only the recent ones judge it.
+    """
+    if chosen.span == ALL:
+        return np.arange(judged.rows.size)
+    return np.flatnonzero(judged.is_recent)
