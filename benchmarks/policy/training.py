@@ -12,11 +12,11 @@ from assets.model.tables import holdout_table
 from benchmarks.policy.streams.stream import Floats, Stream
 from declaration.model import GateSpec, ModelSpec
 from declaration.names import SOURCE_PARTITION
-from learning.candidates import CANDIDATES
 from learning.comparison import ScoredPair
 from learning.fitted import FittedModel
 from learning.gate import GateVerdict, judge_challenger
 from learning.metrics import Scored
+from learning.out_of_fold import fit
 from learning.score_columns import aligned_scores, classes_of_both, scores_from
 from learning.train import Training, train_model
 from learning.training_rows import LabelsNeededError, TrainingSet, read_training_set
@@ -187,8 +187,7 @@ class Trainer:
         if data is None:
             return None
         spec = self.model_spec(None)
-        estimator = CANDIDATES[self.stream.candidate].fit(data.fit_rows(), spec.seed, 1)
-        model = FittedModel(self.stream.candidate, data.problem, data.classes, data.encoding, estimator)
+        model = fit(spec.competitors[0], data.fit_rows(), data.classes, spec.seed, 1)
         return Version(window, data, model, self.stream.start_us(window + 1))
 
     def _train(self, question: Question) -> Version | None:

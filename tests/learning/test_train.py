@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from declaration.choices import CANDIDATES_BY_PROBLEM
-from declaration.model import Candidate, ModelSpec
-from learning.candidates import FitRows
+from declaration.model import ModelSpec
+from learning.algorithms.rows import FitRows
+from learning.algorithms.table import algorithms_of
 from learning.encode import encode
 from learning.fitted import FittedModel
 from learning.metrics import metric_value
@@ -92,10 +92,10 @@ def test_the_order_of_rows_does_not_change_the_model(make_training_table: Builde
 
 
 @pytest.mark.usefixtures("few_trees")
-@pytest.mark.parametrize("algorithm", CANDIDATES_BY_PROBLEM["binary"])
+@pytest.mark.parametrize("algorithm", algorithms_of("binary"))
 @pytest.mark.parametrize("n_positive", [1, 20])
 def test_a_class_that_a_fold_keeps_whole_is_missed_there(
-    make_training_table: Builder, algorithm: Candidate, n_positive: int
+    make_training_table: Builder, algorithm: str, n_positive: int
 ) -> None:
     """All positives are of one run: the fold that holds them out has nothing else to name."""
     table = make_training_table(500)
@@ -124,14 +124,14 @@ def test_the_rarest_classes_are_named_with_their_rows(make_training_table: Build
 
 
 @pytest.mark.usefixtures("few_trees")
-@pytest.mark.parametrize("algorithm", CANDIDATES_BY_PROBLEM["multiclass"])
+@pytest.mark.parametrize("algorithm", algorithms_of("multiclass"))
 @pytest.mark.parametrize(
     "places",
     [range(395, 400), (10, 390), range(20, 24), (7, 8, 9, 391, 392)],
     ids=["new", "one before", "only before", "both"],
 )
 def test_a_rare_class_of_many_does_not_keep_the_others_waiting(
-    make_training_table: Builder, algorithm: Candidate, places: Sequence[int]
+    make_training_table: Builder, algorithm: str, places: Sequence[int]
 ) -> None:
     table = make_training_table(400, problem="multiclass")
     kinds = table["label"].to_pylist()
@@ -207,7 +207,7 @@ def test_candidates_compete_on_all_rows_and_spans_with_the_best_alone(
     fits: list[tuple[str, int]] = []
 
     def counted(
-        algorithm: Candidate, rows: FitRows, classes: tuple[str, ...], seed: int, threads: int
+        algorithm: str, rows: FitRows, classes: tuple[str, ...], seed: int, threads: int
     ) -> FittedModel:
         fits.append((algorithm, rows.labels.size))
         return fit(algorithm, rows, classes, seed, threads)

@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from declaration.choices import default_metric
-from declaration.model import Candidate, Metric
+from declaration.model import Metric
 from declaration.target import ProblemType
 
 Floats = NDArray[np.float64]
@@ -71,7 +71,7 @@ class Stream:
     features: tuple[str, ...]
     problem: ProblemType = "binary"
     onsets: tuple[int, ...] = ()
-    candidate: Candidate = "logistic_regression"
+    candidate: str = "logistic_regression"
     n_history: int = N_HISTORY
     first_us: int = FIRST_DAY * DAY_US
     window_us: int = DAY_US
