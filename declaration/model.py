@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import (
-    Field,
-)
+from pydantic import Field, StringConstraints
 
 from declaration.types import Block, Identifier
+
+ParamName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}$")]
+"""Name of one parameter of an algorithm, as its library spells it."""
 
 ParamValue = bool | int | float | str | None
 """Value of one parameter of an algorithm."""
@@ -26,7 +27,7 @@ class CandidateSpec(Block):
     """Algorithm."""
     name: Identifier | None = None
     """Name in results, unlike any other candidate's; by default the algorithm's."""
-    params: Mapping[Identifier, ParamValue] = Field(default_factory=dict)
+    params: Mapping[ParamName, ParamValue] = Field(default_factory=dict)
     """The algorithm's parameters, by the names that its library gives them; the others keep Driftline's defaults."""
 
     @property
