@@ -89,7 +89,8 @@ def _newest(data: TrainingSet, judged: Judged, loss_since_us: int | None) -> NDA
 
     The newest fifth, where that window is most of what there is, or a loss is open: without it nothing is known of the new concept.
     """
-    newest = judged.rows[data.windows[judged.rows] == data.windows[judged.rows[-1]]]
+    is_newest = data.windows[judged.rows] == data.windows[judged.rows[-1]]
+    newest: NDArray[np.int64] = judged.rows[is_newest]
     if loss_since_us is None and 2 * newest.size <= data.labels.size:
         return newest
     return judged.rows[-max(1, judged.rows.size // N_FOLDS) :]

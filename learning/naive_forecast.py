@@ -52,9 +52,15 @@ class NaiveForecast:
         """Return it as JSON can hold it."""
         return {"column": self.column, "otherwise": self.otherwise}
 
-    def feature(self, names: tuple[str, ...]) -> str:
-        """Say what it forecasts with, given the encoded features' names."""
-        return "the mean" if self.column is None else names[self.column]
+    def text(self, names: tuple[str, ...]) -> str:
+        """Say what it forecasts, given the encoded features' names.
+
+        Examples
+        --------
+        >>> NaiveForecast(0, 5.0).text(("last_week",)), NaiveForecast(None, 5.0).text(())
+        ('last_week as it stands', "the labels' mean")
+        """
+        return "the labels' mean" if self.column is None else f"{names[self.column]} as it stands"
 
 
 def learn_naive_forecast(rows: FitRows) -> NaiveForecast:

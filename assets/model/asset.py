@@ -183,9 +183,8 @@ def _write(
             # The loss was that of the champion before.
             is_loss_confirmed=inputs.is_loss_confirmed and is_same,
         )  # fmt: skip
-        verdict = replace(
-            verdict, explanation=f"{naive_text(training)}{naive.explained(verdict.explanation)}"
-        )
+        explanation = naive.explained(f"{naive_text(training)}{verdict.explanation}")
+        verdict = replace(verdict, explanation=explanation)
         return _decision(run.scope, version, serving, verdict, inputs.asked.decision_key(judge))
 
     enacted = enact(run.lake, registry, run.pipeline.name, decide, commit=run.commit)

@@ -59,8 +59,8 @@ def naive_text(training: Training) -> str:
     forecast = training.model.estimator
     if not isinstance(forecast, NaiveForecast):
         return ""
-    said = forecast.feature(training.model.encoding.names)
-    return f"No candidate is better than {said} as it stands, so that is what this version says: "
+    said = forecast.text(training.model.encoding.names)
+    return f"No candidate is better than {said}, so that is what this version says. "
 
 
 def judge_naively(

@@ -41,6 +41,11 @@ class Block:
         return found[1] if found else ""
 
     @property
+    def is_output(self) -> bool:
+        """Whether it shows lines that the commands before it print."""
+        return self.language == "text" and self.title.startswith("output")
+
+    @property
     def is_run(self) -> bool:
         """Whether tests run it: what they do not run says why, in `skip`."""
         return self.language == "bash" and "skip=" not in self.options
@@ -49,6 +54,11 @@ class Block:
 def blocks(page: str) -> Sequence[Block]:
     """List the fenced blocks of a page."""
     return [Block(*found) for found in BLOCK.findall((DOCS / page).read_text(encoding="utf-8"))]
+
+
+def plain(text: str) -> str:
+    """Return what a command printed, or a page says that it does, without a table's lines and the width of a screen."""
+    return " ".join(re.sub("[│┃]", " ", text).split())
 
 
 def titled(page: str) -> dict[str, str]:

@@ -9,6 +9,8 @@ import pytest
 from assets.materialization import Outcome, StageRun
 from assets.model.asset import materialize_model
 from declaration.pipeline import Pipeline
+from learning.model_file import model_from_bytes
+from resources.model_registry.ledger import open_ledger
 from tests.fixtures.training_world import World, training_table
 
 
@@ -41,11 +43,40 @@ def test_a_first_model_that_is_worse_than_the_last_known_value_serves_with_a_war
     events, known = (rows[name].cast(pa.int64()).to_numpy() for name in ("event_timestamp", "label_time"))
     judged = world.lake.read(pipeline.table("holdout_scores"))["row_id"].to_pylist()
     places = [place for place, key in enumerate(rows["row_id"].to_pylist()) if key in set(judged)]
+    # When the first twentieth was predicted no label was known: nothing could be said of it.
+    places = places[len(places) // 20 :]
     errors = [walk[place] - walk[np.flatnonzero(known <= events[place])[-1]] for place in places]
     found = figures(world, pipeline)
     assert found["baseline/last_value", "rmse"] == pytest.approx(np.sqrt(np.mean(np.square(errors))))
     assert ("baseline/mean", "rmse") in found
     assert ("baseline/median", "mae") in found
+
+
+@pytest.mark.usefixtures("few_trees")
+def test_the_last_known_value_serves_where_it_is_a_feature_and_no_candidate_is_better(world: World) -> None:
+    rows = training_table(900, problem="regression", days=30)
+    walk = np.cumsum(np.random.default_rng(4).normal(size=900))
+    # Labels are known three hours later: of rows 48 minutes apart, the fourth before.
+    last = np.concatenate([np.full(4, np.nan), walk[:-4]])
+    rows = rows.set_column(rows.column_names.index("label"), "label", pa.array(walk))
+    rows = rows.append_column("history__last", pa.array(last))
+    pipeline = world.pipeline("given", problem="regression", algorithms=("random_forest",))
+    outcome = train(world, pipeline, rows)
+    assert outcome.metadata["algorithm"] == "naive"
+    assert outcome.metadata["worse_than_baseline"] is None
+    assert str(outcome.metadata["gate_explanation"]).startswith(
+        "No candidate is better than history__last as it stands, so that is what this version says. no champion yet; rmse "
+    )
+    ours = figures(world, pipeline)
+    assert ours["naive", "rmse"] < ours["random_forest", "rmse"]
+    best = world.lake.read(pipeline.table("candidates")).to_pylist()
+    assert {row["algorithm"] for row in best if row["is_best"]} == {"naive"}
+    # What is registered says the feature, and of the first rows the mean.
+    (decision,) = open_ledger(world.lake, "given").decisions
+    file = world.registry.model_file("given", 1, sha256=decision.artifact_sha256)
+    said = model_from_bytes(file).score(rows)
+    np.testing.assert_array_equal(said[4:], last[4:])
+    assert set(said[:4]) == {walk.mean()}
 
 
 def test_a_sound_model_says_what_it_is_worth(world: World) -> None:

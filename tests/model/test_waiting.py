@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from declaration.choices import METRICS_BY_PROBLEM
 from declaration.model import ModelSpec
 from declaration.target import ProblemType
-from learning import candidates
 from learning.algorithms.table import algorithms_of
 from learning.importance import MAX_IMPORTANCE_ROWS, permutation_importances
 from learning.metrics import Floats
