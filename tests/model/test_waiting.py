@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from declaration.choices import METRICS_BY_PROBLEM
 from declaration.model import ModelSpec
 from declaration.target import ProblemType
+from learning.algorithms import boosting, trees
 from learning.algorithms.table import algorithms_of
 from learning.importance import MAX_IMPORTANCE_ROWS, permutation_importances
 from learning.metrics import Floats
@@ -94,8 +95,8 @@ def test_any_labels_give_a_model_or_a_reason_to_wait(
     )
     training, needed = None, ""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(candidates, "N_BOOSTING_ROUNDS", 4)
-        patch.setattr(candidates, "N_FOREST_TREES", 4)
+        patch.setattr(boosting, "N_BOOSTING_ROUNDS", 4)
+        patch.setattr(trees, "N_TREES", 4)
         try:
             data = read_training_set(table, problem)
             knows_us, loss_us = (
