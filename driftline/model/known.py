@@ -10,6 +10,7 @@ from typing import Any
 from rich.text import Text
 
 from declaration.errors import DriftlineError
+from declaration.model import candidate_text
 from declaration.pipeline import Pipeline
 from driftline.model.table import as_document, holdout_text, read_versions
 from driftline.model.versions import VersionRow, gate_verdict
@@ -161,10 +162,11 @@ def _candidate_rows(known: Known) -> list[Mapping[str, object]]:
     for one in known.candidates:
         figures.setdefault(_name(one), []).append(f"{one['metric']} {one['value']:.4f}")
     seconds = {_name(one): one["fit_seconds"] for one in known.candidates}
+    algorithms = {_name(one): one["algorithm"] for one in known.candidates}
     best = {_name(one) for one in known.candidates if one["is_best"]}
     return [
         {
-            "candidate": f"{name} (chosen)" if name in best else name,
+            "candidate": candidate_text(name, algorithms[name]) + (" (chosen)" if name in best else ""),
             "metrics": ", ".join(metrics),
             "fit_seconds": round(seconds[name], 2),
         }
