@@ -94,7 +94,8 @@ class RetrainSpec(Block):
     max_age: int = Field(default=3, ge=1)
     """Partitions without a training after which `schedule` asks for a challenger."""
     probation: int = Field(default=2, ge=0)
-    """First partitions of a new champion on which its predecessor scores the same rows, and serves again where it is surely better."""
+    """First partitions of a new champion on which its predecessor scores the same rows, and serves again where it is surely better.
+    With 0 neither it nor a model that a loss replaced is watched."""
 
     @property
     def floor(self) -> tuple[str, int]:

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from declaration.model import CandidateSpec, Metric, ModelSpec
 from learning.blocks import time_blocks
 from learning.judged import MIN_LEFT_ROWS, N_FOLDS, Judged
-from learning.metrics import Floats, Scored
+from learning.metrics import Scored
 from learning.naive_forecast import NAIVE
 from learning.out_of_fold import OutOfFold, fit, rows_since, score_out_of_fold
 from learning.proper_score import LossGain, row_losses
 from learning.skill import SkillLoss, skill_loss
 from learning.skill import row_losses as skill_losses
-from learning.spans import ALL, Span, SpanResult, best_span, shorter_spans
+from learning.spans import ALL, MIN_STANDARD_ERRORS, Span, SpanResult, best_span, shorter_spans
 from learning.training_rows import TrainingSet
 
 
@@ -70,16 +70,18 @@ def unless_naive(
     loss_since_us: int | None,
     threads: int,
 ) -> Chosen:
-    """Put the naive forecast in the place of a model that is not better than it everywhere.
+    """Put the naive forecast in the place of a model that is not better on the judged rows, or on the newest, or is worse ahead.
 
-    On all judged rows, on the newest of them, and ahead: a model of other runs of a month knows how high the series stands
-    on the days that it is asked about, and will not know it of the next month.
+    By a standard error: a model of other runs of a month knows how high the series stands on the days that it is asked about,
+    and will not know it of the next month.
     """
     loss = skill_loss(data.problem, metric)
     gains = skill_losses(loss, naive.scored) - skill_losses(loss, chosen.out_of_fold.scored)
+    kept = judges(chosen, judged)
     newest = _newest(data, judged, loss_since_us)
     ahead = _gains_ahead(chosen, data, newest, loss, spec, threads)
-    if min(gains.mean(), gains[np.isin(judged.rows, newest)].mean(), ahead.mean()) > 0:
+    is_better = min(gains[kept].mean(), gains[np.isin(judged.rows, newest)].mean()) > 0
+    if is_better and (ahead is None or ahead.n_standard_errors > -MIN_STANDARD_ERRORS):
         return chosen
     return Chosen(NAIVE, ALL, naive, chosen.results)
 
@@ -103,14 +105,16 @@ def _gains_ahead(
     loss: SkillLoss,
     spec: ModelSpec,
     threads: int,
-) -> Floats:
-    """Return by how much the model errs less than the naive forecast on the newest rows, both learned from labels known before."""
+) -> LossGain | None:
+    """Return by how much the model errs less than the naive forecast on the newest rows, both learned from labels known before.
+
+    None where these are too few to be learned from.
+    """
     is_known = data.label_time_us <= data.event_time_us[newest[0]]
     is_again = np.isin(data.row_numbers, data.row_numbers[newest])
     learned = np.flatnonzero(rows_since(data, chosen.span.since_us) & is_known & ~is_again)
     if learned.size < MIN_LEFT_ROWS:
-        # Too young to be tried ahead: the other rows decide.
-        return np.ones(1)
+        return None
     rows = data.fit_rows(learned)
     ours, theirs = (
         Scored(
@@ -119,7 +123,8 @@ def _gains_ahead(
         )
         for candidate in (chosen.candidate, NAIVE)
     )
-    return skill_losses(loss, theirs) - skill_losses(loss, ours)
+    gains = skill_losses(loss, theirs) - skill_losses(loss, ours)
+    return LossGain(gains, time_blocks(data.event_time_us[newest]))
 
 
 def judges(chosen: Chosen, judged: Judged) -> NDArray[np.int64]:

@@ -16,6 +16,9 @@ from learning.training_rows import MIN_CLASS_ROWS
 MAX_IMPORTANCE_ROWS = 5_000
 """Rows that importances are measured on: shares settle long before, and every feature costs a scoring."""
 
+MAX_SCORED_ROWS = 20_000
+"""Rows that are scored in one call, of as many shuffled features as fit: of small sets a call costs more than its rows."""
+
 
 def permutation_importances(
     models: Sequence[FittedModel],
@@ -55,18 +58,20 @@ def permutation_importances(
     generator = np.random.default_rng(seed)
     chosen = _sampled(labels, generator)
     folds, matrix, labels = folds[chosen], matrix[chosen], labels[chosen]
-
-    def value(rows: Floats) -> float:
-        return metric_value(metric, Scored(labels, _scores(models, folds, rows)))
-
-    whole = value(matrix)
-    losses = np.zeros(matrix.shape[1])
-    shuffled = matrix.copy()
-    for position in range(matrix.shape[1]):
-        shuffled[:, position] = generator.permutation(matrix[:, position])
-        lost = improvement(models[0].problem, metric, of=whole, over=value(shuffled))
-        losses[position] = max(0.0, lost)
-        shuffled[:, position] = matrix[:, position]
+    problem, n_features = models[0].problem, matrix.shape[1]
+    whole = metric_value(metric, Scored(labels, _scores(models, folds, matrix)))
+    at_once = max(1, MAX_SCORED_ROWS // max(1, labels.size))
+    losses = np.zeros(n_features)
+    for first in range(0, n_features, at_once):
+        features = range(first, min(first + at_once, n_features))
+        shuffled = np.tile(matrix, (len(features), 1))
+        for place, feature in enumerate(features):
+            rows = slice(place * labels.size, (place + 1) * labels.size)
+            shuffled[rows, feature] = generator.permutation(matrix[:, feature])
+        scores = _scores(models, np.tile(folds, len(features)), shuffled)
+        for feature, of_one in zip(features, np.split(scores, len(features)), strict=True):
+            lost = improvement(problem, metric, of=whole, over=metric_value(metric, Scored(labels, of_one)))
+            losses[feature] = max(0.0, lost)
     total = losses.sum()
     shares = losses / total if total > 0 else np.full(losses.size, 1 / losses.size)
     return {name: float(share) for name, share in zip(models[0].encoding.names, shares, strict=True)}

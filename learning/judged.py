@@ -41,9 +41,8 @@ MIN_FOLD_ROWS = 50
 """Rows of a fold of windows: smaller windows are held out together with their neighbours."""
 
 MIN_WINDOW_FOLDS = 2
-MIN_WINDOW_FOLDS_AFTER_LOSS = 3
-"""Folds of whole windows below which blocks of neighbouring rows are held out. After a loss one of two windows
-is half of what is known of the new concept."""
+"""Folds of whole windows below which blocks of neighbouring rows are held out; after a loss too: of two windows
+each is half of what is known of the new concept, but what is no more than a shock of one does not stand the test."""
 
 N_FOLDS = 5
 """Folds of neighbouring rows, and most folds of windows: each costs a fit of every candidate and span."""
@@ -128,8 +127,7 @@ def judged_rows(
     pool = unseen if n_unseen >= MIN_UNSEEN_ROWS else every_row
     rows = _with_both_labels(data, pool, _recent(data, pool))
     everywhere = np.ones(rows.size, dtype=np.bool_)
-    n_folds = MIN_WINDOW_FOLDS if loss_since_us is None else MIN_WINDOW_FOLDS_AFTER_LOSS
-    by_window = _in_windows(data, rows, everywhere, n_unseen, n_folds)
+    by_window = _in_windows(data, rows, everywhere, n_unseen)
     return by_window or _in_runs(data, rows, everywhere, n_unseen)
 
 
@@ -205,13 +203,12 @@ def _in_windows(
     rows: NDArray[np.int64],
     is_recent: NDArray[np.bool_],
     n_unseen: int,
-    min_folds: int,
 ) -> Judged | None:
     """Hold out whole windows in turn; None where there are too few, or one leaves too little to learn from."""
     names, numbers, counts = np.unique(data.windows[rows], return_inverse=True, return_counts=True)
     fold_of = _grouped(counts)
     folds = fold_of[numbers]
-    if folds.max() + 1 < min_folds:
+    if folds.max() + 1 < MIN_WINDOW_FOLDS:
         return None
     held_out = tuple(
         _with_repeats(data, np.isin(data.windows, names[fold_of == fold])) for fold in range(folds.max() + 1)

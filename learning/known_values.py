@@ -142,30 +142,31 @@ def known_values(
     keys = _aliases(entity)
     same = " AND ".join(f"a.{key} = b.{key}" for key in keys)
     listed = ", ".join(keys)
+    # Names that no relation asked about has: one called `known` would be read instead of itself.
     parts = [
-        f"known AS MATERIALIZED (SELECT row_id, event_timestamp AS moment, label_time, label, {_keys(entity)} "
+        f"_known AS MATERIALIZED (SELECT row_id, event_timestamp AS moment, label_time, label, {_keys(entity)} "
         f"FROM {labels} WHERE {_IS_KNOWN})",
         # After each instant at which a label became known: the newest event of all that were known by then.
-        "steps AS (SELECT DISTINCT label_time, newest.label AS label, " + listed + " FROM ("
+        "_steps AS (SELECT DISTINCT label_time, newest.label AS label, " + listed + " FROM ("
         "SELECT label_time, max({'moment': moment, 'row_id': row_id, 'label': label}) "
-        f"OVER (PARTITION BY {listed} ORDER BY label_time) AS newest, {listed} FROM known))",
-        "events AS (SELECT moment, arg_max({'label': label, 'label_time': label_time}, row_id) AS found, "
-        f"{listed} FROM known GROUP BY moment, {listed})",
-        f"asked_0 AS (SELECT row_id, event_timestamp, {_keys(entity)} FROM {rows})",
-        f"asked_1 AS (SELECT a.*, b.label AS {LAST_VALUE} FROM asked_0 AS a ASOF LEFT JOIN steps AS b "
+        f"OVER (PARTITION BY {listed} ORDER BY label_time) AS newest, {listed} FROM _known))",
+        "_events AS (SELECT moment, arg_max({'label': label, 'label_time': label_time}, row_id) AS found, "
+        f"{listed} FROM _known GROUP BY moment, {listed})",
+        f"_asked_0 AS (SELECT row_id, event_timestamp, {_keys(entity)} FROM {rows})",
+        f"_asked_1 AS (SELECT a.*, b.label AS {LAST_VALUE} FROM _asked_0 AS a ASOF LEFT JOIN _steps AS b "
         f"ON {same} AND a.event_timestamp >= b.label_time)",
     ]
     for number, season in enumerate(seasons, start=1):
         before = _before("event_timestamp", season, timezone)
         earliest = f"{before} - INTERVAL {int(season.tolerance.total_seconds())} SECOND"
         parts.append(
-            f"asked_{number + 1} AS (SELECT a.* EXCLUDE (before, earliest), "
+            f"_asked_{number + 1} AS (SELECT a.* EXCLUDE (before, earliest), "
             "CASE WHEN b.moment > a.earliest AND b.found.label_time <= a.event_timestamp THEN b.found.label END "
-            f"AS {season.name} FROM (SELECT *, {before} AS before, {earliest} AS earliest FROM asked_{number}) AS a "
-            f"ASOF LEFT JOIN events AS b ON {same} AND a.before >= b.moment)"
+            f"AS {season.name} FROM (SELECT *, {before} AS before, {earliest} AS earliest FROM _asked_{number}) AS a "
+            f"ASOF LEFT JOIN _events AS b ON {same} AND a.before >= b.moment)"
         )
     found = ", ".join([LAST_VALUE, *(season.name for season in seasons)])
-    return f"WITH {', '.join(parts)} SELECT row_id, event_timestamp, {found} FROM asked_{len(seasons) + 1}"
+    return f"WITH {', '.join(parts)} SELECT row_id, event_timestamp, {found} FROM _asked_{len(seasons) + 1}"
 
 
 _IS_KNOWN = "label IS NOT NULL AND label_time IS NOT NULL AND event_timestamp IS NOT NULL"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from assets.drift_report.window_inputs import Inputs
@@ -14,6 +15,7 @@ from declaration.pipeline import Pipeline
 from drift.examination import surely_lost
 from drift.performance.labelled_rows import labels_known, read_scored_rows
 from drift.performance.realised import ScoredRows
+from drift.retraining.former import N_LOOKS, Cause, Change, former_champion
 from drift.retraining.probation import Probation, judge_probation
 from learning.comparison import ScoredPair
 from learning.encode import EncodingError
@@ -25,7 +27,7 @@ from learning.train import chosen_metric, limited_threads
 from learning.training_rows import label_indices, microseconds
 from resources.lake.lake import Snapshot, scan
 from resources.model_registry.enactment import enact
-from resources.model_registry.ledger import GATE, Decision, aliases_after, trusted_sha256
+from resources.model_registry.ledger import CONFIRMED_LOSS, GATE, Decision, aliases_after, trusted_sha256
 from resources.model_registry.registry import ModelRegistry
 
 if TYPE_CHECKING:
@@ -48,7 +50,9 @@ def shadow_champion(
     connection: duckdb.DuckDBPyConnection,
     registry: ModelRegistry,
 ) -> Probation | None:
-    """Compare the champion with its predecessor on the first windows that it served; None where no probation runs.
+    """Compare the champion with its predecessor on the first windows that it served, and with the model that a loss replaced.
+
+    None where neither is to be compared, as without `retrain.probation`.
 
     Parameters
     ----------
@@ -61,42 +65,100 @@ def shadow_champion(
     connection, registry
         Where the rows and the models are read.
     """
-    change = _newest_change(decisions)
-    if change is None or change.champion_before is None:
+    changes = [one for one in decisions if one.champion_after != one.champion_before]
+    n_first = pipeline.spec.retrain.probation
+    if not changes or changes[-1].champion_before is None:
         return None
-    if change.actor == PROBATION_ACTOR and change.partition == window.key:
+    newest = changes[-1]
+    if newest.actor == PROBATION_ACTOR and newest.partition == window.key:
         # The same report once more says the same.
-        return Probation(**json.loads(change.gate_report))
-    if change.actor != GATE:
+        return Probation(**json.loads(newest.gate_report))
+    if newest.actor not in (GATE, PROBATION_ACTOR) or n_first == 0:
         # A champion that a person has chosen is not on probation.
         return None
-    served = [key for key in inputs.predictions.partitions if change.partition < key <= window.key]
-    served = served[: pipeline.spec.retrain.probation]
-    assert change.champion_after is not None
-    rows = _rows(served, window, change.champion_after, inputs.predictions, inputs.labels, connection)
-    if rows is None:
-        return None
-    models = {
-        number: model_from_bytes(
-            registry.model_file(pipeline.name, number, sha256=trusted_sha256(decisions, number))
+    shadow = _Shadow(pipeline, window, decisions, newest, inputs, connection, registry)
+    found = shadow.of_predecessor(n_first) if newest.actor == GATE else None
+    former = former_champion(Change(one.champion_before, one.champion_after, _cause(one)) for one in changes)
+    if former is None or (found is not None and (found.is_failed or found.is_beaten)):
+        return found
+    watched = shadow.of_former(former)
+    return watched if watched is not None and watched.is_failed else found
+
+
+def _cause(change: Decision) -> Cause:
+    if change.actor == PROBATION_ACTOR:
+        return "rollback"
+    if change.actor != GATE:
+        return "person"
+    return "loss" if change.reason.startswith(CONFIRMED_LOSS) else "training"
+
+
+@dataclass(frozen=True)
+class _Shadow:
+    """The champion's rows since the newest change, to be scored by an earlier version too."""
+
+    pipeline: Pipeline
+    window: Window
+    decisions: Sequence[Decision]
+    newest: Decision
+    inputs: Inputs
+    connection: duckdb.DuckDBPyConnection
+    registry: ModelRegistry
+
+    def of_predecessor(self, n_first: int) -> Probation | None:
+        """Compare with the model before, on the first windows that the champion served."""
+        assert self.newest.champion_before is not None
+        return self._compare(self.newest.champion_before, self._rows(self._served[:n_first]), n_first)
+
+    def of_former(self, version: int) -> Probation | None:
+        """Compare with the model that a loss replaced, on the labels that became known in this window."""
+        return self._compare(version, self._rows(self._served, since=self.window.start), N_LOOKS)
+
+    @property
+    def _served(self) -> Sequence[str]:
+        keys = self.inputs.predictions.partitions
+        return [key for key in keys if self.newest.partition < key <= self.window.key]
+
+    def _compare(self, previous: int, rows: pa.Table | None, n_looks: int) -> Probation | None:
+        version, spec = self.newest.champion_after, self.pipeline.spec
+        assert version is not None
+        if rows is None:
+            return None
+        champion, before = self._model(version), self._model(previous)
+        pair = score_pair(rows, champion, before)
+        if pair is None:
+            return None
+        return judge_probation(
+            pair,
+            version=version,
+            previous=previous,
+            problem=spec.learned.problem,
+            alpha=spec.model.gate.alpha,
+            n_looks=n_looks,
+            seed=spec.model.seed,
+            previous_loss=_loss_of(self.pipeline, before, previous, rows, self.inputs, self.connection),
         )
-        for number in (change.champion_after, change.champion_before)
-    }
-    pair = score_pair(rows, models[change.champion_after], models[change.champion_before])
-    if pair is None:
-        return None
-    return judge_probation(
-        pair,
-        version=change.champion_after,
-        previous=change.champion_before,
-        problem=pipeline.spec.learned.problem,
-        alpha=pipeline.spec.model.gate.alpha,
-        n_looks=pipeline.spec.retrain.probation,
-        seed=pipeline.spec.model.seed,
-        previous_loss=_loss_of(
-            pipeline, models[change.champion_before], change.champion_before, rows, inputs, connection
-        ),
-    )
+
+    def _model(self, version: int) -> FittedModel:
+        sha256 = trusted_sha256(self.decisions, version)
+        return model_from_bytes(self.registry.model_file(self.pipeline.name, version, sha256=sha256))
+
+    def _rows(self, served: Sequence[str], since: datetime | None = None) -> pa.Table | None:
+        """Read what the champion predicted in some windows, with labels known since; None where no label is new."""
+        if not served:
+            return None
+        labels, end = self.inputs.labels, self.window.end
+        known = scan(labels, [key for key in served if key in labels.partitions])
+        fresh = labels_known(known, until=end, since=self.window.start)
+        if not self.connection.sql(f"SELECT 1 FROM {fresh} LIMIT 1").fetchall():
+            return None
+        rows = self.connection.sql(
+            f"SELECT p.*, l.label FROM {labels_known(known, until=end, since=since)} AS l "
+            f"JOIN (SELECT * FROM {scan(self.inputs.predictions, served)} "
+            f"WHERE model_version = {self.newest.champion_after}) AS p "
+            f"USING (row_id, event_timestamp) ORDER BY hash(row_id), row_id LIMIT {MAX_SHADOW_ROWS}"
+        ).to_arrow_table()
+        return rows if rows.num_rows else None
 
 
 def _loss_of(
@@ -144,34 +206,6 @@ def roll_back(run: StageRun, window: Window, failed: Probation, registry: ModelR
         )
 
     return enact(run.lake, registry, run.pipeline.name, decide, commit=run.commit).written
-
-
-def _newest_change(decisions: Sequence[Decision]) -> Decision | None:
-    changes = [one for one in decisions if one.champion_after != one.champion_before]
-    return changes[-1] if changes else None
-
-
-def _rows(
-    served: Sequence[str],
-    window: Window,
-    version: int,
-    predictions: Snapshot,
-    labels: Snapshot,
-    connection: duckdb.DuckDBPyConnection,
-) -> pa.Table | None:
-    """Read what the version predicted in its first windows, with labels; None where no label is new."""
-    if not served:
-        return None
-    known = [key for key in served if key in labels.partitions]
-    fresh = labels_known(scan(labels, known), until=window.end, since=window.start)
-    if not connection.sql(f"SELECT 1 FROM {fresh} LIMIT 1").fetchall():
-        return None
-    rows = connection.sql(
-        f"SELECT p.*, l.label FROM {labels_known(scan(labels, known), until=window.end)} AS l "
-        f"JOIN (SELECT * FROM {scan(predictions, served)} WHERE model_version = {version}) AS p "
-        f"USING (row_id, event_timestamp) ORDER BY hash(row_id), row_id LIMIT {MAX_SHADOW_ROWS}"
-    ).to_arrow_table()
-    return rows if rows.num_rows else None
 
 
 def score_pair(rows: pa.Table, champion: FittedModel, previous: FittedModel) -> ScoredPair | None:

@@ -96,7 +96,8 @@ def _judge(share: float, is_loss_confirmed: bool) -> BadChallengers:
 
 def _is_sent_back(stream: Stream, now: int, challenger: Version, champion: Version) -> bool:
     looks = (served_rows(stream, now, look) for look in range(now + 1, now + 1 + RetrainSpec().probation))
-    return any(rows is not None and probation_of(stream, challenger, champion, rows) for rows in looks)
+    found = (probation_of(stream, challenger, champion, 1, rows) for rows in looks if rows is not None)
+    return any(one is not None and one.is_failed for one in found)
 
 
 def _poisoned(share: float, seed: int) -> Stream:

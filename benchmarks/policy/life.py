@@ -16,6 +16,7 @@ from declaration.drift import DriftSpec, RetrainSpec
 from declaration.model import GateSpec
 from drift.examination import surely_lost
 from drift.performance.realised import ScoredRows
+from drift.retraining.former import N_LOOKS, Change, former_champion
 from drift.retraining.probation import Probation, judge_probation
 from learning.metrics import Scored
 from learning.training_rows import label_indices, microseconds
@@ -166,6 +167,9 @@ class _Course:
     n_versions: int = 1
     last_training: int = 0
     previous: tuple[Version, int] | None = None
+    changes: list[tuple[int, Change]] = field(default_factory=list)
+    """Changes of the serving model, with the window as of whose end each was made."""
+    versions: dict[int, Version] = field(default_factory=dict)
     served: list[Version] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
@@ -175,11 +179,11 @@ class _Course:
     rollbacks: list[int] = field(default_factory=list)
     broken: frozenset[int] = frozenset()
 
-    def roll_back(self, window: int) -> None:
-        """Let the predecessor serve again."""
-        assert self.previous is not None
+    def roll_back(self, window: int, number: int) -> None:
+        """Let an earlier champion serve again."""
         self.rollbacks.append(window)
-        (self.champion, self.number), self.previous = self.previous, None
+        self.changes.append((window, Change(self.number, number, "rollback")))
+        self.champion, self.number, self.previous = self.versions[number], number, None
 
 
 def live(name: str, stream: Stream, policy: Policy, trainer: Trainer) -> Life:
@@ -200,7 +204,7 @@ def live(name: str, stream: Stream, policy: Policy, trainer: Trainer) -> Life:
     first = trainer.train(Question(stream.n_history - 1, policy.span))
     if first is None:
         raise ValueError(f"the history of {stream.name} teaches nothing")
-    course = _Course(first, last_training=first.window)
+    course = _Course(first, last_training=first.window, versions={1: first})
     for window in stream.live:
         course.served.append(course.champion)
         course.numbers.append(course.number)
@@ -209,7 +213,7 @@ def live(name: str, stream: Stream, policy: Policy, trainer: Trainer) -> Life:
         course.answers.append(answer)
         course.broken |= {window} if answer.is_broken else set()
         if look.probation is not None and look.probation.is_failed:
-            course.roll_back(window)
+            course.roll_back(window, look.probation.previous)
         elif answer.is_requested:
             _train(stream, window, policy, trainer, course, answer.loss_since)
     found = [
@@ -246,11 +250,31 @@ def _look(stream: Stream, window: int, policy: Policy, course: _Course) -> Look:
 
 
 def _probation(stream: Stream, window: int, course: _Course) -> Probation | None:
-    """Compare the champion with its predecessor in its first windows."""
-    if course.previous is None:
-        return None
-    rows = served_rows(stream, course.champion.window, window)
-    return None if rows is None else probation_of(stream, course.champion, course.previous[0], rows)
+    """Compare the champion with its predecessor in its first windows, and with the model that a loss replaced."""
+    found = None
+    if course.previous is not None:
+        rows = served_rows(stream, course.champion.window, window)
+        before = course.previous
+        found = None if rows is None else probation_of(stream, course.champion, *before, rows)
+    former = former_champion(change for _, change in course.changes)
+    if former is None or (found is not None and (found.is_failed or found.is_beaten)):
+        return found
+    rows = _newly_known(stream, course.changes[-1][0], window)
+    if rows is None:
+        return found
+    watched = probation_of(stream, course.champion, course.versions[former], former, rows, n_looks=N_LOOKS)
+    return watched if watched is not None and watched.is_failed else found
+
+
+def _newly_known(stream: Stream, changed: int, now: int) -> pa.Table | None:
+    """Return the rows since a change of the champion whose labels became known in this window."""
+    start, end = stream.start_us(now), stream.start_us(now + 1)
+    parts = [
+        known_rows(stream.windows[window], until_us=end, since_us=start)
+        for window in range(changed + 1, now + 1)
+    ]
+    rows = pa.concat_tables(parts)
+    return rows if rows.num_rows else None
 
 
 def _train(
@@ -276,6 +300,10 @@ def _train(
     course.promotions.append(looked_back(stream, window, challenger, course.champion))
     # Plain schedules let serve what they train: nobody is on probation.
     course.previous = (course.champion, course.number) if policy.is_gated else None
+    if policy.is_gated:
+        change = Change(course.number, course.n_versions, "loss" if is_loss else "training")
+        course.changes.append((window, change))
+        course.versions[course.n_versions] = challenger
     course.champion, course.number = challenger, course.n_versions
 
 
@@ -288,18 +316,26 @@ def served_rows(stream: Stream, promoted: int, now: int) -> pa.Table | None:
     return pa.concat_tables(parts) if sum(rows.num_rows for rows in fresh) else None
 
 
-def probation_of(stream: Stream, champion: Version, previous: Version, rows: pa.Table) -> Probation | None:
-    """Judge as the drift report does, on its settings."""
+def probation_of(
+    stream: Stream,
+    champion: Version,
+    previous: Version,
+    number: int,
+    rows: pa.Table,
+    *,
+    n_looks: int = RetrainSpec().probation,
+) -> Probation | None:
+    """Judge as the drift report does, on its settings; `number` is the predecessor's."""
     pair = score_pair(rows, champion.model, previous.model)
     if pair is None:
         return None
     return judge_probation(
         pair,
-        version=2,
-        previous=1,
+        version=number + 1,
+        previous=number,
         problem=stream.problem,
         alpha=GateSpec().alpha,
-        n_looks=RetrainSpec().probation,
+        n_looks=n_looks,
         seed=0,
         previous_loss=_loss_of(stream, previous, rows),
     )

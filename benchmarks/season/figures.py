@@ -97,9 +97,13 @@ def measure(
         for partition in clean:
             _clean(figures, bench, partition)
         names = list(bench.series.columns)
+        # One column has no neighbour to be swapped with.
+        planted_here = [fault for fault in faults if fault != "swap" or len(names) > 1]
         for partition in faulty:
-            for fault in faults:
-                column, neighbour = (names[place] for place in draw.choice(len(names), 2, replace=False))
+            for fault in planted_here:
+                column, neighbour = (
+                    names[place % len(names)] for place in draw.permutation(max(2, len(names)))[:2]
+                )
                 own, other = bench.window(partition, column), bench.window(partition, neighbour)
                 changed = {column: planted(fault, own, bench.spreads[column], other, draw)}
                 if fault == "swap":

@@ -318,15 +318,23 @@ class _Judge:
         return tuple(finding for finding in found if finding is not None)
 
     def _moved_together(self, columns: list[ColumnVerdict]) -> list[ColumnVerdict]:
-        """Where the season was never seen and many columns move at once, nobody can tell a fault from a season."""
+        """Where the season was never seen nobody can tell it from a fault, if many columns move at once or most are restless."""
         features = [column for column in columns if column.role == "feature"]
         moved = [column for column in features if _may_be_season(column)]
-        if not self.relations.has_calendar or len(moved) <= max(FEW_MOVED, FEW_MOVED_SHARE * len(features)):
+        n_mute = sum(column.status == "cannot be judged" for column in features)
+        if not self.relations.has_calendar or not moved:
             return columns
-        reason = f"{self.coverage.reason}, and {len(moved)} columns moved at once"
+        if len(moved) > max(FEW_MOVED, FEW_MOVED_SHARE * len(features)):
+            why = f"{len(moved)} columns moved at once"
+        elif 2 * n_mute > len(features):
+            why = f"{n_mute} of {len(features)} columns move by themselves"
+        else:
+            return columns
         names = {column.column for column in moved}
         return [
-            replace(column, status="cannot be judged", reason=reason) if column.column in names else column
+            replace(column, status="cannot be judged", reason=f"{self.coverage.reason}, and {why}")
+            if column.column in names
+            else column
             for column in columns
         ]
 

@@ -40,15 +40,14 @@ def poisoned(rows: pa.Table) -> pa.Table:
     return rows.set_column(rows.column_names.index("label"), "label", labels.cast(pa.int8()))
 
 
-def train(world: World, pipeline: Pipeline, key: str, rows: pa.Table) -> Outcome:
+def train(world: World, pipeline: Pipeline, key: str, rows: pa.Table, *, reason: str = "schedule") -> Outcome:
     world.write_training_set(pipeline, key, rows)
-    return materialize_model(
-        StageRun(pipeline, world.scope(pipeline, key), world.lake, world.engine), registry=world.registry
-    )
+    scope = world.scope(pipeline, key, reason=reason)
+    return materialize_model(StageRun(pipeline, scope, world.lake, world.engine), registry=world.registry)
 
 
-def lived(world: World, pipeline: Pipeline, key: str) -> None:
-    """Let the champion predict a month whose labels are sound."""
+def lived(world: World, pipeline: Pipeline, key: str, *, is_poisoned: bool = False) -> None:
+    """Let the champion predict a month whose labels are sound, or turned round."""
     decisions = read_ledger(world.lake, pipeline.name)
     champion = aliases_after(decisions)["champion"]
     assert champion is not None
@@ -59,7 +58,8 @@ def lived(world: World, pipeline: Pipeline, key: str) -> None:
     names = ["row_id", "event_timestamp", "signal__x", "noise__x", "carrier__name"]
     predictions = predictions_table(rows.select(names), model, champion, "binary")
     world.lake.write(pipeline.table("predictions"), predictions, partition=key)
-    labels = rows.select(["row_id", "event_timestamp", "label", "label_time"])
+    known = poisoned(rows) if is_poisoned else rows
+    labels = known.select(["row_id", "event_timestamp", "label", "label_time"])
     world.lake.write(pipeline.table("labels"), labels, partition=key)
 
 
@@ -71,11 +71,11 @@ def report(world: World, pipeline: Pipeline, key: str, folder: Path) -> Outcome:
     )
 
 
-def poisoned_champion(world: World, pipeline: Pipeline) -> None:
+def poisoned_champion(world: World, pipeline: Pipeline, *, reason: str = "schedule") -> None:
     """January teaches well; then all labels of January and February are turned round, the holdout's too."""
     train(world, pipeline, "2024-01-01", rows_of("2024-01-01"))
     both = poisoned(pa.concat_tables([rows_of("2024-01-01"), rows_of("2024-02-01")]))
-    promoted = train(world, pipeline, "2024-02-01", both)
+    promoted = train(world, pipeline, "2024-02-01", both, reason=reason)
     assert promoted.metadata["champion_version"] == 2
 
 
@@ -146,6 +146,28 @@ def test_after_its_first_windows_a_champion_is_on_its_own(world: World, tmp_path
         report(world, pipeline, "2024-04-01", tmp_path / "reports").metadata["retrain_reason"]
         == "performance"
     )
+
+
+@pytest.mark.parametrize(
+    ("reason", "answer"), [("performance: lost", "rolled_back"), ("schedule", "performance")]
+)
+def test_what_a_loss_replaced_serves_again_when_its_labels_are_sound_again(
+    world: World, tmp_path: Path, reason: str, answer: str
+) -> None:
+    # Labels stay wrong through the whole probation; the month after is the first that tells.
+    pipeline = world.pipeline(f"former-{answer}")
+    spec = pipeline.spec.model_copy(update={"retrain": RetrainSpec(probation=1)})
+    pipeline = Pipeline(pipeline.name, spec, folder="", sql={}, spec_hash="0" * 64)
+    poisoned_champion(world, pipeline, reason=reason)
+    lived(world, pipeline, "2024-03-01", is_poisoned=True)
+    calm = report(world, pipeline, "2024-03-01", tmp_path / "reports")
+    assert calm.metadata["retrain_reason"] == "none"
+    lived(world, pipeline, "2024-04-01")
+    outcome = report(world, pipeline, "2024-04-01", tmp_path / "reports")
+    assert outcome.metadata["retrain_reason"] == answer
+    assert world.registry.aliases(pipeline.name)["champion"] == (1 if answer == "rolled_back" else 2)
+    again = report(world, pipeline, "2024-04-01", tmp_path / "reports")
+    assert again.metadata["retrain_reason"] == answer
 
 
 def test_the_test_has_the_sign_that_it_should() -> None:

@@ -210,3 +210,13 @@ def test_a_forecast_a_day_ahead_looks_back_to_the_newest_known_day() -> None:
     assert [(season.name, season.steps) for season in seasons] == [("day_season", 2), ("week_season", 1)]
     found = ask(rows, (), seasons, "UTC")["0500"]
     assert (found["last_value"], found["day_season"], found["week_season"]) == (475.0, 452.0, 332.0)
+
+
+@pytest.mark.parametrize("name", ["known", "steps", "events", "asked_0"])
+def test_a_relation_may_have_any_name(name: str) -> None:
+    rows = draw_rows(3)[:40]
+    connection = duckdb.connect()
+    connection.register(name, as_table(rows))
+    sql = known_values(name, name, entity=(), seasons=SEASONS[:1], timezone=ZONE)
+    found = {row["row_id"]: row for row in connection.sql(sql).to_arrow_table().to_pylist()}
+    assert found == ask(rows, (), SEASONS[:1])

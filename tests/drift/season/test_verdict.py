@@ -163,6 +163,18 @@ def test_a_season_loses_no_values_so_that_a_silent_sensor_is_named_beside_what_m
     assert {statuses(verdict)[name] for name in ("x0", "x1", "x5")} == {"drifted"}
 
 
+def test_where_most_columns_move_with_a_season_never_seen_none_is_called_drifted_for_where_it_stands():
+    before, window = seasonal(90), seasonal(30, first_day=120)
+    calm = changed(before, x5=np.random.default_rng(1).normal(0, 1, before.num_rows))
+    moved = changed(window, x5=np.random.default_rng(2).normal(2, 1, window.num_rows))
+
+    verdict = judged(calm, moved)
+
+    assert statuses(verdict)["x5"] == "cannot be judged"
+    reason = next(column.reason for column in verdict.columns if column.column == "x5")
+    assert reason.endswith("and 6 of 7 columns move by themselves")
+
+
 @pytest.mark.parametrize(
     ("importances", "status"),
     [
