@@ -24,13 +24,12 @@ import pyarrow.parquet as pq
 from benchmarks.policy.streams import draw_stream
 from benchmarks.policy.streams.real import DATA
 from benchmarks.policy.streams.stream import Stream
-from declaration.model import Metric
+from declaration.model import CandidateSpec, Metric
 from drift.performance.estimated import estimate_performance
 from drift.performance.realised import Measurement, ScoredRows, measure_performance, within_range
 from drift.performance.track_record import EstimateOutcome, RawEstimate, outcome_of, with_track_record
-from learning.candidates import CANDIDATES
-from learning.fitted import FittedModel
 from learning.metrics import Floats, Scored, metric_value
+from learning.out_of_fold import fit
 from learning.training_rows import read_training_set
 
 STREAMS = (
@@ -81,10 +80,7 @@ def live(stream: Stream, name: str, *, makes_certain: bool = False) -> Life:
     )
     data = read_training_set(history, "binary")
     n_fit = round((1 - HOLDOUT) * data.labels.size)
-    rows = data.fit_rows(np.arange(n_fit))
-    model = FittedModel(
-        stream.candidate, "binary", (), rows.encoding, CANDIDATES[stream.candidate].fit(rows, 0, 1)
-    )
+    model = fit(CandidateSpec(use=stream.candidate), data.fit_rows(np.arange(n_fit)), (), 0, 1)
 
     def scored(part: pa.Table, labels: Floats) -> ScoredRows:
         scores = model.score(part)

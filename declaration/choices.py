@@ -1,22 +1,15 @@
-"""Algorithms and metrics that a declaration may choose; imports no library: checking one is cheap."""
+"""Metrics that a declaration may choose; imports no library: checking one is cheap."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Literal
 
-from declaration.model import Candidate, Metric
+from declaration.model import Metric
 from declaration.target import ProblemType
 
 Direction = Literal["higher", "lower"]
 """Which way a metric gets better."""
-
-CANDIDATES_BY_PROBLEM: Mapping[ProblemType, tuple[Candidate, ...]] = {
-    "binary": ("hist_gradient_boosting", "lightgbm", "logistic_regression", "random_forest"),
-    "multiclass": ("hist_gradient_boosting", "lightgbm", "logistic_regression", "random_forest"),
-    "regression": ("hist_gradient_boosting", "lightgbm", "ridge", "random_forest"),
-}
-"""Algorithms that can learn each kind of label."""
 
 METRICS_BY_PROBLEM: Mapping[ProblemType, Mapping[Metric, Direction]] = {
     "binary": {

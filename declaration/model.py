@@ -2,20 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
-from pydantic import (
-    Field,
-)
+from pydantic import Field, StringConstraints
 
-from declaration.types import Block
+from declaration.types import Block, Identifier
 
-Candidate = Literal["hist_gradient_boosting", "lightgbm", "logistic_regression", "ridge", "random_forest"]
+ParamName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}$")]
+"""Name of one parameter of an algorithm, as its library spells it."""
 
+ParamValue = bool | int | float | str | None
+"""Value of one parameter of an algorithm."""
 
 Metric = Literal[
     "roc_auc", "average_precision", "log_loss", "brier", "accuracy", "f1_macro", "rmse", "mae", "r2"
 ]
+
+
+class CandidateSpec(Block):
+    """An algorithm with settings of its own, so that two of one algorithm can compete."""
+
+    use: Identifier
+    """Algorithm."""
+    name: Identifier | None = None
+    """Name in results, unlike any other candidate's; by default the algorithm's."""
+    params: Mapping[ParamName, ParamValue] = Field(default_factory=dict)
+    """The algorithm's parameters, by the names that its library gives them; the others keep Driftline's defaults."""
+
+    @property
+    def label(self) -> str:
+        """Name in results."""
+        return self.name or self.use
+
+
+def candidate_text(name: str, algorithm: str) -> str:
+    """Name a candidate, and its algorithm where the name is another.
+
+    Examples
+    --------
+    >>> candidate_text("shallow", "lightgbm"), candidate_text("", "ridge")
+    ('shallow (lightgbm)', 'ridge')
+    """
+    return algorithm if name in ("", algorithm) else f"{name} ({algorithm})"
 
 
 class GateSpec(Block):
@@ -34,8 +63,10 @@ class GateSpec(Block):
 class ModelSpec(Block):
     """How models are trained and compared."""
 
-    candidates: tuple[Candidate, ...] = Field(default=("hist_gradient_boosting",), min_length=1)
-    """Algorithms trained on the same rows; the best out of fold becomes the challenger."""
+    candidates: tuple[Identifier | CandidateSpec, ...] = Field(
+        default=("hist_gradient_boosting",), min_length=1
+    )
+    """Algorithms, or blocks with their settings, trained on the same rows; the best out of fold becomes the challenger."""
     metric: Metric | None = None
     """What candidates are compared by; by default roc_auc, log_loss or rmse after the problem."""
     train_window: int | None = Field(default=None, ge=1)
@@ -48,3 +79,8 @@ class ModelSpec(Block):
     """Seed of everything random in training."""
     gate: GateSpec = Field(default_factory=GateSpec)
     """When the challenger is promoted."""
+
+    @property
+    def competitors(self) -> tuple[CandidateSpec, ...]:
+        """The candidates as blocks."""
+        return tuple(CandidateSpec(use=one) if isinstance(one, str) else one for one in self.candidates)

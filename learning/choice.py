@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from declaration.model import Candidate, Metric, ModelSpec
+from declaration.model import CandidateSpec, Metric, ModelSpec
 from learning.blocks import time_blocks
 from learning.judged import MIN_LEFT_ROWS, N_FOLDS, Judged
 from learning.metrics import Scored
-from learning.naive_forecast import NAIVE, Naive
+from learning.naive_forecast import NAIVE
 from learning.out_of_fold import OutOfFold, fit, rows_since, score_out_of_fold
 from learning.proper_score import LossGain, row_losses
 from learning.skill import SkillLoss, skill_loss
@@ -25,16 +25,16 @@ from learning.training_rows import TrainingSet
 
 @dataclass(frozen=True)
 class Chosen:
-    """The algorithm and the span that won, their out-of-fold scores, and all spans that competed."""
+    """The candidate and the span that won, their out-of-fold scores, and all spans that competed."""
 
-    algorithm: Candidate | Naive
+    candidate: CandidateSpec
     span: Span
     out_of_fold: OutOfFold
     results: tuple[SpanResult, ...]
 
 
 def choose_span(
-    algorithm: Candidate | Naive,
+    candidate: CandidateSpec,
     whole: OutOfFold,
     data: TrainingSet,
     judged: Judged,
@@ -50,14 +50,14 @@ def choose_span(
     chosen = whole
     for span in shorter_spans(data, judged, loss_since_us) if spec.adapt_window else ():
         found = score_out_of_fold(
-            algorithm, data, judged, since_us=span.since_us, seed=spec.seed, threads=threads
+            candidate, data, judged, since_us=span.since_us, seed=spec.seed, threads=threads
         )
         theirs = row_losses(data.problem, found.scored)[recent]
         gain = LossGain(losses - theirs, blocks)
         n_rows = int(np.count_nonzero(rows_since(data, span.since_us)))
         results.append(SpanResult(span, n_rows, float(theirs.mean()), gain.mean, gain.n_standard_errors))
         chosen = found if best_span(results) == span else chosen
-    return Chosen(algorithm, best_span(results), chosen, tuple(results))
+    return Chosen(candidate, best_span(results), chosen, tuple(results))
 
 
 def unless_naive(
@@ -119,9 +119,9 @@ def _gains_ahead(
     ours, theirs = (
         Scored(
             data.labels[newest],
-            fit(algorithm, rows, data.classes, spec.seed, threads).score_matrix(data.matrix[newest]),
+            fit(candidate, rows, data.classes, spec.seed, threads).score_matrix(data.matrix[newest]),
         )
-        for algorithm in (chosen.algorithm, NAIVE)
+        for candidate in (chosen.candidate, NAIVE)
     )
     gains = skill_losses(loss, theirs) - skill_losses(loss, ours)
     return LossGain(gains, time_blocks(data.event_time_us[newest]))

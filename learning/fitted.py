@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from declaration.model import Candidate
 from declaration.target import ProblemType
 from learning.encode import FeatureEncoding, encode
 from learning.metrics import Floats
-from learning.naive_forecast import Naive
 
 
 @dataclass(frozen=True)
@@ -22,7 +20,7 @@ class FittedModel:
     Attributes
     ----------
     algorithm
-        Which candidate it is, or the naive forecast.
+        Which of the table it is, or the naive forecast.
     problem
         What it predicts.
     classes
@@ -30,14 +28,22 @@ class FittedModel:
     encoding
         How feature columns become numbers.
     estimator
-        A scikit-learn estimator, LightGBM's Booster, or a `NaiveForecast`.
+        A scikit-learn estimator, a booster of LightGBM or XGBoost, or a `NaiveForecast`.
+    candidate
+        Name of the candidate whose settings it has.
     """
 
-    algorithm: Candidate | Naive
+    algorithm: str
     problem: ProblemType
     classes: tuple[str, ...]
     encoding: FeatureEncoding
     estimator: Any
+    candidate: str = ""
+
+    @property
+    def name(self) -> str:
+        """Name in results: the candidate's, or the algorithm's."""
+        return self.candidate or self.algorithm
 
     def score(self, rows: pa.Table) -> Floats:
         """Score rows that hold the feature columns and `event_timestamp`."""
@@ -55,7 +61,8 @@ class FittedModel:
         n_classes = max(1, len(self.classes))
         if matrix.shape[0] == 0:
             return np.empty((0, n_classes) if self.classes else 0)
-        if self.algorithm == "lightgbm" or self.problem == "regression":
+        if self.problem == "regression" or not hasattr(self.estimator, "predict_proba"):
+            # Boosters of other libraries answer with probabilities.
             return np.asarray(self.estimator.predict(matrix), dtype=np.float64)
         probabilities = np.asarray(self.estimator.predict_proba(matrix), dtype=np.float64)
         if not self.classes:

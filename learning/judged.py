@@ -136,7 +136,8 @@ def judged_rows(
     everywhere = np.ones(rows.size, dtype=np.bool_)
     reaches_back = loss_since_us is not None and bool(np.any(data.event_time_us[rows] < loss_since_us))
     n_folds = MIN_WINDOW_FOLDS_REACHING_BACK if reaches_back else MIN_WINDOW_FOLDS
-    by_window = _in_windows(data, rows, everywhere, n_unseen, n_folds)
+    since_us = None if loss_since_us is None or n_unseen < MIN_LOSS_ROWS else loss_since_us
+    by_window = _in_windows(data, rows, everywhere, n_unseen, n_folds, since_us)
     return by_window or _in_runs(data, rows, everywhere, n_unseen)
 
 
@@ -213,8 +214,15 @@ def _in_windows(
     is_recent: NDArray[np.bool_],
     n_unseen: int,
     min_folds: int,
+    since_us: int | None,
 ) -> Judged | None:
-    """Hold out whole windows in turn; None where there are too few, or one leaves too little to learn from."""
+    """Hold out whole windows in turn; None where there are too few, or one leaves too little to learn from.
+
+    After a loss the rows since then count alone: one of two small windows may be all that shows the new concept.
+    """
+    is_of_concept = (
+        np.ones(data.labels.size, np.bool_) if since_us is None else data.event_time_us >= since_us
+    )
     names, numbers, counts = np.unique(data.windows[rows], return_inverse=True, return_counts=True)
     fold_of = _grouped(counts)
     folds = fold_of[numbers]
@@ -223,7 +231,7 @@ def _in_windows(
     held_out = tuple(
         _with_repeats(data, np.isin(data.windows, names[fold_of == fold])) for fold in range(folds.max() + 1)
     )
-    if any(np.count_nonzero(~one) < MIN_LEFT_BY_WINDOWS for one in held_out):
+    if any(np.count_nonzero(is_of_concept & ~one) < MIN_LEFT_BY_WINDOWS for one in held_out):
         return None
     return Judged(rows, folds, held_out, is_recent, n_unseen)
 

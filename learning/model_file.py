@@ -11,13 +11,16 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from declaration.errors import DriftlineError
 from declaration.extras import require_extra
+from learning.algorithms.algorithm import Storage
+from learning.algorithms.boosting import XgboostModel
+from learning.algorithms.table import ALGORITHMS
 from learning.encode import FeatureEncoding
 from learning.fitted import FittedModel
 from learning.naive_forecast import NAIVE, NaiveForecast
@@ -26,7 +29,8 @@ FORMAT = 1
 """Version of the layout of the file."""
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-_MANIFEST, _SKOPS, _LIGHTGBM, _SCHEMA = "manifest.json", "estimator.skops", "estimator.txt", "schema.json"
+_MANIFEST, _SCHEMA = "manifest.json", "schema.json"
+_SKOPS, _LIGHTGBM, _XGBOOST = "estimator.skops", "estimator.txt", "estimator.ubj"
 
 ALLOWED_TYPES = frozenset(
     {
@@ -55,6 +59,10 @@ ALLOWED_TYPES = frozenset(
         ("sklearn._loss.loss", "HalfBinomialLoss", "ObjectNode"),
         ("sklearn._loss.loss", "HalfMultinomialLoss", "ObjectNode"),
         ("sklearn._loss.loss", "HalfSquaredError", "ObjectNode"),
+        ("sklearn.calibration", "CalibratedClassifierCV", "ObjectNode"),
+        ("sklearn.calibration", "_CalibratedClassifier", "ObjectNode"),
+        ("sklearn.calibration", "_SigmoidCalibration", "ObjectNode"),
+        ("sklearn.compose._target", "TransformedTargetRegressor", "ObjectNode"),
         ("sklearn.compose._column_transformer", "ColumnTransformer", "ObjectNode"),
         ("sklearn.ensemble._forest", "RandomForestClassifier", "ObjectNode"),
         ("sklearn.ensemble._forest", "RandomForestRegressor", "ObjectNode"),
@@ -72,14 +80,22 @@ ALLOWED_TYPES = frozenset(
         ("sklearn.ensemble._hist_gradient_boosting.predictor", "TreePredictor", "ObjectNode"),
         ("sklearn.impute._base", "MissingIndicator", "ObjectNode"),
         ("sklearn.impute._base", "SimpleImputer", "ObjectNode"),
+        ("sklearn.linear_model._base", "LinearRegression", "ObjectNode"),
         ("sklearn.linear_model._logistic", "LogisticRegression", "ObjectNode"),
         ("sklearn.linear_model._ridge", "Ridge", "ObjectNode"),
+        ("sklearn.naive_bayes", "GaussianNB", "ObjectNode"),
+        ("sklearn.neighbors._classification", "KNeighborsClassifier", "ObjectNode"),
+        ("sklearn.neighbors._regression", "KNeighborsRegressor", "ObjectNode"),
         ("sklearn.pipeline", "Pipeline", "ObjectNode"),
         ("sklearn.preprocessing._data", "StandardScaler", "ObjectNode"),
         ("sklearn.preprocessing._encoders", "OneHotEncoder", "ObjectNode"),
         ("sklearn.preprocessing._encoders", "OrdinalEncoder", "ObjectNode"),
         ("sklearn.preprocessing._function_transformer", "FunctionTransformer", "ObjectNode"),
         ("sklearn.preprocessing._label", "LabelEncoder", "ObjectNode"),
+        ("sklearn.svm._classes", "LinearSVC", "ObjectNode"),
+        ("sklearn.svm._classes", "LinearSVR", "ObjectNode"),
+        ("sklearn.svm._classes", "SVC", "ObjectNode"),
+        ("sklearn.svm._classes", "SVR", "ObjectNode"),
         ("sklearn.tree._classes", "DecisionTreeClassifier", "ObjectNode"),
         ("sklearn.tree._classes", "DecisionTreeRegressor", "ObjectNode"),
         ("sklearn.tree._tree", "Tree", "TreeNode"),
@@ -98,19 +114,17 @@ def model_to_bytes(model: FittedModel) -> bytes:
     manifest = {
         "format": FORMAT,
         "algorithm": model.algorithm,
+        "candidate": model.name,
         "problem": model.problem,
         "classes": list(model.classes),
         "features": model.encoding.to_plain(),
     }
-    if model.algorithm == NAIVE:
+    if model.algorithm == NAIVE.use:
         manifest["naive"] = model.estimator.to_plain()
     parts = {_MANIFEST: json.dumps(manifest, sort_keys=True, ensure_ascii=False).encode()}
-    if model.algorithm == "lightgbm":
-        # The number of threads is the machine's, not the model's.
-        text = re.sub(r"\[num_threads: \d+\]", "[num_threads: 1]", model.estimator.model_to_string())
-        parts[_LIGHTGBM] = text.encode()
-    elif model.algorithm != NAIVE:
-        parts[_SKOPS] = _skops_bytes(model.estimator)
+    if model.algorithm != NAIVE.use:
+        name, write, _ = _STORAGES[ALGORITHMS[model.algorithm].storage]
+        parts[name] = write(model.estimator)
     return _zip(parts, zipfile.ZIP_DEFLATED)
 
 
@@ -142,15 +156,21 @@ def model_from_bytes(content: bytes) -> FittedModel:
         classes=tuple(manifest["classes"]),
         encoding=FeatureEncoding.from_plain(manifest["features"]),
         estimator=_estimator_from(manifest, parts),
+        candidate=manifest.get("candidate", ""),
     )
 
 
 def _estimator_from(manifest: dict[str, Any], parts: dict[str, bytes]) -> Any:
-    if manifest["algorithm"] == NAIVE:
+    if manifest["algorithm"] == NAIVE.use:
         return _naive_from(manifest)
-    if manifest["algorithm"] == "lightgbm":
-        return _lightgbm_from(parts[_LIGHTGBM])
-    return _skops_from(parts[_SKOPS])
+    algorithm = manifest["algorithm"]
+    if algorithm not in ALGORITHMS:
+        raise ModelFileError(
+            f"model file has the algorithm '{algorithm}', which this release does not know. "
+            "Use the release that wrote it, or materialize the model asset again."
+        )
+    name, _, read = _STORAGES[ALGORITHMS[algorithm].storage]
+    return read(parts[name])
 
 
 def _naive_from(manifest: dict[str, Any]) -> NaiveForecast:
@@ -162,6 +182,25 @@ def _naive_from(manifest: dict[str, Any]) -> NaiveForecast:
             "Restore the file from a backup, or materialize the model asset again."
         )
     return NaiveForecast(column, float(otherwise))
+
+
+def _lightgbm_bytes(booster: Any) -> bytes:
+    # The number of threads is the machine's, not the model's.
+    text: str = re.sub(r"\[num_threads: \d+\]", "[num_threads: 1]", booster.model_to_string())
+    return text.encode()
+
+
+def _xgboost_bytes(model: XgboostModel) -> bytes:
+    return bytes(model.booster.save_raw("ubj"))
+
+
+def _xgboost_from(content: bytes) -> XgboostModel:
+    require_extra("xgboost", "this model's algorithm, 'xgboost',")
+    import xgboost
+
+    booster = xgboost.Booster({"nthread": 1})
+    booster.load_model(bytearray(content))
+    return XgboostModel(booster)
 
 
 def _lightgbm_from(text: bytes) -> Any:
@@ -204,6 +243,8 @@ def _skops_from(content: bytes) -> Any:
     trusted = sorted({f"{module}.{name}" for module, name, _ in ALLOWED_TYPES})
     estimator = skops.io.loads(content, trusted=trusted)
     _check_trees(estimator)
+    for part in _parts(estimator):
+        _check_support_vectors(part)
     return estimator
 
 
@@ -228,11 +269,44 @@ def _check_trees(estimator: Any) -> None:
             codes = inner["bitset_idx"][inner["is_categorical"] == 1]
             _check_indices(children, nodes.size, inner["feature_idx"], n_features)
             _check_indices(codes, len(tree.raw_left_cat_bitsets), codes[:0], n_features)
-    for member in getattr(estimator, "estimators_", ()):
-        tree = member.tree_
+    for member in (estimator, *getattr(estimator, "estimators_", ())):
+        tree = getattr(member, "tree_", None)
+        if tree is None:
+            continue
         is_inner = tree.children_left >= 0
         children = np.concatenate([tree.children_left[is_inner], tree.children_right[is_inner]])
         _check_indices(children, tree.node_count, tree.feature[is_inner], n_features)
+
+
+def _parts(estimator: Any) -> Iterator[Any]:
+    """Walk through the estimators inside an estimator."""
+    yield estimator
+    inner = [step for _, step in getattr(estimator, "steps", ())]
+    inner += [one.estimator for one in getattr(estimator, "calibrated_classifiers_", ())]
+    inner += [one for one in [getattr(estimator, "regressor_", None)] if one is not None]
+    for one in inner:
+        yield from _parts(one)
+
+
+def _check_support_vectors(estimator: Any) -> None:
+    """Refuse a kernel whose arrays do not fit each other: libsvm reads them without looking."""
+    vectors = getattr(estimator, "support_vectors_", None)
+    if vectors is None:
+        return
+    n_vectors = vectors.shape[0]
+    is_whole = (
+        vectors.ndim == 2
+        and vectors.shape[1] == estimator.n_features_in_
+        and estimator._dual_coef_.shape[1] == n_vectors
+        and estimator.support_.shape == (n_vectors,)
+        and (estimator.n_support_ >= 0).all()
+        and int(estimator.n_support_.sum()) == n_vectors
+    )
+    if not is_whole:
+        raise ModelFileError(
+            "model file holds support vectors that do not fit each other. It is not used. "
+            "Restore the file from a backup, or materialize the model asset again."
+        )
 
 
 def _check_indices(indices: Any, n_allowed: int, features: Any, n_features: int) -> None:
@@ -242,6 +316,14 @@ def _check_indices(indices: Any, n_allowed: int, features: Any, n_features: int)
             "model file holds a tree that points outside itself. It is not used. "
             "Restore the file from a backup, or materialize the model asset again."
         )
+
+
+_STORAGES: Mapping[Storage, tuple[str, Callable[[Any], bytes], Callable[[bytes], Any]]] = {
+    "skops": (_SKOPS, _skops_bytes, _skops_from),
+    "lightgbm": (_LIGHTGBM, _lightgbm_bytes, _lightgbm_from),
+    "xgboost": (_XGBOOST, _xgboost_bytes, _xgboost_from),
+}
+"""Name of the part, writer and reader of each format."""
 
 
 def _zip(parts: dict[str, bytes], compression: int) -> bytes:

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
 
 import numpy as np
 
-from learning.candidates import FitRows
+from declaration.model import CandidateSpec
+from learning.algorithms.rows import FitRows
 from learning.metrics import Floats
 
-NAIVE: Final = "naive"
-"""Name of the algorithm; a declaration does not name it."""
-
-Naive = Literal["naive"]
+NAIVE = CandidateSpec(use="naive")
+"""The candidate that competes in every regression; a declaration does not name it."""
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from declaration.model import Candidate
-from learning.candidates import CANDIDATES, FitRows
+from declaration.model import CandidateSpec
+from learning.algorithms.rows import FitRows
+from learning.algorithms.table import ALGORITHMS
 from learning.fitted import FittedModel
 from learning.judged import Judged
 from learning.metrics import Floats, Scored
-from learning.naive_forecast import NAIVE, Naive, learn_naive_forecast
+from learning.naive_forecast import learn_naive_forecast
 from learning.training_rows import TrainingSet
 
 
@@ -37,7 +38,7 @@ class OutOfFold:
 
 
 def score_out_of_fold(
-    algorithm: Candidate | Naive,
+    candidate: CandidateSpec,
     data: TrainingSet,
     judged: Judged,
     *,
@@ -49,7 +50,7 @@ def score_out_of_fold(
 
     Parameters
     ----------
-    algorithm
+    candidate
         What is fitted.
     data, judged
         Labelled rows, and those that are held out in turn.
@@ -66,7 +67,7 @@ def score_out_of_fold(
     seconds = 0.0
     for fold, rows in enumerate(_rows_left(data, judged, since_us)):
         started = time.process_time()
-        model = fit(algorithm, data.fit_rows(rows), data.classes, seed, threads)
+        model = fit(candidate, data.fit_rows(rows), data.classes, seed, threads)
         seconds += time.process_time() - started
         is_held_out = judged.folds == fold
         scores[is_held_out] = model.score_matrix(data.matrix[judged.rows[is_held_out]])
@@ -93,31 +94,27 @@ def rows_since(data: TrainingSet, since_us: int | None) -> NDArray[np.bool_]:
 
 
 def fit(
-    algorithm: Candidate | Naive, rows: FitRows, classes: tuple[str, ...], seed: int, threads: int
+    candidate: CandidateSpec, rows: FitRows, classes: tuple[str, ...], seed: int, threads: int
 ) -> FittedModel:
-    """Fit an algorithm; rows of one class teach that class alone."""
-    if algorithm == NAIVE:
+    """Fit a candidate; rows of one class teach that class alone."""
+    algorithm = ALGORITHMS.get(candidate.use)
+    if algorithm is None:
         estimator: object = learn_naive_forecast(rows)
     elif rows.problem != "regression" and np.all(rows.labels == rows.labels[0]):
-        estimator = OneClass(int(rows.labels[0]), rows.n_classes, is_binary=not classes)
+        estimator = OneClass(int(rows.labels[0]), rows.n_classes)
     else:
-        estimator = CANDIDATES[algorithm].fit(rows, seed, threads)
-    return FittedModel(algorithm, rows.problem, classes, rows.encoding, estimator)
+        params = {**algorithm.defaults(rows), **candidate.params}
+        estimator = algorithm.fit(rows, params, seed, threads)
+    return FittedModel(candidate.use, rows.problem, classes, rows.encoding, estimator, candidate.label)
 
 
 class OneClass:
     """Stands in for an estimator where a fold leaves rows of one class: it names that class, always."""
 
-    def __init__(self, label: int, n_classes: int, *, is_binary: bool) -> None:
+    def __init__(self, label: int, n_classes: int) -> None:
         self.classes_ = np.arange(n_classes)
-        self._is_binary = is_binary
         self._probabilities = (self.classes_ == label).astype(np.float64)
 
     def predict_proba(self, matrix: Floats) -> Floats:
         """Return probabilities as scikit-learn's classifiers do, shape (n, n_classes)."""
         return np.tile(self._probabilities, (matrix.shape[0], 1))
-
-    def predict(self, matrix: Floats) -> Floats:
-        """Return probabilities as LightGBM's Booster does: of a binary label's 1 alone."""
-        whole = self.predict_proba(matrix)
-        return whole[:, 1] if self._is_binary else whole

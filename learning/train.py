@@ -14,17 +14,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from declaration.choices import CANDIDATES_BY_PROBLEM, METRICS_BY_PROBLEM, default_metric, improvement
-from declaration.model import Candidate, Metric, ModelSpec
+from declaration.choices import METRICS_BY_PROBLEM, default_metric, improvement
+from declaration.model import CandidateSpec, Metric, ModelSpec
 from declaration.target import ProblemType
+from learning.algorithms.table import candidate_fault, load_libraries
 from learning.blocks import metric_interval
-from learning.candidates import load_libraries
 from learning.choice import choose_span, judges, unless_naive
 from learning.fitted import FittedModel
 from learning.importance import permutation_importances
 from learning.judged import Judged, judged_rows
 from learning.metrics import MetricError, Scored, metric_value
-from learning.naive_forecast import NAIVE, Naive
+from learning.naive_forecast import NAIVE
 from learning.out_of_fold import OutOfFold, fit, rows_since, score_out_of_fold
 from learning.spans import Span, SpanResult
 from learning.training_rows import MIN_CLASS_ROWS, TrainingError, TrainingSet
@@ -32,9 +32,10 @@ from learning.training_rows import MIN_CLASS_ROWS, TrainingError, TrainingSet
 
 @dataclass(frozen=True)
 class CandidateResult:
-    """One algorithm's outcome on the judged rows, out of fold."""
+    """One candidate's outcome on the judged rows, out of fold."""
 
-    algorithm: Candidate | Naive
+    name: str
+    algorithm: str
     metric: float
     metrics: Mapping[Metric, float]
     """All metrics of the problem that are defined on the judged rows; r² is not where all values are one."""
@@ -125,10 +126,10 @@ def train_model(
         loss_since_us=loss_since_us,
         first_share=spec.holdout,
     )
-    load_libraries(spec.candidates)
+    load_libraries(spec.competitors)
     with limited_threads(threads):
         results, whole = _compare_candidates(data, judged, metric, spec, threads)
-        best = results[0].algorithm
+        best = next(one for one in spec.competitors if one.label == results[0].name)
         chosen = choose_span(best, whole, data, judged, spec, loss_since_us, threads)
         if data.problem == "regression":
             naive = score_out_of_fold(NAIVE, data, judged, since_us=None, seed=spec.seed, threads=threads)
@@ -144,7 +145,7 @@ def train_model(
             seed=spec.seed,
         )
         learned = np.flatnonzero(rows_since(data, chosen.span.since_us))
-        model = fit(chosen.algorithm, data.fit_rows(learned), data.classes, spec.seed, threads)
+        model = fit(chosen.candidate, data.fit_rows(learned), data.classes, spec.seed, threads)
     scored = chosen.out_of_fold.scored
     holdout = Scored(scored.labels[kept], scored.scores[kept])
     rows = judged.rows[kept]
@@ -171,12 +172,12 @@ def _compare_candidates(
     """Score every candidate out of fold on all rows; return the results, best first, and the best's scores."""
     results: list[CandidateResult] = []
     whole: OutOfFold | None = None
-    for algorithm in spec.candidates:
-        found = score_out_of_fold(algorithm, data, judged, since_us=None, seed=spec.seed, threads=threads)
-        results.append(_result(algorithm, metric, data.problem, found))
+    for candidate in spec.competitors:
+        found = score_out_of_fold(candidate, data, judged, since_us=None, seed=spec.seed, threads=threads)
+        results.append(_result(candidate, metric, data.problem, found))
         results.sort(key=lambda one: -improvement(data.problem, metric, of=one.metric, over=0.0))
         # Of the others only figures are kept: models are large.
-        whole = found if whole is None or results[0].algorithm == algorithm else whole
+        whole = found if whole is None or results[0].name == candidate.label else whole
     assert whole is not None
     return tuple(results), whole
 
@@ -214,23 +215,20 @@ def limited_threads(threads: int) -> AbstractContextManager[object]:
 
 
 def _result(
-    algorithm: Candidate | Naive, metric: Metric, problem: ProblemType, found: OutOfFold
+    candidate: CandidateSpec, metric: Metric, problem: ProblemType, found: OutOfFold
 ) -> CandidateResult:
     values: dict[Metric, float] = {}
     for name in METRICS_BY_PROBLEM[problem]:
         with suppress(MetricError):
             values[name] = metric_value(name, found.scored)
     values[metric] = metric_value(metric, found.scored)
-    return CandidateResult(algorithm, values[metric], values, found.fit_seconds)
+    return CandidateResult(candidate.label, candidate.use, values[metric], values, found.fit_seconds)
 
 
 def _check_candidates(spec: ModelSpec, problem: ProblemType) -> None:
-    wrong = [name for name in spec.candidates if name not in CANDIDATES_BY_PROBLEM[problem]]
-    if wrong:
-        raise TrainingError(
-            f"model.candidates {', '.join(wrong)} cannot learn a {problem} problem. "
-            f"Allowed: {', '.join(CANDIDATES_BY_PROBLEM[problem])}."
-        )
+    for candidate in spec.competitors:
+        if fault := candidate_fault(candidate, problem):
+            raise TrainingError(f"the candidate '{candidate.label}' {fault}")
 
 
 def _rare_classes(data: TrainingSet, learned: NDArray[np.int64]) -> Mapping[str, int]:

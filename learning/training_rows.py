@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from declaration.errors import DriftlineError
 from declaration.names import SOURCE_PARTITION
 from declaration.target import ProblemType
-from learning.candidates import FitRows
+from learning.algorithms.rows import FitRows
 from learning.encode import FeatureEncoding, encode, learn_encoding
 from learning.metrics import Floats
 

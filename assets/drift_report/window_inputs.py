@@ -193,7 +193,7 @@ def _champion(version: ModelVersion) -> ScoringModel:
     metric: Metric = version.metric  # type: ignore[assignment]  # Declared, and written by the model stage.
     return ScoringModel(
         version=version.version,
-        algorithm=version.algorithm,
+        algorithm=version.made_by,
         trained_as_of=version.training_partition,
         metric=metric,
         holdout_metric=version.holdout_metric,

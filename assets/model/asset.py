@@ -300,6 +300,7 @@ def _register(
     model = ModelVersion(
         version=UNNUMBERED,
         algorithm=training.model.algorithm,
+        candidate=training.model.name,
         training_partition=_partition(run),
         training_table_version=snapshot.version,
         metric=training.metric,
@@ -319,9 +320,7 @@ def _register(
         classes=training.model.classes if data.problem == "multiclass" else (),
     )
     settings = run.spec.model.model_dump(mode="json")
-    figures = {
-        f"{one.algorithm}/{name}": value for one in training.results for name, value in one.metrics.items()
-    }
+    figures = {f"{one.name}/{name}": value for one in training.results for name, value in one.metrics.items()}
     baselines = {
         f"baseline/{baseline}/{name}": value
         for baseline, values in naive.figures.items()
@@ -531,7 +530,7 @@ def _outcome(
             "reads": f"{snapshot.table}@{snapshot.version}" if snapshot is not None else "",
             "writes": ", ".join(f"{table.table}@{table.version}" for table in written),
             "model_version": version.version,
-            "algorithm": version.algorithm,
+            "algorithm": version.made_by,
             "metric": version.metric,
             "holdout_metric": version.holdout_metric,
             "holdout_interval": f"{version.holdout_low:.4f} to {version.holdout_high:.4f}",

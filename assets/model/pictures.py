@@ -8,7 +8,7 @@ import numpy as np
 
 from charts import as_markdown_image, bars, lines
 from declaration.choices import METRICS_BY_PROBLEM
-from declaration.model import Metric
+from declaration.model import Metric, candidate_text
 from declaration.target import ProblemType
 from learning.judged import judged_text
 from learning.metrics import Floats, Scored
@@ -37,12 +37,12 @@ def training_pages(
     """
     problem = training.model.problem
     pages = {
-        "candidates": candidates_page(training.results, baselines, problem, best=training.model.algorithm),
+        "candidates": candidates_page(training.results, baselines, problem, best=training.model.name),
         "spans": spans_page(training),
         "feature_importances": importances_page(training.importances),
     }
     if problem == "binary":
-        models = {f"challenger ({training.model.algorithm})": training.holdout}
+        models = {f"challenger ({training.model.name})": training.holdout}
         if champion is not None:
             models["champion"] = champion
         pages["roc_curve"] = roc_page(models)
@@ -64,7 +64,7 @@ def candidates_page(
         f"| candidate | {' | '.join(names)} | CPU seconds |",
         f"|---|{'---:|' * (len(names) + 1)}",
         *(
-            f"| {one.algorithm} | {' | '.join(_figure(one.metrics, name) for name in names)} "
+            f"| {candidate_text(one.name, one.algorithm)} | {' | '.join(_figure(one.metrics, name) for name in names)} "
             f"| {one.fit_seconds:.1f} |"
             for one in results
         ),
@@ -75,7 +75,7 @@ def candidates_page(
     ]
     picture = bars(
         [
-            *((one.algorithm, one.metrics[names[0]]) for one in results),
+            *((one.name, one.metrics[names[0]]) for one in results),
             *((name, values[names[0]]) for name, values in baselines.items() if names[0] in values),
         ],
         title=f"{names[0]} out of fold",

@@ -19,10 +19,12 @@ CANDIDATES = LakeTable(
             ("value", pa.float64()),
             ("fit_seconds", pa.float64()),
             ("is_best", pa.bool_()),
+            ("candidate", pa.string()),
         ]
     ),
 )
-"""One row per candidate or naive baseline (`baseline/<name>`) and metric; `fit_seconds` is CPU time."""
+"""One row per candidate or naive baseline (`baseline/<name>`) and metric; `fit_seconds` is CPU time; `candidate` is NULL in rows
+of before candidates had names."""
 
 
 def candidates_table(training: Training, naive: NaiveResults, version: int, partition: str) -> pa.Table:
@@ -32,10 +34,11 @@ def candidates_table(training: Training, naive: NaiveResults, version: int, part
             "version": version,
             "training_partition": partition,
             "algorithm": one.algorithm,
+            "candidate": one.name,
             "metric": name,
             "value": value,
             "fit_seconds": one.fit_seconds,
-            "is_best": one.algorithm == training.model.algorithm,
+            "is_best": one.name == training.model.name,
         }
         for one in training.results
         for name, value in one.metrics.items()
@@ -45,6 +48,7 @@ def candidates_table(training: Training, naive: NaiveResults, version: int, part
             "version": version,
             "training_partition": partition,
             "algorithm": f"baseline/{baseline}",
+            "candidate": f"baseline/{baseline}",
             "metric": name,
             "value": value,
             "fit_seconds": 0.0,

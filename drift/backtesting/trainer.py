@@ -13,13 +13,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from declaration.errors import DriftlineError
-from declaration.model import Candidate, ModelSpec
+from declaration.model import CandidateSpec, ModelSpec
 from declaration.names import SOURCE_PARTITION
 from drift.backtesting.history import History
 from drift.backtesting.versions import Judgement, Version, labelled_until
 from learning.fitted import FittedModel
 from learning.holdout_table import holdout_table
-from learning.naive_forecast import Naive
+from learning.naive_forecast import NAIVE
 from learning.out_of_fold import fit
 from learning.train import Training, train_model
 from learning.training_rows import LabelsNeededError, TrainingSet, read_training_set
@@ -49,9 +49,9 @@ class Question:
     is_adaptive
         A newer part of the rows may be learned from alone.
     is_plain
-        All rows are fitted by one algorithm, and none is held out: what a schedule without a gate does.
-    algorithm
-        Which one; None leaves it to the trainer.
+        All rows are fitted by one candidate, and none is held out: what a schedule without a gate does.
+    candidate
+        Its name; None leaves it to the trainer.
     """
 
     window: int
@@ -61,7 +61,7 @@ class Question:
     loss_since_us: int | None = None
     is_adaptive: bool = True
     is_plain: bool = False
-    algorithm: Candidate | Naive | None = None
+    candidate: str | None = None
 
 
 class Kept(Protocol):
@@ -87,7 +87,7 @@ class Trainer:
     spec
         Candidates, metric and seed.
     chosen
-        Algorithms that earlier trainings chose, by their window: a plain schedule fits the newest known by then. By
+        Names of the candidates that earlier trainings chose, by their window: a plain schedule fits the newest known by then. By
         default the first candidate.
     kept
         Where trainings are kept; None keeps them in memory alone.
@@ -101,7 +101,7 @@ class Trainer:
 
     history: History
     spec: ModelSpec
-    chosen: Mapping[int, Candidate | Naive] = field(default_factory=dict)
+    chosen: Mapping[int, str] = field(default_factory=dict)
     kept: Kept | None = None
     allow: Callable[[], None] | None = None
     threads: int = 1
@@ -114,8 +114,8 @@ class Trainer:
 
     def train(self, question: Question) -> Version | None:
         """Train as the model stage does, or as a plain schedule; None where the known labels do not suffice."""
-        if question.is_plain and question.algorithm is None:
-            question = replace(question, algorithm=self._chosen_by(question.window))
+        if question.is_plain and question.candidate is None:
+            question = replace(question, candidate=self._chosen_by(question.window))
         if question not in self._known:
             self._known[question] = self._found(question)
         return self._known[question]
@@ -137,10 +137,13 @@ class Trainer:
             self.kept.write(question, version)
         return version
 
-    def _chosen_by(self, window: int) -> Candidate | Naive:
-        """Return the algorithm that the newest training as of a window or before chose."""
+    def _chosen_by(self, window: int) -> str:
+        """Return the candidate that the newest training as of a window or before chose."""
         known = [since for since in self.chosen if since <= window]
-        return self.chosen[max(known)] if known else self.spec.candidates[0]
+        return self.chosen[max(known)] if known else self.spec.competitors[0].label
+
+    def _named(self, name: str | None) -> CandidateSpec:
+        return next(one for one in (*self.spec.competitors, NAIVE) if one.label == name)
 
     def _first(self, question: Question) -> int:
         return 0 if question.span is None else max(0, question.window + 1 - question.span)
@@ -149,8 +152,9 @@ class Trainer:
         data = self._data(question)
         if data is None:
             return None
-        assert question.algorithm is not None
-        model = fit(question.algorithm, data.fit_rows(), data.classes, self.spec.seed, self.threads)
+        model = fit(
+            self._named(question.candidate), data.fit_rows(), data.classes, self.spec.seed, self.threads
+        )
         return self._version(question, model)
 
     def _train(self, question: Question) -> Version | None:

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from declaration.types import Sensitivity
 from drift.columns.reference_variation import MIN_PARTITIONS, next_distance
 from drift.performance.realised import INTERVAL_LEVEL
+from learning.algorithms.rows import without_empty_columns
 from learning.blocks import resampled_weights, time_blocks, widened_level
-from learning.candidates import without_empty_columns
 from learning.encode import FeatureEncoding, encode, learn_encoding
 from learning.metrics import Floats, Scored, metric_by_block
 from learning.train import limited_threads

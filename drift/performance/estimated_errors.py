@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from declaration.model import Metric
 from drift.performance.realised import INTERVAL_LEVEL, Measurement, ScoredRows, resampled_metric
-from learning.candidates import without_empty_columns
+from learning.algorithms.rows import without_empty_columns
 from learning.encode import FeatureEncoding, encode, learn_encoding
 from learning.metrics import Floats, metric_value
 from learning.train import limited_threads

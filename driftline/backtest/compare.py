@@ -179,7 +179,7 @@ def _lived(
         outcomes.append((line, outcome_of(history, course, metric)))
         if line.kind == "declared":
             # A plain schedule fits what the declaration's trainings had chosen by then: it differs by its times alone.
-            trainer.chosen = {one.window: one.model.algorithm for one in (course.first, *course.trained)}
+            trainer.chosen = {one.window: one.model.name for one in (course.first, *course.trained)}
     return outcomes, cut
 
 

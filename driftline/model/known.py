@@ -10,6 +10,7 @@ from typing import Any
 from rich.text import Text
 
 from declaration.errors import DriftlineError
+from declaration.model import candidate_text
 from declaration.pipeline import Pipeline
 from driftline.model.table import as_document, holdout_text, read_versions
 from driftline.model.versions import VersionRow, gate_verdict
@@ -91,7 +92,10 @@ def known_document(known: Known) -> Mapping[str, object]:
         "mlflow_run": run.run_id if run else None,
         "model_file": run.model_file if run else None,
         "candidates": [
-            {key: one[key] for key in ("algorithm", "metric", "value", "fit_seconds", "is_best")}
+            {
+                "candidate": _name(one),
+                **{key: one[key] for key in ("algorithm", "metric", "value", "fit_seconds", "is_best")},
+            }
             for one in known.candidates
         ],
         "decisions": [
@@ -142,21 +146,27 @@ def print_known(pipeline: Pipeline, known: Known) -> None:
 
 
 _CANDIDATE_COLUMNS = (
-    Column("algorithm", "algorithm"),
+    Column("candidate", "candidate"),
     Column("metrics", "metrics"),
     Column("fit_seconds", "CPU s", is_number=True),
 )
 
 
+def _name(one: Mapping[str, Any]) -> str:
+    """Return a candidate's name; rows of before candidates had names hold the algorithm alone."""
+    return str(one.get("candidate") or one["algorithm"])
+
+
 def _candidate_rows(known: Known) -> list[Mapping[str, object]]:
     figures: dict[str, list[str]] = {}
     for one in known.candidates:
-        figures.setdefault(one["algorithm"], []).append(f"{one['metric']} {one['value']:.4f}")
-    seconds = {one["algorithm"]: one["fit_seconds"] for one in known.candidates}
-    best = {one["algorithm"] for one in known.candidates if one["is_best"]}
+        figures.setdefault(_name(one), []).append(f"{one['metric']} {one['value']:.4f}")
+    seconds = {_name(one): one["fit_seconds"] for one in known.candidates}
+    algorithms = {_name(one): one["algorithm"] for one in known.candidates}
+    best = {_name(one) for one in known.candidates if one["is_best"]}
     return [
         {
-            "algorithm": f"{name} (chosen)" if name in best else name,
+            "candidate": candidate_text(name, algorithms[name]) + (" (chosen)" if name in best else ""),
             "metrics": ", ".join(metrics),
             "fit_seconds": round(seconds[name], 2),
         }
@@ -171,7 +181,7 @@ def _lines(pipeline: Pipeline, known: Known) -> Iterator[tuple[str, str]]:
     if found is None:
         yield "registry", "the version is not there: `driftline verify` tells what to do"
     else:
-        yield "algorithm", found.algorithm
+        yield "algorithm", found.made_by
         yield "trained", f"{found.registered_at:%Y-%m-%d %H:%M} UTC, as of {found.training_partition}"
         yield "holdout", f"{holdout_text(row)}, since {found.holdout_start:%Y-%m-%d %H:%M} UTC"
         yield "judged", judged_text(found.n_judged, found.n_folds)

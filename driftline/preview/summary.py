@@ -26,7 +26,7 @@ from driftline.preview.findings import (
 )
 from driftline.preview.rehearsal import Rehearsal, StageFinding
 from driftline.preview.source_types import word
-from learning.candidates import CANDIDATES
+from learning.algorithms.table import ALGORITHMS
 from learning.single_column import MIN_CLASS_ROWS, MIN_ROWS, known_truth
 from pipelines.graph.stages import stages
 from resources.lake.lake import PARTITION_COLUMN, scan
@@ -155,7 +155,9 @@ def _target(found: Rehearsal, target: TargetSpec) -> TargetFinding:
         label=target.label,
         counts=counts,
         plans=plan(found.rows, found.label, target) if is_featured else (),
-        models={name: CANDIDATES[name].preprocessing for name in found.pipeline.spec.model.candidates},
+        models={
+            one.label: ALGORITHMS[one.use].preprocessing for one in found.pipeline.spec.model.competitors
+        },
         error=labels.error if labels is not None else NOT_MADE,
     )
 

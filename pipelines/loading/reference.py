@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from declaration.spec import PipelineSpec
+from learning.algorithms.table import ALGORITHMS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "pipeline-reference.md"
 
@@ -50,16 +51,28 @@ def editor_schema() -> dict[str, Any]:
     YAML 1.1, which Dagster's loader and most editors read, takes the key `on` for the truth
     value: the block that has it must not refuse `true` as a key.
     """
-    schema = PipelineSpec.model_json_schema()
+    schema = _schema()
     block = schema["$defs"]["RetrainSpec"]
     del block["additionalProperties"]
     block["propertyNames"] = {"enum": [*block["properties"], True]}
     return schema
 
 
+def _schema() -> dict[str, Any]:
+    """Return the schema with the names of the algorithms, which their table knows and the declaration does not."""
+    schema = PipelineSpec.model_json_schema()
+    names = [
+        schema["$defs"]["CandidateSpec"]["properties"]["use"],
+        schema["$defs"]["ModelSpec"]["properties"]["candidates"]["items"]["anyOf"][0],
+    ]
+    for one in names:
+        one["enum"] = list(ALGORITHMS)
+    return schema
+
+
 def reference_page() -> str:
     """Return the Markdown page of every key: what it means, its type, its default and its bounds."""
-    schema = PipelineSpec.model_json_schema()
+    schema = _schema()
     blocks: Mapping[str, Schema] = schema["$defs"]
     parts = [_INTRO, *_block_section("PipelineSpec", schema, blocks)]
     for name in _in_order(schema, blocks):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from declaration.model import Candidate as Algorithm
 from declaration.target import ProblemType
 from pipelines.scaffolding.files import ScaffoldError
 from pipelines.scaffolding.findings import Findings, ask
@@ -12,7 +11,7 @@ from pipelines.scaffolding.roles import Target
 from pipelines.scaffolding.text import comment, flow, one_line, scalar, sql_name
 from pipelines.scaffolding.views import identifier
 
-ALGORITHMS: Mapping[ProblemType, tuple[Algorithm, ...]] = {
+ALGORITHMS: Mapping[ProblemType, tuple[str, ...]] = {
     "binary": ("hist_gradient_boosting", "logistic_regression"),
     "multiclass": ("hist_gradient_boosting", "logistic_regression"),
     "regression": ("hist_gradient_boosting", "ridge"),

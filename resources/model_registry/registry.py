@@ -148,7 +148,7 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
             source=f"runs:/{run_id}/{MODEL_FILE}",
             run_id=run_id,
             tags=described,
-            description=f"{model.algorithm}, {model.metric} {model.holdout_metric:.4f} on the holdout",
+            description=f"{model.made_by}, {model.metric} {model.holdout_metric:.4f} on the holdout",
         )
         return replace(model, version=int(created.version), run_id=run_id)
 
@@ -258,7 +258,7 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
             experiment,
             start_time=milliseconds,
             tags={**tags, "mlflow.source.name": "driftline"},
-            run_name=f"{model.training_partition} {model.algorithm}",
+            run_name=f"{model.training_partition} {model.made_by}",
         )
         run_id: str = run.info.run_id
         client.log_batch(

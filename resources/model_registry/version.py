@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from declaration.errors import DriftlineError
+from declaration.model import candidate_text
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion as MlflowVersion
@@ -34,7 +35,7 @@ class ModelVersion:
     version
         Number in the registry, from 1.
     algorithm
-        Winning candidate.
+        Of the winning candidate.
     training_partition, training_table_version
         As-of partition of the training set, and the Delta version of `<p>/training_set` that was read.
     metric, holdout_metric, holdout_low, holdout_high
@@ -55,6 +56,8 @@ class ModelVersion:
     classes
         Multiclass: the labels that it tells apart, in the order of its probabilities; () otherwise, and where they were
         not written down.
+    candidate
+        Its name, where the declaration gives it one; '' in versions of before candidates had names.
     run_id
         MLflow's run that registered it; '' before.
     artifact_sha256
@@ -82,7 +85,13 @@ class ModelVersion:
     n_folds: int | None = None
     span: str | None = None
     classes: tuple[str, ...] = ()
+    candidate: str = ""
     run_id: str = ""
+
+    @property
+    def made_by(self) -> str:
+        """Say which candidate it is, with its algorithm."""
+        return candidate_text(self.candidate, self.algorithm)
 
 
 def _read_version(found: MlflowVersion) -> ModelVersion:

@@ -13,7 +13,7 @@ from benchmarks.policy.life import live, trainer_of
 from benchmarks.policy.lives import SETTINGS
 from benchmarks.policy.ours import ours
 from benchmarks.policy.streams.regression import LAST_VALUE, season_a_day_ahead
-from learning import candidates
+from learning.algorithms import boosting
 
 N_WINDOWS = 14
 """Months: three of history, and nearly the first year, in which trees are asked for levels that they have not seen."""
@@ -24,8 +24,8 @@ def test_a_season_a_day_ahead_is_not_served_worse_than_the_last_value_for_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # A quarter of the rounds at four times the rate: trees of the same reach, in a quarter of the time.
-    monkeypatch.setattr(candidates, "N_BOOSTING_ROUNDS", 25)
-    monkeypatch.setattr(candidates, "LEARNING_RATE", 0.2)
+    monkeypatch.setattr(boosting, "N_BOOSTING_ROUNDS", 25)
+    monkeypatch.setattr(boosting, "LEARNING_RATE", 0.2)
     whole = season_a_day_ahead("season a day ahead", 2)
     stream = replace(whole, windows=whole.windows[:N_WINDOWS])
     spec = SETTINGS["defaults"]

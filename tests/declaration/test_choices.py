@@ -6,15 +6,9 @@ import subprocess
 import sys
 from typing import get_args
 
-from declaration.choices import CANDIDATES_BY_PROBLEM, METRICS_BY_PROBLEM, default_metric
-from declaration.model import Candidate, Metric
-from learning.candidates import CANDIDATES
+from declaration.choices import METRICS_BY_PROBLEM, default_metric
+from declaration.model import Metric
 from learning.metrics import _METRICS
-
-
-def test_every_candidate_that_may_be_declared_can_be_trained() -> None:
-    assert set(CANDIDATES) == set(get_args(Candidate))
-    assert {name for names in CANDIDATES_BY_PROBLEM.values() for name in names} == set(CANDIDATES)
 
 
 def test_every_metric_that_may_be_declared_can_be_computed() -> None:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from declaration.model import ModelSpec
-from learning.candidates import FitRows
+from learning.algorithms.rows import FitRows
 from learning.encode import ColumnEncoding, FeatureEncoding
 from learning.model_file import ModelFileError, model_from_bytes, model_to_bytes
 from learning.naive_forecast import NaiveForecast, learn_naive_forecast

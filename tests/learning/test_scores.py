@@ -10,10 +10,9 @@ import pytest
 
 from declaration.target import ProblemType
 from learning import scores
-from learning.candidates import CANDIDATES
 from learning.fitted import FittedModel
 from learning.scores import PredictionError, predictions_table, score_histograms
-from learning.training_rows import read_training_set
+from tests.fixtures import training_world
 from tests.fixtures.training_world import training_table
 
 FEATURES = ["row_id", "event_timestamp", "carrier__name", "noise__x", "signal__x"]
@@ -21,10 +20,8 @@ FEATURES = ["row_id", "event_timestamp", "carrier__name", "noise__x", "signal__x
 
 def fitted(problem: ProblemType) -> tuple[FittedModel, pa.Table]:
     table = training_table(400, problem=problem)
-    data = read_training_set(table, problem)
     algorithm = "ridge" if problem == "regression" else "logistic_regression"
-    estimator = CANDIDATES[algorithm].fit(data.fit_rows(), 0, 1)  # type: ignore[index]  # both are candidates
-    return FittedModel(algorithm, problem, data.classes, data.encoding, estimator), table.select(FEATURES)  # type: ignore[arg-type]
+    return training_world.fitted(table, problem, algorithm), table.select(FEATURES)
 
 
 @pytest.mark.parametrize("problem", ["binary", "regression"])

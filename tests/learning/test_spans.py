@@ -83,8 +83,7 @@ def test_five_spans_compete() -> None:
     }
     assert spans_of(data, knows=1_500, loss=2_500) == {
         "newest third": 2_000,
-        # Five folds of a hundred rows: 233 of 333 are left.
-        "newest ninth": 2_667,
+        # Two windows of 250 rows, held out whole in turn: of the newest ninth 83 would be left.
         "newest 8 windows": 1_000,
         "since the loss": 2_500,
     }

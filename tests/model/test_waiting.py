@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from declaration.choices import CANDIDATES_BY_PROBLEM, METRICS_BY_PROBLEM
+from declaration.choices import METRICS_BY_PROBLEM
 from declaration.model import ModelSpec
 from declaration.target import ProblemType
-from learning import candidates
+from learning.algorithms import boosting, trees
+from learning.algorithms.table import algorithms_of
 from learning.importance import MAX_IMPORTANCE_ROWS, permutation_importances
 from learning.metrics import Floats
 from learning.train import train_model
@@ -88,14 +89,14 @@ def test_any_labels_give_a_model_or_a_reason_to_wait(
     chance = np.random.default_rng(seed)
     table = labelled_table(chance, problem)
     spec = ModelSpec(
-        candidates=(str(chance.choice(CANDIDATES_BY_PROBLEM[problem])),),
+        candidates=(str(chance.choice(algorithms_of(problem))),),
         metric=str(chance.choice(list(METRICS_BY_PROBLEM[problem]))),
         holdout=chance.choice([None, 0.2, 0.4]),
     )
     training, needed = None, ""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(candidates, "N_BOOSTING_ROUNDS", 4)
-        patch.setattr(candidates, "N_FOREST_TREES", 4)
+        patch.setattr(boosting, "N_BOOSTING_ROUNDS", 4)
+        patch.setattr(trees, "N_TREES", 4)
         try:
             data = read_training_set(table, problem)
             knows_us, loss_us = (

@@ -21,7 +21,6 @@ from benchmarks.policy.streams.stream import (
     Stream,
     window_table,
 )
-from declaration.model import Candidate
 
 WEIGHTS = np.array([1.6, 1.2, -1.0, 0.8, 0.5, -0.4, 0.0, 0.0, 0.0])
 """The concept: log odds per feature, the last two of which are irrelevant, and the intercept."""
@@ -103,7 +102,7 @@ class Logistic:
     n_rows: int = N_ROWS
     n_live: int = N_LIVE
     is_minutes: bool = False
-    candidate: Candidate = "logistic_regression"
+    candidate: str = "logistic_regression"
     is_watched: bool = False
 
 

@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from declaration.model import Candidate
 from declaration.target import ProblemType
 from drift.backtesting.history import History
 
@@ -71,7 +70,7 @@ class Stream:
     features: tuple[str, ...]
     problem: ProblemType = "binary"
     onsets: tuple[int, ...] = ()
-    candidate: Candidate = "logistic_regression"
+    candidate: str = "logistic_regression"
     n_history: int = N_HISTORY
     first_us: int = FIRST_DAY * DAY_US
     window_us: int = DAY_US

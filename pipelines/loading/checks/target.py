@@ -7,11 +7,13 @@ from datetime import timedelta
 from functools import partial
 from zoneinfo import ZoneInfo, available_timezones
 
-from declaration.choices import CANDIDATES_BY_PROBLEM, METRICS_BY_PROBLEM, default_metric
+from declaration.choices import METRICS_BY_PROBLEM, default_metric
 from declaration.datasets import DatasetSpec
+from declaration.extras import MissingExtraError
 from declaration.partitioning import partitioning
 from declaration.spec import PipelineSpec
 from declaration.target_sql import sliceable_columns
+from learning.algorithms.table import candidate_fault
 from pipelines.loading.checks.expressions import declared_types, target_expression_faults
 from pipelines.loading.problems import Check, Fault, KeyPath, choices, label, repeats, unknown_columns
 
@@ -138,12 +140,16 @@ def model_checks(spec: PipelineSpec) -> Iterator[Check]:
 
 def _model_faults(spec: PipelineSpec) -> Iterator[Fault]:
     problem, model = spec.learned.problem, spec.model
-    allowed = CANDIDATES_BY_PROBLEM[problem]
-    for position, candidate in enumerate(model.candidates):
-        if candidate not in allowed:
-            text = f"model.candidates names '{candidate}', which cannot learn a {problem} target. {choices(candidate, allowed)}"
-            yield Fault(("model", "candidates", position), text)
-    yield from repeats(("model", "candidates"), model.candidates)
+    for position, candidate in enumerate(model.competitors):
+        place = ("model", "candidates", position)
+        try:
+            wrong = candidate_fault(candidate, problem)
+        except MissingExtraError as error:
+            yield Fault(place, str(error))
+            continue
+        if wrong:
+            yield Fault(place, f"{label(place)} {wrong}")
+    yield from repeats(("model", "candidates"), [one.label for one in model.competitors])
     metrics = METRICS_BY_PROBLEM[problem]
     if model.metric is not None and model.metric not in metrics:
         text = f"model.metric is '{model.metric}', which cannot judge a {problem} target. {choices(model.metric, metrics)}"

@@ -324,7 +324,7 @@ MALFORMED = [
     pytest.param(
         [("candidates: [hist_gradient_boosting, logistic_regression]", "candidates: [logistic]")],
         [
-            "44: unknown value 'logistic' for model.candidates[0]. Allowed: hist_gradient_boosting, lightgbm, logistic_regression, ridge, random_forest.",
+            "44: model.candidates[0] names 'logistic', which is no algorithm. Allowed: hist_gradient_boosting, lightgbm, xgboost, logistic_regression, linear_svm, kernel_svm, nearest_neighbours, naive_bayes, decision_tree, random_forest.",
         ],
         id="no-known-candidate",
     ),
@@ -668,7 +668,7 @@ MALFORMED = [
     pytest.param(
         [("logistic_regression]", "ridge]")],
         [
-            "44: model.candidates names 'ridge', which cannot learn a binary target. Allowed: hist_gradient_boosting, lightgbm, logistic_regression, random_forest.",
+            "44: model.candidates[1] names 'ridge', which cannot learn a binary target. Allowed: hist_gradient_boosting, lightgbm, xgboost, logistic_regression, linear_svm, kernel_svm, nearest_neighbours, naive_bayes, decision_tree, random_forest.",
         ],
         id="candidate",
     ),

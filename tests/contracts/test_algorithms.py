@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from declaration.choices import CANDIDATES_BY_PROBLEM
-from declaration.model import Candidate
+from declaration.model import CandidateSpec
 from declaration.target import ProblemType
-from learning.candidates import CANDIDATES, load_libraries
-from learning.fitted import FittedModel
+from learning.algorithms.algorithm import EVERY_PROBLEM
+from learning.algorithms.table import ALGORITHMS, algorithms_of, load_libraries
 from learning.model_file import model_from_bytes, model_to_bytes
+from learning.out_of_fold import fit
 from learning.train import limited_threads
 from learning.training_rows import read_training_set
 from pipelines.loading.read import DeclarationError, read
 from tests.fixtures.sound_declaration import write
 from tests.fixtures.training_world import fitted, training_table
 
-EVERY_CHOICE = [(problem, name) for problem, names in CANDIDATES_BY_PROBLEM.items() for name in names]
+EVERY_CHOICE = [(problem, name) for name, one in ALGORITHMS.items() for problem in one.problems]
 OTHER_CHOICES = [
     (problem, name)
-    for problem, names in CANDIDATES_BY_PROBLEM.items()
-    for name in get_args(Candidate)
-    if name not in names
+    for name, one in ALGORITHMS.items()
+    for problem in EVERY_PROBLEM
+    if problem not in one.problems
 ]
 N_ROWS = 300
 
@@ -55,13 +54,9 @@ def with_nulls(table: pa.Table) -> pa.Table:
     return table
 
 
-def test_every_algorithm_of_a_declaration_is_made_and_learns_some_problem() -> None:
-    assert set(CANDIDATES) == set(get_args(Candidate)) == {name for _, name in EVERY_CHOICE}
-
-
 @pytest.mark.parametrize(("problem", "algorithm"), OTHER_CHOICES)
 def test_a_problem_that_it_cannot_learn_is_refused_when_it_is_declared(
-    problem: ProblemType, algorithm: Candidate, tmp_path: Path
+    problem: ProblemType, algorithm: str, tmp_path: Path
 ) -> None:
     change = f"[hist_gradient_boosting, {algorithm}]"
     folder = write(
@@ -76,7 +71,7 @@ def test_a_problem_that_it_cannot_learn_is_refused_when_it_is_declared(
 @pytest.mark.usefixtures("few_trees")
 @pytest.mark.parametrize(("problem", "algorithm"), EVERY_CHOICE)
 def test_scores_are_probabilities_or_finite_values_whatever_the_rows_and_their_order(
-    problem: ProblemType, algorithm: Candidate
+    problem: ProblemType, algorithm: str
 ) -> None:
     model = fitted(with_nulls(training_table(N_ROWS, problem=problem)), problem, algorithm)
     rows = with_nulls(training_table(N_ROWS, problem=problem, seed=1, strength=50.0))
@@ -98,7 +93,7 @@ def test_scores_are_probabilities_or_finite_values_whatever_the_rows_and_their_o
 @pytest.mark.parametrize("values", ODD_FEATURES.values(), ids=ODD_FEATURES.keys())
 @pytest.mark.parametrize(("problem", "algorithm"), EVERY_CHOICE)
 def test_odd_features_are_learned_from_written_and_read(
-    problem: ProblemType, algorithm: Candidate, values: pa.Array
+    problem: ProblemType, algorithm: str, values: pa.Array
 ) -> None:
     table = training_table(N_ROWS, problem=problem).select(
         ["row_id", "event_timestamp", "label", "label_time"]
@@ -112,7 +107,7 @@ def test_odd_features_are_learned_from_written_and_read(
 
 @pytest.mark.usefixtures("few_trees")
 @pytest.mark.parametrize(("problem", "algorithm"), EVERY_CHOICE)
-def test_a_model_scores_the_same_after_its_file_was_read(problem: ProblemType, algorithm: Candidate) -> None:
+def test_a_model_scores_the_same_after_its_file_was_read(problem: ProblemType, algorithm: str) -> None:
     table = with_nulls(training_table(600, problem=problem))
     model = fitted(table, problem, algorithm)
     again = model_from_bytes(model_to_bytes(model))
@@ -125,7 +120,7 @@ def test_a_model_scores_the_same_after_its_file_was_read(problem: ProblemType, a
 
 @pytest.mark.usefixtures("few_trees")
 @pytest.mark.parametrize(("problem", "algorithm"), EVERY_CHOICE)
-def test_the_same_rows_give_the_same_bytes(problem: ProblemType, algorithm: Candidate) -> None:
+def test_the_same_rows_give_the_same_bytes(problem: ProblemType, algorithm: str) -> None:
     table = training_table(400, problem=problem)
     assert model_to_bytes(fitted(table, problem, algorithm)) == model_to_bytes(
         fitted(table, problem, algorithm)
@@ -133,13 +128,12 @@ def test_the_same_rows_give_the_same_bytes(problem: ProblemType, algorithm: Cand
 
 
 @pytest.mark.usefixtures("few_trees")
-def test_threads_do_not_change_the_model() -> None:
+@pytest.mark.parametrize("algorithm", algorithms_of("binary"))
+def test_threads_do_not_change_the_model(algorithm: str) -> None:
     data = read_training_set(training_table(3_000), "binary")
-    load_libraries(CANDIDATES_BY_PROBLEM["binary"])
-    for algorithm in CANDIDATES_BY_PROBLEM["binary"]:
-        files = set()
-        for threads in (1, 2):
-            with limited_threads(threads):
-                estimator = CANDIDATES[algorithm].fit(data.fit_rows(), 0, threads)
-            files.add(model_to_bytes(FittedModel(algorithm, "binary", (), data.encoding, estimator)))
-        assert len(files) == 1, algorithm
+    load_libraries([CandidateSpec(use=algorithm)])
+    files = set()
+    for threads in (1, 2):
+        with limited_threads(threads):
+            files.add(model_to_bytes(fit(CandidateSpec(use=algorithm), data.fit_rows(), (), 0, threads)))
+    assert len(files) == 1
