@@ -61,7 +61,12 @@ class Advice:
 
 
 def advise(
-    outcomes: Sequence[tuple[Line, Outcome]], problem: ProblemType, metric: Metric, *, alpha: float = ALPHA
+    outcomes: Sequence[tuple[Line, Outcome]],
+    problem: ProblemType,
+    metric: Metric,
+    *,
+    n_cut: int = 0,
+    alpha: float = ALPHA,
 ) -> Advice:
     """Compare every policy with the declared one, and recommend a setting where one is surely better.
 
@@ -71,13 +76,15 @@ def advise(
         Policies with what came of them; that as declared is among them.
     problem, metric
         What is predicted, and the declared metric.
+    n_cut
+        Settings that a later run will live through: their share of the level is kept for them.
     alpha
         Family-wise level of the settings' intervals of the proper score.
     """
     by_name: Mapping[str, Outcome] = {line.name: outcome for line, outcome in outcomes}
     declared = by_name[AS_DECLARED]
     others = [(line, outcome) for line, outcome in outcomes if line.kind != "declared"]
-    n_tests = max(1, sum(line.kind == "setting" for line, _ in others))
+    n_tests = max(1, n_cut + sum(line.kind == "setting" for line, _ in others))
     level = alpha / 2 / n_tests
     first = next(Compared(line, outcome) for line, outcome in outcomes if line.kind == "declared")
     compared = [

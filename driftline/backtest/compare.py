@@ -132,8 +132,8 @@ def compare(
         metric,
         past,
         read_reality(pipeline, connections.lake, metric),
-        advise(outcomes, past.history.problem, metric),
-        tuple(cut),
+        advise(outcomes, past.history.problem, metric, n_cut=sum(one.kind == "setting" for one in cut)),
+        tuple(one.name for one in cut),
         budget_s,
         time.process_time() - started,
         trainer.n_trained,
@@ -155,11 +155,11 @@ def _lived(
     metric: Metric,
     progress: Progress,
     spent: Callable[[], float],
-) -> tuple[Sequence[tuple[Line, Outcome]], Sequence[str]]:
+) -> tuple[Sequence[tuple[Line, Outcome]], Sequence[Line]]:
     """Live through the history under one policy after the other; name those for which the budget did not suffice."""
     history = past.history
     outcomes: list[tuple[Line, Outcome]] = []
-    cut: list[str] = []
+    cut: list[Line] = []
     for line in _lines(past, blocks, outcomes):
 
         def seen(window: int, line: Line = line) -> None:
@@ -171,7 +171,7 @@ def _lived(
         try:
             course = live(history, line.make(), trainer, seen=seen)
         except BudgetSpentError:
-            cut.append(line.name)
+            cut.append(line)
             if line.kind == "declared":
                 # What the others are compared with.
                 break

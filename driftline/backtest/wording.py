@@ -69,7 +69,7 @@ def caveats(comparison: Comparison) -> Iterator[str]:
         )
     yield (
         f"{n_live} windows were lived through, from {comparison.live[0]} to {comparison.live[-1]}. Intervals are by five or six blocks of windows, none "
-        f"shorter than a pair of models serves, and hold for the {comparison.advice.n_tests} settings together with 95 %; differences below "
+        f"shorter than a pair of models serves, and hold for all settings together ({comparison.advice.n_tests}) with 95 %; differences below "
         f"{LEAST_GAIN:.0%} of the score are not worth a change of the declaration."
     )
 

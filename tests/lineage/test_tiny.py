@@ -20,6 +20,7 @@ from driftline.backtest.command import COMPARE_KEYS
 from driftline.backtest.compare import Comparison, compare
 from driftline.backtest.decisions import RedecisionError, backtest, print_backtest
 from driftline.backtest.table import comparison_as_plain, print_comparison
+from driftline.backtest.wording import caveats
 from driftline.history import history, print_history
 from driftline.replay.runs import REPLAY_TAG, ReplayError, fail_abandoned_runs, only_replay
 from driftline.replay.walk import Replay, Retrains, walk
@@ -175,6 +176,11 @@ def test_policies_are_compared_on_the_stored_history_and_a_stopped_comparison_re
     }
     with pytest.raises(KeyboardInterrupt):
         compared(shifted, stop)
+    cut = compared(shifted, budget_s=0)
+    assert cut.cut == ("every window, all rows", "every window, newest 8")
+    assert "Cut by the budget of 0 CPU seconds: every window, all rows; every window" in " ".join(
+        caveats(cut)
+    )
     found = compared(shifted)
     assert found.n_kept > 0
     again = compared(shifted, budget_s=0)

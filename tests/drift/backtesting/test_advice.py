@@ -84,6 +84,9 @@ def test_more_settings_need_more() -> None:
     found = advised(tried, *others)
     assert found.recommended is None
     assert found.n_tests == 21
+    # Those that a budget has cut keep their share.
+    lines = [(one.line, one.outcome) for one in advised(tried).compared]
+    assert advise(lines, "binary", "roc_auc", n_cut=20).recommended is None
 
 
 def test_no_setting_says_what_is_declared() -> None:
