@@ -125,7 +125,9 @@ class SequentialTest:
     @property
     def is_sudden(self) -> bool:
         """The errors of this window alone have risen beyond what is accepted."""
-        return self.sudden is not None and self.accepted is not None and self.sudden.least > self.accepted
+        if self.sudden is None or self.accepted is None:
+            return False
+        return self.sudden.least > max(self.accepted, self.sudden.usual)
 
     @property
     def is_lasting(self) -> bool:
@@ -388,4 +390,7 @@ def monitor_errors(
     bounded = np.minimum(_losses(problem, labelled.scored) / unit, 1.0)
     n_windows = 1 + sum(1 for means in earlier if means.size)
     sudden = sudden_rise(bounded, labelled.event_time_us, since_us, n_windows=n_windows, alpha=alpha / 2)
+    if sudden is not None:
+        usual = max((float(means.mean()) for means in earlier if means.size), default=0.0)
+        sudden = replace(sudden, usual=usual)
     return replace(found, sudden=sudden), now

@@ -28,11 +28,14 @@ class SuddenRise:
         Their mean loss, in [0, 1].
     least
         Its lower bound by Student's t over blocks of time.
+    usual
+        Greatest mean loss of an earlier window of the model: what it has had before is no sudden rise.
     """
 
     n: int
     mean: float
     least: float
+    usual: float = 0.0
 
 
 def sudden_rise(

@@ -65,6 +65,12 @@ def test_a_bad_week_after_many_good_ones_is_certain_at_once() -> None:
     )
     assert rise.is_confirmed
     assert rise.is_sudden
+    # What the model has had before is no sudden rise, whatever the holdout says.
+    as_before, _ = monitor_errors(
+        "binary", holdout, bad, [*earlier, loss_blocks("binary", bad, scale).means],
+        max_drop=0.05, alpha=ALPHA, since_us=9 * WEEK_US,
+    )  # fmt: skip
+    assert not as_before.is_sudden
     good, _ = monitor_errors(
         "binary", holdout, week(generator, 9), earlier, max_drop=0.05, alpha=ALPHA, since_us=9 * WEEK_US
     )
