@@ -74,9 +74,9 @@ def test_too_few_rows_tell_nothing_of_drift(world: World) -> None:
     replace(world, n_rows=60).write_month(MONTH, wind_rises)
     signals = told(world)
     assert not signals.judges & {"feature_drift", "prediction_drift", "label_drift"}
-    # Errors add up over windows, and sixty of them say something.
+    # Sixty errors say something: the model was made for weaker winds.
     assert "performance" in signals.judges
-    assert not signals.found
+    assert {signal.kind for signal in signals.found} <= {"performance"}
 
 
 def test_labels_that_have_not_arrived_tell_nothing_of_performance(world: World) -> None:
