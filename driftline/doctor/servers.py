@@ -18,6 +18,7 @@ WAIT_S = 5
 ONLINE_VARIABLE = "DRIFTLINE_ONLINE_URL"
 
 PORTS = {"http": 80, "https": 443}
+POSTGRES_PORT = 5432
 
 
 def check_servers(environment: Mapping[str, str]) -> Iterator[Diagnosis]:
@@ -42,11 +43,15 @@ def _postgres(variable: str, url: str) -> Diagnosis:
 
     shown = masked(url, "url")
     try:
-        engine = create_engine(make_url(url), connect_args={"connect_timeout": WAIT_S})
+        parts = make_url(url)
+        if parts.host:
+            # First: an engine of this process may be told to wait a minute for a server that is away.
+            socket.create_connection((parts.host, parts.port or POSTGRES_PORT), WAIT_S).close()
+        engine = create_engine(parts, connect_args={"connect_timeout": WAIT_S})
         with engine.connect() as connection:
             version = connection.execute(text("SHOW server_version")).scalar_one()
         engine.dispose()
-    except (SQLAlchemyError, ModuleNotFoundError, ValueError) as error:
+    except (SQLAlchemyError, ModuleNotFoundError, ValueError, OSError) as error:
         return fault(variable, f"{shown} cannot be opened: {_first_line(error, url)}", _repair(variable))
     return ok(variable, f"{shown} answers: Postgres {version}")
 
