@@ -93,4 +93,5 @@ def _walks_again_after_a_rebuild(pipeline: Pipeline, home: Path) -> None:
     replay_all(pipeline, home, first=0, last=3)
     again = history(pipeline, connected(home))
     assert len(again) == 3
-    assert all(one.realised is not None for one in again)
+    # A champion that no report has sketched before the rebuild is compared with nothing, and the report says so.
+    assert all(one.headline for one in again)
