@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from learning.algorithms.algorithm import EVERY_PROBLEM, Algorithm, Params, always
-from learning.algorithms.linear import SCALED, calibrated, fit_scaled, in_standard_deviations
+from learning.algorithms.linear import SCALED, fit_scaled, fit_support_vectors
 from learning.algorithms.rows import FitRows
 from learning.algorithms.scikit import estimators, parameters_of, refused_by
 
@@ -28,10 +28,7 @@ _OWN_PROBABILITIES = frozenset({"probability", "decision_function_shape", "break
 def _fit_kernel_svm(rows: FitRows, params: Params, seed: int, threads: int) -> Any:
     del threads
     rows = rows.drawn(MAX_KERNEL_ROWS, seed)
-    estimator = _KERNEL_SVM(rows.problem)(**params)
-    if rows.problem == "regression":
-        return fit_scaled(rows, in_standard_deviations(estimator))
-    return fit_scaled(rows, calibrated(estimator, rows))
+    return fit_support_vectors(rows, _KERNEL_SVM(rows.problem)(**params))
 
 
 def _fit_neighbours(rows: FitRows, params: Params, seed: int, threads: int) -> Any:

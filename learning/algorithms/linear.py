@@ -58,7 +58,15 @@ def fit_scaled(rows: FitRows, estimator: Any, *, is_dense: bool = False) -> Any:
     return make_pipeline(scaled_columns(rows, is_dense=is_dense), estimator).fit(rows.matrix, rows.targets)
 
 
-def calibrated(classifier: Any, rows: FitRows) -> Any:
+def fit_support_vectors(rows: FitRows, estimator: Any) -> Any:
+    """Fit a support vector machine behind scaled columns: probabilities of classes, values in the target's unit."""
+    is_regression = rows.problem == "regression"
+    return fit_scaled(
+        rows, _in_standard_deviations(estimator) if is_regression else _calibrated(estimator, rows)
+    )
+
+
+def _calibrated(classifier: Any, rows: FitRows) -> Any:
     """Turn distances from a boundary into probabilities, by contiguous folds; a fold needs a row of every class.
 
     Platt (1999), Probabilistic outputs for support vector machines.
@@ -71,7 +79,7 @@ def calibrated(classifier: Any, rows: FitRows) -> Any:
     return CalibratedClassifierCV(classifier, cv=min(N_CALIBRATION_FOLDS, n_rarest), ensemble=False)
 
 
-def in_standard_deviations(regressor: Any) -> Any:
+def _in_standard_deviations(regressor: Any) -> Any:
     """Let a regressor learn the target in standard deviations: its own settings are in that unit."""
     from sklearn.compose import TransformedTargetRegressor
     from sklearn.preprocessing import StandardScaler
@@ -90,10 +98,7 @@ def _plain(estimator: EstimatorOf, *, takes_seed: bool = True) -> Any:
 
 def _fit_linear_svm(rows: FitRows, params: Params, seed: int, threads: int) -> Any:
     del threads
-    estimator = _LINEAR_SVM(rows.problem)(**params, random_state=seed)
-    if rows.problem == "regression":
-        return fit_scaled(rows, in_standard_deviations(estimator))
-    return fit_scaled(rows, calibrated(estimator, rows))
+    return fit_support_vectors(rows, _LINEAR_SVM(rows.problem)(**params, random_state=seed))
 
 
 def _fit_naive_bayes(rows: FitRows, params: Params, seed: int, threads: int) -> Any:
