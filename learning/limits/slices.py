@@ -1,0 +1,191 @@
+"""Limits on slices: the declared metric on some of the judged rows, by itself and against the champion's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from declaration.choices import METRICS_BY_PROBLEM, improvement
+from declaration.limits import LimitRule, SliceLimitSpec
+from declaration.model import Metric
+from declaration.target import ProblemType
+from learning.blocks import resampled_weights
+from learning.comparison import ScoredPair, compare
+from learning.limits.finding import LimitFinding, Side, blocks_or_rows, judged_together, tested
+from learning.limits.groups import Members, column_of, groups_by_value, where_group
+from learning.metrics import MetricError, Scored, metric_by_block, metric_value
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Some of the judged rows, and what is asked of them.
+
+    Attributes
+    ----------
+    key
+        Place in the declaration.
+    name
+        In words.
+    members
+        Which of the judged rows are in it. Shape (n,).
+    limits
+        What is asked.
+    """
+
+    key: str
+    name: str
+    members: Members
+    limits: SliceLimitSpec
+
+
+@dataclass(frozen=True)
+class JudgedScores:
+    """The judged rows' scores, and the champion's of those that it has not learned from.
+
+    Attributes
+    ----------
+    problem, metric
+        What is predicted and compared.
+    scored
+        The challenger's, out of fold.
+    event_time_us
+        Prediction instants. Shape (n,).
+    pair
+        Both models' scores; None where no champion was compared.
+    pair_positions
+        Which of the judged rows the pair's are. Shape (n_pair,).
+    seed
+        Seed of the bootstrap.
+    """
+
+    problem: ProblemType
+    metric: Metric
+    scored: Scored
+    event_time_us: NDArray[np.int64]
+    pair: ScoredPair | None
+    pair_positions: NDArray[np.int64]
+    seed: int
+
+
+def slices_of(
+    connection: duckdb.DuckDBPyConnection, rows: pa.Table, specs: Sequence[SliceLimitSpec]
+) -> tuple[Slice, ...]:
+    """Find the rows of each declared slice.
+
+    Parameters
+    ----------
+    connection
+        Where conditions are computed.
+    rows
+        The judged rows of the training set.
+    specs
+        As declared.
+
+    Raises
+    ------
+    LimitError
+        If a column or condition does not fit the training set.
+    """
+    return tuple(_slices(connection, rows, specs))
+
+
+def _slices(
+    connection: duckdb.DuckDBPyConnection, rows: pa.Table, specs: Sequence[SliceLimitSpec]
+) -> Iterator[Slice]:
+    for position, spec in enumerate(specs):
+        key = f"model.gate.slices[{position}]"
+        if spec.by is not None:
+            column = column_of(rows, spec.by, f"{key}.by")
+            for name, members in groups_by_value(rows[column], spec.by).items():
+                yield Slice(key, name, members, spec)
+        if spec.where is not None:
+            yield Slice(key, spec.name or spec.where, where_group(connection, rows, spec.where), spec)
+
+
+def judge_slices(
+    slices: Sequence[Slice], judged: JudgedScores, *, rule: LimitRule, alpha: float
+) -> tuple[LimitFinding, ...]:
+    """Hold each slice against its limits.
+
+    Parameters
+    ----------
+    slices
+        Found among the judged rows.
+    judged
+        Scores of these rows.
+    rule, alpha
+        When a limit stops the challenger; the level is over all slices together.
+    """
+    found = [finding for one in slices for finding in _findings(one, judged, alpha)]
+    return judged_together(found, rule=rule, alpha=alpha)
+
+
+def _findings(one: Slice, judged: JudgedScores, alpha: float) -> Iterator[LimitFinding]:
+    if one.limits.min_metric is not None:
+        yield _floor(one, judged, one.limits.min_metric, alpha)
+    if one.limits.max_loss is not None and judged.pair is not None:
+        yield _loss(one, judged, judged.pair, one.limits.max_loss, alpha)
+
+
+def _floor(one: Slice, judged: JudgedScores, limit: float, alpha: float) -> LimitFinding:
+    problem, metric = judged.problem, judged.metric
+    side: Side = "at least" if METRICS_BY_PROBLEM[problem][metric] == "higher" else "at most"
+    n = int(one.members.sum())
+    plain = LimitFinding(f"{one.key}.min_metric", f"{metric} of {one.name}, {n} rows,", side, limit, n)
+    if n < one.limits.min_rows:
+        return replace(plain, note=f"min_rows is {one.limits.min_rows}")
+    scored = Scored(judged.scored.labels[one.members], judged.scored.scores[one.members])
+    try:
+        plain = replace(plain, value=metric_value(metric, scored))
+    except MetricError as error:
+        return replace(plain, note=str(error))
+    blocks = blocks_or_rows(judged.event_time_us[one.members])
+    weights = resampled_weights(blocks.n_blocks, seed=judged.seed)
+    drawn = metric_by_block(metric, scored, blocks.numbers)(weights)
+    return tested(plain, drawn, n_blocks=blocks.n_blocks, alpha=alpha, within=_range(metric))
+
+
+def _loss(one: Slice, judged: JudgedScores, pair: ScoredPair, limit: float, alpha: float) -> LimitFinding:
+    problem, metric = judged.problem, judged.metric
+    kept = one.members[judged.pair_positions]
+    n = int(kept.sum())
+    about = f"{metric} lost against the champion on {one.name}, {n} rows,"
+    plain = LimitFinding(f"{one.key}.max_loss", about, "at most", limit, n)
+    if n < one.limits.min_rows:
+        return replace(plain, note=f"min_rows is {one.limits.min_rows}")
+    part = _part(pair, kept)
+    try:
+        of, over = metric_value(metric, part.challenger), metric_value(metric, part.champion)
+    except MetricError as error:
+        return replace(plain, note=str(error))
+    plain = replace(plain, value=-improvement(problem, metric, of=of, over=over))
+    blocks = blocks_or_rows(part.event_time_us)
+    drawn = -compare(part, blocks, problem, metric, seed=judged.seed).gains
+    return tested(plain, drawn, n_blocks=blocks.n_blocks, alpha=alpha, within=(-np.inf, np.inf))
+
+
+def _part(pair: ScoredPair, kept: Members) -> ScoredPair:
+    challenger, champion = (
+        Scored(one.labels[kept], one.scores[kept]) for one in (pair.challenger, pair.champion)
+    )
+    return ScoredPair(challenger, champion, pair.event_time_us[kept])
+
+
+_UNBOUNDED: Mapping[Metric, tuple[float, float]] = {
+    "log_loss": (0.0, np.inf),
+    "rmse": (0.0, np.inf),
+    "mae": (0.0, np.inf),
+    "r2": (-np.inf, 1.0),
+}
+
+
+def _range(metric: Metric) -> tuple[float, float]:
+    return _UNBOUNDED.get(metric, (0.0, 1.0))
