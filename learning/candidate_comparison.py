@@ -92,6 +92,33 @@ class JudgedRows:
     test_to_train: float
 
 
+@dataclass(frozen=True)
+class CandidateComparison:
+    """Candidates of one training beside each other.
+
+    Attributes
+    ----------
+    intervals
+        95 % intervals by candidate and metric; of those that have one.
+    gaps
+        Each candidate but the best against the best, in order.
+    """
+
+    intervals: Mapping[str, Mapping[Metric, Interval]]
+    gaps: tuple[Gap, ...]
+
+
+def compare_candidates(
+    problem: ProblemType, metric: Metric, candidates: Mapping[str, Scored], rows: JudgedRows, *, seed: int
+) -> CandidateComparison:
+    """Compare candidates on the same rows: see `metric_intervals` and `gaps_to_best`."""
+    intervals = {
+        name: metric_intervals(problem, scored, rows.event_time_us, seed=seed)
+        for name, scored in candidates.items()
+    }
+    return CandidateComparison(intervals, gaps_to_best(problem, metric, candidates, rows, seed=seed))
+
+
 def metric_intervals(
     problem: ProblemType, scored: Scored, event_time_us: NDArray[np.int64], *, seed: int
 ) -> Mapping[Metric, Interval]:

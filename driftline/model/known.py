@@ -12,6 +12,7 @@ from rich.text import Text
 from declaration.errors import DriftlineError
 from declaration.model import candidate_text
 from declaration.pipeline import Pipeline
+from driftline.model.compared import COMPARED_KEYS, approve_until, figure_text, gap_text, gate_limits
 from driftline.model.table import as_document, holdout_text, read_versions
 from driftline.model.versions import VersionRow, gate_verdict
 from driftline.printing import Column, console, print_table
@@ -95,6 +96,7 @@ def known_document(known: Known) -> Mapping[str, object]:
             {
                 "candidate": _name(one),
                 **{key: one[key] for key in ("algorithm", "metric", "value", "fit_seconds", "is_best")},
+                **{key: one.get(key) for key in COMPARED_KEYS},
             }
             for one in known.candidates
         ],
@@ -107,6 +109,8 @@ def known_document(known: Known) -> Mapping[str, object]:
                 "reason": one.reason,
                 "outcome": gate_verdict(one)[0],
                 "explanation": gate_verdict(one)[1],
+                "limits": [finding.text for finding in gate_limits(one)],
+                "approve_until": approve_until(one),
                 "champion_before": one.champion_before,
                 "champion_after": one.champion_after,
                 "dagster_run": one.run_id or None,
@@ -137,7 +141,11 @@ def print_known(pipeline: Pipeline, known: Known) -> None:
     for title, text in lines:
         to.print(Text.assemble((f"  {title:<{width}}  ", "dim"), text), soft_wrap=True)
     if known.candidates:
-        print_table(_CANDIDATE_COLUMNS, _candidate_rows(known), title="Candidates out of fold, on all rows")
+        print_table(
+            _CANDIDATE_COLUMNS,
+            _candidate_rows(known),
+            title="Candidates out of fold, on all rows; 95 % intervals",
+        )
     if known.row.registered is not None:
         ordered = sorted(known.row.registered.importances.items(), key=lambda item: (-item[1], item[0]))
         shown = [{"feature": name, "share": share} for name, share in ordered[:N_IMPORTANCES]]
@@ -148,6 +156,7 @@ def print_known(pipeline: Pipeline, known: Known) -> None:
 _CANDIDATE_COLUMNS = (
     Column("candidate", "candidate"),
     Column("metrics", "metrics"),
+    Column("gap", "behind the best"),
     Column("fit_seconds", "CPU s", is_number=True),
 )
 
@@ -160,7 +169,7 @@ def _name(one: Mapping[str, Any]) -> str:
 def _candidate_rows(known: Known) -> list[Mapping[str, object]]:
     figures: dict[str, list[str]] = {}
     for one in known.candidates:
-        figures.setdefault(_name(one), []).append(f"{one['metric']} {one['value']:.4f}")
+        figures.setdefault(_name(one), []).append(figure_text(one))
     seconds = {_name(one): one["fit_seconds"] for one in known.candidates}
     algorithms = {_name(one): one["algorithm"] for one in known.candidates}
     best = {_name(one) for one in known.candidates if one["is_best"]}
@@ -168,6 +177,7 @@ def _candidate_rows(known: Known) -> list[Mapping[str, object]]:
         {
             "candidate": candidate_text(name, algorithms[name]) + (" (chosen)" if name in best else ""),
             "metrics": ", ".join(metrics),
+            "gap": gap_text(known.candidates, name),
             "fit_seconds": round(seconds[name], 2),
         }
         for name, metrics in figures.items()
@@ -208,3 +218,5 @@ def _lines(pipeline: Pipeline, known: Known) -> Iterator[tuple[str, str]]:
             f"{decision.instant:%Y-%m-%d %H:%M} UTC, {decision.partition}: {decision.action} by {decision.actor}, "
             f"{outcome}: {explanation} (asked for: {decision.reason})",
         )
+        for finding in gate_limits(decision):
+            yield "beyond limit" if finding.is_broken else "limit", finding.text
