@@ -11,8 +11,8 @@ from declaration.model import Metric
 from declaration.target import ProblemType
 from learning.blocks import time_blocks
 from learning.comparison import ScoredPair, compare
-from learning.metrics import MetricError, Scored
-from learning.skill import skill_loss, skills_against
+from learning.metrics import RANKINGS, MetricError, Scored
+from learning.skill import CONSTANT_BASELINES, skill_loss, skills_against
 
 TAIL = 0.025
 """Probability beyond either end of an interval, that of skill."""
@@ -50,9 +50,27 @@ def surely_beats(
     if all(skill.low is not None and skill.low > 0 for skill in skills):
         return True
     return all(
-        _leads(problem, metric, ScoredPair(model, baseline, event_time_us), seed)
-        for baseline in baselines.values()
+        _leads(problem, metric, ScoredPair(model, judged_by(metric, name, baseline), event_time_us), seed)
+        for name, baseline in baselines.items()
     )
+
+
+def judged_by(metric: Metric, name: str, baseline: Scored) -> Scored:
+    """Return a baseline's scores as a metric should see them: one for all rows, where it ranks none before another.
+
+    The classes' shares are learned anew from time to time, and after many frauds fewer follow: ranked by them, rows stand in
+    the wrong order, and a model that knows nothing is better.
+
+    Parameters
+    ----------
+    metric
+        What is computed.
+    name, baseline
+        Which it is, and its scores.
+    """
+    if metric in RANKINGS and name in CONSTANT_BASELINES:
+        return Scored(baseline.labels, np.zeros_like(baseline.scores))
+    return baseline
 
 
 def _leads(problem: ProblemType, metric: Metric, pair: ScoredPair, seed: int) -> bool:

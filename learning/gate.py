@@ -19,7 +19,7 @@ from declaration.target import ProblemType
 from learning.blocks import narrowed_probability, time_blocks
 from learning.comparison import Comparison, ScoredPair, compare
 from learning.limits.finding import LimitFinding
-from learning.metrics import MetricError, metric_value
+from learning.metrics import RANKINGS, MetricError, metric_value
 from learning.proper_score import SCORE_NAMES, LossGain, loss_gain
 
 GateOutcome = Literal[
@@ -31,9 +31,6 @@ GateOutcome = Literal[
 NON_INFERIORITY_MARGIN = 0.01
 """How much worse a challenger may be when the champion is known bad: a fifth of the loss (0.05) that
 confirms it by default. In the metric's unit; for errors, which have no scale, a share of the champion's."""
-
-RANKINGS: frozenset[Metric] = frozenset({"roc_auc", "average_precision"})
-"""Metrics of the order of scores alone."""
 
 MIN_NEWEST_ROWS = 50
 """Rows of the newest window, below which the one before is looked at together with it."""

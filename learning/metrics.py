@@ -22,6 +22,9 @@ BlockMetric = Callable[[Floats], Floats]
 MAX_SCORE_LEVELS = 2_048
 """Levels of scores kept apart when ranks are counted by block; within one, pairs count half."""
 
+RANKINGS: frozenset[Metric] = frozenset({"roc_auc", "average_precision"})
+"""Metrics of the order of scores alone."""
+
 SMALLEST_PROBABILITY = float(np.finfo(np.float64).eps)
 """Clip of probabilities in the log loss, scikit-learn's: a certain mistake costs 36.04, not infinity."""
 

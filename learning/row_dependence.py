@@ -58,7 +58,7 @@ def row_dependence(
     --------
     >>> days = Blocks(np.repeat(np.arange(10), 20), 10, "day")
     >>> row_dependence(np.repeat(np.arange(10.0), 20), days).fault
-    'rows of a day are alike: the variance is 22.2 times that of independent rows'
+    'rows of one day are alike: the variance is 22.2 times that of independent rows'
     """
     n_again = 0 if row_numbers is None else row_numbers.size - np.unique(row_numbers).size
     if n_again:
@@ -75,7 +75,7 @@ def row_dependence(
     p_value = _independence_p_value(sums, blocks, within_rows)
     if p_value >= LEVEL or effect <= LEAST_DESIGN_EFFECT:
         return RowDependence(effect, p_value, "")
-    said = f"rows of a {blocks.unit} are alike: the variance is {effect:.3g} times that of independent rows"
+    said = f"rows of one {blocks.unit} are alike: the variance is {effect:.3g} times that of independent rows"
     return RowDependence(effect, p_value, said)
 
 

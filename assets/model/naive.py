@@ -11,15 +11,16 @@ from numpy.typing import NDArray
 
 from declaration.choices import METRICS_BY_PROBLEM
 from declaration.model import Metric
+from learning.baseline_rule import judged_by
 from learning.baselines import (
     JudgedBaselines,
     LabelledRows,
     forecast_judged,
     forecast_out_of_fold,
 )
-from learning.blocks import time_blocks
+from learning.blocks import metric_interval, time_blocks
 from learning.candidate_comparison import Interval, metric_intervals
-from learning.metrics import Floats, MetricError, Scored, metric_value
+from learning.metrics import RANKINGS, Floats, MetricError, Scored, metric_value
 from learning.naive_forecast import NaiveForecast
 from learning.skill import (
     CONSTANT_BASELINES,
@@ -101,22 +102,32 @@ def judge_naively(
         naive = forecast_out_of_fold(
             data.problem, data.labels, training.judged, training.folds, n_classes=n_classes
         )
-    figures = {name: _metrics(data, scored) for name, scored in naive.scored.items()}
+    figures = {name: _metrics(data, name, scored) for name, scored in naive.scored.items()}
     at = data.event_time_us[training.judged[naive.positions]]
-    intervals = {
-        name: metric_intervals(data.problem, scored, at, seed=seed) for name, scored in naive.scored.items()
-    }
+    intervals = {name: _intervals(data, name, scored, at, seed) for name, scored in naive.scored.items()}
     return NaiveResults(
         figures, _skills(data, training, naive, seed), intervals, naive.positions, naive.scored
     )
 
 
-def _metrics(data: TrainingSet, scored: Scored) -> Mapping[Metric, float]:
+def _metrics(data: TrainingSet, name: str, scored: Scored) -> Mapping[Metric, float]:
     values: dict[Metric, float] = {}
-    for name in METRICS_BY_PROBLEM[data.problem]:
+    for metric in METRICS_BY_PROBLEM[data.problem]:
         with suppress(MetricError):
-            values[name] = metric_value(name, scored)
+            values[metric] = metric_value(metric, judged_by(metric, name, scored))
     return values
+
+
+def _intervals(
+    data: TrainingSet, name: str, scored: Scored, at: NDArray[np.int64], seed: int
+) -> Mapping[Metric, Interval]:
+    intervals = metric_intervals(data.problem, scored, at, seed=seed)
+    return {
+        metric: metric_interval(metric, judged_by(metric, name, scored), at, seed=seed)
+        if metric in RANKINGS
+        else interval
+        for metric, interval in intervals.items()
+    }
 
 
 def _skills(data: TrainingSet, training: Training, naive: JudgedBaselines, seed: int) -> tuple[Skill, ...]:

@@ -49,7 +49,8 @@ def judge_latency(model: FittedModel, rows: pa.Table, spec: LatencyLimitSpec) ->
         if limit is None:
             continue
         n_calls, value = _fastest_round(model, rows, n_rows, limit)
-        about = f"99 % quantile of the milliseconds to score {n_rows:,} row{'s' if n_rows > 1 else ''}, {n_calls} calls,"
+        rows_text = f"{n_rows:,} row{'s' if n_rows > 1 else ''}"
+        about = f"99 % quantile of the milliseconds to score {rows_text} ({n_calls} calls)"
         yield LimitFinding(
             f"model.gate.latency.{key}", about, "at most", limit, n_calls, value, is_broken=value > limit
         )
@@ -111,7 +112,7 @@ def judge_size(n_bytes: int, limit_mb: float) -> LimitFinding:
     megabytes = n_bytes / BYTES_PER_MB
     return LimitFinding(
         "model.gate.max_size_mb",
-        "megabytes of the model file",
+        "size of the model file in MB",
         "at most",
         limit_mb,
         1,

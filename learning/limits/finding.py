@@ -69,13 +69,13 @@ class LimitFinding:
 
         Examples
         --------
-        >>> LimitFinding("model.gate.max_size_mb", "megabytes of the model file", "at most", 1, 1, 2.5).text
-        'megabytes of the model file 2.5, model.gate.max_size_mb asks for at most 1'
+        >>> LimitFinding("model.gate.max_size_mb", "size of the model file in MB", "at most", 1, 1, 2.5).text
+        'size of the model file in MB is 2.5, model.gate.max_size_mb asks for at most 1'
         """
         if self.value is None:
-            return f"{self.about} not judged: {self.note}"
+            return f"{self.about} is not judged: {self.note}"
         between = "" if self.low is None or self.high is None else f" ({self.low:.4g} to {self.high:.4g})"
-        return f"{self.about} {self.value:.4g}{between}, {self.key} asks for {self.side} {self.limit:g}"
+        return f"{self.about} is {self.value:.4g}{between}, {self.key} asks for {self.side} {self.limit:g}"
 
 
 def blocks_or_rows(event_time_us: NDArray[np.int64]) -> Blocks:

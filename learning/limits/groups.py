@@ -97,7 +97,7 @@ def _cut(values: NDArray[np.float64], name: str) -> Mapping[str, Members]:
     found: dict[str, Members] = {}
     for place, (low, high) in enumerate(pairwise(edges)):
         is_last = place == edges.size - 2
-        found[f"{name} {low:g} to {high:g}"] = (values >= low) & (
+        found[f"{name} {low:.4g} to {high:.4g}"] = (values >= low) & (
             values <= high if is_last else values < high
         )
     if not is_known.all():

@@ -18,10 +18,13 @@ from learning.blocks import resampled_weights
 from learning.comparison import ScoredPair, compare
 from learning.limits.finding import LimitFinding, Side, blocks_or_rows, judged_together, tested
 from learning.limits.groups import Members, column_of, groups_by_value, where_group
-from learning.metrics import MetricError, Scored, metric_by_block, metric_value
+from learning.metrics import RANKINGS, Floats, MetricError, Scored, metric_by_block, metric_value
 
 if TYPE_CHECKING:
     import duckdb
+
+MIN_LABEL_ROWS = 10
+"""Rows of either label without which a ranking within a slice is chance."""
 
 
 @dataclass(frozen=True)
@@ -139,10 +142,10 @@ def _floor(one: Slice, judged: JudgedScores, limit: float, alpha: float) -> Limi
     problem, metric = judged.problem, judged.metric
     side: Side = "at least" if METRICS_BY_PROBLEM[problem][metric] == "higher" else "at most"
     n = int(one.members.sum())
-    plain = LimitFinding(f"{one.key}.min_metric", f"{metric} of {one.name}, {n} rows,", side, limit, n)
-    if n < one.limits.min_rows:
-        return replace(plain, note=f"min_rows is {one.limits.min_rows}")
+    plain = LimitFinding(f"{one.key}.min_metric", f"{metric} of {one.name} ({n} rows)", side, limit, n)
     scored = Scored(judged.scored.labels[one.members], judged.scored.scores[one.members])
+    if obstacle := _obstacle(one, metric, scored.labels):
+        return replace(plain, note=obstacle)
     try:
         plain = replace(plain, value=metric_value(metric, scored))
     except MetricError as error:
@@ -157,19 +160,32 @@ def _loss(one: Slice, judged: JudgedScores, pair: ScoredPair, limit: float, alph
     problem, metric = judged.problem, judged.metric
     kept = one.members[judged.pair_positions]
     n = int(kept.sum())
-    about = f"{metric} lost against the champion on {one.name}, {n} rows,"
+    about = f"{metric} lost against the champion on {one.name} ({n} rows)"
     plain = LimitFinding(f"{one.key}.max_loss", about, "at most", limit, n)
-    if n < one.limits.min_rows:
-        return replace(plain, note=f"min_rows is {one.limits.min_rows}")
     part = _part(pair, kept)
+    if obstacle := _obstacle(one, metric, part.challenger.labels):
+        return replace(plain, note=obstacle)
     try:
         of, over = metric_value(metric, part.challenger), metric_value(metric, part.champion)
     except MetricError as error:
         return replace(plain, note=str(error))
-    plain = replace(plain, value=-improvement(problem, metric, of=of, over=over))
+    plain = replace(plain, value=improvement(problem, metric, of=over, over=of))
     blocks = blocks_or_rows(part.event_time_us)
     drawn = -compare(part, blocks, problem, metric, seed=judged.seed).gains
     return tested(plain, drawn, n_blocks=blocks.n_blocks, alpha=alpha, within=(-np.inf, np.inf))
+
+
+def _obstacle(one: Slice, metric: Metric, labels: Floats) -> str:
+    """Say why a slice's rows are too few to be judged; empty where they are not."""
+    if labels.size < one.limits.min_rows:
+        return f"min_rows is {one.limits.min_rows}"
+    if metric not in RANKINGS:
+        return ""
+    # The area of two positives is nearly anything, and the same in most resamples.
+    n_rarer = min(np.count_nonzero(labels == 1), np.count_nonzero(labels != 1))
+    return (
+        f"{n_rarer} rows of the rarer label, {MIN_LABEL_ROWS} are needed" if n_rarer < MIN_LABEL_ROWS else ""
+    )
 
 
 def _part(pair: ScoredPair, kept: Members) -> ScoredPair:

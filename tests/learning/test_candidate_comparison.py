@@ -97,7 +97,7 @@ def test_they_are_not_where_rows_of_a_day_are_alike() -> None:
     by_name = {one.name: one for one in found.tests}
     for name in ("DeLong", "McNemar"):
         assert by_name[name].result is None
-        assert by_name[name].fault.startswith("rows of a day are alike")
+        assert by_name[name].fault.startswith("rows of one day are alike")
 
 
 def test_folds_of_time_are_not_drawn_at_random() -> None:

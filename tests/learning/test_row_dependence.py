@@ -33,7 +33,7 @@ def test_rows_that_share_their_day_are_told() -> None:
     found = row_dependence(values, days(30, 40))
     # The share of the day is .25 / 1.25 = .2: the variance is about 1 + 39 * .2 = 8.8 times as large.
     assert found.design_effect == pytest.approx(8.8, rel=0.5)
-    assert found.fault.startswith("rows of a day are alike: the variance is ")
+    assert found.fault.startswith("rows of one day are alike: the variance is ")
 
 
 def test_rows_that_come_again_are_told() -> None:

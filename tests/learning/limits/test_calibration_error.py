@@ -58,7 +58,7 @@ def test_overconfident_scores_exceed_it() -> None:
     assert found.is_broken
     assert found.low is not None
     assert found.low > 0.05
-    assert "expected calibration error (10 bins of equal count) 0.2" in found.text
+    assert "expected calibration error (10 bins of equal count) is 0.2" in found.text
     assert "model.gate.max_calibration_error asks for at most 0.05" in found.text
 
 

@@ -74,5 +74,5 @@ def test_absent_limits_are_not_measured() -> None:
 def test_the_size_of_the_file() -> None:
     found = judge_size(1_500_000, 1.0)
     assert found.is_broken
-    assert found.text == "megabytes of the model file 1.5, model.gate.max_size_mb asks for at most 1"
+    assert found.text == "size of the model file in MB is 1.5, model.gate.max_size_mb asks for at most 1"
     assert not judge_size(999_999, 1.0).is_broken

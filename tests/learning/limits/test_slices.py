@@ -104,7 +104,7 @@ def test_the_figures_are_those_of_the_rows_of_the_slice() -> None:
     assert floor.value == pytest.approx(expected)
     assert (loss.value, loss.n) == (0.0, int(members[N // 2 :].sum()))
     assert not any(one.is_broken for one in found)
-    assert f"roc_auc of carrier = AA, {members.sum()} rows, {expected:.4g} (" in floor.text
+    assert f"roc_auc of carrier = AA ({members.sum()} rows) is {expected:.4g} (" in floor.text
     assert "model.gate.slices[0].min_metric asks for at least 0.6" in floor.text
 
 
@@ -123,8 +123,8 @@ def test_a_small_slice_is_named_and_does_not_stop_it() -> None:
     small = found[-1]
     assert small.value is None
     assert not small.is_broken
-    assert small.text.startswith("roc_auc of carrier = UA, 2")
-    assert small.text.endswith("rows, not judged: min_rows is 50")
+    assert small.text.startswith("roc_auc of carrier = UA (2")
+    assert small.text.endswith("rows) is not judged: min_rows is 50")
 
 
 def test_of_many_slices_one_lies_below_by_chance_and_does_not_stop_it() -> None:
@@ -154,3 +154,21 @@ def test_an_error_has_a_ceiling() -> None:
     found = judge(found_slices({"by": "carrier", "min_metric": 0.1}), scores)
     assert found[0].side == "at most"
     assert found[0].is_broken
+
+
+def test_a_ranking_of_few_positives_is_chance_and_not_judged() -> None:
+    labels, scores = np.zeros(N), np.linspace(1, 0, N)
+    # Three positives at the end: an area of nearly 0 in every resample that has one.
+    labels[-3:] = 1
+    rare = JudgedScores(
+        "binary",
+        "roc_auc",
+        Scored(labels, scores),
+        np.arange(N) // 40 * DAY,
+        None,
+        np.empty(0, dtype=np.int64),
+        seed=0,
+    )
+    (found,) = judge(found_slices({"where": "true", "min_metric": 0.6}), rare)
+    assert not found.is_broken
+    assert found.text == "roc_auc of true (1200 rows) is not judged: 3 rows of the rarer label, 10 are needed"
