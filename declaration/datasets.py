@@ -101,13 +101,13 @@ class DatasetSpec(Block):
     @model_validator(mode="after")
     def _add_made_columns(self) -> Self:
         """Add the columns that Driftline makes, where `event_time` or `key` names them and `columns` does not."""
-        made = {
+        additions = {
             name: ColumnSpec(type=kind, sql=made_sql(name, self.key), description="Made by Driftline.")
             for name, kind in MADE.items()
             if name in (*self.key, self.event_time) and name not in self.columns
         }
         # Still being made: nobody has seen the value that is completed here.
-        self.__dict__["columns"] = {**self.columns, **made}
+        self.__dict__["columns"] = {**self.columns, **additions}
         return self
 
     def column(self, name: str) -> ColumnSpec:

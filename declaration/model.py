@@ -83,4 +83,7 @@ class ModelSpec(Block):
     @property
     def competitors(self) -> tuple[CandidateSpec, ...]:
         """The candidates as blocks."""
-        return tuple(CandidateSpec(use=one) if isinstance(one, str) else one for one in self.candidates)
+        return tuple(
+            CandidateSpec(use=candidate) if isinstance(candidate, str) else candidate
+            for candidate in self.candidates
+        )
