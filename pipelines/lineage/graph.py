@@ -78,13 +78,15 @@ class Lineage:
         depth
             Most steps; None goes to the end.
         """
-        found = dict.fromkeys(start, 0)
+        distances = dict.fromkeys(start, 0)
         frontier, steps = set(start), 0
         while frontier and (depth is None or steps < depth):
             steps += 1
-            frontier = {one for node in frontier for one in self._next(node, direction)} - found.keys()
-            found |= dict.fromkeys(frontier, steps)
-        return found
+            frontier = {
+                neighbour for node in frontier for neighbour in self._next(node, direction)
+            } - distances.keys()
+            distances |= dict.fromkeys(frontier, steps)
+        return distances
 
     def around(self, start: Collection[Node], depth: int | None = None) -> Lineage:
         """Keep what some columns are made of and what is made of them."""
@@ -103,14 +105,14 @@ class Lineage:
 
     @cached_property
     def _above(self) -> Mapping[Node, Collection[Node]]:
-        found: dict[Node, set[Node]] = {}
+        neighbours: dict[Node, set[Node]] = {}
         for edge in self.edges:
-            found.setdefault(edge.downstream, set()).add(edge.upstream)
-        return found
+            neighbours.setdefault(edge.downstream, set()).add(edge.upstream)
+        return neighbours
 
     @cached_property
     def _below(self) -> Mapping[Node, Collection[Node]]:
-        found: dict[Node, set[Node]] = {}
+        neighbours: dict[Node, set[Node]] = {}
         for edge in self.edges:
-            found.setdefault(edge.upstream, set()).add(edge.downstream)
-        return found
+            neighbours.setdefault(edge.upstream, set()).add(edge.downstream)
+        return neighbours
