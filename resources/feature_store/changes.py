@@ -90,16 +90,18 @@ def changes_between(
     before: Mapping[str, ViewShape], after: Mapping[str, ViewShape]
 ) -> tuple[FeatureChange, ...]:
     """List what has to change of the views `before` so that they are those `after`, by view and feature."""
-    found: list[FeatureChange] = []
+    changes: list[FeatureChange] = []
     for view in sorted({*before, *after}):
         if view not in before:
-            found.append(FeatureChange("add view", view, "", "", ", ".join(sorted(after[view].features))))
+            changes.append(FeatureChange("add view", view, "", "", ", ".join(sorted(after[view].features))))
         elif view not in after:
             names = sorted(before[view].features)
-            found.append(FeatureChange("remove view", view, "", ", ".join(names), "", _columns(view, names)))
+            changes.append(
+                FeatureChange("remove view", view, "", ", ".join(names), "", _columns(view, names))
+            )
         else:
-            found.extend(_view_changes(view, before[view], after[view]))
-    return tuple(found)
+            changes.extend(_view_changes(view, before[view], after[view]))
+    return tuple(changes)
 
 
 def _view_changes(view: str, before: ViewShape, after: ViewShape) -> Iterator[FeatureChange]:

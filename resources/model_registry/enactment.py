@@ -115,5 +115,5 @@ def _compared(lake: Lake, registry: ModelRegistry, pipeline: str) -> tuple[Ledge
     if not ledger.decisions:
         return ledger, False
     present = registry.aliases(pipeline)
-    wanted = aliases_after(ledger.decisions)
-    return ledger, noted != ledger.head or any(present.get(name) != wanted[name] for name in wanted)
+    expected = aliases_after(ledger.decisions)
+    return ledger, noted != ledger.head or any(present.get(name) != expected[name] for name in expected)

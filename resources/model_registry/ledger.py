@@ -284,9 +284,9 @@ def trusted_sha256(decisions: Sequence[Decision], version: int) -> str:
     """
     hashes = {decision.artifact_sha256 for decision in decisions if decision.version == version}
     if len(hashes) != 1:
-        found = "no decision" if not hashes else f"{len(hashes)} different hashes"
+        count = "no decision" if not hashes else f"{len(hashes)} different hashes"
         raise LedgerError(
-            f"the ledger holds {found} for model version {version}: its file cannot be trusted. "
+            f"the ledger holds {count} for model version {version}: its file cannot be trusted. "
             "Materialize the model asset again to train a version whose origin is known."
         )
     return hashes.pop()

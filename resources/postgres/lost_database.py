@@ -80,7 +80,7 @@ def _ping(dbapi_connection: Any, record: Any, _: Any) -> None:
 def is_lost_database(error: BaseException) -> bool:
     """Tell whether an error, or what it came from, is a database that went away."""
     kinds = _operational_errors()
-    return any(isinstance(one, kinds) for one in _causes(error))
+    return any(isinstance(cause, kinds) for cause in _causes(error))
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
