@@ -28,12 +28,12 @@ KEYS = {
 @json_output(KEYS)
 def version(as_json: bool) -> None:
     """Show the versions of Driftline and its main libraries."""
-    found = versions()
+    numbers = versions()
     if as_json:
-        print_json(found)
+        print_json(numbers)
         return
-    width = max(map(len, found))
-    for name, number in found.items():
+    width = max(map(len, numbers))
+    for name, number in numbers.items():
         click.echo(f"{name:<{width}}  {number or 'not installed'}")
 
 

@@ -45,7 +45,7 @@ def plan(rows: pa.Table, label: pa.ChunkedArray, target: TargetSpec) -> tuple[Fe
     names = [name for name in rows.column_names if name not in NOT_FEATURES]
     columns, truth = rows.select(names), label.combine_chunks()
     measured = strengths(columns, truth, target.problem)
-    leaks = {found.column: found for found in suspects(measured, columns, truth, target.problem)}
+    leaks = {leak.column: leak for leak in suspects(measured, columns, truth, target.problem)}
     best, hints = outstanding(measured), later_columns(target)
     plans = []
     for encoded in learn_encoding(rows, names).columns:
@@ -81,8 +81,8 @@ def later_columns(target: TargetSpec) -> dict[str, tuple[str, ...]]:
 
     Columns that the prediction's instant is made of are known by then.
     """
-    known = columns_of(target.prediction_time)
-    later = (columns_of(target.label) | columns_of(target.label_time)) - known
+    at_prediction = columns_of(target.prediction_time)
+    later = (columns_of(target.label) | columns_of(target.label_time)) - at_prediction
     return {
         REQUEST_PREFIX + name: tuple(sorted(shared))
         for name, sql in target.request_features.items()

@@ -112,8 +112,8 @@ def rehearsed(
             for stage in stages(pipeline):
                 if stage.path[0] in LEFT_OUT or (not stage.is_partitioned and position):
                     continue
-                known = findings.get(stage.path)
-                if (known is not None and known.stops) or _is_blocked(stage, findings):
+                finding = findings.get(stage.path)
+                if (finding is not None and finding.stops) or _is_blocked(stage, findings):
                     continue
                 show("/".join(stage.path))
                 findings[stage.path] = _run(pipeline, stage, window, connections, clock)

@@ -44,10 +44,10 @@ def source_types(
     """
     key = window.key if window is not None else None
     scratch = Path(engine.spill_directory)
-    asked = asked_window(dataset, pipeline.spec.partitions, window)
+    requested = asked_window(dataset, pipeline.spec.partitions, window)
     with (
         files_of(
-            dataset.source, folder=Path(pipeline.folder), scratch=scratch, partition=key, asked=asked
+            dataset.source, folder=Path(pipeline.folder), scratch=scratch, partition=key, asked=requested
         ) as files,
         engine.connect(reads=files) as connection,
         readable(connection, files, dataset, scratch) as plain,

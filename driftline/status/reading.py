@@ -184,8 +184,8 @@ def _best_baselines(pipeline: Pipeline, lake: Lake, keys: Sequence[str]) -> Mapp
     table = BASELINE_SKILL.of(pipeline.name)
     if not lake.has(table):
         return {}
-    kept = set(lake.snapshot(table).partitions).intersection(keys)
-    return best_from_rows(lake.read(table, partitions=sorted(kept)).to_pylist()) if kept else {}
+    partitions = set(lake.snapshot(table).partitions).intersection(keys)
+    return best_from_rows(lake.read(table, partitions=sorted(partitions)).to_pylist()) if partitions else {}
 
 
 def window_of(row: Mapping[str, Any]) -> WindowStatus:
