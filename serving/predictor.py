@@ -143,8 +143,8 @@ class Serving:
         if now.tzinfo is None:
             raise ServingError(f"the instant {now.isoformat()} has no zone. Give one, such as UTC.")
         with self.database.cursor() as connection:
-            given = typed_rows(connection, rows, self.columns)
-            requested = request_features(connection, self.pipeline.spec.learned, given)
+            typed = typed_rows(connection, rows, self.columns)
+            requested = request_features(connection, self.pipeline.spec.learned, typed)
         columns: dict[str, pa.Array | pa.ChunkedArray] = {
             name: requested[name].cast(self.request_types.get(name, requested[name].type))
             for name in requested.column_names
@@ -152,10 +152,10 @@ class Serving:
         status: dict[str, pa.Array] = {}
         ages: dict[str, pa.Array] = {}
         for view, schema in self.views.items():
-            found = answers_for(self.store, self.pipeline, view, given, now, schema=schema, log=log)
-            columns |= {f"{view}__{name}": values for name, values in found.values.items()}
-            status |= {f"{view}__{name}": said for name, said in found.status.items()}
-            ages[view] = found.age
+            answers = answers_for(self.store, self.pipeline, view, typed, now, schema=schema, log=log)
+            columns |= {f"{view}__{name}": values for name, values in answers.values.items()}
+            status |= {f"{view}__{name}": texts for name, texts in answers.status.items()}
+            ages[view] = answers.age
         return ServedFeatures(
             table=pa.table({name: columns[name] for name in sorted(columns)}),
             status=pa.table({name: status[name] for name in sorted(status)}),
@@ -216,8 +216,10 @@ def open_serving(pipeline: Pipeline, connections: Connections) -> Iterator[Servi
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     columns = row_columns(pipeline)
     views = _view_schemas(pipeline, connections.lake)
-    found = champion_file(connections.lake, connections.registry, pipeline.name)
-    champion = Champion(found.version, model_from_bytes(found.content)) if found else None
+    champion_bytes = champion_file(connections.lake, connections.registry, pipeline.name)
+    champion = (
+        Champion(champion_bytes.version, model_from_bytes(champion_bytes.content)) if champion_bytes else None
+    )
     with ExitStack() as open_until:
         database = open_until.enter_context(connections.engine.connect())
         open_until.enter_context(limited_threads(connections.engine.threads))
@@ -237,8 +239,8 @@ def _view_schemas(pipeline: Pipeline, lake: Lake) -> Mapping[str, pa.Schema]:
         )
     schemas = {}
     for name, view in stored.items():
-        wanted = [*spec.entities[spec.features[name].entity], *feature_columns(spec, name, view)]
-        schemas[name] = pa.schema([view.schema.field(column) for column in wanted])
+        columns = [*spec.entities[spec.features[name].entity], *feature_columns(spec, name, view)]
+        schemas[name] = pa.schema([view.schema.field(column) for column in columns])
     return schemas
 
 
