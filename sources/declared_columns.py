@@ -84,8 +84,8 @@ def declared_rows(
     raw = f"coalesce({RAW_COLUMN}, {_as_text(f'to_json({_WHOLE})', dataset)})"
     bad = f"struct_pack(reason := concat_ws('; ', {', '.join(faults)}), raw := {raw})"
     tried = f"SELECT {', '.join(second)}, {own}, CASE WHEN {' OR '.join(failed)} THEN {bad} END AS {_BAD} FROM ({rows})"
-    told = f"struct_extract({_BAD}, 'reason') AS {REASON_COLUMN}, struct_extract({_BAD}, 'raw') AS {RAW_TEXT_COLUMN}"
-    return f"(SELECT * EXCLUDE ({_BAD}), {told} FROM ({tried}))"
+    reason = f"struct_extract({_BAD}, 'reason') AS {REASON_COLUMN}, struct_extract({_BAD}, 'raw') AS {RAW_TEXT_COLUMN}"
+    return f"(SELECT * EXCLUDE ({_BAD}), {reason} FROM ({tried}))"
 
 
 @dataclass(frozen=True)

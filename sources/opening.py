@@ -53,8 +53,8 @@ def files_of(
     SourceError
         If nothing is there, or the Python file fails.
     """
-    found = source_files(source, folder=folder, partition=partition)
-    with SOURCE_TYPES[source.type].open(found, scratch=scratch, asked=asked) as files:
+    located = source_files(source, folder=folder, partition=partition)
+    with SOURCE_TYPES[source.type].open(located, scratch=scratch, asked=asked) as files:
         yield files
 
 
