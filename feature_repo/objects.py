@@ -114,8 +114,8 @@ def _field_of(stored: Mapping[str, StoredView], spec: PipelineSpec, column: str)
 def _feast_type(field: pa.Field) -> PrimitiveFeastType:
     from feast import types
 
-    found: PrimitiveFeastType = getattr(types, feast_type_name(field))
-    return found
+    primitive: PrimitiveFeastType = getattr(types, feast_type_name(field))
+    return primitive
 
 
 def feast_type_name(field: pa.Field) -> str:
