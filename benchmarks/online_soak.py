@@ -160,12 +160,12 @@ def check(subject: Subject, tally: Tally, entities: Sequence[int]) -> None:
             if least >= 0:
                 faults.append(f"entity {entity}: nothing is stored, {least} was")
             continue
-        one, other = values["one"].int64_val, values["other"].int64_val
-        read.append(one)
-        if one < least:
-            faults.append(f"entity {entity}: {one} is stored, {least} was")
-        if one != other or at is None or at != START + timedelta(seconds=one):
-            faults.append(f"entity {entity}: torn row: {one}, {other}, {at}")
+        first, other = values["one"].int64_val, values["other"].int64_val
+        read.append(first)
+        if first < least:
+            faults.append(f"entity {entity}: {first} is stored, {least} was")
+        if first != other or at is None or at != START + timedelta(seconds=first):
+            faults.append(f"entity {entity}: torn row: {first}, {other}, {at}")
     tally.note_read(entities, read, faults)
 
 

@@ -144,8 +144,8 @@ def measured(way: str, pipeline: str, last: str | None) -> dict[str, float]:
         done = subprocess.run(  # our own module, no shell
             command, env={**os.environ, **variables}, check=True, stdout=subprocess.PIPE, text=True
         )
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return figures
 
 
 def main() -> int:

@@ -156,5 +156,5 @@ def _scheduled(stream: Stream, trainer: Trainer, setting: str, n_trainings: int)
 
 
 def _last_value(stream: Stream, window: int) -> float:
-    said = stream.windows[window][stream.last_value].to_numpy()
-    return 1 - float(np.sqrt(np.mean((said - stream.truth(window)) ** 2))) / stream.spread
+    predicted = stream.windows[window][stream.last_value].to_numpy()
+    return 1 - float(np.sqrt(np.mean((predicted - stream.truth(window)) ** 2))) / stream.spread

@@ -104,8 +104,8 @@ def measure_power(seed: int = 0) -> tuple[Detection, ...]:
         alarms: Mapping[Sensitivity, list[bool]] = {"high": [], "medium": []}
         for repeat in range(REPEATS):
             calm = _sketch(connection, reference, _window(generator, N_CURRENT))
-            for sensitivity, found in alarms.items():
-                found.append(bool(_drifted(reference, calm, sensitivity)))
+            for sensitivity, verdicts in alarms.items():
+                verdicts.append(bool(_drifted(reference, calm, sensitivity)))
             for position, case in enumerate(CASES):
                 changed = pa.table({case.column: case.change(generator)})
                 bins = {case.column: reference[case.column].bins}

@@ -98,7 +98,7 @@ class Stream:
             problem=self.problem,
             n_history=self.n_history,
             has_calendar=not self.is_ordered_only,
-            faults={window: found for window, found in faults.items() if found},
+            faults={window: texts for window, texts in faults.items() if texts},
             entity_labels=pa.concat_tables(rows.select(labels) for rows in self.windows)
             if self.last_value
             else None,
