@@ -45,7 +45,7 @@ ACTIONS: Mapping[Reason, str] = {
     "watched": "Nothing is trained: the pipeline has no target.",
     "watched_drift": "Nothing is trained: the pipeline has no target.",
 }
-"""What Driftline does, by the reason of the report's decision."""
+"""Driftline's action, by the reason of the report's decision."""
 
 
 def report_facts(record: EventLogRecord, channels: Channels) -> Facts:
@@ -72,7 +72,7 @@ def report_facts(record: EventLogRecord, channels: Channels) -> Facts:
 
 
 def _signals(metadata: Mapping[str, object]) -> Signals:
-    """Read what the report told; reports made by hand, or by other versions, tell nothing."""
+    """Read the signals of a report; reports made by hand, or by other versions, have none."""
     try:
         return signals_from_metadata(metadata["signals"])
     except (KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""What is about the past, and told to nobody: what a replay found, unless it has come to the present."""
+"""History: events about the past, of which nobody is alerted, unless a replay has come to the present."""
 
 from __future__ import annotations
 

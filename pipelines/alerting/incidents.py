@@ -56,7 +56,7 @@ FACT_KINDS: tuple[IncidentKind, ...] = (*RUN_KINDS, "stale_features")
 
 @dataclass(frozen=True)
 class Facts:
-    """What one event says.
+    """Facts of one event.
 
     Attributes
     ----------
@@ -97,7 +97,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Silence:
-    """What is told to nobody before an instant; None silences every kind, or every feature."""
+    """A silence of incidents until an instant; None silences every kind, or every feature."""
 
     kind: IncidentKind | None
     feature: str | None
@@ -112,7 +112,7 @@ class Silence:
 
 @dataclass(frozen=True)
 class AlertPolicy:
-    """When an incident fires: seen in `seen_in` of the newest `of_last` windows; and what is silent."""
+    """Policy of alerts: an incident fires if seen in `seen_in` of the newest `of_last` windows and not silenced."""
 
     seen_in: int = 1
     of_last: int = 1
@@ -212,7 +212,7 @@ def _opened(key: IncidentKey, facts: Facts, windows: Sequence[str], now: datetim
 
 
 def _judged(incident: Incident, signal: Signal | None, facts: Facts, policy: AlertPolicy) -> Incident:
-    """Count the event's window, or count it anew, and tell what state that makes."""
+    """Count the event's window, or count it anew, and set the state that follows."""
     least, length = policy.counts(incident.kind)
     position = facts.position
     judged = tuple(sorted({*incident.judged, position}))[-length:]

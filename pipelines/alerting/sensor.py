@@ -1,4 +1,4 @@
-"""The alert sensor: reads drift reports and the ends of runs, and sends what they tell.
+"""The alert sensor: reads drift reports and the ends of runs, and sends the alerts that follow.
 
 It only reads events; what they mean is decided in `pipelines.alerting.incidents`, and what is known of a
 pipeline lies in the lake. So a restart, or a lost cursor, changes nothing.
@@ -40,7 +40,7 @@ SENDING_TIME = timedelta(seconds=30)
 
 @dataclass(frozen=True)
 class Cursor:
-    """Where the sensor stands.
+    """Position of the sensor.
 
     Attributes
     ----------

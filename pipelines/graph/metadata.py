@@ -1,4 +1,4 @@
-"""What a materialization shows in Dagster: first what a person asks, then the numbers, at the end what programs read."""
+"""Metadata of a materialization in Dagster: the verdict first, then the numbers, at the end what programs read."""
 
 from __future__ import annotations
 

@@ -34,13 +34,13 @@ class Node:
 
     @property
     def label(self) -> str:
-        """How people name it."""
+        """Name for people."""
         return f"{self.owner}.{self.column}"
 
 
 @dataclass(frozen=True, order=True)
 class Edge:
-    """One is made of the other."""
+    """Edge of the lineage: the downstream column is made of the upstream one."""
 
     upstream: Node
     downstream: Node
@@ -57,7 +57,7 @@ class Lineage:
 
     @cached_property
     def nodes(self) -> frozenset[Node]:
-        """Everything that is made of something, or that something is made of."""
+        """All columns that an edge begins or ends at."""
         return frozenset(node for edge in self.edges for node in (edge.upstream, edge.downstream))
 
     def without_rows(self) -> Lineage:

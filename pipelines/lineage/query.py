@@ -34,7 +34,7 @@ class ColumnOf:
 
 @dataclass(frozen=True)
 class QueryLineage:
-    """What a query's result is made of.
+    """Lineage of a query's result.
 
     Attributes
     ----------

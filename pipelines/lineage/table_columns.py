@@ -82,7 +82,7 @@ def column_metadata(
 
 
 def _made_of(columns: Collection[tuple[tuple[str, ...], str]]) -> str | None:
-    """Say what a column is made of, as Markdown: Dagster's own web UI draws no lineage of columns."""
+    """Name the columns that a column is made of, as Markdown: Dagster's own web UI draws no lineage of columns."""
     names = [f"`{path[-1]}.{column}`".replace("\n", " ") for path, column in columns]
     if len(names) > MAX_NAMED:
         names = [*names[:MAX_NAMED], f"and {len(names) - MAX_NAMED} more"]

@@ -25,7 +25,7 @@ class UnknownPipelineError(DriftlineError):
 
 @dataclass(frozen=True)
 class Declarations:
-    """What a project declares.
+    """Declarations of a project.
 
     Attributes
     ----------

@@ -32,7 +32,7 @@ COMPONENTS = (COMPONENT, "pipelines.MLPipeline")
 """Names of the component: the second is its module's own."""
 
 POLICY_BLOCKS = ("drift", "retrain")
-"""What a policy file may hold."""
+"""Blocks that a policy file may hold."""
 
 _ENVELOPE = ("type", "attributes", "requirements", "template_vars_module", "post_processing")
 """Keys beside `attributes` that Dagster's component files have."""

@@ -15,7 +15,7 @@ MAX_SIZE_BYTES = 1_000_000
 """Code is not a data file."""
 
 PYTHON = ".py"
-"""How the file of a Python source ends."""
+"""Suffix of a Python source's file."""
 
 
 @dataclass(frozen=True)

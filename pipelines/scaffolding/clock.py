@@ -59,7 +59,7 @@ _LENGTHS: dict[Cadence, float] = {"month": 30.44, "week": 7, "day": 1, "hour": 1
 
 @dataclass(frozen=True)
 class Clock:
-    """How a table is cut into partitions.
+    """Partitions that a table could be cut into.
 
     Attributes
     ----------

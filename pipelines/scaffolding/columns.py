@@ -85,17 +85,17 @@ class Column:
 
     @property
     def is_number(self) -> bool:
-        """Whether it holds numbers."""
+        """True if it holds numbers."""
         return self.type in ("int", "float", "decimal")
 
     @property
     def is_time(self) -> bool:
-        """Whether it holds dates or times."""
+        """True if it holds dates or times."""
         return self.type in ("date", "timestamp", "timestamp_tz")
 
     @property
     def is_constant(self) -> bool:
-        """Whether it says the same in every row, or nothing."""
+        """True if it says the same in every row, or nothing."""
         return self.n_distinct == 0 or (self.n_distinct == 1 and self.n_null == 0)
 
 

@@ -30,7 +30,7 @@ SEPARATORS = ",;\t|"
 """Separators that are looked for in the first lines."""
 
 SNIFFED_BYTES = 256 * 1024
-"""How much of a text file tells its separator and encoding."""
+"""Bytes of a text file from which its separator and encoding are inferred."""
 
 SLOT = "{partition}"
 """Stands in a path where a partition's key stands in the names of its files."""

@@ -74,7 +74,7 @@ class Form:
 
 @dataclass(frozen=True)
 class _Style:
-    """How a file writes numbers: with decimal commas, with decimal points, or nothing tells."""
+    """Style of a file's numbers: decimal commas, decimal points, or unknown."""
 
     has_commas: bool
     has_points: bool

@@ -1,4 +1,4 @@
-"""Inference of a source's roles: each is found, or asked for."""
+"""Inference of a source's types, clock, key, entities, target and rules: each is inferred, or asked for."""
 
 from __future__ import annotations
 

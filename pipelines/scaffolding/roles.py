@@ -82,7 +82,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Target:
-    """What is predicted, as the declaration says it.
+    """The prediction target, as the declaration says it.
 
     Attributes
     ----------

@@ -71,7 +71,7 @@ _PACKED = {"%m": "[0-9]{2}", "%d": "[0-9]{2}", "%H": "[0-9]{2}"}
 
 @dataclass(frozen=True)
 class TimeForm:
-    """How a column is read as a time: its expression, what is worth saying, and what must be asked."""
+    """Form of a column that is read as a time: its expression, a note, and a question to the user."""
 
     type: ColumnType
     sql: str

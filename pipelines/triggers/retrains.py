@@ -1,4 +1,4 @@
-"""Retrains that drift reports asked for, and whether they were made: a run that succeeded, or one that still goes on, is an answer."""
+"""Retrains that drift reports asked for, with their answers: a run that succeeded, or one that still goes on."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from pipelines.triggers.events import (
 from pipelines.triggers.run_requests import PIPELINE_TAG, REPORT_TAG, retrain_request
 
 MAX_ATTEMPTS = 3
-"""Runs that are asked for one report before a person is told; each of them Dagster tries again where its process died."""
+"""Runs that are asked for one report before a person is alerted; each of them Dagster tries again where its process died."""
 
 WAITS = (timedelta(minutes=1), timedelta(minutes=5))
 """Between the attempts: what is away for a moment is back, what is broken is not hammered."""
@@ -28,7 +28,7 @@ SKEW = timedelta(minutes=1)
 """By how much clocks may differ; what ended later than that ended before the clock was set back."""
 
 RETRY_PATIENCE = timedelta(minutes=10)
-"""How long a run that Dagster's daemon promised to try again counts as going on; the daemon may be gone."""
+"""Time for which a run that Dagster's daemon promised to try again counts as going on; the daemon may be gone."""
 
 WILL_RETRY_TAG = "dagster/will_retry"
 
@@ -64,12 +64,12 @@ class Attempts:
 
     @property
     def is_given_up(self) -> bool:
-        """It failed so often that a person has to look."""
+        """True if it failed so often that a person has to look."""
         return self.answer == "none" and self.n_failed >= MAX_ATTEMPTS
 
 
 def attempts_of(instance: DagsterInstance, tags: Mapping[str, str], now: datetime) -> Attempts:
-    """Return what became of the runs that one report asked for, by the tags that they carry."""
+    """Return the outcome of the runs that one report asked for, by the tags that they carry."""
     tags_of_report = {key: tags[key] for key in (PIPELINE_TAG, REPORT_TAG)}
     records = instance.get_run_records(dg.RunsFilter(tags=tags_of_report))
     runs = [record.dagster_run for record in records]

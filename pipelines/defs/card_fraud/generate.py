@@ -47,7 +47,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Users:
-    """Who pays: shape (N_USERS,) each. Degrees, a usual amount in euros, and a share of all transactions."""
+    """Payers: shape (N_USERS,) each. Degrees, a usual amount in euros, and a share of all transactions."""
 
     latitude: Floats
     longitude: Floats

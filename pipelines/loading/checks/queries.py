@@ -79,7 +79,7 @@ def query_faults(pipeline: Pipeline, unreliable_paths: Collection[KeyPath]) -> I
 
 @dataclass(frozen=True)
 class BoundColumns:
-    """What DuckDB says of the columns that each named query and each feature view gives."""
+    """Columns of each named query and each feature view, as DuckDB binds them."""
 
     queries: Mapping[str, Columns]
     views: Mapping[str, Columns]
