@@ -97,7 +97,7 @@ class Deployment:
 
     @property
     def tracking_url(self) -> str:
-        """Where MLflow's tracking store and model registry are: a SQLAlchemy URL, or `env:` and the variable with it.
+        """URL of MLflow's tracking store and model registry: SQLAlchemy's, or `env:` and the variable with it.
 
         A home whose models are in SQLite already keeps them there.
         """

@@ -110,13 +110,13 @@ class Incidents:
 
     @property
     def firing(self) -> tuple[Incident, ...]:
-        """Those that are firing, in order of their keys."""
+        """Incidents that are firing, in order of their keys."""
         return tuple(incident for _, incident in sorted(self.by_key.items()) if incident.state == "firing")
 
 
 @dataclass(frozen=True)
 class IncidentLog:
-    """What the table says: the state, and the events that it has seen."""
+    """Content of the incident table: the state, and the events that were read."""
 
     incidents: Incidents
     events: frozenset[str]

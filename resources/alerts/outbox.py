@@ -77,7 +77,7 @@ class Delivery:
 
     @property
     def is_waiting(self) -> bool:
-        """It is still to be sent."""
+        """True while it is still to be sent."""
         return self.step in ("queued", "failed", "refused")
 
     def due_at(self) -> datetime:

@@ -31,12 +31,12 @@ CONSEQUENCES: Mapping[Kind, str] = {
     "change ttl": "Registered anew; values are withheld at another age, online and in training sets from now on.",
     "move rows": "Registered anew; joins read the rows at the new place, online values stay.",
 }
-"""What each change does to the registry, the online store and the models."""
+"""Consequences of each change for the registry, the online store and the models."""
 
 
 @dataclass(frozen=True)
 class ViewShape:
-    """What readers of a feature view rely on: its features and keys by type, its ttl, where its rows are."""
+    """Shape of a feature view that readers rely on: its features and keys by type, its ttl, where its rows are."""
 
     features: Mapping[str, str]
     keys: Mapping[str, str]

@@ -36,7 +36,7 @@ class FeatureChangeError(DriftlineError):
 
 @dataclass(frozen=True)
 class Loss:
-    """What a change takes from the champion: its version, and the columns by the change that takes them."""
+    """Loss of features that the champion reads: its version, and the columns by the change that takes them."""
 
     champion: int
     changes: Mapping[str, FeatureChange]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Cause = Literal[
     "newer row", "older value served", "expired", "changed value", "row gone", "changed definition"
 ]  # fmt: skip
-"""Why the two differ.
+"""Cause of a difference.
 
 `newer row`: the join reads a later event of a view without `created_timestamp`: it came after the answer, or was not
 loaded. `older value served`: the join reads a later event that had been created by then, but was not loaded.
@@ -73,7 +73,7 @@ class SkewExample:
 
 @dataclass(frozen=True)
 class FeatureSkew:
-    """How often a feature was served otherwise than the offline join has it.
+    """Skew of one feature: how often it was served otherwise than the offline join has it.
 
     Attributes
     ----------

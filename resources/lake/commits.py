@@ -44,7 +44,7 @@ class Overtaken(Exception):  # noqa: N818 (a turn of the protocol, never shown)
 
 @dataclass(frozen=True)
 class Write:
-    """What is written.
+    """A write to a table of the lake.
 
     Attributes
     ----------

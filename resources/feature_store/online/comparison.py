@@ -23,7 +23,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class OnlineDifference:
-    """How what is served differs from a view's newest rows in the lake.
+    """Difference between the online store and a view's newest rows in the lake.
 
     Attributes
     ----------

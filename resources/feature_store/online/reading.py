@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from feast import FeatureView
 
 VIEW_AGE_S = 60.0
-"""How long a view that another process registers anew is read as it was: as long as Feast's registry caches."""
+"""Time for which a view that another process registers anew is read as it was: as long as Feast's registry caches."""
 
 
 def read_values(

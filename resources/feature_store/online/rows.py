@@ -26,7 +26,7 @@ AGE_TYPE = pa.duration("us")
 
 @dataclass(frozen=True)
 class ViewAnswers:
-    """What a view serves for some rows, in their order.
+    """Values that a view serves for some rows, in their order.
 
     Attributes
     ----------
