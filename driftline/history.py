@@ -1,4 +1,4 @@
-"""What happened, partition by partition: the table that a replay ends with."""
+"""History of a pipeline, partition by partition: the table that a replay ends with."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from resources.model_registry.waits import WAITS, read_waits
 
 @dataclass(frozen=True)
 class Month:
-    """One partition's history; None where there is nothing to tell.
+    """One partition's history; None where there is no value.
 
     Attributes
     ----------

@@ -16,7 +16,7 @@ LIBRARIES = (
     "driftline", "dagster", "feast", "mlflow", "great-expectations", "duckdb", "deltalake", "pyarrow", "pandas",
     "scikit-learn",
 )  # fmt: skip
-"""Distributions that are told, in this order."""
+"""Distributions that are listed, in this order."""
 
 KEYS = {
     **{name: f"version of {name}; null where it is not installed" for name in LIBRARIES},

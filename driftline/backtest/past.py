@@ -62,7 +62,7 @@ class Past:
 
 @dataclass(frozen=True)
 class Reality:
-    """What the reports of the history itself say of it.
+    """Realised history, as its reports say.
 
     Attributes
     ----------

@@ -154,7 +154,7 @@ def _unjudged(comparison: Comparison) -> Iterator[str]:
 
 
 def _needed(gain: Difference) -> str:
-    """Say how much more data would tell."""
+    """Say how many more windows would decide."""
     if gain.needed is None:
         return "No number of windows like these would tell."
     if gain.low is None:

@@ -32,7 +32,7 @@ CLOCK_SKEW_S = 60
 UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 CGROUPS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
-"""Where Linux says how much memory this container may use."""
+"""Files in which Linux says how much memory this container may use."""
 
 
 def check_home(home: Path) -> Iterator[Diagnosis]:

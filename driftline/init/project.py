@@ -1,4 +1,4 @@
-"""A new project's files: from the templates beside this file, and a shipped pipeline where one is asked for."""
+"""A new project's files: from the templates beside this file, and a shipped pipeline as an example."""
 
 from __future__ import annotations
 

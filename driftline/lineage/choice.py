@@ -1,4 +1,4 @@
-"""Which column a person means: `view.feature`, `request.feature`, `dataset.column`, or a name that is there once."""
+"""Choice of a column by name: `view.feature`, `request.feature`, `dataset.column`, or a name that is unique."""
 
 from __future__ import annotations
 

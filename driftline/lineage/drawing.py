@@ -1,4 +1,4 @@
-"""Where each column stands in a picture of lineage: left to right by stage, ordered so that lines cross little."""
+"""Layout of the lineage picture: columns left to right by stage, ordered so that lines cross little."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class UnknownVersionError(DriftlineError):
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of a version besides its row: MLflow's run, and the candidates that its training compared."""
+    """Record of a version: its row, MLflow's run, and the candidates that its training compared."""
 
     row: VersionRow
     run: TrainingRun | None

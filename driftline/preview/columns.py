@@ -1,4 +1,4 @@
-"""What a model will make of each column, and what is suspicious about it."""
+"""Plans of the features: how a model will read each column, and what is suspicious about it."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _reading(kind: FeatureKind, n_kept: int) -> str:
 
 
 def later_columns(target: TargetSpec) -> dict[str, tuple[str, ...]]:
-    """Name the request features that read what the label is made of, with those columns.
+    """Name the request features that read columns of the label, with those columns.
 
     Columns that the prediction's instant is made of are known by then.
     """

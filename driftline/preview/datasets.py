@@ -1,4 +1,4 @@
-"""What a rehearsal found of each dataset: rows, types, rejects, and the verdict of every rule."""
+"""Findings of a rehearsal about each dataset: rows, types, rejects, and the verdict of every rule."""
 
 from __future__ import annotations
 

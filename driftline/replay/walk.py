@@ -86,7 +86,7 @@ class Retrains:
 
     @property
     def note(self) -> str:
-        """The numbers in words; empty where nothing was asked for."""
+        """The numbers in words; empty where there are none."""
         made_text = f"{self.n_made} retrain{'s' * (self.n_made > 1)}" if self.n_made else ""
         verb = "trainings wait for labels" if self.n_waiting > 1 else "training waits for labels"
         return ", ".join(filter(None, [made_text, f"{self.n_waiting} {verb}" if self.n_waiting else ""]))
@@ -130,7 +130,7 @@ class Replay:
             self.execute(reference_request(self.pipeline))
 
     def refresh(self, partition: Window) -> bool:
-        """Run one partition from raw to drift report, unless that is done; tell whether it ran."""
+        """Run one partition from raw to drift report, unless that is done; return whether it ran."""
         if partition.key in done(self.pipeline, self.instance, self.connections.lake):
             return False
         self.execute(refresh_request(self.pipeline, partition))

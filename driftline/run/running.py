@@ -74,7 +74,7 @@ def run_partition(
 def request_of(
     pipeline: Pipeline, window: Window, *, stages: Sequence[str], is_retrain: bool
 ) -> dg.RunRequest:
-    """Form the run that was asked for.
+    """Form the request of a run.
 
     Parameters
     ----------

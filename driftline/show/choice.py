@@ -1,4 +1,4 @@
-"""What `driftline show` was asked for: the pipeline, its assets, and the partition of their SQL."""
+"""Choice of what `driftline show` prints: the pipeline, its assets, and the partition of their SQL."""
 
 from __future__ import annotations
 

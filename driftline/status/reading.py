@@ -27,7 +27,7 @@ State = Literal["ok", "never ran", "faulty declaration", "damaged"]
 
 @dataclass(frozen=True)
 class WindowStatus:
-    """What one drift report found.
+    """Findings of one drift report.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class WindowStatus:
 
 @dataclass(frozen=True)
 class PipelineStatus:
-    """How a pipeline stands.
+    """Status of a pipeline.
 
     Attributes
     ----------

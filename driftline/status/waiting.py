@@ -1,4 +1,4 @@
-"""What a pipeline waits for: a source, a run, a retrain, labels, or the refresh of a partition that has ended."""
+"""Events that a pipeline waits for: a source, a run, a retrain, labels, or a refresh that is due."""
 
 from __future__ import annotations
 

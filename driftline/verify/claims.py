@@ -1,4 +1,4 @@
-"""What Dagster was told: which version of which table the newest materialization of each partition wrote."""
+"""Claims of Dagster: the version of each table that the newest materialization of each partition wrote."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from driftline.verify.finding import Finding, Show
 from driftline.verify.logs import DAMAGED
 
 MADE_ANEW = ("feast/online.db", "feast/registry.db")
-"""Those that hold nothing but what the lake and the declarations say; the others come from a backup only."""
+"""Databases that hold nothing but what the lake and the declarations say; the others come from a backup only."""
 
 
 def check_databases(home: Path, show: Show) -> Iterator[Finding]:

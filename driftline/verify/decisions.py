@@ -107,7 +107,7 @@ def check_following(subject: Subject) -> Iterator[Finding]:
 
 
 def _whole(subject: Subject) -> Ledger | None:
-    """Return the ledger; None where it is empty, or another finding tells that it cannot be read."""
+    """Return the ledger; None where it is empty, or another finding says that it cannot be read."""
     try:
         ledger = open_ledger(subject.connections.lake, subject.name)
     except (LakeError, LedgerError):

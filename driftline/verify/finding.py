@@ -1,4 +1,4 @@
-"""What a check finds, and what it looks at."""
+"""Findings of a check, and the pipeline that it looks at."""
 
 from __future__ import annotations
 

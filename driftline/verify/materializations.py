@@ -65,7 +65,7 @@ def _fault(subject: Subject, table: str, version: int, claim: Claim, newest: int
 
 
 def _commit_info(path: Path) -> Mapping[str, Any]:
-    """Read what a commit tells; nothing where it is no longer kept."""
+    """Read the information of a commit; nothing where it is no longer kept."""
     if not path.is_file():
         return {}
     with path.open(encoding="utf-8") as lines:
