@@ -41,7 +41,7 @@ class ServingError(DriftlineError):
 
 @dataclass(frozen=True)
 class ServedFeatures:
-    """What the champion would read of some rows, in their order.
+    """Features that the champion reads of some rows, in their order.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class ServedFeatures:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the champion says of some rows, and from what.
+    """Predictions of the champion for some rows, with what it read.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ class Champion:
 
 @dataclass(frozen=True)
 class Serving:
-    """A pipeline that is ready to be asked, by any number of threads; what every question needs was read once.
+    """A pipeline that is ready to predict, by any number of threads; what every call needs was read once.
 
     Attributes
     ----------
@@ -194,7 +194,7 @@ class Serving:
 
 @contextmanager
 def open_serving(pipeline: Pipeline, connections: Connections) -> Iterator[Serving]:
-    """Make a pipeline ready to be asked; nothing is written, neither to the registry nor to the lake.
+    """Open a pipeline for predictions; nothing is written, neither to the registry nor to the lake.
 
     While it is open, numeric libraries keep to the engine's threads in this process: a thread each for every
     caller's few rows costs more than it brings.

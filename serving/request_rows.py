@@ -25,7 +25,7 @@ FAULT = "_driftline_fault"
 
 
 class RequestRowsError(DriftlineError):
-    """The rows that are asked about lack a column, have one too many, or a value of another type."""
+    """The rows to predict lack a column, have one too many, or a value of another type."""
 
 
 @dataclass(frozen=True)
