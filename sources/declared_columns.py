@@ -100,7 +100,7 @@ class _Computed:
 
     @property
     def attempt(self) -> str:
-        """TRY gives NULL for a failure; the struct tells it from a NULL value."""
+        """SQL that tries a value's expression: TRY gives NULL for a failure, the struct tells it from a NULL value."""
         return f"TRY(struct_pack(v := ({self.sql}\n)))"
 
     @property

@@ -42,7 +42,7 @@ _FORMATS = (
 _CHUNK_CHARACTERS = 1 << 20
 
 _BEGINNING_BYTES = 4096
-"""Bytes from which mark and byte order are told."""
+"""Bytes from which mark and byte order are read."""
 
 
 def as_utf8(files: Sequence[Path], *, folder: Path, encoding: str = "utf-8") -> tuple[Path, ...]:

@@ -146,7 +146,7 @@ def _copy(store: Any, name: str, url: str) -> Path:
 
 
 def _state(store: Any, name: str) -> str | None:
-    """Return what a store tells of an object's state; None where it tells nothing, so that only the content can."""
+    """Return the state of an object as its store has it; None where only the content can tell a change."""
     state = str(store.ukey(name))
     if "http" in store.protocol:
         # fsspec takes a page for one that never changes.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def asked_window(dataset: DatasetSpec, partitions: PartitionsSpec, window: Window | None) -> Window | None:
-    """Return the partition that a Python source is asked for; None where a source gives everything."""
+    """Return the partition that a Python source is read for; None where a source gives everything."""
     is_asked = (
         dataset.source.type == "python" and dataset.is_partitioned and partitioning(partitions).ends_by_clock
     )

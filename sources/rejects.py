@@ -179,7 +179,7 @@ def _is_read_as(dataset: DatasetSpec, source: str) -> bool:
 
 
 def has_places(dataset: DatasetSpec) -> bool:
-    """Tell whether a column is made of a row's place in the source."""
+    """Return whether a column is made of a row's place in the source."""
     expressions = (dataset.column(name).sql or "" for name in dataset.columns)
     return any(PLACE in sql or LOAD in sql for sql in expressions)
 
