@@ -174,7 +174,7 @@ _JUDGED: Mapping[object, str | None] = {
     "either_value_is_missing": " AND ", "any_value_is_missing": " AND ",
     "neither": None, "never": None,
 }  # fmt: skip
-"""How the presence of the columns is joined, by what Great Expectations ignores; None judges all rows."""
+"""Operator that joins the presence of the columns, by what Great Expectations ignores; None judges all rows."""
 
 
 def _ignoring(arguments: Arguments, columns: tuple[str, ...], is_good: str | None) -> RowCondition | None:

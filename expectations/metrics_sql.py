@@ -46,7 +46,7 @@ Metric = Known | Scanned | Following
 
 @dataclass(frozen=True)
 class TableShape:
-    """What is known of a table before it is scanned."""
+    """Shape of a table, known before it is scanned."""
 
     kinds: Kinds
     """Kind of every column, in order."""
