@@ -52,7 +52,7 @@ class AsofJoinError(DriftlineError):
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """What one join may use.
+    """Limits of one join.
 
     Attributes
     ----------

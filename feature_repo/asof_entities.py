@@ -93,7 +93,7 @@ def _time_column(table: pa.Table) -> str:
 
 
 def _bounds(times: pa.ChunkedArray) -> tuple[datetime | None, datetime | None]:
-    """Bound instants, for Feast's record of what was asked; None where they are no timestamps."""
+    """Bound instants, for Feast's record of the retrieval; None where they are no timestamps."""
     if not pa.types.is_timestamp(times.type):
         return None, None
     bounds = pc.min_max(times.cast(pa.timestamp("us", times.type.tz), safe=False)).as_py()

@@ -23,7 +23,7 @@ AT = "__at"
 """Instant of the newest feature row that is not newer than the label."""
 
 CREATED = "__created"
-"""When a feature row was made."""
+"""Instant when a feature row was made."""
 
 KEY_PREFIX = "__key_"
 VALUE_PREFIX = "__value_"

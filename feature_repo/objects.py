@@ -24,7 +24,7 @@ class FeatureObjectError(DriftlineError):
 
 @dataclass(frozen=True)
 class StoredView:
-    """Where a view's rows are and what columns they have."""
+    """Place and schema of a view's rows."""
 
     path: str
     schema: pa.Schema

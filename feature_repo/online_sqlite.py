@@ -37,7 +37,7 @@ from feature_repo.online_batch import NO_INSTANT, OnlineBatch, OnlineStoreError,
 from feature_repo.own_connections import OwnConnections
 
 BUSY_TIMEOUT_S = 30.0
-"""How long a writer waits for another one's transaction."""
+"""Time that a writer waits for another one's transaction."""
 
 CACHE_KIB = 65_536
 """Pages of the tree that a connection keeps: entities come in no order, each touches a page of its own."""

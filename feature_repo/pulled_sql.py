@@ -13,7 +13,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Pulled:
-    """What is read of a source.
+    """Columns and bounds of a pull from a source.
 
     Attributes
     ----------

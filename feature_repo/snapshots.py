@@ -44,7 +44,7 @@ ASIDE = (
     "_committed",
     "_delta_log",
 )
-"""How names begin of what lies among Parquet files and is none; Arrow's own choice would hide `__log_date=…` too."""
+"""Beginnings of names of what lies among Parquet files and is none; Arrow's own choice would hide `__log_date=…` too."""
 
 
 class SnapshotError(DriftlineError):

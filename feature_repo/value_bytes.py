@@ -27,7 +27,7 @@ NULL = b""
 """Feast's null: a message without a field."""
 
 EMPTY = pa.scalar(b"", pa.large_binary())
-"""What parts are joined by."""
+"""Bytes that parts are joined by."""
 
 VARINT, FIXED64, LENGTH_DELIMITED, FIXED32 = 0, 1, 2, 5
 """Wire types of the encoding."""
