@@ -32,7 +32,7 @@ PEERS = {
     "NannyML": ("nannyml_drift", ("nannyml==0.13.1", "pandas<3", "statsmodels", "pyarrow>=17")),
 }
 LIMIT_S, LIMIT_MB = 600.0, 8_000
-"""What a peer may take."""
+"""Limits of a peer."""
 
 QUIET = {"PYTHONWARNINGS": "ignore"}
 
@@ -150,7 +150,7 @@ def _bars(n_rows: int, rows: dict[str, Measurement], ended: dict[str, str]) -> l
 
 
 def main() -> int:
-    """Run the benchmark; the exit code tells whether the bars are met."""
+    """Run the benchmark; the exit code says whether the bars are met."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("n_rows", nargs="*", type=int, default=list(ROWS))
     bars = [bar for n_rows in parser.parse_args().n_rows for bar in run(n_rows)]

@@ -35,7 +35,7 @@ Work = Iterator[tuple[Bench, Sequence[int], Sequence[int]]]
 
 @dataclass(frozen=True)
 class Setting:
-    """How long a reference is, and which windows after it are judged.
+    """Length of a reference, and the windows after it that are judged.
 
     Attributes
     ----------

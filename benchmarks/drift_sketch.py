@@ -152,7 +152,7 @@ def run(n_rows: int) -> dict[str, float]:
 
 
 def main() -> int:
-    """Run the benchmark; the exit code tells whether the bars are met."""
+    """Run the benchmark; the exit code says whether the bars are met."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("n_rows", nargs="?", type=int, default=1_000_000)
     figures = run(parser.parse_args().n_rows)

@@ -28,7 +28,7 @@ from benchmarks.measure import measure, setup_done
 from benchmarks.online_rows import DAY, OURS, START, VIEWS, open_feast, pipeline, running, write_lake
 
 STATES: Sequence[tuple[str, int]] = (("empty", 0), ("again", 0), ("next day", 1))
-"""What is loaded one after another: what the store is found as, and the day whose rows come."""
+"""Loads, one after another: what the store is found as, and the day whose rows come."""
 
 BARS: Mapping[str, float] = {"sqlite": 3.0, "redis": 3.0}
 """Least ratio of rows per CPU second, by store, in every state."""
@@ -121,7 +121,7 @@ def load(kind: str, way: str, n_entities: int) -> list[Loaded]:
 
 
 def run(n_entities: int, kinds: Sequence[str]) -> bool:
-    """Measure, print the table, and tell whether the bars are met."""
+    """Measure, print the table, and return whether the bars are met."""
     is_met = True
     sys.stdout.write(f"{n_entities:,} entities, 10 features\n")
     sys.stdout.write(
@@ -147,7 +147,7 @@ def run(n_entities: int, kinds: Sequence[str]) -> bool:
 
 
 def main() -> int:
-    """Run the benchmark; the exit code tells whether the bars are met."""
+    """Run the benchmark; the exit code says whether the bars are met."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

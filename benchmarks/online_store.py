@@ -217,7 +217,7 @@ def _keys(entities: Sequence[int]) -> list[bytes]:
 
 
 def run(n_entities: int, n_calls: int, kinds: Sequence[str]) -> bool:
-    """Measure, print the table, and tell whether ours is nowhere slower than Feast."""
+    """Measure, print the table, and return whether ours is nowhere slower than Feast."""
     columns = "".join(f"{count:>9} p50 {'p95':>8} {'p99':>8}" for count in COUNTS)
     sys.stdout.write(
         f"{n_entities:,} entities stored, 3 views of 10 features, {n_calls} calls; milliseconds\n"
@@ -249,7 +249,7 @@ def run(n_entities: int, n_calls: int, kinds: Sequence[str]) -> bool:
 
 
 def main() -> int:
-    """Run the benchmark; the exit code tells whether ours is nowhere slower than Feast."""
+    """Run the benchmark; the exit code says whether ours is nowhere slower than Feast."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,4 +1,4 @@
-"""What Dagster costs: a replayed year against the same stage functions in a plain loop.
+"""Cost of Dagster: a replayed year against the same stage functions in a plain loop.
 
 Each runs in a process of its own on an empty home. CPU seconds are counted from the first
 partition on; set-up (imports, reading declarations, preparing databases) is shown aside.

@@ -1,4 +1,4 @@
-"""Whether two ways of the point-in-time benchmark found the same values, label by label."""
+"""Comparison of two ways of the point-in-time benchmark, label by label."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class Case:
 
     @property
     def title(self) -> str:
-        """What is joined."""
+        """The case in words."""
         views = "1 view" if self.n_views == 1 else f"{self.n_views} views"
         lifetime = "for ever" if self.ttl_days is None else f"ttl {self.ttl_days} days"
         return f"{self.n_labels:,} labels, {self.n_rows:,} rows, {views}, {lifetime}"
@@ -77,7 +77,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a case gave: the way's runs, those that were stopped, the median ratio to the bare join, and faults."""
+    """Outcome of a case: the way's runs, those that were stopped, the median ratio to the bare join, and faults."""
 
     runs: Sequence[Measurement]
     stopped: Sequence[Stopped]
@@ -201,7 +201,7 @@ def run(n_labels: int, n_rows: int, *, is_large: bool) -> list[str]:
 
 
 def main() -> int:
-    """Run the benchmark; the exit code tells whether the bars are met."""
+    """Run the benchmark; the exit code says whether the bars are met."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,4 +1,4 @@
-"""What a single scheduled run costs: CPU seconds of its process by stage, with the share of imports.
+"""Cost of a single scheduled run: CPU seconds of its process by stage, with the share of imports.
 
 A scheduled run is a process of its own, so it pays for every import it needs. Three months are
 replayed first, so that a champion serves; then one refresh and one retrain are measured, each in

@@ -268,7 +268,7 @@ def nannyml_calls(name: str, repeats: int) -> dict[str, list[list[str]]]:
 
 
 def run(repeats: int, peer_repeats: int) -> bool:
-    """Measure, print the tables, and tell whether the bars are met; without peers where they have no repeats."""
+    """Measure, print the tables, and return whether the bars are met; without peers where they have no repeats."""
     with tempfile.TemporaryDirectory() as name:
         write_windows(Path(name), repeats)
         ours = measure("ours", "benchmarks.small_windows:our_calls", name, repeats).result
@@ -351,7 +351,7 @@ def _print_streams(streams: Mapping[str, Sequence[str]]) -> list[tuple[str, bool
 
 
 def main() -> int:
-    """Run the benchmark; the exit code tells whether the bars are met."""
+    """Run the benchmark; the exit code says whether the bars are met."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peer-repeats", type=int, default=PEER_REPEATS, help="0: ours alone")
     parser.add_argument("--repeats", type=int, default=REPEATS)

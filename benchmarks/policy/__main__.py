@@ -54,7 +54,7 @@ FEW_SETTINGS: Mapping[str, tuple[str, ...]] = {"season a day ahead": ("defaults"
 
 
 def main() -> int:
-    """Run the benchmark; the exit code tells whether the bars are met."""
+    """Run the benchmark; the exit code says whether the bars are met."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=1, help="draws of each stream that changes")
     parser.add_argument("--first-seed", type=int, default=0, help="number of the first draw")

@@ -24,7 +24,7 @@ N_POISONED = 10
 
 @dataclass(frozen=True)
 class BadChallengers:
-    """What the gate let through.
+    """Bad challengers that the gate let through.
 
     Attributes
     ----------

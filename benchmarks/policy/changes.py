@@ -1,4 +1,4 @@
-"""How soon a confirmed loss is answered: a hundred abrupt changes, in windows of 200 to 600 rows."""
+"""Delay of the answer to a confirmed loss: a hundred abrupt changes, in windows of 200 to 600 rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lives under one policy come to: one row of a stream's table."""
+"""Figures of lives under one policy: one row of a stream's table."""
 
 from __future__ import annotations
 

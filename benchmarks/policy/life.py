@@ -14,7 +14,7 @@ from drift.backtesting.trainer import Trainer
 
 @dataclass(frozen=True)
 class Life:
-    """What came of a policy on a stream. Windows are counted from the first live one.
+    """Life of a policy on a stream. Windows are counted from the first live one.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""How surely a window's drift is seen: known changes of one column among twenty, at 5,000 rows."""
+"""Power of the drift verdict: known changes of one column among twenty, at 5,000 rows."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ CASES = (
 
 @dataclass(frozen=True)
 class Detection:
-    """How often a change was seen in its first window."""
+    """Detection of a change: the share of draws in which it was seen in its first window."""
 
     case: str
     sensitivity: Sensitivity

@@ -20,7 +20,7 @@ LOOKED_BACK = 5
 
 @dataclass(frozen=True)
 class Quality:
-    """How a model did in a window, against the true labels.
+    """Quality of a model in a window, against the true labels.
 
     Attributes
     ----------

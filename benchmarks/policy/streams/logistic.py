@@ -53,7 +53,7 @@ def steady(onset: int, n_windows: int, generator: np.random.Generator) -> Floats
 
 @dataclass(frozen=True)
 class Logistic:
-    """What a stream is drawn from.
+    """Parameters that a stream is drawn from.
 
     Attributes
     ----------

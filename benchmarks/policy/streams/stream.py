@@ -87,7 +87,7 @@ class Stream:
 
     @cached_property
     def history(self) -> History:
-        """What policies see of it: everything but the truth."""
+        """History as policies see it: everything but the truth."""
         n_windows = len(self.windows)
         faults = {window: self.faults(window) for window in range(n_windows)}
         labels = ["row_id", "event_timestamp", "label", "label_time"]
