@@ -34,7 +34,7 @@ class AlertError(DriftlineError):
 
 @dataclass(frozen=True)
 class Alert:
-    """Something a person should know.
+    """One message about something a person should know.
 
     Attributes
     ----------
