@@ -65,7 +65,7 @@ class OrderedPostgreSQLOnlineStoreConfig(PostgreSQLOnlineStoreConfig):
 
 
 class OrderedPostgreSQLOnlineStore(OrderedStore, PostgreSQLOnlineStore):
-    """Late and repeated loads are harmless, whoever writes at the same time."""
+    """Feast's Postgres store in which late and repeated loads are harmless, whoever writes at the same time."""
 
     def __init__(self) -> None:
         self._own: OwnConnections[psycopg.Connection[Any]] = OwnConnections()

@@ -141,7 +141,7 @@ class OrderedRedisOnlineStoreConfig(RedisOnlineStoreConfig):
 
 
 class OrderedRedisOnlineStore(OrderedStore, RedisOnlineStore):
-    """Late and repeated loads are harmless, whoever writes at the same time."""
+    """Feast's Redis store in which late and repeated loads are harmless, whoever writes at the same time."""
 
     _script: Any = None
 

@@ -55,7 +55,7 @@ class OrderedSqliteOnlineStoreConfig(SqliteOnlineStoreConfig):
 
 
 class OrderedSqliteOnlineStore(OrderedStore, SqliteOnlineStore):
-    """Late and repeated loads are harmless: a value is replaced by one of the same or a later instant only.
+    """Feast's SQLite store in which a value is replaced by one of the same or a later instant only.
 
     Feast's own store overwrites whatever is there, so that a backfill of January would serve
     January's values in December.
