@@ -15,6 +15,7 @@ from learning.judged import judged_text
 from learning.limits.finding import LimitFinding
 from learning.metrics import Floats, Scored
 from learning.proper_score import SCORE_NAMES
+from learning.spans import SpanResult
 from learning.train import Training
 
 N_CURVE_POINTS = 120
@@ -62,11 +63,17 @@ def training_pages(
     return pages
 
 
+def _note(result: SpanResult, training: Training) -> str:
+    if result.is_of_newest_fold:
+        return " (behind in the newest fold, and scored no further)"
+    return " (chosen)" if result.span == training.span else ""
+
+
 def spans_page(training: Training) -> str:
     """Compare the spans of the past that competed, and say how the figures were measured."""
     name = SCORE_NAMES[training.model.problem]
     rows = (
-        f"| {result.span.name}{' (chosen)' if result.span == training.span else ''} | {result.n_rows} | {result.loss:.4f} "
+        f"| {result.span.name}{_note(result, training)} | {result.n_rows} | {result.loss:.4f} "
         f"| {result.gain:+.4f} | {result.n_standard_errors:+.1f} |"
         for result in training.spans
     )
