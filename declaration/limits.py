@@ -1,4 +1,4 @@
-"""Limits of the gate: what a challenger must not exceed, whatever it gains. Each that is absent asks nothing."""
+"""Limits of the gate that a challenger must not exceed, whatever it gains; each that is absent asks nothing."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class FairnessLimitSpec(Block):
 
 
 BaselineRule = Literal["if_champion_does", "always", "never"]
-"""When a challenger must surely beat the naive baselines."""
+"""Challengers that must surely beat the naive baselines."""
 
 LimitRule = Literal["surely", "by_estimate"]
-"""How a limit is held against a figure that has an interval."""
+"""Rule by which a figure with an interval exceeds a limit."""

@@ -72,7 +72,7 @@ class Gap:
 
 @dataclass(frozen=True)
 class JudgedRows:
-    """What is known of the rows that candidates are compared on.
+    """Rows that candidates are compared on.
 
     Attributes
     ----------
@@ -138,15 +138,15 @@ def metric_intervals(
     blocks = time_blocks(event_time_us)
     if blocks is None:
         return {}
-    found: dict[Metric, Interval] = {}
+    intervals: dict[Metric, Interval] = {}
     tail = widened_level(TAIL, blocks.n_blocks)
     for metric in METRICS_BY_PROBLEM[problem]:
         values = _resampled(metric, scored, blocks, seed)
         values = values[np.isfinite(values)]
         if values.size:
             low, high = np.quantile(values, [tail, 1 - tail])
-            found[metric] = (float(low), float(high))
-    return found
+            intervals[metric] = (float(low), float(high))
+    return intervals
 
 
 def _resampled(metric: Metric, scored: Scored, blocks: Blocks, seed: int) -> Floats:
@@ -177,8 +177,8 @@ def gaps_to_best(
     if len(candidates) < 2:
         return ()
     values = {
-        name: improvement(problem, metric, of=metric_value(metric, one), over=0.0)
-        for name, one in candidates.items()
+        name: improvement(problem, metric, of=metric_value(metric, scored), over=0.0)
+        for name, scored in candidates.items()
     }
     best = max(values, key=lambda name: values[name])
     others = sorted((name for name in values if name != best), key=lambda name: -values[name])
@@ -205,22 +205,22 @@ def _by_blocks(
     if blocks is None:
         return {}
     sign = 1.0 if METRICS_BY_PROBLEM[problem][metric] == "higher" else -1.0
-    drawn = {name: sign * _resampled(metric, one, blocks, seed) for name, one in candidates.items()}
+    drawn = {name: sign * _resampled(metric, scored, blocks, seed) for name, scored in candidates.items()}
     pairs = list(combinations(candidates, 2))
     p_values = [
-        _two_sided(values[one] - values[other], drawn[one] - drawn[other], blocks.n_blocks)
-        for one, other in pairs
+        _two_sided(values[first] - values[second], drawn[first] - drawn[second], blocks.n_blocks)
+        for first, second in pairs
     ]
     adjusted = dict(zip(map(frozenset, pairs), holm(p_values), strict=True))
     tail = widened_level(TAIL, blocks.n_blocks)
-    found = {}
+    leads_over = {}
     for name in candidates:
         leads = drawn[best] - drawn[name]
         leads = leads[np.isfinite(leads)]
         if name != best and leads.size:
             low, high = np.quantile(leads, [tail, 1 - tail])
-            found[name] = (float(low), float(high), adjusted[frozenset((best, name))])
-    return found
+            leads_over[name] = (float(low), float(high), adjusted[frozenset((best, name))])
+    return leads_over
 
 
 def _two_sided(difference: float, drawn: Floats, n_blocks: int) -> float:
@@ -292,11 +292,11 @@ def _corrected_t(
 def _by_fold(
     problem: ProblemType, metric: Metric, best: Scored, other: Scored, folds: NDArray[np.int64]
 ) -> Sequence[float]:
-    found = []
+    differences = []
     for fold in range(int(folds.max()) + 1):
         of, over = (
-            metric_value(metric, Scored(one.labels[folds == fold], one.scores[folds == fold]))
-            for one in (best, other)
+            metric_value(metric, Scored(scored.labels[folds == fold], scored.scores[folds == fold]))
+            for scored in (best, other)
         )
-        found.append(improvement(problem, metric, of=of, over=over))
-    return found
+        differences.append(improvement(problem, metric, of=of, over=over))
+    return differences

@@ -19,12 +19,12 @@ DEFAULT_APPROVAL = timedelta(days=7)
 
 def with_limits(verdict: GateVerdict, findings: Sequence[LimitFinding]) -> GateVerdict:
     """Keep out a challenger that is beyond a limit; the findings stand in the verdict either way."""
-    found = replace(verdict, limits=tuple(findings))
+    limited = replace(verdict, limits=tuple(findings))
     broken = [finding.text for finding in findings if finding.is_broken]
     if not (broken and verdict.is_promoted):
-        return found
+        return limited
     return replace(
-        found,
+        limited,
         is_promoted=False,
         outcome="beyond a limit",
         explanation=f"{verdict.explanation}, but {'; '.join(broken)}",

@@ -1,4 +1,4 @@
-"""Dependence of rows within blocks of time: whether a test of independent rows may be believed."""
+"""Dependence of rows within blocks of time, which tests of independent rows must not have."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LEAST_DESIGN_EFFECT = 1.1
 
 @dataclass(frozen=True)
 class RowDependence:
-    """How far rows of one block say the same.
+    """Dependence of rows within blocks of time.
 
     Attributes
     ----------
@@ -75,8 +75,10 @@ def row_dependence(
     p_value = _independence_p_value(sums, blocks, within_rows)
     if p_value >= LEVEL or effect <= LEAST_DESIGN_EFFECT:
         return RowDependence(effect, p_value, "")
-    said = f"rows of one {blocks.unit} are alike: the variance is {effect:.3g} times that of independent rows"
-    return RowDependence(effect, p_value, said)
+    fault = (
+        f"rows of one {blocks.unit} are alike: the variance is {effect:.3g} times that of independent rows"
+    )
+    return RowDependence(effect, p_value, fault)
 
 
 def _independence_p_value(sums: Floats, blocks: Blocks, total: float) -> float:

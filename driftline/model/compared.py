@@ -56,7 +56,7 @@ def gap_text(rows: Sequence[Mapping[str, Any]], candidate: str) -> str | None:
 
 def gate_limits(decision: Decision) -> tuple[LimitFinding, ...]:
     """Return what a decision's gate found of its limits; nothing of decisions without one."""
-    return tuple(LimitFinding(**found) for found in _report(decision).get("limits", ()))
+    return tuple(LimitFinding(**finding) for finding in _report(decision).get("limits", ()))
 
 
 def approve_until(decision: Decision) -> str | None:

@@ -103,10 +103,10 @@ def judge_calibration(
     squares = float(np.sum((by_block - least * counts) ** 2))
     error = float(np.sqrt(blocks.n_blocks / (blocks.n_blocks - 1) * squares)) / n
     reach = quantile_of_t(1 - alpha, blocks.n_blocks) * error
-    found = replace(
+    finding = replace(
         plain,
         low=max(0.0, least - reach),
         high=min(1.0, value + reach),
         p_value=p_value_of(least - limit, error, blocks.n_blocks),
     )
-    return judged_together([found], rule=rule, alpha=alpha)[0]
+    return judged_together([finding], rule=rule, alpha=alpha)[0]

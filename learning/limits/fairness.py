@@ -130,15 +130,15 @@ def greatest_difference(
     """
     n_blocks = weights.shape[1]
     with np.errstate(invalid="ignore", divide="ignore"):
-        drawn = np.array([(weights @ one.chosen) / (weights @ one.asked) for one in rates])
+        drawn = np.array([(weights @ rate.chosen) / (weights @ rate.asked) for rate in rates])
     drawn = drawn[:, np.isfinite(drawn).all(axis=0)]
     if n_blocks < 2 or 2 * drawn.shape[1] < weights.shape[0]:
         return None
-    values = np.array([one.value for one in rates])
+    values = np.array([rate.value for rate in rates])
     covariance = np.cov(drawn) * n_blocks / (n_blocks - 1)
     # A share of 0 or 1 has no variance in any resample: at least that of a share with one row more of either kind.
-    n = np.array([one.n for one in rates])
-    shrunk = (np.array([one.chosen.sum() for one in rates]) + 1) / (n + 2)
+    n = np.array([rate.n for rate in rates])
+    shrunk = (np.array([rate.chosen.sum() for rate in rates]) + 1) / (n + 2)
     np.fill_diagonal(covariance, np.maximum(np.diag(covariance), shrunk * (1 - shrunk) / n))
     above, below = np.nonzero(~np.eye(values.size, dtype=np.bool_))
     differences = values[above] - values[below]
@@ -185,13 +185,13 @@ def judge_fairness(
     """
     blocks = blocks_or_rows(event_time_us)
     weights = resampled_weights(blocks.n_blocks, seed=seed)
-    found: list[LimitFinding] = []
+    findings: list[LimitFinding] = []
     for position, declared in enumerate(spec.groups):
         column = column_of(rows, declared, f"model.gate.fairness.groups[{position}]")
         groups = groups_by_value(rows[column], declared)
         rates = group_rates(scored, groups, blocks, threshold=spec.threshold)
-        found += _findings(rates, declared, spec, weights, alpha)
-    return judged_together(found, rule=rule, alpha=alpha)
+        findings += _findings(rates, declared, spec, weights, alpha)
+    return judged_together(findings, rule=rule, alpha=alpha)
 
 
 def _findings(
@@ -213,7 +213,7 @@ def _findings(
     )
     for key, names, limit in limits:
         if limit is not None:
-            kept = {name: [one for one in rates[name] if one.n >= spec.min_rows] for name in names}
+            kept = {name: [rate for rate in rates[name] if rate.n >= spec.min_rows] for name in names}
             yield _finding(key, kept, column, limit, weights, alpha, spec.min_rows)
 
 
@@ -226,31 +226,33 @@ def _finding(
     alpha: float,
     min_rows: int,
 ) -> LimitFinding:
-    n = sum(one.n for rates in kept.values() for one in rates)
+    n = sum(rate.n for rates in kept.values() for rate in rates)
     words = "equalized odds" if len(kept) > 1 else next(iter(kept))
     plain = LimitFinding(
         f"model.gate.fairness.{key}", f"difference of {words} by {column}", "at most", limit, n
     )
     if any(len(rates) < 2 for rates in kept.values()):
         return replace(plain, note=f"fewer than two groups have min_rows, {min_rows}, rows to take it of")
-    compared = [greatest_difference(rates, weights, limit=limit, alpha=alpha) for rates in kept.values()]
-    known = [one for one in compared if one is not None]
+    compared = [
+        greatest_difference(rates, weights, limit=limit, alpha=alpha / len(kept)) for rates in kept.values()
+    ]
+    known = [difference for difference in compared if difference is not None]
     if len(known) < len(compared):
         return replace(plain, note="a group is in too few blocks of time")
     about = f"{plain.about} ({'; '.join(_extremes(name, rates) for name, rates in kept.items())})"
     return replace(
         plain,
         about=about,
-        value=max(one.value for one in known),
-        low=max(one.low for one in known),
-        high=max(one.high for one in known),
-        p_value=min(1.0, len(known) * min(one.p_value for one in known)),
+        value=max(difference.value for difference in known),
+        low=max(difference.low for difference in known),
+        high=max(difference.high for difference in known),
+        p_value=min(1.0, len(known) * min(difference.p_value for difference in known)),
     )
 
 
 def _extremes(name: str, rates: Sequence[GroupRate]) -> str:
     """Say which groups have the least and the greatest rate."""
-    least, greatest = min(rates, key=lambda one: one.value), max(rates, key=lambda one: one.value)
+    least, greatest = min(rates, key=lambda rate: rate.value), max(rates, key=lambda rate: rate.value)
     return (
         f"{name} {least.value:.3f} of {least.group}, {least.n} rows, to {greatest.value:.3f} of {greatest.group}, "
         f"{greatest.n} rows"

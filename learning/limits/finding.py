@@ -15,12 +15,12 @@ from learning.metrics import Floats
 from learning.paired_tests import holm
 
 Side = Literal["at least", "at most"]
-"""Which values a limit allows."""
+"""Side of a limit on which values are allowed."""
 
 
 @dataclass(frozen=True)
 class LimitFinding:
-    """What was found of one limit.
+    """Measurement held against one limit.
 
     Attributes
     ----------
@@ -144,12 +144,12 @@ def judged_together(
         Level over all of them.
     """
     if rule == "by_estimate":
-        return tuple(replace(one, is_broken=one.is_beyond) for one in findings)
-    places = [place for place, one in enumerate(findings) if one.p_value is not None]
+        return tuple(replace(finding, is_broken=finding.is_beyond) for finding in findings)
+    places = [place for place, finding in enumerate(findings) if finding.p_value is not None]
     adjusted = holm([findings[place].p_value or 0.0 for place in places])
-    found = list(findings)
+    judged = list(findings)
     for place, p_value in zip(places, adjusted, strict=True):
-        found[place] = replace(
-            found[place], p_value=p_value, is_broken=p_value < alpha and found[place].is_beyond
+        judged[place] = replace(
+            judged[place], p_value=p_value, is_broken=p_value < alpha and judged[place].is_beyond
         )
-    return tuple(found)
+    return tuple(judged)

@@ -49,9 +49,9 @@ def column_of(rows: pa.Table, name: str, key: str) -> str:
     LimitError
         If there is no such column.
     """
-    for found in (name, REQUEST_PREFIX + name):
-        if found in rows.column_names:
-            return found
+    for column in (name, REQUEST_PREFIX + name):
+        if column in rows.column_names:
+            return column
     raise LimitError(
         f"{key} names '{name}', which is no column of the training set. It has: {', '.join(sorted(rows.column_names))}."
     )
@@ -80,29 +80,29 @@ def groups_by_value(column: pa.ChunkedArray, name: str) -> Mapping[str, Members]
         return _cut(np.asarray(column.cast(pa.float64()).to_numpy(), dtype=np.float64), name)
     texts = column.cast(pa.string())
     counted = pc.value_counts(texts).to_pylist()
-    ordered = sorted(counted, key=lambda one: (-one["counts"], one["values"] is None, one["values"] or ""))
-    found: dict[str, Members] = {}
-    for one in ordered[:MAX_VALUES]:
-        value = one["values"]
+    ordered = sorted(counted, key=lambda row: (-row["counts"], row["values"] is None, row["values"] or ""))
+    groups: dict[str, Members] = {}
+    for row in ordered[:MAX_VALUES]:
+        value = row["values"]
         is_it = pc.is_null(texts) if value is None else pc.fill_null(pc.equal(texts, value), False)
         words = f"{name} is missing" if value is None else f"{name} = {value}"
-        found[words] = np.asarray(is_it.to_numpy(), dtype=np.bool_)
-    return found
+        groups[words] = np.asarray(is_it.to_numpy(), dtype=np.bool_)
+    return groups
 
 
 def _cut(values: NDArray[np.float64], name: str) -> Mapping[str, Members]:
     """Cut numbers at their quartiles; those that are missing are a group of their own."""
     is_known = np.isfinite(values)
     edges = np.unique(np.quantile(values[is_known], np.linspace(0, 1, N_CUTS + 1)))
-    found: dict[str, Members] = {}
+    groups: dict[str, Members] = {}
     for place, (low, high) in enumerate(pairwise(edges)):
         is_last = place == edges.size - 2
-        found[f"{name} {low:.4g} to {high:.4g}"] = (values >= low) & (
+        groups[f"{name} {low:.4g} to {high:.4g}"] = (values >= low) & (
             values <= high if is_last else values < high
         )
     if not is_known.all():
-        found[f"{name} is missing"] = ~is_known
-    return found
+        groups[f"{name} is missing"] = ~is_known
+    return groups
 
 
 def where_group(connection: duckdb.DuckDBPyConnection, rows: pa.Table, condition: str) -> Members:
@@ -127,7 +127,7 @@ def where_group(connection: duckdb.DuckDBPyConnection, rows: pa.Table, condition
     placed = rows.append_column(_PLACE, pa.array(np.arange(rows.num_rows)))
     connection.register("limited_rows", placed)
     try:
-        found = connection.sql(
+        answer = connection.sql(
             f"SELECT coalesce(CAST((\n{condition}\n) AS BOOLEAN), false) AS is_member FROM limited_rows ORDER BY {_PLACE}"
         ).to_arrow_table()
     except duckdb.Error as error:
@@ -138,4 +138,4 @@ def where_group(connection: duckdb.DuckDBPyConnection, rows: pa.Table, condition
         ) from error
     finally:
         connection.unregister("limited_rows")
-    return np.asarray(found["is_member"].to_numpy(), dtype=np.bool_)
+    return np.asarray(answer["is_member"].to_numpy(), dtype=np.bool_)

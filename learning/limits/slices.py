@@ -127,58 +127,58 @@ def judge_slices(
     rule, alpha
         When a limit stops the challenger; the level is over all slices together.
     """
-    found = [finding for one in slices for finding in _findings(one, judged, alpha)]
-    return judged_together(found, rule=rule, alpha=alpha)
+    findings = [finding for part in slices for finding in _findings(part, judged, alpha)]
+    return judged_together(findings, rule=rule, alpha=alpha)
 
 
-def _findings(one: Slice, judged: JudgedScores, alpha: float) -> Iterator[LimitFinding]:
-    if one.limits.min_metric is not None:
-        yield _floor(one, judged, one.limits.min_metric, alpha)
-    if one.limits.max_loss is not None and judged.pair is not None:
-        yield _loss(one, judged, judged.pair, one.limits.max_loss, alpha)
+def _findings(part: Slice, judged: JudgedScores, alpha: float) -> Iterator[LimitFinding]:
+    if part.limits.min_metric is not None:
+        yield _floor(part, judged, part.limits.min_metric, alpha)
+    if part.limits.max_loss is not None and judged.pair is not None:
+        yield _loss(part, judged, judged.pair, part.limits.max_loss, alpha)
 
 
-def _floor(one: Slice, judged: JudgedScores, limit: float, alpha: float) -> LimitFinding:
+def _floor(part: Slice, judged: JudgedScores, limit: float, alpha: float) -> LimitFinding:
     problem, metric = judged.problem, judged.metric
     side: Side = "at least" if METRICS_BY_PROBLEM[problem][metric] == "higher" else "at most"
-    n = int(one.members.sum())
-    plain = LimitFinding(f"{one.key}.min_metric", f"{metric} of {one.name} ({n} rows)", side, limit, n)
-    scored = Scored(judged.scored.labels[one.members], judged.scored.scores[one.members])
-    if obstacle := _obstacle(one, metric, scored.labels):
+    n = int(part.members.sum())
+    plain = LimitFinding(f"{part.key}.min_metric", f"{metric} of {part.name} ({n} rows)", side, limit, n)
+    scored = Scored(judged.scored.labels[part.members], judged.scored.scores[part.members])
+    if obstacle := _obstacle(part, metric, scored.labels):
         return replace(plain, note=obstacle)
     try:
         plain = replace(plain, value=metric_value(metric, scored))
     except MetricError as error:
         return replace(plain, note=str(error))
-    blocks = blocks_or_rows(judged.event_time_us[one.members])
+    blocks = blocks_or_rows(judged.event_time_us[part.members])
     weights = resampled_weights(blocks.n_blocks, seed=judged.seed)
     drawn = metric_by_block(metric, scored, blocks.numbers)(weights)
     return tested(plain, drawn, n_blocks=blocks.n_blocks, alpha=alpha, within=_range(metric))
 
 
-def _loss(one: Slice, judged: JudgedScores, pair: ScoredPair, limit: float, alpha: float) -> LimitFinding:
+def _loss(part: Slice, judged: JudgedScores, pair: ScoredPair, limit: float, alpha: float) -> LimitFinding:
     problem, metric = judged.problem, judged.metric
-    kept = one.members[judged.pair_positions]
+    kept = part.members[judged.pair_positions]
     n = int(kept.sum())
-    about = f"{metric} lost against the champion on {one.name} ({n} rows)"
-    plain = LimitFinding(f"{one.key}.max_loss", about, "at most", limit, n)
-    part = _part(pair, kept)
-    if obstacle := _obstacle(one, metric, part.challenger.labels):
+    about = f"{metric} lost against the champion on {part.name} ({n} rows)"
+    plain = LimitFinding(f"{part.key}.max_loss", about, "at most", limit, n)
+    shared = _part(pair, kept)
+    if obstacle := _obstacle(part, metric, shared.challenger.labels):
         return replace(plain, note=obstacle)
     try:
-        of, over = metric_value(metric, part.challenger), metric_value(metric, part.champion)
+        of, over = metric_value(metric, shared.challenger), metric_value(metric, shared.champion)
     except MetricError as error:
         return replace(plain, note=str(error))
     plain = replace(plain, value=improvement(problem, metric, of=over, over=of))
-    blocks = blocks_or_rows(part.event_time_us)
-    drawn = -compare(part, blocks, problem, metric, seed=judged.seed).gains
+    blocks = blocks_or_rows(shared.event_time_us)
+    drawn = -compare(shared, blocks, problem, metric, seed=judged.seed).gains
     return tested(plain, drawn, n_blocks=blocks.n_blocks, alpha=alpha, within=(-np.inf, np.inf))
 
 
-def _obstacle(one: Slice, metric: Metric, labels: Floats) -> str:
+def _obstacle(part: Slice, metric: Metric, labels: Floats) -> str:
     """Say why a slice's rows are too few to be judged; empty where they are not."""
-    if labels.size < one.limits.min_rows:
-        return f"min_rows is {one.limits.min_rows}"
+    if labels.size < part.limits.min_rows:
+        return f"min_rows is {part.limits.min_rows}"
     if metric not in RANKINGS:
         return ""
     # The area of two positives is nearly anything, and the same in most resamples.
@@ -190,7 +190,7 @@ def _obstacle(one: Slice, metric: Metric, labels: Floats) -> str:
 
 def _part(pair: ScoredPair, kept: Members) -> ScoredPair:
     challenger, champion = (
-        Scored(one.labels[kept], one.scores[kept]) for one in (pair.challenger, pair.champion)
+        Scored(scored.labels[kept], scored.scores[kept]) for scored in (pair.challenger, pair.champion)
     )
     return ScoredPair(challenger, champion, pair.event_time_us[kept])
 

@@ -52,9 +52,9 @@ def _gate_faults(spec: PipelineSpec) -> Iterator[Fault]:
     if gate.fairness is not None:
         yield from _fairness_faults(gate.fairness, problem)
     metric = spec.model.metric or default_metric(problem)
-    for position, one in enumerate(gate.slices):
-        yield from _slice_faults((*GATE, "slices", position), one, metric)
-    names = [one.name or one.where or one.by or "" for one in gate.slices]
+    for position, limits in enumerate(gate.slices):
+        yield from _slice_faults((*GATE, "slices", position), limits, metric)
+    names = [limits.name or limits.where or limits.by or "" for limits in gate.slices]
     yield from repeats((*GATE, "slices"), names)
 
 
@@ -70,21 +70,21 @@ def _fairness_faults(fairness: FairnessLimitSpec, problem: str) -> Iterator[Faul
     yield from repeats((*path, "groups"), fairness.groups)
 
 
-def _slice_faults(path: KeyPath, one: SliceLimitSpec, metric: str) -> Iterator[Fault]:
-    if (one.by is None) == (one.where is None):
+def _slice_faults(path: KeyPath, limits: SliceLimitSpec, metric: str) -> Iterator[Fault]:
+    if (limits.by is None) == (limits.where is None):
         yield Fault(
             path,
-            f"{label(path)} has {'neither' if one.by is None else 'both'} 'by' and 'where'. Give one of them.",
+            f"{label(path)} has {'neither' if limits.by is None else 'both'} 'by' and 'where'. Give one of them.",
         )
-    if one.name is not None and one.where is None:
+    if limits.name is not None and limits.where is None:
         yield Fault(
             (*path, "name"),
             f"{label(path)}.name is for conditions: slices by a column are named by its values.",
         )
-    if one.min_metric is None and one.max_loss is None:
+    if limits.min_metric is None and limits.max_loss is None:
         yield Fault(path, f"{label(path)} asks for nothing. Give min_metric, max_loss, or both.")
-    if one.min_metric is not None and metric in SHARE_METRICS and not 0 <= one.min_metric <= 1:
-        text = f"{label(path)}.min_metric is {one.min_metric:g}, but {metric} lies between 0 and 1."
+    if limits.min_metric is not None and metric in SHARE_METRICS and not 0 <= limits.min_metric <= 1:
+        text = f"{label(path)}.min_metric is {limits.min_metric:g}, but {metric} lies between 0 and 1."
         yield Fault((*path, "min_metric"), text)
 
 
@@ -105,7 +105,9 @@ def gate_column_faults(
     """
     gate = spec.model.gate
     named = [
-        ((*GATE, "slices", position, "by"), one.by) for position, one in enumerate(gate.slices) if one.by
+        ((*GATE, "slices", position, "by"), limits.by)
+        for position, limits in enumerate(gate.slices)
+        if limits.by
     ]
     if gate.fairness is not None:
         named += [((*GATE, "fairness", "groups", at), name) for at, name in enumerate(gate.fairness.groups)]
@@ -118,14 +120,14 @@ def gate_column_faults(
                 f"{label(path)} names '{name}', which is no feature. {choices(name, short, intro='Features')}"
             )
             yield Fault(path, text)
-    conditions = [(position, one.where) for position, one in enumerate(gate.slices) if one.where]
+    conditions = [(position, limits.where) for position, limits in enumerate(gate.slices) if limits.where]
     if conditions:
         with empty_database() as connection:
             types = _types(connection, spec, given, queries)
             for position, sql in conditions:
                 path = (*GATE, "slices", position, "where")
-                if said := condition_fault(connection, sql, types):
-                    yield Fault(path, f"{label(path)} {said}")
+                if fault := condition_fault(connection, sql, types):
+                    yield Fault(path, f"{label(path)} {fault}")
 
 
 def _feature_columns(spec: PipelineSpec, given: Mapping[str, Types]) -> list[str]:
@@ -150,10 +152,10 @@ def _types(
         return None
     types = {"event_timestamp": "TIMESTAMP WITH TIME ZONE"}
     for name, sql in target.request_features.items():
-        found = expression_type(connection, sql, rows)
-        if found is None:
+        kind = expression_type(connection, sql, rows)
+        if kind is None:
             return None
-        types[f"{REQUEST_PREFIX}{name}"] = found
+        types[f"{REQUEST_PREFIX}{name}"] = kind
     for view, features in given.items():
         types.update({f"{view}{FEATURE_SEPARATOR}{name}": kind for name, kind in features.items()})
     return types
