@@ -14,7 +14,7 @@ from declaration.pipeline import Pipeline
 from driftline.status.runs import Run
 from resources.lake.lake import Lake
 from resources.model_registry.ledger import Decision
-from resources.model_registry.open_approvals import open_approvals
+from resources.model_registry.open_approval import approval_text, open_approval
 from resources.model_registry.waits import read_waits
 from sources.files import SourceError, source_files
 
@@ -73,7 +73,10 @@ def waiting(
     begun = _begun(pipeline, lake, newest)
     if begun is not None:
         reasons.append(_open_refresh(pipeline, lake, begun, runs()))
-    reasons.extend(_approvals(pipeline, decisions, now))
+    approval = open_approval(decisions, now)
+    if approval is not None:
+        text = f"a person's approval of version {approval.version}"
+        reasons.append(Waiting("approval", text, approval_text(approval, pipeline.name)))
     trained = {decision.partition for decision in decisions}
     waits = [wait for wait in read_waits(lake, pipeline.name) if wait.partition not in trained]
     unanswered = newest is not None and is_retrain_requested and newest not in trained
@@ -91,16 +94,6 @@ def waiting(
     if newest is None and not reasons:
         reasons.append(Waiting("refresh", "its first run", f"driftline replay {pipeline.name} begins it."))
     return tuple(reasons)
-
-
-def _approvals(pipeline: Pipeline, decisions: Sequence[Decision], now: datetime) -> Iterator[Waiting]:
-    for approval in open_approvals(decisions, now):
-        yield Waiting(
-            "approval",
-            f"a person's approval of version {approval.version}",
-            f"It was trained as of {approval.partition} and waits until {approval.until:%Y-%m-%d %H:%M} UTC: "
-            f"driftline model promote {pipeline.name} {approval.version} --reason …",
-        )
 
 
 def due_partitions(pipeline: Pipeline, newest: str | None, now: datetime) -> Sequence[str]:

@@ -183,9 +183,9 @@ def _obstacle(part: Slice, metric: Metric, labels: Floats) -> str:
         return ""
     # The area of two positives is nearly anything, and the same in most resamples.
     n_rarer = min(np.count_nonzero(labels == 1), np.count_nonzero(labels != 1))
-    return (
-        f"{n_rarer} rows of the rarer label, {MIN_LABEL_ROWS} are needed" if n_rarer < MIN_LABEL_ROWS else ""
-    )
+    if n_rarer >= MIN_LABEL_ROWS:
+        return ""
+    return f"rows of the rarer label: {n_rarer}, and {MIN_LABEL_ROWS} are needed"
 
 
 def _part(pair: ScoredPair, kept: Members) -> ScoredPair:

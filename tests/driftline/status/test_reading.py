@@ -231,6 +231,6 @@ def test_a_challenger_that_waits_for_a_person_is_named_until_its_time_is_over(ho
     (reason,) = reasons(IN_DAY_4)
     assert (reason.what, reason.text) == ("approval", "a person's approval of version 7")
     assert reason.detail == (
-        "It was trained as of 2024-01-03 and waits until 2024-01-04 08:00 UTC: driftline model promote tiny 7 --reason …"
+        "Version 7, trained as of 2024-01-03, waits for a person until 2024-01-04 08:00 UTC: driftline model promote tiny 7 --reason …"
     )
     assert reasons(until) == ()

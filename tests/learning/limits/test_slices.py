@@ -171,4 +171,7 @@ def test_a_ranking_of_few_positives_is_chance_and_not_judged() -> None:
     )
     (found,) = judge(found_slices({"where": "true", "min_metric": 0.6}), rare)
     assert not found.is_broken
-    assert found.text == "roc_auc of true (1200 rows) is not judged: 3 rows of the rarer label, 10 are needed"
+    assert (
+        found.text
+        == "roc_auc of true (1200 rows) is not judged: rows of the rarer label: 3, and 10 are needed"
+    )

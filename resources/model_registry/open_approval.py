@@ -1,4 +1,4 @@
-"""Challengers that wait for a person: the gate let them pass on condition of an approval, and their time is not over."""
+"""Challenger that waits for a person: the gate let it pass on condition of an approval, and its time is not over."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class OpenApproval:
     until: datetime
 
 
-def open_approvals(decisions: Sequence[Decision], now: datetime) -> tuple[OpenApproval, ...]:
-    """List the challengers that wait for a person at an instant, oldest first.
+def open_approval(decisions: Sequence[Decision], now: datetime) -> OpenApproval | None:
+    """Return the challenger that waits for a person at an instant; a newer one takes the place of an older one.
 
     Parameters
     ----------
@@ -45,4 +45,12 @@ def open_approvals(decisions: Sequence[Decision], now: datetime) -> tuple[OpenAp
         until = verdict_of(decision).approve_until
         if until is not None and now < until:
             waiting[decision.version] = OpenApproval(decision.version, decision.partition, until)
-    return tuple(waiting.values())
+    return next(reversed(waiting.values()), None)
+
+
+def approval_text(approval: OpenApproval, pipeline: str) -> str:
+    """Say until when a challenger of a pipeline (by name) waits, and how a person promotes it."""
+    return (
+        f"Version {approval.version}, trained as of {approval.partition}, waits for a person until "
+        f"{approval.until:%Y-%m-%d %H:%M} UTC: driftline model promote {pipeline} {approval.version} --reason …"
+    )
