@@ -10,12 +10,10 @@ from numpy.typing import NDArray
 from declaration.model import Metric
 from declaration.target import ProblemType
 from learning.blocks import time_blocks
+from learning.candidate_comparison import TAIL
 from learning.comparison import ScoredPair, compare
 from learning.metrics import RANKINGS, MetricError, Scored
 from learning.skill import CONSTANT_BASELINES, skill_loss, skills_against
-
-TAIL = 0.025
-"""Probability beyond either end of an interval, that of skill."""
 
 
 def surely_beats(

@@ -31,6 +31,9 @@ from learning.row_dependence import row_dependence
 TAIL = 0.025
 """Probability beyond either end of an interval."""
 
+SURE_LEVEL = 0.05
+"""Adjusted p-value below which a candidate is surely behind the best."""
+
 Interval = tuple[float, float]
 
 

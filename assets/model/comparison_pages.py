@@ -10,13 +10,10 @@ from assets.model.naive import NaiveResults
 from charts import as_markdown_image, bars
 from declaration.choices import METRICS_BY_PROBLEM
 from declaration.model import Metric, candidate_text
-from learning.candidate_comparison import CandidateComparison, Gap, Interval
+from learning.candidate_comparison import SURE_LEVEL, CandidateComparison, Gap, Interval
 from learning.limits.finding import LimitFinding
 from learning.skill import BASELINE_WORDS
 from learning.train import Training
-
-SURE_LEVEL = 0.05
-"""Adjusted p-value below which a candidate is surely behind."""
 
 
 def candidates_page(training: Training, comparison: CandidateComparison, naive: NaiveResults) -> str:

@@ -7,14 +7,12 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
+from learning.candidate_comparison import SURE_LEVEL
 from learning.limits.finding import LimitFinding
 from resources.model_registry.ledger import Decision
 
 COMPARED_KEYS = ("low", "high", "gap", "gap_low", "gap_high", "gap_p_value")
 """Columns that rows of before candidates were compared do not have."""
-
-SURE_LEVEL = 0.05
-"""Adjusted p-value below which a candidate is surely behind."""
 
 
 def figure_text(row: Mapping[str, Any]) -> str:
