@@ -22,7 +22,7 @@ from learning.blocks import metric_interval
 from learning.candidate_comparison import JudgedRows
 from learning.choice import choose_span, judges, unless_naive
 from learning.fitted import FittedModel
-from learning.importance import permutation_importances
+from learning.importance import Importance, permutation_importances
 from learning.judged import Judged, judged_rows
 from learning.metrics import MetricError, Scored, metric_value
 from learning.naive_forecast import NAIVE
@@ -66,8 +66,8 @@ class Training:
         The rows that the model has learned from.
     spans
         Every span that competed, "all" first.
-    importances
-        Share of each feature in the winner's skill.
+    feature_importances
+        What the winner's skill rests on, by feature.
     n_rows
         Labelled rows that the served model was fitted on.
     rare_classes
@@ -86,11 +86,16 @@ class Training:
     results: tuple[CandidateResult, ...]
     span: Span
     spans: tuple[SpanResult, ...]
-    importances: Mapping[str, float]
+    feature_importances: Mapping[str, Importance]
     n_rows: int
     rare_classes: Mapping[str, int]
     candidates: Mapping[str, Scored]
     candidate_rows: JudgedRows
+
+    @property
+    def importances(self) -> Mapping[str, float]:
+        """Share of each feature in the winner's skill."""
+        return {name: found.share for name, found in self.feature_importances.items()}
 
 
 def train_model(
@@ -166,7 +171,7 @@ def train_model(
         results=results,
         span=chosen.span,
         spans=chosen.results,
-        importances=importances,
+        feature_importances=importances,
         n_rows=learned.size,
         rare_classes=_rare_classes(data, learned),
         candidates=candidates,

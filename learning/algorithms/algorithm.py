@@ -47,6 +47,9 @@ class Algorithm:
         How the estimator is written.
     extra
         Extra of the installation that it needs; None where the core has it.
+    is_additive
+        Whether its raw score is a sum over features, so that answers can be taken apart; boosters of other libraries do it
+        themselves.
     """
 
     problems: tuple[ProblemType, ...]
@@ -58,6 +61,7 @@ class Algorithm:
     refused: Callable[[ProblemType, Params], str]
     storage: Storage = "skops"
     extra: str | None = None
+    is_additive: bool = False
 
 
 def always(value: T) -> Callable[[object], T]:

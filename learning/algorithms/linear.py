@@ -130,6 +130,7 @@ LOGISTIC_REGRESSION = Algorithm(
     "sklearn.ensemble",
     parameters_of(_LOGISTIC),
     refused_by(_LOGISTIC),
+    is_additive=True,
 )
 LINEAR_REGRESSION = Algorithm(
     VALUES,
@@ -139,6 +140,7 @@ LINEAR_REGRESSION = Algorithm(
     "sklearn.ensemble",
     parameters_of(_LEAST_SQUARES),
     refused_by(_LEAST_SQUARES),
+    is_additive=True,
 )
 RIDGE = Algorithm(
     VALUES,
@@ -148,6 +150,7 @@ RIDGE = Algorithm(
     "sklearn.ensemble",
     parameters_of(_RIDGE),
     refused_by(_RIDGE),
+    is_additive=True,
 )
 LINEAR_SVM = Algorithm(
     EVERY_PROBLEM,
@@ -157,6 +160,7 @@ LINEAR_SVM = Algorithm(
     "sklearn.svm",
     parameters_of(_LINEAR_SVM),
     refused_by(_LINEAR_SVM),
+    is_additive=True,
 )
 NAIVE_BAYES = Algorithm(
     CLASSES,
@@ -166,4 +170,5 @@ NAIVE_BAYES = Algorithm(
     "sklearn.naive_bayes",
     parameters_of(_NAIVE_BAYES),
     refused_by(_NAIVE_BAYES),
+    is_additive=True,
 )
