@@ -18,17 +18,20 @@ from numpy.typing import NDArray
 
 from assets.materialization import Outcome, Scope, StageRun
 from assets.model.conditions import conditioned, cost_findings
+from assets.model.explanations import EXPLANATIONS, explanations_table
 from assets.model.fingerprints import Question, question
 from assets.model.known_labels import read_known
 from assets.model.naive import NaiveResults, judge_naively, naive_text
 from assets.model.pictures import training_pages
 from assets.model.tables import CANDIDATES, candidates_table
+from declaration.model import CandidateSpec, ModelSpec
 from declaration.partitioning import partitioning
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_identifier
 from learning.candidate_comparison import CandidateComparison, compare_candidates
 from learning.comparison import ScoredPair
 from learning.encode import EncodingError
+from learning.explain.explanation import Explanation, explain
 from learning.fitted import FittedModel
 from learning.gate import GateVerdict, judge_challenger
 from learning.gate_conditions import with_approval
@@ -36,6 +39,7 @@ from learning.holdout_table import holdout_table
 from learning.judged import judged_text
 from learning.metrics import Floats, MetricError, Scored
 from learning.model_file import model_from_bytes, model_to_bytes
+from learning.naive_forecast import NAIVE
 from learning.proper_score import SCORE_NAMES
 from learning.score_columns import aligned_scores, classes_of_both, score_fields, scores_from
 from learning.train import Training, chosen_metric, limited_threads, train_model
@@ -177,10 +181,17 @@ def _write(
             training.candidate_rows,
             seed=run.spec.model.seed,
         )
+        explanation = explain(
+            training,
+            inputs.data,
+            _chosen(run.spec.model, training),
+            seed=run.spec.model.seed,
+            threads=run.engine.threads,
+        )
     content = model_to_bytes(training.model)
     costs = cost_findings(run, inputs.data, training, len(content))
     version = _register(run, inputs, training, content, naive, judge, registry)
-    tables = _write_tables(run, inputs.data, training, comparison, naive, version)
+    tables = _write_tables(run, inputs.data, training, comparison, naive, explanation, version)
     pair: ScoredPair | None = None
     verdict: GateVerdict | None = None
 
@@ -229,8 +240,14 @@ def _write(
             naive,
             pair.champion if pair is not None else None,
             verdict.limits if verdict is not None else (),
+            explanation,
         ),
     )
+
+
+def _chosen(spec: ModelSpec, training: Training) -> CandidateSpec:
+    """Return the candidate that was chosen, as declared."""
+    return next((one for one in spec.competitors if one.label == training.model.name), NAIVE)
 
 
 def _rare(training: Training) -> Mapping[str, str]:
@@ -389,15 +406,18 @@ def _write_tables(
     training: Training,
     comparison: CandidateComparison,
     naive: NaiveResults,
+    explanation: Explanation,
     version: ModelVersion,
-) -> tuple[Snapshot, Snapshot]:
-    """Keep the judged rows' scores and the candidates' figures, by model version."""
+) -> tuple[Snapshot, ...]:
+    """Keep the judged rows' scores, the candidates' figures and the explanation, by model version."""
     partition, commit, lake = str(version.version), run.commit, run.lake
     held_out = holdout_table(data, training)
     figures = candidates_table(training, comparison, naive, version.version, version.training_partition)
+    explained = explanations_table(explanation, version.version, version.training_partition)
     return (
         lake.write(run.table("holdout_scores"), held_out, partition=partition, commit=commit),
         lake.write(CANDIDATES.of(run.pipeline.name), figures, partition=partition, commit=commit),
+        lake.write(EXPLANATIONS.of(run.pipeline.name), explained, partition=partition, commit=commit),
     )
 
 

@@ -143,7 +143,7 @@ def _tried(
 
 
 def _codes(members: Mapping[str, Members]) -> NDArray[np.int64]:
-    """Number each row's group; -1 where it has none."""
+    """Return the number of each row's group; -1 where it has none."""
     masks = list(members.values())
     codes = np.full(masks[0].size, -1, dtype=np.int64)
     for code, mask in enumerate(masks):

@@ -1,0 +1,34 @@
+"""Model card as Markdown, with its pictures inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from assets.model.card.content import Card, Section
+from assets.model.comparison_pages import escaped
+from assets.model.explanation_pages import markdown_table
+from charts import as_markdown_image
+
+
+def card_markdown(card: Card) -> str:
+    """Return the card as one Markdown text; what comes from outside is no markup in it."""
+    parts = [f"# {escaped(card.headline)}", escaped(card.stage)]
+    if card.question:
+        parts.append(escaped(card.question))
+    figures = [(name, value, small) for name, value, small in card.figures]
+    parts.append(markdown_table(("", "value", ""), figures))
+    for section in card.sections:
+        parts.extend(_section(section))
+    return "\n\n".join(parts) + "\n"
+
+
+def _section(section: Section) -> Iterator[str]:
+    yield f"## {escaped(section.title)}"
+    yield from (escaped(text) for text in section.texts)
+    if section.facts:
+        yield markdown_table(("", "value"), section.facts)
+    for table in section.tables:
+        if table.title:
+            yield f"**{escaped(table.title)}**"
+        yield markdown_table(table.header, table.rows)
+    yield from (as_markdown_image(picture, name) for name, picture in section.pictures)
