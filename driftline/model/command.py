@@ -14,6 +14,11 @@ COMMANDS: Mapping[str, Mapping[str, Listed]] = {
         "show": Listed(
             "driftline.model.showing:show", "Show one version: candidates, importances, settings."
         ),
+        "promote": Listed("driftline.model.promotion:promote", "Let a challenger serve."),
+        "archive": Listed(
+            "driftline.model.archiving:archive",
+            "Take a version out: no alias names it, and it serves again only by force.",
+        ),
         "rollback": Listed("driftline.model.rollback:rollback", "Let an earlier model version serve again."),
     },
 }

@@ -14,6 +14,7 @@ from resources.model_registry.ledger import read_ledger
 
 COLUMNS = (
     Column("version", "version", is_number=True),
+    Column("stage", "stage"),
     Column("alias", "alias"),
     Column("trained_as_of", "trained as of"),
     Column("trained_at", "trained at (UTC)"),
@@ -37,6 +38,7 @@ def as_document(row: VersionRow) -> Mapping[str, object]:
     found, (outcome, explanation) = row.registered, row.verdict
     return {
         "version": row.version,
+        "stage": row.stage,
         "aliases": list(row.aliases),
         "trained_as_of": row.trained_as_of,
         "trained_at": found.registered_at.isoformat() if found else None,
@@ -66,6 +68,7 @@ def table_row(row: VersionRow) -> Mapping[str, object]:
     found, (outcome, _) = row.registered, row.verdict
     return {
         "version": row.version,
+        "stage": row.stage,
         "alias": ", ".join(row.aliases) or None,
         "trained_as_of": row.trained_as_of,
         "trained_at": f"{found.registered_at:%Y-%m-%d %H:%M}" if found else None,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from resources.model_registry.ledger import Decision, aliases_after
+from resources.model_registry.stages import Stage, stages_after
 from resources.model_registry.version import ModelVersion
 
 
@@ -42,6 +43,8 @@ class VersionRow:
         Those that name it, by the ledger.
     served
         The spans in which it served.
+    stage
+        dev, staging, production or archived, by the ledger.
     """
 
     version: int
@@ -49,6 +52,7 @@ class VersionRow:
     decisions: tuple[Decision, ...]
     aliases: tuple[str, ...]
     served: tuple[Served, ...]
+    stage: Stage
 
     @property
     def trained_as_of(self) -> str | None:
@@ -76,7 +80,7 @@ def version_rows(decisions: Sequence[Decision], registered: Sequence[ModelVersio
     """Join ledger and registry by version, oldest first."""
     known = {one.version: one for one in registered}
     aliases = aliases_after(decisions)
-    spans = served_spans(decisions)
+    spans, stages = served_spans(decisions), stages_after(decisions)
     return tuple(
         VersionRow(
             version=number,
@@ -84,6 +88,7 @@ def version_rows(decisions: Sequence[Decision], registered: Sequence[ModelVersio
             decisions=tuple(one for one in decisions if one.version == number),
             aliases=tuple(name for name, version in aliases.items() if version == number),
             served=tuple(spans.get(number, ())),
+            stage=stages.get(number, "dev"),
         )
         for number in sorted({*known, *(one.version for one in decisions)})
     )
