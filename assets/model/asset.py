@@ -19,14 +19,17 @@ from numpy.typing import NDArray
 from assets.materialization import Outcome, Scope, StageRun
 from assets.model.fingerprints import Question, question
 from assets.model.known_labels import read_known
+from assets.model.known_loss import loss_since_us
 from assets.model.naive import NaiveResults, judge_naively, naive_text
 from assets.model.pictures import training_pages
+from assets.model.recorded import Judge, recorded_tags
 from assets.model.tables import CANDIDATES, candidates_table
 from declaration.partitioning import partitioning
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_identifier
 from learning.comparison import ScoredPair
 from learning.encode import EncodingError
+from learning.environment import present_environment
 from learning.fitted import FittedModel
 from learning.gate import GateVerdict, judge_challenger
 from learning.holdout_table import holdout_table
@@ -122,25 +125,10 @@ def _read(run: StageRun, registry: ModelRegistry) -> _Inputs:
     is_loss_confirmed = run.scope.reason.startswith(CONFIRMED_LOSS)
     with _located(run, snapshot):
         data = _read_rows(run, snapshot)
-        loss_since_us = _loss_since_us(run) if is_loss_confirmed else None
-        asked = question(run.pipeline, _partition(run), run.scope.reason, data, loss_since_us)
+        since_us = loss_since_us(run.pipeline, run.lake, _partition(run)) if is_loss_confirmed else None
+        asked = question(run.pipeline, _partition(run), run.scope.reason, data, since_us)
     ledger = follow(run.lake, registry, run.pipeline.name)
     return _Inputs(snapshot, data, asked, is_loss_confirmed, ledger)
-
-
-def _loss_since_us(run: StageRun) -> int:
-    """Return the first instant of the window in which the loss was confirmed, as the partition's report says.
-
-    Where no report says it, the loss is of this partition at the latest.
-    """
-    partition, table = _partition(run), run.table("drift_decisions")
-    since = None
-    if run.lake.has(table) and partition in run.lake.snapshot(table).partitions:
-        reports = run.lake.read(table, partitions=[partition])
-        found = reports["loss_since"].to_pylist() if "loss_since" in reports.column_names else []
-        since = next(filter(None, found), None)
-    start = partitioning(run.pipeline.spec.partitions).window(since or partition).start
-    return round(start.timestamp() * 1e6)
 
 
 def _train(run: StageRun, inputs: _Inputs, rival: _Rival | None) -> Training:
@@ -326,6 +314,7 @@ def _register(
         for baseline, values in naive.figures.items()
         for name, value in values.items()
     }
+    trained_beside = Judge(judge, inputs.asked.loss_since_us if judge is not None else None)
     losses = {f"{SCORE_NAMES[data.problem]} of the span {one.span.name}": one.loss for one in training.spans}
     return registry.register(
         run.pipeline.name,
@@ -342,6 +331,7 @@ def _register(
             "driftline.run_id": run.scope.run_id,
             "driftline.reason": run.scope.reason,
             "driftline.span": training.span.name,
+            **recorded_tags(present_environment(), inputs.asked.rows_sha256, trained_beside),
         },
     )
 

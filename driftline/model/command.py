@@ -20,6 +20,10 @@ COMMANDS: Mapping[str, Mapping[str, Listed]] = {
             "Take a version out: no alias names it, and it serves again only by force.",
         ),
         "rollback": Listed("driftline.model.rollback:rollback", "Let an earlier model version serve again."),
+        "reproduce": Listed(
+            "driftline.model.reproducing:reproduce",
+            "Rebuild a version from its pinned training set, and compare the bytes.",
+        ),
     },
 }
 
