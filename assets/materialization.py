@@ -78,7 +78,7 @@ class CheckOutcome:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a materialization reports.
+    """Outcome that a materialization reports.
 
     `metadata` holds plain numbers, texts and booleans; `markdown` holds pages and pictures;
     `data_version` is a content version (usually `<table>@<Delta version>`); `schema` is that of the

@@ -1,4 +1,4 @@
-"""Naive baselines: what a forecast without a model says, from nothing but labels that were known by then.
+"""Naive baselines: forecasts without a model, from nothing but labels that were known by then.
 
 A model that is not better than these has learned nothing that is worth serving.
 
@@ -53,12 +53,12 @@ class Baselines:
     constants: Mapping[str, Floats]
     given: Mapping[str, Floats]
 
-    def scores(self, known: Mapping[str, Floats], n: int) -> Mapping[str, Floats]:
+    def scores(self, known_values: Mapping[str, Floats], n: int) -> Mapping[str, Floats]:
         """Forecast rows.
 
         Parameters
         ----------
-        known
+        known_values
             Known values by name: class index or value, NaN where none was known. Shape (n,) each.
         n
             Rows.
@@ -71,17 +71,19 @@ class Baselines:
         """
         if self.problem == "regression":
             constant = {name: np.full(n, value[0]) for name, value in self.constants.items()}
-            return {**constant, **{name: np.where(np.isnan(one), self.constants[MEAN][0], one) for name, one in known.items()}}  # fmt: skip
+            return {**constant, **{name: np.where(np.isnan(values), self.constants[MEAN][0], values) for name, values in known_values.items()}}  # fmt: skip
         shares = self.constants[PRIOR]
         table = {PRIOR: np.tile(shares, (n, 1))}
-        for name, values in known.items():
+        for name, values in known_values.items():
             is_known, places = _places(values, shares.size)
             table[name] = np.where(is_known[:, None], self.given[name][places], shares)
-        return {name: one[:, 1] if self.problem == "binary" else one for name, one in table.items()}
+        return {
+            name: forecast[:, 1] if self.problem == "binary" else forecast for name, forecast in table.items()
+        }
 
 
 def learn_baselines(
-    problem: ProblemType, labels: Floats, known: Mapping[str, Floats], *, n_classes: int
+    problem: ProblemType, labels: Floats, known_values: Mapping[str, Floats], *, n_classes: int
 ) -> Baselines:
     """Learn naive forecasts from labelled rows.
 
@@ -91,7 +93,7 @@ def learn_baselines(
         What is predicted.
     labels
         Class index or value of each row, at least one. Shape (n,).
-    known
+    known_values
         What was known of each row's entity when it was predicted, by name; NaN where nothing was. Shape (n,) each.
     n_classes
         Classes; a label beyond them is not counted.
@@ -109,27 +111,27 @@ def learn_baselines(
     is_counted, places = _places(labels, n_classes)
     counts = np.bincount(places[is_counted], minlength=n_classes).astype(np.float64)
     shares = counts / max(counts.sum(), 1.0)
-    given = {}
-    for name, values in known.items():
+    conditionals = {}
+    for name, values in known_values.items():
         is_known, before = _places(values, n_classes)
         both = is_known & is_counted
         pairs = np.bincount(before[both] * n_classes + places[both], minlength=n_classes**2)
         pairs = pairs.reshape(n_classes, n_classes) + PRIOR_ROWS * shares
-        given[name] = pairs / pairs.sum(axis=1, keepdims=True)
-    return Baselines(problem, {PRIOR: shares}, given)
+        conditionals[name] = pairs / pairs.sum(axis=1, keepdims=True)
+    return Baselines(problem, {PRIOR: shares}, conditionals)
 
 
 def _places(values: Floats, n_classes: int) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-    """Return which values are classes, and the index of each; 0 where it is none."""
+    """Return a mask of the values that are classes, and the index of each; 0 where it is none."""
     is_class = ~np.isnan(values) & (values < n_classes)
     return is_class, np.where(is_class, values, 0).astype(np.int64)
 
 
-def covering(known: Mapping[str, Floats]) -> Mapping[str, Floats]:
+def covering(known_values: Mapping[str, Floats]) -> Mapping[str, Floats]:
     """Leave out known values that most rows do not have."""
     return {
         name: values
-        for name, values in known.items()
+        for name, values in known_values.items()
         if values.size and np.count_nonzero(~np.isnan(values)) >= LEAST_COVERAGE * values.size
     }
 
@@ -186,7 +188,7 @@ def forecast_judged(
     n_classes
         Classes; 0 for a regression.
     """
-    kept = covering({name: values[judged] for name, values in rows.known.items()})
+    columns = covering({name: values[judged] for name, values in rows.known.items()})
     order = judged[np.argsort(rows.event_time_us[judged], kind="stable")]
     place_of = np.empty(rows.labels.size, dtype=np.int64)
     place_of[judged] = np.arange(judged.size)
@@ -198,16 +200,16 @@ def forecast_judged(
         learned = np.flatnonzero(rows.label_time_us <= rows.event_time_us[step[0]])
         if learned.size < LEAST_LABELS:
             continue
-        earlier = {name: rows.known[name][learned] for name in kept}
+        earlier = {name: rows.known[name][learned] for name in columns}
         baselines = learn_baselines(problem, rows.labels[learned], earlier, n_classes=n_classes)
-        said = baselines.scores({name: rows.known[name][step] for name in kept}, step.size)
+        forecasts = baselines.scores({name: rows.known[name][step] for name in columns}, step.size)
         positions.append(place_of[step])
-        for name, values in said.items():
+        for name, values in forecasts.items():
             scores.setdefault(name, []).append(values)
     if not positions:
         return JudgedBaselines(np.empty(0, dtype=np.int64), {})
-    found = np.concatenate(positions)
-    labels = rows.labels[judged[found]]
+    places = np.concatenate(positions)
+    labels = rows.labels[judged[places]]
     return JudgedBaselines(
-        found, {name: Scored(labels, np.concatenate(parts)) for name, parts in scores.items()}
+        places, {name: Scored(labels, np.concatenate(parts)) for name, parts in scores.items()}
     )

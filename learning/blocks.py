@@ -37,7 +37,7 @@ _MICROSECONDS: dict[Literal["day", "hour"], int] = {"day": 86_400_000_000, "hour
 
 @dataclass(frozen=True)
 class Blocks:
-    """Which block each row belongs to.
+    """Block of time that each row belongs to.
 
     Attributes
     ----------
@@ -117,7 +117,7 @@ def resampled_weights(n_blocks: int, *, seed: int, n_resamples: int = N_RESAMPLE
 
 @lru_cache(maxsize=8)
 def _drawn(n_blocks: int, seed: int, n_resamples: int) -> Floats:
-    """Draw once: a report asks for the same draws of the same blocks several times."""
+    """Return weights drawn once: a report asks for the same draws of the same blocks several times."""
     generator = np.random.default_rng(seed)
     shares = np.full(n_blocks, 1 / n_blocks)
     weights = generator.multinomial(n_blocks, shares, size=n_resamples).astype(np.float64)

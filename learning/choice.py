@@ -1,4 +1,4 @@
-"""Choice of what a training lets serve: the span of the past, and the naive forecast where no model is better.
+"""Choice of the model that a training lets serve: the span of the past, and the naive forecast where no model is better.
 
 Spans compete with the best candidate alone, by the proper score on the newest judged rows.
 """
@@ -49,14 +49,14 @@ def choose_span(
     results = [SpanResult(ALL, data.labels.size, float(losses.mean()))]
     chosen = whole
     for span in shorter_spans(data, judged, loss_since_us) if spec.adapt_window else ():
-        found = score_out_of_fold(
+        out_of_fold = score_out_of_fold(
             candidate, data, judged, since_us=span.since_us, seed=spec.seed, threads=threads
         )
-        theirs = row_losses(data.problem, found.scored)[recent]
+        theirs = row_losses(data.problem, out_of_fold.scored)[recent]
         gain = LossGain(losses - theirs, blocks)
         n_rows = int(np.count_nonzero(rows_since(data, span.since_us)))
         results.append(SpanResult(span, n_rows, float(theirs.mean()), gain.mean, gain.n_standard_errors))
-        chosen = found if best_span(results) == span else chosen
+        chosen = out_of_fold if best_span(results) == span else chosen
     return Chosen(candidate, best_span(results), chosen, tuple(results))
 
 
@@ -77,10 +77,10 @@ def unless_naive(
     """
     loss = skill_loss(data.problem, metric)
     gains = skill_losses(loss, naive.scored) - skill_losses(loss, chosen.out_of_fold.scored)
-    kept = judges(chosen, judged)
+    places = judges(chosen, judged)
     newest = _newest(data, judged, loss_since_us)
     ahead = _gains_ahead(chosen, data, newest, loss, spec, threads)
-    is_better = min(gains[kept].mean(), gains[np.isin(judged.rows, newest)].mean()) > 0
+    is_better = min(gains[places].mean(), gains[np.isin(judged.rows, newest)].mean()) > 0
     if is_better and (ahead is None or ahead.n_standard_errors > -MIN_STANDARD_ERRORS):
         return chosen
     return Chosen(NAIVE, ALL, naive, chosen.results)
@@ -128,7 +128,7 @@ def _gains_ahead(
 
 
 def judges(chosen: Chosen, judged: Judged) -> NDArray[np.int64]:
-    """Return which of the judged rows judge what serves.
+    """Return the positions of the judged rows that judge the chosen model.
 
     A first model of a shorter span says of older rows what no longer held then: only the recent ones judge it.
     """

@@ -38,7 +38,7 @@ class EncodingError(DriftlineError):
 
 @dataclass(frozen=True)
 class ColumnEncoding:
-    """How one feature column is read.
+    """Encoding of one feature column.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class ColumnEncoding:
 
 @dataclass(frozen=True)
 class FeatureEncoding:
-    """How all feature columns are read, in the order of the matrix."""
+    """Encoding of all feature columns, in the order of the matrix."""
 
     columns: tuple[ColumnEncoding, ...]
 
@@ -80,8 +80,13 @@ class FeatureEncoding:
 
     @classmethod
     def from_plain(cls, plain: Sequence[Mapping[str, Any]]) -> FeatureEncoding:
-        """Read what `to_plain` wrote."""
-        return cls(tuple(ColumnEncoding(one["name"], one["kind"], tuple(one["categories"])) for one in plain))
+        """Read an encoding from the JSON values of `to_plain`."""
+        return cls(
+            tuple(
+                ColumnEncoding(column["name"], column["kind"], tuple(column["categories"]))
+                for column in plain
+            )
+        )
 
 
 def learn_encoding(rows: pa.Table, names: Sequence[str]) -> FeatureEncoding:
@@ -220,7 +225,7 @@ def _texts(values: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _codes(texts: pa.ChunkedArray, categories: Sequence[str]) -> NDArray[np.float64]:
-    known = pc.index_in(texts, value_set=pa.array(categories, pa.string()))
-    codes = pc.fill_null(known, len(categories)).to_numpy().astype(np.float64)
+    indices = pc.index_in(texts, value_set=pa.array(categories, pa.string()))
+    codes = pc.fill_null(indices, len(categories)).to_numpy().astype(np.float64)
     codes[texts.is_null().to_numpy()] = np.nan
     return cast("NDArray[np.float64]", codes)

@@ -1,4 +1,4 @@
-"""A fitted model: what it reads, and the scores it gives."""
+"""Fitted model: the features that it reads, and the scores it gives."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ MIN_NEWEST_ROWS = 50
 
 @dataclass(frozen=True)
 class GateVerdict:
-    """Whether a challenger serves from now on, and why.
+    """Verdict on a challenger: whether it serves from now on, and why.
 
     Attributes
     ----------
@@ -152,7 +152,7 @@ def _undecided(gate: GateSpec, why: str) -> GateVerdict:
 def _judge_estimate(
     pair: ScoredPair, problem: ProblemType, metric: Metric, gate: GateSpec, *, seed: int
 ) -> GateVerdict:
-    """Promote what is better by the estimate, unless it is surely worse on the newest window."""
+    """Promote a challenger that is better by the estimate, unless it is surely worse on the newest window."""
     gain = loss_gain(problem, pair)
     newest = newest_rows(pair)
     on_newest = gain.within(newest, pair.event_time_us)
@@ -163,22 +163,22 @@ def _judge_estimate(
         else "the newest window"
     )
     if on_newest.is_surely_worse(gate.alpha, seed=seed):
-        said = f"surely worse on {rows} ({_moved(on_newest.mean)})"
-        return replace(verdict, outcome="worse", explanation=f"{verdict.explanation}; {said}")
+        finding = f"surely worse on {rows} ({_moved(on_newest.mean)})"
+        return replace(verdict, outcome="worse", explanation=f"{verdict.explanation}; {finding}")
     if gain.mean <= 0:
         outcome: GateOutcome = "worse" if gain.is_surely_worse(gate.alpha, seed=seed) else "behind"
-        said = "no better than the champion"
-        return replace(verdict, outcome=outcome, explanation=f"{verdict.explanation}: {said}")
+        finding = "no better than the champion"
+        return replace(verdict, outcome=outcome, explanation=f"{verdict.explanation}: {finding}")
     too_little = _too_little(pair, problem, metric, gate)
     if too_little:
         return replace(verdict, explanation=f"{verdict.explanation}, but {too_little}")
     is_sure = gain.p_value(seed=seed) < gate.alpha
-    said = f"{'surely better' if is_sure else 'better by the estimate'}, and not surely worse on {rows}"
+    finding = f"{'surely better' if is_sure else 'better by the estimate'}, and not surely worse on {rows}"
     return replace(
         verdict,
         is_promoted=True,
         outcome="superior" if is_sure else "ahead",
-        explanation=f"{verdict.explanation}: {said}",
+        explanation=f"{verdict.explanation}: {finding}",
     )
 
 
@@ -232,7 +232,7 @@ def _metric_gain(pair: ScoredPair, problem: ProblemType, metric: Metric) -> floa
 
 
 def _moved(gain: float) -> str:
-    """Say which way a loss moved with a gain."""
+    """Say in words which way a loss moved with a gain."""
     if abs(gain) < 0.00005:
         return "the same"
     return f"{'lower' if gain > 0 else 'higher'} by {abs(gain):.4g}"
@@ -276,16 +276,16 @@ def _judge_non_inferiority(
     margin = _margin(pair, problem, metric)
     low, high = comparison.interval(gate.alpha)
     numbers = _numbers_of(comparison, more_than=-margin, low=low, high=high)
-    found = f"{_sentence(problem, metric, comparison, gate, low, high)}; the champion's loss is confirmed"
+    sentence = f"{_sentence(problem, metric, comparison, gate, low, high)}; the champion's loss is confirmed"
     if low > -margin:
         is_better = low > max(gate.min_gain, 0.0)
         outcome: GateOutcome = "superior" if is_better else "non-inferior"
-        return GateVerdict(True, outcome, f"{found}, and it is not worse by {margin:.4g}", *numbers)
+        return GateVerdict(True, outcome, f"{sentence}, and it is not worse by {margin:.4g}", *numbers)
     if high < 0:
-        return GateVerdict(False, "worse", f"{found}, yet the challenger is worse still", *numbers)
+        return GateVerdict(False, "worse", f"{sentence}, yet the challenger is worse still", *numbers)
     is_promoted = comparison.gain >= 0
     side = "the challenger is ahead" if is_promoted else "the challenger is not ahead either"
-    return GateVerdict(is_promoted, "inconclusive", f"{found}, the test is open and {side}", *numbers)
+    return GateVerdict(is_promoted, "inconclusive", f"{sentence}, the test is open and {side}", *numbers)
 
 
 def _numbers_of(

@@ -152,8 +152,8 @@ def _unseen(data: TrainingSet, knows_until_us: int, loss_since_us: int | None) -
 
 
 def _newest_share(n: int, share: float | None) -> NDArray[np.int64]:
-    kept = n if share is None else min(n, max(MIN_JUDGED_ROWS, round(n * share)))
-    return np.arange(n - kept, n)
+    n_newest = n if share is None else min(n, max(MIN_JUDGED_ROWS, round(n * share)))
+    return np.arange(n - n_newest, n)
 
 
 def _recent(data: TrainingSet, pool: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -231,7 +231,7 @@ def _in_windows(
     held_out = tuple(
         _with_repeats(data, np.isin(data.windows, names[fold_of == fold])) for fold in range(folds.max() + 1)
     )
-    if any(np.count_nonzero(is_of_concept & ~one) < MIN_LEFT_BY_WINDOWS for one in held_out):
+    if any(np.count_nonzero(is_of_concept & ~is_held_out) < MIN_LEFT_BY_WINDOWS for is_held_out in held_out):
         return None
     return Judged(rows, folds, held_out, is_recent, n_unseen)
 
@@ -252,11 +252,11 @@ def _grouped(counts: NDArray[np.int64]) -> NDArray[np.int64]:
         else:
             folds.append(folds[-1])
         gathered += count
-    found = np.array(folds, dtype=np.int64)
-    if gathered < MIN_FOLD_ROWS and found[-1] > 0:
-        found[found == found[-1]] -= 1
-    n_folds = int(found[-1]) + 1
-    return found * N_FOLDS // n_folds if n_folds > N_FOLDS else found
+    fold_of = np.array(folds, dtype=np.int64)
+    if gathered < MIN_FOLD_ROWS and fold_of[-1] > 0:
+        fold_of[fold_of == fold_of[-1]] -= 1
+    n_folds = int(fold_of[-1]) + 1
+    return fold_of * N_FOLDS // n_folds if n_folds > N_FOLDS else fold_of
 
 
 def _in_runs(
@@ -273,7 +273,7 @@ def _in_runs(
         is_held_out = np.zeros(data.labels.size, dtype=np.bool_)
         is_held_out[rows[folds == fold]] = True
         held_out.append(_with_repeats(data, is_held_out))
-    n_left = min(int(np.count_nonzero(~one)) for one in held_out)
+    n_left = min(int(np.count_nonzero(~is_held_out)) for is_held_out in held_out)
     if n_left < MIN_LEFT_ROWS:
         raise LabelsNeededError(
             f"holding out a fold of {rows.size} judged rows leaves {n_left} of {data.labels.size} rows to learn from; "

@@ -26,7 +26,7 @@ LAST_VALUE = "last_value"
 
 @dataclass(frozen=True)
 class Season:
-    """A span after which values come again.
+    """Season: a span after which values come again.
 
     Attributes
     ----------
@@ -47,12 +47,12 @@ class Season:
 
     @property
     def reach(self) -> timedelta:
-        """How far back the forecast looks."""
+        """Span that the forecast looks back."""
         return self.length * self.steps
 
     @property
     def tolerance(self) -> timedelta:
-        """How much earlier than a season ago the event may lie: 1 hour of a day, 7 hours of a week."""
+        """Tolerance: how much earlier than a season ago the event may lie, 1 hour of a day, 7 hours of a week."""
         return self.length / 24
 
 
@@ -91,7 +91,7 @@ def fitting_seasons(
     entity
         Key columns; without any all rows are one entity's.
     """
-    known = (
+    known_labels = (
         "SELECT event_timestamp AS moment, epoch(label_time) - epoch(event_timestamp) AS delay, "
         f"{_keys(entity)} FROM {labels} WHERE {_IS_KNOWN}"
     )
@@ -100,7 +100,7 @@ def fitting_seasons(
         connection,
         f"SELECT {', '.join(f'quantile_cont(gap, {share}) FILTER (gap > 0)' for share in (0.25, 0.5, 0.75))}, "
         f"epoch(max(moment)) - epoch(min(moment)), quantile_cont(delay, {KNOWN_SHARE}) FROM (SELECT moment, delay, "
-        f"epoch(moment) - epoch(lag(moment) OVER (PARTITION BY {keys} ORDER BY moment)) AS gap FROM ({known}))",
+        f"epoch(moment) - epoch(lag(moment) OVER (PARTITION BY {keys} ORDER BY moment)) AS gap FROM ({known_labels}))",
     )
     if gap is None or max(gap - low, high - gap) > REGULAR * gap:
         return ()
@@ -118,7 +118,7 @@ def fitting_seasons(
 def known_values(
     rows: str, labels: str, *, entity: Sequence[str], seasons: Sequence[Season], timezone: str
 ) -> str:
-    """Return the SQL of what was known of each row's entity when the row was predicted.
+    """Return the SQL of the values known of each row's entity when the row was predicted.
 
     Parameters
     ----------
@@ -165,8 +165,8 @@ def known_values(
             f"AS {season.name} FROM (SELECT *, {before} AS before, {earliest} AS earliest FROM _asked_{number}) AS a "
             f"ASOF LEFT JOIN _events AS b ON {same} AND a.before >= b.moment)"
         )
-    found = ", ".join([LAST_VALUE, *(season.name for season in seasons)])
-    return f"WITH {', '.join(parts)} SELECT row_id, event_timestamp, {found} FROM _asked_{len(seasons) + 1}"
+    columns = ", ".join([LAST_VALUE, *(season.name for season in seasons)])
+    return f"WITH {', '.join(parts)} SELECT row_id, event_timestamp, {columns} FROM _asked_{len(seasons) + 1}"
 
 
 _IS_KNOWN = "label IS NOT NULL AND label_time IS NOT NULL AND event_timestamp IS NOT NULL"
@@ -189,8 +189,8 @@ def _before(column: str, season: Season, timezone: str) -> str:
 
 def known_indices(values: pa.ChunkedArray, problem: ProblemType, classes: Sequence[str]) -> Floats:
     """Return known values as class indices or values, NaN where none was known; see `label_indices`."""
-    found = np.full(len(values), np.nan)
+    indices = np.full(len(values), np.nan)
     is_known = values.is_valid().to_numpy()
     if is_known.any():
-        found[is_known] = label_indices(values.drop_null(), problem, classes)
-    return found
+        indices[is_known] = label_indices(values.drop_null(), problem, classes)
+    return indices

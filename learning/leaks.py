@@ -95,20 +95,20 @@ def suspects(
     measured: Mapping[str, Strength], columns: pa.Table, label: pa.Array, problem: ProblemType
 ) -> tuple[Suspicion, ...]:
     """Find the columns that are too strong among those that have been measured; see `suspicious`."""
-    found = [
+    suspicions = [
         Suspicion(name, strength.measure, strength.value, strength.n_rows, "")
         for name, strength in measured.items()
         if strength.skill >= LEAK_SKILL[problem] or _by_missing(strength)
     ]
-    if not found:
+    if not suspicions:
         return ()
     truth = known_truth(label, problem)
-    told = [
-        Suspicion(one.column, one.measure, one.value, one.n_rows,
-                  _evidence(measured[one.column], columns[one.column], label, truth, problem))
-        for one in found
+    with_evidence = [
+        Suspicion(suspicion.column, suspicion.measure, suspicion.value, suspicion.n_rows,
+                  _evidence(measured[suspicion.column], columns[suspicion.column], label, truth, problem))
+        for suspicion in suspicions
     ]  # fmt: skip
-    return tuple(sorted(told, key=lambda suspicion: -suspicion.value))
+    return tuple(sorted(with_evidence, key=lambda suspicion: -suspicion.value))
 
 
 def outstanding(measured: Mapping[str, Strength]) -> str | None:
@@ -131,7 +131,7 @@ _NAMES = {"roc_auc": "AUC", "accuracy": "accuracy", "r2": "R²"}
 
 
 def figure(strength: Strength) -> str:
-    """Write what a column alone predicts: `AUC 0.991 alone, on 1,000 rows`."""
+    """Predictive power of a column alone, as text: `AUC 0.991 alone, on 1,000 rows`."""
     how = "whether it is missing tells it" if _by_missing(strength) else "alone"
     return f"{_NAMES[strength.measure]} {strength.value:.3f} {how}, on {strength.n_rows:,} rows"
 
@@ -162,35 +162,37 @@ def _by_class(
     is_first: NDArray[np.bool_], names: tuple[str, str], label: pa.Array, problem: ProblemType
 ) -> str:
     classes = _class_names(label, problem)
-    told = []
+    parts = []
     for name, mask in zip(names, (is_first, ~is_first), strict=True):
         if mask.any():
             common, count = _most_common(classes[mask])
-            told.append(f"{name}: label {common} in {count:,} of {int(mask.sum()):,}")
-    return "; ".join(told)
+            parts.append(f"{name}: label {common} in {count:,} of {int(mask.sum()):,}")
+    return "; ".join(parts)
 
 
 def _values_by_class(values: pa.Array, label: pa.Array, problem: ProblemType) -> str:
     """Show which values the most frequent classes have: a range of numbers, or the most frequent texts."""
     classes = _class_names(label, problem)
-    found, counts = np.unique(classes, return_counts=True)
-    numbers, told = as_numbers(values), []
-    for common in found[np.argsort(-counts, kind="stable")][:N_EXAMPLES]:
+    names, counts = np.unique(classes, return_counts=True)
+    numbers, parts = as_numbers(values), []
+    for common in names[np.argsort(-counts, kind="stable")][:N_EXAMPLES]:
         inside = pa.array(classes == common)
-        there = values.filter(inside).drop_null()
-        if not len(there):
-            told.append(f"label {common} has none")
+        class_values = values.filter(inside).drop_null()
+        if not len(class_values):
+            parts.append(f"label {common} has none")
         elif numbers is None or pa.types.is_boolean(values.type):
-            told.append(f"label {common} has {_frequent(there)}")
+            parts.append(f"label {common} has {_frequent(class_values)}")
         else:
-            bounds = pc.min_max(there)
+            bounds = pc.min_max(class_values)
             low, high = text(bounds["min"].as_py()), text(bounds["max"].as_py())
-            told.append(f"label {common} has {low}" + (f" to {high}" if high != low else ""))
-    return "; ".join(told)
+            parts.append(f"label {common} has {low}" + (f" to {high}" if high != low else ""))
+    return "; ".join(parts)
 
 
 def _frequent(values: pa.Array) -> str:
-    counted = sorted((-one["counts"], text(one["values"])) for one in pc.value_counts(values).to_pylist())
+    counted = sorted(
+        (-entry["counts"], text(entry["values"])) for entry in pc.value_counts(values).to_pylist()
+    )
     more = ", …" if len(counted) > N_EXAMPLES else ""
     return ", ".join(value for _, value in counted[:N_EXAMPLES]) + more
 
@@ -201,8 +203,8 @@ def _class_names(label: pa.Array, problem: ProblemType) -> NDArray[np.str_]:
 
 
 def _most_common(classes: NDArray[np.str_]) -> tuple[str, int]:
-    found, counts = np.unique(classes, return_counts=True)
-    return str(found[counts.argmax()]), int(counts.max())
+    names, counts = np.unique(classes, return_counts=True)
+    return str(names[counts.argmax()]), int(counts.max())
 
 
 def text(value: object) -> str:

@@ -124,9 +124,9 @@ def _mean_of(
 def log_losses(scored: Scored, least: float) -> Floats:
     """Return each row's log loss, probabilities clipped at `least`; a class that the model never saw has probability 0."""
     if scored.scores.ndim == 2:
-        known = np.flatnonzero(scored.labels < scored.scores.shape[1])
+        rows = np.flatnonzero(scored.labels < scored.scores.shape[1])
         chosen = np.zeros(scored.labels.size)
-        chosen[known] = scored.scores[known, scored.labels[known].astype(np.int64)]
+        chosen[rows] = scored.scores[rows, scored.labels[rows].astype(np.int64)]
     else:
         chosen = np.where(scored.labels == 1, scored.scores, 1 - scored.scores)
     losses: Floats = -np.log(np.clip(chosen, least, 1 - least))
@@ -237,11 +237,11 @@ def _average_precision(scored: Scored, blocks: NDArray[np.int64], max_levels: in
     positives, negatives = (counts[::-1] for counts in _level_counts(scored, blocks, max_levels))
 
     def value(weights: Floats) -> Floats:
-        found = weights @ positives.T
-        hits = np.cumsum(found, axis=1)
+        level_hits = weights @ positives.T
+        hits = np.cumsum(level_hits, axis=1)
         shown = hits + np.cumsum(weights @ negatives.T, axis=1)
         precision = np.divide(hits, shown, out=np.zeros_like(hits), where=shown > 0)
-        return _ratio((found * precision).sum(axis=1), hits[:, -1])
+        return _ratio((level_hits * precision).sum(axis=1), hits[:, -1])
 
     return value
 

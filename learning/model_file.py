@@ -222,8 +222,8 @@ def _skops_bytes(estimator: Any) -> bytes:
     schema = parts.pop(_SCHEMA).decode()
     numbers: dict[str, str] = {}
 
-    def number(found: re.Match[str]) -> str:
-        return f"{found[1]}{numbers.setdefault(found[2], str(len(numbers) + 1))}"
+    def number(match: re.Match[str]) -> str:
+        return f"{match[1]}{numbers.setdefault(match[2], str(len(numbers) + 1))}"
 
     # Texts of the model cannot match: inside them quotation marks are escaped.
     schema = re.sub(r'("__id__": |"file": ")(\d+)', number, schema)
@@ -237,7 +237,9 @@ def _skops_from(content: bytes) -> Any:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         schema = json.loads(archive.read(_SCHEMA))
     # Before skops looks at it: skops itself trusts every estimator of scikit-learn, and more.
-    unknown = sorted({".".join(found[:2]) for found in _types_in(schema) if found not in ALLOWED_TYPES})
+    unknown = sorted(
+        {".".join(named_type[:2]) for named_type in _types_in(schema) if named_type not in ALLOWED_TYPES}
+    )
     if unknown:
         raise ModelFileError(
             f"model file holds types that no candidate of ours consists of: {', '.join(unknown)}. "
@@ -285,10 +287,10 @@ def _parts(estimator: Any) -> Iterator[Any]:
     """Walk through the estimators inside an estimator."""
     yield estimator
     inner = [step for _, step in getattr(estimator, "steps", ())]
-    inner += [one.estimator for one in getattr(estimator, "calibrated_classifiers_", ())]
-    inner += [one for one in [getattr(estimator, "regressor_", None)] if one is not None]
-    for one in inner:
-        yield from _parts(one)
+    inner += [classifier.estimator for classifier in getattr(estimator, "calibrated_classifiers_", ())]
+    inner += [regressor for regressor in [getattr(estimator, "regressor_", None)] if regressor is not None]
+    for part in inner:
+        yield from _parts(part)
 
 
 def _check_support_vectors(estimator: Any) -> None:

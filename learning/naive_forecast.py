@@ -22,7 +22,7 @@ NAIVE = CandidateSpec(use="naive")
 
 @dataclass(frozen=True)
 class NaiveForecast:
-    """A feature as it stands.
+    """Forecast that is a feature as it stands.
 
     Attributes
     ----------
@@ -49,11 +49,11 @@ class NaiveForecast:
         return np.where(np.isnan(values), self.otherwise, values)
 
     def to_plain(self) -> Mapping[str, float | int | None]:
-        """Return it as JSON can hold it."""
+        """Return the forecast as JSON values."""
         return {"column": self.column, "otherwise": self.otherwise}
 
     def text(self, names: tuple[str, ...]) -> str:
-        """Say what it forecasts, given the encoded features' names.
+        """Describe the forecast, given the encoded features' names.
 
         Examples
         --------
@@ -76,8 +76,8 @@ def learn_naive_forecast(rows: FitRows) -> NaiveForecast:
     for column, encoded in enumerate(rows.encoding.columns):
         if encoded.kind != "number":
             continue
-        one = NaiveForecast(column, mean)
-        loss = float(np.mean((one.predict(rows.matrix) - rows.labels) ** 2))
+        forecast = NaiveForecast(column, mean)
+        loss = float(np.mean((forecast.predict(rows.matrix) - rows.labels) ** 2))
         if loss < least:
-            best, least = one, loss
+            best, least = forecast, loss
     return best

@@ -109,7 +109,7 @@ def fit(
 
 
 class OneClass:
-    """Stands in for an estimator where a fold leaves rows of one class: it names that class, always."""
+    """Estimator for a fold that leaves rows of one class: it always names that class."""
 
     def __init__(self, label: int, n_classes: int) -> None:
         self.classes_ = np.arange(n_classes)

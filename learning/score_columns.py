@@ -50,11 +50,11 @@ def classes_of_both(first: Sequence[str], second: Sequence[str]) -> tuple[str, .
     return (*first, *sorted(set(second).difference(first)))
 
 
-def aligned_scores(scores: Floats, classes: Sequence[str], wanted: Sequence[str]) -> Floats:
+def aligned_scores(scores: Floats, classes: Sequence[str], all_classes: Sequence[str]) -> Floats:
     """Lay class probabilities out over more classes, all of the model's among them; one it never saw gets 0."""
-    if tuple(classes) == tuple(wanted):
+    if tuple(classes) == tuple(all_classes):
         return scores
-    aligned = np.zeros((scores.shape[0], len(wanted)))
-    places = {name: place for place, name in enumerate(wanted)}
+    aligned = np.zeros((scores.shape[0], len(all_classes)))
+    places = {name: place for place, name in enumerate(all_classes)}
     aligned[:, [places[name] for name in classes]] = scores
     return aligned

@@ -54,10 +54,10 @@ def predictions_table(
     if model is None:
         if features.num_rows:
             raise PredictionError(f"{features.num_rows} rows and no model to score them with.")
-        scored = [pa.array([], one.type) for one in score_fields(problem)]
+        scored = [pa.array([], field.type) for field in score_fields(problem)]
     else:
         scored = list(scored_columns(features, model, problem).values())
-    names = [*LEADING_COLUMNS, "model_version", *(one.name for one in score_fields(problem))]
+    names = [*LEADING_COLUMNS, "model_version", *(field.name for field in score_fields(problem))]
     features_only = [name for name in features.column_names if name not in LEADING_COLUMNS]
     versions = pa.array(np.full(features.num_rows, version, dtype=np.int32))
     columns = [

@@ -32,7 +32,7 @@ MEASURES: Mapping[ProblemType, str] = {"binary": "roc_auc", "multiclass": "accur
 
 @dataclass(frozen=True)
 class Strength:
-    """What one column alone predicts.
+    """Predictive power of one column alone.
 
     Attributes
     ----------
@@ -54,18 +54,18 @@ class Strength:
 
     @property
     def skill(self) -> float:
-        """How much of what chance leaves open the column decides: 0 nothing, 1 all; AUC 0.95 is 0.9."""
+        """Share of what chance leaves open that the column decides: 0 nothing, 1 all; AUC 0.95 is 0.9."""
         return (self.value - self.chance) / (1 - self.chance)
 
     @property
     def missing_skill(self) -> float:
-        """The skill of knowing whether a value is missing."""
+        """Skill of knowing whether a value is missing."""
         return (self.missing_value - self.chance) / (1 - self.chance)
 
 
 @dataclass(frozen=True)
 class Truth:
-    """The labels that are looked at.
+    """Known labels that columns are measured against.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ class Truth:
 
     @property
     def proves_something(self) -> bool:
-        """Whether there are rows, and differences between them, enough to judge a column by."""
+        """True where there are rows, and differences between them, enough to judge a column by."""
         if self.numbers.size < MIN_ROWS:
             return False
         if not self.n_classes:
@@ -99,16 +99,16 @@ def known_truth(label: pa.Array, problem: ProblemType) -> Truth:
     positions = np.flatnonzero(is_known)
     if positions.size > MAX_ROWS:
         positions = positions[np.linspace(0, positions.size - 1, MAX_ROWS).astype(np.int64)]
-    known = label.take(pa.array(positions))
+    labels = label.take(pa.array(positions))
     if problem != "multiclass":
-        numbers = floats(known)
+        numbers = floats(labels)
         return Truth(positions, numbers, int(np.unique(numbers).size) if problem == "binary" else 0)
-    encoded = known if isinstance(known, pa.DictionaryArray) else known.dictionary_encode()
+    encoded = labels if isinstance(labels, pa.DictionaryArray) else labels.dictionary_encode()
     return Truth(positions, np.asarray(encoded.indices, dtype=np.float64), len(encoded.dictionary))
 
 
 def strengths(columns: pa.Table, label: pa.Array, problem: ProblemType) -> Mapping[str, Strength]:
-    """Measure what each column alone predicts of the label.
+    """Measure the predictive power of each column alone.
 
     A column's rows are put into groups, and each fold is predicted by what the groups of the other had. Each of
     few or frequent values is a group of its own, other numbers are grouped with their neighbours. Of texts that are

@@ -48,7 +48,7 @@ SURE_LEVEL = 0.05
 
 @dataclass(frozen=True)
 class Skill:
-    """A model against one baseline on the same rows.
+    """Skill of a model against one baseline on the same rows.
 
     Attributes
     ----------
@@ -129,12 +129,12 @@ def skills_against(
         Seed of the bootstrap.
     """
     ours = row_losses(loss, scored)
-    theirs = {name: row_losses(loss, one) for name, one in baselines.items()}
-    found = [
+    theirs = {name: row_losses(loss, forecast) for name, forecast in baselines.items()}
+    skills = [
         _skill(name, ours, losses, blocks, loss, seed, SURE_LEVEL / len(theirs))
         for name, losses in theirs.items()
     ]
-    return tuple(sorted(found, key=baseline_rank))
+    return tuple(sorted(skills, key=baseline_rank))
 
 
 def baseline_rank(skill: Skill) -> tuple[float, str]:
@@ -190,10 +190,10 @@ def skill_text(skill: Skill) -> str:
 
 def worse_than_baseline_text(skills: Sequence[Skill]) -> str:
     """Say of the best baseline that a model is surely worse than; empty where there is none."""
-    worse = next((one for one in skills if one.is_surely_worse), None)
+    worse = next((skill for skill in skills if skill.is_surely_worse), None)
     return "" if worse is None else f"The model is {skill_text(worse)}, on {worse.n:,} labelled rows."
 
 
 def known_value_skills(skills: Sequence[Skill]) -> tuple[Skill, ...]:
     """Return the skills against known values, without the baselines that are the same for every row."""
-    return tuple(one for one in skills if one.baseline not in CONSTANT_BASELINES)
+    return tuple(skill for skill in skills if skill.baseline not in CONSTANT_BASELINES)

@@ -49,7 +49,7 @@ class Span:
 
 @dataclass(frozen=True)
 class SpanResult:
-    """How a span did out of fold.
+    """Out-of-fold result of a span.
 
     Attributes
     ----------
@@ -87,18 +87,18 @@ def shorter_spans(data: TrainingSet, judged: Judged, loss_since_us: int | None) 
     """
     n = data.labels.size
     newest = np.unique(data.windows)[-N_WINDOWS:]
-    wanted: dict[SpanName, int] = {
+    sizes: dict[SpanName, int] = {
         "newest third": round(n / 3),
         "newest ninth": round(n / 9),
         "newest 8 windows": int(np.count_nonzero(data.windows >= newest[0])),
     }
     if loss_since_us is None:
-        wanted["unseen by the champion"] = judged.n_unseen
+        sizes["unseen by the champion"] = judged.n_unseen
     else:
-        wanted["since the loss"] = int(np.count_nonzero(data.event_time_us >= loss_since_us))
+        sizes["since the loss"] = int(np.count_nonzero(data.event_time_us >= loss_since_us))
     spans: list[Span] = []
     tried = {n}
-    for name, n_newest in wanted.items():
+    for name, n_newest in sizes.items():
         if n_newest < MIN_SPAN_ROWS:
             continue
         # As many newest rows: a straggler of an old window, or an old label that came late, draws nothing along.
@@ -129,5 +129,5 @@ def best_span(results: Sequence[SpanResult]) -> Span:
     ... ).name
     'newest third'
     """
-    better = [one for one in results if one.n_standard_errors > MIN_STANDARD_ERRORS]
-    return min(better, key=lambda one: one.loss).span if better else ALL
+    better = [result for result in results if result.n_standard_errors > MIN_STANDARD_ERRORS]
+    return min(better, key=lambda result: result.loss).span if better else ALL

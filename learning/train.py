@@ -45,7 +45,7 @@ class CandidateResult:
 
 @dataclass(frozen=True)
 class Training:
-    """What a training produced.
+    """Result of a training.
 
     Attributes
     ----------
@@ -129,30 +129,30 @@ def train_model(
     load_libraries(spec.competitors)
     with limited_threads(threads):
         results, whole = _compare_candidates(data, judged, metric, spec, threads)
-        best = next(one for one in spec.competitors if one.label == results[0].name)
+        best = next(candidate for candidate in spec.competitors if candidate.label == results[0].name)
         chosen = choose_span(best, whole, data, judged, spec, loss_since_us, threads)
         if data.problem == "regression":
             naive = score_out_of_fold(NAIVE, data, judged, since_us=None, seed=spec.seed, threads=threads)
             results = (*results, _result(NAIVE, metric, data.problem, naive))
             chosen = unless_naive(chosen, naive, data, judged, metric, spec, loss_since_us, threads)
-        kept = judges(chosen, judged)
+        places = judges(chosen, judged)
         importances = permutation_importances(
             chosen.out_of_fold.models,
-            judged.folds[kept],
-            data.matrix[judged.rows[kept]],
-            data.labels[judged.rows[kept]],
+            judged.folds[places],
+            data.matrix[judged.rows[places]],
+            data.labels[judged.rows[places]],
             metric=metric,
             seed=spec.seed,
         )
         learned = np.flatnonzero(rows_since(data, chosen.span.since_us))
         model = fit(chosen.candidate, data.fit_rows(learned), data.classes, spec.seed, threads)
     scored = chosen.out_of_fold.scored
-    holdout = Scored(scored.labels[kept], scored.scores[kept])
-    rows = judged.rows[kept]
+    holdout = Scored(scored.labels[places], scored.scores[places])
+    rows = judged.rows[places]
     return Training(
         model=model,
         judged=rows,
-        folds=judged.folds[kept],
+        folds=judged.folds[places],
         holdout=holdout,
         metric=metric,
         holdout_metric=metric_value(metric, holdout),
@@ -173,11 +173,13 @@ def _compare_candidates(
     results: list[CandidateResult] = []
     whole: OutOfFold | None = None
     for candidate in spec.competitors:
-        found = score_out_of_fold(candidate, data, judged, since_us=None, seed=spec.seed, threads=threads)
-        results.append(_result(candidate, metric, data.problem, found))
-        results.sort(key=lambda one: -improvement(data.problem, metric, of=one.metric, over=0.0))
+        out_of_fold = score_out_of_fold(
+            candidate, data, judged, since_us=None, seed=spec.seed, threads=threads
+        )
+        results.append(_result(candidate, metric, data.problem, out_of_fold))
+        results.sort(key=lambda result: -improvement(data.problem, metric, of=result.metric, over=0.0))
         # Of the others only figures are kept: models are large.
-        whole = found if whole is None or results[0].name == candidate.label else whole
+        whole = out_of_fold if whole is None or results[0].name == candidate.label else whole
     assert whole is not None
     return tuple(results), whole
 
@@ -215,14 +217,14 @@ def limited_threads(threads: int) -> AbstractContextManager[object]:
 
 
 def _result(
-    candidate: CandidateSpec, metric: Metric, problem: ProblemType, found: OutOfFold
+    candidate: CandidateSpec, metric: Metric, problem: ProblemType, out_of_fold: OutOfFold
 ) -> CandidateResult:
     values: dict[Metric, float] = {}
     for name in METRICS_BY_PROBLEM[problem]:
         with suppress(MetricError):
-            values[name] = metric_value(name, found.scored)
-    values[metric] = metric_value(metric, found.scored)
-    return CandidateResult(candidate.label, candidate.use, values[metric], values, found.fit_seconds)
+            values[name] = metric_value(name, out_of_fold.scored)
+    values[metric] = metric_value(metric, out_of_fold.scored)
+    return CandidateResult(candidate.label, candidate.use, values[metric], values, out_of_fold.fit_seconds)
 
 
 def _check_candidates(spec: ModelSpec, problem: ProblemType) -> None:

@@ -71,7 +71,7 @@ class TrainingSet:
 
     @cached_property
     def encoding(self) -> FeatureEncoding:
-        """How the features are read; learned from all labelled rows, without their labels."""
+        """Encoding of the features; learned from all labelled rows, without their labels."""
         return learn_encoding(self.rows, self.feature_names)
 
     @cached_property
@@ -86,7 +86,7 @@ class TrainingSet:
 
     @property
     def digest(self) -> str:
-        """sha256 of all that a model can learn from these rows."""
+        """Digest of all that a model can learn from these rows: sha256."""
         content = hashlib.sha256(json.dumps([self.encoding.to_plain(), self.classes]).encode())
         for values in (self.matrix, self.labels, self.event_time_us, self.label_time_us, self.windows):
             content.update(values.tobytes(order="A"))
@@ -182,8 +182,8 @@ def label_indices(labels: pa.ChunkedArray, problem: ProblemType, classes: Sequen
     if problem == "multiclass":
         texts = labels.cast(pa.string())
         others = sorted(set(texts.unique().to_pylist()).difference(classes))
-        found = pc.index_in(texts, value_set=pa.array([*classes, *others], pa.string()))
-        values: Floats = pc.cast(found, pa.float64()).to_numpy()
+        indices = pc.index_in(texts, value_set=pa.array([*classes, *others], pa.string()))
+        values: Floats = pc.cast(indices, pa.float64()).to_numpy()
         return values
     if pa.types.is_boolean(labels.type):
         labels = labels.cast(pa.int8())

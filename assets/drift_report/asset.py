@@ -38,7 +38,7 @@ HISTORY_LENGTH = 23
 
 @dataclass(frozen=True)
 class _Inputs:
-    """All that a report reads; `probation` is the champion's where one runs."""
+    """Inputs of a report; `probation` is the champion's where one runs."""
 
     window: Window
     examined: Examined
@@ -50,7 +50,7 @@ class _Inputs:
 
 @dataclass(frozen=True)
 class _Written:
-    """All that a report has written; `tables` begins with the statistics of the columns."""
+    """Outputs of a report; `tables` begins with the statistics of the columns."""
 
     page: Page
     history_page: Path
@@ -155,7 +155,7 @@ def _write_references(run: StageRun, examined: Examined) -> tuple[Snapshot, ...]
 def _history(
     decisions: Snapshot, earlier: Sequence[str], metric: str, connection: duckdb.DuckDBPyConnection
 ) -> list[PerformancePoint]:
-    """Read what the newest of earlier reports measured by the same metric."""
+    """Read the newest earlier measurements by the same metric."""
     return [
         PerformancePoint(window.partition, window.realised, window.estimated, window.reference_metric)
         for window in read_windows(connection, scan(decisions, earlier[-HISTORY_LENGTH:]))

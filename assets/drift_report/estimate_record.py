@@ -34,16 +34,16 @@ rows whose labels came in the window what had been expected of them, the metric 
 
 @dataclass(frozen=True)
 class EstimateRecord:
-    """What a model version has estimated before a window: outcomes in order, and estimates by partition."""
+    """Estimates of a model version before a window: outcomes in order, and estimates by partition."""
 
     outcomes: Sequence[EstimateOutcome] = ()
     estimates: Mapping[str, RawEstimate] = field(default_factory=dict)
 
 
 def record_from_rows(rows: Iterable[Mapping[str, Any]]) -> EstimateRecord:
-    """Read what `record_table` wrote of a model version's windows, in their order."""
+    """Read a model version's record from the rows of `record_table`, windows in their order."""
     outcomes, estimates = [], {}
-    for row in sorted(rows, key=lambda one: str(one["partition"])):
+    for row in sorted(rows, key=lambda entry: str(entry["partition"])):
         if row["estimated"] is not None:
             estimates[row["partition"]] = RawEstimate(row["estimated"], row["estimated_reach"])
         if row["expected"] is not None:
@@ -67,7 +67,7 @@ def outcome_in(
     unchanged: float,
     n_by_partition: Mapping[str, int],
 ) -> EstimateOutcome | None:
-    """Hold what was realised in a window against earlier estimates, and the window's own."""
+    """Compare a window's realised values with earlier estimates, and its own."""
     estimates = dict(record.estimates)
     raw = raw_estimate(estimated)
     if raw is not None:

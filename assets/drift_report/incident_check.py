@@ -22,16 +22,16 @@ def incident_check(firing: Sequence[Incident]) -> CheckOutcome:
     """
     listed = [
         {
-            "kind": one.kind,
-            "feature": one.feature,
-            "severity": one.severity,
-            "since": one.opened_in,
-            "text": one.text,
-            "silence": one.silence,
+            "kind": incident.kind,
+            "feature": incident.feature,
+            "severity": incident.severity,
+            "since": incident.opened_in,
+            "text": incident.text,
+            "silence": incident.silence,
         }
-        for one in firing
+        for incident in firing
     ]
-    is_critical = any(one.severity == "critical" for one in firing)
+    is_critical = any(incident.severity == "critical" for incident in firing)
     return CheckOutcome(
         name=INCIDENT_CHECK,
         is_passed=not firing,

@@ -75,7 +75,7 @@ def weigh_evidence(
     quality: WindowQuality,
     spec: PipelineSpec,
 ) -> tuple[Evidence, OpenLoss | None]:
-    """Put a window's findings and its circumstances together for the policy.
+    """Combine a window's findings and its circumstances into the policy's evidence.
 
     Returns
     -------

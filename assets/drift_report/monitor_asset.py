@@ -57,7 +57,7 @@ NOT_MEASURED = Measurement("", 0, reason="nothing is predicted")
 
 @dataclass(frozen=True)
 class _Inputs:
-    """All that a report reads: the rows, the partitions they are compared with, what is found, and the quality."""
+    """Inputs of a report: the rows, the partitions they are compared with, what is found, and the quality."""
 
     window: Window
     rows: Snapshot
@@ -144,7 +144,7 @@ def _compare(
     current: str,
     connection: duckdb.DuckDBPyConnection,
 ) -> tuple[Findings, tuple[tuple[LakeTable, pa.Table], ...]]:
-    """Return what moved, and the reference's tables where they were not kept yet."""
+    """Compare a window with its reference; return also the reference's tables where they were not kept yet."""
     spec = run.spec
     now = scan(rows, [current])
     n_current = count_rows(connection, now)
@@ -227,7 +227,7 @@ def _reference(
 
 
 def _key_at(rows: Snapshot, current: str, spec: DriftSpec) -> str:
-    """Return the key of what a window is compared with; '' where nothing is earlier."""
+    """Return the key of a window's reference; '' where nothing is earlier."""
     before = reference_partitions(rows.partitions, current, spec)
     return _reference_key(rows, before) if before else ""
 
@@ -241,7 +241,7 @@ def _reference_key(rows: Snapshot, before: Sequence[str]) -> str:
 def monitored_columns(
     connection: duckdb.DuckDBPyConnection, relation: str, dataset: DatasetSpec
 ) -> tuple[str, ...]:
-    """List the columns whose distribution says something: no keys, no clocks, no identifiers or free texts."""
+    """List the columns whose distribution is monitored: no keys, no clocks, no identifiers or free texts."""
     candidates = dataset.watchable
     texts = [name for name in candidates if dataset.column(name).type == "string"]
     if not texts:

@@ -66,7 +66,7 @@ def shadow_champion(
     connection, registry
         Where the rows and the models are read.
     """
-    changes = [one for one in decisions if one.champion_after != one.champion_before]
+    changes = [decision for decision in decisions if decision.champion_after != decision.champion_before]
     n_first = pipeline.spec.retrain.probation
     if not changes or changes[-1].champion_before is None:
         return None
@@ -78,12 +78,14 @@ def shadow_champion(
         # A champion that a person has chosen is not on probation.
         return None
     shadow = _Shadow(pipeline, window, decisions, newest, inputs, connection, registry)
-    found = shadow.of_predecessor(n_first) if newest.actor == GATE else None
-    former = former_champion(Change(one.champion_before, one.champion_after, _cause(one)) for one in changes)
-    if former is None or (found is not None and (found.is_failed or found.is_beaten)):
-        return found
+    probation = shadow.of_predecessor(n_first) if newest.actor == GATE else None
+    former = former_champion(
+        Change(decision.champion_before, decision.champion_after, _cause(decision)) for decision in changes
+    )
+    if former is None or (probation is not None and (probation.is_failed or probation.is_beaten)):
+        return probation
     watched = shadow.of_former(former)
-    return watched if watched is not None and watched.is_failed else found
+    return watched if watched is not None and watched.is_failed else probation
 
 
 def _cause(change: Decision) -> Cause:
@@ -145,16 +147,16 @@ class _Shadow:
         return model_from_bytes(self.registry.model_file(self.pipeline.name, version, sha256=sha256))
 
     def _rows(self, served: Sequence[str], since: datetime | None = None) -> pa.Table | None:
-        """Read what the champion predicted in some windows, with labels known since; None where no label is new."""
+        """Read the champion's predictions in some windows, with labels known since; None where no label is new."""
         if not served:
             return None
         labels, end = self.inputs.labels, self.window.end
-        known = scan(labels, [key for key in served if key in labels.partitions])
-        fresh = labels_known(known, until=end, since=self.window.start)
+        label_rows = scan(labels, [key for key in served if key in labels.partitions])
+        fresh = labels_known(label_rows, until=end, since=self.window.start)
         if not self.connection.sql(f"SELECT 1 FROM {fresh} LIMIT 1").fetchall():
             return None
         rows = self.connection.sql(
-            f"SELECT p.*, l.label FROM {labels_known(known, until=end, since=since)} AS l "
+            f"SELECT p.*, l.label FROM {labels_known(label_rows, until=end, since=since)} AS l "
             f"JOIN (SELECT * FROM {scan(self.inputs.predictions, served)} "
             f"WHERE model_version = {self.newest.champion_after}) AS p "
             f"USING (row_id, event_timestamp) ORDER BY hash(row_id), row_id LIMIT {MAX_SHADOW_ROWS}"
@@ -170,11 +172,11 @@ def _loss_of(
     inputs: Inputs,
     connection: duckdb.DuckDBPyConnection,
 ) -> str:
-    """Say what a version has surely lost against its own holdout on some rows; empty where it has not."""
+    """Describe a version's sure loss against its own holdout on some rows; empty where there is none."""
     assert inputs.holdout is not None
     problem, spec = pipeline.spec.learned.problem, pipeline.spec
-    kept = scan(inputs.holdout, [str(version)])
-    holdout = read_scored_rows(connection, kept, problem, model.classes)
+    scores = scan(inputs.holdout, [str(version)])
+    holdout = read_scored_rows(connection, scores, problem, model.classes)
     with limited_threads(1):
         scored = Scored(label_indices(rows["label"], problem, model.classes), model.score(rows))
     now = ScoredRows(scored, microseconds(rows["event_timestamp"]))

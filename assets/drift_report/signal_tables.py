@@ -74,23 +74,23 @@ SERVED_OUTCOMES = LakeTable(
 (`served`) and of the version's holdout; `low`, `high` and sums belong to bins, `label` and `predicted` to pairs."""
 
 
-def multivariate_table(version: int | None, found: DomainClassification) -> pa.Table:
-    """Write what is known of all features together as a row."""
+def multivariate_table(version: int | None, classification: DomainClassification) -> pa.Table:
+    """Write the classification of all features together as a row."""
     row = {
         "model_version": version,
-        "status": found.status,
-        "n_reference": found.n_reference,
-        "n_current": found.n_current,
-        "auc": found.auc,
-        "auc_low": found.low,
-        "auc_high": found.high,
-        "lower_bound": found.lower_bound,
-        "threshold": found.threshold,
-        "unrest": found.reference_variation,
-        "culprits": [name for name, _ in found.main_contributors],
-        "culprit_losses": [loss for _, loss in found.main_contributors],
-        "seed": found.seed,
-        "reason": found.reason,
+        "status": classification.status,
+        "n_reference": classification.n_reference,
+        "n_current": classification.n_current,
+        "auc": classification.auc,
+        "auc_low": classification.low,
+        "auc_high": classification.high,
+        "lower_bound": classification.lower_bound,
+        "threshold": classification.threshold,
+        "unrest": classification.reference_variation,
+        "culprits": [name for name, _ in classification.main_contributors],
+        "culprit_losses": [loss for _, loss in classification.main_contributors],
+        "seed": classification.seed,
+        "reason": classification.reason,
     }
     return MULTIVARIATE_DRIFT.rows([row])
 
@@ -112,29 +112,30 @@ def loss_table(partition: str, version: int | None, blocks: LossBlocks | None) -
 
 
 def losses_from_rows(rows: Iterable[Mapping[str, Any]]) -> list[Floats]:
-    """Read what `loss_table` wrote of several windows: block losses by window, in the windows' order."""
+    """Read block losses from the rows of `loss_table`: by window, in the windows' order."""
     windows: dict[str, list[float]] = {}
-    for row in sorted(rows, key=lambda one: (one["partition"], one["block"])):
+    for row in sorted(rows, key=lambda entry: (entry["partition"], entry["block"])):
         windows.setdefault(row["partition"], []).append(row["mean_loss"])
     return [np.asarray(losses, dtype=np.float64) for losses in windows.values()]
 
 
 def outcome_table(outcomes: Outcomes) -> pa.Table:
     """Write the outcomes of a window's served predictions, and of the holdout, as rows."""
-    bins = [("calibration", one) for one in outcomes.calibration]
-    bins += [("residuals", one) for one in outcomes.residuals]
+    bins = [("calibration", outcome_bin) for outcome_bin in outcomes.calibration]
+    bins += [("residuals", outcome_bin) for outcome_bin in outcomes.residuals]
     rows: list[dict[str, Any]] = [
-        {"model_version": outcomes.model_version, "kind": kind, **asdict(one)} for kind, one in bins
+        {"model_version": outcomes.model_version, "kind": kind, **asdict(outcome_bin)}
+        for kind, outcome_bin in bins
     ]
     rows += [
-        {"model_version": outcomes.model_version, "kind": "confusion", **asdict(one)}
-        for one in outcomes.confusion
+        {"model_version": outcomes.model_version, "kind": "confusion", **asdict(cell)}
+        for cell in outcomes.confusion
     ]
     return SERVED_OUTCOMES.rows(rows)
 
 
 def outcomes_from_rows(rows: Iterable[Mapping[str, Any]]) -> Outcomes | None:
-    """Read what `outcome_table` wrote of one window; None where there are no rows."""
+    """Read one window's outcomes from the rows of `outcome_table`; None where there are no rows."""
     kinds: dict[str, list[Mapping[str, Any]]] = {"calibration": [], "residuals": [], "confusion": []}
     version = None
     for row in rows:

@@ -1,4 +1,4 @@
-"""Signals of a drift report for the alerts: what is wrong, and what the window cannot tell.
+"""Signals of a drift report for the alerts: the faults it shows, and the features it cannot judge.
 
 A window with too few rows, or without labels, is no sign of health: what could not be judged is
 not among `judges`, and an incident of that kind stays as it is.
@@ -34,7 +34,7 @@ _DRIFT_KINDS: Mapping[Role, IncidentKind] = {
 
 @dataclass(frozen=True)
 class Signals:
-    """What a report says for alerts.
+    """Signals of a report for the alerts.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ def signals_of(
     rollback: str = "",
     likely: LikelyDrift = "show",
 ) -> Signals:
-    """Collect what a window shows to be wrong.
+    """Collect the signals of a window.
 
     Parameters
     ----------
@@ -89,19 +89,19 @@ def signals_of(
         Drift column by column, in the verdict's order: most important first.
     """
     judges: set[IncidentKind] = {"broken_data"}
-    found = [Signal("broken_data", fault_text(faults))] if faults else []
+    signals = [Signal("broken_data", fault_text(faults))] if faults else []
     if findings.champion is not None:
         judges.add("rolled_back")
-        found += [Signal("rolled_back", rollback)] if rollback else []
+        signals += [Signal("rolled_back", rollback)] if rollback else []
     if loss or is_performance_judged(findings):
         judges.add("performance")
-        found += [Signal("performance", loss)] if loss else []
+        signals += [Signal("performance", loss)] if loss else []
     if findings.estimated.low is not None and findings.estimated.high is not None:
         judges.add("estimated_performance")
-        found += [Signal("estimated_performance", estimated_loss)] if estimated_loss else []
+        signals += [Signal("estimated_performance", estimated_loss)] if estimated_loss else []
     verdict = findings.verdict
     if verdict is None or verdict.status == INSUFFICIENT:
-        return Signals(tuple(found), frozenset(judges))
+        return Signals(tuple(signals), frozenset(judges))
     judges.add("feature_drift")
     unknown = set()
     for column in verdict.columns:
@@ -113,17 +113,17 @@ def signals_of(
         judges.add(kind)
         if is_told:
             text = column_text(column, findings.reference[column.column], findings.current[column.column])
-            found.append(Signal(kind, text, column.column if column.role == "feature" else ""))
-    return Signals(tuple(found), frozenset(judges), frozenset(unknown))
+            signals.append(Signal(kind, text, column.column if column.role == "feature" else ""))
+    return Signals(tuple(signals), frozenset(judges), frozenset(unknown))
 
 
 def fault_text(faults: tuple[str, ...]) -> str:
-    """Put what is broken into a sentence."""
+    """Describe the faults of broken data in a sentence."""
     return f"{'; '.join(faults)}."
 
 
 def signals_from_metadata(plain: object) -> Signals:
-    """Read what `as_metadata` wrote.
+    """Read signals from the plain values of `as_metadata`.
 
     Raises
     ------
@@ -134,9 +134,9 @@ def signals_from_metadata(plain: object) -> Signals:
         raise TypeError(f"signals are a mapping, not {type(plain).__name__}")
     # Another version may have told of kinds that this one does not know.
     judges = frozenset(kind for kind in get_args(IncidentKind) if kind in plain["judges"])
-    found = tuple(
-        Signal(one["kind"], str(one["text"]), str(one["feature"]))
-        for one in plain["found"]
-        if one["kind"] in judges
+    signals = tuple(
+        Signal(signal["kind"], str(signal["text"]), str(signal["feature"]))
+        for signal in plain["found"]
+        if signal["kind"] in judges
     )
-    return Signals(found, judges, frozenset(map(str, plain["unknown"])))
+    return Signals(signals, judges, frozenset(map(str, plain["unknown"])))

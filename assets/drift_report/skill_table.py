@@ -33,13 +33,13 @@ BASELINE_SKILL = LakeTable(
 
 
 def skill_table(partition: str, version: int | None, skills: Sequence[Skill]) -> pa.Table:
-    """Write how a model did against each baseline as rows."""
+    """Write a model's skill against each baseline as rows."""
     rows = [{"partition": partition, "model_version": version, **asdict(skill)} for skill in skills]
     return BASELINE_SKILL.rows(rows)
 
 
 def best_from_rows(rows: Iterable[Mapping[str, Any]]) -> Mapping[str, Skill]:
-    """Read the best baseline of each window out of what `skill_table` wrote of several, by partition."""
+    """Read the best baseline of each window from the rows of `skill_table`, by partition."""
     windows: dict[str, list[Skill]] = {}
     for row in rows:
         fields = {name: row[name] for name in row if name not in ("partition", "model_version")}

@@ -1,4 +1,4 @@
-"""Ranges of what a model version learned from as a table of the lake, kept by its first report."""
+"""Training support of a model version as a table of the lake, kept by its first report."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ TRAINING_SUPPORT = LakeTable(
 
 
 def support_table(version: int, support: TrainingSupport) -> pa.Table:
-    """Write what a model version learned from as rows."""
+    """Write a model version's training support as rows."""
     rows: list[dict[str, Any]] = [
         {
             "model_version": version,
-            "feature": one.name,
-            "low": one.low,
-            "high": one.high,
-            "categories": None if one.categories is None else sorted(one.categories),
+            "feature": feature.name,
+            "low": feature.low,
+            "high": feature.high,
+            "categories": None if feature.categories is None else sorted(feature.categories),
         }
-        for one in support.ranges
+        for feature in support.ranges
     ]
     if support.joint is not None:
         joint = support.joint
@@ -58,7 +58,7 @@ def support_table(version: int, support: TrainingSupport) -> pa.Table:
 
 
 def support_from_rows(rows: Iterable[Mapping[str, Any]]) -> TrainingSupport:
-    """Read what `support_table` wrote of a model version."""
+    """Read a model version's training support from the rows of `support_table`."""
     ranges, joint = [], None
     for row in rows:
         if row["feature"] is not None:
@@ -68,4 +68,4 @@ def support_from_rows(rows: Iterable[Mapping[str, Any]]) -> TrainingSupport:
         names = tuple(row["categories"])
         precision = np.array(row["precision"]).reshape(len(names), len(names))
         joint = JointSupport(names, np.array(row["means"]), np.array(row["scales"]), precision, row["limit"])
-    return TrainingSupport(tuple(sorted(ranges, key=lambda one: one.name)), joint)
+    return TrainingSupport(tuple(sorted(ranges, key=lambda feature: feature.name)), joint)

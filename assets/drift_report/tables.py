@@ -146,17 +146,17 @@ def slice_table(version: int | None, slices: Sequence[SlicePerformance]) -> pa.T
     rows = [
         {
             "model_version": version,
-            "column_name": one.column,
-            "value": one.value,
-            "metric": one.realised.metric,
-            "n_labelled": one.realised.n,
-            "realised": one.realised.value,
-            "realised_low": one.realised.low,
-            "realised_high": one.realised.high,
-            "reason": one.realised.reason,
-            "n_unseen": one.realised.n_unseen,
+            "column_name": performance.column,
+            "value": performance.value,
+            "metric": performance.realised.metric,
+            "n_labelled": performance.realised.n,
+            "realised": performance.realised.value,
+            "realised_low": performance.realised.low,
+            "realised_high": performance.realised.high,
+            "reason": performance.realised.reason,
+            "n_unseen": performance.realised.n_unseen,
         }
-        for one in slices
+        for performance in slices
     ]
     return SLICE_PERFORMANCE.rows(rows)
 
@@ -182,7 +182,7 @@ def decision_table(
 ) -> pa.Table:
     """Write one decision with all its inputs as a row."""
     drifted, likely, unjudged = (
-        [one.column for one in verdict.having(status)] if verdict else []
+        [column.column for column in verdict.having(status)] if verdict else []
         for status in ("drifted", "likely", "cannot be judged")
     )
     row = {

@@ -45,7 +45,7 @@ def report_window(run: StageRun) -> Window:
 def read_quality(
     pipeline: Pipeline, window: Window, lake: Lake, connection: duckdb.DuckDBPyConnection
 ) -> WindowQuality:
-    """Read how good each dataset's partition was found to be."""
+    """Read the quality of each dataset's partition."""
     scores, faults, reads = {}, [], []
     for name, dataset in pipeline.spec.datasets.items():
         table = pipeline.table("quality", name)
@@ -82,7 +82,7 @@ def earlier_reports(
 def read_open_loss(
     decisions: Snapshot, before: str, connection: duckdb.DuckDBPyConnection
 ) -> OpenLoss | None:
-    """Read what was still to be regained after the report of an earlier partition."""
+    """Read the loss that stayed open after the report of an earlier partition."""
     if "objective" not in decisions.schema.names:
         return None
     rows = scan(decisions, [before])
@@ -103,15 +103,15 @@ def read_earlier_windows(
     A window that another model version scored, or that was counted on other edges, has none of its columns.
     """
     table = WINDOW_SKETCHES.of(pipeline.name)
-    kept = lake.snapshot(table) if lake.has(table) else None
+    snapshot = lake.snapshot(table) if lake.has(table) else None
     # A lake of an earlier release does not name the edges: its windows are not added up.
-    if kept is None or "edges" not in kept.schema.names:
+    if snapshot is None or "edges" not in snapshot.schema.names:
         return []
-    earlier = [key for key in kept.partitions if key < window.key][-SPANS[-1] + 1 :]
+    earlier = [key for key in snapshot.partitions if key < window.key][-SPANS[-1] + 1 :]
     of_version = "IS NULL" if version is None else f"= {version}"
     windows = []
     for key in earlier:
-        rows = connection.sql(f"SELECT * FROM {scan(kept, [key])} WHERE model_version {of_version}")
+        rows = connection.sql(f"SELECT * FROM {scan(snapshot, [key])} WHERE model_version {of_version}")
         windows.append(window_from_rows(rows.to_arrow_table().to_pylist(), reference))
     return windows
 
@@ -119,16 +119,16 @@ def read_earlier_windows(
 def kept_reference(pipeline: Pipeline, key: str, lake: Lake, kind: LakeTable = SKETCHES) -> str | None:
     """Return the relation of a reference that is kept in `<pipeline>/sketches`; None where it is not."""
     table = kind.of(pipeline.name)
-    kept = lake.snapshot(table) if lake.has(table) else None
-    return scan(kept, [key]) if kept is not None and key in kept.partitions else None
+    snapshot = lake.snapshot(table) if lake.has(table) else None
+    return scan(snapshot, [key]) if snapshot is not None and key in snapshot.partitions else None
 
 
 def read_kept_sketch(
     pipeline: Pipeline, key: str, lake: Lake, connection: duckdb.DuckDBPyConnection
 ) -> ReferenceSketch | None:
     """Read the sketch of a reference; None where it is not kept."""
-    kept = kept_reference(pipeline, key, lake)
-    return None if kept is None else reference_from_rows(_rows(connection, kept))
+    relation = kept_reference(pipeline, key, lake)
+    return None if relation is None else reference_from_rows(_rows(connection, relation))
 
 
 def read_kept_relations(
@@ -144,8 +144,8 @@ def read_kept_relations(
     References that were sketched before the table existed have none, and those of another version of the
     software may have other scores.
     """
-    kept, scores = kept_reference(pipeline, key, lake, CO_MOMENTS), scores_of(reference, columns)
-    parts = None if kept is None else co_moments_from_rows(_rows(connection, kept), scores)
+    relation, scores = kept_reference(pipeline, key, lake, CO_MOMENTS), scores_of(reference, columns)
+    parts = None if relation is None else co_moments_from_rows(_rows(connection, relation), scores)
     return None if parts is None else ReferenceRelations(scores, parts)
 
 

@@ -30,15 +30,16 @@ def drift_thumbnail(verdict: DriftVerdict | None) -> str:
     if verdict is None:
         return ""
     features = sorted(
-        (column for column in verdict.columns if column.role == "feature"), key=lambda one: -one.strength
+        (column for column in verdict.columns if column.role == "feature"),
+        key=lambda column: -column.strength,
     )[:N_BARS]
     if not features:
         return ""
     step = WIDTH // N_BARS
     paths = {QUIET: "", LIKELY: "", LOUD: ""}
-    for number, one in enumerate(features):
-        height = max(1, round(min(one.strength, MOST) / MOST * HEIGHT))
-        paths[COLOURS.get(one.status, QUIET)] += f"M{number * step} {HEIGHT}v-{height}h{BAR}v{height}"
+    for number, column in enumerate(features):
+        height = max(1, round(min(column.strength, MOST) / MOST * HEIGHT))
+        paths[COLOURS.get(column.status, QUIET)] += f"M{number * step} {HEIGHT}v-{height}h{BAR}v{height}"
     bars = "".join(f'<path fill="{colour}" d="{path}"/>' for colour, path in paths.items() if path)
     line = f'<path stroke="#888" stroke-dasharray="3" d="M0 {HEIGHT // 2}H{WIDTH}"/>'
     svg = f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}">{bars}{line}</svg>'

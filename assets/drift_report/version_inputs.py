@@ -25,32 +25,32 @@ _FILE = "_file"
 def read_record(
     pipeline: Pipeline, window: Window, version: int, lake: Lake, connection: duckdb.DuckDBPyConnection
 ) -> EstimateRecord:
-    """Read what a model version has estimated before a window; empty where an earlier release kept nothing."""
+    """Read a model version's estimates before a window; empty where an earlier release kept nothing."""
     table = ESTIMATE_RECORD.of(pipeline.name)
     if not lake.has(table):
         return EstimateRecord()
-    kept = lake.snapshot(table)
-    earlier = [key for key in kept.partitions if key < window.key]
-    rows = connection.sql(f"SELECT * FROM {scan(kept, earlier)} WHERE model_version = {version}")
+    snapshot = lake.snapshot(table)
+    earlier = [key for key in snapshot.partitions if key < window.key]
+    rows = connection.sql(f"SELECT * FROM {scan(snapshot, earlier)} WHERE model_version = {version}")
     return record_from_rows(rows.to_arrow_table().to_pylist())
 
 
 def read_support(
     pipeline: Pipeline, version: int, lake: Lake, connection: duckdb.DuckDBPyConnection
 ) -> TrainingSupport | None:
-    """Read the ranges of what a model version learned from; None where they are not kept yet."""
+    """Read the ranges that a model version learned from; None where they are not kept yet."""
     table = TRAINING_SUPPORT.of(pipeline.name)
-    kept = lake.snapshot(table) if lake.has(table) else None
-    if kept is None or str(version) not in kept.partitions:
+    snapshot = lake.snapshot(table) if lake.has(table) else None
+    if snapshot is None or str(version) not in snapshot.partitions:
         return None
-    rows = connection.sql(f"SELECT * FROM {scan(kept, [str(version)])}").to_arrow_table()
+    rows = connection.sql(f"SELECT * FROM {scan(snapshot, [str(version)])}").to_arrow_table()
     return support_from_rows(rows.to_pylist())
 
 
 def known_of_entities(
     pipeline: Pipeline, window: Window, labels: Snapshot, connection: duckdb.DuckDBPyConnection
 ) -> str:
-    """Return the SQL of what was known of the entities of all rows with a label; see `known_values`.
+    """Return the SQL of the values known of the entities of all rows with a label; see `known_values`.
 
     Parameters
     ----------
@@ -62,13 +62,13 @@ def known_of_entities(
         Where they can be read.
     """
     until_now = scan(labels, [key for key in labels.partitions if key <= window.key])
-    known = labels_known(until_now, until=window.end)
+    label_rows = labels_known(until_now, until=window.end)
     entity = entity_columns(pipeline, labels)
     return known_values(
-        known,
-        known,
+        label_rows,
+        label_rows,
         entity=entity,
-        seasons=fitting_seasons(connection, known, entity),
+        seasons=fitting_seasons(connection, label_rows, entity),
         timezone=pipeline.spec.partitions.timezone,
     )
 

@@ -67,7 +67,7 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Examined:
-    """What a window shows, and from which tables; `new_tables` are the version's reference where none was kept."""
+    """Findings of a window, and the tables they come from; `new_tables` are the version's reference where none was kept."""
 
     inputs: Inputs
     findings: Findings
@@ -183,9 +183,9 @@ def _earlier_losses(
     table = LOSS_BLOCKS.of(pipeline.name)
     if not lake.has(table):
         return []
-    kept = lake.snapshot(table)
-    earlier = [key for key in kept.partitions if key < window.key]
-    rows = connection.sql(f"SELECT * FROM {scan(kept, earlier)} WHERE model_version = {version}")
+    snapshot = lake.snapshot(table)
+    earlier = [key for key in snapshot.partitions if key < window.key]
+    rows = connection.sql(f"SELECT * FROM {scan(snapshot, earlier)} WHERE model_version = {version}")
     return losses_from_rows(rows.to_arrow_table().to_pylist())
 
 
@@ -302,13 +302,13 @@ def _support(
     lake: Lake,
     connection: duckdb.DuckDBPyConnection,
 ) -> tuple[TrainingSupport | None, bool]:
-    """Read the ranges of what a version learned from, or find them; say whether they are new.
+    """Read the ranges that a version learned from, or compute them; return whether they are new.
 
     None where they are not kept and the training set is gone.
     """
-    kept = read_support(pipeline, version.version, lake, connection)
-    if kept is not None or relations.training is None:
-        return kept, False
+    support = read_support(pipeline, version.version, lake, connection)
+    if support is not None or relations.training is None:
+        return support, False
     return learn_support(connection, relations.training, version.feature_names), True
 
 

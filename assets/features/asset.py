@@ -90,19 +90,19 @@ def materialize_features(run: StageRun, view: str, *, feature_store: FeatureStor
     started = time.monotonic()
     if run.scope.window is None:
         raise FeatureError(f"feature view '{view}' is partitioned: run it for a partition.")
-    asked = _View(run, view, run.scope.window)
+    view_run = _View(run, view, run.scope.window)
     with run.engine.connect() as connection:
-        rows = _read(connection, asked, feature_store)
-        written, checks = _write(connection, asked, rows, feature_store)
+        rows = _read(connection, view_run, feature_store)
+        written, checks = _write(connection, view_run, rows, feature_store)
     return Outcome(
         data_version=f"{written.rows.table}@{written.rows.version}",
         schema=written.rows.schema,
         metadata={
-            "n_rows": written.rows.rows_by_partition.get(asked.window.key, 0),
+            "n_rows": written.rows.rows_by_partition.get(view_run.window.key, 0),
             "n_rows_without_key": rows.n_without_key,
             "n_loaded_online": written.n_loaded,
             "n_features": len(rows.features),
-            "entity": asked.spec.entity,
+            "entity": view_run.spec.entity,
             "leakage": rows.lookahead.summary,
             "leakage_unchecked": "; ".join(rows.lookahead.unchecked) or None,
             "reads": ", ".join(rows.reads),

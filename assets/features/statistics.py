@@ -61,8 +61,8 @@ def feature_statistics(
     parts = [_description(table, feature, types[feature], place) for place, feature in enumerate(features)]
     with in_order(connection):
         query = f"SELECT * FROM ({' UNION ALL '.join(parts)}) ORDER BY place"
-        found = connection.sql(query).to_arrow_table()
-    return found.select(SCHEMA.names).cast(SCHEMA)
+        statistics = connection.sql(query).to_arrow_table()
+    return statistics.select(SCHEMA.names).cast(SCHEMA)
 
 
 def _description(table: str, feature: str, kind: str, place: int) -> str:

@@ -25,7 +25,7 @@ LABELS_TABLE = "driftline_labels"
 
 @dataclass(frozen=True)
 class _Sources:
-    """What the target reads, pinned, so that all partitions of one run see the same.
+    """Sources that the target reads, pinned, so that all partitions of one run see the same.
 
     Labels of a partition come from its own rows and from those of the partitions within the declared delay that
     are in the lake. So they end up the same in whatever order, and however often, partitions are run.
@@ -122,7 +122,7 @@ def _late(run: StageRun, window: Window) -> tuple[Window, ...]:
         return ()
     labelled = run.lake.snapshot(run.table("labels")).partitions
     earlier = partitioning(run.spec.partitions).overlapping(window.start - delay, window.start)
-    return tuple(one for one in earlier if one.key in labelled)
+    return tuple(partition for partition in earlier if partition.key in labelled)
 
 
 def _write_again(

@@ -74,7 +74,7 @@ class _Rival:
 
 @dataclass(frozen=True)
 class _Inputs:
-    """All that a training and its judgement read.
+    """Inputs of a training and its judgement.
 
     Attributes
     ----------
@@ -194,13 +194,13 @@ def _write(
 
 
 def _rare(training: Training) -> Mapping[str, str]:
-    """Say which labels have too few rows to be learned surely; the others do not wait for them."""
-    said = ", ".join(f"{name}: {n}" for name, n in sorted(training.rare_classes.items(), key=itemgetter(1)))
-    return {"rare_labels": f"rows to learn from, fewer than {MIN_CLASS_ROWS}: {said}"} if said else {}
+    """List the labels that have too few rows to be learned surely; the others do not wait for them."""
+    counts = ", ".join(f"{name}: {n}" for name, n in sorted(training.rare_classes.items(), key=itemgetter(1)))
+    return {"rare_labels": f"rows to learn from, fewer than {MIN_CLASS_ROWS}: {counts}"} if counts else {}
 
 
 def _skill(naive: NaiveResults) -> Mapping[str, object]:
-    """Say how the trained model does against the best naive baseline."""
+    """Describe the trained model's skill against the best naive baseline."""
     best = naive.skills[0] if naive.skills else None
     return {
         "baseline": best.baseline if best else None,
@@ -218,7 +218,7 @@ def _read_rows(run: StageRun, snapshot: Snapshot) -> TrainingSet:
 
 @contextmanager
 def _located(run: StageRun, snapshot: Snapshot) -> Iterator[None]:
-    """Say of errors inside which training set they are about."""
+    """Add the training set to the errors raised inside."""
     try:
         yield
     except LabelsNeededError:
@@ -242,10 +242,10 @@ def _standing_decision(decisions: Sequence[Decision], asked: Question) -> Decisi
 
     Whoever was champion when it was asked: a challenger that was promoted is asked about again as champion.
     """
-    judges = {None, *(one.champion_after for one in decisions)}
+    judges = {None, *(decision.champion_after for decision in decisions)}
     keys = {asked.decision_key(number) for number in judges}
     champion = aliases_after(decisions)["champion"]
-    same = [one for one in decisions if one.decision_key in keys]
+    same = [decision for decision in decisions if decision.decision_key in keys]
     return same[-1] if same and same[-1].champion_after == champion else None
 
 
@@ -255,7 +255,10 @@ def _champion_then(asked: Question, decisions: Sequence[Decision], registry: Mod
     A model that serves has seen all that it was trained on: beside it the same training would be another one.
     """
     champion = aliases_after(decisions)["champion"]
-    promoted = next((one for one in reversed(decisions) if one.champion_after != one.champion_before), None)
+    promoted = next(
+        (decision for decision in reversed(decisions) if decision.champion_after != decision.champion_before),
+        None,
+    )
     if promoted is None or promoted.partition != asked.partition:
         return champion
     version = registry.find(asked.pipeline.name, asked.training_key(promoted.champion_before))
@@ -308,14 +311,20 @@ def _register(
         classes=training.model.classes if data.problem == "multiclass" else (),
     )
     settings = run.spec.model.model_dump(mode="json")
-    figures = {f"{one.name}/{name}": value for one in training.results for name, value in one.metrics.items()}
+    figures = {
+        f"{result.name}/{name}": value
+        for result in training.results
+        for name, value in result.metrics.items()
+    }
     baselines = {
         f"baseline/{baseline}/{name}": value
         for baseline, values in naive.figures.items()
         for name, value in values.items()
     }
     trained_beside = Judge(judge, inputs.asked.loss_since_us if judge is not None else None)
-    losses = {f"{SCORE_NAMES[data.problem]} of the span {one.span.name}": one.loss for one in training.spans}
+    losses = {
+        f"{SCORE_NAMES[data.problem]} of the span {span.span.name}": span.loss for span in training.spans
+    }
     return registry.register(
         run.pipeline.name,
         model,
@@ -350,7 +359,7 @@ def _write_tables(
 
 
 def _has_tables(run: StageRun, version: int) -> bool:
-    """Tell whether what a version's training wrote is there; else it is trained again, to the same model."""
+    """Tell whether a version has the tables of its training; else it is trained again, to the same model."""
     lake, tables = run.lake, (run.table("holdout_scores"), CANDIDATES.of(run.pipeline.name))
     return all(lake.has(table) and str(version) in lake.snapshot(table).partitions for table in tables)
 
@@ -423,9 +432,9 @@ def _recorded_scores(
     rows: NDArray[np.int64],
     champion: _Rival,
 ) -> tuple[NDArray[np.int64], Floats]:
-    """Look up what was said of rows when the champion was judged on them; return places and scores."""
+    """Look up the scores of rows from when the champion was judged on them; return places and scores."""
     table = run.lake.snapshot(run.table("holdout_scores"))
-    columns = ", ".join(quote_identifier(one.name) for one in score_fields(data.problem))
+    columns = ", ".join(quote_identifier(field.name) for field in score_fields(data.problem))
     source = scan(table, [str(champion.version.version)])
     with run.engine.connect() as connection:
         theirs = connection.sql(
@@ -435,9 +444,9 @@ def _recorded_scores(
     instants = pa.array(data.event_time_us[rows]).cast(pa.string())
     ids = data.rows["row_id"].take(rows)
     ours = pa.chunked_array([pc.binary_join_element_wise(ids.combine_chunks(), instants, "@")])
-    found = pc.index_in(ours, value_set=theirs["row_at"].combine_chunks())
-    places = np.flatnonzero(found.is_valid().to_numpy())
-    return places, scores_from(theirs.take(found.drop_null()), data.problem, len(champion.model.classes))
+    indices = pc.index_in(ours, value_set=theirs["row_at"].combine_chunks())
+    places = np.flatnonzero(indices.is_valid().to_numpy())
+    return places, scores_from(theirs.take(indices.drop_null()), data.problem, len(champion.model.classes))
 
 
 def _decision(

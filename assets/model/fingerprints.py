@@ -13,7 +13,7 @@ from learning.training_rows import TrainingSet
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of the model stage: a training, and whether its model serves.
+    """Question to the model stage: a training, and whether its model serves.
 
     A training is judged on what the champion has not seen, so another champion makes another training. Asked again
     after its challenger was promoted the question is the same nevertheless: whoever was champion when it was asked.

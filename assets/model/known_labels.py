@@ -21,36 +21,36 @@ if TYPE_CHECKING:
 
 
 def read_known(run: StageRun, data: TrainingSet) -> Mapping[str, Floats]:
-    """Read what was known of each training row's entity; nothing where the lake has no labels beside the set."""
+    """Read the values known of each training row's entity; nothing where the lake has no labels beside the set."""
     table, window = run.table("labels"), run.scope.window
     if window is None or not run.lake.has(table):
         return {}
     labels = run.lake.snapshot(table)
     until_now = scan(labels, [key for key in labels.partitions if key <= window.key])
     end = f"CAST({quote_literal(window.end.isoformat())} AS TIMESTAMPTZ)"
-    known = f"(SELECT * FROM {until_now} WHERE label IS NOT NULL AND label_time < {end})"
+    label_rows = f"(SELECT * FROM {until_now} WHERE label IS NOT NULL AND label_time < {end})"
     entity = tuple(name for name in entity_keys(run.pipeline.spec) if name in labels.schema.names)
     with run.engine.connect() as connection:
-        seasons = fitting_seasons(connection, known, entity)
+        seasons = fitting_seasons(connection, label_rows, entity)
         timezone = run.spec.partitions.timezone
-        query = known_values(known, known, entity=entity, seasons=seasons, timezone=timezone)
-        found = _in_order(connection, query, data)
+        query = known_values(label_rows, label_rows, entity=entity, seasons=seasons, timezone=timezone)
+        rows = _in_order(connection, query, data)
     return {
-        name: known_indices(found[name], data.problem, data.classes)
+        name: known_indices(rows[name], data.problem, data.classes)
         for name in KNOWN_NAMES
-        if name in found.column_names
+        if name in rows.column_names
     }
 
 
 def _in_order(connection: duckdb.DuckDBPyConnection, query: str, data: TrainingSet) -> pa.Table:
-    asked = pa.table(
+    rows = pa.table(
         {
             "place": np.arange(data.labels.size),
             "row_id": data.rows["row_id"],
             "event_timestamp": data.rows["event_timestamp"],
         }
     )
-    connection.register("asked_rows", asked)
+    connection.register("asked_rows", rows)
     try:
         return connection.sql(
             "SELECT * EXCLUDE (row_id, event_timestamp) FROM asked_rows LEFT JOIN "

@@ -16,7 +16,7 @@ def loss_since_us(pipeline: Pipeline, lake: Lake, partition: str) -> int:
     since = None
     if lake.has(table) and partition in lake.snapshot(table).partitions:
         reports = lake.read(table, partitions=[partition])
-        told = reports["loss_since"].to_pylist() if "loss_since" in reports.column_names else []
-        since = next(filter(None, told), None)
+        keys = reports["loss_since"].to_pylist() if "loss_since" in reports.column_names else []
+        since = next(filter(None, keys), None)
     start = partitioning(pipeline.spec.partitions).window(since or partition).start
     return round(start.timestamp() * 1e6)

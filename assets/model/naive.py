@@ -26,7 +26,7 @@ from learning.training_rows import TrainingSet
 
 @dataclass(frozen=True)
 class NaiveResults:
-    """How naive forecasts did on a training's judged rows.
+    """Results of naive forecasts on a training's judged rows.
 
     Attributes
     ----------
@@ -48,23 +48,23 @@ class NaiveResults:
         """Add to a gate's explanation how the challenger does against the best baseline; first of all, where it is worse."""
         if self.warning:
             # A feature could have been served instead: see `naive_forecast`.
-            worse = next(one for one in self.skills if one.is_surely_worse)
+            worse = next(skill for skill in self.skills if skill.is_surely_worse)
             advice = "" if worse.baseline in CONSTANT_BASELINES else " Given as a feature, it could serve."
             return f"{self.warning}{advice} {explanation}"
         return f"{explanation}; {skill_text(self.skills[0])}" if self.skills else explanation
 
 
 def naive_text(training: Training) -> str:
-    """Say what a version forecasts with that is no candidate's; empty for a candidate's."""
+    """Describe the naive forecast that a version serves; empty for a candidate's model."""
     forecast = training.model.estimator
     if not isinstance(forecast, NaiveForecast):
         return ""
-    said = forecast.text(training.model.encoding.names)
-    return f"No candidate is better than {said}, so that is what this version says. "
+    description = forecast.text(training.model.encoding.names)
+    return f"No candidate is better than {description}, so that is what this version says. "
 
 
 def judge_naively(
-    data: TrainingSet, training: Training, known: Mapping[str, Floats], *, seed: int
+    data: TrainingSet, training: Training, known_values: Mapping[str, Floats], *, seed: int
 ) -> NaiveResults:
     """Forecast the rows that a training was judged on naively, as it could have been done at the time.
 
@@ -72,13 +72,13 @@ def judge_naively(
     ----------
     data, training
         What was learned from, and what came out.
-    known
+    known_values
         What was known of each row's entity when it was predicted, by name; see `known_values`.
     seed
         Seed of the intervals' bootstrap.
     """
     n_classes = 0 if data.problem == "regression" else max(2, len(data.classes))
-    rows = LabelledRows(data.labels, data.event_time_us, data.label_time_us, known)
+    rows = LabelledRows(data.labels, data.event_time_us, data.label_time_us, known_values)
     naive = forecast_judged(data.problem, rows, training.judged, n_classes=n_classes)
     figures = {name: _metrics(data, scored) for name, scored in naive.scored.items()}
     return NaiveResults(figures, _skills(data, training, naive, seed))

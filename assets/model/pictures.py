@@ -64,9 +64,9 @@ def candidates_page(
         f"| candidate | {' | '.join(names)} | CPU seconds |",
         f"|---|{'---:|' * (len(names) + 1)}",
         *(
-            f"| {candidate_text(one.name, one.algorithm)} | {' | '.join(_figure(one.metrics, name) for name in names)} "
-            f"| {one.fit_seconds:.1f} |"
-            for one in results
+            f"| {candidate_text(result.name, result.algorithm)} | {' | '.join(_figure(result.metrics, name) for name in names)} "
+            f"| {result.fit_seconds:.1f} |"
+            for result in results
         ),
         *(
             f"| {BASELINE_WORDS[baseline]} | {' | '.join(_figure(values, name) for name in names)} | – |"
@@ -75,7 +75,7 @@ def candidates_page(
     ]
     picture = bars(
         [
-            *((one.name, one.metrics[names[0]]) for one in results),
+            *((result.name, result.metrics[names[0]]) for result in results),
             *((name, values[names[0]]) for name, values in baselines.items() if names[0] in values),
         ],
         title=f"{names[0]} out of fold",
@@ -92,9 +92,9 @@ def spans_page(training: Training) -> str:
     """Compare the spans of the past that competed, and say how the figures were measured."""
     name = SCORE_NAMES[training.model.problem]
     rows = (
-        f"| {one.span.name}{' (chosen)' if one.span == training.span else ''} | {one.n_rows} | {one.loss:.4f} "
-        f"| {one.gain:+.4f} | {one.n_standard_errors:+.1f} |"
-        for one in training.spans
+        f"| {result.span.name}{' (chosen)' if result.span == training.span else ''} | {result.n_rows} | {result.loss:.4f} "
+        f"| {result.gain:+.4f} | {result.n_standard_errors:+.1f} |"
+        for result in training.spans
     )
     judged = judged_text(training.judged.size, int(training.folds.max()) + 1)
     return "\n".join(
@@ -139,10 +139,10 @@ def roc_points(scored: Scored) -> list[tuple[float, float]]:
     labels, scores = scored.labels[order], scored.scores[order]
     # Rows with equal scores are one step: their order means nothing.
     ends = np.append(np.flatnonzero(np.diff(scores)), labels.size - 1)
-    found = np.cumsum(labels)[ends] / max(labels.sum(), 1)
+    hits = np.cumsum(labels)[ends] / max(labels.sum(), 1)
     false_alarms = np.cumsum(1 - labels)[ends] / max((1 - labels).sum(), 1)
-    kept = np.unique(np.linspace(0, ends.size - 1, N_CURVE_POINTS).round().astype(np.int64))
-    curve = zip(false_alarms[kept].tolist(), found[kept].tolist(), strict=True)
+    places = np.unique(np.linspace(0, ends.size - 1, N_CURVE_POINTS).round().astype(np.int64))
+    curve = zip(false_alarms[places].tolist(), hits[places].tolist(), strict=True)
     return [(0.0, 0.0), *curve]
 
 

@@ -33,15 +33,15 @@ def candidates_table(training: Training, naive: NaiveResults, version: int, part
         {
             "version": version,
             "training_partition": partition,
-            "algorithm": one.algorithm,
-            "candidate": one.name,
+            "algorithm": result.algorithm,
+            "candidate": result.name,
             "metric": name,
             "value": value,
-            "fit_seconds": one.fit_seconds,
-            "is_best": one.name == training.model.name,
+            "fit_seconds": result.fit_seconds,
+            "is_best": result.name == training.model.name,
         }
-        for one in training.results
-        for name, value in one.metrics.items()
+        for result in training.results
+        for name, value in result.metrics.items()
     ]
     rows += [
         {

@@ -130,7 +130,7 @@ def materialize_profiled(run: StageRun, dataset: str, *, validation: Validation)
 
 @dataclass(frozen=True)
 class _Written:
-    """What was written: snapshots by stage (none where a rule blocked), and facts of the rows that passed."""
+    """Outputs of the stage: snapshots by stage (none where a rule blocked), and facts of the rows that passed."""
 
     snapshots: Mapping[str, Snapshot]
     n_quarantined: int
@@ -299,7 +299,7 @@ def _checks(results: Iterable[ExpectationResult]) -> Iterable[CheckOutcome]:
 
 
 def _description(result: ExpectationResult) -> str:
-    """Say in one line what was found."""
+    """Describe the findings in one line."""
     if result.error is not None:
         return f"Could not be evaluated (an error of the rule, not of the data): {result.error}"
     if result.n_evaluated is not None and result.n_unexpected is not None:

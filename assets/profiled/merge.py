@@ -14,7 +14,7 @@ MAX_BINS = 512
 
 @dataclass(frozen=True)
 class EarlierColumn:
-    """What earlier partitions held in one column; None or empty where its kind has no such statistic."""
+    """Statistics of one column in earlier partitions; None or empty where its kind has no such statistic."""
 
     n_rows: int
     n_missing: int
@@ -38,7 +38,7 @@ def coarsen(histogram: Histogram, width: float) -> Histogram:
     return _from_counts(width, counts)
 
 
-def merge_histograms(one: Histogram, other: Histogram) -> Histogram:
+def merge_histograms(left: Histogram, right: Histogram) -> Histogram:
     """Add two histograms on the edges of the wider one, or on wider ones where both are narrow and far apart.
 
     Examples
@@ -48,14 +48,14 @@ def merge_histograms(one: Histogram, other: Histogram) -> Histogram:
     >>> merged.width, sum(merged.counts), len(merged.counts) <= MAX_BINS
     (65536.0, 10, True)
     """
-    width = max(one.width, other.width)
-    low = min(h.first * h.width for h in (one, other))
-    high = max((h.first + len(h.counts)) * h.width for h in (one, other))
+    width = max(left.width, right.width)
+    low = min(h.first * h.width for h in (left, right))
+    high = max((h.first + len(h.counts)) * h.width for h in (left, right))
     # A column that says one thing in each partition has bins of its own size, wherever it is.
     while (high - low) / width > MAX_BINS - 2:
         width *= 2
     counts: Counter[int] = Counter()
-    for histogram in (coarsen(one, width), coarsen(other, width)):
+    for histogram in (coarsen(left, width), coarsen(right, width)):
         counts.update(dict(enumerate(histogram.counts, start=histogram.first)))
     return _from_counts(width, counts)
 
@@ -65,18 +65,18 @@ def _from_counts(width: float, counts: Mapping[int, int]) -> Histogram:
     return Histogram(width, first, tuple(counts.get(place, 0) for place in range(first, last + 1)))
 
 
-def merge_moments(one: Moments, other: Moments) -> Moments:
+def merge_moments(left: Moments, right: Moments) -> Moments:
     """Merge means and power sums about them.
 
     References
     ----------
     Pébay (2008), Sandia report SAND2008-6212: one-pass formulas for arbitrary-order moments.
     """
-    if one.n == 0 or other.n == 0:
-        return other if one.n == 0 else one
-    n, delta = one.n + other.n, other.mean - one.mean
-    (a2, a3, a4), (b2, b3, b4) = one.sums, other.sums
-    na, nb = one.n, other.n
+    if left.n == 0 or right.n == 0:
+        return right if left.n == 0 else left
+    n, delta = left.n + right.n, right.mean - left.mean
+    (a2, a3, a4), (b2, b3, b4) = left.sums, right.sums
+    na, nb = left.n, right.n
     second = a2 + b2 + delta**2 * na * nb / n
     third = a3 + b3 + delta**3 * na * nb * (na - nb) / n**2 + 3 * delta * (na * b2 - nb * a2) / n
     fourth = (
@@ -85,7 +85,7 @@ def merge_moments(one: Moments, other: Moments) -> Moments:
         + 6 * delta**2 * (na**2 * b2 + nb**2 * a2) / n**2
         + 4 * delta * (na * b3 - nb * a3) / n
     )  # fmt: skip
-    return Moments(n, one.mean + delta * nb / n, (second, third, fourth))
+    return Moments(n, left.mean + delta * nb / n, (second, third, fourth))
 
 
 def merge_profiles(profiles: Iterable[ColumnProfile]) -> dict[str, EarlierColumn]:
@@ -107,15 +107,15 @@ def merge_profiles(profiles: Iterable[ColumnProfile]) -> dict[str, EarlierColumn
     return merged
 
 
-def _merge(one: EarlierColumn, other: EarlierColumn) -> EarlierColumn:
+def _merge(left: EarlierColumn, right: EarlierColumn) -> EarlierColumn:
     return EarlierColumn(
-        n_rows=one.n_rows + other.n_rows,
-        n_missing=one.n_missing + other.n_missing,
-        moments=merge_moments(one.moments, other.moments)
-        if one.moments and other.moments
-        else one.moments or other.moments,
-        histogram=merge_histograms(one.histogram, other.histogram)
-        if one.histogram and other.histogram
-        else one.histogram or other.histogram,
-        top_values=Counter(one.top_values) + Counter(other.top_values),
+        n_rows=left.n_rows + right.n_rows,
+        n_missing=left.n_missing + right.n_missing,
+        moments=merge_moments(left.moments, right.moments)
+        if left.moments and right.moments
+        else left.moments or right.moments,
+        histogram=merge_histograms(left.histogram, right.histogram)
+        if left.histogram and right.histogram
+        else left.histogram or right.histogram,
+        top_values=Counter(left.top_values) + Counter(right.top_values),
     )

@@ -31,7 +31,7 @@ COLUMNS_PER_STATEMENT = 8
 
 @dataclass(frozen=True)
 class _Column:
-    """How a column is read."""
+    """Reading of one column in SQL."""
 
     name: str
     type: str
@@ -88,7 +88,7 @@ class _Column:
 
 @dataclass(frozen=True)
 class _Basics:
-    """What the first pass finds; it decides what the second one looks for."""
+    """Results of the first pass; they decide what the second one computes."""
 
     n_rows: int
     n_present: int
@@ -154,14 +154,14 @@ def _rows_by_column(
     connection: duckdb.DuckDBPyConnection, relation: str, expressions: Mapping[str, Sequence[str]]
 ) -> dict[str, tuple[Any, ...]]:
     """Compute some expressions per column, several columns in one statement."""
-    found: dict[str, tuple[Any, ...]] = {}
+    rows: dict[str, tuple[Any, ...]] = {}
     listed = list(expressions)
     for start in range(0, len(listed), COLUMNS_PER_STATEMENT):
         names = listed[start : start + COLUMNS_PER_STATEMENT]
-        wanted = [text for name in names for text in expressions[name]]
-        values = iter(_row(connection, f"SELECT {', '.join(wanted)} FROM {relation}"))
-        found |= {name: tuple(next(values) for _ in expressions[name]) for name in names}
-    return found
+        texts = [text for name in names for text in expressions[name]]
+        values = iter(_row(connection, f"SELECT {', '.join(texts)} FROM {relation}"))
+        rows |= {name: tuple(next(values) for _ in expressions[name]) for name in names}
+    return rows
 
 
 def _basics(
@@ -205,15 +205,15 @@ def _shapes(
     """Compute power sums about the mean, and counts by bin."""
     expressions: dict[str, list[str]] = {}
     for column in columns:
-        found = basics[column.name]
-        if found.span is None:
+        basic = basics[column.name]
+        if basic.span is None:
             continue
-        width = max(bin_width(*found.span), 1.0 if column.type.endswith(("INT", "INTEGER")) else 0.0)
+        width = max(bin_width(*basic.span), 1.0 if column.type.endswith(("INT", "INTEGER")) else 0.0)
         # The mean is far from zero in some columns: powers of the deviations keep their digits.
-        deviation = f"({column.number} - {found.mean!r}::DOUBLE)"
+        deviation = f"({column.number} - {basic.mean!r}::DOUBLE)"
         powers = (
             [f"sum({' * '.join([deviation] * k)})" for k in (2, 3, 4)]
-            if found.mean is not None and math.isfinite(found.mean)
+            if basic.mean is not None and math.isfinite(basic.mean)
             else ["NULL"] * 3
         )
         expressions[column.name] = [
@@ -232,10 +232,10 @@ def _sample(relation: str, columns: Sequence[_Column], n_rows: int) -> str:
 def _quantiles(
     connection: duckdb.DuckDBPyConnection, relation: str, columns: Sequence[_Column]
 ) -> dict[str, tuple[float, ...]]:
-    wanted = ", ".join(str(q) for q in QUANTILES)
-    expressions = {c.name: [f"quantile_cont({c.number}, [{wanted}])"] for c in columns}
-    found = _rows_by_column(connection, relation, expressions)
-    return {name: tuple(row[0]) for name, row in found.items() if row[0] is not None}
+    levels = ", ".join(str(q) for q in QUANTILES)
+    expressions = {c.name: [f"quantile_cont({c.number}, [{levels}])"] for c in columns}
+    rows = _rows_by_column(connection, relation, expressions)
+    return {name: tuple(row[0]) for name, row in rows.items() if row[0] is not None}
 
 
 def _profile(

@@ -24,7 +24,7 @@ WEIGHTS: Mapping[Dimension, float] = {
 
 @dataclass(frozen=True)
 class RuleFinding:
-    """What one expectation found, as far as quality goes.
+    """Finding of one expectation, as far as quality goes.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class DataQuality:
 
 
 def dimension_of(expectation: str) -> Dimension | None:
-    """Tell which dimension a rule speaks of; None for rules on missing values, which are counted themselves.
+    """Return the dimension that a rule belongs to; None for rules on missing values, which are counted themselves.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Raw data: rows as read, typed; what could not be read is kept beside, with the reason.
+"""Raw data: rows as read, typed; lines that could not be read are kept beside, with the reason.
 
 Every row of a source ends in one place: in the partition of its event time, or among the rejects, or,
 counted as `n_out_of_range`, before the first or after the last declared partition.
@@ -99,8 +99,8 @@ class _Reading:
     @property
     def is_whole_source(self) -> bool:
         """Tell whether every partition reads the same rows."""
-        asked = asked_window(self.spec, self.run.spec.partitions, self.run.scope.window)
-        return self.spec.source.mode == "full" and asked is None
+        window = asked_window(self.spec, self.run.spec.partitions, self.run.scope.window)
+        return self.spec.source.mode == "full" and window is None
 
     def is_current(self, table: str) -> bool:
         """Tell whether the table's newest commit read the same content in the same way."""
@@ -199,8 +199,8 @@ def _read(reading: _Reading, content: Content, started: float) -> Outcome:
             "n_rows": snapshot.rows_by_partition.get(partition or "", 0),
             "n_rejected": counts.n_rejected,
             "n_out_of_range": n_out_of_range,
-            "n_ambiguous_times": sum(found.n_ambiguous for found in local.values()),
-            "n_missing_times": sum(found.n_missing for found in local.values()),
+            "n_ambiguous_times": sum(clocks.n_ambiguous for clocks in local.values()),
+            "n_missing_times": sum(clocks.n_missing for clocks in local.values()),
             **({"changed_clocks": described(local)} if local else {}),
             "n_source_rows": counts.n_read + counts.n_rejected,
             **({} if files else {"note": "no file is there for this partition; source.missing is 'empty'"}),
@@ -218,7 +218,7 @@ def _read(reading: _Reading, content: Content, started: float) -> Outcome:
 
 
 def _absent(counts: Counts, n_files: int) -> Mapping[str, str]:
-    """Say which optional columns files lack: their rows have NULL there."""
+    """List the optional columns that files lack: their rows have NULL there."""
     lacking = [f"{column} in {n:,} of {n_files:,} files" for column, n in counts.absent.items()]
     return {"absent_columns": ", ".join(lacking)} if lacking else {}
 
@@ -237,7 +237,7 @@ def _unchanged(reading: _Reading, mark: str) -> Outcome:
 
 
 def _must_hold(reading: _Reading) -> Mapping[str, str]:
-    """Return what rows of a partition's own file must meet: one of another partition would be lost in silence."""
+    """Return the condition on rows of a partition's own file: a row of another partition would be lost in silence."""
     window = reading.window
     if window is None or reading.is_whole_source:
         return {}
@@ -288,9 +288,9 @@ def _write_rejects(connection: duckdb.DuckDBPyConnection, reading: _Reading) -> 
     if reading.window is not None and is_alone:
         partition = reading.partitioning.windows(until=reading.window.end)[0].key
         if reading.is_current(table):
-            kept = reading.lake.snapshot(table)
-            if set(kept.partitions) <= {partition}:
-                return kept
+            snapshot = reading.lake.snapshot(table)
+            if set(snapshot.partitions) <= {partition}:
+                return snapshot
     rows = connection.sql(
         f"SELECT source, line, {_cut('raw_text')} AS raw_text, {_cut('reason')} AS reason "
         f"FROM {REJECTS_TABLE} ORDER BY source, line, raw_text"

@@ -26,7 +26,7 @@ LEADING_COLUMNS = ["row_id", "event_timestamp"]
 
 @dataclass(frozen=True)
 class _Inputs:
-    """All that a training set is made of, pinned.
+    """Inputs of a training set, pinned.
 
     Attributes
     ----------
@@ -100,24 +100,24 @@ def _read(run: StageRun, feature_store: FeatureStore) -> _Inputs:
         raise TrainingSetError("a training set is as of a partition: run it for one.")
     labels = lake.snapshot(run.table("labels"))
     broken = _broken_partitions(pipeline, lake)
-    wanted = [one.key for one in training_windows(pipeline, window)]
-    learned = [key for key in wanted if labels.rows_by_partition.get(key) and key not in broken]
-    known = _known_labels(run, labels, learned, window)
+    keys = [training_window.key for training_window in training_windows(pipeline, window)]
+    learned = [key for key in keys if labels.rows_by_partition.get(key) and key not in broken]
+    labelled = _known_labels(run, labels, learned, window)
     # Without labels there is nothing to join: the set is empty, and the model waits for labels.
     featured, versions = (
-        feature_store.features_for(pipeline, known, lake)
-        if known.num_rows
-        else (known.select(LEADING_COLUMNS), {})
+        feature_store.features_for(pipeline, labelled, lake)
+        if labelled.num_rows
+        else (labelled.select(LEADING_COLUMNS), {})
     )
-    chosen = probes(known["event_timestamp"], seed=f"{pipeline.name} {window.key}") if versions else ()
-    futures = [Counterfactual(known.slice(probe.offset, probe.length), probe.instant) for probe in chosen]
+    chosen = probes(labelled["event_timestamp"], seed=f"{pipeline.name} {window.key}") if versions else ()
+    futures = [Counterfactual(labelled.slice(probe.offset, probe.length), probe.instant) for probe in chosen]
     again = (
         feature_store.features_with_changed_futures(pipeline, futures, lake, versions=versions)
         if futures
         else ()
     )
-    left_out = [key for key in wanted if key in broken]
-    return _Inputs(window, labels, known, featured, versions, len(learned), left_out, chosen, tuple(again))
+    left_out = [key for key in keys if key in broken]
+    return _Inputs(window, labels, labelled, featured, versions, len(learned), left_out, chosen, tuple(again))
 
 
 def _known_labels(run: StageRun, labels: Snapshot, partitions: Sequence[str], window: Window) -> pa.Table:
@@ -130,8 +130,8 @@ def _known_labels(run: StageRun, labels: Snapshot, partitions: Sequence[str], wi
         " UNION ALL BY NAME ".join(parts) or f"SELECT *, '' AS {SOURCE_PARTITION} FROM {scan(labels, [])}"
     )
     with run.engine.connect() as connection:
-        known = known_labels(f"({every_label})", window.end)
-        return connection.sql(f"{known} ORDER BY event_timestamp, row_id").to_arrow_table()
+        relation = known_labels(f"({every_label})", window.end)
+        return connection.sql(f"{relation} ORDER BY event_timestamp, row_id").to_arrow_table()
 
 
 def _judge(inputs: _Inputs, table: pa.Table) -> CheckOutcome:

@@ -44,11 +44,11 @@ def probes(instants: pa.ChunkedArray, *, seed: str) -> Sequence[Probe]:
     n_rows = len(instants)
     # Not for secrets: the same training set is always checked in the same way.
     chosen = random.Random(seed).sample(range(n_rows), min(N_INSTANTS, n_rows))
-    found = []
+    result = []
     for place in sorted(chosen):
         offset = max(0, place + 1 - ROWS_BEFORE)
-        found.append(Probe(instants[place].as_py(), offset, min(n_rows, place + 1 + ROWS_AFTER) - offset))
-    return found
+        result.append(Probe(instants[place].as_py(), offset, min(n_rows, place + 1 + ROWS_AFTER) - offset))
+    return result
 
 
 def changed_feature(learned: pa.Table, joined: pa.Table, instant: datetime) -> tuple[str, datetime] | None:
@@ -88,18 +88,18 @@ def n_labels_before_their_time(table: pa.Table, as_of: datetime) -> int:
 
 
 def judge(instants: Sequence[datetime], changes: Sequence[str], n_early_labels: int) -> CheckOutcome:
-    """Say what the training set was checked against, and what was found."""
+    """Judge the training set from the perturbations it was checked against and their findings."""
     faults = list(changes)
     if n_early_labels:
         faults.append(
             f"{n_early_labels:,} labels were not known by the set's end, or before their prediction"
         )
-    said = f"checked against {len(instants)} perturbation{'' if len(instants) == 1 else 's'}"
+    extent = f"checked against {len(instants)} perturbation{'' if len(instants) == 1 else 's'}"
     return CheckOutcome(
         LEAKAGE_CHECK,
         is_passed=not faults,
         severity="critical",
-        description=f"{said}: {'; '.join(faults)}." if faults else f"{said}; label times respected.",
+        description=f"{extent}: {'; '.join(faults)}." if faults else f"{extent}; label times respected.",
         metadata={
             "n_perturbations": len(instants),
             "instants": ", ".join(instant.isoformat() for instant in instants),

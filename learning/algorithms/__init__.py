@@ -1,1 +1,1 @@
-"""Algorithms: one table of what can learn, a module a family of them, and the check of a declaration's parameters."""
+"""Algorithms: one table of them, a module for each family, and the check of a declaration's parameters."""

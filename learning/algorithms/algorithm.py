@@ -1,4 +1,4 @@
-"""One algorithm as the table says it: what it learns, how it is fitted, and how its models are stored."""
+"""Entry of the table of algorithms: what it learns, how it is fitted, and how its models are stored."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ VALUES: tuple[ProblemType, ...] = ("regression",)
 
 @dataclass(frozen=True)
 class Algorithm:
-    """What can learn.
+    """Learning algorithm that a declaration may name.
 
     Attributes
     ----------
@@ -61,5 +61,5 @@ class Algorithm:
 
 
 def always(value: T) -> Callable[[object], T]:
-    """Return what gives the same whatever it is asked about."""
+    """Return a function that gives the same value for every argument."""
     return lambda _: value

@@ -130,7 +130,7 @@ def _fit_xgboost(rows: FitRows, params: Params, seed: int, threads: int) -> Any:
 
 
 def _refused_by_lightgbm(problem: ProblemType, params: Params) -> str:
-    """Let LightGBM look at parameters: it reads them with four rows."""
+    """Return LightGBM's complaint about parameters, from a training on six rows; '' where it has none."""
     require_extra("lightgbm", "the candidate 'lightgbm'")
     import lightgbm
 
@@ -151,7 +151,7 @@ def _refused_by_lightgbm(problem: ProblemType, params: Params) -> str:
 
 
 def _refused_by_xgboost(problem: ProblemType, params: Params) -> str:
-    """Let XGBoost look at parameters: it reads them with six rows."""
+    """Return XGBoost's complaint about parameters, from a training on six rows; '' where it has none."""
     from learning.encode import ColumnEncoding, FeatureEncoding
 
     n_rounds = params.get("num_boost_round", 1)

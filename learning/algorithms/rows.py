@@ -27,7 +27,7 @@ LEAST_FEATURES = 5
 
 @dataclass(frozen=True)
 class FitRows:
-    """What an estimator learns from.
+    """Encoded rows and labels that an estimator learns from.
 
     Attributes
     ----------

@@ -18,27 +18,27 @@ stopping would hold out rows at random inside."""
 
 
 class EstimatorOf(Protocol):
-    """Names the estimator of a problem."""
+    """Function from a problem type to the estimator's class."""
 
     def __call__(self, problem: ProblemType) -> type[Any]:
-        """Return its class."""
+        """Return the estimator's class."""
         ...
 
 
 def estimators(module: str, classifier: str | None, regressor: str | None) -> EstimatorOf:
-    """Return what imports a library's classifier or regressor when it is asked for."""
+    """Return a function that imports a library's classifier or regressor when it is called."""
 
     def of(problem: ProblemType) -> type[Any]:
         name = regressor if problem == "regression" else classifier
         assert name is not None
-        found: type[Any] = getattr(import_module(module), name)
-        return found
+        estimator: type[Any] = getattr(import_module(module), name)
+        return estimator
 
     return of
 
 
 def parameters_of(estimator: EstimatorOf) -> Callable[[ProblemType], frozenset[str]]:
-    """Return what lists the parameters of an estimator."""
+    """Return a function that lists the parameters of an estimator."""
 
     def parameters(problem: ProblemType) -> frozenset[str]:
         return frozenset(inspect.signature(estimator(problem)).parameters) - OURS
@@ -47,7 +47,7 @@ def parameters_of(estimator: EstimatorOf) -> Callable[[ProblemType], frozenset[s
 
 
 def refused_by(estimator: EstimatorOf) -> Callable[[ProblemType, Params], str]:
-    """Return what lets an estimator look at its parameters."""
+    """Return a function that has an estimator validate its parameters."""
 
     def refused(problem: ProblemType, params: Params) -> str:
         from sklearn.utils._param_validation import InvalidParameterError

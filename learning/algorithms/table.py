@@ -62,10 +62,10 @@ def candidate_fault(candidate: CandidateSpec, problem: ProblemType) -> str:
     algorithm = ALGORITHMS[candidate.use]
     if algorithm.extra is not None:
         require_extra(algorithm.extra, f"the candidate '{candidate.label}'")
-    known = algorithm.parameters(problem)
+    parameters = algorithm.parameters(problem)
     for name in candidate.params:
-        if name not in known:
-            return f"sets '{name}', which is no parameter of {candidate.use} that can be set. {_nearest(name, sorted(known))}"
+        if name not in parameters:
+            return f"sets '{name}', which is no parameter of {candidate.use} that can be set. {_nearest(name, sorted(parameters))}"
     refused = algorithm.refused(problem, candidate.params)
     return f"has parameters that {candidate.use} refuses: {refused}" if refused else ""
 

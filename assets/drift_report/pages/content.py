@@ -1,4 +1,4 @@
-"""Content of a drift report: everything that its page, its downloads and its Markdown are made from."""
+"""Content of a drift report: the values that its page, its downloads and its Markdown are made from."""
 
 from __future__ import annotations
 
@@ -117,10 +117,10 @@ class ReportContent:
 
     @property
     def has_target(self) -> bool:
-        """Whether the pipeline predicts something."""
+        """True where the pipeline predicts something."""
         return bool(self.metric)
 
     @property
     def is_regression(self) -> bool:
-        """Whether a number is predicted."""
+        """True where a number is predicted."""
         return self.metric in METRICS_BY_PROBLEM["regression"]

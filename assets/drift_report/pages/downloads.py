@@ -42,15 +42,15 @@ def downloads(stem: str, tables: Mapping[str, Sequence[Row]], facts: Row) -> tup
     facts
         What else the JSON holds.
     """
-    kept = {name: rows for name, rows in tables.items() if rows}
-    content = {**facts, **{name: list(rows) for name, rows in kept.items()}}
+    filled_tables = {name: rows for name, rows in tables.items() if rows}
+    content = {**facts, **{name: list(rows) for name, rows in filled_tables.items()}}
     text = json.dumps(_plain(content), ensure_ascii=False, separators=(",", ":"))
-    made = [_download("all as JSON", f"{stem}.json", "application/json", text)]
-    made += [
+    files = [_download("all as JSON", f"{stem}.json", "application/json", text)]
+    files += [
         _download(f"{name} as CSV", f"{stem}-{name}.csv", "text/csv", csv_text(rows))
-        for name, rows in kept.items()
+        for name, rows in filled_tables.items()
     ]
-    return tuple(made)
+    return tuple(files)
 
 
 def _download(label: str, file: str, kind: str, text: str) -> Download:
@@ -86,11 +86,11 @@ def _cell(value: object) -> object:
 
 
 def _plain(value: object) -> object:
-    """Return what JSON can hold: instants as text, numbers that are none as null."""
+    """Convert a value to plain JSON: instants as text, numbers that are none as null."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
+        return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [_plain(item) for item in value]
     if isinstance(value, datetime):
         return value.isoformat()
     return None if isinstance(value, float) and not math.isfinite(value) else value

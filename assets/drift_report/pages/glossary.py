@@ -1,4 +1,4 @@
-"""Glossary at the foot of the pages: what their terms mean, so that a page explains itself offline."""
+"""Glossary at the foot of the pages: the meaning of their terms, so that a page explains itself offline."""
 
 from __future__ import annotations
 
@@ -200,4 +200,4 @@ def anchor_of(words: str) -> str:
     >>> anchor_of("Realised roc_auc"), anchor_of("Rows")
     ('realised', '')
     """
-    return next((anchor for known, anchor in TERM_BY_WORDS.items() if words.startswith(known)), "")
+    return next((anchor for term, anchor in TERM_BY_WORDS.items() if words.startswith(term)), "")

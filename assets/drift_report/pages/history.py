@@ -22,7 +22,7 @@ PROMOTED, ROLLED_BACK = "promoted", "rolled back"
 
 @dataclass(frozen=True)
 class HistoryWindow:
-    """What one drift report decided.
+    """Decision of one drift report, and the figures it rests on.
 
     Attributes
     ----------
@@ -78,7 +78,7 @@ class HistoryWindow:
 
     @property
     def metric(self) -> str:
-        """What performance is measured by."""
+        """Metric that performance is measured by."""
         return self.realised.metric
 
 
@@ -101,13 +101,13 @@ class Judgement:
 
     @property
     def is_training(self) -> bool:
-        """A version was trained and judged; otherwise an older one was returned to."""
+        """True where a version was trained and judged; otherwise an older one was returned to."""
         return self.action != ROLLED_BACK
 
 
 @dataclass(frozen=True)
 class ColumnState:
-    """What one window showed of one column.
+    """State of one column in one window.
 
     `strength` is the sure effect in thresholds, in [0, 1], 1 is drift; `effect` the observed distance.
     Both are None where the data, or the reference, did not suffice.
@@ -202,7 +202,7 @@ class ModelHistory:
 
     @property
     def metric(self) -> str:
-        """What performance is measured by now; '' where nothing is predicted."""
+        """Metric that performance is measured by now; '' where nothing is predicted."""
         return self.newest.metric
 
     def position_of(self, partition: str) -> int:
@@ -217,32 +217,35 @@ def shortened(history: ModelHistory, n_windows: int, n_columns: int) -> ModelHis
         windows=history.windows[-n_windows:],
         n_earlier=history.n_earlier + max(0, len(history.windows) - n_windows),
         columns=tuple(
-            replace(one, states=one.states[-n_windows:]) for one in by_history(history.columns)[:n_columns]
+            replace(column, states=column.states[-n_windows:])
+            for column in by_history(history.columns)[:n_columns]
         ),
     )
 
 
 def courses(states: Sequence[ColumnState], partitions: Sequence[str]) -> tuple[ColumnCourse, ...]:
     """Lay the columns' states out over windows; a column has the role it had last."""
-    found: dict[str, dict[str, ColumnState]] = {}
+    states_by_column: dict[str, dict[str, ColumnState]] = {}
     for state in states:
-        found.setdefault(state.column, {})[state.partition] = state
+        states_by_column.setdefault(state.column, {})[state.partition] = state
     return tuple(
         ColumnCourse(
             column, by_partition[max(by_partition)].role, tuple(by_partition.get(p) for p in partitions)
         )
-        for column, by_partition in sorted(found.items())
+        for column, by_partition in sorted(states_by_column.items())
     )
 
 
 def by_history(columns: Sequence[ColumnCourse]) -> tuple[ColumnCourse, ...]:
     """Order columns by importance times mean effect over the windows that know it; features first."""
-    return _ordered(columns, [[state for state in one.states if state is not None] for one in columns])
+    return _ordered(columns, [[state for state in column.states if state is not None] for column in columns])
 
 
 def by_newest(columns: Sequence[ColumnCourse]) -> tuple[ColumnCourse, ...]:
     """Order columns by importance times effect in the newest window; features first."""
-    return _ordered(columns, [[state for state in one.states[-1:] if state is not None] for one in columns])
+    return _ordered(
+        columns, [[state for state in column.states[-1:] if state is not None] for column in columns]
+    )
 
 
 def _ordered(
@@ -252,21 +255,21 @@ def _ordered(
 
     Without a model no column is more important than another.
     """
-    has_importances = any(one.importance > 0 for one in columns)
+    has_importances = any(column.importance > 0 for column in columns)
 
     def place(pair: tuple[ColumnCourse, Sequence[ColumnState]]) -> tuple[bool, float, float, float, str]:
-        one, seen = pair
-        weight = one.importance if has_importances else 1.0
+        column, seen = pair
+        weight = column.importance if has_importances else 1.0
         sure = _mean([state.strength for state in seen])
         observed = _mean([state.effect for state in seen])
-        return one.role != "feature", -weight * sure, -weight * observed, -observed, one.column
+        return column.role != "feature", -weight * sure, -weight * observed, -observed, column.column
 
-    return tuple(one for one, _ in sorted(zip(columns, states, strict=True), key=place))
+    return tuple(column for column, _ in sorted(zip(columns, states, strict=True), key=place))
 
 
 def _mean(values: Sequence[float | None]) -> float:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else 0.0
+    numbers = [value for value in values if value is not None]
+    return sum(numbers) / len(numbers) if numbers else 0.0
 
 
 def serving_since(judgements: Sequence[Judgement]) -> Judgement | None:
@@ -280,4 +283,11 @@ def serving_since(judgements: Sequence[Judgement]) -> Judgement | None:
 
 def trained_as_of(judgements: Sequence[Judgement], version: int) -> str | None:
     """Return the partition that a version was trained as of; None when the ledger does not know."""
-    return next((one.partition for one in judgements if one.version == version and one.is_training), None)
+    return next(
+        (
+            judgement.partition
+            for judgement in judgements
+            if judgement.version == version and judgement.is_training
+        ),
+        None,
+    )

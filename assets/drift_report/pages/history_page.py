@@ -196,26 +196,30 @@ def _champion_facts(history: ModelHistory) -> list[tuple[str, str, str]]:
 
 def _performance_fact(name: str, measured: Sequence[tuple[str, Measurement]]) -> tuple[str, str, str]:
     """Return the newest known value: labels of the newest window are often still to come."""
-    known = [(partition, one) for partition, one in measured if one.is_known]
-    if not known:
+    known_values = [(partition, measurement) for partition, measurement in measured if measurement.is_known]
+    if not known_values:
         return name, "–", "not known in any of these windows"
-    partition, one = known[-1]
-    unseen = f"{share_text(one.unseen_share)} of classes never seen" if one.n_unseen else ""
-    return name, number_text(one.value), ", ".join(filter(None, (_interval(one), f"in {partition}", unseen)))
+    partition, measurement = known_values[-1]
+    unseen = f"{share_text(measurement.unseen_share)} of classes never seen" if measurement.n_unseen else ""
+    return (
+        name,
+        number_text(measurement.value),
+        ", ".join(filter(None, (_interval(measurement), f"in {partition}", unseen))),
+    )
 
 
 def _skill_fact(measured: Sequence[HistoryWindow]) -> tuple[str, str, str]:
     """Return the newest known skill against the best naive baseline."""
-    known = [window for window in measured if window.skill is not None]
-    if not known:
+    windows = [window for window in measured if window.skill is not None]
+    if not windows:
         return SKILL_NAME, "–", "not known in any of these windows"
-    name, value, small = skill_fact(known[-1].skill)
-    return name, value, f"in {known[-1].partition}: {small}"
+    name, value, small = skill_fact(windows[-1].skill)
+    return name, value, f"in {windows[-1].partition}: {small}"
 
 
 def _trainings_fact(judgements: Sequence[Judgement]) -> tuple[str, str, str]:
-    trainings = [one for one in judgements if one.is_training]
-    n_promoted = sum(one.action == "promoted" for one in trainings)
+    trainings = [judgement for judgement in judgements if judgement.is_training]
+    n_promoted = sum(judgement.action == "promoted" for judgement in trainings)
     n_back = len(judgements) - len(trainings)
     parts = [f"{n_promoted} promoted", f"{len(trainings) - n_promoted} not"]
     if n_back:
@@ -236,21 +240,24 @@ def _interval(measured: Measurement) -> str:
 
 def _features(history: ModelHistory) -> list[_Feature]:
     return [
-        _feature(history, one, is_drawn=index < MAX_MINI_PICTURES)
-        for index, one in enumerate(by_newest(history.columns))
+        _feature(history, column, is_drawn=index < MAX_MINI_PICTURES)
+        for index, column in enumerate(by_newest(history.columns))
     ]
 
 
-def _feature(history: ModelHistory, one: ColumnCourse, *, is_drawn: bool) -> _Feature:
-    state, drifted = one.states[-1], one.drifted_in
-    reference, current = (history.reference or {}).get(one.column), (history.current or {}).get(one.column)
+def _feature(history: ModelHistory, column: ColumnCourse, *, is_drawn: bool) -> _Feature:
+    state, drifted = column.states[-1], column.drifted_in
+    reference, current = (
+        (history.reference or {}).get(column.column),
+        (history.current or {}).get(column.column),
+    )
     strength = state.strength if state is not None else None
     pages = {window.partition: page_link(window) for window in history.windows}
     return _Feature(
-        name=one.column,
-        role="" if one.role in ("feature", one.column) else one.role,
+        name=column.column,
+        role="" if column.role in ("feature", column.column) else column.role,
         status=state.status if state is not None else "not judged",
-        importance=f"{one.importance:.3f}" if one.role == "feature" and history.metric else "–",
+        importance=f"{column.importance:.3f}" if column.role == "feature" and history.metric else "–",
         effect=_decimals(state.effect, 3) if state is not None else "–",
         bar=None if strength is None else round(100 * strength),
         n_drifted=len(drifted),
@@ -337,16 +344,16 @@ def _downloads(history: ModelHistory) -> tuple[Download, ...]:
         for window in history.windows
     ]
     columns = [
-        dict(vars(state)) for one in by_newest(history.columns) if (state := one.states[-1]) is not None
+        dict(vars(state)) for column in by_newest(history.columns) if (state := column.states[-1]) is not None
     ]
-    ledger = [dict(vars(one)) for one in history.judgements]
+    ledger = [dict(vars(judgement)) for judgement in history.judgements]
     tables = {"windows": windows, "columns": columns, "ledger": ledger}
     facts = {"pipeline": history.pipeline, "n_earlier": history.n_earlier}
     return downloads(f"{history.pipeline}-history", tables, facts)
 
 
-def _measured(name: str, one: Measurement) -> dict[str, object]:
-    return {name: one.value, f"{name}_low": one.low, f"{name}_high": one.high}
+def _measured(name: str, measurement: Measurement) -> dict[str, object]:
+    return {name: measurement.value, f"{name}_low": measurement.low, f"{name}_high": measurement.high}
 
 
 def _skill_fields(skill: Skill | None) -> dict[str, object]:

@@ -67,7 +67,7 @@ def history_picture(history: ModelHistory, links: Sequence[str], *, is_narrow: b
     lanes = [Lane("decision", [_decision(window) for window in history.windows])]
     if not history.metric:
         return timeline(columns, title="Decisions by window", lanes=lanes)
-    events = [event for one in history.judgements if (event := _event(history, one))]
+    events = [event for judgement in history.judgements if (event := _event(history, judgement))]
     lanes.insert(0, Lane("served by", _versions(history)))
     measured = [window if window.metric == history.metric else None for window in history.windows]
     return timeline(
@@ -86,7 +86,9 @@ def history_picture(history: ModelHistory, links: Sequence[str], *, is_narrow: b
             [number(window.reference_metric if window else None) for window in measured],
         ),
         events=events,
-        event_names={shape: EVENTS[shape] for shape in EVENTS if any(one.shape == shape for one in events)},
+        event_names={
+            shape: EVENTS[shape] for shape in EVENTS if any(event.shape == shape for event in events)
+        },
         lanes=lanes,
         panel_height=NARROW_HEIGHT if is_narrow else HEIGHT,
     )
@@ -100,9 +102,9 @@ def drift_picture(
         return ""
     scores = [number(window.drift_score) for window in history.windows]
     return heatmap(
-        [DRIFT_SCORE, *(_title(one) for one in ordered)],
+        [DRIFT_SCORE, *(_title(column) for column in ordered)],
         _columns(history, links, is_narrow=is_narrow),
-        [scores, *(one.strengths for one in ordered)],
+        [scores, *(column.strengths for column in ordered)],
         title="Sure effect of each column by window",
         ends=("nothing sure", "drift"),
         dividers=[
@@ -118,25 +120,29 @@ def drift_picture(
 
 def _columns(history: ModelHistory, links: Sequence[str], *, is_narrow: bool) -> Columns:
     """Place the windows; both pictures leave the same room for names, so that they stand in line."""
-    rows = [DRIFT_SCORE, *(_title(one) for one in history.columns)]
+    rows = [DRIFT_SCORE, *(_title(column) for column in history.columns)]
     names = [window.partition for window in history.windows]
     if is_narrow:
         return columns_of(names, rows, width=NARROW_WIDTH, links=links, row_limit=NARROW_ROW_LETTERS)
     return columns_of(names, rows, links=links)
 
 
-def _title(one: ColumnCourse) -> str:
-    return one.column if one.role in ("feature", one.column) else f"{one.column} ({one.role})"
+def _title(column: ColumnCourse) -> str:
+    return column.column if column.role in ("feature", column.column) else f"{column.column} ({column.role})"
 
 
-def _event(history: ModelHistory, one: Judgement) -> Event | None:
+def _event(history: ModelHistory, judgement: Judgement) -> Event | None:
     """Place a judgement at the end of the window it was trained as of; None before the first that is drawn."""
-    position = history.position_of(one.partition)
+    position = history.position_of(judgement.partition)
     if position == 0:
         return None
-    shape: Shape = "up" if one.action == PROMOTED else "back" if one.action == ROLLED_BACK else "cross"
+    shape: Shape = (
+        "up" if judgement.action == PROMOTED else "back" if judgement.action == ROLLED_BACK else "cross"
+    )
     return Event(
-        position, shape, f"version {one.version} {one.action} as of {one.partition}: {one.explanation}"
+        position,
+        shape,
+        f"version {judgement.version} {judgement.action} as of {judgement.partition}: {judgement.explanation}",
     )
 
 
@@ -161,8 +167,8 @@ def _decision(window: HistoryWindow) -> State:
 
 def decision_colours(history: ModelHistory) -> Mapping[str, str]:
     """Return the decisions that occur, and their colours."""
-    found = {_kind(window) for window in history.windows}
-    return {kind: colour for kind, colour in DECISION_COLOURS.items() if kind in found}
+    kinds = {_kind(window) for window in history.windows}
+    return {kind: colour for kind, colour in DECISION_COLOURS.items() if kind in kinds}
 
 
 def _kind(window: HistoryWindow) -> str:

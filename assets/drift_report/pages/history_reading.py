@@ -50,7 +50,7 @@ def read_model_history(
     written: Sequence[Snapshot],
     reference_key: Callable[[HistoryWindow], str],
 ) -> ModelHistory:
-    """Read what the page of the model history shows, as of the newest report: few columns of small tables, once.
+    """Read the content of the model history's page, as of the newest report: few columns of small tables, once.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def read_model_history(
     partition_of = {path: key for key in keys for path in reports.files.get(key, ())}
     states = read_states(connection, scan(reports, keys, file_column=FILE), partition_of)
     newest = windows[-1]
-    kept = kept_reference(pipeline, reference_key(newest), lake)
+    reference = kept_reference(pipeline, reference_key(newest), lake)
     judgements = tuple(_judgement(entry) for entry in read_ledger(lake, pipeline.name))
     return ModelHistory(
         pipeline=pipeline.name,
@@ -91,8 +91,8 @@ def read_model_history(
         judgements=judgements,
         serving=_serving(pipeline, judgements, newest, lake, connection),
         columns=courses(states, keys),
-        reference=read_reference(connection, kept) if kept else {},
-        current=read_current(connection, scan(sketches, [newest.partition])) if kept else {},
+        reference=read_reference(connection, reference) if reference else {},
+        current=read_current(connection, scan(sketches, [newest.partition])) if reference else {},
         outcomes=_outcomes(tables.get(SERVED_OUTCOMES.of(pipeline.name)), windows, connection),
     )
 
@@ -104,12 +104,12 @@ def _kept(lake: Lake, table: str) -> Snapshot | None:
 def _outcomes(
     table: Snapshot | None, windows: Sequence[HistoryWindow], connection: duckdb.DuckDBPyConnection
 ) -> Outcomes | None:
-    """Read what became of the predictions of the version whose labels came last."""
-    labelled = [one for one in windows if one.n_labelled and one.model_version is not None]
+    """Read the outcomes of the predictions of the version whose labels came last."""
+    labelled = [window for window in windows if window.n_labelled and window.model_version is not None]
     if table is None or not labelled or labelled[-1].model_version is None:
         return None
-    kept = [one.partition for one in windows if one.partition in table.partitions]
-    return read_outcomes(connection, scan(table, kept), labelled[-1].model_version)
+    partitions = [window.partition for window in windows if window.partition in table.partitions]
+    return read_outcomes(connection, scan(table, partitions), labelled[-1].model_version)
 
 
 def _judgement(entry: Decision) -> Judgement:
@@ -157,10 +157,10 @@ def _serving(
 
 
 def _algorithm(pipeline: Pipeline, version: int, lake: Lake, connection: duckdb.DuckDBPyConnection) -> str:
-    """Return what a version is, of the candidates that its training compared; '' where they are not kept."""
+    """Return the algorithm of a version, from the candidates that its training compared; '' where they are not kept."""
     table = CANDIDATES.of(pipeline.name)
     if not lake.has(table):
         return ""
     compared = scan(lake.snapshot(table), [str(version)])
-    found = connection.sql(f"SELECT any_value(algorithm) FROM {compared} WHERE is_best").fetchall()
-    return str(found[0][0] or "")
+    rows = connection.sql(f"SELECT any_value(algorithm) FROM {compared} WHERE is_best").fetchall()
+    return str(rows[0][0] or "")

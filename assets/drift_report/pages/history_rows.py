@@ -84,7 +84,7 @@ def _window(row: Mapping[str, Any]) -> HistoryWindow:
 def read_states(
     connection: duckdb.DuckDBPyConnection, reports: str, partition_of: Mapping[str, str]
 ) -> tuple[ColumnState, ...]:
-    """Read what each window showed of each column.
+    """Read the state of each column in each window.
 
     Parameters
     ----------
@@ -120,14 +120,14 @@ def _one(statistic: str) -> str:
 
 
 def _known(status: str, ratio: float | None, effect: float | None) -> tuple[float | None, float | None]:
-    """Return strength and effect; left out where the status says nothing of the column."""
+    """Return strength and effect; none where the status says nothing of the column."""
     if status in SILENT_STATUSES:
         return None, None
     return min(1.0, max(0.0, ratio or 0.0)), effect
 
 
 def read_outcomes(connection: duckdb.DuckDBPyConnection, rows: str, version: int) -> Outcomes | None:
-    """Add up what became of a version's predictions over windows (`<p>/served_outcomes`); None where no label has come.
+    """Add up the outcomes of a version's predictions over windows (`<p>/served_outcomes`); None where no label has come.
 
     Every window holds the same rows of the holdout: they count once.
     """

@@ -33,7 +33,7 @@ def read_entries(folder: Path) -> tuple[IndexEntry, ...]:
     """Read the summary of every pipeline, in order of names; what cannot be read says why."""
     if not folder.is_dir():
         return ()
-    return tuple(_entry(one) for one in sorted(folder.iterdir()) if _has_pages(one))
+    return tuple(_entry(path) for path in sorted(folder.iterdir()) if _has_pages(path))
 
 
 def _has_pages(folder: Path) -> bool:

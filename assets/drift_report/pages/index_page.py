@@ -48,7 +48,7 @@ class IndexEntry:
 
     @property
     def state(self) -> str:
-        """How grave the newest verdict is."""
+        """Severity of the newest verdict."""
         return self.summary.severity if self.summary else NOT_READABLE
 
 
@@ -80,7 +80,7 @@ class _Row:
 
 def render_index(entries: Sequence[IndexEntry], written_at: datetime) -> str:
     """Return the page; names and verdicts come from outside, and are escaped."""
-    ordered = sorted(entries, key=lambda one: (ORDER.index(one.state), one.name))
+    ordered = sorted(entries, key=lambda entry: (ORDER.index(entry.state), entry.name))
     counts = [(STATES[state], n) for state in ORDER if (n := sum(entry.state == state for entry in entries))]
     rows = [_row(entry, is_drawn=place < MAX_DRAWN) for place, entry in enumerate(ordered[:MAX_LISTED])]
     return page_template("index.html.j2").render(
@@ -119,9 +119,9 @@ def _row(entry: IndexEntry, *, is_drawn: bool) -> _Row:
 
 def _courses(summary: PipelineSummary, *, is_drawn: bool) -> tuple[_Course, ...]:
     windows = summary.windows
-    performance = [one.performance for one in windows]
-    drift = [one.drift_score for one in windows]
-    quality = [one.quality_score for one in windows]
+    performance = [window.performance for window in windows]
+    drift = [window.drift_score for window in windows]
+    quality = [window.quality_score for window in windows]
     named = [
         (f"realised {summary.metric}" if summary.metric else "performance", performance, None, None),
         ("drift score", drift, (0.0, 1.0), HIGHLIGHT_COLOUR),
@@ -146,9 +146,11 @@ def _picture(
 
 def _newest(windows: Sequence[WindowPoint], values: Sequence[float | None]) -> str:
     """Return the newest known value; with its window where that is an older one."""
-    known = [(one.partition, value) for one, value in zip(windows, values, strict=True) if value is not None]
-    if not known:
+    known_values = [
+        (window.partition, value) for window, value in zip(windows, values, strict=True) if value is not None
+    ]
+    if not known_values:
         return "–"
-    partition, value = known[-1]
+    partition, value = known_values[-1]
     text = number_text(round(value, 4))
     return text if partition == windows[-1].partition else f"{text} in {partition}"

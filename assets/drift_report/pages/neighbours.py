@@ -19,7 +19,7 @@ def link_neighbours(page: Path) -> None:
     The neighbours are those whose pages lie beside it, so that every link leads somewhere: a page is written
     without knowing the next, and the next one's report comes back to it.
     """
-    pages = sorted(one for one in page.parent.glob("*.html") if one.name != HISTORY_PAGE)
+    pages = sorted(path for path in page.parent.glob("*.html") if path.name != HISTORY_PAGE)
     place = pages.index(page)
     before, after = pages[:place][-1:], pages[place + 1 :][:1]
     for number in range(place - len(before), place + len(after) + 1):
@@ -35,9 +35,9 @@ def _link(page: Path, before: list[Path], after: list[Path]) -> None:
 
 
 def _filled(text: str, mark: str, target: list[Path], words: str) -> str:
-    """Put the link between a page's marks; a page of an earlier release has none, and stays as it is."""
+    """Write the link between a page's marks; a page of an earlier release has none, and stays as it is."""
     parts = text.split(mark)
     if len(parts) != 3:
         return text
-    link = "".join(f'<a href="./{quote(one.name)}">{escape(words.format(one.stem))}</a>' for one in target)
+    link = "".join(f'<a href="./{quote(path.name)}">{escape(words.format(path.stem))}</a>' for path in target)
     return mark.join((parts[0], link, parts[2]))

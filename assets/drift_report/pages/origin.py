@@ -23,7 +23,7 @@ class Quarantined:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a report comes from.
+    """Origin of a report.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class Origin:
     @property
     def n_quarantined(self) -> int:
         """Count the rows that were set aside."""
-        return sum(one.n_rows for one in self.quarantined)
+        return sum(dataset.n_rows for dataset in self.quarantined)
 
 
 def run_link(web_url: str, run_id: str) -> str:

@@ -1,4 +1,4 @@
-"""Reads where a report comes from: its run, and the lake's quarantine tables."""
+"""Reads of a report's origin: its run, and the lake's quarantine tables."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def read_origin(
     web_url: str,
     model_run_id: str = "",
 ) -> Origin:
-    """Read which run makes the report, and what was quarantined in its partition.
+    """Read the run that makes the report, and the rows quarantined in its partition.
 
     Parameters
     ----------
@@ -37,12 +37,12 @@ def read_origin(
     model_run_id
         MLflow's run of the model version; '' without one.
     """
-    found = (_quarantined(run, name, window, connection) for name in run.spec.datasets)
+    quarantined = (_quarantined(run, name, window, connection) for name in run.spec.datasets)
     return Origin(
         run.scope.run_id,
         run_link(web_url, run.scope.run_id),
         model_run_id,
-        tuple(one for one in found if one is not None),
+        tuple(rows for rows in quarantined if rows is not None),
     )
 
 
@@ -52,10 +52,10 @@ def _quarantined(
     table = run.table("quarantine", dataset)
     if not run.spec.datasets[dataset].is_partitioned or not run.lake.has(table):
         return None
-    kept = run.lake.snapshot(table)
-    if window.key not in kept.partitions:
+    snapshot = run.lake.snapshot(table)
+    if window.key not in snapshot.partitions:
         return None
-    rows = scan(kept, [window.key])
+    rows = scan(snapshot, [window.key])
     n_rows = int(connection.sql(f"SELECT count(*) FROM {rows}").fetchall()[0][0])
     if n_rows == 0:
         return None

@@ -1,4 +1,4 @@
-"""Pictures of what became of served predictions: calibration, confusion, residuals."""
+"""Pictures of the outcomes of served predictions: calibration, confusion, residuals."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CLASS_LETTERS = 16
 
 
 def outcome_pictures(outcomes: Outcomes | None, width: float) -> list[str]:
-    """Draw what became of served predictions; nothing where no label has come."""
+    """Draw the outcomes of served predictions; nothing where no label has come."""
     if outcomes is None or not outcomes.n_rows("served"):
         return []
     if outcomes.residuals:
@@ -42,7 +42,7 @@ def outcome_pictures(outcomes: Outcomes | None, width: float) -> list[str]:
 
 
 def outcome_text(outcomes: Outcomes | None) -> str:
-    """Say on average what was predicted and what came, served and in the holdout; '' where no label has come."""
+    """Compare the mean prediction with the mean outcome in words, served and in the holdout; '' where no label has come."""
     served = _means(outcomes, "served") if outcomes is not None else None
     if outcomes is None or served is None:
         return ""
@@ -56,21 +56,24 @@ def outcome_text(outcomes: Outcomes | None) -> str:
 
 def _means(outcomes: Outcomes, basis: Basis) -> tuple[float, float] | None:
     """Return the mean prediction and the mean of what came; None without rows."""
-    bins = [one for one in (*outcomes.calibration, *outcomes.residuals) if one.basis == basis]
-    n = sum(one.n for one in bins)
+    bins = [part for part in (*outcomes.calibration, *outcomes.residuals) if part.basis == basis]
+    n = sum(part.n for part in bins)
     if n == 0:
         return None
-    return sum(one.sum_predicted for one in bins) / n, sum(one.sum_observed for one in bins) / n
+    return sum(part.sum_predicted for part in bins) / n, sum(part.sum_observed for part in bins) / n
 
 
 def _points(bins: Sequence[OutcomeBin], basis: Basis) -> list[Calibrated]:
     """Return the points of a curve, each of enough rows; the last ones are too few only where all are."""
     groups: list[list[OutcomeBin]] = []
-    for one in sorted((one for one in bins if one.basis == basis), key=lambda one: one.low):
+    for part in sorted(
+        (part for part in bins if part.basis == basis),
+        key=lambda part: part.low,
+    ):
         if groups and sum(part.n for part in groups[-1]) < MIN_ROWS:
-            groups[-1].append(one)
+            groups[-1].append(part)
         else:
-            groups.append([one])
+            groups.append([part])
     if len(groups) > 1 and sum(part.n for part in groups[-1]) < MIN_ROWS:
         last = groups.pop()
         groups[-1] += last
@@ -78,17 +81,23 @@ def _points(bins: Sequence[OutcomeBin], basis: Basis) -> list[Calibrated]:
 
 
 def _point(bins: Sequence[OutcomeBin]) -> Calibrated:
-    n, observed = sum(one.n for one in bins), sum(one.sum_observed for one in bins)
+    n, observed = (
+        sum(part.n for part in bins),
+        sum(part.sum_observed for part in bins),
+    )
     return Calibrated(
-        sum(one.sum_predicted for one in bins) / n, observed / n, *wilson_interval(observed, n), n
+        sum(part.sum_predicted for part in bins) / n,
+        observed / n,
+        *wilson_interval(observed, n),
+        n,
     )
 
 
 def _confusion(outcomes: Outcomes, width: float) -> str:
-    pairs = [one for one in largest_classes(outcomes.confusion) if one.basis == "served"]
-    counts = {(one.label, one.predicted): one.n for one in pairs}
-    rows = sorted({one.label for one in pairs})
-    columns = sorted({one.predicted for one in pairs} | set(rows))
+    pairs = [pair for pair in largest_classes(outcomes.confusion) if pair.basis == "served"]
+    counts = {(pair.label, pair.predicted): pair.n for pair in pairs}
+    rows = sorted({pair.label for pair in pairs})
+    columns = sorted({pair.predicted for pair in pairs} | set(rows))
     totals = {row: sum(counts.get((row, column), 0) for column in columns) for row in rows}
     values = [[counts.get((row, column), 0) / totals[row] for column in columns] for row in rows]
     return heatmap(

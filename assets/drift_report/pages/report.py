@@ -43,7 +43,7 @@ def render_html(content: ReportContent) -> str:
     """
     columns = content.verdict.columns if content.verdict else ()
     headline = lead_of(content.decision.headline, content.decision.reason)
-    told = content.decision.explanation
+    explanation = content.decision.explanation
     sentences = [
         text
         for text in (
@@ -52,7 +52,7 @@ def render_html(content: ReportContent) -> str:
             multivariate_text(content.multivariate),
             rise_text(content.rise),
         )
-        if text not in told
+        if text not in explanation
     ]
     pictures = [_performance_picture(content), *outcome_pictures(content.outcomes, PICTURE_WIDTH), _importance_picture(content)]  # fmt: skip
     return page_template("report.html.j2").render(
@@ -71,7 +71,7 @@ def render_html(content: ReportContent) -> str:
         sentences=sentences,
         pictures=[Markup(svg) for svg in pictures if svg],
         outcome_text=outcome_text(content.outcomes),
-        slices=[_slice_row(one) for one in content.slices],
+        slices=[_slice_row(performance) for performance in content.slices],
         large=[Markup(svg) for svg in _large_pictures(content)],
         downloads=_downloads(content),
     )
@@ -122,11 +122,11 @@ def _drift_text(content: ReportContent) -> str:
     return drift_text(content.verdict, content.min_rows)
 
 
-def _slice_row(one: SlicePerformance) -> tuple[str, str, str, str, str]:
+def _slice_row(performance: SlicePerformance) -> tuple[str, str, str, str, str]:
     """Return column, value, rows, metric and interval, or why there is none."""
-    measured = one.realised
-    value = "missing" if one.value is None else one.value
-    return one.column, value, f"{measured.n:,}", number_text(measured.value), small_print(measured)
+    measured = performance.realised
+    value = "missing" if performance.value is None else performance.value
+    return performance.column, value, f"{measured.n:,}", number_text(measured.value), small_print(measured)
 
 
 def _large_pictures(content: ReportContent) -> list[str]:
@@ -196,31 +196,41 @@ def _downloads(content: ReportContent) -> tuple[Download, ...]:
     }
     tables = {
         "columns": _column_statistics(content),
-        "skill": [dict(vars(one)) for one in content.skills],
+        "skill": [dict(vars(skill)) for skill in content.skills],
         "outside": _outside_rows(content.extrapolation),
         "slices": [
-            {"column": one.column, "value": one.value, **vars(one.realised)} for one in content.slices
+            {"column": performance.column, "value": performance.value, **vars(performance.realised)}
+            for performance in content.slices
         ],
         "quarantined": [
-            {"dataset": one.dataset, "table": one.table, "n_rows": one.n_rows, "broken_rules": one.rules_text}
-            for one in (origin.quarantined if origin else ())
+            {
+                "dataset": dataset.dataset,
+                "table": dataset.table,
+                "n_rows": dataset.n_rows,
+                "broken_rules": dataset.rules_text,
+            }
+            for dataset in (origin.quarantined if origin else ())
         ],
     }
     return downloads(f"{content.pipeline}-{content.partition}", tables, facts)
 
 
-def _outside_rows(found: Extrapolation | None) -> list[dict[str, object]]:
-    judged = [] if found is None else [*found.features, *([found.joint] if found.joint else [])]
+def _outside_rows(extrapolation: Extrapolation | None) -> list[dict[str, object]]:
+    judged = (
+        []
+        if extrapolation is None
+        else [*extrapolation.features, *([extrapolation.joint] if extrapolation.joint else [])]
+    )
     return [
         {
-            "feature": one.feature or "together",
-            "n": one.n,
-            "n_outside": one.n_outside,
-            "share": one.share,
-            "lower_bound": one.lower_bound,
-            "is_certain": one.is_certain,
+            "feature": outside.feature or "together",
+            "n": outside.n,
+            "n_outside": outside.n_outside,
+            "share": outside.share,
+            "lower_bound": outside.lower_bound,
+            "is_certain": outside.is_certain,
         }
-        for one in judged
+        for outside in judged
     ]
 
 

@@ -56,16 +56,16 @@ def report_facts(content: ReportContent) -> list[tuple[str, str, str]]:
     ]  # fmt: skip
 
 
-def _outside_fact(found: Extrapolation | None) -> list[tuple[str, str, str]]:
+def _outside_fact(extrapolation: Extrapolation | None) -> list[tuple[str, str, str]]:
     """Return the figure of rows outside what the model learned from; none where that is not known."""
-    if found is None or found.any_share is None:
+    if extrapolation is None or extrapolation.any_share is None:
         return []
-    worst = found.features[0]
+    worst = extrapolation.features[0]
     named = f"most of them in {worst.feature}; " if worst.n_outside else ""
     return [
         (
             "Outside training",
-            share_text(found.any_share),
+            share_text(extrapolation.any_share),
             f"{named}rows with a value beyond what was learned from",
         )
     ]
@@ -96,12 +96,12 @@ def _multivariate_small_print(multivariate: DomainClassification) -> str:
     return f"AUC, {multivariate.low:.3f} to {multivariate.high:.3f}; 0.5 is by chance"
 
 
-def _proper_score(found: BaseRateComparison | None) -> list[tuple[str, str, str]]:
-    if found is None:
+def _proper_score(comparison: BaseRateComparison | None) -> list[tuple[str, str, str]]:
+    if comparison is None:
         return []
-    surely = ", surely better" if found.is_worse else ""
-    small = f"on {found.n} labelled rows; always saying the base rate{surely}: {number_text(found.base_rate)}"
-    return [(f"{found.score[0].upper()}{found.score[1:]}", number_text(found.champion), small)]
+    surely = ", surely better" if comparison.is_worse else ""
+    small = f"on {comparison.n} labelled rows; always saying the base rate{surely}: {number_text(comparison.base_rate)}"
+    return [(f"{comparison.score[0].upper()}{comparison.score[1:]}", number_text(comparison.champion), small)]
 
 
 def _rise_figure(rise: SequentialTest | None) -> str:

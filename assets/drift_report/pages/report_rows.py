@@ -76,7 +76,7 @@ def _effect_name(reference: ColumnReference, distribution: Finding | None) -> st
 
 
 def _relations(verdict: ColumnVerdict) -> list[tuple[str, str]]:
-    """Return what the other columns and the calendar say of a column, each with what is allowed."""
+    """Return a column's relations to the other columns and the calendar, each with its threshold."""
     return [
         (f"{finding.kind} (allowed {number_text(finding.threshold)})", number_text(finding.value))
         for finding in verdict.findings

@@ -1,4 +1,4 @@
-"""Measurements window after window, as charts want them."""
+"""Measurements window after window, as courses of a chart."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ def course(name: str, measured: Sequence[Measurement | None], *, is_expected: bo
     """Lay measurements out as a course; None where a window was not measured."""
     return Course(
         name,
-        [number(one.value if one else None) for one in measured],
-        [number(one.low if one else None) for one in measured],
-        [number(one.high if one else None) for one in measured],
+        [number(measurement.value if measurement else None) for measurement in measured],
+        [number(measurement.low if measurement else None) for measurement in measured],
+        [number(measurement.high if measurement else None) for measurement in measured],
         is_expected,
     )
 
 
 def number(value: float | None) -> float:
-    """Return NaN for what is not known: charts leave a gap there."""
+    """Return a number, NaN where it is not known: charts leave a gap there."""
     return math.nan if value is None else value

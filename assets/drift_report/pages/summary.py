@@ -33,7 +33,7 @@ class SummaryError(DriftlineError):
 
 
 class WindowPoint(BaseModel):
-    """What the sparklines show of one window; None where it is not known."""
+    """Values of one window in the sparklines; None where they are not known."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -82,7 +82,7 @@ class PipelineSummary(BaseModel):
 
 
 def summary_of(history: ModelHistory) -> PipelineSummary:
-    """Take what the index shows out of a pipeline's history."""
+    """Summarise a pipeline's history for the index."""
     newest, serving = history.newest, history.serving
     champion = ""
     if serving is not None:
@@ -93,7 +93,9 @@ def summary_of(history: ModelHistory) -> PipelineSummary:
         written_at=history.written_at,
         partition=newest.partition,
         page=newest.page,
-        severity=next((one for one in ("critical", "warning") if one == newest.severity), "info"),
+        severity=next(
+            (severity for severity in ("critical", "warning") if severity == newest.severity), "info"
+        ),
         verdict=shorten(verdict_text(newest.headline, newest.reason, newest.explanation), MAX_LETTERS),
         metric=history.metric,
         champion=champion,

@@ -40,7 +40,7 @@ TAGS: Mapping[str, str] = {
 
 def headline_of(reason: str) -> str:
     """Return a decision's reason in words; one that another version of the software wrote stays as it is."""
-    return next((text for known, text in HEADLINES.items() if known == reason), reason)
+    return next((text for key, text in HEADLINES.items() if key == reason), reason)
 
 
 def lead_of(headline: str, reason: str) -> str:

@@ -1,4 +1,4 @@
-"""Writes of a report's pages and of what is made from them: each file whole, or not at all."""
+"""Writes of a report's pages, and of the summary and index made from them: each file whole, or not at all."""
 
 from __future__ import annotations
 

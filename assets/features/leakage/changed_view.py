@@ -65,13 +65,15 @@ def changed_rows(
     sql = pipeline.sql[pipeline.spec.features[view].sql]
     changed = {**_changed_datasets(pipeline, sql, perturbation), **queries_behind(pipeline, sql)}
     # What the view reads is made once, however often it reads it.
-    made = {name: f"{SOURCE_PREFIX}{name}" for name in tables_read(sql) if name in changed}
+    tables = {name: f"{SOURCE_PREFIX}{name}" for name in tables_read(sql) if name in changed}
     named = names_in(sql) if is_lean else None
     columns = "*" if named is None else f"COLUMNS(lambda name: lower(name) IN ({_listed(named)}))"
     try:
-        for name, table in made.items():
+        for name, table in tables.items():
             _make(connection, table, with_tables(changed, f"SELECT {columns} FROM {quote_identifier(name)}"))
-        sources = {name: f"SELECT * FROM temp.main.{quote_identifier(table)}" for name, table in made.items()}
+        sources = {
+            name: f"SELECT * FROM temp.main.{quote_identifier(table)}" for name, table in tables.items()
+        }
         first, last = (f"{quote_literal(instant.isoformat())}::TIMESTAMPTZ" for instant in span)
         rows = with_tables(
             sources,
@@ -81,7 +83,7 @@ def changed_rows(
         _make(connection, ROWS_TABLE, stable_types(rows, schema, keys))
         yield ROWS_TABLE
     finally:
-        for table in (*made.values(), ROWS_TABLE):
+        for table in (*tables.values(), ROWS_TABLE):
             connection.execute(f"DROP TABLE IF EXISTS temp.main.{quote_identifier(table)}")
 
 

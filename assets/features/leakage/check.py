@@ -48,7 +48,7 @@ NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class LookaheadReport:
-    """What was checked of one partition of a view.
+    """Report of the lookahead check of one partition of a view.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class LookaheadReport:
 
     @property
     def summary(self) -> str:
-        """Say it in one line."""
+        """Summary in one line."""
         instants = ", ".join(f"what came after {instant.isoformat()}" for instant in self.checked)
         n = len(self.checked)
         return f"checked against {n} perturbation{'' if n == 1 else 's'}" + (
@@ -135,11 +135,11 @@ def check_no_lookahead(
     import duckdb
 
     schema = connection.sql(f"SELECT * FROM {rows} LIMIT 0").to_arrow_table().schema
-    made = _Rows(connection, pipeline, view, window, rows, schema)
+    view_rows = _Rows(connection, pipeline, view, window, rows, schema)
     checked, unchecked = [], []
-    for instant in _chosen(made) if instants is None else instants:
+    for instant in _chosen(view_rows) if instants is None else instants:
         try:
-            found = _changed_by_the_future(made, instant)
+            difference = _changed_by_the_future(view_rows, instant)
         except duckdb.Error as error:
             if fault := known_at_fault(connection, pipeline, view):
                 raise FeatureError(
@@ -148,32 +148,32 @@ def check_no_lookahead(
                 ) from error
             unchecked.append(f"{instant.isoformat()}: {' '.join(str(error).split())}")
             continue
-        if found is not None:
+        if difference is not None:
             raise FeatureError(
-                f"feature view '{view}' ({pipeline.spec.features[view].sql}) looks ahead: {found.column} for {found.row} "
-                f"is {found.was}, but {found.became} when only what became known after {instant.isoformat()} is changed "
-                f"({found.n_rows:,} rows differ). Let its SQL use what is known at `event_timestamp`; where a column "
+                f"feature view '{view}' ({pipeline.spec.features[view].sql}) looks ahead: {difference.column} for "
+                f"{difference.row} is {difference.was}, but {difference.became} when only what became known after "
+                f"{instant.isoformat()} is changed ({difference.n_rows:,} rows differ). Let its SQL use what is known at `event_timestamp`; where a column "
                 "is known before its row's event time, declare `known_at` for it."
             )
         checked.append(instant)
     return LookaheadReport(tuple(checked), tuple(unchecked))
 
 
-def _chosen(made: _Rows) -> Sequence[datetime]:
+def _chosen(view_rows: _Rows) -> Sequence[datetime]:
     """Choose instants of the view's own, not the last where there are others: the last has least to come."""
-    found: list[tuple[datetime]] = made.connection.sql(
-        f"SELECT instant FROM (SELECT DISTINCT {EVENT_TIMESTAMP} AS instant FROM {made.table}) "
-        f"ORDER BY instant = (SELECT max({EVENT_TIMESTAMP}) FROM {made.table}), "
-        f"hash(instant, {quote_literal(_seed(made))}), instant LIMIT {N_PERTURBATIONS}"
+    instants: list[tuple[datetime]] = view_rows.connection.sql(
+        f"SELECT instant FROM (SELECT DISTINCT {EVENT_TIMESTAMP} AS instant FROM {view_rows.table}) "
+        f"ORDER BY instant = (SELECT max({EVENT_TIMESTAMP}) FROM {view_rows.table}), "
+        f"hash(instant, {quote_literal(_seed(view_rows))}), instant LIMIT {N_PERTURBATIONS}"
     ).fetchall()
-    return [instant for (instant,) in found]
+    return [instant for (instant,) in instants]
 
 
-def _seed(made: _Rows) -> str:
-    return f"{made.pipeline.name} {made.view} {made.window.key}"
+def _seed(view_rows: _Rows) -> str:
+    return f"{view_rows.pipeline.name} {view_rows.view} {view_rows.window.key}"
 
 
-def _changed_by_the_future(made: _Rows, instant: datetime) -> Difference | None:
+def _changed_by_the_future(view_rows: _Rows, instant: datetime) -> Difference | None:
     """Return the first of the rows up to an instant that changes with what became known after it; None if none does.
 
     Raises
@@ -185,27 +185,28 @@ def _changed_by_the_future(made: _Rows, instant: datetime) -> Difference | None:
     """
     import duckdb
 
-    whole = Perturbation(instant, f"{_seed(made)} {instant.isoformat()}")
-    near, first = _near(whole, made)
+    whole = Perturbation(instant, f"{_seed(view_rows)} {instant.isoformat()}")
+    near, first = _near(whole, view_rows)
     with suppress(duckdb.Error):
-        found = made.difference(near, (first, instant))
-        if found is None or made.difference(_unchanged(near), (first, instant)) is None:
-            return found
-    span = (made.window.start, instant)
-    found = made.difference(whole, span)
-    if found is None or made.difference(_unchanged(whole), span) is None:
-        return found
+        difference = view_rows.difference(near, (first, instant))
+        if difference is None or view_rows.difference(_unchanged(near), (first, instant)) is None:
+            return difference
+    span = (view_rows.window.start, instant)
+    difference = view_rows.difference(whole, span)
+    if difference is None or view_rows.difference(_unchanged(whole), span) is None:
+        return difference
     raise FeatureError(
-        f"feature view '{made.view}' ({made.pipeline.spec.features[made.view].sql}) gives another {found.column} for "
-        f"{found.row} each time it is run. Order what its windows and aggregates depend on, and use nothing random."
+        f"feature view '{view_rows.view}' ({view_rows.pipeline.spec.features[view_rows.view].sql}) gives another "
+        f"{difference.column} for {difference.row} each time it is run. "
+        "Order what its windows and aggregates depend on, and use nothing random."
     )
 
 
-def _near(whole: Perturbation, made: _Rows) -> tuple[Perturbation, datetime]:
+def _near(whole: Perturbation, view_rows: _Rows) -> tuple[Perturbation, datetime]:
     """Narrow a perturbation to what lies around its instant; return also the first row that can be compared then."""
-    span = made.window.end - made.window.start
-    first = max(made.window.start, whole.instant - span * COMPARED_SHARE)
-    since = first - made.pipeline.spec.features[made.view].lookback
+    span = view_rows.window.end - view_rows.window.start
+    first = max(view_rows.window.start, whole.instant - span * COMPARED_SHARE)
+    since = first - view_rows.pipeline.spec.features[view_rows.view].lookback
     return replace(whole, since=since, until=whole.instant + span * CHANGED_SHARE), first
 
 

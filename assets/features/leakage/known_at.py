@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def known_at_fault(connection: duckdb.DuckDBPyConnection, pipeline: Pipeline, view: str) -> str | None:
-    """Say which `known_at` behind a view fails on the rows as they are; None where all of them can be told.
+    """Find a `known_at` behind a view that fails on the rows as they are; None where all can be computed.
 
     Parameters
     ----------
@@ -36,6 +36,6 @@ def known_at_fault(connection: duckdb.DuckDBPyConnection, pipeline: Pipeline, vi
                     f"SELECT max({known_at}) FROM temp.main.{quote_identifier(name)} AS {quote_identifier(name)}"
                 ).fetchall()
             except duckdb.Error as error:
-                said = " ".join(str(error).split())
-                return f"datasets.{name}.columns.{column}.known_at fails on the dataset's rows: {said}"
+                message = " ".join(str(error).split())
+                return f"datasets.{name}.columns.{column}.known_at fails on the dataset's rows: {message}"
     return None

@@ -41,7 +41,7 @@ KNOWN_PREFIX, LATE_PREFIX = "driftline_known_at_", "driftline_late_"
 
 @dataclass(frozen=True)
 class Perturbation:
-    """What is made different: all that became known after an instant.
+    """Perturbation of all values that became known after an instant.
 
     Half of the later rows never come, and the later values of the others are empty or moved upwards. What was to
     come, and never did, comes.
@@ -96,33 +96,37 @@ def perturbed_dataset(
         return f"SELECT * FROM {relation}"
     happened = event_instant(dataset, timezone)
     # Each instant is made once for all columns that are known at it: instants and spans are dear to add up.
-    known = _names(KNOWN_PREFIX, (dataset.column(name).known_at or happened for name in dataset.columns))
+    known_instants = _names(
+        KNOWN_PREFIX, (dataset.column(name).known_at or happened for name in dataset.columns)
+    )
     since = "" if perturbation.since is None else f" WHERE {happened} >= {_instant(perturbation.since)}"
-    listed = ", ".join(f"({sql}) AS {name}" for sql, name in known.items())
+    listed = ", ".join(f"({sql}) AS {name}" for sql, name in known_instants.items())
     rows = f"(SELECT *, {listed} FROM {relation}{since})"
-    kept = {*dataset.key, dataset.event_time, *fixed}
-    columns = [name for name in dataset.columns if name not in kept and not dataset.is_made(name)]
+    unchanged_columns = {*dataset.key, dataset.event_time, *fixed}
+    columns = [
+        name for name in dataset.columns if name not in unchanged_columns and not dataset.is_made(name)
+    ]
     declared = [name for name in columns if dataset.column(name).known_at is not None]
     late = _names(LATE_PREFIX, (dataset.column(name).known_at for name in declared))
     if late:
-        rows = _with_late(rows, dataset, declared, known, late)
+        rows = _with_late(rows, dataset, declared, known_instants, late)
     # All of a row's missing values come, or none: the instants are made as if all had.
     all_late = _is_after(f"least({', '.join(late.values())})", perturbation.instant)
     changed = []
     for name in columns:
         known_at = dataset.column(name).known_at
-        is_later = _is_after(known[known_at or happened], perturbation.instant)
+        is_later = _is_after(known_instants[known_at or happened], perturbation.instant)
         is_late = f"{_is_after(late[known_at], perturbation.instant)} AND {all_late}" if known_at else "false"
         changed.append(_changed(name, dataset, perturbation, is_later=is_later, is_late=is_late))
     replaced = f" REPLACE ({', '.join(changed)})" if changed else ""
     # Keys and entities tell nothing by themselves: a row is announced with its event time, or a value that says so.
     saying = [name for name in dataset.columns if dataset.column(name).known_at or name == dataset.event_time]
-    instants = dict.fromkeys(known[dataset.column(name).known_at or happened] for name in saying)
+    instants = dict.fromkeys(known_instants[dataset.column(name).known_at or happened] for name in saying)
     announced = f"least({', '.join(instants)})"
     is_gone = f"{_is_after(announced, perturbation.instant)} AND {_is_chosen('row', dataset, perturbation)}"
     if perturbation.until is not None:
         is_gone = f"{_is_after(announced, perturbation.until)} OR {is_gone}"
-    helping = ", ".join((*known.values(), *late.values()))
+    helping = ", ".join((*known_instants.values(), *late.values()))
     return f"SELECT * EXCLUDE ({helping}){replaced} FROM {rows} WHERE NOT coalesce({is_gone}, false)"
 
 
@@ -130,7 +134,7 @@ def _with_late(
     rows: str,
     dataset: DatasetSpec,
     declared: Sequence[str],
-    known: Mapping[str, str],
+    known_instants: Mapping[str, str],
     late: Mapping[str, str],
 ) -> str:
     """Add the instants at which values would be known that are missing and of which it is not known when, did they come."""
@@ -139,14 +143,14 @@ def _with_late(
         f"coalesce({column}, {_COME_LATE[dataset.column(name).type]}) AS {column}"
         for name, column in quoted.items()
     )
-    kept = {column: f"{LATE_PREFIX}was_{place}" for place, column in enumerate(quoted.values())}
-    were = ", ".join(f"{column} AS {was}" for column, was in kept.items())
-    back = ", ".join(f"{was} AS {column}" for column, was in kept.items())
+    originals = {column: f"{LATE_PREFIX}was_{place}" for place, column in enumerate(quoted.values())}
+    were = ", ".join(f"{column} AS {was}" for column, was in originals.items())
+    back = ", ".join(f"{was} AS {column}" for column, was in originals.items())
     instants = ", ".join(
-        f"CASE WHEN {known[sql]} IS NULL THEN TRY({sql}) END AS {name}" for sql, name in late.items()
+        f"CASE WHEN {known_instants[sql]} IS NULL THEN TRY({sql}) END AS {name}" for sql, name in late.items()
     )
     return (
-        f"(SELECT * EXCLUDE ({', '.join(kept.values())}) REPLACE ({back}), {instants} "
+        f"(SELECT * EXCLUDE ({', '.join(originals.values())}) REPLACE ({back}), {instants} "
         f"FROM (SELECT * REPLACE ({filled}), {were} FROM {rows}))"
     )
 
@@ -169,8 +173,8 @@ def _names(prefix: str, expressions: Iterable[str | None]) -> Mapping[str, str]:
     return {sql: f"{prefix}{place}" for place, sql in enumerate(dict.fromkeys(filter(None, expressions)))}
 
 
-def _is_after(known: str, instant: datetime) -> str:
-    return f"{known} > {_instant(instant)}"
+def _is_after(known_instant: str, instant: datetime) -> str:
+    return f"{known_instant} > {_instant(instant)}"
 
 
 def _instant(instant: datetime) -> str:

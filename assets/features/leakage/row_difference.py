@@ -22,7 +22,7 @@ TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class Difference:
-    """The first of the rows that changed.
+    """Difference in the first of the rows that changed.
 
     Attributes
     ----------
