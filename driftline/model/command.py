@@ -24,6 +24,9 @@ COMMANDS: Mapping[str, Mapping[str, Listed]] = {
             "driftline.model.reproducing:reproduce",
             "Rebuild a version from its pinned training set, and compare the bytes.",
         ),
+        "export": Listed(
+            "driftline.model.exporting:export", "Write a version as ONNX, if it answers as the model does."
+        ),
     },
 }
 
