@@ -75,21 +75,21 @@ def calibration(
     """
     bins = [*reference, *current]
     # Intervals do not stretch the axes beyond what was predicted or observed, by more than a tenth.
-    top = min(1.0, 1.1 * max((max(one.predicted, one.observed) for one in bins), default=1.0))
+    top = min(1.0, 1.1 * max((max(point.predicted, point.observed) for point in bins), default=1.0))
     bottom = HEIGHT - BOTTOM_MARGIN
     y_scale = Scale(0.0, top or 1.0, bottom, TOP)
     y_marks = ticks(y_scale)
     left, right = 34 + text_width([mark.label for mark in y_marks]), width - RIGHT_MARGIN
     x_scale = Scale(0.0, top or 1.0, left, right)
-    most = max((one.n for one in bins), default=1)
+    most = max((point.n for point in bins), default=1)
     drawn = [
         (labels[0], reference, REFERENCE_COLOUR, False),
         (labels[1], current, CURRENT_COLOUR, True),
     ]
     curves = [
         _Curve(
-            "M" + "L".join(f"{x_scale(one.predicted)} {y_scale(one.observed)}" for one in part),
-            tuple(_dot(one, name, most, x_scale, y_scale) for one in part),
+            "M" + "L".join(f"{x_scale(point.predicted)} {y_scale(point.observed)}" for point in part),
+            tuple(_dot(point, name, most, x_scale, y_scale) for point in part),
             colour,
             has_whiskers,
         )
@@ -104,13 +104,13 @@ def calibration(
     )  # fmt: skip
 
 
-def _dot(one: Calibrated, name: str, most: int, x: Scale, y: Scale) -> _Dot:
-    at = x(one.predicted)
+def _dot(point: Calibrated, name: str, most: int, x: Scale, y: Scale) -> _Dot:
+    at = x(point.predicted)
     return _Dot(
         at,
-        y(one.observed),
-        round(max(SMALLEST, LARGEST * (one.n / most) ** 0.5), 1),
-        f"M{at} {y(one.low)}V{y(one.high)}",
-        f"{name}: predicted {format_number(one.predicted)}, observed {format_number(one.observed)} "
-        f"({format_number(one.low)} to {format_number(one.high)}) of {one.n:,} rows",
+        y(point.observed),
+        round(max(SMALLEST, LARGEST * (point.n / most) ** 0.5), 1),
+        f"M{at} {y(point.low)}V{y(point.high)}",
+        f"{name}: predicted {format_number(point.predicted)}, observed {format_number(point.observed)} "
+        f"({format_number(point.low)} to {format_number(point.high)}) of {point.n:,} rows",
     )

@@ -22,7 +22,7 @@ LABEL_LIMIT, ROW_LABEL_LIMIT = 18, 42
 
 @dataclass(frozen=True)
 class ColumnLabel:
-    """What stands below a column: its middle, its text, where a click leads ('' is nowhere)."""
+    """Label below a column: its middle, its text, where a click leads ('' is nowhere)."""
 
     position: float
     label: str
@@ -67,7 +67,7 @@ class Columns:
 
     @property
     def is_slanted(self) -> bool:
-        """The labels need more room than their columns have."""
+        """True where the labels need more room than their columns have."""
         return text_width(self._texts) > self.cell - 2
 
     @property
@@ -77,7 +77,7 @@ class Columns:
 
     @property
     def labels(self) -> tuple[ColumnLabel, ...]:
-        """Return what is written below the columns: every one, or so many up to the newest as have room."""
+        """Return the labels below the columns: every one, or so many up to the newest as have room."""
         step = math.ceil(SLANTED_ROOM / self.cell) if self.is_slanted else 1
         return tuple(
             ColumnLabel(self.edge(index + 0.5), text, link)

@@ -1,4 +1,4 @@
-"""Two histograms on the same edges: what the champion learned from, and what arrives now."""
+"""Two histograms on the same edges: the rows the champion learned from, and those that arrive now."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of states over columns: who served, what was decided."""
+"""Rows of states over columns: the serving model, the decisions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LANE_HEIGHT = 20
 
 @dataclass(frozen=True)
 class State:
-    """What a lane shows in one column; equal neighbours become one."""
+    """State of a lane in one column; equal neighbours become one."""
 
     text: str
     colour: str

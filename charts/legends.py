@@ -1,4 +1,4 @@
-"""The line under a title that names the colours."""
+"""Legend: the line under a title that names the colours."""
 
 from __future__ import annotations
 

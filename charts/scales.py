@@ -1,4 +1,4 @@
-"""Axes: where a value lands on the picture, which ticks to draw, how to write a number."""
+"""Axes: the scale from values to pixels, the ticks, and numbers as text."""
 
 from __future__ import annotations
 

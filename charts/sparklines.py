@@ -34,18 +34,18 @@ def sparkline(
     colour
         Of the line.
     """
-    known = [(place, value) for place, value in enumerate(values) if math.isfinite(value)]
-    if not known:
+    points = [(place, value) for place, value in enumerate(values) if math.isfinite(value)]
+    if not points:
         return ""
-    y = Scale(*(bounds or finite_range([value for _, value in known])), HEIGHT - MARGIN, MARGIN)
+    y = Scale(*(bounds or finite_range([value for _, value in points])), HEIGHT - MARGIN, MARGIN)
     x = Scale(0.0, float(max(1, len(values) - 1)), MARGIN, WIDTH - MARGIN)
     runs = [
         list(run) for is_known, run in groupby(enumerate(values), lambda p: math.isfinite(p[1])) if is_known
     ]
     path = "".join("M" + "L".join(f"{x(place)} {y(value)}" for place, value in run) for run in runs)
     alone = [(x(place), y(value)) for (place, value), *more in runs if not more]
-    last_place, last = known[-1]
+    last_place, last = points[-1]
     return draw(
-        "sparkline.svg.j2", title=f"{title}: {len(known)} windows, last {format_number(last)}", width=WIDTH,
+        "sparkline.svg.j2", title=f"{title}: {len(points)} windows, last {format_number(last)}", width=WIDTH,
         height=HEIGHT, path=path, colour=colour, alone=alone, x=x(last_place), y=y(last),
     )  # fmt: skip

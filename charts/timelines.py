@@ -1,4 +1,4 @@
-"""What happened in window after window: quantities with their intervals, events, and lanes of states."""
+"""Timeline over windows: quantities with their intervals, events, and lanes of states."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Course:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened at a position, counted in columns: 0 is the first's left edge, 1 its right."""
+    """Event at a position, counted in columns: 0 is the first's left edge, 1 its right."""
 
     position: float
     shape: Shape
@@ -221,7 +221,7 @@ def _tooltip(name: str, column: str, value: float, low: float, high: float) -> s
 
 def _band(points: Sequence[tuple[float, float, float, float]], scale: Scale) -> str:
     """Close each unbroken run of intervals to an area; one alone becomes a narrow one."""
-    runs = [list(run) for known, run in groupby(points, lambda p: _is_known(p[2], p[3])) if known]
+    runs = [list(run) for is_known, run in groupby(points, lambda p: _is_known(p[2], p[3])) if is_known]
     parts = []
     for run in runs:
         wide = (

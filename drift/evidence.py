@@ -1,4 +1,4 @@
-"""Evidence of a window for the retraining policy, and its facts for the faces: findings put into words."""
+"""Evidence of a window for the retraining policy, and its facts for sensors and pages: findings in words."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def evidence_of(
     since_loss: int = 0,
     n_loss_trainings: int = 0,
 ) -> Evidence:
-    """Put findings and circumstances into what the policy reads.
+    """Combine findings and circumstances into the policy's evidence.
 
     Parameters
     ----------
@@ -119,8 +119,8 @@ def _asking(verdict: DriftVerdict, drift: DriftSpec, role: Role) -> tuple[Column
 
 
 def _drift_text(n_current: int, champion: ScoringModel, verdict: DriftVerdict, drift: DriftSpec) -> str:
-    found = drift_text(verdict, drift.min_rows)
-    return found if n_current else f"There was nothing to score; version {champion.version} serves. {found}"
+    text = drift_text(verdict, drift.min_rows)
+    return text if n_current else f"There was nothing to score; version {champion.version} serves. {text}"
 
 
 def loss_after(
@@ -154,7 +154,7 @@ def _estimated_loss(
 def facts_of(
     findings: Findings, decision: RetrainDecision, quality_score: float | None
 ) -> Mapping[str, object]:
-    """Return what the sensors and the asset's page read; what is not known is None."""
+    """Return the facts that the sensors and the asset's page read; unknown ones are None."""
     verdict, champion, metric = findings.verdict, findings.champion, findings.realised.metric
     return {
         "headline": decision.headline,
@@ -190,7 +190,7 @@ def facts_of(
 
 
 def _skill_facts(skills: Sequence[Skill]) -> Mapping[str, object]:
-    """Return how the model does against the best naive baseline; None where no label has come."""
+    """Return the model's skill against the best naive baseline; None where no label has come."""
     best = skills[0] if skills else None
     return {
         "baseline": best.baseline if best else None,

@@ -1,4 +1,4 @@
-"""Examination of one window: its sketches and labelled rows against what its model learned from."""
+"""Examination of one window: its sketches and labelled rows against those its model learned from."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ longer than `SCORE_BLOCK_ROWS`, as its windows are, and its sketch stays small."
 def build_reference(
     connection: duckdb.DuckDBPyConnection, relations: Relations, features: Sequence[str]
 ) -> ReferenceSketch:
-    """Sketch what a model version learned from: features, label, and its output on the holdout."""
+    """Sketch the rows that a model version learned from: features, label, and its output on the holdout."""
     assert relations.training is not None
     n_rows = count_rows(connection, relations.holdout)
     n_blocks = max(1, min(MAX_SCORE_BLOCKS, n_rows // SCORE_BLOCK_ROWS))
@@ -88,7 +88,7 @@ def build_relations(
     *,
     has_calendar: bool,
 ) -> ReferenceRelations:
-    """Compute how the features that a model version learned from stand to each other, by partition."""
+    """Compute the co-moments of the features that a model version learned from, by partition."""
     assert relations.training is not None
     return relate_reference(
         connection,
@@ -121,7 +121,7 @@ def examine(
     earlier: Sequence[WindowSketch] = (),
     since_us: int | None = None,
 ) -> Findings:
-    """Compare a scored window with what its model learned from, and measure the model on it.
+    """Compare a scored window with the rows its model learned from, and measure the model on it.
 
     Parameters
     ----------
@@ -282,7 +282,7 @@ def surely_lost(
     drift: DriftSpec,
     seed: int,
 ) -> str:
-    """Say what a model has surely lost on labelled rows against its own holdout; empty where it has not.
+    """Describe a model's sure loss on labelled rows against its own holdout; empty where there is none.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Findings of one window about the model that scored it: what is compared, and what it shows."""
+"""Findings of one window about the model that scored it, and the relations that are compared."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from learning.skill import Skill
 
 @dataclass(frozen=True)
 class ScoringModel:
-    """What a report needs to know of the model version that scored the window."""
+    """Model version that scored the window, as far as a report needs it."""
 
     version: int
     algorithm: str
@@ -81,7 +81,7 @@ class Relations:
 
 @dataclass(frozen=True)
 class Findings:
-    """What a window shows; without a champion there is nothing to compare with.
+    """Findings of a window; without a champion there is nothing to compare with.
 
     `rise` and `losses` are about errors over all windows of the champion, and in this one;
     `multivariate` is about all features together, None where nobody asked; `outcomes` counts what became of
@@ -118,7 +118,7 @@ class Findings:
 
     @property
     def measured(self) -> Measurement:
-        """The realised metric by which a loss is judged: of this window, or of the newest ones together."""
+        """Realised metric by which a loss is judged: of this window, or of the newest ones together."""
         return self.recent if self.recent is not None and not self.realised.is_known else self.realised
 
 
@@ -129,7 +129,7 @@ def unscored(metric: Metric) -> Findings:
 
 
 def incomparable(champion: ScoringModel, n_current: int) -> Findings:
-    """Return the findings of a window whose model can be compared with nothing: what it learned from is gone."""
+    """Return the findings of a window whose model can be compared with nothing: its training set is gone."""
     unknown = Measurement(champion.metric, 0, reason=gone_text(champion))
     return Findings(champion, {}, {}, None, n_current, 0, unknown, unknown, None)
 

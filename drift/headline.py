@@ -1,4 +1,4 @@
-"""Headline of a window: one sentence that is never calmer than the worst that is known, and what follows from it.
+"""Headline of a window: one sentence that is never calmer than the worst known fault, and the lead of its decision.
 
 The page, Dagster, the terminal, the alerts and the index all lead with it.
 """
@@ -55,7 +55,7 @@ def with_monitoring_headline(decision: RetrainDecision, findings: Findings) -> R
 
 
 def facts(findings: Findings, evidence: Evidence, open_loss: OpenLoss | None) -> Iterator[str]:
-    """Give what is known to be wrong, a sentence each, the gravest first."""
+    """Yield the known faults, a sentence each, the gravest first."""
     if evidence.critical_faults:
         yield "The data is broken."
     if evidence.rollback:
@@ -88,11 +88,11 @@ def _losses(findings: Findings, evidence: Evidence, open_loss: OpenLoss | None) 
 
 
 def told_loss(findings: Findings, evidence: Evidence, open_loss: OpenLoss | None) -> str:
-    """Say what performance was lost, the gravest first, for the alerts; empty where nothing was."""
+    """Describe the lost performance, the gravest first, for the alerts; empty where none was lost."""
     words = (evidence.worse_than_baseline, evidence.loss, evidence.beaten)
-    told = " ".join(text for text in words if text) or evidence.unrecovered_loss
+    text = " ".join(text for text in words if text) or evidence.unrecovered_loss
     lead = next(_losses(findings, evidence, open_loss), "")
-    return told if told.startswith(lead) else f"{lead} {told}"
+    return text if text.startswith(lead) else f"{lead} {text}"
 
 
 def _loss(findings: Findings) -> str:
@@ -131,7 +131,7 @@ def _estimated(findings: Findings) -> str:
 
 
 def _moved(findings: Findings, noun: str) -> Iterator[str]:
-    """Give the drift of the columns, of the output and the label, and of all features together; then what is not sure."""
+    """Yield the drift of the columns, of the output and the label, and of all features together; then the likely one."""
     verdict = findings.verdict
     if verdict is None:
         return
@@ -149,15 +149,15 @@ def _moved(findings: Findings, noun: str) -> Iterator[str]:
 
 
 def _counted(verdict: DriftVerdict, status: Status, what: str, beside: str = "") -> Iterator[str]:
-    found = verdict.having(status)
-    if found:
+    columns = verdict.having(status)
+    if columns:
         n_columns = sum(column.role == "feature" for column in verdict.columns)
-        most = ", most of all" if len(found) > 1 else ":"
-        yield f"{len(found)} of {n_columns} {what}{most} {found[0].column}{beside}."
+        most = ", most of all" if len(columns) > 1 else ":"
+        yield f"{len(columns)} of {n_columns} {what}{most} {columns[0].column}{beside}."
 
 
 def _without_fault(findings: Findings, decision: RetrainDecision) -> str:
-    """Say of a window in which nothing is known to be wrong what it can tell."""
+    """Describe a window without known faults: the questions it answers, and those it cannot."""
     if "no_champion" in (decision.reason, decision.held_back):
         return "No model serves yet."
     if "schedule" in (decision.reason, decision.held_back):

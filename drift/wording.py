@@ -83,20 +83,20 @@ def effect_name(
 
 
 def span_text(finding: Finding) -> str:
-    """Say in how many of the newest windows it was found, where in more than one."""
+    """Name the number of newest windows a finding was made in, where more than one."""
     return f" in the newest {finding.n_windows} windows together" if finding.n_windows > 1 else ""
 
 
 def finding_text(finding: Finding, reference: ColumnReference, current: Counts) -> str:
-    """Say what a finding found."""
+    """Describe a finding with its numbers."""
     if finding.kind == "missing values":
         before, now = (counts.n_missing / counts.n_rows for counts in (reference.total, current))
         return f"missing values {share_text(before)} → {share_text(now)}{_together(finding)}"
     if finding.kind == "new categories" and isinstance(current, CategoricalCounts):
         names = ", ".join(repr(name) for name, _ in current.unlisted[:3])
         more = ", …" if len(current.unlisted) > 3 else ""
-        found = f"{share_text(finding.effect)} of the rows in categories never seen"
-        return f"{found}{span_text(finding)} ({names}{more})"
+        text = f"{share_text(finding.effect)} of the rows in categories never seen"
+        return f"{text}{span_text(finding)} ({names}{more})"
     if relation := relation_text(finding):
         return relation
     certainty = (
@@ -130,7 +130,7 @@ def _shift_text(reference: ColumnReference, current: Counts) -> str:
 
 
 def column_text(verdict: ColumnVerdict, reference: ColumnReference, current: Counts) -> str:
-    """Say what surely or likely drifted in a column, or why it cannot be judged; empty when nothing did."""
+    """Describe a column's sure or likely drift, or why it cannot be judged; empty when nothing drifted."""
     if verdict.status == "cannot be judged":
         return ": ".join(filter(None, ("cannot be judged", verdict.reason)))
     return "; ".join(finding_text(finding, reference, current) for finding in verdict.told)
@@ -138,7 +138,7 @@ def column_text(verdict: ColumnVerdict, reference: ColumnReference, current: Cou
 
 def _short(verdict: ColumnVerdict) -> str:
     """Return the strongest finding in a few words."""
-    finding = max(verdict.told, key=lambda one: (one.strength, one.kind == "distribution"))
+    finding = max(verdict.told, key=lambda candidate: (candidate.strength, candidate.kind == "distribution"))
     if finding.kind == "missing values":
         return f"missing values changed by {share_text(finding.effect)}"
     if relation := short_relation_text(finding):
@@ -150,7 +150,7 @@ def _short(verdict: ColumnVerdict) -> str:
 
 
 def drift_text(verdict: DriftVerdict, min_rows: int) -> str:
-    """Say in a sentence or two what drifted, strongest and most important first."""
+    """Describe the drift in a sentence or two, strongest and most important first."""
     if verdict.status == "insufficient data":
         seen = "" if verdict.detectable is None else (
             f" Only an effect of {verdict.detectable:.2f} or more could be seen."
@@ -197,8 +197,8 @@ def _named(columns: Sequence[ColumnVerdict]) -> str:
 def _unjudged(columns: Sequence[ColumnVerdict]) -> str:
     """List columns by why they cannot be judged: each reason once."""
     named: dict[str, list[str]] = {}
-    for one in columns:
-        named.setdefault(one.reason, []).append(one.column)
+    for column in columns:
+        named.setdefault(column.reason, []).append(column.column)
     texts, n_named = [], 0
     for reason, names in sorted(named.items(), key=lambda item: -len(item[1]))[:NAMED_REASONS]:
         shown = names[:NAMED_FEATURES]
@@ -267,7 +267,7 @@ def _sudden_text(rise: SequentialTest) -> str:
 
 
 def loss_text(reference: float, realised: Measurement, drop: PerformanceDrop | None) -> str:
-    """Say what performance was surely lost; empty when the loss is not certain."""
+    """Describe the performance that was surely lost; empty when the loss is not certain."""
     if drop is None or not drop.is_certain or drop.lower_bound is None:
         return ""
     return (
@@ -284,14 +284,14 @@ def confirmed_loss_text(
     return " ".join(text for text in (loss_text(reference, realised, drop), risen) if text)
 
 
-def base_rate_text(found: BaseRateComparison | None) -> str:
+def base_rate_text(comparison: BaseRateComparison | None) -> str:
     """Say that a constant forecast is surely better than the champion; empty where it is not."""
-    if found is None or not found.is_worse:
+    if comparison is None or not comparison.is_worse:
         return ""
-    constant = "the mean" if found.score == SCORE_NAMES["regression"] else "the base rate"
+    constant = "the mean" if comparison.score == SCORE_NAMES["regression"] else "the base rate"
     return (
-        f"Surely worse than always saying {constant}: {found.score} {number_text(found.champion)} against "
-        f"{number_text(found.base_rate)} on {found.n} labelled rows."
+        f"Surely worse than always saying {constant}: {comparison.score} {number_text(comparison.champion)} against "
+        f"{number_text(comparison.base_rate)} on {comparison.n} labelled rows."
     )
 
 
@@ -317,7 +317,7 @@ def unrecovered_loss_text(objective: float, since: str, realised: Measurement) -
 
 
 def estimated_loss_text(reference: float, estimated: Measurement, allowed: float, *, is_error: bool) -> str:
-    """Say what performance is expected to be lost, where even the interval's better end is beyond what is accepted."""
+    """Describe the performance that is expected to be lost, where even the interval's better end is beyond what is accepted."""
     better_end = estimated.low if is_error else estimated.high
     if better_end is None:
         return ""
@@ -335,5 +335,5 @@ def without_headline(explanation: str, headline: str) -> str:
     >>> without_headline("No model serves yet. 20 labels are known.", "No model serves yet. It is asked for.")
     '20 labels are known.'
     """
-    first, _, rest = explanation.partition(". ")
-    return rest if rest and headline.startswith(f"{first}.") else explanation
+    first, _, body = explanation.partition(". ")
+    return body if body and headline.startswith(f"{first}.") else explanation

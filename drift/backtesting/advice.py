@@ -40,7 +40,7 @@ class Compared:
 
 @dataclass(frozen=True)
 class Advice:
-    """What follows for the declaration.
+    """Advice for the declaration.
 
     Attributes
     ----------
@@ -100,27 +100,33 @@ def advise(
         )
         for line, outcome in others
     ]
-    worth = [one for one in compared if _is_worth_it(one, declared)]
-    best = max(worth, key=lambda one: one.loss.low if one.loss and one.loss.low else 0.0, default=None)
+    worth = [policy for policy in compared if _is_worth_it(policy, declared)]
+    best = max(
+        worth, key=lambda policy: policy.loss.low if policy.loss and policy.loss.low else 0.0, default=None
+    )
     return Advice((first, *compared), best, None if best else _ahead(compared), n_tests)
 
 
-def _is_worth_it(one: Compared, declared: Outcome) -> bool:
+def _is_worth_it(policy: Compared, declared: Outcome) -> bool:
     """Tell whether a setting is surely better, by enough, and not surely worse in the declared metric."""
-    if one.line.kind != "setting" or one.loss is None or one.metric is None:
+    if policy.line.kind != "setting" or policy.loss is None or policy.metric is None:
         return False
-    is_enough = one.loss.mean >= LEAST_GAIN * declared.mean_loss
-    return one.loss.is_surely_better and is_enough and not one.metric.is_surely_worse
+    is_enough = policy.loss.mean >= LEAST_GAIN * declared.mean_loss
+    return policy.loss.is_surely_better and is_enough and not policy.metric.is_surely_worse
 
 
 def _ahead(compared: Sequence[Compared]) -> Compared | None:
-    settings = [one for one in compared if one.line.kind == "setting" and one.loss and one.loss.mean > 0]
-    return max(settings, key=lambda one: one.loss.mean if one.loss else 0.0, default=None)
+    settings = [
+        policy
+        for policy in compared
+        if policy.line.kind == "setting" and policy.loss and policy.loss.mean > 0
+    ]
+    return max(settings, key=lambda policy: policy.loss.mean if policy.loss else 0.0, default=None)
 
 
 def _better(problem: ProblemType, metric: Metric, of: Floats, over: Floats) -> Floats:
     return of - over if METRICS_BY_PROBLEM[problem][metric] == "higher" else over - of
 
 
-def _pairs(one: Outcome, other: Outcome) -> Sequence[tuple[int, int]]:
-    return list(zip(one.served, other.served, strict=True))
+def _pairs(left: Outcome, right: Outcome) -> Sequence[tuple[int, int]]:
+    return list(zip(left.served, right.served, strict=True))

@@ -37,7 +37,7 @@ class BacktestError(DriftlineError):
 
 @dataclass(frozen=True)
 class Look:
-    """What is known at a window's end.
+    """State of a course at a window's end.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a policy says of a window.
+    """Answer of a policy to a window.
 
     Attributes
     ----------
@@ -96,7 +96,7 @@ class Answer:
 
     @property
     def is_broken(self) -> bool:
-        """The window's data is broken, and never learned from."""
+        """True where the window's data is broken, and never learned from."""
         return self.why == "broken_data"
 
 
@@ -122,11 +122,11 @@ class Rules:
 
 
 class Policy(Protocol):
-    """Decides at every window's end; may remember."""
+    """Policy that decides at every window's end; it may remember."""
 
     @property
     def way(self) -> Way:
-        """How it trains."""
+        """Way in which it trains."""
         ...
 
     @property
@@ -136,11 +136,11 @@ class Policy(Protocol):
 
     @property
     def rules(self) -> Rules:
-        """How its challengers are judged, where it trains them so."""
+        """Rules by which its challengers are judged, where it trains them so."""
         ...
 
     def look(self, look: Look) -> Answer:
-        """Answer from what is known."""
+        """Answer from the state at a window's end."""
         ...
 
 
@@ -155,7 +155,7 @@ class Change:
 
 @dataclass
 class Course:
-    """How far a history has come under a policy.
+    """Course of a history under a policy, as far as it has come.
 
     Attributes
     ----------
@@ -278,16 +278,16 @@ def _look(history: History, window: int, policy: Policy, course: Course) -> Look
 
 def _probation(history: History, window: int, policy: Policy, course: Course) -> Probation | None:
     """Compare the champion with its predecessor in its first windows, and with the model that a loss replaced."""
-    found, rules = None, policy.rules
+    probation, rules = None, policy.rules
     if not rules.probation:
         return None
     if course.previous is not None:
         served = served_windows(history, course.champion.window, window, rules.probation)
         before, number = course.previous
-        found = probation_of(history, course.champion, before, served, window, rules, number=number)
+        probation = probation_of(history, course.champion, before, served, window, rules, number=number)
     version = former.former_champion(change for _, change in course.ledger)
-    if version is None or (found is not None and (found.is_failed or found.is_beaten)):
-        return found
+    if version is None or (probation is not None and (probation.is_failed or probation.is_beaten)):
+        return probation
     since = range(course.ledger[-1][0] + 1, window + 1)
     watched = probation_of(
         history,
@@ -300,7 +300,7 @@ def _probation(history: History, window: int, policy: Policy, course: Course) ->
         n_looks=former.N_LOOKS,
         since_us=history.starts_us[window],
     )
-    return watched if watched is not None and watched.is_failed else found
+    return watched if watched is not None and watched.is_failed else probation
 
 
 def _train(
@@ -344,9 +344,9 @@ def _train(
 def _recalibrate(history: History, window: int, course: Course) -> None:
     """Fit the first model's scores to the newest labels."""
     raw, windows = course.first, range(max(course.first.window + 1, window + 1 - RECALIBRATED), window + 1)
-    known = [_known_of(history, raw, one, window) for one in windows]
+    labelled = [_known_of(history, raw, number, window) for number in windows]
     scored = Scored(
-        np.concatenate([one.labels for one in known]), np.concatenate([one.scores for one in known])
+        np.concatenate([part.labels for part in labelled]), np.concatenate([part.scores for part in labelled])
     )
     calibration = fit_calibration(history.problem, scored)
     if calibration is not None:
@@ -359,16 +359,16 @@ def _known_of(
     """Return a window's labels that have become known by a later one's end, with a version's scores."""
     rows = history.windows[window]
     numbered = rows.append_column("place", pa.array(range(rows.num_rows)))
-    known = known_rows(numbered, until_us=history.end_us(until), since_us=since_us)
-    labels = label_indices(known["label"], history.problem, version.model.classes)
-    return Scored(labels, version.score_window(history, window)[known["place"].to_numpy()])
+    labelled = known_rows(numbered, until_us=history.end_us(until), since_us=since_us)
+    labels = label_indices(labelled["label"], history.problem, version.model.classes)
+    return Scored(labels, version.score_window(history, window)[labelled["place"].to_numpy()])
 
 
 def served_windows(history: History, promoted: int, now: int, probation: int) -> Sequence[int]:
     """List the first windows that a champion served; none where no label of theirs is new."""
     windows = range(promoted + 1, min(now, promoted + probation) + 1)
     end, start = history.end_us(now), history.starts_us[now]
-    fresh = (known_rows(history.windows[one], until_us=end, since_us=start).num_rows for one in windows)
+    fresh = (known_rows(history.windows[window], until_us=end, since_us=start).num_rows for window in windows)
     return windows if sum(fresh) else ()
 
 
@@ -402,16 +402,17 @@ def probation_of(
         Instant from which labels have become known; None for all.
     """
     parts = [
-        known_rows(history.windows[one], until_us=history.end_us(now), since_us=since_us) for one in windows
+        known_rows(history.windows[window], until_us=history.end_us(now), since_us=since_us)
+        for window in windows
     ]
     if not sum(part.num_rows for part in parts):
         return None
     rows = pa.concat_tables(parts)
-    said = [
-        [_known_of(history, version, one, now, since_us).scores for one in windows]
+    scores = [
+        [_known_of(history, version, window, now, since_us).scores for window in windows]
         for version in (champion, previous)
     ]
-    now_scores, before_scores = (np.concatenate(parts) for parts in said)
+    now_scores, before_scores = (np.concatenate(parts) for parts in scores)
     pair = paired(
         rows,
         history.problem,
@@ -431,7 +432,7 @@ def probation_of(
 
 
 def _loss_of(history: History, version: Version, rows: pa.Table, scores: Floats, rules: Rules) -> str:
-    """Say what a version has surely lost against its own judged rows."""
+    """Describe a version's sure loss against its own judged rows."""
     problem, classes, judged = history.problem, version.model.classes, version.judged.rows
     instants = microseconds(rows["event_timestamp"])
     now = ScoredRows(Scored(label_indices(rows["label"], problem, classes), scores), instants)

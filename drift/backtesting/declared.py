@@ -70,7 +70,7 @@ class Declared:
 
     @property
     def rules(self) -> Rules:
-        """How challengers are judged."""
+        """Rules by which challengers are judged."""
         model = self.model
         return Rules(model.gate, self.drift, self.retrain.probation, model.adapt_window, model.seed)
 
@@ -184,15 +184,17 @@ class Declared:
         }
         for name, table in tables.items():
             self._connection.register(name, table)
-        known = self._known_values(look) if history.entity_labels is not None else ""
-        return Relations("predictions", "labels", "realised", "training", "holdout", tuple(recent), known)
+        naive_values = self._known_values(look) if history.entity_labels is not None else ""
+        return Relations(
+            "predictions", "labels", "realised", "training", "holdout", tuple(recent), naive_values
+        )
 
     def _known_values(self, look: Look) -> str:
-        """Say what was known of the rows' entities when each row was predicted, as the drift report does."""
+        """Return the SQL of the values known of the rows' entities when each row was predicted, as the drift report does."""
         history = look.history
         assert history.entity_labels is not None
-        known = known_rows(history.entity_labels, until_us=history.end_us(look.window))
-        self._connection.register("entity_labels", known)
+        labels = known_rows(history.entity_labels, until_us=history.end_us(look.window))
+        self._connection.register("entity_labels", labels)
         entity, timezone = history.entity, history.timezone
         seasons = fitting_seasons(self._connection, "entity_labels", entity)
         return known_values(
@@ -207,7 +209,7 @@ class Declared:
         for window in range(max(history.n_history, now - self.lookback), now):
             if look.numbers[window - history.n_history] == look.number:
                 parts.append(known_rows(_scored(look, window), until_us=end, since_us=start))
-        fields = [one.name for one in score_fields(history.problem)]
+        fields = [score_field.name for score_field in score_fields(history.problem)]
         return pa.concat_tables(parts).select(["row_id", "label", "event_timestamp", *fields])
 
 

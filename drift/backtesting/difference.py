@@ -33,7 +33,7 @@ MAX_NEEDED = 100_000
 
 @dataclass(frozen=True)
 class Difference:
-    """By how much one policy is better than another, window by window; positive is better.
+    """Difference of one policy from another, window by window; positive is better.
 
     Attributes
     ----------
@@ -58,12 +58,12 @@ class Difference:
 
     @property
     def is_surely_better(self) -> bool:
-        """The interval lies above zero."""
+        """True where the interval lies above zero."""
         return self.low is not None and self.low > 0
 
     @property
     def is_surely_worse(self) -> bool:
-        """The interval lies below zero."""
+        """True where the interval lies below zero."""
         return self.high is not None and self.high < 0
 
 
@@ -94,16 +94,16 @@ def difference(gains: Floats, served: Sequence[tuple[int, int]], *, alpha: float
     values = gains[is_known]
     if not values.size or not np.any(values):
         return Difference(0.0 if values.size else float("nan"), None, None, values.size, 1, 0)
-    length = block_length([pair for pair, known in zip(served, is_known, strict=True) if known])
+    length = block_length([pair for pair, has_gain in zip(served, is_known, strict=True) if has_gain])
     numbers = np.arange(values.size) // length
     n_blocks = int(numbers[-1]) + 1
     gain = LossGain(values, Blocks(numbers, n_blocks, "run"))
     interval = gain.interval(alpha) if n_blocks >= MIN_BLOCKS else None
     if interval is None:
         return Difference(gain.mean, None, None, values.size, length, n_blocks, MIN_BLOCKS * length)
-    found = Difference(gain.mean, *interval, values.size, length, n_blocks)
-    if found.is_surely_better or found.is_surely_worse:
-        return found
+    result = Difference(gain.mean, *interval, values.size, length, n_blocks)
+    if result.is_surely_better or result.is_surely_worse:
+        return result
     return Difference(gain.mean, *interval, values.size, length, n_blocks, _needed(gain, alpha))
 
 

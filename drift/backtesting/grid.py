@@ -83,7 +83,7 @@ def declared_line(blocks: Blocks, lookback: int) -> Line:
 
 
 def setting_lines(blocks: Blocks, *, lookback: int, delay: int) -> Iterator[Line]:
-    """Give the other settings that are tried, none that says what is declared.
+    """Yield the other settings that are tried, none that equals the declared one.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def setting_lines(blocks: Blocks, *, lookback: int, delay: int) -> Iterator[Line
 def plain_lines(
     history: History, blocks: Blocks, *, n_trainings: int, step: int, delay: int
 ) -> Iterator[Line]:
-    """Give the plain schedules.
+    """Yield the plain schedules.
 
     Parameters
     ----------
@@ -134,10 +134,10 @@ def plain_lines(
         "as many trainings, evenly": lambda span: evenly(live, n_trainings, PHASE, span),
         "every window" if step == 1 else f"every {step} windows": lambda span: every(live, step, span),
     }
-    for said, schedule in steps.items():
+    for words, schedule in steps.items():
         for name, span in (("all rows", None), (f"newest {newest}", newest)):
             yield Line(
-                f"{said}, {name}",
+                f"{words}, {name}",
                 "plain",
                 lambda schedule=schedule, span=span: replace(schedule(span), rules=rules),  # type: ignore[misc]
             )

@@ -17,7 +17,7 @@ INSTANT = pa.timestamp("us", tz="UTC")
 
 @dataclass(frozen=True)
 class History:
-    """Windows of rows that a policy is lived through on.
+    """History of windows of rows, on which policies are compared.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class History:
 
     @property
     def live(self) -> range:
-        """The windows that are lived through."""
+        """Windows on which policies are compared."""
         return range(self.n_history, len(self.windows))
 
     @cached_property

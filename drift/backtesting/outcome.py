@@ -1,4 +1,4 @@
-"""Outcome of a policy on a history: the metric and the proper score of what served, by window."""
+"""Outcome of a policy on a history: the metric and the proper score of the models that served, by window."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LEVEL = 0.025
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a policy.
+    """Outcome of a policy.
 
     Attributes
     ----------
@@ -72,8 +72,8 @@ def outcome_of(history: History, course: Course, metric: Metric) -> Outcome:
     numbers: dict[int, int] = {}
     served = tuple(numbers.setdefault(id(version), len(numbers)) for version in course.served)
     return Outcome(
-        np.array([_metric(metric, one) for one in scored]),
-        np.array([_loss(history, one) for one in scored]),
+        np.array([_metric(metric, part) for part in scored]),
+        np.array([_loss(history, part) for part in scored]),
         served,
         len(course.trainings),
         tuple(course.trainings),
@@ -99,7 +99,7 @@ def _loss(history: History, scored: Scored) -> float:
 
 def _has_lost(history: History, change: Change, changes: Sequence[Change]) -> bool:
     """Tell whether a promoted model surely costs more than the one it replaced, until the next promotion."""
-    later = [one.window for one in changes if one.window > change.window]
+    later = [promotion.window for promotion in changes if promotion.window > change.window]
     end = min([len(history.windows) - 1, change.window + LOOKED_BACK, *later])
     coming = range(change.window + 1, end + 1)
     losses = [_losses(history, change.before, coming), _losses(history, change.after, coming)]
@@ -112,7 +112,7 @@ def _has_lost(history: History, change: Change, changes: Sequence[Change]) -> bo
 
 def _losses(history: History, version: Version, windows: Sequence[int]) -> Floats:
     scored = (version.scored_window(history, window) for window in windows)
-    return np.concatenate([np.empty(0), *(row_losses(history.problem, one) for one in scored)])
+    return np.concatenate([np.empty(0), *(row_losses(history.problem, part) for part in scored)])
 
 
 def _instants(history: History, window: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Plain policies: what people do without a drift report. None has a gate: what is trained serves."""
+"""Plain policies: schedules without a drift report. None has a gate: every trained model serves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from drift.backtesting.course import Answer, Look, Rules, Way
 
 @dataclass(frozen=True)
 class Never:
-    """The first model serves for ever."""
+    """Policy under which the first model serves for ever."""
 
     span: int | None = None
     way: Way = "plain"
@@ -24,7 +24,7 @@ class Never:
 
 @dataclass(frozen=True)
 class EveryWindow:
-    """Train, or recalibrate, at every window's end, and serve what comes out."""
+    """Policy that trains, or recalibrates, at every window's end, and serves the new model."""
 
     span: int | None = None
     way: Way = "plain"
@@ -38,7 +38,7 @@ class EveryWindow:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Train at some windows' ends, whatever happens, and serve what comes out."""
+    """Policy that trains at some windows' ends, whatever happens, and serves the new model."""
 
     at: frozenset[int]
     span: int | None = None

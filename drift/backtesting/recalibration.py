@@ -1,4 +1,4 @@
-"""Recalibration: a model's scores, fitted to newer labels; what it learned stays as it is.
+"""Recalibration: a model's scores, fitted to newer labels; the model itself stays as it is.
 
 References
 ----------
@@ -52,10 +52,10 @@ class Calibration:
         if self.problem == "binary":
             return np.asarray(1 / (1 + np.exp(-values[:, 0])))
         shares = np.exp(values - values.max(axis=1, keepdims=True))
-        found = scores.copy()
+        recalibrated = scores.copy()
         mass = scores[:, self.classes].sum(axis=1, keepdims=True)
-        found[:, self.classes] = mass * shares / shares.sum(axis=1, keepdims=True)
-        return found
+        recalibrated[:, self.classes] = mass * shares / shares.sum(axis=1, keepdims=True)
+        return recalibrated
 
 
 def fit_calibration(problem: ProblemType, scored: Scored) -> Calibration | None:

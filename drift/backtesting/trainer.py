@@ -34,7 +34,7 @@ class BudgetSpentError(DriftlineError):
 
 @dataclass(frozen=True)
 class Question:
-    """What a training depends on: two policies that ask the same get the same model.
+    """Question that a training answers: two policies that ask the same get the same model.
 
     Attributes
     ----------
@@ -65,20 +65,20 @@ class Question:
 
 
 class Kept(Protocol):
-    """Trainings that were done before."""
+    """Store of trainings that were done before."""
 
     def read(self, question: Question) -> Version | None:
         """Return a training; None where it was not done."""
         ...
 
     def write(self, question: Question, version: Version) -> None:
-        """Keep one."""
+        """Keep a training."""
         ...
 
 
 @dataclass
 class Trainer:
-    """Trains as of a window's end on the labels that are known then.
+    """Trainer as of a window's end, on the labels that are known then.
 
     Attributes
     ----------
@@ -121,10 +121,10 @@ class Trainer:
         return self._known[question]
 
     def _found(self, question: Question) -> Version | None:
-        kept = self.kept.read(question) if self.kept is not None else None
-        if kept is not None:
+        version = self.kept.read(question) if self.kept is not None else None
+        if version is not None:
             self.n_read += 1
-            return kept
+            return version
         if self.allow is not None:
             self.allow()
         started = time.process_time()
@@ -139,11 +139,11 @@ class Trainer:
 
     def _chosen_by(self, window: int) -> str:
         """Return the candidate that the newest training as of a window or before chose."""
-        known = [since for since in self.chosen if since <= window]
-        return self.chosen[max(known)] if known else self.spec.competitors[0].label
+        windows = [since for since in self.chosen if since <= window]
+        return self.chosen[max(windows)] if windows else self.spec.competitors[0].label
 
     def _named(self, name: str | None) -> CandidateSpec:
-        return next(one for one in (*self.spec.competitors, NAIVE) if one.label == name)
+        return next(candidate for candidate in (*self.spec.competitors, NAIVE) if candidate.label == name)
 
     def _first(self, question: Question) -> int:
         return 0 if question.span is None else max(0, question.window + 1 - question.span)

@@ -1,4 +1,4 @@
-"""Versions of a model within a backtest: what each learned from, how it was judged, and what it says of the windows."""
+"""Versions of a model within a backtest: the rows each learned from, its judgement, and its scores of the windows."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SCORED_AT_ONCE = 6
 
 @dataclass(frozen=True)
 class Judgement:
-    """How a training was judged.
+    """Judgement of a training.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Version:
-    """A model, and what it learned from.
+    """Version of a model, and the rows it learned from.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ class Version:
 
     @property
     def judged(self) -> Judgement:
-        """What the product's training says of it."""
+        """Judgement of the product's training."""
         assert self.judgement is not None
         return self.judgement
 
@@ -158,34 +158,34 @@ def scored_pair(history: History, challenger: Version, champion: Version) -> Sco
     """Score both on the challenger's judged rows: unseen ones by the champion's model, its own judged rows as recorded."""
     rows, problem = challenger.judged.rows, history.problem
     ours, theirs = challenger.model.classes, champion.model.classes
-    wanted = classes_of_both(ours, theirs)
+    classes = classes_of_both(ours, theirs)
     is_unseen = microseconds(rows["label_time"]) >= champion.knows_until_us
     unseen, seen = np.flatnonzero(is_unseen), np.flatnonzero(~is_unseen)
     # Its own judged rows were scored by models that had not learned from them: those scores are as blind.
-    recorded, found = _recorded(champion, rows.take(seen), problem)
-    kept = np.concatenate([seen[found], unseen])
-    if not kept.size:
+    recorded, positions = _recorded(champion, rows.take(seen), problem)
+    places = np.concatenate([seen[positions], unseen])
+    if not places.size:
         return None
     scores = np.concatenate([recorded, _said_of(history, champion, rows.take(unseen))])
-    chosen = rows.take(kept)
+    chosen = rows.take(places)
     labels, own = label_indices(chosen["label"], problem, ours), scores_from(chosen, problem, len(ours))
     is_of_classes = problem == "multiclass"
     return ScoredPair(
-        challenger=Scored(labels, aligned_scores(own, ours, wanted) if is_of_classes else own),
-        champion=Scored(labels, aligned_scores(scores, theirs, wanted) if is_of_classes else scores),
+        challenger=Scored(labels, aligned_scores(own, ours, classes) if is_of_classes else own),
+        champion=Scored(labels, aligned_scores(scores, theirs, classes) if is_of_classes else scores),
         event_time_us=microseconds(chosen["event_timestamp"]),
         windows=np.asarray(chosen["window"].to_numpy()),
     )
 
 
 def _recorded(champion: Version, rows: pa.Table, problem: ProblemType) -> tuple[Floats, NDArray[np.int64]]:
-    """Return the scores that a champion's judged rows have of some rows, and which of them it has."""
+    """Return a champion's recorded scores of some rows, and the positions of the rows that have one."""
     judged = champion.judged.rows
-    keys, wanted = _row_keys(judged), _row_keys(rows)
+    keys, row_keys = _row_keys(judged), _row_keys(rows)
     order = np.argsort(keys)
-    places = np.searchsorted(keys, wanted, sorter=order)
+    places = np.searchsorted(keys, row_keys, sorter=order)
     positions = order[np.minimum(places, keys.size - 1)]
-    is_found = keys[positions] == wanted
+    is_found = keys[positions] == row_keys
     scores = scores_from(judged.take(positions[is_found]), problem, len(champion.model.classes))
     return scores, np.flatnonzero(is_found)
 
@@ -198,7 +198,7 @@ def _row_keys(judged: pa.Table) -> NDArray[np.int64]:
 
 
 def _said_of(history: History, version: Version, judged: pa.Table) -> Floats:
-    """Look up what a version says of judged rows."""
+    """Look up a version's scores of judged rows."""
     n_classes = len(version.model.classes)
     scores = np.empty((judged.num_rows, n_classes) if n_classes else judged.num_rows)
     windows, places = judged["window"].to_numpy(), judged["place"].to_numpy()

@@ -49,10 +49,10 @@ def mean_lower_bound(scores: Vector, counts: Vector, alpha: float, *, spread: fl
     goal = math.log(1 / alpha)
     if _log_wealth(scores, counts, bet, 0.0) < goal:
         return 0.0
-    found = brentq(
+    root = brentq(
         lambda supposed: _log_wealth(scores, counts, bet, supposed) - goal, 0.0, mean, xtol=TOLERANCE
     )
-    return max(0.0, float(found) - TOLERANCE)
+    return max(0.0, float(root) - TOLERANCE)
 
 
 def _log_wealth(scores: Vector, counts: Vector, bet: float, mean: float) -> float:

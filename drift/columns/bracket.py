@@ -1,4 +1,4 @@
-"""Bracket: what counts on edges tell of a value that only rows tell exactly."""
+"""Bracket: bounds from counts on edges, of a value that only rows tell exactly."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Bracket:
-    """A value known to lie in [low, high]."""
+    """Bracket of a value known to lie in [low, high]."""
 
     low: float
     high: float

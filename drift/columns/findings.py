@@ -117,7 +117,7 @@ class Finding:
 
     @property
     def is_certain(self) -> bool:
-        """The effect surely reaches the threshold."""
+        """True where the effect surely reaches the threshold."""
         return self.lower_bound >= self.threshold
 
     @property
@@ -128,7 +128,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class ColumnTest:
-    """How a column is judged.
+    """Test by which a column is judged.
 
     Attributes
     ----------
@@ -151,25 +151,31 @@ class ColumnTest:
     def reference_variation(self, kind: CountedKind, measure: Measure, n_rows: int) -> float | None:
         """Bound how far so many rows lie from the reference if they differ as its own partitions did."""
         return max(
-            (value(found.next(self.level, n_rows)) for found, value in self._differences(kind, measure)),
+            (
+                value(distances.next(self.level, n_rows))
+                for distances, value in self._differences(kind, measure)
+            ),
             default=None,
         )
 
     def noise(self, kind: CountedKind, measure: Measure, n_rows: int) -> float:
         """Return what partitions add to the effect of so many rows at the level, beside sampling."""
         return max(
-            (value(found.noise(self.level, n_rows)) for found, value in self._differences(kind, measure)),
+            (
+                value(distances.noise(self.level, n_rows))
+                for distances, value in self._differences(kind, measure)
+            ),
             default=0.0,
         )
 
     def _differences(
         self, kind: CountedKind, measure: Measure
     ) -> Iterator[tuple[PartitionDistances, Callable[[float], float]]]:
-        """Return how partitions differ by a measure; by ranks, also by their distance: who shifts also spreads a little."""
-        if (found := self.partitions(kind)) is not None:
-            yield found, float
-        if measure != "distance" and (found := self.partitions(measure)) is not None:
-            yield found, as_distance
+        """Return the differences of partitions by a measure; by ranks, also by their distance: a shift also spreads a little."""
+        if (distances := self.partitions(kind)) is not None:
+            yield distances, float
+        if measure != "distance" and (distances := self.partitions(measure)) is not None:
+            yield distances, as_distance
 
 
 @dataclass(frozen=True)
@@ -194,11 +200,14 @@ class _Question:
 
     def answered(self, spans: Sequence[Span], rule: ColumnTest) -> Finding:
         """Return the loudest answer: one that is certain, else likely, else strongest; of equals that of fewest windows."""
-        found = [
+        findings = [
             self._answer(measure, own, span, rule) for measure, own in self.own.items() for span in spans
         ]
-        loudest = max(found, key=lambda one: (one.is_certain, one.is_likely, one.strength, -one.n_windows))
-        return replace(loudest, detectable=min(one.detectable for one in found))
+        loudest = max(
+            findings,
+            key=lambda finding: (finding.is_certain, finding.is_likely, finding.strength, -finding.n_windows),
+        )
+        return replace(loudest, detectable=min(finding.detectable for finding in findings))
 
     def _answer(self, measure: Measure, own: float, span: Span, rule: ColumnTest) -> Finding:
         """Judge a span by a measure; without a sure part where the newest window stands against the others."""
@@ -399,9 +408,9 @@ def new_categories_finding(
             else 0.0
         )
 
-    found = _share_question("new categories", gate, newest, effect, bound).answered(spans, rule)
+    finding = _share_question("new categories", gate, newest, effect, bound).answered(spans, rule)
     # What was never seen before is no news up to the share that is normal.
-    return replace(found, is_likely=found.is_likely and found.lower_bound > unseen)
+    return replace(finding, is_likely=finding.is_likely and finding.lower_bound > unseen)
 
 
 def _share_question(
@@ -412,8 +421,8 @@ def _share_question(
     bound: Callable[[Counts, float], float],
 ) -> _Question:
     def bounded(_: Measure, span: Span, __: float, level: float) -> Bounded:
-        found = effect(span.counts)
-        return Bounded(found, bound(span.counts, level), found)
+        size = effect(span.counts)
+        return Bounded(size, bound(span.counts, level), size)
 
     def detectable(_: Measure, span: Span, threshold: float, level: float) -> float:
         return threshold + max(0.0, effect(span.counts) - bound(span.counts, level))

@@ -28,7 +28,7 @@ Measure = Literal["distance", "shift", "spread"]
 
 @dataclass(frozen=True)
 class Bounded:
-    """An effect and the size that is sure, in terms of the KS distance, or Cramér's V.
+    """Effect and its sure size, in terms of the KS distance, or Cramér's V.
 
     `estimate` is the effect without the part that sampling alone adds to it.
     """

@@ -37,7 +37,7 @@ those of Kolmogorov's (1933) distribution, whose fourth moment is 7π⁴/720."""
 
 @dataclass(frozen=True)
 class PartitionDistances:
-    """How far each of the reference's partitions lies from the others, by one measure.
+    """Distance of each of the reference's partitions from the others, by one measure.
 
     Attributes
     ----------
@@ -104,8 +104,8 @@ def variation_quantile(
         In [0, 1]. Never more than half way from the greatest observed distance to 1, so that
         a column that breaks down is still seen. None below three partitions with enough rows.
     """
-    found = partition_distances(reference, kind, min_rows=min_rows, pair_alpha=pair_alpha)
-    return None if found is None else found.next(alpha)
+    distances = partition_distances(reference, kind, min_rows=min_rows, pair_alpha=pair_alpha)
+    return None if distances is None else distances.next(alpha)
 
 
 def partition_distances(

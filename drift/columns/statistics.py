@@ -323,10 +323,10 @@ def distribution_function(bins: NumericBins, counts: NumericCounts) -> tuple[Vec
 
 def benjamini_hochberg(p_values: Sequence[float | None]) -> list[float | None]:
     """Return p-values adjusted for the false discovery rate, in the given order; unknown ones stay None."""
-    known = [(p, index) for index, p in enumerate(p_values) if p is not None]
+    indexed = [(p, index) for index, p in enumerate(p_values) if p is not None]
     adjusted: list[float | None] = [None] * len(p_values)
     least = 1.0
-    for rank, (p, index) in sorted(enumerate(sorted(known), start=1), reverse=True):
-        least = min(least, p * len(known) / rank)
+    for rank, (p, index) in sorted(enumerate(sorted(indexed), start=1), reverse=True):
+        least = min(least, p * len(indexed) / rank)
         adjusted[index] = least
     return adjusted

@@ -49,7 +49,7 @@ _ROLES: Mapping[str, Role] = {SCORE_COLUMN: "prediction", LABEL_COLUMN: "label"}
 
 @dataclass(frozen=True)
 class ColumnVerdict:
-    """What is known about one column.
+    """Verdict of one column.
 
     `importance` is the feature's share of the model's skill (0 for prediction and label);
     `adjusted_p_value` is Benjamini-Hochberg's, for information but by the documented rule. An ignored
@@ -86,7 +86,7 @@ class ColumnVerdict:
 
 @dataclass(frozen=True)
 class DriftVerdict:
-    """What is known about a window.
+    """Verdict of a window.
 
     Attributes
     ----------
@@ -124,7 +124,7 @@ class DriftVerdict:
 
     @property
     def has_likely(self) -> bool:
-        """Whether a feature or the model's output has likely drifted."""
+        """True where a feature or the model's output has likely drifted."""
         return bool(self.having("likely") or self.having("likely", "prediction"))
 
     def drifted(self, role: Role = "feature") -> tuple[ColumnVerdict, ...]:
@@ -147,7 +147,7 @@ def decide_drift(
     exact_ks: Callable[[str], float] | None = None,
     has_model: bool = True,
 ) -> DriftVerdict:
-    """Compare a window with what the champion learned from.
+    """Compare a window with the rows that the champion learned from.
 
     Parameters
     ----------
@@ -197,7 +197,7 @@ def decide_drift(
         judge.verdict(column, importances.get(column, 0.0), findings.get(column, ())) for column in shared
     ]
     features = [verdict for verdict in verdicts if verdict.role == "feature"]
-    longest = max((spans[column][-1] for column in judged), key=lambda one: one.counts.n_rows, default=None)
+    longest = max((spans[column][-1] for column in judged), key=lambda span: span.counts.n_rows, default=None)
     unjudged = DriftVerdict(
         status="insufficient data",
         drift_score=None,
@@ -242,22 +242,25 @@ def _by_holm(judge: _Judge, judged: Sequence[str]) -> dict[str, tuple[Finding, .
     (Strassburger and Bretz, 2008).
     """
     n_findings = sum(2 + isinstance(judge.reference[c].bins, CategoricalBins) for c in judged)
-    kept: dict[tuple[str, FindingKind], Finding] = {}
+    certain_before: dict[tuple[str, FindingKind], Finding] = {}
     while True:
-        level = judge.spec.alpha / max(1, n_findings - len(kept))
-        found = {
-            column: tuple(kept.get((column, one.kind), one) for one in judge.findings(column, level))
+        level = judge.spec.alpha / max(1, n_findings - len(certain_before))
+        findings_of = {
+            column: tuple(
+                certain_before.get((column, finding.kind), finding)
+                for finding in judge.findings(column, level)
+            )
             for column in judged
         }
         certain = {
-            (column, one.kind): one
-            for column, findings in found.items()
-            for one in findings
-            if one.is_certain and one.method == "effect"
+            (column, finding.kind): finding
+            for column, findings in findings_of.items()
+            for finding in findings
+            if finding.is_certain and finding.method == "effect"
         }
-        if len(certain) == len(kept):
-            return found
-        kept = certain
+        if len(certain) == len(certain_before):
+            return findings_of
+        certain_before = certain
 
 
 def judged_again(verdict: DriftVerdict, columns: Sequence[ColumnVerdict], spec: DriftSpec) -> DriftVerdict:
@@ -285,14 +288,14 @@ def _display_order(verdict: ColumnVerdict) -> tuple[bool, float, float, float, f
 
 def window_status(verdicts: Sequence[ColumnVerdict], n_current: int, spec: DriftSpec) -> Status:
     """Return the status of a window: that of its loudest feature or output."""
-    found = [one.status for one in verdicts if one.role != "label" and one.status != "ignored"]
-    if n_current < spec.min_rows or all(status == "insufficient data" for status in found):
+    statuses = [column.status for column in verdicts if column.role != "label" and column.status != "ignored"]
+    if n_current < spec.min_rows or all(status == "insufficient data" for status in statuses):
         return "insufficient data"
     loudest: tuple[Status, Status] = ("drifted", "likely")
     for status in loudest:
-        if status in found:
+        if status in statuses:
             return status
-    return "cannot be judged" if 2 * found.count("cannot be judged") > len(found) else "stable"
+    return "cannot be judged" if 2 * statuses.count("cannot be judged") > len(statuses) else "stable"
 
 
 def drift_score(features: Sequence[ColumnVerdict]) -> float | None:
@@ -305,20 +308,22 @@ def moved_share(verdict: DriftVerdict) -> float | None:
     features = [column for column in verdict.columns if column.role == "feature"]
     if verdict.drift_score is None:
         return None
-    return _weighed(features, [1.0 if one.status == "likely" else one.strength for one in features])
+    return _weighed(
+        features, [1.0 if feature.status == "likely" else feature.strength for feature in features]
+    )
 
 
 def _weighed(features: Sequence[ColumnVerdict], strengths: Sequence[float]) -> float | None:
-    known = [
+    weighted = [
         (feature.importance, strength)
         for feature, strength in zip(features, strengths, strict=True)
         if feature.status not in SILENT_STATUSES
     ]
-    if not known:
+    if not weighted:
         return None
-    if sum(weight for weight, _ in known) <= 0:
-        known = [(1.0, strength) for _, strength in known]
-    return sum(weight * strength for weight, strength in known) / sum(weight for weight, _ in known)
+    if sum(weight for weight, _ in weighted) <= 0:
+        weighted = [(1.0, strength) for _, strength in weighted]
+    return sum(weight * strength for weight, strength in weighted) / sum(weight for weight, _ in weighted)
 
 
 def _median_detectable(features: list[ColumnVerdict]) -> float | None:
@@ -333,7 +338,7 @@ def _median_detectable(features: list[ColumnVerdict]) -> float | None:
 
 @dataclass(frozen=True)
 class _Judge:
-    """Judges columns; those without an adjusted p-value are ignored."""
+    """Judge of columns; those without an adjusted p-value are ignored."""
 
     spec: DriftSpec
     reference: ReferenceSketch
@@ -346,7 +351,7 @@ class _Judge:
     partitions: Callable[[str, UnrestKind], PartitionDistances | None]
 
     def verdict(self, column: str, importance: float, findings: tuple[Finding, ...]) -> ColumnVerdict:
-        """Put what was found about a column into a verdict."""
+        """Combine the findings of a column into a verdict."""
         role = _ROLES.get(column, "feature") if self.has_model else "feature"
         return ColumnVerdict(
             column,
@@ -362,14 +367,14 @@ class _Judge:
         """Look for drift in a column, each finding at a level."""
         reference, newest, spans = self.reference[column], self.current[column], self.spans[column]
         rule, statistics = self._rule(column, level), self.statistics[column]
-        found = [missing_finding(reference, newest, spans, rule)]
+        findings = [missing_finding(reference, newest, spans, rule)]
         if statistics.effect is not None and statistics.n_current > 0:
-            found = [
+            findings = [
                 self._distribution(column, rule),
-                *found,
+                *findings,
                 new_categories_finding(reference, newest, spans, rule),
             ]
-        return tuple(finding for finding in found if finding is not None)
+        return tuple(finding for finding in findings if finding is not None)
 
     def _rule(self, column: str, level: float) -> ColumnTest:
         """Return how a column is judged: the declaration's own word for it, or that for all."""
@@ -386,8 +391,10 @@ class _Judge:
         p_value, exact = self.adjusted_p_values[column], self.exact_ks
         if rule.method == "documented" and p_value is not None:
             return documented_finding(self.statistics[column], p_value, rule)
-        asked = None if exact is None else (lambda: exact(column))
-        return bounded_finding(self.reference[column], self.current[column], self.spans[column], rule, asked)
+        exact_distance = None if exact is None else (lambda: exact(column))
+        return bounded_finding(
+            self.reference[column], self.current[column], self.spans[column], rule, exact_distance
+        )
 
     def _status(self, column: str, findings: Sequence[Finding]) -> Status:
         if column not in self.adjusted_p_values:

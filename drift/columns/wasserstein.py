@@ -45,7 +45,9 @@ def wasserstein_bracket(
     """
     if reference.n_finite == 0 or current.n_finite == 0:
         return None
-    extremes = [end for one in (reference, current) for end in (one.minimum, one.maximum) if end is not None]
+    extremes = [
+        end for counts in (reference, current) for end in (counts.minimum, counts.maximum) if end is not None
+    ]
     knots = np.unique([*bins.cuts, *extremes])
     knots = knots[(knots >= min(extremes)) & (knots <= max(extremes))]
     width = np.diff(knots)

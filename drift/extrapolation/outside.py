@@ -32,7 +32,7 @@ NAMED_FEATURES = 3
 
 @dataclass(frozen=True)
 class FeatureRange:
-    """What the training rows held of one feature.
+    """Range of one feature in the training rows.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class FeatureRange:
 
 @dataclass(frozen=True)
 class JointSupport:
-    """Where the training rows' numbers lie together.
+    """Joint support of the training rows' numbers.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ class JointSupport:
 
 @dataclass(frozen=True)
 class TrainingSupport:
-    """What a model version learned from: the range of each feature, and where they lie together."""
+    """Support of the rows that a model version learned from: the range of each feature, and where they lie together."""
 
     ranges: tuple[FeatureRange, ...]
     joint: JointSupport | None = None
@@ -122,7 +122,7 @@ class OutsideShare:
 
     @property
     def is_certain(self) -> bool:
-        """More than the gate is surely outside."""
+        """True where more than the gate is surely outside."""
         return self.lower_bound > GATE
 
 
@@ -147,9 +147,9 @@ class Extrapolation:
 
     @property
     def certain(self) -> tuple[OutsideShare, ...]:
-        """What is surely outside, features first."""
-        found = [one for one in self.features if one.is_certain]
-        return (*found, self.joint) if self.joint is not None and self.joint.is_certain else tuple(found)
+        """Shares that are surely outside, features first."""
+        shares = [share for share in self.features if share.is_certain]
+        return (*shares, self.joint) if self.joint is not None and self.joint.is_certain else tuple(shares)
 
     @property
     def any_share(self) -> float | None:
@@ -172,18 +172,18 @@ def learn_joint(names: Sequence[str], matrix: Floats) -> JointSupport | None:
     JointSupport | None
         None with fewer than two features that vary, or too few rows for a limit.
     """
-    known = ~np.isnan(matrix)
+    has_value = ~np.isnan(matrix)
     varies = [
         place
         for place in range(matrix.shape[1])
-        if known[:, place].any() and np.ptp(matrix[known[:, place], place]) > 0
+        if has_value[:, place].any() and np.ptp(matrix[has_value[:, place], place]) > 0
     ]
     if len(varies) < 2 or matrix.shape[0] < 2 * len(varies) + 2 / (1 - JOINT_QUANTILE):
         return None
-    kept = matrix[:, varies]
-    means, scales = np.nanmean(kept[::2], axis=0), np.nanstd(kept[::2], axis=0)
+    varying = matrix[:, varies]
+    means, scales = np.nanmean(varying[::2], axis=0), np.nanstd(varying[::2], axis=0)
     scales = np.where(scales > 0, scales, 1.0)
-    learned, held = (_scaled(part, means, scales) for part in (kept[::2], kept[1::2]))
+    learned, held = (_scaled(part, means, scales) for part in (varying[::2], varying[1::2]))
     correlations = learned.T @ learned / len(learned) + RIDGE * np.eye(len(varies))
     precision = np.asarray(np.linalg.inv(correlations), dtype=np.float64)
     limit = float(np.quantile(_distances(held, precision), JOINT_QUANTILE))
@@ -204,20 +204,20 @@ def outside_share(feature: str, n: int, n_outside: int, *, level: float, detail:
     return OutsideShare(feature, n, n_outside, bound, detail)
 
 
-def extrapolation_text(found: Extrapolation | None) -> str:
-    """Say which part of the window the model had to extrapolate for; empty where nothing is sure."""
-    if found is None or not found.certain:
+def extrapolation_text(extrapolation: Extrapolation | None) -> str:
+    """Describe the part of the window the model had to extrapolate for; empty where nothing is sure."""
+    if extrapolation is None or not extrapolation.certain:
         return ""
-    features = [one for one in found.certain if one.feature]
+    features = [outside for outside in extrapolation.certain if outside.feature]
     named = [
-        f"{one.feature} ({100 * one.share:.0f} % of the rows {one.detail})"
-        for one in features[:NAMED_FEATURES]
+        f"{outside.feature} ({100 * outside.share:.0f} % of the rows {outside.detail})"
+        for outside in features[:NAMED_FEATURES]
     ]
     more = f" and {len(features) - NAMED_FEATURES} more" if len(features) > NAMED_FEATURES else ""
     if not named:
-        assert found.joint is not None
+        assert extrapolation.joint is not None
         return (
-            f"{100 * found.joint.share:.0f} % of the rows combine values as hardly any row that the model "
+            f"{100 * extrapolation.joint.share:.0f} % of the rows combine values as hardly any row that the model "
             "learned from did: there it extrapolates."
         )
     return f"The model extrapolates: outside what it learned from lie {', '.join(named)}{more}."
@@ -233,7 +233,7 @@ def _distances(scaled: Floats, precision: Floats) -> Floats:
 
 
 def detail_of(bounds: FeatureRange, n_below: int, n_above: int) -> str:
-    """Say beyond which end of the training range values lie."""
+    """Name the end of the training range that values lie beyond."""
     if bounds.categories is not None:
         return "in categories never seen"
     if n_above >= n_below:
@@ -264,9 +264,9 @@ def judge_outside(
     """
     level = alpha / max(1, len(counts) + (joint is not None))
     features = [
-        outside_share(name, known, outside, level=level, detail=detail)
-        for name, (known, outside, detail) in counts.items()
+        outside_share(name, n_known, outside, level=level, detail=detail)
+        for name, (n_known, outside, detail) in counts.items()
     ]
-    features.sort(key=lambda one: (-one.share, one.feature))
+    features.sort(key=lambda share: (-share.share, share.feature))
     together = None if joint is None else outside_share("", *joint, level=level)
     return Extrapolation(tuple(features), together, n, n_any)

@@ -1,4 +1,4 @@
-"""Extrapolation read from the lake: ranges of what a model learned from, and counts of a window's rows outside."""
+"""Extrapolation read from the lake: ranges that a model learned from, and counts of a window's rows outside."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ def learn_support(
         *(_category_range(connection, training, name) for name in kinds if kinds[name] == "category"),
     ]
     matrix = _matrix(connection, training, {name: kinds[name] for name in numbers})
-    return TrainingSupport(tuple(sorted(ranges, key=lambda one: one.name)), learn_joint(numbers, matrix))
+    return TrainingSupport(
+        tuple(sorted(ranges, key=lambda feature: feature.name)), learn_joint(numbers, matrix)
+    )
 
 
 def count_outside(
@@ -56,20 +58,30 @@ def count_outside(
     alpha
         One-sided level of all bounds together.
     """
-    known = [one for one in support.ranges if one.bounds is not None or one.categories]
-    kinds = _kinds(connection, rows, [one.name for one in known])
-    parts = {one.name: _conditions(one, kinds[one.name]) for one in known if one.name in kinds}
+    ranges = [
+        support_range
+        for support_range in support.ranges
+        if support_range.bounds is not None or support_range.categories
+    ]
+    kinds = _kinds(connection, rows, [support_range.name for support_range in ranges])
+    parts = {
+        support_range.name: _conditions(support_range, kinds[support_range.name])
+        for support_range in ranges
+        if support_range.name in kinds
+    }
     if not parts:
         return Extrapolation((), None, 0, 0)
     figures = ", ".join(f"count(*) FILTER ({part})" for three in parts.values() for part in three)
     anywhere = " OR ".join(f"coalesce({below} OR {above}, false)" for _, below, above in parts.values())
-    n, n_any, *found = first_row(
+    n, n_any, *filtered = first_row(
         connection, f"SELECT count(*), count(*) FILTER ({anywhere}), {figures} FROM {rows}"
     )
     counts = {}
-    for place, one in enumerate(support_range for support_range in known if support_range.name in parts):
-        n_known, n_below, n_above = (int(value) for value in found[3 * place : 3 * place + 3])
-        counts[one.name] = (n_known, n_below + n_above, detail_of(one, n_below, n_above))
+    for place, support_range in enumerate(
+        support_range for support_range in ranges if support_range.name in parts
+    ):
+        n_known, n_below, n_above = (int(value) for value in filtered[3 * place : 3 * place + 3])
+        counts[support_range.name] = (n_known, n_below + n_above, detail_of(support_range, n_below, n_above))
     joint = None
     if support.joint is not None and set(support.joint.names) <= kinds.keys():
         matrix = _matrix(connection, rows, {name: kinds[name] for name in support.joint.names})
@@ -80,7 +92,7 @@ def count_outside(
 
 
 def _kinds(connection: duckdb.DuckDBPyConnection, rows: str, features: Sequence[str]) -> dict[str, str]:
-    """Tell how each feature is read; a column that the rows lack, or that holds nothing, is left out."""
+    """Return the kind of each feature; a column that the rows lack, or that holds nothing, is left out."""
     schema = connection.sql(f"SELECT * FROM {rows} LIMIT 0").to_arrow_table().schema
     return {
         name: feature_kind(name, schema.field(name).type)
@@ -105,9 +117,11 @@ def _number_ranges(
 ) -> list[FeatureRange]:
     if not kinds:
         return []
-    ends = ", ".join(f"min({_number(*one)}), max({_number(*one)})" for one in kinds.items())
-    found = first_row(connection, f"SELECT {ends} FROM {training}")
-    return [FeatureRange(name, found[2 * place], found[2 * place + 1]) for place, name in enumerate(kinds)]
+    ends = ", ".join(f"min({_number(*item)}), max({_number(*item)})" for item in kinds.items())
+    extremes = first_row(connection, f"SELECT {ends} FROM {training}")
+    return [
+        FeatureRange(name, extremes[2 * place], extremes[2 * place + 1]) for place, name in enumerate(kinds)
+    ]
 
 
 def _category_range(connection: duckdb.DuckDBPyConnection, training: str, name: str) -> FeatureRange:
@@ -119,20 +133,20 @@ def _category_range(connection: duckdb.DuckDBPyConnection, training: str, name: 
     return FeatureRange(name, categories=texts if len(texts) <= MAX_CATEGORIES else None)
 
 
-def _conditions(one: FeatureRange, kind: str) -> tuple[str, str, str]:
+def _conditions(feature: FeatureRange, kind: str) -> tuple[str, str, str]:
     """Return the SQL conditions of a row with a value, of one below (or in no category), and of one above."""
-    if one.categories is not None:
-        text = f"CAST({quote_identifier(one.name)} AS VARCHAR)"
-        listed = ", ".join(quote_literal(category) for category in sorted(one.categories))
+    if feature.categories is not None:
+        text = f"CAST({quote_identifier(feature.name)} AS VARCHAR)"
+        listed = ", ".join(quote_literal(category) for category in sorted(feature.categories))
         return f"{text} IS NOT NULL", f"{text} NOT IN ({listed})", "false"
-    value, (low, high) = _number(one.name, kind), one.bounds or (0.0, 0.0)
+    value, (low, high) = _number(feature.name, kind), feature.bounds or (0.0, 0.0)
     return f"({value}) IS NOT NULL", f"({value}) < {low!r}", f"({value}) > {high!r}"
 
 
 def _matrix(connection: duckdb.DuckDBPyConnection, rows: str, kinds: dict[str, str]) -> Floats:
     if not kinds:
         return np.empty((0, 0))
-    columns = ", ".join(f"{_number(*one)} AS n_{place}" for place, one in enumerate(kinds.items()))
+    columns = ", ".join(f"{_number(*item)} AS n_{place}" for place, item in enumerate(kinds.items()))
     drawn = connection.sql(
         f"SELECT {columns} FROM (SELECT * FROM {rows} ORDER BY md5(row_id), event_timestamp LIMIT {MAX_JOINT_ROWS})"
     ).fetchnumpy()

@@ -73,17 +73,17 @@ class Sample:
 
     @property
     def n(self) -> int:
-        """Rows."""
+        """Number of rows."""
         return int(self.event_time_us.size)
 
-    def only(self, kept: NDArray[np.bool_]) -> Sample:
-        """Return the rows for which `kept` is true."""
-        return Sample(self.rows.filter(pa.array(kept)), self.event_time_us[kept], self.parts[kept])
+    def only(self, mask: NDArray[np.bool_]) -> Sample:
+        """Return the rows for which `mask` is true."""
+        return Sample(self.rows.filter(pa.array(mask)), self.event_time_us[mask], self.parts[mask])
 
 
 @dataclass(frozen=True)
 class DomainClassification:
-    """How well the window can be told from the reference.
+    """Classification of the window against the reference.
 
     Attributes
     ----------
@@ -181,8 +181,8 @@ def separate(
     if task is None:
         reason = "too few rows to hold out blocks of time"
         return DomainClassification("insufficient data", reference.n, current.n, seed, reason=reason)
-    told = _tell(task, N_FOLDS, seed)
-    auc, areas = _areas(task, told.scores, seed)
+    fitted = _tell(task, N_FOLDS, seed)
+    auc, areas = _areas(task, fitted.scores, seed)
     low, high = _bounds(areas, task, (1 - INTERVAL_LEVEL) / 2)
     lower_bound, _ = _bounds(areas, task, alpha)
     reference_variation = reference_auc(reference, names, alpha=alpha, min_rows=min_rows, seed=seed)
@@ -199,7 +199,7 @@ def separate(
         lower_bound,
         threshold,
         reference_variation,
-        _main_contributors(task, told, auc, seed) if has_drifted else (),
+        _main_contributors(task, fitted, auc, seed) if has_drifted else (),
     )
 
 
@@ -253,7 +253,7 @@ def _task(first: Sample, second: Sample, names: Sequence[str], n_folds: int) -> 
     return _Task(
         matrix=encode(rows, encoding),
         labels=np.repeat([0.0, 1.0], [first.n, second.n]),
-        folds=np.concatenate([one.numbers % n_folds for one in blocks if one is not None]),
+        folds=np.concatenate([part.numbers % n_folds for part in blocks if part is not None]),
         blocks=np.concatenate([blocks[0].numbers, blocks[1].numbers + n_first]),
         n_blocks=(n_first, blocks[1].n_blocks),
         encoding=encoding,
@@ -296,7 +296,7 @@ def _bounds(areas: Floats, task: _Task, tail: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _main_contributors(task: _Task, told: _Told, auc: float, seed: int) -> tuple[tuple[str, float], ...]:
+def _main_contributors(task: _Task, fitted: _Told, auc: float, seed: int) -> tuple[tuple[str, float], ...]:
     """Return the features without which the windows would look alike, most telling first."""
     generator = np.random.default_rng(seed)
     everything = np.zeros_like(task.blocks)
@@ -304,7 +304,7 @@ def _main_contributors(task: _Task, told: _Told, auc: float, seed: int) -> tuple
     with limited_threads(1):
         for position, name in enumerate(task.encoding.names):
             scores = np.empty(task.labels.size)
-            for fold, model in enumerate(told.models):
+            for fold, model in enumerate(fitted.models):
                 is_held = task.folds == fold
                 shuffled = task.matrix[is_held]
                 shuffled[:, position] = generator.permutation(shuffled[:, position])
@@ -313,4 +313,4 @@ def _main_contributors(task: _Task, told: _Told, auc: float, seed: int) -> tuple
             losses.append((name, auc - float(area[0])))
     least = LEAST_CULPRIT_SHARE * max(loss for _, loss in losses)
     telling = [(name, loss) for name, loss in losses if loss > 0 and loss >= least]
-    return tuple(sorted(telling, key=lambda one: -one[1])[:MAX_CULPRITS])
+    return tuple(sorted(telling, key=lambda item: -item[1])[:MAX_CULPRITS])

@@ -1,4 +1,4 @@
-"""Multivariate drift of a window: when all features together are tested, and on which rows.
+"""Multivariate drift of a window: the test of all features together, and the rows it samples.
 
 The rows are those whose keys hash lowest, so that the sample is the same on every machine.
 """
@@ -98,12 +98,12 @@ def read_sample(
         f"coalesce(CAST({quote_identifier(name)} AS VARCHAR), '')" for name in rows.key if name != rows.time
     ]
     hashed = f"md5(concat_ws('|', {', '.join([*texts, f'CAST({instant} AS VARCHAR)'])}))"
-    kept = "".join(f"{quote_identifier(name)}, " for name in names)
+    columns = "".join(f"{quote_identifier(name)}, " for name in names)
     part = "''" if rows.part is None else f"coalesce(CAST({quote_identifier(rows.part)} AS VARCHAR), '')"
-    found = connection.sql(
+    sample = connection.sql(
         f"""
         SELECT * FROM (
-            SELECT {kept}{quote_identifier(rows.time)} AS event_timestamp, {instant} AS sample_instant,
+            SELECT {columns}{quote_identifier(rows.time)} AS event_timestamp, {instant} AS sample_instant,
                 {part} AS sample_part, {hashed} AS sample_hash
             FROM {rows.relation} WHERE {quote_identifier(rows.time)} IS NOT NULL
             ORDER BY sample_hash LIMIT {int(max_rows)}
@@ -111,7 +111,7 @@ def read_sample(
         """
     ).to_arrow_table()
     return Sample(
-        found.select([*names, "event_timestamp"]),
-        np.asarray(found["sample_instant"].to_numpy(), dtype=np.int64),
-        np.asarray(found["sample_part"].to_pylist(), dtype=np.str_),
+        sample.select([*names, "event_timestamp"]),
+        np.asarray(sample["sample_instant"].to_numpy(), dtype=np.int64),
+        np.asarray(sample["sample_part"].to_pylist(), dtype=np.str_),
     )

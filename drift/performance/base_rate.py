@@ -67,10 +67,10 @@ def compare_with_base_rate(
 
 
 def constant_forecast(problem: ProblemType, learned: Scored, n: int) -> Floats:
-    """Return the scores of a model that says the same of every row: what the labels were on average."""
+    """Return the scores of a model that says the same of every row: the labels' average."""
     if problem != "multiclass":
         return np.full(n, float(learned.labels.mean()))
     n_classes = learned.scores.shape[1]
-    known = learned.labels[learned.labels < n_classes].astype(np.int64)
-    shares = np.bincount(known, minlength=n_classes) / max(1, known.size)
+    labels = learned.labels[learned.labels < n_classes].astype(np.int64)
+    shares = np.bincount(labels, minlength=n_classes) / max(1, labels.size)
     return np.tile(shares.astype(np.float64), (n, 1))

@@ -23,7 +23,7 @@ from learning.training_rows import label_indices
 
 @dataclass(frozen=True)
 class NaiveRelations:
-    """SQL table expressions of what naive forecasts are made of and judged on.
+    """SQL table expressions of the rows that naive forecasts are made of and judged on.
 
     Attributes
     ----------
@@ -73,13 +73,13 @@ def measure_baselines(
     ).to_arrow_table()
     if not rows.num_rows:
         return ()
-    known = covering(_known(rows, problem, classes))
-    baselines = _learned(connection, relations, problem, classes, list(known))
+    known_values = covering(_known(rows, problem, classes))
+    baselines = _learned(connection, relations, problem, classes, list(known_values))
     if baselines is None:
         return ()
     labels = label_indices(rows["label"], problem, classes)
     scored = Scored(labels, scores_from(rows, problem, len(classes)))
-    naive = baselines.scores(known, rows.num_rows)
+    naive = baselines.scores(known_values, rows.num_rows)
     return skills_against(
         scored,
         {name: Scored(labels, values) for name, values in naive.items()},
@@ -96,7 +96,7 @@ def _learned(
     classes: Sequence[str],
     names: Sequence[str],
 ) -> Baselines | None:
-    """Learn the baselines from what the model has learned from; None where that has no labels."""
+    """Learn the baselines from the rows that the model has learned from; None where these have no labels."""
     listed = "".join(f", k.{name}" for name in names)
     joined = f" LEFT JOIN ({relations.known}) AS k USING (row_id, event_timestamp)" if names else ""
     # A known value is a regression's forecast as it stands: nothing is learned of it.

@@ -72,7 +72,7 @@ def interval_reach(estimates: Floats, realised: Floats, *, n_held: int, n: int, 
 
 
 def kept_change(change: float, variance: float) -> float:
-    """Shrink an estimated change by its own error: what is no larger than that is none.
+    """Shrink an estimated change by its own error: a change no larger than that counts as none.
 
     References
     ----------

@@ -69,7 +69,7 @@ def estimate_performance(
     if beyond > MOST:
         reason = f"not estimated: {100 * beyond:.0f} % of the scores lie beyond all of the holdout's"
         return Measurement(metric, n, reason=reason)
-    known = metric_value(metric, holdout.scored)
+    held_value = metric_value(metric, holdout.scored)
     # Isotonic regression flatters its own holdout. What it overstates there is taken off, so that
     # a window like the holdout is estimated at the holdout's value.
     held = holdout.scored.scores
@@ -84,9 +84,11 @@ def estimate_performance(
         return Measurement(metric, n, reason=reason)
     blocks = time_blocks(holdout.event_time_us)
     if blocks is None:
-        return Measurement(metric, n, known + change, reason="the holdout has too few rows for an interval")
+        return Measurement(
+            metric, n, held_value + change, reason="the holdout has too few rows for an interval"
+        )
     reach, variance = _errors(metric, holdout, scores, blocks, seed)
-    value = known + kept_change(change, variance)
+    value = held_value + kept_change(change, variance)
     return Measurement(metric, n, value, value - reach, value + reach)
 
 
@@ -95,7 +97,7 @@ def _sums(members: NDArray[np.intp], values: Floats, n_levels: int = 0) -> Float
 
 
 def _beyond(held: Floats, scores: Floats) -> float:
-    """Return the share of scores below the least or above the greatest of the holdout: what they mean is not known."""
+    """Return the share of scores below the least or above the greatest of the holdout: their meaning is not known."""
     return float(np.mean((scores < held.min()) | (scores > held.max())))
 
 
@@ -173,11 +175,11 @@ def _expected_roc_auc(probabilities: Floats, levels: _Levels) -> Floats:
 
 
 def _expected_average_precision(probabilities: Floats, levels: _Levels) -> Floats:
-    found = (probabilities * levels.rows)[:, ::-1]
-    hits, shown = np.cumsum(found, axis=1), np.cumsum(levels.rows[::-1])
+    level_hits = (probabilities * levels.rows)[:, ::-1]
+    hits, shown = np.cumsum(level_hits, axis=1), np.cumsum(levels.rows[::-1])
     precision = np.divide(hits, shown, out=np.zeros_like(hits), where=shown > 0)
     total = hits[:, -1]
-    return _ratio((found * precision).sum(axis=1), total)
+    return _ratio((level_hits * precision).sum(axis=1), total)
 
 
 def _ratio(over: Floats, under: Floats) -> Floats:

@@ -44,7 +44,7 @@ MIN_LEAF_SHARE = 0.02
 
 @dataclass(frozen=True)
 class HeldOut:
-    """The champion's holdout with what it was predicted from, in order of time.
+    """The champion's holdout with the features it was predicted from, in order of time.
 
     Attributes
     ----------
@@ -120,14 +120,14 @@ def estimate_errors(
     if expected.n == 0:
         return _unknown(metric, "no rows were scored")
     # The holdout's metric stands; only by how much larger the errors are now is taken from the model.
-    known = metric_value(metric, holdout.rows.scored)
-    by_span = known * (expected.now / expected.before) ** (1 / power)
-    value = known * float(expected.now.mean() / expected.before) ** (1 / power)
+    held_value = metric_value(metric, holdout.rows.scored)
+    by_span = held_value * (expected.now / expected.before) ** (1 / power)
+    value = held_value * float(expected.now.mean() / expected.before) ** (1 / power)
     resampled = resampled_metric(metric, holdout.rows, seed=seed)
     if resampled is None:
         return Measurement(metric, expected.n, value, reason="the holdout has too few rows for an interval")
     # New labels scatter as the holdout's do, on the scale of the errors that are expected of them.
-    sampling = float(np.nanvar(resampled[0])) * holdout.rows.n / expected.n * (value / known) ** 2
+    sampling = float(np.nanvar(resampled[0])) * holdout.rows.n / expected.n * (value / held_value) ** 2
     reach = _student(N_SPANS - 1) * math.sqrt(_jackknife_variance(by_span) + sampling)
     return Measurement(metric, expected.n, value, max(0.0, value - reach), value + reach)
 
@@ -154,9 +154,9 @@ def _jackknife_variance(without: Floats) -> float:
 
 def _sample(holdout: HeldOut, power: int) -> _Sample:
     n, scored = holdout.rows.n, holdout.rows.scored
-    kept = np.unique(np.linspace(0, n - 1, min(n, MAX_ROWS)).astype(np.int64))
-    losses = np.abs(scored.labels[kept] - scored.scores[kept]) ** power
-    return _Sample(holdout.features.take(kept), losses, np.arange(kept.size) * N_SPANS // kept.size)
+    places = np.unique(np.linspace(0, n - 1, min(n, MAX_ROWS)).astype(np.int64))
+    losses = np.abs(scored.labels[places] - scored.scores[places]) ** power
+    return _Sample(holdout.features.take(places), losses, np.arange(places.size) * N_SPANS // places.size)
 
 
 def _expected_losses(
@@ -175,8 +175,8 @@ def _expected_losses(
         for rows, model in zip(unseen, models, strict=True):
             before[rows] = model.predict(matrix[rows]) * unit
         for batch in current:
-            asked = encode(batch, encoding)
-            totals += [model.predict(asked).sum() * unit for model in models]
+            features = encode(batch, encoding)
+            totals += [model.predict(features).sum() * unit for model in models]
             n += batch.num_rows
     return _Expected(float(before.mean()), totals / max(n, 1), n)
 

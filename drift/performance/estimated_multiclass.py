@@ -46,7 +46,7 @@ BATCH_ROWS = 100_000
 
 @dataclass(frozen=True)
 class _Expectation:
-    """A metric as sums over rows: what a row adds, and what the sums come to.
+    """Expectation of a metric as sums over rows: the terms of a row, and the metric of their sums.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ def estimate_class_performance(
     Measurement
         The interval holds the realised metric with 95 % while the concept stands.
     """
-    known = metric_value(metric, holdout.scored)
+    held_value = metric_value(metric, holdout.scored)
     if metric == "log_loss":
         scores = surprising(scores, holdout.n)
         holdout = replace(
@@ -95,10 +95,12 @@ def estimate_class_performance(
     # Isotonic regression flatters its own holdout; only the change since then is taken from it.
     blocks = time_blocks(holdout.event_time_us)
     if blocks is None:
-        return Measurement(metric, n, known + change, reason="the holdout has too few rows for an interval")
+        return Measurement(
+            metric, n, held_value + change, reason="the holdout has too few rows for an interval"
+        )
     estimates, realised = _resampled(metric, holdout, scores, blocks, exponent, seed)
     reach = interval_reach(estimates, realised, n_held=holdout.n, n=n, n_blocks=blocks.n_blocks)
-    value = known + kept_change(change, float(np.nanvar(estimates - realised)))
+    value = held_value + kept_change(change, float(np.nanvar(estimates - realised)))
     return Measurement(metric, n, value, value - reach, value + reach)
 
 
@@ -145,12 +147,12 @@ def class_probabilities(holdout: Scored, scores: Floats, exponent: float) -> Flo
     Floats
         Probabilities that sum to 1 in each row. Shape (n, n_classes).
     """
-    held, asked = sharpened(holdout.scores, exponent), sharpened(scores, exponent)
-    calibrated = np.empty_like(asked)
+    held, current = sharpened(holdout.scores, exponent), sharpened(scores, exponent)
+    calibrated = np.empty_like(current)
     for k in range(scores.shape[1]):
         one_against_all = Scored((holdout.labels == k).astype(np.float64), held[:, k])
-        calibrated[:, k] = calibrate(one_against_all, asked[:, k])
-    return _normalised(calibrated, asked)
+        calibrated[:, k] = calibrate(one_against_all, current[:, k])
+    return _normalised(calibrated, current)
 
 
 def _normalised(calibrated: Floats, scores: Floats) -> Floats:
@@ -175,13 +177,13 @@ def _resampled(
     """Return the estimate, and the holdout's metric, on each resample of the holdout's blocks."""
     held, expectation = holdout.scored, _EXPECTATIONS[metric]
     weights = resampled_weights(blocks.n_blocks, seed=seed, n_resamples=N_RESAMPLES)
-    shown, kept = _evenly(scores.shape[0]), _evenly(holdout.n)
-    ours, theirs = scores[shown], held.scores[kept]
+    places, held_places = _evenly(scores.shape[0]), _evenly(holdout.n)
+    ours, theirs = scores[places], held.scores[held_places]
     tempered = Scored(held.labels, sharpened(held.scores, exponent))
     curves = [_curves(tempered, k, blocks, weights) for k in range(scores.shape[1])]
     ours_at, theirs_at = (
         np.column_stack([np.searchsorted(edges, rows[:, k]) for k, (edges, _) in enumerate(curves)])
-        for rows in (sharpened(ours, exponent), tempered.scores[kept])
+        for rows in (sharpened(ours, exponent), tempered.scores[held_places])
     )
     realised = metric_by_block(metric, held, blocks.numbers)(weights)
     estimates = np.empty(N_RESAMPLES)
@@ -195,10 +197,10 @@ def _resampled(
             )
             for at, rows in ((ours_at, ours), (theirs_at, theirs))
         )
-        drawn = weights[draw][blocks.numbers[kept]]
+        drawn = weights[draw][blocks.numbers[held_places]]
         estimates[draw] = (
             realised[draw]
-            + expectation.of_sums(now.sum(axis=0), float(shown.size))
+            + expectation.of_sums(now.sum(axis=0), float(places.size))
             - expectation.of_sums(drawn @ then, float(drawn.sum()))
         )
     return estimates, realised

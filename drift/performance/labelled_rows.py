@@ -60,11 +60,11 @@ def scored_labels(
         Columns of the labels that are kept, as text, in `slice_0`, `slice_1`, ….
     """
     names = ", ".join(f"p.{quote_identifier(field.name)}" for field in score_fields(problem))
-    kept = "".join(
+    slice_columns = "".join(
         f", CAST(l.{quote_identifier(name)} AS VARCHAR) AS slice_{i}" for i, name in enumerate(slices)
     )
     return (
-        f"(SELECT row_id, l.label, event_timestamp, {names}{kept} FROM {labels} AS l "
+        f"(SELECT row_id, l.label, event_timestamp, {names}{slice_columns} FROM {labels} AS l "
         f"JOIN (SELECT * FROM {predictions} WHERE model_version = {version}) AS p "
         # A key may come again in another partition, as it does in every load of a snapshot.
         "USING (row_id, event_timestamp))"
@@ -99,8 +99,8 @@ def read_sliced_rows(
     ).to_arrow_table()
     labels = label_indices(rows["label"], problem, classes)
     scores = scores_from(rows, problem, len(classes))
-    found = ScoredRows(Scored(labels, scores), np.asarray(rows["instant"].to_numpy(), dtype=np.int64))
-    return SlicedRows(found, {name: rows[f"slice_{i}"] for i, name in enumerate(slices)})
+    scored = ScoredRows(Scored(labels, scores), np.asarray(rows["instant"].to_numpy(), dtype=np.int64))
+    return SlicedRows(scored, {name: rows[f"slice_{i}"] for i, name in enumerate(slices)})
 
 
 def read_scores(

@@ -77,9 +77,9 @@ def follow_loss(
     if is_confirmed:
         if before is None:
             return OpenLoss(holdout_metric, partition)
-        wanted = min if METRICS_BY_PROBLEM[problem][metric] == "lower" else max
+        better = min if METRICS_BY_PROBLEM[problem][metric] == "lower" else max
         since = partition if trained_as_of >= before.since else before.since
-        return OpenLoss(wanted(before.objective, holdout_metric), since)
+        return OpenLoss(better(before.objective, holdout_metric), since)
     if before is None or n_trainings >= MAX_TRAININGS or realised.metric != metric:
         return None
     return None if is_regained(before, realised, problem, metric) else before

@@ -58,7 +58,7 @@ class ConfusedClass:
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What became of served predictions, beside the same of the holdout.
+    """Outcomes of served predictions, beside those of the holdout.
 
     Attributes
     ----------
@@ -79,7 +79,11 @@ class Outcomes:
 
     def n_rows(self, basis: Basis) -> int:
         """Count the rows of a basis."""
-        return sum(one.n for one in (*self.calibration, *self.residuals) if one.basis == basis)
+        return sum(
+            outcome_bin.n
+            for outcome_bin in (*self.calibration, *self.residuals)
+            if outcome_bin.basis == basis
+        )
 
 
 def outcomes_of(
@@ -97,17 +101,17 @@ def outcomes_of(
     parts: tuple[tuple[Basis, Scored], ...] = (("holdout", holdout.scored), ("served", served.scored))
     if problem == "regression":
         edges = residual_edges(holdout.scored)
-        bins = [one for basis, rows in parts for one in _residual_bins(basis, rows, edges)]
+        bins = [outcome_bin for basis, rows in parts for outcome_bin in _residual_bins(basis, rows, edges)]
         return Outcomes(version, residuals=tuple(bins))
     if problem == "binary":
         binary = [
-            one
+            outcome_bin
             for basis, rows in parts
-            for one in _bins(basis, rows.scores, rows.scores, rows.labels, _edges())
+            for outcome_bin in _bins(basis, rows.scores, rows.scores, rows.labels, _edges())
         ]
         return Outcomes(version, calibration=tuple(binary))
-    named = [one for basis, rows in parts for one in _named_bins(basis, rows)]
-    confused = [one for basis, rows in parts for one in _confusion(basis, rows, classes)]
+    named = [outcome_bin for basis, rows in parts for outcome_bin in _named_bins(basis, rows)]
+    confused = [pair for basis, rows in parts for pair in _confusion(basis, rows, classes)]
     return Outcomes(version, calibration=tuple(named), confusion=tuple(confused))
 
 
@@ -181,9 +185,9 @@ def residual_counts(outcomes: Outcomes, basis: Basis) -> tuple[Floats, Floats]:
     width = outcomes.residuals[0].high - outcomes.residuals[0].low
     reach = width * RESIDUAL_BINS / 2
     counts = np.zeros(RESIDUAL_BINS)
-    for one in outcomes.residuals:
-        if one.basis == basis:
-            counts[min(RESIDUAL_BINS - 1, max(0, round((one.low + reach) / width)))] += one.n
+    for residual in outcomes.residuals:
+        if residual.basis == basis:
+            counts[min(RESIDUAL_BINS - 1, max(0, round((residual.low + reach) / width)))] += residual.n
     return np.linspace(-reach, reach, RESIDUAL_BINS + 1), counts
 
 
@@ -218,18 +222,18 @@ def largest_classes(confusion: Sequence[ConfusedClass]) -> tuple[ConfusedClass, 
     [('11', 89), ('all others', 175)]
     """
     sizes: dict[str, int] = {}
-    for one in confusion:
-        sizes[one.label] = sizes.get(one.label, 0) + one.n
-        sizes.setdefault(one.predicted, 0)
+    for pair in confusion:
+        sizes[pair.label] = sizes.get(pair.label, 0) + pair.n
+        sizes.setdefault(pair.predicted, 0)
     if len(sizes) <= MAX_CLASSES:
         return tuple(confusion)
-    kept = set(sorted(sizes, key=lambda name: (-sizes[name], name))[:MAX_CLASSES])
+    names = set(sorted(sizes, key=lambda name: (-sizes[name], name))[:MAX_CLASSES])
 
-    def name_of(one: str) -> str:
-        return one if one in kept else OTHER_CLASSES
+    def name_of(name: str) -> str:
+        return name if name in names else OTHER_CLASSES
 
     sums: dict[tuple[Basis, str, str], int] = {}
-    for one in confusion:
-        key = (one.basis, name_of(one.label), name_of(one.predicted))
-        sums[key] = sums.get(key, 0) + one.n
+    for pair in confusion:
+        key = (pair.basis, name_of(pair.label), name_of(pair.predicted))
+        sums[key] = sums.get(key, 0) + pair.n
     return tuple(ConfusedClass(*key, n) for key, n in sorted(sums.items()))

@@ -52,7 +52,7 @@ class ScoredRows:
 
     @property
     def n(self) -> int:
-        """Rows."""
+        """Number of rows."""
         return int(self.scored.labels.size)
 
 
@@ -79,12 +79,12 @@ class Measurement:
 
     @property
     def is_known(self) -> bool:
-        """A value was computed."""
+        """True where a value was computed."""
         return self.value is not None
 
 
 def within_range(metric: Metric, measured: Measurement) -> Measurement:
-    """Cut an estimate and its interval to what the metric can be: no realised value lies in the part cut off.
+    """Cut an estimate and its interval to the metric's range: no realised value lies in the part cut off.
 
     Examples
     --------
@@ -93,15 +93,15 @@ def within_range(metric: Metric, measured: Measurement) -> Measurement:
     """
     least, most = RANGE_BY_METRIC[metric]
     value, low, high = (
-        None if one is None else min(most, max(least, one))
-        for one in (measured.value, measured.low, measured.high)
+        None if number is None else min(most, max(least, number))
+        for number in (measured.value, measured.low, measured.high)
     )
     return replace(measured, value=value, low=low, high=high)
 
 
 @dataclass(frozen=True)
 class PerformanceDrop:
-    """What was lost against the champion's holdout.
+    """Drop of performance against the champion's holdout.
 
     Attributes
     ----------
@@ -119,7 +119,7 @@ class PerformanceDrop:
 
     @property
     def is_certain(self) -> bool:
-        """More than the accepted loss is sure."""
+        """True where more than the accepted loss is sure."""
         return self.lower_bound is not None and self.lower_bound > self.allowed
 
 

@@ -68,7 +68,7 @@ class LossBlocks:
 
 @dataclass(frozen=True)
 class LossScale:
-    """What the holdout fixes for all later windows: how losses are bounded, and cut into blocks.
+    """Scale that the holdout fixes for all later windows: how losses are bounded, and cut into blocks.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ class LossScale:
 
 @dataclass(frozen=True)
 class SequentialTest:
-    """What is known about a rise of the errors.
+    """Result of the test for a rise of the errors.
 
     Attributes
     ----------
@@ -124,31 +124,31 @@ class SequentialTest:
 
     @property
     def is_sudden(self) -> bool:
-        """The errors of this window alone have risen beyond what is accepted."""
+        """True where the errors of this window alone have risen beyond the accepted loss."""
         if self.sudden is None or self.accepted is None:
             return False
         return self.sudden.least > max(self.accepted, self.sudden.usual)
 
     @property
     def is_lasting(self) -> bool:
-        """The errors of all windows together have."""
+        """True where the errors of all windows together have risen beyond the accepted loss."""
         return self.e_value is not None and self.e_value >= self.threshold
 
     @property
     def is_certain(self) -> bool:
-        """The errors of some windows of the model have risen beyond what is accepted."""
+        """True where the errors of some windows of the model have risen beyond the accepted loss."""
         return self.is_lasting or self.is_sudden
 
     @property
     def is_past(self) -> bool:
-        """The errors have risen, and those of this window are accepted: the wealth of a player outlives a passing cause."""
+        """True where the errors have risen, and those of this window are accepted: the test's wealth outlives a passing cause."""
         if self.now is None or self.accepted is None or self.is_sudden:
             return False
         return self.is_certain and self.now <= self.accepted
 
     @property
     def is_confirmed(self) -> bool:
-        """The errors have risen and nothing says that this has passed."""
+        """True where the errors have risen and nothing says that this has passed."""
         return self.is_certain and not self.is_past
 
 
@@ -175,8 +175,8 @@ def loss_blocks(problem: ProblemType, rows: ScoredRows, scale: LossScale) -> Los
     order = np.argsort(rows.event_time_us, kind="stable")
     bounded = np.minimum(losses[order], 1.0)
     if scale.block_us is None:
-        kept = rows.n - rows.n % scale.run_rows
-        bounded, numbers = bounded[:kept], np.arange(kept) // scale.run_rows
+        n_full = rows.n - rows.n % scale.run_rows
+        bounded, numbers = bounded[:n_full], np.arange(n_full) // scale.run_rows
     else:
         _, numbers = np.unique(rows.event_time_us[order] // scale.block_us, return_inverse=True)
     counts = np.bincount(numbers)
@@ -384,13 +384,13 @@ def monitor_errors(
         None if scale is None else loss_blocks(problem, rows, scale) for rows in (holdout, labelled)
     )
     unit = 1.0 if scale is None else scale.unit
-    found = sequential_test(problem, before, earlier, now, max_drop=max_drop, alpha=alpha, unit=unit)
+    test = sequential_test(problem, before, earlier, now, max_drop=max_drop, alpha=alpha, unit=unit)
     if scale is None:
-        return found, now
+        return test, now
     bounded = np.minimum(_losses(problem, labelled.scored) / unit, 1.0)
     n_windows = 1 + sum(1 for means in earlier if means.size)
     sudden = sudden_rise(bounded, labelled.event_time_us, since_us, n_windows=n_windows, alpha=alpha / 2)
     if sudden is not None:
         usual = max((float(means.mean()) for means in earlier if means.size), default=0.0)
         sudden = replace(sudden, usual=usual)
-    return replace(found, sudden=sudden), now
+    return replace(test, sudden=sudden), now

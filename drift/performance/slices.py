@@ -73,16 +73,18 @@ def measure_slices(
 
 def _frequent(values: pa.ChunkedArray) -> list[str | None]:
     counted = pc.value_counts(values).to_pylist()
-    ordered = sorted(counted, key=lambda one: (-one["counts"], one["values"] is None, one["values"] or ""))
-    return [one["values"] for one in ordered[:MAX_VALUES]]
+    ordered = sorted(
+        counted, key=lambda entry: (-entry["counts"], entry["values"] is None, entry["values"] or "")
+    )
+    return [entry["values"] for entry in ordered[:MAX_VALUES]]
 
 
 def _measured(
     metric: Metric, rows: ScoredRows, values: pa.ChunkedArray, value: str | None, seed: int, min_rows: int
 ) -> Measurement:
-    found = pc.is_null(values) if value is None else pc.fill_null(pc.equal(values, value), False)
-    kept = np.asarray(found.to_numpy(), dtype=bool)
-    part = ScoredRows(Scored(rows.scored.labels[kept], rows.scored.scores[kept]), rows.event_time_us[kept])
+    is_own = pc.is_null(values) if value is None else pc.fill_null(pc.equal(values, value), False)
+    mask = np.asarray(is_own.to_numpy(), dtype=bool)
+    part = ScoredRows(Scored(rows.scored.labels[mask], rows.scored.scores[mask]), rows.event_time_us[mask])
     if part.n < min_rows:
         reason = f"{part.n} labelled rows, drift.min_slice_rows is {min_rows}"
         return Measurement(metric, part.n, reason=reason, n_unseen=part.scored.n_unseen)

@@ -18,7 +18,7 @@ from learning.proper_score import LossGain
 
 @dataclass(frozen=True)
 class SuddenRise:
-    """Mean loss of a window's own rows, and what it surely is at least.
+    """Mean loss of a window's own rows, and its lower bound.
 
     Attributes
     ----------

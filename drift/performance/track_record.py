@@ -1,4 +1,4 @@
-"""Track record of a model's estimates: what they said of rows whose labels have come since.
+"""Track record of a model's estimates: their outcomes on rows whose labels have come since.
 
 An estimate supposes that the concept stands. Where it has been wrong before it is shrunk towards
 "unchanged" and its interval widened; where realised values contradict it, it is withheld.
@@ -40,7 +40,7 @@ LEAST_SHARE = 0.8
 
 @dataclass(frozen=True)
 class RawEstimate:
-    """What was estimated of one partition, before its track record was looked at; `reach` is half the interval."""
+    """Estimate of one partition before its correction by the track record; `reach` is half the interval."""
 
     value: float
     reach: float
@@ -48,7 +48,7 @@ class RawEstimate:
 
 @dataclass(frozen=True)
 class EstimateOutcome:
-    """What became of estimates: the rows whose labels came in one window.
+    """Outcome of estimates on the rows whose labels came in one window.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ class EstimateOutcome:
 
     @property
     def miss(self) -> float:
-        """How far the realised value lies above what was expected, in half intervals."""
+        """Distance of the realised value above the expected one, in half intervals."""
         difference = self.realised - self.expected
         return difference / self.reach if self.reach > 0 else math.copysign(math.inf, difference) if difference else 0.0  # fmt: skip
 
@@ -82,7 +82,7 @@ def outcome_of(
     estimates: Mapping[str, RawEstimate],
     n_by_partition: Mapping[str, int],
 ) -> EstimateOutcome | None:
-    """Hold the realised metric against what was estimated of the same rows.
+    """Compare the realised metric with the estimates of the same rows.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def outcome_of(
 def with_track_record(
     estimated: Measurement, record: Sequence[EstimateOutcome], unchanged: float
 ) -> Measurement:
-    """Correct an estimate by what became of earlier ones.
+    """Correct an estimate by the outcomes of earlier ones.
 
     Parameters
     ----------
@@ -159,8 +159,8 @@ def contradiction(record: Sequence[EstimateOutcome]) -> str:
     newest, total = record[-1], 0.0
     if abs(newest.miss) <= LEAST_MISS:
         return ""
-    for n, one in enumerate(reversed(record[-MAX_MISSES:]), start=1):
-        total += one.miss if newest.miss > 0 else -one.miss
+    for n, outcome in enumerate(reversed(record[-MAX_MISSES:]), start=1):
+        total += outcome.miss if newest.miss > 0 else -outcome.miss
         if 1.96 * total / n > SURPRISE * math.sqrt(SHARED + (1 - SHARED) / n):
             times = "" if n == 1 else f", as in the {n - 1} before" if n > 2 else ", as in the one before"
             return (
@@ -173,15 +173,15 @@ def contradiction(record: Sequence[EstimateOutcome]) -> str:
 def _share_that_comes_true(record: Sequence[EstimateOutcome]) -> float:
     """Return the posterior mean of the share of a change that comes true, in [0, 1]."""
     precision = weighted = 1 / PRIOR_SPREAD**2
-    for one in record:
-        if one.reach > 0:
-            change, variance = one.expected - one.unchanged, (one.reach / 1.96) ** 2
+    for outcome in record:
+        if outcome.reach > 0:
+            change, variance = outcome.expected - outcome.unchanged, (outcome.reach / 1.96) ** 2
             precision += change**2 / variance
-            weighted += change * (one.realised - one.unchanged) / variance
+            weighted += change * (outcome.realised - outcome.unchanged) / variance
     return min(1.0, max(0.0, weighted / precision))
 
 
 def _widening(record: Sequence[EstimateOutcome]) -> float:
     """Return the factor by which intervals have been too narrow; at least 1."""
-    squares = sum((1.96 * one.miss) ** 2 for one in record if math.isfinite(one.miss))
+    squares = sum((1.96 * outcome.miss) ** 2 for outcome in record if math.isfinite(outcome.miss))
     return math.sqrt(max(1.0, (PRIOR_OUTCOMES + squares) / (PRIOR_OUTCOMES + len(record))))

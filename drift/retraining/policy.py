@@ -37,7 +37,7 @@ DRIFT_SCORE_THRESHOLD = 0.10
 
 @dataclass(frozen=True)
 class Evidence:
-    """What one drift report knows, as far as it bears on training.
+    """Evidence of one drift report, as far as it bears on training.
 
     Attributes
     ----------
@@ -119,13 +119,13 @@ class Evidence:
 
     @property
     def is_lost(self) -> bool:
-        """The champion is known to be bad."""
+        """True where the champion is known to be bad."""
         return bool(self.loss or self.worse_than_baseline or self.beaten)
 
 
 @dataclass(frozen=True)
 class RetrainDecision:
-    """The answer, and why.
+    """Decision on retraining, and its reason.
 
     Attributes
     ----------
@@ -191,16 +191,16 @@ def decide_retrain(evidence: Evidence, policy: RetrainSpec) -> RetrainDecision:
         obstacle, hindrance = _obstacle(evidence, policy, trigger)
         if obstacle is None:
             waiting = (f"{TRIGGERS[other]} is held back: {text}" for other, _, _, text in held)
-            told = _sentences(why, _known(evidence), *waiting, evidence.waits)
-            return RetrainDecision(True, trigger, told, _graver("warning", _severity(evidence)))
+            explanation = _sentences(why, _known(evidence), *waiting, evidence.waits)
+            return RetrainDecision(True, trigger, explanation, _graver("warning", _severity(evidence)))
         held.append((trigger, why, obstacle, hindrance))
     first, _, reason, hindrance = held[0]
     others = (
         f"{TRIGGERS[other]} is held back: {text}" for other, _, _, text in held[1:] if text != hindrance
     )
     whys = (why for _, why, _, _ in held)
-    told = _sentences(*whys, _known(evidence), evidence.waits, f"Held back: {hindrance}", *others)
-    return RetrainDecision(False, reason, told, _severity(evidence), first)
+    explanation = _sentences(*whys, _known(evidence), evidence.waits, f"Held back: {hindrance}", *others)
+    return RetrainDecision(False, reason, explanation, _severity(evidence), first)
 
 
 def decide_monitoring(
@@ -236,7 +236,7 @@ def decide_monitoring(
 
 
 def _asking(evidence: Evidence, policy: RetrainSpec) -> Iterator[tuple[Reason, str]]:
-    """Give the triggers that ask, gravest first, with what `_known` does not say of them."""
+    """Yield the triggers that ask, gravest first, with the words that `_known` leaves out."""
     if not evidence.has_champion:
         yield "no_champion", f"{evidence.n_new_labels} labels are known."
         return
@@ -253,7 +253,7 @@ def _asking(evidence: Evidence, policy: RetrainSpec) -> Iterator[tuple[Reason, s
 
 
 def _known(evidence: Evidence) -> str:
-    """Say all that is known, the gravest first."""
+    """Describe all known findings, the gravest first."""
     return _sentences(
         evidence.worse_than_baseline,
         evidence.loss,
@@ -272,8 +272,8 @@ def _known(evidence: Evidence) -> str:
 
 def _since_last_try(evidence: Evidence) -> int | None:
     """Count from the newest training: a challenger that was kept out says that age alone is no fault."""
-    known = [age for age in (evidence.age, evidence.since_training) if age is not None]
-    return min(known, default=None) if evidence.age is not None else None
+    ages = [age for age in (evidence.age, evidence.since_training) if age is not None]
+    return min(ages, default=None) if evidence.age is not None else None
 
 
 def _has_weighty_drift(evidence: Evidence) -> bool:
@@ -336,9 +336,9 @@ def _severity(evidence: Evidence) -> Severity:
     return "info"
 
 
-def _graver(one: Severity, other: Severity) -> Severity:
+def _graver(left: Severity, right: Severity) -> Severity:
     order = get_args(Severity)
-    return max(one, other, key=order.index)
+    return max(left, right, key=order.index)
 
 
 def _sentences(*texts: str) -> str:

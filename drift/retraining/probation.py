@@ -25,7 +25,7 @@ from learning.training_rows import label_indices, microseconds
 
 @dataclass(frozen=True)
 class Probation:
-    """How a new champion does beside its predecessor.
+    """Probation of a new champion beside its predecessor.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class Probation:
 
 
 def score_pair(rows: pa.Table, champion: FittedModel, previous: FittedModel) -> ScoredPair | None:
-    """Score both; None where the predecessor cannot read today's rows and so could not serve either."""
+    """Score rows with both models; None where the predecessor cannot read today's rows and so could not serve either."""
     try:
         with limited_threads(1):
             now, before = champion.score(rows), previous.score(rows)
@@ -114,9 +114,9 @@ def judge_probation(
     gain, level = loss_gain(problem, pair), alpha / n_looks
     low, high = gain.interval(level) or (None, None)
     is_better = gain.is_surely_worse(level, seed=seed)
-    new, old = (float(row_losses(problem, one).mean()) for one in (pair.challenger, pair.champion))
+    new, old = (float(row_losses(problem, scored).mean()) for scored in (pair.challenger, pair.champion))
     between = "" if low is None or high is None else f" ({_difference(low, high)})"
-    found = (
+    comparison = (
         f"On {n_rows} rows since its promotion version {version} has a {SCORE_NAMES[problem]} of {new:.4g} against "
         f"{old:.4g} of version {previous}{between}"
     )
@@ -129,12 +129,12 @@ def judge_probation(
     return Probation(
         version, previous, n_rows, gain.mean, low, high,
         is_failed=is_better and not previous_loss,
-        explanation=f"{found}: {then}",
+        explanation=f"{comparison}: {then}",
         is_beaten=is_better and bool(previous_loss),
     )  # fmt: skip
 
 
 def _difference(low: float, high: float) -> str:
-    """Say between which differences of a score, smaller is better, a gain lies."""
+    """Describe the interval of a gain as differences of a score, smaller is better."""
     worst, best = (f"{'lower' if gain > 0 else 'higher'} by {abs(gain):.4g}" for gain in (low, high))
     return f"{worst} to {best}"

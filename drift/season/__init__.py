@@ -1,1 +1,1 @@
-"""Drift under season: a column judged by what the other columns and the calendar say of it."""
+"""Drift under season: a column judged by its regression on the other columns and the calendar."""

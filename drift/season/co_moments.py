@@ -67,14 +67,16 @@ class CoMoments:
 
 def merge_co_moments(windows: Sequence[CoMoments]) -> CoMoments:
     """Add one or more windows that were scored alike."""
-    n_rows = sum(one.n_rows for one in windows)
-    products = sum((one.n_rows * one.products for one in windows), np.zeros_like(windows[0].products))
+    n_rows = sum(window.n_rows for window in windows)
+    products = sum(
+        (window.n_rows * window.products for window in windows), np.zeros_like(windows[0].products)
+    )
     return CoMoments(
         n_rows,
         products / n_rows,
-        min((one.first for one in windows if one.first is not None), default=None),
-        max((one.last for one in windows if one.last is not None), default=None),
-        np.sum([one.n_outside for one in windows], axis=0),
+        min((window.first for window in windows if window.first is not None), default=None),
+        max((window.last for window in windows if window.last is not None), default=None),
+        np.sum([window.n_outside for window in windows], axis=0),
     )
 
 
@@ -179,11 +181,11 @@ def _add(
         entry.n_rows += own.shape[1]
         entry.products += own @ own.T
         entry.n_outside += outside[:, is_own].sum(axis=1)
-        known = instants[is_own & np.isfinite(instants)]
-        if len(known):
+        own_instants = instants[is_own & np.isfinite(instants)]
+        if len(own_instants):
             entry.first, entry.last = (
-                min(entry.first, float(known.min())),
-                max(entry.last, float(known.max())),
+                min(entry.first, float(own_instants.min())),
+                max(entry.last, float(own_instants.max())),
             )
 
 

@@ -30,7 +30,7 @@ Seen = Literal["year", "part", "nothing"]
 
 @dataclass(frozen=True)
 class Coverage:
-    """What a reference has seen of the season of a window.
+    """Coverage of the season of a window by a reference.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class Coverage:
 
 
 def coverage_of(parts: Sequence[CoMoments], window: CoMoments, *, has_calendar: bool) -> Coverage:
-    """Tell what a reference has seen of the season of a window.
+    """Return a reference's coverage of the season of a window.
 
     Parameters
     ----------

@@ -56,11 +56,11 @@ def moderated_variance(variances: Vector, degrees: float) -> ModeratedVariance:
     """
     from scipy.special import digamma, polygamma
 
-    known = variances[np.isfinite(variances) & (variances > 0)]
-    if len(known) < MIN_COLUMNS:
+    positive = variances[np.isfinite(variances) & (variances > 0)]
+    if len(positive) < MIN_COLUMNS:
         return ModeratedVariance(variances, degrees)
     # A column that hardly varies has a logarithm without end: it is no example for the others (limma's floor).
-    logs = np.log(np.maximum(known, 1e-5 * np.median(known)))
+    logs = np.log(np.maximum(positive, 1e-5 * np.median(positive)))
     centred = logs - digamma(degrees / 2) + math.log(degrees / 2)
     mean, excess = centred.mean(), centred.var(ddof=1) - float(polygamma(1, degrees / 2))
     if excess <= 0:
@@ -85,11 +85,11 @@ def inverse_trigamma(value: float) -> float:
         return 1 / math.sqrt(value)
     if value < 1e-6:
         return 1 / value
-    found = 0.5 + 1 / value
+    argument = 0.5 + 1 / value
     for _ in range(NEWTON_STEPS):
-        trigamma = float(polygamma(1, found))
-        step = trigamma * (1 - trigamma / value) / float(polygamma(2, found))
-        found += step
-        if -step / found < 1e-10:
+        trigamma = float(polygamma(1, argument))
+        step = trigamma * (1 - trigamma / value) / float(polygamma(2, argument))
+        argument += step
+        if -step / argument < 1e-10:
             break
-    return found
+    return argument

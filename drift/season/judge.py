@@ -80,7 +80,7 @@ class Relation:
 
     @property
     def deviation(self) -> float:
-        """Distance from what is usual, with its sign."""
+        """Distance from the usual value, with its sign."""
         return self.value - self.centre
 
     @property
@@ -90,13 +90,13 @@ class Relation:
 
     @property
     def is_broken(self) -> bool:
-        """Whether the deviation reaches its threshold."""
+        """True where the deviation reaches its threshold."""
         return self.ratio >= 1
 
 
 @dataclass(frozen=True)
 class RelationRule:
-    """How relations are judged.
+    """Rule by which relations are judged.
 
     Attributes
     ----------
@@ -118,7 +118,7 @@ class RelationRule:
 
 @dataclass(frozen=True)
 class _Usual:
-    """What is usual of each score in the reference, and how much a next partition may deviate by itself."""
+    """Usual value of each score in the reference, and the deviation that a next partition may have by itself."""
 
     centres: Mapping[RelationKind, Vector]
     errors: Mapping[RelationKind, Vector]
@@ -150,18 +150,18 @@ def judge_relations(
         By column. Of a column that was set aside, as it stood to the others when it was.
     """
     level = rule.alpha / (TESTS_PER_SCORE * max(1, len(design.active)))
-    found: dict[str, tuple[Relation, ...]] = {}
+    judged: dict[str, tuple[Relation, ...]] = {}
     for _ in range(MAX_SET_ASIDE):
         relations, top = _judge_once(parts, window, design, names, rule, level)
         broken = relations.get(top, ())
         if not any(relation.is_broken for relation in broken):
-            return found | relations
-        found[top] = broken
+            return judged | relations
+        judged[top] = broken
         design = design.without(top)
         if not len(design.active):
-            return found
+            return judged
     relations, top = _judge_once(parts, window, design, names, rule, level)
-    return found | relations
+    return judged | relations
 
 
 def _judge_once(
@@ -219,20 +219,22 @@ def _year_factor(in_errors: Vector, is_other: NDArray[np.bool_]) -> float:
 def _gates(design: Design, rule: RelationRule) -> Mapping[RelationKind, Vector]:
     of = [rule.sensitivities[design.columns[place]] for place in design.active]
     return {
-        "level": np.array([LEVEL_GATES[one] for one in of]),
-        "slope": np.array([SLOPE_GATES[one] for one in of]),
-        "noise": np.array([NOISE_GATES[one] for one in of]),
+        "level": np.array([LEVEL_GATES[sensitivity] for sensitivity in of]),
+        "slope": np.array([SLOPE_GATES[sensitivity] for sensitivity in of]),
+        "noise": np.array([NOISE_GATES[sensitivity] for sensitivity in of]),
     }
 
 
 def _usual(
     parts: Sequence[CoMoments], design: Design, rows: Matrix, year_to_year: float, level: float
 ) -> _Usual:
-    """Learn what is usual from partitions that were left out of the regression."""
+    """Learn the usual values from partitions that were left out of the regression."""
     own = left_out_statistics(parts, design)
-    levels, noises = (np.array([getattr(one, kind) for one in own]) for kind in ("level", "noise"))
-    slopes = np.array([one.slope for one in own])
-    is_foretold = np.median([one.explained for one in own], axis=0) >= LEAST_EXPLAINED
+    levels, noises = (
+        np.array([getattr(statistics, kind) for statistics in own]) for kind in ("level", "noise")
+    )
+    slopes = np.array([statistics.slope for statistics in own])
+    is_foretold = np.median([statistics.explained for statistics in own], axis=0) >= LEAST_EXPLAINED
     # Two values scatter as their share does, and a column that rests at one value as it rests there.
     is_numeric = design.is_numeric[design.active]
     slopes[:, ~(is_foretold & is_numeric)] = np.nan
@@ -270,10 +272,10 @@ def left_out_statistics(parts: Sequence[CoMoments], design: Design) -> list[Stat
     """Compute each partition's statistics by a regression that has not seen it or its neighbours."""
     total = sum(part.n_rows * part.products for part in parts)
     n_rows = sum(part.n_rows for part in parts)
-    found: list[Statistics] = []
+    statistics: list[Statistics] = []
     for fold in np.array_split(np.arange(len(parts)), min(len(parts), N_FOLDS)):
         out = sum(parts[place].n_rows * parts[place].products for place in fold)
         n_rest = n_rows - sum(parts[place].n_rows for place in fold)
         rows = residual_rows((total - out) / n_rest, design)
-        found += [statistics_of(parts[place], rows, design) for place in fold]
-    return found
+        statistics += [statistics_of(parts[place], rows, design) for place in fold]
+    return statistics

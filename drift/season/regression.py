@@ -73,24 +73,26 @@ class Design:
 
     def without(self, column: str) -> Design:
         """Return the design with a column set aside."""
-        kept = [place for place in self.active if self.columns[place] != column]
-        return replace(self, active=np.array(kept, dtype=np.intp))
+        places = [place for place in self.active if self.columns[place] != column]
+        return replace(self, active=np.array(places, dtype=np.intp))
 
 
 def design_of(scores: Sequence[Score], judged: Sequence[str], *, has_calendar: bool) -> Design:
     """Return the design of the scores of some columns."""
-    known = frozenset(judged)
+    judged_columns = frozenset(judged)
     return Design(
         tuple(score.column for score in scores),
         np.array([isinstance(score, NumericScore) for score in scores], dtype=bool),
         np.array([isinstance(score, NumericScore) and not score.is_heavy for score in scores], dtype=bool),
-        np.array([place for place, score in enumerate(scores) if score.column in known], dtype=np.intp),
+        np.array(
+            [place for place, score in enumerate(scores) if score.column in judged_columns], dtype=np.intp
+        ),
         has_calendar,
     )
 
 
 def residual_rows(products: Matrix, design: Design) -> Matrix:
-    """Return the coefficients b by which a row's terms give what the others do not explain of each score.
+    """Return the coefficients b by which a row's terms give each score's residual, unexplained by the others.
 
     Parameters
     ----------
@@ -141,7 +143,7 @@ def _nearest_rows(products: Matrix, design: Design) -> Matrix:
 
 @dataclass(frozen=True)
 class Statistics:
-    """How each score of a window stands to the others. Each of shape (n_active,).
+    """Statistics of each score of a window given the others. Each of shape (n_active,).
 
     Attributes
     ----------
@@ -178,11 +180,11 @@ def statistics_of(window: CoMoments, rows: Matrix, design: Design) -> Statistics
     means = products[0]
     covariance = products - np.outer(means, means)
     scored = np.arange(design.n_fixed, len(means))
-    said = -rows
-    said[np.arange(len(rows)), scored] += 1.0
-    with_said = said @ covariance
-    explained = np.maximum((with_said * said).sum(axis=1), 0.0)
-    shared = with_said[np.arange(len(rows)), scored]
+    residual_terms = -rows
+    residual_terms[np.arange(len(rows)), scored] += 1.0
+    with_terms = residual_terms @ covariance
+    explained = np.maximum((with_terms * residual_terms).sum(axis=1), 0.0)
+    shared = with_terms[np.arange(len(rows)), scored]
     is_moved = explained > LEAST_VARIANCE
     slope = np.full(len(rows), np.nan)
     slope[is_moved] = shared[is_moved] / explained[is_moved]

@@ -74,9 +74,9 @@ class NumericScore:
 
     def of(self, values: Vector) -> Vector:
         """Return the score of each value; 0, the middle, where there is none."""
-        found: Vector = np.interp(values, self.knots, self.scores)
-        found[np.isnan(values)] = 0.0
-        return found
+        scores: Vector = np.interp(values, self.knots, self.scores)
+        scores[np.isnan(values)] = 0.0
+        return scores
 
 
 @dataclass(frozen=True)
@@ -103,9 +103,9 @@ class CategoryScore:
         """Return the score of each text; 0 where there is none."""
         other, own = self.levels
         is_own = pc.equal(values, pa.scalar(self.category, values.type))
-        found: Vector = np.where(is_own.fill_null(False).to_numpy(zero_copy_only=False), own, other)
-        found[values.is_null().to_numpy(zero_copy_only=False)] = 0.0
-        return found
+        scores: Vector = np.where(is_own.fill_null(False).to_numpy(zero_copy_only=False), own, other)
+        scores[values.is_null().to_numpy(zero_copy_only=False)] = 0.0
+        return scores
 
 
 Score = NumericScore | CategoryScore
@@ -127,12 +127,12 @@ def scores_of(reference: ReferenceSketch, columns: Iterable[str]) -> tuple[Score
     tuple of Score
         In the order of `columns`, `MAX_SCORES` at most; all scores of a column or none.
     """
-    found: list[Score] = []
+    chosen: list[Score] = []
     for column in columns:
         scores = _scores(column, reference[column])
-        if len(found) + len(scores) <= MAX_SCORES:
-            found += scores
-    return tuple(found)
+        if len(chosen) + len(scores) <= MAX_SCORES:
+            chosen += scores
+    return tuple(chosen)
 
 
 def _scores(column: str, reference: ColumnReference) -> list[Score]:

@@ -43,14 +43,14 @@ def co_moment_table(
         {
             "model_version": version,
             "part": part,
-            "n_rows": one.n_rows,
-            "first_instant": one.first,
-            "last_instant": one.last,
+            "n_rows": moments.n_rows,
+            "first_instant": moments.first,
+            "last_instant": moments.last,
             "scores": names,
-            "products": one.products[np.triu_indices(len(one.products))].tolist(),
-            "n_outside": one.n_outside.tolist(),
+            "products": moments.products[np.triu_indices(len(moments.products))].tolist(),
+            "n_outside": moments.n_outside.tolist(),
         }
-        for part, one in parts.items()
+        for part, moments in parts.items()
     ]
     return table.rows(rows)
 
@@ -63,20 +63,20 @@ def window_co_moment_table(version: int | None, scores: Sequence[Score], window:
 def co_moments_from_rows(
     rows: Iterable[Mapping[str, Any]], scores: Sequence[Score]
 ) -> dict[str, CoMoments] | None:
-    """Read what `co_moment_table` wrote, in any order of rows; None where it was of other scores than these."""
+    """Read co-moments from the rows of `co_moment_table`, in any order; None where they are of other scores than these."""
     names = [score.name for score in scores]
-    found = {}
+    parts = {}
     for row in sorted(rows, key=lambda row: row["part"]):
         if row["scores"] != names:
             return None
-        found[row["part"]] = CoMoments(
+        parts[row["part"]] = CoMoments(
             row["n_rows"],
             _symmetric(row["products"]),
             row["first_instant"],
             row["last_instant"],
             np.array(row["n_outside"], dtype=np.int64),
         )
-    return found
+    return parts
 
 
 def _symmetric(upper: Sequence[float]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:

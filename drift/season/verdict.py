@@ -1,4 +1,4 @@
-"""Verdict of a window under season: the columns' own verdicts, with what their relations say beside them."""
+"""Verdict of a window under season: the columns' own verdicts, with the findings of their relations."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ MUTE_SHARE: Mapping[Seen, float] = {"year": 0.5, "part": 0.25, "nothing": 0.25}
 
 @dataclass(frozen=True)
 class ReferenceRelations:
-    """What is known of how the columns of a reference stand to each other: scores and co-moments by partition."""
+    """Relations of a reference's columns to each other: scores and co-moments by partition."""
 
     scores: tuple[Score, ...]
     parts: Mapping[str, CoMoments]
@@ -100,8 +100,8 @@ def relate_window(
     connection: duckdb.DuckDBPyConnection, relation: str, reference: ReferenceRelations, *, time_column: str
 ) -> WindowRelations:
     """Compute the co-moments of a window on the scores of its reference."""
-    found = co_moments(connection, relation, reference.scores, time_column=time_column)
-    return WindowRelations(reference, found.get(WHOLE), has_calendar=bool(time_column))
+    moments = co_moments(connection, relation, reference.scores, time_column=time_column)
+    return WindowRelations(reference, moments.get(WHOLE), has_calendar=bool(time_column))
 
 
 def judge_season(
@@ -131,13 +131,13 @@ def judge_season(
         would not be seen is called stable.
     """
     judge = _Judge.of(verdict, reference, current, relations, spec)
-    found = judged_again(verdict, judge.columns(), spec)
-    return replace(found, status="cannot be judged") if judge.is_mute(found) else found
+    judged = judged_again(verdict, judge.columns(), spec)
+    return replace(judged, status="cannot be judged") if judge.is_mute(judged) else judged
 
 
 @dataclass(frozen=True)
 class _Judge:
-    """All that the columns of one window are judged by."""
+    """Judge of the columns of one window."""
 
     verdict: DriftVerdict
     reference: ReferenceSketch
@@ -158,8 +158,8 @@ class _Judge:
         spec: DriftSpec,
     ) -> _Judge:
         """Judge the relations of the window."""
-        known = [one for one in relations.reference.parts.values() if one.n_rows >= spec.min_rows]
-        parts = sorted(known, key=lambda one: one.first or 0.0)
+        usable = [part for part in relations.reference.parts.values() if part.n_rows >= spec.min_rows]
+        parts = sorted(usable, key=lambda part: part.first or 0.0)
         window = relations.window
         if not relations.reference.parts:
             coverage = Coverage("nothing", "what the model learned from is gone", has_calendar=False)
@@ -169,11 +169,11 @@ class _Judge:
             coverage = coverage_of(parts, window, has_calendar=relations.has_calendar)
         related = frozenset(score.column for score in relations.reference.scores)
         judged = [c.column for c in verdict.columns if c.column in related and _is_judged(c, spec)]
-        found: Mapping[str, tuple[Relation, ...]] = {}
+        relations_by_column: Mapping[str, tuple[Relation, ...]] = {}
         if window is not None and window.n_rows >= spec.min_rows and coverage.seen != "nothing" and judged and len(parts) >= MIN_PARTITIONS:  # fmt: skip
             scores = relations.reference.scores
             design = design_of(scores, judged, has_calendar=coverage.has_calendar and coverage.seen == "year")
-            found = judge_relations(
+            relations_by_column = judge_relations(
                 parts, window, design, [score.name for score in scores], _rule(judged, coverage, spec)
             )
         restless = frozenset(
@@ -187,22 +187,22 @@ class _Judge:
                 alpha=spec.alpha,
             )
         )
-        return cls(verdict, reference, current, relations, spec, coverage, found, restless)
+        return cls(verdict, reference, current, relations, spec, coverage, relations_by_column, restless)
 
     def columns(self) -> list[ColumnVerdict]:
         """Judge each column."""
         columns = [self._column(column) for column in self.verdict.columns]
         return self._moved_together(columns) if self._is_unseen else columns
 
-    def is_mute(self, found: DriftVerdict) -> bool:
+    def is_mute(self, verdict: DriftVerdict) -> bool:
         """Tell whether a window that shows no drift shows too little to be called stable.
 
         So where more of what the model relies on is not judged than `MUTE_SHARE`: a feature of no weight that moves
         with the weekday makes no window mute.
         """
-        if found.status != "stable":
+        if verdict.status != "stable":
             return False
-        features = [column for column in found.columns if column.role == "feature"]
+        features = [column for column in verdict.columns if column.role == "feature"]
         mute = sum(column.importance for column in features if column.status == "cannot be judged")
         return mute > MUTE_SHARE[self.coverage.seen] * sum(column.importance for column in features)
 
@@ -228,7 +228,7 @@ class _Judge:
         )
 
     def _is_set_aside(self, column: ColumnVerdict) -> bool:
-        """Tell whether a column's distance from the pooled reference says nothing: no year, and partitions that differ."""
+        """Tell whether a column's distance from the pooled reference is uninformative: no year, and partitions that differ."""
         return column.role == "feature" and column.column in self.restless and self.coverage.seen != "year"
 
     def _status(
@@ -256,10 +256,10 @@ class _Judge:
         return column.status, column.reason
 
     def _blindness(self, column: str, unseen_shift: float | None) -> str:
-        """Say which large change of a column would not be seen; '' where none."""
+        """Name a large change of a column that would not be seen; '' where none."""
         if unseen_shift is not None and unseen_shift > MAX_UNSEEN_SHIFT:
             return f"a shift of less than {unseen_shift:.1f} standard deviations would not be seen"
-        least = {one.kind: one.threshold for one in self.found[column]}
+        least = {relation.kind: relation.threshold for relation in self.found[column]}
         is_number = isinstance(self.reference[column].bins, NumericBins)
         if (
             is_number
@@ -280,27 +280,27 @@ class _Judge:
 
     def _unseen_shift(self, column: str) -> float | None:
         """Return the least shift in standard deviations that would be seen; None where nobody can tell."""
-        levels = [one.threshold for one in self.found.get(column, ()) if one.kind == "level"]
+        levels = [relation.threshold for relation in self.found.get(column, ()) if relation.kind == "level"]
         return max(levels, default=None)
 
     def _relation_findings(self, column: str) -> tuple[Finding, ...]:
         """Return the strongest finding of each kind."""
         strongest: dict[str, Relation] = {}
-        for one in self.found.get(column, ()):
-            if one.kind not in strongest or one.ratio > strongest[one.kind].ratio:
-                strongest[one.kind] = one
+        for relation in self.found.get(column, ()):
+            if relation.kind not in strongest or relation.ratio > strongest[relation.kind].ratio:
+                strongest[relation.kind] = relation
         return tuple(
             Finding(
-                one.kind,
-                abs(one.deviation),
-                abs(one.deviation) if one.is_broken else 0.0,
-                one.threshold,
+                relation.kind,
+                abs(relation.deviation),
+                abs(relation.deviation) if relation.is_broken else 0.0,
+                relation.threshold,
                 None,
-                one.threshold,
-                value=one.value if one.kind == "slope" else one.deviation,
-                about=one.score.removeprefix(f"{column}="),
+                relation.threshold,
+                value=relation.value if relation.kind == "slope" else relation.deviation,
+                about=relation.score.removeprefix(f"{column}="),
             )
-            for one in strongest.values()
+            for relation in strongest.values()
         )
 
     def _plain_findings(self, column: str, *, is_feature: bool) -> tuple[Finding, ...]:
@@ -309,13 +309,13 @@ class _Judge:
         if window is None or current.n_present < min_rows or not is_feature:
             return ()
         has_year = self.coverage.seen == "year"
-        found = [stuck_finding(reference, current, min_rows=min_rows, has_year=has_year)]
+        findings = [stuck_finding(reference, current, min_rows=min_rows, has_year=has_year)]
         if not self._is_unseen:
-            found.append(too_wide_finding(reference, current, min_rows=min_rows))
+            findings.append(too_wide_finding(reference, current, min_rows=min_rows))
             for score, n_outside in zip(self.relations.reference.scores, window.n_outside, strict=True):
                 if score.column == column and isinstance(score, NumericScore):
-                    found.append(out_of_range_finding(int(n_outside), window.n_rows))
-        return tuple(finding for finding in found if finding is not None)
+                    findings.append(out_of_range_finding(int(n_outside), window.n_rows))
+        return tuple(finding for finding in findings if finding is not None)
 
     def _moved_together(self, columns: list[ColumnVerdict]) -> list[ColumnVerdict]:
         """Where the season was never seen nobody can tell it from a fault, if many columns move at once or most are restless."""
@@ -340,7 +340,9 @@ class _Judge:
 
 
 def _may_be_season(column: ColumnVerdict) -> bool:
-    return column.status in ("drifted", "likely") and all(one.kind in SEASONAL_KINDS for one in column.told)
+    return column.status in ("drifted", "likely") and all(
+        finding.kind in SEASONAL_KINDS for finding in column.told
+    )
 
 
 def _sensitivity(column: str, spec: DriftSpec) -> Sensitivity:

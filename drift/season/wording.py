@@ -8,7 +8,7 @@ from drift.columns.findings import Finding
 
 
 def relation_text(finding: Finding) -> str:
-    """Say what a finding about a column's relations found; '' for one of another kind.
+    """Describe a finding about a column's relations; '' for one of another kind.
 
     Examples
     --------
@@ -56,7 +56,7 @@ def _plain_text(finding: Finding) -> str:
 
 
 def short_relation_text(finding: Finding) -> str:
-    """Say it in a few words; '' for a finding of another kind.
+    """Describe such a finding in a few words; '' for one of another kind.
 
     Examples
     --------

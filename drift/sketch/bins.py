@@ -85,7 +85,7 @@ class CategoricalBins:
 
     @property
     def is_complete(self) -> bool:
-        """Every category of the reference is listed, so that an unlisted one is new."""
+        """True where every category of the reference is listed, so that an unlisted one is new."""
         return self.n_distinct == len(self.categories)
 
 

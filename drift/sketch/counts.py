@@ -113,7 +113,7 @@ WindowSketch = Mapping[str, Counts]
 
 @dataclass(frozen=True)
 class ColumnReference:
-    """What the champion learned from, for one column: edges, totals, and the same by partition."""
+    """Reference of one column, from the rows the champion learned from: edges, totals, and the same by partition."""
 
     bins: Bins
     total: Counts
@@ -177,8 +177,8 @@ def _merge_numeric(first: NumericCounts, second: NumericCounts, counts: tuple[in
 def _merged_moments(first: NumericCounts, second: NumericCounts) -> tuple[float | None, float | None]:
     """Add means and squared deviations (Chan, Golub, LeVeque 1979); what a double cannot hold is not known."""
     if not first.n_finite or not second.n_finite:
-        known = first if first.n_finite else second
-        return known.offset, known.squared_deviations
+        counts = first if first.n_finite else second
+        return counts.offset, counts.squared_deviations
     gap = mean_difference(first, second)
     if gap is None or first.offset is None:
         return None, None
@@ -204,7 +204,7 @@ def bins_to_json(bins: Bins) -> dict[str, Any]:
 
 
 def bins_from_json(values: Mapping[str, Any]) -> Bins:
-    """Read what `bins_to_json` wrote."""
+    """Read bins from the values of `bins_to_json`."""
     if values["kind"] == "numeric":
         return NumericBins(tuple(values["cuts"]), values["is_time"])
     return CategoricalBins(tuple(values["categories"]), values["n_distinct"], values["n_once"])
@@ -216,7 +216,7 @@ def counts_to_json(counts: Counts) -> dict[str, Any]:
 
 
 def counts_from_json(values: Mapping[str, Any]) -> Counts:
-    """Read what `counts_to_json` wrote."""
+    """Read a window from the values of `counts_to_json`."""
     fields = {key: value for key, value in values.items() if key != "kind"}
     fields["counts"] = tuple(fields["counts"])
     if "mean" in fields:

@@ -132,11 +132,11 @@ def _count(
     connection: duckdb.DuckDBPyConnection, relation: str, bins: Mapping[str, Bins], by: str | None
 ) -> dict[str, dict[str, Counts]]:
     """Return counts by column and part."""
-    known = column_types(connection, relation)
-    missing = [column for column in [*bins, *([by] if by else [])] if column not in known]
+    types = column_types(connection, relation)
+    missing = [column for column in [*bins, *([by] if by else [])] if column not in types]
     if missing:
         raise SketchError(
-            f"the window has no column {', '.join(map(repr, missing))}; it has {', '.join(sorted(known))}. "
+            f"the window has no column {', '.join(map(repr, missing))}; it has {', '.join(sorted(types))}. "
             "Materialize the predictions again with the features that the champion reads."
         )
     numeric = {column: cut for column, cut in bins.items() if isinstance(cut, NumericBins)}
@@ -231,8 +231,8 @@ def _special_values(
 def _numeric_counts(
     bins: NumericBins, n_rows: int, row: _NumericRow, special: tuple[int, int, int]
 ) -> NumericCounts:
-    found = row.histogram or {}
-    counts = [found.get(cut, 0) for cut in bins.cuts]
+    histogram = row.histogram or {}
+    counts = [histogram.get(cut, 0) for cut in bins.cuts]
     # What lies above the last edge comes under a key of DuckDB's own, or not at all.
     counts.append(row.n_finite - sum(counts))
     offset, squared = _moments(row)

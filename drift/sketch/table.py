@@ -69,7 +69,7 @@ def sketch_table(version: int | None, reference: ReferenceSketch) -> pa.Table:
 
 
 def reference_from_rows(rows: Iterable[Mapping[str, Any]]) -> ReferenceSketch:
-    """Read what `sketch_table` wrote, in any order of rows."""
+    """Read a reference sketch from the rows of `sketch_table`, in any order."""
     wholes: dict[str, Mapping[str, Any]] = {}
     parts: dict[str, dict[str, Any]] = {}
     for row in rows:
@@ -102,7 +102,7 @@ def window_table(version: int | None, current: WindowSketch, reference: Referenc
 
 
 def window_from_rows(rows: Iterable[Mapping[str, Any]], reference: ReferenceSketch) -> WindowSketch:
-    """Read what `window_table` wrote of one window, as far as it was counted on the reference's edges."""
+    """Read one window from the rows of `window_table`, as far as it was counted on the reference's edges."""
     return {
         row["column_name"]: counts_from_json(json.loads(row["counts"]))
         for row in rows
