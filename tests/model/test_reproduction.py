@@ -5,38 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
-from assets.materialization import StageRun
 from assets.model import reproduction
-from assets.model.asset import materialize_model
 from assets.model.reproduction import Reproduction, reproduce
 from declaration.pipeline import Pipeline
 from learning.environment import present_environment
 from resources.model_registry.mlflow_store import open_store
 from resources.model_registry.registry import ModelRegistryError
+from tests.fixtures.three_versions import three_versions
 from tests.fixtures.training_world import World, training_table
-
-ALGORITHMS = ("hist_gradient_boosting", "logistic_regression", "lightgbm")
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Pipeline]:
-    """Three versions, each judged against the one before; the last after a confirmed loss."""
-    world = World(str(tmp_path_factory.mktemp("made")))
-    pipeline = world.pipeline("flights", algorithms=ALGORITHMS)
-    rows = []
-    for month, reason in ((1, "schedule"), (2, "schedule"), (3, "performance: surely worse")):
-        key, start = f"2024-{month:02d}-01", datetime(2024, month, 1, tzinfo=UTC)
-        rows.append(training_table(600, days=28, start=start, seed=month, strength=2.0 * month - 4.5))
-        world.write_training_set(pipeline, key, pa.concat_tables(rows))
-        run = StageRun(pipeline, world.scope(pipeline, key, reason=reason), world.lake, world.engine)
-        materialize_model(run, registry=world.registry)
-    return world, pipeline
+    return three_versions(str(tmp_path_factory.mktemp("made")))
 
 
 Rebuild = Callable[[int], Reproduction]
