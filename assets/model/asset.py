@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from assets.materialization import Outcome, Scope, StageRun
+from assets.model.described import description_files
 from assets.model.fingerprints import Question, question
 from assets.model.known_labels import read_known
 from assets.model.known_loss import loss_since_us
@@ -58,7 +59,7 @@ from resources.model_registry.ledger import (
     open_ledger,
     trusted_sha256,
 )
-from resources.model_registry.registry import UNNUMBERED, ModelRegistry
+from resources.model_registry.registry import MODEL_FILE, UNNUMBERED, ModelRegistry
 from resources.model_registry.version import ModelVersion
 from resources.model_registry.waits import WAITS, Wait, write_wait
 
@@ -321,6 +322,7 @@ def _register(
         for baseline, values in naive.figures.items()
         for name, value in values.items()
     }
+    environment = present_environment()
     trained_beside = Judge(judge, inputs.asked.loss_since_us if judge is not None else None)
     losses = {
         f"{SCORE_NAMES[data.problem]} of the span {span.span.name}": span.loss for span in training.spans
@@ -340,8 +342,9 @@ def _register(
             "driftline.run_id": run.scope.run_id,
             "driftline.reason": run.scope.reason,
             "driftline.span": training.span.name,
-            **recorded_tags(present_environment(), inputs.asked.rows_sha256, trained_beside),
+            **recorded_tags(environment, inputs.asked.rows_sha256, trained_beside),
         },
+        files=description_files(training.model, data.rows, environment, MODEL_FILE),
     )
 
 

@@ -101,6 +101,7 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
         params: Mapping[str, str],
         metrics: Mapping[str, float],
         tags: Mapping[str, str],
+        files: Mapping[str, bytes] | None = None,
     ) -> ModelVersion:
         """Record one training as a run with its model file and a version; the same training only once.
 
@@ -120,6 +121,8 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
             Figures of all candidates, kept with MLflow's run.
         tags
             Dataset versions, run id and reason, kept with the run and the version.
+        files
+            What stands beside the model file, by name: signature, input example, requirements.
 
         Returns
         -------
@@ -140,12 +143,14 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
         if known is not None and known.artifact_sha256 == model.artifact_sha256:
             return known
         client = open_store(self.tracking_uri)
-        run_id = self._record_run(client, pipeline, model, artifact, params, metrics, tags)
+        contents = {**(files or {}), MODEL_FILE: artifact}
+        run_id = self._record_run(client, pipeline, model, contents, params, metrics, tags)
         _ensure_registered_model(client, pipeline)
         described = {_KEY_TAG: training_key, **_to_tags(model), **tags}
         created = client.create_model_version(
             pipeline,
-            source=f"runs:/{run_id}/{MODEL_FILE}",
+            # The folder: MLflow looks for signature and example in it.
+            source=f"runs:/{run_id}/",
             run_id=run_id,
             tags=described,
             description=f"{model.made_by}, {model.metric} {model.holdout_metric:.4f} on the holdout",
@@ -245,7 +250,7 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
         client: MlflowClient,
         pipeline: str,
         model: ModelVersion,
-        artifact: bytes,
+        contents: Mapping[str, bytes],
         params: Mapping[str, str],
         metrics: Mapping[str, float],
         tags: Mapping[str, str],
@@ -267,9 +272,10 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
             params=[Param(name, value) for name, value in params.items()],
         )
         with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / MODEL_FILE
-            file.write_bytes(artifact)
-            client.log_artifact(run_id, str(file))
+            for name, content in contents.items():
+                file = Path(folder) / name
+                file.write_bytes(content)
+                client.log_artifact(run_id, str(file))
         client.set_terminated(run_id)
         return run_id
 
