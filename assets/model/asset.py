@@ -23,6 +23,7 @@ from assets.model.known_labels import read_known
 from assets.model.known_loss import loss_since_us
 from assets.model.naive import NaiveResults, judge_naively, naive_text
 from assets.model.pictures import training_pages
+from assets.model.plots import plot_files
 from assets.model.recorded import Judge, recorded_tags
 from assets.model.tables import CANDIDATES, candidates_table
 from declaration.partitioning import partitioning
@@ -187,11 +188,9 @@ def _write(
     outcome = _outcome(
         run.pipeline, enacted.decision, version, inputs.snapshot, written, duration_s, enacted.ledger
     )
-    return replace(
-        outcome,
-        metadata={**outcome.metadata, **_rare(training), **_skill(naive)},
-        markdown=training_pages(training, naive.figures, pair.champion if pair is not None else None),
-    )
+    pages = training_pages(training, naive.figures, pair.champion if pair is not None else None)
+    registry.keep_files(version.run_id, plot_files(pages))
+    return replace(outcome, metadata={**outcome.metadata, **_rare(training), **_skill(naive)}, markdown=pages)
 
 
 def _rare(training: Training) -> Mapping[str, str]:

@@ -58,7 +58,11 @@ def description_files(
         },
     }  # fmt: skip
     example = rows.select(columns).slice(0, N_EXAMPLE_ROWS)
-    values = [list(row) for row in zip(*(column.to_pylist() for column in example.columns), strict=True)]
+    # JSON has no NaN.
+    values = [
+        [None if value != value else value for value in row]
+        for row in zip(*(column.to_pylist() for column in example.columns), strict=True)
+    ]
     packages = "".join(f"{name}=={number}\n" for name, number in sorted(environment.packages.items()))
     return {
         MLMODEL: yaml.safe_dump(description, sort_keys=True, allow_unicode=True).encode(),

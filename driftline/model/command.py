@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, Mapping[str, Listed]] = {
         "export": Listed(
             "driftline.model.exporting:export", "Write a version as ONNX, if it answers as the model does."
         ),
+        "ui": Listed("driftline.model.mlflow_ui:ui", "Open MLflow's web UI on this installation."),
     },
 }
 

@@ -307,8 +307,8 @@ def print_comparison(comparison: VersionComparison) -> None:
     )
     to.print(
         Text(
-            f"  a gain above 0 is better; intervals are 95 %, by blocks of time; version {comparison.same_rows.earlier} scored {n_rows - n_recorded:,} of the rows now, "
-            "all other scores are those of the judgements, out of fold",
+            f"  a gain above 0 is better; intervals are 95 %, by blocks of time; version {comparison.same_rows.earlier} scored "
+            f"{n_rows - n_recorded:,} of the rows now, all other scores are those of the judgements, out of fold",
             style="dim",
         ),
         soft_wrap=True,

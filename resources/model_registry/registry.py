@@ -157,6 +157,16 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
         )
         return replace(model, version=int(created.version), run_id=run_id)
 
+    def keep_files(self, run_id: str, contents: Mapping[str, bytes]) -> None:
+        """Keep files among the artifacts of MLflow's run, by their path; those of the same path are replaced."""
+        client = open_store(self.tracking_uri)
+        with tempfile.TemporaryDirectory() as folder:
+            for path, content in contents.items():
+                file = Path(folder) / path
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(content)
+            client.log_artifacts(run_id, folder)
+
     def training_run(self, pipeline: str, number: int) -> TrainingRun | None:
         """Return the run of a version of a pipeline (by name); None where it was deleted."""
         from mlflow.exceptions import MlflowException
@@ -271,11 +281,7 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
             metrics=[Metric(name, value, milliseconds, 0) for name, value in metrics.items()],
             params=[Param(name, value) for name, value in params.items()],
         )
-        with tempfile.TemporaryDirectory() as folder:
-            for name, content in contents.items():
-                file = Path(folder) / name
-                file.write_bytes(content)
-                client.log_artifact(run_id, str(file))
+        self.keep_files(run_id, contents)
         client.set_terminated(run_id)
         return run_id
 
