@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from math import isfinite
 
 from driftline.model.versions import Served, VersionRow, version_rows
@@ -30,7 +31,9 @@ def read_versions(pipeline: str) -> tuple[VersionRow, ...]:
     connections = connect(deployment(os.environ))
     decisions = read_ledger(connections.lake, pipeline)
     # A registry that is not there yet is not made by looking.
-    return version_rows(decisions, connections.registry.versions(pipeline)) if decisions else ()
+    if not decisions:
+        return ()
+    return version_rows(decisions, connections.registry.versions(pipeline), datetime.now(UTC))
 
 
 def as_document(row: VersionRow) -> Mapping[str, object]:

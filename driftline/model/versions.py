@@ -76,11 +76,13 @@ class VersionRow:
         return self.served[-1] if self.served and self.served[-1].until is None else None
 
 
-def version_rows(decisions: Sequence[Decision], registered: Sequence[ModelVersion]) -> tuple[VersionRow, ...]:
+def version_rows(
+    decisions: Sequence[Decision], registered: Sequence[ModelVersion], now: datetime
+) -> tuple[VersionRow, ...]:
     """Join ledger and registry by version, oldest first."""
     by_number = {version.version: version for version in registered}
     aliases = aliases_after(decisions)
-    spans, stages = served_spans(decisions), stages_after(decisions)
+    spans, stages = served_spans(decisions), stages_after(decisions, now)
     return tuple(
         VersionRow(
             version=number,

@@ -74,7 +74,7 @@ def model_to_onnx(model: FittedModel, notes: Mapping[str, str]) -> Exported:
             f"the model '{model.name}' {error}. Written are boosted and other trees, forests, and linear and logistic "
             "regression: name one of these among model.candidates, or score in Python with `driftline predict`."
         ) from error
-    shape = ["n", len(model.classes)] if model.classes else ["n"]
+    shape: list[str | int] = ["n", len(model.classes)] if model.classes else ["n"]
     kinds = {column.name: column.kind for column in model.encoding.columns}
     properties = {
         **notes,

@@ -128,7 +128,7 @@ def test_an_archived_version_has_no_alias_and_serves_by_force_alone(world: World
     decision = mover(reason="leaked").archive(1)
     assert (decision.action, decision.champion_before, decision.champion_after) == ("archived", 2, 2)
     assert world.registry.aliases("flights") == {"champion": 2}
-    assert stages_after(read_ledger(world.lake, "flights")) == {1: "archived", 2: "production"}
+    assert stages_after(read_ledger(world.lake, "flights"), NOW) == {1: "archived", 2: "production"}
     with pytest.raises(MoveError, match="archived already"):
         mover().archive(1)
     with pytest.raises(MoveError, match=r"no champion before version 2, or it is archived.*--to: 1, 2"):

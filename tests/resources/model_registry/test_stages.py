@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from resources.model_registry.ledger import Action, Decision, aliases_after
 from resources.model_registry.stages import Stage, stages_after
 
+NOW = datetime(2024, 6, 1, tzinfo=UTC)
 Row = tuple[Action, int, int | None]
 
 
@@ -63,9 +65,17 @@ def ledger(*rows: Row) -> list[Decision]:
     ],
 )  # fmt: skip
 def test_stage_of_each_version(rows: list[Row], stages: dict[int, Stage]) -> None:
-    assert stages_after(ledger(*rows)) == stages
+    assert stages_after(ledger(*rows), NOW) == stages
 
 
 def test_a_rebuilt_version_is_no_challenger() -> None:
     told = ledger(("promoted", 1, 1), ("kept", 2, 1), ("kept", 3, 1), ("reproduced", 2, 1))
     assert aliases_after(told)["challenger"] == 3
+
+
+def test_a_challenger_whose_approval_is_too_late_stands_ready_no_more() -> None:
+    decisions = ledger(("promoted", 1, 1), ("kept", 2, 1))
+    report = f'{{"outcome": "waits for approval", "approve_until": "{NOW.isoformat()}"}}'
+    waiting = [decisions[0], replace(decisions[1], gate_report=report)]
+    assert stages_after(waiting, NOW)[2] == "staging"
+    assert stages_after(waiting, NOW + timedelta(seconds=1))[2] == "dev"
