@@ -15,21 +15,15 @@ from declaration.pipeline import Pipeline
 from learning.environment import present_environment
 from resources.model_registry.mlflow_store import open_store
 from resources.model_registry.registry import ModelRegistryError
-from tests.fixtures.three_versions import three_versions
 from tests.fixtures.training_world import World, training_table
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Pipeline]:
-    return three_versions(str(tmp_path_factory.mktemp("made")))
-
+from tests.fixtures.versions import Versions
 
 Rebuild = Callable[[int], Reproduction]
 
 
 @pytest.fixture
-def rebuild(made: tuple[World, Pipeline]) -> Iterator[Rebuild]:
-    world, pipeline = made
+def rebuild(versions: Versions) -> Iterator[Rebuild]:
+    world, pipeline = versions
     before = tags(world, 2)
     yield lambda number: reproduce(
         pipeline, number, lake=world.lake, engine=world.engine, registry=world.registry
@@ -48,8 +42,8 @@ def retag(world: World, name: str, text: str) -> None:
     open_store(world.registry.tracking_uri).set_model_version_tag("flights", "2", name, text)
 
 
-def test_every_version_comes_out_to_the_byte(made: tuple[World, Pipeline]) -> None:
-    world, pipeline = made
+def test_every_version_comes_out_to_the_byte(versions: Versions) -> None:
+    world, pipeline = versions
     for number in (1, 2, 3):
         found = reproduce(pipeline, number, lake=world.lake, engine=world.engine, registry=world.registry)
         assert found.outcome == "same bytes", found
@@ -57,8 +51,8 @@ def test_every_version_comes_out_to_the_byte(made: tuple[World, Pipeline]) -> No
         assert found.explanation == "every byte of the model file agrees"
 
 
-def test_later_rows_and_another_declaration_change_nothing(made: tuple[World, Pipeline]) -> None:
-    world, pipeline = made
+def test_later_rows_and_another_declaration_change_nothing(versions: Versions) -> None:
+    world, pipeline = versions
     # The partition is written anew, and the declaration names other candidates.
     world.write_training_set(pipeline, "2024-02-01", training_table(700, seed=9))
     spec = replace_model(pipeline, candidates=("decision_tree",), seed=7)
@@ -71,8 +65,8 @@ def replace_model(pipeline: Pipeline, **settings: object) -> Pipeline:
     return replace(pipeline, spec=pipeline.spec.model_copy(update={"model": model}))
 
 
-def test_another_package_is_named(made: tuple[World, Pipeline], rebuild: Rebuild) -> None:
-    world, _ = made
+def test_another_package_is_named(versions: Versions, rebuild: Rebuild) -> None:
+    world, _ = versions
     then = replace(present_environment(), code="0" * 16, packages={"numpy": "1.26.4"})
     retag(world, "driftline.environment", then.to_text())
     found: Reproduction = rebuild(2)
@@ -84,9 +78,9 @@ def test_another_package_is_named(made: tuple[World, Pipeline], rebuild: Rebuild
 
 
 def test_other_bytes_are_explained_by_what_differs(
-    made: tuple[World, Pipeline], rebuild: Rebuild, monkeypatch: pytest.MonkeyPatch
+    versions: Versions, rebuild: Rebuild, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world, _ = made
+    world, _ = versions
     real = reproduction.train_model
     monkeypatch.setattr(
         reproduction,
@@ -110,9 +104,9 @@ def test_other_bytes_are_explained_by_what_differs(
 
 
 def test_a_version_of_before_the_record_says_so(
-    made: tuple[World, Pipeline], rebuild: Rebuild, monkeypatch: pytest.MonkeyPatch
+    versions: Versions, rebuild: Rebuild, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world, _ = made
+    world, _ = versions
     kept = {
         name: text
         for name, text in tags(world, 2).items()
@@ -126,9 +120,9 @@ def test_a_version_of_before_the_record_says_so(
 
 
 def test_a_setting_that_is_new_or_gone_is_named(
-    made: tuple[World, Pipeline], rebuild: Rebuild, monkeypatch: pytest.MonkeyPatch
+    versions: Versions, rebuild: Rebuild, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world, _ = made
+    world, _ = versions
     registry = type(world.registry)
     run = world.registry.training_run("flights", 2)
     assert run is not None
@@ -150,8 +144,8 @@ def test_a_setting_that_is_new_or_gone_is_named(
     assert "MLflow's run of version 2 of 'flights' was deleted" in rebuild(2).explanation
 
 
-def test_what_is_gone_is_named_with_its_repair(made: tuple[World, Pipeline], rebuild: Rebuild) -> None:
-    world, _ = made
+def test_what_is_gone_is_named_with_its_repair(versions: Versions, rebuild: Rebuild) -> None:
+    world, _ = versions
     with pytest.raises(ModelRegistryError, match="has no model version 9"):
         rebuild(9)
     snapshot = world.lake.snapshot("flights/training_set", 0)

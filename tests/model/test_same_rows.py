@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from assets.model.same_rows import JudgedVersion, SameRows, order_of, read_same_rows
-from declaration.pipeline import Pipeline
 from learning.model_file import model_from_bytes
 from resources.model_registry.ledger import read_ledger, trusted_sha256
-from tests.fixtures.three_versions import three_versions
 from tests.fixtures.training_world import World
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Pipeline]:
-    return three_versions(str(tmp_path_factory.mktemp("made")))
+from tests.fixtures.versions import Versions
 
 
 def judged(world: World, number: int) -> JudgedVersion:
@@ -24,18 +17,18 @@ def judged(world: World, number: int) -> JudgedVersion:
     return JudgedVersion(world.registry.version("flights", number), model_from_bytes(content))
 
 
-def same_rows(made: tuple[World, Pipeline], first: int, second: int) -> SameRows | None:
-    world, pipeline = made
+def same_rows(versions: Versions, first: int, second: int) -> SameRows | None:
+    world, pipeline = versions
     return read_same_rows(
         pipeline, judged(world, first), judged(world, second), lake=world.lake, engine=world.engine
     )
 
 
 def test_the_later_judged_rows_are_scored_by_the_earlier_which_has_not_seen_them(
-    made: tuple[World, Pipeline],
+    versions: Versions,
 ) -> None:
-    world, pipeline = made
-    rows = same_rows(made, 1, 2)
+    world, pipeline = versions
+    rows = same_rows(versions, 1, 2)
     assert rows is not None
     holdout = world.lake.read("flights/holdout_scores", partitions=["2"])
     knows_until = order_of(pipeline, world.registry.version("flights", 1))[0]
@@ -52,16 +45,16 @@ def test_the_later_judged_rows_are_scored_by_the_earlier_which_has_not_seen_them
     assert np.array_equal(rows.pair.challenger.labels, kept["label"].to_numpy())
 
 
-def test_rows_that_judged_both_keep_their_recorded_scores(made: tuple[World, Pipeline]) -> None:
-    world, _ = made
+def test_rows_that_judged_both_keep_their_recorded_scores(versions: Versions) -> None:
+    world, _ = versions
     holdout = world.lake.read("flights/holdout_scores", partitions=["1"])
     # A version that was judged on the rows of the first, as one trained as of the same partition is.
-    rows = same_rows(made, 1, 1)
+    rows = same_rows(versions, 1, 1)
     assert rows is not None
     assert rows.n_recorded == rows.pair.event_time_us.size == holdout.num_rows
     assert np.array_equal(rows.pair.champion.scores, rows.pair.challenger.scores)
 
 
-def test_what_the_earlier_has_learned_from_is_left_out(made: tuple[World, Pipeline]) -> None:
+def test_what_the_earlier_has_learned_from_is_left_out(versions: Versions) -> None:
     # In the wrong order there is no row: the later version has learned from all of the earlier one's.
-    assert same_rows(made, 3, 1) is None
+    assert same_rows(versions, 3, 1) is None

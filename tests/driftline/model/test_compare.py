@@ -8,23 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from declaration.pipeline import Pipeline
 from driftline.cli import FAULT, SUCCESS, USAGE, main
 from driftline.model import side_by_side, table
 from pipelines.loading import declared
-from tests.fixtures.three_versions import three_versions
 from tests.fixtures.training_world import World
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Pipeline]:
-    return three_versions(str(tmp_path_factory.mktemp("made")))
+from tests.fixtures.versions import Versions
 
 
 @pytest.fixture
-def standing(made: tuple[World, Pipeline], monkeypatch: pytest.MonkeyPatch) -> World:
+def standing(versions: Versions, monkeypatch: pytest.MonkeyPatch) -> World:
     """Let the commands work on the three versions."""
-    world, pipeline = made
+    world, pipeline = versions
     for module in (side_by_side, table):
         monkeypatch.setattr(module, "connect", lambda _installed: world)
         monkeypatch.setattr(module, "deployment", lambda _environment: None)

@@ -8,39 +8,24 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
-from assets.materialization import StageRun
-from assets.model.asset import materialize_model
-from declaration.model import GateSpec
 from resources.model_registry.enactment import enact
 from resources.model_registry.ledger import GATE, Decision, aliases_after, read_ledger, trusted_sha256
 from resources.model_registry.moves import MoveError, Mover
 from resources.model_registry.registry import ModelRegistryError
 from resources.model_registry.stages import archived_versions, stages_after
-from tests.fixtures.training_world import World, training_table
+from tests.fixtures.training_world import World
+from tests.fixtures.versions import copied_versions
 
 NOW = datetime(2024, 3, 5, tzinfo=UTC)
 Move = Callable[..., Mover]
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    """Two versions, of which the second serves."""
-    made = World(str(tmp_path))
-    pipeline = made.pipeline("flights", gate=GateSpec())
-    rows = []
-    for key, month in (("2024-01-01", 1), ("2024-02-01", 2)):
-        # In January the signal said the opposite.
-        strength = 2.0 if month == 2 else -2.0
-        start = datetime(2024, month, 1, tzinfo=UTC)
-        rows.append(training_table(900, days=28, start=start, seed=month, strength=strength))
-        made.write_training_set(pipeline, key, pa.concat_tables(rows))
-        scope = made.scope(pipeline, key)
-        materialize_model(StageRun(pipeline, scope, made.lake, made.engine), registry=made.registry)
-    assert made.registry.aliases("flights")["champion"] == 2
-    return made
+def world(versions_root: Path, tmp_path: Path) -> World:
+    """Three versions, of which the last serves."""
+    return copied_versions(versions_root, tmp_path / "world")[0]
 
 
 @pytest.fixture
@@ -75,26 +60,28 @@ def never_served(decisions: tuple[Decision, ...]) -> tuple[Decision, ...]:
 
 def test_the_champion_before_serves_and_the_ledger_says_who_and_why(world: World, mover: Move) -> None:
     decision = mover().roll_back()
-    assert (decision.champion_before, decision.champion_after) == (2, 1)
+    assert (decision.champion_before, decision.champion_after) == (3, 2)
     newest = read_ledger(world.lake, "flights")[-1]
     assert (newest.actor, newest.action, newest.reason) == ("eva", "rolled back", "June was wrong")
     assert newest.instant == NOW
-    assert world.registry.aliases("flights") == {"champion": 1, "previous": 2}
+    assert world.registry.aliases("flights") == {"champion": 2, "previous": 3}
     # And back again, by its number, or by promoting it: it has served.
-    assert mover().roll_back(2).champion_after == 2
-    assert mover().promote(1).action == "promoted"
-    assert world.registry.aliases("flights") == {"champion": 1, "previous": 2}
+    assert mover().roll_back(3).champion_after == 3
+    assert mover().promote(2).action == "promoted"
+    assert world.registry.aliases("flights") == {"champion": 2, "previous": 3}
 
 
 def test_what_cannot_be_is_said_with_its_repair(world: World, mover: Move) -> None:
     for move in (mover().roll_back, mover().promote):
-        with pytest.raises(MoveError, match="version 2 of 'flights' serves already"):
-            move(2)
-        with pytest.raises(MoveError, match=r"version 9 .* never judged.*knows: 1, 2"):
+        with pytest.raises(MoveError, match="version 3 of 'flights' serves already"):
+            move(3)
+        with pytest.raises(MoveError, match=r"version 9 .* never judged.*knows: 1, 2, 3"):
             move(9)
-    with pytest.raises(MoveError, match=r"version 2 of 'flights' serves\. Let another one serve first"):
-        mover().archive(2)
-    with pytest.raises(MoveError, match=r"'flights' has no challenger that waits\. Name a version: 1, 2\."):
+    with pytest.raises(MoveError, match=r"version 3 of 'flights' serves\. Let another one serve first"):
+        mover().archive(3)
+    with pytest.raises(
+        MoveError, match=r"'flights' has no challenger that waits\. Name a version: 1, 2, 3\."
+    ):
         mover().promote()
     nobody = mover(pipeline="nobody")
     for move in (nobody.roll_back, lambda: nobody.archive(1), lambda: nobody.promote(1)):
@@ -102,7 +89,7 @@ def test_what_cannot_be_is_said_with_its_repair(world: World, mover: Move) -> No
             move()
     with pytest.raises(MoveError, match=r"'nobody' has no challenger that waits\. It has no model yet"):
         nobody.promote()
-    assert [one.action for one in read_ledger(world.lake, "flights")] == ["promoted", "promoted"]
+    assert [one.action for one in read_ledger(world.lake, "flights")] == ["promoted"] * 3
 
 
 def test_nobody_moves_without_a_reason_or_under_the_name_of_the_gate(mover: Move) -> None:
@@ -115,29 +102,40 @@ def test_nobody_moves_without_a_reason_or_under_the_name_of_the_gate(mover: Move
             mover(actor=name)
 
 
-def test_a_version_whose_file_was_changed_does_not_serve(world: World, mover: Move, tmp_path: Path) -> None:
-    file = min((tmp_path / "models").rglob("model.zip"), key=lambda path: path.stat().st_mtime_ns)
-    file.write_bytes(file.read_bytes() + b"x")
-    for move in (mover().roll_back, lambda: mover().promote(1)):
-        with pytest.raises(ModelRegistryError, match="is not loaded"):
-            move()
-    assert world.registry.aliases("flights")["champion"] == 2
+def test_a_version_whose_file_was_changed_does_not_serve(world: World, mover: Move) -> None:
+    run = world.registry.training_run("flights", 2)
+    assert run is not None
+    file = Path(run.model_file.removeprefix("file://"))
+    content = file.read_bytes()
+    file.write_bytes(content + b"x")
+    try:
+        for move in (mover().roll_back, lambda: mover().promote(2)):
+            with pytest.raises(ModelRegistryError, match="is not loaded"):
+                move()
+    finally:
+        # Other copies of the registry name the same file.
+        file.write_bytes(content)
+    assert world.registry.aliases("flights")["champion"] == 3
 
 
 def test_an_archived_version_has_no_alias_and_serves_by_force_alone(world: World, mover: Move) -> None:
-    decision = mover(reason="leaked").archive(1)
-    assert (decision.action, decision.champion_before, decision.champion_after) == ("archived", 2, 2)
-    assert world.registry.aliases("flights") == {"champion": 2}
-    assert stages_after(read_ledger(world.lake, "flights"), NOW) == {1: "archived", 2: "production"}
+    decision = mover(reason="leaked").archive(2)
+    assert (decision.action, decision.champion_before, decision.champion_after) == ("archived", 3, 3)
+    assert world.registry.aliases("flights") == {"champion": 3}
+    assert stages_after(read_ledger(world.lake, "flights"), NOW) == {
+        1: "archived",
+        2: "archived",
+        3: "production",
+    }
     with pytest.raises(MoveError, match="archived already"):
-        mover().archive(1)
-    with pytest.raises(MoveError, match=r"no champion before version 2, or it is archived.*--to: 1, 2"):
+        mover().archive(2)
+    with pytest.raises(MoveError, match=r"no champion before version 3, or it is archived.*--to: 1, 2, 3"):
         mover().roll_back()
-    with pytest.raises(MoveError, match=r"is archived\. `driftline model promote flights 1 --force`"):
-        mover().roll_back(1)
-    with pytest.raises(MoveError, match=r"version 1 of 'flights' is archived\. Repeat with --force"):
-        mover().promote(1)
-    forced = mover(reason="the leak is none").promote(1, is_forced=True)
+    with pytest.raises(MoveError, match=r"is archived\. `driftline model promote flights 2 --force`"):
+        mover().roll_back(2)
+    with pytest.raises(MoveError, match=r"version 2 of 'flights' is archived\. Repeat with --force"):
+        mover().promote(2)
+    forced = mover(reason="the leak is none").promote(2, is_forced=True)
     assert json.loads(forced.gate_report)["explanation"] == "the leak is none (forced: it is archived)"
     assert archived_versions(read_ledger(world.lake, "flights")) == frozenset()
 
@@ -185,6 +183,6 @@ def test_what_the_gate_turned_down_or_waited_for_too_long_needs_force(
 def test_a_rebuilt_version_is_noted_and_nothing_else_changes(world: World, mover: Move) -> None:
     before = world.registry.aliases("flights")
     decision = mover().note_rebuilt(1, "same bytes", {"differences": []})
-    assert (decision.action, decision.champion_before, decision.champion_after) == ("reproduced", 2, 2)
+    assert (decision.action, decision.champion_before, decision.champion_after) == ("reproduced", 3, 3)
     assert json.loads(decision.gate_report)["outcome"] == "same bytes"
     assert world.registry.aliases("flights") == before
