@@ -106,13 +106,18 @@ class Reproduction:
             return "every byte of the model file agrees" + (
                 f", though there differs {differing}" if differing else ""
             )
-        if self.differences:
-            return f"the model file has other bytes; there differs {differing}"
+        where = f" in {', '.join(self.differing_parts)}" if self.differing_parts else ""
+        scores = ", and the scores agree" if self.largest_score_difference == 0 else ""
+        return f"the model file has other bytes{where}{scores}; {self._cause(differing)}"
+
+    def _cause(self, differing: str) -> str:
+        """Say why bytes may differ, as far as it was written down."""
+        if differing:
+            return f"there differs {differing}"
         if self.not_recorded:
-            return f"the model file has other bytes; of the {' and the '.join(self.not_recorded)} nothing was recorded"
+            return f"not recorded: {', '.join(self.not_recorded)}"
         return (
-            "the model file has other bytes, though rows, settings, packages, code and machine are as they were: "
-            "the training is not deterministic"
+            "rows, settings, packages, code and machine are as they were: the training is not deterministic"
         )
 
     @property
@@ -298,12 +303,16 @@ def _results(version: ModelVersion, training: Training) -> Iterator[Difference]:
         "candidate": (version.candidate or version.algorithm, training.model.name),
         "span": (version.span, training.span.name),
         "rows learned from": (f"{version.n_training_rows:,}", f"{training.n_rows:,}"),
-        "judged rows": (version.n_judged and f"{version.n_judged:,}", f"{training.judged.size:,}"),
+        "judged rows": (
+            None if version.n_judged is None else f"{version.n_judged:,}",
+            f"{training.judged.size:,}",
+        ),
         version.metric: (f"{version.holdout_metric:.6f}", f"{training.holdout_metric:.6f}"),
     }
     for name, (then, now) in pairs.items():
-        if then != now:
-            yield Difference("result", name, str(then or "not recorded"), now)
+        # Of what an older version did not write down nobody knows whether it differs.
+        if then is not None and then != now:
+            yield Difference("result", name, str(then), now)
 
 
 @dataclass(frozen=True)

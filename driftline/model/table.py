@@ -15,8 +15,7 @@ from resources.model_registry.ledger import read_ledger
 
 COLUMNS = (
     Column("version", "version", is_number=True),
-    Column("stage", "stage"),
-    Column("alias", "alias"),
+    Column("stage", "stage (alias)"),
     Column("trained_as_of", "trained as of"),
     Column("trained_at", "trained at (UTC)"),
     Column("algorithm", "algorithm"),
@@ -71,8 +70,7 @@ def table_row(row: VersionRow) -> Mapping[str, object]:
     registered, (outcome, _) = row.registered, row.verdict
     return {
         "version": row.version,
-        "stage": row.stage,
-        "alias": ", ".join(row.aliases) or None,
+        "stage": f"{row.stage} ({', '.join(row.aliases)})" if row.aliases else row.stage,
         "trained_as_of": row.trained_as_of,
         "trained_at": f"{registered.registered_at:%Y-%m-%d %H:%M}" if registered else None,
         "algorithm": registered.made_by if registered else None,
