@@ -67,8 +67,8 @@ def differences(then: Environment, now: Environment) -> Mapping[str, tuple[str, 
     """Return what differs, by its name: how it was, and how it is; 'none' for a package that is not installed."""
     before, after = then.named(), now.named()
     names = [*before, *(name for name in after if name not in before)]
-    found = {name: (before.get(name, "none"), after.get(name, "none")) for name in names}
-    return {name: pair for name, pair in found.items() if pair[0] != pair[1]}
+    pairs = {name: (before.get(name, "none"), after.get(name, "none")) for name in names}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
 @cache
@@ -98,12 +98,12 @@ def _linear_algebra() -> str:
     # Both have a BLAS of their own.
     for module in ("numpy", "scipy.linalg"):
         import_module(module)
-    found = {
-        f"{one['internal_api']} {one['version']} {one.get('architecture', '')}".strip()
-        for one in threadpool_info()
-        if one["user_api"] == "blas"
+    libraries = {
+        f"{library['internal_api']} {library['version']} {library.get('architecture', '')}".strip()
+        for library in threadpool_info()
+        if library["user_api"] == "blas"
     }
-    return ", ".join(sorted(found))
+    return ", ".join(sorted(libraries))
 
 
 def _code_sha256() -> str:

@@ -25,8 +25,8 @@ def differing_parts(then: bytes, now: bytes) -> tuple[str, ...]:
     """
     before, after = _parts(then), _parts(now)
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
-    found = tuple(part for name in names for part in _named(name, before, after))
-    return found or (("compression",) if then != now else ())
+    parts = tuple(part for name in names for part in _named(name, before, after))
+    return parts or (("compression",) if then != now else ())
 
 
 def _named(name: str, before: Mapping[str, bytes], after: Mapping[str, bytes]) -> Iterator[str]:

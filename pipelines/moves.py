@@ -64,14 +64,14 @@ def _roll_back(mover: Mover, config: Config, pipeline: Pipeline, resources: Any)
 
 
 def _reproduce(mover: Mover, config: Config, pipeline: Pipeline, resources: Any) -> Decision:
-    found = reproduce(
+    reproduction = reproduce(
         pipeline,
         config["version"],
         lake=resources.lake,
         engine=resources.engine,
         registry=resources.registry,
     )
-    return mover.note_rebuilt(found.version, found.outcome, found.findings)
+    return mover.note_rebuilt(reproduction.version, reproduction.outcome, reproduction.findings)
 
 
 MOVES = (

@@ -126,7 +126,7 @@ class Reproduction:
         return {
             "explanation": self.explanation,
             "found_sha256": self.found_sha256,
-            "differences": [str(one) for one in (*self.differences, *self.results)],
+            "differences": [str(difference) for difference in (*self.differences, *self.results)],
         }
 
 
@@ -176,13 +176,13 @@ def reproduce(
         # Whatever stands in the way is the answer, and does not stop the next version.
         return Reproduction(number, version.artifact_sha256, None, (), obstacle=str(error))
     content = model_to_bytes(training.model)
-    found = hashlib.sha256(content).hexdigest()
-    is_same = found == version.artifact_sha256
+    sha256 = hashlib.sha256(content).hexdigest()
+    is_same = sha256 == version.artifact_sha256
     apart = _Apart() if is_same else _apart(sources, training.model, content, data)
     return Reproduction(
         version=number,
         expected_sha256=version.artifact_sha256,
-        found_sha256=found,
+        found_sha256=sha256,
         # After the training: libraries are loaded.
         differences=(*_input_differences(sources, data), *changed, *_software_differences(recorded)),
         results=tuple(_results(version, training)),
@@ -204,19 +204,24 @@ def _settings(sources: _Sources) -> tuple[ModelSpec, ProblemType, tuple[Differen
             "the training. Restore MLflow's database from a backup."
         )
     # The gate judges what was trained, and changes nothing of it.
-    kept = {name: json.loads(text) for name, text in run.params.items() if name not in ("problem", "gate")}
+    settings = {
+        name: json.loads(text) for name, text in run.params.items() if name not in ("problem", "gate")
+    }
     fields = ModelSpec.model_fields
-    gone = [name for name in kept if name not in fields]
+    gone = [name for name in settings if name not in fields]
     try:
-        spec = ModelSpec.model_validate({name: value for name, value in kept.items() if name in fields})
+        spec = ModelSpec.model_validate({name: value for name, value in settings.items() if name in fields})
     except ValidationError as error:
         raise TrainingError(
             f"the settings of version {version.version} of '{sources.pipeline.name}' are none that this release reads: "
             f"{error.errors()[0]['loc']} {error.errors()[0]['msg']}. Rebuild it with the release that trained it."
         ) from error
-    new = [name for name in fields if name not in kept and name != "gate"]
+    new = [name for name in fields if name not in settings and name != "gate"]
     changed = (
-        *(Difference("setting", name, json.dumps(kept[name]), "unknown to this release") for name in gone),
+        *(
+            Difference("setting", name, json.dumps(settings[name]), "unknown to this release")
+            for name in gone
+        ),
         *(Difference("setting", name, "not there yet", str(getattr(spec, name))) for name in new),
     )
     return spec, _problem(run.params["problem"]), changed
@@ -259,7 +264,9 @@ def _trained(sources: _Sources, spec: ModelSpec, data: TrainingSet) -> Training:
 def _judge_by_ledger(sources: _Sources) -> Judge:
     """Tell of a version that is older than its record beside which champion it was trained."""
     number = sources.version.version
-    judged = [one for one in sources.decisions if one.version == number and one.actor == GATE]
+    judged = [
+        decision for decision in sources.decisions if decision.version == number and decision.actor == GATE
+    ]
     if not judged:
         return Judge(None, None)
     champion = judged[0].champion_before
@@ -327,8 +334,10 @@ class _Apart:
 def _apart(sources: _Sources, rebuilt: FittedModel, content: bytes, data: TrainingSet) -> _Apart:
     """Compare the registered model with the rebuilt one: the files, and the scores of the newest rows."""
     version = sources.version
-    kept = sources.registry.model_file(sources.pipeline.name, version.version, sha256=version.artifact_sha256)
-    registered, parts = model_from_bytes(kept), differing_parts(kept, content)
+    original = sources.registry.model_file(
+        sources.pipeline.name, version.version, sha256=version.artifact_sha256
+    )
+    registered, parts = model_from_bytes(original), differing_parts(original, content)
     if registered.classes != rebuilt.classes or registered.problem != rebuilt.problem:
         return _Apart(parts)
     newest = data.rows.slice(max(0, data.rows.num_rows - N_SCORED))

@@ -47,8 +47,8 @@ def moved_by(command: Command) -> Command:
     decorated: Any = command
     for option in reversed(options):
         decorated = option(decorated)
-    found: Command = decorated
-    return found
+    command_with_options: Command = decorated
+    return command_with_options
 
 
 def own_name() -> str:
@@ -56,11 +56,11 @@ def own_name() -> str:
     git = shutil.which("git")
     if git is not None:
         # A folder that Git does not trust, or a lock, must not keep anybody from naming himself.
-        told = subprocess.run(
+        answer = subprocess.run(
             [git, "config", "user.name"], capture_output=True, text=True, timeout=GIT_S, check=False
         )
-        if told.returncode == 0 and told.stdout.strip():
-            return told.stdout.strip()
+        if answer.returncode == 0 and answer.stdout.strip():
+            return answer.stdout.strip()
     return getpass.getuser()
 
 

@@ -37,7 +37,7 @@ def rebuilt(pipeline: Pipeline, row: VersionRow, *, actor: str, reason: str) -> 
     """Rebuild a version, and write into the ledger what came of it; one that was never judged has no row there."""
     who = mover(pipeline.name, actor, reason)
     connections = connect(deployment(os.environ))
-    found = reproduce(
+    reproduction = reproduce(
         pipeline,
         row.version,
         lake=connections.lake,
@@ -45,43 +45,48 @@ def rebuilt(pipeline: Pipeline, row: VersionRow, *, actor: str, reason: str) -> 
         registry=connections.registry,
     )
     if row.decisions:
-        who.note_rebuilt(row.version, found.outcome, found.findings)
-    return found
+        who.note_rebuilt(row.version, reproduction.outcome, reproduction.findings)
+    return reproduction
 
 
-def reproduction_document(found: Reproduction) -> Mapping[str, object]:
+def reproduction_document(reproduction: Reproduction) -> Mapping[str, object]:
     """Return what came of a version as JSON; its keys are those of the command."""
-    document = asdict(found)
+    document = asdict(reproduction)
     del document["obstacle"]
-    return {"outcome": found.outcome, "explanation": found.explanation, **document}
+    return {"outcome": reproduction.outcome, "explanation": reproduction.explanation, **document}
 
 
-def print_reproduction(pipeline: str, found: Reproduction) -> None:
+def print_reproduction(pipeline: str, reproduction: Reproduction) -> None:
     """Print what came of a version for people."""
     to = console()
     to.print(
         Text.assemble(
-            (f"{pipeline} version {found.version}: ", "bold"), (found.outcome, _STYLES[found.outcome]),
-            (f" ({found.cpu_seconds:.1f} CPU s)" if found.found_sha256 else "", "dim"),
+            (f"{pipeline} version {reproduction.version}: ", "bold"), (reproduction.outcome, _STYLES[reproduction.outcome]),
+            (f" ({reproduction.cpu_seconds:.1f} CPU s)" if reproduction.found_sha256 else "", "dim"),
         )
     )  # fmt: skip
-    for line in _lines(found):
+    for line in _lines(reproduction):
         to.print(Text(f"  {line}"), soft_wrap=True)
 
 
-def _lines(found: Reproduction) -> Sequence[str]:
-    if found.found_sha256 is None:
-        return [found.obstacle]
-    lines = [f"sha256 {found.expected_sha256} registered"]
-    if found.found_sha256 != found.expected_sha256:
-        lines.append(f"sha256 {found.found_sha256} rebuilt")
-    lines += map(str, (*found.differences, *found.results))
-    if found.differing_parts:
-        lines.append(f"other bytes in: {', '.join(found.differing_parts)}")
-    lines += [f"not recorded: {what} (the version is older than the record)" for what in found.not_recorded]
-    if found.largest_score_difference is not None and found.share_of_scores_that_differ is not None:
+def _lines(reproduction: Reproduction) -> Sequence[str]:
+    if reproduction.found_sha256 is None:
+        return [reproduction.obstacle]
+    lines = [f"sha256 {reproduction.expected_sha256} registered"]
+    if reproduction.found_sha256 != reproduction.expected_sha256:
+        lines.append(f"sha256 {reproduction.found_sha256} rebuilt")
+    lines += map(str, (*reproduction.differences, *reproduction.results))
+    if reproduction.differing_parts:
+        lines.append(f"other bytes in: {', '.join(reproduction.differing_parts)}")
+    lines += [
+        f"not recorded: {what} (the version is older than the record)" for what in reproduction.not_recorded
+    ]
+    if (
+        reproduction.largest_score_difference is not None
+        and reproduction.share_of_scores_that_differ is not None
+    ):
         lines.append(
-            f"scores of the newest rows differ by {found.largest_score_difference:.3g} at most, "
-            f"{found.share_of_scores_that_differ:.1%} of them at all"
+            f"scores of the newest rows differ by {reproduction.largest_score_difference:.3g} at most, "
+            f"{reproduction.share_of_scores_that_differ:.1%} of them at all"
         )
     return lines

@@ -64,11 +64,16 @@ def reproduce(
     if is_all and version is not None:
         raise click.UsageError("give a version, or --all.")
     pipeline = find_pipeline(name)
-    found = []
+    reproductions = []
     for row in versions_to_rebuild(pipeline, version, is_all=is_all):
-        found.append(rebuilt(pipeline, row, actor=actor, reason=reason))
+        reproductions.append(rebuilt(pipeline, row, actor=actor, reason=reason))
         if not as_json:
-            print_reproduction(pipeline.name, found[-1])
+            print_reproduction(pipeline.name, reproductions[-1])
     if as_json:
-        print_json({"pipeline": pipeline.name, "versions": [reproduction_document(one) for one in found]})
-    return SUCCESS if all(one.outcome == "same bytes" for one in found) else FAULT
+        print_json(
+            {
+                "pipeline": pipeline.name,
+                "versions": [reproduction_document(reproduction) for reproduction in reproductions],
+            }
+        )
+    return SUCCESS if all(reproduction.outcome == "same bytes" for reproduction in reproductions) else FAULT

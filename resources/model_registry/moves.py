@@ -101,8 +101,8 @@ class Mover:
                     f"version {number} of '{self.pipeline}' {obstacle}. Repeat with --force (in the launchpad, force: true) "
                     "and a reason that says why it shall serve all the same."
                 )
-            told = f"{self.reason} (forced: it {obstacle})" if obstacle else self.reason
-            return self._row(decisions, "promoted", number, told, serves=number)
+            explanation = f"{self.reason} (forced: it {obstacle})" if obstacle else self.reason
+            return self._row(decisions, "promoted", number, explanation, serves=number)
 
         return self._enact(decide)
 
@@ -228,7 +228,9 @@ class Mover:
             return "is archived"
         if any(decision.champion_after == version for decision in decisions):
             return ""
-        judged = [one for one in decisions if one.version == version and one.actor == GATE]
+        judged = [
+            decision for decision in decisions if decision.version == version and decision.actor == GATE
+        ]
         if not judged:
             return ""
         verdict = verdict_of(judged[-1])
