@@ -3,6 +3,7 @@
 One job for each move, whatever the number of pipelines: which of them, and which version, is its configuration.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -113,7 +114,7 @@ def _job(move: Move, pipelines: Mapping[str, Pipeline]) -> dg.JobDefinition:
         required_resource_keys={"lake", "engine", "registry"},
         config_schema={
             "pipeline": dg.Field(
-                dg.Enum("PipelineThatLearns", [dg.EnumValue(name) for name in sorted(pipelines)]),
+                _choice(sorted(pipelines)),
                 description="Whose version.",
             ),
             "person": dg.Field(str, description="Your name: the ledger says who decided."),
@@ -142,6 +143,12 @@ def _job(move: Move, pipelines: Mapping[str, Pipeline]) -> dg.JobDefinition:
         act()
 
     return job
+
+
+def _choice(names: Sequence[str]) -> dg.Enum:
+    """Return the type of a pipeline's name. Dagster knows a type by its name for as long as the process lives."""
+    digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]
+    return dg.Enum(f"Pipeline_{digest}", [dg.EnumValue(name) for name in names])
 
 
 def _tell(context: dg.OpExecutionContext, pipeline: str, decision: Decision) -> None:

@@ -68,3 +68,13 @@ def test_the_launchpad_refuses_what_it_does_not_know(
 
 def test_without_a_pipeline_that_learns_there_are_no_jobs() -> None:
     assert move_jobs([]) == []
+
+
+def test_jobs_of_other_pipelines_in_one_process_know_their_own(versions: Versions) -> None:
+    world, declared = versions
+    move_jobs([declared])
+    # Dagster keeps a type by its name: a reload with another pipeline must not meet the old one.
+    other = world.pipeline("trains")
+    (archive,) = [job for job in move_jobs([other]) if job.name == "archive_model"]
+    filled = {"pipeline": "trains", "person": "Eva", "reason": "a try", "version": 1}
+    assert dg.validate_run_config(archive, {"ops": {"archive_version": {"config": filled}}})
