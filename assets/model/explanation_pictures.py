@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from charts import bars, lines
-from declaration.model import Metric
 from declaration.target import ProblemType
 from declaration.target_sql import REQUEST_PREFIX
 from learning.explain.curves import confusion, precision_recall_points, residual_groups
@@ -35,7 +34,7 @@ def shown_name(feature: str) -> str:
     return feature.removeprefix(REQUEST_PREFIX)
 
 
-def importances_picture(importances: Mapping[str, Importance], metric: Metric) -> str:
+def importances_picture(importances: Mapping[str, Importance], metric: str) -> str:
     """Draw what the metric loses without each of the most important features, with a standard error to either side."""
     ordered = sorted(importances.items(), key=lambda item: (-item[1].loss, item[0]))[:N_SHOWN_FEATURES]
     return bars(
@@ -100,7 +99,7 @@ def residuals_picture(scored: Scored) -> str:
     )
 
 
-def learning_picture(curve: LearningCurve, metric: Metric) -> str:
+def learning_picture(curve: LearningCurve, metric: str) -> str:
     """Draw the metric over the number of learned rows."""
     ends = {"95 % interval, low": "low", "high": "high"}
     return lines(

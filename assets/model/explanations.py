@@ -121,7 +121,8 @@ def read_explanation(table: pa.Table) -> Explanation:
         tuple(_effects(by_kind.get("effect", ()), by_kind.get("line", ()))),
         SliceSearch(
             sought["n"],
-            *(tuple(map(_slice, by_kind.get(kind, ()))) for kind in ("worst", "slice")),
+            tuple(_slice(row) for row in by_kind.get("worst", ())),
+            tuple(_slice(row) for row in by_kind.get("slice", ())),
             sought["note"],
         ),
         LearningCurve(
