@@ -21,7 +21,7 @@ MAX_IMPORTANCE_ROWS = 5_000
 MAX_SCORED_ROWS = 20_000
 """Rows that are scored in one call, of as many shuffled features as fit: of small sets a call costs more than its rows."""
 
-N_SHUFFLES = 5
+N_SHUFFLES = 3
 """Shuffles of each feature: the share is of the first, the spread is over all of them."""
 
 MIN_FOLDS = 3
