@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field
 
+from declaration.decisions import CalibrationMethod, ClassWeight, IntervalSpec, ThresholdSpec, ValidationSpec
+from declaration.search import ParamName as ParamName
+from declaration.search import ParamValue as ParamValue
+from declaration.search import SearchSpec
 from declaration.types import Block, Identifier
-
-ParamName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}$")]
-"""Name of one parameter of an algorithm, as its library spells it."""
-
-ParamValue = bool | int | float | str | None
-"""Value of one parameter of an algorithm."""
 
 Metric = Literal[
     "roc_auc", "average_precision", "log_loss", "brier", "accuracy", "f1_macro", "rmse", "mae", "r2"
 ]
+
+
+def _read_search(value: object) -> object:
+    """Read `true` as a search as Driftline would have it, and `false` as none."""
+    if isinstance(value, bool):
+        return SearchSpec() if value else None
+    return value
 
 
 class CandidateSpec(Block):
@@ -29,6 +34,15 @@ class CandidateSpec(Block):
     """Name in results, unlike any other candidate's; by default the algorithm's."""
     params: Mapping[ParamName, ParamValue] = Field(default_factory=dict)
     """The algorithm's parameters, by the names that its library gives them; the others keep Driftline's defaults."""
+    search: Annotated[
+        SearchSpec | None, BeforeValidator(_read_search, json_schema_input_type=bool | SearchSpec | None)
+    ] = None
+    """Settings are sought in each training; `true` for 30 trials in the algorithm's own ranges."""
+    early_stopping: bool | Annotated[int, Field(ge=1, le=1_000)] = False
+    """Boosting: choose the number of rounds on the newest fifth of the rows, then fit all with that many; a number is the rounds
+    without gain after which it stops, `true` is 20."""
+    class_weight: ClassWeight | None = None
+    """Weight of each label's rows in learning: `balanced`, or by label. Probabilities are corrected back."""
 
     @property
     def label(self) -> str:
@@ -77,10 +91,24 @@ class ModelSpec(Block):
     """Newest share of the rows that judge a first model; absent means all. Later ones are judged on what the champion has not seen."""
     seed: int = 0
     """Seed of everything random in training."""
+    validation: ValidationSpec | None = None
+    """How models are judged; by default on the newest rows, in folds that take turns."""
+    class_weight: ClassWeight | None = None
+    """Class weights of every candidate that has none of its own."""
+    calibrate: CalibrationMethod | None = None
+    """Correction of probabilities, fitted out of fold; `auto` corrects where that is surely better. By default none."""
+    threshold: Annotated[float, Field(ge=0, le=1)] | ThresholdSpec | None = None
+    """Probability from which a row is called positive, or what that is chosen by, out of fold; of many classes their costs."""
+    intervals: IntervalSpec | None = None
+    """Regression: interval around each predicted value."""
     gate: GateSpec = Field(default_factory=GateSpec)
     """When the challenger is promoted."""
 
     @property
     def competitors(self) -> tuple[CandidateSpec, ...]:
         """The candidates as blocks."""
-        return tuple(CandidateSpec(use=one) if isinstance(one, str) else one for one in self.candidates)
+        blocks = (CandidateSpec(use=one) if isinstance(one, str) else one for one in self.candidates)
+        return tuple(
+            block.model_copy(update={"class_weight": block.class_weight or self.class_weight})
+            for block in blocks
+        )

@@ -100,6 +100,8 @@ class TrainingSet:
             encoding=self.encoding,
             problem=self.problem,
             n_classes=max(2, len(self.classes)),
+            event_time_us=self.event_time_us if positions is None else self.event_time_us[positions],
+            label_time_us=self.label_time_us if positions is None else self.label_time_us[positions],
         )
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
-from declaration.model import ParamValue
+from declaration.search import ParamValue, RangeSpec
 from declaration.target import ProblemType
 from learning.algorithms.rows import FitRows
 
@@ -21,6 +21,27 @@ Storage = Literal["skops", "lightgbm", "xgboost"]
 EVERY_PROBLEM: tuple[ProblemType, ...] = ("binary", "multiclass", "regression")
 CLASSES: tuple[ProblemType, ...] = ("binary", "multiclass")
 VALUES: tuple[ProblemType, ...] = ("regression",)
+
+
+Space = Mapping[str, RangeSpec]
+"""Ranges in which a search tries parameters."""
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """Rounds of a boosting algorithm, whose number early stopping chooses.
+
+    Attributes
+    ----------
+    parameter
+        Name of their number among the parameters.
+    best
+        From rows to learn from, newer rows to judge on, parameters, seed, threads, and rounds without gain after which it
+        stops: the number of rounds of least log loss or squared error on the newer rows.
+    """
+
+    parameter: str
+    best: Callable[[FitRows, FitRows, Params, int, int, int], int]
 
 
 @dataclass(frozen=True)
@@ -47,6 +68,12 @@ class Algorithm:
         How the estimator is written.
     extra
         Extra of the installation that it needs; None where the core has it.
+    space
+        Ranges of a search that declares none.
+    takes_weights
+        Whether rows may count unequally.
+    rounds
+        How early stopping finds their number; None where it is not boosted.
     """
 
     problems: tuple[ProblemType, ...]
@@ -58,6 +85,19 @@ class Algorithm:
     refused: Callable[[ProblemType, Params], str]
     storage: Storage = "skops"
     extra: str | None = None
+    space: Space = field(default_factory=dict)
+    takes_weights: bool = True
+    rounds: Rounds | None = None
+
+
+def whole(low: int, high: int, *, log: bool = False) -> RangeSpec:
+    """Return a range of whole numbers."""
+    return RangeSpec(int=(low, high), log=log)
+
+
+def between(low: float, high: float, *, log: bool = False) -> RangeSpec:
+    """Return a range of numbers."""
+    return RangeSpec(float=(low, high), log=log)
 
 
 def always(value: T) -> Callable[[object], T]:

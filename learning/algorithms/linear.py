@@ -6,7 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from learning.algorithms.algorithm import CLASSES, EVERY_PROBLEM, VALUES, Algorithm, Params, always
+from learning.algorithms.algorithm import (
+    CLASSES,
+    EVERY_PROBLEM,
+    VALUES,
+    Algorithm,
+    Params,
+    always,
+    between,
+)
 from learning.algorithms.rows import FitRows
 from learning.algorithms.scikit import EstimatorOf, estimators, parameters_of, refused_by
 
@@ -55,7 +63,10 @@ def fit_scaled(rows: FitRows, estimator: Any, *, is_dense: bool = False) -> Any:
     """Fit an estimator behind scaled columns."""
     from sklearn.pipeline import make_pipeline
 
-    return make_pipeline(scaled_columns(rows, is_dense=is_dense), estimator).fit(rows.matrix, rows.targets)
+    steps = make_pipeline(scaled_columns(rows, is_dense=is_dense), estimator)
+    # Nearest neighbours know no weights: nothing is passed where there are none.
+    weights = {} if rows.weights is None else {f"{steps.steps[-1][0]}__sample_weight": rows.weights}
+    return steps.fit(rows.matrix, rows.targets, **weights)
 
 
 def fit_support_vectors(rows: FitRows, estimator: Any) -> Any:
@@ -117,6 +128,7 @@ LOGISTIC_REGRESSION = Algorithm(
     "sklearn.ensemble",
     parameters_of(_LOGISTIC),
     refused_by(_LOGISTIC),
+    space={"C": between(0.001, 100.0, log=True)},
 )
 LINEAR_REGRESSION = Algorithm(
     VALUES,
@@ -135,6 +147,7 @@ RIDGE = Algorithm(
     "sklearn.ensemble",
     parameters_of(_RIDGE),
     refused_by(_RIDGE),
+    space={"alpha": between(0.01, 10_000.0, log=True)},
 )
 LINEAR_SVM = Algorithm(
     EVERY_PROBLEM,
@@ -144,6 +157,7 @@ LINEAR_SVM = Algorithm(
     "sklearn.svm",
     parameters_of(_LINEAR_SVM),
     refused_by(_LINEAR_SVM),
+    space={"C": between(0.001, 100.0, log=True)},
 )
 NAIVE_BAYES = Algorithm(
     CLASSES,
@@ -153,4 +167,5 @@ NAIVE_BAYES = Algorithm(
     "sklearn.naive_bayes",
     parameters_of(_NAIVE_BAYES),
     refused_by(_NAIVE_BAYES),
+    space={"var_smoothing": between(1e-9, 1.0, log=True)},
 )
