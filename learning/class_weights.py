@@ -39,11 +39,10 @@ def class_weights(declared: ClassWeight, rows: FitRows, classes: Sequence[str]) 
     >>> class_weights("balanced", rows, ()), class_weights({"1": 20.0}, rows, ())
     ((0.6666666666666666, 2.0), (1.0, 20.0))
     """
-    if declared == "balanced":
+    if isinstance(declared, str):
         counts = np.bincount(rows.labels.astype(np.int64), minlength=rows.n_classes)
         n_present = int(np.count_nonzero(counts))
         return tuple(float(rows.labels.size / (n_present * n)) if n else 1.0 for n in counts)
-    assert not isinstance(declared, str)
     return tuple(declared.get(label, 1.0) for label in classes or ("0", "1"))
 
 
