@@ -24,6 +24,7 @@ from learning.algorithms.table import ALGORITHMS
 from learning.encode import FeatureEncoding
 from learning.fitted import FittedModel
 from learning.naive_forecast import NAIVE, NaiveForecast
+from learning.postprocessing import Postprocessing
 
 FORMAT = 1
 """Version of the layout of the file."""
@@ -121,6 +122,8 @@ def model_to_bytes(model: FittedModel) -> bytes:
     }
     if model.algorithm == NAIVE.use:
         manifest["naive"] = model.estimator.to_plain()
+    if postprocessing := model.postprocessing.to_plain():
+        manifest["postprocessing"] = postprocessing
     parts = {_MANIFEST: json.dumps(manifest, sort_keys=True, ensure_ascii=False).encode()}
     if model.algorithm != NAIVE.use:
         name, write, _ = _STORAGES[ALGORITHMS[model.algorithm].storage]
@@ -157,6 +160,7 @@ def model_from_bytes(content: bytes) -> FittedModel:
         encoding=FeatureEncoding.from_plain(manifest["features"]),
         estimator=_estimator_from(manifest, parts),
         candidate=manifest.get("candidate", ""),
+        postprocessing=Postprocessing.from_plain(manifest.get("postprocessing", {})),
     )
 
 

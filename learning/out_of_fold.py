@@ -10,12 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from declaration.model import CandidateSpec
+from learning.algorithms.algorithm import Params
 from learning.algorithms.rows import FitRows
 from learning.algorithms.table import ALGORITHMS
+from learning.class_weights import class_weights, weighted
+from learning.early_stopping import with_best_rounds
 from learning.fitted import FittedModel
 from learning.judged import Judged
 from learning.metrics import Floats, Scored
 from learning.naive_forecast import learn_naive_forecast
+from learning.postprocessing import Postprocessing
 from learning.training_rows import TrainingSet
 
 
@@ -126,14 +130,23 @@ def fit(
 ) -> FittedModel:
     """Fit a candidate; rows of one class teach that class alone."""
     algorithm = ALGORITHMS.get(candidate.use)
+    weights: tuple[float, ...] = ()
     if algorithm is None:
         estimator: object = learn_naive_forecast(rows)
     elif rows.problem != "regression" and np.all(rows.labels == rows.labels[0]):
         estimator = OneClass(int(rows.labels[0]), rows.n_classes)
     else:
-        params = {**algorithm.defaults(rows), **candidate.params}
+        if candidate.class_weight is not None:
+            weights = class_weights(candidate.class_weight, rows, classes)
+            rows = weighted(rows, weights)
+        params: Params = {**algorithm.defaults(rows), **candidate.params}
+        if candidate.early_stopping and algorithm.rounds is not None:
+            params = with_best_rounds(candidate, rows, params, algorithm.rounds, seed, threads)
         estimator = algorithm.fit(rows, params, seed, threads)
-    return FittedModel(candidate.use, rows.problem, classes, rows.encoding, estimator, candidate.label)
+    made_of_scores = Postprocessing(class_weights=weights)
+    return FittedModel(
+        candidate.use, rows.problem, classes, rows.encoding, estimator, candidate.label, made_of_scores
+    )
 
 
 class OneClass:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +20,18 @@ from declaration.target import ProblemType
 from learning.algorithms.table import candidate_fault, load_libraries
 from learning.blocks import metric_interval
 from learning.choice import choose_span, judges, unless_naive
+from learning.finish import Finish, finish
 from learning.fitted import FittedModel
 from learning.importance import permutation_importances
-from learning.judged import Judged, judged_rows
+from learning.judged import Judged
 from learning.metrics import MetricError, Scored, metric_value
 from learning.naive_forecast import NAIVE
 from learning.out_of_fold import OutOfFold, fit, rows_since, score_out_of_fold
+from learning.search.trials import MemoryLog, TrialLog
+from learning.search.tuning import SearchResult, tune
 from learning.spans import Span, SpanResult
 from learning.training_rows import MIN_CLASS_ROWS, TrainingError, TrainingSet
+from learning.validation import MIN_SEARCHED_ROWS, Validation, validation
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,12 @@ class Training:
         Labelled rows that the served model was fitted on.
     rare_classes
         Labels with fewer than `MIN_CLASS_ROWS` rows among them, and how many: the model knows them by chance, or not at all.
+    searches
+        What was found for each candidate that has a search, by its name.
+    finish
+        What is made of the scores, and what that comes to out of fold.
+    note
+        What a reader of the figures should know of the validation; empty for nothing.
     """
 
     model: FittedModel
@@ -86,6 +96,9 @@ class Training:
     importances: Mapping[str, float]
     n_rows: int
     rare_classes: Mapping[str, int]
+    searches: Mapping[str, SearchResult] = field(default_factory=dict)
+    finish: Finish | None = None
+    note: str = ""
 
 
 def train_model(
@@ -95,6 +108,8 @@ def train_model(
     champion_knows_until_us: int | None = None,
     loss_since_us: int | None = None,
     threads: int = 1,
+    trials: TrialLog | None = None,
+    entities: NDArray[np.int64] | None = None,
 ) -> Training:
     """Train the declared candidates and choose the best of them, and the span that it learns from.
 
@@ -110,6 +125,10 @@ def train_model(
         First instant of an open loss of the champion; None where there is none. See `judged_rows`.
     threads
         Threads of each fit. The model does not depend on it.
+    trials
+        Where the trials of searches are kept; None for this process alone.
+    entities
+        Number of each row's entity, for drawn folds; None where it is not known. Shape (n,).
 
     Raises
     ------
@@ -120,14 +139,18 @@ def train_model(
     """
     metric = chosen_metric(spec, data.problem)
     _check_candidates(spec, data.problem)
-    judged = judged_rows(
+    validated = validation(
         data,
+        spec,
         champion_knows_until_us=champion_knows_until_us,
         loss_since_us=loss_since_us,
-        first_share=spec.holdout,
+        entities=entities,
     )
+    judged = validated.judged
     load_libraries(spec.competitors)
     with limited_threads(threads):
+        searches = _searches(spec, data, validated, metric, trials or MemoryLog(), threads)
+        spec = _tuned(spec, searches, validated)
         results, whole = _compare_candidates(data, judged, metric, spec, threads)
         best = next(candidate for candidate in spec.competitors if candidate.label == results[0].name)
         chosen = choose_span(best, whole, data, judged, spec, loss_since_us, threads)
@@ -147,10 +170,18 @@ def train_model(
         learned = np.flatnonzero(rows_since(data, chosen.span.since_us))
         model = fit(chosen.candidate, data.fit_rows(learned), data.classes, spec.seed, threads)
     scored = chosen.out_of_fold.scored
-    holdout = Scored(scored.labels[places], scored.scores[places])
     rows = judged.rows[places]
+    finished = finish(
+        spec,
+        data.problem,
+        Scored(scored.labels[places], scored.scores[places]),
+        judged.folds[places],
+        data.event_time_us[rows],
+        data.classes,
+    )
+    holdout = finished.holdout
     return Training(
-        model=model,
+        model=replace(model, postprocessing=finished.of(model.postprocessing)),
         judged=rows,
         folds=judged.folds[places],
         holdout=holdout,
@@ -163,6 +194,54 @@ def train_model(
         importances=importances,
         n_rows=learned.size,
         rare_classes=_rare_classes(data, learned),
+        searches=searches,
+        finish=finished,
+        note=validated.note,
+    )
+
+
+def _searches(
+    spec: ModelSpec,
+    data: TrainingSet,
+    validated: Validation,
+    metric: Metric,
+    trials: TrialLog,
+    threads: int,
+) -> Mapping[str, SearchResult]:
+    """Seek the settings of each candidate that declares a search."""
+    found = {}
+    for candidate in spec.competitors:
+        if candidate.search is None:
+            continue
+        folds = validated.trial_folds(data, candidate.search, spec.seed)
+        found[candidate.label] = (
+            tune(candidate, data, folds, metric, trials, seed=spec.seed, threads=threads)
+            if folds
+            else SearchResult(candidate, obstacle=_too_few(validated))
+        )
+    return found
+
+
+def _too_few(validated: Validation) -> str:
+    n = validated.searched.size
+    if n < MIN_SEARCHED_ROWS:
+        return (
+            f"{n} rows were known before the judged ones, and a search needs {MIN_SEARCHED_ROWS}. "
+            "Rows without an order in time need validation.method: stratified_kfold"
+        )
+    return f"{n} rows cannot be cut into folds in time order. Declare validation.method: stratified_kfold"
+
+
+def _tuned(spec: ModelSpec, searches: Mapping[str, SearchResult], validated: Validation) -> ModelSpec:
+    """Put the settings that were found in the candidates' place; where there is no time no span of it competes."""
+    if not searches and validated.has_time:
+        return spec
+    candidates = tuple(
+        searches[candidate.label].candidate if candidate.label in searches else candidate
+        for candidate in spec.competitors
+    )
+    return spec.model_copy(
+        update={"candidates": candidates, "adapt_window": spec.adapt_window and validated.has_time}
     )
 
 
