@@ -11,7 +11,7 @@ from declaration.decisions import CalibrationMethod, ClassWeight, IntervalSpec, 
 from declaration.search import ParamName as ParamName
 from declaration.search import ParamValue as ParamValue
 from declaration.search import SearchSpec
-from declaration.types import Block, Identifier
+from declaration.types import Block, GrownBlock, Identifier
 
 Metric = Literal[
     "roc_auc", "average_precision", "log_loss", "brier", "accuracy", "f1_macro", "rmse", "mae", "r2"
@@ -25,8 +25,10 @@ def _read_search(value: object) -> object:
     return value
 
 
-class CandidateSpec(Block):
+class CandidateSpec(GrownBlock):
     """An algorithm with settings of its own, so that two of one algorithm can compete."""
+
+    ADDED = frozenset({"search", "early_stopping", "class_weight"})
 
     use: Identifier
     """Algorithm."""
@@ -74,8 +76,10 @@ class GateSpec(Block):
     """Outcome when there is nothing to compare the two on: the champion stays until a person decides, or the challenger serves."""
 
 
-class ModelSpec(Block):
+class ModelSpec(GrownBlock):
     """Settings by which models are trained and compared."""
+
+    ADDED = frozenset({"validation", "class_weight", "calibrate", "threshold", "intervals"})
 
     candidates: tuple[Identifier | CandidateSpec, ...] = Field(
         default=("hist_gradient_boosting",), min_length=1

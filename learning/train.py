@@ -20,7 +20,7 @@ from declaration.target import ProblemType
 from learning.algorithms.table import candidate_fault, load_libraries
 from learning.blocks import metric_interval
 from learning.choice import choose_span, judges, unless_naive
-from learning.finish import Finish, finish
+from learning.finish import Finish, finish, finish_fault
 from learning.fitted import FittedModel
 from learning.importance import permutation_importances
 from learning.judged import Judged
@@ -32,6 +32,13 @@ from learning.search.tuning import SearchResult, tune
 from learning.spans import Span, SpanResult
 from learning.training_rows import MIN_CLASS_ROWS, TrainingError, TrainingSet
 from learning.validation import MIN_SEARCHED_ROWS, Validation, validation
+
+PROPER_METRICS: Mapping[ProblemType, Metric] = {
+    "binary": "log_loss",
+    "multiclass": "log_loss",
+    "regression": "rmse",
+}
+"""Metric of each problem's proper score."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +156,7 @@ def train_model(
     judged = validated.judged
     load_libraries(spec.competitors)
     with limited_threads(threads):
-        searches = _searches(spec, data, validated, metric, trials or MemoryLog(), threads)
+        searches = _searches(spec, data, validated, trials or MemoryLog(), threads)
         spec = _tuned(spec, searches, validated)
         results, whole = _compare_candidates(data, judged, metric, spec, threads)
         best = next(candidate for candidate in spec.competitors if candidate.label == results[0].name)
@@ -204,11 +211,12 @@ def _searches(
     spec: ModelSpec,
     data: TrainingSet,
     validated: Validation,
-    metric: Metric,
     trials: TrialLog,
     threads: int,
 ) -> Mapping[str, SearchResult]:
     """Seek the settings of each candidate that declares a search."""
+    # By what the gate judges, where nothing else is declared: of a ranking alone a model that has hardly learned looks good.
+    metric = spec.metric or PROPER_METRICS[data.problem]
     found = {}
     for candidate in spec.competitors:
         if candidate.search is None:
@@ -307,6 +315,8 @@ def _result(
 
 
 def _check_candidates(spec: ModelSpec, problem: ProblemType) -> None:
+    if fault := finish_fault(spec, problem):
+        raise TrainingError(f"model.{fault}")
     for candidate in spec.competitors:
         if fault := candidate_fault(candidate, problem):
             raise TrainingError(f"the candidate '{candidate.label}' {fault}")

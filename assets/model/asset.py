@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 
 from assets.materialization import Outcome, Scope, StageRun
 from assets.model.fingerprints import Question, question
-from assets.model.known_labels import read_known
+from assets.model.known_labels import read_entities, read_known
 from assets.model.naive import NaiveResults, judge_naively, naive_text
 from assets.model.pictures import training_pages
 from assets.model.tables import CANDIDATES, candidates_table
+from assets.model.trial_log import LakeTrialLog
+from assets.model.tuning_page import search_page, tuning_facts, tuning_figures, tuning_params
 from declaration.partitioning import partitioning
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_identifier
@@ -152,7 +154,14 @@ def _train(run: StageRun, inputs: _Inputs, rival: _Rival | None) -> Training:
             # Without a champion there is nothing that lost.
             loss_since_us=inputs.asked.loss_since_us if rival else None,
             threads=run.engine.threads,
+            trials=_trial_log(run, inputs, rival),
+            entities=read_entities(run, inputs.data),
         )
+
+
+def _trial_log(run: StageRun, inputs: _Inputs, rival: _Rival | None) -> LakeTrialLog:
+    key = inputs.asked.training_key(rival.version.version if rival else None)
+    return LakeTrialLog(run.lake, run.pipeline.name, key, _partition(run), run.commit)
 
 
 def _write(
@@ -200,8 +209,11 @@ def _write(
     )
     return replace(
         outcome,
-        metadata={**outcome.metadata, **_rare(training), **_skill(naive)},
-        markdown=training_pages(training, naive.figures, pair.champion if pair is not None else None),
+        metadata={**outcome.metadata, **_rare(training), **_skill(naive), **tuning_facts(training)},
+        markdown={
+            **training_pages(training, naive.figures, pair.champion if pair is not None else None),
+            **({"search": search_page(training.searches)} if training.searches else {}),
+        },
     )
 
 
@@ -341,8 +353,18 @@ def _register(
         model,
         content,
         training_key=inputs.asked.training_key(judge),
-        params={"problem": data.problem, **{name: json.dumps(value) for name, value in settings.items()}},
-        metrics={training.metric: training.holdout_metric, **figures, **baselines, **losses},
+        params={
+            "problem": data.problem,
+            **{name: json.dumps(value) for name, value in settings.items()},
+            **tuning_params(training),
+        },
+        metrics={
+            training.metric: training.holdout_metric,
+            **figures,
+            **baselines,
+            **losses,
+            **tuning_figures(training),
+        },
         tags={
             "driftline.training_set": f"{snapshot.table}@{snapshot.version}",
             "driftline.training_partition": model.training_partition,

@@ -83,7 +83,9 @@ class KeptTrainings:
 
 def kept_trainings(home: Path, pipeline: str, past: Past, spec: ModelSpec) -> KeptTrainings:
     """Open the folder of a history's trainings; those of the oldest histories give way."""
-    learned = spec.model_dump(mode="json", include={"candidates", "metric", "holdout", "seed"})
+    learned = spec.model_dump(
+        mode="json", include={"candidates", "metric", "holdout", "seed", *ModelSpec.ADDED}
+    )
     facts = [LAYOUT, versions(), past.reads, past.rows, past.history.features, past.history.keys, learned]
     fingerprint = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:DIGITS]
     root = home / "backtest" / pipeline

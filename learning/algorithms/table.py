@@ -13,7 +13,7 @@ from importlib import import_module
 from declaration.extras import require_extra
 from declaration.model import CandidateSpec
 from declaration.target import ProblemType
-from learning.algorithms.algorithm import Algorithm
+from learning.algorithms.algorithm import Algorithm, Params
 from learning.algorithms.boosting import HIST_GRADIENT_BOOSTING, LIGHTGBM, XGBOOST
 from learning.algorithms.kept_rows import KERNEL_SVM, NEAREST_NEIGHBOURS
 from learning.algorithms.linear import (
@@ -57,17 +57,59 @@ def candidate_fault(candidate: CandidateSpec, problem: ProblemType) -> str:
         return f"names '{candidate.use}', which is no algorithm. {_nearest(candidate.use, allowed)}"
     if candidate.use not in allowed:
         return f"names '{candidate.use}', which cannot learn a {problem} target. {_nearest(candidate.use, allowed)}"
-    if not candidate.params:
+    return (
+        _learning_fault(candidate, problem)
+        or _params_fault(candidate, problem, candidate.params)
+        or _search_fault(candidate, problem)
+    )
+
+
+def _learning_fault(candidate: CandidateSpec, problem: ProblemType) -> str:
+    """Say what of early stopping and class weights the algorithm cannot do."""
+    algorithm = ALGORITHMS[candidate.use]
+    if candidate.early_stopping and algorithm.rounds is None:
+        boosted = ", ".join(name for name, one in ALGORITHMS.items() if one.rounds is not None)
+        return f"has early_stopping, and {candidate.use} has no rounds to stop. Those that have: {boosted}."
+    if candidate.class_weight is not None and not algorithm.takes_weights:
+        return f"has class_weight, and {candidate.use} takes no weights. Leave it out, or name another algorithm."
+    if candidate.class_weight is not None and problem == "regression":
+        return "has class_weight, and a regression has no classes. Leave it out."
+    return ""
+
+
+def _params_fault(candidate: CandidateSpec, problem: ProblemType, params: Params) -> str:
+    """Say which parameters the algorithm does not know, or refuses."""
+    if not params:
         return ""
     algorithm = ALGORITHMS[candidate.use]
     if algorithm.extra is not None:
         require_extra(algorithm.extra, f"the candidate '{candidate.label}'")
     parameters = algorithm.parameters(problem)
-    for name in candidate.params:
+    for name in params:
         if name not in parameters:
             return f"sets '{name}', which is no parameter of {candidate.use} that can be set. {_nearest(name, sorted(parameters))}"
-    refused = algorithm.refused(problem, candidate.params)
+    refused = algorithm.refused(problem, params)
     return f"has parameters that {candidate.use} refuses: {refused}" if refused else ""
+
+
+def _search_fault(candidate: CandidateSpec, problem: ProblemType) -> str:
+    """Say what is wrong with a search: no range at all, or one whose ends the algorithm refuses."""
+    search, algorithm = candidate.search, ALGORITHMS[candidate.use]
+    if search is None:
+        return ""
+    if not search.space and not algorithm.space:
+        return f"has a search, and {candidate.use} has no settings worth seeking. Leave it out, or declare search.space."
+    if search.method == "tpe":
+        require_extra("tune", f"the search of the candidate '{candidate.label}' (or method: random)")
+    both = sorted(set(search.space) & set(candidate.params))
+    if both:
+        return f"sets '{both[0]}' and seeks it too. Leave out one of params and search.space."
+    for name, values in search.space.items():
+        for end in values.ends or values.choice:
+            at: Params = {name: int(end) if values.int and end is not None else end}
+            if fault := _params_fault(candidate, problem, at):
+                return f"{fault} (search.space)"
+    return ""
 
 
 def _nearest(value: str, allowed: Sequence[str]) -> str:
