@@ -35,7 +35,7 @@ def _read_range(value: object) -> object:
 
 
 class RangeSpec(Block):
-    """Values of one parameter that a search may try: one of the three, and their scale."""
+    """Values of one parameter that a search may try: one of the three, and their scale; two numbers alone are both ends."""
 
     int: tuple[Whole, Whole] | None = None
     """Least and greatest whole number."""
@@ -65,14 +65,16 @@ class RangeSpec(Block):
         return self.int or self.float
 
 
-DeclaredRange = Annotated[RangeSpec, BeforeValidator(_read_range)]
+DeclaredRange = Annotated[
+    RangeSpec, BeforeValidator(_read_range, json_schema_input_type=RangeSpec | tuple[Number, Number])
+]
 
 
 class SearchSpec(Block):
     """How settings of a candidate are sought: on rows that do not judge, by folds in time order."""
 
     trials: int = Field(default=30, ge=1, le=10_000)
-    """Settings that are tried at most; the first are Driftline's own."""
+    """Settings that are tried at most; the first are the candidate's as they are declared."""
     cpu_seconds: float | None = Field(default=None, gt=0)
     """CPU seconds of one training's search at most; absent means no limit. How many trials fit depends on the machine."""
     method: SearchMethod = "tpe"
