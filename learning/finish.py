@@ -84,10 +84,16 @@ def finish(
     ----------
     spec
         What is declared.
-    problem, classes
+    problem
         What is predicted.
-    scored, folds, event_time_us
-        The winner's scores out of fold, the fold of each, and when it was predicted.
+    scored
+        The winner's labels and scores out of fold.
+    folds
+        Fold of each row. Shape (n,).
+    event_time_us
+        When each row was predicted. Shape (n,).
+    classes
+        Multiclass: labels in index order; otherwise empty.
     """
     if problem == "regression":
         intervals = intervals_of(spec.intervals, scored, folds) if spec.intervals else None

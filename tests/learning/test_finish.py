@@ -22,9 +22,7 @@ COST = {"cost": {"false_positive": 1, "false_negative": 10}}
 
 def trained(problem: ProblemType, **settings: Any) -> tuple[pa.Table, Training]:
     table = training_table(1_200, problem=problem)
-    spec = ModelSpec.model_validate(
-        {"candidates": ["decision_tree"], "adapt_window": False, **settings}
-    )
+    spec = ModelSpec.model_validate({"candidates": ["decision_tree"], "adapt_window": False, **settings})
     return table, train_model(read_training_set(table, problem), spec)
 
 
