@@ -24,6 +24,9 @@ SearchMethod = Literal["tpe", "random"]
 
 def _read_range(value: object) -> object:
     """Read `[7, 127]` as a range of whole numbers and `[0.01, 0.3]` as one of numbers; other values pass through."""
+    if isinstance(value, Mapping):
+        # What is validated before it is read strictly knows JSON's lists no more.
+        return {key: tuple(part) if isinstance(part, list) else part for key, part in value.items()}
     if not isinstance(value, list | tuple):
         return value
     is_numbers = len(value) == 2 and all(
@@ -31,7 +34,7 @@ def _read_range(value: object) -> object:
     )
     if not is_numbers:
         raise ValueError("a range is its two ends, such as [7, 127]; write other lists as {choice: [...]}")
-    return {"int" if all(isinstance(end, int) for end in value) else "float": value}
+    return {"int" if all(isinstance(end, int) for end in value) else "float": tuple(value)}
 
 
 class RangeSpec(Block):

@@ -231,13 +231,14 @@ def _searches(
 
 
 def _too_few(validated: Validation) -> str:
+    """Say why no setting can be tried."""
     n = validated.searched.size
+    if not validated.has_time:
+        return f"{n} rows are drawn for the search, and it needs {MIN_SEARCHED_ROWS}"
+    advice = "Where rows have no order in time, declare validation.method: stratified_kfold"
     if n < MIN_SEARCHED_ROWS:
-        return (
-            f"{n} rows were known before the judged ones, and a search needs {MIN_SEARCHED_ROWS}. "
-            "Rows without an order in time need validation.method: stratified_kfold"
-        )
-    return f"{n} rows cannot be cut into folds in time order. Declare validation.method: stratified_kfold"
+        return f"{n} rows were known before the judged ones, and a search needs {MIN_SEARCHED_ROWS}. {advice}"
+    return f"{n} rows cannot be cut into folds in time order. {advice}"
 
 
 def _tuned(spec: ModelSpec, searches: Mapping[str, SearchResult], validated: Validation) -> ModelSpec:

@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from assets.materialization import Outcome, StageRun
 from assets.model.asset import materialize_model
+from assets.model.known_labels import read_entities
 from assets.model.trial_log import TRIALS, LakeTrialLog
 from assets.model.tuning_page import search_page
 from declaration.model import ModelSpec
 from declaration.pipeline import Pipeline
 from learning.search.trials import Trial
+from learning.training_rows import read_training_set
 from tests.fixtures.training_world import World, training_table
 
 SEARCHED = {"use": "decision_tree", "search": {"trials": 5, "method": "random"}}
@@ -98,3 +102,23 @@ def test_a_page_of_a_search_that_could_not_be_says_why() -> None:
 
     page = search_page({"tree": SearchResult(CandidateSpec(use="decision_tree"), obstacle="3 rows are few")})
     assert "nothing was tried, and the settings stay as declared: 3 rows are few." in page
+
+
+def test_entities_of_drawn_folds_come_from_the_labels(world: World) -> None:
+    pipeline = with_model(
+        world.pipeline("grouped"), validation={"method": "grouped_kfold", "folds": 3, "group": ["customer"]}
+    )
+    table = training_table(900, days=31)
+    world.write_training_set(pipeline, "2024-01-01", table)
+    customers = [f"c{number * 7 % 40}" for number in range(900)]
+    labels = table.select(["row_id", "event_timestamp", "label", "label_time"])
+    labels = labels.append_column("customer", pa.array(customers))
+    world.lake.write(
+        pipeline.table("labels"), labels.take(pa.array(range(899, -1, -1))), partition="2024-01-01"
+    )
+    run = StageRun(pipeline, world.scope(pipeline, "2024-01-01"), world.lake, world.engine)
+    found = read_entities(run, read_training_set(table, "binary"))
+    assert found is not None
+    assert len(set(zip(customers, found.tolist(), strict=True))) == 40
+    assert np.unique(found).size == 40
+    assert "trials on" in str(train(world, pipeline, "2024-01-01").metadata["search_decision_tree"])
