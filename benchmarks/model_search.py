@@ -40,7 +40,7 @@ AS_OF = {
 
 MAX_ROWS = 60_000
 JUDGED_SHARE = 0.2
-SEARCH_SHARE = 0.5
+SEARCH_SHARE = 0.4
 """Share of our CPU seconds that the search has; folds and the last fit need the others."""
 
 ALPHA = 0.025

@@ -19,12 +19,10 @@ WITHOUT_TIME: tuple[ValidationMethod, ...] = ("stratified_kfold", "grouped_kfold
 
 
 def _label_keys(value: object) -> object:
-    """Read keys of YAML that are no texts as labels: 0, 1, false and true."""
+    """Read keys that are no texts, as 0 and 1, as labels."""
     if not isinstance(value, Mapping):
         return value
-    return {
-        str(int(key)) if isinstance(key, bool) else str(key): _label_keys(part) for key, part in value.items()
-    }
+    return {str(key): _label_keys(part) for key, part in value.items()}
 
 
 PositiveNumber = Annotated[float, Field(gt=0)]

@@ -74,6 +74,10 @@ def _learning_fault(candidate: CandidateSpec, problem: ProblemType) -> str:
         return f"has class_weight, and {candidate.use} takes no weights. Leave it out, or name another algorithm."
     if candidate.class_weight is not None and problem == "regression":
         return "has class_weight, and a regression has no classes. Leave it out."
+    if problem == "binary" and isinstance(candidate.class_weight, Mapping):
+        for label in candidate.class_weight:
+            if label not in ("0", "1"):
+                return f"has a class_weight of '{label}', and the labels of a binary target are 0 and 1."
     return ""
 
 

@@ -64,3 +64,7 @@ def test_what_takes_no_weights_refuses_them() -> None:
     candidate = CandidateSpec(use="nearest_neighbours", class_weight="balanced")
     assert "takes no weights" in candidate_fault(candidate, "binary")
     assert "no classes" in candidate_fault(CandidateSpec(use="ridge", class_weight="balanced"), "regression")
+    unknown = CandidateSpec(use="decision_tree", class_weight={"true": 2.0})
+    assert "class_weight of 'true', and the labels of a binary target are 0 and 1" in candidate_fault(
+        unknown, "binary"
+    )

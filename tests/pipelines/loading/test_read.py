@@ -1258,7 +1258,7 @@ def test_search_validation_and_decisions_are_read(tmp_path: Path) -> None:
     said = """candidates:
       - use: decision_tree
         early_stopping: false
-        class_weight: {0: 1, true: 20}
+        class_weight: {0: 1, 1: 20}
         search:
           method: random
           space: {max_depth: [2, 9], max_features: {float: [0.1, 1], log: true}, criterion: {choice: [gini, entropy]}}
