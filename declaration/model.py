@@ -8,10 +8,17 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from declaration.decisions import CalibrationMethod, ClassWeight, IntervalSpec, ThresholdSpec, ValidationSpec
+from declaration.limits import (
+    BaselineRule,
+    FairnessLimitSpec,
+    LatencyLimitSpec,
+    LimitRule,
+    SliceLimitSpec,
+)
 from declaration.search import ParamName as ParamName
 from declaration.search import ParamValue as ParamValue
 from declaration.search import SearchSpec
-from declaration.types import Block, GrownBlock, Identifier
+from declaration.types import Block, Duration, GrownBlock, Identifier
 
 Metric = Literal[
     "roc_auc", "average_precision", "log_loss", "brier", "accuracy", "f1_macro", "rmse", "mae", "r2"
@@ -74,6 +81,24 @@ class GateSpec(Block):
     """One-sided significance level: a challenger that is surely worse on the newest window does not serve."""
     inconclusive: Literal["keep", "promote"] = "keep"
     """Outcome when there is nothing to compare the two on: the champion stays until a person decides, or the challenger serves."""
+    beat_baseline: BaselineRule = "if_champion_does"
+    """When a challenger must surely beat the naive baselines: to replace a champion that does, always (the first model too), or never."""
+    slices: tuple[SliceLimitSpec, ...] = ()
+    """Limits on parts of the judged rows."""
+    latency: LatencyLimitSpec | None = None
+    """Limits on the time that scoring takes."""
+    max_size_mb: float | None = Field(default=None, gt=0)
+    """Greatest size of the model file in megabytes (10⁶ bytes)."""
+    max_calibration_error: float | None = Field(default=None, gt=0, lt=1)
+    """Greatest expected calibration error: mean distance of probability and share of hits in 10 bins of equal count; for classes."""
+    fairness: FairnessLimitSpec | None = None
+    """Limits on differences between groups."""
+    limits: LimitRule = "surely"
+    """When limits on judged rows stop a challenger: where they are surely exceeded, at `alpha` over all of one kind, or by the estimate."""
+    approval: Literal["automatic", "manual"] = "automatic"
+    """Whether a challenger that passes serves at once, or waits until a person promotes it; until then the champion serves."""
+    approve_within: Duration | None = None
+    """Time after which a challenger that nobody promoted is archived; by default 7 days."""
 
 
 class ModelSpec(GrownBlock):
