@@ -29,17 +29,11 @@ from learning.metrics import MetricError, Scored, metric_value
 from learning.naive_forecast import NAIVE
 from learning.out_of_fold import OutOfFold, fit, rows_since, score_out_of_fold
 from learning.search.trials import MemoryLog, TrialLog
-from learning.search.tuning import SearchResult, tune
+from learning.search.tuning import SearchResult
 from learning.spans import Span, SpanResult
 from learning.training_rows import MIN_CLASS_ROWS, TrainingError, TrainingSet
-from learning.validation import MIN_SEARCHED_ROWS, Validation, validation
-
-PROPER_METRICS: Mapping[ProblemType, Metric] = {
-    "binary": "log_loss",
-    "multiclass": "log_loss",
-    "regression": "rmse",
-}
-"""Metric of each problem's proper score."""
+from learning.tuned_candidates import search_settings, with_found_settings
+from learning.validation import validation
 
 
 @dataclass(frozen=True)
@@ -161,8 +155,8 @@ def train_model(
     judged = validated.judged
     load_libraries(spec.competitors)
     with limited_threads(threads):
-        searches = _searches(spec, data, validated, trials or MemoryLog(), threads)
-        spec = _tuned(spec, searches, validated)
+        searches = search_settings(spec, data, validated, trials or MemoryLog(), threads)
+        spec = with_found_settings(spec, searches, validated)
         results, whole, candidates = _compare_candidates(data, judged, metric, spec, threads)
         best = next(candidate for candidate in spec.competitors if candidate.label == results[0].name)
         chosen = choose_span(best, whole, data, judged, spec, loss_since_us, threads)
@@ -223,53 +217,6 @@ def _candidate_rows(data: TrainingSet, judged: Judged) -> JudgedRows:
         data.row_numbers[judged.rows],
         judged.folds,
         float(ratios.mean()),
-    )
-
-
-def _searches(
-    spec: ModelSpec,
-    data: TrainingSet,
-    validated: Validation,
-    trials: TrialLog,
-    threads: int,
-) -> Mapping[str, SearchResult]:
-    """Seek the settings of each candidate that declares a search."""
-    # By what the gate judges, where nothing else is declared: of a ranking alone a model that has hardly learned looks good.
-    metric = spec.metric or PROPER_METRICS[data.problem]
-    found = {}
-    for candidate in spec.competitors:
-        if candidate.search is None:
-            continue
-        folds = validated.trial_folds(data, candidate.search, spec.seed)
-        found[candidate.label] = (
-            tune(candidate, data, folds, metric, trials, seed=spec.seed, threads=threads)
-            if folds
-            else SearchResult(candidate, obstacle=_too_few(validated))
-        )
-    return found
-
-
-def _too_few(validated: Validation) -> str:
-    """Say why no setting can be tried."""
-    n = validated.searched.size
-    if not validated.has_time:
-        return f"{n} rows are drawn for the search, and it needs {MIN_SEARCHED_ROWS}"
-    advice = "Where rows have no order in time, declare validation.method: stratified_kfold"
-    if n < MIN_SEARCHED_ROWS:
-        return f"{n} rows were known before the judged ones, and a search needs {MIN_SEARCHED_ROWS}. {advice}"
-    return f"{n} rows cannot be cut into folds in time order. {advice}"
-
-
-def _tuned(spec: ModelSpec, searches: Mapping[str, SearchResult], validated: Validation) -> ModelSpec:
-    """Put the settings that were found in the candidates' place; where there is no time no span of it competes."""
-    if not searches and validated.has_time:
-        return spec
-    candidates = tuple(
-        searches[candidate.label].candidate if candidate.label in searches else candidate
-        for candidate in spec.competitors
-    )
-    return spec.model_copy(
-        update={"candidates": candidates, "adapt_window": spec.adapt_window and validated.has_time}
     )
 
 
