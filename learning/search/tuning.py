@@ -51,8 +51,17 @@ class SearchResult:
 
     @property
     def best(self) -> Trial:
-        """The trial of least loss, the first of several."""
-        return min(self.trials, key=lambda trial: (trial.loss, trial.number))
+        """The trial of least loss; the declared settings unless it is better by a standard error over the folds.
+
+        References
+        ----------
+        Breiman, Friedman, Olshen and Stone (1984), Classification and Regression Trees, section 3.4.3.
+        """
+        least, declared = min(self.trials, key=lambda trial: (trial.loss, trial.number)), self.trials[0]
+        gains = np.subtract(declared.fold_losses, least.fold_losses)
+        if gains.size > 1 and gains.mean() <= gains.std(ddof=1) / np.sqrt(gains.size):
+            return declared
+        return least
 
     @property
     def cpu_seconds(self) -> float:
