@@ -30,7 +30,10 @@ FORMAT = 1
 """Version of the layout of the file."""
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-_MANIFEST, _SCHEMA = "manifest.json", "schema.json"
+MANIFEST = "manifest.json"
+"""Name of the part that says what a model file is."""
+
+_SCHEMA = "schema.json"
 _SKOPS, _LIGHTGBM, _XGBOOST = "estimator.skops", "estimator.txt", "estimator.ubj"
 
 ALLOWED_TYPES = frozenset(
@@ -124,7 +127,7 @@ def model_to_bytes(model: FittedModel) -> bytes:
         manifest["naive"] = model.estimator.to_plain()
     if postprocessing := model.postprocessing.to_plain():
         manifest["postprocessing"] = postprocessing
-    parts = {_MANIFEST: json.dumps(manifest, sort_keys=True, ensure_ascii=False).encode()}
+    parts = {MANIFEST: json.dumps(manifest, sort_keys=True, ensure_ascii=False).encode()}
     if model.algorithm != NAIVE.use:
         name, write, _ = _STORAGES[ALGORITHMS[model.algorithm].storage]
         parts[name] = write(model.estimator)
@@ -142,7 +145,7 @@ def model_from_bytes(content: bytes) -> FittedModel:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             parts = {name: archive.read(name) for name in archive.namelist()}
-        manifest = json.loads(parts[_MANIFEST])
+        manifest = json.loads(parts[MANIFEST])
     except (zipfile.BadZipFile, KeyError, ValueError) as error:
         raise ModelFileError(
             f"this is not a model file of ours ({error}). Restore it from a backup, "

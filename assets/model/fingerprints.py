@@ -28,6 +28,8 @@ class Question:
         Fingerprint of rows, settings and seed.
     loss_since_us
         First instant of the champion's loss; None where none is confirmed.
+    rows_sha256
+        Digest of the rows alone.
     """
 
     pipeline: Pipeline
@@ -35,6 +37,7 @@ class Question:
     reason: str
     content: str
     loss_since_us: int | None
+    rows_sha256: str
 
     def training_key(self, champion: int | None) -> str:
         """Fingerprint all that decides which model comes out and on which rows it is judged."""
@@ -55,8 +58,9 @@ def question(
 ) -> Question:
     """Put the question of a run; its rows are read once for the fingerprint."""
     settings = pipeline.spec.model.model_dump(mode="json", exclude={"gate"})
-    content = _fingerprint([data.problem, settings, data.digest])
-    return Question(pipeline, partition, reason, content, loss_since_us)
+    rows_sha256 = data.digest
+    content = _fingerprint([data.problem, settings, rows_sha256])
+    return Question(pipeline, partition, reason, content, loss_since_us, rows_sha256)
 
 
 def _fingerprint(parts: Sequence[object]) -> str:
