@@ -71,6 +71,8 @@ def parse_duration(text: object) -> object:
         if isinstance(text, timedelta):
             return text
         raise ValueError("a duration is a number and a unit: 90m, 12h, 28d or 4w")
+    if text.startswith("P"):
+        return text  # ISO 8601, as declarations are written into records.
     number, unit = text.strip()[:-1], text.strip()[-1:]
     if unit not in _DURATION_UNITS or not number.isdecimal() or len(number) > 6 or int(number) == 0:
         raise ValueError("a duration is a positive number and a unit: 90m, 12h, 28d or 4w")

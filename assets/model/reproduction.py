@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from assets.model.known_loss import loss_since_us
 from assets.model.recorded import Judge, Recorded
+from assets.model.tuning_page import FOUND
 from declaration.errors import DriftlineError
 from declaration.model import ModelSpec
 from declaration.partitioning import partitioning
@@ -205,7 +206,9 @@ def _settings(sources: _Sources) -> tuple[ModelSpec, ProblemType, tuple[Differen
         )
     # The gate judges what was trained, and changes nothing of it.
     settings = {
-        name: json.loads(text) for name, text in run.params.items() if name not in ("problem", "gate")
+        name: json.loads(text)
+        for name, text in run.params.items()
+        if name not in ("problem", "gate") and not name.startswith(FOUND)
     }
     fields = ModelSpec.model_fields
     gone = [name for name in settings if name not in fields]
@@ -216,7 +219,8 @@ def _settings(sources: _Sources) -> tuple[ModelSpec, ProblemType, tuple[Differen
             f"the settings of version {version.version} of '{sources.pipeline.name}' are none that this release reads: "
             f"{error.errors()[0]['loc']} {error.errors()[0]['msg']}. Rebuild it with the release that trained it."
         ) from error
-    new = [name for name in fields if name not in settings and name != "gate"]
+    # Keys that came later are not written where nothing is declared of them.
+    new = [name for name in fields if name not in settings and name not in ("gate", *ModelSpec.ADDED)]
     changed = (
         *(
             Difference("setting", name, json.dumps(settings[name]), "unknown to this release")

@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from learning.search.tuning import SearchResult
 from learning.train import Training
 
+FOUND = "search/"
+"""Beginning of the names of what searches found, among the parameters of a run."""
+
 
 def tuning_facts(training: Training) -> Mapping[str, object]:
     """Return what the asset's metadata says of them; nothing of what is not declared."""
@@ -59,7 +62,7 @@ def tuning_figures(training: Training) -> Mapping[str, float]:
 def tuning_params(training: Training) -> Mapping[str, str]:
     """Return the settings that searches chose, as JSON."""
     return {
-        f"search/{name}": json.dumps(dict(result.candidate.params), sort_keys=True)
+        f"{FOUND}{name}": json.dumps(dict(result.candidate.params), sort_keys=True)
         for name, result in training.searches.items()
     }
 

@@ -96,3 +96,8 @@ def test_settings_that_are_not_declared_are_not_written() -> None:
     block = ModelSpec.model_validate({"candidates": [{"use": "ridge"}], "threshold": 0.0}).model_dump()
     assert block["candidates"] == ({"use": "ridge", "name": None, "params": {}},)
     assert block["threshold"] == 0.0
+
+
+def test_settings_come_back_from_a_record() -> None:
+    spec = ModelSpec.model_validate({"validation": {"method": "rolling_origin", "embargo": "1d"}})
+    assert ModelSpec.model_validate(spec.model_dump(mode="json")) == spec
