@@ -33,6 +33,9 @@ TRIALS = LakeTable(
 )
 """A row per finished trial; `params` is JSON, `loss` the metric as a loss, `training_key` the fingerprint of the training."""
 
+MAX_FILES = 64
+"""Files of the table from which it is merged: each trial is one."""
+
 
 @dataclass(frozen=True)
 class LakeTrialLog:
@@ -55,16 +58,18 @@ class LakeTrialLog:
     commit: Mapping[str, str]
 
     def finished(self, candidate: str) -> Sequence[Trial]:
-        """Return the trials that are kept, by number: of two runs that did the same the first, and none after a gap."""
+        """Return the trials that are kept, by number: of two runs that did the same the quicker, and none after a gap."""
         table = TRIALS.of(self.pipeline)
         if not self.lake.has(table):
             return []
+        self.lake.compact(table, above=MAX_FILES)
         rows = self.lake.read(table)
         is_ours = pc.and_(
             pc.equal(rows["training_key"], self.training_key), pc.equal(rows["candidate"], candidate)
         )
+        order = [(name, "ascending") for name in ("number", "cpu_seconds")]
         found: dict[int, Trial] = {}
-        for row in rows.filter(is_ours).sort_by("number").to_pylist():
+        for row in rows.filter(is_ours).sort_by(order).to_pylist():
             trial = Trial(
                 row["number"],
                 json.loads(row["params"]),

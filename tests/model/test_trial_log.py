@@ -33,8 +33,8 @@ def train(world: World, pipeline: Pipeline, partition: str) -> Outcome:
     return materialize_model(run, registry=world.registry)
 
 
-def trial(number: int, loss: float = 0.5) -> Trial:
-    return Trial(number, {"max_depth": number, "max_features": 0.1}, loss, (loss, loss), 0.25)
+def trial(number: int) -> Trial:
+    return Trial(number, {"max_depth": number, "max_features": 0.1}, 0.5, (0.5, 0.5), 0.25)
 
 
 def test_trials_are_read_as_they_were_kept_and_those_of_others_are_not(world: World) -> None:
@@ -45,7 +45,7 @@ def test_trials_are_read_as_they_were_kept_and_those_of_others_are_not(world: Wo
     log.keep("other", trial(0))
     replace(log, training_key="b" * 64).keep("tree", trial(3))
     # Another run did the same; and one was lost.
-    log.keep("tree", trial(1, loss=0.9))
+    log.keep("tree", replace(trial(1), cpu_seconds=9.0))
     log.keep("tree", trial(4))
     assert log.finished("tree") == [trial(0), trial(1), trial(2)]
 
