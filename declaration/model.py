@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from declaration.preprocess import PreprocessSpec
 from declaration.types import Block, Identifier
 
 ParamName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}$")]
@@ -20,20 +22,50 @@ Metric = Literal[
 ]
 
 
+EstimatorPath = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^([A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*|[A-Za-z0-9_./-]+\.py):[A-Za-z_][A-Za-z0-9_]*$",
+        max_length=255,
+    ),
+]
+"""Class of an estimator: `package.module:Class`, or `file.py:Class` of a file in the pipeline's folder."""
+
+
 class CandidateSpec(Block):
     """An algorithm with settings of its own, so that two of one algorithm can compete."""
 
-    use: Identifier
-    """Algorithm."""
+    use: Identifier | EstimatorPath
+    """Algorithm, or the class of an estimator of yours: `package.module:Class`, or `file.py:Class` beside the declaration."""
     name: Identifier | None = None
     """Name in results, unlike any other candidate's; by default the algorithm's."""
     params: Mapping[ParamName, ParamValue] = Field(default_factory=dict)
     """The algorithm's parameters, by the names that its library gives them; the others keep Driftline's defaults."""
+    preprocess: PreprocessSpec | None = None
+    """What becomes of the features before; by default `model.preprocess`."""
+    trusted: bool = False
+    """Whether an estimator that no safe format holds is stored as a pickle, which is code: it is loaded only with the ledger's hash."""
 
     @property
     def label(self) -> str:
-        """Name in results."""
-        return self.name or self.use
+        """Name in results: without one, that of the algorithm, or of the class in lower case.
+
+        Examples
+        --------
+        >>> CandidateSpec(use="sklearn.linear_model:SGDClassifier").label
+        'sgd_classifier'
+        """
+        return self.name or _lower(self.use.rpartition(":")[2])
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it names a class, and no algorithm of the table."""
+        return ":" in self.use
+
+
+def _lower(name: str) -> str:
+    """Spell the name of a class as an identifier."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower().lstrip("_")[:63]
 
 
 def candidate_text(name: str, algorithm: str) -> str:
@@ -63,10 +95,12 @@ class GateSpec(Block):
 class ModelSpec(Block):
     """How models are trained and compared."""
 
-    candidates: tuple[Identifier | CandidateSpec, ...] = Field(
+    candidates: tuple[Identifier | EstimatorPath | CandidateSpec, ...] = Field(
         default=("hist_gradient_boosting",), min_length=1
     )
     """Algorithms, or blocks with their settings, trained on the same rows; the best out of fold becomes the challenger."""
+    preprocess: PreprocessSpec | None = None
+    """What becomes of the features before any candidate that says nothing of its own; absent means the algorithms' own ways."""
     metric: Metric | None = None
     """What candidates are compared by; by default roc_auc, log_loss or rmse after the problem."""
     train_window: int | None = Field(default=None, ge=1)
@@ -82,5 +116,11 @@ class ModelSpec(Block):
 
     @property
     def competitors(self) -> tuple[CandidateSpec, ...]:
-        """The candidates as blocks."""
-        return tuple(CandidateSpec(use=one) if isinstance(one, str) else one for one in self.candidates)
+        """The candidates as blocks, each with its preprocessing."""
+        blocks = (CandidateSpec(use=one) if isinstance(one, str) else one for one in self.candidates)
+        return tuple(
+            one
+            if one.preprocess is not None or self.preprocess is None
+            else one.model_copy(update={"preprocess": self.preprocess})
+            for one in blocks
+        )

@@ -31,6 +31,9 @@ class FittedModel:
         A scikit-learn estimator, a booster of LightGBM or XGBoost, or a `NaiveForecast`.
     candidate
         Name of the candidate whose settings it has.
+    preprocessing
+        Fitted scikit-learn pipeline of the declared steps, from encoded features to the estimator's columns; None where
+        nothing is declared.
     """
 
     algorithm: str
@@ -39,6 +42,7 @@ class FittedModel:
     encoding: FeatureEncoding
     estimator: Any
     candidate: str = ""
+    preprocessing: Any = None
 
     @property
     def name(self) -> str:
@@ -61,6 +65,8 @@ class FittedModel:
         n_classes = max(1, len(self.classes))
         if matrix.shape[0] == 0:
             return np.empty((0, n_classes) if self.classes else 0)
+        if self.preprocessing is not None:
+            matrix = self.preprocessing.transform(matrix)
         if self.problem == "regression" or not hasattr(self.estimator, "predict_proba"):
             # Boosters of other libraries answer with probabilities.
             return np.asarray(self.estimator.predict(matrix), dtype=np.float64)

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from declaration.model import CandidateSpec
 from learning.algorithms.rows import FitRows
-from learning.algorithms.table import ALGORITHMS
+from learning.algorithms.table import algorithm_of
 from learning.fitted import FittedModel
 from learning.judged import Judged
 from learning.metrics import Floats, Scored
-from learning.naive_forecast import learn_naive_forecast
+from learning.naive_forecast import NAIVE, learn_naive_forecast
+from learning.preprocess.build import prepare
 from learning.training_rows import TrainingSet
 
 
@@ -59,6 +60,7 @@ def score_out_of_fold(
     seed, threads
         How it is fitted.
     """
+    data = data.read_for(candidate)
     labels = data.labels[judged.rows]
     shape = (judged.rows.size, len(data.classes)) if data.classes else (judged.rows.size,)
     scores = np.empty(shape, dtype=np.float64)
@@ -96,16 +98,28 @@ def rows_since(data: TrainingSet, since_us: int | None) -> NDArray[np.bool_]:
 def fit(
     candidate: CandidateSpec, rows: FitRows, classes: tuple[str, ...], seed: int, threads: int
 ) -> FittedModel:
-    """Fit a candidate; rows of one class teach that class alone."""
-    algorithm = ALGORITHMS.get(candidate.use)
-    if algorithm is None:
-        estimator: object = learn_naive_forecast(rows)
+    """Fit a candidate; rows of one class teach that class alone.
+
+    The rows must have been read for the candidate (`TrainingSet.read_for`).
+    """
+    encoding = rows.encoding
+    estimator: object
+    preprocessing = None
+    if candidate.use == NAIVE.use:
+        estimator = learn_naive_forecast(rows)
     elif rows.problem != "regression" and np.all(rows.labels == rows.labels[0]):
         estimator = OneClass(int(rows.labels[0]), rows.n_classes)
     else:
+        algorithm = algorithm_of(candidate, rows.folder)
+        spec = candidate.preprocess if candidate.preprocess is not None else algorithm.preprocess
+        if spec is not None:
+            prepared = prepare(spec, rows, algorithm.wants, candidate.use, seed)
+            rows, preprocessing = prepared.rows, prepared.pipeline
         params = {**algorithm.defaults(rows), **candidate.params}
         estimator = algorithm.fit(rows, params, seed, threads)
-    return FittedModel(candidate.use, rows.problem, classes, rows.encoding, estimator, candidate.label)
+    return FittedModel(
+        candidate.use, rows.problem, classes, encoding, estimator, candidate.label, preprocessing
+    )
 
 
 class OneClass:

@@ -119,7 +119,7 @@ def train_model(
         If a candidate or metric does not fit the problem.
     """
     metric = chosen_metric(spec, data.problem)
-    _check_candidates(spec, data.problem)
+    _check_candidates(spec, data)
     judged = judged_rows(
         data,
         champion_knows_until_us=champion_knows_until_us,
@@ -139,13 +139,19 @@ def train_model(
         importances = permutation_importances(
             chosen.out_of_fold.models,
             judged.folds[places],
-            data.matrix[judged.rows[places]],
+            data.read_for(chosen.candidate).matrix[judged.rows[places]],
             data.labels[judged.rows[places]],
             metric=metric,
             seed=spec.seed,
         )
         learned = np.flatnonzero(rows_since(data, chosen.span.since_us))
-        model = fit(chosen.candidate, data.fit_rows(learned), data.classes, spec.seed, threads)
+        model = fit(
+            chosen.candidate,
+            data.read_for(chosen.candidate).fit_rows(learned),
+            data.classes,
+            spec.seed,
+            threads,
+        )
     scored = chosen.out_of_fold.scored
     holdout = Scored(scored.labels[places], scored.scores[places])
     rows = judged.rows[places]
@@ -227,9 +233,9 @@ def _result(
     return CandidateResult(candidate.label, candidate.use, values[metric], values, out_of_fold.fit_seconds)
 
 
-def _check_candidates(spec: ModelSpec, problem: ProblemType) -> None:
+def _check_candidates(spec: ModelSpec, data: TrainingSet) -> None:
     for candidate in spec.competitors:
-        if fault := candidate_fault(candidate, problem):
+        if fault := candidate_fault(candidate, data.problem, data.folder):
             raise TrainingError(f"the candidate '{candidate.label}' {fault}")
 
 

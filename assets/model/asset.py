@@ -225,7 +225,12 @@ def _read_rows(run: StageRun, snapshot: Snapshot) -> TrainingSet:
     with run.engine.connect() as connection:
         source = scan(snapshot, [_partition(run)])
         rows = connection.sql(f"SELECT * FROM {source}").to_arrow_table()
-    return read_training_set(rows, run.spec.learned.problem)
+    return read_training_set(
+        rows,
+        run.spec.learned.problem,
+        timezone=run.spec.partitions.timezone,
+        folder=run.pipeline.folder,
+    )
 
 
 @contextmanager

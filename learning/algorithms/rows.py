@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,10 @@ class FitRows:
         Which columns are codes.
     problem, n_classes
         What is predicted; 1 class index for binary and regression is not used.
+    is_prepared
+        Whether a declared preprocessing made the matrix: the algorithm adds none of its own.
+    folder
+        Folder of the declaration, where files of estimators stand.
     """
 
     matrix: Floats
@@ -46,6 +50,8 @@ class FitRows:
     encoding: FeatureEncoding
     problem: ProblemType
     n_classes: int
+    is_prepared: bool = False
+    folder: str = ""
 
     @property
     def categorical(self) -> Sequence[int]:
@@ -85,7 +91,7 @@ class FitRows:
             _, firsts = np.unique(self.labels, return_index=True)
             chosen = np.union1d(chosen, firsts)
         chosen.sort()
-        return FitRows(self.matrix[chosen], self.labels[chosen], self.encoding, self.problem, self.n_classes)
+        return replace(self, matrix=self.matrix[chosen], labels=self.labels[chosen])
 
 
 def without_empty_columns(matrix: Floats) -> Floats:

@@ -23,6 +23,7 @@ from learning.algorithms.linear import (
     NAIVE_BAYES,
     RIDGE,
 )
+from learning.algorithms.own import own_algorithm, run_fault
 from learning.algorithms.trees import DECISION_TREE, RANDOM_FOREST
 
 ALGORITHMS: Mapping[str, Algorithm] = {
@@ -42,16 +43,31 @@ ALGORITHMS: Mapping[str, Algorithm] = {
 """The algorithms by the names that a declaration uses."""
 
 
+def algorithm_of(candidate: CandidateSpec, folder: str) -> Algorithm:
+    """Return a candidate's algorithm: of the table, or of its own class.
+
+    Parameters
+    ----------
+    candidate
+        As declared, without fault.
+    folder
+        Folder of the declaration, where files of estimators stand.
+    """
+    return own_algorithm(candidate, folder) if candidate.is_own else ALGORITHMS[candidate.use]
+
+
 def algorithms_of(problem: ProblemType) -> tuple[str, ...]:
     """List the algorithms that can learn a kind of label."""
     return tuple(name for name, algorithm in ALGORITHMS.items() if problem in algorithm.problems)
 
 
-def candidate_fault(candidate: CandidateSpec, problem: ProblemType) -> str:
+def candidate_fault(candidate: CandidateSpec, problem: ProblemType, folder: str = "") -> str:
     """Say what is wrong with a candidate, as the end of a sentence about it; '' where nothing.
 
-    The library is imported where parameters are declared: it alone knows them.
+    The library is imported where parameters are declared: it alone knows them. So is a class of one's own.
     """
+    if candidate.is_own:
+        return run_fault(candidate, problem, folder)
     allowed = algorithms_of(problem)
     if candidate.use not in ALGORITHMS:
         return f"names '{candidate.use}', which is no algorithm. {_nearest(candidate.use, allowed)}"
@@ -79,6 +95,9 @@ def _nearest(value: str, allowed: Sequence[str]) -> str:
 def load_libraries(candidates: Sequence[CandidateSpec]) -> None:
     """Import what the candidates need: threads can only be limited in libraries that are loaded."""
     for candidate in candidates:
+        if candidate.is_own:
+            # Imported already, by the check of its parameters.
+            continue
         algorithm = ALGORITHMS[candidate.use]
         if algorithm.extra is not None:
             require_extra(algorithm.extra, f"the candidate '{candidate.label}'")
