@@ -39,22 +39,22 @@ def latencies(way: str, folder: str, algorithm: str, n_entities: int, n_calls: i
     import numpy as np
 
     generator = np.random.default_rng(3)
-    found = {}
+    figures = {}
     with ExitStack() as open_until:
         ask = _theirs(Path(folder)) if way == WAYS[0] else _ours(way, Path(folder), algorithm, open_until)
         setup_done()
         for count in COUNTS:
-            asked = [generator.integers(0, n_entities, count).tolist() for _ in range(n_calls)]
-            for entities in asked[: max(5, n_calls // 10)]:
+            calls = [generator.integers(0, n_entities, count).tolist() for _ in range(n_calls)]
+            for entities in calls[: max(5, n_calls // 10)]:
                 ask(entities)
             times, started_cpu = [], time.process_time()
-            for entities in asked:
+            for entities in calls:
                 started = time.perf_counter()
                 ask(entities)
                 times.append((time.perf_counter() - started) * 1_000)
             cpu = (time.process_time() - started_cpu) * 1_000 / n_calls
-            found[str(count)] = [*(float(np.percentile(times, p)) for p in PERCENTILES), cpu]
-    return found
+            figures[str(count)] = [*(float(np.percentile(times, p)) for p in PERCENTILES), cpu]
+    return figures
 
 
 def declared(algorithm: str) -> Any:

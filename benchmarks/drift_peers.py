@@ -32,7 +32,7 @@ PEERS = {
     "NannyML": ("nannyml_drift", ("nannyml==0.13.1", "pandas<3", "statsmodels", "pyarrow>=17")),
 }
 LIMIT_S, LIMIT_MB = 600.0, 8_000
-"""What a peer may take."""
+"""Limits of a peer."""
 
 QUIET = {"PYTHONWARNINGS": "ignore"}
 
@@ -68,8 +68,8 @@ def evidently_drift(name: str) -> list[str]:
     current, reference = (
         evidently.Dataset.from_pandas(frame, data_definition=definition) for frame in frames
     )
-    found = evidently.Report([presets.DataDriftPreset()]).run(current, reference).dict()
-    return [str(metric["metric_name"]) for metric in found["metrics"]]
+    report = evidently.Report([presets.DataDriftPreset()]).run(current, reference).dict()
+    return [str(metric["metric_name"]) for metric in report["metrics"]]
 
 
 def nannyml_drift(name: str) -> list[str]:
@@ -82,8 +82,8 @@ def nannyml_drift(name: str) -> list[str]:
         column_names=[*NUMERIC, *CATEGORICAL], treat_as_categorical=CATEGORICAL, chunk_number=1
     ).fit(reference)
     setup_done()
-    found = calculator.calculate(current).filter(period="analysis").to_df()
-    return [str(column) for column in found.columns.get_level_values(0).unique()]
+    results = calculator.calculate(current).filter(period="analysis").to_df()
+    return [str(column) for column in results.columns.get_level_values(0).unique()]
 
 
 def run(n_rows: int) -> list[Bar]:
@@ -99,7 +99,7 @@ def run(n_rows: int) -> list[Bar]:
             {way: measure(way, f"{sketch}:{function}", name) for way, function in functions.items()}
             for _ in range(REPEATS)
         ]
-        rows = [_median([one[way] for one in runs]) for way in functions]
+        rows = [_median([costs[way] for costs in runs]) for way in functions]
         ended = {}
         for peer, (function, packages) in PEERS.items():
             python = peer_python(peer.lower(), *packages)
@@ -126,9 +126,9 @@ def run(n_rows: int) -> list[Bar]:
 
 def _median(runs: list[Measurement]) -> Measurement:
     """Return the run of median CPU, with the greatest peak of all."""
-    middle = statistics.median_low([one.cpu_s for one in runs])
-    chosen = next(one for one in runs if one.cpu_s == middle)
-    peak = max(one.peak_mb for one in runs)
+    middle = statistics.median_low([cost.cpu_s for cost in runs])
+    chosen = next(cost for cost in runs if cost.cpu_s == middle)
+    peak = max(cost.peak_mb for cost in runs)
     return Measurement(chosen.name, chosen.cpu_s, chosen.wall_s, chosen.setup_cpu_s, peak, chosen.result)
 
 
@@ -150,7 +150,7 @@ def _bars(n_rows: int, rows: dict[str, Measurement], ended: dict[str, str]) -> l
 
 
 def main() -> int:
-    """Run the benchmark; the exit code tells whether the bars are met."""
+    """Run the benchmark; the exit code says whether the bars are met."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("n_rows", nargs="*", type=int, default=list(ROWS))
     bars = [bar for n_rows in parser.parse_args().n_rows for bar in run(n_rows)]

@@ -35,7 +35,7 @@ Work = Iterator[tuple[Bench, Sequence[int], Sequence[int]]]
 
 @dataclass(frozen=True)
 class Setting:
-    """How long a reference is, and which windows after it are judged.
+    """Length of a reference, and the windows after it that are judged.
 
     Attributes
     ----------
@@ -107,9 +107,9 @@ def shown(figures: Figures, name: str) -> list[str]:
     return lines
 
 
-def missed_bars(found: dict[str, Figures]) -> list[str]:
+def missed_bars(figures: dict[str, Figures]) -> list[str]:
     """List the bars of the issue that are missed."""
-    months, weeks, short = found["12 months"], found["52 weeks"], found["3 months"]
+    months, weeks, short = figures["12 months"], figures["52 weeks"], figures["3 months"]
     weakest = min(months.named("related", fault) for fault in FAULTS)
     bars = [
         ("false alarms by months", months.false_alarms("related") <= MAX_FALSE),
@@ -136,8 +136,8 @@ def real_work(series: Series, cadence: Cadence) -> Work:
         )
         return
     for left in range(0, n, 1 if cadence == "month" else 4):
-        rest = [part for part in range(n) if part != left]
-        yield Bench(series, partitions, rest, SPEC), [left], [left] if left % 3 == 0 else []
+        others = [part for part in range(n) if part != left]
+        yield Bench(series, partitions, others, SPEC), [left], [left] if left % 3 == 0 else []
 
 
 SPEC_OF_DAYS = DriftSpec(min_rows=4)
@@ -153,20 +153,20 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--real", action="store_true", help="also measure real series")
     parser.add_argument("--only", default="", help="settings whose names begin so")
-    asked = parser.parse_args()
-    started, found = time.process_time(), {}
+    options = parser.parse_args()
+    started, by_setting = time.process_time(), {}
     for setting in SETTINGS:
-        if setting.name.startswith(asked.only):
-            found[setting.name] = measure(setting.work(asked.seeds), seed=1)
-            print("\n".join(shown(found[setting.name], f"{setting.name}, seeds 0 to {(setting.n_seeds or asked.seeds) - 1}")), flush=True)  # noqa: T201 # fmt: skip
-    if asked.real:
+        if setting.name.startswith(options.only):
+            by_setting[setting.name] = measure(setting.work(options.seeds), seed=1)
+            print("\n".join(shown(by_setting[setting.name], f"{setting.name}, seeds 0 to {(setting.n_seeds or options.seeds) - 1}")), flush=True)  # noqa: T201 # fmt: skip
+    if options.real:
         with tempfile.TemporaryDirectory() as folder:
             for series in real_series(Path(folder)):
                 cadences: tuple[Cadence, ...] = ("month",) if _is_daily(series) else ("month", "week")
                 for cadence in cadences:
                     figures = measure(real_work(series, cadence), seed=1)
                     print("\n".join(shown(figures, f"{series.name} by {cadence}s, {len(series.columns)} columns")), flush=True)  # noqa: T201 # fmt: skip
-    missed = missed_bars(found) if not asked.only else []
+    missed = missed_bars(by_setting) if not options.only else []
     print(f"\n{time.process_time() - started:.0f} CPU seconds; bars missed: {', '.join(missed) or 'none'}")  # noqa: T201
     return 1 if missed else 0
 

@@ -110,8 +110,8 @@ def judge_drift(name: str) -> list[str]:
     folder = Path(name)
     setup_done()
     with _connect(folder) as connection:
-        kept = connection.sql(f"SELECT * FROM '{folder}/sketch.parquet'").to_arrow_table()
-        reference = reference_from_rows(kept.to_pylist())
+        rows = connection.sql(f"SELECT * FROM '{folder}/sketch.parquet'").to_arrow_table()
+        reference = reference_from_rows(rows.to_pylist())
         current = sketch_window(connection, f"'{folder}/current.parquet'", bins_of(reference))
     verdict = decide_drift(
         reference,
@@ -137,22 +137,22 @@ def run(n_rows: int) -> dict[str, float]:
             for _ in range(REPEATS)
         ]
     lines = [f"{n_rows:,} rows × {N_NUMERIC + len(CATEGORIES)} columns, median of {REPEATS} processes"]
-    cost = {way: statistics.median(one[way].cpu_s for one in runs) for way in ways}
-    peak = {way: max(one[way].peak_mb for one in runs) for way in ways}
+    cost = {way: statistics.median(costs[way].cpu_s for costs in runs) for way in ways}
+    peak = {way: max(costs[way].peak_mb for costs in runs) for way in ways}
     for way in ways:
         lines.append(f"{way:12} {cost[way]:7.2f} CPU s  peak {peak[way]:5.0f} MB")
     lines.append(
         f"{'reference':12} {once.cpu_s:7.2f} CPU s  peak {once.peak_mb:5.0f} MB  (once per model version)"
     )
     ratio = cost["drift"] / cost["plain scan"]
-    found = ", ".join(runs[0]["drift"].result)
-    lines.append(f"drift / plain scan = {ratio:.2f} (at most {MAX_CPU_RATIO:g}); found drifted: {found}")
+    drifted = ", ".join(runs[0]["drift"].result)
+    lines.append(f"drift / plain scan = {ratio:.2f} (at most {MAX_CPU_RATIO:g}); found drifted: {drifted}")
     sys.stdout.write("\n".join(lines) + "\n")
     return {"drift_to_scan": ratio, "drift_peak_mb": peak["drift"]}
 
 
 def main() -> int:
-    """Run the benchmark; the exit code tells whether the bars are met."""
+    """Run the benchmark; the exit code says whether the bars are met."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("n_rows", nargs="?", type=int, default=1_000_000)
     figures = run(parser.parse_args().n_rows)

@@ -151,8 +151,8 @@ def follow(life: Life, metric: Metric) -> list[Shown]:
         if raw.value is None or raw.low is None or raw.high is None or realised.value is None:
             continue
         key = f"{number:03}"
-        kept = {key: RawEstimate(raw.value, (raw.high - raw.low) / 2)}
-        outcome = outcome_of(key, realised, unchanged, kept, {key: window.n})
+        half_widths = {key: RawEstimate(raw.value, (raw.high - raw.low) / 2)}
+        outcome = outcome_of(key, realised, unchanged, half_widths, {key: window.n})
         if outcome is not None:
             record.append(outcome)
         shown.append(Shown(raw, estimated, unchanged, realised.value))
@@ -181,7 +181,7 @@ class Line:
 
 def line_of(stream: str, metric: str, windows: Sequence[Shown]) -> Line:
     """Sum up a life."""
-    kept = [one for one in windows if one.estimated.value is not None]
+    estimated = [window for window in windows if window.estimated.value is not None]
 
     def holds(measured: Measurement, realised: float) -> bool:
         return (
@@ -197,12 +197,12 @@ def line_of(stream: str, metric: str, windows: Sequence[Shown]) -> Line:
         stream,
         metric,
         len(windows),
-        len(windows) - len(kept),
-        mean([abs((one.raw.value or 0.0) - one.realised) for one in windows]),
-        mean([abs((one.estimated.value or 0.0) - one.realised) for one in kept]),
-        mean([abs(one.unchanged - one.realised) for one in kept]),
-        mean([holds(one.raw, one.realised) for one in windows]),
-        mean([holds(one.estimated, one.realised) for one in kept]),
+        len(windows) - len(estimated),
+        mean([abs((window.raw.value or 0.0) - window.realised) for window in windows]),
+        mean([abs((window.estimated.value or 0.0) - window.realised) for window in estimated]),
+        mean([abs(window.unchanged - window.realised) for window in estimated]),
+        mean([holds(window.raw, window.realised) for window in windows]),
+        mean([holds(window.estimated, window.realised) for window in estimated]),
     )
 
 

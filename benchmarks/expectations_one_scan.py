@@ -162,11 +162,11 @@ def _statements(connection: Any, flights: str, rules: Sequence[dict[str, Any]]) 
     return sent
 
 
-def _verdicts(found: Sequence[tuple[bool, str | None]]) -> list[bool]:
-    errors = [error for _, error in found if error]
+def _verdicts(outcomes: Sequence[tuple[bool, str | None]]) -> list[bool]:
+    errors = [error for _, error in outcomes if error]
     if errors:
-        raise RuntimeError(f"{len(errors)} of {len(found)} rules could not be evaluated: {errors[0]}")
-    return [is_passed for is_passed, _ in found]
+        raise RuntimeError(f"{len(errors)} of {len(outcomes)} rules could not be evaluated: {errors[0]}")
+    return [is_passed for is_passed, _ in outcomes]
 
 
 def write_flights(folder: Path) -> Path:
@@ -198,8 +198,8 @@ def compare(flights: str, *, with_row_loops: bool) -> tuple[bool, float]:
     bare, ours, pandas = rows
     is_same = ours.result == pandas.result
     advantage = pandas.cpu_s / ours.cpu_s
-    rest = "" if with_row_loops else f", without those that pandas loops over: {', '.join(ROW_LOOPS)}"
-    sys.stdout.write(f"{len(ours.result)} expectations on the flights, {sum(ours.result)} passed{rest}\n")
+    limit = "" if with_row_loops else f", without those that pandas loops over: {', '.join(ROW_LOOPS)}"
+    sys.stdout.write(f"{len(ours.result)} expectations on the flights, {sum(ours.result)} passed{limit}\n")
     sys.stdout.write(table(rows, against="bare SQL") + "\n")
     sys.stdout.write(
         f"verdicts: {'the same' if is_same else 'DIFFERENT'}; {advantage:.1f} times less CPU than pandas, "

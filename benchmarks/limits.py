@@ -17,7 +17,7 @@ INTERVAL_S = 0.2
 
 @dataclass(frozen=True)
 class Limits:
-    """When a way is stopped: wall seconds, and resident megabytes."""
+    """Limits at which a way is stopped: wall seconds, and resident megabytes."""
 
     wall_s: float
     memory_mb: float

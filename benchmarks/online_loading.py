@@ -28,7 +28,7 @@ from benchmarks.measure import measure, setup_done
 from benchmarks.online_rows import DAY, OURS, START, VIEWS, open_feast, pipeline, running, write_lake
 
 STATES: Sequence[tuple[str, int]] = (("empty", 0), ("again", 0), ("next day", 1))
-"""What is loaded one after another: what the store is found as, and the day whose rows come."""
+"""Loads, one after another: what the store is found as, and the day whose rows come."""
 
 BARS: Mapping[str, float] = {"sqlite": 3.0, "redis": 3.0}
 """Least ratio of rows per CPU second, by store, in every state."""
@@ -96,16 +96,16 @@ def values_of(folder: str, online: Mapping[str, Any]) -> str:
     """Read some entities by Feast's own reader, as text."""
     store = open_feast(Path(folder), online)
     features = [f"{VIEW}:{feature.name}" for feature in store.get_feature_view(VIEW).features]
-    asked = [{"entity": number} for number in range(N_READ)]
+    entity_rows = [{"entity": number} for number in range(N_READ)]
     return json.dumps(
-        store.get_online_features(features=features, entity_rows=asked).to_dict(), sort_keys=True
+        store.get_online_features(features=features, entity_rows=entity_rows).to_dict(), sort_keys=True
     )
 
 
 def load(kind: str, way: str, n_entities: int) -> list[Loaded]:
     """Load in each state of the store, one after another."""
     function = {"Feast": "by_feast", "ours": "by_us"}[way]
-    found = []
+    loads = []
     with tempfile.TemporaryDirectory() as name, running(kind, Path(name)) as server:
         write_lake(Path(name), n_entities, n_days=1 + max(day for _, day in STATES))
         online = {"type": OURS[kind] if way == "ours" else kind, **server.settings}
@@ -114,14 +114,14 @@ def load(kind: str, way: str, n_entities: int) -> list[Loaded]:
             done = measure(way, f"benchmarks.online_loading:{function}", name, online, day)
             spent = server.cpu_s() - before
             values = measure("values", "benchmarks.online_loading:values_of", name, online).result
-            found.append(
+            loads.append(
                 Loaded(f"{kind}, {way}, {state}", n_entities, done.cpu_s, spent, done.peak_mb, values)
             )
-    return found
+    return loads
 
 
 def run(n_entities: int, kinds: Sequence[str]) -> bool:
-    """Measure, print the table, and tell whether the bars are met."""
+    """Measure, print the table, and return whether the bars are met."""
     is_met = True
     sys.stdout.write(f"{n_entities:,} entities, 10 features\n")
     sys.stdout.write(
@@ -129,13 +129,13 @@ def run(n_entities: int, kinds: Sequence[str]) -> bool:
     )
     for kind in kinds:
         theirs, ours = (load(kind, way, n_entities) for way in ("Feast", "ours"))
-        for one in (*theirs, *ours):
+        for measured in (*theirs, *ours):
             sys.stdout.write(
-                f"{one.way:28} {one.client_s:9.2f} {one.server_s:9.2f} {one.peak_mb:8.0f} {one.rows_per_cpu_s:11,.0f}\n"
+                f"{measured.way:28} {measured.client_s:9.2f} {measured.server_s:9.2f} {measured.peak_mb:8.0f} {measured.rows_per_cpu_s:11,.0f}\n"
             )
         ratios = [b.rows_per_cpu_s / a.rows_per_cpu_s for a, b in zip(theirs, ours, strict=True)]
         named = ", ".join(f"{state} {ratio:.1f}" for (state, _), ratio in zip(STATES, ratios, strict=True))
-        equal = [one.values for one in theirs] == [one.values for one in ours]
+        equal = [measured.values for measured in theirs] == [measured.values for measured in ours]
         bar = BARS.get(kind, 0.0)
         sys.stdout.write(
             f"  ours loads times as many rows: {named}{f' (at least {bar:.0f})' if bar else ''}; "
@@ -147,7 +147,7 @@ def run(n_entities: int, kinds: Sequence[str]) -> bool:
 
 
 def main() -> int:
-    """Run the benchmark; the exit code tells whether the bars are met."""
+    """Run the benchmark; the exit code says whether the bars are met."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

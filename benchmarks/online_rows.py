@@ -1,4 +1,4 @@
-"""What the benchmarks of online stores share: views of ten features in a lake, and a store on a server."""
+"""Rows for the benchmarks of online stores: views of ten features in a lake, and a store on a server."""
 
 from __future__ import annotations
 

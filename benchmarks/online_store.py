@@ -60,10 +60,10 @@ def latencies(
     }
     generator = np.random.default_rng(3)
     setup_done()
-    found = {}
+    figures = {}
     for count in COUNTS:
-        asked = [generator.integers(0, n_entities, count).tolist() for _ in range(n_calls)]
-        for entities in asked[: n_calls // WARM_UP_SHARE]:
+        calls = [generator.integers(0, n_entities, count).tolist() for _ in range(n_calls)]
+        for entities in calls[: n_calls // WARM_UP_SHARE]:
             readers[RAW](entities)
             # Entities that nobody knows among them.
             mixed = [*entities, *(n_entities + entity for entity in entities)]
@@ -72,15 +72,17 @@ def latencies(
         gc.collect()
         gc.freeze()
         times: dict[str, list[float]] = {way: [] for way in WAYS}
-        for number, entities in enumerate(asked):
+        for number, entities in enumerate(calls):
             for turn in range(len(WAYS)):
                 way = WAYS[(number + turn) % len(WAYS)]
                 started = time.perf_counter()
                 readers[way](entities)
                 times[way].append((time.perf_counter() - started) * 1_000)
-        found[str(count)] = {way: [float(np.percentile(times[way], p)) for p in PERCENTILES] for way in WAYS}
+        figures[str(count)] = {
+            way: [float(np.percentile(times[way], p)) for p in PERCENTILES] for way in WAYS
+        }
     gc.unfreeze()
-    return found
+    return figures
 
 
 def _compare(entities: Sequence[int], ours: Sequence[Sequence[Any]], theirs: Mapping[str, Any]) -> None:
@@ -160,10 +162,10 @@ def _raw(kind: str, folder: Path, settings: Mapping[str, Any], n_entities: int) 
 
         def from_sqlite(entities: Sequence[int]) -> object:
             marks = ",".join("?" * len(entities))
-            asked = [key_of[entity] for entity in entities]
+            keys = [key_of[entity] for entity in entities]
             return [
                 connection.execute(
-                    f"SELECT {columns} FROM {t} WHERE entity_key IN ({marks})", asked
+                    f"SELECT {columns} FROM {t} WHERE entity_key IN ({marks})", keys
                 ).fetchall()
                 for t in tables
             ]
@@ -187,9 +189,9 @@ def _raw(kind: str, folder: Path, settings: Mapping[str, Any], n_entities: int) 
     session = _session(settings)
 
     def from_postgres(entities: Sequence[int]) -> object:
-        asked = [key_of[entity] for entity in entities]
+        keys = [key_of[entity] for entity in entities]
         return [
-            session.execute(f"SELECT {columns} FROM {t} WHERE entity_key = ANY(%s)", [asked]).fetchall()
+            session.execute(f"SELECT {columns} FROM {t} WHERE entity_key = ANY(%s)", [keys]).fetchall()
             for t in tables
         ]
 
@@ -215,7 +217,7 @@ def _keys(entities: Sequence[int]) -> list[bytes]:
 
 
 def run(n_entities: int, n_calls: int, kinds: Sequence[str]) -> bool:
-    """Measure, print the table, and tell whether ours is nowhere slower than Feast."""
+    """Measure, print the table, and return whether ours is nowhere slower than Feast."""
     columns = "".join(f"{count:>9} p50 {'p95':>8} {'p99':>8}" for count in COUNTS)
     sys.stdout.write(
         f"{n_entities:,} entities stored, 3 views of 10 features, {n_calls} calls; milliseconds\n"
@@ -247,7 +249,7 @@ def run(n_entities: int, n_calls: int, kinds: Sequence[str]) -> bool:
 
 
 def main() -> int:
-    """Run the benchmark; the exit code tells whether ours is nowhere slower than Feast."""
+    """Run the benchmark; the exit code says whether ours is nowhere slower than Feast."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

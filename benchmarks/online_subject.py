@@ -42,10 +42,10 @@ class Subject:
         from feast.protos.feast.types.Value_pb2 import Value
 
         keys = [EntityKey(join_keys=["machine"], entity_values=[Value(int64_val=e)]) for e in entities]
-        found: list[tuple[datetime | None, Mapping[str, Any] | None]] = self._online.online_read(
+        answers: list[tuple[datetime | None, Mapping[str, Any] | None]] = self._online.online_read(
             self.store.config, self.view, keys, ["one", "other"]
         )
-        return found
+        return answers
 
     @property
     def _online(self) -> Any:

@@ -1,4 +1,4 @@
-"""What Dagster costs: a replayed year against the same stage functions in a plain loop.
+"""Cost of Dagster: a replayed year against the same stage functions in a plain loop.
 
 Each runs in a process of its own on an empty home. CPU seconds are counted from the first
 partition on; set-up (imports, reading declarations, preparing databases) is shown aside.
@@ -144,8 +144,8 @@ def measured(way: str, pipeline: str, last: str | None) -> dict[str, float]:
         done = subprocess.run(  # our own module, no shell
             command, env={**os.environ, **variables}, check=True, stdout=subprocess.PIPE, text=True
         )
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return figures
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""Whether two ways of the point-in-time benchmark found the same values, label by label."""
+"""Comparison of two ways of the point-in-time benchmark, label by label."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ def tied_entities(folder: str) -> list[int]:
     import duckdb
 
     with duckdb.connect() as connection:
-        found = connection.sql(
+        rows = connection.sql(
             f"SELECT DISTINCT entity FROM read_parquet({files_of(folder, 0)}) "
             "GROUP BY entity, event_timestamp, created_timestamp HAVING count(*) > 1 ORDER BY entity"
         ).fetchall()
-    return [entity for (entity,) in found]
+    return [entity for (entity,) in rows]
 
 
-def differing(one: str, other: str, *, without: Sequence[int] = ()) -> int:
+def differing(first: str, other: str, *, without: Sequence[int] = ()) -> int:
     """Count the values of one view that differ between two results, by label; NULL is equal to NULL.
 
     Parameters
     ----------
-    one, other
+    first, other
         Parquet files of the results.
     without
         Entities whose labels are left out.
@@ -59,10 +59,10 @@ def differing(one: str, other: str, *, without: Sequence[int] = ()) -> int:
     import duckdb
 
     same = " + ".join(f"(a.view_0__{f} IS DISTINCT FROM b.view_0__{f})::INTEGER" for f in FEATURES)
-    kept = f"NOT list_contains({list(without)}::BIGINT[], a.entity)"
+    condition = f"NOT list_contains({list(without)}::BIGINT[], a.entity)"
     query = (
-        f"SELECT coalesce(sum({same}), 0) + 10 * abs(count(*) - (SELECT count(*) FROM '{one}' a WHERE {kept})) "
-        f"FROM '{one}' a JOIN '{other}' b USING (row_id) WHERE {kept}"
+        f"SELECT coalesce(sum({same}), 0) + 10 * abs(count(*) - (SELECT count(*) FROM '{first}' a WHERE {condition})) "
+        f"FROM '{first}' a JOIN '{other}' b USING (row_id) WHERE {condition}"
     )
     with duckdb.connect() as connection:
         return int(connection.sql(query).fetchall()[0][0])

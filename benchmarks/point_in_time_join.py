@@ -69,15 +69,15 @@ class Case:
 
     @property
     def title(self) -> str:
-        """What is joined."""
+        """The case in words."""
         views = "1 view" if self.n_views == 1 else f"{self.n_views} views"
-        kept = "for ever" if self.ttl_days is None else f"ttl {self.ttl_days} days"
-        return f"{self.n_labels:,} labels, {self.n_rows:,} rows, {views}, {kept}"
+        lifetime = "for ever" if self.ttl_days is None else f"ttl {self.ttl_days} days"
+        return f"{self.n_labels:,} labels, {self.n_rows:,} rows, {views}, {lifetime}"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a case gave: the way's runs, those that were stopped, the median ratio to the bare join, and faults."""
+    """Outcome of a case: the way's runs, those that were stopped, the median ratio to the bare join, and faults."""
 
     runs: Sequence[Measurement]
     stopped: Sequence[Stopped]
@@ -140,21 +140,21 @@ def _median(runs: Sequence[Measurement]) -> Measurement:
     return sorted(runs, key=lambda run: run.cpu_s)[len(runs) // 2]
 
 
-def lines(case: Case, found: Outcome) -> list[str]:
+def lines(case: Case, result: Outcome) -> list[str]:
     """Write a case's table; a way that lost labels says how many."""
-    floor = found.runs[0].cpu_s
+    floor = result.runs[0].cpu_s
     written = [
         case.title,
         f"  {'way':32} {'CPU s':>8} {'wall s':>8} {'peak MB':>8} {'ratio':>6}",
     ]
-    for row in found.runs:
+    for row in result.runs:
         lost = case.n_labels - row.result
         written.append(
             f"  {row.name:32} {row.cpu_s:8.2f} {row.wall_s:8.2f} {row.peak_mb:8.0f} {row.cpu_s / floor:6.2f}"
             + (f"  {lost:,} labels lost" if lost else "")
         )
-    written += [f"  {row.name:32} {row.how}" for row in found.stopped]
-    written.append(f"  ours: {found.ratio:.2f} times the bare join (median of {case.repeats})")
+    written += [f"  {row.name:32} {row.how}" for row in result.stopped]
+    written.append(f"  ours: {result.ratio:.2f} times the bare join (median of {case.repeats})")
     return written
 
 
@@ -185,10 +185,10 @@ def run(n_labels: int, n_rows: int, *, is_large: bool) -> list[str]:
                 # At ten million rows a peer that ends at all needs minutes: one case of each size shows it.
                 peers = (DUCKDB, DASK) if ttl_days or not is_large else ()
                 case = Case(n_labels, n_rows, n_views, ttl_days, 1 if is_large else REPEATS, peers)
-                found = outcome(case, folder)
-                written, faulty = lines(case, found), list(found.faults)
+                result = outcome(case, folder)
+                written, faulty = lines(case, result), list(result.faults)
                 if is_large and ttl_days:
-                    line, wrong = halved(case, folder, found.runs[1])
+                    line, wrong = halved(case, folder, result.runs[1])
                     written, faulty = [*written, line], [*faulty, *wrong]
                 sys.stdout.write("\n".join(written) + "\n")
                 sys.stdout.flush()
@@ -201,7 +201,7 @@ def run(n_labels: int, n_rows: int, *, is_large: bool) -> list[str]:
 
 
 def main() -> int:
-    """Run the benchmark; the exit code tells whether the bars are met."""
+    """Run the benchmark; the exit code says whether the bars are met."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

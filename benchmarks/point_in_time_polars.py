@@ -11,7 +11,7 @@ from benchmarks.measure import setup_done
 REQUIREMENT = "polars>=1.30,<2"
 
 
-def by_polars(labels: str, views: Sequence[Sequence[str]], ttl_days: int | None, found: str | None) -> int:
+def by_polars(labels: str, views: Sequence[Sequence[str]], ttl_days: int | None, target: str | None) -> int:
     """Join labels with the files of some views by `join_asof`, as one would by hand: no ties, no creation times.
 
     Parameters
@@ -22,7 +22,7 @@ def by_polars(labels: str, views: Sequence[Sequence[str]], ttl_days: int | None,
         Files of each view.
     ttl_days
         Greatest age of a value.
-    found
+    target
         File for the result, for a comparison; never in a run that is counted.
     """
     polars = import_module("polars")  # not among the product's packages
@@ -39,6 +39,6 @@ def by_polars(labels: str, views: Sequence[Sequence[str]], ttl_days: int | None,
             rows, on="event_timestamp", by="entity", tolerance=tolerance, check_sortedness=False
         )
     result = joined.sort("row_id").collect()
-    if found:
-        result.write_parquet(found)
+    if target:
+        result.write_parquet(target)
     return int(result.height)

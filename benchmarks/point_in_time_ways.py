@@ -38,11 +38,11 @@ def by_plain_duckdb(folder: str, n_views: int, ttl_days: int | None) -> int:
             f"ON l.entity = v{view}.entity AND l.event_timestamp >= v{view}.event_timestamp"
             for view in views
         ]
-        found = connection.sql(
+        table = connection.sql(
             f"SELECT l.row_id, l.entity, l.event_timestamp, {', '.join(columns)} FROM labels l "
             f"{' '.join(joins)} ORDER BY l.row_id"
         ).to_arrow_table()
-    return int(found.num_rows)
+    return int(table.num_rows)
 
 
 def _in_time(view: int, ttl_days: int | None, value: str) -> str:
@@ -53,7 +53,7 @@ def _in_time(view: int, ttl_days: int | None, value: str) -> str:
     )
 
 
-def by_our_store(folder: str, n_views: int, ttl_days: int | None, memory: str, kept: str | None) -> int:
+def by_our_store(folder: str, n_views: int, ttl_days: int | None, memory: str, target: str | None) -> int:
     """Join through Feast with our offline store, over Delta tables."""
     import deltalake  # noqa: F401 (here, so that its import is not counted)
 
@@ -65,19 +65,19 @@ def by_our_store(folder: str, n_views: int, ttl_days: int | None, memory: str, k
         "threads": THREADS,
         "spill_directory": f"{folder}/spill",
     }
-    return _through_feast(folder, "ours", offline, n_views, ttl_days, kept, as_arrow=True)
+    return _through_feast(folder, "ours", offline, n_views, ttl_days, target, as_arrow=True)
 
 
-def by_feast_duckdb(folder: str, n_views: int, ttl_days: int | None, kept: str | None) -> int:
+def by_feast_duckdb(folder: str, n_views: int, ttl_days: int | None, target: str | None) -> int:
     """Join through Feast with its own `duckdb` store, over the same files."""
     import ibis  # type: ignore[import-untyped]  # noqa: F401
 
-    return _through_feast(folder, "duckdb", {"type": "duckdb"}, n_views, ttl_days, kept)
+    return _through_feast(folder, "duckdb", {"type": "duckdb"}, n_views, ttl_days, target)
 
 
-def by_feast_dask(folder: str, n_views: int, ttl_days: int | None, kept: str | None) -> int:
+def by_feast_dask(folder: str, n_views: int, ttl_days: int | None, target: str | None) -> int:
     """Join through Feast with its default store, over the same files."""
-    return _through_feast(folder, "dask", {"type": "dask"}, n_views, ttl_days, kept)
+    return _through_feast(folder, "dask", {"type": "dask"}, n_views, ttl_days, target)
 
 
 def read_labels(folder: str) -> pa.Table:
@@ -93,7 +93,7 @@ def _through_feast(
     offline: dict[str, Any],
     n_views: int,
     ttl_days: int | None,
-    kept: str | None,
+    target: str | None,
     *,
     as_arrow: bool = False,
 ) -> int:
@@ -103,15 +103,15 @@ def _through_feast(
     labels = read_labels(folder)
     entity_df: Any = labels if as_arrow else labels.to_pandas()  # our store takes Arrow, Feast hands it on
     setup_done()
-    found = store.get_historical_features(
+    table = store.get_historical_features(
         entity_df=entity_df,
         features=[f"view_{view}:{feature}" for view in range(n_views) for feature in FEATURES],
         full_feature_names=True,
         filter_by_created_timestamp=True,
     ).to_arrow()
-    if kept:
-        pq.write_table(found, kept)
-    return int(found.num_rows)
+    if target:
+        pq.write_table(table, target)
+    return int(table.num_rows)
 
 
 def _project(

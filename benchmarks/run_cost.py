@@ -1,4 +1,4 @@
-"""What a single scheduled run costs: CPU seconds of its process by stage, with the share of imports.
+"""Cost of a single scheduled run: CPU seconds of its process by stage, with the share of imports.
 
 A scheduled run is a process of its own, so it pays for every import it needs. Three months are
 replayed first, so that a champion serves; then one refresh and one retrain are measured, each in
@@ -122,11 +122,11 @@ def main() -> int:
     return 0
 
 
-def _print(kind: str, found: dict[str, dict[str, float]]) -> None:
+def _print(kind: str, figures: dict[str, dict[str, float]]) -> None:
     sys.stdout.write(f"\n{kind}: CPU seconds of its process\n{'stage':34} {'CPU s':>7} {'imports':>8}\n")
-    for stage, cpu_s in found["cpu_s"].items():
-        sys.stdout.write(f"{stage:34} {cpu_s:7.2f} {found['import_s'].get(stage, 0.0):8.2f}\n")
-    total, imports = sum(found["cpu_s"].values()), sum(found["import_s"].values())
+    for stage, cpu_s in figures["cpu_s"].items():
+        sys.stdout.write(f"{stage:34} {cpu_s:7.2f} {figures['import_s'].get(stage, 0.0):8.2f}\n")
+    total, imports = sum(figures["cpu_s"].values()), sum(figures["import_s"].values())
     sys.stdout.write(f"{'total':34} {total:7.2f} {imports:8.2f}  ({imports / total:.0%} imports)\n")
 
 

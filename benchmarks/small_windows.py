@@ -158,30 +158,30 @@ def _statuses(reference: ReferenceSketch, windows: Sequence[WindowSketch]) -> Ma
 def our_calls(name: str, repeats: int) -> dict[str, list[list[dict[str, str]]]]:
     """Judge every window with those before it: by case and repeat, what each window's columns are called."""
     folder = Path(name)
-    found: dict[str, list[list[dict[str, str]]]] = {}
+    calls: dict[str, list[list[dict[str, str]]]] = {}
     reference = _reference(pq.read_table(folder / "reference.parquet"))
     setup_done()
     for case in _named():
-        found[case] = []
+        calls[case] = []
         for repeat in range(repeats):
             table = pq.read_table(folder / f"{case} {repeat}.parquet")
             windows = [_sketch(reference, table.slice(i * N_ROWS, N_ROWS)) for i in range(N_WINDOWS)]
             # Of the changes the first, second, fourth and eighth window tell how soon they are certain.
             shown = range(N_WINDOWS) if case == "clean" else (0, 1, 3, 7)
-            found[case].append(
+            calls[case].append(
                 [
                     {k: v for k, v in _statuses(reference, windows[: i + 1]).items() if v != "stable"}
                     for i in shown
                 ]
             )
-    return found
+    return calls
 
 
 def our_streams() -> dict[str, list[str]]:
     """Judge streams: by name the word for each window."""
-    found: dict[str, list[str]] = {}
+    streams: dict[str, list[str]] = {}
     for correlation in (0.0, 0.9, 0.95):
-        words = found.setdefault(f"AR {correlation:g}", [])
+        words = streams.setdefault(f"AR {correlation:g}", [])
         for seed in range(STREAM_SEEDS):
             draw = np.random.default_rng(SEED + seed)
             rows = draw_stream(draw, N_REFERENCE + STREAM_WINDOWS * N_ROWS, correlation)
@@ -189,8 +189,8 @@ def our_streams() -> dict[str, list[str]]:
     draw = np.random.default_rng(SEED)
     rows = draw.normal(size=(N_REFERENCE + SLOW_WINDOWS * N_ROWS, 1))
     rows[N_REFERENCE:, 0] += np.repeat(SLOW_STEP * np.arange(1, SLOW_WINDOWS + 1), N_ROWS)
-    found["slow"] = _words(rows, SLOW_WINDOWS)
-    return found
+    streams["slow"] = _words(rows, SLOW_WINDOWS)
+    return streams
 
 
 def _words(rows: NDArray[np.float64], n_windows: int) -> list[str]:
@@ -199,8 +199,8 @@ def _words(rows: NDArray[np.float64], n_windows: int) -> list[str]:
     windows, words = [], []
     for part in np.split(rows[N_REFERENCE:], n_windows):
         windows.append(_sketch(reference, pa.table({name: part[:, i] for i, name in enumerate(names)})))
-        found = set(_statuses(reference, windows).values())
-        words.append(next((word for word in ("drifted", "likely") if word in found), "stable"))
+        statuses = set(_statuses(reference, windows).values())
+        words.append(next((word for word in ("drifted", "likely") if word in statuses), "stable"))
     return words
 
 
@@ -214,21 +214,21 @@ def evidently_calls(name: str, repeats: int) -> dict[str, list[list[str]]]:
     folder = Path(name)
     reference = dataset.from_pandas(pd.read_parquet(folder / "reference.parquet"), data_definition=definition)
     setup_done()
-    found: dict[str, list[list[str]]] = {}
+    calls: dict[str, list[list[str]]] = {}
     for case in _named():
-        found[case] = []
+        calls[case] = []
         for repeat in range(repeats):
             frame = pd.read_parquet(folder / f"{case} {repeat}.parquet").head(N_ROWS)
             current = dataset.from_pandas(frame, data_definition=definition)
             run = evidently.Report([presets.DataDriftPreset()], include_tests=True).run(current, reference)
-            found[case].append(
+            calls[case].append(
                 [
                     str(test["metric_config"]["params"]["column"])
                     for test in run.dict()["tests"]
                     if test["status"] == "FAIL" and "column" in test["metric_config"]["params"]
                 ]
             )
-    return found
+    return calls
 
 
 def nannyml_calls(name: str, repeats: int) -> dict[str, list[list[str]]]:
@@ -243,29 +243,32 @@ def nannyml_calls(name: str, repeats: int) -> dict[str, list[list[str]]]:
     ).fit(reference)
     missing = nannyml.MissingValuesCalculator(column_names=columns, chunk_size=N_ROWS).fit(reference)
     setup_done()
-    found: dict[str, list[list[str]]] = {}
+    calls: dict[str, list[list[str]]] = {}
     for case in _named():
         frames = [
             pd.read_parquet(folder / f"{case} {repeat}.parquet").head(N_ROWS) for repeat in range(repeats)
         ]
         analysed = pd.concat(frames, ignore_index=True)
-        tables = [one.calculate(analysed).filter(period="analysis").to_df() for one in (drift, missing)]
-        found[case] = [
+        tables = [
+            calculator.calculate(analysed).filter(period="analysis").to_df()
+            for calculator in (drift, missing)
+        ]
+        calls[case] = [
             sorted(
                 {
                     str(key[0])
-                    for one in tables
-                    for key in one.columns
-                    if key[-1] == "alert" and bool(one[key].iloc[i])
+                    for result in tables
+                    for key in result.columns
+                    if key[-1] == "alert" and bool(result[key].iloc[i])
                 }
             )
             for i in range(repeats)
         ]
-    return found
+    return calls
 
 
 def run(repeats: int, peer_repeats: int) -> bool:
-    """Measure, print the tables, and tell whether the bars are met; without peers where they have no repeats."""
+    """Measure, print the tables, and return whether the bars are met; without peers where they have no repeats."""
     with tempfile.TemporaryDirectory() as name:
         write_windows(Path(name), repeats)
         ours = measure("ours", "benchmarks.small_windows:our_calls", name, repeats).result
@@ -299,12 +302,12 @@ def _print_cases(
     lines.append(f"{'change of one column':22}" + "".join(f"{head:>18}" for head in heads))
     bars = []
     for place, case in enumerate(CASES):
-        runs = [[window.get(case.column, "") for window in one] for one in ours[str(place)]]
-        seen = sum(one[0] in ("likely", "drifted") for one in runs)
-        cells: list[int | str] = [seen, *(sum(one[i] == "drifted" for one in runs) for i in range(4))]
+        runs = [[window.get(case.column, "") for window in repeat] for repeat in ours[str(place)]]
+        seen = sum(repeat[0] in ("likely", "drifted") for repeat in runs)
+        cells: list[int | str] = [seen, *(sum(repeat[i] == "drifted" for repeat in runs) for i in range(4))]
         cells += [
-            f"{sum(case.column in called for called in found[str(place)])} of {len(found[str(place)])}"
-            for found in peers.values()
+            f"{sum(case.column in called for called in calls[str(place)])} of {len(calls[str(place)])}"
+            for calls in peers.values()
         ]
         lines.append(f"{case.name:22}" + "".join(f"{cell:>18}" for cell in cells))
         bars.append(
@@ -313,7 +316,7 @@ def _print_cases(
                 seen / repeats >= case.least,
             )
         )
-    clean = [window for one in ours["clean"] for window in one]
+    clean = [window for repeat in ours["clean"] for window in repeat]
     certain, likely = (
         float(np.mean([word in window.values() for window in clean])) for word in ("drifted", "likely")
     )
@@ -321,8 +324,8 @@ def _print_cases(
         f"clean windows with a column called: ours {certain:.1%} certain, {likely:.1%} likely, of {len(clean)}"
     )
     lines += [
-        f"  {peer}: {float(np.mean([bool(called) for called in found['clean']])):.0%} of {len(found['clean'])}"
-        for peer, found in peers.items()
+        f"  {peer}: {float(np.mean([bool(called) for called in calls['clean']])):.0%} of {len(calls['clean'])}"
+        for peer, calls in peers.items()
     ]
     sys.stdout.write("\n".join(lines) + "\n")
     for word, share in (("certain", certain), ("likely", likely)):
@@ -348,12 +351,12 @@ def _print_streams(streams: Mapping[str, Sequence[str]]) -> list[tuple[str, bool
 
 
 def main() -> int:
-    """Run the benchmark; the exit code tells whether the bars are met."""
+    """Run the benchmark; the exit code says whether the bars are met."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peer-repeats", type=int, default=PEER_REPEATS, help="0: ours alone")
     parser.add_argument("--repeats", type=int, default=REPEATS)
-    asked = parser.parse_args()
-    return int(not run(asked.repeats, asked.peer_repeats))
+    options = parser.parse_args()
+    return int(not run(options.repeats, options.peer_repeats))
 
 
 if __name__ == "__main__":

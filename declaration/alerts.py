@@ -50,7 +50,7 @@ UrlVariable = Annotated[str, AfterValidator(check_url_variable)]
 
 
 class ChannelSpec(Block):
-    """One way in which people are told."""
+    """A channel by which people are alerted."""
 
     type: Literal["log", "webhook", "slack", "email"]
     """`log` is the logger `driftline.alerts`; `webhook` gets JSON; `slack` what Slack's incoming webhooks (and Mattermost's) take; `email` goes by SMTP."""
@@ -84,21 +84,21 @@ class SilenceSpec(Block):
     feature: ColumnName | None = None
     """Feature, as drift reports name it, or view where the kind is `stale_features`; with neither, everything is silent."""
     until: Instant
-    """When it ends, as a wall clock in `partitions.timezone`."""
+    """End of the silence, as a wall clock in `partitions.timezone`."""
     reason: str = Field(min_length=1, max_length=500)
-    """Why nobody need be told; recorded with the incident."""
+    """Reason of the silence; recorded with the incident."""
 
 
 class AlertsSpec(Block):
-    """Who is told of what, and when."""
+    """Alerting: the channels, the least severity that is sent, and what is silenced."""
 
     min_severity: Severity = "warning"
     """Least severity that is sent."""
     seen_in: int = Field(default=1, ge=1, le=100)
-    """Windows in which something must be seen before anybody is told: this many …"""
+    """Windows in which something must be seen before an alert is sent: this many …"""
     of_last: int = Field(default=1, ge=1, le=100)
     """… of so many newest windows. What is in none of them any more is resolved."""
     channels: tuple[ChannelSpec, ...] = ()
-    """Where alerts go; by default to the log, and to the webhook where `DRIFTLINE_ALERT_WEBHOOK` is set."""
+    """Channels to which alerts go; by default to the log, and to the webhook where `DRIFTLINE_ALERT_WEBHOOK` is set."""
     silences: tuple[SilenceSpec, ...] = ()
-    """What is known, and not to be told."""
+    """Known incidents, of which nobody is alerted."""

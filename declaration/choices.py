@@ -9,7 +9,7 @@ from declaration.model import Metric
 from declaration.target import ProblemType
 
 Direction = Literal["higher", "lower"]
-"""Which way a metric gets better."""
+"""Direction in which a metric gets better."""
 
 METRICS_BY_PROBLEM: Mapping[ProblemType, Mapping[Metric, Direction]] = {
     "binary": {

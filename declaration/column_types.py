@@ -69,7 +69,7 @@ def _is_list(kind: pa.DataType) -> bool:
     )
 
 
-def common_type(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
+def common_type(first: pa.DataType, other: pa.DataType) -> pa.DataType | None:
     """Return the narrowest type that holds every value of both exactly; None if there is none.
 
     Whole numbers of 64 bits beside fractions meet in float64: whoever casts refuses those beyond 2^53.
@@ -86,25 +86,25 @@ def common_type(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
     True
     """
     types = pa.types
-    if one.equals(other) or types.is_null(other):
-        return one
-    if types.is_null(one):
+    if first.equals(other) or types.is_null(other):
+        return first
+    if types.is_null(first):
         return other
-    if types.is_integer(one) and types.is_integer(other):
-        return one if one.bit_width >= other.bit_width else other
-    if types.is_floating(one) and types.is_floating(other):
-        return one if one.bit_width >= other.bit_width else other
-    if {True} == {types.is_integer(kind) or types.is_floating(kind) for kind in (one, other)}:
+    if types.is_integer(first) and types.is_integer(other):
+        return first if first.bit_width >= other.bit_width else other
+    if types.is_floating(first) and types.is_floating(other):
+        return first if first.bit_width >= other.bit_width else other
+    if {True} == {types.is_integer(kind) or types.is_floating(kind) for kind in (first, other)}:
         return pa.float64()
-    if _is_list(one) and _is_list(other):
-        element = common_type(one.value_type, other.value_type)
+    if _is_list(first) and _is_list(other):
+        element = common_type(first.value_type, other.value_type)
         return None if element is None else pa.list_(pa.field("element", element))
-    return _common_decimal(one, other)
+    return _common_decimal(first, other)
 
 
-def _common_decimal(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
+def _common_decimal(first: pa.DataType, other: pa.DataType) -> pa.DataType | None:
     shapes = []
-    for kind in (one, other):
+    for kind in (first, other):
         if pa.types.is_decimal(kind):
             shapes.append((kind.precision - kind.scale, kind.scale))
         elif pa.types.is_integer(kind):

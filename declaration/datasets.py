@@ -25,7 +25,7 @@ class ColumnSpec(Block):
     source: ColumnName | None = None
     """Name in the source, where it differs from the name here: of a column or, where no file has it, of a folder's key (`year=2023`)."""
     optional: bool = False
-    """Whether files may lack the column: their rows have NULL in it. A file that lacks any other column is refused."""
+    """True if files may lack the column: their rows have NULL in it. A file that lacks any other column is refused."""
     sql: SqlExpression | None = None
     """Computed column: an expression over the source's columns, in DuckDB's dialect."""
     known_at: SqlExpression | None = None
@@ -33,11 +33,11 @@ class ColumnSpec(Block):
     null_values: tuple[str, ...] | None = None
     """Texts that mean NULL in this column, in place of the source's; in every format."""
     description: str = ""
-    """What the column holds, with its unit."""
+    """Meaning of the column, with its unit."""
 
 
 class SourceSpec(Block):
-    """Where a dataset's rows are read from."""
+    """The source that a dataset's rows are read from."""
 
     type: Literal["csv", "parquet", "json", "excel", "python"]
     """Format. JSON is one object a line, or one array of objects; `python` is a .py file beside the declaration whose `read(start, end)` gives rows."""
@@ -46,7 +46,7 @@ class SourceSpec(Block):
     mode: Literal["full", "incremental"] = "full"
     """`full`: the source holds all rows, a partition takes those of its window. `incremental`: the path contains `{partition}`."""
     missing: Literal["fail", "empty"] = "fail"
-    """What a partition without its file is, with `mode: incremental`: a failure, or without rows. Where no partition has one, the path is wrong and fails."""
+    """A partition without its file, with `mode: incremental`: a failure, or without rows. Where no partition has one, the path is wrong and fails."""
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     """Column separator of a CSV file."""
     encoding: Literal["utf-8", "utf-16", "latin-1", "windows-1252"] = "utf-8"
@@ -60,7 +60,7 @@ class SourceSpec(Block):
 
     @property
     def is_text_table(self) -> bool:
-        """Whether the CSV reader reads it: a sheet is written out as CSV."""
+        """True if the CSV reader reads it: a sheet is written out as CSV."""
         return self.type in ("csv", "excel")
 
 
@@ -72,7 +72,7 @@ class ExpectationSpec(Block):
     expect: str
     """Great Expectations' name without `expect_`: `column_values_to_not_be_null`."""
     severity: Severity = "warning"
-    """How bad a failure is; shown on the asset check and weighed in the quality score."""
+    """Severity of a failure; shown on the asset check and weighed in the quality score."""
     on_failure: OnFailure = "report"
     """`report` shows it; `quarantine` moves the failing rows aside (row rules only); `block` fails the asset and stops everything downstream."""
 
@@ -86,9 +86,9 @@ class DatasetSpec(Block):
     """A named table that keeps arriving, or a reference table."""
 
     source: SourceSpec
-    """Where the rows come from."""
+    """Source of the rows."""
     description: str = ""
-    """What one row is."""
+    """Meaning of one row."""
     columns: Mapping[ColumnName, ColumnSpec | ColumnType]
     """Columns kept in the lake, with types; a source column that is not named here is dropped."""
     event_time: ColumnName | None = None
@@ -96,18 +96,18 @@ class DatasetSpec(Block):
     key: tuple[ColumnName, ...] = ()
     """Columns that identify a row; duplicates are counted against uniqueness. `row_number`, the row's place in the source, where nothing else does."""
     expectations: tuple[ExpectationSpec, ...] = ()
-    """What must hold for every partition of this dataset."""
+    """Expectations that must hold for every partition of this dataset."""
 
     @model_validator(mode="after")
     def _add_made_columns(self) -> Self:
         """Add the columns that Driftline makes, where `event_time` or `key` names them and `columns` does not."""
-        made = {
+        additions = {
             name: ColumnSpec(type=kind, sql=made_sql(name, self.key), description="Made by Driftline.")
             for name, kind in MADE.items()
             if name in (*self.key, self.event_time) and name not in self.columns
         }
         # Still being made: nobody has seen the value that is completed here.
-        self.__dict__["columns"] = {**self.columns, **made}
+        self.__dict__["columns"] = {**self.columns, **additions}
         return self
 
     def column(self, name: str) -> ColumnSpec:

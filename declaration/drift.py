@@ -24,7 +24,7 @@ LikelyDrift = Literal["show", "warn", "retrain"]
 
 
 class FeatureDriftSpec(Block):
-    """How the drift of one feature is judged, where it differs from the others."""
+    """Drift settings of one feature, where they differ from those of the others."""
 
     sensitivity: Sensitivity | None = None
     """Least effect that counts for this feature; by default `drift.sensitivity`."""
@@ -35,7 +35,7 @@ class FeatureDriftSpec(Block):
 
 
 class MultivariateSpec(Block):
-    """Whether all features together are judged: a classifier tells the window from the reference."""
+    """Drift of all features together: a classifier that tells the window from the reference."""
 
     when: MultivariateStage = "never"
     """`stable`: where no single feature drifted; `always`; `never`. It costs about 5 CPU seconds a report."""
@@ -44,7 +44,7 @@ class MultivariateSpec(Block):
 
 
 class DriftSpec(Block):
-    """How drift is judged."""
+    """Settings by which drift is judged."""
 
     method: DriftMethod = "effect"
     """`effect`: the sure effect reaches a threshold. `documented`: a significant p-value (Benjamini-Hochberg) and Cohen's d or Cramér's V; blind to shape."""
@@ -53,19 +53,19 @@ class DriftSpec(Block):
     features: Mapping[ColumnName, FeatureDriftSpec] = Field(default_factory=dict)
     """Features that are judged differently, by the report's name: `<view>__<feature>`, `request__<feature>`; without a target, the column."""
     multivariate: MultivariateSpec = Field(default_factory=MultivariateSpec)
-    """Whether all features together are judged, beside each by itself; never asks for a retrain."""
+    """Judgement of all features together, beside each by itself; never asks for a retrain."""
     min_rows: int = Field(default=500, ge=2)
     """Fewer rows, in the newest eight windows of a model together, are 'insufficient data'."""
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
     """Family-wise level of the lower confidence bounds."""
     likely: LikelyDrift = "show"
-    """What drift that is likely and not yet certain does: `show`s on the page; `warn`s too, by severity and alerts; also counts for `retrain.on: [drift]`."""
+    """Effect of drift that is likely and not yet certain: `show`s on the page; `warn`s too, by severity and alerts; also counts for `retrain.on: [drift]`."""
     year_to_year: float = Field(default=0.1, ge=0, le=1)
     """Shift from one year to the next that is usual of any column, in its standard deviations: an allowance that no single year can tell."""
     max_performance_drop: float = Field(default=0.05, ge=0)
     """Loss of the metric against the champion's holdout that asks for a retrain when it is certain at `alpha`."""
     slices: tuple[ColumnName, ...] = ()
-    """Columns for whose values the realised metric is also told apart: keys, entity columns or request features of the target's rows."""
+    """Columns by whose values the realised metric is also computed: keys, entity columns or request features of the target's rows."""
     min_slice_rows: int = Field(default=100, ge=2)
     """Values of a slice with fewer labelled rows are listed and not judged."""
     dataset: Identifier | None = None
@@ -81,10 +81,10 @@ class DriftSpec(Block):
 
 
 class RetrainSpec(Block):
-    """When a challenger is trained."""
+    """Conditions on which a challenger is trained."""
 
     on: tuple[RetrainTrigger, ...] = ("performance", "schedule")
-    """What asks for a challenger. `drift` lets feature and prediction drift ask without a confirmed loss."""
+    """Causes for which a challenger is trained. `drift` lets feature and prediction drift ask without a confirmed loss."""
     cooldown: int = Field(default=1, ge=0)
     """Partitions to wait after a training before another may be asked for."""
     min_new_labels: int = Field(default=500, ge=0)

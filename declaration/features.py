@@ -19,10 +19,10 @@ class FeatureViewSpec(Block):
     sql: str = Field(min_length=1)
     """SQL file beside the declaration. Gives the entity's keys, `event_timestamp`, features and, optionally, `created_timestamp`."""
     lookback: Duration = timedelta(0)
-    """How much history before a partition the query needs."""
+    """History before a partition that the query needs."""
     ttl: Duration | None = None
-    """How old a value may be and still be used; absent means for ever."""
+    """Greatest age at which a value is still used; absent means for ever."""
     freshness: Duration | None = Field(default=None, ge=timedelta(minutes=1))
-    """How far the view's newest event may lie behind, and how long it may stay without a new partition; absent means as long as it likes."""
+    """Longest time that the view's newest event may lie behind, and that it may stay without a new partition; absent means as long as it likes."""
     description: str = ""
-    """What the view tells about its entity."""
+    """Meaning of the view for its entity."""

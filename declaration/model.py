@@ -80,7 +80,7 @@ def candidate_text(name: str, algorithm: str) -> str:
 
 
 class GateSpec(Block):
-    """When a challenger replaces the champion."""
+    """Conditions on which a challenger replaces the champion."""
 
     min_metric: float | None = None
     """Least value of `metric` on the judged rows, out of fold (greatest, for errors); absent means no floor."""
@@ -89,11 +89,11 @@ class GateSpec(Block):
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
     """One-sided significance level: a challenger that is surely worse on the newest window does not serve."""
     inconclusive: Literal["keep", "promote"] = "keep"
-    """What happens when there is nothing to compare the two on: the champion stays until a person decides, or the challenger serves."""
+    """Outcome when there is nothing to compare the two on: the champion stays until a person decides, or the challenger serves."""
 
 
 class ModelSpec(Block):
-    """How models are trained and compared."""
+    """Settings by which models are trained and compared."""
 
     candidates: tuple[Identifier | EstimatorPath | CandidateSpec, ...] = Field(
         default=("hist_gradient_boosting",), min_length=1
@@ -102,7 +102,7 @@ class ModelSpec(Block):
     preprocess: PreprocessSpec | None = None
     """What becomes of the features before any candidate that says nothing of its own; absent means the algorithms' own ways."""
     metric: Metric | None = None
-    """What candidates are compared by; by default roc_auc, log_loss or rmse after the problem."""
+    """Metric by which candidates are compared; by default roc_auc, log_loss or rmse after the problem."""
     train_window: int | None = Field(default=None, ge=1)
     """Partitions to learn from; absent means all so far (expanding window)."""
     adapt_window: bool = True
@@ -112,15 +112,18 @@ class ModelSpec(Block):
     seed: int = 0
     """Seed of everything random in training."""
     gate: GateSpec = Field(default_factory=GateSpec)
-    """When the challenger is promoted."""
+    """Gate that a challenger passes to be promoted."""
 
     @property
     def competitors(self) -> tuple[CandidateSpec, ...]:
         """The candidates as blocks, each with its preprocessing."""
-        blocks = (CandidateSpec(use=one) if isinstance(one, str) else one for one in self.candidates)
+        blocks = (
+            CandidateSpec(use=candidate) if isinstance(candidate, str) else candidate
+            for candidate in self.candidates
+        )
         return tuple(
-            one
-            if one.preprocess is not None or self.preprocess is None
-            else one.model_copy(update={"preprocess": self.preprocess})
-            for one in blocks
+            block
+            if block.preprocess is not None or self.preprocess is None
+            else block.model_copy(update={"preprocess": self.preprocess})
+            for block in blocks
         )

@@ -66,11 +66,11 @@ class Partitioning(ABC):
     @property
     @abstractmethod
     def ends_by_clock(self) -> bool:
-        """Whether a partition ends when its time is over, not when data has come."""
+        """True if a partition ends when its time is over, not when data has come."""
 
     @property
     def is_orchestrated(self) -> bool:
-        """Whether the orchestrator holds the partitions and gives each run its key."""
+        """True if the orchestrator holds the partitions and gives each run its key."""
         return True
 
     @property
@@ -81,7 +81,7 @@ class Partitioning(ABC):
     @property
     @abstractmethod
     def facts(self) -> Mapping[str, str]:
-        """What the meaning of a key depends on."""
+        """Facts on which the meaning of a key depends."""
 
     @abstractmethod
     def windows(self, *, until: datetime) -> Sequence[Window]:
@@ -141,7 +141,7 @@ class CalendarPartitions(Partitioning):
 
     @property
     def ends_by_clock(self) -> bool:
-        """Whether a partition ends when its time is over: yes."""
+        """True: a partition ends when its time is over."""
         return True
 
     @property
@@ -201,7 +201,7 @@ class CountedPartitions(Partitioning):
 
     @property
     def ends_by_clock(self) -> bool:
-        """Whether a partition ends when its time is over: no, data ends it."""
+        """False: data ends a partition."""
         return False
 
     @property
@@ -297,7 +297,7 @@ class LoadPartitions(CountedPartitions):
 
     @property
     def is_orchestrated(self) -> bool:
-        """Whether the orchestrator holds the partitions: no, it reads each state of a snapshot whole."""
+        """False: each state of a snapshot is read whole."""
         return False
 
     @property
@@ -338,7 +338,7 @@ class Cut:
 
     @property
     def facts(self) -> Mapping[str, str]:
-        """What the meaning of a key depends on.
+        """Facts on which the meaning of a key depends.
 
         Not the end, nor the start of a calendar, whose boundaries are where they are. What is counted is
         counted from the start.

@@ -15,7 +15,7 @@ Cadence = Literal["hour", "day", "week", "month", "rows", "load"]
 
 
 class PartitionsSpec(Block):
-    """How the data is cut into partitions."""
+    """Partitions into which the data is cut."""
 
     every: Cadence = "day"
     """A length of time; `rows`: `size` rows of a source that has only an order; `load`: each state of a source without time (a snapshot)."""

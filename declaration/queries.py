@@ -61,17 +61,17 @@ def datasets_behind(pipeline: Pipeline, sql: str) -> tuple[str, ...]:
 
 def queries_behind(pipeline: Pipeline, sql: str) -> Mapping[str, str]:
     """Return the named queries that a query reads, deepest first, with their SQL."""
-    found: dict[str, str] = {}
+    queries: dict[str, str] = {}
 
     def visit(text: str) -> None:
         for table in tables_read(text):
-            if table in pipeline.spec.queries and table not in found:
+            if table in pipeline.spec.queries and table not in queries:
                 inner = pipeline.sql[pipeline.spec.queries[table]]
                 visit(inner)
-                found[table] = inner
+                queries[table] = inner
 
     visit(sql)
-    return found
+    return queries
 
 
 def sql_behind(pipeline: Pipeline, sql: str) -> str:

@@ -32,7 +32,7 @@ class PipelineSpec(Block):
     owners: tuple[str, ...] = ()
     """E-mail addresses or `team:<name>`, shown on every asset."""
     partitions: PartitionsSpec
-    """How time is cut."""
+    """Partitions into which the data is cut."""
     datasets: Mapping[Identifier, DatasetSpec] = Field(min_length=1)
     """Raw data by name."""
     queries: Mapping[Identifier, str] = Field(default_factory=dict)
@@ -42,15 +42,15 @@ class PipelineSpec(Block):
     features: Mapping[Identifier, FeatureViewSpec] = Field(default_factory=dict)
     """Feature views by name."""
     target: TargetSpec | None = None
-    """What is predicted. Without it there is no model: quality is checked and drift is watched."""
+    """Target that is predicted. Without it there is no model: quality is checked and drift is watched."""
     model: ModelSpec = Field(default_factory=ModelSpec)
-    """How models are trained and compared."""
+    """Settings by which models are trained and compared."""
     drift: DriftSpec = Field(default_factory=DriftSpec)
-    """How drift is judged."""
+    """Settings by which drift is judged."""
     retrain: RetrainSpec = Field(default_factory=RetrainSpec)
-    """When a challenger is trained."""
+    """Conditions on which a challenger is trained."""
     alerts: AlertsSpec = Field(default_factory=AlertsSpec)
-    """Who is told."""
+    """Alerts: their channels and silences."""
     schedule: str | None = None
     """Cron expression of the refresh, in the partitions' zone; absent means at the end of every partition."""
     tags: Mapping[str, str] = Field(default_factory=dict)

@@ -16,7 +16,7 @@ ProblemType = Literal["binary", "multiclass", "regression"]
 
 
 class TargetSpec(Block):
-    """What is predicted, when, and when the truth is known."""
+    """The prediction target: its label, when it is predicted, and when the truth is known."""
 
     dataset: Identifier
     """Partitioned dataset, or named query, whose rows are predicted."""
@@ -31,7 +31,7 @@ class TargetSpec(Block):
     label_time: SqlExpression
     """Instant at which the label becomes known; nothing before it may learn from it."""
     label_delay: Duration = timedelta(0)
-    """How long after its row a label may still become known or be corrected: labels so far back are written again with each partition."""
+    """Time after its row for which a label may still become known or be corrected: labels so far back are written again with each partition."""
     problem: ProblemType
     """Kind of prediction."""
     where: SqlExpression | None = None

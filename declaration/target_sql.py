@@ -33,25 +33,25 @@ def target_event_time(spec: PipelineSpec) -> str:
     """Return the column that says which partition a row to predict belongs to."""
     target = spec.learned
     declared = spec.datasets[target.dataset].event_time if target.dataset in spec.datasets else None
-    found = target.event_time or declared
-    if found is None:
+    event_time = target.event_time or declared
+    if event_time is None:
         raise LabelError(
             f"target: '{target.dataset}' has no event time. Give `event_time` in `target`, "
             "or predict rows of a dataset that has one."
         )
-    return found
+    return event_time
 
 
 def target_key(spec: PipelineSpec) -> tuple[str, ...]:
     """Return the columns that identify a row to predict."""
     target = spec.learned
     declared = spec.datasets[target.dataset].key if target.dataset in spec.datasets else ()
-    found = target.key or declared
-    if not found:
+    key = target.key or declared
+    if not key:
         raise LabelError(
             f"target: '{target.dataset}' has no key. Give `key` in `target`: predictions meet their labels by it."
         )
-    return found
+    return key
 
 
 def entity_keys(spec: PipelineSpec) -> tuple[str, ...]:
@@ -67,8 +67,8 @@ def sliceable_columns(spec: PipelineSpec) -> Mapping[str, str]:
     declared = spec.datasets.get(target.dataset)
     key = target.key or (declared.key if declared else ())
     event_time = target.event_time or (declared.event_time if declared else None)
-    kept = {name: name for name in (*key, *entity_keys(spec)) if name != event_time}
-    return {**kept, **{name: REQUEST_PREFIX + name for name in sorted(target.request_features)}}
+    columns = {name: name for name in (*key, *entity_keys(spec)) if name != event_time}
+    return {**columns, **{name: REQUEST_PREFIX + name for name in sorted(target.request_features)}}
 
 
 def row_id(key: Sequence[str]) -> str:
@@ -107,9 +107,9 @@ def label_query(pipeline: Pipeline, window: Window) -> str:
     event_time = target_event_time(spec)
     instant = _event_instant(spec, event_time)
     key = target_key(spec)
-    kept = tuple(dict.fromkeys((*key, *entity_keys(spec))))
+    identifiers = tuple(dict.fromkeys((*key, *entity_keys(spec))))
     columns = [f"{row_id(key)} AS row_id"]
-    columns += [quote_identifier(name) for name in kept if name != event_time]
+    columns += [quote_identifier(name) for name in identifiers if name != event_time]
     columns += [
         f"CAST({target.prediction_time} AS TIMESTAMPTZ) AS event_timestamp",
         f"CAST({instant} AS TIMESTAMPTZ) AS event_time",
@@ -166,9 +166,9 @@ def check_labels(
 
 
 def _refuse(connection: duckdb.DuckDBPyConnection, rows: str, text: str, where: str) -> None:
-    found = connection.sql(
+    counts = connection.sql(
         f"SELECT count(*), list(row_id ORDER BY row_id)[1:{N_EXAMPLES}] FROM ({rows})"
     ).fetchall()
-    n_rows, examples = found[0]
+    n_rows, examples = counts[0]
     if n_rows:
         raise LabelError(f"{where}: {n_rows:,} {text}. For example row_id {', '.join(examples)}.")

@@ -113,9 +113,9 @@ class GuessingGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command that the arguments begin with."""
-        name, known = args[0], self.list_commands(ctx)
-        if not name.startswith("-") and name not in known:
-            near = get_close_matches(name, known, n=1)
+        name, commands = args[0], self.list_commands(ctx)
+        if not name.startswith("-") and name not in commands:
+            near = get_close_matches(name, commands, n=1)
             hint = f" Did you mean '{near[0]}'?" if near else ""
             ctx.fail(f"No such command '{name}'.{hint}")
         return super().resolve_command(ctx, args)

@@ -1,4 +1,4 @@
-"""What happened, partition by partition: the table that a replay ends with."""
+"""History of a pipeline, partition by partition: the table that a replay ends with."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from resources.model_registry.waits import WAITS, read_waits
 
 @dataclass(frozen=True)
 class Month:
-    """One partition's history; None where there is nothing to tell.
+    """One partition's history; None where there is no value.
 
     Attributes
     ----------
@@ -145,14 +145,14 @@ def never_retrained(
     version = connections.registry.version(pipeline.name, first)
     sha256 = trusted_sha256(read_ledger(connections.lake, pipeline.name), first)
     model = model_from_bytes(connections.registry.model_file(pipeline.name, first, sha256=sha256))
-    found = {}
+    metrics = {}
     for key, served_by in served.items():
         rows = _labelled_predictions(pipeline, connections, key, served_by)
         if rows.num_rows and len(rows["label"].unique()) > 1:
             labels = label_indices(rows["label"], model.problem, model.classes)
             scored = Scored(labels=labels, scores=model.score(rows))
-            found[key] = metric_value(version.metric, scored)  # type: ignore[arg-type]  # registered from the spec
-    return found
+            metrics[key] = metric_value(version.metric, scored)  # type: ignore[arg-type]  # registered from the spec
+    return metrics
 
 
 def _labelled_predictions(pipeline: Pipeline, connections: Connections, key: str, version: int) -> pa.Table:
@@ -160,7 +160,11 @@ def _labelled_predictions(pipeline: Pipeline, connections: Connections, key: str
     predictions = connections.lake.snapshot(pipeline.table("predictions"))
     labels = connections.lake.snapshot(pipeline.table("labels"))
     window = partitioning(pipeline.spec.partitions).window(key)
-    keys = [one for one in (*late_partitions(pipeline, window, predictions), key) if one in labels.partitions]
+    keys = [
+        partition
+        for partition in (*late_partitions(pipeline, window, predictions), key)
+        if partition in labels.partitions
+    ]
     columns = ", ".join(f"p.{quote_identifier(name)}" for name in predictions.schema.names)
     start, end = (
         f"TIMESTAMPTZ {quote_literal(instant.isoformat())}" for instant in (window.start, window.end)

@@ -1,4 +1,4 @@
-"""The installation that a command works on: its settings, and the pipelines that it is asked about."""
+"""The installation that a command works on: its settings and its pipelines."""
 
 from __future__ import annotations
 

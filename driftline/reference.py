@@ -88,7 +88,11 @@ def _command(name: str, parent: click.Context, level: int = 3) -> Iterator[str]:
 
 
 def _options(command: click.Command, context: click.Context) -> Iterator[str]:
-    options = [one for one in command.params if isinstance(one, click.Option) and not one.hidden]
+    options = [
+        parameter
+        for parameter in command.params
+        if isinstance(parameter, click.Option) and not parameter.hidden
+    ]
     if options:
         rows = ((_names(option, context), _meaning(option)) for option in options)
         yield _table(("option", "meaning"), rows)

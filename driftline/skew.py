@@ -21,17 +21,21 @@ LOOK_BACK = timedelta(days=1)
 """Span that is compared where none is asked for."""
 
 
-def told(found: Sequence[FeatureSkew]) -> str:
+def told(skews: Sequence[FeatureSkew]) -> str:
     """Write what was found for people: one line a feature, and its examples."""
     lines = []
-    for one in found:
-        mean = "" if one.mean_abs_difference is None else f", mean difference {one.mean_abs_difference:.6g}"
-        causes = ", ".join(f"{cause} {n}" for cause, n in one.causes.items())
-        lines.append(
-            f"{one.view}.{one.feature}: {one.n_different} of {one.n_compared} differ "
-            f"({one.different_share:.2%}){mean}" + (f"; {causes}" if causes else "")
+    for feature_skew in skews:
+        mean = (
+            ""
+            if feature_skew.mean_abs_difference is None
+            else f", mean difference {feature_skew.mean_abs_difference:.6g}"
         )
-        for example in one.examples:
+        causes = ", ".join(f"{cause} {n}" for cause, n in feature_skew.causes.items())
+        lines.append(
+            f"{feature_skew.view}.{feature_skew.feature}: {feature_skew.n_different} of {feature_skew.n_compared} differ "
+            f"({feature_skew.different_share:.2%}){mean}" + (f"; {causes}" if causes else "")
+        )
+        for example in feature_skew.examples:
             entity = ", ".join(f"{key} = {value}" for key, value in example.entity.items())
             lines.append(
                 f"  {entity} at {example.served_at.astimezone(UTC).isoformat()}: "
@@ -90,17 +94,17 @@ def skew(name: str | None, since: datetime | None, log: Path | None, as_json: bo
     first = now - LOOK_BACK if since is None else since.replace(tzinfo=UTC)
     pipeline = find_pipeline(name)
     connections = connect(opened())
-    found = measure_skew(
+    skews = measure_skew(
         pipeline, connections.lake, connections.engine, connections.feature_store, since=first, feast_log=log
     )
-    table = FEATURE_SKEW.of(pipeline.name) if found else None
-    if found:
-        write_skew(connections.lake, pipeline.name, found, since=first, clock=now)
+    table = FEATURE_SKEW.of(pipeline.name) if skews else None
+    if skews:
+        write_skew(connections.lake, pipeline.name, skews, since=first, clock=now)
     if as_json:
-        plain = [_as_plain(one) for one in found]
+        plain = [_as_plain(feature_skew) for feature_skew in skews]
         print_json({"pipeline": pipeline.name, "since": first.isoformat(), "table": table, "features": plain})
-    elif found:
-        click.echo(f"{told(found)}\nKept in the lake's table {table}.")
+    elif skews:
+        click.echo(f"{told(skews)}\nKept in the lake's table {table}.")
     else:
         click.echo(
             f"Nothing of {pipeline.name} was logged since {first.isoformat()}. "

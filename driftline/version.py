@@ -16,7 +16,7 @@ LIBRARIES = (
     "driftline", "dagster", "feast", "mlflow", "great-expectations", "duckdb", "deltalake", "pyarrow", "pandas",
     "scikit-learn",
 )  # fmt: skip
-"""Distributions that are told, in this order."""
+"""Distributions that are listed, in this order."""
 
 KEYS = {
     **{name: f"version of {name}; null where it is not installed" for name in LIBRARIES},
@@ -28,12 +28,12 @@ KEYS = {
 @json_output(KEYS)
 def version(as_json: bool) -> None:
     """Show the versions of Driftline and its main libraries."""
-    found = versions()
+    numbers = versions()
     if as_json:
-        print_json(found)
+        print_json(numbers)
         return
-    width = max(map(len, found))
-    for name, number in found.items():
+    width = max(map(len, numbers))
+    for name, number in numbers.items():
         click.echo(f"{name:<{width}}  {number or 'not installed'}")
 
 

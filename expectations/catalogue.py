@@ -16,7 +16,7 @@ Form = Literal[
     "column", "columns", "bound", "number", "whole", "flag", "share", "text", "texts",
     "regex", "regexes", "value", "values", "pairs", "quantiles", "object",
 ]  # fmt: skip
-"""What an argument holds. `bound` and `values` are of the column's own type."""
+"""Form of an argument. `bound` and `values` are of the column's own type."""
 
 ORDERED: frozenset[Kind] = NUMERIC | TEMPORAL
 STRINGS: frozenset[Kind] = frozenset({"string"})

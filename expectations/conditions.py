@@ -144,28 +144,28 @@ def _has_length(arguments: Arguments, kinds: Kinds) -> RowCondition | None:
 
 def _matches(arguments: Arguments, kinds: Kinds, *, key: str, is_wanted: bool) -> RowCondition | None:
     column, kind = _column(arguments, kinds)
-    given = arguments.get(key)
-    patterns = [given] if isinstance(given, str) else given
+    argument = arguments.get(key)
+    patterns = [argument] if isinstance(argument, str) else argument
     if kind != "string" or not isinstance(patterns, list | tuple) or not patterns:
         return None
     portable = [portable_regex(str(pattern)) for pattern in patterns]
-    found = [f"regexp_matches({column}, {quote_literal(p)})" for p in portable if p is not None]
-    if len(found) < len(portable):
+    conditions = [f"regexp_matches({column}, {quote_literal(p)})" for p in portable if p is not None]
+    if len(conditions) < len(portable):
         return None
-    joined = (" AND " if arguments.get("match_on") == "all" else " OR ").join(found)
+    joined = (" AND " if arguments.get("match_on") == "all" else " OR ").join(conditions)
     return _of_present(column, f"({joined})" if is_wanted else f"NOT ({joined})")
 
 
 def _is_like(arguments: Arguments, kinds: Kinds, *, key: str, is_wanted: bool) -> RowCondition | None:
     column, kind = _column(arguments, kinds)
-    given = arguments.get(key)
-    patterns = [given] if isinstance(given, str) else given
+    argument = arguments.get(key)
+    patterns = [argument] if isinstance(argument, str) else argument
     if kind != "string" or not isinstance(patterns, list | tuple) or not patterns:
         return None
     escape = arguments.get("escape")
     suffix = f" ESCAPE {quote_literal(str(escape))}" if escape else ""
-    found = [f"{column} LIKE {quote_literal(str(pattern))}{suffix}" for pattern in patterns]
-    joined = (" AND " if arguments.get("match_on") == "all" else " OR ").join(found)
+    conditions = [f"{column} LIKE {quote_literal(str(pattern))}{suffix}" for pattern in patterns]
+    joined = (" AND " if arguments.get("match_on") == "all" else " OR ").join(conditions)
     return _of_present(column, f"({joined})" if is_wanted else f"NOT ({joined})")
 
 
@@ -174,7 +174,7 @@ _JUDGED: Mapping[object, str | None] = {
     "either_value_is_missing": " AND ", "any_value_is_missing": " AND ",
     "neither": None, "never": None,
 }  # fmt: skip
-"""How the presence of the columns is joined, by what Great Expectations ignores; None judges all rows."""
+"""Operator that joins the presence of the columns, by what Great Expectations ignores; None judges all rows."""
 
 
 def _ignoring(arguments: Arguments, columns: tuple[str, ...], is_good: str | None) -> RowCondition | None:
@@ -190,8 +190,8 @@ def _ignoring(arguments: Arguments, columns: tuple[str, ...], is_good: str | Non
 
 def _are_comparable(names: Sequence[str], kinds: Kinds) -> bool:
     """Tell whether the engine compares these columns as pandas does: numbers, or all of one kind."""
-    found = {kinds[name] for name in names}
-    return "other" not in found and (len(found) == 1 or found <= NUMERIC)
+    kinds_of_columns = {kinds[name] for name in names}
+    return "other" not in kinds_of_columns and (len(kinds_of_columns) == 1 or kinds_of_columns <= NUMERIC)
 
 
 def _pair(arguments: Arguments, kinds: Kinds, *, operator: str) -> RowCondition | None:
@@ -208,14 +208,14 @@ def _pair_in_set(arguments: Arguments, kinds: Kinds) -> RowCondition | None:
     if not isinstance(pairs, list | tuple | set):
         return None
     pair_kinds = [kinds[name] for name in _column_names(arguments)]
-    wanted = [
+    tests = [
         " AND ".join(
             f"{column} IS NULL" if value is None else membership(column, kind, [value])
             for column, kind, value in zip(columns, pair_kinds, pair, strict=True)
         )
         for pair in pairs
     ]
-    return _ignoring(arguments, columns, " OR ".join(f"({text})" for text in wanted) or "false")
+    return _ignoring(arguments, columns, " OR ".join(f"({text})" for text in tests) or "false")
 
 
 def _are_alone(arguments: Arguments, kinds: Kinds) -> RowCondition | None:
@@ -242,7 +242,7 @@ def _differ_within_row(arguments: Arguments, kinds: Kinds) -> RowCondition | Non
     columns = _columns(arguments, kinds)
     if not _are_comparable(_column_names(arguments), kinds):
         return None
-    different = [f"{one} IS DISTINCT FROM {other}" for one, other in combinations(columns, 2)]
+    different = [f"{column} IS DISTINCT FROM {other}" for column, other in combinations(columns, 2)]
     return _ignoring(arguments, columns, " AND ".join(different) or "true")
 
 

@@ -168,8 +168,8 @@ def _routing_faults(spec: ExpectationSpec, rule: Rule, kinds: Mapping[str, Kind]
 def with_defaults(spec: ExpectationSpec, rule: Rule) -> dict[str, object]:
     """Return the arguments of an expectation with the defaults of those that are not given."""
     defaults = {name: a.default for name, a in rule.arguments.items() if a.default is not None}
-    given = {name: value for name, value in spec.arguments.items() if value is not None}
-    return {**defaults, **given}
+    arguments = {name: value for name, value in spec.arguments.items() if value is not None}
+    return {**defaults, **arguments}
 
 
 def _is_number(value: object) -> TypeGuard[float]:

@@ -198,17 +198,17 @@ def compute(
     is read in a second one, and only where there is something to read.
     """
     first = [m.first if isinstance(m, Following) else m for m in metrics if not isinstance(m, Known)]
-    found = _scan(connection, relation, dict.fromkeys(first))
+    values = _scan(connection, relation, dict.fromkeys(first))
     resolved: dict[int, Known | Scanned] = {}
     for metric in metrics:
         if isinstance(metric, Following):
-            value = found[metric.first]
+            value = values[metric.first]
             resolved[id(metric)] = metric.then(value) if isinstance(value, int) else metric.first
         else:
             resolved[id(metric)] = metric
-    left = [m for m in resolved.values() if isinstance(m, Scanned) and m not in found]
-    found |= _scan(connection, relation, dict.fromkeys(left))
-    return {key: m.value if isinstance(m, Known) else found[m] for key, m in resolved.items()}
+    left = [m for m in resolved.values() if isinstance(m, Scanned) and m not in values]
+    values |= _scan(connection, relation, dict.fromkeys(left))
+    return {key: m.value if isinstance(m, Known) else values[m] for key, m in resolved.items()}
 
 
 def _scan(
@@ -220,17 +220,17 @@ def _scan(
     by_source: dict[str, list[str]] = {}
     for metric in metrics:
         by_source.setdefault(metric.source, []).append(metric.expression)
-    found: dict[Scanned, object] = {}
+    values: dict[Scanned, object] = {}
     for source, expressions in by_source.items():
         try:
-            found |= _select(connection, relation, source, expressions)
+            values |= _select(connection, relation, source, expressions)
         except duckdb.Error:
             for expression in expressions:  # find the one that fails, and keep the others
                 try:
-                    found |= _select(connection, relation, source, [expression])
+                    values |= _select(connection, relation, source, [expression])
                 except duckdb.Error as error:
-                    found[Scanned(source, expression)] = error
-    return found
+                    values[Scanned(source, expression)] = error
+    return values
 
 
 def _select(

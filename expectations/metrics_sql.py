@@ -46,7 +46,7 @@ Metric = Known | Scanned | Following
 
 @dataclass(frozen=True)
 class TableShape:
-    """What is known of a table before it is scanned."""
+    """Shape of a table, known before it is scanned."""
 
     kinds: Kinds
     """Kind of every column, in order."""
@@ -183,12 +183,12 @@ def _absent(column: str, kind: Kind, arguments: Arguments) -> str | None:
         return None
     spelled = dict.fromkeys((literal(value, kind), str(value)) for value in values)
     never = [quote_literal(text) for sql, text in spelled if sql is None]
-    told = {sql: quote_literal(text) for sql, text in spelled if sql is not None}
-    found = [
+    text_of = {sql: quote_literal(text) for sql, text in spelled if sql is not None}
+    cases = [
         f"CASE WHEN coalesce(bool_or({column} = {sql}), false) THEN NULL ELSE {text} END"
-        for sql, text in told.items()
+        for sql, text in text_of.items()
     ]
-    return f"list_filter([{', '.join([*never, *found])}]::VARCHAR[], lambda v: v IS NOT NULL)"
+    return f"list_filter([{', '.join([*never, *cases])}]::VARCHAR[], lambda v: v IS NOT NULL)"
 
 
 def _n_absent(column: str, kind: Kind, arguments: Arguments) -> Metric | None:
@@ -226,8 +226,8 @@ def _quantiles(column: str, kind: Kind, arguments: Arguments) -> Metric | None:
         return None
     none = [None] * len(quantiles)
     if way == "linear":
-        wanted = ", ".join(_double(q) for q in quantiles)
-        linear = Scanned(TABLE, f"quantile_cont({column}::DOUBLE, [{wanted}])")
+        listed = ", ".join(_double(q) for q in quantiles)
+        linear = Scanned(TABLE, f"quantile_cont({column}::DOUBLE, [{listed}])")
         return Following(Scanned(TABLE, f"count({column})"), lambda n: linear if n else Known(none))
 
     def picked(n: int) -> Known | Scanned:
@@ -236,11 +236,11 @@ def _quantiles(column: str, kind: Kind, arguments: Arguments) -> Metric | None:
         # quantile_disc(p) gives place ceil(p * n) - 1: aim at the middle of the wanted place.
         means = []
         for quantile in quantiles:
-            found = [
+            neighbours = [
                 f"quantile_disc({column}::DOUBLE, {_double((p + 0.5) / n)})"
                 for p in _PLACES[way](quantile * (n - 1))
             ]
-            means.append(f"({' + '.join(found)}) / {len(found)}")
+            means.append(f"({' + '.join(neighbours)}) / {len(neighbours)}")
         return Scanned(TABLE, f"[{', '.join(means)}]")
 
     return Following(Scanned(TABLE, f"count({column})"), picked)

@@ -1,4 +1,4 @@
-"""Routes for rows: one expression tells which `quarantine` rules a row broke."""
+"""Routes for rows: one expression names the `quarantine` rules that a row broke."""
 
 from __future__ import annotations
 

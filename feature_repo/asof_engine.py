@@ -52,7 +52,7 @@ class AsofJoinError(DriftlineError):
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """What one join may use.
+    """Limits of one join.
 
     Attributes
     ----------
@@ -109,13 +109,13 @@ def engine(
         raise AsofJoinError(
             f"the offline store's settings are not the engine's: {_said(error)}. Correct them in feature_store.yaml."
         ) from error
-    known = tuple(stored)
+    tables = tuple(stored)
     try:
         connection.sql("SET TimeZone = 'UTC'")
         spill = [settings.spill_directory] if settings.spill_directory else []
-        for statement in confinement([*spill, *files, *(file for rows in known for file in rows.files)]):
+        for statement in confinement([*spill, *files, *(file for rows in tables for file in rows.files)]):
             connection.execute(statement)
-        for rows in known:
+        for rows in tables:
             if rows.dataset is not None:
                 connection.register(rows.name, rows.dataset)
         with stopped_after(connection, timeout_s):
@@ -130,7 +130,7 @@ def engine(
             f"the query was stopped after {timeout_s} s, the `timeout` that was given. Allow more, or ask for less."
         ) from error
     except (duckdb.Error, pa.ArrowException, OSError) as error:
-        cause = cause_of(error, [file for rows in known for file in rows.scanned])
+        cause = cause_of(error, [file for rows in tables for file in rows.scanned])
         if cause is None:
             raise
         raise TableDamageError(cause) from error
@@ -225,15 +225,15 @@ def _joined_view(
             f"feature view '{view.name}' cannot be joined on {', '.join(view.keys)}: {_said(error)}. "
             "Give the entity rows' join keys the types that the view's rows have."
         ) from error
-    found = _one_per_label(
+    matches = _one_per_label(
         connection, view, fetch_query(view, labels, newest=NEWEST, only_created=only_created)
     )
     place = np.full(n_labels, -1, dtype=np.int64)
     # Of rows for the same label the last one stays.
-    place[_positions(found)] = np.arange(found.num_rows)
+    place[_positions(matches)] = np.arange(matches.num_rows)
     order = pa.array(place, mask=place < 0)
     return {
-        name: _taken(found.column(value_column(number)), order) for number, name in enumerate(view.features)
+        name: _taken(matches.column(value_column(number)), order) for number, name in enumerate(view.features)
     }
 
 
@@ -276,6 +276,6 @@ def _said(error: duckdb.Error) -> str:
     return str(error).partition("\n")[0]
 
 
-def _positions(found: pa.Table) -> NDArray[np.int64]:
-    positions: NDArray[np.int64] = found.column(ROW).to_numpy()
+def _positions(matches: pa.Table) -> NDArray[np.int64]:
+    positions: NDArray[np.int64] = matches.column(ROW).to_numpy()
     return positions

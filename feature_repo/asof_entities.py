@@ -42,7 +42,7 @@ class EntityRows:
     last: datetime | None
 
 
-def entity_rows(given: pd.DataFrame | pa.Table | str) -> EntityRows:
+def entity_rows(entities: pd.DataFrame | pa.Table | str) -> EntityRows:
     """Read entity rows from a pandas frame, or from an Arrow table, which is not copied.
 
     Raises
@@ -50,31 +50,31 @@ def entity_rows(given: pd.DataFrame | pa.Table | str) -> EntityRows:
     EntityRowsError
         If they are SQL text, cannot be typed, or have no column of instants.
     """
-    table = _table(given)
+    table = _table(entities)
     time = _time_column(table)
     first, last = _bounds(table.column(time))
     return EntityRows(table, time, first, last)
 
 
-def _table(given: Any) -> pa.Table:
+def _table(entities: Any) -> pa.Table:
     import pandas as pd
 
-    if isinstance(given, pa.Table):
-        return given
-    if isinstance(given, pd.DataFrame):
+    if isinstance(entities, pa.Table):
+        return entities
+    if isinstance(entities, pd.DataFrame):
         try:
-            return pa.Table.from_pandas(given, preserve_index=False)
+            return pa.Table.from_pandas(entities, preserve_index=False)
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             raise EntityRowsError(
                 f"the entity frame has a column of mixed types: {error}. Give each column one type."
             ) from error
-    if isinstance(given, str):
+    if isinstance(entities, str):
         raise EntityRowsError(
             "this offline store does not run SQL text as entity rows. Run it yourself and give its result: "
             "duckdb.sql(text).to_arrow_table()"
         )
     raise EntityRowsError(
-        f"entity rows are a pandas frame or an Arrow table, not a {type(given).__name__}. "
+        f"entity rows are a pandas frame or an Arrow table, not a {type(entities).__name__}. "
         "Without any, give start_date and end_date."
     )
 
@@ -84,16 +84,16 @@ def _time_column(table: pa.Table) -> str:
         return EVENT_TIMESTAMP
     times = [field.name for field in table.schema if pa.types.is_timestamp(field.type)]
     if len(times) != 1:
-        found = f"{', '.join(times)} could be it" if times else "none has a type of instants"
+        candidates = f"{', '.join(times)} could be it" if times else "none has a type of instants"
         raise EntityRowsError(
-            f"the entity rows need a column `{EVENT_TIMESTAMP}`, or exactly one column of instants: {found}. "
+            f"the entity rows need a column `{EVENT_TIMESTAMP}`, or exactly one column of instants: {candidates}. "
             f"Rename the one that is meant to `{EVENT_TIMESTAMP}`."
         )
     return str(times[0])
 
 
 def _bounds(times: pa.ChunkedArray) -> tuple[datetime | None, datetime | None]:
-    """Bound instants, for Feast's record of what was asked; None where they are no timestamps."""
+    """Bound instants, for Feast's record of the retrieval; None where they are no timestamps."""
     if not pa.types.is_timestamp(times.type):
         return None, None
     bounds = pc.min_max(times.cast(pa.timestamp("us", times.type.tz), safe=False)).as_py()

@@ -46,7 +46,7 @@ class AsofRetrievalJob(RetrievalJob):
 
     @property
     def full_feature_names(self) -> bool:
-        """Whether features carry their view's name."""
+        """True if features carry their view's name."""
         return self._full_feature_names
 
     @property
@@ -56,7 +56,7 @@ class AsofRetrievalJob(RetrievalJob):
 
     @property
     def metadata(self) -> RetrievalMetadata | None:
-        """What was asked."""
+        """Feast's record of the retrieval."""
         return self._metadata
 
     def _to_arrow_internal(self, timeout: int | None = None) -> pa.Table:

@@ -90,13 +90,13 @@ class MonitoredStore(OfflineStore):
         data_source_type: str | None = None,
     ) -> None:
         """Let a project's matching records be no baseline any more."""
-        given = {
+        arguments = {
             "project_id": project,
             "feature_view_name": feature_view_name,
             "feature_name": feature_name,
             "data_source_type": data_source_type,
         }
-        wanted = {name: value for name, value in given.items() if value is not None}
+        filters = {name: value for name, value in arguments.items() if value is not None}
         monitoring_tables.clear_baseline(
-            repo_path_of(config), lambda record: all(record[name] == value for name, value in wanted.items())
+            repo_path_of(config), lambda record: all(record[name] == value for name, value in filters.items())
         )

@@ -36,7 +36,7 @@ def staging_location_of(config: RepoConfig) -> str:
     return str((Path(config.repo_path or ".") / named).absolute())
 
 
-def stored_of(config: RepoConfig, source: DataSource | None, wanted: Sequence[str] | None = None) -> Stored:
+def stored_of(config: RepoConfig, source: DataSource | None, columns: Sequence[str] | None = None) -> Stored:
     """Open the rows of a source, at the version that is newest or pinned.
 
     Raises
@@ -48,4 +48,4 @@ def stored_of(config: RepoConfig, source: DataSource | None, wanted: Sequence[st
     """
     path = source_path(source, repo_path_of(config))
     assert isinstance(source, FileSource)  # or source_path had raised
-    return stored_rows(path, wanted=wanted, endpoint=source.s3_endpoint_override or "")
+    return stored_rows(path, wanted=columns, endpoint=source.s3_endpoint_override or "")

@@ -23,7 +23,7 @@ AT = "__at"
 """Instant of the newest feature row that is not newer than the label."""
 
 CREATED = "__created"
-"""When a feature row was made."""
+"""Instant when a feature row was made."""
 
 KEY_PREFIX = "__key_"
 VALUE_PREFIX = "__value_"
@@ -112,10 +112,10 @@ def fetch_query(view: ViewRows, labels: Labels, *, newest: str, only_created: bo
     on = [f"n.{name} = v.{name}" for name in (*_keys(view), AT)]
     if only_created and view.created:
         on.append(f"v.{CREATED} <= n.{TIME}")
-    made = [f"v.{CREATED}"] if view.created else []
+    created = [f"v.{CREATED}"] if view.created else []
     values = [f"v.{name}" for name in _values(view)]
     return (
-        f"SELECT {', '.join([f'n.{ROW}', *made, *values])} FROM {newest} n "
+        f"SELECT {', '.join([f'n.{ROW}', *created, *values])} FROM {newest} n "
         f"JOIN ({_rows(view, labels, only_created=only_created)}) v ON {' AND '.join(on)}"
     )
 

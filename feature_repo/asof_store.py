@@ -86,8 +86,8 @@ class AsofOfflineStore(MonitoredStore):
         only_created = bool(
             kwargs.get("filter_by_created_timestamp") or config.offline_store.filter_by_created_timestamp
         )
-        found = [_view_rows(config, view, feature_refs, full_feature_names) for view in feature_views]
-        views, stored = [view for view, _ in found], [rows for _, rows in found]
+        pairs = [_view_rows(config, view, feature_refs, full_feature_names) for view in feature_views]
+        views, stored = [view for view, _ in pairs], [rows for _, rows in pairs]
         if entity_df is None:
             first, last = _date_range(feature_views, kwargs.get("start_date"), kwargs.get("end_date"))
             query = observed_query(
@@ -96,17 +96,17 @@ class AsofOfflineStore(MonitoredStore):
             keys = list(dict.fromkeys(key for view in views for key in view.keys))
             metadata = RetrievalMetadata(list(feature_refs), keys, first, last)
         else:
-            given = entity_rows(entity_df)
+            entities = entity_rows(entity_df)
             query = ""
-            keys = [name for name in given.table.column_names if name != given.time]
-            metadata = RetrievalMetadata(list(feature_refs), keys, given.first, given.last)
+            keys = [name for name in entities.table.column_names if name != entities.time]
+            metadata = RetrievalMetadata(list(feature_refs), keys, entities.first, entities.last)
 
         def run(timeout: float | None) -> pa.Table:
             with engine(settings_of(config), stored, timeout_s=timeout) as connection:
                 if query:
                     rows, time = connection.sql(query).to_arrow_table(), EVENT_TIMESTAMP
                 else:
-                    rows, time = given.table, given.time
+                    rows, time = entities.table, entities.time
                 return join(connection, rows, time, views, only_created=only_created)
 
         return AsofRetrievalJob(
@@ -231,12 +231,12 @@ def _view_rows(
     # A reference may name a version of the view (`view@v2`), a result's column does not.
     prefix = view.projection.name_alias or view.name
     mapping = {new: old for old, new in (source.field_mapping or {}).items()}
-    wanted = [ref.split(":", 1)[1] for ref in feature_refs if ref.split(":", 1)[0] == name]
-    features = {f"{prefix}__{f}" if full_feature_names else f: mapping.get(f, f) for f in wanted}
+    names = [ref.split(":", 1)[1] for ref in feature_refs if ref.split(":", 1)[0] == name]
+    features = {f"{prefix}__{f}" if full_feature_names else f: mapping.get(f, f) for f in names}
     keys = _keys(view, mapping)
     timestamp = mapping.get(source.timestamp_field, source.timestamp_field)
-    made = source.created_timestamp_column or ""
-    created = mapping.get(made, made) or None
+    created_column = source.created_timestamp_column or ""
+    created = mapping.get(created_column, created_column) or None
     columns = [*keys.values(), *features.values(), timestamp, *([created] if created else [])]
     stored = stored_of(config, source, list(dict.fromkeys(columns)))
     ttl = view.ttl if view.ttl and view.ttl > timedelta(0) else None

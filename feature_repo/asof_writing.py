@@ -153,13 +153,16 @@ def _is_of_kind(values: pa.ChunkedArray, kind: pa.DataType) -> bool:
 
     Numbers may be of another width, as pandas has only the widest: the cast refuses those that do not fit.
     """
-    given, kept = kept_type(values.type), kept_type(kind)
+    from_type, to_type = kept_type(values.type), kept_type(kind)
     if values.null_count == len(values):
         return True
-    if given is None or kept is None:
+    if from_type is None or to_type is None:
         return bool(values.type.equals(kind))
-    is_number = [pa.types.is_integer(one) or pa.types.is_floating(one) for one in (given, kept)]
-    return all(is_number) or common_type(given, kept) == kept
+    is_number = [
+        pa.types.is_integer(number_type) or pa.types.is_floating(number_type)
+        for number_type in (from_type, to_type)
+    ]
+    return all(is_number) or common_type(from_type, to_type) == to_type
 
 
 def append_logs(

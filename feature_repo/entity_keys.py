@@ -90,7 +90,7 @@ def _typed(rows: pa.Table, name: str, kind: ValueType) -> pa.Array:
     if kind not in _TEXTS:
         raise EntityKeyError(
             f"join key '{name}' is of type {kind.name}. Feast looks up keys of the types "
-            f"{', '.join(known.name for known in (*_NUMBERS, *_TEXTS))}."
+            f"{', '.join(types.name for types in (*_NUMBERS, *_TEXTS))}."
         )
     wire, arrow = _TEXTS[kind]
     values = column.cast(arrow).cast(pa.large_binary())

@@ -48,11 +48,11 @@ def numeric_metrics(
             f"[avg({value}), stddev_samp({value}), min({value}), max({value})]",
             f"quantile_cont({value}, [{shares}])",
         ]
-    found = first_row(connection, f"SELECT count(*), {', '.join(parts)} FROM ({rows})")
+    figures = first_row(connection, f"SELECT count(*), {', '.join(parts)} FROM ({rows})")
     described = []
     for number, name in enumerate(names):
-        n_known, moments, quantiles = found[1 + 3 * number : 4 + 3 * number]
-        metric = _metric(name, "numeric", found[0], n_known)
+        n_known, moments, quantiles = figures[1 + 3 * number : 4 + 3 * number]
+        metric = _metric(name, "numeric", figures[0], n_known)
         metric |= dict(zip(MOMENTS, moments, strict=True))
         metric |= dict(zip(QUANTILES, quantiles or [None] * len(QUANTILES), strict=True))
         if metric["min_val"] is not None:
@@ -69,14 +69,14 @@ def categorical_metric(connection: duckdb.DuckDBPyConnection, rows: str, name: s
     counted = connection.sql(
         f"SELECT {column}::VARCHAR AS value, count(*) AS n FROM ({rows}) GROUP BY ALL ORDER BY n DESC, value"
     ).fetchall()
-    known = [(value, n) for value, n in counted if value is not None]
-    n_known = sum(n for _, n in known)
+    values = [(value, n) for value, n in counted if value is not None]
+    n_known = sum(n for _, n in values)
     metric = _metric(name, "categorical", sum(n for _, n in counted), n_known)
-    if known:
+    if values:
         metric["histogram"] = {
-            "values": [{"value": value, "count": n} for value, n in known[:top_n]],
-            "other_count": sum(n for _, n in known[top_n:]),
-            "unique_count": len(known),
+            "values": [{"value": value, "count": n} for value, n in values[:top_n]],
+            "other_count": sum(n for _, n in values[top_n:]),
+            "unique_count": len(values),
         }
     return metric
 

@@ -39,11 +39,11 @@ def make_tables(repo_path: str | None) -> None:
 def save(repo_path: str | None, kind: str, records: Iterable[Mapping[str, Any]]) -> None:
     """Add records to a table, in the place of those with the same key."""
     _, columns, keys = monitoring_parquet_meta(kind)
-    kept = {tuple(record[key] for key in keys): record for record in _read(repo_path, kind)}
-    for given in records:
-        record = {name: _plain(given.get(name)) for name in columns}
-        kept[tuple(record[key] for key in keys)] = record
-    _write(repo_path, kind, list(kept.values()))
+    by_key = {tuple(record[key] for key in keys): record for record in _read(repo_path, kind)}
+    for entry in records:
+        record = {name: _plain(entry.get(name)) for name in columns}
+        by_key[tuple(record[key] for key in keys)] = record
+    _write(repo_path, kind, list(by_key.values()))
 
 
 def find(
@@ -56,19 +56,19 @@ def find(
     end: date | None,
 ) -> list[Record]:
     """Return the records of a project (of all, where it is empty) between two days, oldest first."""
-    wanted = {name: _plain(value) for name, value in filters.items() if value is not None}
-    wanted |= {"project_id": project} if project else {}
-    found = [
+    conditions = {name: _plain(value) for name, value in filters.items() if value is not None}
+    conditions |= {"project_id": project} if project else {}
+    matches = [
         record
         for record in _read(repo_path, kind)
-        if all(record.get(name) == value for name, value in wanted.items())
+        if all(record.get(name) == value for name, value in conditions.items())
         # Days as text are in the order of days.
         and (start is None or (record["metric_date"] or "") >= start.isoformat())
         and (end is None or (record["metric_date"] or "9")[:10] <= end.isoformat())
     ]
     _, _, keys = monitoring_parquet_meta(kind)
-    found.sort(key=lambda record: (record["metric_date"] or "", *(str(record[key]) for key in keys)))
-    return [normalize_monitoring_row(record) for record in found]
+    matches.sort(key=lambda record: (record["metric_date"] or "", *(str(record[key]) for key in keys)))
+    return [normalize_monitoring_row(record) for record in matches]
 
 
 def clear_baseline(repo_path: str | None, matches: Callable[[Record], bool]) -> None:

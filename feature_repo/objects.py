@@ -24,7 +24,7 @@ class FeatureObjectError(DriftlineError):
 
 @dataclass(frozen=True)
 class StoredView:
-    """Where a view's rows are and what columns they have."""
+    """Place and schema of a view's rows."""
 
     path: str
     schema: pa.Schema
@@ -114,8 +114,8 @@ def _field_of(stored: Mapping[str, StoredView], spec: PipelineSpec, column: str)
 def _feast_type(field: pa.Field) -> PrimitiveFeastType:
     from feast import types
 
-    found: PrimitiveFeastType = getattr(types, feast_type_name(field))
-    return found
+    primitive: PrimitiveFeastType = getattr(types, feast_type_name(field))
+    return primitive
 
 
 def feast_type_name(field: pa.Field) -> str:

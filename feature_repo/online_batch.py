@@ -128,12 +128,12 @@ def batch_of_table(view: FeatureView, rows: pa.Table) -> OnlineBatch:
             f"rows of feature view '{view.name}' have no {time}. An event without an instant cannot be ordered."
         )
     kinds = {column.name: column.dtype.to_value_type() for column in view.entity_columns}
-    known = created and created in rows.column_names
+    has_created = created and created in rows.column_names
     return _newest_of_each(
         OnlineBatch(
             keys=entity_key_bytes(rows, kinds),
             event=event,
-            created=_microseconds(rows[created]) if known else np.full(rows.num_rows, NO_INSTANT),
+            created=_microseconds(rows[created]) if has_created else np.full(rows.num_rows, NO_INSTANT),
             values={f.name: value_bytes(rows[f.name], f.dtype.to_value_type()) for f in view.features},
         )
     )
@@ -164,20 +164,20 @@ def _newest_of_each(batch: OnlineBatch) -> OnlineBatch:
         return batch
     order = np.lexsort((batch.created, batch.event))
     newest = {batch.keys[row]: row for row in order.tolist()}
-    kept = sorted(newest.values())
+    row_numbers = sorted(newest.values())
     return OnlineBatch(
-        keys=[batch.keys[row] for row in kept],
-        event=batch.event[kept],
-        created=batch.created[kept],
-        values={name: [column[row] for row in kept] for name, column in batch.values.items()},
+        keys=[batch.keys[row] for row in row_numbers],
+        event=batch.event[row_numbers],
+        created=batch.created[row_numbers],
+        values={name: [column[row] for row in row_numbers] for name, column in batch.values.items()},
     )
 
 
 def _microseconds(column: pa.ChunkedArray) -> NDArray[np.int64]:
     """Return instants in microseconds since 1970 UTC; nanoseconds are cut off."""
     whole = column.cast(pa.timestamp("us", getattr(column.type, "tz", None)), safe=False).cast(pa.int64())
-    found: NDArray[np.int64] = whole.fill_null(NO_INSTANT).to_numpy()
-    return found
+    instants_us: NDArray[np.int64] = whole.fill_null(NO_INSTANT).to_numpy()
+    return instants_us
 
 
 def _instant(moment: datetime | None) -> int:

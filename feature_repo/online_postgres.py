@@ -65,7 +65,7 @@ class OrderedPostgreSQLOnlineStoreConfig(PostgreSQLOnlineStoreConfig):
 
 
 class OrderedPostgreSQLOnlineStore(OrderedStore, PostgreSQLOnlineStore):
-    """Late and repeated loads are harmless, whoever writes at the same time."""
+    """Feast's Postgres store in which late and repeated loads are harmless, whoever writes at the same time."""
 
     def __init__(self) -> None:
         self._own: OwnConnections[psycopg.Connection[Any]] = OwnConnections()
@@ -96,18 +96,18 @@ class OrderedPostgreSQLOnlineStore(OrderedStore, PostgreSQLOnlineStore):
             config.project, table, config.registry.enable_online_feature_view_versioning
         )
         query = _SELECT.format(sql.Identifier(table_id))
-        asked: list[object] = [keys]
+        parameters: list[object] = [keys]
         # A whole view needs no comparison of names, row by row.
         if requested_features and not {f.name for f in table.features} <= set(requested_features):
             query += _AMONG
-            asked.append(requested_features)
+            parameters.append(requested_features)
 
         def rows() -> list[Any]:
             with (
                 self._get_conn(config, autocommit=True) as connection,
                 connection.cursor(binary=True) as cursor,
             ):
-                return cursor.execute(query, asked).fetchall()
+                return cursor.execute(query, parameters).fetchall()
 
         return self._process_rows(keys, _once_more(rows))
 

@@ -141,7 +141,7 @@ class OrderedRedisOnlineStoreConfig(RedisOnlineStoreConfig):
 
 
 class OrderedRedisOnlineStore(OrderedStore, RedisOnlineStore):
-    """Late and repeated loads are harmless, whoever writes at the same time."""
+    """Feast's Redis store in which late and repeated loads are harmless, whoever writes at the same time."""
 
     _script: Any = None
 
@@ -201,15 +201,15 @@ class OrderedRedisOnlineStore(OrderedStore, RedisOnlineStore):
         if values[-1] is None:
             return None, None
         event = Timestamp.FromString(bytes(values[-1]))
-        found = zip(requested_features[:-1], values[:-1], strict=True)
-        return event.ToDatetime(UTC), {name: Value.FromString(bytes(v)) for name, v in found if v is not None}
+        pairs = zip(requested_features[:-1], values[:-1], strict=True)
+        return event.ToDatetime(UTC), {name: Value.FromString(bytes(v)) for name, v in pairs if v is not None}
 
 
 def _timestamps(instants: NDArray[np.int64]) -> list[bytes]:
     """Serialize instants in microseconds as `google.protobuf.Timestamp`, whose zeros are left out."""
-    seconds, rest = np.divmod(instants, MICROSECONDS_PER_SECOND)
+    seconds, microseconds = np.divmod(instants, MICROSECONDS_PER_SECOND)
     parts = []
-    for tag, numbers in ((b"\x08", seconds), (b"\x10", rest * 1_000)):
+    for tag, numbers in ((b"\x08", seconds), (b"\x10", microseconds * 1_000)):
         written = varint_bytes(numbers, tag)
         written[numbers == 0] = b""
         parts.append(written)

@@ -37,7 +37,7 @@ from feature_repo.online_batch import NO_INSTANT, OnlineBatch, OnlineStoreError,
 from feature_repo.own_connections import OwnConnections
 
 BUSY_TIMEOUT_S = 30.0
-"""How long a writer waits for another one's transaction."""
+"""Time that a writer waits for another one's transaction."""
 
 CACHE_KIB = 65_536
 """Pages of the tree that a connection keeps: entities come in no order, each touches a page of its own."""
@@ -55,7 +55,7 @@ class OrderedSqliteOnlineStoreConfig(SqliteOnlineStoreConfig):
 
 
 class OrderedSqliteOnlineStore(OrderedStore, SqliteOnlineStore):
-    """Late and repeated loads are harmless: a value is replaced by one of the same or a later instant only.
+    """Feast's SQLite store in which a value is replaced by one of the same or a later instant only.
 
     Feast's own store overwrites whatever is there, so that a backfill of January would serve
     January's values in December.
@@ -99,12 +99,12 @@ class OrderedSqliteOnlineStore(OrderedStore, SqliteOnlineStore):
             keys,
         )
         parse = Value.FromString
-        found: dict[bytes, dict[str, Value]] = {key: {} for key in keys}
+        by_key: dict[bytes, dict[str, Value]] = {key: {} for key in keys}
         instants: dict[bytes, str | int] = {}
         for key, name, value, event in rows:
-            found[key][name] = parse(value)
+            by_key[key][name] = parse(value)
             instants[key] = event
-        return [(_instant(instants[key]), found[key]) if key in instants else (None, None) for key in keys]
+        return [(_instant(instants[key]), by_key[key]) if key in instants else (None, None) for key in keys]
 
     def update(
         self,
@@ -204,20 +204,20 @@ def _make_table(connection: sqlite3.Connection, table: str) -> None:
     is one tree instead of three.
     """
     name = quote_identifier(table)
-    found = connection.execute(
+    declared_types = connection.execute(
         "SELECT type FROM pragma_table_info(?) WHERE name = 'event_ts'", [table]
     ).fetchall()
-    if found == [("datetime",)]:
+    if declared_types == [("datetime",)]:
         return
     old = quote_identifier(f"{table}__before")
-    if found:
+    if declared_types:
         connection.execute(f"ALTER TABLE {name} RENAME TO {old}")
     connection.execute(
         f"CREATE TABLE {name} (entity_key BLOB, feature_name TEXT, value BLOB, value_text TEXT, "
         "vector_value BLOB, event_ts datetime, created_ts datetime, "
         "PRIMARY KEY (entity_key, feature_name)) WITHOUT ROWID"
     )
-    if found:
+    if declared_types:
         event, created = (
             f"strftime('%Y-%m-%dT%H:%M:%S.000000', {column}, 'unixepoch', 'localtime')"
             for column in ("event_ts", "created_ts")
@@ -249,5 +249,5 @@ def _texts(instants: NDArray[np.int64]) -> list[str | None]:
     """Write instants as ISO 8601 with microseconds: of equal length, so that their order is the text's."""
     texts = np.datetime_as_string(instants.astype("datetime64[us]")).astype(np.object_)
     texts[instants == NO_INSTANT] = None
-    found: list[str | None] = texts.tolist()
-    return found
+    listed: list[str | None] = texts.tolist()
+    return listed

@@ -13,7 +13,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Pulled:
-    """What is read of a source.
+    """Columns and bounds of a pull from a source.
 
     Attributes
     ----------
@@ -35,20 +35,20 @@ class Pulled:
     @property
     def wanted(self) -> Sequence[str]:
         """Columns to read, in the result's order, each once."""
-        made = [self.created] if self.created else []
-        return list(dict.fromkeys([*self.keys, *self.columns, self.timestamp, *made]))
+        created = [self.created] if self.created else []
+        return list(dict.fromkeys([*self.keys, *self.columns, self.timestamp, *created]))
 
 
 def all_query(relation: str, pulled: Pulled) -> str:
     """Select the rows of the range."""
-    wanted = ", ".join(map(quote_identifier, pulled.wanted))
+    columns = ", ".join(map(quote_identifier, pulled.wanted))
     timestamp = f"{quote_identifier(pulled.timestamp)}::TIMESTAMPTZ"
     bounds = []
     if pulled.start is not None:
         bounds.append(f"{timestamp} >= make_timestamptz({epoch_us(pulled.start)})")
     if pulled.end is not None:
         bounds.append(f"{timestamp} <= make_timestamptz({epoch_us(pulled.end)})")
-    return f"SELECT {wanted} FROM {relation}" + (f" WHERE {' AND '.join(bounds)}" if bounds else "")
+    return f"SELECT {columns} FROM {relation}" + (f" WHERE {' AND '.join(bounds)}" if bounds else "")
 
 
 def latest_query(relation: str, pulled: Pulled) -> str:

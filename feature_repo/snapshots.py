@@ -44,7 +44,7 @@ ASIDE = (
     "_committed",
     "_delta_log",
 )
-"""How names begin of what lies among Parquet files and is none; Arrow's own choice would hide `__log_date=…` too."""
+"""Beginnings of names of what lies among Parquet files and is none; Arrow's own choice would hide `__log_date=…` too."""
 
 
 class SnapshotError(DriftlineError):
@@ -150,12 +150,12 @@ def delta_table(path: str, *, endpoint: str = "", version: int | None = None) ->
     return table
 
 
-def _delta_rows(table: DeltaTable, path: str, wanted: Sequence[str] | None, endpoint: str) -> Stored:
+def _delta_rows(table: DeltaTable, path: str, columns: Sequence[str] | None, endpoint: str) -> Stored:
     import pyarrow.dataset as pads
 
     schema = pa.schema(table.schema().to_arrow())
     # The columns of partitions are in the log, not in the files.
-    outside = [n for n in table.metadata().partition_columns if wanted is None or n in wanted]
+    outside = [n for n in table.metadata().partition_columns if columns is None or n in columns]
     unread = set(table.metadata().partition_columns) - set(outside)
     schema = pa.schema([field for field in schema if field.name not in unread])
     files = _files(table, path)
@@ -173,12 +173,12 @@ def _delta_rows(table: DeltaTable, path: str, wanted: Sequence[str] | None, endp
 def _files(table: DeltaTable, path: str) -> Mapping[str, Mapping[str, Any]]:
     """Return a table's files, and the log's facts of each; the log writes paths URL-encoded."""
     actions = pa.table(table.get_add_actions(flatten=True))
-    known = [name for name in actions.column_names if name == "path" or name.startswith("partition.")]
-    found = {}
-    for action in actions.select(known).to_pylist():
+    names = [name for name in actions.column_names if name == "path" or name.startswith("partition.")]
+    by_file = {}
+    for action in actions.select(names).to_pylist():
         file = unquote(action["path"])
-        found[file if file.startswith("/") or is_url(file) else f"{path.rstrip('/')}/{file}"] = action
-    return dict(sorted(found.items()))
+        by_file[file if file.startswith("/") or is_url(file) else f"{path.rstrip('/')}/{file}"] = action
+    return dict(sorted(by_file.items()))
 
 
 def _scanned(path: str, files: Iterable[str]) -> tuple[Scanned, ...]:
@@ -203,12 +203,12 @@ def _through_arrow(
         inside = file
         if is_url(file):
             store, inside = object_store(file, endpoint)
-        known = pc.scalar(True)
+        condition = pc.scalar(True)
         for column in outside:
             value = facts[f"partition.{column}"]
             is_value = pc.field(column).is_null() if value is None else pc.field(column) == value
-            known = known & is_value
-        fragments.append(form.make_fragment(inside, store, partition_expression=known))
+            condition = condition & is_value
+        fragments.append(form.make_fragment(inside, store, partition_expression=condition))
     return _registered(version, pads.FileSystemDataset(fragments, schema, form, store))
 
 
@@ -231,13 +231,13 @@ def _parquet_files(path: str) -> Stored:
         if place.is_file():
             schema = pads.dataset(path, format="parquet").schema
             return Stored(f"read_parquet({quote_literal(path)})", schema, files=(path,), scanned=scanned)
-        found = pads.dataset(path, format="parquet", partitioning="hive", ignore_prefixes=list(ASIDE))
+        dataset = pads.dataset(path, format="parquet", partitioning="hive", ignore_prefixes=list(ASIDE))
     except (pa.ArrowException, OSError) as error:
         cause = cause_of(error, scanned)
         if cause is None:
             raise
         raise TableDamageError(cause) from error
-    return replace(_registered(path, found), scanned=scanned)
+    return replace(_registered(path, dataset), scanned=scanned)
 
 
 def _parquet_objects(url: str, endpoint: str) -> Stored:
@@ -245,25 +245,25 @@ def _parquet_objects(url: str, endpoint: str) -> Stored:
 
     store, inside = object_store(url, endpoint)
     try:
-        found = pads.dataset(
+        dataset = pads.dataset(
             inside, format="parquet", filesystem=store, partitioning="hive", ignore_prefixes=list(ASIDE)
         )
     except (OSError, pa.ArrowInvalid) as error:
         raise SnapshotError(
             f"{url} cannot be read as a Delta table or as Parquet: {error}. Correct the path or the credentials."
         ) from error
-    return _registered(url, found)
+    return _registered(url, dataset)
 
 
-def _refuse_absent(path: str, wanted: Sequence[str], columns: Sequence[str]) -> None:
-    absent = [name for name in wanted if name not in columns]
+def _refuse_absent(path: str, named: Sequence[str], columns: Sequence[str]) -> None:
+    absent = [name for name in named if name not in columns]
     if absent:
         raise SnapshotError(
             f"{path} has no column {', '.join(absent)}. It has: {', '.join(columns)}. "
             "Correct the source's columns or its field mapping."
         )
     # The engine does not tell apart names that differ in case alone, and would read one for the other.
-    read = {name.lower() for name in wanted}
+    read = {name.lower() for name in named}
     spelt = Counter(name.lower() for name in columns)
     alike = [name for name in columns if name.lower() in read and spelt[name.lower()] > 1]
     if alike:

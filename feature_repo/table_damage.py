@@ -51,8 +51,8 @@ def read_mark(folder: Path) -> Mark | None:
     A mark that cannot be read is none: it says nothing about the table.
     """
     try:
-        found = json.loads((folder / MARK).read_text())
-        return Mark(int(found["version"]), str(found["sha256"]))
+        content = json.loads((folder / MARK).read_text())
+        return Mark(int(content["version"]), str(content["sha256"]))
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
 
@@ -66,12 +66,12 @@ def log_damage(folder: Path) -> str | None:
     # Before the log: a commit made in between is newer than the mark, never older.
     mark = read_mark(folder)
     commits, checkpoints = _listed(folder / LOG)
-    known = [*commits, *checkpoints]
-    if not known:
+    versions = [*commits, *checkpoints]
+    if not versions:
         if mark is None:
             return None
         return _said(folder / LOG, f"the log is empty, and version {mark.version} was committed")
-    newest = max(known)
+    newest = max(versions)
     if mark is not None and newest < mark.version:
         return _said(
             commit_path(folder, mark.version),
@@ -94,10 +94,10 @@ def _listed(log: Path) -> tuple[Mapping[int, int], set[int]]:
     if not log.is_dir():
         return commits, checkpoints
     for path in log.iterdir():
-        if found := COMMIT.fullmatch(path.name):
-            commits[int(found.group(1))] = path.stat().st_size
-        elif (found := CHECKPOINT.fullmatch(path.name)) and path.stat().st_size:
-            checkpoints.add(int(found.group(1)))
+        if match := COMMIT.fullmatch(path.name):
+            commits[int(match.group(1))] = path.stat().st_size
+        elif (match := CHECKPOINT.fullmatch(path.name)) and path.stat().st_size:
+            checkpoints.add(int(match.group(1)))
     return commits, checkpoints
 
 
@@ -166,8 +166,8 @@ def fault_of(path: str) -> str | None:
 
 def recorded_hash(path: str | Path) -> str | None:
     """Return the SHA-256 that a file had when it was written; None of files that others wrote."""
-    found = HASH_IN_NAME.fullmatch(Path(path).name)
-    return found.group(1) if found else None
+    match = HASH_IN_NAME.fullmatch(Path(path).name)
+    return match.group(1) if match else None
 
 
 def sha256_of(path: str | Path) -> str:

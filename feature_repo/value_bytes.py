@@ -27,7 +27,7 @@ NULL = b""
 """Feast's null: a message without a field."""
 
 EMPTY = pa.scalar(b"", pa.large_binary())
-"""What parts are joined by."""
+"""Bytes that parts are joined by."""
 
 VARINT, FIXED64, LENGTH_DELIMITED, FIXED32 = 0, 1, 2, 5
 """Wire types of the encoding."""
@@ -63,11 +63,11 @@ def value_bytes(column: pa.ChunkedArray | pa.Array, kind: ValueType) -> list[byt
     """
     whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if isinstance(whole, pa.ChunkedArray):  # pyarrow keeps chunks where one array cannot hold them
-        return [one for chunk in whole.chunks for one in value_bytes(chunk, kind)]
+        return [value for chunk in whole.chunks for value in value_bytes(chunk, kind)]
     writer = _WRITERS.get(kind)
     if writer is None:
         plain = whole.to_pylist(maps_as_pydicts="strict")
-        return [one.SerializeToString() for one in python_values_to_proto_values(plain, kind)]
+        return [message.SerializeToString() for message in python_values_to_proto_values(plain, kind)]
     written = writer(whole)
     if whole.null_count:
         written[whole.is_null().to_numpy(zero_copy_only=False)] = NULL
@@ -103,9 +103,9 @@ def _fixed(field: str, wire_type: int, dtype: str, arrow: pa.DataType) -> Callab
         rows = np.empty((len(numbers), len(tag) + numbers.itemsize), np.uint8)
         rows[:, : len(tag)] = tag
         rows[:, len(tag) :] = numbers.view(np.uint8).reshape(len(numbers), numbers.itemsize)
-        found = _row_objects(rows)
-        found[np.isnan(numbers)] = NULL
-        return found
+        objects = _row_objects(rows)
+        objects[np.isnan(numbers)] = NULL
+        return objects
 
     return written
 
@@ -128,26 +128,26 @@ def varint_bytes(numbers: NDArray[np.int64], tag: bytes) -> Objects:
     >>> varint_bytes(np.array([0, 300]), b"\x08").tolist()
     [b'\x08\x00', b'\x08\xac\x02']
     """
-    rest = numbers.view(np.uint64)
+    remainder = numbers.view(np.uint64)
     shifts = np.arange(MAX_VARINT_BYTES, dtype=np.uint64) * np.uint64(VARINT_BITS)
-    groups = rest[:, None] >> shifts
+    groups = remainder[:, None] >> shifts
     lengths = np.maximum((groups > 0).sum(axis=1), 1)
     rows = np.empty((len(numbers), len(tag) + MAX_VARINT_BYTES), np.uint8)
     rows[:, : len(tag)] = np.frombuffer(tag, np.uint8)
     rows[:, len(tag) :] = (groups & np.uint64(0x7F)).astype(np.uint8) | np.uint8(0x80)
     rows[np.arange(len(numbers)), len(tag) + lengths - 1] &= np.uint8(0x7F)
-    found = np.empty(len(numbers), np.object_)
+    objects = np.empty(len(numbers), np.object_)
     for length in np.unique(lengths):
         chosen = lengths == length
-        found[chosen] = _row_objects(rows[chosen, : len(tag) + length])
-    return found
+        objects[chosen] = _row_objects(rows[chosen, : len(tag) + length])
+    return objects
 
 
 def _row_objects(rows: NDArray[np.uint8]) -> Objects:
     """Turn each row of bytes, shape (n, length), into a bytes object."""
     # Void, not bytes: numpy strips trailing zeros from the latter.
-    found: Objects = np.ascontiguousarray(rows).view(f"V{rows.shape[1]}").ravel().astype(np.object_)
-    return found
+    objects: Objects = np.ascontiguousarray(rows).view(f"V{rows.shape[1]}").ravel().astype(np.object_)
+    return objects
 
 
 def _counted(field: str, arrow: pa.DataType) -> Callable[[pa.Array], Objects]:
@@ -158,8 +158,8 @@ def _counted(field: str, arrow: pa.DataType) -> Callable[[pa.Array], Objects]:
         lengths, which = np.unique(pc.binary_length(values).to_numpy(), return_inverse=True)
         prefixes = pa.array([tag + varint(int(length)) for length in lengths], pa.large_binary())
         joined = pc.binary_join_element_wise(prefixes.take(pa.array(which)), values, EMPTY)
-        found: Objects = joined.to_numpy(zero_copy_only=False)
-        return found
+        objects: Objects = joined.to_numpy(zero_copy_only=False)
+        return objects
 
     return written
 
@@ -167,10 +167,10 @@ def _counted(field: str, arrow: pa.DataType) -> Callable[[pa.Array], Objects]:
 def _truths(column: pa.Array) -> Objects:
     tag = _tag("bool_val", VARINT)
     choices = np.array([tag + b"\x00", tag + b"\x01"], np.object_)
-    found: Objects = choices[
+    objects: Objects = choices[
         column.cast(pa.bool_()).fill_null(False).to_numpy(zero_copy_only=False).astype(int)
     ]
-    return found
+    return objects
 
 
 def _instants(column: pa.Array) -> Objects:

@@ -5,7 +5,7 @@ Spans compete with the best candidate alone, by the proper score on the newest j
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +13,17 @@ from numpy.typing import NDArray
 from declaration.model import CandidateSpec, Metric, ModelSpec
 from learning.blocks import time_blocks
 from learning.judged import MIN_LEFT_ROWS, N_FOLDS, Judged
-from learning.metrics import Scored
+from learning.metrics import Floats, Scored
 from learning.naive_forecast import NAIVE
-from learning.out_of_fold import OutOfFold, fit, rows_since, score_out_of_fold
+from learning.out_of_fold import OutOfFold, ScoredFold, fit, pooled, rows_since, score_fold
 from learning.proper_score import LossGain, row_losses
 from learning.skill import SkillLoss, skill_loss
 from learning.skill import row_losses as skill_losses
 from learning.spans import ALL, MIN_STANDARD_ERRORS, Span, SpanResult, best_span, shorter_spans
 from learning.training_rows import TrainingSet
+
+MIN_RACING_ROWS = 50_000
+"""Rows from which on a span that falls behind in the newest fold is scored no further: fits of fewer cost little."""
 
 
 @dataclass(frozen=True)
@@ -44,20 +47,58 @@ def choose_span(
 ) -> Chosen:
     """Let spans of the past compete on the newest judged rows, by the proper score."""
     recent = np.flatnonzero(judged.is_recent)
-    losses = row_losses(data.problem, whole.scored)[recent]
-    blocks = time_blocks(data.event_time_us[judged.rows[recent]])
-    results = [SpanResult(ALL, data.labels.size, float(losses.mean()))]
+    losses = row_losses(data.problem, whole.scored)
+    results = [SpanResult(ALL, data.labels.size, float(losses[recent].mean()))]
     chosen = whole
     for span in shorter_spans(data, judged, loss_since_us) if spec.adapt_window else ():
-        out_of_fold = score_out_of_fold(
-            candidate, data, judged, since_us=span.since_us, seed=spec.seed, threads=threads
-        )
-        theirs = row_losses(data.problem, out_of_fold.scored)[recent]
-        gain = LossGain(losses - theirs, blocks)
-        n_rows = int(np.count_nonzero(rows_since(data, span.since_us)))
-        results.append(SpanResult(span, n_rows, float(theirs.mean()), gain.mean, gain.n_standard_errors))
-        chosen = out_of_fold if best_span(results) == span else chosen
+        out_of_fold, result = _race(candidate, span, losses, data, judged, spec, threads)
+        results.append(result)
+        if out_of_fold is not None and best_span(results) == span:
+            chosen = out_of_fold
     return Chosen(candidate, best_span(results), chosen, tuple(results))
+
+
+def _race(
+    candidate: CandidateSpec,
+    span: Span,
+    losses_of_all: Floats,
+    data: TrainingSet,
+    judged: Judged,
+    spec: ModelSpec,
+    threads: int,
+) -> tuple[OutOfFold | None, SpanResult]:
+    """Score a span out of fold, the newest fold first; of many rows, one that falls behind there is scored no further.
+
+    None in place of its scores where it fell behind: its figures are then those of the newest fold.
+
+    References
+    ----------
+    Maron and Moore (1994), Hoeffding races, NeurIPS 6.
+    """
+    n_rows = int(np.count_nonzero(rows_since(data, span.since_us)))
+    newest_fold = int(judged.folds[-1])
+    parts: dict[int, ScoredFold] = {}
+
+    def result(positions: NDArray[np.int64], losses: Floats) -> SpanResult:
+        gain = LossGain(
+            losses_of_all[positions] - losses, time_blocks(data.event_time_us[judged.rows[positions]])
+        )
+        return SpanResult(span, n_rows, float(losses.mean()), gain.mean, gain.n_standard_errors)
+
+    for fold in sorted(range(len(judged.held_out)), key=lambda fold: fold != newest_fold):
+        parts[fold] = score_fold(
+            candidate, data, judged, fold, since_us=span.since_us, seed=spec.seed, threads=threads
+        )
+        if fold == newest_fold and data.labels.size >= MIN_RACING_ROWS:
+            positions = np.flatnonzero(judged.folds == fold)
+            is_recent = judged.is_recent[positions]
+            scored = Scored(data.labels[judged.rows[positions]], parts[fold].scores)
+            first = result(positions[is_recent], row_losses(data.problem, scored)[is_recent])
+            if first.n_standard_errors < -MIN_STANDARD_ERRORS:
+                return None, replace(first, is_of_newest_fold=True)
+    out_of_fold = pooled(data, judged, [parts[fold] for fold in range(len(parts))])
+    recent = np.flatnonzero(judged.is_recent)
+    return out_of_fold, result(recent, row_losses(data.problem, out_of_fold.scored)[recent])
 
 
 def unless_naive(

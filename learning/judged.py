@@ -52,6 +52,11 @@ that is known of the new concept, as where labels come a window late."""
 N_FOLDS = 5
 """Folds of neighbouring rows, and most folds of windows: each costs a fit of every candidate and span."""
 
+N_FOLDS_OF_MANY = 3
+MANY_ROWS = 20_000
+"""Folds of neighbouring rows where so many are judged: two thirds of them teach as four fifths would, and each fold is a fit on
+all rows of the past."""
+
 MAX_RUNS = 25
 MIN_RUN_ROWS = 20
 """Runs of neighbouring rows that are dealt to the folds in turn, and rows of each: neighbours are alike, so
@@ -262,14 +267,15 @@ def _grouped(counts: NDArray[np.int64]) -> NDArray[np.int64]:
 def _in_runs(
     data: TrainingSet, rows: NDArray[np.int64], is_recent: NDArray[np.bool_], n_unseen: int
 ) -> Judged:
-    """Hold out every fifth run of neighbouring rows in turn; a row that comes again is in the fold of its first time."""
+    """Hold out every fifth run of neighbouring rows in turn, of many every third; a row that comes again is in the fold of its first time."""
     _, firsts, again = np.unique(data.row_numbers[rows], return_index=True, return_inverse=True)
     order = np.argsort(firsts)
     folds = np.empty(firsts.size, dtype=np.int64)
-    folds[order] = _runs(data.event_time_us[rows[firsts[order]]]) % N_FOLDS
+    n_folds = N_FOLDS if rows.size < MANY_ROWS else N_FOLDS_OF_MANY
+    folds[order] = _runs(data.event_time_us[rows[firsts[order]]]) % n_folds
     folds = folds[again]
     held_out = []
-    for fold in range(N_FOLDS):
+    for fold in range(n_folds):
         is_held_out = np.zeros(data.labels.size, dtype=np.bool_)
         is_held_out[rows[folds == fold]] = True
         held_out.append(_with_repeats(data, is_held_out))

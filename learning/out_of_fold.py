@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,44 +48,71 @@ def score_out_of_fold(
     seed: int,
     threads: int,
 ) -> OutOfFold:
-    """Fit a model for each fold without its rows, and score them by it.
+    """Fit a model for each fold without its rows, and score them by it."""
+    folds = range(len(judged.held_out))
+    parts = [
+        score_fold(candidate, data, judged, fold, since_us=since_us, seed=seed, threads=threads)
+        for fold in folds
+    ]
+    return pooled(data, judged, parts)
+
+
+@dataclass(frozen=True)
+class ScoredFold:
+    """One fold's model, the scores of its held-out rows, and the CPU seconds of fitting it."""
+
+    model: FittedModel
+    scores: Floats
+    fit_seconds: float
+
+
+def score_fold(
+    candidate: CandidateSpec,
+    data: TrainingSet,
+    judged: Judged,
+    fold: int,
+    *,
+    since_us: int | None,
+    seed: int,
+    threads: int,
+) -> ScoredFold:
+    """Fit a model without the rows of one fold, and score them by it.
 
     Parameters
     ----------
     candidate
         What is fitted.
-    data, judged
-        Labelled rows, and those that are held out in turn.
+    data, judged, fold
+        Labelled rows, those that are held out in turn, and whose turn it is.
     since_us
         Instant from which rows are learned; None for all.
     seed, threads
         How it is fitted.
     """
     data = data.read_for(candidate)
-    labels = data.labels[judged.rows]
+    rows = np.flatnonzero(rows_since(data, since_us) & ~judged.held_out[fold])
+    started = time.process_time()
+    model = fit(candidate, data.fit_rows(rows), data.classes, seed, threads)
+    seconds = time.process_time() - started
+    return ScoredFold(model, model.score_matrix(data.matrix[judged.rows[judged.folds == fold]]), seconds)
+
+
+def pooled(data: TrainingSet, judged: Judged, parts: Sequence[ScoredFold]) -> OutOfFold:
+    """Put the scores of all folds together, in the order of the judged rows."""
     shape = (judged.rows.size, len(data.classes)) if data.classes else (judged.rows.size,)
     scores = np.empty(shape, dtype=np.float64)
-    models = []
-    started = time.process_time()
-    seconds = 0.0
-    for fold, rows in enumerate(_rows_left(data, judged, since_us)):
-        started = time.process_time()
-        model = fit(candidate, data.fit_rows(rows), data.classes, seed, threads)
-        seconds += time.process_time() - started
-        is_held_out = judged.folds == fold
-        scores[is_held_out] = model.score_matrix(data.matrix[judged.rows[is_held_out]])
-        models.append(model)
-    return OutOfFold(Scored(labels, scores), tuple(models), seconds)
+    for fold, part in enumerate(parts):
+        scores[judged.folds == fold] = part.scores
+    models = tuple(part.model for part in parts)
+    return OutOfFold(
+        Scored(data.labels[judged.rows], scores), models, sum(part.fit_seconds for part in parts)
+    )
 
 
 def n_rows_left(data: TrainingSet, judged: Judged, since_us: int | None) -> int:
     """Count the rows that the fold which leaves least leaves to learn from."""
-    return min(rows.size for rows in _rows_left(data, judged, since_us))
-
-
-def _rows_left(data: TrainingSet, judged: Judged, since_us: int | None) -> list[NDArray[np.int64]]:
     is_learned = rows_since(data, since_us)
-    return [np.flatnonzero(is_learned & ~held_out) for held_out in judged.held_out]
+    return min(int(np.count_nonzero(is_learned & ~held_out)) for held_out in judged.held_out)
 
 
 def rows_since(data: TrainingSet, since_us: int | None) -> NDArray[np.bool_]:

@@ -61,6 +61,8 @@ class SpanResult:
         Mean proper loss on the rows where spans compete.
     gain, n_standard_errors
         By how much that is better than "all", and in standard errors by blocks of time; 0 for "all" itself.
+    is_of_newest_fold
+        The figures are of the newest fold alone: there it fell behind, and was scored no further.
     """
 
     span: Span
@@ -68,6 +70,7 @@ class SpanResult:
     loss: float
     gain: float = 0.0
     n_standard_errors: float = 0.0
+    is_of_newest_fold: bool = False
 
 
 ALL = Span("all")

@@ -92,18 +92,19 @@ class TrainingSet:
 
     @cached_property
     def _read(self) -> dict[str, TrainingSet]:
-        """These rows as other candidates read them, by what they read otherwise."""
+        """These rows as other candidates read them, by their preprocessing; those that read alike share a matrix."""
         return {}
 
     def read_for(self, candidate: CandidateSpec) -> TrainingSet:
         """Return the rows as a candidate reads them: the same, unless its preprocessing reads a column otherwise."""
         if candidate.preprocess == self.preprocess:
             return self
-        other = replace(self, preprocess=candidate.preprocess)
-        key = repr(sorted(other._readings.items()))
-        if key == repr(sorted(self._readings.items())):
-            return self
-        return self._read.setdefault(key, other)
+        asked = repr(candidate.preprocess)
+        if asked not in self._read:
+            other = replace(self, preprocess=candidate.preprocess)
+            alike = (one for one in (self, *self._read.values()) if one._readings == other._readings)
+            self._read[asked] = next(alike, other)
+        return self._read[asked]
 
     @cached_property
     def matrix(self) -> Floats:

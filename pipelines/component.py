@@ -206,11 +206,11 @@ def _merged(parts: Sequence[LoadedPipelines]) -> LoadedPipelines:
                 taken[name] = LoadedPipelines(faulty_definitions(name, fault), (), {name: fault})
             else:
                 taken[name] = part
-    kept = list({id(part): part for part in taken.values()}.values())
+    distinct = list({id(part): part for part in taken.values()}.values())
     return LoadedPipelines(
-        dg.Definitions.merge(*(part.definitions for part in kept)),
-        tuple(sorted((p for part in kept for p in part.pipelines), key=lambda pipeline: pipeline.name)),
-        {name: fault for part in kept for name, fault in part.faults.items()},
+        dg.Definitions.merge(*(part.definitions for part in distinct)),
+        tuple(sorted((p for part in distinct for p in part.pipelines), key=lambda pipeline: pipeline.name)),
+        {name: fault for part in distinct for name, fault in part.faults.items()},
     )
 
 

@@ -84,9 +84,9 @@ def automation_defs(folder: Path) -> dg.Definitions:
 
 def _enter(folder: Path) -> None:
     """Make a folder's project the one of this process, whatever directory Dagster was started in."""
-    found = project_at(folder)
-    found.make_importable()
-    os.environ[PROJECT_VARIABLE] = str(found.root)
+    nearest = project_at(folder)
+    nearest.make_importable()
+    os.environ[PROJECT_VARIABLE] = str(nearest.root)
 
 
 def _resources() -> dict[str, object]:

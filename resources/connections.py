@@ -19,7 +19,7 @@ from resources.validation import Validation
 
 @dataclass(frozen=True)
 class Connections:
-    """What the stages speak to."""
+    """Connections of the stages to the lake, the engine, the registry and the other services."""
 
     lake: Lake
     engine: Engine

@@ -97,7 +97,7 @@ class Deployment:
 
     @property
     def tracking_url(self) -> str:
-        """Where MLflow's tracking store and model registry are: a SQLAlchemy URL, or `env:` and the variable with it.
+        """URL of MLflow's tracking store and model registry: SQLAlchemy's, or `env:` and the variable with it.
 
         A home whose models are in SQLite already keeps them there.
         """
@@ -147,8 +147,8 @@ def deployment(environment: Mapping[str, str]) -> Deployment:
 
 
 def _home(environment: Mapping[str, str]) -> Path:
-    given = environment.get("DRIFTLINE_HOME")
-    home = Path(given).expanduser() if given else project(environment).root / ".driftline"
+    named = environment.get("DRIFTLINE_HOME")
+    home = Path(named).expanduser() if named else project(environment).root / ".driftline"
     home = home.resolve()
     if sign := UNUSABLE.search(str(home)):
         raise DeploymentError(
@@ -161,8 +161,8 @@ def _home(environment: Mapping[str, str]) -> Path:
 
 
 def _project_root(environment: Mapping[str, str]) -> Path | None:
-    found = nearest_project(environment)
-    return found.root if found is not None else None
+    nearest = nearest_project(environment)
+    return nearest.root if nearest is not None else None
 
 
 def _memory_limit(environment: Mapping[str, str]) -> str:

@@ -59,14 +59,14 @@ def _not_twice(path: Path) -> Iterator[None]:
     """Refuse what could only wait for itself."""
     held: set[tuple[int, Path]] = _of_thread.__dict__.setdefault("held", set())
     # A forked child has locked nothing yet.
-    one = (os.getpid(), path)
-    if one in held:
+    lock = (os.getpid(), path)
+    if lock in held:
         raise RuntimeError(f"{path} is locked by this thread already, which would wait for itself for ever.")
-    held.add(one)
+    held.add(lock)
     try:
         yield
     finally:
-        held.remove(one)
+        held.remove(lock)
 
 
 def _is_at(handle: TextIO, path: Path) -> bool:

@@ -91,9 +91,9 @@ def project(environment: Mapping[str, str], start: Path | None = None) -> Projec
     ProjectError
         If there is none, or the named folder is none.
     """
-    found = nearest_project(environment, start)
-    if found is not None:
-        return found
+    nearest = nearest_project(environment, start)
+    if nearest is not None:
+        return nearest
     raise ProjectError(
         f"no project in {(start or Path.cwd()).resolve()} or above: no pyproject.toml with [tool.dg.project]. "
         "Change into one, name one with --project, or make one: driftline init NAME."
@@ -110,13 +110,13 @@ def nearest_project(environment: Mapping[str, str], start: Path | None = None) -
     """
     named = environment.get(PROJECT_VARIABLE)
     if named:
-        found = _project_of(Path(named).expanduser().resolve())
-        if found is None:
+        environment_project = _project_of(Path(named).expanduser().resolve())
+        if environment_project is None:
             raise ProjectError(
                 f"{PROJECT_VARIABLE} (--project) is {named!r}, which is no project: it has no pyproject.toml with "
                 "[tool.dg.project]. Name the folder of one, or make one: driftline init NAME."
             )
-        return found
+        return environment_project
     return _nearest((start or Path.cwd()).resolve()) or _project_of(HOUSE)
 
 
@@ -128,13 +128,13 @@ def project_at(folder: Path) -> Project:
     ProjectError
         If it belongs to none.
     """
-    found = _nearest(folder.resolve())
-    if found is None:
+    nearest = _nearest(folder.resolve())
+    if nearest is None:
         raise ProjectError(
             f"{folder} belongs to no project: neither it nor a folder above has a pyproject.toml with [tool.dg.project]. "
             "Give a folder of the project, such as Path(__file__).parent / 'defs'."
         )
-    return found
+    return nearest
 
 
 def _nearest(here: Path) -> Project | None:

@@ -18,7 +18,7 @@ class Reports(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's o
     """Root folder; pages lie in `<pipeline>/<partition>.html`."""
 
     web_url: str | None = None
-    """Where the web UI is reached; without it addresses are those of the web UI that shows them."""
+    """URL of the web UI; without it addresses are those of the web UI that shows them."""
 
     def address(self, page: str) -> str:
         """Return where a browser finds a page, given its path in the folder.

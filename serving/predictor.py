@@ -41,7 +41,7 @@ class ServingError(DriftlineError):
 
 @dataclass(frozen=True)
 class ServedFeatures:
-    """What the champion would read of some rows, in their order.
+    """Features that the champion reads of some rows, in their order.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class ServedFeatures:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the champion says of some rows, and from what.
+    """Predictions of the champion for some rows, with what it read.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ class Champion:
 
 @dataclass(frozen=True)
 class Serving:
-    """A pipeline that is ready to be asked, by any number of threads; what every question needs was read once.
+    """A pipeline that is ready to predict, by any number of threads; what every call needs was read once.
 
     Attributes
     ----------
@@ -143,8 +143,8 @@ class Serving:
         if now.tzinfo is None:
             raise ServingError(f"the instant {now.isoformat()} has no zone. Give one, such as UTC.")
         with self.database.cursor() as connection:
-            given = typed_rows(connection, rows, self.columns)
-            requested = request_features(connection, self.pipeline.spec.learned, given)
+            typed = typed_rows(connection, rows, self.columns)
+            requested = request_features(connection, self.pipeline.spec.learned, typed)
         columns: dict[str, pa.Array | pa.ChunkedArray] = {
             name: requested[name].cast(self.request_types.get(name, requested[name].type))
             for name in requested.column_names
@@ -152,10 +152,10 @@ class Serving:
         status: dict[str, pa.Array] = {}
         ages: dict[str, pa.Array] = {}
         for view, schema in self.views.items():
-            found = answers_for(self.store, self.pipeline, view, given, now, schema=schema, log=log)
-            columns |= {f"{view}__{name}": values for name, values in found.values.items()}
-            status |= {f"{view}__{name}": said for name, said in found.status.items()}
-            ages[view] = found.age
+            answers = answers_for(self.store, self.pipeline, view, typed, now, schema=schema, log=log)
+            columns |= {f"{view}__{name}": values for name, values in answers.values.items()}
+            status |= {f"{view}__{name}": texts for name, texts in answers.status.items()}
+            ages[view] = answers.age
         return ServedFeatures(
             table=pa.table({name: columns[name] for name in sorted(columns)}),
             status=pa.table({name: status[name] for name in sorted(status)}),
@@ -194,7 +194,7 @@ class Serving:
 
 @contextmanager
 def open_serving(pipeline: Pipeline, connections: Connections) -> Iterator[Serving]:
-    """Make a pipeline ready to be asked; nothing is written, neither to the registry nor to the lake.
+    """Open a pipeline for predictions; nothing is written, neither to the registry nor to the lake.
 
     While it is open, numeric libraries keep to the engine's threads in this process: a thread each for every
     caller's few rows costs more than it brings.
@@ -216,8 +216,10 @@ def open_serving(pipeline: Pipeline, connections: Connections) -> Iterator[Servi
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     columns = row_columns(pipeline)
     views = _view_schemas(pipeline, connections.lake)
-    found = champion_file(connections.lake, connections.registry, pipeline.name)
-    champion = Champion(found.version, model_from_bytes(found.content)) if found else None
+    champion_bytes = champion_file(connections.lake, connections.registry, pipeline.name)
+    champion = (
+        Champion(champion_bytes.version, model_from_bytes(champion_bytes.content)) if champion_bytes else None
+    )
     with ExitStack() as open_until:
         database = open_until.enter_context(connections.engine.connect())
         open_until.enter_context(limited_threads(connections.engine.threads))
@@ -237,8 +239,8 @@ def _view_schemas(pipeline: Pipeline, lake: Lake) -> Mapping[str, pa.Schema]:
         )
     schemas = {}
     for name, view in stored.items():
-        wanted = [*spec.entities[spec.features[name].entity], *feature_columns(spec, name, view)]
-        schemas[name] = pa.schema([view.schema.field(column) for column in wanted])
+        columns = [*spec.entities[spec.features[name].entity], *feature_columns(spec, name, view)]
+        schemas[name] = pa.schema([view.schema.field(column) for column in columns])
     return schemas
 
 

@@ -16,7 +16,7 @@ REQUESTED = "driftline_requested"
 
 
 def request_features(connection: duckdb.DuckDBPyConnection, target: TargetSpec, rows: pa.Table) -> pa.Table:
-    """Compute the request features of rows that are asked about, as the labels stage does for training.
+    """Compute the request features of rows to predict, as the labels stage does for training.
 
     Parameters
     ----------

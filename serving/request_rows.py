@@ -25,7 +25,7 @@ FAULT = "_driftline_fault"
 
 
 class RequestRowsError(DriftlineError):
-    """The rows that are asked about lack a column, have one too many, or a value of another type."""
+    """The rows to predict lack a column, have one too many, or a value of another type."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ def row_columns(pipeline: Pipeline) -> RequestColumns:
     declared = spec.datasets.get(target.dataset)
     types = declared_types(declared) if declared else bound_columns(pipeline).queries[target.dataset]
     readers: dict[str, str] = {}
-    for view, found in spec.features.items():
-        for column in spec.entities[found.entity]:
+    for view, feature_view in spec.features.items():
+        for column in spec.entities[feature_view.entity]:
             readers.setdefault(column, f"features.{view}")
     by_spelling = {name.lower(): name for name in types}
     for name, sql in target.request_features.items():
@@ -109,13 +109,13 @@ def typed_rows(connection: duckdb.DuckDBPyConnection, rows: pa.Table, columns: R
     import duckdb
 
     check_columns(rows, columns)
-    given = rows.select(list(columns.readers))
-    if given.schema.equals(columns.schema):
-        return given
-    connection.register(GIVEN, given)
+    selected = rows.select(list(columns.readers))
+    if selected.schema.equals(columns.schema):
+        return selected
+    connection.register(GIVEN, selected)
     connection.execute(f"SET TimeZone = {quote_literal(columns.timezone)}")
     try:
-        found = connection.sql(_cast_query(connection, columns)).to_arrow_table()
+        cast = connection.sql(_cast_query(connection, columns)).to_arrow_table()
     except duckdb.Error as error:
         raise RequestRowsError(
             f"the rows cannot be read: {first_line(str(error))}. Give each value as {columns.dataset} declares it."
@@ -123,14 +123,14 @@ def typed_rows(connection: duckdb.DuckDBPyConnection, rows: pa.Table, columns: R
     finally:
         connection.execute("SET TimeZone = 'UTC'")
         connection.unregister(GIVEN)
-    faults = found[FAULT]
-    if faults.null_count < found.num_rows:
+    faults = cast[FAULT]
+    if faults.null_count < cast.num_rows:
         first = faults.is_valid().index(True).as_py()
         raise RequestRowsError(
             f"row {first + 1}, {faults[first].as_py()}. Give it as {columns.dataset} declares it, or null where it is unknown."
         )
     # The engine hands instants over in its session's zone.
-    return found.drop_columns([FAULT]).cast(columns.schema)
+    return cast.drop_columns([FAULT]).cast(columns.schema)
 
 
 def _cast_query(connection: duckdb.DuckDBPyConnection, columns: RequestColumns) -> str:
@@ -149,19 +149,19 @@ def _cast_query(connection: duckdb.DuckDBPyConnection, columns: RequestColumns) 
 
 def check_columns(rows: pa.Table, columns: RequestColumns) -> None:
     """Refuse rows with an unknown or a repeated column, or without one that is read."""
-    given = rows.column_names
-    twice = sorted({name for name in given if given.count(name) > 1})
+    names = rows.column_names
+    twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise RequestRowsError(f"the rows have more than one column '{twice[0]}'. Give each once.")
-    unknown = [name for name in given if name not in columns.types]
+    unknown = [name for name in names if name not in columns.types]
     if unknown:
         raise RequestRowsError(
             f"the rows have the unknown column '{unknown[0]}'. "
             f"{choices(unknown[0], columns.readers, intro=f'Read of {columns.dataset}')}"
         )
-    missing = [name for name in columns.readers if name not in given]
+    missing = [name for name in columns.readers if name not in names]
     if missing:
         read_by = "; ".join(f"'{name}' ({columns.readers[name]} reads it)" for name in missing)
         raise RequestRowsError(
-            f"the rows lack {read_by}. Give {', '.join(columns.readers)}; null where unknown.{hint(missing[0], given)}"
+            f"the rows lack {read_by}. Give {', '.join(columns.readers)}; null where unknown.{hint(missing[0], names)}"
         )

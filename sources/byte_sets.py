@@ -23,16 +23,16 @@ def where(mask: NDArray[np.bool_]) -> ByteSet:
 
 def span(start: int, stop: int, n_bytes: int) -> ByteSet:
     """Return the places from a start to before a stop, of so many bytes."""
-    found = np.zeros(n_bytes // WORD_BITS, dtype=np.uint64)
+    members = np.zeros(n_bytes // WORD_BITS, dtype=np.uint64)
     (first_word, first_bit), (last_word, last_bit) = divmod(start, WORD_BITS), divmod(stop, WORD_BITS)
-    found[first_word:last_word] = _ALL
+    members[first_word:last_word] = _ALL
     if last_bit:
-        found[last_word] = _ALL >> np.uint64(WORD_BITS - last_bit)
-    found[first_word] &= _ALL << np.uint64(first_bit)
-    return found
+        members[last_word] = _ALL >> np.uint64(WORD_BITS - last_bit)
+    members[first_word] &= _ALL << np.uint64(first_bit)
+    return members
 
 
-def later(found: ByteSet) -> ByteSet:
+def later(members: ByteSet) -> ByteSet:
     """Return the places after those of a set.
 
     Examples
@@ -40,15 +40,15 @@ def later(found: ByteSet) -> ByteSet:
     >>> places(later(span(3, 5, 64))).tolist()
     [4, 5]
     """
-    moved = found << _ONE
-    moved[1:] |= found[:-1] >> _TOP
+    moved = members << _ONE
+    moved[1:] |= members[:-1] >> _TOP
     return moved
 
 
-def earlier(found: ByteSet) -> ByteSet:
+def earlier(members: ByteSet) -> ByteSet:
     """Return the places before those of a set."""
-    moved = found >> _ONE
-    moved[:-1] |= found[1:] << _TOP
+    moved = members >> _ONE
+    moved[:-1] |= members[1:] << _TOP
     return moved
 
 
@@ -82,7 +82,7 @@ def ends_inside(inside: ByteSet) -> bool:
     return bool(inside[-1] >> _TOP)
 
 
-def size(found: ByteSet, *, before: int | None = None) -> int:
+def size(members: ByteSet, *, before: int | None = None) -> int:
     """Count the places of a set, or those of them before one.
 
     Examples
@@ -91,31 +91,31 @@ def size(found: ByteSet, *, before: int | None = None) -> int:
     (67, 63)
     """
     if before is None:
-        return int(np.bitwise_count(found).sum())
+        return int(np.bitwise_count(members).sum())
     word, bit = divmod(before, WORD_BITS)
-    rest = int(found[word]) & ((1 << bit) - 1)
-    return int(np.bitwise_count(found[:word]).sum()) + rest.bit_count()
+    remainder = int(members[word]) & ((1 << bit) - 1)
+    return int(np.bitwise_count(members[:word]).sum()) + remainder.bit_count()
 
 
-def first(found: ByteSet) -> int:
+def first(members: ByteSet) -> int:
     """Return the first place of a set that is not empty."""
-    word = int(np.flatnonzero(found)[0])
-    bits = int(found[word])
+    word = int(np.flatnonzero(members)[0])
+    bits = int(members[word])
     return word * WORD_BITS + (bits & -bits).bit_length() - 1
 
 
-def last(found: ByteSet) -> int:
+def last(members: ByteSet) -> int:
     """Return the last place of a set that is not empty."""
-    word = int(np.flatnonzero(found)[-1])
-    return word * WORD_BITS + int(found[word]).bit_length() - 1
+    word = int(np.flatnonzero(members)[-1])
+    return word * WORD_BITS + int(members[word]).bit_length() - 1
 
 
-def places(found: ByteSet) -> NDArray[np.int64]:
+def places(members: ByteSet) -> NDArray[np.int64]:
     """Return the places of a set, in order."""
-    return np.flatnonzero(np.unpackbits(found.view(np.uint8), bitorder="little")).astype(np.int64)
+    return np.flatnonzero(np.unpackbits(members.view(np.uint8), bitorder="little")).astype(np.int64)
 
 
-def holds(found: ByteSet, at: NDArray[np.int64]) -> NDArray[np.bool_]:
+def holds(members: ByteSet, at: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Tell of each place whether it is in a set."""
-    bits = found[at // WORD_BITS] >> (at % WORD_BITS).astype(np.uint64)
+    bits = members[at // WORD_BITS] >> (at % WORD_BITS).astype(np.uint64)
     return (bits & _ONE).astype(np.bool_)

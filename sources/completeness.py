@@ -57,10 +57,10 @@ def refuse_lost_records(
     for path in files:
         records = _counted(path, dataset)
         _refuse_lone_returns(records, f"dataset '{name}': {path.name}")
-        known = counted.setdefault(path.name, records)
-        if known is not records:
+        first = counted.setdefault(path.name, records)
+        if first is not records:
             # Files of one name in several folders are told apart by nobody: rejects know the name alone.
-            known.n += records.n
+            first.n += records.n
     _compare(counted, _found(connection, read_table), f"dataset '{name}'", is_csv=kind != "json")
 
 
@@ -107,9 +107,11 @@ def _found(connection: duckdb.DuckDBPyConnection, read_table: str) -> Mapping[st
     return dict(rows)
 
 
-def _compare(counted: Mapping[str, Records], found: Mapping[str, int], where: str, *, is_csv: bool) -> None:
+def _compare(
+    counted: Mapping[str, Records], n_by_file: Mapping[str, int], where: str, *, is_csv: bool
+) -> None:
     for name, records in counted.items():
-        n_found = found.get(name, 0)
+        n_found = n_by_file.get(name, 0)
         if n_found == records.n:
             continue
         cause = _cause(records)

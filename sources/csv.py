@@ -68,8 +68,8 @@ def csv_source(
     ReadError
         If a header cannot be used, or lacks a column that it must have.
     """
-    wanted, delimiter, where = source_columns(dataset), dataset.source.delimiter, f"dataset '{name}'"
-    headers = {path: header_of(path, delimiter, tuple(wanted)) for path in files}
+    declared, delimiter, where = source_columns(dataset), dataset.source.delimiter, f"dataset '{name}'"
+    headers = {path: header_of(path, delimiter, tuple(declared)) for path in files}
     for path, header in headers.items():
         refuse_names(header, f"{where}: {path.name}")
     origins = origins_of(headers, found, dataset, where, if_none="does the file begin with its header?")
@@ -82,9 +82,9 @@ def csv_source(
     # What only some files have and nobody declares, no expression may read: it would be NULL in silence.
     common = [column for column in headers[files[0]] if all(column in header for header in headers.values())]
     own = [name for value in source_values(dataset) for name in value.columns(clocks=clocks)]
-    kept = ", ".join(quote_identifier(column) for column in dict.fromkeys([*common, *own]))
+    columns = ", ".join(quote_identifier(column) for column in dict.fromkeys([*common, *own]))
     parts = " UNION ALL ".join(
-        f"SELECT {', '.join([kept, FILE_COLUMN, FAULT_COLUMN, RAW_COLUMN])} FROM {one}" for one in rows
+        f"SELECT {', '.join([columns, FILE_COLUMN, FAULT_COLUMN, RAW_COLUMN])} FROM {part}" for part in rows
     )
     return Scans((Part(f"({parts})"),), origins.absent)
 
@@ -176,13 +176,13 @@ def reading_types(
         f"WITH texts AS MATERIALIZED (SELECT {', '.join(texts)} FROM {table} WHERE {FAULT_COLUMN} IS NOT NULL) "
         f"SELECT {', '.join(hidden)} FROM texts",
     )
-    found = {}
+    types = {}
     for value, is_hidden, is_hidden_from_numbers in zip(alone, row[::2], row[1::2], strict=True):
         if not is_hidden:
-            found[value.source] = SQL_TYPES[value.kind]
+            types[value.source] = SQL_TYPES[value.kind]
         elif value.kind == "int" and not is_hidden_from_numbers:
-            found[value.source] = EXACT_NUMBER
-    return found
+            types[value.source] = EXACT_NUMBER
+    return types
 
 
 def _reader_takes(text: str, kind: ColumnType) -> str:
@@ -209,12 +209,12 @@ def _reason(dataset: DatasetSpec) -> str:
         for value in source_values(dataset)
         if value.kind != "string"
     ]
-    said = "concat_ws(': ', e.column_name, e.error_message)"
+    message = "concat_ws(': ', e.column_name, e.error_message)"
     if not whens:
-        return said
+        return message
     text = f"regexp_extract(e.error_message, {quote_literal(_UNCONVERTED)}, 1)"
     beginning = f"CASE e.column_name {' '.join(whens)} END"
-    return f"CASE WHEN e.error_type = 'CAST' THEN concat({beginning}, {text}) ELSE {said} END"
+    return f"CASE WHEN e.error_type = 'CAST' THEN concat({beginning}, {text}) ELSE {message} END"
 
 
 def refuse_open_quotes(connection: duckdb.DuckDBPyConnection, name: str) -> None:
@@ -225,14 +225,14 @@ def refuse_open_quotes(connection: duckdb.DuckDBPyConnection, name: str) -> None
     ReadError
         With the line of the quote.
     """
-    found = connection.sql(
+    lines = connection.sql(
         "SELECT parse_filename(s.file_path), e.line FROM reject_errors e JOIN reject_scans s USING (scan_id, file_id) "
         "WHERE e.error_type IN ('UNQUOTED VALUE', 'LINE SIZE OVER MAXIMUM') "
         # The reader counts blank lines before a row to it.
         "AND contains(trim(e.csv_line, chr(10) || chr(13)), chr(10)) ORDER BY ALL LIMIT 1"
     ).fetchall()
-    if found:
-        file, line = found[0]
+    if lines:
+        file, line = lines[0]
         raise ReadError(
             f"dataset '{name}': {file}, line {line}: a quote is opened and not closed where its value ends, or only after "
             f"{MAX_LINE_BYTES:,} bytes, so that the lines after it are taken for one value. "

@@ -35,7 +35,7 @@ _QUOTE_REPAIR = 'A quote inside a quoted name is written twice, as in "5"" disk"
 _DELIMITERS = (";", "\t", "|", ",")
 
 
-def header_of(path: Path, delimiter: str, wanted: Sequence[str] = ()) -> list[str]:
+def header_of(path: Path, delimiter: str, declared: Sequence[str] = ()) -> list[str]:
     r"""Return the columns that a CSV file's header names; those without a name are called by their position.
 
     The header is read strictly: where the engine's reader would lose its way in it, and with it all rows, it is
@@ -47,7 +47,7 @@ def header_of(path: Path, delimiter: str, wanted: Sequence[str] = ()) -> list[st
         Plain or gzip-compressed file.
     delimiter
         Column separator.
-    wanted
+    declared
         Declared columns, by which another separator is recognised.
 
     Raises
@@ -58,15 +58,15 @@ def header_of(path: Path, delimiter: str, wanted: Sequence[str] = ()) -> list[st
         If the file cannot be opened.
     """
     with opened(path) as stream:
-        found, _ = _first_record(path, stream, delimiter)
+        cells, _ = _first_record(path, stream, delimiter)
     # Tables are often saved with an index that has no name.
-    names = [name or f"unnamed_{position}" for position, name in enumerate(found)]
+    names = [name or f"unnamed_{position}" for position, name in enumerate(cells)]
     twice = sorted({column for column in names if names.count(column) > 1})
     if twice:
         raise ReadError(
             f"{path.name}: the header names {', '.join(map(repr, twice))} twice. Rename one of them."
         )
-    _refuse_other_delimiter(path, names, delimiter, wanted)
+    _refuse_other_delimiter(path, names, delimiter, declared)
     return names
 
 
@@ -144,18 +144,18 @@ def _cells(path: Path, content: bytes, start: int, delimiter: bytes) -> tuple[li
                 f"{_excerpt(content[at:])} is not closed. Close its quotes. {_QUOTE_REPAIR}"
             )
         after = quoted.end() if quoted is not None else at
-        found = separator.search(content, after)
-        stop, follow = found.span() if found is not None else (len(content), len(content))
-        if found is None and len(content) >= MAX_HEADER_BYTES:
+        match = separator.search(content, after)
+        stop, follow = match.span() if match is not None else (len(content), len(content))
+        if match is None and len(content) >= MAX_HEADER_BYTES:
             raise ReadError(
                 f"{path.name}: the header has not ended after {MAX_HEADER_BYTES:,} bytes. "
                 "Close its quotes, and give the file a first line of column names."
             )
-        rest = content[after:stop]
+        after_quote = content[after:stop]
         if quoted is None:
-            cells.append(rest)
+            cells.append(after_quote)
         else:
-            cells.append(_unquoted(path, content, quoted, rest, delimiter))
+            cells.append(_unquoted(path, content, quoted, after_quote, delimiter))
         ending = content[stop:follow]
         if ending == b"\r" and follow < len(content):
             raise ReadError(
@@ -167,12 +167,14 @@ def _cells(path: Path, content: bytes, start: int, delimiter: bytes) -> tuple[li
         at = follow
 
 
-def _unquoted(path: Path, content: bytes, quoted: re.Match[bytes], rest: bytes, delimiter: bytes) -> bytes:
+def _unquoted(
+    path: Path, content: bytes, quoted: re.Match[bytes], after_quote: bytes, delimiter: bytes
+) -> bytes:
     """Return the text of a cell in quotes, and refuse one whose quotes are not as the engine wants them."""
     at, text = quoted.start(), _LINE_BREAK.sub(b"\n", quoted[1])
-    if rest.strip(b" "):
+    if after_quote.strip(b" "):
         raise ReadError(
-            f"{_place(path, content, at)}: in the header, {_excerpt(rest)} follows the quote that ends {_excerpt(quoted[0])}. "
+            f"{_place(path, content, at)}: in the header, {_excerpt(after_quote)} follows the quote that ends {_excerpt(quoted[0])}. "
             f"{_QUOTE_REPAIR}"
         )
     _, is_broken, later = text.partition(b"\n")
@@ -182,7 +184,7 @@ def _unquoted(path: Path, content: bytes, quoted: re.Match[bytes], rest: bytes, 
             f"{_place(path, content, at)}: the header opens a quote that closes only after what looks like rows: "
             f"{_excerpt(quoted[0])}. Close it where the name ends, or give the column a name on one line."
         )
-    return text.replace(b'""', b'"') + rest
+    return text.replace(b'""', b'"') + after_quote
 
 
 def _place(path: Path, content: bytes, at: int) -> str:
@@ -212,13 +214,15 @@ def _refuse_no_text(path: Path, content: bytes) -> None:
         )
 
 
-def _refuse_other_delimiter(path: Path, names: Sequence[str], delimiter: str, wanted: Sequence[str]) -> None:
+def _refuse_other_delimiter(
+    path: Path, names: Sequence[str], delimiter: str, declared: Sequence[str]
+) -> None:
     """Recognise a header whose columns another character separates."""
-    if len(names) > 1 or not wanted or set(names) & set(wanted):
+    if len(names) > 1 or not declared or set(names) & set(declared):
         return
     for other in _DELIMITERS:
         columns = next(csv.reader(io.StringIO(names[0]), delimiter=other), [])
-        if other != delimiter and set(columns) & set(wanted):
+        if other != delimiter and set(columns) & set(declared):
             raise ReadError(
                 f"{path.name}: the header {one_line(repr(names[0]))} is one column with the delimiter {delimiter!r}. "
                 f"Declare `delimiter: {json.dumps(other)}` in `source`."

@@ -194,13 +194,13 @@ class _Counter:
             missing &= {b"\n"}
         for kind in missing:
             after_return = later(signs.returns)
-            found = {
+            line_ends = {
                 b"\n": outer & signs.feeds & ~after_return,
                 b"\r\n": outer & signs.feeds & after_return,
                 b"\r": outer & signs.returns,
             }[kind]
-            if found.any():
-                self._found.ends[kind] = self._line_of(signs, first(found))
+            if line_ends.any():
+                self._found.ends[kind] = self._line_of(signs, first(line_ends))
 
     def _line_of(self, signs: _Signs, place: int) -> int:
         return self._line + size(signs.ends, before=place)

@@ -84,8 +84,8 @@ def declared_rows(
     raw = f"coalesce({RAW_COLUMN}, {_as_text(f'to_json({_WHOLE})', dataset)})"
     bad = f"struct_pack(reason := concat_ws('; ', {', '.join(faults)}), raw := {raw})"
     tried = f"SELECT {', '.join(second)}, {own}, CASE WHEN {' OR '.join(failed)} THEN {bad} END AS {_BAD} FROM ({rows})"
-    told = f"struct_extract({_BAD}, 'reason') AS {REASON_COLUMN}, struct_extract({_BAD}, 'raw') AS {RAW_TEXT_COLUMN}"
-    return f"(SELECT * EXCLUDE ({_BAD}), {told} FROM ({tried}))"
+    reason = f"struct_extract({_BAD}, 'reason') AS {REASON_COLUMN}, struct_extract({_BAD}, 'raw') AS {RAW_TEXT_COLUMN}"
+    return f"(SELECT * EXCLUDE ({_BAD}), {reason} FROM ({tried}))"
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class _Computed:
 
     @property
     def attempt(self) -> str:
-        """TRY gives NULL for a failure; the struct tells it from a NULL value."""
+        """SQL that tries a value's expression: TRY gives NULL for a failure, the struct tells it from a NULL value."""
         return f"TRY(struct_pack(v := ({self.sql}\n)))"
 
     @property

@@ -42,7 +42,7 @@ _FORMATS = (
 _CHUNK_CHARACTERS = 1 << 20
 
 _BEGINNING_BYTES = 4096
-"""Bytes from which mark and byte order are told."""
+"""Bytes from which mark and byte order are read."""
 
 
 def as_utf8(files: Sequence[Path], *, folder: Path, encoding: str = "utf-8") -> tuple[Path, ...]:
@@ -64,7 +64,7 @@ def as_utf8(files: Sequence[Path], *, folder: Path, encoding: str = "utf-8") -> 
     ReadError
         If one that is to be transcoded is no text.
     """
-    found = []
+    paths = []
     for number, path in enumerate(files):
         first = _first_bytes(path)
         marked = next((kind for mark, kind in _MARKS if first.startswith(mark)), None)
@@ -72,8 +72,8 @@ def as_utf8(files: Sequence[Path], *, folder: Path, encoding: str = "utf-8") -> 
         is_utf8 = codecs.lookup(actual).name == "utf-8"
         if not is_utf8:
             refuse_other_format(path, first)
-        found.append(path if is_utf8 else _transcode(path, own_folder(folder, number) / path.name, actual))
-    return tuple(found)
+        paths.append(path if is_utf8 else _transcode(path, own_folder(folder, number) / path.name, actual))
+    return tuple(paths)
 
 
 def refuse_other_format(path: Path, first: bytes) -> None:

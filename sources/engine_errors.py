@@ -98,9 +98,9 @@ def _said(text: str) -> str:
     """Return the first words of an engine's error, without the line that it could not read."""
     words = re.sub(r"Original Line: .*?(?=\n[A-Z])", "", text.split("\n\n")[0], flags=re.DOTALL)
     # The candidates of an unknown function fill pages; names that we add are none of the file's.
-    said, bindings, candidates = words.split("Candidate functions")[0].partition("Candidate bindings:")
+    message, bindings, candidates = words.split("Candidate functions")[0].partition("Candidate bindings:")
     own = [name for name in re.findall(r'"[^"]*"', candidates) if not name[1:].startswith(OWN_PREFIX)]
-    return one_line(f"{said}{bindings} {', '.join(own)}." if own else said)
+    return one_line(f"{message}{bindings} {', '.join(own)}." if own else message)
 
 
 def _repair(error: Exception) -> str:

@@ -89,82 +89,86 @@ def base_type(kind: str) -> str:
     return kind if kind.endswith("]") else kind.partition("(")[0]
 
 
-def of_typed(value: str, given: str, wanted: str, *, name: str, plain: str | None = None) -> Cast | None:
-    """Return the cast of a typed value; None where it has the wanted type already.
+def of_typed(value: str, from_type: str, to_type: str, *, name: str, plain: str | None = None) -> Cast | None:
+    """Return the cast of a typed value; None where it has that type already.
 
     Parameters
     ----------
     value
         SQL of the value. It stands several times in the cast: a column, not an expression.
-    given, wanted
+    from_type, to_type
         Types of the engine.
     name
         Column that reasons name.
     plain
         As `of_text` takes it.
     """
-    source, target = base_type(given), base_type(wanted)
-    if given.replace(", ", ",") == wanted.replace(", ", ",") or (source == target and source != "DECIMAL"):
+    source, target = base_type(from_type), base_type(to_type)
+    if from_type.replace(", ", ",") == to_type.replace(", ", ",") or (
+        source == target and source != "DECIMAL"
+    ):
         return None
     if target == "VARCHAR":
         return Cast(f"CAST({value} AS VARCHAR)", _said(name, "not a text", value))
     if source in _TEXTS:
         text = value if source == "VARCHAR" else f"CAST({value} AS VARCHAR)"
-        return of_text(text, wanted, name=name, plain=plain)
+        return of_text(text, to_type, name=name, plain=plain)
     if source == "DECIMAL" and target in (*_INTEGERS, "DECIMAL"):
         # Decimals of different scales are compared through DOUBLE: their texts are exact.
-        return of_text(f"CAST({value} AS VARCHAR)", wanted, name=name)
+        return of_text(f"CAST({value} AS VARCHAR)", to_type, name=name)
     if source in _FLOATS and target == "DECIMAL":
-        return _decimal_of_float(value, wanted, name)
-    cast = f"TRY_CAST({value} AS {wanted})"
-    fault = _said(name, _lost(source, target) or words_for(wanted), value)
+        return _decimal_of_float(value, to_type, name)
+    cast = f"TRY_CAST({value} AS {to_type})"
+    fault = _said(name, _lost(source, target) or words_for(to_type), value)
     if source == "TIMESTAMPTZ_NS" and target in ("DATE", "TIMESTAMP"):
         instant = f"TRY_CAST({value} AS TIMESTAMPTZ)"
-        whole = f"{_round_trip(value, given, TIMESTAMP_TZ)} AND {_round_trip(instant, TIMESTAMP_TZ, wanted)}"
-        return Cast(f"CASE WHEN {whole} THEN TRY_CAST({instant} AS {wanted}) END", fault)
+        whole = (
+            f"{_round_trip(value, from_type, TIMESTAMP_TZ)} AND {_round_trip(instant, TIMESTAMP_TZ, to_type)}"
+        )
+        return Cast(f"CASE WHEN {whole} THEN TRY_CAST({instant} AS {to_type}) END", fault)
     if source in _WALL_CLOCKS and target == TIMESTAMP_TZ:
         # Not through the type itself: a clock that an hour's change leaves out would not come back.
-        whole = _round_trip(value, given, "TIMESTAMP")
+        whole = _round_trip(value, from_type, "TIMESTAMP")
         return Cast(f"CASE WHEN {whole} THEN {cast} END", fault, f"TRY_CAST({value} AS TIMESTAMP)")
     if target in _FLOATS:
         # A float is the nearest one by declaration.
         return Cast(cast, fault)
-    return Cast(f"CASE WHEN {_round_trip(value, given, wanted)} THEN {cast} END", fault)
+    return Cast(f"CASE WHEN {_round_trip(value, from_type, to_type)} THEN {cast} END", fault)
 
 
-def plain_cast(text: str, wanted: str) -> str:
+def plain_cast(text: str, to_type: str) -> str:
     """Return the SQL of the engine's own cast of a text, which `of_text` names several times.
 
     For an instant it is the wall clock: most have no zone, and which do not is then known.
     """
-    return f"TRY_CAST({text} AS {'TIMESTAMP' if base_type(wanted) == TIMESTAMP_TZ else wanted})"
+    return f"TRY_CAST({text} AS {'TIMESTAMP' if base_type(to_type) == TIMESTAMP_TZ else to_type})"
 
 
-def of_text(text: str, wanted: str, *, name: str, plain: str | None = None) -> Cast:
+def of_text(text: str, to_type: str, *, name: str, plain: str | None = None) -> Cast:
     """Return the cast of a text.
 
     Parameters
     ----------
     text
         SQL of the text; it stands several times in the cast.
-    wanted
+    to_type
         Type of the engine.
     name
         Column that reasons name.
     plain
         Column with the engine's own cast, where it has been made.
     """
-    plain = plain or plain_cast(text, wanted)
-    target = base_type(wanted)
+    plain = plain or plain_cast(text, to_type)
+    target = base_type(to_type)
     if target in TIME_TYPES:
         return _time_of_text(text, plain, target, name)
-    fault = _said(name, words_for(wanted), text)
+    fault = _said(name, words_for(to_type), text)
     if target in _INTEGERS:
         return Cast(
             _first_sure(plain, f"CAST({plain} AS VARCHAR) = {text}", *_has_short_fraction(text, 0)), fault
         )
     if target == "DECIMAL":
-        n_digits = int(wanted.rstrip(") ").rpartition(",")[2])
+        n_digits = int(to_type.rstrip(") ").rpartition(",")[2])
         is_tiny = f"strlen({text}) <= {n_digits} AND NOT contains({text}, 'e') AND NOT contains({text}, 'E')"
         return Cast(_first_sure(plain, is_tiny, *_has_short_fraction(text, n_digits)), fault)
     if target in _FLOATS:
@@ -192,10 +196,10 @@ def has_digits_after_point(text: str, most: int) -> str:
     n_zeros = f"length(replace({mantissa}, '.', '')) - length({digits})"
     power = "CASE WHEN number.power = '' THEN 0 ELSE TRY_CAST(number.power[2:] AS BIGINT) END"
     scale = f"coalesce({n_after}, 0) - ({n_zeros}) - ({power})"
-    found = f"regexp_extract({text}, {quote_literal(_NUMBER)}, ['mantissa', 'power'])"
+    parts = f"regexp_extract({text}, {quote_literal(_NUMBER)}, ['mantissa', 'power'])"
     is_short = f"{mantissa} NOT IN ('', '.') AND ({digits} = '' OR coalesce({scale} <= {most}, false))"
     # The lambda names what is found: written out each time, the expression would be too long to plan.
-    return f"list_transform([{found}], lambda number: {is_short})[1]"
+    return f"list_transform([{parts}], lambda number: {is_short})[1]"
 
 
 def _time_of_text(text: str, plain: str, target: str, name: str) -> Cast:
@@ -235,17 +239,17 @@ def _has_short_fraction(text: str, most: int) -> tuple[str, str]:
     return f"regexp_matches({text}, {plain})", has_digits_after_point(text, most)
 
 
-def _decimal_of_float(value: str, wanted: str, name: str) -> Cast:
+def _decimal_of_float(value: str, to_type: str, name: str) -> Cast:
     """Cast a float: whole ones are what they are, a fraction is its shortest text, as in every program that prints it."""
     text = f"CAST({value} AS VARCHAR)"
-    short = of_text(text, wanted, name=name)
+    short = of_text(text, to_type, name=name)
     # The engine's own cast to a decimal multiplies in floating point.
-    whole = f"TRY_CAST(TRY_CAST({value} AS HUGEINT) AS {wanted})"
+    whole = f"TRY_CAST(TRY_CAST({value} AS HUGEINT) AS {to_type})"
     return Cast(f"CASE WHEN {value} = trunc({value}) THEN {whole} ELSE {short.value} END", short.fault)
 
 
-def _round_trip(value: str, given: str, wanted: str) -> str:
-    return f"TRY_CAST(TRY_CAST({value} AS {wanted}) AS {given}) = {value}"
+def _round_trip(value: str, from_type: str, to_type: str) -> str:
+    return f"TRY_CAST(TRY_CAST({value} AS {to_type}) AS {from_type}) = {value}"
 
 
 def _lost(source: str, target: str) -> str | None:
@@ -259,11 +263,11 @@ def _lost(source: str, target: str) -> str | None:
     }.get(target)
 
 
-def words_for(wanted: str) -> str:
+def words_for(to_type: str) -> str:
     """Return what a value of a type is not."""
-    if wanted.replace(" ", "") == "DECIMAL(38,9)":
+    if to_type.replace(" ", "") == "DECIMAL(38,9)":
         return NOT_DECIMAL
-    return _WORDS.get(base_type(wanted), f"not of type {wanted.lower()}")
+    return _WORDS.get(base_type(to_type), f"not of type {to_type.lower()}")
 
 
 def _said(name: str, why: str, value: str, *, is_sql: bool = False) -> str:

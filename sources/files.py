@@ -63,8 +63,8 @@ def source_files(source: SourceSpec, *, folder: Path, partition: str | None = No
         except ObjectError as error:
             raise SourceError(str(error)) from error
     root, pattern = _root_and_pattern(source.path, folder)
-    found = _looked_for(source, root, _filled_in(pattern, partition))
-    if not found:
+    files = _looked_for(source, root, _filled_in(pattern, partition))
+    if not files:
         where = root / _filled_in(pattern, partition)
         is_nothing_there = not where.exists() and not where.is_symlink()
         if not is_nothing_there or partition is None or source.mode == "full":
@@ -74,7 +74,7 @@ def source_files(source: SourceSpec, *, folder: Path, partition: str | None = No
         raise SourceError(
             f"source '{source.path}': no such file below {root} for partition {partition}{_repair_of_missing(source)}"
         )
-    for path in found:
+    for path in files:
         if not path.resolve().is_relative_to(root.resolve()):
             raise SourceError(
                 f"source '{source.path}': {path.name} leads out of {root}. Copy the file there."
@@ -83,10 +83,10 @@ def source_files(source: SourceSpec, *, folder: Path, partition: str | None = No
             raise SourceError(
                 f"source '{source.path}': the name of {path.name} holds a backslash, which the engine cannot open. Rename it."
             )
-    table = table_folder_of(found) if is_parquet else None
+    table = table_folder_of(files) if is_parquet else None
     if table is not None:
         raise SourceError(f"source '{source.path}': {table[0].name} {table[1]}.")
-    return tuple(found)
+    return tuple(files)
 
 
 def _filled_in(pattern: str, partition: str | None = None) -> str:
@@ -213,9 +213,9 @@ def unpacked(files: Sequence[Path], *, scratch: Path) -> Iterator[tuple[Path, ..
 
 def own_folder(folder: Path, number: int) -> Path:
     """Make a folder for one file's copy: the copy keeps the file's name, by which messages and rejects call it."""
-    made = folder / str(number)
-    made.mkdir()
-    return made
+    subfolder = folder / str(number)
+    subfolder.mkdir()
+    return subfolder
 
 
 def _unpack(path: Path, folder: Path) -> Path:
@@ -256,8 +256,8 @@ class _Bounded:
 
     def read(self, n_bytes: int = -1) -> bytes:
         """Read on, refusing to pass the declared size."""
-        found: bytes = self._read(n_bytes)
-        self._left -= len(found)
+        content: bytes = self._read(n_bytes)
+        self._left -= len(content)
         if self._left < 0:
             raise zipfile.BadZipFile("it unpacks to more than its header says")
-        return found
+        return content

@@ -106,51 +106,55 @@ def _in_no_object(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -
     """Return the names, quoted, that are no object's key: there, the column that was declared before is meant."""
     if not names:
         return ()
-    asked = ", ".join(f"coalesce(bool_or(json_exists({_SOUND}, {pointer(name)})), false)" for name in names)
-    found = first_row(connection, f"SELECT {asked} FROM {_LINES_TABLE}")
-    return [quote_identifier(name) for name, is_there in zip(names, found, strict=True) if not is_there]
+    conditions = ", ".join(
+        f"coalesce(bool_or(json_exists({_SOUND}, {pointer(name)})), false)" for name in names
+    )
+    presences = first_row(connection, f"SELECT {conditions} FROM {_LINES_TABLE}")
+    return [quote_identifier(name) for name, is_there in zip(names, presences, strict=True) if not is_there]
 
 
-def _loose(dataset: DatasetSpec, found: Sequence[Path]) -> frozenset[str]:
+def _loose(dataset: DatasetSpec, originals: Sequence[Path]) -> frozenset[str]:
     """Return the columns that need not be a key of any object: optional ones, and those that folders may give."""
-    in_folders = {key for path in found for key, _ in folder_keys(path)}
+    in_folders = {key for path in originals for key, _ in folder_keys(path)}
     return (optional_columns(dataset) | in_folders) & source_columns(dataset).keys()
 
 
 def _names(
     connection: duckdb.DuckDBPyConnection,
     files: Sequence[Path],
-    wanted: Collection[str],
+    columns: Collection[str],
     loose: Collection[str],
 ) -> Mapping[Path, Sequence[str]]:
     """Return each file's columns: what need not be there is looked for, the rest is judged over all files together."""
-    strict = [column for column in wanted if column not in loose]
+    strict = [column for column in columns if column not in loose]
     if not loose:
         return dict.fromkeys(files, strict)
     keys = f"json_keys(CASE WHEN json_valid({_TEXT}) THEN {_TEXT} END)"
     pairs = connection.sql(
         f"SELECT DISTINCT file, unnest(keys) FROM (SELECT DISTINCT {FILE_COLUMN} AS file, {keys} AS keys FROM ({_numbered(files)}))"
     ).fetchall()
-    there: dict[str, list[str]] = {}
+    keys_of: dict[str, list[str]] = {}
     for file, key in pairs:
-        there.setdefault(file, []).append(key)
-    return {path: [*there.get(str(path), ()), *strict] for path in files}
+        keys_of.setdefault(file, []).append(key)
+    return {path: [*keys_of.get(str(path), ()), *strict] for path in files}
 
 
 def _require_keys(
     connection: duckdb.DuckDBPyConnection, dataset: DatasetSpec, where: str, loose: Collection[str]
 ) -> None:
     """Refuse objects of which none has a declared key: each alone may lack it, but all together misspell it."""
-    wanted = {column: kind for column, kind in source_columns(dataset).items() if column not in loose}
-    if not wanted:
+    declared = {column: kind for column, kind in source_columns(dataset).items() if column not in loose}
+    if not declared:
         return
-    there = ", ".join(f"bool_or(json_exists({_SOUND}, {pointer(column)}))" for column in wanted)
+    conditions = ", ".join(f"bool_or(json_exists({_SOUND}, {pointer(column)}))" for column in declared)
     objects = f"FROM {_LINES_TABLE} WHERE json_type({_SOUND}) = 'OBJECT'"
-    seen = first_row(connection, f"SELECT {there} {objects}")
-    absent = {column: wanted[column] for column, is_there in zip(wanted, seen, strict=True) if not is_there}
+    seen = first_row(connection, f"SELECT {conditions} {objects}")
+    absent = {
+        column: declared[column] for column, is_there in zip(declared, seen, strict=True) if not is_there
+    }
     # None is the answer where there is no object at all: its lines are rejects. One partition's file may
     # lack what is rare.
-    if None in seen or not absent or (dataset.source.mode == "incremental" and len(absent) < len(wanted)):
+    if None in seen or not absent or (dataset.source.mode == "incremental" and len(absent) < len(declared)):
         return
     keys = connection.sql(
         f"SELECT key FROM (SELECT unnest(json_keys({_SOUND})) AS key {objects}) GROUP BY key ORDER BY count(*) DESC, key"

@@ -118,9 +118,9 @@ def local_times(
             filters = ", ".join(
                 f"count(*) FILTER ({_any(clock, near, is_missing=missing)})" for missing in (False, True)
             )
-            found = LocalTimes(*first_row(connection, f"SELECT {filters} FROM {table} WHERE {where}"))
-            if found != LocalTimes(0, 0):
-                counts[name] = found
+            count = LocalTimes(*first_row(connection, f"SELECT {filters} FROM {table} WHERE {where}"))
+            if count != LocalTimes(0, 0):
+                counts[name] = count
     return counts
 
 
@@ -143,13 +143,13 @@ def described(counts: Mapping[str, LocalTimes]) -> str:
     >>> described({"paid_at": LocalTimes(2, 1)})
     'paid_at: 2 that the clocks show twice (read as the later), 1 that they leave out (read as an hour later)'
     """
-    said = []
-    for name, found in counts.items():
+    texts = []
+    for name, count in counts.items():
         twice = (
-            f"{found.n_ambiguous:,} that the clocks show twice (read as the later)"
-            if found.n_ambiguous
+            f"{count.n_ambiguous:,} that the clocks show twice (read as the later)"
+            if count.n_ambiguous
             else ""
         )
-        never = f"{found.n_missing:,} that they leave out (read as an hour later)" if found.n_missing else ""
-        said.append(f"{name}: {', '.join(part for part in (twice, never) if part)}")
-    return "; ".join(said)
+        never = f"{count.n_missing:,} that they leave out (read as an hour later)" if count.n_missing else ""
+        texts.append(f"{name}: {', '.join(part for part in (twice, never) if part)}")
+    return "; ".join(texts)

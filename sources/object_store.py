@@ -105,12 +105,12 @@ def _table_at(store: Any, path: str) -> TableFolder | None:
     for folder in folder_patterns(path):
         for name, log, reader in LOGS:
             try:
-                found = store.glob(f"{folder}/{log}")
+                logs = store.glob(f"{folder}/{log}")
             except PermissionError:
                 # Who may read a folder need not be allowed to list those above.
                 return None
-            if found:
-                root = PurePosixPath(found[0]).parents[log.count("/")]
+            if logs:
+                root = PurePosixPath(logs[0]).parents[log.count("/")]
                 return TableFolder(name, str(root), log, reader)
     return None
 
@@ -146,16 +146,16 @@ def _copy(store: Any, name: str, url: str) -> Path:
 
 
 def _state(store: Any, name: str) -> str | None:
-    """Return what a store tells of an object's state; None where it tells nothing, so that only the content can."""
-    told = str(store.ukey(name))
+    """Return the state of an object as its store has it; None where only the content can tell a change."""
+    state = str(store.ukey(name))
     if "http" in store.protocol:
         # fsspec takes a page for one that never changes.
         info = store.info(name)
         marks = [info.get(mark) for mark in ("ETag", "Content-MD5", "Digest", "Last-Modified")]
         if not any(marks):
             return None
-        told = str([*marks, info.get("size")])
-    return hashlib.sha256(told.encode()).hexdigest()[:16]
+        state = str([*marks, info.get("size")])
+    return hashlib.sha256(state.encode()).hexdigest()[:16]
 
 
 def _content_state(path: Path) -> str:

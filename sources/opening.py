@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def asked_window(dataset: DatasetSpec, partitions: PartitionsSpec, window: Window | None) -> Window | None:
-    """Return the partition that a Python source is asked for; None where a source gives everything."""
+    """Return the partition that a Python source is read for; None where a source gives everything."""
     is_asked = (
         dataset.source.type == "python" and dataset.is_partitioned and partitioning(partitions).ends_by_clock
     )
@@ -53,8 +53,8 @@ def files_of(
     SourceError
         If nothing is there, or the Python file fails.
     """
-    found = source_files(source, folder=folder, partition=partition)
-    with SOURCE_TYPES[source.type].open(found, scratch=scratch, asked=asked) as files:
+    located = source_files(source, folder=folder, partition=partition)
+    with SOURCE_TYPES[source.type].open(located, scratch=scratch, asked=asked) as files:
         yield files
 
 

@@ -74,7 +74,7 @@ class FileGroup:
 
 def origins_of(
     names: Mapping[Path, Sequence[str]],
-    found: Sequence[Path],
+    originals: Sequence[Path],
     dataset: DatasetSpec,
     where: str,
     *,
@@ -86,7 +86,7 @@ def origins_of(
     ----------
     names
         The columns of each file that is read.
-    found
+    originals
         The source's own files, in the same order: those that are read may be copies elsewhere.
     dataset
         What is declared.
@@ -100,21 +100,21 @@ def origins_of(
     ReadError
         If a file lacks a column that is not optional, or files and folders contradict each other.
     """
-    wanted, optional = source_columns(dataset), optional_columns(dataset)
-    folders = {path: _folder(own, wanted, where) for path, own in zip(names, found, strict=True)}
-    keyed = frozenset(column for column in wanted if _is_keyed(column, names, folders, optional, where))
-    required = {column: kind for column, kind in wanted.items() if column not in keyed | optional}
-    given: dict[Path, Texts] = {}
+    declared, optional = source_columns(dataset), optional_columns(dataset)
+    folders = {path: _folder(own, declared, where) for path, own in zip(names, originals, strict=True)}
+    keyed = frozenset(column for column in declared if _is_keyed(column, names, folders, optional, where))
+    required = {column: kind for column, kind in declared.items() if column not in keyed | optional}
+    texts: dict[Path, Texts] = {}
     absent: Counter[str] = Counter()
     for path, columns in names.items():
         keys, at = folders[path].keys, f"{where}: {path.name}"
         require_columns(required, [*columns, *keys], at, if_none=if_none)
-        lacking = [column for column in wanted if column not in columns]
+        lacking = [column for column in declared if column not in columns]
         for column in lacking:
             _refuse_other_spelling(column, columns if column in keys else [*columns, *keys], at)
-        given[path] = {column: keys.get(column) for column in lacking}
+        texts[path] = {column: keys.get(column) for column in lacking}
         absent.update(column for column in lacking if column not in keys)
-    return Origins(given, keyed, dict(absent))
+    return Origins(texts, keyed, dict(absent))
 
 
 def enumeration(paths: Sequence[Path]) -> str:
@@ -173,10 +173,10 @@ class _Folder:
     shown: str
 
 
-def _folder(path: Path, wanted: Mapping[str, object], where: str) -> _Folder:
+def _folder(path: Path, declared: Mapping[str, object], where: str) -> _Folder:
     keys: dict[str, str | None] = {}
     for key, value in folder_keys(path):
-        if key in wanted and keys.get(key, value) != value:
+        if key in declared and keys.get(key, value) != value:
             raise ReadError(
                 f"{where}: two folders above {path.name} give the column {key!r}: {keys[key]!r} and {value!r}. Rename one of them."
             )
@@ -214,9 +214,9 @@ def _is_keyed(
     return True
 
 
-def _refuse_other_spelling(column: str, there: Sequence[str], where: str) -> None:
+def _refuse_other_spelling(column: str, names: Sequence[str], where: str) -> None:
     """Refuse a column that is there in another spelling: NULL in its place would be a mistake in silence."""
-    other = same_name(column, there)
+    other = same_name(column, names)
     if other is not None:
         raise ReadError(
             f"{where} has no column {column!r}, but {other!r}. Name this spelling with `source`, or rename what bears it."

@@ -70,11 +70,11 @@ def _relation(
     clocks: bool,
 ) -> str:
     """Read files of one kind, with the columns that they lack."""
-    wanted = {value.source for value in source_values(dataset)}
-    kept = [column for column in own if column in common or column in wanted]
-    listed_columns = ", ".join(quote_identifier(column) for column in kept)
+    declared = {value.source for value in source_values(dataset)}
+    columns = [column for column in own if column in common or column in declared]
+    listed_columns = ", ".join(quote_identifier(column) for column in columns)
     relation = group.with_given(f"(SELECT {', '.join([listed_columns, FILE_COLUMN])} FROM {scan})")
-    types = {**{column: own[column] for column in kept}, **dict.fromkeys(group.given, "VARCHAR")}
+    types = {**{column: own[column] for column in columns}, **dict.fromkeys(group.given, "VARCHAR")}
     return tried_values(relation, source_values(dataset), types, raw=list(types), clocks=clocks)
 
 
@@ -109,13 +109,13 @@ def _columns(connection: duckdb.DuckDBPyConnection, path: Path) -> Columns:
         "SELECT name, coalesce(num_children, 0), concat_ws('/', type, type_length, converted_type, scale, precision, "
         f"logical_type, duckdb_type) FROM parquet_schema([{listed([path])}])"
     ).fetchall()
-    found: list[tuple[str, str]] = []
+    pairs: list[tuple[str, str]] = []
     inside = 0
     # Depth first, from the root: what is inside a nested column is no column, but part of its type.
     for name, n_children, kind in elements[1:]:
         if not inside:
-            found.append((str(name), str(kind)))
+            pairs.append((str(name), str(kind)))
         else:
-            found[-1] = (found[-1][0], f"{found[-1][1]},{name}:{kind}")
+            pairs[-1] = (pairs[-1][0], f"{pairs[-1][1]},{name}:{kind}")
         inside = max(inside - 1, 0) + n_children
-    return tuple(found)
+    return tuple(pairs)

@@ -92,22 +92,22 @@ def _function(module: ModuleType, file: Path) -> Callable[[datetime | None, date
         raise SourceError(
             f"{file.name} has no function '{FUNCTION}(start, end)'. Write one that returns a pyarrow Table or RecordBatchReader."
         )
-    found: Callable[[datetime | None, datetime | None], Any] = read
-    return found
+    function: Callable[[datetime | None, datetime | None], Any] = read
+    return function
 
 
-def _batches(found: object, file: Path) -> tuple[Iterator[pa.RecordBatch], pa.Schema]:
-    if not isinstance(found, pa.Table | pa.RecordBatchReader):
+def _batches(result: object, file: Path) -> tuple[Iterator[pa.RecordBatch], pa.Schema]:
+    if not isinstance(result, pa.Table | pa.RecordBatchReader):
         raise SourceError(
-            f"{file.name}: '{FUNCTION}' gave a {type(found).__name__}, but must give a pyarrow Table or RecordBatchReader."
+            f"{file.name}: '{FUNCTION}' gave a {type(result).__name__}, but must give a pyarrow Table or RecordBatchReader."
         )
-    counts = Counter(name.lower() for name in found.schema.names)
-    twins = [name for name in found.schema.names if counts[name.lower()] > 1]
+    counts = Counter(name.lower() for name in result.schema.names)
+    twins = [name for name in result.schema.names if counts[name.lower()] > 1]
     if twins:
         raise SourceError(
             f"{file.name}: '{FUNCTION}' gave the columns {', '.join(map(repr, twins))}, which SQL does not tell apart. Rename them."
         )
-    return iter(found.to_batches() if isinstance(found, pa.Table) else found), found.schema
+    return iter(result.to_batches() if isinstance(result, pa.Table) else result), result.schema
 
 
 def _shown(instant: datetime | None) -> str:

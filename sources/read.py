@@ -40,7 +40,7 @@ READ_TABLE = "driftline_read"
 """Rows that were read, in the engine."""
 
 READ_CLOCKS = "driftline_read_clocks"
-"""Those rows with the wall clocks that were read in the zone."""
+"""Table of the same rows with the wall clocks that were read in the zone."""
 
 _TRIED_TABLE = "driftline_tried"
 
@@ -171,7 +171,7 @@ def _clocks(dataset: DatasetSpec) -> Mapping[str, str]:
 def _changing(
     connection: duckdb.DuckDBPyConnection, dataset: DatasetSpec, clocks: Mapping[str, str], timezone: str
 ) -> frozenset[str]:
-    """Return the source's columns with clocks that the zone has twice or not at all: only their texts tell."""
+    """Return the source's columns with clocks that the zone has twice or not at all: only their texts differ."""
     counts = local_times(connection, _TRIED_TABLE, clocks, timezone, "true")
     return frozenset(dataset.column(name).source or name for name in counts)
 

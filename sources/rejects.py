@@ -88,25 +88,25 @@ class SourceValue:
         """Return the columns of the relation that hold the value, and its wall clock where that is kept."""
         return (self.column, self.clock) if clocks and self.kind == "timestamp_tz" else (self.column,)
 
-    def cast(self, value: str, given: str, plain: str | None = None) -> Cast | None:
+    def cast(self, value: str, from_type: str, plain: str | None = None) -> Cast | None:
         """Return how a value of the source becomes one of this type; None where it is one.
 
         Parameters
         ----------
-        value, given
+        value, from_type
             SQL of the value, and its type in the engine.
         plain
             Column with the engine's own cast to `cast_type`, where the value is a text and that has been made.
         """
-        if self.kind == "date" and self.time is not None and base_type(given) != "DATE":
-            time = of_typed(value, given, self.cast_type, name=self.name, plain=plain)
+        if self.kind == "date" and self.time is not None and base_type(from_type) != "DATE":
+            time = of_typed(value, from_type, self.cast_type, name=self.name, plain=plain)
             # The clock is kept beside: nothing is lost.
             return (
                 Cast(f"CAST({time.value} AS DATE)", time.fault)
                 if time
                 else Cast(f"CAST({value} AS DATE)", "''")
             )
-        return of_typed(value, given, self.cast_type, name=self.name, plain=plain)
+        return of_typed(value, from_type, self.cast_type, name=self.name, plain=plain)
 
     @property
     def cast_type(self) -> str:
@@ -179,9 +179,9 @@ def _is_read_as(dataset: DatasetSpec, source: str) -> bool:
 
 
 def has_places(dataset: DatasetSpec) -> bool:
-    """Tell whether a column is made of a row's place in the source."""
-    made = (dataset.column(name).sql or "" for name in dataset.columns)
-    return any(PLACE in sql or LOAD in sql for sql in made)
+    """Return whether a column is made of a row's place in the source."""
+    expressions = (dataset.column(name).sql or "" for name in dataset.columns)
+    return any(PLACE in sql or LOAD in sql for sql in expressions)
 
 
 def is_exact(text: str) -> str:
@@ -190,15 +190,15 @@ def is_exact(text: str) -> str:
 
 
 def require_columns(
-    wanted: Mapping[str, ColumnType], found: Sequence[str], where: str, *, if_none: str = ""
+    declared: Mapping[str, ColumnType], names: Sequence[str], where: str, *, if_none: str = ""
 ) -> None:
     """Refuse a source that lacks a declared column.
 
     Parameters
     ----------
-    wanted
+    declared
         Declared columns.
-    found
+    names
         The source's columns.
     where
         Dataset and file, for the message.
@@ -210,21 +210,21 @@ def require_columns(
     ReadError
         With the columns that are there and the nearest match.
     """
-    found = [column for column in found if not column.startswith(OWN_PREFIX)]
-    missing = [column for column in wanted if column not in found]
+    names = [column for column in names if not column.startswith(OWN_PREFIX)]
+    missing = [column for column in declared if column not in names]
     if not missing:
         return
-    near = _nearest(missing[0], found)
+    near = _nearest(missing[0], names)
     hint = f" Did you mean {near}?" if near else ""
-    if not near and len(missing) == len(wanted) and if_none:
+    if not near and len(missing) == len(declared) and if_none:
         hint = f" None of the declared columns is there: {if_none}"
     raise ReadError(
-        f"{where} has no column {_names(missing)}. It has: {_names(found)}.{hint} "
+        f"{where} has no column {_names(missing)}. It has: {_names(names)}.{hint} "
         "Correct `columns`, name the source's spelling with `source`, or declare `optional: true` for what files may lack."
     )
 
 
-def refuse_names(found: Sequence[str], where: str) -> None:
+def refuse_names(names: Sequence[str], where: str) -> None:
     """Refuse columns that SQL cannot tell apart, or that are called as those that we add.
 
     Raises
@@ -233,7 +233,7 @@ def refuse_names(found: Sequence[str], where: str) -> None:
         With the first such column.
     """
     spelt: dict[str, str] = {}
-    for name in found:
+    for name in names:
         twin = spelt.get(name.lower())
         spelt[name.lower()] = name
         if twin is not None:
@@ -247,7 +247,7 @@ def refuse_names(found: Sequence[str], where: str) -> None:
             )
 
 
-def same_name(wanted: str, found: Sequence[str]) -> str | None:
+def same_name(column: str, names: Sequence[str]) -> str | None:
     """Return another spelling of a name: in case, in invisible characters, or in the form of its letters.
 
     Examples
@@ -255,17 +255,17 @@ def same_name(wanted: str, found: Sequence[str]) -> str | None:
     >>> same_name("city", ["id", "City "])
     'City '
     """
-    return next((name for name in found if name != wanted and _folded(name) == _folded(wanted)), None)
+    return next((name for name in names if name != column and _folded(name) == _folded(column)), None)
 
 
-def _nearest(wanted: str, found: Sequence[str]) -> str | None:
+def _nearest(column: str, names: Sequence[str]) -> str | None:
     """Return the nearest spelling, as a message shows it; spellings that look alike are told apart."""
-    folded = {_folded(name): name for name in reversed(found)}
-    alike = folded.get(_folded(wanted))
+    folded = {_folded(name): name for name in reversed(names)}
+    alike = folded.get(_folded(column))
     near = (
         [alike]
         if alike is not None
-        else [folded[name] for name in get_close_matches(_folded(wanted), folded, 1)]
+        else [folded[name] for name in get_close_matches(_folded(column), folded, 1)]
     )
     if not near:
         return None

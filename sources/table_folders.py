@@ -38,14 +38,14 @@ def table_folder_of(files: Iterable[Path]) -> tuple[Path, TableFolder] | None:
 
     Every folder above a file is looked at, for partitions are folders of their own.
     """
-    known: dict[Path, TableFolder | None] = {}
+    tables: dict[Path, TableFolder | None] = {}
     for file in files:
         for folder in file.resolve().parents:
-            if folder not in known:
-                known[folder] = _table_at(folder)
-            found = known[folder]
-            if found is not None:
-                return file, found
+            if folder not in tables:
+                tables[folder] = _table_at(folder)
+            table = tables[folder]
+            if table is not None:
+                return file, table
     return None
 
 

@@ -68,31 +68,31 @@ def tried_values(
         Whether wall clocks of instants are kept, as columns.
     """
     plain: dict[str, str] = {}
-    made: dict[str, str] = {}
+    cast_values: dict[str, str] = {}
     replaced, added, failed, faults = [], [], [], []
     for number, value in enumerate(values):
         source = quote_identifier(value.source)
-        given = without(source, value.null_texts)
+        text = without(source, value.null_texts)
         engines = quote_identifier(f"{OWN_PREFIX}plain_{number}")
         is_text = types[value.source] == "VARCHAR"
-        cast = value.cast(given, types[value.source], engines if is_text else None)
+        cast = value.cast(text, types[value.source], engines if is_text else None)
         if value.kind == "timestamp_tz" and clocks:
             clock = cast.clock if cast is not None and cast.clock is not None else "CAST(NULL AS TIMESTAMP)"
             added.append(f"{clock} AS {quote_identifier(value.clock)}")
-        column = given
+        column = text
         if cast is not None:
             if is_text:
-                plain[engines] = plain_cast(given, value.cast_type)
+                plain[engines] = plain_cast(text, value.cast_type)
             column = quote_identifier(f"{OWN_PREFIX}made_{number}")
-            made[column] = cast.value
-            failed.append(f"{column} IS NULL AND {given} IS NOT NULL")
+            cast_values[column] = cast.value
+            failed.append(f"{column} IS NULL AND {text} IS NOT NULL")
             faults.append(f"CASE WHEN {failed[-1]} THEN {cast.fault} END")
         if value.column != value.source:
             added.append(f"{column} AS {quote_identifier(value.column)}")
         elif column != source:
             replaced.append(f"{column} AS {source}")
     swap = f" REPLACE ({', '.join(replaced)})" if replaced else ""
-    if not made:
+    if not cast_values:
         nothing = f"CAST(NULL AS VARCHAR) AS {FAULT_COLUMN}, CAST(NULL AS VARCHAR) AS {RAW_COLUMN}"
         return f"(SELECT *{swap}, {', '.join([*added, nothing])} FROM {relation})"
     packed = ", ".join(f"{quote_identifier(name)} := {quote_identifier(name)}" for name in raw)
@@ -100,9 +100,13 @@ def tried_values(
     # Whether is cheap, why is not: texts are made for bad rows only.
     bad = f"struct_pack(fault := concat_ws('; ', {', '.join(faults)}), raw := {as_json})"
     added.append(f"CASE WHEN {' OR '.join(failed)} THEN {bad} END AS {_BAD}")
-    first, second = (", ".join(f"{sql} AS {column}" for column, sql in one.items()) for one in (plain, made))
+    first, second = (
+        ", ".join(f"{sql} AS {column}" for column, sql in columns.items()) for columns in (plain, cast_values)
+    )
     inner = f"(SELECT *, {first} FROM {relation})" if plain else relation
-    hidden = ", ".join([*plain, *made])
+    hidden = ", ".join([*plain, *cast_values])
     rows = f"SELECT * EXCLUDE ({hidden}){swap}, {', '.join(added)} FROM (SELECT *, {second} FROM {inner})"
-    told = f"struct_extract({_BAD}, 'fault') AS {FAULT_COLUMN}, struct_extract({_BAD}, 'raw') AS {RAW_COLUMN}"
-    return f"(SELECT * EXCLUDE ({_BAD}), {told} FROM ({rows}))"
+    outcome = (
+        f"struct_extract({_BAD}, 'fault') AS {FAULT_COLUMN}, struct_extract({_BAD}, 'raw') AS {RAW_COLUMN}"
+    )
+    return f"(SELECT * EXCLUDE ({_BAD}), {outcome} FROM ({rows}))"

@@ -155,9 +155,9 @@ def _as_lines(connection: duckdb.DuckDBPyConnection, path: Path, target: Path) -
             f"(FORMAT csv, HEADER false, DELIMITER '\x01', QUOTE '', ESCAPE '', COMPRESSION {packed})"
         ).fetchall()[0][0]
     except duckdb.Error as error:
-        said = one_line(str(error).split("\n\n")[0])
+        reason = one_line(str(error).split("\n\n")[0])
         raise ReadError(
-            f"{path.name}: the JSON array cannot be read: {said} Repair it, or write one object a line."
+            f"{path.name}: the JSON array cannot be read: {reason} Repair it, or write one object a line."
         ) from error
     if written != (n_elements := count_elements(path)):
         raise ReadError(

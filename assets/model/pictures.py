@@ -14,6 +14,7 @@ from learning.judged import judged_text
 from learning.metrics import Floats, Scored
 from learning.proper_score import SCORE_NAMES
 from learning.skill import BASELINE_WORDS
+from learning.spans import SpanResult
 from learning.train import CandidateResult, Training
 
 N_CURVE_POINTS = 120
@@ -88,11 +89,17 @@ def _figure(metrics: Mapping[Metric, float], metric: Metric) -> str:
     return f"{metrics[metric]:.4f}" if metric in metrics else "undefined"
 
 
+def _note(result: SpanResult, training: Training) -> str:
+    if result.is_of_newest_fold:
+        return " (behind in the newest fold, and scored no further)"
+    return " (chosen)" if result.span == training.span else ""
+
+
 def spans_page(training: Training) -> str:
     """Compare the spans of the past that competed, and say how the figures were measured."""
     name = SCORE_NAMES[training.model.problem]
     rows = (
-        f"| {result.span.name}{' (chosen)' if result.span == training.span else ''} | {result.n_rows} | {result.loss:.4f} "
+        f"| {result.span.name}{_note(result, training)} | {result.n_rows} | {result.loss:.4f} "
         f"| {result.gain:+.4f} | {result.n_standard_errors:+.1f} |"
         for result in training.spans
     )

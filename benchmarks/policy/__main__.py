@@ -54,7 +54,7 @@ FEW_SETTINGS: Mapping[str, tuple[str, ...]] = {"season a day ahead": ("defaults"
 
 
 def main() -> int:
-    """Run the benchmark; the exit code tells whether the bars are met."""
+    """Run the benchmark; the exit code says whether the bars are met."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=1, help="draws of each stream that changes")
     parser.add_argument("--first-seed", type=int, default=0, help="number of the first draw")
@@ -74,16 +74,16 @@ def main() -> int:
         gated = [] if options.lives_only else [pool.submit(judge_bad_challengers)]
         changed = pool.map(answer_change, range(0 if options.lives_only else N_CHANGES), chunksize=5)
         done, changes = list(lived), list(changed)
-        power = [one for found in beside for one in found.result()]
-        challengers = [one for found in gated for one in found.result()]
-    report([one for one in done if one.lives])
+        power = [detection for future in beside for detection in future.result()]
+        challengers = [challenger for future in gated for challenger in future.result()]
+    report([draw for draw in done if draw.lives])
     bars = judge_bars(rows_of(done), done, power, challengers, changes)
     sys.stdout.write("\n## Bars\n\n" + "\n".join(bar.line for bar in bars) + "\n")
     n_met = sum(bar.is_met for bar in bars)
-    absent = sorted({one.stream for one in done if not one.lives})
+    absent = sorted({draw.stream for draw in done if not draw.lives})
     if absent:
         sys.stdout.write(f"\nLeft out, because their data is not here: {', '.join(absent)}.\n")
-    cost = f"{sum(one.cpu_s for one in done):.0f} CPU s of lives, {time.monotonic() - started:.0f} s in {options.processes} processes"
+    cost = f"{sum(draw.cpu_s for draw in done):.0f} CPU s of lives, {time.monotonic() - started:.0f} s in {options.processes} processes"
     sys.stdout.write(f"\n{n_met} of {len(bars)} bars are met. {cost}.\n")
     return int(n_met < len(bars))
 
@@ -94,8 +94,8 @@ def _seeds(name: str, usual: range) -> range:
 
 def rows_of(done: Sequence[Done]) -> Mapping[str, Mapping[str, Row]]:
     """Summarise lives by stream and policy, in the order in which they come."""
-    onsets = {(one.stream, one.seed): one.onsets for one in done}
-    lives = [life for one in done for life in one.lives]
+    onsets = {(draw.stream, draw.seed): draw.onsets for draw in done}
+    lives = [life for draw in done for life in draw.lives]
     return {
         stream: {
             policy: summarise(
@@ -112,8 +112,8 @@ def report(done: Sequence[Done]) -> None:
     rows = rows_of(done)
     gaps = {(gap.stream, gap.setting): gap for gap in gaps_of(done)}
     for stream, of in rows.items():
-        seeds = ", ".join(str(one.seed) for one in done if one.stream == stream)
-        cpu_s = sum(one.cpu_s for one in done if one.stream == stream)
+        seeds = ", ".join(str(draw.seed) for draw in done if draw.stream == stream)
+        cpu_s = sum(draw.cpu_s for draw in done if draw.stream == stream)
         sys.stdout.write(
             f"\n## {stream}{_mark(stream, done)} (seeds {seeds}; {cpu_s:.0f} CPU s)\n\n{table(list(of.values()))}\n"
         )
@@ -123,14 +123,14 @@ def report(done: Sequence[Done]) -> None:
     )
     sys.stdout.write(f"| stream | {' | '.join(settings)} |\n|---|{'---|' * len(settings)}\n")
     for stream in rows:
-        found = [gaps.get((stream, setting)) for setting in settings]
-        cells = " | ".join("–" if gap is None else gap.text for gap in found)
+        row_gaps = [gaps.get((stream, setting)) for setting in settings]
+        cells = " | ".join("–" if gap is None else gap.text for gap in row_gaps)
         sys.stdout.write(f"| {stream}{_mark(stream, done)} | {cells} |\n")
     sys.stdout.write("\nStreams with a star were used for no choice.\n")
 
 
 def _mark(stream: str, done: Sequence[Done]) -> str:
-    return " *" if any(one.is_fresh for one in done if one.stream == stream) else ""
+    return " *" if any(draw.is_fresh for draw in done if draw.stream == stream) else ""
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ N_POISONED = 10
 
 @dataclass(frozen=True)
 class BadChallengers:
-    """What the gate let through.
+    """Bad challengers that the gate let through.
 
     Attributes
     ----------
@@ -72,10 +72,10 @@ def _judge(share: float, is_loss_confirmed: bool) -> BadChallengers:
             raise ValueError("the history teaches nothing")
         # A loss is falsely confirmed in the newest window, which is sound.
         loss_since_us = stream.start_us(now) if is_loss_confirmed else None
-        asked = Question(
+        question = Question(
             now, None, champion_knows_until_us=champion.knows_until_us, loss_since_us=loss_since_us
         )
-        challenger = trainer.train(asked)
+        challenger = trainer.train(question)
         if challenger is None:
             continue
         back = looked_back(stream, Change(now, challenger, champion))
@@ -93,8 +93,8 @@ def _judge(share: float, is_loss_confirmed: bool) -> BadChallengers:
         tuple(promoted),
         n_sent_back,
         len(everyone),
-        float(np.mean([one.gain for one in everyone])),
-        sum(one.loses for one in everyone),
+        float(np.mean([promotion.gain for promotion in everyone])),
+        sum(promotion.loses for promotion in everyone),
     )
 
 
@@ -102,12 +102,12 @@ def _is_sent_back(stream: Stream, now: int, challenger: Version, champion: Versi
     history, rules = stream.history, Rules()
     looks = range(now + 1, now + 1 + rules.probation)
     served = ((look, served_windows(history, now, look, rules.probation)) for look in looks)
-    found = (
+    probations = (
         probation_of(history, challenger, champion, windows, look, rules)
         for look, windows in served
         if windows
     )
-    return any(one is not None and one.is_failed for one in found)
+    return any(probation is not None and probation.is_failed for probation in probations)
 
 
 def _poisoned(share: float, seed: int) -> Stream:

@@ -102,7 +102,7 @@ def judge_bars(
 
 def gaps_of(done: Sequence[Done]) -> tuple[Gap, ...]:
     """Return by how much each setting lies before the better of the two schedules of as many trainings."""
-    lives = [life for one in done for life in one.lives]
+    lives = [life for draw in done for life in draw.lives]
     gaps = []
     for stream in dict.fromkeys(life.stream for life in lives):
         for setting in SETTINGS:
@@ -117,9 +117,9 @@ def gaps_of(done: Sequence[Done]) -> tuple[Gap, ...]:
                 continue
             # The better one over all draws: the better of each draw would be chosen by luck.
             better = max(schedules, key=lambda of: np.mean(np.concatenate(list(of.values()))))
-            found = np.concatenate([ours[seed] - better[seed] for seed in ours])
-            error = float(np.std(found, ddof=1) / np.sqrt(found.size))
-            gaps.append(Gap(stream, setting, float(np.mean(found)), error, len(ours)))
+            differences = np.concatenate([ours[seed] - better[seed] for seed in ours])
+            error = float(np.std(differences, ddof=1) / np.sqrt(differences.size))
+            gaps.append(Gap(stream, setting, float(np.mean(differences)), error, len(ours)))
     return tuple(gaps)
 
 
@@ -156,44 +156,46 @@ def _prior(rows: Rows, setting: str) -> list[Bar]:
             continue
         best = max(rows[stream][every_batch_name(span)].quality for span in SPANS)
         gap = rows[stream][setting].quality - best
-        found = f"{gap * 100:+.2f} points (at least {-MOST_BEHIND * 100:+.1f})"
-        bars.append(Bar(f"{stream}: beside the better every batch", setting, gap >= -MOST_BEHIND, found))
+        text = f"{gap * 100:+.2f} points (at least {-MOST_BEHIND * 100:+.1f})"
+        bars.append(Bar(f"{stream}: beside the better every batch", setting, gap >= -MOST_BEHIND, text))
     return bars
 
 
 def _poisoned(challengers: Sequence[BadChallengers]) -> list[Bar]:
     if not challengers:
         return []
-    on_schedule = [one for one in challengers if not one.is_loss_confirmed]
-    n, n_served = sum(one.n for one in on_schedule), sum(one.n_served for one in on_schedule)
-    after_loss = [one for one in challengers if one.is_loss_confirmed]
-    stayed = [promotion for one in after_loss for promotion in one.promoted]
-    found = (
-        f"{n_served} of {n} serve; after a falsely confirmed loss {sum(one.n_served for one in after_loss)} of "
-        f"{sum(one.n for one in after_loss)}, {len(stayed)} of them stay and {sum(one.loses for one in stayed)} surely lose"
+    on_schedule = [outcome for outcome in challengers if not outcome.is_loss_confirmed]
+    n, n_served = sum(outcome.n for outcome in on_schedule), sum(outcome.n_served for outcome in on_schedule)
+    after_loss = [outcome for outcome in challengers if outcome.is_loss_confirmed]
+    stayed = [promotion for outcome in after_loss for promotion in outcome.promoted]
+    text = (
+        f"{n_served} of {n} serve; after a falsely confirmed loss {sum(outcome.n_served for outcome in after_loss)} of "
+        f"{sum(outcome.n for outcome in after_loss)}, {len(stayed)} of them stay and {sum(promotion.loses for promotion in stayed)} surely lose"
     )
-    return [Bar("no challenger from coin labels serves on schedule", "gate", n_served == 0, found)]
+    return [Bar("no challenger from coin labels serves on schedule", "gate", n_served == 0, text)]
 
 
 def _answered(changes: Sequence[Change]) -> list[Bar]:
     if not changes:
         return []
-    share = float(np.mean([one.is_answered for one in changes]))
-    ordered = sorted(changes, key=lambda one: one.n_rows)
+    share = float(np.mean([change.is_answered for change in changes]))
+    ordered = sorted(changes, key=lambda change: change.n_rows)
     by_size = ", ".join(
-        f"{size} rows {sum(one.is_answered for one in of)} of {len(of)}"
-        for size, of in ((size, list(group)) for size, group in groupby(ordered, key=lambda one: one.n_rows))
+        f"{size} rows {sum(change.is_answered for change in of)} of {len(of)}"
+        for size, of in (
+            (size, list(group)) for size, group in groupby(ordered, key=lambda change: change.n_rows)
+        )
     )
-    found = (
+    text = (
         f"{share:.0%} of {len(changes)} (at least {LEAST_ANSWERED:.0%}): {by_size}; a new model serves by then in "
-        f"{np.mean([one.is_promoted for one in changes]):.0%}; {sum(one.n_early for one in changes)} asked before any change"
+        f"{np.mean([change.is_promoted for change in changes]):.0%}; {sum(change.n_early for change in changes)} asked before any change"
     )
     return [
         Bar(
             f"a loss asks for a training within {WITHIN} windows of labels",
             "defaults",
             share >= LEAST_ANSWERED,
-            found,
+            text,
         )
     ]
 
@@ -206,24 +208,24 @@ def _false_alarms(rows: Rows, stream: str) -> list[Bar]:
     share = sum((row.false_alarms or 0.0) * row.n_calm for row in settings) / n
     columns = sum((row.false_columns or 0.0) * row.n_calm for row in settings) / n
     most = MAX_FALSE_ALARMS[stream]
-    found = f"{share:.2%} of {n} windows (at most {most:.0%}); any column drifted in {columns:.2%}"
-    return [Bar(f"{stream}: dataset-level false alarms", "all settings", share <= most, found)]
+    text = f"{share:.2%} of {n} windows (at most {most:.0%}); any column drifted in {columns:.2%}"
+    return [Bar(f"{stream}: dataset-level false alarms", "all settings", share <= most, text)]
 
 
 def _last_value(done: Sequence[Done], setting: str) -> list[Bar]:
-    of = [(one, life) for one in done if one.last_value for life in one.lives if life.policy == setting]
+    of = [(draw, life) for draw in done if draw.last_value for life in draw.lives if life.policy == setting]
     if not of:
         return []
-    longest = max(_longest_run(life, one.last_value) for one, life in of)
+    longest = max(_longest_run(life, draw.last_value) for draw, life in of)
     worse = sum(
-        mine < last for one, life in of for mine, last in zip(life.quality, one.last_value, strict=True)
+        mine < last for draw, life in of for mine, last in zip(life.quality, draw.last_value, strict=True)
     )
-    found = (
+    text = (
         f"{longest} windows in a row at most (at most {MOST_WORSE_THAN_LAST}), {worse} of "
         f"{sum(len(life.quality) for _, life in of)} in all"
     )
     name = "season a day ahead: not served worse than the last value for long"
-    return [Bar(name, setting, longest <= MOST_WORSE_THAN_LAST, found)]
+    return [Bar(name, setting, longest <= MOST_WORSE_THAN_LAST, text)]
 
 
 def _longest_run(life: Life, last_value: Sequence[float]) -> int:
@@ -234,10 +236,10 @@ def _longest_run(life: Life, last_value: Sequence[float]) -> int:
 
 def _broken_sensor(done: Sequence[Done]) -> list[Bar]:
     windows = [
-        life.answers[one.onsets[0] + since]
-        for one in done
-        if one.stream == "broken sensor"
-        for life in one.lives
+        life.answers[draw.onsets[0] + since]
+        for draw in done
+        if draw.stream == "broken sensor"
+        for life in draw.lives
         if life.policy in SETTINGS
         for since in (0, 1)
     ]
@@ -245,10 +247,15 @@ def _broken_sensor(done: Sequence[Done]) -> list[Bar]:
         return []
     n_blocked = sum(answer.is_broken and not answer.is_requested for answer in windows)
     # A training leaves out every window that was found to be broken: see `life`.
-    found = f"{n_blocked} of {len(windows)} broken windows blocked and left out of later trainings"
-    return [Bar("broken sensor: blocked, not learned", "all settings", n_blocked == len(windows), found)]
+    text = f"{n_blocked} of {len(windows)} broken windows blocked and left out of later trainings"
+    return [Bar("broken sensor: blocked, not learned", "all settings", n_blocked == len(windows), text)]
 
 
-def _seen(one: Detection) -> Bar:
-    name = f"{one.case} at n = 5,000, sensitivity {one.sensitivity}, seen in its first window"
-    return Bar(name, "decide_drift", one.share >= BAR, f"{one.share:.0%} of {one.n} (at least {BAR:.0%})")
+def _seen(detection: Detection) -> Bar:
+    name = f"{detection.case} at n = 5,000, sensitivity {detection.sensitivity}, seen in its first window"
+    return Bar(
+        name,
+        "decide_drift",
+        detection.share >= BAR,
+        f"{detection.share:.0%} of {detection.n} (at least {BAR:.0%})",
+    )

@@ -1,4 +1,4 @@
-"""How soon a confirmed loss is answered: a hundred abrupt changes, in windows of 200 to 600 rows."""
+"""Delay of the answer to a confirmed loss: a hundred abrupt changes, in windows of 200 to 600 rows."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ def answer_change(seed: int) -> Change:
     stream = draw_logistic("a confirmed loss", seed // len(SIZES), world)
     life = live("defaults", stream, ours(stream, RetrainSpec()), trainer_of(stream))
     onset = stream.onsets[0] - stream.n_history
-    asked = [window for window, answer in enumerate(life.answers) if answer.loss_since is not None]
-    delays = [window - onset + 1 for window in asked if window >= onset]
+    confirmed = [window for window, answer in enumerate(life.answers) if answer.loss_since is not None]
+    delays = [window - onset + 1 for window in confirmed if window >= onset]
     promoted = [promotion.window - stream.n_history - onset for promotion in life.promotions]
     return Change(
         n_rows,
         delays[0] if delays else None,
         any(0 <= since < WITHIN for since in promoted),
-        len(asked) - len(delays),
+        len(confirmed) - len(delays),
     )

@@ -1,4 +1,4 @@
-"""What lives under one policy come to: one row of a stream's table."""
+"""Figures of lives under one policy: one row of a stream's table."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Row:
 
 def summarise(lives: Sequence[Life], onsets: Onsets) -> Row:
     """Summarise one policy's lives on the draws of one stream."""
-    by_seed = [float(np.mean(one)) for one in quality_by_window(lives).values()]
+    by_seed = [float(np.mean(qualities)) for qualities in quality_by_window(lives).values()]
     delays = [delay for life in lives for delay in _delays(life, onsets[life.stream, life.seed])]
     seen = [delay for delay in delays if delay is not None]
     calm = [life.answers[i] for life in lives for i in _calm_windows(life, onsets[life.stream, life.seed])]

@@ -14,7 +14,7 @@ from drift.backtesting.trainer import Trainer
 
 @dataclass(frozen=True)
 class Life:
-    """What came of a policy on a stream. Windows are counted from the first live one.
+    """Life of a policy on a stream. Windows are counted from the first live one.
 
     Attributes
     ----------
@@ -60,13 +60,13 @@ def live(name: str, stream: Stream, policy: Policy, trainer: Trainer) -> Life:
         If the stream's history does not suffice for a first model.
     """
     course = live_through(stream.history, policy, trainer)
-    found = qualities(stream, course.served)
+    measured = qualities(stream, course.served)
     return Life(
         stream.name,
         stream.seed,
         name,
-        tuple(one.share for one in found),
-        tuple(one.proper_loss for one in found),
+        tuple(window_quality.share for window_quality in measured),
+        tuple(window_quality.proper_loss for window_quality in measured),
         tuple(course.answers),
         tuple(course.trainings),
         tuple(looked_back(stream, change) for change in course.changes),

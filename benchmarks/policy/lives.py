@@ -25,7 +25,7 @@ from drift.backtesting.plain import EveryWindow, Never, evenly
 from drift.backtesting.trainer import Trainer
 
 PHASES = (0.25, 0.5, 0.75)
-"""Where in its step a plain schedule starts; its figures are the mean, so that no draw is lucky."""
+"""Places in its step at which a plain schedule starts; its figures are the mean, so that no draw is lucky."""
 
 NEWEST = 8
 """Windows that the sliding window of a setting, and of the plain schedule, has."""
@@ -33,7 +33,7 @@ NEWEST = 8
 
 @dataclass(frozen=True)
 class Setting:
-    """What a declaration says that ours lives under; all else is the default."""
+    """Settings of the declaration that ours lives under; all else is the default."""
 
     span: int | None
     retrain: RetrainSpec
@@ -47,7 +47,7 @@ SETTINGS: Mapping[str, Setting] = {
 """`retrain.max_age` is 3 by default."""
 
 SPANS: Mapping[str, int | None] = {"all rows": None, f"newest {NEWEST}": NEWEST}
-"""What plain schedules learn from."""
+"""Spans that plain schedules learn from."""
 
 NEVER = "never"
 
@@ -156,5 +156,5 @@ def _scheduled(stream: Stream, trainer: Trainer, setting: str, n_trainings: int)
 
 
 def _last_value(stream: Stream, window: int) -> float:
-    said = stream.windows[window][stream.last_value].to_numpy()
-    return 1 - float(np.sqrt(np.mean((said - stream.truth(window)) ** 2))) / stream.spread
+    predicted = stream.windows[window][stream.last_value].to_numpy()
+    return 1 - float(np.sqrt(np.mean((predicted - stream.truth(window)) ** 2))) / stream.spread

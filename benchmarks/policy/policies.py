@@ -145,6 +145,6 @@ def _arrived_errors(look: Look) -> Floats:
     errors = [np.empty(0)]
     for window, version in zip(history.live, look.served, strict=False):
         rows = history.windows[window].append_column("score", pa.array(version.score_window(history, window)))
-        known = known_rows(rows, until_us=end, since_us=start)
-        errors.append((known["score"].to_numpy() >= 0.5) != known["label"].to_numpy())
+        labelled = known_rows(rows, until_us=end, since_us=start)
+        errors.append((labelled["score"].to_numpy() >= 0.5) != labelled["label"].to_numpy())
     return np.concatenate(errors).astype(np.float64)

@@ -1,4 +1,4 @@
-"""How surely a window's drift is seen: known changes of one column among twenty, at 5,000 rows."""
+"""Power of the drift verdict: known changes of one column among twenty, at 5,000 rows."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ CASES = (
 
 @dataclass(frozen=True)
 class Detection:
-    """How often a change was seen in its first window."""
+    """Detection of a change: the share of draws in which it was seen in its first window."""
 
     case: str
     sensitivity: Sensitivity
@@ -104,8 +104,8 @@ def measure_power(seed: int = 0) -> tuple[Detection, ...]:
         alarms: Mapping[Sensitivity, list[bool]] = {"high": [], "medium": []}
         for repeat in range(REPEATS):
             calm = _sketch(connection, reference, _window(generator, N_CURRENT))
-            for sensitivity, found in alarms.items():
-                found.append(bool(_drifted(reference, calm, sensitivity)))
+            for sensitivity, verdicts in alarms.items():
+                verdicts.append(bool(_drifted(reference, calm, sensitivity)))
             for position, case in enumerate(CASES):
                 changed = pa.table({case.column: case.change(generator)})
                 bins = {case.column: reference[case.column].bins}

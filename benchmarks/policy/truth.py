@@ -20,7 +20,7 @@ LOOKED_BACK = 5
 
 @dataclass(frozen=True)
 class Quality:
-    """How a model did in a window, against the true labels.
+    """Quality of a model in a window, against the true labels.
 
     Attributes
     ----------
@@ -84,7 +84,9 @@ def misses(stream: Stream, version: Version, window: int) -> Floats:
 def looked_back(stream: Stream, change: Change) -> Promotion:
     """Compare a model with the one it replaces, on the windows to come."""
     coming = range(change.window + 1, min(change.window + 1 + LOOKED_BACK, len(stream.windows)))
-    gains = [misses(stream, change.before, one) - misses(stream, change.after, one) for one in coming]
+    gains = [
+        misses(stream, change.before, window) - misses(stream, change.after, window) for window in coming
+    ]
     if not gains:
         return Promotion(change.window, 0.0, 0.0)
     gain = np.concatenate(gains)
@@ -99,6 +101,6 @@ def _proper_loss(stream: Stream, version: Version, window: int) -> float:
         chosen = np.where(stream.truth(window) == 1, scores, 1 - scores)
     else:
         places = {name: place for place, name in enumerate(version.model.classes)}
-        found = np.array([places.get(str(name), -1) for name in stream.true_classes(window)])
-        chosen = np.where(found < 0, 0.0, scores[np.arange(found.size), found])
+        indices = np.array([places.get(str(name), -1) for name in stream.true_classes(window)])
+        chosen = np.where(indices < 0, 0.0, scores[np.arange(indices.size), indices])
     return float(-np.log(np.clip(chosen, CLIP, 1.0)).mean())

@@ -51,18 +51,18 @@ def planted(
         return values * factor + shift
     if fault == "swap":
         return neighbour
-    known = values[np.isfinite(values)]
+    finite = values[np.isfinite(values)]
     if fault == "stuck":
-        return np.where(np.isfinite(values), known[len(known) // 2] if len(known) else np.nan, np.nan)
+        return np.where(np.isfinite(values), finite[len(finite) // 2] if len(finite) else np.nan, np.nan)
     return values + draw.normal(0, np.sqrt(3) * _noise(values), len(values))
 
 
 def _noise(values: Vector) -> float:
     """Return the deviation of values beside their moving average."""
-    known = values[np.isfinite(values)]
-    if len(known) <= SMOOTHED_ROWS:
-        return float(known.std()) if len(known) else 0.0
+    finite = values[np.isfinite(values)]
+    if len(finite) <= SMOOTHED_ROWS:
+        return float(finite.std()) if len(finite) else 0.0
     kernel = np.ones(SMOOTHED_ROWS) / SMOOTHED_ROWS
-    smooth = np.convolve(known, kernel, mode="valid")
+    smooth = np.convolve(finite, kernel, mode="valid")
     margin = SMOOTHED_ROWS // 2
-    return float((known[margin : margin + len(smooth)] - smooth).std())
+    return float((finite[margin : margin + len(smooth)] - smooth).std())

@@ -48,17 +48,17 @@ class Figures:
     @property
     def n_faulty(self) -> int:
         """Count the windows with a fault."""
-        return sum(found.total() for (rule, _), found in self.outcomes.items() if rule == "related")
+        return sum(counts.total() for (rule, _), counts in self.outcomes.items() if rule == "related")
 
     def spread(self, rule: str) -> float:
         """Return the deviation of the share of named columns over the references."""
-        shares = [float(np.mean(one[rule])) for one in self.by_bench if one[rule]]
+        shares = [float(np.mean(bench[rule])) for bench in self.by_bench if bench[rule]]
         return float(np.std(shares, ddof=1)) if len(shares) > 1 else 0.0
 
     def named(self, rule: str, fault: str) -> float:
         """Return the share of windows in which the fault's column was named."""
-        found = self.outcomes.get((rule, fault), Counter())
-        return found["drifted"] / max(1, found.total())
+        counts = self.outcomes.get((rule, fault), Counter())
+        return counts["drifted"] / max(1, counts.total())
 
     def mean_named(self, rule: str) -> float:
         """Return the mean share over the faults."""
@@ -66,11 +66,11 @@ class Figures:
 
     def left_stable(self, rule: str) -> float:
         """Return the share of faults whose column was called stable, of those that were not named."""
-        rest = Counter[str]()
+        counts = Counter[str]()
         for fault in FAULTS:
-            rest += self.outcomes.get((rule, fault), Counter())
-        missed = rest.total() - rest["drifted"]
-        return rest["stable"] / missed if missed else 0.0
+            counts += self.outcomes.get((rule, fault), Counter())
+        missed = counts.total() - counts["drifted"]
+        return counts["stable"] / missed if missed else 0.0
 
     def false_alarms(self, rule: str) -> float:
         """Return the share of windows without a fault in which a column drifted."""
@@ -121,7 +121,7 @@ def _clean(figures: Figures, bench: Bench, partition: int) -> None:
     columns = judged.related.columns
     figures.unjudged.append(sum(column.status == "cannot be judged" for column in columns) / len(columns))
     for column in judged.related.drifted():
-        figures.moved[f"{column.column} by {', '.join(one.kind for one in column.certain)}"] += 1
+        figures.moved[f"{column.column} by {', '.join(sign.kind for sign in column.certain)}"] += 1
 
 
 def _faulty(
@@ -131,7 +131,8 @@ def _faulty(
     for rule, verdict in _verdicts(judged).items():
         statuses = [column.status for column in verdict.columns if column.column in changed]
         loudest = next(
-            (one for one in ("drifted", "likely", "cannot be judged") if one in statuses), statuses[0]
+            (status for status in ("drifted", "likely", "cannot be judged") if status in statuses),
+            statuses[0],
         )
         figures.outcomes.setdefault((rule, fault), Counter())[loudest] += 1
         figures.by_bench[-1][rule].append(loudest == "drifted")

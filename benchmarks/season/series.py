@@ -35,7 +35,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Nature:
-    """How a generated table behaves.
+    """Nature of a generated table.
 
     Attributes
     ----------

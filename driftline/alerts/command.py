@@ -100,7 +100,7 @@ def test(name: str | None, as_json: bool) -> int:
             shown.print(f"{channel}: {problem or 'sent'}", markup=False, soft_wrap=True)
     if as_json:
         print_json({"pipeline": pipeline.name, "channels": channels})
-    return FAULT if any(one["problem"] for one in channels) else SUCCESS
+    return FAULT if any(result["problem"] for result in channels) else SUCCESS
 
 
 @alerts.command()

@@ -195,9 +195,9 @@ def _compare(
     from resources.connections import connect
 
     pipeline = find_pipeline(name)
-    told = console(stderr=True)
+    terminal = console(stderr=True)
     try:
-        with told.status(escape(pipeline.name)) as status:
+        with terminal.status(escape(pipeline.name)) as status:
             compared = compare(
                 pipeline,
                 connect(installed),
@@ -207,7 +207,7 @@ def _compare(
                 progress=lambda text: status.update(escape(f"{pipeline.name}: {text}")),
             )
     except KeyboardInterrupt:
-        told.print("Interrupted. The trainings that are done are kept: start it again to resume.")
+        terminal.print("Interrupted. The trainings that are done are kept: start it again to resume.")
         return INTERRUPTED
     best = compared.advice.recommended
     diff = ""
@@ -216,7 +216,7 @@ def _compare(
             diff = edit_diff(pipeline, best.line.changes)
         except EditError as error:
             # The advice stands, and is said in words.
-            told.print(str(error), markup=False)
+            terminal.print(str(error), markup=False)
     page = html or installed.reports_folder / pipeline.name / "backtest.html"
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(comparison_page(compared, diff), encoding="utf-8")

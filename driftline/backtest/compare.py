@@ -110,14 +110,16 @@ def compare(
     progress("reading the history")
     past = read_past(pipeline, connections, rows=rows)
     metric = chosen_metric(spec.model, past.history.problem)
-    kept = kept_trainings(home, pipeline.name, past, spec.model)
+    trainings = kept_trainings(home, pipeline.name, past, spec.model)
     blocks = Blocks(spec.model, spec.drift, spec.retrain)
 
     def allow() -> None:
         if time.process_time() - started >= budget_s:
             raise BudgetSpentError(f"{budget_s:g} CPU seconds are spent.")
 
-    trainer = Trainer(past.history, spec.model, kept=kept, allow=allow, threads=connections.engine.threads)
+    trainer = Trainer(
+        past.history, spec.model, kept=trainings, allow=allow, threads=connections.engine.threads
+    )
     with limited_threads(connections.engine.threads):
         try:
             past = replace(past, history=_begun(past.history, blocks, trainer, pipeline.name))
@@ -132,8 +134,8 @@ def compare(
         metric,
         past,
         read_reality(pipeline, connections.lake, metric),
-        advise(outcomes, past.history.problem, metric, n_cut=sum(one.kind == "setting" for one in cut)),
-        tuple(one.name for one in cut),
+        advise(outcomes, past.history.problem, metric, n_cut=sum(line.kind == "setting" for line in cut)),
+        tuple(line.name for line in cut),
         budget_s,
         time.process_time() - started,
         trainer.n_trained,
@@ -179,7 +181,9 @@ def _lived(
         outcomes.append((line, outcome_of(history, course, metric)))
         if line.kind == "declared":
             # A plain schedule fits what the declaration's trainings had chosen by then: it differs by its times alone.
-            trainer.chosen = {one.window: one.model.name for one in (course.first, *course.trained)}
+            trainer.chosen = {
+                training.window: training.model.name for training in (course.first, *course.trained)
+            }
     return outcomes, cut
 
 

@@ -130,15 +130,23 @@ def print_backtest(pipeline: Pipeline, decided: Sequence[Redecision], console: C
     table = Table(title=f"{pipeline.name}: what was decided, and what would have been", title_justify="left")
     for name in ("partition", "was", "would be", "drifted features"):
         table.add_column(name)
-    for one in decided:
-        change = _features(one)
-        if one.is_changed or change:
-            cells = (one.partition, _decision(one.was_requested, one.was), _now(one), change)
+    for decision in decided:
+        change = _features(decision)
+        if decision.is_changed or change:
+            cells = (
+                decision.partition,
+                _decision(decision.was_requested, decision.was),
+                _now(decision),
+                change,
+            )
             table.add_row(*map(Text, cells))
     if table.row_count:
         console.print(table)
     n_same = len(decided) - table.row_count
-    was, now = sum(one.was_requested for one in decided), sum(one.now.is_requested for one in decided)
+    was, now = (
+        sum(decision.was_requested for decision in decided),
+        sum(decision.now.is_requested for decision in decided),
+    )
     console.print(
         f"{n_same} of {len(decided)} windows are decided alike. Trainings asked for: {was} before, {now} under this "
         "policy, with the models that served then. What other trainings would have been worth is told by "
@@ -147,16 +155,16 @@ def print_backtest(pipeline: Pipeline, decided: Sequence[Redecision], console: C
     )
 
 
-def _now(one: Redecision) -> str:
-    return _decision(one.now.is_requested, one.now.reason) if one.is_changed else "the same"
+def _now(decision: Redecision) -> str:
+    return _decision(decision.now.is_requested, decision.now.reason) if decision.is_changed else "the same"
 
 
 def _decision(is_requested: bool, reason: str) -> str:
     return f"train: {reason}" if is_requested else reason
 
 
-def _features(one: Redecision) -> str:
-    before, now = set(one.drifted_before), set(one.drifted_now)
+def _features(decision: Redecision) -> str:
+    before, now = set(decision.drifted_before), set(decision.drifted_now)
     return ", ".join(
         [*(f"+{name}" for name in sorted(now - before)), *(f"-{name}" for name in sorted(before - now))]
     )

@@ -91,7 +91,8 @@ def kept_trainings(home: Path, pipeline: str, past: Past, spec: ModelSpec) -> Ke
     folder = root / fingerprint
     folder.mkdir(parents=True, exist_ok=True)
     others = sorted(
-        (one for one in root.iterdir() if one.is_dir() and one != folder), key=lambda one: one.stat().st_mtime
+        (other for other in root.iterdir() if other.is_dir() and other != folder),
+        key=lambda other: other.stat().st_mtime,
     )
     for old in others[: max(0, len(others) - MAX_HISTORIES + 1)]:
         shutil.rmtree(old)
@@ -99,5 +100,5 @@ def kept_trainings(home: Path, pipeline: str, past: Past, spec: ModelSpec) -> Ke
 
 
 def _name(question: Question) -> str:
-    asked = {**asdict(question), "left_out": sorted(question.left_out)}
-    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:DIGITS]
+    identity = {**asdict(question), "left_out": sorted(question.left_out)}
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:DIGITS]

@@ -39,7 +39,7 @@ def comparison_page(comparison: Comparison, diff: str) -> str:
         caveats=list(caveats(comparison)),
         reads=comparison.past.reads,
         diff=diff,
-        rows=[_row(one) for one in comparison.advice.compared],
+        rows=[_row(policy) for policy in comparison.advice.compared],
         pictures=[
             (
                 Markup(_gains(comparison, drawn, is_narrow=is_narrow)),
@@ -53,14 +53,20 @@ def comparison_page(comparison: Comparison, diff: str) -> str:
 def _drawn(comparison: Comparison) -> Sequence[Compared]:
     """Choose the policies that are drawn: what is declared, the best setting, and plain ones beside it."""
     compared = comparison.advice.compared
-    settings = [one for one in compared if one.line.kind == "setting" and verdict(one) != "the same"]
-    plain = [one for one in compared if one.line.kind == "plain"]
+    settings = [
+        policy for policy in compared if policy.line.kind == "setting" and verdict(policy) != "the same"
+    ]
+    plain = [policy for policy in compared if policy.line.kind == "plain"]
     best = comparison.advice.recommended or comparison.advice.ahead
     chosen = [compared[0], *([best] if best else [])]
-    by_name = {one.line.name: one for one in plain}
+    by_name = {policy.line.name: policy for policy in plain}
     others = [by_name[name] for name in ("never", "recalibrate only") if name in by_name]
-    others += sorted((one for one in plain if one not in others), key=lambda one: one.outcome.mean_loss)
-    others += sorted((one for one in settings if one is not best), key=lambda one: one.outcome.mean_loss)
+    others += sorted(
+        (policy for policy in plain if policy not in others), key=lambda policy: policy.outcome.mean_loss
+    )
+    others += sorted(
+        (policy for policy in settings if policy is not best), key=lambda policy: policy.outcome.mean_loss
+    )
     return [*chosen, *others][: len(PALETTE)]
 
 
@@ -77,11 +83,11 @@ def _gains(comparison: Comparison, drawn: Sequence[Compared], *, is_narrow: bool
     columns, shown = _columns(comparison, is_narrow=is_narrow)
     base = comparison.declared.loss
     courses = []
-    for one in drawn:
-        gains = base - one.outcome.loss
-        known = np.isfinite(gains)
-        totals = np.cumsum(np.where(known, gains, 0.0)) / max(1, int(known.sum()))
-        courses.append(_course(one.line.name, np.where(known, totals, np.nan)[shown].tolist()))
+    for policy in drawn:
+        gains = base - policy.outcome.loss
+        is_judged = np.isfinite(gains)
+        totals = np.cumsum(np.where(is_judged, gains, 0.0)) / max(1, int(is_judged.sum()))
+        courses.append(_course(policy.line.name, np.where(is_judged, totals, np.nan)[shown].tolist()))
     return timeline(
         columns,
         title="Better than declared, up to each window"
@@ -105,7 +111,7 @@ def _metrics(comparison: Comparison, drawn: Sequence[Compared], *, is_narrow: bo
     return timeline(
         columns,
         title=f"{comparison.metric} by window",
-        courses=[_course(one.line.name, one.outcome.metric[shown].tolist()) for one in drawn],
+        courses=[_course(policy.line.name, policy.outcome.metric[shown].tolist()) for policy in drawn],
         events=events,
         event_names={"up": "trained as declared"} if events else {},
     )
@@ -116,18 +122,18 @@ def _course(name: str, values: Sequence[float]) -> Course:
     return Course(name, values, unknown, unknown)
 
 
-def _row(one: Compared) -> tuple[object, ...]:
+def _row(policy: Compared) -> tuple[object, ...]:
     """Return a policy's cells: name, verdict and its class, metric, score, gain, and the counts."""
-    word = verdict(one)
+    word = verdict(policy)
     style = {"surely better": "", "surely worse": "bad", "not sure": "wait"}.get(word, "mute")
-    outcome = one.outcome
+    outcome = policy.outcome
     return (
-        one.line.name,
+        policy.line.name,
         word,
         style,
         f"{outcome.mean_metric:.{SCALE}f}",
         f"{outcome.mean_loss:.{SCALE}f}",
-        score_range(one.loss) or "–",
+        score_range(policy.loss) or "–",
         outcome.n_trainings,
         outcome.n_promotions,
         outcome.n_losing,

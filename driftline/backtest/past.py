@@ -62,7 +62,7 @@ class Past:
 
 @dataclass(frozen=True)
 class Reality:
-    """What the reports of the history itself say of it.
+    """Realised history, as its reports say.
 
     Attributes
     ----------
@@ -77,8 +77,8 @@ class Reality:
 
     def mean(self, keys: Sequence[str]) -> float | None:
         """Return the mean realised metric over some partitions; None where none is known."""
-        found = [self.metric[key] for key in keys if key in self.metric]
-        return sum(found) / len(found) if found else None
+        values = [self.metric[key] for key in keys if key in self.metric]
+        return sum(values) / len(values) if values else None
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class _Tables:
     def reads(self) -> tuple[str, ...]:
         """Name tables and versions."""
         tables = (self.predictions, self.training, self.labels)
-        return tuple(f"{one.table}@{one.version}" for one in tables if one is not None)
+        return tuple(f"{snapshot.table}@{snapshot.version}" for snapshot in tables if snapshot is not None)
 
 
 def read_past(pipeline: Pipeline, connections: Connections, *, rows: int) -> Past:
@@ -137,14 +137,16 @@ def read_past(pipeline: Pipeline, connections: Connections, *, rows: int) -> Pas
         )
     history = History(
         windows=parts,
-        starts_us=tuple(round(one.timestamp() * 1e6) for one in (*(w.start for w in windows), end.end)),
+        starts_us=tuple(
+            round(instant.timestamp() * 1e6) for instant in (*(w.start for w in windows), end.end)
+        ),
         features=features,
         problem=pipeline.spec.learned.problem,
         n_history=1,
         keys=tuple(window.key for window in windows),
         has_calendar=partitioning(pipeline.spec.partitions).ends_by_clock,
         timezone=pipeline.spec.partitions.timezone,
-        faults={place: one.faults for place, one in enumerate(qualities) if one.faults},
+        faults={place: quality.faults for place, quality in enumerate(qualities) if quality.faults},
         weights=tuple(n / max(1, table.num_rows) for table, n in read),
         entity_labels=entity_labels,
         entity=entity,
@@ -152,7 +154,7 @@ def read_past(pipeline: Pipeline, connections: Connections, *, rows: int) -> Pas
     delay = _delay(pipeline, end)
     return Past(
         history,
-        tables.reads + tuple(sorted({name for one in qualities for name in one.reads})),
+        tables.reads + tuple(sorted({name for quality in qualities for name in quality.reads})),
         rows,
         sum(n for _, n in read),
         sum(n > table.num_rows for table, n in read),
@@ -180,16 +182,16 @@ def _pinned(pipeline: Pipeline, lake: Lake) -> _Tables:
         raise BacktestError(
             f"'{pipeline.name}' has no target: nothing is ever trained for it, and there is no policy to compare."
         )
-    found = {
+    snapshots = {
         stage: lake.snapshot(pipeline.table(stage)) if lake.has(pipeline.table(stage)) else None
         for stage in ("labels", "predictions", "training_set")
     }
-    labels = found["labels"]
+    labels = snapshots["labels"]
     if labels is None or not labels.n_rows:
         raise BacktestError(
             f"'{pipeline.name}' has no labels in the lake yet. Run `driftline replay {pipeline.name}` first."
         )
-    return _Tables(labels, found["predictions"], found["training_set"])
+    return _Tables(labels, snapshots["predictions"], snapshots["training_set"])
 
 
 def _features(pipeline: Pipeline, connections: Connections, tables: _Tables) -> tuple[str, ...]:
@@ -220,23 +222,25 @@ def _featured(
     connection: duckdb.DuckDBPyConnection,
 ) -> Mapping[str, str]:
     """Name what each window's features are read from: its predictions, or the newest training set that has its rows."""
-    found: dict[str, str] = {}
+    relations: dict[str, str] = {}
     if tables.predictions is not None:
         counts = tables.predictions.rows_by_partition
-        found = {
-            one.key: scan(tables.predictions, [one.key])
-            for one in windows
-            if counts.get(one.key) and set(features) <= set(tables.predictions.schema.names)
+        relations = {
+            window.key: scan(tables.predictions, [window.key])
+            for window in windows
+            if counts.get(window.key) and set(features) <= set(tables.predictions.schema.names)
         }
     assert tables.training is not None
     for as_of in reversed(tables.training.partitions):
-        if all(window.key in found for window in windows):
+        if all(window.key in relations for window in windows):
             break
         rows = scan(tables.training, [as_of])
         sources = connection.sql(f"SELECT DISTINCT {SOURCE_PARTITION} FROM {rows}").fetchall()
         for (key,) in sources:
-            found.setdefault(key, f"(SELECT * FROM {rows} WHERE {SOURCE_PARTITION} = {quote_literal(key)})")
-    return found
+            relations.setdefault(
+                key, f"(SELECT * FROM {rows} WHERE {SOURCE_PARTITION} = {quote_literal(key)})"
+            )
+    return relations
 
 
 def _read(
@@ -253,7 +257,7 @@ def _read(
     assert tables.training is not None
     source = featured or f"(SELECT * FROM {scan(tables.training, [])})"
     names = ", ".join(f"f.{quote_identifier(name)}" for name in features)
-    known = (
+    labels = (
         f"(SELECT row_id, event_timestamp, label, label_time FROM {scan(tables.labels, [window.key])} "
         f"WHERE label IS NOT NULL AND label_time < {instant_literal(newest.end)})"
     )
@@ -262,7 +266,7 @@ def _read(
     table = connection.sql(
         f"SELECT * FROM (SELECT f.row_id, f.event_timestamp, {names}, l.label, l.label_time FROM "
         f"(SELECT * FROM {source} ORDER BY hash({seed}, row_id, epoch_us(event_timestamp)) LIMIT {rows}) AS f "
-        f"LEFT JOIN {known} AS l ON f.row_id = l.row_id AND f.event_timestamp = l.event_timestamp) "
+        f"LEFT JOIN {labels} AS l ON f.row_id = l.row_id AND f.event_timestamp = l.event_timestamp) "
         "ORDER BY event_timestamp, row_id"
     ).to_arrow_table()
     return table, n_rows
@@ -306,8 +310,8 @@ def _notes(
     """Say what a reader must know of how the history was read."""
     notes = []
     predicted = set(tables.predictions.partitions) if tables.predictions is not None else set()
-    n_learned = sum(one.key in featured and one.key not in predicted for one in windows)
-    n_empty = sum(one.key not in featured for one in windows)
+    n_learned = sum(window.key in featured and window.key not in predicted for window in windows)
+    n_empty = sum(window.key not in featured for window in windows)
     if n_learned:
         notes.append(f"Not predicted, so that rows are those of the training sets: {_n_windows(n_learned)}.")
     if n_empty:

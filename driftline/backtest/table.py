@@ -35,8 +35,8 @@ def print_comparison(comparison: Comparison, diff: str, console: Console) -> Non
     ):
         table.add_column(name, justify="right", overflow="fold")
     table.add_column("", overflow="fold")
-    for one in comparison.advice.compared:
-        table.add_row(*map(Text, _cells(one)), style=STYLES.get(verdict(one), ""))
+    for policy in comparison.advice.compared:
+        table.add_row(*map(Text, _cells(policy)), style=STYLES.get(verdict(policy), ""))
     console.print(table)
     console.print(Text(headline(comparison), style="bold"))
     for sentence in reasons(comparison):
@@ -50,19 +50,19 @@ def print_comparison(comparison: Comparison, diff: str, console: Console) -> Non
     )
 
 
-def _cells(one: Compared) -> tuple[str, ...]:
-    outcome = one.outcome
+def _cells(policy: Compared) -> tuple[str, ...]:
+    outcome = policy.outcome
     return (
-        one.line.name,
+        policy.line.name,
         f"{outcome.mean_metric:.{SCALE}f}",
         f"{outcome.mean_loss:.{SCALE}f}",
-        score_range(one.loss),
+        score_range(policy.loss),
         str(outcome.n_trainings),
         str(outcome.n_promotions),
         str(outcome.n_losing),
         str(outcome.n_rollbacks),
         f"{outcome.cpu_s:.0f}",
-        verdict(one),
+        verdict(policy),
     )
 
 
@@ -80,7 +80,7 @@ def comparison_as_plain(comparison: Comparison, diff: str, page: str) -> Mapping
         "n_sampled": past.n_sampled,
         "first_training": names[past.history.n_history - 1],
         "partitions": list(comparison.live),
-        "policies": [_plain(one, names) for one in comparison.advice.compared],
+        "policies": [_plain(policy, names) for policy in comparison.advice.compared],
         "cut": list(comparison.cut),
         "cpu_budget": comparison.budget_s,
         "cpu_s": round(comparison.cpu_s, 1),
@@ -96,21 +96,21 @@ def comparison_as_plain(comparison: Comparison, diff: str, page: str) -> Mapping
     }
 
 
-def _plain(one: Compared, names: tuple[str, ...]) -> Mapping[str, object]:
-    outcome = one.outcome
+def _plain(policy: Compared, names: tuple[str, ...]) -> Mapping[str, object]:
+    outcome = policy.outcome
     return {
-        "name": one.line.name,
-        "kind": one.line.kind,
-        "verdict": verdict(one),
+        "name": policy.line.name,
+        "kind": policy.line.kind,
+        "verdict": verdict(policy),
         "metric": outcome.mean_metric,
         "score": outcome.mean_loss,
         "metric_by_partition": outcome.metric.tolist(),
         "score_by_partition": outcome.loss.tolist(),
-        **_gain("score_gain", one.loss),
-        **_gain("metric_gain", one.metric),
-        "n_partitions": one.loss.n_windows if one.loss else None,
-        "block_length": one.loss.block_length if one.loss else None,
-        "n_needed": one.loss.needed if one.loss else None,
+        **_gain("score_gain", policy.loss),
+        **_gain("metric_gain", policy.metric),
+        "n_partitions": policy.loss.n_windows if policy.loss else None,
+        "block_length": policy.loss.block_length if policy.loss else None,
+        "n_needed": policy.loss.needed if policy.loss else None,
         "n_trainings": outcome.n_trainings,
         "trained_in": [names[window] for window in outcome.trained_in],
         "n_promoted": outcome.n_promotions,
@@ -120,9 +120,9 @@ def _plain(one: Compared, names: tuple[str, ...]) -> Mapping[str, object]:
     }
 
 
-def _gain(name: str, found: Difference | None) -> Mapping[str, float | None]:
+def _gain(name: str, gain: Difference | None) -> Mapping[str, float | None]:
     return {
-        name: found.mean if found else None,
-        f"{name}_low": found.low if found else None,
-        f"{name}_high": found.high if found else None,
+        name: gain.mean if gain else None,
+        f"{name}_low": gain.low if gain else None,
+        f"{name}_high": gain.high if gain else None,
     }

@@ -32,10 +32,12 @@ def reasons(comparison: Comparison) -> Iterator[str]:
         yield from _of_none(comparison)
         yield from _unjudged(comparison)
     surely = [
-        one for one in advice.compared if one.line.kind == "plain" and one.loss and one.loss.is_surely_better
+        policy
+        for policy in advice.compared
+        if policy.line.kind == "plain" and policy.loss and policy.loss.is_surely_better
     ]
     if surely:
-        names = ", ".join(one.line.name for one in surely)
+        names = ", ".join(policy.line.name for policy in surely)
         yield (
             f"Surely better than the declaration, without a gate: {names}. No declaration says exactly this; "
             "it shows what is left to be gained."
@@ -62,7 +64,7 @@ def caveats(comparison: Comparison) -> Iterator[str]:
         )
     yield from past.notes
     if past.history.faults:
-        yield f"Broken, and learned from by no gated policy: {', '.join(past.history.names[one] for one in past.history.faults)}."
+        yield f"Broken, and learned from by no gated policy: {', '.join(past.history.names[place] for place in past.history.faults)}."
     if comparison.cut:
         yield (
             f"Cut by the budget of {comparison.budget_s:g} CPU seconds: {'; '.join(comparison.cut)}. Start it again to go on from there."
@@ -74,26 +76,26 @@ def caveats(comparison: Comparison) -> Iterator[str]:
     )
 
 
-def score_range(found: Difference | None) -> str:
+def score_range(gain: Difference | None) -> str:
     """Say between which gains a difference of the proper score lies."""
-    if found is None or math.isnan(found.mean):
+    if gain is None or math.isnan(gain.mean):
         return ""
-    if found.n_blocks == 0:
+    if gain.n_blocks == 0:
         return "the same"
-    if found.low is None or found.high is None:
-        return f"{found.mean:+.{SCALE}f} (too few windows)"
-    return f"{found.mean:+.{SCALE}f} ({found.low:+.{SCALE}f} to {found.high:+.{SCALE}f})"
+    if gain.low is None or gain.high is None:
+        return f"{gain.mean:+.{SCALE}f} (too few windows)"
+    return f"{gain.mean:+.{SCALE}f} ({gain.low:+.{SCALE}f} to {gain.high:+.{SCALE}f})"
 
 
-def verdict(one: Compared) -> str:
+def verdict(policy: Compared) -> str:
     """Say in a word how a policy stands to the declared one."""
-    if one.loss is None:
+    if policy.loss is None:
         return "declared"
-    if one.loss.is_surely_better:
+    if policy.loss.is_surely_better:
         return "surely better"
-    if one.loss.is_surely_worse:
+    if policy.loss.is_surely_worse:
         return "surely worse"
-    return "the same" if one.loss.n_blocks == 0 else "not sure"
+    return "the same" if policy.loss.n_blocks == 0 else "not sure"
 
 
 def _of_recommended(comparison: Comparison, best: Compared) -> str:
@@ -120,28 +122,28 @@ def _of_none(comparison: Comparison) -> Iterator[str]:
     if ahead is None or ahead.loss is None:
         yield f"No setting that was tried has a lower {score}, not even by the estimate."
         return
-    said = f"Furthest ahead is {ahead.line.name}: {score} lower by {ahead.loss.mean:.{SCALE}f}"
+    lead = f"Furthest ahead is {ahead.line.name}: {score} lower by {ahead.loss.mean:.{SCALE}f}"
     if ahead.loss.low is not None and ahead.loss.high is not None:
-        said += f" ({_signed(ahead.loss.low)} to {_signed(ahead.loss.high)})"
+        lead += f" ({_signed(ahead.loss.low)} to {_signed(ahead.loss.high)})"
     if ahead.loss.is_surely_better and ahead.loss.mean < LEAST_GAIN * comparison.declared.mean_loss:
-        yield f"{said}: sure, but less than {LEAST_GAIN:.0%} of it, and not worth a change."
+        yield f"{lead}: sure, but less than {LEAST_GAIN:.0%} of it, and not worth a change."
     elif ahead.loss.is_surely_better:
-        yield f"{said}: sure, but {comparison.metric} is surely worse."
+        yield f"{lead}: sure, but {comparison.metric} is surely worse."
     else:
-        yield f"{said}. {_needed(ahead.loss)}"
+        yield f"{lead}. {_needed(ahead.loss)}"
 
 
 def _unjudged(comparison: Comparison) -> Iterator[str]:
     """Say which settings could not be judged, and from when they could."""
     ahead = comparison.advice.ahead
     unjudged = [
-        (one.line.name, one.loss.needed)
-        for one in comparison.advice.compared
-        if one is not ahead
-        and one.line.kind == "setting"
-        and one.loss is not None
-        and one.loss.low is None
-        and one.loss.needed is not None
+        (policy.line.name, policy.loss.needed)
+        for policy in comparison.advice.compared
+        if policy is not ahead
+        and policy.line.kind == "setting"
+        and policy.loss is not None
+        and policy.loss.low is None
+        and policy.loss.needed is not None
     ]
     if unjudged:
         names = ", ".join(name for name, _ in unjudged)
@@ -151,16 +153,16 @@ def _unjudged(comparison: Comparison) -> Iterator[str]:
         )
 
 
-def _needed(found: Difference) -> str:
-    """Say how much more data would tell."""
-    if found.needed is None:
+def _needed(gain: Difference) -> str:
+    """Say how many more windows would decide."""
+    if gain.needed is None:
         return "No number of windows like these would tell."
-    if found.low is None:
+    if gain.low is None:
         return (
-            f"{found.n_windows} windows are too few to judge it, for the same models serve {_windows(found.block_length)} "
-            f"on average: at least {found.needed} are needed."
+            f"{gain.n_windows} windows are too few to judge it, for the same models serve {_windows(gain.block_length)} "
+            f"on average: at least {gain.needed} are needed."
         )
-    return f"A difference of this size and spread would be sure from about {found.needed} windows; there are {found.n_windows}."
+    return f"A difference of this size and spread would be sure from about {gain.needed} windows; there are {gain.n_windows}."
 
 
 def _signed(gain: float) -> str:

@@ -63,7 +63,7 @@ def _partitions(ctx: click.Context, file: Path) -> Iterator[str]:
         declared = yaml.load(file.read_text(encoding="utf-8"), loader)["attributes"]["partitions"]
         spec = PartitionsSpec.model_validate(declared)
         if partitioning(spec).ends_by_clock:
-            yield from (one.key for one in partitioning(spec).windows(until=datetime.now(UTC)))
+            yield from (window.key for window in partitioning(spec).windows(until=datetime.now(UTC)))
         else:
             reports = deployment(_environment(ctx)).home / "reports" / file.parent.name
             yield from sorted(page.stem for page in reports.glob("*.html"))
@@ -71,6 +71,6 @@ def _partitions(ctx: click.Context, file: Path) -> Iterator[str]:
 
 def _environment(ctx: click.Context) -> Mapping[str, str]:
     """Return the environment with the options before the command: nothing has run that would set them."""
-    given: Mapping[str, Any] = ctx.find_root().params
-    options = {"DRIFTLINE_PROJECT": given.get("project"), "DRIFTLINE_HOME": given.get("home")}
+    parameters: Mapping[str, Any] = ctx.find_root().params
+    options = {"DRIFTLINE_PROJECT": parameters.get("project"), "DRIFTLINE_HOME": parameters.get("home")}
     return {**os.environ, **{name: str(value) for name, value in options.items() if value}}

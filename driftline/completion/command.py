@@ -84,7 +84,7 @@ def script(shell: str) -> str:
 
 
 def installed(shell: str, home: Path) -> Sequence[str]:
-    """Write a shell's completion below a person's home; tell what was written and how to undo it.
+    """Write a shell's completion below a person's home; return what was written and how to undo it.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def _places(shell: str, home: Path) -> tuple[Path, Path | None]:
 
 
 def _add(file: Path, line: str) -> bool:
-    """Add a line to a file unless it has it; tell whether it was added."""
+    """Add a line to a file unless it has it; return whether it was added."""
     text = file.read_text(encoding="utf-8") if file.exists() else ""
     if line in text.splitlines():
         return False

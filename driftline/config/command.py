@@ -40,8 +40,8 @@ def show(ctx: click.Context, as_json: bool) -> int:
     from driftline.config.settings import OPTIONS, derived, variables
     from resources.deployment import deployment
 
-    given = {name for name, option in OPTIONS.items() if ctx.find_root().params.get(option)}
-    settings, faults = list(variables(os.environ, given)), []
+    option_names = {name for name, option in OPTIONS.items() if ctx.find_root().params.get(option)}
+    settings, faults = list(variables(os.environ, option_names)), []
     try:
         settings += derived(deployment(os.environ), os.environ)
     except DriftlineError as error:

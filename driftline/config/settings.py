@@ -83,33 +83,33 @@ class Setting:
     origin: Origin
 
 
-def variables(environment: Mapping[str, str], given: set[str]) -> Iterator[Setting]:
+def variables(environment: Mapping[str, str], option_names: set[str]) -> Iterator[Setting]:
     """List the variables that are read, and further addresses of alert channels that are set.
 
     Parameters
     ----------
     environment
         Environment variables.
-    given
+    option_names
         Those that the command line set.
     """
-    known = {variable.name for variable in VARIABLES}
-    own = (name for name in sorted(environment) if name.startswith(ALERT_PREFIX) and name not in known)
+    names = {variable.name for variable in VARIABLES}
+    own = (name for name in sorted(environment) if name.startswith(ALERT_PREFIX) and name not in names)
     for variable in (*VARIABLES, *(Variable(name, "secret url") for name in own)):
         value = environment.get(variable.name)
         if not value:
             yield Setting(variable.name, variable.default, "default")
             continue
-        origin: Origin = "option" if variable.name in given else "environment"
+        origin: Origin = "option" if variable.name in option_names else "environment"
         yield Setting(variable.name, masked(value, variable.kind), origin)
 
 
 def derived(installed: Deployment, environment: Mapping[str, str]) -> Iterator[Setting]:
     """List the places that follow from the settings."""
-    found = project(environment)
+    home_project = project(environment)
     places = {
-        "project": found.root,
-        "declarations": found.defs,
+        "project": home_project.root,
+        "declarations": home_project.defs,
         "home": installed.home,
         "lake": installed.lake_root,
         "reports": installed.home / "reports",
@@ -131,9 +131,9 @@ def derived(installed: Deployment, environment: Mapping[str, str]) -> Iterator[S
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """List the variables DRIFTLINE_* that nothing reads: most are misspelt."""
-    known = {variable.name for variable in VARIABLES}
+    names = {variable.name for variable in VARIABLES}
     ours = (name for name in environment if name.startswith("DRIFTLINE_"))
-    return sorted(name for name in ours if name not in known and not name.startswith(ALERT_PREFIX))
+    return sorted(name for name in ours if name not in names and not name.startswith(ALERT_PREFIX))
 
 
 def masked(value: str, kind: Kind) -> str:

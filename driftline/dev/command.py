@@ -44,7 +44,7 @@ class ServeError(DriftlineError):
 
 @dataclass(frozen=True)
 class Listening:
-    """Where the web server listens, and under which names browsers may reach it.
+    """Address of the web server, and the names under which browsers may reach it.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class Listening:
 
     @property
     def web_url(self) -> str:
-        """Where the web UI is reached, unless a proxy's address is set."""
+        """URL of the web UI, unless a proxy's address is set."""
         return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
     @property

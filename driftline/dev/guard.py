@@ -38,7 +38,7 @@ CLOSED_BY_POLICY = 1008
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a request is not passed on.
+    """Refusal of a request.
 
     Attributes
     ----------

@@ -57,20 +57,20 @@ def page_of(folder: Path, path: str) -> Path | None:
     """Return the file that a path of a URL names; None where it is none, or lies elsewhere."""
     root = folder.resolve()
     try:
-        found = (root / path).resolve()
-        found = found / INDEX if found.is_dir() else found
-        is_there = found.resolve().is_relative_to(root) and found.is_file()
+        page = (root / path).resolve()
+        page = page / INDEX if page.is_dir() else page
+        is_there = page.resolve().is_relative_to(root) and page.is_file()
     except (OSError, ValueError):
         return None  # No name of a file: it holds a null byte, or is too long.
-    return found if is_there and found.suffix in CONTENT_TYPES else None
+    return page if is_there and page.suffix in CONTENT_TYPES else None
 
 
-def _answer(folder: Path, path: str, asked: str) -> Response:
+def _answer(folder: Path, path: str, requested: str) -> Response:
     page = page_of(folder, path)
     if page is None:
-        text = f"There is no page {asked[:200]!r}. Drift reports write theirs: materialize drift_report, or replay.\n"
+        text = f"There is no page {requested[:200]!r}. Drift reports write theirs: materialize drift_report, or replay.\n"
         return PlainTextResponse(text, 404, headers=HEADERS)
-    if page.name == INDEX and not asked.endswith(("/", INDEX)):
+    if page.name == INDEX and not requested.endswith(("/", INDEX)):
         # Links of a page are relative to its folder.
-        return RedirectResponse(f"{asked}/")
+        return RedirectResponse(f"{requested}/")
     return FileResponse(page, media_type=CONTENT_TYPES[page.suffix], headers=HEADERS)

@@ -43,11 +43,11 @@ _SPOKEN = str.maketrans({"*": "x", "/": "per", ",": "and", "-": "to", "#": "nth"
 
 def carry_over(instance: DagsterInstance, pipelines: Sequence[Pipeline]) -> None:
     """Bring what a home remembers under earlier names to those of today; done again, it changes nothing."""
-    known = instance.get_asset_keys()
+    asset_keys = instance.get_asset_keys()
     for pipeline in pipelines:
         renamed = dict(_renamed(pipeline))
         for before, now in renamed.items():
-            if before in known:
+            if before in asset_keys:
                 n_copied = _move_materializations(instance, before, now, _renamed_inputs(renamed))
                 old, new = before.to_user_string(), now.to_user_string()
                 LOGGER.info("%s is %s now: %d materializations moved.", old, new, n_copied)
@@ -81,17 +81,17 @@ def _move_materializations(
 ) -> int:
     """Write an asset's materializations under another key, each once, and forget those under the old one."""
     moved = {_identity(record) for record in _materializations(instance, now)}
-    waiting = [one for one in _materializations(instance, before) if _identity(one) not in moved]
+    waiting = [record for record in _materializations(instance, before) if _identity(record) not in moved]
     for record in waiting:
-        entry, made = record.event_log_entry, record.asset_materialization
-        if made is None or entry.dagster_event is None:
+        entry, materialization = record.event_log_entry, record.asset_materialization
+        if materialization is None or entry.dagster_event is None:
             continue
         renamed = dg.AssetMaterialization(
             now,
-            description=made.description,
-            metadata=made.metadata,
-            partition=made.partition,
-            tags={inputs.get(name, name): value for name, value in (made.tags or {}).items()},
+            description=materialization.description,
+            metadata=materialization.metadata,
+            partition=materialization.partition,
+            tags={inputs.get(name, name): value for name, value in (materialization.tags or {}).items()},
         )
         event = entry.dagster_event._replace(event_specific_data=StepMaterializationData(renamed))
         # Run and time stay: what is stale is judged by them.
@@ -133,7 +133,7 @@ def _rename_instigators(instance: DagsterInstance, pipelines: Sequence[Pipeline]
         if state.instigator_type is InstigatorType.SENSOR:
             renamed = [SENSORS[state.instigator_name]] if state.instigator_name in SENSORS else []
         else:
-            renamed = [schedule_name(one) for one in schedules.get(state.instigator_name, ())]
+            renamed = [schedule_name(reader) for reader in schedules.get(state.instigator_name, ())]
         for name in renamed:
             if name not in names:
                 instance.add_instigator_state(_under(state, name))

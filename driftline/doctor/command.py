@@ -35,19 +35,19 @@ def doctor(as_json: bool) -> int:
     One line for each check: ok, warning or fault, with the repair. Servers are spoken to where a variable names
     them, and no message is sent. Exit code 1 where there is a fault.
     """
-    found = list(diagnoses())
+    results = list(diagnoses())
     if as_json:
-        print_json({"checks": [asdict(one) for one in found]})
+        print_json({"checks": [asdict(diagnosis) for diagnosis in results]})
     else:
-        _print(found)
-    return FAULT if any(one.verdict == "fault" for one in found) else SUCCESS
+        _print(results)
+    return FAULT if any(diagnosis.verdict == "fault" for diagnosis in results) else SUCCESS
 
 
 def diagnoses() -> Iterator[Diagnosis]:
     """Carry out all checks; where a package of ours is hidden, the others cannot be."""
     rooms = list(check_rooms(_places()))
     yield from rooms
-    if any(one.verdict == "fault" for one in rooms):
+    if any(diagnosis.verdict == "fault" for diagnosis in rooms):
         return
     # Only now: these import the packages that may be hidden.
     from driftline.doctor.machine import check_clock, check_disk, check_home, check_memory, check_zones
@@ -62,15 +62,17 @@ def diagnoses() -> Iterator[Diagnosis]:
     yield from settings
     project = list(check_project(os.environ))
     yield from project
-    if any(one.verdict == "fault" and one.check == "settings" for one in settings):
+    if any(diagnosis.verdict == "fault" and diagnosis.check == "settings" for diagnosis in settings):
         return
     installed = deployment(os.environ)
     yield from check_home(installed.home)
     yield from check_disk(installed.home)
     yield from check_memory(installed)
     yield from check_clock(installed.home)
-    if not any(one.verdict == "fault" and one.check == "project" for one in project):
-        yield from check_zones({one.spec.partitions.timezone for one in declarations().pipelines.values()})
+    if not any(diagnosis.verdict == "fault" and diagnosis.check == "project" for diagnosis in project):
+        yield from check_zones(
+            {pipeline.spec.partitions.timezone for pipeline in declarations().pipelines.values()}
+        )
     yield from check_servers(os.environ)
 
 
@@ -86,15 +88,21 @@ def _project_above(here: Path) -> Path | None:
     return next((folder for folder in (here, *here.parents) if (folder / "pyproject.toml").is_file()), None)
 
 
-def _print(found: list[Diagnosis]) -> None:
+def _print(results: list[Diagnosis]) -> None:
     to = console()
-    width = max(len(one.check) for one in found)
-    for one in found:
-        line = Text.assemble((f"{one.verdict:<8}", STYLES[one.verdict]), f"{one.check:<{width}}  ", one.text)
+    width = max(len(diagnosis.check) for diagnosis in results)
+    for diagnosis in results:
+        line = Text.assemble(
+            (f"{diagnosis.verdict:<8}", STYLES[diagnosis.verdict]),
+            f"{diagnosis.check:<{width}}  ",
+            diagnosis.text,
+        )
         to.print(line, soft_wrap=True)
-        if one.repair:
-            to.print(Text(f"{'':<8}{'':<{width}}  {one.repair}", style="bold"), soft_wrap=True)
-    n_faults, n_warnings = (sum(one.verdict == verdict for one in found) for verdict in ("fault", "warning"))
+        if diagnosis.repair:
+            to.print(Text(f"{'':<8}{'':<{width}}  {diagnosis.repair}", style="bold"), soft_wrap=True)
+    n_faults, n_warnings = (
+        sum(diagnosis.verdict == verdict for diagnosis in results) for verdict in ("fault", "warning")
+    )
     to.print(
-        f"{n_faults} fault{'s' * (n_faults != 1)}, {n_warnings} warning{'s' * (n_warnings != 1)} in {len(found)} checks."
+        f"{n_faults} fault{'s' * (n_faults != 1)}, {n_warnings} warning{'s' * (n_warnings != 1)} in {len(results)} checks."
     )

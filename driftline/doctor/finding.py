@@ -10,7 +10,7 @@ Verdict = Literal["ok", "warning", "fault"]
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What one check found.
+    """Result of one check.
 
     Attributes
     ----------

@@ -32,7 +32,7 @@ CLOCK_SKEW_S = 60
 UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 CGROUPS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
-"""Where Linux says how much memory this container may use."""
+"""Files in which Linux says how much memory this container may use."""
 
 
 def check_home(home: Path) -> Iterator[Diagnosis]:
@@ -81,9 +81,9 @@ def _user() -> str:
 
 def check_disk(home: Path) -> Iterator[Diagnosis]:
     """Compare the free space of the home's disk with what a run may need."""
-    there = home if home.exists() else next(folder for folder in home.parents if folder.exists())
-    usage = shutil.disk_usage(there)
-    text = f"{_size(usage.free)} free of {_size(usage.total)} at {there}"
+    place = home if home.exists() else next(folder for folder in home.parents if folder.exists())
+    usage = shutil.disk_usage(place)
+    text = f"{_size(usage.free)} free of {_size(usage.total)} at {place}"
     repair = "Free some, or move the home: DRIFTLINE_HOME."
     if usage.free < LEAST_FREE_BYTES:
         yield fault("disk", f"{text}.", repair)
@@ -95,10 +95,10 @@ def check_disk(home: Path) -> Iterator[Diagnosis]:
 
 def check_memory(installed: Deployment) -> Iterator[Diagnosis]:
     """Compare the engine's memory limit with the memory of the machine, or of its container."""
-    limit, there = limit_bytes(installed.memory_limit), memory_bytes()
-    text = f"DRIFTLINE_MEMORY_LIMIT is {installed.memory_limit}, of {_size(there)} that there are"
-    if limit > there * MOST_MEMORY:
-        most = max(int(there * MOST_MEMORY / 1000**2), 1)
+    limit, memory = limit_bytes(installed.memory_limit), memory_bytes()
+    text = f"DRIFTLINE_MEMORY_LIMIT is {installed.memory_limit}, of {_size(memory)} that there are"
+    if limit > memory * MOST_MEMORY:
+        most = max(int(memory * MOST_MEMORY / 1000**2), 1)
         yield warning(
             "memory", f"{text}: the system may kill a run.", f"Set DRIFTLINE_MEMORY_LIMIT={most}MB, or less."
         )
@@ -123,11 +123,11 @@ def limit_bytes(text: str) -> float:
 
 def memory_bytes() -> int:
     """Return the memory of the machine, or of the container where that is less."""
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    n_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     for file in CGROUPS:
         with suppress(OSError, ValueError):
-            there = min(there, int(file.read_text()))
-    return there
+            n_bytes = min(n_bytes, int(file.read_text()))
+    return n_bytes
 
 
 def check_clock(home: Path) -> Iterator[Diagnosis]:
@@ -135,10 +135,10 @@ def check_clock(home: Path) -> Iterator[Diagnosis]:
     newest = max((path.stat().st_mtime for path in home.glob(f"lake/*/*/{MARK}")), default=0.0)
     now = time.time()
     if newest > now + CLOCK_SKEW_S:
-        told = datetime.fromtimestamp(newest, tz=UTC)
+        written_at = datetime.fromtimestamp(newest, tz=UTC)
         yield warning(
             "clock",
-            f"it is {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, but the lake was written at {told:%Y-%m-%d %H:%M} UTC.",
+            f"it is {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, but the lake was written at {written_at:%Y-%m-%d %H:%M} UTC.",
             "Set the clock: schedules and cooldowns follow it.",
         )
     else:
@@ -167,10 +167,10 @@ def check_zones(names: set[str]) -> Iterator[Diagnosis]:
             continue
         with duckdb.connect() as connection:
             for instant in instants:
-                told = connection.execute("SELECT timezone(?, ?::TIMESTAMPTZ)", [name, instant]).fetchall()[
-                    0
-                ][0]
-                if told != instant.astimezone(zone).replace(tzinfo=None):
+                wall_time = connection.execute(
+                    "SELECT timezone(?, ?::TIMESTAMPTZ)", [name, instant]
+                ).fetchall()[0][0]
+                if wall_time != instant.astimezone(zone).replace(tzinfo=None):
                     yield fault(
                         "zones",
                         f"Python and DuckDB differ about {name} at {instant:%Y-%m-%d}.",

@@ -33,11 +33,11 @@ def check_rooms(places: Sequence[Path]) -> Iterator[Diagnosis]:
     """
     hidden = dict(_imported_from_elsewhere())
     for place in places:
-        hidden |= {room: found for room in ROOMS if (found := _hiding(place, room)) is not None}
-    for room, found in sorted(hidden.items()):
+        hidden |= {room: package for room in ROOMS if (package := _hiding(place, room)) is not None}
+    for room, package in sorted(hidden.items()):
         yield fault(
             _CHECK,
-            f"{found} is imported in place of Driftline's package '{room}'.",
+            f"{package} is imported in place of Driftline's package '{room}'.",
             f"Rename it, or move it below the project's own module: a top-level package cannot be called '{room}'.",
         )
     if not hidden:

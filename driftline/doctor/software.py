@@ -23,13 +23,13 @@ DISTRIBUTION = "driftline"
 
 def check_python() -> Iterator[Diagnosis]:
     """Compare Python's version with what we are made for."""
-    found, wanted = platform.python_version(), str(metadata(DISTRIBUTION)["Requires-Python"] or "")
-    if SpecifierSet(wanted).contains(found):
-        yield ok("python", f"{found}, as {wanted} asks for")
+    version_here, specifier = platform.python_version(), str(metadata(DISTRIBUTION)["Requires-Python"] or "")
+    if SpecifierSet(specifier).contains(version_here):
+        yield ok("python", f"{version_here}, as {specifier} asks for")
     else:
         yield fault(
             "python",
-            f"{found}, but Driftline needs {wanted}.",
+            f"{version_here}, but Driftline needs {specifier}.",
             "Make the environment anew with such a Python.",
         )
 
@@ -37,15 +37,17 @@ def check_python() -> Iterator[Diagnosis]:
 def check_libraries() -> Iterator[Diagnosis]:
     """Compare the installed libraries with what we require."""
     wrong = list(_wrong_libraries())
-    for name, found, wanted in wrong:
+    for name, installed, specifier in wrong:
         yield fault(
             "libraries",
-            f"{name} {found or 'is not installed'}, but Driftline needs {name}{wanted}.",
-            f"pip install '{name}{wanted}'",
+            f"{name} {installed or 'is not installed'}, but Driftline needs {name}{specifier}.",
+            f"pip install '{name}{specifier}'",
         )
     if not wrong:
-        told = ", ".join(f"{name} {found}" for name, found in versions().items() if name != "python")
-        yield ok("libraries", told)
+        listed = ", ".join(
+            f"{name} {installed}" for name, installed in versions().items() if name != "python"
+        )
+        yield ok("libraries", listed)
 
 
 def _wrong_libraries() -> Iterator[tuple[str, str | None, str]]:
@@ -54,11 +56,11 @@ def _wrong_libraries() -> Iterator[tuple[str, str | None, str]]:
         if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
             continue
         try:
-            found: str | None = version(requirement.name)
+            installed: str | None = version(requirement.name)
         except PackageNotFoundError:
-            found = None
-        if found is None or not requirement.specifier.contains(found, prereleases=True):
-            yield requirement.name, found, str(requirement.specifier)
+            installed = None
+        if installed is None or not requirement.specifier.contains(installed, prereleases=True):
+            yield requirement.name, installed, str(requirement.specifier)
 
 
 def check_settings(environment: Mapping[str, str]) -> Iterator[Diagnosis]:
@@ -69,23 +71,27 @@ def check_settings(environment: Mapping[str, str]) -> Iterator[Diagnosis]:
         yield fault("settings", str(error), "Correct the variable; `driftline config show` lists them.")
     else:
         yield ok("settings", _told(list(variables(environment, set()))))
-    known = [variable.name for variable in VARIABLES]
+    names = [variable.name for variable in VARIABLES]
     for name in unknown_variables(environment):
-        near = get_close_matches(name, known, n=1)
+        near = get_close_matches(name, names, n=1)
         hint = f"Did you mean {near[0]}?" if near else "Take it away."
         yield warning("settings", f"nothing reads the variable {name}.", hint)
 
 
 def _told(settings: list[Setting]) -> str:
-    told = [f"{one.name}={one.value}" for one in settings if one.origin != "default" and one.name in OPTIONS]
-    others = sum(one.origin != "default" and one.name not in OPTIONS for one in settings)
-    return ", ".join([*told, f"{others} others are set"]) if told or others else "all are defaults"
+    shown = [
+        f"{setting.name}={setting.value}"
+        for setting in settings
+        if setting.origin != "default" and setting.name in OPTIONS
+    ]
+    others = sum(setting.origin != "default" and setting.name not in OPTIONS for setting in settings)
+    return ", ".join([*shown, f"{others} others are set"]) if shown or others else "all are defaults"
 
 
 def check_project(environment: Mapping[str, str]) -> Iterator[Diagnosis]:
     """Find the project and read its declarations."""
     try:
-        found = project(environment)
+        nearest = project(environment)
         declared = declarations()
     except (ProjectError, DeploymentError) as error:
         yield fault("project", str(error), "driftline init NAME makes a project.")
@@ -93,7 +99,7 @@ def check_project(environment: Mapping[str, str]) -> Iterator[Diagnosis]:
     n_sound = len(declared.pipelines)
     yield ok(
         "project",
-        f"{found.root}, with {n_sound} sound declaration{'s' * (n_sound != 1)} in {declared.folder}",
+        f"{nearest.root}, with {n_sound} sound declaration{'s' * (n_sound != 1)} in {declared.folder}",
     )
     for name in sorted(declared.faults):
         yield fault("declarations", f"'{name}' is faulty.", f"driftline check {name} lists its faults.")

@@ -19,7 +19,7 @@ from resources.lake.views import register_tables
 
 @dataclass(frozen=True)
 class Plan:
-    """What is about to change.
+    """Plan of changes to a feature store.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""A new project's files: from the templates beside this file, and a shipped pipeline where one is asked for."""
+"""A new project's files: from the templates beside this file, and a shipped pipeline as an example."""
 
 from __future__ import annotations
 
@@ -75,10 +75,10 @@ def make_project(name: str, *, parent: Path, example: ExampleName | None = None)
     root = parent / name
     if root.exists() and not root.is_dir():
         raise NewProjectError(f"{root} is a file. Choose another name, or move it away.")
-    there = sorted(path.name for path in root.iterdir()) if root.is_dir() else []
-    if there:
+    entries = sorted(path.name for path in root.iterdir()) if root.is_dir() else []
+    if entries:
         raise NewProjectError(
-            f"{root} is not empty ({', '.join(there[:3])}{', …' if len(there) > 3 else ''}), and nothing is overwritten. "
+            f"{root} is not empty ({', '.join(entries[:3])}{', …' if len(entries) > 3 else ''}), and nothing is overwritten. "
             "Choose another name, or move it away."
         )
     requirement = EXAMPLES[example].requirement if example else "driftline"

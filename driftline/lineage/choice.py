@@ -1,4 +1,4 @@
-"""Which column a person means: `view.feature`, `request.feature`, `dataset.column`, or a name that is there once."""
+"""Choice of a column by name: `view.feature`, `request.feature`, `dataset.column`, or a name that is unique."""
 
 from __future__ import annotations
 
@@ -29,29 +29,31 @@ def chosen(lineage: Lineage, *, feature: str | None, column: str | None) -> Coll
         If there is none, or a bare name stands for several; with the nearest names.
     """
     if feature is not None:
-        wanted = feature.replace(REQUEST_PREFIX, "request.").replace("__", ".")
+        asked_name = feature.replace(REQUEST_PREFIX, "request.").replace("__", ".")
         names = {_spoken(node): node for node in every_feature(lineage)}
     else:
-        wanted = column or ""
+        asked_name = column or ""
         # A dataset's own column comes before the source's of the same name.
         ordered = sorted(lineage.nodes, key=lambda node: (node.stage != "source", node))
         names = {node.label: node for node in ordered if node.stage in _TABLES and node.column != ROWS}
     words = "column" if feature is None else "feature"
-    if wanted in names:
-        return [names[wanted]]
-    alike = sorted(name for name in names if name.partition(".")[2] == wanted)
+    if asked_name in names:
+        return [names[asked_name]]
+    alike = sorted(name for name in names if name.partition(".")[2] == asked_name)
     if len(alike) == 1:
         return [names[alike[0]]]
     if alike:
-        raise UnknownColumnError(f"'{wanted}' is in several places: {', '.join(alike)}. Name one of them.")
+        raise UnknownColumnError(
+            f"'{asked_name}' is in several places: {', '.join(alike)}. Name one of them."
+        )
     bare = {name.partition(".")[2]: name for name in sorted(names)}
     near = [
-        *get_close_matches(wanted, names, n=1),
-        *(bare[one] for one in get_close_matches(wanted, bare, n=1)),
+        *get_close_matches(asked_name, names, n=1),
+        *(bare[match] for match in get_close_matches(asked_name, bare, n=1)),
     ]
     listed = ", ".join(sorted(names)[:_N_SHOWN]) + (", …" if len(names) > _N_SHOWN else "")
     hint = f" Did you mean '{near[0]}'?" if near else ""
-    raise UnknownColumnError(f"no {words} '{wanted}'.{hint} There are: {listed}.")
+    raise UnknownColumnError(f"no {words} '{asked_name}'.{hint} There are: {listed}.")
 
 
 def every_feature(lineage: Lineage) -> Collection[Node]:

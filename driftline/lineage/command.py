@@ -95,7 +95,7 @@ def registered_lineage(pipeline: Pipeline) -> Lineage:
     registry = connect(opened()).registry
     versions = registry.versions(pipeline.name)
     champion = registry.aliases(pipeline.name).get("champion") if versions else None
-    return with_models(declared, {one.version: one.feature_names for one in versions}, champion)
+    return with_models(declared, {version.version: version.feature_names for version in versions}, champion)
 
 
 def as_plain(

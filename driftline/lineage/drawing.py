@@ -1,4 +1,4 @@
-"""Where each column stands in a picture of lineage: left to right by stage, ordered so that lines cross little."""
+"""Layout of the lineage picture: columns left to right by stage, ordered so that lines cross little."""
 
 from __future__ import annotations
 
@@ -79,13 +79,13 @@ def _columns(edges: Sequence[Edge], nodes: Collection[Node]) -> list[tuple[str, 
 
     def rank(node: Node) -> int:
         if node not in ranks:
-            ranks[node] = max((rank(one) + 1 for one in inside.get(node, ())), default=0)
+            ranks[node] = max((rank(neighbour) + 1 for neighbour in inside.get(node, ())), default=0)
         return ranks[node]
 
-    found: dict[tuple[int, int], list[Node]] = {}
+    columns: dict[tuple[int, int], list[Node]] = {}
     for node in sorted(nodes):
-        found.setdefault((STAGES.index(node.stage), rank(node)), []).append(node)
-    return [(STAGES[stage], found[stage, order]) for stage, order in sorted(found)]
+        columns.setdefault((STAGES.index(node.stage), rank(node)), []).append(node)
+    return [(STAGES[stage], columns[stage, order]) for stage, order in sorted(columns)]
 
 
 def _ordered(members: Sequence[Node], edges: Sequence[Edge], placed: Mapping[Node, Box]) -> list[Node]:

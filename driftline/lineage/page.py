@@ -32,8 +32,14 @@ def page(pipeline: str, lineage: Lineage, start: Collection[Node], *, depth: int
     rows = [
         (
             words(node),
-            sorted(words(one) for one in lineage.reach([node], "up", depth) if one.stage == "dataset"),
-            sorted(words(one) for one in lineage.reach([node], "down", depth) if one.stage == "predictions"),
+            sorted(
+                words(reached) for reached in lineage.reach([node], "up", depth) if reached.stage == "dataset"
+            ),
+            sorted(
+                words(reached)
+                for reached in lineage.reach([node], "down", depth)
+                if reached.stage == "predictions"
+            ),
             versions_that_read(lineage, node),
         )
         for node in sorted(start)

@@ -50,13 +50,13 @@ def _tree(lineage: Lineage, node: Node, direction: Direction, depth: int | None)
         branch, at, steps = waiting.pop(0)
         if depth is not None and steps >= depth:
             continue
-        for one in sorted(lineage.reach([at], direction, 1).keys() - {at}):
-            again = one in seen
-            said = f"{one.stage.replace('_', ' ')}  {words(one)}"
-            below = branch.add(Text(f"{said}  (see above)" if again else said))
+        for neighbour in sorted(lineage.reach([at], direction, 1).keys() - {at}):
+            again = neighbour in seen
+            text = f"{neighbour.stage.replace('_', ' ')}  {words(neighbour)}"
+            below = branch.add(Text(f"{text}  (see above)" if again else text))
             if not again:
-                seen.add(one)
-                waiting.append((below, one, steps + 1))
+                seen.add(neighbour)
+                waiting.append((below, neighbour, steps + 1))
     if not tree.children:
         tree.add(Text("nothing that is declared" if direction == "up" else "nothing"))
     return tree
@@ -65,7 +65,9 @@ def _tree(lineage: Lineage, node: Node, direction: Direction, depth: int | None)
 def _table(lineage: Lineage, start: Collection[Node], depth: int | None) -> Table:
     table = Table("feature", "columns behind it", "models", title="Features")
     for node in sorted(start):
-        behind = sorted(words(one) for one in lineage.reach([node], "up", depth) if one.stage == "dataset")
+        behind = sorted(
+            words(source) for source in lineage.reach([node], "up", depth) if source.stage == "dataset"
+        )
         models = ", ".join(versions_that_read(lineage, node)) or "none yet"
         table.add_row(*(Text(text) for text in (words(node), ", ".join(behind), models)))
     return table

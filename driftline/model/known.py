@@ -29,7 +29,7 @@ class UnknownVersionError(DriftlineError):
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of a version besides its row: MLflow's run, and the candidates that its training compared."""
+    """Record of a version: its row, MLflow's run, and the candidates that its training compared."""
 
     row: VersionRow
     run: TrainingRun | None
@@ -55,8 +55,8 @@ def chosen_version(pipeline: Pipeline, version: int | None) -> VersionRow:
     for row in rows:
         if row.version == version:
             return row
-    known = ", ".join(str(row.version) for row in rows)
-    raise UnknownVersionError(f"'{pipeline.name}' has no model version {version}. Its versions: {known}.")
+    numbers = ", ".join(str(row.version) for row in rows)
+    raise UnknownVersionError(f"'{pipeline.name}' has no model version {version}. Its versions: {numbers}.")
 
 
 def read_known(pipeline: Pipeline, row: VersionRow, connections: Connections) -> Known:
@@ -73,45 +73,49 @@ def read_known(pipeline: Pipeline, row: VersionRow, connections: Connections) ->
     return Known(row, run, candidates)
 
 
-def known_document(known: Known) -> Mapping[str, object]:
+def known_document(facts: Known) -> Mapping[str, object]:
     """Return what is known of a version as JSON; its keys are those of the command."""
-    found, run = known.row.registered, known.run
+    registered, run = facts.row.registered, facts.run
     return {
-        **as_document(known.row),
-        "training_table_version": found.training_table_version if found else None,
-        "n_training_rows": found.n_training_rows if found else None,
-        "holdout_start": found.holdout_start.isoformat() if found else None,
-        "n_judged": found.n_judged if found else None,
-        "n_folds": found.n_folds if found else None,
-        "span": found.span if found else None,
-        "learned_since": found.learned_since.isoformat() if found and found.learned_since else None,
-        "artifact_sha256": found.artifact_sha256 if found else known.row.decisions[0].artifact_sha256,
-        "features": list(found.feature_names) if found else [],
-        "importances": dict(found.importances) if found else {},
+        **as_document(facts.row),
+        "training_table_version": registered.training_table_version if registered else None,
+        "n_training_rows": registered.n_training_rows if registered else None,
+        "holdout_start": registered.holdout_start.isoformat() if registered else None,
+        "n_judged": registered.n_judged if registered else None,
+        "n_folds": registered.n_folds if registered else None,
+        "span": registered.span if registered else None,
+        "learned_since": registered.learned_since.isoformat()
+        if registered and registered.learned_since
+        else None,
+        "artifact_sha256": registered.artifact_sha256
+        if registered
+        else facts.row.decisions[0].artifact_sha256,
+        "features": list(registered.feature_names) if registered else [],
+        "importances": dict(registered.importances) if registered else {},
         "settings": _settings(run),
         "mlflow_run": run.run_id if run else None,
         "model_file": run.model_file if run else None,
         "candidates": [
             {
-                "candidate": _name(one),
-                **{key: one[key] for key in ("algorithm", "metric", "value", "fit_seconds", "is_best")},
+                "candidate": _name(candidate),
+                **{key: candidate[key] for key in ("algorithm", "metric", "value", "fit_seconds", "is_best")},
             }
-            for one in known.candidates
+            for candidate in facts.candidates
         ],
         "decisions": [
             {
-                "at": one.instant.isoformat(),
-                "partition": one.partition,
-                "actor": one.actor,
-                "action": one.action,
-                "reason": one.reason,
-                "outcome": gate_verdict(one)[0],
-                "explanation": gate_verdict(one)[1],
-                "champion_before": one.champion_before,
-                "champion_after": one.champion_after,
-                "dagster_run": one.run_id or None,
+                "at": decision.instant.isoformat(),
+                "partition": decision.partition,
+                "actor": decision.actor,
+                "action": decision.action,
+                "reason": decision.reason,
+                "outcome": gate_verdict(decision)[0],
+                "explanation": gate_verdict(decision)[1],
+                "champion_before": decision.champion_before,
+                "champion_after": decision.champion_after,
+                "dagster_run": decision.run_id or None,
             }
-            for one in known.row.decisions
+            for decision in facts.row.decisions
         ],
     }
 
@@ -128,18 +132,18 @@ def _value(text: str) -> object:
         return text
 
 
-def print_known(pipeline: Pipeline, known: Known) -> None:
+def print_known(pipeline: Pipeline, facts: Known) -> None:
     """Print what is known of a version for people."""
     to = console()
-    to.print(Text.assemble((f"{pipeline.name} version {known.row.version}", "bold")))
-    lines = list(_lines(pipeline, known))
+    to.print(Text.assemble((f"{pipeline.name} version {facts.row.version}", "bold")))
+    lines = list(_lines(pipeline, facts))
     width = max(len(title) for title, _ in lines)
     for title, text in lines:
         to.print(Text.assemble((f"  {title:<{width}}  ", "dim"), text), soft_wrap=True)
-    if known.candidates:
-        print_table(_CANDIDATE_COLUMNS, _candidate_rows(known), title="Candidates out of fold, on all rows")
-    if known.row.registered is not None:
-        ordered = sorted(known.row.registered.importances.items(), key=lambda item: (-item[1], item[0]))
+    if facts.candidates:
+        print_table(_CANDIDATE_COLUMNS, _candidate_rows(facts), title="Candidates out of fold, on all rows")
+    if facts.row.registered is not None:
+        ordered = sorted(facts.row.registered.importances.items(), key=lambda item: (-item[1], item[0]))
         shown = [{"feature": name, "share": share} for name, share in ordered[:N_IMPORTANCES]]
         columns = (Column("feature", "feature"), Column("share", "share of the skill", is_number=True))
         print_table(columns, shown, title=f"Importances ({len(shown)} of {len(ordered)})")
@@ -152,18 +156,18 @@ _CANDIDATE_COLUMNS = (
 )
 
 
-def _name(one: Mapping[str, Any]) -> str:
+def _name(candidate: Mapping[str, Any]) -> str:
     """Return a candidate's name; rows of before candidates had names hold the algorithm alone."""
-    return str(one.get("candidate") or one["algorithm"])
+    return str(candidate.get("candidate") or candidate["algorithm"])
 
 
-def _candidate_rows(known: Known) -> list[Mapping[str, object]]:
+def _candidate_rows(facts: Known) -> list[Mapping[str, object]]:
     figures: dict[str, list[str]] = {}
-    for one in known.candidates:
-        figures.setdefault(_name(one), []).append(f"{one['metric']} {one['value']:.4f}")
-    seconds = {_name(one): one["fit_seconds"] for one in known.candidates}
-    algorithms = {_name(one): one["algorithm"] for one in known.candidates}
-    best = {_name(one) for one in known.candidates if one["is_best"]}
+    for candidate in facts.candidates:
+        figures.setdefault(_name(candidate), []).append(f"{candidate['metric']} {candidate['value']:.4f}")
+    seconds = {_name(candidate): candidate["fit_seconds"] for candidate in facts.candidates}
+    algorithms = {_name(candidate): candidate["algorithm"] for candidate in facts.candidates}
+    best = {_name(candidate) for candidate in facts.candidates if candidate["is_best"]}
     return [
         {
             "candidate": candidate_text(name, algorithms[name]) + (" (chosen)" if name in best else ""),
@@ -174,29 +178,32 @@ def _candidate_rows(known: Known) -> list[Mapping[str, object]]:
     ]
 
 
-def _lines(pipeline: Pipeline, known: Known) -> Iterator[tuple[str, str]]:
-    row, found, run = known.row, known.row.registered, known.run
+def _lines(pipeline: Pipeline, facts: Known) -> Iterator[tuple[str, str]]:
+    row, registered, run = facts.row, facts.row.registered, facts.run
     yield "alias", ", ".join(row.aliases) or "none"
     yield "serves", f"since {row.serves_since.since_partition}" if row.serves_since else "no"
-    if found is None:
+    if registered is None:
         yield "registry", "the version is not there: `driftline verify` tells what to do"
     else:
-        yield "algorithm", found.made_by
-        yield "trained", f"{found.registered_at:%Y-%m-%d %H:%M} UTC, as of {found.training_partition}"
-        yield "holdout", f"{holdout_text(row)}, since {found.holdout_start:%Y-%m-%d %H:%M} UTC"
-        yield "judged", judged_text(found.n_judged, found.n_folds)
+        yield "algorithm", registered.made_by
+        yield (
+            "trained",
+            f"{registered.registered_at:%Y-%m-%d %H:%M} UTC, as of {registered.training_partition}",
+        )
+        yield "holdout", f"{holdout_text(row)}, since {registered.holdout_start:%Y-%m-%d %H:%M} UTC"
+        yield "judged", judged_text(registered.n_judged, registered.n_folds)
         yield (
             "training set",
-            f"{pipeline.table('training_set')}@{found.training_table_version}, {found.n_training_rows:,} rows",
+            f"{pipeline.table('training_set')}@{registered.training_table_version}, {registered.n_training_rows:,} rows",
         )
         yield (
             "learned since",
-            f"{found.learned_since:%Y-%m-%d %H:%M} UTC ({found.span or 'newest rows'})"
-            if found.learned_since
+            f"{registered.learned_since:%Y-%m-%d %H:%M} UTC ({registered.span or 'newest rows'})"
+            if registered.learned_since
             else "all rows",
         )
-        yield "features", f"{len(found.feature_names)}"
-        yield "sha256", found.artifact_sha256
+        yield "features", f"{len(registered.feature_names)}"
+        yield "sha256", registered.artifact_sha256
     if run is not None:
         yield "file", run.model_file
         yield "MLflow run", run.run_id

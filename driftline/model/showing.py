@@ -69,9 +69,9 @@ def show(name: str | None, version: int | None, as_json: bool) -> int:
         version, name = int(name), None
     pipeline = find_pipeline(name)
     row = chosen_version(pipeline, version)
-    known = read_known(pipeline, row, connect(deployment(os.environ)))
+    facts = read_known(pipeline, row, connect(deployment(os.environ)))
     if as_json:
-        print_json({"pipeline": pipeline.name, **known_document(known)})
+        print_json({"pipeline": pipeline.name, **known_document(facts)})
     else:
-        print_known(pipeline, known)
+        print_known(pipeline, facts)
     return SUCCESS

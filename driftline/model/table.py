@@ -34,17 +34,17 @@ def read_versions(pipeline: str) -> tuple[VersionRow, ...]:
 
 def as_document(row: VersionRow) -> Mapping[str, object]:
     """Return a version as JSON; its keys are those of the command."""
-    found, (outcome, explanation) = row.registered, row.verdict
+    registered, (outcome, explanation) = row.registered, row.verdict
     return {
         "version": row.version,
         "aliases": list(row.aliases),
         "trained_as_of": row.trained_as_of,
-        "trained_at": found.registered_at.isoformat() if found else None,
-        "algorithm": found.made_by if found else None,
-        "metric": found.metric if found else None,
-        "holdout_metric": found.holdout_metric if found else None,
-        "holdout_low": found.holdout_low if found else None,
-        "holdout_high": found.holdout_high if found else None,
+        "trained_at": registered.registered_at.isoformat() if registered else None,
+        "algorithm": registered.made_by if registered else None,
+        "metric": registered.metric if registered else None,
+        "holdout_metric": registered.holdout_metric if registered else None,
+        "holdout_low": registered.holdout_low if registered else None,
+        "holdout_high": registered.holdout_high if registered else None,
         "action": row.decisions[0].action if row.decisions else None,
         "outcome": outcome,
         "explanation": explanation,
@@ -63,13 +63,13 @@ def _span(span: Served) -> Mapping[str, object]:
 
 def table_row(row: VersionRow) -> Mapping[str, object]:
     """Return a version as a row of the printed table."""
-    found, (outcome, _) = row.registered, row.verdict
+    registered, (outcome, _) = row.registered, row.verdict
     return {
         "version": row.version,
         "alias": ", ".join(row.aliases) or None,
         "trained_as_of": row.trained_as_of,
-        "trained_at": f"{found.registered_at:%Y-%m-%d %H:%M}" if found else None,
-        "algorithm": found.made_by if found else None,
+        "trained_at": f"{registered.registered_at:%Y-%m-%d %H:%M}" if registered else None,
+        "algorithm": registered.made_by if registered else None,
         "holdout": holdout_text(row),
         "outcome": f"{row.decisions[0].action}: {outcome}" if row.decisions else outcome,
         "serves_since": row.serves_since.since_partition if row.serves_since else None,
@@ -78,11 +78,11 @@ def table_row(row: VersionRow) -> Mapping[str, object]:
 
 def holdout_text(row: VersionRow) -> str | None:
     """Write the metric on the holdout with its interval; None where the registry does not have the version."""
-    found = row.registered
-    if found is None:
+    registered = row.registered
+    if registered is None:
         return None
-    value = f"{found.metric} {found.holdout_metric:.4f}"
+    value = f"{registered.metric} {registered.holdout_metric:.4f}"
     # Of too few days there is no interval.
-    if not isfinite(found.holdout_low):
+    if not isfinite(registered.holdout_low):
         return value
-    return f"{value} ({found.holdout_low:.4f} to {found.holdout_high:.4f})"
+    return f"{value} ({registered.holdout_low:.4f} to {registered.holdout_high:.4f})"

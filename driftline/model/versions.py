@@ -74,18 +74,18 @@ class VersionRow:
 
 def version_rows(decisions: Sequence[Decision], registered: Sequence[ModelVersion]) -> tuple[VersionRow, ...]:
     """Join ledger and registry by version, oldest first."""
-    known = {one.version: one for one in registered}
+    by_number = {version.version: version for version in registered}
     aliases = aliases_after(decisions)
     spans = served_spans(decisions)
     return tuple(
         VersionRow(
             version=number,
-            registered=known.get(number),
-            decisions=tuple(one for one in decisions if one.version == number),
+            registered=by_number.get(number),
+            decisions=tuple(decision for decision in decisions if decision.version == number),
             aliases=tuple(name for name, version in aliases.items() if version == number),
             served=tuple(spans.get(number, ())),
         )
-        for number in sorted({*known, *(one.version for one in decisions)})
+        for number in sorted({*by_number, *(decision.version for decision in decisions)})
     )
 
 

@@ -37,12 +37,12 @@ def format_of(name: str) -> Format:
     AskedRowsError
         If the name does not say it.
     """
-    found = "jsonl" if name == "-" else BY_SUFFIX.get(Path(name).suffix.lower())
-    if found is None:
+    kind = "jsonl" if name == "-" else BY_SUFFIX.get(Path(name).suffix.lower())
+    if kind is None:
         raise RequestRowsError(
             f"'{name}' does not end in {', '.join(BY_SUFFIX)}. Say what it is with --format: {', '.join(FORMATS)}."
         )
-    return found
+    return kind
 
 
 def rows_from(content: bytes, kind: Format, where: str) -> pa.Table:
@@ -67,9 +67,9 @@ def rows_from(content: bytes, kind: Format, where: str) -> pa.Table:
             _parquet(content) if kind == "parquet" else _table(_objects(content.decode("utf-8-sig"), kind))
         )
     except (ValueError, csv.Error, pa.ArrowException) as error:
-        said = " ".join(str(error).split())
+        reason = " ".join(str(error).split())
         raise RequestRowsError(
-            f"{where} cannot be read as {kind}: {said}. Correct it, or say --format."
+            f"{where} cannot be read as {kind}: {reason}. Correct it, or say --format."
         ) from error
     if not table.num_rows:
         raise RequestRowsError(f"{where} has no rows. Give at least one to ask about.")

@@ -49,7 +49,7 @@ def features_seen(answer: Prediction) -> Iterator[tuple[FeatureSeen, ...]]:
 
 def as_plain(pipeline: str, answer: Prediction, rows: pa.Table) -> Mapping[str, Any]:
     """Return an answer as JSON values: for each row what was given, the prediction, and each feature."""
-    given, scores = rows.to_pylist(), answer.scores.to_pylist()
+    plain_rows, scores = rows.to_pylist(), answer.scores.to_pylist()
     return {
         "pipeline": pipeline,
         "now": answer.features.now.isoformat(),
@@ -59,15 +59,15 @@ def as_plain(pipeline: str, answer: Prediction, rows: pa.Table) -> Mapping[str, 
                 "given": {name: _plain(value) for name, value in row.items()},
                 "prediction": {name: _plain(value) for name, value in score.items()},
                 "features": {
-                    one.name: {
-                        "value": _plain(one.value),
-                        "status": one.status,
-                        "age_seconds": None if one.age is None else one.age.total_seconds(),
+                    feature.name: {
+                        "value": _plain(feature.value),
+                        "status": feature.status,
+                        "age_seconds": None if feature.age is None else feature.age.total_seconds(),
                     }
-                    for one in seen
+                    for feature in seen
                 },
             }
-            for row, score, seen in zip(given, scores, features_seen(answer), strict=True)
+            for row, score, seen in zip(plain_rows, scores, features_seen(answer), strict=True)
         ],
     }
 
@@ -93,11 +93,11 @@ def show(pipeline: str, answer: Prediction, rows: pa.Table, keys: tuple[str, ...
         strict=False,
     )  # fmt: skip
     for row, score, seen in shown:
-        said = ", ".join(f"{key} = {row[key]}" for key in keys)
-        table = Table("feature", "value", "status", "age", title=Text(said), title_justify="left")
-        for one in seen:
-            style = "yellow" if one.status in ("expired", "not_found") else ""
-            table.add_row(*(Text(text) for text in _cells(one)), style=style)
+        title = ", ".join(f"{key} = {row[key]}" for key in keys)
+        table = Table("feature", "value", "status", "age", title=Text(title), title_justify="left")
+        for feature in seen:
+            style = "yellow" if feature.status in ("expired", "not_found") else ""
+            table.add_row(*(Text(text) for text in _cells(feature)), style=style)
         console.print(table)
         console.print(
             Text("  ".join(_score_text(name, value) for name, value in score.items()), style="bold")
@@ -112,9 +112,13 @@ def _score_text(name: str, value: Any) -> str:
     return f"{name} {value:.6g}" if isinstance(value, float) else f"{name} {value}"
 
 
-def _cells(one: FeatureSeen) -> tuple[str, str, str, str]:
+def _cells(feature: FeatureSeen) -> tuple[str, str, str, str]:
     value = (
-        "" if one.value is None else f"{one.value:.6g}" if isinstance(one.value, float) else str(one.value)
+        ""
+        if feature.value is None
+        else f"{feature.value:.6g}"
+        if isinstance(feature.value, float)
+        else str(feature.value)
     )
-    age = "" if one.age is None else str(timedelta(seconds=round(one.age.total_seconds())))
-    return one.name, value, one.status, age
+    age = "" if feature.age is None else str(timedelta(seconds=round(feature.age.total_seconds())))
+    return feature.name, value, feature.status, age

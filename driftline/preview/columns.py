@@ -1,4 +1,4 @@
-"""What a model will make of each column, and what is suspicious about it."""
+"""Plans of the features: how a model will read each column, and what is suspicious about it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def plan(rows: pa.Table, label: pa.ChunkedArray, target: TargetSpec) -> tuple[Fe
     names = [name for name in rows.column_names if name not in NOT_FEATURES]
     columns, truth = rows.select(names), label.combine_chunks()
     measured = strengths(columns, truth, target.problem)
-    leaks = {found.column: found for found in suspects(measured, columns, truth, target.problem)}
+    leaks = {leak.column: leak for leak in suspects(measured, columns, truth, target.problem)}
     best, hints = outstanding(measured), later_columns(target)
     plans = []
     for encoded in learn_encoding(rows, names).columns:
@@ -77,12 +77,12 @@ def _reading(kind: FeatureKind, n_kept: int) -> str:
 
 
 def later_columns(target: TargetSpec) -> dict[str, tuple[str, ...]]:
-    """Name the request features that read what the label is made of, with those columns.
+    """Name the request features that read columns of the label, with those columns.
 
     Columns that the prediction's instant is made of are known by then.
     """
-    known = columns_of(target.prediction_time)
-    later = (columns_of(target.label) | columns_of(target.label_time)) - known
+    at_prediction = columns_of(target.prediction_time)
+    later = (columns_of(target.label) | columns_of(target.label_time)) - at_prediction
     return {
         REQUEST_PREFIX + name: tuple(sorted(shared))
         for name, sql in target.request_features.items()

@@ -101,22 +101,22 @@ def preview(name: str | None, partition: str | None, n: int, html: Path | None, 
     from driftline.preview.terminal import show
 
     shown = console(stderr=as_json)
-    found = _preview(opened(), name, partition, n, shown)
+    result = _preview(opened(), name, partition, n, shown)
     if as_json:
-        print_json(as_plain(found))
+        print_json(as_plain(result))
     else:
-        show(found, shown)
+        show(result, shown)
     if html is not None:
         html.parent.mkdir(parents=True, exist_ok=True)
-        html.write_text(page(found), encoding="utf-8")
+        html.write_text(page(result), encoding="utf-8")
         shown.print(f"Written: {html}", markup=False)
-    return SUCCESS if found.is_sound else FAULT
+    return SUCCESS if result.is_sound else FAULT
 
 
-def as_plain(found: Preview) -> Mapping[str, object]:
+def as_plain(result: Preview) -> Mapping[str, object]:
     """Return a preview as JSON values."""
-    plain = asdict(found)
-    return {"pipeline": plain.pop("name"), "is_sound": found.is_sound, **plain}
+    plain = asdict(result)
+    return {"pipeline": plain.pop("name"), "is_sound": result.is_sound, **plain}
 
 
 def _preview(
@@ -128,13 +128,15 @@ def _preview(
 
     pipeline = find_pipeline(name)
     clock = datetime.now(UTC)
-    there = arrivals(pipeline, installed, clock)
-    chosen = _chosen(pipeline, there, partition, n)
+    windows = arrivals(pipeline, installed, clock)
+    chosen = _chosen(pipeline, windows, partition, n)
     with (
         shown.status("reading") as status,
-        rehearsed(pipeline, chosen, installed, clock=clock, show=lambda stage: status.update(stage)) as found,
+        rehearsed(
+            pipeline, chosen, installed, clock=clock, show=lambda stage: status.update(stage)
+        ) as rehearsal,
     ):
-        return summary(found, there, clock=clock)
+        return summary(rehearsal, windows, clock=clock)
 
 
 def arrivals(pipeline: Pipeline, installed: Deployment, clock: datetime) -> Sequence[Window]:
@@ -149,15 +151,15 @@ def arrivals(pipeline: Pipeline, installed: Deployment, clock: datetime) -> Sequ
         return due_partitions(pipeline, clock, lake=lake, engine=engine)
 
 
-def _chosen(pipeline: Pipeline, there: Sequence[Window], partition: str | None, n: int) -> Sequence[Window]:
-    if not there:
+def _chosen(pipeline: Pipeline, windows: Sequence[Window], partition: str | None, n: int) -> Sequence[Window]:
+    if not windows:
         raise PreviewError(
             f"{pipeline.name}: no partition is complete yet. See partitions.start in the declaration."
         )
-    keys = [window.key for window in there]
+    keys = [window.key for window in windows]
     if partition is not None and partition not in keys:
         raise PreviewError(
             f"{pipeline.name} has no partition '{partition}'. The first are {', '.join(keys[:3])}, the last is {keys[-1]}."
         )
     last = keys.index(partition) if partition is not None else min(n, len(keys)) - 1
-    return there[max(0, last - n + 1) : last + 1]
+    return windows[max(0, last - n + 1) : last + 1]

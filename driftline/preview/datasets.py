@@ -1,4 +1,4 @@
-"""What a rehearsal found of each dataset: rows, types, rejects, and the verdict of every rule."""
+"""Findings of a rehearsal about each dataset: rows, types, rejects, and the verdict of every rule."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ MAX_LINE = 80
 MAX_RULE = 100
 
 
-def dataset_finding(found: Rehearsal, name: str) -> DatasetFinding:
+def dataset_finding(rehearsal: Rehearsal, name: str) -> DatasetFinding:
     """Say what was read of a dataset, and what its rules say of it."""
-    dataset = found.pipeline.spec.datasets[name]
-    raw, profiled = found.finding("raw", name), found.finding("profiled", name)
+    dataset = rehearsal.pipeline.spec.datasets[name]
+    raw, profiled = rehearsal.finding("raw", name), rehearsal.finding("profiled", name)
     facts = raw.outcome.metadata if raw is not None and raw.outcome is not None else None
-    there = _source_types(found, dataset)
+    types = _source_types(rehearsal, dataset)
     used = {
         form.source or column for column in dataset.columns if (form := dataset.column(column)).sql is None
     }
@@ -43,19 +43,19 @@ def dataset_finding(found: Rehearsal, name: str) -> DatasetFinding:
         description=dataset.description,
         source=f"{dataset.source.type} {dataset.source.path}",
         counts=_counts(facts, dataset) if facts is not None else (),
-        columns=_columns(found, name, dataset, there) if facts is not None else (),
-        dropped=tuple(f"{column} ({kind})" for column, kind in there.items() if column not in used),
-        rejects=_rejects(found, name) if facts is not None else (),
-        rules=_rules(found, name, dataset),
+        columns=_columns(rehearsal, name, dataset, types) if facts is not None else (),
+        dropped=tuple(f"{column} ({kind})" for column, kind in types.items() if column not in used),
+        rejects=_rejects(rehearsal, name) if facts is not None else (),
+        rules=_rules(rehearsal, name, dataset),
         n_quarantined=n_quarantined if isinstance(n_quarantined, int) else 0,
         error=next((stage.error for stage in (raw, profiled) if stage is not None and stage.error), ""),
     )
 
 
-def _source_types(found: Rehearsal, dataset: DatasetSpec) -> Mapping[str, str]:
-    window = found.windows[-1] if dataset.is_partitioned else None
+def _source_types(rehearsal: Rehearsal, dataset: DatasetSpec) -> Mapping[str, str]:
+    window = rehearsal.windows[-1] if dataset.is_partitioned else None
     try:
-        return source_types(found.pipeline, dataset, window, found.connections.engine)
+        return source_types(rehearsal.pipeline, dataset, window, rehearsal.connections.engine)
     except DriftlineError:
         # The raw stage says it.
         return {}
@@ -65,15 +65,15 @@ def _counts(facts: Mapping[str, object], dataset: DatasetSpec) -> tuple[str, ...
     n_source, n_rows = count(facts, "n_source_rows"), count(facts, "n_rows")
     n_rejected, n_outside = count(facts, "n_rejected"), count(facts, "n_out_of_range")
     where = f", {n_rows:,} in this partition" if dataset.is_partitioned else ""
-    told = [f"{n_source:,} rows in the source{where}"]
-    told.append(f"{n_rejected:,} cannot be read" if n_rejected else "all could be read")
+    lines = [f"{n_source:,} rows in the source{where}"]
+    lines.append(f"{n_rejected:,} cannot be read" if n_rejected else "all could be read")
     if n_outside:
-        told.append(f"{n_outside:,} lie before the first or after the last declared partition")
+        lines.append(f"{n_outside:,} lie before the first or after the last declared partition")
     if "absent_columns" in facts:
-        told.append(f"NULL for want of a column: {facts['absent_columns']}")
+        lines.append(f"NULL for want of a column: {facts['absent_columns']}")
     if "note" in facts:
-        told.append(str(facts["note"]))
-    return tuple(told)
+        lines.append(str(facts["note"]))
+    return tuple(lines)
 
 
 def count(facts: Mapping[str, object], name: str) -> int:
@@ -83,20 +83,20 @@ def count(facts: Mapping[str, object], name: str) -> int:
 
 
 def _columns(
-    found: Rehearsal, name: str, dataset: DatasetSpec, there: Mapping[str, str]
+    rehearsal: Rehearsal, name: str, dataset: DatasetSpec, types: Mapping[str, str]
 ) -> tuple[ColumnFacts, ...]:
-    snapshot = found.connections.lake.snapshot(found.pipeline.table("raw", name))
-    selection = [found.windows[-1].key] if dataset.is_partitioned else None
-    with found.connections.engine.connect() as connection:
+    snapshot = rehearsal.connections.lake.snapshot(rehearsal.pipeline.table("raw", name))
+    selection = [rehearsal.windows[-1].key] if dataset.is_partitioned else None
+    with rehearsal.connections.engine.connect() as connection:
         facts = column_facts(connection, scan(snapshot, selection), tuple(dataset.columns))
-    told = []
+    columns = []
     for column in dataset.columns:
         form = dataset.column(column)
         origin = " computed" if form.sql is not None else f" from {short(form.source)}" if form.source else ""
-        kind = there.get(form.source or column, "") if form.sql is None else ""
+        kind = types.get(form.source or column, "") if form.sql is None else ""
         missing, n_distinct, sample = facts[column]
-        told.append(ColumnFacts(column, f"{form.type}{origin}", kind, missing, n_distinct, sample))
-    return tuple(told)
+        columns.append(ColumnFacts(column, f"{form.type}{origin}", kind, missing, n_distinct, sample))
+    return tuple(columns)
 
 
 def column_facts(
@@ -118,17 +118,17 @@ def column_facts(
     }
 
 
-def _rejects(found: Rehearsal, name: str) -> tuple[RejectReason, ...]:
-    table = found.pipeline.table("raw_rejects", name)
-    if not found.connections.lake.has(table):
+def _rejects(rehearsal: Rehearsal, name: str) -> tuple[RejectReason, ...]:
+    table = rehearsal.pipeline.table("raw_rejects", name)
+    if not rehearsal.connections.lake.has(table):
         return ()
     # The value differs from row to row: without it, quoted or at the end (`heat: not a number: hot`), reasons are few.
     unquoted = """regexp_replace(reason, '["''][^"'']*["'']', '…', 'g')"""
     kind = f"regexp_replace({unquoted}, '^([^:]*: [^:]*): .*$', '\\1', 's')"
-    with found.connections.engine.connect() as connection:
+    with rehearsal.connections.engine.connect() as connection:
         rows = connection.sql(
             f"SELECT count(*) AS n, arg_min(reason, coalesce(line, 0)), min(line), arg_min(raw_text, coalesce(line, 0)) "
-            f"FROM {scan(found.connections.lake.snapshot(table))} GROUP BY {kind} ORDER BY n DESC, {kind} LIMIT {N_REASONS}"
+            f"FROM {scan(rehearsal.connections.lake.snapshot(table))} GROUP BY {kind} ORDER BY n DESC, {kind} LIMIT {N_REASONS}"
         ).fetchall()
     return tuple(
         RejectReason(n, short(reason, MAX_REASON), line, short(text, MAX_LINE))
@@ -136,19 +136,19 @@ def _rejects(found: Rehearsal, name: str) -> tuple[RejectReason, ...]:
     )
 
 
-def _rules(found: Rehearsal, name: str, dataset: DatasetSpec) -> tuple[RuleVerdict, ...]:
-    profiled = found.finding("profiled", name)
+def _rules(rehearsal: Rehearsal, name: str, dataset: DatasetSpec) -> tuple[RuleVerdict, ...]:
+    profiled = rehearsal.finding("profiled", name)
     if profiled is None or profiled.outcome is None:
         return ()
-    moved = _quarantined(found, name)
+    moved = _quarantined(rehearsal, name)
     return tuple(
-        _rule(found, name, check, rule, moved.get(check.name, 0))
+        _rule(rehearsal, name, check, rule, moved.get(check.name, 0))
         for check, rule in zip(profiled.outcome.checks, dataset.expectations, strict=True)
     )
 
 
 def _rule(
-    found: Rehearsal, name: str, check: CheckOutcome, rule: ExpectationSpec, n_quarantined: int
+    rehearsal: Rehearsal, name: str, check: CheckOutcome, rule: ExpectationSpec, n_quarantined: int
 ) -> RuleVerdict:
     arguments = ", ".join(f"{key}={value}" for key, value in rule.arguments.items())
     verdict: Verdict = "unknown" if "error" in check.metadata else "holds" if check.is_passed else "fails"
@@ -156,7 +156,9 @@ def _rule(
     # A rule that holds with `mostly` has rows that broke it too.
     detail = check.description if verdict != "holds" or n_broken else ""
     column = rule.arguments.get("column")
-    examples = _examples(found, name, check.name, column) if n_quarantined and isinstance(column, str) else ()
+    examples = (
+        _examples(rehearsal, name, check.name, column) if n_quarantined and isinstance(column, str) else ()
+    )
     return RuleVerdict(
         rule=short(f"{rule.expect}({arguments})", MAX_RULE),
         verdict=verdict,
@@ -168,32 +170,34 @@ def _rule(
     )
 
 
-def _quarantine(found: Rehearsal, name: str) -> str | None:
+def _quarantine(rehearsal: Rehearsal, name: str) -> str | None:
     """Return the SQL of this partition's rows in quarantine, if any were written."""
-    table = found.pipeline.table("quarantine", name)
-    if not found.connections.lake.has(table):
+    table = rehearsal.pipeline.table("quarantine", name)
+    if not rehearsal.connections.lake.has(table):
         return None
-    is_partitioned = found.pipeline.spec.datasets[name].is_partitioned
-    return scan(found.connections.lake.snapshot(table), [found.windows[-1].key] if is_partitioned else None)
+    is_partitioned = rehearsal.pipeline.spec.datasets[name].is_partitioned
+    return scan(
+        rehearsal.connections.lake.snapshot(table), [rehearsal.windows[-1].key] if is_partitioned else None
+    )
 
 
-def _quarantined(found: Rehearsal, name: str) -> Mapping[str, int]:
+def _quarantined(rehearsal: Rehearsal, name: str) -> Mapping[str, int]:
     """Count the rows in quarantine by the rule that they broke."""
-    relation = _quarantine(found, name)
+    relation = _quarantine(rehearsal, name)
     if relation is None:
         return {}
-    with found.connections.engine.connect() as connection:
+    with rehearsal.connections.engine.connect() as connection:
         rows = connection.sql(
             f"SELECT rule, count(*) FROM (SELECT unnest(broken_rules) AS rule FROM {relation}) GROUP BY rule"
         ).fetchall()
     return dict(rows)
 
 
-def _examples(found: Rehearsal, name: str, check: str, column: str) -> tuple[str, ...]:
-    relation, quoted = _quarantine(found, name), quote_identifier(column)
+def _examples(rehearsal: Rehearsal, name: str, check: str, column: str) -> tuple[str, ...]:
+    relation, quoted = _quarantine(rehearsal, name), quote_identifier(column)
     if relation is None:
         return ()
-    with found.connections.engine.connect() as connection:
+    with rehearsal.connections.engine.connect() as connection:
         rows = connection.sql(
             f"SELECT {quoted} FROM {relation} WHERE list_contains(broken_rules, {quote_literal(check)}) "
             f"GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT {N_EXAMPLES}"

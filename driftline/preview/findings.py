@@ -1,4 +1,4 @@
-"""What a preview shows, as plain values: a terminal and a page write the same."""
+"""Findings of a preview as plain values: the terminal and the page write the same."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Verdict = Literal["holds", "fails", "unknown"]
 
 @dataclass(frozen=True)
 class Doubt:
-    """What is worth a thought before a run: in two words, and in a sentence."""
+    """A doubt about a feature before a run: in two words, and in a sentence."""
 
     short: str
     text: str
@@ -124,7 +124,7 @@ class ViewFinding:
 
 @dataclass(frozen=True)
 class FeaturePlan:
-    """How a feature is read by a model.
+    """Plan of a feature: how a model reads it.
 
     Attributes
     ----------
@@ -149,7 +149,7 @@ class FeaturePlan:
 
 @dataclass(frozen=True)
 class TargetFinding:
-    """What is predicted, and what each model will make of the features."""
+    """The target, and how each model will read the features."""
 
     problem: str
     label: str
@@ -182,11 +182,11 @@ class Preview:
 
     @property
     def doubts(self) -> Sequence[tuple[str, Doubt]]:
-        """What is worth a thought, with the feature it is about."""
+        """Doubts, each with the feature it is about."""
         plans = self.target.plans if self.target is not None else ()
         return [(plan.name, doubt) for plan in plans for doubt in plan.doubts]
 
     @property
     def is_sound(self) -> bool:
-        """Whether a run would go through."""
+        """True if a run would go through."""
         return not self.stops

@@ -31,7 +31,7 @@ NOT_FEATURES = ("label", "label_time")
 
 @dataclass(frozen=True)
 class StageFinding:
-    """What one stage did, or why it could not.
+    """Outcome of one stage, or the error that stopped it.
 
     A raw stage that refuses its source for too many unreadable rows has both: the error, and what was read
     nevertheless, so that every reason can be shown.
@@ -43,7 +43,7 @@ class StageFinding:
 
     @property
     def stops(self) -> bool:
-        """Whether nothing that reads this stage would run."""
+        """True if nothing that reads this stage would run."""
         return bool(self.error) or (
             self.outcome is not None and self.outcome.metadata.get("is_blocked") is True
         )
@@ -51,7 +51,7 @@ class StageFinding:
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What was found.
+    """Result of a rehearsal.
 
     Attributes
     ----------
@@ -112,8 +112,8 @@ def rehearsed(
             for stage in stages(pipeline):
                 if stage.path[0] in LEFT_OUT or (not stage.is_partitioned and position):
                     continue
-                known = findings.get(stage.path)
-                if (known is not None and known.stops) or _is_blocked(stage, findings):
+                finding = findings.get(stage.path)
+                if (finding is not None and finding.stops) or _is_blocked(stage, findings):
                     continue
                 show("/".join(stage.path))
                 findings[stage.path] = _run(pipeline, stage, window, connections, clock)

@@ -1,4 +1,4 @@
-"""What a source holds, before any declaration: its columns, with the types that their values have."""
+"""Types of a source before any declaration: its columns, with the types that their values have."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _WORDS: Mapping[str, str] = {
 def source_types(
     pipeline: Pipeline, dataset: DatasetSpec, window: Window | None, engine: Engine
 ) -> Mapping[str, str]:
-    """Return the columns of a source's first file, and of its folders, with the types of their values; text where nobody can tell.
+    """Return the columns of a source's first file, and of its folders, with the types of their values; else text.
 
     Raises
     ------
@@ -44,10 +44,10 @@ def source_types(
     """
     key = window.key if window is not None else None
     scratch = Path(engine.spill_directory)
-    asked = asked_window(dataset, pipeline.spec.partitions, window)
+    requested = asked_window(dataset, pipeline.spec.partitions, window)
     with (
         files_of(
-            dataset.source, folder=Path(pipeline.folder), scratch=scratch, partition=key, asked=asked
+            dataset.source, folder=Path(pipeline.folder), scratch=scratch, partition=key, asked=requested
         ) as files,
         engine.connect(reads=files) as connection,
         readable(connection, files, dataset, scratch) as plain,

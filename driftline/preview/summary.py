@@ -37,43 +37,43 @@ N_CLASSES = 5
 TOO_FEW = f"that takes {MIN_ROWS} labels, {MIN_CLASS_ROWS} of them outside the most frequent class"
 
 
-def summary(found: Rehearsal, there: Sequence[Window], *, clock: datetime) -> Preview:
+def summary(rehearsal: Rehearsal, windows: Sequence[Window], *, clock: datetime) -> Preview:
     """Gather everything that a preview shows.
 
     Parameters
     ----------
-    found
+    rehearsal
         What was rehearsed.
-    there
+    windows
         All partitions that are complete.
     clock
         The instant that counts as now.
     """
-    spec = found.pipeline.spec
-    datasets = tuple(dataset_finding(found, name) for name in spec.datasets)
+    spec = rehearsal.pipeline.spec
+    datasets = tuple(dataset_finding(rehearsal, name) for name in spec.datasets)
     return Preview(
-        name=found.pipeline.name,
+        name=rehearsal.pipeline.name,
         description=spec.description,
-        partitions=tuple(_partitions(found, there, clock)),
-        graph=tuple(_graph(found.pipeline)),
+        partitions=tuple(_partitions(rehearsal, windows, clock)),
+        graph=tuple(_graph(rehearsal.pipeline)),
         datasets=datasets,
-        views=tuple(_view(found, name) for name in spec.features),
-        target=_target(found, spec.target) if spec.target is not None else None,
-        stops=tuple(_stops(found, datasets)),
+        views=tuple(_view(rehearsal, name) for name in spec.features),
+        target=_target(rehearsal, spec.target) if spec.target is not None else None,
+        stops=tuple(_stops(rehearsal, datasets)),
     )
 
 
-def _partitions(found: Rehearsal, there: Sequence[Window], clock: datetime) -> Iterator[str]:
-    spec = found.pipeline.spec.partitions
+def _partitions(rehearsal: Rehearsal, windows: Sequence[Window], clock: datetime) -> Iterator[str]:
+    spec = rehearsal.pipeline.spec.partitions
     if spec.every == "load":
-        yield f"A snapshot: each changed state of the source is a load; the present one is {there[0].key}."
+        yield f"A snapshot: each changed state of the source is a load; the present one is {windows[0].key}."
     else:
-        yield f"{len(there):,} partitions of one {partitioning(spec).length} are complete: {there[0].key} to {there[-1].key}."
-    yield f"Rehearsed here: {', '.join(window.key for window in found.windows)}."
-    yield _next_refresh(found.pipeline, there, clock)
+        yield f"{len(windows):,} partitions of one {partitioning(spec).length} are complete: {windows[0].key} to {windows[-1].key}."
+    yield f"Rehearsed here: {', '.join(window.key for window in rehearsal.windows)}."
+    yield _next_refresh(rehearsal.pipeline, windows, clock)
 
 
-def _next_refresh(pipeline: Pipeline, there: Sequence[Window], clock: datetime) -> str:
+def _next_refresh(pipeline: Pipeline, windows: Sequence[Window], clock: datetime) -> str:
     spec = pipeline.spec
     zone = spec.partitions.timezone
     if spec.schedule is not None:
@@ -81,10 +81,10 @@ def _next_refresh(pipeline: Pipeline, there: Sequence[Window], clock: datetime) 
     if not partitioning(spec.partitions).ends_by_clock:
         return "Refreshed when the source has changed."
     end = spec.partitions.end
-    if end is not None and there[-1].end >= (end if end.tzinfo else end.replace(tzinfo=ZoneInfo(zone))):
-        return f"No further partition: they end with {there[-1].key}."
+    if end is not None and windows[-1].end >= (end if end.tzinfo else end.replace(tzinfo=ZoneInfo(zone))):
+        return f"No further partition: they end with {windows[-1].key}."
     following = partitioning(spec.partitions).overlapping(clock, clock)
-    due = next((one.end for one in following if one.end > clock), None)
+    due = next((window.end for window in following if window.end > clock), None)
     if due is None:
         return f"Refreshed at the end of every {spec.partitions.every}."
     return f"Refreshed at the end of every {spec.partitions.every}; next {due.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M} ({zone})."
@@ -106,8 +106,8 @@ def _reads(paths: Sequence[tuple[str, ...]]) -> str:
     return ", ".join([*others, f"{len(views)} feature views"])
 
 
-def _stops(found: Rehearsal, datasets: Sequence[DatasetFinding]) -> Iterator[str]:
-    for finding in found.findings:
+def _stops(rehearsal: Rehearsal, datasets: Sequence[DatasetFinding]) -> Iterator[str]:
+    for finding in rehearsal.findings:
         if finding.error:
             yield f"{'/'.join(finding.path)}: {finding.error}"
     for dataset in datasets:
@@ -116,8 +116,8 @@ def _stops(found: Rehearsal, datasets: Sequence[DatasetFinding]) -> Iterator[str
                 yield f"profiled/{dataset.name}: the blocking rule {rule.rule} fails. {rule.detail}"
 
 
-def _view(found: Rehearsal, name: str) -> ViewFinding:
-    view, finding = found.pipeline.spec.features[name], found.finding("features", name)
+def _view(rehearsal: Rehearsal, name: str) -> ViewFinding:
+    view, finding = rehearsal.pipeline.spec.features[name], rehearsal.finding("features", name)
     if finding is None or finding.outcome is None:
         return ViewFinding(
             name, view.entity, view.description, (), (), finding.error if finding else NOT_MADE
@@ -129,34 +129,38 @@ def _view(found: Rehearsal, name: str) -> ViewFinding:
     counts.append(f"look-ahead: {facts['leakage']}")
     if unchecked := facts["leakage_unchecked"]:
         counts.append(f"not checked after {unchecked}")
-    return ViewFinding(name, view.entity, view.description, tuple(counts), _view_columns(found, name), "")
+    return ViewFinding(name, view.entity, view.description, tuple(counts), _view_columns(rehearsal, name), "")
 
 
-def _view_columns(found: Rehearsal, name: str) -> tuple[ColumnFacts, ...]:
+def _view_columns(rehearsal: Rehearsal, name: str) -> tuple[ColumnFacts, ...]:
     """Show a view's keys and instant with the first rows of its features."""
-    snapshot = found.connections.lake.snapshot(found.pipeline.table("features", name))
-    keys = found.pipeline.spec.entities[found.pipeline.spec.features[name].entity]
-    relation = scan(snapshot, [found.windows[-1].key])
-    with found.connections.engine.connect() as connection:
+    snapshot = rehearsal.connections.lake.snapshot(rehearsal.pipeline.table("features", name))
+    keys = rehearsal.pipeline.spec.entities[rehearsal.pipeline.spec.features[name].entity]
+    relation = scan(snapshot, [rehearsal.windows[-1].key])
+    with rehearsal.connections.engine.connect() as connection:
         described = connection.sql(f"DESCRIBE SELECT * FROM {relation}").fetchall()
         types = {row[0]: word(row[1]) for row in described if row[0] != PARTITION_COLUMN}
         features = feature_names(list(types), keys)
         facts = column_facts(connection, relation, [*keys, EVENT_TIMESTAMP, *features])
     roles = {**dict.fromkeys(keys, "key"), EVENT_TIMESTAMP: "instant"}
-    return tuple(ColumnFacts(one, roles.get(one, "feature"), types[one], *facts[one]) for one in facts)
+    return tuple(
+        ColumnFacts(feature, roles.get(feature, "feature"), types[feature], *facts[feature])
+        for feature in facts
+    )
 
 
-def _target(found: Rehearsal, target: TargetSpec) -> TargetFinding:
-    labels = found.finding("labels")
-    counts = tuple(_label_counts(labels, found.label, target.problem)) if labels is not None else ()
-    is_featured = found.rows is not None and found.label is not None
+def _target(rehearsal: Rehearsal, target: TargetSpec) -> TargetFinding:
+    labels = rehearsal.finding("labels")
+    counts = tuple(_label_counts(labels, rehearsal.label, target.problem)) if labels is not None else ()
+    is_featured = rehearsal.rows is not None and rehearsal.label is not None
     return TargetFinding(
         problem=target.problem,
         label=target.label,
         counts=counts,
-        plans=plan(found.rows, found.label, target) if is_featured else (),
+        plans=plan(rehearsal.rows, rehearsal.label, target) if is_featured else (),
         models={
-            one.label: ALGORITHMS[one.use].preprocessing for one in found.pipeline.spec.model.competitors
+            candidate.label: ALGORITHMS[candidate.use].preprocessing
+            for candidate in rehearsal.pipeline.spec.model.competitors
         },
         error=labels.error if labels is not None else NOT_MADE,
     )
@@ -174,16 +178,18 @@ def _label_counts(labels: StageFinding, truth: pa.ChunkedArray | None, problem: 
     yield f"{count(facts, 'n_labelled'):,} with a label, {count(facts, 'n_known_at_end'):,} of them known when the partition ends"
     if truth is None:
         return
-    if known := truth.drop_null():
-        yield _shares(known)
+    if known_labels := truth.drop_null():
+        yield _shares(known_labels)
     if not known_truth(truth.combine_chunks(), problem).proves_something:
         yield f"leaks were not looked for: {TOO_FEW}. Rehearse more partitions with --partitions"
 
 
-def _shares(known: pa.ChunkedArray) -> str:
-    if pa.types.is_floating(known.type):
-        low, middle, high = (short(value.as_py()) for value in pc.quantile(known, q=[0, 0.5, 1]))
+def _shares(labels: pa.ChunkedArray) -> str:
+    if pa.types.is_floating(labels.type):
+        low, middle, high = (short(value.as_py()) for value in pc.quantile(labels, q=[0, 0.5, 1]))
         return f"labels from {low} to {high}, median {middle}"
-    counted = sorted((-one["counts"], str(one["values"])) for one in pc.value_counts(known).to_pylist())
-    told = ", ".join(f"{short(value)} {-n / len(known):.1%}" for n, value in counted[:N_CLASSES])
-    return f"labels: {told}" + (f" and {len(counted) - N_CLASSES} more" if len(counted) > N_CLASSES else "")
+    counted = sorted(
+        (-entry["counts"], str(entry["values"])) for entry in pc.value_counts(labels).to_pylist()
+    )
+    shares = ", ".join(f"{short(value)} {-n / len(labels):.1%}" for n, value in counted[:N_CLASSES])
+    return f"labels: {shares}" + (f" and {len(counted) - N_CLASSES} more" if len(counted) > N_CLASSES else "")

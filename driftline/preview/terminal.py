@@ -80,7 +80,7 @@ def _table(names: Iterable[str], *headings: str, right: Sequence[str] = ()) -> T
 
 
 def _columns_table(columns: Sequence[ColumnFacts], second: str, third: str) -> Table:
-    names = [one.name for one in columns]
+    names = [column.name for column in columns]
     return _table(
         names, "column", second, third, "missing", "values", "first rows", right=("missing", "values")
     )
@@ -90,40 +90,45 @@ def _share(share: float | None) -> str:
     return "" if share is None else f"{share:.1%}"
 
 
-def _dataset(found: DatasetFinding, console: Console) -> None:
-    _title(console, f"dataset {found.name}")
-    _say(console, [f"{found.source}: {'; '.join(found.counts)}" if found.counts else found.source])
-    if found.error:
-        console.print(f"[red]refused:[/red] {escape(found.error)}", highlight=False)
-    for reject in found.rejects:
+def _dataset(finding: DatasetFinding, console: Console) -> None:
+    _title(console, f"dataset {finding.name}")
+    _say(console, [f"{finding.source}: {'; '.join(finding.counts)}" if finding.counts else finding.source])
+    if finding.error:
+        console.print(f"[red]refused:[/red] {escape(finding.error)}", highlight=False)
+    for reject in finding.rejects:
         where = f"line {reject.line}: " if reject.line is not None else ""
         console.print(
             f"  [yellow]{reject.n_rows:,} rejected:[/yellow] {escape(reject.reason)}  [dim]{where}{escape(reject.text)}[/dim]",
             highlight=False,
         )
-    if found.columns:
+    if finding.columns:
         console.print()
-        console.print(_columns(found.columns))
-    if found.dropped:
+        console.print(_columns(finding.columns))
+    if finding.dropped:
         console.print(
-            f"[dim]not declared, dropped:[/dim] {escape(', '.join(found.dropped))}", highlight=False
+            f"[dim]not declared, dropped:[/dim] {escape(', '.join(finding.dropped))}", highlight=False
         )
-    if found.rules:
+    if finding.rules:
         console.print()
-    for rule in found.rules:
+    for rule in finding.rules:
         _rule(rule, console)
-    if found.n_quarantined:
-        console.print(f"  {found.n_quarantined:,} rows would be quarantined in all", highlight=False)
+    if finding.n_quarantined:
+        console.print(f"  {finding.n_quarantined:,} rows would be quarantined in all", highlight=False)
 
 
 def _columns(columns: Sequence[ColumnFacts]) -> Table:
     shown = _columns_table(columns, "type", "source")
-    for one in columns:
-        is_same = one.found == one.declared.partition(" ")[0]
-        found = f"[dim]{escape(one.found)}[/dim]" if is_same else escape(one.found)
-        sample = escape(" | ".join(one.sample))
+    for column in columns:
+        is_same = column.found == column.declared.partition(" ")[0]
+        kind = f"[dim]{escape(column.found)}[/dim]" if is_same else escape(column.found)
+        sample = escape(" | ".join(column.sample))
         shown.add_row(
-            escape(one.name), escape(one.declared), found, _share(one.missing), f"{one.n_distinct:,}", sample
+            escape(column.name),
+            escape(column.declared),
+            kind,
+            _share(column.missing),
+            f"{column.n_distinct:,}",
+            sample,
         )
     return shown
 
@@ -142,34 +147,34 @@ def _rule(rule: RuleVerdict, console: Console) -> None:
     console.print("  ".join(parts), highlight=False)
 
 
-def _view(found: ViewFinding, console: Console) -> None:
-    _title(console, f"feature view {found.name} of {found.entity}")
-    if found.error:
-        console.print(f"[red]refused:[/red] {escape(found.error)}", highlight=False)
+def _view(finding: ViewFinding, console: Console) -> None:
+    _title(console, f"feature view {finding.name} of {finding.entity}")
+    if finding.error:
+        console.print(f"[red]refused:[/red] {escape(finding.error)}", highlight=False)
         return
-    _say(console, ["; ".join(found.counts)])
+    _say(console, ["; ".join(finding.counts)])
     console.print()
-    shown = _columns_table(found.features, "role", "type")
-    for one in found.features:
+    shown = _columns_table(finding.features, "role", "type")
+    for feature in finding.features:
         shown.add_row(
-            escape(one.name), one.declared, escape(one.found), _share(one.missing), f"{one.n_distinct:,}",
-            escape(" | ".join(one.sample)),
+            escape(feature.name), feature.declared, escape(feature.found), _share(feature.missing), f"{feature.n_distinct:,}",
+            escape(" | ".join(feature.sample)),
         )  # fmt: skip
     console.print(shown)
 
 
-def _target(found: TargetFinding, console: Console) -> None:
-    _title(console, f"target ({found.problem}): {found.label}")
-    if found.error:
-        console.print(f"[red]refused:[/red] {escape(found.error)}", highlight=False)
+def _target(finding: TargetFinding, console: Console) -> None:
+    _title(console, f"target ({finding.problem}): {finding.label}")
+    if finding.error:
+        console.print(f"[red]refused:[/red] {escape(finding.error)}", highlight=False)
         return
-    _say(console, found.counts)
-    if not found.plans:
+    _say(console, finding.counts)
+    if not finding.plans:
         return
     console.print()
-    console.print(_plans(found.plans))
+    console.print(_plans(finding.plans))
     console.print()
-    for name, text in found.models.items():
+    for name, text in finding.models.items():
         console.print(f"  {name} [dim]reads {escape(text)}[/dim]", highlight=False)
 
 

@@ -41,10 +41,10 @@ def rebuilt_tables(lake: Lake, pipeline: str, *, with_models: bool) -> tuple[str
     """
     models = {LEDGER.of(pipeline), *(f"{pipeline}/{stage}" for stage in MODEL_STAGES)}
     # Told by people, callers and channels: no run makes them again.
-    told = {
+    histories = {
         table.of(pipeline) for table in (ACCEPTED_CHANGES, FEATURE_SKEW, INCIDENTS, ALERTS, SERVED_FEATURES)
     }
-    stays = told if with_models else told | models
+    stays = histories if with_models else histories | models
     return tuple(t for t in lake.tables() if t.startswith(f"{pipeline}/") and t not in stays)
 
 
@@ -86,9 +86,9 @@ def set_aside(
             "replay that was killed marks its run as failed when it is started again."
         )
     model = AssetKey([pipeline, "model"])
-    known = [key for key in instance.get_asset_keys(prefix=[pipeline]) if with_models or key != model]
-    if known:
-        instance.wipe_assets(known)
+    keys = [key for key in instance.get_asset_keys(prefix=[pipeline]) if with_models or key != model]
+    if keys:
+        instance.wipe_assets(keys)
     forgotten = [row_partitions_name(pipeline), *([trained_partitions_name(pipeline)] if with_models else [])]
     for name in forgotten:
         for key in instance.get_dynamic_partitions(name):

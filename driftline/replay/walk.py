@@ -86,10 +86,10 @@ class Retrains:
 
     @property
     def note(self) -> str:
-        """The numbers in words; empty where nothing was asked for."""
-        made = f"{self.n_made} retrain{'s' * (self.n_made > 1)}" if self.n_made else ""
+        """The numbers in words; empty where there are none."""
+        made_text = f"{self.n_made} retrain{'s' * (self.n_made > 1)}" if self.n_made else ""
         verb = "trainings wait for labels" if self.n_waiting > 1 else "training waits for labels"
-        return ", ".join(filter(None, [made, f"{self.n_waiting} {verb}" if self.n_waiting else ""]))
+        return ", ".join(filter(None, [made_text, f"{self.n_waiting} {verb}" if self.n_waiting else ""]))
 
 
 @dataclass(frozen=True)
@@ -123,12 +123,14 @@ class Replay:
 
     def read_reference_tables(self) -> None:
         """Read the tables without partitions, unless they are there."""
-        wanted = reference_selection(self.pipeline)
-        if wanted and not all(self.instance.get_latest_materialization_event(key) for key in wanted):
+        reference_keys = reference_selection(self.pipeline)
+        if reference_keys and not all(
+            self.instance.get_latest_materialization_event(key) for key in reference_keys
+        ):
             self.execute(reference_request(self.pipeline))
 
     def refresh(self, partition: Window) -> bool:
-        """Run one partition from raw to drift report, unless that is done; tell whether it ran."""
+        """Run one partition from raw to drift report, unless that is done; return whether it ran."""
         if partition.key in done(self.pipeline, self.instance, self.connections.lake):
             return False
         self.execute(refresh_request(self.pipeline, partition))
@@ -143,8 +145,8 @@ class Replay:
         n_made = n_waiting = 0
         while True:
             text = self.instance.run_storage.get_cursor_values({self.cursor_key}).get(self.cursor_key)
-            asked, now = asked_from(text), datetime.now(UTC)
-            due = retrains_due(self.instance, {self.pipeline.name}, asked, now, is_asked_by_person=True)
+            before, now = asked_from(text), datetime.now(UTC)
+            due = retrains_due(self.instance, {self.pipeline.name}, before, now, is_asked_by_person=True)
             for request in due.requests:
                 if _is_waiting(self.execute(request)):
                     n_waiting += 1
@@ -190,11 +192,11 @@ class Replay:
 
 def _is_waiting(result: dg.ExecuteInProcessResult) -> bool:
     """Tell whether a retrain's model was not trained, for labels that are not there yet."""
-    found = (
+    outcomes = (
         event.step_materialization_data.materialization.metadata.get("gate_outcome")
         for event in result.get_asset_materialization_events()
     )
-    return any(outcome is not None and outcome.value == WAITS for outcome in found)
+    return any(outcome is not None and outcome.value == WAITS for outcome in outcomes)
 
 
 def walk(replay: Replay, partitions: Sequence[Window], console: Console) -> int:
@@ -219,11 +221,11 @@ def walk(replay: Replay, partitions: Sequence[Window], console: Console) -> int:
             started = time.monotonic()
             with showing(partition.key):
                 ran = replay.refresh(partition)
-                asked = replay.retrain_as_asked()
-            n_retrains += asked.n_made
+                retrains = replay.retrain_as_asked()
+            n_retrains += retrains.n_made
             progress.advance(task)
-            if ran or asked.note:
-                note = f", {asked.note}" if asked.note else ""
+            if ran or retrains.note:
+                note = f", {retrains.note}" if retrains.note else ""
                 progress.console.print(
                     f"  {partition.key}  refreshed{note}  [dim]{time.monotonic() - started:.1f} s[/dim]"
                 )

@@ -74,7 +74,7 @@ def run_partition(
 def request_of(
     pipeline: Pipeline, window: Window, *, stages: Sequence[str], is_retrain: bool
 ) -> dg.RunRequest:
-    """Form the run that was asked for.
+    """Form the request of a run.
 
     Parameters
     ----------
@@ -92,8 +92,8 @@ def request_of(
     """
     request = refresh_request(pipeline, window)
     retrain = retrain_selection(pipeline.name) if pipeline.spec.target is not None else []
-    known = [*(request.asset_selection or ()), *retrain]
-    chosen = [key for stage in stages for key in _assets_of(pipeline, stage, known)]
+    asset_keys = [*(request.asset_selection or ()), *retrain]
+    chosen = [key for stage in stages for key in _assets_of(pipeline, stage, asset_keys)]
     if is_retrain and not retrain:
         raise RunError(
             f"--retrain: '{pipeline.name}' declares no target, so that there is no model to train."
@@ -105,16 +105,16 @@ def request_of(
     return request.with_replaced_attrs(asset_selection=list(dict.fromkeys(chosen)), tags=tags)
 
 
-def _assets_of(pipeline: Pipeline, stage: str, known: Sequence[dg.AssetKey]) -> list[dg.AssetKey]:
+def _assets_of(pipeline: Pipeline, stage: str, asset_keys: Sequence[dg.AssetKey]) -> list[dg.AssetKey]:
     path = [part for part in stage.split("/") if part]
-    found = [key for key in known if path and _is_named(pipeline, key, path)]
-    if not found:
-        names = ", ".join(dict.fromkeys(str(key.path[1]) for key in known))
+    matching = [key for key in asset_keys if path and _is_named(pipeline, key, path)]
+    if not matching:
+        names = ", ".join(dict.fromkeys(str(key.path[1]) for key in asset_keys))
         raise RunError(
             f"--stage {stage}: '{pipeline.name}' has no such stage with partitions. Its stages: {names}; "
             "one asset is named as raw/DATASET or features/VIEW."
         )
-    return found
+    return matching
 
 
 def _is_named(pipeline: Pipeline, key: dg.AssetKey, path: Sequence[str]) -> bool:

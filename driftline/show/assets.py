@@ -90,7 +90,7 @@ def _view(pipeline: Pipeline, stage: Stage) -> AssetView:
             for path, mapping in stage.deps.items()
         ),
         writes=tables_written(pipeline, stage.path),
-        checks=tuple(Check(one.name, one.description or "", one.blocking) for one in stage.checks),
+        checks=tuple(Check(check.name, check.description or "", check.blocking) for check in stage.checks),
         partitions=_partitions(pipeline, stage),
         function=place_of(_function(stage)),
         files=tuple(_files(pipeline, stage)),
@@ -148,4 +148,4 @@ def _files(pipeline: Pipeline, stage: Stage) -> Iterator[str]:
     if stage.path[0] == "labels":
         query = f'SELECT * FROM "{spec.learned.dataset}"'
     if query is not None:
-        yield from (spec.queries[one] for one in queries_behind(pipeline, query))
+        yield from (spec.queries[query_name] for query_name in queries_behind(pipeline, query))

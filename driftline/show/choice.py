@@ -1,4 +1,4 @@
-"""What `driftline show` was asked for: the pipeline, its assets, and the partition of their SQL."""
+"""Choice of what `driftline show` prints: the pipeline, its assets, and the partition of their SQL."""
 
 from __future__ import annotations
 
@@ -42,20 +42,20 @@ def chosen(pipeline: Pipeline, views: Sequence[AssetView], stage: str | None) ->
     if stage is None:
         return views
     path = tuple(part for part in stage.split("/") if part)
-    found = [
+    matching = [
         view
         for view in views
         if path and (view.path[: len(path)] == path or view.key == f"{pipeline.name}/{stage}")
     ]
-    if not found:
-        known = list(
+    if not matching:
+        names = list(
             dict.fromkeys(["/".join(view.path) for view in views] + [view.path[0] for view in views])
         )
-        near = get_close_matches(stage, known, n=1)
+        near = get_close_matches(stage, names, n=1)
         hint = f" Did you mean '{near[0]}'?" if near else ""
         stages = ", ".join(dict.fromkeys(view.path[0] for view in views))
         raise ShowError(f"'{pipeline.name}' has no stage '{stage}'.{hint} Its stages: {stages}.")
-    return found
+    return matching
 
 
 def statements_of(
@@ -78,24 +78,24 @@ def statements_of(
 
 
 def _partition(
-    pipeline: Pipeline, view: AssetView, given: str | None, connections: Connections
+    pipeline: Pipeline, view: AssetView, partition: str | None, connections: Connections
 ) -> Window | None:
     """Return the partition that was named, or the newest that the asset's table holds, or the raw data."""
     form = partitioning(pipeline.spec.partitions)
-    if given is not None:
-        if not form.is_key(given):
+    if partition is not None:
+        if not form.is_key(partition):
             raise ShowError(
-                f"--partition {given}: '{pipeline.name}' has no such partition. Its keys look like {form.example}."
+                f"--partition {partition}: '{pipeline.name}' has no such partition. Its keys look like {form.example}."
             )
-        return form.window(given)
+        return form.window(partition)
     raw = [
-        pipeline.table("raw", one)
-        for one, dataset in pipeline.spec.datasets.items()
+        pipeline.table("raw", dataset_name)
+        for dataset_name, dataset in pipeline.spec.datasets.items()
         if dataset.is_partitioned
     ]
     keys = [_newest(connections.lake, table) for table in (view.writes[0], *raw)]
-    found = next((key for key in keys if key is not None), None)
-    return form.window(found) if found is not None else None
+    newest = next((key for key in keys if key is not None), None)
+    return form.window(newest) if newest is not None else None
 
 
 def _newest(lake: Lake, table: str) -> str | None:
@@ -105,10 +105,10 @@ def _newest(lake: Lake, table: str) -> str | None:
     return max(lake.snapshot(table).partitions, default=None)
 
 
-def as_document(view: AssetView, found: Mapping[str, Sequence[Statement]]) -> Mapping[str, object]:
+def as_document(view: AssetView, by_asset: Mapping[str, Sequence[Statement]]) -> Mapping[str, object]:
     """Return an asset as JSON; its keys are those of the command."""
     document = asdict(view)
     del document["path"]
-    if view.key in found:
-        document["statements"] = [asdict(one) for one in found[view.key]]
+    if view.key in by_asset:
+        document["statements"] = [asdict(statement) for statement in by_asset[view.key]]
     return document

@@ -58,10 +58,10 @@ def show(name: str | None, stage: str | None, has_sql: bool, partition: str | No
     name, stage = arguments(name, stage)
     pipeline = find_pipeline(name)
     views = chosen(pipeline, asset_views(pipeline), stage)
-    found = statements_of(pipeline, views, partition) if has_sql or partition else {}
+    statements = statements_of(pipeline, views, partition) if has_sql or partition else {}
     if as_json:
-        assets = [as_document(view, found) for view in views]
+        assets = [as_document(view, statements) for view in views]
         print_json({"pipeline": pipeline.name, "folder": pipeline.folder, "assets": assets})
     else:
-        print_assets(pipeline, views, found, console(), is_overview=stage is None)
+        print_assets(pipeline, views, statements, console(), is_overview=stage is None)
     return SUCCESS

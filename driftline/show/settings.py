@@ -48,7 +48,7 @@ def _raw(pipeline: Pipeline, name: str) -> Iterator[Setting]:
     yield from _block(f"datasets.{name}.source", dataset.source)
     for column in dataset.columns:
         place = f"datasets.{name}.columns.{column}"
-        declared = [one for one in _block(place, dataset.column(column)) if not one.is_default]
+        declared = [setting for setting in _block(place, dataset.column(column)) if not setting.is_default]
         yield from declared
     for key in ("event_time", "key"):
         yield _setting(dataset, f"datasets.{name}", key)
@@ -111,8 +111,8 @@ def _block(place: str, block: BaseModel) -> Iterator[Setting]:
         if isinstance(value, BaseModel):
             is_declared = name in block.model_fields_set
             yield from (
-                Setting(one.path, one.value, one.is_default or not is_declared)
-                for one in _block(f"{place}.{name}", value)
+                Setting(setting.path, setting.value, setting.is_default or not is_declared)
+                for setting in _block(f"{place}.{name}", value)
             )
         else:
             yield _setting(block, place, name)

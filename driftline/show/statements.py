@@ -97,8 +97,8 @@ def statements(
 
 def _recorded(recording: Recording, title: str) -> Iterator[Statement]:
     """Give what was run since the last time."""
-    for number, one in enumerate(recording.statements, start=1):
-        yield Statement(f"{title}, {number} of {len(recording.statements)}", one.place, one.sql)
+    for number, statement in enumerate(recording.statements, start=1):
+        yield Statement(f"{title}, {number} of {len(recording.statements)}", statement.place, statement.sql)
     recording.statements.clear()
 
 
@@ -135,7 +135,8 @@ def _profiled(pipeline: Pipeline, name: str, window: Window, connections: Connec
     with connections.engine.connect() as connection:
         described = connection.sql(f"SELECT * FROM {relation} LIMIT 0")
         kinds = {
-            one: kind_of(str(kind)) for one, kind in zip(described.columns, described.types, strict=True)
+            column: kind_of(str(kind))
+            for column, kind in zip(described.columns, described.types, strict=True)
         }
         recording = Recording(connection)
         if dataset.expectations:
@@ -153,9 +154,9 @@ def _features(pipeline: Pipeline, name: str, window: Window, connections: Connec
         yield from _registered(
             pipeline, sql, connections, connection, window, start=window.start - view.lookback
         )
-        kept = kept_to_window(sql, window)
-        schema = connection.sql(f"SELECT * FROM ({kept}) LIMIT 0").to_arrow_table().schema
-    yield Statement("rows of the view", place_of(filled), filled("driftline_view_rows", kept, schema, keys))
+        query = kept_to_window(sql, window)
+        schema = connection.sql(f"SELECT * FROM ({query}) LIMIT 0").to_arrow_table().schema
+    yield Statement("rows of the view", place_of(filled), filled("driftline_view_rows", query, schema, keys))
 
 
 def _labels(pipeline: Pipeline, _: str, window: Window, connections: Connections) -> Iterator[Statement]:
@@ -195,10 +196,12 @@ def _training_set(
     pipeline: Pipeline, _: str, window: Window, connections: Connections
 ) -> Iterator[Statement]:
     labels = connections.lake.snapshot(pipeline.table("labels"))
-    wanted = [one.key for one in training_windows(pipeline, window) if one.key in labels.partitions]
-    known = known_labels(scan(labels, wanted), window.end)
-    yield Statement("labels known as of the partition's end", place_of(known_labels), known)
-    yield from _joined(pipeline, known, connections)
+    keys = [
+        labelled.key for labelled in training_windows(pipeline, window) if labelled.key in labels.partitions
+    ]
+    query = known_labels(scan(labels, keys), window.end)
+    yield Statement("labels known as of the partition's end", place_of(known_labels), query)
+    yield from _joined(pipeline, query, connections)
 
 
 def _predictions(pipeline: Pipeline, _: str, window: Window, connections: Connections) -> Iterator[Statement]:

@@ -22,7 +22,7 @@ WRITTEN = {
 LEARNED = {
     "slice_performance", "loss_blocks", "served_outcomes", "baseline_skill", "estimate_record", "training_support", "ledger",
 }  # fmt: skip
-"""Those of the drift report that there are with a target alone."""
+"""Tables of the drift report that there are with a target alone."""
 
 
 def tables_written(pipeline: Pipeline, path: Sequence[str]) -> tuple[str, ...]:

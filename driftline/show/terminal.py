@@ -57,7 +57,7 @@ def _lines(view: AssetView) -> Iterator[tuple[str, Text]]:
     yield "writes", Text(", ".join(view.writes))
     yield "partitions", Text(view.partitions)
     if view.checks:
-        named = (f"{one.name}{' (blocks)' if one.is_blocking else ''}" for one in view.checks)
+        named = (f"{check.name}{' (blocks)' if check.is_blocking else ''}" for check in view.checks)
         yield "checks", Text(", ".join(named))
     yield "made by", Text(view.function)
     if view.files:
@@ -65,10 +65,12 @@ def _lines(view: AssetView) -> Iterator[tuple[str, Text]]:
 
 
 def _print_settings(settings: Sequence[Setting], to: Console) -> None:
-    width = max((len(one.path) for one in settings), default=0)
-    for one in settings:
-        text = Text.assemble("    ", f"{one.path:<{width}}  ", json.dumps(one.value, ensure_ascii=False))
-        if one.is_default:
+    width = max((len(setting.path) for setting in settings), default=0)
+    for setting in settings:
+        text = Text.assemble(
+            "    ", f"{setting.path:<{width}}  ", json.dumps(setting.value, ensure_ascii=False)
+        )
+        if setting.is_default:
             text.append("  (default)")
             text.stylize("dim")
         to.print(text, soft_wrap=True)

@@ -84,12 +84,12 @@ def status(name: str | None, as_json: bool) -> int:
     installed, declared = deployment(os.environ), declarations()
     if name is not None and name not in declared.faults:
         find_pipeline(name)
-    found = statuses(declared, installed, datetime.now(UTC), name)
+    results = statuses(declared, installed, datetime.now(UTC), name)
     if as_json:
-        documents = [as_document(one, has_windows=name is not None) for one in found]
+        documents = [as_document(result, has_windows=name is not None) for result in results]
         print_json({"home": str(installed.home), "pipelines": documents})
     elif name is not None:
-        print_pipeline(found[0])
+        print_pipeline(results[0])
     else:
-        print_overview(found, installed.home, declared.folder)
-    return FAULT if any(one.fault for one in found) else SUCCESS
+        print_overview(results, installed.home, declared.folder)
+    return FAULT if any(result.fault for result in results) else SUCCESS

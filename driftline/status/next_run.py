@@ -12,7 +12,7 @@ from declaration.spec import PipelineSpec
 
 @dataclass(frozen=True)
 class NextRun:
-    """When a refresh is due, as it is declared; whether schedules are switched on, Dagster knows.
+    """Time of the next refresh, as declared; Dagster knows whether schedules are switched on.
 
     Attributes
     ----------

@@ -19,23 +19,27 @@ def statuses(
 ) -> list[PipelineStatus]:
     """Read the status of every declared pipeline, or of one, in the order of their names."""
     lake = Lake(root=str(installed.lake_root))
-    found = [faulty(one, fault) for one, fault in declared.faults.items() if name in (None, one)]
-    for one, pipeline in declared.pipelines.items():
-        if name in (None, one):
-            found.append(read_status(pipeline, lake, now, partial(newest_runs, installed, one)))
-    return sorted(found, key=lambda one: one.pipeline)
+    results = [
+        faulty(pipeline_name, fault)
+        for pipeline_name, fault in declared.faults.items()
+        if name in (None, pipeline_name)
+    ]
+    for pipeline_name, pipeline in declared.pipelines.items():
+        if name in (None, pipeline_name):
+            results.append(read_status(pipeline, lake, now, partial(newest_runs, installed, pipeline_name)))
+    return sorted(results, key=lambda result: result.pipeline)
 
 
-def as_document(one: PipelineStatus, *, has_windows: bool) -> Mapping[str, object]:
+def as_document(status: PipelineStatus, *, has_windows: bool) -> Mapping[str, object]:
     """Return a status as JSON; its keys are those of the command."""
-    next_run = one.next_run
+    next_run = status.next_run
     return {
-        "pipeline": one.pipeline,
-        "state": one.state,
-        "fault": one.fault or None,
-        "window": _document(one.newest),
-        "champion": one.champion,
-        "labelled_window": _document(one.labelled),
+        "pipeline": status.pipeline,
+        "state": status.state,
+        "fault": status.fault or None,
+        "window": _document(status.newest),
+        "champion": status.champion,
+        "labelled_window": _document(status.labelled),
         "next_run": {
             "at": next_run.at.isoformat() if next_run.at else None,
             "begun_by": next_run.begun_by,
@@ -52,10 +56,10 @@ def as_document(one: PipelineStatus, *, has_windows: bool) -> Mapping[str, objec
                 "opened_in": incident.opened_in,
                 "text": incident.text,
             }
-            for incident in one.incidents
+            for incident in status.incidents
         ],
-        "waits_for": [asdict(waiting) for waiting in one.waits_for],
-        **({"windows": [_document(window) for window in one.windows]} if has_windows else {}),
+        "waits_for": [asdict(waiting) for waiting in status.waits_for],
+        **({"windows": [_document(window) for window in status.windows]} if has_windows else {}),
     }
 
 

@@ -27,7 +27,7 @@ State = Literal["ok", "never ran", "faulty declaration", "damaged"]
 
 @dataclass(frozen=True)
 class WindowStatus:
-    """What one drift report found.
+    """Findings of one drift report.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class WindowStatus:
 
 @dataclass(frozen=True)
 class PipelineStatus:
-    """How a pipeline stands.
+    """Status of a pipeline.
 
     Attributes
     ----------
@@ -184,8 +184,8 @@ def _best_baselines(pipeline: Pipeline, lake: Lake, keys: Sequence[str]) -> Mapp
     table = BASELINE_SKILL.of(pipeline.name)
     if not lake.has(table):
         return {}
-    kept = set(lake.snapshot(table).partitions).intersection(keys)
-    return best_from_rows(lake.read(table, partitions=sorted(kept)).to_pylist()) if kept else {}
+    partitions = set(lake.snapshot(table).partitions).intersection(keys)
+    return best_from_rows(lake.read(table, partitions=sorted(partitions)).to_pylist()) if partitions else {}
 
 
 def window_of(row: Mapping[str, Any]) -> WindowStatus:

@@ -59,8 +59,8 @@ def print_overview(
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, header_style="bold")
     for title in TITLES:
         table.add_column(title, no_wrap=title in SHORT, overflow="fold")
-    for one in statuses:
-        table.add_row(*_cells(one))
+    for status in statuses:
+        table.add_row(*_cells(status))
     to.print(table)
     if not home.exists():
         to.print(
@@ -68,64 +68,64 @@ def print_overview(
             markup=False,
             soft_wrap=True,
         )
-    for one in statuses:
-        told = one.fault or (one.newest.headline if one.newest else "")
-        if told:
-            to.print(f"{one.pipeline}: {told}", markup=False, highlight=False, soft_wrap=True)
+    for status in statuses:
+        message = status.fault or (status.newest.headline if status.newest else "")
+        if message:
+            to.print(f"{status.pipeline}: {message}", markup=False, highlight=False, soft_wrap=True)
 
 
-def print_pipeline(one: PipelineStatus, to: Console | None = None) -> None:
+def print_pipeline(status: PipelineStatus, to: Console | None = None) -> None:
     """Print one pipeline in lines, and its newest windows as a table."""
     to = to or console()
-    to.print(Text.assemble((one.pipeline, "bold"), "  ", one.description))
-    if one.fault:
-        to.print(Text(f"{one.state}: ", style=BAD).append(one.fault), soft_wrap=True)
+    to.print(Text.assemble((status.pipeline, "bold"), "  ", status.description))
+    if status.fault:
+        to.print(Text(f"{status.state}: ", style=BAD).append(status.fault), soft_wrap=True)
         return
-    width = max(len(title) for title, _ in _lines(one))
-    for title, text in _lines(one):
+    width = max(len(title) for title, _ in _lines(status))
+    for title, text in _lines(status):
         to.print(Text.assemble((f"  {title:<{width}}  ", "dim"), text), soft_wrap=True)
-    if one.windows:
-        to.print(_windows_table(one.windows[-N_SHOWN:]))
+    if status.windows:
+        to.print(_windows_table(status.windows[-N_SHOWN:]))
 
 
-def _cells(one: PipelineStatus) -> tuple[Text, ...]:
-    if one.fault:
-        first = _first_line(one.fault)
+def _cells(status: PipelineStatus) -> tuple[Text, ...]:
+    if status.fault:
+        first = _first_line(status.fault)
         return (
-            Text(one.pipeline),
+            Text(status.pipeline),
             NOTHING,
             NOTHING,
-            Text(one.state, style=BAD),
+            Text(status.state, style=BAD),
             *[NOTHING] * 4,
             Text(first, style=BAD),
         )
-    newest = one.newest
-    waits = Text("; ".join(waiting.text for waiting in one.waits_for) or "nothing")
-    waits.stylize(WARNING if one.waits_for else "dim")
+    newest = status.newest
+    waits = Text("; ".join(waiting.text for waiting in status.waits_for) or "nothing")
+    waits.stylize(WARNING if status.waits_for else "dim")
     if newest is None:
         return (
-            Text(one.pipeline),
-            Text(one.state, style="dim"),
+            Text(status.pipeline),
+            Text(status.state, style="dim"),
             *[NOTHING] * 4,
-            _next_run(one.next_run),
-            _incidents(one),
+            _next_run(status.next_run),
+            _incidents(status),
             waits,
         )
     return (
-        Text(one.pipeline),
+        Text(status.pipeline),
         Text(newest.partition),
         _number(newest.quality_score),
         _drift(newest),
-        Text(f"v{one.champion}") if one.champion else NOTHING,
-        _metric(one),
-        _next_run(one.next_run),
-        _incidents(one),
+        Text(f"v{status.champion}") if status.champion else NOTHING,
+        _metric(status),
+        _next_run(status.next_run),
+        _incidents(status),
         waits,
     )
 
 
-def _lines(one: PipelineStatus) -> Iterator[tuple[str, Text]]:
-    newest = one.newest
+def _lines(status: PipelineStatus) -> Iterator[tuple[str, Text]]:
+    newest = status.newest
     if newest is None:
         yield "state", Text("never ran")
     else:
@@ -141,21 +141,22 @@ def _lines(one: PipelineStatus) -> Iterator[tuple[str, Text]]:
                 f" {without_headline(newest.explanation, newest.headline)}", style="not bold"
             ),
         )
-        yield "champion", Text(f"version {one.champion}" if one.champion else "none yet")
-        yield "on labels", _long_metric(one)
-    why = f": {one.next_run.note}" if one.next_run and one.next_run.begun_by == "nothing" else ""
-    yield "next run", _next_run(one.next_run).append(why)
+        yield "champion", Text(f"version {status.champion}" if status.champion else "none yet")
+        yield "on labels", _long_metric(status)
+    why = f": {status.next_run.note}" if status.next_run and status.next_run.begun_by == "nothing" else ""
+    yield "next run", _next_run(status.next_run).append(why)
     yield (
         "incidents",
         Text("none")
-        if not one.incidents
+        if not status.incidents
         else Text(
-            "; ".join(f"{i.severity}: {i.text} (since {i.opened_in})" for i in one.incidents), style=WARNING
+            "; ".join(f"{i.severity}: {i.text} (since {i.opened_in})" for i in status.incidents),
+            style=WARNING,
         ),
     )
-    for waiting in one.waits_for:
+    for waiting in status.waits_for:
         yield "waits for", Text(f"{waiting.text}. ", style=WARNING).append(waiting.detail, style="default")
-    if not one.waits_for:
+    if not status.waits_for:
         yield "waits for", Text("nothing")
 
 
@@ -199,8 +200,8 @@ def _drift(window: WindowStatus) -> Text:
     return Text(f"{window.drift_status}{score}", style=DRIFT_STYLES.get(window.drift_status, ""))
 
 
-def _metric(one: PipelineStatus) -> Text:
-    window = one.labelled
+def _metric(status: PipelineStatus) -> Text:
+    window = status.labelled
     if window is None or window.realised is None:
         return NOTHING
     text = Text(f"{window.metric} {window.realised:.3f}")
@@ -208,13 +209,13 @@ def _metric(one: PipelineStatus) -> Text:
         text.append(f" ({window.holdout:.3f})")
     if window.skill is not None:
         text.append(f", skill {window.skill:.2f}")
-    if window.model_version != one.champion:
+    if window.model_version != status.champion:
         text.append(f" by v{window.model_version}")
     return text
 
 
-def _long_metric(one: PipelineStatus) -> Text:
-    window = one.labelled
+def _long_metric(status: PipelineStatus) -> Text:
+    window = status.labelled
     if window is None or window.realised is None:
         return Text("no labels yet")
     interval = (
@@ -234,13 +235,15 @@ def _next_run(run: NextRun | None) -> Text:
     return Text(f"{run.at:%Y-%m-%d %H:%M %Z}")
 
 
-def _incidents(one: PipelineStatus) -> Text:
-    if not one.incidents:
+def _incidents(status: PipelineStatus) -> Text:
+    if not status.incidents:
         return Text("none", style="dim")
-    worst = max(one.incidents, key=lambda incident: ("info", "warning", "critical").index(incident.severity))
+    worst = max(
+        status.incidents, key=lambda incident: ("info", "warning", "critical").index(incident.severity)
+    )
     style = BAD if worst.severity == "critical" else WARNING
-    kinds = ", ".join(dict.fromkeys(incident.kind for incident in one.incidents))
-    return Text(f"{len(one.incidents)}: {kinds}", style=style)
+    kinds = ", ".join(dict.fromkeys(incident.kind for incident in status.incidents))
+    return Text(f"{len(status.incidents)}: {kinds}", style=style)
 
 
 def _first_line(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What a pipeline waits for: a source, a run, a retrain, labels, or the refresh of a partition that has ended."""
+"""Events that a pipeline waits for: a source, a run, a retrain, labels, or a refresh that is due."""
 
 from __future__ import annotations
 
@@ -68,27 +68,27 @@ def waiting(
         Newest partition whose metric is known.
     """
     due = due_partitions(pipeline, newest, now)
-    found = list(_missing_sources(pipeline, due[0] if due else None))
+    reasons = list(_missing_sources(pipeline, due[0] if due else None))
     begun = _begun(pipeline, lake, newest)
     if begun is not None:
-        found.append(_open_refresh(pipeline, lake, begun, runs()))
+        reasons.append(_open_refresh(pipeline, lake, begun, runs()))
     trained = {decision.partition for decision in decisions}
     waits = [wait for wait in read_waits(lake, pipeline.name) if wait.partition not in trained]
     unanswered = newest is not None and is_retrain_requested and newest not in trained
     if waits and (newest is None or waits[-1].partition == newest or not decisions):
-        found.append(Waiting("labels", "labels to train with", waits[-1].needed))
+        reasons.append(Waiting("labels", "labels to train with", waits[-1].needed))
     elif unanswered and newest is not None:
-        found.append(_open_retrain(newest, runs()))
+        reasons.append(_open_retrain(newest, runs()))
     elif pipeline.spec.target is not None and newest is not None and labelled != newest:
         since = "none of the newest windows has any" if labelled is None else f"the newest are of {labelled}"
-        found.append(
+        reasons.append(
             Waiting("labels", f"labels of {newest}", f"Without them nothing tells how good it was; {since}.")
         )
     if due and begun is None:
-        found.append(_due(pipeline, due, is_first=newest is None))
-    if newest is None and not found:
-        found.append(Waiting("refresh", "its first run", f"driftline replay {pipeline.name} begins it."))
-    return tuple(found)
+        reasons.append(_due(pipeline, due, is_first=newest is None))
+    if newest is None and not reasons:
+        reasons.append(Waiting("refresh", "its first run", f"driftline replay {pipeline.name} begins it."))
+    return tuple(reasons)
 
 
 def due_partitions(pipeline: Pipeline, newest: str | None, now: datetime) -> Sequence[str]:
@@ -134,7 +134,10 @@ def _begun(pipeline: Pipeline, lake: Lake, newest: str | None) -> str | None:
 
 
 def _open_refresh(pipeline: Pipeline, lake: Lake, partition: str, runs: Sequence[Run]) -> Waiting:
-    run = next((one for one in runs if one.partition == partition and not one.is_retrain), None)
+    run = next(
+        (candidate for candidate in runs if candidate.partition == partition and not candidate.is_retrain),
+        None,
+    )
     if run is not None and run.state == "goes on":
         return Waiting("run", f"the run of {partition}, which goes on", f"Run {run.run_id}.")
     blocked = [name for name in pipeline.spec.datasets if _is_blocked(pipeline, lake, name, partition)]
@@ -156,7 +159,9 @@ def _is_blocked(pipeline: Pipeline, lake: Lake, dataset: str, partition: str) ->
 
 
 def _open_retrain(partition: str, runs: Sequence[Run]) -> Waiting:
-    run = next((one for one in runs if one.partition == partition and one.is_retrain), None)
+    run = next(
+        (candidate for candidate in runs if candidate.partition == partition and candidate.is_retrain), None
+    )
     if run is None:
         return Waiting(
             "retrain",

@@ -67,19 +67,19 @@ def carried_out(checks: Iterable[Check], *, repair: bool) -> Iterator[Told]:
     A repair that fails leaves its finding as it was.
     """
     for check in checks:
-        found = [*check()]
-        mended = list(_mended(found)) if repair else []
+        findings = [*check()]
+        mended = list(_mended(findings)) if repair else []
         yield from mended
-        for finding in [*check()] if mended else found:
+        for finding in [*check()] if mended else findings:
             yield Told(finding)
 
 
-def _mended(found: Sequence[Finding]) -> Iterator[Told]:
-    for finding in found:
+def _mended(findings: Sequence[Finding]) -> Iterator[Told]:
+    for finding in findings:
         if finding.mend is None:
             continue
         try:
-            said = finding.mend()
+            result = finding.mend()
         except DriftlineError as error:
-            said = f"tried, and not done: {error}"
-        yield Told(finding, said)
+            result = f"tried, and not done: {error}"
+        yield Told(finding, result)

@@ -1,4 +1,4 @@
-"""What Dagster was told: which version of which table the newest materialization of each partition wrote."""
+"""Claims of Dagster: the version of each table that the newest materialization of each partition wrote."""
 
 from __future__ import annotations
 
@@ -82,13 +82,17 @@ def _newest(instance: DagsterInstance, key: dg.AssetKey) -> Iterator[EventLogRec
 def _claim(record: EventLogRecord) -> Iterator[Claim]:
     if record.asset_key is None:
         return
-    said = metadata_of(record)
+    metadata = metadata_of(record)
     versions = {}
-    for written in str(said.get("writes") or "").split(", "):
+    for written in str(metadata.get("writes") or "").split(", "):
         table, at, version = written.rpartition("@")
         if at and version.isdecimal():
             versions[table] = int(version)
-    rows, sha256, model = said.get("ledger_rows"), said.get("ledger_sha256"), said.get("model_version")
+    rows, sha256, model = (
+        metadata.get("ledger_rows"),
+        metadata.get("ledger_sha256"),
+        metadata.get("model_version"),
+    )
     yield Claim(
         asset=tuple(record.asset_key.path),
         partition=record.partition_key,

@@ -45,10 +45,10 @@ def verify(names: tuple[str, ...], repair: bool, as_json: bool) -> int:
     installed = opened()
     standing: list[Told] = []
     with _progress(console(stderr=True)) as show:
-        for told in verified(installed, names, repair=repair, show=show):
-            click.echo(_as_json(told) if as_json else _as_text(told))
-            if not told.mended:
-                standing.append(told)
+        for outcome in verified(installed, names, repair=repair, show=show):
+            click.echo(_as_json(outcome) if as_json else _as_text(outcome))
+            if not outcome.mended:
+                standing.append(outcome)
     if not as_json:
         click.echo(_summary(standing), nl=False)
     return FAULT if standing else SUCCESS
@@ -65,24 +65,24 @@ def _progress(console: Console) -> Iterator[Callable[[str], None]]:
         yield lambda text: progress.update(task, description=text)
 
 
-def _as_text(told: Told) -> str:
-    return f"{told.finding}" + (f" Done: {told.mended}." if told.mended else "")
+def _as_text(outcome: Told) -> str:
+    return f"{outcome.finding}" + (f" Done: {outcome.mended}." if outcome.mended else "")
 
 
-def _as_json(told: Told) -> str:
-    finding = told.finding
+def _as_json(outcome: Told) -> str:
+    finding = outcome.finding
     return json.dumps({
         "pipeline": finding.pipeline, "kind": finding.kind, "where": finding.where, "what": finding.what,
-        "repair": finding.repair, "can_be_mended": finding.mend is not None, "mended": told.mended or None,
+        "repair": finding.repair, "can_be_mended": finding.mend is not None, "mended": outcome.mended or None,
     })  # fmt: skip
 
 
 def _summary(standing: Sequence[Told]) -> str:
     if not standing:
         return "Nothing is wrong.\n"
-    mendable = sum(told.finding.mend is not None for told in standing)
+    mendable = sum(outcome.finding.mend is not None for outcome in standing)
     counted = "1 finding" if len(standing) == 1 else f"{len(standing)} findings"
     lines = [f"{counted}." + (f" --repair mends {mendable} of them." if mendable else "")]
-    if any("`dagster " in told.finding.repair for told in standing):
+    if any("`dagster " in outcome.finding.repair for outcome in standing):
         lines.append('Before commands of dagster: eval "$(driftline dev --environment)"')
     return "\n".join(lines) + "\n"

@@ -13,7 +13,7 @@ from driftline.verify.finding import Finding, Show
 from driftline.verify.logs import DAMAGED
 
 MADE_ANEW = ("feast/online.db", "feast/registry.db")
-"""Those that hold nothing but what the lake and the declarations say; the others come from a backup only."""
+"""Databases that hold nothing but what the lake and the declarations say; the others come from a backup only."""
 
 
 def check_databases(home: Path, show: Show) -> Iterator[Finding]:
@@ -44,7 +44,7 @@ def _set_aside(path: Path) -> str:
 def _fault(path: Path) -> str:
     try:
         with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=30)) as connection:
-            ((said,),) = connection.execute("PRAGMA quick_check(1)").fetchall()
+            ((answer,),) = connection.execute("PRAGMA quick_check(1)").fetchall()
     except sqlite3.Error as error:
         return f"SQLite cannot read it: {error}"
-    return "" if said == "ok" else f"SQLite finds it damaged: {' '.join(str(said).split())}"
+    return "" if answer == "ok" else f"SQLite finds it damaged: {' '.join(str(answer).split())}"

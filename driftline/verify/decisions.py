@@ -26,7 +26,7 @@ from resources.model_registry.version import ModelRegistryError
 def check_ledger(subject: Subject, claims: Sequence[Claim]) -> Iterator[Finding]:
     """Find rows that are changed or lost: by their chain, the registry's notes, and what Dagster was told."""
     connections, where = subject.connections, f"table '{subject.name}/ledger'"
-    told = _told_head(claims)
+    head = _told_head(claims)
     # Before the ledger: a row that is added in between is in neither.
     noted = noted_head(connections.registry, subject.name)
     try:
@@ -39,10 +39,10 @@ def check_ledger(subject: Subject, claims: Sequence[Claim]) -> Iterator[Finding]
         what = (
             _damaged_file(subject)
             or lost_rows(ledger, noted)
-            or lost_rows(ledger, told, by="Dagster was told of")
+            or lost_rows(ledger, head, by="Dagster was told of")
         )
     if what:
-        mend, how = _mend(subject, told)
+        mend, how = _mend(subject, head)
         yield subject.finding("ledger", where, what, how, mend)
 
 
@@ -60,9 +60,9 @@ def _told_head(claims: Sequence[Claim]) -> Head | None:
     return max(heads, key=lambda head: head.count, default=None)
 
 
-def _mend(subject: Subject, told: Head | None) -> tuple[Callable[[], str] | None, str]:
+def _mend(subject: Subject, head: Head | None) -> tuple[Callable[[], str] | None, str]:
     try:
-        rows = recovered(subject.connections.lake, subject.connections.registry, subject.name, told)
+        rows = recovered(subject.connections.lake, subject.connections.registry, subject.name, head)
     except LakeError:
         rows = None
     if rows is None:
@@ -80,16 +80,16 @@ def check_following(subject: Subject) -> Iterator[Finding]:
     if ledger is None:
         return
     connections, mend = subject.connections, lambda: _follow(subject)
-    wanted, present = aliases_after(ledger.decisions), connections.registry.aliases(subject.name)
-    for name, number in wanted.items():
+    expected, present = aliases_after(ledger.decisions), connections.registry.aliases(subject.name)
+    for name, number in expected.items():
         if present.get(name) != number:
             yield subject.finding(
                 "alias", f"alias '{name}' in MLflow",
                 f"it names {_version(present.get(name))}, and by the ledger it is {_version(number)}",
                 "--repair points it, as the next stage that reads the ledger does.", mend,
             )  # fmt: skip
-    known = noted_rows(connections.registry, subject.name)
-    missing = [place for place in range(ledger.n_before_chain, ledger.head.count) if place not in known]
+    noted = noted_rows(connections.registry, subject.name)
+    missing = [place for place in range(ledger.n_before_chain, ledger.head.count) if place not in noted]
     if missing:
         yield subject.finding(
             "note", "tags of the model versions in MLflow",
@@ -107,7 +107,7 @@ def check_following(subject: Subject) -> Iterator[Finding]:
 
 
 def _whole(subject: Subject) -> Ledger | None:
-    """Return the ledger; None where it is empty, or another finding tells that it cannot be read."""
+    """Return the ledger; None where it is empty, or another finding says that it cannot be read."""
     try:
         ledger = open_ledger(subject.connections.lake, subject.name)
     except (LakeError, LedgerError):

@@ -87,14 +87,14 @@ def _delete(path: Path) -> str:
 
 def _named(folder: Path) -> set[str] | None:
     """Return the files that any commit names; None where commits of the beginning are gone, or unreadable."""
-    versions, found = [], set[str]()
+    versions, files = [], set[str]()
     for path in sorted((folder / LOG).glob("*.json")):
         version = COMMIT.fullmatch(path.name)
         if version is None:
             continue
         versions.append(int(version.group(1)))
         try:
-            found = found.union(*changed_files(path))
+            files = files.union(*changed_files(path))
         except ValueError:
             return None
-    return found if versions == list(range(len(versions))) else None
+    return files if versions == list(range(len(versions))) else None

@@ -1,4 +1,4 @@
-"""What a check finds, and what it looks at."""
+"""Findings of a check, and the pipeline that it looks at."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ class Subject:
     def tables(self) -> Sequence[str]:
         """List the pipeline's tables, also those whose log is gone."""
         root = Path(self.connections.lake.root).resolve()
-        found = {path.parent for name in (LOG, MARK) for path in (root / self.name).glob(f"**/{name}")}
-        return sorted(folder.relative_to(root).as_posix() for folder in found)
+        folders = {path.parent for name in (LOG, MARK) for path in (root / self.name).glob(f"**/{name}")}
+        return sorted(folder.relative_to(root).as_posix() for folder in folders)
 
     def finding(
         self, kind: Kind, where: str, what: str, repair: str, mend: Callable[[], str] | None = None

@@ -32,14 +32,14 @@ class LedgerRepairError(DriftlineError):
     """A ledger cannot be written again as it was."""
 
 
-def recovered(lake: Lake, registry: ModelRegistry, pipeline: str, told: Head | None) -> list[Row] | None:
+def recovered(lake: Lake, registry: ModelRegistry, pipeline: str, claimed: Head | None) -> list[Row] | None:
     """Return a ledger's rows as they were, each proven by the chain; None where some cannot be had.
 
     Parameters
     ----------
     lake, registry, pipeline
         Whose table, and where the notes are.
-    told
+    claimed
         A head that somebody else knows; the rows must reach it.
     """
     left = list(_rows_left(lake, pipeline))
@@ -56,7 +56,7 @@ def recovered(lake: Lake, registry: ModelRegistry, pipeline: str, told: Head | N
     while (following := _following(candidates.get(len(rows), ()), hashes)) is not None:
         rows.append(following)
         hashes.append(following[OWN])
-    for head in (noted_head(registry, pipeline), told):
+    for head in (noted_head(registry, pipeline), claimed):
         if (
             head is not None
             and head.count

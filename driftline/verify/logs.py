@@ -70,9 +70,9 @@ def changed_files(commit: Path) -> tuple[set[str], set[str]]:
     with commit.open(encoding="utf-8") as lines:
         for line in lines:
             action = json.loads(line)
-            for name, found in (("add", added), ("remove", removed)):
+            for name, paths in (("add", added), ("remove", removed)):
                 if name in action:
-                    found.add(unquote(action[name]["path"]))
+                    paths.add(unquote(action[name]["path"]))
     return added, removed
 
 
@@ -80,7 +80,7 @@ def _versions(folder: Path) -> tuple[list[int], list[int]]:
     """Return the versions of a log's commits and checkpoints, in order."""
     names = sorted(path.name for path in (folder / LOG).glob("*") if path.is_file())
     return tuple(  # type: ignore[return-value]  # two of them
-        sorted({int(found.group(1)) for name in names if (found := pattern.fullmatch(name))})
+        sorted({int(match.group(1)) for name in names if (match := pattern.fullmatch(name))})
         for pattern in (COMMIT, CHECKPOINT)
     )
 
@@ -90,10 +90,10 @@ def _is_torn_at_the_end(folder: Path) -> bool:
     commits, checkpoints = _versions(folder)
     if commits == list(range(len(commits))):
         checkpoints = []
-    known = [version for version in commits if not _is_faulty(folder, version)]
-    newest = max([*known, *checkpoints], default=-1)
+    whole = [version for version in commits if not _is_faulty(folder, version)]
+    newest = max([*whole, *checkpoints], default=-1)
     begin = max((version for version in checkpoints if version <= newest), default=-1) + 1
-    return all(version in known for version in range(begin, newest + 1))
+    return all(version in whole for version in range(begin, newest + 1))
 
 
 def _is_faulty(folder: Path, version: int) -> bool:

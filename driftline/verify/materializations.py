@@ -54,18 +54,18 @@ def _fault(subject: Subject, table: str, version: int, claim: Claim, newest: int
         # The log is another finding.
         return ""
     if version > newest:
-        there = "the table is not there" if newest < 0 else f"its newest version is {newest}"
-        return f"version {version} of table '{table}' was written, and {there}"
-    told = _commit_info(commit_path(subject.connections.lake.table_path(table), version))
+        state = "the table is not there" if newest < 0 else f"its newest version is {newest}"
+        return f"version {version} of table '{table}' was written, and {state}"
+    commit_info = _commit_info(commit_path(subject.connections.lake.table_path(table), version))
     # Set back, a table gives the same number to another commit. One that is older was there when it was told of.
-    is_later = float(told.get("timestamp", 0)) / 1_000 > claim.told_at
-    if is_later and told.get("run_id") != claim.run_id:
+    is_later = float(commit_info.get("timestamp", 0)) / 1_000 > claim.told_at
+    if is_later and commit_info.get("run_id") != claim.run_id:
         return f"version {version} of table '{table}' was written, and is another run's now"
     return ""
 
 
 def _commit_info(path: Path) -> Mapping[str, Any]:
-    """Read what a commit tells; nothing where it is no longer kept."""
+    """Read the information of a commit; nothing where it is no longer kept."""
     if not path.is_file():
         return {}
     with path.open(encoding="utf-8") as lines:

@@ -27,23 +27,23 @@ def check_online(subject: Subject, show: Show) -> Iterator[Finding]:
             if snapshot is None or not snapshot.n_rows or any(map(fault_of, snapshot.paths())):
                 continue
             show(f"online store, {where}")
-            found = connections.feature_store.compare_online(pipeline, view, connections.lake)
+            difference = connections.feature_store.compare_online(pipeline, view, connections.lake)
         except LakeError:
             continue
         except FeatureStoreError as error:
             yield subject.finding("online", where, str(error).partition(". ")[0], "--repair loads it.", mend)
             continue
-        if found.n_different:
+        if difference.n_different:
             parts = {
-                "missing": found.n_missing, "older": found.n_older, "other values": found.n_other,
-                "later than the lake's": found.n_later,
+                "missing": difference.n_missing, "older": difference.n_older, "other values": difference.n_other,
+                "later than the lake's": difference.n_later,
             }  # fmt: skip
-            told = ", ".join(f"{count} {said}" for said, count in parts.items() if count)
-            is_only_later = found.n_later == found.n_different
+            counts = ", ".join(f"{count} {kind}" for kind, count in parts.items() if count)
+            is_only_later = difference.n_later == difference.n_different
             yield subject.finding(
                 "online", where,
-                f"{found.n_different} of {found.n_entities} entities are not served as the lake has them: {told}; "
-                f"{found.example}",
+                f"{difference.n_different} of {difference.n_entities} entities are not served as the lake has them: {counts}; "
+                f"{difference.example}",
                 "A later value is never overwritten: the lake lost rows that were served. Materialize them again."
                 if is_only_later else "--repair loads the view from the lake; what is served with a later instant stays.",
                 None if is_only_later else mend,

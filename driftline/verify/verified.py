@@ -31,15 +31,15 @@ def verified(installed: Deployment, names: Collection[str], *, repair: bool, sho
     """
     databases = list(carried_out([partial(check_databases, installed.home, show)], repair=repair))
     yield from databases
-    if any(not told.mended for told in databases):
+    if any(not outcome.mended for outcome in databases):
         return
     declared = declarations().pipelines
-    there = _in_lake(installed)
+    names_in_lake = _in_lake(installed)
     for name in names:
-        if name not in declared and name not in there:
+        if name not in declared and name not in names_in_lake:
             find_pipeline(name)
     with open_instance(installed) as instance:
-        for name in sorted(names or {*declared, *there}):
+        for name in sorted(names or {*declared, *names_in_lake}):
             yield from verified_pipeline(
                 name, declared.get(name), installed, instance, repair=repair, show=show
             )

@@ -18,6 +18,10 @@ N_CALIBRATION_FOLDS = 3
 
 MAX_ITERATIONS = 1_000
 
+MAX_NEWTON_COEFFICIENTS = 300
+"""Coefficients up to which a logistic regression is solved by Newton's method: on 327,280 rows of 156 columns it takes less
+than half of the CPU seconds of lbfgs, and ends nearer to the optimum."""
+
 LEAST_VARIANCE = 1e-9
 """Of a naive Bayes column: scikit-learn's own smoothing, where the largest variance is 1."""
 
@@ -31,6 +35,15 @@ _LEAST_SQUARES = estimators("sklearn.linear_model", None, "LinearRegression")
 _RIDGE = estimators("sklearn.linear_model", None, "Ridge")
 _LINEAR_SVM = estimators("sklearn.svm", "LinearSVC", "LinearSVR")
 _NAIVE_BAYES = estimators("sklearn.naive_bayes", "GaussianNB", None)
+
+
+def _solver(rows: FitRows) -> str:
+    """Return the quicker of two solvers: of few columns Newton's needs a handful of steps, of many a step costs too much."""
+    columns = rows.encoding.columns
+    # A number may have a column that marks missing ones; one more code is for other categories.
+    n_columns = sum(len(column.categories) + 1 if column.kind == "category" else 2 for column in columns)
+    n_coefficients = n_columns * (rows.n_classes if rows.n_classes > 2 else 1)
+    return "newton-cholesky" if n_coefficients <= MAX_NEWTON_COEFFICIENTS else "lbfgs"
 
 
 def scaled_columns(rows: FitRows, *, is_dense: bool = False) -> Any:
@@ -115,7 +128,7 @@ def _fit_naive_bayes(rows: FitRows, params: Params, seed: int, threads: int) -> 
 
 LOGISTIC_REGRESSION = Algorithm(
     CLASSES,
-    always({"C": 1.0, "max_iter": MAX_ITERATIONS}),
+    lambda rows: {"C": 1.0, "max_iter": MAX_ITERATIONS, "solver": _solver(rows)},
     _plain(_LOGISTIC),
     SCALED,
     "scaled",

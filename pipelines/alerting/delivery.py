@@ -59,7 +59,7 @@ def _not_before(state: Incidents, facts: Facts) -> Facts:
 
 @dataclass(frozen=True)
 class Sent:
-    """What a round of sending did."""
+    """Result of a round of sending."""
 
     n_sent: int
     n_waiting: int

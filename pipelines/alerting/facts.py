@@ -45,7 +45,7 @@ ACTIONS: Mapping[Reason, str] = {
     "watched": "Nothing is trained: the pipeline has no target.",
     "watched_drift": "Nothing is trained: the pipeline has no target.",
 }
-"""What Driftline does, by the reason of the report's decision."""
+"""Driftline's action, by the reason of the report's decision."""
 
 
 def report_facts(record: EventLogRecord, channels: Channels) -> Facts:
@@ -72,7 +72,7 @@ def report_facts(record: EventLogRecord, channels: Channels) -> Facts:
 
 
 def _signals(metadata: Mapping[str, object]) -> Signals:
-    """Read what the report told; reports made by hand, or by other versions, tell nothing."""
+    """Read the signals of a report; reports made by hand, or by other versions, have none."""
     try:
         return signals_from_metadata(metadata["signals"])
     except (KeyError, TypeError):
@@ -122,7 +122,7 @@ def newest_partition(
     records = instance.fetch_materializations(key, limit=1).records
     if not records:
         return NewestPartition(view, freshness, made_at=None)
-    made = records[0]
+    newest = records[0]
     checks = instance.event_log_storage.get_asset_check_execution_history(
         dg.AssetCheckKey(key, FRESHNESS_CHECK),
         limit=1,
@@ -133,22 +133,22 @@ def newest_partition(
     behind = ""
     if entry is not None and evaluation is not None and not evaluation.passed:
         # The check of an earlier partition says nothing of this one; what is reported by hand has no run.
-        is_its_own = entry.run_id == made.run_id if made.run_id else entry.timestamp >= made.timestamp
+        is_its_own = entry.run_id == newest.run_id if newest.run_id else entry.timestamp >= newest.timestamp
         behind = (evaluation.description or "the check `freshness` fails.") if is_its_own else ""
     return NewestPartition(
         view,
         freshness,
-        made_at=datetime.fromtimestamp(made.timestamp, tz=UTC),
-        partition=made.partition_key or "",
+        made_at=datetime.fromtimestamp(newest.timestamp, tz=UTC),
+        partition=newest.partition_key or "",
         behind=behind,
     )
 
 
-def pipelines_of(run: dg.DagsterRun, known: set[str]) -> list[str]:
+def pipelines_of(run: dg.DagsterRun, names: set[str]) -> list[str]:
     """List the known pipelines that a run is about: by its tag, or by the assets it selects."""
     tag = run.tags.get(PIPELINE_TAG)
     named = {tag} if tag else {key.path[0] for key in run.asset_selection or ()}
-    return sorted(named & known)
+    return sorted(named & names)
 
 
 def _kind(run: dg.DagsterRun) -> IncidentKind:
@@ -169,9 +169,11 @@ def _failure(run: dg.DagsterRun, instance: DagsterInstance) -> str:
         while error is not None and error.cause is not None:
             error = error.cause
         name = error.cls_name if error else None
-        said = error.message.partition(": ")[2].strip().rstrip(".") if error and name in _own_errors() else ""
+        message = (
+            error.message.partition(": ")[2].strip().rstrip(".") if error and name in _own_errors() else ""
+        )
         step = event.step_key if event else None
-        return f"run {run.run_id}, step {step}: {name or 'stopped'}{f': {said}' if said else ''}."
+        return f"run {run.run_id}, step {step}: {name or 'stopped'}{f': {message}' if message else ''}."
     return f"run {run.run_id} ended without a step that failed: its process may have been stopped."
 
 
@@ -181,6 +183,6 @@ def _own_errors() -> frozenset[str]:
 
 
 def _subclasses(kind: type[Exception]) -> Iterator[str]:
-    for one in kind.__subclasses__():
-        yield one.__name__
-        yield from _subclasses(one)
+    for subclass in kind.__subclasses__():
+        yield subclass.__name__
+        yield from _subclasses(subclass)

@@ -1,4 +1,4 @@
-"""What is about the past, and told to nobody: what a replay found, unless it has come to the present."""
+"""History: events about the past, of which nobody is alerted, unless a replay has come to the present."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ RECENT = timedelta(days=1)
 
 def replayed_runs(instance: DagsterInstance, records: Sequence[EventLogRecord]) -> frozenset[str]:
     """Return the runs behind some events that a replay executed; those that were deleted are none."""
-    made = {record.run_id for record in records if record.run_id}
-    if not made:
+    run_ids = {record.run_id for record in records if record.run_id}
+    if not run_ids:
         return frozenset()
-    runs = instance.get_runs(dg.RunsFilter(run_ids=sorted(made), tags={REPLAY_TAG: "true"}))
+    runs = instance.get_runs(dg.RunsFilter(run_ids=sorted(run_ids), tags={REPLAY_TAG: "true"}))
     return frozenset(run.run_id for run in runs)
 
 

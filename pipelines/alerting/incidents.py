@@ -56,7 +56,7 @@ FACT_KINDS: tuple[IncidentKind, ...] = (*RUN_KINDS, "stale_features")
 
 @dataclass(frozen=True)
 class Facts:
-    """What one event says.
+    """Facts of one event.
 
     Attributes
     ----------
@@ -97,7 +97,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Silence:
-    """What is told to nobody before an instant; None silences every kind, or every feature."""
+    """A silence of incidents until an instant; None silences every kind, or every feature."""
 
     kind: IncidentKind | None
     feature: str | None
@@ -112,7 +112,7 @@ class Silence:
 
 @dataclass(frozen=True)
 class AlertPolicy:
-    """When an incident fires: seen in `seen_in` of the newest `of_last` windows; and what is silent."""
+    """Policy of alerts: an incident fires if seen in `seen_in` of the newest `of_last` windows and not silenced."""
 
     seen_in: int = 1
     of_last: int = 1
@@ -127,8 +127,8 @@ def alert_policy(spec: PipelineSpec) -> AlertPolicy:
     """Read the policy of a declaration."""
     zone = ZoneInfo(spec.partitions.timezone)
     silences = tuple(
-        Silence(one.kind, one.feature, one.until.replace(tzinfo=zone), one.reason)
-        for one in spec.alerts.silences
+        Silence(silence.kind, silence.feature, silence.until.replace(tzinfo=zone), silence.reason)
+        for silence in spec.alerts.silences
     )
     return AlertPolicy(spec.alerts.seen_in, spec.alerts.of_last, silences)
 
@@ -175,21 +175,23 @@ def advance(
     >>> advance(after, replace(broken, event="e2"), AlertPolicy(), now)[1]
     ()
     """
-    found = {(one.kind, one.feature): one for one in facts.found if one.kind in facts.judges}
-    by_key = {key: one for key, one in incidents.by_key.items() if one.state != "resolved"}
+    signals = {(signal.kind, signal.feature): signal for signal in facts.found if signal.kind in facts.judges}
+    by_key = {key: incident for key, incident in incidents.by_key.items() if incident.state != "resolved"}
     due: dict[tuple[IncidentKind, AlertState], list[Incident]] = defaultdict(list)
     # In the order of the report, which knows what matters most.
-    for key in [*found, *sorted(by_key.keys() - found.keys())]:
+    for key in [*signals, *sorted(by_key.keys() - signals.keys())]:
         if not _is_judged(key, facts):
             continue
         before = by_key.get(key) or _opened(key, facts, incidents.windows.get(key[0], ()), now)
-        is_news = key in found and not facts.is_past
-        after, told = _told(_judged(before, found.get(key), facts, policy), policy, now, is_news=is_news)
+        is_news = key in signals and not facts.is_past
+        after, alert_state = _told(
+            _judged(before, signals.get(key), facts, policy), policy, now, is_news=is_news
+        )
         if after.state == "resolved" and key not in by_key:
             continue  # Too old to count.
         by_key[key] = after
-        if told is not None:
-            due[after.kind, told].append(after)
+        if alert_state is not None:
+            due[after.kind, alert_state].append(after)
     windows = {
         kind: counted_windows({*incidents.windows.get(kind, ()), facts.position}) for kind in facts.judges
     }
@@ -209,19 +211,19 @@ def _opened(key: IncidentKey, facts: Facts, windows: Sequence[str], now: datetim
     return Incident(kind, feature, SEVERITIES[kind], "pending", now, opened_in, tuple(windows), (), "")
 
 
-def _judged(incident: Incident, found: Signal | None, facts: Facts, policy: AlertPolicy) -> Incident:
-    """Count the event's window, or count it anew, and tell what state that makes."""
-    wanted, length = policy.counts(incident.kind)
+def _judged(incident: Incident, signal: Signal | None, facts: Facts, policy: AlertPolicy) -> Incident:
+    """Count the event's window, or count it anew, and set the state that follows."""
+    least, length = policy.counts(incident.kind)
     position = facts.position
     judged = tuple(sorted({*incident.judged, position}))[-length:]
-    seen = {*incident.seen, position} if found else {*incident.seen} - {position}
-    counted = tuple(one for one in judged if one in seen)
+    seen = {*incident.seen, position} if signal else {*incident.seen} - {position}
+    counted = tuple(window for window in judged if window in seen)
     state = incident.state
     if not counted:
         state = "resolved"
-    elif len(counted) >= wanted:
+    elif len(counted) >= least:
         state = "firing"
-    text = found.text if found and (position == judged[-1] or not incident.text) else incident.text
+    text = signal.text if signal and (position == judged[-1] or not incident.text) else incident.text
     return replace(incident, judged=judged, seen=counted, state=state, text=text)
 
 
@@ -229,7 +231,7 @@ def _told(
     incident: Incident, policy: AlertPolicy, now: datetime, *, is_news: bool
 ) -> tuple[Incident, AlertState | None]:
     """Say which alert is due of an incident, and remember it."""
-    silence = next((one.reason for one in policy.silences if one.holds_for(incident, now)), "")
+    silence = next((silence.reason for silence in policy.silences if silence.holds_for(incident, now)), "")
     incident = replace(incident, silence=silence)
     if silence:
         return incident, None
@@ -250,7 +252,7 @@ def _alert(state: AlertState, group: Sequence[Incident], facts: Facts, policy: A
         pipeline=facts.pipeline,
         partition=facts.partition,
         title=TITLES[kind] if is_firing else f"Resolved: {TITLES[kind][0].lower()}{TITLES[kind][1:]}",
-        findings=tuple(_line(one, facts, policy, is_firing=is_firing) for one in group),
+        findings=tuple(_line(incident, facts, policy, is_firing=is_firing) for incident in group),
         action=facts.action if is_firing else "",
         link=facts.link,
         occurred_at=facts.occurred_at,

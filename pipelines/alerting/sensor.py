@@ -1,4 +1,4 @@
-"""The alert sensor: reads drift reports and the ends of runs, and sends what they tell.
+"""The alert sensor: reads drift reports and the ends of runs, and sends the alerts that follow.
 
 It only reads events; what they mean is decided in `pipelines.alerting.incidents`, and what is known of a
 pipeline lies in the lake. So a restart, or a lost cursor, changes nothing.
@@ -40,7 +40,7 @@ SENDING_TIME = timedelta(seconds=30)
 
 @dataclass(frozen=True)
 class Cursor:
-    """Where the sensor stands.
+    """Position of the sensor.
 
     Attributes
     ----------
@@ -82,7 +82,7 @@ def _now() -> datetime:
 
 def alert_sensor(pipelines: Sequence[Pipeline], clock: Callable[[], datetime] = _now) -> dg.SensorDefinition:
     """Build the sensor that tells people of incidents, and of their ends, by a clock."""
-    known = {pipeline.name: pipeline for pipeline in pipelines}
+    by_name = {pipeline.name: pipeline for pipeline in pipelines}
 
     @dg.sensor(
         name="alert_people",
@@ -94,9 +94,10 @@ def alert_sensor(pipelines: Sequence[Pipeline], clock: Callable[[], datetime] = 
     )
     def sense(context: dg.SensorEvaluationContext, lake: Lake, channels: Channels) -> dg.SkipReason:
         before = read_cursor(context.cursor)
-        news = _news(context.instance, known, channels, before, clock())
+        news = _news(context.instance, by_name, channels, before, clock())
         freshness = {
-            name: _freshness(one, context.instance, channels, clock()) for name, one in known.items()
+            name: _freshness(pipeline, context.instance, channels, clock())
+            for name, pipeline in by_name.items()
         }
         for name, facts in freshness.items():
             if facts is not None and before.freshness.get(name) != facts.event:
@@ -105,9 +106,9 @@ def alert_sensor(pipelines: Sequence[Pipeline], clock: Callable[[], datetime] = 
         until = clock() + SENDING_TIME
         visits = [
             _visit(
-                known[name], news.facts.get(name, ()), context.instance, lake, channels, clock, until, down
+                by_name[name], news.facts.get(name, ()), context.instance, lake, channels, clock, until, down
             )
-            for name in sorted({*news.facts, *before.waiting} & set(known))
+            for name in sorted({*news.facts, *before.waiting} & set(by_name))
         ]
         busy = [visit.name for visit in visits if visit.is_busy]
         if busy:
@@ -122,8 +123,10 @@ def alert_sensor(pipelines: Sequence[Pipeline], clock: Callable[[], datetime] = 
         seen = {name: facts.event for name, facts in freshness.items() if facts is not None}
         context.update_cursor(json.dumps(asdict(replace(news.read, waiting=waiting, freshness=seen))))
         n_sent = sum(visit.sent.n_sent for visit in visits)
-        told = f"{n_sent} messages sent; messages of {len(waiting)} pipelines wait"
-        return dg.SkipReason("; ".join([told, *(text for visit in visits for text in visit.sent.problems)]))
+        summary = f"{n_sent} messages sent; messages of {len(waiting)} pipelines wait"
+        return dg.SkipReason(
+            "; ".join([summary, *(text for visit in visits for text in visit.sent.problems)])
+        )
 
     return sense
 
@@ -144,9 +147,9 @@ def _news(
     now: datetime,
 ) -> _News:
     facts: dict[str, list[Facts]] = defaultdict(list)
-    known = set(pipelines)
+    names = set(pipelines)
     events = materializations_after(instance, before.event)
-    reports = [record for record in events if is_report_of(record, known)]
+    reports = [record for record in events if is_report_of(record, names)]
     replayed = replayed_runs(instance, reports)
     for record in reports:
         report = report_facts(record, channels)
@@ -159,7 +162,7 @@ def _news(
     failed = ends_of_runs_after(instance, DagsterEventType.RUN_FAILURE, before.failed)
     # In the order in which they were recorded, whatever the clocks said.
     for end in sorted([*succeeded, *failed], key=lambda it: it.storage_id):
-        for name in pipelines_of(end.run, known):
+        for name in pipelines_of(end.run, names):
             run = run_facts(end, name, channels, instance, now)
             facts[name] += [run] if run is not None else []
     read = replace(
@@ -226,7 +229,7 @@ def _freshness(
         newest,
         now=now,
         ends=end if end is None or end.tzinfo else end.replace(tzinfo=ZoneInfo(spec.partitions.timezone)),
-        silences=[one.reason for one in alert_policy(spec).silences if now < one.until],
+        silences=[silence.reason for silence in alert_policy(spec).silences if now < silence.until],
         link=channels.report_link(pipeline.name, None),
     )
 

@@ -87,19 +87,19 @@ def freshness_facts(
     Facts
         One event for as long as the same is true: its identity holds what was made, and what is stale.
     """
-    judged = {one.view: one.found(now, ends) for one in newest}
-    state = [(one.view, one.made_at, judged[one.view] is not None) for one in newest]
+    judged = {partition.view: partition.found(now, ends) for partition in newest}
+    state = [(partition.view, partition.made_at, judged[partition.view] is not None) for partition in newest]
     mark = sha256(repr((sorted(state, key=lambda it: it[0]), sorted(silences))).encode()).hexdigest()[:16]
-    found = tuple(one for one in judged.values() if one is not None)
+    signals = tuple(signal for signal in judged.values() if signal is not None)
     return Facts(
         pipeline=pipeline,
         event=f"freshness {mark}",
         position=now.isoformat(timespec="microseconds"),
         occurred_at=now,
-        found=found,
+        found=signals,
         judges=frozenset({STALE}),
-        unknown=frozenset(one.view for one in newest if one.made_at is None),
-        action=ACTION if found else "",
+        unknown=frozenset(partition.view for partition in newest if partition.made_at is None),
+        action=ACTION if signals else "",
         link=link,
     )
 

@@ -49,7 +49,7 @@ REASON_TAG = "driftline/reason"
 
 DATABASE_RETRIES = 3
 DATABASE_WAIT_S = 10
-"""How often, and after which time, a stage is made again that lost its database."""
+"""Number of retries of a stage that lost its database, and the seconds before each."""
 
 STAGES = logging.getLogger("driftline.stages")
 """Gets a line when a stage begins; replay shows it as progress."""

@@ -1,4 +1,4 @@
-"""One run at a time makes a partition of an asset: others that were started beside it wait, and then make it anew."""
+"""Exclusive runs: one at a time makes a partition of an asset; others started beside it wait, and make it anew."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from resources.lake.lake import Lake
 from resources.locks import LockBusyError, held_alone
 
 PATIENCE = timedelta(minutes=10)
-"""How long a run waits for another that makes the same partition."""
+"""Time that a run waits for another that makes the same partition."""
 
 
 class PartitionBusyError(DriftlineError):

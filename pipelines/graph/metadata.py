@@ -1,4 +1,4 @@
-"""What a materialization shows in Dagster: first what a person asks, then the numbers, at the end what programs read."""
+"""Metadata of a materialization in Dagster: the verdict first, then the numbers, at the end what programs read."""
 
 from __future__ import annotations
 
@@ -80,13 +80,13 @@ def event_metadata(
     shown |= {PICTURE: pages.pop(PICTURE)} if PICTURE in pages else {}
     shown |= {name: dg.MetadataValue.url(address(str(facts[name]))) for name in PAGES if name in facts}
     shown |= pages
-    told = {*PAGES, *(TOLD if verdict else ())}
-    rest = {name: value for name, value in facts.items() if name not in told}
-    shown |= {name: metadata_value(value) for name, value in rest.items() if not _is_for_programs(name)}
+    in_verdict = {*PAGES, *(TOLD if verdict else ())}
+    others = {name: value for name, value in facts.items() if name not in in_verdict}
+    shown |= {name: metadata_value(value) for name, value in others.items() if not _is_for_programs(name)}
     shown["cpu_s"] = round(cpu_s, 3)
     shown |= dict(_tables(outcome))
     shown |= columns
-    shown |= {name: metadata_value(value) for name, value in rest.items() if _is_for_programs(name)}
+    shown |= {name: metadata_value(value) for name, value in others.items() if _is_for_programs(name)}
     exact = {
         name: value for name, value in facts.items() if isinstance(value, float) and rounded(value) != value
     }
@@ -106,12 +106,12 @@ def verdict_of(stage: str, facts: Mapping[str, object]) -> str:
     >>> verdict_of("raw", {"n_rows": 3, "note": "the source has not changed"})
     '3 rows read; the source has not changed.'
     """
-    told = []
+    clauses = []
     for clause in CLAUSES.get(stage, ()):
         names = {name for _, name, _, _ in Formatter().parse(clause) if name}
         if names <= facts.keys():
-            told.append(clause.format_map(facts).strip().rstrip("."))
-    sentence = "; ".join(told)
+            clauses.append(clause.format_map(facts).strip().rstrip("."))
+    sentence = "; ".join(clauses)
     return f"{sentence[0].upper()}{sentence[1:]}." if sentence else ""
 
 

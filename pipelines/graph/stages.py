@@ -36,7 +36,7 @@ FAR_BACK = 120
 
 @dataclass(frozen=True)
 class Stage:
-    """One asset before it is Dagster's: what it is called, reads, runs and shows."""
+    """One asset before it is Dagster's: its key, its inputs, its function and its metadata."""
 
     path: tuple[str, ...]
     run: Callable[..., Outcome]
@@ -45,12 +45,12 @@ class Stage:
     description: str
     kinds: Collection[str]
     resources: Collection[str] = ()
-    """Those it needs beside the lake and the engine of a `StageRun`."""
+    """Resources that it needs beside the lake and the engine of a `StageRun`."""
     deps: Mapping[tuple[str, ...], dg.PartitionMapping | None] = field(default_factory=dict)
     is_partitioned: bool = True
     checks: Sequence[dg.AssetCheckSpec] = ()
     freshness: timedelta | None = None
-    """How long it may stay without being materialized."""
+    """Longest time that it may stay without being materialized."""
 
 
 def stages(pipeline: Pipeline) -> Iterable[Stage]:

@@ -45,8 +45,8 @@ def declared_lineage(pipeline: Pipeline) -> Lineage:
     ]
     for stage, name, sql, columns in texts:
         try:
-            found = _checked(query_lineage(sql, tables), columns)
-            edges.append(_query_edges(pipeline, stage, name, found))
+            lineage = _checked(query_lineage(sql, tables), columns)
+            edges.append(_query_edges(pipeline, stage, name, lineage))
         except UnresolvedLineageError as error:
             unresolved[name] = str(error)
             edges.append(_unresolved_edges(pipeline, stage, name, sql, columns))
@@ -64,9 +64,9 @@ def training_column(view: str, feature: str) -> str:
     return f"{view}{JOIN_MARK}{feature}"
 
 
-def _table_node(pipeline: Pipeline, one: ColumnOf) -> Node:
+def _table_node(pipeline: Pipeline, column: ColumnOf) -> Node:
     """Return the column of a dataset or named query."""
-    return Node("dataset" if one.table in pipeline.spec.datasets else "query", one.table, one.column)
+    return Node("dataset" if column.table in pipeline.spec.datasets else "query", column.table, column.column)
 
 
 def _tables(pipeline: Pipeline, bound: BoundColumns) -> Mapping[str, Sequence[str]]:
@@ -74,24 +74,24 @@ def _tables(pipeline: Pipeline, bound: BoundColumns) -> Mapping[str, Sequence[st
     return datasets | {name: tuple(columns) for name, columns in bound.queries.items()}
 
 
-def _checked(found: QueryLineage, columns: Sequence[str]) -> QueryLineage:
+def _checked(lineage: QueryLineage, columns: Sequence[str]) -> QueryLineage:
     """Hold one parser to the other: both must see the same columns."""
-    if [name.lower() for name in found.columns] != [name.lower() for name in columns]:
+    if [name.lower() for name in lineage.columns] != [name.lower() for name in columns]:
         raise UnresolvedLineageError(
-            f"it gives the columns {', '.join(columns) or 'none'}, and its text was read as {', '.join(found.columns)}"
+            f"it gives the columns {', '.join(columns) or 'none'}, and its text was read as {', '.join(lineage.columns)}"
         )
-    return QueryLineage(dict(zip(columns, found.columns.values(), strict=True)), found.rows)
+    return QueryLineage(dict(zip(columns, lineage.columns.values(), strict=True)), lineage.rows)
 
 
 def _dataset_edges(name: str, dataset: DatasetSpec) -> Iterator[Edge]:
     for column in dataset.columns:
         spec = dataset.column(column)
-        made = Node("dataset", name, column)
+        node = Node("dataset", name, column)
         if spec.sql is None:
-            yield Edge(Node("source", name, spec.source or column), made)
+            yield Edge(Node("source", name, spec.source or column), node)
             continue
         for source in _columns_named(spec.sql):
-            yield Edge(Node("source", name, source), made)
+            yield Edge(Node("source", name, source), node)
     # Rows are the source's own.
     yield Edge(Node("source", name, ROWS), Node("dataset", name, ROWS))
 
@@ -101,19 +101,19 @@ def _columns_named(sql: str) -> Sequence[str]:
     import sqlglot
     from sqlglot import expressions as exp
 
-    found = sqlglot.parse_one(f"SELECT ({sql})", dialect="duckdb").find_all(exp.Column)
-    names = {ROWS if one.name.startswith("_driftline_") else one.name for one in found}
+    references = sqlglot.parse_one(f"SELECT ({sql})", dialect="duckdb").find_all(exp.Column)
+    names = {ROWS if reference.name.startswith("_driftline_") else reference.name for reference in references}
     return sorted(names)
 
 
-def _query_edges(pipeline: Pipeline, stage: Stage, name: str, found: QueryLineage) -> Iterator[Edge]:
+def _query_edges(pipeline: Pipeline, stage: Stage, name: str, lineage: QueryLineage) -> Iterator[Edge]:
     rows = Node(stage, name, ROWS)
-    for column, behind in found.columns.items():
-        made = Node(stage, name, column)
-        yield from (Edge(_table_node(pipeline, one), made) for one in behind)
+    for column, behind in lineage.columns.items():
+        node = Node(stage, name, column)
+        yield from (Edge(_table_node(pipeline, source), node) for source in behind)
         # A constant says something by the rows that carry it: one side of a union, an outer join's match.
-        yield Edge(rows, made, "rows" if behind else "value")
-    yield from (Edge(_table_node(pipeline, one), rows) for one in found.rows)
+        yield Edge(rows, node, "rows" if behind else "value")
+    yield from (Edge(_table_node(pipeline, source), rows) for source in lineage.rows)
 
 
 def _unresolved_edges(
@@ -131,22 +131,24 @@ def _label_edges(
     """Read the target's expressions as one query over the rows to predict."""
     spec = pipeline.spec
     event_time = target_event_time(spec)
-    kept = [name for name in dict.fromkeys((*target_key(spec), *entity_keys(spec))) if name != event_time]
+    identifiers = [
+        name for name in dict.fromkeys((*target_key(spec), *entity_keys(spec))) if name != event_time
+    ]
     identity = ", ".join(quote_identifier(name) for name in target_key(spec))
-    made = {
+    expressions = {
         "row_id": f"concat({identity})",
-        **{name: quote_identifier(name) for name in kept},
+        **{name: quote_identifier(name) for name in identifiers},
         "event_timestamp": target.prediction_time,
         "event_time": quote_identifier(event_time),
         "label": target.label,
         "label_time": f"CASE WHEN ({target.label}) IS NOT NULL THEN ({target.label_time}) END",
         **{REQUEST_PREFIX + name: sql for name, sql in target.request_features.items()},
     }
-    listed = ", ".join(f"(\n{sql}\n) AS {quote_identifier(name)}" for name, sql in made.items())
+    listed = ", ".join(f"(\n{sql}\n) AS {quote_identifier(name)}" for name, sql in expressions.items())
     where = f" WHERE (\n{target.where}\n)" if target.where else ""
     sql = f"SELECT {listed} FROM {quote_identifier(target.dataset)}{where}"
-    found = _checked(query_lineage(sql, tables), tuple(made))
-    yield from _query_edges(pipeline, "labels", "labels", found)
+    lineage = _checked(query_lineage(sql, tables), tuple(expressions))
+    yield from _query_edges(pipeline, "labels", "labels", lineage)
 
 
 def _learning_edges(pipeline: Pipeline, target: TargetSpec, bound: BoundColumns) -> Iterator[Edge]:
@@ -168,9 +170,9 @@ def _learning_edges(pipeline: Pipeline, target: TargetSpec, bound: BoundColumns)
         ]
     for feature, column, joined_on in ahead:
         for stage in _STAGES_WITH_FEATURES:
-            made = Node(stage, stage, column)
-            yield Edge(feature, made)
-            yield from (Edge(one, made, "rows") for one in joined_on)
+            node = Node(stage, stage, column)
+            yield Edge(feature, node)
+            yield from (Edge(source, node, "rows") for source in joined_on)
         for score in score_fields(target.problem):
             yield Edge(
                 Node("predictions", "predictions", column), Node("predictions", "predictions", score.name)

@@ -34,13 +34,13 @@ class Node:
 
     @property
     def label(self) -> str:
-        """How people name it."""
+        """Name for people."""
         return f"{self.owner}.{self.column}"
 
 
 @dataclass(frozen=True, order=True)
 class Edge:
-    """One is made of the other."""
+    """Edge of the lineage: the downstream column is made of the upstream one."""
 
     upstream: Node
     downstream: Node
@@ -57,7 +57,7 @@ class Lineage:
 
     @cached_property
     def nodes(self) -> frozenset[Node]:
-        """Everything that is made of something, or that something is made of."""
+        """All columns that an edge begins or ends at."""
         return frozenset(node for edge in self.edges for node in (edge.upstream, edge.downstream))
 
     def without_rows(self) -> Lineage:
@@ -78,13 +78,15 @@ class Lineage:
         depth
             Most steps; None goes to the end.
         """
-        found = dict.fromkeys(start, 0)
+        distances = dict.fromkeys(start, 0)
         frontier, steps = set(start), 0
         while frontier and (depth is None or steps < depth):
             steps += 1
-            frontier = {one for node in frontier for one in self._next(node, direction)} - found.keys()
-            found |= dict.fromkeys(frontier, steps)
-        return found
+            frontier = {
+                neighbour for node in frontier for neighbour in self._next(node, direction)
+            } - distances.keys()
+            distances |= dict.fromkeys(frontier, steps)
+        return distances
 
     def around(self, start: Collection[Node], depth: int | None = None) -> Lineage:
         """Keep what some columns are made of and what is made of them."""
@@ -103,14 +105,14 @@ class Lineage:
 
     @cached_property
     def _above(self) -> Mapping[Node, Collection[Node]]:
-        found: dict[Node, set[Node]] = {}
+        neighbours: dict[Node, set[Node]] = {}
         for edge in self.edges:
-            found.setdefault(edge.downstream, set()).add(edge.upstream)
-        return found
+            neighbours.setdefault(edge.downstream, set()).add(edge.upstream)
+        return neighbours
 
     @cached_property
     def _below(self) -> Mapping[Node, Collection[Node]]:
-        found: dict[Node, set[Node]] = {}
+        neighbours: dict[Node, set[Node]] = {}
         for edge in self.edges:
-            found.setdefault(edge.upstream, set()).add(edge.downstream)
-        return found
+            neighbours.setdefault(edge.upstream, set()).add(edge.downstream)
+        return neighbours

@@ -32,8 +32,8 @@ def with_models(lineage: Lineage, read: Mapping[int, Sequence[str]], champion: i
 def versions_that_read(lineage: Lineage, node: Node) -> tuple[str, ...]:
     """List the model versions that a column reaches, by value."""
     reached = lineage.without_rows().reach([node], "down")
-    found = (one.column for one in reached if one.stage == "model")
-    return tuple(sorted(found, key=lambda name: (len(name), name)))
+    columns = (reader.column for reader in reached if reader.stage == "model")
+    return tuple(sorted(columns, key=lambda name: (len(name), name)))
 
 
 def _model_edges(lineage: Lineage, read: Mapping[int, Sequence[str]], champion: int | None) -> Iterator[Edge]:

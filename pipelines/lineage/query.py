@@ -34,7 +34,7 @@ class ColumnOf:
 
 @dataclass(frozen=True)
 class QueryLineage:
-    """What a query's result is made of.
+    """Lineage of a query's result.
 
     Attributes
     ----------
@@ -84,9 +84,9 @@ def query_lineage(sql: str, tables: Mapping[str, Sequence[str]]) -> QueryLineage
     try:
         parsed = sqlglot.parse_one(sql, dialect="duckdb")
         spelled = {
-            one.alias_or_name.lower(): one.alias_or_name
+            expression.alias_or_name.lower(): expression.alias_or_name
             for select in parsed.find_all(exp.Select)
-            for one in select.expressions
+            for expression in select.expressions
         }
         tree = qualify(parsed, dialect="duckdb", schema=schema)
         scope = build_scope(tree)
@@ -117,7 +117,7 @@ def _refuse_unfollowed(tree: exp.Expr) -> None:
             raise UnresolvedLineageError(f"it uses {words}, whose columns are not written in the query")
     if tree.find(exp.TableColumn):
         raise UnresolvedLineageError("it takes a table's whole row as one value")
-    if any(one.recursive for one in tree.find_all(exp.With)):
+    if any(clause.recursive for clause in tree.find_all(exp.With)):
         raise UnresolvedLineageError("it is recursive (WITH RECURSIVE)")
     for star in tree.find_all(exp.Star):
         if not isinstance(star.parent, exp.Count):
@@ -139,16 +139,16 @@ class _Walk:
 
     def reached(self, start: Collection[Place]) -> frozenset[ColumnOf]:
         """Return the columns of tables behind some places."""
-        found: set[ColumnOf] = set()
+        columns: set[ColumnOf] = set()
         waiting, seen = list(start), {(id(scope), name) for scope, name in start}
         while waiting:
-            for one in self._behind(*waiting.pop()):
-                if isinstance(one, ColumnOf):
-                    found.add(one)
-                elif (id(one[0]), one[1]) not in seen:
-                    seen.add((id(one[0]), one[1]))
-                    waiting.append(one)
-        return frozenset(found)
+            for place in self._behind(*waiting.pop()):
+                if isinstance(place, ColumnOf):
+                    columns.add(place)
+                elif (id(place[0]), place[1]) not in seen:
+                    seen.add((id(place[0]), place[1]))
+                    waiting.append(place)
+        return frozenset(columns)
 
     def outputs(self, scope: Scope) -> list[str]:
         """Name the columns that a scope gives, in order."""
@@ -156,10 +156,10 @@ class _Walk:
 
         node = scope.expression
         if isinstance(node, exp.SetOperation):
-            first, second = (self.outputs(one) for one in scope.set_operation_scopes)
+            first, second = (self.outputs(side) for side in scope.set_operation_scopes)
             return list(dict.fromkeys([*first, *second])) if node.args.get("by_name") else first
         if isinstance(node, exp.Select):
-            return [one.alias_or_name for one in node.expressions]
+            return [expression.alias_or_name for expression in node.expressions]
         return [str(name) for name in getattr(node, "named_selects", ())]
 
     def _behind(self, scope: Scope, name: str | int) -> Iterator[ColumnOf | Place]:
@@ -189,23 +189,26 @@ class _Walk:
         if not node.args.get("by_name"):
             yield from ((side, name if isinstance(name, int) else names.index(name)) for side in sides)
             return
-        wanted = names[name] if isinstance(name, int) else name
-        yield from ((side, wanted) for side in sides if wanted in self.outputs(side))
+        column = names[name] if isinstance(name, int) else name
+        yield from ((side, column) for side in sides if column in self.outputs(side))
 
     def _value(self, scope: Scope, node: exp.Select, name: str | int) -> Iterator[ColumnOf | Place]:
         from sqlglot import expressions as exp
 
-        made = [
-            one
-            for at, one in enumerate(node.expressions)
-            if name == (at if isinstance(name, int) else one.alias_or_name)
+        expressions = [
+            expression
+            for at, expression in enumerate(node.expressions)
+            if name == (at if isinstance(name, int) else expression.alias_or_name)
         ]
-        if len(made) != 1:
+        if len(expressions) != 1:
             raise UnresolvedLineageError(f"'{name}' is not one column of the query that gives it")
-        yield from self._named_in(made[0], scope)
-        for window in made[0].find_all(exp.Window):
+        yield from self._named_in(expressions[0], scope)
+        for window in expressions[0].find_all(exp.Window):
             yield from self._named_window(window, scope, node)
-        if any(isinstance(one.this, exp.Star) or one.this is None for one in made[0].find_all(exp.Count)):
+        if any(
+            isinstance(count.this, exp.Star) or count.this is None
+            for count in expressions[0].find_all(exp.Count)
+        ):
             yield scope, ROWS
 
     def _named_window(
@@ -213,7 +216,7 @@ class _Walk:
     ) -> Iterator[ColumnOf | Place]:
         """Return what the definition behind `OVER name` names; a definition may begin with another's name."""
         # In a definition `this` is its own name; in both, `alias` is the name it begins with.
-        defined = {one.name.lower(): one for one in select.args.get("windows") or ()}
+        defined = {definition.name.lower(): definition for definition in select.args.get("windows") or ()}
         base = window.args.get("alias")
         while base is not None:
             if base.name.lower() not in defined:
@@ -232,21 +235,24 @@ class _Walk:
             parts.append("order")
         clauses = [node.args[part] for part in parts if node.args.get(part)]
         clauses += [
-            one for join in node.args.get("joins") or () for one in [join.args.get("on")] if one is not None
+            condition
+            for join in node.args.get("joins") or ()
+            for condition in [join.args.get("on")]
+            if condition is not None
         ]
         for clause in clauses:
             yield from self._named_in(clause, scope)
         group, distinct = node.args.get("group"), node.args.get("distinct")
         if group:
             yield from self._named_in(group, scope)
-        for one in node.expressions:
-            groups_by_it = group and group.args.get("all") and not one.find(exp.AggFunc)
+        for expression in node.expressions:
+            groups_by_it = group and group.args.get("all") and not expression.find(exp.AggFunc)
             if (
                 groups_by_it
                 or (distinct and not distinct.args.get("on"))
-                or one.find(exp.Unnest, exp.Explode)
+                or expression.find(exp.Unnest, exp.Explode)
             ):
-                yield from self._named_in(one, scope)
+                yield from self._named_in(expression, scope)
 
     def _rows_of(self, source: exp.Expr | Scope, scope: Scope) -> Iterator[ColumnOf | Place]:
         from sqlglot import expressions as exp
@@ -262,13 +268,13 @@ class _Walk:
         """Return what an expression names; a subquery in it counts with its columns and its rows."""
         from sqlglot import expressions as exp
 
-        inner = {id(one.expression): one for one in scope.subquery_scopes}
-        for one in node.walk(prune=lambda part: id(part) in inner):
-            if id(one) in inner:
-                yield inner[id(one)], ROWS
-                yield from ((inner[id(one)], name) for name in self.outputs(inner[id(one)]))
-            elif isinstance(one, exp.Column):
-                yield from self._column(one, scope)
+        inner = {id(subquery.expression): subquery for subquery in scope.subquery_scopes}
+        for part in node.walk(prune=lambda part: id(part) in inner):
+            if id(part) in inner:
+                yield inner[id(part)], ROWS
+                yield from ((inner[id(part)], name) for name in self.outputs(inner[id(part)]))
+            elif isinstance(part, exp.Column):
+                yield from self._column(part, scope)
 
     def _column(self, column: exp.Column, scope: Scope) -> Iterator[ColumnOf | Place]:
         from sqlglot import expressions as exp

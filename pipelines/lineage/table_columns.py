@@ -67,13 +67,13 @@ def column_metadata(
         )
     if path[0] not in _TABLES:
         return {}
-    found = lineage().without_rows()
+    graph = lineage().without_rows()
     own = sorted(
         node
-        for node in found.nodes
+        for node in graph.nodes
         if (node.stage, node.owner, node.column != ROWS) == (_TABLES[path[0]], path[-1], True)
     )
-    behind = {node.column: sorted(_assets_behind(found, node, upstream)) for node in own}
+    behind = {node.column: sorted(_assets_behind(graph, node, upstream)) for node in own}
     types = (
         {field.name: str(field.type) for field in schema} if schema is not None else dict.fromkeys(behind, "")
     )
@@ -82,7 +82,7 @@ def column_metadata(
 
 
 def _made_of(columns: Collection[tuple[tuple[str, ...], str]]) -> str | None:
-    """Say what a column is made of, as Markdown: Dagster's own web UI draws no lineage of columns."""
+    """Name the columns that a column is made of, as Markdown: Dagster's own web UI draws no lineage of columns."""
     names = [f"`{path[-1]}.{column}`".replace("\n", " ") for path, column in columns]
     if len(names) > MAX_NAMED:
         names = [*names[:MAX_NAMED], f"and {len(names) - MAX_NAMED} more"]
@@ -95,14 +95,18 @@ def _assets_behind(
     """Walk up to the columns of the nearest tables that are assets, through queries and through itself."""
     waiting, seen = [node], {node}
     while waiting:
-        for one in lineage.reach([waiting.pop()], "up", 1).keys() - seen:
-            seen.add(one)
-            path = (_PATHS[one.stage], one.owner) if one.stage in _PATHS else (one.owner,)
+        for neighbour in lineage.reach([waiting.pop()], "up", 1).keys() - seen:
+            seen.add(neighbour)
+            path = (
+                (_PATHS[neighbour.stage], neighbour.owner)
+                if neighbour.stage in _PATHS
+                else (neighbour.owner,)
+            )
             if path in upstream:
-                if one.column != ROWS:
-                    yield path, one.column
-            elif one.stage in ("query", node.stage):
-                waiting.append(one)
+                if neighbour.column != ROWS:
+                    yield path, neighbour.column
+            elif neighbour.stage in ("query", node.stage):
+                waiting.append(neighbour)
 
 
 def _metadata(

@@ -25,7 +25,7 @@ class UnknownPipelineError(DriftlineError):
 
 @dataclass(frozen=True)
 class Declarations:
-    """What a project declares.
+    """Declarations of a project.
 
     Attributes
     ----------
@@ -70,24 +70,24 @@ def find_pipeline(name: str | None) -> Pipeline:
         If there is none of that name, its declaration is faulty, or a name is needed.
     """
     declared = declarations()
-    known = sorted({*declared.pipelines, *declared.faults})
+    names = sorted({*declared.pipelines, *declared.faults})
     if name is None:
-        if len(known) != 1:
+        if len(names) != 1:
             raise UnknownPipelineError(
-                f"NAME is needed: {declared.folder} declares {', '.join(known)}."
-                if known
+                f"NAME is needed: {declared.folder} declares {', '.join(names)}."
+                if names
                 else f"{declared.folder} declares no pipeline. `driftline new NAME` makes one."
             )
-        name = known[0]
+        name = names[0]
     if name in declared.pipelines:
         return declared.pipelines[name]
     if name in declared.faults:
         raise UnknownPipelineError(declared.faults[name])
-    near = get_close_matches(name, known, n=1)
+    near = get_close_matches(name, names, n=1)
     raise UnknownPipelineError(
         f"no pipeline '{name}' in {declared.folder}. "
         + (f"Did you mean '{near[0]}'? " if near else "")
-        + f"Known: {', '.join(known) or 'none'}. `driftline new {name}` makes one."
+        + f"Known: {', '.join(names) or 'none'}. `driftline new {name}` makes one."
     )
 
 

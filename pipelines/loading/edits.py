@@ -55,14 +55,14 @@ def _edited(text: str, path: tuple[str, ...], value: object) -> str:
     node, place = _mapping_of(text), 0
     keys = (ATTRIBUTES, *path)
     while True:
-        found = _entry(node, keys[place])
-        if found is None:
+        entry = _entry(node, keys[place])
+        if entry is None:
             return text if value is None else _with_entry(text, node, keys[place:], value)
         if place == len(keys) - 1:
-            return _without(text, node, found) if value is None else _replaced(text, found[1], value)
-        if not isinstance(found[1], MappingNode):
+            return _without(text, node, entry) if value is None else _replaced(text, entry[1], value)
+        if not isinstance(entry[1], MappingNode):
             raise EditError(f"'{'.'.join(keys[1 : place + 1])}' is no block of keys.")
-        node, place = found[1], place + 1
+        node, place = entry[1], place + 1
 
 
 def _mapping_of(text: str) -> MappingNode:
@@ -84,10 +84,10 @@ def _replaced(text: str, node: Node, value: object) -> str:
 
 def _with_entry(text: str, node: MappingNode, keys: tuple[str, ...], value: object) -> str:
     """Add a key after the last one of a block."""
-    said = _said(value)
+    written = _said(value)
     for key in reversed(keys[1:]):
-        said = f"{{{key}: {said}}}"
-    entry = f"{keys[0]}: {said}"
+        written = f"{{{key}: {written}}}"
+    entry = f"{keys[0]}: {written}"
     if not node.value:
         raise EditError(f"there is no key beside which '{keys[0]}' can be written.")
     end = _end(text, node.value[-1][1])
@@ -132,17 +132,17 @@ def _said(value: object) -> str:
 
 def _check(pipeline: Pipeline, edited: str, changes: Mapping[tuple[str, ...], object]) -> None:
     """Hold that the edited text says the new values, and nothing else that is new."""
-    wanted = pipeline.spec.model_dump()
+    attributes = pipeline.spec.model_dump()
     for path, value in changes.items():
-        block = wanted
+        block = attributes
         for key in path[:-1]:
             block = block[key]
         block[path[-1]] = value
-    said = ", ".join(f"{'.'.join(path)}: {_said(value)}" for path, value in changes.items())
-    refusal = f"the declaration cannot be edited so that it only says {said}. Edit it by hand."
+    edits = ", ".join(f"{'.'.join(path)}: {_said(value)}" for path, value in changes.items())
+    refusal = f"the declaration cannot be edited so that it only says {edits}. Edit it by hand."
     try:
-        found = read_edited(pipeline, edited)
+        reread = read_edited(pipeline, edited)
     except DeclarationError as error:
         raise EditError(refusal) from error
-    if found.spec.model_dump() != wanted:
+    if reread.spec.model_dump() != attributes:
         raise EditError(refusal)

@@ -32,7 +32,7 @@ COMPONENTS = (COMPONENT, "pipelines.MLPipeline")
 """Names of the component: the second is its module's own."""
 
 POLICY_BLOCKS = ("drift", "retrain")
-"""What a policy file may hold."""
+"""Blocks that a policy file may hold."""
 
 _ENVELOPE = ("type", "attributes", "requirements", "template_vars_module", "post_processing")
 """Keys beside `attributes` that Dagster's component files have."""
@@ -78,8 +78,8 @@ def read(path: Path | str) -> Pipeline:
     faults = list(document.faults) if document.faults else []
     if document.value is None and document.faults:
         raise DeclarationError(_messages(place, document, faults))
-    spec, sql, found = _contents(document, file.parent)
-    faults += found
+    spec, sql, sql_faults = _contents(document, file.parent)
+    faults += sql_faults
     if faults or spec is None:
         raise DeclarationError(_messages(place, document, faults))
     return Pipeline(
@@ -130,9 +130,9 @@ def read_with_policy(pipeline: Pipeline, file: Path) -> Pipeline:
         {**declared.value, "attributes": attributes},
         {("attributes", *path): line for path, line in policy.lines.items()},
     )
-    spec, sql, found = _contents(whole, Path(pipeline.folder))
-    if faults or found or spec is None:
-        raise DeclarationError([*_messages(place, policy, faults), *_messages(place, whole, found)])
+    spec, sql, sql_faults = _contents(whole, Path(pipeline.folder))
+    if faults or sql_faults or spec is None:
+        raise DeclarationError([*_messages(place, policy, faults), *_messages(place, whole, sql_faults)])
     return Pipeline(pipeline.name, spec, pipeline.folder, sql.texts, _fingerprint(spec, sql.texts))
 
 
@@ -146,8 +146,8 @@ def read_edited(pipeline: Pipeline, text: str) -> Pipeline:
     """
     file = Path(pipeline.folder) / FILE_NAME
     document = parse(text)
-    spec, sql, found = _contents(document, file.parent)
-    faults = [*document.faults, *found]
+    spec, sql, sql_faults = _contents(document, file.parent)
+    faults = [*document.faults, *sql_faults]
     if faults or spec is None:
         raise DeclarationError(_messages(_Place(file, shown_path(file)), document, faults))
     return Pipeline(pipeline.name, spec, pipeline.folder, sql.texts, _fingerprint(spec, sql.texts))
@@ -200,8 +200,8 @@ def _envelope_faults(value: object) -> Iterator[Fault]:
             yield Fault((key,), f"unknown key '{key}' beside 'attributes'. {choices(key, _ENVELOPE)}")
     kind = value.get("type")
     if kind not in COMPONENTS:
-        said = "missing key 'type'" if kind is None else f"type is '{kind}'"
-        yield Fault(("type",), f"{said}. A pipeline is of type {COMPONENT}.")
+        problem = "missing key 'type'" if kind is None else f"type is '{kind}'"
+        yield Fault(("type",), f"{problem}. A pipeline is of type {COMPONENT}.")
 
 
 def _messages(place: _Place, document: MarkedYaml, faults: Iterable[Fault]) -> list[str]:

@@ -26,11 +26,11 @@ def recover(attributes: object, faults: Collection[Fault]) -> PipelineSpec | Non
     """Return the values of a declaration without its faulty places, or None where nothing is left."""
     if not isinstance(attributes, Mapping):
         return None
-    rest = copy.deepcopy(dict(attributes))
+    remainder = copy.deepcopy(dict(attributes))
     for _ in range(_ROUNDS):
         for fault in faults:
-            _mend(rest, fault.path)
-        result = validate(rest)
+            _mend(remainder, fault.path)
+        result = validate(remainder)
         if isinstance(result, PipelineSpec):
             return result
         faults = result

@@ -65,8 +65,8 @@ def _schema() -> dict[str, Any]:
         schema["$defs"]["CandidateSpec"]["properties"]["use"],
         schema["$defs"]["ModelSpec"]["properties"]["candidates"]["items"]["anyOf"][0],
     ]
-    for one in names:
-        one["enum"] = list(ALGORITHMS)
+    for choice in names:
+        choice["enum"] = list(ALGORITHMS)
     return schema
 
 
@@ -82,15 +82,15 @@ def reference_page() -> str:
 
 def _in_order(schema: Schema, blocks: Mapping[str, Schema]) -> Sequence[str]:
     """List blocks as a reader meets them."""
-    found: dict[str, None] = {}
+    ordered: dict[str, None] = {}
     waiting = [schema]
     while waiting:
         for field in waiting.pop(0)["properties"].values():
             for name in _blocks_named(field):
-                if name not in found:
-                    found[name] = None
+                if name not in ordered:
+                    ordered[name] = None
                     waiting.append(blocks[name])
-    return list(found)
+    return list(ordered)
 
 
 def _blocks_named(part: object) -> Iterator[str]:
@@ -117,10 +117,10 @@ def _block_section(name: str, block: Schema, blocks: Mapping[str, Schema]) -> li
     for key, field in block["properties"].items():
         default = "**required**" if key in required else _default(field)
         # A key whose description is its block's own has none in the schema.
-        said = field.get("description") or " ".join(
+        description = field.get("description") or " ".join(
             blocks[ref]["description"] for ref in _blocks_named(field)
         )
-        meaning = f"{said} {_bounds(field)}".strip()
+        meaning = f"{description} {_bounds(field)}".strip()
         lines.append(f"| `{key}` | {_type(field)} | {default} | {_cell(meaning)} |")
     if block.get("additionalProperties") is True:
         lines.append(
@@ -179,10 +179,10 @@ def _code(value: object) -> str:
 
 def _bounds(field: Schema) -> str:
     options = [field, *(option for option in field.get("anyOf", ()))]
-    said = [
+    bounds = [
         words.format(option[key]) for option in options for key, words in _BOUNDS.items() if key in option
     ]
-    return f"({', '.join(said)})" if said else ""
+    return f"({', '.join(bounds)})" if bounds else ""
 
 
 def _cell(text: str) -> str:

@@ -15,7 +15,7 @@ MAX_SIZE_BYTES = 1_000_000
 """Code is not a data file."""
 
 PYTHON = ".py"
-"""How the file of a Python source ends."""
+"""Suffix of a Python source's file."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,9 @@ def _read(folder: Path, name: str) -> str | _Unreadable:
         return _Unreadable("it leads out of the declaration's folder. Put the file beside the declaration.")
     if not _is_file(file):
         kind, language = (PYTHON, "Python") if name.endswith(PYTHON) else (".sql", "SQL")
-        there = sorted(path.relative_to(folder).as_posix() for path in folder.rglob(f"*{kind}"))
+        paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob(f"*{kind}"))
         return _Unreadable(
-            f"no such file. {language} files beside the declaration: {', '.join(there) or 'none'}."
+            f"no such file. {language} files beside the declaration: {', '.join(paths) or 'none'}."
         )
     if file.stat().st_size > MAX_SIZE_BYTES:
         return _Unreadable(f"it is larger than {MAX_SIZE_BYTES:,} bytes, which no code is.")

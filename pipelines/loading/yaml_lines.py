@@ -61,8 +61,8 @@ def parse(text: str) -> MarkedYaml:
         line = text.count("\n", 0, error.position) + 1
         document.faults.append(Fault((), f"not readable as YAML: {error.reason}.", line=line))
     except (_TooManyValuesError, RecursionError):
-        said = f"more than {MAX_VALUES} values: an anchor that contains itself, or aliases that multiply."
-        document.faults.append(Fault((), said))
+        problem = f"more than {MAX_VALUES} values: an anchor that contains itself, or aliases that multiply."
+        document.faults.append(Fault((), problem))
     finally:
         loader.dispose()
     return document
@@ -70,15 +70,15 @@ def parse(text: str) -> MarkedYaml:
 
 def _syntax_fault(error: yaml.MarkedYAMLError, text: str) -> Fault:
     mark = error.problem_mark or error.context_mark
-    said = ", ".join(part for part in (error.context, error.problem) if part)
+    problem = ", ".join(part for part in (error.context, error.problem) if part)
     hint = ""
-    if "single document" in said:
-        said, hint = "a second document ('---') begins here", " One folder holds one pipeline."
+    if "single document" in problem:
+        problem, hint = "a second document ('---') begins here", " One folder holds one pipeline."
     elif mark and text.splitlines()[mark.line : mark.line + 1] and "\t" in text.splitlines()[mark.line]:
         hint = " Indent with spaces, not tabs."
-    elif "mapping values are not allowed" in said:
+    elif "mapping values are not allowed" in problem:
         hint = " Quote a text that contains ': ', and check the indentation."
-    return Fault((), f"not valid YAML: {said}.{hint}", line=mark.line + 1 if mark else 1)
+    return Fault((), f"not valid YAML: {problem}.{hint}", line=mark.line + 1 if mark else 1)
 
 
 @dataclass
@@ -162,8 +162,8 @@ class _Reading:
         """Return a text without NUL characters, which end a text for the engine, file systems and databases."""
         text: str = node.value
         if NUL in text:
-            said = f"{label(path)} holds a NUL character (\\0). Remove it."
-            self._fault(path, said, node.start_mark.line + 1)
+            message = f"{label(path)} holds a NUL character (\\0). Remove it."
+            self._fault(path, message, node.start_mark.line + 1)
         return text.replace(NUL, "")
 
     def _fault(self, path: KeyPath, text: str, line: int) -> None:

@@ -59,7 +59,7 @@ _LENGTHS: dict[Cadence, float] = {"month": 30.44, "week": 7, "day": 1, "hour": 1
 
 @dataclass(frozen=True)
 class Clock:
-    """How a table is cut into partitions.
+    """Partitions that a table could be cut into.
 
     Attributes
     ----------
@@ -93,7 +93,7 @@ class Clock:
     question: str = ""
 
 
-def find_clock(connection: duckdb.DuckDBPyConnection, columns: FileColumns, asked: str | None) -> Clock:
+def find_clock(connection: duckdb.DuckDBPyConnection, columns: FileColumns, event_time: str | None) -> Clock:
     """Find the event time and the length of a partition.
 
     Parameters
@@ -102,7 +102,7 @@ def find_clock(connection: duckdb.DuckDBPyConnection, columns: FileColumns, aske
         Holds the typed rows.
     columns
         The file's.
-    asked
+    event_time
         Column that the user named, `rows`, or None.
 
     Raises
@@ -111,10 +111,10 @@ def find_clock(connection: duckdb.DuckDBPyConnection, columns: FileColumns, aske
         If the named column is not there or holds no times.
     """
     n_rows = columns.columns[0].n_rows
-    if asked == ROWS and ROWS not in [column.name for column in columns.columns]:
+    if event_time == ROWS and ROWS not in [column.name for column in columns.columns]:
         return _by_rows(n_rows)
-    if asked is not None:
-        return _by_time(connection, columns[asked], ())
+    if event_time is not None:
+        return _by_time(connection, columns[event_time], ())
     candidates = sorted(
         (column for column in columns.columns if _can_be_event_time(column)), key=lambda c: _rank(c, columns)
     )
@@ -124,7 +124,7 @@ def find_clock(connection: duckdb.DuckDBPyConnection, columns: FileColumns, aske
     return _by_time(connection, candidates[0], tuple(column.name for column in candidates[1:]))
 
 
-def clock_of_files(columns: FileColumns, keys: Sequence[str], asked: str | None) -> Clock:
+def clock_of_files(columns: FileColumns, keys: Sequence[str], event_time: str | None) -> Clock:
     """Find the event time of files that each hold one partition, whose names tell how long it is.
 
     Parameters
@@ -133,7 +133,7 @@ def clock_of_files(columns: FileColumns, keys: Sequence[str], asked: str | None)
         Those of all files.
     keys
         What stands for `{partition}` in the files' names.
-    asked
+    event_time
         Column that the user named, or None.
 
     Raises
@@ -146,7 +146,7 @@ def clock_of_files(columns: FileColumns, keys: Sequence[str], asked: str | None)
         (column for column in columns.columns if column.is_time and column.n_null == 0),
         key=lambda c: _rank(c, columns),
     )
-    chosen = asked or next((column.name for column in candidates), None)
+    chosen = event_time or next((column.name for column in candidates), None)
     if chosen is None:
         raise ScaffoldError(
             "files of partitions need a column that says when a row came to be, and none holds times in every row. "
@@ -178,7 +178,7 @@ def _cadence_of_keys(keys: Sequence[str]) -> tuple[Cadence, Sequence[datetime]]:
     )
 
 
-def check_event_time(columns: FileColumns, asked: str) -> None:
+def check_event_time(columns: FileColumns, event_time: str) -> None:
     """Refuse a column that cannot say when.
 
     Raises
@@ -186,15 +186,15 @@ def check_event_time(columns: FileColumns, asked: str) -> None:
     ScaffoldError
         With what it holds.
     """
-    column = columns[asked]
+    column = columns[event_time]
     if not column.is_time:
         shown = ", ".join(value for value, _ in column.values[:3]) or column.low_text
         raise ScaffoldError(
-            f"--event-time {asked}: the column holds {column.type}s (for example {shown}), not times. "
+            f"--event-time {event_time}: the column holds {column.type}s (for example {shown}), not times. "
             "Name another, leave --event-time out, or write --event-time rows for rows that have only an order."
         )
     if column.n_null == column.n_rows or column.low is None:
-        raise ScaffoldError(f"--event-time {asked}: the column is empty.")
+        raise ScaffoldError(f"--event-time {event_time}: the column is empty.")
 
 
 def _can_be_event_time(column: Column) -> bool:

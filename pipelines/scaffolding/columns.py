@@ -85,17 +85,17 @@ class Column:
 
     @property
     def is_number(self) -> bool:
-        """Whether it holds numbers."""
+        """True if it holds numbers."""
         return self.type in ("int", "float", "decimal")
 
     @property
     def is_time(self) -> bool:
-        """Whether it holds dates or times."""
+        """True if it holds dates or times."""
         return self.type in ("date", "timestamp", "timestamp_tz")
 
     @property
     def is_constant(self) -> bool:
-        """Whether it says the same in every row, or nothing."""
+        """True if it says the same in every row, or nothing."""
         return self.n_distinct == 0 or (self.n_distinct == 1 and self.n_null == 0)
 
 
@@ -169,7 +169,7 @@ def _measured(
 ) -> list[Column]:
     connection, n_rows = opened.connection, opened.n_rows
     distinct = "count(DISTINCT {})" if n_rows <= EXACT_ROWS else "approx_count_distinct({})"
-    asked = []
+    aggregates = []
     for name, form in forms.items():
         column = quote_identifier(name)
         number = _as_number(column, form.type)
@@ -178,15 +178,15 @@ def _measured(
             if form.type in ("int", "float", "decimal")
             else "NULL"
         )
-        asked.append(
+        aggregates.append(
             f"struct_pack(n_null := count(*) - count({column}), n_distinct := {distinct.format(column)}, "
             f"low := min({number}), high := max({number}), low_text := CAST(min({column}) AS VARCHAR), "
             f"high_text := CAST(max({column}) AS VARCHAR), "
             f"longest := max(length(CAST({column} AS VARCHAR))), "
             f"n_spaced := count(*) FILTER (contains(CAST({column} AS VARCHAR), ' ')), quartiles := {quartiles})"
         )
-    row = first_row(connection, f"SELECT {', '.join(asked)} FROM {TYPED}")
-    found = []
+    row = first_row(connection, f"SELECT {', '.join(aggregates)} FROM {TYPED}")
+    columns = []
     for place, ((name, form), facts) in enumerate(zip(forms.items(), row, strict=True), start=first):
         values: list[tuple[str, int]] = []
         if 0 < facts["n_distinct"] <= MAX_LISTED_VALUES:
@@ -195,7 +195,7 @@ def _measured(
                 f"SELECT CAST({column} AS VARCHAR), count(*) AS n FROM {TYPED} WHERE {column} IS NOT NULL "
                 "GROUP BY ALL ORDER BY n DESC, 1"
             ).fetchall()
-        found.append(
+        columns.append(
             Column(
                 name=name,
                 type=form.type,
@@ -218,7 +218,7 @@ def _measured(
                 n_spaced=facts["n_spaced"],
             )
         )
-    return found
+    return columns
 
 
 def _question(form: Form) -> str:
@@ -226,8 +226,8 @@ def _question(form: Form) -> str:
     listed = [f"{word!r} ({n:,} rows)" for word, n in form.words if word.strip()]
     if form.type != "string" or not listed:
         return form.question
-    asked = f"{', '.join(listed)} kept as text. If that means missing, name it in the column's null_values."
-    return f"{form.question} {asked}".strip()
+    doubt = f"{', '.join(listed)} kept as text. If that means missing, name it in the column's null_values."
+    return f"{form.question} {doubt}".strip()
 
 
 def _as_number(column: str, kind: ColumnType) -> str:

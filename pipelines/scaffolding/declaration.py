@@ -14,43 +14,46 @@ MAX_SHARE = 0.01
 """Share of rejects that a source may have when nothing is declared, and how much more one may have that has some."""
 
 
-def write(found: Findings, *, type_name: str) -> str:
+def write(findings: Findings, *, type_name: str) -> str:
     """Return the text of `defs.yaml`."""
-    name = Path(found.path).name
+    name = Path(findings.path).name
     lines = [
         *comment(
-            f"Written by `dg scaffold` from {name}: {found.n_rows:,} rows, {len(found.columns.columns)} columns. "
+            f"Written by `dg scaffold` from {name}: {findings.n_rows:,} rows, {len(findings.columns.columns)} columns. "
             f"Comments with `{DECIDE}` ask for what the data cannot tell. Check with `dg check defs`, look before you run with "
             "`driftline preview`, run with `driftline replay`. Every key: docs/pipeline-reference.md.",
             0,
         ),
         f"type: {type_name}",
         "attributes:",
-        f"  description: {scalar(_description(found))}",
-        *_partitions(found),
+        f"  description: {scalar(_description(findings))}",
+        *_partitions(findings),
         "",
         "  datasets:",
-        f"    {found.dataset}:",
-        *_source(found),
-        *_columns(found),
-        *_event_time(found),
-        *_key(found),
-        *_expectations(found),
+        f"    {findings.dataset}:",
+        *_source(findings),
+        *_columns(findings),
+        *_event_time(findings),
+        *_key(findings),
+        *_expectations(findings),
     ]
-    if found.entities:
-        lines += ["", *features(found)]
-    lines += ["", *(learning(found, found.target) if found.target is not None else watching(found))]
+    if findings.entities:
+        lines += ["", *features(findings)]
+    lines += [
+        "",
+        *(learning(findings, findings.target) if findings.target is not None else watching(findings)),
+    ]
     return "\n".join(lines) + "\n"
 
 
-def _description(found: Findings) -> str:
-    if found.target is None:
-        return f"Is {found.dataset} what it used to be?"
-    return f"What will {found.target.column} be?"
+def _description(findings: Findings) -> str:
+    if findings.target is None:
+        return f"Is {findings.dataset} what it used to be?"
+    return f"What will {findings.target.column} be?"
 
 
-def _partitions(found: Findings) -> list[str]:
-    clock = found.clock
+def _partitions(findings: Findings) -> list[str]:
+    clock = findings.clock
     if clock.every == "rows":
         return [
             *comment(
@@ -78,7 +81,7 @@ def _partitions(found: Findings) -> list[str]:
         "`end` is where the file ends. Remove it while data keeps arriving; then partitions close on the clock.",
         2,
     )
-    if not _has_zone(found):
+    if not _has_zone(findings):
         lines += ask(
             f"times in '{clock.event_time}' carry no zone, and are read as UTC. In which zone were they written?",
             2,
@@ -90,32 +93,32 @@ def _day_or_hour(text: str) -> str:
     return text.removesuffix(" 00:00:00") if text.endswith(" 00:00:00") else text.replace(" ", "T")
 
 
-def _has_zone(found: Findings) -> bool:
-    name = found.clock.event_time
-    return name is None or found.columns[name].type == "timestamp_tz"
+def _has_zone(findings: Findings) -> bool:
+    name = findings.clock.event_time
+    return name is None or findings.columns[name].type == "timestamp_tz"
 
 
-def _source(found: Findings) -> list[str]:
-    source = found.source
-    written: dict[str, object] = {"type": source.type, "path": found.path}
+def _source(findings: Findings) -> list[str]:
+    source = findings.source
+    written: dict[str, object] = {"type": source.type, "path": findings.path}
     for key in ("mode", "delimiter", "encoding", "sheet"):
         if key in source.model_fields_set:
             written[key] = getattr(source, key)
-    if len(found.columns.null_values) > 1:
-        written["null_values"] = list(found.columns.null_values)
-    lines = [line for doubt in found.doubts for line in ask(doubt, 6)]
-    total = found.n_rows + found.n_rejected
-    if found.n_rejected:
+    if len(findings.columns.null_values) > 1:
+        written["null_values"] = list(findings.columns.null_values)
+    lines = [line for doubt in findings.doubts for line in ask(doubt, 6)]
+    total = findings.n_rows + findings.n_rejected
+    if findings.n_rejected:
         lines += ask(
-            f"{found.n_rejected:,} of {total:,} lines could not be read, and will be kept among the rejects. Are they worth mending?",
+            f"{findings.n_rejected:,} of {total:,} lines could not be read, and will be kept among the rejects. Are they worth mending?",
             6,
         )
-    share = (found.n_rejected + _n_without_time(found)) / total
+    share = (findings.n_rejected + _n_without_time(findings)) / total
     if share > MAX_SHARE:
         written["max_rejected_share"] = round(min(1.0, share + MAX_SHARE), 3)
-    if len(found.columns.null_values) > 1:
+    if len(findings.columns.null_values) > 1:
         lines += comment(
-            f"Numbers and times are missing where the file says {', '.join(found.columns.null_values[1:])}.",
+            f"Numbers and times are missing where the file says {', '.join(findings.columns.null_values[1:])}.",
             6,
         )
     if source.type == "csv" and "encoding" in source.model_fields_set:
@@ -125,10 +128,10 @@ def _source(found: Findings) -> list[str]:
     return [*lines, f"      source: {flow(written)}"]
 
 
-def _columns(found: Findings) -> list[str]:
+def _columns(findings: Findings) -> list[str]:
     lines = ["      columns:"]
-    for column in found.columns.columns:
-        kind = "timestamp_tz" if column.name == found.clock.event_time else column.type
+    for column in findings.columns.columns:
+        kind = "timestamp_tz" if column.name == findings.clock.event_time else column.type
         if column.question:
             lines += ask(f"{column.name}: {column.question}", 8)
         notes = [note for note in (column.note, _fullness(column)) if note]
@@ -157,40 +160,40 @@ def _fullness(column: Column) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _event_time(found: Findings) -> list[str]:
+def _event_time(findings: Findings) -> list[str]:
     lines = comment("Says which partition a row belongs to.", 6)
-    if found.clock.others:
+    if findings.clock.others:
         lines = ask(
-            f"this says which partition a row belongs to. It could also be {', '.join(found.clock.others)}. Which is when a row came to be?",
+            f"this says which partition a row belongs to. It could also be {', '.join(findings.clock.others)}. Which is when a row came to be?",
             6,
         )
-    if found.clock.every == "rows":
+    if findings.clock.every == "rows":
         lines = comment("Made by Driftline: row n of the file is minute n after 2000-01-01.", 6)
-    if found.clock.every == "load":
+    if findings.clock.every == "load":
         lines = comment(
             "Made by Driftline: a load is a day after 2000-01-01, its rows spread over the day by their key.",
             6,
         )
-    if n_missing := _n_without_time(found):
+    if n_missing := _n_without_time(findings):
         lines += ask(
-            f"{n_missing:,} rows have no {found.event_time}: they belong to no partition and will be kept among the rejects. Is there a better column?",
+            f"{n_missing:,} rows have no {findings.event_time}: they belong to no partition and will be kept among the rejects. Is there a better column?",
             6,
         )
-    return [*lines, f"      event_time: {scalar(found.event_time)}"]
+    return [*lines, f"      event_time: {scalar(findings.event_time)}"]
 
 
-def _n_without_time(found: Findings) -> int:
-    name = found.clock.event_time
-    return found.columns[name].n_null if name is not None else 0
+def _n_without_time(findings: Findings) -> int:
+    name = findings.clock.event_time
+    return findings.columns[name].n_null if name is not None else 0
 
 
-def _key(found: Findings) -> list[str]:
-    text = f"Identifies a row: {found.key.reason}."
-    lines = ask(f"{text} Is there a better one?", 6) if found.key.is_made else comment(text, 6)
-    return [*lines, f"      key: {flow(list(found.key.columns))}"]
+def _key(findings: Findings) -> list[str]:
+    text = f"Identifies a row: {findings.key.reason}."
+    lines = ask(f"{text} Is there a better one?", 6) if findings.key.is_made else comment(text, 6)
+    return [*lines, f"      key: {flow(list(findings.key.columns))}"]
 
 
-def _expectations(found: Findings) -> list[str]:
+def _expectations(findings: Findings) -> list[str]:
     lines = comment(
         "What held in this file, with margins. `severity` (info, warning, critical) weighs a rule in the quality score; `on_failure: quarantine` puts "
         "failing rows aside, `on_failure: block` stops everything downstream.",
@@ -198,7 +201,7 @@ def _expectations(found: Findings) -> list[str]:
     )
     lines += ask("which of these are rules, and which only happened to hold? Delete the latter.", 6)
     lines.append("      expectations:")
-    for rule in found.rules:
+    for rule in findings.rules:
         written: dict[str, object] = {"expect": rule.expect, **dict(rule.arguments)}
         if rule.severity != "warning":
             written["severity"] = rule.severity
@@ -211,15 +214,15 @@ def _expectations(found: Findings) -> list[str]:
 
 def decisions(text: str) -> Sequence[tuple[int, str]]:
     """List the `decide:` comments of a declaration, with their lines."""
-    found: list[tuple[int, str]] = []
+    questions: list[tuple[int, str]] = []
     is_open = False
     for number, line in enumerate(text.splitlines(), start=1):
         stripped = line.strip()
         if stripped.startswith(f"# {DECIDE}"):
-            found.append((number, stripped.removeprefix(f"# {DECIDE}").strip()))
+            questions.append((number, stripped.removeprefix(f"# {DECIDE}").strip()))
             is_open = True
-        elif is_open and stripped.startswith("# ") and found:
-            found[-1] = (found[-1][0], f"{found[-1][1]} {stripped.removeprefix('# ')}")
+        elif is_open and stripped.startswith("# ") and questions:
+            questions[-1] = (questions[-1][0], f"{questions[-1][1]} {stripped.removeprefix('# ')}")
         else:
             is_open = False
-    return found
+    return questions

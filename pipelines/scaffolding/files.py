@@ -30,7 +30,7 @@ SEPARATORS = ",;\t|"
 """Separators that are looked for in the first lines."""
 
 SNIFFED_BYTES = 256 * 1024
-"""How much of a text file tells its separator and encoding."""
+"""Bytes of a text file from which its separator and encoding are inferred."""
 
 SLOT = "{partition}"
 """Stands in a path where a partition's key stands in the names of its files."""
@@ -111,8 +111,8 @@ def keys_of(source: SourceSpec, files: Sequence[Path]) -> Sequence[str]:
         fnmatch.translate(part).removeprefix("(?s:").removesuffix(")\\Z") for part in source.path.split(SLOT)
     ]
     pattern = re.compile(parts[0] + "(.+?)" + "(?:\\1)".join(parts[1:]), re.DOTALL)
-    found = [pattern.fullmatch(str(file)) for file in files]
-    return sorted({match[1] for match in found if match is not None})
+    matches = [pattern.fullmatch(str(file)) for file in files]
+    return sorted({match[1] for match in matches if match is not None})
 
 
 def _absolute(path: str, start: Path, folder: Path) -> str:
@@ -154,9 +154,11 @@ def _pattern_in(folder: Path, path: str) -> str:
     if not files:
         raise ScaffoldError(f"--source {one_line(path)}: the folder holds no files.")
     if len(endings) > 1 or len(depths) > 1:
-        said = f"files that end in {', '.join(endings)}" if len(endings) > 1 else "files at several depths"
+        contents = (
+            f"files that end in {', '.join(endings)}" if len(endings) > 1 else "files at several depths"
+        )
         raise ScaffoldError(
-            f"--source {one_line(path)}: the folder holds {said}. Name the files of one table with a pattern, as in '{folder.name}/*{endings[0]}'."
+            f"--source {one_line(path)}: the folder holds {contents}. Name the files of one table with a pattern, as in '{folder.name}/*{endings[0]}'."
         )
     return "*/" * (depths.pop() - 1) + f"*{endings[0]}"
 
@@ -174,19 +176,19 @@ def _sniffed(files: Sequence[Path], where: str, mode: str) -> SourceSpec:
             f"{', '.join(sorted({*kinds.values()} - {kinds[files[0]]}))}. Name those of one format."
         )
     file, kind = files[0], kinds[files[0]]
-    found: dict[str, object] = {"type": kind, "path": where}
+    block: dict[str, object] = {"type": kind, "path": where}
     if mode != "full":
-        found["mode"] = mode
+        block["mode"] = mode
     if kind in ("csv", "json"):
         first = _first_bytes(file)
         encoding = _encoding(first)
         if encoding != "utf-8":
-            found["encoding"] = encoding
+            block["encoding"] = encoding
         if kind == "csv":
             separator = _separator(first.decode(encoding, errors="replace"))
             if separator != ",":
-                found["delimiter"] = separator
-    return SourceSpec.model_validate(found)
+                block["delimiter"] = separator
+    return SourceSpec.model_validate(block)
 
 
 def _format(file: Path) -> str:

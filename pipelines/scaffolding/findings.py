@@ -58,8 +58,8 @@ class Findings:
     @property
     def event_time(self) -> str:
         """The column that is the clock, real or made."""
-        made = {"rows": "row_time", "load": "load_time"}
-        return self.clock.event_time or made[self.clock.every]
+        made_columns = {"rows": "row_time", "load": "load_time"}
+        return self.clock.event_time or made_columns[self.clock.every]
 
     @property
     def n_rows(self) -> int:

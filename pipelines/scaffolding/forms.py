@@ -74,7 +74,7 @@ class Form:
 
 @dataclass(frozen=True)
 class _Style:
-    """How a file writes numbers: with decimal commas, with decimal points, or nothing tells."""
+    """Style of a file's numbers: decimal commas, decimal points, or unknown."""
 
     has_commas: bool
     has_points: bool
@@ -96,8 +96,8 @@ def forms_of_texts(opened: OpenedSource, names: Sequence[str]) -> dict[str, Form
             f"{column} AS c{place}, CASE WHEN trim({column}) NOT IN ('', {null_texts}) THEN trim({column}) END AS t{place}"
             for place, column in enumerate(map(quote_identifier, group))
         )
-        asked = ", ".join(_counts(f"c{place}", f"t{place}") for place in range(len(group)))
-        row = first_row(opened.connection, f"SELECT {asked} FROM (SELECT {texts} FROM {TEXTS})")
+        aggregates = ", ".join(_counts(f"c{place}", f"t{place}") for place in range(len(group)))
+        row = first_row(opened.connection, f"SELECT {aggregates} FROM (SELECT {texts} FROM {TEXTS})")
         for name, facts in zip(group, row, strict=True):
             counted[name] = {key: value for key, value in facts.items() if key != "words"}
             words[name] = tuple(sorted((facts["words"] or {}).items()))
@@ -165,15 +165,15 @@ def _form(
         is_empty = not any(word.strip() for word, _ in words)
         return Form("string", words=words, note="always empty" if is_empty else "")
     missing = tuple(word for word, _ in words)
-    found = (
+    form = (
         _truth(n) or _code(n) or _grouped(name, n, missing, style) or _number(connection, name, n, missing)
         or _iso_time(connection, name, n, missing) or _other_time(connection, name, missing)
     )  # fmt: skip
-    if found is None:
-        found = Form("string", question=_nearly(connection, name, n, missing))
-    if found.type == "string":
-        return replace(found, words=words)
-    return replace(found, null_texts=(*missing, *found.null_texts))
+    if form is None:
+        form = Form("string", question=_nearly(connection, name, n, missing))
+    if form.type == "string":
+        return replace(form, words=words)
+    return replace(form, null_texts=(*missing, *form.null_texts))
 
 
 def _nearly(
@@ -209,10 +209,10 @@ def _code(n: Mapping[str, int]) -> Form | None:
     if n["number"] != n["present"]:
         return None
     if n["zeros"]:
-        asked = (
+        question = (
             "digits with leading zeros are kept as text. If they are numbers: float." if n["points"] else ""
         )
-        return Form("string", note="numbers with leading zeros are codes, kept as text", question=asked)
+        return Form("string", note="numbers with leading zeros are codes, kept as text", question=question)
     if n["phones"] or (n["pluses"] == n["present"] and not n["points"]):
         return Form("string", note="numbers that begin with + are codes, kept as text")
     if n["bare_exponents"] and not n["written_out"]:
@@ -277,19 +277,19 @@ def _number(
     if not n["number"] or n["number"] + n["infinite"] != n["present"]:
         return None
     is_whole = n["exact"] == n["present"]
-    found = (
+    reading = (
         None if n["infinite"] else time_of_number(connection, name, present(name, missing), is_whole=is_whole)
     )
-    if isinstance(found, TimeForm):
-        return _of_time(found)
-    question = found or ""
+    if isinstance(reading, TimeForm):
+        return _of_time(reading)
+    question = reading or ""
     if n["infinite"]:
         question = f"{n['infinite']:,} values are infinite, or too large for a number. If they mean that nothing is known, name their texts in null_values."
     return Form("int" if is_whole else "float", question=question)
 
 
-def _of_time(found: TimeForm) -> Form:
-    return Form(found.type, found.sql, note=found.note, question=found.question)
+def _of_time(time: TimeForm) -> Form:
+    return Form(time.type, time.sql, note=time.note, question=time.question)
 
 
 def _iso_time(
@@ -303,10 +303,10 @@ def _iso_time(
         odd = _odd_times(connection, name, missing)
         shown = ", ".join(map(repr, odd[:3]))
         if len(odd) > MAX_ODD_TIMES:
-            said = f"times, but {n['odd_time']:,} of them (such as {shown}) lie outside the years {FIRST_YEAR} to {LAST_YEAR}"
-            return Form("string", question=f"{said}, so all are kept as text. How are they read?")
-        said = f"{shown} in {n['odd_time']:,} rows is outside the years {FIRST_YEAR} to {LAST_YEAR}"
-        question = f"{said}, and is read as missing. Is that right?"
+            odd_times = f"times, but {n['odd_time']:,} of them (such as {shown}) lie outside the years {FIRST_YEAR} to {LAST_YEAR}"
+            return Form("string", question=f"{odd_times}, so all are kept as text. How are they read?")
+        odd_times = f"{shown} in {n['odd_time']:,} rows is outside the years {FIRST_YEAR} to {LAST_YEAR}"
+        question = f"{odd_times}, and is read as missing. Is that right?"
     if n["date"] == n["time"]:
         return Form("date", null_texts=odd, question=question)
     if not n["zone"]:
@@ -326,5 +326,5 @@ def _odd_times(connection: duckdb.DuckDBPyConnection, name: str, missing: Sequen
 
 
 def _other_time(connection: duckdb.DuckDBPyConnection, name: str, missing: Sequence[str]) -> Form | None:
-    found = time_of_text(connection, present(name, missing))
-    return _of_time(found) if found is not None else None
+    time = time_of_text(connection, present(name, missing))
+    return _of_time(time) if time is not None else None

@@ -1,4 +1,4 @@
-"""Inference of a source's roles: each is found, or asked for."""
+"""Inference of a source's types, clock, key, entities, target and rules: each is inferred, or asked for."""
 
 from __future__ import annotations
 
@@ -56,25 +56,27 @@ LATER_HINTS = (
 """Parts of names of times at which an outcome becomes known."""
 
 
-def _described(found: OpenedSource, options: ScaffoldOptions) -> tuple[FileColumns, Clock]:
+def _described(opened: OpenedSource, options: ScaffoldOptions) -> tuple[FileColumns, Clock]:
     """Describe the columns in types in which the raw room reads every row that can be read at all, and find the clock."""
     forms = (
-        forms_of_types(found.connection, found.types) if found.types else forms_of_texts(found, found.columns)
+        forms_of_types(opened.connection, opened.types)
+        if opened.types
+        else forms_of_texts(opened, opened.columns)
     )
     while True:
-        columns = describe(found, forms)
+        columns = describe(opened, forms)
         _check_options(options, columns)
-        clock = _clock(found, columns, options.event_time)
-        changed = as_text_where_rejected(found, forms, columns, clock.event_time)
+        clock = _clock(opened, columns, options.event_time)
+        changed = as_text_where_rejected(opened, forms, columns, clock.event_time)
         if not changed:
             return columns, clock
         forms = {**forms, **changed}
 
 
-def _clock(found: OpenedSource, columns: FileColumns, asked: str | None) -> Clock:
-    if found.keys:
-        return clock_of_files(columns, found.keys, asked)
-    return find_clock(found.connection, columns, asked)
+def _clock(opened: OpenedSource, columns: FileColumns, event_time: str | None) -> Clock:
+    if opened.keys:
+        return clock_of_files(columns, opened.keys, event_time)
+    return find_clock(opened.connection, columns, event_time)
 
 
 def _check_options(options: ScaffoldOptions, columns: FileColumns) -> None:
@@ -98,17 +100,17 @@ def find(options: ScaffoldOptions, opened: OpenedSource, folder: Path) -> Findin
     columns, clock = _described(opened, options)
     names = [column.name for column in columns.columns]
     target = target_of(columns[options.target]) if options.target is not None else None
-    wanted = _asked_entities(options.entity, names)
-    entities = wanted or [(name,) for name in find_entities(columns, clock, options.target)]
-    if clock.every == "load" and wanted:
+    named = _asked_entities(options.entity, names)
+    entities = named or [(name,) for name in find_entities(columns, clock, options.target)]
+    if clock.every == "load" and named:
         raise ScaffoldError(
             f"--entity {options.entity}: without a time there is no past to aggregate. Name --event-time too, "
             "or leave --entity out."
         )
     key = find_key(connection, columns, clock, [name for keys in entities for name in keys])
     dataset = _dataset_name(source.path)
-    made = {"rows": "row_time", "load": "load_time"}
-    event_time = clock.event_time or made[clock.every]
+    made_columns = {"rows": "row_time", "load": "load_time"}
+    event_time = clock.event_time or made_columns[clock.every]
     request = tuple(
         c for c in columns.columns if _can_be_feature(c, options.target, key.columns, clock.event_time)
     )
@@ -156,13 +158,13 @@ def _known(option: str, name: str, names: Sequence[str]) -> None:
 
 
 def _asked_entities(text: str | None, names: Sequence[str]) -> list[tuple[str, ...]]:
-    found = (
+    entities = (
         [tuple(part.split("+")) if part not in names else (part,) for part in text.split(",")] if text else []
     )
-    for keys in found:
+    for keys in entities:
         for key in keys:
             _known("--entity", key, names)
-    return found
+    return entities
 
 
 def _shown_path(path: str, folder: Path) -> str:

@@ -27,29 +27,29 @@ LEAST_LABELS = 300
 """Labels before a first model: a fifth of them, less what shares an instant, must leave 50 rows to compare on."""
 
 
-def features(found: Findings) -> list[str]:
+def features(findings: Findings) -> list[str]:
     """Return the lines of entities and feature views."""
     lines = comment("Whom rows are about, and the columns that identify one.", 2)
-    entities = {view.entity: list(view.keys) for view in found.entities}
+    entities = {view.entity: list(view.keys) for view in findings.entities}
     lines += [f"  entities: {flow(entities)}", "", "  features:"]
-    for view in found.entities:
+    for view in findings.entities:
         lines += [
             f"    {view.name}:",
             f"      entity: {scalar(view.entity)}",
             f"      sql: {scalar(f'features/{view.name}.sql')}",
             *ask(f"how far back does the past of {', '.join(view.keys)} matter?", 6),
-            f"      lookback: {found.lookback}",
-            f"      ttl: {found.lookback}",
+            f"      lookback: {findings.lookback}",
+            f"      ttl: {findings.lookback}",
         ]
     return lines
 
 
-def learning(found: Findings, target: Target) -> list[str]:
+def learning(findings: Findings, target: Target) -> list[str]:
     """Return the lines of target, model, drift and retraining."""
-    time = sql_name(found.event_time)
+    time = sql_name(findings.event_time)
     lines = [
         "  target:",
-        f"    dataset: {found.dataset}",
+        f"    dataset: {findings.dataset}",
         *ask(
             "when is the prediction made? Features are joined as of this instant, and nothing known later may enter.",
             4,
@@ -59,19 +59,21 @@ def learning(found: Findings, target: Target) -> list[str]:
     for question in target.questions:
         lines += ask(f"{target.column}: {question}", 4)
     lines += [
-        *comment(f"The truth ({target.reason}; {target.n_labelled:,} of {found.n_rows:,} rows have one).", 4),
+        *comment(
+            f"The truth ({target.reason}; {target.n_labelled:,} of {findings.n_rows:,} rows have one).", 4
+        ),
         f"    label: {scalar(target.label)}",
-        *ask(found.label_question, 4),
-        f"    label_time: {scalar(found.label_time)}",
+        *ask(findings.label_question, 4),
+        f"    label_time: {scalar(findings.label_time)}",
         f"    problem: {target.problem}",
-        *_request(found),
+        *_request(findings),
         "",
-        *_model(found, target),
+        *_model(findings, target),
     ]
     return lines
 
 
-def refuse_without_features(found: Findings) -> None:
+def refuse_without_features(findings: Findings) -> None:
     """Refuse a target that nothing is left to learn from.
 
     Raises
@@ -79,11 +81,11 @@ def refuse_without_features(found: Findings) -> None:
     ScaffoldError
         With the columns that seem to know the answer, which are not taken for features unasked.
     """
-    if found.target is None or found.entities or _is_learned_from(_request(found)):
+    if findings.target is None or findings.entities or _is_learned_from(_request(findings)):
         return
-    why = "".join(f"; '{s.column}' seems to know the answer ({s.evidence})" for s in found.suspicions)
+    why = "".join(f"; '{s.column}' seems to know the answer ({s.evidence})" for s in findings.suspicions)
     raise ScaffoldError(
-        f"--target {found.target.column}: no other column can be a feature: keys, times and constants are none"
+        f"--target {findings.target.column}: no other column can be a feature: keys, times and constants are none"
         f"{why}. Name a file with more columns, or leave --target out to watch this one."
     )
 
@@ -92,14 +94,14 @@ def _is_learned_from(request: list[str]) -> bool:
     return any(line.strip() == "request_features:" for line in request)
 
 
-def _request(found: Findings) -> list[str]:
-    suspected = {suspicion.column: suspicion for suspicion in found.suspicions}
+def _request(findings: Findings) -> list[str]:
+    suspected = {suspicion.column: suspicion for suspicion in findings.suspicions}
     lines = ask(
         "is each of these known at the instant of the prediction? Delete what is written down only later.", 4
     )
     entries: list[str] = []
     taken: list[str] = []
-    for column in found.request:
+    for column in findings.request:
         name = identifier(column.name, taken)
         taken.append(name)
         entry = f"{name}: {scalar(sql_name(column.name))}"
@@ -111,21 +113,21 @@ def _request(found: Findings) -> list[str]:
             entries.append(f"      # {one_line(entry)}")
         else:
             entries.append(f"      {entry}")
-    time = sql_name(found.event_time)
-    if found.clock.event_time is not None and found.columns[found.clock.event_time].type != "date":
+    time = sql_name(findings.event_time)
+    if findings.clock.event_time is not None and findings.columns[findings.clock.event_time].type != "date":
         entries.append(f"      {identifier('hour_of_day', taken)}: {scalar(f'hour({time})')}")
-    if found.clock.event_time is not None and found.clock.every in ("hour", "day", "week", "month"):
+    if findings.clock.event_time is not None and findings.clock.every in ("hour", "day", "week", "month"):
         entries.append(f"      {identifier('day_of_week', taken)}: {scalar(f'dayofweek({time})')}")
     if not any(not entry.lstrip().startswith("#") for entry in entries):
         return [*lines, *entries]
     return [*lines, "    request_features:", *entries]
 
 
-def _model(found: Findings, target: Target) -> list[str]:
-    per_partition = max(1, found.clock.rows_per_partition)
-    wanted = round(MIN_RARE_ROWS / target.rare_share) if target.rare_share else LEAST_LABELS
+def _model(findings: Findings, target: Target) -> list[str]:
+    per_partition = max(1, findings.clock.rows_per_partition)
+    rows_wanted = round(MIN_RARE_ROWS / target.rare_share) if target.rare_share else LEAST_LABELS
     # Rare classes want more rows, but not so many that this file never sees a model.
-    labels = max(LEAST_LABELS, min(wanted, 10_000, target.n_labelled // 3))
+    labels = max(LEAST_LABELS, min(rows_wanted, 10_000, target.n_labelled // 3))
     lines = ["  model:"]
     if target.n_labelled < labels:
         lines += ask(
@@ -136,7 +138,7 @@ def _model(found: Findings, target: Target) -> list[str]:
         f"    candidates: {flow(list(ALGORITHMS[target.problem]))}",
         f"    metric: {METRICS[target.problem]}",
     ]
-    if found.clock.every == "load":
+    if findings.clock.every == "load":
         lines += [
             *comment("A load holds all rows: a model learns from the newest alone.", 4),
             "    train_window: 1",
@@ -155,27 +157,27 @@ def _model(found: Findings, target: Target) -> list[str]:
             "A challenger is trained when performance is surely lost, and after `max_age` partitions at the latest.",
             2,
         ),
-        f"  retrain: {{on: [performance, schedule], max_age: {_max_age(found)}, min_new_labels: {labels}}}",
+        f"  retrain: {{on: [performance, schedule], max_age: {_max_age(findings)}, min_new_labels: {labels}}}",
     ]
 
 
-def _max_age(found: Findings) -> int:
-    return {"hour": 48, "day": 14, "week": 8, "month": 3, "rows": 8, "load": 5}[found.clock.every]
+def _max_age(findings: Findings) -> int:
+    return {"hour": 48, "day": 14, "week": 8, "month": 3, "rows": 8, "load": 5}[findings.clock.every]
 
 
-def watching(found: Findings) -> list[str]:
+def watching(findings: Findings) -> list[str]:
     """Return the lines of a pipeline that predicts nothing yet."""
     lines = comment("Nothing is predicted yet: quality is checked and drift is watched.", 2)
-    if found.candidates:
+    if findings.candidates:
         ranked = "; ".join(
-            f"{place}. {c.column} ({c.reason})" for place, c in enumerate(found.candidates[:5], start=1)
+            f"{place}. {c.column} ({c.reason})" for place, c in enumerate(findings.candidates[:5], start=1)
         )
         lines += ask(
             f"is there something to predict? Plausible targets: {ranked}. Scaffold again with --target, or write a `target` block.",
             2,
         )
-    min_rows = max(30, min(500, found.clock.rows_per_partition // 2))
-    reference = 1 if found.clock.every == "load" else 3
+    min_rows = max(30, min(500, findings.clock.rows_per_partition // 2))
+    reference = 1 if findings.clock.every == "load" else 3
     return [
         *lines,
         *ask("what is normal: the first partitions, or (reference: previous) those just before?", 2),

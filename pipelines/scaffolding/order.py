@@ -56,19 +56,19 @@ def serial_order(connection: duckdb.DuckDBPyConnection, columns: FileColumns) ->
     named = [quote_identifier(column.name) for column in numbers]
     values = ", ".join(f"CAST({name} AS DOUBLE) AS v{i}" for i, name in enumerate(named))
     before = ", ".join(f"v{i}, lag(v{i}) OVER (ORDER BY {PLACE}) AS b{i}" for i in range(len(named)))
-    asked = ", ".join(
+    aggregates = ", ".join(
         f"corr(v{i}, b{i}) FILTER (isfinite(v{i}) AND isfinite(b{i})), count(b{i}), "
         f"count(*) FILTER (v{i} < b{i}), count(*) FILTER (v{i} > b{i})"
         for i in range(len(named))
     )
     row = first_row(
-        connection, f"SELECT {asked} FROM (SELECT {before} FROM (SELECT {PLACE}, {values} FROM {TYPED}))"
+        connection, f"SELECT {aggregates} FROM (SELECT {before} FROM (SELECT {PLACE}, {values} FROM {TYPED}))"
     )
-    found = []
+    orders = []
     for i, column in enumerate(numbers):
         correlation, n, n_down, n_up = row[4 * i : 4 * i + 4]
         if correlation is None or not n or not n_down or not n_up:
             continue
         if correlation >= max(LEAST_CORRELATION, STANDARD_ERRORS / math.sqrt(n)):
-            found.append(SerialOrder(column.name, float(correlation)))
-    return max(found, key=lambda order: order.correlation, default=None)
+            orders.append(SerialOrder(column.name, float(correlation)))
+    return max(orders, key=lambda order: order.correlation, default=None)

@@ -80,10 +80,10 @@ def _whole(connection: duckdb.DuckDBPyConnection, name: str) -> Form:
 
 
 def _number(connection: duckdb.DuckDBPyConnection, name: str, *, is_whole: bool) -> Form:
-    found = time_of_number(connection, name, f"CAST({sql_name(name)} AS VARCHAR)", is_whole=is_whole)
-    if isinstance(found, TimeForm):
-        return Form(found.type, found.sql, note=found.note, question=found.question)
-    return Form("int" if is_whole else "float", question=found or "")
+    reading = time_of_number(connection, name, f"CAST({sql_name(name)} AS VARCHAR)", is_whole=is_whole)
+    if isinstance(reading, TimeForm):
+        return Form(reading.type, reading.sql, note=reading.note, question=reading.question)
+    return Form("int" if is_whole else "float", question=reading or "")
 
 
 def _decimal(connection: duckdb.DuckDBPyConnection, name: str, kind: str) -> Form:

@@ -82,7 +82,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Target:
-    """What is predicted, as the declaration says it.
+    """The prediction target, as the declaration says it.
 
     Attributes
     ----------
@@ -187,7 +187,7 @@ def find_entities(columns: FileColumns, clock: Clock, target: str | None) -> tup
     """Find the columns that say whom a row is about: names or codes that come back."""
     if clock.every == "load":
         return ()
-    found = []
+    ranked = []
     for column in columns.columns:
         has_name = bool(_ID.search(column.name))
         is_named = column.type == "string" or (column.type == "int" and has_name)
@@ -198,8 +198,8 @@ def find_entities(columns: FileColumns, clock: Clock, target: str | None) -> tup
             and column.name not in (target, *RESERVED_COLUMNS)
             and column.n_null <= 0.05 * column.n_rows
         ):
-            found.append((not has_name, -column.n_distinct, column.name))
-    return tuple(name for *_, name in sorted(found)[:MAX_ENTITIES])
+            ranked.append((not has_name, -column.n_distinct, column.name))
+    return tuple(name for *_, name in sorted(ranked)[:MAX_ENTITIES])
 
 
 def target_of(column: Column) -> Target:
@@ -276,7 +276,7 @@ def _shown(column: Column) -> str:
 
 def rank_targets(columns: FileColumns, key: Key, entities: Sequence[str]) -> tuple[Candidate, ...]:
     """Rank the columns that could be what is predicted, the most plausible first."""
-    found = []
+    candidates = []
     for place, column in enumerate(columns.columns):
         if (
             column.is_time
@@ -308,6 +308,6 @@ def rank_targets(columns: FileColumns, key: Key, entities: Sequence[str]) -> tup
                 *why,
                 f"missing in {column.n_null / column.n_rows:.1%} of the rows, as a late outcome would be",
             ]
-        found.append(Candidate(column.name, score, f"{target.problem}: {', '.join(why)}"))
+        candidates.append(Candidate(column.name, score, f"{target.problem}: {', '.join(why)}"))
     order = {column.name: place for place, column in enumerate(columns.columns)}
-    return tuple(sorted(found, key=lambda c: (-c.score, -order[c.column])))
+    return tuple(sorted(candidates, key=lambda c: (-c.score, -order[c.column])))

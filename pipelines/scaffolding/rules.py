@@ -66,10 +66,10 @@ def _uniqueness(key: Key) -> SuggestedExpectation:
 
 
 def _of(column: Column, *, is_key: bool) -> list[SuggestedExpectation]:
-    found = []
+    rules = []
     share = column.n_null / column.n_rows
     if share == 0:
-        found.append(
+        rules.append(
             SuggestedExpectation(
                 "column_values_to_not_be_null",
                 (("column", column.name),),
@@ -79,7 +79,7 @@ def _of(column: Column, *, is_key: bool) -> list[SuggestedExpectation]:
     elif share < 1 - NULL_MARGIN:
         least = math.floor(100 * (1 - share - NULL_MARGIN)) / 100
         if least > 0:
-            found.append(
+            rules.append(
                 SuggestedExpectation(
                     "column_values_to_not_be_null",
                     (("column", column.name), ("mostly", least)),
@@ -88,13 +88,13 @@ def _of(column: Column, *, is_key: bool) -> list[SuggestedExpectation]:
             )
     # Identifiers grow: their range says nothing.
     if column.is_number and column.n_distinct > 2 and not is_key and not is_code(column):
-        found += _range(column)
+        rules += _range(column)
     if (
         column.type == "string"
         and 1 < column.n_distinct <= MAX_SET
         and column.n_distinct < 0.2 * column.n_present
     ):
-        found.append(
+        rules.append(
             SuggestedExpectation(
                 "column_values_to_be_in_set",
                 (
@@ -105,7 +105,7 @@ def _of(column: Column, *, is_key: bool) -> list[SuggestedExpectation]:
                 f"{column.n_distinct} categories; 1% may be new ones",
             )
         )
-    return found
+    return rules
 
 
 def _range(column: Column) -> list[SuggestedExpectation]:

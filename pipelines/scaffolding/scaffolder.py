@@ -85,9 +85,9 @@ def _files(folder: Path, type_name: str, options: ScaffoldOptions) -> Mapping[st
     refuse_name(folder.name)
     if options.source is not None:
         return scaffold_source(options, folder=folder, start=Path.cwd(), type_name=type_name)
-    given = [f"--{name.replace('_', '-')}" for name, value in options.model_dump().items() if value]
-    if given:
-        raise ScaffoldError(f"{', '.join(given)} need --source: the file whose columns they name.")
+    options_given = [f"--{name.replace('_', '-')}" for name, value in options.model_dump().items() if value]
+    if options_given:
+        raise ScaffoldError(f"{', '.join(options_given)} need --source: the file whose columns they name.")
     return blank.files(type_name)
 
 
@@ -96,9 +96,9 @@ def _tell(folder: Path, text: str) -> None:
 
     console = Console(highlight=False)
     console.print(f"{folder.name}: {folder / 'defs.yaml'}", markup=False)
-    asked = decisions(text)
-    console.print(f"{len(asked)} decisions are yours (comments with `decide:`):")
-    for line, question in asked:
+    questions = decisions(text)
+    console.print(f"{len(questions)} decisions are yours (comments with `decide:`):")
+    for line, question in questions:
         console.print(f"  line {line}: {question}", markup=False)
     console.print(f"Next: driftline preview {folder.name}; then driftline replay {folder.name}")
 
@@ -128,9 +128,9 @@ def scaffold_source(options: ScaffoldOptions, *, folder: Path, start: Path, type
         engine = Engine(spill_directory=scratch)
         with (
             engine.connect(reads=sources) as connection,
-            opened(source, sources, connection, scratch=Path(scratch)) as found,
+            opened(source, sources, connection, scratch=Path(scratch)) as opened_source,
         ):
-            findings = find(options, found, folder)
+            findings = find(options, opened_source, folder)
         refuse_without_features(findings)
         written = {"defs.yaml": write(findings, type_name=type_name)}
         written |= {f"features/{view.name}.sql": view.sql for view in findings.entities}
@@ -158,7 +158,7 @@ def _check(files: Mapping[str, str], folder: Path, source: str) -> None:
     try:
         read(folder)
     except DeclarationError as error:
-        said = "; ".join(line.removeprefix(f"{folder}/") for line in str(error).splitlines())
+        message = "; ".join(line.removeprefix(f"{folder}/") for line in str(error).splitlines())
         raise ScaffoldError(
-            f"--source {one_line(source)}: its columns cannot be declared under their names: {said} Rename them in the file, or name other options."
+            f"--source {one_line(source)}: its columns cannot be declared under their names: {message} Rename them in the file, or name other options."
         ) from error

@@ -82,8 +82,8 @@ def opened(
         with one_sentence(files[0].name):
             probe = DatasetSpec(source=source, columns={"any": "string"})
             plain = stack.enter_context(readable(connection, files, probe, scratch))
-            found = _open(connection, source, plain, files[0].name, keys_of(source, files))
-        yield found
+            result = _open(connection, source, plain, files[0].name, keys_of(source, files))
+        yield result
 
 
 def _open(
@@ -133,14 +133,14 @@ def _none_readable(connection: duckdb.DuckDBPyConnection, n_rejected: int) -> st
 def doubts(opened: OpenedSource) -> Sequence[str]:
     """Return what must be asked of a file's shape: a first line that looks like values, columns that spaces part."""
     names = opened.columns
-    found = []
+    questions = []
     if opened.source.is_text_table and sum(map(_is_value, names)) * 2 >= len(names):
         listed_names = ", ".join(repr(one_line(name, 20)) for name in names[:4])
-        found.append(
+        questions.append(
             f"the first line is taken for the header, but looks like values ({listed_names}). If it is a row, write a line of names above it."
         )
     if opened.source.type == "csv" and names[0].startswith("#"):
-        found.append(
+        questions.append(
             f"the first line is taken for the header, but begins with # as a remark does ({one_line(names[0], 40)!r}). If it is one, remove it from the file."
         )
     if len(names) == 1 and opened.source.type == "csv" and len(names[0].split()) > 1:
@@ -149,10 +149,10 @@ def doubts(opened: OpenedSource) -> Sequence[str]:
             opened.connection, f"SELECT count(DISTINCT {parts}), min({parts}) FROM {TEXTS}"
         )
         if n_widths == 1 and width > 1:
-            found.append(
+            questions.append(
                 "the file has one column, whose values spaces part. If they are several columns, save it with commas between them."
             )
-    return found
+    return questions
 
 
 def _is_value(name: str) -> bool:

@@ -71,7 +71,7 @@ _PACKED = {"%m": "[0-9]{2}", "%d": "[0-9]{2}", "%H": "[0-9]{2}"}
 
 @dataclass(frozen=True)
 class TimeForm:
-    """How a column is read as a time: its expression, what is worth saying, and what must be asked."""
+    """Form of a column that is read as a time: its expression, a note, and a question to the user."""
 
     type: ColumnType
     sql: str
@@ -118,17 +118,17 @@ def time_of_text(connection: duckdb.DuckDBPyConnection, text: str) -> TimeForm |
     ]
     if not rows or not fitting:
         return None
-    found = _of_format(text, fitting[0], fitting[1:])
-    return _asked_if_ahead(connection, text, fitting[0], found) if "%y" in fitting[0] else found
+    time = _of_format(text, fitting[0], fitting[1:])
+    return _asked_if_ahead(connection, text, fitting[0], time) if "%y" in fitting[0] else time
 
 
-def _asked_if_ahead(connection: duckdb.DuckDBPyConnection, text: str, form: str, found: TimeForm) -> TimeForm:
+def _asked_if_ahead(connection: duckdb.DuckDBPyConnection, text: str, form: str, time: TimeForm) -> TimeForm:
     """Ask for years of two digits that lie ahead of today: they may be of the century before."""
     latest = scalar(connection, f"SELECT max(strptime({text}, {quote_literal(form)})) FROM {TEXTS}")
     if latest.year <= datetime.now(UTC).year + YEARS_AHEAD:
-        return found
-    asked = f"years of two digits up to 68 are read as of this century, the latest as {latest.year}. Is that right?"
-    return replace(found, question=f"{found.question} {asked}".strip())
+        return time
+    question = f"years of two digits up to 68 are read as of this century, the latest as {latest.year}. Is that right?"
+    return replace(time, question=f"{time.question} {question}".strip())
 
 
 def present(name: str, missing: Collection[str] = ()) -> str:
@@ -145,11 +145,11 @@ def present(name: str, missing: Collection[str] = ()) -> str:
 
 
 def _all_parse(connection: duckdb.DuckDBPyConnection, text: str, form: str) -> bool:
-    found = connection.sql(
+    unread = connection.sql(
         f"SELECT 1 FROM (SELECT {text} AS text FROM {TEXTS}) WHERE text IS NOT NULL "
         f"AND NOT (regexp_full_match(text, {quote_literal(pattern_of(form))}) AND try_strptime(text, {quote_literal(form)}) IS NOT NULL) LIMIT 1"
     ).fetchall()
-    return not found
+    return not unread
 
 
 def _of_format(text: str, form: str, others: Sequence[str]) -> TimeForm:
@@ -206,9 +206,9 @@ def time_of_number(
         return None
     is_hinted = any(hint in name.lower() for hint in NAME_HINTS)
     if is_hinted and is_whole and 19_000_101 <= low <= high <= 21_001_231:
-        found = time_of_text(connection, text)
-        if found is not None:
-            return TimeForm("date", found.sql, note="a date written as a number")
+        date = time_of_text(connection, text)
+        if date is not None:
+            return TimeForm("date", date.sql, note="a date written as a number")
     for unit, factor in UNITS:
         if is_hinted and FIRST_SECOND * factor <= low and high <= LAST_SECOND * factor:
             question = f"read as {unit} since 1970. Is that what it is?"

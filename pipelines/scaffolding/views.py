@@ -37,10 +37,10 @@ def identifier(text: str, taken: Sequence[str] = (), fallback: str = "column") -
         name = fallback
     if not name[0].isalpha():
         name = f"{fallback[0]}_{name}"
-    number, found = 2, name
-    while found in taken:
-        found, number = f"{name}_{number}", number + 1
-    return found
+    number, candidate = 2, name
+    while candidate in taken:
+        candidate, number = f"{name}_{number}", number + 1
+    return candidate
 
 
 def history_view(
@@ -64,14 +64,14 @@ def history_view(
         value = f"CAST({value} AS INTEGER)" if column.type == "boolean" else value
         features.append(f"    avg({value}) OVER past AS mean_{name}_{lookback}")
     body = ",\n".join([f"    {listed},\n    {time} AS event_timestamp", *features])
-    known = " AND ".join(f"{quote_identifier(key)} IS NOT NULL" for key in keys)
+    condition = " AND ".join(f"{quote_identifier(key)} IS NOT NULL" for key in keys)
     sql = (
         f"-- What was seen of each {_plain(', '.join(keys))} in the {lookback} before each of its rows. The row itself, and rows of the\n"
         "-- same instant, are left out: what is averaged here may be known only after it.\n"
         "SELECT DISTINCT\n"
         f"{body}\n"
         f"FROM {quote_identifier(dataset)}\n"
-        f"WHERE {known}\n"
+        f"WHERE {condition}\n"
         "WINDOW past AS (\n"
         f"    PARTITION BY {listed}\n"
         f"    ORDER BY {time}\n"

@@ -21,7 +21,7 @@ def drift_sensor(pipelines: Sequence[Pipeline], clock: Callable[[], datetime] = 
     carries its report's id as a tag and in its run key, so that a lost cursor, a restart or a replay
     cannot ask twice; one that was killed or failed is asked for again, a few times and ever later.
     """
-    known = {pipeline.name for pipeline in pipelines}
+    names = {pipeline.name for pipeline in pipelines}
 
     @dg.sensor(
         name="retrain_where_reports_ask",
@@ -29,16 +29,16 @@ def drift_sensor(pipelines: Sequence[Pipeline], clock: Callable[[], datetime] = 
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Requests a retrain (training set and model) for every drift report that asks for one. "
-        + served([one for one in pipelines if one.spec.target is not None]),
+        + served([pipeline for pipeline in pipelines if pipeline.spec.target is not None]),
     )
     def sense(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        asked = asked_from(context.cursor)
-        due = retrains_due(context.instance, known, asked, clock(), is_asked_by_person=False)
+        asked_before = asked_from(context.cursor)
+        due = retrains_due(context.instance, names, asked_before, clock(), is_asked_by_person=False)
         n_waiting = len(due.asked.unanswered)
-        said = f"{due.n_read} materializations since the last tick; {n_waiting} retrains go on or are tried again later"
+        summary = f"{due.n_read} materializations since the last tick; {n_waiting} retrains go on or are tried again later"
         return dg.SensorResult(
             run_requests=due.requests,
-            skip_reason=None if due.requests else said,
+            skip_reason=None if due.requests else summary,
             cursor=due.asked.text,
         )
 

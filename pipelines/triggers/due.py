@@ -23,15 +23,15 @@ def due_windows(
     Of rows and loads it is each that was not run.
     """
     try:
-        there = due_partitions(pipeline, now, lake=lake, engine=engine)
+        windows = due_partitions(pipeline, now, lake=lake, engine=engine)
     except DriftlineError as error:
         return [], str(error)
-    if not there:
+    if not windows:
         return [], f"no partition has ended by {now:%Y-%m-%d %H:%M %Z}"
     finished = done(pipeline, instance, lake)
     if not partitioning(pipeline.spec.partitions).ends_by_clock:
-        return [w for w in there if w.key not in finished], "no new rows have arrived"
-    newest = there[-1]
+        return [w for w in windows if w.key not in finished], "no new rows have arrived"
+    newest = windows[-1]
     if newest.key in finished and _is_over(pipeline, now):
         return [], f"its last partition {newest.key} is done"
     return [newest], ""

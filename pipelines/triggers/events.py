@@ -29,7 +29,7 @@ class EndOfRun:
 
 def ends_of_runs_after(instance: DagsterInstance, kind: RunEnd, storage_id: int) -> Sequence[EndOfRun]:
     """Read all ends of runs of one kind after an event, oldest first; of runs that were deleted since there is none."""
-    found: list[EndOfRun] = []
+    ends: list[EndOfRun] = []
     while True:
         page = instance.fetch_run_status_changes(
             dg.RunStatusChangeRecordsFilter(kind, after_storage_id=storage_id),
@@ -37,15 +37,17 @@ def ends_of_runs_after(instance: DagsterInstance, kind: RunEnd, storage_id: int)
             ascending=True,
         ).records
         if not page:
-            return found
-        runs = {run.run_id: run for run in instance.get_runs(dg.RunsFilter([one.run_id for one in page]))}
+            return ends
+        runs = {
+            run.run_id: run for run in instance.get_runs(dg.RunsFilter([record.run_id for record in page]))
+        }
         for record in page:
             run = runs.get(record.run_id)
             if run is not None:
                 at = datetime.fromtimestamp(record.timestamp, tz=UTC)
-                found.append(EndOfRun(record.storage_id, at, run, kind is DagsterEventType.RUN_FAILURE))
+                ends.append(EndOfRun(record.storage_id, at, run, kind is DagsterEventType.RUN_FAILURE))
         if len(page) < RUNS_PER_PAGE:
-            return found
+            return ends
         storage_id = page[-1].storage_id
 
 
@@ -70,10 +72,10 @@ def materializations_of(instance: DagsterInstance, storage_ids: Sequence[int]) -
     )
 
 
-def is_report_of(record: EventLogRecord, known: set[str]) -> bool:
+def is_report_of(record: EventLogRecord, names: set[str]) -> bool:
     """Tell whether an event is the drift report of one of these pipelines."""
     key = record.asset_key
-    return key is not None and len(key.path) == 2 and key.path[1] == "drift_report" and key.path[0] in known
+    return key is not None and len(key.path) == 2 and key.path[1] == "drift_report" and key.path[0] in names
 
 
 def asks_for_retrain(record: EventLogRecord) -> bool:
@@ -83,5 +85,5 @@ def asks_for_retrain(record: EventLogRecord) -> bool:
 
 def metadata_of(record: EventLogRecord) -> Mapping[str, object]:
     """Return the metadata of a materialization as plain values."""
-    found = record.asset_materialization
-    return {name: value.value for name, value in found.metadata.items()} if found else {}
+    materialization = record.asset_materialization
+    return {name: value.value for name, value in materialization.metadata.items()} if materialization else {}

@@ -1,4 +1,4 @@
-"""Retrains that drift reports asked for, and whether they were made: a run that succeeded, or one that still goes on, is an answer."""
+"""Retrains that drift reports asked for, with their answers: a run that succeeded, or one that still goes on."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from pipelines.triggers.events import (
 from pipelines.triggers.run_requests import PIPELINE_TAG, REPORT_TAG, retrain_request
 
 MAX_ATTEMPTS = 3
-"""Runs that are asked for one report before a person is told; each of them Dagster tries again where its process died."""
+"""Runs that are asked for one report before a person is alerted; each of them Dagster tries again where its process died."""
 
 WAITS = (timedelta(minutes=1), timedelta(minutes=5))
 """Between the attempts: what is away for a moment is back, what is broken is not hammered."""
@@ -28,7 +28,7 @@ SKEW = timedelta(minutes=1)
 """By how much clocks may differ; what ended later than that ended before the clock was set back."""
 
 RETRY_PATIENCE = timedelta(minutes=10)
-"""How long a run that Dagster's daemon promised to try again counts as going on; the daemon may be gone."""
+"""Time for which a run that Dagster's daemon promised to try again counts as going on; the daemon may be gone."""
 
 WILL_RETRY_TAG = "dagster/will_retry"
 
@@ -64,14 +64,14 @@ class Attempts:
 
     @property
     def is_given_up(self) -> bool:
-        """It failed so often that a person has to look."""
+        """True if it failed so often that a person has to look."""
         return self.answer == "none" and self.n_failed >= MAX_ATTEMPTS
 
 
 def attempts_of(instance: DagsterInstance, tags: Mapping[str, str], now: datetime) -> Attempts:
-    """Return what became of the runs that one report asked for, by the tags that they carry."""
-    asked = {key: tags[key] for key in (PIPELINE_TAG, REPORT_TAG)}
-    records = instance.get_run_records(dg.RunsFilter(tags=asked))
+    """Return the outcome of the runs that one report asked for, by the tags that they carry."""
+    tags_of_report = {key: tags[key] for key in (PIPELINE_TAG, REPORT_TAG)}
+    records = instance.get_run_records(dg.RunsFilter(tags=tags_of_report))
     runs = [record.dagster_run for record in records]
     if any(run.status is DagsterRunStatus.SUCCESS for run in runs):
         return Attempts("made")
@@ -135,7 +135,7 @@ class Due:
 
 
 def retrains_due(
-    instance: DagsterInstance, known: set[str], asked: Asked, now: datetime, *, is_asked_by_person: bool
+    instance: DagsterInstance, names: set[str], before: Asked, now: datetime, *, is_asked_by_person: bool
 ) -> Due:
     """Read the drift reports since a cursor and form the runs that are still to be made.
 
@@ -143,19 +143,19 @@ def retrains_due(
     ----------
     instance
         Holds reports and runs.
-    known
+    names
         Pipelines to look at.
-    asked
+    before
         The cursor. Reports stay in it until their retrain is made, or given up.
     now
         Decides which failed retrains are due again.
     is_asked_by_person
         Somebody waits for them: what failed is due at once, however often it did.
     """
-    read = materializations_after(instance, asked.event)
-    new = [record for record in read if is_report_of(record, known) and asks_for_retrain(record)]
+    read = materializations_after(instance, before.event)
+    new = [record for record in read if is_report_of(record, names) and asks_for_retrain(record)]
     requests, unanswered = [], []
-    for record in [*materializations_of(instance, asked.unanswered), *new]:
+    for record in [*materializations_of(instance, before.unanswered), *new]:
         first = retrain_request(record)
         attempts = attempts_of(instance, first.tags, now)
         if attempts.answer == "made" or (attempts.is_given_up and not is_asked_by_person):
@@ -165,7 +165,7 @@ def retrains_due(
             request = _attempt(record, attempts.n_failed + 1)
             make_trainable(instance, request.tags[PIPELINE_TAG], request.partition_key)
             requests.append(request)
-    event = read[-1].storage_id if read else asked.event
+    event = read[-1].storage_id if read else before.event
     return Due(requests, len(read), Asked(event, tuple(unanswered)))
 
 

@@ -23,7 +23,7 @@ def schedules(pipelines: Sequence[Pipeline]) -> list[dg.ScheduleDefinition]:
     Partitions of rows and of loads end when data comes, which the source sensor sees: without a declared
     cron they have no schedule.
     """
-    return [_schedule(one, cron) for one in pipelines if (cron := one.spec.cron) is not None]
+    return [_schedule(pipeline, cron) for pipeline in pipelines if (cron := pipeline.spec.cron) is not None]
 
 
 def schedule_name(pipeline: Pipeline) -> str:
@@ -33,7 +33,7 @@ def schedule_name(pipeline: Pipeline) -> str:
 
 def _schedule(pipeline: Pipeline, cron: str) -> dg.ScheduleDefinition:
     partitions = pipeline.spec.partitions
-    wanted = (
+    scope = (
         f"the newest {partitions.every} that has ended"
         if partitioning(partitions).ends_by_clock
         else "what has arrived"
@@ -46,7 +46,7 @@ def _schedule(pipeline: Pipeline, cron: str) -> dg.ScheduleDefinition:
         execution_timezone=partitions.timezone,
         job_name=ASSET_JOB,
         tags={PIPELINE_TAG: pipeline.name},
-        description=f"Refreshes {pipeline.name}: {wanted}, from raw data to drift report.{retrains}",
+        description=f"Refreshes {pipeline.name}: {scope}, from raw data to drift report.{retrains}",
     )
     def refresh(
         context: dg.ScheduleEvaluationContext, lake: Lake, engine: Engine

@@ -31,7 +31,7 @@ class Channels(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's 
     """
 
     web_url: str | None = None
-    """Where the web UI is reached, for links; none are made without it."""
+    """URL of the web UI, for links; none are made without it."""
 
     def declared(self, alerts: AlertsSpec) -> tuple[ChannelSpec, ...]:
         """List the channels of a declaration; by default the log, and the webhook where one is set."""

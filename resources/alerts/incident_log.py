@@ -110,13 +110,13 @@ class Incidents:
 
     @property
     def firing(self) -> tuple[Incident, ...]:
-        """Those that are firing, in order of their keys."""
-        return tuple(one for _, one in sorted(self.by_key.items()) if one.state == "firing")
+        """Incidents that are firing, in order of their keys."""
+        return tuple(incident for _, incident in sorted(self.by_key.items()) if incident.state == "firing")
 
 
 @dataclass(frozen=True)
 class IncidentLog:
-    """What the table says: the state, and the events that it has seen."""
+    """Content of the incident table: the state, and the events that were read."""
 
     incidents: Incidents
     events: frozenset[str]
@@ -161,7 +161,7 @@ def read_incidents(lake: Lake, pipeline: str) -> IncidentLog:
         events.add(row["event"])
         for kind in row["judges"]:
             windows[kind].add(row["position"])
-    unresolved = {key: one for key, one in by_key.items() if one.state != "resolved"}
+    unresolved = {key: incident for key, incident in by_key.items() if incident.state != "resolved"}
     counted = {kind: counted_windows(positions) for kind, positions in windows.items()}
     return IncidentLog(Incidents(unresolved, counted), frozenset(events))
 
@@ -172,9 +172,14 @@ def append_incidents(
     """Record an event and the incidents it changed, in one commit; earlier rows are never changed."""
     table = INCIDENTS.of(pipeline)
     first = lake.snapshot(table).n_rows if lake.has(table) else 0
-    changed = [one for key, one in sorted(after.by_key.items()) if before.by_key.get(key) != one]
+    changed = [
+        incident for key, incident in sorted(after.by_key.items()) if before.by_key.get(key) != incident
+    ]
     plain = {"instant": now, "event": read.event, "position": read.position}
-    rows = [{**plain, "judges": sorted(read.judges)}, *({**plain, **asdict(one)} for one in changed)]
+    rows = [
+        {**plain, "judges": sorted(read.judges)},
+        *({**plain, **asdict(incident)} for incident in changed),
+    ]
     numbered = [{"sequence": first + number, **row} for number, row in enumerate(rows)]
     lake.append(
         table,

@@ -23,7 +23,7 @@ PORTS: Mapping[Tls, int] = {"starttls": 587, "tls": 465, "none": 25}
 
 @dataclass(frozen=True)
 class MailServer:
-    """Who takes our mail.
+    """Mail server that takes our mail.
 
     Attributes
     ----------
@@ -156,7 +156,7 @@ def _connected(server: MailServer, trusted: ssl.SSLContext) -> smtplib.SMTP:
 
 
 def _refusal(server: MailServer, problem: str, codes: Sequence[int]) -> AlertError:
-    """Tell what the server said; from 500 on it is for good (RFC 5321, 4.2.1)."""
+    """Return the server's answer in words; from 500 on it is for good (RFC 5321, 4.2.1)."""
     return AlertError(
         f"the mail server {server.host}:{server.port} (DRIFTLINE_SMTP_HOST) did not take the alert: {problem}.",
         is_refusal=bool(codes) and min(codes) >= 500,

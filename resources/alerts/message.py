@@ -34,7 +34,7 @@ class AlertError(DriftlineError):
 
 @dataclass(frozen=True)
 class Alert:
-    """Something a person should know.
+    """One message about something a person should know.
 
     Attributes
     ----------
@@ -93,8 +93,8 @@ class Alert:
     def lines(self) -> tuple[str, ...]:
         """Return the message below its subject, without the link: what was found, and what is done about it."""
         n_more = len(self.findings) - FINDINGS_TOLD
-        rest = [f"… and {n_more} more"] if n_more > 0 else []
-        lines = [*self.findings[:FINDINGS_TOLD], *rest, self.action]
+        more = [f"… and {n_more} more"] if n_more > 0 else []
+        lines = [*self.findings[:FINDINGS_TOLD], *more, self.action]
         return tuple(one_line(line) for line in lines if line)
 
     def payload(self) -> dict[str, object]:

@@ -77,7 +77,7 @@ class Delivery:
 
     @property
     def is_waiting(self) -> bool:
-        """It is still to be sent."""
+        """True while it is still to be sent."""
         return self.step in ("queued", "failed", "refused")
 
     def due_at(self) -> datetime:
@@ -112,11 +112,11 @@ def read_outbox(lake: Lake, pipeline: str) -> tuple[Delivery, ...]:
     table = ALERTS.of(pipeline)
     if not lake.has(table):
         return ()
-    found: dict[tuple[str, str], Delivery] = {}
+    deliveries: dict[tuple[str, str], Delivery] = {}
     for row in lake.read(table).sort_by("sequence").to_pylist():
         key = row["alert_id"], row["channel"]
-        alert = alert_from_json(row["alert"]) if row["step"] == "queued" else found[key].alert
-        found[key] = Delivery(
+        alert = alert_from_json(row["alert"]) if row["step"] == "queued" else deliveries[key].alert
+        deliveries[key] = Delivery(
             alert,
             row["channel"],
             row["step"],
@@ -125,19 +125,19 @@ def read_outbox(lake: Lake, pipeline: str) -> tuple[Delivery, ...]:
             row["n_refused"],
             row["problem"],
         )
-    return tuple(found.values())
+    return tuple(deliveries.values())
 
 
 def queue(
     lake: Lake, pipeline: str, alerts: Iterable[tuple[Alert, Sequence[str]]], *, now: datetime
 ) -> tuple[Delivery, ...]:
     """Queue alerts for channels, in one commit; what is queued already stays as it is."""
-    known = {(one.alert.identity, one.channel) for one in read_outbox(lake, pipeline)}
+    queued = {(delivery.alert.identity, delivery.channel) for delivery in read_outbox(lake, pipeline)}
     new = tuple(
         Delivery(alert, channel, "queued", now)
         for alert, channels in alerts
         for channel in channels
-        if (alert.identity, channel) not in known
+        if (alert.identity, channel) not in queued
     )
     if new:
         _append(lake, pipeline, new, now=now)
@@ -156,15 +156,15 @@ def _append(lake: Lake, pipeline: str, deliveries: Sequence[Delivery], *, now: d
         {
             "sequence": first + number,
             "instant": now,
-            "alert_id": one.alert.identity,
-            "channel": one.channel,
-            "step": one.step,
-            "n_failed": one.n_failed,
-            "n_refused": one.n_refused,
-            "problem": one.problem,
-            "alert": alert_to_json(one.alert) if one.step == "queued" else None,
+            "alert_id": delivery.alert.identity,
+            "channel": delivery.channel,
+            "step": delivery.step,
+            "n_failed": delivery.n_failed,
+            "n_refused": delivery.n_refused,
+            "problem": delivery.problem,
+            "alert": alert_to_json(delivery.alert) if delivery.step == "queued" else None,
         }
-        for number, one in enumerate(deliveries)
+        for number, delivery in enumerate(deliveries)
     ]
     lake.append(table, ALERTS.rows(rows), commit={"pipeline": pipeline})
     lake.compact(table, above=MAX_FILES)

@@ -17,7 +17,7 @@ BUSY = (408, 425, 429)
 
 
 class _NoRedirect(HTTPRedirectHandler):
-    """A redirect could carry the alert to a host nobody configured: it counts as a failure."""
+    """Handler that takes a redirect for a failure: one could carry the alert to a host nobody configured."""
 
     def redirect_request(self, *_: object) -> None:
         """Follow none."""

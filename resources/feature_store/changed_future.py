@@ -103,7 +103,7 @@ def join_with_changed_futures(
 
     scanned = [file for view in views for file in view.snapshot.scanned]
     with damage_named(scanned), engine(settings, files=[file.path for file in scanned]) as connection:
-        found = []
+        joined_views = []
         for view in views:
             stored = scan(view.snapshot)
             types = connection.sql(f"SELECT * FROM {stored} LIMIT 0")
@@ -127,18 +127,18 @@ def join_with_changed_futures(
                 relation = f"SELECT * FROM {table}"
             named = {f"{view.name}__{name}": name for name in view.features}
             keys = {name: name for name in (*view.keys, FUTURE)}
-            found.append(
+            joined_views.append(
                 ViewRows(view.name, f"({relation})", keys, named, EVENT_TIMESTAMP, created, view.ttl)
             )
-        wanted = list(
-            dict.fromkeys([EVENT_TIMESTAMP, *(k for view in found for k in view.keys if k != FUTURE)])
+        columns = list(
+            dict.fromkeys([EVENT_TIMESTAMP, *(k for view in joined_views for k in view.keys if k != FUTURE)])
         )
         rows = pa.concat_tables(
-            future.rows.select(wanted).append_column(FUTURE, pa.array([number] * future.rows.num_rows, pa.int32()))
+            future.rows.select(columns).append_column(FUTURE, pa.array([number] * future.rows.num_rows, pa.int32()))
             for number, future in enumerate(futures)
         )  # fmt: skip
-        joined = join(connection, rows, EVENT_TIMESTAMP, found, only_created=True)
-    joined = joined.select([EVENT_TIMESTAMP, *(name for view in found for name in view.features)])
+        joined = join(connection, rows, EVENT_TIMESTAMP, joined_views, only_created=True)
+    joined = joined.select([EVENT_TIMESTAMP, *(name for view in joined_views for name in view.features)])
     ends = [0, *accumulate(future.rows.num_rows for future in futures)]
     return [joined.slice(start, end - start) for start, end in pairwise(ends)]
 

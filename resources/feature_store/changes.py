@@ -31,12 +31,12 @@ CONSEQUENCES: Mapping[Kind, str] = {
     "change ttl": "Registered anew; values are withheld at another age, online and in training sets from now on.",
     "move rows": "Registered anew; joins read the rows at the new place, online values stay.",
 }
-"""What each change does to the registry, the online store and the models."""
+"""Consequences of each change for the registry, the online store and the models."""
 
 
 @dataclass(frozen=True)
 class ViewShape:
-    """What readers of a feature view rely on: its features and keys by type, its ttl, where its rows are."""
+    """Shape of a feature view that readers rely on: its features and keys by type, its ttl, where its rows are."""
 
     features: Mapping[str, str]
     keys: Mapping[str, str]
@@ -90,16 +90,18 @@ def changes_between(
     before: Mapping[str, ViewShape], after: Mapping[str, ViewShape]
 ) -> tuple[FeatureChange, ...]:
     """List what has to change of the views `before` so that they are those `after`, by view and feature."""
-    found: list[FeatureChange] = []
+    changes: list[FeatureChange] = []
     for view in sorted({*before, *after}):
         if view not in before:
-            found.append(FeatureChange("add view", view, "", "", ", ".join(sorted(after[view].features))))
+            changes.append(FeatureChange("add view", view, "", "", ", ".join(sorted(after[view].features))))
         elif view not in after:
             names = sorted(before[view].features)
-            found.append(FeatureChange("remove view", view, "", ", ".join(names), "", _columns(view, names)))
+            changes.append(
+                FeatureChange("remove view", view, "", ", ".join(names), "", _columns(view, names))
+            )
         else:
-            found.extend(_view_changes(view, before[view], after[view]))
-    return tuple(found)
+            changes.extend(_view_changes(view, before[view], after[view]))
+    return tuple(changes)
 
 
 def _view_changes(view: str, before: ViewShape, after: ViewShape) -> Iterator[FeatureChange]:

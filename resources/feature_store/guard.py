@@ -36,7 +36,7 @@ class FeatureChangeError(DriftlineError):
 
 @dataclass(frozen=True)
 class Loss:
-    """What a change takes from the champion: its version, and the columns by the change that takes them."""
+    """Loss of features that the champion reads: its version, and the columns by the change that takes them."""
 
     champion: int
     changes: Mapping[str, FeatureChange]
@@ -70,9 +70,9 @@ def refuse_loss(pipeline: str, changes: Sequence[FeatureChange], lake: Lake, *, 
     loss = champion_loss(pipeline, changes, lake, tracking_uri=tracking_uri)
     if loss is None:
         return
-    told = "; ".join(dict.fromkeys(str(change) for change in loss.changes.values()))
+    losses = "; ".join(dict.fromkeys(str(change) for change in loss.changes.values()))
     raise FeatureChangeError(
-        f"champion {loss.champion} of '{pipeline}' reads {', '.join(loss.changes)}, which would be lost: {told}. "
+        f"champion {loss.champion} of '{pipeline}' reads {', '.join(loss.changes)}, which would be lost: {losses}. "
         "Restore the definition and add the new one beside it under another name until a champion without the old "
         f"one serves, or accept the loss: `driftline features apply {pipeline} --force`."
     )

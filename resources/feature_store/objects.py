@@ -89,8 +89,8 @@ def stored_view(snapshot: Snapshot, lake: Lake) -> StoredView:
 
 def feature_columns(spec: PipelineSpec, view: str, stored: StoredView) -> list[str]:
     """Name a view's features: its columns but for the keys and the instants."""
-    known = {*spec.entities[spec.features[view].entity], "event_timestamp", "created_timestamp"}
-    return [name for name in stored.schema.names if name not in known]
+    keys = {*spec.entities[spec.features[view].entity], "event_timestamp", "created_timestamp"}
+    return [name for name in stored.schema.names if name not in keys]
 
 
 def declared_shape(spec: PipelineSpec, view: str, schema: pa.Schema, path: str) -> ViewShape:
@@ -115,10 +115,10 @@ def fingerprint(spec: PipelineSpec, stored: Mapping[str, StoredView]) -> str:
         name: [
             spec.features[name].model_dump(mode="json"),
             list(spec.entities[spec.features[name].entity]),
-            found.path,
-            str(found.schema),
+            view.path,
+            str(view.schema),
         ]
-        for name, found in sorted(stored.items())
+        for name, view in sorted(stored.items())
     }
     facts = [views, spec.description, list(spec.owners), dict(spec.tags)]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
@@ -144,19 +144,19 @@ def registered(store: feast.FeatureStore, view: str) -> FeatureView:
     try:
         return store.get_feature_view(view)
     except FeatureViewNotFoundException as error:
-        known = ", ".join(sorted(found.name for found in store.list_feature_views())) or "none"
+        registered_names = ", ".join(sorted(view.name for view in store.list_feature_views())) or "none"
         raise FeatureStoreError(
-            f"feature view '{view}' is not registered. Registered views: {known}. Materialize the view first."
+            f"feature view '{view}' is not registered. Registered views: {registered_names}. Materialize the view first."
         ) from error
 
 
-def unnamed(store: feast.FeatureStore, wanted: Sequence[Entity | FeatureView]) -> list[Any]:
+def unnamed(store: feast.FeatureStore, objects: Sequence[Entity | FeatureView]) -> list[Any]:
     """List what is registered of the views, sources and entities that are no longer wanted."""
     from feast import FeatureView
 
-    views = [found for found in wanted if isinstance(found, FeatureView)]
+    views = [item for item in objects if isinstance(item, FeatureView)]
     sources = {view.batch_source.name for view in views if view.batch_source}
-    names = {found.name for found in wanted}
+    names = {item.name for item in objects}
     return [
         *(view for view in store.list_feature_views() if view.name not in names),
         *(source for source in store.list_data_sources() if source.name not in sources),

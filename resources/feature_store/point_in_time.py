@@ -50,8 +50,8 @@ def join_views(
 
     references = [
         f"{view}:{feature}"
-        for view, found in stored.items()
-        for feature in feature_columns(spec, view, found)
+        for view, rows_of_view in stored.items()
+        for feature in feature_columns(spec, view, rows_of_view)
     ]
     if not references:
         return rows
@@ -61,8 +61,8 @@ def join_views(
             features=references,
             full_feature_names=True,
         )
-        found: pa.Table = job.to_arrow()
-    return found
+        features: pa.Table = job.to_arrow()
+    return features
 
 
 def features_of(rows: pa.Table, joined: pa.Table) -> pa.Table:

@@ -14,7 +14,7 @@ SCHEMA = "driftline_feast"
 """Postgres schema of the registry, apart from what else the database holds."""
 
 BUSY_TIMEOUT_S = 60
-"""How long the registry waits for another process's write; SQLite's own patience is 5 seconds."""
+"""Time that the registry waits for another process's write; SQLite's own patience is 5 seconds."""
 
 CACHE_TTL_S = 60
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Cause = Literal[
     "newer row", "older value served", "expired", "changed value", "row gone", "changed definition"
 ]  # fmt: skip
-"""Why the two differ.
+"""Cause of a difference.
 
 `newer row`: the join reads a later event of a view without `created_timestamp`: it came after the answer, or was not
 loaded. `older value served`: the join reads a later event that had been created by then, but was not loaded.
@@ -73,7 +73,7 @@ class SkewExample:
 
 @dataclass(frozen=True)
 class FeatureSkew:
-    """How often a feature was served otherwise than the offline join has it.
+    """Skew of one feature: how often it was served otherwise than the offline join has it.
 
     Attributes
     ----------
@@ -136,7 +136,7 @@ def measure_skew(
     spec, table = pipeline.spec, SERVED_FEATURES.of(pipeline.name)
     if feast_log is None and not lake.has(table):
         return ()
-    found: list[FeatureSkew] = []
+    skews: list[FeatureSkew] = []
     for view in spec.features:
         if not lake.has(pipeline.table("features", view)):
             continue
@@ -149,28 +149,28 @@ def measure_skew(
                 )
             )
             if log is not None:
-                found.extend(_view_skew(connection, pipeline, view, log, lake, feature_store, since))
-    return tuple(found)
+                skews.extend(_view_skew(connection, pipeline, view, log, lake, feature_store, since))
+    return tuple(skews)
 
 
 def write_skew(
-    lake: Lake, pipeline: str, found: Sequence[FeatureSkew], *, since: datetime, clock: datetime
+    lake: Lake, pipeline: str, skews: Sequence[FeatureSkew], *, since: datetime, clock: datetime
 ) -> Snapshot:
     """Append what was found to the lake's table of skew."""
     rows = [
         {
             "checked_at": clock,
             "since": since,
-            "view": one.view,
-            "feature": one.feature,
-            "n_compared": one.n_compared,
-            "n_different": one.n_different,
-            "different_share": one.different_share,
-            "mean_abs_difference": one.mean_abs_difference,
-            "causes": json.dumps(dict(one.causes)),
-            "examples": json.dumps([vars(example) for example in one.examples], default=datetime.isoformat),
+            "view": skew.view,
+            "feature": skew.feature,
+            "n_compared": skew.n_compared,
+            "n_different": skew.n_different,
+            "different_share": skew.different_share,
+            "mean_abs_difference": skew.mean_abs_difference,
+            "causes": json.dumps(dict(skew.causes)),
+            "examples": json.dumps([vars(example) for example in skew.examples], default=datetime.isoformat),
         }
-        for one in found
+        for skew in skews
     ]
     return lake.append(FEATURE_SKEW.of(pipeline), FEATURE_SKEW.rows(rows))
 
@@ -188,12 +188,12 @@ def _view_skew(
     schema = lake.snapshot(pipeline.table("features", view)).schema
     _keep_answers(connection, log, view, {key: duckdb_type(schema.field(key).type) for key in keys}, since)
     named = ", ".join(map(quote_identifier, keys))
-    asked = connection.sql(
+    requests = connection.sql(
         f"SELECT answer AS driftline_answer, served_at AS event_timestamp, {named} FROM answers ORDER BY answer"
     ).to_arrow_table()
-    if not asked.num_rows:
+    if not requests.num_rows:
         return
-    joined, snapshot = feature_store.joined(pipeline, view, asked, lake)
+    joined, snapshot = feature_store.joined(pipeline, view, requests, lake)
     connection.register("joined", joined)
     _keep_instants(connection, snapshot, keys)
     served = connection.sql("SELECT DISTINCT unnest(features) AS name FROM answers ORDER BY name").fetchall()
@@ -213,14 +213,14 @@ def _keep_answers(
         f"TRY_CAST(key_values[{place}] AS {kind}) AS {quote_identifier(name)}"
         for place, (name, kind) in enumerate(keys.items(), start=1)
     ]
-    known = " AND ".join(f"{quote_identifier(name)} IS NOT NULL" for name in keys)
+    condition = " AND ".join(f"{quote_identifier(name)} IS NOT NULL" for name in keys)
     names = ", ".join(map(quote_literal, keys))
     connection.execute(
         f"CREATE TEMP TABLE answers AS SELECT row_number() OVER (ORDER BY served_at, key_values) AS answer, * FROM ("
         f'SELECT {", ".join(casts)}, served_at, value_at, key_values, features, "values" AS online, status '
         f'FROM ({log}) WHERE "view" = {quote_literal(view)} AND key_names = [{names}] '
         f"AND served_at >= {quote_literal(since.isoformat())}::TIMESTAMPTZ "
-        f"ORDER BY served_at DESC, key_values LIMIT {AT_MOST}) WHERE {known}"
+        f"ORDER BY served_at DESC, key_values LIMIT {AT_MOST}) WHERE {condition}"
     ).fetchall()
 
 
@@ -304,5 +304,5 @@ def _summary(
         n_different,
         mean_abs_difference,
         dict(causes),
-        tuple(SkewExample(dict(zip(keys, values, strict=True)), *rest) for values, *rest in examples),
+        tuple(SkewExample(dict(zip(keys, values, strict=True)), *details) for values, *details in examples),
     )

@@ -97,7 +97,7 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
         if stored is None:
             return ()
         before, after = (
-            declared_shape(pipeline.spec, view, found, stored.path) for found in (stored.schema, schema)
+            declared_shape(pipeline.spec, view, columns, stored.path) for columns in (stored.schema, schema)
         )
         return changes_between({view: before}, {view: after})
 
@@ -151,7 +151,9 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
         stored = {name: stored_view(snapshot, lake) for name, snapshot in snapshots.items()}
         with damage_named([file for snapshot in snapshots.values() for file in snapshot.scanned]):
             joined = join_views(self._store(pipeline.name), pipeline.spec, rows, stored, versions)
-        return features_of(rows, joined), {found.table: found.version for found in snapshots.values()}
+        return features_of(rows, joined), {
+            snapshot.table: snapshot.version for snapshot in snapshots.values()
+        }
 
     def features_with_changed_futures(
         self,
@@ -231,14 +233,14 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
         if not snapshot.rows_by_partition.get(window.key):
             return 0
         store = self._store(pipeline.name)
-        found = registered(store, view)
+        feature_view = registered(store, view)
         keys = pipeline.spec.entities[pipeline.spec.features[view].entity]
         with newest_rows(
             snapshot, window.key, keys, memory_limit=self.memory_limit, threads=self.threads,
             spill_directory=self.spill_directory,
         ) as batches:  # fmt: skip
-            n_loaded = load_rows(store, found, batches)
-        if not is_remembered(found, window):
+            n_loaded = load_rows(store, feature_view, batches)
+        if not is_remembered(feature_view, window):
             with self._lock(pipeline.name):
                 remember_range(store, registered(store, view), window)
         return n_loaded

@@ -44,7 +44,7 @@ class Overtaken(Exception):  # noqa: N818 (a turn of the protocol, never shown)
 
 @dataclass(frozen=True)
 class Write:
-    """What is written.
+    """A write to a table of the lake.
 
     Attributes
     ----------
@@ -204,8 +204,8 @@ def _kept(write: Write, base: Snapshot) -> Mapping[str, tuple[str, ...]]:
 def _fit(write: Write, base: _Base | None, rows: pa.Schema) -> Fit:
     if base is None or write.replaces_all:
         return Fit(rows, (), {})
-    kept = _kept(write, base.snapshot)
-    paths = [path for key in kept for path in kept[key]]
+    files = _kept(write, base.snapshot)
+    paths = [path for key in files for path in files[key]]
 
     def is_empty(column: str) -> bool:
         return all(
@@ -293,8 +293,8 @@ def _add(write: Write, staged: _Staged, delta: DeltaTable) -> DeltaTable:
         delta = DeltaTable(str(write.folder))
     schema = Schema.from_arrow(_with_partition(write, staged.schema))
     is_added = not staged.is_whole and not write.replaces
-    known = {field.name for field in delta.schema().fields}
-    added = [Field(f.name, f.type, nullable=True) for f in schema.fields if f.name not in known]
+    names = {field.name for field in delta.schema().fields}
+    added = [Field(f.name, f.type, nullable=True) for f in schema.fields if f.name not in names]
     if is_added and added:
         # An appending transaction leaves the columns as they are.
         delta.alter.add_columns(added)

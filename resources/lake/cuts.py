@@ -24,10 +24,10 @@ def recorded(description: str | None) -> Mapping[str, str] | None:
     if not description:
         return None
     try:
-        found = json.loads(description).get(RECORD)
+        record = json.loads(description).get(RECORD)
     except (ValueError, AttributeError):
         return None
-    return dict(found) if isinstance(found, dict) else None
+    return dict(record) if isinstance(record, dict) else None
 
 
 def check_cut(table: str, cut: Cut, description: str | None, keys: Iterable[str]) -> None:

@@ -101,11 +101,11 @@ def read_batches(path: str | Path, columns: Sequence[str] | None = None) -> Iter
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
-        wanted = None if columns is None else [name for name in columns if name in file.schema_arrow.names]
-        if wanted == []:
+        names = None if columns is None else [name for name in columns if name in file.schema_arrow.names]
+        if names == []:
             return
         for group in range(file.num_row_groups):
-            yield from file.read_row_group(group, wanted, use_threads=False).to_batches()
+            yield from file.read_row_group(group, names, use_threads=False).to_batches()
 
 
 def sync_folder(folder: Path) -> None:

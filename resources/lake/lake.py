@@ -59,8 +59,8 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
     def tables(self) -> tuple[str, ...]:
         """List all tables below the root, in order: `flight_delays/raw/flights` and so on."""
         root = Path(self.root).resolve()
-        found = (path.parent.relative_to(root).as_posix() for path in root.glob(f"**/{LOG}"))
-        return tuple(sorted(t for t in found if not t.startswith(ASIDE) and self.has(t)))
+        tables = (path.parent.relative_to(root).as_posix() for path in root.glob(f"**/{LOG}"))
+        return tuple(sorted(t for t in tables if not t.startswith(ASIDE) and self.has(t)))
 
     def has(self, table: str) -> bool:
         """Tell whether the table has a first version."""

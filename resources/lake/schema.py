@@ -40,7 +40,7 @@ def kept_schema(table: str, schema: pa.Schema) -> pa.Schema:
 
 @dataclass(frozen=True)
 class Fit:
-    """How rows and a table come together.
+    """Fit of rows to a table's schema.
 
     Attributes
     ----------

@@ -22,7 +22,7 @@ from resources.model_registry.registry import ModelRegistry
 
 @dataclass(frozen=True)
 class Enacted:
-    """What became of a decision.
+    """Result of enacting a decision.
 
     Attributes
     ----------
@@ -101,7 +101,7 @@ def follow(lake: Lake, registry: ModelRegistry, pipeline: str, *, noting: Sequen
 
 
 def _compared(lake: Lake, registry: ModelRegistry, pipeline: str) -> tuple[Ledger, bool]:
-    """Read the ledger, and tell whether the registry lags behind it."""
+    """Read the ledger, and return whether the registry lags behind it."""
     noted = noted_head(registry, pipeline)
     # After the note, which is written after the row: a ledger that is shorter has lost rows.
     ledger = open_ledger(lake, pipeline)
@@ -115,5 +115,5 @@ def _compared(lake: Lake, registry: ModelRegistry, pipeline: str) -> tuple[Ledge
     if not ledger.decisions:
         return ledger, False
     present = registry.aliases(pipeline)
-    wanted = aliases_after(ledger.decisions)
-    return ledger, noted != ledger.head or any(present.get(name) != wanted[name] for name in wanted)
+    expected = aliases_after(ledger.decisions)
+    return ledger, noted != ledger.head or any(present.get(name) != expected[name] for name in expected)

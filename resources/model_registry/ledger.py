@@ -24,13 +24,13 @@ from resources.model_registry.ledger_chain import (
 )
 
 MAX_DECISIONS = 50
-"""How often a decision is made anew because others were written down meanwhile."""
+"""Times that a decision is made anew because others were written down meanwhile."""
 
 CONFIRMED_LOSS = "performance"
 """Reasons that begin so were given because the champion's loss of performance is certain."""
 
 GATE = "gate"
-"""Who promotes and keeps; other actors roll back."""
+"""Actor that promotes and keeps; other actors roll back."""
 
 Action = Literal["promoted", "kept", "rolled back"]
 
@@ -138,7 +138,7 @@ class Ledger:
 
     @property
     def head(self) -> Head:
-        """How many rows there are, and the hash of the last."""
+        """Head of the ledger: the number of rows, and the hash of the last."""
         return Head(len(self.hashes), self.hashes[-1] if self.hashes else BEGINNING)
 
     def row(self, place: int) -> Mapping[str, Any]:
@@ -284,9 +284,9 @@ def trusted_sha256(decisions: Sequence[Decision], version: int) -> str:
     """
     hashes = {decision.artifact_sha256 for decision in decisions if decision.version == version}
     if len(hashes) != 1:
-        found = "no decision" if not hashes else f"{len(hashes)} different hashes"
+        count = "no decision" if not hashes else f"{len(hashes)} different hashes"
         raise LedgerError(
-            f"the ledger holds {found} for model version {version}: its file cannot be trusted. "
+            f"the ledger holds {count} for model version {version}: its file cannot be trusted. "
             "Materialize the model asset again to train a version whose origin is known."
         )
     return hashes.pop()

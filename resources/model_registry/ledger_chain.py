@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 BEGINNING = ""
-"""What the first row follows, in the place of a hash."""
+"""Text that the first row follows, in the place of a hash."""
 
 PREVIOUS = "previous_sha256"
 OWN = "row_sha256"
@@ -17,7 +17,7 @@ OWN = "row_sha256"
 
 @dataclass(frozen=True)
 class Head:
-    """What a ledger is known by: how many rows it has, and the hash of the last, which covers all before."""
+    """Head of a ledger: the number of rows, and the hash of the last, which covers all before."""
 
     count: int
     sha256: str

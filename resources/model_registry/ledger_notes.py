@@ -55,24 +55,24 @@ def note_row(registry: ModelRegistry, ledger: Ledger, place: int) -> None:
 
 def noted_rows(registry: ModelRegistry, pipeline: str) -> Mapping[int, Mapping[str, Any]]:
     """Return the rows that are noted, by number, as the ledger's table would hold them."""
-    found: dict[int, Mapping[str, Any]] = {}
+    rows: dict[int, Mapping[str, Any]] = {}
     for tags in registry.version_tags(pipeline).values():
         for name, text in tags.items():
             if name.startswith(ROW_TAG):
                 row = json.loads(text)
                 row["instant"] = datetime.fromisoformat(row["instant"])
-                found[int(name.removeprefix(ROW_TAG))] = row
-    return found
+                rows[int(name.removeprefix(ROW_TAG))] = row
+    return rows
 
 
-def lost_rows(ledger: Ledger, known: Head | None, *, by: str = "the model registry noted") -> str:
+def lost_rows(ledger: Ledger, head: Head | None, *, by: str = "the model registry noted") -> str:
     """Tell how a ledger falls short of a head that somebody else knows; empty where it does not."""
-    if known is None or not known.count:
+    if head is None or not head.count:
         return ""
-    if known.count > ledger.head.count:
-        return f"has {ledger.head.count} rows, and {by} {known.count}: the last ones are lost"
-    if ledger.hashes[known.count - 1] != known.sha256:
-        return f"has another row {known.count - 1} than {by}"
+    if head.count > ledger.head.count:
+        return f"has {ledger.head.count} rows, and {by} {head.count}: the last ones are lost"
+    if ledger.hashes[head.count - 1] != head.sha256:
+        return f"has another row {head.count - 1} than {by}"
     return ""
 
 

@@ -77,19 +77,19 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def versions(self, pipeline: str) -> tuple[ModelVersion, ...]:
         """Return all versions of a pipeline (by name), oldest first."""
-        found = _search(open_store(self.tracking_uri), f"name = {_filter_text(pipeline)}")
-        return tuple(sorted((_read_version(one) for one in found), key=lambda one: one.version))
+        entries = _search(open_store(self.tracking_uri), f"name = {_filter_text(pipeline)}")
+        return tuple(sorted((_read_version(entry) for entry in entries), key=lambda version: version.version))
 
     def version_tags(self, pipeline: str) -> Mapping[int, Mapping[str, str]]:
         """Return what is noted of each version of a pipeline (by name)."""
-        found = _search(open_store(self.tracking_uri), f"name = {_filter_text(pipeline)}")
-        return {int(one.version): dict(one.tags) for one in found}
+        entries = _search(open_store(self.tracking_uri), f"name = {_filter_text(pipeline)}")
+        return {int(entry.version): dict(entry.tags) for entry in entries}
 
     def find(self, pipeline: str, training_key: str) -> ModelVersion | None:
         """Return the version that came of a training, or None."""
-        wanted = f"name = {_filter_text(pipeline)} AND tags.`{_KEY_TAG}` = {_filter_text(training_key)}"
-        found = [_read_version(one) for one in _search(open_store(self.tracking_uri), wanted)]
-        return min(found, key=lambda one: one.version, default=None)
+        condition = f"name = {_filter_text(pipeline)} AND tags.`{_KEY_TAG}` = {_filter_text(training_key)}"
+        versions = [_read_version(entry) for entry in _search(open_store(self.tracking_uri), condition)]
+        return min(versions, key=lambda version: version.version, default=None)
 
     def register(
         self,
@@ -136,9 +136,9 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
                 f"model file of pipeline '{pipeline}' does not have the stated sha256 "
                 f"{model.artifact_sha256}. Train again: the file was changed on its way here."
             )
-        known = self.find(pipeline, training_key)
-        if known is not None and known.artifact_sha256 == model.artifact_sha256:
-            return known
+        version = self.find(pipeline, training_key)
+        if version is not None and version.artifact_sha256 == model.artifact_sha256:
+            return version
         client = open_store(self.tracking_uri)
         run_id = self._record_run(client, pipeline, model, artifact, params, metrics, tags)
         _ensure_registered_model(client, pipeline)
@@ -177,7 +177,7 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
             raise
         return {name: int(number) for name, number in registered.aliases.items() if name in ALIASES}
 
-    def point_aliases(self, pipeline: str, wanted: Mapping[str, int | None]) -> Mapping[str, int | None]:
+    def point_aliases(self, pipeline: str, aliases: Mapping[str, int | None]) -> Mapping[str, int | None]:
         """Make the aliases name the wanted versions; return those that had to be changed.
 
         Raises
@@ -188,7 +188,7 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
         from mlflow.exceptions import MlflowException
 
         present = self.aliases(pipeline)
-        changed = {name: number for name, number in wanted.items() if present.get(name) != number}
+        changed = {name: number for name, number in aliases.items() if present.get(name) != number}
         client = open_store(self.tracking_uri)
         for name, number in changed.items():
             if number is None:
@@ -231,10 +231,10 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
                 f"model file of '{pipeline}' version {number} cannot be read: {error}. "
                 "Restore the artifact folder from a backup, or materialize the model asset again."
             ) from error
-        found = hashlib.sha256(content).hexdigest()
-        if found != sha256:
+        digest = hashlib.sha256(content).hexdigest()
+        if digest != sha256:
             raise ModelRegistryError(
-                f"model file of '{pipeline}' version {number} has sha256 {found}, but the ledger trusts "
+                f"model file of '{pipeline}' version {number} has sha256 {digest}, but the ledger trusts "
                 f"{sha256}: it was changed after it was judged and is not loaded. "
                 "Restore it from a backup, or roll back to another version."
             )
@@ -279,15 +279,15 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
         return (Path(self.artifact_root).resolve() / pipeline).as_uri()
 
 
-def _search(client: MlflowClient, wanted: str) -> Sequence[MlflowVersion]:
-    found: list[MlflowVersion] = []
+def _search(client: MlflowClient, condition: str) -> Sequence[MlflowVersion]:
+    entries: list[MlflowVersion] = []
     token = None
     while True:
-        page = client.search_model_versions(wanted, max_results=1000, page_token=token)
-        found.extend(page)
+        page = client.search_model_versions(condition, max_results=1000, page_token=token)
+        entries.extend(page)
         token = page.token
         if not token:
-            return found
+            return entries
 
 
 def _filter_text(text: str) -> str:
@@ -300,17 +300,17 @@ def _filter_text(text: str) -> str:
 def _experiment(client: MlflowClient, name: str, location: str) -> str:
     from mlflow.exceptions import MlflowException
 
-    found = client.get_experiment_by_name(name)
-    if found is None:
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
         try:
             return str(client.create_experiment(name, artifact_location=location))
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
             # Another process was faster.
-            found = client.get_experiment_by_name(name)
-    assert found is not None
-    return str(found.experiment_id)
+            experiment = client.get_experiment_by_name(name)
+    assert experiment is not None
+    return str(experiment.experiment_id)
 
 
 def _ensure_registered_model(client: MlflowClient, name: str) -> None:

@@ -94,13 +94,13 @@ class ModelVersion:
         return candidate_text(self.candidate, self.algorithm)
 
 
-def _read_version(found: MlflowVersion) -> ModelVersion:
-    if f"{_VERSION_TAG}.0" not in found.tags:
+def _read_version(entry: MlflowVersion) -> ModelVersion:
+    if f"{_VERSION_TAG}.0" not in entry.tags:
         raise ModelRegistryError(
-            f"version {found.version} of '{found.name}' was not registered by Driftline (tag "
+            f"version {entry.version} of '{entry.name}' was not registered by Driftline (tag "
             f"{_VERSION_TAG} is missing). Delete it, or give the other tool another model name."
         )
-    return replace(_from_tags(found.tags), version=int(found.version), run_id=str(found.run_id or ""))
+    return replace(_from_tags(entry.tags), version=int(entry.version), run_id=str(entry.run_id or ""))
 
 
 def _to_tags(model: ModelVersion) -> Mapping[str, str]:

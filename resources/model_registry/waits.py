@@ -12,7 +12,7 @@ from declaration.lake_table import LakeTable
 from resources.lake.lake import Lake, Snapshot
 
 WAITS = "waits for labels"
-"""What a training comes to that was asked for and not made."""
+"""Outcome of a training that was asked for and not made."""
 
 WAITING_TRAININGS = LakeTable(
     "waits",
@@ -32,7 +32,7 @@ WAITING_TRAININGS = LakeTable(
 
 @dataclass(frozen=True)
 class Wait:
-    """A training that was asked for, and could not be made from the labels there were.
+    """A training that waits: it was asked for, and the labels there were did not suffice.
 
     Attributes
     ----------

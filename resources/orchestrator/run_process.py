@@ -23,7 +23,7 @@ def hold_run(dagster_home: Path, run_id: str) -> None:
     path = _path(dagster_home, run_id)
     if path in _held:
         return
-    for other in [one for one in _held if one.parent == path.parent]:
+    for other in [held for held in _held if held.parent == path.parent]:
         _release(other)
     path.parent.mkdir(parents=True, exist_ok=True)
     if not _held:

@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("driftline.database")
 
 PATIENCE_S = 60.0
-"""How long a database may be away, from the first connection that failed; a restart takes seconds."""
+"""Time that a database may be away, from the first connection that failed; a restart takes seconds."""
 
 WAIT_S = 0.5
 """Between two tries to connect."""
 
 REFUSED = ("authentication failed", "does not exist", "no pg_hba.conf entry", "could not translate host name")
-"""What a server, or the network, says where waiting does not help."""
+"""Words of a server, or of the network, where waiting does not help."""
 
 _away_since: dict[str, float] = {}
-"""When a database was first found away, by its place: who asks later does not wait as long again."""
+"""Instant when a database was first found away, by its place: who asks later does not wait as long again."""
 
 
 @cache
@@ -80,7 +80,7 @@ def _ping(dbapi_connection: Any, record: Any, _: Any) -> None:
 def is_lost_database(error: BaseException) -> bool:
     """Tell whether an error, or what it came from, is a database that went away."""
     kinds = _operational_errors()
-    return any(isinstance(one, kinds) for one in _causes(error))
+    return any(isinstance(cause, kinds) for cause in _causes(error))
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

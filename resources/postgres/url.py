@@ -41,5 +41,5 @@ def in_schema(parts: URL, schema: str) -> str:
     'postgresql+psycopg2://db.internal/d?options=-csearch_path%3Ddriftline_feast&sslmode=require'
     """
     options = f"{parts.query.get('options', '')} -csearch_path={schema}".strip()
-    known = parts.update_query_dict({"options": options, "sslmode": sslmode_of(parts)})
-    return known.render_as_string(hide_password=False)
+    url = parts.update_query_dict({"options": options, "sslmode": sslmode_of(parts)})
+    return url.render_as_string(hide_password=False)

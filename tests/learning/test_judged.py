@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from declaration.target import ProblemType
-from learning.judged import Judged, judged_rows
+from learning.judged import MANY_ROWS, N_FOLDS_OF_MANY, Judged, judged_rows
 from learning.training_rows import LabelsNeededError, TrainingSet, read_training_set
 
 MINUTE = 60_000_000
@@ -77,6 +77,13 @@ def test_a_first_model_is_judged_on_all_rows_in_blocks_of_neighbours() -> None:
     assert judged.n_unseen == 1_500
     # What to learn from is decided on the newest two windows.
     assert np.flatnonzero(judged.is_recent).tolist() == list(range(900, 1_500))
+
+
+def test_many_rows_are_held_out_in_three_folds() -> None:
+    data = labelled([MANY_ROWS])
+    judged = judged_rows(data)
+    assert judged.folds.max() + 1 == len(judged.held_out) == N_FOLDS_OF_MANY
+    assert sum(int(held_out.sum()) for held_out in judged.held_out) == MANY_ROWS
 
 
 def test_a_declared_share_judges_a_first_model_and_no_other() -> None:

@@ -12,7 +12,7 @@ from declaration.model import ModelSpec
 from learning.judged import judged_rows
 from learning.metrics import Scored
 from learning.proper_score import row_losses
-from learning.spans import ALL, Span, SpanResult, best_span, shorter_spans
+from learning.spans import ALL, MIN_STANDARD_ERRORS, Span, SpanResult, best_span, shorter_spans
 from learning.train import train_model
 from learning.training_rows import TrainingSet, read_training_set
 
@@ -144,6 +144,23 @@ def test_after_a_change_the_older_rows_are_left_out(seed: int) -> None:
         low, high = adapted.model.score(pa.table({"a": [-1.0, 1.0], "b": [0.0, 0.0]}))
         assert low > 0.7
         assert high < 0.3
+
+
+def test_of_many_rows_a_span_that_falls_behind_is_scored_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing changed, so shorter spans are behind, here both in the newest fold already. What serves is the same."""
+    data = read_training_set(labelled(0, 7), "binary")
+    knows = int(data.event_time_us[2_000])
+    whole = train_model(data, SPEC, champion_knows_until_us=knows)
+    monkeypatch.setattr("learning.choice.MIN_RACING_ROWS", 1_000)
+    raced = train_model(data, SPEC, champion_knows_until_us=knows)
+    assert (raced.span, raced.holdout_metric) == (whole.span, whole.holdout_metric)
+    behind = [result for result in raced.spans if result.is_of_newest_fold]
+    assert behind
+    for result in behind:
+        assert result.n_standard_errors < -MIN_STANDARD_ERRORS
+    assert [result for result in raced.spans if not result.is_of_newest_fold] == [
+        full for full in whole.spans if full.span not in [result.span for result in behind]
+    ]
 
 
 def test_since_a_loss_is_a_span_of_its_own() -> None:

@@ -53,7 +53,7 @@ def steady(onset: int, n_windows: int, generator: np.random.Generator) -> Floats
 
 @dataclass(frozen=True)
 class Logistic:
-    """What a stream is drawn from.
+    """Parameters that a stream is drawn from.
 
     Attributes
     ----------
@@ -128,7 +128,7 @@ def draw_logistic(name: str, seed: int, world: Logistic) -> Stream:
     windows = []
     for window in range(n_windows):
         late = world.delay(window - N_HISTORY) if world.delay and window >= N_HISTORY else 0
-        features, truth, known = drawn.window(window)
+        features, truth, labels = drawn.window(window)
         windows.append(
             window_table(
                 window,
@@ -136,7 +136,7 @@ def draw_logistic(name: str, seed: int, world: Logistic) -> Stream:
                 window_us // world.n_rows,
                 features,
                 truth=truth,
-                known=known,
+                known=labels,
                 delay_us=None if late is None else late * window_us,
             )
         )
@@ -186,21 +186,21 @@ class _Drawn:
         odds = (numbers * weights[:, :-1]).sum(axis=1) + weights[:, -1] + hidden
         odds += np.asarray(list(REGIONS.values()))[regions]
         truth = np.asarray(generator.random(n_drawn) < 1 / (1 + np.exp(-odds)), dtype=np.int64)
-        kept = self._kept(truth, since)
-        numbers, regions, truth = numbers[kept], regions[kept], truth[kept]
+        is_kept = self._kept(truth, since)
+        numbers, regions, truth = numbers[is_kept], regions[is_kept], truth[is_kept]
         if world.noise is not None:
             truth = self._tossed(truth, world.noise(since))
-        known = truth
+        labels = truth
         if world.flipped is not None:
-            known = np.where(generator.random(truth.size) < world.flipped(since), 1 - truth, truth)
+            labels = np.where(generator.random(truth.size) < world.flipped(since), 1 - truth, truth)
         if world.coins is not None:
-            known = self._tossed(known, world.coins(since))
+            labels = self._tossed(labels, world.coins(since))
         if 0 <= since < world.stuck:
             numbers = numbers.copy()
             numbers[:, 0] = -999.0
         features: dict[str, Floats | pa.Array] = {f"x{i}": numbers[:, i] for i in range(numbers.shape[1])}
         features["region"] = pa.array(list(REGIONS)).take(pa.array(regions))
-        return features, truth, known
+        return features, truth, labels
 
     def _tossed(self, labels: NDArray[np.int64], share: float) -> NDArray[np.int64]:
         is_hit = self._generator.random(labels.size) < share

@@ -37,7 +37,7 @@ LONGEST_LAG = 168
 """Hours that the oldest feature reaches back: a week."""
 
 LAST_VALUE = "now"
-"""Feature that says the value a day before the one that is to be told."""
+"""Feature that says the value a day before the one to predict."""
 
 
 def abrupt_regression(name: str, seed: int) -> Stream:

@@ -87,7 +87,7 @@ class Stream:
 
     @cached_property
     def history(self) -> History:
-        """What policies see of it: everything but the truth."""
+        """History as policies see it: everything but the truth."""
         n_windows = len(self.windows)
         faults = {window: self.faults(window) for window in range(n_windows)}
         labels = ["row_id", "event_timestamp", "label", "label_time"]
@@ -98,7 +98,7 @@ class Stream:
             problem=self.problem,
             n_history=self.n_history,
             has_calendar=not self.is_ordered_only,
-            faults={window: found for window, found in faults.items() if found},
+            faults={window: texts for window, texts in faults.items() if texts},
             entity_labels=pa.concat_tables(rows.select(labels) for rows in self.windows)
             if self.last_value
             else None,

@@ -23,8 +23,8 @@ _SPEC.loader.exec_module(transactions)
 def read(start: datetime, end: datetime) -> pa.Table:
     """Return the frauds that were reported in [start, end)."""
     first = start - transactions.REPORTED_WITHIN - timedelta(days=1)
-    made = pa.concat_tables([transactions.day_of(day) for day in transactions.days(first, end)])
+    rows = pa.concat_tables([transactions.day_of(day) for day in transactions.days(first, end)])
     reported = pc.and_(
-        pc.greater_equal(made["reported_at"], pa.scalar(start)), pc.less(made["reported_at"], pa.scalar(end))
+        pc.greater_equal(rows["reported_at"], pa.scalar(start)), pc.less(rows["reported_at"], pa.scalar(end))
     )
-    return made.filter(pc.and_(made["is_fraud"], reported)).select(["transaction_id", "reported_at"])
+    return rows.filter(pc.and_(rows["is_fraud"], reported)).select(["transaction_id", "reported_at"])

@@ -47,7 +47,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Users:
-    """Who pays: shape (N_USERS,) each. Degrees, a usual amount in euros, and a share of all transactions."""
+    """Payers: shape (N_USERS,) each. Degrees, a usual amount in euros, and a share of all transactions."""
 
     latitude: Floats
     longitude: Floats
@@ -108,10 +108,10 @@ class _Columns:
 
 
 def _categories(generator: np.random.Generator, n_rows: int, day: date) -> NDArray[np.str_]:
-    found = generator.choice(CATEGORIES, n_rows, p=CATEGORY_SHARES).astype("U20")
+    categories = generator.choice(CATEGORIES, n_rows, p=CATEGORY_SHARES).astype("U20")
     if day >= PLANTED.new_category:
-        found[generator.uniform(size=n_rows) < NEW_CATEGORY_SHARE] = NEW_CATEGORY
-    return found
+        categories[generator.uniform(size=n_rows) < NEW_CATEGORY_SHARE] = NEW_CATEGORY
+    return categories
 
 
 def _old_pattern(generator: np.random.Generator, columns: _Columns, is_fraud: NDArray[np.bool_]) -> None:

@@ -123,18 +123,18 @@ def _counted_partition_faults(cut: PartitionsSpec) -> Iterator[Fault]:
 def _counted_dataset_faults(spec: PipelineSpec) -> Iterator[Fault]:
     """Check that datasets and partitions agree on the clock, made or real."""
     every = spec.partitions.every
-    wanted = {"rows": ROW_TIME, "load": LOAD_TIME}.get(every)
+    made_column = {"rows": ROW_TIME, "load": LOAD_TIME}.get(every)
     partitioned = [name for name, dataset in spec.datasets.items() if dataset.is_partitioned]
     for name in partitioned:
         dataset, path = spec.datasets[name], ("datasets", name, "event_time")
         is_made = dataset.event_time in (ROW_TIME, LOAD_TIME) and dataset.is_made(dataset.event_time)
-        if (wanted is not None or is_made) and dataset.event_time != wanted:
+        if (made_column is not None or is_made) and dataset.event_time != made_column:
             text = (
                 f"{label(path)} is '{dataset.event_time}', but with 'partitions.every: {every}' it must be "
-                f"{wanted or 'a column of the source'}."
+                f"{made_column or 'a column of the source'}."
             )
             yield Fault(path, text)
-        if wanted is not None and dataset.source.mode == "incremental":
+        if made_column is not None and dataset.source.mode == "incremental":
             mode = ("datasets", name, "source", "mode")
             text = f"{label(mode)} is 'incremental', but with 'partitions.every: {every}' the whole source is read."
             yield Fault(mode, text)
@@ -199,8 +199,8 @@ def _dataset_checks(name: str, dataset: DatasetSpec) -> Iterator[Check]:
 
 def _expectation_faults(at: KeyPath, position: int, dataset: DatasetSpec) -> Iterator[Fault]:
     path, expectation = (*at, "expectations", position), dataset.expectations[position]
-    for said in check_expectation(expectation, dataset.columns):
-        yield Fault(path, f"{label(path)}: {said}")
+    for message in check_expectation(expectation, dataset.columns):
+        yield Fault(path, f"{label(path)}: {message}")
     if expectation in dataset.expectations[:position]:
         yield Fault(
             path,

@@ -12,25 +12,29 @@ FEATURE_SEPARATOR = "__"
 """Divides view and feature in the model's columns, as Feast's full feature names do."""
 
 
-def learned_feature_faults(spec: PipelineSpec, given: Mapping[str, Collection[str]]) -> Iterator[Fault]:
+def learned_feature_faults(
+    spec: PipelineSpec, view_columns: Mapping[str, Collection[str]]
+) -> Iterator[Fault]:
     """Find names in `drift.features` that no model of this pipeline has.
 
     Parameters
     ----------
     spec
         The declaration; it has a target.
-    given
+    view_columns
         Features by view. A view that is missing here could not be read: names that begin with it
         are not judged.
     """
-    known = [
-        f"{view}{FEATURE_SEPARATOR}{feature}" for view, features in given.items() for feature in features
+    names = [
+        f"{view}{FEATURE_SEPARATOR}{feature}"
+        for view, features in view_columns.items()
+        for feature in features
     ]
-    known += [f"{REQUEST_PREFIX}{name}" for name in spec.learned.request_features]
+    names += [f"{REQUEST_PREFIX}{name}" for name in spec.learned.request_features]
     for name in spec.drift.features:
         view = name.partition(FEATURE_SEPARATOR)[0]
-        if name not in known and (view not in spec.features or view in given):
-            yield _unknown(name, "feature of the model", known, "Features")
+        if name not in names and (view not in spec.features or view in view_columns):
+            yield _unknown(name, "feature of the model", names, "Features")
 
 
 def monitored_feature_faults(spec: PipelineSpec) -> Iterator[Fault]:
@@ -40,12 +44,12 @@ def monitored_feature_faults(spec: PipelineSpec) -> Iterator[Fault]:
         or spec.watched not in spec.datasets
     ):
         return
-    known = spec.datasets[spec.watched].watchable
+    names = spec.datasets[spec.watched].watchable
     for name in spec.drift.features:
-        if name not in known:
-            yield _unknown(name, f"column of datasets.{spec.watched} that is watched", known, "Columns")
+        if name not in names:
+            yield _unknown(name, f"column of datasets.{spec.watched} that is watched", names, "Columns")
 
 
-def _unknown(name: str, kind: str, known: Collection[str], intro: str) -> Fault:
-    text = f"drift.features names '{name}', which is no {kind}. {choices(name, known, intro=intro)}"
+def _unknown(name: str, kind: str, names: Collection[str], intro: str) -> Fault:
+    text = f"drift.features names '{name}', which is no {kind}. {choices(name, names, intro=intro)}"
     return Fault(("drift", "features", name), text)

@@ -52,18 +52,18 @@ def column_expression_faults(at: KeyPath, dataset: DatasetSpec) -> Iterator[Faul
     with empty_database() as connection:
         for name, sql in computed.items():
             path = (*at, "columns", name, "sql")
-            if sql is not None and (said := _parse_fault(connection, sql)):
-                yield Fault(path, f"{label(path)} {said}")
+            if sql is not None and (problem := _parse_fault(connection, sql)):
+                yield Fault(path, f"{label(path)} {problem}")
         for name in dataset.columns:
             path, known_at = (*at, "columns", name, "known_at"), dataset.column(name).known_at
-            if known_at is not None and (said := _instant_fault(connection, known_at, dataset)):
-                yield Fault(path, f"{label(path)} {said}")
+            if known_at is not None and (problem := _instant_fault(connection, known_at, dataset)):
+                yield Fault(path, f"{label(path)} {problem}")
 
 
 def _instant_fault(connection: DuckDBPyConnection, sql: str, dataset: DatasetSpec) -> str | None:
     """Return why an expression over a dataset's own columns is no instant, or None."""
-    if said := _parse_fault(connection, sql):
-        return said
+    if problem := _parse_fault(connection, sql):
+        return problem
     if dataset.event_time is None:
         return "is for datasets with an `event_time`: a reference table is known from the start."
     columns = declared_types(dataset)
@@ -126,11 +126,11 @@ def target_expression_faults(target: TargetSpec, columns: Mapping[str, str] | No
         expected["target", "request_features", name] = (request, None)
     with empty_database() as connection:
         for path, (sql, kind) in expected.items():
-            said = _parse_fault(connection, sql) if sql else None
-            if sql and columns and said is None:
-                said = _binding_fault(connection, sql, columns, kind)
-            if said:
-                yield Fault(path, f"{label(path)} {said}")
+            problem = _parse_fault(connection, sql) if sql else None
+            if sql and columns and problem is None:
+                problem = _binding_fault(connection, sql, columns, kind)
+            if problem:
+                yield Fault(path, f"{label(path)} {problem}")
 
 
 def empty_database() -> DuckDBPyConnection:
@@ -154,13 +154,13 @@ def _database() -> DuckDBPyConnection:
 def _parse_fault(connection: DuckDBPyConnection, sql: str) -> str | None:
     """Return why a text is not one scalar expression, or None."""
     opening = "SELECT (\n"
-    found = connection.execute("SELECT json_serialize_sql(?)", [f"{opening}{sql}\n)"]).fetchone()
-    tree = json.loads(found[0]) if found else {}
+    row = connection.execute("SELECT json_serialize_sql(?)", [f"{opening}{sql}\n)"]).fetchone()
+    tree = json.loads(row[0]) if row else {}
     if tree.get("error"):
         # The closing parenthesis is ours: an error there means that the text stops too early.
         is_cut_off = int(tree.get("position") or 0) > len(opening) + len(sql)
-        said = "it ends too early" if is_cut_off else first_line(tree.get("error_message", ""))
-        return f"is not an SQL expression: {said}."
+        reason = "it ends too early" if is_cut_off else first_line(tree.get("error_message", ""))
+        return f"is not an SQL expression: {reason}."
     node = tree["statements"][0]["node"]
     if (
         len(tree["statements"]) != 1
@@ -217,5 +217,5 @@ def first_line(message: str) -> str:
     >>> first_line("Binder Error: No function matches!\n\nLINE 1: ...")
     'No function matches'
     """
-    said = message.strip().splitlines()[0] if message.strip() else "no reason given"
-    return re.sub(r"^\w+ Error: ", "", said).strip().rstrip(".!")
+    reason = message.strip().splitlines()[0] if message.strip() else "no reason given"
+    return re.sub(r"^\w+ Error: ", "", reason).strip().rstrip(".!")

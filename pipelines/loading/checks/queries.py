@@ -79,7 +79,7 @@ def query_faults(pipeline: Pipeline, unreliable_paths: Collection[KeyPath]) -> I
 
 @dataclass(frozen=True)
 class BoundColumns:
-    """What DuckDB says of the columns that each named query and each feature view gives."""
+    """Columns of each named query and each feature view, as DuckDB binds them."""
 
     queries: Mapping[str, Columns]
     views: Mapping[str, Columns]
@@ -90,15 +90,15 @@ def bound_columns(pipeline: Pipeline) -> BoundColumns:
     with empty_database() as connection:
         _create_tables(connection, pipeline)
         queries = {
-            name: found
-            for name, found in _bind_queries(connection, pipeline, ())
-            if not isinstance(found, Fault)
+            name: columns
+            for name, columns in _bind_queries(connection, pipeline, ())
+            if not isinstance(columns, Fault)
         }
         views: dict[str, Columns] = {}
         for name, view in pipeline.spec.features.items():
-            found = _bind(connection, ("features", name), view.sql, pipeline.sql[view.sql], pipeline)
-            if not isinstance(found, Fault):
-                views[name] = found
+            columns = _bind(connection, ("features", name), view.sql, pipeline.sql[view.sql], pipeline)
+            if not isinstance(columns, Fault):
+                views[name] = columns
     return BoundColumns(queries, views)
 
 
@@ -185,8 +185,8 @@ def _bind(
 
 def _sql_fault(at: KeyPath, file: str, message: str, pipeline: Pipeline) -> Fault:
     """Say DuckDB's error in one line, with what there is instead."""
-    found = re.search(r"^LINE (\d+):", message, re.MULTILINE)
-    line = int(found.group(1)) if found else 1
+    position = re.search(r"^LINE (\d+):", message, re.MULTILINE)
+    line = int(position.group(1)) if position else 1
     tables = [*pipeline.spec.datasets, *pipeline.spec.queries]
     if table := re.search(r"Table with name (\S+) does not exist", message):
         text = f"reads the unknown table '{table.group(1)}'. {choices(table.group(1), tables, intro='Datasets and queries')}"

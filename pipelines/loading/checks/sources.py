@@ -67,8 +67,8 @@ def null_text_faults(path: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:
                 at, f"{label(at)} is for columns that are read; this one is computed. Use nullif in `sql`."
             )
         elif dataset.source.type not in _TEXTS:
-            said = f"{' and '.join(_TEXTS)} sources only; this one is {dataset.source.type}, whose values have types."
-            yield Fault(at, f"{label(at)} is for {said}")
+            limit = f"{' and '.join(_TEXTS)} sources only; this one is {dataset.source.type}, whose values have types."
+            yield Fault(at, f"{label(at)} is for {limit}")
         elif not column.null_values:
             yield Fault(at, f"{label(at)} is empty. Leave it out, or name a text that never occurs.")
         for null in column.null_values:

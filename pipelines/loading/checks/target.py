@@ -54,9 +54,9 @@ def target_checks(spec: PipelineSpec) -> Iterator[Check]:
 
 def _target_dataset_faults(spec: PipelineSpec) -> Iterator[Fault]:
     name, path = spec.learned.dataset, ("target", "dataset")
-    known = [*spec.datasets, *spec.queries]
-    if name not in known:
-        text = f"target.dataset names the unknown dataset '{name}'. {choices(name, known, intro='Datasets and queries')}"
+    names = [*spec.datasets, *spec.queries]
+    if name not in names:
+        text = f"target.dataset names the unknown dataset '{name}'. {choices(name, names, intro='Datasets and queries')}"
         yield Fault(path, text)
 
 
@@ -149,7 +149,7 @@ def _model_faults(spec: PipelineSpec) -> Iterator[Fault]:
             continue
         if wrong:
             yield Fault(place, f"{label(place)} {wrong}")
-    yield from repeats(("model", "candidates"), [one.label for one in model.competitors])
+    yield from repeats(("model", "candidates"), [competitor.label for competitor in model.competitors])
     metrics = METRICS_BY_PROBLEM[problem]
     if model.metric is not None and model.metric not in metrics:
         text = f"model.metric is '{model.metric}', which cannot judge a {problem} target. {choices(model.metric, metrics)}"
@@ -172,25 +172,23 @@ def slice_checks(spec: PipelineSpec) -> Iterator[Check]:
 
 
 def _slice_faults(spec: PipelineSpec) -> Iterator[Fault]:
-    known = sliceable_columns(spec)
+    names = sliceable_columns(spec)
     for position, name in enumerate(spec.drift.slices):
-        if name not in known:
+        if name not in names:
             text = (
                 f"drift.slices names '{name}', which is no key, entity column or request feature of the target's rows. "
-                f"{choices(name, known)}"
+                f"{choices(name, names)}"
             )
             yield Fault(("drift", "slices", position), text)
 
 
 def _train_window_faults(spec: PipelineSpec) -> Iterator[Fault]:
-    wanted = spec.model.train_window
+    n_wanted = spec.model.train_window
     cut = spec.partitions
-    if wanted is None or cut.end is None or not is_zone(cut.timezone) or cut.start.tzinfo or cut.end.tzinfo:
+    if n_wanted is None or cut.end is None or not is_zone(cut.timezone) or cut.start.tzinfo or cut.end.tzinfo:
         return
-    if cut.start < cut.end and wanted > (there := n_partitions(spec)) > 0:
-        text = (
-            f"model.train_window is {wanted} partitions, but partitions.start to partitions.end hold {there}."
-        )
+    if cut.start < cut.end and n_wanted > (n_declared := n_partitions(spec)) > 0:
+        text = f"model.train_window is {n_wanted} partitions, but partitions.start to partitions.end hold {n_declared}."
         yield Fault(("model", "train_window"), text)
 
 

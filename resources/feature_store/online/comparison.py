@@ -23,7 +23,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class OnlineDifference:
-    """How what is served differs from a view's newest rows in the lake.
+    """Difference between the online store and a view's newest rows in the lake.
 
     Attributes
     ----------
@@ -66,9 +66,9 @@ def compare_rows(
     for rows in batches:
         for start in range(0, rows.num_rows, ENTITIES_AT_ONCE):
             part = rows.slice(start, ENTITIES_AT_ONCE)
-            for place, said in enumerate(_judged(store, view, part)):
-                counts[said] += 1
-                if said and not example:
+            for place, difference in enumerate(_judged(store, view, part)):
+                counts[difference] += 1
+                if difference and not example:
                     keys = part.select([column.name for column in view.entity_columns])
                     example = ", ".join(
                         f"{name}={value}" for name, value in keys.slice(place, 1).to_pylist()[0].items()
@@ -85,26 +85,26 @@ def _judged(store: feast.FeatureStore, view: FeatureView, rows: pa.Table) -> Ite
     types = {column.name: column.dtype.to_value_type() for column in view.entity_columns}
     names = [feature.name for feature in view.features]
     keys = entity_keys(rows.select([*types]).to_pylist(), types)
-    wanted = batch_of_table(view, rows)
+    batch = batch_of_table(view, rows)
     with read_errors(view.name):
         # Feast's Redis store appends to the list that it is given.
-        found = store._get_provider().online_read(store.config, view, keys, names.copy())
-    for place, (at, stored) in enumerate(found):
+        answers = store._get_provider().online_read(store.config, view, keys, names.copy())
+    for place, (at, stored) in enumerate(answers):
         if at is None or not stored:
             yield "missing"
             continue
         served = ((at if at.tzinfo else at.replace(tzinfo=UTC)) - _EPOCH) // timedelta(microseconds=1)
-        newest = int(wanted.event[place])
+        newest = int(batch.event[place])
         if served != newest:
             yield "older" if served < newest else "later"
-        elif _differ(stored, [(name, wanted.values[name][place]) for name in names]):
+        elif _differ(stored, [(name, batch.values[name][place]) for name in names]):
             yield "other"
         else:
             yield ""
 
 
-def _differ(stored: Any, wanted: Sequence[tuple[str, bytes]]) -> bool:
+def _differ(stored: Any, expected: Sequence[tuple[str, bytes]]) -> bool:
     from feast.protos.feast.types.Value_pb2 import Value
 
     nothing = Value()
-    return any(stored.get(name, nothing) != Value.FromString(value) for name, value in wanted)
+    return any(stored.get(name, nothing) != Value.FromString(value) for name, value in expected)

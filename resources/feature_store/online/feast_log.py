@@ -122,11 +122,11 @@ def read_feast_log(connection: duckdb.DuckDBPyConnection, path: Path) -> FeastLo
     listed = ", ".join(quote_literal(str(file)) for file in files)
     relation = f"read_parquet([{listed}], union_by_name=true, hive_partitioning=false)"
     try:
-        found = connection.sql(f"SELECT * FROM {relation} LIMIT 0")
+        empty = connection.sql(f"SELECT * FROM {relation} LIMIT 0")
     except duckdb.Error as error:
-        said = str(error).partition("\n")[0]
-        raise FeastLogError(f"{path} cannot be read as Parquet: {said}") from error
-    columns = dict(zip(found.columns, map(str, found.types), strict=True))
+        message = str(error).partition("\n")[0]
+        raise FeastLogError(f"{path} cannot be read as Parquet: {message}") from error
+    columns = dict(zip(empty.columns, map(str, empty.types), strict=True))
     if SERVED_AT not in columns:
         raise FeastLogError(
             f"{path} has no column {SERVED_AT}: it is no log of served features. It has: {', '.join(columns)}."
@@ -136,9 +136,9 @@ def read_feast_log(connection: duckdb.DuckDBPyConnection, path: Path) -> FeastLo
 
 def _status(status: str, value: str) -> str:
     """Return the SQL of our status; NULL where the feature was not served, as its column is of other files."""
-    known = " ".join(f"WHEN {number} THEN {quote_literal(name)}" for number, name in STATUSES.items())
+    cases = " ".join(f"WHEN {number} THEN {quote_literal(name)}" for number, name in STATUSES.items())
     unset = f"CASE WHEN {value} IS NULL THEN 'null' ELSE 'present' END"
-    return f"CASE WHEN {status} IS NOT NULL THEN CASE {status} {known} ELSE {unset} END END"
+    return f"CASE WHEN {status} IS NOT NULL THEN CASE {status} {cases} ELSE {unset} END END"
 
 
 def _list(parts: Iterable[str]) -> str:

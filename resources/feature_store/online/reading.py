@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from feast import FeatureView
 
 VIEW_AGE_S = 60.0
-"""How long a view that another process registers anew is read as it was: as long as Feast's registry caches."""
+"""Time for which a view that another process registers anew is read as it was: as long as Feast's registry caches."""
 
 
 def read_values(
@@ -55,12 +55,12 @@ def read_values(
             raise FeatureStoreError(
                 f"feature view '{view}' is read by {', '.join(types)}, not by {', '.join(key) or 'nothing'}."
             )
-    wanted = entity_keys(keys, types)
+    entities = entity_keys(keys, types)
     names = [feature.name for feature in feature_view.features]
     with read_errors(view):
         # Feast's Redis store appends to the list that it is given.
-        found = store._get_provider().online_read(store.config, feature_view, wanted, names.copy())
-    return [served(at, values, names, ttl=feature_view.ttl, now=now) for at, values in found]
+        answers = store._get_provider().online_read(store.config, feature_view, entities, names.copy())
+    return [served(at, values, names, ttl=feature_view.ttl, now=now) for at, values in answers]
 
 
 VENDORS = {"psycopg": "Error", "psycopg2": "Error", "redis": "RedisError"}

@@ -26,7 +26,7 @@ AGE_TYPE = pa.duration("us")
 
 @dataclass(frozen=True)
 class ViewAnswers:
-    """What a view serves for some rows, in their order.
+    """Values that a view serves for some rows, in their order.
 
     Attributes
     ----------
@@ -110,28 +110,28 @@ def answers_for(
         If the view is not registered, or a key is not of its type.
     """
     keys = pipeline.spec.entities[pipeline.spec.features[view].entity]
-    asked = pa.table({name: _as_key(rows[name], schema.field(name), view) for name in keys})
-    different = distinct(asked, keys)
-    entities = asked.take(pa.array(different.first))
+    entity_rows = pa.table({name: _as_key(rows[name], schema.field(name), view) for name in keys})
+    different = distinct(entity_rows, keys)
+    entities = entity_rows.take(pa.array(different.first))
     is_whole = _without_nulls(entities, keys)
-    wanted = entities.filter(pa.array(is_whole)).to_pylist()
-    found: list[OnlineValues] = []
-    for start in range(0, len(wanted), READ_AT_ONCE):
-        found += store.read_online(pipeline, view, wanted[start : start + READ_AT_ONCE], now, log=log)
+    whole = entities.filter(pa.array(is_whole)).to_pylist()
+    answers: list[OnlineValues] = []
+    for start in range(0, len(whole), READ_AT_ONCE):
+        answers += store.read_online(pipeline, view, whole[start : start + READ_AT_ONCE], now, log=log)
     # Of the entities that were read, which is each row's; none where a key is null.
     position = (np.cumsum(is_whole) - 1)[different.place]
     index = pa.array(position, mask=~is_whole[different.place])
     features = [field for field in schema if field.name not in keys]
-    values = {f.name: _typed([a.values.get(f.name) for a in found], f.type) for f in features}
-    status = {f.name: _texts([a.status.get(f.name, "not_found") for a in found]) for f in features}
+    values = {f.name: _typed([a.values.get(f.name) for a in answers], f.type) for f in features}
+    status = {f.name: _texts([a.status.get(f.name, "not_found") for a in answers]) for f in features}
     if not is_whole.all():
         # One more, that nobody reads: what an entity with a null key is.
-        status = {name: pa.concat_arrays([said, _texts(["not_found"])]) for name, said in status.items()}
-    said_of = pa.array(np.where(is_whole[different.place], position, len(found)))
+        status = {name: pa.concat_arrays([texts, _texts(["not_found"])]) for name, texts in status.items()}
+    said_of = pa.array(np.where(is_whole[different.place], position, len(answers)))
     return ViewAnswers(
         values=_taken(values, index),
         status=_taken(status, said_of),
-        age=pa.array([answer.age for answer in found], AGE_TYPE).take(index),
+        age=pa.array([answer.age for answer in answers], AGE_TYPE).take(index),
     )
 
 

@@ -62,10 +62,10 @@ class ServedLog:
         self.flush()
 
     def add(
-        self, view: str, keys: Sequence[Mapping[str, Any]], now: datetime, found: Sequence[OnlineValues]
+        self, view: str, keys: Sequence[Mapping[str, Any]], now: datetime, answers: Sequence[OnlineValues]
     ) -> None:
         """Collect the answers for some entities of a view at an instant."""
-        rows = [_row(view, key, now, answer) for key, answer in zip(keys, found, strict=True)]
+        rows = [_row(view, key, now, answer) for key, answer in zip(keys, answers, strict=True)]
         with self._adding:
             self._rows += rows
             is_full = len(self._rows) >= self.rows_at_once

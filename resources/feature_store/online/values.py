@@ -13,7 +13,7 @@ FeatureStatus = Literal["present", "null", "expired", "not_found"]
 
 @dataclass(frozen=True)
 class OnlineValues:
-    """What is served for one entity.
+    """Values that are served for one entity.
 
     Attributes
     ----------
