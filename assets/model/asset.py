@@ -25,6 +25,7 @@ from assets.model.tables import CANDIDATES, candidates_table
 from declaration.partitioning import partitioning
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_identifier
+from learning.algorithms.own import OwnEstimatorError
 from learning.comparison import ScoredPair
 from learning.encode import EncodingError
 from learning.fitted import FittedModel
@@ -33,6 +34,7 @@ from learning.holdout_table import holdout_table
 from learning.judged import judged_text
 from learning.metrics import Floats, MetricError, Scored
 from learning.model_file import model_from_bytes, model_to_bytes
+from learning.preprocess.reading import PreprocessError
 from learning.proper_score import SCORE_NAMES
 from learning.score_columns import aligned_scores, classes_of_both, score_fields, scores_from
 from learning.train import Training, chosen_metric, limited_threads, train_model
@@ -240,7 +242,7 @@ def _located(run: StageRun, snapshot: Snapshot) -> Iterator[None]:
         yield
     except LabelsNeededError:
         raise  # No fault: the outcome of the partition says what is needed.
-    except (TrainingError, EncodingError, MetricError) as error:
+    except (TrainingError, EncodingError, MetricError, OwnEstimatorError, PreprocessError) as error:
         where = f"{snapshot.table}@{snapshot.version}, partition {run.scope.partition}"
         raise type(error)(f"pipeline '{run.pipeline.name}', training set {where}: {error}") from error
 
@@ -289,9 +291,10 @@ def _rival(
     if number is None:
         return None
     version = registry.version(pipeline.name, number)
-    content = registry.model_file(pipeline.name, number, sha256=trusted_sha256(decisions, number))
+    sha256 = trusted_sha256(decisions, number)
+    content = registry.model_file(pipeline.name, number, sha256=sha256)
     as_of = partitioning(pipeline.spec.partitions).window(version.training_partition).end
-    return _Rival(version, model_from_bytes(content), round(as_of.timestamp() * 1e6))
+    return _Rival(version, model_from_bytes(content, ledger_sha256=sha256), round(as_of.timestamp() * 1e6))
 
 
 def _register(

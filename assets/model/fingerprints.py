@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from declaration.pipeline import Pipeline
+from learning.algorithms.own import source_of
 from learning.training_rows import TrainingSet
 
 
@@ -50,8 +51,22 @@ def question(
 ) -> Question:
     """Put the question of a run; its rows are read once for the fingerprint."""
     settings = pipeline.spec.model.model_dump(mode="json", exclude={"gate"})
-    content = _fingerprint([data.problem, settings, data.digest])
+    content = _fingerprint([data.problem, settings, data.digest, *_otherwise(pipeline, data)])
     return Question(pipeline, partition, reason, content, loss_since_us)
+
+
+def _otherwise(pipeline: Pipeline, data: TrainingSet) -> list[str]:
+    """Digest what only some candidates learn with: rows as they read them, and the code of estimators of one's own."""
+    candidates = pipeline.spec.model.competitors
+    digests = [
+        data.read_for(candidate).digest for candidate in candidates if candidate.preprocess is not None
+    ]
+    code = [
+        hashlib.sha256(source_of(candidate.use, pipeline.folder)).hexdigest()
+        for candidate in candidates
+        if candidate.is_own
+    ]
+    return [digest for digest in dict.fromkeys(digests) if digest != data.digest] + code
 
 
 def _fingerprint(parts: Sequence[object]) -> str:

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from charts import as_markdown_image, bars, lines
+from charts import as_markdown_cell, as_markdown_image, bars, lines
 from declaration.choices import METRICS_BY_PROBLEM
 from declaration.model import Metric, candidate_text
 from declaration.target import ProblemType
 from learning.judged import judged_text
 from learning.metrics import Floats, Scored
+from learning.preprocess.text import ColumnText, learned_texts
 from learning.proper_score import SCORE_NAMES
 from learning.skill import BASELINE_WORDS
 from learning.spans import SpanResult
@@ -42,6 +43,8 @@ def training_pages(
         "spans": spans_page(training),
         "feature_importances": importances_page(training.importances),
     }
+    if columns := learned_texts(training.model):
+        pages["preprocessing"] = preprocessing_page(columns)
     if problem == "binary":
         models = {f"challenger ({training.model.name})": training.holdout}
         if champion is not None:
@@ -50,6 +53,14 @@ def training_pages(
     if problem != "multiclass":
         pages["calibration"] = calibration_page(training.holdout, problem)
     return pages
+
+
+def preprocessing_page(columns: Sequence[ColumnText]) -> str:
+    """List what the declared preprocessing learned of each feature."""
+    rows = (
+        f"| {as_markdown_cell(one.name)} | {one.kind} | {as_markdown_cell(one.steps)} |" for one in columns
+    )
+    return "\n".join(["| feature | kind | steps as learned |", "|---|---|---|", *rows])
 
 
 def candidates_page(

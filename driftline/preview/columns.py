@@ -50,7 +50,7 @@ def plan(rows: pa.Table, label: pa.ChunkedArray, target: TargetSpec) -> tuple[Fe
     plans = []
     for encoded in learn_encoding(rows, names).columns:
         name, values = encoded.name, rows.column(encoded.name)
-        doubts = [*_leak_doubts(name, leaks.get(name), hints), *_doubts(values, encoded.kind)]
+        doubts = [*_leak_doubts(name, leaks.get(name), hints), *_doubts(values, encoded.source_kind)]
         if name == best and name not in leaks:
             doubts.insert(
                 0, Doubt("stands out", f"{figure(measured[name])}, far above every other feature. {ASK}")
@@ -59,7 +59,7 @@ def plan(rows: pa.Table, label: pa.ChunkedArray, target: TargetSpec) -> tuple[Fe
         plans.append(
             FeaturePlan(
                 name=name,
-                preprocessing=_reading(encoded.kind, len(encoded.categories)),
+                preprocessing=_reading(encoded.source_kind, len(encoded.categories)),
                 missing=values.null_count / len(values) if len(values) else 0.0,
                 examples=", ".join(
                     short(value) for value in pc.unique(present.slice(0, 200)).to_pylist()[:3]

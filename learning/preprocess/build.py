@@ -126,12 +126,8 @@ def _number_parts(
 
     for number, (steps, places) in enumerate(_groups(plans, NumberPlan).items()):
         yield f"{NUMBERS}_{number}", _number_steps(steps, n_rows, seed), places
-    marked = [
-        place
-        for one in plans
-        if isinstance(one.steps, NumberPlan) and one.steps.indicator
-        for place in one.places
-    ]
+    # The parts of a date are missing together: one of them says it.
+    marked = [one.places[0] for one in plans if isinstance(one.steps, NumberPlan) and one.steps.indicator]
     if marked:
         yield MARKS, MissingIndicator(error_on_new=False, sparse=False), marked
 

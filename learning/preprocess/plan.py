@@ -104,8 +104,8 @@ def _steps(
             f"preprocess leaves the missing values of '{column.name}' as they are (missing: native), which {algorithm} "
             "cannot read. Fill them: mean, median, most_frequent, constant or knn."
         )
-    # A truth value has no outliers: the rare one of the two is no error.
-    return numbers if column.kind != "truth" else _without_outliers(numbers)
+    # Neither has outliers: the rare one of two truth values is no error, nor is a Sunday.
+    return _without_outliers(numbers) if column.kind in ("truth", "date") else numbers
 
 
 def number_plan(spec: PreprocessSpec, own: ColumnSteps, wants: Wants) -> NumberPlan:

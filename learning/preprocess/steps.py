@@ -121,7 +121,7 @@ class NearestFilling(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def transform(self, matrix: Floats) -> Floats:
         """Return the matrix without gaps."""
         filled = self.imputer_.transform((matrix - self.center_) / self.spread_) * self.spread_ + self.center_
-        return np.where(np.isnan(matrix), filled, matrix)
+        return cast("Floats", np.where(np.isnan(matrix), filled, matrix))
 
 
 class MeanLabels(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -179,7 +179,7 @@ class MeanLabels(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         numbers = np.asarray(labels, dtype=np.float64)
         if not self.n_classes:
             return numbers[:, None]
-        return (numbers[:, None] == np.arange(self.n_classes)).astype(np.float64)
+        return cast("Floats", (numbers[:, None] == np.arange(self.n_classes)).astype(np.float64))
 
     def _codes(self, matrix: Floats) -> list[NDArray[np.int64]]:
         """Return whole codes: a missing one has the code after the others."""

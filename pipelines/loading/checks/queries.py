@@ -17,6 +17,7 @@ from declaration.pipeline import Pipeline
 from declaration.queries import tables_read
 from declaration.sql import quote_identifier
 from declaration.types import SQL_TYPES
+from pipelines.loading.checks.candidates import preprocess_column_faults
 from pipelines.loading.checks.drift import learned_feature_faults
 from pipelines.loading.checks.expressions import (
     TIMES,
@@ -31,7 +32,7 @@ from pipelines.loading.recovery import is_unreliable
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-_NAMING_FEATURES: tuple[KeyPath, ...] = (("drift", "features"), ("target",), ("features",))
+_NAMING_FEATURES: tuple[KeyPath, ...] = (("drift", "features"), ("model",), ("target",), ("features",))
 """Blocks that say which features there are, and which are judged differently."""
 
 
@@ -69,6 +70,7 @@ def query_faults(pipeline: Pipeline, unreliable_paths: Collection[KeyPath]) -> I
                 yield from _view_faults(at, view.sql, result, spec.entities[view.entity])
     if spec.target is not None and not any(is_unreliable(at, unreliable_paths) for at in _NAMING_FEATURES):
         yield from learned_feature_faults(spec, features)
+        yield from preprocess_column_faults(spec, features)
     if (
         spec.target is not None
         and spec.target.dataset in bound
