@@ -22,6 +22,9 @@ def as_markdown_cell(text: str) -> str:
         "*": "&#42;",
         "_": "&#95;",
         "[": "&#91;",
+        "]": "&#93;",
+        "\\": "&#92;",
+        "!": "&#33;",
     }
     return " ".join("".join(signs.get(sign, sign) for sign in text).split())
 

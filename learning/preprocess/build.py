@@ -23,6 +23,7 @@ from learning.preprocess.steps import (
     MeanLabels,
     Method,
     NearestFilling,
+    QuartileScaler,
 )
 
 COLUMNS, NUMBERS, MARKS, ONE_HOT, MEANS, ORDINAL, CODES, AS_READ, ISOLATION = (
@@ -157,7 +158,7 @@ def _number_steps(steps: NumberPlan, n_rows: int, seed: int) -> Any:
 
 
 def _scale(scale: Scale, n_rows: int, seed: int) -> list[Any]:
-    from sklearn.preprocessing import MinMaxScaler, QuantileTransformer, RobustScaler, StandardScaler
+    from sklearn.preprocessing import MinMaxScaler, QuantileTransformer, StandardScaler
 
     match scale:
         case "none":
@@ -168,7 +169,7 @@ def _scale(scale: Scale, n_rows: int, seed: int) -> list[Any]:
             # What lies outside the training's range stays outside: a new month is not the last one.
             return [MinMaxScaler()]
         case "robust":
-            return [RobustScaler()]
+            return [QuartileScaler()]
     n_quantiles = min(MAX_QUANTILES, n_rows)
     return [QuantileTransformer(n_quantiles=n_quantiles, output_distribution="normal", random_state=seed)]
 

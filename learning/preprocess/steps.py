@@ -7,6 +7,7 @@ from typing import Any, Literal, Self, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.preprocessing import RobustScaler
 
 from learning.metrics import Floats
 
@@ -23,6 +24,10 @@ MAX_SELECTION_ROWS = 20_000
 """Rows that columns are chosen by: nearest neighbours in every column are slow, and ranks settle long before."""
 
 N_SELECTION_TREES = 50
+"""Trees of the forest whose use of a column counts."""
+
+N_ISOLATION_TREES = 100
+"""Trees of the isolation score: scikit-learn's default."""
 
 Method = Literal["min_variance", "mutual_information", "model"]
 
@@ -68,6 +73,21 @@ class ClippedNumbers(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def transform(self, matrix: Floats) -> Floats:
         """Return the numbers within the limits; missing ones stay missing."""
         return np.clip(matrix, self.lower_, self.upper_)
+
+
+class QuartileScaler(RobustScaler):  # type: ignore[misc]
+    """Scale numbers in quartile distances; a column whose middle half is one value, in standard deviations.
+
+    scikit-learn leaves such a column as it is: what is not in the middle stays as far away as it was.
+    """
+
+    def fit(self, matrix: Floats, labels: ArrayLike | None = None) -> Self:
+        """Learn middle and unit of every column."""
+        super().fit(matrix, labels)
+        low, high = np.nanquantile(matrix, [0.25, 0.75], axis=0)
+        deviations = np.nanstd(matrix, axis=0)
+        self.scale_ = np.where((high == low) & (deviations > 0), deviations, self.scale_)
+        return self
 
 
 class FilledEmpty(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -228,7 +248,7 @@ class IsolationScore(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         from sklearn.ensemble import IsolationForest
 
         del labels
-        self.forest_ = IsolationForest(random_state=self.seed).fit(matrix)
+        self.forest_ = IsolationForest(n_estimators=N_ISOLATION_TREES, random_state=self.seed).fit(matrix)
         self.n_features_in_ = matrix.shape[1]
         return self
 

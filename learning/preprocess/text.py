@@ -24,6 +24,7 @@ from learning.preprocess.steps import (
     KeptColumns,
     MeanLabels,
     NearestFilling,
+    QuartileScaler,
 )
 
 KINDS: Mapping[str, str] = {
@@ -202,7 +203,7 @@ def _learned(name: str, step: Any, inside: Sequence[int], column: ColumnEncoding
 
 def _learned_step(part: Any, inside: Sequence[int], column: ColumnEncoding) -> str:
     from sklearn.impute import SimpleImputer
-    from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, RobustScaler, StandardScaler
+    from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
 
     at = inside[0]
     match part:
@@ -220,7 +221,7 @@ def _learned_step(part: Any, inside: Sequence[int], column: ColumnEncoding) -> s
         case StandardScaler():
             pairs = [f"(x − {part.mean_[one]:.6g}) / {part.scale_[one]:.6g}" for one in inside]
             return _numbers("", pairs)
-        case RobustScaler():
+        case QuartileScaler():
             return _numbers("", [f"(x − {part.center_[one]:.6g}) / {part.scale_[one]:.6g}" for one in inside])
         case MinMaxScaler():
             return _numbers(
