@@ -8,6 +8,7 @@ import importlib
 import importlib.util
 import pickle
 import sys
+import warnings
 from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import lru_cache
@@ -56,7 +57,16 @@ def own_algorithm(candidate: CandidateSpec, folder: str) -> Algorithm:
     def fit(rows: FitRows, params: Params, seed: int, threads: int) -> Any:
         del threads
         estimator = made(estimator_class(candidate.use, folder), params, seed)
-        return _fitted(estimator, rows, candidate.use)
+        try:
+            return _fitted(estimator, rows, candidate.use)
+        except OwnEstimatorError:
+            raise
+        # A stranger's code fails with whatever it likes.
+        except Exception as error:
+            raise OwnEstimatorError(
+                f"{candidate.use}: fit failed with {type(error).__name__}: {error} "
+                f"It learned from {rows.labels.size:,} rows of {rows.matrix.shape[1]} columns. Correct the code or its params."
+            ) from error
 
     return Algorithm(
         EVERY_PROBLEM,
@@ -248,7 +258,9 @@ def _storage_fault(use: str, params: Params, problem: ProblemType) -> str:
     labels = np.arange(N_PROBE_ROWS) % (3 if problem == "multiclass" else 2)
     targets = matrix[:, 0] + labels if problem == "regression" else labels
     try:
-        model = made(estimator_class(use, ""), params, 0).fit(matrix, targets)
+        # What a library says of made-up rows is no matter of the declaration's.
+        with warnings.catch_warnings(action="ignore"):
+            model = made(estimator_class(use, ""), params, 0).fit(matrix, targets)
     except (TypeError, ValueError) as error:
         return f"has {use} fail on {N_PROBE_ROWS} made-up rows of a {problem} target: {error}"
     strange = strange_types(skops_bytes(model))
