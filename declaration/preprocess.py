@@ -57,7 +57,7 @@ class TextSteps(Block):
 
     encode: TextEncoding = "tfidf"
     """tfidf: weights of the most frequent words. hashing: counts of all words in as many columns."""
-    n_features: Width = 50
+    n_features: Width = 100
     """Columns that a text becomes."""
 
 

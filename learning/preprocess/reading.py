@@ -133,9 +133,10 @@ def _of_texts(spec: PreprocessSpec, steps: ColumnSteps, values: pa.ChunkedArray)
 
 def is_text(steps: ColumnSteps, values: pa.ChunkedArray) -> bool:
     """Tell whether a column is free text: as declared, or, where nothing is said, as found."""
-    if steps.kind is not None or steps.encode is not None:
-        return steps.kind == "text" or steps.encode == "tfidf"
-    return is_free_text(values.cast(pa.string()))
+    if steps.kind is not None or steps.encode == "tfidf":
+        return steps.kind != "category"
+    # Hashing is a way to read both.
+    return steps.encode in (None, "hashing") and is_free_text(values.cast(pa.string()))
 
 
 def _check_kind(name: str, steps: ColumnSteps, kind: FeatureKind) -> None:
