@@ -24,6 +24,7 @@ from learning.algorithms.table import ALGORITHMS
 from learning.encode import FeatureEncoding
 from learning.fitted import FittedModel
 from learning.naive_forecast import NAIVE, NaiveForecast
+from learning.preprocess.text import ColumnText, learned_texts
 from learning.skops_file import ModelFileError, skops_bytes, skops_from, zip_of
 
 FORMAT = 1
@@ -81,20 +82,7 @@ def model_from_bytes(content: bytes, *, ledger_sha256: str | None = None) -> Fit
         If the file is not a model file, holds a type that is not in `ALLOWED_TYPES`, or a pickle that the ledger does not
         vouch for.
     """
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            parts = {name: archive.read(name) for name in archive.namelist()}
-        manifest = json.loads(parts[_MANIFEST])
-    except (zipfile.BadZipFile, KeyError, ValueError) as error:
-        raise ModelFileError(
-            f"this is not a model file of ours ({error}). Restore it from a backup, "
-            "or materialize the model asset again."
-        ) from error
-    if manifest["format"] != FORMAT:
-        raise ModelFileError(
-            f"model file has layout {manifest['format']}, this release reads {FORMAT}. "
-            "Use the release that wrote it, or materialize the model asset again."
-        )
+    manifest, parts = _opened(content)
     if _PICKLE in parts and hashlib.sha256(content).hexdigest() != ledger_sha256:
         raise ModelFileError(
             "model file holds a pickle, which is code, and "
@@ -115,6 +103,33 @@ def model_from_bytes(content: bytes, *, ledger_sha256: str | None = None) -> Fit
         candidate=manifest.get("candidate", ""),
         preprocessing=skops_from(preprocessing) if preprocessing is not None else None,
     )
+
+
+def _opened(content: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Return the manifest and the parts of a model file; nothing of them is read yet."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            parts = {name: archive.read(name) for name in archive.namelist()}
+        manifest = json.loads(parts[_MANIFEST])
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise ModelFileError(
+            f"this is not a model file of ours ({error}). Restore it from a backup, "
+            "or materialize the model asset again."
+        ) from error
+    if manifest["format"] != FORMAT:
+        raise ModelFileError(
+            f"model file has layout {manifest['format']}, this release reads {FORMAT}. "
+            "Use the release that wrote it, or materialize the model asset again."
+        )
+    return manifest, parts
+
+
+def preprocessing_texts(content: bytes) -> tuple[ColumnText, ...]:
+    """Say what the preprocessing in a model file learned; the estimator beside it is not read."""
+    manifest, parts = _opened(content)
+    if _PREPROCESSING not in parts:
+        return ()
+    return learned_texts(skops_from(parts[_PREPROCESSING]), FeatureEncoding.from_plain(manifest["features"]))
 
 
 def _estimator_from(manifest: dict[str, Any], parts: dict[str, bytes]) -> Any:

@@ -43,7 +43,7 @@ def training_pages(
         "spans": spans_page(training),
         "feature_importances": importances_page(training.importances),
     }
-    if columns := learned_texts(training.model):
+    if columns := learned_texts(training.model.preprocessing, training.model.encoding):
         pages["preprocessing"] = preprocessing_page(columns)
     if problem == "binary":
         models = {f"challenger ({training.model.name})": training.holdout}

@@ -115,7 +115,9 @@ def _doubts(values: pa.ChunkedArray, kind: FeatureKind) -> Iterator[Doubt]:
     if kind == "category" and n_distinct > UNIQUE_SHARE * len(present) and len(present) > HIGH_CARDINALITY:
         is_text = is_free_text(values.cast(pa.string()))
         kind_text = (
-            "free text, whose words only a `preprocess` block reads" if is_text else "an identifier or free text"
+            "free text, whose words only a `preprocess` block reads"
+            if is_text
+            else "an identifier or free text"
         )
         yield Doubt(
             "near-unique", f"near-unique: {n_distinct:,} values in {len(present):,} rows, {kind_text}"

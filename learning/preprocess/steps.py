@@ -86,7 +86,7 @@ class QuartileScaler(RobustScaler):  # type: ignore[misc]
         super().fit(matrix, labels)
         low, high = np.nanquantile(matrix, [0.25, 0.75], axis=0)
         deviations = np.nanstd(matrix, axis=0)
-        self.scale_ = np.where((high == low) & (deviations > 0), deviations, self.scale_)
+        self.scale_: Floats = np.where((high == low) & (deviations > 0), deviations, self.scale_)
         return self
 
 

@@ -13,7 +13,6 @@ from declaration.model import CandidateSpec
 from declaration.preprocess import NumberFilling, Outliers, PreprocessSpec, Scale
 from learning.algorithms.algorithm import Algorithm
 from learning.encode import ColumnEncoding, FeatureEncoding, learn_encoding
-from learning.fitted import FittedModel
 from learning.preprocess.build import COLUMNS, ISOLATION, MARKS
 from learning.preprocess.plan import CategoryPlan, ColumnPlan, NumberPlan, plan_columns
 from learning.preprocess.reading import readings
@@ -161,16 +160,21 @@ def _of_all(spec: PreprocessSpec) -> Iterator[ColumnText]:
         yield ColumnText("all columns", "selection", f"the {spec.select.model} that trees use most")
 
 
-def learned_texts(model: FittedModel) -> tuple[ColumnText, ...]:
-    """Say what the preprocessing of a fitted model learned of each feature: limits, fillings, categories, dropped columns.
+def learned_texts(preprocessing: Any, encoding: FeatureEncoding) -> tuple[ColumnText, ...]:
+    """Say what a fitted preprocessing learned of each feature: limits, fillings, categories, dropped columns.
 
-    A model without a declared preprocessing has none.
+    Parameters
+    ----------
+    preprocessing
+        Of a fitted model; None where nothing is declared, of which there is nothing to say.
+    encoding
+        How its features are read.
     """
-    if model.preprocessing is None:
+    if preprocessing is None:
         return ()
-    columns = model.preprocessing.named_steps[COLUMNS]
+    columns = preprocessing.named_steps[COLUMNS]
     shown = []
-    for place, column in zip(model.encoding.slices, model.encoding.columns, strict=True):
+    for place, column in zip(encoding.slices, encoding.columns, strict=True):
         parts = [_read(column)] if column.reading.expansion is not None else []
         for name, step, positions in columns.transformers_:
             inside = [at for at, position in enumerate(positions) if place.start <= position < place.stop]
@@ -178,7 +182,7 @@ def learned_texts(model: FittedModel) -> tuple[ColumnText, ...]:
                 parts += _learned(name, step, inside, column)
         steps = "; ".join(filter(None, parts)) or _as_read(column)
         shown.append(ColumnText(column.name, KINDS[column.kind], steps))
-    return (*shown, *_dropped(model, output_names(columns, model.encoding)))
+    return (*shown, *_dropped(preprocessing, output_names(columns, encoding)))
 
 
 def _as_read(column: ColumnEncoding) -> str:
@@ -278,8 +282,8 @@ def _code_text(column: ColumnEncoding, code: float) -> str:
     return "missing" if np.isnan(code) else _category(column, code)
 
 
-def _dropped(model: FittedModel, names: list[str]) -> Iterator[ColumnText]:
-    for _, step in model.preprocessing.steps:
+def _dropped(preprocessing: Any, names: list[str]) -> Iterator[ColumnText]:
+    for _, step in preprocessing.steps:
         if not isinstance(step, KeptColumns):
             continue
         dropped = [name for name, is_kept in zip(names, step.is_kept_, strict=True) if not is_kept]

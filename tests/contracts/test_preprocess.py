@@ -13,7 +13,7 @@ from declaration.preprocess import PreprocessSpec
 from declaration.target import ProblemType
 from learning.algorithms.table import ALGORITHMS
 from learning.fitted import FittedModel
-from learning.model_file import model_from_bytes, model_to_bytes
+from learning.model_file import model_from_bytes, model_to_bytes, preprocessing_texts
 from learning.out_of_fold import fit
 from learning.preprocess import steps
 from learning.preprocess.text import learned_texts
@@ -123,7 +123,9 @@ def test_odd_rows_are_learned_scored_and_scored_the_same_from_the_file(
         scores = model.score(rows)
         assert np.isfinite(scores).all()
         np.testing.assert_array_equal(again.score(rows), scores)
-    assert learned_texts(again) == learned_texts(model)
+    texts = learned_texts(model.preprocessing, model.encoding)
+    assert preprocessing_texts(model_to_bytes(model)) == texts
+    assert [one.name for one in texts][: len(model.encoding.names)] == list(model.encoding.names)
 
 
 @pytest.mark.usefixtures("few_trees")

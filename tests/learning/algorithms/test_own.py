@@ -229,7 +229,9 @@ def test_a_file_that_cannot_be_run_is_named(folder: str) -> None:
 
 def test_an_estimator_that_fails_is_named_with_what_it_says() -> None:
     # One column a category, and a whole one: their sum is always 1.
-    with pytest.raises(OwnEstimatorError, match=r"QuadraticDiscriminantAnalysis: fit failed with LinAlgError: .* rank"):
+    with pytest.raises(
+        OwnEstimatorError, match=r"QuadraticDiscriminantAnalysis: fit failed with LinAlgError: .* rank"
+    ):
         learned("sklearn.discriminant_analysis:QuadraticDiscriminantAnalysis")
 
 

@@ -106,7 +106,11 @@ def test_steps_are_learned_without_the_held_out_fold() -> None:
     candidate = CandidateSpec(use="logistic_regression", preprocess=PreprocessSpec())
     data = read_training_set(table, "binary").read_for(candidate)
     without = fit(candidate, data.fit_rows(np.arange(N_ROWS - 1)), (), 0, 1)
-    assert any("(x − 1) / 1" in one.steps for one in learned_texts(without) if one.name == "request__sum")
+    assert any(
+        "(x − 1) / 1" in one.steps
+        for one in learned_texts(without.preprocessing, without.encoding)
+        if one.name == "request__sum"
+    )
 
 
 def test_parts_of_dates_follow_the_calendar_of_the_partitions() -> None:

@@ -111,7 +111,9 @@ def test_selection_by_variance_is_scikit_learns() -> None:
 def test_selection_by_mutual_information_is_scikit_learns() -> None:
     matrix = DRAW.normal(size=(200, 6))
     labels = (matrix[:, 4] + matrix[:, 1] > 0).astype(np.int64)
-    oracle = SelectKBest(lambda matrix, labels: mutual_info_classif(matrix, labels, random_state=0), k=2).fit(matrix, labels)
+    oracle = SelectKBest(lambda matrix, labels: mutual_info_classif(matrix, labels, random_state=0), k=2).fit(
+        matrix, labels
+    )
     ours = KeptColumns("mutual_information", 2, (False,) * 6, False, 0).fit(matrix, labels)
     np.testing.assert_array_equal(ours.is_kept_, oracle.get_support())
     assert ours.is_kept_.tolist() == [False, True, False, False, True, False]
