@@ -8,8 +8,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from declaration.limits import (
+    BaselineRule,
+    FairnessLimitSpec,
+    LatencyLimitSpec,
+    LimitRule,
+    SliceLimitSpec,
+)
 from declaration.preprocess import PreprocessSpec
-from declaration.types import Block, Identifier
+from declaration.types import Block, Duration, Identifier
 
 ParamName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}$")]
 """Name of one parameter of an algorithm, as its library spells it."""
@@ -42,9 +49,9 @@ class CandidateSpec(Block):
     params: Mapping[ParamName, ParamValue] = Field(default_factory=dict)
     """The algorithm's parameters, by the names that its library gives them; the others keep Driftline's defaults."""
     preprocess: PreprocessSpec | None = None
-    """What becomes of the features before; by default `model.preprocess`."""
+    """Steps of the feature columns before it learns; by default `model.preprocess`."""
     trusted: bool = False
-    """Whether an estimator that no safe format holds is stored as a pickle, which is code: it is loaded only with the ledger's hash."""
+    """Store an estimator that no safe format holds as a pickle, which is code: it is loaded only with the ledger's hash."""
 
     @property
     def label(self) -> str:
@@ -90,6 +97,24 @@ class GateSpec(Block):
     """One-sided significance level: a challenger that is surely worse on the newest window does not serve."""
     inconclusive: Literal["keep", "promote"] = "keep"
     """Outcome when there is nothing to compare the two on: the champion stays until a person decides, or the challenger serves."""
+    beat_baseline: BaselineRule = "if_champion_does"
+    """When a challenger must surely beat the naive baselines: to replace a champion that does, always (the first model too), or never."""
+    slices: tuple[SliceLimitSpec, ...] = ()
+    """Limits on parts of the judged rows."""
+    latency: LatencyLimitSpec | None = None
+    """Limits on the time that scoring takes."""
+    max_size_mb: float | None = Field(default=None, gt=0)
+    """Greatest size of the model file in megabytes (10⁶ bytes)."""
+    max_calibration_error: float | None = Field(default=None, gt=0, lt=1)
+    """Greatest expected calibration error: mean distance of probability and share of hits in 10 bins of equal count; for classes."""
+    fairness: FairnessLimitSpec | None = None
+    """Limits on differences between groups."""
+    limits: LimitRule = "surely"
+    """When limits on judged rows stop a challenger: where they are surely exceeded, at `alpha` over all of one kind, or by the estimate."""
+    approval: Literal["automatic", "manual"] = "automatic"
+    """Whether a challenger that passes serves at once, or waits until a person promotes it; until then the champion serves."""
+    approve_within: Duration | None = None
+    """Time after which a challenger that nobody promoted is archived; by default 7 days."""
 
 
 class ModelSpec(Block):
@@ -100,7 +125,7 @@ class ModelSpec(Block):
     )
     """Algorithms, or blocks with their settings, trained on the same rows; the best out of fold becomes the challenger."""
     preprocess: PreprocessSpec | None = None
-    """What becomes of the features before any candidate that says nothing of its own; absent means the algorithms' own ways."""
+    """Steps of the feature columns for every candidate without its own; absent means the algorithms' own ways."""
     metric: Metric | None = None
     """Metric by which candidates are compared; by default roc_auc, log_loss or rmse after the problem."""
     train_window: int | None = Field(default=None, ge=1)

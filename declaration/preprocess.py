@@ -1,4 +1,4 @@
-"""The `preprocess:` block: what becomes of each feature column before a candidate learns from it."""
+"""The `preprocess:` block: steps of each feature column before a candidate learns from it."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ class NumberSteps(Block):
     """Steps of numbers, truth values, ages and parts of dates; what is not said is the algorithm's default."""
 
     missing: NumberFilling | None = None
-    """What stands for a missing value: native leaves it to the algorithm, knn asks the rows that are nearest."""
+    """Value that stands for a missing one: native leaves it to the algorithm, knn asks the rows that are nearest."""
     value: float | None = None
     """Number that stands for a missing one, with `missing: constant`."""
     indicator: bool | None = None
-    """Whether a column says where a value was missing; by default where one is filled in."""
+    """A column that says where a value was missing; by default where one is filled in."""
     outliers: Outliers | None = None
     """Clip at limits learned from the rows: quartiles and their distance, or mean and standard deviation."""
     limit: float | None = Field(default=None, gt=0)
-    """How far away: 1.5 quartile distances, or 3 standard deviations, where nothing is said."""
+    """Distance from there: 1.5 quartile distances, or 3 standard deviations, where nothing is said."""
     scale: Scale | None = None
     """Unit: standard deviations, 0 to 1, quartile distances, or normal quantiles."""
 
@@ -69,14 +69,14 @@ class DateSteps(Block):
     )
     """Parts by the partitions' calendar; age is seconds before the prediction."""
     cyclic: bool = True
-    """Whether hour, weekday, day and month are places on a circle (sine and cosine), so that December is next to January."""
+    """Hour, weekday, day and month as places on a circle (sine and cosine), so that December is next to January."""
 
 
 class ColumnSteps(Block):
     """Steps of one column, before those of its kind."""
 
     kind: ColumnKind | None = None
-    """How it is read; by default by its type, and a text of many words as text."""
+    """Kind as which it is read; by default by its type, and a text of many words as text."""
     missing: NumberFilling | None = None
     """As in `numbers` or `categories`."""
     value: float | None = None
@@ -111,7 +111,7 @@ class SelectSpec(Block):
 
 
 class PreprocessSpec(Block):
-    """What becomes of the feature columns, by kind and by column. An empty block has the defaults, and finds free texts."""
+    """Steps of the feature columns, by kind and by column. An empty block has the defaults, and finds free texts."""
 
     numbers: NumberSteps = Field(default_factory=NumberSteps)
     """Numbers, truth values, ages, parts of dates."""
@@ -124,6 +124,6 @@ class PreprocessSpec(Block):
     columns: Mapping[ColumnName, ColumnSteps] = Field(default_factory=dict)
     """Exceptions, by feature: its whole name (`view__feature`, `request__feature`), or the part after `__` where one has it."""
     isolation_forest: bool = False
-    """Whether a row's isolation score, learned from the numbers, is a further column: how unlike the others it is."""
+    """A further column: the row's isolation score by its numbers, or how unlike the others it is."""
     select: SelectSpec | None = None
-    """Which columns stay."""
+    """Selection of the columns that stay."""

@@ -27,6 +27,7 @@ CONSEQUENCES: Mapping[Reason, str] = {
     "broken_data": "Nothing is learned from it.",
     "cooldown": "A training was asked for and has to wait.",
     "few_labels": "A training was asked for and waits for labels.",
+    "approval": "A model waits for a person's approval.",
 }
 """What follows from a decision, by its reason."""
 

@@ -213,3 +213,36 @@ def forecast_judged(
     return JudgedBaselines(
         places, {name: Scored(labels, np.concatenate(parts)) for name, parts in scores.items()}
     )
+
+
+def forecast_out_of_fold(
+    problem: ProblemType,
+    labels: Floats,
+    judged: NDArray[np.int64],
+    folds: NDArray[np.int64],
+    *,
+    n_classes: int,
+) -> JudgedBaselines:
+    """Forecast judged rows by the constants of all rows outside their fold, as candidates are judged.
+
+    Parameters
+    ----------
+    problem
+        What is predicted.
+    labels
+        Of all labelled rows.
+    judged, folds
+        Positions of the rows to forecast, and the fold of each.
+    n_classes
+        Classes; 0 for a regression.
+    """
+    shape = (judged.size, n_classes) if problem == "multiclass" else (judged.size,)
+    scores: dict[str, Floats] = {}
+    for fold in np.unique(folds):
+        is_held_out = folds == fold
+        learned = np.delete(labels, judged[is_held_out])
+        baselines = learn_baselines(problem, learned, {}, n_classes=n_classes)
+        for name, values in baselines.scores({}, int(is_held_out.sum())).items():
+            scores.setdefault(name, np.empty(shape))[is_held_out] = values
+    scored = {name: Scored(labels[judged], values) for name, values in scores.items()}
+    return JudgedBaselines(np.arange(judged.size), scored)

@@ -26,12 +26,15 @@ class ScoredPair:
         Prediction instants, microseconds since the epoch, UTC. Shape (n,).
     windows
         Number of each row's partition, ascending with time; None where all are of one. Shape (n,).
+    positions
+        Places of the rows among the judged ones of a training; None where they are of none. Shape (n,).
     """
 
     challenger: Scored
     champion: Scored
     event_time_us: NDArray[np.int64]
     windows: NDArray[np.int64] | None = None
+    positions: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)

@@ -18,20 +18,19 @@ from declaration.model import GateSpec, Metric
 from declaration.target import ProblemType
 from learning.blocks import narrowed_probability, time_blocks
 from learning.comparison import Comparison, ScoredPair, compare
-from learning.metrics import MetricError, metric_value
+from learning.limits.finding import LimitFinding
+from learning.metrics import RANKINGS, MetricError, metric_value
 from learning.proper_score import SCORE_NAMES, LossGain, loss_gain
 
 GateOutcome = Literal[
-    "first", "superior", "ahead", "non-inferior", "inconclusive", "behind", "worse", "below floor"
-]
-"""The finding; "ahead" and "behind" are by the estimate, "superior" and "worse" are sure."""
+    "first", "superior", "ahead", "non-inferior", "inconclusive", "behind", "worse", "below floor",
+    "beyond a limit", "no better than naive", "waits for approval",
+]  # fmt: skip
+"""The finding; "ahead" and "behind" are by the estimate, "superior" and "worse" are sure. The last three are of `gate_conditions`."""
 
 NON_INFERIORITY_MARGIN = 0.01
 """How much worse a challenger may be when the champion is known bad: a fifth of the loss (0.05) that
 confirms it by default. In the metric's unit; for errors, which have no scale, a share of the champion's."""
-
-RANKINGS: frozenset[Metric] = frozenset({"roc_auc", "average_precision"})
-"""Metrics of the order of scores alone."""
 
 MIN_NEWEST_ROWS = 50
 """Rows of the newest window, below which the one before is looked at together with it."""
@@ -58,6 +57,10 @@ class GateVerdict:
         Days, hours or runs of rows that were compared.
     measure
         What the gain is in: the proper score on schedule, the declared metric after a confirmed loss.
+    limits
+        What was found of each declared limit.
+    approve_until
+        Instant (ISO 8601) up to which a person may promote the challenger; None where nobody is asked.
     """
 
     is_promoted: bool
@@ -69,6 +72,8 @@ class GateVerdict:
     p_value: float | None = None
     n_blocks: int = 0
     measure: str = ""
+    limits: tuple[LimitFinding, ...] = ()
+    approve_until: str | None = None
 
 
 def judge_challenger(

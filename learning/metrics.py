@@ -22,6 +22,9 @@ BlockMetric = Callable[[Floats], Floats]
 MAX_SCORE_LEVELS = 2_048
 """Levels of scores kept apart when ranks are counted by block; within one, pairs count half."""
 
+RANKINGS: frozenset[Metric] = frozenset({"roc_auc", "average_precision"})
+"""Metrics of the order of scores alone."""
+
 SMALLEST_PROBABILITY = float(np.finfo(np.float64).eps)
 """Clip of probabilities in the log loss, scikit-learn's: a certain mistake costs 36.04, not infinity."""
 
@@ -144,7 +147,8 @@ def _predicted_class(scored: Scored) -> NDArray[np.int64]:
     return np.asarray(scored.scores >= 0.5, dtype=np.int64)
 
 
-def _hits(scored: Scored) -> Floats:
+def hits(scored: Scored) -> Floats:
+    """Return 1 for each row whose class is named rightly, by the likeliest one, else 0."""
     return np.asarray(_predicted_class(scored) == scored.labels, dtype=np.float64)
 
 
@@ -255,7 +259,7 @@ _METRICS: Mapping[Metric, Callable[[Scored, NDArray[np.int64], int | None], Bloc
     "average_precision": _average_precision,
     "log_loss": _mean_of(_log_loss),
     "brier": _mean_of(_squared_error),
-    "accuracy": _mean_of(_hits),
+    "accuracy": _mean_of(hits),
     "f1_macro": _f1_macro,
     "rmse": _rmse,
     "mae": _mean_of(_absolute_error),

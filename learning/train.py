@@ -19,6 +19,7 @@ from declaration.model import CandidateSpec, Metric, ModelSpec
 from declaration.target import ProblemType
 from learning.algorithms.table import candidate_fault, load_libraries
 from learning.blocks import metric_interval
+from learning.candidate_comparison import JudgedRows
 from learning.choice import choose_span, judges, unless_naive
 from learning.fitted import FittedModel
 from learning.importance import permutation_importances
@@ -71,6 +72,8 @@ class Training:
         Labelled rows that the served model was fitted on.
     rare_classes
         Labels with fewer than `MIN_CLASS_ROWS` rows among them, and how many: the model knows them by chance, or not at all.
+    candidates, candidate_rows
+        Out-of-fold scores of every one of `results`, by name, and the rows that they are of.
     """
 
     model: FittedModel
@@ -86,6 +89,8 @@ class Training:
     importances: Mapping[str, float]
     n_rows: int
     rare_classes: Mapping[str, int]
+    candidates: Mapping[str, Scored]
+    candidate_rows: JudgedRows
 
 
 def train_model(
@@ -128,12 +133,13 @@ def train_model(
     )
     load_libraries(spec.competitors)
     with limited_threads(threads):
-        results, whole = _compare_candidates(data, judged, metric, spec, threads)
+        results, whole, candidates = _compare_candidates(data, judged, metric, spec, threads)
         best = next(candidate for candidate in spec.competitors if candidate.label == results[0].name)
         chosen = choose_span(best, whole, data, judged, spec, loss_since_us, threads)
         if data.problem == "regression":
             naive = score_out_of_fold(NAIVE, data, judged, since_us=None, seed=spec.seed, threads=threads)
             results = (*results, _result(NAIVE, metric, data.problem, naive))
+            candidates = {**candidates, NAIVE.label: naive.scored}
             chosen = unless_naive(chosen, naive, data, judged, metric, spec, loss_since_us, threads)
         places = judges(chosen, judged)
         importances = permutation_importances(
@@ -169,25 +175,40 @@ def train_model(
         importances=importances,
         n_rows=learned.size,
         rare_classes=_rare_classes(data, learned),
+        candidates=candidates,
+        candidate_rows=_candidate_rows(data, judged),
+    )
+
+
+def _candidate_rows(data: TrainingSet, judged: Judged) -> JudgedRows:
+    n_held_out = np.array([np.count_nonzero(is_held_out) for is_held_out in judged.held_out])
+    ratios = np.bincount(judged.folds, minlength=n_held_out.size) / (data.labels.size - n_held_out)
+    return JudgedRows(
+        data.event_time_us[judged.rows],
+        data.row_numbers[judged.rows],
+        judged.folds,
+        float(ratios.mean()),
     )
 
 
 def _compare_candidates(
     data: TrainingSet, judged: Judged, metric: Metric, spec: ModelSpec, threads: int
-) -> tuple[tuple[CandidateResult, ...], OutOfFold]:
-    """Score every candidate out of fold on all rows; return the results, best first, and the best's scores."""
+) -> tuple[tuple[CandidateResult, ...], OutOfFold, Mapping[str, Scored]]:
+    """Score every candidate out of fold on all rows; return the results, best first, the best's models, and all scores."""
     results: list[CandidateResult] = []
+    scores: dict[str, Scored] = {}
     whole: OutOfFold | None = None
     for candidate in spec.competitors:
         out_of_fold = score_out_of_fold(
             candidate, data, judged, since_us=None, seed=spec.seed, threads=threads
         )
         results.append(_result(candidate, metric, data.problem, out_of_fold))
+        scores[candidate.label] = out_of_fold.scored
         results.sort(key=lambda result: -improvement(data.problem, metric, of=result.metric, over=0.0))
-        # Of the others only figures are kept: models are large.
+        # Of the others only scores are kept: models are large.
         whole = out_of_fold if whole is None or results[0].name == candidate.label else whole
     assert whole is not None
-    return tuple(results), whole
+    return tuple(results), whole, scores
 
 
 def _class_counts(data: TrainingSet, positions: NDArray[np.int64]) -> NDArray[np.int64]:

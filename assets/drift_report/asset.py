@@ -25,6 +25,7 @@ from drift.retraining.probation import Probation
 from resources.alerts.incident_log import read_incidents
 from resources.lake.lake import Snapshot, scan
 from resources.model_registry.ledger import aliases_after, read_ledger
+from resources.model_registry.open_approval import open_approval
 from resources.model_registry.registry import ModelRegistry
 from resources.model_registry.waits import read_waits
 from resources.reports import Reports
@@ -114,6 +115,7 @@ def _read(run: StageRun, registry: ModelRegistry) -> _Inputs:
             loss_before=read_open_loss(earlier[0], earlier[1][-1], connection) if earlier else None,
             trainings=[entry for entry in trainings_of(decisions) if entry.partition <= window.key],
             waits=[wait for wait in read_waits(lake, pipeline.name) if wait.partition <= window.key],
+            approval=open_approval(decisions, run.scope.clock),
         )
         probation = None
         if not quality.faults and examined.findings.champion is not None:

@@ -37,6 +37,8 @@ class Circumstances:
         Why the newest training was not made, in words; empty where it was.
     n_labels_since_wait
         Labels that have become known since; None where nothing waits, or another declaration did.
+    approval
+        In words that a challenger waits for a person's approval; empty where none does.
     """
 
     n_new_labels: int
@@ -46,6 +48,7 @@ class Circumstances:
     trainings: frozenset[str] = frozenset()
     waits: str = ""
     n_labels_since_wait: int | None = None
+    approval: str = ""
 
     def n_trainings_of(self, loss: OpenLoss | None) -> int:
         """Count the trainings that a loss has asked for."""
@@ -109,6 +112,7 @@ def weigh_evidence(
         given_up_loss=_given_up(findings, loss_before, open_loss, problem, n_trainings),
         waits=circumstances.waits,
         n_labels_since_wait=circumstances.n_labels_since_wait,
+        approval=circumstances.approval,
     )
     return evidence, open_loss
 

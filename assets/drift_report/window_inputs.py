@@ -33,6 +33,7 @@ from drift.sketch.table import SKETCHES, sketch_table
 from learning.metrics import Floats
 from resources.lake.lake import Lake, Snapshot, scan
 from resources.model_registry.ledger import CONFIRMED_LOSS, GATE, Decision
+from resources.model_registry.open_approval import OpenApproval, approval_text
 from resources.model_registry.registry import ModelRegistry
 from resources.model_registry.version import ModelVersion
 from resources.model_registry.waits import Wait
@@ -326,6 +327,7 @@ def read_circumstances(
     loss_before: OpenLoss | None,
     trainings: Sequence[Decision],
     waits: Sequence[Wait],
+    approval: OpenApproval | None,
 ) -> Circumstances:
     """Count the labels that have become known, and put down what was trained and what waits.
 
@@ -341,6 +343,8 @@ def read_circumstances(
         Trainings that had been judged by then.
     waits
         Trainings that were asked for by then and waited for labels.
+    approval
+        The challenger that waits for a person; None where none does.
     """
     labels, champion = examined.inputs.labels, examined.findings.champion
     until_now = scan(labels, [key for key in labels.partitions if key <= window.key])
@@ -365,6 +369,7 @@ def read_circumstances(
         n_labels_since_wait=n_labels_since(wait.partition)
         if wait and wait.spec_hash == pipeline.spec_hash
         else None,
+        approval="" if approval is None else approval_text(approval, pipeline.name),
     )
 
 

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from assets.materialization import Outcome, Scope, StageRun
+from assets.model.conditions import conditioned, cost_findings
 from assets.model.fingerprints import Question, question
 from assets.model.known_labels import read_known
 from assets.model.naive import NaiveResults, judge_naively, naive_text
@@ -26,10 +27,12 @@ from declaration.partitioning import partitioning
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_identifier
 from learning.algorithms.own import OwnEstimatorError
+from learning.candidate_comparison import CandidateComparison, compare_candidates
 from learning.comparison import ScoredPair
 from learning.encode import EncodingError
 from learning.fitted import FittedModel
 from learning.gate import GateVerdict, judge_challenger
+from learning.gate_conditions import with_approval
 from learning.holdout_table import holdout_table
 from learning.judged import judged_text
 from learning.metrics import Floats, MetricError, Scored
@@ -166,16 +169,26 @@ def _write(
     started: float,
 ) -> Outcome:
     """Register the version, keep its tables, and write the gate's decision to the ledger."""
-    judge = rival.version.version if rival else None
+    judge, gate = rival.version.version if rival else None, run.spec.model.gate
     with _located(run, inputs.snapshot):
         naive = judge_naively(inputs.data, training, read_known(run, inputs.data), seed=run.spec.model.seed)
-    version = _register(run, inputs, training, naive, judge, registry)
-    tables = _write_tables(run, inputs.data, training, naive, version)
+        comparison = compare_candidates(
+            inputs.data.problem,
+            training.metric,
+            training.candidates,
+            training.candidate_rows,
+            seed=run.spec.model.seed,
+        )
+    content = model_to_bytes(training.model)
+    costs = cost_findings(run, inputs.data, training, len(content))
+    version = _register(run, inputs, training, content, naive, judge, registry)
+    tables = _write_tables(run, inputs.data, training, comparison, naive, version)
     pair: ScoredPair | None = None
+    verdict: GateVerdict | None = None
 
     def decide(decisions: Sequence[Decision]) -> Decision | None:
         """Judge against who serves now: during the training others may have answered, or rolled back."""
-        nonlocal pair
+        nonlocal pair, verdict
         if _standing_decision(decisions, inputs.asked) is not None:
             return None
         champion = aliases_after(decisions)["champion"]
@@ -186,8 +199,17 @@ def _write(
             # The loss was that of the champion before.
             is_loss_confirmed=inputs.is_loss_confirmed and is_same,
         )  # fmt: skip
+        verdict = conditioned(run, inputs.data, training, naive, pair, costs, verdict)
         explanation = naive.explained(f"{naive_text(training)}{verdict.explanation}")
         verdict = replace(verdict, explanation=explanation)
+        if gate.approval == "manual":
+            verdict = with_approval(
+                verdict,
+                pipeline=run.pipeline.name,
+                version=version.version,
+                clock=run.scope.clock,
+                within=gate.approve_within,
+            )
         return _decision(run.scope, version, serving, verdict, inputs.asked.decision_key(judge))
 
     enacted = enact(run.lake, registry, run.pipeline.name, decide, commit=run.commit)
@@ -203,7 +225,13 @@ def _write(
     return replace(
         outcome,
         metadata={**outcome.metadata, **_rare(training), **_skill(naive)},
-        markdown=training_pages(training, naive.figures, pair.champion if pair is not None else None),
+        markdown=training_pages(
+            training,
+            comparison,
+            naive,
+            pair.champion if pair is not None else None,
+            verdict.limits if verdict is not None else (),
+        ),
     )
 
 
@@ -301,12 +329,12 @@ def _register(
     run: StageRun,
     inputs: _Inputs,
     training: Training,
+    content: bytes,
     naive: NaiveResults,
     judge: int | None,
     registry: ModelRegistry,
 ) -> ModelVersion:
     data, snapshot = inputs.data, inputs.snapshot
-    content = model_to_bytes(training.model)
     low, high = training.interval
     model = ModelVersion(
         version=UNNUMBERED,
@@ -364,12 +392,17 @@ def _register(
 
 
 def _write_tables(
-    run: StageRun, data: TrainingSet, training: Training, naive: NaiveResults, version: ModelVersion
+    run: StageRun,
+    data: TrainingSet,
+    training: Training,
+    comparison: CandidateComparison,
+    naive: NaiveResults,
+    version: ModelVersion,
 ) -> tuple[Snapshot, Snapshot]:
     """Keep the judged rows' scores and the candidates' figures, by model version."""
     partition, commit, lake = str(version.version), run.commit, run.lake
     held_out = holdout_table(data, training)
-    figures = candidates_table(training, naive, version.version, version.training_partition)
+    figures = candidates_table(training, comparison, naive, version.version, version.training_partition)
     return (
         lake.write(run.table("holdout_scores"), held_out, partition=partition, commit=commit),
         lake.write(CANDIDATES.of(run.pipeline.name), figures, partition=partition, commit=commit),
@@ -441,6 +474,7 @@ def _scored_pair(run: StageRun, data: TrainingSet, training: Training, champion:
         champion=Scored(labels, aligned_scores(scores, champion.model.classes, classes)),
         event_time_us=data.event_time_us[judged[places]],
         windows=data.windows[judged[places]],
+        positions=places,
     )
 
 

@@ -11,6 +11,8 @@ from declaration.pipeline import Pipeline
 from learning.algorithms.own import source_of
 from learning.training_rows import TrainingSet
 
+_FIRST_GATE_KEYS = {"min_metric", "min_gain", "alpha", "inconclusive"}
+
 
 @dataclass(frozen=True)
 class Question:
@@ -42,7 +44,10 @@ class Question:
 
     def decision_key(self, champion: int | None) -> str:
         """Fingerprint all that decides, beside the champion, what the gate says of a training."""
-        gate = self.pipeline.spec.model.gate.model_dump(mode="json")
+        spec = self.pipeline.spec.model.gate
+        # Keys that came later count where they say something: what was decided without them stays decided.
+        later = spec.model_dump(mode="json", exclude=_FIRST_GATE_KEYS, exclude_defaults=True)
+        gate = {**spec.model_dump(mode="json", include=_FIRST_GATE_KEYS), **later}
         return _fingerprint([self.training_key(champion), gate, self.reason])
 
 

@@ -6,11 +6,21 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from declaration.choices import METRICS_BY_PROBLEM
 from declaration.model import Metric
-from learning.baselines import JudgedBaselines, LabelledRows, forecast_judged
-from learning.blocks import time_blocks
-from learning.metrics import Floats, MetricError, Scored, metric_value
+from learning.baseline_rule import judged_by
+from learning.baselines import (
+    JudgedBaselines,
+    LabelledRows,
+    forecast_judged,
+    forecast_out_of_fold,
+)
+from learning.blocks import metric_interval, time_blocks
+from learning.candidate_comparison import Interval, metric_intervals
+from learning.metrics import RANKINGS, Floats, MetricError, Scored, metric_value
 from learning.naive_forecast import NaiveForecast
 from learning.skill import (
     CONSTANT_BASELINES,
@@ -34,10 +44,17 @@ class NaiveResults:
         Metrics by the baseline's name.
     skills
         The challenger, out of fold, against each of them on the same rows; the best baseline first.
+    intervals
+        95 % intervals of the metrics.
+    positions, scored
+        Places among the judged rows that were forecast, and each baseline's scores of them.
     """
 
     figures: Mapping[str, Mapping[Metric, float]]
     skills: tuple[Skill, ...]
+    intervals: Mapping[str, Mapping[Metric, Interval]]
+    positions: NDArray[np.int64]
+    scored: Mapping[str, Scored]
 
     @property
     def warning(self) -> str:
@@ -80,16 +97,37 @@ def judge_naively(
     n_classes = 0 if data.problem == "regression" else max(2, len(data.classes))
     rows = LabelledRows(data.labels, data.event_time_us, data.label_time_us, known_values)
     naive = forecast_judged(data.problem, rows, training.judged, n_classes=n_classes)
-    figures = {name: _metrics(data, scored) for name, scored in naive.scored.items()}
-    return NaiveResults(figures, _skills(data, training, naive, seed))
+    if not naive.scored:
+        # No label was known before the last row: forecast as the candidates are, out of fold.
+        naive = forecast_out_of_fold(
+            data.problem, data.labels, training.judged, training.folds, n_classes=n_classes
+        )
+    figures = {name: _metrics(data, name, scored) for name, scored in naive.scored.items()}
+    at = data.event_time_us[training.judged[naive.positions]]
+    intervals = {name: _intervals(data, name, scored, at, seed) for name, scored in naive.scored.items()}
+    return NaiveResults(
+        figures, _skills(data, training, naive, seed), intervals, naive.positions, naive.scored
+    )
 
 
-def _metrics(data: TrainingSet, scored: Scored) -> Mapping[Metric, float]:
+def _metrics(data: TrainingSet, name: str, scored: Scored) -> Mapping[Metric, float]:
     values: dict[Metric, float] = {}
-    for name in METRICS_BY_PROBLEM[data.problem]:
+    for metric in METRICS_BY_PROBLEM[data.problem]:
         with suppress(MetricError):
-            values[name] = metric_value(name, scored)
+            values[metric] = metric_value(metric, judged_by(metric, name, scored))
     return values
+
+
+def _intervals(
+    data: TrainingSet, name: str, scored: Scored, at: NDArray[np.int64], seed: int
+) -> Mapping[Metric, Interval]:
+    intervals = metric_intervals(data.problem, scored, at, seed=seed)
+    return {
+        metric: metric_interval(metric, judged_by(metric, name, scored), at, seed=seed)
+        if metric in RANKINGS
+        else interval
+        for metric, interval in intervals.items()
+    }
 
 
 def _skills(data: TrainingSet, training: Training, naive: JudgedBaselines, seed: int) -> tuple[Skill, ...]:

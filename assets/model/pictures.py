@@ -1,4 +1,4 @@
-"""Pictures of a training: candidates, ROC and calibration curves, importances."""
+"""Pictures of a training: spans, ROC and calibration curves, importances."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from assets.model.comparison_pages import candidates_page, limits_page
+from assets.model.naive import NaiveResults
 from charts import as_markdown_cell, as_markdown_image, bars, lines
-from declaration.choices import METRICS_BY_PROBLEM
-from declaration.model import Metric, candidate_text
 from declaration.target import ProblemType
+from learning.candidate_comparison import CandidateComparison
 from learning.judged import judged_text
+from learning.limits.finding import LimitFinding
 from learning.metrics import Floats, Scored
 from learning.preprocess.text import ColumnText, learned_texts
 from learning.proper_score import SCORE_NAMES
-from learning.skill import BASELINE_WORDS
 from learning.spans import SpanResult
-from learning.train import CandidateResult, Training
+from learning.train import Training
 
 N_CURVE_POINTS = 120
 N_CALIBRATION_BINS = 10
@@ -24,7 +25,11 @@ N_SHOWN_FEATURES = 20
 
 
 def training_pages(
-    training: Training, baselines: Mapping[str, Mapping[Metric, float]], champion: Scored | None
+    training: Training,
+    comparison: CandidateComparison,
+    naive: NaiveResults,
+    champion: Scored | None,
+    limits: Sequence[LimitFinding],
 ) -> Mapping[str, str]:
     """Return the Markdown pages of a training, by metadata key.
 
@@ -32,19 +37,25 @@ def training_pages(
     ----------
     training
         What was trained.
-    baselines
-        Metrics of naive forecasts on the same rows, by name.
+    comparison
+        Its candidates beside each other.
+    naive
+        Naive forecasts on the same rows.
     champion
         The champion's scores on the rows it was compared on, if it was.
+    limits
+        What was found of the gate's limits.
     """
     problem = training.model.problem
     pages = {
-        "candidates": candidates_page(training.results, baselines, problem, best=training.model.name),
+        "candidates": candidates_page(training, comparison, naive),
         "spans": spans_page(training),
         "feature_importances": importances_page(training.importances),
     }
     if columns := learned_texts(training.model.preprocessing, training.model.encoding):
         pages["preprocessing"] = preprocessing_page(columns)
+    if limits:
+        pages["limits"] = limits_page(limits)
     if problem == "binary":
         models = {f"challenger ({training.model.name})": training.holdout}
         if champion is not None:
@@ -61,43 +72,6 @@ def preprocessing_page(columns: Sequence[ColumnText]) -> str:
         f"| {as_markdown_cell(one.name)} | {one.kind} | {as_markdown_cell(one.steps)} |" for one in columns
     )
     return "\n".join(["| feature | kind | steps as learned |", "|---|---|---|", *rows])
-
-
-def candidates_page(
-    results: Sequence[CandidateResult],
-    baselines: Mapping[str, Mapping[Metric, float]],
-    problem: ProblemType,
-    *,
-    best: str,
-) -> str:
-    """Compare candidates and naive baselines in a table, and in bars of the first metric."""
-    names = list(METRICS_BY_PROBLEM[problem])
-    lines_ = [
-        f"| candidate | {' | '.join(names)} | CPU seconds |",
-        f"|---|{'---:|' * (len(names) + 1)}",
-        *(
-            f"| {candidate_text(result.name, result.algorithm)} | {' | '.join(_figure(result.metrics, name) for name in names)} "
-            f"| {result.fit_seconds:.1f} |"
-            for result in results
-        ),
-        *(
-            f"| {BASELINE_WORDS[baseline]} | {' | '.join(_figure(values, name) for name in names)} | – |"
-            for baseline, values in baselines.items()
-        ),
-    ]
-    picture = bars(
-        [
-            *((result.name, result.metrics[names[0]]) for result in results),
-            *((name, values[names[0]]) for name, values in baselines.items() if names[0] in values),
-        ],
-        title=f"{names[0]} out of fold",
-        highlight=[best],
-    )
-    return "\n".join(lines_) + "\n\n" + as_markdown_image(picture, "Candidates out of fold")
-
-
-def _figure(metrics: Mapping[Metric, float], metric: Metric) -> str:
-    return f"{metrics[metric]:.4f}" if metric in metrics else "undefined"
 
 
 def _note(result: SpanResult, training: Training) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pyarrow as pa
 
 from assets.model.naive import NaiveResults
 from declaration.lake_table import LakeTable
+from learning.candidate_comparison import CandidateComparison, Gap, Interval
 from learning.train import Training
 
 CANDIDATES = LakeTable(
@@ -20,28 +23,40 @@ CANDIDATES = LakeTable(
             ("fit_seconds", pa.float64()),
             ("is_best", pa.bool_()),
             ("candidate", pa.string()),
+            ("low", pa.float64()),
+            ("high", pa.float64()),
+            ("gap", pa.float64()),
+            ("gap_low", pa.float64()),
+            ("gap_high", pa.float64()),
+            ("gap_p_value", pa.float64()),
         ]
     ),
 )
 """One row per candidate or naive baseline (`baseline/<name>`) and metric; `fit_seconds` is CPU time; `candidate` is NULL in rows
-of before candidates had names."""
+of before candidates had names. `low` and `high` are the value's 95 % interval by blocks of time. `gap` is by how much the best candidate is
+better in the declared metric, with its interval and its p-value by Holm over all pairs; NULL for the best, other metrics and baselines."""
 
 
-def candidates_table(training: Training, naive: NaiveResults, version: int, partition: str) -> pa.Table:
+def candidates_table(
+    training: Training, comparison: CandidateComparison, naive: NaiveResults, version: int, partition: str
+) -> pa.Table:
     """Lay out every candidate's metrics on the judged rows, out of fold on all rows, and the naive baselines' on them."""
-    rows: list[dict[str, object]] = [
+    gaps = {gap.candidate: gap for gap in comparison.gaps}
+    rows = [
         {
             "version": version,
             "training_partition": partition,
             "algorithm": result.algorithm,
             "candidate": result.name,
-            "metric": name,
+            "metric": metric,
             "value": value,
             "fit_seconds": result.fit_seconds,
             "is_best": result.name == training.model.name,
+            **_interval(comparison.intervals[result.name].get(metric)),
+            **(_gap(gaps.get(result.name)) if metric == training.metric else {}),
         }
         for result in training.results
-        for name, value in result.metrics.items()
+        for metric, value in result.metrics.items()
     ]
     rows += [
         {
@@ -49,12 +64,23 @@ def candidates_table(training: Training, naive: NaiveResults, version: int, part
             "training_partition": partition,
             "algorithm": f"baseline/{baseline}",
             "candidate": f"baseline/{baseline}",
-            "metric": name,
+            "metric": metric,
             "value": value,
             "fit_seconds": 0.0,
             "is_best": False,
+            **_interval(naive.intervals[baseline].get(metric)),
         }
         for baseline, values in naive.figures.items()
-        for name, value in values.items()
+        for metric, value in values.items()
     ]
-    return CANDIDATES.rows(rows)
+    return CANDIDATES.rows([dict.fromkeys(CANDIDATES.schema.names) | row for row in rows])
+
+
+def _interval(interval: Interval | None) -> Mapping[str, float]:
+    return {} if interval is None else {"low": interval[0], "high": interval[1]}
+
+
+def _gap(gap: Gap | None) -> Mapping[str, float | None]:
+    if gap is None:
+        return {}
+    return {"gap": gap.gap, "gap_low": gap.low, "gap_high": gap.high, "gap_p_value": gap.p_value}

@@ -19,7 +19,7 @@ from drift.performance.open_loss import next_training
 
 Reason = Literal[
     "no_champion", "performance", "drift", "schedule",
-    "none", "rolled_back", "broken_data", "cooldown", "few_labels", "watched", "watched_drift", "watched_likely",
+    "none", "rolled_back", "broken_data", "cooldown", "few_labels", "approval", "watched", "watched_drift", "watched_likely",
 ]  # fmt: skip
 """Why a challenger is asked for (first four), or why not; the last three where there is no target."""
 
@@ -89,6 +89,8 @@ class Evidence:
         Why the newest training was not made, in words; empty where it was.
     n_labels_since_wait
         Labels that have become known since; None where nothing waits, or another declaration did.
+    approval
+        In words that a challenger waits for a person's approval; empty where none does.
     """
 
     has_champion: bool
@@ -116,6 +118,7 @@ class Evidence:
     drift: str = ""
     waits: str = ""
     n_labels_since_wait: int | None = None
+    approval: str = ""
 
     @property
     def is_lost(self) -> bool:
@@ -282,6 +285,9 @@ def _has_weighty_drift(evidence: Evidence) -> bool:
 
 
 def _obstacle(evidence: Evidence, policy: RetrainSpec, trigger: Reason) -> tuple[Reason | None, str]:
+    if trigger == "no_champion" and evidence.approval:
+        # Another first model would wait for the same person.
+        return "approval", evidence.approval
     is_urgent = trigger == "performance" and bool(evidence.worse_than_baseline)
     waiting = _waiting(evidence, policy, trigger, is_urgent=is_urgent)
     if waiting:

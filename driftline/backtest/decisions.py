@@ -23,6 +23,7 @@ from drift.performance.open_loss import OpenLoss
 from drift.retraining.policy import RetrainDecision, decide_retrain
 from resources.connections import Connections
 from resources.model_registry.ledger import read_ledger
+from resources.model_registry.open_approval import open_approval
 from resources.model_registry.waits import read_waits
 
 
@@ -86,7 +87,8 @@ def backtest(
             f"'{pipeline.name}' has no drift reports yet. Run `driftline replay {pipeline.name}` first."
         )
     rows = sorted(connections.lake.read(table).to_pylist(), key=lambda row: row["partition"])
-    trainings = trainings_of(read_ledger(connections.lake, pipeline.name))
+    decisions = read_ledger(connections.lake, pipeline.name)
+    trainings = trainings_of(decisions)
     waits = read_waits(connections.lake, pipeline.name)
     loss: OpenLoss | None = None
     for row in rows:
@@ -113,6 +115,9 @@ def backtest(
                 # A training as of this window came after its report.
                 trainings=[entry for entry in trainings if entry.partition < key],
                 waits=[wait for wait in waits if wait.partition < key],
+                approval=open_approval(
+                    [entry for entry in decisions if entry.instant < row["decided_at"]], row["decided_at"]
+                ),
             )
         evidence, loss = weigh_evidence(window, examined.findings, circumstances, quality, pipeline.spec)
         yield Redecision(

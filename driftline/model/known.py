@@ -12,6 +12,7 @@ from rich.text import Text
 from declaration.errors import DriftlineError
 from declaration.model import candidate_text
 from declaration.pipeline import Pipeline
+from driftline.model.compared import COMPARED_KEYS, approve_until, figure_text, gap_text, gate_limits
 from driftline.model.table import as_document, holdout_text, read_versions
 from driftline.model.versions import VersionRow, gate_verdict
 from driftline.printing import Column, console, print_table
@@ -120,6 +121,7 @@ def known_document(facts: Known) -> Mapping[str, object]:
             {
                 "candidate": _name(candidate),
                 **{key: candidate[key] for key in ("algorithm", "metric", "value", "fit_seconds", "is_best")},
+                **{key: candidate.get(key) for key in COMPARED_KEYS},
             }
             for candidate in facts.candidates
         ],
@@ -132,6 +134,8 @@ def known_document(facts: Known) -> Mapping[str, object]:
                 "reason": decision.reason,
                 "outcome": gate_verdict(decision)[0],
                 "explanation": gate_verdict(decision)[1],
+                "limits": [finding.text for finding in gate_limits(decision)],
+                "approve_until": approve_until(decision),
                 "champion_before": decision.champion_before,
                 "champion_after": decision.champion_after,
                 "dagster_run": decision.run_id or None,
@@ -162,7 +166,11 @@ def print_known(pipeline: Pipeline, facts: Known) -> None:
     for title, text in lines:
         to.print(Text.assemble((f"  {title:<{width}}  ", "dim"), text), soft_wrap=True)
     if facts.candidates:
-        print_table(_CANDIDATE_COLUMNS, _candidate_rows(facts), title="Candidates out of fold, on all rows")
+        print_table(
+            _CANDIDATE_COLUMNS,
+            _candidate_rows(facts),
+            title="Candidates out of fold, on all rows; 95 % intervals",
+        )
     if facts.preprocessing:
         print_table(_PREPROCESSING_COLUMNS, facts.preprocessing, title="Preprocessing as learned")
     if facts.row.registered is not None:
@@ -180,6 +188,7 @@ _PREPROCESSING_COLUMNS = (
 _CANDIDATE_COLUMNS = (
     Column("candidate", "candidate"),
     Column("metrics", "metrics"),
+    Column("gap", "behind the best"),
     Column("fit_seconds", "CPU s", is_number=True),
 )
 
@@ -192,7 +201,7 @@ def _name(candidate: Mapping[str, Any]) -> str:
 def _candidate_rows(facts: Known) -> list[Mapping[str, object]]:
     figures: dict[str, list[str]] = {}
     for candidate in facts.candidates:
-        figures.setdefault(_name(candidate), []).append(f"{candidate['metric']} {candidate['value']:.4f}")
+        figures.setdefault(_name(candidate), []).append(figure_text(candidate))
     seconds = {_name(candidate): candidate["fit_seconds"] for candidate in facts.candidates}
     algorithms = {_name(candidate): candidate["algorithm"] for candidate in facts.candidates}
     best = {_name(candidate) for candidate in facts.candidates if candidate["is_best"]}
@@ -200,6 +209,7 @@ def _candidate_rows(facts: Known) -> list[Mapping[str, object]]:
         {
             "candidate": candidate_text(name, algorithms[name]) + (" (chosen)" if name in best else ""),
             "metrics": ", ".join(metrics),
+            "gap": gap_text(facts.candidates, name),
             "fit_seconds": round(seconds[name], 2),
         }
         for name, metrics in figures.items()
@@ -243,3 +253,5 @@ def _lines(pipeline: Pipeline, facts: Known) -> Iterator[tuple[str, str]]:
             f"{decision.instant:%Y-%m-%d %H:%M} UTC, {decision.partition}: {decision.action} by {decision.actor}, "
             f"{outcome}: {explanation} (asked for: {decision.reason})",
         )
+        for finding in gate_limits(decision):
+            yield "beyond limit" if finding.is_broken else "limit", finding.text

@@ -57,7 +57,7 @@ KEYS = {
     "pipelines[].incidents[].opened_in": "window in which it was first seen",
     "pipelines[].incidents[].text": "what was found",
     "pipelines[].waits_for": "what must happen before it goes on; empty where nothing must",
-    "pipelines[].waits_for[].what": "source, run, retrain, labels or refresh",
+    "pipelines[].waits_for[].what": "source, run, retrain, labels, approval or refresh",
     "pipelines[].waits_for[].text": "in a few words",
     "pipelines[].waits_for[].detail": "what is known about it, and what to do",
     "pipelines[].windows": "with NAME alone: the newest windows, oldest first",

@@ -14,6 +14,7 @@ from declaration.pipeline import Pipeline
 from driftline.status.runs import Run
 from resources.lake.lake import Lake
 from resources.model_registry.ledger import Decision
+from resources.model_registry.open_approval import approval_text, open_approval
 from resources.model_registry.waits import read_waits
 from sources.files import SourceError, source_files
 
@@ -32,7 +33,7 @@ class Waiting:
         What is known about it; may be empty.
     """
 
-    what: Literal["source", "run", "retrain", "labels", "refresh"]
+    what: Literal["source", "run", "retrain", "labels", "approval", "refresh"]
     text: str
     detail: str = ""
 
@@ -72,6 +73,10 @@ def waiting(
     begun = _begun(pipeline, lake, newest)
     if begun is not None:
         reasons.append(_open_refresh(pipeline, lake, begun, runs()))
+    approval = open_approval(decisions, now)
+    if approval is not None:
+        text = f"a person's approval of version {approval.version}"
+        reasons.append(Waiting("approval", text, approval_text(approval, pipeline.name)))
     trained = {decision.partition for decision in decisions}
     waits = [wait for wait in read_waits(lake, pipeline.name) if wait.partition not in trained]
     unanswered = newest is not None and is_retrain_requested and newest not in trained

@@ -41,6 +41,7 @@ ACTIONS: Mapping[Reason, str] = {
     "broken_data": "Blocked: nothing is learned from this window until it is repaired and run again.",
     "cooldown": "No training yet: retrain.cooldown holds it back.",
     "few_labels": "No training yet: it waits for labels.",
+    "approval": "No training: a model waits for a person's approval.",
     "none": "Driftline does nothing by itself: nothing in retrain.on asks for a training.",
     "watched": "Nothing is trained: the pipeline has no target.",
     "watched_drift": "Nothing is trained: the pipeline has no target.",

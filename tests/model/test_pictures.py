@@ -9,9 +9,11 @@ import pyarrow as pa
 import pytest
 from sklearn import metrics as oracle
 
+from assets.model.naive import judge_naively
 from assets.model.pictures import calibration_points, roc_points, training_pages
 from declaration.model import ModelSpec
 from declaration.target import ProblemType
+from learning.candidate_comparison import compare_candidates
 from learning.metrics import Scored
 from learning.train import train_model
 from learning.training_rows import read_training_set
@@ -47,7 +49,10 @@ def test_every_problem_has_its_pages(
     data = read_training_set(make_training_table(500, problem=problem), problem)
     candidates = ("ridge",) if problem == "regression" else ("logistic_regression",)
     training = train_model(data, ModelSpec.model_validate({"candidates": candidates}))
-    pages = training_pages(training, {}, None)
+    comparison = compare_candidates(
+        problem, training.metric, training.candidates, training.candidate_rows, seed=0
+    )
+    pages = training_pages(training, comparison, judge_naively(data, training, {}, seed=0), None, ())
     assert ("roc_curve" in pages) == (problem == "binary")
     assert ("calibration" in pages) == (problem != "multiclass")
     assert {name for name, page in pages.items() if "](data:image/svg+xml;base64," not in page} == {"spans"}

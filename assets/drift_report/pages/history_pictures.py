@@ -178,6 +178,6 @@ def _kind(window: HistoryWindow) -> str:
         return (
             "performance lost, training asked for" if window.reason == "performance" else "training asked for"
         )
-    if window.reason in ("cooldown", "few_labels"):
+    if window.reason in ("cooldown", "few_labels", "approval"):
         return "training held back"
     return window.severity if window.severity in DECISION_COLOURS else "nothing asked"

@@ -20,6 +20,7 @@ HEADLINES: Mapping[Reason, str] = {
     "watched_drift": "Drift: the data has surely moved",
     "watched_likely": "Drift is likely: the data has moved, perhaps not by as much as counts",
     "few_labels": "Waiting: a training was asked for, and labels are too few",
+    "approval": "Waiting: a person decides whether the first model serves",
 }
 
 TAGS: Mapping[str, str] = {

@@ -21,6 +21,7 @@ from pipelines.loading.checks.alerts import alert_checks
 from pipelines.loading.checks.dagster import owner_faults, schedule_faults, tag_faults
 from pipelines.loading.checks.drift import monitored_feature_faults
 from pipelines.loading.checks.expressions import column_expression_faults
+from pipelines.loading.checks.gate import gate_checks
 from pipelines.loading.checks.sources import null_text_faults, optional_faults, source_faults
 from pipelines.loading.checks.target import (
     MAX_LOOKBACK,
@@ -62,6 +63,7 @@ def _checks(spec: PipelineSpec) -> Iterator[Check]:
         yield from target_checks(spec)
         yield from model_checks(spec)
         yield from slice_checks(spec)
+        yield from gate_checks(spec)
     else:
         yield Check([("drift",), ("datasets",)], partial(monitored_feature_faults, spec))
     yield Check([("target",), ("drift",), ("datasets",)], partial(_monitoring_faults, spec))

@@ -70,6 +70,28 @@ def _instant_fault(connection: DuckDBPyConnection, sql: str, dataset: DatasetSpe
     return _binding_fault(connection, sql, columns, _INSTANT) or _beyond_the_row(connection, sql, columns)
 
 
+def condition_fault(
+    connection: DuckDBPyConnection, sql: str, columns: Mapping[str, str] | None
+) -> str | None:
+    """Return why a text is no condition on each row alone, or None; of unknown columns only its grammar is judged."""
+    said = _parse_fault(connection, sql)
+    if said or columns is None:
+        return said
+    return _binding_fault(connection, sql, columns, _TRUTH) or _beyond_the_row(connection, sql, columns)
+
+
+def expression_type(connection: DuckDBPyConnection, sql: str, columns: Mapping[str, str]) -> str | None:
+    """Return DuckDB's type of an expression over some columns; None where it cannot be computed."""
+    import duckdb
+
+    try:
+        return str(
+            connection.sql(f"SELECT (\n{sql}\n) AS value FROM (SELECT {_empty_row(columns)})").types[0]
+        )
+    except duckdb.Error:
+        return None
+
+
 def _beyond_the_row(connection: DuckDBPyConnection, sql: str, columns: Mapping[str, str]) -> str | None:
     """Return that an expression which binds needs other rows, or makes some; None where its own row is enough."""
     import duckdb

@@ -7,7 +7,7 @@ columns that exist, and gives the columns that its use requires.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,13 +26,14 @@ from pipelines.loading.checks.expressions import (
     plain_type,
     target_expression_faults,
 )
+from pipelines.loading.checks.gate import gate_column_faults
 from pipelines.loading.problems import Fault, KeyPath, choices, hint, unknown_columns
 from pipelines.loading.recovery import is_unreliable
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-_NAMING_FEATURES: tuple[KeyPath, ...] = (("drift", "features"), ("model",), ("target",), ("features",))
+_NAMING_FEATURES: tuple[KeyPath, ...] = (("drift", "features"), ("target",), ("features",))
 """Blocks that say which features there are, and which are judged differently."""
 
 
@@ -50,7 +51,7 @@ def query_faults(pipeline: Pipeline, unreliable_paths: Collection[KeyPath]) -> I
     with empty_database() as connection:
         _create_tables(connection, pipeline)
         bound: dict[str, Columns] = {}
-        features: dict[str, Sequence[str]] = {}
+        features: dict[str, Columns] = {}
         for name, result in _bind_queries(connection, pipeline, unknown):
             if isinstance(result, Fault):
                 yield result
@@ -66,11 +67,15 @@ def query_faults(pipeline: Pipeline, unreliable_paths: Collection[KeyPath]) -> I
             if isinstance(result, Fault):
                 yield result
             elif not is_unreliable(("entities", view.entity), unreliable_paths):
-                features[name] = feature_names(tuple(result), spec.entities[view.entity])
+                given = feature_names(tuple(result), spec.entities[view.entity])
+                features[name] = {feature: result[feature] for feature in given}
                 yield from _view_faults(at, view.sql, result, spec.entities[view.entity])
     if spec.target is not None and not any(is_unreliable(at, unreliable_paths) for at in _NAMING_FEATURES):
         yield from learned_feature_faults(spec, features)
-        yield from preprocess_column_faults(spec, features)
+        if not is_unreliable(("model",), unreliable_paths):
+            yield from preprocess_column_faults(spec, features)
+        if not is_unreliable(("model", "gate"), unreliable_paths):
+            yield from gate_column_faults(spec, features, bound)
     if (
         spec.target is not None
         and spec.target.dataset in bound

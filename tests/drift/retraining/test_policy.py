@@ -61,6 +61,9 @@ ALL = RetrainSpec(on=("performance", "drift", "schedule"), cooldown=1, min_new_l
         (Evidence(False, 900, None, None), ALL, True, "no_champion"),
         (Evidence(False, 900, None, 1), ALL, True, "no_champion"),
         (Evidence(False, 10, None, None), ALL, False, "few_labels"),
+        # Another first model would wait for the same person; a loss is answered nevertheless.
+        (Evidence(False, 900, None, 1, approval="Version 1 waits for a person."), ALL, False, "approval"),
+        (replace(LOSS, approval="Version 2 waits for a person."), ALL, True, "performance"),
         (replace(LOSS, critical_faults=("quality is 0.2",)), ALL, False, "broken_data"),
         (Evidence(False, 900, None, None, ("quality is 0.2",)), ALL, False, "broken_data"),
         (replace(LOSS, drift_score=0.4, drifted_features=("wind",)), ALL, True, "performance"),

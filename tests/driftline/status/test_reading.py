@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -213,3 +214,23 @@ def test_a_pipeline_without_a_target_waits_for_no_labels(tmp_path: Path) -> None
         is_retrain_requested=False, labelled=None,
     )  # fmt: skip
     assert found == ()
+
+
+def test_a_challenger_that_waits_for_a_person_is_named_until_its_time_is_over(home: Home) -> None:
+    decisions = read_ledger(home.connections.lake, "tiny")
+    until = IN_DAY_4 + timedelta(hours=2)
+    report = json.dumps({"outcome": "waits for approval", "approve_until": until.isoformat()})
+    asked = replace(decisions[-1], version=7, partition=DAY_3, champion_before=1, gate_report=report)
+
+    def reasons(now: datetime) -> Sequence[Waiting]:
+        return waiting(
+            home.pipeline, home.connections.lake, DAY_3, (*decisions, asked), now, no_runs,
+            is_retrain_requested=False, labelled=DAY_3,
+        )  # fmt: skip
+
+    (reason,) = reasons(IN_DAY_4)
+    assert (reason.what, reason.text) == ("approval", "a person's approval of version 7")
+    assert reason.detail == (
+        "Version 7, trained as of 2024-01-03, waits for a person until 2024-01-04 08:00 UTC: driftline model promote tiny 7 --reason …"
+    )
+    assert reasons(until) == ()

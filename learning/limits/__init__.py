@@ -1,0 +1,1 @@
+"""Limits of the gate, each held against the judged rows, the model file or the clock."""

@@ -1,0 +1,56 @@
+"""Challenger that waits for a person: the gate let it pass on condition of an approval, and its time is not over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from resources.model_registry.approval import verdict_of
+from resources.model_registry.ledger import Decision
+
+
+@dataclass(frozen=True)
+class OpenApproval:
+    """A challenger that a person may promote.
+
+    Attributes
+    ----------
+    version
+        The challenger.
+    partition
+        As of which it was trained.
+    until
+        Instant up to which it may be promoted (UTC).
+    """
+
+    version: int
+    partition: str
+    until: datetime
+
+
+def open_approval(decisions: Sequence[Decision], now: datetime) -> OpenApproval | None:
+    """Return the challenger that waits for a person at an instant; a newer one takes the place of an older one.
+
+    Parameters
+    ----------
+    decisions
+        The ledger, oldest first. Whatever it says of a version later takes the place of its waiting.
+    now
+        Instant (UTC).
+    """
+    waiting: dict[int, OpenApproval] = {}
+    for decision in decisions:
+        waiting.pop(decision.version, None)
+        until = verdict_of(decision).approve_until
+        if until is not None and now < until:
+            waiting[decision.version] = OpenApproval(decision.version, decision.partition, until)
+    return next(reversed(waiting.values()), None)
+
+
+def approval_text(approval: OpenApproval, pipeline: str) -> str:
+    """Say until when a challenger of a pipeline (by name) waits, and how a person promotes it."""
+    return (
+        f"Version {approval.version}, trained as of {approval.partition}, waits for a person until "
+        f"{approval.until:%Y-%m-%d %H:%M} UTC: driftline model promote {pipeline} {approval.version} --reason …"
+    )
