@@ -14,6 +14,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "http": ("aiohttp",),
     "lightgbm": ("lightgbm",),
     "mlflow-ui": ("flask",),
+    "onnx": ("onnx", "onnxruntime"),
     "postgres": ("psycopg",),
     "redis": ("hiredis", "redis"),
     "s3": ("s3fs",),

@@ -81,6 +81,8 @@ def history(pipeline: Pipeline, connections: Connections) -> tuple[Month, ...]:
     trained = {
         entry.partition: f"v{entry.version} {entry.action}"
         for entry in read_ledger(connections.lake, pipeline.name)
+        # Archived and rebuilt versions are no news of the month.
+        if entry.action not in ("archived", "reproduced")
     }
     waiting = {wait.partition for wait in read_waits(connections.lake, pipeline.name)}
     return tuple(

@@ -30,7 +30,9 @@ from learning.skops_file import ModelFileError, skops_bytes, skops_from, zip_of
 FORMAT = 1
 """Version of the layout of the file."""
 
-_MANIFEST = "manifest.json"
+MANIFEST = "manifest.json"
+"""Name of the part that says what a model file is."""
+
 _SKOPS, _LIGHTGBM, _XGBOOST = "estimator.skops", "estimator.txt", "estimator.ubj"
 _PICKLE, _PREPROCESSING = "estimator.pickle", "preprocessing.skops"
 
@@ -47,7 +49,7 @@ def model_to_bytes(model: FittedModel) -> bytes:
     }
     if model.algorithm == NAIVE.use:
         manifest["naive"] = model.estimator.to_plain()
-    parts = {_MANIFEST: json.dumps(manifest, sort_keys=True, ensure_ascii=False).encode()}
+    parts = {MANIFEST: json.dumps(manifest, sort_keys=True, ensure_ascii=False).encode()}
     if model.preprocessing is not None:
         parts[_PREPROCESSING] = skops_bytes(model.preprocessing)
     if model.algorithm != NAIVE.use:
@@ -110,7 +112,7 @@ def _opened(content: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             parts = {name: archive.read(name) for name in archive.namelist()}
-        manifest = json.loads(parts[_MANIFEST])
+        manifest = json.loads(parts[MANIFEST])
     except (zipfile.BadZipFile, KeyError, ValueError) as error:
         raise ModelFileError(
             f"this is not a model file of ours ({error}). Restore it from a backup, "

@@ -2,12 +2,16 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
 from tests.fixtures.headlines import _no_calm_word_over_bad_news
 from tests.fixtures.servers import NEEDS_SERVER, SERVERS, mortal_postgres, online_url, postgres, redis
+
+if TYPE_CHECKING:
+    from tests.fixtures.versions import Versions
 
 __all__ = ["_no_calm_word_over_bad_news", "mortal_postgres", "online_url", "postgres", "redis"]
 
@@ -27,6 +31,25 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.startswith(FOREIGN):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def versions_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three versions of a model, of which the last serves: to be copied."""
+    # Not at the top: most tests need no model.
+    from tests.fixtures.versions import trained_versions
+
+    root = tmp_path_factory.mktemp("versions")
+    trained_versions(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def versions(versions_root: Path, tmp_path_factory: pytest.TempPathFactory) -> "Versions":
+    """A copy of them for the tests of a module."""
+    from tests.fixtures.versions import copied_versions
+
+    return copied_versions(versions_root, tmp_path_factory.mktemp("copy") / "world")
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses

@@ -24,15 +24,19 @@ from learning.train import chosen_metric, limited_threads
 from learning.training_rows import label_indices, microseconds
 from resources.lake.lake import Snapshot, scan
 from resources.model_registry.enactment import enact
-from resources.model_registry.ledger import CONFIRMED_LOSS, GATE, Decision, aliases_after, trusted_sha256
+from resources.model_registry.ledger import (
+    CONFIRMED_LOSS,
+    GATE,
+    PROBATION_ACTOR,
+    Decision,
+    aliases_after,
+    trusted_sha256,
+)
 from resources.model_registry.registry import ModelRegistry
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
-
-PROBATION_ACTOR = "probation"
-"""Who rolls back in the ledger."""
 
 MAX_SHADOW_ROWS = 200_000
 """Rows that the predecessor scores, drawn by the hash of their key: more would cost memory and tell nothing new."""

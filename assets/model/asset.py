@@ -18,10 +18,14 @@ from numpy.typing import NDArray
 
 from assets.materialization import Outcome, Scope, StageRun
 from assets.model.conditions import conditioned, cost_findings
+from assets.model.described import description_files
 from assets.model.fingerprints import Question, question
 from assets.model.known_labels import read_known
+from assets.model.known_loss import loss_since_us
 from assets.model.naive import NaiveResults, judge_naively, naive_text
 from assets.model.pictures import training_pages
+from assets.model.plots import plot_files
+from assets.model.recorded import Judge, recorded_tags
 from assets.model.tables import CANDIDATES, candidates_table
 from declaration.partitioning import partitioning
 from declaration.pipeline import Pipeline
@@ -30,6 +34,7 @@ from learning.algorithms.own import OwnEstimatorError
 from learning.candidate_comparison import CandidateComparison, compare_candidates
 from learning.comparison import ScoredPair
 from learning.encode import EncodingError
+from learning.environment import present_environment
 from learning.fitted import FittedModel
 from learning.gate import GateVerdict, judge_challenger
 from learning.gate_conditions import with_approval
@@ -60,7 +65,7 @@ from resources.model_registry.ledger import (
     open_ledger,
     trusted_sha256,
 )
-from resources.model_registry.registry import UNNUMBERED, ModelRegistry
+from resources.model_registry.registry import MODEL_FILE, UNNUMBERED, ModelRegistry
 from resources.model_registry.version import ModelVersion
 from resources.model_registry.waits import WAITS, Wait, write_wait
 
@@ -127,25 +132,10 @@ def _read(run: StageRun, registry: ModelRegistry) -> _Inputs:
     is_loss_confirmed = run.scope.reason.startswith(CONFIRMED_LOSS)
     with _located(run, snapshot):
         data = _read_rows(run, snapshot)
-        loss_since_us = _loss_since_us(run) if is_loss_confirmed else None
-        asked = question(run.pipeline, _partition(run), run.scope.reason, data, loss_since_us)
+        since_us = loss_since_us(run.pipeline, run.lake, _partition(run)) if is_loss_confirmed else None
+        asked = question(run.pipeline, _partition(run), run.scope.reason, data, since_us)
     ledger = follow(run.lake, registry, run.pipeline.name)
     return _Inputs(snapshot, data, asked, is_loss_confirmed, ledger)
-
-
-def _loss_since_us(run: StageRun) -> int:
-    """Return the first instant of the window in which the loss was confirmed, as the partition's report says.
-
-    Where no report says it, the loss is of this partition at the latest.
-    """
-    partition, table = _partition(run), run.table("drift_decisions")
-    since = None
-    if run.lake.has(table) and partition in run.lake.snapshot(table).partitions:
-        reports = run.lake.read(table, partitions=[partition])
-        keys = reports["loss_since"].to_pylist() if "loss_since" in reports.column_names else []
-        since = next(filter(None, keys), None)
-    start = partitioning(run.pipeline.spec.partitions).window(since or partition).start
-    return round(start.timestamp() * 1e6)
 
 
 def _train(run: StageRun, inputs: _Inputs, rival: _Rival | None) -> Training:
@@ -222,17 +212,15 @@ def _write(
     outcome = _outcome(
         run.pipeline, enacted.decision, version, inputs.snapshot, written, duration_s, enacted.ledger
     )
-    return replace(
-        outcome,
-        metadata={**outcome.metadata, **_rare(training), **_skill(naive)},
-        markdown=training_pages(
-            training,
-            comparison,
-            naive,
-            pair.champion if pair is not None else None,
-            verdict.limits if verdict is not None else (),
-        ),
+    pages = training_pages(
+        training,
+        comparison,
+        naive,
+        pair.champion if pair is not None else None,
+        verdict.limits if verdict is not None else (),
     )
+    registry.keep_files(version.run_id, plot_files(pages))
+    return replace(outcome, metadata={**outcome.metadata, **_rare(training), **_skill(naive)}, markdown=pages)
 
 
 def _rare(training: Training) -> Mapping[str, str]:
@@ -369,6 +357,8 @@ def _register(
         for baseline, values in naive.figures.items()
         for name, value in values.items()
     }
+    environment = present_environment()
+    trained_beside = Judge(judge, inputs.asked.loss_since_us if judge is not None else None)
     losses = {
         f"{SCORE_NAMES[data.problem]} of the span {span.span.name}": span.loss for span in training.spans
     }
@@ -387,7 +377,9 @@ def _register(
             "driftline.run_id": run.scope.run_id,
             "driftline.reason": run.scope.reason,
             "driftline.span": training.span.name,
+            **recorded_tags(environment, inputs.asked.rows_sha256, trained_beside),
         },
+        files=description_files(training.model, data.rows, environment, MODEL_FILE),
     )
 
 

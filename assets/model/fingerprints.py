@@ -29,6 +29,8 @@ class Question:
         Fingerprint of rows, settings and seed.
     loss_since_us
         First instant of the champion's loss; None where none is confirmed.
+    rows_sha256
+        Digest of the rows alone.
     """
 
     pipeline: Pipeline
@@ -36,6 +38,7 @@ class Question:
     reason: str
     content: str
     loss_since_us: int | None
+    rows_sha256: str
 
     def training_key(self, champion: int | None) -> str:
         """Fingerprint all that decides which model comes out and on which rows it is judged."""
@@ -56,8 +59,9 @@ def question(
 ) -> Question:
     """Put the question of a run; its rows are read once for the fingerprint."""
     settings = pipeline.spec.model.model_dump(mode="json", exclude={"gate"})
-    content = _fingerprint([data.problem, settings, data.digest, *_otherwise(pipeline, data)])
-    return Question(pipeline, partition, reason, content, loss_since_us)
+    rows_sha256 = data.digest
+    content = _fingerprint([data.problem, settings, rows_sha256, *_otherwise(pipeline, data)])
+    return Question(pipeline, partition, reason, content, loss_since_us, rows_sha256)
 
 
 def _otherwise(pipeline: Pipeline, data: TrainingSet) -> list[str]:

@@ -196,7 +196,12 @@ class Trainer:
             if len(self._sets) >= MAX_SETS:
                 self._sets.popitem(last=False)
             try:
-                self._sets[key] = read_training_set(labelled_until(self.history, *key), self.history.problem)
+                self._sets[key] = read_training_set(
+                    labelled_until(self.history, *key),
+                    self.history.problem,
+                    timezone=self.history.timezone,
+                    folder=self.history.folder,
+                )
             except LabelsNeededError:
                 self._sets[key] = None
         return self._sets[key]

@@ -14,7 +14,21 @@ COMMANDS: Mapping[str, Mapping[str, Listed]] = {
         "show": Listed(
             "driftline.model.showing:show", "Show one version: candidates, importances, settings."
         ),
+        "compare": Listed("driftline.model.comparing:compare", "Show two versions side by side."),
+        "promote": Listed("driftline.model.promotion:promote", "Let a challenger serve."),
+        "archive": Listed(
+            "driftline.model.archiving:archive",
+            "Take a version out: no alias names it, and it serves again only by force.",
+        ),
         "rollback": Listed("driftline.model.rollback:rollback", "Let an earlier model version serve again."),
+        "reproduce": Listed(
+            "driftline.model.reproducing:reproduce",
+            "Rebuild a version from its pinned training set, and compare the bytes.",
+        ),
+        "export": Listed(
+            "driftline.model.exporting:export", "Write a version as ONNX, if it answers as the model does."
+        ),
+        "ui": Listed("driftline.model.mlflow_ui:ui", "Open MLflow's web UI on this installation."),
     },
 }
 

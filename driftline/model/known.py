@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.text import Text
 
+from assets.model.recorded import Recorded
 from declaration.errors import DriftlineError
 from declaration.model import candidate_text
 from declaration.pipeline import Pipeline
@@ -16,6 +17,7 @@ from driftline.model.compared import COMPARED_KEYS, approve_until, figure_text, 
 from driftline.model.table import as_document, holdout_text, read_versions
 from driftline.model.versions import VersionRow, gate_verdict
 from driftline.printing import Column, console, print_table
+from learning.environment import Environment
 from learning.judged import judged_text
 from learning.model_file import preprocessing_texts
 from resources.connections import Connections
@@ -39,6 +41,7 @@ class Known:
     run: TrainingRun | None
     candidates: list[Mapping[str, Any]]
     preprocessing: list[Mapping[str, object]]
+    environment: Environment | None
 
 
 def chosen_version(pipeline: Pipeline, version: int | None) -> VersionRow:
@@ -75,7 +78,9 @@ def read_known(pipeline: Pipeline, row: VersionRow, connections: Connections) ->
     run = (
         connections.registry.training_run(pipeline.name, row.version) if row.registered is not None else None
     )
-    return Known(row, run, candidates, _preprocessing(pipeline, row, connections))
+    tags = connections.registry.version_tags(pipeline.name).get(row.version, {})
+    preprocessing = _preprocessing(pipeline, row, connections)
+    return Known(row, run, candidates, preprocessing, Recorded.from_tags(tags).environment)
 
 
 def _preprocessing(
@@ -114,6 +119,7 @@ def known_document(facts: Known) -> Mapping[str, object]:
         "features": list(registered.feature_names) if registered else [],
         "importances": dict(registered.importances) if registered else {},
         "settings": _settings(run),
+        "environment": dict(facts.environment.named()) if facts.environment else None,
         "mlflow_run": run.run_id if run else None,
         "model_file": run.model_file if run else None,
         "preprocessing": facts.preprocessing,
@@ -218,6 +224,7 @@ def _candidate_rows(facts: Known) -> list[Mapping[str, object]]:
 
 def _lines(pipeline: Pipeline, facts: Known) -> Iterator[tuple[str, str]]:
     row, registered, run = facts.row, facts.row.registered, facts.run
+    yield "stage", row.stage
     yield "alias", ", ".join(row.aliases) or "none"
     yield "serves", f"since {row.serves_since.since_partition}" if row.serves_since else "no"
     if registered is None:
@@ -246,6 +253,13 @@ def _lines(pipeline: Pipeline, facts: Known) -> Iterator[tuple[str, str]]:
         yield "file", run.model_file
         yield "MLflow run", run.run_id
         yield "settings", ", ".join(f"{name} = {text}" for name, text in sorted(run.params.items()))
+    software = facts.environment
+    yield (
+        "software",
+        ", ".join(f"{name.removeprefix('package ')} {value}" for name, value in software.named().items())
+        if software
+        else "not recorded",
+    )
     for decision in row.decisions:
         outcome, explanation = gate_verdict(decision)
         yield (

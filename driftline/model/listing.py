@@ -10,6 +10,7 @@ from driftline.printing import console, print_json, print_table
 
 VERSION_KEYS = {
     "version": "its number",
+    "stage": "dev, staging, production or archived, by the ledger",
     "aliases": "champion, challenger or previous, where the ledger gives it one",
     "trained_as_of": "partition that it was trained as of",
     "trained_at": "instant of the training",

@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
-import getpass
-from datetime import UTC, datetime
-
 import click
 
 from driftline.cli import SUCCESS
-from driftline.installation import known_name, name_argument, opened
+from driftline.installation import json_output, known_name, name_argument
+from driftline.model.arguments import MOVE_KEYS, moved_by
 
 
 @click.command()
 @name_argument
 @click.option("--to", "version", type=int, help="Version that shall serve; by default the champion before.")
-@click.option("--reason", required=True, help="Why, for those who read the ledger.")
-@click.option("--actor", default=getpass.getuser, help="Who decides; by default the user of this process.")
-def rollback(name: str | None, version: int | None, reason: str, actor: str) -> int:
+@moved_by
+@json_output(MOVE_KEYS)
+def rollback(name: str | None, version: int | None, reason: str, actor: str, as_json: bool) -> int:
     """Let an earlier model version serve again.
 
     The decision becomes a row of the pipeline's ledger, with its reason and who took it. The next predictions
     are the version's own.
     """
-    from driftline.model.restore import roll_back_to
-    from resources.connections import connect
+    from driftline.model.moved import mover, print_move, serves_sentence
 
     pipeline = known_name(name)
-    decision = roll_back_to(
-        pipeline,
-        connect(opened()),
-        version=version,
-        reason=reason,
-        actor=actor,
-        clock=datetime.now(UTC),
-    )
-    click.echo(
-        f"Version {decision.version} of {pipeline} serves now (before: version {decision.champion_before}). "
-        "The next predictions are its own."
-    )
+    decision = mover(pipeline, actor, reason).roll_back(version)
+    print_move(pipeline, decision, serves_sentence(pipeline, decision), as_json=as_json)
     return SUCCESS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from math import isfinite
 
 from driftline.model.versions import Served, VersionRow, version_rows
@@ -14,9 +15,9 @@ from resources.model_registry.ledger import read_ledger
 
 COLUMNS = (
     Column("version", "version", is_number=True),
-    Column("alias", "alias"),
+    Column("stage", "stage (alias)"),
     Column("trained_as_of", "trained as of"),
-    Column("trained_at", "trained at (UTC)"),
+    Column("trained_at", "trained on"),
     Column("algorithm", "algorithm"),
     Column("holdout", "holdout"),
     Column("outcome", "gate"),
@@ -29,7 +30,9 @@ def read_versions(pipeline: str) -> tuple[VersionRow, ...]:
     connections = connect(deployment(os.environ))
     decisions = read_ledger(connections.lake, pipeline)
     # A registry that is not there yet is not made by looking.
-    return version_rows(decisions, connections.registry.versions(pipeline)) if decisions else ()
+    if not decisions:
+        return ()
+    return version_rows(decisions, connections.registry.versions(pipeline), datetime.now(UTC))
 
 
 def as_document(row: VersionRow) -> Mapping[str, object]:
@@ -37,6 +40,7 @@ def as_document(row: VersionRow) -> Mapping[str, object]:
     registered, (outcome, explanation) = row.registered, row.verdict
     return {
         "version": row.version,
+        "stage": row.stage,
         "aliases": list(row.aliases),
         "trained_as_of": row.trained_as_of,
         "trained_at": registered.registered_at.isoformat() if registered else None,
@@ -66,9 +70,9 @@ def table_row(row: VersionRow) -> Mapping[str, object]:
     registered, (outcome, _) = row.registered, row.verdict
     return {
         "version": row.version,
-        "alias": ", ".join(row.aliases) or None,
+        "stage": f"{row.stage} ({', '.join(row.aliases)})" if row.aliases else row.stage,
         "trained_as_of": row.trained_as_of,
-        "trained_at": f"{registered.registered_at:%Y-%m-%d %H:%M}" if registered else None,
+        "trained_at": f"{registered.registered_at:%Y-%m-%d}" if registered else None,
         "algorithm": registered.made_by if registered else None,
         "holdout": holdout_text(row),
         "outcome": f"{row.decisions[0].action}: {outcome}" if row.decisions else outcome,

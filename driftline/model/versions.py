@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from resources.model_registry.ledger import Decision, aliases_after
+from resources.model_registry.stages import Stage, stages_after
 from resources.model_registry.version import ModelVersion
 
 
@@ -42,6 +43,8 @@ class VersionRow:
         Those that name it, by the ledger.
     served
         The spans in which it served.
+    stage
+        dev, staging, production or archived, by the ledger.
     """
 
     version: int
@@ -49,6 +52,7 @@ class VersionRow:
     decisions: tuple[Decision, ...]
     aliases: tuple[str, ...]
     served: tuple[Served, ...]
+    stage: Stage
 
     @property
     def trained_as_of(self) -> str | None:
@@ -72,11 +76,13 @@ class VersionRow:
         return self.served[-1] if self.served and self.served[-1].until is None else None
 
 
-def version_rows(decisions: Sequence[Decision], registered: Sequence[ModelVersion]) -> tuple[VersionRow, ...]:
+def version_rows(
+    decisions: Sequence[Decision], registered: Sequence[ModelVersion], now: datetime
+) -> tuple[VersionRow, ...]:
     """Join ledger and registry by version, oldest first."""
     by_number = {version.version: version for version in registered}
     aliases = aliases_after(decisions)
-    spans = served_spans(decisions)
+    spans, stages = served_spans(decisions), stages_after(decisions, now)
     return tuple(
         VersionRow(
             version=number,
@@ -84,6 +90,7 @@ def version_rows(decisions: Sequence[Decision], registered: Sequence[ModelVersio
             decisions=tuple(decision for decision in decisions if decision.version == number),
             aliases=tuple(name for name, version in aliases.items() if version == number),
             served=tuple(spans.get(number, ())),
+            stage=stages.get(number, "dev"),
         )
         for number in sorted({*by_number, *(decision.version for decision in decisions)})
     )

@@ -30,9 +30,15 @@ CONFIRMED_LOSS = "performance"
 """Reasons that begin so were given because the champion's loss of performance is certain."""
 
 GATE = "gate"
-"""Actor that promotes and keeps; other actors roll back."""
+"""Actor that judges trainings: promotes and keeps. Other actors are the probation and people."""
 
-Action = Literal["promoted", "kept", "rolled back"]
+PROBATION_ACTOR = "probation"
+"""Actor that rolls a new champion back which does worse than the one before."""
+
+ACTORS = (GATE, PROBATION_ACTOR)
+"""Actors that are no people: nobody may decide under their name."""
+
+Action = Literal["promoted", "kept", "rolled back", "archived", "reproduced"]
 
 LEDGER = LakeTable(
     "ledger",
@@ -74,11 +80,11 @@ class Decision:
     partition
         As-of partition of the training that asked, or of the rollback.
     actor
-        `GATE`, or who rolled back: the probation or a person.
+        `GATE`, the probation, or the person who decided.
     action
-        What happened to `version`.
+        What happened to `version`; "archived" and "reproduced" change neither champion nor training.
     version
-        The version that was judged, or returned to.
+        The version that was judged, returned to, archived or rebuilt.
     champion_before, champion_after
         Who served before and serves after the decision; None when nobody does.
     reason
@@ -264,10 +270,16 @@ def aliases_after(decisions: Sequence[Decision]) -> Mapping[str, int | None]:
     """Return which version each alias should name: champion, challenger and previous.
 
     `challenger` is the newest version that was judged and does not serve; `previous` is
-    the champion before the present one.
+    the champion before the present one. An archived version has neither.
     """
     champion = previous = challenger = None
     for decision in decisions:
+        if decision.action == "reproduced":
+            continue
+        if decision.action == "archived":
+            previous = None if previous == decision.version else previous
+            challenger = None if challenger == decision.version else challenger
+            continue
         if decision.champion_after != champion:
             previous, champion = champion, decision.champion_after
         challenger = decision.version if decision.version != champion else None

@@ -101,6 +101,7 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
         params: Mapping[str, str],
         metrics: Mapping[str, float],
         tags: Mapping[str, str],
+        files: Mapping[str, bytes] | None = None,
     ) -> ModelVersion:
         """Record one training as a run with its model file and a version; the same training only once.
 
@@ -120,6 +121,8 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
             Figures of all candidates, kept with MLflow's run.
         tags
             Dataset versions, run id and reason, kept with the run and the version.
+        files
+            What stands beside the model file, by name: signature, input example, requirements.
 
         Returns
         -------
@@ -140,17 +143,29 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
         if version is not None and version.artifact_sha256 == model.artifact_sha256:
             return version
         client = open_store(self.tracking_uri)
-        run_id = self._record_run(client, pipeline, model, artifact, params, metrics, tags)
+        contents = {**(files or {}), MODEL_FILE: artifact}
+        run_id = self._record_run(client, pipeline, model, contents, params, metrics, tags)
         _ensure_registered_model(client, pipeline)
         described = {_KEY_TAG: training_key, **_to_tags(model), **tags}
         created = client.create_model_version(
             pipeline,
-            source=f"runs:/{run_id}/{MODEL_FILE}",
+            # The folder: MLflow looks for signature and example in it.
+            source=f"runs:/{run_id}/",
             run_id=run_id,
             tags=described,
             description=f"{model.made_by}, {model.metric} {model.holdout_metric:.4f} on the holdout",
         )
         return replace(model, version=int(created.version), run_id=run_id)
+
+    def keep_files(self, run_id: str, contents: Mapping[str, bytes]) -> None:
+        """Keep files among the artifacts of MLflow's run, by their path; those of the same path are replaced."""
+        client = open_store(self.tracking_uri)
+        with tempfile.TemporaryDirectory() as folder:
+            for path, content in contents.items():
+                file = Path(folder) / path
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(content)
+            client.log_artifacts(run_id, folder)
 
     def training_run(self, pipeline: str, number: int) -> TrainingRun | None:
         """Return the run of a version of a pipeline (by name); None where it was deleted."""
@@ -245,7 +260,7 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
         client: MlflowClient,
         pipeline: str,
         model: ModelVersion,
-        artifact: bytes,
+        contents: Mapping[str, bytes],
         params: Mapping[str, str],
         metrics: Mapping[str, float],
         tags: Mapping[str, str],
@@ -266,10 +281,7 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
             metrics=[Metric(name, value, milliseconds, 0) for name, value in metrics.items()],
             params=[Param(name, value) for name, value in params.items()],
         )
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / MODEL_FILE
-            file.write_bytes(artifact)
-            client.log_artifact(run_id, str(file))
+        self.keep_files(run_id, contents)
         client.set_terminated(run_id)
         return run_id
 

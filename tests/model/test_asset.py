@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import pyarrow as pa
@@ -20,13 +19,12 @@ from assets.materialization import Outcome, StageRun
 from assets.model.asset import materialize_model
 from declaration.model import GateSpec
 from declaration.pipeline import Pipeline
-from driftline.model.restore import roll_back_to
 from learning.encode import EncodingError
 from learning.model_file import model_from_bytes
 from learning.training_rows import TrainingError, read_training_set
-from resources.connections import Connections
 from resources.lake.lake import scan
 from resources.model_registry.ledger import Decision, open_ledger, read_ledger, trusted_sha256, write_decision
+from resources.model_registry.moves import Mover
 from resources.model_registry.version import ModelRegistryError
 from resources.model_registry.waits import WAITS, read_waits
 from tests.fixtures.training_world import World
@@ -238,9 +236,8 @@ def two_champions(world: World, pipeline: Pipeline, until_february: pa.Table) ->
 
 
 def roll_back(world: World, pipeline: Pipeline) -> Decision:
-    return roll_back_to(
-        pipeline.name, cast(Connections, world), version=None, reason="a try", actor="eva", clock=FEBRUARY
-    )
+    mover = Mover(world.lake, world.registry, pipeline.name, actor="eva", reason="a try", clock=FEBRUARY)
+    return mover.roll_back()
 
 
 @pytest.mark.parametrize("is_better", [True, False])

@@ -19,6 +19,9 @@ MAX_WINDOWS = 60
 PROMOTED, ROLLED_BACK = "promoted", "rolled back"
 """The ledger's actions that change who serves; any other keeps the champion."""
 
+GATE = "gate"
+"""Actor of the ledger that judges trainings."""
+
 
 @dataclass(frozen=True)
 class HistoryWindow:
@@ -101,8 +104,8 @@ class Judgement:
 
     @property
     def is_training(self) -> bool:
-        """True where a version was trained and judged; otherwise an older one was returned to."""
-        return self.action != ROLLED_BACK
+        """True where a version was trained and judged; otherwise a version was moved, or the probation returned to one."""
+        return self.actor == GATE and self.action != ROLLED_BACK
 
 
 @dataclass(frozen=True)

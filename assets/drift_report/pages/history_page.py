@@ -11,6 +11,7 @@ from markupsafe import Markup
 from assets.drift_report.pages.downloads import Download, downloads
 from assets.drift_report.pages.files import HISTORY_PAGE
 from assets.drift_report.pages.history import (
+    PROMOTED,
     ColumnCourse,
     HistoryWindow,
     Judgement,
@@ -54,8 +55,13 @@ ACTIONS: Mapping[str, str] = {
     "promoted": "was trained and serves from then on",
     "kept": "was trained and does not serve: the champion stays",
     "rolled back": "serves again: rolled back",
+    "archived": "was archived",
+    "reproduced": "was rebuilt from its training set",
 }
-"""What a ledger entry says of its version."""
+"""Words for a ledger entry's action on its version."""
+
+CHOSEN = "was chosen and serves from then on"
+"""Words for a promotion by a person."""
 
 
 @dataclass(frozen=True)
@@ -286,7 +292,8 @@ def _log(history: ModelHistory) -> list[_Entry]:
 
 def _judgement_entry(judgement: Judgement) -> _Entry:
     who = "" if judgement.is_training else f" by {judgement.actor}"
-    action = ACTIONS.get(judgement.action, judgement.action)
+    is_chosen = judgement.action == PROMOTED and not judgement.is_training
+    action = CHOSEN if is_chosen else ACTIONS.get(judgement.action, judgement.action)
     reason = headline_of(judgement.reason)
     return _Entry(
         partition=f"after {judgement.partition}",

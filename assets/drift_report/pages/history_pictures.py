@@ -132,9 +132,9 @@ def _title(column: ColumnCourse) -> str:
 
 
 def _event(history: ModelHistory, judgement: Judgement) -> Event | None:
-    """Place a judgement at the end of the window it was trained as of; None before the first that is drawn."""
+    """Place a judgement at the end of the window it was trained as of; None before the first that is drawn, and of a version that was archived or rebuilt."""
     position = history.position_of(judgement.partition)
-    if position == 0:
+    if position == 0 or not (judgement.is_training or judgement.action in (PROMOTED, ROLLED_BACK)):
         return None
     shape: Shape = (
         "up" if judgement.action == PROMOTED else "back" if judgement.action == ROLLED_BACK else "cross"

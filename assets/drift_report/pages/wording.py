@@ -34,6 +34,8 @@ TAGS: Mapping[str, str] = {
     "not judged": "mute",
     "kept": "mute",
     "rolled back": "bad",
+    "archived": "mute",
+    "reproduced": "mute",
     "not readable": "bad",
 }
 """Colour of a tag by its word; any other is calm."""

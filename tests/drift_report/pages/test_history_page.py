@@ -23,7 +23,8 @@ from assets.drift_report.pages.history import (
     ServingVersion,
     courses,
 )
-from assets.drift_report.pages.history_page import render_model_history
+from assets.drift_report.pages.history_page import _judgement_entry, render_model_history
+from assets.drift_report.pages.history_pictures import _event
 from drift.performance.realised import Measurement
 from drift.sketch.scan import bins_of, sketch_reference, sketch_window
 from tests.drift_report.pages.test_report import EVIL, Tags
@@ -250,3 +251,20 @@ def test_the_lane_names_each_kind_of_decision_that_occurred() -> None:
     assert set(legend) == set(kinds.values())
     for number, kind in enumerate(kinds.values()):
         assert f"<title>2013-01-{number + 1:02d}: {kind}. " in page
+
+
+def test_moves_of_a_person_are_no_trainings_and_say_who() -> None:
+    life = history(n_features=3, n_windows=4)
+    when = life.windows[2]
+    moves = tuple(
+        Judgement(when.end, when.partition, "Eva", action, 2, 2, "June was wrong", "June was wrong")
+        for action in ("promoted", "archived", "reproduced")
+    )
+    assert not any(move.is_training for move in moves)
+    headlines = [_judgement_entry(move).headline for move in moves]
+    assert headlines == [
+        "version 2 was chosen and serves from then on by Eva",
+        "version 2 was archived by Eva",
+        "version 2 was rebuilt from its training set by Eva",
+    ]
+    assert [_event(life, move) is not None for move in moves] == [True, False, False]

@@ -56,7 +56,7 @@ def test_spans_follow_the_champion_and_a_version_may_serve_twice() -> None:
 
 
 def test_every_version_of_the_ledger_is_a_row_also_without_a_registry() -> None:
-    rows = version_rows(LEDGER, ())
+    rows = version_rows(LEDGER, (), START)
     assert [(row.version, row.aliases) for row in rows] == [
         (1, ("champion",)),
         (2, ()),
