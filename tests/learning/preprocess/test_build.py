@@ -18,6 +18,7 @@ from sklearn.preprocessing import MinMaxScaler, OneHotEncoder
 
 from declaration.model import CandidateSpec, ModelSpec
 from declaration.preprocess import PreprocessSpec
+from learning.exchange.export import ExportError, model_to_onnx
 from learning.fitted import FittedModel
 from learning.out_of_fold import fit
 from learning.preprocess.reading import PreprocessError
@@ -166,3 +167,11 @@ def test_a_name_of_several_features_is_refused() -> None:
         PreprocessError, match=r"several features have: request__sum, shop__sum\. Write the whole"
     ):
         data.read_for(candidate)
+
+
+def test_a_prepared_model_is_not_exported_without_its_columns() -> None:
+    model, _ = prepared({})
+    with pytest.raises(
+        ExportError, match=r"columns prepared before it .* score in Python with `driftline predict`"
+    ):
+        model_to_onnx(model, {})
