@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from declaration.decisions import CalibrationMethod, ClassWeight, IntervalSpec, ThresholdSpec, ValidationSpec
 from declaration.limits import (
@@ -15,6 +16,7 @@ from declaration.limits import (
     LimitRule,
     SliceLimitSpec,
 )
+from declaration.preprocess import PreprocessSpec
 from declaration.search import ParamName as ParamName
 from declaration.search import ParamValue as ParamValue
 from declaration.search import SearchSpec
@@ -32,13 +34,23 @@ def _read_search(value: object) -> object:
     return value
 
 
+EstimatorPath = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^([A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*|[A-Za-z0-9_./-]+\.py):[A-Za-z_][A-Za-z0-9_]*$",
+        max_length=255,
+    ),
+]
+"""Class of an estimator: `package.module:Class`, or `file.py:Class` of a file in the pipeline's folder."""
+
+
 class CandidateSpec(GrownBlock):
     """An algorithm with settings of its own, so that two of one algorithm can compete."""
 
-    ADDED = frozenset({"search", "early_stopping", "class_weight"})
+    ADDED = frozenset({"search", "early_stopping", "class_weight", "preprocess", "trusted"})
 
-    use: Identifier
-    """Algorithm."""
+    use: Identifier | EstimatorPath
+    """Algorithm, or the class of an estimator of yours: `package.module:Class`, or `file.py:Class` beside the declaration."""
     name: Identifier | None = None
     """Name in results, unlike any other candidate's; by default the algorithm's."""
     params: Mapping[ParamName, ParamValue] = Field(default_factory=dict)
@@ -52,11 +64,31 @@ class CandidateSpec(GrownBlock):
     without gain after which it stops, `true` is 20."""
     class_weight: ClassWeight | None = None
     """Weight of each label's rows in learning: `balanced`, or by label. Probabilities are corrected back."""
+    preprocess: PreprocessSpec | None = None
+    """Steps of the feature columns before it learns; by default `model.preprocess`."""
+    trusted: bool = False
+    """Store an estimator that no safe format holds as a pickle, which is code: it is loaded only with the ledger's hash."""
 
     @property
     def label(self) -> str:
-        """Name in results."""
-        return self.name or self.use
+        """Name in results: without one, that of the algorithm, or of the class in lower case.
+
+        Examples
+        --------
+        >>> CandidateSpec(use="sklearn.linear_model:SGDClassifier").label
+        'sgd_classifier'
+        """
+        return self.name or _lower(self.use.rpartition(":")[2])
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it names a class, and no algorithm of the table."""
+        return ":" in self.use
+
+
+def _lower(name: str) -> str:
+    """Spell the name of a class as an identifier."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower().lstrip("_")[:63]
 
 
 def candidate_text(name: str, algorithm: str) -> str:
@@ -104,12 +136,14 @@ class GateSpec(Block):
 class ModelSpec(GrownBlock):
     """Settings by which models are trained and compared."""
 
-    ADDED = frozenset({"validation", "class_weight", "calibrate", "threshold", "intervals"})
+    ADDED = frozenset({"validation", "class_weight", "calibrate", "threshold", "intervals", "preprocess"})
 
-    candidates: tuple[Identifier | CandidateSpec, ...] = Field(
+    candidates: tuple[Identifier | EstimatorPath | CandidateSpec, ...] = Field(
         default=("hist_gradient_boosting",), min_length=1
     )
     """Algorithms, or blocks with their settings, trained on the same rows; the best out of fold becomes the challenger."""
+    preprocess: PreprocessSpec | None = None
+    """Steps of the feature columns for every candidate without its own; absent means the algorithms' own ways."""
     metric: Metric | None = None
     """Metric by which candidates are compared; by default roc_auc, log_loss or rmse after the problem."""
     train_window: int | None = Field(default=None, ge=1)
@@ -135,12 +169,17 @@ class ModelSpec(GrownBlock):
 
     @property
     def competitors(self) -> tuple[CandidateSpec, ...]:
-        """The candidates as blocks."""
+        """The candidates as blocks, each with its class weights and preprocessing."""
         blocks = (
             CandidateSpec(use=candidate) if isinstance(candidate, str) else candidate
             for candidate in self.candidates
         )
         return tuple(
-            block.model_copy(update={"class_weight": block.class_weight or self.class_weight})
+            block.model_copy(
+                update={
+                    "class_weight": block.class_weight or self.class_weight,
+                    "preprocess": self.preprocess if block.preprocess is None else block.preprocess,
+                }
+            )
             for block in blocks
         )

@@ -34,6 +34,9 @@ class FittedModel:
         Name of the candidate whose settings it has.
     postprocessing
         What is made of the estimator's scores.
+    preprocessing
+        Fitted scikit-learn pipeline of the declared steps, from encoded features to the estimator's columns; None where
+        nothing is declared.
     """
 
     algorithm: str
@@ -43,6 +46,7 @@ class FittedModel:
     estimator: Any
     candidate: str = ""
     postprocessing: Postprocessing = NONE
+    preprocessing: Any = None
 
     @property
     def name(self) -> str:
@@ -65,6 +69,8 @@ class FittedModel:
         n_classes = max(1, len(self.classes))
         if matrix.shape[0] == 0:
             return np.empty((0, n_classes) if self.classes else 0)
+        if self.preprocessing is not None:
+            matrix = self.preprocessing.transform(matrix)
         if self.problem == "regression" or not hasattr(self.estimator, "predict_proba"):
             # Boosters of other libraries answer with probabilities.
             return self.postprocessing.scores(np.asarray(self.estimator.predict(matrix), dtype=np.float64))

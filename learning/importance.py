@@ -38,7 +38,7 @@ def permutation_importances(
     folds
         Fold of each row. Shape (n,).
     matrix
-        Encoded judged rows, shape (n, n_features).
+        Encoded judged rows, shape (n, n_columns).
     labels
         Their labels, shape (n,).
     metric
@@ -58,7 +58,8 @@ def permutation_importances(
     generator = np.random.default_rng(seed)
     chosen = _sampled(labels, generator)
     folds, matrix, labels = folds[chosen], matrix[chosen], labels[chosen]
-    problem, n_features = models[0].problem, matrix.shape[1]
+    problem, places = models[0].problem, models[0].encoding.slices
+    n_features = len(places)
     whole = metric_value(metric, Scored(labels, _scores(models, folds, matrix)))
     at_once = max(1, MAX_SCORED_ROWS // max(1, labels.size))
     losses = np.zeros(n_features)
@@ -67,7 +68,8 @@ def permutation_importances(
         shuffled = np.tile(matrix, (len(features), 1))
         for place, feature in enumerate(features):
             rows = slice(place * labels.size, (place + 1) * labels.size)
-            shuffled[rows, feature] = generator.permutation(matrix[:, feature])
+            # The columns of one feature go together: words of one text, sine and cosine of one hour.
+            shuffled[rows, places[feature]] = matrix[generator.permutation(labels.size), places[feature]]
         scores = _scores(models, np.tile(folds, len(features)), shuffled)
         for feature, of_one in zip(features, np.split(scores, len(features)), strict=True):
             lost = improvement(problem, metric, of=whole, over=metric_value(metric, Scored(labels, of_one)))

@@ -144,7 +144,7 @@ def train_model(
         If a candidate or metric does not fit the problem.
     """
     metric = chosen_metric(spec, data.problem)
-    _check_candidates(spec, data.problem)
+    _check_candidates(spec, data)
     validated = validation(
         data,
         spec,
@@ -169,13 +169,19 @@ def train_model(
         importances = permutation_importances(
             chosen.out_of_fold.models,
             judged.folds[places],
-            data.matrix[judged.rows[places]],
+            data.read_for(chosen.candidate).matrix[judged.rows[places]],
             data.labels[judged.rows[places]],
             metric=metric,
             seed=spec.seed,
         )
         learned = np.flatnonzero(rows_since(data, chosen.span.since_us))
-        model = fit(chosen.candidate, data.fit_rows(learned), data.classes, spec.seed, threads)
+        model = fit(
+            chosen.candidate,
+            data.read_for(chosen.candidate).fit_rows(learned),
+            data.classes,
+            spec.seed,
+            threads,
+        )
     scored = chosen.out_of_fold.scored
     rows = judged.rows[places]
     finished = finish(
@@ -283,11 +289,11 @@ def _result(
     return CandidateResult(candidate.label, candidate.use, values[metric], values, out_of_fold.fit_seconds)
 
 
-def _check_candidates(spec: ModelSpec, problem: ProblemType) -> None:
-    if fault := finish_fault(spec, problem):
+def _check_candidates(spec: ModelSpec, data: TrainingSet) -> None:
+    if fault := finish_fault(spec, data.problem):
         raise TrainingError(f"model.{fault}")
     for candidate in spec.competitors:
-        if fault := candidate_fault(candidate, problem):
+        if fault := candidate_fault(candidate, data.problem, data.folder):
             raise TrainingError(f"the candidate '{candidate.label}' {fault}")
 
 

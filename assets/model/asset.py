@@ -32,6 +32,7 @@ from assets.model.tuning_page import search_page, tuning_facts, tuning_figures, 
 from declaration.partitioning import partitioning
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_identifier
+from learning.algorithms.own import OwnEstimatorError
 from learning.candidate_comparison import CandidateComparison, compare_candidates
 from learning.comparison import ScoredPair
 from learning.encode import EncodingError
@@ -43,6 +44,7 @@ from learning.holdout_table import holdout_table
 from learning.judged import judged_text
 from learning.metrics import Floats, MetricError, Scored
 from learning.model_file import model_from_bytes, model_to_bytes
+from learning.preprocess.reading import PreprocessError
 from learning.proper_score import SCORE_NAMES
 from learning.score_columns import aligned_scores, classes_of_both, score_fields, scores_from
 from learning.train import Training, chosen_metric, limited_threads, train_model
@@ -255,7 +257,12 @@ def _read_rows(run: StageRun, snapshot: Snapshot) -> TrainingSet:
     with run.engine.connect() as connection:
         source = scan(snapshot, [_partition(run)])
         rows = connection.sql(f"SELECT * FROM {source}").to_arrow_table()
-    return read_training_set(rows, run.spec.learned.problem)
+    return read_training_set(
+        rows,
+        run.spec.learned.problem,
+        timezone=run.spec.partitions.timezone,
+        folder=run.pipeline.folder,
+    )
 
 
 @contextmanager
@@ -265,7 +272,7 @@ def _located(run: StageRun, snapshot: Snapshot) -> Iterator[None]:
         yield
     except LabelsNeededError:
         raise  # No fault: the outcome of the partition says what is needed.
-    except (TrainingError, EncodingError, MetricError) as error:
+    except (TrainingError, EncodingError, MetricError, OwnEstimatorError, PreprocessError) as error:
         where = f"{snapshot.table}@{snapshot.version}, partition {run.scope.partition}"
         raise type(error)(f"pipeline '{run.pipeline.name}', training set {where}: {error}") from error
 
@@ -314,9 +321,10 @@ def _rival(
     if number is None:
         return None
     version = registry.version(pipeline.name, number)
-    content = registry.model_file(pipeline.name, number, sha256=trusted_sha256(decisions, number))
+    sha256 = trusted_sha256(decisions, number)
+    content = registry.model_file(pipeline.name, number, sha256=sha256)
     as_of = partitioning(pipeline.spec.partitions).window(version.training_partition).end
-    return _Rival(version, model_from_bytes(content), round(as_of.timestamp() * 1e6))
+    return _Rival(version, model_from_bytes(content, ledger_sha256=sha256), round(as_of.timestamp() * 1e6))
 
 
 def _register(

@@ -28,7 +28,7 @@ from learning.train import Training, train_model
 from learning.training_rows import TrainingError, TrainingSet, read_training_set
 from resources.engine.duckdb import Engine
 from resources.lake.lake import Lake, scan
-from resources.model_registry.ledger import CONFIRMED_LOSS, GATE, Decision, read_ledger
+from resources.model_registry.ledger import CONFIRMED_LOSS, GATE, Decision, read_ledger, trusted_sha256
 from resources.model_registry.registry import ModelRegistry
 from resources.model_registry.version import ModelVersion
 
@@ -246,7 +246,10 @@ def _rows(sources: _Sources, problem: ProblemType) -> TrainingSet:
         rows = connection.sql(
             f"SELECT * FROM {scan(snapshot, [version.training_partition])}"
         ).to_arrow_table()
-    return read_training_set(rows, problem)
+    pipeline = sources.pipeline
+    return read_training_set(
+        rows, problem, timezone=pipeline.spec.partitions.timezone, folder=pipeline.folder
+    )
 
 
 def _trained(sources: _Sources, spec: ModelSpec, data: TrainingSet) -> Training:
@@ -341,7 +344,9 @@ def _apart(sources: _Sources, rebuilt: FittedModel, content: bytes, data: Traini
     original = sources.registry.model_file(
         sources.pipeline.name, version.version, sha256=version.artifact_sha256
     )
-    registered, parts = model_from_bytes(original), differing_parts(original, content)
+    sha256 = trusted_sha256(sources.decisions, version.version)
+    registered = model_from_bytes(original, ledger_sha256=sha256)
+    parts = differing_parts(original, content)
     if registered.classes != rebuilt.classes or registered.problem != rebuilt.problem:
         return _Apart(parts)
     newest = data.rows.slice(max(0, data.rows.num_rows - N_SCORED))

@@ -17,7 +17,8 @@ from drift.backtesting.trainer import Question
 from drift.backtesting.versions import Judgement, Version
 from driftline.backtest.past import Past
 from driftline.version import versions
-from learning.model_file import ModelFileError, model_from_bytes, model_to_bytes
+from learning.model_file import model_from_bytes, model_to_bytes
+from learning.skops_file import ModelFileError
 
 LAYOUT = 1
 """Version of what a kept training depends on; another one trains anew."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
+from declaration.preprocess import PreprocessSpec
 from declaration.search import ParamValue, RangeSpec
 from declaration.target import ProblemType
 from learning.algorithms.rows import FitRows
@@ -17,6 +18,10 @@ Params = Mapping[str, ParamValue]
 
 Storage = Literal["skops", "lightgbm", "xgboost"]
 """Format of the estimator inside a model file: scikit-learn's objects by skops, boosters in their library's own."""
+
+Wants = Literal["scaled", "scaled_dense", "codes", "branches"]
+"""Columns that an algorithm learns from: numbers of one unit without gaps, also as a matrix without zeros left out; codes and
+gaps as they are; or those, with codes that have no order."""
 
 EVERY_PROBLEM: tuple[ProblemType, ...] = ("binary", "multiclass", "regression")
 CLASSES: tuple[ProblemType, ...] = ("binary", "multiclass")
@@ -57,7 +62,9 @@ class Algorithm:
     fit
         Makes an estimator of rows, all parameters, seed and threads.
     preprocessing
-        What becomes of the encoded features, in words.
+        What becomes of the encoded features, in words, where the declaration says nothing.
+    wants
+        What becomes of them where it has `preprocess` and leaves something unsaid.
     library
         Module to import before threads are limited.
     parameters
@@ -68,6 +75,8 @@ class Algorithm:
         How the estimator is written.
     extra
         Extra of the installation that it needs; None where the core has it.
+    preprocess
+        Preprocessing where a declaration has none; None where `fit` reads the encoded features itself.
     space
         Ranges of a search that declares none.
     takes_weights
@@ -80,11 +89,13 @@ class Algorithm:
     defaults: Callable[[FitRows], Params]
     fit: Callable[[FitRows, Params, int, int], Any]
     preprocessing: str
+    wants: Wants
     library: str
     parameters: Callable[[ProblemType], frozenset[str]]
     refused: Callable[[ProblemType, Params], str]
     storage: Storage = "skops"
     extra: str | None = None
+    preprocess: PreprocessSpec | None = None
     space: Space = field(default_factory=dict)
     takes_weights: bool = True
     rounds: Rounds | None = None

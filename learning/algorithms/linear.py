@@ -73,9 +73,13 @@ def scaled_columns(rows: FitRows, *, is_dense: bool = False) -> Any:
 
 
 def fit_scaled(rows: FitRows, estimator: Any, *, is_dense: bool = False) -> Any:
-    """Fit an estimator behind scaled columns."""
+    """Fit an estimator behind scaled columns, or to columns that a declared preprocessing has made."""
     from sklearn.pipeline import make_pipeline
 
+    if rows.is_prepared:
+        return estimator.fit(
+            rows.matrix, rows.targets, **({} if rows.weights is None else {"sample_weight": rows.weights})
+        )
     steps = make_pipeline(scaled_columns(rows, is_dense=is_dense), estimator)
     # Nearest neighbours know no weights: nothing is passed where there are none.
     weights = {} if rows.weights is None else {f"{steps.steps[-1][0]}__sample_weight": rows.weights}
@@ -86,11 +90,11 @@ def fit_support_vectors(rows: FitRows, estimator: Any) -> Any:
     """Fit a support vector machine behind scaled columns: probabilities of classes, values in the target's unit."""
     is_regression = rows.problem == "regression"
     return fit_scaled(
-        rows, _in_standard_deviations(estimator) if is_regression else _calibrated(estimator, rows)
+        rows, _in_standard_deviations(estimator) if is_regression else calibrated(estimator, rows)
     )
 
 
-def _calibrated(classifier: Any, rows: FitRows) -> Any:
+def calibrated(classifier: Any, rows: FitRows) -> Any:
     """Turn distances from a boundary into probabilities, by contiguous folds; a fold needs a row of every class.
 
     Platt (1999), Probabilistic outputs for support vector machines.
@@ -129,7 +133,8 @@ def _fit_naive_bayes(rows: FitRows, params: Params, seed: int, threads: int) -> 
     del seed, threads
     model = fit_scaled(rows, _NAIVE_BAYES(rows.problem)(**params), is_dense=True)
     # Columns that all rest at one value have no spread to divide by; scaled ones have one.
-    model[-1].var_ = np.maximum(model[-1].var_, LEAST_VARIANCE)
+    bayes = model if rows.is_prepared else model[-1]
+    bayes.var_ = np.maximum(bayes.var_, LEAST_VARIANCE)
     return model
 
 
@@ -138,6 +143,7 @@ LOGISTIC_REGRESSION = Algorithm(
     lambda rows: {"C": 1.0, "max_iter": MAX_ITERATIONS, "solver": _solver(rows)},
     _plain(_LOGISTIC),
     SCALED,
+    "scaled",
     "sklearn.ensemble",
     parameters_of(_LOGISTIC),
     refused_by(_LOGISTIC),
@@ -148,6 +154,7 @@ LINEAR_REGRESSION = Algorithm(
     always({}),
     _plain(_LEAST_SQUARES, takes_seed=False),
     SCALED,
+    "scaled",
     "sklearn.ensemble",
     parameters_of(_LEAST_SQUARES),
     refused_by(_LEAST_SQUARES),
@@ -157,6 +164,7 @@ RIDGE = Algorithm(
     always({"alpha": 1.0}),
     _plain(_RIDGE),
     SCALED,
+    "scaled",
     "sklearn.ensemble",
     parameters_of(_RIDGE),
     refused_by(_RIDGE),
@@ -167,6 +175,7 @@ LINEAR_SVM = Algorithm(
     always({"max_iter": MAX_ITERATIONS}),
     _fit_linear_svm,
     SCALED,
+    "scaled",
     "sklearn.svm",
     parameters_of(_LINEAR_SVM),
     refused_by(_LINEAR_SVM),
@@ -177,6 +186,7 @@ NAIVE_BAYES = Algorithm(
     always({}),
     _fit_naive_bayes,
     SCALED,
+    "scaled_dense",
     "sklearn.naive_bayes",
     parameters_of(_NAIVE_BAYES),
     refused_by(_NAIVE_BAYES),

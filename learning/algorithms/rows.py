@@ -43,6 +43,10 @@ class FitRows:
         When each row was predicted, ascending, and when its label became known; None where nobody asks. Shape (n,).
     weights
         How much each row counts; None for all alike. Shape (n,).
+    is_prepared
+        Whether a declared preprocessing made the matrix: the algorithm adds none of its own.
+    folder
+        Folder of the declaration, where files of estimators stand.
     """
 
     matrix: Floats
@@ -53,6 +57,8 @@ class FitRows:
     event_time_us: NDArray[np.int64] | None = None
     label_time_us: NDArray[np.int64] | None = None
     weights: Floats | None = None
+    is_prepared: bool = False
+    folder: str = ""
 
     @property
     def categorical(self) -> Sequence[int]:

@@ -23,6 +23,7 @@ from learning.algorithms.linear import (
     NAIVE_BAYES,
     RIDGE,
 )
+from learning.algorithms.own import own_algorithm, run_fault
 from learning.algorithms.trees import DECISION_TREE, RANDOM_FOREST
 
 ALGORITHMS: Mapping[str, Algorithm] = {
@@ -42,16 +43,31 @@ ALGORITHMS: Mapping[str, Algorithm] = {
 """The algorithms by the names that a declaration uses."""
 
 
+def algorithm_of(candidate: CandidateSpec, folder: str) -> Algorithm:
+    """Return a candidate's algorithm: of the table, or of its own class.
+
+    Parameters
+    ----------
+    candidate
+        As declared, without fault.
+    folder
+        Folder of the declaration, where files of estimators stand.
+    """
+    return own_algorithm(candidate, folder) if candidate.is_own else ALGORITHMS[candidate.use]
+
+
 def algorithms_of(problem: ProblemType) -> tuple[str, ...]:
     """List the algorithms that can learn a kind of label."""
     return tuple(name for name, algorithm in ALGORITHMS.items() if problem in algorithm.problems)
 
 
-def candidate_fault(candidate: CandidateSpec, problem: ProblemType) -> str:
+def candidate_fault(candidate: CandidateSpec, problem: ProblemType, folder: str = "") -> str:
     """Say what is wrong with a candidate, as the end of a sentence about it; '' where nothing.
 
-    The library is imported where parameters are declared: it alone knows them.
+    The library is imported where parameters are declared: it alone knows them. So is a class of one's own.
     """
+    if candidate.is_own:
+        return _own_fault(candidate, problem, folder)
     allowed = algorithms_of(problem)
     if candidate.use not in ALGORITHMS:
         return f"names '{candidate.use}', which is no algorithm. {_nearest(candidate.use, allowed)}"
@@ -62,6 +78,26 @@ def candidate_fault(candidate: CandidateSpec, problem: ProblemType) -> str:
         or _params_fault(candidate, problem, candidate.params)
         or _search_fault(candidate, problem)
     )
+
+
+def _own_fault(candidate: CandidateSpec, problem: ProblemType, folder: str) -> str:
+    """Say what is wrong with a class of one's own: it is fitted on a few rows, also with the ends of what is sought."""
+    if candidate.early_stopping:
+        return "has early_stopping, and no rounds are known of a class of yours. Leave it out."
+    if candidate.class_weight is not None:
+        return "has class_weight, and a class of yours is given no weights. Leave it out, or weigh inside the class."
+    if candidate.search is not None and not candidate.search.space:
+        return "has a search, and of a class of yours no ranges are known. Declare search.space."
+    if fault := run_fault(candidate, problem, folder):
+        return fault
+    for name, values in candidate.search.space.items() if candidate.search is not None else ():
+        if name in candidate.params:
+            return f"sets '{name}' and seeks it too. Leave out one of params and search.space."
+        for end in values.ends or values.choice:
+            at: Params = {**candidate.params, name: int(end) if values.int and end is not None else end}
+            if fault := run_fault(candidate.model_copy(update={"params": at}), problem, folder):
+                return fault
+    return ""
 
 
 def _learning_fault(candidate: CandidateSpec, problem: ProblemType) -> str:
@@ -125,6 +161,9 @@ def _nearest(value: str, allowed: Sequence[str]) -> str:
 def load_libraries(candidates: Sequence[CandidateSpec]) -> None:
     """Import what the candidates need: threads can only be limited in libraries that are loaded."""
     for candidate in candidates:
+        if candidate.is_own:
+            # Imported already, by the check of its parameters.
+            continue
         algorithm = ALGORITHMS[candidate.use]
         if algorithm.extra is not None:
             require_extra(algorithm.extra, f"the candidate '{candidate.label}'")

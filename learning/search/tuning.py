@@ -13,7 +13,7 @@ from declaration.choices import improvement
 from declaration.model import CandidateSpec, Metric
 from declaration.search import SearchSpec
 from learning.algorithms.algorithm import Space
-from learning.algorithms.table import ALGORITHMS
+from learning.algorithms.table import algorithm_of
 from learning.metrics import MetricError, Scored, metric_value
 from learning.out_of_fold import fit
 from learning.search.folds import TrialFold
@@ -69,9 +69,9 @@ class SearchResult:
         return sum(trial.cpu_seconds for trial in self.trials)
 
 
-def search_space(candidate: CandidateSpec) -> Space:
+def search_space(candidate: CandidateSpec, folder: str = "") -> Space:
     """Return the ranges that are searched: the declared ones over the algorithm's; what is set is fixed."""
-    search, algorithm = candidate.search, ALGORITHMS[candidate.use]
+    search, algorithm = candidate.search, algorithm_of(candidate, folder)
     assert search is not None
     fixed = set(candidate.params) - set(search.space)
     if candidate.early_stopping and algorithm.rounds is not None:
@@ -110,7 +110,7 @@ def tune(
     assert search is not None
     n_rows = np.union1d(folds[-1].learned, folds[-1].judged).size
     trials = list(log.finished(candidate.label))[: search.trials]
-    n_known, space = len(trials), search_space(candidate)
+    n_known, space = len(trials), search_space(candidate, data.folder)
     while len(trials) < search.trials and _has_time(search, trials):
         number = len(trials)
         params: Proposal = propose(search.method, space, trials, number, seed) if number else {}
@@ -151,6 +151,7 @@ def _tried(
     """Fit and judge one setting on every fold; None where no fold's labels allow it."""
     started = time.process_time()
     tried = _with(candidate, params)
+    data = data.read_for(tried)
     losses = []
     for fold in folds:
         if _is_defined(data, metric, fold.judged):

@@ -15,6 +15,7 @@ from declaration.spec import PipelineSpec
 from declaration.target_sql import entity_keys, sliceable_columns
 from learning.algorithms.table import candidate_fault
 from learning.finish import finish_fault
+from pipelines.loading.checks.candidates import preprocess_faults
 from pipelines.loading.checks.expressions import declared_types, target_expression_faults
 from pipelines.loading.problems import Check, Fault, KeyPath, choices, label, repeats, unknown_columns
 
@@ -136,6 +137,7 @@ def _reserved_faults(spec: PipelineSpec) -> Iterator[Fault]:
 def model_checks(spec: PipelineSpec) -> Iterator[Check]:
     """Check what the model says of the target and the partitions."""
     yield Check([("target", "problem"), ("model",)], partial(_model_faults, spec))
+    yield Check([("model",)], partial(preprocess_faults, spec))
     yield Check([("partitions",), ("model", "train_window")], partial(_train_window_faults, spec))
 
 
@@ -143,6 +145,9 @@ def _model_faults(spec: PipelineSpec) -> Iterator[Fault]:
     problem, model = spec.learned.problem, spec.model
     for position, candidate in enumerate(model.competitors):
         place = ("model", "candidates", position)
+        if candidate.is_own:
+            # Checked with the files beside the declaration.
+            continue
         try:
             wrong = candidate_fault(candidate, problem)
         except MissingExtraError as error:
