@@ -12,7 +12,7 @@ from charts.heatmaps import heatmap
 from charts.histograms import histogram_pair, mini_bar_pairs, mini_histogram_pair
 from charts.lanes import Lane, State
 from charts.line_charts import lines
-from charts.markdown import as_markdown_image
+from charts.markdown import as_markdown_cell, as_markdown_image
 from charts.page_style import page_style
 from charts.scales import ChartError
 from charts.sparklines import sparkline
@@ -27,6 +27,7 @@ __all__ = [
     "Lane",
     "Shape",
     "State",
+    "as_markdown_cell",
     "as_markdown_image",
     "bar_pairs",
     "bars",

@@ -18,6 +18,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "postgres": ("psycopg",),
     "redis": ("hiredis", "redis"),
     "s3": ("s3fs",),
+    "tune": ("optuna",),
     "xgboost": ("xgboost",),
 }
 """Modules of each extra that `pyproject.toml` declares."""

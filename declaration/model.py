@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
+from declaration.decisions import CalibrationMethod, ClassWeight, IntervalSpec, ThresholdSpec, ValidationSpec
 from declaration.limits import (
     BaselineRule,
     FairnessLimitSpec,
@@ -14,33 +16,79 @@ from declaration.limits import (
     LimitRule,
     SliceLimitSpec,
 )
-from declaration.types import Block, Duration, Identifier
-
-ParamName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}$")]
-"""Name of one parameter of an algorithm, as its library spells it."""
-
-ParamValue = bool | int | float | str | None
-"""Value of one parameter of an algorithm."""
+from declaration.preprocess import PreprocessSpec
+from declaration.search import ParamName as ParamName
+from declaration.search import ParamValue as ParamValue
+from declaration.search import SearchSpec
+from declaration.types import Block, Duration, GrownBlock, Identifier
 
 Metric = Literal[
     "roc_auc", "average_precision", "log_loss", "brier", "accuracy", "f1_macro", "rmse", "mae", "r2"
 ]
 
 
-class CandidateSpec(Block):
+def _read_search(value: object) -> object:
+    """Read `true` as a search as Driftline would have it, and `false` as none."""
+    if isinstance(value, bool):
+        return SearchSpec() if value else None
+    return value
+
+
+EstimatorPath = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^([A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*|[A-Za-z0-9_./-]+\.py):[A-Za-z_][A-Za-z0-9_]*$",
+        max_length=255,
+    ),
+]
+"""Class of an estimator: `package.module:Class`, or `file.py:Class` of a file in the pipeline's folder."""
+
+
+class CandidateSpec(GrownBlock):
     """An algorithm with settings of its own, so that two of one algorithm can compete."""
 
-    use: Identifier
-    """Algorithm."""
+    ADDED = frozenset({"search", "early_stopping", "class_weight", "preprocess", "trusted"})
+
+    use: Identifier | EstimatorPath
+    """Algorithm, or the class of an estimator of yours: `package.module:Class`, or `file.py:Class` beside the declaration."""
     name: Identifier | None = None
     """Name in results, unlike any other candidate's; by default the algorithm's."""
     params: Mapping[ParamName, ParamValue] = Field(default_factory=dict)
     """The algorithm's parameters, by the names that its library gives them; the others keep Driftline's defaults."""
+    search: Annotated[
+        SearchSpec | None, BeforeValidator(_read_search, json_schema_input_type=bool | SearchSpec | None)
+    ] = None
+    """Settings are sought in each training; `true` for 30 trials in the algorithm's own ranges."""
+    early_stopping: bool | Annotated[int, Field(ge=1, le=1_000)] = False
+    """Boosting: choose the number of rounds on the newest fifth of the rows, then fit all with that many; a number is the rounds
+    without gain after which it stops, `true` is 20."""
+    class_weight: ClassWeight | None = None
+    """Weight of each label's rows in learning: `balanced`, or by label. Probabilities are corrected back."""
+    preprocess: PreprocessSpec | None = None
+    """Steps of the feature columns before it learns; by default `model.preprocess`."""
+    trusted: bool = False
+    """Store an estimator that no safe format holds as a pickle, which is code: it is loaded only with the ledger's hash."""
 
     @property
     def label(self) -> str:
-        """Name in results."""
-        return self.name or self.use
+        """Name in results: without one, that of the algorithm, or of the class in lower case.
+
+        Examples
+        --------
+        >>> CandidateSpec(use="sklearn.linear_model:SGDClassifier").label
+        'sgd_classifier'
+        """
+        return self.name or _lower(self.use.rpartition(":")[2])
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it names a class, and no algorithm of the table."""
+        return ":" in self.use
+
+
+def _lower(name: str) -> str:
+    """Spell the name of a class as an identifier."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower().lstrip("_")[:63]
 
 
 def candidate_text(name: str, algorithm: str) -> str:
@@ -85,13 +133,17 @@ class GateSpec(Block):
     """Time after which a challenger that nobody promoted is archived; by default 7 days."""
 
 
-class ModelSpec(Block):
+class ModelSpec(GrownBlock):
     """Settings by which models are trained and compared."""
 
-    candidates: tuple[Identifier | CandidateSpec, ...] = Field(
+    ADDED = frozenset({"validation", "class_weight", "calibrate", "threshold", "intervals", "preprocess"})
+
+    candidates: tuple[Identifier | EstimatorPath | CandidateSpec, ...] = Field(
         default=("hist_gradient_boosting",), min_length=1
     )
     """Algorithms, or blocks with their settings, trained on the same rows; the best out of fold becomes the challenger."""
+    preprocess: PreprocessSpec | None = None
+    """Steps of the feature columns for every candidate without its own; absent means the algorithms' own ways."""
     metric: Metric | None = None
     """Metric by which candidates are compared; by default roc_auc, log_loss or rmse after the problem."""
     train_window: int | None = Field(default=None, ge=1)
@@ -102,13 +154,32 @@ class ModelSpec(Block):
     """Newest share of the rows that judge a first model; absent means all. Later ones are judged on what the champion has not seen."""
     seed: int = 0
     """Seed of everything random in training."""
+    validation: ValidationSpec | None = None
+    """How models are judged; by default on the newest rows, in folds that take turns."""
+    class_weight: ClassWeight | None = None
+    """Class weights of every candidate that has none of its own."""
+    calibrate: CalibrationMethod | None = None
+    """Correction of probabilities, fitted out of fold; `auto` corrects where that is surely better. By default none."""
+    threshold: Annotated[float, Field(ge=0, le=1)] | ThresholdSpec | None = None
+    """Probability from which a row is called positive, or what that is chosen by, out of fold; of many classes their costs."""
+    intervals: IntervalSpec | None = None
+    """Regression: interval around each predicted value."""
     gate: GateSpec = Field(default_factory=GateSpec)
     """Gate that a challenger passes to be promoted."""
 
     @property
     def competitors(self) -> tuple[CandidateSpec, ...]:
-        """The candidates as blocks."""
-        return tuple(
+        """The candidates as blocks, each with its class weights and preprocessing."""
+        blocks = (
             CandidateSpec(use=candidate) if isinstance(candidate, str) else candidate
             for candidate in self.candidates
+        )
+        return tuple(
+            block.model_copy(
+                update={
+                    "class_weight": block.class_weight or self.class_weight,
+                    "preprocess": self.preprocess if block.preprocess is None else block.preprocess,
+                }
+            )
+            for block in blocks
         )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    SerializerFunctionWrapHandler,
     StringConstraints,
+    model_serializer,
 )
 
 Identifier = Annotated[
@@ -69,6 +71,8 @@ def parse_duration(text: object) -> object:
         if isinstance(text, timedelta):
             return text
         raise ValueError("a duration is a number and a unit: 90m, 12h, 28d or 4w")
+    if text.startswith("P"):
+        return text  # ISO 8601, as declarations are written into records.
     number, unit = text.strip()[:-1], text.strip()[-1:]
     if unit not in _DURATION_UNITS or not number.isdecimal() or len(number) > 6 or int(number) == 0:
         raise ValueError("a duration is a positive number and a unit: 90m, 12h, 28d or 4w")
@@ -101,3 +105,22 @@ class Block(BaseModel):
     """A block of a declaration: immutable, and closed to keys it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class GrownBlock(Block):
+    """A block that has got keys since it was first released; where nothing is declared of them it is written as before.
+
+    Fingerprints of trainings and declarations are made of what is written: a new key must not change those that lack it.
+    """
+
+    ADDED: ClassVar[frozenset[str]] = frozenset()
+    """The keys that came later; None or false says nothing."""
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = write(self)
+        return {
+            name: value
+            for name, value in written.items()
+            if name not in self.ADDED or not (value is None or value is False)
+        }

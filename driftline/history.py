@@ -146,7 +146,8 @@ def never_retrained(
     first = promoted[0].version
     version = connections.registry.version(pipeline.name, first)
     sha256 = trusted_sha256(read_ledger(connections.lake, pipeline.name), first)
-    model = model_from_bytes(connections.registry.model_file(pipeline.name, first, sha256=sha256))
+    content = connections.registry.model_file(pipeline.name, first, sha256=sha256)
+    model = model_from_bytes(content, ledger_sha256=sha256)
     metrics = {}
     for key, served_by in served.items():
         rows = _labelled_predictions(pipeline, connections, key, served_by)

@@ -156,13 +156,15 @@ def _gains_ahead(
     learned = np.flatnonzero(rows_since(data, chosen.span.since_us) & is_known & ~is_again)
     if learned.size < MIN_LEFT_ROWS:
         return None
-    rows = data.fit_rows(learned)
     ours, theirs = (
         Scored(
             data.labels[newest],
-            fit(candidate, rows, data.classes, spec.seed, threads).score_matrix(data.matrix[newest]),
+            fit(candidate, read.fit_rows(learned), data.classes, spec.seed, threads).score_matrix(
+                read.matrix[newest]
+            ),
         )
         for candidate in (chosen.candidate, NAIVE)
+        for read in (data.read_for(candidate),)
     )
     gains = skill_losses(loss, theirs) - skill_losses(loss, ours)
     return LossGain(gains, time_blocks(data.event_time_us[newest]))

@@ -11,6 +11,7 @@ import pyarrow as pa
 from declaration.target import ProblemType
 from learning.encode import FeatureEncoding, encode
 from learning.metrics import Floats
+from learning.postprocessing import NONE, Postprocessing
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,11 @@ class FittedModel:
         A scikit-learn estimator, a booster of LightGBM or XGBoost, or a `NaiveForecast`.
     candidate
         Name of the candidate whose settings it has.
+    postprocessing
+        What is made of the estimator's scores.
+    preprocessing
+        Fitted scikit-learn pipeline of the declared steps, from encoded features to the estimator's columns; None where
+        nothing is declared.
     """
 
     algorithm: str
@@ -39,6 +45,8 @@ class FittedModel:
     encoding: FeatureEncoding
     estimator: Any
     candidate: str = ""
+    postprocessing: Postprocessing = NONE
+    preprocessing: Any = None
 
     @property
     def name(self) -> str:
@@ -61,13 +69,15 @@ class FittedModel:
         n_classes = max(1, len(self.classes))
         if matrix.shape[0] == 0:
             return np.empty((0, n_classes) if self.classes else 0)
+        if self.preprocessing is not None:
+            matrix = self.preprocessing.transform(matrix)
         if self.problem == "regression" or not hasattr(self.estimator, "predict_proba"):
             # Boosters of other libraries answer with probabilities.
-            return np.asarray(self.estimator.predict(matrix), dtype=np.float64)
+            return self.postprocessing.scores(np.asarray(self.estimator.predict(matrix), dtype=np.float64))
         probabilities = np.asarray(self.estimator.predict_proba(matrix), dtype=np.float64)
         if not self.classes:
-            return probabilities[:, 1]
+            return self.postprocessing.scores(probabilities[:, 1])
         # A class that none of the rows to learn from had is none of the estimator's.
         whole = np.zeros((probabilities.shape[0], n_classes))
         whole[:, self.estimator.classes_] = probabilities
-        return whole
+        return self.postprocessing.scores(whole)

@@ -65,7 +65,7 @@ def permutation_importances(
     folds
         Fold of each row. Shape (n,).
     matrix
-        Encoded judged rows, shape (n, n_features).
+        Encoded judged rows, shape (n, n_columns).
     labels
         Their labels, shape (n,).
     metric
@@ -113,7 +113,8 @@ def _losses(
     generator: np.random.Generator,
 ) -> tuple[Floats, Floats]:
     """Shuffle each feature once; return what is lost, shape (n_features,), and the same by fold; no fold where one lacks the metric."""
-    problem, n_features = models[0].problem, matrix.shape[1]
+    problem, places = models[0].problem, models[0].encoding.slices
+    n_features = len(places)
     whole = Scored(labels, _scores(models, folds, matrix))
     at_once = max(1, MAX_SCORED_ROWS // max(1, labels.size))
     losses, by_fold = [], []
@@ -122,7 +123,8 @@ def _losses(
         shuffled = np.tile(matrix, (len(features), 1))
         for place, feature in enumerate(features):
             rows = slice(place * labels.size, (place + 1) * labels.size)
-            shuffled[rows, feature] = generator.permutation(matrix[:, feature])
+            # The columns of one feature go together: words of one text, sine and cosine of one hour.
+            shuffled[rows, places[feature]] = matrix[generator.permutation(labels.size), places[feature]]
         scores = _scores(models, np.tile(folds, len(features)), shuffled)
         for of_one in np.split(scores, len(features)):
             without = Scored(labels, of_one)

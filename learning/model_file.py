@@ -1,115 +1,40 @@
-"""A model as one file: no pickle, the same bytes for the same model, and nothing but known types inside.
+"""A model as one file: the same bytes for the same model, and nothing but known types inside.
 
-A zip of `manifest.json` (algorithm, classes, encoding; a naive forecast whole) and the estimator: LightGBM in its own
-text, scikit-learn in the skops format. The list of allowed types is held here, by the loader: a
-list inside the file would prove nothing. The file's hash is checked by whoever fetches it.
+A zip of `manifest.json` (algorithm, classes, encoding; a naive forecast whole), the declared preprocessing, and the estimator:
+boosters in their library's own format, scikit-learn's objects in skops'. The file's hash is checked by whoever fetches it.
+Alone an estimator that its declaration calls trusted may be a pickle, which is code: it is read where the caller gives the hash
+that the ledger has of the file, and nowhere else.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import re
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
-
-from declaration.errors import DriftlineError
 from declaration.extras import require_extra
 from learning.algorithms.algorithm import Storage
 from learning.algorithms.boosting import XgboostModel
+from learning.algorithms.own import estimator_from_pickle, pickle_bytes, safe_bytes
 from learning.algorithms.table import ALGORITHMS
 from learning.encode import FeatureEncoding
 from learning.fitted import FittedModel
 from learning.naive_forecast import NAIVE, NaiveForecast
+from learning.preprocess.text import ColumnText, learned_texts
+from learning.skops_file import ModelFileError, skops_bytes, skops_from, zip_of
 
 FORMAT = 1
 """Version of the layout of the file."""
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)
 MANIFEST = "manifest.json"
 """Name of the part that says what a model file is."""
 
-_SCHEMA = "schema.json"
 _SKOPS, _LIGHTGBM, _XGBOOST = "estimator.skops", "estimator.txt", "estimator.ubj"
-
-ALLOWED_TYPES = frozenset(
-    {
-        ("builtins", "dict", "DictNode"),
-        ("builtins", "int", "TypeNode"),
-        ("builtins", "list", "ListNode"),
-        ("builtins", "slice", "SliceNode"),
-        ("builtins", "str", "JsonNode"),
-        ("builtins", "str", "TypeNode"),
-        ("builtins", "tuple", "TupleNode"),
-        ("functools", "partial", "PartialNode"),
-        ("numpy", "dtype", "DTypeNode"),
-        ("numpy", "float64", "NdArrayNode"),
-        ("numpy", "float64", "TypeNode"),
-        ("numpy", "int64", "NdArrayNode"),
-        ("numpy", "ndarray", "NdArrayNode"),
-        ("numpy", "uint64", "NdArrayNode"),
-        ("numpy.random._generator", "Generator", "RandomGeneratorNode"),
-        ("sklearn._loss._loss", "CyHalfBinomialLoss", "LossNode"),
-        ("sklearn._loss._loss", "CyHalfMultinomialLoss", "LossNode"),
-        ("sklearn._loss._loss", "CyHalfSquaredError", "LossNode"),
-        ("sklearn._loss.link", "IdentityLink", "ObjectNode"),
-        ("sklearn._loss.link", "Interval", "ObjectNode"),
-        ("sklearn._loss.link", "LogitLink", "ObjectNode"),
-        ("sklearn._loss.link", "MultinomialLogit", "ObjectNode"),
-        ("sklearn._loss.loss", "HalfBinomialLoss", "ObjectNode"),
-        ("sklearn._loss.loss", "HalfMultinomialLoss", "ObjectNode"),
-        ("sklearn._loss.loss", "HalfSquaredError", "ObjectNode"),
-        ("sklearn.calibration", "CalibratedClassifierCV", "ObjectNode"),
-        ("sklearn.calibration", "_CalibratedClassifier", "ObjectNode"),
-        ("sklearn.calibration", "_SigmoidCalibration", "ObjectNode"),
-        ("sklearn.compose._target", "TransformedTargetRegressor", "ObjectNode"),
-        ("sklearn.compose._column_transformer", "ColumnTransformer", "ObjectNode"),
-        ("sklearn.ensemble._forest", "RandomForestClassifier", "ObjectNode"),
-        ("sklearn.ensemble._forest", "RandomForestRegressor", "ObjectNode"),
-        ("sklearn.ensemble._hist_gradient_boosting.binning", "_BinMapper", "ObjectNode"),
-        (
-            "sklearn.ensemble._hist_gradient_boosting.gradient_boosting",
-            "HistGradientBoostingClassifier",
-            "ObjectNode",
-        ),
-        (
-            "sklearn.ensemble._hist_gradient_boosting.gradient_boosting",
-            "HistGradientBoostingRegressor",
-            "ObjectNode",
-        ),
-        ("sklearn.ensemble._hist_gradient_boosting.predictor", "TreePredictor", "ObjectNode"),
-        ("sklearn.impute._base", "MissingIndicator", "ObjectNode"),
-        ("sklearn.impute._base", "SimpleImputer", "ObjectNode"),
-        ("sklearn.linear_model._base", "LinearRegression", "ObjectNode"),
-        ("sklearn.linear_model._logistic", "LogisticRegression", "ObjectNode"),
-        ("sklearn.linear_model._ridge", "Ridge", "ObjectNode"),
-        ("sklearn.naive_bayes", "GaussianNB", "ObjectNode"),
-        ("sklearn.neighbors._classification", "KNeighborsClassifier", "ObjectNode"),
-        ("sklearn.neighbors._regression", "KNeighborsRegressor", "ObjectNode"),
-        ("sklearn.pipeline", "Pipeline", "ObjectNode"),
-        ("sklearn.preprocessing._data", "StandardScaler", "ObjectNode"),
-        ("sklearn.preprocessing._encoders", "OneHotEncoder", "ObjectNode"),
-        ("sklearn.preprocessing._encoders", "OrdinalEncoder", "ObjectNode"),
-        ("sklearn.preprocessing._function_transformer", "FunctionTransformer", "ObjectNode"),
-        ("sklearn.preprocessing._label", "LabelEncoder", "ObjectNode"),
-        ("sklearn.svm._classes", "LinearSVC", "ObjectNode"),
-        ("sklearn.svm._classes", "LinearSVR", "ObjectNode"),
-        ("sklearn.svm._classes", "SVC", "ObjectNode"),
-        ("sklearn.svm._classes", "SVR", "ObjectNode"),
-        ("sklearn.tree._classes", "DecisionTreeClassifier", "ObjectNode"),
-        ("sklearn.tree._classes", "DecisionTreeRegressor", "ObjectNode"),
-        ("sklearn.tree._tree", "Tree", "TreeNode"),
-        ("sklearn.utils.validation", "check_array", "FunctionNode"),
-    }
-)
-"""Module, name and skops loader of all that our candidates consist of; a test holds it to that."""
-
-
-class ModelFileError(DriftlineError):
-    """A model file is not one of ours, or holds what it should not."""
+_PICKLE, _PREPROCESSING = "estimator.pickle", "preprocessing.skops"
 
 
 def model_to_bytes(model: FittedModel) -> bytes:
@@ -124,21 +49,68 @@ def model_to_bytes(model: FittedModel) -> bytes:
     }
     if model.algorithm == NAIVE.use:
         manifest["naive"] = model.estimator.to_plain()
+    if postprocessing := model.postprocessing.to_plain():
+        manifest["postprocessing"] = postprocessing
     parts = {MANIFEST: json.dumps(manifest, sort_keys=True, ensure_ascii=False).encode()}
+    if model.preprocessing is not None:
+        parts[_PREPROCESSING] = skops_bytes(model.preprocessing)
     if model.algorithm != NAIVE.use:
+        name, content = _written(model)
+        parts[name] = content
+    return zip_of(parts, zipfile.ZIP_DEFLATED)
+
+
+def _written(model: FittedModel) -> tuple[str, bytes]:
+    """Return the name and the bytes of the estimator's part; an estimator of no safe format is a pickle."""
+    if model.algorithm in ALGORITHMS:
         name, write, _ = _STORAGES[ALGORITHMS[model.algorithm].storage]
-        parts[name] = write(model.estimator)
-    return _zip(parts, zipfile.ZIP_DEFLATED)
+        return name, write(model.estimator)
+    if (content := safe_bytes(model.estimator)) is not None:
+        return _SKOPS, content
+    return _PICKLE, pickle_bytes(model.estimator)
 
 
-def model_from_bytes(content: bytes) -> FittedModel:
+def model_from_bytes(content: bytes, *, ledger_sha256: str | None = None) -> FittedModel:
     """Read a model file whose hash the caller has checked.
+
+    Parameters
+    ----------
+    content
+        The file.
+    ledger_sha256
+        Hash that the ledger has of the file. Without it a file with a pickle is not read: a pickle runs whatever is in it.
 
     Raises
     ------
     ModelFileError
-        If the file is not a model file, or holds a type that is not in `ALLOWED_TYPES`.
+        If the file is not a model file, holds a type that is not in `ALLOWED_TYPES`, or a pickle that the ledger does not
+        vouch for.
     """
+    manifest, parts = _opened(content)
+    if _PICKLE in parts and hashlib.sha256(content).hexdigest() != ledger_sha256:
+        raise ModelFileError(
+            "model file holds a pickle, which is code, and "
+            + (
+                "nobody says what hash the ledger has of it"
+                if ledger_sha256 is None
+                else "its hash is not the ledger's"
+            )
+            + ". It is not loaded. Restore the file from a backup, or materialize the model asset again."
+        )
+    preprocessing = parts.get(_PREPROCESSING)
+    return FittedModel(
+        algorithm=manifest["algorithm"],
+        problem=manifest["problem"],
+        classes=tuple(manifest["classes"]),
+        encoding=FeatureEncoding.from_plain(manifest["features"]),
+        estimator=_estimator_from(manifest, parts),
+        candidate=manifest.get("candidate", ""),
+        preprocessing=skops_from(preprocessing) if preprocessing is not None else None,
+    )
+
+
+def _opened(content: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Return the manifest and the parts of a model file; nothing of them is read yet."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             parts = {name: archive.read(name) for name in archive.namelist()}
@@ -153,20 +125,25 @@ def model_from_bytes(content: bytes) -> FittedModel:
             f"model file has layout {manifest['format']}, this release reads {FORMAT}. "
             "Use the release that wrote it, or materialize the model asset again."
         )
-    return FittedModel(
-        algorithm=manifest["algorithm"],
-        problem=manifest["problem"],
-        classes=tuple(manifest["classes"]),
-        encoding=FeatureEncoding.from_plain(manifest["features"]),
-        estimator=_estimator_from(manifest, parts),
-        candidate=manifest.get("candidate", ""),
-    )
+    return manifest, parts
+
+
+def preprocessing_texts(content: bytes) -> tuple[ColumnText, ...]:
+    """Say what the preprocessing in a model file learned; the estimator beside it is not read."""
+    manifest, parts = _opened(content)
+    if _PREPROCESSING not in parts:
+        return ()
+    return learned_texts(skops_from(parts[_PREPROCESSING]), FeatureEncoding.from_plain(manifest["features"]))
 
 
 def _estimator_from(manifest: dict[str, Any], parts: dict[str, bytes]) -> Any:
     if manifest["algorithm"] == NAIVE.use:
         return _naive_from(manifest)
     algorithm = manifest["algorithm"]
+    if _PICKLE in parts:
+        return estimator_from_pickle(parts[_PICKLE])
+    if ":" in algorithm:
+        return skops_from(parts[_SKOPS])
     if algorithm not in ALGORITHMS:
         raise ModelFileError(
             f"model file has the algorithm '{algorithm}', which this release does not know. "
@@ -213,129 +190,9 @@ def _lightgbm_from(text: bytes) -> Any:
     return lightgbm.Booster(model_str=text.decode())
 
 
-def _skops_bytes(estimator: Any) -> bytes:
-    """Write with skops, then number its objects: skops names them by memory address."""
-    import skops.io
-
-    with zipfile.ZipFile(io.BytesIO(skops.io.dumps(estimator))) as archive:
-        parts = {name: archive.read(name) for name in archive.namelist()}
-    schema = parts.pop(_SCHEMA).decode()
-    numbers: dict[str, str] = {}
-
-    def number(match: re.Match[str]) -> str:
-        return f"{match[1]}{numbers.setdefault(match[2], str(len(numbers) + 1))}"
-
-    # Texts of the model cannot match: inside them quotation marks are escaped.
-    schema = re.sub(r'("__id__": |"file": ")(\d+)', number, schema)
-    named = {f"{numbers[name.removesuffix('.npy')]}.npy": part for name, part in parts.items()}
-    return _zip({_SCHEMA: schema.encode(), **named}, zipfile.ZIP_STORED)
-
-
-def _skops_from(content: bytes) -> Any:
-    import skops.io
-
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        schema = json.loads(archive.read(_SCHEMA))
-    # Before skops looks at it: skops itself trusts every estimator of scikit-learn, and more.
-    unknown = sorted(
-        {".".join(named_type[:2]) for named_type in _types_in(schema) if named_type not in ALLOWED_TYPES}
-    )
-    if unknown:
-        raise ModelFileError(
-            f"model file holds types that no candidate of ours consists of: {', '.join(unknown)}. "
-            "It is not loaded. Restore the file from a backup, or materialize the model asset again."
-        )
-    trusted = sorted({f"{module}.{name}" for module, name, _ in ALLOWED_TYPES})
-    estimator = skops.io.loads(content, trusted=trusted)
-    _check_trees(estimator)
-    for part in _parts(estimator):
-        _check_support_vectors(part)
-    return estimator
-
-
-def _types_in(state: Any) -> Iterator[tuple[str, str, str]]:
-    if isinstance(state, dict):
-        if "__class__" in state or "__loader__" in state:
-            yield tuple(str(state.get(key)) for key in ("__module__", "__class__", "__loader__"))  # type: ignore[misc]
-        state = list(state.values())
-    if isinstance(state, list):
-        for part in state:
-            yield from _types_in(part)
-
-
-def _check_trees(estimator: Any) -> None:
-    """Refuse trees that point outside themselves: scikit-learn follows them without looking."""
-    n_features = estimator.n_features_in_
-    for level in getattr(estimator, "_predictors", ()):
-        for tree in level:
-            nodes = tree.nodes
-            inner = nodes[nodes["is_leaf"] == 0]
-            children = np.concatenate([inner["left"], inner["right"]])
-            codes = inner["bitset_idx"][inner["is_categorical"] == 1]
-            _check_indices(children, nodes.size, inner["feature_idx"], n_features)
-            _check_indices(codes, len(tree.raw_left_cat_bitsets), codes[:0], n_features)
-    for member in (estimator, *getattr(estimator, "estimators_", ())):
-        tree = getattr(member, "tree_", None)
-        if tree is None:
-            continue
-        is_inner = tree.children_left >= 0
-        children = np.concatenate([tree.children_left[is_inner], tree.children_right[is_inner]])
-        _check_indices(children, tree.node_count, tree.feature[is_inner], n_features)
-
-
-def _parts(estimator: Any) -> Iterator[Any]:
-    """Walk through the estimators inside an estimator."""
-    yield estimator
-    inner = [step for _, step in getattr(estimator, "steps", ())]
-    inner += [classifier.estimator for classifier in getattr(estimator, "calibrated_classifiers_", ())]
-    inner += [regressor for regressor in [getattr(estimator, "regressor_", None)] if regressor is not None]
-    for part in inner:
-        yield from _parts(part)
-
-
-def _check_support_vectors(estimator: Any) -> None:
-    """Refuse a kernel whose arrays do not fit each other: libsvm reads them without looking."""
-    vectors = getattr(estimator, "support_vectors_", None)
-    if vectors is None:
-        return
-    n_vectors = vectors.shape[0]
-    is_whole = (
-        vectors.ndim == 2
-        and vectors.shape[1] == estimator.n_features_in_
-        and estimator._dual_coef_.shape[1] == n_vectors
-        and estimator.support_.shape == (n_vectors,)
-        and (estimator.n_support_ >= 0).all()
-        and int(estimator.n_support_.sum()) == n_vectors
-    )
-    if not is_whole:
-        raise ModelFileError(
-            "model file holds support vectors that do not fit each other. It is not used. "
-            "Restore the file from a backup, or materialize the model asset again."
-        )
-
-
-def _check_indices(indices: Any, n_allowed: int, features: Any, n_features: int) -> None:
-    inside = ((indices >= 0) & (indices < n_allowed)).all()
-    if not (inside and ((features >= 0) & (features < n_features)).all()):
-        raise ModelFileError(
-            "model file holds a tree that points outside itself. It is not used. "
-            "Restore the file from a backup, or materialize the model asset again."
-        )
-
-
 _STORAGES: Mapping[Storage, tuple[str, Callable[[Any], bytes], Callable[[bytes], Any]]] = {
-    "skops": (_SKOPS, _skops_bytes, _skops_from),
+    "skops": (_SKOPS, skops_bytes, skops_from),
     "lightgbm": (_LIGHTGBM, _lightgbm_bytes, _lightgbm_from),
     "xgboost": (_XGBOOST, _xgboost_bytes, _xgboost_from),
 }
 """Name of the part, writer and reader of each format."""
-
-
-def _zip(parts: dict[str, bytes], compression: int) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", compression) as archive:
-        for name, part in parts.items():
-            entry = zipfile.ZipInfo(name, _EPOCH)
-            entry.compress_type = compression
-            archive.writestr(entry, part)
-    return buffer.getvalue()

@@ -10,12 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from declaration.model import CandidateSpec
+from learning.algorithms.algorithm import Params
 from learning.algorithms.rows import FitRows
-from learning.algorithms.table import ALGORITHMS
+from learning.algorithms.table import algorithm_of
+from learning.class_weights import class_weights, weighted
+from learning.early_stopping import with_best_rounds
 from learning.fitted import FittedModel
 from learning.judged import Judged
 from learning.metrics import Floats, Scored
-from learning.naive_forecast import learn_naive_forecast
+from learning.naive_forecast import NAIVE, learn_naive_forecast
+from learning.postprocessing import Postprocessing
+from learning.preprocess.build import prepare
 from learning.training_rows import TrainingSet
 
 
@@ -88,6 +93,7 @@ def score_fold(
     seed, threads
         How it is fitted.
     """
+    data = data.read_for(candidate)
     rows = np.flatnonzero(rows_since(data, since_us) & ~judged.held_out[fold])
     started = time.process_time()
     model = fit(candidate, data.fit_rows(rows), data.classes, seed, threads)
@@ -124,16 +130,41 @@ def rows_since(data: TrainingSet, since_us: int | None) -> NDArray[np.bool_]:
 def fit(
     candidate: CandidateSpec, rows: FitRows, classes: tuple[str, ...], seed: int, threads: int
 ) -> FittedModel:
-    """Fit a candidate; rows of one class teach that class alone."""
-    algorithm = ALGORITHMS.get(candidate.use)
-    if algorithm is None:
-        estimator: object = learn_naive_forecast(rows)
+    """Fit a candidate; rows of one class teach that class alone.
+
+    The rows must have been read for the candidate (`TrainingSet.read_for`).
+    """
+    encoding = rows.encoding
+    estimator: object
+    preprocessing = None
+    weights: tuple[float, ...] = ()
+    if candidate.use == NAIVE.use:
+        estimator = learn_naive_forecast(rows)
     elif rows.problem != "regression" and np.all(rows.labels == rows.labels[0]):
         estimator = OneClass(int(rows.labels[0]), rows.n_classes)
     else:
-        params = {**algorithm.defaults(rows), **candidate.params}
+        algorithm = algorithm_of(candidate, rows.folder)
+        if candidate.class_weight is not None:
+            weights = class_weights(candidate.class_weight, rows, classes)
+            rows = weighted(rows, weights)
+        spec = candidate.preprocess if candidate.preprocess is not None else algorithm.preprocess
+        if spec is not None:
+            prepared = prepare(spec, rows, algorithm.wants, candidate.use, seed)
+            rows, preprocessing = prepared.rows, prepared.pipeline
+        params: Params = {**algorithm.defaults(rows), **candidate.params}
+        if candidate.early_stopping and algorithm.rounds is not None:
+            params = with_best_rounds(candidate, rows, params, algorithm.rounds, seed, threads)
         estimator = algorithm.fit(rows, params, seed, threads)
-    return FittedModel(candidate.use, rows.problem, classes, rows.encoding, estimator, candidate.label)
+    return FittedModel(
+        candidate.use,
+        rows.problem,
+        classes,
+        encoding,
+        estimator,
+        candidate.label,
+        Postprocessing(class_weights=weights),
+        preprocessing,
+    )
 
 
 class OneClass:

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from declaration.model import ModelSpec
 from declaration.target import ProblemType
 from learning.metrics import Floats
 
@@ -19,6 +20,15 @@ def score_fields(problem: ProblemType) -> list[pa.Field]:
     if problem == "multiclass":
         return [pa.field("scores", SCORES_TYPE), pa.field("prediction", pa.string())]
     return [pa.field("score", pa.float64())]
+
+
+def decision_fields(model: ModelSpec, problem: ProblemType) -> list[pa.Field]:
+    """Return the columns that a declaration adds to predictions beside the scores; null in rows of models without them."""
+    if problem == "binary" and model.threshold is not None:
+        return [pa.field("predicted_label", pa.int64())]
+    if problem == "regression" and model.intervals is not None:
+        return [pa.field("low", pa.float64()), pa.field("high", pa.float64())]
+    return []
 
 
 def score_columns(problem: ProblemType, classes: Sequence[str], scores: Floats) -> Mapping[str, pa.Array]:

@@ -13,6 +13,7 @@ from declaration.target import ProblemType
 from learning.fitted import FittedModel
 from learning.metrics import Floats
 from learning.score_columns import score_columns, score_fields
+from learning.threshold import decisions
 
 BATCH_ROWS = 100_000
 """Rows that are encoded and scored at once: 20 features of them are 16 MB."""
@@ -54,23 +55,25 @@ def predictions_table(
     if model is None:
         if features.num_rows:
             raise PredictionError(f"{features.num_rows} rows and no model to score them with.")
-        scored = [pa.array([], field.type) for field in score_fields(problem)]
+        scored: Mapping[str, pa.Array] = {
+            field.name: pa.array([], field.type) for field in score_fields(problem)
+        }
     else:
-        scored = list(scored_columns(features, model, problem).values())
-    names = [*LEADING_COLUMNS, "model_version", *(field.name for field in score_fields(problem))]
+        scored = scored_columns(features, model, problem)
+    names = [*LEADING_COLUMNS, "model_version", *scored]
     features_only = [name for name in features.column_names if name not in LEADING_COLUMNS]
     versions = pa.array(np.full(features.num_rows, version, dtype=np.int32))
     columns = [
         *(features[name] for name in LEADING_COLUMNS),
         versions,
-        *scored,
+        *scored.values(),
         *(features[name] for name in features_only),
     ]
     return pa.Table.from_arrays(columns, names=[*names, *features_only])
 
 
 def scored_columns(features: pa.Table, model: FittedModel, problem: ProblemType) -> Mapping[str, pa.Array]:
-    """Score rows into the columns that `score_fields` lists, in the order of the rows.
+    """Score rows into the columns that `score_fields` lists, and those of the model's decisions, in the order of the rows.
 
     Parameters
     ----------
@@ -91,7 +94,25 @@ def scored_columns(features: pa.Table, model: FittedModel, problem: ProblemType)
             f"the champion predicts a {model.problem} label, the declaration a {problem} one. "
             "Materialize training_set and model to train one that fits."
         )
-    return score_columns(problem, model.classes, _scores(features, model))
+    scores = _scores(features, model)
+    return {**score_columns(problem, model.classes, scores), **decision_columns(model, scores)}
+
+
+def decision_columns(model: FittedModel, scores: Floats) -> Mapping[str, pa.Array]:
+    """Return what a model makes of its scores: `predicted_label` of two classes, `prediction` of many, `low` and `high` of a value.
+
+    Nothing where no threshold and no interval is declared.
+    """
+    steps = model.postprocessing
+    if steps.intervals is not None:
+        low, high = steps.intervals.around(scores)
+        return {"low": pa.array(low, pa.float64()), "high": pa.array(high, pa.float64())}
+    if steps.costs:
+        called = pa.array(decisions(scores, None, steps.costs))
+        return {"prediction": pa.array(model.classes, pa.string()).take(called)}
+    if steps.threshold is not None:
+        return {"predicted_label": pa.array(decisions(scores, steps.threshold, ()), pa.int64())}
+    return {}
 
 
 def _scores(features: pa.Table, model: FittedModel) -> Floats:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,14 +21,19 @@ from learning.algorithms.table import candidate_fault, load_libraries
 from learning.blocks import metric_interval
 from learning.candidate_comparison import JudgedRows
 from learning.choice import choose_span, judges, unless_naive
+from learning.finish import Finish, finish, finish_fault
 from learning.fitted import FittedModel
 from learning.importance import Importance, permutation_importances
-from learning.judged import Judged, judged_rows
+from learning.judged import Judged
 from learning.metrics import MetricError, Scored, metric_value
 from learning.naive_forecast import NAIVE
 from learning.out_of_fold import OutOfFold, fit, rows_since, score_out_of_fold
+from learning.search.trials import MemoryLog, TrialLog
+from learning.search.tuning import SearchResult
 from learning.spans import Span, SpanResult
 from learning.training_rows import MIN_CLASS_ROWS, TrainingError, TrainingSet
+from learning.tuned_candidates import search_settings, with_found_settings
+from learning.validation import validation
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,12 @@ class Training:
         Labels with fewer than `MIN_CLASS_ROWS` rows among them, and how many: the model knows them by chance, or not at all.
     candidates, candidate_rows
         Out-of-fold scores of every one of `results`, by name, and the rows that they are of.
+    searches
+        What was found for each candidate that has a search, by its name.
+    finish
+        What is made of the scores, and what that comes to out of fold.
+    note
+        What a reader of the figures should know of the validation; empty for nothing.
     """
 
     model: FittedModel
@@ -91,6 +102,9 @@ class Training:
     rare_classes: Mapping[str, int]
     candidates: Mapping[str, Scored]
     candidate_rows: JudgedRows
+    searches: Mapping[str, SearchResult] = field(default_factory=dict)
+    finish: Finish | None = None
+    note: str = ""
 
     @property
     def importances(self) -> Mapping[str, float]:
@@ -105,6 +119,8 @@ def train_model(
     champion_knows_until_us: int | None = None,
     loss_since_us: int | None = None,
     threads: int = 1,
+    trials: TrialLog | None = None,
+    entities: NDArray[np.int64] | None = None,
 ) -> Training:
     """Train the declared candidates and choose the best of them, and the span that it learns from.
 
@@ -120,6 +136,10 @@ def train_model(
         First instant of an open loss of the champion; None where there is none. See `judged_rows`.
     threads
         Threads of each fit. The model does not depend on it.
+    trials
+        Where the trials of searches are kept; None for this process alone.
+    entities
+        Number of each row's entity, for drawn folds; None where it is not known. Shape (n,).
 
     Raises
     ------
@@ -129,15 +149,19 @@ def train_model(
         If a candidate or metric does not fit the problem.
     """
     metric = chosen_metric(spec, data.problem)
-    _check_candidates(spec, data.problem)
-    judged = judged_rows(
+    _check_candidates(spec, data)
+    validated = validation(
         data,
+        spec,
         champion_knows_until_us=champion_knows_until_us,
         loss_since_us=loss_since_us,
-        first_share=spec.holdout,
+        entities=entities,
     )
+    judged = validated.judged
     load_libraries(spec.competitors)
     with limited_threads(threads):
+        searches = search_settings(spec, data, validated, trials or MemoryLog(), threads)
+        spec = with_found_settings(spec, searches, validated)
         results, whole, candidates = _compare_candidates(data, judged, metric, spec, threads)
         best = next(candidate for candidate in spec.competitors if candidate.label == results[0].name)
         chosen = choose_span(best, whole, data, judged, spec, loss_since_us, threads)
@@ -150,18 +174,32 @@ def train_model(
         importances = permutation_importances(
             chosen.out_of_fold.models,
             judged.folds[places],
-            data.matrix[judged.rows[places]],
+            data.read_for(chosen.candidate).matrix[judged.rows[places]],
             data.labels[judged.rows[places]],
             metric=metric,
             seed=spec.seed,
         )
         learned = np.flatnonzero(rows_since(data, chosen.span.since_us))
-        model = fit(chosen.candidate, data.fit_rows(learned), data.classes, spec.seed, threads)
+        model = fit(
+            chosen.candidate,
+            data.read_for(chosen.candidate).fit_rows(learned),
+            data.classes,
+            spec.seed,
+            threads,
+        )
     scored = chosen.out_of_fold.scored
-    holdout = Scored(scored.labels[places], scored.scores[places])
     rows = judged.rows[places]
+    finished = finish(
+        spec,
+        data.problem,
+        Scored(scored.labels[places], scored.scores[places]),
+        judged.folds[places],
+        data.event_time_us[rows],
+        data.classes,
+    )
+    holdout = finished.holdout
     return Training(
-        model=model,
+        model=replace(model, postprocessing=finished.of(model.postprocessing)),
         judged=rows,
         folds=judged.folds[places],
         holdout=holdout,
@@ -176,6 +214,9 @@ def train_model(
         rare_classes=_rare_classes(data, learned),
         candidates=candidates,
         candidate_rows=_candidate_rows(data, judged),
+        searches=searches,
+        finish=finished,
+        note=validated.note,
     )
 
 
@@ -253,9 +294,11 @@ def _result(
     return CandidateResult(candidate.label, candidate.use, values[metric], values, out_of_fold.fit_seconds)
 
 
-def _check_candidates(spec: ModelSpec, problem: ProblemType) -> None:
+def _check_candidates(spec: ModelSpec, data: TrainingSet) -> None:
+    if fault := finish_fault(spec, data.problem):
+        raise TrainingError(f"model.{fault}")
     for candidate in spec.competitors:
-        if fault := candidate_fault(candidate, problem):
+        if fault := candidate_fault(candidate, data.problem, data.folder):
             raise TrainingError(f"the candidate '{candidate.label}' {fault}")
 
 

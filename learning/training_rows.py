@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 
@@ -15,11 +15,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from declaration.errors import DriftlineError
+from declaration.model import CandidateSpec
 from declaration.names import SOURCE_PARTITION
+from declaration.preprocess import PreprocessSpec
 from declaration.target import ProblemType
 from learning.algorithms.rows import FitRows
-from learning.encode import FeatureEncoding, encode, learn_encoding
+from learning.encode import FeatureEncoding, Reading, encode, learn_encoding
 from learning.metrics import Floats
+from learning.preprocess.reading import readings
 
 NOT_FEATURES = frozenset({"row_id", "event_timestamp", "label", "label_time", SOURCE_PARTITION})
 """Columns of a training set that are not features."""
@@ -58,6 +61,12 @@ class TrainingSet:
         Feature columns, sorted.
     problem
         What is predicted.
+    timezone
+        Calendar of the parts of dates.
+    folder
+        Folder of the declaration, where files of estimators stand.
+    preprocess
+        Of the candidate that the rows are read for; None reads columns by their type.
     """
 
     rows: pa.Table
@@ -68,11 +77,34 @@ class TrainingSet:
     windows: NDArray[np.int64]
     feature_names: tuple[str, ...]
     problem: ProblemType
+    timezone: str = "UTC"
+    folder: str = ""
+    preprocess: PreprocessSpec | None = None
 
     @cached_property
     def encoding(self) -> FeatureEncoding:
         """Encoding of the features; learned from all labelled rows, without their labels."""
-        return learn_encoding(self.rows, self.feature_names)
+        return learn_encoding(self.rows, self.feature_names, self._readings)
+
+    @cached_property
+    def _readings(self) -> Mapping[str, Reading]:
+        return readings(self.preprocess, self.rows, self.feature_names, self.timezone)
+
+    @cached_property
+    def _read(self) -> dict[str, TrainingSet]:
+        """These rows as other candidates read them, by their preprocessing; those that read alike share a matrix."""
+        return {}
+
+    def read_for(self, candidate: CandidateSpec) -> TrainingSet:
+        """Return the rows as a candidate reads them: the same, unless its preprocessing reads a column otherwise."""
+        if candidate.preprocess == self.preprocess:
+            return self
+        asked = repr(candidate.preprocess)
+        if asked not in self._read:
+            other = replace(self, preprocess=candidate.preprocess)
+            alike = (one for one in (self, *self._read.values()) if one._readings == other._readings)
+            self._read[asked] = next(alike, other)
+        return self._read[asked]
 
     @cached_property
     def matrix(self) -> Floats:
@@ -100,11 +132,27 @@ class TrainingSet:
             encoding=self.encoding,
             problem=self.problem,
             n_classes=max(2, len(self.classes)),
+            event_time_us=self.event_time_us if positions is None else self.event_time_us[positions],
+            label_time_us=self.label_time_us if positions is None else self.label_time_us[positions],
+            folder=self.folder,
         )
 
 
-def read_training_set(table: pa.Table, problem: ProblemType) -> TrainingSet:
+def read_training_set(
+    table: pa.Table, problem: ProblemType, *, timezone: str = "UTC", folder: str = ""
+) -> TrainingSet:
     """Turn a partition of the training set into arrays; rows without a label are left out.
+
+    Parameters
+    ----------
+    table
+        Features, labels and their instants.
+    problem
+        What is predicted.
+    timezone
+        Calendar of the partitions.
+    folder
+        Folder of the declaration.
 
     Raises
     ------
@@ -131,6 +179,8 @@ def read_training_set(table: pa.Table, problem: ProblemType) -> TrainingSet:
         windows=_windows(table),
         feature_names=names,
         problem=problem,
+        timezone=timezone,
+        folder=folder,
     )
 
 

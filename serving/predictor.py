@@ -218,7 +218,12 @@ def open_serving(pipeline: Pipeline, connections: Connections) -> Iterator[Servi
     views = _view_schemas(pipeline, connections.lake)
     champion_bytes = champion_file(connections.lake, connections.registry, pipeline.name)
     champion = (
-        Champion(champion_bytes.version, model_from_bytes(champion_bytes.content)) if champion_bytes else None
+        Champion(
+            champion_bytes.version,
+            model_from_bytes(champion_bytes.content, ledger_sha256=champion_bytes.sha256),
+        )
+        if champion_bytes
+        else None
     )
     with ExitStack() as open_until:
         database = open_until.enter_context(connections.engine.connect())

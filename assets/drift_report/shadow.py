@@ -144,7 +144,8 @@ class _Shadow:
 
     def _model(self, version: int) -> FittedModel:
         sha256 = trusted_sha256(self.decisions, version)
-        return model_from_bytes(self.registry.model_file(self.pipeline.name, version, sha256=sha256))
+        content = self.registry.model_file(self.pipeline.name, version, sha256=sha256)
+        return model_from_bytes(content, ledger_sha256=sha256)
 
     def _rows(self, served: Sequence[str], since: datetime | None = None) -> pa.Table | None:
         """Read the champion's predictions in some windows, with labels known since; None where no label is new."""

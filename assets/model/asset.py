@@ -21,17 +21,20 @@ from assets.model.conditions import conditioned, cost_findings
 from assets.model.described import description_files
 from assets.model.explanations import EXPLANATIONS, explanations_table
 from assets.model.fingerprints import Question, question
-from assets.model.known_labels import read_known
+from assets.model.known_labels import read_entities, read_known
 from assets.model.known_loss import loss_since_us
 from assets.model.naive import NaiveResults, judge_naively, naive_text
 from assets.model.pictures import training_pages
 from assets.model.plots import plot_files
 from assets.model.recorded import Judge, recorded_tags
 from assets.model.tables import CANDIDATES, candidates_table
+from assets.model.trial_log import LakeTrialLog
+from assets.model.tuning_page import search_page, tuning_facts, tuning_figures, tuning_params
 from declaration.model import CandidateSpec, ModelSpec
 from declaration.partitioning import partitioning
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_identifier
+from learning.algorithms.own import OwnEstimatorError
 from learning.candidate_comparison import CandidateComparison, compare_candidates
 from learning.comparison import ScoredPair
 from learning.encode import EncodingError
@@ -45,6 +48,7 @@ from learning.judged import judged_text
 from learning.metrics import Floats, MetricError, Scored
 from learning.model_file import model_from_bytes, model_to_bytes
 from learning.naive_forecast import NAIVE
+from learning.preprocess.reading import PreprocessError
 from learning.proper_score import SCORE_NAMES
 from learning.score_columns import aligned_scores, classes_of_both, score_fields, scores_from
 from learning.train import Training, chosen_metric, limited_threads, train_model
@@ -149,7 +153,14 @@ def _train(run: StageRun, inputs: _Inputs, rival: _Rival | None) -> Training:
             # Without a champion there is nothing that lost.
             loss_since_us=inputs.asked.loss_since_us if rival else None,
             threads=run.engine.threads,
+            trials=_trial_log(run, inputs, rival),
+            entities=read_entities(run, inputs.data),
         )
+
+
+def _trial_log(run: StageRun, inputs: _Inputs, rival: _Rival | None) -> LakeTrialLog:
+    key = inputs.asked.training_key(rival.version.version if rival else None)
+    return LakeTrialLog(run.lake, run.pipeline.name, key, _partition(run), run.commit)
 
 
 def _write(
@@ -230,12 +241,20 @@ def _write(
         explanation,
     )
     registry.keep_files(version.run_id, plot_files(pages))
-    return replace(outcome, metadata={**outcome.metadata, **_rare(training), **_skill(naive)}, markdown=pages)
+    searches = {"search": search_page(training.searches)} if training.searches else {}
+    return replace(
+        outcome,
+        metadata={**outcome.metadata, **_rare(training), **_skill(naive), **tuning_facts(training)},
+        markdown={**pages, **searches},
+    )
 
 
 def _chosen(spec: ModelSpec, training: Training) -> CandidateSpec:
-    """Return the candidate that was chosen, as declared."""
-    return next((one for one in spec.competitors if one.label == training.model.name), NAIVE)
+    """Return the candidate that was chosen, with the settings that a search has found."""
+    name = training.model.name
+    if name in training.searches:
+        return training.searches[name].candidate
+    return next((one for one in spec.competitors if one.label == name), NAIVE)
 
 
 def _rare(training: Training) -> Mapping[str, str]:
@@ -258,7 +277,12 @@ def _read_rows(run: StageRun, snapshot: Snapshot) -> TrainingSet:
     with run.engine.connect() as connection:
         source = scan(snapshot, [_partition(run)])
         rows = connection.sql(f"SELECT * FROM {source}").to_arrow_table()
-    return read_training_set(rows, run.spec.learned.problem)
+    return read_training_set(
+        rows,
+        run.spec.learned.problem,
+        timezone=run.spec.partitions.timezone,
+        folder=run.pipeline.folder,
+    )
 
 
 @contextmanager
@@ -268,7 +292,7 @@ def _located(run: StageRun, snapshot: Snapshot) -> Iterator[None]:
         yield
     except LabelsNeededError:
         raise  # No fault: the outcome of the partition says what is needed.
-    except (TrainingError, EncodingError, MetricError) as error:
+    except (TrainingError, EncodingError, MetricError, OwnEstimatorError, PreprocessError) as error:
         where = f"{snapshot.table}@{snapshot.version}, partition {run.scope.partition}"
         raise type(error)(f"pipeline '{run.pipeline.name}', training set {where}: {error}") from error
 
@@ -317,9 +341,10 @@ def _rival(
     if number is None:
         return None
     version = registry.version(pipeline.name, number)
-    content = registry.model_file(pipeline.name, number, sha256=trusted_sha256(decisions, number))
+    sha256 = trusted_sha256(decisions, number)
+    content = registry.model_file(pipeline.name, number, sha256=sha256)
     as_of = partitioning(pipeline.spec.partitions).window(version.training_partition).end
-    return _Rival(version, model_from_bytes(content), round(as_of.timestamp() * 1e6))
+    return _Rival(version, model_from_bytes(content, ledger_sha256=sha256), round(as_of.timestamp() * 1e6))
 
 
 def _register(
@@ -376,8 +401,18 @@ def _register(
         model,
         content,
         training_key=inputs.asked.training_key(judge),
-        params={"problem": data.problem, **{name: json.dumps(value) for name, value in settings.items()}},
-        metrics={training.metric: training.holdout_metric, **figures, **baselines, **losses},
+        params={
+            "problem": data.problem,
+            **{name: json.dumps(value) for name, value in settings.items()},
+            **tuning_params(training),
+        },
+        metrics={
+            training.metric: training.holdout_metric,
+            **figures,
+            **baselines,
+            **losses,
+            **tuning_figures(training),
+        },
         tags={
             "driftline.training_set": f"{snapshot.table}@{snapshot.version}",
             "driftline.training_partition": model.training_partition,

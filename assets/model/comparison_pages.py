@@ -108,7 +108,7 @@ def limits_page(limits: Sequence[LimitFinding]) -> str:
     """List what was found of each limit; those that stop the challenger first."""
     ordered = sorted(limits, key=lambda finding: (not finding.is_broken, not finding.is_beyond))
     rows = (
-        f"| {escaped(finding.about)} | {_limit_figure(finding)} | {finding.side} {finding.limit:g} | {_limit_verdict(finding)} "
+        f"| {_escaped(finding.about)} | {_limit_figure(finding)} | {finding.side} {finding.limit:g} | {_limit_verdict(finding)} "
         f"| `{finding.key}` |"
         for finding in ordered
     )
@@ -126,13 +126,13 @@ def _limit_figure(finding: LimitFinding) -> str:
 
 def _limit_verdict(finding: LimitFinding) -> str:
     if finding.value is None:
-        return f"not judged: {escaped(finding.note)}"
+        return f"not judged: {_escaped(finding.note)}"
     if finding.is_broken:
         return "**beyond the limit**"
     return "beyond it, not surely" if finding.is_beyond else "kept"
 
 
-def escaped(text: str) -> str:
+def _escaped(text: str) -> str:
     """Write text from outside so that it is no Markdown and no HTML."""
     shown = re.sub(r"([\\`*_\[\]#])", r"\\\1", html.escape(" ".join(text.split()), quote=False))
     return shown.replace("|", "&#124;")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from assets.model.comparison_pages import escaped
 from assets.model.explanation_pictures import (
     SLICE_HEADER,
     confusion_rows,
@@ -17,7 +16,7 @@ from assets.model.explanation_pictures import (
     slice_rows,
     slices_text,
 )
-from charts import as_markdown_image
+from charts import as_markdown_cell, as_markdown_image
 from learning.explain.explanation import Explanation
 from learning.metrics import Scored
 from learning.train import Training
@@ -87,8 +86,8 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Lay cells out as a table of Markdown; the first column is text, the others are figures."""
     return "\n".join(
         [
-            f"| {' | '.join(escaped(cell) for cell in header)} |",
+            f"| {' | '.join(as_markdown_cell(cell) for cell in header)} |",
             f"|---|{'---:|' * (len(header) - 1)}",
-            *(f"| {' | '.join(escaped(cell) for cell in row)} |" for row in rows),
+            *(f"| {' | '.join(as_markdown_cell(cell) for cell in row)} |" for row in rows),
         ]
     )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from declaration.pipeline import Pipeline
+from learning.algorithms.own import source_of
 from learning.training_rows import TrainingSet
 
 _FIRST_GATE_KEYS = {"min_metric", "min_gain", "alpha", "inconclusive"}
@@ -59,8 +60,22 @@ def question(
     """Put the question of a run; its rows are read once for the fingerprint."""
     settings = pipeline.spec.model.model_dump(mode="json", exclude={"gate"})
     rows_sha256 = data.digest
-    content = _fingerprint([data.problem, settings, rows_sha256])
+    content = _fingerprint([data.problem, settings, rows_sha256, *_otherwise(pipeline, data)])
     return Question(pipeline, partition, reason, content, loss_since_us, rows_sha256)
+
+
+def _otherwise(pipeline: Pipeline, data: TrainingSet) -> list[str]:
+    """Digest what only some candidates learn with: rows as they read them, and the code of estimators of one's own."""
+    candidates = pipeline.spec.model.competitors
+    digests = [
+        data.read_for(candidate).digest for candidate in candidates if candidate.preprocess is not None
+    ]
+    code = [
+        hashlib.sha256(source_of(candidate.use, pipeline.folder)).hexdigest()
+        for candidate in candidates
+        if candidate.is_own
+    ]
+    return [digest for digest in dict.fromkeys(digests) if digest != data.digest] + code
 
 
 def _fingerprint(parts: Sequence[object]) -> str:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from assets.materialization import StageRun
-from declaration.sql import quote_literal
+from declaration.decisions import WITHOUT_TIME
+from declaration.sql import quote_identifier, quote_literal
 from declaration.target_sql import entity_keys
 from learning.known_values import KNOWN_NAMES, fitting_seasons, known_indices, known_values
 from learning.metrics import Floats
@@ -60,3 +62,22 @@ def _in_order(connection: duckdb.DuckDBPyConnection, query: str, data: TrainingS
         ).to_arrow_table()
     finally:
         connection.unregister("asked_rows")
+
+
+def read_entities(run: StageRun, data: TrainingSet) -> NDArray[np.int64] | None:
+    """Return the number of each training row's entity, for folds that are drawn; None where others are declared, or none is known."""
+    validation, table = run.spec.model.validation, run.table("labels")
+    if validation is None or validation.method not in WITHOUT_TIME or not run.lake.has(table):
+        return None
+    labels = run.lake.snapshot(table)
+    wanted = validation.group or entity_keys(run.spec)
+    entity = [name for name in wanted if name in labels.schema.names]
+    if not entity:
+        return None
+    keys = ", ".join(quote_identifier(name) for name in entity)
+    query = (
+        f"SELECT row_id, event_timestamp, dense_rank() OVER (ORDER BY {keys}) AS entity FROM {scan(labels)}"
+    )
+    with run.engine.connect() as connection:
+        numbers = _in_order(connection, query, data)["entity"]
+    return np.asarray(numbers.to_numpy(), dtype=np.int64)

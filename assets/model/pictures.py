@@ -9,13 +9,14 @@ import numpy as np
 from assets.model.comparison_pages import candidates_page, limits_page
 from assets.model.explanation_pages import explanation_pages
 from assets.model.naive import NaiveResults
-from charts import as_markdown_image, lines
+from charts import as_markdown_cell, as_markdown_image, lines
 from declaration.target import ProblemType
 from learning.candidate_comparison import CandidateComparison
 from learning.explain.explanation import Explanation
 from learning.judged import judged_text
 from learning.limits.finding import LimitFinding
 from learning.metrics import Floats, Scored
+from learning.preprocess.text import ColumnText, learned_texts
 from learning.proper_score import SCORE_NAMES
 from learning.spans import SpanResult
 from learning.train import Training
@@ -54,6 +55,8 @@ def training_pages(
         "candidates": candidates_page(training, comparison, naive),
         "spans": spans_page(training),
     }
+    if columns := learned_texts(training.model.preprocessing, training.model.encoding):
+        pages["preprocessing"] = preprocessing_page(columns)
     if limits:
         pages["limits"] = limits_page(limits)
     models = {f"challenger ({training.model.name})": training.holdout}
@@ -65,6 +68,14 @@ def training_pages(
     if problem != "multiclass":
         pages["calibration"] = calibration_page(training.holdout, problem)
     return pages
+
+
+def preprocessing_page(columns: Sequence[ColumnText]) -> str:
+    """List what the declared preprocessing learned of each feature."""
+    rows = (
+        f"| {as_markdown_cell(one.name)} | {one.kind} | {as_markdown_cell(one.steps)} |" for one in columns
+    )
+    return "\n".join(["| feature | kind | steps as learned |", "|---|---|---|", *rows])
 
 
 def _note(result: SpanResult, training: Training) -> str:

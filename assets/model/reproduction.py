@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from assets.model.known_loss import loss_since_us
 from assets.model.recorded import Judge, Recorded
+from assets.model.tuning_page import FOUND
 from declaration.errors import DriftlineError
 from declaration.model import ModelSpec
 from declaration.partitioning import partitioning
@@ -27,7 +28,7 @@ from learning.train import Training, train_model
 from learning.training_rows import TrainingError, TrainingSet, read_training_set
 from resources.engine.duckdb import Engine
 from resources.lake.lake import Lake, scan
-from resources.model_registry.ledger import CONFIRMED_LOSS, GATE, Decision, read_ledger
+from resources.model_registry.ledger import CONFIRMED_LOSS, GATE, Decision, read_ledger, trusted_sha256
 from resources.model_registry.registry import ModelRegistry
 from resources.model_registry.version import ModelVersion
 
@@ -205,7 +206,9 @@ def _settings(sources: _Sources) -> tuple[ModelSpec, ProblemType, tuple[Differen
         )
     # The gate judges what was trained, and changes nothing of it.
     settings = {
-        name: json.loads(text) for name, text in run.params.items() if name not in ("problem", "gate")
+        name: json.loads(text)
+        for name, text in run.params.items()
+        if name not in ("problem", "gate") and not name.startswith(FOUND)
     }
     fields = ModelSpec.model_fields
     gone = [name for name in settings if name not in fields]
@@ -216,7 +219,8 @@ def _settings(sources: _Sources) -> tuple[ModelSpec, ProblemType, tuple[Differen
             f"the settings of version {version.version} of '{sources.pipeline.name}' are none that this release reads: "
             f"{error.errors()[0]['loc']} {error.errors()[0]['msg']}. Rebuild it with the release that trained it."
         ) from error
-    new = [name for name in fields if name not in settings and name != "gate"]
+    # Keys that came later are not written where nothing is declared of them.
+    new = [name for name in fields if name not in settings and name not in ("gate", *ModelSpec.ADDED)]
     changed = (
         *(
             Difference("setting", name, json.dumps(settings[name]), "unknown to this release")
@@ -242,7 +246,10 @@ def _rows(sources: _Sources, problem: ProblemType) -> TrainingSet:
         rows = connection.sql(
             f"SELECT * FROM {scan(snapshot, [version.training_partition])}"
         ).to_arrow_table()
-    return read_training_set(rows, problem)
+    pipeline = sources.pipeline
+    return read_training_set(
+        rows, problem, timezone=pipeline.spec.partitions.timezone, folder=pipeline.folder
+    )
 
 
 def _trained(sources: _Sources, spec: ModelSpec, data: TrainingSet) -> Training:
@@ -337,7 +344,9 @@ def _apart(sources: _Sources, rebuilt: FittedModel, content: bytes, data: Traini
     original = sources.registry.model_file(
         sources.pipeline.name, version.version, sha256=version.artifact_sha256
     )
-    registered, parts = model_from_bytes(original), differing_parts(original, content)
+    sha256 = trusted_sha256(sources.decisions, version.version)
+    registered = model_from_bytes(original, ledger_sha256=sha256)
+    parts = differing_parts(original, content)
     if registered.classes != rebuilt.classes or registered.problem != rebuilt.problem:
         return _Apart(parts)
     newest = data.rows.slice(max(0, data.rows.num_rows - N_SCORED))

@@ -89,7 +89,9 @@ def _rows_to_predict(run: StageRun, labels: Snapshot) -> pa.Table:
 def _champion(run: StageRun, registry: ModelRegistry) -> tuple[int | None, FittedModel | None]:
     """Load the champion that the ledger names; the registry's aliases are repaired from it."""
     champion = champion_file(run.lake, registry, run.pipeline.name, repair_aliases=True)
-    return (None, None) if champion is None else (champion.version, model_from_bytes(champion.content))
+    if champion is None:
+        return None, None
+    return champion.version, model_from_bytes(champion.content, ledger_sha256=champion.sha256)
 
 
 def _no_champion(pipeline: Pipeline, rows: pa.Table) -> str:

@@ -38,6 +38,8 @@ class History:
         Whether instants are those of a calendar; of rows that are only counted they are not.
     timezone
         Calendar by which seasons are counted.
+    folder
+        Folder of the declaration, where files of estimators stand.
     faults
         What is broken in a window's data, in words, by its number.
     weights
@@ -56,6 +58,7 @@ class History:
     keys: tuple[str, ...] = ()
     has_calendar: bool = True
     timezone: str = "UTC"
+    folder: str = ""
     faults: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     weights: tuple[float, ...] = ()
     entity_labels: pa.Table | None = None

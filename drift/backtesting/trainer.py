@@ -152,9 +152,9 @@ class Trainer:
         data = self._data(question)
         if data is None:
             return None
-        model = fit(
-            self._named(question.candidate), data.fit_rows(), data.classes, self.spec.seed, self.threads
-        )
+        candidate = self._named(question.candidate)
+        rows = data.read_for(candidate).fit_rows()
+        model = fit(candidate, rows, data.classes, self.spec.seed, self.threads)
         return self._version(question, model)
 
     def _train(self, question: Question) -> Version | None:
@@ -196,7 +196,12 @@ class Trainer:
             if len(self._sets) >= MAX_SETS:
                 self._sets.popitem(last=False)
             try:
-                self._sets[key] = read_training_set(labelled_until(self.history, *key), self.history.problem)
+                self._sets[key] = read_training_set(
+                    labelled_until(self.history, *key),
+                    self.history.problem,
+                    timezone=self.history.timezone,
+                    folder=self.history.folder,
+                )
             except LabelsNeededError:
                 self._sets[key] = None
         return self._sets[key]

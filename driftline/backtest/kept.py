@@ -17,7 +17,8 @@ from drift.backtesting.trainer import Question
 from drift.backtesting.versions import Judgement, Version
 from driftline.backtest.past import Past
 from driftline.version import versions
-from learning.model_file import ModelFileError, model_from_bytes, model_to_bytes
+from learning.model_file import model_from_bytes, model_to_bytes
+from learning.skops_file import ModelFileError
 
 LAYOUT = 1
 """Version of what a kept training depends on; another one trains anew."""
@@ -83,7 +84,9 @@ class KeptTrainings:
 
 def kept_trainings(home: Path, pipeline: str, past: Past, spec: ModelSpec) -> KeptTrainings:
     """Open the folder of a history's trainings; those of the oldest histories give way."""
-    learned = spec.model_dump(mode="json", include={"candidates", "metric", "holdout", "seed"})
+    learned = spec.model_dump(
+        mode="json", include={"candidates", "metric", "holdout", "seed", *ModelSpec.ADDED}
+    )
     facts = [LAYOUT, versions(), past.reads, past.rows, past.history.features, past.history.keys, learned]
     fingerprint = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:DIGITS]
     root = home / "backtest" / pipeline

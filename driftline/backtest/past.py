@@ -146,6 +146,7 @@ def read_past(pipeline: Pipeline, connections: Connections, *, rows: int) -> Pas
         keys=tuple(window.key for window in windows),
         has_calendar=partitioning(pipeline.spec.partitions).ends_by_clock,
         timezone=pipeline.spec.partitions.timezone,
+        folder=pipeline.folder,
         faults={place: quality.faults for place, quality in enumerate(qualities) if quality.faults},
         weights=tuple(n / max(1, table.num_rows) for table, n in read),
         entity_labels=entity_labels,

@@ -19,8 +19,11 @@ from driftline.model.versions import VersionRow, gate_verdict
 from driftline.printing import Column, console, print_table
 from learning.environment import Environment
 from learning.judged import judged_text
+from learning.model_file import preprocessing_texts
 from resources.connections import Connections
+from resources.model_registry.ledger import trusted_sha256
 from resources.model_registry.registry import TrainingRun
+from resources.model_registry.version import ModelRegistryError
 
 N_IMPORTANCES = 15
 """Features that are listed; JSON has all."""
@@ -32,11 +35,12 @@ class UnknownVersionError(DriftlineError):
 
 @dataclass(frozen=True)
 class Known:
-    """Record of a version: its row, MLflow's run, and the candidates that its training compared."""
+    """Record of a version: its row, MLflow's run, the candidates that its training compared, and its preprocessing as learned."""
 
     row: VersionRow
     run: TrainingRun | None
     candidates: list[Mapping[str, Any]]
+    preprocessing: list[Mapping[str, object]]
     environment: Environment | None
 
 
@@ -75,7 +79,24 @@ def read_known(pipeline: Pipeline, row: VersionRow, connections: Connections) ->
         connections.registry.training_run(pipeline.name, row.version) if row.registered is not None else None
     )
     tags = connections.registry.version_tags(pipeline.name).get(row.version, {})
-    return Known(row, run, candidates, Recorded.from_tags(tags).environment)
+    preprocessing = _preprocessing(pipeline, row, connections)
+    return Known(row, run, candidates, preprocessing, Recorded.from_tags(tags).environment)
+
+
+def _preprocessing(
+    pipeline: Pipeline, row: VersionRow, connections: Connections
+) -> list[Mapping[str, object]]:
+    """Read from the model file what its preprocessing learned, a row for each feature; an untrusted file is not opened."""
+    if row.registered is None or not row.decisions:
+        return []
+    sha256 = trusted_sha256(row.decisions, row.version)
+    try:
+        content = connections.registry.model_file(pipeline.name, row.version, sha256=sha256)
+    except ModelRegistryError as error:
+        return [{"feature": "", "kind": "not read", "steps": str(error)}]
+    return [
+        {"feature": one.name, "kind": one.kind, "steps": one.steps} for one in preprocessing_texts(content)
+    ]
 
 
 def known_document(facts: Known) -> Mapping[str, object]:
@@ -101,6 +122,7 @@ def known_document(facts: Known) -> Mapping[str, object]:
         "environment": dict(facts.environment.named()) if facts.environment else None,
         "mlflow_run": run.run_id if run else None,
         "model_file": run.model_file if run else None,
+        "preprocessing": facts.preprocessing,
         "candidates": [
             {
                 "candidate": _name(candidate),
@@ -155,6 +177,8 @@ def print_known(pipeline: Pipeline, facts: Known) -> None:
             _candidate_rows(facts),
             title="Candidates out of fold, on all rows; 95 % intervals",
         )
+    if facts.preprocessing:
+        print_table(_PREPROCESSING_COLUMNS, facts.preprocessing, title="Preprocessing as learned")
     if facts.row.registered is not None:
         ordered = sorted(facts.row.registered.importances.items(), key=lambda item: (-item[1], item[0]))
         shown = [{"feature": name, "share": share} for name, share in ordered[:N_IMPORTANCES]]
@@ -162,6 +186,11 @@ def print_known(pipeline: Pipeline, facts: Known) -> None:
         print_table(columns, shown, title=f"Importances ({len(shown)} of {len(ordered)})")
 
 
+_PREPROCESSING_COLUMNS = (
+    Column("feature", "feature"),
+    Column("kind", "kind"),
+    Column("steps", "steps"),
+)
 _CANDIDATE_COLUMNS = (
     Column("candidate", "candidate"),
     Column("metrics", "metrics"),

@@ -71,7 +71,8 @@ def write_onnx(pipeline: Pipeline, number: int | None, file: Path | None, *, is_
     connections = connect(deployment(os.environ))
     version = connections.registry.version(pipeline.name, row.version)
     sha256 = trusted_sha256(read_ledger(connections.lake, pipeline.name), row.version)
-    model = model_from_bytes(connections.registry.model_file(pipeline.name, row.version, sha256=sha256))
+    content = connections.registry.model_file(pipeline.name, row.version, sha256=sha256)
+    model = model_from_bytes(content, ledger_sha256=sha256)
     notes = {
         "driftline.pipeline": pipeline.name, "driftline.version": str(row.version), "driftline.model_sha256": sha256,
     }  # fmt: skip

@@ -200,7 +200,7 @@ def _judged(pipeline: Pipeline, side: Side, connections: Connections) -> JudgedV
     number = side.version.version
     sha256 = trusted_sha256(read_ledger(connections.lake, pipeline.name), number)
     content = connections.registry.model_file(pipeline.name, number, sha256=sha256)
-    return JudgedVersion(side.version, model_from_bytes(content))
+    return JudgedVersion(side.version, model_from_bytes(content, ledger_sha256=sha256))
 
 
 def comparison_document(comparison: VersionComparison) -> Mapping[str, object]:

@@ -53,6 +53,7 @@ def as_plain(
 ) -> Mapping[str, Any]:
     """Return an answer as JSON values: for each row what was given, the prediction, each feature, and what moved it."""
     plain_rows, scores = rows.to_pylist(), answer.scores.to_pylist()
+    explanations: Sequence[Explained | None] = explained or [None] * len(scores)
     return {
         "pipeline": pipeline,
         "now": answer.features.now.isoformat(),
@@ -72,7 +73,7 @@ def as_plain(
                 "explanation": None if parts is None else parts.as_plain(),
             }
             for row, score, seen, parts in zip(
-                plain_rows, scores, features_seen(answer), explained or [None] * len(scores), strict=True
+                plain_rows, scores, features_seen(answer), explanations, strict=True
             )
         ],
     }
@@ -101,10 +102,10 @@ def show(
     """Print one table a row; values are untrusted, and shown as they are."""
     served = f"model version {answer.model_version}, as of {answer.features.now.isoformat()}"
     console.print(Text(f"{pipeline}: {answer.scores.num_rows} rows, {served}", style="bold"))
+    explanations: Sequence[Explained | None] = explained or [None] * rows.num_rows
     shown = zip(
         rows.slice(0, MAX_SHOWN).to_pylist(), answer.scores.slice(0, MAX_SHOWN).to_pylist(), features_seen(answer),
-        explained or [None] * rows.num_rows,
-        strict=False,
+        explanations, strict=False,
     )  # fmt: skip
     for row, score, seen, parts in shown:
         title = ", ".join(f"{key} = {row[key]}" for key in keys)

@@ -12,6 +12,7 @@ from declaration.target_sql import REQUEST_PREFIX
 from driftline.preview.datasets import short
 from driftline.preview.findings import Doubt, FeaturePlan
 from learning.encode import FeatureKind, learn_encoding
+from learning.expansions import is_free_text
 from learning.leaks import Suspicion, figure, outstanding, suspects
 from learning.single_column import strengths
 from pipelines.loading.checks.expressions import columns_of
@@ -50,7 +51,7 @@ def plan(rows: pa.Table, label: pa.ChunkedArray, target: TargetSpec) -> tuple[Fe
     plans = []
     for encoded in learn_encoding(rows, names).columns:
         name, values = encoded.name, rows.column(encoded.name)
-        doubts = [*_leak_doubts(name, leaks.get(name), hints), *_doubts(values, encoded.kind)]
+        doubts = [*_leak_doubts(name, leaks.get(name), hints), *_doubts(values, encoded.source_kind)]
         if name == best and name not in leaks:
             doubts.insert(
                 0, Doubt("stands out", f"{figure(measured[name])}, far above every other feature. {ASK}")
@@ -59,7 +60,7 @@ def plan(rows: pa.Table, label: pa.ChunkedArray, target: TargetSpec) -> tuple[Fe
         plans.append(
             FeaturePlan(
                 name=name,
-                preprocessing=_reading(encoded.kind, len(encoded.categories)),
+                preprocessing=_reading(encoded.source_kind, len(encoded.categories)),
                 missing=values.null_count / len(values) if len(values) else 0.0,
                 examples=", ".join(
                     short(value) for value in pc.unique(present.slice(0, 200)).to_pylist()[:3]
@@ -112,7 +113,12 @@ def _doubts(values: pa.ChunkedArray, kind: FeatureKind) -> Iterator[Doubt]:
         text = f"{n_distinct:,} values, above {HIGH_CARDINALITY}: rare ones are put together, new ones come often"
         yield Doubt("high cardinality", f"high cardinality: {text}")
     if kind == "category" and n_distinct > UNIQUE_SHARE * len(present) and len(present) > HIGH_CARDINALITY:
+        is_text = is_free_text(values.cast(pa.string()))
+        kind_text = (
+            "free text, whose words only a `preprocess` block reads"
+            if is_text
+            else "an identifier or free text"
+        )
         yield Doubt(
-            "near-unique",
-            f"near-unique: {n_distinct:,} values in {len(present):,} rows, an identifier or free text",
+            "near-unique", f"near-unique: {n_distinct:,} values in {len(present):,} rows, {kind_text}"
         )

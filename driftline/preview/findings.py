@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from learning.preprocess.text import ColumnText
 
 Verdict = Literal["holds", "fails", "unknown"]
 """Of a rule on the sample; `unknown` where it could not be evaluated."""
@@ -157,6 +159,8 @@ class TargetFinding:
     plans: tuple[FeaturePlan, ...]
     models: Mapping[str, str]
     error: str
+    preprocessing: Mapping[str, tuple[ColumnText, ...]] = field(default_factory=dict)
+    """Steps of each feature, by the candidates that have a preprocessing of their own."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -10,11 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.features.view_sql import feature_names
+from declaration.model import CandidateSpec
 from declaration.names import EVENT_TIMESTAMP
 from declaration.partitioning import Window, partitioning
 from declaration.pipeline import Pipeline
 from declaration.target import ProblemType, TargetSpec
-from driftline.preview.columns import plan
+from driftline.preview.columns import NOT_FEATURES, plan
 from driftline.preview.datasets import column_facts, count, dataset_finding, short
 from driftline.preview.findings import (
     AssetLine,
@@ -26,7 +27,10 @@ from driftline.preview.findings import (
 )
 from driftline.preview.rehearsal import Rehearsal, StageFinding
 from driftline.preview.source_types import word
-from learning.algorithms.table import ALGORITHMS
+from learning.algorithms.own import OwnEstimatorError
+from learning.algorithms.table import ALGORITHMS, algorithm_of
+from learning.preprocess.reading import PreprocessError
+from learning.preprocess.text import ColumnText, planned_texts
 from learning.single_column import MIN_CLASS_ROWS, MIN_ROWS, known_truth
 from pipelines.graph.stages import stages
 from resources.lake.lake import PARTITION_COLUMN, scan
@@ -35,6 +39,9 @@ NOT_MADE = "not made: it reads what would stop"
 N_CLASSES = 5
 
 TOO_FEW = f"that takes {MIN_ROWS} labels, {MIN_CLASS_ROWS} of them outside the most frequent class"
+
+
+_Steps = tuple[ColumnText, ...]
 
 
 def summary(rehearsal: Rehearsal, windows: Sequence[Window], *, clock: datetime) -> Preview:
@@ -51,6 +58,7 @@ def summary(rehearsal: Rehearsal, windows: Sequence[Window], *, clock: datetime)
     """
     spec = rehearsal.pipeline.spec
     datasets = tuple(dataset_finding(rehearsal, name) for name in spec.datasets)
+    steps = _preprocessing(rehearsal)
     return Preview(
         name=rehearsal.pipeline.name,
         description=spec.description,
@@ -58,8 +66,8 @@ def summary(rehearsal: Rehearsal, windows: Sequence[Window], *, clock: datetime)
         graph=tuple(_graph(rehearsal.pipeline)),
         datasets=datasets,
         views=tuple(_view(rehearsal, name) for name in spec.features),
-        target=_target(rehearsal, spec.target) if spec.target is not None else None,
-        stops=tuple(_stops(rehearsal, datasets)),
+        target=_target(rehearsal, spec.target, steps) if spec.target is not None else None,
+        stops=tuple(_stops(rehearsal, datasets, steps)),
     )
 
 
@@ -106,7 +114,9 @@ def _reads(paths: Sequence[tuple[str, ...]]) -> str:
     return ", ".join([*others, f"{len(views)} feature views"])
 
 
-def _stops(rehearsal: Rehearsal, datasets: Sequence[DatasetFinding]) -> Iterator[str]:
+def _stops(
+    rehearsal: Rehearsal, datasets: Sequence[DatasetFinding], steps: Mapping[str, _Steps | str]
+) -> Iterator[str]:
     for finding in rehearsal.findings:
         if finding.error:
             yield f"{'/'.join(finding.path)}: {finding.error}"
@@ -114,6 +124,9 @@ def _stops(rehearsal: Rehearsal, datasets: Sequence[DatasetFinding]) -> Iterator
         for rule in dataset.rules:
             if rule.blocks:
                 yield f"profiled/{dataset.name}: the blocking rule {rule.rule} fails. {rule.detail}"
+    for name, columns in steps.items():
+        if isinstance(columns, str):
+            yield f"model, candidate {name}: {columns}"
 
 
 def _view(rehearsal: Rehearsal, name: str) -> ViewFinding:
@@ -149,7 +162,7 @@ def _view_columns(rehearsal: Rehearsal, name: str) -> tuple[ColumnFacts, ...]:
     )
 
 
-def _target(rehearsal: Rehearsal, target: TargetSpec) -> TargetFinding:
+def _target(rehearsal: Rehearsal, target: TargetSpec, steps: Mapping[str, _Steps | str]) -> TargetFinding:
     labels = rehearsal.finding("labels")
     counts = tuple(_label_counts(labels, rehearsal.label, target.problem)) if labels is not None else ()
     is_featured = rehearsal.rows is not None and rehearsal.label is not None
@@ -159,11 +172,38 @@ def _target(rehearsal: Rehearsal, target: TargetSpec) -> TargetFinding:
         counts=counts,
         plans=plan(rehearsal.rows, rehearsal.label, target) if is_featured else (),
         models={
-            candidate.label: ALGORITHMS[candidate.use].preprocessing
-            for candidate in rehearsal.pipeline.spec.model.competitors
+            one.label: ALGORITHMS[one.use].preprocessing
+            for one in rehearsal.pipeline.spec.model.competitors
+            if not _is_prepared(one)
         },
         error=labels.error if labels is not None else NOT_MADE,
+        preprocessing={name: columns for name, columns in steps.items() if not isinstance(columns, str)},
     )
+
+
+def _is_prepared(candidate: CandidateSpec) -> bool:
+    """Tell whether a candidate's features are prepared outside its algorithm."""
+    return candidate.preprocess is not None or candidate.is_own
+
+
+def _preprocessing(rehearsal: Rehearsal) -> Mapping[str, _Steps | str]:
+    """Return the steps of each candidate that prepares its features, or why it cannot."""
+    if rehearsal.rows is None:
+        return {}
+    names = sorted(name for name in rehearsal.rows.column_names if name not in NOT_FEATURES)
+    steps: dict[str, _Steps | str] = {}
+    for candidate in filter(_is_prepared, rehearsal.pipeline.spec.model.competitors):
+        try:
+            steps[candidate.label] = planned_texts(
+                candidate,
+                algorithm_of(candidate, rehearsal.pipeline.folder),
+                rehearsal.rows,
+                names,
+                rehearsal.pipeline.spec.partitions.timezone,
+            )
+        except (PreprocessError, OwnEstimatorError) as error:
+            steps[candidate.label] = str(error)
+    return steps
 
 
 def _label_counts(labels: StageFinding, truth: pa.ChunkedArray | None, problem: ProblemType) -> Iterator[str]:

@@ -19,6 +19,7 @@ from driftline.preview.findings import (
     TargetFinding,
     ViewFinding,
 )
+from learning.preprocess.text import ColumnText
 
 MAX_NAME = 48
 """Characters of a name that are never broken."""
@@ -176,6 +177,18 @@ def _target(finding: TargetFinding, console: Console) -> None:
     console.print()
     for name, text in finding.models.items():
         console.print(f"  {name} [dim]reads {escape(text)}[/dim]", highlight=False)
+    for name, columns in finding.preprocessing.items():
+        console.print()
+        console.print(f"  {name} [dim]prepares[/dim]", highlight=False)
+        console.print(preprocessing_table(columns))
+
+
+def preprocessing_table(columns: Sequence[ColumnText]) -> Table:
+    """Make a table of the steps of each feature."""
+    shown = _table([one.name for one in columns], "feature", "kind", "steps")
+    for one in columns:
+        shown.add_row(escape(one.name), escape(one.kind), escape(one.steps))
+    return shown
 
 
 def _plans(plans: Sequence[FeaturePlan]) -> Table:

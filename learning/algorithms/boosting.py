@@ -8,10 +8,10 @@ import numpy as np
 
 from declaration.extras import require_extra
 from declaration.target import ProblemType
-from learning.algorithms.algorithm import EVERY_PROBLEM, Algorithm, Params, always
+from learning.algorithms.algorithm import EVERY_PROBLEM, Algorithm, Params, Rounds, always, between, whole
 from learning.algorithms.rows import FitRows, without_empty_columns
 from learning.algorithms.scikit import estimators, parameters_of, refused_by
-from learning.metrics import Floats
+from learning.metrics import SMALLEST_PROBABILITY, Floats
 
 N_BOOSTING_ROUNDS = 100
 LEARNING_RATE = 0.05
@@ -45,22 +45,57 @@ XGBOOST_PARAMETERS = frozenset(
 
 def _fit_histograms(rows: FitRows, params: Params, seed: int, threads: int) -> Any:
     del threads  # OpenMP's, limited by the caller
-    model = _HISTOGRAMS(rows.problem)(
-        **params,
-        categorical_features=list(rows.categorical) or None,
-        early_stopping=False,
-        random_state=seed,
-    ).fit(without_empty_columns(rows.matrix), rows.targets)
+    model = _histograms(rows, params, seed).fit(
+        without_empty_columns(rows.matrix), rows.targets, sample_weight=rows.weights
+    )
     # The number of threads is the machine's, not the model's: it must not change the file.
     model._bin_mapper.n_threads = 1
     return model
 
 
-def _fit_lightgbm(rows: FitRows, params: Params, seed: int, threads: int) -> Any:
-    require_extra("lightgbm", "the candidate 'lightgbm'")
-    import lightgbm
+def _histograms(rows: FitRows, params: Params, seed: int) -> Any:
+    categorical = list(rows.categorical) or None
+    return _HISTOGRAMS(rows.problem)(
+        **params, categorical_features=categorical, early_stopping=False, random_state=seed
+    )
 
-    settings: dict[str, Any] = {
+
+def _best_histogram_rounds(
+    rows: FitRows, newer: FitRows, params: Params, seed: int, threads: int, patience: int
+) -> int:
+    del threads
+    most = int(params["max_iter"] or 1)
+    model = _histograms(rows, {**params, "max_iter": 1}, seed).set_params(warm_start=True)
+    matrix, best, n_best = without_empty_columns(rows.matrix), np.inf, 0
+    while model.max_iter < most or n_best == 0:
+        done = 0 if n_best == 0 else model.max_iter
+        model.set_params(max_iter=min(most, done + patience))
+        model.fit(matrix, rows.targets, sample_weight=rows.weights)
+        staged = model.predict if rows.problem == "regression" else model.predict_proba
+        for number, scores in enumerate(getattr(model, f"staged_{staged.__name__}")(newer.matrix), start=1):
+            if number > done and (loss := _loss(newer, np.asarray(scores), model)) < best:
+                best, n_best = loss, number
+        if model.max_iter >= n_best + patience:
+            break
+    return n_best
+
+
+def _loss(rows: FitRows, scores: Floats, model: Any) -> float:
+    """Return the weighted mean log loss or squared error; a class that the model never saw is left out."""
+    if rows.problem == "regression":
+        losses = (scores - rows.labels) ** 2
+    else:
+        places = np.searchsorted(model.classes_, rows.labels)
+        is_known = np.isin(rows.labels, model.classes_)
+        chosen = scores[np.flatnonzero(is_known), places[is_known]]
+        losses = np.zeros(rows.labels.size)
+        losses[is_known] = -np.log(np.maximum(chosen, SMALLEST_PROBABILITY))
+    return float(np.average(losses, weights=rows.weights))
+
+
+def _lightgbm_settings(rows: FitRows, params: Params, seed: int, threads: int) -> dict[str, Any]:
+    classes = {"num_class": rows.n_classes} if rows.problem == "multiclass" else {}
+    return {
         **params,
         "objective": rows.problem,
         "seed": seed,
@@ -69,18 +104,50 @@ def _fit_lightgbm(rows: FitRows, params: Params, seed: int, threads: int) -> Any
         "deterministic": True,
         "force_row_wise": True,
         "verbosity": -1,
+        **classes,
     }
-    n_rounds = settings.pop("num_iterations")
-    if rows.problem == "multiclass":
-        settings["num_class"] = rows.n_classes
-    data = lightgbm.Dataset(
+
+
+def _lightgbm_data(rows: FitRows, **reference: Any) -> Any:
+    import lightgbm
+
+    return lightgbm.Dataset(
         rows.matrix,
         label=rows.labels,
+        weight=rows.weights,
         # The names of columns are untrusted text; LightGBM's file format is fussy about them.
         feature_name=[f"f{position}" for position in range(rows.matrix.shape[1])],
         categorical_feature=list(rows.categorical),
+        **reference,
     )
-    return lightgbm.train(settings, data, num_boost_round=n_rounds)
+
+
+def _fit_lightgbm(rows: FitRows, params: Params, seed: int, threads: int) -> Any:
+    require_extra("lightgbm", "the candidate 'lightgbm'")
+    import lightgbm
+
+    settings = _lightgbm_settings(rows, params, seed, threads)
+    n_rounds = settings.pop("num_iterations")
+    return lightgbm.train(settings, _lightgbm_data(rows), num_boost_round=n_rounds)
+
+
+def _best_lightgbm_rounds(
+    rows: FitRows, newer: FitRows, params: Params, seed: int, threads: int, patience: int
+) -> int:
+    require_extra("lightgbm", "the candidate 'lightgbm'")
+    import lightgbm
+
+    settings = _lightgbm_settings(rows, params, seed, threads)
+    n_rounds = settings.pop("num_iterations")
+    data = _lightgbm_data(rows)
+    booster = lightgbm.train(
+        settings,
+        data,
+        num_boost_round=n_rounds,
+        valid_sets=[_lightgbm_data(newer, reference=data)],
+        callbacks=[lightgbm.early_stopping(patience, verbose=False)],
+    )
+    return max(1, int(booster.best_iteration))
 
 
 class XgboostModel:
@@ -109,35 +176,64 @@ class XgboostModel:
         return xgboost.DMatrix(matrix, feature_types=types, enable_categorical=True, nthread=1)
 
 
-def _fit_xgboost(rows: FitRows, params: Params, seed: int, threads: int) -> Any:
-    require_extra("xgboost", "the candidate 'xgboost'")
-    import xgboost
-
+def _xgboost_settings(rows: FitRows, params: Params, seed: int, threads: int) -> dict[str, Any]:
     objectives = {
         "binary": "binary:logistic",
         "multiclass": "multi:softprob",
         "regression": "reg:squarederror",
     }
-    settings: dict[str, Any] = {
+    classes = {"num_class": rows.n_classes} if rows.problem == "multiclass" else {}
+    return {
         **params,
         "objective": objectives[rows.problem],
         "tree_method": "hist",
         "seed": seed,
         "nthread": threads,
         "verbosity": 0,
+        **classes,
     }
-    n_rounds = settings.pop("num_boost_round")
-    if rows.problem == "multiclass":
-        settings["num_class"] = rows.n_classes
+
+
+def _xgboost_data(rows: FitRows, threads: int) -> Any:
+    import xgboost
+
     codes = set(rows.categorical)
-    data = xgboost.DMatrix(
+    return xgboost.DMatrix(
         rows.matrix,
         label=rows.labels,
+        weight=rows.weights,
         feature_types=["c" if position in codes else "q" for position in range(rows.matrix.shape[1])],
         enable_categorical=True,
         nthread=threads,
     )
-    return XgboostModel(xgboost.train(settings, data, num_boost_round=n_rounds))
+
+
+def _fit_xgboost(rows: FitRows, params: Params, seed: int, threads: int) -> Any:
+    require_extra("xgboost", "the candidate 'xgboost'")
+    import xgboost
+
+    settings = _xgboost_settings(rows, params, seed, threads)
+    n_rounds = settings.pop("num_boost_round")
+    return XgboostModel(xgboost.train(settings, _xgboost_data(rows, threads), num_boost_round=n_rounds))
+
+
+def _best_xgboost_rounds(
+    rows: FitRows, newer: FitRows, params: Params, seed: int, threads: int, patience: int
+) -> int:
+    require_extra("xgboost", "the candidate 'xgboost'")
+    import xgboost
+
+    settings = _xgboost_settings(rows, params, seed, threads)
+    n_rounds = settings.pop("num_boost_round")
+    booster = xgboost.train(
+        settings,
+        _xgboost_data(rows, threads),
+        num_boost_round=n_rounds,
+        evals=[(_xgboost_data(newer, threads), "newer")],
+        early_stopping_rounds=patience,
+        verbose_eval=False,
+    )
+    return int(booster.best_iteration) + 1
 
 
 def _refused_by_lightgbm(problem: ProblemType, params: Params) -> str:
@@ -198,9 +294,19 @@ HIST_GRADIENT_BOOSTING = Algorithm(
     },
     _fit_histograms,
     _BRANCHES,
+    "branches",
     "sklearn.ensemble",
     parameters_of(_HISTOGRAMS),
     refused_by(_HISTOGRAMS),
+    space={
+        "learning_rate": between(0.01, 0.3, log=True),
+        "max_iter": whole(50, 500, log=True),
+        "max_leaf_nodes": whole(7, 255, log=True),
+        "min_samples_leaf": whole(5, 500, log=True),
+        "max_features": between(0.2, 1.0),
+        "l2_regularization": between(0.001, 100.0, log=True),
+    },
+    rounds=Rounds("max_iter", _best_histogram_rounds),
 )
 LIGHTGBM = Algorithm(
     EVERY_PROBLEM,
@@ -214,11 +320,21 @@ LIGHTGBM = Algorithm(
     },
     _fit_lightgbm,
     _BRANCHES,
+    "branches",
     "lightgbm",
     always(LIGHTGBM_PARAMETERS),
     _refused_by_lightgbm,
     "lightgbm",
     "lightgbm",
+    space={
+        "learning_rate": between(0.01, 0.3, log=True),
+        "num_iterations": whole(50, 500, log=True),
+        "num_leaves": whole(7, 255, log=True),
+        "min_data_in_leaf": whole(5, 500, log=True),
+        "feature_fraction_bynode": between(0.2, 1.0),
+        "lambda_l2": between(0.001, 100.0, log=True),
+    },
+    rounds=Rounds("num_iterations", _best_lightgbm_rounds),
 )
 XGBOOST = Algorithm(
     EVERY_PROBLEM,
@@ -235,9 +351,20 @@ XGBOOST = Algorithm(
     },
     _fit_xgboost,
     _BRANCHES,
+    "branches",
     "xgboost",
     always(XGBOOST_PARAMETERS),
     _refused_by_xgboost,
     "xgboost",
     "xgboost",
+    space={
+        "learning_rate": between(0.01, 0.3, log=True),
+        "num_boost_round": whole(50, 500, log=True),
+        "max_leaves": whole(7, 255, log=True),
+        "min_child_weight": between(0.5, 200.0, log=True),
+        "colsample_bynode": between(0.2, 1.0),
+        "subsample": between(0.5, 1.0),
+        "reg_lambda": between(0.001, 100.0, log=True),
+    },
+    rounds=Rounds("num_boost_round", _best_xgboost_rounds),
 )

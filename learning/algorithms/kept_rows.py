@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from learning.algorithms.algorithm import EVERY_PROBLEM, Algorithm, Params, always
+from declaration.search import RangeSpec
+from learning.algorithms.algorithm import EVERY_PROBLEM, Algorithm, Params, always, between, whole
 from learning.algorithms.linear import SCALED, fit_scaled, fit_support_vectors
 from learning.algorithms.rows import FitRows
 from learning.algorithms.scikit import estimators, parameters_of, refused_by
@@ -45,16 +46,21 @@ KERNEL_SVM = Algorithm(
     always({}),
     _fit_kernel_svm,
     f"{SCALED}; of more than {MAX_KERNEL_ROWS:,} rows, as many drawn by the seed",
+    "scaled",
     "sklearn.svm",
     lambda problem: parameters_of(_KERNEL_SVM)(problem) - _OWN_PROBABILITIES,
     refused_by(_KERNEL_SVM),
+    space={"C": between(0.01, 100.0, log=True), "gamma": between(0.001, 1.0, log=True)},
 )
 NEAREST_NEIGHBOURS = Algorithm(
     EVERY_PROBLEM,
     always({"n_neighbors": N_NEIGHBOURS}),
     _fit_neighbours,
     f"{SCALED}; of more than {MAX_NEIGHBOURS_ROWS:,} rows, as many drawn by the seed",
+    "scaled_dense",
     "sklearn.neighbors",
     lambda problem: parameters_of(_NEIGHBOURS)(problem) - {"algorithm", "leaf_size", "metric_params"},
     refused_by(_NEIGHBOURS),
+    space={"n_neighbors": whole(5, 200, log=True), "weights": RangeSpec(choice=("uniform", "distance"))},
+    takes_weights=False,
 )

@@ -6,7 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from learning.algorithms.algorithm import CLASSES, EVERY_PROBLEM, VALUES, Algorithm, Params, always
+from learning.algorithms.algorithm import (
+    CLASSES,
+    EVERY_PROBLEM,
+    VALUES,
+    Algorithm,
+    Params,
+    always,
+    between,
+)
 from learning.algorithms.rows import FitRows
 from learning.algorithms.scikit import EstimatorOf, estimators, parameters_of, refused_by
 
@@ -65,21 +73,28 @@ def scaled_columns(rows: FitRows, *, is_dense: bool = False) -> Any:
 
 
 def fit_scaled(rows: FitRows, estimator: Any, *, is_dense: bool = False) -> Any:
-    """Fit an estimator behind scaled columns."""
+    """Fit an estimator behind scaled columns, or to columns that a declared preprocessing has made."""
     from sklearn.pipeline import make_pipeline
 
-    return make_pipeline(scaled_columns(rows, is_dense=is_dense), estimator).fit(rows.matrix, rows.targets)
+    if rows.is_prepared:
+        return estimator.fit(
+            rows.matrix, rows.targets, **({} if rows.weights is None else {"sample_weight": rows.weights})
+        )
+    steps = make_pipeline(scaled_columns(rows, is_dense=is_dense), estimator)
+    # Nearest neighbours know no weights: nothing is passed where there are none.
+    weights = {} if rows.weights is None else {f"{steps.steps[-1][0]}__sample_weight": rows.weights}
+    return steps.fit(rows.matrix, rows.targets, **weights)
 
 
 def fit_support_vectors(rows: FitRows, estimator: Any) -> Any:
     """Fit a support vector machine behind scaled columns: probabilities of classes, values in the target's unit."""
     is_regression = rows.problem == "regression"
     return fit_scaled(
-        rows, _in_standard_deviations(estimator) if is_regression else _calibrated(estimator, rows)
+        rows, _in_standard_deviations(estimator) if is_regression else calibrated(estimator, rows)
     )
 
 
-def _calibrated(classifier: Any, rows: FitRows) -> Any:
+def calibrated(classifier: Any, rows: FitRows) -> Any:
     """Turn distances from a boundary into probabilities, by contiguous folds; a fold needs a row of every class.
 
     Platt (1999), Probabilistic outputs for support vector machines.
@@ -118,7 +133,8 @@ def _fit_naive_bayes(rows: FitRows, params: Params, seed: int, threads: int) -> 
     del seed, threads
     model = fit_scaled(rows, _NAIVE_BAYES(rows.problem)(**params), is_dense=True)
     # Columns that all rest at one value have no spread to divide by; scaled ones have one.
-    model[-1].var_ = np.maximum(model[-1].var_, LEAST_VARIANCE)
+    bayes = model if rows.is_prepared else model[-1]
+    bayes.var_ = np.maximum(bayes.var_, LEAST_VARIANCE)
     return model
 
 
@@ -127,16 +143,19 @@ LOGISTIC_REGRESSION = Algorithm(
     lambda rows: {"C": 1.0, "max_iter": MAX_ITERATIONS, "solver": _solver(rows)},
     _plain(_LOGISTIC),
     SCALED,
+    "scaled",
     "sklearn.ensemble",
     parameters_of(_LOGISTIC),
     refused_by(_LOGISTIC),
     is_additive=True,
+    space={"C": between(0.001, 100.0, log=True)},
 )
 LINEAR_REGRESSION = Algorithm(
     VALUES,
     always({}),
     _plain(_LEAST_SQUARES, takes_seed=False),
     SCALED,
+    "scaled",
     "sklearn.ensemble",
     parameters_of(_LEAST_SQUARES),
     refused_by(_LEAST_SQUARES),
@@ -147,28 +166,34 @@ RIDGE = Algorithm(
     always({"alpha": 1.0}),
     _plain(_RIDGE),
     SCALED,
+    "scaled",
     "sklearn.ensemble",
     parameters_of(_RIDGE),
     refused_by(_RIDGE),
     is_additive=True,
+    space={"alpha": between(0.01, 10_000.0, log=True)},
 )
 LINEAR_SVM = Algorithm(
     EVERY_PROBLEM,
     always({"max_iter": MAX_ITERATIONS}),
     _fit_linear_svm,
     SCALED,
+    "scaled",
     "sklearn.svm",
     parameters_of(_LINEAR_SVM),
     refused_by(_LINEAR_SVM),
     is_additive=True,
+    space={"C": between(0.001, 100.0, log=True)},
 )
 NAIVE_BAYES = Algorithm(
     CLASSES,
     always({}),
     _fit_naive_bayes,
     SCALED,
+    "scaled_dense",
     "sklearn.naive_bayes",
     parameters_of(_NAIVE_BAYES),
     refused_by(_NAIVE_BAYES),
     is_additive=True,
+    space={"var_smoothing": between(1e-9, 1.0, log=True)},
 )

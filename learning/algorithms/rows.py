@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,14 @@ class FitRows:
         Which columns are codes.
     problem, n_classes
         What is predicted; 1 class index for binary and regression is not used.
+    event_time_us, label_time_us
+        When each row was predicted, ascending, and when its label became known; None where nobody asks. Shape (n,).
+    weights
+        How much each row counts; None for all alike. Shape (n,).
+    is_prepared
+        Whether a declared preprocessing made the matrix: the algorithm adds none of its own.
+    folder
+        Folder of the declaration, where files of estimators stand.
     """
 
     matrix: Floats
@@ -46,6 +54,11 @@ class FitRows:
     encoding: FeatureEncoding
     problem: ProblemType
     n_classes: int
+    event_time_us: NDArray[np.int64] | None = None
+    label_time_us: NDArray[np.int64] | None = None
+    weights: Floats | None = None
+    is_prepared: bool = False
+    folder: str = ""
 
     @property
     def categorical(self) -> Sequence[int]:
@@ -85,7 +98,20 @@ class FitRows:
             _, firsts = np.unique(self.labels, return_index=True)
             chosen = np.union1d(chosen, firsts)
         chosen.sort()
-        return FitRows(self.matrix[chosen], self.labels[chosen], self.encoding, self.problem, self.n_classes)
+        return self.at(chosen)
+
+    def at(self, positions: NDArray[np.int64]) -> FitRows:
+        """Return the rows at some positions."""
+        times, weights = (self.event_time_us, self.label_time_us), self.weights
+        event_time_us, label_time_us = (None if one is None else one[positions] for one in times)
+        return replace(
+            self,
+            matrix=self.matrix[positions],
+            labels=self.labels[positions],
+            event_time_us=event_time_us,
+            label_time_us=label_time_us,
+            weights=None if weights is None else weights[positions],
+        )
 
 
 def without_empty_columns(matrix: Floats) -> Floats:

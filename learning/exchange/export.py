@@ -66,6 +66,11 @@ def model_to_onnx(model: FittedModel, notes: Mapping[str, str]) -> Exported:
     ExportError
         If the estimator is none that can be written.
     """
+    if model.preprocessing is not None:
+        raise ExportError(
+            f"the model '{model.name}' has columns prepared before it (`preprocess`, or an estimator of your own), which are "
+            "not written yet. Train a candidate without, or score in Python with `driftline predict`."
+        )
     graph = Graph(model.encoding)
     try:
         output = _add(graph, model)

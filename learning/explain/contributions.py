@@ -65,7 +65,7 @@ def contributions(model: FittedModel, matrix: Floats, *, centres: Floats | None 
     model
         The model.
     matrix
-        Encoded rows, shape (n, n_features).
+        Encoded rows, at least one. Shape (n, n_columns).
     centres
         Of an additive model: mean part of each feature over the rows that it learned from, by `mean_parts`. None
         measures from a row that has no values. Shape (n_features, n_outputs).
@@ -85,19 +85,25 @@ def contributions(model: FittedModel, matrix: Floats, *, centres: Floats | None 
         raise ExplanationError("the model learned from rows of one class: it always names that class.")
     if algorithm.storage == "skops":
         return _centred(model, _additive(model, matrix), centres)
-    names, n_features = model.encoding.names, matrix.shape[1]
-    if algorithm.storage == "lightgbm":
+    if model.preprocessing is not None:
+        raise ExplanationError(
+            f"the candidate '{model.name}' prepares its columns, and {model.algorithm} takes its answers apart by prepared ones. "
+            "Declare it without `preprocess` to explain its answers."
+        )
+    return _native(model, matrix)
+
+
+def _native(model: FittedModel, matrix: Floats) -> Contributions:
+    """Ask a booster for its own parts; the columns of one feature are summed."""
+    n, n_columns = matrix.shape
+    if ALGORITHMS[model.algorithm].storage == "lightgbm":
         answer = np.asarray(model.estimator.predict(matrix, pred_contrib=True), dtype=np.float64)
-        parts = answer.reshape(matrix.shape[0], -1, n_features + 1).transpose(0, 2, 1)
         raw = np.asarray(model.estimator.predict(matrix, raw_score=True), dtype=np.float64)
     else:
-        answer = model.estimator.contributions(matrix)
-        parts = answer.reshape(matrix.shape[0], -1, n_features + 1).transpose(0, 2, 1)
-        raw = model.estimator.raw_scores(matrix)
-    raw = raw.reshape(matrix.shape[0], -1)
-    return _summed(
-        Contributions(names, parts[0, -1] if len(parts) else np.zeros(raw.shape[1]), parts[:, :-1], raw)
-    )
+        answer, raw = model.estimator.contributions(matrix), model.estimator.raw_scores(matrix)
+    by_column = answer.reshape(n, -1, n_columns + 1).transpose(0, 2, 1)
+    parts = np.stack([by_column[:, place].sum(axis=1) for place in model.encoding.slices], axis=1)
+    return _summed(Contributions(model.encoding.names, by_column[0, -1], parts, raw.reshape(n, -1)))
 
 
 def mean_parts(model: FittedModel, matrix: Floats) -> Floats | None:
@@ -111,16 +117,16 @@ def mean_parts(model: FittedModel, matrix: Floats) -> Floats | None:
 
 def _additive(model: FittedModel, matrix: Floats) -> Contributions:
     """Measure each feature's part by giving it alone to a row that has no values."""
-    n, n_features = matrix.shape
-    nothing = np.full((1, n_features), np.nan)
+    n, places = matrix.shape[0], model.encoding.slices
+    nothing = np.full((1, matrix.shape[1]), np.nan)
     base = _raw(model, nothing)[0]
     raw = _raw(model, matrix)
-    parts = np.empty((n, n_features, base.size))
-    for position in range(n_features):
-        values, places = np.unique(matrix[:, position], return_inverse=True)
-        alone = np.repeat(nothing, values.size, axis=0)
-        alone[:, position] = values
-        parts[:, position] = (_raw(model, alone) - base)[places]
+    parts = np.empty((n, len(places), base.size))
+    for position, place in enumerate(places):
+        values, rows = np.unique(matrix[:, place], axis=0, return_inverse=True)
+        alone = np.repeat(nothing, values.shape[0], axis=0)
+        alone[:, place] = values
+        parts[:, position] = (_raw(model, alone) - base)[rows.ravel()]
     return _summed(Contributions(model.encoding.names, base, parts, raw))
 
 
@@ -135,6 +141,8 @@ def _centred(model: FittedModel, found: Contributions, centres: Floats | None) -
 def _raw(model: FittedModel, matrix: Floats) -> Floats:
     """Return what an additive model sums: distances from a boundary, values, or log odds of its probabilities."""
     estimator: Any = model.estimator
+    if model.preprocessing is not None:
+        matrix = model.preprocessing.transform(matrix)
     if hasattr(estimator, "steps") and hasattr(estimator[-1], "predict_joint_log_proba"):
         # Pipelines do not pass it on.
         matrix, estimator = estimator[:-1].transform(matrix), estimator[-1]

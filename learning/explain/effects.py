@@ -62,14 +62,14 @@ class FeatureEffect:
 def feature_effects(
     model: FittedModel, matrix: Floats, importances: Mapping[str, float], *, seed: int
 ) -> tuple[FeatureEffect, ...]:
-    """Measure how the score depends on each of the most important features; those of one value alone are left out.
+    """Measure how the score depends on each of the most important features; those of one value or of many columns are left out.
 
     Parameters
     ----------
     model
         The model.
     matrix
-        Encoded rows, shape (n, n_features).
+        Encoded rows, shape (n, n_columns).
     importances
         Share by feature.
     seed
@@ -78,10 +78,7 @@ def feature_effects(
     generator = np.random.default_rng(seed)
     n = matrix.shape[0]
     rows = matrix[np.sort(generator.choice(n, min(n, MAX_ROWS), replace=False))]
-    effects = (
-        _effect(model, rows, matrix[:, position], position)
-        for position in _most_important(model, importances)
-    )
+    effects = (_effect(model, rows, matrix, position) for position in _most_important(model, importances))
     return tuple(effect for effect in effects if effect is not None)
 
 
@@ -91,13 +88,16 @@ def _most_important(model: FittedModel, importances: Mapping[str, float]) -> Seq
     return sorted(used, key=lambda position: (-importances[names[position]], names[position]))[:N_FEATURES]
 
 
-def _effect(model: FittedModel, rows: Floats, column: Floats, position: int) -> FeatureEffect | None:
-    encoding = model.encoding.columns[position]
+def _effect(model: FittedModel, rows: Floats, matrix: Floats, position: int) -> FeatureEffect | None:
+    encoding, place = model.encoding.columns[position], model.encoding.slices[position]
+    if place.stop - place.start > 1:
+        return None  # The words of a text, or the parts of a date, are no axis.
+    column = matrix[:, place.start]
     values = _values(column[np.isfinite(column)], encoding)
     if values.size < 2:
         return None
     varied = np.tile(rows, (values.size, 1))
-    varied[:, position] = np.repeat(values, rows.shape[0])
+    varied[:, place.start] = np.repeat(values, rows.shape[0])
     scores = model.score_matrix(varied).reshape(values.size, rows.shape[0], -1)
     is_single = scores.shape[2] == 1
     lines = scores[:, :N_LINES, 0].T if is_single else np.empty((0, values.size))

@@ -75,6 +75,7 @@ def explain(
     seed, threads
         How its learning curve is fitted and rows are drawn.
     """
+    data = data.read_for(candidate)
     model, matrix = training.model, data.matrix
     learned = np.flatnonzero(rows_since(data, training.span.since_us))
     with limited_threads(threads):

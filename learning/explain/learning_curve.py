@@ -22,7 +22,7 @@ SHARES = (0.1, 0.3, 1.0)
 NEWEST_SHARE = 0.2
 """Share of the judged rows that the curve is measured on, the newest: what was known before them is learned from."""
 
-MIN_LEARNED = 50
+MIN_LEARNED = 30
 """Rows of the smallest part."""
 
 

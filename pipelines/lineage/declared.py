@@ -12,7 +12,7 @@ from declaration.queries import tables_read
 from declaration.sql import quote_identifier
 from declaration.target import TargetSpec
 from declaration.target_sql import REQUEST_PREFIX, entity_keys, target_event_time, target_key
-from learning.score_columns import score_fields
+from learning.score_columns import decision_fields, score_fields
 from pipelines.lineage.graph import Edge, Lineage, Node, Stage
 from pipelines.lineage.query import ROWS, ColumnOf, QueryLineage, UnresolvedLineageError, query_lineage
 from pipelines.loading.checks.queries import BoundColumns, bound_columns
@@ -173,7 +173,7 @@ def _learning_edges(pipeline: Pipeline, target: TargetSpec, bound: BoundColumns)
             node = Node(stage, stage, column)
             yield Edge(feature, node)
             yield from (Edge(source, node, "rows") for source in joined_on)
-        for score in score_fields(target.problem):
+        for score in (*score_fields(target.problem), *decision_fields(spec.model, target.problem)):
             yield Edge(
                 Node("predictions", "predictions", column), Node("predictions", "predictions", score.name)
             )

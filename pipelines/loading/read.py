@@ -16,6 +16,7 @@ from declaration.errors import DriftlineError
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
 from pipelines.loading.checks.blocks import block_faults
+from pipelines.loading.checks.candidates import own_estimator_faults
 from pipelines.loading.checks.queries import query_faults
 from pipelines.loading.problems import NAME_PATTERN, Fault, choices, tidy
 from pipelines.loading.recovery import recover, unreliable_keys
@@ -171,7 +172,8 @@ def _contents(document: MarkedYaml, folder: Path) -> tuple[PipelineSpec | None, 
     unreliable_paths |= {fault.path for fault in across}
     pipeline = Pipeline(folder.name, spec, str(folder), sql.texts, "")
     queries = query_faults(pipeline, unreliable_paths)
-    return spec, sql, [*outside, *_below_attributes([*schema, *sql.faults, *across, *queries])]
+    own = own_estimator_faults(pipeline, unreliable_paths)
+    return spec, sql, [*outside, *_below_attributes([*schema, *sql.faults, *across, *queries, *own])]
 
 
 def _below_attributes(faults: Iterable[Fault]) -> Iterator[Fault]:

@@ -62,7 +62,7 @@ def _schema() -> dict[str, Any]:
     """Return the schema with the names of the algorithms, which their table knows and the declaration does not."""
     schema = PipelineSpec.model_json_schema()
     names = [
-        schema["$defs"]["CandidateSpec"]["properties"]["use"],
+        schema["$defs"]["CandidateSpec"]["properties"]["use"]["anyOf"][0],
         schema["$defs"]["ModelSpec"]["properties"]["candidates"]["items"]["anyOf"][0],
     ]
     for choice in names:

@@ -119,7 +119,8 @@ def _value_at(value: Any, path: KeyPath) -> object:
 
 def _is_meant(tag: str, value: object) -> bool:
     """Tell whether a union's branch is the one the user wrote: a block, or a plain value."""
-    return tag.endswith("Spec") == isinstance(value, Mapping)
+    # A block that looks at itself as a whole is called `function-after[…, CostSpec]`.
+    return tag.rstrip("]").endswith("Spec") == isinstance(value, Mapping)
 
 
 def _text(detail: Mapping[str, Any], path: KeyPath, value: object) -> str:

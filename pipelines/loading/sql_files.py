@@ -37,6 +37,11 @@ def read_sql_files(spec: PipelineSpec, folder: Path, unreliable_paths: Collectio
         for name, dataset in spec.datasets.items()
         if dataset.source.type == "python" and dataset.source.path.endswith(PYTHON)
     ]
+    named += [
+        (("model", "candidates", position), file)
+        for position, candidate in enumerate(spec.model.competitors)
+        if candidate.is_own and (file := candidate.use.rpartition(":")[0]).endswith(PYTHON)
+    ]
     texts: dict[str, str] = {}
     faults: list[Fault] = []
     for path, name in named:

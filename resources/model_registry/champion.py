@@ -12,10 +12,19 @@ from resources.model_registry.registry import ModelRegistry
 
 @dataclass(frozen=True)
 class ChampionFile:
-    """A model file whose hash was checked against the ledger."""
+    """A model file whose hash was checked against the ledger.
+
+    Attributes
+    ----------
+    version
+        Its number.
+    content, sha256
+        The file, and the hash that the ledger has of it.
+    """
 
     version: int
     content: bytes
+    sha256: str
 
 
 def champion_version(lake: Lake, pipeline: str) -> int | None:
@@ -51,4 +60,4 @@ def champion_file(
     if number is None:
         return None
     sha256 = trusted_sha256(ledger.decisions, number)
-    return ChampionFile(number, registry.model_file(pipeline, number, sha256=sha256))
+    return ChampionFile(number, registry.model_file(pipeline, number, sha256=sha256), sha256)

@@ -7,7 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from declaration import alerts, datasets, drift, features, model, partitions, spec, target
+from declaration import (
+    alerts,
+    datasets,
+    decisions,
+    drift,
+    features,
+    model,
+    partitions,
+    preprocess,
+    search,
+    spec,
+    target,
+)
 from declaration.spec import PipelineSpec
 from pipelines.component import MLPipeline
 from pipelines.graph.stages import stages
@@ -15,7 +27,7 @@ from pipelines.loading.read import read
 from pipelines.loading.reference import editor_schema
 from tests.fixtures.sound_declaration import write
 
-BLOCKS = (alerts, datasets, drift, features, model, partitions, spec, target)
+BLOCKS = (alerts, datasets, decisions, drift, features, model, partitions, preprocess, search, spec, target)
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -23,7 +23,8 @@ from sklearn.preprocessing import FunctionTransformer
 
 from learning.encode import ColumnEncoding, FeatureEncoding
 from learning.fitted import FittedModel
-from learning.model_file import ModelFileError, model_from_bytes, model_to_bytes
+from learning.model_file import model_from_bytes, model_to_bytes
+from learning.skops_file import ModelFileError
 from tests.fixtures.training_world import fitted
 
 

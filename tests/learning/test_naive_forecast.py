@@ -15,8 +15,9 @@ import pytest
 from declaration.model import ModelSpec
 from learning.algorithms.rows import FitRows
 from learning.encode import ColumnEncoding, FeatureEncoding
-from learning.model_file import ModelFileError, model_from_bytes, model_to_bytes
+from learning.model_file import model_from_bytes, model_to_bytes
 from learning.naive_forecast import NaiveForecast, learn_naive_forecast
+from learning.skops_file import ModelFileError
 from learning.train import train_model
 from learning.training_rows import read_training_set
 

@@ -123,6 +123,7 @@ def test_a_sample_for_importances_has_the_rare_label_too() -> None:
 
         class encoding:  # noqa: N801
             names = ("x",)
+            slices = (slice(0, 1),)
 
         @staticmethod
         def score_matrix(matrix: Floats) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,12 @@ from assets.model.asset import materialize_model
 from assets.predictions.asset import materialize_predictions
 from declaration.pipeline import Pipeline
 from learning.model_file import model_from_bytes
+from learning.postprocessing import Postprocessing
+from learning.scores import predictions_table
 from resources.lake.lake import Lake
 from resources.model_registry.ledger import read_ledger, trusted_sha256
 from resources.model_registry.version import ModelRegistryError
-from tests.fixtures.training_world import World, training_table
+from tests.fixtures.training_world import World, fitted, training_table
 
 FEBRUARY = datetime(2024, 2, 1, tzinfo=UTC)
 FEATURES = ["carrier__name", "noise__x", "signal__x"]
@@ -134,3 +137,16 @@ def test_a_tampered_model_scores_nothing(world: World) -> None:
     with pytest.raises(ModelRegistryError, match="was changed after it was judged and is not loaded"):
         predict(world, pipeline, "2024-02-01")
     assert not world.lake.has("tampered/predictions")
+
+
+def test_a_threshold_adds_a_column_that_is_null_in_predictions_before_it(tmp_path: Path) -> None:
+    lake, rows = Lake(root=str(tmp_path)), training_table(300)
+    plain = fitted(rows, "binary", "decision_tree")
+    decided = replace(plain, postprocessing=Postprocessing(threshold=0.3))
+    features = rows.select(["row_id", "event_timestamp", *FEATURES])
+    for partition, model in (("2024-01-01", plain), ("2024-02-01", decided)):
+        lake.write("a/predictions", predictions_table(features, model, 1, "binary"), partition=partition)
+    before, after = (lake.read("a/predictions", partitions=[key]) for key in ("2024-01-01", "2024-02-01"))
+    assert before["predicted_label"].null_count == 300
+    called = (after["score"].to_numpy() >= 0.3).astype(int)
+    np.testing.assert_array_equal(after["predicted_label"].to_numpy(), called)

@@ -17,6 +17,7 @@ from declaration.pipeline import Pipeline
 from declaration.queries import tables_read
 from declaration.sql import quote_identifier
 from declaration.types import SQL_TYPES
+from pipelines.loading.checks.candidates import preprocess_column_faults
 from pipelines.loading.checks.drift import learned_feature_faults
 from pipelines.loading.checks.expressions import (
     TIMES,
@@ -71,6 +72,8 @@ def query_faults(pipeline: Pipeline, unreliable_paths: Collection[KeyPath]) -> I
                 yield from _view_faults(at, view.sql, result, spec.entities[view.entity])
     if spec.target is not None and not any(is_unreliable(at, unreliable_paths) for at in _NAMING_FEATURES):
         yield from learned_feature_faults(spec, features)
+        if not is_unreliable(("model",), unreliable_paths):
+            yield from preprocess_column_faults(spec, features)
         if not is_unreliable(("model", "gate"), unreliable_paths):
             yield from gate_column_faults(spec, features, bound)
     if (

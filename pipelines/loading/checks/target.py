@@ -12,8 +12,10 @@ from declaration.datasets import DatasetSpec
 from declaration.extras import MissingExtraError
 from declaration.partitioning import partitioning
 from declaration.spec import PipelineSpec
-from declaration.target_sql import sliceable_columns
+from declaration.target_sql import entity_keys, sliceable_columns
 from learning.algorithms.table import candidate_fault
+from learning.finish import finish_fault
+from pipelines.loading.checks.candidates import preprocess_faults
 from pipelines.loading.checks.expressions import declared_types, target_expression_faults
 from pipelines.loading.problems import Check, Fault, KeyPath, choices, label, repeats, unknown_columns
 
@@ -135,6 +137,7 @@ def _reserved_faults(spec: PipelineSpec) -> Iterator[Fault]:
 def model_checks(spec: PipelineSpec) -> Iterator[Check]:
     """Check what the model says of the target and the partitions."""
     yield Check([("target", "problem"), ("model",)], partial(_model_faults, spec))
+    yield Check([("model",)], partial(preprocess_faults, spec))
     yield Check([("partitions",), ("model", "train_window")], partial(_train_window_faults, spec))
 
 
@@ -142,6 +145,9 @@ def _model_faults(spec: PipelineSpec) -> Iterator[Fault]:
     problem, model = spec.learned.problem, spec.model
     for position, candidate in enumerate(model.competitors):
         place = ("model", "candidates", position)
+        if candidate.is_own:
+            # Checked with the files beside the declaration.
+            continue
         try:
             wrong = candidate_fault(candidate, problem)
         except MissingExtraError as error:
@@ -150,6 +156,9 @@ def _model_faults(spec: PipelineSpec) -> Iterator[Fault]:
         if wrong:
             yield Fault(place, f"{label(place)} {wrong}")
     yield from repeats(("model", "candidates"), [competitor.label for competitor in model.competitors])
+    if wrong := finish_fault(model, problem):
+        yield Fault(("model", wrong.split()[0]), f"model.{wrong}")
+    yield from _group_faults(spec)
     metrics = METRICS_BY_PROBLEM[problem]
     if model.metric is not None and model.metric not in metrics:
         text = f"model.metric is '{model.metric}', which cannot judge a {problem} target. {choices(model.metric, metrics)}"
@@ -161,6 +170,17 @@ def _model_faults(spec: PipelineSpec) -> Iterator[Fault]:
             ("model", "gate", "min_metric"),
             f"model.gate.min_metric is {floor:g}, but {metric} lies between 0 and 1.",
         )
+
+
+def _group_faults(spec: PipelineSpec) -> Iterator[Fault]:
+    """Find columns to group folds by that are no key of an entity: the labels table has no others."""
+    keys = entity_keys(spec)
+    for position, name in enumerate(spec.model.validation.group if spec.model.validation else ()):
+        if name not in keys:
+            path = ("model", "validation", "group", position)
+            yield Fault(
+                path, f"{label(path)} names '{name}', which is no key of an entity. {choices(name, keys)}"
+            )
 
 
 def slice_checks(spec: PipelineSpec) -> Iterator[Check]:

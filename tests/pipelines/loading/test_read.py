@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from declaration.decisions import ThresholdSpec
 from driftline.cli import main
 from pipelines.loading.read import DeclarationError, read, read_with_policy
 from pipelines.loading.yaml_lines import parse
@@ -714,6 +715,39 @@ MALFORMED = [
         id="metric",
     ),
     pytest.param(
+        [("metric: roc_auc", "metric: roc_auc\n    intervals: {level: 0.8}")],
+        [
+            "46: model.intervals are for a regression, and the target is binary. Leave it out.",
+        ],
+        id="intervals-of-classes",
+    ),
+    pytest.param(
+        [("metric: roc_auc", "metric: roc_auc\n    validation: {method: grouped_kfold, group: [customr]}")],
+        [
+            "46: model.validation.group[0] names 'customr', which is no key of an entity. Allowed: customer. Did you mean 'customer'?",
+        ],
+        id="group-of-an-unknown-column",
+    ),
+    pytest.param(
+        [
+            (
+                "metric: roc_auc",
+                "metric: roc_auc\n    threshold: {metric: f1, cost: {false_positive: 1, false_negative: 2}}",
+            )
+        ],
+        [
+            "46: model.threshold is a block of keys, but a threshold is a number, or has one of metric and cost.",
+        ],
+        id="two-thresholds",
+    ),
+    pytest.param(
+        [("metric: roc_auc", "metric: roc_auc\n    threshold: 1.5")],
+        [
+            "46: model.threshold is 1.5, but must be at most 1.0.",
+        ],
+        id="threshold-beyond-one",
+    ),
+    pytest.param(
         [("min_metric: 0.6", "min_metric: 60")],
         [
             "47: model.gate.min_metric is 60, but roc_auc lies between 0 and 1.",
@@ -1218,3 +1252,27 @@ def test_a_policy_takes_the_place_of_its_blocks_alone(tmp_path: Path) -> None:
     assert (other.spec.retrain.on, other.spec.retrain.max_age) == (("drift",), 9)
     assert other.spec.model_copy(update={"retrain": pipeline.spec.retrain}) == pipeline.spec
     assert other.sql == pipeline.sql
+
+
+def test_search_validation_and_decisions_are_read(tmp_path: Path) -> None:
+    said = """candidates:
+      - use: decision_tree
+        early_stopping: false
+        class_weight: {0: 1, 1: 20}
+        search:
+          method: random
+          space: {max_depth: [2, 9], max_features: {float: [0.1, 1], log: true}, criterion: {choice: [gini, entropy]}}
+    validation: {method: grouped_kfold, folds: 4, group: [customer]}
+    calibrate: auto
+    threshold: {cost: {false_positive: 1, false_negative: 20}}"""
+    folder = write(tmp_path / "sound")
+    path = folder / "defs.yaml"
+    path.write_text(re.sub("candidates: .*", said, path.read_text(encoding="utf-8")), encoding="utf-8")
+    model = read(folder).spec.model
+    (candidate,) = model.competitors
+    assert candidate.search is not None
+    assert candidate.search.space["max_depth"].int == (2, 9)
+    assert candidate.search.space["max_features"].float == (0.1, 1)
+    assert candidate.search.space["criterion"].choice == ("gini", "entropy")
+    assert candidate.class_weight == {"0": 1.0, "1": 20.0}
+    assert isinstance(model.threshold, ThresholdSpec)
