@@ -67,7 +67,10 @@ def _pages(
     if problem == "regression":
         yield "residuals", as_markdown_image(residuals_picture(training.holdout), "Residuals")
     else:
-        yield "confusion", markdown_table(*confusion_rows(training.holdout, problem, classes))
+        yield (
+            "confusion",
+            markdown_table(*confusion_rows(training.holdout, problem, classes, explanation.threshold)),
+        )
 
 
 def _slices_page(explanation: Explanation, training: Training) -> str:

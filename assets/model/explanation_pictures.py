@@ -12,7 +12,7 @@ from declaration.target_sql import REQUEST_PREFIX
 from learning.explain.curves import confusion, precision_recall_points, residual_groups
 from learning.explain.effects import FeatureEffect
 from learning.explain.learning_curve import LearningCurve
-from learning.explain.worst_slices import SliceError, SliceSearch
+from learning.explain.worst_slices import MAX_FINDINGS, SliceError, SliceSearch
 from learning.importance import Importance
 from learning.metrics import Scored
 from learning.proper_score import SCORE_NAMES
@@ -21,6 +21,7 @@ N_SHOWN_FEATURES = 20
 N_SHOWN_SLICES = 12
 N_SHOWN_CLASSES = 12
 THRESHOLD = 0.5
+"""Probability that is called positive where nothing is declared."""
 
 SCORES: Mapping[ProblemType, str] = {
     "binary": "predicted probability",
@@ -82,8 +83,8 @@ def precision_recall_picture(models: Mapping[str, Scored]) -> str:
     return lines(
         {**curves, f"by chance ({share:.3g})": [(0.0, share), (1.0, share)]},
         title="Precision and recall out of fold",
-        x_label="share of positives found",
-        y_label="share of positives among those called so",
+        x_label="recall: share of positives found",
+        y_label="precision",
     )
 
 
@@ -127,12 +128,17 @@ def learning_text(curve: LearningCurve) -> str:
     )
 
 
+def decided_from(threshold: float | None) -> float:
+    """Return the probability from which a row is called positive: the declared one, or one half."""
+    return THRESHOLD if threshold is None else threshold
+
+
 def confusion_rows(
-    scored: Scored, problem: ProblemType, classes: Sequence[str], threshold: float = THRESHOLD
+    scored: Scored, problem: ProblemType, classes: Sequence[str], threshold: float | None
 ) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
     """Count labels by predicted class: header and rows, the most frequent classes alone where there are many."""
     if problem == "binary":
-        names, predicted = ["0", "1"], (scored.scores >= threshold).astype(np.float64)
+        names, predicted = ["0", "1"], (scored.scores >= decided_from(threshold)).astype(np.float64)
     else:
         names, predicted = list(classes), scored.scores.argmax(axis=1).astype(np.float64)
     known = scored.labels < len(names)
@@ -172,8 +178,9 @@ def slices_text(search: SliceSearch, problem: ProblemType) -> str:
     """Say what was sought, and how much was found."""
     if search.obstacle:
         return f"Slices were not sought: {search.obstacle}."
+    least = "at least " if len(search.worst) == MAX_FINDINGS else ""
     found = (
-        f"{len(search.worst)} surely worse than all other rows"
+        f"{least}{len(search.worst)} surely worse than all other rows"
         if search.worst
         else "none surely worse than all other rows"
     )

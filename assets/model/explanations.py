@@ -45,6 +45,7 @@ EXPLANATIONS = LakeTable(
 difference, `p_value` by Holm over all slices tried;
 `slices`: how many were tried, or why none was;
 `learning`: the metric `y` of a model that learned from `n` rows; `curve`: why there are no such rows;
+`threshold`: least probability `y` that is called positive, where one is declared;
 `centre`: mean part `y` of a feature in an additive model's raw score, `series` the number of the class."""
 
 
@@ -70,6 +71,8 @@ def _rows(explanation: Explanation) -> Iterator[Mapping[str, Any]]:
     yield {"kind": "curve", "note": curve.obstacle}
     for point in curve.points:
         yield {"kind": "learning", "n": point.n_rows, "y": point.value, "low": point.low, "high": point.high}
+    if explanation.threshold is not None:
+        yield {"kind": "threshold", "y": explanation.threshold}
     if explanation.centres is not None:
         for name, means in zip(explanation.importances, explanation.centres, strict=True):
             for series, mean in enumerate(means):
@@ -132,6 +135,7 @@ def read_explanation(table: pa.Table) -> Explanation:
             curve["note"],
         ),
         _centres(by_kind.get("centre", ()), list(importances)),
+        next((row["y"] for row in by_kind.get("threshold", ())), None),
     )
 
 

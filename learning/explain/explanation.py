@@ -50,6 +50,8 @@ class Explanation:
         More rows, more skill?
     centres
         Of an additive model: mean part of each feature in the raw score. Shape (n_features, n_outputs). None of others.
+    threshold
+        Least probability that is called positive; None where none is declared.
     """
 
     importances: Mapping[str, Importance]
@@ -57,6 +59,7 @@ class Explanation:
     slices: SliceSearch
     curve: LearningCurve
     centres: Floats | None
+    threshold: float | None = None
 
 
 def explain(
@@ -82,7 +85,14 @@ def explain(
         effects = feature_effects(model, matrix[learned], training.importances, seed=seed)
         curve = learning_curve(training, data, candidate, training.metric, seed=seed, threads=threads)
         centres = _centres(training, matrix[_evenly(learned, MAX_CENTRED_ROWS)])
-    return Explanation(training.feature_importances, effects, _slices(training, data), curve, centres)
+    return Explanation(
+        training.feature_importances,
+        effects,
+        _slices(training, data),
+        curve,
+        centres,
+        model.postprocessing.threshold,
+    )
 
 
 def _centres(training: Training, matrix: Floats) -> Floats | None:

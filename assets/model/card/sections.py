@@ -13,6 +13,7 @@ from assets.model.card.reading import CardFacts
 from assets.model.explanation_pictures import (
     SLICE_HEADER,
     confusion_rows,
+    decided_from,
     effect_pictures,
     importances_picture,
     learning_picture,
@@ -57,6 +58,7 @@ def model_card(pipeline: Pipeline, facts: CardFacts, made_of: Mapping[str, str])
         _data(pipeline, facts),
         _features(facts, made_of),
         _candidates(facts),
+        Section("Settings of the training", facts=tuple(_settings(facts)) or (("settings", NOT_KEPT),)),
         *_quality(facts, target.problem),
         *_slices(facts, target.problem),
         *_limits(facts),
@@ -190,6 +192,7 @@ def _features(facts: CardFacts, made_of: Mapping[str, str]) -> Section:
 
 
 def _candidates(facts: CardFacts) -> Section:
+    """Compare candidates and naive forecasts."""
     by_name: dict[str, list[Mapping[str, Any]]] = {}
     for row in facts.candidates:
         by_name.setdefault(str(row.get("candidate") or row["algorithm"]), []).append(row)
@@ -201,20 +204,13 @@ def _candidates(facts: CardFacts) -> Section:
             " (chosen)" if any(row["is_best"] for row in found) else ""
         )
         rows.append((shown, *(figures.get(metric, "undefined") for metric in metrics)))
-    settings = tuple(_settings(facts))
+    table = CardTable(("candidate", *metrics), tuple(rows))
     return Section(
-        "Candidates and settings",
+        "Candidates",
         ("Out of fold, on the same rows; in brackets 95 % intervals by blocks of time.",)
         if rows
         else (NOT_KEPT,),
-        tables=tuple(
-            table
-            for table in (
-                CardTable(("candidate", *metrics), tuple(rows)),
-                CardTable(("setting", "value"), settings, "Settings of the training"),
-            )
-            if table.rows
-        ),
+        tables=(table,) if rows else (),
     )
 
 
@@ -231,9 +227,10 @@ def _quality(facts: CardFacts, problem: ProblemType) -> Iterator[Section]:
         return
     pictures, tables = list(_judged_pictures(judged, problem)), []
     if problem != "regression":
-        header, rows = confusion_rows(judged, problem, facts.version.classes)
+        threshold = facts.explanation.threshold if facts.explanation else None
+        header, rows = confusion_rows(judged, problem, facts.version.classes, threshold)
         title = (
-            "Confusion at a probability of 0.5"
+            f"Confusion: positive from a probability of {decided_from(threshold):.4g}"
             if problem == "binary"
             else "Confusion, by the likeliest class"
         )
@@ -269,7 +266,10 @@ def _slices(facts: CardFacts, problem: ProblemType) -> Iterator[Section]:
         )
         if found
     ]
-    yield Section("Where it errs", (slices_text(search, problem),), tables=tuple(tables))
+    texts = [slices_text(search, problem)]
+    if search.worst:
+        texts.append("A greater loss may lie in rows that nobody could tell as well as in the model.")
+    yield Section("Where it errs", tuple(texts), tables=tuple(tables))
 
 
 def _limits(facts: CardFacts) -> Iterator[Section]:

@@ -25,7 +25,7 @@ def test_the_card_lies_beside_the_reports_and_says_all_that_is_kept(
     assert document["path"] == str(folder / "model-1.html")
     titles = [section["title"] for section in document["sections"]]
     assert titles == [
-        "What it predicts", "Data", "Features", "Candidates and settings", "How good it is", "Where it errs",
+        "What it predicts", "Data", "Features", "Candidates", "Settings of the training", "How good it is", "Where it errs",
         "How the answer moves", "Who decided what", "Provenance and environment",
     ]  # fmt: skip
     page, text = (folder / "model-1.html").read_text(), (folder / "model-1.md").read_text()
