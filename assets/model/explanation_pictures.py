@@ -20,6 +20,7 @@ from learning.proper_score import SCORE_NAMES
 N_SHOWN_FEATURES = 20
 N_SHOWN_SLICES = 12
 N_SHOWN_CLASSES = 12
+MAX_BARS = 24
 THRESHOLD = 0.5
 """Probability that is called positive where nothing is declared."""
 
@@ -53,22 +54,24 @@ def effect_pictures(
 ) -> Iterator[tuple[str, str]]:
     """Draw how the score moves with each feature: name and picture."""
     for effect in effects:
-        name = shown_name(effect.feature)
-        if effect.labels and effect.mean.shape[1] == 1:
-            values = zip(effect.labels, effect.mean[:, 0].tolist(), strict=True)
-            yield name, bars(list(values), title=name, unit=f"mean {SCORES[problem]}")
+        name, is_single = shown_name(effect.feature), effect.mean.shape[1] == 1
+        names = ["mean"] if is_single else list(classes)
+        if effect.labels:
+            values = [
+                (label if is_single else f"{label}: {one}", score)
+                for label, scores in zip(effect.labels, effect.mean.tolist(), strict=True)
+                for one, score in zip(names, scores, strict=True)
+            ]
+            yield name, bars(values[:MAX_BARS], title=name, unit=f"mean {SCORES[problem]}")
             continue
-        at = effect.values.tolist() if not effect.labels else list(range(effect.values.size))
-        names = list(classes[: effect.mean.shape[1]]) if effect.mean.shape[1] > 1 else ["mean"]
+        at = effect.values.tolist()
+        curves = zip(names, effect.mean.T.tolist(), strict=True)
         yield (
             name,
             lines(
-                {
-                    one: list(zip(at, scores, strict=True))
-                    for one, scores in zip(names, effect.mean.T.tolist(), strict=False)
-                },
+                {one: list(zip(at, scores, strict=True)) for one, scores in curves},
                 title=name,
-                x_label=name if not effect.labels else f"{name}: {', '.join(effect.labels)}",
+                x_label=name,
                 y_label=SCORES[problem],
                 faint=[list(zip(at, line, strict=True)) for line in effect.lines.tolist()],
             ),

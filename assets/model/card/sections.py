@@ -29,6 +29,7 @@ from declaration.target import ProblemType
 from learning.judged import judged_text
 from learning.limits.finding import LimitFinding
 from learning.metrics import Scored
+from learning.naive_forecast import NAIVE
 
 NOT_KEPT = "not kept: the version is older than this page"
 
@@ -125,7 +126,7 @@ def _best(baselines: Sequence[Mapping[str, Any]], metric: str) -> tuple[str, str
 
 
 def _is_baseline(row: Mapping[str, Any]) -> bool:
-    return str(row["algorithm"]).startswith("baseline/")
+    return row["algorithm"] == NAIVE.use or str(row["algorithm"]).startswith("baseline/")
 
 
 def _purpose(pipeline: Pipeline) -> Section:
