@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from declaration.model import CandidateSpec, Metric, ModelSpec
 from learning.blocks import time_blocks
-from learning.judged import MIN_LEFT_ROWS, N_FOLDS, Judged
+from learning.judged import MIN_LEFT_ROWS, N_FOLDS, N_TYPICAL_WINDOWS, Judged
 from learning.metrics import Floats, Scored
 from learning.naive_forecast import NAIVE
 from learning.out_of_fold import OutOfFold, ScoredFold, fit, pooled, rows_since, score_fold
@@ -130,10 +130,15 @@ def unless_naive(
 def _newest(data: TrainingSet, judged: Judged, loss_since_us: int | None) -> NDArray[np.int64]:
     """Return the judged rows of the newest window: as long as a model serves at least.
 
-    The newest fifth, where that window is most of what there is, or a loss is open: without it nothing is known of the new concept.
+    One of which few rows are judged says little: the windows before go with it, to half of a usual one's rows. The newest fifth,
+    where that is most of what there is, or a loss is open: without it nothing is known of the new concept.
     """
-    is_newest = data.windows[judged.rows] == data.windows[judged.rows[-1]]
-    newest: NDArray[np.int64] = judged.rows[is_newest]
+    usual = np.median(np.unique(data.windows, return_counts=True)[1][-N_TYPICAL_WINDOWS:])
+    names, counts = np.unique(data.windows[judged.rows], return_counts=True)
+    n_windows = 1 + int(np.count_nonzero(np.cumsum(counts[::-1]) < usual / 2))
+    newest: NDArray[np.int64] = judged.rows[
+        data.windows[judged.rows] >= names[max(0, names.size - n_windows)]
+    ]
     if loss_since_us is None and 2 * newest.size <= data.labels.size:
         return newest
     return judged.rows[-max(1, judged.rows.size // N_FOLDS) :]

@@ -24,6 +24,7 @@ from learning.algorithms.table import ALGORITHMS
 from learning.encode import FeatureEncoding
 from learning.fitted import FittedModel
 from learning.naive_forecast import NAIVE, NaiveForecast
+from learning.postprocessing import Postprocessing
 from learning.preprocess.text import ColumnText, learned_texts
 from learning.skops_file import ModelFileError, skops_bytes, skops_from, zip_of
 
@@ -105,6 +106,7 @@ def model_from_bytes(content: bytes, *, ledger_sha256: str | None = None) -> Fit
         encoding=FeatureEncoding.from_plain(manifest["features"]),
         estimator=_estimator_from(manifest, parts),
         candidate=manifest.get("candidate", ""),
+        postprocessing=Postprocessing.from_plain(manifest.get("postprocessing", {})),
         preprocessing=skops_from(preprocessing) if preprocessing is not None else None,
     )
 

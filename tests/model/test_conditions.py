@@ -177,7 +177,7 @@ def test_keys_that_say_nothing_leave_decisions_what_they_were() -> None:
 
     def key(gate: GateSpec) -> str:
         pipeline = World.pipeline("key", gate=gate)
-        return Question(pipeline, "2024-01-01", "schedule", "content", None).decision_key(3)
+        return Question(pipeline, "2024-01-01", "schedule", "content", None, "rows").decision_key(3)
 
     assert key(GateSpec()) == "c53b2cb85f40f48e0ff4c319f0e22c326b6af3c5e3f9e9796f1581177f592263"
     assert key(GateSpec(slices=())) == key(GateSpec())
