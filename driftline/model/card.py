@@ -48,9 +48,9 @@ KEYS = {
 )
 @json_output(KEYS)
 def card(name: str | None, version: int | None, out: Path | None, as_json: bool) -> int:
-    """Write the model card of a version: data, features, candidates, errors, decisions, environment.
+    """Write the model card of a version.
 
-    By default the version that serves. The card is made anew of ledger, registry and lake, so that it says who let it
+    By default the version that serves: data, features, candidates, errors, decisions, environment. The card is made anew of ledger, registry and lake, so that it says who let it
     serve, and when, as of now.
     """
     from assets.drift_report.pages.files import write_whole
