@@ -50,8 +50,8 @@ KEYS = {
 def card(name: str | None, version: int | None, out: Path | None, as_json: bool) -> int:
     """Write the model card of a version.
 
-    By default the version that serves: data, features, candidates, errors, decisions, environment. The card is made anew of ledger, registry and lake, so that it says who let it
-    serve, and when, as of now.
+    By default the version that serves: data, features, candidates, errors, decisions, environment. The card is made
+    anew of ledger, registry and lake, so that it says who let it serve, and when, as of now.
     """
     from assets.drift_report.pages.files import write_whole
     from assets.model.card.markdown import card_markdown

@@ -36,15 +36,15 @@ def decision_document(decision: Decision) -> Mapping[str, object]:
 def refresh_cards(pipeline: str, decision: Decision) -> None:
     """Write the cards of the versions that a move concerns anew, where they have one."""
     from pipelines.graph.model_card import read_card, write_card
-    from pipelines.loading.declared import find_pipeline
+    from pipelines.loading.declared import declarations
 
     connections = connect(opened())
     folder = Path(connections.reports.folder)
     concerned = {decision.version, decision.champion_before, decision.champion_after}
     written = [one for one in concerned if (folder / pipeline / f"model-{one}.html").exists()]
-    if not written:
-        return
-    declared = find_pipeline(pipeline)
+    declared = declarations().pipelines.get(pipeline) if written else None
+    if declared is None:
+        return  # A card tells what is declared: of a pipeline that is no more, the last one stays.
     for version in filter(None, written):
         card = read_card(declared, connections.lake, connections.registry, version, now=datetime.now(UTC))
         write_card(card, folder)

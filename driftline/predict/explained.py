@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from assets.model.explanations import EXPLANATIONS, read_explanation
 from declaration.names import EVENT_TIMESTAMP
+from learning.algorithms.table import ALGORITHMS
 from learning.encode import encode
 from learning.explain.contributions import contributions
 from learning.fitted import FittedModel
@@ -27,13 +28,14 @@ class Explained:
     ----------
     output
         What the raw score is of: log odds, value, or the predicted class.
-    base, raw
-        Raw score of an average row, and of this one.
+    base_of, base, raw
+        Row that parts are counted from, its raw score, and this one's.
     parts
         Features with the largest parts, the largest first; `rest` is the sum of all others.
     """
 
     output: str
+    base_of: str
     base: float
     raw: float
     parts: tuple[tuple[str, float], ...]
@@ -43,6 +45,7 @@ class Explained:
         """Return it as JSON values."""
         return {
             "output": self.output,
+            "base_of": self.base_of,
             "base": self.base,
             "raw_score": self.raw,
             "contributions": [{"feature": feature, "part": part} for feature, part in self.parts],
@@ -53,7 +56,7 @@ class Explained:
         """Say it in a line."""
         shown = ", ".join(f"{feature} {part:+.4g}" for feature, part in self.parts)
         rest = f", all others {self.rest:+.4g}" if self.rest else ""
-        return f"{self.output} {self.raw:.4g} = {self.base:.4g} of an average row, {shown}{rest}"
+        return f"{self.output} {self.raw:.4g} = {self.base:.4g} of {self.base_of}, {shown}{rest}"
 
 
 def explained_rows(serving: Serving, answer: Prediction, n_parts: int) -> tuple[Explained, ...]:
@@ -71,9 +74,11 @@ def explained_rows(serving: Serving, answer: Prediction, n_parts: int) -> tuple[
         pa.array([0] * features.table.num_rows, pa.int32())
     )
     matrix = encode(features.table.append_column(EVENT_TIMESTAMP, instants), model.encoding)
-    found = contributions(
-        model, matrix, centres=_centres(serving.lake, serving.pipeline.name, answer.model_version)
-    )
+    centres = _centres(serving.lake, serving.pipeline.name, answer.model_version)
+    found = contributions(model, matrix, centres=centres)
+    is_additive = ALGORITHMS[model.algorithm].is_additive
+    # Of versions of before centres were kept.
+    base_of = "a row without values" if is_additive and centres is None else "an average row"
     rows = []
     for place in range(matrix.shape[0]):
         output = int(found.raw[place].argmax())
@@ -82,6 +87,7 @@ def explained_rows(serving: Serving, answer: Prediction, n_parts: int) -> tuple[
         rows.append(
             Explained(
                 _output(model, output),
+                base_of,
                 float(found.base[output]),
                 float(found.raw[place, output]),
                 tuple((found.names[position], float(parts[position])) for position in order),

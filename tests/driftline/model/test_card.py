@@ -10,6 +10,8 @@ import pytest
 
 from driftline.cli import FAULT, SUCCESS, main
 from driftline.model import card
+from driftline.model.moved import refresh_cards
+from resources.model_registry.ledger import read_ledger
 from tests.driftline.verify.world import Home
 from tests.fixtures.keys import undocumented
 
@@ -60,3 +62,17 @@ def test_a_version_that_is_not_there_is_named(installed: Home, capsys: pytest.Ca
     assert installed.path.is_dir()
     assert main(["model", "card", "7"]) == FAULT
     assert "has no model version 7. Its versions: 1." in capsys.readouterr().err
+
+
+def test_a_move_writes_the_cards_anew_that_there_are(installed: Home) -> None:
+    (decision, *_) = read_ledger(installed.connections.lake, "tiny")
+    page = installed.path / "reports" / "tiny" / "model-1.html"
+    page.write_text("of before")
+    refresh_cards("tiny", decision)
+    assert "It serves since" in page.read_text()
+    page.unlink()
+    refresh_cards("tiny", decision)
+    assert not page.exists()
+    page.write_text("of before")
+    refresh_cards("no_longer_declared", decision)
+    assert page.read_text() == "of before"

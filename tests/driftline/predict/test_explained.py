@@ -21,7 +21,9 @@ from tests.fixtures.keys import undocumented
 
 
 def test_a_line_says_what_moved_the_answer() -> None:
-    explained = Explained("log odds", -1.0, 0.5, (("recent__mean", 1.25), ("heat", -0.25)), 0.5)
+    explained = Explained(
+        "log odds", "an average row", -1.0, 0.5, (("recent__mean", 1.25), ("heat", -0.25)), 0.5
+    )
     assert explained.text() == (
         "log odds 0.5 = -1 of an average row, recent__mean +1.25, heat -0.25, all others +0.5"
     )
@@ -52,18 +54,21 @@ def test_parts_sum_to_the_scores_that_the_lake_keeps(installed: Home) -> None:
         assert whole == pytest.approx(one.raw, abs=1e-9)
         assert 1 / (1 + math.exp(-whole)) == pytest.approx(score, abs=1e-9)
     # From an average row: over the rows that it learned from parts are 0 in the mean.
-    assert found[0].base == pytest.approx(found[1].base)
+    assert {(one.base_of, round(one.base, 9)) for one in found} == {
+        ("an average row", round(found[0].base, 9))
+    }
 
 
 def test_json_has_the_parts_and_documents_them() -> None:
     table = pa.table({"heat": [1.5]})
     served = ServedFeatures(pa.table({"request__heat": [1.5]}), pa.table({}), pa.table({}), datetime.now(UTC))
     answer = Prediction(pa.table({"score": [0.6]}), 1, served)
-    explained = Explained("log odds", -1.0, 0.5, (("request__heat", 1.5),), 0.0)
+    explained = Explained("log odds", "an average row", -1.0, 0.5, (("request__heat", 1.5),), 0.0)
     document = as_plain("tiny", answer, table, [explained])
     assert undocumented(document, command.KEYS) == set()
     assert document["rows"][0]["explanation"] == {
         "output": "log odds",
+        "base_of": "an average row",
         "base": -1.0,
         "raw_score": 0.5,
         "contributions": [{"feature": "request__heat", "part": 1.5}],
