@@ -8,11 +8,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from declaration.model import CandidateSpec
 from declaration.target import ProblemType
 from learning.encode import encode
 from learning.explain.contributions import ExplanationError, contributions, mean_parts
 from learning.fitted import FittedModel
 from learning.metrics import Floats
+from learning.out_of_fold import fit
+from learning.training_rows import read_training_set
 from tests.fixtures.training_world import fitted
 
 Builder = Callable[..., pa.Table]
@@ -119,3 +122,27 @@ def test_a_sum_that_something_mixes_is_refused(make_training_table: Builder) -> 
     mixed = FittedModel("ridge", "regression", (), model.encoding, Mixed())
     with pytest.raises(ExplanationError, match="mixes them"):
         contributions(mixed, matrix)
+
+
+def prepared(table: pa.Table, algorithm: str, preprocess: dict[str, object]) -> tuple[FittedModel, Floats]:
+    candidate = CandidateSpec.model_validate({"use": algorithm, "preprocess": preprocess})
+    data = read_training_set(table, "binary").read_for(candidate)
+    return fit(candidate, data.fit_rows(), (), 0, 1), data.matrix
+
+
+def test_declared_preprocessing_of_single_columns_leaves_the_sum_exact(make_training_table: Builder) -> None:
+    model, matrix = prepared(
+        make_training_table(300), "logistic_regression", {"numbers": {"scale": "robust", "missing": "mean"}}
+    )
+    assert model.preprocessing is not None
+    found = contributions(model, matrix, centres=mean_parts(model, matrix))
+    whole = (found.base + found.parts.sum(axis=1))[:, 0]
+    np.testing.assert_allclose(1 / (1 + np.exp(-whole)), model.score_matrix(matrix), atol=1e-9)
+    assert found.names == model.encoding.names
+
+
+def test_a_booster_behind_declared_preprocessing_is_refused(make_training_table: Builder) -> None:
+    pytest.importorskip("lightgbm")
+    model, matrix = prepared(make_training_table(300), "lightgbm", {"numbers": {"scale": "robust"}})
+    with pytest.raises(ExplanationError, match="Declare it without `preprocess`"):
+        contributions(model, matrix)
