@@ -28,7 +28,8 @@ UNNUMBERED = 0
 ALIASES = ("champion", "challenger", "previous")
 """The aliases we keep; others in the registry are left alone."""
 
-_KEY_TAG = "driftline.training_key"
+KEY_TAG = "driftline.training_key"
+"""Tag of the fingerprint of a version's training."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def find(self, pipeline: str, training_key: str) -> ModelVersion | None:
         """Return the version that came of a training, or None."""
-        condition = f"name = {_filter_text(pipeline)} AND tags.`{_KEY_TAG}` = {_filter_text(training_key)}"
+        condition = f"name = {_filter_text(pipeline)} AND tags.`{KEY_TAG}` = {_filter_text(training_key)}"
         versions = [_read_version(entry) for entry in _search(open_store(self.tracking_uri), condition)]
         return min(versions, key=lambda version: version.version, default=None)
 
@@ -146,7 +147,7 @@ class ModelRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]
         contents = {**(files or {}), MODEL_FILE: artifact}
         run_id = self._record_run(client, pipeline, model, contents, params, metrics, tags)
         _ensure_registered_model(client, pipeline)
-        described = {_KEY_TAG: training_key, **_to_tags(model), **tags}
+        described = {KEY_TAG: training_key, **_to_tags(model), **tags}
         created = client.create_model_version(
             pipeline,
             # The folder: MLflow looks for signature and example in it.

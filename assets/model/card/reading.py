@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from assets.model.explanations import EXPLANATIONS, read_explanation
 from assets.model.recorded import Recorded
 from assets.model.tables import CANDIDATES
+from assets.model.trial_log import TRIALS
 from declaration.pipeline import Pipeline
 from learning.explain.explanation import Explanation
 from learning.metrics import Scored
@@ -20,7 +21,7 @@ from learning.score_columns import scores_from
 from learning.training_rows import label_indices
 from resources.lake.lake import Lake
 from resources.model_registry.ledger import Decision, read_ledger
-from resources.model_registry.registry import ModelRegistry, TrainingRun
+from resources.model_registry.registry import KEY_TAG, ModelRegistry, TrainingRun
 from resources.model_registry.stages import Stage, stages_after
 from resources.model_registry.version import ModelVersion
 
@@ -41,6 +42,8 @@ class CardFacts:
         Of MLflow; no run where it was deleted.
     candidates
         Rows of `<p>/candidates`.
+    trials
+        Rows of `<p>/trials`: settings that searches tried, the best first.
     explanation, judged
         What its training found, and its judged rows out of fold; None where they were not kept.
     judged_span
@@ -55,6 +58,7 @@ class CardFacts:
     tags: Mapping[str, str]
     run: TrainingRun | None
     candidates: tuple[Mapping[str, Any], ...]
+    trials: tuple[Mapping[str, Any], ...]
     explanation: Explanation | None
     judged: Scored | None
     judged_span: tuple[datetime, datetime] | None
@@ -81,13 +85,15 @@ def read_card_facts(
     explained = _rows_of(lake, EXPLANATIONS.of(pipeline.name), number)
     held_out = _rows_of(lake, pipeline.table("holdout_scores"), number)
     candidates = _rows_of(lake, CANDIDATES.of(pipeline.name), number)
+    tags = registry.version_tags(pipeline.name).get(number, {})
     return CardFacts(
         version=version,
         stage=stages_after(decisions, now).get(number, "dev"),
         decisions=tuple(
             one for one in decisions if number in (one.version, one.champion_before, one.champion_after)
         ),
-        tags=registry.version_tags(pipeline.name).get(number, {}),
+        trials=_trials(lake, TRIALS.of(pipeline.name), tags.get(KEY_TAG, "")),
+        tags=tags,
         run=registry.training_run(pipeline.name, number),
         candidates=tuple(candidates.to_pylist()) if candidates is not None else (),
         explanation=read_explanation(explained) if explained is not None else None,
@@ -101,6 +107,13 @@ def _rows_of(lake: Lake, table: str, number: int) -> pa.Table | None:
     if not lake.has(table) or str(number) not in lake.snapshot(table).partitions:
         return None
     return lake.read(table, partitions=[str(number)])
+
+
+def _trials(lake: Lake, table: str, training_key: str) -> tuple[Mapping[str, Any], ...]:
+    if not training_key or not lake.has(table):
+        return ()
+    rows = lake.read(table)
+    return tuple(rows.filter(pc.equal(rows["training_key"], training_key)).sort_by("loss").to_pylist())
 
 
 def _judged(rows: pa.Table | None, pipeline: Pipeline, version: ModelVersion) -> Scored | None:

@@ -31,6 +31,9 @@ from learning.limits.finding import LimitFinding
 from learning.metrics import Scored
 from learning.naive_forecast import NAIVE
 
+N_TRIALS = 10
+"""Trials that a card lists."""
+
 NOT_KEPT = "not kept: the version is older than this page"
 
 STAGES: Mapping[str, str] = {
@@ -211,8 +214,17 @@ def _candidates(facts: CardFacts) -> Section:
         ("Out of fold, on the same rows; in brackets 95 % intervals by blocks of time.",)
         if rows
         else (NOT_KEPT,),
-        tables=(table,) if rows else (),
+        tables=tuple(one for one in (table, _trials(facts)) if one.rows),
     )
+
+
+def _trials(facts: CardFacts) -> CardTable:
+    rows = tuple(
+        (row["candidate"], f"{row['loss']:.5g}", f"{row['cpu_seconds']:.1f}", row["params"] or "as declared")
+        for row in facts.trials[:N_TRIALS]
+    )
+    title = f"Settings tried by searches: {len(facts.trials)}, the best {len(rows)}"
+    return CardTable(("candidate", "loss", "CPU s", "settings"), rows, title)
 
 
 def _settings(facts: CardFacts) -> Iterator[tuple[str, str]]:

@@ -17,6 +17,7 @@ from assets.model.card.markdown import card_markdown
 from assets.model.card.page import card_page
 from assets.model.card.reading import read_card_facts
 from assets.model.card.sections import model_card
+from declaration.model import ModelSpec
 from declaration.target import ProblemType
 from tests.fixtures.training_world import World
 
@@ -77,3 +78,18 @@ def test_names_from_outside_are_no_markup() -> None:
     # A border inside a cell would be a cell more.
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert {row.count("|") for row in rows} <= {2, 3, 4}
+
+
+def test_the_settings_that_a_search_tried_are_listed(world: World, make_training_table: Builder) -> None:
+    declared = world.pipeline("card_searched")
+    searched = {"use": "decision_tree", "search": {"trials": 5, "method": "random"}}
+    model = ModelSpec.model_validate({"candidates": [searched]})
+    pipeline = replace(declared, spec=declared.spec.model_copy(update={"model": model}))
+    world.write_training_set(pipeline, "2024-01-01", make_training_table(1_200, days=31))
+    run = StageRun(pipeline, world.scope(pipeline, "2024-01-01"), world.lake, world.engine)
+    materialize_model(run, registry=world.registry)
+    card = model_card(pipeline, read_card_facts(pipeline, world.lake, world.registry, 1, now=NOW), {})
+    tables = next(section.tables for section in card.sections if section.title == "Candidates")
+    assert tables[1].title == "Settings tried by searches: 5, the best 5"
+    losses = [float(row[1]) for row in tables[1].rows]
+    assert losses == sorted(losses)
