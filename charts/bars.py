@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from charts.colours import CURRENT_COLOUR, HIGHLIGHT_COLOUR, REFERENCE_COLOUR
@@ -43,11 +43,16 @@ class _Row:
     value: str
     value_x: float
     is_highlighted: bool
+    whisker: str = ""
 
 
 def _bar(scale: Scale, value: float, y: float, height: float, colour: str) -> _Bar:
     zero, end = scale(0.0), scale(value)
     return _Bar(min(zero, end), y, round(abs(end - zero), 2), height, colour)
+
+
+def _whisker(scale: Scale, ends: tuple[float, float] | None, y: float) -> str:
+    return "" if ends is None else f"M{scale(ends[0])} {y}H{scale(ends[1])}"
 
 
 def _letters(width: float) -> int:
@@ -61,6 +66,7 @@ def bars(
     title: str,
     unit: str = "",
     highlight: Collection[str] = (),
+    spread: Mapping[str, tuple[float, float]] | None = None,
     width: float = WIDTH,
 ) -> str:
     """Draw one bar per name, in the given order, with its value written behind it.
@@ -75,6 +81,8 @@ def bars(
         Unit of the values, written below the axis.
     highlight
         Names whose bars stand out.
+    spread
+        Ends of a line over a name's bar.
     width
         Of the picture in px.
 
@@ -83,7 +91,10 @@ def bars(
     str
         SVG text.
     """
-    low, high = finite_range([0.0, *(value for _, value in values)])
+    ends = spread or {}
+    low, high = finite_range(
+        [0.0, *(value for _, value in values), *(end for pair in ends.values() for end in pair)]
+    )
     low, high = min(low, 0.0), max(high, 0.0)
     labels = [shorten(name, _letters(width)) for name, _ in values]
     left, right, top = 22 + text_width(labels), width - 56, 34
@@ -104,8 +115,9 @@ def bars(
                 ),
             ),
             format_number(value),
-            max(scale(0.0), scale(value)) + 6,
+            max(scale(0.0), scale(value), *(scale(end) for end in ends.get(name, ()))) + 6,
             name in highlight,
+            _whisker(scale, ends.get(name), top + ROW_HEIGHT * index + ROW_HEIGHT / 2),
         )
         for index, (label, (name, value)) in enumerate(zip(labels, values, strict=True))
     ]

@@ -55,6 +55,7 @@ def lines(
     x_label: str,
     y_label: str,
     diagonal: bool = False,
+    faint: Sequence[Sequence[tuple[float, float]]] = (),
 ) -> str:
     """Draw curves over one pair of axes.
 
@@ -66,13 +67,15 @@ def lines(
         Heading and axis labels, with units.
     diagonal
         Draw y = x, as ROC and calibration curves want it.
+    faint
+        Curves without a name, drawn thin behind the others.
 
     Returns
     -------
     str
         SVG text.
     """
-    points = [point for curve in series.values() for point in curve]
+    points = [point for curve in (*series.values(), *faint) for point in curve]
     heights, widths = [y for _, y in points], [x for x, _ in points]
     if diagonal:
         heights, widths = [*heights, 0.0, 1.0], [*widths, 0.0, 1.0]
@@ -98,7 +101,8 @@ def lines(
     ]
     return draw(
         "lines.svg.j2", title=title, width=WIDTH, height=HEIGHT, legend=legend(list(colours.items())),
-        curves=curves, x_ticks=ticks(x_scale, count=8), y_ticks=y_marks, x_label=x_label, y_label=y_label,
+        curves=curves, faint=[_path(curve, x_scale, y_scale) for curve in faint],
+        x_ticks=ticks(x_scale, count=8), y_ticks=y_marks, x_label=x_label, y_label=y_label,
         left=left, right=right, top=TOP, bottom=bottom,
         diagonal=_diagonal(x_scale, y_scale) if diagonal else "",
         has_points=any(math.isfinite(y) for _, y in points),

@@ -23,7 +23,7 @@ from learning.candidate_comparison import JudgedRows
 from learning.choice import choose_span, judges, unless_naive
 from learning.finish import Finish, finish, finish_fault
 from learning.fitted import FittedModel
-from learning.importance import permutation_importances
+from learning.importance import Importance, permutation_importances
 from learning.judged import Judged
 from learning.metrics import MetricError, Scored, metric_value
 from learning.naive_forecast import NAIVE
@@ -71,8 +71,8 @@ class Training:
         The rows that the model has learned from.
     spans
         Every span that competed, "all" first.
-    importances
-        Share of each feature in the winner's skill.
+    feature_importances
+        What the winner's skill rests on, by feature.
     n_rows
         Labelled rows that the served model was fitted on.
     rare_classes
@@ -97,7 +97,7 @@ class Training:
     results: tuple[CandidateResult, ...]
     span: Span
     spans: tuple[SpanResult, ...]
-    importances: Mapping[str, float]
+    feature_importances: Mapping[str, Importance]
     n_rows: int
     rare_classes: Mapping[str, int]
     candidates: Mapping[str, Scored]
@@ -105,6 +105,11 @@ class Training:
     searches: Mapping[str, SearchResult] = field(default_factory=dict)
     finish: Finish | None = None
     note: str = ""
+
+    @property
+    def importances(self) -> Mapping[str, float]:
+        """Share of each feature in the winner's skill."""
+        return {name: found.share for name, found in self.feature_importances.items()}
 
 
 def train_model(
@@ -204,7 +209,7 @@ def train_model(
         results=results,
         span=chosen.span,
         spans=chosen.results,
-        importances=importances,
+        feature_importances=importances,
         n_rows=learned.size,
         rare_classes=_rare_classes(data, learned),
         candidates=candidates,

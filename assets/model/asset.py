@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from assets.materialization import Outcome, Scope, StageRun
 from assets.model.conditions import conditioned, cost_findings
 from assets.model.described import description_files
+from assets.model.explanations import EXPLANATIONS, explanations_table
 from assets.model.fingerprints import Question, question
 from assets.model.known_labels import read_entities, read_known
 from assets.model.known_loss import loss_since_us
@@ -29,6 +30,7 @@ from assets.model.recorded import Judge, recorded_tags
 from assets.model.tables import CANDIDATES, candidates_table
 from assets.model.trial_log import LakeTrialLog
 from assets.model.tuning_page import search_page, tuning_facts, tuning_figures, tuning_params
+from declaration.model import CandidateSpec, ModelSpec
 from declaration.partitioning import partitioning
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_identifier
@@ -37,6 +39,7 @@ from learning.candidate_comparison import CandidateComparison, compare_candidate
 from learning.comparison import ScoredPair
 from learning.encode import EncodingError
 from learning.environment import present_environment
+from learning.explain.explanation import Explanation, explain
 from learning.fitted import FittedModel
 from learning.gate import GateVerdict, judge_challenger
 from learning.gate_conditions import with_approval
@@ -44,6 +47,7 @@ from learning.holdout_table import holdout_table
 from learning.judged import judged_text
 from learning.metrics import Floats, MetricError, Scored
 from learning.model_file import model_from_bytes, model_to_bytes
+from learning.naive_forecast import NAIVE
 from learning.preprocess.reading import PreprocessError
 from learning.proper_score import SCORE_NAMES
 from learning.score_columns import aligned_scores, classes_of_both, score_fields, scores_from
@@ -178,10 +182,17 @@ def _write(
             training.candidate_rows,
             seed=run.spec.model.seed,
         )
+        explanation = explain(
+            training,
+            inputs.data,
+            _chosen(run.spec.model, training),
+            seed=run.spec.model.seed,
+            threads=run.engine.threads,
+        )
     content = model_to_bytes(training.model)
     costs = cost_findings(run, inputs.data, training, len(content))
     version = _register(run, inputs, training, content, naive, judge, registry)
-    tables = _write_tables(run, inputs.data, training, comparison, naive, version)
+    tables = _write_tables(run, inputs.data, training, comparison, naive, explanation, version)
     pair: ScoredPair | None = None
     verdict: GateVerdict | None = None
 
@@ -227,6 +238,7 @@ def _write(
         naive,
         pair.champion if pair is not None else None,
         verdict.limits if verdict is not None else (),
+        explanation,
     )
     registry.keep_files(version.run_id, plot_files(pages))
     searches = {"search": search_page(training.searches)} if training.searches else {}
@@ -235,6 +247,14 @@ def _write(
         metadata={**outcome.metadata, **_rare(training), **_skill(naive), **tuning_facts(training)},
         markdown={**pages, **searches},
     )
+
+
+def _chosen(spec: ModelSpec, training: Training) -> CandidateSpec:
+    """Return the candidate that was chosen, with the settings that a search has found."""
+    name = training.model.name
+    if name in training.searches:
+        return training.searches[name].candidate
+    return next((one for one in spec.competitors if one.label == name), NAIVE)
 
 
 def _rare(training: Training) -> Mapping[str, str]:
@@ -413,15 +433,18 @@ def _write_tables(
     training: Training,
     comparison: CandidateComparison,
     naive: NaiveResults,
+    explanation: Explanation,
     version: ModelVersion,
-) -> tuple[Snapshot, Snapshot]:
-    """Keep the judged rows' scores and the candidates' figures, by model version."""
+) -> tuple[Snapshot, ...]:
+    """Keep the judged rows' scores, the candidates' figures and the explanation, by model version."""
     partition, commit, lake = str(version.version), run.commit, run.lake
     held_out = holdout_table(data, training)
     figures = candidates_table(training, comparison, naive, version.version, version.training_partition)
+    explained = explanations_table(explanation, version.version, version.training_partition)
     return (
         lake.write(run.table("holdout_scores"), held_out, partition=partition, commit=commit),
         lake.write(CANDIDATES.of(run.pipeline.name), figures, partition=partition, commit=commit),
+        lake.write(EXPLANATIONS.of(run.pipeline.name), explained, partition=partition, commit=commit),
     )
 
 

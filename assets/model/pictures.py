@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assets.model.comparison_pages import candidates_page, limits_page
+from assets.model.explanation_pages import explanation_pages
 from assets.model.naive import NaiveResults
-from charts import as_markdown_cell, as_markdown_image, bars, lines
+from charts import as_markdown_cell, as_markdown_image, lines
 from declaration.target import ProblemType
 from learning.candidate_comparison import CandidateComparison
+from learning.explain.explanation import Explanation
 from learning.judged import judged_text
 from learning.limits.finding import LimitFinding
 from learning.metrics import Floats, Scored
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 
 N_CURVE_POINTS = 120
 N_CALIBRATION_BINS = 10
-N_SHOWN_FEATURES = 20
 
 
 def training_pages(
@@ -33,6 +34,7 @@ def training_pages(
     naive: NaiveResults,
     champion: Scored | None,
     limits: Sequence[LimitFinding],
+    explanation: Explanation,
 ) -> Mapping[str, str]:
     """Return the Markdown pages of a training, by metadata key.
 
@@ -48,12 +50,13 @@ def training_pages(
         The champion's scores on the rows it was compared on, if it was.
     limits
         What was found of the gate's limits.
+    explanation
+        What the trained model rests on, and where it errs.
     """
     problem = training.model.problem
     pages = {
         "candidates": candidates_page(training, comparison, naive),
         "spans": spans_page(training),
-        "feature_importances": importances_page(training.importances),
     }
     # scikit-learn's classes are its base: loading the definitions must not wait for them.
     from learning.preprocess.text import learned_texts
@@ -62,10 +65,11 @@ def training_pages(
         pages["preprocessing"] = preprocessing_page(columns)
     if limits:
         pages["limits"] = limits_page(limits)
+    models = {f"challenger ({training.model.name})": training.holdout}
+    if champion is not None:
+        models["champion"] = champion
+    pages |= explanation_pages(explanation, training, models)
     if problem == "binary":
-        models = {f"challenger ({training.model.name})": training.holdout}
-        if champion is not None:
-            models["champion"] = champion
         pages["roc_curve"] = roc_page(models)
     if problem != "multiclass":
         pages["calibration"] = calibration_page(training.holdout, problem)
@@ -106,23 +110,20 @@ def spans_page(training: Training) -> str:
     )
 
 
-def importances_page(importances: Mapping[str, float]) -> str:
-    """Show the features that matter most, as shares of the model's skill."""
-    ordered = sorted(importances.items(), key=lambda item: (-item[1], item[0]))[:N_SHOWN_FEATURES]
-    picture = bars(ordered, title="Share of the model's skill lost without the feature")
-    return as_markdown_image(picture, "Feature importances")
-
-
 def roc_page(models: Mapping[str, Scored]) -> str:
     """Draw ROC curves, each on the rows that its model was compared on."""
-    picture = lines(
+    return as_markdown_image(roc_picture(models), "ROC curve")
+
+
+def roc_picture(models: Mapping[str, Scored]) -> str:
+    """Draw ROC curves as SVG."""
+    return lines(
         {name: roc_points(scored) for name, scored in models.items()},
         title="ROC curve out of fold",
         x_label="share of negatives called positive",
         y_label="share of positives found",
         diagonal=True,
     )
-    return as_markdown_image(picture, "ROC curve")
 
 
 def roc_points(scored: Scored) -> list[tuple[float, float]]:
@@ -146,15 +147,19 @@ def roc_points(scored: Scored) -> list[tuple[float, float]]:
 
 def calibration_page(scored: Scored, problem: ProblemType) -> str:
     """Draw the mean label against the mean score in groups of rows with like scores."""
+    return as_markdown_image(calibration_picture(scored, problem), "Calibration curve")
+
+
+def calibration_picture(scored: Scored, problem: ProblemType) -> str:
+    """Draw the calibration as SVG."""
     is_binary = problem == "binary"
-    picture = lines(
+    return lines(
         {"out of fold": calibration_points(scored)},
         title="Calibration out of fold",
         x_label="mean predicted probability" if is_binary else "mean predicted value",
         y_label="share of positives" if is_binary else "mean value",
         diagonal=True,
     )
-    return as_markdown_image(picture, "Calibration curve")
 
 
 def calibration_points(scored: Scored) -> list[tuple[float, float]]:

@@ -14,6 +14,7 @@ COMMANDS: Mapping[str, Mapping[str, Listed]] = {
         "show": Listed(
             "driftline.model.showing:show", "Show one version: candidates, importances, settings."
         ),
+        "card": Listed("driftline.model.card:card", "Write the model card of a version."),
         "compare": Listed("driftline.model.comparing:compare", "Show two versions side by side."),
         "promote": Listed("driftline.model.promotion:promote", "Let a challenger serve."),
         "archive": Listed(

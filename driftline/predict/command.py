@@ -27,6 +27,15 @@ KEYS = {
     "rows[].given": "its columns, as they were given",
     "rows[].prediction": "the columns of the prediction: score, or scores by class",
     "rows[].features": "what the model read, by feature",
+    "rows[].explanation": "the answer taken apart; null without --explain",
+    "rows[].explanation.output": "what the raw score is of: log odds, value, or the predicted class",
+    "rows[].explanation.base_of": "row that parts are counted from: an average one; of additive models of old versions, one without values",
+    "rows[].explanation.base": "its raw score",
+    "rows[].explanation.raw_score": "raw score of this row: `base`, all `part` and `rest` sum to it",
+    "rows[].explanation.contributions": "features with the largest parts, the largest first",
+    "rows[].explanation.contributions[].feature": "its name",
+    "rows[].explanation.contributions[].part": "by how much it moved the raw score",
+    "rows[].explanation.rest": "sum of the parts of all other features",
 }
 
 
@@ -61,16 +70,30 @@ class Instant(click.ParamType[datetime]):
 )
 @click.option("--now", type=Instant(), help="Instant of the question, UTC without a zone; by default now.")
 @click.option("--log", "is_logged", is_flag=True, help="Note what is served, for `driftline skew`.")
+@click.option(
+    "--explain",
+    "n_parts",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="The N features that moved each answer most.",
+)
 @json_output(KEYS)
 def predict(
-    name: str | None, file: str, kind: Format | None, now: datetime | None, is_logged: bool, as_json: bool
+    name: str | None,
+    file: str,
+    kind: Format | None,
+    now: datetime | None,
+    is_logged: bool,
+    n_parts: int | None,
+    as_json: bool,
 ) -> int:
     """Print what the champion predicts for some rows.
 
     The rows have the columns of the target's dataset. With each prediction goes every feature that it read: value,
     status and age. Features come from the online store, request features from the row itself. Nothing is
-    written without --log.
+    written without --log. Boosters of LightGBM and XGBoost, linear models and naive Bayes can be asked with --explain.
     """
+    from driftline.predict.explained import explained_rows
     from driftline.predict.reading import format_of, rows_from
     from driftline.predict.report import as_plain, show
     from pipelines.loading.declared import find_pipeline
@@ -83,10 +106,11 @@ def predict(
     log = ServedLog(connections.lake, pipeline.name) if is_logged else nullcontext()
     with open_serving(pipeline, connections) as serving, log as noted:
         answer = serving.score(rows, now or datetime.now(UTC), log=noted)
+        explained = explained_rows(serving, answer, n_parts) if n_parts is not None else ()
     if as_json:
-        print_json(as_plain(pipeline.name, answer, rows))
+        print_json(as_plain(pipeline.name, answer, rows, explained))
     else:
-        show(pipeline.name, answer, rows, tuple(serving.columns.keys), console())
+        show(pipeline.name, answer, rows, tuple(serving.columns.keys), console(), explained)
     return SUCCESS
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from driftline.predict.explained import Explained
 from serving.predictor import Prediction
 
 FROM_ROW = "request"
@@ -47,9 +48,12 @@ def features_seen(answer: Prediction) -> Iterator[tuple[FeatureSeen, ...]]:
         )
 
 
-def as_plain(pipeline: str, answer: Prediction, rows: pa.Table) -> Mapping[str, Any]:
-    """Return an answer as JSON values: for each row what was given, the prediction, and each feature."""
+def as_plain(
+    pipeline: str, answer: Prediction, rows: pa.Table, explained: Sequence[Explained] = ()
+) -> Mapping[str, Any]:
+    """Return an answer as JSON values: for each row what was given, the prediction, each feature, and what moved it."""
     plain_rows, scores = rows.to_pylist(), answer.scores.to_pylist()
+    explanations: Sequence[Explained | None] = explained or [None] * len(scores)
     return {
         "pipeline": pipeline,
         "now": answer.features.now.isoformat(),
@@ -66,8 +70,11 @@ def as_plain(pipeline: str, answer: Prediction, rows: pa.Table) -> Mapping[str, 
                     }
                     for feature in seen
                 },
+                "explanation": None if parts is None else parts.as_plain(),
             }
-            for row, score, seen in zip(plain_rows, scores, features_seen(answer), strict=True)
+            for row, score, seen, parts in zip(
+                plain_rows, scores, features_seen(answer), explanations, strict=True
+            )
         ],
     }
 
@@ -84,15 +91,23 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date | datetime) else str(value)
 
 
-def show(pipeline: str, answer: Prediction, rows: pa.Table, keys: tuple[str, ...], console: Console) -> None:
+def show(
+    pipeline: str,
+    answer: Prediction,
+    rows: pa.Table,
+    keys: tuple[str, ...],
+    console: Console,
+    explained: Sequence[Explained] = (),
+) -> None:
     """Print one table a row; values are untrusted, and shown as they are."""
     served = f"model version {answer.model_version}, as of {answer.features.now.isoformat()}"
     console.print(Text(f"{pipeline}: {answer.scores.num_rows} rows, {served}", style="bold"))
+    explanations: Sequence[Explained | None] = explained or [None] * rows.num_rows
     shown = zip(
         rows.slice(0, MAX_SHOWN).to_pylist(), answer.scores.slice(0, MAX_SHOWN).to_pylist(), features_seen(answer),
-        strict=False,
+        explanations, strict=False,
     )  # fmt: skip
-    for row, score, seen in shown:
+    for row, score, seen, parts in shown:
         title = ", ".join(f"{key} = {row[key]}" for key in keys)
         table = Table("feature", "value", "status", "age", title=Text(title), title_justify="left")
         for feature in seen:
@@ -102,6 +117,8 @@ def show(pipeline: str, answer: Prediction, rows: pa.Table, keys: tuple[str, ...
         console.print(
             Text("  ".join(_score_text(name, value) for name, value in score.items()), style="bold")
         )
+        if parts is not None:
+            console.print(Text(parts.text()))
     if answer.scores.num_rows > MAX_SHOWN:
         console.print(f"… and {answer.scores.num_rows - MAX_SHOWN:,} more rows: --json prints all.")
 

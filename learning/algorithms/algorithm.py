@@ -75,6 +75,9 @@ class Algorithm:
         How the estimator is written.
     extra
         Extra of the installation that it needs; None where the core has it.
+    is_additive
+        Whether its raw score is a sum over features, so that answers can be taken apart; boosters of other libraries do it
+        themselves.
     preprocess
         Preprocessing where a declaration has none; None where `fit` reads the encoded features itself.
     space
@@ -95,6 +98,7 @@ class Algorithm:
     refused: Callable[[ProblemType, Params], str]
     storage: Storage = "skops"
     extra: str | None = None
+    is_additive: bool = False
     preprocess: PreprocessSpec | None = None
     space: Space = field(default_factory=dict)
     takes_weights: bool = True

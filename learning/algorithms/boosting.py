@@ -158,11 +158,22 @@ class XgboostModel:
 
     def predict(self, matrix: Floats) -> Floats:
         """Return probabilities or values: shape (n,), or (n, n_classes) of many classes."""
+        return np.asarray(self.booster.predict(self._data(matrix)), dtype=np.float64)
+
+    def raw_scores(self, matrix: Floats) -> Floats:
+        """Return log odds or values, before they become probabilities."""
+        return np.asarray(self.booster.predict(self._data(matrix), output_margin=True), dtype=np.float64)
+
+    def contributions(self, matrix: Floats) -> Floats:
+        """Return each feature's part of the raw scores, with that of an average row last: shape (n, …, n_features + 1)."""
+        data = self._data(matrix)
+        return np.asarray(self.booster.predict(data, pred_contribs=True, strict_shape=True), dtype=np.float64)
+
+    def _data(self, matrix: Floats) -> Any:
         import xgboost
 
         types = self.booster.feature_types
-        data = xgboost.DMatrix(matrix, feature_types=types, enable_categorical=True, nthread=1)
-        return np.asarray(self.booster.predict(data), dtype=np.float64)
+        return xgboost.DMatrix(matrix, feature_types=types, enable_categorical=True, nthread=1)
 
 
 def _xgboost_settings(rows: FitRows, params: Params, seed: int, threads: int) -> dict[str, Any]:

@@ -147,6 +147,7 @@ LOGISTIC_REGRESSION = Algorithm(
     "sklearn.ensemble",
     parameters_of(_LOGISTIC),
     refused_by(_LOGISTIC),
+    is_additive=True,
     space={"C": between(0.001, 100.0, log=True)},
 )
 LINEAR_REGRESSION = Algorithm(
@@ -158,6 +159,7 @@ LINEAR_REGRESSION = Algorithm(
     "sklearn.ensemble",
     parameters_of(_LEAST_SQUARES),
     refused_by(_LEAST_SQUARES),
+    is_additive=True,
 )
 RIDGE = Algorithm(
     VALUES,
@@ -168,6 +170,7 @@ RIDGE = Algorithm(
     "sklearn.ensemble",
     parameters_of(_RIDGE),
     refused_by(_RIDGE),
+    is_additive=True,
     space={"alpha": between(0.01, 10_000.0, log=True)},
 )
 LINEAR_SVM = Algorithm(
@@ -179,6 +182,7 @@ LINEAR_SVM = Algorithm(
     "sklearn.svm",
     parameters_of(_LINEAR_SVM),
     refused_by(_LINEAR_SVM),
+    is_additive=True,
     space={"C": between(0.001, 100.0, log=True)},
 )
 NAIVE_BAYES = Algorithm(
@@ -190,5 +194,6 @@ NAIVE_BAYES = Algorithm(
     "sklearn.naive_bayes",
     parameters_of(_NAIVE_BAYES),
     refused_by(_NAIVE_BAYES),
+    is_additive=True,
     space={"var_smoothing": between(1e-9, 1.0, log=True)},
 )

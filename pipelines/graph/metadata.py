@@ -35,7 +35,7 @@ CLAUSES: Mapping[str, tuple[str, ...]] = {
 PICTURE = "picture"
 """Name of a picture that is small enough to be shown in the table itself."""
 
-PAGES = ("report", "life")
+PAGES = ("report", "life", "card")
 """Facts that are paths of pages."""
 
 TOLD = frozenset({"headline", "explanation", "gate_explanation", "note"})

@@ -15,7 +15,6 @@ from assets.features.asset import materialize_features
 from assets.features.freshness import FRESHNESS_CHECK
 from assets.labels.asset import materialize_labels
 from assets.materialization import Outcome
-from assets.model.asset import materialize_model
 from assets.predictions.asset import materialize_predictions
 from assets.profiled.asset import materialize_profiled
 from assets.raw.asset import materialize_raw
@@ -29,6 +28,7 @@ from declaration.queries import datasets_behind, sql_behind
 from declaration.spec import PipelineSpec
 from declaration.target import TargetSpec
 from expectations.names import expectation_names
+from pipelines.graph.model_card import materialize_model_with_card
 
 FAR_BACK = 120
 """Partitions that 'everything so far' reaches back at most: lineage only, training reads all."""
@@ -145,8 +145,8 @@ def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
     )
     yield Stage(
         path=("model",),
-        run=materialize_model,
-        resources=("registry",),
+        run=materialize_model_with_card,
+        resources=("registry", "reports"),
         code=(spec.model, target.problem),
         description="Candidates trained and compared; the challenger's version in MLflow and the gate's verdict. "
         + _RETRAINS,

@@ -18,7 +18,7 @@ from tests.docs.test_commands import refusal
 
 FOLLOWED = (
     "how-to/lineage.md", "how-to/schedule.md", "how-to/features.md", "how-to/online.md", "how-to/ci.md",
-    "how-to/status.md", "how-to/alerts.md", "how-to/retraining.md", "how-to/models.md", "how-to/hyperparameters.md",
+    "how-to/status.md", "how-to/alerts.md", "how-to/retraining.md", "how-to/models.md", "how-to/explain.md", "how-to/hyperparameters.md",
     "how-to/own-data.md", "how-to/forecasting.md", "how-to/rebuild.md",
 )  # fmt: skip
 """Pages whose commands are run here, in this order, in one project: the last one takes its tables away."""

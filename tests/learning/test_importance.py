@@ -31,7 +31,8 @@ def shares(models: list[Weighted]) -> dict[str, float]:
     encoding = FeatureEncoding(tuple(ColumnEncoding(name, "number") for name in NAMES))
     labels = matrix @ np.array([2.0, 1.0, 0.0])
     fitted = [FittedModel("ridge", "regression", (), encoding, model) for model in models]
-    return dict(permutation_importances(fitted, folds, matrix, labels, metric="mae", seed=1))
+    found = permutation_importances(fitted, folds, matrix, labels, metric="mae", seed=1)
+    return {name: one.share for name, one in found.items()}
 
 
 def test_shares_are_those_of_the_weights() -> None:
@@ -52,3 +53,19 @@ def test_they_do_not_depend_on_how_many_features_are_scored_at_once(
     expected = shares(models)
     monkeypatch.setattr(importance, "MAX_SCORED_ROWS", at_once)
     assert shares(models) == expected
+
+
+def test_the_spread_covers_the_loss_that_is_known_by_hand() -> None:
+    """Without a feature the mean absolute error grows by weight × E|z - z'|: 2/sqrt(pi) of a standard normal."""
+    generator = np.random.default_rng(3)
+    n_covered = 0
+    for seed in range(20):
+        matrix = generator.normal(size=(1_000, 2))
+        encoding = FeatureEncoding(tuple(ColumnEncoding(name, "number") for name in ("first", "unused")))
+        models = [FittedModel("ridge", "regression", (), encoding, Weighted(2, 0))] * 5
+        folds = np.arange(1_000) // 200
+        found = permutation_importances(models, folds, matrix, 2 * matrix[:, 0], metric="mae", seed=seed)
+        assert (found["unused"].loss, found["unused"].standard_error) == (0, 0)
+        distance = abs(found["first"].loss - 4 / np.sqrt(np.pi))
+        n_covered += distance < 2.78 * found["first"].standard_error  # Student's t of 5 folds, 95 %
+    assert n_covered >= 17

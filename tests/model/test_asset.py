@@ -72,7 +72,10 @@ def test_the_first_model_is_registered_and_serves(world: World, january: pa.Tabl
     assert champion.feature_names == ("carrier__name", "noise__x", "signal__x")
     assert sum(champion.importances.values()) == pytest.approx(1.0)
     assert champion.registered_at == FEBRUARY
-    assert set(outcome.markdown) == {"candidates", "spans", "feature_importances", "roc_curve", "calibration"}
+    assert set(outcome.markdown) == {
+        "candidates", "spans", "feature_importances", "roc_curve", "calibration",
+        "effects", "slices", "learning_curve", "precision_recall", "confusion",
+    }  # fmt: skip
     assert "| all (chosen) | 1200 |" in outcome.markdown["spans"]
 
 

@@ -11,9 +11,10 @@ from sklearn import metrics as oracle
 
 from assets.model.naive import judge_naively
 from assets.model.pictures import calibration_points, roc_points, training_pages
-from declaration.model import ModelSpec
+from declaration.model import CandidateSpec, ModelSpec
 from declaration.target import ProblemType
 from learning.candidate_comparison import compare_candidates
+from learning.explain.explanation import explain
 from learning.metrics import Scored
 from learning.train import train_model
 from learning.training_rows import read_training_set
@@ -52,8 +53,14 @@ def test_every_problem_has_its_pages(
     comparison = compare_candidates(
         problem, training.metric, training.candidates, training.candidate_rows, seed=0
     )
-    pages = training_pages(training, comparison, judge_naively(data, training, {}, seed=0), None, ())
+    explanation = explain(training, data, CandidateSpec(use=candidates[0]), seed=0, threads=1)
+    naive = judge_naively(data, training, {}, seed=0)
+    pages = training_pages(training, comparison, naive, None, (), explanation)
     assert ("roc_curve" in pages) == (problem == "binary")
     assert ("calibration" in pages) == (problem != "multiclass")
-    assert {name for name, page in pages.items() if "](data:image/svg+xml;base64," not in page} == {"spans"}
+    assert {name for name, page in pages.items() if "](data:image/svg+xml;base64," not in page} == {
+        "spans",
+        "slices",
+        *(["confusion"] if problem != "regression" else []),
+    }
     assert pages["candidates"].startswith("| candidate |")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from pathlib import Path
 
 from assets.drift_report.pages.files import HISTORY_PAGE, write_whole
 from assets.drift_report.pages.index_page import IndexEntry, render_index
 from assets.drift_report.pages.summary import SUMMARY_FILE, SummaryError, read_summary
+
+CARD = re.compile(r"model-(\d+)\.html")
+"""File name of a version's model card."""
 
 
 def write_index(folder: Path, *, written_at: datetime) -> Path:
@@ -43,6 +47,12 @@ def _has_pages(folder: Path) -> bool:
 def _entry(folder: Path) -> IndexEntry:
     has_history = (folder / HISTORY_PAGE).is_file()
     try:
-        return IndexEntry(folder.name, read_summary(folder), "", has_history)
+        return IndexEntry(folder.name, read_summary(folder), "", has_history, _cards(folder))
     except SummaryError as error:
         return IndexEntry(folder.name, None, str(error), has_history)
+
+
+def _cards(folder: Path) -> tuple[int, ...]:
+    """List the versions that have a model card, the newest first."""
+    found = (CARD.fullmatch(path.name) for path in folder.glob("model-*.html"))
+    return tuple(sorted((int(match[1]) for match in found if match), reverse=True))

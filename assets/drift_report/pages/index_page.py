@@ -21,6 +21,9 @@ from drift.wording import number_text
 MAX_DRAWN = 60
 """Pipelines with sparklines, the gravest first: the page stays below half a megabyte."""
 
+MAX_CARDS = 3
+"""Model cards that are linked, of the newest versions."""
+
 MAX_LISTED = 300
 """Pipelines with a row."""
 
@@ -39,12 +42,13 @@ STATES = {
 
 @dataclass(frozen=True)
 class IndexEntry:
-    """One pipeline's folder: its summary, or why there is none."""
+    """One pipeline's folder: its summary, or why there is none; `cards` are the versions that have a model card, newest first."""
 
     name: str
     summary: PipelineSummary | None
     fault: str
     has_history: bool
+    cards: tuple[int, ...] = ()
 
     @property
     def state(self) -> str:
@@ -76,6 +80,7 @@ class _Row:
     champion: str
     n_windows: str
     written: str
+    cards: tuple[tuple[int, str], ...] = ()
 
 
 def render_index(entries: Sequence[IndexEntry], written_at: datetime) -> str:
@@ -114,6 +119,9 @@ def _row(entry: IndexEntry, *, is_drawn: bool) -> _Row:
         champion=summary.champion or ("no model serves yet" if summary.metric else "nothing is predicted"),
         n_windows=counted(summary.n_windows, "window"),
         written=f"{summary.written_at:%Y-%m-%d %H:%M} UTC",
+        cards=tuple(
+            (version, f"./{quote(entry.name)}/model-{version}.html") for version in entry.cards[:MAX_CARDS]
+        ),
     )
 
 

@@ -51,6 +51,7 @@ def test_json_has_every_value_and_no_constant_of_its_own() -> None:
                     "recent__seen": {"value": "2024-01-04T00:00:00+00:00", "status": "present", "age_seconds": 108_000.0},
                     "request__heat": {"value": 0.5, "status": "request", "age_seconds": None},
                 },
+                "explanation": None,
             },
             {
                 "given": {"machine": None, "heat": 1.5},
@@ -60,6 +61,7 @@ def test_json_has_every_value_and_no_constant_of_its_own() -> None:
                     "recent__seen": {"value": None, "status": "not_found", "age_seconds": None},
                     "request__heat": {"value": 1.5, "status": "request", "age_seconds": None},
                 },
+                "explanation": None,
             },
         ],
     }  # fmt: skip
