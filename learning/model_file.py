@@ -14,7 +14,7 @@ import json
 import re
 import zipfile
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from declaration.extras import require_extra
 from learning.algorithms.algorithm import Storage
@@ -25,8 +25,10 @@ from learning.encode import FeatureEncoding
 from learning.fitted import FittedModel
 from learning.naive_forecast import NAIVE, NaiveForecast
 from learning.postprocessing import Postprocessing
-from learning.preprocess.text import ColumnText, learned_texts
 from learning.skops_file import ModelFileError, skops_bytes, skops_from, zip_of
+
+if TYPE_CHECKING:
+    from learning.preprocess.text import ColumnText
 
 FORMAT = 1
 """Version of the layout of the file."""
@@ -132,6 +134,8 @@ def _opened(content: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
 
 def preprocessing_texts(content: bytes) -> tuple[ColumnText, ...]:
     """Say what the preprocessing in a model file learned; the estimator beside it is not read."""
+    from learning.preprocess.text import learned_texts
+
     manifest, parts = _opened(content)
     if _PREPROCESSING not in parts:
         return ()

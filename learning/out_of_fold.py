@@ -20,7 +20,6 @@ from learning.judged import Judged
 from learning.metrics import Floats, Scored
 from learning.naive_forecast import NAIVE, learn_naive_forecast
 from learning.postprocessing import Postprocessing
-from learning.preprocess.build import prepare
 from learning.training_rows import TrainingSet
 
 
@@ -149,6 +148,9 @@ def fit(
             rows = weighted(rows, weights)
         spec = candidate.preprocess if candidate.preprocess is not None else algorithm.preprocess
         if spec is not None:
+            # scikit-learn's classes are its base: loading the definitions must not wait for them.
+            from learning.preprocess.build import prepare
+
             prepared = prepare(spec, rows, algorithm.wants, candidate.use, seed)
             rows, preprocessing = prepared.rows, prepared.pipeline
         params: Params = {**algorithm.defaults(rows), **candidate.params}

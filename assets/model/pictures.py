@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,10 +17,12 @@ from learning.explain.explanation import Explanation
 from learning.judged import judged_text
 from learning.limits.finding import LimitFinding
 from learning.metrics import Floats, Scored
-from learning.preprocess.text import ColumnText, learned_texts
 from learning.proper_score import SCORE_NAMES
 from learning.spans import SpanResult
 from learning.train import Training
+
+if TYPE_CHECKING:
+    from learning.preprocess.text import ColumnText
 
 N_CURVE_POINTS = 120
 N_CALIBRATION_BINS = 10
@@ -55,6 +58,9 @@ def training_pages(
         "candidates": candidates_page(training, comparison, naive),
         "spans": spans_page(training),
     }
+    # scikit-learn's classes are its base: loading the definitions must not wait for them.
+    from learning.preprocess.text import learned_texts
+
     if columns := learned_texts(training.model.preprocessing, training.model.encoding):
         pages["preprocessing"] = preprocessing_page(columns)
     if limits:
