@@ -15,7 +15,7 @@ from learning.blocks import time_blocks
 from learning.judged import MIN_LEFT_ROWS, N_FOLDS, N_TYPICAL_WINDOWS, Judged
 from learning.metrics import Floats, Scored
 from learning.naive_forecast import NAIVE
-from learning.out_of_fold import OutOfFold, ScoredFold, fit, pooled, rows_since, score_fold
+from learning.out_of_fold import OutOfFold, ScoredFold, fit, pooled, rows_since, score_folds
 from learning.proper_score import LossGain, row_losses
 from learning.skill import SkillLoss, skill_loss
 from learning.skill import row_losses as skill_losses
@@ -85,17 +85,21 @@ def _race(
         )
         return SpanResult(span, n_rows, float(losses.mean()), gain.mean, gain.n_standard_errors)
 
-    for fold in sorted(range(len(judged.held_out)), key=lambda fold: fold != newest_fold):
-        parts[fold] = score_fold(
-            candidate, data, judged, fold, since_us=span.since_us, seed=spec.seed, threads=threads
+    def score(folds: list[int]) -> None:
+        scored_folds = score_folds(
+            candidate, data, judged, folds, since_us=span.since_us, seed=spec.seed, threads=threads
         )
-        if fold == newest_fold and data.labels.size >= MIN_RACING_ROWS:
-            positions = np.flatnonzero(judged.folds == fold)
-            is_recent = judged.is_recent[positions]
-            scored = Scored(data.labels[judged.rows[positions]], parts[fold].scores)
-            first = result(positions[is_recent], row_losses(data.problem, scored)[is_recent])
-            if first.n_standard_errors < -MIN_STANDARD_ERRORS:
-                return None, replace(first, is_of_newest_fold=True)
+        parts.update(zip(folds, scored_folds, strict=True))
+
+    if data.labels.size >= MIN_RACING_ROWS:
+        score([newest_fold])
+        positions = np.flatnonzero(judged.folds == newest_fold)
+        is_recent = judged.is_recent[positions]
+        scored = Scored(data.labels[judged.rows[positions]], parts[newest_fold].scores)
+        first = result(positions[is_recent], row_losses(data.problem, scored)[is_recent])
+        if first.n_standard_errors < -MIN_STANDARD_ERRORS:
+            return None, replace(first, is_of_newest_fold=True)
+    score([fold for fold in range(len(judged.held_out)) if fold not in parts])
     out_of_fold = pooled(data, judged, [parts[fold] for fold in range(len(parts))])
     recent = np.flatnonzero(judged.is_recent)
     return out_of_fold, result(recent, row_losses(data.problem, out_of_fold.scored)[recent])

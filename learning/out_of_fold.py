@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,7 @@ from learning.judged import Judged
 from learning.metrics import Floats, Scored
 from learning.naive_forecast import NAIVE, learn_naive_forecast
 from learning.postprocessing import Postprocessing
+from learning.threads import limited_threads
 from learning.training_rows import TrainingSet
 
 
@@ -53,11 +55,11 @@ def score_out_of_fold(
 ) -> OutOfFold:
     """Fit a model for each fold without its rows, and score them by it."""
     folds = range(len(judged.held_out))
-    parts = [
-        score_fold(candidate, data, judged, fold, since_us=since_us, seed=seed, threads=threads)
-        for fold in folds
-    ]
-    return pooled(data, judged, parts)
+    return pooled(
+        data,
+        judged,
+        score_folds(candidate, data, judged, folds, since_us=since_us, seed=seed, threads=threads),
+    )
 
 
 @dataclass(frozen=True)
@@ -69,35 +71,46 @@ class ScoredFold:
     fit_seconds: float
 
 
-def score_fold(
+def score_folds(
     candidate: CandidateSpec,
     data: TrainingSet,
     judged: Judged,
-    fold: int,
+    folds: Sequence[int],
     *,
     since_us: int | None,
     seed: int,
     threads: int,
-) -> ScoredFold:
-    """Fit a model without the rows of one fold, and score them by it.
+) -> list[ScoredFold]:
+    """Fit models without the rows of some folds, side by side, and score these rows by them.
 
     Parameters
     ----------
     candidate
         What is fitted.
-    data, judged, fold
+    data, judged, folds
         Labelled rows, those that are held out in turn, and whose turn it is.
     since_us
         Instant from which rows are learned; None for all.
-    seed, threads
-        How it is fitted.
+    seed
+        Seed of each fit.
+    threads
+        Folds at a time. Each is fitted on one thread.
     """
     data = data.read_for(candidate)
-    rows = np.flatnonzero(rows_since(data, since_us) & ~judged.held_out[fold])
-    started = time.process_time()
-    model = fit(candidate, data.fit_rows(rows), data.classes, seed, threads)
-    seconds = time.process_time() - started
-    return ScoredFold(model, model.score_matrix(data.matrix[judged.rows[judged.folds == fold]]), seconds)
+    matrix, is_learned = data.matrix, rows_since(data, since_us)
+
+    def score(fold: int) -> ScoredFold:
+        rows = np.flatnonzero(is_learned & ~judged.held_out[fold])
+        # OpenMP's bound is of the thread that sets it.
+        with limited_threads(1):
+            started = time.thread_time()
+            model = fit(candidate, data.fit_rows(rows), data.classes, seed, 1)
+            seconds = time.thread_time() - started
+            return ScoredFold(model, model.score_matrix(matrix[judged.rows[judged.folds == fold]]), seconds)
+
+    # Bounded here too: a thread that ends before the others must leave linear algebra bounded.
+    with limited_threads(1), ThreadPoolExecutor(max(1, min(threads, len(folds)))) as pool:
+        return list(pool.map(score, folds))
 
 
 def pooled(data: TrainingSet, judged: Judged, parts: Sequence[ScoredFold]) -> OutOfFold:

@@ -18,7 +18,7 @@ from declaration.target_sql import REQUEST_PREFIX, request_columns
 from learning.fitted import FittedModel
 from learning.model_file import model_from_bytes
 from learning.scores import scored_columns
-from learning.train import limited_threads
+from learning.threads import limited_threads
 from resources.connections import Connections
 from resources.feature_store.objects import feature_columns, stored_views
 from resources.feature_store.online.rows import answers_for

@@ -20,7 +20,8 @@ from drift.retraining.probation import Probation, judge_probation, score_pair
 from learning.fitted import FittedModel
 from learning.metrics import Scored
 from learning.model_file import model_from_bytes
-from learning.train import chosen_metric, limited_threads
+from learning.threads import limited_threads
+from learning.train import chosen_metric
 from learning.training_rows import label_indices, microseconds
 from resources.lake.lake import Snapshot, scan
 from resources.model_registry.enactment import enact

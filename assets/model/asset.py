@@ -51,7 +51,8 @@ from learning.naive_forecast import NAIVE
 from learning.preprocess.reading import PreprocessError
 from learning.proper_score import SCORE_NAMES
 from learning.score_columns import aligned_scores, classes_of_both, score_fields, scores_from
-from learning.train import Training, chosen_metric, limited_threads, train_model
+from learning.threads import limited_threads
+from learning.train import Training, chosen_metric, train_model
 from learning.training_rows import (
     MIN_CLASS_ROWS,
     LabelsNeededError,

@@ -19,7 +19,8 @@ from learning.limits.finding import LimitFinding
 from learning.limits.slices import JudgedScores, judge_slices, slices_of
 from learning.metrics import Scored
 from learning.naive_forecast import NAIVE
-from learning.train import Training, limited_threads
+from learning.threads import limited_threads
+from learning.train import Training
 from learning.training_rows import TrainingSet
 
 

@@ -15,7 +15,7 @@ from learning.comparison import ScoredPair
 from learning.fitted import FittedModel
 from learning.metrics import Floats, Scored
 from learning.score_columns import aligned_scores, classes_of_both, score_fields, scores_from
-from learning.train import limited_threads
+from learning.threads import limited_threads
 from learning.training_rows import label_indices, microseconds
 from resources.engine.duckdb import Engine
 from resources.lake.lake import Lake, scan

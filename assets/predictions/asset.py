@@ -16,7 +16,7 @@ from declaration.pipeline import Pipeline
 from learning.fitted import FittedModel
 from learning.model_file import model_from_bytes
 from learning.scores import LEADING_COLUMNS, PredictionError, predictions_table, score_histograms
-from learning.train import limited_threads
+from learning.threads import limited_threads
 from resources.lake.lake import Snapshot, scan
 from resources.model_registry.champion import champion_file
 from resources.model_registry.registry import ModelRegistry

@@ -27,7 +27,7 @@ from learning.algorithms.rows import without_empty_columns
 from learning.blocks import resampled_weights, time_blocks, widened_level
 from learning.encode import FeatureEncoding, encode, learn_encoding
 from learning.metrics import Floats, Scored, metric_by_block
-from learning.train import limited_threads
+from learning.threads import limited_threads
 
 AUC_GATES: Mapping[Sensitivity, float] = {"low": 0.638, "medium": 0.570, "high": 0.535}
 """Least area that counts: Φ(d / √2) for a mean that moves by 0.5, 0.25 and 0.125 standard deviations, the

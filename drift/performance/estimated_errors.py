@@ -21,7 +21,7 @@ from drift.performance.realised import INTERVAL_LEVEL, Measurement, ScoredRows, 
 from learning.algorithms.rows import without_empty_columns
 from learning.encode import FeatureEncoding, encode, learn_encoding
 from learning.metrics import Floats, metric_value
-from learning.train import limited_threads
+from learning.threads import limited_threads
 
 POWERS: Mapping[Metric, int] = {"mae": 1, "rmse": 2}
 """Power of the error whose mean a metric is a root of."""

@@ -19,7 +19,7 @@ from learning.fitted import FittedModel
 from learning.metrics import Floats, Scored
 from learning.proper_score import SCORE_NAMES, loss_gain, row_losses
 from learning.score_columns import aligned_scores, classes_of_both
-from learning.train import limited_threads
+from learning.threads import limited_threads
 from learning.training_rows import label_indices, microseconds
 
 

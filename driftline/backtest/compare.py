@@ -17,7 +17,8 @@ from drift.backtesting.outcome import Outcome, outcome_of
 from drift.backtesting.trainer import BudgetSpentError, Trainer
 from driftline.backtest.kept import kept_trainings
 from driftline.backtest.past import Past, Reality, read_past, read_reality
-from learning.train import chosen_metric, limited_threads
+from learning.threads import limited_threads
+from learning.train import chosen_metric
 from resources.connections import Connections
 
 MIN_LIVE = 5

@@ -21,7 +21,8 @@ from learning.limits.groups import Members, groups_by_value
 from learning.metrics import Floats, Scored
 from learning.out_of_fold import rows_since
 from learning.proper_score import row_losses
-from learning.train import Training, limited_threads
+from learning.threads import limited_threads
+from learning.train import Training
 from learning.training_rows import TrainingSet
 
 MAX_SLICED = 10

@@ -14,7 +14,7 @@ from learning.algorithms.algorithm import EVERY_PROBLEM
 from learning.algorithms.table import ALGORITHMS, algorithms_of, load_libraries
 from learning.model_file import model_from_bytes, model_to_bytes
 from learning.out_of_fold import fit
-from learning.train import limited_threads
+from learning.threads import limited_threads
 from learning.training_rows import read_training_set
 from pipelines.loading.read import DeclarationError, read
 from tests.fixtures.sound_declaration import write
