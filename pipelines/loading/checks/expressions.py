@@ -127,13 +127,15 @@ def columns_of(sql: str) -> frozenset[str]:
     --------
     >>> sorted(columns_of("greatest(a, t.B) > 15"))
     ['a', 'b']
+    >>> sorted(columns_of("load"))
+    ['load']
     """
     import sqlglot
     from sqlglot import expressions as exp
 
-    return frozenset(
-        column.name.lower() for column in sqlglot.parse_one(sql, dialect="duckdb").find_all(exp.Column)
-    )
+    # By itself a column called load or set would begin a statement. The line ends, as a comment may end the expression.
+    query = sqlglot.parse_one(f"SELECT ({sql}\n)", dialect="duckdb")
+    return frozenset(column.name.lower() for column in query.find_all(exp.Column))
 
 
 def target_expression_faults(target: TargetSpec, columns: Mapping[str, str] | None) -> Iterator[Fault]:
