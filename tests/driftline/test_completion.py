@@ -47,7 +47,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.usefixtures("shop")
 def test_commands_options_pipelines_and_partitions_are_offered() -> None:
     assert offered("reb") == ["rebuild"]
-    assert offered("model", "r") == ["rollback"]
+    assert offered("model", "r") == ["rollback", "reproduce"]
     assert "--policy" in offered("backtest", "--p")
     assert offered("replay", "") == ["churn", "returns"]
     assert offered("verify", "churn", "r") == ["returns"]
