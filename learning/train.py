@@ -136,7 +136,7 @@ def train_model(
     loss_since_us
         First instant of an open loss of the champion; None where there is none. See `judged_rows`.
     threads
-        Threads of each fit. The model does not depend on it.
+        Fits at a time, and threads of the last. The model does not depend on it.
     trials
         Where the trials of searches are kept; None for this process alone.
     entities

@@ -211,8 +211,8 @@ def _write(
             is_loss_confirmed=inputs.is_loss_confirmed and is_same,
         )  # fmt: skip
         verdict = conditioned(run, inputs.data, training, naive, pair, costs, verdict)
-        explanation = naive.explained(f"{naive_text(training)}{verdict.explanation}")
-        verdict = replace(verdict, explanation=explanation)
+        reasons = naive.explained(f"{naive_text(training)}{verdict.explanation}")
+        verdict = replace(verdict, explanation=reasons)
         if gate.approval == "manual":
             verdict = with_approval(
                 verdict,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,7 @@ from learning.out_of_fold import fit
 from learning.search.folds import TrialFold
 from learning.search.proposals import Proposal, propose
 from learning.search.trials import Trial, TrialLog
+from learning.threads import limited_threads
 from learning.training_rows import TrainingSet
 
 
@@ -152,13 +154,17 @@ def _tried(
     started = time.process_time()
     tried = _with(candidate, params)
     data = data.read_for(tried)
-    losses = []
-    for fold in folds:
-        if _is_defined(data, metric, fold.judged):
-            model = fit(tried, data.fit_rows(fold.learned), data.classes, seed, threads)
-            scored = Scored(data.labels[fold.judged], model.score_matrix(data.matrix[fold.judged]))
-            value = metric_value(metric, scored)
-            losses.append(improvement(data.problem, metric, of=0.0, over=value))
+    matrix = data.matrix
+
+    def loss(fold: TrialFold) -> float:
+        with limited_threads(1):
+            model = fit(tried, data.fit_rows(fold.learned), data.classes, seed, 1)
+            scored = Scored(data.labels[fold.judged], model.score_matrix(matrix[fold.judged]))
+        return improvement(data.problem, metric, of=0.0, over=metric_value(metric, scored))
+
+    # Side by side, as folds that judge are: see `score_folds`.
+    with limited_threads(1), ThreadPoolExecutor(max(1, threads)) as pool:
+        losses = list(pool.map(loss, [fold for fold in folds if _is_defined(data, metric, fold.judged)]))
     if not losses:
         return None
     seconds = time.process_time() - started
