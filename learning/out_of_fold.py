@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +20,7 @@ from learning.judged import Judged
 from learning.metrics import Floats, Scored
 from learning.naive_forecast import NAIVE, learn_naive_forecast
 from learning.postprocessing import Postprocessing
-from learning.threads import limited_threads
+from learning.threads import side_by_side
 from learning.training_rows import TrainingSet
 
 
@@ -101,16 +100,12 @@ def score_folds(
 
     def score(fold: int) -> ScoredFold:
         rows = np.flatnonzero(is_learned & ~judged.held_out[fold])
-        # OpenMP's bound is of the thread that sets it.
-        with limited_threads(1):
-            started = time.thread_time()
-            model = fit(candidate, data.fit_rows(rows), data.classes, seed, 1)
-            seconds = time.thread_time() - started
-            return ScoredFold(model, model.score_matrix(matrix[judged.rows[judged.folds == fold]]), seconds)
+        started = time.thread_time()
+        model = fit(candidate, data.fit_rows(rows), data.classes, seed, 1)
+        seconds = time.thread_time() - started
+        return ScoredFold(model, model.score_matrix(matrix[judged.rows[judged.folds == fold]]), seconds)
 
-    # Bounded here too: a thread that ends before the others must leave linear algebra bounded.
-    with limited_threads(1), ThreadPoolExecutor(max(1, min(threads, len(folds)))) as pool:
-        return list(pool.map(score, folds))
+    return side_by_side(score, folds, threads)
 
 
 def pooled(data: TrainingSet, judged: Judged, parts: Sequence[ScoredFold]) -> OutOfFold:

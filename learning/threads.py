@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def limited_threads(threads: int) -> AbstractContextManager[object]:
@@ -15,3 +21,16 @@ def limited_threads(threads: int) -> AbstractContextManager[object]:
 
     limits: AbstractContextManager[object] = threadpool_limits(limits={"openmp": threads, "blas": 1})
     return limits
+
+
+def side_by_side(work: Callable[[Item], Result], items: Sequence[Item], threads: int) -> list[Result]:
+    """Work on so many items at a time, each on one thread, and return the results in the items' order."""
+
+    def alone(item: Item) -> Result:
+        # OpenMP's bound is of the thread that sets it.
+        with limited_threads(1):
+            return work(item)
+
+    # Bounded here too: a thread that ends before the others must leave linear algebra bounded.
+    with limited_threads(1), ThreadPoolExecutor(max(1, min(threads, len(items)))) as pool:
+        return list(pool.map(alone, items))

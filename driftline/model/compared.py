@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
@@ -54,19 +53,10 @@ def gap_text(rows: Sequence[Mapping[str, Any]], candidate: str) -> str | None:
 
 def gate_limits(decision: Decision) -> tuple[LimitFinding, ...]:
     """Return what a decision's gate found of its limits; nothing of decisions without one."""
-    return tuple(LimitFinding(**finding) for finding in _report(decision).get("limits", ()))
+    return tuple(LimitFinding(**finding) for finding in decision.report.get("limits", ()))
 
 
 def approve_until(decision: Decision) -> str | None:
     """Return the instant (ISO 8601) up to which a person may promote a decision's version; None where nobody is asked."""
-    until = _report(decision).get("approve_until")
+    until = decision.report.get("approve_until")
     return None if until is None else str(until)
-
-
-def _report(decision: Decision) -> Mapping[str, Any]:
-    """Return a gate report; a rollback by a person may have words alone."""
-    try:
-        report = json.loads(decision.gate_report)
-    except json.JSONDecodeError:
-        return {}
-    return report if isinstance(report, dict) else {}

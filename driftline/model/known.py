@@ -14,6 +14,7 @@ from declaration.errors import DriftlineError
 from declaration.model import candidate_text
 from declaration.pipeline import Pipeline
 from driftline.model.compared import COMPARED_KEYS, approve_until, figure_text, gap_text, gate_limits
+from driftline.model.moved import decision_document
 from driftline.model.table import as_document, holdout_text, read_versions
 from driftline.model.versions import VersionRow, gate_verdict
 from driftline.printing import Column, console, print_table
@@ -133,18 +134,9 @@ def known_document(facts: Known) -> Mapping[str, object]:
         ],
         "decisions": [
             {
-                "at": decision.instant.isoformat(),
-                "partition": decision.partition,
-                "actor": decision.actor,
-                "action": decision.action,
-                "reason": decision.reason,
-                "outcome": gate_verdict(decision)[0],
-                "explanation": gate_verdict(decision)[1],
+                **decision_document(decision),
                 "limits": [finding.text for finding in gate_limits(decision)],
                 "approve_until": approve_until(decision),
-                "champion_before": decision.champion_before,
-                "champion_after": decision.champion_after,
-                "dagster_run": decision.run_id or None,
             }
             for decision in facts.row.decisions
         ],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +19,7 @@ from learning.out_of_fold import fit
 from learning.search.folds import TrialFold
 from learning.search.proposals import Proposal, propose
 from learning.search.trials import Trial, TrialLog
-from learning.threads import limited_threads
+from learning.threads import side_by_side
 from learning.training_rows import TrainingSet
 
 
@@ -157,14 +156,12 @@ def _tried(
     matrix = data.matrix
 
     def loss(fold: TrialFold) -> float:
-        with limited_threads(1):
-            model = fit(tried, data.fit_rows(fold.learned), data.classes, seed, 1)
-            scored = Scored(data.labels[fold.judged], model.score_matrix(matrix[fold.judged]))
+        model = fit(tried, data.fit_rows(fold.learned), data.classes, seed, 1)
+        scored = Scored(data.labels[fold.judged], model.score_matrix(matrix[fold.judged]))
         return improvement(data.problem, metric, of=0.0, over=metric_value(metric, scored))
 
-    # Side by side, as folds that judge are: see `score_folds`.
-    with limited_threads(1), ThreadPoolExecutor(max(1, threads)) as pool:
-        losses = list(pool.map(loss, [fold for fold in folds if _is_defined(data, metric, fold.judged)]))
+    defined = [fold for fold in folds if _is_defined(data, metric, fold.judged)]
+    losses = side_by_side(loss, defined, threads)
     if not losses:
         return None
     seconds = time.process_time() - started

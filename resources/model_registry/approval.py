@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,14 +23,9 @@ class Verdict:
 
 
 def verdict_of(decision: Decision) -> Verdict:
-    """Read a decision's outcome; a report that is no JSON object has its action alone."""
-    try:
-        report = json.loads(decision.gate_report)
-    except json.JSONDecodeError:
-        report = None
-    if not isinstance(report, dict):
-        return Verdict(decision.action)
-    until = report.get(APPROVE_UNTIL)
+    """Read a decision's outcome; one of words alone has its action."""
+    until = decision.report.get(APPROVE_UNTIL)
     return Verdict(
-        str(report.get("outcome") or decision.action), datetime.fromisoformat(until) if until else None
+        str(decision.report.get("outcome") or decision.action),
+        datetime.fromisoformat(until) if until else None,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
@@ -111,6 +112,15 @@ class Decision:
     run_id: str
     artifact_sha256: str
     decision_key: str
+
+    @property
+    def report(self) -> Mapping[str, Any]:
+        """Gate report as it was written; empty where it is a person's words alone."""
+        try:
+            report = json.loads(self.gate_report)
+        except json.JSONDecodeError:
+            return {}
+        return report if isinstance(report, dict) else {}
 
 
 @dataclass(frozen=True)

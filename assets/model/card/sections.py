@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from math import isfinite
@@ -288,11 +287,7 @@ def _slices(facts: CardFacts, problem: ProblemType) -> Iterator[Section]:
 def _limits(facts: CardFacts) -> Iterator[Section]:
     """Give what the gate measured of its limits and of fairness, where any are declared."""
     judged = [one for one in facts.decisions if one.version == facts.version.version and one.actor == "gate"]
-    found = (
-        [LimitFinding(**finding) for finding in _report(judged[-1].gate_report).get("limits", ())]
-        if judged
-        else []
-    )
+    found = [LimitFinding(**finding) for finding in judged[-1].report.get("limits", ())] if judged else []
     if found:
         rows = tuple(
             (
@@ -316,15 +311,6 @@ def _limit_value(finding: LimitFinding) -> str:
     return f"{finding.value:.4g}"
 
 
-def _report(text: str) -> Mapping[str, Any]:
-    """Read a gate report; a person's may be words alone."""
-    try:
-        report = json.loads(text)
-    except json.JSONDecodeError:
-        return {}
-    return report if isinstance(report, dict) else {}
-
-
 def _effects(facts: CardFacts, problem: ProblemType) -> Iterator[Section]:
     if facts.explanation is None or not facts.explanation.effects:
         return
@@ -342,9 +328,9 @@ def _decisions(facts: CardFacts) -> Section:
             _at(one.instant),
             f"version {one.version} {one.action}",
             one.actor,
-            str(_report(one.gate_report).get("outcome") or one.action),
+            str(one.report.get("outcome") or one.action),
             one.reason,
-            str(_report(one.gate_report).get("explanation") or ""),
+            str(one.report.get("explanation") or ""),
         )
         for one in facts.decisions
     )
