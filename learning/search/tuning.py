@@ -26,7 +26,7 @@ from learning.training_rows import TrainingSet
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search has found.
+    """Result of a search.
 
     Attributes
     ----------
