@@ -43,7 +43,8 @@ def candidates_page(training: Training, comparison: CandidateComparison, naive: 
     )
     parts = [
         "\n".join(table),
-        "In brackets: 95 % intervals by blocks of time. Each candidate learned from all rows." + _of_span(training),
+        "In brackets: 95 % intervals by blocks of time. Each candidate learned from all rows."
+        + _of_span(training),
         *gaps_parts(comparison.gaps, training.metric),
         as_markdown_image(picture, "Candidates out of fold"),
     ]

@@ -133,7 +133,7 @@ class Reproduction:
 
 @dataclass(frozen=True)
 class _Sources:
-    """Table that is read, and its version."""
+    """Places that a version is rebuilt from: declaration, lake and engine."""
 
     pipeline: Pipeline
     lake: Lake
