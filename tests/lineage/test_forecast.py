@@ -127,3 +127,16 @@ def test_batch_scores_and_the_report_are_in_the_unit_of_the_label(
     assert float(np.abs(errors).mean()) < 0.8
     report = materialize_drift_report(run, registry=connections.registry, reports=connections.reports)
     assert report.metadata["realised_mae"] == pytest.approx(np.abs(errors).mean(), rel=0.02)
+    # In units of the day before's error in the training rows.
+    scale = connections.registry.version("sales", 1).error_scale
+    assert scale is not None
+    assert report.metadata["realised_mase"] == pytest.approx(report.metadata["realised_mae"] / scale)
+
+
+def test_the_scaled_error_is_beside_the_other_metrics(world: tuple[Forecast, Connections]) -> None:
+    _, connections = world
+    rows = stored(connections, "sales/candidates", order="candidate, metric")
+    figures = {(row["candidate"], row["metric"]): row["value"] for row in rows}
+    scale = connections.registry.version("sales", 1).error_scale
+    assert {name for name, metric in figures if metric == "mase"} >= {"ridge", "naive", "baseline/day_season"}
+    assert figures["ridge", "mase"] == pytest.approx(figures["ridge", "mae"] / scale)

@@ -103,6 +103,7 @@ class ReportContent:
     extrapolation: Extrapolation | None = None
     origin: Origin | None = None
     base_rate: BaseRateComparison | None = None
+    error_scale: float | None = None
 
     @property
     def drifted(self) -> list[ColumnVerdict]:
