@@ -72,6 +72,8 @@ class ReportContent:
         Rows outside what the model learned from; None where that is not known.
     base_rate
         The champion beside a constant forecast.
+    error_scale
+        Unit of the champion's scaled errors; None where it is not known.
     origin
         The runs behind the report, and what was quarantined.
     """
