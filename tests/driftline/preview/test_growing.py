@@ -51,8 +51,17 @@ def doubts(declared: PipelineSpec, *, until: datetime) -> list[str]:
 
 @pytest.mark.parametrize(
     "expression",
-    ["month(sold_at)", "year(sold_at)", "dayofyear(sold_at)", "epoch(sold_at)", "weekofyear(sold_at)", "quarter(sold_at)", "sin(2 * pi() * dayofyear(sold_at) / 365.25)", "sold_at::DATE - DATE '2020-01-01'"],
-)  # fmt: skip
+    [
+        "month(sold_at)",
+        "year(sold_at)",
+        "dayofyear(sold_at)",
+        "epoch(sold_at)",
+        "weekofyear(sold_at)",
+        "quarter(sold_at)",
+        "sin(2 * pi() * dayofyear(sold_at) / 365.25)",
+        "sold_at::DATE - DATE '2020-01-01'",
+    ],
+)
 @pytest.mark.parametrize("kind", ["timestamp_tz", "timestamp"])
 def test_a_calendar_that_no_row_has_reached_is_named(expression: str, kind: str) -> None:
     assert doubts(spec(expression, kind=kind), until=datetime(2024, 6, 1, tzinfo=UTC)) == [
@@ -62,8 +71,16 @@ def test_a_calendar_that_no_row_has_reached_is_named(expression: str, kind: str)
 
 @pytest.mark.parametrize(
     "expression",
-    ["hour(sold_at)", "dayofweek(sold_at)", "dayofmonth(sold_at)", "minute(sold_at)", "monthname(sold_at)", "month(sold_at) = 12", "sold"],
-)  # fmt: skip
+    [
+        "hour(sold_at)",
+        "dayofweek(sold_at)",
+        "dayofmonth(sold_at)",
+        "minute(sold_at)",
+        "monthname(sold_at)",
+        "month(sold_at) = 12",
+        "sold",
+    ],
+)
 def test_what_comes_again_soon_is_not(expression: str) -> None:
     assert doubts(spec(expression), until=datetime(2024, 6, 1, tzinfo=UTC)) == []
 
