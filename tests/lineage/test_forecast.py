@@ -10,6 +10,8 @@ from assets.drift_report.asset import materialize_drift_report
 from assets.model.asset import materialize_model
 from assets.predictions.asset import materialize_predictions
 from resources.connections import Connections
+from resources.feature_store.online.served_log import ServedLog
+from resources.feature_store.skew import measure_skew
 from serving import open_serving
 from serving.request_rows import RequestRowsError
 from tests.fixtures.forecast_world import (
@@ -98,6 +100,31 @@ def test_online_answers_are_those_of_training(world: tuple[Forecast, Connections
     assert scores[:4] == pytest.approx(before[:4], abs=2.5)
     low, high = answer.scores["low"].to_pylist(), answer.scores["high"].to_pylist()
     assert all(a < score < b for a, score, b in zip(low, scores, high, strict=True))
+
+
+def test_what_is_served_of_a_view_without_an_entity_is_what_the_lake_has(
+    world: tuple[Forecast, Connections],
+) -> None:
+    forecast, connections = world
+    store, lake = connections.feature_store, connections.lake
+    for view, n_rows in (("all_sold", 1), ("before", 2 * 24)):
+        found = store.compare_online(forecast.pipeline, view, lake)
+        assert (found.n_entities, found.n_different) == (n_rows, 0)
+
+
+def test_skew_of_a_view_without_an_entity_is_counted(world: tuple[Forecast, Connections]) -> None:
+    forecast, connections = world
+    pipeline, rows = forecast.pipeline, pa.table({"product": ["tea", "cake"], "sold_at": [END, END]})
+    with open_serving(pipeline, connections) as serving, ServedLog(connections.lake, pipeline.name) as log:
+        serving.features(rows, NOW, log=log)
+    found = measure_skew(
+        pipeline, connections.lake, connections.engine, connections.feature_store, since=NOW - HOUR
+    )
+    # The whole is asked for once, each product for itself.
+    assert {(one.view, one.feature): (one.n_compared, one.n_different) for one in found} == {
+        ("all_sold", "sold"): (1, 0),
+        ("before", "value"): (2, 0),
+    }
 
 
 def test_farther_ahead_than_was_learned_is_refused(world: tuple[Forecast, Connections]) -> None:
