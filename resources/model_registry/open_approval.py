@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from resources.model_registry.approval import verdict_of
+from resources.model_registry.approval import approve_until
 from resources.model_registry.ledger import Decision
 
 
@@ -42,7 +42,7 @@ def open_approval(decisions: Sequence[Decision], now: datetime) -> OpenApproval 
     waiting: dict[int, OpenApproval] = {}
     for decision in decisions:
         waiting.pop(decision.version, None)
-        until = verdict_of(decision).approve_until
+        until = approve_until(decision)
         if until is not None and now < until:
             waiting[decision.version] = OpenApproval(decision.version, decision.partition, until)
     return next(reversed(waiting.values()), None)
