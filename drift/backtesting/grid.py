@@ -19,8 +19,8 @@ Kind = Literal["declared", "setting", "plain"]
 NEWEST = 8
 """Windows with labels that a sliding training window has."""
 
-AGES = (1, 3, 10)
-"""Ages after which a schedule asks."""
+AGES = (3, 10)
+"""Ages after which a schedule asks, beside asking in each window."""
 
 DROPS = (0.02, 0.1)
 """Losses of the metric that are accepted."""
@@ -95,7 +95,7 @@ def setting_lines(blocks: Blocks, *, lookback: int, delay: int) -> Iterator[Line
         Windows that labels are late: a sliding window reaches back as much further.
     """
     model, retrain, reach = blocks.model, blocks.retrain, NEWEST + delay
-    tried: list[Changes] = [{("retrain", "max_age"): age} for age in AGES if age != retrain.max_age]
+    tried: list[Changes] = [_aged(retrain, age) for age in AGES if age != retrain.max_age]
     window = None if model.train_window is not None else reach
     tried.append({("model", "train_window"): window})
     tried.append({("model", "adapt_window"): not model.adapt_window})
@@ -106,10 +106,18 @@ def setting_lines(blocks: Blocks, *, lookback: int, delay: int) -> Iterator[Line
         for drop in DROPS
         if drop != blocks.drift.max_performance_drop
     ]
-    # The last: of every window all columns are judged.
+    # What costs most comes last: a training in each window, and all columns judged of each.
+    if retrain.max_age != 1:
+        tried.append(_aged(retrain, 1))
     tried.append({("retrain", "on"): _with_or_without_drift(retrain)})
     for changes in tried:
         yield _setting(_named(changes), "setting", blocks, changes, lookback)
+
+
+def _aged(retrain: RetrainSpec, age: int) -> Changes:
+    """Ask at an age; a cooldown that would hold it back until later gives way."""
+    waits: Changes = {("retrain", "cooldown"): age - 1} if retrain.cooldown >= age else {}
+    return {("retrain", "max_age"): age, **waits}
 
 
 def _with_or_without_drift(retrain: RetrainSpec) -> tuple[RetrainTrigger, ...]:
