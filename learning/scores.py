@@ -12,7 +12,7 @@ from declaration.names import EVENT_TIMESTAMP
 from declaration.target import ProblemType
 from learning.fitted import FittedModel
 from learning.metrics import Floats
-from learning.score_columns import score_columns, score_fields
+from learning.score_columns import PREDICTED_LABEL, score_columns, score_fields
 from learning.threshold import decisions
 
 BATCH_ROWS = 100_000
@@ -111,7 +111,7 @@ def decision_columns(model: FittedModel, scores: Floats) -> Mapping[str, pa.Arra
         called = pa.array(decisions(scores, None, steps.costs))
         return {"prediction": pa.array(model.classes, pa.string()).take(called)}
     if steps.threshold is not None:
-        return {"predicted_label": pa.array(decisions(scores, steps.threshold, ()), pa.int64())}
+        return {PREDICTED_LABEL: pa.array(decisions(scores, steps.threshold, ()), pa.int64())}
     return {}
 
 

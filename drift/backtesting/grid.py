@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from declaration.drift import DriftSpec, RetrainSpec
+from declaration.drift import DriftSpec, RetrainSpec, RetrainTrigger
 from declaration.model import ModelSpec
 from drift.backtesting.course import Policy, Rules
 from drift.backtesting.declared import Declared
@@ -19,7 +19,7 @@ Kind = Literal["declared", "setting", "plain"]
 NEWEST = 8
 """Windows with labels that a sliding training window has."""
 
-AGES = (3, 10)
+AGES = (1, 3, 10)
 """Ages after which a schedule asks."""
 
 DROPS = (0.02, 0.1)
@@ -106,8 +106,17 @@ def setting_lines(blocks: Blocks, *, lookback: int, delay: int) -> Iterator[Line
         for drop in DROPS
         if drop != blocks.drift.max_performance_drop
     ]
+    # The last: of every window all columns are judged.
+    tried.append({("retrain", "on"): _with_or_without_drift(retrain)})
     for changes in tried:
         yield _setting(_named(changes), "setting", blocks, changes, lookback)
+
+
+def _with_or_without_drift(retrain: RetrainSpec) -> tuple[RetrainTrigger, ...]:
+    """Let drift ask for trainings where it does not, or not any more where it does; somebody must ask."""
+    if "drift" not in retrain.on:
+        return (*retrain.on, "drift")
+    return tuple(cause for cause in retrain.on if cause != "drift") or RetrainSpec().on
 
 
 def plain_lines(
@@ -160,8 +169,13 @@ def _setting(name: str, kind: Kind, blocks: Blocks, changes: Changes, lookback: 
 
 def _named(changes: Changes) -> str:
     return ", ".join(
-        f"{'.'.join(path)}: {str(value).lower() if isinstance(value, bool) else value}"
-        if value is not None
-        else f"no {'.'.join(path)}"
+        f"{'.'.join(path)}: {_written(value)}" if value is not None else f"no {'.'.join(path)}"
         for path, value in changes.items()
     )
+
+
+def _written(value: object) -> str:
+    """Write a value as a declaration has it."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(str, value))}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
