@@ -475,6 +475,25 @@ MALFORMED = [
         id="climbing-source",
     ),
     pytest.param(
+        [("  drift: {sens", "  predictions: {contributions: 3}\n  drift: {sens")],
+        [
+            "48: predictions.contributions needs answers that can be taken apart exactly. Those of the candidate 'hist_gradient_boosting' "
+            "cannot; those of these algorithms can: lightgbm, linear_regression, linear_svm, logistic_regression, naive_bayes, ridge, xgboost.",
+        ],
+        id="contributions-of-what-cannot-be-taken-apart",
+    ),
+    pytest.param(
+        [
+            ("[hist_gradient_boosting, logistic_regression]", "[{use: lightgbm, preprocess: {}}]"),
+            ("  drift: {sens", "  predictions: {contributions: 3}\n  drift: {sens"),
+        ],
+        [
+            "48: predictions.contributions needs answers that can be taken apart exactly. lightgbm takes them apart by prepared "
+            "columns, and the candidate 'lightgbm' prepares its own. Declare it without `preprocess`.",
+        ],
+        id="contributions-of-prepared-columns",
+    ),
+    pytest.param(
         [("path: orders.csv", "path: package:orders.csv")],
         [
             "10: datasets.orders.source.path is 'package:orders.csv', but a packaged file is written package:<name>/<file>.",
