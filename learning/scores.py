@@ -11,12 +11,13 @@ import pyarrow as pa
 
 from declaration.errors import DriftlineError
 from declaration.names import EVENT_TIMESTAMP
+from declaration.spec import PipelineSpec
 from declaration.target import ProblemType
 from learning.encode import encode
 from learning.explain.largest_parts import contribution_columns, contribution_fields
 from learning.fitted import FittedModel
 from learning.metrics import Floats
-from learning.score_columns import score_columns, score_fields
+from learning.score_columns import decision_fields, score_columns, score_fields
 from learning.threshold import decisions
 
 BATCH_BYTES = 16_000_000
@@ -109,6 +110,23 @@ def prediction_batches(
             batch = predictions_table(turn.slice(start, n_rows), champion, problem)
             record.add(batch)
             yield batch
+
+
+def answer_fields(spec: PipelineSpec) -> list[pa.Field]:
+    """Return the columns of predictions that are not features, in their order."""
+    problem = spec.learned.problem
+    n_parts = spec.predictions.contributions if spec.predictions is not None else 0
+    fields = [
+        pa.field("row_id", pa.string()),
+        pa.field(EVENT_TIMESTAMP, pa.timestamp("us", tz="UTC")),
+        pa.field("model_version", pa.int32()),
+    ]
+    return [
+        *fields,
+        *score_fields(problem),
+        *decision_fields(spec.model, problem),
+        *contribution_fields(n_parts),
+    ]
 
 
 def as_reader(batches: Iterator[pa.Table]) -> pa.RecordBatchReader:

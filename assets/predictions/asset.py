@@ -15,7 +15,7 @@ from assets.materialization import Outcome, StageRun
 from assets.model.explanations import EXPLANATIONS, read_explanation
 from assets.predictions.turns import in_turns, rows_of_turn
 from charts import as_markdown_image, histogram_pair
-from declaration.sql import quote_identifier
+from declaration.sql import duckdb_type, quote_identifier
 from learning.explain.largest_parts import explanation_obstacle
 from learning.metrics import Floats
 from learning.model_file import model_from_bytes
@@ -24,6 +24,7 @@ from learning.scores import (
     Champion,
     PredictionError,
     ScoreRecord,
+    answer_fields,
     as_reader,
     prediction_batches,
     predictions_table,
@@ -37,15 +38,19 @@ from resources.model_registry.registry import ModelRegistry
 
 if TYPE_CHECKING:
     from resources.feature_store.store import FeatureStore
+    from resources.score_targets.targets import ScoreTargets
 
 NOT_KNOWN_YET = ("label", "label_time")
 """Columns of the labels that no prediction may see."""
 
 
 def materialize_predictions(
-    run: StageRun, *, registry: ModelRegistry, feature_store: FeatureStore
+    run: StageRun, *, registry: ModelRegistry, feature_store: FeatureStore, score_targets: ScoreTargets
 ) -> Outcome:
     """Score every row of a partition with the champion of the moment, in memory that does not grow with the rows.
+
+    Where scores are written beside the lake too, that comes last, from the rows of the commit: a run that ends before is
+    made good by the next of the partition.
 
     Without a champion the partition is empty, and says so; the table gets its feature columns
     with the first champion.
@@ -60,6 +65,7 @@ def materialize_predictions(
     labels = run.lake.snapshot(run.table("labels"))
     champion, obstacle = _champion(run, registry)
     scored = _scored(run, labels, champion, feature_store)
+    places = _written_beside(run, scored.written, score_targets)
     version, problem = (None if champion is None else champion.version), run.spec.learned.problem
     return Outcome(
         data_version=f"{scored.written.table}@{scored.written.version}",
@@ -70,6 +76,7 @@ def materialize_predictions(
             "duration_s": round(time.monotonic() - started, 3),
             "reads": _reads(labels, scored.feature_versions),
             "writes": f"{scored.written.table}@{scored.written.version}",
+            "written_beside": ", ".join(places) or None,
             "model_version": version,
             "note": obstacle if champion is not None else _no_champion(run, labels),
             **_score_summary(scored.record, problem),
@@ -128,6 +135,34 @@ def _scored(
             cut=run.pipeline.cut(run.spec.learned.prediction_time),
         )
     return _Scored(written, versions, record)
+
+
+def _written_beside(run: StageRun, written: Snapshot, score_targets: ScoreTargets) -> list[str]:
+    """Write the partition's scores to the declared places, without the features."""
+    places = []
+    for place in run.spec.predictions.write_to if run.spec.predictions is not None else ():
+        with run.engine.connect() as connection:
+            places.append(
+                score_targets.write(
+                    place,
+                    connection.sql(_answers(run, written)).to_arrow_reader(),
+                    pipeline=run.pipeline.name,
+                    partition=run.scope.partition or "",
+                    commit=run.commit,
+                )
+            )
+    return places
+
+
+def _answers(run: StageRun, written: Snapshot) -> str:
+    """Return the SQL of a partition's scores: the same columns, of the declaration, whatever the champion gave."""
+    columns = [
+        quote_identifier(field.name)
+        if field.name in written.schema.names
+        else f"CAST(NULL AS {duckdb_type(field.type)}) AS {quote_identifier(field.name)}"
+        for field in answer_fields(run.spec)
+    ]
+    return f"SELECT {', '.join(columns)} FROM {scan(written, [run.scope.partition or ''])}"
 
 
 def _rows_to_predict(run: StageRun, labels: Snapshot) -> str:

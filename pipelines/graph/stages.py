@@ -157,7 +157,7 @@ def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
     yield Stage(
         path=("predictions",),
         run=materialize_predictions,
-        resources=("registry", "feature_store"),
+        resources=("registry", "feature_store", "score_targets"),
         code=(target.dataset, target.prediction_time, *_if_declared(spec.predictions)),
         description="The champion's score of every row of the partition.",
         kinds=("table", "scikitlearn"),

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from assets.materialization import Outcome, StageRun
@@ -19,8 +20,9 @@ from assets.model.explanations import read_explanation
 from assets.predictions import asset as predictions_asset
 from assets.predictions import turns
 from assets.predictions.asset import materialize_predictions
+from declaration.model import ModelSpec
 from declaration.pipeline import Pipeline
-from declaration.predictions import PredictionsSpec
+from declaration.predictions import PredictionsSpec, ScoreTargetSpec
 from learning.encode import encode
 from learning.explain.contributions import contributions
 from learning.explain.largest_parts import contribution_fields
@@ -30,6 +32,7 @@ from learning.scores import Champion, PredictionError, predictions_table
 from resources.lake.lake import Lake
 from resources.model_registry.ledger import read_ledger, trusted_sha256
 from resources.model_registry.version import ModelRegistryError
+from resources.score_targets.targets import ScoreTargets
 from tests.fixtures.training_world import World, fitted, training_table
 
 FEBRUARY = datetime(2024, 2, 1, tzinfo=UTC)
@@ -61,6 +64,7 @@ def predict(world: World, pipeline: Pipeline, partition: str, store: Any = None)
         StageRun(pipeline, world.scope(pipeline, partition, reason="refresh"), world.lake, world.engine),
         registry=world.registry,
         feature_store=store or FeaturesInTheRows(),
+        score_targets=ScoreTargets(folder=f"{world.lake.root}/../scores", lake_root=world.lake.root),
     )
 
 
@@ -234,3 +238,34 @@ def test_a_champion_that_cannot_be_explained_scores_and_says_so(
     table = world.lake.read("opaque/predictions")
     assert table["score"].null_count == 0
     assert table["contribution_1"].null_count == table["contribution_2_feature"].null_count == 300
+
+
+def test_scores_are_written_beside_the_lake_without_features(world: World) -> None:
+    pipeline, february = with_champion(world, "beside")
+    places = (ScoreTargetSpec(type="parquet", path="beside"), ScoreTargetSpec(type="delta", path="delta"))
+    declared = PredictionsSpec(contributions=1, write_to=places)
+    spec = pipeline.spec.model_copy(
+        update={
+            "predictions": declared,
+            "model": ModelSpec(candidates=("logistic_regression",), threshold=0.5),
+        }
+    )
+    outcome = predict(world, replace(pipeline, spec=spec), "2024-02-01")
+    folder = (Path(world.lake.root) / "../scores").resolve()
+    (file,) = folder.glob("beside/partition=2024-02-01/beside.parquet")
+    found = pq.read_table(file, partitioning=None)
+    inside = world.lake.read("beside/predictions")
+    columns = [
+        "row_id",
+        "event_timestamp",
+        "model_version",
+        "score",
+        *(f.name for f in contribution_fields(1)),
+    ]
+    assert found.select(columns).equals(inside.select(columns))
+    # The champion was trained without a threshold: the declared column is there, and null.
+    assert found["predicted_label"].null_count == found.num_rows == february.num_rows
+    assert set(found.column_names) == {*columns, "predicted_label"}
+    delta = Lake(root=str(folder)).read("delta")
+    assert delta.select(columns).equals(found.select(columns))
+    assert outcome.metadata["written_beside"] == f"{file}, {folder / 'delta'}@0"
