@@ -142,11 +142,11 @@ def _groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa
 def _with_dictionary(first: pa.Table) -> list[str] | bool:
     """List the columns whose values repeat, by the first rows: gathering distinct ones costs half of a file of measurements.
 
-    All where a column is nested: its values have other names than it.
+    All where a column is nested, as its values have other names than it, or has no type.
     """
     import pyarrow.compute as pc
 
-    if any(pa.types.is_nested(field.type) for field in first.schema):
+    if any(pa.types.is_nested(field.type) or pa.types.is_null(field.type) for field in first.schema):
         return True
     sample = first.slice(0, N_SAMPLED)
     most = sample.num_rows * MOST_DISTINCT
