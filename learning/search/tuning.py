@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ from learning.training_rows import TrainingSet
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search has found.
+    """Result of a search.
 
     Attributes
     ----------
@@ -52,15 +53,20 @@ class SearchResult:
 
     @property
     def best(self) -> Trial:
-        """The trial of least loss; the declared settings unless it is better by a standard error over the folds.
+        """The trial of least loss; the declared settings unless it is better by more than the best of as many would be by chance.
+
+        At least by a standard error over the folds, and by as many of them as the greatest of that many normal draws is
+        expected to lie above their mean.
 
         References
         ----------
-        Breiman, Friedman, Olshen and Stone (1984), Classification and Regression Trees, section 3.4.3.
+        Breiman, Friedman, Olshen and Stone (1984), Classification and Regression Trees, section 3.4.3. Blom (1958),
+        Statistical Estimates and Transformed Beta-Variables: expected order statistics.
         """
         least, declared = min(self.trials, key=lambda trial: (trial.loss, trial.number)), self.trials[0]
         gains = np.subtract(declared.fold_losses, least.fold_losses)
-        if gains.size > 1 and gains.mean() <= gains.std(ddof=1) / np.sqrt(gains.size):
+        by_chance = max(1.0, expected_maximum(len(self.trials) - 1))
+        if gains.size > 1 and gains.mean() <= by_chance * gains.std(ddof=1) / np.sqrt(gains.size):
             return declared
         return least
 
@@ -68,6 +74,17 @@ class SearchResult:
     def cpu_seconds(self) -> float:
         """CPU seconds of all trials, also of those of an earlier run."""
         return sum(trial.cpu_seconds for trial in self.trials)
+
+
+def expected_maximum(n: int) -> float:
+    """Return the expected greatest of n standard normal draws, by Blom's approximation; 0 for none.
+
+    Examples
+    --------
+    >>> round(expected_maximum(1), 2), round(expected_maximum(10), 2), round(expected_maximum(30), 2)
+    (0.0, 1.54, 2.04)
+    """
+    return NormalDist().inv_cdf((n - 0.375) / (n + 0.25)) if n else 0.0
 
 
 def search_space(candidate: CandidateSpec, folder: str = "") -> Space:
