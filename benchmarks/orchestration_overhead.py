@@ -83,6 +83,7 @@ def looped(name: str, last: str | None) -> int:
             StageRun(pipeline, scope, lake, engine),
             registry=connections.registry,
             feature_store=connections.feature_store,
+            score_targets=connections.score_targets,
         )
         return materialize_drift_report(
             StageRun(pipeline, scope, lake, engine),
