@@ -23,7 +23,9 @@ def _option(name: str) -> Callable[[Command], Command]:
     """Return an option of the scaffolder; `dg` shows the same text."""
     text = ScaffoldOptions.model_fields[name].description
     return click.option(
-        f"--{name.replace('_', '-')}", metavar={"source": "FILE", "holidays": "REGION"}.get(name, "COLUMN"), help=text
+        f"--{name.replace('_', '-')}",
+        metavar={"source": "FILE", "holidays": "REGION"}.get(name, "COLUMN"),
+        help=text,
     )
 
 
