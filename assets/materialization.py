@@ -56,7 +56,7 @@ class StageRun:
 
     @property
     def commit(self) -> Mapping[str, str]:
-        """What is kept in the lake's commit."""
+        """Properties kept in the lake's commit."""
         return self.scope.commit(self.pipeline)
 
     def table(self, stage: str, name: str | None = None) -> str:

@@ -29,7 +29,7 @@ MAX_GROUPS = 10
 
 @dataclass(frozen=True)
 class Intervals:
-    """How far the truth lies from a predicted value, by groups of like scores.
+    """Distances of the truth from predicted values, by groups of like scores.
 
     Attributes
     ----------

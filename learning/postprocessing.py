@@ -1,4 +1,4 @@
-"""What is made of an estimator's raw scores: probabilities without class weights, calibrated; decisions and intervals."""
+"""Postprocessing of an estimator's raw scores: probabilities without class weights, calibrated; decisions and intervals."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ Costs = tuple[tuple[float, ...], ...]
 
 @dataclass(frozen=True)
 class Decisions:
-    """How scores become decisions, and what these came to on rows that did not choose it.
+    """Decision threshold, and its figures on rows that did not choose it.
 
     Attributes
     ----------

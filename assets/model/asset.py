@@ -283,6 +283,7 @@ def _read_rows(run: StageRun, snapshot: Snapshot) -> TrainingSet:
         run.spec.learned.problem,
         timezone=run.spec.partitions.timezone,
         folder=run.pipeline.folder,
+        difference=run.spec.learned.difference,
     )
 
 

@@ -13,6 +13,7 @@ from declaration.model import Metric, candidate_text
 from learning.candidate_comparison import SURE_LEVEL, CandidateComparison, Gap, Interval
 from learning.limits.finding import LimitFinding
 from learning.skill import BASELINE_WORDS
+from learning.spans import ALL
 from learning.train import Training
 
 
@@ -42,11 +43,19 @@ def candidates_page(training: Training, comparison: CandidateComparison, naive: 
     )
     parts = [
         "\n".join(table),
-        "In brackets: 95 % intervals by blocks of time.",
+        "In brackets: 95 % intervals by blocks of time. Each candidate learned from all rows."
+        + _of_span(training),
         *gaps_parts(comparison.gaps, training.metric),
         as_markdown_image(picture, "Candidates out of fold"),
     ]
     return "\n\n".join(parts)
+
+
+def _of_span(training: Training) -> str:
+    """Say that the version has other figures than its candidate, where it learned from a part of the rows."""
+    if training.span == ALL:
+        return ""
+    return f" The version learned from a part of them ({training.span.name}), and has other figures than its candidate here."
 
 
 def _figures(

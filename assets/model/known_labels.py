@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from assets.materialization import StageRun
 from declaration.decisions import WITHOUT_TIME
 from declaration.sql import quote_identifier, quote_literal
-from declaration.target_sql import entity_keys
+from declaration.target_sql import series_columns
 from learning.known_values import in_order, known_by_row
 from learning.metrics import Floats
 from learning.training_rows import TrainingSet
@@ -26,7 +26,7 @@ def read_known(run: StageRun, data: TrainingSet) -> Mapping[str, Floats]:
     until_now = scan(labels, [key for key in labels.partitions if key <= window.key])
     end = f"CAST({quote_literal(window.end.isoformat())} AS TIMESTAMPTZ)"
     label_rows = f"(SELECT * FROM {until_now} WHERE label IS NOT NULL AND label_time < {end})"
-    entity = tuple(name for name in entity_keys(run.pipeline.spec) if name in labels.schema.names)
+    entity = tuple(name for name in series_columns(run.pipeline.spec) if name in labels.schema.names)
     with run.engine.connect() as connection:
         return known_by_row(
             connection,
@@ -45,7 +45,7 @@ def read_entities(run: StageRun, data: TrainingSet) -> NDArray[np.int64] | None:
     if validation is None or validation.method not in WITHOUT_TIME or not run.lake.has(table):
         return None
     labels = run.lake.snapshot(table)
-    wanted = validation.group or entity_keys(run.spec)
+    wanted = validation.group or series_columns(run.spec)
     entity = [name for name in wanted if name in labels.schema.names]
     if not entity:
         return None

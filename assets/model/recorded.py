@@ -21,7 +21,7 @@ class Judge:
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a version's tags say of its training; None where it was not written down yet.
+    """Facts of a version's training, from its tags; None where it was not written down yet.
 
     Attributes
     ----------

@@ -54,7 +54,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What came of rebuilding a version.
+    """Result of rebuilding a version.
 
     Attributes
     ----------
@@ -123,7 +123,7 @@ class Reproduction:
 
     @property
     def findings(self) -> Mapping[str, object]:
-        """What the ledger keeps of it beside the verdict."""
+        """Findings that the ledger keeps beside the verdict."""
         return {
             "explanation": self.explanation,
             "found_sha256": self.found_sha256,
@@ -133,7 +133,7 @@ class Reproduction:
 
 @dataclass(frozen=True)
 class _Sources:
-    """What is read: where, and of which version."""
+    """Places that a version is rebuilt from: declaration, lake and engine."""
 
     pipeline: Pipeline
     lake: Lake
@@ -248,7 +248,11 @@ def _rows(sources: _Sources, problem: ProblemType) -> TrainingSet:
         ).to_arrow_table()
     pipeline = sources.pipeline
     return read_training_set(
-        rows, problem, timezone=pipeline.spec.partitions.timezone, folder=pipeline.folder
+        rows,
+        problem,
+        timezone=pipeline.spec.partitions.timezone,
+        folder=pipeline.folder,
+        difference=pipeline.spec.learned.difference,
     )
 
 
@@ -331,7 +335,7 @@ def _results(version: ModelVersion, training: Training) -> Iterator[Difference]:
 
 @dataclass(frozen=True)
 class _Apart:
-    """How far two models are apart: parts of their files, and their scores; None where these cannot be compared."""
+    """Return the distance of two models: parts of their files, and their scores; None where these cannot be compared."""
 
     parts: tuple[str, ...] = ()
     largest: float | None = None

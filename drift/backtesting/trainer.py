@@ -202,6 +202,7 @@ class Trainer:
                     self.history.problem,
                     timezone=self.history.timezone,
                     folder=self.history.folder,
+                    difference=self.history.difference,
                 )
             except LabelsNeededError:
                 self._sets[key] = None

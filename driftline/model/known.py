@@ -169,7 +169,7 @@ def print_known(pipeline: Pipeline, facts: Known) -> None:
         print_table(
             _CANDIDATE_COLUMNS,
             _candidate_rows(facts),
-            title="Candidates out of fold, on all rows; 95 % intervals",
+            title="Candidates, each learned from all rows, out of fold; 95 % intervals",
         )
     if facts.preprocessing:
         print_table(_PREPROCESSING_COLUMNS, facts.preprocessing, title="Preprocessing as learned")

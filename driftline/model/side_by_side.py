@@ -93,7 +93,7 @@ class VersionComparison:
 
     @property
     def n_settings_alike(self) -> int:
-        """How many settings are alike."""
+        """Number of settings that are alike."""
         first, second = self.first.settings or {}, self.second.settings or {}
         return sum(second.get(name) == value for name, value in first.items())
 

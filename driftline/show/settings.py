@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pydantic import BaseModel
 
 from declaration.pipeline import Pipeline
+from declaration.predictions import PredictionsSpec
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,9 @@ def _profiled(pipeline: Pipeline, name: str) -> Iterator[Setting]:
 
 def _features(pipeline: Pipeline, name: str) -> Iterator[Setting]:
     view = pipeline.spec.features[name]
-    yield Setting(f"entities.{view.entity}", list(pipeline.spec.entities[view.entity]), is_default=False)
+    if view.entity is not None:
+        keys = pipeline.spec.view_keys(name)
+        yield Setting(f"entities.{view.entity}", list(keys), is_default=False)
     yield from _block(f"features.{name}", view)
 
 
@@ -83,6 +86,7 @@ def _model(pipeline: Pipeline, _: str) -> Iterator[Setting]:
 def _predictions(pipeline: Pipeline, _: str) -> Iterator[Setting]:
     for key in ("dataset", "prediction_time", "where"):
         yield _setting(pipeline.spec.learned, "target", key)
+    yield from _block("predictions", pipeline.spec.predictions or PredictionsSpec())
 
 
 def _drift_report(pipeline: Pipeline, _: str) -> Iterator[Setting]:

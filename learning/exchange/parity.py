@@ -29,7 +29,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Parity:
-    """How far the file's scores are from the model's.
+    """Distance of the file's scores from the model's.
 
     Attributes
     ----------

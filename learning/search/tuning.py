@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ from learning.training_rows import TrainingSet
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search has found.
+    """Result of a search.
 
     Attributes
     ----------
@@ -52,22 +53,46 @@ class SearchResult:
 
     @property
     def best(self) -> Trial:
-        """The trial of least loss; the declared settings unless it is better by a standard error over the folds.
+        """The trial of least loss; the declared settings unless it is better by more than the best of as many would be by chance.
+
+        At least by a standard error over the folds, and by as many of them as the greatest of that many normal draws is
+        expected to lie above their mean. A few folds tell little of how much one trial's gain varies: where those of the
+        better half vary more, theirs counts.
 
         References
         ----------
-        Breiman, Friedman, Olshen and Stone (1984), Classification and Regression Trees, section 3.4.3.
+        Breiman, Friedman, Olshen and Stone (1984), Classification and Regression Trees, section 3.4.3. Blom (1958),
+        Statistical Estimates and Transformed Beta-Variables: expected order statistics.
         """
-        least, declared = min(self.trials, key=lambda trial: (trial.loss, trial.number)), self.trials[0]
-        gains = np.subtract(declared.fold_losses, least.fold_losses)
-        if gains.size > 1 and gains.mean() <= gains.std(ddof=1) / np.sqrt(gains.size):
+        declared, *others = self.trials
+        found = sorted(others, key=lambda trial: (trial.loss, trial.number))
+        n_folds = len(declared.fold_losses)
+        if not found or found[0].loss >= declared.loss:
             return declared
-        return least
+        if n_folds < 2:
+            return found[0]
+        better = found[: (len(found) + 1) // 2]
+        gains = np.subtract(declared.fold_losses, [trial.fold_losses for trial in better])
+        variances = gains.var(axis=1, ddof=1)
+        standard_error = np.sqrt(max(variances[0], variances.mean()) / n_folds)
+        is_chance = gains[0].mean() <= max(1.0, expected_maximum(len(found))) * standard_error
+        return declared if is_chance else found[0]
 
     @property
     def cpu_seconds(self) -> float:
         """CPU seconds of all trials, also of those of an earlier run."""
         return sum(trial.cpu_seconds for trial in self.trials)
+
+
+def expected_maximum(n: int) -> float:
+    """Return the expected greatest of n standard normal draws, by Blom's approximation; 0 for none.
+
+    Examples
+    --------
+    >>> round(expected_maximum(1), 2), round(expected_maximum(10), 2), round(expected_maximum(30), 2)
+    (0.0, 1.54, 2.04)
+    """
+    return NormalDist().inv_cdf((n - 0.375) / (n + 0.25)) if n else 0.0
 
 
 def search_space(candidate: CandidateSpec, folder: str = "") -> Space:

@@ -64,8 +64,8 @@ def stages(pipeline: Pipeline) -> Iterable[Stage]:
             path=("features", name),
             run=partial(materialize_features, view=name),
             resources=("feature_store",),
-            code=(view, spec.entities[view.entity], sql_behind(pipeline, pipeline.sql[view.sql])),
-            description=view.description or f"Feature view `{name}` of entity `{view.entity}`.",
+            code=(view, spec.view_keys(name), sql_behind(pipeline, pipeline.sql[view.sql])),
+            description=view.description or _view_text(name, view),
             kinds=("gold", "feast", "sql"),
             deps={
                 ("profiled", dataset): _looking_back(spec.datasets[dataset], back)
@@ -75,6 +75,10 @@ def stages(pipeline: Pipeline) -> Iterable[Stage]:
             freshness=view.freshness,
         )
     yield from _monitoring_stages(spec) if spec.target is None else _learning_stages(pipeline, spec.target)
+
+
+def _view_text(name: str, view: FeatureViewSpec) -> str:
+    return f"Feature view `{name}` of {f'entity `{view.entity}`' if view.entity else 'the whole'}."
 
 
 def _freshness_checks(view: FeatureViewSpec) -> Sequence[dg.AssetCheckSpec]:
@@ -157,8 +161,8 @@ def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
     yield Stage(
         path=("predictions",),
         run=materialize_predictions,
-        resources=("registry", "feature_store"),
-        code=(target.dataset, target.prediction_time),
+        resources=("registry", "feature_store", "score_targets"),
+        code=(target.dataset, target.prediction_time, *_if_declared(spec.predictions)),
         description="The champion's score of every row of the partition.",
         kinds=("table", "scikitlearn"),
         deps={
@@ -177,6 +181,11 @@ def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
         checks=[_INCIDENTS],
         deps={("predictions",): None, ("labels",): None, ("model",): before},
     )
+
+
+def _if_declared(block: object | None) -> Sequence[object]:
+    """Leave a block out of a stage's code version where it is not declared: versions of before stay as they are."""
+    return () if block is None else (block,)
 
 
 def _dataset_stages(name: str, dataset: DatasetSpec, python: str | None) -> Iterable[Stage]:

@@ -1,4 +1,4 @@
-"""Lost databases: connecting waits for a Postgres that is away, and what was lost with it is known to be worth another try.
+"""Lost databases: connecting waits for a Postgres that is away, and what was lost with it is tried again.
 
 By SQLAlchemy's events, which Dagster's storage, MLflow's and Feast's all pass through, whatever they do by themselves.
 """
@@ -8,12 +8,15 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Iterator
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from functools import cache, wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import Dialect
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _LOG = logging.getLogger("driftline.database")
 
@@ -75,6 +78,28 @@ def _ping(dbapi_connection: Any, record: Any, _: Any) -> None:
             dbapi_connection.rollback()
     except _operational_errors() as error:
         raise DisconnectionError(f"the database was away: {error}") from error
+
+
+def tried_again(method: Callable[P, R]) -> Callable[P, R]:
+    """Have a method done again, once, where a database was lost in it: with a new connection, which waits.
+
+    For methods that may be done twice: of a write that was lost nobody knows whether it was kept.
+    """
+
+    @wraps(method)
+    def patient(*arguments: P.args, **named: P.kwargs) -> R:
+        try:
+            return method(*arguments, **named)
+        except Exception as error:
+            if not is_lost_database(error):
+                raise
+            # The first line: the next ones quote the statement and its values.
+            _LOG.warning(
+                "the database was lost in %s, done again: %s", method.__name__, str(error).split("\n")[0]
+            )
+        return method(*arguments, **named)
+
+    return patient
 
 
 def is_lost_database(error: BaseException) -> bool:

@@ -28,7 +28,7 @@ from resources.model_registry.version import ModelVersion
 
 @dataclass(frozen=True)
 class CardFacts:
-    """What is kept of one version.
+    """Stored facts of one version.
 
     Attributes
     ----------

@@ -15,7 +15,7 @@ from learning.algorithms.table import ALGORITHMS, candidate_fault
 from learning.metrics import metric_value
 from learning.model_file import model_to_bytes
 from learning.search.trials import MemoryLog, Trial
-from learning.search.tuning import SearchResult, search_space
+from learning.search.tuning import SearchResult, expected_maximum, search_space
 from learning.train import train_model
 from learning.training_rows import TrainingSet, read_training_set
 from tests.fixtures.training_world import training_table
@@ -168,3 +168,30 @@ def test_found_settings_replace_declared_ones_where_they_are_better_by_a_standar
     declared = Trial(0, {}, 0.507, (0.5, 0.52, 0.5), 0.0)
     found = Trial(1, {"max_depth": 3}, float(np.mean(losses)), losses, 0.0)
     assert SearchResult(CandidateSpec(use="decision_tree"), (declared, found)).best.number == number
+
+
+@pytest.mark.parametrize(("n_trials", "number"), [(1, 1), (10, 1), (40, 0)])
+def test_the_more_was_tried_the_more_a_found_setting_must_be_better(n_trials: int, number: int) -> None:
+    # Gains of 0.09, 0.02, 0.05: 2.63 standard errors; the greatest of 100 draws is expected at 2.51, of 400 at 2.97.
+    losses = (0.41, 0.5, 0.45)
+    others = [Trial(2 + i, {"max_depth": 5}, 0.51, (0.5, 0.53, 0.5), 0.0) for i in range(n_trials * 10 - 1)]
+    declared = Trial(0, {}, 0.507, (0.5, 0.52, 0.5), 0.0)
+    found = Trial(1, {"max_depth": 3}, float(np.mean(losses)), losses, 0.0)
+    trials = (declared, found, *others)
+    assert SearchResult(CandidateSpec(use="decision_tree"), trials).best.number == number
+
+
+def test_what_varies_little_in_three_folds_by_chance_is_judged_by_how_much_its_like_vary() -> None:
+    # Gains of 0.030, 0.031, 0.032: sure by themselves. Those of the others have a standard deviation of 0.1.
+    declared = Trial(0, {}, 0.507, (0.5, 0.52, 0.5), 0.0)
+    found = Trial(1, {"max_depth": 3}, 0.476, (0.47, 0.489, 0.468), 0.0)
+    others = [Trial(2 + i, {"max_depth": 5}, 0.48, (0.48, 0.6, 0.36), 0.0) for i in range(5)]
+    candidate = CandidateSpec(use="decision_tree")
+    assert SearchResult(candidate, (declared, found)).best.number == 1
+    assert SearchResult(candidate, (declared, found, *others)).best.number == 0
+
+
+def test_the_expected_greatest_of_normal_draws() -> None:
+    # Harter (1961), Expected values of normal order statistics, table 1.
+    for n, expected in ((1, 0.0), (2, 0.56419), (10, 1.53875), (30, 2.04276), (100, 2.50759)):
+        assert expected_maximum(n) == pytest.approx(expected, abs=0.03)
