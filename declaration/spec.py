@@ -20,12 +20,15 @@ from declaration.features import FeatureViewSpec
 from declaration.model import ModelSpec
 from declaration.partitioning import partitioning
 from declaration.partitions import PartitionsSpec
+from declaration.predictions import PredictionsSpec
 from declaration.target import TargetSpec
-from declaration.types import Block, ColumnName, Identifier
+from declaration.types import ColumnName, GrownBlock, Identifier
 
 
-class PipelineSpec(Block):
+class PipelineSpec(GrownBlock):
     """A declared pipeline: the attributes of one `defs.yaml`."""
+
+    ADDED = frozenset({"predictions"})
 
     description: str = ""
     """The question this pipeline answers."""
@@ -45,6 +48,8 @@ class PipelineSpec(Block):
     """Target that is predicted. Without it there is no model: quality is checked and drift is watched."""
     model: ModelSpec = Field(default_factory=ModelSpec)
     """Settings by which models are trained and compared."""
+    predictions: PredictionsSpec | None = None
+    """Settings of the champion's scores: explained, and where else they are written."""
     drift: DriftSpec = Field(default_factory=DriftSpec)
     """Settings by which drift is judged."""
     retrain: RetrainSpec = Field(default_factory=RetrainSpec)

@@ -1,22 +1,27 @@
-"""The table of predictions: scores in batches, so that memory does not grow with the partition."""
+"""The table of predictions: rows scored in batches, so that memory does not grow with the partition."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 import pyarrow as pa
 
 from declaration.errors import DriftlineError
 from declaration.names import EVENT_TIMESTAMP
+from declaration.spec import PipelineSpec
 from declaration.target import ProblemType
+from learning.encode import encode
+from learning.explain.largest_parts import contribution_columns, contribution_fields
 from learning.fitted import FittedModel
 from learning.metrics import Floats
-from learning.score_columns import score_columns, score_fields
+from learning.score_columns import PREDICTED_LABEL, decision_fields, score_columns, score_fields
 from learning.threshold import decisions
 
-BATCH_ROWS = 100_000
-"""Rows that are encoded and scored at once: 20 features of them are 16 MB."""
+BATCH_BYTES = 16_000_000
+"""Bytes of a matrix that is encoded and scored at once: 100,000 rows of 20 columns."""
 
 LEADING_COLUMNS = ("row_id", EVENT_TIMESTAMP)
 """Columns of the features' table that are not features."""
@@ -26,40 +31,143 @@ class PredictionError(DriftlineError):
     """Rows cannot be scored as asked."""
 
 
-def predictions_table(
-    features: pa.Table, model: FittedModel | None, version: int, problem: ProblemType
-) -> pa.Table:
+@dataclass(frozen=True)
+class Champion:
+    """The model that scores, and how its answers are explained.
+
+    Attributes
+    ----------
+    version
+        Its number.
+    model
+        It.
+    n_parts
+        Largest parts of each row's raw score to keep; 0 for none.
+    is_explained
+        Whether its answers can be taken apart; the columns of parts are null where not.
+    centres
+        Of an additive model: mean part of each feature, by `mean_parts`.
+    """
+
+    version: int
+    model: FittedModel
+    n_parts: int = 0
+    is_explained: bool = True
+    centres: Floats | None = None
+
+
+@dataclass
+class ScoreRecord:
+    """What is kept of a partition's scores while they pass: 8 bytes for each row.
+
+    Attributes
+    ----------
+    n_rows
+        Rows scored.
+    scores
+        Of one score for each row; nothing of many classes.
+    """
+
+    n_rows: int = 0
+    _parts: list[Floats] = field(default_factory=list)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self.n_rows = 0
+        self._parts.clear()
+
+    def add(self, batch: pa.Table) -> None:
+        """Count a batch, and keep its scores."""
+        self.n_rows += batch.num_rows
+        if "score" in batch.column_names:
+            self._parts.append(batch["score"].to_numpy())
+
+    @property
+    def scores(self) -> Floats:
+        """All scores so far, in order."""
+        return np.concatenate(self._parts) if self._parts else np.empty(0)
+
+
+def prediction_batches(
+    turns: Iterable[pa.Table], champion: Champion, problem: ProblemType, record: ScoreRecord
+) -> Iterator[pa.Table]:
+    """Score rows that come some at a time, in batches; the batches do not depend on the turns' size in any value.
+
+    Parameters
+    ----------
+    turns
+        At least one table of `row_id`, `event_timestamp` and the feature columns; it may have no rows.
+    champion
+        The model.
+    problem
+        What is predicted.
+    record
+        Filled on the way.
+    """
+    n_rows = max(1, BATCH_BYTES // (8 * max(1, sum(champion.model.encoding.widths))))
+    for turn in turns:
+        for start in range(0, max(1, turn.num_rows), n_rows):
+            batch = predictions_table(turn.slice(start, n_rows), champion, problem)
+            record.add(batch)
+            yield batch
+
+
+def answer_fields(spec: PipelineSpec) -> list[pa.Field]:
+    """Return the columns of predictions that are not features, in their order."""
+    problem = spec.learned.problem
+    n_parts = spec.predictions.contributions if spec.predictions is not None else 0
+    fields = [
+        pa.field("row_id", pa.string()),
+        pa.field(EVENT_TIMESTAMP, pa.timestamp("us", tz="UTC")),
+        pa.field("model_version", pa.int32()),
+    ]
+    return [
+        *fields,
+        *score_fields(problem),
+        *decision_fields(spec.model, problem),
+        *contribution_fields(n_parts),
+    ]
+
+
+def as_reader(batches: Iterator[pa.Table]) -> pa.RecordBatchReader:
+    """Read tables of one schema, of which there is at least one, as a stream; the first is made at once."""
+    first = next(batches)
+    parts = (part for batch in chain([first], batches) for part in batch.to_batches())
+    return pa.RecordBatchReader.from_batches(first.schema, parts)
+
+
+def predictions_table(features: pa.Table, champion: Champion | None, problem: ProblemType) -> pa.Table:
     """Score rows and lay them out for the lake.
 
     Parameters
     ----------
     features
         `row_id`, `event_timestamp` and the feature columns. No rows if there is no model.
-    model
-        The champion; None gives the table's columns alone.
-    version
-        The champion's version.
+    champion
+        The model; None gives the table's columns alone.
     problem
         What is predicted: decides the score columns.
 
     Returns
     -------
     pa.Table
-        row_id, event_timestamp, model_version, scores and features, in the order of the rows.
+        row_id, event_timestamp, model_version, scores, decisions, parts and features, in the order of the rows.
 
     Raises
     ------
     PredictionError
         If rows come without a model, or a model's problem is not the declared one.
     """
-    if model is None:
+    version = 0
+    if champion is None:
         if features.num_rows:
             raise PredictionError(f"{features.num_rows} rows and no model to score them with.")
-        scored: Mapping[str, pa.Array] = {
-            field.name: pa.array([], field.type) for field in score_fields(problem)
-        }
+        scored: Mapping[str, pa.Array] = {one.name: pa.array([], one.type) for one in score_fields(problem)}
     else:
-        scored = scored_columns(features, model, problem)
+        model, version = champion.model, champion.version
+        _check_problem(model, problem)
+        matrix = encode(features, model.encoding)
+        scored = {**_scored(matrix, model), **_parts(matrix, champion)}
     names = [*LEADING_COLUMNS, "model_version", *scored]
     features_only = [name for name in features.column_names if name not in LEADING_COLUMNS]
     versions = pa.array(np.full(features.num_rows, version, dtype=np.int32))
@@ -89,13 +197,27 @@ def scored_columns(features: pa.Table, model: FittedModel, problem: ProblemType)
     PredictionError
         If the model's problem is not the declared one.
     """
+    _check_problem(model, problem)
+    return _scored(encode(features, model.encoding), model)
+
+
+def _check_problem(model: FittedModel, problem: ProblemType) -> None:
     if model.problem != problem:
         raise PredictionError(
             f"the champion predicts a {model.problem} label, the declaration a {problem} one. "
             "Materialize training_set and model to train one that fits."
         )
-    scores = _scores(features, model)
-    return {**score_columns(problem, model.classes, scores), **decision_columns(model, scores)}
+
+
+def _scored(matrix: Floats, model: FittedModel) -> Mapping[str, pa.Array]:
+    scores = model.score_matrix(matrix)
+    return {**score_columns(model.problem, model.classes, scores), **decision_columns(model, scores)}
+
+
+def _parts(matrix: Floats, champion: Champion) -> Mapping[str, pa.Array]:
+    if champion.n_parts and champion.is_explained:
+        return contribution_columns(champion.model, matrix, champion.n_parts, centres=champion.centres)
+    return {one.name: pa.nulls(matrix.shape[0], one.type) for one in contribution_fields(champion.n_parts)}
 
 
 def decision_columns(model: FittedModel, scores: Floats) -> Mapping[str, pa.Array]:
@@ -111,14 +233,8 @@ def decision_columns(model: FittedModel, scores: Floats) -> Mapping[str, pa.Arra
         called = pa.array(decisions(scores, None, steps.costs))
         return {"prediction": pa.array(model.classes, pa.string()).take(called)}
     if steps.threshold is not None:
-        return {"predicted_label": pa.array(decisions(scores, steps.threshold, ()), pa.int64())}
+        return {PREDICTED_LABEL: pa.array(decisions(scores, steps.threshold, ()), pa.int64())}
     return {}
-
-
-def _scores(features: pa.Table, model: FittedModel) -> Floats:
-    starts: Sequence[int] = range(0, features.num_rows, BATCH_ROWS)
-    parts = [model.score(features.slice(start, BATCH_ROWS)) for start in starts]
-    return np.concatenate(parts) if parts else model.score(features)
 
 
 def score_histograms(

@@ -14,6 +14,7 @@ from resources.feature_store.store import FeatureStore
 from resources.lake.lake import Lake
 from resources.model_registry.registry import ModelRegistry
 from resources.reports import Reports
+from resources.score_targets.targets import ScoreTargets
 from resources.validation import Validation
 
 
@@ -28,6 +29,7 @@ class Connections:
     registry: ModelRegistry
     reports: Reports
     channels: Channels
+    score_targets: ScoreTargets
 
     def as_resources(self) -> Mapping[str, dg.ConfigurableResource]:  # type: ignore[type-arg]
         """Name them for Dagster."""
@@ -62,4 +64,5 @@ def connect(installed: Deployment) -> Connections:
         ),
         reports=Reports(folder=str(installed.reports_folder), web_url=installed.web_url),
         channels=Channels(web_url=installed.web_url),
+        score_targets=ScoreTargets(folder=str(installed.home / "scores"), lake_root=str(installed.lake_root)),
     )

@@ -13,6 +13,7 @@ import yaml
 
 from declaration.errors import DriftlineError
 from declaration.extras import require_extra
+from resources.engine.memory import limit_bytes
 from resources.feature_store.online.settings import online_settings
 from resources.project import PROJECT_VARIABLE, nearest_project, project
 
@@ -26,9 +27,6 @@ OWN_SETTINGS = "deploy"
 
 UNUSABLE = re.compile(r"[?%*^|\\\[\]\x00-\x1f\x7f]")
 """Signs that a home's path cannot hold: file patterns, signs of a URL, and what delta-rs takes for a host's name."""
-
-MEMORY_LIMIT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:[KMGT]i?)?B\s*", re.IGNORECASE | re.ASCII)
-"""Forms of a bound that the engine takes: `512MB`, `2GB`, `1.5GiB`."""
 
 POSTGRES_VARIABLE = "DRIFTLINE_POSTGRES_URL"
 
@@ -167,11 +165,12 @@ def _project_root(environment: Mapping[str, str]) -> Path | None:
 
 def _memory_limit(environment: Mapping[str, str]) -> str:
     limit = environment.get("DRIFTLINE_MEMORY_LIMIT") or "2GB"
-    form = MEMORY_LIMIT.fullmatch(limit)
-    if form is None or float(form[1]) == 0:
+    try:
+        limit_bytes(limit)
+    except ValueError:
         raise DeploymentError(
             f"DRIFTLINE_MEMORY_LIMIT is {limit[:60]!r}; it is a number with its unit, such as 512MB or 2GB."
-        )
+        ) from None
     return limit
 
 

@@ -618,7 +618,7 @@ def _outcome(
     duration_s: float,
     ledger: Ledger,
 ) -> Outcome:
-    verdict = json.loads(decision.gate_report)
+    verdict = decision.report
     return Outcome(
         data_version=f"{pipeline.name}@{version.version}",
         metadata={

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import tempfile
 import time
@@ -15,7 +14,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from driftline.doctor.finding import Diagnosis, fault, ok, warning
 from feature_repo.table_damage import MARK
-from resources.deployment import MEMORY_LIMIT, Deployment
+from resources.deployment import Deployment
+from resources.engine.memory import limit_bytes
 
 LEAST_FREE_BYTES = 200 * 1000**2
 """Free space with which a refresh of the shipped pipelines cannot be relied upon to end."""
@@ -29,7 +29,6 @@ MOST_MEMORY = 0.8
 CLOCK_SKEW_S = 60
 """By how much a file may be newer than the clock says it is now."""
 
-UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 CGROUPS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 """Files in which Linux says how much memory this container may use."""
@@ -104,21 +103,6 @@ def check_memory(installed: Deployment) -> Iterator[Diagnosis]:
         )
     else:
         yield ok("memory", text)
-
-
-def limit_bytes(text: str) -> float:
-    """Return a memory limit as the engine takes it, in bytes.
-
-    Examples
-    --------
-    >>> limit_bytes("2GB"), limit_bytes("1.5 GiB")
-    (2000000000.0, 1610612736.0)
-    """
-    form = MEMORY_LIMIT.fullmatch(text)
-    assert form is not None  # `deployment` has refused others.
-    unit = re.sub(r"[\d.\s]", "", text).upper()
-    base = 1024.0 if unit.endswith("IB") else 1000.0
-    return float(form[1]) * base ** UNITS[unit.removesuffix("B").removesuffix("I")]
 
 
 def memory_bytes() -> int:

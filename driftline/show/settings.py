@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pydantic import BaseModel
 
 from declaration.pipeline import Pipeline
+from declaration.predictions import PredictionsSpec
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ def _model(pipeline: Pipeline, _: str) -> Iterator[Setting]:
 def _predictions(pipeline: Pipeline, _: str) -> Iterator[Setting]:
     for key in ("dataset", "prediction_time", "where"):
         yield _setting(pipeline.spec.learned, "target", key)
+    yield from _block("predictions", pipeline.spec.predictions or PredictionsSpec())
 
 
 def _drift_report(pipeline: Pipeline, _: str) -> Iterator[Setting]:

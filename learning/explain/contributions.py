@@ -145,7 +145,7 @@ def mean_parts(model: FittedModel, matrix: Floats) -> Floats | None:
 def _additive(model: FittedModel, matrix: Floats) -> Contributions:
     """Measure each feature's part by giving it alone to a row that has no values."""
     n, places = matrix.shape[0], model.encoding.slices
-    nothing = np.full((1, matrix.shape[1]), np.nan)
+    nothing = _without_values(model)
     base = _raw(model, nothing)[0]
     raw = _raw(model, matrix)
     parts = np.empty((n, len(places), base.size))
@@ -155,6 +155,16 @@ def _additive(model: FittedModel, matrix: Floats) -> Contributions:
         alone[:, place] = values
         parts[:, position] = (_raw(model, alone) - base)[rows.ravel()]
     return _summed(Contributions(model.encoding.names, base, parts, raw))
+
+
+def _without_values(model: FittedModel) -> Floats:
+    """Return a row that has no values, encoded: gaps, and no words where a text is spread over columns, which have no gaps."""
+    places = zip(model.encoding.columns, model.encoding.slices, strict=True)
+    row = np.full((1, sum(model.encoding.widths)), np.nan)
+    for column, place in places:
+        if column.kind in ("words", "hashed_words", "hashed_category"):
+            row[:, place] = 0.0
+    return row
 
 
 def _centred(model: FittedModel, found: Contributions, centres: Floats | None) -> Contributions:

@@ -161,8 +161,8 @@ def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
     yield Stage(
         path=("predictions",),
         run=materialize_predictions,
-        resources=("registry", "feature_store"),
-        code=(target.dataset, target.prediction_time),
+        resources=("registry", "feature_store", "score_targets"),
+        code=(target.dataset, target.prediction_time, *_if_declared(spec.predictions)),
         description="The champion's score of every row of the partition.",
         kinds=("table", "scikitlearn"),
         deps={
@@ -181,6 +181,11 @@ def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
         checks=[_INCIDENTS],
         deps={("predictions",): None, ("labels",): None, ("model",): before},
     )
+
+
+def _if_declared(block: object | None) -> Sequence[object]:
+    """Leave a block out of a stage's code version where it is not declared: versions of before stay as they are."""
+    return () if block is None else (block,)
 
 
 def _dataset_stages(name: str, dataset: DatasetSpec, python: str | None) -> Iterable[Stage]:

@@ -13,6 +13,7 @@ from declaration.queries import tables_read
 from declaration.sql import quote_identifier
 from declaration.target import TargetSpec
 from declaration.target_sql import REQUEST_PREFIX, entity_keys, target_event_time, target_key
+from learning.explain.largest_parts import contribution_fields
 from learning.score_columns import decision_fields, score_fields
 from pipelines.lineage.graph import Edge, Lineage, Node, Stage
 from pipelines.lineage.query import ROWS, ColumnOf, QueryLineage, UnresolvedLineageError, query_lineage
@@ -155,6 +156,7 @@ def _label_edges(
 def _learning_edges(pipeline: Pipeline, target: TargetSpec, bound: BoundColumns) -> Iterator[Edge]:
     """Lead features and labels into training set and predictions, and what is predicted from into the score."""
     spec = pipeline.spec
+    n_parts = spec.predictions.contributions if spec.predictions is not None else 0
     instant = Node("labels", "labels", "event_timestamp")
     ahead: list[tuple[Node, str, Sequence[Node]]] = [
         (Node("labels", "labels", REQUEST_PREFIX + name), REQUEST_PREFIX + name, ())
@@ -174,7 +176,11 @@ def _learning_edges(pipeline: Pipeline, target: TargetSpec, bound: BoundColumns)
             node = Node(stage, stage, column)
             yield Edge(feature, node)
             yield from (Edge(source, node, "rows") for source in joined_on)
-        for score in (*score_fields(target.problem), *decision_fields(spec.model, target.problem)):
+        for score in (
+            *score_fields(target.problem),
+            *decision_fields(spec.model, target.problem),
+            *contribution_fields(n_parts),
+        ):
             yield Edge(
                 Node("predictions", "predictions", column), Node("predictions", "predictions", score.name)
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
@@ -139,6 +139,33 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
         FeatureStoreError
             If a declared view has no rows in the lake yet.
         """
+        joined, versions = self.features_in_turns(pipeline, [rows], lake)
+        (features,) = joined
+        return features, versions
+
+    def features_in_turns(
+        self, pipeline: Declared, turns: Iterable[pa.Table], lake: Lake
+    ) -> tuple[Iterator[pa.Table], Mapping[str, int]]:
+        """Join rows that come some at a time as `features_for` does, all with the same versions.
+
+        Parameters
+        ----------
+        pipeline, lake
+            As for `features_for`.
+        turns
+            The rows. Each turn reads the views from their beginning to its own last instant: a few large ones are cheaper than
+            many small ones, and rows in the order of time cheaper than in another.
+
+        Returns
+        -------
+        tuple
+            The turns with their features, each made when it is asked for; and the Delta version read of each view's table.
+
+        Raises
+        ------
+        FeatureStoreError
+            If a declared view has no rows in the lake yet.
+        """
         self.apply(pipeline, lake)
         snapshots = view_snapshots(pipeline, lake)
         missing = [name for name in pipeline.spec.features if name not in snapshots]
@@ -147,13 +174,20 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
                 f"feature views without rows in the lake: {', '.join(missing)}. "
                 f"Materialize {pipeline.name}/features/{missing[0]} first."
             )
+        versions = {snapshot.table: snapshot.version for snapshot in snapshots.values()}
+        return self._joined_turns(pipeline, turns, lake, snapshots), versions
+
+    def _joined_turns(
+        self, pipeline: Declared, turns: Iterable[pa.Table], lake: Lake, snapshots: Mapping[str, Snapshot]
+    ) -> Iterator[pa.Table]:
         versions = {name: snapshot.version for name, snapshot in snapshots.items()}
         stored = {name: stored_view(snapshot, lake) for name, snapshot in snapshots.items()}
-        with damage_named([file for snapshot in snapshots.values() for file in snapshot.scanned]):
-            joined = join_views(self._store(pipeline.name), pipeline.spec, rows, stored, versions)
-        return features_of(rows, joined), {
-            snapshot.table: snapshot.version for snapshot in snapshots.values()
-        }
+        scanned = [file for snapshot in snapshots.values() for file in snapshot.scanned]
+        store = self._store(pipeline.name)
+        for rows in turns:
+            with damage_named(scanned):
+                joined = join_views(store, pipeline.spec, rows, stored, versions)
+            yield features_of(rows, joined)
 
     def features_with_changed_futures(
         self,

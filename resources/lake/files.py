@@ -21,6 +21,13 @@ MAX_GROUP_BYTES = 128 * 2**20
 """Bytes of one row group in memory, of wide rows."""
 
 
+N_SAMPLED = 10_000
+"""Rows that tell whether a column's values repeat."""
+
+MOST_DISTINCT = 0.5
+"""Share of distinct values up to which a column is written with a dictionary of them."""
+
+
 @dataclass(frozen=True)
 class DataFile:
     """One file that was written."""
@@ -87,6 +94,7 @@ def _write_groups(groups: Iterator[pa.Table], schema: pa.Schema, file: _HashedFi
     with pq.ParquetWriter(
         pa.PythonFile(file, mode="w"),
         schema,
+        use_dictionary=_with_dictionary(first),
         write_statistics=_with_statistics(schema),
         write_page_checksum=True,
     ) as writer:
@@ -129,6 +137,22 @@ def _groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa
             held, n_rows, n_bytes = [], 0, 0
     if n_rows:
         yield pa.Table.from_batches(held, schema)
+
+
+def _with_dictionary(first: pa.Table) -> list[str] | bool:
+    """List the columns whose values repeat, by the first rows: gathering distinct ones costs half of a file of measurements.
+
+    All where a column is nested, as its values have other names than it, or has no type.
+    """
+    import pyarrow.compute as pc
+
+    if any(pa.types.is_nested(field.type) or pa.types.is_null(field.type) for field in first.schema):
+        return True
+    sample = first.slice(0, N_SAMPLED)
+    most = sample.num_rows * MOST_DISTINCT
+    return [
+        name for name in sample.column_names if pc.count_distinct(sample[name], mode="all").as_py() <= most
+    ]
 
 
 def _with_statistics(schema: pa.Schema) -> list[str]:

@@ -17,7 +17,7 @@ from declaration.drift import RetrainSpec
 from declaration.model import GateSpec
 from declaration.pipeline import Pipeline
 from learning.model_file import model_from_bytes
-from learning.scores import predictions_table
+from learning.scores import Champion, predictions_table
 from resources.model_registry.ledger import aliases_after, read_ledger, trusted_sha256
 from resources.reports import Reports
 from tests.fixtures.training_world import World, training_table
@@ -56,7 +56,7 @@ def lived(world: World, pipeline: Pipeline, key: str, *, is_poisoned: bool = Fal
     )
     rows = rows_of(key)
     names = ["row_id", "event_timestamp", "signal__x", "noise__x", "carrier__name"]
-    predictions = predictions_table(rows.select(names), model, champion, "binary")
+    predictions = predictions_table(rows.select(names), Champion(champion, model), "binary")
     world.lake.write(pipeline.table("predictions"), predictions, partition=key)
     known = poisoned(rows) if is_poisoned else rows
     labels = known.select(["row_id", "event_timestamp", "label", "label_time"])

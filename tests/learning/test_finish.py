@@ -12,7 +12,7 @@ from declaration.model import ModelSpec
 from declaration.target import ProblemType
 from learning.finish import finish_fault
 from learning.model_file import model_from_bytes, model_to_bytes
-from learning.scores import predictions_table, scored_columns
+from learning.scores import Champion, predictions_table, scored_columns
 from learning.train import Training, train_model
 from learning.training_rows import TrainingError, read_training_set
 from tests.fixtures.training_world import training_table
@@ -46,7 +46,9 @@ def test_a_threshold_is_a_column_and_stays_one_in_the_file() -> None:
 
 def test_intervals_are_two_columns_around_the_score() -> None:
     table, training = trained("regression", intervals={"level": 0.8})
-    rows = predictions_table(table, model_from_bytes(model_to_bytes(training.model)), 1, "regression")
+    rows = predictions_table(
+        table, Champion(1, model_from_bytes(model_to_bytes(training.model))), "regression"
+    )
     low, score, high = (rows[name].to_numpy() for name in ("low", "score", "high"))
     assert ((low < score) & (score < high)).all()
     assert training.finish is not None

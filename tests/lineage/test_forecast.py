@@ -145,7 +145,12 @@ def test_batch_scores_and_the_report_are_in_the_unit_of_the_label(
 ) -> None:
     forecast, connections = world
     run = run_stages(forecast.pipeline, connections, "2024-01-21", trains=False)
-    materialize_predictions(run, feature_store=connections.feature_store, registry=connections.registry)
+    materialize_predictions(
+        run,
+        feature_store=connections.feature_store,
+        registry=connections.registry,
+        score_targets=connections.score_targets,
+    )
     labels = {row["row_id"]: row["label"] for row in stored(connections, "sales/labels")}
     errors = np.array(
         [labels[row["row_id"]] - row["score"] for row in stored(connections, "sales/predictions")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,18 +11,28 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from assets.materialization import Outcome, StageRun
 from assets.model.asset import materialize_model
+from assets.model.explanations import read_explanation
+from assets.predictions import asset as predictions_asset
+from assets.predictions import turns
 from assets.predictions.asset import materialize_predictions
+from declaration.model import ModelSpec
 from declaration.pipeline import Pipeline
+from declaration.predictions import PredictionsSpec, ScoreTargetSpec
+from learning.encode import encode
+from learning.explain.contributions import contributions
+from learning.explain.largest_parts import contribution_fields
 from learning.model_file import model_from_bytes
 from learning.postprocessing import Postprocessing
-from learning.scores import predictions_table
+from learning.scores import Champion, PredictionError, predictions_table
 from resources.lake.lake import Lake
 from resources.model_registry.ledger import read_ledger, trusted_sha256
 from resources.model_registry.version import ModelRegistryError
+from resources.score_targets.targets import ScoreTargets
 from tests.fixtures.training_world import World, fitted, training_table
 
 FEBRUARY = datetime(2024, 2, 1, tzinfo=UTC)
@@ -34,15 +44,19 @@ class FeaturesInTheRows:
 
     def __init__(self) -> None:
         self.asked: list[list[str]] = []
+        self.n_rows: list[int] = []
 
-    def features_for(
-        self, pipeline: Pipeline, rows: pa.Table, lake: Lake
-    ) -> tuple[pa.Table, Mapping[str, int]]:
+    def features_in_turns(
+        self, pipeline: Pipeline, turns: Iterable[pa.Table], lake: Lake
+    ) -> tuple[Iterator[pa.Table], Mapping[str, int]]:
         assert lake.has(pipeline.table("labels"))
-        self.asked.append(rows.column_names)
-        return rows.select(["row_id", "event_timestamp", *FEATURES]), {
-            pipeline.table("features", "signal"): 3
-        }
+        return self._joined(turns), {pipeline.table("features", "signal"): 3}
+
+    def _joined(self, turns: Iterable[pa.Table]) -> Iterator[pa.Table]:
+        for rows in turns:
+            self.asked.append(rows.column_names)
+            self.n_rows.append(rows.num_rows)
+            yield rows.select(["row_id", "event_timestamp", *FEATURES])
 
 
 def predict(world: World, pipeline: Pipeline, partition: str, store: Any = None) -> Outcome:
@@ -50,6 +64,7 @@ def predict(world: World, pipeline: Pipeline, partition: str, store: Any = None)
         StageRun(pipeline, world.scope(pipeline, partition, reason="refresh"), world.lake, world.engine),
         registry=world.registry,
         feature_store=store or FeaturesInTheRows(),
+        score_targets=ScoreTargets(folder=f"{world.lake.root}/../scores", lake_root=world.lake.root),
     )
 
 
@@ -145,8 +160,112 @@ def test_a_threshold_adds_a_column_that_is_null_in_predictions_before_it(tmp_pat
     decided = replace(plain, postprocessing=Postprocessing(threshold=0.3))
     features = rows.select(["row_id", "event_timestamp", *FEATURES])
     for partition, model in (("2024-01-01", plain), ("2024-02-01", decided)):
-        lake.write("a/predictions", predictions_table(features, model, 1, "binary"), partition=partition)
+        lake.write(
+            "a/predictions", predictions_table(features, Champion(1, model), "binary"), partition=partition
+        )
     before, after = (lake.read("a/predictions", partitions=[key]) for key in ("2024-01-01", "2024-02-01"))
     assert before["predicted_label"].null_count == 300
     called = (after["score"].to_numpy() >= 0.3).astype(int)
     np.testing.assert_array_equal(after["predicted_label"].to_numpy(), called)
+
+
+def test_a_partition_scored_in_turns_is_the_same_as_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline, _ = with_champion(world, "turns")
+    at_once = predict(world, pipeline, "2024-02-01")
+    before = world.lake.read("turns/predictions")
+    store = FeaturesInTheRows()
+    monkeypatch.setattr(turns, "MIN_TURN_ROWS", 7)
+    monkeypatch.setattr(turns, "MEMORY_SHARE", 1e-9)
+    in_turns = predict(world, pipeline, "2024-02-01", store)
+    assert store.n_rows == [*[7] * 42, 6]
+    after = world.lake.read("turns/predictions")
+    assert after.drop_columns("score").equals(before.drop_columns("score"))
+    np.testing.assert_allclose(after["score"].to_numpy(), before["score"].to_numpy(), rtol=1e-12)
+    for name in ("n_rows", "score_mean", "score_p05", "score_p95"):
+        assert in_turns.metadata[name] == pytest.approx(at_once.metadata[name], rel=1e-12)
+
+
+def test_what_fails_in_the_midst_of_a_stream_leaves_the_partition_as_it_was(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline, _ = with_champion(world, "midst")
+    predict(world, pipeline, "2024-02-01")
+    before = world.lake.snapshot("midst/predictions")
+
+    class Failing(FeaturesInTheRows):
+        def _joined(self, turns: Iterable[pa.Table]) -> Iterator[pa.Table]:
+            for place, joined in enumerate(super()._joined(turns)):
+                if place == 3:
+                    raise PredictionError("the view is gone")
+                yield joined
+
+    monkeypatch.setattr(turns, "MIN_TURN_ROWS", 7)
+    monkeypatch.setattr(turns, "MEMORY_SHARE", 1e-9)
+    with pytest.raises(PredictionError, match="the view is gone"):
+        predict(world, pipeline, "2024-02-01", Failing())
+    after = world.lake.snapshot("midst/predictions")
+    assert (after.version, after.files) == (before.version, before.files)
+
+
+def test_declared_contributions_stand_beside_the_score(world: World) -> None:
+    pipeline, february = with_champion(world, "explained")
+    spec = pipeline.spec.model_copy(update={"predictions": PredictionsSpec(contributions=2)})
+    outcome = predict(world, replace(pipeline, spec=spec), "2024-02-01")
+    assert outcome.metadata["note"] == ""
+    table = world.lake.read("explained/predictions")
+    assert table.column_names[3:8] == ["score", *(field.name for field in contribution_fields(2))]
+    sha256 = trusted_sha256(read_ledger(world.lake, "explained"), 1)
+    model = model_from_bytes(world.registry.model_file("explained", 1, sha256=sha256))
+    centres = read_explanation(world.lake.read("explained/explanations", partitions=["1"])).centres
+    found = contributions(model, encode(february, model.encoding), centres=centres)
+    largest = np.abs(found.parts[:, :, 0]).argmax(axis=1)
+    assert table["contribution_1_feature"].to_pylist() == [found.names[place] for place in largest]
+    np.testing.assert_allclose(
+        table["contribution_1"].to_numpy(), found.parts[np.arange(300), largest, 0], rtol=1e-9
+    )
+
+
+def test_a_champion_that_cannot_be_explained_scores_and_says_so(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline, _ = with_champion(world, "opaque")
+    monkeypatch.setattr(predictions_asset, "explanation_obstacle", lambda _: "it is a forest.")
+    spec = pipeline.spec.model_copy(update={"predictions": PredictionsSpec(contributions=2)})
+    outcome = predict(world, replace(pipeline, spec=spec), "2024-02-01")
+    assert outcome.metadata["note"] == "The scores of version 1 are without contributions: it is a forest."
+    table = world.lake.read("opaque/predictions")
+    assert table["score"].null_count == 0
+    assert table["contribution_1"].null_count == table["contribution_2_feature"].null_count == 300
+
+
+def test_scores_are_written_beside_the_lake_without_features(world: World) -> None:
+    pipeline, february = with_champion(world, "beside")
+    places = (ScoreTargetSpec(type="parquet", path="beside"), ScoreTargetSpec(type="delta", path="delta"))
+    declared = PredictionsSpec(contributions=1, write_to=places)
+    spec = pipeline.spec.model_copy(
+        update={
+            "predictions": declared,
+            "model": ModelSpec(candidates=("logistic_regression",), threshold=0.5),
+        }
+    )
+    outcome = predict(world, replace(pipeline, spec=spec), "2024-02-01")
+    folder = (Path(world.lake.root) / "../scores").resolve()
+    (file,) = folder.glob("beside/partition=2024-02-01/beside.parquet")
+    found = pq.read_table(file, partitioning=None)
+    inside = world.lake.read("beside/predictions")
+    columns = [
+        "row_id",
+        "event_timestamp",
+        "model_version",
+        "score",
+        *(f.name for f in contribution_fields(1)),
+    ]
+    assert found.select(columns).equals(inside.select(columns))
+    # The champion was trained without a threshold: the declared column is there, and null.
+    assert found["predicted_label"].null_count == found.num_rows == february.num_rows
+    assert set(found.column_names) == {*columns, "predicted_label"}
+    delta = Lake(root=str(folder)).read("delta")
+    assert delta.select(columns).equals(found.select(columns))
+    assert outcome.metadata["written_beside"] == f"{file}, {folder / 'delta'}@0"

@@ -12,6 +12,7 @@ from drift.columns.verdict import ColumnVerdict, DriftVerdict
 from drift.extrapolation.outside import Extrapolation
 from drift.multivariate.domain_classifier import DomainClassification
 from drift.performance.base_rate import BaseRateComparison
+from drift.performance.decision_cost import DecisionCost
 from drift.performance.outcomes import Outcomes
 from drift.performance.realised import Measurement
 from drift.performance.sequential_test import SequentialTest
@@ -74,6 +75,8 @@ class ReportContent:
         The champion beside a constant forecast.
     error_scale
         Unit of the champion's scaled errors; None where it is not known.
+    cost
+        What its decisions have cost; None where mistakes have no declared cost.
     origin
         The runs behind the report, and what was quarantined.
     """
@@ -106,6 +109,7 @@ class ReportContent:
     origin: Origin | None = None
     base_rate: BaseRateComparison | None = None
     error_scale: float | None = None
+    cost: DecisionCost | None = None
 
     @property
     def drifted(self) -> list[ColumnVerdict]:

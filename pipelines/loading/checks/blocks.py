@@ -22,6 +22,7 @@ from pipelines.loading.checks.dagster import owner_faults, schedule_faults, tag_
 from pipelines.loading.checks.drift import monitored_feature_faults
 from pipelines.loading.checks.expressions import column_expression_faults
 from pipelines.loading.checks.gate import gate_checks
+from pipelines.loading.checks.predictions import prediction_checks
 from pipelines.loading.checks.sources import null_text_faults, optional_faults, source_faults
 from pipelines.loading.checks.target import (
     MAX_LOOKBACK,
@@ -64,6 +65,7 @@ def _checks(spec: PipelineSpec) -> Iterator[Check]:
         yield from model_checks(spec)
         yield from slice_checks(spec)
         yield from gate_checks(spec)
+        yield from prediction_checks(spec)
     else:
         yield Check([("drift",), ("datasets",)], partial(monitored_feature_faults, spec))
     yield Check([("target",), ("drift",), ("datasets",)], partial(_monitoring_faults, spec))
@@ -159,7 +161,7 @@ def _monitoring_faults(spec: PipelineSpec) -> Iterator[Fault]:
     for key in sorted(spec.drift.model_fields_set & {"slices", "min_slice_rows"}):
         text = f"drift.{key} is about a model's performance, but there is no 'target'. Remove it."
         yield Fault(("drift", key), text)
-    for block in sorted(spec.model_fields_set & {"model", "retrain"}):
+    for block in sorted(spec.model_fields_set & {"model", "predictions", "retrain"}):
         text = f"'{block}' is about learning, but there is no 'target'. Declare one, or remove '{block}'."
         yield Fault((block,), text)
     partitioned = [name for name, dataset in spec.datasets.items() if dataset.is_partitioned]

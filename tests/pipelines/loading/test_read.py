@@ -475,6 +475,61 @@ MALFORMED = [
         id="climbing-source",
     ),
     pytest.param(
+        [("  drift: {sens", "  predictions: {contributions: 3}\n  drift: {sens")],
+        [
+            "48: predictions.contributions needs answers that can be taken apart exactly. Those of the candidate 'hist_gradient_boosting' "
+            "cannot; those of these algorithms can: lightgbm, linear_regression, linear_svm, logistic_regression, naive_bayes, ridge, xgboost.",
+        ],
+        id="contributions-of-what-cannot-be-taken-apart",
+    ),
+    pytest.param(
+        [
+            ("[hist_gradient_boosting, logistic_regression]", "[{use: lightgbm, preprocess: {}}]"),
+            ("  drift: {sens", "  predictions: {contributions: 3}\n  drift: {sens"),
+        ],
+        [
+            "48: predictions.contributions needs answers that can be taken apart exactly. lightgbm takes them apart by prepared "
+            "columns, and the candidate 'lightgbm' prepares its own. Declare it without `preprocess`.",
+        ],
+        id="contributions-of-prepared-columns",
+    ),
+    pytest.param(
+        [
+            (
+                "  drift: {sens",
+                "  predictions:\n    write_to:\n"
+                "      - {type: sql, url: {env: WAREHOUSE_URL}}\n"
+                "      - {type: parquet, path: out, table: scores}\n"
+                "      - {type: delta, path: out}\n"
+                "      - {type: delta, path: s3://bucket/scores}\n"
+                "  drift: {sens",
+            )
+        ],
+        [
+            "50: missing key 'table' in predictions.write_to[0]: type sql needs it.",
+            "51: predictions.write_to[1] has 'table', which is not for type parquet. Remove it.",
+            "52: predictions.write_to names 'out' twice.",
+            "53: predictions.write_to[3] has the path 's3://bucket/scores', but scores are written to this machine's folders. "
+            "Mount the store, or write to a database.",
+        ],
+        id="places-of-scores",
+    ),
+    pytest.param(
+        [
+            (
+                "  drift: {sens",
+                "  predictions: {write_to: [{type: sql, url: {env: 'sqlite:///x'}, table: 'a;b'}]}\n  drift: {sens",
+            )
+        ],
+        [
+            "48: predictions.write_to[0].url.env is 'sqlite:///x', but must name an environment variable in capitals, such as "
+            "WAREHOUSE_URL; the URL itself does not stand here.",
+            "48: predictions.write_to[0].table is 'a;b', but must be a table of letters, digits and underscores, such as scores or "
+            "analytics.scores.",
+        ],
+        id="secret-in-place-of-a-variable",
+    ),
+    pytest.param(
         [("path: orders.csv", "path: package:orders.csv")],
         [
             "10: datasets.orders.source.path is 'package:orders.csv', but a packaged file is written package:<name>/<file>.",
