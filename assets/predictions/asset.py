@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from assets.materialization import Outcome, StageRun
 from assets.model.explanations import EXPLANATIONS, read_explanation
-from assets.predictions.turns import in_turns, rows_of_turn
+from assets.turns import as_reader, in_turns, rows_of_turn
 from charts import as_markdown_image, histogram_pair
 from declaration.sql import duckdb_type, quote_identifier
 from learning.explain.largest_parts import explanation_obstacle
@@ -25,7 +25,6 @@ from learning.scores import (
     PredictionError,
     ScoreRecord,
     answer_fields,
-    as_reader,
     prediction_batches,
     predictions_table,
     score_histograms,

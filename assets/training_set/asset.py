@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from assets.materialization import CheckOutcome, Outcome, StageRun
 from assets.training_set.leakage import Probe, changed_feature, judge, n_labels_before_their_time, probes
-from assets.training_set.selection import TrainingSetError, known_labels, training_windows
+from assets.training_set.selection import TrainingSetError, known_labels, sampled, training_windows
+from assets.training_set.size import SetSize, streams
+from assets.training_set.tally import Tally
+from assets.turns import as_reader, in_turns, rows_of_turn
 from charts import as_markdown_image, bars
-from declaration.names import SOURCE_PARTITION
+from declaration.names import CREATED_TIMESTAMP, EVENT_TIMESTAMP, SOURCE_PARTITION
 from declaration.partitioning import Window
 from declaration.pipeline import Pipeline
-from declaration.sql import quote_literal
+from declaration.sql import quote_literal, scalar
+from declaration.target_sql import entity_keys
+from resources.engine.memory import limit_bytes, row_bytes
 from resources.feature_store.changed_future import Counterfactual
 from resources.feature_store.store import FeatureStore
 from resources.lake.lake import Lake, Snapshot, scan
+
+if TYPE_CHECKING:
+    import duckdb
 
 LEADING_COLUMNS = ["row_id", "event_timestamp"]
 """Columns of a set that are there without features."""
@@ -26,7 +35,34 @@ LEADING_COLUMNS = ["row_id", "event_timestamp"]
 
 @dataclass(frozen=True)
 class _Inputs:
-    """Inputs of a training set, pinned.
+    """Rows of a training set in memory, pinned.
+
+    Attributes
+    ----------
+    known
+        The labels known at the window's end, in order, with the partition that each came from.
+    featured
+        The same rows with features; without any where no label is known.
+    feature_versions
+        Version of each feature view's table.
+    probes, joined_again
+        Some of the rows, joined again over feature rows that are other after an instant.
+    """
+
+    known: pa.Table
+    featured: pa.Table
+    feature_versions: Mapping[str, int]
+    probes: Sequence[Probe]
+    joined_again: Sequence[pa.Table]
+
+    def of_probes(self, table: pa.Table) -> Sequence[pa.Table]:
+        """Return the rows of a set that were joined again."""
+        return [table.slice(probe.offset, probe.length) for probe in self.probes]
+
+
+@dataclass(frozen=True)
+class _Selection:
+    """The labels that a set is made of.
 
     Attributes
     ----------
@@ -34,67 +70,70 @@ class _Inputs:
         The partition that the set is as of.
     labels
         The labels' table.
-    known
+    sql
         The labels known at the window's end, in order, with the partition that each came from.
-    featured
-        The same rows with features; without any where no label is known.
-    feature_versions
-        Version of each feature view's table.
     n_partitions, broken
-        Partitions whose labels were read, and those left out because their data was broken.
-    probes, joined_again
-        Some of the rows, joined again over feature rows that are other after an instant.
+        Partitions whose labels are read, and those left out because their data was broken.
+    size
+        Of the set that comes of them.
     """
 
     window: Window
     labels: Snapshot
-    known: pa.Table
-    featured: pa.Table
-    feature_versions: Mapping[str, int]
+    sql: str
     n_partitions: int
     broken: Sequence[str]
-    probes: Sequence[Probe]
-    joined_again: Sequence[pa.Table]
+    size: SetSize
 
 
 def materialize_training_set(run: StageRun, *, feature_store: FeatureStore) -> Outcome:
     """Join known labels with features point in time, and write the set as of a partition.
 
-    Where no label was known by then the set has no rows, and says why.
+    Where no label was known by then the set has no rows, and says why. A set that memory may not hold is written in turns,
+    where every candidate learns out of core.
+
+    Raises
+    ------
+    TrainingSetError
+        If memory may not hold it, and not every candidate does: before anything is joined.
     """
     started = time.monotonic()
-    inputs = _read(run, feature_store)
-    table = _with_labels(inputs.featured, inputs.known)
-    leakage = _judge(inputs, table)
-    snapshot, feature_versions = _write(run, inputs, table, leakage)
-    has_rows = bool(table.num_rows)
+    with run.engine.connect() as connection:
+        selected = _select(run, connection)
+        if streams(selected.size, run.spec.model):
+            made = _in_turns(run, connection, selected, feature_store)
+        else:
+            made = _at_once(run, connection, selected, feature_store)
     return Outcome(
-        data_version=f"{snapshot.table}@{snapshot.version}",
-        schema=snapshot.schema,
+        data_version=f"{made.snapshot.table}@{made.snapshot.version}",
+        schema=made.snapshot.schema,
         metadata={
-            "n_rows": table.num_rows,
-            "n_features": len(inputs.featured.column_names) - len(LEADING_COLUMNS),
-            "n_partitions": inputs.n_partitions,
-            "left_out_as_broken": ", ".join(inputs.broken) or None,
-            "as_of": inputs.window.end,
-            "note": "" if has_rows else _why_none(inputs.window, inputs.n_partitions),
-            "leakage": leakage.description,
+            "n_rows": made.n_rows,
+            "n_features": len(made.nulls),
+            "n_partitions": selected.n_partitions,
+            "left_out_as_broken": ", ".join(selected.broken) or None,
+            "as_of": selected.window.end,
+            "note": "" if made.n_rows else _why_none(selected.window, selected.n_partitions),
+            "leakage": made.leakage.description,
             "reads": ", ".join(
-                filter(None, (f"{inputs.labels.table}@{inputs.labels.version}", feature_versions))
+                filter(None, (f"{selected.labels.table}@{selected.labels.version}", made.feature_versions))
             ),
-            "writes": f"{snapshot.table}@{snapshot.version}",
-            "size_bytes": table.nbytes,
+            "writes": f"{made.snapshot.table}@{made.snapshot.version}",
+            "size_bytes": made.size_bytes,
             "duration_s": round(time.monotonic() - started, 3),
         },
-        markdown={"missing": _missing(inputs.featured), "rows": _rows_by_partition(table)}
-        if has_rows
+        markdown={
+            "missing": _missing(made.nulls, made.n_rows),
+            "rows": _rows_by_partition(made.rows_by_partition),
+        }
+        if made.n_rows
         else {},
-        checks=(leakage,),
+        checks=(made.leakage,),
     )
 
 
-def _read(run: StageRun, feature_store: FeatureStore) -> _Inputs:
-    """Read the labels known by the partition's end, join their features, and join some of them again."""
+def _select(run: StageRun, connection: duckdb.DuckDBPyConnection) -> _Selection:
+    """Choose the labels, and count them."""
     pipeline, lake, window = run.pipeline, run.lake, run.scope.window
     if window is None:
         raise TrainingSetError("a training set is as of a partition: run it for one.")
@@ -102,26 +141,28 @@ def _read(run: StageRun, feature_store: FeatureStore) -> _Inputs:
     broken = _broken_partitions(pipeline, lake)
     keys = [training_window.key for training_window in training_windows(pipeline, window)]
     learned = [key for key in keys if labels.rows_by_partition.get(key) and key not in broken]
-    labelled = _known_labels(run, labels, learned, window)
-    # Without labels there is nothing to join: the set is empty, and the model waits for labels.
-    featured, versions = (
-        feature_store.features_for(pipeline, labelled, lake)
-        if labelled.num_rows
-        else (labelled.select(LEADING_COLUMNS), {})
+    sql = _known_labels(run, labels, learned, window)
+    n_rows = scalar(connection, f"SELECT count(*) FROM ({sql})")
+    tables = [run.table("features", view) for view in run.spec.features]
+    views = [lake.snapshot(table).schema for table in tables if lake.has(table)]
+    n_features = len(run.spec.learned.request_features) + sum(
+        name not in (EVENT_TIMESTAMP, CREATED_TIMESTAMP, *entity_keys(run.spec))
+        for view in views
+        for name in view.names
     )
-    chosen = probes(labelled["event_timestamp"], seed=f"{pipeline.name} {window.key}") if versions else ()
-    futures = [Counterfactual(labelled.slice(probe.offset, probe.length), probe.instant) for probe in chosen]
-    again = (
-        feature_store.features_with_changed_futures(pipeline, futures, lake, versions=versions)
-        if futures
-        else ()
+    size = SetSize(
+        n_rows,
+        row_bytes(labels.schema) + sum(map(row_bytes, views)),
+        n_features,
+        limit_bytes(run.engine.memory_limit),
+        run.engine.memory_limit,
     )
     left_out = [key for key in keys if key in broken]
-    return _Inputs(window, labels, labelled, featured, versions, len(learned), left_out, chosen, tuple(again))
+    return _Selection(window, labels, sql, len(learned), left_out, size)
 
 
-def _known_labels(run: StageRun, labels: Snapshot, partitions: Sequence[str], window: Window) -> pa.Table:
-    """Read the labels that were known at a window's end, in order."""
+def _known_labels(run: StageRun, labels: Snapshot, partitions: Sequence[str], window: Window) -> str:
+    """Return the SQL of the labels that were known at a window's end, or of the declared sample, in order."""
     parts = [
         f"SELECT *, {quote_literal(key)} AS {SOURCE_PARTITION} FROM {scan(labels, [key])}"
         for key in partitions
@@ -129,37 +170,164 @@ def _known_labels(run: StageRun, labels: Snapshot, partitions: Sequence[str], wi
     every_label = (
         " UNION ALL BY NAME ".join(parts) or f"SELECT *, '' AS {SOURCE_PARTITION} FROM {scan(labels, [])}"
     )
-    with run.engine.connect() as connection:
-        relation = known_labels(f"({every_label})", window.end)
-        return connection.sql(f"{relation} ORDER BY event_timestamp, row_id").to_arrow_table()
+    model = run.spec.model
+    relation = sampled(known_labels(f"({every_label})", window.end), model.sample, model.seed)
+    return f"SELECT * FROM ({relation}) ORDER BY event_timestamp, row_id"
 
 
-def _judge(inputs: _Inputs, table: pa.Table) -> CheckOutcome:
-    """Compare the rows that were joined again with the set, and its labels' times with its end."""
+@dataclass(frozen=True)
+class _Made:
+    """A set that was written.
+
+    Attributes
+    ----------
+    snapshot, feature_versions, leakage
+        Its table, the views' versions as text, and the check's outcome.
+    n_rows, size_bytes
+        Rows, and their bytes in memory.
+    nulls
+        Missing values by feature.
+    rows_by_partition
+        Rows by the partition that they came from.
+    """
+
+    snapshot: Snapshot
+    feature_versions: str
+    leakage: CheckOutcome
+    n_rows: int
+    size_bytes: int
+    nulls: Mapping[str, int]
+    rows_by_partition: Mapping[str, int]
+
+
+def _at_once(
+    run: StageRun, connection: duckdb.DuckDBPyConnection, selected: _Selection, feature_store: FeatureStore
+) -> _Made:
+    """Join all rows in memory, check them, and write them."""
+    inputs = _read(run, connection.sql(selected.sql).to_arrow_table(), selected, feature_store)
+    table = _with_labels(inputs.featured, inputs.known)
+    n_early = n_labels_before_their_time(table, selected.window.end)
+    leakage = _judge(inputs.probes, inputs.joined_again, inputs.of_probes(table), n_early)
+    snapshot, versions = _write(run, selected.labels, inputs.feature_versions, table, leakage)
+    tally = Tally(LEADING_COLUMNS)
+    tally.add(table)
+    return _Made(
+        snapshot, versions, leakage, table.num_rows, table.nbytes, tally.nulls, tally.rows_by_partition
+    )
+
+
+def _read(run: StageRun, labelled: pa.Table, selected: _Selection, feature_store: FeatureStore) -> _Inputs:
+    """Join the labels' features, and join some of them again."""
+    pipeline, lake = run.pipeline, run.lake
+    # Without labels there is nothing to join: the set is empty, and the model waits for labels.
+    featured, versions = (
+        feature_store.features_for(pipeline, labelled, lake)
+        if labelled.num_rows
+        else (labelled.select(LEADING_COLUMNS), {})
+    )
+    chosen = (
+        probes(labelled["event_timestamp"], seed=f"{pipeline.name} {selected.window.key}") if versions else ()
+    )
+    futures = [Counterfactual(labelled.slice(probe.offset, probe.length), probe.instant) for probe in chosen]
+    again = (
+        feature_store.features_with_changed_futures(pipeline, futures, lake, versions=versions)
+        if futures
+        else ()
+    )
+    return _Inputs(labelled, featured, versions, chosen, tuple(again))
+
+
+KNOWN_TABLE = "driftline_known_labels"
+
+
+def _in_turns(
+    run: StageRun, connection: duckdb.DuckDBPyConnection, selected: _Selection, feature_store: FeatureStore
+) -> _Made:
+    """Check some rows, then join as many at a time as part of the memory holds, and write them as one commit."""
+    pipeline, lake = run.pipeline, run.lake
+    # Sorted once; what does not fit into the engine's memory is on its disk.
+    connection.execute(f"CREATE TEMP TABLE {KNOWN_TABLE} AS {selected.sql}").fetchall()
+    instants = connection.sql(f"SELECT event_timestamp FROM {KNOWN_TABLE}").to_arrow_table()[0]
+    chosen = probes(instants, seed=f"{pipeline.name} {selected.window.key}") if run.spec.features else ()
+    del instants
+    rows_of = [
+        connection.sql(
+            f"SELECT * FROM {KNOWN_TABLE} WHERE rowid >= {probe.offset} AND rowid < {probe.offset + probe.length}"
+        ).to_arrow_table()
+        for probe in chosen
+    ]
+    joined, versions = feature_store.features_in_turns(pipeline, rows_of, lake)
+    learned = [_with_labels(features, rows) for features, rows in zip(joined, rows_of, strict=True)]
+    futures = [Counterfactual(rows, probe.instant) for rows, probe in zip(rows_of, chosen, strict=True)]
+    again = (
+        feature_store.features_with_changed_futures(pipeline, futures, lake, versions=versions)
+        if futures
+        else ()
+    )
+    is_early = f"label_time >= {quote_literal(selected.window.end.isoformat())}::TIMESTAMPTZ OR label_time <= event_timestamp"
+    n_early = scalar(connection, f"SELECT count(*) FROM {KNOWN_TABLE} WHERE {is_early}")
+    leakage = _judge(chosen, again, learned, n_early)
+    n_rows = rows_of_turn(selected.size.limit_bytes, selected.size.row_bytes)
+    tally = Tally(LEADING_COLUMNS)
+    read: dict[str, int] = {}
+
+    def stream() -> pa.RecordBatchReader:
+        tally.clear()
+        batches = connection.sql(f"SELECT * FROM {KNOWN_TABLE}").to_arrow_reader()
+        held: list[pa.Table] = []
+
+        def turns() -> Iterator[pa.Table]:
+            for turn in in_turns(batches, batches.schema, n_rows):
+                held[:] = [turn]
+                yield turn
+
+        features, found = feature_store.features_in_turns(pipeline, turns(), lake)
+        read.update(found)
+        return as_reader(tally.counted(_with_labels(table, held[0]) for table in features))
+
+    snapshot, written = _write(run, selected.labels, versions, stream, leakage)
+    if read != versions:
+        raise TrainingSetError(
+            "a feature view was written while the set was: its leakage check is of other versions. Run the partition again."
+        )
+    return _Made(
+        snapshot, written, leakage, tally.n_rows, tally.size_bytes, tally.nulls, tally.rows_by_partition
+    )
+
+
+def _judge(
+    chosen: Sequence[Probe], again: Sequence[pa.Table], learned: Sequence[pa.Table], n_early: int
+) -> CheckOutcome:
+    """Compare the rows that were joined again with those of the set; count the labels that came before their time."""
     changes = []
-    for probe, joined in zip(inputs.probes, inputs.joined_again, strict=True):
-        changed = changed_feature(table.slice(probe.offset, probe.length), joined, probe.instant)
+    for probe, rows, joined in zip(chosen, learned, again, strict=True):
+        changed = changed_feature(rows, joined, probe.instant)
         if changed:
             name, at = changed
             changes.append(
                 f"'{name}' of the prediction at {at.isoformat()} depends on what came after {probe.instant.isoformat()}"
             )
-    n_early_labels = n_labels_before_their_time(table, inputs.window.end)
-    return judge([probe.instant for probe in inputs.probes], changes, n_early_labels)
+    return judge([probe.instant for probe in chosen], changes, n_early)
 
 
-def _write(run: StageRun, inputs: _Inputs, table: pa.Table, leakage: CheckOutcome) -> tuple[Snapshot, str]:
+def _write(
+    run: StageRun,
+    labels: Snapshot,
+    feature_versions: Mapping[str, int],
+    rows: pa.Table | Callable[[], pa.RecordBatchReader],
+    leakage: CheckOutcome,
+) -> tuple[Snapshot, str]:
     """Write the set, with what it was made of and how it was checked in the commit; return both."""
-    versions = ", ".join(f"{view}@{version}" for view, version in sorted(inputs.feature_versions.items()))
+    versions = ", ".join(f"{view}@{version}" for view, version in sorted(feature_versions.items()))
     commit = {
         **run.commit,
-        "labels_version": str(inputs.labels.version),
+        "labels_version": str(labels.version),
         "feature_versions": versions,
         "leakage": leakage.description,
     }
     snapshot = run.lake.write(
         run.table("training_set"),
-        table,
+        rows,
         partition=run.scope.partition,
         commit=commit,
         cut=run.pipeline.cut(),
@@ -199,21 +367,14 @@ def _with_labels(joined: pa.Table, rows: pa.Table) -> pa.Table:
     return joined
 
 
-def _missing(joined: pa.Table) -> str:
-    shares = [
-        (name, joined[name].null_count / max(joined.num_rows, 1))
-        for name in joined.column_names
-        if name not in ("row_id", "event_timestamp")
-    ]
+def _missing(nulls: Mapping[str, int], n_rows: int) -> str:
+    shares = [(name, n / max(n_rows, 1)) for name, n in nulls.items()]
     chart = bars(
         sorted(shares, key=lambda item: -item[1])[:20], title="Share of missing values", unit="share"
     )
     return as_markdown_image(chart, "share of missing values by feature")
 
 
-def _rows_by_partition(table: pa.Table) -> str:
-    counts = table.group_by(SOURCE_PARTITION).aggregate([("row_id", "count")]).sort_by(SOURCE_PARTITION)
-    pairs = zip(counts[SOURCE_PARTITION].to_pylist(), counts["row_id_count"].to_pylist(), strict=True)
-    return as_markdown_image(
-        bars([(k, float(n)) for k, n in pairs], title="Rows by partition"), "rows by partition"
-    )
+def _rows_by_partition(counts: Mapping[str, int]) -> str:
+    pairs = [(key, float(n)) for key, n in sorted(counts.items())]
+    return as_markdown_image(bars(pairs, title="Rows by partition"), "rows by partition")
