@@ -53,7 +53,7 @@ class BatchedRows:
     """
 
     file: EncodedFile
-    places: NDArray[np.int64]
+    places: NDArray[np.int32]
     labels: Floats
     encoding: FeatureEncoding
     problem: ProblemType

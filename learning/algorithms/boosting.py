@@ -162,7 +162,9 @@ def _fit_lightgbm_out_of_core(rows: BatchedRows, params: Params, seed: int, thre
         feature_name=[f"f{position}" for position in range(rows.file.n_columns)],
         categorical_feature=list(rows.encoding.categorical),
     )
-    return lightgbm.train(settings, data, num_boost_round=n_rounds)
+    booster = lightgbm.train(settings, data, num_boost_round=n_rounds)
+    # A booster that has learned keeps the rows, their scores and gradients: the next fit would find no room.
+    return lightgbm.Booster(model_str=booster.model_to_string())
 
 
 def _best_lightgbm_rounds(

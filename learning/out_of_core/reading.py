@@ -102,10 +102,11 @@ def read_large_set(
         labels=label_indices(newest.rows["label"], problem, seen.classes),
         whole=WholeSet(seen.encoding, digest, n_rows),
     )
-    everything = np.arange(n_rows)
+    # Of 32 bits: a billion rows are as many as anybody has, and half the memory.
+    everything = np.arange(n_rows, dtype=np.int32)
     is_known = (everything < n_rows - n_held_out) & (seen.label_time_us <= newest.event_time_us[0])
     learned = BatchedRows(file, everything, seen.labels, seen.encoding, problem, max(2, len(seen.classes)))
-    known = replace(learned, places=np.flatnonzero(is_known), labels=seen.labels[is_known])
+    known = replace(learned, places=everything[is_known], labels=seen.labels[is_known])
     return LargeSet(newest, learned, known)
 
 
