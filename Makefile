@@ -13,7 +13,7 @@ ROOMS := assets charts declaration drift driftline expectations feature_repo lea
 LOCK := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-config --quiet \
         --no-emit-index-url --custom-compile-command "make lock" pyproject.toml
 # All but object stores and MLflow's web UI.
-EXTRAS := --extra demo --extra dg --extra excel --extra http --extra lightgbm --extra onnx --extra postgres --extra redis --extra tune --extra xgboost
+EXTRAS := --extra demo --extra dg --extra excel --extra holidays --extra http --extra lightgbm --extra onnx --extra postgres --extra redis --extra tune --extra xgboost
 
 # Compiled bytecode is what keeps imports within their budget: never leave it out.
 unexport PYTHONDONTWRITEBYTECODE
@@ -27,7 +27,7 @@ export UV_SYSTEM_CERTS := 1
 # Spinning threads cost more than they bring on a busy machine.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help demo dev preview test test-long chaos lint check bench bench-asof bench-policy soak docs lock clean
+.PHONY: help demo dev preview test test-long chaos lint check bench bench-asof bench-policy bench-drift soak docs lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 20
@@ -82,6 +82,11 @@ soak: .venv/.dev ## write and read online stores while their servers are killed:
 
 bench-policy: .venv/.dev ## compare retraining policies on streams with known changes; fails where a bar is missed
 	$(PY) -m benchmarks.policy
+
+bench-drift: .venv/.dev ## compare drift in small windows and under seasons, and estimates, with what is known; fails where a bar is missed
+	failed=""; for name in small_windows drift_season estimates; do \
+		echo "== $$name"; $(PY) -m benchmarks.$$name || failed="$$failed $$name"; done; \
+	if [ -n "$$failed" ]; then echo "Below the bar:$$failed" >&2; exit 1; fi
 
 # Not --quiet: it drops the warnings that --strict counts.
 docs: .venv/.dev ## write the references of keys and commands and build the site into site/

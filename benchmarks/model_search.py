@@ -1,12 +1,12 @@
-"""Search of settings: ours beside FLAML and scikit-learn's defaults, on three sets, with equal CPU seconds.
+"""Search of settings: ours beside FLAML, AutoGluon and scikit-learn's defaults, on three sets, with equal CPU seconds.
 
     DRIFTLINE_HOME=<home> python -m benchmarks.model_search [--seconds 60]
 
 The sets come of a replay of both shipped pipelines in that home: flights that arrive late (40 features), card payments that are
 frauds, and the minutes of the flights' delays, whose tail is heavy. Each way learns from the older rows whose labels were known, at
 most `MAX_ROWS` of them, and is judged on the newest partitions, a fifth of the rows or more. FLAML runs first, by its own defaults
-on one thread; ours gets the CPU seconds that it took, all folds and the last fit included. What is compared is the metric, by
-blocks of time.
+on one thread; ours gets the CPU seconds that it took, all folds and the last fit included; AutoGluon, by its own defaults too, as
+many seconds as FLAML had on the clock. What is compared is the metric, by blocks of time.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import Any
 from benchmarks.measure import Measurement, measure, setup_done, table
 from benchmarks.peers import peer_python
 
+AUTOGLUON = ("autogluon.tabular[lightgbm,xgboost]==1.6.3",)
 FLAML = ("flaml[automl]==2.8.0", "pandas<3", "pyarrow>=17", "scikit-learn<1.9")
 SETS = {
     "flights": ("binary", "roc_auc"),
@@ -40,7 +41,7 @@ AS_OF = {
 
 MAX_ROWS = 60_000
 JUDGED_SHARE = 0.2
-SEARCH_SHARE = 0.4
+SEARCH_SHARE = 0.3
 """Share of our CPU seconds that the search has; folds and the last fit need the others."""
 
 ALPHA = 0.025
@@ -155,6 +156,27 @@ def flaml_search(name: str, problem: str, metric: str, seconds: float, folder: s
     return f"{model.best_estimator} of {len(model.config_history)} better and better"
 
 
+def autogluon_search(name: str, problem: str, metric: str, seconds: float, folder: str) -> str:
+    """Let AutoGluon fit and stack its models by its own defaults, on one thread."""
+    # Not installed here: what is imported by name is not type-checked.
+    tabular = import_module("autogluon.tabular")
+    learned, judged = _frames(name, folder)
+    setup_done()
+    with tempfile.TemporaryDirectory() as models:
+        predictor = tabular.TabularPredictor(
+            label="label",
+            problem_type="regression" if problem == "regression" else "binary",
+            eval_metric={"rmse": "root_mean_squared_error"}.get(metric, metric),
+            path=models,
+            verbosity=0,
+        )
+        predictor.fit(_features(learned).assign(label=learned["label"]), time_limit=seconds, num_cpus=1)
+        asked = _features(judged)
+        scores = predictor.predict(asked) if problem == "regression" else predictor.predict_proba(asked)[1.0]
+        _keep(folder, "autogluon", name, scores.to_numpy())
+        return str(predictor.model_best)
+
+
 def our_search(name: str, problem: str, metric: str, seconds: float, folder: str) -> str:
     """Search as a declaration would, on one thread."""
     import pyarrow.parquet as pq
@@ -197,9 +219,20 @@ def run(name: str, home: Path, seconds: float, folder: Path) -> bool:
         "ours", f"{module}:our_search", name, problem, metric, flaml.cpu_s, at, environment=threads
     )
     plain = measure("sklearn", f"{module}:sklearn_defaults", name, problem, at, environment=threads)
+    stacked = measure(
+        "autogluon",
+        f"{module}:autogluon_search",
+        name,
+        problem,
+        metric,
+        seconds,
+        at,
+        python=peer_python("autogluon", *AUTOGLUON),
+        environment=threads,
+    )
     sys.stdout.write(f"\n{name}: {n_judged:,} judged rows, {metric}" + "\n")
-    sys.stdout.write(table([ours, flaml, plain], against="flaml") + "\n")
-    return _compared(name, folder, [ours, flaml, plain])
+    sys.stdout.write(table([ours, flaml, stacked, plain], against="flaml") + "\n")
+    return _compared(name, folder, [ours, flaml, stacked, plain])
 
 
 def _compared(name: str, folder: Path, ways: Sequence[Measurement]) -> bool:
@@ -223,7 +256,7 @@ def _compared(name: str, folder: Path, ways: Sequence[Measurement]) -> bool:
         value = metric_value(metric, scored[way.name])  # type: ignore[arg-type]  # of SETS
         sys.stdout.write(f"{way.name:10} {metric} {value:.4f} ({low:.4f} to {high:.4f})  {way.result}" + "\n")
     is_met = True
-    for other in ("flaml", "sklearn"):
+    for other in ("flaml", "autogluon", "sklearn"):
         pair = ScoredPair(scored["ours"], scored[other], at)
         blocks = time_blocks(at)
         assert blocks is not None

@@ -11,13 +11,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+
+from benchmarks.measure import peak_mb
 
 BAR = 1.5
 """Replay may cost at most this many times the plain loop's CPU (anchors)."""
@@ -125,7 +126,7 @@ class _Clock:
             "cpu_s": time.process_time() - self.setup_cpu_s,
             "setup_cpu_s": self.setup_cpu_s,
             "wall_s": time.monotonic() - self.started,
-            "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "peak_mb": peak_mb(),
             "retrains": n_retrains,
         }
         sys.stdout.write(json.dumps(figures) + "\n")

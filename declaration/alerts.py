@@ -15,7 +15,7 @@ from declaration.types import Block, ColumnName, Instant, Severity
 
 IncidentKind = Literal[
     "broken_data", "performance", "estimated_performance", "feature_drift", "prediction_drift", "label_drift",
-    "rolled_back", "stale_features", "refresh_failed", "training_failed",
+    "rolled_back", "stale_features", "refresh_failed", "training_failed", "approval_waits", "approval_ends",
 ]  # fmt: skip
 
 

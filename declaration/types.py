@@ -114,7 +114,7 @@ class GrownBlock(Block):
     """
 
     ADDED: ClassVar[frozenset[str]] = frozenset()
-    """The keys that came later; None or false says nothing."""
+    """The keys that came later; None, false and an empty list say nothing."""
 
     @model_serializer(mode="wrap")
     def _as_before(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -122,5 +122,5 @@ class GrownBlock(Block):
         return {
             name: value
             for name, value in written.items()
-            if name not in self.ADDED or not (value is None or value is False)
+            if name not in self.ADDED or not (value is None or value is False or value == [] or value == ())
         }

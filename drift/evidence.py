@@ -15,6 +15,7 @@ from drift.columns.verdict import (
 )
 from drift.extrapolation.outside import extrapolation_text
 from drift.findings import Findings, ScoringModel, gone_text
+from drift.performance.decision_cost import DecisionCost
 from drift.performance.open_loss import OpenLoss, follow_loss
 from drift.performance.realised import Measurement
 from drift.retraining.policy import Evidence, RetrainDecision
@@ -174,6 +175,7 @@ def facts_of(
         "n_unjudged": len(verdict.having("cannot be judged")) if verdict else None,
         f"estimated_{metric}": findings.estimated.value,
         f"realised_{metric}": findings.realised.value,
+        **_cost_facts(findings.cost),
         "unseen_class_share": findings.realised.unseen_share,
         "error_e_value": findings.rise.e_value if findings.rise else None,
         "errors_rise": findings.rise.is_certain if findings.rise else None,
@@ -187,6 +189,13 @@ def facts_of(
         "model_version": champion.version if champion else None,
         "quality_score": quality_score,
     }
+
+
+def _cost_facts(cost: DecisionCost | None) -> Mapping[str, object]:
+    """Return what decisions have cost; nothing where mistakes have no declared cost."""
+    if cost is None:
+        return {}
+    return {"cost": cost.value, "cost_low": cost.low, "cost_high": cost.high, "plain_cost": cost.plain}
 
 
 def _skill_facts(skills: Sequence[Skill]) -> Mapping[str, object]:

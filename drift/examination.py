@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import duckdb
 
+from declaration.decisions import ThresholdSpec
 from declaration.drift import DriftSpec
 from declaration.model import Metric
 from declaration.target import ProblemType
@@ -20,6 +21,7 @@ from drift.findings import Findings, Relations, ScoringModel, gone_text
 from drift.multivariate.judge import KeyedRows, judge_multivariate
 from drift.performance.base_rate import compare_with_base_rate
 from drift.performance.baseline import NaiveRelations, measure_baselines
+from drift.performance.decision_cost import realised_cost
 from drift.performance.estimated import estimate_performance
 from drift.performance.estimated_errors import estimate_errors
 from drift.performance.labelled_rows import (
@@ -120,6 +122,7 @@ def examine(
     extrapolation: Extrapolation | None = None,
     earlier: Sequence[WindowSketch] = (),
     since_us: int | None = None,
+    costs: ThresholdSpec | None = None,
 ) -> Findings:
     """Compare a scored window with the rows its model learned from, and measure the model on it.
 
@@ -147,6 +150,8 @@ def examine(
         Sketches of the windows just before this one, oldest first.
     since_us
         First instant of the window; None takes all labelled rows for its own.
+    costs
+        What mistakes cost; None where that is not declared, or nothing was decided by it.
 
     Returns
     -------
@@ -221,6 +226,11 @@ def examine(
         raw_estimate=raw,
         extrapolation=extrapolation,
         season=season,
+        cost=None
+        if costs is None
+        else realised_cost(
+            connection, relations.realised, costs, problem, classes, seed=seed, min_rows=drift.min_rows
+        ),
     )  # fmt: skip
 
 

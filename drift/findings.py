@@ -12,6 +12,7 @@ from drift.columns.verdict import (
 from drift.extrapolation.outside import Extrapolation
 from drift.multivariate.domain_classifier import DomainClassification
 from drift.performance.base_rate import BaseRateComparison
+from drift.performance.decision_cost import DecisionCost
 from drift.performance.outcomes import Outcomes
 from drift.performance.realised import (
     Measurement,
@@ -90,7 +91,8 @@ class Findings:
     `worse_than_baseline` says in words that the champion is surely worse than another naive one.
     `skills` compares with naive forecasts, the best one first; `extrapolation` counts rows outside what the model
     learned from, None where that is not known; `raw_estimate` is the estimate before its track record was looked at,
-    `estimate_outcome` what came of earlier ones; `season` is how the features stand to each other.
+    `estimate_outcome` what came of earlier ones; `season` is how the features stand to each other; `cost` is what decisions have cost,
+    None where mistakes have no declared cost.
     """
 
     champion: ScoringModel | None
@@ -115,6 +117,7 @@ class Findings:
     estimate_outcome: EstimateOutcome | None = None
     extrapolation: Extrapolation | None = None
     season: WindowRelations | None = None
+    cost: DecisionCost | None = None
 
     @property
     def measured(self) -> Measurement:

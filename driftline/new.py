@@ -23,7 +23,9 @@ def _option(name: str) -> Callable[[Command], Command]:
     """Return an option of the scaffolder; `dg` shows the same text."""
     text = ScaffoldOptions.model_fields[name].description
     return click.option(
-        f"--{name.replace('_', '-')}", metavar="FILE" if name == "source" else "COLUMN", help=text
+        f"--{name.replace('_', '-')}",
+        metavar={"source": "FILE", "holidays": "REGION"}.get(name, "COLUMN"),
+        help=text,
     )
 
 
@@ -33,7 +35,15 @@ def _option(name: str) -> Callable[[Command], Command]:
 @_option("target")
 @_option("event_time")
 @_option("entity")
-def new(name: str, source: str | None, target: str | None, event_time: str | None, entity: str | None) -> int:
+@_option("holidays")
+def new(
+    name: str,
+    source: str | None,
+    target: str | None,
+    event_time: str | None,
+    entity: str | None,
+    holidays: str | None,
+) -> int:
     """Write a pipeline's declaration: of a file, or an example to fill in.
 
     NAME becomes a folder of the project's declarations, with `defs.yaml` and the SQL of its features. Of a file,
@@ -48,7 +58,9 @@ def new(name: str, source: str | None, target: str | None, event_time: str | Non
         raise ExistingDeclarationError(
             f"{folder / 'defs.yaml'} is there already. Choose another name, or remove the folder first."
         )
-    options = ScaffoldOptions(source=source, target=target, event_time=event_time, entity=entity)
+    options = ScaffoldOptions(
+        source=source, target=target, event_time=event_time, entity=entity, holidays=holidays
+    )
     write_declaration(folder, "driftline.MLPipeline", options)
     if source is None:
         click.echo(f"{name}: {folder / 'defs.yaml'}, an example to fill in. Next: driftline check {name}")

@@ -33,6 +33,7 @@ from feature_repo.asof_monitoring import MonitoredStore
 from feature_repo.asof_sources import repo_path_of, settings_of, stored_of
 from feature_repo.asof_sql import ViewRows, observed_query
 from feature_repo.asof_writing import append_logs, append_rows
+from feature_repo.online_batch import with_feast_key
 from feature_repo.pulled_sql import Pulled, all_query, epoch_us, latest_query
 from feature_repo.snapshots import Stored
 
@@ -214,8 +215,7 @@ def _pulled(
             rows = connection.sql(query(stored.relation, pulled)).to_arrow_table()
         if pulled.keys:
             return rows
-        # Feast's own key of views without an entity.
-        return rows.append_column(DUMMY_ENTITY_ID, pa.repeat("", rows.num_rows))
+        return with_feast_key(rows)
 
     return AsofRetrievalJob(run, config)
 

@@ -45,7 +45,7 @@ def feast_objects(
 
     views = []
     # Feast knows one join key to an entity: each key column is an entity of its own.
-    columns = dict.fromkeys(c for name in stored for c in spec.entities[spec.features[name].entity])
+    columns = dict.fromkeys(c for name in stored for c in spec.view_keys(name))
     types = {c: _value_type(_field_of(stored, spec, c)) for c in columns}
     owner, shown = ", ".join(spec.owners), {**spec.tags, **tags}
     entities = {
@@ -56,7 +56,7 @@ def feast_objects(
     }  # fmt: skip
     for name, rows in stored.items():
         view = spec.features[name]
-        keys = spec.entities[view.entity]
+        keys = spec.view_keys(name)
         source = FileSource(
             name=f"{name}_rows",
             path=rows.path,
@@ -98,17 +98,15 @@ def feast_project(name: str, spec: PipelineSpec) -> Project:
 
 def _key_of(spec: PipelineSpec, column: str) -> str:
     """Say which declared entities a key column is part of."""
-    used = dict.fromkeys(view.entity for view in spec.features.values())
-    names = [entity for entity in used if column in spec.entities[entity]]
+    used = dict.fromkeys(
+        view.entity for name, view in spec.features.items() if column in spec.view_keys(name)
+    )
+    names = [entity for entity in used if entity is not None]
     return f"Key of the {'entity' if len(names) == 1 else 'entities'} {', '.join(names)}."
 
 
 def _field_of(stored: Mapping[str, StoredView], spec: PipelineSpec, column: str) -> pa.Field:
-    return next(
-        rows.schema.field(column)
-        for name, rows in stored.items()
-        if column in spec.entities[spec.features[name].entity]
-    )
+    return next(rows.schema.field(column) for name, rows in stored.items() if column in spec.view_keys(name))
 
 
 def _feast_type(field: pa.Field) -> PrimitiveFeastType:

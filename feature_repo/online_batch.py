@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from feast.feature_view import FeatureView
+from feast.feature_view import DUMMY_ENTITY_ID, DUMMY_ENTITY_VAL, FeatureView
 from feast.infra.key_encoding_utils import serialize_entity_key
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
@@ -131,12 +131,17 @@ def batch_of_table(view: FeatureView, rows: pa.Table) -> OnlineBatch:
     has_created = created and created in rows.column_names
     return _newest_of_each(
         OnlineBatch(
-            keys=entity_key_bytes(rows, kinds),
+            keys=entity_key_bytes(with_feast_key(rows) if DUMMY_ENTITY_ID in kinds else rows, kinds),
             event=event,
             created=_microseconds(rows[created]) if has_created else np.full(rows.num_rows, NO_INSTANT),
             values={f.name: value_bytes(rows[f.name], f.dtype.to_value_type()) for f in view.features},
         )
     )
+
+
+def with_feast_key(rows: pa.Table) -> pa.Table:
+    """Add the key that Feast gives to views without an entity; it has one value."""
+    return rows.append_column(DUMMY_ENTITY_ID, pa.repeat(DUMMY_ENTITY_VAL, rows.num_rows))
 
 
 def batches_of_protos(config: RepoConfig, data: Sequence[FeastRow]) -> list[OnlineBatch]:

@@ -215,6 +215,37 @@ def forecast_judged(
     )
 
 
+def forecast_training(
+    problem: ProblemType,
+    rows: LabelledRows,
+    judged: NDArray[np.int64],
+    folds: NDArray[np.int64],
+    *,
+    n_classes: int,
+) -> JudgedBaselines:
+    """Forecast the rows that a training was judged on as it could have been done at the time.
+
+    Where no label was known before the last of them, they are forecast as the candidates are, out of fold.
+
+    Parameters
+    ----------
+    problem
+        What is predicted.
+    rows
+        All labelled rows.
+    judged, folds
+        Positions of the judged rows, and the fold of each.
+    n_classes
+        Classes; 0 for a regression.
+    """
+    naive = forecast_judged(problem, rows, judged, n_classes=n_classes)
+    return (
+        naive
+        if naive.scored
+        else forecast_out_of_fold(problem, rows.labels, judged, folds, n_classes=n_classes)
+    )
+
+
 def forecast_out_of_fold(
     problem: ProblemType,
     labels: Floats,

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from declaration.target import ProblemType
+from learning.differences import Difference
 from learning.encode import FeatureEncoding, encode
 from learning.metrics import Floats
 from learning.postprocessing import NONE, Postprocessing
@@ -37,6 +38,8 @@ class FittedModel:
     preprocessing
         Fitted scikit-learn pipeline of the declared steps, from encoded features to the estimator's columns; None where
         nothing is declared.
+    difference
+        How values come of the changes that the estimator says; None where it says values.
     """
 
     algorithm: str
@@ -47,6 +50,7 @@ class FittedModel:
     candidate: str = ""
     postprocessing: Postprocessing = NONE
     preprocessing: Any = None
+    difference: Difference | None = None
 
     @property
     def name(self) -> str:
@@ -69,11 +73,15 @@ class FittedModel:
         n_classes = max(1, len(self.classes))
         if matrix.shape[0] == 0:
             return np.empty((0, n_classes) if self.classes else 0)
+        encoded = matrix
         if self.preprocessing is not None:
             matrix = self.preprocessing.transform(matrix)
         if self.problem == "regression" or not hasattr(self.estimator, "predict_proba"):
             # Boosters of other libraries answer with probabilities.
-            return self.postprocessing.scores(np.asarray(self.estimator.predict(matrix), dtype=np.float64))
+            answers = np.asarray(self.estimator.predict(matrix), dtype=np.float64)
+            if self.difference is not None:
+                answers = self.difference.undone(answers, encoded)
+            return self.postprocessing.scores(answers)
         probabilities = np.asarray(self.estimator.predict_proba(matrix), dtype=np.float64)
         if not self.classes:
             return self.postprocessing.scores(probabilities[:, 1])

@@ -7,7 +7,7 @@ Nothing reads a label whose `label_time` lies after the row's `event_timestamp`.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -185,6 +185,60 @@ def _keys(entity: Sequence[str]) -> str:
 def _before(column: str, season: Season, timezone: str) -> str:
     zone = quote_literal(timezone)
     return f"timezone({zone}, timezone({zone}, {column}) - INTERVAL {season.reach.days} DAY)"
+
+
+def known_by_row(
+    connection: duckdb.DuckDBPyConnection,
+    labels: str,
+    rows: pa.Table,
+    *,
+    entity: Sequence[str],
+    timezone: str,
+    problem: ProblemType,
+    classes: Sequence[str],
+) -> Mapping[str, Floats]:
+    """Return the known values of some rows by name, each in the order of the rows; see `known_values` and `known_indices`.
+
+    Parameters
+    ----------
+    connection, labels
+        Where all labels are read: `row_id`, `event_timestamp`, `label`, `label_time` and the entity's columns.
+    rows
+        Those asked about, by `row_id` and `event_timestamp`; their labels are among `labels`.
+    entity, timezone
+        As `known_values` wants them.
+    problem, classes
+        What is predicted; labels in index order of many classes.
+    """
+    seasons = fitting_seasons(connection, labels, entity)
+    query = known_values(labels, labels, entity=entity, seasons=seasons, timezone=timezone)
+    known = in_order(connection, query, rows)
+    return {
+        name: known_indices(known[name], problem, classes)
+        for name in KNOWN_NAMES
+        if name in known.column_names
+    }
+
+
+def in_order(connection: duckdb.DuckDBPyConnection, query: str, rows: pa.Table) -> pa.Table:
+    """Return what a query says of some rows, by `row_id` and `event_timestamp`, in their order; nulls of rows that it does not know."""
+    asked = pa.table(
+        {
+            "place": np.arange(rows.num_rows),
+            "row_id": rows["row_id"],
+            "event_timestamp": rows["event_timestamp"],
+        }
+    )
+    connection.register("asked_rows", asked)
+    try:
+        return connection.sql(
+            "SELECT * EXCLUDE (row_id, event_timestamp) FROM asked_rows LEFT JOIN "
+            # A key may come again at the same instant in another partition; either says the same.
+            f"(SELECT DISTINCT ON (row_id, event_timestamp) * FROM ({query})) USING (row_id, event_timestamp) "
+            "ORDER BY place"
+        ).to_arrow_table()
+    finally:
+        connection.unregister("asked_rows")
 
 
 def known_indices(values: pa.ChunkedArray, problem: ProblemType, classes: Sequence[str]) -> Floats:

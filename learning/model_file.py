@@ -21,6 +21,7 @@ from learning.algorithms.algorithm import Storage
 from learning.algorithms.boosting import XgboostModel
 from learning.algorithms.own import estimator_from_pickle, pickle_bytes, safe_bytes
 from learning.algorithms.table import ALGORITHMS
+from learning.differences import Difference
 from learning.encode import FeatureEncoding
 from learning.fitted import FittedModel
 from learning.naive_forecast import NAIVE, NaiveForecast
@@ -54,6 +55,8 @@ def model_to_bytes(model: FittedModel) -> bytes:
         manifest["naive"] = model.estimator.to_plain()
     if postprocessing := model.postprocessing.to_plain():
         manifest["postprocessing"] = postprocessing
+    if model.difference is not None:
+        manifest["difference"] = model.difference.to_plain()
     parts = {MANIFEST: json.dumps(manifest, sort_keys=True, ensure_ascii=False).encode()}
     if model.preprocessing is not None:
         parts[_PREPROCESSING] = skops_bytes(model.preprocessing)
@@ -100,7 +103,7 @@ def model_from_bytes(content: bytes, *, ledger_sha256: str | None = None) -> Fit
             )
             + ". It is not loaded. Restore the file from a backup, or materialize the model asset again."
         )
-    preprocessing = parts.get(_PREPROCESSING)
+    preprocessing, difference = parts.get(_PREPROCESSING), manifest.get("difference")
     return FittedModel(
         algorithm=manifest["algorithm"],
         problem=manifest["problem"],
@@ -110,6 +113,7 @@ def model_from_bytes(content: bytes, *, ledger_sha256: str | None = None) -> Fit
         candidate=manifest.get("candidate", ""),
         postprocessing=Postprocessing.from_plain(manifest.get("postprocessing", {})),
         preprocessing=skops_from(preprocessing) if preprocessing is not None else None,
+        difference=Difference.from_plain(difference) if difference is not None else None,
     )
 
 

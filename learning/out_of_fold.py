@@ -14,6 +14,7 @@ from learning.algorithms.algorithm import Params
 from learning.algorithms.rows import FitRows
 from learning.algorithms.table import algorithm_of
 from learning.class_weights import class_weights, weighted
+from learning.differences import changes_of
 from learning.early_stopping import with_best_rounds
 from learning.fitted import FittedModel
 from learning.judged import Judged
@@ -145,12 +146,15 @@ def fit(
     estimator: object
     preprocessing = None
     weights: tuple[float, ...] = ()
+    difference = None
     if candidate.use == NAIVE.use:
         estimator = learn_naive_forecast(rows)
     elif rows.problem != "regression" and np.all(rows.labels == rows.labels[0]):
         estimator = OneClass(int(rows.labels[0]), rows.n_classes)
     else:
         algorithm = algorithm_of(candidate, rows.folder)
+        if rows.difference is not None:
+            rows, difference = changes_of(rows, rows.difference)
         if candidate.class_weight is not None:
             weights = class_weights(candidate.class_weight, rows, classes)
             rows = weighted(rows, weights)
@@ -174,6 +178,7 @@ def fit(
         candidate.label,
         Postprocessing(class_weights=weights),
         preprocessing,
+        difference,
     )
 
 

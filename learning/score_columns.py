@@ -15,6 +15,10 @@ from learning.metrics import Floats
 SCORES_TYPE = pa.list_(pa.field("element", pa.float64()))
 
 
+PREDICTED_LABEL = "predicted_label"
+"""Column of predictions that holds what a threshold makes of a binary score."""
+
+
 def score_fields(problem: ProblemType) -> list[pa.Field]:
     """Return the columns that hold scores: `score`, or `scores` and `prediction` of many classes."""
     if problem == "multiclass":
@@ -25,7 +29,7 @@ def score_fields(problem: ProblemType) -> list[pa.Field]:
 def decision_fields(model: ModelSpec, problem: ProblemType) -> list[pa.Field]:
     """Return the columns that a declaration adds to predictions beside the scores; null in rows of models without them."""
     if problem == "binary" and model.threshold is not None:
-        return [pa.field("predicted_label", pa.int64())]
+        return [pa.field(PREDICTED_LABEL, pa.int64())]
     if problem == "regression" and model.intervals is not None:
         return [pa.field("low", pa.float64()), pa.field("high", pa.float64())]
     return []

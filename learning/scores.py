@@ -16,7 +16,7 @@ from learning.encode import encode
 from learning.explain.largest_parts import contribution_columns, contribution_fields
 from learning.fitted import FittedModel
 from learning.metrics import Floats
-from learning.score_columns import decision_fields, score_columns, score_fields
+from learning.score_columns import PREDICTED_LABEL, decision_fields, score_columns, score_fields
 from learning.threshold import decisions
 
 BATCH_BYTES = 16_000_000
@@ -225,7 +225,7 @@ def decision_columns(model: FittedModel, scores: Floats) -> Mapping[str, pa.Arra
         called = pa.array(decisions(scores, None, steps.costs))
         return {"prediction": pa.array(model.classes, pa.string()).take(called)}
     if steps.threshold is not None:
-        return {"predicted_label": pa.array(decisions(scores, steps.threshold, ()), pa.int64())}
+        return {PREDICTED_LABEL: pa.array(decisions(scores, steps.threshold, ()), pa.int64())}
     return {}
 
 

@@ -146,18 +146,29 @@ def choose_decisions(
 
 
 def mean_cost(labels: Floats, decided: NDArray[np.int64], costs: Costs) -> float:
-    """Return the cost a row of some decisions; a label that the model never saw costs the most that any mistake does.
+    """Return the mean cost a row of some decisions.
 
     Examples
     --------
     >>> mean_cost(np.array([0.0, 1.0]), np.array([1, 0]), ((0, 1), (20, 0)))
     10.5
     """
-    table = np.asarray(costs)
+    return float(row_costs(labels, decided, costs).mean())
+
+
+def row_costs(labels: Floats, decided: NDArray[np.int64], costs: Costs) -> Floats:
+    """Return what each decision costs; a label that the model never saw costs the most that any mistake does.
+
+    Examples
+    --------
+    >>> row_costs(np.array([0.0, 1.0, 1.0]), np.array([1, 0, 1]), ((0, 1), (20, 0))).tolist()
+    [1.0, 20.0, 0.0]
+    """
+    table = np.asarray(costs, dtype=np.float64)
     is_known = labels < table.shape[0]
     each = np.full(labels.size, table.max())
     each[is_known] = table[labels[is_known].astype(np.int64), decided[is_known]]
-    return float(each.mean())
+    return each
 
 
 def best_threshold(scored: Scored, metric: ThresholdMetric | None, costs: Costs) -> float:

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from declaration.errors import DriftlineError
+from declaration.forecast import BEFORE, BEFORE_COLUMN, DifferenceSpec
 from declaration.model import CandidateSpec
 from declaration.names import SOURCE_PARTITION
 from declaration.preprocess import PreprocessSpec
@@ -84,6 +85,8 @@ class TrainingSet:
         Of the candidate that the rows are read for; None reads columns by their type.
     whole
         The set that these rows are the newest of; None where they are all.
+    difference
+        Change that is learned instead of the label; None for the label itself.
     """
 
     rows: pa.Table
@@ -98,6 +101,7 @@ class TrainingSet:
     folder: str = ""
     preprocess: PreprocessSpec | None = None
     whole: WholeSet | None = None
+    difference: DifferenceSpec | None = None
 
     @cached_property
     def encoding(self) -> FeatureEncoding:
@@ -144,6 +148,8 @@ class TrainingSet:
         content = hashlib.sha256(json.dumps([self.encoding.to_plain(), self.classes]).encode())
         for values in (self.matrix, self.labels, self.event_time_us, self.label_time_us, self.windows):
             content.update(values.tobytes(order="A"))
+        if self.difference is not None:
+            content.update(self.difference.model_dump_json().encode())
         return content.hexdigest()
 
     def fit_rows(self, positions: NDArray[np.int64] | None = None) -> FitRows:
@@ -157,11 +163,17 @@ class TrainingSet:
             event_time_us=self.event_time_us if positions is None else self.event_time_us[positions],
             label_time_us=self.label_time_us if positions is None else self.label_time_us[positions],
             folder=self.folder,
+            difference=self.difference,
         )
 
 
 def read_training_set(
-    table: pa.Table, problem: ProblemType, *, timezone: str = "UTC", folder: str = ""
+    table: pa.Table,
+    problem: ProblemType,
+    *,
+    timezone: str = "UTC",
+    folder: str = "",
+    difference: DifferenceSpec | None = None,
 ) -> TrainingSet:
     """Turn a partition of the training set into arrays; rows without a label are left out.
 
@@ -175,6 +187,8 @@ def read_training_set(
         Calendar of the partitions.
     folder
         Folder of the declaration.
+    difference
+        Change that is learned instead of the label; rows of which it is not known are left out too.
 
     Raises
     ------
@@ -184,6 +198,8 @@ def read_training_set(
         If labels are none of the problem's, or there are no features.
     """
     table = table.filter(pc.and_(pc.is_valid(table["label"]), pc.is_valid(table["label_time"])))
+    if difference is not None:
+        table = _with_value_before(table, difference)
     table = table.sort_by([("event_timestamp", "ascending"), ("row_id", "ascending")]).combine_chunks()
     labels, classes = _labels(table, problem)
     # After the labels: a set without rows has no features either, and waits.
@@ -203,7 +219,25 @@ def read_training_set(
         problem=problem,
         timezone=timezone,
         folder=folder,
+        difference=difference,
     )
+
+
+def _with_value_before(table: pa.Table, difference: DifferenceSpec) -> pa.Table:
+    """Leave out the rows whose change is not known: the first season of a series has none before it."""
+    if BEFORE_COLUMN not in table.column_names:
+        raise TrainingError(
+            f"the training set has no column {BEFORE_COLUMN}, which target.difference is taken to. "
+            f"Materialize features/{BEFORE} and the training set again."
+        )
+    before = table[BEFORE_COLUMN]
+    known = table.filter(pc.greater(before, 0.0) if difference.by == "ratio" else pc.is_valid(before))
+    if table.num_rows and not known.num_rows:
+        raise LabelsNeededError(
+            f"none of {table.num_rows} labelled rows has a known value before it (target.difference). "
+            "Wait until the series is longer than the season and the horizon together, or declare a shorter season."
+        )
+    return known
 
 
 def microseconds(instants: pa.ChunkedArray) -> NDArray[np.int64]:

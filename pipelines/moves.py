@@ -13,6 +13,7 @@ import dagster as dg
 
 from assets.model.reproduction import reproduce
 from declaration.pipeline import Pipeline
+from pipelines.graph.model_card import refresh_cards
 from resources.model_registry.ledger import Decision
 from resources.model_registry.moves import Mover
 
@@ -111,7 +112,7 @@ def _job(move: Move, pipelines: Mapping[str, Pipeline]) -> dg.JobDefinition:
     @dg.op(
         name=move.job.removesuffix("_model") + "_version",
         description=move.description,
-        required_resource_keys={"lake", "engine", "registry"},
+        required_resource_keys={"lake", "engine", "registry", "reports"},
         config_schema={
             "pipeline": dg.Field(
                 _choice(sorted(pipelines)),
@@ -137,6 +138,9 @@ def _job(move: Move, pipelines: Mapping[str, Pipeline]) -> dg.JobDefinition:
         )
         decision = move.act(mover, config, pipeline, resources)
         _tell(context, pipeline.name, decision)
+        refresh_cards(
+            pipeline, decision, resources.lake, resources.registry, resources.reports, now=datetime.now(UTC)
+        )
 
     @dg.job(name=move.job, description=f"{move.description} Each move is a row of the pipeline's ledger.")
     def job() -> None:

@@ -26,6 +26,7 @@ from resources.feature_store.online.served_log import ServedLog
 from resources.feature_store.store import FeatureStore
 from resources.lake.lake import Lake
 from resources.model_registry.champion import champion_file, champion_version
+from serving.forecast_rows import with_forecast_columns
 from serving.request_features import request_features
 from serving.request_rows import RequestColumns, row_columns, typed_rows
 
@@ -144,6 +145,7 @@ class Serving:
             raise ServingError(f"the instant {now.isoformat()} has no zone. Give one, such as UTC.")
         with self.database.cursor() as connection:
             typed = typed_rows(connection, rows, self.columns)
+            typed = with_forecast_columns(connection, typed, self.pipeline.spec, now)
             requested = request_features(connection, self.pipeline.spec.learned, typed)
         columns: dict[str, pa.Array | pa.ChunkedArray] = {
             name: requested[name].cast(self.request_types.get(name, requested[name].type))
@@ -244,7 +246,7 @@ def _view_schemas(pipeline: Pipeline, lake: Lake) -> Mapping[str, pa.Schema]:
         )
     schemas = {}
     for name, view in stored.items():
-        columns = [*spec.entities[spec.features[name].entity], *feature_columns(spec, name, view)]
+        columns = [*spec.view_keys(name), *feature_columns(spec, name, view)]
         schemas[name] = pa.schema([view.schema.field(column) for column in columns])
     return schemas
 

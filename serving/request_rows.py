@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from declaration.errors import DriftlineError
+from declaration.forecast import added_columns
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_identifier, quote_literal
-from declaration.target_sql import entity_keys
+from declaration.target_sql import entity_keys, target_event_time
 from pipelines.loading.checks.expressions import columns_of, declared_types, empty_database, first_line
 from pipelines.loading.checks.queries import bound_columns
 from pipelines.loading.problems import choices, hint
@@ -62,16 +63,21 @@ def row_columns(pipeline: Pipeline) -> RequestColumns:
     target = spec.learned
     declared = spec.datasets.get(target.dataset)
     types = declared_types(declared) if declared else bound_columns(pipeline).queries[target.dataset]
+    event_time = target_event_time(spec)
+    added = added_columns(spec, event_time)
     readers: dict[str, str] = {}
-    for view, feature_view in spec.features.items():
-        for column in spec.entities[feature_view.entity]:
-            readers.setdefault(column, f"features.{view}")
+    for view in spec.features:
+        for column in spec.view_keys(view):
+            if column not in added:
+                readers.setdefault(column, f"features.{view}")
+    if target.horizon or added:
+        readers.setdefault(event_time, "target.horizon" if target.horizon else "target.difference")
     by_spelling = {name.lower(): name for name in types}
     for name, sql in target.request_features.items():
         # An expression's own names, such as a lambda's, are no columns.
         for column in sorted(columns_of(sql) & by_spelling.keys()):
             readers.setdefault(by_spelling[column], f"target.request_features.{name}")
-    keys = entity_keys(spec)
+    keys = tuple(name for name in entity_keys(spec) if name not in added)
     needed = dict.fromkeys((*keys, *(name for name in types if name in readers)))
     schema = _arrow_schema({name: types[name] for name in needed})
     read_by = {name: readers[name] for name in needed}

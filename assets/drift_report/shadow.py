@@ -74,7 +74,7 @@ def shadow_champion(
     newest = changes[-1]
     if newest.actor == PROBATION_ACTOR and newest.partition == window.key:
         # The same report once more says the same.
-        return Probation(**json.loads(newest.gate_report))
+        return Probation(**newest.report)
     if newest.actor not in (GATE, PROBATION_ACTOR) or n_first == 0:
         # A champion that a person has chosen is not on probation.
         return None

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from declaration.lake_table import LakeTable
 from drift.multivariate.domain_classifier import DomainClassification
+from drift.performance.decision_cost import DecisionCost
 from drift.performance.outcomes import ConfusedClass, OutcomeBin, Outcomes
 from drift.performance.sequential_test import LossBlocks
 from learning.metrics import Floats
@@ -74,6 +75,24 @@ SERVED_OUTCOMES = LakeTable(
 (`served`) and of the version's holdout; `low`, `high` and sums belong to bins, `label` and `predicted` to pairs."""
 
 
+DECISION_COSTS = LakeTable(
+    "decision_costs",
+    pa.schema(
+        [
+            ("partition", pa.string()),
+            ("model_version", pa.int32()),
+            ("n", pa.int64()),
+            ("cost", pa.float64()),
+            ("cost_low", pa.float64()),
+            ("cost_high", pa.float64()),
+            ("plain_cost", pa.float64()),
+            ("reason", pa.string()),
+        ]
+    ),
+)
+"""A row per report where mistakes have a declared cost: the mean cost a row of served decisions, and of naming the likelier class."""
+
+
 def multivariate_table(version: int | None, classification: DomainClassification) -> pa.Table:
     """Write the classification of all features together as a row."""
     row = {
@@ -109,6 +128,21 @@ def loss_table(partition: str, version: int | None, blocks: LossBlocks | None) -
         for number, (n, loss) in enumerate(measured)
     ]
     return LOSS_BLOCKS.rows(rows)
+
+
+def cost_rows(partition: str, version: int | None, cost: DecisionCost) -> pa.Table:
+    """Write what decisions have cost as a row."""
+    row = {
+        "partition": partition,
+        "model_version": version,
+        "n": cost.n,
+        "cost": cost.value,
+        "cost_low": cost.low,
+        "cost_high": cost.high,
+        "plain_cost": cost.plain,
+        "reason": cost.reason,
+    }
+    return DECISION_COSTS.rows([row])
 
 
 def losses_from_rows(rows: Iterable[Mapping[str, Any]]) -> list[Floats]:

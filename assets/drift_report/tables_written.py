@@ -16,9 +16,11 @@ from assets.drift_report.pages.origin_reading import read_origin
 from assets.drift_report.pages.report import render_html, render_markdown
 from assets.drift_report.pages.writing import write_model_history, write_page
 from assets.drift_report.signal_tables import (
+    DECISION_COSTS,
     LOSS_BLOCKS,
     MULTIVARIATE_DRIFT,
     SERVED_OUTCOMES,
+    cost_rows,
     loss_table,
     multivariate_table,
     outcome_table,
@@ -119,6 +121,7 @@ def _content(
         extrapolation=findings.extrapolation,
         origin=origin,
         base_rate=findings.base_rate,
+        cost=findings.cost,
     )
 
 
@@ -165,6 +168,8 @@ def write_tables(run: StageRun, report: WindowReport, page: str) -> tuple[Snapsh
         tables.append((SLICE_PERFORMANCE, slice_table(number, findings.slices)))
     if findings.skills:
         tables.append((BASELINE_SKILL, skill_table(window.key, number, findings.skills)))
+    if findings.cost is not None:
+        tables.append((DECISION_COSTS, cost_rows(window.key, number, findings.cost)))
     if findings.outcomes is not None:
         tables.append((SERVED_OUTCOMES, outcome_table(findings.outcomes)))
     return tuple(

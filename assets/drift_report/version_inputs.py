@@ -10,7 +10,7 @@ from assets.drift_report.estimate_record import ESTIMATE_RECORD, EstimateRecord,
 from assets.drift_report.support_table import TRAINING_SUPPORT, support_from_rows
 from declaration.partitioning import Window
 from declaration.pipeline import Pipeline
-from declaration.target_sql import entity_keys
+from declaration.target_sql import series_columns
 from drift.extrapolation.outside import TrainingSupport
 from drift.performance.labelled_rows import labels_known
 from learning.known_values import fitting_seasons, known_values
@@ -74,8 +74,8 @@ def known_of_entities(
 
 
 def entity_columns(pipeline: Pipeline, labels: Snapshot) -> tuple[str, ...]:
-    """List the entities' key columns that the labels have; labels of an earlier release may lack some."""
-    return tuple(name for name in entity_keys(pipeline.spec) if name in labels.schema.names)
+    """List the columns of the entities, or of a forecast's series, that the labels have; labels of an earlier release may lack some."""
+    return tuple(name for name in series_columns(pipeline.spec) if name in labels.schema.names)
 
 
 def count_realised(

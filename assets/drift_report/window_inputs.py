@@ -14,10 +14,12 @@ from assets.drift_report.support_table import TRAINING_SUPPORT, support_table
 from assets.drift_report.tables_read import read_earlier_windows, read_kept_relations, read_kept_sketch
 from assets.drift_report.version_inputs import count_realised, known_of_entities, read_record, read_support
 from declaration.choices import default_metric
+from declaration.decisions import CostSpec, ThresholdSpec
 from declaration.lake_table import LakeTable
 from declaration.model import Metric
 from declaration.partitioning import Window, partitioning
 from declaration.pipeline import Pipeline
+from declaration.spec import PipelineSpec
 from declaration.sql import quote_literal
 from declaration.target_sql import sliceable_columns
 from drift.columns.verdict import SCORE_COLUMN
@@ -31,6 +33,7 @@ from drift.season.table import CO_MOMENTS, co_moment_table
 from drift.season.verdict import UNRELATED
 from drift.sketch.table import SKETCHES, sketch_table
 from learning.metrics import Floats
+from learning.score_columns import PREDICTED_LABEL
 from resources.lake.lake import Lake, Snapshot, scan
 from resources.model_registry.ledger import CONFIRMED_LOSS, GATE, Decision
 from resources.model_registry.open_approval import OpenApproval, approval_text
@@ -155,6 +158,7 @@ def examine_window(
         else count_outside(connection, relations.predictions, support, alpha=spec.drift.alpha),
         earlier=read_earlier_windows(pipeline, window, version.version, reference, lake, connection),
         since_us=round(window.start.timestamp() * 1e6),
+        costs=_declared_costs(spec, predictions),
     )
     findings = replace(
         findings,
@@ -271,12 +275,29 @@ def _scored_since(
     predictions, problem = inputs.predictions, pipeline.spec.learned.problem
     held_in = sliceable_columns(pipeline.spec)
     slices = [held_in[name] for name in pipeline.spec.drift.slices]
+    decided = [name for name in predictions.schema.names if name == PREDICTED_LABEL]
     late = labels_known(scan(inputs.labels, earlier), until=window.end, since=since)
     now = scored_labels(
-        _known_labels(window, inputs), scan(predictions, [window.key]), version.version, problem, slices
+        _known_labels(window, inputs),
+        scan(predictions, [window.key]),
+        version.version,
+        problem,
+        slices,
+        decided,
     )
-    before = scored_labels(late, scan(predictions, earlier), version.version, problem, slices)
+    before = scored_labels(late, scan(predictions, earlier), version.version, problem, slices, decided)
     return f"(SELECT * FROM {now} UNION ALL SELECT * FROM {before})"
+
+
+def _declared_costs(spec: PipelineSpec, predictions: Snapshot) -> ThresholdSpec | None:
+    """Return the declared costs of mistakes; None without any, and where no model has decided by a threshold yet."""
+    declared, problem = spec.model.threshold, spec.learned.problem
+    if not isinstance(declared, ThresholdSpec) or declared.cost is None:
+        return None
+    if problem == "binary":
+        return declared if PREDICTED_LABEL in predictions.schema.names else None
+    # Costs of the two mistakes of a binary target are refused by the training of another.
+    return declared if problem == "multiclass" and not isinstance(declared.cost, CostSpec) else None
 
 
 def late_partitions(pipeline: Pipeline, window: Window, predictions: Snapshot) -> list[str]:

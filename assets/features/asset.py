@@ -53,7 +53,7 @@ class _View:
 
     @property
     def keys(self) -> Sequence[str]:
-        return self.run.spec.entities[self.spec.entity]
+        return self.run.spec.view_keys(self.name)
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def materialize_features(run: StageRun, view: str, *, feature_store: FeatureStor
             "n_rows_without_key": rows.n_without_key,
             "n_loaded_online": written.n_loaded,
             "n_features": len(rows.features),
-            "entity": view_run.spec.entity,
+            "entity": view_run.spec.about,
             "leakage": rows.lookahead.summary,
             "leakage_unchecked": "; ".join(rows.lookahead.unchecked) or None,
             "reads": ", ".join(rows.reads),

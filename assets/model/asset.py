@@ -314,7 +314,7 @@ def _is_large(run: StageRun, snapshot: Snapshot) -> bool:
         limit_bytes(run.engine.memory_limit),
         run.engine.memory_limit,
     )
-    return streams(size, run.spec.model)
+    return streams(size, run.spec)
 
 
 def _read_large(run: StageRun, snapshot: Snapshot, folder: Path) -> LargeSet:
@@ -344,6 +344,7 @@ def _read_rows(run: StageRun, snapshot: Snapshot) -> TrainingSet:
         run.spec.learned.problem,
         timezone=run.spec.partitions.timezone,
         folder=run.pipeline.folder,
+        difference=run.spec.learned.difference,
     )
 
 
@@ -673,7 +674,7 @@ def _outcome(
     duration_s: float,
     ledger: Ledger,
 ) -> Outcome:
-    verdict = json.loads(decision.gate_report)
+    verdict = decision.report
     return Outcome(
         data_version=f"{pipeline.name}@{version.version}",
         metadata={

@@ -12,12 +12,7 @@ from numpy.typing import NDArray
 from declaration.choices import METRICS_BY_PROBLEM
 from declaration.model import Metric
 from learning.baseline_rule import judged_by
-from learning.baselines import (
-    JudgedBaselines,
-    LabelledRows,
-    forecast_judged,
-    forecast_out_of_fold,
-)
+from learning.baselines import JudgedBaselines, LabelledRows, forecast_training
 from learning.blocks import metric_interval, time_blocks
 from learning.candidate_comparison import Interval, metric_intervals
 from learning.metrics import RANKINGS, Floats, MetricError, Scored, metric_value
@@ -96,12 +91,7 @@ def judge_naively(
     """
     n_classes = 0 if data.problem == "regression" else max(2, len(data.classes))
     rows = LabelledRows(data.labels, data.event_time_us, data.label_time_us, known_values)
-    naive = forecast_judged(data.problem, rows, training.judged, n_classes=n_classes)
-    if not naive.scored:
-        # No label was known before the last row: forecast as the candidates are, out of fold.
-        naive = forecast_out_of_fold(
-            data.problem, data.labels, training.judged, training.folds, n_classes=n_classes
-        )
+    naive = forecast_training(data.problem, rows, training.judged, training.folds, n_classes=n_classes)
     figures = {name: _metrics(data, name, scored) for name, scored in naive.scored.items()}
     at = data.event_time_us[training.judged[naive.positions]]
     intervals = {name: _intervals(data, name, scored, at, seed) for name, scored in naive.scored.items()}

@@ -254,7 +254,11 @@ def _rows(sources: _Sources, problem: ProblemType) -> TrainingSet:
         ).to_arrow_table()
     pipeline = sources.pipeline
     return read_training_set(
-        rows, problem, timezone=pipeline.spec.partitions.timezone, folder=pipeline.folder
+        rows,
+        problem,
+        timezone=pipeline.spec.partitions.timezone,
+        folder=pipeline.folder,
+        difference=pipeline.spec.learned.difference,
     )
 
 

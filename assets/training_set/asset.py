@@ -39,7 +39,7 @@ def materialize_training_set(run: StageRun, *, feature_store: FeatureStore) -> O
     started = time.monotonic()
     with run.engine.connect() as connection:
         selected = _select(run, connection)
-        if streams(selected.size, run.spec.model):
+        if streams(selected.size, run.spec):
             made = make_in_turns(run, connection, selected, feature_store)
         else:
             made = make_at_once(run, connection, selected, feature_store)

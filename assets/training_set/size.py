@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from assets.training_set.selection import TrainingSetError
-from declaration.model import ModelSpec
+from declaration.spec import PipelineSpec
 from learning.algorithms.table import ALGORITHMS
 from learning.out_of_core.eligible import out_of_core_obstacle
 
@@ -45,7 +45,7 @@ class SetSize:
         return self.n_rows * self.bytes_of_row <= self.limit_bytes
 
 
-def streams(size: SetSize, model: ModelSpec) -> bool:
+def streams(size: SetSize, spec: PipelineSpec) -> bool:
     """Tell whether a set is learned from out of core: where memory may not hold it, and every candidate can.
 
     Raises
@@ -55,7 +55,7 @@ def streams(size: SetSize, model: ModelSpec) -> bool:
     """
     if size.fits:
         return False
-    obstacle = out_of_core_obstacle(model)
+    obstacle = out_of_core_obstacle(spec.model, learns_change=spec.learned.difference is not None)
     if not obstacle:
         return True
     # To three digits, and below: what is proposed fits.

@@ -12,8 +12,9 @@ from benchmarks.policy.streams.stream import Stream
 from benchmarks.policy.truth import Promotion, looked_back
 from declaration.model import GateSpec
 from drift.backtesting.course import Change, Rules, probation_of, served_windows
+from drift.backtesting.gate import judge
 from drift.backtesting.trainer import Question
-from drift.backtesting.versions import Version, judge
+from drift.backtesting.versions import Version
 
 N_SEEDS = 8
 POISONED_SHARES = (0.5, 1.0)

@@ -12,10 +12,11 @@ import pyarrow as pa
 from declaration.drift import DriftSpec, RetrainSpec
 from declaration.errors import DriftlineError
 from declaration.model import GateSpec
+from drift.backtesting.gate import judge
 from drift.backtesting.history import History, known_rows
 from drift.backtesting.recalibration import fit_calibration
 from drift.backtesting.trainer import Question, Trainer
-from drift.backtesting.versions import Version, judge
+from drift.backtesting.versions import Version
 from drift.examination import surely_lost
 from drift.performance.realised import ScoredRows
 from drift.retraining import former

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from declaration.drift import DriftSpec, RetrainSpec
+from declaration.drift import DriftSpec, RetrainSpec, RetrainTrigger
 from declaration.model import ModelSpec
 from drift.backtesting.course import Policy, Rules
 from drift.backtesting.declared import Declared
@@ -20,7 +20,7 @@ NEWEST = 8
 """Windows with labels that a sliding training window has."""
 
 AGES = (3, 10)
-"""Ages after which a schedule asks."""
+"""Ages after which a schedule asks, beside asking in each window."""
 
 DROPS = (0.02, 0.1)
 """Losses of the metric that are accepted."""
@@ -95,7 +95,7 @@ def setting_lines(blocks: Blocks, *, lookback: int, delay: int) -> Iterator[Line
         Windows that labels are late: a sliding window reaches back as much further.
     """
     model, retrain, reach = blocks.model, blocks.retrain, NEWEST + delay
-    tried: list[Changes] = [{("retrain", "max_age"): age} for age in AGES if age != retrain.max_age]
+    tried: list[Changes] = [_aged(retrain, age) for age in AGES if age != retrain.max_age]
     window = None if model.train_window is not None else reach
     tried.append({("model", "train_window"): window})
     tried.append({("model", "adapt_window"): not model.adapt_window})
@@ -106,8 +106,25 @@ def setting_lines(blocks: Blocks, *, lookback: int, delay: int) -> Iterator[Line
         for drop in DROPS
         if drop != blocks.drift.max_performance_drop
     ]
+    # What costs most comes last: a training in each window, and all columns judged of each.
+    if retrain.max_age != 1:
+        tried.append(_aged(retrain, 1))
+    tried.append({("retrain", "on"): _with_or_without_drift(retrain)})
     for changes in tried:
         yield _setting(_named(changes), "setting", blocks, changes, lookback)
+
+
+def _aged(retrain: RetrainSpec, age: int) -> Changes:
+    """Ask at an age; a cooldown that would hold it back until later gives way."""
+    waits: Changes = {("retrain", "cooldown"): age - 1} if retrain.cooldown >= age else {}
+    return {("retrain", "max_age"): age, **waits}
+
+
+def _with_or_without_drift(retrain: RetrainSpec) -> tuple[RetrainTrigger, ...]:
+    """Let drift ask for trainings where it does not, or not any more where it does; somebody must ask."""
+    if "drift" not in retrain.on:
+        return (*retrain.on, "drift")
+    return tuple(cause for cause in retrain.on if cause != "drift") or RetrainSpec().on
 
 
 def plain_lines(
@@ -160,8 +177,13 @@ def _setting(name: str, kind: Kind, blocks: Blocks, changes: Changes, lookback: 
 
 def _named(changes: Changes) -> str:
     return ", ".join(
-        f"{'.'.join(path)}: {str(value).lower() if isinstance(value, bool) else value}"
-        if value is not None
-        else f"no {'.'.join(path)}"
+        f"{'.'.join(path)}: {_written(value)}" if value is not None else f"no {'.'.join(path)}"
         for path, value in changes.items()
     )
+
+
+def _written(value: object) -> str:
+    """Write a value as a declaration has it."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(str, value))}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)

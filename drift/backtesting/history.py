@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from declaration.forecast import DifferenceSpec
 from declaration.target import ProblemType
 
 INSTANT = pa.timestamp("us", tz="UTC")
@@ -48,6 +49,8 @@ class History:
         All labels with the key columns of their entities, for naive forecasts; None where nobody asks.
     entity
         Those columns; without any all rows are one entity's.
+    difference
+        Change that is learned instead of the label.
     """
 
     windows: tuple[pa.Table, ...]
@@ -63,6 +66,7 @@ class History:
     weights: tuple[float, ...] = ()
     entity_labels: pa.Table | None = None
     entity: tuple[str, ...] = ()
+    difference: DifferenceSpec | None = None
 
     @property
     def live(self) -> range:

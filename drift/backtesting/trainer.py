@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from declaration.errors import DriftlineError
 from declaration.model import CandidateSpec, ModelSpec
 from declaration.names import SOURCE_PARTITION
+from drift.backtesting.conditions import naive_columns
 from drift.backtesting.history import History
 from drift.backtesting.versions import Judgement, Version, labelled_until
 from learning.fitted import FittedModel
@@ -187,7 +188,7 @@ class Trainer:
             self._first(question),
             question.left_out,
             training.span.since_us if training else None,
-            _judgement(self.history, data, training) if training and data else None,
+            _judgement(self.history, data, training, question.window) if training and data else None,
         )
 
     def _data(self, question: Question) -> TrainingSet | None:
@@ -201,27 +202,29 @@ class Trainer:
                     self.history.problem,
                     timezone=self.history.timezone,
                     folder=self.history.folder,
+                    difference=self.history.difference,
                 )
             except LabelsNeededError:
                 self._sets[key] = None
         return self._sets[key]
 
 
-def _judgement(history: History, data: TrainingSet, training: Training) -> Judgement:
+def _judgement(history: History, data: TrainingSet, training: Training, window: int) -> Judgement:
     rows = holdout_table(data, training)
     names = pa.array(history.names)
     source = data.rows[SOURCE_PARTITION].take(training.judged)
     windows = pc.index_in(source, value_set=names).to_numpy()
     places = np.empty(windows.size, dtype=np.int64)
-    for window in np.unique(windows):
-        is_here = windows == window
+    for number in np.unique(windows):
+        is_here = windows == number
         here = rows["row_id"].filter(pa.array(is_here))
-        ids = history.windows[window]["row_id"].combine_chunks()
+        ids = history.windows[number]["row_id"].combine_chunks()
         places[is_here] = pc.index_in(here, value_set=ids).to_numpy()
     for name, column in (
         ("label_time", data.rows["label_time"].take(training.judged)),
         ("window", pa.array(windows.astype(np.int64))),
         ("place", pa.array(places)),
+        *naive_columns(history, data, training, window).items(),
     ):
         rows = rows.append_column(name, column)
     return Judgement(rows, training.metric, training.holdout_metric, training.importances)

@@ -10,20 +10,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from declaration.model import GateSpec, Metric
+from declaration.model import Metric
 from declaration.names import SOURCE_PARTITION
 from declaration.target import ProblemType
 from drift.backtesting.history import INSTANT, History, known_rows
 from drift.backtesting.recalibration import Calibration
 from learning.comparison import ScoredPair
 from learning.fitted import FittedModel
-from learning.gate import GateVerdict, judge_challenger
 from learning.metrics import Floats, Scored
 from learning.score_columns import aligned_scores, classes_of_both, scores_from
 from learning.training_rows import label_indices, microseconds
 
 SCORED_AT_ONCE = 6
 """Windows that a model scores in one call: a call costs more than a window's rows."""
+
+NAIVE_PREFIX = "naive/"
+"""Beginning of the columns of judged rows that hold what each naive forecast said; null in rows that had none."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ class Judgement:
     ----------
     rows
         Judged rows in order of time: row_id, event_timestamp, label and scores, out of fold, with `label_time`, and
-        `window` and `place`: the number of the window that they are of, and their place in it.
+        `window` and `place`: the number of the window that they are of, and their place in it; and what naive forecasts
+        said of them, see `NAIVE_PREFIX`.
     metric, holdout_metric
         What candidates were compared by, and its value.
     importances
@@ -90,7 +93,9 @@ class Version:
     @property
     def holdout(self) -> pa.Table:
         """Judged rows with label and scores, out of fold."""
-        return self.judged.rows.drop_columns(["label_time", "window", "place"])
+        rows = self.judged.rows
+        naive = [name for name in rows.column_names if name.startswith(NAIVE_PREFIX)]
+        return rows.drop_columns(["label_time", "window", "place", *naive])
 
     def learned(self, history: History) -> pa.Table:
         """Return the rows that it learned from, with the partition of each."""
@@ -132,28 +137,6 @@ def labelled_until(
     return pa.concat_tables(parts)
 
 
-def judge(
-    history: History,
-    challenger: Version,
-    champion: Version,
-    gate: GateSpec,
-    *,
-    is_loss_confirmed: bool,
-    seed: int = 0,
-) -> GateVerdict:
-    """Put a challenger through the gate, as the model stage does."""
-    return judge_challenger(
-        scored_pair(history, challenger, champion),
-        problem=history.problem,
-        metric=challenger.judged.metric,
-        holdout_metric=challenger.judged.holdout_metric,
-        gate=gate,
-        is_loss_confirmed=is_loss_confirmed,
-        has_champion=True,
-        seed=seed,
-    )
-
-
 def scored_pair(history: History, challenger: Version, champion: Version) -> ScoredPair | None:
     """Score both on the challenger's judged rows: unseen ones by the champion's model, its own judged rows as recorded."""
     rows, problem = challenger.judged.rows, history.problem
@@ -175,6 +158,7 @@ def scored_pair(history: History, challenger: Version, champion: Version) -> Sco
         champion=Scored(labels, aligned_scores(scores, theirs, classes) if is_of_classes else scores),
         event_time_us=microseconds(chosen["event_timestamp"]),
         windows=np.asarray(chosen["window"].to_numpy()),
+        positions=places,
     )
 
 

@@ -44,7 +44,12 @@ def labels_known(labels: str, *, until: datetime, since: datetime | None = None)
 
 
 def scored_labels(
-    labels: str, predictions: str, version: int, problem: ProblemType, slices: Sequence[str] = ()
+    labels: str,
+    predictions: str,
+    version: int,
+    problem: ProblemType,
+    slices: Sequence[str] = (),
+    kept: Sequence[str] = (),
 ) -> str:
     """Return a SQL table expression of labels with the scores that one model version gave them.
 
@@ -58,8 +63,11 @@ def scored_labels(
         What is predicted.
     slices
         Columns of the labels that are kept, as text, in `slice_0`, `slice_1`, ….
+    kept
+        Columns of the predictions that are kept beside the scores.
     """
-    names = ", ".join(f"p.{quote_identifier(field.name)}" for field in score_fields(problem))
+    columns = [*(field.name for field in score_fields(problem)), *kept]
+    names = ", ".join(f"p.{quote_identifier(name)}" for name in columns)
     slice_columns = "".join(
         f", CAST(l.{quote_identifier(name)} AS VARCHAR) AS slice_{i}" for i, name in enumerate(slices)
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from declaration.model import Metric
 from declaration.pipeline import Pipeline
 from drift.backtesting.advice import Advice, advise
+from drift.backtesting.conditions import left_out
 from drift.backtesting.course import BacktestError, first_question, live
 from drift.backtesting.grid import Blocks, Line, declared_line, plain_lines, setting_lines
 from drift.backtesting.history import History
@@ -52,6 +53,8 @@ class Comparison:
         CPU seconds that were allowed, and spent by this run.
     n_trained, n_kept
         Trainings of this run, and those of earlier ones that it used again.
+    left_out
+        Declared conditions of the gate that no challenger was held to, and why.
     """
 
     pipeline: str
@@ -64,6 +67,7 @@ class Comparison:
     cpu_s: float
     n_trained: int
     n_kept: int
+    left_out: tuple[str, ...] = ()
 
     @property
     def live(self) -> tuple[str, ...]:
@@ -141,6 +145,7 @@ def compare(
         time.process_time() - started,
         trainer.n_trained,
         trainer.n_read,
+        tuple(left_out(spec.model.gate)),
     )
 
 

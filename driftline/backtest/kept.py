@@ -20,7 +20,7 @@ from driftline.version import versions
 from learning.model_file import model_from_bytes, model_to_bytes
 from learning.skops_file import ModelFileError
 
-LAYOUT = 1
+LAYOUT = 2
 """Version of what a kept training depends on; another one trains anew."""
 
 MAX_HISTORIES = 3

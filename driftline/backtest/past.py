@@ -147,6 +147,7 @@ def read_past(pipeline: Pipeline, connections: Connections, *, rows: int) -> Pas
         has_calendar=partitioning(pipeline.spec.partitions).ends_by_clock,
         timezone=pipeline.spec.partitions.timezone,
         folder=pipeline.folder,
+        difference=pipeline.spec.learned.difference,
         faults={place: quality.faults for place, quality in enumerate(qualities) if quality.faults},
         weights=tuple(n / max(1, table.num_rows) for table, n in read),
         entity_labels=entity_labels,

@@ -65,6 +65,8 @@ def caveats(comparison: Comparison) -> Iterator[str]:
     yield from past.notes
     if past.history.faults:
         yield f"Broken, and learned from by no gated policy: {', '.join(past.history.names[place] for place in past.history.faults)}."
+    if comparison.left_out:
+        yield f"Declared, and not applied here: {'; '.join(comparison.left_out)}."
     if comparison.cut:
         yield (
             f"Cut by the budget of {comparison.budget_s:g} CPU seconds: {'; '.join(comparison.cut)}. Start it again to go on from there."

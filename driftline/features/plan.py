@@ -103,7 +103,7 @@ def _sql_changes(pipeline: Pipeline, view: str, connections: Connections) -> Seq
             end=newest.end,
         )
         body = sql.strip().rstrip(";")
-        keys = pipeline.spec.entities[spec.entity]
+        keys = pipeline.spec.view_keys(view)
         try:
             schema = connection.sql(f"SELECT * FROM ({body}) LIMIT 0").to_arrow_table().schema
             typed = connection.sql(f"SELECT * FROM ({stable_types(body, schema, keys)}) LIMIT 0")

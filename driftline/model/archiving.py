@@ -19,7 +19,7 @@ def archive(name: str | None, version: int | None, reason: str, actor: str, as_j
 
     Its file, its tables and its rows in the ledger stay. The version that serves cannot be archived.
     """
-    from driftline.model.moved import mover, print_move
+    from driftline.model.moved import mover, print_move, tell_cards
 
     name, version = named_version(name, version)
     if version is None:
@@ -30,4 +30,5 @@ def archive(name: str | None, version: int | None, reason: str, actor: str, as_j
         pipeline, decision, f"Version {version} of {pipeline} is archived: its file stays, and it does not serve.",
         as_json=as_json,
     )  # fmt: skip
+    tell_cards(pipeline, decision)
     return SUCCESS

@@ -54,9 +54,3 @@ def gap_text(rows: Sequence[Mapping[str, Any]], candidate: str) -> str | None:
 def gate_limits(decision: Decision) -> tuple[LimitFinding, ...]:
     """Return what a decision's gate found of its limits; nothing of decisions without one."""
     return tuple(LimitFinding(**finding) for finding in decision.report.get("limits", ()))
-
-
-def approve_until(decision: Decision) -> str | None:
-    """Return the instant (ISO 8601) up to which a person may promote a decision's version; None where nobody is asked."""
-    until = decision.report.get("approve_until")
-    return None if until is None else str(until)

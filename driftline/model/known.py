@@ -13,7 +13,7 @@ from assets.model.recorded import Recorded
 from declaration.errors import DriftlineError
 from declaration.model import candidate_text
 from declaration.pipeline import Pipeline
-from driftline.model.compared import COMPARED_KEYS, approve_until, figure_text, gap_text, gate_limits
+from driftline.model.compared import COMPARED_KEYS, figure_text, gap_text, gate_limits
 from driftline.model.moved import decision_document
 from driftline.model.table import as_document, holdout_text, read_versions
 from driftline.model.versions import VersionRow, gate_verdict
@@ -22,6 +22,7 @@ from learning.environment import Environment
 from learning.judged import judged_text
 from learning.model_file import preprocessing_texts
 from resources.connections import Connections
+from resources.model_registry.approval import approve_until
 from resources.model_registry.ledger import trusted_sha256
 from resources.model_registry.registry import TrainingRun
 from resources.model_registry.version import ModelRegistryError
@@ -136,9 +137,10 @@ def known_document(facts: Known) -> Mapping[str, object]:
             {
                 **decision_document(decision),
                 "limits": [finding.text for finding in gate_limits(decision)],
-                "approve_until": approve_until(decision),
+                "approve_until": until.isoformat() if until is not None else None,
             }
             for decision in facts.row.decisions
+            for until in [approve_until(decision)]
         ],
     }
 

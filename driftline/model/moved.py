@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 
 import click
 
@@ -33,26 +32,8 @@ def decision_document(decision: Decision) -> Mapping[str, object]:
     }
 
 
-def refresh_cards(pipeline: str, decision: Decision) -> None:
-    """Write the cards of the versions that a move concerns anew, where they have one."""
-    from pipelines.graph.model_card import read_card, write_card
-    from pipelines.loading.declared import declarations
-
-    connections = connect(opened())
-    folder = Path(connections.reports.folder)
-    concerned = {decision.version, decision.champion_before, decision.champion_after}
-    written = [one for one in concerned if (folder / pipeline / f"model-{one}.html").exists()]
-    declared = declarations().pipelines.get(pipeline) if written else None
-    if declared is None:
-        return  # A card tells what is declared: of a pipeline that is no more, the last one stays.
-    for version in filter(None, written):
-        card = read_card(declared, connections.lake, connections.registry, version, now=datetime.now(UTC))
-        write_card(card, folder)
-
-
 def print_move(pipeline: str, decision: Decision, sentence: str, *, as_json: bool) -> None:
-    """Print a move: a sentence, or the ledger's row; the model cards tell of it from now on."""
-    refresh_cards(pipeline, decision)
+    """Print a move: a sentence, or the ledger's row."""
     if as_json:
         print_json({"pipeline": pipeline, "version": decision.version, **decision_document(decision)})
     else:
@@ -71,3 +52,15 @@ def mover(pipeline: str, actor: str, reason: str) -> Mover:
     return Mover(
         connections.lake, connections.registry, pipeline, actor=actor, reason=reason, clock=datetime.now(UTC)
     )
+
+
+def tell_cards(pipeline: str, decision: Decision) -> None:
+    """Let the model cards of a pipeline (by name) tell of a move."""
+    from pipelines.graph.model_card import refresh_cards
+    from pipelines.loading.declared import declarations
+
+    declared = declarations().pipelines.get(pipeline)
+    if declared is None:
+        return  # A card tells what is declared: of a pipeline that is no more, the last one stays.
+    to = connect(opened())
+    refresh_cards(declared, decision, to.lake, to.registry, to.reports, now=datetime.now(UTC))

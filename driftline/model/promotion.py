@@ -28,10 +28,11 @@ def promote(
     its reason and who took it. What the gate left to a person is promoted without more; what it turned down, what
     waited for approval until an instant that is past, and what is archived, only by --force.
     """
-    from driftline.model.moved import mover, print_move, serves_sentence
+    from driftline.model.moved import mover, print_move, serves_sentence, tell_cards
 
     name, version = named_version(name, version)
     pipeline = known_name(name)
     decision = mover(pipeline, actor, reason).promote(version, is_forced=force)
     print_move(pipeline, decision, serves_sentence(pipeline, decision), as_json=as_json)
+    tell_cards(pipeline, decision)
     return SUCCESS

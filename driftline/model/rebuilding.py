@@ -11,7 +11,7 @@ from rich.text import Text
 from assets.model.reproduction import Reproduction, reproduce
 from declaration.pipeline import Pipeline
 from driftline.model.known import chosen_version
-from driftline.model.moved import mover
+from driftline.model.moved import mover, tell_cards
 from driftline.model.table import read_versions
 from driftline.model.versions import VersionRow
 from driftline.printing import console
@@ -45,7 +45,8 @@ def rebuilt(pipeline: Pipeline, row: VersionRow, *, actor: str, reason: str) -> 
         registry=connections.registry,
     )
     if row.decisions:
-        who.note_rebuilt(row.version, reproduction.outcome, reproduction.findings)
+        noted = who.note_rebuilt(row.version, reproduction.outcome, reproduction.findings)
+        tell_cards(pipeline.name, noted)
     return reproduction
 
 

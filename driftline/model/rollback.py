@@ -20,9 +20,10 @@ def rollback(name: str | None, version: int | None, reason: str, actor: str, as_
     The decision becomes a row of the pipeline's ledger, with its reason and who took it. The next predictions
     are the version's own.
     """
-    from driftline.model.moved import mover, print_move, serves_sentence
+    from driftline.model.moved import mover, print_move, serves_sentence, tell_cards
 
     pipeline = known_name(name)
     decision = mover(pipeline, actor, reason).roll_back(version)
     print_move(pipeline, decision, serves_sentence(pipeline, decision), as_json=as_json)
+    tell_cards(pipeline, decision)
     return SUCCESS

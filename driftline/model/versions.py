@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -118,11 +117,5 @@ def _changes(decisions: Sequence[Decision]) -> Iterator[Decision]:
 
 
 def gate_verdict(decision: Decision) -> tuple[str, str]:
-    """Return outcome and explanation of a decision; a rollback by a person may have words alone."""
-    try:
-        report = json.loads(decision.gate_report)
-    except json.JSONDecodeError:
-        return decision.action, decision.gate_report
-    if not isinstance(report, dict):
-        return decision.action, decision.reason
-    return str(report.get("outcome") or decision.action), str(report.get("explanation") or decision.reason)
+    """Return outcome and explanation of a decision; one that explains nothing has the reason that asked for it."""
+    return decision.outcome, decision.explanation or decision.reason

@@ -132,9 +132,7 @@ def _stops(
 def _view(rehearsal: Rehearsal, name: str) -> ViewFinding:
     view, finding = rehearsal.pipeline.spec.features[name], rehearsal.finding("features", name)
     if finding is None or finding.outcome is None:
-        return ViewFinding(
-            name, view.entity, view.description, (), (), finding.error if finding else NOT_MADE
-        )
+        return ViewFinding(name, view.about, view.description, (), (), finding.error if finding else NOT_MADE)
     facts = finding.outcome.metadata
     counts = [f"{count(facts, 'n_rows'):,} rows", f"{count(facts, 'n_features')} features"]
     if n_dropped := count(facts, "n_rows_without_key"):
@@ -142,13 +140,13 @@ def _view(rehearsal: Rehearsal, name: str) -> ViewFinding:
     counts.append(f"look-ahead: {facts['leakage']}")
     if unchecked := facts["leakage_unchecked"]:
         counts.append(f"not checked after {unchecked}")
-    return ViewFinding(name, view.entity, view.description, tuple(counts), _view_columns(rehearsal, name), "")
+    return ViewFinding(name, view.about, view.description, tuple(counts), _view_columns(rehearsal, name), "")
 
 
 def _view_columns(rehearsal: Rehearsal, name: str) -> tuple[ColumnFacts, ...]:
     """Show a view's keys and instant with the first rows of its features."""
     snapshot = rehearsal.connections.lake.snapshot(rehearsal.pipeline.table("features", name))
-    keys = rehearsal.pipeline.spec.entities[rehearsal.pipeline.spec.features[name].entity]
+    keys = rehearsal.pipeline.spec.view_keys(name)
     relation = scan(snapshot, [rehearsal.windows[-1].key])
     with rehearsal.connections.engine.connect() as connection:
         described = connection.sql(f"DESCRIBE SELECT * FROM {relation}").fetchall()

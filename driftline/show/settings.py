@@ -65,7 +65,9 @@ def _profiled(pipeline: Pipeline, name: str) -> Iterator[Setting]:
 
 def _features(pipeline: Pipeline, name: str) -> Iterator[Setting]:
     view = pipeline.spec.features[name]
-    yield Setting(f"entities.{view.entity}", list(pipeline.spec.entities[view.entity]), is_default=False)
+    if view.entity is not None:
+        keys = pipeline.spec.view_keys(name)
+        yield Setting(f"entities.{view.entity}", list(keys), is_default=False)
     yield from _block(f"features.{name}", view)
 
 

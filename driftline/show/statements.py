@@ -149,7 +149,7 @@ def _profiled(pipeline: Pipeline, name: str, window: Window, connections: Connec
 
 def _features(pipeline: Pipeline, name: str, window: Window, connections: Connections) -> Iterator[Statement]:
     view = pipeline.spec.features[name]
-    sql, keys = pipeline.sql[view.sql], pipeline.spec.entities[view.entity]
+    sql, keys = pipeline.sql[view.sql], pipeline.spec.view_keys(name)
     with connections.engine.connect() as connection:
         yield from _registered(
             pipeline, sql, connections, connection, window, start=window.start - view.lookback

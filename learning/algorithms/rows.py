@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from declaration.forecast import DifferenceSpec
 from declaration.target import ProblemType
 from learning.encode import FeatureEncoding
 from learning.metrics import Floats
@@ -47,6 +48,8 @@ class FitRows:
         Whether a declared preprocessing made the matrix: the algorithm adds none of its own.
     folder
         Folder of the declaration, where files of estimators stand.
+    difference
+        Change that is learned instead of the label; None for the label itself.
     """
 
     matrix: Floats
@@ -59,6 +62,7 @@ class FitRows:
     weights: Floats | None = None
     is_prepared: bool = False
     folder: str = ""
+    difference: DifferenceSpec | None = None
 
     @property
     def categorical(self) -> Sequence[int]:

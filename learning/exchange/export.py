@@ -73,7 +73,7 @@ def model_to_onnx(model: FittedModel, notes: Mapping[str, str]) -> Exported:
         )
     graph = Graph(model.encoding)
     try:
-        output = _add(graph, model)
+        output = _undone(graph, model, _add(graph, model))
     except ExchangeError as error:
         raise ExportError(
             f"the model '{model.name}' {error}. Written are boosted and other trees, forests, and linear and logistic "
@@ -91,6 +91,16 @@ def model_to_onnx(model: FittedModel, notes: Mapping[str, str]) -> Exported:
     content = graph.to_bytes(output, OUTPUTS[model.problem], shape, properties)
     tolerance = SINGLE if isinstance(model.estimator, XgboostModel) else DOUBLE
     return Exported(content, graph.missing_text, tolerance)
+
+
+def _undone(graph: Graph, model: FittedModel, change: str) -> str:
+    """Add the value that a change is measured against."""
+    difference = model.difference
+    if difference is None:
+        return change
+    if difference.by == "ratio":
+        raise ExchangeError("says a ratio to a known value (target.difference), which is not written as ONNX")
+    return graph.op("Add", change, add_naive(graph, NaiveForecast(difference.column, difference.otherwise)))
 
 
 def _add(graph: Graph, model: FittedModel) -> str:

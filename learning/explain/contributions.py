@@ -84,13 +84,40 @@ def contributions(model: FittedModel, matrix: Floats, *, centres: Floats | None 
     if hasattr(model.estimator, "classes_") and not hasattr(model.estimator, "get_params"):
         raise ExplanationError("the model learned from rows of one class: it always names that class.")
     if algorithm.storage == "skops":
-        return _centred(model, _additive(model, matrix), centres)
+        return _undone(model, matrix, _centred(model, _additive(model, matrix), centres))
     if model.preprocessing is not None:
         raise ExplanationError(
             f"the candidate '{model.name}' prepares its columns, and {model.algorithm} takes its answers apart by prepared ones. "
             "Declare it without `preprocess` to explain its answers."
         )
-    return _native(model, matrix)
+    return _undone(model, matrix, _native(model, matrix))
+
+
+def _undone(model: FittedModel, matrix: Floats, found: Contributions) -> Contributions:
+    """Add to the parts of a change the value that it is measured against: part of its own feature, from the mean label.
+
+    Raises
+    ------
+    ExplanationError
+        If the change is a ratio: a product is no sum.
+    """
+    difference = model.difference
+    if difference is None:
+        return found
+    if difference.by == "ratio":
+        raise ExplanationError(
+            "the answers are a change times a known value (target.difference by ratio), which is no sum over features. "
+            "Declare it by subtraction to take answers apart."
+        )
+    before = difference.values_before(matrix)
+    feature = next(
+        number for number, place in enumerate(model.encoding.slices) if place.start == difference.column
+    )
+    parts = found.parts.copy()
+    parts[:, feature, 0] += before - difference.otherwise
+    return Contributions(
+        found.names, found.base + difference.otherwise, parts, found.raw + before[:, np.newaxis]
+    )
 
 
 def _native(model: FittedModel, matrix: Floats) -> Contributions:
@@ -118,7 +145,7 @@ def mean_parts(model: FittedModel, matrix: Floats) -> Floats | None:
 def _additive(model: FittedModel, matrix: Floats) -> Contributions:
     """Measure each feature's part by giving it alone to a row that has no values."""
     n, places = matrix.shape[0], model.encoding.slices
-    nothing = np.full((1, matrix.shape[1]), np.nan)
+    nothing = _without_values(model)
     base = _raw(model, nothing)[0]
     raw = _raw(model, matrix)
     parts = np.empty((n, len(places), base.size))
@@ -128,6 +155,16 @@ def _additive(model: FittedModel, matrix: Floats) -> Contributions:
         alone[:, place] = values
         parts[:, position] = (_raw(model, alone) - base)[rows.ravel()]
     return _summed(Contributions(model.encoding.names, base, parts, raw))
+
+
+def _without_values(model: FittedModel) -> Floats:
+    """Return a row that has no values, encoded: gaps, and no words where a text is spread over columns, which have no gaps."""
+    places = zip(model.encoding.columns, model.encoding.slices, strict=True)
+    row = np.full((1, sum(model.encoding.widths)), np.nan)
+    for column, place in places:
+        if column.kind in ("words", "hashed_words", "hashed_category"):
+            row[:, place] = 0.0
+    return row
 
 
 def _centred(model: FittedModel, found: Contributions, centres: Floats | None) -> Contributions:

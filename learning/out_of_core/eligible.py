@@ -9,8 +9,18 @@ from declaration.model import CandidateSpec, ModelSpec
 from learning.algorithms.table import ALGORITHMS
 
 
-def out_of_core_obstacle(model: ModelSpec) -> str:
-    """Say what of the block `model` needs all rows in memory, in one sentence without its end; '' for nothing."""
+def out_of_core_obstacle(model: ModelSpec, *, learns_change: bool) -> str:
+    """Say what of a declaration needs all rows in memory, in one sentence without its end; '' for nothing.
+
+    Parameters
+    ----------
+    model
+        The block `model`.
+    learns_change
+        Whether the target is a change against a value before (`target.difference`).
+    """
+    if learns_change:
+        return "target.difference is learned from rows in memory"
     return next(_obstacles(model), "")
 
 

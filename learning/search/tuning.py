@@ -56,19 +56,27 @@ class SearchResult:
         """The trial of least loss; the declared settings unless it is better by more than the best of as many would be by chance.
 
         At least by a standard error over the folds, and by as many of them as the greatest of that many normal draws is
-        expected to lie above their mean.
+        expected to lie above their mean. A few folds tell little of how much one trial's gain varies: where those of the
+        better half vary more, theirs counts.
 
         References
         ----------
         Breiman, Friedman, Olshen and Stone (1984), Classification and Regression Trees, section 3.4.3. Blom (1958),
         Statistical Estimates and Transformed Beta-Variables: expected order statistics.
         """
-        least, declared = min(self.trials, key=lambda trial: (trial.loss, trial.number)), self.trials[0]
-        gains = np.subtract(declared.fold_losses, least.fold_losses)
-        by_chance = max(1.0, expected_maximum(len(self.trials) - 1))
-        if gains.size > 1 and gains.mean() <= by_chance * gains.std(ddof=1) / np.sqrt(gains.size):
+        declared, *others = self.trials
+        found = sorted(others, key=lambda trial: (trial.loss, trial.number))
+        n_folds = len(declared.fold_losses)
+        if not found or found[0].loss >= declared.loss:
             return declared
-        return least
+        if n_folds < 2:
+            return found[0]
+        better = found[: (len(found) + 1) // 2]
+        gains = np.subtract(declared.fold_losses, [trial.fold_losses for trial in better])
+        variances = gains.var(axis=1, ddof=1)
+        standard_error = np.sqrt(max(variances[0], variances.mean()) / n_folds)
+        is_chance = gains[0].mean() <= max(1.0, expected_maximum(len(found))) * standard_error
+        return declared if is_chance else found[0]
 
     @property
     def cpu_seconds(self) -> float:

@@ -9,8 +9,7 @@ from datetime import datetime
 
 from declaration.alerts import AlertsSpec, ChannelSpec
 from declaration.spec import PipelineSpec
-from pipelines.alerting.incidents import FACT_KINDS, Facts, advance, alert_policy
-from pipelines.alerting.stale_features import STALE
+from pipelines.alerting.incidents import FACT_KINDS, LOOKED_UP_KINDS, Facts, advance, alert_policy
 from resources.alerts.channels import Channels
 from resources.alerts.incident_log import EventRead, Incidents, append_incidents, read_incidents
 from resources.alerts.message import AlertError
@@ -51,10 +50,10 @@ def take_in(
 
 def _not_before(state: Incidents, facts: Facts) -> Facts:
     """Put what was looked up just now, by a clock that may have been set back, at the newest position known."""
-    if facts.judges != {STALE}:
+    if not facts.judges <= set(LOOKED_UP_KINDS):
         return facts
-    newest = max([facts.position, *state.windows.get(STALE, ())])
-    return replace(facts, position=newest)
+    known = (position for kind in facts.judges for position in state.windows.get(kind, ()))
+    return replace(facts, position=max(facts.position, *known))
 
 
 @dataclass(frozen=True)

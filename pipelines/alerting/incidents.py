@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -31,6 +31,8 @@ SEVERITIES: Mapping[IncidentKind, Severity] = {
     "stale_features": "warning",
     "refresh_failed": "critical",
     "training_failed": "critical",
+    "approval_waits": "warning",
+    "approval_ends": "warning",
 }
 """Certain loss and data that cannot be used are critical; what may lead there is a warning."""
 
@@ -45,12 +47,20 @@ TITLES: Mapping[IncidentKind, str] = {
     "stale_features": "Features are stale",
     "refresh_failed": "A refresh failed",
     "training_failed": "A training failed",
+    "approval_waits": "A model waits for a person's approval",
+    "approval_ends": "The time to approve of a model ends soon",
 }
 
 RUN_KINDS: tuple[IncidentKind, ...] = ("refresh_failed", "training_failed")
 """Kinds that runs tell about."""
 
-FACT_KINDS: tuple[IncidentKind, ...] = (*RUN_KINDS, "stale_features")
+LOOKED_UP_KINDS: tuple[IncidentKind, ...] = ("stale_features", "approval_waits", "approval_ends")
+"""Kinds that are looked up at an instant, in what has arrived or been decided until then."""
+
+REMINDERS: tuple[IncidentKind, ...] = ("approval_ends",)
+"""Kinds that remind of another incident, whose end tells theirs."""
+
+FACT_KINDS: tuple[IncidentKind, ...] = (*RUN_KINDS, *LOOKED_UP_KINDS)
 """Kinds that are facts, not measurements, such as a run that failed: one is enough."""
 
 
@@ -78,6 +88,8 @@ class Facts:
         What Driftline does about it.
     link
         Address of the report or the run; None where the web UI's is not known.
+    ended
+        What became of a feature that is not `found` any more, where more is known than that.
     is_past
         It is about the past: what begins with it is told to nobody, until an event of the present still finds it.
     """
@@ -92,6 +104,7 @@ class Facts:
     action: str = ""
     partition: str | None = None
     link: str | None = None
+    ended: Mapping[str, str] = field(default_factory=dict)
     is_past: bool = False
 
 
@@ -237,7 +250,7 @@ def _told(
         return incident, None
     if incident.state == "firing" and is_news and not incident.is_told:
         return replace(incident, is_told=True), "firing"
-    if incident.state == "resolved" and incident.is_told:
+    if incident.state == "resolved" and incident.is_told and incident.kind not in REMINDERS:
         return incident, "resolved"
     return incident, None
 
@@ -267,6 +280,8 @@ def _line(incident: Incident, facts: Facts, policy: AlertPolicy, *, is_firing: b
         is_old = policy.counts(incident.kind) == (1, 1) and incident.opened_in < (facts.partition or "")
         since = f". It has been so since {incident.opened_in}." if is_old else ""
         return f"{subject}{incident.text.rstrip('.') if is_old else incident.text}{since}"
+    if incident.feature in facts.ended:
+        return f"{subject}{facts.ended[incident.feature]}"
     n_windows = policy.counts(incident.kind)[1]
     if incident.kind in RUN_KINDS:
         return f"{subject}the newest run succeeded; since {incident.opened_at:%Y-%m-%d %H:%M %Z}."

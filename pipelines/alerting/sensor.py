@@ -23,12 +23,14 @@ from pipelines.alerting.facts import newest_partition, pipelines_of, report_fact
 from pipelines.alerting.history import is_past, replayed_runs
 from pipelines.alerting.incidents import Facts, alert_policy
 from pipelines.alerting.stale_features import freshness_facts
+from pipelines.alerting.waiting_approvals import approval_facts
 from pipelines.triggers.events import ends_of_runs_after, is_report_of, materializations_after
 from pipelines.triggers.served import served
 from resources.alerts.channels import Channels
 from resources.alerts.incident_log import Incidents
 from resources.lake.lake import Lake
 from resources.locks import LockBusyError, file_lock
+from resources.model_registry.ledger import read_ledger
 
 LOCK = ".alerts.telling"
 """File beside a pipeline's tables that is locked while its alerts are made and sent. The lake's own locks there
@@ -50,8 +52,8 @@ class Cursor:
         Storage ids of the newest ends of runs that were read.
     waiting
         Pipelines with alerts that are still to be sent.
-    freshness
-        By pipeline, the event that the freshness of its views last gave.
+    freshness, approvals
+        By pipeline, the event that the freshness of its views, and the approvals that it waits for, last gave.
     """
 
     event: int = 0
@@ -59,6 +61,7 @@ class Cursor:
     failed: int = 0
     waiting: tuple[str, ...] = ()
     freshness: Mapping[str, str] = field(default_factory=dict)
+    approvals: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_cursor(text: str | None) -> Cursor:
@@ -71,6 +74,7 @@ def read_cursor(text: str | None) -> Cursor:
             int(plain["failed"]),
             tuple(plain["waiting"]),
             dict(plain["freshness"]),
+            dict(plain.get("approvals", {})),  # Cursors of before there were any.
         )
     except (KeyError, TypeError, ValueError):
         return Cursor()
@@ -89,7 +93,8 @@ def alert_sensor(pipelines: Sequence[Pipeline], clock: Callable[[], datetime] = 
         asset_selection=dg.AssetSelection.all(),
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Tells people when something is wrong, from drift reports, failed runs and stale features, and when it is over. "
+        description="Tells people when something is wrong, from drift reports, failed runs, stale features and models that wait for approval, "
+        "and when it is over. "
         "What a replay found about the past is recorded, and told to nobody. " + served(pipelines),
     )
     def sense(context: dg.SensorEvaluationContext, lake: Lake, channels: Channels) -> dg.SkipReason:
@@ -99,9 +104,11 @@ def alert_sensor(pipelines: Sequence[Pipeline], clock: Callable[[], datetime] = 
             name: _freshness(pipeline, context.instance, channels, clock())
             for name, pipeline in by_name.items()
         }
-        for name, facts in freshness.items():
-            if facts is not None and before.freshness.get(name) != facts.event:
-                news.facts.setdefault(name, []).append(facts)
+        approvals, unread = _approvals(by_name, before.approvals, lake, channels, clock())
+        for looked_up, seen in ((freshness, before.freshness), (approvals, before.approvals)):
+            for name, facts in looked_up.items():
+                if facts is not None and seen.get(name) != facts.event:
+                    news.facts.setdefault(name, []).append(facts)
         down: set[str] = set()
         until = clock() + SENDING_TIME
         visits = [
@@ -116,12 +123,14 @@ def alert_sensor(pipelines: Sequence[Pipeline], clock: Callable[[], datetime] = 
             return dg.SkipReason(
                 f"another process sends the alerts of {', '.join(busy)}; this one looks again later."
             )
-        faults = [visit.fault for visit in visits if visit.fault]
+        faults = [*unread, *(visit.fault for visit in visits if visit.fault)]
         if faults:
             raise DriftlineError(f"alerts of some pipelines could not be recorded. {' '.join(faults)}")
         waiting = tuple(visit.name for visit in visits if visit.sent.n_waiting)
-        seen = {name: facts.event for name, facts in freshness.items() if facts is not None}
-        context.update_cursor(json.dumps(asdict(replace(news.read, waiting=waiting, freshness=seen))))
+        cursor = replace(
+            news.read, waiting=waiting, freshness=_events(freshness), approvals=_events(approvals)
+        )
+        context.update_cursor(json.dumps(asdict(cursor)))
         n_sent = sum(visit.sent.n_sent for visit in visits)
         summary = f"{n_sent} messages sent; messages of {len(waiting)} pipelines wait"
         return dg.SkipReason(
@@ -129,6 +138,10 @@ def alert_sensor(pipelines: Sequence[Pipeline], clock: Callable[[], datetime] = 
         )
 
     return sense
+
+
+def _events(looked_up: Mapping[str, Facts | None]) -> Mapping[str, str]:
+    return {name: facts.event for name, facts in looked_up.items() if facts is not None}
 
 
 @dataclass(frozen=True)
@@ -229,9 +242,43 @@ def _freshness(
         newest,
         now=now,
         ends=end if end is None or end.tzinfo else end.replace(tzinfo=ZoneInfo(spec.partitions.timezone)),
-        silences=[silence.reason for silence in alert_policy(spec).silences if now < silence.until],
+        silences=_held_back(pipeline, now),
         link=channels.report_link(pipeline.name, None),
     )
+
+
+def _approvals(
+    pipelines: Mapping[str, Pipeline],
+    before: Mapping[str, str],
+    lake: Lake,
+    channels: Channels,
+    now: datetime,
+) -> tuple[Mapping[str, Facts], Sequence[str]]:
+    """Say what waits for a person, where one is asked or was; and of which pipelines the ledger cannot be read, and why."""
+    facts, faults = {}, []
+    for name, pipeline in pipelines.items():
+        is_asked = pipeline.spec.model.gate.approval == "manual"
+        if not is_asked and name not in before:
+            continue
+        try:
+            decisions = read_ledger(lake, name)
+        except DriftlineError as error:
+            faults.append(f"{name}: {error}")
+            continue
+        found = approval_facts(
+            name,
+            decisions,
+            now=now,
+            silences=_held_back(pipeline, now),
+            link=channels.report_link(name, None),
+        )
+        facts[name] = found
+    return facts, faults
+
+
+def _held_back(pipeline: Pipeline, now: datetime) -> Sequence[str]:
+    """List the reasons of a pipeline's silences that hold at an instant."""
+    return [silence.reason for silence in alert_policy(pipeline.spec).silences if now < silence.until]
 
 
 def _show(instance: DagsterInstance, name: str, state: Incidents) -> None:

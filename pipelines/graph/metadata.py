@@ -44,6 +44,12 @@ TOLD = frozenset({"headline", "explanation", "gate_explanation", "note"})
 FOR_PROGRAMS = frozenset({"reads", "writes", "signals", "retrain_requested", "retrain_reason", "ledger_rows"})
 """Facts that sensors and `verify` read, besides the checksums."""
 
+WIDEST_ROW = 60
+"""Letters of a row of a table that its column shows on a screen of 1,400 pixels; longer ones lose their end."""
+
+OPENED_LETTERS = 1_000
+"""Letters from which on Dagster opens a Markdown text in a window, instead of showing it in its table of metadata."""
+
 EXACT = "exact_values"
 """Name of the numbers as they were measured: the others are rounded."""
 
@@ -76,7 +82,7 @@ def event_metadata(
     facts = {name: value for name, value in outcome.metadata.items() if value not in (None, "")}
     verdict = verdict_of(stage, facts)
     shown: dict[str, RawMetadataValue] = {"verdict": verdict} if verdict else {}
-    pages = {name: dg.MetadataValue.md(text) for name, text in outcome.markdown.items() if text}
+    pages = {name: dg.MetadataValue.md(_page(text)) for name, text in outcome.markdown.items() if text}
     shown |= {PICTURE: pages.pop(PICTURE)} if PICTURE in pages else {}
     shown |= {name: dg.MetadataValue.url(address(str(facts[name]))) for name in PAGES if name in facts}
     shown |= pages
@@ -94,6 +100,12 @@ def event_metadata(
     if exact or paths:
         shown[EXACT] = dg.MetadataValue.json({**exact, **paths})
     return shown
+
+
+def _page(text: str) -> str:
+    """Let Dagster open a page with a wide table in a window of its own: within its table of metadata such a one is cut off."""
+    is_wide = any(line.startswith("|") and len(line) > WIDEST_ROW for line in text.splitlines())
+    return text.ljust(OPENED_LETTERS, "\n") if is_wide else text
 
 
 def verdict_of(stage: str, facts: Mapping[str, object]) -> str:

@@ -1,4 +1,4 @@
-"""Model cards as files: one beside the pages of the drift reports for each version, with the lineage of its features."""
+"""Model cards as files: one beside the pages of the drift reports for each version, written by its training and anew by moves."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from declaration.pipeline import Pipeline
 from declaration.target_sql import REQUEST_PREFIX
 from pipelines.lineage import Lineage, Node, declared_lineage
 from resources.lake.lake import Lake
-from resources.model_registry.ledger import read_ledger
+from resources.model_registry.ledger import Decision, read_ledger
 from resources.model_registry.registry import ModelRegistry
 from resources.reports import Reports
 
@@ -70,11 +70,32 @@ def read_card(
 def write_card(card: Card, folder: Path) -> CardFiles:
     """Write `<pipeline>/model-<version>.html` and `.md` below the folder of the reports, each whole or not at all."""
     below = folder / card.pipeline
-    name = f"model-{card.version}"
+    name = _file_name(card.version)
     return CardFiles(
         write_whole(below / f"{name}.html", card_page(card, back=HISTORY_PAGE)),
         write_whole(below / f"{name}.md", card_markdown(card)),
     )
+
+
+def _file_name(version: int) -> str:
+    return f"model-{version}"
+
+
+def refresh_cards(
+    pipeline: Pipeline,
+    decision: Decision,
+    lake: Lake,
+    registry: ModelRegistry,
+    reports: Reports,
+    *,
+    now: datetime,
+) -> None:
+    """Write the cards of the versions that a move concerns anew, as of an instant; a version without a card gets none."""
+    folder = Path(reports.folder)
+    concerned = {decision.version, decision.champion_before, decision.champion_after}
+    for version in sorted(filter(None, concerned)):
+        if (folder / pipeline.name / f"{_file_name(version)}.html").exists():
+            write_card(read_card(pipeline, lake, registry, version, now=now), folder)
 
 
 def made_of(lineage: Lineage, features: tuple[str, ...]) -> Mapping[str, str]:

@@ -64,8 +64,8 @@ def stages(pipeline: Pipeline) -> Iterable[Stage]:
             path=("features", name),
             run=partial(materialize_features, view=name),
             resources=("feature_store",),
-            code=(view, spec.entities[view.entity], sql_behind(pipeline, pipeline.sql[view.sql])),
-            description=view.description or f"Feature view `{name}` of entity `{view.entity}`.",
+            code=(view, spec.view_keys(name), sql_behind(pipeline, pipeline.sql[view.sql])),
+            description=view.description or _view_text(name, view),
             kinds=("gold", "feast", "sql"),
             deps={
                 ("profiled", dataset): _looking_back(spec.datasets[dataset], back)
@@ -75,6 +75,10 @@ def stages(pipeline: Pipeline) -> Iterable[Stage]:
             freshness=view.freshness,
         )
     yield from _monitoring_stages(spec) if spec.target is None else _learning_stages(pipeline, spec.target)
+
+
+def _view_text(name: str, view: FeatureViewSpec) -> str:
+    return f"Feature view `{name}` of {f'entity `{view.entity}`' if view.entity else 'the whole'}."
 
 
 def _freshness_checks(view: FeatureViewSpec) -> Sequence[dg.AssetCheckSpec]:

@@ -7,6 +7,7 @@ from itertools import chain
 
 from assets.features.view_sql import TIME_COLUMNS
 from declaration.datasets import DatasetSpec
+from declaration.forecast import target_rows
 from declaration.pipeline import Pipeline
 from declaration.queries import tables_read
 from declaration.sql import quote_identifier
@@ -147,7 +148,7 @@ def _label_edges(
     }
     listed = ", ".join(f"(\n{sql}\n) AS {quote_identifier(name)}" for name, sql in expressions.items())
     where = f" WHERE (\n{target.where}\n)" if target.where else ""
-    sql = f"SELECT {listed} FROM {quote_identifier(target.dataset)}{where}"
+    sql = f"SELECT {listed} FROM {target_rows(spec, event_time)}{where}"
     lineage = _checked(query_lineage(sql, tables), tuple(expressions))
     yield from _query_edges(pipeline, "labels", "labels", lineage)
 
@@ -162,7 +163,7 @@ def _learning_edges(pipeline: Pipeline, target: TargetSpec, bound: BoundColumns)
         for name in target.request_features
     ]
     for view, columns in bound.views.items():
-        keys = spec.entities[spec.features[view].entity]
+        keys = spec.view_keys(view)
         joined = [Node("features", view, name) for name in columns if name in (*keys, *TIME_COLUMNS)]
         joined += [instant, *(Node("labels", "labels", key) for key in keys)]
         ahead += [

@@ -127,6 +127,8 @@ def _end(text: str, node: Node) -> int:
 
 
 def _said(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_said, value))}]"
     return value if isinstance(value, str) else json.dumps(value)
 
 

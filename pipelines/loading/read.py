@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from declaration.errors import DriftlineError
@@ -18,8 +18,9 @@ from declaration.spec import PipelineSpec
 from pipelines.loading.checks.blocks import block_faults
 from pipelines.loading.checks.candidates import own_estimator_faults
 from pipelines.loading.checks.queries import query_faults
+from pipelines.loading.forecasts import forecast_faults, with_forecast
 from pipelines.loading.problems import NAME_PATTERN, Fault, choices, tidy
-from pipelines.loading.recovery import recover, unreliable_keys
+from pipelines.loading.recovery import is_unreliable, recover, unreliable_keys
 from pipelines.loading.schema import validate
 from pipelines.loading.sql_files import SqlFiles, read_sql_files
 from pipelines.loading.yaml_lines import MarkedYaml, parse
@@ -168,7 +169,12 @@ def _contents(document: MarkedYaml, folder: Path) -> tuple[PipelineSpec | None, 
     unreliable_paths = unreliable_keys(schema)
     sql = read_sql_files(spec, folder, unreliable_paths)
     unreliable_paths |= {fault.path for fault in sql.faults}
-    across = block_faults(spec, unreliable_paths)
+    forecasts = list(forecast_faults(spec, unreliable_paths))
+    unreliable_paths |= {fault.path for fault in forecasts}
+    if not is_unreliable(("target",), unreliable_paths):
+        spec, texts = with_forecast(spec, sql.texts)
+        sql = replace(sql, texts=texts)
+    across = [*forecasts, *block_faults(spec, unreliable_paths)]
     unreliable_paths |= {fault.path for fault in across}
     pipeline = Pipeline(folder.name, spec, str(folder), sql.texts, "")
     queries = query_faults(pipeline, unreliable_paths)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from declaration.forecast import span_sql
 from pipelines.scaffolding.columns import Column
 from pipelines.scaffolding.findings import DECIDE, Findings, ask
 from pipelines.scaffolding.learning import features, learning, watching
-from pipelines.scaffolding.text import comment, flow, one_line, scalar
+from pipelines.scaffolding.text import comment, flow, one_line, scalar, sql_name
 
 MAX_SHARE = 0.01
 """Share of rejects that a source may have when nothing is declared, and how much more one may have that has some."""
@@ -130,6 +131,12 @@ def _source(findings: Findings) -> list[str]:
 
 def _columns(findings: Findings) -> list[str]:
     lines = ["      columns:"]
+    if findings.series is not None:
+        lines += ask(
+            "when are a step's values known? When the step is over is assumed (`known_at`). Later, if they are published late; "
+            "at its beginning, if they are read then; long before, if they are planned.",
+            8,
+        )
     for column in findings.columns.columns:
         kind = "timestamp_tz" if column.name == findings.clock.event_time else column.type
         if column.question:
@@ -140,6 +147,8 @@ def _columns(findings: Findings) -> list[str]:
             written["sql"] = column.sql
         if column.null_values is not None:
             written["null_values"] = list(column.null_values)
+        if findings.series is not None and column.name not in findings.key.columns:
+            written["known_at"] = f"{sql_name(findings.event_time)} + {span_sql(findings.series.step)}"
         shown = f"{scalar(column.name)}: {flow(written) if len(written) > 1 else kind}"
         lines.append(f"        {shown}" + (f"  # {one_line('; '.join(notes))}" if notes else ""))
     return lines

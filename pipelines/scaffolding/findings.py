@@ -10,6 +10,7 @@ from pipelines.scaffolding.clock import Clock
 from pipelines.scaffolding.columns import Column, FileColumns
 from pipelines.scaffolding.roles import Candidate, Key, Target
 from pipelines.scaffolding.rules import SuggestedExpectation
+from pipelines.scaffolding.series import Series
 from pipelines.scaffolding.text import comment
 from pipelines.scaffolding.views import View
 
@@ -35,6 +36,10 @@ class Findings:
         Columns known from the row itself.
     suspicions
         Those among them that know the answer.
+    series
+        The series that the rows are; None where they are none.
+    holidays
+        Request feature of the public holidays that were asked for.
     """
 
     dataset: str
@@ -54,6 +59,8 @@ class Findings:
     request: tuple[Column, ...]
     suspicions: tuple[Suspicion, ...]
     lookback: str
+    series: Series | None = None
+    holidays: tuple[str, str] | None = None
 
     @property
     def event_time(self) -> str:

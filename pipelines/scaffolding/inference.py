@@ -13,10 +13,13 @@ from pipelines.scaffolding.clock import check_event_time, clock_of_files, find_c
 from pipelines.scaffolding.columns import TYPED, Column, FileColumns, describe
 from pipelines.scaffolding.files import ScaffoldError
 from pipelines.scaffolding.findings import Findings
+from pipelines.scaffolding.forecast import history_view as history_view_of_series
+from pipelines.scaffolding.forecast import holiday_feature
 from pipelines.scaffolding.forms import forms_of_texts
 from pipelines.scaffolding.options import ScaffoldOptions
 from pipelines.scaffolding.parquet_forms import forms_of_types
 from pipelines.scaffolding.roles import (
+    Key,
     find_entities,
     find_key,
     is_code,
@@ -25,6 +28,7 @@ from pipelines.scaffolding.roles import (
     target_of,
 )
 from pipelines.scaffolding.rules import suggest
+from pipelines.scaffolding.series import find_series
 from pipelines.scaffolding.source import OpenedSource, doubts
 from pipelines.scaffolding.text import sql_name
 from pipelines.scaffolding.tried import as_text_where_rejected
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
     from learning.leaks import Suspicion
     from pipelines.scaffolding.clock import Clock
     from pipelines.scaffolding.roles import Target
+    from pipelines.scaffolding.series import Series
 
 SAMPLE_ROWS = 100_000
 """Rows on which columns are tried against the label."""
@@ -101,6 +106,7 @@ def find(options: ScaffoldOptions, opened: OpenedSource, folder: Path) -> Findin
     names = [column.name for column in columns.columns]
     target = target_of(columns[options.target]) if options.target is not None else None
     named = _asked_entities(options.entity, names)
+    dataset = _dataset_name(source.path)
     entities = named or [(name,) for name in find_entities(columns, clock, options.target)]
     if clock.every == "load" and named:
         raise ScaffoldError(
@@ -108,7 +114,14 @@ def find(options: ScaffoldOptions, opened: OpenedSource, folder: Path) -> Findin
             "or leave --entity out."
         )
     key = find_key(connection, columns, clock, [name for keys in entities for name in keys])
-    dataset = _dataset_name(source.path)
+    series = None
+    # Rows with an identifier of their own are events, however evenly they come.
+    is_identified = not key.is_made and clock.event_time not in key.columns
+    if target is not None and target.problem == "regression" and not is_identified:
+        series = find_series(
+            connection, columns, clock, target.column, [name for keys in named for name in keys]
+        )
+    holidays = _holidays(options.holidays, series)
     made_columns = {"rows": "row_time", "load": "load_time"}
     event_time = clock.event_time or made_columns[clock.every]
     request = tuple(
@@ -117,8 +130,17 @@ def find(options: ScaffoldOptions, opened: OpenedSource, folder: Path) -> Findin
     suspicions = _suspicions(connection, request, target)
     label_time, label_question = _label_time(connection, columns, clock, event_time, options.target)
     lookback = lookback_of(clock.every) if clock.every != "load" else ""
+    if series is not None:
+        key = Key(
+            (*series.keys, series.time),
+            f"a row for each step of a series, on all {columns.columns[0].n_rows:,} rows",
+        )
     views = (
-        _views(entities, dataset, event_time, lookback, request, suspicions) if clock.every != "load" else ()
+        (history_view_of_series(series, dataset),)
+        if series is not None
+        else _views(entities, dataset, event_time, lookback, request, suspicions)
+        if clock.every != "load"
+        else ()
     )
     return Findings(
         dataset=dataset,
@@ -138,7 +160,19 @@ def find(options: ScaffoldOptions, opened: OpenedSource, folder: Path) -> Findin
         request=request,
         suspicions=suspicions,
         lookback=lookback,
+        series=series,
+        holidays=holidays,
     )
+
+
+def _holidays(region: str | None, series: Series | None) -> tuple[str, str] | None:
+    if region is None:
+        return None
+    if series is None:
+        raise ScaffoldError(
+            f"--holidays {region}: no series was found, a number at regular steps that --target names. Leave it out."
+        )
+    return holiday_feature(region, series)
 
 
 def _dataset_name(path: str) -> str:
@@ -261,7 +295,7 @@ def _views(
                 event_time=event_time,
                 lookback=lookback,
                 measures=[column for column in measures if column.name not in keys],
-                taken=[view.entity for view in views],
+                taken=[view.entity for view in views if view.entity],
             )
         )
     return tuple(views)

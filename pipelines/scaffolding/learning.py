@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from declaration.target import ProblemType
 from pipelines.scaffolding.files import ScaffoldError
 from pipelines.scaffolding.findings import Findings, ask
+from pipelines.scaffolding.forecast_target import forecast_target, series_view
 from pipelines.scaffolding.roles import Target
 from pipelines.scaffolding.text import comment, flow, one_line, scalar, sql_name
 from pipelines.scaffolding.views import identifier
@@ -29,9 +30,14 @@ LEAST_LABELS = 300
 
 def features(findings: Findings) -> list[str]:
     """Return the lines of entities and feature views."""
-    lines = comment("Whom rows are about, and the columns that identify one.", 2)
-    entities = {view.entity: list(view.keys) for view in findings.entities}
-    lines += [f"  entities: {flow(entities)}", "", "  features:"]
+    lines: list[str] = []
+    entities = {view.entity: list(view.keys) for view in findings.entities if view.entity}
+    if entities:
+        lines += comment("Whom rows are about, and the columns that identify one.", 2)
+        lines += [f"  entities: {flow(entities)}", ""]
+    lines.append("  features:")
+    if findings.series is not None:
+        return [*lines, *series_view(findings.series)]
     for view in findings.entities:
         lines += [
             f"    {view.name}:",
@@ -46,6 +52,8 @@ def features(findings: Findings) -> list[str]:
 
 def learning(findings: Findings, target: Target) -> list[str]:
     """Return the lines of target, model, drift and retraining."""
+    if findings.series is not None:
+        return [*forecast_target(findings, findings.series, target), "", *_model(findings, target)]
     time = sql_name(findings.event_time)
     lines = [
         "  target:",
@@ -136,8 +144,10 @@ def _model(findings: Findings, target: Target) -> list[str]:
         )  # fmt: skip
     lines += [
         f"    candidates: {flow(list(ALGORITHMS[target.problem]))}",
-        f"    metric: {METRICS[target.problem]}",
+        f"    metric: {METRICS[target.problem] if findings.series is None else 'mae'}",
     ]
+    if findings.series is not None:
+        lines.append("    intervals: {level: 0.9}")
     if findings.clock.every == "load":
         lines += [
             *comment("A load holds all rows: a model learns from the newest alone.", 4),

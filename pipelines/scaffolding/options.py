@@ -24,3 +24,7 @@ class ScaffoldOptions(BaseModel):
         default=None,
         description="Columns that say whom a row is about: a,b for two entities, a+b for one of two columns.",
     )
+    holidays: str | None = Field(
+        default=None,
+        description="Country, or country and part, whose public holidays are a feature of a forecast: DE, DE-BY, US. Needs the extra `holidays`.",
+    )

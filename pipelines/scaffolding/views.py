@@ -19,7 +19,7 @@ class View:
     """A feature view: its name, entity and query."""
 
     name: str
-    entity: str
+    entity: str | None
     keys: tuple[str, ...]
     sql: str
 

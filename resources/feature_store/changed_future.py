@@ -56,7 +56,7 @@ def views_as_read(pipeline: Declared, lake: Lake, versions: Mapping[str, int]) -
         table = pipeline.table("features", name)
         snapshot = lake.snapshot(table, versions[table])
         columns = tuple(feature_columns(pipeline.spec, name, stored_view(snapshot, lake)))
-        views.append(JoinedView(name, snapshot, pipeline.spec.entities[view.entity], columns, view.ttl))
+        views.append(JoinedView(name, snapshot, pipeline.spec.view_keys(name), columns, view.ttl))
     return views
 
 

@@ -89,7 +89,7 @@ def stored_view(snapshot: Snapshot, lake: Lake) -> StoredView:
 
 def feature_columns(spec: PipelineSpec, view: str, stored: StoredView) -> list[str]:
     """Name a view's features: its columns but for the keys and the instants."""
-    keys = {*spec.entities[spec.features[view].entity], "event_timestamp", "created_timestamp"}
+    keys = {*spec.view_keys(view), "event_timestamp", "created_timestamp"}
     return [name for name in stored.schema.names if name not in keys]
 
 
@@ -97,7 +97,7 @@ def declared_shape(spec: PipelineSpec, view: str, schema: pa.Schema, path: str) 
     """Return what readers rely on of a view with a table's columns."""
     from feature_repo.objects import feast_type_name
 
-    keys = spec.entities[spec.features[view].entity]
+    keys = spec.view_keys(view)
     types = {
         f.name: feast_type_name(f) for f in schema if f.name not in ("event_timestamp", "created_timestamp")
     }
@@ -114,7 +114,7 @@ def fingerprint(spec: PipelineSpec, stored: Mapping[str, StoredView]) -> str:
     views = {
         name: [
             spec.features[name].model_dump(mode="json"),
-            list(spec.entities[spec.features[name].entity]),
+            list(spec.view_keys(name)),
             view.path,
             str(view.schema),
         ]

@@ -145,7 +145,7 @@ def measure_skew(
                 scan(lake.snapshot(table))
                 if feast_log is None
                 else read_feast_log(connection, feast_log).answers(
-                    view, sorted(spec.entities[spec.features[view].entity]), list(spec.features)
+                    view, sorted(spec.view_keys(view)), list(spec.features)
                 )
             )
             if log is not None:
@@ -184,13 +184,13 @@ def _view_skew(
     feature_store: FeatureStore,
     since: datetime,
 ) -> Iterator[FeatureSkew]:
-    keys = sorted(pipeline.spec.entities[pipeline.spec.features[view].entity])
+    keys = sorted(pipeline.spec.view_keys(view))
     schema = lake.snapshot(pipeline.table("features", view)).schema
     _keep_answers(connection, log, view, {key: duckdb_type(schema.field(key).type) for key in keys}, since)
-    named = ", ".join(map(quote_identifier, keys))
-    requests = connection.sql(
-        f"SELECT answer AS driftline_answer, served_at AS event_timestamp, {named} FROM answers ORDER BY answer"
-    ).to_arrow_table()
+    named = ", ".join(
+        ["answer AS driftline_answer", "served_at AS event_timestamp", *map(quote_identifier, keys)]
+    )
+    requests = connection.sql(f"SELECT {named} FROM answers ORDER BY answer").to_arrow_table()
     if not requests.num_rows:
         return
     joined, snapshot = feature_store.joined(pipeline, view, requests, lake)
@@ -213,12 +213,12 @@ def _keep_answers(
         f"TRY_CAST(key_values[{place}] AS {kind}) AS {quote_identifier(name)}"
         for place, (name, kind) in enumerate(keys.items(), start=1)
     ]
-    condition = " AND ".join(f"{quote_identifier(name)} IS NOT NULL" for name in keys)
+    condition = " AND ".join(f"{quote_identifier(name)} IS NOT NULL" for name in keys) or "true"
     names = ", ".join(map(quote_literal, keys))
     connection.execute(
         f"CREATE TEMP TABLE answers AS SELECT row_number() OVER (ORDER BY served_at, key_values) AS answer, * FROM ("
-        f'SELECT {", ".join(casts)}, served_at, value_at, key_values, features, "values" AS online, status '
-        f'FROM ({log}) WHERE "view" = {quote_literal(view)} AND key_names = [{names}] '
+        f'SELECT {", ".join([*casts, "served_at"])}, value_at, key_values, features, "values" AS online, status '
+        f'FROM ({log}) WHERE "view" = {quote_literal(view)} AND key_names = [{names}]::VARCHAR[] '
         f"AND served_at >= {quote_literal(since.isoformat())}::TIMESTAMPTZ "
         f"ORDER BY served_at DESC, key_values LIMIT {AT_MOST}) WHERE {condition}"
     ).fetchall()
@@ -226,16 +226,18 @@ def _keep_answers(
 
 def _keep_instants(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, keys: Sequence[str]) -> None:
     """Keep of each answer which event the join reads, whatever its age: the newest that was created by then."""
-    named = ", ".join(map(quote_identifier, keys))
+    named = "".join(f"{quote_identifier(key)}, " for key in keys)
+    each = f"PARTITION BY {', '.join(map(quote_identifier, keys))} " if keys else ""
+    asked = f"SEMI JOIN answers USING ({', '.join(map(quote_identifier, keys))})" if keys else ""
     has_created = "created_timestamp" in snapshot.schema.names
     visible = "greatest(event_timestamp, created_timestamp)" if has_created else "event_timestamp"
-    same = " AND ".join(f"a.{quote_identifier(key)} = r.{quote_identifier(key)}" for key in keys)
+    same = "".join(f"a.{quote_identifier(key)} = r.{quote_identifier(key)} AND " for key in keys)
     connection.execute(
         f"CREATE TEMP TABLE instants AS SELECT a.*, r.offline_at, {str(has_created).upper()} AS has_created "
-        f"FROM answers a ASOF LEFT JOIN (SELECT DISTINCT {named}, visible_at, max(event_timestamp) OVER "
-        f"(PARTITION BY {named} ORDER BY visible_at) AS offline_at FROM (SELECT {named}, event_timestamp, "
-        f"{visible} AS visible_at FROM {scan(snapshot)} SEMI JOIN answers USING ({named}))) r "
-        f"ON {same} AND a.served_at >= r.visible_at"
+        f"FROM answers a ASOF LEFT JOIN (SELECT DISTINCT {named}visible_at, max(event_timestamp) OVER "
+        f"({each}ORDER BY visible_at) AS offline_at FROM (SELECT {named}event_timestamp, "
+        f"{visible} AS visible_at FROM {scan(snapshot)} {asked})) r "
+        f"ON {same}a.served_at >= r.visible_at"
     ).fetchall()
 
 

@@ -268,7 +268,7 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
             return 0
         store = self._store(pipeline.name)
         feature_view = registered(store, view)
-        keys = pipeline.spec.entities[pipeline.spec.features[view].entity]
+        keys = pipeline.spec.view_keys(view)
         with newest_rows(
             snapshot, window.key, keys, memory_limit=self.memory_limit, threads=self.threads,
             spill_directory=self.spill_directory,
@@ -287,7 +287,7 @@ class FeatureStore(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagste
         FeatureStoreError
             If the view is not registered.
         """
-        keys = pipeline.spec.entities[pipeline.spec.features[view].entity]
+        keys = pipeline.spec.view_keys(view)
         store = self._store(pipeline.name)
         with newest_rows(
             lake.snapshot(pipeline.table("features", view)), None, keys, memory_limit=self.memory_limit,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from resources.model_registry.ledger import Decision
@@ -14,18 +13,7 @@ APPROVE_UNTIL = "approve_until"
 """Key of a gate report: the instant, in ISO 8601, after which the challenger is no longer waited for."""
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """The outcome of a decision, and until when a person may approve of its version; None where nobody is waited for."""
-
-    outcome: str
-    approve_until: datetime | None = None
-
-
-def verdict_of(decision: Decision) -> Verdict:
-    """Read a decision's outcome; one of words alone has its action."""
+def approve_until(decision: Decision) -> datetime | None:
+    """Return the instant up to which a person may approve of a decision's version; None where nobody is waited for."""
     until = decision.report.get(APPROVE_UNTIL)
-    return Verdict(
-        str(decision.report.get("outcome") or decision.action),
-        datetime.fromisoformat(until) if until else None,
-    )
+    return datetime.fromisoformat(until) if until else None

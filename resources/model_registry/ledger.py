@@ -115,12 +115,22 @@ class Decision:
 
     @property
     def report(self) -> Mapping[str, Any]:
-        """Gate report as it was written; empty where it is a person's words alone."""
+        """Gate report as it was written; a person's words alone are its explanation."""
         try:
             report = json.loads(self.gate_report)
         except json.JSONDecodeError:
-            return {}
+            return {"explanation": self.gate_report}
         return report if isinstance(report, dict) else {}
+
+    @property
+    def outcome(self) -> str:
+        """Outcome in the gate's word; the action where nothing was judged."""
+        return str(self.report.get("outcome") or self.action)
+
+    @property
+    def explanation(self) -> str:
+        """Why it was decided so, in sentences; '' where nothing was written."""
+        return str(self.report.get("explanation") or "")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from declaration.errors import DriftlineError
 from resources.lake.lake import Lake
-from resources.model_registry.approval import WAITS_FOR_APPROVAL, verdict_of
+from resources.model_registry.approval import WAITS_FOR_APPROVAL, approve_until
 from resources.model_registry.enactment import enact
 from resources.model_registry.ledger import (
     ACTORS,
@@ -233,10 +233,10 @@ class Mover:
         ]
         if not judged:
             return ""
-        verdict = verdict_of(judged[-1])
-        if verdict.approve_until is not None and self.clock > verdict.approve_until:
-            return f"waited for approval until {verdict.approve_until:%Y-%m-%d %H:%M} UTC, and that is past"
-        return "" if verdict.outcome in OPEN_OUTCOMES else f"was turned down by the gate ({verdict.outcome})"
+        until, outcome = approve_until(judged[-1]), judged[-1].outcome
+        if until is not None and self.clock > until:
+            return f"waited for approval until {until:%Y-%m-%d %H:%M} UTC, and that is past"
+        return "" if outcome in OPEN_OUTCOMES else f"was turned down by the gate ({outcome})"
 
     def _challenger(self, decisions: Sequence[Decision]) -> int:
         challenger = aliases_after(decisions)["challenger"] if decisions else None

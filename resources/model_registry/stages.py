@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
-from resources.model_registry.approval import verdict_of
+from resources.model_registry.approval import approve_until
 from resources.model_registry.ledger import GATE, Decision, aliases_after
 
 Stage = Literal["dev", "staging", "production", "archived"]
@@ -39,7 +39,7 @@ def stages_after(decisions: Sequence[Decision], now: datetime) -> Mapping[int, S
 def _is_too_late(decisions: Sequence[Decision], version: int, now: datetime) -> bool:
     """Tell whether a version waited for approval, and the time is over."""
     judged = [decision for decision in decisions if decision.version == version and decision.actor == GATE]
-    until = verdict_of(judged[-1]).approve_until if judged else None
+    until = approve_until(judged[-1]) if judged else None
     return until is not None and now > until
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from pipelines.moves import MOVES, move_jobs
 from resources.model_registry.ledger import read_ledger
+from resources.reports import Reports
 from tests.fixtures.versions import Versions
 
 JOBS = {move.job: move for move in MOVES}
@@ -21,7 +24,12 @@ def launched(
     jobs = {job.name: job for job in move_jobs([declared])}
     filled = {"pipeline": "flights", "person": "Eva", "reason": "a try", **config}
     operation = name.replace("_model", "_version")
-    resources = {"lake": world.lake, "engine": world.engine, "registry": world.registry}
+    resources = {
+        "lake": world.lake,
+        "engine": world.engine,
+        "registry": world.registry,
+        "reports": Reports(folder=str(Path(world.lake.root).parent / "reports")),
+    }
     return jobs[name].execute_in_process(
         run_config={"ops": {operation: {"config": filled}}}, resources=resources, raise_on_error=is_raising
     )
@@ -43,6 +51,23 @@ def test_every_move_is_a_row_with_person_reason_and_run(versions: Versions) -> N
         assert (row.actor, row.reason, row.run_id) == ("Eva", "a try", result.run_id)
     assert json.loads(row.gate_report)["outcome"] == "same bytes"
     assert world.registry.aliases("flights") == {"champion": 3, "previous": 2}
+
+
+def test_a_move_writes_the_cards_anew_that_there_are(versions: Versions) -> None:
+    world, declared = versions
+    folder = Path(world.lake.root).parent / "reports" / "flights"
+    folder.mkdir(parents=True)
+    for number in (1, 2):
+        (folder / f"model-{number}.html").write_text("of before")
+    assert declared.spec.target is not None
+    target = declared.spec.target.model_copy(update={"event_time": "a", "key": ("a",)})
+    dated = replace(declared, spec=declared.spec.model_copy(update={"target": target}))
+    launched((world, dated), "roll_back_model", version=2, reason="the new one errs at night")
+    page, text = (folder / f"model-2.{kind}" for kind in ("html", "md"))
+    assert "serves since" in page.read_text()
+    assert "the new one errs at night" in text.read_text()
+    assert (folder / "model-1.html").read_text() == "of before"  # The move does not concern it.
+    assert not (folder / "model-3.html").exists()  # It had none.
 
 
 def test_what_cannot_be_fails_the_run_with_its_repair(versions: Versions) -> None:

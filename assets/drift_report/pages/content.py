@@ -12,6 +12,7 @@ from drift.columns.verdict import ColumnVerdict, DriftVerdict
 from drift.extrapolation.outside import Extrapolation
 from drift.multivariate.domain_classifier import DomainClassification
 from drift.performance.base_rate import BaseRateComparison
+from drift.performance.decision_cost import DecisionCost
 from drift.performance.outcomes import Outcomes
 from drift.performance.realised import Measurement
 from drift.performance.sequential_test import SequentialTest
@@ -72,6 +73,8 @@ class ReportContent:
         Rows outside what the model learned from; None where that is not known.
     base_rate
         The champion beside a constant forecast.
+    cost
+        What its decisions have cost; None where mistakes have no declared cost.
     origin
         The runs behind the report, and what was quarantined.
     """
@@ -103,6 +106,7 @@ class ReportContent:
     extrapolation: Extrapolation | None = None
     origin: Origin | None = None
     base_rate: BaseRateComparison | None = None
+    cost: DecisionCost | None = None
 
     @property
     def drifted(self) -> list[ColumnVerdict]:

@@ -86,6 +86,13 @@ TERMS: Mapping[str, Term] = {
         "concepts/drift.md",
         is_of_models=True,
     ),
+    "cost": Term(
+        "Cost a row",
+        "What the decisions that were served have cost, by the declared cost of each mistake, over the rows whose labels "
+        "arrived in this window. Without the threshold: if the likelier class had been named.",
+        "how-to/decisions.md",
+        is_of_models=True,
+    ),
     "estimated": Term(
         "Estimated performance",
         "The metric that the model's own calibrated probabilities (or errors) foretell before labels "
@@ -165,6 +172,7 @@ TERM_BY_WORDS: Mapping[str, str] = {
     "Told from the reference": "multivariate",
     "Realised": "realised",
     "Estimated": "estimated",
+    "Cost a row": "cost",
     "Outside training": "outside",
     "Skill": "skill",
     "skill": "skill",

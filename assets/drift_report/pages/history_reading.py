@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -121,17 +120,8 @@ def _judgement(entry: Decision) -> Judgement:
         version=entry.version,
         champion_after=entry.champion_after,
         reason=entry.reason,
-        explanation=_gate_explanation(entry.gate_report),
+        explanation=entry.explanation,
     )
-
-
-def _gate_explanation(gate_report: str) -> str:
-    """Take the sentence out of the gate's JSON; a rollback may have none, or words of its own."""
-    try:
-        verdict = json.loads(gate_report)
-    except json.JSONDecodeError:
-        return gate_report
-    return str(verdict.get("explanation", "")) if isinstance(verdict, dict) else ""
 
 
 def _serving(

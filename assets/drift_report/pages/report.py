@@ -188,6 +188,7 @@ def _downloads(content: ReportContent) -> tuple[Download, ...]:
         "reference_metric": content.reference_metric,
         "realised": dict(vars(content.realised)),
         "estimated": dict(vars(content.estimated)),
+        "decision_cost": dict(vars(content.cost)) if content.cost else None,
         "outside_share": content.extrapolation.any_share if content.extrapolation else None,
         "drift_score": content.verdict.drift_score if content.verdict else None,
         "quality_score": content.quality_score,

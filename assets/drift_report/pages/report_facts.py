@@ -7,6 +7,7 @@ from drift.columns.verdict import DriftVerdict
 from drift.extrapolation.outside import Extrapolation
 from drift.multivariate.domain_classifier import DomainClassification
 from drift.performance.base_rate import BaseRateComparison
+from drift.performance.decision_cost import DecisionCost
 from drift.performance.realised import Measurement
 from drift.performance.sequential_test import SequentialTest
 from drift.wording import number_text, share_text
@@ -46,6 +47,7 @@ def report_facts(content: ReportContent) -> list[tuple[str, str, str]]:
         *drift,
         (f"Realised {metric}", number_text(content.realised.value), small_print(content.realised, f"on {content.n_labelled} labelled rows")),
         (f"Estimated {metric}", number_text(content.estimated.value), small_print(content.estimated, "while the concept stands")),
+        *_cost_fact(content.cost),
         *_proper_score(content.base_rate),
         ("Errors risen", _rise_figure(content.rise), _rise_small_print(content.rise)),
         (f"Holdout {metric}", number_text(content.reference_metric), content.model or "no model yet"),
@@ -69,6 +71,17 @@ def _outside_fact(extrapolation: Extrapolation | None) -> list[tuple[str, str, s
             f"{named}rows with a value beyond what was learned from",
         )
     ]
+
+
+def _cost_fact(cost: DecisionCost | None) -> list[tuple[str, str, str]]:
+    """Return the figure of what decisions have cost; none where mistakes have no declared cost."""
+    if cost is None:
+        return []
+    if cost.value is None:
+        return [("Cost a row", "not known", cost.reason)]
+    between = f"{number_text(cost.low)} to {number_text(cost.high)}" if cost.low is not None else cost.reason
+    small = f"{between}, on {cost.n} labelled rows; without the threshold {number_text(cost.plain)}"
+    return [("Cost a row", number_text(cost.value), small)]
 
 
 def skill_fact(best: Skill | None) -> tuple[str, str, str]:

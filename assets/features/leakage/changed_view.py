@@ -79,7 +79,7 @@ def changed_rows(
             sources,
             f"SELECT * FROM ({kept_to_window(sql, window)}) WHERE {EVENT_TIMESTAMP} BETWEEN {first} AND {last}",
         )
-        keys = pipeline.spec.entities[pipeline.spec.features[view].entity]
+        keys = pipeline.spec.view_keys(view)
         _make(connection, ROWS_TABLE, stable_types(rows, schema, keys))
         yield ROWS_TABLE
     finally:

@@ -84,7 +84,7 @@ class _Rows:
 
     def difference(self, perturbation: Perturbation, span: tuple[datetime, datetime]) -> Difference | None:
         """Make the rows of a span of event timestamps again, in a perturbed world, and compare them."""
-        keys = self.pipeline.spec.entities[self.pipeline.spec.features[self.view].entity]
+        keys = self.pipeline.spec.view_keys(self.view)
         with (
             in_order(self.connection),
             changed_rows(

@@ -91,13 +91,18 @@ def first_difference(
     on = " AND ".join(
         f"a.{quote_identifier(name)} IS NOT DISTINCT FROM b.{quote_identifier(name)}" for name in identity
     )
-    entity = ", ".join(quote_identifier(name) for name in keys)
+    is_known = (
+        f"({', '.join(f'a.{quote_identifier(name)}' for name in keys)}) IN "
+        f"(SELECT ({', '.join(map(quote_identifier, keys))}) FROM {changed})"
+        if keys
+        else "true"
+    )
     listed = ", ".join(f"a.{quote_identifier(name)}" for name in identity)
     differing = connection.sql(
         f"SELECT count(*) OVER (), __column, CASE __column {was} END, CASE __column {became} END, {listed} FROM ("
         f"SELECT a, b, ({listed}) AS __place, CASE {column} END AS __column FROM {rows} a LEFT JOIN {changed} b ON {on} "
         f"WHERE a.{EVENT_TIMESTAMP} BETWEEN {first} AND {last} "
-        f"AND ({', '.join(f'a.{quote_identifier(name)}' for name in keys)}) IN (SELECT ({entity}) FROM {changed})"
+        f"AND {is_known}"
         f") WHERE __column IS NOT NULL ORDER BY __column = {quote_literal(EVENT_TIMESTAMP)}, __place LIMIT 1"
     ).fetchall()
     if not differing:

@@ -328,9 +328,9 @@ def _decisions(facts: CardFacts) -> Section:
             _at(one.instant),
             f"version {one.version} {one.action}",
             one.actor,
-            str(one.report.get("outcome") or one.action),
+            one.outcome,
             one.reason,
-            str(one.report.get("explanation") or ""),
+            one.explanation,
         )
         for one in facts.decisions
     )

@@ -258,7 +258,8 @@ def _name_collisions(spec: PipelineSpec) -> Iterator[Fault]:
 def _feature_checks(spec: PipelineSpec) -> Iterator[Check]:
     for name, view in spec.features.items():
         at = ("features", name)
-        yield Check([(*at, "entity")], partial(_entity_faults, spec, at, view.entity), [("entities",)])
+        if view.entity is not None:
+            yield Check([(*at, "entity")], partial(_entity_faults, spec, at, view.entity), [("entities",)])
         yield Check([at], partial(_span_faults, at, view.lookback, view.ttl))
         yield Check([at], partial(_view_name_faults, at, name))
     for name, keys in spec.entities.items():

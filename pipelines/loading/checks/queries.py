@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assets.features.view_sql import feature_names
+from declaration.forecast import GENERATED
 from declaration.names import CREATED_TIMESTAMP, EVENT_TIMESTAMP
 from declaration.pipeline import Pipeline
 from declaration.queries import tables_read
 from declaration.sql import quote_identifier
+from declaration.target_sql import with_added_columns
 from declaration.types import SQL_TYPES
 from pipelines.loading.checks.candidates import preprocess_column_faults
 from pipelines.loading.checks.drift import learned_feature_faults
@@ -61,15 +63,18 @@ def query_faults(pipeline: Pipeline, unreliable_paths: Collection[KeyPath]) -> I
         for name, view in spec.features.items():
             at: KeyPath = ("features", name)
             sql = pipeline.sql.get(view.sql)
-            if sql is None or is_unreliable(at, unreliable_paths) or _mentions(sql, unknown):
+            # What is made of the target is judged where the target is.
+            is_made = view.sql == GENERATED and is_unreliable(("target",), unreliable_paths)
+            if sql is None or is_made or is_unreliable(at, unreliable_paths) or _mentions(sql, unknown):
                 continue
             result = _bind(connection, at, view.sql, sql, pipeline)
             if isinstance(result, Fault):
                 yield result
-            elif not is_unreliable(("entities", view.entity), unreliable_paths):
-                given = feature_names(tuple(result), spec.entities[view.entity])
+            elif view.entity is None or not is_unreliable(("entities", view.entity), unreliable_paths):
+                keys = spec.view_keys(name)
+                given = feature_names(tuple(result), keys)
                 features[name] = {feature: result[feature] for feature in given}
-                yield from _view_faults(at, view.sql, result, spec.entities[view.entity])
+                yield from _view_faults(at, view.sql, result, keys)
     if spec.target is not None and not any(is_unreliable(at, unreliable_paths) for at in _NAMING_FEATURES):
         yield from learned_feature_faults(spec, features)
         if not is_unreliable(("model",), unreliable_paths):
@@ -232,10 +237,11 @@ def _view_faults(at: KeyPath, file: str, columns: Columns, keys: Collection[str]
 def _target_query_faults(pipeline: Pipeline, columns: Columns) -> Iterator[Fault]:
     """Check a target whose rows are a query's."""
     spec = pipeline.spec
-    target = spec.learned
+    target, columns = spec.learned, with_added_columns(spec, columns)
     yield from target_expression_faults(target, columns)
     yield from unknown_columns(("target", "key"), target.key, columns)
     if target.event_time is not None:
         yield from unknown_columns(("target", "event_time"), [target.event_time], columns)
-    for entity in {view.entity for view in spec.features.values()} & set(spec.entities):
+    used = {view.entity for view in spec.features.values()}
+    for entity in (name for name in spec.entities if name in used):
         yield from unknown_columns(("entities", entity), spec.entities[entity], columns)

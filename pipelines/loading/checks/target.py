@@ -12,7 +12,7 @@ from declaration.datasets import DatasetSpec
 from declaration.extras import MissingExtraError
 from declaration.partitioning import partitioning
 from declaration.spec import PipelineSpec
-from declaration.target_sql import entity_keys, sliceable_columns
+from declaration.target_sql import entity_keys, sliceable_columns, with_added_columns
 from learning.algorithms.table import candidate_fault
 from learning.finish import finish_fault
 from pipelines.loading.checks.candidates import preprocess_faults
@@ -44,10 +44,9 @@ def target_checks(spec: PipelineSpec) -> Iterator[Check]:
             [named, event_time, (*row, "event_time")], partial(_target_time_faults, spec, dataset), [columns]
         )
         yield Check([named, key, (*row, "key")], partial(_target_key_faults, spec, dataset), [columns])
+        types = with_added_columns(spec, declared_types(dataset))
         yield Check([named, ("entities",)], partial(_entity_column_faults, spec, dataset), [columns])
-        yield Check(
-            [("target",), columns], partial(target_expression_faults, target, declared_types(dataset))
-        )
+        yield Check([("target",), columns], partial(target_expression_faults, target, types))
     else:
         yield Check([("target",)], partial(target_expression_faults, target, None))
     if target.dataset in spec.queries:
@@ -92,7 +91,8 @@ def _target_time_faults(spec: PipelineSpec, dataset: DatasetSpec) -> Iterator[Fa
 
 
 def _target_key_faults(spec: PipelineSpec, dataset: DatasetSpec) -> Iterator[Fault]:
-    yield from unknown_columns(("target", "key"), spec.learned.key, dataset.columns)
+    columns = with_added_columns(spec, declared_types(dataset))
+    yield from unknown_columns(("target", "key"), spec.learned.key, columns)
     if not (spec.learned.key or dataset.key):
         text = f"target has no key, and neither has datasets.{spec.learned.dataset}. Name the columns that identify a row."
         yield Fault(("target",), text)
@@ -100,9 +100,10 @@ def _target_key_faults(spec: PipelineSpec, dataset: DatasetSpec) -> Iterator[Fau
 
 def _entity_column_faults(spec: PipelineSpec, dataset: DatasetSpec) -> Iterator[Fault]:
     used = {view.entity for view in spec.features.values()}
+    columns = with_added_columns(spec, declared_types(dataset))
     for entity, keys in spec.entities.items():
         for position, column in enumerate(keys):
-            if entity in used and column not in dataset.columns:
+            if entity in used and column not in columns:
                 text = (
                     f"entities.{entity} needs column '{column}' in the target's rows, but datasets.{spec.learned.dataset} "
                     f"has none. {choices(column, dataset.columns, intro='Columns')}"

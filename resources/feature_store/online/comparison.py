@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from resources.feature_store.online.reading import entity_keys, read_errors
+from resources.feature_store.online.reading import FEAST_KEY, entity_keys, key_types, read_errors
 
 if TYPE_CHECKING:
     import feast
@@ -69,10 +69,8 @@ def compare_rows(
             for place, difference in enumerate(_judged(store, view, part)):
                 counts[difference] += 1
                 if difference and not example:
-                    keys = part.select([column.name for column in view.entity_columns])
-                    example = ", ".join(
-                        f"{name}={value}" for name, value in keys.slice(place, 1).to_pylist()[0].items()
-                    )
+                    (keys,) = _named(part.slice(place, 1), key_types(view))
+                    example = ", ".join(f"{name}={value}" for name, value in keys.items()) or "the newest row"
     return OnlineDifference(
         sum(counts.values()), counts["missing"], counts["older"], counts["later"], counts["other"], example
     )
@@ -82,9 +80,9 @@ def _judged(store: feast.FeatureStore, view: FeatureView, rows: pa.Table) -> Ite
     """Tell of each row how it differs from what is served; nothing where it does not."""
     from feature_repo.online_batch import batch_of_table
 
-    types = {column.name: column.dtype.to_value_type() for column in view.entity_columns}
+    types = key_types(view)
     names = [feature.name for feature in view.features]
-    keys = entity_keys(rows.select([*types]).to_pylist(), types)
+    keys = entity_keys(_named(rows, types), types)
     batch = batch_of_table(view, rows)
     with read_errors(view.name):
         # Feast's Redis store appends to the list that it is given.
@@ -101,6 +99,12 @@ def _judged(store: feast.FeatureStore, view: FeatureView, rows: pa.Table) -> Ite
             yield "other"
         else:
             yield ""
+
+
+def _named(rows: pa.Table, types: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the keys of each row; none where the view has no entity."""
+    names = [name for name in types if name != FEAST_KEY]
+    return rows.select(names).to_pylist() if names else [{}] * rows.num_rows
 
 
 def _differ(stored: Any, expected: Sequence[tuple[str, bytes]]) -> bool:

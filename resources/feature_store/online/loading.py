@@ -38,7 +38,7 @@ def newest_rows(
     threads: int,
     spill_directory: str,
 ) -> Iterator[Iterator[pa.Table]]:
-    """Read the newest row of each entity in one partition of a view, or in all of it.
+    """Read the newest row of each entity in one partition of a view, or in all of it; without keys the newest of all.
 
     Of two rows with the same event the one that was created later is the newer.
     """
@@ -51,7 +51,7 @@ def newest_rows(
     if spill_directory:
         Path(spill_directory).mkdir(parents=True, exist_ok=True)
         settings["temp_directory"] = spill_directory
-    entity = ", ".join(map(quote_identifier, keys))
+    each = f"PARTITION BY {', '.join(map(quote_identifier, keys))} " if keys else ""
     order = ", ".join(
         f"{quote_identifier(name)} DESC NULLS LAST" for name in INSTANTS if name in snapshot.schema.names
     )
@@ -63,8 +63,7 @@ def newest_rows(
         for statement in confinement([spill_directory, *reached] if spill_directory else reached):
             connection.execute(statement)
         reader = connection.sql(
-            f"SELECT * FROM {scan(snapshot, chosen)} "
-            f"QUALIFY row_number() OVER (PARTITION BY {entity} ORDER BY {order}) = 1"
+            f"SELECT * FROM {scan(snapshot, chosen)} QUALIFY row_number() OVER ({each}ORDER BY {order}) = 1"
         ).to_arrow_reader(ROWS_AT_ONCE)
         yield (pa.Table.from_batches([batch]) for batch in reader)
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import feast
     from feast import FeatureView
 
+FEAST_KEY = "__dummy_id"
+"""Feast's key of views without an entity (`feast.feature_view.DUMMY_ENTITY_ID`), whose one value is the empty text."""
+
 VIEW_AGE_S = 60.0
 """Time for which a view that another process registers anew is read as it was: as long as Feast's registry caches."""
 
@@ -49,11 +52,12 @@ def read_values(
         If the view is not registered, or the keys are not its entity's.
     """
     feature_view = recent_view(store, view, int(time.monotonic() // VIEW_AGE_S))
-    types = {column.name: column.dtype.to_value_type() for column in feature_view.entity_columns}
+    types = key_types(feature_view)
+    asked = [name for name in types if name != FEAST_KEY]
     for key in keys:
-        if set(key) != set(types):
+        if set(key) != set(asked):
             raise FeatureStoreError(
-                f"feature view '{view}' is read by {', '.join(types)}, not by {', '.join(key) or 'nothing'}."
+                f"feature view '{view}' is read by {', '.join(asked) or 'nothing'}, not by {', '.join(key) or 'nothing'}."
             )
     entities = entity_keys(keys, types)
     names = [feature.name for feature in feature_view.features]
@@ -93,11 +97,19 @@ def recent_view(store: feast.FeatureStore, view: str, age: int) -> FeatureView: 
     return registered(store, view)
 
 
+def key_types(view: FeatureView) -> dict[str, Any]:
+    """Return the types of a view's join keys: its entity's, or the one that Feast gives to views without an entity."""
+    return {column.name: column.dtype.to_value_type() for column in view.entity_columns}
+
+
 def entity_keys(keys: Sequence[Mapping[str, Any]], types: Mapping[str, Any]) -> list[Any]:
     """Return entities as Feast's stores are asked for them: all of a view's join keys, by name."""
     from feast.protos.feast.types.EntityKey_pb2 import EntityKey
     from feast.type_map import python_values_to_proto_values
 
     names = sorted(types)
-    columns = [python_values_to_proto_values([key[name] for key in keys], types[name]) for name in names]
+    columns = [
+        python_values_to_proto_values(["" if name == FEAST_KEY else key[name] for key in keys], types[name])
+        for name in names
+    ]
     return [EntityKey(join_keys=names, entity_values=values) for values in zip(*columns, strict=True)]

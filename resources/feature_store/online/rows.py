@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -97,6 +97,7 @@ def answers_for(
         Whose online values.
     rows
         The entity's key columns; others are ignored. A row with a null key has no entity, as in training.
+        Where the view has no entity, all rows read the same.
     now
         The instant of the question.
     schema
@@ -109,12 +110,16 @@ def answers_for(
     FeatureStoreError
         If the view is not registered, or a key is not of its type.
     """
-    keys = pipeline.spec.entities[pipeline.spec.features[view].entity]
-    entity_rows = pa.table({name: _as_key(rows[name], schema.field(name), view) for name in keys})
-    different = distinct(entity_rows, keys)
-    entities = entity_rows.take(pa.array(different.first))
-    is_whole = _without_nulls(entities, keys)
-    whole = entities.filter(pa.array(is_whole)).to_pylist()
+    keys = pipeline.spec.view_keys(view)
+    different = distinct(rows, ())
+    whole: list[dict[str, Any]] = [{}] * different.first.size
+    is_whole = np.ones(different.first.size, np.bool_)
+    if keys:
+        entity_rows = pa.table({name: _as_key(rows[name], schema.field(name), view) for name in keys})
+        different = distinct(entity_rows, keys)
+        entities = entity_rows.take(pa.array(different.first))
+        is_whole = _without_nulls(entities, keys)
+        whole = entities.filter(pa.array(is_whole)).to_pylist()
     answers: list[OnlineValues] = []
     for start in range(0, len(whole), READ_AT_ONCE):
         answers += store.read_online(pipeline, view, whole[start : start + READ_AT_ONCE], now, log=log)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from declaration.drift import DriftSpec, RetrainSpec
+from declaration.drift import DriftSpec, RetrainSpec, RetrainTrigger
 from declaration.model import ModelSpec
 from drift.backtesting.advice import Advice, advise
 from drift.backtesting.course import live
+from drift.backtesting.declared import Declared
 from drift.backtesting.grid import (
     AS_DECLARED,
     Blocks,
@@ -94,11 +95,35 @@ def test_no_setting_says_what_is_declared() -> None:
     changes = [dict(one.changes) for one in setting_lines(blocks, lookback=12, delay=2)]
     assert {("retrain", "max_age"): 3} not in changes
     assert {("model", "train_window"): 10} in changes
+    # Each window: the declared cooldown of one would make it every second.
+    assert {("retrain", "max_age"): 1, ("retrain", "cooldown"): 0} in changes
+    # What costs most is tried last.
+    assert changes[-1] == {("retrain", "on"): ("performance", "schedule", "drift")}
     sliding = Blocks(ModelSpec(train_window=5), DriftSpec(), RetrainSpec(max_age=10))
     changes = [dict(one.changes) for one in setting_lines(sliding, lookback=12, delay=0)]
     assert {("model", "train_window"): None} in changes
     assert {("retrain", "max_age"): 10} not in changes
     assert sliding.changed({("model", "train_window"): None}).model.train_window is None
+
+
+@pytest.mark.parametrize(
+    ("declared", "name"),
+    [
+        (("performance",), "retrain.on: [performance, drift]"),
+        (("drift", "schedule"), "retrain.on: [schedule]"),
+        (("drift",), "retrain.on: [performance, schedule]"),
+    ],
+)
+def test_drift_is_tried_where_it_does_not_ask_and_left_out_where_it_does(
+    declared: tuple[RetrainTrigger, ...], name: str
+) -> None:
+    blocks = Blocks(ModelSpec(), DriftSpec(), RetrainSpec(on=declared))
+    *_, last = setting_lines(blocks, lookback=12, delay=0)
+    assert last.name == name
+    policy = last.make()
+    assert isinstance(policy, Declared)
+    # Drift is judged where it may ask, and only there.
+    assert policy.watches == ("drift" in name)
 
 
 RETRAIN = RetrainSpec(min_new_labels=100, max_age=1, cooldown=0)

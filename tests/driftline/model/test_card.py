@@ -10,7 +10,7 @@ import pytest
 
 from driftline.cli import FAULT, SUCCESS, main
 from driftline.model import card
-from driftline.model.moved import refresh_cards
+from driftline.model.moved import tell_cards
 from resources.model_registry.ledger import read_ledger
 from tests.driftline.verify.world import Home
 from tests.fixtures.keys import undocumented
@@ -68,11 +68,11 @@ def test_a_move_writes_the_cards_anew_that_there_are(installed: Home) -> None:
     (decision, *_) = read_ledger(installed.connections.lake, "tiny")
     page = installed.path / "reports" / "tiny" / "model-1.html"
     page.write_text("of before")
-    refresh_cards("tiny", decision)
+    tell_cards("tiny", decision)
     assert "It serves since" in page.read_text()
     page.unlink()
-    refresh_cards("tiny", decision)
+    tell_cards("tiny", decision)
     assert not page.exists()
     page.write_text("of before")
-    refresh_cards("no_longer_declared", decision)
+    tell_cards("no_longer_declared", decision)
     assert page.read_text() == "of before"

@@ -73,6 +73,13 @@ def test_a_verdict_in_words_alone_is_told_as_it_is() -> None:
     assert gate_verdict(replace(LEDGER[0], gate_report="[]")) == ("promoted", "schedule")
 
 
+def test_one_reader_tells_the_verdict_of_every_kind_of_row() -> None:
+    words, no_object = (replace(LEDGER[0], gate_report=text) for text in ("because", "[]"))
+    assert (words.outcome, words.explanation) == ("promoted", "because")
+    assert (no_object.outcome, no_object.explanation) == ("promoted", "")
+    assert (LEDGER[0].outcome, LEDGER[0].explanation) == ("superior", "better")
+
+
 def test_list_documents_its_keys(installed: Home, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["model", "list", "--json"]) == SUCCESS
     document = json.loads(capsys.readouterr().out)

@@ -130,10 +130,21 @@ def prepared(table: pa.Table, algorithm: str, preprocess: dict[str, object]) -> 
     return fit(candidate, data.fit_rows(), (), 0, 1), data.matrix
 
 
-def test_declared_preprocessing_of_single_columns_leaves_the_sum_exact(make_training_table: Builder) -> None:
-    model, matrix = prepared(
-        make_training_table(300), "logistic_regression", {"numbers": {"scale": "robust", "missing": "mean"}}
-    )
+@pytest.mark.parametrize(
+    "preprocess",
+    [
+        {"numbers": {"scale": "robust", "missing": "mean"}},
+        # Spread over columns that have no gaps.
+        {"columns": {"request__note": {"encode": "tfidf"}}},
+        {"columns": {"request__note": {"encode": "hashing"}, "carrier__name": {"encode": "hashing"}}},
+    ],
+)
+def test_declared_preprocessing_of_single_columns_leaves_the_sum_exact(
+    make_training_table: Builder, preprocess: dict[str, object]
+) -> None:
+    notes = pa.array([("size unsure", "a gift for mother", None)[place % 3] for place in range(300)])
+    table = make_training_table(300).append_column("request__note", notes)
+    model, matrix = prepared(table, "logistic_regression", preprocess)
     assert model.preprocessing is not None
     found = contributions(model, matrix, centres=mean_parts(model, matrix))
     whole = (found.base + found.parts.sum(axis=1))[:, 0]

@@ -136,6 +136,11 @@ def test_one_label_before_the_newest_rows_is_nothing_to_learn_from(tmp_path: Pat
     ],
 )
 def test_what_needs_all_rows_is_named(model: ModelSpec, said: str) -> None:
-    found = out_of_core_obstacle(model)
+    found = out_of_core_obstacle(model, learns_change=False)
     assert said in found
     assert bool(said) == bool(found)
+
+
+def test_a_change_is_learned_from_rows_in_memory() -> None:
+    found = out_of_core_obstacle(ModelSpec(candidates=("sgd",)), learns_change=True)
+    assert found == "target.difference is learned from rows in memory"

@@ -181,6 +181,16 @@ def test_the_more_was_tried_the_more_a_found_setting_must_be_better(n_trials: in
     assert SearchResult(CandidateSpec(use="decision_tree"), trials).best.number == number
 
 
+def test_what_varies_little_in_three_folds_by_chance_is_judged_by_how_much_its_like_vary() -> None:
+    # Gains of 0.030, 0.031, 0.032: sure by themselves. Those of the others have a standard deviation of 0.1.
+    declared = Trial(0, {}, 0.507, (0.5, 0.52, 0.5), 0.0)
+    found = Trial(1, {"max_depth": 3}, 0.476, (0.47, 0.489, 0.468), 0.0)
+    others = [Trial(2 + i, {"max_depth": 5}, 0.48, (0.48, 0.6, 0.36), 0.0) for i in range(5)]
+    candidate = CandidateSpec(use="decision_tree")
+    assert SearchResult(candidate, (declared, found)).best.number == 1
+    assert SearchResult(candidate, (declared, found, *others)).best.number == 0
+
+
 def test_the_expected_greatest_of_normal_draws() -> None:
     # Harter (1961), Expected values of normal order statistics, table 1.
     for n, expected in ((1, 0.0), (2, 0.56419), (10, 1.53875), (30, 2.04276), (100, 2.50759)):

@@ -111,9 +111,9 @@ class Watch:
     lake: Lake
     cursor: str | None = None
 
-    def at(self, hours: float, watched: Pipeline | None = None) -> str:
+    def at(self, hours: float, *watched: Pipeline) -> str:
         """Evaluate it so long after noon; return how much was sent."""
-        sensor = alert_sensor([watched or pipeline()], clock=lambda: NOON + timedelta(hours=hours))
+        sensor = alert_sensor(watched or [pipeline()], clock=lambda: NOON + timedelta(hours=hours))
         resources = {"lake": self.lake, "channels": Channels(web_url=None)}
         with dg.build_sensor_context(
             instance=self.instance, cursor=self.cursor, resources=resources

@@ -42,6 +42,24 @@ def test_metadata_begins_with_the_verdict_and_ends_with_what_programs_read() -> 
     assert row.data["mean"] == 0.1235
 
 
+def test_a_wide_table_opens_in_a_window_and_a_narrow_one_is_seen_at_once() -> None:
+    cells = " | ".join(["a long cell of a table"] * 4)
+    pages = {
+        "wide": f"| a | b | c | d |\n|---|---|---|---|\n| {cells} |",
+        "narrow": "| a |\n|---|\n| 1 |",
+        "text": cells,
+    }
+    shown = event_metadata("model", Outcome("v1", markdown=pages), cpu_s=0.1, columns={}, address=str)
+    texts = {name: str(shown[name].value) for name in pages}  # type: ignore[union-attr]
+    # Dagster's web UI shows what is shorter than a thousand letters within its table, which cuts it off.
+    assert {name: len(text) >= 1_000 for name, text in texts.items()} == {
+        "wide": True,
+        "narrow": False,
+        "text": False,
+    }
+    assert {name: text.rstrip() for name, text in texts.items()} == pages
+
+
 @pytest.mark.parametrize(
     ("stage", "facts", "expected"),
     [

@@ -67,6 +67,11 @@ def test_a_value_of_a_block_is_replaced_and_its_comment_stays(tmp_path: Path) ->
             None,
             ["-    gate: {min_metric: 0.5, alpha: 0.05}", "+    gate: {alpha: 0.05}"],
         ),
+        (
+            ("retrain", "on"),
+            ("performance", "schedule", "drift"),
+            ["-    on: [performance, schedule]", "+    on: [performance, schedule, drift]"],
+        ),
         (("model", "adapt_window"), False, ["+    adapt_window: false"]),
     ],
 )

@@ -47,3 +47,8 @@ def test_what_a_person_decides_ends_the_waiting() -> None:
     )
     assert waiting(decision(2), promoted) is None
     assert waiting(decision(1), decision(2), promoted) == 1
+
+
+def test_a_version_that_was_rebuilt_waits_on() -> None:
+    rebuilt = replace(decision(2, until=None), actor="ada", action="reproduced", decision_key="person")
+    assert waiting(decision(2), rebuilt) == 2

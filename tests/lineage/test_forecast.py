@@ -1,0 +1,129 @@
+"""A forecast from its declaration to its answers: what is known, what is asked, and online the same as offline."""
+
+from datetime import datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from assets.drift_report.asset import materialize_drift_report
+from assets.model.asset import materialize_model
+from assets.predictions.asset import materialize_predictions
+from resources.connections import Connections
+from serving import open_serving
+from serving.request_rows import RequestRowsError
+from tests.fixtures.forecast_world import (
+    HOUR,
+    START,
+    Forecast,
+    run_stages,
+    stored,
+    value_before,
+    write_forecast,
+)
+from tests.fixtures.stages import connected
+
+WEEKS = ("2024-01-07", "2024-01-14")
+END = datetime(2024, 1, 21, tzinfo=START.tzinfo)
+NOW = END - timedelta(minutes=1)
+"""When all is known that the two weeks' partitions hold."""
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Forecast, Connections]:
+    folder = tmp_path_factory.mktemp("forecast")
+    forecast, connections = write_forecast(folder), connected(folder)
+    for week in WEEKS:
+        run = run_stages(forecast.pipeline, connections, week)
+    materialize_model(run, registry=connections.registry)
+    return forecast, connections
+
+
+def test_each_row_is_predicted_once_for_each_horizon(world: tuple[Forecast, Connections]) -> None:
+    forecast, connections = world
+    rows = stored(connections, "sales/labels")
+    asked = {(row["product"], row["event_time"], row["horizon"]): row for row in rows}
+    in_weeks = {key for key in forecast.sold if key[1] < END}
+    assert set(asked) == {(*key, horizon) for key in in_weeks for horizon in (6.0, 24.0)}
+    assert len({row["row_id"] for row in rows}) == len(rows)
+    for (product, at, horizon), row in asked.items():
+        assert row["event_timestamp"] == at - timedelta(hours=horizon)
+        assert row["label"] == forecast.sold[product, at]
+        # The label's column is known an hour after the event.
+        assert row["label_time"] == at + HOUR
+
+
+def test_the_training_set_has_what_was_known_of_the_same_hour(world: tuple[Forecast, Connections]) -> None:
+    forecast, connections = world
+    keys = {row["row_id"]: row for row in stored(connections, "sales/labels")}
+    rows = stored(connections, "sales/training_set")
+    n_known = 0
+    for row in rows:
+        key = keys[row["row_id"]]
+        expected = value_before(forecast.sold, key["product"], key["event_time"], row["event_timestamp"])
+        assert row["before__value"] == expected
+        n_known += expected is not None
+        # Of the view without an entity: the newest hour that was over, of all products.
+        over = [at for _, at in forecast.sold if at + HOUR <= row["event_timestamp"]]
+        newest = max(over, default=None)
+        total = [forecast.sold[name, newest] for name in ("tea", "cake") if (name, newest) in forecast.sold]
+        assert row["all_sold__sold"] == (pytest.approx(sum(total)) if newest else None)
+        assert row["request__horizon"] == key["horizon"]
+    # The first day or two of a series have no day before them, and are in both weeks' sets.
+    assert n_known > 0.8 * len(rows)
+
+
+def test_online_answers_are_those_of_training(world: tuple[Forecast, Connections]) -> None:
+    forecast, connections = world
+    pipeline = forecast.pipeline
+    asked = [
+        ("tea", END + 5 * HOUR),
+        ("cake", END + 5 * HOUR),
+        ("tea", END + 23 * HOUR),
+        ("cake", END + 22 * HOUR),
+        ("new", END),
+    ]
+    rows = pa.table({"product": [name for name, _ in asked], "sold_at": [at for _, at in asked]})
+    with open_serving(pipeline, connections) as serving:
+        answer = serving.score(rows, NOW)
+    found = answer.features.table.to_pylist()
+    assert [row["request__horizon"] for row in found] == [6.0, 6.0, 24.0, 24.0, 6.0]
+    before = [value_before(forecast.sold, name, at, NOW) for name, at in asked]
+    assert [row["before__value"] for row in found] == before
+    newest = max(at for _, at in forecast.sold if at + HOUR <= NOW)
+    total = sum(forecast.sold[name, newest] for name in ("tea", "cake") if (name, newest) in forecast.sold)
+    assert [row["all_sold__sold"] for row in found] == [pytest.approx(total)] * len(asked)
+    # In the label's own unit, near what was sold at that hour of the day before: cakes sell three times as much.
+    scores = answer.scores["score"].to_pylist()
+    assert scores[:4] == pytest.approx(before[:4], abs=2.5)
+    low, high = answer.scores["low"].to_pylist(), answer.scores["high"].to_pylist()
+    assert all(a < score < b for a, score, b in zip(low, scores, high, strict=True))
+
+
+def test_farther_ahead_than_was_learned_is_refused(world: tuple[Forecast, Connections]) -> None:
+    forecast, connections = world
+    rows = pa.table({"product": ["tea", "tea"], "sold_at": [END, END + 25 * HOUR - timedelta(minutes=1)]})
+    with (
+        open_serving(forecast.pipeline, connections) as serving,
+        pytest.raises(
+            RequestRowsError,
+            match=r"row 2 lies 25 hours ahead, and the longest horizon of target\.horizon is 24",
+        ),
+    ):
+        serving.score(rows, NOW)
+
+
+def test_batch_scores_and_the_report_are_in_the_unit_of_the_label(
+    world: tuple[Forecast, Connections],
+) -> None:
+    forecast, connections = world
+    run = run_stages(forecast.pipeline, connections, "2024-01-21", trains=False)
+    materialize_predictions(run, feature_store=connections.feature_store, registry=connections.registry)
+    labels = {row["row_id"]: row["label"] for row in stored(connections, "sales/labels")}
+    errors = np.array(
+        [labels[row["row_id"]] - row["score"] for row in stored(connections, "sales/predictions")]
+    )
+    # Noise of 0.5 against one value with noise of 0.5, and a rise: a mean error of about 0.6.
+    assert float(np.abs(errors).mean()) < 0.8
+    report = materialize_drift_report(run, registry=connections.registry, reports=connections.reports)
+    assert report.metadata["realised_mae"] == pytest.approx(np.abs(errors).mean(), rel=0.02)
