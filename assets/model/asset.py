@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from operator import itemgetter
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
@@ -26,14 +28,16 @@ from assets.model.known_loss import loss_since_us
 from assets.model.naive import NaiveResults, judge_naively, naive_text
 from assets.model.pictures import training_pages
 from assets.model.plots import plot_files
-from assets.model.recorded import Judge, recorded_tags
+from assets.model.recorded import OUT_OF_CORE, Judge, recorded_tags
 from assets.model.tables import CANDIDATES, candidates_table
 from assets.model.trial_log import LakeTrialLog
 from assets.model.tuning_page import search_page, tuning_facts, tuning_figures, tuning_params
+from assets.training_set.size import SetSize, streams
 from declaration.model import CandidateSpec, ModelSpec
 from declaration.partitioning import partitioning
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_identifier
+from learning.algorithms.batched_rows import ROWS_AT_ONCE
 from learning.algorithms.own import OwnEstimatorError
 from learning.candidate_comparison import CandidateComparison, compare_candidates
 from learning.comparison import ScoredPair
@@ -48,6 +52,8 @@ from learning.judged import judged_text
 from learning.metrics import Floats, MetricError, Scored
 from learning.model_file import model_from_bytes, model_to_bytes
 from learning.naive_forecast import NAIVE
+from learning.out_of_core.reading import LargeSet, read_large_set
+from learning.out_of_core.training import train_out_of_core
 from learning.preprocess.reading import PreprocessError
 from learning.proper_score import SCORE_NAMES
 from learning.score_columns import aligned_scores, classes_of_both, score_fields, scores_from
@@ -55,12 +61,15 @@ from learning.threads import limited_threads
 from learning.train import Training, chosen_metric, train_model
 from learning.training_rows import (
     MIN_CLASS_ROWS,
+    NOT_FEATURES,
     LabelsNeededError,
     TrainingError,
     TrainingSet,
     instant,
     read_training_set,
 )
+from resources.engine.memory import limit_bytes, row_bytes
+from resources.lake.files import read_batches
 from resources.lake.lake import Snapshot, scan
 from resources.model_registry.enactment import enact, follow
 from resources.model_registry.ledger import (
@@ -100,6 +109,8 @@ class _Inputs:
         The champion has surely lost performance: the reason of this run.
     ledger
         As it was before the training.
+    large
+        The set where memory may not hold it: `data` are its newest rows, which judge. None where `data` are all.
     """
 
     snapshot: Snapshot
@@ -107,6 +118,7 @@ class _Inputs:
     asked: Question
     is_loss_confirmed: bool
     ledger: Ledger
+    large: LargeSet | None = None
 
 
 def materialize_model(run: StageRun, *, registry: ModelRegistry) -> Outcome:
@@ -116,11 +128,18 @@ def materialize_model(run: StageRun, *, registry: ModelRegistry) -> Outcome:
     decision that is in the ledger is returned. Where the labels do not suffice nothing is trained:
     the outcome says which are needed, and the next reports ask again as labels come.
     """
+    Path(run.engine.spill_directory).mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=run.engine.spill_directory, prefix="training_set_") as folder:
+        return _materialize(run, registry, Path(folder))
+
+
+def _materialize(run: StageRun, registry: ModelRegistry, folder: Path) -> Outcome:
+    """Train and decide; what memory may not hold is in a folder meanwhile."""
     started = time.monotonic()
     # Waiting threads must not spin: on busy cores that cost twelve times the work.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        inputs = _read(run, registry)
+        inputs = _read(run, registry, folder)
         answered = _standing_decision(inputs.ledger.decisions, inputs.asked)
         if answered is not None and _has_tables(run, answered.version):
             return _known_outcome(run, answered, inputs.ledger, registry)
@@ -133,20 +152,23 @@ def materialize_model(run: StageRun, *, registry: ModelRegistry) -> Outcome:
     return _write(run, inputs, training, rival, registry, started)
 
 
-def _read(run: StageRun, registry: ModelRegistry) -> _Inputs:
-    """Read the training set, and the decisions so far."""
+def _read(run: StageRun, registry: ModelRegistry, folder: Path) -> _Inputs:
+    """Read the training set, or what memory may hold of it, and the decisions so far."""
     snapshot = run.lake.snapshot(run.table("training_set"))
     is_loss_confirmed = run.scope.reason.startswith(CONFIRMED_LOSS)
     with _located(run, snapshot):
-        data = _read_rows(run, snapshot)
+        large = _read_large(run, snapshot, folder) if _is_large(run, snapshot) else None
+        data = large.newest if large is not None else _read_rows(run, snapshot)
         since_us = loss_since_us(run.pipeline, run.lake, _partition(run)) if is_loss_confirmed else None
         asked = question(run.pipeline, _partition(run), run.scope.reason, data, since_us)
     ledger = follow(run.lake, registry, run.pipeline.name)
-    return _Inputs(snapshot, data, asked, is_loss_confirmed, ledger)
+    return _Inputs(snapshot, data, asked, is_loss_confirmed, ledger, large)
 
 
 def _train(run: StageRun, inputs: _Inputs, rival: _Rival | None) -> Training:
     with _located(run, inputs.snapshot):
+        if inputs.large is not None:
+            return train_out_of_core(inputs.large, run.spec.model, threads=run.engine.threads)
         return train_model(
             inputs.data,
             run.spec.model,
@@ -175,7 +197,9 @@ def _write(
     """Register the version, keep its tables, and write the gate's decision to the ledger."""
     judge, gate = rival.version.version if rival else None, run.spec.model.gate
     with _located(run, inputs.snapshot):
-        naive = judge_naively(inputs.data, training, read_known(run, inputs.data), seed=run.spec.model.seed)
+        # Of each entity's last label a large set has no table: it would be as large.
+        known = read_known(run, inputs.data) if inputs.large is None else {}
+        naive = judge_naively(inputs.data, training, known, seed=run.spec.model.seed)
         comparison = compare_candidates(
             inputs.data.problem,
             training.metric,
@@ -272,6 +296,43 @@ def _skill(naive: NaiveResults) -> Mapping[str, object]:
         "skill": best.skill if best else None,
         "worse_than_baseline": naive.warning or None,
     }
+
+
+def _is_large(run: StageRun, snapshot: Snapshot) -> bool:
+    """Tell whether the set is beyond what memory may hold.
+
+    Raises
+    ------
+    TrainingSetError
+        If it is, and not every candidate learns out of core.
+    """
+    names = [name for name in snapshot.schema.names if name not in NOT_FEATURES]
+    size = SetSize(
+        snapshot.rows_by_partition.get(_partition(run), 0),
+        row_bytes(snapshot.schema),
+        len(names),
+        limit_bytes(run.engine.memory_limit),
+        run.engine.memory_limit,
+    )
+    return streams(size, run.spec)
+
+
+def _read_large(run: StageRun, snapshot: Snapshot, folder: Path) -> LargeSet:
+    paths = snapshot.paths([_partition(run)])
+    names = snapshot.schema.names
+    return read_large_set(
+        lambda: (part for path in paths for batch in read_batches(path, names) for part in _parts(batch)),
+        run.spec.learned.problem,
+        folder,
+        holdout=run.spec.model.holdout,
+        timezone=run.spec.partitions.timezone,
+    )
+
+
+def _parts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """Cut a row group into what is encoded at once."""
+    for start in range(0, batch.num_rows, ROWS_AT_ONCE):
+        yield batch.slice(start, ROWS_AT_ONCE)
 
 
 def _read_rows(run: StageRun, snapshot: Snapshot) -> TrainingSet:
@@ -424,6 +485,7 @@ def _register(
             "driftline.reason": run.scope.reason,
             "driftline.span": training.span.name,
             **recorded_tags(environment, inputs.asked.rows_sha256, trained_beside),
+            **({OUT_OF_CORE: "true"} if inputs.large is not None else {}),
         },
         files=description_files(training.model, data.rows, environment, MODEL_FILE),
     )

@@ -478,7 +478,7 @@ MALFORMED = [
         [("  drift: {sens", "  predictions: {contributions: 3}\n  drift: {sens")],
         [
             "48: predictions.contributions needs answers that can be taken apart exactly. Those of the candidate 'hist_gradient_boosting' "
-            "cannot; those of these algorithms can: lightgbm, linear_regression, linear_svm, logistic_regression, naive_bayes, ridge, xgboost.",
+            "cannot; those of these algorithms can: lightgbm, linear_regression, linear_svm, logistic_regression, naive_bayes, ridge, sgd, xgboost.",
         ],
         id="contributions-of-what-cannot-be-taken-apart",
     ),
