@@ -43,6 +43,7 @@ from learning.candidate_comparison import CandidateComparison, compare_candidate
 from learning.comparison import ScoredPair
 from learning.encode import EncodingError
 from learning.environment import present_environment
+from learning.error_scale import MASE
 from learning.explain.explanation import Explanation, explain
 from learning.fitted import FittedModel
 from learning.gate import GateVerdict, judge_challenger
@@ -289,9 +290,12 @@ def _rare(training: Training) -> Mapping[str, str]:
 
 
 def _skill(naive: NaiveResults) -> Mapping[str, object]:
-    """Describe the trained model's skill against the best naive baseline."""
+    """Describe the trained model's skill against the best naive baseline, and its error in units of the season before."""
     best = naive.skills[0] if naive.skills else None
+    scale = naive.scale
+    scaled = {} if scale is None else {MASE: naive.mase, "mase_unit": f"{scale.value:.4g} ({scale.baseline})"}
     return {
+        **scaled,
         "baseline": best.baseline if best else None,
         "skill": best.skill if best else None,
         "worse_than_baseline": naive.warning or None,
@@ -442,6 +446,7 @@ def _register(
         artifact_sha256=hashlib.sha256(content).hexdigest(),
         registered_at=run.scope.clock,
         classes=training.model.classes if data.problem == "multiclass" else (),
+        error_scale=naive.scale.value if naive.scale is not None else None,
     )
     settings = run.spec.model.model_dump(mode="json")
     figures = {
@@ -474,6 +479,7 @@ def _register(
             **figures,
             **baselines,
             **losses,
+            **({} if naive.mase is None else {MASE: naive.mase}),
             **tuning_figures(training),
         },
         tags={
