@@ -17,6 +17,7 @@ from declaration.limits import (
     SliceLimitSpec,
 )
 from declaration.preprocess import PreprocessSpec
+from declaration.sampling import SampleSpec
 from declaration.search import ParamName as ParamName
 from declaration.search import ParamValue as ParamValue
 from declaration.search import SearchSpec
@@ -136,7 +137,9 @@ class GateSpec(Block):
 class ModelSpec(GrownBlock):
     """Settings by which models are trained and compared."""
 
-    ADDED = frozenset({"validation", "class_weight", "calibrate", "threshold", "intervals", "preprocess"})
+    ADDED = frozenset(
+        {"validation", "class_weight", "calibrate", "threshold", "intervals", "preprocess", "sample"}
+    )
 
     candidates: tuple[Identifier | EstimatorPath | CandidateSpec, ...] = Field(
         default=("hist_gradient_boosting",), min_length=1
@@ -148,6 +151,8 @@ class ModelSpec(GrownBlock):
     """Metric by which candidates are compared; by default roc_auc, log_loss or rmse after the problem."""
     train_window: int | None = Field(default=None, ge=1)
     """Partitions to learn from; absent means all so far (expanding window)."""
+    sample: SampleSpec | None = None
+    """Learn from a sample of the rows; absent means from all. Every row counts the same."""
     adapt_window: bool = True
     """Learn from a newer part of these rows alone (third, ninth, 8 windows, unseen by the champion, since its loss) where that is better."""
     holdout: float | None = Field(default=None, gt=0, lt=0.9)

@@ -311,9 +311,13 @@ def judged_text(n_judged: int | None, n_folds: int | None) -> str:
     --------
     >>> judged_text(None, None)
     'on the newest rows, held out whole'
+    >>> judged_text(500_000, 1)
+    'on the newest 500,000 rows, held out whole'
     """
     if n_judged is None:
         return "on the newest rows, held out whole"
+    if n_folds == 1:
+        return f"on the newest {n_judged:,} rows, held out whole"
     return (
         f"{n_judged} rows, out of fold in {n_folds} folds: a fold's model knows later rows, so under slow drift "
         "the figures flatter a little"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
 
 import numpy as np
 import pyarrow as pa
@@ -127,13 +126,6 @@ def answer_fields(spec: PipelineSpec) -> list[pa.Field]:
         *decision_fields(spec.model, problem),
         *contribution_fields(n_parts),
     ]
-
-
-def as_reader(batches: Iterator[pa.Table]) -> pa.RecordBatchReader:
-    """Read tables of one schema, of which there is at least one, as a stream; the first is made at once."""
-    first = next(batches)
-    parts = (part for batch in chain([first], batches) for part in batch.to_batches())
-    return pa.RecordBatchReader.from_batches(first.schema, parts)
 
 
 def predictions_table(features: pa.Table, champion: Champion | None, problem: ProblemType) -> pa.Table:

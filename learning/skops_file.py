@@ -82,6 +82,8 @@ TABLE_TYPES = frozenset(
         ("sklearn.linear_model._base", "LinearRegression", "ObjectNode"),
         ("sklearn.linear_model._logistic", "LogisticRegression", "ObjectNode"),
         ("sklearn.linear_model._ridge", "Ridge", "ObjectNode"),
+        ("sklearn.linear_model._stochastic_gradient", "SGDClassifier", "ObjectNode"),
+        ("sklearn.linear_model._stochastic_gradient", "SGDRegressor", "ObjectNode"),
         ("sklearn.naive_bayes", "GaussianNB", "ObjectNode"),
         ("sklearn.neighbors._classification", "KNeighborsClassifier", "ObjectNode"),
         ("sklearn.neighbors._regression", "KNeighborsRegressor", "ObjectNode"),

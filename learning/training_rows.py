@@ -42,6 +42,21 @@ MIN_CLASS_ROWS = 5
 
 
 @dataclass(frozen=True)
+class WholeSet:
+    """The set that some rows are the newest of, where memory does not hold all.
+
+    Attributes
+    ----------
+    encoding, digest, n_rows
+        Of all rows.
+    """
+
+    encoding: FeatureEncoding
+    digest: str
+    n_rows: int
+
+
+@dataclass(frozen=True)
 class TrainingSet:
     """Labelled rows as arrays beside their table.
 
@@ -68,6 +83,8 @@ class TrainingSet:
         Folder of the declaration, where files of estimators stand.
     preprocess
         Of the candidate that the rows are read for; None reads columns by their type.
+    whole
+        The set that these rows are the newest of; None where they are all.
     difference
         Change that is learned instead of the label; None for the label itself.
     """
@@ -83,11 +100,14 @@ class TrainingSet:
     timezone: str = "UTC"
     folder: str = ""
     preprocess: PreprocessSpec | None = None
+    whole: WholeSet | None = None
     difference: DifferenceSpec | None = None
 
     @cached_property
     def encoding(self) -> FeatureEncoding:
         """Encoding of the features; learned from all labelled rows, without their labels."""
+        if self.whole is not None:
+            return self.whole.encoding
         return learn_encoding(self.rows, self.feature_names, self._readings)
 
     @cached_property
@@ -123,6 +143,8 @@ class TrainingSet:
     @property
     def digest(self) -> str:
         """Digest of all that a model can learn from these rows: sha256."""
+        if self.whole is not None:
+            return self.whole.digest
         content = hashlib.sha256(json.dumps([self.encoding.to_plain(), self.classes]).encode())
         for values in (self.matrix, self.labels, self.event_time_us, self.label_time_us, self.windows):
             content.update(values.tobytes(order="A"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,9 @@ from learning.explain.learning_curve import CurvePoint, LearningCurve
 from learning.explain.worst_slices import SliceError, SliceSearch
 from learning.importance import Importance
 from learning.metrics import Floats
+
+if TYPE_CHECKING:
+    from resources.lake.lake import Lake
 
 EXPLANATIONS = LakeTable(
     "explanations",
@@ -137,6 +140,14 @@ def read_explanation(table: pa.Table) -> Explanation:
         _centres(by_kind.get("centre", ()), list(importances)),
         next((row["y"] for row in by_kind.get("threshold", ())), None),
     )
+
+
+def read_centres(lake: Lake, pipeline: str, version: int) -> Floats | None:
+    """Read the mean parts of an additive version; None where they were not kept, or it is none."""
+    table = EXPLANATIONS.of(pipeline)
+    if not lake.has(table) or str(version) not in lake.snapshot(table).partitions:
+        return None
+    return read_explanation(lake.read(table, partitions=[str(version)])).centres
 
 
 def _slice(row: Mapping[str, Any]) -> SliceError:

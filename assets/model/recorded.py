@@ -10,6 +10,9 @@ from learning.environment import Environment
 _ENVIRONMENT, _ROWS = "driftline.environment", "driftline.rows_sha256"
 _JUDGE, _LOSS = "driftline.judged_against", "driftline.loss_since_us"
 
+OUT_OF_CORE = "driftline.out_of_core"
+"""Tag of a version whose training set was more than memory could hold."""
+
 
 @dataclass(frozen=True)
 class Judge:

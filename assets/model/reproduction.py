@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from assets.model.known_loss import loss_since_us
-from assets.model.recorded import Judge, Recorded
+from assets.model.recorded import OUT_OF_CORE, Judge, Recorded
 from assets.model.tuning_page import FOUND
 from declaration.errors import DriftlineError
 from declaration.model import ModelSpec
@@ -167,7 +167,13 @@ def reproduce(
     """
     started = time.process_time()
     version = registry.version(pipeline.name, number)
-    recorded = Recorded.from_tags(registry.version_tags(pipeline.name)[number])
+    tags = registry.version_tags(pipeline.name)[number]
+    if OUT_OF_CORE in tags:
+        raise TrainingError(
+            f"version {number} of '{pipeline.name}' was learned out of core, which is not rebuilt: its rows were more than memory "
+            "could hold. Materialize training_set and model of its partition again to train anew."
+        )
+    recorded = Recorded.from_tags(tags)
     sources = _Sources(pipeline, lake, engine, registry, version, read_ledger(lake, pipeline.name), recorded)
     try:
         spec, problem, changed = _settings(sources)

@@ -12,12 +12,11 @@ import numpy as np
 import pyarrow as pa
 
 from assets.materialization import Outcome, StageRun
-from assets.model.explanations import EXPLANATIONS, read_explanation
-from assets.predictions.turns import in_turns, rows_of_turn
+from assets.model.explanations import read_centres
+from assets.turns import as_reader, in_turns, rows_of_turn
 from charts import as_markdown_image, histogram_pair
 from declaration.sql import duckdb_type, quote_identifier
 from learning.explain.largest_parts import explanation_obstacle
-from learning.metrics import Floats
 from learning.model_file import model_from_bytes
 from learning.scores import (
     LEADING_COLUMNS,
@@ -25,7 +24,6 @@ from learning.scores import (
     PredictionError,
     ScoreRecord,
     answer_fields,
-    as_reader,
     prediction_batches,
     predictions_table,
     score_histograms,
@@ -197,15 +195,9 @@ def _champion(run: StageRun, registry: ModelRegistry) -> tuple[Champion | None, 
     if obstacle := explanation_obstacle(model):
         note = f"The scores of version {champion.version} are without contributions: {obstacle}"
         return Champion(champion.version, model, n_parts, is_explained=False), note
-    return Champion(champion.version, model, n_parts, centres=_centres(run, champion.version)), ""
-
-
-def _centres(run: StageRun, version: int) -> Floats | None:
-    """Read the mean parts of an additive champion; None where they were not kept, or it is none."""
-    table = EXPLANATIONS.of(run.pipeline.name)
-    if not run.lake.has(table) or str(version) not in run.lake.snapshot(table).partitions:
-        return None
-    return read_explanation(run.lake.read(table, partitions=[str(version)])).centres
+    return Champion(
+        champion.version, model, n_parts, centres=read_centres(run.lake, run.pipeline.name, champion.version)
+    ), ""
 
 
 def _no_champion(run: StageRun, labels: Snapshot) -> str:

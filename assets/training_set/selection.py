@@ -8,6 +8,7 @@ from datetime import datetime
 from declaration.errors import DriftlineError
 from declaration.partitioning import Window, partitioning
 from declaration.pipeline import Pipeline
+from declaration.sampling import SampleSpec
 from declaration.sql import quote_literal
 
 
@@ -25,3 +26,18 @@ def training_windows(pipeline: Pipeline, window: Window) -> Sequence[Window]:
 def known_labels(relation: str, as_of: datetime) -> str:
     """Return the SQL of the labels that were known before an instant."""
     return f"SELECT * FROM {relation} WHERE label IS NOT NULL AND label_time < {quote_literal(as_of.isoformat())}::TIMESTAMPTZ"
+
+
+def sampled(relation: str, sample: SampleSpec | None, seed: int) -> str:
+    """Return the SQL of a sample of labelled rows: those whose hashes are least, all told or of each label.
+
+    The hash is of seed and row: whoever is in the sample leaves it only as rows of lesser hashes come.
+    """
+    if sample is None:
+        return relation
+    least = f"md5(concat({quote_literal(f'{seed}:')}, row_id, '@', epoch_us(event_timestamp))), row_id"
+    if not sample.stratified:
+        return f"SELECT * FROM ({relation}) ORDER BY {least} LIMIT {sample.rows}"
+    place = f"row_number() OVER (PARTITION BY label ORDER BY {least})"
+    share = f"greatest(1, round({sample.rows} * count(*) OVER (PARTITION BY label) / count(*) OVER ()))"
+    return f"SELECT * FROM ({relation}) QUALIFY count(*) OVER () <= {sample.rows} OR {place} <= {share}"

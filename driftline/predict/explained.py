@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from assets.model.explanations import EXPLANATIONS, read_explanation
+from assets.model.explanations import read_centres
 from declaration.names import EVENT_TIMESTAMP
 from learning.algorithms.table import ALGORITHMS
 from learning.encode import encode
 from learning.explain.contributions import contributions
 from learning.fitted import FittedModel
-from learning.metrics import Floats
-from resources.lake.lake import Lake
 from serving.predictor import Prediction, Serving, ServingError
 
 
@@ -74,7 +72,7 @@ def explained_rows(serving: Serving, answer: Prediction, n_parts: int) -> tuple[
         pa.array([0] * features.table.num_rows, pa.int32())
     )
     matrix = encode(features.table.append_column(EVENT_TIMESTAMP, instants), model.encoding)
-    centres = _centres(serving.lake, serving.pipeline.name, answer.model_version)
+    centres = read_centres(serving.lake, serving.pipeline.name, answer.model_version)
     found = contributions(model, matrix, centres=centres)
     is_additive = ALGORITHMS[model.algorithm].is_additive
     # Of versions of before centres were kept.
@@ -101,11 +99,3 @@ def _output(model: FittedModel, output: int) -> str:
     if model.problem == "multiclass":
         return f"score of {model.classes[output]}"
     return "log odds" if model.problem == "binary" else "value"
-
-
-def _centres(lake: Lake, pipeline: str, version: int) -> Floats | None:
-    """Read the mean parts of an additive champion; None where they were not kept, or it is none."""
-    table = EXPLANATIONS.of(pipeline)
-    if not lake.has(table) or str(version) not in lake.snapshot(table).partitions:
-        return None
-    return read_explanation(lake.read(table, partitions=[str(version)])).centres

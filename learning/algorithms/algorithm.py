@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 from declaration.preprocess import PreprocessSpec
 from declaration.search import ParamValue, RangeSpec
 from declaration.target import ProblemType
+from learning.algorithms.batched_rows import BatchedRows
 from learning.algorithms.rows import FitRows
 
 T = TypeVar("T")
@@ -86,6 +87,8 @@ class Algorithm:
         Whether rows may count unequally.
     rounds
         How early stopping finds their number; None where it is not boosted.
+    out_of_core
+        Makes an estimator of rows that memory does not hold, all parameters, seed and threads; None where it needs all at once.
     """
 
     problems: tuple[ProblemType, ...]
@@ -103,6 +106,7 @@ class Algorithm:
     space: Space = field(default_factory=dict)
     takes_weights: bool = True
     rounds: Rounds | None = None
+    out_of_core: Callable[[BatchedRows, Params, int, int], Any] | None = None
 
 
 def whole(low: int, high: int, *, log: bool = False) -> RangeSpec:

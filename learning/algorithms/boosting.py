@@ -9,6 +9,7 @@ import numpy as np
 from declaration.extras import require_extra
 from declaration.target import ProblemType
 from learning.algorithms.algorithm import EVERY_PROBLEM, Algorithm, Params, Rounds, always, between, whole
+from learning.algorithms.batched_rows import ROWS_AT_ONCE, BatchedRows
 from learning.algorithms.rows import FitRows, without_empty_columns
 from learning.algorithms.scikit import estimators, parameters_of, refused_by
 from learning.metrics import SMALLEST_PROBABILITY, Floats
@@ -129,6 +130,41 @@ def _fit_lightgbm(rows: FitRows, params: Params, seed: int, threads: int) -> Any
     settings = _lightgbm_settings(rows, params, seed, threads)
     n_rounds = settings.pop("num_iterations")
     return lightgbm.train(settings, _lightgbm_data(rows), num_boost_round=n_rounds)
+
+
+def _fit_lightgbm_out_of_core(rows: BatchedRows, params: Params, seed: int, threads: int) -> Any:
+    """Fit from batches: memory holds a byte for each value, in its bin. The trees are those of the same rows in memory."""
+    require_extra("lightgbm", "the candidate 'lightgbm'")
+    import lightgbm
+
+    class Read(lightgbm.Sequence):
+        """The rows as LightGBM asks for them: one, a slice, or some."""
+
+        batch_size = ROWS_AT_ONCE
+
+        def __len__(self) -> int:
+            return len(rows)
+
+        def __getitem__(self, wanted: int | slice | list[int]) -> Floats:
+            if isinstance(wanted, slice):
+                start, stop, _ = wanted.indices(len(rows))
+                return rows.matrix(start, stop)
+            if isinstance(wanted, list):
+                return np.concatenate([rows.matrix(place, place + 1) for place in wanted])
+            row: Floats = rows.matrix(int(wanted), int(wanted) + 1)[0]
+            return row
+
+    settings = _lightgbm_settings(rows.without_features(), params, seed, threads)
+    n_rounds = settings.pop("num_iterations")
+    data = lightgbm.Dataset(
+        Read(),
+        label=rows.labels,
+        feature_name=[f"f{position}" for position in range(rows.file.n_columns)],
+        categorical_feature=list(rows.encoding.categorical),
+    )
+    booster = lightgbm.train(settings, data, num_boost_round=n_rounds)
+    # A booster that has learned keeps the rows, their scores and gradients: the next fit would find no room.
+    return lightgbm.Booster(model_str=booster.model_to_string())
 
 
 def _best_lightgbm_rounds(
@@ -335,6 +371,7 @@ LIGHTGBM = Algorithm(
         "lambda_l2": between(0.001, 100.0, log=True),
     },
     rounds=Rounds("num_iterations", _best_lightgbm_rounds),
+    out_of_core=_fit_lightgbm_out_of_core,
 )
 XGBOOST = Algorithm(
     EVERY_PROBLEM,

@@ -24,6 +24,7 @@ from learning.algorithms.linear import (
     RIDGE,
 )
 from learning.algorithms.own import own_algorithm, run_fault
+from learning.algorithms.stochastic import SGD
 from learning.algorithms.trees import DECISION_TREE, RANDOM_FOREST
 
 ALGORITHMS: Mapping[str, Algorithm] = {
@@ -36,6 +37,7 @@ ALGORITHMS: Mapping[str, Algorithm] = {
     "linear_svm": LINEAR_SVM,
     "kernel_svm": KERNEL_SVM,
     "nearest_neighbours": NEAREST_NEIGHBOURS,
+    "sgd": SGD,
     "naive_bayes": NAIVE_BAYES,
     "decision_tree": DECISION_TREE,
     "random_forest": RANDOM_FOREST,

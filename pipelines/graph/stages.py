@@ -140,7 +140,7 @@ def _learning_stages(pipeline: Pipeline, target: TargetSpec) -> Iterable[Stage]:
         path=("training_set",),
         run=materialize_training_set,
         resources=("feature_store",),
-        code=(target, spec.features, spec.model.train_window),
+        code=(target, spec.features, spec.model.train_window, *_if_declared(spec.model.sample)),
         description="Labels known as of the partition's end, joined with features as of each prediction instant. "
         + _RETRAINS,
         kinds=("gold", "feast"),

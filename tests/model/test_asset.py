@@ -16,7 +16,9 @@ import pyarrow.compute as pc
 import pytest
 
 from assets.materialization import Outcome, StageRun
+from assets.model import reading as model_reading
 from assets.model.asset import materialize_model
+from assets.training_set.selection import TrainingSetError
 from declaration.model import GateSpec
 from declaration.pipeline import Pipeline
 from learning.encode import EncodingError
@@ -218,7 +220,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, action: Callable[[], object]) -> 
     """Do something between a training and its decision, once."""
     import assets.model.asset as rim
 
-    write, waiting = rim._write_tables, [action]
+    write, waiting = rim.write_tables, [action]
 
     def writing(*given: object) -> object:
         written = write(*given)  # type: ignore[arg-type]  # as they come
@@ -226,7 +228,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, action: Callable[[], object]) -> 
             waiting.pop()()
         return written
 
-    monkeypatch.setattr(rim, "_write_tables", writing)
+    monkeypatch.setattr(rim, "write_tables", writing)
 
 
 def two_champions(world: World, pipeline: Pipeline, until_february: pa.Table) -> None:
@@ -461,3 +463,35 @@ def test_a_partition_is_needed(world: World, january: pa.Table) -> None:
     scope = replace(world.scope(pipeline, "2024-01-01"), window=None)
     with pytest.raises(TrainingError, match="none was given"):
         materialize_model(StageRun(pipeline, scope, world.lake, world.engine), registry=world.registry)
+
+
+def test_a_set_beyond_memory_is_learned_from_out_of_core(
+    world: World, january: pa.Table, until_february: pa.Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = world.pipeline("large", algorithms=("sgd", "lightgbm"))
+    monkeypatch.setattr(model_reading, "limit_bytes", lambda _: 1_000)
+    world.write_training_set(pipeline, "2024-01-01", january)
+    first = train(world, pipeline, "2024-01-01")
+    assert first.metadata["is_promoted"]
+    assert first.metadata["n_rows"] == 1_200
+    assert first.metadata["judged"] == "on the newest 120 rows, held out whole"
+    assert "Learned out of core: 1,200 rows" in str(first.metadata["validation"])
+    held_out = world.lake.read("large/holdout_scores", partitions=["1"])
+    assert held_out["row_id"].to_pylist() == january["row_id"].to_pylist()[-120:]
+    world.write_training_set(pipeline, "2024-02-01", until_february)
+    second = train(world, pipeline, "2024-02-01")
+    # The champion's scores of the newest tenth are compared: it has seen none of February.
+    assert second.metadata["p_value"] is not None
+    again = train(world, pipeline, "2024-02-01")
+    assert again.metadata["model_version"] == second.metadata["model_version"]
+    assert not list(Path(world.engine.spill_directory).glob("training_set_*"))
+
+
+def test_a_set_beyond_memory_is_refused_where_a_candidate_needs_all_rows(
+    world: World, january: pa.Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = world.pipeline("refused")
+    monkeypatch.setattr(model_reading, "limit_bytes", lambda _: 1_000)
+    world.write_training_set(pipeline, "2024-01-01", january)
+    with pytest.raises(TrainingSetError, match="a training set of 1,200 rows with 3 features takes about"):
+        train(world, pipeline, "2024-01-01")

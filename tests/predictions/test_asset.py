@@ -14,11 +14,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from assets import turns
 from assets.materialization import Outcome, StageRun
 from assets.model.asset import materialize_model
 from assets.model.explanations import read_explanation
 from assets.predictions import asset as predictions_asset
-from assets.predictions import turns
 from assets.predictions.asset import materialize_predictions
 from declaration.model import ModelSpec
 from declaration.pipeline import Pipeline

@@ -1,17 +1,21 @@
 """A training set holds what was known as of its partition's end, and says which versions it read."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pytest
 
+from assets import turns
 from assets.features.asset import materialize_features
 from assets.labels.asset import materialize_labels
 from assets.materialization import StageRun
+from assets.training_set import asset as training_set_asset
 from assets.training_set.asset import materialize_training_set
-from assets.training_set.selection import training_windows
+from assets.training_set.selection import TrainingSetError, training_windows
 from declaration.pipeline import Pipeline
+from declaration.sampling import SampleSpec
 from feature_repo import asof_sql
 from resources.connections import Connections
 from tests.fixtures.stages import connected, take_in
@@ -175,3 +179,94 @@ def test_a_join_that_takes_later_rows_fails_the_check(
     (check,) = outcome.checks
     assert (check.is_passed, check.severity) == (False, "critical")
     assert "'recent__mean_heat' of the prediction at 2024-01-0" in check.description
+
+
+def with_model(pipeline: Pipeline, **changes: object) -> Pipeline:
+    model = pipeline.spec.model.model_copy(update=changes)
+    return replace(pipeline, spec=pipeline.spec.model_copy(update={"model": model}))
+
+
+def test_a_set_that_memory_may_not_hold_is_refused_before_the_join(
+    ready: tuple[Path, Pipeline, Connections], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, pipeline, connections = ready
+    monkeypatch.setattr(training_set_asset, "limit_bytes", lambda _: 100_000)
+    monkeypatch.setattr(
+        type(connections.feature_store), "features_for", lambda *_: pytest.fail("the rows were joined")
+    )
+    with pytest.raises(TrainingSetError) as caught:
+        train_set(pipeline, connections, 1)
+    # 2 · 32 + 4 · 8 + 1 + 2 · 8 bytes of a label's row, 32 + 8 + 8 + 8 of the view's, 4 · 8 of the matrix.
+    assert str(caught.value) == (
+        "a training set of 800 rows with 4 features takes about 0.0 GB, and DRIFTLINE_MEMORY_LIMIT is 2GB. Learn from a sample "
+        "(model.sample: {rows: 398}), from fewer partitions (model.train_window) or fewer features; declare only candidates that "
+        "learn out of core (lightgbm, sgd), which now is not so: the candidate 'logistic_regression' (logistic_regression) needs "
+        "all rows in memory; or raise the limit, where the machine has more."
+    )
+
+
+def test_a_set_in_turns_is_the_same_as_at_once(
+    ready: tuple[Path, Pipeline, Connections], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, pipeline, connections = ready
+    able = with_model(pipeline, candidates=("sgd",))
+    run = StageRun(able, scope(2), connections.lake, connections.engine)
+    at_once = materialize_training_set(run, feature_store=connections.feature_store)
+    table = train_set(able, connections, 2)
+    monkeypatch.setattr(training_set_asset, "limit_bytes", lambda _: 100)
+    monkeypatch.setattr(turns, "MIN_TURN_ROWS", 77)
+    in_turns = materialize_training_set(run, feature_store=connections.feature_store)
+    snapshot = connections.lake.snapshot("tiny/training_set")
+    again = duckdb.read_parquet(
+        list(snapshot.paths([day_window(2).key])), hive_partitioning=False
+    ).to_arrow_table()
+    assert again.equals(table)
+    said = ("n_rows", "n_features", "n_partitions", "leakage", "reads", "note")
+    assert [in_turns.metadata[name] for name in said] == [at_once.metadata[name] for name in said]
+    assert in_turns.markdown == at_once.markdown
+    assert in_turns.checks == at_once.checks
+
+
+def test_a_leak_in_turns_fails_the_check(
+    ready: tuple[Path, Pipeline, Connections], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, pipeline, connections = ready
+    able = with_model(pipeline, candidates=("sgd",))
+    honest = asof_sql._asof
+
+    def a_day_ahead(view: asof_sql.ViewRows, labels: asof_sql.Labels, rows: str, since: str) -> str:
+        return honest(view, labels, rows, f"{since} - INTERVAL 1 DAY")
+
+    monkeypatch.setattr(asof_sql, "_asof", a_day_ahead)
+    monkeypatch.setattr(training_set_asset, "limit_bytes", lambda _: 100)
+    outcome = materialize_training_set(
+        StageRun(able, scope(2), connections.lake, connections.engine),
+        feature_store=connections.feature_store,
+    )
+    (check,) = outcome.checks
+    assert not check.is_passed
+    assert "'recent__mean_heat' of the prediction at 2024-01-0" in check.description
+
+
+def test_a_sample_is_the_same_again_and_keeps_its_rows(ready: tuple[Path, Pipeline, Connections]) -> None:
+    _, pipeline, connections = ready
+    whole = train_set(pipeline, connections, 2)
+    labels = dict(zip(whole["row_id"].to_pylist(), whole["label"].to_pylist(), strict=True))
+
+    def drawn(rows: int, *, stratified: bool = False, seed: int = 0) -> list[str]:
+        sample = SampleSpec.model_construct(rows=rows, stratified=stratified)
+        table = train_set(with_model(pipeline, sample=sample, seed=seed), connections, 2)
+        assert table["event_timestamp"].to_pylist() == sorted(table["event_timestamp"].to_pylist())
+        found: list[str] = table["row_id"].to_pylist()
+        return found
+
+    few, more = drawn(100), drawn(200)
+    assert (len(few), len(more)) == (100, 200)
+    assert few == drawn(100)
+    assert set(few) < set(more)
+    assert set(few) != set(drawn(100, seed=1))
+    assert drawn(5_000) == drawn(5_000, stratified=True) == whole["row_id"].to_pylist()
+    by_label = drawn(100, stratified=True)
+    share = sum(labels.values()) / len(labels)
+    assert sum(labels[row] for row in by_label) == round(100 * share)
+    assert abs(len(by_label) - 100) <= 1

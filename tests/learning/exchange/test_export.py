@@ -34,6 +34,7 @@ REFUSED = {
     "kernel_svm": "CalibratedClassifierCV|TransformedTargetRegressor",
     "nearest_neighbours": "KNeighbors",
     "naive_bayes": "GaussianNB",
+    "sgd": "SGDClassifier|SGDRegressor",
 }
 """Algorithms that are not written, and what the message names."""
 

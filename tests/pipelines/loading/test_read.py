@@ -92,7 +92,7 @@ MALFORMED = [
     pytest.param(
         [("  queries:", "  querys:")],
         [
-            "27: unknown key 'querys' in attributes. Allowed: description, owners, partitions, datasets, queries, entities, features, target, model, drift, retrain, alerts, schedule, tags. Did you mean 'queries'?",
+            "27: unknown key 'querys' in attributes. Allowed: description, owners, partitions, datasets, queries, entities, features, target, model, predictions, drift, retrain, alerts, schedule, tags. Did you mean 'queries'?",
         ],
         id="unknown-top-key",
     ),
@@ -478,7 +478,7 @@ MALFORMED = [
         [("  drift: {sens", "  predictions: {contributions: 3}\n  drift: {sens")],
         [
             "48: predictions.contributions needs answers that can be taken apart exactly. Those of the candidate 'hist_gradient_boosting' "
-            "cannot; those of these algorithms can: lightgbm, linear_regression, linear_svm, logistic_regression, naive_bayes, ridge, xgboost.",
+            "cannot; those of these algorithms can: lightgbm, linear_regression, linear_svm, logistic_regression, naive_bayes, ridge, sgd, xgboost.",
         ],
         id="contributions-of-what-cannot-be-taken-apart",
     ),
@@ -706,7 +706,7 @@ MALFORMED = [
             ("    request_features: {amount: amount}\n", ""),
         ],
         [
-            "29: unknown key 'featurs' in attributes. Allowed: description, owners, partitions, datasets, queries, entities, features, target, model, drift, retrain, alerts, schedule, tags. Did you mean 'features'?",
+            "29: unknown key 'featurs' in attributes. Allowed: description, owners, partitions, datasets, queries, entities, features, target, model, predictions, drift, retrain, alerts, schedule, tags. Did you mean 'features'?",
         ],
         id="no-features-but-misspelt-ones",
     ),

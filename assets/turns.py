@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import pyarrow as pa
 
@@ -47,3 +48,10 @@ def in_turns(batches: Iterable[pa.RecordBatch], schema: pa.Schema, n_rows: int) 
             n_held += rest.num_rows
     if n_held or is_first:
         yield pa.Table.from_batches(held, schema)
+
+
+def as_reader(batches: Iterator[pa.Table]) -> pa.RecordBatchReader:
+    """Read tables of one schema, of which there is at least one, as a stream; the first is made at once."""
+    first = next(batches)
+    parts = (part for batch in chain([first], batches) for part in batch.to_batches())
+    return pa.RecordBatchReader.from_batches(first.schema, parts)
