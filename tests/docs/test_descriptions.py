@@ -13,6 +13,7 @@ from declaration import (
     decisions,
     drift,
     features,
+    forecast,
     model,
     partitions,
     preprocess,
@@ -27,7 +28,20 @@ from pipelines.loading.read import read
 from pipelines.loading.reference import editor_schema
 from tests.fixtures.sound_declaration import write
 
-BLOCKS = (alerts, datasets, decisions, drift, features, model, partitions, preprocess, search, spec, target)
+BLOCKS = (
+    alerts,
+    datasets,
+    decisions,
+    drift,
+    features,
+    forecast,
+    model,
+    partitions,
+    preprocess,
+    search,
+    spec,
+    target,
+)
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
