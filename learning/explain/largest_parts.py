@@ -34,10 +34,12 @@ def contribution_columns(
 
     Parameters
     ----------
-    model, matrix, centres
+    model, matrix
         As for `contributions`; here there may be no rows.
     n_parts
         Parts to keep; those beyond the features are null.
+    centres
+        As for `contributions`.
     """
     n, fields = matrix.shape[0], contribution_fields(n_parts)
     if n == 0:

@@ -13,9 +13,12 @@ from declaration import (
     decisions,
     drift,
     features,
+    forecast,
     model,
     partitions,
+    predictions,
     preprocess,
+    sampling,
     search,
     spec,
     target,
@@ -27,7 +30,9 @@ from pipelines.loading.read import read
 from pipelines.loading.reference import editor_schema
 from tests.fixtures.sound_declaration import write
 
-BLOCKS = (alerts, datasets, decisions, drift, features, model, partitions, preprocess, search, spec, target)
+BLOCKS = (
+    alerts, datasets, decisions, drift, features, forecast, model, partitions, predictions, preprocess, sampling, search, spec, target,
+)  # fmt: skip
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
