@@ -30,7 +30,10 @@ SEASON_PLACE = "season_place"
 """Column of the place within the season."""
 
 BEFORE = "before"
-"""Feature view of the values that differences are taken to, and its entity."""
+"""Feature view of the values that differences are taken to."""
+
+BEFORE_ENTITY = "season"
+"""Its entity: a series, and a place within the season."""
 
 BEFORE_VALUE = "value"
 """Its one feature."""

@@ -184,11 +184,21 @@ def facts_of(
         "base_rate_score": findings.base_rate.base_rate if findings.base_rate else None,
         "holdout_metric": champion.holdout_metric if champion else None,
         **_skill_facts(findings.skills),
+        **_scaled_error(findings),
         "outside_share": findings.extrapolation.any_share if findings.extrapolation else None,
         "extrapolation": extrapolation_text(findings.extrapolation),
         "model_version": champion.version if champion else None,
         "quality_score": quality_score,
     }
+
+
+def _scaled_error(findings: Findings) -> Mapping[str, object]:
+    """Return the realised mean absolute error in units of the season before, where that is the metric and the unit is known."""
+    scale = findings.champion.error_scale if findings.champion else None
+    if scale is None or findings.realised.metric != "mae":
+        return {}
+    value = findings.realised.value
+    return {"realised_mase": None if value is None else value / scale}
 
 
 def _cost_facts(cost: DecisionCost | None) -> Mapping[str, object]:

@@ -43,6 +43,8 @@ class ScoringModel:
     """Multiclass: the labels that it tells apart, in the order of its probabilities; () where they are not kept."""
     run_id: str = ""
     """Run of the registry that registered it."""
+    error_scale: float | None = None
+    """Unit of scaled errors; None where it is not known."""
 
     @property
     def description(self) -> str:

@@ -121,6 +121,7 @@ def _content(
         extrapolation=findings.extrapolation,
         origin=origin,
         base_rate=findings.base_rate,
+        error_scale=champion.error_scale if champion else None,
         cost=findings.cost,
     )
 

@@ -206,6 +206,7 @@ def _champion(version: ModelVersion) -> ScoringModel:
         importances=version.importances,
         classes=version.classes,
         run_id=version.run_id,
+        error_scale=version.error_scale,
     )
 
 

@@ -15,6 +15,7 @@ from learning.baseline_rule import judged_by
 from learning.baselines import JudgedBaselines, LabelledRows, forecast_training
 from learning.blocks import metric_interval, time_blocks
 from learning.candidate_comparison import Interval, metric_intervals
+from learning.error_scale import MASE, ErrorScale, error_scale
 from learning.metrics import RANKINGS, Floats, MetricError, Scored, metric_value
 from learning.naive_forecast import NaiveForecast
 from learning.skill import (
@@ -43,6 +44,10 @@ class NaiveResults:
         95 % intervals of the metrics.
     positions, scored
         Places among the judged rows that were forecast, and each baseline's scores of them.
+    scale
+        Unit of scaled errors, of a regression with a known past; see `error_scale`.
+    mase
+        The challenger's mean absolute error in this unit.
     """
 
     figures: Mapping[str, Mapping[Metric, float]]
@@ -50,6 +55,15 @@ class NaiveResults:
     intervals: Mapping[str, Mapping[Metric, Interval]]
     positions: NDArray[np.int64]
     scored: Mapping[str, Scored]
+    scale: ErrorScale | None = None
+    mase: float | None = None
+
+    def scaled(self, metrics: Mapping[Metric, float]) -> Mapping[str, float]:
+        """Add to metrics the mean absolute scaled error, by its name; without a scale there is none."""
+        figures: dict[str, float] = {str(name): value for name, value in metrics.items()}
+        if self.scale is not None and "mae" in figures:
+            figures[MASE] = figures["mae"] / self.scale.value
+        return figures
 
     @property
     def warning(self) -> str:
@@ -95,8 +109,15 @@ def judge_naively(
     figures = {name: _metrics(data, name, scored) for name, scored in naive.scored.items()}
     at = data.event_time_us[training.judged[naive.positions]]
     intervals = {name: _intervals(data, name, scored, at, seed) for name, scored in naive.scored.items()}
+    scale = error_scale(data.labels, known_values) if data.problem == "regression" else None
     return NaiveResults(
-        figures, _skills(data, training, naive, seed), intervals, naive.positions, naive.scored
+        figures,
+        _skills(data, training, naive, seed),
+        intervals,
+        naive.positions,
+        naive.scored,
+        scale,
+        metric_value("mae", training.holdout) / scale.value if scale is not None else None,
     )
 
 

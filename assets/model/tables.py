@@ -8,7 +8,9 @@ import pyarrow as pa
 
 from assets.model.naive import NaiveResults
 from declaration.lake_table import LakeTable
+from declaration.model import Metric
 from learning.candidate_comparison import CandidateComparison, Gap, Interval
+from learning.error_scale import MASE, ErrorScale
 from learning.train import Training
 
 CANDIDATES = LakeTable(
@@ -32,7 +34,8 @@ CANDIDATES = LakeTable(
         ]
     ),
 )
-"""One row per candidate or naive baseline (`baseline/<name>`) and metric; `fit_seconds` is CPU time; `candidate` is NULL in rows
+"""One row per candidate or naive baseline (`baseline/<name>`) and metric, of series also `mase`, the scaled error;
+`fit_seconds` is CPU time; `candidate` is NULL in rows
 of before candidates had names. `low` and `high` are the value's 95 % interval by blocks of time. `gap` is by how much the best candidate is
 better in the declared metric, with its interval and its p-value by Holm over all pairs; NULL for the best, other metrics and baselines."""
 
@@ -52,11 +55,11 @@ def candidates_table(
             "value": value,
             "fit_seconds": result.fit_seconds,
             "is_best": result.name == training.model.name,
-            **_interval(comparison.intervals[result.name].get(metric)),
+            **_interval(_interval_of(metric, comparison.intervals[result.name], naive.scale)),
             **(_gap(gaps.get(result.name)) if metric == training.metric else {}),
         }
         for result in training.results
-        for metric, value in result.metrics.items()
+        for metric, value in naive.scaled(result.metrics).items()
     ]
     rows += [
         {
@@ -68,12 +71,22 @@ def candidates_table(
             "value": value,
             "fit_seconds": 0.0,
             "is_best": False,
-            **_interval(naive.intervals[baseline].get(metric)),
+            **_interval(_interval_of(metric, naive.intervals[baseline], naive.scale)),
         }
         for baseline, values in naive.figures.items()
-        for metric, value in values.items()
+        for metric, value in naive.scaled(values).items()
     ]
     return CANDIDATES.rows([dict.fromkeys(CANDIDATES.schema.names) | row for row in rows])
+
+
+def _interval_of(
+    metric: str, intervals: Mapping[Metric, Interval], scale: ErrorScale | None
+) -> Interval | None:
+    """Return a metric's interval; that of the scaled error is the mean absolute error's, in its unit."""
+    absolute = intervals.get("mae")
+    if metric == MASE and scale is not None:
+        return None if absolute is None else (absolute[0] / scale.value, absolute[1] / scale.value)
+    return next((interval for name, interval in intervals.items() if name == metric), None)
 
 
 def _interval(interval: Interval | None) -> Mapping[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from types import MappingProxyType
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,6 +12,7 @@ from declaration.target import TargetSpec
 from declaration.target_sql import REQUEST_PREFIX
 from driftline.preview.datasets import short
 from driftline.preview.findings import Doubt, FeaturePlan
+from driftline.preview.growing import growing
 from learning.encode import FeatureKind, learn_encoding
 from learning.expansions import is_free_text
 from learning.leaks import Suspicion, figure, outstanding, suspects
@@ -31,7 +33,12 @@ NOT_FEATURES = ("row_id", "event_timestamp")
 """Columns of the joined rows that no model reads."""
 
 
-def plan(rows: pa.Table, label: pa.ChunkedArray, target: TargetSpec) -> tuple[FeaturePlan, ...]:
+def plan(
+    rows: pa.Table,
+    label: pa.ChunkedArray,
+    target: TargetSpec,
+    growth: Mapping[str, Doubt] = MappingProxyType({}),
+) -> tuple[FeaturePlan, ...]:
     """Say of each feature how it will be read, and warn where that is doubtful.
 
     Parameters
@@ -42,6 +49,8 @@ def plan(rows: pa.Table, label: pa.ChunkedArray, target: TargetSpec) -> tuple[Fe
         The truth of each row, or NULL.
     target
         What is predicted.
+    growth
+        Features of the calendar that no model will have seen the like of; see `growing_calendar`.
     """
     names = [name for name in rows.column_names if name not in NOT_FEATURES]
     columns, truth = rows.select(names), label.combine_chunks()
@@ -52,6 +61,9 @@ def plan(rows: pa.Table, label: pa.ChunkedArray, target: TargetSpec) -> tuple[Fe
     for encoded in learn_encoding(rows, names).columns:
         name, values = encoded.name, rows.column(encoded.name)
         doubts = [*_leak_doubts(name, leaks.get(name), hints), *_doubts(values, encoded.source_kind)]
+        grows = growth.get(name) or growing(values, rows["event_timestamp"])
+        if grows is not None:
+            doubts.append(grows)
         if name == best and name not in leaks:
             doubts.insert(
                 0, Doubt("stands out", f"{figure(measured[name])}, far above every other feature. {ASK}")

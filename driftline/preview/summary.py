@@ -25,6 +25,7 @@ from driftline.preview.findings import (
     TargetFinding,
     ViewFinding,
 )
+from driftline.preview.growing import growing_calendar
 from driftline.preview.rehearsal import Rehearsal, StageFinding
 from driftline.preview.source_types import word
 from learning.algorithms.own import OwnEstimatorError
@@ -66,7 +67,7 @@ def summary(rehearsal: Rehearsal, windows: Sequence[Window], *, clock: datetime)
         graph=tuple(_graph(rehearsal.pipeline)),
         datasets=datasets,
         views=tuple(_view(rehearsal, name) for name in spec.features),
-        target=_target(rehearsal, spec.target, steps) if spec.target is not None else None,
+        target=_target(rehearsal, spec.target, steps, windows[-1]) if spec.target is not None else None,
         stops=tuple(_stops(rehearsal, datasets, steps)),
     )
 
@@ -160,15 +161,18 @@ def _view_columns(rehearsal: Rehearsal, name: str) -> tuple[ColumnFacts, ...]:
     )
 
 
-def _target(rehearsal: Rehearsal, target: TargetSpec, steps: Mapping[str, _Steps | str]) -> TargetFinding:
+def _target(
+    rehearsal: Rehearsal, target: TargetSpec, steps: Mapping[str, _Steps | str], newest: Window
+) -> TargetFinding:
     labels = rehearsal.finding("labels")
     counts = tuple(_label_counts(labels, rehearsal.label, target.problem)) if labels is not None else ()
     is_featured = rehearsal.rows is not None and rehearsal.label is not None
+    growth = dict(growing_calendar(rehearsal.pipeline.spec, newest))
     return TargetFinding(
         problem=target.problem,
         label=target.label,
         counts=counts,
-        plans=plan(rehearsal.rows, rehearsal.label, target) if is_featured else (),
+        plans=plan(rehearsal.rows, rehearsal.label, target, growth) if is_featured else (),
         models={
             one.label: ALGORITHMS[one.use].preprocessing
             for one in rehearsal.pipeline.spec.model.competitors

@@ -8,6 +8,7 @@ from datetime import timedelta
 from declaration.features import FeatureViewSpec
 from declaration.forecast import (
     BEFORE,
+    BEFORE_ENTITY,
     BEFORE_VALUE,
     GENERATED,
     HORIZON,
@@ -15,6 +16,7 @@ from declaration.forecast import (
     DifferenceSpec,
     added_columns,
     event_instant_of,
+    hours,
     prediction_time_sql,
 )
 from declaration.spec import PipelineSpec
@@ -55,10 +57,13 @@ def _taken_names(spec: PipelineSpec, target: TargetSpec) -> Iterator[Fault]:
     names = [HORIZON] if len(target.horizon) > 1 else []
     if target.difference is not None:
         names.append(SEASON_PLACE)
-        for block, taken in (("features", spec.features), ("entities", spec.entities)):
-            if BEFORE in taken:
-                text = f"{block}.{BEFORE}: target.difference makes one of that name. Choose another."
-                yield Fault((block, BEFORE), text)
+        for block, name, taken in (
+            ("features", BEFORE, spec.features),
+            ("entities", BEFORE_ENTITY, spec.entities),
+        ):
+            if name in taken:
+                text = f"{block}.{name}: target.difference makes one of that name. Choose another."
+                yield Fault((block, name), text)
     for name in names:
         if name in columns:
             text = f"datasets.{target.dataset} has a column '{name}', which a forecast adds to its rows. Rename it."
@@ -90,7 +95,7 @@ def with_forecast(spec: PipelineSpec, texts: Mapping[str, str]) -> tuple[Pipelin
     series = tuple(name for name in key if name not in (event_time, HORIZON))
     keys = (*series, *(name for name in added_columns(spec, event_time) if name == SEASON_PLACE))
     view = FeatureViewSpec(
-        entity=BEFORE if keys else None,
+        entity=BEFORE_ENTITY if keys else None,
         sql=GENERATED,
         lookback=_label_lag(spec, event_time),
         ttl=target.difference.reach,
@@ -98,7 +103,7 @@ def with_forecast(spec: PipelineSpec, texts: Mapping[str, str]) -> tuple[Pipelin
     )
     update: dict[str, object] = {"features": {**spec.features, BEFORE: view}}
     if keys:
-        update["entities"] = {**spec.entities, BEFORE: keys}
+        update["entities"] = {**spec.entities, BEFORE_ENTITY: keys}
     sql = _before_sql(spec, target.difference, event_time, series)
     return spec.model_copy(update=update), {**texts, GENERATED: sql}
 
@@ -170,11 +175,13 @@ def _label_lag(spec: PipelineSpec, event_time: str) -> timedelta:
     )
     lag = f"CAST(({target.label_time}) AS TIMESTAMPTZ) - {event_instant_of(spec, event_time)}"
     # All hours of a year: what is published at a fixed hour takes longer for some events than for others.
-    hours = "SELECT unnest(range(TIMESTAMP '2024-01-01', TIMESTAMP '2025-01-01', INTERVAL 1 HOUR)) AS moment"
+    moments = (
+        "SELECT unnest(range(TIMESTAMP '2024-01-01', TIMESTAMP '2025-01-01', INTERVAL 1 HOUR)) AS moment"
+    )
     with empty_database() as connection:
         try:
             found = connection.sql(
-                f"SELECT max(epoch({lag})), count({lag}) = count(*) FROM (SELECT {row} FROM ({hours}))"
+                f"SELECT max(epoch({lag})), count({lag}) = count(*) FROM (SELECT {row} FROM ({moments}))"
             ).fetchall()
         except duckdb.Error:
             # Said of `label_time` itself, where expressions are judged.
@@ -186,5 +193,5 @@ def _label_lag(spec: PipelineSpec, event_time: str) -> timedelta:
 def _described(difference: DifferenceSpec) -> str:
     if difference.to == "last":
         return "The newest known value of the series, which the label's change is taken against."
-    season = "a year" if difference.to == "year" else f"a season of {difference.to}"
+    season = "a year" if difference.to == "year" else f"a season of {hours(difference.to):g} hours"
     return f"The value of the series {season} before, or of the newest such place that was known: the label's change is taken against it."

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MEMORY_LIMIT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B\s*", re.IGNORECASE | re.ASCII)
 """Forms of a bound that the engine takes: `512MB`, `2GB`, `1.5GiB`."""
@@ -45,6 +47,7 @@ def row_bytes(schema: pa.Schema) -> int:
 
     Examples
     --------
+    >>> import pyarrow as pa
     >>> row_bytes(pa.schema([("id", pa.string()), ("at", pa.timestamp("us")), ("is_new", pa.bool_())]))
     41
     """
@@ -52,6 +55,9 @@ def row_bytes(schema: pa.Schema) -> int:
 
 
 def _value_bytes(kind: pa.DataType) -> int:
+    # The settings of an installation are read by programs that must start without it.
+    import pyarrow as pa
+
     try:
         return max(1, int(kind.bit_width) // 8)
     except ValueError:

@@ -60,6 +60,8 @@ class ModelVersion:
         Its name, where the declaration gives it one; '' in versions of before candidates had names.
     run_id
         MLflow's run that registered it; '' before.
+    error_scale
+        Unit of scaled errors: mean distance of the labels learned from to the season before; None where it is not known.
     artifact_sha256
         Content hash of the model file.
     registered_at
@@ -87,6 +89,7 @@ class ModelVersion:
     classes: tuple[str, ...] = ()
     candidate: str = ""
     run_id: str = ""
+    error_scale: float | None = None
 
     @property
     def made_by(self) -> str:

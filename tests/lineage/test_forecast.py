@@ -10,6 +10,8 @@ from assets.drift_report.asset import materialize_drift_report
 from assets.model.asset import materialize_model
 from assets.predictions.asset import materialize_predictions
 from resources.connections import Connections
+from resources.feature_store.online.served_log import ServedLog
+from resources.feature_store.skew import measure_skew
 from serving import open_serving
 from serving.request_rows import RequestRowsError
 from tests.fixtures.forecast_world import (
@@ -100,6 +102,31 @@ def test_online_answers_are_those_of_training(world: tuple[Forecast, Connections
     assert all(a < score < b for a, score, b in zip(low, scores, high, strict=True))
 
 
+def test_what_is_served_of_a_view_without_an_entity_is_what_the_lake_has(
+    world: tuple[Forecast, Connections],
+) -> None:
+    forecast, connections = world
+    store, lake = connections.feature_store, connections.lake
+    for view, n_rows in (("all_sold", 1), ("before", 2 * 24)):
+        found = store.compare_online(forecast.pipeline, view, lake)
+        assert (found.n_entities, found.n_different) == (n_rows, 0)
+
+
+def test_skew_of_a_view_without_an_entity_is_counted(world: tuple[Forecast, Connections]) -> None:
+    forecast, connections = world
+    pipeline, rows = forecast.pipeline, pa.table({"product": ["tea", "cake"], "sold_at": [END, END]})
+    with open_serving(pipeline, connections) as serving, ServedLog(connections.lake, pipeline.name) as log:
+        serving.features(rows, NOW, log=log)
+    found = measure_skew(
+        pipeline, connections.lake, connections.engine, connections.feature_store, since=NOW - HOUR
+    )
+    # The whole is asked for once, each product for itself.
+    assert {(one.view, one.feature): (one.n_compared, one.n_different) for one in found} == {
+        ("all_sold", "sold"): (1, 0),
+        ("before", "value"): (2, 0),
+    }
+
+
 def test_farther_ahead_than_was_learned_is_refused(world: tuple[Forecast, Connections]) -> None:
     forecast, connections = world
     rows = pa.table({"product": ["tea", "tea"], "sold_at": [END, END + 25 * HOUR - timedelta(minutes=1)]})
@@ -118,7 +145,12 @@ def test_batch_scores_and_the_report_are_in_the_unit_of_the_label(
 ) -> None:
     forecast, connections = world
     run = run_stages(forecast.pipeline, connections, "2024-01-21", trains=False)
-    materialize_predictions(run, feature_store=connections.feature_store, registry=connections.registry)
+    materialize_predictions(
+        run,
+        feature_store=connections.feature_store,
+        registry=connections.registry,
+        score_targets=connections.score_targets,
+    )
     labels = {row["row_id"]: row["label"] for row in stored(connections, "sales/labels")}
     errors = np.array(
         [labels[row["row_id"]] - row["score"] for row in stored(connections, "sales/predictions")]
@@ -127,3 +159,16 @@ def test_batch_scores_and_the_report_are_in_the_unit_of_the_label(
     assert float(np.abs(errors).mean()) < 0.8
     report = materialize_drift_report(run, registry=connections.registry, reports=connections.reports)
     assert report.metadata["realised_mae"] == pytest.approx(np.abs(errors).mean(), rel=0.02)
+    # In units of the day before's error in the training rows.
+    scale = connections.registry.version("sales", 1).error_scale
+    assert scale is not None
+    assert report.metadata["realised_mase"] == pytest.approx(report.metadata["realised_mae"] / scale)
+
+
+def test_the_scaled_error_is_beside_the_other_metrics(world: tuple[Forecast, Connections]) -> None:
+    _, connections = world
+    rows = stored(connections, "sales/candidates", order="candidate, metric")
+    figures = {(row["candidate"], row["metric"]): row["value"] for row in rows}
+    scale = connections.registry.version("sales", 1).error_scale
+    assert {name for name, metric in figures if metric == "mase"} >= {"ridge", "naive", "baseline/day_season"}
+    assert figures["ridge", "mase"] == pytest.approx(figures["ridge", "mae"] / scale)

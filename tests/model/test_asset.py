@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pytest
 
 from assets.materialization import Outcome, StageRun
-from assets.model import asset as model_asset
+from assets.model import reading as model_reading
 from assets.model.asset import materialize_model
 from assets.training_set.selection import TrainingSetError
 from declaration.model import GateSpec
@@ -220,7 +220,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, action: Callable[[], object]) -> 
     """Do something between a training and its decision, once."""
     import assets.model.asset as rim
 
-    write, waiting = rim._write_tables, [action]
+    write, waiting = rim.write_tables, [action]
 
     def writing(*given: object) -> object:
         written = write(*given)  # type: ignore[arg-type]  # as they come
@@ -228,7 +228,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, action: Callable[[], object]) -> 
             waiting.pop()()
         return written
 
-    monkeypatch.setattr(rim, "_write_tables", writing)
+    monkeypatch.setattr(rim, "write_tables", writing)
 
 
 def two_champions(world: World, pipeline: Pipeline, until_february: pa.Table) -> None:
@@ -469,7 +469,7 @@ def test_a_set_beyond_memory_is_learned_from_out_of_core(
     world: World, january: pa.Table, until_february: pa.Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline = world.pipeline("large", algorithms=("sgd", "lightgbm"))
-    monkeypatch.setattr(model_asset, "limit_bytes", lambda _: 1_000)
+    monkeypatch.setattr(model_reading, "limit_bytes", lambda _: 1_000)
     world.write_training_set(pipeline, "2024-01-01", january)
     first = train(world, pipeline, "2024-01-01")
     assert first.metadata["is_promoted"]
@@ -491,7 +491,7 @@ def test_a_set_beyond_memory_is_refused_where_a_candidate_needs_all_rows(
     world: World, january: pa.Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline = world.pipeline("refused")
-    monkeypatch.setattr(model_asset, "limit_bytes", lambda _: 1_000)
+    monkeypatch.setattr(model_reading, "limit_bytes", lambda _: 1_000)
     world.write_training_set(pipeline, "2024-01-01", january)
     with pytest.raises(TrainingSetError, match="a training set of 1,200 rows with 3 features takes about"):
         train(world, pipeline, "2024-01-01")

@@ -82,7 +82,7 @@ def tick(
 
 
 def _placeholders() -> dict[str, object]:
-    names = ("feature_store", "registry", "validation", "reports")
+    names = ("feature_store", "registry", "validation", "reports", "score_targets")
     nothing = {name: dg.ResourceDefinition.none_resource() for name in names}
     return {**nothing, **_storage(), "channels": Channels()}
 

@@ -73,6 +73,8 @@ class ReportContent:
         Rows outside what the model learned from; None where that is not known.
     base_rate
         The champion beside a constant forecast.
+    error_scale
+        Unit of the champion's scaled errors; None where it is not known.
     cost
         What its decisions have cost; None where mistakes have no declared cost.
     origin
@@ -106,6 +108,7 @@ class ReportContent:
     extrapolation: Extrapolation | None = None
     origin: Origin | None = None
     base_rate: BaseRateComparison | None = None
+    error_scale: float | None = None
     cost: DecisionCost | None = None
 
     @property

@@ -45,7 +45,7 @@ def report_facts(content: ReportContent) -> list[tuple[str, str, str]]:
     return [
         *(skill if is_error_first else []),
         *drift,
-        (f"Realised {metric}", number_text(content.realised.value), small_print(content.realised, f"on {content.n_labelled} labelled rows")),
+        (f"Realised {metric}", number_text(content.realised.value), small_print(content.realised, _labelled(content))),
         (f"Estimated {metric}", number_text(content.estimated.value), small_print(content.estimated, "while the concept stands")),
         *_cost_fact(content.cost),
         *_proper_score(content.base_rate),
@@ -56,6 +56,14 @@ def report_facts(content: ReportContent) -> list[tuple[str, str, str]]:
         quality,
         *quarantined,
     ]  # fmt: skip
+
+
+def _labelled(content: ReportContent) -> str:
+    """Say on how many rows, and of a forecast's error what it is in units of the season before."""
+    rows = f"on {content.n_labelled} labelled rows"
+    if content.error_scale is None or content.metric != "mae" or content.realised.value is None:
+        return rows
+    return f"{rows}; MASE {number_text(content.realised.value / content.error_scale)}"
 
 
 def _outside_fact(extrapolation: Extrapolation | None) -> list[tuple[str, str, str]]:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from declaration.forecast import DifferenceSpec
 from declaration.model import CandidateSpec
 from declaration.target import ProblemType
 from learning.algorithms.algorithm import EVERY_PROBLEM
@@ -102,6 +103,23 @@ def test_a_naive_forecast_is_written(column: int | None) -> None:
     model = replace(fitted(table, "regression", "ridge"), estimator=NaiveForecast(column, 5.0))
     found = checked_parity(model, model_to_onnx(model, {}), table, seed=1)
     assert found.largest == 0
+
+
+@pytest.mark.parametrize("algorithm", ["hist_gradient_boosting", "ridge", "xgboost"])
+@pytest.mark.usefixtures("few_trees")
+def test_a_change_has_the_value_before_added(algorithm: str) -> None:
+    """Of missing values too: the parity's rows have them."""
+    table = odd_table("regression")
+    place = table.column_names.index("signal__x")
+    table = table.append_column("before__value", table["signal__x"]).remove_column(place)
+    data = read_training_set(table, "regression", difference=DifferenceSpec(to="last"))
+    model = fit(CandidateSpec(use=algorithm), data.fit_rows(), (), 0, 1)
+    assert model.difference is not None
+    found = checked_parity(model, model_to_onnx(model, {}), table, seed=1)
+    assert found.largest <= (SINGLE if algorithm == "xgboost" else DOUBLE)
+    ratio = replace(model, difference=replace(model.difference, by="ratio"))
+    with pytest.raises(ExportError, match="says a ratio to a known value"):
+        model_to_onnx(ratio, {})
 
 
 def test_the_file_says_what_it_reads_and_gives() -> None:

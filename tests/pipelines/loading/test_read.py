@@ -92,7 +92,7 @@ MALFORMED = [
     pytest.param(
         [("  queries:", "  querys:")],
         [
-            "27: unknown key 'querys' in attributes. Allowed: description, owners, partitions, datasets, queries, entities, features, target, model, drift, retrain, alerts, schedule, tags. Did you mean 'queries'?",
+            "27: unknown key 'querys' in attributes. Allowed: description, owners, partitions, datasets, queries, entities, features, target, model, predictions, drift, retrain, alerts, schedule, tags. Did you mean 'queries'?",
         ],
         id="unknown-top-key",
     ),
@@ -706,7 +706,7 @@ MALFORMED = [
             ("    request_features: {amount: amount}\n", ""),
         ],
         [
-            "29: unknown key 'featurs' in attributes. Allowed: description, owners, partitions, datasets, queries, entities, features, target, model, drift, retrain, alerts, schedule, tags. Did you mean 'features'?",
+            "29: unknown key 'featurs' in attributes. Allowed: description, owners, partitions, datasets, queries, entities, features, target, model, predictions, drift, retrain, alerts, schedule, tags. Did you mean 'features'?",
         ],
         id="no-features-but-misspelt-ones",
     ),
