@@ -16,7 +16,9 @@ from declaration import (
     forecast,
     model,
     partitions,
+    predictions,
     preprocess,
+    sampling,
     search,
     spec,
     target,
@@ -29,19 +31,8 @@ from pipelines.loading.reference import editor_schema
 from tests.fixtures.sound_declaration import write
 
 BLOCKS = (
-    alerts,
-    datasets,
-    decisions,
-    drift,
-    features,
-    forecast,
-    model,
-    partitions,
-    preprocess,
-    search,
-    spec,
-    target,
-)
+    alerts, datasets, decisions, drift, features, forecast, model, partitions, predictions, preprocess, sampling, search, spec, target,
+)  # fmt: skip
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

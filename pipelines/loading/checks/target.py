@@ -159,6 +159,9 @@ def _model_faults(spec: PipelineSpec) -> Iterator[Fault]:
     yield from repeats(("model", "candidates"), [competitor.label for competitor in model.competitors])
     if wrong := finish_fault(model, problem):
         yield Fault(("model", wrong.split()[0]), f"model.{wrong}")
+    if model.sample is not None and model.sample.stratified and problem == "regression":
+        path = ("model", "sample", "stratified")
+        yield Fault(path, f"{label(path)} is for classes, and the target's problem is regression. Remove it.")
     yield from _group_faults(spec)
     metrics = METRICS_BY_PROBLEM[problem]
     if model.metric is not None and model.metric not in metrics:

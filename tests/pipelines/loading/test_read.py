@@ -530,6 +530,18 @@ MALFORMED = [
         id="secret-in-place-of-a-variable",
     ),
     pytest.param(
+        [
+            ("label: delivered - ordered > interval 3 day", "label: amount"),
+            ("problem: binary", "problem: regression"),
+            ("[hist_gradient_boosting, logistic_regression]", "[hist_gradient_boosting]"),
+            ("metric: roc_auc", "metric: rmse\n    sample: {rows: 5000, stratified: true}"),
+        ],
+        [
+            "46: model.sample.stratified is for classes, and the target's problem is regression. Remove it.",
+        ],
+        id="stratified-sample-of-values",
+    ),
+    pytest.param(
         [("path: orders.csv", "path: package:orders.csv")],
         [
             "10: datasets.orders.source.path is 'package:orders.csv', but a packaged file is written package:<name>/<file>.",
