@@ -27,6 +27,9 @@ MIN_STEPS = 60
 MAX_SERIES_KEYS = 2
 """Columns that name a series, as store and product."""
 
+MAX_NAMING = 8
+"""Columns that are tried for these: each pair is a look at all rows."""
+
 MIN_CORRELATION = 0.3
 """Correlation with the season before, after the level is taken away, from which there is a season."""
 
@@ -145,7 +148,7 @@ def _possible_keys(
         and 1 < column.n_distinct <= column.n_rows / MIN_STEPS
     ]
     for n_keys in range(MAX_SERIES_KEYS + 1):
-        yield from combinations(naming, n_keys)
+        yield from combinations(naming[:MAX_NAMING], n_keys)
 
 
 def _step(
