@@ -76,7 +76,8 @@ def _labels(pipeline: Pipeline, _: str) -> Iterator[Setting]:
 
 
 def _training_set(pipeline: Pipeline, _: str) -> Iterator[Setting]:
-    yield _setting(pipeline.spec.model, "model", "train_window")
+    for key in ("train_window", "sample"):
+        yield _setting(pipeline.spec.model, "model", key)
 
 
 def _model(pipeline: Pipeline, _: str) -> Iterator[Setting]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from assets.drift_report.monitor_asset import monitored_columns, reference_partitions
 from assets.drift_report.window_inputs import examine_window
 from assets.features.view_sql import filled, kept_to_window
-from assets.training_set.selection import known_labels, training_windows
+from assets.training_set.selection import known_labels, sampled, training_windows
 from declaration.errors import DriftlineError
 from declaration.names import CREATED_TIMESTAMP, EVENT_TIMESTAMP, is_url
 from declaration.partitioning import Window
@@ -199,7 +199,8 @@ def _training_set(
     keys = [
         labelled.key for labelled in training_windows(pipeline, window) if labelled.key in labels.partitions
     ]
-    query = known_labels(scan(labels, keys), window.end)
+    model = pipeline.spec.model
+    query = sampled(known_labels(scan(labels, keys), window.end), model.sample, model.seed)
     yield Statement("labels known as of the partition's end", place_of(known_labels), query)
     yield from _joined(pipeline, query, connections)
 

@@ -325,7 +325,7 @@ MALFORMED = [
     pytest.param(
         [("candidates: [hist_gradient_boosting, logistic_regression]", "candidates: [logistic]")],
         [
-            "44: model.candidates[0] names 'logistic', which is no algorithm. Allowed: hist_gradient_boosting, lightgbm, xgboost, logistic_regression, linear_svm, kernel_svm, nearest_neighbours, naive_bayes, decision_tree, random_forest.",
+            "44: model.candidates[0] names 'logistic', which is no algorithm. Allowed: hist_gradient_boosting, lightgbm, xgboost, logistic_regression, linear_svm, kernel_svm, nearest_neighbours, sgd, naive_bayes, decision_tree, random_forest.",
         ],
         id="no-known-candidate",
     ),
@@ -736,7 +736,7 @@ MALFORMED = [
     pytest.param(
         [("logistic_regression]", "ridge]")],
         [
-            "44: model.candidates[1] names 'ridge', which cannot learn a binary target. Allowed: hist_gradient_boosting, lightgbm, xgboost, logistic_regression, linear_svm, kernel_svm, nearest_neighbours, naive_bayes, decision_tree, random_forest.",
+            "44: model.candidates[1] names 'ridge', which cannot learn a binary target. Allowed: hist_gradient_boosting, lightgbm, xgboost, logistic_regression, linear_svm, kernel_svm, nearest_neighbours, sgd, naive_bayes, decision_tree, random_forest.",
         ],
         id="candidate",
     ),

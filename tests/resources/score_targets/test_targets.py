@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +33,7 @@ SCHEMA = pa.schema(
 )
 AT = datetime(2024, 1, 1, 12, tzinfo=UTC)
 VARIABLE = "SCORES_URL"
+REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 def batch(ids: Sequence[str], score: float) -> pa.RecordBatch:
@@ -208,3 +211,32 @@ def test_paths_that_lead_out_or_into_the_lake_are_refused(path: str, said: str, 
     spec = ScoreTargetSpec(type="parquet", path=path.format(home=tmp_path))
     with pytest.raises(ScoreTargetError, match=said):
         targets.write(spec, reader(), pipeline="shop", partition="p", commit={})
+
+
+KILLED = """
+import os, sys
+from tests.resources.score_targets.test_targets import SCHEMA, batch
+import pyarrow as pa
+from declaration.predictions import ScoreTargetSpec
+from resources.score_targets.targets import ScoreTargets
+
+def rows():
+    yield batch([f"x{number}" for number in range(20_000)], 0.5)
+    os.kill(os.getpid(), 9)
+
+spec = ScoreTargetSpec.model_validate_json(sys.argv[1])
+targets = ScoreTargets(folder=sys.argv[2] + "/scores", lake_root=sys.argv[2] + "/lake")
+stream = pa.RecordBatchReader.from_batches(SCHEMA, rows())
+targets.write(spec, stream, pipeline="shop", partition="2024-01-01", commit={"pipeline": "shop"})
+"""
+
+
+@pytest.mark.slow
+def test_a_writer_that_is_killed_leaves_the_partition_as_it_was(place: Place, tmp_path: Path) -> None:
+    place.write("2024-01-01", reader(batch(["a"], 0.25)))
+    command = [sys.executable, "-c", KILLED, place.spec.model_dump_json(), str(tmp_path)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, check=False, timeout=60)
+    assert done.returncode == -9, done.stderr
+    assert place.read() == [("2024-01-01", "a", 0.25)]
+    place.write("2024-01-01", reader(batch(["b"], 0.5)))
+    assert place.read() == [("2024-01-01", "b", 0.5)]
