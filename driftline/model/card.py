@@ -68,7 +68,7 @@ def card(name: str | None, version: int | None, out: Path | None, as_json: bool)
     number = chosen_version(pipeline, version).version
     made = read_card(pipeline, connections.lake, connections.registry, number, now=datetime.now(UTC))
     if out is None:
-        path = write_card(made, Path(connections.reports.folder)).page
+        path = write_card(made, Path(connections.reports.folder), connections.registry).page
     else:
         is_markdown = out.suffix.lower() == ".md"
         path = write_whole(out, card_markdown(made) if is_markdown else card_page(made))

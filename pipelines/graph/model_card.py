@@ -23,6 +23,9 @@ from resources.model_registry.ledger import Decision, read_ledger
 from resources.model_registry.registry import ModelRegistry
 from resources.reports import Reports
 
+CARD_ARTIFACT = "card/model-card"
+"""Path of a card among the artifacts of MLflow's run, without the ending."""
+
 MAX_COLUMNS = 8
 """Columns of the sources that are named of one feature."""
 
@@ -47,7 +50,7 @@ def materialize_model_with_card(run: StageRun, *, registry: ModelRegistry, repor
     files = None
     for version in sorted({number, *({before} if before is not None else ())}):
         card = read_card(run.pipeline, run.lake, registry, version, now=run.scope.clock)
-        written = write_card(card, folder)
+        written = write_card(card, folder, registry)
         files = written if version == number else files
     assert files is not None
     return replace(outcome, metadata={**outcome.metadata, "card": str(files.page)})
@@ -67,13 +70,22 @@ def read_card(
     return model_card(pipeline, facts, made_of(declared_lineage(pipeline), facts.version.feature_names))
 
 
-def write_card(card: Card, folder: Path) -> CardFiles:
-    """Write `<pipeline>/model-<version>.html` and `.md` below the folder of the reports, each whole or not at all."""
-    below = folder / card.pipeline
+def write_card(card: Card, folder: Path, registry: ModelRegistry) -> CardFiles:
+    """Write a card beside the reports, and into MLflow's run of its version, unless that was deleted.
+
+    As `<pipeline>/model-<version>.html` and `.md` below the folder of the reports, each whole or not at all.
+    """
+    below, markdown = folder / card.pipeline, card_markdown(card)
     name = _file_name(card.version)
+    run = registry.training_run(card.pipeline, card.version)
+    if run is not None:
+        # By itself: no other page stands beside it there.
+        page = card_page(card)
+        kept = {f"{CARD_ARTIFACT}.html": page.encode(), f"{CARD_ARTIFACT}.md": markdown.encode()}
+        registry.keep_files(run.run_id, kept)
     return CardFiles(
         write_whole(below / f"{name}.html", card_page(card, back=HISTORY_PAGE)),
-        write_whole(below / f"{name}.md", card_markdown(card)),
+        write_whole(below / f"{name}.md", markdown),
     )
 
 
@@ -95,7 +107,7 @@ def refresh_cards(
     concerned = {decision.version, decision.champion_before, decision.champion_after}
     for version in sorted(filter(None, concerned)):
         if (folder / pipeline.name / f"{_file_name(version)}.html").exists():
-            write_card(read_card(pipeline, lake, registry, version, now=now), folder)
+            write_card(read_card(pipeline, lake, registry, version, now=now), folder, registry)
 
 
 def made_of(lineage: Lineage, features: tuple[str, ...]) -> Mapping[str, str]:

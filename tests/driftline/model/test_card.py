@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import OrderedDict
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,23 @@ def test_the_page_needs_nothing_from_elsewhere(installed: Home, tmp_path: Path) 
     assert not re.search(r'(?:src|href)="(?:https?:)?//', page)
     assert main(["model", "card", "1", "--out", str(tmp_path / "card.md")]) == SUCCESS
     assert (tmp_path / "card.md").read_text().startswith("# tiny, version 1: ")
+
+
+def test_the_card_is_among_the_artifacts_of_the_versions_run(
+    installed: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # MLflow remembers where a run's artifacts lie, and this process has made the home that was copied.
+    monkeypatch.setattr("mlflow.tracking._tracking_service.utils._artifact_repos_cache", OrderedDict())
+    run = installed.connections.registry.training_run("tiny", 1)
+    assert run is not None
+    artifacts = Path(run.model_file.removeprefix("file://")).parent
+    page, text = artifacts / "card" / "model-card.html", artifacts / "card" / "model-card.md"
+    assert text.read_text().startswith("# tiny, version 1: ")
+    assert "index.html" not in page.read_text()
+    page.write_text("of before")
+    (decision, *_) = read_ledger(installed.connections.lake, "tiny")
+    tell_cards("tiny", decision)
+    assert "It serves since" in page.read_text()
 
 
 def test_the_index_links_the_cards(installed: Home) -> None:
