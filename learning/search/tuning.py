@@ -90,7 +90,7 @@ def expected_maximum(n: int) -> float:
     Examples
     --------
     >>> round(expected_maximum(1), 2), round(expected_maximum(10), 2), round(expected_maximum(30), 2)
-    (0.0, 1.54, 2.04)
+    (0.0, 1.55, 2.04)
     """
     return NormalDist().inv_cdf((n - 0.375) / (n + 0.25)) if n else 0.0
 

@@ -186,7 +186,7 @@ def test_a_tampered_preprocessing_is_not_loaded() -> None:
         ({"use": "no_such_package.models:A"}, "binary", "there is no module 'no_such_package.models' here. Install"),
         ({"use": "json:JSONDecoder"}, "binary", "which only a pickle can hold"),
         ({"use": "sklearn.svm:SVCC"}, "binary", r"has no class 'SVCC'\. .* Did you mean 'SVC'\?"),
-        ({"use": "sklearn.linear_model:SGDClassifier"}, "binary", r"hold what no safe format of ours does: .*SGDClassifier"),
+        ({"use": "sklearn.linear_model:SGDClassifier"}, "binary", r"hold what no safe format of ours does: .*Hinge"),
         ({"use": "sklearn.linear_model:Lasso", "params": {"alfa": 1}}, "regression", r"sets 'alfa', .* Did you mean 'alpha'\?"),
         ({"use": "sklearn.linear_model:Lasso"}, "binary", "gives no probabilities: it has neither predict_proba nor"),
         ({"use": "sklearn.linear_model:Lasso", "params": {"alpha": -1}}, "regression", "fail on 60 made-up rows .* 'alpha'"),
