@@ -57,7 +57,7 @@ class Champion:
 
 @dataclass
 class ScoreRecord:
-    """What is kept of a partition's scores while they pass: 8 bytes for each row.
+    """Count and scores of a partition's rows, kept while they pass: 8 bytes for each row.
 
     Attributes
     ----------

@@ -112,7 +112,7 @@ def read_large_set(
 
 @dataclass(frozen=True)
 class _Seen:
-    """What one pass over a set tells of it."""
+    """Facts of a set, from one pass over it."""
 
     encoding: FeatureEncoding
     labels: Floats

@@ -129,7 +129,7 @@ class Decision:
 
     @property
     def explanation(self) -> str:
-        """Why it was decided so, in sentences; '' where nothing was written."""
+        """Reason of the decision, in sentences; '' where nothing was written."""
         return str(self.report.get("explanation") or "")
 
 

@@ -1,4 +1,4 @@
-"""What a benchmark reads of a process is that process's own."""
+"""Peak memory of a measured program is its own."""
 
 import numpy as np
 
