@@ -15,7 +15,7 @@ from sources.csv_header import with_plain_headers
 from sources.encoding import as_utf8
 from sources.files import source_files
 from sources.forms import CSV, JSON_LINES, PARQUET
-from sources.source_type import Asked, SourceType
+from sources.source_type import Asked, Opened, SourceType
 from sources.workbooks import arrays_as_lines, workbooks_as_csv
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def open_files(source: FileSourceBlock, asked: Asked, /) -> Iterator[tuple[Path, ...]]:
+def open_files(source: FileSourceBlock, asked: Asked, /) -> Iterator[Opened]:
     """Give the files of a source, in name order."""
-    yield source_files(source, folder=asked.folder, partition=asked.partition)
+    yield Opened(source_files(source, folder=asked.folder, partition=asked.partition))
 
 
 def mark_of_files(source: FileSourceBlock, folder: Path) -> str:

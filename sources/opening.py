@@ -13,7 +13,7 @@ from declaration.partitioning import Window, partitioning
 from declaration.partitions import PartitionsSpec
 from declaration.sources.spec import SourceSpec
 from sources.files import unpacked
-from sources.source_type import Asked
+from sources.source_type import Asked, Opened
 from sources.types import type_of
 
 if TYPE_CHECKING:
@@ -27,15 +27,15 @@ def asked_window(dataset: DatasetSpec, partitions: PartitionsSpec, window: Windo
 
 
 @contextmanager
-def files_of(
+def opened(
     source: SourceSpec,
     *,
     folder: Path,
     scratch: Path,
     partition: str | None = None,
     asked: Window | None = None,
-) -> Iterator[tuple[Path, ...]]:
-    """Give a source's files; those that are made of one that has none are removed after.
+) -> Iterator[Opened]:
+    """Open a source; files that are made of one that has none are removed after.
 
     Parameters
     ----------
@@ -55,8 +55,8 @@ def files_of(
     SourceError
         If nothing is there, or the source cannot be read.
     """
-    with type_of(source).open(source, Asked(folder, scratch, partition, asked)) as files:
-        yield files
+    with type_of(source).open(source, Asked(folder, scratch, partition, asked)) as source_now:
+        yield source_now
 
 
 @contextmanager

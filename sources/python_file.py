@@ -24,7 +24,7 @@ from declaration.sources.python import PythonSourceSpec
 from sources.file_types import stat_mark
 from sources.files import SourceError, file_in_folder
 from sources.forms import PARQUET
-from sources.source_type import Asked, SourceType
+from sources.source_type import Asked, Opened, SourceType
 
 FUNCTION = "read"
 """Name of the function that gives the rows: `read(start, end)`, both None for a table without partitions."""
@@ -33,7 +33,7 @@ _numbers = itertools.count()
 
 
 @contextmanager
-def _open(source: PythonSourceSpec, asked: Asked, /) -> Iterator[tuple[Path, ...]]:
+def _open(source: PythonSourceSpec, asked: Asked, /) -> Iterator[Opened]:
     """Call the file, and give its rows.
 
     What it gives may change while its code does not: its rows are its content.
@@ -42,7 +42,7 @@ def _open(source: PythonSourceSpec, asked: Asked, /) -> Iterator[tuple[Path, ...
     start, end = (asked.window.start, asked.window.end) if asked.window is not None else (None, None)
     asked.scratch.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=asked.scratch, prefix="made-") as name:
-        yield (rows_as_parquet(file, start, end, folder=Path(name)),)
+        yield Opened((rows_as_parquet(file, start, end, folder=Path(name)),))
 
 
 def _mark(source: PythonSourceSpec, folder: Path) -> str:

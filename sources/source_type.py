@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
@@ -41,11 +41,30 @@ class Asked:
     window: Window | None = None
 
 
-class Opening(Protocol[Keys_contra]):
-    """Gives the files that hold a source's rows: its own, or ones that are made and removed after."""
+@dataclass(frozen=True)
+class Opened:
+    """A source as it was opened.
 
-    def __call__(self, source: Keys_contra, asked: Asked, /) -> AbstractContextManager[tuple[Path, ...]]:
-        """Return the files; none for a partition without rows of its own, where that may be.
+    Attributes
+    ----------
+    files
+        Files that hold its rows: its own, or ones that are made and removed after.
+    state
+        What tells the state that was read from any other, where the source knows that: a version. None where the files' content does.
+    facts
+        What the asset shows of the reading: a version, seconds that were waited for the source, rows that it left out.
+    """
+
+    files: tuple[Path, ...]
+    state: str | None = None
+    facts: Mapping[str, str | int | float] = field(default_factory=dict)
+
+
+class Opening(Protocol[Keys_contra]):
+    """Opens a source for what is asked of it."""
+
+    def __call__(self, source: Keys_contra, asked: Asked, /) -> AbstractContextManager[Opened]:
+        """Return the source with its files; without any for a partition that has no rows of its own, where that may be.
 
         Raises
         ------

@@ -34,7 +34,7 @@ from resources.lake.lake import Lake, Snapshot
 from sources.content import Content, content_of
 from sources.engine_errors import repair_of
 from sources.local_times import described
-from sources.opening import asked_window, files_of, readable
+from sources.opening import asked_window, opened, readable
 from sources.read import READ_TABLE, Counts, changed_clocks, read_files
 from sources.rejects import REJECTS_TABLE, ReadError
 
@@ -126,14 +126,14 @@ def materialize_raw(run: StageRun, dataset: str) -> Outcome:
     spec, scope = run.spec.datasets[dataset], run.scope
     if spec.is_partitioned and scope.window is None:
         raise ReadError(f"dataset '{dataset}' is partitioned: run it for a partition.")
-    with files_of(
+    with opened(
         spec.source,
         folder=Path(run.pipeline.folder),
         scratch=Path(run.engine.spill_directory),
         partition=scope.partition,
         asked=asked_window(spec, run.spec.partitions, scope.window),
-    ) as files:
-        content = content_of(files)
+    ) as source:
+        content = content_of(source.files, source.state)
         mark = content.fingerprint
         commit = {
             **run.commit,
@@ -145,11 +145,11 @@ def materialize_raw(run: StageRun, dataset: str) -> Outcome:
         if not spec.is_partitioned and reading.is_current(reading.table):
             return _unchanged(reading, mark)
         where, key = f"dataset '{dataset}': {spec.source.place}", scope.partition or ""
-        if not files:
+        if not source.files:
             _refuse_to_empty(reading, key, where)
         if isinstance(reading.partitioning, LoadPartitions):
             refuse_other_load(run.lake, reading.table, key, mark, where)
-        return _read(reading, content, started)
+        return _read(reading, content, source.facts, started)
 
 
 def _refuse_to_empty(reading: _Reading, partition: str, where: str) -> None:
@@ -163,7 +163,9 @@ def _refuse_to_empty(reading: _Reading, partition: str, where: str) -> None:
         )
 
 
-def _read(reading: _Reading, content: Content, started: float) -> Outcome:
+def _read(
+    reading: _Reading, content: Content, facts: Mapping[str, str | int | float], started: float
+) -> Outcome:
     """Read files that have been found, and write what they hold for the partition."""
     files = [seen.path for seen in content.files]
     spec, dataset, partition = reading.spec, reading.dataset, reading.run.scope.partition
@@ -208,6 +210,7 @@ def _read(reading: _Reading, content: Content, started: float) -> Outcome:
             "source": spec.source.place,
             "source_sha256": reading.commit[FINGERPRINT],
             "source_bytes": content.size_bytes,
+            **facts,
             "size_bytes": snapshot.size_bytes,
             "writes": ", ".join(f"{s.table}@{s.version}" for s in (snapshot, rejects)),
             "duration_s": round(time.monotonic() - started, 3),

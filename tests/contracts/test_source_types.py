@@ -17,7 +17,7 @@ from openpyxl import Workbook
 from declaration.datasets import DatasetSpec
 from declaration.errors import DriftlineError
 from declaration.sources.spec import SOURCE_BLOCKS
-from sources.opening import files_of, readable
+from sources.opening import opened, readable
 from sources.read import READ_TABLE, Counts, read_files
 from sources.rejects import REJECTS_TABLE, ReadError
 from sources.types import SOURCE_TYPES
@@ -107,10 +107,10 @@ class Source:
         spec = DatasetSpec.model_validate({"source": source, "columns": columns})
         scratch = self.folder / "scratch"
         with (
-            files_of(spec.source, folder=self.folder, scratch=scratch) as found,
-            readable(self.connection, found, spec, scratch) as plain,
+            opened(spec.source, folder=self.folder, scratch=scratch) as now,
+            readable(self.connection, now.files, spec, scratch) as plain,
         ):
-            return read_files(self.connection, plain, spec, name="orders", timezone="UTC", found=found)
+            return read_files(self.connection, plain, spec, name="orders", timezone="UTC", found=now.files)
 
     def rows(self) -> list[tuple[object, ...]]:
         return self.connection.sql(f'SELECT * REPLACE (epoch_us("at") AS "at") FROM {READ_TABLE}').fetchall()

@@ -10,6 +10,7 @@ from declaration.decisions import ThresholdSpec
 from driftline.cli import main
 from pipelines.loading.read import DeclarationError, read, read_with_policy
 from pipelines.loading.yaml_lines import parse
+from sources.types import SOURCE_TYPES
 from tests.fixtures.sound_declaration import HISTORY, SOUND, write
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -459,6 +460,29 @@ MALFORMED = [
             "24: datasets.customers.source.delimiter is for csv sources only; this one is parquet.",
         ],
         id="delimiter",
+    ),
+    pytest.param(
+        [("path: customers.parquet", "path: customers.parquet, sheet: First, nul_values: [NA]")],
+        [
+            "24: datasets.customers.source.sheet is for excel sources only; this one is parquet.",
+            "24: unknown key 'nul_values' in datasets.customers.source. Allowed: type, max_rejected_share, path, mode, missing.",
+        ],
+        id="keys-of-other-sources",
+    ),
+    pytest.param(
+        [("type: parquet, path: customers.parquet", "type: parket, path: customers.parquet")],
+        [
+            f"24: unknown value 'parket' for datasets.customers.source.type. Allowed: {', '.join(SOURCE_TYPES)}. "
+            "Did you mean 'parquet'?",
+        ],
+        id="unknown-source",
+    ),
+    pytest.param(
+        [("type: parquet, path: customers.parquet", "path: customers.parquet")],
+        [
+            "24: missing key 'type' in datasets.customers.source. Text files of one row a line.",
+        ],
+        id="source-without-type",
     ),
     pytest.param(
         [("id: int", 'id: {type: int, null_values: ["a,b"]}')],
