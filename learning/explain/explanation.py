@@ -107,7 +107,7 @@ def explain(
 
 def _compared_with(model: FittedModel, matrix: Floats) -> tuple[Floats | None, Floats | None]:
     """Return what contributions to single answers will be counted from: mean parts, or background rows, or neither."""
-    background = matrix[_evenly(np.arange(matrix.shape[0]), N_BACKGROUND)]
+    background = matrix[_spread(model.score_matrix(matrix))]
     try:
         contributions(model, background)
         return mean_parts(model, matrix), None
@@ -115,6 +115,14 @@ def _compared_with(model: FittedModel, matrix: Floats) -> tuple[Floats | None, F
         return None, background
     except ExplanationError:
         return None, None  # The question for contributions will say why.
+
+
+def _spread(scores: Floats) -> NDArray[np.int64]:
+    """Return the rows in the middle of as many equal shares by their answers: their mean is near that of all."""
+    by_class = scores.reshape(scores.shape[0], -1)
+    order = np.lexsort((by_class.max(axis=1), by_class.argmax(axis=1)))
+    middles = (np.arange(N_BACKGROUND) + 0.5) / N_BACKGROUND
+    return np.unique(order[(middles * order.size).astype(np.int64)])
 
 
 def _slices(training: Training, data: TrainingSet) -> SliceSearch:

@@ -49,6 +49,10 @@ def test_what_is_kept_is_what_was_measured(
     if explanation.background is not None:
         assert explanation.background.shape == (N_BACKGROUND, data.matrix.shape[1])
         assert np.isnan(explanation.background).any()
+        means = [
+            training.model.score_matrix(one).mean(axis=0) for one in (explanation.background, data.matrix)
+        ]
+        np.testing.assert_allclose(*means, atol=0.05)
     read = read_explanation(explanations_table(explanation, 3, "2024-01-01"))
     assert _same(plain(asdict(read)), plain(asdict(explanation)))
     pages = explanation_pages(explanation, training, {"challenger": training.holdout})
