@@ -102,7 +102,7 @@ def _contributions(serving: Serving, model: FittedModel, version: int, matrix: F
         name = serving.pipeline.name
         raise ExplanationError(
             f"version {version} of {name} cannot be asked why: rows to compare its answers with are kept since a newer release. "
-            f"Train a new version: materialize {name}/training_set and {name}/model."
+            f"Train one that keeps them: `driftline run {name} --partition KEY --retrain`; where the gate does not let it serve, promote it."
         ) from error
 
 

@@ -79,7 +79,7 @@ def contributions(
         Of an additive model: mean part of each feature over the rows that it learned from, by `mean_parts`. None
         measures from a row that has no values. Shape (n_features, n_outputs).
     background
-        Of trees: encoded rows that answers are compared with. Shape (n_background, n_columns).
+        Encoded rows that answers are compared with, which are kept where a training found no sum. Shape (n_background, n_columns).
 
     Raises
     ------
@@ -96,6 +96,12 @@ def contributions(
             f"`driftline predict --explain` asks for them; of whole partitions declare one of {EXPLAINING}."
         )
     if algorithm.explains == "additive":
+        if background is not None:
+            # Some rows may happen to be a sum: what a version says of its rows must be of one kind.
+            raise NoSumError(
+                f"the training of '{model.name}' found its answers to be no sum over features. `driftline predict --explain` estimates "
+                "their parts; of whole partitions declare it without a step that mixes features."
+            )
         return _undone(model, matrix, _centred(_additive(model, matrix), centres))
     if model.preprocessing is not None:
         raise NoSumError(

@@ -88,7 +88,7 @@ def test_a_version_of_before_rows_were_kept_says_how_to_get_them(monkeypatch: py
         monkeypatch.setattr(explained_module, "read_version", lambda *_, kept=kept: kept)
         with pytest.raises(
             ExplanationError,
-            match=r"version 7 of returns cannot be asked why: .* materialize returns/training_set and returns/model",
+            match=r"version 7 of returns cannot be asked why: .* `driftline run returns --partition KEY --retrain`",
         ):
             asked(model, table)
 

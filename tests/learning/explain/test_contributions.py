@@ -175,9 +175,9 @@ def test_classes_that_an_estimator_never_saw_do_not_shift_the_names(make_trainin
     data = read_training_set(make_training_table(300, problem="multiclass"), "multiclass")
     rows = data.fit_rows()
     known = rows.at(np.flatnonzero(rows.labels != 0))
-    for use in ("logistic_regression", "hist_gradient_boosting"):
+    for use, background in (("logistic_regression", None), ("hist_gradient_boosting", data.matrix[::50])):
         model = fit(CandidateSpec(use=use), known, data.classes, 0, 1)
-        found = contributions(model, data.matrix[:3], background=data.matrix[::50])
+        found = contributions(model, data.matrix[:3], background=background)
         assert found.outputs == ("log odds of on time against late",)
         forest = fit(CandidateSpec(use="decision_tree"), known, data.classes, 0, 1)
         answers = contributions(forest, data.matrix[:3], background=data.matrix[::50])
@@ -245,6 +245,9 @@ def test_what_preparation_makes_no_sum_is_estimated(
     model, matrix = prepared(table.append_column("gaps__x", gaps), algorithm, preprocess)
     with pytest.raises(NoSumError, match=r"`driftline predict --explain` estimates"):
         contributions(model, matrix, background=matrix[::50])
+    # What a training found holds of rows that happen to be a sum too, such as those without gaps.
+    with pytest.raises(NoSumError):
+        contributions(model, matrix[1:2], background=matrix[::50])
     found = estimated_contributions(model, matrix[:3], matrix[::50])
     whole = (found.base + found.parts.sum(axis=1))[:, 0]
     shown = 1 / (1 + np.exp(-whole)) if found.outputs == ("log odds",) else whole
