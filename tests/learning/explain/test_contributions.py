@@ -135,6 +135,17 @@ def test_parts_of_all_others_sum_to_their_answers(
     )
 
 
+def test_what_a_class_of_ones_own_calls_its_decision_is_not_taken_for_log_odds(
+    make_training_table: Builder,
+) -> None:
+    model, matrix = explained(make_training_table(300), "binary", "logistic_regression")
+    own = replace(model, algorithm="mine.py:Own")
+    assert hasattr(own.estimator, "decision_function")
+    found = estimated_contributions(own, matrix[:3], matrix[::50])
+    assert found.outputs == ("probability",)
+    np.testing.assert_allclose((found.base + found.parts.sum(axis=1))[:, 0], model.score_matrix(matrix[:3]))
+
+
 def test_shapley_values_of_a_linear_model_are_its_parts(make_training_table: Builder) -> None:
     # An oracle by another way: of a sum, the value of a feature is its part from the background's mean (Štrumbelj 2014).
     model, matrix = explained(make_training_table(300), "binary", "logistic_regression")
