@@ -100,7 +100,7 @@ class _Reading:
     def is_whole_source(self) -> bool:
         """Tell whether every partition reads the same rows."""
         window = asked_window(self.spec, self.run.spec.partitions, self.run.scope.window)
-        return self.spec.source.mode == "full" and window is None
+        return not self.spec.source.has_partition_files and window is None
 
     def is_current(self, table: str) -> bool:
         """Tell whether the table's newest commit read the same content in the same way."""
@@ -138,13 +138,13 @@ def materialize_raw(run: StageRun, dataset: str) -> Outcome:
         commit = {
             **run.commit,
             FINGERPRINT: mark,
-            READ_AS: spec.model_dump_json(include={"columns", "source", "event_time"})
+            READ_AS: spec.model_dump_json(include={"columns", "source", "event_time"}, exclude_defaults=True)
             + run.spec.partitions.timezone,
         }
         reading = _Reading(run, dataset, commit)
         if not spec.is_partitioned and reading.is_current(reading.table):
             return _unchanged(reading, mark)
-        where, key = f"dataset '{dataset}': {spec.source.path}", scope.partition or ""
+        where, key = f"dataset '{dataset}': {spec.source.place}", scope.partition or ""
         if not files:
             _refuse_to_empty(reading, key, where)
         if isinstance(reading.partitioning, LoadPartitions):
@@ -205,7 +205,7 @@ def _read(reading: _Reading, content: Content, started: float) -> Outcome:
             "n_source_rows": counts.n_read + counts.n_rejected,
             **({} if files else {"note": "no file is there for this partition; source.missing is 'empty'"}),
             **_absent(counts, len(files)),
-            "source": spec.source.path,
+            "source": spec.source.place,
             "source_sha256": reading.commit[FINGERPRINT],
             "source_bytes": content.size_bytes,
             "size_bytes": snapshot.size_bytes,
@@ -229,7 +229,7 @@ def _unchanged(reading: _Reading, mark: str) -> Outcome:
         data_version=f"{mark[:16]}@{snapshot.version}",
         metadata={
             "n_rows": snapshot.n_rows,
-            "source": reading.spec.source.path,
+            "source": reading.spec.source.place,
             "source_sha256": mark,
             "note": "the source has not changed",
         },
@@ -263,7 +263,7 @@ def _check_rejects(
     at = file if line is None else f"{file}, line {line}"
     raise ReadError(
         f"dataset '{dataset}': {counts.n_rejected:,} of {counts.n_read + counts.n_rejected:,} rows of "
-        f"{spec.source.path} cannot be read ({counts.rejected_share:.2%}, max_rejected_share is "
+        f"{spec.source.place} cannot be read ({counts.rejected_share:.2%}, max_rejected_share is "
         f"{spec.source.max_rejected_share:.2%}). For example {at}: {one_line(reason).rstrip('.')}. {repair_of(reason)}"
     )
 

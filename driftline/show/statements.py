@@ -17,7 +17,7 @@ from assets.drift_report.window_inputs import examine_window
 from assets.features.view_sql import filled, kept_to_window
 from assets.training_set.selection import known_labels, sampled, training_windows
 from declaration.errors import DriftlineError
-from declaration.names import CREATED_TIMESTAMP, EVENT_TIMESTAMP, is_url
+from declaration.names import CREATED_TIMESTAMP, EVENT_TIMESTAMP
 from declaration.partitioning import Window
 from declaration.pipeline import Pipeline
 from declaration.queries import datasets_behind, queries_behind
@@ -105,13 +105,13 @@ def _recorded(recording: Recording, title: str) -> Iterator[Statement]:
 def _raw(pipeline: Pipeline, name: str, window: Window, connections: Connections) -> Iterator[Statement]:
     dataset = pipeline.spec.datasets[name]
     source, scratch = dataset.source, Path(connections.engine.spill_directory)
-    if is_url(source.path) or source.type == "python":
-        why = "is fetched" if is_url(source.path) else "is called"
+    if not source.is_local:
+        why = "is called" if source.code_file else "is fetched"
         yield Statement(
             "read the source",
             place_of(read_files),
             None,
-            f"the source {why} first, which a look does not do: {source.path}. Files and types follow from it",
+            f"the source {why} first, which a look does not do: {source.place}. Files and types follow from it",
         )
         return
     partition = window.key if dataset.is_partitioned else None
