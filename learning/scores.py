@@ -46,6 +46,8 @@ class Champion:
         Whether its answers can be taken apart; the columns of parts are null where not.
     centres
         Of an additive model: mean part of each feature, by `mean_parts`.
+    background
+        Of trees: encoded rows that answers are compared with.
     """
 
     version: int
@@ -53,6 +55,7 @@ class Champion:
     n_parts: int = 0
     is_explained: bool = True
     centres: Floats | None = None
+    background: Floats | None = None
 
 
 @dataclass
@@ -208,7 +211,9 @@ def _scored(matrix: Floats, model: FittedModel) -> Mapping[str, pa.Array]:
 
 def _parts(matrix: Floats, champion: Champion) -> Mapping[str, pa.Array]:
     if champion.n_parts and champion.is_explained:
-        return contribution_columns(champion.model, matrix, champion.n_parts, centres=champion.centres)
+        return contribution_columns(
+            champion.model, matrix, champion.n_parts, centres=champion.centres, background=champion.background
+        )
     return {one.name: pa.nulls(matrix.shape[0], one.type) for one in contribution_fields(champion.n_parts)}
 
 

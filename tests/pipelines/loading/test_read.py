@@ -499,10 +499,15 @@ MALFORMED = [
         id="climbing-source",
     ),
     pytest.param(
-        [("  drift: {sens", "  predictions: {contributions: 3}\n  drift: {sens")],
         [
-            "48: predictions.contributions needs answers that can be taken apart exactly. Those of the candidate 'hist_gradient_boosting' "
-            "cannot; those of these algorithms can: lightgbm, linear_regression, linear_svm, logistic_regression, naive_bayes, ridge, sgd, xgboost.",
+            ("[hist_gradient_boosting, logistic_regression]", "[nearest_neighbours]"),
+            ("  drift: {sens", "  predictions: {contributions: 3}\n  drift: {sens"),
+        ],
+        [
+            "48: predictions.contributions needs answers that are taken apart by what the model holds. Those of the candidate 'nearest_neighbours' "
+            "take some thousand scores for each row, too many for whole partitions (`driftline predict --explain` does it for single rows); "
+            "those of these algorithms take none: decision_tree, hist_gradient_boosting, lightgbm, linear_regression, linear_svm, "
+            "logistic_regression, naive_bayes, random_forest, ridge, sgd, xgboost.",
         ],
         id="contributions-of-what-cannot-be-taken-apart",
     ),
@@ -512,7 +517,7 @@ MALFORMED = [
             ("  drift: {sens", "  predictions: {contributions: 3}\n  drift: {sens"),
         ],
         [
-            "48: predictions.contributions needs answers that can be taken apart exactly. lightgbm takes them apart by prepared "
+            "48: predictions.contributions needs answers that are taken apart by what the model holds. lightgbm takes them apart by prepared "
             "columns, and the candidate 'lightgbm' prepares its own. Declare it without `preprocess`.",
         ],
         id="contributions-of-prepared-columns",
