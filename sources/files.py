@@ -106,6 +106,23 @@ def file_in_folder(path: str, folder: Path) -> Path:
     return file
 
 
+def folder_in_reach(path: str, folder: Path) -> Path:
+    """Return a folder that is named as files are: relative to the declaration, or absolute.
+
+    Raises
+    ------
+    SourceError
+        If it is not there, or leads out of the folder that it starts from.
+    """
+    root, inside = _root_and_pattern(path, folder)
+    place = root / inside
+    if not _is_folder(place):
+        raise SourceError(f"source '{path}': no such folder below {root}. Put it there, or correct `path`.")
+    if not place.resolve().is_relative_to(root.resolve()):
+        raise SourceError(f"source '{path}' leads out of {root}. Copy the folder there.")
+    return place
+
+
 def _filled_in(pattern: str, partition: str | None = None) -> str:
     """Return the path of a partition's files, or the pattern of all partitions'."""
     if partition is not None:
