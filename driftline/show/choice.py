@@ -100,7 +100,12 @@ def _partition(
 
 def _newest(lake: Lake, table: str) -> str | None:
     # Partitions of some tables are model versions.
-    if table.rpartition("/")[2] in ("holdout_scores", "candidates", "explanations") or not lake.has(table):
+    if table.rpartition("/")[2] in (
+        "holdout_scores",
+        "candidates",
+        "explanations",
+        "quantiles",
+    ) or not lake.has(table):
         return None
     return max(lake.snapshot(table).partitions, default=None)
 

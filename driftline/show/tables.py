@@ -12,7 +12,7 @@ WRITTEN = {
     "features": ("features", "feature_statistics"),
     "labels": ("labels",),
     "training_set": ("training_set",),
-    "model": ("holdout_scores", "candidates", "explanations", "ledger", "waits"),
+    "model": ("holdout_scores", "candidates", "explanations", "quantiles", "ledger", "waits"),
     "predictions": ("predictions",),
     "drift_report": ("drift_report", "drift_decisions", "window_sketches", "sketches", "slice_performance", "loss_blocks", "served_outcomes",
                      "baseline_skill", "decision_costs", "estimate_record", "training_support", "co_moments", "window_co_moments", "ledger"),

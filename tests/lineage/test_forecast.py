@@ -5,9 +5,12 @@ from datetime import datetime, timedelta
 import numpy as np
 import pyarrow as pa
 import pytest
+from sklearn.metrics import mean_pinball_loss
 
 from assets.drift_report.asset import materialize_drift_report
 from assets.model.asset import materialize_model
+from assets.model.card.reading import read_card_facts
+from assets.model.card.sections import model_card
 from assets.predictions.asset import materialize_predictions
 from resources.connections import Connections
 from resources.feature_store.online.served_log import ServedLog
@@ -100,6 +103,11 @@ def test_online_answers_are_those_of_training(world: tuple[Forecast, Connections
     assert scores[:4] == pytest.approx(before[:4], abs=2.5)
     low, high = answer.scores["low"].to_pylist(), answer.scores["high"].to_pylist()
     assert all(a < score < b for a, score, b in zip(low, scores, high, strict=True))
+    # The ends of the 90 % interval are the quantiles at 5 % and 95 %.
+    assert (answer.scores["quantile_5"].to_pylist(), answer.scores["quantile_95"].to_pylist()) == (low, high)
+    assert all(
+        a < half < b for a, half, b in zip(low, answer.scores["quantile_50"].to_pylist(), high, strict=True)
+    )
 
 
 def test_what_is_served_of_a_view_without_an_entity_is_what_the_lake_has(
@@ -152,9 +160,13 @@ def test_batch_scores_and_the_report_are_in_the_unit_of_the_label(
         score_targets=connections.score_targets,
     )
     labels = {row["row_id"]: row["label"] for row in stored(connections, "sales/labels")}
-    errors = np.array(
-        [labels[row["row_id"]] - row["score"] for row in stored(connections, "sales/predictions")]
-    )
+    rows = stored(connections, "sales/predictions")
+    # Of normal noise with a spread of 0.7: a week that the model has never seen.
+    below = [
+        np.mean([labels[row["row_id"]] <= row[f"quantile_{share}"] for row in rows]) for share in (5, 50, 95)
+    ]
+    assert below == pytest.approx([0.05, 0.5, 0.95], abs=0.06)
+    errors = np.array([labels[row["row_id"]] - row["score"] for row in rows])
     # Noise of 0.5 against one value with noise of 0.5, and a rise: a mean error of about 0.6.
     assert float(np.abs(errors).mean()) < 0.8
     report = materialize_drift_report(run, registry=connections.registry, reports=connections.reports)
@@ -172,3 +184,33 @@ def test_the_scaled_error_is_beside_the_other_metrics(world: tuple[Forecast, Con
     scale = connections.registry.version("sales", 1).error_scale
     assert {name for name, metric in figures if metric == "mase"} >= {"ridge", "naive", "baseline/day_season"}
     assert figures["ridge", "mase"] == pytest.approx(figures["ridge", "mae"] / scale)
+
+
+def test_quantiles_are_measured_at_each_horizon(world: tuple[Forecast, Connections]) -> None:
+    forecast, connections = world
+    held = stored(connections, "sales/holdout_scores")
+    horizons = {row["row_id"]: row["horizon"] for row in stored(connections, "sales/labels")}
+    rows = stored(connections, "sales/quantiles", order="horizon NULLS FIRST, share")
+    asked = [(row["horizon"], row["share"]) for row in rows]
+    assert asked == [(horizon, share) for horizon in (None, 6.0, 24.0) for share in (0.05, 0.5, 0.95)]
+    for row in rows:
+        column = f"quantile_{round(100 * row['share'])}"
+        judged = [one for one in held if row["horizon"] in (None, horizons[one["row_id"]])]
+        values, labels = ([one[name] for one in judged] for name in (column, "label"))
+        assert row["n"] == len(judged)
+        assert row["coverage"] == pytest.approx(np.mean(np.array(labels) <= np.array(values)))
+        assert row["pinball"] == pytest.approx(mean_pinball_loss(labels, values, alpha=row["share"]))
+        # Cakes sell three times as much as tea: one quantile of all is far from either.
+        assert row["label_pinball"] > 2 * row["pinball"]
+    facts = read_card_facts(forecast.pipeline, connections.lake, connections.registry, 1, now=NOW)
+    (quality,) = (
+        one for one in model_card(forecast.pipeline, facts, {}).sections if one.title == "How good it is"
+    )
+    (table,) = quality.tables
+    assert table.header[:4] == ("quantile", "horizon", "rows", "truths at or below")
+    assert [row[:2] for row in table.rows[:4]] == [
+        ("0.05", "all"),
+        ("0.5", "all"),
+        ("0.95", "all"),
+        ("0.05", "6 h"),
+    ]
