@@ -1,5 +1,6 @@
 """A forecast from its declaration to its answers: what is known, what is asked, and online the same as offline."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -12,9 +13,13 @@ from assets.model.asset import materialize_model
 from assets.model.card.reading import read_card_facts
 from assets.model.card.sections import model_card
 from assets.predictions.asset import materialize_predictions
+from driftline.model import showing
+from driftline.model.known import known_document, print_known, read_known
+from driftline.model.versions import version_rows
 from resources.connections import Connections
 from resources.feature_store.online.served_log import ServedLog
 from resources.feature_store.skew import measure_skew
+from resources.model_registry.ledger import read_ledger
 from serving import open_serving
 from serving.request_rows import RequestRowsError
 from tests.fixtures.forecast_world import (
@@ -26,6 +31,7 @@ from tests.fixtures.forecast_world import (
     value_before,
     write_forecast,
 )
+from tests.fixtures.keys import undocumented
 from tests.fixtures.stages import connected
 
 WEEKS = ("2024-01-07", "2024-01-14")
@@ -184,6 +190,23 @@ def test_the_scaled_error_is_beside_the_other_metrics(world: tuple[Forecast, Con
     scale = connections.registry.version("sales", 1).error_scale
     assert {name for name, metric in figures if metric == "mase"} >= {"ridge", "naive", "baseline/day_season"}
     assert figures["ridge", "mase"] == pytest.approx(figures["ridge", "mae"] / scale)
+
+
+def test_what_is_known_of_a_version_has_its_quantiles(
+    world: tuple[Forecast, Connections], capsys: pytest.CaptureFixture[str]
+) -> None:
+    forecast, connections = world
+    registered = connections.registry.versions("sales")
+    (row,) = version_rows(read_ledger(connections.lake, "sales"), registered, NOW)
+    known = read_known(forecast.pipeline, row, connections)
+    document = known_document(known)
+    assert undocumented({"pipeline": "sales", **document}, showing.KEYS) == set()
+    assert [(one["horizon"], one["share"]) for one in document["quantiles"]][3:5] == [(6.0, 0.05), (6.0, 0.5)]  # type: ignore[index]  # a list
+    assert all(one["skill"] > 0.5 for one in document["quantiles"])  # type: ignore[attr-defined]  # a list
+    print_known(forecast.pipeline, known)
+    assert "Quantiles on the judged rows" in capsys.readouterr().out
+    # A version that was trained without has none.
+    assert read_known(forecast.pipeline, replace(row, version=9, decisions=()), connections).quantiles == ()
 
 
 def test_quantiles_are_measured_at_each_horizon(world: tuple[Forecast, Connections]) -> None:
