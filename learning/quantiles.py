@@ -76,6 +76,9 @@ class QuantileFigures:
         Rows.
     coverage, coverage_low, coverage_high
         Share of the truths at or below, and its 95 % interval by blocks of time; None where there are too few.
+    below
+        Share of them that lie below. Less than `coverage` where truths equal the quantile: of counts, and of values that stay the
+        same. A quantile is right if its share lies between the two.
     pinball
         Mean pinball loss, in the target's unit.
     label_pinball
@@ -90,6 +93,7 @@ class QuantileFigures:
     coverage: float
     coverage_low: float | None
     coverage_high: float | None
+    below: float
     pinball: float
     label_pinball: float
     naive_pinball: float | None = None
@@ -170,6 +174,7 @@ def quantiles_of(
     labels = rows.scored.labels
     measured = _Measured(
         labels[:, np.newaxis] <= values,
+        labels[:, np.newaxis] < values,
         pinball_losses(labels, values, shares),
         pinball_losses(labels, constant, shares),
         None if around_naive is None else pinball_losses(labels, around_naive, shares),
@@ -205,8 +210,9 @@ def _by_others(shares: Sequence[float], rows: ForecastRows, folds: NDArray[np.in
 
 @dataclass(frozen=True)
 class _Measured:
-    """Of each row and quantile: whether the truth lies at or below, and the losses. Shape (n, n_shares) each."""
+    """Of each row and quantile: whether the truth lies at or below, whether below, and the losses. Shape (n, n_shares) each."""
 
+    is_covered: NDArray[np.bool_]
     is_below: NDArray[np.bool_]
     losses: Floats
     label_losses: Floats
@@ -222,16 +228,17 @@ def _figures(
 ) -> Iterator[QuantileFigures]:
     for horizon, is_here in _parts(rows):
         for column, share in enumerate(shares):
-            is_below = measured.is_below[is_here, column]
-            low, high = share_interval(is_below, event_time_us[is_here], seed=seed)
+            is_covered = measured.is_covered[is_here, column]
+            low, high = share_interval(is_covered, event_time_us[is_here], seed=seed)
             naive = measured.naive_losses
             yield QuantileFigures(
                 share,
                 horizon,
-                is_below.size,
-                float(is_below.mean()),
+                is_covered.size,
+                float(is_covered.mean()),
                 low,
                 high,
+                float(measured.is_below[is_here, column].mean()),
                 float(measured.losses[is_here, column].mean()),
                 float(measured.label_losses[is_here, column].mean()),
                 None if naive is None else float(naive[is_here, column].mean()),

@@ -24,14 +24,15 @@ QUANTILES = LakeTable(
             ("coverage", pa.float64()),
             ("coverage_low", pa.float64()),
             ("coverage_high", pa.float64()),
+            ("below", pa.float64()),
             ("pinball", pa.float64()),
             ("label_pinball", pa.float64()),
             ("naive_pinball", pa.float64()),
         ]
     ),
 )
-"""A row per version, declared quantile and horizon (NULL for all): the share of judged rows at or below, with its 95 % interval, and
-mean pinball losses: the quantile's, that of the labels' own quantile, and that of the same quantile around the naive forecast.
+"""A row per version, declared quantile and horizon (NULL for all): the share of judged rows at or below, with its 95 % interval, the share
+below, and mean pinball losses: the quantile's, that of the labels' own quantile, and that of the same quantile around the naive forecast.
 Versions without quantiles have no rows."""
 
 BLIND = "Judged rows, each by quantiles that other folds teach."
@@ -62,8 +63,8 @@ def figures_header(figures: Sequence[QuantileFigures]) -> tuple[str, ...]:
     """Return the names of the columns of `figures_rows`."""
     naive = () if figures[0].naive_pinball is None else ("naive forecast's", "skill")
     return (
-        *("quantile", "horizon", "rows", "truths at or below", "pinball loss", "labels' quantile's", "skill"),
-        *naive,
+        *("quantile", "horizon", "rows", "truths below", "at or below"),
+        *("pinball loss", "labels' quantile's", "skill", *naive),
     )
 
 
@@ -74,6 +75,7 @@ def figures_rows(figures: Sequence[QuantileFigures]) -> list[tuple[str, ...]]:
             f"{one.share:g}",
             "all" if one.horizon is None else f"{one.horizon:g} h",
             f"{one.n:,}",
+            f"{100 * one.below:.1f} %",
             coverage_text(one),
             f"{one.pinball:.4g}",
             f"{one.label_pinball:.4g}",
@@ -89,7 +91,7 @@ def coverage_text(one: QuantileFigures) -> str:
 
     Examples
     --------
-    >>> coverage_text(QuantileFigures(0.9, None, 500, 0.912, 0.88, 0.94, 1.0, 2.0))
+    >>> coverage_text(QuantileFigures(0.9, None, 500, 0.912, 0.88, 0.94, 0.912, 1.0, 2.0))
     '91.2 % (88.0 to 94.0)'
     """
     if one.coverage_low is None or one.coverage_high is None:
@@ -111,7 +113,8 @@ def quantiles_page(result: QuantileResult) -> str:
             f"|{'---:|' * len(header)}",
             *(f"| {row} |" for row in rows),
             "",
-            f"{BLIND if result.is_blind else NOT_BLIND} In brackets 95 % intervals by blocks of time. Skill is the share of the loss that "
-            "is avoided: above 0 the quantile is worth having.",
+            f"{BLIND if result.is_blind else NOT_BLIND} In brackets 95 % intervals by blocks of time. A quantile is right if its share lies "
+            "between those below and those at or below. Skill is the share of the loss that is avoided: below 0 the labels' own "
+            "quantile (the naive forecast's) is the better one.",
         ]
     )

@@ -52,6 +52,7 @@ KEYS = {
     "quantiles[].coverage": "share of the truths at or below",
     "quantiles[].coverage_low": "lower end of its 95 % interval; null where there are too few rows",
     "quantiles[].coverage_high": "upper end",
+    "quantiles[].below": "share of them below: less where truths equal the quantile",
     "quantiles[].pinball": "mean pinball loss",
     "quantiles[].label_pinball": "that of the labels' own quantile, the same for every row",
     "quantiles[].naive_pinball": "that of the same quantile around the naive forecast",

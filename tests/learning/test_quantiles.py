@@ -93,6 +93,18 @@ def test_figures_are_of_rows_that_other_folds_teach() -> None:
     assert np.all(apart.values[half == 0] > labels[half == 0] + 5_000)
 
 
+def test_truths_that_equal_a_quantile_are_told_apart_from_those_below() -> None:
+    # Seven of ten values stay as they are: no quantile between 0.15 and 0.85 can have its share at or below.
+    draw = np.random.default_rng(5)
+    scores = draw.integers(0, 50, 2_000).astype(np.float64)
+    labels = scores + draw.choice([-5.0, 0.0, 5.0], 2_000, p=[0.15, 0.7, 0.15])
+    rows = ForecastRows(Scored(labels, scores))
+    result = quantiles_of([0.1, 0.5, 0.9], rows, np.arange(2_000) // 400, hours(2_000), naive=None, seed=0)
+    assert [one.below for one in result.figures] == pytest.approx([0, 0.15, 0.85], abs=0.03)
+    assert [one.coverage for one in result.figures] == pytest.approx([0.15, 0.85, 1], abs=0.03)
+    assert all(one.below <= one.share <= one.coverage for one in result.figures)
+
+
 def test_figures_of_one_fold_say_that_they_are_not_blind() -> None:
     rows = spreading(400, 0)
     assert not quantiles_of(
