@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -177,6 +178,18 @@ def test_batch_scores_and_the_report_are_in_the_unit_of_the_label(
     assert float(np.abs(errors).mean()) < 0.8
     report = materialize_drift_report(run, registry=connections.registry, reports=connections.reports)
     assert report.metadata["realised_mae"] == pytest.approx(np.abs(errors).mean(), rel=0.02)
+    low, high, half, truths = (
+        np.array([labels[row["row_id"]] if name == "label" else row[name] for row in rows])
+        for name in ("low", "high", "quantile_50", "label")
+    )
+    inside, below = ((truths >= low) & (truths <= high)).mean(), (truths <= half).mean()
+    assert report.metadata["interval_coverage"] == pytest.approx(inside, abs=0.005)
+    assert report.metadata["quantile_50_coverage"] == pytest.approx(below, abs=0.005)
+    kept = stored(connections, "sales/realised_coverage", order="declared, name")
+    assert [row["name"] for row in kept] == ["quantile_5", "quantile_50", "interval", "quantile_95"]
+    page = Path(str(report.metadata["report"])).read_text()
+    assert "Inside the interval" in page
+    assert "At or below quantiles" in page
     # In units of the day before's error in the training rows.
     scale = connections.registry.version("sales", 1).error_scale
     assert scale is not None
