@@ -61,19 +61,25 @@ def read_figures(rows: Iterable[Mapping[str, Any]]) -> tuple[QuantileFigures, ..
 
 def figures_header(figures: Sequence[QuantileFigures]) -> tuple[str, ...]:
     """Return the names of the columns of `figures_rows`."""
+    horizon = ("forecast",) if _has_horizons(figures) else ()
     naive = () if figures[0].naive_pinball is None else ("naive forecast's", "skill")
     return (
-        *("quantile", "horizon", "rows", "truths below", "at or below"),
+        *("quantile", *horizon, "rows", "truths below", "at or below"),
         *("pinball loss", "labels' quantile's", "skill", *naive),
     )
 
 
+def _has_horizons(figures: Sequence[QuantileFigures]) -> bool:
+    return any(one.horizon is not None for one in figures)
+
+
 def figures_rows(figures: Sequence[QuantileFigures]) -> list[tuple[str, ...]]:
     """Return the figures as cells, a row for each quantile and horizon."""
+    has_horizons = _has_horizons(figures)
     return [
         (
             f"{one.share:g}",
-            "all" if one.horizon is None else f"{one.horizon:g} h",
+            *((_ahead(one.horizon),) if has_horizons else ()),
             f"{one.n:,}",
             f"{100 * one.below:.1f} %",
             coverage_text(one),
@@ -84,6 +90,10 @@ def figures_rows(figures: Sequence[QuantileFigures]) -> list[tuple[str, ...]]:
         )
         for one in figures
     ]
+
+
+def _ahead(horizon: float | None) -> str:
+    return "all" if horizon is None else f"in {horizon:g} h"
 
 
 def coverage_text(one: QuantileFigures) -> str:

@@ -243,10 +243,10 @@ def test_quantiles_are_measured_at_each_horizon(world: tuple[Forecast, Connectio
         one for one in model_card(forecast.pipeline, facts, {}).sections if one.title == "How good it is"
     )
     (table,) = quality.tables
-    assert table.header[:4] == ("quantile", "horizon", "rows", "truths below")
+    assert table.header[:4] == ("quantile", "forecast", "rows", "truths below")
     assert [row[:2] for row in table.rows[:4]] == [
         ("0.05", "all"),
         ("0.5", "all"),
         ("0.95", "all"),
-        ("0.05", "6 h"),
+        ("0.05", "in 6 h"),
     ]

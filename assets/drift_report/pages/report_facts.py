@@ -104,25 +104,27 @@ def _coverage_facts(coverage: Sequence[RealisedCoverage]) -> list[tuple[str, str
         (
             "Inside the interval",
             share_text(one.value),
-            f"{share_text(one.declared)} declared; {_covered(one)}",
+            f"{share_text(one.declared)} declared; {_covered(one)}, on {one.n} labelled rows",
         )
         for one in intervals
     ]
     if quantiles:
-        outermost = dict.fromkeys((quantiles[0], quantiles[-1]))
-        shown = ", ".join(f"{one.declared:g}: {share_text(one.value)}" for one in outermost)
+        outermost = dict.fromkeys(share_text(one.value) for one in (quantiles[0], quantiles[-1]))
         small = "; ".join(f"{one.declared:g}: {_covered(one)}" for one in quantiles)
-        facts.append(("At or below quantiles", shown, small))
+        shown = " … ".join(outermost)
+        facts.append(("At or below quantiles", shown, f"{small}; on {quantiles[0].n} labelled rows"))
     return facts
 
 
 def _covered(one: RealisedCoverage) -> str:
     if one.value is None:
         return one.reason
-    between = f"{share_text(one.low)} to {share_text(one.high)}" if one.low is not None else one.reason
+    between = one.reason
+    if one.low is not None and one.high is not None:
+        between = f"{100 * one.low:.1f} to {share_text(one.high)}"
     # Of counts many equal the quantile: it is right if its share lies between.
     below = f", {share_text(one.below)} below it" if one.below is not None and one.below < one.value else ""
-    return f"{between}{below}, on {one.n} labelled rows"
+    return f"{between}{below}"
 
 
 def skill_fact(best: Skill | None) -> tuple[str, str, str]:
