@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ from learning.judged import Judged
 from learning.metrics import Floats, Scored
 from learning.naive_forecast import NAIVE, learn_naive_forecast
 from learning.postprocessing import Postprocessing
-from learning.threads import side_by_side
+from learning.threads import in_turn, side_by_side
 from learning.training_rows import TrainingSet
 
 
@@ -44,22 +44,40 @@ class OutOfFold:
     fit_seconds: float
 
 
-def score_out_of_fold(
-    candidate: CandidateSpec,
-    data: TrainingSet,
-    judged: Judged,
-    *,
-    since_us: int | None,
-    seed: int,
-    threads: int,
-) -> OutOfFold:
-    """Fit a model for each fold without its rows, and score them by it."""
+def score_candidates(
+    candidates: Sequence[CandidateSpec], data: TrainingSet, judged: Judged, *, seed: int, threads: int
+) -> Iterator[OutOfFold]:
+    """Fit a model of each candidate for each fold without its rows, side by side, and score these rows by it.
+
+    Parameters
+    ----------
+    candidates
+        Candidates that learn from all rows.
+    data, judged
+        Labelled rows, and those that are held out in turn.
+    seed
+        Seed of each fit.
+    threads
+        Fits at a time, whichever candidates they are of. Each is done on one thread.
+
+    Yields
+    ------
+    OutOfFold
+        Of each candidate, in their order.
+    """
+    for candidate in candidates:
+        # Kept by the set once it is made, and made by one thread.
+        _ = data.read_for(candidate).matrix
     folds = range(len(judged.held_out))
-    return pooled(
-        data,
-        judged,
-        score_folds(candidate, data, judged, folds, since_us=since_us, seed=seed, threads=threads),
-    )
+    fits = [(candidate, fold) for candidate in candidates for fold in folds]
+    parts: list[ScoredFold] = []
+    for part in in_turn(
+        lambda fit: _score_fold(fit[0], data, judged, fit[1], since_us=None, seed=seed), fits, threads
+    ):
+        parts.append(part)
+        if len(parts) == len(folds):
+            yield pooled(data, judged, parts)
+            parts = []
 
 
 @dataclass(frozen=True)
@@ -96,17 +114,27 @@ def score_folds(
     threads
         Folds at a time. Each is fitted on one thread.
     """
+    _ = data.read_for(candidate).matrix
+    return side_by_side(
+        lambda fold: _score_fold(candidate, data, judged, fold, since_us=since_us, seed=seed), folds, threads
+    )
+
+
+def _score_fold(
+    candidate: CandidateSpec,
+    data: TrainingSet,
+    judged: Judged,
+    fold: int,
+    *,
+    since_us: int | None,
+    seed: int,
+) -> ScoredFold:
     data = data.read_for(candidate)
-    matrix, is_learned = data.matrix, rows_since(data, since_us)
-
-    def score(fold: int) -> ScoredFold:
-        rows = np.flatnonzero(is_learned & ~judged.held_out[fold])
-        started = time.thread_time()
-        model = fit(candidate, data.fit_rows(rows), data.classes, seed, 1)
-        seconds = time.thread_time() - started
-        return ScoredFold(model, model.score_matrix(matrix[judged.rows[judged.folds == fold]]), seconds)
-
-    return side_by_side(score, folds, threads)
+    rows = np.flatnonzero(rows_since(data, since_us) & ~judged.held_out[fold])
+    started = time.thread_time()
+    model = fit(candidate, data.fit_rows(rows), data.classes, seed, 1)
+    seconds = time.thread_time() - started
+    return ScoredFold(model, model.score_matrix(data.matrix[judged.rows[judged.folds == fold]]), seconds)
 
 
 def pooled(data: TrainingSet, judged: Judged, parts: Sequence[ScoredFold]) -> OutOfFold:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import TypeVar
 
@@ -25,12 +26,27 @@ def limited_threads(threads: int) -> AbstractContextManager[object]:
 
 def side_by_side(work: Callable[[Item], Result], items: Sequence[Item], threads: int) -> list[Result]:
     """Work on so many items at a time, each on one thread, and return the results in the items' order."""
+    return list(in_turn(work, items, threads))
+
+
+def in_turn(work: Callable[[Item], Result], items: Sequence[Item], threads: int) -> Iterator[Result]:
+    """Work on so many items at a time, each on one thread, and give the results in the items' order.
+
+    At most that many results wait to be taken: fitted models are large.
+    """
 
     def alone(item: Item) -> Result:
         # OpenMP's bound is of the thread that sets it.
         with limited_threads(1):
             return work(item)
 
+    n_workers = max(1, min(threads, len(items)))
+    waiting: deque[Future[Result]] = deque()
     # Bounded here too: a thread that ends before the others must leave linear algebra bounded.
-    with limited_threads(1), ThreadPoolExecutor(max(1, min(threads, len(items)))) as pool:
-        return list(pool.map(alone, items))
+    with limited_threads(1), ThreadPoolExecutor(n_workers) as pool:
+        for item in items:
+            if len(waiting) == n_workers:
+                yield waiting.popleft().result()
+            waiting.append(pool.submit(alone, item))
+        while waiting:
+            yield waiting.popleft().result()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from declaration.model import Metric, ModelSpec
+from declaration.model import CandidateSpec, Metric, ModelSpec
 from declaration.target import ProblemType
+from learning.search.folds import N_FOLDS
 from learning.search.trials import TrialLog
 from learning.search.tuning import SearchResult, tune
+from learning.threads import side_by_side
 from learning.training_rows import TrainingSet
 from learning.validation import MIN_SEARCHED_ROWS, Validation
 
@@ -26,20 +28,25 @@ def search_settings(
     trials: TrialLog,
     threads: int,
 ) -> Mapping[str, SearchResult]:
-    """Seek the settings of each candidate that declares a search."""
+    """Seek the settings of each candidate that declares a search, of several side by side where threads are left by folds."""
     # By what the gate judges, where nothing else is declared: of a ranking alone a model that has hardly learned looks good.
     metric = spec.metric or PROPER_METRICS[data.problem]
-    found = {}
-    for candidate in spec.competitors:
-        if candidate.search is None:
-            continue
+    searched = [candidate for candidate in spec.competitors if candidate.search is not None]
+    # A trial needs the one before it, and has work for as many threads as it has folds.
+    n_candidates = max(1, min(len(searched), threads // N_FOLDS))
+
+    def found(candidate: CandidateSpec) -> SearchResult:
+        assert candidate.search is not None
         folds = validated.trial_folds(data, candidate.search, spec.seed)
-        found[candidate.label] = (
-            tune(candidate, data, folds, metric, trials, seed=spec.seed, threads=threads)
-            if folds
-            else SearchResult(candidate, obstacle=_too_few(validated))
-        )
-    return found
+        if not folds:
+            return SearchResult(candidate, obstacle=_too_few(validated))
+        n_fits = threads // n_candidates
+        return tune(candidate, data, folds, metric, trials, seed=spec.seed, threads=n_fits)
+
+    for candidate in searched:
+        _ = data.read_for(candidate).matrix
+    results = side_by_side(found, searched, n_candidates)
+    return {candidate.label: result for candidate, result in zip(searched, results, strict=True)}
 
 
 def _too_few(validated: Validation) -> str:

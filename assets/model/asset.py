@@ -41,6 +41,7 @@ from learning.naive_forecast import NAIVE
 from learning.out_of_core.training import train_out_of_core
 from learning.train import Training, train_model
 from learning.training_rows import LabelsNeededError
+from resources.engine.memory import limit_bytes
 from resources.model_registry.enactment import enact
 from resources.model_registry.ledger import Decision, aliases_after
 from resources.model_registry.registry import ModelRegistry
@@ -88,6 +89,7 @@ def _train(run: StageRun, inputs: Inputs, rival: Rival | None) -> Training:
             # Without a champion there is nothing that lost.
             loss_since_us=inputs.asked.loss_since_us if rival else None,
             threads=run.engine.threads,
+            memory_bytes=limit_bytes(run.engine.memory_limit),
             trials=_trial_log(run, inputs, rival),
             entities=read_entities(run, inputs.data),
         )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -49,6 +51,8 @@ class LakeTrialLog:
         Which training.
     commit
         Kept in the lake's commits.
+
+    Candidates that are searched side by side share it.
     """
 
     lake: Lake
@@ -56,14 +60,16 @@ class LakeTrialLog:
     training_key: str
     partition: str
     commit: Mapping[str, str]
+    _turn: AbstractContextManager[object] = field(default_factory=threading.RLock, repr=False, compare=False)
 
     def finished(self, candidate: str) -> Sequence[Trial]:
         """Return the trials that are kept, by number: of two runs that did the same the quicker, and none after a gap."""
         table = TRIALS.of(self.pipeline)
         if not self.lake.has(table):
             return []
-        self.lake.compact(table, above=MAX_FILES)
-        rows = self.lake.read(table)
+        with self._turn:
+            self.lake.compact(table, above=MAX_FILES)
+            rows = self.lake.read(table)
         is_ours = pc.and_(
             pc.equal(rows["training_key"], self.training_key), pc.equal(rows["candidate"], candidate)
         )
@@ -93,4 +99,5 @@ class LakeTrialLog:
             "fold_losses": list(trial.fold_losses),
             "cpu_seconds": trial.cpu_seconds,
         }
-        self.lake.append(TRIALS.of(self.pipeline), TRIALS.rows([row]), commit=self.commit)
+        with self._turn:
+            self.lake.append(TRIALS.of(self.pipeline), TRIALS.rows([row]), commit=self.commit)

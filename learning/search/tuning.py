@@ -175,22 +175,23 @@ def _tried(
     threads: int,
 ) -> Trial | None:
     """Fit and judge one setting on every fold; None where no fold's labels allow it."""
-    started = time.process_time()
     tried = _with(candidate, params)
     data = data.read_for(tried)
     matrix = data.matrix
 
-    def loss(fold: TrialFold) -> float:
+    def loss(fold: TrialFold) -> tuple[float, float]:
+        started = time.thread_time()
         model = fit(tried, data.fit_rows(fold.learned), data.classes, seed, 1)
         scored = Scored(data.labels[fold.judged], model.score_matrix(matrix[fold.judged]))
-        return improvement(data.problem, metric, of=0.0, over=metric_value(metric, scored))
+        worse = improvement(data.problem, metric, of=0.0, over=metric_value(metric, scored))
+        return worse, time.thread_time() - started
 
     defined = [fold for fold in folds if _is_defined(data, metric, fold.judged)]
-    losses = side_by_side(loss, defined, threads)
-    if not losses:
+    judged = side_by_side(loss, defined, threads)
+    if not judged:
         return None
-    seconds = time.process_time() - started
-    return Trial(number, params, float(np.mean(losses)), tuple(losses), seconds)
+    losses, seconds = zip(*judged, strict=True)
+    return Trial(number, params, float(np.mean(losses)), losses, sum(seconds))
 
 
 def _is_defined(data: TrainingSet, metric: Metric, rows: NDArray[np.int64]) -> bool:

@@ -19,7 +19,7 @@ from learning.fitted import FittedModel
 from learning.metrics import metric_value
 from learning.model_file import model_from_bytes, model_to_bytes
 from learning.out_of_fold import fit
-from learning.train import train_model
+from learning.train import FIT_COPIES, fits_at_a_time, train_model
 from learning.training_rows import TrainingError, instant, read_training_set
 from tests.fixtures.training_world import fitted
 
@@ -36,6 +36,39 @@ def test_the_best_candidate_wins(make_training_table: Builder) -> None:
     assert training.results[0].metric > training.results[1].metric > 0.8
     low, high = training.interval
     assert low < training.holdout_metric < high
+
+
+@pytest.mark.parametrize(
+    ("problem", "candidates"),
+    [
+        ("binary", ("logistic_regression", "lightgbm", "decision_tree")),
+        ("regression", ("ridge", "hist_gradient_boosting", "random_forest")),
+    ],
+)
+def test_threads_and_memory_decide_nothing(
+    make_training_table: Builder, problem: Any, candidates: Sequence[str]
+) -> None:
+    data = read_training_set(make_training_table(600, problem=problem), problem)
+    spec = ModelSpec(candidates=tuple(candidates))
+    alone = train_model(data, spec)
+    for other in (train_model(data, spec, threads=4), train_model(data, spec, threads=4, memory_bytes=1)):
+        assert model_to_bytes(other.model) == model_to_bytes(alone.model)
+        assert [(one.name, one.metrics) for one in other.results] == [
+            (one.name, one.metrics) for one in alone.results
+        ]
+        for name, scored in alone.candidates.items():
+            np.testing.assert_array_equal(other.candidates[name].scores, scored.scores)
+
+
+def test_there_are_as_many_fits_at_a_time_as_memory_holds(make_training_table: Builder) -> None:
+    data = read_training_set(make_training_table(600), "binary")
+    held, of_fit = data.rows.nbytes + data.matrix.nbytes, FIT_COPIES * data.matrix.nbytes
+    assert fits_at_a_time(data, 8, None) == 8
+    assert fits_at_a_time(data, 8, held + 3 * of_fit) == 3
+    assert fits_at_a_time(data, 8, held + 3 * of_fit - 1) == 2
+    assert fits_at_a_time(data, 2, held + 3 * of_fit) == 2
+    # One there always is: that the rows fit was found before they were read.
+    assert fits_at_a_time(data, 8, 1) == 1
 
 
 def test_lower_errors_win(make_training_table: Builder) -> None:

@@ -17,6 +17,7 @@ from assets.model.tuning_page import search_page
 from declaration.model import ModelSpec
 from declaration.pipeline import Pipeline
 from learning.search.trials import Trial
+from learning.threads import side_by_side
 from learning.training_rows import read_training_set
 from tests.fixtures.training_world import World, training_table
 
@@ -48,6 +49,22 @@ def test_trials_are_read_as_they_were_kept_and_those_of_others_are_not(world: Wo
     log.keep("tree", replace(trial(1), cpu_seconds=9.0))
     log.keep("tree", trial(4))
     assert log.finished("tree") == [trial(0), trial(1), trial(2)]
+
+
+def test_candidates_that_are_searched_side_by_side_share_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("assets.model.trial_log.MAX_FILES", 3)
+    log = LakeTrialLog(world.lake, "shared", "a" * 64, "2024-01-01", {})
+
+    def search(name: str) -> None:
+        for number in range(6):
+            assert log.finished(name) == [trial(before) for before in range(number)]
+            log.keep(name, trial(number))
+
+    names = ["tree", "forest", "linear", "neighbours"]
+    side_by_side(search, names, len(names))
+    assert all(log.finished(name) == [trial(number) for number in range(6)] for name in names)
 
 
 class InterruptedTrainingError(Exception):

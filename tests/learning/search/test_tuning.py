@@ -195,3 +195,24 @@ def test_the_expected_greatest_of_normal_draws() -> None:
     # Harter (1961), Expected values of normal order statistics, table 1.
     for n, expected in ((1, 0.0), (2, 0.56419), (10, 1.53875), (30, 2.04276), (100, 2.50759)):
         assert expected_maximum(n) == pytest.approx(expected, abs=0.03)
+
+
+@pytest.mark.parametrize("threads", [2, 7])
+def test_candidates_that_are_searched_side_by_side_find_the_same(threads: int) -> None:
+    data = read_training_set(training_table(1_200), "binary")
+    candidates = [
+        {"use": "decision_tree", "name": name, "search": {"space": TREE_SPACE, "method": method, "trials": 4}}
+        for name, method in (("drawn", "random"), ("modelled", "tpe"), ("again", "random"))
+    ]
+    spec = ModelSpec.model_validate({"candidates": candidates})
+    log = MemoryLog()
+    alone, together = train_model(data, spec), train_model(data, spec, threads=threads, trials=log)
+    assert list(together.searches) == list(alone.searches) == ["drawn", "modelled", "again"]
+    for name, result in alone.searches.items():
+        found = together.searches[name]
+        assert [(one.number, one.params, one.loss) for one in found.trials] == [
+            (one.number, one.params, one.loss) for one in result.trials
+        ]
+        assert [one.number for one in log.finished(name)] == [0, 1, 2, 3]
+        assert all(one.cpu_seconds > 0 for one in found.trials)
+    assert model_to_bytes(together.model) == model_to_bytes(alone.model)
