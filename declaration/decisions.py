@@ -103,6 +103,7 @@ OUTERMOST = 0.005
 """Share beyond the outermost quantile: of the fewest rows of a group of like scores (150) it is nearly the outermost error."""
 
 MOST_QUANTILES = 19
+"""Quantiles at most: every twentieth."""
 
 
 def check_quantiles(shares: tuple[float, ...]) -> tuple[float, ...]:
