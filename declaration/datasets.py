@@ -7,11 +7,11 @@ from typing import Any, Literal, Self
 
 from pydantic import (
     ConfigDict,
-    Field,
     model_validator,
 )
 
 from declaration.generated_columns import MADE, made_sql
+from declaration.sources.spec import SourceSpec
 from declaration.types import Block, ColumnName, ColumnType, Severity, SqlExpression
 
 OnFailure = Literal["report", "quarantine", "block"]
@@ -34,34 +34,6 @@ class ColumnSpec(Block):
     """Texts that mean NULL in this column, in place of the source's; in every format."""
     description: str = ""
     """Meaning of the column, with its unit."""
-
-
-class SourceSpec(Block):
-    """The source that a dataset's rows are read from."""
-
-    type: Literal["csv", "parquet", "json", "excel", "python"]
-    """Format. JSON is one object a line, or one array of objects; `python` is a .py file beside the declaration whose `read(start, end)` gives rows."""
-    path: str = Field(min_length=1)
-    """File or glob, relative to the declaration, absolute, or URL-like (`s3://…`); `package:<name>/<file>` is a file of an installed package."""
-    mode: Literal["full", "incremental"] = "full"
-    """`full`: the source holds all rows, a partition takes those of its window. `incremental`: the path contains `{partition}`."""
-    missing: Literal["fail", "empty"] = "fail"
-    """A partition without its file, with `mode: incremental`: a failure, or without rows. Where no partition has one, the path is wrong and fails."""
-    delimiter: str = Field(default=",", min_length=1, max_length=1)
-    """Column separator of a CSV file."""
-    encoding: Literal["utf-8", "utf-16", "latin-1", "windows-1252"] = "utf-8"
-    """Encoding of a text file without a byte order mark."""
-    sheet: str | None = Field(default=None, min_length=1)
-    """Sheet of an Excel workbook; the first one when absent. Its first row names the columns."""
-    null_values: tuple[str, ...] = ("",)
-    """Texts that mean NULL in a CSV file or a sheet."""
-    max_rejected_share: float = Field(default=0.01, ge=0, le=1)
-    """Share of rows that may be unreadable before the asset fails. Rejected rows are kept with the reason."""
-
-    @property
-    def is_text_table(self) -> bool:
-        """True if the CSV reader reads it: a sheet is written out as CSV."""
-        return self.type in ("csv", "excel")
 
 
 class ExpectationSpec(Block):

@@ -55,6 +55,8 @@ class Champion:
         Whether its answers can be taken apart; the columns of parts are null where not.
     centres
         Of an additive model: mean part of each feature, by `mean_parts`.
+    background
+        Of trees: encoded rows that answers are compared with.
     """
 
     version: int
@@ -62,6 +64,7 @@ class Champion:
     n_parts: int = 0
     is_explained: bool = True
     centres: Floats | None = None
+    background: Floats | None = None
 
 
 @dataclass
@@ -221,7 +224,9 @@ def _scored(features: pa.Table, matrix: Floats, model: FittedModel) -> Mapping[s
 
 def _parts(matrix: Floats, champion: Champion) -> Mapping[str, pa.Array]:
     if champion.n_parts and champion.is_explained:
-        return contribution_columns(champion.model, matrix, champion.n_parts, centres=champion.centres)
+        return contribution_columns(
+            champion.model, matrix, champion.n_parts, centres=champion.centres, background=champion.background
+        )
     return {one.name: pa.nulls(matrix.shape[0], one.type) for one in contribution_fields(champion.n_parts)}
 
 

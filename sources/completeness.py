@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from declaration.datasets import DatasetSpec
-from sources.csv_header import header_of
-from sources.csv_records import Records, count_records
-from sources.json_records import count_lines
+from sources.csv_records import Records
 from sources.rejects import FILE_COLUMN, REJECTS_TABLE, ReadError
+from sources.types import type_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -50,18 +49,23 @@ def refuse_lost_records(
     SourceError
         If a file cannot be unpacked.
     """
-    kind = dataset.source.type
-    if kind not in ("csv", "excel", "json"):
+    count = type_of(dataset.source).form.records
+    if count is None:
         return
     counted: dict[str, Records] = {}
     for path in files:
-        records = _counted(path, dataset)
+        records = count(path, dataset)
         _refuse_lone_returns(records, f"dataset '{name}': {path.name}")
         first = counted.setdefault(path.name, records)
         if first is not records:
             # Files of one name in several folders are told apart by nobody: rejects know the name alone.
             first.n += records.n
-    _compare(counted, _found(connection, read_table), f"dataset '{name}'", is_csv=kind != "json")
+    _compare(
+        counted,
+        _found(connection, read_table),
+        f"dataset '{name}'",
+        is_csv=dataset.source.text_table is not None,
+    )
 
 
 def fault_of_text(files: Sequence[Path], dataset: DatasetSpec) -> str | None:
@@ -74,17 +78,13 @@ def fault_of_text(files: Sequence[Path], dataset: DatasetSpec) -> str | None:
     dataset
         Declares how they are read.
     """
-    for path in files if dataset.source.is_text_table else ():
-        if cause := _cause(_counted(path, dataset)):
+    count = type_of(dataset.source).form.records
+    if count is None or dataset.source.text_table is None:
+        return None
+    for path in files:
+        if cause := _cause(count(path, dataset)):
             return f"{path.name}: {cause}. {_REPAIR}"
     return None
-
-
-def _counted(path: Path, dataset: DatasetSpec) -> Records:
-    if dataset.source.type == "json":
-        return Records(n=count_lines(path))
-    delimiter = dataset.source.delimiter
-    return count_records(path, delimiter, n_columns=len(header_of(path, delimiter)))
 
 
 def _refuse_lone_returns(records: Records, where: str) -> None:

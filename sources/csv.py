@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from declaration.datasets import DatasetSpec
+from declaration.sources.blocks import TextTable
+from declaration.sources.spec import SourceSpec
 from declaration.sql import first_row, quote_identifier, quote_literal
 from declaration.types import SQL_TYPES, ColumnType
 from sources.csv_header import header_of
@@ -68,7 +70,11 @@ def csv_source(
     ReadError
         If a header cannot be used, or lacks a column that it must have.
     """
-    declared, delimiter, where = source_columns(dataset), dataset.source.delimiter, f"dataset '{name}'"
+    declared, delimiter, where = (
+        source_columns(dataset),
+        text_table_of(dataset.source).delimiter,
+        f"dataset '{name}'",
+    )
     headers = {path: header_of(path, delimiter, tuple(declared)) for path in files}
     for path, header in headers.items():
         refuse_names(header, f"{where}: {path.name}")
@@ -89,6 +95,13 @@ def csv_source(
     return Scans((Part(f"({parts})"),), origins.absent)
 
 
+def text_table_of(source: SourceSpec) -> TextTable:
+    """Return the form of a source that this reader reads."""
+    table = source.text_table
+    assert table is not None
+    return table
+
+
 def _rows(
     group: FileGroup, header: Sequence[str], dataset: DatasetSpec, read_as: Mapping[str, str], *, clocks: bool
 ) -> str:
@@ -99,7 +112,7 @@ def _rows(
     nulls = ", ".join(quote_literal(text) for text in shared or [NO_TEXT])
     relation = (
         f"read_csv([{listed(group.files)}], header=true, auto_detect=false, columns={{{typed}}}, "
-        f"delim={quote_literal(dataset.source.delimiter)}, quote='\"', escape='\"', nullstr=[{nulls}], "
+        f"delim={quote_literal(text_table_of(dataset.source).delimiter)}, quote='\"', escape='\"', nullstr=[{nulls}], "
         f"max_line_size={MAX_LINE_BYTES}, strict_mode=true, null_padding=false, hive_partitioning=false, "
         f"filename={quote_literal(FILE_COLUMN.strip(chr(34)))}, "
         "store_rejects=true, rejects_table='reject_errors', rejects_scan='reject_scans', rejects_limit=0)"
@@ -111,7 +124,7 @@ def _rows(
         relation = f"(SELECT * REPLACE ({texts}) FROM {relation})"
         types |= dict.fromkeys(numbers, "VARCHAR")
     # What nobody declares is read by expressions alone: there, the source's own texts mean NULL.
-    others = set(dataset.source.null_values).difference(shared)
+    others = set(text_table_of(dataset.source).null_values).difference(shared)
     declared = {value.source for value in source_values(dataset)}
     undeclared = [column for column in header if column not in declared]
     if others and undeclared:

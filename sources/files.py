@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from declaration.datasets import SourceSpec
 from declaration.errors import DriftlineError
 from declaration.names import is_url
+from declaration.sources.blocks import FileSourceBlock
 from declaration.text import one_line
 from sources.object_store import (
     NothingThereError,
@@ -38,7 +38,7 @@ class SourceError(DriftlineError):
     """A dataset's source cannot be found or opened."""
 
 
-def source_files(source: SourceSpec, *, folder: Path, partition: str | None = None) -> tuple[Path, ...]:
+def source_files(source: FileSourceBlock, *, folder: Path, partition: str | None = None) -> tuple[Path, ...]:
     """List the files of a source, in name order; none where a partition's own file is missing and may be.
 
     Parameters
@@ -56,7 +56,7 @@ def source_files(source: SourceSpec, *, folder: Path, partition: str | None = No
         If nothing is there, the path leaves the folder that it starts from, or the files are those of a table that
         only its log can read.
     """
-    is_parquet = source.type == "parquet"
+    is_parquet = source.reads_parquet
     if is_url(source.path):
         try:
             return _objects(source, partition, is_parquet=is_parquet)
@@ -89,6 +89,23 @@ def source_files(source: SourceSpec, *, folder: Path, partition: str | None = No
     return tuple(files)
 
 
+def file_in_folder(path: str, folder: Path) -> Path:
+    """Return a file that is named relative to the declaration's folder.
+
+    Raises
+    ------
+    SourceError
+        If it is not there, or leads out of the folder.
+    """
+    root, pattern = _root_and_pattern(path, folder)
+    file = root / pattern
+    if not file.is_file():
+        raise SourceError(f"source '{path}': {_instead(file, root)}")
+    if not file.resolve().is_relative_to(root.resolve()):
+        raise SourceError(f"source '{path}': {file.name} leads out of {root}. Copy the file there.")
+    return file
+
+
 def _filled_in(pattern: str, partition: str | None = None) -> str:
     """Return the path of a partition's files, or the pattern of all partitions'."""
     if partition is not None:
@@ -97,7 +114,7 @@ def _filled_in(pattern: str, partition: str | None = None) -> str:
     return re.sub(r"\*?\{partition\}\*?", "*", pattern)
 
 
-def _repair_of_missing(source: SourceSpec) -> str:
+def _repair_of_missing(source: FileSourceBlock) -> str:
     if source.missing == "empty":
         return ", nor for any other: the path is wrong. Correct `path`."
     return (
@@ -105,7 +122,7 @@ def _repair_of_missing(source: SourceSpec) -> str:
     )
 
 
-def _objects(source: SourceSpec, partition: str | None, *, is_parquet: bool) -> tuple[Path, ...]:
+def _objects(source: FileSourceBlock, partition: str | None, *, is_parquet: bool) -> tuple[Path, ...]:
     try:
         return local_copies(_filled_in(source.path, partition), is_parquet=is_parquet)
     except NothingThereError:
@@ -115,7 +132,7 @@ def _objects(source: SourceSpec, partition: str | None, *, is_parquet: bool) -> 
         raise
 
 
-def _looked_for(source: SourceSpec, root: Path, pattern: str) -> list[Path]:
+def _looked_for(source: FileSourceBlock, root: Path, pattern: str) -> list[Path]:
     try:
         return _found(root, pattern)
     except (OSError, ValueError) as error:

@@ -154,7 +154,7 @@ def _require_keys(
     }
     # None is the answer where there is no object at all: its lines are rejects. One partition's file may
     # lack what is rare.
-    if None in seen or not absent or (dataset.source.mode == "incremental" and len(absent) < len(declared)):
+    if None in seen or not absent or (dataset.source.has_partition_files and len(absent) < len(declared)):
         return
     keys = connection.sql(
         f"SELECT key FROM (SELECT unnest(json_keys({_SOUND})) AS key {objects}) GROUP BY key ORDER BY count(*) DESC, key"

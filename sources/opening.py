@@ -1,4 +1,4 @@
-"""Files of every format as ones that the engine reads: unpacked, in UTF-8, as CSV, JSON lines or Parquet."""
+"""Files of every source as ones that the engine reads: unpacked, in UTF-8, as CSV, JSON lines or Parquet."""
 
 from __future__ import annotations
 
@@ -8,54 +8,55 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from declaration.datasets import DatasetSpec, SourceSpec
+from declaration.datasets import DatasetSpec
 from declaration.partitioning import Window, partitioning
 from declaration.partitions import PartitionsSpec
-from sources.files import source_files, unpacked
-from sources.types import SOURCE_TYPES
+from declaration.sources.spec import SourceSpec
+from sources.files import unpacked
+from sources.source_type import Asked, Opened
+from sources.types import type_of
 
 if TYPE_CHECKING:
     import duckdb
 
 
 def asked_window(dataset: DatasetSpec, partitions: PartitionsSpec, window: Window | None) -> Window | None:
-    """Return the partition that a Python source is read for; None where a source gives everything."""
-    is_asked = (
-        dataset.source.type == "python" and dataset.is_partitioned and partitioning(partitions).ends_by_clock
-    )
+    """Return the partition that a source is asked for; None where it gives everything."""
+    is_asked = dataset.source.is_asked and dataset.is_partitioned and partitioning(partitions).ends_by_clock
     return window if is_asked else None
 
 
 @contextmanager
-def files_of(
+def opened(
     source: SourceSpec,
     *,
     folder: Path,
     scratch: Path,
     partition: str | None = None,
     asked: Window | None = None,
-) -> Iterator[tuple[Path, ...]]:
-    """Give a source's files; those of a Python source are made first, and removed after.
-
-    What a Python source gives may change while its code does not: its rows are its content.
+) -> Iterator[Opened]:
+    """Open a source; files that are made of one that has none are removed after.
 
     Parameters
     ----------
-    source, folder, partition
-        As `source_files` takes them.
+    source
+        What the declaration says.
+    folder
+        Folder of the declaration.
     scratch
         Where files are made.
+    partition
+        Key of the partition; None for the whole source.
     asked
-        The partition that a Python source is asked for; None for all of its rows.
+        The window that a source is asked for (`asked_window`); None for all of its rows.
 
     Raises
     ------
     SourceError
-        If nothing is there, or the Python file fails.
+        If nothing is there, or the source cannot be read.
     """
-    located = source_files(source, folder=folder, partition=partition)
-    with SOURCE_TYPES[source.type].open(located, scratch=scratch, asked=asked) as files:
-        yield files
+    with type_of(source).open(source, Asked(folder, scratch, partition, asked)) as source_now:
+        yield source_now
 
 
 @contextmanager
@@ -65,4 +66,4 @@ def readable(
     """Give files that the engine can read: unpacked and in UTF-8; copies are removed after."""
     scratch.mkdir(parents=True, exist_ok=True)
     with unpacked(files, scratch=scratch) as plain, TemporaryDirectory(dir=scratch, prefix="text-") as name:
-        yield SOURCE_TYPES[spec.source.type].prepare(connection, plain, spec.source, folder=Path(name))
+        yield type_of(spec.source).prepare(connection, plain, spec.source, folder=Path(name))

@@ -13,18 +13,41 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sources.files import SourceError
+from declaration.sources.python import PythonSourceSpec
+from sources.file_types import stat_mark
+from sources.files import SourceError, file_in_folder
+from sources.forms import PARQUET
+from sources.source_type import Asked, Opened, SourceType
 
 FUNCTION = "read"
 """Name of the function that gives the rows: `read(start, end)`, both None for a table without partitions."""
 
 _numbers = itertools.count()
+
+
+@contextmanager
+def _open(source: PythonSourceSpec, asked: Asked, /) -> Iterator[Opened]:
+    """Call the file, and give its rows.
+
+    What it gives may change while its code does not: its rows are its content.
+    """
+    file = file_in_folder(source.path, asked.folder)
+    start, end = (asked.window.start, asked.window.end) if asked.window is not None else (None, None)
+    asked.scratch.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=asked.scratch, prefix="made-") as name:
+        yield Opened((rows_as_parquet(file, start, end, folder=Path(name)),))
+
+
+def _mark(source: PythonSourceSpec, folder: Path) -> str:
+    """Return name, size and time of the code: what it reads is not known."""
+    return stat_mark([file_in_folder(source.path, folder)])
 
 
 def rows_as_parquet(file: Path, start: datetime | None, end: datetime | None, *, folder: Path) -> Path:
@@ -121,3 +144,6 @@ def _place(file: Path, error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if Path(frame.filename).parent == file.parent]
     return f"{Path(own[-1].filename).name}:{own[-1].lineno}" if own else file.name
+
+
+PYTHON_FILE = SourceType(PythonSourceSpec, _open, PARQUET, _mark)

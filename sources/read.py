@@ -31,7 +31,7 @@ from sources.rejects import (
     no_rejects,
 )
 from sources.typed_rows import Part
-from sources.types import SOURCE_TYPES
+from sources.types import type_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -112,10 +112,10 @@ def read_files(
     # This optimizer takes an expression that stands twice out of its TRY: one bad row would fail them all.
     connection.sql("SET disabled_optimizers = 'common_subexpressions'")
     try:
-        read = SOURCE_TYPES[dataset.source.type].read
+        read = type_of(dataset.source).form.read
         scans = read(connection, files, dataset, name, found=found, clocks=bool(clocks))
         _try(connection, dataset, _placed(dataset, scans.parts, load), name, clocks)
-        if dataset.source.is_text_table and _is_damaged(connection):
+        if dataset.source.text_table is not None and _is_damaged(connection):
             # Only now are the lines of bad values worth what they cost.
             keep = _changing(connection, dataset, clocks, timezone)
             read_as = reading_types(connection, _TRIED_TABLE, RAW_TEXT_COLUMN, dataset, keep=keep)
@@ -210,7 +210,7 @@ def _try(
     """Fill the table of rows that were tried and, in the same scan, the reader's own rejects."""
     rows = " UNION ALL ".join(declared_rows(connection, dataset, part.relation, clocks) for part in parts)
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {_TRIED_TABLE} AS {rows}").fetchall()
-    if dataset.source.is_text_table:
+    if dataset.source.text_table is not None:
         refuse_open_quotes(connection, name)
         connection.execute(csv_rejects(dataset)).fetchall()
 

@@ -141,13 +141,12 @@ def source_values(dataset: DatasetSpec) -> tuple[SourceValue, ...]:
 
 def shared_nulls(dataset: DatasetSpec) -> tuple[str, ...]:
     """Return the texts that mean NULL in every column of a source: its reader knows no others."""
-    if dataset.source.type not in ("csv", "excel"):
+    text = dataset.source.text_table
+    if text is None:
         return ()
     own = [dataset.column(name).null_values for name in dataset.columns]
     return tuple(
-        text
-        for text in dataset.source.null_values
-        if all(text in texts for texts in own if texts is not None)
+        null for null in text.null_values if all(null in texts for texts in own if texts is not None)
     )
 
 
@@ -155,7 +154,8 @@ def _nulls(dataset: DatasetSpec, name: str) -> tuple[str, ...]:
     own = dataset.column(name).null_values
     if own is not None:
         return own
-    return dataset.source.null_values if dataset.source.is_text_table else ()
+    text = dataset.source.text_table
+    return text.null_values if text is not None else ()
 
 
 def without(value: str, texts: Collection[str]) -> str:

@@ -9,7 +9,6 @@ from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from declaration.datasets import SourceSpec
 from declaration.extras import require_extra
 from declaration.sql import quote_literal
 from declaration.text import one_line
@@ -33,15 +32,15 @@ _NO_NAME = re.compile(r"[/\\\x00-\x1f]")
 _LINE_BREAK = re.compile(r"\r\n|\n|\r")
 
 
-def workbooks_as_csv(files: Sequence[Path], source: SourceSpec, *, folder: Path) -> tuple[Path, ...]:
+def workbooks_as_csv(files: Sequence[Path], sheet: str | None, *, folder: Path) -> tuple[Path, ...]:
     """Write a sheet of each Excel workbook as CSV.
 
     Parameters
     ----------
     files
         Workbooks: xlsx, xls, xlsb or ods.
-    source
-        Names the sheet; the first one by default.
+    sheet
+        Its name; None for the first.
     folder
         Where the copies are written; it exists, and the caller removes it.
 
@@ -50,7 +49,7 @@ def workbooks_as_csv(files: Sequence[Path], source: SourceSpec, *, folder: Path)
     ReadError
         If a file is no workbook, or has no such sheet.
     """
-    return tuple(_as_csv(path, source.sheet, own_folder(folder, number)) for number, path in enumerate(files))
+    return tuple(_as_csv(path, sheet, own_folder(folder, number)) for number, path in enumerate(files))
 
 
 def _as_csv(path: Path, sheet: str | None, folder: Path) -> Path:

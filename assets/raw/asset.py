@@ -34,7 +34,7 @@ from resources.lake.lake import Lake, Snapshot
 from sources.content import Content, content_of
 from sources.engine_errors import repair_of
 from sources.local_times import described
-from sources.opening import asked_window, files_of, readable
+from sources.opening import asked_window, opened, readable
 from sources.read import READ_TABLE, Counts, changed_clocks, read_files
 from sources.rejects import REJECTS_TABLE, ReadError
 
@@ -100,7 +100,7 @@ class _Reading:
     def is_whole_source(self) -> bool:
         """Tell whether every partition reads the same rows."""
         window = asked_window(self.spec, self.run.spec.partitions, self.run.scope.window)
-        return self.spec.source.mode == "full" and window is None
+        return not self.spec.source.has_partition_files and window is None
 
     def is_current(self, table: str) -> bool:
         """Tell whether the table's newest commit read the same content in the same way."""
@@ -126,30 +126,30 @@ def materialize_raw(run: StageRun, dataset: str) -> Outcome:
     spec, scope = run.spec.datasets[dataset], run.scope
     if spec.is_partitioned and scope.window is None:
         raise ReadError(f"dataset '{dataset}' is partitioned: run it for a partition.")
-    with files_of(
+    with opened(
         spec.source,
         folder=Path(run.pipeline.folder),
         scratch=Path(run.engine.spill_directory),
         partition=scope.partition,
         asked=asked_window(spec, run.spec.partitions, scope.window),
-    ) as files:
-        content = content_of(files)
+    ) as source:
+        content = content_of(source.files, source.state)
         mark = content.fingerprint
         commit = {
             **run.commit,
             FINGERPRINT: mark,
-            READ_AS: spec.model_dump_json(include={"columns", "source", "event_time"})
+            READ_AS: spec.model_dump_json(include={"columns", "source", "event_time"}, exclude_defaults=True)
             + run.spec.partitions.timezone,
         }
         reading = _Reading(run, dataset, commit)
         if not spec.is_partitioned and reading.is_current(reading.table):
             return _unchanged(reading, mark)
-        where, key = f"dataset '{dataset}': {spec.source.path}", scope.partition or ""
-        if not files:
+        where, key = f"dataset '{dataset}': {spec.source.place}", scope.partition or ""
+        if not source.files:
             _refuse_to_empty(reading, key, where)
         if isinstance(reading.partitioning, LoadPartitions):
             refuse_other_load(run.lake, reading.table, key, mark, where)
-        return _read(reading, content, started)
+        return _read(reading, content, source.facts, started)
 
 
 def _refuse_to_empty(reading: _Reading, partition: str, where: str) -> None:
@@ -163,7 +163,9 @@ def _refuse_to_empty(reading: _Reading, partition: str, where: str) -> None:
         )
 
 
-def _read(reading: _Reading, content: Content, started: float) -> Outcome:
+def _read(
+    reading: _Reading, content: Content, facts: Mapping[str, str | int | float], started: float
+) -> Outcome:
     """Read files that have been found, and write what they hold for the partition."""
     files = [seen.path for seen in content.files]
     spec, dataset, partition = reading.spec, reading.dataset, reading.run.scope.partition
@@ -205,9 +207,10 @@ def _read(reading: _Reading, content: Content, started: float) -> Outcome:
             "n_source_rows": counts.n_read + counts.n_rejected,
             **({} if files else {"note": "no file is there for this partition; source.missing is 'empty'"}),
             **_absent(counts, len(files)),
-            "source": spec.source.path,
+            "source": spec.source.place,
             "source_sha256": reading.commit[FINGERPRINT],
             "source_bytes": content.size_bytes,
+            **facts,
             "size_bytes": snapshot.size_bytes,
             "writes": ", ".join(f"{s.table}@{s.version}" for s in (snapshot, rejects)),
             "duration_s": round(time.monotonic() - started, 3),
@@ -229,7 +232,7 @@ def _unchanged(reading: _Reading, mark: str) -> Outcome:
         data_version=f"{mark[:16]}@{snapshot.version}",
         metadata={
             "n_rows": snapshot.n_rows,
-            "source": reading.spec.source.path,
+            "source": reading.spec.source.place,
             "source_sha256": mark,
             "note": "the source has not changed",
         },
@@ -263,7 +266,7 @@ def _check_rejects(
     at = file if line is None else f"{file}, line {line}"
     raise ReadError(
         f"dataset '{dataset}': {counts.n_rejected:,} of {counts.n_read + counts.n_rejected:,} rows of "
-        f"{spec.source.path} cannot be read ({counts.rejected_share:.2%}, max_rejected_share is "
+        f"{spec.source.place} cannot be read ({counts.rejected_share:.2%}, max_rejected_share is "
         f"{spec.source.max_rejected_share:.2%}). For example {at}: {one_line(reason).rstrip('.')}. {repair_of(reason)}"
     )
 

@@ -41,7 +41,7 @@ def dataset_finding(rehearsal: Rehearsal, name: str) -> DatasetFinding:
     return DatasetFinding(
         name=name,
         description=dataset.description,
-        source=f"{dataset.source.type} {dataset.source.path}",
+        source=f"{dataset.source.type} {dataset.source.place}",
         counts=_counts(facts, dataset) if facts is not None else (),
         columns=_columns(rehearsal, name, dataset, types) if facts is not None else (),
         dropped=tuple(f"{column} ({kind})" for column, kind in types.items() if column not in used),

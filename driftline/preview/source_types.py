@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from declaration.datasets import DatasetSpec
 from declaration.partitioning import Window
 from declaration.pipeline import Pipeline
-from declaration.sql import quote_literal
 from resources.engine.duckdb import Engine
-from sources.csv_header import header_of
 from sources.folder_keys import folder_keys
-from sources.opening import asked_window, files_of, readable
-from sources.rejects import listed, source_values
-
-if TYPE_CHECKING:
-    import duckdb
-
-SNIFFED_ROWS = 20_480
-"""Rows of a text file that its types are found from: DuckDB's own default."""
+from sources.opening import asked_window, opened, readable
+from sources.types import type_of
 
 _WORDS: Mapping[str, str] = {
     "BIGINT": "int", "HUGEINT": "int", "INTEGER": "int", "SMALLINT": "int", "TINYINT": "int", "UBIGINT": "int",
@@ -46,47 +37,17 @@ def source_types(
     scratch = Path(engine.spill_directory)
     requested = asked_window(dataset, pipeline.spec.partitions, window)
     with (
-        files_of(
+        opened(
             dataset.source, folder=Path(pipeline.folder), scratch=scratch, partition=key, asked=requested
-        ) as files,
-        engine.connect(reads=files) as connection,
-        readable(connection, files, dataset, scratch) as plain,
+        ) as now,
+        engine.connect(reads=now.files) as connection,
+        readable(connection, now.files, dataset, scratch) as plain,
     ):
         if not plain:
             return {}
-        in_folders = {key: "string" for key, _ in folder_keys(files[0])}
-        return {**in_folders, **_described(connection, plain[0], dataset)}
-
-
-def _described(connection: duckdb.DuckDBPyConnection, file: Path, dataset: DatasetSpec) -> Mapping[str, str]:
-    import duckdb
-
-    path, kind = f"[{listed([file])}]", dataset.source.type
-    is_text = kind in ("csv", "excel")
-    names = header_of(file, dataset.source.delimiter) if is_text else []
-    words = {*dataset.source.null_values}.union(*(value.null_texts for value in source_values(dataset)))
-    nulls = ", ".join(quote_literal(text) for text in sorted(words))
-    relation = {
-        "parquet": f"read_parquet({path}, hive_partitioning=false)",
-        "python": f"read_parquet({path}, hive_partitioning=false)",
-        "json": f"read_json({path}, format='newline_delimited', ignore_errors=true, hive_partitioning=false, sample_size={SNIFFED_ROWS})",
-    }.get(
-        kind,
-        f"read_csv({path}, header=true, delim={quote_literal(dataset.source.delimiter)}, quote='\"', escape='\"', "
-        f"nullstr=[{nulls}], ignore_errors=true, hive_partitioning=false, sample_size={SNIFFED_ROWS})",
-    )
-    try:
-        rows = connection.sql(f"DESCRIBE SELECT * FROM {relation}").fetchall()
-    except duckdb.Error:
-        # The raw stage has said what is wrong with it, if anything is.
-        return dict.fromkeys(names, "string")
-    if not is_text:
-        return {row[0]: word(row[1]) for row in rows}
-    # The engine renames columns that repeat or have no name; positions hold.
-    types = [word(row[1]) for row in rows]
-    return (
-        dict(zip(names, types, strict=True)) if len(types) == len(names) else dict.fromkeys(names, "string")
-    )
+        in_folders = {key: "string" for key, _ in folder_keys(now.files[0])}
+        shown = type_of(dataset.source).form.sniffed(connection, plain[0], dataset)
+        return {**in_folders, **{name: word(kind) for name, kind in shown.items()}}
 
 
 def word(kind: str) -> str:

@@ -139,8 +139,8 @@ def place_of(function: Callable[..., object]) -> str:
 def _files(pipeline: Pipeline, stage: Stage) -> Iterator[str]:
     """Name the SQL and Python files that an asset is made of."""
     spec, name = pipeline.spec, stage.path[-1]
-    if stage.path[0] == "raw" and spec.datasets[name].source.path in pipeline.sql:
-        yield spec.datasets[name].source.path
+    if stage.path[0] == "raw" and (file := spec.datasets[name].source.code_file) is not None:
+        yield file
     query = None
     if stage.path[0] == "features":
         yield spec.features[name].sql

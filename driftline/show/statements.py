@@ -17,7 +17,7 @@ from assets.drift_report.window_inputs import examine_window
 from assets.features.view_sql import filled, kept_to_window
 from assets.training_set.selection import known_labels, sampled, training_windows
 from declaration.errors import DriftlineError
-from declaration.names import CREATED_TIMESTAMP, EVENT_TIMESTAMP, is_url
+from declaration.names import CREATED_TIMESTAMP, EVENT_TIMESTAMP
 from declaration.partitioning import Window
 from declaration.pipeline import Pipeline
 from declaration.queries import datasets_behind, queries_behind
@@ -35,7 +35,7 @@ from resources.feature_store.changed_future import views_as_read
 from resources.lake.lake import scan
 from resources.lake.views import register_tables
 from resources.model_registry.champion import champion_version
-from sources.opening import files_of, readable
+from sources.opening import opened, readable
 from sources.read import read_files
 
 if TYPE_CHECKING:
@@ -105,24 +105,24 @@ def _recorded(recording: Recording, title: str) -> Iterator[Statement]:
 def _raw(pipeline: Pipeline, name: str, window: Window, connections: Connections) -> Iterator[Statement]:
     dataset = pipeline.spec.datasets[name]
     source, scratch = dataset.source, Path(connections.engine.spill_directory)
-    if is_url(source.path) or source.type == "python":
-        why = "is fetched" if is_url(source.path) else "is called"
+    if not source.is_local:
+        why = "is called" if source.code_file else "is fetched"
         yield Statement(
             "read the source",
             place_of(read_files),
             None,
-            f"the source {why} first, which a look does not do: {source.path}. Files and types follow from it",
+            f"the source {why} first, which a look does not do: {source.place}. Files and types follow from it",
         )
         return
     partition = window.key if dataset.is_partitioned else None
     with (
-        files_of(source, folder=Path(pipeline.folder), scratch=scratch, partition=partition) as files,
-        connections.engine.connect(reads=files) as connection,
-        readable(connection, files, dataset, scratch) as plain,
+        opened(source, folder=Path(pipeline.folder), scratch=scratch, partition=partition) as now,
+        connections.engine.connect(reads=now.files) as connection,
+        readable(connection, now.files, dataset, scratch) as plain,
     ):
         recording = Recording(connection)
         zone = pipeline.spec.partitions.timezone
-        read_files(recording.connection, plain, dataset, name=name, timezone=zone, found=files)
+        read_files(recording.connection, plain, dataset, name=name, timezone=zone, found=now.files)
         yield from _recorded(recording, "read the source")
 
 

@@ -8,9 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from declaration.names import is_url
 from declaration.partitioning import partitioning
 from declaration.pipeline import Pipeline
+from declaration.sources.blocks import FileSourceBlock
 from driftline.status.runs import Run
 from resources.lake.lake import Lake
 from resources.model_registry.ledger import Decision
@@ -112,16 +112,18 @@ def _due(pipeline: Pipeline, due: Sequence[str], *, is_first: bool) -> Waiting:
 
 
 def _missing_sources(pipeline: Pipeline, due: str | None) -> Iterator[Waiting]:
-    """Look for the files of local sources; what lies behind a URL is not asked for a status."""
+    """Look for the files of local sources; what is fetched or called is not asked for a status."""
     for name, dataset in pipeline.spec.datasets.items():
         source = dataset.source
-        if is_url(source.path) or (source.mode == "incremental" and due is None):
+        if not isinstance(source, FileSourceBlock) or not source.is_local:
+            continue
+        if source.has_partition_files and due is None:
             continue
         try:
             source_files(
                 source,
                 folder=Path(pipeline.folder),
-                partition=due if source.mode == "incremental" else None,
+                partition=due if source.has_partition_files else None,
             )
         except SourceError as error:
             yield Waiting("source", f"the source of '{name}'", str(error))

@@ -57,7 +57,7 @@ def stages(pipeline: Pipeline) -> Iterable[Stage]:
     """List a pipeline's assets, in lineage order."""
     spec = pipeline.spec
     for name, dataset in spec.datasets.items():
-        yield from _dataset_stages(name, dataset, pipeline.sql.get(dataset.source.path))
+        yield from _dataset_stages(name, dataset, pipeline.sql.get(dataset.source.code_file or ""))
     for name, view in spec.features.items():
         back = partitioning(spec.partitions).n_within(view.lookback)
         yield Stage(
@@ -188,8 +188,8 @@ def _if_declared(block: object | None) -> Sequence[object]:
     return () if block is None else (block,)
 
 
-def _dataset_stages(name: str, dataset: DatasetSpec, python: str | None) -> Iterable[Stage]:
-    source = (dataset.source,) if python is None else (dataset.source, python)
+def _dataset_stages(name: str, dataset: DatasetSpec, code: str | None) -> Iterable[Stage]:
+    source = (dataset.source,) if code is None else (dataset.source, code)
     yield Stage(
         path=("raw", name),
         run=partial(materialize_raw, dataset=name),

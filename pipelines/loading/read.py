@@ -166,7 +166,7 @@ def _contents(document: MarkedYaml, folder: Path) -> tuple[PipelineSpec | None, 
     spec = result if isinstance(result, PipelineSpec) else recover(attributes, schema)
     if spec is None:
         return None, SqlFiles({}, ()), [*outside, *_below_attributes(schema)]
-    unreliable_paths = unreliable_keys(schema)
+    unreliable_paths = unreliable_keys(schema, attributes)
     sql = read_sql_files(spec, folder, unreliable_paths)
     unreliable_paths |= {fault.path for fault in sql.faults}
     forecasts = list(forecast_faults(spec, unreliable_paths))

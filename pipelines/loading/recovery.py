@@ -37,9 +37,9 @@ def recover(attributes: object, faults: Collection[Fault]) -> PipelineSpec | Non
     return None
 
 
-def unreliable_keys(faults: Collection[Fault]) -> set[KeyPath]:
+def unreliable_keys(faults: Collection[Fault], attributes: object) -> set[KeyPath]:
     """List the places that cannot be judged: the faulty ones, and those that a misspelt key meant."""
-    return {meant for fault in faults for meant in (fault.path, meant_place(fault.path))}
+    return {meant for fault in faults for meant in (fault.path, meant_place(fault.path, attributes))}
 
 
 def is_answerable(check: Check, unreliable_paths: Collection[KeyPath]) -> bool:
@@ -66,14 +66,14 @@ def _mend(attributes: Any, path: KeyPath) -> None:
     last = path[-1]
     if isinstance(parent, list) and isinstance(last, int):
         # Positions name places in the file: an item is replaced, not removed.
-        parent[last] = _stand_in(annotation_at(path))
+        parent[last] = _stand_in(annotation_at(path, attributes))
     elif isinstance(parent, dict) and last in parent and len(path) > 1 and path[-2] in _NAMED:
         # Its name stands, whatever is wrong with it: others refer to it.
-        parent[last] = _stand_in(annotation_at(path))
+        parent[last] = _stand_in(annotation_at(path, attributes))
     elif isinstance(parent, dict) and last in parent:
         del parent[last]
     elif isinstance(parent, dict):
-        parent[last] = _stand_in(annotation_at(path))
+        parent[last] = _stand_in(annotation_at(path, attributes))
 
 
 def _stand_in(annotation: Any) -> Any:

@@ -146,6 +146,8 @@ def _type(field: Schema) -> str:
         return f"[{_title(name).lower()}](#{_anchor(name)})"
     if "anyOf" in field:
         return " or ".join(_type(option) for option in field["anyOf"] if option.get("type") != "null")
+    if "oneOf" in field:
+        return " or ".join(map(_type, field["oneOf"]))
     if "enum" in field:
         return " \\| ".join(f"`{value}`" for value in field["enum"])
     if "const" in field:

@@ -27,6 +27,12 @@ _WORDS = {
     "mapping": "a block of keys",
     "model_attributes": "a block of keys",
 }
+TAG = "type"
+"""Key by which the blocks of a union are told apart."""
+
+_TAG_ERRORS = ("union_tag_invalid", "union_tag_not_found")
+"""pydantic's errors about that key, which it lays to the block."""
+
 _BOUNDS = {
     "greater_than": ("gt", "greater than"),
     "greater_than_equal": ("ge", "at least"),
@@ -45,20 +51,22 @@ def validate(attributes: object) -> PipelineSpec | list[Fault]:
     except ValidationError as error:
         faults = list(_faults(error, attributes))
         # A misspelt key is not also missing.
-        misspelt = {meant_place(fault.path) for fault in faults if _is_unknown(fault.path)}
+        misspelt = {
+            meant_place(fault.path, attributes) for fault in faults if _is_unknown(fault.path, attributes)
+        }
         return [f for f in faults if not (f.path in misspelt and _is_missing(f.path, attributes))]
 
 
-def meant_place(path: KeyPath) -> KeyPath:
+def meant_place(path: KeyPath, attributes: object) -> KeyPath:
     """Return the place that a misspelt key meant; any other place itself."""
-    if not path or not _is_unknown(path):
+    if not path or not _is_unknown(path, attributes):
         return path
-    near = get_close_matches(str(path[-1]).lower(), allowed_keys(path[:-1]), n=1, cutoff=0.6)
+    near = get_close_matches(str(path[-1]).lower(), allowed_keys(path[:-1], attributes), n=1, cutoff=0.6)
     return (*path[:-1], near[0]) if near else path
 
 
-def _is_unknown(path: KeyPath) -> bool:
-    keys = allowed_keys(path[:-1])
+def _is_unknown(path: KeyPath, attributes: object) -> bool:
+    keys = allowed_keys(path[:-1], attributes)
     return bool(keys) and path[-1] not in keys
 
 
@@ -79,7 +87,9 @@ def _faults(error: ValidationError, attributes: Mapping[str, Any]) -> Iterator[F
         if is_key:
             yield Fault(path, _bad_key(path))
         else:
-            yield Fault(path, _text(detail, path, value))
+            if detail["type"] in _TAG_ERRORS:
+                path = (*path, TAG)
+            yield Fault(path, _text(detail, path, attributes))
 
 
 def _n_items(value: object) -> int:
@@ -101,7 +111,8 @@ def _place(
             path, here = (*path, part), here.get(part)
         elif isinstance(here, list) and isinstance(part, int) and part < len(here):
             path, here = (*path, part), here[part]
-        else:
+        elif not (isinstance(here, Mapping) and here.get(TAG) == part):
+            # A union whose blocks are told apart by their type names the one that was meant.
             tags.append((str(part), here))
     return path, tags, False
 
@@ -123,14 +134,16 @@ def _is_meant(tag: str, value: object) -> bool:
     return tag.rstrip("]").endswith("Spec") == isinstance(value, Mapping)
 
 
-def _text(detail: Mapping[str, Any], path: KeyPath, value: object) -> str:
-    kind, context = detail["type"], detail.get("ctx", {})
+def _text(detail: Mapping[str, Any], path: KeyPath, attributes: object) -> str:
+    kind, context, value = detail["type"], detail.get("ctx", {}), _value_at(attributes, path)
     if kind == "extra_forbidden":
-        return f"unknown key '{path[-1]}' in {label(path[:-1])}. {choices(path[-1], allowed_keys(path[:-1]))}"
-    if kind == "missing":
-        return f"missing key '{path[-1]}' in {label(path[:-1])}. {_described(path)}".rstrip()
-    if kind == "literal_error":
-        allowed = _literals(annotation_at(path))
+        return _unknown_key(path, attributes)
+    if kind in {"missing", "union_tag_not_found"}:
+        return f"missing key '{path[-1]}' in {label(path[:-1])}. {_described(path, attributes)}".rstrip()
+    if kind in {"literal_error", "union_tag_invalid"}:
+        allowed = (
+            _literals(annotation_at(path, attributes)) if kind == "literal_error" else _tags(path, attributes)
+        )
         if isinstance(value, str):
             return f"unknown value '{value}' for {label(path)}. {choices(value, allowed)}"
         return f"{label(path)} {_is(value)}, but must be one of: {', '.join(allowed)}."
@@ -149,6 +162,26 @@ def _text(detail: Mapping[str, Any], path: KeyPath, value: object) -> str:
     if expected:
         return f"{label(path)} {_is(value)}, but must be {expected}."
     return f"{label(path)} {_is(value)}: {detail['msg']}."
+
+
+def _unknown_key(path: KeyPath, attributes: object) -> str:
+    keys = allowed_keys(path[:-1], attributes)
+    of_others = [
+        str(tag)
+        for block in blocks_of(annotation_at(path[:-1], attributes))
+        if TAG in block.model_fields and path[-1] in block.model_fields
+        for tag in get_args(block.model_fields[TAG].annotation)
+    ]
+    if of_others:
+        own = _value_at(attributes, (*path[:-1], TAG))
+        return f"{label(path)} is for {' and '.join(of_others)} sources only; this one is {own}."
+    return f"unknown key '{path[-1]}' in {label(path[:-1])}. {choices(path[-1], keys)}"
+
+
+def _tags(path: KeyPath, attributes: object) -> list[str]:
+    """List the types of a union whose blocks are told apart by them."""
+    blocks = blocks_of(annotation_at(path[:-1], attributes))
+    return [str(tag) for block in blocks for tag in get_args(block.model_fields[TAG].annotation)]
 
 
 _NAMES = "A name has lower-case letters, digits and underscores, begins with a letter and has at most 63."
@@ -179,24 +212,24 @@ def _short(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:77]}…"
 
 
-def _described(path: KeyPath) -> str:
-    block = block_of(annotation_at(path[:-1]))
+def _described(path: KeyPath, attributes: object) -> str:
+    block = block_of(annotation_at(path[:-1], attributes), _value_at(attributes, path[:-1]))
     if block is None or str(path[-1]) not in block.model_fields:
         return ""
     return (block.model_fields[str(path[-1])].description or "").split("\n\n")[0]
 
 
-def allowed_keys(path: KeyPath) -> list[str]:
+def allowed_keys(path: KeyPath, attributes: object) -> list[str]:
     """List the keys of the block at a place; none where there is no block."""
-    block = block_of(annotation_at(path))
+    block = block_of(annotation_at(path, attributes), _value_at(attributes, path))
     return list(block.model_fields) if block else []
 
 
-def annotation_at(path: KeyPath) -> Any:
-    """Return the type that the schema gives to a place."""
+def annotation_at(path: KeyPath, attributes: object) -> Any:
+    """Return the type that the schema gives to a place: where blocks are told apart by their type, by what is written there."""
     here: Any = PipelineSpec
-    for part in path:
-        block = block_of(here)
+    for position, part in enumerate(path):
+        block = block_of(here, _value_at(attributes, path[:position]))
         if block is not None:
             here = block.model_fields[str(part)].annotation if str(part) in block.model_fields else None
             continue
@@ -219,12 +252,23 @@ def alternatives(annotation: Any) -> list[Any]:
     return [annotation]
 
 
-def block_of(annotation: Any) -> type[BaseModel] | None:
-    """Return the block among a type's alternatives."""
-    for option in alternatives(annotation):
-        if isinstance(option, type) and issubclass(option, Block):
-            return option
-    return None
+def block_of(annotation: Any, value: object = None) -> type[BaseModel] | None:
+    """Return the block among a type's alternatives: of several the one whose type a value has, or the first."""
+    blocks = blocks_of(annotation)
+    tag = value.get(TAG) if isinstance(value, Mapping) else None
+    for block in blocks[1:]:
+        if TAG in block.model_fields and tag in get_args(block.model_fields[TAG].annotation):
+            return block
+    return blocks[0] if blocks else None
+
+
+def blocks_of(annotation: Any) -> list[type[BaseModel]]:
+    """Return all blocks among a type's alternatives."""
+    return [
+        option
+        for option in alternatives(annotation)
+        if isinstance(option, type) and issubclass(option, Block)
+    ]
 
 
 def _literals(annotation: Any) -> list[str]:

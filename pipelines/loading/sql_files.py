@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from declaration.sources.python import PYTHON
 from declaration.spec import PipelineSpec
 from pipelines.loading.problems import Fault, KeyPath, label
 from pipelines.loading.recovery import is_unreliable
@@ -13,9 +14,6 @@ from pipelines.loading.yaml_lines import NUL
 
 MAX_SIZE_BYTES = 1_000_000
 """Code is not a data file."""
-
-PYTHON = ".py"
-"""Suffix of a Python source's file."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +30,9 @@ def read_sql_files(spec: PipelineSpec, folder: Path, unreliable_paths: Collectio
         (("features", view, "sql"), v.sql) for view, v in spec.features.items()
     ]
     named += [(("queries", query), path) for query, path in spec.queries.items()]
-    named += [
-        (("datasets", name, "source", "path"), dataset.source.path)
-        for name, dataset in spec.datasets.items()
-        if dataset.source.type == "python" and dataset.source.path.endswith(PYTHON)
-    ]
+    for name, dataset in spec.datasets.items():
+        if dataset.source.code_file is not None:
+            named.append((("datasets", name, "source", "path"), dataset.source.code_file))
     named += [
         (("model", "candidates", position), file)
         for position, candidate in enumerate(spec.model.competitors)

@@ -127,7 +127,7 @@ def describe(opened: OpenedSource, forms: Mapping[str, Form]) -> FileColumns:
 
 def _shared_nulls(opened: OpenedSource, forms: Mapping[str, Form]) -> tuple[str, ...]:
     """Return the texts that mean NULL wherever they stand: in no column of text is one of them a word."""
-    if opened.source.type not in ("csv", "excel"):
+    if opened.source.text_table is None:
         return ()
     words = {word for form in forms.values() for word, _ in form.words}
     nulls = dict.fromkeys(text for form in forms.values() if form.sql is None for text in form.null_texts)
@@ -210,7 +210,7 @@ def _measured(
                 quartiles=tuple(facts["quartiles"] or ())[1:4],
                 extremes=tuple(facts["quartiles"] or ())[::4],
                 place=place,
-                null_values=_own_nulls(form, shared, is_json=opened.source.type == "json"),
+                null_values=_own_nulls(form, shared, is_json=opened.source.text_table is None),
                 values=tuple((str(value), n) for value, n in values),
                 note=form.note,
                 question=_question(form),

@@ -102,8 +102,8 @@ def _has_zone(findings: Findings) -> bool:
 def _source(findings: Findings) -> list[str]:
     source = findings.source
     written: dict[str, object] = {"type": source.type, "path": findings.path}
-    for key in ("mode", "delimiter", "encoding", "sheet"):
-        if key in source.model_fields_set:
+    for key in type(source).model_fields:
+        if key in source.model_fields_set - {"type", "path", "null_values", "max_rejected_share"}:
             written[key] = getattr(source, key)
     if len(findings.columns.null_values) > 1:
         written["null_values"] = list(findings.columns.null_values)
@@ -122,9 +122,9 @@ def _source(findings: Findings) -> list[str]:
             f"Numbers and times are missing where the file says {', '.join(findings.columns.null_values[1:])}.",
             6,
         )
-    if source.type == "csv" and "encoding" in source.model_fields_set:
+    if "encoding" in written:
         lines += ask(
-            f"the file is not UTF-8, and is read as {source.encoding}. Are names with accents right?", 6
+            f"the file is not UTF-8, and is read as {written['encoding']}. Are names with accents right?", 6
         )
     return [*lines, f"      source: {flow(written)}"]
 

@@ -12,19 +12,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from declaration.datasets import SourceSpec
 from declaration.errors import DriftlineError
 from declaration.names import is_url
+from declaration.sources.blocks import FileSourceBlock
+from declaration.sources.spec import SourceSpec
 from declaration.text import one_line
 from sources.engine_errors import explained
 from sources.files import source_files
+from sources.types import SOURCE_TYPES
 
-FORMATS = {
-    ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".data": "csv", ".parquet": "parquet", ".pq": "parquet",
-    ".json": "json", ".jsonl": "json", ".ndjson": "json",
-    ".xlsx": "excel", ".xls": "excel", ".xlsb": "excel", ".xlsm": "excel", ".ods": "excel",
-}  # fmt: skip
-"""Format of a file by its ending, after .gz and .zip are taken off."""
+FORMATS = {ending: name for name, kind in SOURCE_TYPES.items() for ending in kind.endings}
+"""Source type of a file by its ending, after .gz and .zip are taken off."""
 
 SEPARATORS = ",;\t|"
 """Separators that are looked for in the first lines."""
@@ -95,7 +93,7 @@ def source_of(path: str, *, start: Path, folder: Path) -> tuple[SourceSpec, tupl
     with one_sentence(f"--source {one_line(path)}"):
         where = path if is_url(path) else _absolute(path, start, folder)
         mode = "incremental" if SLOT in where else "full"
-        files = source_files(SourceSpec(type="csv", path=where, mode=mode), folder=Path("/"))
+        files = source_files(FileSourceBlock(type="any", path=where, mode=mode), folder=Path("/"))
     filled = [file for file in files if file.stat().st_size > 0]
     if not filled:
         raise ScaffoldError(f"--source {path}: the file is empty. A header and some rows are needed.")
@@ -105,7 +103,7 @@ def source_of(path: str, *, start: Path, folder: Path) -> tuple[SourceSpec, tupl
 
 def keys_of(source: SourceSpec, files: Sequence[Path]) -> Sequence[str]:
     """Return what stands for `{partition}` in the paths of a source's files; nothing where there is no such place."""
-    if source.mode != "incremental":
+    if not isinstance(source, FileSourceBlock) or not source.has_partition_files:
         return ()
     parts = [
         fnmatch.translate(part).removeprefix("(?s:").removesuffix(")\\Z") for part in source.path.split(SLOT)
@@ -179,16 +177,18 @@ def _sniffed(files: Sequence[Path], where: str, mode: str) -> SourceSpec:
     block: dict[str, object] = {"type": kind, "path": where}
     if mode != "full":
         block["mode"] = mode
-    if kind in ("csv", "json"):
+    keys = SOURCE_TYPES[kind].keys
+    if "encoding" in keys.model_fields:
         first = _first_bytes(file)
         encoding = _encoding(first)
         if encoding != "utf-8":
             block["encoding"] = encoding
-        if kind == "csv":
+        if "delimiter" in keys.model_fields:
             separator = _separator(first.decode(encoding, errors="replace"))
             if separator != ",":
                 block["delimiter"] = separator
-    return SourceSpec.model_validate(block)
+    source: SourceSpec = keys.model_validate(block)
+    return source
 
 
 def _format(file: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from declaration.datasets import SourceSpec
+from declaration.sources.spec import SourceSpec
 from learning.leaks import Suspicion
 from pipelines.scaffolding.clock import Clock
 from pipelines.scaffolding.columns import Column, FileColumns

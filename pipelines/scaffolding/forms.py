@@ -104,7 +104,7 @@ def forms_of_texts(opened: OpenedSource, names: Sequence[str]) -> dict[str, Form
     style = _Style(
         any(n["comma"] == n["present"] and n["commas"] > n["comma_groups"] for n in counted.values()),
         any(n["number"] == n["present"] and n["points"] > n["point_groups"] + n["whole_points"] for n in counted.values()),
-        opened.source.delimiter,
+        opened.source.text_table.delimiter if opened.source.text_table is not None else ",",
     )  # fmt: skip
     return {name: _form(opened.connection, name, counted[name], words[name], style) for name in names}
 

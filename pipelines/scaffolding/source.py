@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -10,17 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from declaration.datasets import DatasetSpec, SourceSpec
+from declaration.datasets import DatasetSpec
 from declaration.generated_columns import PLACE
+from declaration.sources.spec import SourceSpec
 from declaration.sql import first_row, quote_identifier, scalar
 from declaration.text import one_line
 from pipelines.loading.checks.blocks import PARTITION_COLUMN
 from pipelines.scaffolding.files import ScaffoldError, keys_of, one_sentence
-from sources.csv_header import header_of
 from sources.engine_errors import repair_of
+from sources.forms import parquet_of
 from sources.opening import readable
 from sources.read import READ_TABLE, read_files
-from sources.rejects import MAX_LINE_BYTES, OWN_PREFIX, REJECTS_TABLE, listed
+from sources.rejects import OWN_PREFIX, REJECTS_TABLE
+from sources.types import type_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -93,15 +94,14 @@ def _open(
     name: str,
     keys: Sequence[str],
 ) -> OpenedSource:
-    names, types = _names(connection, files, source)
+    columns = type_of(source).form.columns(connection, files, source)
+    names, types = list(columns), {column: kind for column, kind in columns.items() if kind}
     _refuse_names(names, name)
-    if source.type == "parquet":
+    if types:
         n_rejected = 0
-        relation = f"read_parquet([{listed(files)}], union_by_name=true, hive_partitioning=false)"
+        relation = parquet_of(files)
     else:
-        lenient = {**source.model_dump(mode="json"), "max_rejected_share": 1.0}
-        declared = {"source": lenient, "columns": dict.fromkeys(names, "string")}
-        spec = DatasetSpec.model_validate_json(json.dumps(declared).encode())
+        spec = DatasetSpec(source=with_nulls(source), columns=dict.fromkeys(names, "string"))
         n_rejected = read_files(connection, files, spec, name=name, timezone="UTC").n_rejected
         relation = READ_TABLE
     connection.execute(
@@ -134,16 +134,17 @@ def doubts(opened: OpenedSource) -> Sequence[str]:
     """Return what must be asked of a file's shape: a first line that looks like values, columns that spaces part."""
     names = opened.columns
     questions = []
-    if opened.source.is_text_table and sum(map(_is_value, names)) * 2 >= len(names):
+    table = opened.source.text_table
+    if table is not None and sum(map(_is_value, names)) * 2 >= len(names):
         listed_names = ", ".join(repr(one_line(name, 20)) for name in names[:4])
         questions.append(
             f"the first line is taken for the header, but looks like values ({listed_names}). If it is a row, write a line of names above it."
         )
-    if opened.source.type == "csv" and names[0].startswith("#"):
+    if table is not None and names[0].startswith("#"):
         questions.append(
             f"the first line is taken for the header, but begins with # as a remark does ({one_line(names[0], 40)!r}). If it is one, remove it from the file."
         )
-    if len(names) == 1 and opened.source.type == "csv" and len(names[0].split()) > 1:
+    if len(names) == 1 and table is not None and len(names[0].split()) > 1:
         parts = f"len(string_split_regex(trim({quote_identifier(names[0])}), '\\s+'))"
         n_widths, width = first_row(
             opened.connection, f"SELECT count(DISTINCT {parts}), min({parts}) FROM {TEXTS}"
@@ -189,21 +190,7 @@ def _refuse_names(names: Sequence[str], file: str) -> None:
             )
 
 
-def _names(
-    connection: duckdb.DuckDBPyConnection, files: Sequence[Path], source: SourceSpec
-) -> tuple[list[str], dict[str, str]]:
-    if source.type == "parquet":
-        described = connection.sql(
-            f"DESCRIBE SELECT * FROM read_parquet([{listed(files)}], union_by_name=true, hive_partitioning=false)"
-        ).fetchall()
-        return [row[0] for row in described], {row[0]: row[1] for row in described}
-    if source.type == "json":
-        keys = connection.sql(
-            "SELECT key FROM (SELECT unnest(json_keys(line)) AS key, generate_subscripts(json_keys(line), 1) AS place, number "
-            "FROM (SELECT line, row_number() OVER () AS number "
-            f"FROM read_csv([{listed(files)}], header=false, auto_detect=false, columns={{'line': 'VARCHAR'}}, "
-            f"delim=chr(1), quote='', escape='', hive_partitioning=false, max_line_size={MAX_LINE_BYTES})) WHERE json_valid(line) "
-            "AND json_type(line) = 'OBJECT') GROUP BY key ORDER BY min(number), min(place), key"
-        ).fetchall()
-        return [row[0] for row in keys if row[0]], {}
-    return header_of(files[0], source.delimiter), {}
+def with_nulls(source: SourceSpec, null_values: Sequence[str] | None = None) -> SourceSpec:
+    """Return the source with the texts that mean NULL in it, where it has such; however bad, it is read."""
+    nulls = {} if null_values is None or source.text_table is None else {"null_values": tuple(null_values)}
+    return source.model_copy(update={"max_rejected_share": 1.0, **nulls})

@@ -8,7 +8,7 @@ from dataclasses import replace
 from declaration.datasets import ColumnSpec, DatasetSpec
 from pipelines.scaffolding.columns import Column, FileColumns
 from pipelines.scaffolding.forms import Form
-from pipelines.scaffolding.source import OpenedSource
+from pipelines.scaffolding.source import OpenedSource, with_nulls
 from sources.read import read_files
 
 FALLBACK = "not all values can be read as {}, so they are kept as text. How should they be read?"
@@ -45,7 +45,7 @@ def as_text_where_rejected(
 def _rejects(
     opened: OpenedSource, columns: FileColumns, tried: Sequence[Column], event_time: str | None
 ) -> bool:
-    source = opened.source.model_copy(update={"null_values": columns.null_values, "max_rejected_share": 1.0})
+    source = with_nulls(opened.source, columns.null_values)
     spec = DatasetSpec(source=source, columns={c.name: column_spec(c, event_time) for c in tried})
     counts = read_files(opened.connection, opened.files, spec, name=opened.files[0].name, timezone="UTC")
     return counts.n_rejected > opened.n_rejected

@@ -14,13 +14,14 @@ from pipelines.triggers.run_requests import reference_request, refresh_request
 from pipelines.triggers.served import served
 from resources.engine.duckdb import Engine
 from resources.lake.lake import Lake
-from sources.files import SourceError, source_files
+from sources.files import SourceError
+from sources.types import type_of
 
 
 def source_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
     """Build the sensor that starts a refresh when a source's files changed.
 
-    The cursor holds the fingerprint (names, sizes, times) of every source.
+    The cursor holds the mark of every source: of files names, sizes and times.
     """
 
     @dg.sensor(
@@ -57,11 +58,9 @@ def _changed_datasets(pipeline: Pipeline, seen: Mapping[str, str]) -> dict[str, 
     marks: dict[str, str] = {}
     for name, dataset in pipeline.spec.datasets.items():
         try:
-            files = source_files(dataset.source, folder=Path(pipeline.folder))
+            mark = type_of(dataset.source).mark(dataset.source, Path(pipeline.folder))
         except SourceError:
             continue  # Not there yet: the run that needs it will say so.
-        stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-        mark = json.dumps(stats)
         if seen.get(f"{pipeline.name}/{name}") != mark:
             marks[name] = mark
     return marks

@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 from openpyxl import Workbook
 
-from declaration.datasets import DatasetSpec, SourceSpec
+from declaration.datasets import DatasetSpec
 from declaration.errors import DriftlineError
-from sources.opening import files_of, readable
+from declaration.sources.spec import SOURCE_BLOCKS
+from sources.opening import opened, readable
 from sources.read import READ_TABLE, Counts, read_files
 from sources.rejects import REJECTS_TABLE, ReadError
 from sources.types import SOURCE_TYPES
@@ -106,10 +107,10 @@ class Source:
         spec = DatasetSpec.model_validate({"source": source, "columns": columns})
         scratch = self.folder / "scratch"
         with (
-            files_of(spec.source, folder=self.folder, scratch=scratch) as found,
-            readable(self.connection, found, spec, scratch) as plain,
+            opened(spec.source, folder=self.folder, scratch=scratch) as now,
+            readable(self.connection, now.files, spec, scratch) as plain,
         ):
-            return read_files(self.connection, plain, spec, name="orders", timezone="UTC", found=found)
+            return read_files(self.connection, plain, spec, name="orders", timezone="UTC", found=now.files)
 
     def rows(self) -> list[tuple[object, ...]]:
         return self.connection.sql(f'SELECT * REPLACE (epoch_us("at") AS "at") FROM {READ_TABLE}').fetchall()
@@ -126,7 +127,10 @@ def source(request: pytest.FixtureRequest, tmp_path: Path, connection: duckdb.Du
 
 
 def test_every_declared_type_has_its_files_prepared_and_read() -> None:
-    assert set(SOURCE_TYPES) == set(get_args(SourceSpec.model_fields["type"].annotation))
+    declared = {block: get_args(block.model_fields["type"].annotation) for block in SOURCE_BLOCKS}
+    assert {
+        block: (name,) for name, block in ((name, kind.keys) for name, kind in SOURCE_TYPES.items())
+    } == declared
 
 
 def test_values_are_typed_and_nothing_is_null(source: Source) -> None:

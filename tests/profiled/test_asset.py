@@ -11,10 +11,11 @@ import pytest
 
 from assets.materialization import Outcome, Scope, StageRun
 from assets.profiled.asset import materialize_profiled
-from declaration.datasets import DatasetSpec, ExpectationSpec, SourceSpec
+from declaration.datasets import DatasetSpec, ExpectationSpec
 from declaration.partitioning import partitioning
 from declaration.partitions import PartitionsSpec
 from declaration.pipeline import Pipeline
+from declaration.sources.text import CsvSourceSpec
 from declaration.spec import PipelineSpec
 from declaration.target import TargetSpec
 from expectations import ExpectationError, expectation_names
@@ -43,7 +44,7 @@ class House:
         self.engine = Engine(spill_directory=str(folder / "spill"), directories=[self.lake.root], threads=1)
         self.rules = rules
         dataset = DatasetSpec(
-            source=SourceSpec(type="csv", path="unused.csv"),
+            source=CsvSourceSpec(type="csv", path="unused.csv"),
             columns={"id": "int", "at": "timestamp_tz", "heat": "float", "name": "string"},
             event_time="at" if is_partitioned else None,
             key=("id",),

@@ -10,9 +10,10 @@ import pytest
 from assets.materialization import Scope, StageRun
 from assets.raw.asset import materialize_raw
 from assets.raw.full_loads import load_to_read
-from declaration.datasets import DatasetSpec, SourceSpec
+from declaration.datasets import DatasetSpec
 from declaration.partitioning import partitioning
 from declaration.pipeline import Pipeline
+from declaration.sources.python import PythonSourceSpec
 from declaration.spec import PipelineSpec
 from resources.lake.lake import Lake
 from sources.rejects import ReadError
@@ -238,7 +239,7 @@ def python_pipeline(
     """Return the tiny pipeline with one dataset made by code."""
     pipeline = tiny_pipeline(folder)
     (folder / "made.py").write_text(code)
-    source = SourceSpec(type="python", path="made.py", max_rejected_share=max_rejected_share)
+    source = PythonSourceSpec(type="python", path="made.py", max_rejected_share=max_rejected_share)
     changed = pipeline.spec.datasets[dataset].model_copy(update={"source": source})
     datasets = {**pipeline.spec.datasets, dataset: changed}
     return replace(pipeline, spec=pipeline.spec.model_copy(update={"datasets": datasets}))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import duckdb
 
-from declaration.datasets import DatasetSpec, ExpectationSpec, SourceSpec
+from declaration.datasets import DatasetSpec, ExpectationSpec
+from declaration.sources.text import CsvSourceSpec
 from resources.validation import Validation
 
 
 def dataset(*rules: ExpectationSpec) -> DatasetSpec:
     return DatasetSpec(
-        source=SourceSpec(type="csv", path="unused.csv"), columns={"n": "int"}, expectations=rules
+        source=CsvSourceSpec(type="csv", path="unused.csv"), columns={"n": "int"}, expectations=rules
     )
 
 

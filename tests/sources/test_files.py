@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from declaration.datasets import SourceSpec
+from declaration.sources.spec import SourceSpec
+from declaration.sources.text import CsvSourceSpec
 from sources.content import content_of
 from sources.files import SourceError, source_files, unpacked
 
 
 def csv_source(path: str) -> SourceSpec:
-    return SourceSpec(type="csv", path=path)
+    return CsvSourceSpec(type="csv", path=path)
 
 
 def test_a_relative_path_starts_at_the_declaration(tmp_path: Path) -> None:

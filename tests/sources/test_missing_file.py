@@ -10,12 +10,13 @@ import pytest
 
 from assets.materialization import StageRun
 from assets.raw.asset import materialize_raw
-from declaration.datasets import SourceSpec
 from declaration.pipeline import Pipeline
+from declaration.sources.text import CsvSourceSpec
 from driftline.preview.rehearsal import rehearsed
 from resources.deployment import deployment
 from sources.files import SourceError, source_files
 from sources.rejects import ReadError
+from sources.types import SOURCE_TYPES
 from tests.fixtures.tiny import day_window, lake_and_engine, scope, tiny_pipeline, write_sources
 
 
@@ -23,7 +24,9 @@ def daily(folder: Path, kind: str, path: str, **source: object) -> Pipeline:
     """Return the tiny pipeline with a file for each day."""
     pipeline = tiny_pipeline(folder)
     readings = pipeline.spec.datasets["readings"]
-    found = SourceSpec.model_validate({"type": kind, "path": path, "mode": "incremental", **source})
+    found = SOURCE_TYPES[kind].keys.model_validate(
+        {"type": kind, "path": path, "mode": "incremental", **source}
+    )
     datasets = {**pipeline.spec.datasets, "readings": readings.model_copy(update={"source": found})}
     return replace(pipeline, spec=pipeline.spec.model_copy(update={"datasets": datasets}))
 
@@ -78,7 +81,7 @@ def test_a_day_without_its_file_fails_by_default(tmp_path: Path, kind: str, path
 )
 def test_a_path_at_which_no_day_has_a_file_is_refused(tmp_path: Path, path: str) -> None:
     write(tmp_path / "d" / "2024-01-01.csv", 0)
-    source = SourceSpec(type="csv", path=path, mode="incremental", missing="empty")
+    source = CsvSourceSpec(type="csv", path=path, mode="incremental", missing="empty")
     with pytest.raises(SourceError, match=r"for partition 2024-01-02, nor for any other: the path is wrong"):
         source_files(source, folder=tmp_path, partition="2024-01-02")
 
@@ -87,7 +90,7 @@ def test_a_folder_or_a_dead_link_is_no_missing_file(tmp_path: Path) -> None:
     write(tmp_path / "2024-01-01.csv", 0)
     (tmp_path / "2024-01-02.csv").mkdir()
     (tmp_path / "2024-01-03.csv").symlink_to(tmp_path / "gone.csv")
-    source = SourceSpec(type="csv", path="{partition}.csv", mode="incremental", missing="empty")
+    source = CsvSourceSpec(type="csv", path="{partition}.csv", mode="incremental", missing="empty")
     for day, says in ((2, "is a folder"), (3, "is a link that leads nowhere")):
         with pytest.raises(SourceError, match=says):
             source_files(source, folder=tmp_path, partition=f"2024-01-0{day}")
@@ -97,7 +100,7 @@ def test_an_object_may_be_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     fsspec.filesystem("memory").pipe("/days/2024-01-01.csv", b"id\n1\n")
     for path in ("memory://days/{partition}.csv", "memory://days/{partition}*.csv"):
-        source = SourceSpec(type="csv", path=path, mode="incremental", missing="empty")
+        source = CsvSourceSpec(type="csv", path=path, mode="incremental", missing="empty")
         assert len(source_files(source, folder=tmp_path, partition="2024-01-01")) == 1
         assert source_files(source, folder=tmp_path, partition="2024-01-02") == ()
         with pytest.raises(SourceError, match=r"FileNotFound|nothing is there"):

@@ -11,7 +11,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from declaration.datasets import SourceSpec
+from declaration.sources.text import CsvSourceSpec
 from sources.files import SourceError, source_files
 from sources.folder_keys import folder_keys
 from sources.object_store import ObjectError, local_copies
@@ -59,7 +59,7 @@ def test_a_pattern_is_read_in_order_of_names() -> None:
     store = fsspec.filesystem("memory")
     for name in ("c", "b"):
         store.pipe(f"/many/{name}.csv", name.encode())
-    found = source_files(SourceSpec(type="csv", path="memory://many/*.csv"), folder=Path("/nowhere"))
+    found = source_files(CsvSourceSpec(type="csv", path="memory://many/*.csv"), folder=Path("/nowhere"))
     assert [path.name for path in found] == ["b.csv", "c.csv"]
 
 
@@ -76,7 +76,7 @@ def test_what_cannot_be_reached_says_why(url: str, says: str) -> None:
     with pytest.raises(ObjectError, match=says):
         local_copies(url)
     with pytest.raises(SourceError):
-        source_files(SourceSpec(type="csv", path=url), folder=Path("/nowhere"))
+        source_files(CsvSourceSpec(type="csv", path=url), folder=Path("/nowhere"))
 
 
 def test_a_file_url_and_http_are_scaffolded(tmp_path: Path) -> None:

@@ -8,13 +8,14 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from declaration.datasets import SourceSpec
+from declaration.sources.spec import SourceSpec
+from declaration.sources.typed import ParquetSourceSpec
 from sources.files import SourceError, source_files
 from sources.python_file import rows_as_parquet
 
 
 def parquet(path: str) -> SourceSpec:
-    return SourceSpec(type="parquet", path=path)
+    return ParquetSourceSpec(type="parquet", path=path)
 
 
 def orders(folder: Path, **how: object) -> Path:

@@ -138,7 +138,7 @@ def _counted_dataset_faults(spec: PipelineSpec) -> Iterator[Fault]:
                 f"{made_column or 'a column of the source'}."
             )
             yield Fault(path, text)
-        if made_column is not None and dataset.source.mode == "incremental":
+        if made_column is not None and dataset.source.has_partition_files:
             mode = ("datasets", name, "source", "mode")
             text = f"{label(mode)} is 'incremental', but with 'partitions.every: {every}' the whole source is read."
             yield Fault(mode, text)

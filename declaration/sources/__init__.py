@@ -1,0 +1,1 @@
+"""The `source:` block of a dataset: one block a source type, told apart by `type`."""

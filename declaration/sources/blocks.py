@@ -1,0 +1,150 @@
+"""What the blocks of all source types share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from declaration.names import is_url
+from declaration.types import Block
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """Form of a table of texts: what the CSV reader reads, and what other files are written out as.
+
+    Attributes
+    ----------
+    delimiter
+        Sign between two columns.
+    null_values
+        Texts that mean NULL.
+    """
+
+    delimiter: str
+    null_values: tuple[str, ...]
+
+    @property
+    def signs(self) -> frozenset[str]:
+        """Signs that no text that means NULL may hold: of a quote, a delimiter or a line end."""
+        return frozenset({'"', self.delimiter, "\r", "\n"})
+
+    def null_faults(self) -> Iterator[tuple[str, str]]:
+        """Return what is wrong with the texts that mean NULL."""
+        if not self.null_values:
+            yield "null_values", "is empty. Leave it out, or name a text that never occurs."
+        for null in self.null_values:
+            if set(null) & self.signs:
+                yield (
+                    "null_values",
+                    f"has {null!r}, but a text that means NULL holds no quote, delimiter or line end.",
+                )
+
+
+class SourceBlock(Block):
+    """Keys of every source."""
+
+    is_asked: ClassVar[bool] = False
+    """Whether the source is asked for the rows of one partition; others give all, or hold a file a partition."""
+
+    has_texts: ClassVar[bool] = False
+    """Whether values are texts, so that one can mean NULL."""
+
+    type: str
+    """Type of the source."""
+    max_rejected_share: float = Field(default=0.01, ge=0, le=1)
+    """Share of rows that may be unreadable before the asset fails. Rejected rows are kept with the reason."""
+
+    @property
+    def place(self) -> str:
+        """Where the rows come from, as messages and metadata say it; no secret is in it."""
+        raise NotImplementedError
+
+    @property
+    def text_table(self) -> TextTable | None:
+        """The form that the CSV reader reads; None where it does not."""
+        return None
+
+    @property
+    def has_partition_files(self) -> bool:
+        """Tell whether each partition has files of its own."""
+        return False
+
+    @property
+    def is_local(self) -> bool:
+        """Tell whether looking at the rows asks nobody else, and runs no code."""
+        return False
+
+    @property
+    def code_file(self) -> str | None:
+        """The file of code beside the declaration that belongs to it."""
+        return None
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        """Return what contradicts itself: a key, and the sentence about it that begins with its name."""
+        yield from ()
+
+
+class FileSourceBlock(SourceBlock):
+    """Keys of sources that are files."""
+
+    reads_parquet: ClassVar[bool] = False
+    """Whether the files may be those of a table format, of whose rows only its log can tell."""
+
+    path: str = Field(min_length=1)
+    """File or glob, relative to the declaration, absolute, or URL-like (`s3://…`); `package:<name>/<file>` is a file of an installed package."""
+    mode: Literal["full", "incremental"] = "full"
+    """`full`: the source holds all rows, a partition takes those of its window. `incremental`: the path contains `{partition}`."""
+    missing: Literal["fail", "empty"] = "fail"
+    """A partition without its file, with `mode: incremental`: a failure, or without rows. Where no partition has one, the path is wrong and fails."""
+
+    @property
+    def place(self) -> str:
+        """The path."""
+        return self.path
+
+    @property
+    def has_partition_files(self) -> bool:
+        """Tell whether each partition has files of its own."""
+        return self.mode == "incremental"
+
+    @property
+    def is_local(self) -> bool:
+        """Tell whether the files are on this machine."""
+        return not is_url(self.path)
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        """Return what is wrong with the path, and with files that may be missing."""
+        has_slot = "{partition}" in self.path
+        if self.mode == "incremental" and not has_slot:
+            yield (
+                "path",
+                f"is '{self.path}', but an incremental source's path needs {{partition}} where the partition's key stands.",
+            )
+        if self.mode == "full" and has_slot:
+            yield (
+                "path",
+                "holds {partition}, which only 'mode: incremental' fills in. Add it, or write a pattern such as '*'.",
+            )
+        if self.path.startswith("package:") and not all(self.path.removeprefix("package:").partition("/")):
+            yield "path", f"is '{self.path}', but a packaged file is written package:<name>/<file>."
+        if ".." in self.path.split("/"):
+            yield "path", f"is '{self.path}', but a path may not climb with '..'. Write an absolute path."
+        if self.missing == "empty":
+            yield from self._missing_faults()
+
+    def _missing_faults(self) -> Iterator[tuple[str, str]]:
+        """Check that a file may be missing only where another partition's can show that the path is right."""
+        if self.mode != "incremental":
+            yield (
+                "missing",
+                "is 'empty', but only with 'mode: incremental' has each partition a file that can be missing. Remove it.",
+            )
+        elif self.path.startswith(("http:", "https:")):
+            yield (
+                "missing",
+                "is 'empty', but a web server lists no files, so that a wrong path cannot be told from a missing file. Remove it.",
+            )

@@ -1,0 +1,21 @@
+"""The source of a dataset: the union of all source types, told apart by `type`."""
+
+from __future__ import annotations
+
+from typing import Annotated, get_args
+
+from pydantic import Field
+
+from declaration.sources.blocks import SourceBlock
+from declaration.sources.python import PythonSourceSpec
+from declaration.sources.text import CsvSourceSpec, ExcelSourceSpec, JsonSourceSpec
+from declaration.sources.typed import ParquetSourceSpec
+
+SourceSpec = Annotated[
+    CsvSourceSpec | ParquetSourceSpec | JsonSourceSpec | ExcelSourceSpec | PythonSourceSpec,
+    Field(discriminator="type"),
+]
+"""Block of any type. A new type is a block more here, and an entry in `sources.types.SOURCE_TYPES`."""
+
+SOURCE_BLOCKS: tuple[type[SourceBlock], ...] = get_args(get_args(SourceSpec)[0])
+"""The blocks, in the order in which they are listed."""

@@ -1,0 +1,70 @@
+"""Source types that are files: CSV, Excel workbooks, JSON and Parquet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from declaration.sources.blocks import FileSourceBlock
+from declaration.sources.text import CsvSourceSpec, ExcelSourceSpec, JsonSourceSpec
+from declaration.sources.typed import ParquetSourceSpec
+from sources.csv_header import with_plain_headers
+from sources.encoding import as_utf8
+from sources.files import source_files
+from sources.forms import CSV, JSON_LINES, PARQUET
+from sources.source_type import Asked, Opened, SourceType
+from sources.workbooks import arrays_as_lines, workbooks_as_csv
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@contextmanager
+def open_files(source: FileSourceBlock, asked: Asked, /) -> Iterator[Opened]:
+    """Give the files of a source, in name order."""
+    yield Opened(source_files(source, folder=asked.folder, partition=asked.partition))
+
+
+def mark_of_files(source: FileSourceBlock, folder: Path) -> str:
+    """Return names, sizes and times of a source's files."""
+    return stat_mark(source_files(source, folder=folder))
+
+
+def stat_mark(files: Sequence[Path]) -> str:
+    """Return names, sizes and times of files as text."""
+    stats = [(path.name, path.stat()) for path in files]
+    return json.dumps([(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats])
+
+
+def _csv(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[Path], source: CsvSourceSpec, /, *, folder: Path
+) -> tuple[Path, ...]:
+    del connection
+    text = as_utf8(files, folder=folder, encoding=source.encoding)
+    return with_plain_headers(text, source.delimiter, folder=folder)
+
+
+def _json_lines(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[Path], source: JsonSourceSpec, /, *, folder: Path
+) -> tuple[Path, ...]:
+    return arrays_as_lines(connection, as_utf8(files, folder=folder, encoding=source.encoding), folder=folder)
+
+
+def _sheets(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[Path], source: ExcelSourceSpec, /, *, folder: Path
+) -> tuple[Path, ...]:
+    del connection
+    return workbooks_as_csv(files, source.sheet, folder=folder)
+
+
+CSV_FILES = SourceType(CsvSourceSpec, open_files, CSV, mark_of_files, _csv, (".csv", ".tsv", ".txt", ".data"))
+WORKBOOKS = SourceType(
+    ExcelSourceSpec, open_files, CSV, mark_of_files, _sheets, (".xlsx", ".xls", ".xlsb", ".xlsm", ".ods")
+)
+JSON_FILES = SourceType(
+    JsonSourceSpec, open_files, JSON_LINES, mark_of_files, _json_lines, (".json", ".jsonl", ".ndjson")
+)
+PARQUET_FILES = SourceType(ParquetSourceSpec, open_files, PARQUET, mark_of_files, endings=(".parquet", ".pq"))

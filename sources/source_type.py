@@ -1,0 +1,127 @@
+"""Source type: what reads one kind of source, as the table of types holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from declaration.partitioning import Window
+from declaration.sources.blocks import SourceBlock
+from sources.forms import EngineForm
+
+if TYPE_CHECKING:
+    import duckdb
+
+Keys = TypeVar("Keys", bound=SourceBlock)
+Keys_contra = TypeVar("Keys_contra", bound=SourceBlock, contravariant=True)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a source is opened for.
+
+    Attributes
+    ----------
+    folder
+        Folder of the declaration; relative paths start there.
+    scratch
+        Folder in which files are made, and removed after.
+    partition
+        Key of the partition; None for the whole source.
+    window
+        Window that a source is asked for which gives no more than that; None for all of its rows.
+    """
+
+    folder: Path
+    scratch: Path
+    partition: str | None = None
+    window: Window | None = None
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A source as it was opened.
+
+    Attributes
+    ----------
+    files
+        Files that hold its rows: its own, or ones that are made and removed after.
+    state
+        What tells the state that was read from any other, where the source knows that: a version. None where the files' content does.
+    facts
+        What the asset shows of the reading: a version, seconds that were waited for the source, rows that it left out.
+    """
+
+    files: tuple[Path, ...]
+    state: str | None = None
+    facts: Mapping[str, str | int | float] = field(default_factory=dict)
+
+
+class Opening(Protocol[Keys_contra]):
+    """Opens a source for what is asked of it."""
+
+    def __call__(self, source: Keys_contra, asked: Asked, /) -> AbstractContextManager[Opened]:
+        """Return the source with its files; without any for a partition that has no rows of its own, where that may be.
+
+        Raises
+        ------
+        SourceError
+            If nothing is there, or the source cannot be read.
+        """
+        ...
+
+
+class Preparation(Protocol[Keys_contra]):
+    """Writes unpacked files out in the form that the engine reads."""
+
+    def __call__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        files: Sequence[Path],
+        source: Keys_contra,
+        /,
+        *,
+        folder: Path,
+    ) -> tuple[Path, ...]:
+        """Return the files to read: new ones in a folder, or the same."""
+        ...
+
+
+def as_they_are(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[Path], source: SourceBlock, /, *, folder: Path
+) -> tuple[Path, ...]:
+    """Return files that have the form already."""
+    del connection, source, folder
+    return tuple(files)
+
+
+@dataclass(frozen=True)
+class SourceType(Generic[Keys]):
+    """One source type.
+
+    Attributes
+    ----------
+    keys
+        Its block of a declaration.
+    open
+        Gives the files that hold its rows.
+    form
+        The form that they have once they are prepared.
+    mark
+        What a sensor watches, from the block and the declaration's folder: text that is another one when the source may have
+        changed. Raises SourceError where nothing is there yet.
+    prepare
+        What is made of its files before they are read.
+    endings
+        Endings of file names by which the scaffolder knows it.
+    """
+
+    keys: type[Keys]
+    open: Opening[Keys]
+    form: EngineForm
+    mark: Callable[[Keys, Path], str]
+    prepare: Preparation[Keys] = as_they_are
+    endings: tuple[str, ...] = ()
