@@ -88,4 +88,4 @@ def _told(source: DeltaSourceSpec) -> Iterator[None]:
         ) from error
 
 
-DELTA_TABLE = SourceType(DeltaSourceSpec, _open, PARQUET, _mark, in_order)
+DELTA_TABLE = SourceType(DeltaSourceSpec, _open, PARQUET, _mark, in_order, folder_sign="_delta_log")

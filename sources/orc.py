@@ -40,11 +40,25 @@ def _read(path: Path) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]]:
 
     try:
         file = orc.ORCFile(path)
-        yield file.schema, (file.read_stripe(number) for number in range(file.nstripes))
+        schema = pa.schema(
+            field.with_type(pa.string()) if pa.types.is_union(field.type) else field for field in file.schema
+        )
+        yield schema, (_storable(file.read_stripe(number), schema) for number in range(file.nstripes))
     except (pa.ArrowException, OSError) as error:
         raise ReadError(
             f"{path.name} cannot be read as an ORC file ({error}). It is damaged, incomplete or of another format: get it again."
         ) from error
+
+
+def _storable(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """Write values of a column of several types as text: Parquet has no such columns."""
+    columns = [
+        pa.array([None if value is None else str(value) for value in column.to_pylist()], pa.string())
+        if pa.types.is_union(column.type)
+        else column
+        for column in batch.columns
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 ORC_FILES = SourceType(OrcSourceSpec, open_files, PARQUET, mark_of_files, _prepare, (".orc",))

@@ -115,8 +115,8 @@ class SourceType(Generic[Keys]):
         changed. Raises SourceError where nothing is there yet.
     prepare
         What is made of its files before they are read.
-    endings
-        Endings of file names by which the scaffolder knows it.
+    endings, folder_sign
+        Endings of file names, and a pattern of what only its folders hold, by which the scaffolder knows it.
     """
 
     keys: type[Keys]
@@ -125,3 +125,4 @@ class SourceType(Generic[Keys]):
     mark: Callable[[Keys, Path], str]
     prepare: Preparation[Keys] = as_they_are
     endings: tuple[str, ...] = ()
+    folder_sign: str = ""

@@ -68,13 +68,13 @@ def one_sentence(name: str) -> Iterator[None]:
         ) from error
 
 
-def source_of(path: str, *, start: Path, folder: Path) -> tuple[SourceSpec, tuple[Path, ...]]:
+def source_of(path: str, *, start: Path, folder: Path) -> SourceSpec:
     """Find out how a source is read; paths are relative to `start`, or to the declaration's folder.
 
     Parameters
     ----------
     path
-        A file, a folder of files of one format, a pattern, a path with `{partition}`, or a URL.
+        A file, a folder of files of one format or of a table, a pattern, a path with `{partition}`, or a URL.
     start
         Folder that the user stands in.
     folder
@@ -82,8 +82,8 @@ def source_of(path: str, *, start: Path, folder: Path) -> tuple[SourceSpec, tupl
 
     Returns
     -------
-    tuple
-        The source with an absolute path, and its files.
+    SourceSpec
+        The source, with an absolute path.
 
     Raises
     ------
@@ -91,6 +91,9 @@ def source_of(path: str, *, start: Path, folder: Path) -> tuple[SourceSpec, tupl
         If it is not there, is empty, or its ending names no format that is read.
     """
     with one_sentence(f"--source {one_line(path)}"):
+        table = _table_at(path, start, folder)
+        if table is not None:
+            return table
         where = path if is_url(path) else _absolute(path, start, folder)
         mode = "incremental" if SLOT in where else "full"
         files = source_files(FileSourceBlock(type="any", path=where, mode=mode), folder=Path("/"))
@@ -98,7 +101,17 @@ def source_of(path: str, *, start: Path, folder: Path) -> tuple[SourceSpec, tupl
     if not filled:
         raise ScaffoldError(f"--source {path}: the file is empty. A header and some rows are needed.")
     with one_sentence(filled[0].name):
-        return _sniffed(filled, where, mode), files
+        return _sniffed(filled, where, mode)
+
+
+def _table_at(path: str, start: Path, folder: Path) -> SourceSpec | None:
+    """Return the table whose folder a path names; None where it names none on this machine."""
+    for place in [] if is_url(path) else [base / Path(path).expanduser() for base in (start, folder)]:
+        for name, kind in SOURCE_TYPES.items():
+            if kind.folder_sign and next(place.glob(kind.folder_sign), None) is not None:
+                table: SourceSpec = kind.keys.model_validate({"type": name, "path": str(place.resolve())})
+                return table
+    return None
 
 
 def keys_of(source: SourceSpec, files: Sequence[Path]) -> Sequence[str]:
@@ -138,10 +151,6 @@ def _fixed(place: Path) -> Path:
 
 def _pattern_in(folder: Path, path: str) -> str:
     """Return the pattern of a folder's files, which must be of one format."""
-    if (folder / "_delta_log").is_dir():
-        raise ScaffoldError(
-            f"--source {one_line(path)}: a Delta table, whose files alone do not say which rows it has. Export it as Parquet."
-        )
     files = [
         file.relative_to(folder)
         for file in sorted(folder.rglob("*"))
