@@ -106,6 +106,17 @@ def file_in_folder(path: str, folder: Path) -> Path:
     return file
 
 
+def looked_for_below(source: FileSourceBlock, folder: Path) -> tuple[Path, str]:
+    """Return the folder that a source's files may not leave, and the pattern below it.
+
+    Raises
+    ------
+    SourceError
+        If the path leads out of the declaration's folder.
+    """
+    return _root_and_pattern(source.path, folder)
+
+
 def folder_in_reach(path: str, folder: Path) -> Path:
     """Return a folder that is named as files are: relative to the declaration, or absolute.
 

@@ -10,6 +10,7 @@ import dagster as dg
 from declaration.pipeline import Pipeline
 from pipelines.triggers.due import due_windows
 from pipelines.triggers.due_partitions import make_known
+from pipelines.triggers.inbox import take_in
 from pipelines.triggers.run_requests import reference_request, refresh_request
 from pipelines.triggers.served import served
 from resources.engine.duckdb import Engine
@@ -21,7 +22,7 @@ from sources.types import type_of
 def source_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
     """Build the sensor that starts a refresh when a source's files changed.
 
-    The cursor holds the mark of every source: of files names, sizes and times.
+    The cursor holds the mark of every source, of files names, sizes and times, and of files in inboxes by their path.
     """
 
     @dg.sensor(
@@ -29,14 +30,17 @@ def source_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
         asset_selection=dg.AssetSelection.all(),
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.STOPPED,
-        description="Reads a source again when its files changed: reference tables wholly, others their newest partition, or those that arrived. "
-        + served(pipelines),
+        description="Takes in the files of inboxes. Reads a source again when its files changed: reference tables wholly, others "
+        "their newest partition, or those that arrived. " + served(pipelines),
     )
     def sense(context: dg.SensorEvaluationContext, lake: Lake, engine: Engine) -> dg.SensorResult:
         seen: dict[str, str] = json.loads(context.cursor or "{}")
         now = datetime.now(UTC)
         requests: list[dg.RunRequest] = []
+        waiting: dict[str, str] = {}
         for pipeline in pipelines:
+            # First: what it puts in place is a change of the source.
+            waiting |= take_in(pipeline, seen, lake, engine, now)
             changed = _changed_datasets(pipeline, seen)
             requests += _reference_requests(pipeline, changed)
             if any(pipeline.spec.datasets[name].is_partitioned for name in changed):
@@ -48,7 +52,10 @@ def source_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
                     for w in partitions
                 ]
             seen |= {f"{pipeline.name}/{name}": mark for name, mark in changed.items()}
-        return dg.SensorResult(run_requests=requests, cursor=json.dumps(seen, sort_keys=True))
+        marks_of_sources = {key: mark for key, mark in seen.items() if not key.startswith("/")}
+        return dg.SensorResult(
+            run_requests=requests, cursor=json.dumps({**marks_of_sources, **waiting}, sort_keys=True)
+        )
 
     return sense
 
