@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +19,7 @@ from declaration.text import one_line
 from sources.converted import write_parquet
 from sources.files import SourceError
 from sources.forms import PARQUET
-from sources.source_type import Asked, Opened, SourceType
+from sources.source_type import WHOLE, Asked, Opened, SourceType
 from sources.tables import in_order, instant_of, table_place
 
 if TYPE_CHECKING:
@@ -56,10 +56,10 @@ def _open(source: IcebergSourceSpec, asked: Asked, /) -> Iterator[Opened]:
         yield Opened((target,), f"{_identity(table)}@{snapshot}", facts)
 
 
-def _mark(source: IcebergSourceSpec, folder: Path) -> str:
+def _marks(source: IcebergSourceSpec, folder: Path) -> Mapping[str, str]:
     """Return the table's identity and newest snapshot."""
     table = _table(source, folder)
-    return f"{_identity(table)}@{table.metadata.current_snapshot_id}"
+    return {WHOLE: f"{_identity(table)}@{table.metadata.current_snapshot_id}"}
 
 
 def _identity(table: StaticTable) -> str:
@@ -155,5 +155,5 @@ def _told(source: IcebergSourceSpec) -> Iterator[None]:
 
 
 ICEBERG_TABLE = SourceType(
-    IcebergSourceSpec, _open, PARQUET, _mark, in_order, folder_sign="metadata/*.metadata.json"
+    IcebergSourceSpec, _open, PARQUET, _marks, in_order, folder_sign="metadata/*.metadata.json"
 )

@@ -18,15 +18,13 @@ from declaration.partitioning import Partitioning
 from declaration.sources.blocks import FileSourceBlock
 from declaration.sql import first_row
 from declaration.text import one_line
-from sources.files import SourceError, looked_for_below
+from sources.files import SLOT, SourceError, looked_for_below, partition_in
 from sources.opening import readable
 from sources.read import read_files
 from sources.rejects import REJECTS_TABLE
 
 if TYPE_CHECKING:
     import duckdb
-
-SLOT = "{partition}"
 
 PART = ".part"
 """Ending of a file that is being written beside its place."""
@@ -149,15 +147,9 @@ class Destination:
             raise UploadError(
                 f"--partition {asked!r} is no partition of '{self.name}': they are called as {self.partitioning.example!r} is. Correct it."
             )
-        before, slot, after = pattern.partition(SLOT)
-        # The longest that is one: what follows it may be anything, as in '{partition}*.csv'.
-        for end in range(len(file), 0, -1):
-            for start in range(end) if slot else ():
-                is_around = fnmatch.fnmatchcase(file[:start], before) and fnmatch.fnmatchcase(
-                    file[end:], after
-                )
-                if is_around and self.partitioning.is_key(file[start:end]):
-                    return file[start:end]
+        found = partition_in(file, pattern) if pattern else None
+        if found is not None and self.partitioning.is_key(found):
+            return found
         raise UploadError(
             f"dataset '{self.name}' has a file for each partition ({self.source.path}), and the name {file!r} does not say "
             f"whose rows it holds, as {self.partitioning.example!r} would. Name it with --partition, or call the file so."

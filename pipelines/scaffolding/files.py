@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import fnmatch
 import gzip
-import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -18,7 +16,7 @@ from declaration.sources.blocks import FileSourceBlock
 from declaration.sources.spec import SourceSpec
 from declaration.text import one_line
 from sources.engine_errors import explained
-from sources.files import source_files
+from sources.files import SLOT, partition_in, source_files
 from sources.types import SOURCE_TYPES
 
 FORMATS = {ending: name for name, kind in SOURCE_TYPES.items() for ending in kind.endings}
@@ -29,9 +27,6 @@ SEPARATORS = ",;\t|"
 
 SNIFFED_BYTES = 256 * 1024
 """Bytes of a text file from which its separator and encoding are inferred."""
-
-SLOT = "{partition}"
-"""Stands in a path where a partition's key stands in the names of its files."""
 
 
 class ScaffoldError(DriftlineError):
@@ -118,12 +113,8 @@ def keys_of(source: SourceSpec, files: Sequence[Path]) -> Sequence[str]:
     """Return what stands for `{partition}` in the paths of a source's files; nothing where there is no such place."""
     if not isinstance(source, FileSourceBlock) or not source.has_partition_files:
         return ()
-    parts = [
-        fnmatch.translate(part).removeprefix("(?s:").removesuffix(")\\Z") for part in source.path.split(SLOT)
-    ]
-    pattern = re.compile(parts[0] + "(.+?)" + "(?:\\1)".join(parts[1:]), re.DOTALL)
-    matches = [pattern.fullmatch(str(file)) for file in files]
-    return sorted({match[1] for match in matches if match is not None})
+    keys = (partition_in(str(file), source.path) for file in files)
+    return sorted({key for key in keys if key is not None})
 
 
 def _absolute(path: str, start: Path, folder: Path) -> str:

@@ -25,7 +25,7 @@ LOG = logging.getLogger("driftline.inbox")
 
 
 def take_in(
-    pipeline: Pipeline, seen: Mapping[str, str], lake: Lake, engine: Engine, now: datetime
+    pipeline: Pipeline, seen: Mapping[str, object], lake: Lake, engine: Engine, now: datetime
 ) -> Mapping[str, str]:
     """Upload the files of a pipeline's inboxes that have not changed since the last look.
 
