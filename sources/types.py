@@ -9,6 +9,7 @@ from declaration.sources.spec import SourceSpec
 from sources.file_types import CSV_FILES, JSON_FILES, PARQUET_FILES, WORKBOOKS
 from sources.python_file import PYTHON_FILE
 from sources.source_type import SourceType
+from sources.sql_source import SQL_SOURCE
 
 SOURCE_TYPES: Mapping[str, SourceType[Any]] = {
     "csv": CSV_FILES,
@@ -16,6 +17,7 @@ SOURCE_TYPES: Mapping[str, SourceType[Any]] = {
     "json": JSON_FILES,
     "excel": WORKBOOKS,
     "python": PYTHON_FILE,
+    "sql": SQL_SOURCE,
 }
 """By the name that a declaration uses."""
 

@@ -8,11 +8,12 @@ from pydantic import Field
 
 from declaration.sources.blocks import SourceBlock
 from declaration.sources.python import PythonSourceSpec
+from declaration.sources.sql import SqlSourceSpec
 from declaration.sources.text import CsvSourceSpec, ExcelSourceSpec, JsonSourceSpec
 from declaration.sources.typed import ParquetSourceSpec
 
 SourceSpec = Annotated[
-    CsvSourceSpec | ParquetSourceSpec | JsonSourceSpec | ExcelSourceSpec | PythonSourceSpec,
+    CsvSourceSpec | ParquetSourceSpec | JsonSourceSpec | ExcelSourceSpec | PythonSourceSpec | SqlSourceSpec,
     Field(discriminator="type"),
 ]
 """Block of any type. A new type is a block more here, and an entry in `sources.types.SOURCE_TYPES`."""

@@ -38,7 +38,12 @@ def source_types(
     requested = asked_window(dataset, pipeline.spec.partitions, window)
     with (
         files_of(
-            dataset.source, folder=Path(pipeline.folder), scratch=scratch, partition=key, asked=requested
+            dataset.source,
+            folder=Path(pipeline.folder),
+            scratch=scratch,
+            partition=key,
+            asked=requested,
+            partitions=pipeline.spec.partitions,
         ) as files,
         engine.connect(reads=files) as connection,
         readable(connection, files, dataset, scratch) as plain,
