@@ -73,9 +73,11 @@ class Reporter:
 
 def _plain(said: str) -> str:
     """Return the first sentence of a database's message: what follows repeats the query."""
-    text = re.sub(r"^[A-Z_]+: (?:\[libpq\] )?", "", said.strip())
+    text = re.sub(r"^(?:[A-Z_]+: )?(?:\[libpq\] )?", "", said.strip())
     text = text.partition("\n\nQuery was:")[0].partition("\nLINE ")[0]
-    text = re.sub(r"^(?:Failed to [^:]*: )?(?:could not begin COPY: )?ERROR:\s+", "", text)
+    text = re.sub(
+        r"^(?:Failed to [^:]*: |Execution error [^:]*: )?(?:could not begin COPY: )?ERROR:\s+", "", text
+    )
     return one_line(" ".join(text.split()))
 
 

@@ -55,6 +55,14 @@ _KINDS: Mapping[str, Trouble] = {
 }
 """Faults by the beginnings of their SQLSTATE."""
 
+_WORDS: Mapping[str, Trouble] = {
+    "statement timeout": Trouble.TIMEOUT,
+    "lock timeout": Trouble.LOCKED,
+    "connection": Trouble.LOST,
+    "could not receive data": Trouble.LOST,
+}
+"""Faults in the middle of the rows, which have no SQLSTATE, by what is said."""
+
 _SAID: Mapping[str, Trouble] = {
     "password authentication failed": Trouble.REFUSED,
     "no password supplied": Trouble.REFUSED,
@@ -198,9 +206,8 @@ def _connecting(error: Exception, reporter: Reporter) -> DatabaseError:
 
 def _said(error: Exception, reporter: Reporter) -> DatabaseError:
     state = getattr(error, "sqlstate", None) or ""
-    longest = (state[:n] for n in range(len(state), 1, -1))
-    trouble = next((_KINDS[start] for start in longest if start in _KINDS), None)
-    if trouble is None:
-        is_lost = "server closed the connection" in str(error) or "connection" in str(error).lower()
-        trouble = Trouble.LOST if not state and is_lost else Trouble.OTHER
-    return reporter.error(trouble, error)
+    beginnings = (state[:n] for n in range(len(state), 1, -1))
+    found = [_KINDS[start] for start in beginnings if start in _KINDS]
+    if not state:
+        found = [kind for words, kind in _WORDS.items() if words in str(error)]
+    return reporter.error(found[0] if found else Trouble.OTHER, error)

@@ -13,7 +13,7 @@ from declaration.datasets import DatasetSpec
 from declaration.partitioning import Window
 from declaration.sources.sql import SqlSourceSpec
 from sources.databases.faults import DatabaseError
-from sources.databases.sql_text import BOUNDS, as_subquery, bounds_in, with_bounds
+from sources.databases.sql_text import BOUNDS, bounds_in, with_bounds
 from sources.files import file_in_folder
 from sources.origins import optional_columns
 from sources.rejects import require_columns, source_columns
@@ -83,7 +83,8 @@ class Question:
         if self.text is None:
             return ".".join(quoted(part, quote) for part in self.source.table_parts)
         text = with_bounds(self.text, bound.format, backslashes=backslashes)
-        return f"{as_subquery(text)} AS driftline_query"
+        # Closed on a line of its own: a comment may end the query.
+        return f"({text}\n) AS driftline_query"
 
     def selected(self, names: Sequence[str]) -> Sequence[str]:
         """Return the columns that are wanted of those that there are: all, where expressions may read any.

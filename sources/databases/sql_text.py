@@ -9,7 +9,8 @@ BOUNDS = ("start", "end")
 """Names in a query that stand for the partition's bounds, after a colon."""
 
 _SKIPPED = r"""
-    --[^\n]*
+    (?P<end>;\s*(?:--[^\n]*\s*|/\*.*?\*/\s*)*\Z)
+  | --[^\n]*
   | /\*.*?\*/
   | \$(?P<tag>[A-Za-z_]\w*|)\$.*?\$(?P=tag)\$
   | "(?:[^"]|"")*"
@@ -27,7 +28,7 @@ _TOKENS = {
 
 
 def with_bounds(text: str, written: Callable[[str], str], *, backslashes: bool = False) -> str:
-    """Return a query in which each bound is written in the database's way.
+    """Return a query in which each bound is written in the database's way, and the semicolon at its end is gone.
 
     Parameters
     ----------
@@ -43,7 +44,13 @@ def with_bounds(text: str, written: Callable[[str], str], *, backslashes: bool =
     >>> with_bounds("SELECT ':start', a::start FROM t WHERE at >= :start -- :end", lambda name: f"${name}")
     "SELECT ':start', a::start FROM t WHERE at >= $start -- :end"
     """
-    return _TOKENS[backslashes].sub(lambda match: written(match["name"]) if match["name"] else match[0], text)
+
+    def replaced(match: re.Match[str]) -> str:
+        if match["end"] is not None:
+            return ""
+        return written(match["name"]) if match["name"] else match[0]
+
+    return _TOKENS[backslashes].sub(replaced, text)
 
 
 def bounds_in(text: str, *, backslashes: bool = False) -> frozenset[str]:
@@ -57,8 +64,3 @@ def bounds_in(text: str, *, backslashes: bool = False) -> frozenset[str]:
     return frozenset(
         match["name"] for match in _TOKENS[backslashes].finditer(text) if match["name"] is not None
     )
-
-
-def as_subquery(text: str) -> str:
-    """Return a query in brackets: without its last semicolon, and closed on a line of its own, as a comment may end it."""
-    return f"({text.strip().removesuffix(';')}\n)"
