@@ -8,7 +8,15 @@ import pytest
 from hypothesis import settings
 
 from tests.fixtures.headlines import _no_calm_word_over_bad_news
-from tests.fixtures.servers import NEEDS_SERVER, SERVERS, mariadb, mortal_postgres, online_url, postgres, redis
+from tests.fixtures.servers import (
+    NEEDS_SERVER,
+    SERVERS,
+    mariadb,
+    mortal_postgres,
+    online_url,
+    postgres,
+    redis,
+)
 
 if TYPE_CHECKING:
     from tests.fixtures.versions import Versions

@@ -187,11 +187,25 @@ def _session(address: Address, question: Question) -> Iterator[Connection]:
         with engine.connect() as connection:
             for statement in _settings(connection, source.timeout.total_seconds()):
                 connection.exec_driver_sql(statement)
-            yield connection
+            driver = connection.connection.driver_connection
+            try:
+                yield connection
+            except BaseException:
+                _abandon(connection, driver)
+                raise
     except SQLAlchemyError as error:
         raise _said(error, address.reporter) from None
     finally:
         engine.dispose()
+
+
+def _abandon(connection: Connection, driver: Any) -> None:
+    """Close a connection with rows that nobody reads: PyMySQL would fetch all that are left, of a server that may be gone."""
+    result = getattr(driver, "_result", None)
+    if result is not None and hasattr(result, "unbuffered_active"):
+        result.unbuffered_active = False
+    if not connection.invalidated:
+        connection.invalidate()
 
 
 def _settings(connection: Connection, timeout_s: float) -> Sequence[str]:

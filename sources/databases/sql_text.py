@@ -9,7 +9,7 @@ BOUNDS = ("start", "end")
 """Names in a query that stand for the partition's bounds, after a colon."""
 
 _SKIPPED = r"""
-    (?P<end>;\s*(?:--[^\n]*\s*|/\*.*?\*/\s*)*\Z)
+    (?P<end>\s*;\s*(?:--[^\n]*\s*|/\*.*?\*/\s*)*\Z)
   | --[^\n]*
   | /\*.*?\*/
   | \$(?P<tag>[A-Za-z_]\w*|)\$.*?\$(?P=tag)\$

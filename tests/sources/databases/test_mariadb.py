@@ -1,6 +1,6 @@
 """MariaDB, a real one, through SQLAlchemy: types, windows and faults, as with the other databases."""
 
-import gc
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -184,8 +184,6 @@ def test_the_mark_is_the_cursors_highest_value(
         type_of(source).mark(source, tmp_path)
 
 
-# PyMySQL's finalizers read on from a socket that is closed.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.usefixtures("mariadb")
 def test_a_server_that_is_killed_while_it_is_read_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -202,4 +200,18 @@ def test_a_server_that_is_killed_while_it_is_read_leaves_nothing(
             got(sql_dataset({"id": "int", "note": "string"}, query="orders.sql"), tmp_path)
         killer.join()
     assert not any((tmp_path / "scratch").iterdir())
-    gc.collect()
+
+
+def test_rows_that_nobody_wants_are_not_fetched(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(alchemy, "written", full)
+    (tmp_path / "orders.sql").write_text("SELECT seq AS id, repeat('x', 100) AS note FROM seq_1_to_100000000")
+    started = time.monotonic()
+    with pytest.raises(OSError, match="no space left"):
+        got(sql_dataset({"id": "int", "note": "string"}, query="orders.sql"), tmp_path)
+    assert time.monotonic() - started < 10
+    assert run("SELECT 1") == ((1,),)
