@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 LOCK_TIMEOUT_MS = 60_000
 """Time to wait for another session's lock: who changes the table's form holds it for long."""
 
+BATCH_OPTION, BATCH_BYTES = "adbc.postgresql.batch_size_hint_bytes", 4 * 1024**2
+"""Bytes of rows that are held at a time."""
+
 _BOUND = "(current_setting('driftline.{}')::timestamptz)"
 """A bound in SQL. COPY takes no parameters: the bound is one of the call that sets the transaction's setting."""
 
@@ -86,6 +89,7 @@ def read_postgres(address: Address, question: Question, folder: Path) -> tuple[P
         names, columns = _columns(cursor, relation)
         selected = question.selected(names)
         values = ", ".join(f"{_value(name, columns[name])} AS {quoted(name, chr(34))}" for name in selected)
+        cursor.adbc_statement.set_options(**{BATCH_OPTION: str(BATCH_BYTES)})
         cursor.execute(f"SELECT {values} FROM {relation}{_condition(question, columns)}")
         with cursor.fetch_record_batch() as rows:
             return written(rows, rows.schema, folder, file_name(question.source))

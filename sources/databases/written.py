@@ -58,7 +58,7 @@ def _writer(schema: pa.Schema, folder: Path, name: str, files: list[Path]) -> pq
     own = folder / str(len(files))
     own.mkdir(parents=True)
     files.append(own / name)
-    # The file lives for minutes: neither dictionaries, statistics nor a hard compression pay.
+    # The file lives for minutes: neither dictionaries, statistics nor compression pay.
     return pq.ParquetWriter(
-        files[-1], schema, compression="snappy", use_dictionary=False, write_statistics=False
+        files[-1], schema, compression="none", use_dictionary=False, write_statistics=False
     )
