@@ -51,6 +51,9 @@ class SourceBlock(Block):
     is_asked: ClassVar[bool] = False
     """Whether the source is asked for the rows of one partition; others give all, or hold a file a partition."""
 
+    code_key: ClassVar[str] = "path"
+    """The key that names `code_file`."""
+
     has_texts: ClassVar[bool] = False
     """Whether values are texts, so that one can mean NULL."""
 
