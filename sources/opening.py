@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -36,6 +36,7 @@ def files_of(
     asked: Window | None = None,
     dataset: DatasetSpec | None = None,
     partitions: PartitionsSpec | None = None,
+    counts: MutableMapping[str, int] | None = None,
 ) -> Iterator[tuple[Path, ...]]:
     """Give a source's files; those that are made of one that has none are removed after.
 
@@ -53,6 +54,8 @@ def files_of(
         The window that a source is asked for (`asked_window`); None for all of its rows.
     dataset, partitions
         What is declared of the rows, and how they are cut; None where nothing is.
+    counts
+        Gets what the source counts on the way.
 
     Raises
     ------
@@ -61,7 +64,9 @@ def files_of(
     """
     timezone = partitions.timezone if partitions is not None else "UTC"
     takes_strays = asked is not None and partitions is not None and _is_first(asked, partitions)
-    request = Asked(folder, scratch, partition, asked, dataset, timezone, takes_strays)
+    request = Asked(
+        folder, scratch, partition, asked, dataset, timezone, takes_strays, {} if counts is None else counts
+    )
     with type_of(source).open(source, request) as files:
         yield files
 

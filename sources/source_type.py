@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
@@ -40,6 +40,8 @@ class Asked:
         IANA zone in which wall clocks are instants.
     takes_strays
         Whether rows that belong to no window, as they have no event time, are asked for with this one.
+    counts
+        What is counted on the way, for the materialization's metadata: filled in while the source is opened.
     """
 
     folder: Path
@@ -49,6 +51,7 @@ class Asked:
     dataset: DatasetSpec | None = None
     timezone: str = "UTC"
     takes_strays: bool = False
+    counts: MutableMapping[str, int] = field(default_factory=dict)
 
 
 class Opening(Protocol[Keys_contra]):

@@ -124,6 +124,7 @@ def materialize_raw(run: StageRun, dataset: str) -> Outcome:
     """
     started = time.monotonic()
     spec, scope = run.spec.datasets[dataset], run.scope
+    counted: dict[str, int] = {}
     if spec.is_partitioned and scope.window is None:
         raise ReadError(f"dataset '{dataset}' is partitioned: run it for a partition.")
     with files_of(
@@ -134,6 +135,7 @@ def materialize_raw(run: StageRun, dataset: str) -> Outcome:
         asked=asked_window(spec, run.spec.partitions, scope.window),
         dataset=spec,
         partitions=run.spec.partitions,
+        counts=counted,
     ) as files:
         content = content_of(files)
         mark = content.fingerprint
@@ -151,7 +153,7 @@ def materialize_raw(run: StageRun, dataset: str) -> Outcome:
             _refuse_to_empty(reading, key, where)
         if isinstance(reading.partitioning, LoadPartitions):
             refuse_other_load(run.lake, reading.table, key, mark, where)
-        return _read(reading, content, started)
+        return _read(reading, content, counted, started)
 
 
 def _refuse_to_empty(reading: _Reading, partition: str, where: str) -> None:
@@ -165,7 +167,7 @@ def _refuse_to_empty(reading: _Reading, partition: str, where: str) -> None:
         )
 
 
-def _read(reading: _Reading, content: Content, started: float) -> Outcome:
+def _read(reading: _Reading, content: Content, counted: Mapping[str, int], started: float) -> Outcome:
     """Read files that have been found, and write what they hold for the partition."""
     files = [seen.path for seen in content.files]
     spec, dataset, partition = reading.spec, reading.dataset, reading.run.scope.partition
@@ -205,6 +207,7 @@ def _read(reading: _Reading, content: Content, started: float) -> Outcome:
             "n_missing_times": sum(clocks.n_missing for clocks in local.values()),
             **({"changed_clocks": described(local)} if local else {}),
             "n_source_rows": counts.n_read + counts.n_rejected,
+            **counted,
             **({} if files else {"note": "no file is there for this partition; source.missing is 'empty'"}),
             **_absent(counts, len(files)),
             "source": spec.source.place,
