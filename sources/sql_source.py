@@ -13,6 +13,7 @@ from sources.databases.address import Address, address_of
 from sources.databases.alchemy import mark_alchemy, read_alchemy
 from sources.databases.duckdb_file import read_duckdb
 from sources.databases.faults import patiently
+from sources.databases.newest import newest_rows
 from sources.databases.postgres import mark_postgres, read_postgres
 from sources.databases.question import Question, query_of, question_of, quoted
 from sources.databases.sqlite_file import read_sqlite
@@ -48,7 +49,9 @@ def _open(source: SqlSourceSpec, asked: Asked, /) -> Iterator[Opened]:
     read = _DATABASES.get(address.kind, _OTHERS).read
     asked.scratch.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=asked.scratch, prefix="asked-") as name:
-        yield Opened(patiently(lambda attempt: read(address, question, Path(name) / str(attempt))))
+        files = patiently(lambda attempt: read(address, question, Path(name) / str(attempt)))
+        newest, counts = newest_rows(files, question, Path(name))
+        yield Opened(newest, facts=counts)
 
 
 def _marks(source: SqlSourceSpec, folder: Path) -> Mapping[str, str]:

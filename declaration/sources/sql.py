@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import ClassVar, Literal
@@ -36,6 +36,10 @@ class SqlSourceSpec(SourceBlock):
     """A .sql file beside the declaration, in the database's own SQL; `:start` and `:end` are the partition's bounds."""
     cursor: ColumnName | None = None
     """Column that grows with each change, such as `updated_at`: the source sensor watches its highest value."""
+    version: ColumnName | None = None
+    """Column of which the highest value is the newest version of a row: of the rows of one `key` in a partition, that one is kept."""
+    deleted: ColumnName | None = None
+    """Column that says of a row that it is deleted: true, not 0, or a time. Such rows are left out."""
     connect_timeout: Duration = timedelta(minutes=1)
     """Time to wait for a connection."""
     timeout: Duration = timedelta(hours=1)
@@ -56,6 +60,14 @@ class SqlSourceSpec(SourceBlock):
     def code_file(self) -> str | None:
         """The query, where it is one of SQL."""
         return self.query if self.query is not None and self.query.endswith(".sql") else None
+
+    def key_faults(self, key: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """Check that versions have a key to be versions of."""
+        if self.version is not None and not key:
+            yield (
+                "version",
+                f"is '{self.version}', but the dataset has no key whose versions these are. Declare `key`.",
+            )
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """Return what is wrong with the URL, and with what is read."""

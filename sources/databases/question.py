@@ -110,7 +110,13 @@ class Question:
             self.dataset.column(name).sql is not None and not self.dataset.is_made(name)
             for name in self.dataset.columns
         )
-        return names if is_open else [name for name in names if name in wanted]
+        own = [column for column in (self.source.version, self.source.deleted) if column is not None]
+        lacking = [column for column in own if column not in names]
+        if lacking:
+            raise DatabaseError(
+                f"{where} has no column {lacking[0]!r}. It has: {', '.join(map(repr, names))}. Correct `version` and `deleted`."
+            )
+        return names if is_open else [name for name in names if name in wanted or name in own]
 
     def time_column(self, names: Collection[str]) -> str | None:
         """Return the column that the window is a condition on; None where there is no window, or the query takes it.

@@ -13,6 +13,7 @@ from sources.databases import alchemy, faults
 from sources.databases.faults import DatabaseError
 from sources.files import SourceError
 from sources.rejects import ReadError
+from sources.source_type import WHOLE
 from sources.types import type_of
 from tests.fixtures.databases import VARIABLE, Got, got, sql_dataset
 from tests.fixtures.mariadb import MariaServer, mariadb_server
@@ -177,7 +178,7 @@ def test_the_mark_is_the_cursors_highest_value(
     run("CREATE TABLE orders (id int, at datetime)")
     run("INSERT INTO orders VALUES (1, '2024-01-01'), (7, '2024-01-02')")
     source = sql_dataset(ORDERS, "at", table="orders", cursor="id").source
-    marks = [type_of(one).marks(one, tmp_path) for one in (source, READ_ORDERS.source)]
+    marks = [type_of(one).marks(one, tmp_path)[WHOLE] for one in (source, READ_ORDERS.source)]
     assert marks == ["7", "2"]
     monkeypatch.setenv(VARIABLE, "mysql://127.0.0.1:1/shop")
     with pytest.raises(SourceError, match="does not answer"):
