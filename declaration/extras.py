@@ -22,6 +22,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "postgres": ("psycopg",),
     "postgres-source": ("adbc_driver_postgresql",),
     "redis": ("hiredis", "redis"),
+    "rest": ("dlt", "requests"),
     "s3": ("s3fs",),
     "tune": ("optuna",),
     "xgboost": ("xgboost",),

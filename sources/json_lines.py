@@ -90,7 +90,10 @@ def json_source(
         f"CREATE OR REPLACE TEMP TABLE {REJECTS_TABLE} AS SELECT parse_filename({FILE_COLUMN}) AS source, "
         f"{_LINE} AS line, {_TEXT} AS raw_text, {FAULT_COLUMN} AS reason FROM {_LINES_TABLE} WHERE {FAULT_COLUMN} IS NOT NULL"
     ).fetchall()
-    if not connection.sql(f"SELECT 1 FROM {_LINES_TABLE} LIMIT 1").fetchall():
+    if (
+        not dataset.source.may_be_empty
+        and not connection.sql(f"SELECT 1 FROM {_LINES_TABLE} LIMIT 1").fetchall()
+    ):
         raise ReadError(
             f"dataset '{name}': {files[0].name} holds no line of JSON. Write one object a line; an empty file says nothing."
         )

@@ -12,6 +12,7 @@ from sources.file_types import CSV_FILES, JSON_FILES, PARQUET_FILES, WORKBOOKS
 from sources.iceberg import ICEBERG_TABLE
 from sources.orc import ORC_FILES
 from sources.python_file import PYTHON_FILE
+from sources.rest_source import REST_SOURCE
 from sources.source_type import SourceType
 from sources.sql_source import SQL_SOURCE
 
@@ -26,6 +27,7 @@ SOURCE_TYPES: Mapping[str, SourceType[Any]] = {
     "iceberg": ICEBERG_TABLE,
     "python": PYTHON_FILE,
     "sql": SQL_SOURCE,
+    "rest": REST_SOURCE,
 }
 """By the name that a declaration uses."""
 

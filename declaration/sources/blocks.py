@@ -48,11 +48,11 @@ class TextTable:
 class SourceBlock(Block):
     """Keys of every source."""
 
-    is_asked: ClassVar[bool] = False
-    """Whether the source is asked for the rows of one partition; others give all, or hold a file a partition."""
-
     code_key: ClassVar[str] = "path"
     """The key that names `code_file`."""
+
+    may_be_empty: ClassVar[bool] = False
+    """Whether no rows, without so much as the names of their columns, are sound: an answer, where a file would be damaged."""
 
     has_texts: ClassVar[bool] = False
     """Whether values are texts, so that one can mean NULL."""
@@ -75,6 +75,11 @@ class SourceBlock(Block):
     @property
     def has_partition_files(self) -> bool:
         """Tell whether each partition has files of its own."""
+        return False
+
+    @property
+    def is_asked(self) -> bool:
+        """Tell whether the source is asked for the rows of one partition; others give all, or hold a file a partition."""
         return False
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -17,12 +17,15 @@ PYTHON = ".py"
 class PythonSourceSpec(SourceBlock):
     """A .py file beside the declaration whose `read(start, end)` gives rows, for what nothing else reads."""
 
-    is_asked: ClassVar[bool] = True
-
     type: Literal["python"]
     """A .py file beside the declaration whose `read(start, end)` gives rows."""
     path: str = Field(min_length=1)
     """The file, relative to the declaration."""
+
+    @property
+    def is_asked(self) -> bool:
+        """Tell that it is asked for the rows of one partition."""
+        return True
 
     @property
     def place(self) -> str:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from declaration.sources.blocks import SourceBlock
 from declaration.sources.python import PythonSourceSpec
+from declaration.sources.rest import RestSourceSpec
 from declaration.sources.sql import SqlSourceSpec
 from declaration.sources.tables import DeltaSourceSpec, IcebergSourceSpec
 from declaration.sources.text import CsvSourceSpec, ExcelSourceSpec, JsonSourceSpec
@@ -23,6 +24,7 @@ SourceSpec = Annotated[
     | DeltaSourceSpec
     | IcebergSourceSpec
     | SqlSourceSpec
+    | RestSourceSpec
     | PythonSourceSpec,
     Field(discriminator="type"),
 ]

@@ -23,7 +23,6 @@ _LOCAL_URL = re.compile(rf"({'|'.join(LOCAL_SCHEMES)}):///[^?#]+")
 class SqlSourceSpec(SourceBlock):
     """A table or a query of a database: Postgres, MySQL, MariaDB, SQLite, DuckDB, and others by SQLAlchemy."""
 
-    is_asked: ClassVar[bool] = True
     code_key: ClassVar[str] = "query"
 
     type: Literal["sql"]
@@ -49,6 +48,11 @@ class SqlSourceSpec(SourceBlock):
     def table_parts(self) -> tuple[str, ...]:
         """The table's name in its parts: the last is its own, before it stand schema and catalog."""
         return tuple((self.table or "").split("."))
+
+    @property
+    def is_asked(self) -> bool:
+        """Tell that it is asked for the rows of one partition."""
+        return True
 
     @property
     def place(self) -> str:

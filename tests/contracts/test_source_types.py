@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import date
 from pathlib import Path
@@ -28,6 +28,7 @@ from sources.opening import opened, readable
 from sources.read import READ_TABLE, Counts, read_files
 from sources.rejects import REJECTS_TABLE, ReadError
 from sources.types import SOURCE_TYPES
+from tests.fixtures.apis import Answer, serving
 
 Texts = Sequence[Sequence[str | None]]
 """Records of texts, None where nothing stands: what every type can hold."""
@@ -102,6 +103,12 @@ def write_sqlite(path: Path, names: Sequence[str], records: Texts) -> None:
         session.executemany(f"INSERT INTO orders VALUES ({places})", records)
 
 
+def write_json(path: Path, names: Sequence[str], records: Texts) -> None:
+    path.write_text(
+        json.dumps([dict(zip(names, record, strict=True)) for record in records]), encoding="utf-8"
+    )
+
+
 WRITERS: Mapping[str, Callable[[Path, Sequence[str], Texts], None]] = {
     "csv": write_csv,
     "excel": write_sheet,
@@ -113,6 +120,7 @@ WRITERS: Mapping[str, Callable[[Path, Sequence[str], Texts], None]] = {
     "delta": write_delta,
     "iceberg": write_iceberg,
     "sql": write_sqlite,
+    "rest": write_json,
 }
 """How a file of each type is made; a new type has no tests until it stands here, and fails below."""
 
@@ -136,6 +144,9 @@ BAD: Texts = [
 TABLES = ("delta", "iceberg")
 """Types that are folders, whose rows have no order."""
 
+UNORDERED = (*TABLES, "rest")
+"""Types whose rows have no order."""
+
 LINE_BY_LINE = ("csv", "json")
 """Types whose files do not say how long they are: the last record may be a piece of one."""
 
@@ -145,16 +156,20 @@ NOISE = b"\x00\xff\xfe\x81\x00PK" * 100
 class Source:
     """One file of a type in a folder, read as the product reads it."""
 
-    def __init__(self, kind: str, folder: Path, connection: duckdb.DuckDBPyConnection) -> None:
-        self.kind, self.folder, self.connection = kind, folder, connection
+    def __init__(
+        self, kind: str, folder: Path, connection: duckdb.DuckDBPyConnection, api: str | None = None
+    ) -> None:
+        self.kind, self.folder, self.connection, self.api = kind, folder, connection, api
         self.file = folder / "given.file"
 
     def write(self, names: Sequence[str], records: Texts) -> None:
         WRITERS[self.kind](self.file, names, records)
 
     @property
-    def place(self) -> Mapping[str, str]:
+    def place(self) -> Mapping[str, object]:
         """The keys of a declaration that say where it is."""
+        if self.kind == "rest":
+            return {"url": f"{self.api}/{self.file.name}", "max_attempts": 1}
         if self.kind == "sql":
             return {"url": f"sqlite:///{self.file.name}", "table": "orders"}
         return {"path": self.file.name}
@@ -188,10 +203,21 @@ class Source:
 
 
 @pytest.fixture(params=SOURCE_TYPES)
-def source(request: pytest.FixtureRequest, tmp_path: Path, connection: duckdb.DuckDBPyConnection) -> Source:
+def source(
+    request: pytest.FixtureRequest, tmp_path: Path, connection: duckdb.DuckDBPyConnection
+) -> Iterator[Source]:
     """Return an empty place for a source of each type."""
     assert request.param in WRITERS, f"say above how a file of '{request.param}' is made"
-    return Source(request.param, tmp_path, connection)
+    if request.param != "rest":
+        yield Source(request.param, tmp_path, connection)
+        return
+    with serving(lambda asking: _file_answer(tmp_path / asking.path.lstrip("/"))) as api:
+        yield Source(request.param, tmp_path, connection, api.url)
+
+
+def _file_answer(file: Path) -> Answer:
+    """Return what an API answers that has a file's content."""
+    return Answer(file.read_bytes()) if file.is_file() else Answer(b"no such thing", status=404)
 
 
 def test_every_declared_type_has_its_files_prepared_and_read() -> None:
@@ -233,7 +259,7 @@ def test_the_same_file_reads_the_same_again(source: Source) -> None:
     source.write(NAMES, [(str(n), None, *GOOD[0][2:]) for n in range(500)] + list(BAD))
     first = source.read(), source.rows(), source.rejects()
     assert first[0] == Counts(500, 5)
-    order = str if source.kind in TABLES else int
+    order = str if source.kind in UNORDERED else int
     assert [row[0] for row in first[1]] == sorted(range(500), key=order)
     assert (source.read(), source.rows(), source.rejects()) == first
 

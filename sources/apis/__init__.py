@@ -1,0 +1,1 @@
+"""HTTP APIs: pages of JSON that are asked for, and read exactly once."""
