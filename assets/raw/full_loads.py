@@ -46,8 +46,14 @@ def load_to_read(pipeline: Pipeline, lake: Lake, *, scratch: Path) -> Window:
     newest = newest_load(pipeline, lake)
     if newest is None:
         return loads.counted(0)
-    source = pipeline.spec.datasets[name].source
-    with files_of(source, folder=Path(pipeline.folder), scratch=scratch) as files:
+    spec = pipeline.spec.datasets[name]
+    with files_of(
+        spec.source,
+        folder=Path(pipeline.folder),
+        scratch=scratch,
+        dataset=spec,
+        partitions=pipeline.spec.partitions,
+    ) as files:
         if lake.commit_of(pipeline.table("raw", name)).get(FINGERPRINT) == content_of(files).fingerprint:
             return newest
     return loads.counted(loads.number(newest.key) + 1)

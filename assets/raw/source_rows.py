@@ -18,7 +18,7 @@ def n_source_rows(pipeline: Pipeline, dataset: str, *, engine: Engine) -> int:
     spec = pipeline.spec.datasets[dataset]
     scratch = Path(engine.spill_directory)
     with (
-        files_of(spec.source, folder=Path(pipeline.folder), scratch=scratch) as files,
+        files_of(spec.source, folder=Path(pipeline.folder), scratch=scratch, dataset=spec) as files,
         engine.connect(reads=files) as connection,
         readable(connection, files, spec, scratch) as plain,
     ):

@@ -116,7 +116,9 @@ class Question:
             raise DatabaseError(
                 f"{where} has no column {lacking[0]!r}. It has: {', '.join(map(repr, names))}. Correct `version` and `deleted`."
             )
-        return names if is_open else [name for name in names if name in wanted or name in own]
+        # What is spelt otherwise is the reader's to find.
+        lacks = not wanted.keys() <= set(names)
+        return names if is_open or lacks else [name for name in names if name in wanted or name in own]
 
     def time_column(self, names: Collection[str]) -> str | None:
         """Return the column that the window is a condition on; None where there is no window, or the query takes it.
@@ -163,8 +165,21 @@ def question_of(source: SqlSourceSpec, asked: Asked) -> Question:
 
 
 def query_of(source: SqlSourceSpec, folder: Path) -> str | None:
-    """Return the text of a source's query; None where it reads a table."""
-    return file_in_folder(source.query, folder).read_text(encoding="utf-8") if source.query else None
+    """Return the text of a source's query; None where it reads a table.
+
+    Raises
+    ------
+    SourceError
+        If it is not there, or is no text.
+    """
+    if source.query is None:
+        return None
+    try:
+        return file_in_folder(source.query, folder).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DatabaseError(
+            f"source '{source.place}': the query cannot be read as UTF-8 text. Write it anew."
+        ) from error
 
 
 def quoted(name: str, quote: str) -> str:

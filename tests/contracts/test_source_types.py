@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 from typing import get_args
@@ -60,14 +62,28 @@ def write_python(path: Path, names: Sequence[str], records: Texts) -> None:
     path.write_text(f"import pyarrow as pa\n\ndef read(start, end):\n    return {made}\n", encoding="utf-8")
 
 
+def write_database(path: Path, names: Sequence[str], records: Texts) -> None:
+    path.with_name("shop.db").unlink(missing_ok=True)
+    columns = ", ".join(f'"{name}" TEXT' for name in names)
+    with closing(sqlite3.connect(path.with_name("shop.db"))) as session:
+        session.execute(f"CREATE TABLE orders ({columns})")
+        session.executemany(f"INSERT INTO orders VALUES ({', '.join('?' * len(names))})", records)
+        session.commit()
+    path.write_text("SELECT * FROM orders")
+
+
 WRITERS: Mapping[str, Callable[[Path, Sequence[str], Texts], None]] = {
     "csv": write_csv,
     "excel": write_sheet,
     "json": write_json_lines,
     "parquet": write_parquet,
     "python": write_python,
+    "sql": write_database,
 }
 """How a file of each type is made; a new type has no tests until it stands here, and fails below."""
+
+OWN_KEYS: Mapping[str, Mapping[str, str]] = {"sql": {"url": "sqlite:///shop.db", "query": "given.file"}}
+"""Keys of types that have no path to the file."""
 
 NAMES = ("id", "city", "price", "n", "is_open", "day", "at")
 COLUMNS: Mapping[str, object] = {
@@ -103,11 +119,12 @@ class Source:
         WRITERS[self.kind](self.file, names, records)
 
     def read(self, columns: Mapping[str, object] = COLUMNS) -> Counts:
-        source = {"type": self.kind, "path": self.file.name}
+        keys = OWN_KEYS.get(self.kind, {"path": self.file.name})
+        source = {"type": self.kind, **keys}
         spec = DatasetSpec.model_validate({"source": source, "columns": columns})
         scratch = self.folder / "scratch"
         with (
-            files_of(spec.source, folder=self.folder, scratch=scratch) as found,
+            files_of(spec.source, folder=self.folder, scratch=scratch, dataset=spec) as found,
             readable(self.connection, found, spec, scratch) as plain,
         ):
             return read_files(self.connection, plain, spec, name="orders", timezone="UTC", found=found)
