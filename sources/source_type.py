@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, MutableMapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
@@ -111,6 +112,8 @@ class SourceType(Generic[Keys]):
         What is made of its files before they are read.
     endings
         Endings of file names by which the scaffolder knows it.
+    changes
+        The hours of event time in which rows came or changed since a mark; None for types that cannot tell.
     """
 
     keys: type[Keys]
@@ -119,3 +122,4 @@ class SourceType(Generic[Keys]):
     mark: Callable[[Keys, Path], str]
     prepare: Preparation[Keys] = as_they_are
     endings: tuple[str, ...] = ()
+    changes: Callable[[Keys, Asked, str], Sequence[datetime]] | None = None

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from declaration.sources.sql import SqlSourceSpec
 from sources.databases.address import Address, address_of
-from sources.databases.alchemy import mark_alchemy, read_alchemy
+from sources.databases.alchemy import changed_alchemy, mark_alchemy, read_alchemy
 from sources.databases.duckdb_file import read_duckdb
 from sources.databases.faults import patiently
 from sources.databases.newest import newest_rows
-from sources.databases.postgres import mark_postgres, read_postgres
+from sources.databases.postgres import changed_postgres, mark_postgres, read_postgres
 from sources.databases.question import Question, query_of, question_of, quoted
 from sources.databases.sqlite_file import read_sqlite
 from sources.file_types import stat_mark
@@ -25,16 +26,21 @@ _BESIDE = ("-wal", ".wal")
 """Endings of the files in which SQLite and DuckDB keep what is not in the database's file yet."""
 
 
+NOTHING = str(None)
+"""Mark of a cursor without a value."""
+
+
 @dataclass(frozen=True)
 class _Database:
     """What reads one kind of database; a file needs no mark but its own."""
 
     read: Callable[[Address, Question, Path], tuple[Path, ...]]
     mark: Callable[[Address, Question, str], str] = mark_alchemy
+    changes: Callable[[Address, Question, str], Sequence[datetime]] = changed_alchemy
 
 
 _DATABASES: Mapping[str, _Database] = {
-    "postgresql": _Database(read_postgres, mark_postgres),
+    "postgresql": _Database(read_postgres, mark_postgres, changed_postgres),
     "sqlite": _Database(read_sqlite),
     "duckdb": _Database(read_duckdb),
 }
@@ -65,4 +71,21 @@ def _mark(source: SqlSourceSpec, folder: Path) -> str:
     return _DATABASES.get(address.kind, _OTHERS).mark(address, question, expression)
 
 
-SQL_SOURCE = SourceType(SqlSourceSpec, _open, PARQUET, _mark)
+def _changes(source: SqlSourceSpec, asked: Asked, since: str) -> Sequence[datetime]:
+    """Return the hours that hold rows beyond a mark, where it is one of a server's cursor."""
+    address = address_of(source, asked.folder)
+    if source.cursor is None or address.file is not None or since == NOTHING:
+        return ()
+    question = Question(source, query_of(source, asked.folder), asked.dataset, timezone=asked.timezone)
+    return _DATABASES.get(address.kind, _OTHERS).changes(address, question, _before(since, source.lag))
+
+
+def _before(since: str, lag: timedelta) -> str:
+    """Return a cursor's value earlier by so long; one that is no time is as it is."""
+    try:
+        return (datetime.fromisoformat(since) - lag).isoformat(sep=" ") if lag else since
+    except (ValueError, OverflowError):
+        return since
+
+
+SQL_SOURCE = SourceType(SqlSourceSpec, _open, PARQUET, _mark, changes=_changes)

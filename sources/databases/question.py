@@ -68,6 +68,14 @@ class Question:
             return None
         return self.dataset.column(self.dataset.event_time).type
 
+    @property
+    def event_column(self) -> str | None:
+        """The database's column of the event time; None where that is computed, or there is none."""
+        if self.dataset is None or self.dataset.event_time is None:
+            return None
+        form = self.dataset.column(self.dataset.event_time)
+        return None if form.sql is not None else form.source or self.dataset.event_time
+
     def relation(self, bound: str = ":{}", quote: str = '"', *, backslashes: bool = False) -> str:
         """Return the SQL of the table or query, to stand after FROM.
 
@@ -130,13 +138,10 @@ class Question:
         """
         if self.window is None or self.is_bound_inside or self.dataset is None:
             return None
-        event_time = self.dataset.event_time
-        assert event_time is not None
-        form = self.dataset.column(event_time)
-        column = form.source or event_time
-        if form.sql is not None or column not in names:
+        column = self.event_column
+        if column is None or column not in names:
             raise DatabaseError(
-                f"source '{self.source.place}': the event time '{event_time}' is computed, so that the database cannot be "
+                f"source '{self.source.place}': the event time '{self.dataset.event_time}' is computed, so that the database cannot be "
                 "asked for a partition. Write a query that uses :start and :end."
             )
         return column
