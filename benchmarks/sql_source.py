@@ -101,14 +101,14 @@ def driftline_raw(name: str, folder: str) -> object:
 def driftline_asked(name: str, folder: str) -> int:
     """Open the source alone: what the database gives, as Parquet in the scratch folder."""
     from declaration.sources.sql import SqlSourceSpec
-    from sources.opening import files_of
+    from sources.opening import opened
 
     import_module("adbc_driver_postgresql.dbapi")
     pq = import_module("pyarrow.parquet")
     source = SqlSourceSpec.model_validate({"type": "sql", "url": {"env": VARIABLE}, "table": name})
     setup_done()
-    with files_of(source, folder=Path(folder), scratch=Path(folder)) as files:
-        return sum(pq.read_metadata(file).num_rows for file in files)
+    with opened(source, folder=Path(folder), scratch=Path(folder)) as now:
+        return sum(pq.read_metadata(file).num_rows for file in now.files)
 
 
 def pandas_parquet(name: str, folder: str) -> int:

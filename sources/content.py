@@ -25,26 +25,39 @@ class _Seen:
     path: Path
     identity: tuple[int, ...]
     size_bytes: int
-    digest: bytes
+    digest: bytes | None
+    """None where another state than the content's tells it from any other."""
     is_settled: bool
 
 
 @dataclass(frozen=True)
 class Content:
-    """Content of a source's files at the instant they were looked at."""
+    """Content of a source's files at the instant they were looked at.
+
+    Attributes
+    ----------
+    files
+        Each of them as it was seen.
+    state
+        What the source itself says of its state; None where the content tells it.
+    """
 
     files: tuple[_Seen, ...]
+    state: str | None = None
 
     @property
     def fingerprint(self) -> str:
-        """Hash of the files' content, names, and what their folders say of their rows."""
+        """Hash of the source's state or, where it has none to tell, of the files' content, names, and what their folders say of their rows."""
         digest = hashlib.sha256()
+        if self.state is not None:
+            digest.update(self.state.encode())
+            return digest.hexdigest()
         for seen in self.files:
             digest.update(os.fsencode(seen.path.name) + b"\0")
             # Rows take values from such folders: a renamed one is other content.
             for key, value in folder_keys(seen.path):
                 digest.update(repr((key, value)).encode() + b"\0")
-            digest.update(seen.digest)
+            digest.update(seen.digest or b"")
         return digest.hexdigest()
 
     @property
@@ -77,7 +90,7 @@ class Content:
         for seen in self.files:
             try:
                 is_same = seen.is_settled and _identity(seen.path.stat()) == seen.identity
-                if is_same or _digest(seen.path) == seen.digest:
+                if is_same or seen.digest is None or _digest(seen.path) == seen.digest:
                     continue
                 now = f"{seen.size_bytes:,} bytes then, {seen.path.stat().st_size:,} now"
             except FileNotFoundError:
@@ -88,23 +101,25 @@ class Content:
             )
 
 
-def content_of(files: Sequence[Path]) -> Content:
+def content_of(files: Sequence[Path], state: str | None = None) -> Content:
     """Look at files: hash each, and keep what tells whether it changes.
+
+    Where the source tells its state the files were made of it, and are not hashed.
 
     Examples
     --------
     >>> content_of([]).fingerprint[:8]
     'e3b0c442'
     """
-    return Content(tuple(_seen(path) for path in files))
+    return Content(tuple(_seen(path, is_hashed=state is None) for path in files), state)
 
 
-def _seen(path: Path) -> _Seen:
+def _seen(path: Path, *, is_hashed: bool) -> _Seen:
     looked_at = time.time_ns()
     # Before the content: what is written while it is hashed shows later.
     stat = path.stat()
     is_settled = max(stat.st_mtime_ns, stat.st_ctime_ns) < looked_at - UNSETTLED_NS
-    return _Seen(path, _identity(stat), stat.st_size, _digest(path), is_settled)
+    return _Seen(path, _identity(stat), stat.st_size, _digest(path) if is_hashed else None, is_settled)
 
 
 def _identity(stat: os.stat_result) -> tuple[int, ...]:

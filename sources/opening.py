@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +13,7 @@ from declaration.partitioning import Window, partitioning
 from declaration.partitions import PartitionsSpec
 from declaration.sources.spec import SourceSpec
 from sources.files import unpacked
-from sources.source_type import Asked
+from sources.source_type import Asked, Opened
 from sources.types import type_of
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def asked_window(dataset: DatasetSpec, partitions: PartitionsSpec, window: Windo
 
 
 @contextmanager
-def files_of(
+def opened(
     source: SourceSpec,
     *,
     folder: Path,
@@ -36,9 +36,8 @@ def files_of(
     asked: Window | None = None,
     dataset: DatasetSpec | None = None,
     partitions: PartitionsSpec | None = None,
-    counts: MutableMapping[str, int] | None = None,
-) -> Iterator[tuple[Path, ...]]:
-    """Give a source's files; those that are made of one that has none are removed after.
+) -> Iterator[Opened]:
+    """Open a source; files that are made of one that has none are removed after.
 
     Parameters
     ----------
@@ -54,8 +53,6 @@ def files_of(
         The window that a source is asked for (`asked_window`); None for all of its rows.
     dataset, partitions
         What is declared of the rows, and how they are cut; None where nothing is.
-    counts
-        Gets what the source counts on the way.
 
     Raises
     ------
@@ -64,11 +61,9 @@ def files_of(
     """
     timezone = partitions.timezone if partitions is not None else "UTC"
     takes_strays = asked is not None and partitions is not None and _is_first(asked, partitions)
-    request = Asked(
-        folder, scratch, partition, asked, dataset, timezone, takes_strays, {} if counts is None else counts
-    )
-    with type_of(source).open(source, request) as files:
-        yield files
+    request = Asked(folder, scratch, partition, asked, dataset, timezone, takes_strays)
+    with type_of(source).open(source, request) as source_now:
+        yield source_now
 
 
 def _is_first(window: Window, partitions: PartitionsSpec) -> bool:

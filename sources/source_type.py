@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,6 +16,9 @@ from sources.forms import EngineForm
 
 if TYPE_CHECKING:
     import duckdb
+
+WHOLE = ""
+"""Key of a source's mark where it is not one by partition."""
 
 Keys = TypeVar("Keys", bound=SourceBlock)
 Keys_contra = TypeVar("Keys_contra", bound=SourceBlock, contravariant=True)
@@ -41,8 +44,6 @@ class Asked:
         IANA zone in which wall clocks are instants.
     takes_strays
         Whether rows that belong to no window, as they have no event time, are asked for with this one.
-    counts
-        What is counted on the way, for the materialization's metadata: filled in while the source is opened.
     """
 
     folder: Path
@@ -52,14 +53,32 @@ class Asked:
     dataset: DatasetSpec | None = None
     timezone: str = "UTC"
     takes_strays: bool = False
-    counts: MutableMapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A source as it was opened.
+
+    Attributes
+    ----------
+    files
+        Files that hold its rows: its own, or ones that are made and removed after.
+    state
+        What tells the state that was read from any other, where the source knows that: a version. None where the files' content does.
+    facts
+        What the asset shows of the reading: a version, seconds that were waited for the source, rows that it left out.
+    """
+
+    files: tuple[Path, ...]
+    state: str | None = None
+    facts: Mapping[str, str | int | float] = field(default_factory=dict)
 
 
 class Opening(Protocol[Keys_contra]):
-    """Gives the files that hold a source's rows: its own, or ones that are made and removed after."""
+    """Opens a source for what is asked of it."""
 
-    def __call__(self, source: Keys_contra, asked: Asked, /) -> AbstractContextManager[tuple[Path, ...]]:
-        """Return the files; none for a partition without rows of its own, where that may be.
+    def __call__(self, source: Keys_contra, asked: Asked, /) -> AbstractContextManager[Opened]:
+        """Return the source with its files; without any for a partition that has no rows of its own, where that may be.
 
         Raises
         ------
@@ -105,21 +124,23 @@ class SourceType(Generic[Keys]):
         Gives the files that hold its rows.
     form
         The form that they have once they are prepared.
-    mark
-        What a sensor watches, from the block and the declaration's folder: text that is another one when the source may have
-        changed. Raises SourceError where nothing is there yet.
+    marks
+        What a sensor watches, from the block and the declaration's folder: a text that is another one when the source may have
+        changed; of a source that has files for each partition one by partition, of others under `WHOLE`. Raises SourceError
+        where nothing is there yet.
     prepare
         What is made of its files before they are read.
-    endings
-        Endings of file names by which the scaffolder knows it.
+    endings, folder_sign
+        Endings of file names, and a pattern of what only its folders hold, by which the scaffolder knows it.
     changes
-        The hours of event time in which rows came or changed since a mark; None for types that cannot tell.
+        The hours of event time in which rows came or changed since a mark under `WHOLE`; None for types that cannot tell.
     """
 
     keys: type[Keys]
     open: Opening[Keys]
     form: EngineForm
-    mark: Callable[[Keys, Path], str]
+    marks: Callable[[Keys, Path], Mapping[str, str]]
     prepare: Preparation[Keys] = as_they_are
     endings: tuple[str, ...] = ()
+    folder_sign: str = ""
     changes: Callable[[Keys, Asked, str], Sequence[datetime]] | None = None

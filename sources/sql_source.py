@@ -20,7 +20,7 @@ from sources.databases.question import Question, query_of, question_of, quoted
 from sources.databases.sqlite_file import read_sqlite
 from sources.file_types import stat_mark
 from sources.forms import PARQUET
-from sources.source_type import Asked, SourceType
+from sources.source_type import WHOLE, Asked, Opened, SourceType
 
 _BESIDE = ("-wal", ".wal")
 """Endings of the files in which SQLite and DuckDB keep what is not in the database's file yet."""
@@ -48,7 +48,7 @@ _OTHERS = _Database(read_alchemy)
 
 
 @contextmanager
-def _open(source: SqlSourceSpec, asked: Asked, /) -> Iterator[tuple[Path, ...]]:
+def _open(source: SqlSourceSpec, asked: Asked, /) -> Iterator[Opened]:
     """Ask the database, and give its rows; nothing goes on before all of them are there."""
     address = address_of(source, asked.folder)
     question = question_of(source, asked)
@@ -56,19 +56,20 @@ def _open(source: SqlSourceSpec, asked: Asked, /) -> Iterator[tuple[Path, ...]]:
     asked.scratch.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=asked.scratch, prefix="asked-") as name:
         files = patiently(lambda attempt: read(address, question, Path(name) / str(attempt)))
-        yield newest_rows(files, question, Path(name), asked.counts)
+        newest, counts = newest_rows(files, question, Path(name))
+        yield Opened(newest, facts=counts)
 
 
-def _mark(source: SqlSourceSpec, folder: Path) -> str:
+def _marks(source: SqlSourceSpec, folder: Path) -> Mapping[str, str]:
     """Return the highest value of the cursor; without one, the number of rows; of a file, its size and time."""
     address = address_of(source, folder)
     if address.file is not None:
         beside = [address.file.with_name(address.file.name + ending) for ending in _BESIDE]
-        return stat_mark([address.file, *(file for file in beside if file.is_file())])
+        return {WHOLE: stat_mark([address.file, *(file for file in beside if file.is_file())])}
     quote = "`" if address.kind == "mysql" else '"'
     expression = f"max({quoted(source.cursor, quote)})" if source.cursor else "count(*)"
     question = Question(source, query_of(source, folder))
-    return _DATABASES.get(address.kind, _OTHERS).mark(address, question, expression)
+    return {WHOLE: _DATABASES.get(address.kind, _OTHERS).mark(address, question, expression)}
 
 
 def _changes(source: SqlSourceSpec, asked: Asked, since: str) -> Sequence[datetime]:
@@ -88,4 +89,4 @@ def _before(since: str, lag: timedelta) -> str:
         return since
 
 
-SQL_SOURCE = SourceType(SqlSourceSpec, _open, PARQUET, _mark, changes=_changes)
+SQL_SOURCE = SourceType(SqlSourceSpec, _open, PARQUET, _marks, changes=_changes)

@@ -49,7 +49,8 @@ difference, `p_value` by Holm over all slices tried;
 `slices`: how many were tried, or why none was;
 `learning`: the metric `y` of a model that learned from `n` rows; `curve`: why there are no such rows;
 `threshold`: least probability `y` that is called positive, where one is declared;
-`centre`: mean part `y` of a feature in an additive model's raw score, `series` the number of the class."""
+`centre`: mean part `y` of a feature in an additive model's raw score, `series` the number of the class;
+`background`: value `y` in column `x` of the encoded row number `series` that answers are compared with, NULL where missing."""
 
 
 def explanations_table(explanation: Explanation, version: int, partition: str) -> pa.Table:
@@ -80,6 +81,11 @@ def _rows(explanation: Explanation) -> Iterator[Mapping[str, Any]]:
         for name, means in zip(explanation.importances, explanation.centres, strict=True):
             for series, mean in enumerate(means):
                 yield {"kind": "centre", "name": name, "series": series, "y": mean}
+    if explanation.background is not None:
+        for series, row in enumerate(explanation.background):
+            for column, value in enumerate(row):
+                known = None if np.isnan(value) else value
+                yield {"kind": "background", "series": series, "x": column, "y": known}
 
 
 def _effect_rows(effect: FeatureEffect) -> Iterator[Mapping[str, Any]]:
@@ -138,16 +144,17 @@ def read_explanation(table: pa.Table) -> Explanation:
             curve["note"],
         ),
         _centres(by_kind.get("centre", ()), list(importances)),
+        _background(by_kind.get("background", ())),
         next((row["y"] for row in by_kind.get("threshold", ())), None),
     )
 
 
-def read_centres(lake: Lake, pipeline: str, version: int) -> Floats | None:
-    """Read the mean parts of an additive version; None where they were not kept, or it is none."""
+def read_version(lake: Lake, pipeline: str, version: int) -> Explanation | None:
+    """Read the explanation of a version; None where none was kept."""
     table = EXPLANATIONS.of(pipeline)
     if not lake.has(table) or str(version) not in lake.snapshot(table).partitions:
         return None
-    return read_explanation(lake.read(table, partitions=[str(version)])).centres
+    return read_explanation(lake.read(table, partitions=[str(version)]))
 
 
 def _slice(row: Mapping[str, Any]) -> SliceError:
@@ -172,3 +179,10 @@ def _centres(rows: Sequence[Mapping[str, Any]], features: Sequence[str]) -> Floa
     if not rows:
         return None
     return np.array([row["y"] for row in rows]).reshape(len(features), -1)
+
+
+def _background(rows: Sequence[Mapping[str, Any]]) -> Floats | None:
+    if not rows:
+        return None
+    values = [np.nan if row["y"] is None else row["y"] for row in rows]
+    return np.array(values).reshape(rows[-1]["series"] + 1, -1)

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from assets.materialization import Outcome, StageRun
-from assets.model.explanations import read_centres
+from assets.model.explanations import read_version
 from assets.turns import as_reader, in_turns, rows_of_turn
 from charts import as_markdown_image, histogram_pair
 from declaration.sql import duckdb_type, quote_identifier
@@ -192,12 +192,12 @@ def _champion(run: StageRun, registry: ModelRegistry) -> tuple[Champion | None, 
     n_parts = run.spec.predictions.contributions if run.spec.predictions is not None else 0
     if not n_parts:
         return Champion(champion.version, model), ""
-    if obstacle := explanation_obstacle(model):
+    kept = read_version(run.lake, run.pipeline.name, champion.version)
+    centres, background = (kept.centres, kept.background) if kept is not None else (None, None)
+    if obstacle := explanation_obstacle(model, background):
         note = f"The scores of version {champion.version} are without contributions: {obstacle}"
         return Champion(champion.version, model, n_parts, is_explained=False), note
-    return Champion(
-        champion.version, model, n_parts, centres=read_centres(run.lake, run.pipeline.name, champion.version)
-    ), ""
+    return Champion(champion.version, model, n_parts, centres=centres, background=background), ""
 
 
 def _no_champion(run: StageRun, labels: Snapshot) -> str:

@@ -34,7 +34,7 @@ from resources.lake.lake import Lake, Snapshot
 from sources.content import Content, content_of
 from sources.engine_errors import repair_of
 from sources.local_times import described
-from sources.opening import asked_window, files_of, readable
+from sources.opening import asked_window, opened, readable
 from sources.read import READ_TABLE, Counts, changed_clocks, read_files
 from sources.rejects import REJECTS_TABLE, ReadError
 
@@ -124,10 +124,9 @@ def materialize_raw(run: StageRun, dataset: str) -> Outcome:
     """
     started = time.monotonic()
     spec, scope = run.spec.datasets[dataset], run.scope
-    counted: dict[str, int] = {}
     if spec.is_partitioned and scope.window is None:
         raise ReadError(f"dataset '{dataset}' is partitioned: run it for a partition.")
-    with files_of(
+    with opened(
         spec.source,
         folder=Path(run.pipeline.folder),
         scratch=Path(run.engine.spill_directory),
@@ -135,9 +134,8 @@ def materialize_raw(run: StageRun, dataset: str) -> Outcome:
         asked=asked_window(spec, run.spec.partitions, scope.window),
         dataset=spec,
         partitions=run.spec.partitions,
-        counts=counted,
-    ) as files:
-        content = content_of(files)
+    ) as source:
+        content = content_of(source.files, source.state)
         mark = content.fingerprint
         commit = {
             **run.commit,
@@ -149,11 +147,11 @@ def materialize_raw(run: StageRun, dataset: str) -> Outcome:
         if not spec.is_partitioned and reading.is_current(reading.table):
             return _unchanged(reading, mark)
         where, key = f"dataset '{dataset}': {spec.source.place}", scope.partition or ""
-        if not files:
+        if not source.files:
             _refuse_to_empty(reading, key, where)
         if isinstance(reading.partitioning, LoadPartitions):
             refuse_other_load(run.lake, reading.table, key, mark, where)
-        return _read(reading, content, counted, started)
+        return _read(reading, content, source.facts, started)
 
 
 def _refuse_to_empty(reading: _Reading, partition: str, where: str) -> None:
@@ -167,7 +165,9 @@ def _refuse_to_empty(reading: _Reading, partition: str, where: str) -> None:
         )
 
 
-def _read(reading: _Reading, content: Content, counted: Mapping[str, int], started: float) -> Outcome:
+def _read(
+    reading: _Reading, content: Content, facts: Mapping[str, str | int | float], started: float
+) -> Outcome:
     """Read files that have been found, and write what they hold for the partition."""
     files = [seen.path for seen in content.files]
     spec, dataset, partition = reading.spec, reading.dataset, reading.run.scope.partition
@@ -207,12 +207,12 @@ def _read(reading: _Reading, content: Content, counted: Mapping[str, int], start
             "n_missing_times": sum(clocks.n_missing for clocks in local.values()),
             **({"changed_clocks": described(local)} if local else {}),
             "n_source_rows": counts.n_read + counts.n_rejected,
-            **counted,
             **({} if files else {"note": "no file is there for this partition; source.missing is 'empty'"}),
             **_absent(counts, len(files)),
             "source": spec.source.place,
             "source_sha256": reading.commit[FINGERPRINT],
             "source_bytes": content.size_bytes,
+            **facts,
             "size_bytes": snapshot.size_bytes,
             "writes": ", ".join(f"{s.table}@{s.version}" for s in (snapshot, rejects)),
             "duration_s": round(time.monotonic() - started, 3),

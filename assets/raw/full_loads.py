@@ -8,7 +8,7 @@ from declaration.partitioning import LoadPartitions, Window, partitioning
 from declaration.pipeline import Pipeline
 from resources.lake.lake import Lake
 from sources.content import content_of
-from sources.opening import files_of
+from sources.opening import opened
 from sources.rejects import ReadError
 
 FINGERPRINT = "source_fingerprint"
@@ -47,14 +47,15 @@ def load_to_read(pipeline: Pipeline, lake: Lake, *, scratch: Path) -> Window:
     if newest is None:
         return loads.counted(0)
     spec = pipeline.spec.datasets[name]
-    with files_of(
+    with opened(
         spec.source,
         folder=Path(pipeline.folder),
         scratch=scratch,
         dataset=spec,
         partitions=pipeline.spec.partitions,
-    ) as files:
-        if lake.commit_of(pipeline.table("raw", name)).get(FINGERPRINT) == content_of(files).fingerprint:
+    ) as now:
+        content = content_of(now.files, now.state)
+        if lake.commit_of(pipeline.table("raw", name)).get(FINGERPRINT) == content.fingerprint:
             return newest
     return loads.counted(loads.number(newest.key) + 1)
 

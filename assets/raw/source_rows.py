@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from declaration.pipeline import Pipeline
-from sources.opening import files_of, readable
+from sources.opening import opened, readable
 from sources.read import read_files
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ def n_source_rows(pipeline: Pipeline, dataset: str, *, engine: Engine) -> int:
     spec = pipeline.spec.datasets[dataset]
     scratch = Path(engine.spill_directory)
     with (
-        files_of(spec.source, folder=Path(pipeline.folder), scratch=scratch, dataset=spec) as files,
-        engine.connect(reads=files) as connection,
-        readable(connection, files, spec, scratch) as plain,
+        opened(spec.source, folder=Path(pipeline.folder), scratch=scratch, dataset=spec) as now,
+        engine.connect(reads=now.files) as connection,
+        readable(connection, now.files, spec, scratch) as plain,
     ):
         zone = pipeline.spec.partitions.timezone
         return read_files(connection, plain, spec, name=dataset, timezone=zone).n_read

@@ -9,11 +9,21 @@ from pydantic import Field
 from declaration.sources.blocks import SourceBlock
 from declaration.sources.python import PythonSourceSpec
 from declaration.sources.sql import SqlSourceSpec
+from declaration.sources.tables import DeltaSourceSpec, IcebergSourceSpec
 from declaration.sources.text import CsvSourceSpec, ExcelSourceSpec, JsonSourceSpec
-from declaration.sources.typed import ParquetSourceSpec
+from declaration.sources.typed import AvroSourceSpec, OrcSourceSpec, ParquetSourceSpec
 
 SourceSpec = Annotated[
-    CsvSourceSpec | ParquetSourceSpec | JsonSourceSpec | ExcelSourceSpec | PythonSourceSpec | SqlSourceSpec,
+    CsvSourceSpec
+    | ParquetSourceSpec
+    | JsonSourceSpec
+    | ExcelSourceSpec
+    | OrcSourceSpec
+    | AvroSourceSpec
+    | DeltaSourceSpec
+    | IcebergSourceSpec
+    | SqlSourceSpec
+    | PythonSourceSpec,
     Field(discriminator="type"),
 ]
 """Block of any type. A new type is a block more here, and an entry in `sources.types.SOURCE_TYPES`."""

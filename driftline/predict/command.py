@@ -25,17 +25,19 @@ KEYS = {
     "model_version": "version that answered",
     "rows": "every row, in the order of the file",
     "rows[].given": "its columns, as they were given",
-    "rows[].prediction": "the columns of the prediction: score, or scores by class",
+    "rows[].prediction": "the columns of the prediction: score, or scores by class; `low` and `high` of an interval, and declared quantiles",
     "rows[].features": "what the model read, by feature",
     "rows[].explanation": "the answer taken apart; null without --explain",
-    "rows[].explanation.output": "what the raw score is of: log odds, value, or the predicted class",
-    "rows[].explanation.base_of": "row that parts are counted from: an average one; of additive models of old versions, one without values",
+    "rows[].explanation.output": "what the raw score is of: log odds, probability, value, or one of these of the predicted class",
+    "rows[].explanation.base_of": "row that parts are counted from: an average one, or the mean of some that are kept; of old versions also one without values",
     "rows[].explanation.base": "its raw score",
     "rows[].explanation.raw_score": "raw score of this row: `base`, all `part` and `rest` sum to it",
     "rows[].explanation.contributions": "features with the largest parts, the largest first",
     "rows[].explanation.contributions[].feature": "its name",
     "rows[].explanation.contributions[].part": "by how much it moved the raw score",
+    "rows[].explanation.contributions[].standard_error": "of an estimated part; null where it is exact",
     "rows[].explanation.rest": "sum of the parts of all other features",
+    "rows[].explanation.n_orders": "orders of the features that parts are estimated from; 0 where they are exact",
 }
 
 
@@ -91,7 +93,7 @@ def predict(
 
     The rows have the columns of the target's dataset. With each prediction goes every feature that it read: value,
     status and age. Features come from the online store, request features from the row itself. Nothing is
-    written without --log. Boosters of LightGBM and XGBoost, linear models and naive Bayes can be asked with --explain.
+    written without --log. Parts of --explain sum to the answer; where they are estimated, standard errors stand beside them.
     """
     from driftline.predict.explained import explained_rows
     from driftline.predict.reading import format_of, rows_from

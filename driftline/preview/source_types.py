@@ -10,7 +10,7 @@ from declaration.partitioning import Window
 from declaration.pipeline import Pipeline
 from resources.engine.duckdb import Engine
 from sources.folder_keys import folder_keys
-from sources.opening import asked_window, files_of, readable
+from sources.opening import asked_window, opened, readable
 from sources.types import type_of
 
 _WORDS: Mapping[str, str] = {
@@ -37,20 +37,20 @@ def source_types(
     scratch = Path(engine.spill_directory)
     requested = asked_window(dataset, pipeline.spec.partitions, window)
     with (
-        files_of(
+        opened(
             dataset.source,
             folder=Path(pipeline.folder),
             scratch=scratch,
             partition=key,
             asked=requested,
             partitions=pipeline.spec.partitions,
-        ) as files,
-        engine.connect(reads=files) as connection,
-        readable(connection, files, dataset, scratch) as plain,
+        ) as now,
+        engine.connect(reads=now.files) as connection,
+        readable(connection, now.files, dataset, scratch) as plain,
     ):
         if not plain:
             return {}
-        in_folders = {key: "string" for key, _ in folder_keys(files[0])}
+        in_folders = {key: "string" for key, _ in folder_keys(now.files[0])}
         shown = type_of(dataset.source).form.sniffed(connection, plain[0], dataset)
         return {**in_folders, **{name: word(kind) for name, kind in shown.items()}}
 

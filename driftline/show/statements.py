@@ -35,7 +35,7 @@ from resources.feature_store.changed_future import views_as_read
 from resources.lake.lake import scan
 from resources.lake.views import register_tables
 from resources.model_registry.champion import champion_version
-from sources.opening import files_of, readable
+from sources.opening import opened, readable
 from sources.read import read_files
 
 if TYPE_CHECKING:
@@ -116,13 +116,13 @@ def _raw(pipeline: Pipeline, name: str, window: Window, connections: Connections
         return
     partition = window.key if dataset.is_partitioned else None
     with (
-        files_of(source, folder=Path(pipeline.folder), scratch=scratch, partition=partition) as files,
-        connections.engine.connect(reads=files) as connection,
-        readable(connection, files, dataset, scratch) as plain,
+        opened(source, folder=Path(pipeline.folder), scratch=scratch, partition=partition) as now,
+        connections.engine.connect(reads=now.files) as connection,
+        readable(connection, now.files, dataset, scratch) as plain,
     ):
         recording = Recording(connection)
         zone = pipeline.spec.partitions.timezone
-        read_files(recording.connection, plain, dataset, name=name, timezone=zone, found=files)
+        read_files(recording.connection, plain, dataset, name=name, timezone=zone, found=now.files)
         yield from _recorded(recording, "read the source")
 
 

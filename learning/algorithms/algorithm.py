@@ -24,6 +24,10 @@ Wants = Literal["scaled", "scaled_dense", "codes", "branches"]
 """Columns that an algorithm learns from: numbers of one unit without gaps, also as a matrix without zeros left out; codes and
 gaps as they are; or those, with codes that have no order."""
 
+Explains = Literal["native", "additive", "trees", "sampled"]
+"""How answers are taken apart: by the library itself, as a sum over features, by the leaves of trees, or by asking for many
+changed rows."""
+
 EVERY_PROBLEM: tuple[ProblemType, ...] = ("binary", "multiclass", "regression")
 CLASSES: tuple[ProblemType, ...] = ("binary", "multiclass")
 VALUES: tuple[ProblemType, ...] = ("regression",)
@@ -76,9 +80,8 @@ class Algorithm:
         How the estimator is written.
     extra
         Extra of the installation that it needs; None where the core has it.
-    is_additive
-        Whether its raw score is a sum over features, so that answers can be taken apart; boosters of other libraries do it
-        themselves.
+    explains
+        How its answers are taken apart.
     preprocess
         Preprocessing where a declaration has none; None where `fit` reads the encoded features itself.
     space
@@ -101,7 +104,7 @@ class Algorithm:
     refused: Callable[[ProblemType, Params], str]
     storage: Storage = "skops"
     extra: str | None = None
-    is_additive: bool = False
+    explains: Explains = "sampled"
     preprocess: PreprocessSpec | None = None
     space: Space = field(default_factory=dict)
     takes_weights: bool = True

@@ -334,6 +334,7 @@ HIST_GRADIENT_BOOSTING = Algorithm(
     "sklearn.ensemble",
     parameters_of(_HISTOGRAMS),
     refused_by(_HISTOGRAMS),
+    explains="trees",
     space={
         "learning_rate": between(0.01, 0.3, log=True),
         "max_iter": whole(50, 500, log=True),
@@ -362,6 +363,7 @@ LIGHTGBM = Algorithm(
     _refused_by_lightgbm,
     "lightgbm",
     "lightgbm",
+    explains="native",
     space={
         "learning_rate": between(0.01, 0.3, log=True),
         "num_iterations": whole(50, 500, log=True),
@@ -394,6 +396,7 @@ XGBOOST = Algorithm(
     _refused_by_xgboost,
     "xgboost",
     "xgboost",
+    explains="native",
     space={
         "learning_rate": between(0.01, 0.3, log=True),
         "num_boost_round": whole(50, 500, log=True),

@@ -147,7 +147,7 @@ LOGISTIC_REGRESSION = Algorithm(
     "sklearn.ensemble",
     parameters_of(_LOGISTIC),
     refused_by(_LOGISTIC),
-    is_additive=True,
+    explains="additive",
     space={"C": between(0.001, 100.0, log=True)},
 )
 LINEAR_REGRESSION = Algorithm(
@@ -159,7 +159,7 @@ LINEAR_REGRESSION = Algorithm(
     "sklearn.ensemble",
     parameters_of(_LEAST_SQUARES),
     refused_by(_LEAST_SQUARES),
-    is_additive=True,
+    explains="additive",
 )
 RIDGE = Algorithm(
     VALUES,
@@ -170,7 +170,7 @@ RIDGE = Algorithm(
     "sklearn.ensemble",
     parameters_of(_RIDGE),
     refused_by(_RIDGE),
-    is_additive=True,
+    explains="additive",
     space={"alpha": between(0.01, 10_000.0, log=True)},
 )
 LINEAR_SVM = Algorithm(
@@ -182,7 +182,7 @@ LINEAR_SVM = Algorithm(
     "sklearn.svm",
     parameters_of(_LINEAR_SVM),
     refused_by(_LINEAR_SVM),
-    is_additive=True,
+    explains="additive",
     space={"C": between(0.001, 100.0, log=True)},
 )
 NAIVE_BAYES = Algorithm(
@@ -194,6 +194,6 @@ NAIVE_BAYES = Algorithm(
     "sklearn.naive_bayes",
     parameters_of(_NAIVE_BAYES),
     refused_by(_NAIVE_BAYES),
-    is_additive=True,
+    explains="additive",
     space={"var_smoothing": between(1e-9, 1.0, log=True)},
 )

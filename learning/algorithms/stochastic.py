@@ -125,7 +125,7 @@ SGD = Algorithm(
     "sklearn.linear_model",
     _parameters,
     refused_by(_DESCENT),
-    is_additive=True,
+    explains="additive",
     space={"alpha": between(1e-7, 1e-2, log=True)},
     out_of_core=_fit_out_of_core,
 )

@@ -42,6 +42,7 @@ DECISION_TREE = Algorithm(
     "sklearn.tree",
     parameters_of(_TREE),
     refused_by(_TREE),
+    explains="trees",
     space={
         "max_depth": whole(3, 20),
         "min_samples_leaf": whole(5, 500, log=True),
@@ -62,6 +63,7 @@ RANDOM_FOREST = Algorithm(
     "sklearn.ensemble",
     parameters_of(_FOREST),
     refused_by(_FOREST),
+    explains="trees",
     space={
         "n_estimators": whole(50, 300, log=True),
         "min_samples_leaf": whole(2, 200, log=True),

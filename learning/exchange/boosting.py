@@ -21,14 +21,18 @@ def add_histograms(graph: Graph, estimator: Any) -> str:
     link = type(estimator._loss.link).__name__
     if link not in links:
         raise ExchangeError(f"answers through {link}, which is not written as ONNX")
-    columns, codes = _histogram_columns(estimator, graph.encoding)
-    trees = [
+    baseline = np.asarray(estimator._baseline_prediction, dtype=np.float64).reshape(1, -1)
+    return _answer(graph, histogram_trees(estimator, graph.encoding), baseline, links[link])
+
+
+def histogram_trees(estimator: Any, encoding: FeatureEncoding) -> Sequence[Tree]:
+    """Read the trees of scikit-learn's histogram boosting; each adds to the raw score of one class."""
+    columns, codes = _histogram_columns(estimator, encoding)
+    return [
         _histogram_tree(predictor, target, columns, codes)
         for level in estimator._predictors
         for target, predictor in enumerate(level)
     ]
-    baseline = np.asarray(estimator._baseline_prediction, dtype=np.float64).reshape(1, -1)
-    return _answer(graph, trees, baseline, links[link])
 
 
 def _histogram_columns(

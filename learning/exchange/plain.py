@@ -28,16 +28,20 @@ def add_forest(graph: Graph, estimator: Any, n_classes: int) -> str:
     n_classes
         Of the problem: 0 of values, 1 of a probability, else the number of classes.
     """
+    trees = forest_trees(estimator, n_classes)
+    total = add_trees(graph, trees, n_targets=max(1, n_classes), dtype=np.float32)
+    return total if n_classes > 1 else flat(graph, total)
+
+
+def forest_trees(estimator: Any, n_classes: int) -> Sequence[Tree]:
+    """Read a decision tree, or the trees of a forest, whose leaves sum to its mean; parameters as for `add_forest`."""
     members = getattr(estimator, "estimators_", None) or [estimator]
-    targets = _targets(estimator, n_classes)
-    trees = [
+    return [
         Tree(_forest_nodes(member.tree_, place, len(members)), target)
         for member in members
-        for target, place in enumerate(targets)
+        for target, place in enumerate(_targets(estimator, n_classes))
         if place is not None
     ]
-    total = add_trees(graph, trees, n_targets=len(targets), dtype=np.float32)
-    return total if n_classes > 1 else flat(graph, total)
 
 
 def _targets(estimator: Any, n_classes: int) -> Sequence[int | None]:

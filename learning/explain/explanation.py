@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from declaration.model import CandidateSpec
 from declaration.target_sql import REQUEST_PREFIX
 from learning.encode import feature_kind
-from learning.explain.contributions import ExplanationError, mean_parts
+from learning.explain.contributions import contributions, mean_parts
 from learning.explain.effects import FeatureEffect, feature_effects
 from learning.explain.learning_curve import LearningCurve, learning_curve
+from learning.explain.raw_score import ExplanationError, NoSumError
 from learning.explain.worst_slices import SliceSearch, find_worst_slices
+from learning.fitted import FittedModel
 from learning.importance import Importance
 from learning.limits.groups import Members, groups_by_value
 from learning.metrics import Floats, Scored
@@ -32,7 +34,10 @@ MAX_SLICED_ROWS = 50_000
 """Judged rows that slices are sought in: evenly spaced ones, so that all blocks of time are kept."""
 
 MAX_CENTRED_ROWS = 2_000
-"""Rows that the mean parts of an additive model are measured on."""
+"""Rows that the mean parts of an additive model are measured on, and background rows are taken from."""
+
+N_BACKGROUND = 20
+"""Rows that answers which are no sum are compared with: each costs as much as another order of the features."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,8 @@ class Explanation:
         More rows, more skill?
     centres
         Of an additive model: mean part of each feature in the raw score. Shape (n_features, n_outputs). None of others.
+    background
+        Of a model whose answers are no sum over features: encoded learned rows that single answers are compared with. None of others.
     threshold
         Least probability that is called positive; None where none is declared.
     """
@@ -60,6 +67,7 @@ class Explanation:
     slices: SliceSearch
     curve: LearningCurve
     centres: Floats | None
+    background: Floats | None = None
     threshold: float | None = None
 
 
@@ -85,22 +93,36 @@ def explain(
     with limited_threads(threads):
         effects = feature_effects(model, matrix[learned], training.importances, seed=seed)
         curve = learning_curve(training, data, candidate, training.metric, seed=seed, threads=threads)
-        centres = _centres(training, matrix[_evenly(learned, MAX_CENTRED_ROWS)])
+        centres, background = _compared_with(model, matrix[_evenly(learned, MAX_CENTRED_ROWS)])
     return Explanation(
         training.feature_importances,
         effects,
         _slices(training, data),
         curve,
         centres,
+        background,
         model.postprocessing.threshold,
     )
 
 
-def _centres(training: Training, matrix: Floats) -> Floats | None:
+def _compared_with(model: FittedModel, matrix: Floats) -> tuple[Floats | None, Floats | None]:
+    """Return what contributions to single answers will be counted from: mean parts, or background rows, or neither."""
+    background = matrix[_spread(model.score_matrix(matrix))]
     try:
-        return mean_parts(training.model, matrix)
+        contributions(model, background)
+        return mean_parts(model, matrix), None
+    except NoSumError:
+        return None, background
     except ExplanationError:
-        return None  # The question for contributions will say why.
+        return None, None  # The question for contributions will say why.
+
+
+def _spread(scores: Floats) -> NDArray[np.int64]:
+    """Return the rows in the middle of as many equal shares by their answers: their mean is near that of all."""
+    by_class = scores.reshape(scores.shape[0], -1)
+    order = np.lexsort((by_class.max(axis=1), by_class.argmax(axis=1)))
+    middles = (np.arange(N_BACKGROUND) + 0.5) / N_BACKGROUND
+    return np.unique(order[(middles * order.size).astype(np.int64)])
 
 
 def _slices(training: Training, data: TrainingSet) -> SliceSearch:

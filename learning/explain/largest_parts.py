@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 
-from learning.explain.contributions import ExplanationError, contributions
+from learning.explain.contributions import contributions
+from learning.explain.raw_score import ExplanationError
 from learning.fitted import FittedModel
 from learning.metrics import Floats
 
@@ -28,7 +29,12 @@ def contribution_fields(n_parts: int) -> list[pa.Field]:
 
 
 def contribution_columns(
-    model: FittedModel, matrix: Floats, n_parts: int, *, centres: Floats | None
+    model: FittedModel,
+    matrix: Floats,
+    n_parts: int,
+    *,
+    centres: Floats | None,
+    background: Floats | None = None,
 ) -> Mapping[str, pa.Array]:
     """Take each row's raw score apart, of many classes that of the likeliest, and keep the parts that moved it most.
 
@@ -38,13 +44,13 @@ def contribution_columns(
         As for `contributions`; here there may be no rows.
     n_parts
         Parts to keep; those beyond the features are null.
-    centres
+    centres, background
         As for `contributions`.
     """
     n, fields = matrix.shape[0], contribution_fields(n_parts)
     if n == 0:
         return {field.name: pa.nulls(0, field.type) for field in fields}
-    found = contributions(model, matrix, centres=centres)
+    found = contributions(model, matrix, centres=centres, background=background)
     parts = found.parts[np.arange(n), :, found.raw.argmax(axis=1)]
     largest = np.argsort(-np.abs(parts), axis=1, kind="stable")[:, :n_parts]
     values, names = np.take_along_axis(parts, largest, axis=1), pa.array(found.names, pa.string())
@@ -55,10 +61,10 @@ def contribution_columns(
     return {field.name: column for field, column in zip(fields, columns, strict=True)}
 
 
-def explanation_obstacle(model: FittedModel) -> str:
-    """Say why a model's answers cannot be taken apart; '' where they can."""
+def explanation_obstacle(model: FittedModel, background: Floats | None) -> str:
+    """Say why a model's answers cannot be taken apart without estimates; '' where they can."""
     try:
-        contributions(model, np.full((1, sum(model.encoding.widths)), np.nan))
+        contributions(model, np.full((1, sum(model.encoding.widths)), np.nan), background=background)
     except ExplanationError as error:
         return str(error)
     return ""

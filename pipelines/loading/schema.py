@@ -174,8 +174,7 @@ def _unknown_key(path: KeyPath, attributes: object) -> str:
     ]
     if of_others:
         own = _value_at(attributes, (*path[:-1], TAG))
-        text = f"{label(path)} is for {' and '.join(of_others)} sources only; this one is {own}."
-        return f"{text} {choices(path[-1], keys)}"
+        return f"{label(path)} is for {' and '.join(of_others)} sources only; this one is {own}."
     return f"unknown key '{path[-1]}' in {label(path[:-1])}. {choices(path[-1], keys)}"
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -12,19 +13,54 @@ from declaration.partitioning import Window, partitioning
 from declaration.pipeline import Pipeline
 from pipelines.triggers.due import due_windows
 from pipelines.triggers.due_partitions import make_known
+from pipelines.triggers.inbox import take_in
 from pipelines.triggers.run_requests import reference_request, refresh_request
 from pipelines.triggers.served import served
 from resources.engine.duckdb import Engine
 from resources.lake.lake import Lake
 from sources.files import SourceError
-from sources.source_type import Asked
+from sources.source_type import WHOLE, Asked
 from sources.types import type_of
+
+MOST_PARTITIONS = 20
+"""Partitions whose files changed that one look refreshes, the oldest first; the next looks go on."""
+
+Marks = Mapping[str, str]
+"""Marks of a source, by partition or under `WHOLE`."""
+
+
+@dataclass(frozen=True)
+class _Change:
+    """A dataset whose source is not what the cursor remembers.
+
+    Attributes
+    ----------
+    before, now
+        Its marks at the last look, none at the first, and those of this one.
+    late
+        Partitions in which rows came or changed, where the source can tell by a mark of the whole.
+    """
+
+    before: Marks
+    now: Marks
+    late: Sequence[Window] = ()
+
+    @property
+    def partitions(self) -> frozenset[str]:
+        """Partitions whose own files changed since the last look; none where that is not known of single ones."""
+        if not self.before or WHOLE in self.now or WHOLE in self.before:
+            return frozenset()
+        return frozenset(key for key, mark in self.now.items() if self.before.get(key) != mark)
+
+    def text(self) -> str:
+        """Return the marks as part of the key by which Dagster knows a run again."""
+        return json.dumps(self.now, sort_keys=True)
 
 
 def source_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
     """Build the sensor that starts a refresh when a source's files changed.
 
-    The cursor holds the mark of every source: of files names, sizes and times.
+    The cursor holds the marks of every source, and of files in inboxes, by their path.
     """
 
     @dg.sensor(
@@ -32,65 +68,83 @@ def source_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
         asset_selection=dg.AssetSelection.all(),
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.STOPPED,
-        description="Reads a source again when its files changed: reference tables wholly, others their newest partition, or those that arrived. "
+        description="Takes in the files of inboxes. Reads a source again when its files changed: reference tables wholly, partitions "
+        "with files of their own each, others the newest partition, or those that arrived. "
         + served(pipelines),
     )
     def sense(context: dg.SensorEvaluationContext, lake: Lake, engine: Engine) -> dg.SensorResult:
-        seen: dict[str, str] = json.loads(context.cursor or "{}")
+        cursor: dict[str, Any] = json.loads(context.cursor or "{}")
         now = datetime.now(UTC)
         requests: list[dg.RunRequest] = []
+        waiting: dict[str, str] = {}
         for pipeline in pipelines:
-            changes = _changed_datasets(pipeline, seen, now, Path(engine.spill_directory))
-            changed = {name: change.mark for name, change in changes.items()}
+            # First: what it puts in place is a change of the source.
+            waiting |= take_in(pipeline, cursor, lake, engine, now)
+            changed = _changed_datasets(pipeline, cursor, now, Path(engine.spill_directory))
             requests += _reference_requests(pipeline, changed)
-            if any(pipeline.spec.datasets[name].is_partitioned for name in changed):
+            late = _late_partitions(pipeline, changed, now)
+            requests += [
+                refresh_request(
+                    pipeline,
+                    window,
+                    run_key=f"source:{pipeline.name}:{window.key}:{_texts(changed, window.key)}",
+                )
+                for window in late
+            ]
+            if any(
+                pipeline.spec.datasets[name].is_partitioned and not change.partitions
+                for name, change in changed.items()
+            ):
                 partitions, _ = due_windows(pipeline, context.instance, now, lake, engine)
                 make_known(pipeline, partitions, context.instance)
-                late = (window for change in changes.values() for window in change.late)
-                wanted = {window.key: window for window in (*late, *partitions)}
-                marks = "|".join(changed.values())
+                texts = "|".join(change.text() for change in changed.values())
                 requests += [
-                    refresh_request(pipeline, w, run_key=f"source:{pipeline.name}:{w.key}:{marks}")
-                    for _, w in sorted(wanted.items())
+                    refresh_request(pipeline, w, run_key=f"source:{pipeline.name}:{w.key}:{texts}")
+                    for w in partitions
+                    if w not in late
                 ]
-            seen |= {f"{pipeline.name}/{name}": mark for name, mark in changed.items()}
-        return dg.SensorResult(run_requests=requests, cursor=json.dumps(seen, sort_keys=True))
+            done = {window.key for window in late}
+            for name, change in changed.items():
+                # Of what is left for the next look the former mark stays.
+                cursor[f"{pipeline.name}/{name}"] = {
+                    key: mark
+                    for key, mark in change.now.items()
+                    if key not in change.partitions or key in done
+                } | {key: change.before[key] for key in change.partitions - done if key in change.before}
+        sources = {key: marks for key, marks in cursor.items() if not key.startswith("/")}
+        return dg.SensorResult(
+            run_requests=requests, cursor=json.dumps({**sources, **waiting}, sort_keys=True)
+        )
 
     return sense
 
 
-@dataclass(frozen=True)
-class _Change:
-    """A source that is not what it was: its new mark, and the partitions that got rows late, where it can tell."""
-
-    mark: str
-    late: Sequence[Window] = ()
-
-
 def _changed_datasets(
-    pipeline: Pipeline, seen: Mapping[str, str], now: datetime, scratch: Path
+    pipeline: Pipeline, cursor: Mapping[str, Any], now: datetime, scratch: Path
 ) -> dict[str, _Change]:
     """Return the datasets whose source is not what the cursor remembers."""
     changes: dict[str, _Change] = {}
     for name, dataset in pipeline.spec.datasets.items():
-        before = seen.get(f"{pipeline.name}/{name}")
+        seen = cursor.get(f"{pipeline.name}/{name}")
+        # An older cursor holds one text for all.
+        before = seen if isinstance(seen, dict) else {}
         try:
-            mark = type_of(dataset.source).mark(dataset.source, Path(pipeline.folder))
-            if mark != before:
-                late = _late_windows(pipeline, name, before, now, scratch) if before is not None else ()
-                changes[name] = _Change(mark, late)
+            marks = type_of(dataset.source).marks(dataset.source, Path(pipeline.folder))
+            if seen != marks:
+                late = _told_late(pipeline, name, before.get(WHOLE), now, scratch)
+                changes[name] = _Change(before, marks, late)
         except SourceError:
             continue  # Not there yet: the run that needs it will say so.
     return changes
 
 
-def _late_windows(
-    pipeline: Pipeline, name: str, since: str, now: datetime, scratch: Path
+def _told_late(
+    pipeline: Pipeline, name: str, since: str | None, now: datetime, scratch: Path
 ) -> Sequence[Window]:
-    """Return the partitions that have ended, and in which rows came or changed since a mark."""
+    """Return the partitions that have ended, and in which rows came or changed since a mark of the whole."""
     dataset, form = pipeline.spec.datasets[name], partitioning(pipeline.spec.partitions)
     changes = type_of(dataset.source).changes
-    if changes is None or not dataset.is_partitioned or not form.ends_by_clock:
+    if changes is None or since is None or not dataset.is_partitioned or not form.ends_by_clock:
         return ()
     asked = Asked(Path(pipeline.folder), scratch, dataset=dataset, timezone=pipeline.spec.partitions.timezone)
     hours = changes(dataset.source, asked, since)
@@ -98,8 +152,21 @@ def _late_windows(
     return [window for _, window in sorted(windows.items()) if window.end <= now]
 
 
-def _reference_requests(pipeline: Pipeline, changed: Mapping[str, str]) -> Iterator[dg.RunRequest]:
+def _late_partitions(pipeline: Pipeline, changes: Mapping[str, _Change], now: datetime) -> list[Window]:
+    """Return the partitions that have ended and whose own files changed, or of which the source tells, oldest first."""
+    keys = frozenset[str]().union(*(change.partitions for change in changes.values()))
+    windows = partitioning(pipeline.spec.partitions).windows(until=now) if keys else ()
+    own = [window for window in windows if window.key in keys][:MOST_PARTITIONS]
+    told = {window.key: window for change in changes.values() for window in change.late}
+    return sorted({**told, **{window.key: window for window in own}}.values(), key=lambda w: w.start)
+
+
+def _texts(changes: Mapping[str, _Change], key: str) -> str:
+    return "|".join(change.now.get(key, change.now.get(WHOLE, "")) for change in changes.values())
+
+
+def _reference_requests(pipeline: Pipeline, changed: Mapping[str, _Change]) -> Iterator[dg.RunRequest]:
     reference = [name for name in changed if not pipeline.spec.datasets[name].is_partitioned]
     if reference:
-        marks = "|".join(changed[name] for name in reference)
-        yield reference_request(pipeline, reference, run_key=f"source:{pipeline.name}:{marks}")
+        texts = "|".join(changed[name].text() for name in reference)
+        yield reference_request(pipeline, reference, run_key=f"source:{pipeline.name}:{texts}")

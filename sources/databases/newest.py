@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,9 +26,9 @@ _TIMES = ("DATE", "TIMESTAMP")
 
 
 def newest_rows(
-    files: tuple[Path, ...], question: Question, folder: Path, counts: MutableMapping[str, int]
-) -> tuple[Path, ...]:
-    """Return files without rows that a newer version replaces, and without deleted ones; both are counted.
+    files: tuple[Path, ...], question: Question, folder: Path
+) -> tuple[tuple[Path, ...], Mapping[str, int]]:
+    """Return files without rows that a newer version replaces, and without deleted ones, and how many there were of both.
 
     A row without a key is nobody's version: it stays.
 
@@ -40,8 +40,11 @@ def newest_rows(
         What was asked for.
     folder
         Where new files are written.
-    counts
-        Gets `n_superseded` and `n_deleted`.
+
+    Returns
+    -------
+    tuple
+        The files, and `n_superseded` and `n_deleted`; no counts where neither is declared.
 
     Raises
     ------
@@ -52,7 +55,7 @@ def newest_rows(
 
     source, dataset = question.source, question.dataset
     if dataset is None or (source.version is None and source.deleted is None):
-        return files
+        return files, {}
     keys = [dataset.column(name).source or name for name in dataset.key] if source.version else []
     with closing(duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "threads": 1})) as connection:
         connection.execute(f"SET temp_directory = {quote_literal(str(folder / 'spill'))}").fetchall()
@@ -67,8 +70,8 @@ def newest_rows(
             connection,
             "SELECT count(*) FILTER (rank > 1), count(*) FILTER (rank = 1 AND is_deleted) FROM ranked",
         )
-        counts.update(n_superseded=superseded, n_deleted=deleted)
-        return _kept(connection, files, folder) if superseded or deleted else files
+        kept = _kept(connection, files, folder) if superseded or deleted else files
+        return kept, {"n_superseded": superseded, "n_deleted": deleted}
 
 
 def _rank(keys: Sequence[str], version: str | None) -> str:

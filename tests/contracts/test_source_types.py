@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -11,15 +12,19 @@ from pathlib import Path
 from typing import get_args
 
 import duckdb
+import fastavro
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from deltalake import write_deltalake
 from openpyxl import Workbook
+from pyarrow import orc
+from pyiceberg.catalog.sql import SqlCatalog
 
 from declaration.datasets import DatasetSpec
 from declaration.errors import DriftlineError
 from declaration.sources.spec import SOURCE_BLOCKS
-from sources.opening import files_of, readable
+from sources.opening import opened, readable
 from sources.read import READ_TABLE, Counts, read_files
 from sources.rejects import REJECTS_TABLE, ReadError
 from sources.types import SOURCE_TYPES
@@ -62,14 +67,39 @@ def write_python(path: Path, names: Sequence[str], records: Texts) -> None:
     path.write_text(f"import pyarrow as pa\n\ndef read(start, end):\n    return {made}\n", encoding="utf-8")
 
 
-def write_database(path: Path, names: Sequence[str], records: Texts) -> None:
-    path.with_name("shop.db").unlink(missing_ok=True)
-    columns = ", ".join(f'"{name}" TEXT' for name in names)
-    with closing(sqlite3.connect(path.with_name("shop.db"))) as session:
-        session.execute(f"CREATE TABLE orders ({columns})")
-        session.executemany(f"INSERT INTO orders VALUES ({', '.join('?' * len(names))})", records)
-        session.commit()
-    path.write_text("SELECT * FROM orders")
+def write_orc(path: Path, names: Sequence[str], records: Texts) -> None:
+    orc.write_table(table_of(names, records), path)
+
+
+def write_avro(path: Path, names: Sequence[str], records: Texts) -> None:
+    fields = [{"name": name, "type": ["null", "string"]} for name in names]
+    with path.open("wb") as stream:
+        fastavro.writer(
+            stream,
+            {"type": "record", "name": "order", "fields": fields},
+            [dict(zip(names, record, strict=True)) for record in records],
+            codec="deflate",
+        )
+
+
+def write_delta(path: Path, names: Sequence[str], records: Texts) -> None:
+    write_deltalake(path, table_of(names, records), mode="overwrite")
+
+
+def write_iceberg(path: Path, names: Sequence[str], records: Texts) -> None:
+    rows = table_of(names, records)
+    catalog = SqlCatalog("c", uri="sqlite://", warehouse=path.parent.as_uri())
+    catalog.create_namespace("n")
+    table = catalog.create_table("n.t", schema=rows.schema, location=path.as_uri())
+    table.append(rows)
+
+
+def write_sqlite(path: Path, names: Sequence[str], records: Texts) -> None:
+    path.unlink(missing_ok=True)
+    with closing(sqlite3.connect(path, isolation_level=None)) as session:
+        session.execute(f"CREATE TABLE orders ({', '.join(f'{name} TEXT' for name in names)})")
+        places = ", ".join("?" for _ in names)
+        session.executemany(f"INSERT INTO orders VALUES ({places})", records)
 
 
 WRITERS: Mapping[str, Callable[[Path, Sequence[str], Texts], None]] = {
@@ -78,7 +108,11 @@ WRITERS: Mapping[str, Callable[[Path, Sequence[str], Texts], None]] = {
     "json": write_json_lines,
     "parquet": write_parquet,
     "python": write_python,
-    "sql": write_database,
+    "orc": write_orc,
+    "avro": write_avro,
+    "delta": write_delta,
+    "iceberg": write_iceberg,
+    "sql": write_sqlite,
 }
 """How a file of each type is made; a new type has no tests until it stands here, and fails below."""
 
@@ -102,6 +136,9 @@ BAD: Texts = [
     ("7", "a", "1", "1", "true", "2024-02-30", "2024-01-01T00:00:00Z"),
     ("8", "a", "1", "1", "true", "2024-01-01", "yesterday"),
 ]
+TABLES = ("delta", "iceberg")
+"""Types that are folders, whose rows have no order."""
+
 LINE_BY_LINE = ("csv", "json")
 """Types whose files do not say how long they are: the last record may be a piece of one."""
 
@@ -118,16 +155,33 @@ class Source:
     def write(self, names: Sequence[str], records: Texts) -> None:
         WRITERS[self.kind](self.file, names, records)
 
+    @property
+    def place(self) -> Mapping[str, str]:
+        """The keys of a declaration that say where it is."""
+        if self.kind == "sql":
+            return {"url": f"sqlite:///{self.file.name}", "table": "orders"}
+        return {"path": self.file.name}
+
+    @property
+    def shown(self) -> str:
+        """Return how messages and rejects call it: of a database the table."""
+        return "orders" if self.kind == "sql" else self.file.name
+
+    def spoil(self, content: bytes) -> None:
+        """Put a file of other content in its place."""
+        if self.file.is_dir():
+            shutil.rmtree(self.file)
+        self.file.write_bytes(content)
+
     def read(self, columns: Mapping[str, object] = COLUMNS) -> Counts:
-        keys = OWN_KEYS.get(self.kind, {"path": self.file.name})
-        source = {"type": self.kind, **keys}
+        source = {"type": self.kind, **self.place}
         spec = DatasetSpec.model_validate({"source": source, "columns": columns})
         scratch = self.folder / "scratch"
         with (
-            files_of(spec.source, folder=self.folder, scratch=scratch, dataset=spec) as found,
-            readable(self.connection, found, spec, scratch) as plain,
+            opened(spec.source, folder=self.folder, scratch=scratch) as now,
+            readable(self.connection, now.files, spec, scratch) as plain,
         ):
-            return read_files(self.connection, plain, spec, name="orders", timezone="UTC", found=found)
+            return read_files(self.connection, plain, spec, name="orders", timezone="UTC", found=now.files)
 
     def rows(self) -> list[tuple[object, ...]]:
         return self.connection.sql(f'SELECT * REPLACE (epoch_us("at") AS "at") FROM {READ_TABLE}').fetchall()
@@ -175,14 +229,15 @@ def test_every_record_is_a_row_or_a_reject_with_its_reason(source: Source) -> No
     assert [row[0] for row in source.rows()] == [1, 3]
     blamed = sorted(reason.partition(":")[0] for _, reason in source.rejects())
     assert blamed == ["at", "day", "id", "is_open", "price"]
-    assert all(name.startswith("given.file") for name, _ in source.rejects())
+    assert all(name.startswith(source.shown) for name, _ in source.rejects())
 
 
 def test_the_same_file_reads_the_same_again(source: Source) -> None:
     source.write(NAMES, [(str(n), None, *GOOD[0][2:]) for n in range(500)] + list(BAD))
     first = source.read(), source.rows(), source.rejects()
     assert first[0] == Counts(500, 5)
-    assert [row[0] for row in first[1]] == list(range(500))
+    order = str if source.kind in TABLES else int
+    assert [row[0] for row in first[1]] == sorted(range(500), key=order)
     assert (source.read(), source.rows(), source.rejects()) == first
 
 
@@ -200,11 +255,12 @@ def test_columns_without_records_are_no_rows(source: Source) -> None:
 def test_a_column_that_is_not_there_is_named_with_the_repair(source: Source) -> None:
     source.write(("id", "Channel"), [("1", "web")])
     with pytest.raises(
-        DriftlineError, match=r"given\.file.* has no column 'channel'\. .*Did you mean 'Channel'.*`source`"
+        DriftlineError,
+        match=rf"{source.shown}.* has no column 'channel'\. .*Did you mean 'Channel'.*`source`",
     ):
         source.read({"id": "int", "channel": "string"})
     with pytest.raises(
-        DriftlineError, match=r"given\.file.* has no column 'city'\. It has: .*`optional: true`"
+        DriftlineError, match=rf"{source.shown}.* has no column 'city'\. It has: .*`optional: true`"
     ):
         source.read({"id": "int", "city": "string"})
 
@@ -225,7 +281,7 @@ def test_a_column_that_may_be_absent_is_null(source: Source) -> None:
 
 
 def test_a_file_of_another_kind_is_refused_by_its_name(source: Source) -> None:
-    source.file.write_bytes(NOISE)
+    source.spoil(NOISE)
     with pytest.raises(DriftlineError, match="given"):
         source.read()
 
@@ -238,8 +294,9 @@ def test_a_file_without_a_byte_is_no_crash_and_no_row(source: Source) -> None:
 
 def test_a_file_that_is_cut_off_loses_no_record_silently(source: Source) -> None:
     source.write(NAMES, [GOOD[0]] * 200)
-    whole = source.file.read_bytes()
-    source.file.write_bytes(whole[: len(whole) // 2])
+    (file,) = source.file.rglob("*.parquet") if source.kind in TABLES else (source.file,)
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
     if source.kind not in LINE_BY_LINE:
         with pytest.raises(DriftlineError, match="given"):
             source.read()
@@ -258,7 +315,7 @@ def test_a_file_that_is_not_there_is_named(source: Source) -> None:
 def test_nothing_is_left_in_the_scratch_folder(source: Source) -> None:
     source.write(NAMES, GOOD)
     source.read()
-    source.file.write_bytes(NOISE)
+    source.spoil(NOISE)
     with pytest.raises(DriftlineError):
         source.read()
     scratch = source.folder / "scratch"

@@ -23,6 +23,7 @@ from declaration import (
     spec,
     target,
 )
+from declaration.sources.spec import SOURCE_BLOCKS
 from declaration.spec import PipelineSpec
 from pipelines.component import MLPipeline
 from pipelines.graph.stages import stages
@@ -41,7 +42,9 @@ def test_the_schema_describes_each_key_as_the_spec_does() -> None:
     schema = editor_schema()
     blocks = {**schema["$defs"], PipelineSpec.__name__: schema}
     for name, block in blocks.items():
-        (model_class,) = {getattr(room, name) for room in BLOCKS if hasattr(room, name)}
+        (model_class,) = {getattr(room, name) for room in BLOCKS if hasattr(room, name)} | {
+            block for block in SOURCE_BLOCKS if block.__name__ == name
+        }
         assert block["description"] == model_class.__doc__, name
         for key, field in model_class.model_fields.items():
             said = block["properties"][key]

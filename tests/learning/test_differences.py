@@ -11,10 +11,12 @@ from declaration.decisions import IntervalSpec
 from declaration.forecast import DifferenceSpec
 from declaration.model import CandidateSpec, ModelSpec
 from learning.differences import DifferenceError
-from learning.explain.contributions import ExplanationError, contributions
+from learning.explain.contributions import contributions, estimated_contributions
+from learning.explain.raw_score import NoSumError
 from learning.model_file import model_from_bytes, model_to_bytes
 from learning.naive_forecast import NaiveForecast
 from learning.out_of_fold import fit
+from learning.scores import Champion, predictions_table
 from learning.train import train_model
 from learning.training_rows import LabelsNeededError, TrainingError, TrainingSet, read_training_set
 
@@ -126,6 +128,22 @@ def test_a_training_is_compared_in_the_unit_of_the_label() -> None:
     assert {result.name for result in training.results} == {"ridge", "naive"}
 
 
+@pytest.mark.parametrize("declared", [BY_SUBTRACTION, BY_RATIO], ids=lambda one: one.by)
+def test_quantiles_are_in_the_unit_of_the_label(declared: DifferenceSpec) -> None:
+    data = rising(difference=declared, n=900)
+    spec = ModelSpec(candidates=("ridge",), metric="mae", quantiles=(0.1, 0.9))
+    training = train_model(data, spec)
+    assert training.finish is not None
+    found = training.finish.quantiles
+    assert found is not None
+    assert [one.coverage for one in found.figures] == pytest.approx([0.1, 0.9], abs=0.04)
+    # What is served lies around the label, and not around a change of about one.
+    rows = predictions_table(data.rows, Champion(1, training.model), "regression")
+    low, high = (rows[name].to_numpy() for name in ("quantile_10", "quantile_90"))
+    assert ((data.labels >= low) & (data.labels <= high)).mean() == pytest.approx(0.8, abs=0.06)
+    assert (high - low).max() < 0.1 * data.labels.mean()
+
+
 def test_the_naive_forecast_is_the_value_before_itself() -> None:
     data = rising(difference=BY_SUBTRACTION)
     flat = replace(data, labels=data.matrix[:, 0])
@@ -135,23 +153,41 @@ def test_the_naive_forecast_is_the_value_before_itself() -> None:
     assert training.model.estimator.text(data.encoding.names) == "before__value as it stands"
 
 
-@pytest.mark.parametrize("use", ["ridge", "lightgbm"])
+@pytest.mark.parametrize("use", ["ridge", "lightgbm", "hist_gradient_boosting", "decision_tree"])
 def test_contributions_sum_to_the_answer(use: str) -> None:
     if use == "lightgbm":
         pytest.importorskip("lightgbm")
     data = rising(difference=BY_SUBTRACTION)
     model = fit(CandidateSpec(use=use), data.fit_rows(), (), 0, 1)
-    found = contributions(model, data.matrix)
+    background = data.matrix[::60] if use in ("hist_gradient_boosting", "decision_tree") else None
+    found = contributions(model, data.matrix, background=background)
     answers = model.score_matrix(data.matrix)
     assert found.base[0] + found.parts[:, :, 0].sum(axis=1) == pytest.approx(answers)
     assert found.raw[:, 0] == pytest.approx(answers)
 
 
-def test_a_ratio_is_no_sum() -> None:
+@pytest.mark.parametrize("use", ["hist_gradient_boosting", "random_forest"])
+def test_contributions_of_trees_are_shapley_values_of_the_whole_answer(use: str) -> None:
+    # Two ways to the same: leaves counted and the change undone, and the whole answer asked of every mixture.
+    data = rising(difference=BY_SUBTRACTION)
+    model = fit(CandidateSpec(use=use), data.fit_rows(), (), 0, 1)
+    background = data.matrix[::60]
+    found = contributions(model, data.matrix[:4], background=background)
+    expected = estimated_contributions(model, data.matrix[:4], background)
+    assert expected.errors is None
+    np.testing.assert_allclose(found.parts, expected.parts, atol=1e-9)
+    np.testing.assert_allclose(found.base, expected.base)
+
+
+def test_a_ratio_is_no_sum_and_estimated() -> None:
     data = rising(difference=BY_RATIO)
     model = fit(CandidateSpec(use="ridge"), data.fit_rows(), (), 0, 1)
-    with pytest.raises(ExplanationError, match="by ratio"):
+    with pytest.raises(NoSumError, match="by ratio"):
         contributions(model, data.matrix)
+    found = estimated_contributions(model, data.matrix[:3], data.matrix[::60])
+    np.testing.assert_allclose(
+        found.base[0] + found.parts[:, :, 0].sum(axis=1), model.score_matrix(data.matrix[:3])
+    )
 
 
 def test_a_series_without_a_season_before_it_waits() -> None:

@@ -15,7 +15,7 @@ from assets.model.explanations import explanations_table, read_explanation
 from declaration.model import CandidateSpec, ModelSpec
 from declaration.target import ProblemType
 from learning.explain import learning_curve as curves
-from learning.explain.explanation import explain
+from learning.explain.explanation import N_BACKGROUND, explain
 from learning.train import train_model
 from learning.training_rows import read_training_set
 
@@ -38,10 +38,21 @@ def plain(value: Any) -> Any:
 def test_what_is_kept_is_what_was_measured(
     make_training_table: Builder, problem: ProblemType, algorithm: str
 ) -> None:
-    data = read_training_set(make_training_table(900, problem=problem), problem)
+    table = make_training_table(900, problem=problem)
+    gaps = pa.array([None if place % 3 else float(place) for place in range(900)])
+    data = read_training_set(table.append_column("gaps__x", gaps), problem)
     training = train_model(data, ModelSpec(candidates=(algorithm,), adapt_window=False))
     explanation = explain(training, data, CandidateSpec(use=algorithm), seed=0, threads=1)
+    # What single answers are counted from: mean parts of sums over features, rows for all others.
     assert (explanation.centres is None) == (algorithm == "decision_tree")
+    assert (explanation.background is None) == (algorithm != "decision_tree")
+    if explanation.background is not None:
+        assert explanation.background.shape == (N_BACKGROUND, data.matrix.shape[1])
+        assert np.isnan(explanation.background).any()
+        means = [
+            training.model.score_matrix(one).mean(axis=0) for one in (explanation.background, data.matrix)
+        ]
+        np.testing.assert_allclose(*means, atol=0.05)
     read = read_explanation(explanations_table(explanation, 3, "2024-01-01"))
     assert _same(plain(asdict(read)), plain(asdict(explanation)))
     pages = explanation_pages(explanation, training, {"challenger": training.holdout})

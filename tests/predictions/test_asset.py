@@ -231,7 +231,7 @@ def test_a_champion_that_cannot_be_explained_scores_and_says_so(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline, _ = with_champion(world, "opaque")
-    monkeypatch.setattr(predictions_asset, "explanation_obstacle", lambda _: "it is a forest.")
+    monkeypatch.setattr(predictions_asset, "explanation_obstacle", lambda *_: "it is a forest.")
     spec = pipeline.spec.model_copy(update={"predictions": PredictionsSpec(contributions=2)})
     outcome = predict(world, replace(pipeline, spec=spec), "2024-02-01")
     assert outcome.metadata["note"] == "The scores of version 1 are without contributions: it is a forest."

@@ -27,17 +27,20 @@ def _contribution_faults(spec: PipelineSpec) -> Iterator[Fault]:
     path = (*PREDICTIONS, "contributions")
     for candidate in spec.model.competitors:
         if obstacle := _obstacle(candidate):
-            yield Fault(path, f"{label(path)} needs answers that can be taken apart exactly. {obstacle}")
+            yield Fault(
+                path, f"{label(path)} needs answers that are taken apart by what the model holds. {obstacle}"
+            )
 
 
 def _obstacle(candidate: CandidateSpec) -> str:
     """Say why a candidate's answers cannot be taken apart; '' where they can."""
     algorithm = ALGORITHMS.get(candidate.use)
-    if algorithm is None or (algorithm.storage == "skops" and not algorithm.is_additive):
+    if algorithm is None or algorithm.explains == "sampled":
         return (
-            f"Those of the candidate '{candidate.label}' cannot; those of these algorithms can: {EXPLAINING}."
+            f"Those of the candidate '{candidate.label}' take some thousand scores for each row, too many for whole partitions "
+            f"(`driftline predict --explain` does it for single rows); those of these algorithms take none: {EXPLAINING}."
         )
-    if algorithm.storage != "skops" and candidate.preprocess is not None:
+    if algorithm.explains in ("native", "trees") and candidate.preprocess is not None:
         return (
             f"{candidate.use} takes them apart by prepared columns, and the candidate '{candidate.label}' prepares its own. "
             "Declare it without `preprocess`."

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from declaration.model import CandidateSpec
 from declaration.target import ProblemType
 from learning.encode import encode
-from learning.explain.contributions import ExplanationError, contributions, mean_parts
+from learning.explain.contributions import contributions, estimated_contributions, mean_parts
+from learning.explain.raw_score import ExplanationError, NoSumError
 from learning.fitted import FittedModel
 from learning.metrics import Floats
 from learning.out_of_fold import fit
+from learning.postprocessing import Postprocessing
 from learning.training_rows import read_training_set
 from tests.fixtures.training_world import fitted
 
@@ -104,12 +108,92 @@ def test_parts_of_a_support_vector_machine_go_through_its_calibration(
     )
 
 
-def test_a_forest_is_refused_with_the_way_out(make_training_table: Builder) -> None:
-    model, matrix = explained(make_training_table(300), "binary", "random_forest")
-    with pytest.raises(
-        ExplanationError, match=r"'random_forest' cannot be taken apart exactly\. Of lightgbm, .* permutation"
-    ):
+def test_trees_without_rows_to_compare_with_are_refused_with_the_way_out(
+    make_training_table: Builder,
+) -> None:
+    model, matrix = explained(make_training_table(300), "binary", "decision_tree")
+    with pytest.raises(NoSumError, match=r"'decision_tree' are taken apart against rows .* Train a new one"):
         contributions(model, matrix)
+
+
+@pytest.mark.parametrize("problem", ["binary", "multiclass"])
+@pytest.mark.parametrize("algorithm", ["nearest_neighbours", "kernel_svm"])
+def test_parts_of_all_others_sum_to_their_answers(
+    make_training_table: Builder, problem: ProblemType, algorithm: str
+) -> None:
+    model, matrix = explained(make_training_table(300, problem=problem), problem, algorithm)
+    with pytest.raises(NoSumError, match=f"'{algorithm}' are no sum over features: .* of whole partitions"):
+        contributions(model, matrix, background=matrix[::50])
+    found = estimated_contributions(model, matrix[:3], matrix[::50])
+    answers = model.score_matrix(matrix[:3]).reshape(3, -1)
+    np.testing.assert_allclose(found.base + found.parts.sum(axis=1), answers, atol=1e-12)
+    np.testing.assert_array_equal(found.raw, answers)
+    assert found.outputs == (
+        tuple(f"probability of {name}" for name in ("early", "late", "on time"))
+        if problem == "multiclass"
+        else ("probability",)
+    )
+
+
+def test_what_a_class_of_ones_own_calls_its_decision_is_not_taken_for_log_odds(
+    make_training_table: Builder,
+) -> None:
+    model, matrix = explained(make_training_table(300), "binary", "logistic_regression")
+    own = replace(model, algorithm="mine.py:Own")
+    assert hasattr(own.estimator, "decision_function")
+    found = estimated_contributions(own, matrix[:3], matrix[::50])
+    assert found.outputs == ("probability",)
+    np.testing.assert_allclose((found.base + found.parts.sum(axis=1))[:, 0], model.score_matrix(matrix[:3]))
+
+
+def test_shapley_values_of_a_linear_model_are_its_parts(make_training_table: Builder) -> None:
+    # An oracle by another way: of a sum, the value of a feature is its part from the background's mean (Štrumbelj 2014).
+    model, matrix = explained(make_training_table(300), "binary", "logistic_regression")
+    found = estimated_contributions(model, matrix[:5], matrix[::20])
+    expected = contributions(model, matrix[:5], centres=mean_parts(model, matrix[::20]))
+    np.testing.assert_allclose(found.parts, expected.parts, atol=1e-9)
+    np.testing.assert_allclose(found.base, expected.base)
+    assert found.outputs == expected.outputs == ("log odds",)
+
+
+def test_corrected_probabilities_of_a_forest_are_told_from_what_its_trees_sum(
+    make_training_table: Builder,
+) -> None:
+    model, matrix = explained(make_training_table(300), "binary", "random_forest")
+    weighted = replace(model, postprocessing=Postprocessing(class_weights=(1.0, 4.0)))
+    found = contributions(weighted, matrix[:3], background=matrix[::50])
+    assert found.outputs == ("uncorrected probability",)
+    np.testing.assert_array_equal(found.raw[:, 0], model.score_matrix(matrix[:3]))
+
+
+def test_a_loss_behind_a_logarithm_is_estimated(make_training_table: Builder) -> None:
+    table = make_training_table(300, problem="regression")
+    table = table.set_column(
+        table.column_names.index("label"), "label", pc.exp(pc.multiply(table["label"], 0.3))
+    )
+    data = read_training_set(table, "regression")
+    candidate = CandidateSpec(use="hist_gradient_boosting", params={"loss": "poisson"})
+    model = fit(candidate, data.fit_rows(), (), 0, 1)
+    with pytest.raises(NoSumError, match="mixes or bends"):
+        contributions(model, data.matrix, background=data.matrix[::50])
+    found = estimated_contributions(model, data.matrix[:3], data.matrix[::50])
+    np.testing.assert_allclose(
+        (found.base + found.parts.sum(axis=1))[:, 0], model.score_matrix(data.matrix[:3])
+    )
+
+
+def test_classes_that_an_estimator_never_saw_do_not_shift_the_names(make_training_table: Builder) -> None:
+    data = read_training_set(make_training_table(300, problem="multiclass"), "multiclass")
+    rows = data.fit_rows()
+    known = rows.at(np.flatnonzero(rows.labels != 0))
+    for use, background in (("logistic_regression", None), ("hist_gradient_boosting", data.matrix[::50])):
+        model = fit(CandidateSpec(use=use), known, data.classes, 0, 1)
+        found = contributions(model, data.matrix[:3], background=background)
+        assert found.outputs == ("log odds of on time against late",)
+        forest = fit(CandidateSpec(use="decision_tree"), known, data.classes, 0, 1)
+        answers = contributions(forest, data.matrix[:3], background=data.matrix[::50])
+        assert answers.outputs[0] == "probability of early"
+        assert np.abs(answers.raw[:, 0]).max() == 0
 
 
 def test_a_sum_that_something_mixes_is_refused(make_training_table: Builder) -> None:
@@ -120,7 +204,7 @@ def test_a_sum_that_something_mixes_is_refused(make_training_table: Builder) -> 
 
     model, matrix = explained(make_training_table(300, problem="regression"), "regression", "ridge")
     mixed = FittedModel("ridge", "regression", (), model.encoding, Mixed())
-    with pytest.raises(ExplanationError, match="mixes them"):
+    with pytest.raises(ExplanationError, match="mixes or bends them"):
         contributions(mixed, matrix)
 
 
@@ -152,8 +236,37 @@ def test_declared_preprocessing_of_single_columns_leaves_the_sum_exact(
     assert found.names == model.encoding.names
 
 
+@pytest.mark.parametrize(
+    ("algorithm", "preprocess"),
+    [
+        ("lightgbm", {"numbers": {"scale": "robust"}}),
+        ("hist_gradient_boosting", {"numbers": {"scale": "robust"}}),
+        # Neighbours fill gaps from all other columns.
+        ("logistic_regression", {"numbers": {"missing": "knn"}}),
+        ("naive_bayes", {"numbers": {"missing": "knn"}}),
+    ],
+)
+def test_what_preparation_makes_no_sum_is_estimated(
+    make_training_table: Builder, algorithm: str, preprocess: dict[str, object]
+) -> None:
+    if algorithm == "lightgbm":
+        pytest.importorskip("lightgbm")
+    table = make_training_table(300)
+    gaps = pa.array([None if place % 3 == 0 else float(place) for place in range(300)])
+    model, matrix = prepared(table.append_column("gaps__x", gaps), algorithm, preprocess)
+    with pytest.raises(NoSumError, match=r"`driftline predict --explain` estimates"):
+        contributions(model, matrix, background=matrix[::50])
+    # What a training found holds of rows that happen to be a sum too, such as those without gaps.
+    with pytest.raises(NoSumError):
+        contributions(model, matrix[1:2], background=matrix[::50])
+    found = estimated_contributions(model, matrix[:3], matrix[::50])
+    whole = (found.base + found.parts.sum(axis=1))[:, 0]
+    shown = 1 / (1 + np.exp(-whole)) if found.outputs == ("log odds",) else whole
+    np.testing.assert_allclose(shown, model.score_matrix(matrix[:3]), atol=1e-9)
+
+
 def test_a_booster_behind_declared_preprocessing_is_refused(make_training_table: Builder) -> None:
     pytest.importorskip("lightgbm")
     model, matrix = prepared(make_training_table(300), "lightgbm", {"numbers": {"scale": "robust"}})
-    with pytest.raises(ExplanationError, match="Declare it without `preprocess`"):
+    with pytest.raises(ExplanationError, match="declare it without `preprocess`"):
         contributions(model, matrix)

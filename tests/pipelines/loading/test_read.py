@@ -10,6 +10,7 @@ from declaration.decisions import ThresholdSpec
 from driftline.cli import main
 from pipelines.loading.read import DeclarationError, read, read_with_policy
 from pipelines.loading.yaml_lines import parse
+from sources.types import SOURCE_TYPES
 from tests.fixtures.sound_declaration import HISTORY, SOUND, write
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -461,6 +462,29 @@ MALFORMED = [
         id="delimiter",
     ),
     pytest.param(
+        [("path: customers.parquet", "path: customers.parquet, sheet: First, nul_values: [NA]")],
+        [
+            "24: datasets.customers.source.sheet is for excel sources only; this one is parquet.",
+            "24: unknown key 'nul_values' in datasets.customers.source. Allowed: type, max_rejected_share, path, mode, missing, inbox.",
+        ],
+        id="keys-of-other-sources",
+    ),
+    pytest.param(
+        [("type: parquet, path: customers.parquet", "type: parket, path: customers.parquet")],
+        [
+            f"24: unknown value 'parket' for datasets.customers.source.type. Allowed: {', '.join(SOURCE_TYPES)}. "
+            "Did you mean 'parquet'?",
+        ],
+        id="unknown-source",
+    ),
+    pytest.param(
+        [("type: parquet, path: customers.parquet", "path: customers.parquet")],
+        [
+            "24: missing key 'type' in datasets.customers.source. Text files of one row a line.",
+        ],
+        id="source-without-type",
+    ),
+    pytest.param(
         [("id: int", 'id: {type: int, null_values: ["a,b"]}')],
         [
             "12: datasets.orders.columns.id.null_values has 'a,b', but a text that means NULL holds no quote, delimiter or line end.",
@@ -475,10 +499,15 @@ MALFORMED = [
         id="climbing-source",
     ),
     pytest.param(
-        [("  drift: {sens", "  predictions: {contributions: 3}\n  drift: {sens")],
         [
-            "48: predictions.contributions needs answers that can be taken apart exactly. Those of the candidate 'hist_gradient_boosting' "
-            "cannot; those of these algorithms can: lightgbm, linear_regression, linear_svm, logistic_regression, naive_bayes, ridge, sgd, xgboost.",
+            ("[hist_gradient_boosting, logistic_regression]", "[nearest_neighbours]"),
+            ("  drift: {sens", "  predictions: {contributions: 3}\n  drift: {sens"),
+        ],
+        [
+            "48: predictions.contributions needs answers that are taken apart by what the model holds. Those of the candidate 'nearest_neighbours' "
+            "take some thousand scores for each row, too many for whole partitions (`driftline predict --explain` does it for single rows); "
+            "those of these algorithms take none: decision_tree, hist_gradient_boosting, lightgbm, linear_regression, linear_svm, "
+            "logistic_regression, naive_bayes, random_forest, ridge, sgd, xgboost.",
         ],
         id="contributions-of-what-cannot-be-taken-apart",
     ),
@@ -488,7 +517,7 @@ MALFORMED = [
             ("  drift: {sens", "  predictions: {contributions: 3}\n  drift: {sens"),
         ],
         [
-            "48: predictions.contributions needs answers that can be taken apart exactly. lightgbm takes them apart by prepared "
+            "48: predictions.contributions needs answers that are taken apart by what the model holds. lightgbm takes them apart by prepared "
             "columns, and the candidate 'lightgbm' prepares its own. Declare it without `preprocess`.",
         ],
         id="contributions-of-prepared-columns",
@@ -787,6 +816,33 @@ MALFORMED = [
             "46: model.intervals are for a regression, and the target is binary. Leave it out.",
         ],
         id="intervals-of-classes",
+    ),
+    pytest.param(
+        [("metric: roc_auc", "metric: roc_auc\n    quantiles: [0.5, 0.9]")],
+        [
+            "46: model.quantiles are for a regression, and the target is binary. Leave it out.",
+        ],
+        id="quantiles-of-classes",
+    ),
+    pytest.param(
+        [("metric: roc_auc", "metric: roc_auc\n    quantiles: [0.9, 0.1]")],
+        ["46: model.quantiles is a list, but must ascend, each named once; write [0.1, 0.9]."],
+        id="quantiles-descend",
+    ),
+    pytest.param(
+        [("metric: roc_auc", "metric: roc_auc\n    quantiles: [0.5, 90]")],
+        [
+            "46: model.quantiles is a list, but must be shares above 0 and below 1, and 90 is none; write 0.9 for 90 %.",
+        ],
+        id="quantiles-in-percent",
+    ),
+    pytest.param(
+        [("metric: roc_auc", "metric: roc_auc\n    quantiles: [0.999]")],
+        [
+            "46: model.quantiles is a list, but must lie between 0.005 and 0.995, and 0.999 does not: groups of a few hundred errors "
+            "do not tell what happens once in thousands.",
+        ],
+        id="quantiles-far-out",
     ),
     pytest.param(
         [("metric: roc_auc", "metric: roc_auc\n    validation: {method: grouped_kfold, group: [customr]}")],

@@ -108,6 +108,6 @@ def test_faults_are_named(tmp_path: Path) -> None:
 def test_the_mark_changes_with_the_file(tmp_path: Path) -> None:
     shop(tmp_path, "CREATE TABLE orders (id INTEGER)")
     source = READ_ORDERS.source
-    before = type_of(source).mark(source, tmp_path)
+    before = type_of(source).marks(source, tmp_path)
     shop(tmp_path, "INSERT INTO orders VALUES (1)")
-    assert type_of(source).mark(source, tmp_path) != before
+    assert type_of(source).marks(source, tmp_path) != before

@@ -13,7 +13,7 @@ from sources.databases import alchemy, faults
 from sources.databases.faults import DatabaseError
 from sources.files import SourceError
 from sources.rejects import ReadError
-from sources.source_type import Asked
+from sources.source_type import WHOLE, Asked
 from sources.types import type_of
 from tests.fixtures.databases import VARIABLE, Got, got, sql_dataset
 from tests.fixtures.mariadb import MariaServer, mariadb_server
@@ -178,11 +178,11 @@ def test_the_mark_is_the_cursors_highest_value(
     run("CREATE TABLE orders (id int, at datetime)")
     run("INSERT INTO orders VALUES (1, '2024-01-01'), (7, '2024-01-02')")
     source = sql_dataset(ORDERS, "at", table="orders", cursor="id").source
-    marks = [type_of(one).mark(one, tmp_path) for one in (source, READ_ORDERS.source)]
+    marks = [type_of(one).marks(one, tmp_path)[WHOLE] for one in (source, READ_ORDERS.source)]
     assert marks == ["7", "2"]
     monkeypatch.setenv(VARIABLE, "mysql://127.0.0.1:1/shop")
     with pytest.raises(SourceError, match="does not answer"):
-        type_of(source).mark(source, tmp_path)
+        type_of(source).marks(source, tmp_path)
 
 
 @pytest.mark.usefixtures("mariadb")
@@ -223,7 +223,7 @@ def test_late_rows_tell_their_hours(kind: str, hour: int, run: Run, tmp_path: Pa
     run(f"CREATE TABLE orders (id int, at {kind}, changed datetime)")
     run("INSERT INTO orders VALUES (1, '2024-01-01 10:30', '2024-03-01')")
     dataset = sql_dataset(ORDERS, "at", table="orders", cursor="changed")
-    mark = type_of(dataset.source).mark(dataset.source, tmp_path)
+    mark = type_of(dataset.source).marks(dataset.source, tmp_path)[WHOLE]
     run(
         "INSERT INTO orders VALUES (2, '2024-01-07 05:10', '2024-03-02'), (3, NULL, '2024-03-02'), (4, 0, '2024-03-02')"
     )
