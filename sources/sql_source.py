@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,7 +10,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from declaration.sources.sql import SqlSourceSpec
+from declaration.environment import FromEnvironment
+from declaration.sources.sql import LOCAL_SCHEMES, SqlSourceSpec
 from sources.databases.address import Address, address_of
 from sources.databases.alchemy import changed_alchemy, mark_alchemy, read_alchemy
 from sources.databases.duckdb_file import read_duckdb
@@ -25,6 +27,12 @@ from sources.source_type import WHOLE, Asked, Opened, SourceType
 _BESIDE = ("-wal", ".wal")
 """Endings of the files in which SQLite and DuckDB keep what is not in the database's file yet."""
 
+
+VARIABLE = "WAREHOUSE_URL"
+"""Variable that a new declaration names."""
+
+_SCHEMES = frozenset({*LOCAL_SCHEMES, "postgresql", "postgres", "mysql", "mariadb"})
+"""Beginnings of URLs that a person may type in place of a file."""
 
 NOTHING = str(None)
 """Mark of a cursor without a value."""
@@ -89,4 +97,16 @@ def _before(since: str, lag: timedelta) -> str:
         return since
 
 
-SQL_SOURCE = SourceType(SqlSourceSpec, _open, PARQUET, _marks, changes=_changes)
+def _of_url(url: str, start: Path) -> tuple[SqlSourceSpec, Mapping[str, str]] | None:
+    """Return the block for a database's URL that ends with a table; the URL of a server goes into a variable."""
+    database, _, table = url.rpartition("/")
+    kind = re.match(r"(\w+)(?:\+\w+)?://", url)
+    if kind is None or kind[1].lower() not in _SCHEMES or not table or "://" not in database:
+        return None
+    if kind[1].lower() in LOCAL_SCHEMES:
+        file = (start / database.partition(":///")[2]).resolve()
+        return SqlSourceSpec(type="sql", url=f"{kind[1].lower()}:///{file}", table=table), {}
+    return SqlSourceSpec(type="sql", url=FromEnvironment(env=VARIABLE), table=table), {VARIABLE: database}
+
+
+SQL_SOURCE = SourceType(SqlSourceSpec, _open, PARQUET, _marks, of_url=_of_url, changes=_changes)

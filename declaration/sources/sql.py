@@ -59,6 +59,11 @@ class SqlSourceSpec(SourceBlock):
         return f"{self.query or self.table} of {database}"
 
     @property
+    def subject(self) -> str:
+        """The table without its schema, or the query."""
+        return self.query or self.table_parts[-1]
+
+    @property
     def code_file(self) -> str | None:
         """The query, where it is one of SQL."""
         return self.query if self.query is not None and self.query.endswith(".sql") else None

@@ -81,7 +81,9 @@ def read_alchemy(address: Address, question: Question, folder: Path) -> tuple[Pa
             f"{_value(name, types.get(name), quote)} AS {quoted(name, quote)}" for name in selected
         )
         streaming = connection.execution_options(stream_results=True, max_row_buffer=ROWS_AT_ONCE)
-        result = streaming.execute(_text(f"SELECT {values} FROM {relation}{condition}"), given)
+        result = streaming.execute(
+            _text(f"SELECT {values} FROM {relation}{condition}{question.limit}"), given
+        )
         instants = {place for place, name in enumerate(selected) if types.get(name) == _TIMESTAMP}
         batches = batches_of(result.partitions(ROWS_AT_ONCE), selected, instants=instants)
         return written(batches, empty_schema(selected), folder, file_name(question.source))

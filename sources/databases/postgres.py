@@ -93,9 +93,28 @@ def read_postgres(address: Address, question: Question, folder: Path) -> tuple[P
         selected = question.selected(names)
         values = ", ".join(f"{_value(name, columns[name])} AS {quoted(name, chr(34))}" for name in selected)
         cursor.adbc_statement.set_options(**{BATCH_OPTION: str(BATCH_BYTES)})
-        cursor.execute(f"SELECT {values} FROM {relation}{_condition(question, columns)}")
+        cursor.execute(f"SELECT {values} FROM {relation}{_condition(question, columns)}{question.limit}")
         with cursor.fetch_record_batch() as rows:
-            return written(rows, rows.schema, folder, file_name(question.source))
+            numbers = [name for name in selected if columns[name] == "numeric"]
+            # Who looks wants to see the type; who declares one reads the text exactly.
+            batches = (
+                rows if question.dataset is not None else (_with_decimals(batch, numbers) for batch in rows)
+            )
+            return written(batches, rows.schema, folder, file_name(question.source))
+
+
+def _with_decimals(batch: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatch:
+    """Return rows in which texts of numbers are decimals, where a decimal holds them all."""
+    import pyarrow as pa
+
+    for name in names:
+        place = batch.schema.get_field_index(name)
+        try:
+            values = batch.column(place).cast(pa.decimal128(38, 9))
+        except pa.ArrowInvalid:
+            continue
+        batch = batch.set_column(place, name, values)
+    return batch
 
 
 def mark_postgres(address: Address, question: Question, expression: str) -> str:

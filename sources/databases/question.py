@@ -38,6 +38,8 @@ class Question:
         Zone in which the database's wall clocks are instants.
     takes_strays
         Whether rows without an event time are asked for as well.
+    most_rows
+        Rows that are wanted at most; None for all.
     """
 
     source: SqlSourceSpec
@@ -46,6 +48,12 @@ class Question:
     window: Window | None = None
     timezone: str = "UTC"
     takes_strays: bool = False
+    most_rows: int | None = None
+
+    @property
+    def limit(self) -> str:
+        """SQL that ends a statement where not all rows are wanted."""
+        return "" if self.most_rows is None else f" LIMIT {self.most_rows}"
 
     @property
     def is_bound_inside(self) -> bool:
@@ -166,7 +174,9 @@ def question_of(source: SqlSourceSpec, asked: Asked) -> Question:
             f"source '{source.place}': the query uses :start and :end, but is read without a partition of time. "
             "Declare event_time and partitions of time, or remove them."
         )
-    return Question(source, text, asked.dataset, asked.window, asked.timezone, asked.takes_strays)
+    return Question(
+        source, text, asked.dataset, asked.window, asked.timezone, asked.takes_strays, asked.most_rows
+    )
 
 
 def query_of(source: SqlSourceSpec, folder: Path) -> str | None:
