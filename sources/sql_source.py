@@ -28,6 +28,9 @@ _BESIDE = ("-wal", ".wal")
 """Endings of the files in which SQLite and DuckDB keep what is not in the database's file yet."""
 
 
+LOOK_TIMEOUT = timedelta(seconds=20)
+"""Time that a sensor's look at a source may take."""
+
 VARIABLE = "WAREHOUSE_URL"
 """Variable that a new declaration names."""
 
@@ -76,7 +79,7 @@ def _marks(source: SqlSourceSpec, folder: Path) -> Mapping[str, str]:
         return {WHOLE: stat_mark([address.file, *(file for file in beside if file.is_file())])}
     quote = "`" if address.kind == "mysql" else '"'
     expression = f"max({quoted(source.cursor, quote)})" if source.cursor else "count(*)"
-    question = Question(source, query_of(source, folder))
+    question = Question(_quick(source), query_of(source, folder))
     return {WHOLE: _DATABASES.get(address.kind, _OTHERS).mark(address, question, expression)}
 
 
@@ -85,8 +88,18 @@ def _changes(source: SqlSourceSpec, asked: Asked, since: str) -> Sequence[dateti
     address = address_of(source, asked.folder)
     if source.cursor is None or address.file is not None or since == NOTHING:
         return ()
-    question = Question(source, query_of(source, asked.folder), asked.dataset, timezone=asked.timezone)
+    text = query_of(source, asked.folder)
+    question = Question(_quick(source), text, asked.dataset, timezone=asked.timezone)
     return _DATABASES.get(address.kind, _OTHERS).changes(address, question, _before(since, source.lag))
+
+
+def _quick(source: SqlSourceSpec) -> SqlSourceSpec:
+    """Return the source with a short time: a look must not hold up the sensor that looks at all."""
+    waits = {
+        "timeout": min(source.timeout, LOOK_TIMEOUT),
+        "connect_timeout": min(source.connect_timeout, LOOK_TIMEOUT),
+    }
+    return source.model_copy(update=waits)
 
 
 def _before(since: str, lag: timedelta) -> str:
