@@ -87,7 +87,7 @@ class DatasetSpec(GrownBlock):
     expectations: tuple[ExpectationSpec, ...] = ()
     """Expectations that must hold for every partition of this dataset."""
     compatibility: Compatibility | None = None
-    """Changes of `columns` that are let through, by Avro's rules: with `backward` the columns now read rows of the version before, with `forward` the version before reads rows of now, `full` is both; `…_transitive` looks at all versions. By default `none`: only what the lake cannot keep is refused."""
+    """Changes of `columns` that are let through, by Avro's rules (docs/how-to/schemas.md); by default `none`, which refuses only what the lake cannot keep."""
 
     @model_validator(mode="after")
     def _add_made_columns(self) -> Self:

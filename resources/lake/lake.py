@@ -14,10 +14,11 @@ import pyarrow as pa
 
 from declaration.partitioning import Cut
 from feature_repo.table_damage import LOG, recorded_hash
-from resources.lake.commits import NOT_THERE, Overtaken, Write, merge_files, write_once
+from resources.lake.commits import NOT_THERE, Overtaken, Write, merge_files, rewrite_files, write_once
 from resources.lake.damage import damage_named
 from resources.lake.errors import LakeDamageError, LakeError
 from resources.lake.files import read_batches
+from resources.lake.schema import Renamed
 from resources.lake.snapshots import PARTITION_COLUMN, Snapshot, opened, scan, snapshot_of
 from resources.locks import file_lock
 
@@ -169,6 +170,51 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
         if len(self.snapshot(table).paths()) > above:
             write = Write(table, self.table_path(table), None, True, {})
             self._attempted(table, lambda: merge_files(write), attempts=MAX_COMMIT_ATTEMPTS)
+
+    def rewrite(
+        self,
+        table: str,
+        schema: pa.Schema,
+        renamed: Mapping[str, str],
+        *,
+        version: int,
+        commit: Mapping[str, str],
+    ) -> Snapshot:
+        """Write all rows of a table anew in one version, with other names or types of columns.
+
+        Older versions stay as they are. Stopped at any instant, the table is as it was, or as it shall be.
+
+        Parameters
+        ----------
+        table
+            Path of the table below the root.
+        schema
+            Its columns from then on: types that hold the present values exactly.
+        renamed
+            Name that a column has now, by the one it gets.
+        version
+            The version that this was decided upon.
+        commit
+            Kept in the commit.
+
+        Raises
+        ------
+        LakeError
+            If a value cannot be kept exactly, or another writer was faster; nothing has been written then.
+        """
+        write = Write(table, self.table_path(table), None, True, commit, only_at=version)
+        try:
+            return rewrite_files(write, lambda _: Renamed(schema, renamed))
+        except Overtaken as error:
+            raise LakeError(
+                f"table '{table}' was written by somebody else meanwhile: nothing was changed. Repeat the command when no "
+                "run of the pipeline goes on."
+            ) from error
+
+    def commits_of(self, table: str) -> Sequence[Mapping[str, Any]]:
+        """Return the metadata of all commits that the log has, newest first."""
+        delta = opened(table, self.table_path(table))
+        return () if delta is None else [dict(commit) for commit in delta.history()]
 
     def commit_of(self, table: str) -> Mapping[str, Any]:
         """Return the metadata of the newest commit: what `write` was given, and Delta's own."""
