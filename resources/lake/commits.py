@@ -20,7 +20,7 @@ from resources.lake.cuts import check_cut, described, recorded
 from resources.lake.damage import damage_named, set_mark
 from resources.lake.errors import LakeError, way_out
 from resources.lake.files import DataFile, read_batches, write_file
-from resources.lake.schema import Fit, Renamed, converted, fit, kept_schema
+from resources.lake.schema import Fit, Renamed, converted, fit, kept_schema, retyped
 from resources.lake.snapshots import PARTITION_COLUMN, Snapshot, opened, snapshot_of
 from resources.locks import file_lock
 
@@ -142,6 +142,16 @@ def write_once(write: Write, rows: pa.RecordBatchReader | pa.Table) -> Snapshot:
                         _stage(files, write, key, read_batches(path), how)
         is_whole = bool(how.widened) or write.replaces_all
         return _commit(write, base, how.schema, files, is_whole=is_whole)
+
+
+def unfit_columns(write: Write, schema: pa.Schema) -> Mapping[str, str]:
+    """Say of the columns whose type does not go together with the table's why they must be empty in rows of a schema."""
+    base = _base(write)
+    how = _fit(write, base, kept_schema(write.table, schema))
+    return {
+        column: retyped(write.table, column, how.schema.field(column).type, kind)
+        for column, kind in how.empty_in_rows.items()
+    }
 
 
 def merge_files(write: Write) -> Snapshot:
@@ -326,7 +336,7 @@ def _add(write: Write, staged: _Staged, delta: DeltaTable) -> DeltaTable:
         delta.alter.add_columns(added)
         delta = DeltaTable(str(write.folder))
     if _has_clocks(staged.schema) and CLOCKS not in (delta.protocol().writer_features or ()):
-        from deltalake.table import TableFeatures
+        from deltalake import TableFeatures
 
         delta.alter.add_feature(TableFeatures.TimestampWithoutTimezone, allow_protocol_versions_increase=True)
         delta = DeltaTable(str(write.folder))

@@ -14,7 +14,15 @@ import pyarrow as pa
 
 from declaration.partitioning import Cut
 from feature_repo.table_damage import LOG, recorded_hash
-from resources.lake.commits import NOT_THERE, Overtaken, Write, merge_files, rewrite_files, write_once
+from resources.lake.commits import (
+    NOT_THERE,
+    Overtaken,
+    Write,
+    merge_files,
+    rewrite_files,
+    unfit_columns,
+    write_once,
+)
 from resources.lake.damage import damage_named
 from resources.lake.errors import LakeDamageError, LakeError
 from resources.lake.files import read_batches
@@ -142,6 +150,10 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
                 lambda: write_once(write, rows() if callable(rows) else rows),
                 attempts=1 if isinstance(rows, pa.RecordBatchReader) else MAX_COMMIT_ATTEMPTS,
             )
+
+    def unfit(self, table: str, schema: pa.Schema, *, partition: str | None) -> Mapping[str, str]:
+        """Return the columns of a schema in which rows would be refused, with the reason: all but NULL in them."""
+        return unfit_columns(Write(table, self.table_path(table), partition, True, {}), schema)
 
     def append(self, table: str, rows: pa.Table, *, commit: Mapping[str, str] | None = None) -> Snapshot:
         """Add rows to an unpartitioned table in one commit; for ledgers and histories."""
