@@ -23,6 +23,7 @@ from resources.lake.commits import (
     unfit_columns,
     write_once,
 )
+from resources.lake.cuts import check_cut
 from resources.lake.damage import damage_named
 from resources.lake.errors import LakeDamageError, LakeError
 from resources.lake.files import read_batches
@@ -150,6 +151,19 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
                 lambda: write_once(write, rows() if callable(rows) else rows),
                 attempts=1 if isinstance(rows, pa.RecordBatchReader) else MAX_COMMIT_ATTEMPTS,
             )
+
+    def check_cut(self, table: str, cut: Cut) -> None:
+        """Refuse a cut that is not the one of the table that is there.
+
+        Raises
+        ------
+        LakeError
+            If it is another one, with the command that builds the tables anew.
+        """
+        path = self.table_path(table)
+        delta = opened(table, path)
+        if delta is not None:
+            check_cut(table, cut, delta.metadata().description, snapshot_of(table, delta, path).partitions)
 
     def unfit(self, table: str, schema: pa.Schema, *, partition: str | None) -> Mapping[str, str]:
         """Return the columns of a schema in which rows would be refused, with the reason: all but NULL in them."""
