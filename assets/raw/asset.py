@@ -19,7 +19,7 @@ from assets.materialization import Outcome, StageRun
 from assets.raw.column_dates import must_have, selected_columns, with_lacking_columns
 from assets.raw.contracts import Contract, contract_of
 from assets.raw.full_loads import FINGERPRINT, refuse_other_load
-from assets.raw.registry import SCHEMA_HASH, register
+from assets.raw.registry import SCHEMA_MARK, register
 from assets.raw.source_columns import record_new, unnamed_columns
 from charts import as_markdown_image, bars
 from declaration.datasets import DatasetSpec
@@ -111,7 +111,7 @@ class _Reading:
         """Add the schema of the rows to the registry, where it is not the newest; return its version."""
         scope = self.run.scope
         if self.contract.is_registered:
-            return self.contract.versions[-1].number
+            return self.contract.number
         return register(
             self.lake, self.run.pipeline, self.dataset, self.contract.declared,
             run_id=scope.run_id, clock=scope.clock,
@@ -173,7 +173,7 @@ def materialize_raw(run: StageRun, dataset: str) -> Outcome:
             FINGERPRINT: mark,
             READ_AS: spec.model_dump_json(include={"columns", "source", "event_time"}, exclude_defaults=True)
             + run.spec.partitions.timezone,
-            SCHEMA_HASH: contract.declared.hash,
+            SCHEMA_MARK: contract.mark,
         }
         reading = _Reading(run, dataset, commit, contract)
         if not spec.is_partitioned and reading.is_current(reading.table):

@@ -8,7 +8,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from assets.raw.column_rewrites import ColumnRewrite, column_rewrites
-from assets.raw.registry import Registered, read_schemas
+from assets.raw.registry import Registered, read_schemas, schema_mark
 from declaration.compatibility import incompatibilities
 from declaration.errors import DriftlineError
 from declaration.pipeline import Pipeline
@@ -54,6 +54,17 @@ class Contract:
     def is_registered(self) -> bool:
         """Tell whether the newest version is what is declared."""
         return bool(self.versions) and self.versions[-1].schema.hash == self.declared.hash
+
+    @property
+    def number(self) -> int:
+        """Number of the version that is declared: the newest, or the next."""
+        newest = self.versions[-1].number if self.versions else 0
+        return newest if self.is_registered else newest + 1
+
+    @property
+    def mark(self) -> str:
+        """What commits of rows with the declared columns are known by."""
+        return schema_mark(self.number, self.declared)
 
     @property
     def newest(self) -> Schema | None:

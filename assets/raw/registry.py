@@ -44,8 +44,8 @@ SCHEMAS = LakeTable(
 )
 """A row per column of each version. Rows are only added; when a version was last seen is in the commits of the raw table."""
 
-SCHEMA_HASH = "schema_hash"
-"""Key in the commit of a raw table: the schema that its rows were written with."""
+SCHEMA_MARK = "schema"
+"""Key in the commit of a raw table: number and hash of the schema that its rows were written with."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,16 @@ class Registered:
     schema: Schema
     first_seen: datetime
     run_id: str
+
+    @property
+    def mark(self) -> str:
+        """What commits of its rows are known by."""
+        return schema_mark(self.number, self.schema)
+
+
+def schema_mark(number: int, schema: Schema) -> str:
+    """Return what commits of rows are known by that were written with a version of a schema."""
+    return f"{number} {schema.hash}"
 
 
 def read_schemas(lake: Lake, pipeline: str, dataset: str) -> Sequence[Registered]:
@@ -134,10 +144,10 @@ class Sighting:
 
 
 def last_seen(lake: Lake, table: str) -> Mapping[str, Sighting]:
-    """Return the newest write of a raw table with each schema, by its hash; none of writes before the registry."""
+    """Return the newest write of a raw table with each version of its schema, by their marks; none from before the registry."""
     seen: dict[str, Sighting] = {}
     for commit in lake.commits_of(table):
-        if SCHEMA_HASH in commit:
+        if SCHEMA_MARK in commit:
             instant = datetime.fromtimestamp(commit["timestamp"] / 1000, tz=UTC)
-            seen.setdefault(commit[SCHEMA_HASH], Sighting(instant, str(commit.get("run_id", ""))))
+            seen.setdefault(commit[SCHEMA_MARK], Sighting(instant, str(commit.get("run_id", ""))))
     return seen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from assets.raw.registry import Registered, Sighting, last_seen, read_schemas
@@ -46,19 +46,8 @@ def _versions(pipeline: Pipeline, dataset: str, lake: Lake) -> Sequence[Version]
         Version(
             dataset,
             version,
-            _in_time(version, following, seen),
+            seen.get(version.mark),
             () if before is None else tuple(changes(before.schema, version.schema)),
         )
-        for before, version, following in zip(
-            [None, *registered[:-1]], registered, [*registered[1:], None], strict=True
-        )
+        for before, version in zip([None, *registered[:-1]], registered, strict=True)
     ]
-
-
-def _in_time(
-    version: Registered, following: Registered | None, seen: Mapping[str, Sighting]
-) -> Sighting | None:
-    """Return when a version was last seen; None where the same columns came again later, and that is what was seen."""
-    sighting = seen.get(version.schema.hash)
-    is_later = following is not None and sighting is not None and sighting.instant > following.first_seen
-    return None if is_later else sighting

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from assets.raw.column_rewrites import ColumnRewrite, rewritten_schema
 from assets.raw.contracts import Contract, SchemaError, TableRewrites, contract_of
 from assets.raw.full_loads import FINGERPRINT
-from assets.raw.registry import SCHEMA_HASH, register
+from assets.raw.registry import SCHEMA_MARK, register
 from declaration.pipeline import Pipeline
 from declaration.schemas import changes
 from declaration.sql import quote_identifier, scalar
@@ -144,7 +144,7 @@ def _rewritten(table: TableRewrites, contract: Contract, lake: Lake) -> int:
             "pipeline": contract.pipeline.name,
             "run_id": APPLIED_BY,
             "spec_hash": contract.pipeline.spec_hash,
-            SCHEMA_HASH: contract.declared.hash,
+            SCHEMA_MARK: contract.mark,
             # The rows are the same state of the source: else an unchanged one would be another load.
             **({FINGERPRINT: str(before[FINGERPRINT])} if FINGERPRINT in before else {}),
         },

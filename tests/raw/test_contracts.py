@@ -47,7 +47,7 @@ def test_a_schema_is_registered_with_its_first_rows_and_when_it_changes(
     assert first.schema == changing_schema(tmp_path, COLUMNS)
     assert second.schema.by_name["amount"].description == "In cents."
     seen = last_seen(at.lake, "shop/raw/sales")
-    assert (seen[first.schema.hash].run_id, seen[second.schema.hash].run_id) == ("run-2", "run-3")
+    assert (seen[first.mark].run_id, seen[second.mark].run_id) == ("run-2", "run-3")
 
 
 def changing_schema(folder: Path, columns: Mapping[str, Any]) -> object:
