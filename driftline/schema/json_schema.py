@@ -15,18 +15,23 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 OWN_TYPE = "x-driftline-type"
 """Keyword with the declared type, which JSON's types do not tell."""
 
+_DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_CLOCK = r"[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
+
 JSON_TYPES: Mapping[ColumnType, Mapping[str, Any]] = {
     "boolean": {"type": "boolean"},
     "int": {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1},
     "float": {"type": "number"},
     "decimal": {"type": ["number", "string"], "pattern": r"^-?[0-9]{1,29}(\.[0-9]{1,9})?$"},
     "string": {"type": "string"},
-    "date": {"type": "string", "format": "date"},
-    "timestamp": {
+    # Formats are notes for most validators: the patterns are what they judge by.
+    "date": {"type": "string", "format": "date", "pattern": f"^{_DAY}$"},
+    "timestamp": {"type": "string", "pattern": f"^{_DAY}[T ]{_CLOCK}$"},
+    "timestamp_tz": {
         "type": "string",
-        "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?$",
+        "format": "date-time",
+        "pattern": f"^{_DAY}[T ]{_CLOCK}(Z|[+-][0-9]{{2}}:[0-9]{{2}})$",
     },
-    "timestamp_tz": {"type": "string", "format": "date-time"},
 }
 """JSON's type of each declared one."""
 
