@@ -118,16 +118,16 @@ class Contract:
         faults = list(self.faults(clock))
         if faults:
             raise SchemaError(f"{where}: nothing was read or written: {' '.join(faults)}")
-        pending = [
-            f"{rewrite} in {table.snapshot.table}"
-            for table in self.rewrites(lake)
-            for rewrite in table.columns
-            if rewrite.is_possible and not rewrite.is_by_run
-        ]
+        pending: dict[str, list[str]] = {}
+        for table in self.rewrites(lake):
+            for rewrite in table.columns:
+                if rewrite.is_possible and not rewrite.is_by_run:
+                    pending.setdefault(str(rewrite), []).append(table.snapshot.table)
         if pending:
             name = self.pipeline.name
+            listed = "; ".join(f"{change} in {', '.join(tables)}" for change, tables in pending.items())
             raise SchemaError(
-                f"{where}: nothing was read or written: rows that are there must be written anew first: {'; '.join(pending)}. "
+                f"{where}: nothing was read or written: rows that are there must be written anew first: {listed}. "
                 f"Look with `driftline schema plan {name}`, and do it with `driftline schema apply {name}`."
             )
 

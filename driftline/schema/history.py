@@ -49,5 +49,5 @@ def _versions(pipeline: Pipeline, dataset: str, lake: Lake) -> Sequence[Version]
             seen.get(version.mark),
             () if before is None else tuple(changes(before.schema, version.schema)),
         )
-        for before, version in zip([None, *registered[:-1]], registered, strict=True)
+        for before, version in zip((None, *registered), registered, strict=False)
     ]

@@ -171,4 +171,6 @@ def told(plans: Sequence[DatasetPlan]) -> str:
             lines.append(
                 f"  {snapshot.table}@{snapshot.version} is written anew ({counts}): {columns}{by_run}"
             )
+    if not lines and not any(plan.contract.versions for plan in plans):
+        return "No changes: nothing is registered yet, which the next run does."
     return "\n".join(lines) or "No changes: what is registered is what is declared."

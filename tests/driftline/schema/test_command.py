@@ -52,6 +52,19 @@ def test_a_change_is_planned_applied_and_remembered(
     assert "'amount' was renamed to 'price'" in capsys.readouterr().out
 
 
+def test_a_lake_without_registry_has_no_history_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DRIFTLINE_HOME", str(tmp_path / "home"))
+    declare(monkeypatch, tmp_path, RENAMED)
+    assert main(["schema", "plan"]) == SUCCESS
+    assert main(["schema", "history"]) == SUCCESS
+    assert capsys.readouterr().out == (
+        "No changes: nothing is registered yet, which the next run does.\n"
+        "No schema of 'shop' is registered yet: its first run does it.\n"
+    )
+
+
 def test_what_is_refused_is_a_fault_and_nothing_is_written(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
