@@ -14,7 +14,7 @@ import pyarrow as pa
 from declaration.extras import require_extra
 from declaration.sources.typed import AvroSourceSpec
 from sources.converted import as_parquet
-from sources.file_types import mark_of_files, open_files
+from sources.file_types import marks_of_files, open_files
 from sources.forms import PARQUET
 from sources.rejects import ReadError
 from sources.source_type import SourceType
@@ -67,7 +67,8 @@ def _read(path: Path) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]]:
                 raise ReadError(
                     f"{path.name} holds values that are no records, and so no columns. Write records."
                 )
-            fields = [_field(field, {}) for field in written["fields"]]
+            names: Names = {}
+            fields = [_field(field, names, path.name) for field in written["fields"]]
             schema = pa.schema([field for field, _ in fields])
             texts = {field.name: to_text for field, to_text in fields if to_text is not None}
             # Records, as the schema says.
@@ -109,15 +110,16 @@ Names = dict[str, Any]
 """Named types that stand earlier in the schema."""
 
 
-def _field(field: Mapping[str, Any], names: Names) -> tuple[pa.Field, Callable[[Any], str] | None]:
+def _field(field: Mapping[str, Any], names: Names, file: str) -> tuple[pa.Field, Callable[[Any], str] | None]:
     """Return a column, and what makes a text of its values where no type holds them all."""
     name, kind = str(field["name"]), field["type"]
+    where = f"{file}: the column {name!r}"
     options = [option for option in kind if option != "null"] if isinstance(kind, list) else [kind]
     if len(options) > 1:
         for option in options:
-            _type(option, names)
+            _type(option, names, where)
         return pa.field(name, pa.string()), _as_json
-    arrow = _type(options[0], names) if options else pa.string()
+    arrow = _type(options[0], names, where) if options else pa.string()
     if options and _logical(options[0]) == "uuid":
         return pa.field(name, arrow), str
     return pa.field(name, arrow), None
@@ -127,45 +129,45 @@ def _logical(kind: Any) -> str | None:
     return kind.get("logicalType") if isinstance(kind, Mapping) else None
 
 
-def _type(kind: Any, names: Names) -> pa.DataType:
+def _type(kind: Any, names: Names, where: str) -> pa.DataType:
     if isinstance(kind, list):
         options = [option for option in kind if option != "null"]
         if len(options) > 1:
             raise ReadError(
-                f"a value inside a column may be one of several types ({', '.join(map(_said, options))}). "
+                f"{where} holds values that may be of several types ({', '.join(map(_said, options))}). "
                 "Write it as a column of its own, or as text."
             )
-        return _type(options[0], names) if options else pa.string()
+        return _type(options[0], names, where) if options else pa.string()
     if isinstance(kind, str):
         return _PRIMITIVES[kind] if kind in _PRIMITIVES else names[kind]
     base, logical = kind["type"], kind.get("logicalType")
     if isinstance(base, list | Mapping):
-        return _type(base, names)
+        return _type(base, names, where)
     if logical == "decimal":
-        arrow = _decimal(kind)
+        arrow = _decimal(kind, where)
     elif logical in _LOGICAL:
         arrow = _LOGICAL[logical]
     elif base == "array":
-        arrow = pa.list_(_type(kind["items"], names))
+        arrow = pa.list_(_type(kind["items"], names, where))
     elif base == "map":
-        arrow = pa.map_(pa.string(), _type(kind["values"], names))
+        arrow = pa.map_(pa.string(), _type(kind["values"], names, where))
     elif base in ("record", "error"):
-        arrow = pa.struct([(field["name"], _type(field["type"], names)) for field in kind["fields"]])
+        arrow = pa.struct([(field["name"], _type(field["type"], names, where)) for field in kind["fields"]])
     elif base == "fixed":
         arrow = pa.binary(kind["size"])
     else:
-        arrow = _type(base, names)
+        arrow = _type(base, names, where)
     if "name" in kind:
         # fastavro has made full names of them.
         names[kind["name"]] = arrow
     return arrow
 
 
-def _decimal(kind: Mapping[str, Any]) -> pa.DataType:
+def _decimal(kind: Mapping[str, Any], where: str) -> pa.DataType:
     precision, scale = int(kind["precision"]), int(kind.get("scale", 0))
     if precision > MAX_DIGITS:
         raise ReadError(
-            f"a decimal of {precision} digits is more than {MAX_DIGITS}, which the engine holds. Write it as text."
+            f"{where} has decimals of {precision} digits, more than the {MAX_DIGITS} that the engine holds. Write it as text."
         )
     return pa.decimal128(precision, scale)
 
@@ -179,4 +181,4 @@ def _as_json(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
 
 
-AVRO_FILES = SourceType(AvroSourceSpec, open_files, PARQUET, mark_of_files, _prepare, (".avro",))
+AVRO_FILES = SourceType(AvroSourceSpec, open_files, PARQUET, marks_of_files, _prepare, (".avro",))

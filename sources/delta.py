@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +15,7 @@ from declaration.text import one_line
 from sources.converted import write_parquet
 from sources.files import SourceError
 from sources.forms import PARQUET
-from sources.source_type import Asked, Opened, SourceType
+from sources.source_type import WHOLE, Asked, Opened, SourceType
 from sources.tables import in_order, instant_of, table_place
 
 if TYPE_CHECKING:
@@ -52,10 +52,10 @@ def _first_version(table: DeltaTable, source: DeltaSourceSpec) -> int:
     return min(int(commit["version"]) for commit in table.history() if "version" in commit)
 
 
-def _mark(source: DeltaSourceSpec, folder: Path) -> str:
+def _marks(source: DeltaSourceSpec, folder: Path) -> Mapping[str, str]:
     """Return the table's identity and newest version."""
     table = _table(source, folder)
-    return f"{table.metadata().id}@{table.version()}"
+    return {WHOLE: f"{table.metadata().id}@{table.version()}"}
 
 
 def _table(source: DeltaSourceSpec, folder: Path) -> DeltaTable:
@@ -88,4 +88,4 @@ def _told(source: DeltaSourceSpec) -> Iterator[None]:
         ) from error
 
 
-DELTA_TABLE = SourceType(DeltaSourceSpec, _open, PARQUET, _mark, in_order)
+DELTA_TABLE = SourceType(DeltaSourceSpec, _open, PARQUET, _marks, in_order, folder_sign="_delta_log")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +19,7 @@ from declaration.text import one_line
 from sources.converted import write_parquet
 from sources.files import SourceError
 from sources.forms import PARQUET
-from sources.source_type import Asked, Opened, SourceType
+from sources.source_type import WHOLE, Asked, Opened, SourceType
 from sources.tables import in_order, instant_of, table_place
 
 if TYPE_CHECKING:
@@ -38,23 +38,37 @@ def _open(source: IcebergSourceSpec, asked: Asked, /) -> Iterator[Opened]:
     with TemporaryDirectory(dir=asked.scratch, prefix="iceberg-") as name:
         target = Path(name) / Path(source.path.rstrip("/")).name
         with _told(source):
-            scan = table.scan(snapshot_id=snapshot)
+            # Of a snapshot that is asked for, the columns are those of then; of the newest, those of now.
+            scan = table.scan(snapshot_id=snapshot if _is_asked_for(source) else None)
             if not is_url(source.path):
                 _refuse_files_elsewhere(
-                    [task.file.file_path for task in scan.plan_files()],
+                    [
+                        file.file_path
+                        for task in scan.plan_files()
+                        for file in (task.file, *task.delete_files)
+                    ],
                     table_place(source, asked.folder),
                     source,
                 )
             rows = scan.to_arrow_batch_reader()
             write_parquet(target, rows.schema, rows, where=source.path)
         facts: dict[str, str | int | float] = {} if snapshot is None else {"source_version": str(snapshot)}
-        yield Opened((target,), f"{table.metadata.table_uuid}@{snapshot}", facts)
+        yield Opened((target,), f"{_identity(table)}@{snapshot}", facts)
 
 
-def _mark(source: IcebergSourceSpec, folder: Path) -> str:
+def _marks(source: IcebergSourceSpec, folder: Path) -> Mapping[str, str]:
     """Return the table's identity and newest snapshot."""
     table = _table(source, folder)
-    return f"{table.metadata.table_uuid}@{table.metadata.current_snapshot_id}"
+    return {WHOLE: f"{_identity(table)}@{table.metadata.current_snapshot_id}"}
+
+
+def _identity(table: StaticTable) -> str:
+    """Return what tells a table, and the names of its columns, from any other."""
+    return f"{table.metadata.table_uuid}/{table.metadata.current_schema_id}"
+
+
+def _is_asked_for(source: IcebergSourceSpec) -> bool:
+    return source.snapshot is not None or source.as_of is not None
 
 
 def _snapshot(table: StaticTable, source: IcebergSourceSpec) -> int | None:
@@ -140,4 +154,6 @@ def _told(source: IcebergSourceSpec) -> Iterator[None]:
         ) from error
 
 
-ICEBERG_TABLE = SourceType(IcebergSourceSpec, _open, PARQUET, _mark, in_order)
+ICEBERG_TABLE = SourceType(
+    IcebergSourceSpec, _open, PARQUET, _marks, in_order, folder_sign="metadata/*.metadata.json"
+)

@@ -13,6 +13,7 @@ from sources.iceberg import ICEBERG_TABLE
 from sources.orc import ORC_FILES
 from sources.python_file import PYTHON_FILE
 from sources.source_type import SourceType
+from sources.sql_source import SQL_SOURCE
 
 SOURCE_TYPES: Mapping[str, SourceType[Any]] = {
     "csv": CSV_FILES,
@@ -24,6 +25,7 @@ SOURCE_TYPES: Mapping[str, SourceType[Any]] = {
     "delta": DELTA_TABLE,
     "iceberg": ICEBERG_TABLE,
     "python": PYTHON_FILE,
+    "sql": SQL_SOURCE,
 }
 """By the name that a declaration uses."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -50,6 +51,9 @@ class SourceBlock(Block):
     is_asked: ClassVar[bool] = False
     """Whether the source is asked for the rows of one partition; others give all, or hold a file a partition."""
 
+    code_key: ClassVar[str] = "path"
+    """The key that names `code_file`."""
+
     has_texts: ClassVar[bool] = False
     """Whether values are texts, so that one can mean NULL."""
 
@@ -83,6 +87,11 @@ class SourceBlock(Block):
         """The file of code beside the declaration that belongs to it."""
         return None
 
+    def key_faults(self, key: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """Return what cannot be with the dataset's `key`: a key of the source, and the sentence about it."""
+        del key
+        yield from ()
+
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """Return what contradicts itself: a key, and the sentence about it that begins with its name."""
         yield from ()
@@ -100,6 +109,9 @@ class FileSourceBlock(SourceBlock):
     """`full`: the source holds all rows, a partition takes those of its window. `incremental`: the path contains `{partition}`."""
     missing: Literal["fail", "empty"] = "fail"
     """A partition without its file, with `mode: incremental`: a failure, or without rows. Where no partition has one, the path is wrong and fails."""
+
+    inbox: str | None = Field(default=None, min_length=1)
+    """Folder that is watched: the source sensor uploads its files, as `driftline upload` does. Relative to the declaration, or absolute."""
 
     @property
     def place(self) -> str:
@@ -135,6 +147,17 @@ class FileSourceBlock(SourceBlock):
             yield "path", f"is '{self.path}', but a path may not climb with '..'. Write an absolute path."
         if self.missing == "empty":
             yield from self._missing_faults()
+        if self.inbox is not None:
+            yield from self._inbox_faults(self.inbox)
+
+    def _inbox_faults(self, inbox: str) -> Iterator[tuple[str, str]]:
+        """Check that files of the inbox can be put in the source's place, and are not in it already."""
+        if not self.is_local or self.path.startswith("package:"):
+            yield "inbox", f"needs a source on this machine, and the path is '{self.path}'. Remove it."
+        if any(sign in inbox for sign in "*?[") or ".." in inbox.split("/"):
+            yield "inbox", f"is '{inbox}', but an inbox is one folder, without a pattern and without '..'."
+        if PurePosixPath(inbox) == PurePosixPath(self.path).parent:
+            yield "inbox", f"is '{inbox}', where the source's own files are. Name another folder."
 
     def _missing_faults(self) -> Iterator[tuple[str, str]]:
         """Check that a file may be missing only where another partition's can show that the path is right."""

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from declaration.sources.blocks import SourceBlock
 from declaration.sources.python import PythonSourceSpec
+from declaration.sources.sql import SqlSourceSpec
 from declaration.sources.tables import DeltaSourceSpec, IcebergSourceSpec
 from declaration.sources.text import CsvSourceSpec, ExcelSourceSpec, JsonSourceSpec
 from declaration.sources.typed import AvroSourceSpec, OrcSourceSpec, ParquetSourceSpec
@@ -21,6 +22,7 @@ SourceSpec = Annotated[
     | AvroSourceSpec
     | DeltaSourceSpec
     | IcebergSourceSpec
+    | SqlSourceSpec
     | PythonSourceSpec,
     Field(discriminator="type"),
 ]
