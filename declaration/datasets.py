@@ -12,6 +12,7 @@ from pydantic import (
 
 from declaration.generated_columns import MADE, made_sql
 from declaration.sources.spec import SourceSpec
+from declaration.sources.value_forms import TimeFormats
 from declaration.types import Block, ColumnName, ColumnType, Severity, SqlExpression
 
 OnFailure = Literal["report", "quarantine", "block"]
@@ -32,6 +33,8 @@ class ColumnSpec(Block):
     """Instant at which the value is known, over the dataset's columns; by default its row's event time. A feature view that uses it earlier is refused."""
     null_values: tuple[str, ...] | None = None
     """Texts that mean NULL in this column, in place of the source's; in every format."""
+    formats: TimeFormats = ()
+    """Formats of this column's texts (`%d.%m.%Y`), in place of the source's: the first that fits is read."""
     description: str = ""
     """Meaning of the column, with its unit."""
 

@@ -70,12 +70,9 @@ def csv_source(
     ReadError
         If a header cannot be used, or lacks a column that it must have.
     """
-    declared, delimiter, where = (
-        source_columns(dataset),
-        text_table_of(dataset.source).delimiter,
-        f"dataset '{name}'",
-    )
-    headers = {path: header_of(path, delimiter, tuple(declared)) for path in files}
+    declared, where = source_columns(dataset), f"dataset '{name}'"
+    table = text_table_of(dataset.source)
+    headers = {path: header_of(path, table, tuple(declared)) for path in files}
     for path, header in headers.items():
         refuse_names(header, f"{where}: {path.name}")
     origins = origins_of(headers, found, dataset, where, if_none="does the file begin with its header?")
@@ -102,17 +99,29 @@ def text_table_of(source: SourceSpec) -> TextTable:
     return table
 
 
+def csv_options(table: TextTable) -> str:
+    """Return the engine's options of a form.
+
+    Examples
+    --------
+    >>> print(csv_options(TextTable(";", ("",))))
+    header=true, skip=0, delim=';', quote='"', escape='"'
+    """
+    header = "true" if table.names is None else "false"
+    quote = quote_literal(table.quote or "")
+    return f"header={header}, skip={table.skip_lines}, delim={quote_literal(table.delimiter)}, quote={quote}, escape={quote}"
+
+
 def _rows(
     group: FileGroup, header: Sequence[str], dataset: DatasetSpec, read_as: Mapping[str, str], *, clocks: bool
 ) -> str:
     """Read files with one header, with the columns that they lack."""
     types = {column: read_as.get(column, "VARCHAR") for column in header}
     typed = ", ".join(f"{quote_literal(column)}: {quote_literal(kind)}" for column, kind in types.items())
-    shared = shared_nulls(dataset)
+    table, shared = text_table_of(dataset.source), shared_nulls(dataset)
     nulls = ", ".join(quote_literal(text) for text in shared or [NO_TEXT])
     relation = (
-        f"read_csv([{listed(group.files)}], header=true, auto_detect=false, columns={{{typed}}}, "
-        f"delim={quote_literal(text_table_of(dataset.source).delimiter)}, quote='\"', escape='\"', nullstr=[{nulls}], "
+        f"read_csv([{listed(group.files)}], {csv_options(table)}, auto_detect=false, columns={{{typed}}}, nullstr=[{nulls}], "
         f"max_line_size={MAX_LINE_BYTES}, strict_mode=true, null_padding=false, hive_partitioning=false, "
         f"filename={quote_literal(FILE_COLUMN.strip(chr(34)))}, "
         "store_rejects=true, rejects_table='reject_errors', rejects_scan='reject_scans', rejects_limit=0)"
@@ -124,7 +133,7 @@ def _rows(
         relation = f"(SELECT * REPLACE ({texts}) FROM {relation})"
         types |= dict.fromkeys(numbers, "VARCHAR")
     # What nobody declares is read by expressions alone: there, the source's own texts mean NULL.
-    others = set(text_table_of(dataset.source).null_values).difference(shared)
+    others = set(table.null_values).difference(shared)
     declared = {value.source for value in source_values(dataset)}
     undeclared = [column for column in header if column not in declared]
     if others and undeclared:
@@ -170,6 +179,7 @@ def reading_types(
         and value.kind != "string"
         and value.source not in keep
         and not value.null_texts
+        and not value.has_own_form
     ]
     if not alone:
         return {}

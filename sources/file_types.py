@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from declaration.sources.blocks import FileSourceBlock
 from declaration.sources.text import CsvSourceSpec, ExcelSourceSpec, JsonSourceSpec
 from declaration.sources.typed import ParquetSourceSpec
+from sources.csv_dialect import as_plain_csv
 from sources.csv_header import with_plain_headers
 from sources.encoding import as_utf8
 from sources.files import source_files
@@ -44,7 +45,7 @@ def _csv(
 ) -> tuple[Path, ...]:
     del connection
     text = as_utf8(files, folder=folder, encoding=source.encoding)
-    return with_plain_headers(text, source.delimiter, folder=folder)
+    return with_plain_headers(as_plain_csv(text, source, folder=folder), source.text_table, folder=folder)
 
 
 def _json_lines(
