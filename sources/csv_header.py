@@ -58,13 +58,11 @@ def header_of(path: Path, table: TextTable, declared: Sequence[str] = ()) -> lis
     """
     with opened(path) as stream:
         before = skipped_lines(stream, table.skip_lines)
+        if table.names is not None:
+            content, start = _beginning(path, stream, table, before)
+            _refuse_header(path, content[start:], table, table.names)
+            return list(table.names)
         cells, _ = _first_record(path, stream, table, before)
-    if table.names is not None:
-        if tuple(cells) == table.names:
-            raise ReadError(
-                f"{path.name}: the first line names the columns, which `header` says a file without a header has. Remove `header`."
-            )
-        return list(table.names)
     # Tables are often saved with an index that has no name.
     names = [name or f"unnamed_{position}" for position, name in enumerate(cells)]
     twice = sorted({column for column in names if names.count(column) > 1})
@@ -131,14 +129,30 @@ def n_cells(path: Path, record: bytes, table: TextTable) -> int:
     return len(_Header(path, record, table, 1).cells(0)[0])
 
 
-def _first_record(path: Path, stream: IO[bytes], table: TextTable, before: bytes) -> tuple[list[str], int]:
-    """Read the first record strictly; return its values, and how many bytes it takes with its line end."""
+def _beginning(path: Path, stream: IO[bytes], table: TextTable, before: bytes) -> tuple[bytes, int]:
+    """Read the first bytes of a table; return them, and how many of them are a byte order mark."""
     content = stream.read(MAX_HEADER_BYTES)
     start = len(codecs.BOM_UTF8) if not before and content.startswith(codecs.BOM_UTF8) else 0
     _refuse_no_text(path, (before + content)[start:])
     if len(content) == start:
         after = f" after {table.skip_lines:,} lines that are skipped" if table.skip_lines else ""
         raise ReadError(f"{path.name}: the file is empty{after}. A CSV source begins with a header line.")
+    return content, start
+
+
+def _refuse_header(path: Path, content: bytes, table: TextTable, names: Sequence[str]) -> None:
+    """Refuse a header where the names are declared because there is none: it would be a row."""
+    line = content.partition(b"\n")[0].decode("utf-8", errors="replace").rstrip("\r")
+    cells = [cell.strip(table.quote or "") for cell in line.split(table.delimiter)]
+    if cells == list(names):
+        raise ReadError(
+            f"{path.name}: the first line names the columns, which `header` says a file without a header has. Remove `header`."
+        )
+
+
+def _first_record(path: Path, stream: IO[bytes], table: TextTable, before: bytes) -> tuple[list[str], int]:
+    """Read the header strictly; return its names, and how many bytes it takes with its line end."""
+    content, start = _beginning(path, stream, table, before)
     first_line = 1 + len(_LINE_BREAK.findall(before))
     cells, size = _Header(path, content, table, first_line).cells(start)
     names = [_name(path, cell) for cell in cells]

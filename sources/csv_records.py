@@ -7,7 +7,7 @@ Here nothing is parsed into values: quotes and line ends alone tell where record
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -84,8 +84,12 @@ def count_records(path: Path, table: TextTable, *, n_columns: int) -> Records:
     return counter.end()
 
 
-def record_lines(path: Path, table: TextTable, *, n_columns: int) -> Iterator[NDArray[np.int64]]:
-    """Give the lines at which a file's records begin, its header's left out, block by block.
+def record_lines(
+    path: Path, table: TextTable, *, n_columns: int
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Give a file's records block by block, its header's left out: their numbers as the engine counts them, their lines.
+
+    The engine counts records and blank lines, from 1, after the lines that are skipped.
 
     Parameters
     ----------
@@ -93,10 +97,14 @@ def record_lines(path: Path, table: TextTable, *, n_columns: int) -> Iterator[ND
         As `count_records` takes them.
     """
     counter = _Counter(table, has_blank_records=n_columns == 1)
-    n_left_out = 0 if table.names is not None else 1
+    number, n_left_out = table.skip_lines, 0 if table.names is not None else 1
     for block in _blocks(path, table):
-        lines = counter.add(block)()
-        yield lines[n_left_out:]
+        begins = counter.add(block)
+        lines, is_blank = begins.lines(), begins.are_blank()
+        numbers = (number + 1 + np.arange(lines.size))[~is_blank]
+        number += lines.size
+        lines = lines[~is_blank]
+        yield numbers[n_left_out:], lines[n_left_out:]
         n_left_out = max(0, n_left_out - lines.size)
 
 
@@ -177,6 +185,24 @@ def _signs(before: bytes, block: bytes, delimiter: bytes, quote: bytes) -> _Sign
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class _Begins:
+    """Places in a block at which records and blank lines begin."""
+
+    places: ByteSet
+    blank: ByteSet
+    ends: ByteSet
+    first_line: int
+
+    def lines(self) -> NDArray[np.int64]:
+        """Lines of the places, in order."""
+        return self.first_line + np.searchsorted(places(self.ends), places(self.places))
+
+    def are_blank(self) -> NDArray[np.bool_]:
+        """Tell of each place whether a blank line begins there."""
+        return holds(self.blank, places(self.places))
+
+
 class _Counter:
     """Counts records in the blocks of one file."""
 
@@ -194,24 +220,23 @@ class _Counter:
         self._line = 1 + table.skip_lines
         self._open_line = self._line
 
-    def add(self, block: bytes) -> Callable[[], NDArray[np.int64]]:
-        """Count the records that begin in a block; return what tells their lines."""
+    def add(self, block: bytes) -> _Begins:
+        """Count the records that begin in a block; return where they do."""
         signs = _signs(self._before, block, self._delimiter, self._quote)
         outer = signs.ends & ~self._inside(signs)
         begins = later(outer) & span(signs.start, signs.stop, outer.size * WORD_BITS)
         if not self._is_begun:
             begins |= span(signs.start, signs.start + 1, begins.size * WORD_BITS)
-        if not self._has_blank_records:
-            # A blank line is a line end where a record would begin.
-            begins &= ~(signs.feeds | signs.returns)
-        self._found.n += size(begins)
+        # A blank line is a line end where a record would begin.
+        blank = np.zeros_like(begins) if self._has_blank_records else begins & (signs.feeds | signs.returns)
+        self._found.n += size(begins) - size(blank)
         self._note_kinds(signs, outer)
         is_ended = bool(holds(outer, np.array([signs.stop - 1]))[0])
         self._is_begun = not is_ended
         first_line = self._line
         self._line += size(signs.ends)
         self._before = (self._before + block)[-len(self._delimiter) :]
-        return lambda: first_line + np.searchsorted(places(signs.ends), places(begins))
+        return _Begins(begins, blank, signs.ends, first_line)
 
     def end(self) -> Records:
         """Close the count."""

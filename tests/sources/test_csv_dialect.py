@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import duckdb
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from declaration.datasets import DatasetSpec
@@ -143,12 +144,18 @@ def test_dialects_stand_in_every_encoding(table: Table, encoding: str) -> None:
     assert table.rows() == [("ö|x", "ü")]
 
 
+def test_another_line_break_inside_the_first_row_is_refused_not_misread(table: Table) -> None:
+    with pytest.raises(DriftlineError, match=r"t\.csv"):
+        table.read('"x\r\ny",1\nz,2\n', ["a", "b"], header=["a", "b"])
+    assert table.read('"x\r\ny",1\r\nz,2\r\n', ["a", "b"], header=["a", "b"]) == Counts(2, 0)
+
+
 SIGNS = st.sampled_from(["a", "1", " ", ",", ";", "|", "\t", '"', "'", "\\", "\n", "\r\n", "#", "é", "N", '""', '\\"'])
 VALUES = st.lists(SIGNS, max_size=6).map("".join)
 RECORDS = st.lists(st.tuples(VALUES, VALUES, VALUES), min_size=1, max_size=8)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     records=RECORDS,
     delimiter=st.sampled_from([",", ";", "\t", "|"]),
@@ -164,6 +171,12 @@ def test_what_a_csv_writer_wrote_comes_back(
     connection: duckdb.DuckDBPyConnection, records: Sequence[tuple[str, str, str]], delimiter: str, quote: str,
     is_escaped: bool, is_quoted: bool, end: str, n_skipped: int, has_header: bool, remark: str | None,
 ) -> None:  # fmt: skip
+    if not (has_header or n_skipped or remark):
+        # The engine learns the kind of line end from the first line: another kind inside it is refused, see below.
+        assume(all(found == end for found in re.findall("\r?\n", "".join(records[0]))))
+    is_bare = is_escaped and not is_quoted and not remark
+    # Python escapes only the line end's own signs; a carriage return alone is refused.
+    assume(not (is_bare and end == "\n" and any("\r" in value for row in records for value in row)))
     text = io.StringIO()
     writer = csv.writer(
         text,
@@ -172,7 +185,7 @@ def test_what_a_csv_writer_wrote_comes_back(
         doublequote=not is_escaped,
         escapechar="\\" if is_escaped else None,
         # Values that begin as a remark does are told from one by their quotes.
-        quoting=csv.QUOTE_ALL if is_quoted or not is_escaped or remark else csv.QUOTE_NONE,
+        quoting=csv.QUOTE_NONE if is_bare else csv.QUOTE_ALL if is_quoted or remark else csv.QUOTE_MINIMAL,
         lineterminator=end,
     )
     text.write("".join(f"skipped {quote}{n}{end}" for n in range(n_skipped)))
