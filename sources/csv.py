@@ -11,7 +11,7 @@ from declaration.datasets import DatasetSpec
 from declaration.sources.blocks import TextTable
 from declaration.sources.spec import SourceSpec
 from declaration.sql import first_row, quote_identifier, quote_literal
-from declaration.types import SQL_TYPES, ColumnType
+from declaration.types import SQL_TYPES, TIMES, ColumnType
 from sources.csv_header import header_of
 from sources.exact import has_digits_after_point, of_text, words_for
 from sources.origins import FileGroup, file_groups, origins_of
@@ -32,8 +32,6 @@ from sources.rejects import (
     without,
 )
 from sources.typed_rows import Part, Scans, tried_values
-
-_TIMES: tuple[ColumnType, ...] = ("date", "timestamp", "timestamp_tz")
 
 if TYPE_CHECKING:
     import duckdb
@@ -212,7 +210,7 @@ def _reader_takes(text: str, kind: ColumnType) -> str:
     """Return the SQL condition that the reader makes a value of a text: of a time it may read the day alone."""
     day = rf"regexp_extract({text}, '^\s*[0-9]+[-/ \\][0-9]+[-/ \\][0-9]+')"
     seen = f"TRY_CAST({text} AS {SQL_TYPES[kind]}) IS NOT NULL"
-    return f"({seen} OR TRY_CAST({day} AS DATE) IS NOT NULL)" if kind in _TIMES else seen
+    return f"({seen} OR TRY_CAST({day} AS DATE) IS NOT NULL)" if kind in TIMES else seen
 
 
 def csv_rejects(dataset: DatasetSpec) -> str:

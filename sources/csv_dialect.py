@@ -64,7 +64,7 @@ def _plain(path: Path, target: Path, source: CsvSourceSpec) -> Path:
     table = source.text_table
     with opened(path) as stream, copy_to(target) as copy:
         copy.write(skipped_lines(stream, table.skip_lines))
-        lines = _lines(path, stream, table.skip_lines)
+        lines = lines_of(path, stream, table.skip_lines)
         pieces = _unescaped(path, lines, source) if source.escape == "backslash" else _as_written(lines, source)
         header, above = _header(path, pieces, source) if table.names is None else (b"", [])
         copy.write(header)
@@ -148,7 +148,7 @@ def _sign(sign: str | None) -> bytes:
     return (sign or "").encode()
 
 
-def _lines(path: Path, stream: IO[bytes], n_before: int) -> Iterator[bytes]:
+def lines_of(path: Path, stream: IO[bytes], n_before: int) -> Iterator[bytes]:
     """Read a file line by line, without a byte order mark."""
     line = stream.readline(MAX_LINE_BYTES)
     if not n_before:

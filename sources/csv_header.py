@@ -59,7 +59,9 @@ def header_of(path: Path, table: TextTable, declared: Sequence[str] = ()) -> lis
     with opened(path) as stream:
         before = skipped_lines(stream, table.skip_lines)
         if table.names is not None:
-            content, start = _beginning(path, stream, table, before)
+            # Names that are declared and lines that are skipped make a table without rows.
+            is_whole = before.count(b"\n") == table.skip_lines > 0
+            content, start = _beginning(path, stream, table, before, may_be_empty=is_whole)
             _refuse_header(path, content[start:], table, table.names)
             return list(table.names)
         cells, _ = _first_record(path, stream, table, before)
@@ -129,12 +131,14 @@ def n_cells(path: Path, record: bytes, table: TextTable) -> int:
     return len(_Header(path, record, table, 1).cells(0)[0])
 
 
-def _beginning(path: Path, stream: IO[bytes], table: TextTable, before: bytes) -> tuple[bytes, int]:
+def _beginning(
+    path: Path, stream: IO[bytes], table: TextTable, before: bytes, *, may_be_empty: bool = False
+) -> tuple[bytes, int]:
     """Read the first bytes of a table; return them, and how many of them are a byte order mark."""
     content = stream.read(MAX_HEADER_BYTES)
     start = len(codecs.BOM_UTF8) if not before and content.startswith(codecs.BOM_UTF8) else 0
     _refuse_no_text(path, (before + content)[start:])
-    if len(content) == start:
+    if len(content) == start and not may_be_empty:
         after = f" after {table.skip_lines:,} lines that are skipped" if table.skip_lines else ""
         raise ReadError(f"{path.name}: the file is empty{after}. A CSV source begins with a header line.")
     return content, start

@@ -58,7 +58,7 @@ def _sheets(
     connection: duckdb.DuckDBPyConnection, files: Sequence[Path], source: ExcelSourceSpec, /, *, folder: Path
 ) -> tuple[Path, ...]:
     del connection
-    return workbooks_as_csv(files, source.sheet, folder=folder)
+    return workbooks_as_csv(files, source.sheet, folder=folder, decimal=source.decimal)
 
 
 CSV_FILES = SourceType(CsvSourceSpec, open_files, CSV, mark_of_files, _csv, (".csv", ".tsv", ".txt", ".data"))

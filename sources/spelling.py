@@ -11,9 +11,8 @@ import re
 from declaration.sources.value_forms import ValueForms
 from declaration.sql import quote_literal
 from declaration.time_formats import TimeFormat
-from declaration.types import ColumnType
+from declaration.types import TIMES, ColumnType
 
-_TIMES: tuple[ColumnType, ...] = ("date", "timestamp", "timestamp_tz")
 _NUMBERS: tuple[ColumnType, ...] = ("int", "float", "decimal")
 
 _MAX_SHOWN = 3
@@ -22,7 +21,7 @@ _MAX_SHOWN = 3
 
 def has_own_form(kind: ColumnType, forms: ValueForms) -> bool:
     """Tell whether texts of a type are written otherwise than the engine reads them."""
-    return (kind in _TIMES and bool(forms.formats)) or (kind in _NUMBERS and not forms.is_plain_number)
+    return (kind in TIMES and bool(forms.formats)) or (kind in _NUMBERS and not forms.is_plain_number)
 
 
 def spelt(text: str, kind: ColumnType, forms: ValueForms) -> str:

@@ -7,13 +7,17 @@ from typing import Any
 
 from declaration.sources.spec import SourceSpec
 from sources.file_types import CSV_FILES, JSON_FILES, PARQUET_FILES, WORKBOOKS
+from sources.fixed_width import FIXED_WIDTH
 from sources.python_file import PYTHON_FILE
 from sources.source_type import SourceType
+from sources.xml_files import XML_FILES
 
 SOURCE_TYPES: Mapping[str, SourceType[Any]] = {
     "csv": CSV_FILES,
+    "fixed_width": FIXED_WIDTH,
     "parquet": PARQUET_FILES,
     "json": JSON_FILES,
+    "xml": XML_FILES,
     "excel": WORKBOOKS,
     "python": PYTHON_FILE,
 }

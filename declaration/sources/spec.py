@@ -7,12 +7,20 @@ from typing import Annotated, get_args
 from pydantic import Field
 
 from declaration.sources.blocks import SourceBlock
+from declaration.sources.fixed_width import FixedWidthSourceSpec
 from declaration.sources.python import PythonSourceSpec
 from declaration.sources.text import CsvSourceSpec, ExcelSourceSpec, JsonSourceSpec
 from declaration.sources.typed import ParquetSourceSpec
+from declaration.sources.xml import XmlSourceSpec
 
 SourceSpec = Annotated[
-    CsvSourceSpec | ParquetSourceSpec | JsonSourceSpec | ExcelSourceSpec | PythonSourceSpec,
+    CsvSourceSpec
+    | FixedWidthSourceSpec
+    | ParquetSourceSpec
+    | JsonSourceSpec
+    | XmlSourceSpec
+    | ExcelSourceSpec
+    | PythonSourceSpec,
     Field(discriminator="type"),
 ]
 """Block of any type. A new type is a block more here, and an entry in `sources.types.SOURCE_TYPES`."""

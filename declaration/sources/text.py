@@ -1,4 +1,4 @@
-"""Sources that are files of texts: CSV, fixed-width text, Excel workbooks, JSON."""
+"""Sources that are files of texts: CSV, Excel workbooks, JSON."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import get_args
+from xml.sax.saxutils import escape
 
 import duckdb
 import pyarrow as pa
@@ -44,6 +45,22 @@ def write_json_lines(path: Path, names: Sequence[str], records: Texts) -> None:
     path.write_text("".join(json.dumps(one) + "\n" for one in objects), encoding="utf-8")
 
 
+WIDTH = 40
+
+
+def write_fixed_width(path: Path, names: Sequence[str], records: Texts) -> None:
+    lines = ["".join((value or "").ljust(WIDTH) for value in record) for record in (names, *records)]
+    path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+
+
+def write_xml(path: Path, names: Sequence[str], records: Texts) -> None:
+    rows = [
+        "".join(f"<{name}>{escape(value or str())}</{name}>" for name, value in zip(names, record, strict=True))
+        for record in records
+    ]
+    path.write_text("<orders>" + "".join(f"<order>{row}</order>\n" for row in rows) + "</orders>", encoding="utf-8")
+
+
 def table_of(names: Sequence[str], records: Texts) -> pa.Table:
     return pa.table(
         {name: pa.array([record[i] for record in records], pa.string()) for i, name in enumerate(names)}
@@ -63,9 +80,11 @@ def write_python(path: Path, names: Sequence[str], records: Texts) -> None:
 WRITERS: Mapping[str, Callable[[Path, Sequence[str], Texts], None]] = {
     "csv": write_csv,
     "excel": write_sheet,
+    "fixed_width": write_fixed_width,
     "json": write_json_lines,
     "parquet": write_parquet,
     "python": write_python,
+    "xml": write_xml,
 }
 """How a file of each type is made; a new type has no tests until it stands here, and fails below."""
 
@@ -86,7 +105,7 @@ BAD: Texts = [
     ("7", "a", "1", "1", "true", "2024-02-30", "2024-01-01T00:00:00Z"),
     ("8", "a", "1", "1", "true", "2024-01-01", "yesterday"),
 ]
-LINE_BY_LINE = ("csv", "json")
+LINE_BY_LINE = ("csv", "fixed_width", "json")
 """Types whose files do not say how long they are: the last record may be a piece of one."""
 
 NOISE = b"\x00\xff\xfe\x81\x00PK" * 100
@@ -98,12 +117,14 @@ class Source:
     def __init__(self, kind: str, folder: Path, connection: duckdb.DuckDBPyConnection) -> None:
         self.kind, self.folder, self.connection = kind, folder, connection
         self.file = folder / "given.file"
+        self.names: Sequence[str] = NAMES
 
     def write(self, names: Sequence[str], records: Texts) -> None:
         WRITERS[self.kind](self.file, names, records)
+        self.names = names
 
     def read(self, columns: Mapping[str, object] = COLUMNS) -> Counts:
-        source = {"type": self.kind, "path": self.file.name}
+        source = {"type": self.kind, "path": self.file.name, **self.keys()}
         spec = DatasetSpec.model_validate({"source": source, "columns": columns})
         scratch = self.folder / "scratch"
         with (
@@ -111,6 +132,12 @@ class Source:
             readable(self.connection, now.files, spec, scratch) as plain,
         ):
             return read_files(self.connection, plain, spec, name="orders", timezone="UTC", found=now.files)
+
+    def keys(self) -> Mapping[str, object]:
+        """Return the keys without which a source of the type cannot be declared."""
+        if self.kind == "fixed_width":
+            return {"fields": dict.fromkeys(self.names, WIDTH), "skip_lines": 1}
+        return {"rows": "orders/order"} if self.kind == "xml" else {}
 
     def rows(self) -> list[tuple[object, ...]]:
         return self.connection.sql(f'SELECT * REPLACE (epoch_us("at") AS "at") FROM {READ_TABLE}').fetchall()
@@ -171,9 +198,9 @@ def test_the_same_file_reads_the_same_again(source: Source) -> None:
 
 def test_columns_without_records_are_no_rows(source: Source) -> None:
     source.write(NAMES, [])
-    if source.kind == "json":
+    if source.kind in ("json", "xml"):
         # Names stand in objects alone: without any, nobody knows what the file is.
-        with pytest.raises(DriftlineError, match=r"given\.file holds no line of JSON"):
+        with pytest.raises(DriftlineError, match=r"given\.file(: no element 'orders/order'| holds no line of JSON)"):
             source.read()
         return
     assert source.read() == Counts(0, 0)
@@ -227,7 +254,7 @@ def test_a_file_that_is_cut_off_loses_no_record_silently(source: Source) -> None
         with pytest.raises(DriftlineError, match="given"):
             source.read()
         return
-    n_lines = len(source.file.read_bytes().splitlines()) - (source.kind == "csv")
+    n_lines = len(source.file.read_bytes().splitlines()) - (source.kind != "json")
     counts = source.read()
     assert counts.n_read + counts.n_rejected == n_lines
     assert counts.n_rejected <= 1

@@ -83,6 +83,10 @@ def test_a_header_that_is_there_is_no_row(table: Table) -> None:
         table.read("a,n\nx,1\n", ["a", "n"], header=["a", "n"])
 
 
+def test_names_and_skipped_lines_alone_are_a_table_without_rows(table: Table) -> None:
+    assert table.read("report\n", ["a", "n"], header=["a", "n"], skip_lines=1) == Counts(0, 0)
+
+
 def test_more_lines_are_skipped_than_there_are(table: Table) -> None:
     with pytest.raises(DriftlineError, match="empty after 9 lines that are skipped"):
         table.read("a,n\nx,1\n", ["a", "n"], skip_lines=9)
