@@ -81,8 +81,8 @@ def _records(path: Path, lines: Iterator[bytes], source: FixedWidthSourceSpec) -
         elif len(line) > must_reach or not must_reach:
             yield [line[span].rstrip() for span in spans]
         elif len(spans) == 1:
-            # One value would be a row.
-            yield ["", ""]
+            # One value would be a row, and a delimiter at the end is none.
+            yield ["", line or "-"]
         else:
             yield [line[span].rstrip() for span in spans if span.start < len(line)] or [""]
 

@@ -51,13 +51,12 @@ class _Element:
     @property
     def text(self) -> str | None:
         """All text in it; None where that is blank."""
-        text = "".join(self.texts)
-        return text if text.strip() else None
+        return _or_none("".join(self.texts))
 
     def values(self, prefix: str) -> Iterator[tuple[str, Value]]:
         """Give the values of the element, by their paths."""
         for name, text in self.attributes.items():
-            yield f"{prefix}@{name}", text or None
+            yield f"{prefix}@{name}", _or_none(text)
         # Of mixed content all the text, as XPath has it: pieces of a sentence say nothing.
         if not self.children or self.has_own_text:
             yield prefix.removesuffix("/") or ".", self.text
@@ -75,8 +74,13 @@ def _joined(prefix: str, elements: Sequence[_Element]) -> Iterator[tuple[str, Va
         yield path, [values.get(path) for values in each]
 
 
+def _or_none(text: str) -> str | None:
+    """Return a text; None where it is blank."""
+    return text if text.strip() else None
+
+
 def xml_rows(path: Path, source: XmlSourceSpec) -> Iterator[dict[str, Value]]:
-    """Give the rows of an XML file, each by the paths of its values; an empty text is None.
+    """Give the rows of an XML file, each by the paths of its values; a blank text is None.
 
     Parameters
     ----------
@@ -220,7 +224,7 @@ class _Reader:
     def _take(self, element: _Element) -> None:
         row = dict(element.values(""))
         for n_up, (_, attributes) in enumerate(reversed(self._around[:-1]), start=1):
-            row |= {f"{'../' * n_up}@{name}": text or None for name, text in attributes.items()}
+            row |= {f"{'../' * n_up}@{name}": _or_none(text) for name, text in attributes.items()}
         self._rows.append(row)
         self.n_rows += 1
         self._n_characters = 0
