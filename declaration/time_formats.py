@@ -31,7 +31,16 @@ _NUMBERS = frozenset("YymdHIMSf")
 _PAIRS = frozenset("ymdHIMS")
 """Parts of two digits, which nothing but their place tells apart."""
 
-_NEEDS: Mapping[str, str] = {"I": "p", "p": "I", "M": "HI", "S": "M", "f": "S", "d": "mbB", "H": "d", "z": "HI"}
+_NEEDS: Mapping[str, str] = {
+    "I": "p",
+    "p": "I",
+    "M": "HI",
+    "S": "M",
+    "f": "S",
+    "d": "mbB",
+    "H": "d",
+    "z": "HI",
+}
 """Parts without which another says nothing: any of those named."""
 
 
@@ -74,12 +83,12 @@ class TimeFormat:
 
     @property
     def pattern(self) -> str:
-        """Regular expression of the texts that have the format.
+        r"""Regular expression of the texts that have the format.
 
         Examples
         --------
         >>> TimeFormat("%d.%m.%Y").pattern
-        '[0-9]{1,2}\\\\.[0-9]{1,2}\\\\.[0-9]{4}'
+        '[0-9]{1,2}\\.[0-9]{1,2}\\.[0-9]{4}'
         >>> TimeFormat("%y%m%d").pattern
         '[0-9]{2}[0-9]{2}[0-9]{2}'
         """

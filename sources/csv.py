@@ -74,8 +74,8 @@ def csv_source(
     for path, header in headers.items():
         refuse_names(header, f"{where}: {path.name}")
     origins = origins_of(headers, found, dataset, where, if_none="does the file begin with its header?")
-    for table in ("reject_errors", "reject_scans", REJECTS_TABLE):
-        connection.execute(f"DROP TABLE IF EXISTS {table}").fetchall()
+    for old in ("reject_errors", "reject_scans", REJECTS_TABLE):
+        connection.execute(f"DROP TABLE IF EXISTS {old}").fetchall()
     groups = file_groups(headers, origins, is_ordered=has_places(dataset))
     rows = [_rows(group, headers[group.files[0]], dataset, read_as or {}, clocks=clocks) for group in groups]
     if len(groups) == 1:

@@ -65,7 +65,9 @@ def _plain(path: Path, target: Path, source: CsvSourceSpec) -> Path:
     with opened(path) as stream, copy_to(target) as copy:
         copy.write(skipped_lines(stream, table.skip_lines))
         lines = lines_of(path, stream, table.skip_lines)
-        pieces = _unescaped(path, lines, source) if source.escape == "backslash" else _as_written(lines, source)
+        pieces = (
+            _unescaped(path, lines, source) if source.escape == "backslash" else _as_written(lines, source)
+        )
         header, above = _header(path, pieces, source) if table.names is None else (b"", [])
         copy.write(header)
         # Of one column, an empty line would be a value.

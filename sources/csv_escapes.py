@@ -29,10 +29,14 @@ class Escapes:
         delimiter, quote = re.escape(self._delimiter), re.escape(self._quote)
         escaped = rb"\\(?:\r\n|" + delimiter + rb"|.|\Z)"
         self._plain = re.compile(rb"(?:(?!" + delimiter + rb")[^\\\r\n]|" + escaped + rb")*+", re.DOTALL)
-        self._quoted = re.compile(rb"(?:[^\\" + quote + rb"]++|" + escaped + rb"|" + quote * 2 + rb")*+", re.DOTALL)
+        self._quoted = re.compile(
+            rb"(?:[^\\" + quote + rb"]++|" + escaped + rb"|" + quote * 2 + rb")*+", re.DOTALL
+        )
         self._after = re.compile(rb"(?:(?!" + delimiter + rb")[^\r\n])*+")
         self._escape = re.compile(rb"\\(\r\n|" + delimiter + rb"|.)", re.DOTALL)
-        self._escape_or_double = re.compile(self._escape.pattern + rb"|" + quote + rb"(" + quote + rb")", re.DOTALL)
+        self._escape_or_double = re.compile(
+            self._escape.pattern + rb"|" + quote + rb"(" + quote + rb")", re.DOTALL
+        )
         comment = (source.comment or "").encode()[:1]
         self._signs = {self._delimiter, self._quote_out, b"\\", b"\r\n", b"\n", b"\r", comment}
 
@@ -54,7 +58,11 @@ class Escapes:
         text, line, at = self._text(self._plain, line, at, more)
         value = self._escape.sub(self._sign, text)
         needs_quotes = (self._quote_out, self._delimiter, b"\r", b"\n")
-        return (self._in_out_quotes(value) if any(sign in value for sign in needs_quotes) else value), line, at
+        return (
+            (self._in_out_quotes(value) if any(sign in value for sign in needs_quotes) else value),
+            line,
+            at,
+        )
 
     def _in_quotes(self, line: bytes, at: int, more: Iterator[bytes]) -> tuple[bytes, bytes, int]:
         """Read a value in quotes; what follows its quote is left there, so that the record is a reject."""

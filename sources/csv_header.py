@@ -176,9 +176,13 @@ class _Header:
         self._delimiter = table.delimiter.encode()
         self._quote = (table.quote or "").encode()
         mark = re.escape(self._quote)
-        self._quoted = re.compile(mark + rb"((?:[^" + mark + rb"]++|" + mark * 2 + rb")*+)" + mark) if mark else None
+        self._quoted = (
+            re.compile(mark + rb"((?:[^" + mark + rb"]++|" + mark * 2 + rb")*+)" + mark) if mark else None
+        )
         double = (table.quote or "") * 2
-        self._repair = f"A quote inside a quoted name is written twice, as in {table.quote}5{double} disk{table.quote}."
+        self._repair = (
+            f"A quote inside a quoted name is written twice, as in {table.quote}5{double} disk{table.quote}."
+        )
 
     def cells(self, start: int) -> tuple[list[bytes], int]:
         """Part the record into cells, without their quotes; return them and where the record ends."""

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from declaration.sources.blocks import TextTable
-
 from sources.byte_sets import (
     WORD_BITS,
     ByteSet,
@@ -122,7 +121,9 @@ def _blocks(path: Path, table: TextTable) -> Iterator[bytes]:
         carried = b"" if table.skip_lines else stream.read(len(codecs.BOM_UTF8)).removeprefix(codecs.BOM_UTF8)
         while block := carried + stream.read(BLOCK_BYTES):
             carried = b""
-            while (block.endswith(b"\r") or (quote and quote in block[-n_after:])) and (more := stream.read(1)):
+            while (block.endswith(b"\r") or (quote and quote in block[-n_after:])) and (
+                more := stream.read(1)
+            ):
                 block += more
             yield block
 

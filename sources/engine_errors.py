@@ -45,7 +45,10 @@ _ROW_REPAIRS = (
         f"{NOT_NUMBER} with",
         "Correct `decimal` and `thousands` in `source`, or compute the column with `sql`.",
     ),
-    ("not a time in the form", "Name all forms that the texts have in `formats`, of the source or the column."),
+    (
+        "not a time in the form",
+        "Name all forms that the texts have in `formats`, of the source or the column.",
+    ),
     (
         SHORT_YEAR,
         "Write years with four digits, or read the column with `sql` and strptime, whose %y reads two.",

@@ -99,7 +99,12 @@ def _text(path: Path, number: int, content: bytes) -> str:
 
 
 def _prepare(
-    connection: duckdb.DuckDBPyConnection, files: Sequence[Path], source: FixedWidthSourceSpec, /, *, folder: Path
+    connection: duckdb.DuckDBPyConnection,
+    files: Sequence[Path],
+    source: FixedWidthSourceSpec,
+    /,
+    *,
+    folder: Path,
 ) -> tuple[Path, ...]:
     del connection
     return lines_as_csv(as_utf8(files, folder=folder, encoding=source.encoding), source, folder=folder)

@@ -98,7 +98,9 @@ class _Sought:
 
     def look(self, numbers: Numbers, lines: Numbers) -> None:
         """Look at the next records: the engine's numbers, and their lines."""
-        first, last = np.searchsorted(self._engine_lines, numbers[[0, -1]] + [0, 1]) if numbers.size else (0, 0)
+        first, last = (
+            np.searchsorted(self._engine_lines, numbers[[0, -1]] + [0, 1]) if numbers.size else (0, 0)
+        )
         refused = np.searchsorted(numbers, self._engine_lines[first:last])
         self.engines[first:last] = np.where(
             numbers[refused] == self._engine_lines[first:last], lines[refused], 0

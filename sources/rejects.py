@@ -169,7 +169,14 @@ def source_values(dataset: DatasetSpec) -> tuple[SourceValue, ...]:
             nulls = frozenset(_nulls(dataset, name)).difference(shared)
             values.append(
                 SourceValue(
-                    source, kind, name, column, f"{OWN_PREFIX}clock_of_{number}", time, nulls, _forms(dataset, name)
+                    source,
+                    kind,
+                    name,
+                    column,
+                    f"{OWN_PREFIX}clock_of_{number}",
+                    time,
+                    nulls,
+                    _forms(dataset, name),
                 )
             )
     return tuple(values)

@@ -71,7 +71,7 @@ def _time(text: str, form: TimeFormat) -> str:
     pattern = quote_literal(rf"\s*{form.pattern}\s*")
     clock, offset = text, ""
     if form.has_zone:
-        zone = rf"\s*(Z|[+-][0-9]{{2}}(?::?[0-9]{{2}})?)\s*$"
+        zone = r"\s*(Z|[+-][0-9]{2}(?::?[0-9]{2})?)\s*$"
         clock = f"regexp_replace({text}, '{zone}', '')"
         with_colon = rf"regexp_replace(regexp_extract({text}, '{zone}', 1), '^(...)([0-9]{{2}})$', '\1:\2')"
         offset = f" || replace({with_colon}, 'Z', '+00')"

@@ -53,7 +53,9 @@ def workbooks_as_csv(
     ReadError
         If a file is no workbook, or has no such sheet.
     """
-    return tuple(_as_csv(path, sheet, own_folder(folder, number), decimal) for number, path in enumerate(files))
+    return tuple(
+        _as_csv(path, sheet, own_folder(folder, number), decimal) for number, path in enumerate(files)
+    )
 
 
 def _as_csv(path: Path, sheet: str | None, folder: Path, decimal: str) -> Path:
@@ -111,9 +113,7 @@ def _text(cell: object, decimal: str) -> str:
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, float):
-        return (
-            str(int(cell)) if cell.is_integer() and abs(cell) < 2**53 else repr(cell).replace(".", decimal)
-        )
+        return str(int(cell)) if cell.is_integer() and abs(cell) < 2**53 else repr(cell).replace(".", decimal)
     if isinstance(cell, datetime | date | time):
         return cell.isoformat()
     if isinstance(cell, timedelta):

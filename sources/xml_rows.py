@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,8 +26,8 @@ MAX_TOKEN_BYTES = MAX_LINE_BYTES
 """Longest tag or text that the parser holds."""
 
 _BLOCK_BYTES = 1 << 18
-_MAX_SHOWN = 10
-"""Paths that a message lists."""
+_MAX_SHOWN, _MAX_COUNTED = 10, 1_000
+"""Paths that a message lists, and that are told apart."""
 
 _OWN_ENCODINGS = frozenset({"utf-8", "utf-16", "iso8859-1", "ascii"})
 """Encodings that the parser reads itself."""
@@ -115,25 +116,48 @@ def xml_rows(path: Path, source: XmlSourceSpec) -> Iterator[dict[str, Value]]:
         raise ReadError(f"{path.name}: no element '{source.rows}'. {reader.shown()} Correct source.rows.")
 
 
+def likely_rows(path: Path, first: bytes) -> str | None:
+    """Return the path of the outermost element that repeats in a file's first bytes; None where none does.
+
+    Raises
+    ------
+    ReadError
+        If it is damaged there, or declares entities.
+    """
+    # No element has such a name: all of them stand around the place.
+    reader = _Reader(path, XmlSourceSpec(type="xml", path=path.name, rows=" "))
+    decode, encoding = _decoding(path, first)
+    reader.parser(encoding)(decode(first, False), False)
+    repeated = [(at.count("/"), -n, at) for at, n in reader.counts.items() if n > 1]
+    return min(repeated)[-1] if repeated else None
+
+
+def _as_it_is(block: bytes, is_last: bool) -> bytes:
+    del is_last
+    return block
+
+
 def _decoding(path: Path, first: bytes) -> tuple[Callable[[bytes, bool], bytes], str | None]:
     """Return what makes bytes the parser reads, and their encoding; None where it is the document's own."""
     found = _ENCODING.match(first.removeprefix(codecs.BOM_UTF8))
     if found is None:
-        return lambda block, is_last: block, None
+        return _as_it_is, None
     name = found[1].decode()
     try:
         codec = codecs.lookup(name)
     except LookupError as error:
         raise ReadError(f"{path.name}: the encoding '{name}' is unknown. Save it as UTF-8.") from error
     if codec.name in _OWN_ENCODINGS or codec.name == "utf-8-sig":
-        return lambda block, is_last: block, None
+        return _as_it_is, None
     decoder = codec.incrementaldecoder(errors="strict")
 
     def decode(block: bytes, is_last: bool) -> bytes:
         try:
             return decoder.decode(block, is_last).encode()
         except UnicodeError as error:
-            raise ReadError(f"{path.name}: not {name} text ({error}), as it says of itself. Save it as UTF-8.") from error
+            raise ReadError(
+                f"{path.name}: not {name} text ({error}), as it says of itself. Save it as UTF-8."
+            ) from error
 
     return decode, "utf-8"
 
@@ -149,7 +173,8 @@ class _Reader:
         self._open: list[_Element] = []
         """Elements of the row that are not closed."""
         self._rows: list[dict[str, Value]] = []
-        self._seen: dict[str, None] = {}
+        self.counts: Counter[str] = Counter()
+        """Elements outside rows by their paths, as many as are listed."""
         self._n_characters = 0
         self.n_rows = 0
 
@@ -169,7 +194,10 @@ class _Reader:
             try:
                 self._expat.Parse(block, is_last)
             except (expat.ExpatError, ValueError, LookupError) as error:
-                self._fail(f"the XML is damaged, incomplete or no XML: {one_line(str(error)).split(': line')[0]}", error)
+                self._fail(
+                    f"the XML is damaged, incomplete or no XML: {one_line(str(error)).split(': line')[0]}",
+                    error,
+                )
 
         return parse
 
@@ -185,7 +213,7 @@ class _Reader:
 
     def shown(self) -> str:
         """Return the paths that the file has."""
-        paths = list(self._seen)
+        paths = list(self.counts)
         more = f" and {len(paths) - _MAX_SHOWN} more" if len(paths) > _MAX_SHOWN else ""
         return f"It has: {', '.join(one_line(path, 80) for path in paths[:_MAX_SHOWN])}{more}."
 
@@ -205,8 +233,9 @@ class _Reader:
             return
         self._around.append((self._name(name), named))
         path = tuple(step for step, _ in self._around)
-        if len(self._seen) <= 10 * _MAX_SHOWN and len(path) <= len(self._source.row_path) + 1:
-            self._seen.setdefault("/".join(path))
+        at = "/".join(path)
+        if at in self.counts or len(self.counts) < _MAX_COUNTED:
+            self.counts[at] += 1
         if path == self._source.row_path:
             self._open.append(_Element(named))
 
@@ -259,7 +288,9 @@ class _Reader:
 
     def _refuse_reference(self, *reference: object) -> int:
         name = next((part for part in reference if isinstance(part, str)), "")
-        self._fail(f"the entity '{one_line(name, 40)}' is not defined in the file, so that its text would be lost")
+        self._fail(
+            f"the entity '{one_line(name, 40)}' is not defined in the file, so that its text would be lost"
+        )
 
     def _fail(self, what: str, error: Exception | None = None) -> NoReturn:
         # Of an error its own place; else where the parser stands.

@@ -52,9 +52,15 @@ class FixedWidthSourceSpec(FormedTexts, FileSourceBlock):
         """Return what is wrong with the path, the places, and the texts that mean NULL."""
         yield from super().contradictions()
         if len({isinstance(place, int) for place in self.fields.values()}) > 1:
-            yield "fields", "gives widths and places. Give each field its width, or each its first and last character."
+            yield (
+                "fields",
+                "gives widths and places. Give each field its width, or each its first and last character.",
+            )
         for name, place in self.fields.items():
             if not isinstance(place, int) and place[0] > place[1]:
-                yield "fields", f"ends {name!r} at {place[1]}, before it begins at {place[0]}. Count both from 1."
+                yield (
+                    "fields",
+                    f"ends {name!r} at {place[1]}, before it begins at {place[0]}. Count both from 1.",
+                )
         yield from self.value_forms.faults()
         yield from self.text_table.null_faults()

@@ -48,9 +48,7 @@ class CsvSourceSpec(FormedTexts, FileSourceBlock):
     def text_table(self) -> TextTable:
         """The form that the CSV reader reads; what backslashes escape has been put in quotes before."""
         quote = self.quote_sign or ('"' if self.escape == "backslash" else None)
-        return TextTable(
-            self.delimiter, self.null_values, quote, self.skip_lines, self.header, self.comment
-        )
+        return TextTable(self.delimiter, self.null_values, quote, self.skip_lines, self.header, self.comment)
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """Return what is wrong with the path, the signs, and the texts that mean NULL."""

@@ -42,7 +42,7 @@ class ValueForms:
     def faults(self) -> Iterator[tuple[str, str]]:
         """Return what is wrong: a key, and the sentence about it."""
         for key, sign in (("decimal", self.decimal), ("thousands", self.thousands)):
-            if sign is not None and (sign.isalnum() or sign in "+-\"\r\n"):
+            if sign is not None and (sign.isalnum() or sign in '+-"\r\n'):
                 yield key, f"is {sign!r}, which numbers or values are written with. Name the sign itself."
         if self.decimal == self.thousands:
             yield (

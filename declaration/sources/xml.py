@@ -21,7 +21,8 @@ class XmlSourceSpec(FormedTexts, FileSourceBlock):
     type: Literal["xml"]
     """XML files, of which each occurrence of one element is a row."""
     rows: ElementPath
-    """Path of the element that is a row, from the root: `orders/order`. Columns are named by paths inside it: `customer/@id`, `total`, `.` for its own text, `../@day` for an attribute of the element around it."""
+    """Path of the element that is a row, from the root: `orders/order`. Columns are named by paths inside it: `customer/@id`, `total`, `.` for
+    its own text, `../@day` for an attribute of the element around it."""
     namespaces: Mapping[str, str] = Field(default_factory=dict)
     """Prefixes of namespaces in paths, `""` for names without one. Absent, names are read as the file writes them."""
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from declaration.datasets import DatasetSpec
 from declaration.generated_columns import PLACE
 from declaration.sources.spec import SourceSpec
+from declaration.sources.xml import XmlSourceSpec
 from declaration.sql import first_row, quote_identifier, scalar
 from declaration.text import one_line
 from pipelines.loading.checks.blocks import PARTITION_COLUMN
@@ -135,6 +136,12 @@ def doubts(opened: OpenedSource) -> Sequence[str]:
     names = opened.columns
     questions = []
     table = opened.source.text_table
+    if table is not None and table.skip_lines:
+        questions.append(
+            f"the first {table.skip_lines} lines are left out, for they stand above the header. Is that right?"
+        )
+    if table is not None and table.comment is not None:
+        questions.append(f"lines that begin with {table.comment} are left out as remarks. Is that right?")
     if table is not None and sum(map(_is_value, names)) * 2 >= len(names):
         listed_names = ", ".join(repr(one_line(name, 20)) for name in names[:4])
         questions.append(
@@ -142,8 +149,11 @@ def doubts(opened: OpenedSource) -> Sequence[str]:
         )
     if table is not None and names[0].startswith("#"):
         questions.append(
-            f"the first line is taken for the header, but begins with # as a remark does ({one_line(names[0], 40)!r}). If it is one, remove it from the file."
+            f"the first line is taken for the header, but begins with # as a remark does ({one_line(names[0], 40)!r}). "
+            "If it is one, declare it with `comment`, or remove it from the file."
         )
+    if isinstance(opened.source, XmlSourceSpec):
+        questions.append(f"each element {opened.source.rows} is taken for a row. Is that right?")
     if len(names) == 1 and table is not None and len(names[0].split()) > 1:
         parts = f"len(string_split_regex(trim({quote_identifier(names[0])}), '\\s+'))"
         n_widths, width = first_row(
@@ -151,7 +161,8 @@ def doubts(opened: OpenedSource) -> Sequence[str]:
         )
         if n_widths == 1 and width > 1:
             questions.append(
-                "the file has one column, whose values spaces part. If they are several columns, save it with commas between them."
+                "the file has one column, whose values spaces part. If they are several columns, save it with commas between them, or declare "
+                "`type: fixed_width`."
             )
     return questions
 

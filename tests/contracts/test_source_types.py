@@ -55,10 +55,12 @@ def write_fixed_width(path: Path, names: Sequence[str], records: Texts) -> None:
 
 def write_xml(path: Path, names: Sequence[str], records: Texts) -> None:
     rows = [
-        "".join(f"<{name}>{escape(value or str())}</{name}>" for name, value in zip(names, record, strict=True))
+        "".join(f"<{name}>{escape(value or '')}</{name}>" for name, value in zip(names, record, strict=True))
         for record in records
     ]
-    path.write_text("<orders>" + "".join(f"<order>{row}</order>\n" for row in rows) + "</orders>", encoding="utf-8")
+    path.write_text(
+        "<orders>" + "".join(f"<order>{row}</order>\n" for row in rows) + "</orders>", encoding="utf-8"
+    )
 
 
 def table_of(names: Sequence[str], records: Texts) -> pa.Table:
@@ -200,7 +202,9 @@ def test_columns_without_records_are_no_rows(source: Source) -> None:
     source.write(NAMES, [])
     if source.kind in ("json", "xml"):
         # Names stand in objects alone: without any, nobody knows what the file is.
-        with pytest.raises(DriftlineError, match=r"given\.file(: no element 'orders/order'| holds no line of JSON)"):
+        with pytest.raises(
+            DriftlineError, match=r"given\.file(: no element 'orders/order'| holds no line of JSON)"
+        ):
             source.read()
         return
     assert source.read() == Counts(0, 0)

@@ -79,7 +79,7 @@ def test_names_stand_for_a_header_that_is_not_there(table: Table) -> None:
 
 
 def test_a_header_that_is_there_is_no_row(table: Table) -> None:
-    with pytest.raises(DriftlineError, match="the first line names the columns.*Remove `header`"):
+    with pytest.raises(DriftlineError, match=r"the first line names the columns.*Remove `header`"):
         table.read("a,n\nx,1\n", ["a", "n"], header=["a", "n"])
 
 
@@ -116,7 +116,9 @@ def test_remarks_alone_are_no_table(table: Table) -> None:
 
 
 def test_a_quote_may_be_a_letter(table: Table) -> None:
-    assert table.read('a\tb\n5" disk\t"x\n"y\tz""\n', ["a", "b"], quote="none", delimiter="\t") == Counts(2, 0)
+    assert table.read('a\tb\n5" disk\t"x\n"y\tz""\n', ["a", "b"], quote="none", delimiter="\t") == Counts(
+        2, 0
+    )
     assert table.rows() == [('5" disk', '"x'), ('"y', 'z""')]
 
 
@@ -154,7 +156,9 @@ def test_another_line_break_inside_the_first_row_is_refused_not_misread(table: T
     assert table.read('"x\r\ny",1\r\nz,2\r\n', ["a", "b"], header=["a", "b"]) == Counts(2, 0)
 
 
-SIGNS = st.sampled_from(["a", "1", " ", ",", ";", "|", "\t", '"', "'", "\\", "\n", "\r\n", "#", "é", "N", '""', '\\"'])
+SIGNS = st.sampled_from(
+    ["a", "1", " ", ",", ";", "|", "\t", '"', "'", "\\", "\n", "\r\n", "#", "é", "N", '""', '\\"']
+)
 VALUES = st.lists(SIGNS, max_size=6).map("".join)
 RECORDS = st.lists(st.tuples(VALUES, VALUES, VALUES), min_size=1, max_size=8)
 

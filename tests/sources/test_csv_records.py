@@ -56,7 +56,9 @@ def test_records_are_those_of_pythons_csv(
         patch.setattr(csv_records, "BLOCK_BYTES", block)
         path = Path(folder) / "a.csv"
         path.write_bytes(mark + text.encode())
-        assert count_records(path, TextTable(delimiter, ("",)), n_columns=n_columns).n == records_of(text, delimiter, n_columns)
+        assert count_records(path, TextTable(delimiter, ("",)), n_columns=n_columns).n == records_of(
+            text, delimiter, n_columns
+        )
 
 
 def test_a_compressed_file_is_counted_alike(tmp_path: Path) -> None:

@@ -25,13 +25,15 @@ def table(tmp_path: Path, connection: duckdb.DuckDBPyConnection) -> Table:
 
 def test_places_are_those_of_characters(table: Table) -> None:
     text = "0001Köln  1.5\n0002Zürich  2\r\n0003日本    3\n"
-    assert table.read(text, {"id": "string", "city": "string", "n": "float"}, type="fixed_width", fields=WIDTHS) == Counts(3, 0)
+    assert table.read(
+        text, {"id": "string", "city": "string", "n": "float"}, type="fixed_width", fields=WIDTHS
+    ) == Counts(3, 0)
     assert table.rows() == [("0001", "Köln", 1.5), ("0002", "Zürich", 2.0), ("0003", "日本", 3.0)]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16", "windows-1252"])
 def test_places_may_be_named_with_gaps_and_overlaps(table: Table, encoding: str) -> None:
-    text = "2024é,\"x\" 17\n"
+    text = '2024é,"x" 17\n'
     fields = {"year": [1, 4], "century": [1, 2], "word": [7, 9], "n": [11, 12]}
     columns = {"year": "int", "century": "int", "word": "string", "n": "int"}
     counts = table.read(text.encode(encoding), columns, type="fixed_width", fields=fields, encoding=encoding)
@@ -46,9 +48,7 @@ def test_a_line_that_ends_before_a_field_begins_is_a_reject_with_its_line(table:
     assert counts == Counts(2, 3)
     assert table.rows() == [(1, "Köln", 1.5), (5, "Paris", 7.0)]
     assert [reject[1] for reject in table.rejects()] == [4, 5, 6]
-    counts = table.read(
-        text, columns, type="fixed_width", fields=WIDTHS, skip_lines=1, short_lines="empty"
-    )
+    counts = table.read(text, columns, type="fixed_width", fields=WIDTHS, skip_lines=1, short_lines="empty")
     assert counts == Counts(4, 1)
     assert table.rows()[1:3] == [(2, None, None), (3, "Rom", None)]
 
@@ -94,6 +94,8 @@ def test_lines_are_cut_as_pandas_cuts_them(table: Table, rows: list[tuple[str, s
     specs = [(0, 1), (1, 7), (7, 13), (13, 19)]
     text = "\n".join(lines)
     expected = pd.read_fwf(io.StringIO(text), colspecs=specs, header=None, dtype=str, keep_default_na=False)
-    assert table.read(text, ["a", "b", "c"], type="fixed_width", fields=fields, null_values=["\x01"]) == Counts(len(rows), 0)
+    assert table.read(
+        text, ["a", "b", "c"], type="fixed_width", fields=fields, null_values=["\x01"]
+    ) == Counts(len(rows), 0)
     found = [tuple(str(value or "").strip() for value in row) for row in table.rows()]
     assert found == [tuple(row) for row in expected[[1, 2, 3]].itertuples(index=False)]

@@ -52,9 +52,13 @@ def format_faults_of_columns(path: KeyPath, dataset: DatasetSpec) -> Iterator[Fa
         if not column.formats:
             continue
         if column.sql is not None:
-            yield Fault(at, f"{label(at)} is for columns that are read; this one is computed. Use strptime in `sql`.")
+            yield Fault(
+                at, f"{label(at)} is for columns that are read; this one is computed. Use strptime in `sql`."
+            )
         elif column.type not in TIMES:
-            yield Fault(at, f"{label(at)} is for {', '.join(TIMES)}; this column is {column.type}. Remove it.")
+            yield Fault(
+                at, f"{label(at)} is for {', '.join(TIMES)}; this column is {column.type}. Remove it."
+            )
         for text in format_faults(column.formats):
             yield Fault(at, f"{label(at)} {text}")
 
