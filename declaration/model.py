@@ -8,7 +8,14 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
-from declaration.decisions import CalibrationMethod, ClassWeight, IntervalSpec, ThresholdSpec, ValidationSpec
+from declaration.decisions import (
+    CalibrationMethod,
+    ClassWeight,
+    IntervalSpec,
+    QuantileShares,
+    ThresholdSpec,
+    ValidationSpec,
+)
 from declaration.limits import (
     BaselineRule,
     FairnessLimitSpec,
@@ -138,7 +145,16 @@ class ModelSpec(GrownBlock):
     """Settings by which models are trained and compared."""
 
     ADDED = frozenset(
-        {"validation", "class_weight", "calibrate", "threshold", "intervals", "preprocess", "sample"}
+        {
+            "validation",
+            "class_weight",
+            "calibrate",
+            "threshold",
+            "intervals",
+            "quantiles",
+            "preprocess",
+            "sample",
+        }
     )
 
     candidates: tuple[Identifier | EstimatorPath | CandidateSpec, ...] = Field(
@@ -169,6 +185,8 @@ class ModelSpec(GrownBlock):
     """Probability from which a row is called positive, or what that is chosen by, out of fold; of many classes their costs."""
     intervals: IntervalSpec | None = None
     """Regression: interval around each predicted value."""
+    quantiles: QuantileShares | None = None
+    """Regression: quantiles of each predicted value, as `[0.1, 0.5, 0.9]`: columns `quantile_10`, `quantile_50`, `quantile_90`."""
     gate: GateSpec = Field(default_factory=GateSpec)
     """Gate that a challenger passes to be promoted."""
 

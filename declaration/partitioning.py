@@ -189,7 +189,8 @@ class CalendarPartitions(Partitioning):
         if not super().is_key(key):
             return False
         start = self.window(key).start.astimezone(ZoneInfo(self.spec.timezone))
-        return _first_boundary(start, self.spec.every) == start
+        # Also 2024-1-2 names the day; its partition is called 2024-01-02.
+        return _first_boundary(start, self.spec.every) == start and _key(start, self.spec.every) == key
 
     def _local(self, instant: datetime) -> datetime:
         zone = ZoneInfo(self.spec.timezone)

@@ -176,6 +176,7 @@ def facts_of(
         f"estimated_{metric}": findings.estimated.value,
         f"realised_{metric}": findings.realised.value,
         **_cost_facts(findings.cost),
+        **{f"{one.name}_coverage": one.value for one in findings.coverage},
         "unseen_class_share": findings.realised.unseen_share,
         "error_e_value": findings.rise.e_value if findings.rise else None,
         "errors_rise": findings.rise.is_certain if findings.rise else None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import duckdb
 
@@ -41,6 +41,7 @@ from drift.performance.realised import (
     performance_drop,
     within_range,
 )
+from drift.performance.realised_coverage import realised_coverage
 from drift.performance.sequential_test import monitor_errors
 from drift.performance.slices import measure_slices
 from drift.performance.track_record import EstimateOutcome, with_track_record
@@ -123,6 +124,7 @@ def examine(
     earlier: Sequence[WindowSketch] = (),
     since_us: int | None = None,
     costs: ThresholdSpec | None = None,
+    covers: Mapping[str, float] | None = None,
 ) -> Findings:
     """Compare a scored window with the rows its model learned from, and measure the model on it.
 
@@ -152,6 +154,8 @@ def examine(
         First instant of the window; None takes all labelled rows for its own.
     costs
         What mistakes cost; None where that is not declared, or nothing was decided by it.
+    covers
+        What is declared of an interval and of quantiles that were served: see `declared_coverage`.
 
     Returns
     -------
@@ -230,6 +234,9 @@ def examine(
         if costs is None
         else realised_cost(
             connection, relations.realised, costs, problem, classes, seed=seed, min_rows=drift.min_rows
+        ),
+        coverage=realised_coverage(
+            connection, relations.realised, covers or {}, seed=seed, min_rows=drift.min_rows
         ),
     )  # fmt: skip
 

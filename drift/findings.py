@@ -18,6 +18,7 @@ from drift.performance.realised import (
     Measurement,
     PerformanceDrop,
 )
+from drift.performance.realised_coverage import RealisedCoverage
 from drift.performance.sequential_test import LossBlocks, SequentialTest
 from drift.performance.slices import SlicePerformance
 from drift.performance.track_record import EstimateOutcome
@@ -94,7 +95,7 @@ class Findings:
     `skills` compares with naive forecasts, the best one first; `extrapolation` counts rows outside what the model
     learned from, None where that is not known; `raw_estimate` is the estimate before its track record was looked at,
     `estimate_outcome` what came of earlier ones; `season` is how the features stand to each other; `cost` is what decisions have cost,
-    None where mistakes have no declared cost.
+    None where mistakes have no declared cost; `coverage` is that of the intervals and quantiles that were served.
     """
 
     champion: ScoringModel | None
@@ -120,6 +121,7 @@ class Findings:
     extrapolation: Extrapolation | None = None
     season: WindowRelations | None = None
     cost: DecisionCost | None = None
+    coverage: tuple[RealisedCoverage, ...] = ()
 
     @property
     def measured(self) -> Measurement:

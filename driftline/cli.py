@@ -55,6 +55,9 @@ COMMANDS: Mapping[str, Mapping[str, Listed]] = {
             "driftline.backtest.command:backtest", "Decide a pipeline's history anew under another policy."
         ),
         "run": Listed("driftline.run.command:run", "Run one partition from raw data to drift report."),
+        "upload": Listed(
+            "driftline.upload.command:upload", "Check a file, and put it where a dataset looks for it."
+        ),
         "dev": Listed("driftline.dev.command:dev", "Start web UI and daemon on this machine."),
     },
     "Look": {

@@ -1,7 +1,6 @@
 """Intervals around predicted values, from errors out of fold: split conformal prediction by groups of like scores.
 
-Late flights are later than early ones are early, and the later they are said to be the more they vary: so each tail has a
-quantile of its own, and each group of rows with like scores has its own quantiles.
+Each tail has a quantile of its own, in each of the groups of `score_groups`.
 
 References
 ----------
@@ -19,12 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from declaration.decisions import IntervalSpec
-from learning.metrics import Floats, Scored
-
-GROUP_ROWS = 300
-"""Rows of a group at least: the 5 % quantile of so many is known to 1.3 % of probability."""
-
-MAX_GROUPS = 10
+from learning.metrics import Floats
+from learning.score_groups import ForecastRows, ScoreGroups, group_quantiles, score_groups, taught_by_others
 
 
 @dataclass(frozen=True)
@@ -35,27 +30,27 @@ class Intervals:
     ----------
     level
         Share of the truths inside.
-    edges
-        Scores between the groups, ascending. One less than the groups.
+    groups
+        The groups.
     low, high
         What is added to a score of each group at both ends.
     """
 
     level: float
-    edges: tuple[float, ...]
+    groups: ScoreGroups
     low: tuple[float, ...]
     high: tuple[float, ...]
 
-    def around(self, scores: Floats) -> tuple[Floats, Floats]:
-        """Return both ends of each score's interval."""
-        groups = np.searchsorted(np.asarray(self.edges), scores, side="right")
+    def around(self, scores: Floats, horizons: Floats | None = None) -> tuple[Floats, Floats]:
+        """Return both ends of each score's interval; see `ScoreGroups.numbers`."""
+        groups = self.groups.numbers(scores, horizons)
         return scores + np.asarray(self.low)[groups], scores + np.asarray(self.high)[groups]
 
     def to_plain(self) -> dict[str, Any]:
         """Return the intervals as JSON values."""
         return {
             "level": self.level,
-            "edges": list(self.edges),
+            **self.groups.to_plain(),
             "low": list(self.low),
             "high": list(self.high),
         }
@@ -63,7 +58,8 @@ class Intervals:
     @staticmethod
     def from_plain(plain: Mapping[str, Any]) -> Intervals:
         """Read what `to_plain` gives."""
-        return Intervals(plain["level"], *(tuple(plain[name]) for name in ("edges", "low", "high")))
+        groups = ScoreGroups.from_plain(plain)
+        return Intervals(plain["level"], groups, tuple(plain["low"]), tuple(plain["high"]))
 
 
 @dataclass(frozen=True)
@@ -85,59 +81,22 @@ class IntervalResult:
     mean_width: float
 
 
-def fit_intervals(scored: Scored, level: float) -> Intervals:
+def fit_intervals(rows: ForecastRows, level: float) -> Intervals:
     """Learn intervals from scores of rows that the model had not learned from."""
-    errors = scored.labels - scored.scores
-    edges = _edges(scored.scores)
-    groups = np.searchsorted(edges, scored.scores, side="right")
-    tails = [
-        (_low_quantile(errors[groups == group], level), _high_quantile(errors[groups == group], level))
-        for group in range(edges.size + 1)
-    ]
-    low, high = zip(*tails, strict=True)
-    return Intervals(level, tuple(edges.tolist()), low, high)
+    groups = score_groups(rows.scored.scores, rows.horizons)
+    numbers = groups.numbers(rows.scored.scores, rows.horizons)
+    ends = ((1 - level) / 2, (1 + level) / 2)
+    low, high = group_quantiles(rows.errors, numbers, groups.n_groups, ends)
+    return Intervals(level, groups, low, high)
 
 
-def _edges(scores: Floats) -> Floats:
-    """Return edges between groups of equal size, as many as leave each `GROUP_ROWS` rows."""
-    for n_groups in range(min(MAX_GROUPS, scores.size // GROUP_ROWS), 1, -1):
-        edges = np.unique(np.quantile(scores, np.arange(1, n_groups) / n_groups))
-        counts = np.bincount(np.searchsorted(edges, scores, side="right"), minlength=edges.size + 1)
-        # Equal scores are in one group, which may leave others with few.
-        if counts.min() >= GROUP_ROWS / 2:
-            return np.asarray(edges)
-    return np.empty(0)
-
-
-def _high_quantile(errors: Floats, level: float) -> float:
-    """Return the error that a new one exceeds with half of what lies outside: of so few that none is sure, the greatest.
-
-    Examples
-    --------
-    >>> _high_quantile(np.arange(1.0, 20.0), 0.8)
-    18.0
-    """
-    # Rounded first: 0.95 * 20 is a little above 19.
-    rank = int(np.ceil(round((errors.size + 1) * (1 + level) / 2, 9)))
-    return float(np.sort(errors)[min(rank, errors.size) - 1])
-
-
-def _low_quantile(errors: Floats, level: float) -> float:
-    return -_high_quantile(-errors, level)
-
-
-def intervals_of(declared: IntervalSpec, scored: Scored, folds: NDArray[np.int64]) -> IntervalResult:
+def intervals_of(declared: IntervalSpec, rows: ForecastRows, folds: NDArray[np.int64]) -> IntervalResult:
     """Learn intervals from scores out of fold, and count the rows inside ones that other folds teach."""
-    is_inside = np.zeros(scored.labels.size, dtype=np.bool_)
-    widths = np.zeros(scored.labels.size)
-    for fold in np.unique(folds):
-        is_here = folds == fold
-        others = Scored(scored.labels[~is_here], scored.scores[~is_here])
-        # A single fold has no others: its own errors are all there is.
-        taught = fit_intervals(others if others.labels.size else scored, declared.level)
-        low, high = taught.around(scored.scores[is_here])
-        is_inside[is_here] = (scored.labels[is_here] >= low) & (scored.labels[is_here] <= high)
+    is_inside = np.zeros(folds.size, dtype=np.bool_)
+    widths = np.zeros(folds.size)
+    for is_here, others in taught_by_others(rows, folds):
+        here = rows.at(is_here)
+        low, high = fit_intervals(others, declared.level).around(here.scored.scores, here.horizons)
+        is_inside[is_here] = (here.scored.labels >= low) & (here.scored.labels <= high)
         widths[is_here] = high - low
-    return IntervalResult(
-        fit_intervals(scored, declared.level), float(is_inside.mean()), float(widths.mean())
-    )
+    return IntervalResult(fit_intervals(rows, declared.level), float(is_inside.mean()), float(widths.mean()))

@@ -1,4 +1,4 @@
-"""Postprocessing of an estimator's raw scores: probabilities without class weights, calibrated; decisions and intervals."""
+"""Postprocessing of an estimator's raw scores: probabilities without class weights, calibrated; decisions, intervals, quantiles."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from learning.calibration import Calibration
 from learning.class_weights import unweighted_probabilities
 from learning.intervals import Intervals
 from learning.metrics import Floats
+from learning.quantiles import Quantiles
 from learning.threshold import Costs
 
 
@@ -27,7 +28,7 @@ class Postprocessing:
         Binary: least probability that is called positive; None where no decision is asked for.
     costs
         Many classes: cost of each decision; empty for none.
-    intervals
+    intervals, quantiles
         Around predicted values.
     """
 
@@ -36,6 +37,7 @@ class Postprocessing:
     threshold: float | None = None
     costs: Costs = ()
     intervals: Intervals | None = None
+    quantiles: Quantiles | None = None
 
     def scores(self, raw: Floats) -> Floats:
         """Return the scores that the model gives."""
@@ -55,18 +57,23 @@ class Postprocessing:
             plain["costs"] = [list(row) for row in self.costs]
         if self.intervals is not None:
             plain["intervals"] = self.intervals.to_plain()
+        if self.quantiles is not None:
+            plain["quantiles"] = self.quantiles.to_plain()
         return plain
 
     @staticmethod
     def from_plain(plain: Mapping[str, Any]) -> Postprocessing:
         """Read what `to_plain` gives."""
-        calibration, intervals = plain.get("calibration"), plain.get("intervals")
+        calibration, intervals, quantiles = (
+            plain.get(name) for name in ("calibration", "intervals", "quantiles")
+        )
         return Postprocessing(
             tuple(plain.get("class_weights", ())),
             Calibration.from_plain(calibration) if calibration is not None else None,
             plain.get("threshold"),
             tuple(tuple(row) for row in plain.get("costs", ())),
             Intervals.from_plain(intervals) if intervals is not None else None,
+            Quantiles.from_plain(quantiles) if quantiles is not None else None,
         )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from declaration.decisions import quantile_column
 from declaration.model import ModelSpec
 from declaration.target import ProblemType
 from learning.metrics import Floats
@@ -30,9 +31,10 @@ def decision_fields(model: ModelSpec, problem: ProblemType) -> list[pa.Field]:
     """Return the columns that a declaration adds to predictions beside the scores; null in rows of models without them."""
     if problem == "binary" and model.threshold is not None:
         return [pa.field(PREDICTED_LABEL, pa.int64())]
-    if problem == "regression" and model.intervals is not None:
-        return [pa.field("low", pa.float64()), pa.field("high", pa.float64())]
-    return []
+    if problem != "regression":
+        return []
+    ends = ["low", "high"] if model.intervals is not None else []
+    return [pa.field(name, pa.float64()) for name in (*ends, *map(quantile_column, model.quantiles or ()))]
 
 
 def score_columns(problem: ProblemType, classes: Sequence[str], scores: Floats) -> Mapping[str, pa.Array]:
@@ -43,6 +45,14 @@ def score_columns(problem: ProblemType, classes: Sequence[str], scores: Floats) 
     listed = pa.ListArray.from_arrays(offsets, pa.array(scores.ravel(), pa.float64()), type=SCORES_TYPE)
     best = scores.argmax(axis=1) if scores.size else np.empty(0, dtype=np.int64)
     return {"scores": listed, "prediction": pa.array(classes, pa.string()).take(pa.array(best))}
+
+
+def quantile_columns(shares: Sequence[float], values: Floats) -> Mapping[str, pa.Array]:
+    """Write quantiles as columns. Shape of the values: (n, n_shares)."""
+    return {
+        quantile_column(share): pa.array(values[:, column], pa.float64())
+        for column, share in enumerate(shares)
+    }
 
 
 def scores_from(rows: pa.Table, problem: ProblemType, n_classes: int) -> Floats:

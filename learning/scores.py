@@ -15,9 +15,18 @@ from declaration.target import ProblemType
 from learning.encode import encode
 from learning.explain.largest_parts import contribution_columns, contribution_fields
 from learning.fitted import FittedModel
+from learning.intervals import Intervals
 from learning.metrics import Floats
-from learning.score_columns import PREDICTED_LABEL, decision_fields, score_columns, score_fields
+from learning.postprocessing import Postprocessing
+from learning.score_columns import (
+    PREDICTED_LABEL,
+    decision_fields,
+    quantile_columns,
+    score_columns,
+    score_fields,
+)
 from learning.threshold import decisions
+from learning.training_rows import horizons_of
 
 BATCH_BYTES = 16_000_000
 """Bytes of a matrix that is encoded and scored at once: 100,000 rows of 20 columns."""
@@ -162,7 +171,7 @@ def predictions_table(features: pa.Table, champion: Champion | None, problem: Pr
         model, version = champion.model, champion.version
         _check_problem(model, problem)
         matrix = encode(features, model.encoding)
-        scored = {**_scored(matrix, model), **_parts(matrix, champion)}
+        scored = {**_scored(features, matrix, model), **_parts(matrix, champion)}
     names = [*LEADING_COLUMNS, "model_version", *scored]
     features_only = [name for name in features.column_names if name not in LEADING_COLUMNS]
     versions = pa.array(np.full(features.num_rows, version, dtype=np.int32))
@@ -193,7 +202,7 @@ def scored_columns(features: pa.Table, model: FittedModel, problem: ProblemType)
         If the model's problem is not the declared one.
     """
     _check_problem(model, problem)
-    return _scored(encode(features, model.encoding), model)
+    return _scored(features, encode(features, model.encoding), model)
 
 
 def _check_problem(model: FittedModel, problem: ProblemType) -> None:
@@ -204,9 +213,13 @@ def _check_problem(model: FittedModel, problem: ProblemType) -> None:
         )
 
 
-def _scored(matrix: Floats, model: FittedModel) -> Mapping[str, pa.Array]:
+def _scored(features: pa.Table, matrix: Floats, model: FittedModel) -> Mapping[str, pa.Array]:
     scores = model.score_matrix(matrix)
-    return {**score_columns(model.problem, model.classes, scores), **decision_columns(model, scores)}
+    return {
+        **score_columns(model.problem, model.classes, scores),
+        **decision_columns(model, scores),
+        **_around(features, scores, model.postprocessing),
+    }
 
 
 def _parts(matrix: Floats, champion: Champion) -> Mapping[str, pa.Array]:
@@ -218,20 +231,29 @@ def _parts(matrix: Floats, champion: Champion) -> Mapping[str, pa.Array]:
 
 
 def decision_columns(model: FittedModel, scores: Floats) -> Mapping[str, pa.Array]:
-    """Return what a model makes of its scores: `predicted_label` of two classes, `prediction` of many, `low` and `high` of a value.
-
-    Nothing where no threshold and no interval is declared.
-    """
+    """Return what a model calls by its scores: `predicted_label` of two classes, `prediction` of many; nothing without a threshold."""
     steps = model.postprocessing
-    if steps.intervals is not None:
-        low, high = steps.intervals.around(scores)
-        return {"low": pa.array(low, pa.float64()), "high": pa.array(high, pa.float64())}
     if steps.costs:
         called = pa.array(decisions(scores, None, steps.costs))
         return {"prediction": pa.array(model.classes, pa.string()).take(called)}
     if steps.threshold is not None:
         return {PREDICTED_LABEL: pa.array(decisions(scores, steps.threshold, ()), pa.int64())}
     return {}
+
+
+def _around(features: pa.Table, scores: Floats, steps: Postprocessing) -> Mapping[str, pa.Array]:
+    """Return what lies around predicted values: `low` and `high` of an interval, and quantiles; nothing where none are declared."""
+    columns: dict[str, pa.Array] = {}
+    for declared in (steps.intervals, steps.quantiles):
+        if declared is None:
+            continue
+        horizons = horizons_of(features) if declared.groups.horizons else None
+        if isinstance(declared, Intervals):
+            low, high = declared.around(scores, horizons)
+            columns |= {"low": pa.array(low, pa.float64()), "high": pa.array(high, pa.float64())}
+        else:
+            columns |= quantile_columns(declared.shares, declared.around(scores, horizons))
+    return columns
 
 
 def score_histograms(

@@ -200,6 +200,7 @@ def train_model(
         )
     scored = chosen.out_of_fold.scored
     rows = judged.rows[places]
+    naive_scored = candidates.get(NAIVE.label)
     finished = finish(
         spec,
         data.problem,
@@ -207,6 +208,8 @@ def train_model(
         judged.folds[places],
         data.event_time_us[rows],
         data.classes,
+        horizons=None if data.horizons is None else data.horizons[rows],
+        naive=None if naive_scored is None else naive_scored.scores[places],
     )
     holdout = finished.holdout
     return Training(

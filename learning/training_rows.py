@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from declaration.errors import DriftlineError
-from declaration.forecast import BEFORE, BEFORE_COLUMN, DifferenceSpec
+from declaration.forecast import BEFORE, BEFORE_COLUMN, HORIZON_COLUMN, DifferenceSpec
 from declaration.model import CandidateSpec
 from declaration.names import SOURCE_PARTITION
 from declaration.preprocess import PreprocessSpec
@@ -87,6 +87,8 @@ class TrainingSet:
         The set that these rows are the newest of; None where they are all.
     difference
         Change that is learned instead of the label; None for the label itself.
+    has_horizons
+        Whether each row is predicted at several horizons.
     """
 
     rows: pa.Table
@@ -102,6 +104,7 @@ class TrainingSet:
     preprocess: PreprocessSpec | None = None
     whole: WholeSet | None = None
     difference: DifferenceSpec | None = None
+    has_horizons: bool = False
 
     @cached_property
     def encoding(self) -> FeatureEncoding:
@@ -140,6 +143,11 @@ class TrainingSet:
         """A number for each row id: a row that comes again, as in every load of a snapshot, has its own again."""
         return _numbered(self.rows["row_id"])
 
+    @cached_property
+    def horizons(self) -> Floats | None:
+        """Hours ahead of each row, where there are several horizons. Shape (n,)."""
+        return horizons_of(self.rows) if self.has_horizons else None
+
     @property
     def digest(self) -> str:
         """Digest of all that a model can learn from these rows: sha256."""
@@ -174,6 +182,7 @@ def read_training_set(
     timezone: str = "UTC",
     folder: str = "",
     difference: DifferenceSpec | None = None,
+    has_horizons: bool = False,
 ) -> TrainingSet:
     """Turn a partition of the training set into arrays; rows without a label are left out.
 
@@ -189,6 +198,8 @@ def read_training_set(
         Folder of the declaration.
     difference
         Change that is learned instead of the label; rows of which it is not known are left out too.
+    has_horizons
+        Whether each row is predicted at several horizons.
 
     Raises
     ------
@@ -220,7 +231,13 @@ def read_training_set(
         timezone=timezone,
         folder=folder,
         difference=difference,
+        has_horizons=has_horizons,
     )
+
+
+def horizons_of(rows: pa.Table) -> Floats:
+    """Return the hours ahead of rows that are predicted at several horizons; NaN where they are not known."""
+    return np.asarray(rows[HORIZON_COLUMN].cast(pa.float64()).to_numpy(), dtype=np.float64)
 
 
 def _with_value_before(table: pa.Table, difference: DifferenceSpec) -> pa.Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import importlib.util
 import re
 import shutil
@@ -23,6 +24,9 @@ from sources.object_store import (
     local_copies,
 )
 from sources.table_folders import table_folder_of
+
+SLOT = "{partition}"
+"""Stands in a path where a partition's key stands in the names of its files."""
 
 PACKAGE_SCHEME = "package:"
 """Prefix of a path inside an installed Python package."""
@@ -106,12 +110,75 @@ def file_in_folder(path: str, folder: Path) -> Path:
     return file
 
 
+def looked_for_below(source: FileSourceBlock, folder: Path) -> tuple[Path, str]:
+    """Return the folder that a source's files may not leave, and the pattern below it.
+
+    Raises
+    ------
+    SourceError
+        If the path leads out of the declaration's folder.
+    """
+    return _root_and_pattern(source.path, folder)
+
+
+def folder_in_reach(path: str, folder: Path) -> Path:
+    """Return a folder that is named as files are: relative to the declaration, or absolute.
+
+    Raises
+    ------
+    SourceError
+        If it is not there, or leads out of the folder that it starts from.
+    """
+    root, inside = _root_and_pattern(path, folder)
+    place = root / inside
+    if not _is_folder(place):
+        raise SourceError(f"source '{path}': no such folder below {root}. Put it there, or correct `path`.")
+    if not place.resolve().is_relative_to(root.resolve()):
+        raise SourceError(f"source '{path}' leads out of {root}. Copy the folder there.")
+    return place
+
+
 def _filled_in(pattern: str, partition: str | None = None) -> str:
     """Return the path of a partition's files, or the pattern of all partitions'."""
-    if partition is not None:
-        return pattern.replace("{partition}", partition)
+    return pattern_of_all(pattern) if partition is None else pattern.replace(SLOT, partition)
+
+
+def pattern_of_all(pattern: str) -> str:
+    """Return the pattern of all partitions' files.
+
+    Examples
+    --------
+    >>> pattern_of_all("orders/{partition}*.csv")
+    'orders/*.csv'
+    """
     # Two stars in a row would be another pattern.
     return re.sub(r"\*?\{partition\}\*?", "*", pattern)
+
+
+_KEY = r"\d{4}-\d{2}-\d{2}(?:-\d{2}:\d{2}(?:[+-]\d{4})?)?"
+"""Pattern of the keys of partitions that can have files of their own: those of time."""
+
+
+def partition_in(path: str, pattern: str) -> str | None:
+    """Return what stands for `{partition}` in a file's path; None where it is none of the pattern's.
+
+    Examples
+    --------
+    >>> partition_in("in/2024-01-02/a.csv", "in/{partition}/*.csv")
+    '2024-01-02'
+    >>> partition_in("2024-01-02_b.csv", "{partition}*.csv")
+    '2024-01-02'
+    >>> partition_in("monday.csv", "{partition}.csv")
+    'monday'
+    """
+    parts = [
+        fnmatch.translate(part).removeprefix("(?s:").removesuffix(")\\Z") for part in pattern.split(SLOT)
+    ]
+    for key in (_KEY, ".+?"):
+        match = re.fullmatch(f"{parts[0]}({key})" + "(?:\\1)".join(parts[1:]), path, re.DOTALL)
+        if match is not None:
+            return match[1]
+    return None
 
 
 def _repair_of_missing(source: FileSourceBlock) -> str:
@@ -184,7 +251,7 @@ def _fixed_part(path: Path) -> Path:
     """Return the folder of an absolute path above its first pattern: a folder may be called as a pattern is written."""
     root = Path(path.anchor)
     for part in path.parent.parts[1:]:
-        if (_is_pattern(part) or "{partition}" in part) and not _is_folder(root / part):
+        if (_is_pattern(part) or SLOT in part) and not _is_folder(root / part):
             break
         root /= part
     return root

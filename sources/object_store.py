@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -67,6 +67,22 @@ def is_anything_at(url: str) -> bool:
     """
     with _store(url) as (store, path):
         return bool(_objects_at(store, path))
+
+
+def object_states(url: str) -> Mapping[str, str] | None:
+    """Return the state of each object of a URL, or of a pattern, as its store tells it; nothing is copied.
+
+    None where a store does not tell, as some web servers.
+
+    Raises
+    ------
+    ObjectError
+        If the store cannot be asked.
+    """
+    with _store(url) as (store, path):
+        states = {name: _state(store, name) for name in _objects_at(store, path)}
+    known = {name: state for name, state in states.items() if state is not None}
+    return known if len(known) == len(states) else None
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import itertools
 import sys
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -24,7 +24,7 @@ from declaration.sources.python import PythonSourceSpec
 from sources.file_types import stat_mark
 from sources.files import SourceError, file_in_folder
 from sources.forms import PARQUET
-from sources.source_type import Asked, Opened, SourceType
+from sources.source_type import WHOLE, Asked, Opened, SourceType
 
 FUNCTION = "read"
 """Name of the function that gives the rows: `read(start, end)`, both None for a table without partitions."""
@@ -45,9 +45,9 @@ def _open(source: PythonSourceSpec, asked: Asked, /) -> Iterator[Opened]:
         yield Opened((rows_as_parquet(file, start, end, folder=Path(name)),))
 
 
-def _mark(source: PythonSourceSpec, folder: Path) -> str:
+def _marks(source: PythonSourceSpec, folder: Path) -> Mapping[str, str]:
     """Return name, size and time of the code: what it reads is not known."""
-    return stat_mark([file_in_folder(source.path, folder)])
+    return {WHOLE: stat_mark([file_in_folder(source.path, folder)])}
 
 
 def rows_as_parquet(file: Path, start: datetime | None, end: datetime | None, *, folder: Path) -> Path:
@@ -146,4 +146,4 @@ def _place(file: Path, error: BaseException) -> str:
     return f"{Path(own[-1].filename).name}:{own[-1].lineno}" if own else file.name
 
 
-PYTHON_FILE = SourceType(PythonSourceSpec, _open, PARQUET, _mark)
+PYTHON_FILE = SourceType(PythonSourceSpec, _open, PARQUET, _marks)

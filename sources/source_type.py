@@ -15,6 +15,9 @@ from sources.forms import EngineForm
 if TYPE_CHECKING:
     import duckdb
 
+WHOLE = ""
+"""Key of a source's mark where it is not one by partition."""
+
 Keys = TypeVar("Keys", bound=SourceBlock)
 Keys_contra = TypeVar("Keys_contra", bound=SourceBlock, contravariant=True)
 
@@ -110,18 +113,20 @@ class SourceType(Generic[Keys]):
         Gives the files that hold its rows.
     form
         The form that they have once they are prepared.
-    mark
-        What a sensor watches, from the block and the declaration's folder: text that is another one when the source may have
-        changed. Raises SourceError where nothing is there yet.
+    marks
+        What a sensor watches, from the block and the declaration's folder: a text that is another one when the source may have
+        changed; of a source that has files for each partition one by partition, of others under `WHOLE`. Raises SourceError
+        where nothing is there yet.
     prepare
         What is made of its files before they are read.
-    endings
-        Endings of file names by which the scaffolder knows it.
+    endings, folder_sign
+        Endings of file names, and a pattern of what only its folders hold, by which the scaffolder knows it.
     """
 
     keys: type[Keys]
     open: Opening[Keys]
     form: EngineForm
-    mark: Callable[[Keys, Path], str]
+    marks: Callable[[Keys, Path], Mapping[str, str]]
     prepare: Preparation[Keys] = as_they_are
     endings: tuple[str, ...] = ()
+    folder_sign: str = ""

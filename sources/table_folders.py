@@ -15,22 +15,22 @@ class TableFolder:
     root: str
     log: str
     reader: str
-    """Call with which a Python source reads such a table."""
+    """Type of the source that reads such a table."""
 
     def __str__(self) -> str:
         return (
             f"belongs to the {self.format} table {self.root}, which has '{self.log}': the folder also holds rows "
             "that the table no longer has, and only that log tells them apart. Export a snapshot of the table as "
-            f"Parquet into a folder of its own, or read it with a source of `type: python` that uses {self.reader}"
+            f"Parquet into a folder of its own, or read it with a source of {self.reader}"
         )
 
 
 LOGS = (
-    ("Delta", "_delta_log", "deltalake"),
-    ("Iceberg", "metadata/*.metadata.json", "pyiceberg"),
-    ("Hudi", ".hoodie/hoodie.properties", "hudi"),
+    ("Delta", "_delta_log", "`type: delta`"),
+    ("Iceberg", "metadata/*.metadata.json", "`type: iceberg`"),
+    ("Hudi", ".hoodie/hoodie.properties", "`type: python` that uses hudi"),
 )
-"""Table formats that keep Parquet files: name, pattern of what only their folders hold, package that reads them."""
+"""Table formats that keep Parquet files: name, pattern of what only their folders hold, source that reads them."""
 
 
 def table_folder_of(files: Iterable[Path]) -> tuple[Path, TableFolder] | None:

@@ -6,8 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from declaration.sources.spec import SourceSpec
+from sources.avro import AVRO_FILES
+from sources.delta import DELTA_TABLE
 from sources.file_types import CSV_FILES, JSON_FILES, PARQUET_FILES, WORKBOOKS
 from sources.fixed_width import FIXED_WIDTH
+from sources.iceberg import ICEBERG_TABLE
+from sources.orc import ORC_FILES
 from sources.python_file import PYTHON_FILE
 from sources.source_type import SourceType
 from sources.xml_files import XML_FILES
@@ -19,6 +23,10 @@ SOURCE_TYPES: Mapping[str, SourceType[Any]] = {
     "json": JSON_FILES,
     "xml": XML_FILES,
     "excel": WORKBOOKS,
+    "orc": ORC_FILES,
+    "avro": AVRO_FILES,
+    "delta": DELTA_TABLE,
+    "iceberg": ICEBERG_TABLE,
     "python": PYTHON_FILE,
 }
 """By the name that a declaration uses."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,6 +13,7 @@ from declaration.lake_table import LakeTable
 from drift.multivariate.domain_classifier import DomainClassification
 from drift.performance.decision_cost import DecisionCost
 from drift.performance.outcomes import ConfusedClass, OutcomeBin, Outcomes
+from drift.performance.realised_coverage import RealisedCoverage
 from drift.performance.sequential_test import LossBlocks
 from learning.metrics import Floats
 
@@ -93,6 +94,26 @@ DECISION_COSTS = LakeTable(
 """A row per report where mistakes have a declared cost: the mean cost a row of served decisions, and of naming the likelier class."""
 
 
+REALISED_COVERAGE = LakeTable(
+    "realised_coverage",
+    pa.schema(
+        [
+            ("partition", pa.string()),
+            ("model_version", pa.int32()),
+            ("name", pa.string()),
+            ("declared", pa.float64()),
+            ("n", pa.int64()),
+            ("value", pa.float64()),
+            ("low", pa.float64()),
+            ("high", pa.float64()),
+            ("below", pa.float64()),
+            ("reason", pa.string()),
+        ]
+    ),
+)
+"""A row per report and interval or quantile that was served: the share of truths inside, or at or below (`value`), and of those below."""
+
+
 def multivariate_table(version: int | None, classification: DomainClassification) -> pa.Table:
     """Write the classification of all features together as a row."""
     row = {
@@ -143,6 +164,12 @@ def cost_rows(partition: str, version: int | None, cost: DecisionCost) -> pa.Tab
         "reason": cost.reason,
     }
     return DECISION_COSTS.rows([row])
+
+
+def coverage_rows(partition: str, version: int | None, coverage: Sequence[RealisedCoverage]) -> pa.Table:
+    """Write the realised coverage of what was served as rows."""
+    of_window = {"partition": partition, "model_version": version}
+    return REALISED_COVERAGE.rows({**of_window, **asdict(one)} for one in coverage)
 
 
 def losses_from_rows(rows: Iterable[Mapping[str, Any]]) -> list[Floats]:

@@ -19,8 +19,10 @@ from assets.drift_report.signal_tables import (
     DECISION_COSTS,
     LOSS_BLOCKS,
     MULTIVARIATE_DRIFT,
+    REALISED_COVERAGE,
     SERVED_OUTCOMES,
     cost_rows,
+    coverage_rows,
     loss_table,
     multivariate_table,
     outcome_table,
@@ -123,6 +125,7 @@ def _content(
         base_rate=findings.base_rate,
         error_scale=champion.error_scale if champion else None,
         cost=findings.cost,
+        coverage=findings.coverage,
     )
 
 
@@ -171,6 +174,8 @@ def write_tables(run: StageRun, report: WindowReport, page: str) -> tuple[Snapsh
         tables.append((BASELINE_SKILL, skill_table(window.key, number, findings.skills)))
     if findings.cost is not None:
         tables.append((DECISION_COSTS, cost_rows(window.key, number, findings.cost)))
+    if findings.coverage:
+        tables.append((REALISED_COVERAGE, coverage_rows(window.key, number, findings.coverage)))
     if findings.outcomes is not None:
         tables.append((SERVED_OUTCOMES, outcome_table(findings.outcomes)))
     return tuple(

@@ -29,6 +29,7 @@ from drift.extrapolation.scan import count_outside, learn_support
 from drift.findings import Findings, Relations, ScoringModel, incomparable, unscored
 from drift.performance.labelled_rows import count_rows, labels_known, scored_labels
 from drift.performance.open_loss import OpenLoss
+from drift.performance.realised_coverage import columns_of, declared_coverage
 from drift.season.table import CO_MOMENTS, co_moment_table
 from drift.season.verdict import UNRELATED
 from drift.sketch.table import SKETCHES, sketch_table
@@ -159,6 +160,7 @@ def examine_window(
         earlier=read_earlier_windows(pipeline, window, version.version, reference, lake, connection),
         since_us=round(window.start.timestamp() * 1e6),
         costs=_declared_costs(spec, predictions),
+        covers=declared_coverage(spec.model, predictions.schema.names),
     )
     findings = replace(
         findings,
@@ -276,7 +278,8 @@ def _scored_since(
     predictions, problem = inputs.predictions, pipeline.spec.learned.problem
     held_in = sliceable_columns(pipeline.spec)
     slices = [held_in[name] for name in pipeline.spec.drift.slices]
-    decided = [name for name in predictions.schema.names if name == PREDICTED_LABEL]
+    covered = columns_of(declared_coverage(pipeline.spec.model, predictions.schema.names))
+    decided = [name for name in predictions.schema.names if name in (PREDICTED_LABEL, *covered)]
     late = labels_known(scan(inputs.labels, earlier), until=window.end, since=since)
     now = scored_labels(
         _known_labels(window, inputs),

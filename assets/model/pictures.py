@@ -10,6 +10,7 @@ import numpy as np
 from assets.model.comparison_pages import candidates_page, limits_page
 from assets.model.explanation_pages import explanation_pages
 from assets.model.naive import NaiveResults
+from assets.model.quantiles import quantiles_of, quantiles_page
 from charts import as_markdown_cell, as_markdown_image, lines
 from declaration.target import ProblemType
 from learning.candidate_comparison import CandidateComparison
@@ -63,6 +64,8 @@ def training_pages(
 
     if columns := learned_texts(training.model.preprocessing, training.model.encoding):
         pages["preprocessing"] = preprocessing_page(columns)
+    if (found := quantiles_of(training)) is not None:
+        pages["quantiles"] = quantiles_page(found)
     if limits:
         pages["limits"] = limits_page(limits)
     models = {f"challenger ({training.model.name})": training.holdout}

@@ -97,6 +97,7 @@ def _read_rows(run: StageRun, snapshot: Snapshot) -> TrainingSet:
         timezone=run.spec.partitions.timezone,
         folder=run.pipeline.folder,
         difference=run.spec.learned.difference,
+        has_horizons=len(run.spec.learned.horizon) > 1,
     )
 
 

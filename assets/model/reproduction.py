@@ -259,6 +259,7 @@ def _rows(sources: _Sources, problem: ProblemType) -> TrainingSet:
         timezone=pipeline.spec.partitions.timezone,
         folder=pipeline.folder,
         difference=pipeline.spec.learned.difference,
+        has_horizons=len(pipeline.spec.learned.horizon) > 1,
     )
 
 

@@ -1,10 +1,13 @@
-"""Facts of a training's searches, calibration, decisions and intervals: in words, as figures, and as a page."""
+"""Facts of a training's searches, calibration, decisions, intervals and quantiles: in words, as figures, and as a page."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
+from assets.model.quantiles import coverage_text
+from declaration.decisions import quantile_column
+from learning.quantiles import QuantileFigures, QuantileResult
 from learning.search.tuning import SearchResult
 from learning.train import Training
 
@@ -37,6 +40,8 @@ def tuning_facts(training: Training) -> Mapping[str, object]:
             f"{finish.intervals.intervals.level:.0%} declared, {finish.intervals.coverage:.1%} of the judged rows inside, "
             f"{finish.intervals.mean_width:.4g} wide on average"
         )
+    if finish.quantiles is not None:
+        facts["quantiles"] = "; ".join(map(_quantile_text, overall(finish.quantiles)))
     return facts
 
 
@@ -56,7 +61,19 @@ def tuning_figures(training: Training) -> Mapping[str, float]:
     if finish.intervals is not None:
         figures["interval_coverage"] = finish.intervals.coverage
         figures["interval_width"] = finish.intervals.mean_width
+    for one in overall(finish.quantiles) if finish.quantiles is not None else ():
+        figures[f"{quantile_column(one.share)}/coverage"] = one.coverage
+        figures[f"{quantile_column(one.share)}/pinball"] = one.pinball
     return figures
+
+
+def overall(result: QuantileResult) -> Iterator[QuantileFigures]:
+    """Give the figures of each quantile over all horizons."""
+    return (one for one in result.figures if one.horizon is None)
+
+
+def _quantile_text(one: QuantileFigures) -> str:
+    return f"{one.share:g} has {coverage_text(one)} at or below, pinball loss {one.pinball:.4g} (labels' quantile {one.label_pinball:.4g})"
 
 
 def tuning_params(training: Training) -> Mapping[str, str]:

@@ -10,6 +10,7 @@ from assets.materialization import Scope, StageRun
 from assets.model.described import description_files
 from assets.model.explanations import EXPLANATIONS, explanations_table
 from assets.model.naive import NaiveResults
+from assets.model.quantiles import QUANTILES, quantiles_of, quantiles_table
 from assets.model.reading import Inputs, Rival, partition_of
 from assets.model.recorded import OUT_OF_CORE, Judge, recorded_tags
 from assets.model.tables import CANDIDATES, candidates_table
@@ -122,16 +123,20 @@ def write_tables(
     explanation: Explanation,
     version: ModelVersion,
 ) -> tuple[Snapshot, ...]:
-    """Keep the judged rows' scores, the candidates' figures and the explanation, by model version."""
+    """Keep the judged rows' scores, the candidates' figures, the explanation and the quantiles' figures, by model version."""
     partition, commit, lake = str(version.version), run.commit, run.lake
     held_out = holdout_table(data, training)
     figures = candidates_table(training, comparison, naive, version.version, version.training_partition)
     explained = explanations_table(explanation, version.version, version.training_partition)
-    return (
+    written = [
         lake.write(run.table("holdout_scores"), held_out, partition=partition, commit=commit),
         lake.write(CANDIDATES.of(run.pipeline.name), figures, partition=partition, commit=commit),
         lake.write(EXPLANATIONS.of(run.pipeline.name), explained, partition=partition, commit=commit),
-    )
+    ]
+    if (found := quantiles_of(training)) is not None:
+        rows = quantiles_table(found.figures, version.version, version.training_partition)
+        written.append(lake.write(QUANTILES.of(run.pipeline.name), rows, partition=partition, commit=commit))
+    return tuple(written)
 
 
 def has_tables(run: StageRun, version: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -123,6 +124,9 @@ class FileSourceBlock(SourceBlock):
     missing: Literal["fail", "empty"] = "fail"
     """A partition without its file, with `mode: incremental`: a failure, or without rows. Where no partition has one, the path is wrong and fails."""
 
+    inbox: str | None = Field(default=None, min_length=1)
+    """Folder that is watched: the source sensor uploads its files, as `driftline upload` does. Relative to the declaration, or absolute."""
+
     @property
     def place(self) -> str:
         """The path."""
@@ -157,6 +161,17 @@ class FileSourceBlock(SourceBlock):
             yield "path", f"is '{self.path}', but a path may not climb with '..'. Write an absolute path."
         if self.missing == "empty":
             yield from self._missing_faults()
+        if self.inbox is not None:
+            yield from self._inbox_faults(self.inbox)
+
+    def _inbox_faults(self, inbox: str) -> Iterator[tuple[str, str]]:
+        """Check that files of the inbox can be put in the source's place, and are not in it already."""
+        if not self.is_local or self.path.startswith("package:"):
+            yield "inbox", f"needs a source on this machine, and the path is '{self.path}'. Remove it."
+        if any(sign in inbox for sign in "*?[") or ".." in inbox.split("/"):
+            yield "inbox", f"is '{inbox}', but an inbox is one folder, without a pattern and without '..'."
+        if PurePosixPath(inbox) == PurePosixPath(self.path).parent:
+            yield "inbox", f"is '{inbox}', where the source's own files are. Name another folder."
 
     def _missing_faults(self) -> Iterator[tuple[str, str]]:
         """Check that a file may be missing only where another partition's can show that the path is right."""

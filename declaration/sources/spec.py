@@ -9,8 +9,9 @@ from pydantic import Field
 from declaration.sources.blocks import SourceBlock
 from declaration.sources.fixed_width import FixedWidthSourceSpec
 from declaration.sources.python import PythonSourceSpec
+from declaration.sources.tables import DeltaSourceSpec, IcebergSourceSpec
 from declaration.sources.text import CsvSourceSpec, ExcelSourceSpec, JsonSourceSpec
-from declaration.sources.typed import ParquetSourceSpec
+from declaration.sources.typed import AvroSourceSpec, OrcSourceSpec, ParquetSourceSpec
 from declaration.sources.xml import XmlSourceSpec
 
 SourceSpec = Annotated[
@@ -20,6 +21,10 @@ SourceSpec = Annotated[
     | JsonSourceSpec
     | XmlSourceSpec
     | ExcelSourceSpec
+    | OrcSourceSpec
+    | AvroSourceSpec
+    | DeltaSourceSpec
+    | IcebergSourceSpec
     | PythonSourceSpec,
     Field(discriminator="type"),
 ]

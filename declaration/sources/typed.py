@@ -1,4 +1,4 @@
-"""Sources that are files whose columns have types: Parquet."""
+"""Sources that are files whose columns have types: Parquet, ORC, Avro."""
 
 from __future__ import annotations
 
@@ -14,3 +14,17 @@ class ParquetSourceSpec(FileSourceBlock):
 
     type: Literal["parquet"]
     """Parquet files."""
+
+
+class OrcSourceSpec(FileSourceBlock):
+    """ORC files."""
+
+    type: Literal["orc"]
+    """ORC files."""
+
+
+class AvroSourceSpec(FileSourceBlock):
+    """Avro object container files."""
+
+    type: Literal["avro"]
+    """Avro object container files."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich.text import Text
 
+from assets.model.quantiles import QUANTILES, figures_header, figures_rows, read_figures
 from assets.model.recorded import Recorded
 from declaration.errors import DriftlineError
 from declaration.model import candidate_text
@@ -21,7 +22,9 @@ from driftline.printing import Column, console, print_table
 from learning.environment import Environment
 from learning.judged import judged_text
 from learning.model_file import preprocessing_texts
+from learning.quantiles import QuantileFigures
 from resources.connections import Connections
+from resources.lake.lake import Lake
 from resources.model_registry.approval import approve_until
 from resources.model_registry.ledger import trusted_sha256
 from resources.model_registry.registry import TrainingRun
@@ -37,13 +40,14 @@ class UnknownVersionError(DriftlineError):
 
 @dataclass(frozen=True)
 class Known:
-    """Record of a version: its row, MLflow's run, the candidates that its training compared, and its preprocessing as learned."""
+    """Record of a version: its row, MLflow's run, the candidates that its training compared, and its preprocessing and quantiles as learned."""
 
     row: VersionRow
     run: TrainingRun | None
     candidates: list[Mapping[str, Any]]
     preprocessing: list[Mapping[str, object]]
     environment: Environment | None
+    quantiles: tuple[QuantileFigures, ...]
 
 
 def chosen_version(pipeline: Pipeline, version: int | None) -> VersionRow:
@@ -71,18 +75,18 @@ def chosen_version(pipeline: Pipeline, version: int | None) -> VersionRow:
 
 def read_known(pipeline: Pipeline, row: VersionRow, connections: Connections) -> Known:
     """Read what registry and lake keep of a version."""
-    table = pipeline.table("candidates")
-    candidates = (
-        connections.lake.read(table, partitions=[str(row.version)]).to_pylist()
-        if connections.lake.has(table)
-        else []
-    )
+    candidates = _rows_of(connections.lake, pipeline.table("candidates"), row.version)
+    quantiles = read_figures(_rows_of(connections.lake, QUANTILES.of(pipeline.name), row.version))
     run = (
         connections.registry.training_run(pipeline.name, row.version) if row.registered is not None else None
     )
     tags = connections.registry.version_tags(pipeline.name).get(row.version, {})
     preprocessing = _preprocessing(pipeline, row, connections)
-    return Known(row, run, candidates, preprocessing, Recorded.from_tags(tags).environment)
+    return Known(row, run, candidates, preprocessing, Recorded.from_tags(tags).environment, quantiles)
+
+
+def _rows_of(lake: Lake, table: str, version: int) -> list[Mapping[str, Any]]:
+    return lake.read(table, partitions=[str(version)]).to_pylist() if lake.has(table) else []
 
 
 def _preprocessing(
@@ -133,6 +137,9 @@ def known_document(facts: Known) -> Mapping[str, object]:
             }
             for candidate in facts.candidates
         ],
+        "quantiles": [
+            {**asdict(one), "skill": one.skill, "naive_skill": one.naive_skill} for one in facts.quantiles
+        ],
         "decisions": [
             {
                 **decision_document(decision),
@@ -170,6 +177,13 @@ def print_known(pipeline: Pipeline, facts: Known) -> None:
             _CANDIDATE_COLUMNS,
             _candidate_rows(facts),
             title="Candidates, each learned from all rows, out of fold; 95 % intervals",
+        )
+    if facts.quantiles:
+        header = figures_header(facts.quantiles)
+        print_table(
+            [Column(str(place), title, is_number=True) for place, title in enumerate(header)],
+            [{str(place): cell for place, cell in enumerate(row)} for row in figures_rows(facts.quantiles)],
+            title="Quantiles on the judged rows, out of fold; skill is the share of a loss that is avoided",
         )
     if facts.preprocessing:
         print_table(_PREPROCESSING_COLUMNS, facts.preprocessing, title="Preprocessing as learned")

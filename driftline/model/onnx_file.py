@@ -148,6 +148,13 @@ def print_export(pipeline: str, written: Written) -> None:
     )
     order = f", in the order {', '.join(model.classes)}" if model.classes else ""
     click.echo(f"  output   {OUTPUTS[model.problem]}{order}")
+    if steps := [
+        name for name in ("intervals", "quantiles") if getattr(model.postprocessing, name) is not None
+    ]:
+        click.echo(
+            f"  {' and '.join(steps)} are no outputs: the file answers with the value alone, and has their distances from it in its "
+            f"metadata ({', '.join(f'driftline.{name}' for name in steps)})"
+        )
     click.echo(
         f"  parity   {parity.n_rows:,} rows ({parity.n_missing:,} values missing, {parity.n_unknown:,} unknown texts): scores differ "
         f"by {parity.largest:.2g} at most; {parity.tolerance:g} is allowed"

@@ -25,7 +25,7 @@ KEYS = {
     "model_version": "version that answered",
     "rows": "every row, in the order of the file",
     "rows[].given": "its columns, as they were given",
-    "rows[].prediction": "the columns of the prediction: score, or scores by class",
+    "rows[].prediction": "the columns of the prediction: score, or scores by class; `low` and `high` of an interval, and declared quantiles",
     "rows[].features": "what the model read, by feature",
     "rows[].explanation": "the answer taken apart; null without --explain",
     "rows[].explanation.output": "what the raw score is of: log odds, probability, value, or one of these of the predicted class",

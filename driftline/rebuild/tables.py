@@ -20,7 +20,15 @@ from resources.feature_store.skew import FEATURE_SKEW
 from resources.lake.lake import Lake
 from resources.model_registry.ledger import LEDGER
 
-MODEL_STAGES = ("candidates", "co_moments", "explanations", "holdout_scores", "sketches", "training_support")
+MODEL_STAGES = (
+    "candidates",
+    "co_moments",
+    "explanations",
+    "holdout_scores",
+    "quantiles",
+    "sketches",
+    "training_support",
+)
 """Tables of the models: their keys are versions, which mean the same however rows are cut. What the champion learned
 from goes with the other tables; by its sketch, its columns' relations and ranges, and its holdout reports still compare with it."""
 

@@ -17,6 +17,9 @@ from resources.connections import Connections, connect
 from resources.deployment import deployment
 from resources.lake.lake import Lake
 
+BY_VERSION = ("holdout_scores", "candidates", "explanations", "quantiles")
+"""Tables whose partitions are model versions."""
+
 
 class ShowError(DriftlineError):
     """There is no such stage or partition."""
@@ -99,8 +102,7 @@ def _partition(
 
 
 def _newest(lake: Lake, table: str) -> str | None:
-    # Partitions of some tables are model versions.
-    if table.rpartition("/")[2] in ("holdout_scores", "candidates", "explanations") or not lake.has(table):
+    if table.rpartition("/")[2] in BY_VERSION or not lake.has(table):
         return None
     return max(lake.snapshot(table).partitions, default=None)
 

@@ -12,16 +12,17 @@ WRITTEN = {
     "features": ("features", "feature_statistics"),
     "labels": ("labels",),
     "training_set": ("training_set",),
-    "model": ("holdout_scores", "candidates", "explanations", "ledger", "waits"),
+    "model": ("holdout_scores", "candidates", "explanations", "quantiles", "ledger", "waits"),
     "predictions": ("predictions",),
     "drift_report": ("drift_report", "drift_decisions", "window_sketches", "sketches", "slice_performance", "loss_blocks", "served_outcomes",
-                     "baseline_skill", "decision_costs", "estimate_record", "training_support", "co_moments", "window_co_moments", "ledger"),
+                     "baseline_skill", "decision_costs", "realised_coverage", "estimate_record", "training_support", "co_moments",
+                     "window_co_moments", "ledger"),
 }  # fmt: skip
 """Tables by stage. The ledger gets a row by training, and by a report that rolls back; `waits` where labels are missing."""
 
 LEARNED = {
-    "slice_performance", "loss_blocks", "served_outcomes", "baseline_skill", "decision_costs", "estimate_record", "training_support",
-    "ledger",
+    "slice_performance", "loss_blocks", "served_outcomes", "baseline_skill", "decision_costs", "realised_coverage", "estimate_record",
+    "training_support", "ledger",
 }  # fmt: skip
 """Tables of the drift report that there are with a target alone."""
 

@@ -88,6 +88,11 @@ def model_to_onnx(model: FittedModel, notes: Mapping[str, str]) -> Exported:
         "driftline.features": json.dumps(kinds),
         "driftline.missing_text": graph.missing_text,
     }
+    # What lies around a value is arithmetic on it: kept as numbers, for whoever serves the file.
+    steps = model.postprocessing
+    for name, around in (("intervals", steps.intervals), ("quantiles", steps.quantiles)):
+        if around is not None:
+            properties[f"driftline.{name}"] = json.dumps(around.to_plain())
     content = graph.to_bytes(output, OUTPUTS[model.problem], shape, properties)
     tolerance = SINGLE if isinstance(model.estimator, XgboostModel) else DOUBLE
     return Exported(content, graph.missing_text, tolerance)

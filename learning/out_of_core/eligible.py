@@ -30,8 +30,9 @@ def _obstacles(model: ModelSpec) -> Iterator[str]:
             yield f"the candidate '{candidate.label}' {fault}"
     if model.calibrate not in (None, "none"):
         yield "model.calibrate is fitted out of fold, and there is one holdout"
-    if model.intervals is not None:
-        yield "model.intervals are fitted out of fold, and there is one holdout"
+    for name in ("intervals", "quantiles"):
+        if getattr(model, name) is not None:
+            yield f"model.{name} are fitted out of fold, and there is one holdout"
     if isinstance(model.threshold, ThresholdSpec):
         yield "model.threshold is chosen out of fold, and there is one holdout (a number can be declared)"
     if model.validation is not None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fnmatch
 import gzip
-import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -19,7 +17,7 @@ from declaration.sources.xml import XmlSourceSpec
 from declaration.text import one_line
 from pipelines.scaffolding.text_shape import shape_of
 from sources.engine_errors import explained
-from sources.files import source_files
+from sources.files import SLOT, partition_in, source_files
 from sources.types import SOURCE_TYPES
 from sources.xml_rows import likely_rows
 
@@ -28,9 +26,6 @@ FORMATS = {ending: name for name, kind in SOURCE_TYPES.items() for ending in kin
 
 SNIFFED_BYTES = 256 * 1024
 """Bytes of a text file from which its separator and encoding are inferred."""
-
-SLOT = "{partition}"
-"""Stands in a path where a partition's key stands in the names of its files."""
 
 
 class ScaffoldError(DriftlineError):
@@ -67,13 +62,13 @@ def one_sentence(name: str) -> Iterator[None]:
         ) from error
 
 
-def source_of(path: str, *, start: Path, folder: Path) -> tuple[SourceSpec, tuple[Path, ...]]:
+def source_of(path: str, *, start: Path, folder: Path) -> SourceSpec:
     """Find out how a source is read; paths are relative to `start`, or to the declaration's folder.
 
     Parameters
     ----------
     path
-        A file, a folder of files of one format, a pattern, a path with `{partition}`, or a URL.
+        A file, a folder of files of one format or of a table, a pattern, a path with `{partition}`, or a URL.
     start
         Folder that the user stands in.
     folder
@@ -81,8 +76,8 @@ def source_of(path: str, *, start: Path, folder: Path) -> tuple[SourceSpec, tupl
 
     Returns
     -------
-    tuple
-        The source with an absolute path, and its files.
+    SourceSpec
+        The source, with an absolute path.
 
     Raises
     ------
@@ -90,6 +85,9 @@ def source_of(path: str, *, start: Path, folder: Path) -> tuple[SourceSpec, tupl
         If it is not there, is empty, or its ending names no format that is read.
     """
     with one_sentence(f"--source {one_line(path)}"):
+        table = _table_at(path, start, folder)
+        if table is not None:
+            return table
         where = path if is_url(path) else _absolute(path, start, folder)
         mode = "incremental" if SLOT in where else "full"
         files = source_files(FileSourceBlock(type="any", path=where, mode=mode), folder=Path("/"))
@@ -97,19 +95,25 @@ def source_of(path: str, *, start: Path, folder: Path) -> tuple[SourceSpec, tupl
     if not filled:
         raise ScaffoldError(f"--source {path}: the file is empty. A header and some rows are needed.")
     with one_sentence(filled[0].name):
-        return _sniffed(filled, where, mode), files
+        return _sniffed(filled, where, mode)
+
+
+def _table_at(path: str, start: Path, folder: Path) -> SourceSpec | None:
+    """Return the table whose folder a path names; None where it names none on this machine."""
+    for place in [] if is_url(path) else [base / Path(path).expanduser() for base in (start, folder)]:
+        for name, kind in SOURCE_TYPES.items():
+            if kind.folder_sign and next(place.glob(kind.folder_sign), None) is not None:
+                table: SourceSpec = kind.keys.model_validate({"type": name, "path": str(place.resolve())})
+                return table
+    return None
 
 
 def keys_of(source: SourceSpec, files: Sequence[Path]) -> Sequence[str]:
     """Return what stands for `{partition}` in the paths of a source's files; nothing where there is no such place."""
     if not isinstance(source, FileSourceBlock) or not source.has_partition_files:
         return ()
-    parts = [
-        fnmatch.translate(part).removeprefix("(?s:").removesuffix(")\\Z") for part in source.path.split(SLOT)
-    ]
-    pattern = re.compile(parts[0] + "(.+?)" + "(?:\\1)".join(parts[1:]), re.DOTALL)
-    matches = [pattern.fullmatch(str(file)) for file in files]
-    return sorted({match[1] for match in matches if match is not None})
+    keys = (partition_in(str(file), source.path) for file in files)
+    return sorted({key for key in keys if key is not None})
 
 
 def _absolute(path: str, start: Path, folder: Path) -> str:
@@ -137,10 +141,6 @@ def _fixed(place: Path) -> Path:
 
 def _pattern_in(folder: Path, path: str) -> str:
     """Return the pattern of a folder's files, which must be of one format."""
-    if (folder / "_delta_log").is_dir():
-        raise ScaffoldError(
-            f"--source {one_line(path)}: a Delta table, whose files alone do not say which rows it has. Export it as Parquet."
-        )
     files = [
         file.relative_to(folder)
         for file in sorted(folder.rglob("*"))

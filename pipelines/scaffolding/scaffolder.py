@@ -20,8 +20,9 @@ from pipelines.scaffolding.files import ScaffoldError, source_of
 from pipelines.scaffolding.inference import find
 from pipelines.scaffolding.learning import refuse_without_features
 from pipelines.scaffolding.options import ScaffoldOptions
-from pipelines.scaffolding.source import opened
+from pipelines.scaffolding.source import read_texts
 from resources.engine.duckdb import Engine
+from sources.opening import opened
 
 
 class PipelineScaffolder(dg.Scaffolder[ScaffoldOptions]):
@@ -123,12 +124,13 @@ def scaffold_source(options: ScaffoldOptions, *, folder: Path, start: Path, type
         If the file cannot be read or declared as asked.
     """
     assert options.source is not None
-    source, sources = source_of(options.source, start=start, folder=folder)
+    source = source_of(options.source, start=start, folder=folder)
     with TemporaryDirectory(prefix="driftline-scaffold-") as scratch:
         engine = Engine(spill_directory=scratch)
         with (
-            engine.connect(reads=sources) as connection,
-            opened(source, sources, connection, scratch=Path(scratch)) as opened_source,
+            opened(source, folder=Path("/"), scratch=Path(scratch)) as now,
+            engine.connect(reads=now.files) as connection,
+            read_texts(source, now.files, connection, scratch=Path(scratch)) as opened_source,
         ):
             findings = find(options, opened_source, folder)
         refuse_without_features(findings)

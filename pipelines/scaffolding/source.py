@@ -70,7 +70,7 @@ class OpenedSource:
 
 
 @contextmanager
-def opened(
+def read_texts(
     source: SourceSpec, files: Sequence[Path], connection: duckdb.DuckDBPyConnection, *, scratch: Path
 ) -> Iterator[OpenedSource]:
     """Read all rows of a source as text, through the raw room's own readers.

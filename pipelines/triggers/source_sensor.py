@@ -2,26 +2,62 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
+from declaration.partitioning import Window, partitioning
 from declaration.pipeline import Pipeline
 from pipelines.triggers.due import due_windows
 from pipelines.triggers.due_partitions import make_known
+from pipelines.triggers.inbox import take_in
 from pipelines.triggers.run_requests import reference_request, refresh_request
 from pipelines.triggers.served import served
 from resources.engine.duckdb import Engine
 from resources.lake.lake import Lake
 from sources.files import SourceError
+from sources.source_type import WHOLE
 from sources.types import type_of
+
+MOST_PARTITIONS = 20
+"""Partitions whose files changed that one look refreshes, the oldest first; the next looks go on."""
+
+Marks = Mapping[str, str]
+"""Marks of a source, by partition or under `WHOLE`."""
+
+
+@dataclass(frozen=True)
+class _Change:
+    """A dataset whose source is not what the cursor remembers.
+
+    Attributes
+    ----------
+    before, now
+        Its marks at the last look, none at the first, and those of this one.
+    """
+
+    before: Marks
+    now: Marks
+
+    @property
+    def partitions(self) -> frozenset[str]:
+        """Partitions whose own files changed since the last look; none where that is not known of single ones."""
+        if not self.before or WHOLE in self.now or WHOLE in self.before:
+            return frozenset()
+        return frozenset(key for key, mark in self.now.items() if self.before.get(key) != mark)
+
+    def text(self) -> str:
+        """Return the marks as part of the key by which Dagster knows a run again."""
+        return json.dumps(self.now, sort_keys=True)
 
 
 def source_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
     """Build the sensor that starts a refresh when a source's files changed.
 
-    The cursor holds the mark of every source: of files names, sizes and times.
+    The cursor holds the marks of every source, and of files in inboxes, by their path.
     """
 
     @dg.sensor(
@@ -29,45 +65,87 @@ def source_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
         asset_selection=dg.AssetSelection.all(),
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.STOPPED,
-        description="Reads a source again when its files changed: reference tables wholly, others their newest partition, or those that arrived. "
+        description="Takes in the files of inboxes. Reads a source again when its files changed: reference tables wholly, partitions "
+        "with files of their own each, others the newest partition, or those that arrived. "
         + served(pipelines),
     )
     def sense(context: dg.SensorEvaluationContext, lake: Lake, engine: Engine) -> dg.SensorResult:
-        seen: dict[str, str] = json.loads(context.cursor or "{}")
+        cursor: dict[str, Any] = json.loads(context.cursor or "{}")
         now = datetime.now(UTC)
         requests: list[dg.RunRequest] = []
+        waiting: dict[str, str] = {}
         for pipeline in pipelines:
-            changed = _changed_datasets(pipeline, seen)
+            # First: what it puts in place is a change of the source.
+            waiting |= take_in(pipeline, cursor, lake, engine, now)
+            changed = _changed_datasets(pipeline, cursor)
             requests += _reference_requests(pipeline, changed)
-            if any(pipeline.spec.datasets[name].is_partitioned for name in changed):
+            late = _late_partitions(pipeline, changed, now)
+            requests += [
+                refresh_request(
+                    pipeline,
+                    window,
+                    run_key=f"source:{pipeline.name}:{window.key}:{_texts(changed, window.key)}",
+                )
+                for window in late
+            ]
+            if any(
+                pipeline.spec.datasets[name].is_partitioned and not change.partitions
+                for name, change in changed.items()
+            ):
                 partitions, _ = due_windows(pipeline, context.instance, now, lake, engine)
                 make_known(pipeline, partitions, context.instance)
-                marks = "|".join(changed.values())
+                texts = "|".join(change.text() for change in changed.values())
                 requests += [
-                    refresh_request(pipeline, w, run_key=f"source:{pipeline.name}:{w.key}:{marks}")
+                    refresh_request(pipeline, w, run_key=f"source:{pipeline.name}:{w.key}:{texts}")
                     for w in partitions
+                    if w not in late
                 ]
-            seen |= {f"{pipeline.name}/{name}": mark for name, mark in changed.items()}
-        return dg.SensorResult(run_requests=requests, cursor=json.dumps(seen, sort_keys=True))
+            done = {window.key for window in late}
+            for name, change in changed.items():
+                # Of what is left for the next look the former mark stays.
+                cursor[f"{pipeline.name}/{name}"] = {
+                    key: mark
+                    for key, mark in change.now.items()
+                    if key not in change.partitions or key in done
+                } | {key: change.before[key] for key in change.partitions - done if key in change.before}
+        sources = {key: marks for key, marks in cursor.items() if not key.startswith("/")}
+        return dg.SensorResult(
+            run_requests=requests, cursor=json.dumps({**sources, **waiting}, sort_keys=True)
+        )
 
     return sense
 
 
-def _changed_datasets(pipeline: Pipeline, seen: Mapping[str, str]) -> dict[str, str]:
-    """Return the datasets whose source is not what the cursor remembers, with the new mark."""
-    marks: dict[str, str] = {}
+def _changed_datasets(pipeline: Pipeline, cursor: Mapping[str, Any]) -> dict[str, _Change]:
+    """Return the datasets whose source is not what the cursor remembers."""
+    changes: dict[str, _Change] = {}
     for name, dataset in pipeline.spec.datasets.items():
         try:
-            mark = type_of(dataset.source).mark(dataset.source, Path(pipeline.folder))
+            marks = type_of(dataset.source).marks(dataset.source, Path(pipeline.folder))
         except SourceError:
             continue  # Not there yet: the run that needs it will say so.
-        if seen.get(f"{pipeline.name}/{name}") != mark:
-            marks[name] = mark
-    return marks
+        before = cursor.get(f"{pipeline.name}/{name}")
+        if before != marks:
+            # An older cursor holds one text for all.
+            changes[name] = _Change(before if isinstance(before, dict) else {}, marks)
+    return changes
 
 
-def _reference_requests(pipeline: Pipeline, changed: Mapping[str, str]) -> Iterator[dg.RunRequest]:
+def _late_partitions(pipeline: Pipeline, changes: Mapping[str, _Change], now: datetime) -> list[Window]:
+    """Return the partitions that have ended and whose own files changed, oldest first."""
+    keys = frozenset[str]().union(*(change.partitions for change in changes.values()))
+    if not keys:
+        return []
+    windows = partitioning(pipeline.spec.partitions).windows(until=now)
+    return [window for window in windows if window.key in keys][:MOST_PARTITIONS]
+
+
+def _texts(changes: Mapping[str, _Change], key: str) -> str:
+    return "|".join(change.now.get(key, "") for change in changes.values())
+
+
+def _reference_requests(pipeline: Pipeline, changed: Mapping[str, _Change]) -> Iterator[dg.RunRequest]:
     reference = [name for name in changed if not pipeline.spec.datasets[name].is_partitioned]
     if reference:
-        marks = "|".join(changed[name] for name in reference)
-        yield reference_request(pipeline, reference, run_key=f"source:{pipeline.name}:{marks}")
+        texts = "|".join(changed[name].text() for name in reference)
+        yield reference_request(pipeline, reference, run_key=f"source:{pipeline.name}:{texts}")

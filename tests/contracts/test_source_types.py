@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -10,10 +11,14 @@ from typing import get_args
 from xml.sax.saxutils import escape
 
 import duckdb
+import fastavro
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from deltalake import write_deltalake
 from openpyxl import Workbook
+from pyarrow import orc
+from pyiceberg.catalog.sql import SqlCatalog
 
 from declaration.datasets import DatasetSpec
 from declaration.errors import DriftlineError
@@ -79,6 +84,33 @@ def write_python(path: Path, names: Sequence[str], records: Texts) -> None:
     path.write_text(f"import pyarrow as pa\n\ndef read(start, end):\n    return {made}\n", encoding="utf-8")
 
 
+def write_orc(path: Path, names: Sequence[str], records: Texts) -> None:
+    orc.write_table(table_of(names, records), path)
+
+
+def write_avro(path: Path, names: Sequence[str], records: Texts) -> None:
+    fields = [{"name": name, "type": ["null", "string"]} for name in names]
+    with path.open("wb") as stream:
+        fastavro.writer(
+            stream,
+            {"type": "record", "name": "order", "fields": fields},
+            [dict(zip(names, record, strict=True)) for record in records],
+            codec="deflate",
+        )
+
+
+def write_delta(path: Path, names: Sequence[str], records: Texts) -> None:
+    write_deltalake(path, table_of(names, records), mode="overwrite")
+
+
+def write_iceberg(path: Path, names: Sequence[str], records: Texts) -> None:
+    rows = table_of(names, records)
+    catalog = SqlCatalog("c", uri="sqlite://", warehouse=path.parent.as_uri())
+    catalog.create_namespace("n")
+    table = catalog.create_table("n.t", schema=rows.schema, location=path.as_uri())
+    table.append(rows)
+
+
 WRITERS: Mapping[str, Callable[[Path, Sequence[str], Texts], None]] = {
     "csv": write_csv,
     "excel": write_sheet,
@@ -87,6 +119,10 @@ WRITERS: Mapping[str, Callable[[Path, Sequence[str], Texts], None]] = {
     "parquet": write_parquet,
     "python": write_python,
     "xml": write_xml,
+    "orc": write_orc,
+    "avro": write_avro,
+    "delta": write_delta,
+    "iceberg": write_iceberg,
 }
 """How a file of each type is made; a new type has no tests until it stands here, and fails below."""
 
@@ -107,6 +143,9 @@ BAD: Texts = [
     ("7", "a", "1", "1", "true", "2024-02-30", "2024-01-01T00:00:00Z"),
     ("8", "a", "1", "1", "true", "2024-01-01", "yesterday"),
 ]
+TABLES = ("delta", "iceberg")
+"""Types that are folders, whose rows have no order."""
+
 LINE_BY_LINE = ("csv", "fixed_width", "json")
 """Types whose files do not say how long they are: the last record may be a piece of one."""
 
@@ -124,6 +163,12 @@ class Source:
     def write(self, names: Sequence[str], records: Texts) -> None:
         WRITERS[self.kind](self.file, names, records)
         self.names = names
+
+    def spoil(self, content: bytes) -> None:
+        """Put a file of other content in its place."""
+        if self.file.is_dir():
+            shutil.rmtree(self.file)
+        self.file.write_bytes(content)
 
     def read(self, columns: Mapping[str, object] = COLUMNS) -> Counts:
         source = {"type": self.kind, "path": self.file.name, **self.keys()}
@@ -194,7 +239,8 @@ def test_the_same_file_reads_the_same_again(source: Source) -> None:
     source.write(NAMES, [(str(n), None, *GOOD[0][2:]) for n in range(500)] + list(BAD))
     first = source.read(), source.rows(), source.rejects()
     assert first[0] == Counts(500, 5)
-    assert [row[0] for row in first[1]] == list(range(500))
+    order = str if source.kind in TABLES else int
+    assert [row[0] for row in first[1]] == sorted(range(500), key=order)
     assert (source.read(), source.rows(), source.rejects()) == first
 
 
@@ -239,7 +285,7 @@ def test_a_column_that_may_be_absent_is_null(source: Source) -> None:
 
 
 def test_a_file_of_another_kind_is_refused_by_its_name(source: Source) -> None:
-    source.file.write_bytes(NOISE)
+    source.spoil(NOISE)
     with pytest.raises(DriftlineError, match="given"):
         source.read()
 
@@ -252,8 +298,9 @@ def test_a_file_without_a_byte_is_no_crash_and_no_row(source: Source) -> None:
 
 def test_a_file_that_is_cut_off_loses_no_record_silently(source: Source) -> None:
     source.write(NAMES, [GOOD[0]] * 200)
-    whole = source.file.read_bytes()
-    source.file.write_bytes(whole[: len(whole) // 2])
+    (file,) = source.file.rglob("*.parquet") if source.kind in TABLES else (source.file,)
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
     if source.kind not in LINE_BY_LINE:
         with pytest.raises(DriftlineError, match="given"):
             source.read()
@@ -272,7 +319,7 @@ def test_a_file_that_is_not_there_is_named(source: Source) -> None:
 def test_nothing_is_left_in_the_scratch_folder(source: Source) -> None:
     source.write(NAMES, GOOD)
     source.read()
-    source.file.write_bytes(NOISE)
+    source.spoil(NOISE)
     with pytest.raises(DriftlineError):
         source.read()
     scratch = source.folder / "scratch"

@@ -1,6 +1,6 @@
 """Forms of partitioning, by hand."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -43,3 +43,27 @@ def test_a_form_says_how_long_a_partition_is_and_shows_a_key_of_its_own(
     assert form.length == length
     # 2024-03-01 was a Friday: as the example of a week it has the format only.
     assert form.window(form.example).key == form.example
+
+
+@pytest.mark.parametrize(
+    ("every", "key", "other"),
+    [("day", "2024-01-02", "2024-1-2"), ("hour", "2024-01-02-03:00", "2024-1-2-3:00"), ("month", "2024-02-01", "2024-2-1")],
+)  # fmt: skip
+def test_a_key_is_written_in_one_way(every: str, key: str, other: str) -> None:
+    spec = PartitionsSpec.model_validate({"every": every, "start": "2024-01-01"})
+    assert partitioning(spec).is_key(key)
+    assert not partitioning(spec).is_key(other)
+
+
+def test_the_second_of_two_hours_of_one_name_has_a_key_of_its_own() -> None:
+    spec = PartitionsSpec.model_validate(
+        {"every": "hour", "start": "2013-01-01", "timezone": "America/New_York"}
+    )
+    keys = [
+        window.key
+        for window in partitioning(spec).overlapping(
+            datetime(2013, 11, 3, 4, tzinfo=UTC), datetime(2013, 11, 3, 8, tzinfo=UTC)
+        )
+    ]
+    assert all(partitioning(spec).is_key(key) for key in keys)
+    assert len(set(keys)) == 4

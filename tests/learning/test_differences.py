@@ -16,6 +16,7 @@ from learning.explain.raw_score import NoSumError
 from learning.model_file import model_from_bytes, model_to_bytes
 from learning.naive_forecast import NaiveForecast
 from learning.out_of_fold import fit
+from learning.scores import Champion, predictions_table
 from learning.train import train_model
 from learning.training_rows import LabelsNeededError, TrainingError, TrainingSet, read_training_set
 
@@ -125,6 +126,22 @@ def test_a_training_is_compared_in_the_unit_of_the_label() -> None:
     assert training.finish.intervals is not None
     assert training.finish.intervals.coverage == pytest.approx(0.9, abs=0.03)
     assert {result.name for result in training.results} == {"ridge", "naive"}
+
+
+@pytest.mark.parametrize("declared", [BY_SUBTRACTION, BY_RATIO], ids=lambda one: one.by)
+def test_quantiles_are_in_the_unit_of_the_label(declared: DifferenceSpec) -> None:
+    data = rising(difference=declared, n=900)
+    spec = ModelSpec(candidates=("ridge",), metric="mae", quantiles=(0.1, 0.9))
+    training = train_model(data, spec)
+    assert training.finish is not None
+    found = training.finish.quantiles
+    assert found is not None
+    assert [one.coverage for one in found.figures] == pytest.approx([0.1, 0.9], abs=0.04)
+    # What is served lies around the label, and not around a change of about one.
+    rows = predictions_table(data.rows, Champion(1, training.model), "regression")
+    low, high = (rows[name].to_numpy() for name in ("quantile_10", "quantile_90"))
+    assert ((data.labels >= low) & (data.labels <= high)).mean() == pytest.approx(0.8, abs=0.06)
+    assert (high - low).max() < 0.1 * data.labels.mean()
 
 
 def test_the_naive_forecast_is_the_value_before_itself() -> None:

@@ -11,6 +11,7 @@ import pytest
 from declaration.model import ModelSpec
 from declaration.target import ProblemType
 from learning.finish import finish_fault
+from learning.holdout_table import holdout_table
 from learning.model_file import model_from_bytes, model_to_bytes
 from learning.scores import Champion, predictions_table, scored_columns
 from learning.train import Training, train_model
@@ -56,6 +57,30 @@ def test_intervals_are_two_columns_around_the_score() -> None:
     assert training.finish.intervals.coverage == pytest.approx(0.8, abs=0.04)
 
 
+def test_quantiles_are_columns_and_stay_so_in_the_file() -> None:
+    table, training = trained("regression", intervals={"level": 0.8}, quantiles=[0.1, 0.5, 0.9])
+    model = model_from_bytes(model_to_bytes(training.model))
+    assert model.postprocessing == training.model.postprocessing
+    rows = predictions_table(table, Champion(1, model), "regression")
+    names = ["quantile_10", "quantile_50", "quantile_90"]
+    values = np.column_stack([rows[name].to_numpy() for name in names])
+    assert rows.column_names[3:9] == ["score", "low", "high", *names]
+    assert np.all(np.diff(values, axis=1) > 0)
+    # The ends of the 80 % interval.
+    np.testing.assert_array_equal(values[:, [0, 2]].T, [rows["low"].to_numpy(), rows["high"].to_numpy()])
+    assert training.finish is not None
+    found = training.finish.quantiles
+    assert found is not None
+    assert [one.coverage for one in found.figures] == pytest.approx([0.1, 0.5, 0.9], abs=0.04)
+    # Against the naive forecast of the training itself.
+    assert all(one.naive_pinball is not None and one.naive_pinball > one.pinball for one in found.figures)
+    data = read_training_set(table, "regression")
+    held = holdout_table(data, training)
+    np.testing.assert_array_equal(held["quantile_90"].to_numpy(), found.values[:, 2])
+    below = held["label"].to_numpy() <= held["quantile_90"].to_numpy()
+    assert below.mean() == found.figures[2].coverage
+
+
 def test_costs_of_many_classes_change_what_is_predicted() -> None:
     # To call a late one anything else is dear.
     costs = {"late": {"early": 50, "on time": 50}, "early": {"late": 1}, "on time": {"late": 1}}
@@ -80,6 +105,7 @@ def test_nothing_declared_leaves_the_file_as_it_was() -> None:
         ("regression", {"threshold": 0.5}, "threshold is for classes"),
         ("regression", {"calibrate": "auto"}, "calibrate is for classes"),
         ("binary", {"intervals": {}}, "intervals are for a regression"),
+        ("multiclass", {"quantiles": [0.9]}, "quantiles are for a regression"),
     ],
 )
 def test_a_finish_of_another_problem_is_refused(

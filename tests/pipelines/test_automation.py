@@ -1,6 +1,7 @@
 """Sensors and schedules ask for the right runs, once."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import gettempdir
@@ -10,6 +11,7 @@ import pytest
 from dagster import DagsterInstance
 from dagster._core.definitions.partitions.context import partition_loading_context
 
+from declaration.partitioning import partitioning
 from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
 from pipelines.automation import automation
@@ -230,6 +232,55 @@ def test_a_changed_source_is_read_again(pipeline: Pipeline, instance: DagsterIns
         ]
     ]
     assert set(json.loads(changed.cursor)) == {"flights/flights", "flights/planes"}
+
+
+def test_a_late_file_finds_its_partition(pipeline: Pipeline, instance: DagsterInstance) -> None:
+    folder = Path(pipeline.folder)
+    dataset = pipeline.spec.datasets["flights"]
+    source = dataset.source.model_copy(update={"path": "days/{partition}.csv", "mode": "incremental"})
+    datasets = {**pipeline.spec.datasets, "flights": dataset.model_copy(update={"source": source})}
+    by_file = replace(pipeline, spec=pipeline.spec.model_copy(update={"datasets": datasets}))
+    (folder / "days").mkdir()
+    keys = [window.key for window in partitioning(by_file.spec.partitions).windows(until=datetime.now(UTC))]
+    for key in (keys[0], keys[3]):
+        (folder / "days" / f"{key}.csv").write_text("id\n1\n")
+    sensor = source_sensor([by_file])
+    # What was there before anybody looked is for the schedule.
+    first = tick(sensor, instance, by_file)
+    assert not tick(sensor, instance, by_file, first.cursor).run_requests
+    (folder / "days" / f"{keys[1]}.csv").write_text("id\n2\n")
+    (folder / "days" / f"{keys[3]}.csv").write_text("id\n1\n3\n")
+    (folder / "days" / "notes.csv").write_text("of no partition\n")
+    (folder / "days" / "2999-01-01.csv").write_text("of one that has not ended\n")
+    second = tick(sensor, instance, by_file, first.cursor)
+    assert [request.partition_key for request in second.run_requests] == [keys[1], keys[3]]
+    assert not tick(sensor, instance, by_file, second.cursor).run_requests
+
+
+def test_many_late_files_are_refreshed_look_by_look(
+    pipeline: Pipeline, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.triggers.source_sensor.MOST_PARTITIONS", 2)
+    folder = Path(pipeline.folder)
+    dataset = pipeline.spec.datasets["flights"]
+    source = dataset.source.model_copy(update={"path": "days/{partition}.csv", "mode": "incremental"})
+    datasets = {**pipeline.spec.datasets, "flights": dataset.model_copy(update={"source": source})}
+    by_file = replace(pipeline, spec=pipeline.spec.model_copy(update={"datasets": datasets}))
+    (folder / "days").mkdir()
+    keys = [window.key for window in partitioning(by_file.spec.partitions).windows(until=datetime.now(UTC))][
+        :5
+    ]
+    (folder / "days" / f"{keys[0]}.csv").write_text("id\n1\n")
+    sensor = source_sensor([by_file])
+    cursor = tick(sensor, instance, by_file).cursor
+    for key in keys:
+        (folder / "days" / f"{key}.csv").write_text("id\n1\n2\n")
+    asked = []
+    for _ in range(4):
+        look = tick(sensor, instance, by_file, cursor)
+        cursor = look.cursor
+        asked.append([request.partition_key for request in look.run_requests])
+    assert asked == [keys[:2], keys[2:4], keys[4:], []]
 
 
 def test_a_missing_source_is_no_change(pipeline: Pipeline, instance: DagsterInstance) -> None:

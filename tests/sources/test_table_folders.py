@@ -31,7 +31,7 @@ def orders(folder: Path, **how: object) -> Path:
 def test_a_delta_table_is_refused_by_name(tmp_path: Path, path: str, is_absolute: bool) -> None:
     orders(tmp_path / "orders")
     given = f"{tmp_path}/{path}" if is_absolute else path
-    says = r"part-.*\.parquet belongs to the Delta table .*orders, which has '_delta_log'.*Export a snapshot.*`type: python` that uses deltalake"
+    says = r"part-.*\.parquet belongs to the Delta table .*orders, which has '_delta_log'.*Export a snapshot.*`type: delta`"
     with pytest.raises(SourceError, match=says):
         source_files(parquet(given), folder=tmp_path)
 

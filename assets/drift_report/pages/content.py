@@ -15,6 +15,7 @@ from drift.performance.base_rate import BaseRateComparison
 from drift.performance.decision_cost import DecisionCost
 from drift.performance.outcomes import Outcomes
 from drift.performance.realised import Measurement
+from drift.performance.realised_coverage import RealisedCoverage
 from drift.performance.sequential_test import SequentialTest
 from drift.performance.slices import SlicePerformance
 from drift.retraining.policy import RetrainDecision
@@ -77,6 +78,8 @@ class ReportContent:
         Unit of the champion's scaled errors; None where it is not known.
     cost
         What its decisions have cost; None where mistakes have no declared cost.
+    coverage
+        Realised coverage of the intervals and quantiles that were served.
     origin
         The runs behind the report, and what was quarantined.
     """
@@ -110,6 +113,7 @@ class ReportContent:
     base_rate: BaseRateComparison | None = None
     error_scale: float | None = None
     cost: DecisionCost | None = None
+    coverage: Sequence[RealisedCoverage] = ()
 
     @property
     def drifted(self) -> list[ColumnVerdict]:

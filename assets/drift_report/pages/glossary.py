@@ -93,6 +93,13 @@ TERMS: Mapping[str, Term] = {
         "how-to/decisions.md",
         is_of_models=True,
     ),
+    "coverage": Term(
+        "Realised coverage",
+        "The share of truths inside the interval, or at or below each quantile, as it was served, over the rows whose labels "
+        "arrived in this window; in small print its 95 % interval by blocks of time. A season that the model has not seen has other errors.",
+        "how-to/decisions.md",
+        is_of_models=True,
+    ),
     "estimated": Term(
         "Estimated performance",
         "The metric that the model's own calibrated probabilities (or errors) foretell before labels "
@@ -173,6 +180,8 @@ TERM_BY_WORDS: Mapping[str, str] = {
     "Realised": "realised",
     "Estimated": "estimated",
     "Cost a row": "cost",
+    "Inside the interval": "coverage",
+    "At or below quantiles": "coverage",
     "Outside training": "outside",
     "Skill": "skill",
     "skill": "skill",

@@ -197,6 +197,7 @@ def _downloads(content: ReportContent) -> tuple[Download, ...]:
     }
     tables = {
         "columns": _column_statistics(content),
+        "coverage": [dict(vars(one)) for one in content.coverage],
         "skill": [dict(vars(skill)) for skill in content.skills],
         "outside": _outside_rows(content.extrapolation),
         "slices": [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from assets.drift_report.pages.content import ReportContent
 from drift.columns.verdict import DriftVerdict
 from drift.extrapolation.outside import Extrapolation
@@ -9,6 +11,7 @@ from drift.multivariate.domain_classifier import DomainClassification
 from drift.performance.base_rate import BaseRateComparison
 from drift.performance.decision_cost import DecisionCost
 from drift.performance.realised import Measurement
+from drift.performance.realised_coverage import INTERVAL, RealisedCoverage
 from drift.performance.sequential_test import SequentialTest
 from drift.wording import number_text, share_text
 from learning.skill import BASELINE_WORDS, Skill
@@ -48,6 +51,7 @@ def report_facts(content: ReportContent) -> list[tuple[str, str, str]]:
         (f"Realised {metric}", number_text(content.realised.value), small_print(content.realised, _labelled(content))),
         (f"Estimated {metric}", number_text(content.estimated.value), small_print(content.estimated, "while the concept stands")),
         *_cost_fact(content.cost),
+        *_coverage_facts(content.coverage),
         *_proper_score(content.base_rate),
         ("Errors risen", _rise_figure(content.rise), _rise_small_print(content.rise)),
         (f"Holdout {metric}", number_text(content.reference_metric), content.model or "no model yet"),
@@ -90,6 +94,37 @@ def _cost_fact(cost: DecisionCost | None) -> list[tuple[str, str, str]]:
     between = f"{number_text(cost.low)} to {number_text(cost.high)}" if cost.low is not None else cost.reason
     small = f"{between}, on {cost.n} labelled rows; without the threshold {number_text(cost.plain)}"
     return [("Cost a row", number_text(cost.value), small)]
+
+
+def _coverage_facts(coverage: Sequence[RealisedCoverage]) -> list[tuple[str, str, str]]:
+    """Return the figures of an interval's and of quantiles' coverage; none where nothing of the kind was served."""
+    intervals = [one for one in coverage if one.name == INTERVAL]
+    quantiles = [one for one in coverage if one.name != INTERVAL]
+    facts = [
+        (
+            "Inside the interval",
+            share_text(one.value),
+            f"{share_text(one.declared)} declared; {_covered(one)}, on {one.n} labelled rows",
+        )
+        for one in intervals
+    ]
+    if quantiles:
+        outermost = dict.fromkeys(share_text(one.value) for one in (quantiles[0], quantiles[-1]))
+        small = "; ".join(f"{one.declared:g}: {_covered(one)}" for one in quantiles)
+        shown = " … ".join(outermost)
+        facts.append(("At or below quantiles", shown, f"{small}; on {quantiles[0].n} labelled rows"))
+    return facts
+
+
+def _covered(one: RealisedCoverage) -> str:
+    if one.value is None:
+        return one.reason
+    between = one.reason
+    if one.low is not None and one.high is not None:
+        between = f"{100 * one.low:.1f} to {share_text(one.high)}"
+    # Of counts many equal the quantile: it is right if its share lies between.
+    below = f", {share_text(one.below)} below it" if one.below is not None and one.below < one.value else ""
+    return f"{between}{below}"
 
 
 def skill_fact(best: Skill | None) -> tuple[str, str, str]:

@@ -11,12 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.model.explanations import EXPLANATIONS, read_explanation
+from assets.model.quantiles import QUANTILES, read_figures
 from assets.model.recorded import Recorded
 from assets.model.tables import CANDIDATES
 from assets.model.trial_log import TRIALS
 from declaration.pipeline import Pipeline
 from learning.explain.explanation import Explanation
 from learning.metrics import Scored
+from learning.quantiles import QuantileFigures
 from learning.score_columns import scores_from
 from learning.training_rows import label_indices
 from resources.lake.lake import Lake
@@ -46,6 +48,8 @@ class CardFacts:
         Rows of `<p>/trials`: settings that searches tried, the best first.
     explanation, judged
         What its training found, and its judged rows out of fold; None where they were not kept.
+    quantiles
+        Figures of its quantiles; empty where none were declared.
     judged_span
         First and last instant of the judged rows; None where they were not kept.
     written_at
@@ -61,6 +65,7 @@ class CardFacts:
     trials: tuple[Mapping[str, Any], ...]
     explanation: Explanation | None
     judged: Scored | None
+    quantiles: tuple[QuantileFigures, ...]
     judged_span: tuple[datetime, datetime] | None
     written_at: datetime
 
@@ -85,6 +90,7 @@ def read_card_facts(
     explained = _rows_of(lake, EXPLANATIONS.of(pipeline.name), number)
     held_out = _rows_of(lake, pipeline.table("holdout_scores"), number)
     candidates = _rows_of(lake, CANDIDATES.of(pipeline.name), number)
+    quantiles = _rows_of(lake, QUANTILES.of(pipeline.name), number)
     tags = registry.version_tags(pipeline.name).get(number, {})
     return CardFacts(
         version=version,
@@ -98,6 +104,7 @@ def read_card_facts(
         candidates=tuple(candidates.to_pylist()) if candidates is not None else (),
         explanation=read_explanation(explained) if explained is not None else None,
         judged=_judged(held_out, pipeline, version),
+        quantiles=read_figures(quantiles.to_pylist()) if quantiles is not None else (),
         judged_span=_span(held_out),
         written_at=now,
     )

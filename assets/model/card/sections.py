@@ -23,6 +23,7 @@ from assets.model.explanation_pictures import (
     slices_text,
 )
 from assets.model.pictures import calibration_picture, roc_picture
+from assets.model.quantiles import figures_header, figures_rows
 from declaration.pipeline import Pipeline
 from declaration.target import ProblemType
 from learning.judged import judged_text
@@ -247,6 +248,9 @@ def _quality(facts: CardFacts, problem: ProblemType) -> Iterator[Section]:
             else "Confusion, by the likeliest class"
         )
         tables.append(CardTable(tuple(header), tuple(map(tuple, rows)), title))
+    if facts.quantiles:
+        title = "Quantiles: coverage with 95 % intervals, and pinball losses; skill is the share of a loss that is avoided"
+        tables.append(CardTable(figures_header(facts.quantiles), tuple(figures_rows(facts.quantiles)), title))
     texts = ["Judged rows, each scored by a model that has not learned from it."]
     if facts.explanation is not None:
         curve = facts.explanation.curve

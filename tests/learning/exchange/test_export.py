@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from declaration.decisions import IntervalSpec
 from declaration.forecast import DifferenceSpec
-from declaration.model import CandidateSpec
+from declaration.model import CandidateSpec, ModelSpec
 from declaration.target import ProblemType
 from learning.algorithms.algorithm import EVERY_PROBLEM
 from learning.algorithms.table import ALGORITHMS
@@ -20,8 +21,11 @@ from learning.exchange import parity
 from learning.exchange.export import DOUBLE, SINGLE, ExportError, model_to_onnx
 from learning.exchange.parity import checked_parity, onnx_inputs, onnx_scores, spoilt_rows
 from learning.fitted import FittedModel
+from learning.intervals import Intervals
 from learning.naive_forecast import NaiveForecast
 from learning.out_of_fold import fit
+from learning.quantiles import Quantiles
+from learning.train import train_model
 from learning.training_rows import read_training_set
 from tests.fixtures.training_world import few_trees, fitted, training_table
 
@@ -140,6 +144,20 @@ def test_the_file_says_what_it_reads_and_gives() -> None:
     assert json.loads(notes["driftline.classes"]) == ["early", "late", "on time"]
     assert (notes["driftline.version"], notes["driftline.missing_text"]) == ("3", "<missing>")
     assert json.loads(notes["driftline.features"])["plane__seen"] == "age"
+
+
+def test_an_interval_and_quantiles_are_numbers_in_the_metadata() -> None:
+    import onnxruntime
+
+    table = odd_table("regression")
+    spec = ModelSpec(candidates=("ridge",), intervals=IntervalSpec(level=0.8), quantiles=(0.1, 0.9))
+    model = train_model(read_training_set(table, "regression"), spec).model
+    session = onnxruntime.InferenceSession(model_to_onnx(model, {}).content)
+    assert [one.name for one in session.get_outputs()] == ["value"]
+    notes = session.get_modelmeta().custom_metadata_map
+    steps = model.postprocessing
+    assert Intervals.from_plain(json.loads(notes["driftline.intervals"])) == steps.intervals
+    assert Quantiles.from_plain(json.loads(notes["driftline.quantiles"])) == steps.quantiles
 
 
 def test_a_category_of_the_name_of_the_missing_text_is_a_category() -> None:

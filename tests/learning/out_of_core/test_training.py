@@ -130,6 +130,7 @@ def test_one_label_before_the_newest_rows_is_nothing_to_learn_from(tmp_path: Pat
         (ModelSpec(candidates=("sgd",), preprocess={}), "has `preprocess`"),
         (ModelSpec(candidates=("sgd",), calibrate="auto"), "model.calibrate"),
         (ModelSpec(candidates=("sgd",), intervals={}), "model.intervals"),
+        (ModelSpec(candidates=("sgd",), quantiles=(0.9,)), "model.quantiles"),
         (ModelSpec(candidates=("sgd",), threshold={"metric": "f1"}), "model.threshold"),
         (ModelSpec(candidates=("sgd",), threshold=0.4), ""),
         (ModelSpec(candidates=("sgd",), validation={"method": "rolling_origin"}), "model.validation"),

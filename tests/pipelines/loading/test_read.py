@@ -465,7 +465,7 @@ MALFORMED = [
         [("path: customers.parquet", "path: customers.parquet, sheet: First, nul_values: [NA]")],
         [
             "24: datasets.customers.source.sheet is for excel sources only; this one is parquet.",
-            "24: unknown key 'nul_values' in datasets.customers.source. Allowed: type, max_rejected_share, path, mode, missing.",
+            "24: unknown key 'nul_values' in datasets.customers.source. Allowed: type, max_rejected_share, path, mode, missing, inbox.",
         ],
         id="keys-of-other-sources",
     ),
@@ -816,6 +816,33 @@ MALFORMED = [
             "46: model.intervals are for a regression, and the target is binary. Leave it out.",
         ],
         id="intervals-of-classes",
+    ),
+    pytest.param(
+        [("metric: roc_auc", "metric: roc_auc\n    quantiles: [0.5, 0.9]")],
+        [
+            "46: model.quantiles are for a regression, and the target is binary. Leave it out.",
+        ],
+        id="quantiles-of-classes",
+    ),
+    pytest.param(
+        [("metric: roc_auc", "metric: roc_auc\n    quantiles: [0.9, 0.1]")],
+        ["46: model.quantiles is a list, but must ascend, each named once; write [0.1, 0.9]."],
+        id="quantiles-descend",
+    ),
+    pytest.param(
+        [("metric: roc_auc", "metric: roc_auc\n    quantiles: [0.5, 90]")],
+        [
+            "46: model.quantiles is a list, but must be shares above 0 and below 1, and 90 is none; write 0.9 for 90 %.",
+        ],
+        id="quantiles-in-percent",
+    ),
+    pytest.param(
+        [("metric: roc_auc", "metric: roc_auc\n    quantiles: [0.999]")],
+        [
+            "46: model.quantiles is a list, but must lie between 0.005 and 0.995, and 0.999 does not: groups of a few hundred errors "
+            "do not tell what happens once in thousands.",
+        ],
+        id="quantiles-far-out",
     ),
     pytest.param(
         [("metric: roc_auc", "metric: roc_auc\n    validation: {method: grouped_kfold, group: [customr]}")],

@@ -7,20 +7,19 @@ from tempfile import TemporaryDirectory
 from declaration.pipeline import Pipeline
 from declaration.sql import quote_identifier
 from resources.engine.duckdb import Engine
-from sources.files import source_files
-from sources.opening import readable
+from sources.opening import opened, readable
 from sources.read import READ_TABLE, read_files
 
 
 def rejects_and_rows(pipeline: Pipeline, columns: Sequence[str] = ()) -> tuple[int, list[tuple[object, ...]]]:
     """Return how many rows were rejected, and the columns of those that were read."""
     dataset = next(iter(pipeline.spec.datasets.values()))
-    files = source_files(dataset.source, folder=Path(pipeline.folder))
     with TemporaryDirectory() as folder:
         engine = Engine(spill_directory=folder)
         with (
-            engine.connect(reads=files) as connection,
-            readable(connection, files, dataset, Path(folder)) as plain,
+            opened(dataset.source, folder=Path(pipeline.folder), scratch=Path(folder)) as now,
+            engine.connect(reads=now.files) as connection,
+            readable(connection, now.files, dataset, Path(folder)) as plain,
         ):
             counts = read_files(
                 connection, plain, dataset, name="table", timezone=pipeline.spec.partitions.timezone

@@ -6,9 +6,13 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
+import fastavro
 import openpyxl
 import pandas as pd
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
+from pyarrow import orc
 
 from declaration.errors import DriftlineError
 from pipelines.scaffolding.files import ScaffoldError
@@ -38,6 +42,39 @@ def test_a_folder_or_a_pattern_is_one_table(source: str, ending: str, tmp_path: 
     assert (n_rejected, len(rows)) == (0, 40)
     # The declaration's folder can be moved: what lies in it is named from there.
     assert dataset.source.path in {f"daily/*.{ending}", source.format(ending=ending)}
+
+
+def test_the_folder_of_a_table_is_that_table(tmp_path: Path) -> None:
+    rows = pa.Table.from_pandas(FRAME)
+    write_deltalake(tmp_path / "x" / "sales", rows.slice(0, 20))
+    write_deltalake(tmp_path / "x" / "sales", rows, mode="overwrite")
+    pipeline = scaffold(Path("sales"), tmp_path / "x")
+    dataset = pipeline.spec.datasets["sales"]
+    assert (dataset.source.type, dataset.source.path, dataset.event_time) == ("delta", "sales", "sold_on")
+    n_rejected, read = rejects_and_rows(pipeline)
+    assert (n_rejected, len(read)) == (0, 40)
+
+
+@pytest.mark.parametrize("ending", ["orc", "avro"])
+def test_files_of_other_typed_formats_are_known_by_their_ending(ending: str, tmp_path: Path) -> None:
+    file = tmp_path / f"sales.{ending}"
+    if ending == "orc":
+        orc.write_table(pa.Table.from_pandas(FRAME), file)
+    else:
+        day = {"type": "int", "logicalType": "date"}
+        fields = [{"name": "id", "type": "long"}, {"name": "sold_on", "type": day}]
+        with file.open("wb") as stream:
+            schema = {"type": "record", "name": "sale", "fields": fields}
+            fastavro.writer(stream, schema, FRAME.to_dict("records"))
+    pipeline = scaffold(file, tmp_path / "x")
+    dataset = pipeline.spec.datasets["sales"]
+    assert (dataset.source.type, dataset.event_time) == (ending, "sold_on")
+    assert {name: dataset.column(name).type for name in dataset.columns} == {
+        "id": "int",
+        "sold_on": "timestamp_tz",
+    }
+    n_rejected, read = rejects_and_rows(pipeline)
+    assert (n_rejected, len(read)) == (0, 40)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +125,6 @@ def folder_of(*names: str) -> Callable[[Path], Path]:
 NO_TABLE = [
     pytest.param(folder_of("a.csv", "b.json"), "files that end in .csv, .json", id="two-formats"),
     pytest.param(folder_of("a.csv", "b/c.csv"), "files at several depths", id="depths"),
-    pytest.param(folder_of("_delta_log/0.json", "a.parquet"), "a Delta table", id="delta"),
     pytest.param(folder_of(".hidden"), "the folder holds no files", id="empty"),
 ]
 
