@@ -116,7 +116,8 @@ def _open(
     if n_rejected > n_rows:
         raise ScaffoldError(
             f"{name}: {n_rejected:,} of {n_rows + n_rejected:,} lines do not fit the header's {len(names):,} columns. "
-            "Begin the file with one line of column names, remove what is before it, and give every line as many values."
+            "Begin the file with one line of column names, remove what is before it (or declare it by hand with `skip_lines`), and give "
+            "every line as many values."
         )
     return OpenedSource(connection, source, tuple(names), n_rows, n_rejected, types, tuple(files), keys)
 

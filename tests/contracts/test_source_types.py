@@ -22,6 +22,7 @@ from pyiceberg.catalog.sql import SqlCatalog
 
 from declaration.datasets import DatasetSpec
 from declaration.errors import DriftlineError
+from declaration.sources.blocks import FileSourceBlock
 from declaration.sources.spec import SOURCE_BLOCKS
 from sources.opening import opened, readable
 from sources.read import READ_TABLE, Counts, read_files
@@ -170,8 +171,8 @@ class Source:
             shutil.rmtree(self.file)
         self.file.write_bytes(content)
 
-    def read(self, columns: Mapping[str, object] = COLUMNS) -> Counts:
-        source = {"type": self.kind, "path": self.file.name, **self.keys()}
+    def read(self, columns: Mapping[str, object] = COLUMNS, **keys: object) -> Counts:
+        source = {"type": self.kind, "path": self.file.name, **self.keys(), **keys}
         spec = DatasetSpec.model_validate({"source": source, "columns": columns})
         scratch = self.folder / "scratch"
         with (
@@ -282,6 +283,36 @@ def test_a_column_that_may_be_absent_is_null(source: Source) -> None:
     counts = source.read({"id": "int", "at": {"type": "timestamp_tz", "optional": True}})
     assert counts == Counts(2, 0, {"at": 1})
     assert source.rows() == [(1, None), (2, None)]
+
+
+def test_folders_give_columns_in_their_declared_types(source: Source) -> None:
+    if not issubclass(SOURCE_TYPES[source.kind].keys, FileSourceBlock) or source.kind in TABLES:
+        pytest.skip("not files in folders")
+    for folder in (
+        "year=2023/city=K%C3%B6ln",
+        "year=2024/city=__HIVE_DEFAULT_PARTITION__",
+        "year=soon/city=Rom",
+    ):
+        source.file = source.folder / folder / "given.file"
+        source.file.parent.mkdir(parents=True)
+        source.write(("id", "at"), [("1", "2024-01-01T10:00:00Z")])
+    columns = {"id": "int", "year": "int", "city": "string", "at": "timestamp_tz"}
+    assert source.read(columns, path="*/*/given.file") == Counts(2, 1)
+    assert sorted(row[1:3] for row in source.rows()) == [(2023, "Köln"), (2024, None)]
+    assert [reason for _, reason in source.rejects()] == ["year: not a whole number of 64 bits: soon"]
+
+
+def test_a_column_has_formats_of_its_own_in_every_type(source: Source) -> None:
+    source.write(
+        ("id", "day", "at"), [("1", "31.01.2024", None), ("2", "2024-01-31", None), ("3", None, None)]
+    )
+    columns = {"id": "int", "day": {"type": "date", "formats": ["%d.%m.%Y"]}, "at": "timestamp_tz"}
+    # Cells of a sheet may be days themselves, which stand in ISO's form then.
+    n_rejected = 0 if source.kind == "excel" else 1
+    assert source.read(columns) == Counts(3 - n_rejected, n_rejected)
+    assert sorted(row[1] for row in source.rows() if row[1] is not None) == [date(2024, 1, 31)] * (
+        2 - n_rejected
+    )
 
 
 def test_a_file_of_another_kind_is_refused_by_its_name(source: Source) -> None:
