@@ -28,8 +28,8 @@ Numbers: TypeAlias = NDArray[np.int64]
 LINES_TABLE = "driftline_bad_lines"
 """Lines of rows whose values are bad: place in the table of rows, line."""
 
-MAX_SOUGHT = 1_000_000
-"""Rejects of a file whose lines are sought; with more of them nobody looks at each."""
+MAX_SOUGHT = 100_000
+"""Rejects of a file of one kind whose lines are sought; with more of them nobody looks at each."""
 
 
 def find_lines(
@@ -65,7 +65,9 @@ def find_lines(
     n_of_name = Counter(path.name for path in files)
     for path in files:
         places, engine_lines = bad.get(str(path), _NONE), refused.get(path.name, _NONE)
-        if n_of_name[path.name] > 1 or not places.size + engine_lines.size:
+        if places is None or engine_lines is None or not places.size + engine_lines.size:
+            continue
+        if n_of_name[path.name] > 1:
             # Rejects know a file's name alone.
             continue
         n_columns = len(header_of(path, table))
@@ -116,13 +118,14 @@ class _Sought:
         return bool(self.engines.all() and self.rows.all())
 
 
-def _by_file(connection: duckdb.DuckDBPyConnection, pairs: str) -> dict[str, Numbers]:
-    """Return the numbers of each file, in order."""
+def _by_file(connection: duckdb.DuckDBPyConnection, pairs: str) -> dict[str, Numbers | None]:
+    """Return the numbers of each file, in order; None where they are too many."""
     rows = connection.sql(
-        f"SELECT file, list_slice(list_sort(list(number)), 1, {MAX_SOUGHT}) FROM ({pairs}) AS pairs(file, number) "
-        "WHERE number IS NOT NULL GROUP BY file"
+        f"WITH pairs(file, number) AS MATERIALIZED ({pairs}), counts AS (SELECT file, count(*) AS n FROM pairs GROUP BY file) "
+        "SELECT counts.file, any_value(n), list(number ORDER BY number) FROM counts "
+        f"LEFT JOIN pairs ON pairs.file = counts.file AND n <= {MAX_SOUGHT} GROUP BY counts.file"
     ).fetchall()
-    return {file: np.array(numbers, dtype=np.int64) for file, numbers in rows}
+    return {file: np.array(numbers, dtype=np.int64) if n <= MAX_SOUGHT else None for file, n, numbers in rows}
 
 
 def _spans(connection: duckdb.DuckDBPyConnection, rows_table: str) -> dict[str, int | None]:
