@@ -58,8 +58,9 @@ class _Element:
         """Give the values of the element, by their paths."""
         for name, text in self.attributes.items():
             yield f"{prefix}@{name}", _or_none(text)
-        # Of mixed content all the text, as XPath has it: pieces of a sentence say nothing.
-        if not self.children or self.has_own_text:
+        # Of mixed content all the text, as XPath has it: pieces of a sentence say nothing. A row of attributes alone has no text to tell.
+        is_told = not self.children and (bool(prefix) or not self.attributes)
+        if is_told or self.has_own_text:
             yield prefix.removesuffix("/") or ".", self.text
         for name, elements in self.children.items():
             yield from _joined(f"{prefix}{name}/", elements)

@@ -190,6 +190,8 @@ def _sniffed(files: Sequence[Path], where: str, mode: str) -> SourceSpec:
                 block["skip_lines"] = shape.skip_lines
             if shape.comment is not None:
                 block["comment"] = shape.comment
+            if shape.header is not None:
+                block["header"] = shape.header
     if keys is XmlSourceSpec:
         block["rows"] = _rows_of(file)
     source: SourceSpec = keys.model_validate(block)

@@ -142,8 +142,11 @@ def doubts(opened: OpenedSource) -> Sequence[str]:
             f"the first {table.skip_lines} lines are left out, for they stand above the header. Is that right?"
         )
     if table is not None and table.comment is not None:
-        questions.append(f"lines that begin with {table.comment} are left out as remarks. Is that right?")
-    if table is not None and sum(map(_is_value, names)) * 2 >= len(names):
+        named = ", and the last of them names the columns" if table.names is not None else ""
+        questions.append(
+            f"lines that begin with {table.comment} are left out as remarks{named}. Is that right?"
+        )
+    if table is not None and table.names is None and sum(map(_is_value, names)) * 2 >= len(names):
         listed_names = ", ".join(repr(one_line(name, 20)) for name in names[:4])
         questions.append(
             f"the first line is taken for the header, but looks like values ({listed_names}). If it is a row, write a line of names above it."

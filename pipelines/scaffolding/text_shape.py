@@ -36,11 +36,14 @@ class TextShape:
         Lines before the header.
     comment
         Beginning of lines that are remarks; None where there are none.
+    header
+        Names of the columns, where the last remark tells them and no other line does.
     """
 
     delimiter: str
     skip_lines: int = 0
     comment: str | None = None
+    header: tuple[str, ...] | None = None
 
 
 def shape_of(text: str) -> TextShape:
@@ -49,16 +52,13 @@ def shape_of(text: str) -> TextShape:
     Examples
     --------
     >>> shape_of("Sales 2024\n\nday;n\n1;2\n2;3\n")
-    TextShape(delimiter=';', skip_lines=2, comment=None)
+    TextShape(delimiter=';', skip_lines=2, comment=None, header=None)
     >>> shape_of("# made by hand\nday,n\n1,2\n2,3\n")
-    TextShape(delimiter=',', skip_lines=0, comment='#')
+    TextShape(delimiter=',', skip_lines=0, comment='#', header=None)
     """
     lines = text.splitlines()[: MOST_LINES + _LOOKED_AT]
-    comment = _comment(lines)
-    if comment is not None:
-        return TextShape(
-            _separator([line for line in lines if not line.startswith(comment)]), comment=comment
-        )
+    if (remarked := _remarked(lines)) is not None:
+        return remarked
     delimiter, n_above = _separator(lines), 0
     for other in SEPARATORS:
         if (n_lines := _lines_above(lines, other)) is not None:
@@ -67,17 +67,31 @@ def shape_of(text: str) -> TextShape:
     return TextShape(delimiter, n_above)
 
 
-def _comment(lines: Sequence[str]) -> str | None:
-    """Return the sign of remarks above the header; a line with as many values as the next ones may be the header."""
+def _remarked(lines: Sequence[str]) -> TextShape | None:
+    """Return the shape of a file with remarks above its table; None where the only one may be the header."""
     for sign in REMARKS:
-        remarks = [line for line in lines if line.startswith(sign)]
-        others = [line for line in lines if line.strip() and not line.startswith(sign)]
-        if not remarks or not lines[0].startswith(sign) or len(others) < _FEWEST_ROWS:
+        filled = [line for line in lines if line.strip()]
+        others = [line for line in filled if not line.startswith(sign)]
+        if len(others) < _FEWEST_ROWS or filled[0] == others[0]:
             continue
-        separator = _separator(others)
-        width = _width(others[0], separator)
-        return None if (width > 1 and _width(remarks[-1], separator) == width) or width == 1 else sign
+        remarks = filled[: filled.index(others[0])]
+        delimiter = _separator(others)
+        names = _cells(remarks[-1].removeprefix(sign), delimiter)
+        rows = [_cells(line, delimiter) for line in others]
+        if len(rows[0]) == 1 or (len(remarks) == 1 and len(names) == len(rows[0])):
+            return None
+        is_header = len(names) == len(rows[0]) and _are_names(names) and not _is_header_of(rows[0], rows[1:])
+        return TextShape(delimiter, comment=sign, header=tuple(names) if is_header else None)
     return None
+
+
+def _are_names(cells: Sequence[str]) -> bool:
+    return len({*cells}) == len(cells) and not any(map(_VALUE.fullmatch, cells))
+
+
+def _is_header_of(cells: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Tell whether a line is names above rows that hold values."""
+    return _are_names(cells) and any(_VALUE.fullmatch(cell) and cell for row in rows for cell in row)
 
 
 def _lines_above(lines: Sequence[str], separator: str) -> int | None:
@@ -92,19 +106,14 @@ def _lines_above(lines: Sequence[str], separator: str) -> int | None:
     header, rows = cells[start], [row for row in cells[start + 1 :] if any(row)]
     # The last line may be cut.
     rows = rows[:-1] if len(rows) > _FEWEST_ROWS else rows
-    is_header = len({*header}) == len(header) and not any(_VALUE.fullmatch(name) for name in header)
     is_table = len(rows) >= _FEWEST_ROWS and all(len(row) == len(header) for row in rows)
     # A column whose values are missing is no title: names of rows alone are seldom so long, or unlike the table.
     is_text = len(header) > 2 or any(not row or not row[0] or " " in row[0] for row in cells[:start])
-    return start if is_header and is_table and is_text else None
+    return start if _are_names(header) and is_table and is_text else None
 
 
 def _cells(line: str, separator: str) -> list[str]:
     return [cell.strip() for cell in next(csv.reader([line], delimiter=separator), [])]
-
-
-def _width(line: str, separator: str) -> int:
-    return len(_cells(line, separator))
 
 
 def _separator(lines: Sequence[str]) -> str:

@@ -53,6 +53,12 @@ def test_mixed_content_is_all_its_text(tmp_path: Path) -> None:
     assert rows_of(tmp_path, text) == [{".": "Pay now, or never!", "b": "now", "i": "never"}, {".": "x"}]
 
 
+def test_a_row_of_attributes_alone_has_no_text(tmp_path: Path) -> None:
+    assert rows_of(tmp_path, '<orders><order id="1"/><order/><order id="2">x</order></orders>') == [
+        {"@id": "1"}, {".": None}, {"@id": "2", ".": "x"},
+    ]  # fmt: skip
+
+
 def test_elements_elsewhere_and_inside_rows_are_no_rows(tmp_path: Path) -> None:
     text = "<orders><x><order>no</order></x><order><order>in</order></order></orders>"
     assert rows_of(tmp_path, text) == [{"order": "in"}]

@@ -23,6 +23,13 @@ ROWS = "id,city,n\n1,a,2\n2,b,3\n3,c,4\n"
         ("\n" + ROWS, TextShape(",", 1)),
         ("# Sales by city\n#\n" + ROWS, TextShape(",", comment="#")),
         ("// Sales\n" + ROWS.replace(",", "\t"), TextShape("\t", comment="//")),
+        ("# Sales, by city, in euros\n# 2024\n" + ROWS, TextShape(",", comment="#")),
+        (
+            "# Sales\n#\n#code,country name\nAD,Andorra\nAE,x\nAF,y\n",
+            TextShape(",", comment="#", header=("code", "country name")),
+        ),
+        ("# Sales\n#id,city\n1,a\n2,b\n3,c\n", TextShape(",", comment="#", header=("id", "city"))),
+        ("# Sales\n# of, 2024\nid,city\n1,a\n2,b\n3,c\n", TextShape(",", comment="#")),
         # The line may be the header.
         ("#id,city,n\n1,a,2\n2,b,3\n", TextShape(",")),
         # Row names: the header has a value less.
