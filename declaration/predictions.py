@@ -7,26 +7,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from declaration.environment import FromEnvironment
 from declaration.types import Block
 
 MOST_PARTS = 20
 """Parts of a score that can be kept: more are read by nobody."""
-
-
-def check_variable(text: str) -> str:
-    """Refuse what is no name of an environment variable, such as the secret itself."""
-    if not re.fullmatch(r"[A-Z_][A-Z0-9_]{0,126}", text):
-        raise ValueError(
-            "must name an environment variable in capitals, such as WAREHOUSE_URL; the URL itself does not stand here"
-        )
-    return text
-
-
-class FromEnvironment(Block):
-    """A secret, by the name of the environment variable that holds it."""
-
-    env: Annotated[str, AfterValidator(check_variable)]
-    """Name of the variable."""
 
 
 def check_table(text: str) -> str:

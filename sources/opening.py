@@ -34,6 +34,8 @@ def opened(
     scratch: Path,
     partition: str | None = None,
     asked: Window | None = None,
+    dataset: DatasetSpec | None = None,
+    partitions: PartitionsSpec | None = None,
 ) -> Iterator[Opened]:
     """Open a source; files that are made of one that has none are removed after.
 
@@ -49,14 +51,24 @@ def opened(
         Key of the partition; None for the whole source.
     asked
         The window that a source is asked for (`asked_window`); None for all of its rows.
+    dataset, partitions
+        What is declared of the rows, and how they are cut; None where nothing is.
 
     Raises
     ------
     SourceError
         If nothing is there, or the source cannot be read.
     """
-    with type_of(source).open(source, Asked(folder, scratch, partition, asked)) as source_now:
+    timezone = partitions.timezone if partitions is not None else "UTC"
+    takes_strays = asked is not None and partitions is not None and _is_first(asked, partitions)
+    request = Asked(folder, scratch, partition, asked, dataset, timezone, takes_strays)
+    with type_of(source).open(source, request) as source_now:
         yield source_now
+
+
+def _is_first(window: Window, partitions: PartitionsSpec) -> bool:
+    """Tell whether a partition is the first, under which rows are kept that belong to none."""
+    return partitioning(partitions).windows(until=window.end)[0].key == window.key
 
 
 @contextmanager

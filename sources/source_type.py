@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+from declaration.datasets import DatasetSpec
 from declaration.partitioning import Window
 from declaration.sources.blocks import SourceBlock
 from sources.forms import EngineForm
@@ -36,12 +37,21 @@ class Asked:
         Key of the partition; None for the whole source.
     window
         Window that a source is asked for which gives no more than that; None for all of its rows.
+    dataset
+        What is declared of the rows; None where nothing is yet.
+    timezone
+        IANA zone in which wall clocks are instants.
+    takes_strays
+        Whether rows that belong to no window, as they have no event time, are asked for with this one.
     """
 
     folder: Path
     scratch: Path
     partition: str | None = None
     window: Window | None = None
+    dataset: DatasetSpec | None = None
+    timezone: str = "UTC"
+    takes_strays: bool = False
 
 
 @dataclass(frozen=True)

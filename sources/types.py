@@ -14,6 +14,7 @@ from sources.iceberg import ICEBERG_TABLE
 from sources.orc import ORC_FILES
 from sources.python_file import PYTHON_FILE
 from sources.source_type import SourceType
+from sources.sql_source import SQL_SOURCE
 from sources.xml_files import XML_FILES
 
 SOURCE_TYPES: Mapping[str, SourceType[Any]] = {
@@ -28,6 +29,7 @@ SOURCE_TYPES: Mapping[str, SourceType[Any]] = {
     "delta": DELTA_TABLE,
     "iceberg": ICEBERG_TABLE,
     "python": PYTHON_FILE,
+    "sql": SQL_SOURCE,
 }
 """By the name that a declaration uses."""
 

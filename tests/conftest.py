@@ -8,12 +8,20 @@ import pytest
 from hypothesis import settings
 
 from tests.fixtures.headlines import _no_calm_word_over_bad_news
-from tests.fixtures.servers import NEEDS_SERVER, SERVERS, mortal_postgres, online_url, postgres, redis
+from tests.fixtures.servers import (
+    NEEDS_SERVER,
+    SERVERS,
+    mariadb,
+    mortal_postgres,
+    online_url,
+    postgres,
+    redis,
+)
 
 if TYPE_CHECKING:
     from tests.fixtures.versions import Versions
 
-__all__ = ["_no_calm_word_over_bad_news", "mortal_postgres", "online_url", "postgres", "redis"]
+__all__ = ["_no_calm_word_over_bad_news", "mariadb", "mortal_postgres", "online_url", "postgres", "redis"]
 
 # Same input, same output: a failing example is found again on the next run. Machines are busy: no deadline.
 settings.register_profile("driftline", deadline=None, derandomize=True)

@@ -132,6 +132,8 @@ def materialize_raw(run: StageRun, dataset: str) -> Outcome:
         scratch=Path(run.engine.spill_directory),
         partition=scope.partition,
         asked=asked_window(spec, run.spec.partitions, scope.window),
+        dataset=spec,
+        partitions=run.spec.partitions,
     ) as source:
         content = content_of(source.files, source.state)
         mark = content.fingerprint

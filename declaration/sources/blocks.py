@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import ClassVar, Literal
@@ -68,6 +68,9 @@ class SourceBlock(Block):
     is_asked: ClassVar[bool] = False
     """Whether the source is asked for the rows of one partition; others give all, or hold a file a partition."""
 
+    code_key: ClassVar[str] = "path"
+    """The key that names `code_file`."""
+
     has_texts: ClassVar[bool] = False
     """Whether values are texts, so that one can mean NULL."""
 
@@ -105,6 +108,11 @@ class SourceBlock(Block):
     def code_file(self) -> str | None:
         """The file of code beside the declaration that belongs to it."""
         return None
+
+    def key_faults(self, key: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """Return what cannot be with the dataset's `key`: a key of the source, and the sentence about it."""
+        del key
+        yield from ()
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """Return what contradicts itself: a key, and the sentence about it that begins with its name."""

@@ -9,6 +9,7 @@ from pydantic import Field
 from declaration.sources.blocks import SourceBlock
 from declaration.sources.fixed_width import FixedWidthSourceSpec
 from declaration.sources.python import PythonSourceSpec
+from declaration.sources.sql import SqlSourceSpec
 from declaration.sources.tables import DeltaSourceSpec, IcebergSourceSpec
 from declaration.sources.text import CsvSourceSpec, ExcelSourceSpec, JsonSourceSpec
 from declaration.sources.typed import AvroSourceSpec, OrcSourceSpec, ParquetSourceSpec
@@ -25,6 +26,7 @@ SourceSpec = Annotated[
     | AvroSourceSpec
     | DeltaSourceSpec
     | IcebergSourceSpec
+    | SqlSourceSpec
     | PythonSourceSpec,
     Field(discriminator="type"),
 ]

@@ -38,7 +38,12 @@ def source_types(
     requested = asked_window(dataset, pipeline.spec.partitions, window)
     with (
         opened(
-            dataset.source, folder=Path(pipeline.folder), scratch=scratch, partition=key, asked=requested
+            dataset.source,
+            folder=Path(pipeline.folder),
+            scratch=scratch,
+            partition=key,
+            asked=requested,
+            partitions=pipeline.spec.partitions,
         ) as now,
         engine.connect(reads=now.files) as connection,
         readable(connection, now.files, dataset, scratch) as plain,

@@ -25,14 +25,15 @@ class SqlFiles:
 
 
 def read_sql_files(spec: PipelineSpec, folder: Path, unreliable_paths: Collection[KeyPath]) -> SqlFiles:
-    """Read every SQL file that a declaration names, and the code of its Python sources."""
+    """Read every SQL file that a declaration names, and the code of its sources."""
     named: list[tuple[KeyPath, str]] = [
         (("features", view, "sql"), v.sql) for view, v in spec.features.items()
     ]
     named += [(("queries", query), path) for query, path in spec.queries.items()]
     for name, dataset in spec.datasets.items():
         if dataset.source.code_file is not None:
-            named.append((("datasets", name, "source", "path"), dataset.source.code_file))
+            key = dataset.source.code_key
+            named.append((("datasets", name, "source", key), dataset.source.code_file))
     named += [
         (("model", "candidates", position), file)
         for position, candidate in enumerate(spec.model.competitors)

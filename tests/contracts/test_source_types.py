@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 from typing import get_args
@@ -112,6 +114,14 @@ def write_iceberg(path: Path, names: Sequence[str], records: Texts) -> None:
     table.append(rows)
 
 
+def write_sqlite(path: Path, names: Sequence[str], records: Texts) -> None:
+    path.unlink(missing_ok=True)
+    with closing(sqlite3.connect(path, isolation_level=None)) as session:
+        session.execute(f"CREATE TABLE orders ({', '.join(f'{name} TEXT' for name in names)})")
+        places = ", ".join("?" for _ in names)
+        session.executemany(f"INSERT INTO orders VALUES ({places})", records)
+
+
 WRITERS: Mapping[str, Callable[[Path, Sequence[str], Texts], None]] = {
     "csv": write_csv,
     "excel": write_sheet,
@@ -124,6 +134,7 @@ WRITERS: Mapping[str, Callable[[Path, Sequence[str], Texts], None]] = {
     "avro": write_avro,
     "delta": write_delta,
     "iceberg": write_iceberg,
+    "sql": write_sqlite,
 }
 """How a file of each type is made; a new type has no tests until it stands here, and fails below."""
 
@@ -165,6 +176,18 @@ class Source:
         WRITERS[self.kind](self.file, names, records)
         self.names = names
 
+    @property
+    def place(self) -> Mapping[str, str]:
+        """The keys of a declaration that say where it is."""
+        if self.kind == "sql":
+            return {"url": f"sqlite:///{self.file.name}", "table": "orders"}
+        return {"path": self.file.name}
+
+    @property
+    def shown(self) -> str:
+        """Return how messages and rejects call it: of a database the table."""
+        return "orders" if self.kind == "sql" else self.file.name
+
     def spoil(self, content: bytes) -> None:
         """Put a file of other content in its place."""
         if self.file.is_dir():
@@ -172,7 +195,7 @@ class Source:
         self.file.write_bytes(content)
 
     def read(self, columns: Mapping[str, object] = COLUMNS, **keys: object) -> Counts:
-        source = {"type": self.kind, "path": self.file.name, **self.keys(), **keys}
+        source = {"type": self.kind, **self.place, **self.keys(), **keys}
         spec = DatasetSpec.model_validate({"source": source, "columns": columns})
         scratch = self.folder / "scratch"
         with (
@@ -233,7 +256,7 @@ def test_every_record_is_a_row_or_a_reject_with_its_reason(source: Source) -> No
     assert [row[0] for row in source.rows()] == [1, 3]
     blamed = sorted(reason.partition(":")[0] for _, reason in source.rejects())
     assert blamed == ["at", "day", "id", "is_open", "price"]
-    assert all(name.startswith("given.file") for name, _ in source.rejects())
+    assert all(name.startswith(source.shown) for name, _ in source.rejects())
 
 
 def test_the_same_file_reads_the_same_again(source: Source) -> None:
@@ -261,11 +284,12 @@ def test_columns_without_records_are_no_rows(source: Source) -> None:
 def test_a_column_that_is_not_there_is_named_with_the_repair(source: Source) -> None:
     source.write(("id", "Channel"), [("1", "web")])
     with pytest.raises(
-        DriftlineError, match=r"given\.file.* has no column 'channel'\. .*Did you mean 'Channel'.*`source`"
+        DriftlineError,
+        match=rf"{source.shown}.* has no column 'channel'\. .*Did you mean 'Channel'.*`source`",
     ):
         source.read({"id": "int", "channel": "string"})
     with pytest.raises(
-        DriftlineError, match=r"given\.file.* has no column 'city'\. It has: .*`optional: true`"
+        DriftlineError, match=rf"{source.shown}.* has no column 'city'\. It has: .*`optional: true`"
     ):
         source.read({"id": "int", "city": "string"})
 

@@ -16,7 +16,7 @@ _TEXTS = tuple(name for name, kind in SOURCE_TYPES.items() if kind.keys.has_text
 
 def source_faults(path: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:
     """Return what contradicts itself in a dataset's source."""
-    for key, text in dataset.source.contradictions():
+    for key, text in (*dataset.source.contradictions(), *dataset.source.key_faults(dataset.key)):
         yield Fault((*path, key), f"{label((*path, key))} {text}")
     if dataset.source.has_partition_files and dataset.event_time is None:
         text = f"{label(path)}.mode is 'incremental', but the dataset has no event_time and so no partitions."

@@ -999,6 +999,85 @@ MALFORMED = [
         id="python-source-package",
     ),
     pytest.param(
+        [
+            (
+                "source: {type: csv, path: orders.csv}",
+                "source: {type: sql, url: 'postgresql://ann:secret@db/shop', table: orders}",
+            )
+        ],
+        [
+            "10: datasets.orders.source.url is neither sqlite:///FILE nor duckdb:///FILE. Name the environment variable that holds the URL of a server, as {env: WAREHOUSE_URL}: no secret stands in a declaration.",
+        ],
+        id="sql-url-in-the-open",
+    ),
+    pytest.param(
+        [
+            (
+                "source: {type: csv, path: orders.csv}",
+                "source: {type: sql, url: 'sqlite:///../shop.db', table: orders}",
+            )
+        ],
+        [
+            "10: datasets.orders.source.url is 'sqlite:///../shop.db', but a path may not climb with '..'. Write an absolute path.",
+        ],
+        id="sql-climbing",
+    ),
+    pytest.param(
+        [
+            (
+                "source: {type: csv, path: orders.csv}",
+                "source: {type: sql, url: {env: SHOP_URL}, table: orders, query: late_orders.sql}",
+            )
+        ],
+        [
+            "10: datasets.orders.source.table is one of two: there is both 'table' and 'query'. Name the table, or a .sql file with a query.",
+        ],
+        id="sql-both",
+    ),
+    pytest.param(
+        [("source: {type: csv, path: orders.csv}", "source: {type: sql, url: {env: SHOP_URL}}")],
+        [
+            "10: datasets.orders.source.table is one of two: there is neither 'table' nor 'query'. Name the table, or a .sql file with a query.",
+        ],
+        id="sql-neither",
+    ),
+    pytest.param(
+        [
+            (
+                "source: {type: csv, path: orders.csv}",
+                "source: {type: sql, url: {env: SHOP_URL}, table: shop..orders}",
+            )
+        ],
+        [
+            "10: datasets.orders.source.table is 'shop..orders', but a table is written orders or sales.orders.",
+        ],
+        id="sql-no-table",
+    ),
+    pytest.param(
+        [
+            (
+                "source: {type: csv, path: orders.csv}",
+                "source: {type: sql, url: {env: SHOP_URL}, query: orders.txt}",
+            )
+        ],
+        [
+            "10: datasets.orders.source.query is 'orders.txt', but a query is a .sql file in the declaration's folder.",
+        ],
+        id="sql-query-suffix",
+    ),
+    pytest.param(
+        [
+            (
+                "source: {type: csv, path: orders.csv}",
+                "source: {type: sql, url: {env: SHOP_URL}, query: shop.sql}",
+            )
+        ],
+        [
+            "10: datasets.orders.source.query is 'shop.sql': no such file. SQL files beside the declaration: features/history.sql, late_orders.sql.",
+        ],
+        id="sql-query-missing",
+    ),
+    pytest.param(
         [("    label_time: delivered\n", "    label_time: delivered\n    label_delay: 999999w\n")],
         [
             "40: target.label_delay is 6999993 days, but must be at most 3660.",

@@ -15,7 +15,8 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from benchmarks.online_servers import PostgresServer
-from declaration.predictions import FromEnvironment, ScoreTargetSpec
+from declaration.environment import FromEnvironment
+from declaration.predictions import ScoreTargetSpec
 from resources.lake.lake import Lake
 from resources.score_targets.errors import ScoreTargetError
 from resources.score_targets.targets import ScoreTargets
