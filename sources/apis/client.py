@@ -75,6 +75,14 @@ class ApiClient:
         """Return the error about an answer."""
         return self.reporter.error(f"gives an answer that {self.reporter.said(str(error))}.")
 
+    def unsure_error(self, why: UnsureError | str, *, tried: int = 1) -> ApiError:
+        """Return the error about pages that make no whole."""
+        times = f" All of them were read {tried} times." if tried > 1 else ""
+        return self.reporter.error(
+            f"pages do not make a whole: {self.reporter.said(str(why))}.{times} Run it again when the rows rest, ask for a "
+            "narrower window, or correct `paging`: by cursor rows do not shift."
+        )
+
     def _session(self, url: str, per_second: float | None = None) -> Session:
         source, session = self._source, Session()
         transport = Transport(

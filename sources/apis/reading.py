@@ -7,7 +7,7 @@ import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from declaration.datasets import DatasetSpec
@@ -27,6 +27,9 @@ MAX_BYTES = 1 << 30
 
 MAX_PAGES = 100_000
 """Pages of one reading: a longer one goes on without an end."""
+
+LOOK_TIMEOUT = timedelta(seconds=20)
+"""Longest time of a look at the first page."""
 
 _VALIDATORS = ("ETag", "Last-Modified")
 
@@ -58,6 +61,8 @@ def read_rows(source: RestSourceSpec, asked: Asked, waiting: Waiting) -> ApiRows
     client = ApiClient(source, waiting)
     params = _params(client, source, asked)
     key = _key_of(asked.dataset)
+    if asked.most_rows is not None:
+        return _first_rows(client, params, asked.most_rows)
     before: set[bytes] = set()
     why = ""
     for number in range(1, MAX_WALKS + 1):
@@ -77,10 +82,22 @@ def read_rows(source: RestSourceSpec, asked: Asked, waiting: Waiting) -> ApiRows
             return rows
         before.add(digest)
         why = "no two readings give the same rows"
-    raise client.reporter.error(
-        f"pages do not make a whole: {client.reporter.without_secrets(why)}. All of them were read {MAX_WALKS} times. "
-        "Run it again when the rows rest, ask for a narrower window, or correct `paging`: by cursor rows do not shift."
-    )
+    raise client.unsure_error(why, tried=MAX_WALKS)
+
+
+def _first_rows(client: ApiClient, params: Mapping[str, str], n: int) -> ApiRows:
+    """Return rows of the first pages, for a look: they are no whole."""
+    columns, lines = Columns(), list[bytes]()
+    try:
+        for page, _ in client.pages(params):
+            lines += [line_of(columns.flat(row)) for row in page]
+            if len(lines) >= n:
+                break
+    except AnswerError as error:
+        raise client.answer_error(error) from error
+    except UnsureError as error:
+        raise client.unsure_error(error) from error
+    return ApiRows(lines[:n], 0)
 
 
 def first_mark(source: RestSourceSpec) -> str:
@@ -91,13 +108,15 @@ def first_mark(source: RestSourceSpec) -> str:
     SourceError
         If it cannot be asked.
     """
-    client = ApiClient(source, Waiting())
+    # A look must not hold up the sensor that looks at all.
+    quick = source.model_copy(update={"timeout": min(source.timeout, LOOK_TIMEOUT), "max_attempts": 1})
+    client = ApiClient(quick, Waiting())
     try:
         page, response = next(client.pages(source.params))
         total = source.paging.total
         seen = [page, None if total is None else total_of(page.answer, total), response.headers.get("Link")]
     except UnsureError as error:
-        raise client.reporter.error(f"{client.reporter.without_secrets(str(error))}.") from error
+        raise client.unsure_error(error) from error
     except AnswerError as error:
         raise client.answer_error(error) from error
     for name in _VALIDATORS:
