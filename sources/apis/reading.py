@@ -13,7 +13,7 @@ from typing import Any
 from declaration.datasets import DatasetSpec
 from declaration.sources.rest import RestSourceSpec
 from declaration.text import one_line
-from sources.apis.answers import AnswerError, Columns, Page, line_of, total_of
+from sources.apis.answers import AnswerError, Columns, Page, lines_of, total_of
 from sources.apis.client import ApiClient
 from sources.apis.faults import MAX_SAID, UnsureError
 from sources.apis.transport import Waiting
@@ -90,7 +90,7 @@ def _first_rows(client: ApiClient, params: Mapping[str, str], n: int) -> ApiRows
     columns, lines = Columns(), list[bytes]()
     try:
         for page, _ in client.pages(params):
-            lines += [line_of(columns.flat(row)) for row in page]
+            lines += lines_of([columns.flat(row) for row in page])
             if len(lines) >= n:
                 break
     except AnswerError as error:
@@ -122,7 +122,7 @@ def first_mark(source: RestSourceSpec) -> str:
     for name in _VALIDATORS:
         if name in response.headers:
             return one_line(response.headers[name])
-    return hashlib.sha256(line_of({"seen": seen})).hexdigest()
+    return hashlib.sha256(lines_of([{"seen": seen}])[0]).hexdigest()
 
 
 def _may_shift(source: RestSourceSpec, key: Sequence[str]) -> bool:
@@ -140,7 +140,7 @@ class _Walk:
     lines: list[bytes] = field(default_factory=list)
     n_repeated: int = 0
     n_bytes: int = 0
-    _by_key: dict[bytes, bytes] = field(default_factory=dict)
+    _by_key: dict[tuple[object, ...], bytes] = field(default_factory=dict)
     _pages: set[bytes] = field(default_factory=set)
     _last: bytes = b""
     _columns: Columns = field(default_factory=Columns)
@@ -154,7 +154,7 @@ class _Walk:
             If the page stands where another should, or a row has changed meanwhile.
         """
         rows = [self._columns.flat(row) for row in page]
-        lines = [line_of(row) for row in rows]
+        lines = lines_of(rows)
         if lines and self._is_again(lines):
             self.n_repeated += len(lines)
             return
@@ -182,13 +182,14 @@ class _Walk:
         elif known == line or json.loads(known) == json.loads(line):
             self.n_repeated += 1
         else:
-            shown = one_line(line_of({name: row[name] for name in self.key}).decode(), MAX_SAID)
+            shown = one_line(lines_of([{name: row[name] for name in self.key}])[0].decode(), MAX_SAID)
             raise UnsureError(f"rows of one key, {shown}, have different contents")
 
-    def _key(self, row: Mapping[str, Any]) -> bytes | None:
+    def _key(self, row: Mapping[str, Any]) -> tuple[object, ...] | None:
         """Return the values of a row's key; None where one is missing, which no other row can equal."""
         values = [row.get(name) for name in self.key]
-        return None if None in values else line_of({"key": values})
+        # A truth value would equal a number, and a list has no place in a dictionary.
+        return None if None in values else tuple(v if type(v) in (int, str) else (repr(v),) for v in values)
 
     def _keep(self, line: bytes) -> None:
         self.lines.append(line)

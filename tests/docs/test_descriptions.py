@@ -23,6 +23,7 @@ from declaration import (
     spec,
     target,
 )
+from declaration.sources import rest
 from declaration.sources.spec import SOURCE_BLOCKS
 from declaration.spec import PipelineSpec
 from pipelines.component import MLPipeline
@@ -32,7 +33,7 @@ from pipelines.loading.reference import editor_schema
 from tests.fixtures.sound_declaration import write
 
 BLOCKS = (
-    alerts, datasets, decisions, drift, features, forecast, model, partitions, predictions, preprocess, sampling, search, spec, target,
+    alerts, datasets, decisions, drift, features, forecast, model, partitions, predictions, preprocess, rest, sampling, search, spec, target,
 )  # fmt: skip
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -20,7 +20,7 @@ from declaration.sources.rest import RestSourceSpec
 from sources.files import SourceError
 from sources.source_type import Asked
 from tests.fixtures.apis import Answer, Api, Asking, serving
-from tests.fixtures.databases import days
+from tests.fixtures.databases import days, got
 
 pytest.importorskip("dlt", reason="the extra rest is not installed")
 
@@ -137,8 +137,8 @@ def test_numbers_come_as_they_are_written_and_objects_become_columns() -> None:
     with serving(lambda _: Answer(text)) as api:
         (line,) = read(api).lines
     assert line.decode() == (
-        '{"id":9007199254740993,"list":[1.50,{"a":null}],"empty":{},"none":null,"text":"1.5 é 😀",'
-        '"at.x":0.1000000000000000055,"at.deep.e":1E+2}'
+        '{"id":9007199254740993,"at.x":0.1000000000000000055,"at.deep.e":1E+2,"list":[1.50,{"a":null}],'
+        '"empty":{},"none":null,"text":"1.5 é 😀"}'
     )
 
 
@@ -318,3 +318,31 @@ def test_rows_come_exactly_once_whatever_happens(seed: int) -> None:
         )
     assert Counter(ids(got)) == Counter(range(seed % 17))
     assert waiting.n_requests >= len(api.asked) > 0
+
+
+def test_a_window_is_read_typed_and_what_belongs_to_another_is_a_reject(tmp_path: Path) -> None:
+    rows: list[Row] = [
+        {"id": 1, "at": "2024-01-02T00:00:00Z", "sum": {"paid": 9007199254740993.25}},
+        {"id": 2, "at": "2024-01-02T23:59:59Z", "sum": {}},
+        {"id": 3, "at": "2024-01-03T00:00:00Z", "sum": None},
+    ]
+    text = json.dumps(rows).replace("9007199254740994.0", "9007199254740993.25")
+    declared = {"type": "rest", "params": {"since": "{start}"}, "max_rejected_share": 1.0}
+    columns = {
+        "id": "int",
+        "at": "timestamp_tz",
+        "paid": {"type": "decimal", "source": "sum.paid", "optional": True},
+    }
+    with serving(
+        lambda asking: Answer([] if asking.params["since"] > "2024-01-02T00:00:00Z" else text.encode())
+    ) as api:
+        spec = DatasetSpec.model_validate(
+            {"source": {**declared, "url": f"{api.url}/orders"}, "columns": columns, "event_time": "at"}
+        )
+        read_now = got(spec, tmp_path, "2024-01-02")
+        assert [(row[0], str(row[2])) for row in read_now.rows] == [
+            (1, "9007199254740993.250000000"),
+            (2, "None"),
+        ]
+        assert read_now.reasons == ["not in partition"]
+        assert got(spec, tmp_path, "2024-01-03").rows == []
