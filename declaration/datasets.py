@@ -13,6 +13,7 @@ from pydantic import (
 
 from declaration.generated_columns import MADE, made_sql
 from declaration.sources.spec import SourceSpec
+from declaration.sources.value_forms import TimeFormats
 from declaration.types import Block, ColumnName, ColumnType, GrownBlock, Severity, SqlExpression
 
 OnFailure = Literal["report", "quarantine", "block"]
@@ -25,7 +26,7 @@ Compatibility = Literal[
 class ColumnSpec(GrownBlock):
     """One column of a dataset: its type, and where it comes from."""
 
-    ADDED: ClassVar[frozenset[str]] = frozenset({"since", "deprecated", "renamed_from", "widened_from"})
+    ADDED: ClassVar[frozenset[str]] = frozenset({"formats", "since", "deprecated", "renamed_from", "widened_from"})
 
     type: ColumnType
     """Type in the lake. `timestamp_tz` is an instant (UTC in the lake); `timestamp` is a wall clock."""
@@ -39,6 +40,8 @@ class ColumnSpec(GrownBlock):
     """Instant at which the value is known, over the dataset's columns; by default its row's event time. A feature view that uses it earlier is refused."""
     null_values: tuple[str, ...] | None = None
     """Texts that mean NULL in this column, in place of the source's; in every format."""
+    formats: TimeFormats = ()
+    """Formats of this column's texts (`%d.%m.%Y`), in place of the source's: the first that fits is read."""
     description: str = ""
     """Meaning of the column, with its unit."""
     since: date | None = None

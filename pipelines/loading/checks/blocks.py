@@ -24,7 +24,12 @@ from pipelines.loading.checks.expressions import column_expression_faults
 from pipelines.loading.checks.gate import gate_checks
 from pipelines.loading.checks.predictions import prediction_checks
 from pipelines.loading.checks.schemas import counted_day_faults, evolution_faults
-from pipelines.loading.checks.sources import null_text_faults, optional_faults, source_faults
+from pipelines.loading.checks.sources import (
+    format_faults_of_columns,
+    null_text_faults,
+    optional_faults,
+    source_faults,
+)
 from pipelines.loading.checks.target import (
     MAX_LOOKBACK,
     is_zone,
@@ -201,6 +206,7 @@ def _dataset_checks(name: str, dataset: DatasetSpec) -> Iterator[Check]:
     yield Check([key], partial(repeats, key, dataset.key))
     yield Check([(*at, "source"), event_time], partial(source_faults, (*at, "source"), dataset))
     yield Check([(*at, "source"), (*at, "columns")], partial(null_text_faults, at, dataset))
+    yield Check([(*at, "columns")], partial(format_faults_of_columns, at, dataset))
     for position in range(len(dataset.expectations)):
         yield Check(
             [(*at, "expectations", position), columns], partial(_expectation_faults, at, position, dataset)

@@ -222,7 +222,7 @@ MALFORMED = [
     pytest.param(
         [("{type: float, description: Euros.}", "{typ: float}")],
         [
-            "16: unknown key 'typ' in datasets.orders.columns.amount. Allowed: type, source, optional, sql, known_at, null_values, description. Did you mean 'type'?",
+            "16: unknown key 'typ' in datasets.orders.columns.amount. Allowed: type, source, optional, sql, known_at, null_values, formats, description. Did you mean 'type'?",
         ],
         id="column-block",
     ),
@@ -1021,6 +1021,18 @@ MALFORMED = [
             "10: datasets.orders.source.url is 'sqlite:///../shop.db', but a path may not climb with '..'. Write an absolute path.",
         ],
         id="sql-climbing",
+    ),
+    pytest.param(
+        [
+            (
+                "source: {type: csv, path: orders.csv}",
+                "source: {type: sql, url: {env: SHOP_URL}, table: orders, lag: 2h}",
+            )
+        ],
+        [
+            "10: datasets.orders.source.lag is there, but no cursor that lags behind. Declare `cursor`.",
+        ],
+        id="sql-lag",
     ),
     pytest.param(
         [
