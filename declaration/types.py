@@ -32,6 +32,9 @@ SqlExpression = Annotated[str, StringConstraints(min_length=1, max_length=10_000
 
 ColumnType = Literal["boolean", "int", "float", "decimal", "string", "date", "timestamp", "timestamp_tz"]
 
+TIMES: tuple[ColumnType, ...] = ("date", "timestamp", "timestamp_tz")
+"""Types of times."""
+
 SQL_TYPES: Mapping[ColumnType, str] = {
     "boolean": "BOOLEAN",
     "int": "BIGINT",

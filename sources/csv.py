@@ -11,7 +11,7 @@ from declaration.datasets import DatasetSpec
 from declaration.sources.blocks import TextTable
 from declaration.sources.spec import SourceSpec
 from declaration.sql import first_row, quote_identifier, quote_literal
-from declaration.types import SQL_TYPES, ColumnType
+from declaration.types import SQL_TYPES, TIMES, ColumnType
 from sources.csv_header import header_of
 from sources.exact import has_digits_after_point, of_text, words_for
 from sources.origins import FileGroup, file_groups, origins_of
@@ -32,8 +32,6 @@ from sources.rejects import (
     without,
 )
 from sources.typed_rows import Part, Scans, tried_values
-
-_TIMES: tuple[ColumnType, ...] = ("date", "timestamp", "timestamp_tz")
 
 if TYPE_CHECKING:
     import duckdb
@@ -70,17 +68,14 @@ def csv_source(
     ReadError
         If a header cannot be used, or lacks a column that it must have.
     """
-    declared, delimiter, where = (
-        source_columns(dataset),
-        text_table_of(dataset.source).delimiter,
-        f"dataset '{name}'",
-    )
-    headers = {path: header_of(path, delimiter, tuple(declared)) for path in files}
+    declared, where = source_columns(dataset), f"dataset '{name}'"
+    table = text_table_of(dataset.source)
+    headers = {path: header_of(path, table, tuple(declared)) for path in files}
     for path, header in headers.items():
         refuse_names(header, f"{where}: {path.name}")
     origins = origins_of(headers, found, dataset, where, if_none="does the file begin with its header?")
-    for table in ("reject_errors", "reject_scans", REJECTS_TABLE):
-        connection.execute(f"DROP TABLE IF EXISTS {table}").fetchall()
+    for old in ("reject_errors", "reject_scans", REJECTS_TABLE):
+        connection.execute(f"DROP TABLE IF EXISTS {old}").fetchall()
     groups = file_groups(headers, origins, is_ordered=has_places(dataset))
     rows = [_rows(group, headers[group.files[0]], dataset, read_as or {}, clocks=clocks) for group in groups]
     if len(groups) == 1:
@@ -102,17 +97,29 @@ def text_table_of(source: SourceSpec) -> TextTable:
     return table
 
 
+def csv_options(table: TextTable) -> str:
+    """Return the engine's options of a form.
+
+    Examples
+    --------
+    >>> print(csv_options(TextTable(";", ("",))))
+    header=true, skip=0, delim=';', quote='"', escape='"'
+    """
+    header = "true" if table.names is None else "false"
+    quote = quote_literal(table.quote or "")
+    return f"header={header}, skip={table.skip_lines}, delim={quote_literal(table.delimiter)}, quote={quote}, escape={quote}"
+
+
 def _rows(
     group: FileGroup, header: Sequence[str], dataset: DatasetSpec, read_as: Mapping[str, str], *, clocks: bool
 ) -> str:
     """Read files with one header, with the columns that they lack."""
     types = {column: read_as.get(column, "VARCHAR") for column in header}
     typed = ", ".join(f"{quote_literal(column)}: {quote_literal(kind)}" for column, kind in types.items())
-    shared = shared_nulls(dataset)
+    table, shared = text_table_of(dataset.source), shared_nulls(dataset)
     nulls = ", ".join(quote_literal(text) for text in shared or [NO_TEXT])
     relation = (
-        f"read_csv([{listed(group.files)}], header=true, auto_detect=false, columns={{{typed}}}, "
-        f"delim={quote_literal(text_table_of(dataset.source).delimiter)}, quote='\"', escape='\"', nullstr=[{nulls}], "
+        f"read_csv([{listed(group.files)}], {csv_options(table)}, auto_detect=false, columns={{{typed}}}, nullstr=[{nulls}], "
         f"max_line_size={MAX_LINE_BYTES}, strict_mode=true, null_padding=false, hive_partitioning=false, "
         f"filename={quote_literal(FILE_COLUMN.strip(chr(34)))}, "
         "store_rejects=true, rejects_table='reject_errors', rejects_scan='reject_scans', rejects_limit=0)"
@@ -124,7 +131,7 @@ def _rows(
         relation = f"(SELECT * REPLACE ({texts}) FROM {relation})"
         types |= dict.fromkeys(numbers, "VARCHAR")
     # What nobody declares is read by expressions alone: there, the source's own texts mean NULL.
-    others = set(text_table_of(dataset.source).null_values).difference(shared)
+    others = set(table.null_values).difference(shared)
     declared = {value.source for value in source_values(dataset)}
     undeclared = [column for column in header if column not in declared]
     if others and undeclared:
@@ -170,6 +177,7 @@ def reading_types(
         and value.kind != "string"
         and value.source not in keep
         and not value.null_texts
+        and not value.has_own_form
     ]
     if not alone:
         return {}
@@ -202,7 +210,7 @@ def _reader_takes(text: str, kind: ColumnType) -> str:
     """Return the SQL condition that the reader makes a value of a text: of a time it may read the day alone."""
     day = rf"regexp_extract({text}, '^\s*[0-9]+[-/ \\][0-9]+[-/ \\][0-9]+')"
     seen = f"TRY_CAST({text} AS {SQL_TYPES[kind]}) IS NOT NULL"
-    return f"({seen} OR TRY_CAST({day} AS DATE) IS NOT NULL)" if kind in _TIMES else seen
+    return f"({seen} OR TRY_CAST({day} AS DATE) IS NOT NULL)" if kind in TIMES else seen
 
 
 def csv_rejects(dataset: DatasetSpec) -> str:

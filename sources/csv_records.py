@@ -7,12 +7,15 @@ Here nothing is parsed into values: quotes and line ends alone tell where record
 from __future__ import annotations
 
 import codecs
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 import numpy as np
+from numpy.typing import NDArray
 
+from declaration.sources.blocks import TextTable
 from sources.byte_sets import (
     WORD_BITS,
     ByteSet,
@@ -29,6 +32,7 @@ from sources.byte_sets import (
     where,
 )
 from sources.compressed import opened
+from sources.rejects import MAX_LINE_BYTES
 
 BLOCK_BYTES = 1 << 17
 """Bytes that are looked at together: they stay in the processor's cache."""
@@ -56,15 +60,15 @@ class Records:
     open_quote: int | None = None
 
 
-def count_records(path: Path, delimiter: str, *, n_columns: int) -> Records:
+def count_records(path: Path, table: TextTable, *, n_columns: int) -> Records:
     """Count the records after a CSV file's header, in bounded memory.
 
     Parameters
     ----------
     path
-        Plain or gzip-compressed file in UTF-8, with a header.
-    delimiter
-        Column separator.
+        Plain or gzip-compressed file in UTF-8.
+    table
+        The file's form.
     n_columns
         Columns that the header names.
 
@@ -73,21 +77,55 @@ def count_records(path: Path, delimiter: str, *, n_columns: int) -> Records:
     SourceError
         If the file cannot be opened or unpacked.
     """
-    counter = _Counter(delimiter.encode(), has_blank_records=n_columns == 1)
-    with opened(path) as stream:
-        carried = stream.read(len(codecs.BOM_UTF8)).removeprefix(codecs.BOM_UTF8)
-        while block := _block(stream, carried, len(delimiter.encode())):
-            carried = b""
-            counter.add(block)
+    counter = _Counter(table, has_blank_records=n_columns == 1)
+    for block in _blocks(path, table):
+        counter.add(block)
     return counter.end()
 
 
-def _block(stream: IO[bytes], carried: bytes, n_after: int) -> bytes:
-    """Read on; a block never ends where a quote or a carriage return is told by the bytes after it."""
-    block = carried + stream.read(BLOCK_BYTES)
-    while (block.endswith(b"\r") or b'"' in block[-n_after:]) and (more := stream.read(1)):
-        block += more
-    return block
+def record_lines(
+    path: Path, table: TextTable, *, n_columns: int
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Give a file's records block by block, its header's left out: their numbers as the engine counts them, their lines.
+
+    The engine counts records and blank lines, from 1, after the lines that are skipped.
+
+    Parameters
+    ----------
+    path, table, n_columns
+        As `count_records` takes them.
+    """
+    counter = _Counter(table, has_blank_records=n_columns == 1)
+    number, n_left_out = table.skip_lines, 0 if table.names is not None else 1
+    for block in _blocks(path, table):
+        begins = counter.add(block)
+        lines, is_blank = begins.lines(), begins.are_blank()
+        numbers = (number + 1 + np.arange(lines.size))[~is_blank]
+        number += lines.size
+        lines = lines[~is_blank]
+        yield numbers[n_left_out:], lines[n_left_out:]
+        n_left_out = max(0, n_left_out - lines.size)
+
+
+def skipped_lines(stream: IO[bytes], n_lines: int) -> bytes:
+    """Read lines that are no part of a table, and return them."""
+    return b"".join(stream.readline(MAX_LINE_BYTES) for _ in range(n_lines))
+
+
+def _blocks(path: Path, table: TextTable) -> Iterator[bytes]:
+    """Read a file after the lines that are skipped; a block never ends where a sign is told by the bytes after it."""
+    quote, n_after = (table.quote or "").encode(), len(table.delimiter.encode())
+    with opened(path) as stream:
+        skipped_lines(stream, table.skip_lines)
+        # Skipped lines have taken the mark with them.
+        carried = b"" if table.skip_lines else stream.read(len(codecs.BOM_UTF8)).removeprefix(codecs.BOM_UTF8)
+        while block := carried + stream.read(BLOCK_BYTES):
+            carried = b""
+            while (block.endswith(b"\r") or (quote and quote in block[-n_after:])) and (
+                more := stream.read(1)
+            ):
+                block += more
+            yield block
 
 
 @dataclass(frozen=True)
@@ -118,7 +156,7 @@ class _Signs:
     may_close: ByteSet
 
 
-def _signs(before: bytes, block: bytes, delimiter: bytes) -> _Signs:
+def _signs(before: bytes, block: bytes, delimiter: bytes, quote: bytes) -> _Signs:
     # The file's end is a line end too, where a quote is told by what follows it.
     start, stop = len(before), len(before) + len(block)
     content = b"".join((before, block, b"\n", bytes(-(stop + 1) % WORD_BITS)))
@@ -130,9 +168,9 @@ def _signs(before: bytes, block: bytes, delimiter: bytes) -> _Signs:
     line_returns = where(data == b"\r"[0]) if b"\r" in content else nowhere
     returns = line_returns & own
     ends = feeds | (returns & ~earlier(feeds))
-    if b'"' not in block:
+    if not quote or quote not in block:
         return _Signs(nowhere, feeds, returns, ends, start, stop, nowhere, nowhere, nowhere)
-    all_quotes = where(data == b'"'[0])
+    all_quotes = where(data == quote[0])
     delimiters = where(data == delimiter[0])
     behind = delimiters
     for sign in delimiter[1:]:
@@ -148,42 +186,61 @@ def _signs(before: bytes, block: bytes, delimiter: bytes) -> _Signs:
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class _Begins:
+    """Places in a block at which records and blank lines begin."""
+
+    places: ByteSet
+    blank: ByteSet
+    ends: ByteSet
+    first_line: int
+
+    def lines(self) -> NDArray[np.int64]:
+        """Lines of the places, in order."""
+        return self.first_line + np.searchsorted(places(self.ends), places(self.places))
+
+    def are_blank(self) -> NDArray[np.bool_]:
+        """Tell of each place whether a blank line begins there."""
+        return holds(self.blank, places(self.places))
+
+
 class _Counter:
     """Counts records in the blocks of one file."""
 
-    def __init__(self, delimiter: bytes, *, has_blank_records: bool) -> None:
-        self._delimiter = delimiter
+    def __init__(self, table: TextTable, *, has_blank_records: bool) -> None:
+        delimiter = table.delimiter.encode()
+        self._delimiter, self._quote = delimiter, (table.quote or "").encode()
         self._has_blank_records = has_blank_records
-        self._found = Records(n=-1)
+        # The header is a record that is none.
+        self._found = Records(n=-1 if table.names is None else 0)
         self._is_inside = False
         self._is_begun = False
         """True where the record at the block's beginning has bytes before it."""
         self._before = b"\n" * len(delimiter)
         """Last bytes before the block."""
-        self._line = 1
-        self._open_line = 1
+        self._line = 1 + table.skip_lines
+        self._open_line = self._line
 
-    def add(self, block: bytes) -> None:
-        """Count the records that end in a block."""
-        signs = _signs(self._before, block, self._delimiter)
+    def add(self, block: bytes) -> _Begins:
+        """Count the records that begin in a block; return where they do."""
+        signs = _signs(self._before, block, self._delimiter, self._quote)
         outer = signs.ends & ~self._inside(signs)
-        n_ends = size(outer)
-        if not self._has_blank_records:
-            # A blank line is a line end where a record would begin.
-            begins = later(outer)
-            if not self._is_begun:
-                begins |= span(signs.start, signs.start + 1, begins.size * WORD_BITS)
-            n_ends -= size(begins & (signs.feeds | signs.returns))
-        self._found.n += n_ends
+        begins = later(outer) & span(signs.start, signs.stop, outer.size * WORD_BITS)
+        if not self._is_begun:
+            begins |= span(signs.start, signs.start + 1, begins.size * WORD_BITS)
+        # A blank line is a line end where a record would begin.
+        blank = np.zeros_like(begins) if self._has_blank_records else begins & (signs.feeds | signs.returns)
+        self._found.n += size(begins) - size(blank)
         self._note_kinds(signs, outer)
         is_ended = bool(holds(outer, np.array([signs.stop - 1]))[0])
         self._is_begun = not is_ended
+        first_line = self._line
         self._line += size(signs.ends)
         self._before = (self._before + block)[-len(self._delimiter) :]
+        return _Begins(begins, blank, signs.ends, first_line)
 
     def end(self) -> Records:
-        """Close the count: the last record may have no line end."""
-        self._found.n += self._is_begun
+        """Close the count."""
         if self._is_inside:
             self._found.open_quote = self._open_line
         return self._found

@@ -33,11 +33,21 @@ _ROW_REPAIRS = (
     ("not a JSON object", "Write one object a line, or one array of objects."),
     (
         "Number of Columns",
-        "Give every row as many values as the header, and quote values that hold the delimiter.",
+        "Give every row as many values as the header, and quote values that hold the delimiter; lines of fixed-width text that end "
+        "before a field begins are read with `short_lines: empty`.",
     ),
     (
         f"{NOT_NUMBER}: ",
-        "Write numbers with a decimal point and no thousands separators, or compute the column with `sql`.",
+        "Write numbers with a decimal point and no thousands separators, declare `decimal` and `thousands` in `source`, or compute the "
+        "column with `sql`.",
+    ),
+    (
+        f"{NOT_NUMBER} with",
+        "Correct `decimal` and `thousands` in `source`, or compute the column with `sql`.",
+    ),
+    (
+        "not a time in the form",
+        "Name all forms that the texts have in `formats`, of the source or the column.",
     ),
     (
         SHORT_YEAR,

@@ -109,7 +109,7 @@ def of_typed(value: str, from_type: str, to_type: str, *, name: str, plain: str 
     ):
         return None
     if target == "VARCHAR":
-        return Cast(f"CAST({value} AS VARCHAR)", _said(name, "not a text", value))
+        return Cast(f"CAST({value} AS VARCHAR)", said(name, "not a text", value))
     if source in _TEXTS:
         text = value if source == "VARCHAR" else f"CAST({value} AS VARCHAR)"
         return of_text(text, to_type, name=name, plain=plain)
@@ -119,7 +119,7 @@ def of_typed(value: str, from_type: str, to_type: str, *, name: str, plain: str 
     if source in _FLOATS and target == "DECIMAL":
         return _decimal_of_float(value, to_type, name)
     cast = f"TRY_CAST({value} AS {to_type})"
-    fault = _said(name, _lost(source, target) or words_for(to_type), value)
+    fault = said(name, _lost(source, target) or words_for(to_type), value)
     if source == "TIMESTAMPTZ_NS" and target in ("DATE", "TIMESTAMP"):
         instant = f"TRY_CAST({value} AS TIMESTAMPTZ)"
         whole = (
@@ -144,7 +144,9 @@ def plain_cast(text: str, to_type: str) -> str:
     return f"TRY_CAST({text} AS {'TIMESTAMP' if base_type(to_type) == TIMESTAMP_TZ else to_type})"
 
 
-def of_text(text: str, to_type: str, *, name: str, plain: str | None = None) -> Cast:
+def of_text(
+    text: str, to_type: str, *, name: str, plain: str | None = None, shown: str | None = None
+) -> Cast:
     """Return the cast of a text.
 
     Parameters
@@ -157,12 +159,14 @@ def of_text(text: str, to_type: str, *, name: str, plain: str | None = None) -> 
         Column that reasons name.
     plain
         Column with the engine's own cast, where it has been made.
+    shown
+        SQL of the value as reasons name it, where that is not the text.
     """
-    plain = plain or plain_cast(text, to_type)
+    plain, shown = plain or plain_cast(text, to_type), shown or text
     target = base_type(to_type)
     if target in TIME_TYPES:
-        return _time_of_text(text, plain, target, name)
-    fault = _said(name, words_for(to_type), text)
+        return _time_of_text(text, plain, target, name, shown)
+    fault = said(name, words_for(to_type), shown)
     if target in _INTEGERS:
         return Cast(
             _first_sure(plain, f"CAST({plain} AS VARCHAR) = {text}", *_has_short_fraction(text, 0)), fault
@@ -175,7 +179,7 @@ def of_text(text: str, to_type: str, *, name: str, plain: str | None = None) -> 
         why = f"CASE WHEN {plain} IS NULL THEN {quote_literal(NOT_NUMBER)} ELSE 'too large for a 64-bit float' END"
         is_infinite = f"regexp_matches({text}, '(?i)inf')"
         return Cast(
-            _first_sure(plain, f"NOT isinf({plain})", is_infinite), _said(name, why, text, is_sql=True)
+            _first_sure(plain, f"NOT isinf({plain})", is_infinite), said(name, why, shown, is_sql=True)
         )
     return Cast(plain, fault)
 
@@ -202,7 +206,7 @@ def has_digits_after_point(text: str, most: int) -> str:
     return f"list_transform([{parts}], lambda number: {is_short})[1]"
 
 
-def _time_of_text(text: str, plain: str, target: str, name: str) -> Cast:
+def _time_of_text(text: str, plain: str, target: str, name: str, shown: str) -> Cast:
     is_year = f"regexp_matches({text}, {quote_literal(_FOUR_DIGIT_YEAR)})"
     # Seven digits after the point need 24 characters at least.
     is_coarse = f"(length({text}) <= 23 OR NOT contains({text}, '.') OR NOT regexp_matches({text}, {quote_literal(_FINER)}))"
@@ -222,7 +226,7 @@ def _time_of_text(text: str, plain: str, target: str, name: str) -> Cast:
         f"WHEN NOT {is_coarse} THEN {quote_literal(TOO_FINE)} "
         f"ELSE {quote_literal(WITH_A_CLOCK if target == 'DATE' else MORE_THAN_A_CLOCK)} END"
     )
-    fault = _said(name, why, text, is_sql=True)
+    fault = said(name, why, shown, is_sql=True)
     checks = f"{is_year} AND {is_coarse} AND {thorough}"
     if target != TIMESTAMP_TZ:
         return Cast(_first_sure(plain, is_spelt, checks), fault)
@@ -270,7 +274,7 @@ def words_for(to_type: str) -> str:
     return _WORDS.get(base_type(to_type), f"not of type {to_type.lower()}")
 
 
-def _said(name: str, why: str, value: str, *, is_sql: bool = False) -> str:
+def said(name: str, why: str, value: str, *, is_sql: bool = False) -> str:
     """Return the SQL of a reason with the column and the value."""
     beginning = quote_literal(f"{name}: ")
     return f"concat({beginning}, {why if is_sql else quote_literal(why)}, ': ', CAST({value} AS VARCHAR))"

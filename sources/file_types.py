@@ -13,6 +13,7 @@ from declaration.names import is_url
 from declaration.sources.blocks import FileSourceBlock
 from declaration.sources.text import CsvSourceSpec, ExcelSourceSpec, JsonSourceSpec
 from declaration.sources.typed import ParquetSourceSpec
+from sources.csv_dialect import as_plain_csv
 from sources.csv_header import with_plain_headers
 from sources.encoding import as_utf8
 from sources.files import looked_for_below, partition_in, pattern_of_all, source_files
@@ -68,7 +69,7 @@ def _csv(
 ) -> tuple[Path, ...]:
     del connection
     text = as_utf8(files, folder=folder, encoding=source.encoding)
-    return with_plain_headers(text, source.delimiter, folder=folder)
+    return with_plain_headers(as_plain_csv(text, source, folder=folder), source.text_table, folder=folder)
 
 
 def _json_lines(
@@ -81,7 +82,7 @@ def _sheets(
     connection: duckdb.DuckDBPyConnection, files: Sequence[Path], source: ExcelSourceSpec, /, *, folder: Path
 ) -> tuple[Path, ...]:
     del connection
-    return workbooks_as_csv(files, source.sheet, folder=folder)
+    return workbooks_as_csv(files, source.sheet, folder=folder, decimal=source.decimal)
 
 
 CSV_FILES = SourceType(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from declaration.datasets import DatasetSpec
 from declaration.sources.spec import SourceSpec
 from declaration.sql import quote_literal
-from sources.csv import csv_source, text_table_of
+from sources.csv import csv_options, csv_source, text_table_of
 from sources.csv_header import header_of
 from sources.csv_records import Records, count_records
 from sources.json_lines import json_source
@@ -70,20 +70,20 @@ class EngineForm:
 
 def _csv_columns(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], source: SourceSpec) -> Types:
     del connection
-    return dict.fromkeys(header_of(files[0], text_table_of(source).delimiter), "")
+    return dict.fromkeys(header_of(files[0], text_table_of(source)), "")
 
 
 def _csv_sniffed(connection: duckdb.DuckDBPyConnection, file: Path, dataset: DatasetSpec) -> Types:
     import duckdb
 
     text = text_table_of(dataset.source)
-    names = header_of(file, text.delimiter)
+    names = header_of(file, text)
     words = {*text.null_values}.union(*(value.null_texts for value in source_values(dataset)))
     nulls = ", ".join(quote_literal(word) for word in sorted(words))
     try:
         rows = connection.sql(
-            f"DESCRIBE SELECT * FROM read_csv([{listed([file])}], header=true, delim={quote_literal(text.delimiter)}, "
-            f"quote='\"', escape='\"', nullstr=[{nulls}], ignore_errors=true, hive_partitioning=false, "
+            f"DESCRIBE SELECT * FROM read_csv([{listed([file])}], {csv_options(text)}, "
+            f"nullstr=[{nulls}], ignore_errors=true, hive_partitioning=false, "
             f"sample_size={SNIFFED_ROWS})"
         ).fetchall()
     except duckdb.Error:
@@ -97,8 +97,8 @@ def _csv_sniffed(connection: duckdb.DuckDBPyConnection, file: Path, dataset: Dat
 
 
 def _csv_records(path: Path, dataset: DatasetSpec) -> Records:
-    delimiter = text_table_of(dataset.source).delimiter
-    return count_records(path, delimiter, n_columns=len(header_of(path, delimiter)))
+    table = text_table_of(dataset.source)
+    return count_records(path, table, n_columns=len(header_of(path, table)))
 
 
 def _json_columns(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], source: SourceSpec) -> Types:

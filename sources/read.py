@@ -21,6 +21,7 @@ from sources.declared_columns import RAW_TEXT_COLUMN, REASON_COLUMN, declared_ro
 from sources.engine_errors import explained, has_lost_its_way
 from sources.exact import FIRST_YEAR, LAST_YEAR, NO_YEAR, TIME_TYPES
 from sources.local_times import LocalTimes, clock_changes, local_times
+from sources.reject_lines import LINES_TABLE, find_lines
 from sources.rejects import (
     FAULT_COLUMN,
     FILE_COLUMN,
@@ -39,10 +40,14 @@ if TYPE_CHECKING:
 READ_TABLE = "driftline_read"
 """Rows that were read, in the engine."""
 
+READ_FILES = "driftline_read_files"
+"""The same rows with the file that each is from."""
+
 READ_CLOCKS = "driftline_read_clocks"
 """Table of the same rows with the wall clocks that were read in the zone."""
 
 _TRIED_TABLE = "driftline_tried"
+_BAD_TABLE = "driftline_bad"
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,7 @@ def read_files(
     clocks = _clocks(dataset) if clock_changes(timezone) else {}
     if not files:
         _read_nothing(connection, dataset, clocks)
-        _part(connection, dataset, conditions, clocks)
+        _part(connection, files, dataset, conditions, clocks)
         return Counts(0, 0)
     found = found or files
     connection.sql(f"SET TimeZone = {quote_literal(timezone)}")
@@ -137,7 +142,7 @@ def read_files(
     finally:
         connection.sql("SET TimeZone = 'UTC'")
         connection.sql("RESET disabled_optimizers")
-    _part(connection, dataset, conditions, clocks)
+    _part(connection, files, dataset, conditions, clocks)
     return Counts(_count(connection, READ_TABLE), _count(connection, REJECTS_TABLE), scans.absent)
 
 
@@ -250,6 +255,7 @@ def _times_are_in_the_calendar(dataset: DatasetSpec) -> Mapping[str, str]:
 
 def _part(
     connection: duckdb.DuckDBPyConnection,
+    files: Sequence[Path],
     dataset: DatasetSpec,
     conditions: Mapping[str, str],
     clocks: Mapping[str, str],
@@ -266,11 +272,21 @@ def _part(
     reason = f"coalesce({', '.join(faults)})" if len(faults) > 1 else REASON_COLUMN
     columns = ", ".join(quote_identifier(name) for name in dataset.columns)
     connection.execute(
-        f"INSERT INTO {REJECTS_TABLE} SELECT parse_filename({FILE_COLUMN}), NULL, "
-        f"coalesce({RAW_TEXT_COLUMN}, CAST(to_json(struct_pack({_packed(dataset)})) AS VARCHAR)), {reason} "
+        f"CREATE OR REPLACE TEMP TABLE {_BAD_TABLE} AS SELECT rowid AS place, {FILE_COLUMN}, "
+        f"coalesce({RAW_TEXT_COLUMN}, CAST(to_json(struct_pack({_packed(dataset)})) AS VARCHAR)) AS raw_text, {reason} AS reason "
         f"FROM {_TRIED_TABLE} WHERE {reason} IS NOT NULL"
     ).fetchall()
-    for view, selected in ((READ_TABLE, columns), (READ_CLOCKS, ", ".join([columns, *clocks.values()]))):
+    line, lines = "NULL", ""
+    if files and dataset.source.text_table is not None:
+        find_lines(connection, files, dataset, rows_table=_TRIED_TABLE, bad_table=_BAD_TABLE)
+        line, lines = "line", f" LEFT JOIN {LINES_TABLE} USING (place)"
+    connection.execute(
+        f"INSERT INTO {REJECTS_TABLE} SELECT parse_filename({FILE_COLUMN}), {line}, raw_text, reason "
+        f"FROM {_BAD_TABLE}{lines} ORDER BY place"
+    ).fetchall()
+    views = {READ_TABLE: [], READ_FILES: [FILE_COLUMN], READ_CLOCKS: [*clocks.values()]}
+    for view, added in views.items():
+        selected = ", ".join([columns, *added])
         connection.execute(
             f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT {selected} FROM {_TRIED_TABLE} WHERE {reason} IS NULL"
         ).fetchall()

@@ -5,17 +5,19 @@ from __future__ import annotations
 import glob
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 
 from declaration.datasets import DatasetSpec
 from declaration.errors import DriftlineError
 from declaration.generated_columns import LOAD, PLACE
+from declaration.sources.value_forms import PLAIN_FORMS, ValueForms
 from declaration.sql import quote_literal
 from declaration.text import one_line
 from declaration.types import SQL_TYPES, ColumnType
-from sources.exact import Cast, base_type, of_text, of_typed
+from sources.exact import Cast, base_type, of_text, of_typed, said
+from sources.spelling import form_words, has_own_form, spelt
 
 OWN_PREFIX = "_driftline_"
 """Beginning of the names of columns that we add while reading: no column of a source may begin so."""
@@ -74,6 +76,8 @@ class SourceValue:
         Another type, a time, that the source's column is declared with: a day is then that time's day.
     null_texts
         Texts that mean NULL here, and not in every column of the source.
+    forms
+        How its texts write numbers and times.
     """
 
     source: str
@@ -83,10 +87,40 @@ class SourceValue:
     clock: str
     time: ColumnType | None
     null_texts: frozenset[str]
+    forms: ValueForms = PLAIN_FORMS
+
+    @property
+    def has_own_form(self) -> bool:
+        """Whether its texts are written otherwise than the engine reads them."""
+        return has_own_form(self.kind, self.forms)
 
     def columns(self, *, clocks: bool) -> tuple[str, ...]:
         """Return the columns of the relation that hold the value, and its wall clock where that is kept."""
         return (self.column, self.clock) if clocks and self.kind == "timestamp_tz" else (self.column,)
+
+    def spelt(self, text: str) -> str:
+        """Return the SQL of a text in the engine's spelling, for a value with a form of its own."""
+        return spelt(text, self.kind, self.forms)
+
+    def cast_of_spelt(self, text: str, plain: str, written: str) -> Cast:
+        """Return how a text in the engine's spelling becomes a value of this type.
+
+        Parameters
+        ----------
+        text, plain
+            Columns with the text, NULL where it is in no declared form, and with the engine's own cast of it.
+        written
+            SQL of the text as the source has it.
+        """
+        cast = of_text(text, self.cast_type, name=self.name, plain=plain, shown=written)
+        value = f"CAST({cast.value} AS DATE)" if self.is_day_of_time else cast.value
+        fault = said(self.name, form_words(self.kind, self.forms), written)
+        return Cast(value, f"CASE WHEN {text} IS NULL THEN {fault} ELSE {cast.fault} END", cast.clock)
+
+    @property
+    def is_day_of_time(self) -> bool:
+        """Whether it is the day of a time that is kept beside it."""
+        return self.kind == "date" and self.time is not None
 
     def cast(self, value: str, from_type: str, plain: str | None = None) -> Cast | None:
         """Return how a value of the source becomes one of this type; None where it is one.
@@ -98,7 +132,7 @@ class SourceValue:
         plain
             Column with the engine's own cast to `cast_type`, where the value is a text and that has been made.
         """
-        if self.kind == "date" and self.time is not None and base_type(from_type) != "DATE":
+        if self.is_day_of_time and base_type(from_type) != "DATE":
             time = of_typed(value, from_type, self.cast_type, name=self.name, plain=plain)
             # The clock is kept beside: nothing is lost.
             return (
@@ -134,7 +168,16 @@ def source_values(dataset: DatasetSpec) -> tuple[SourceValue, ...]:
             column = source if kind == own else f"{OWN_PREFIX}value_{number}"
             nulls = frozenset(_nulls(dataset, name)).difference(shared)
             values.append(
-                SourceValue(source, kind, name, column, f"{OWN_PREFIX}clock_of_{number}", time, nulls)
+                SourceValue(
+                    source,
+                    kind,
+                    name,
+                    column,
+                    f"{OWN_PREFIX}clock_of_{number}",
+                    time,
+                    nulls,
+                    _forms(dataset, name),
+                )
             )
     return tuple(values)
 
@@ -156,6 +199,11 @@ def _nulls(dataset: DatasetSpec, name: str) -> tuple[str, ...]:
         return own
     text = dataset.source.text_table
     return text.null_values if text is not None else ()
+
+
+def _forms(dataset: DatasetSpec, name: str) -> ValueForms:
+    own, forms = dataset.column(name).formats, dataset.source.value_forms
+    return replace(forms, formats=own) if own else forms
 
 
 def without(value: str, texts: Collection[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from declaration.sql import quote_identifier
-from sources.exact import plain_cast
+from sources.exact import Cast, plain_cast
 from sources.rejects import FAULT_COLUMN, OWN_PREFIX, RAW_COLUMN, SourceValue, without
 
 _BAD = '"_driftline_bad"'
@@ -67,6 +67,7 @@ def tried_values(
     clocks
         Whether wall clocks of instants are kept, as columns.
     """
+    spelt: dict[str, str] = {}
     plain: dict[str, str] = {}
     cast_values: dict[str, str] = {}
     replaced, added, failed, faults = [], [], [], []
@@ -75,14 +76,19 @@ def tried_values(
         text = without(source, value.null_texts)
         engines = quote_identifier(f"{OWN_PREFIX}plain_{number}")
         is_text = types[value.source] == "VARCHAR"
-        cast = value.cast(text, types[value.source], engines if is_text else None)
+        own = quote_identifier(f"{OWN_PREFIX}spelt_{number}")
+        if is_text and value.has_own_form:
+            spelt[own] = value.spelt(text)
+            cast: Cast | None = value.cast_of_spelt(own, engines, text)
+        else:
+            cast = value.cast(text, types[value.source], engines if is_text else None)
         if value.kind == "timestamp_tz" and clocks:
             clock = cast.clock if cast is not None and cast.clock is not None else "CAST(NULL AS TIMESTAMP)"
             added.append(f"{clock} AS {quote_identifier(value.clock)}")
         column = text
         if cast is not None:
             if is_text:
-                plain[engines] = plain_cast(text, value.cast_type)
+                plain[engines] = plain_cast(own if own in spelt else text, value.cast_type)
             column = quote_identifier(f"{OWN_PREFIX}made_{number}")
             cast_values[column] = cast.value
             failed.append(f"{column} IS NULL AND {text} IS NOT NULL")
@@ -100,12 +106,14 @@ def tried_values(
     # Whether is cheap, why is not: texts are made for bad rows only.
     bad = f"struct_pack(fault := concat_ws('; ', {', '.join(faults)}), raw := {as_json})"
     added.append(f"CASE WHEN {' OR '.join(failed)} THEN {bad} END AS {_BAD}")
-    first, second = (
-        ", ".join(f"{sql} AS {column}" for column, sql in columns.items()) for columns in (plain, cast_values)
-    )
-    inner = f"(SELECT *, {first} FROM {relation})" if plain else relation
-    hidden = ", ".join([*plain, *cast_values])
-    rows = f"SELECT * EXCLUDE ({hidden}){swap}, {', '.join(added)} FROM (SELECT *, {second} FROM {inner})"
+    made = relation
+    # Each level of the query makes a value once: the one above names it as often as it likes.
+    for columns in (spelt, plain, cast_values):
+        if columns:
+            listed = ", ".join(f"{sql} AS {column}" for column, sql in columns.items())
+            made = f"(SELECT *, {listed} FROM {made})"
+    hidden = ", ".join([*spelt, *plain, *cast_values])
+    rows = f"SELECT * EXCLUDE ({hidden}){swap}, {', '.join(added)} FROM {made}"
     outcome = (
         f"struct_extract({_BAD}, 'fault') AS {FAULT_COLUMN}, struct_extract({_BAD}, 'raw') AS {RAW_COLUMN}"
     )

@@ -9,16 +9,20 @@ from declaration.sources.spec import SourceSpec
 from sources.avro import AVRO_FILES
 from sources.delta import DELTA_TABLE
 from sources.file_types import CSV_FILES, JSON_FILES, PARQUET_FILES, WORKBOOKS
+from sources.fixed_width import FIXED_WIDTH
 from sources.iceberg import ICEBERG_TABLE
 from sources.orc import ORC_FILES
 from sources.python_file import PYTHON_FILE
 from sources.source_type import SourceType
 from sources.sql_source import SQL_SOURCE
+from sources.xml_files import XML_FILES
 
 SOURCE_TYPES: Mapping[str, SourceType[Any]] = {
     "csv": CSV_FILES,
+    "fixed_width": FIXED_WIDTH,
     "parquet": PARQUET_FILES,
     "json": JSON_FILES,
+    "xml": XML_FILES,
     "excel": WORKBOOKS,
     "orc": ORC_FILES,
     "avro": AVRO_FILES,

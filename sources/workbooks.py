@@ -32,7 +32,9 @@ _NO_NAME = re.compile(r"[/\\\x00-\x1f]")
 _LINE_BREAK = re.compile(r"\r\n|\n|\r")
 
 
-def workbooks_as_csv(files: Sequence[Path], sheet: str | None, *, folder: Path) -> tuple[Path, ...]:
+def workbooks_as_csv(
+    files: Sequence[Path], sheet: str | None, *, folder: Path, decimal: str = "."
+) -> tuple[Path, ...]:
     """Write a sheet of each Excel workbook as CSV.
 
     Parameters
@@ -43,16 +45,20 @@ def workbooks_as_csv(files: Sequence[Path], sheet: str | None, *, folder: Path) 
         Its name; None for the first.
     folder
         Where the copies are written; it exists, and the caller removes it.
+    decimal
+        Sign before the fractions of numbers, as texts in cells have it.
 
     Raises
     ------
     ReadError
         If a file is no workbook, or has no such sheet.
     """
-    return tuple(_as_csv(path, sheet, own_folder(folder, number)) for number, path in enumerate(files))
+    return tuple(
+        _as_csv(path, sheet, own_folder(folder, number), decimal) for number, path in enumerate(files)
+    )
 
 
-def _as_csv(path: Path, sheet: str | None, folder: Path) -> Path:
+def _as_csv(path: Path, sheet: str | None, folder: Path, decimal: str) -> Path:
     require_extra("excel", f"the workbook {path.name}")
     from python_calamine import CalamineError, CalamineWorkbook
 
@@ -70,7 +76,7 @@ def _as_csv(path: Path, sheet: str | None, folder: Path) -> Path:
         with target.open("w", encoding="utf-8", newline="") as stream:
             # Cells that hold signs of the line end are written in quotes: so a carriage return alone cuts no row in two.
             writer = csv.writer(stream, lineterminator="\r\n")
-            writer.writerows(_rows(workbook.get_sheet_by_name(sheet).iter_rows()))
+            writer.writerows(_rows(workbook.get_sheet_by_name(sheet).iter_rows(), decimal))
     except (CalamineError, OSError) as error:
         raise ReadError(
             f"{path.name} cannot be read as an Excel workbook ({error}). Save it as xlsx or CSV."
@@ -84,7 +90,7 @@ def _called(name: str, sheet: str) -> str:
     return called if len(called.encode()) <= _MAX_NAME_BYTES else name
 
 
-def _rows(rows: Iterator[Sequence[object]]) -> Iterator[list[str]]:
+def _rows(rows: Iterator[Sequence[object]], decimal: str) -> Iterator[list[str]]:
     """Give a sheet's rows as text: the header, and those that are not blank.
 
     Sheets are formatted beyond their data. A blank row is a blank line, so that lines keep the rows' numbers;
@@ -93,21 +99,21 @@ def _rows(rows: Iterator[Sequence[object]]) -> Iterator[list[str]]:
     header = next(rows, None)
     if header is None:
         return
-    yield [_LINE_BREAK.sub("\r\n", _text(cell)) for cell in header]
+    yield [_LINE_BREAK.sub("\r\n", _text(cell, decimal)) for cell in header]
     for row in rows:
-        texts = [_text(cell) for cell in row]
+        texts = [_text(cell, decimal) for cell in row]
         if any(texts):
             yield texts
         elif len(texts) > 1:
             yield []
 
 
-def _text(cell: object) -> str:
+def _text(cell: object, decimal: str) -> str:
     """Write a cell as text that its declared type reads: Excel knows no whole numbers."""
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, float):
-        return str(int(cell)) if cell.is_integer() and abs(cell) < 2**53 else repr(cell)
+        return str(int(cell)) if cell.is_integer() and abs(cell) < 2**53 else repr(cell).replace(".", decimal)
     if isinstance(cell, datetime | date | time):
         return cell.isoformat()
     if isinstance(cell, timedelta):

@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from declaration.names import is_url
+from declaration.sources.value_forms import PLAIN_FORMS, ValueForms
 from declaration.types import Block
 
 
@@ -23,15 +24,31 @@ class TextTable:
         Sign between two columns.
     null_values
         Texts that mean NULL.
+    quote
+        Sign around values, doubled inside them; None where values have no quotes.
+    skip_lines
+        Lines before the header, or before the first row.
+    names
+        Names of the columns where the file has no header; None where its first line names them.
+    comment
+        Beginning of lines that are no records; they have been emptied when the table is read.
     """
 
     delimiter: str
     null_values: tuple[str, ...]
+    quote: str | None = '"'
+    skip_lines: int = 0
+    names: tuple[str, ...] | None = None
+    comment: str | None = None
 
     @property
     def signs(self) -> frozenset[str]:
         """Signs that no text that means NULL may hold: of a quote, a delimiter or a line end."""
-        return frozenset({'"', self.delimiter, "\r", "\n"})
+        return frozenset({self.delimiter, "\r", "\n"} | ({self.quote} if self.quote else set()))
+
+    def has_lines(self, n_columns: int) -> bool:
+        """Tell whether lines that were read have the numbers of the file: of one column, an emptied line would be a value."""
+        return self.comment is None or n_columns > 1
 
     def null_faults(self) -> Iterator[tuple[str, str]]:
         """Return what is wrong with the texts that mean NULL."""
@@ -76,6 +93,11 @@ class SourceBlock(Block):
     def text_table(self) -> TextTable | None:
         """The form that the CSV reader reads; None where it does not."""
         return None
+
+    @property
+    def value_forms(self) -> ValueForms:
+        """How texts of the source write numbers and times."""
+        return PLAIN_FORMS
 
     @property
     def has_partition_files(self) -> bool:

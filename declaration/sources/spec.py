@@ -7,16 +7,20 @@ from typing import Annotated, get_args
 from pydantic import Field
 
 from declaration.sources.blocks import SourceBlock
+from declaration.sources.fixed_width import FixedWidthSourceSpec
 from declaration.sources.python import PythonSourceSpec
 from declaration.sources.sql import SqlSourceSpec
 from declaration.sources.tables import DeltaSourceSpec, IcebergSourceSpec
 from declaration.sources.text import CsvSourceSpec, ExcelSourceSpec, JsonSourceSpec
 from declaration.sources.typed import AvroSourceSpec, OrcSourceSpec, ParquetSourceSpec
+from declaration.sources.xml import XmlSourceSpec
 
 SourceSpec = Annotated[
     CsvSourceSpec
+    | FixedWidthSourceSpec
     | ParquetSourceSpec
     | JsonSourceSpec
+    | XmlSourceSpec
     | ExcelSourceSpec
     | OrcSourceSpec
     | AvroSourceSpec

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from declaration.generated_columns import PLACE
 from declaration.sql import first_row, quote_identifier
@@ -12,9 +11,7 @@ from declaration.types import SQL_TYPES, ColumnType
 from pipelines.scaffolding.forms import NULL_TEXTS, Form, groups
 from pipelines.scaffolding.source import TEXTS, OpenedSource
 from sources.rejects import without
-
-if TYPE_CHECKING:
-    import duckdb
+from sources.spelling import has_own_form, spelt
 
 MAX_LISTED_VALUES = 50
 """Categories that are listed, most frequent first."""
@@ -117,7 +114,7 @@ TYPED = "driftline_typed"
 
 def describe(opened: OpenedSource, forms: Mapping[str, Form]) -> FileColumns:
     """Measure the columns in their types; leaves `driftline_typed`."""
-    _write_typed(opened.connection, forms)
+    _write_typed(opened, forms)
     shared = _shared_nulls(opened, forms)
     described: list[Column] = []
     for names in groups(list(forms)):
@@ -142,8 +139,8 @@ def _own_nulls(form: Form, shared: Sequence[str], *, is_json: bool) -> tuple[str
     return tuple(dict.fromkeys(([] if is_json else [""]) + list(form.null_texts)))
 
 
-def _write_typed(connection: duckdb.DuckDBPyConnection, forms: Mapping[str, Form]) -> None:
-    selected = []
+def _write_typed(opened: OpenedSource, forms: Mapping[str, Form]) -> None:
+    selected, signs = [], opened.source.value_forms
     for name, form in forms.items():
         column = quote_identifier(name)
         if form.sql is not None:
@@ -152,10 +149,12 @@ def _write_typed(connection: duckdb.DuckDBPyConnection, forms: Mapping[str, Form
             value = f"nullif(CAST({column} AS VARCHAR), '')"
         else:
             value = without(column, form.null_texts)
+            if has_own_form(form.type, signs):
+                value = spelt(value, form.type, signs)
         # A computed value fails as a whole, a cast fails by itself.
         tried = f"TRY({value})" if form.sql is not None else value
         selected.append(f"TRY_CAST({tried} AS {SQL_TYPES[form.type]}) AS {column}")
-    connection.execute(
+    opened.connection.execute(
         f"CREATE OR REPLACE TEMP TABLE {TYPED} AS SELECT {', '.join(selected)}, {PLACE} FROM {TEXTS}"
     ).fetchall()
 

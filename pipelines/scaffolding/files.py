@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import os
 import zipfile
@@ -15,16 +14,16 @@ from declaration.errors import DriftlineError
 from declaration.names import is_url
 from declaration.sources.blocks import FileSourceBlock
 from declaration.sources.spec import SourceSpec
+from declaration.sources.xml import XmlSourceSpec
 from declaration.text import one_line
+from pipelines.scaffolding.text_shape import shape_of
 from sources.engine_errors import explained
 from sources.files import SLOT, partition_in, source_files
 from sources.types import SOURCE_TYPES
+from sources.xml_rows import likely_rows
 
 FORMATS = {ending: name for name, kind in SOURCE_TYPES.items() for ending in kind.endings}
 """Source type of a file by its ending, after .gz and .zip are taken off."""
-
-SEPARATORS = ",;\t|"
-"""Separators that are looked for in the first lines."""
 
 SNIFFED_BYTES = 256 * 1024
 """Bytes of a text file from which its separator and encoding are inferred."""
@@ -192,11 +191,28 @@ def _sniffed(files: Sequence[Path], where: str, mode: str) -> SourceSpec:
         if encoding != "utf-8":
             block["encoding"] = encoding
         if "delimiter" in keys.model_fields:
-            separator = _separator(first.decode(encoding, errors="replace"))
-            if separator != ",":
-                block["delimiter"] = separator
+            shape = shape_of(first.decode(encoding, errors="replace"))
+            if shape.delimiter != ",":
+                block["delimiter"] = shape.delimiter
+            if shape.skip_lines:
+                block["skip_lines"] = shape.skip_lines
+            if shape.comment is not None:
+                block["comment"] = shape.comment
+            if shape.header is not None:
+                block["header"] = shape.header
+    if keys is XmlSourceSpec:
+        block["rows"] = _rows_of(file)
     source: SourceSpec = keys.model_validate(block)
     return source
+
+
+def _rows_of(file: Path) -> str:
+    rows = likely_rows(file, _first_bytes(file))
+    if rows is None:
+        raise ScaffoldError(
+            f"--source {file.name}: no element of the XML repeats, so that none can be a row. Declare the source by hand, with `rows`."
+        )
+    return rows
 
 
 def _format(file: Path) -> str:
@@ -238,22 +254,3 @@ def _encoding(first: bytes) -> str:
         # Windows leaves five bytes unused; Latin-1 takes all.
         return "latin-1" if any(byte in first for byte in b"\x81\x8d\x8f\x90\x9d") else "windows-1252"
     return "utf-8"
-
-
-def _separator(text: str) -> str:
-    """Return the separator that cuts the header and the next lines into the same number of fields."""
-    lines = [line for line in text.splitlines()[:50] if line.strip()]
-    # The last line may be cut.
-    lines = lines[:-1] if len(lines) > 2 else lines
-    best, most = ",", 1
-    for separator in SEPARATORS:
-        try:
-            widths = {len(row) for row in csv.reader(lines, delimiter=separator)}
-        except csv.Error:
-            continue
-        if len(widths) == 1 and (width := widths.pop()) > most:
-            best, most = separator, width
-    if most == 1 and lines:
-        # Ragged lines: the most frequent sign of the header.
-        best = max(SEPARATORS, key=lines[0].count) if any(sign in lines[0] for sign in SEPARATORS) else ","
-    return best

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from declaration.sources.value_forms import ValueForms
 from declaration.sql import first_row, quote_identifier, quote_literal
 from declaration.text import one_line
 from declaration.types import ColumnType
@@ -40,9 +41,13 @@ NEARLY = 0.8
 _NUMBER = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
 _WHOLE = r"[+-]?[0-9]+(\.0*)?"
 _THOUSANDS = r"[+-]?([1-9][0-9]{0,2}(,[0-9]{3})+|[0-9]+)(\.[0-9]+)?"
-_COMMA = r"[+-]?([0-9]{1,3}(\.[0-9]{3})+|[0-9]+)(,[0-9]+)?"
+COMMA = r"[+-]?([0-9]{1,3}(\.[0-9]{3})+|[0-9]+)(,[0-9]+)?"
+"""Pattern of numbers with a decimal comma, and points between thousands."""
 _SLASHED = r"[0-9]{1,2}[/.-][0-9]{1,2}[/.-]([0-9]{4}|[0-9]{2})([ T,].*)?"
 _DAY = "[0-9]{4}(-[0-9]{1,2}-[0-9]{1,2}|/[0-9]{1,2}/[0-9]{1,2})"
+DECIMAL_COMMAS = "read as numbers with decimal commas (1,5 is 1.5, 1.037 is 1037). Is that what they are?"
+"""Question of a column whose numbers the source's signs tell how to read."""
+
 _TRUTHS = ("true", "false", "yes", "no", "t", "f", "y", "n")
 
 
@@ -79,6 +84,7 @@ class _Style:
     has_commas: bool
     has_points: bool
     delimiter: str
+    forms: ValueForms
 
 
 def groups(names: Sequence[str]) -> Sequence[Sequence[str]]:
@@ -105,6 +111,7 @@ def forms_of_texts(opened: OpenedSource, names: Sequence[str]) -> dict[str, Form
         any(n["comma"] == n["present"] and n["commas"] > n["comma_groups"] for n in counted.values()),
         any(n["number"] == n["present"] and n["points"] > n["point_groups"] + n["whole_points"] for n in counted.values()),
         opened.source.text_table.delimiter if opened.source.text_table is not None else ",",
+        opened.source.value_forms,
     )  # fmt: skip
     return {name: _form(opened.connection, name, counted[name], words[name], style) for name in names}
 
@@ -135,7 +142,7 @@ def _counts(column: str, text: str) -> str:
         "many_point_groups": _fits(text, r"[+-]?[1-9][0-9]{0,2}(\.[0-9]{3}){2,}"),
         "small": _fits(text, "[+-]?[0-9]{1,3}"),
         "commas": f"contains({text}, ',')",
-        "comma": _fits(text, _COMMA),
+        "comma": _fits(text, COMMA),
         "comma_groups": _fits(text, "[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+"),
         "thousands": _fits(text, _THOUSANDS),
         "slashed": _fits(text, _SLASHED),
@@ -184,7 +191,7 @@ def _nearly(
     for words, count, is_one in (
         ("numbers", n["number"], _fits("text", _NUMBER)),
         ("numbers with commas", n["thousands"], _fits("text", _THOUSANDS)),
-        ("numbers with decimal commas", n["comma"] if n["commas"] else 0, _fits("text", _COMMA)),
+        ("numbers with decimal commas", n["comma"] if n["commas"] else 0, _fits("text", COMMA)),
         ("times", n["time"], "TRY_CAST(text AS TIMESTAMPTZ) IS NOT NULL"),
         ("dates of another form", n["slashed"], _fits("text", _SLASHED)),
     ):
@@ -231,6 +238,9 @@ def _code(n: Mapping[str, int]) -> Form | None:
 def _grouped(name: str, n: Mapping[str, int], missing: Sequence[str], style: _Style) -> Form | None:
     """Read numbers whose thousands are parted, or whose decimal sign is a comma."""
     text, total = present(name, missing), n["present"]
+    if style.forms.decimal == "," and n["comma"] == total and (n["commas"] or n["point_groups"]):
+        # The source says it: what is read of it is the value.
+        return Form("float" if n["commas"] else "int", question=DECIMAL_COMMAS)
     if n["point_groups"] and n["point_groups"] + n["small"] == total:
         form = Form(
             "int", f"CAST(replace({text}, '.', '') AS BIGINT)",

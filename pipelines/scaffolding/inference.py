@@ -16,6 +16,7 @@ from pipelines.scaffolding.findings import Findings
 from pipelines.scaffolding.forecast import history_view as history_view_of_series
 from pipelines.scaffolding.forecast import holiday_feature
 from pipelines.scaffolding.forms import forms_of_texts
+from pipelines.scaffolding.number_signs import with_number_signs
 from pipelines.scaffolding.options import ScaffoldOptions
 from pipelines.scaffolding.parquet_forms import forms_of_types
 from pipelines.scaffolding.roles import (
@@ -101,6 +102,7 @@ def find(options: ScaffoldOptions, opened: OpenedSource, folder: Path) -> Findin
     ScaffoldError
         If what the user named is not there, or cannot be used as asked.
     """
+    opened = with_number_signs(opened)
     connection, source = opened.connection, opened.source
     columns, clock = _described(opened, options)
     names = [column.name for column in columns.columns]

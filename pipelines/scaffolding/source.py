@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from declaration.datasets import DatasetSpec
 from declaration.generated_columns import PLACE
 from declaration.sources.spec import SourceSpec
+from declaration.sources.xml import XmlSourceSpec
 from declaration.sql import first_row, quote_identifier, scalar
 from declaration.text import one_line
 from pipelines.loading.checks.blocks import PARTITION_COLUMN
@@ -115,7 +116,8 @@ def _open(
     if n_rejected > n_rows:
         raise ScaffoldError(
             f"{name}: {n_rejected:,} of {n_rows + n_rejected:,} lines do not fit the header's {len(names):,} columns. "
-            "Begin the file with one line of column names, remove what is before it, and give every line as many values."
+            "Begin the file with one line of column names, remove what is before it (or declare it by hand with `skip_lines`), and give "
+            "every line as many values."
         )
     return OpenedSource(connection, source, tuple(names), n_rows, n_rejected, types, tuple(files), keys)
 
@@ -135,15 +137,27 @@ def doubts(opened: OpenedSource) -> Sequence[str]:
     names = opened.columns
     questions = []
     table = opened.source.text_table
-    if table is not None and sum(map(_is_value, names)) * 2 >= len(names):
+    if table is not None and table.skip_lines:
+        questions.append(
+            f"the first {table.skip_lines} lines are left out, for they stand above the header. Is that right?"
+        )
+    if table is not None and table.comment is not None:
+        named = ", and the last of them names the columns" if table.names is not None else ""
+        questions.append(
+            f"lines that begin with {table.comment} are left out as remarks{named}. Is that right?"
+        )
+    if table is not None and table.names is None and sum(map(_is_value, names)) * 2 >= len(names):
         listed_names = ", ".join(repr(one_line(name, 20)) for name in names[:4])
         questions.append(
             f"the first line is taken for the header, but looks like values ({listed_names}). If it is a row, write a line of names above it."
         )
     if table is not None and names[0].startswith("#"):
         questions.append(
-            f"the first line is taken for the header, but begins with # as a remark does ({one_line(names[0], 40)!r}). If it is one, remove it from the file."
+            f"the first line is taken for the header, but begins with # as a remark does ({one_line(names[0], 40)!r}). "
+            "If it is one, declare it with `comment`, or remove it from the file."
         )
+    if isinstance(opened.source, XmlSourceSpec):
+        questions.append(f"each element {opened.source.rows} is taken for a row. Is that right?")
     if len(names) == 1 and table is not None and len(names[0].split()) > 1:
         parts = f"len(string_split_regex(trim({quote_identifier(names[0])}), '\\s+'))"
         n_widths, width = first_row(
@@ -151,7 +165,8 @@ def doubts(opened: OpenedSource) -> Sequence[str]:
         )
         if n_widths == 1 and width > 1:
             questions.append(
-                "the file has one column, whose values spaces part. If they are several columns, save it with commas between them."
+                "the file has one column, whose values spaces part. If they are several columns, save it with commas between them, or declare "
+                "`type: fixed_width`."
             )
     return questions
 

@@ -79,7 +79,7 @@ CASES = (
     case(
         "no event time in any row",
         ["", ""],
-        Refused("ReadError", "2 of 2 rows", r"a\.csv: at: no event time", "Fill it in"),
+        Refused("ReadError", "2 of 2 rows", r"a\.csv, line 2: at: no event time", "Fill it in"),
         max_rejected_share=0.01,
     ),
     case("no rows at all", [], Kept(0)),

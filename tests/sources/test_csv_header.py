@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from declaration.sources.blocks import TextTable
 from sources.csv_header import header_of, with_plain_headers
 from sources.rejects import ReadError
+
+COMMAS = TextTable(",", ("",))
 
 
 @pytest.mark.parametrize(
@@ -27,7 +30,7 @@ from sources.rejects import ReadError
 def test_names_are_read(tmp_path: Path, header: str, names: list[str], end: str) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b"\xef\xbb\xbf" + (header + end).encode())
-    assert header_of(path, ",") == names
+    assert header_of(path, COMMAS) == names
 
 
 @pytest.mark.parametrize(
@@ -48,7 +51,7 @@ def test_quotes_that_are_not_as_the_engine_wants_them_are_refused_by_line(
     path = tmp_path / "a.csv"
     path.write_text(content)
     with pytest.raises(ReadError, match=message):
-        header_of(path, ",")
+        header_of(path, COMMAS)
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -61,8 +64,8 @@ def test_a_header_breaks_its_names_as_its_lines_end(
     content = (f'id,"a{inside}b"{end}' + rows).encode()
     path = tmp_path / ("a.csv.gz" if packed else "a.csv")
     path.write_bytes(gzip.compress(content) if packed else content)
-    (found,) = with_plain_headers([path], ",", folder=tmp_path)
-    assert header_of(found, ",") == ["id", "a\nb"]
+    (found,) = with_plain_headers([path], COMMAS, folder=tmp_path)
+    assert header_of(found, COMMAS) == ["id", "a\nb"]
     if inside == end:
         assert found == path
     else:

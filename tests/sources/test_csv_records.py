@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from declaration.sources.blocks import TextTable
 from sources import csv_records
 from sources.csv_records import Records, count_records
 
@@ -55,13 +56,15 @@ def test_records_are_those_of_pythons_csv(
         patch.setattr(csv_records, "BLOCK_BYTES", block)
         path = Path(folder) / "a.csv"
         path.write_bytes(mark + text.encode())
-        assert count_records(path, delimiter, n_columns=n_columns).n == records_of(text, delimiter, n_columns)
+        assert count_records(path, TextTable(delimiter, ("",)), n_columns=n_columns).n == records_of(
+            text, delimiter, n_columns
+        )
 
 
 def test_a_compressed_file_is_counted_alike(tmp_path: Path) -> None:
     path = tmp_path / "a.csv.gz"
     path.write_bytes(gzip.compress(b"a,b\n1,2\n") + gzip.compress(b"3,4\n"))
-    assert count_records(path, ",", n_columns=2).n == 2
+    assert count_records(path, TextTable(",", ("",)), n_columns=2).n == 2
 
 
 @pytest.mark.parametrize(
@@ -81,4 +84,4 @@ def test_what_may_mislead_a_reader_is_found_with_its_line(
 ) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(content)
-    assert count_records(path, ",", n_columns=2) == found
+    assert count_records(path, TextTable(",", ("",)), n_columns=2) == found

@@ -23,7 +23,13 @@ from pipelines.loading.checks.drift import monitored_feature_faults
 from pipelines.loading.checks.expressions import column_expression_faults
 from pipelines.loading.checks.gate import gate_checks
 from pipelines.loading.checks.predictions import prediction_checks
-from pipelines.loading.checks.sources import null_text_faults, optional_faults, source_faults
+from pipelines.loading.checks.schemas import counted_day_faults, evolution_faults
+from pipelines.loading.checks.sources import (
+    format_faults_of_columns,
+    null_text_faults,
+    optional_faults,
+    source_faults,
+)
 from pipelines.loading.checks.target import (
     MAX_LOOKBACK,
     is_zone,
@@ -57,6 +63,10 @@ def _checks(spec: PipelineSpec) -> Iterator[Check]:
     yield Check([("partitions",)], partial(_partition_faults, spec))
     for name, dataset in spec.datasets.items():
         yield from _dataset_checks(name, dataset)
+        columns = ("datasets", name, "columns")
+        yield Check(
+            [columns, ("partitions",)], partial(counted_day_faults, columns, dataset, spec.partitions)
+        )
     yield Check([("partitions",), ("datasets",)], partial(_counted_dataset_faults, spec))
     yield Check([], partial(_name_collisions, spec), [("datasets",), ("queries",)])
     yield from _feature_checks(spec)
@@ -186,6 +196,7 @@ def _dataset_checks(name: str, dataset: DatasetSpec) -> Iterator[Check]:
     yield Check([columns], partial(_column_faults, at, dataset))
     yield Check([columns], partial(column_expression_faults, at, dataset))
     yield Check([columns, event_time, key], partial(optional_faults, columns, dataset))
+    yield Check([columns, event_time, key], partial(evolution_faults, columns, dataset))
     yield Check(
         [event_time, (*columns, dataset.event_time or "")],
         partial(_event_time_faults, at, dataset),
@@ -195,6 +206,7 @@ def _dataset_checks(name: str, dataset: DatasetSpec) -> Iterator[Check]:
     yield Check([key], partial(repeats, key, dataset.key))
     yield Check([(*at, "source"), event_time], partial(source_faults, (*at, "source"), dataset))
     yield Check([(*at, "source"), (*at, "columns")], partial(null_text_faults, at, dataset))
+    yield Check([(*at, "columns")], partial(format_faults_of_columns, at, dataset))
     for position in range(len(dataset.expectations)):
         yield Check(
             [(*at, "expectations", position), columns], partial(_expectation_faults, at, position, dataset)

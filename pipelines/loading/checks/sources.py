@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from declaration.datasets import DatasetSpec
+from declaration.time_formats import format_faults
+from declaration.types import TIMES
 from pipelines.loading.problems import Fault, KeyPath, label
 from sources.types import SOURCE_TYPES
 
@@ -41,6 +43,24 @@ def null_text_faults(path: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:
             if table is not None and set(null) & table.signs:
                 text = f"{label(at)} has {null!r}, but a text that means NULL holds no quote, delimiter or line end."
                 yield Fault(at, text)
+
+
+def format_faults_of_columns(path: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:
+    """Return what is wrong with the formats of single columns' times."""
+    for name in dataset.columns:
+        column, at = dataset.column(name), (*path, "columns", name, "formats")
+        if not column.formats:
+            continue
+        if column.sql is not None:
+            yield Fault(
+                at, f"{label(at)} is for columns that are read; this one is computed. Use strptime in `sql`."
+            )
+        elif column.type not in TIMES:
+            yield Fault(
+                at, f"{label(at)} is for {', '.join(TIMES)}; this column is {column.type}. Remove it."
+            )
+        for text in format_faults(column.formats):
+            yield Fault(at, f"{label(at)} {text}")
 
 
 def optional_faults(path: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:

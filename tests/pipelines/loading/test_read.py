@@ -222,7 +222,7 @@ MALFORMED = [
     pytest.param(
         [("{type: float, description: Euros.}", "{typ: float}")],
         [
-            "16: unknown key 'typ' in datasets.orders.columns.amount. Allowed: type, source, optional, sql, known_at, null_values, description. Did you mean 'type'?",
+            "16: unknown key 'typ' in datasets.orders.columns.amount. Allowed: type, source, optional, sql, known_at, null_values, formats, description. Did you mean 'type'?",
         ],
         id="column-block",
     ),

@@ -291,8 +291,8 @@ def test_a_file_that_is_no_table_with_a_header_is_asked_for(text: str, question:
 
 
 def test_a_file_that_mostly_does_not_fit_its_header_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "t.csv").write_text("# exported today\na,b\n1,2\n3,4\nremark\n")
-    with pytest.raises(ScaffoldError, match="3 of 4 lines do not fit the header's 1 columns"):
+    (tmp_path / "t.csv").write_text("exported today\na,b\n1,2\nremark\n3,4\nremark\n")
+    with pytest.raises(ScaffoldError, match="3 of 5 lines do not fit the header's 1 columns"):
         scaffold(tmp_path / "t.csv", tmp_path / "found")
 
 
