@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
     Field,
 )
 
-from declaration.types import Block, ColumnName, Instant, Severity
+from declaration.types import Block, ColumnName, GrownBlock, Instant, Severity
 
 IncidentKind = Literal[
     "broken_data", "performance", "estimated_performance", "feature_drift", "prediction_drift", "label_drift",
     "rolled_back", "stale_features", "refresh_failed", "training_failed", "approval_waits", "approval_ends",
+    "new_source_columns",
 ]  # fmt: skip
 
 
@@ -89,8 +90,10 @@ class SilenceSpec(Block):
     """Reason of the silence; recorded with the incident."""
 
 
-class AlertsSpec(Block):
+class AlertsSpec(GrownBlock):
     """Alerting: the channels, the least severity that is sent, and what is silenced."""
+
+    ADDED: ClassVar[frozenset[str]] = frozenset({"new_source_columns"})
 
     min_severity: Severity = "warning"
     """Least severity that is sent."""
@@ -102,3 +105,5 @@ class AlertsSpec(Block):
     """Channels to which alerts go; by default to the log, and to the webhook where `DRIFTLINE_ALERT_WEBHOOK` is set."""
     silences: tuple[SilenceSpec, ...] = ()
     """Known incidents, of which nobody is alerted."""
+    new_source_columns: bool = False
+    """True to be told of columns that come to a source and that its dataset does not name."""

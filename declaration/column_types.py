@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pyarrow as pa
+
+from declaration.types import ColumnType
+
+ARROW_TYPES: Mapping[ColumnType, pa.DataType] = {
+    "boolean": pa.bool_(),
+    "int": pa.int64(),
+    "float": pa.float64(),
+    "decimal": pa.decimal128(38, 9),
+    "string": pa.string(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us"),
+    "timestamp_tz": pa.timestamp("us", "UTC"),
+}
+"""Types of a declaration in the lake."""
 
 MOST_DIGITS = 38
 """Digits of Delta's widest decimal."""

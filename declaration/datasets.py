@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from datetime import date
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import (
     ConfigDict,
@@ -13,13 +14,19 @@ from pydantic import (
 from declaration.generated_columns import MADE, made_sql
 from declaration.sources.spec import SourceSpec
 from declaration.sources.value_forms import TimeFormats
-from declaration.types import Block, ColumnName, ColumnType, Severity, SqlExpression
+from declaration.types import Block, ColumnName, ColumnType, GrownBlock, Severity, SqlExpression
 
 OnFailure = Literal["report", "quarantine", "block"]
 
+Compatibility = Literal[
+    "none", "backward", "backward_transitive", "forward", "forward_transitive", "full", "full_transitive",
+]  # fmt: skip
 
-class ColumnSpec(Block):
+
+class ColumnSpec(GrownBlock):
     """One column of a dataset: its type, and where it comes from."""
+
+    ADDED: ClassVar[frozenset[str]] = frozenset({"formats", "since", "deprecated", "renamed_from", "widened_from"})
 
     type: ColumnType
     """Type in the lake. `timestamp_tz` is an instant (UTC in the lake); `timestamp` is a wall clock."""
@@ -37,6 +44,14 @@ class ColumnSpec(Block):
     """Formats of this column's texts (`%d.%m.%Y`), in place of the source's: the first that fits is read."""
     description: str = ""
     """Meaning of the column, with its unit."""
+    since: date | None = None
+    """Day (in `partitions.timezone`) from which on the source has the column: NULL before; files of before may lack it, later ones must have it."""
+    deprecated: date | None = None
+    """Day from which on the column is on its way out: files may lack it from then on, and it may be removed from the declaration."""
+    renamed_from: ColumnName | None = None
+    """Name that the column had here before: `driftline schema apply` gives its history the new one."""
+    widened_from: ColumnType | None = None
+    """Type that the column had before, where rows are rewritten: `date` of a `timestamp`, whose days become their first instants."""
 
 
 class ExpectationSpec(Block):
@@ -57,8 +72,10 @@ class ExpectationSpec(Block):
         return self.model_extra or {}
 
 
-class DatasetSpec(Block):
+class DatasetSpec(GrownBlock):
     """A named table that keeps arriving, or a reference table."""
+
+    ADDED: ClassVar[frozenset[str]] = frozenset({"compatibility"})
 
     source: SourceSpec
     """Source of the rows."""
@@ -72,6 +89,8 @@ class DatasetSpec(Block):
     """Columns that identify a row; duplicates are counted against uniqueness. `row_number`, the row's place in the source, where nothing else does."""
     expectations: tuple[ExpectationSpec, ...] = ()
     """Expectations that must hold for every partition of this dataset."""
+    compatibility: Compatibility | None = None
+    """Changes of `columns` that are let through, by Avro's rules (docs/how-to/schemas.md); by default `none`, which refuses only what the lake cannot keep."""
 
     @model_validator(mode="after")
     def _add_made_columns(self) -> Self:

@@ -82,6 +82,10 @@ COMMANDS: Mapping[str, Mapping[str, Listed]] = {
         "features": Listed(
             "driftline.features.command:features", "Show or apply what a declaration changes of the features."
         ),
+        "schema": Listed(
+            "driftline.schema.command:schema",
+            "Plan, apply and look back at changes of columns; export and import them.",
+        ),
         "alerts": Listed(
             "driftline.alerts.command:alerts", "Try a pipeline's channels; show incidents and silences."
         ),

@@ -36,6 +36,7 @@ def opened(
     asked: Window | None = None,
     dataset: DatasetSpec | None = None,
     partitions: PartitionsSpec | None = None,
+    most_rows: int | None = None,
 ) -> Iterator[Opened]:
     """Open a source; files that are made of one that has none are removed after.
 
@@ -53,6 +54,8 @@ def opened(
         The window that a source is asked for (`asked_window`); None for all of its rows.
     dataset, partitions
         What is declared of the rows, and how they are cut; None where nothing is.
+    most_rows
+        Rows that a look needs at most, of a source that is asked.
 
     Raises
     ------
@@ -61,7 +64,7 @@ def opened(
     """
     timezone = partitions.timezone if partitions is not None else "UTC"
     takes_strays = asked is not None and partitions is not None and _is_first(asked, partitions)
-    request = Asked(folder, scratch, partition, asked, dataset, timezone, takes_strays)
+    request = Asked(folder, scratch, partition, asked, dataset, timezone, takes_strays, most_rows)
     with type_of(source).open(source, request) as source_now:
         yield source_now
 

@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 READ_TABLE = "driftline_read"
 """Rows that were read, in the engine."""
 
+READ_FILES = "driftline_read_files"
+"""The same rows with the file that each is from."""
+
 READ_CLOCKS = "driftline_read_clocks"
 """Table of the same rows with the wall clocks that were read in the zone."""
 
@@ -281,7 +284,9 @@ def _part(
         f"INSERT INTO {REJECTS_TABLE} SELECT parse_filename({FILE_COLUMN}), {line}, raw_text, reason "
         f"FROM {_BAD_TABLE}{lines} ORDER BY place"
     ).fetchall()
-    for view, selected in ((READ_TABLE, columns), (READ_CLOCKS, ", ".join([columns, *clocks.values()]))):
+    views = {READ_TABLE: [], READ_FILES: [FILE_COLUMN], READ_CLOCKS: [*clocks.values()]}
+    for view, added in views.items():
+        selected = ", ".join([columns, *added])
         connection.execute(
             f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT {selected} FROM {_TRIED_TABLE} WHERE {reason} IS NULL"
         ).fetchall()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
@@ -43,6 +44,8 @@ class Asked:
         IANA zone in which wall clocks are instants.
     takes_strays
         Whether rows that belong to no window, as they have no event time, are asked for with this one.
+    most_rows
+        Rows that a look needs at most, of a source that is asked; None for all.
     """
 
     folder: Path
@@ -52,6 +55,7 @@ class Asked:
     dataset: DatasetSpec | None = None
     timezone: str = "UTC"
     takes_strays: bool = False
+    most_rows: int | None = None
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,10 @@ class SourceType(Generic[Keys]):
         What is made of its files before they are read.
     endings, folder_sign
         Endings of file names, and a pattern of what only its folders hold, by which the scaffolder knows it.
+    of_url
+        Gives the block for a URL that a person types in a folder, and the variables that the block names; None where it is none of its URLs.
+    changes
+        The hours of event time in which rows came or changed since a mark under `WHOLE`; None for types that cannot tell.
     """
 
     keys: type[Keys]
@@ -140,3 +148,5 @@ class SourceType(Generic[Keys]):
     prepare: Preparation[Keys] = as_they_are
     endings: tuple[str, ...] = ()
     folder_sign: str = ""
+    of_url: Callable[[str, Path], tuple[Keys, Mapping[str, str]] | None] | None = None
+    changes: Callable[[Keys, Asked, str], Sequence[datetime]] | None = None

@@ -7,7 +7,7 @@ counted as `n_out_of_range`, before the first or after the last declared partiti
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,11 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 
 from assets.materialization import Outcome, StageRun
+from assets.raw.column_dates import must_have, selected_columns, with_lacking_columns
+from assets.raw.contracts import Contract, contract_of
 from assets.raw.full_loads import FINGERPRINT, refuse_other_load
+from assets.raw.registry import SCHEMA_MARK, register
+from assets.raw.source_columns import record_new, unnamed_columns
 from charts import as_markdown_image, bars
 from declaration.datasets import DatasetSpec
 from declaration.partition_sql import between, event_instant
@@ -28,15 +32,16 @@ from declaration.partitioning import (
     Window,
     partitioning,
 )
-from declaration.sql import first_row, quote_literal, scalar
+from declaration.sql import first_row, quote_identifier, quote_literal, scalar
 from declaration.text import one_line
-from resources.lake.lake import Lake, Snapshot
+from resources.lake.lake import Lake, LakeError, Snapshot
 from sources.content import Content, content_of
 from sources.engine_errors import repair_of
 from sources.local_times import described
 from sources.opening import asked_window, opened, readable
-from sources.read import READ_TABLE, Counts, changed_clocks, read_files
-from sources.rejects import REJECTS_TABLE, ReadError
+from sources.read import READ_FILES, READ_TABLE, Counts, changed_clocks, read_files
+from sources.rejects import FILE_COLUMN, REJECTS_TABLE, ReadError
+from sources.types import type_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -57,6 +62,7 @@ class _Reading:
     run: StageRun
     dataset: str
     commit: Mapping[str, str]
+    contract: Contract
 
     @property
     def lake(self) -> Lake:
@@ -97,10 +103,33 @@ class _Reading:
         return self.run.pipeline.cut(self.spec.event_time)
 
     @property
+    def selected(self) -> str:
+        """SQL of the columns of the rows that are kept."""
+        return selected_columns(self.spec, self.window, timezone=self.timezone)
+
+    def register(self) -> int:
+        """Add the schema of the rows to the registry, where it is not the newest; return its version."""
+        scope = self.run.scope
+        if self.contract.is_registered:
+            return self.contract.number
+        return register(
+            self.lake, self.run.pipeline, self.dataset, self.contract.declared,
+            run_id=scope.run_id, clock=scope.clock,
+        )  # fmt: skip
+
+    @property
     def is_whole_source(self) -> bool:
         """Tell whether every partition reads the same rows."""
         window = asked_window(self.spec, self.run.spec.partitions, self.run.scope.window)
         return not self.spec.source.has_partition_files and window is None
+
+    @property
+    def is_same_content(self) -> bool:
+        """Tell whether the table's newest commit read the same content: nothing in it is new then."""
+        table = self.table
+        return (
+            self.lake.has(table) and self.lake.commit_of(table).get(FINGERPRINT) == self.commit[FINGERPRINT]
+        )
 
     def is_current(self, table: str) -> bool:
         """Tell whether the table's newest commit read the same content in the same way."""
@@ -121,11 +150,15 @@ def materialize_raw(run: StageRun, dataset: str) -> Outcome:
         If the source is not there, or cannot be opened.
     ReadError
         If it cannot be read as declared, or too many of its rows cannot; nothing is written then.
+    SchemaError
+        If the declared columns do not follow those that were there; nothing is read or written then.
     """
     started = time.monotonic()
     spec, scope = run.spec.datasets[dataset], run.scope
     if spec.is_partitioned and scope.window is None:
         raise ReadError(f"dataset '{dataset}' is partitioned: run it for a partition.")
+    contract = contract_of(run.pipeline, dataset, run.lake)
+    contract.check(run.lake, scope.clock)
     with opened(
         spec.source,
         folder=Path(run.pipeline.folder),
@@ -142,8 +175,9 @@ def materialize_raw(run: StageRun, dataset: str) -> Outcome:
             FINGERPRINT: mark,
             READ_AS: spec.model_dump_json(include={"columns", "source", "event_time"}, exclude_defaults=True)
             + run.spec.partitions.timezone,
+            SCHEMA_MARK: contract.mark,
         }
-        reading = _Reading(run, dataset, commit)
+        reading = _Reading(run, dataset, commit, contract)
         if not spec.is_partitioned and reading.is_current(reading.table):
             return _unchanged(reading, mark)
         where, key = f"dataset '{dataset}': {spec.source.place}", scope.partition or ""
@@ -171,25 +205,30 @@ def _read(
     """Read files that have been found, and write what they hold for the partition."""
     files = [seen.path for seen in content.files]
     spec, dataset, partition = reading.spec, reading.dataset, reading.run.scope.partition
-    engine = reading.run.engine
+    engine, where = reading.run.engine, _belongs(reading)
     with engine.connect(reads=files) as connection:
         with content.held(), readable(connection, files, spec, Path(engine.spill_directory)) as plain:
+            is_folder = reading.is_whole_source and len(plain) > 1
             counts = read_files(
-                connection, plain, spec, name=dataset, timezone=reading.timezone,
-                must_hold=_must_hold(reading), load=reading.load, found=files,
+                connection, plain,
+                with_lacking_columns(
+                    spec, reading.window, timezone=reading.timezone, clock=reading.run.scope.clock, is_folder=is_folder
+                ),
+                name=dataset, timezone=reading.timezone, must_hold=_must_hold(reading), load=reading.load, found=files,
             )  # fmt: skip
+            if is_folder:
+                _refuse_lacking(connection, reading, plain, where)
+            unnamed = {} if reading.is_same_content else unnamed_columns(connection, plain, spec)
         _check_rejects(connection, spec, dataset, counts)
-        where = _belongs(reading)
         # What is reported comes before what is written: should it fail, nothing has been written.
         n_out_of_range = _n_out_of_range(connection, reading)
         local = changed_clocks(connection, spec, reading.timezone, where)
         per_day = _rows_per_day(connection, reading, where)
-        sample = _sample(
-            connection.sql(f"SELECT * FROM {READ_TABLE} WHERE {where} LIMIT {N_SAMPLE}").to_arrow_table()
-        )
+        rows = connection.sql(f"SELECT {reading.selected} FROM {READ_TABLE} WHERE {where}")
+        sample = _sample(rows.limit(N_SAMPLE).to_arrow_table())
+        _refuse_retyped(reading, rows)
         # Rejects first: a reading that was interrupted has no rows without their rejects.
         rejects = _write_rejects(connection, reading)
-        rows = connection.sql(f"SELECT * FROM {READ_TABLE} WHERE {where}")
         snapshot = reading.lake.write(
             reading.table,
             rows.to_arrow_reader(),
@@ -197,6 +236,7 @@ def _read(
             commit=reading.commit,
             cut=reading.cut,
         )
+    news = _news(reading, unnamed)
     return Outcome(
         data_version=f"{reading.commit[FINGERPRINT][:16]}@{snapshot.version}",
         metadata={
@@ -209,6 +249,8 @@ def _read(
             "n_source_rows": counts.n_read + counts.n_rejected,
             **({} if files else {"note": "no file is there for this partition; source.missing is 'empty'"}),
             **_absent(counts, len(files)),
+            **({"new_source_columns": news} if news else {}),
+            "schema_version": reading.register(),
             "source": spec.source.place,
             "source_sha256": reading.commit[FINGERPRINT],
             "source_bytes": content.size_bytes,
@@ -219,6 +261,50 @@ def _read(
         },
         markdown={"rows_per_day": per_day} if per_day else {},
         tables={"sample": sample},
+    )
+
+
+def _refuse_lacking(
+    connection: duckdb.DuckDBPyConnection, reading: _Reading, plain: Sequence[Path], where: str
+) -> None:
+    """Refuse files with rows of the window that lack a column which files of other windows only may lack."""
+    spec = reading.spec
+    needed = {
+        spec.column(name).source or name
+        for name in must_have(spec, reading.window, timezone=reading.timezone)
+    }
+    if not needed:
+        return
+    with_rows = connection.sql(f"SELECT DISTINCT {FILE_COLUMN} FROM {READ_FILES} WHERE {where}").fetchall()
+    columns = type_of(spec.source).form.columns
+    for path in sorted({Path(row[0]) for row in with_rows} & set(plain)):
+        lacking = sorted(needed - columns(connection, [path], spec.source).keys())
+        if lacking:
+            raise ReadError(
+                f"dataset '{reading.dataset}': {path.name} has rows of partition {reading.run.scope.partition} and lacks "
+                f"{', '.join(map(repr, lacking))}, which files must have then. Correct the file, or `since` or `deprecated` of "
+                "the column."
+            )
+
+
+def _refuse_retyped(reading: _Reading, rows: duckdb.DuckDBPyRelation) -> None:
+    """Refuse values that the table cannot hold, before the rejects are written."""
+    schema = rows.limit(0).to_arrow_table().schema
+    unfit = reading.lake.unfit(reading.table, schema, partition=reading.run.scope.partition)
+    for column, text in unfit.items():
+        if rows.filter(f"{quote_identifier(column)} IS NOT NULL").limit(1).fetchall():
+            raise LakeError(text)
+
+
+def _news(reading: _Reading, unnamed: Mapping[str, str]) -> str:
+    """Record columns of the source that nobody names; return those that came after the first run."""
+    scope = reading.run.scope
+    names = record_new(
+        reading.lake, reading.run.pipeline.name, reading.dataset, unnamed,
+        is_first=not reading.contract.versions, clock=scope.clock, run_id=scope.run_id, partition=scope.partition,
+    )  # fmt: skip
+    return ", ".join(
+        f"{one_line(name)} ({unnamed[name]})" if unnamed[name] else one_line(name) for name in names
     )
 
 
@@ -236,6 +322,7 @@ def _unchanged(reading: _Reading, mark: str) -> Outcome:
             "n_rows": snapshot.n_rows,
             "source": reading.spec.source.place,
             "source_sha256": mark,
+            "schema_version": reading.register(),
             "note": "the source has not changed",
         },
     )

@@ -46,8 +46,14 @@ def load_to_read(pipeline: Pipeline, lake: Lake, *, scratch: Path) -> Window:
     newest = newest_load(pipeline, lake)
     if newest is None:
         return loads.counted(0)
-    source = pipeline.spec.datasets[name].source
-    with opened(source, folder=Path(pipeline.folder), scratch=scratch) as now:
+    spec = pipeline.spec.datasets[name]
+    with opened(
+        spec.source,
+        folder=Path(pipeline.folder),
+        scratch=scratch,
+        dataset=spec,
+        partitions=pipeline.spec.partitions,
+    ) as now:
         content = content_of(now.files, now.state)
         if lake.commit_of(pipeline.table("raw", name)).get(FINGERPRINT) == content.fingerprint:
             return newest

@@ -18,7 +18,7 @@ def n_source_rows(pipeline: Pipeline, dataset: str, *, engine: Engine) -> int:
     spec = pipeline.spec.datasets[dataset]
     scratch = Path(engine.spill_directory)
     with (
-        opened(spec.source, folder=Path(pipeline.folder), scratch=scratch) as now,
+        opened(spec.source, folder=Path(pipeline.folder), scratch=scratch, dataset=spec) as now,
         engine.connect(reads=now.files) as connection,
         readable(connection, now.files, spec, scratch) as plain,
     ):

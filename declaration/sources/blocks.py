@@ -85,6 +85,11 @@ class SourceBlock(Block):
         raise NotImplementedError
 
     @property
+    def subject(self) -> str:
+        """What a dataset of it may be named by."""
+        return self.place
+
+    @property
     def text_table(self) -> TextTable | None:
         """The form that the CSV reader reads; None where it does not."""
         return None

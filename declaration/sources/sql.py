@@ -36,6 +36,8 @@ class SqlSourceSpec(SourceBlock):
     """A .sql file beside the declaration, in the database's own SQL; `:start` and `:end` are the partition's bounds."""
     cursor: ColumnName | None = None
     """Column that grows with each change, such as `updated_at`: the source sensor watches its highest value."""
+    lag: Duration = timedelta(0)
+    """Time by which rows may commit later than the `cursor` in them says, where that is a time: partitions of rows so long before are read again."""
     version: ColumnName | None = None
     """Column of which the highest value is the newest version of a row: of the rows of one `key` in a partition, that one is kept."""
     deleted: ColumnName | None = None
@@ -57,6 +59,11 @@ class SqlSourceSpec(SourceBlock):
         return f"{self.query or self.table} of {database}"
 
     @property
+    def subject(self) -> str:
+        """The table without its schema, or the query."""
+        return self.query or self.table_parts[-1]
+
+    @property
     def code_file(self) -> str | None:
         """The query, where it is one of SQL."""
         return self.query if self.query is not None and self.query.endswith(".sql") else None
@@ -72,6 +79,8 @@ class SqlSourceSpec(SourceBlock):
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """Return what is wrong with the URL, and with what is read."""
         yield from self._url_faults()
+        if self.lag and self.cursor is None:
+            yield "lag", "is there, but no cursor that lags behind. Declare `cursor`."
         if (self.table is None) == (self.query is None):
             has = "both 'table' and 'query'" if self.table else "neither 'table' nor 'query'"
             yield "table", f"is one of two: there is {has}. Name the table, or a .sql file with a query."

@@ -21,6 +21,7 @@ from declaration.names import CREATED_TIMESTAMP, EVENT_TIMESTAMP
 from declaration.partitioning import Window
 from declaration.pipeline import Pipeline
 from declaration.queries import datasets_behind, queries_behind
+from declaration.sources.python import PYTHON
 from declaration.sql import quote_identifier
 from declaration.target_sql import label_query
 from drift.sketch.scan import bins_of, sketch_reference, sketch_window
@@ -106,7 +107,7 @@ def _raw(pipeline: Pipeline, name: str, window: Window, connections: Connections
     dataset = pipeline.spec.datasets[name]
     source, scratch = dataset.source, Path(connections.engine.spill_directory)
     if not source.is_local:
-        why = "is called" if source.code_file else "is fetched"
+        why = "is called" if (source.code_file or "").endswith(PYTHON) else "is fetched"
         yield Statement(
             "read the source",
             place_of(read_files),

@@ -33,6 +33,7 @@ SEVERITIES: Mapping[IncidentKind, Severity] = {
     "training_failed": "critical",
     "approval_waits": "warning",
     "approval_ends": "warning",
+    "new_source_columns": "warning",
 }
 """Certain loss and data that cannot be used are critical; what may lead there is a warning."""
 
@@ -49,12 +50,15 @@ TITLES: Mapping[IncidentKind, str] = {
     "training_failed": "A training failed",
     "approval_waits": "A model waits for a person's approval",
     "approval_ends": "The time to approve of a model ends soon",
+    "new_source_columns": "Columns came to a source",
 }
 
 RUN_KINDS: tuple[IncidentKind, ...] = ("refresh_failed", "training_failed")
 """Kinds that runs tell about."""
 
-LOOKED_UP_KINDS: tuple[IncidentKind, ...] = ("stale_features", "approval_waits", "approval_ends")
+LOOKED_UP_KINDS: tuple[IncidentKind, ...] = (
+    "stale_features", "approval_waits", "approval_ends", "new_source_columns",
+)  # fmt: skip
 """Kinds that are looked up at an instant, in what has arrived or been decided until then."""
 
 REMINDERS: tuple[IncidentKind, ...] = ("approval_ends",)

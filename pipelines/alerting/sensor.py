@@ -16,12 +16,14 @@ import dagster as dg
 from dagster import DagsterEventType, DagsterInstance
 
 from assets.drift_report.incident_check import incident_check
+from assets.raw.source_columns import new_columns
 from declaration.errors import DriftlineError
 from declaration.pipeline import Pipeline
 from pipelines.alerting.delivery import Sent, deliver, take_in
 from pipelines.alerting.facts import newest_partition, pipelines_of, report_facts, run_facts
 from pipelines.alerting.history import is_past, replayed_runs
 from pipelines.alerting.incidents import Facts, alert_policy
+from pipelines.alerting.source_columns import source_column_facts
 from pipelines.alerting.stale_features import freshness_facts
 from pipelines.alerting.waiting_approvals import approval_facts
 from pipelines.triggers.events import ends_of_runs_after, is_report_of, materializations_after
@@ -52,8 +54,9 @@ class Cursor:
         Storage ids of the newest ends of runs that were read.
     waiting
         Pipelines with alerts that are still to be sent.
-    freshness, approvals
-        By pipeline, the event that the freshness of its views, and the approvals that it waits for, last gave.
+    freshness, approvals, columns
+        By pipeline, the event that the freshness of its views, the approvals that it waits for, and new columns of its
+        sources last gave.
     """
 
     event: int = 0
@@ -62,6 +65,7 @@ class Cursor:
     waiting: tuple[str, ...] = ()
     freshness: Mapping[str, str] = field(default_factory=dict)
     approvals: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_cursor(text: str | None) -> Cursor:
@@ -74,7 +78,9 @@ def read_cursor(text: str | None) -> Cursor:
             int(plain["failed"]),
             tuple(plain["waiting"]),
             dict(plain["freshness"]),
-            dict(plain.get("approvals", {})),  # Cursors of before there were any.
+            # Cursors of before there were any.
+            dict(plain.get("approvals", {})),
+            dict(plain.get("columns", {})),
         )
     except (KeyError, TypeError, ValueError):
         return Cursor()
@@ -105,7 +111,12 @@ def alert_sensor(pipelines: Sequence[Pipeline], clock: Callable[[], datetime] = 
             for name, pipeline in by_name.items()
         }
         approvals, unread = _approvals(by_name, before.approvals, lake, channels, clock())
-        for looked_up, seen in ((freshness, before.freshness), (approvals, before.approvals)):
+        columns, unlisted = _columns(by_name, before.columns, lake, channels, clock())
+        for looked_up, seen in (
+            (freshness, before.freshness),
+            (approvals, before.approvals),
+            (columns, before.columns),
+        ):
             for name, facts in looked_up.items():
                 if facts is not None and seen.get(name) != facts.event:
                     news.facts.setdefault(name, []).append(facts)
@@ -123,12 +134,16 @@ def alert_sensor(pipelines: Sequence[Pipeline], clock: Callable[[], datetime] = 
             return dg.SkipReason(
                 f"another process sends the alerts of {', '.join(busy)}; this one looks again later."
             )
-        faults = [*unread, *(visit.fault for visit in visits if visit.fault)]
+        faults = [*unread, *unlisted, *(visit.fault for visit in visits if visit.fault)]
         if faults:
             raise DriftlineError(f"alerts of some pipelines could not be recorded. {' '.join(faults)}")
         waiting = tuple(visit.name for visit in visits if visit.sent.n_waiting)
         cursor = replace(
-            news.read, waiting=waiting, freshness=_events(freshness), approvals=_events(approvals)
+            news.read,
+            waiting=waiting,
+            freshness=_events(freshness),
+            approvals=_events(approvals),
+            columns=_events(columns),
         )
         context.update_cursor(json.dumps(asdict(cursor)))
         n_sent = sum(visit.sent.n_sent for visit in visits)
@@ -273,6 +288,35 @@ def _approvals(
             link=channels.report_link(name, None),
         )
         facts[name] = found
+    return facts, faults
+
+
+def _columns(
+    pipelines: Mapping[str, Pipeline],
+    before: Mapping[str, str],
+    lake: Lake,
+    channels: Channels,
+    now: datetime,
+) -> tuple[Mapping[str, Facts], Sequence[str]]:
+    """Say which columns came to sources, where that is asked for or was; and of which pipelines it cannot be read, and why."""
+    facts, faults = {}, []
+    for name, pipeline in pipelines.items():
+        datasets = pipeline.spec.datasets if pipeline.spec.alerts.new_source_columns else {}
+        if not datasets and name not in before:
+            continue
+        try:
+            new = {dataset: new_columns(lake, name, dataset) for dataset in datasets}
+        except DriftlineError as error:
+            faults.append(f"{name}: {error}")
+            continue
+        facts[name] = source_column_facts(
+            name,
+            datasets,
+            new,
+            now=now,
+            silences=_held_back(pipeline, now),
+            link=channels.report_link(name, None),
+        )
     return facts, faults
 
 

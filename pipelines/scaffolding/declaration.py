@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from declaration.forecast import span_sql
+from declaration.types import Block
 from pipelines.scaffolding.columns import Column
 from pipelines.scaffolding.findings import DECIDE, Findings, ask
 from pipelines.scaffolding.learning import features, learning, watching
@@ -101,14 +102,22 @@ def _has_zone(findings: Findings) -> bool:
 
 def _source(findings: Findings) -> list[str]:
     source = findings.source
-    written: dict[str, object] = {"type": source.type, "path": findings.path}
+    written: dict[str, object] = {"type": source.type}
+    if "path" in type(source).model_fields:
+        written["path"] = findings.path
     for key in type(source).model_fields:
         if key in source.model_fields_set - {"type", "path", "null_values", "max_rejected_share"}:
-            written[key] = getattr(source, key)
+            value = getattr(source, key)
+            written[key] = value.model_dump() if isinstance(value, Block) else value
     if len(findings.columns.null_values) > 1:
         written["null_values"] = list(findings.columns.null_values)
     lines = [line for doubt in findings.doubts for line in ask(doubt, 6)]
     total = findings.n_rows + findings.n_rejected
+    if isinstance(written.get("url"), dict):
+        lines += ask(
+            "is the variable set wherever this runs? It holds the database's URL, which no declaration does.",
+            6,
+        )
     if findings.n_rejected:
         lines += ask(
             f"{findings.n_rejected:,} of {total:,} lines could not be read, and will be kept among the rejects. Are they worth mending?",

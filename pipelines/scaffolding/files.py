@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -84,6 +85,13 @@ def source_of(path: str, *, start: Path, folder: Path) -> SourceSpec:
     DriftlineError
         If it is not there, is empty, or its ending names no format that is read.
     """
+    for kind in SOURCE_TYPES.values():
+        known = kind.of_url(path, start) if kind.of_url is not None else None
+        if known is not None:
+            block: SourceSpec = known[0]
+            # For this run alone: where it stands from now on is the user's to say.
+            os.environ.update(known[1])
+            return block
     with one_sentence(f"--source {one_line(path)}"):
         table = _table_at(path, start, folder)
         if table is not None:

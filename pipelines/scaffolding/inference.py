@@ -108,7 +108,7 @@ def find(options: ScaffoldOptions, opened: OpenedSource, folder: Path) -> Findin
     names = [column.name for column in columns.columns]
     target = target_of(columns[options.target]) if options.target is not None else None
     named = _asked_entities(options.entity, names)
-    dataset = _dataset_name(source.place)
+    dataset = _dataset_name(source.subject)
     entities = named or [(name,) for name in find_entities(columns, clock, options.target)]
     if clock.every == "load" and named:
         raise ScaffoldError(

@@ -24,6 +24,9 @@ from pipelines.scaffolding.source import read_texts
 from resources.engine.duckdb import Engine
 from sources.opening import opened
 
+MOST_ROWS = 200_000
+"""Rows of a database that are looked at."""
+
 
 class PipelineScaffolder(dg.Scaffolder[ScaffoldOptions]):
     """Writes a declaration: of a file, or an example to fill in."""
@@ -128,7 +131,7 @@ def scaffold_source(options: ScaffoldOptions, *, folder: Path, start: Path, type
     with TemporaryDirectory(prefix="driftline-scaffold-") as scratch:
         engine = Engine(spill_directory=scratch)
         with (
-            opened(source, folder=Path("/"), scratch=Path(scratch)) as now,
+            opened(source, folder=Path("/"), scratch=Path(scratch), most_rows=MOST_ROWS) as now,
             engine.connect(reads=now.files) as connection,
             read_texts(source, now.files, connection, scratch=Path(scratch)) as opened_source,
         ):

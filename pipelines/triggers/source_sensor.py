@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from pipelines.triggers.served import served
 from resources.engine.duckdb import Engine
 from resources.lake.lake import Lake
 from sources.files import SourceError
-from sources.source_type import WHOLE
+from sources.source_type import WHOLE, Asked
 from sources.types import type_of
 
 MOST_PARTITIONS = 20
@@ -37,10 +37,13 @@ class _Change:
     ----------
     before, now
         Its marks at the last look, none at the first, and those of this one.
+    late
+        Partitions in which rows came or changed, where the source can tell by a mark of the whole.
     """
 
     before: Marks
     now: Marks
+    late: Sequence[Window] = ()
 
     @property
     def partitions(self) -> frozenset[str]:
@@ -77,7 +80,7 @@ def source_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
         for pipeline in pipelines:
             # First: what it puts in place is a change of the source.
             waiting |= take_in(pipeline, cursor, lake, engine, now)
-            changed = _changed_datasets(pipeline, cursor)
+            changed = _changed_datasets(pipeline, cursor, now, Path(engine.spill_directory))
             requests += _reference_requests(pipeline, changed)
             late = _late_partitions(pipeline, changed, now)
             requests += [
@@ -116,32 +119,50 @@ def source_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
     return sense
 
 
-def _changed_datasets(pipeline: Pipeline, cursor: Mapping[str, Any]) -> dict[str, _Change]:
+def _changed_datasets(
+    pipeline: Pipeline, cursor: Mapping[str, Any], now: datetime, scratch: Path
+) -> dict[str, _Change]:
     """Return the datasets whose source is not what the cursor remembers."""
     changes: dict[str, _Change] = {}
     for name, dataset in pipeline.spec.datasets.items():
+        seen = cursor.get(f"{pipeline.name}/{name}")
+        # An older cursor holds one text for all.
+        before = seen if isinstance(seen, dict) else {}
         try:
             marks = type_of(dataset.source).marks(dataset.source, Path(pipeline.folder))
+            if seen != marks:
+                late = _told_late(pipeline, name, before.get(WHOLE), now, scratch)
+                changes[name] = _Change(before, marks, late)
         except SourceError:
             continue  # Not there yet: the run that needs it will say so.
-        before = cursor.get(f"{pipeline.name}/{name}")
-        if before != marks:
-            # An older cursor holds one text for all.
-            changes[name] = _Change(before if isinstance(before, dict) else {}, marks)
     return changes
 
 
+def _told_late(
+    pipeline: Pipeline, name: str, since: str | None, now: datetime, scratch: Path
+) -> Sequence[Window]:
+    """Return the partitions that have ended, and in which rows came or changed since a mark of the whole."""
+    dataset, form = pipeline.spec.datasets[name], partitioning(pipeline.spec.partitions)
+    changes = type_of(dataset.source).changes
+    if changes is None or since is None or not dataset.is_partitioned or not form.ends_by_clock:
+        return ()
+    asked = Asked(Path(pipeline.folder), scratch, dataset=dataset, timezone=pipeline.spec.partitions.timezone)
+    hours = changes(dataset.source, asked, since)
+    windows = {w.key: w for hour in hours for w in form.overlapping(hour, hour + timedelta(hours=1))}
+    return [window for _, window in sorted(windows.items()) if window.end <= now]
+
+
 def _late_partitions(pipeline: Pipeline, changes: Mapping[str, _Change], now: datetime) -> list[Window]:
-    """Return the partitions that have ended and whose own files changed, oldest first."""
+    """Return the partitions that have ended and whose own files changed, or of which the source tells, oldest first."""
     keys = frozenset[str]().union(*(change.partitions for change in changes.values()))
-    if not keys:
-        return []
-    windows = partitioning(pipeline.spec.partitions).windows(until=now)
-    return [window for window in windows if window.key in keys][:MOST_PARTITIONS]
+    windows = partitioning(pipeline.spec.partitions).windows(until=now) if keys else ()
+    own = [window for window in windows if window.key in keys][:MOST_PARTITIONS]
+    told = {window.key: window for change in changes.values() for window in change.late}
+    return sorted({**told, **{window.key: window for window in own}}.values(), key=lambda w: w.start)
 
 
 def _texts(changes: Mapping[str, _Change], key: str) -> str:
-    return "|".join(change.now.get(key, "") for change in changes.values())
+    return "|".join(change.now.get(key, change.now.get(WHOLE, "")) for change in changes.values())
 
 
 def _reference_requests(pipeline: Pipeline, changed: Mapping[str, _Change]) -> Iterator[dg.RunRequest]:

@@ -6,7 +6,7 @@ A commit begins from the version that was read: whoever was overtaken by a write
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from resources.lake.cuts import check_cut, described, recorded
 from resources.lake.damage import damage_named, set_mark
 from resources.lake.errors import LakeError, way_out
 from resources.lake.files import DataFile, read_batches, write_file
-from resources.lake.schema import Fit, converted, fit, kept_schema
+from resources.lake.schema import Fit, Renamed, converted, fit, kept_schema, retyped
 from resources.lake.snapshots import PARTITION_COLUMN, Snapshot, opened, snapshot_of
 from resources.locks import file_lock
 
@@ -33,6 +33,8 @@ CONFIGURATION = {"delta.checkpointInterval": "10", "delta.dataSkippingNumIndexed
 one in a hundred makes opening a table of 300 commits cost 26 ms of CPU, one in ten 7, and writing them half.
 Minima and maxima of columns stay out of the log, also when others write: they would outlive the rows there."""
 
+CLOCKS = "timestampNtz"
+"""Delta's feature of tables with wall clocks; a table made with one has it from its first version."""
 
 NOT_THERE = -1
 """Version of a table before its first."""
@@ -142,20 +144,54 @@ def write_once(write: Write, rows: pa.RecordBatchReader | pa.Table) -> Snapshot:
         return _commit(write, base, how.schema, files, is_whole=is_whole)
 
 
+def unfit_columns(write: Write, schema: pa.Schema) -> Mapping[str, str]:
+    """Say of the columns whose type does not go together with the table's why they must be empty in rows of a schema."""
+    base = _base(write)
+    how = _fit(write, base, kept_schema(write.table, schema))
+    return {
+        column: retyped(write.table, column, how.schema.field(column).type, kind)
+        for column, kind in how.empty_in_rows.items()
+    }
+
+
 def merge_files(write: Write) -> Snapshot:
     """Write the rows of each partition of a table as one file, in one commit."""
+    return rewrite_files(write, lambda present: Renamed(present, {}))
+
+
+def rewrite_files(write: Write, change: Callable[[pa.Schema], Renamed]) -> Snapshot:
+    """Write all rows of a table anew in one commit: a file a partition, with other names or types of columns.
+
+    Parameters
+    ----------
+    write
+        Whose rows.
+    change
+        Gives the columns that they have then, from those that they have.
+
+    Raises
+    ------
+    LakeError
+        If the table is not there, or a value cannot be kept as it is; nothing has been written then.
+    Overtaken
+        If another writer changed any row meanwhile.
+    """
     delta = opened(write.table, write.folder)
     if delta is None:
-        raise LakeError(f"table '{write.table}' is not there: nothing can be merged.")
+        raise LakeError(f"table '{write.table}' is not there: nothing can be written anew.")
     now = snapshot_of(write.table, delta, write.folder)
     if delta.metadata().partition_columns:
         write = replace(write, partition="")
-    how = Fit(now.schema, (), {})
+    renamed = change(now.schema)
+    how = Fit(renamed.schema, (), {})
     with _drafts() as files:
         with damage_named(now.scanned):
             for key, paths in now.files.items():
-                _stage(files, write, key, (batch for path in paths for batch in read_batches(path)), how)
-        return _commit(write, _Base(delta, now), now.schema, files, is_whole=True)
+                batches = (
+                    renamed.batch(write.table, batch) for path in paths for batch in read_batches(path)
+                )
+                _stage(files, write, key, batches, how)
+        return _commit(write, _Base(delta, now), how.schema, files, is_whole=True)
 
 
 @contextmanager
@@ -299,6 +335,11 @@ def _add(write: Write, staged: _Staged, delta: DeltaTable) -> DeltaTable:
         # An appending transaction leaves the columns as they are.
         delta.alter.add_columns(added)
         delta = DeltaTable(str(write.folder))
+    if _has_clocks(staged.schema) and CLOCKS not in (delta.protocol().writer_features or ()):
+        from deltalake import TableFeatures
+
+        delta.alter.add_feature(TableFeatures.TimestampWithoutTimezone, allow_protocol_versions_increase=True)
+        delta = DeltaTable(str(write.folder))
     only = None if staged.is_whole or not write.columns else [(PARTITION_COLUMN, "=", write.partition)]
     delta.create_write_transaction(
         [*_actions(write, staged)],
@@ -311,6 +352,11 @@ def _add(write: Write, staged: _Staged, delta: DeltaTable) -> DeltaTable:
     # The object stays at the version that it was opened at.
     delta.update_incremental()
     return delta
+
+
+def _has_clocks(schema: pa.Schema) -> bool:
+    """Tell whether a column is a wall clock: Delta lets a table have one only where it says so."""
+    return any(pa.types.is_timestamp(field.type) and field.type.tz is None for field in schema)
 
 
 def _with_partition(write: Write, schema: pa.Schema) -> pa.Schema:

@@ -14,10 +14,20 @@ import pyarrow as pa
 
 from declaration.partitioning import Cut
 from feature_repo.table_damage import LOG, recorded_hash
-from resources.lake.commits import NOT_THERE, Overtaken, Write, merge_files, write_once
+from resources.lake.commits import (
+    NOT_THERE,
+    Overtaken,
+    Write,
+    merge_files,
+    rewrite_files,
+    unfit_columns,
+    write_once,
+)
+from resources.lake.cuts import check_cut
 from resources.lake.damage import damage_named
 from resources.lake.errors import LakeDamageError, LakeError
 from resources.lake.files import read_batches
+from resources.lake.schema import Renamed
 from resources.lake.snapshots import PARTITION_COLUMN, Snapshot, opened, scan, snapshot_of
 from resources.locks import file_lock
 
@@ -142,6 +152,23 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
                 attempts=1 if isinstance(rows, pa.RecordBatchReader) else MAX_COMMIT_ATTEMPTS,
             )
 
+    def check_cut(self, table: str, cut: Cut) -> None:
+        """Refuse a cut that is not the one of the table that is there.
+
+        Raises
+        ------
+        LakeError
+            If it is another one, with the command that builds the tables anew.
+        """
+        path = self.table_path(table)
+        delta = opened(table, path)
+        if delta is not None:
+            check_cut(table, cut, delta.metadata().description, snapshot_of(table, delta, path).partitions)
+
+    def unfit(self, table: str, schema: pa.Schema, *, partition: str | None) -> Mapping[str, str]:
+        """Return the columns of a schema in which rows would be refused, with the reason: all but NULL in them."""
+        return unfit_columns(Write(table, self.table_path(table), partition, True, {}), schema)
+
     def append(self, table: str, rows: pa.Table, *, commit: Mapping[str, str] | None = None) -> Snapshot:
         """Add rows to an unpartitioned table in one commit; for ledgers and histories."""
         write = Write(table, self.table_path(table), None, False, commit or {})
@@ -169,6 +196,51 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
         if len(self.snapshot(table).paths()) > above:
             write = Write(table, self.table_path(table), None, True, {})
             self._attempted(table, lambda: merge_files(write), attempts=MAX_COMMIT_ATTEMPTS)
+
+    def rewrite(
+        self,
+        table: str,
+        schema: pa.Schema,
+        renamed: Mapping[str, str],
+        *,
+        version: int,
+        commit: Mapping[str, str],
+    ) -> Snapshot:
+        """Write all rows of a table anew in one version, with other names or types of columns.
+
+        Older versions stay as they are. Stopped at any instant, the table is as it was, or as it shall be.
+
+        Parameters
+        ----------
+        table
+            Path of the table below the root.
+        schema
+            Its columns from then on: types that hold the present values exactly.
+        renamed
+            Name that a column has now, by the one it gets.
+        version
+            The version that this was decided upon.
+        commit
+            Kept in the commit.
+
+        Raises
+        ------
+        LakeError
+            If a value cannot be kept exactly, or another writer was faster; nothing has been written then.
+        """
+        write = Write(table, self.table_path(table), None, True, commit, only_at=version)
+        try:
+            return rewrite_files(write, lambda _: Renamed(schema, renamed))
+        except Overtaken as error:
+            raise LakeError(
+                f"table '{table}' was written by somebody else meanwhile: nothing was changed. Repeat the command when no "
+                "run of the pipeline goes on."
+            ) from error
+
+    def commits_of(self, table: str) -> Sequence[Mapping[str, Any]]:
+        """Return the metadata of all commits that the log has, newest first."""
+        delta = opened(table, self.table_path(table))
+        return () if delta is None else [dict(commit) for commit in delta.history()]
 
     def commit_of(self, table: str) -> Mapping[str, Any]:
         """Return the metadata of the newest commit: what `write` was given, and Delta's own."""

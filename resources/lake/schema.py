@@ -88,6 +88,48 @@ def fit(present: pa.Schema, rows: pa.Schema, *, is_empty: Callable[[str], bool])
     return Fit(pa.schema([*fields, *added]), tuple(widened), empty)
 
 
+@dataclass(frozen=True)
+class Renamed:
+    """Columns that all rows of a table get.
+
+    Attributes
+    ----------
+    schema
+        The table's columns from then on.
+    names
+        Name that a column has until then, by the one it gets. Where rows have both, one of the two must be NULL.
+    """
+
+    schema: pa.Schema
+    names: Mapping[str, str]
+
+    def batch(self, table: str, rows: pa.RecordBatch) -> pa.RecordBatch:
+        """Give rows the new names.
+
+        Raises
+        ------
+        LakeError
+            If a row has two values for one column.
+        """
+        columns = dict(zip(rows.schema.names, rows.columns, strict=True))
+        for new, old in self.names.items():
+            if old in columns:
+                present = columns.pop(old)
+                columns[new] = _merged(table, new, columns[new], present) if new in columns else present
+        return pa.RecordBatch.from_pydict(columns)
+
+
+def _merged(table: str, column: str, new: pa.Array, old: pa.Array) -> pa.Array:
+    """Put the values of two columns into one."""
+    n_both = pc.sum(pc.and_(new.is_valid(), old.is_valid())).as_py() or 0
+    if n_both:
+        raise LakeError(
+            f"table '{table}': {n_both:,} rows have a value under the old name of column '{column}' and another under the "
+            "new one. Remove `renamed_from`: these are two columns."
+        )
+    return pc.coalesce(new, pc.cast(old, new.type))
+
+
 def converted(table: str, batch: pa.RecordBatch, how: Fit) -> pa.RecordBatch:
     """Give rows the columns of their table, exactly.
 

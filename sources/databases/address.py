@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from declaration.environment import FromEnvironment
 from declaration.sources.sql import LOCAL_SCHEMES, SqlSourceSpec
 from sources.databases.faults import DatabaseError, Reporter
-from sources.files import file_in_folder
+from sources.files import SourceError, file_in_folder
 
 _SHORT = {"postgres": "postgresql", "mariadb": "mysql"}
 """Other names of databases in URLs."""
@@ -61,7 +61,12 @@ def address_of(source: SqlSourceSpec, folder: Path) -> Address:
         raise DatabaseError(
             f"source '{source.place}': {what} is no {kind}:///FILE, without options. Correct it."
         )
-    return Address(kind, url, Reporter(source.place), file_in_folder(path, folder))
+    try:
+        return Address(kind, url, Reporter(source.place), file_in_folder(path, folder))
+    except SourceError as error:
+        # Said of a path; here it is part of a URL.
+        said = str(error).partition("': ")[2].replace("`path`", "the URL")
+        raise DatabaseError(f"source '{source.place}': {said}") from error
 
 
 def _url_of(source: SqlSourceSpec) -> tuple[str, str]:

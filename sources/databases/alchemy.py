@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from zoneinfo import ZoneInfo
 
 from declaration.extras import require_extra
 from sources.databases.address import Address
@@ -80,7 +81,9 @@ def read_alchemy(address: Address, question: Question, folder: Path) -> tuple[Pa
             f"{_value(name, types.get(name), quote)} AS {quoted(name, quote)}" for name in selected
         )
         streaming = connection.execution_options(stream_results=True, max_row_buffer=ROWS_AT_ONCE)
-        result = streaming.execute(_text(f"SELECT {values} FROM {relation}{condition}"), given)
+        result = streaming.execute(
+            _text(f"SELECT {values} FROM {relation}{condition}{question.limit}"), given
+        )
         instants = {place for place, name in enumerate(selected) if types.get(name) == _TIMESTAMP}
         batches = batches_of(result.partitions(ROWS_AT_ONCE), selected, instants=instants)
         return written(batches, empty_schema(selected), folder, file_name(question.source))
@@ -111,9 +114,45 @@ def mark_alchemy(address: Address, question: Question, expression: str) -> str:
     with _session(address, question) as connection:
         quote, is_mysql = _style(connection)
         relation = question.relation(_MARK, quote, backslashes=is_mysql)
-        ends = _ALL_TIMES if question.is_bound_inside else ()
-        given = {f"driftline_{bound}": end for bound, end in zip(BOUNDS, ends, strict=False)}
-        return str(connection.execute(_text(f"SELECT {expression} FROM {relation}"), given).scalar())
+        asked = _text(f"SELECT {expression} FROM {relation}")
+        return str(connection.execute(asked, _all_times(question)).scalar())
+
+
+def changed_alchemy(address: Address, question: Question, since: str) -> Sequence[datetime]:
+    """Return the hours of event time of the rows whose cursor is beyond a value; of MySQL and MariaDB.
+
+    Raises
+    ------
+    DatabaseError
+        If the database cannot be read.
+    """
+    with _session(address, question) as connection:
+        quote, is_mysql = _style(connection)
+        event, growing = question.event_column, question.source.cursor
+        if not is_mysql or event is None or growing is None:
+            return ()
+        relation = question.relation(_MARK, quote, backslashes=True)
+        given = _all_times(question)
+        described = connection.execute(
+            _text(f"SELECT {quoted(event, quote)} FROM {relation} WHERE 1 = 0"), given
+        )
+        (kind,) = _codes(described)
+        hour = f"DATE_FORMAT({quoted(event, quote)}, '%Y-%m-%d %H')"
+        rows = connection.execute(
+            _text(
+                f"SELECT DISTINCT {hour} FROM {relation} WHERE {quoted(growing, quote)} > {_MARK.format('since')} "
+                f"AND {quoted(event, quote)} >= '0001-01-01'"
+            ),
+            {**given, "driftline_since": since},
+        )
+        zone = UTC if kind == _TIMESTAMP else ZoneInfo(question.timezone)
+        return [datetime.strptime(row[0], "%Y-%m-%d %H").replace(tzinfo=zone) for row in rows]
+
+
+def _all_times(question: Question) -> dict[str, datetime]:
+    """Return the parameters with which a query that takes a window gives everything."""
+    ends = _ALL_TIMES if question.is_bound_inside else ()
+    return {f"driftline_{bound}": end for bound, end in zip(BOUNDS, ends, strict=False)}
 
 
 def _style(connection: Connection) -> tuple[str, bool]:
@@ -127,7 +166,7 @@ def _text(sql: str) -> TextClause:
     from sqlalchemy import text
 
     escaped = sql.replace("\\:", "\\\\:").replace(":", "\\:")
-    for bound in BOUNDS:
+    for bound in (*BOUNDS, "since"):
         escaped = escaped.replace(_MARK.format(bound), f":driftline_{bound}")
     return text(escaped)
 

@@ -57,7 +57,7 @@ def read_duckdb(address: Address, question: Question, folder: Path) -> tuple[Pat
         selected = question.selected([row[0] for row in described])
         values = ", ".join(f"{_value(name, types[name])} AS {quoted(name, chr(34))}" for name in selected)
         connection.execute(
-            f"COPY (SELECT {values} FROM {relation}{_condition(question, types)}) TO {quote_literal(str(target))} "
+            f"COPY (SELECT {values} FROM {relation}{_condition(question, types)}{question.limit}) TO {quote_literal(str(target))} "
             "(FORMAT parquet, COMPRESSION snappy)"
         ).fetchall()
     return (target,)

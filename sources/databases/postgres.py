@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -41,6 +42,8 @@ _WRITTEN: Mapping[str, str] = {
     "timestamptz": "CASE WHEN {0} >= '10000-01-01Z' THEN '10000-01-01Z' WHEN {0} < '0001-01-01Z' THEN '0001-12-31 BC' ELSE {0} END",
 }
 """How types are asked for that would arrive as something else; all others, and arrays, as their text."""
+
+_TIMES = ("date", "timestamp", "timestamptz")
 
 _KINDS: Mapping[str, Trouble] = {
     "28": Trouble.REFUSED,
@@ -90,9 +93,28 @@ def read_postgres(address: Address, question: Question, folder: Path) -> tuple[P
         selected = question.selected(names)
         values = ", ".join(f"{_value(name, columns[name])} AS {quoted(name, chr(34))}" for name in selected)
         cursor.adbc_statement.set_options(**{BATCH_OPTION: str(BATCH_BYTES)})
-        cursor.execute(f"SELECT {values} FROM {relation}{_condition(question, columns)}")
+        cursor.execute(f"SELECT {values} FROM {relation}{_condition(question, columns)}{question.limit}")
         with cursor.fetch_record_batch() as rows:
-            return written(rows, rows.schema, folder, file_name(question.source))
+            numbers = [name for name in selected if columns[name] == "numeric"]
+            # Who looks wants to see the type; who declares one reads the text exactly.
+            batches = (
+                rows if question.dataset is not None else (_with_decimals(batch, numbers) for batch in rows)
+            )
+            return written(batches, rows.schema, folder, file_name(question.source))
+
+
+def _with_decimals(batch: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatch:
+    """Return rows in which texts of numbers are decimals, where a decimal holds them all."""
+    import pyarrow as pa
+
+    for name in names:
+        place = batch.schema.get_field_index(name)
+        try:
+            values = batch.column(place).cast(pa.decimal128(38, 9))
+        except pa.ArrowInvalid:
+            continue
+        batch = batch.set_column(place, name, values)
+    return batch
 
 
 def mark_postgres(address: Address, question: Question, expression: str) -> str:
@@ -108,11 +130,35 @@ def mark_postgres(address: Address, question: Question, expression: str) -> str:
         return str(cursor.fetchone()[0])
 
 
+def changed_postgres(address: Address, question: Question, since: str) -> Sequence[datetime]:
+    """Return the hours of event time of the rows whose cursor is beyond a value, as a mark says it.
+
+    Raises
+    ------
+    DatabaseError
+        If the database cannot be read.
+    """
+    with _session(address, question) as cursor:
+        relation = question.relation(_BOUND)
+        _, types = _columns(cursor, relation)
+        event, growing = question.event_column or "", question.source.cursor or ""
+        if types.get(event) not in _TIMES or growing not in types:
+            return ()
+        cursor.execute("SELECT set_config('driftline.since', $1, true)", (since,))
+        cursor.fetchall()
+        name = quoted(event, '"')
+        cursor.execute(
+            f"SELECT DISTINCT date_trunc('hour', {name}::timestamptz) FROM {relation} WHERE {quoted(growing, chr(34))} > "
+            f"current_setting('driftline.since')::{quoted(types[growing], chr(34))} AND isfinite({name})"
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
 def _condition(question: Question, columns: Mapping[str, str]) -> str:
     column = question.time_column(columns)
     if column is None:
         return ""
-    if columns[column] not in ("date", "timestamp", "timestamptz"):
+    if columns[column] not in _TIMES:
         raise DatabaseError(
             f"source '{question.source.place}': the event time's column {column!r} is of type {columns[column]}, which has "
             "no order in time. Cast it in a query, as in CAST(… AS timestamptz)."

@@ -38,6 +38,8 @@ class Question:
         Zone in which the database's wall clocks are instants.
     takes_strays
         Whether rows without an event time are asked for as well.
+    most_rows
+        Rows that are wanted at most; None for all.
     """
 
     source: SqlSourceSpec
@@ -46,6 +48,12 @@ class Question:
     window: Window | None = None
     timezone: str = "UTC"
     takes_strays: bool = False
+    most_rows: int | None = None
+
+    @property
+    def limit(self) -> str:
+        """SQL that ends a statement where not all rows are wanted."""
+        return "" if self.most_rows is None else f" LIMIT {self.most_rows}"
 
     @property
     def is_bound_inside(self) -> bool:
@@ -67,6 +75,14 @@ class Question:
         if self.dataset is None or self.dataset.event_time is None:
             return None
         return self.dataset.column(self.dataset.event_time).type
+
+    @property
+    def event_column(self) -> str | None:
+        """The database's column of the event time; None where that is computed, or there is none."""
+        if self.dataset is None or self.dataset.event_time is None:
+            return None
+        form = self.dataset.column(self.dataset.event_time)
+        return None if form.sql is not None else form.source or self.dataset.event_time
 
     def relation(self, bound: str = ":{}", quote: str = '"', *, backslashes: bool = False) -> str:
         """Return the SQL of the table or query, to stand after FROM.
@@ -116,7 +132,9 @@ class Question:
             raise DatabaseError(
                 f"{where} has no column {lacking[0]!r}. It has: {', '.join(map(repr, names))}. Correct `version` and `deleted`."
             )
-        return names if is_open else [name for name in names if name in wanted or name in own]
+        # What is spelt otherwise is the reader's to find.
+        lacks = not wanted.keys() <= set(names)
+        return names if is_open or lacks else [name for name in names if name in wanted or name in own]
 
     def time_column(self, names: Collection[str]) -> str | None:
         """Return the column that the window is a condition on; None where there is no window, or the query takes it.
@@ -128,13 +146,10 @@ class Question:
         """
         if self.window is None or self.is_bound_inside or self.dataset is None:
             return None
-        event_time = self.dataset.event_time
-        assert event_time is not None
-        form = self.dataset.column(event_time)
-        column = form.source or event_time
-        if form.sql is not None or column not in names:
+        column = self.event_column
+        if column is None or column not in names:
             raise DatabaseError(
-                f"source '{self.source.place}': the event time '{event_time}' is computed, so that the database cannot be "
+                f"source '{self.source.place}': the event time '{self.dataset.event_time}' is computed, so that the database cannot be "
                 "asked for a partition. Write a query that uses :start and :end."
             )
         return column
@@ -159,12 +174,27 @@ def question_of(source: SqlSourceSpec, asked: Asked) -> Question:
             f"source '{source.place}': the query uses :start and :end, but is read without a partition of time. "
             "Declare event_time and partitions of time, or remove them."
         )
-    return Question(source, text, asked.dataset, asked.window, asked.timezone, asked.takes_strays)
+    return Question(
+        source, text, asked.dataset, asked.window, asked.timezone, asked.takes_strays, asked.most_rows
+    )
 
 
 def query_of(source: SqlSourceSpec, folder: Path) -> str | None:
-    """Return the text of a source's query; None where it reads a table."""
-    return file_in_folder(source.query, folder).read_text(encoding="utf-8") if source.query else None
+    """Return the text of a source's query; None where it reads a table.
+
+    Raises
+    ------
+    SourceError
+        If it is not there, or is no text.
+    """
+    if source.query is None:
+        return None
+    try:
+        return file_in_folder(source.query, folder).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DatabaseError(
+            f"source '{source.place}': the query cannot be read as UTF-8 text. Write it anew."
+        ) from error
 
 
 def quoted(name: str, quote: str) -> str:

@@ -56,7 +56,9 @@ def read_sqlite(address: Address, question: Question, folder: Path) -> tuple[Pat
         selected = question.selected(names)
         condition, values = _condition(question, names)
         listed = ", ".join(quoted(name, '"') for name in selected)
-        rows = connection.execute(f"SELECT {listed} FROM {relation}{condition}", {**given, **values})
+        rows = connection.execute(
+            f"SELECT {listed} FROM {relation}{condition}{question.limit}", {**given, **values}
+        )
         batches = batches_of(_chunks(rows), selected)
         return written(batches, empty_schema(selected), folder, file_name(question.source))
 

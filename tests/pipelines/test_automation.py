@@ -16,6 +16,7 @@ from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
 from pipelines.automation import automation
 from pipelines.graph.compile import build_pipeline
+from pipelines.triggers import source_sensor as source_sensor_module
 from pipelines.triggers.drift_sensor import drift_sensor
 from pipelines.triggers.run_requests import refresh_selection
 from pipelines.triggers.schedules import schedules
@@ -23,6 +24,8 @@ from pipelines.triggers.source_sensor import source_sensor
 from resources.alerts.channels import Channels
 from resources.engine.duckdb import Engine
 from resources.lake.lake import Lake
+from sources.source_type import WHOLE, Asked
+from sources.types import SOURCE_TYPES
 from tests.pipelines.retrain_runs import answer, report
 
 SPEC = PipelineSpec.model_validate(
@@ -287,6 +290,26 @@ def test_a_missing_source_is_no_change(pipeline: Pipeline, instance: DagsterInst
     Path(pipeline.folder, "planes.csv").unlink()
     cursor = tick(source_sensor([pipeline]), instance, pipeline).cursor
     assert set(json.loads(cursor)) == {"flights/flights"}
+
+
+def test_partitions_that_got_rows_late_are_read_again(
+    pipeline: Pipeline, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = {"mark": "1", "hours": [datetime(2013, 3, 31, 20, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC)]}
+    asked: list[str] = []
+
+    def changes(_source: object, given: Asked, since: str) -> list[datetime]:
+        assert (given.dataset, given.timezone) == (SPEC.datasets["flights"], "America/New_York")
+        asked.append(since)
+        return state["hours"]
+
+    telling = replace(SOURCE_TYPES["csv"], marks=lambda *_: {WHOLE: state["mark"]}, changes=changes)
+    monkeypatch.setattr(source_sensor_module, "type_of", lambda _: telling)
+    first = tick(source_sensor([pipeline]), instance, pipeline)
+    state["mark"] = "2"
+    again = tick(source_sensor([pipeline]), instance, pipeline, first.cursor)
+    partitions = [request.partition_key for request in again.run_requests if request.partition_key]
+    assert (asked, partitions) == (["1"], ["2013-03-01", "2013-12-01"])
 
 
 def test_pipelines_of_different_cadence_live_side_by_side(pipeline: Pipeline) -> None:

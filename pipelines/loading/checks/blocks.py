@@ -23,6 +23,7 @@ from pipelines.loading.checks.drift import monitored_feature_faults
 from pipelines.loading.checks.expressions import column_expression_faults
 from pipelines.loading.checks.gate import gate_checks
 from pipelines.loading.checks.predictions import prediction_checks
+from pipelines.loading.checks.schemas import counted_day_faults, evolution_faults
 from pipelines.loading.checks.sources import (
     format_faults_of_columns,
     null_text_faults,
@@ -62,6 +63,10 @@ def _checks(spec: PipelineSpec) -> Iterator[Check]:
     yield Check([("partitions",)], partial(_partition_faults, spec))
     for name, dataset in spec.datasets.items():
         yield from _dataset_checks(name, dataset)
+        columns = ("datasets", name, "columns")
+        yield Check(
+            [columns, ("partitions",)], partial(counted_day_faults, columns, dataset, spec.partitions)
+        )
     yield Check([("partitions",), ("datasets",)], partial(_counted_dataset_faults, spec))
     yield Check([], partial(_name_collisions, spec), [("datasets",), ("queries",)])
     yield from _feature_checks(spec)
@@ -191,6 +196,7 @@ def _dataset_checks(name: str, dataset: DatasetSpec) -> Iterator[Check]:
     yield Check([columns], partial(_column_faults, at, dataset))
     yield Check([columns], partial(column_expression_faults, at, dataset))
     yield Check([columns, event_time, key], partial(optional_faults, columns, dataset))
+    yield Check([columns, event_time, key], partial(evolution_faults, columns, dataset))
     yield Check(
         [event_time, (*columns, dataset.event_time or "")],
         partial(_event_time_faults, at, dataset),

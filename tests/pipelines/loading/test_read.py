@@ -1026,6 +1026,18 @@ MALFORMED = [
         [
             (
                 "source: {type: csv, path: orders.csv}",
+                "source: {type: sql, url: {env: SHOP_URL}, table: orders, lag: 2h}",
+            )
+        ],
+        [
+            "10: datasets.orders.source.lag is there, but no cursor that lags behind. Declare `cursor`.",
+        ],
+        id="sql-lag",
+    ),
+    pytest.param(
+        [
+            (
+                "source: {type: csv, path: orders.csv}",
                 "source: {type: sql, url: {env: SHOP_URL}, table: orders, query: late_orders.sql}",
             )
         ],

@@ -13,7 +13,7 @@ from sources.databases import alchemy, faults
 from sources.databases.faults import DatabaseError
 from sources.files import SourceError
 from sources.rejects import ReadError
-from sources.source_type import WHOLE
+from sources.source_type import WHOLE, Asked
 from sources.types import type_of
 from tests.fixtures.databases import VARIABLE, Got, got, sql_dataset
 from tests.fixtures.mariadb import MariaServer, mariadb_server
@@ -216,3 +216,18 @@ def test_rows_that_nobody_wants_are_not_fetched(
         got(sql_dataset({"id": "int", "note": "string"}, query="orders.sql"), tmp_path)
     assert time.monotonic() - started < 10
     assert run("SELECT 1") == ((1,),)
+
+
+@pytest.mark.parametrize(("kind", "hour"), [("datetime", 4), ("timestamp NULL", 5)])
+def test_late_rows_tell_their_hours(kind: str, hour: int, run: Run, tmp_path: Path) -> None:
+    run(f"CREATE TABLE orders (id int, at {kind}, changed datetime)")
+    run("INSERT INTO orders VALUES (1, '2024-01-01 10:30', '2024-03-01')")
+    dataset = sql_dataset(ORDERS, "at", table="orders", cursor="changed")
+    mark = type_of(dataset.source).marks(dataset.source, tmp_path)[WHOLE]
+    run(
+        "INSERT INTO orders VALUES (2, '2024-01-07 05:10', '2024-03-02'), (3, NULL, '2024-03-02'), (4, 0, '2024-03-02')"
+    )
+    changes = type_of(dataset.source).changes
+    assert changes is not None
+    asked = Asked(tmp_path, tmp_path, dataset=dataset, timezone="Europe/Berlin")
+    assert list(changes(dataset.source, asked, mark)) == [datetime(2024, 1, 7, hour, tzinfo=UTC)]

@@ -19,7 +19,7 @@ from sources.exact import NO_YEAR
 from sources.files import SourceError
 from sources.opening import opened
 from sources.rejects import ReadError
-from sources.source_type import WHOLE
+from sources.source_type import WHOLE, Asked
 from sources.types import type_of
 from tests.fixtures.databases import VARIABLE, Got, days, got, sql_dataset
 
@@ -405,3 +405,28 @@ def test_a_server_that_comes_back_is_read_again(
     starter.start()
     assert len(got(sql_dataset({"id": "int"}, query="orders.sql"), tmp_path).rows) == 1000
     starter.join()
+
+
+@pytest.mark.parametrize("kind", ["timestamptz", "timestamp", "date"])
+def test_late_rows_tell_their_hours(kind: str, run: Run, tmp_path: Path) -> None:
+    run(f"CREATE TABLE orders (id int, at {kind}, changed timestamptz)")
+    run(
+        "INSERT INTO orders VALUES (1, '2024-01-01 10:30', '2024-03-01Z'), (2, '2024-02-05 23:59', '2024-03-02Z')"
+    )
+    dataset = sql_dataset(ORDERS, "at", table="shop.orders", cursor="changed")
+    mark = type_of(dataset.source).marks(dataset.source, tmp_path)[WHOLE]
+    asked = Asked(tmp_path, tmp_path, dataset=dataset)
+    changes = type_of(dataset.source).changes
+    assert changes is not None
+    assert list(changes(dataset.source, asked, mark)) == []
+    run(
+        "INSERT INTO orders VALUES (3, '2024-01-07 05:10', '2024-03-02 00:00:00.000001Z'), (4, NULL, '2024-04-01Z')"
+    )
+    run(
+        "INSERT INTO orders VALUES (5, 'infinity', '2024-04-01Z'), (6, '2024-01-07 05:20', '2024-03-01 23:00Z')"
+    )
+    late = datetime(2024, 1, 7, 0 if kind == "date" else 5, tzinfo=UTC)
+    assert list(changes(dataset.source, asked, mark)) == [late]
+    lagging = sql_dataset(ORDERS, "at", table="shop.orders", cursor="changed", lag="2h").source
+    second = datetime(2024, 2, 5, 0 if kind == "date" else 23, tzinfo=UTC)
+    assert sorted(changes(lagging, asked, mark)) == [late, second]

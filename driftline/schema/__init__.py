@@ -1,0 +1,1 @@
+"""`driftline schema`: schemas of datasets planned, applied, looked back at, exported and imported."""
