@@ -26,7 +26,9 @@ Compatibility = Literal[
 class ColumnSpec(GrownBlock):
     """One column of a dataset: its type, and where it comes from."""
 
-    ADDED: ClassVar[frozenset[str]] = frozenset({"formats", "since", "deprecated", "renamed_from", "widened_from"})
+    ADDED: ClassVar[frozenset[str]] = frozenset(
+        {"formats", "since", "deprecated", "renamed_from", "widened_from"}
+    )
 
     type: ColumnType
     """Type in the lake. `timestamp_tz` is an instant (UTC in the lake); `timestamp` is a wall clock."""

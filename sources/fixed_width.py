@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from declaration.sources.fixed_width import FixedWidthSourceSpec
 from sources.compressed import copy_to, opened
@@ -60,8 +60,8 @@ def _as_csv(path: Path, target: Path, source: FixedWidthSourceSpec) -> Path:
 class _Utf8:
     """Writes texts into a stream of bytes."""
 
-    def __init__(self, stream: object) -> None:
-        self._write = stream.write  # type: ignore[attr-defined]  # any binary file
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._write = stream.write
 
     def write(self, text: str) -> None:
         """Write a text."""

@@ -29,9 +29,9 @@ SOURCE_TYPES: Mapping[str, SourceType[Any]] = {
     "avro": AVRO_FILES,
     "delta": DELTA_TABLE,
     "iceberg": ICEBERG_TABLE,
-    "python": PYTHON_FILE,
     "sql": SQL_SOURCE,
     "rest": REST_SOURCE,
+    "python": PYTHON_FILE,
 }
 """By the name that a declaration uses."""
 

@@ -208,7 +208,7 @@ def _read(
     engine, where = reading.run.engine, _belongs(reading)
     with engine.connect(reads=files) as connection:
         with content.held(), readable(connection, files, spec, Path(engine.spill_directory)) as plain:
-            is_folder = reading.is_whole_source and len(plain) > 1
+            is_folder = reading.window is not None and reading.is_whole_source and len(plain) > 1
             counts = read_files(
                 connection, plain,
                 with_lacking_columns(

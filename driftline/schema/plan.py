@@ -166,7 +166,12 @@ def told(plans: Sequence[DatasetPlan]) -> str:
         lines += [f"  refused: {text}" for text in plan.refused]
         for table in plan.tables:
             snapshot, columns = table.snapshot, ", ".join(map(str, table.columns))
-            counts = f"{max(len(snapshot.partitions), 1)} partitions, {snapshot.n_rows:,} rows"
+            n_partitions = len(snapshot.partitions)
+            counts = (
+                f"{n_partitions:,} partitions, {snapshot.n_rows:,} rows"
+                if n_partitions > 1
+                else f"{snapshot.n_rows:,} rows"
+            )
             by_run = "; the next run would do it too" if all(c.is_by_run for c in table.columns) else ""
             lines.append(
                 f"  {snapshot.table}@{snapshot.version} is written anew ({counts}): {columns}{by_run}"

@@ -1,4 +1,4 @@
-"""The source sensor: a refresh when the files of a source changed."""
+"""The source sensor: a refresh when a source changed, of the partitions that it changed in."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence

@@ -28,13 +28,16 @@ ELSEWHERE = {
     "how-to/compare-policies.md": "tests/driftline/backtest",
     "how-to/recover.md": "tests/driftline/verify/test_page.py",
     "how-to/own-repository.md": "tests/driftline/init",
+    "how-to/apis.md": "tests/sources/apis",
+    "how-to/databases.md": "tests/sources/databases",
+    "how-to/schemas.md": "tests/driftline/schema",
+    "how-to/upload.md": "tests/driftline/upload",
 }
 """Pages whose commands other tests run."""
 
 SHOWN = (
     "how-to/batch-scoring.md", "how-to/custom-models.md", "how-to/decisions.md", "how-to/deployment.md", "how-to/files.md", "how-to/preprocess.md",
-    "how-to/secrets.md",
-    "how-to/service.md", "how-to/shapes.md", "how-to/upgrade.md",
+    "how-to/secrets.md", "how-to/service.md", "how-to/shapes.md", "how-to/tables.md", "how-to/upgrade.md",
 )  # fmt: skip
 """Pages that show declarations and settings, and no command that a test can run: each block says why."""
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from declaration.datasets import DatasetSpec
 from declaration.errors import DriftlineError
+from sources.forms import CSV
 from sources.opening import opened, readable
 from sources.read import READ_TABLE, Counts, read_files
 from sources.rejects import REJECTS_TABLE
@@ -69,6 +70,30 @@ def test_lines_before_the_header_are_skipped_and_counted(table: Table, end: str)
     assert table.read(text, {"a": "string", "n": "int"}, skip_lines=2) == Counts(2, 2)
     assert table.rows() == [("x", 1), (f"z{end}z", 3)]
     assert [reject[1] for reject in table.rejects()] == [6, 9]
+
+
+def test_a_name_with_a_line_break_below_skipped_lines_is_read(table: Table) -> None:
+    text = 'title\r\n"a\nb",n\r\nx,1\r\ny,two\r\n'
+    assert table.read(text, {"a\nb": "string", "n": "int"}, skip_lines=1) == Counts(1, 1)
+    assert table.rows() == [("x", 1)]
+    # The name's own line break is one of the file's lines.
+    assert [reject[1] for reject in table.rejects()] == [5]
+
+
+def test_columns_and_types_are_found_in_every_dialect(table: Table) -> None:
+    path = table.folder / "t.csv"
+    path.write_text("title\n1;'x;y'\n2;z\n")
+    source = {
+        "type": "csv",
+        "path": "t.csv",
+        "delimiter": ";",
+        "quote": "'",
+        "skip_lines": 1,
+        "header": ["n", "s"],
+    }
+    spec = DatasetSpec.model_validate({"source": source, "columns": {"n": "int"}})
+    assert CSV.columns(table.connection, [path], spec.source) == {"n": "", "s": ""}
+    assert CSV.sniffed(table.connection, path, spec) == {"n": "BIGINT", "s": "VARCHAR"}
 
 
 def test_names_stand_for_a_header_that_is_not_there(table: Table) -> None:

@@ -35,7 +35,7 @@ def test_a_change_is_planned_applied_and_remembered(
     assert main(["schema", "plan"]) == SUCCESS
     assert capsys.readouterr().out == (
         "sales: version 1 is registered\n  'amount' was renamed to 'price'\n"
-        "  shop/raw/sales@0 is written anew (1 partitions, 3 rows): 'amount' becomes 'price'\n"
+        "  shop/raw/sales@0 is written anew (3 rows): 'amount' becomes 'price'\n"
     )
     assert main(["schema", "apply", "--json"]) == SUCCESS
     (dataset,) = json.loads(capsys.readouterr().out)["datasets"]

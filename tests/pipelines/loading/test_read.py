@@ -222,7 +222,7 @@ MALFORMED = [
     pytest.param(
         [("{type: float, description: Euros.}", "{typ: float}")],
         [
-            "16: unknown key 'typ' in datasets.orders.columns.amount. Allowed: type, source, optional, sql, known_at, null_values, formats, description. Did you mean 'type'?",
+            "16: unknown key 'typ' in datasets.orders.columns.amount. Allowed: type, source, optional, sql, known_at, null_values, formats, description, since, deprecated, renamed_from, widened_from. Did you mean 'type'?",
         ],
         id="column-block",
     ),
@@ -1313,7 +1313,7 @@ def test_a_misspelt_key_does_not_also_report_what_follows_from_it(tmp_path: Path
         read(folder)
     assert [message.partition("18: ")[2] for message in caught.value.faults] == [
         "unknown key 'event_tme' in datasets.orders. Allowed: source, description, columns, event_time, key, "
-        "expectations. Did you mean 'event_time'?"
+        "expectations, compatibility. Did you mean 'event_time'?"
     ]
 
 
