@@ -75,7 +75,7 @@ def read_rows(source: RestSourceSpec, asked: Asked, waiting: Waiting) -> ApiRows
         except AnswerError as error:
             raise client.answer_error(error) from error
         rows = ApiRows(sorted(walk.lines), walk.n_repeated)
-        if not _may_shift(source, key):
+        if not _may_have_shifted(source, walk):
             return rows
         digest = hashlib.sha256(b"\n".join(rows.lines)).digest()
         if digest in before:
@@ -125,10 +125,10 @@ def first_mark(source: RestSourceSpec) -> str:
     return hashlib.sha256(lines_of([{"seen": seen}])[0]).hexdigest()
 
 
-def _may_shift(source: RestSourceSpec, key: Sequence[str]) -> bool:
+def _may_have_shifted(source: RestSourceSpec, walk: _Walk) -> bool:
     """Tell whether rows may have shifted past the reader unseen: a number of rows shows it where no row counts twice."""
     paging = source.paging
-    return paging.is_counted and not paging.stable and (paging.total is None or not key)
+    return paging.is_counted and not paging.stable and (paging.total is None or not walk.is_keyed)
 
 
 @dataclass
@@ -144,6 +144,11 @@ class _Walk:
     _pages: set[bytes] = field(default_factory=set)
     _last: bytes = b""
     _columns: Columns = field(default_factory=Columns)
+
+    @property
+    def is_keyed(self) -> bool:
+        """Tell whether every row has a key of its own."""
+        return bool(self.key) and len(self._by_key) == len(self.lines)
 
     def add(self, page: Page) -> None:
         """Add the rows of a page.

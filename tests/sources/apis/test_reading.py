@@ -227,6 +227,14 @@ def test_a_total_that_does_not_add_up_is_refused() -> None:
         read(api, paging={"total": "total"})
 
 
+def test_a_total_is_enough_only_where_every_row_has_its_key() -> None:
+    paging = {**BY_PAGE, "total": "n"}
+    for rows, n_asked in ((rows_of(3), 1), ([*rows_of(2), {"id": None}], 2)):
+        with serving(lambda asking, rows=rows: Answer({"rows": page(rows, asking), "n": 3})) as api:
+            assert len(read(api, paging=paging).lines) == 3
+            assert len(api.asked) == n_asked
+
+
 class Faulty:
     """An API of pages with one fault every few requests, by a seed."""
 
