@@ -10,7 +10,7 @@ from dlt.sources.helpers.rest_client.paginators import BasePaginator, SinglePage
 from requests import Request, Response
 
 from declaration.sources.rest import PagingSpec
-from sources.apis.answers import Page, reference_at, total_of
+from sources.apis.answers import AnswerError, Page, reference_at, total_of
 from sources.apis.faults import UnsureError
 
 
@@ -77,7 +77,7 @@ class Followed(BasePaginator):
         path = self._paging.next
         found = reference_at(page.answer, path) if path else response.links.get("next", {}).get("url")
         if found is not None and self._paging.by == "link":
-            found = urljoin(response.url, found)
+            found = _absolute(response.url, found)
         self._next, self._has_next_page = found, found is not None
         if found in self._seen:
             raise UnsureError(
@@ -94,6 +94,13 @@ class Followed(BasePaginator):
             request.url, request.params = self._next, {}
         else:
             set_params(request, self._paging, self._next)
+
+
+def _absolute(url: str, link: str) -> str:
+    try:
+        return urljoin(url, link)
+    except ValueError as error:
+        raise AnswerError(f"names a next page that is no address, {link!r}") from error
 
 
 def set_params(request: Request, paging: PagingSpec, position: int | str | None) -> None:

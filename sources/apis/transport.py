@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
@@ -104,6 +104,8 @@ class Transport(HTTPAdapter):
                 fault = f"did not answer, or not to the end ({self._reporter.said(str(error))})"
             else:
                 if response.status_code < 400:
+                    if response.is_redirect:
+                        self._refuse_other_host(request.url or "", response.headers["Location"])
                     return response
                 fault = self._refusal(response)
                 if response.status_code != _TOO_MANY and response.status_code < _FIRST_OF_SERVER:
@@ -118,8 +120,12 @@ class Transport(HTTPAdapter):
         # Not in the handler: the error of the library, which is left behind there, may name the whole URL.
         raise self._reporter.error(f"{fault}.{tried}")
 
-    def _refuse_other_host(self, url: str) -> None:
-        origin = origin_of(url)
+    def _refuse_other_host(self, url: str, to: str = "") -> None:
+        """Refuse an address elsewhere, or one that a redirect leads to."""
+        try:
+            origin = origin_of(urljoin(url, to))
+        except ValueError:
+            origin = to
         if origin != self._origin:
             raise self._reporter.error(
                 f"leads to {self._reporter.said(origin)}, but nothing is asked of another host than {self._origin}. "

@@ -221,6 +221,20 @@ def test_nothing_is_asked_of_another_host(other: Api) -> None:
     assert other.asked == []
 
 
+@pytest.mark.parametrize("to", ["http://[bad", "http://h:99999/", "//", "http://"])
+def test_an_address_that_is_none_is_refused(to: str) -> None:
+    with (
+        serving(lambda _: Answer([], status=302, headers={"Location": to})) as api,
+        pytest.raises(SourceError, match=r"leads to|cannot be asked|answers"),
+    ):
+        read(api)
+    with (
+        serving(lambda _: Answer({"rows": [], "next": to})) as api,
+        pytest.raises(SourceError, match=r"no address|leads to|cannot be asked|never end"),
+    ):
+        read(api, paging={"by": "link", "next": "next"})
+
+
 def test_a_redirect_on_the_same_host_is_followed() -> None:
     def answer(asking: Asking) -> Answer:
         moved = Answer(b"", status=308, headers={"Location": "/v2/orders"})
