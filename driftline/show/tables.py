@@ -20,6 +20,9 @@ WRITTEN = {
 }  # fmt: skip
 """Tables by stage. The ledger gets a row by training, and by a report that rolls back; `waits` where labels are missing."""
 
+SHARED = {"raw": ("schemas", "source_columns")}
+"""Tables by stage that all datasets have together: `source_columns` where a source shows more than is declared."""
+
 LEARNED = {
     "slice_performance", "loss_blocks", "served_outcomes", "baseline_skill", "decision_costs", "realised_coverage", "estimate_record",
     "training_support", "ledger",
@@ -41,4 +44,5 @@ def tables_written(pipeline: Pipeline, path: Sequence[str]) -> tuple[str, ...]:
     stages = WRITTEN[path[0]]
     if pipeline.spec.target is None:
         stages = tuple(stage for stage in stages if stage not in LEARNED)
-    return tuple(pipeline.table(stage, name) for stage in stages)
+    shared = (pipeline.table(stage) for stage in SHARED.get(path[0], ()))
+    return (*(pipeline.table(stage, name) for stage in stages), *shared)
