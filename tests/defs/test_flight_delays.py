@@ -20,6 +20,7 @@ from assets.raw.asset import materialize_raw
 from assets.training_set.asset import materialize_training_set
 from declaration.partitioning import Window, partitioning
 from declaration.pipeline import Pipeline
+from declaration.sources.typed import ParquetSourceSpec
 from pipelines.loading.read import read
 from resources.engine.duckdb import Engine
 from resources.feature_store.store import FeatureStore
@@ -335,7 +336,7 @@ def lied_to_about(
         path = folder / f"{name}.parquet"
         duckdb.from_arrow(rows).to_parquet(str(path))
         declared = datasets[name]
-        source = declared.source.model_copy(update={"type": "parquet", "path": str(path)})
+        source = ParquetSourceSpec(type="parquet", path=str(path))
         # When the lies are known cannot be told from them: they are changed once more by no check.
         plain = {"sql": None, "known_at": "NULL::TIMESTAMPTZ"}
         columns = {column: declared.column(column).model_copy(update=plain) for column in declared.columns}
