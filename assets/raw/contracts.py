@@ -63,7 +63,7 @@ class Contract:
 
     @property
     def mark(self) -> str:
-        """What commits of rows with the declared columns are known by."""
+        """Mark in the commits of rows with the declared columns."""
         return schema_mark(self.number, self.declared)
 
     @property

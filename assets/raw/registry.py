@@ -69,7 +69,7 @@ class Registered:
 
     @property
     def mark(self) -> str:
-        """What commits of its rows are known by."""
+        """Mark in the commits of its rows."""
         return schema_mark(self.number, self.schema)
 
 

@@ -59,9 +59,12 @@ def record_upload(
         "n_rejected": placed.n_rejected,
     }
     if not placed.is_new and lake.has(table):
-        rows = lake.read(table)
-        same = (pc.equal(rows[name], row[name]) for name in ("dataset", "sha256", "place"))
-        if pc.any(pc.and_(pc.and_(next(same), next(same)), next(same))).as_py():
+        is_same = (
+            (pc.field("dataset") == dataset)
+            & (pc.field("sha256") == placed.sha256)
+            & (pc.field("place") == str(placed.place))
+        )
+        if lake.read(table).filter(is_same).num_rows:
             return False
     lake.append(table, UPLOADS.rows([row]))
     return True

@@ -1,4 +1,4 @@
-"""What the blocks of all source types share."""
+"""Base blocks of source types: the keys and properties that all of them have."""
 
 from __future__ import annotations
 
@@ -81,12 +81,12 @@ class SourceBlock(Block):
 
     @property
     def place(self) -> str:
-        """Where the rows come from, as messages and metadata say it; no secret is in it."""
+        """The place of the rows as messages and metadata say it; no secret is in it."""
         raise NotImplementedError
 
     @property
     def subject(self) -> str:
-        """What a dataset of it may be named by."""
+        """The name that a dataset of it may have."""
         return self.place
 
     @property

@@ -15,7 +15,7 @@ TimeFormats = tuple[str, ...]
 
 @dataclass(frozen=True)
 class ValueForms:
-    """How a source's texts write numbers and times.
+    """Forms of numbers and times in a source's texts.
 
     Attributes
     ----------
