@@ -65,7 +65,7 @@ check: .venv/.runtime ## check every declaration: all faults of all files
 	.venv/bin/driftline check
 
 BENCHMARKS := point_in_time_join expectations_one_scan drift_peers run_cost orchestration_overhead \
-              online_loading online_store ask batch_scoring
+              online_loading online_store ask batch_scoring sql_source rest_source
 
 bench: .venv/.dev ## run the benchmarks, one after another; fails where a bar is missed
 	failed=""; for name in $(BENCHMARKS); do \

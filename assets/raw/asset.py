@@ -7,7 +7,8 @@ counted as `n_out_of_range`, before the first or after the last declared partiti
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,7 +37,7 @@ from declaration.sql import first_row, quote_identifier, quote_literal, scalar
 from declaration.text import one_line
 from resources.lake.lake import Lake, LakeError, Snapshot
 from sources.content import Content, content_of
-from sources.engine_errors import repair_of
+from sources.engine_errors import explained, repair_of
 from sources.local_times import described
 from sources.opening import asked_window, opened, readable
 from sources.read import READ_FILES, READ_TABLE, Counts, changed_clocks, read_files
@@ -206,8 +207,9 @@ def _read(
     files = [seen.path for seen in content.files]
     spec, dataset, partition = reading.spec, reading.dataset, reading.run.scope.partition
     engine, where = reading.run.engine, _belongs(reading)
-    with engine.connect(reads=files) as connection:
-        with content.held(), readable(connection, files, spec, Path(engine.spill_directory)) as plain:
+    with engine.connect(reads=files) as connection, ExitStack() as copies:
+        with content.held():
+            plain = copies.enter_context(readable(connection, files, spec, Path(engine.spill_directory)))
             is_folder = reading.window is not None and reading.is_whole_source and len(plain) > 1
             counts = read_files(
                 connection, plain,
@@ -215,6 +217,7 @@ def _read(
                     spec, reading.window, timezone=reading.timezone, clock=reading.run.scope.clock, is_folder=is_folder
                 ),
                 name=dataset, timezone=reading.timezone, must_hold=_must_hold(reading), load=reading.load, found=files,
+                is_read_once=True,
             )  # fmt: skip
             if is_folder:
                 _refuse_lacking(connection, reading, plain, where)
@@ -231,7 +234,7 @@ def _read(
         rejects = _write_rejects(connection, reading)
         snapshot = reading.lake.write(
             reading.table,
-            rows.to_arrow_reader(),
+            _held(rows.to_arrow_reader(), content, f"dataset '{dataset}'", plain),
             partition=partition,
             commit=reading.commit,
             cut=reading.cut,
@@ -262,6 +265,22 @@ def _read(
         markdown={"rows_per_day": per_day} if per_day else {},
         tables={"sample": sample},
     )
+
+
+def _held(
+    rows: pa.RecordBatchReader, content: Content, where: str, files: Sequence[Path]
+) -> pa.RecordBatchReader:
+    """Give rows that may be read from the files only now, and refuse the last where these have changed meanwhile."""
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        with content.held():
+            try:
+                yield from rows
+            except (pa.ArrowException, OSError) as error:
+                # What a view of the files raises while it is read arrives as an error of Arrow's.
+                raise (explained(error, where, files) if files else error) from error
+
+    return pa.RecordBatchReader.from_batches(rows.schema, batches())
 
 
 def _refuse_lacking(

@@ -136,6 +136,17 @@ class Question:
         lacks = not wanted.keys() <= set(names)
         return names if is_open or lacks else [name for name in names if name in wanted or name in own]
 
+    def is_decimal(self, column: str) -> bool:
+        """Tell whether a column is read as nothing but a decimal; one of which nothing is declared is shown as one.
+
+        An expression, or another type, reads the text that the database writes.
+        """
+        if self.dataset is None:
+            return True
+        forms = {name: self.dataset.column(name) for name in self.dataset.columns}
+        kinds = {form.type for name, form in forms.items() if (form.source or name) == column}
+        return kinds == {"decimal"} and all(form.sql is None for form in forms.values())
+
     def time_column(self, names: Collection[str]) -> str | None:
         """Return the column that the window is a condition on; None where there is no window, or the query takes it.
 
