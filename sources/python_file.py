@@ -24,6 +24,7 @@ from declaration.sources.python import PythonSourceSpec
 from sources.file_types import stat_mark
 from sources.files import SourceError, file_in_folder
 from sources.forms import PARQUET
+from sources.progress import Progress
 from sources.source_type import WHOLE, Asked, Opened, SourceType
 
 FUNCTION = "read"
@@ -83,7 +84,7 @@ def rows_as_parquet(file: Path, start: datetime | None, end: datetime | None, *,
             doing = f"{FUNCTION}({_shown(start)}, {_shown(end)})"
             batches, schema = _batches(read(start, end), file)
             with pq.ParquetWriter(target, schema) as writer:
-                for batch in batches:
+                for batch in Progress(file.name).through(batches):
                     writer.write_batch(batch)
     except SourceError:
         raise

@@ -68,7 +68,7 @@ def _open(source: SqlSourceSpec, asked: Asked, /) -> Iterator[Opened]:
     with TemporaryDirectory(dir=asked.scratch, prefix="asked-") as name:
         files = patiently(lambda attempt: read(address, question, Path(name) / str(attempt)))
         newest, counts = newest_rows(files, question, Path(name))
-        yield Opened(newest, facts=counts)
+        yield Opened(newest, facts={**counts, "waited_s": round(question.progress.waited_s, 3)})
 
 
 def _marks(source: SqlSourceSpec, folder: Path) -> Mapping[str, str]:

@@ -40,6 +40,7 @@ from sources.content import Content, content_of
 from sources.engine_errors import explained, repair_of
 from sources.local_times import described
 from sources.opening import asked_window, opened, readable
+from sources.progress import Progress
 from sources.read import READ_FILES, READ_TABLE, Counts, changed_clocks, read_files
 from sources.rejects import FILE_COLUMN, REJECTS_TABLE, ReadError
 from sources.types import type_of
@@ -54,6 +55,13 @@ N_SAMPLE = 5
 
 MAX_KEPT_CHARACTERS = 100_000
 """Characters of one reject that are kept: enough to know it again, too little to fill a lake."""
+
+
+MAX_REASONS = 20
+"""Kinds of reasons that a materialization shows."""
+
+MAX_SHOWN_CHARACTERS = 100
+"""Characters of a reject that it shows."""
 
 
 @dataclass(frozen=True)
@@ -228,6 +236,7 @@ def _read(
         local = changed_clocks(connection, spec, reading.timezone, where)
         per_day = _rows_per_day(connection, reading, where)
         rows = connection.sql(f"SELECT {reading.selected} FROM {READ_TABLE} WHERE {where}")
+        by_reason = _rejects_by_reason(connection)
         sample = _sample(rows.limit(N_SAMPLE).to_arrow_table())
         _refuse_retyped(reading, rows)
         # Rejects first: a reading that was interrupted has no rows without their rejects.
@@ -250,6 +259,7 @@ def _read(
             "n_missing_times": sum(clocks.n_missing for clocks in local.values()),
             **({"changed_clocks": described(local)} if local else {}),
             "n_source_rows": counts.n_read + counts.n_rejected,
+            "rows_per_s": _rate(counts.n_read + counts.n_rejected, started),
             **({} if files else {"note": "no file is there for this partition; source.missing is 'empty'"}),
             **_absent(counts, len(files)),
             **({"new_source_columns": news} if news else {}),
@@ -263,8 +273,24 @@ def _read(
             "duration_s": round(time.monotonic() - started, 3),
         },
         markdown={"rows_per_day": per_day} if per_day else {},
-        tables={"sample": sample},
+        tables={"sample": sample, **({"rejects_by_reason": by_reason} if by_reason else {})},
     )
+
+
+def _rate(n_rows: int, started: float) -> float:
+    """Return rows per second of the whole materialization until now."""
+    return round(n_rows / max(time.monotonic() - started, 1e-3), 1)
+
+
+def _rejects_by_reason(connection: duckdb.DuckDBPyConnection) -> list[Mapping[str, object]]:
+    """Count rejects by column and kind of reason, the most frequent first, each with its first line and text."""
+    kind = "regexp_extract(reason, '^[^:]*(: [^:;]*)?')"
+    counts = connection.sql(
+        f"SELECT {kind} AS reason, count(*) AS n, arg_min(source, coalesce(line, 0)) AS source, min(line) AS line, "
+        f"arg_min({_cut('raw_text', MAX_SHOWN_CHARACTERS)}, coalesce(line, 0)) AS raw_text FROM {REJECTS_TABLE} "
+        f"GROUP BY ALL ORDER BY n DESC, 1 LIMIT {MAX_REASONS}"
+    )
+    return _sample(counts.to_arrow_table())
 
 
 def _held(
@@ -275,7 +301,7 @@ def _held(
     def batches() -> Iterator[pa.RecordBatch]:
         with content.held():
             try:
-                yield from rows
+                yield from Progress(f"{where}, writing").through(rows)
             except (pa.ArrowException, OSError) as error:
                 # What a view of the files raises while it is read arrives as an error of Arrow's.
                 raise (explained(error, where, files) if files else error) from error
@@ -411,10 +437,10 @@ def _write_rejects(connection: duckdb.DuckDBPyConnection, reading: _Reading) -> 
     )
 
 
-def _cut(text: str) -> str:
-    """Return the SQL of a text without what exceeds `MAX_KEPT_CHARACTERS`: its line says where to find it."""
+def _cut(text: str, most: int = MAX_KEPT_CHARACTERS) -> str:
+    """Return the SQL of a text without the characters beyond the most: its line says where to find it."""
     return (
-        f"CASE WHEN length({text}) > {MAX_KEPT_CHARACTERS} THEN concat(left({text}, {MAX_KEPT_CHARACTERS}), "
+        f"CASE WHEN length({text}) > {most} THEN concat(left({text}, {most}), "
         f"'… (', length({text}), ' characters)') ELSE {text} END"
     )
 

@@ -97,7 +97,9 @@ def read_postgres(address: Address, question: Question, folder: Path) -> tuple[P
         with cursor.fetch_record_batch() as rows:
             numbers = [name for name in selected if columns[name] == "numeric" and question.is_decimal(name)]
             batches = _with_decimals(rows, numbers)
-            return written(batches, rows.schema, folder, file_name(question.source))
+            return written(
+                question.progress.through(batches), rows.schema, folder, file_name(question.source)
+            )
 
 
 def _with_decimals(rows: Iterable[pa.RecordBatch], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
