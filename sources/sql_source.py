@@ -71,15 +71,15 @@ def _open(source: SqlSourceSpec, asked: Asked, /) -> Iterator[Opened]:
         yield Opened(newest, facts=counts)
 
 
-def _marks(source: SqlSourceSpec, folder: Path) -> Mapping[str, str]:
+def _marks(source: SqlSourceSpec, asked: Asked, /) -> Mapping[str, str]:
     """Return the highest value of the cursor; without one, the number of rows; of a file, its size and time."""
-    address = address_of(source, folder)
+    address = address_of(source, asked.folder)
     if address.file is not None:
         beside = [address.file.with_name(address.file.name + ending) for ending in _BESIDE]
         return {WHOLE: stat_mark([address.file, *(file for file in beside if file.is_file())])}
     quote = "`" if address.kind == "mysql" else '"'
     expression = f"max({quoted(source.cursor, quote)})" if source.cursor else "count(*)"
-    question = Question(_quick(source), query_of(source, folder))
+    question = Question(_quick(source), query_of(source, asked.folder))
     return {WHOLE: _DATABASES.get(address.kind, _OTHERS).mark(address, question, expression)}
 
 

@@ -7,6 +7,7 @@ import duckdb
 import pytest
 
 from sources.databases.faults import DatabaseError
+from sources.source_type import Asked
 from sources.types import type_of
 from tests.fixtures.databases import got, sql_dataset
 
@@ -108,6 +109,6 @@ def test_faults_are_named(tmp_path: Path) -> None:
 def test_the_mark_changes_with_the_file(tmp_path: Path) -> None:
     shop(tmp_path, "CREATE TABLE orders (id INTEGER)")
     source = READ_ORDERS.source
-    before = type_of(source).marks(source, tmp_path)
+    before = type_of(source).marks(source, Asked(tmp_path, tmp_path))
     shop(tmp_path, "INSERT INTO orders VALUES (1)")
-    assert type_of(source).marks(source, tmp_path) != before
+    assert type_of(source).marks(source, Asked(tmp_path, tmp_path)) != before

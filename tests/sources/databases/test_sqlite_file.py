@@ -12,7 +12,7 @@ from declaration.partitioning import partitioning
 from sources.databases import faults
 from sources.databases.faults import DatabaseError
 from sources.files import SourceError
-from sources.source_type import WHOLE
+from sources.source_type import WHOLE, Asked
 from sources.types import type_of
 from tests.fixtures.databases import days, got, sql_dataset
 
@@ -157,8 +157,8 @@ def test_the_mark_changes_with_the_file(tmp_path: Path) -> None:
     shop(tmp_path, "PRAGMA journal_mode = WAL", "CREATE TABLE orders (id INTEGER)")
     source = sql_dataset({"id": "int"}, **SHOP).source
     with closing(sqlite3.connect(tmp_path / "shop.db", isolation_level=None)) as session:
-        marks = {type_of(source).marks(source, tmp_path)[WHOLE]}
+        marks = {type_of(source).marks(source, Asked(tmp_path, tmp_path))[WHOLE]}
         for n in range(2):
             session.execute("INSERT INTO orders VALUES (?)", (n,))
-            marks.add(type_of(source).marks(source, tmp_path)[WHOLE])
+            marks.add(type_of(source).marks(source, Asked(tmp_path, tmp_path))[WHOLE])
     assert len(marks) == 3
