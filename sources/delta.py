@@ -52,9 +52,9 @@ def _first_version(table: DeltaTable, source: DeltaSourceSpec) -> int:
     return min(int(commit["version"]) for commit in table.history() if "version" in commit)
 
 
-def _marks(source: DeltaSourceSpec, folder: Path) -> Mapping[str, str]:
+def _marks(source: DeltaSourceSpec, asked: Asked, /) -> Mapping[str, str]:
     """Return the table's identity and newest version."""
-    table = _table(source, folder)
+    table = _table(source, asked.folder)
     return {WHOLE: f"{table.metadata().id}@{table.version()}"}
 
 

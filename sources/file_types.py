@@ -32,20 +32,20 @@ def open_files(source: FileSourceBlock, asked: Asked, /) -> Iterator[Opened]:
     yield Opened(source_files(source, folder=asked.folder, partition=asked.partition))
 
 
-def marks_of_files(source: FileSourceBlock, folder: Path) -> Mapping[str, str]:
+def marks_of_files(source: FileSourceBlock, asked: Asked, /) -> Mapping[str, str]:
     """Return names, sizes and times of a source's files, or their states in their store: by partition where each has files."""
     if is_url(source.path):
         states = object_states(pattern_of_all(source.path))
         if states is None:
             # Only the content tells: it is fetched, and compared.
-            return {WHOLE: stat_mark(source_files(source, folder=folder))}
+            return {WHOLE: stat_mark(source_files(source, folder=asked.folder))}
         found = {name: f"{PurePosixPath(name).name} {state}" for name, state in states.items()}
         pattern = source.path.partition("://")[2]
     else:
-        root, pattern = looked_for_below(source, folder)
+        root, pattern = looked_for_below(source, asked.folder)
         found = {
             path.relative_to(root).as_posix(): stat_mark([path])
-            for path in source_files(source, folder=folder)
+            for path in source_files(source, folder=asked.folder)
         }
     by_partition: dict[str, list[str]] = {}
     for name, state in sorted(found.items()):

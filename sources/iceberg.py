@@ -56,9 +56,9 @@ def _open(source: IcebergSourceSpec, asked: Asked, /) -> Iterator[Opened]:
         yield Opened((target,), f"{_identity(table)}@{snapshot}", facts)
 
 
-def _marks(source: IcebergSourceSpec, folder: Path) -> Mapping[str, str]:
+def _marks(source: IcebergSourceSpec, asked: Asked, /) -> Mapping[str, str]:
     """Return the table's identity and newest snapshot."""
-    table = _table(source, folder)
+    table = _table(source, asked.folder)
     return {WHOLE: f"{_identity(table)}@{table.metadata.current_snapshot_id}"}
 
 

@@ -12,17 +12,25 @@ from declaration.datasets import DatasetSpec
 from declaration.partitioning import Window, partitioning
 from declaration.partitions import PartitionsSpec
 from declaration.sources.spec import SourceSpec
+from declaration.upstream import UpstreamDataset
 from sources.files import unpacked
 from sources.source_type import Asked, Opened
+from sources.stores import Stores
 from sources.types import type_of
 
 if TYPE_CHECKING:
     import duckdb
 
 
-def asked_window(dataset: DatasetSpec, partitions: PartitionsSpec, window: Window | None) -> Window | None:
+def asked_window(
+    dataset: DatasetSpec,
+    partitions: PartitionsSpec,
+    window: Window | None,
+    upstream: UpstreamDataset | None = None,
+) -> Window | None:
     """Return the partition that a source is asked for; None where it gives everything."""
-    is_asked = dataset.source.is_asked and dataset.is_partitioned and partitioning(partitions).ends_by_clock
+    can_answer = dataset.source.is_asked or (upstream is not None and upstream.is_aligned)
+    is_asked = can_answer and dataset.is_partitioned and partitioning(partitions).ends_by_clock
     return window if is_asked else None
 
 
@@ -37,6 +45,8 @@ def opened(
     dataset: DatasetSpec | None = None,
     partitions: PartitionsSpec | None = None,
     most_rows: int | None = None,
+    upstream: UpstreamDataset | None = None,
+    stores: Stores | None = None,
 ) -> Iterator[Opened]:
     """Open a source; files that are made of one that has none are removed after.
 
@@ -56,6 +66,8 @@ def opened(
         What is declared of the rows, and how they are cut; None where nothing is.
     most_rows
         Rows that a look needs at most, of a source that is asked.
+    upstream, stores
+        What a source is that was made elsewhere, and where such things are kept (`Asked`).
 
     Raises
     ------
@@ -64,7 +76,9 @@ def opened(
     """
     timezone = partitions.timezone if partitions is not None else "UTC"
     takes_strays = asked is not None and partitions is not None and _is_first(asked, partitions)
-    request = Asked(folder, scratch, partition, asked, dataset, timezone, takes_strays, most_rows)
+    request = Asked(
+        folder, scratch, partition, asked, dataset, timezone, takes_strays, most_rows, upstream, stores
+    )
     with type_of(source).open(source, request) as source_now:
         yield source_now
 

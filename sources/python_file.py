@@ -46,9 +46,9 @@ def _open(source: PythonSourceSpec, asked: Asked, /) -> Iterator[Opened]:
         yield Opened((rows_as_parquet(file, start, end, folder=Path(name)),))
 
 
-def _marks(source: PythonSourceSpec, folder: Path) -> Mapping[str, str]:
+def _marks(source: PythonSourceSpec, asked: Asked, /) -> Mapping[str, str]:
     """Return name, size and time of the code: what it reads is not known."""
-    return {WHOLE: stat_mark([file_in_folder(source.path, folder)])}
+    return {WHOLE: stat_mark([file_in_folder(source.path, asked.folder)])}
 
 
 def rows_as_parquet(file: Path, start: datetime | None, end: datetime | None, *, folder: Path) -> Path:

@@ -39,9 +39,9 @@ def _open(source: RestSourceSpec, asked: Asked, /) -> Iterator[Opened]:
         yield Opened((file,), facts=facts)
 
 
-def _marks(source: RestSourceSpec, folder: Path) -> Mapping[str, str]:
+def _marks(source: RestSourceSpec, asked: Asked, /) -> Mapping[str, str]:
     """Return the mark of the first page; a source that must be asked for a window has none that changes."""
-    del folder
+    del asked
     if source.slots:
         return {WHOLE: source.place}
     require_extra("rest", "a source of `type: rest`")

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from declaration.datasets import DatasetSpec
 from declaration.partitioning import Window
 from declaration.sources.blocks import SourceBlock
+from declaration.upstream import UpstreamDataset
 from sources.forms import EngineForm
+from sources.stores import Stores
 
 if TYPE_CHECKING:
     import duckdb
@@ -46,6 +48,10 @@ class Asked:
         Whether rows that belong to no window, as they have no event time, are asked for with this one.
     most_rows
         Rows that a look needs at most, of a source that is asked; None for all.
+    upstream
+        What is declared of the dataset of another pipeline that is read; None of other sources.
+    stores
+        Where other pipelines and code locations keep what they made; None where nothing of that is at hand.
     """
 
     folder: Path
@@ -56,6 +62,8 @@ class Asked:
     timezone: str = "UTC"
     takes_strays: bool = False
     most_rows: int | None = None
+    upstream: UpstreamDataset | None = None
+    stores: Stores | None = None
 
 
 @dataclass(frozen=True)
@@ -128,9 +136,8 @@ class SourceType(Generic[Keys]):
     form
         The form that they have once they are prepared.
     marks
-        What a sensor watches, from the block and the declaration's folder: a text that is another one when the source may have
-        changed; of a source that has files for each partition one by partition, of others under `WHOLE`. Raises SourceError
-        where nothing is there yet.
+        What a sensor watches: a text that is another one when the source may have changed; of a source that has files for each
+        partition one by partition, of others under `WHOLE`. Raises SourceError where nothing is there yet.
     prepare
         What is made of its files before they are read.
     endings, folder_sign
@@ -144,7 +151,7 @@ class SourceType(Generic[Keys]):
     keys: type[Keys]
     open: Opening[Keys]
     form: EngineForm
-    marks: Callable[[Keys, Path], Mapping[str, str]]
+    marks: Callable[[Keys, Asked], Mapping[str, str]]
     prepare: Preparation[Keys] = as_they_are
     endings: tuple[str, ...] = ()
     folder_sign: str = ""

@@ -129,7 +129,8 @@ class _Reading:
     @property
     def is_whole_source(self) -> bool:
         """Tell whether every partition reads the same rows."""
-        window = asked_window(self.spec, self.run.spec.partitions, self.run.scope.window)
+        upstream = self.run.pipeline.upstream.get(self.dataset)
+        window = asked_window(self.spec, self.run.spec.partitions, self.run.scope.window, upstream)
         return not self.spec.source.has_partition_files and window is None
 
     @property
@@ -168,14 +169,17 @@ def materialize_raw(run: StageRun, dataset: str) -> Outcome:
         raise ReadError(f"dataset '{dataset}' is partitioned: run it for a partition.")
     contract = contract_of(run.pipeline, dataset, run.lake)
     contract.check(run.lake, scope.clock)
+    upstream = run.pipeline.upstream.get(dataset)
     with opened(
         spec.source,
         folder=Path(run.pipeline.folder),
         scratch=Path(run.engine.spill_directory),
         partition=scope.partition,
-        asked=asked_window(spec, run.spec.partitions, scope.window),
+        asked=asked_window(spec, run.spec.partitions, scope.window, upstream),
         dataset=spec,
         partitions=run.spec.partitions,
+        upstream=upstream,
+        stores=run.stores,
     ) as source:
         content = content_of(source.files, source.state)
         mark = content.fingerprint

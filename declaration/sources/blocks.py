@@ -68,6 +68,9 @@ class SourceBlock(Block):
     code_key: ClassVar[str] = "path"
     """The key that names `code_file`."""
 
+    partitions_key: ClassVar[tuple[str, str]] = "mode", "'incremental'"
+    """The key, and its value, by which each partition has files of its own."""
+
     may_be_empty: ClassVar[bool] = False
     """Whether no rows, without so much as the names of their columns, are sound: an answer, where a file would be damaged."""
 
@@ -112,6 +115,11 @@ class SourceBlock(Block):
     @property
     def is_local(self) -> bool:
         """Tell whether looking at the rows asks nobody else, and runs no code."""
+        return False
+
+    @property
+    def is_made_elsewhere(self) -> bool:
+        """Tell whether another pipeline or code location makes the rows: a partition is there when that has made it."""
         return False
 
     @property

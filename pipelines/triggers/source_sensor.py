@@ -11,6 +11,7 @@ import dagster as dg
 
 from declaration.partitioning import Window, partitioning
 from declaration.pipeline import Pipeline
+from pipelines.graph.stores import DagsterStores
 from pipelines.triggers.due import due_windows
 from pipelines.triggers.due_partitions import make_known
 from pipelines.triggers.inbox import take_in
@@ -20,6 +21,7 @@ from resources.engine.duckdb import Engine
 from resources.lake.lake import Lake
 from sources.files import SourceError
 from sources.source_type import WHOLE, Asked
+from sources.stores import Stores
 from sources.types import type_of
 
 MOST_PARTITIONS = 20
@@ -39,18 +41,29 @@ class _Change:
         Its marks at the last look, none at the first, and those of this one.
     late
         Partitions in which rows came or changed, where the source can tell by a mark of the whole.
+    is_made_elsewhere
+        Whether another pipeline or code location makes its partitions.
     """
 
     before: Marks
     now: Marks
     late: Sequence[Window] = ()
+    is_made_elsewhere: bool = False
 
     @property
     def partitions(self) -> frozenset[str]:
         """Partitions whose own files changed since the last look; none where that is not known of single ones."""
-        if not self.before or WHOLE in self.now or WHOLE in self.before:
+        if WHOLE in self.now or WHOLE in self.before:
             return frozenset()
+        if not self.before:
+            # The newest that ended may not be made yet: the newest that is there. Older ones are a replay's.
+            return frozenset([max(self.now)] if self.is_made_elsewhere and self.now else [])
         return frozenset(key for key, mark in self.now.items() if self.before.get(key) != mark)
+
+    @property
+    def is_of_all(self) -> bool:
+        """Tell whether no single partitions are known to have changed: the newest that ended is read again then."""
+        return not self.partitions and (WHOLE in self.now or not self.is_made_elsewhere)
 
     def text(self) -> str:
         """Return the marks as part of the key by which Dagster knows a run again."""
@@ -80,7 +93,8 @@ def source_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
         for pipeline in pipelines:
             # First: what it puts in place is a change of the source.
             waiting |= take_in(pipeline, cursor, lake, engine, now)
-            changed = _changed_datasets(pipeline, cursor, now, Path(engine.spill_directory))
+            stores = DagsterStores(lake, lambda: context.instance)
+            changed = _changed_datasets(pipeline, cursor, now, Path(engine.spill_directory), stores)
             requests += _reference_requests(pipeline, changed)
             late = _late_partitions(pipeline, changed, now)
             requests += [
@@ -92,7 +106,7 @@ def source_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
                 for window in late
             ]
             if any(
-                pipeline.spec.datasets[name].is_partitioned and not change.partitions
+                pipeline.spec.datasets[name].is_partitioned and change.is_of_all
                 for name, change in changed.items()
             ):
                 partitions, _ = due_windows(pipeline, context.instance, now, lake, engine)
@@ -120,7 +134,7 @@ def source_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
 
 
 def _changed_datasets(
-    pipeline: Pipeline, cursor: Mapping[str, Any], now: datetime, scratch: Path
+    pipeline: Pipeline, cursor: Mapping[str, Any], now: datetime, scratch: Path, stores: Stores
 ) -> dict[str, _Change]:
     """Return the datasets whose source is not what the cursor remembers."""
     changes: dict[str, _Change] = {}
@@ -129,24 +143,35 @@ def _changed_datasets(
         # An older cursor holds one text for all.
         before = seen if isinstance(seen, dict) else {}
         try:
-            marks = type_of(dataset.source).marks(dataset.source, Path(pipeline.folder))
+            asked = _asked(pipeline, name, scratch, stores)
+            marks = type_of(dataset.source).marks(dataset.source, asked)
             if seen != marks:
-                late = _told_late(pipeline, name, before.get(WHOLE), now, scratch)
-                changes[name] = _Change(before, marks, late)
+                late = _told_late(pipeline, asked, before.get(WHOLE), now)
+                changes[name] = _Change(before, marks, late, dataset.source.is_made_elsewhere)
         except SourceError:
             continue  # Not there yet: the run that needs it will say so.
     return changes
 
 
-def _told_late(
-    pipeline: Pipeline, name: str, since: str | None, now: datetime, scratch: Path
-) -> Sequence[Window]:
+def _asked(pipeline: Pipeline, name: str, scratch: Path, stores: Stores) -> Asked:
+    return Asked(
+        Path(pipeline.folder),
+        scratch,
+        dataset=pipeline.spec.datasets[name],
+        timezone=pipeline.spec.partitions.timezone,
+        upstream=pipeline.upstream.get(name),
+        stores=stores,
+    )
+
+
+def _told_late(pipeline: Pipeline, asked: Asked, since: str | None, now: datetime) -> Sequence[Window]:
     """Return the partitions that have ended, and in which rows came or changed since a mark of the whole."""
-    dataset, form = pipeline.spec.datasets[name], partitioning(pipeline.spec.partitions)
-    changes = type_of(dataset.source).changes
-    if changes is None or since is None or not dataset.is_partitioned or not form.ends_by_clock:
+    dataset, form = asked.dataset, partitioning(pipeline.spec.partitions)
+    if dataset is None or since is None or not dataset.is_partitioned or not form.ends_by_clock:
         return ()
-    asked = Asked(Path(pipeline.folder), scratch, dataset=dataset, timezone=pipeline.spec.partitions.timezone)
+    changes = type_of(dataset.source).changes
+    if changes is None:
+        return ()
     hours = changes(dataset.source, asked, since)
     windows = {w.key: w for hour in hours for w in form.overlapping(hour, hour + timedelta(hours=1))}
     return [window for _, window in sorted(windows.items()) if window.end <= now]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from declaration.sql import quote_literal
+from declaration.partitioning import Window
+from declaration.sql import first_row, quote_literal
 from sources.databases.address import Address
 from sources.databases.faults import DatabaseError, Reporter, Trouble
 from sources.databases.question import Question, quoted
@@ -61,6 +65,55 @@ def read_duckdb(address: Address, question: Question, folder: Path) -> tuple[Pat
             "(FORMAT parquet, COMPRESSION snappy)"
         ).fetchall()
     return (target,)
+
+
+def mark_duckdb(address: Address, question: Question, expression: str) -> str:
+    """Return an aggregate of the rows as text.
+
+    Raises
+    ------
+    DatabaseError
+        If the file cannot be read.
+    """
+    with _looking(address, question) as connection:
+        asked = f"SELECT CAST({expression} AS VARCHAR) FROM {question.relation(_BOUND)}"
+        return str(first_row(connection, asked)[0])
+
+
+def changed_duckdb(address: Address, question: Question, since: str) -> Sequence[datetime]:
+    """Return the hours of event time of the rows whose cursor is beyond a value, as a mark says it.
+
+    Raises
+    ------
+    DatabaseError
+        If the file cannot be read.
+    """
+    event, growing = question.event_column or "", question.source.cursor or ""
+    with _looking(address, question) as connection:
+        relation = question.relation(_BOUND)
+        types = {
+            row[0]: row[1] for row in connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
+        }
+        if types.get(event) not in _TIMES or growing not in types:
+            return ()
+        instant = f"CAST({quoted(event, chr(34))} AS TIMESTAMPTZ)"
+        # The parameter takes the column's own type.
+        rows = connection.execute(
+            f"SELECT DISTINCT epoch_ms(date_trunc('hour', {instant})) FROM {relation} "
+            f"WHERE {quoted(growing, chr(34))} > $1 AND isfinite({instant})",
+            [since],
+        ).fetchall()
+    return sorted(datetime.fromtimestamp(row[0] / 1000, tz=UTC) for row in rows)
+
+
+@contextmanager
+def _looking(address: Address, question: Question) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the file for a look: what takes a window gives everything, and what does not fit into memory goes to a folder."""
+    with TemporaryDirectory(prefix="driftline-look-") as name:
+        widest = Window("", datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC))
+        asked = replace(question, window=widest if question.is_bound_inside else None)
+        with _session(address, asked, Path(name)) as connection:
+            yield connection
 
 
 def _value(name: str, kind: str) -> str:

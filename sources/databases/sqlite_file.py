@@ -65,6 +65,51 @@ def read_sqlite(address: Address, question: Question, folder: Path) -> tuple[Pat
         )
 
 
+def mark_sqlite(address: Address, question: Question, expression: str) -> str:
+    """Return an aggregate of the rows as text.
+
+    Raises
+    ------
+    DatabaseError
+        If the file cannot be read.
+    """
+    with _session(address, question) as connection:
+        rows = connection.execute(f"SELECT {expression} FROM {question.relation()}", _all_times(question))
+        return str(rows.fetchone()[0])
+
+
+def changed_sqlite(address: Address, question: Question, since: str) -> Sequence[datetime]:
+    """Return the hours of event time of the rows whose cursor is beyond a value, as a mark says it.
+
+    A number is greater than a number, a text than a text, as they are stored; rows whose event time is none belong to no hour.
+
+    Raises
+    ------
+    DatabaseError
+        If the file cannot be read.
+    """
+    event, growing = question.event_column, question.source.cursor
+    if event is None or growing is None:
+        return ()
+    zone, name, column = ZoneInfo(question.timezone), quoted(growing, '"'), quoted(event, '"')
+    beyond = (
+        f"CASE WHEN typeof({name}) IN ('integer', 'real') THEN {name} > CAST(:driftline_since AS NUMERIC) "
+        f"ELSE {name} > :driftline_since END"
+    )
+    with _session(address, question) as connection:
+        rows = connection.execute(
+            f"SELECT DISTINCT {column} FROM {question.relation()} WHERE {beyond}",
+            {**_all_times(question), "driftline_since": since},
+        )
+        instants = {_instant(value, zone) for (value,) in rows} - {None}
+    return sorted({at.replace(minute=0, second=0, microsecond=0) for at in instants if at is not None})
+
+
+def _all_times(question: Question) -> dict[str, str]:
+    """Return the bounds with which a query that takes a window gives everything."""
+    return {"start": "0001-01-01", "end": "9999-12-31"} if question.is_bound_inside else {}
+
+
 def _chunks(cursor: sqlite3.Cursor) -> Iterator[Sequence[Sequence[Any]]]:
     while rows := cursor.fetchmany(ROWS_AT_ONCE):
         yield rows
@@ -106,17 +151,23 @@ def _placed(question: Question) -> Callable[[object], int]:
     start, end = question.instant("start"), question.instant("end")
 
     def place(value: object) -> int:
-        if not isinstance(value, str) or not _TIME.fullmatch(value):
-            return 2
-        try:
-            time_of = datetime.fromisoformat(value)
-            # Of two instants of one clock the later, as the engine reads it.
-            instant = time_of if time_of.tzinfo else time_of.replace(tzinfo=zone, fold=_fold(time_of, zone))
-            return int(start <= instant.astimezone(UTC) < end)
-        except (ValueError, OverflowError):
-            return 2
+        instant = _instant(value, zone)
+        return 2 if instant is None else int(start <= instant < end)
 
     return place
+
+
+def _instant(value: object, zone: ZoneInfo) -> datetime | None:
+    """Return the instant that a value names; None where it is no time."""
+    if not isinstance(value, str) or not _TIME.fullmatch(value):
+        return None
+    try:
+        time_of = datetime.fromisoformat(value)
+        # Of two instants of one clock the later, as the engine reads it.
+        instant = time_of if time_of.tzinfo else time_of.replace(tzinfo=zone, fold=_fold(time_of, zone))
+        return instant.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _fold(clock: datetime, zone: ZoneInfo) -> int:

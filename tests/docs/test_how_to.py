@@ -32,6 +32,7 @@ ELSEWHERE = {
     "how-to/databases.md": "tests/sources/databases",
     "how-to/schemas.md": "tests/driftline/schema",
     "how-to/upload.md": "tests/driftline/upload",
+    "how-to/upstream.md": "tests/pipelines/triggers/test_upstream.py",
 }
 """Pages whose commands other tests run."""
 

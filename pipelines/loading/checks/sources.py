@@ -19,8 +19,9 @@ def source_faults(path: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:
     for key, text in (*dataset.source.contradictions(), *dataset.source.key_faults(dataset.key)):
         yield Fault((*path, key), f"{label((*path, key))} {text}")
     if dataset.source.has_partition_files and dataset.event_time is None:
-        text = f"{label(path)}.mode is 'incremental', but the dataset has no event_time and so no partitions."
-        yield Fault((*path, "mode"), text)
+        key, value = dataset.source.partitions_key
+        text = f"{label(path)}.{key} is {value}, but the dataset has no event_time and so no partitions."
+        yield Fault((*path, key), text)
 
 
 def null_text_faults(path: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:

@@ -7,6 +7,7 @@ import duckdb
 import pytest
 
 from sources.databases.faults import DatabaseError
+from sources.source_type import WHOLE, Asked
 from sources.types import type_of
 from tests.fixtures.databases import got, sql_dataset
 
@@ -108,6 +109,28 @@ def test_faults_are_named(tmp_path: Path) -> None:
 def test_the_mark_changes_with_the_file(tmp_path: Path) -> None:
     shop(tmp_path, "CREATE TABLE orders (id INTEGER)")
     source = READ_ORDERS.source
-    before = type_of(source).marks(source, tmp_path)
+    before = type_of(source).marks(source, Asked(tmp_path, tmp_path))
     shop(tmp_path, "INSERT INTO orders VALUES (1)")
-    assert type_of(source).marks(source, tmp_path) != before
+    assert type_of(source).marks(source, Asked(tmp_path, tmp_path)) != before
+
+
+@pytest.mark.parametrize(
+    ("kind", "first", "second"), [("TIMESTAMP", "'2024-03-01'", "'2024-03-02'"), ("INTEGER", "9", "10")]
+)
+def test_late_rows_tell_their_hours(kind: str, first: str, second: str, tmp_path: Path) -> None:
+    shop(
+        tmp_path,
+        f'CREATE TABLE orders (id INTEGER, "at" TIMESTAMP, changed {kind})',
+        f"INSERT INTO orders VALUES (1, '2024-01-01 10:30', {first})",
+    )
+    dataset = sql_dataset(ORDERS, "at", **SHOP, cursor="changed")
+    source_type = type_of(dataset.source)
+    asked = Asked(tmp_path, tmp_path, dataset=dataset, timezone="Europe/Berlin")
+    mark = source_type.marks(dataset.source, asked)[WHOLE]
+    assert source_type.changes is not None
+    assert list(source_type.changes(dataset.source, asked, mark)) == []
+    shop(
+        tmp_path,
+        f"INSERT INTO orders VALUES (2, '2024-01-07 05:10', {second}), (3, NULL, {second}), (4, 'infinity', {second})",
+    )
+    assert list(source_type.changes(dataset.source, asked, mark)) == [datetime(2024, 1, 7, 4, tzinfo=UTC)]

@@ -341,16 +341,16 @@ def test_the_mark_is_the_cursors_highest_value(
     run("CREATE TABLE orders (id int, at timestamptz, changed timestamptz)")
     source = sql_dataset(ORDERS, "at", table="shop.orders", cursor="changed").source
     counted = READ_ORDERS.source
-    empty = [type_of(one).marks(one, tmp_path)[WHOLE] for one in (source, counted)]
+    empty = [type_of(one).marks(one, Asked(tmp_path, tmp_path))[WHOLE] for one in (source, counted)]
     run("INSERT INTO orders VALUES (1, '2024-01-01Z', '2024-01-01Z')")
-    one = [type_of(one).marks(one, tmp_path)[WHOLE] for one in (source, counted)]
+    one = [type_of(one).marks(one, Asked(tmp_path, tmp_path))[WHOLE] for one in (source, counted)]
     run("UPDATE orders SET changed = '2024-02-01Z'")
-    changed = [type_of(one).marks(one, tmp_path)[WHOLE] for one in (source, counted)]
+    changed = [type_of(one).marks(one, Asked(tmp_path, tmp_path))[WHOLE] for one in (source, counted)]
     assert (empty, one) == (["None", "0"], ["2024-01-01 00:00:00+00", "1"])
     assert changed == ["2024-02-01 00:00:00+00", "1"]
     monkeypatch.setenv(VARIABLE, "postgresql://127.0.0.1:1/shop")
     with pytest.raises(SourceError, match="does not answer"):
-        type_of(source).marks(source, tmp_path)
+        type_of(source).marks(source, Asked(tmp_path, tmp_path))
 
 
 def test_the_same_rows_are_the_same_content(run: Run, tmp_path: Path) -> None:
@@ -414,7 +414,7 @@ def test_late_rows_tell_their_hours(kind: str, run: Run, tmp_path: Path) -> None
         "INSERT INTO orders VALUES (1, '2024-01-01 10:30', '2024-03-01Z'), (2, '2024-02-05 23:59', '2024-03-02Z')"
     )
     dataset = sql_dataset(ORDERS, "at", table="shop.orders", cursor="changed")
-    mark = type_of(dataset.source).marks(dataset.source, tmp_path)[WHOLE]
+    mark = type_of(dataset.source).marks(dataset.source, Asked(tmp_path, tmp_path))[WHOLE]
     asked = Asked(tmp_path, tmp_path, dataset=dataset)
     changes = type_of(dataset.source).changes
     assert changes is not None
