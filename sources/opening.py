@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -37,6 +38,7 @@ def opened(
     dataset: DatasetSpec | None = None,
     partitions: PartitionsSpec | None = None,
     most_rows: int | None = None,
+    clock: datetime | None = None,
 ) -> Iterator[Opened]:
     """Open a source; files that are made of one that has none are removed after.
 
@@ -56,6 +58,8 @@ def opened(
         What is declared of the rows, and how they are cut; None where nothing is.
     most_rows
         Rows that a look needs at most, of a source that is asked.
+    clock
+        The present instant, where files that are too young are not to be read.
 
     Raises
     ------
@@ -64,7 +68,7 @@ def opened(
     """
     timezone = partitions.timezone if partitions is not None else "UTC"
     takes_strays = asked is not None and partitions is not None and _is_first(asked, partitions)
-    request = Asked(folder, scratch, partition, asked, dataset, timezone, takes_strays, most_rows)
+    request = Asked(folder, scratch, partition, asked, dataset, timezone, takes_strays, most_rows, clock)
     with type_of(source).open(source, request) as source_now:
         yield source_now
 

@@ -18,10 +18,11 @@ from declaration.partitioning import Partitioning
 from declaration.sources.blocks import FileSourceBlock
 from declaration.sql import first_row
 from declaration.text import one_line
-from sources.files import SLOT, SourceError, looked_for_below, partition_in
+from sources.files import SourceError, looked_for_below
 from sources.opening import readable
 from sources.read import read_files
 from sources.rejects import REJECTS_TABLE
+from sources.slots import SLOT, partition_in
 
 if TYPE_CHECKING:
     import duckdb

@@ -167,6 +167,7 @@ def materialize_raw(run: StageRun, dataset: str) -> Outcome:
         asked=asked_window(spec, run.spec.partitions, scope.window),
         dataset=spec,
         partitions=run.spec.partitions,
+        clock=scope.clock,
     ) as source:
         content = content_of(source.files, source.state)
         mark = content.fingerprint
