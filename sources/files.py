@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from declaration.errors import DriftlineError
 from declaration.names import is_url
@@ -23,6 +22,7 @@ from sources.object_store import (
     is_anything_at,
     local_copies,
 )
+from sources.scratch import scratch_folder
 from sources.slots import SLOT, pattern_of_all
 from sources.table_folders import table_folder_of
 
@@ -302,10 +302,9 @@ def unpacked(files: Sequence[Path], *, scratch: Path) -> Iterator[tuple[Path, ..
     if not any(path.suffix == ".zip" for path in files):
         yield tuple(files)
         return
-    scratch.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=scratch, prefix="unpacked-") as folder:
+    with scratch_folder(scratch, "unpacked-") as folder:
         yield tuple(
-            _unpack(path, own_folder(Path(folder), number)) if path.suffix == ".zip" else path
+            _unpack(path, own_folder(folder, number)) if path.suffix == ".zip" else path
             for number, path in enumerate(files)
         )
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from declaration.datasets import DatasetSpec
@@ -14,6 +13,7 @@ from declaration.partitioning import Window, partitioning
 from declaration.partitions import PartitionsSpec
 from declaration.sources.spec import SourceSpec
 from sources.files import unpacked
+from sources.scratch import scratch_folder
 from sources.source_type import Asked, Opened
 from sources.types import type_of
 
@@ -83,6 +83,5 @@ def readable(
     connection: duckdb.DuckDBPyConnection, files: Sequence[Path], spec: DatasetSpec, scratch: Path
 ) -> Iterator[tuple[Path, ...]]:
     """Give files that the engine can read: unpacked and in UTF-8; copies are removed after."""
-    scratch.mkdir(parents=True, exist_ok=True)
-    with unpacked(files, scratch=scratch) as plain, TemporaryDirectory(dir=scratch, prefix="text-") as name:
-        yield type_of(spec.source).prepare(connection, plain, spec.source, folder=Path(name))
+    with unpacked(files, scratch=scratch) as plain, scratch_folder(scratch, "text-") as name:
+        yield type_of(spec.source).prepare(connection, plain, spec.source, folder=name)
