@@ -180,6 +180,7 @@ def materialize_raw(run: StageRun, dataset: str) -> Outcome:
         partitions=run.spec.partitions,
         upstream=upstream,
         stores=run.stores,
+        clock=scope.clock,
     ) as source:
         content = content_of(source.files, source.state)
         mark = content.fingerprint
