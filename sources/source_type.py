@@ -139,6 +139,9 @@ class SourceType(Generic[Keys]):
         Gives the block for a URL that a person types in a folder, and the variables that the block names; None where it is none of its URLs.
     changes
         The hours of event time in which rows came or changed since a mark under `WHOLE`; None for types that cannot tell.
+    contents
+        What each hour of event time holds, as a text that is another one when rows came, changed or went, under None for rows
+        without one; None where the source is not compared in this way. It is watched in place of `marks`.
     """
 
     keys: type[Keys]
@@ -150,3 +153,4 @@ class SourceType(Generic[Keys]):
     folder_sign: str = ""
     of_url: Callable[[str, Path], tuple[Keys, Mapping[str, str]] | None] | None = None
     changes: Callable[[Keys, Asked, str], Sequence[datetime]] | None = None
+    contents: Callable[[Keys, Asked], Mapping[datetime | None, str] | None] | None = None

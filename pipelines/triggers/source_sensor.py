@@ -2,59 +2,25 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from declaration.partitioning import Window, partitioning
 from declaration.pipeline import Pipeline
 from pipelines.triggers.due import due_windows
 from pipelines.triggers.due_partitions import make_known
 from pipelines.triggers.inbox import take_in
 from pipelines.triggers.run_requests import reference_request, refresh_request
 from pipelines.triggers.served import served
+from pipelines.triggers.source_changes import Change, changed_datasets, late_partitions
 from resources.engine.duckdb import Engine
 from resources.lake.lake import Lake
-from sources.files import SourceError
-from sources.source_type import WHOLE, Asked
-from sources.types import type_of
+from sources.source_type import WHOLE
 
-MOST_PARTITIONS = 20
-"""Partitions whose files changed that one look refreshes, the oldest first; the next looks go on."""
-
-Marks = Mapping[str, str]
-"""Marks of a source, by partition or under `WHOLE`."""
-
-
-@dataclass(frozen=True)
-class _Change:
-    """A dataset whose source is not what the cursor remembers.
-
-    Attributes
-    ----------
-    before, now
-        Its marks at the last look, none at the first, and those of this one.
-    late
-        Partitions in which rows came or changed, where the source can tell by a mark of the whole.
-    """
-
-    before: Marks
-    now: Marks
-    late: Sequence[Window] = ()
-
-    @property
-    def partitions(self) -> frozenset[str]:
-        """Partitions whose own files changed since the last look; none where that is not known of single ones."""
-        if not self.before or WHOLE in self.now or WHOLE in self.before:
-            return frozenset()
-        return frozenset(key for key, mark in self.now.items() if self.before.get(key) != mark)
-
-    def text(self) -> str:
-        """Return the marks as part of the key by which Dagster knows a run again."""
-        return json.dumps(self.now, sort_keys=True)
+LOOKS = "looks"
+"""Key of the cursor that counts looks which saw a change: a source that is again as it once was is a change, and needs a run that is not that one."""
 
 
 def source_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
@@ -77,18 +43,18 @@ def source_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
         now = datetime.now(UTC)
         requests: list[dg.RunRequest] = []
         waiting: dict[str, str] = {}
+        looks = cursor.get(LOOKS, 0) + 1
         for pipeline in pipelines:
             # First: what it puts in place is a change of the source.
             waiting |= take_in(pipeline, cursor, lake, engine, now)
-            changed = _changed_datasets(pipeline, cursor, now, Path(engine.spill_directory))
-            requests += _reference_requests(pipeline, changed)
-            late = _late_partitions(pipeline, changed, now)
+            changed = changed_datasets(
+                pipeline, cursor, now, Path(engine.spill_directory), tell=context.log.warning
+            )
+            key = f"source:{pipeline.name}:{looks}"
+            requests += _reference_requests(pipeline, changed, key)
+            late = late_partitions(pipeline, changed, now)
             requests += [
-                refresh_request(
-                    pipeline,
-                    window,
-                    run_key=f"source:{pipeline.name}:{window.key}:{_texts(changed, window.key)}",
-                )
+                refresh_request(pipeline, window, run_key=f"{key}:{window.key}:{_texts(changed, window.key)}")
                 for window in late
             ]
             if any(
@@ -99,18 +65,14 @@ def source_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
                 make_known(pipeline, partitions, context.instance)
                 texts = "|".join(change.text() for change in changed.values())
                 requests += [
-                    refresh_request(pipeline, w, run_key=f"source:{pipeline.name}:{w.key}:{texts}")
+                    refresh_request(pipeline, w, run_key=f"{key}:{w.key}:{texts}")
                     for w in partitions
                     if w not in late
                 ]
-            done = {window.key for window in late}
+            done = frozenset(window.key for window in late)
             for name, change in changed.items():
-                # Of what is left for the next look the former mark stays.
-                cursor[f"{pipeline.name}/{name}"] = {
-                    key: mark
-                    for key, mark in change.now.items()
-                    if key not in change.partitions or key in done
-                } | {key: change.before[key] for key in change.partitions - done if key in change.before}
+                cursor[f"{pipeline.name}/{name}"] = change.remembered(done)
+                cursor[LOOKS] = looks
         sources = {key: marks for key, marks in cursor.items() if not key.startswith("/")}
         return dg.SensorResult(
             run_requests=requests, cursor=json.dumps({**sources, **waiting}, sort_keys=True)
@@ -119,54 +81,14 @@ def source_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
     return sense
 
 
-def _changed_datasets(
-    pipeline: Pipeline, cursor: Mapping[str, Any], now: datetime, scratch: Path
-) -> dict[str, _Change]:
-    """Return the datasets whose source is not what the cursor remembers."""
-    changes: dict[str, _Change] = {}
-    for name, dataset in pipeline.spec.datasets.items():
-        seen = cursor.get(f"{pipeline.name}/{name}")
-        # An older cursor holds one text for all.
-        before = seen if isinstance(seen, dict) else {}
-        try:
-            marks = type_of(dataset.source).marks(dataset.source, Path(pipeline.folder))
-            if seen != marks:
-                late = _told_late(pipeline, name, before.get(WHOLE), now, scratch)
-                changes[name] = _Change(before, marks, late)
-        except SourceError:
-            continue  # Not there yet: the run that needs it will say so.
-    return changes
-
-
-def _told_late(
-    pipeline: Pipeline, name: str, since: str | None, now: datetime, scratch: Path
-) -> Sequence[Window]:
-    """Return the partitions that have ended, and in which rows came or changed since a mark of the whole."""
-    dataset, form = pipeline.spec.datasets[name], partitioning(pipeline.spec.partitions)
-    changes = type_of(dataset.source).changes
-    if changes is None or since is None or not dataset.is_partitioned or not form.ends_by_clock:
-        return ()
-    asked = Asked(Path(pipeline.folder), scratch, dataset=dataset, timezone=pipeline.spec.partitions.timezone)
-    hours = changes(dataset.source, asked, since)
-    windows = {w.key: w for hour in hours for w in form.overlapping(hour, hour + timedelta(hours=1))}
-    return [window for _, window in sorted(windows.items()) if window.end <= now]
-
-
-def _late_partitions(pipeline: Pipeline, changes: Mapping[str, _Change], now: datetime) -> list[Window]:
-    """Return the partitions that have ended and whose own files changed, or of which the source tells, oldest first."""
-    keys = frozenset[str]().union(*(change.partitions for change in changes.values()))
-    windows = partitioning(pipeline.spec.partitions).windows(until=now) if keys else ()
-    own = [window for window in windows if window.key in keys][:MOST_PARTITIONS]
-    told = {window.key: window for change in changes.values() for window in change.late}
-    return sorted({**told, **{window.key: window for window in own}}.values(), key=lambda w: w.start)
-
-
-def _texts(changes: Mapping[str, _Change], key: str) -> str:
+def _texts(changes: Mapping[str, Change], key: str) -> str:
     return "|".join(change.now.get(key, change.now.get(WHOLE, "")) for change in changes.values())
 
 
-def _reference_requests(pipeline: Pipeline, changed: Mapping[str, _Change]) -> Iterator[dg.RunRequest]:
+def _reference_requests(
+    pipeline: Pipeline, changed: Mapping[str, Change], key: str
+) -> Iterator[dg.RunRequest]:
     reference = [name for name in changed if not pipeline.spec.datasets[name].is_partitioned]
     if reference:
         texts = "|".join(changed[name].text() for name in reference)
-        yield reference_request(pipeline, reference, run_key=f"source:{pipeline.name}:{texts}")
+        yield reference_request(pipeline, reference, run_key=f"{key}:{texts}")

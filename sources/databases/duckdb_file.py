@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from declaration.sql import quote_literal
 from sources.databases.address import Address
 from sources.databases.faults import DatabaseError, Reporter, Trouble
-from sources.databases.question import Question, quoted
+from sources.databases.question import Question, WindowForm, quoted
 from sources.databases.written import file_name
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MEMORY_LIMIT = "256MB"
 """Of the database that is read; the engine has its own."""
 
-_BOUND = "CAST(getvariable('driftline_{}') AS TIMESTAMPTZ)"
+BOUND = "CAST(getvariable('driftline_{}') AS TIMESTAMPTZ)"
 
 _AS_THEY_ARE = frozenset(
     {
@@ -37,7 +37,9 @@ _WRITTEN: Mapping[str, str] = {
 }
 """How others are asked for; nested ones as JSON, and what is left as its text."""
 
-_TIMES = ("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "TIMESTAMP_NS", "TIMESTAMP_S", "TIMESTAMP_MS")
+TIMES = ("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "TIMESTAMP_NS", "TIMESTAMP_S", "TIMESTAMP_MS")
+
+_WINDOW = WindowForm(TIMES, BOUND, "CAST({} AS TIMESTAMPTZ)", "CAST(… AS TIMESTAMPTZ)")
 
 
 def read_duckdb(address: Address, question: Question, folder: Path) -> tuple[Path, ...]:
@@ -50,14 +52,14 @@ def read_duckdb(address: Address, question: Question, folder: Path) -> tuple[Pat
     """
     folder.mkdir(parents=True)
     target = folder / file_name(question.source)
-    with _session(address, question, folder) as connection:
-        relation = question.relation(_BOUND)
+    with session(address, question, folder) as connection:
+        relation = question.relation(BOUND)
         described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
         types = {row[0]: row[1] for row in described}
         selected = question.selected([row[0] for row in described])
         values = ", ".join(f"{_value(name, types[name])} AS {quoted(name, chr(34))}" for name in selected)
         connection.execute(
-            f"COPY (SELECT {values} FROM {relation}{_condition(question, types)}{question.limit}) TO {quote_literal(str(target))} "
+            f"COPY (SELECT {values} FROM {relation}{question.condition(types, _WINDOW)}{question.limit}) TO {quote_literal(str(target))} "
             "(FORMAT parquet, COMPRESSION snappy)"
         ).fetchall()
     return (target,)
@@ -73,25 +75,8 @@ def _value(name: str, kind: str) -> str:
     return _WRITTEN.get(kind, "CAST({} AS VARCHAR)").format(column)
 
 
-def _condition(question: Question, types: Mapping[str, str]) -> str:
-    column = question.time_column(types)
-    if column is None:
-        return ""
-    if types[column] not in _TIMES:
-        raise DatabaseError(
-            f"source '{question.source.place}': the event time's column {column!r} is of type {types[column]}, which has no "
-            "order in time. Cast it in a query, as in CAST(… AS TIMESTAMPTZ)."
-        )
-    name = quoted(column, '"')
-    # The session's zone makes instants of wall clocks.
-    instant = f"CAST({name} AS TIMESTAMPTZ)"
-    inside = f"{instant} >= {_BOUND.format('start')} AND {instant} < {_BOUND.format('end')}"
-    strays = f" OR {name} IS NULL OR NOT isfinite({name})" if question.takes_strays else ""
-    return f" WHERE ({inside}{strays})"
-
-
 @contextmanager
-def _session(address: Address, question: Question, folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def session(address: Address, question: Question, folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the file for reading alone; a clock ends what takes too long."""
     import duckdb
 
@@ -121,8 +106,10 @@ def _prepare(connection: duckdb.DuckDBPyConnection, question: Question, folder: 
     ]
     for statement in statements:
         connection.execute(statement).fetchall()
-    for bound in ("start", "end") if question.window is not None else ():
-        connection.execute(f"SET VARIABLE driftline_{bound} = $1", [question.instant(bound)]).fetchall()
+    for bound, infinite in (("start", "-infinity"), ("end", "infinity")):
+        # Without a window, a query that takes one gives everything.
+        value = question.instant(bound) if question.window is not None else infinite
+        connection.execute(f"SET VARIABLE driftline_{bound} = $1", [value]).fetchall()
 
 
 def _said(error: duckdb.Error, reporter: Reporter) -> DatabaseError:

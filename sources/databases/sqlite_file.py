@@ -48,7 +48,7 @@ def read_sqlite(address: Address, question: Question, folder: Path) -> tuple[Pat
     DatabaseError
         If the file cannot be read.
     """
-    with _session(address, question) as connection:
+    with session(address, question) as connection:
         relation, bounds = question.relation(), _bounds(question)
         given = bounds if question.is_bound_inside else {}
         described = connection.execute(f"SELECT * FROM {relation} LIMIT 0", given).description
@@ -104,17 +104,31 @@ def _placed(question: Question) -> Callable[[object], int]:
     start, end = question.instant("start"), question.instant("end")
 
     def place(value: object) -> int:
-        if not isinstance(value, str) or not _TIME.fullmatch(value):
-            return 2
-        try:
-            time_of = datetime.fromisoformat(value)
-            # Of two instants of one clock the later, as the engine reads it.
-            instant = time_of if time_of.tzinfo else time_of.replace(tzinfo=zone, fold=_fold(time_of, zone))
-            return int(start <= instant.astimezone(UTC) < end)
-        except (ValueError, OverflowError):
-            return 2
+        instant = instant_of(value, zone)
+        return 2 if instant is None else int(start <= instant < end)
 
     return place
+
+
+def instant_of(value: object, zone: ZoneInfo) -> datetime | None:
+    """Return the instant that a text means, in UTC; None where it is no time.
+
+    Parameters
+    ----------
+    value
+        What is stored.
+    zone
+        Zone of texts without one.
+    """
+    if not isinstance(value, str) or not _TIME.fullmatch(value):
+        return None
+    try:
+        time_of = datetime.fromisoformat(value)
+        # Of two instants of one clock the later, as the engine reads it.
+        instant = time_of if time_of.tzinfo else time_of.replace(tzinfo=zone, fold=_fold(time_of, zone))
+        return instant.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _fold(clock: datetime, zone: ZoneInfo) -> int:
@@ -127,7 +141,7 @@ def _fold(clock: datetime, zone: ZoneInfo) -> int:
 
 
 @contextmanager
-def _session(address: Address, question: Question) -> Iterator[sqlite3.Connection]:
+def session(address: Address, question: Question) -> Iterator[sqlite3.Connection]:
     """Open the file for reading alone, within one transaction."""
     assert address.file is not None
     uri = f"file:{quote(str(address.file))}?mode=ro"
