@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from declaration.datasets import DatasetSpec
 from declaration.partitioning import Window
 from declaration.sources.blocks import SourceBlock
+from sources.described import Described
 from sources.forms import EngineForm
 
 if TYPE_CHECKING:
@@ -142,6 +143,8 @@ class SourceType(Generic[Keys]):
     contents
         What each hour of event time holds, as a text that is another one when rows came, changed or went, under None for rows
         without one; None where the source is not compared in this way. It is watched in place of `marks`.
+    describe
+        What the source's own definition states, for the scaffolder, from the block and the declaration's folder.
     """
 
     keys: type[Keys]
@@ -154,3 +157,4 @@ class SourceType(Generic[Keys]):
     of_url: Callable[[str, Path], tuple[Keys, Mapping[str, str]] | None] | None = None
     changes: Callable[[Keys, Asked, str], Sequence[datetime]] | None = None
     contents: Callable[[Keys, Asked], Mapping[datetime | None, str] | None] | None = None
+    describe: Callable[[Keys, Path], Described] | None = None

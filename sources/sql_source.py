@@ -15,6 +15,7 @@ from declaration.sources.sql import LOCAL_SCHEMES, SqlSourceSpec
 from sources.databases.address import Address, address_of
 from sources.databases.alchemy import read_alchemy
 from sources.databases.alchemy_looks import changed_alchemy, hours_of_alchemy, mark_alchemy
+from sources.databases.definitions import DESCRIPTIONS, describe_alchemy
 from sources.databases.duckdb_file import read_duckdb
 from sources.databases.duckdb_looks import changed_duckdb, hours_of_duckdb, mark_duckdb
 from sources.databases.faults import patiently
@@ -25,6 +26,7 @@ from sources.databases.postgres_looks import changed_postgres, hours_of_postgres
 from sources.databases.question import Question, query_of, question_of
 from sources.databases.sqlite_file import read_sqlite
 from sources.databases.sqlite_looks import changed_sqlite, hours_of_sqlite, mark_sqlite
+from sources.described import Described
 from sources.file_types import stat_mark
 from sources.forms import PARQUET
 from sources.source_type import WHOLE, Asked, Opened, SourceType
@@ -107,6 +109,14 @@ def _contents(source: SqlSourceSpec, asked: Asked) -> Mapping[datetime | None, s
     return _DATABASES.get(address.kind, _OTHERS).hours(address, question, [*columns, *newest])
 
 
+def _describe(source: SqlSourceSpec, folder: Path) -> Described:
+    """Return what the database states of a table; of a query nothing is."""
+    if source.table is None:
+        return Described()
+    address = address_of(source, folder)
+    return DESCRIPTIONS.get(address.kind, describe_alchemy)(address, Question(_quick(source), None))
+
+
 def _look(source: SqlSourceSpec, asked: Asked) -> tuple[Address, Question]:
     address, text = address_of(source, asked.folder), query_of(source, asked.folder)
     return address, Question(_quick(source), text, asked.dataset, timezone=asked.timezone)
@@ -134,5 +144,12 @@ def _of_url(url: str, start: Path) -> tuple[SqlSourceSpec, Mapping[str, str]] | 
 
 
 SQL_SOURCE = SourceType(
-    SqlSourceSpec, _open, PARQUET, _marks, of_url=_of_url, changes=_changes, contents=_contents
+    SqlSourceSpec,
+    _open,
+    PARQUET,
+    _marks,
+    of_url=_of_url,
+    changes=_changes,
+    contents=_contents,
+    describe=_describe,
 )
