@@ -208,16 +208,16 @@ def has_digits_after_point(text: str, most: int) -> str:
 
     Powers of ten are counted in: 25e-1 has one. No cast is asked, for casts round.
     """
-    mantissa = "replace(number.mantissa, '_', '')"
+    mantissa = "replace(_driftline_number.mantissa, '_', '')"
     digits = f"rtrim(replace({mantissa}, '.', ''), '0')"
     n_after = f"length(string_split({mantissa}, '.')[2])"
     n_zeros = f"length(replace({mantissa}, '.', '')) - length({digits})"
-    power = "CASE WHEN number.power = '' THEN 0 ELSE TRY_CAST(number.power[2:] AS BIGINT) END"
+    power = "CASE WHEN _driftline_number.power = '' THEN 0 ELSE TRY_CAST(_driftline_number.power[2:] AS BIGINT) END"
     scale = f"coalesce({n_after}, 0) - ({n_zeros}) - ({power})"
     parts = f"regexp_extract({text}, {quote_literal(_NUMBER)}, ['mantissa', 'power'])"
     is_short = f"{mantissa} NOT IN ('', '.') AND ({digits} = '' OR coalesce({scale} <= {most}, false))"
-    # The lambda names what is found: written out each time, the expression would be too long to plan.
-    return f"list_transform([{parts}], lambda number: {is_short})[1]"
+    # The lambda names what is found: written out each time, the expression would be too long to plan. A column's name comes before its own.
+    return f"list_transform([{parts}], lambda _driftline_number: {is_short})[1]"
 
 
 def _time_of_text(text: str, plain: str, target: str, name: str, shown: str) -> Cast:

@@ -191,7 +191,7 @@ def _text_of(column: str, kinds: Collection[ColumnType]) -> str:
     is_double = f"json_type({_SOUND}, {pointer(column)}) = 'DOUBLE'"
     numbers = (
         f"list_distinct(list_filter(regexp_extract_all({_TEXT}, {pattern}, 1), "
-        f"lambda number: TRY_CAST(number AS DOUBLE) = TRY_CAST({value} AS DOUBLE)))"
+        f"lambda _driftline_number: TRY_CAST(_driftline_number AS DOUBLE) = TRY_CAST({value} AS DOUBLE)))"
     )
     written = f"CASE WHEN len({numbers}) = 1 THEN {numbers}[1] ELSE concat({value}, ' {UNSURE}') END"
     return f"CASE WHEN {is_long} AND {is_double} THEN {written} ELSE {value} END"

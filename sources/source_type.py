@@ -13,6 +13,7 @@ from declaration.datasets import DatasetSpec
 from declaration.partitioning import Window
 from declaration.sources.blocks import SourceBlock
 from declaration.upstream import UpstreamDataset
+from sources.described import Described
 from sources.forms import EngineForm
 from sources.stores import Stores
 
@@ -81,11 +82,14 @@ class Look:
         Files that are not read yet, by their paths, with the reason.
     unsettled
         Keys of the marks to which nothing is to be started yet: files of them are being written.
+    hours
+        What each hour of event time holds, of a source that is compared in that way (`SourceType.contents`): it has no other marks.
     """
 
     marks: Mapping[str, str]
     waiting: Mapping[str, str] = field(default_factory=dict)
     unsettled: frozenset[str] = frozenset()
+    hours: Mapping[datetime | None, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -170,6 +174,11 @@ class SourceType(Generic[Keys]):
         The marks of a source whose files arrive, with those that are still being written; None for other types.
     changes
         The hours of event time in which rows came or changed since a mark under `WHOLE`; None for types that cannot tell.
+    contents
+        What each hour of event time holds, as a text that is another one when rows came, changed or went, under None for rows
+        without one; None where the source is not compared in this way. It is watched in place of `marks`.
+    describe
+        What the source's own definition states, for the scaffolder, from the block and the declaration's folder.
     """
 
     keys: type[Keys]
@@ -182,3 +191,5 @@ class SourceType(Generic[Keys]):
     of_url: Callable[[str, Path], tuple[Keys, Mapping[str, str]] | None] | None = None
     look: Callable[[Keys, Asked], Look] | None = None
     changes: Callable[[Keys, Asked, str], Sequence[datetime]] | None = None
+    contents: Callable[[Keys, Asked], Mapping[datetime | None, str] | None] | None = None
+    describe: Callable[[Keys, Path], Described] | None = None

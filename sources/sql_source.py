@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from declaration.environment import FromEnvironment
 from declaration.sources.sql import LOCAL_SCHEMES, SqlSourceSpec
 from sources.databases.address import Address, address_of
-from sources.databases.alchemy import changed_alchemy, mark_alchemy, read_alchemy
-from sources.databases.duckdb_file import changed_duckdb, mark_duckdb, read_duckdb
+from sources.databases.alchemy import read_alchemy
+from sources.databases.alchemy_looks import changed_alchemy, hours_of_alchemy, mark_alchemy
+from sources.databases.definitions import DESCRIPTIONS, describe_alchemy
+from sources.databases.duckdb_file import read_duckdb
+from sources.databases.duckdb_looks import changed_duckdb, hours_of_duckdb, mark_duckdb
 from sources.databases.faults import patiently
+from sources.databases.looks import mark_of
 from sources.databases.newest import newest_rows
-from sources.databases.postgres import changed_postgres, mark_postgres, read_postgres
-from sources.databases.question import Question, query_of, question_of, quoted
-from sources.databases.sqlite_file import changed_sqlite, mark_sqlite, read_sqlite
+from sources.databases.postgres import read_postgres
+from sources.databases.postgres_looks import changed_postgres, hours_of_postgres, mark_postgres
+from sources.databases.question import Question, query_of, question_of
+from sources.databases.sqlite_file import read_sqlite
+from sources.databases.sqlite_looks import changed_sqlite, hours_of_sqlite, mark_sqlite
+from sources.described import Described
 from sources.file_types import stat_mark
 from sources.forms import PARQUET
 from sources.scratch import scratch_folder
@@ -38,25 +44,23 @@ VARIABLE = "WAREHOUSE_URL"
 _SCHEMES = frozenset({*LOCAL_SCHEMES, "postgresql", "postgres", "mysql", "mariadb"})
 """Beginnings of URLs that a person may type in place of a file."""
 
-NOTHING = str(None)
-"""Mark of a cursor without a value."""
-
 
 @dataclass(frozen=True)
 class _Database:
-    """What reads one kind of database, tells a cursor's highest value, and where rows beyond one lie."""
+    """What reads one kind of database, and looks at it."""
 
     read: Callable[[Address, Question, Path], tuple[Path, ...]]
-    mark: Callable[[Address, Question, str], str] = mark_alchemy
-    changes: Callable[[Address, Question, str], Sequence[datetime]] = changed_alchemy
+    mark: Callable[[Address, Question], str]
+    changes: Callable[[Address, Question, str], Sequence[datetime]]
+    hours: Callable[[Address, Question, Sequence[str]], Mapping[datetime | None, str]]
 
 
 _DATABASES: Mapping[str, _Database] = {
-    "postgresql": _Database(read_postgres, mark_postgres, changed_postgres),
-    "sqlite": _Database(read_sqlite, mark_sqlite, changed_sqlite),
-    "duckdb": _Database(read_duckdb, mark_duckdb, changed_duckdb),
+    "postgresql": _Database(read_postgres, mark_postgres, changed_postgres, hours_of_postgres),
+    "sqlite": _Database(read_sqlite, mark_sqlite, changed_sqlite, hours_of_sqlite),
+    "duckdb": _Database(read_duckdb, mark_duckdb, changed_duckdb, hours_of_duckdb),
 }
-_OTHERS = _Database(read_alchemy)
+_OTHERS = _Database(read_alchemy, mark_alchemy, changed_alchemy, hours_of_alchemy)
 
 
 @contextmanager
@@ -72,47 +76,50 @@ def _open(source: SqlSourceSpec, asked: Asked, /) -> Iterator[Opened]:
 
 
 def _marks(source: SqlSourceSpec, asked: Asked, /) -> Mapping[str, str]:
-    """Return the highest value of the cursor; without one, the number of rows; of a file its size and time, and that value."""
+    """Return the mark of the cursor; without one, the number of rows; of a file, its size and time beside."""
     address = address_of(source, asked.folder)
+    file = ""
     if address.file is not None:
         beside = [address.file.with_name(address.file.name + ending) for ending in _BESIDE]
-        stat = stat_mark([address.file, *(file for file in beside if file.is_file())])
-        return {WHOLE: stat if source.cursor is None else _file_mark(source, address, asked.folder, stat)}
-    quote = "`" if address.kind == "mysql" else '"'
-    expression = f"max({quoted(source.cursor, quote)})" if source.cursor else "count(*)"
+        file = stat_mark([address.file, *(one for one in beside if one.is_file())])
+        if source.cursor is None:
+            return {WHOLE: file}
     question = Question(_quick(source), query_of(source, asked.folder))
-    return {WHOLE: _DATABASES.get(address.kind, _OTHERS).mark(address, question, expression)}
-
-
-def _file_mark(source: SqlSourceSpec, address: Address, folder: Path, stat: str) -> str:
-    """Return the mark of a file: whatever changed in it, and the highest value of its cursor."""
-    question = Question(_quick(source), query_of(source, folder))
-    expression = f"max({quoted(source.cursor or '', chr(34))})"
-    value = _DATABASES.get(address.kind, _OTHERS).mark(address, question, expression)
-    return json.dumps({"cursor": value, "file": stat})
-
-
-def _cursor_in(mark: str) -> str:
-    """Return the cursor's value in the mark of a file; nothing in one of before it was kept there.
-
-    Examples
-    --------
-    >>> _cursor_in('{"cursor": "2024-01-02", "file": "…"}'), _cursor_in('[["shop.db", 1, 2]]')
-    ('2024-01-02', 'None')
-    """
-    kept = json.loads(mark)
-    return str(kept["cursor"]) if isinstance(kept, dict) else NOTHING
+    mark = _DATABASES.get(address.kind, _OTHERS).mark(address, question)
+    return {WHOLE: replace(mark_of(mark), file=file).text() if file else mark}
 
 
 def _changes(source: SqlSourceSpec, asked: Asked, since: str) -> Sequence[datetime]:
     """Return the hours that hold rows beyond a mark, where it is one of a cursor."""
-    address = address_of(source, asked.folder)
-    value = since if address.file is None else _cursor_in(since)
-    if source.cursor is None or value == NOTHING:
+    # The mark of a file without a cursor is a list: it tells of the file alone.
+    if source.cursor is None or since.startswith("["):
         return ()
-    text = query_of(source, asked.folder)
-    question = Question(_quick(source), text, asked.dataset, timezone=asked.timezone)
-    return _DATABASES.get(address.kind, _OTHERS).changes(address, question, _before(value, source.lag))
+    address, question = _look(source, asked)
+    return _DATABASES.get(address.kind, _OTHERS).changes(address, question, since)
+
+
+def _contents(source: SqlSourceSpec, asked: Asked) -> Mapping[datetime | None, str] | None:
+    """Return what each hour of event time holds, by number and hash of keys and cursors, where those are compared."""
+    dataset = asked.dataset
+    if source.deletes is None or dataset is None:
+        return None
+    address, question = _look(source, asked)
+    columns = [dataset.column(name).source or name for name in dataset.key]
+    newest = [column for column in (source.cursor, source.version, source.deleted) if column]
+    return _DATABASES.get(address.kind, _OTHERS).hours(address, question, [*columns, *newest])
+
+
+def _describe(source: SqlSourceSpec, folder: Path) -> Described:
+    """Return what the database states of a table; of a query nothing is."""
+    if source.table is None:
+        return Described()
+    address = address_of(source, folder)
+    return DESCRIPTIONS.get(address.kind, describe_alchemy)(address, Question(_quick(source), None))
+
+
+def _look(source: SqlSourceSpec, asked: Asked) -> tuple[Address, Question]:
+    address, text = address_of(source, asked.folder), query_of(source, asked.folder)
+    return address, Question(_quick(source), text, asked.dataset, timezone=asked.timezone)
 
 
 def _quick(source: SqlSourceSpec) -> SqlSourceSpec:
@@ -122,15 +129,6 @@ def _quick(source: SqlSourceSpec) -> SqlSourceSpec:
         "connect_timeout": min(source.connect_timeout, LOOK_TIMEOUT),
     }
     return source.model_copy(update=waits)
-
-
-def _before(since: str, lag: timedelta) -> str:
-    """Return a cursor's value earlier by so long; one that is no time is as it is."""
-    try:
-        # With the sign that the database writes between day and time: texts are compared as they are.
-        return (datetime.fromisoformat(since) - lag).isoformat(sep=since[10:11] or " ") if lag else since
-    except (ValueError, OverflowError):
-        return since
 
 
 def _of_url(url: str, start: Path) -> tuple[SqlSourceSpec, Mapping[str, str]] | None:
@@ -145,4 +143,13 @@ def _of_url(url: str, start: Path) -> tuple[SqlSourceSpec, Mapping[str, str]] | 
     return SqlSourceSpec(type="sql", url=FromEnvironment(env=VARIABLE), table=table), {VARIABLE: database}
 
 
-SQL_SOURCE = SourceType(SqlSourceSpec, _open, PARQUET, _marks, of_url=_of_url, changes=_changes)
+SQL_SOURCE = SourceType(
+    SqlSourceSpec,
+    _open,
+    PARQUET,
+    _marks,
+    of_url=_of_url,
+    changes=_changes,
+    contents=_contents,
+    describe=_describe,
+)

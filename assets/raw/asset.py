@@ -21,6 +21,7 @@ from assets.raw.column_dates import must_have, selected_columns, with_lacking_co
 from assets.raw.contracts import Contract, contract_of
 from assets.raw.full_loads import FINGERPRINT, refuse_other_load
 from assets.raw.registry import SCHEMA_MARK, register
+from assets.raw.removed import n_removed
 from assets.raw.source_columns import record_new, unnamed_columns
 from charts import as_markdown_image, bars
 from declaration.datasets import DatasetSpec
@@ -36,6 +37,7 @@ from declaration.partitioning import (
 from declaration.sql import first_row, quote_identifier, quote_literal, scalar
 from declaration.text import one_line
 from resources.lake.lake import Lake, LakeError, Snapshot
+from resources.lake.snapshots import scan
 from sources.content import Content, content_of
 from sources.engine_errors import explained, repair_of
 from sources.local_times import described
@@ -240,8 +242,10 @@ def _read(
         n_out_of_range = _n_out_of_range(connection, reading)
         local = changed_clocks(connection, spec, reading.timezone, where)
         per_day = _rows_per_day(connection, reading, where)
-        rows = connection.sql(f"SELECT {reading.selected} FROM {READ_TABLE} WHERE {where}")
         by_reason = _rejects_by_reason(connection)
+        kept = f"SELECT {reading.selected} FROM {READ_TABLE} WHERE {where}"
+        rows = connection.sql(kept)
+        removed = _removed(connection, reading, kept) if spec.source.compares_keys else {}
         sample = _sample(rows.limit(N_SAMPLE).to_arrow_table())
         _refuse_retyped(reading, rows)
         # Rejects first: a reading that was interrupted has no rows without their rejects.
@@ -273,6 +277,7 @@ def _read(
             "source_sha256": reading.commit[FINGERPRINT],
             "source_bytes": content.size_bytes,
             **facts,
+            **removed,
             "size_bytes": snapshot.size_bytes,
             "writes": ", ".join(f"{s.table}@{s.version}" for s in (snapshot, rejects)),
             "duration_s": round(time.monotonic() - started, 3),
@@ -312,6 +317,16 @@ def _held(
                 raise (explained(error, where, files) if files else error) from error
 
     return pa.RecordBatchReader.from_batches(rows.schema, batches())
+
+
+def _removed(connection: duckdb.DuckDBPyConnection, reading: _Reading, rows: str) -> Mapping[str, int]:
+    """Count the keys that the partition held, and that its source no longer has."""
+    lake, table, key, partition = reading.lake, reading.table, reading.spec.key, reading.run.scope.partition
+    snapshot = lake.snapshot(table) if lake.has(table) else None
+    if snapshot is None or not set(key) <= set(snapshot.schema.names):
+        return {"n_removed": 0}
+    former = scan(snapshot, None if partition is None else [partition])
+    return {"n_removed": n_removed(connection, key, former=former, rows=rows)}
 
 
 def _refuse_lacking(

@@ -117,6 +117,11 @@ class SourceBlock(Block):
         return False
 
     @property
+    def compares_keys(self) -> bool:
+        """Tell whether rows that the source no longer has are looked for by their keys."""
+        return False
+
+    @property
     def is_local(self) -> bool:
         """Tell whether looking at the rows asks nobody else, and runs no code."""
         return False

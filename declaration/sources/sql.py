@@ -41,6 +41,8 @@ class SqlSourceSpec(SourceBlock):
     """Column of which the highest value is the newest version of a row: of the rows of one `key` in a partition, that one is kept."""
     deleted: ColumnName | None = None
     """Column that says of a row that it is deleted: true, not 0, or a time. Such rows are left out."""
+    deletes: Literal["compare"] | None = None
+    """`compare`: the source sensor compares the keys of each partition with those of its last look, and refreshes where rows went, came or moved."""
     connect_timeout: Duration = timedelta(minutes=1)
     """Time to wait for a connection."""
     timeout: Duration = timedelta(hours=1)
@@ -55,6 +57,11 @@ class SqlSourceSpec(SourceBlock):
     def is_asked(self) -> bool:
         """Tell that it is asked for the rows of one partition."""
         return True
+
+    @property
+    def compares_keys(self) -> bool:
+        """Tell whether rows that the source no longer has are looked for by their keys."""
+        return self.deletes is not None
 
     @property
     def place(self) -> str:
@@ -79,6 +86,8 @@ class SqlSourceSpec(SourceBlock):
                 "version",
                 f"is '{self.version}', but the dataset has no key whose versions these are. Declare `key`.",
             )
+        if self.deletes is not None and not key:
+            yield "deletes", "compares keys, but the dataset has none. Declare `key`."
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """Return what is wrong with the URL, and with what is read."""

@@ -33,6 +33,7 @@ def write(findings: Findings, *, type_name: str) -> str:
         "",
         "  datasets:",
         f"    {findings.dataset}:",
+        *_meaning(findings.known.comment),
         *_source(findings),
         *_columns(findings),
         *_event_time(findings),
@@ -100,6 +101,10 @@ def _has_zone(findings: Findings) -> bool:
     return name is None or findings.columns[name].type == "timestamp_tz"
 
 
+def _meaning(comment_of_table: str) -> list[str]:
+    return [f"      description: {scalar(one_line(comment_of_table))}"] if comment_of_table else []
+
+
 def _source(findings: Findings) -> list[str]:
     source = findings.source
     written: dict[str, object] = {"type": source.type}
@@ -118,6 +123,11 @@ def _source(findings: Findings) -> list[str]:
             "is the variable set wherever this runs? It holds the database's URL, which no declaration does.",
             6,
         )
+    if findings.cursor is not None:
+        written["cursor"] = findings.cursor.column
+        if findings.cursor.evidence:
+            lines += comment(f"{findings.cursor.column}: {findings.cursor.evidence}.", 6)
+        lines += ask(findings.cursor.question, 6)
     if findings.n_rejected:
         lines += ask(
             f"{findings.n_rejected:,} of {total:,} lines could not be read, and will be kept among the rejects. Are they worth mending?",
@@ -156,6 +166,8 @@ def _columns(findings: Findings) -> list[str]:
             written["sql"] = column.sql
         if column.null_values is not None:
             written["null_values"] = list(column.null_values)
+        if column.name in findings.known.comments:
+            written["description"] = one_line(findings.known.comments[column.name])
         if findings.series is not None and column.name not in findings.key.columns:
             written["known_at"] = f"{sql_name(findings.event_time)} + {span_sql(findings.series.step)}"
         shown = f"{scalar(column.name)}: {flow(written) if len(written) > 1 else kind}"

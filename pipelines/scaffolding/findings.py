@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from declaration.sources.spec import SourceSpec
 from learning.leaks import Suspicion
@@ -11,8 +11,10 @@ from pipelines.scaffolding.columns import Column, FileColumns
 from pipelines.scaffolding.roles import Candidate, Key, Target
 from pipelines.scaffolding.rules import SuggestedExpectation
 from pipelines.scaffolding.series import Series
+from pipelines.scaffolding.stated import Cursor
 from pipelines.scaffolding.text import comment
 from pipelines.scaffolding.views import View
+from sources.described import Described
 
 DECIDE = "decide:"
 """Begins a comment that asks for a person's decision."""
@@ -40,6 +42,10 @@ class Findings:
         The series that the rows are; None where they are none.
     holidays
         Request feature of the public holidays that were asked for.
+    known
+        What the source's own definition states.
+    cursor
+        Column of a database that seems to grow with each change.
     """
 
     dataset: str
@@ -61,6 +67,8 @@ class Findings:
     lookback: str
     series: Series | None = None
     holidays: tuple[str, str] | None = None
+    known: Described = field(default_factory=Described)
+    cursor: Cursor | None = None
 
     @property
     def event_time(self) -> str:

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from declaration.names import is_url
+from declaration.sources.sql import SqlSourceSpec
 from declaration.sql import quote_identifier, scalar
+from declaration.types import TIMES
 from pipelines.loading.problems import hint
 from pipelines.scaffolding.clock import check_event_time, clock_of_files, find_clock, lookback_of
 from pipelines.scaffolding.columns import TYPED, Column, FileColumns, describe
@@ -15,7 +17,7 @@ from pipelines.scaffolding.files import ScaffoldError
 from pipelines.scaffolding.findings import Findings
 from pipelines.scaffolding.forecast import history_view as history_view_of_series
 from pipelines.scaffolding.forecast import holiday_feature
-from pipelines.scaffolding.forms import forms_of_texts
+from pipelines.scaffolding.forms import Form, forms_of_texts
 from pipelines.scaffolding.number_signs import with_number_signs
 from pipelines.scaffolding.options import ScaffoldOptions
 from pipelines.scaffolding.parquet_forms import forms_of_types
@@ -31,9 +33,11 @@ from pipelines.scaffolding.roles import (
 from pipelines.scaffolding.rules import suggest
 from pipelines.scaffolding.series import find_series
 from pipelines.scaffolding.source import OpenedSource, doubts
+from pipelines.scaffolding.stated import find_cursor, stated_key, stated_rules
 from pipelines.scaffolding.text import sql_name
 from pipelines.scaffolding.tried import as_text_where_rejected
 from pipelines.scaffolding.views import View, history_view, identifier
+from sources.described import Described
 
 if TYPE_CHECKING:
     import duckdb
@@ -64,11 +68,7 @@ LATER_HINTS = (
 
 def _described(opened: OpenedSource, options: ScaffoldOptions) -> tuple[FileColumns, Clock]:
     """Describe the columns in types in which the raw room reads every row that can be read at all, and find the clock."""
-    forms = (
-        forms_of_types(opened.connection, opened.types)
-        if opened.types
-        else forms_of_texts(opened, opened.columns)
-    )
+    forms = _forms(opened)
     while True:
         columns = describe(opened, forms)
         _check_options(options, columns)
@@ -77,6 +77,20 @@ def _described(opened: OpenedSource, options: ScaffoldOptions) -> tuple[FileColu
         if not changed:
             return columns, clock
         forms = {**forms, **changed}
+
+
+def _forms(opened: OpenedSource) -> dict[str, Form]:
+    """Find the forms of columns: of types, where there are some; SQLite has none of times, whose texts are read as what they say."""
+    if not opened.types:
+        return forms_of_texts(opened, opened.columns)
+    forms = forms_of_types(opened.connection, opened.types)
+    url = opened.source.url if isinstance(opened.source, SqlSourceSpec) else None
+    if isinstance(url, str) and url.startswith("sqlite:"):
+        texts = [name for name, kind in opened.types.items() if kind == "VARCHAR"]
+        said = forms_of_texts(opened, texts) if texts else {}
+        # As they stand alone: the database is asked for a window of them.
+        forms |= {name: form for name, form in said.items() if form.type in TIMES and form.sql is None}
+    return forms
 
 
 def _clock(opened: OpenedSource, columns: FileColumns, event_time: str | None) -> Clock:
@@ -94,7 +108,9 @@ def _check_options(options: ScaffoldOptions, columns: FileColumns) -> None:
         check_event_time(columns, options.event_time)
 
 
-def find(options: ScaffoldOptions, opened: OpenedSource, folder: Path) -> Findings:
+def find(
+    options: ScaffoldOptions, opened: OpenedSource, folder: Path, known: Described | None = None
+) -> Findings:
     """Find types, clock, key, entities, rules, target and leaks of a source.
 
     Raises
@@ -115,7 +131,10 @@ def find(options: ScaffoldOptions, opened: OpenedSource, folder: Path) -> Findin
             f"--entity {options.entity}: without a time there is no past to aggregate. Name --event-time too, "
             "or leave --entity out."
         )
-    key = find_key(connection, columns, clock, [name for keys in entities for name in keys])
+    known = known or Described()
+    key = stated_key(known, columns) or find_key(
+        connection, columns, clock, [name for keys in entities for name in keys]
+    )
     series = None
     # Rows with an identifier of their own are events, however evenly they come.
     is_identified = not key.is_made and clock.event_time not in key.columns
@@ -154,7 +173,7 @@ def find(options: ScaffoldOptions, opened: OpenedSource, folder: Path) -> Findin
         clock=clock,
         key=key,
         entities=views,
-        rules=tuple(suggest(columns, key, clock.event_time)),
+        rules=tuple(stated_rules(suggest(columns, key, clock.event_time), known)),
         target=target,
         candidates=rank_targets(columns, key, [name for keys in entities for name in keys]),
         label_time=label_time,
@@ -164,6 +183,8 @@ def find(options: ScaffoldOptions, opened: OpenedSource, folder: Path) -> Findin
         lookback=lookback,
         series=series,
         holidays=holidays,
+        known=known,
+        cursor=find_cursor(known, columns, clock.event_time) if isinstance(source, SqlSourceSpec) else None,
     )
 
 

@@ -22,7 +22,9 @@ from pipelines.scaffolding.learning import refuse_without_features
 from pipelines.scaffolding.options import ScaffoldOptions
 from pipelines.scaffolding.source import read_texts
 from resources.engine.duckdb import Engine
+from sources.described import Described
 from sources.opening import opened
+from sources.types import type_of
 
 MOST_ROWS = 200_000
 """Rows of a database that are looked at."""
@@ -135,7 +137,9 @@ def scaffold_source(options: ScaffoldOptions, *, folder: Path, start: Path, type
             engine.connect(reads=now.files) as connection,
             read_texts(source, now.files, connection, scratch=Path(scratch)) as opened_source,
         ):
-            findings = find(options, opened_source, folder)
+            describe = type_of(source).describe
+            known = describe(source, Path("/")) if describe is not None else Described()
+            findings = find(options, opened_source, folder, known)
         refuse_without_features(findings)
         written = {"defs.yaml": write(findings, type_name=type_name)}
         written |= {f"features/{view.name}.sql": view.sql for view in findings.entities}

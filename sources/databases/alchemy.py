@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
-from zoneinfo import ZoneInfo
 
 from declaration.extras import require_extra
 from sources.databases.address import Address
@@ -21,10 +20,13 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, CursorResult, TextClause
     from sqlalchemy.exc import SQLAlchemyError
 
-_MARK = "\0{}\0"
+MARK = "\0{}\0"
 """Where a bound stands until the other colons of a query are escaped."""
 
-_TIMESTAMP, _TIMES = 7, (7, 10, 12)
+LOOKS = ("since", "highest")
+"""Other parameters: those of a look."""
+
+TIMESTAMP, TIMES = 7, (7, 10, 12)
 """MySQL's number of the type that is an instant, and of those that have an order in time."""
 
 _WRITTEN: Mapping[int | None, str] = {
@@ -59,14 +61,14 @@ def read_alchemy(address: Address, question: Question, folder: Path) -> tuple[Pa
     DatabaseError
         If the database cannot be read.
     """
-    with _session(address, question) as connection:
-        quote, is_mysql = _style(connection)
-        relation = question.relation(_MARK, quote, backslashes=is_mysql)
+    with session(address, question) as connection:
+        quote, is_mysql = style(connection)
+        relation = question.relation(MARK, quote, backslashes=is_mysql)
         declared = _bounds(question, is_instant=question.event_type == "timestamp_tz", is_mysql=is_mysql)
         given = declared if question.is_bound_inside else {}
-        described = connection.execute(_text(f"SELECT * FROM {relation} WHERE 1 = 0"), given)
+        described = connection.execute(statement(f"SELECT * FROM {relation} WHERE 1 = 0"), given)
         names = list(described.keys())
-        types = dict(zip(names, _codes(described), strict=True)) if is_mysql else {}
+        types = dict(zip(names, codes(described), strict=True)) if is_mysql else {}
         described.close()
         selected = question.selected(names)
         condition = ""
@@ -74,7 +76,7 @@ def read_alchemy(address: Address, question: Question, folder: Path) -> tuple[Pa
         if column is not None:
             kind = types.get(column)
             _refuse_without_order(column, kind, question)
-            is_instant = kind == _TIMESTAMP if is_mysql else question.event_type == "timestamp_tz"
+            is_instant = kind == TIMESTAMP if is_mysql else question.event_type == "timestamp_tz"
             given = _bounds(question, is_instant=is_instant, is_mysql=is_mysql)
             condition = _condition(column, kind, question, quote)
         values = ", ".join(
@@ -82,94 +84,48 @@ def read_alchemy(address: Address, question: Question, folder: Path) -> tuple[Pa
         )
         streaming = connection.execution_options(stream_results=True, max_row_buffer=ROWS_AT_ONCE)
         result = streaming.execute(
-            _text(f"SELECT {values} FROM {relation}{condition}{question.limit}"), given
+            statement(f"SELECT {values} FROM {relation}{condition}{question.limit}"), given
         )
-        instants = {place for place, name in enumerate(selected) if types.get(name) == _TIMESTAMP}
+        instants = {place for place, name in enumerate(selected) if types.get(name) == TIMESTAMP}
         batches = batches_of(result.partitions(ROWS_AT_ONCE), selected, instants=instants)
         return written(
             question.progress.through(batches), empty_schema(selected), folder, file_name(question.source)
         )
 
 
-def _codes(result: CursorResult[Any]) -> Sequence[int]:
+def codes(result: CursorResult[Any]) -> Sequence[int]:
     """Return the driver's number of each column's type."""
     assert result.cursor is not None
     return [cast(int, column[1]) for column in result.cursor.description]
 
 
 def _refuse_without_order(column: str, kind: int | None, question: Question) -> None:
-    if kind is not None and kind not in _TIMES:
+    if kind is not None and kind not in TIMES:
         raise DatabaseError(
             f"source '{question.source.place}': the event time's column {column!r} is neither date, datetime nor timestamp, "
             "and has no order in time. Cast it in a query, as in CAST(… AS DATETIME(6))."
         )
 
 
-def mark_alchemy(address: Address, question: Question, expression: str) -> str:
-    """Return an aggregate of the rows as text.
-
-    Raises
-    ------
-    DatabaseError
-        If the database cannot be read.
-    """
-    with _session(address, question) as connection:
-        quote, is_mysql = _style(connection)
-        relation = question.relation(_MARK, quote, backslashes=is_mysql)
-        asked = _text(f"SELECT {expression} FROM {relation}")
-        return str(connection.execute(asked, _all_times(question)).scalar())
-
-
-def changed_alchemy(address: Address, question: Question, since: str) -> Sequence[datetime]:
-    """Return the hours of event time of the rows whose cursor is beyond a value; of MySQL and MariaDB.
-
-    Raises
-    ------
-    DatabaseError
-        If the database cannot be read.
-    """
-    with _session(address, question) as connection:
-        quote, is_mysql = _style(connection)
-        event, growing = question.event_column, question.source.cursor
-        if not is_mysql or event is None or growing is None:
-            return ()
-        relation = question.relation(_MARK, quote, backslashes=True)
-        given = _all_times(question)
-        described = connection.execute(
-            _text(f"SELECT {quoted(event, quote)} FROM {relation} WHERE 1 = 0"), given
-        )
-        (kind,) = _codes(described)
-        hour = f"DATE_FORMAT({quoted(event, quote)}, '%Y-%m-%d %H')"
-        rows = connection.execute(
-            _text(
-                f"SELECT DISTINCT {hour} FROM {relation} WHERE {quoted(growing, quote)} > {_MARK.format('since')} "
-                f"AND {quoted(event, quote)} >= '0001-01-01'"
-            ),
-            {**given, "driftline_since": since},
-        )
-        zone = UTC if kind == _TIMESTAMP else ZoneInfo(question.timezone)
-        return [datetime.strptime(row[0], "%Y-%m-%d %H").replace(tzinfo=zone) for row in rows]
-
-
-def _all_times(question: Question) -> dict[str, datetime]:
+def all_times(question: Question) -> dict[str, Any]:
     """Return the parameters with which a query that takes a window gives everything."""
     ends = _ALL_TIMES if question.is_bound_inside else ()
     return {f"driftline_{bound}": end for bound, end in zip(BOUNDS, ends, strict=False)}
 
 
-def _style(connection: Connection) -> tuple[str, bool]:
+def style(connection: Connection) -> tuple[str, bool]:
     """Return the sign around names, and whether the database is MySQL or MariaDB."""
     is_mysql = connection.dialect.name in ("mysql", "mariadb")
     return connection.dialect.identifier_preparer.initial_quote, is_mysql
 
 
-def _text(sql: str) -> TextClause:
+def statement(sql: str) -> TextClause:
     """Return a statement in which only our bounds are parameters: SQLAlchemy takes every name after a colon for one."""
     from sqlalchemy import text
 
     escaped = sql.replace("\\:", "\\\\:").replace(":", "\\:")
-    for bound in (*BOUNDS, "since"):
-        escaped = escaped.replace(_MARK.format(bound), f":driftline_{bound}")
+    for bound in (*BOUNDS, *LOOKS):
+        escaped = escaped.replace(MARK.format(bound), f":driftline_{bound}")
     return text(escaped)
 
 
@@ -185,7 +141,7 @@ def _bounds(question: Question, *, is_instant: bool, is_mysql: bool) -> dict[str
 
 def _condition(column: str, kind: int | None, question: Question, quote: str) -> str:
     name = quoted(column, quote)
-    inside = f"{name} >= {_MARK.format('start')} AND {name} < {_MARK.format('end')}"
+    inside = f"{name} >= {MARK.format('start')} AND {name} < {MARK.format('end')}"
     # What MySQL writes as 0000-00-00 is not NULL, and before every time.
     zero = f" OR {name} < '0001-01-01'" if kind is not None else ""
     strays = f" OR {name} IS NULL{zero}" if question.takes_strays else ""
@@ -198,7 +154,7 @@ def _value(name: str, kind: int | None, quote: str) -> str:
 
 
 @contextmanager
-def _session(address: Address, question: Question) -> Iterator[Connection]:
+def session(address: Address, question: Question) -> Iterator[Connection]:
     """Open a transaction that reads; on MySQL and MariaDB it sees one snapshot."""
     from sqlalchemy import create_engine, make_url
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError

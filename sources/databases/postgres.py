@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -12,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from declaration.extras import require_extra
 from sources.databases.address import Address
 from sources.databases.faults import DatabaseError, Reporter, Trouble
-from sources.databases.question import Question, quoted
+from sources.databases.question import Question, WindowForm, quoted
 from sources.databases.written import file_name, written
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ LOCK_TIMEOUT_MS = 60_000
 BATCH_OPTION, BATCH_BYTES = "adbc.postgresql.batch_size_hint_bytes", 4 * 1024**2
 """Bytes of rows that are held at a time."""
 
-_BOUND = "(current_setting('driftline.{}')::timestamptz)"
+BOUND = "(current_setting('driftline.{}')::timestamptz)"
 """A bound in SQL. COPY takes no parameters: the bound is one of the call that sets the transaction's setting."""
 
 _AS_THEY_ARE = frozenset(
@@ -43,7 +42,9 @@ _WRITTEN: Mapping[str, str] = {
 }
 """How types are asked for that would arrive as something else; all others, and arrays, as their text."""
 
-_TIMES = ("date", "timestamp", "timestamptz")
+TIMES = ("date", "timestamp", "timestamptz")
+
+_WINDOW = WindowForm(TIMES, BOUND, "{}", "CAST(… AS timestamptz)")
 
 _KINDS: Mapping[str, Trouble] = {
     "28": Trouble.REFUSED,
@@ -87,13 +88,15 @@ def read_postgres(address: Address, question: Question, folder: Path) -> tuple[P
     DatabaseError
         If the database cannot be read.
     """
-    with _session(address, question) as cursor:
-        relation = question.relation(_BOUND)
-        names, columns = _columns(cursor, relation)
+    with session(address, question) as cursor:
+        relation = question.relation(BOUND)
+        names, columns = columns_of(cursor, relation)
         selected = question.selected(names)
         values = ", ".join(f"{_value(name, columns[name])} AS {quoted(name, chr(34))}" for name in selected)
         cursor.adbc_statement.set_options(**{BATCH_OPTION: str(BATCH_BYTES)})
-        cursor.execute(f"SELECT {values} FROM {relation}{_condition(question, columns)}{question.limit}")
+        cursor.execute(
+            f"SELECT {values} FROM {relation}{question.condition(columns, _WINDOW)}{question.limit}"
+        )
         with cursor.fetch_record_batch() as rows:
             numbers = [name for name in selected if columns[name] == "numeric" and question.is_decimal(name)]
             batches = _with_decimals(rows, numbers)
@@ -120,59 +123,6 @@ def _with_decimals(rows: Iterable[pa.RecordBatch], names: Sequence[str]) -> Iter
         yield batch
 
 
-def mark_postgres(address: Address, question: Question, expression: str) -> str:
-    """Return an aggregate of the rows as text.
-
-    Raises
-    ------
-    DatabaseError
-        If the database cannot be read.
-    """
-    with _session(address, question) as cursor:
-        cursor.execute(f"SELECT {expression}::text FROM {question.relation(_BOUND)}")
-        return str(cursor.fetchone()[0])
-
-
-def changed_postgres(address: Address, question: Question, since: str) -> Sequence[datetime]:
-    """Return the hours of event time of the rows whose cursor is beyond a value, as a mark says it.
-
-    Raises
-    ------
-    DatabaseError
-        If the database cannot be read.
-    """
-    with _session(address, question) as cursor:
-        relation = question.relation(_BOUND)
-        _, types = _columns(cursor, relation)
-        event, growing = question.event_column or "", question.source.cursor or ""
-        if types.get(event) not in _TIMES or growing not in types:
-            return ()
-        cursor.execute("SELECT set_config('driftline.since', $1, true)", (since,))
-        cursor.fetchall()
-        name = quoted(event, '"')
-        cursor.execute(
-            f"SELECT DISTINCT date_trunc('hour', {name}::timestamptz) FROM {relation} WHERE {quoted(growing, chr(34))} > "
-            f"current_setting('driftline.since')::{quoted(types[growing], chr(34))} AND isfinite({name})"
-        )
-        return [row[0] for row in cursor.fetchall()]
-
-
-def _condition(question: Question, columns: Mapping[str, str]) -> str:
-    column = question.time_column(columns)
-    if column is None:
-        return ""
-    if columns[column] not in _TIMES:
-        raise DatabaseError(
-            f"source '{question.source.place}': the event time's column {column!r} is of type {columns[column]}, which has "
-            "no order in time. Cast it in a query, as in CAST(… AS timestamptz)."
-        )
-    name = quoted(column, '"')
-    # The session's zone makes instants of wall clocks, as the engine does afterwards.
-    inside = f"{name} >= {_BOUND.format('start')} AND {name} < {_BOUND.format('end')}"
-    strays = f" OR {name} IS NULL OR NOT isfinite({name})" if question.takes_strays else ""
-    return f" WHERE ({inside}{strays})"
-
-
 def _value(name: str, kind: str) -> str:
     """Return the SQL of a column that arrives as what it is."""
     column = quoted(name, '"')
@@ -183,7 +133,7 @@ def _value(name: str, kind: str) -> str:
     return _WRITTEN.get(kind, "{}::text").format(column)
 
 
-def _columns(cursor: Any, relation: str) -> tuple[list[str], dict[str, str]]:
+def columns_of(cursor: Any, relation: str) -> tuple[list[str], dict[str, str]]:
     """Return the names of a relation's columns, and Postgres' name of the type of each."""
     schema: pa.Schema = cursor.adbc_execute_schema(f"SELECT * FROM {relation}")
     types = {field.name: field.metadata[b"POSTGRESQL:type"].decode() for field in schema}
@@ -191,7 +141,7 @@ def _columns(cursor: Any, relation: str) -> tuple[list[str], dict[str, str]]:
 
 
 @contextmanager
-def _session(address: Address, question: Question) -> Iterator[Any]:
+def session(address: Address, question: Question) -> Iterator[Any]:
     """Open a transaction that sees one snapshot and changes nothing."""
     require_extra("postgres-source", "reading from Postgres")
     import adbc_driver_manager

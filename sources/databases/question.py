@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +19,28 @@ from sources.origins import optional_columns
 from sources.progress import Progress
 from sources.rejects import require_columns, source_columns
 from sources.source_type import Asked
+
+
+@dataclass(frozen=True)
+class WindowForm:
+    """How Postgres and DuckDB are asked for a window.
+
+    Attributes
+    ----------
+    times
+        Types with an order in time.
+    bound
+        SQL of a bound, with `{}` for its name.
+    instant
+        SQL of a column as an instant, with `{}` for the column.
+    cast
+        Example of a cast to a type of `times`.
+    """
+
+    times: Sequence[str]
+    bound: str
+    instant: str
+    cast: str
 
 
 @dataclass(frozen=True)
@@ -168,6 +190,29 @@ class Question:
                 "asked for a partition. Write a query that uses :start and :end."
             )
         return column
+
+    def condition(self, types: Mapping[str, str], window: WindowForm) -> str:
+        """Return the SQL of the window as a condition; none where there is no window, or the query takes it.
+
+        Raises
+        ------
+        DatabaseError
+            If the event time's column has no order in time.
+        """
+        column = self.time_column(types)
+        if column is None:
+            return ""
+        if types[column] not in window.times:
+            raise DatabaseError(
+                f"source '{self.source.place}': the event time's column {column!r} is of type {types[column]}, which has no order "
+                f"in time. Cast it in a query, as in {window.cast}."
+            )
+        name = quoted(column, '"')
+        # The session's zone makes instants of wall clocks, as the engine does afterwards.
+        instant = window.instant.format(name)
+        inside = f"{instant} >= {window.bound.format('start')} AND {instant} < {window.bound.format('end')}"
+        strays = f" OR {name} IS NULL OR NOT isfinite({name})" if self.takes_strays else ""
+        return f" WHERE ({inside}{strays})"
 
 
 def question_of(source: SqlSourceSpec, asked: Asked) -> Question:

@@ -48,7 +48,7 @@ def read_sqlite(address: Address, question: Question, folder: Path) -> tuple[Pat
     DatabaseError
         If the file cannot be read.
     """
-    with _session(address, question) as connection:
+    with session(address, question) as connection:
         relation, bounds = question.relation(), _bounds(question)
         given = bounds if question.is_bound_inside else {}
         described = connection.execute(f"SELECT * FROM {relation} LIMIT 0", given).description
@@ -63,51 +63,6 @@ def read_sqlite(address: Address, question: Question, folder: Path) -> tuple[Pat
         return written(
             question.progress.through(batches), empty_schema(selected), folder, file_name(question.source)
         )
-
-
-def mark_sqlite(address: Address, question: Question, expression: str) -> str:
-    """Return an aggregate of the rows as text.
-
-    Raises
-    ------
-    DatabaseError
-        If the file cannot be read.
-    """
-    with _session(address, question) as connection:
-        rows = connection.execute(f"SELECT {expression} FROM {question.relation()}", _all_times(question))
-        return str(rows.fetchone()[0])
-
-
-def changed_sqlite(address: Address, question: Question, since: str) -> Sequence[datetime]:
-    """Return the hours of event time of the rows whose cursor is beyond a value, as a mark says it.
-
-    A number is greater than a number, a text than a text, as they are stored; rows whose event time is none belong to no hour.
-
-    Raises
-    ------
-    DatabaseError
-        If the file cannot be read.
-    """
-    event, growing = question.event_column, question.source.cursor
-    if event is None or growing is None:
-        return ()
-    zone, name, column = ZoneInfo(question.timezone), quoted(growing, '"'), quoted(event, '"')
-    beyond = (
-        f"CASE WHEN typeof({name}) IN ('integer', 'real') THEN {name} > CAST(:driftline_since AS NUMERIC) "
-        f"ELSE {name} > :driftline_since END"
-    )
-    with _session(address, question) as connection:
-        rows = connection.execute(
-            f"SELECT DISTINCT {column} FROM {question.relation()} WHERE {beyond}",
-            {**_all_times(question), "driftline_since": since},
-        )
-        instants = {_instant(value, zone) for (value,) in rows} - {None}
-    return sorted({at.replace(minute=0, second=0, microsecond=0) for at in instants if at is not None})
-
-
-def _all_times(question: Question) -> dict[str, str]:
-    """Return the bounds with which a query that takes a window gives everything."""
-    return {"start": "0001-01-01", "end": "9999-12-31"} if question.is_bound_inside else {}
 
 
 def _chunks(cursor: sqlite3.Cursor) -> Iterator[Sequence[Sequence[Any]]]:
@@ -151,14 +106,22 @@ def _placed(question: Question) -> Callable[[object], int]:
     start, end = question.instant("start"), question.instant("end")
 
     def place(value: object) -> int:
-        instant = _instant(value, zone)
+        instant = instant_of(value, zone)
         return 2 if instant is None else int(start <= instant < end)
 
     return place
 
 
-def _instant(value: object, zone: ZoneInfo) -> datetime | None:
-    """Return the instant that a value names; None where it is no time."""
+def instant_of(value: object, zone: ZoneInfo) -> datetime | None:
+    """Return the instant that a text means, in UTC; None where it is no time.
+
+    Parameters
+    ----------
+    value
+        What is stored.
+    zone
+        Zone of texts without one.
+    """
     if not isinstance(value, str) or not _TIME.fullmatch(value):
         return None
     try:
@@ -180,7 +143,7 @@ def _fold(clock: datetime, zone: ZoneInfo) -> int:
 
 
 @contextmanager
-def _session(address: Address, question: Question) -> Iterator[sqlite3.Connection]:
+def session(address: Address, question: Question) -> Iterator[sqlite3.Connection]:
     """Open the file for reading alone, within one transaction."""
     assert address.file is not None
     uri = f"file:{quote(str(address.file))}?mode=ro"

@@ -18,7 +18,7 @@ from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
 from pipelines.automation import automation
 from pipelines.graph.compile import build_pipeline
-from pipelines.triggers import source_sensor as source_sensor_module
+from pipelines.triggers import source_changes
 from pipelines.triggers.drift_sensor import drift_sensor
 from pipelines.triggers.run_requests import refresh_selection
 from pipelines.triggers.schedules import schedules
@@ -248,7 +248,7 @@ def test_a_changed_source_is_read_again(pipeline: Pipeline, instance: DagsterIns
             dg.AssetKey(["flights", "profiled", "profiled_planes"]),
         ]
     ]
-    assert set(json.loads(changed.cursor)) == {"flights/flights", "flights/planes"}
+    assert set(json.loads(changed.cursor)) == {"looks", "flights/flights", "flights/planes"}
 
 
 def test_a_late_file_finds_its_partition(pipeline: Pipeline, instance: DagsterInstance) -> None:
@@ -318,7 +318,7 @@ def test_a_file_without_its_marker_is_of_no_partition_yet(
 def test_many_late_files_are_refreshed_look_by_look(
     pipeline: Pipeline, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipelines.triggers.source_sensor.MOST_PARTITIONS", 2)
+    monkeypatch.setattr("pipelines.triggers.source_changes.MOST_PARTITIONS", 2)
     folder = Path(pipeline.folder)
     dataset = pipeline.spec.datasets["flights"]
     source = dataset.source.model_copy(update={"path": "days/{partition}.csv", "mode": "incremental"})
@@ -344,7 +344,7 @@ def test_many_late_files_are_refreshed_look_by_look(
 def test_a_missing_source_is_no_change(pipeline: Pipeline, instance: DagsterInstance) -> None:
     Path(pipeline.folder, "planes.csv").unlink()
     cursor = tick(source_sensor([pipeline]), instance, pipeline).cursor
-    assert set(json.loads(cursor)) == {"flights/flights"}
+    assert set(json.loads(cursor)) == {"looks", "flights/flights"}
 
 
 def test_partitions_that_got_rows_late_are_read_again(
@@ -361,7 +361,7 @@ def test_partitions_that_got_rows_late_are_read_again(
     telling = replace(
         SOURCE_TYPES["csv"], marks=lambda *_: {WHOLE: state["mark"]}, look=None, changes=changes
     )
-    monkeypatch.setattr(source_sensor_module, "type_of", lambda _: telling)
+    monkeypatch.setattr(source_changes, "type_of", lambda _: telling)
     first = tick(source_sensor([pipeline]), instance, pipeline)
     state["mark"] = "2"
     again = tick(source_sensor([pipeline]), instance, pipeline, first.cursor)

@@ -107,3 +107,24 @@ def test_what_cannot_tell_of_deletions_is_refused(tmp_path: Path) -> None:
         run(tmp_path, made, 0)
     with pytest.raises(DatabaseError, match=r"has no column 'chnged'.*Correct `version` and `deleted`"):
         run(tmp_path, pipeline(tmp_path, version="chnged"), 0)
+
+
+def test_a_deleted_row_leaves_with_its_partition_and_is_counted(tmp_path: Path) -> None:
+    made = pipeline(tmp_path, deletes="compare")
+    shop(
+        tmp_path,
+        *((n, "2024-01-01 10:00", float(n), 1, 0) for n in range(5)),
+        (9, "2024-01-02 10:00", 9.0, 1, 0),
+    )
+    first, lake = run(tmp_path, made, 0)
+    run(tmp_path, made, 1)
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as session:
+        session.execute("DELETE FROM orders WHERE id IN (1, 3, 9)")
+        session.execute("INSERT INTO orders VALUES (7, '2024-01-01 11:00', 7, 1, 0)")
+        session.commit()
+    again, _ = run(tmp_path, made, 0)
+    assert (first.metadata["n_removed"], again.metadata["n_removed"], again.metadata["n_rows"]) == (0, 2, 4)
+    # The other partition was not read again.
+    assert amounts(lake) == [(0, 0.0), (2, 2.0), (4, 4.0), (7, 7.0), (9, 9.0)]
+    assert run(tmp_path, made, 1)[0].metadata["n_removed"] == 1
+    assert "n_removed" not in run(tmp_path, pipeline(tmp_path), 0)[0].metadata

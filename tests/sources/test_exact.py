@@ -468,3 +468,20 @@ def test_clocks_that_a_zone_has_twice_or_not_are_counted_and_read_as_documented(
         counted = changed_clocks(connection, spec, name, "true")
     assert found == meant
     assert counted == ({"at": LocalTimes(sum(twice), sum(missing))} if any(twice + missing) else {})
+
+
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_a_column_may_be_called_as_anything_in_our_sql(kind: str, tmp_path: Path) -> None:
+    """A column's name comes before that of a lambda's parameter, which was `number` once."""
+    names = ["number", "amount", "x", "part", "value", "text", "at", "mantissa"]
+    path = tmp_path / f"a.{kind}"
+    if kind == "csv":
+        path.write_text(",".join(names) + "\n" + ",".join("1.50" for _ in names) + "\n")
+    else:
+        path.write_text("{" + ", ".join(f'"{name}": 1.5000000000000000000' for name in names) + "}\n")
+    with duckdb.connect() as connection:
+        spec = DatasetSpec.model_validate(
+            {"source": {"type": kind, "path": "a"}, "columns": dict.fromkeys(names, "decimal")}
+        )
+        read_files(connection, [path], spec, name="a", timezone="UTC")
+        assert connection.sql(f"SELECT * FROM {READ_TABLE}").fetchall() == [(Decimal("1.5"),) * len(names)]

@@ -18,10 +18,24 @@ def source_faults(path: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:
     """Return what contradicts itself in a dataset's source."""
     for key, text in (*dataset.source.contradictions(), *dataset.source.key_faults(dataset.key)):
         yield Fault((*path, key), f"{label((*path, key))} {text}")
+    if dataset.source.compares_keys:
+        yield from _comparison_faults(path, dataset)
     if dataset.source.has_partition_files and dataset.event_time is None:
         key, value = dataset.source.partitions_key
         text = f"{label(path)}.{key} is {value}, but the dataset has no event_time and so no partitions."
         yield Fault((*path, key), text)
+
+
+def _comparison_faults(path: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:
+    """Check that keys, and the event time by whose hours they are compared, are columns of the source."""
+    needed = [*dataset.key, *([dataset.event_time] if dataset.event_time else [])]
+    for name in needed:
+        if name in dataset.columns and dataset.column(name).sql is not None:
+            at = (*path, "deletes")
+            yield Fault(
+                at,
+                f"{label(at)} compares keys in the source, but '{name}' is computed. Compute it in a query or view.",
+            )
 
 
 def null_text_faults(path: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:

@@ -1037,6 +1037,19 @@ MALFORMED = [
     pytest.param(
         [
             (
+                "source: {type: parquet, path: customers.parquet}",
+                "source: {type: sql, url: {env: SHOP_URL}, table: customers, deletes: compare}",
+            ),
+            ("      key: [customer]\n", ""),
+        ],
+        [
+            "24: datasets.customers.source.deletes compares keys, but the dataset has none. Declare `key`.",
+        ],
+        id="sql-deletes-without-a-key",
+    ),
+    pytest.param(
+        [
+            (
                 "source: {type: csv, path: orders.csv}",
                 "source: {type: sql, url: {env: SHOP_URL}, table: orders, query: late_orders.sql}",
             )

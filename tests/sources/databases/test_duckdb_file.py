@@ -7,6 +7,7 @@ import duckdb
 import pytest
 
 from sources.databases.faults import DatabaseError
+from sources.databases.looks import mark_of
 from sources.source_type import WHOLE, Asked
 from sources.types import type_of
 from tests.fixtures.databases import got, sql_dataset
@@ -114,23 +115,45 @@ def test_the_mark_changes_with_the_file(tmp_path: Path) -> None:
     assert type_of(source).marks(source, Asked(tmp_path, tmp_path)) != before
 
 
-@pytest.mark.parametrize(
-    ("kind", "first", "second"), [("TIMESTAMP", "'2024-03-01'", "'2024-03-02'"), ("INTEGER", "9", "10")]
-)
-def test_late_rows_tell_their_hours(kind: str, first: str, second: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "hour"), [("TIMESTAMP", 4), ("TIMESTAMPTZ", 5), ("DATE", 23)])
+def test_late_rows_tell_their_hours_though_no_cursor_is_higher(kind: str, hour: int, tmp_path: Path) -> None:
+    shop(tmp_path, f"CREATE TABLE orders (id INTEGER, {AT} {kind}, changed TIMESTAMPTZ)")
     shop(
         tmp_path,
-        f'CREATE TABLE orders (id INTEGER, "at" TIMESTAMP, changed {kind})',
-        f"INSERT INTO orders VALUES (1, '2024-01-01 10:30', {first})",
+        "INSERT INTO orders VALUES (1, '2024-01-01 10:30', '2024-03-01 00:00+00'), (2, 'infinity', '2024-03-01 12:00+00')",
     )
-    dataset = sql_dataset(ORDERS, "at", **SHOP, cursor="changed")
-    source_type = type_of(dataset.source)
+    dataset = sql_dataset(ORDERS, "at", **SHOP, cursor="changed", lag="6h")
+    kind_of = type_of(dataset.source)
+    mark = kind_of.marks(dataset.source, Asked(tmp_path, tmp_path))[WHOLE]
     asked = Asked(tmp_path, tmp_path, dataset=dataset, timezone="Europe/Berlin")
-    mark = source_type.marks(dataset.source, asked)[WHOLE]
-    assert source_type.changes is not None
-    assert list(source_type.changes(dataset.source, asked, mark)) == []
+    assert kind_of.changes is not None
+    assert list(kind_of.changes(dataset.source, asked, mark)) == []
     shop(
         tmp_path,
-        f"INSERT INTO orders VALUES (2, '2024-01-07 05:10', {second}), (3, NULL, {second}), (4, 'infinity', {second})",
+        "INSERT INTO orders VALUES (3, '2024-01-07 05:10', '2024-03-01 11:00+00'), (4, NULL, '2024-03-01 11:00+00')",
     )
-    assert list(source_type.changes(dataset.source, asked, mark)) == [datetime(2024, 1, 7, 4, tzinfo=UTC)]
+    later = kind_of.marks(dataset.source, Asked(tmp_path, tmp_path))[WHOLE]
+    assert (mark_of(later).highest, mark_of(later).tail) != (mark_of(mark).highest, mark_of(mark).tail)
+    day = 6 if kind == "DATE" else 7
+    assert list(kind_of.changes(dataset.source, asked, mark)) == [datetime(2024, 1, day, hour, tzinfo=UTC)]
+
+
+def test_an_hour_is_another_one_when_a_key_is_gone(tmp_path: Path) -> None:
+    shop(tmp_path, f"CREATE TABLE orders (id INTEGER, {AT} TIMESTAMP)")
+    shop(
+        tmp_path,
+        "INSERT INTO orders VALUES (1, '2024-01-01 10:30'), (2, '2024-01-01 10:40'), (3, '2024-01-02'), (4, NULL)",
+    )
+    dataset = sql_dataset(ORDERS, "at", **SHOP, deletes="compare").model_copy(update={"key": ("id",)})
+    contents = type_of(dataset.source).contents
+    assert contents is not None
+    asked = Asked(tmp_path, tmp_path, dataset=dataset)
+    before = contents(dataset.source, asked)
+    shop(tmp_path, "DELETE FROM orders WHERE id = 2")
+    shop(tmp_path, "INSERT INTO orders VALUES (5, '2024-01-01 10:50')")
+    after = contents(dataset.source, asked)
+    assert before is not None
+    assert after is not None
+    first, second = datetime(2024, 1, 1, 10, tzinfo=UTC), datetime(2024, 1, 2, tzinfo=UTC)
+    assert before.keys() == after.keys() == {first, second, None}
+    assert [hour for hour in before if before[hour] != after[hour]] == [first]
