@@ -12,8 +12,8 @@ UV := .venv/bin/python -m uv
 ROOMS := assets charts declaration drift driftline expectations feature_repo learning pipelines resources serving sources
 LOCK := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-config --quiet \
         --no-emit-index-url --custom-compile-command "make lock" pyproject.toml
-# All but object stores and MLflow's web UI.
-EXTRAS := --extra avro --extra demo --extra dg --extra excel --extra holidays --extra http --extra iceberg --extra lightgbm --extra mysql --extra onnx --extra postgres --extra postgres-source --extra redis --extra rest --extra tune --extra xgboost
+# All but MLflow's web UI.
+EXTRAS := --extra avro --extra demo --extra dg --extra excel --extra holidays --extra http --extra iceberg --extra lightgbm --extra mysql --extra onnx --extra postgres --extra postgres-source --extra redis --extra rest --extra s3 --extra sftp --extra tune --extra xgboost
 
 # Compiled bytecode is what keeps imports within their budget: never leave it out.
 unexport PYTHONDONTWRITEBYTECODE
@@ -72,7 +72,7 @@ check: .venv/.runtime ## check every declaration: all faults of all files
 	.venv/bin/driftline check
 
 BENCHMARKS := point_in_time_join expectations_one_scan drift_peers run_cost orchestration_overhead \
-              online_loading online_store ask batch_scoring
+              online_loading online_store ask batch_scoring sql_source rest_source
 
 bench: .venv/.dev ## run the benchmarks, one after another; fails where a bar is missed
 	failed=""; for name in $(BENCHMARKS); do \

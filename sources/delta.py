@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -15,6 +14,7 @@ from declaration.text import one_line
 from sources.converted import write_parquet
 from sources.files import SourceError
 from sources.forms import PARQUET
+from sources.scratch import scratch_folder
 from sources.source_type import WHOLE, Asked, Opened, SourceType
 from sources.tables import in_order, instant_of, table_place
 
@@ -27,9 +27,8 @@ def _open(source: DeltaSourceSpec, asked: Asked, /) -> Iterator[Opened]:
     """Write the rows of a version as Parquet; its version tells its state."""
     table = _table(source, asked.folder)
     version = table.version()
-    asked.scratch.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=asked.scratch, prefix="delta-") as name:
-        target = Path(name) / Path(source.path.rstrip("/")).name
+    with scratch_folder(asked.scratch, "delta-") as name:
+        target = name / Path(source.path.rstrip("/")).name
         with _told(source):
             # The table's own reader: it knows deletion vectors, mapped columns and columns that came later.
             rows = pa.RecordBatchReader.from_stream(

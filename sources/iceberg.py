@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlparse
 
@@ -19,6 +18,7 @@ from declaration.text import one_line
 from sources.converted import write_parquet
 from sources.files import SourceError
 from sources.forms import PARQUET
+from sources.scratch import scratch_folder
 from sources.source_type import WHOLE, Asked, Opened, SourceType
 from sources.tables import in_order, instant_of, table_place
 
@@ -34,9 +34,8 @@ def _open(source: IcebergSourceSpec, asked: Asked, /) -> Iterator[Opened]:
     """Write the rows of a snapshot as Parquet; its identifier tells its state."""
     table = _table(source, asked.folder)
     snapshot = _snapshot(table, source)
-    asked.scratch.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=asked.scratch, prefix="iceberg-") as name:
-        target = Path(name) / Path(source.path.rstrip("/")).name
+    with scratch_folder(asked.scratch, "iceberg-") as name:
+        target = name / Path(source.path.rstrip("/")).name
         with _told(source):
             # Of a snapshot that is asked for, the columns are those of then; of the newest, those of now.
             scan = table.scan(snapshot_id=snapshot if _is_asked_for(source) else None)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from declaration.datasets import DatasetSpec
@@ -14,6 +14,7 @@ from declaration.partitions import PartitionsSpec
 from declaration.sources.spec import SourceSpec
 from declaration.upstream import UpstreamDataset
 from sources.files import unpacked
+from sources.scratch import scratch_folder
 from sources.source_type import Asked, Opened
 from sources.stores import Stores
 from sources.types import type_of
@@ -47,6 +48,7 @@ def opened(
     most_rows: int | None = None,
     upstream: UpstreamDataset | None = None,
     stores: Stores | None = None,
+    clock: datetime | None = None,
 ) -> Iterator[Opened]:
     """Open a source; files that are made of one that has none are removed after.
 
@@ -68,6 +70,8 @@ def opened(
         Rows that a look needs at most, of a source that is asked.
     upstream, stores
         What a source is that was made elsewhere, and where such things are kept (`Asked`).
+    clock
+        The present instant, where files that are too young are not to be read.
 
     Raises
     ------
@@ -77,7 +81,7 @@ def opened(
     timezone = partitions.timezone if partitions is not None else "UTC"
     takes_strays = asked is not None and partitions is not None and _is_first(asked, partitions)
     request = Asked(
-        folder, scratch, partition, asked, dataset, timezone, takes_strays, most_rows, upstream, stores
+        folder, scratch, partition, asked, dataset, timezone, takes_strays, most_rows, upstream, stores, clock
     )
     with type_of(source).open(source, request) as source_now:
         yield source_now
@@ -93,6 +97,5 @@ def readable(
     connection: duckdb.DuckDBPyConnection, files: Sequence[Path], spec: DatasetSpec, scratch: Path
 ) -> Iterator[tuple[Path, ...]]:
     """Give files that the engine can read: unpacked and in UTF-8; copies are removed after."""
-    scratch.mkdir(parents=True, exist_ok=True)
-    with unpacked(files, scratch=scratch) as plain, TemporaryDirectory(dir=scratch, prefix="text-") as name:
-        yield type_of(spec.source).prepare(connection, plain, spec.source, folder=Path(name))
+    with unpacked(files, scratch=scratch) as plain, scratch_folder(scratch, "text-") as name:
+        yield type_of(spec.source).prepare(connection, plain, spec.source, folder=name)

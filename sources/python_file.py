@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
 
@@ -24,6 +23,8 @@ from declaration.sources.python import PythonSourceSpec
 from sources.file_types import stat_mark
 from sources.files import SourceError, file_in_folder
 from sources.forms import PARQUET
+from sources.progress import Progress
+from sources.scratch import scratch_folder
 from sources.source_type import WHOLE, Asked, Opened, SourceType
 
 FUNCTION = "read"
@@ -40,9 +41,8 @@ def _open(source: PythonSourceSpec, asked: Asked, /) -> Iterator[Opened]:
     """
     file = file_in_folder(source.path, asked.folder)
     start, end = (asked.window.start, asked.window.end) if asked.window is not None else (None, None)
-    asked.scratch.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=asked.scratch, prefix="made-") as name:
-        yield Opened((rows_as_parquet(file, start, end, folder=Path(name)),))
+    with scratch_folder(asked.scratch, "made-") as name:
+        yield Opened((rows_as_parquet(file, start, end, folder=name),))
 
 
 def _marks(source: PythonSourceSpec, asked: Asked, /) -> Mapping[str, str]:
@@ -83,7 +83,7 @@ def rows_as_parquet(file: Path, start: datetime | None, end: datetime | None, *,
             doing = f"{FUNCTION}({_shown(start)}, {_shown(end)})"
             batches, schema = _batches(read(start, end), file)
             with pq.ParquetWriter(target, schema) as writer:
-                for batch in batches:
+                for batch in Progress(file.name).through(batches):
                     writer.write_batch(batch)
     except SourceError:
         raise

@@ -52,6 +52,8 @@ class Asked:
         What is declared of the dataset of another pipeline that is read; None of other sources.
     stores
         Where other pipelines and code locations keep what they made; None where nothing of that is at hand.
+    clock
+        The present instant, by which files that are too young are not read; None where they are read however young they are.
     """
 
     folder: Path
@@ -64,6 +66,26 @@ class Asked:
     most_rows: int | None = None
     upstream: UpstreamDataset | None = None
     stores: Stores | None = None
+    clock: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a sensor sees of a source that has files.
+
+    Attributes
+    ----------
+    marks
+        As of `SourceType.marks`.
+    waiting
+        Files that are not read yet, by their paths, with the reason.
+    unsettled
+        Keys of the marks to which nothing is to be started yet: files of them are being written.
+    """
+
+    marks: Mapping[str, str]
+    waiting: Mapping[str, str] = field(default_factory=dict)
+    unsettled: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -144,6 +166,8 @@ class SourceType(Generic[Keys]):
         Endings of file names, and a pattern of what only its folders hold, by which the scaffolder knows it.
     of_url
         Gives the block for a URL that a person types in a folder, and the variables that the block names; None where it is none of its URLs.
+    look
+        The marks of a source whose files arrive, with those that are still being written; None for other types.
     changes
         The hours of event time in which rows came or changed since a mark under `WHOLE`; None for types that cannot tell.
     """
@@ -156,4 +180,5 @@ class SourceType(Generic[Keys]):
     endings: tuple[str, ...] = ()
     folder_sign: str = ""
     of_url: Callable[[str, Path], tuple[Keys, Mapping[str, str]] | None] | None = None
+    look: Callable[[Keys, Asked], Look] | None = None
     changes: Callable[[Keys, Asked, str], Sequence[datetime]] | None = None

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from declaration.environment import FromEnvironment
 from declaration.sources.sql import LOCAL_SCHEMES, SqlSourceSpec
@@ -23,6 +22,7 @@ from sources.databases.question import Question, query_of, question_of, quoted
 from sources.databases.sqlite_file import changed_sqlite, mark_sqlite, read_sqlite
 from sources.file_types import stat_mark
 from sources.forms import PARQUET
+from sources.scratch import scratch_folder
 from sources.source_type import WHOLE, Asked, Opened, SourceType
 
 _BESIDE = ("-wal", ".wal")
@@ -65,11 +65,10 @@ def _open(source: SqlSourceSpec, asked: Asked, /) -> Iterator[Opened]:
     address = address_of(source, asked.folder)
     question = question_of(source, asked)
     read = _DATABASES.get(address.kind, _OTHERS).read
-    asked.scratch.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=asked.scratch, prefix="asked-") as name:
-        files = patiently(lambda attempt: read(address, question, Path(name) / str(attempt)))
-        newest, counts = newest_rows(files, question, Path(name))
-        yield Opened(newest, facts=counts)
+    with scratch_folder(asked.scratch, "asked-") as name:
+        files = patiently(lambda attempt: read(address, question, name / str(attempt)))
+        newest, counts = newest_rows(files, question, name)
+        yield Opened(newest, facts={**counts, "waited_s": round(question.progress.waited_s, 3)})
 
 
 def _marks(source: SqlSourceSpec, asked: Asked, /) -> Mapping[str, str]:

@@ -40,6 +40,7 @@ from pipelines.lineage import Lineage, declared_lineage
 from pipelines.lineage.table_columns import column_metadata
 from resources.orchestrator.run_process import hold_run
 from resources.postgres.lost_database import is_lost_database
+from sources.progress import PROGRESS
 
 if TYPE_CHECKING:
     from dagster._core.definitions.metadata import RawMetadataValue
@@ -153,6 +154,7 @@ def _asset(
         scope, table = _scope(context, pipeline, stage), "/".join(key.path)
         run = StageRun(pipeline, scope, context.resources.lake, context.resources.engine, _stores(context))
         with (
+            _progress_told(context.log),
             _tried_again_without_database(),
             written_alone(run.lake, table, scope.partition, run_id),
         ):
@@ -164,6 +166,32 @@ def _asset(
         return _result(outcome, key, shown)
 
     return materialize
+
+
+class _ToEventLog(logging.Handler):
+    """Keeps what is told of a long reading in the run's event log."""
+
+    def __init__(self, log: logging.Logger) -> None:
+        super().__init__()
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log a line as the run's own."""
+        self._log.info(record.getMessage())
+
+
+@contextmanager
+def _progress_told(log: logging.Logger) -> Iterator[None]:
+    """Keep the progress of what goes on in a run's event log."""
+    handler = _ToEventLog(log)
+    before = PROGRESS.level
+    PROGRESS.addHandler(handler)
+    PROGRESS.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        PROGRESS.removeHandler(handler)
+        PROGRESS.setLevel(before)
 
 
 @contextmanager

@@ -4,13 +4,14 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import dagster as dg
 
 from declaration.partitioning import Window, partitioning
 from declaration.pipeline import Pipeline
+from declaration.text import one_line
 from pipelines.graph.stores import DagsterStores
 from pipelines.triggers.due import due_windows
 from pipelines.triggers.due_partitions import make_known
@@ -19,8 +20,9 @@ from pipelines.triggers.run_requests import reference_request, refresh_request
 from pipelines.triggers.served import served
 from resources.engine.duckdb import Engine
 from resources.lake.lake import Lake
+from sources.arrival import MOST_SHOWN
 from sources.files import SourceError
-from sources.source_type import WHOLE, Asked
+from sources.source_type import WHOLE, Asked, Look
 from sources.stores import Stores
 from sources.types import type_of
 
@@ -82,7 +84,7 @@ def source_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.STOPPED,
         description="Takes in the files of inboxes. Reads a source again when its files changed: reference tables wholly, partitions "
-        "with files of their own each, others the newest partition, or those that arrived. "
+        "with files of their own each, others the newest partition, or those that arrived. Files that are still being written wait. "
         + served(pipelines),
     )
     def sense(context: dg.SensorEvaluationContext, lake: Lake, engine: Engine) -> dg.SensorResult:
@@ -90,11 +92,15 @@ def source_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
         now = datetime.now(UTC)
         requests: list[dg.RunRequest] = []
         waiting: dict[str, str] = {}
+        unread: list[str] = []
         for pipeline in pipelines:
             # First: what it puts in place is a change of the source.
             waiting |= take_in(pipeline, cursor, lake, engine, now)
             stores = DagsterStores(lake, lambda: context.instance)
-            changed = _changed_datasets(pipeline, cursor, now, Path(engine.spill_directory), stores)
+            asked = _asked(pipeline, now, Path(engine.spill_directory), stores)
+            looks = _looks(asked)
+            unread += [text for name, look in looks.items() for text in _told_unread(pipeline, name, look)]
+            changed = _changed_datasets(pipeline, looks, asked, cursor, now)
             requests += _reference_requests(pipeline, changed)
             late = _late_partitions(pipeline, changed, now)
             requests += [
@@ -126,42 +132,82 @@ def source_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
                     if key not in change.partitions or key in done
                 } | {key: change.before[key] for key in change.partitions - done if key in change.before}
         sources = {key: marks for key, marks in cursor.items() if not key.startswith("/")}
+        for text in unread:
+            context.log.info(text)
         return dg.SensorResult(
-            run_requests=requests, cursor=json.dumps({**sources, **waiting}, sort_keys=True)
+            run_requests=requests,
+            cursor=json.dumps({**sources, **waiting}, sort_keys=True),
+            skip_reason=" ".join(unread) if unread and not requests else None,
         )
 
     return sense
 
 
+def _looks(asked: Mapping[str, Asked]) -> dict[str, Look]:
+    """Look at the source of each dataset; those that are not there yet are left out."""
+    looks: dict[str, Look] = {}
+    for name, one in asked.items():
+        assert one.dataset is not None
+        source, kind = one.dataset.source, type_of(one.dataset.source)
+        try:
+            looks[name] = Look(kind.marks(source, one)) if kind.look is None else kind.look(source, one)
+        except SourceError:
+            continue  # Not there yet: the run that needs it will say so.
+    return looks
+
+
+def _told_unread(pipeline: Pipeline, name: str, look: Look) -> Iterator[str]:
+    """Say which files of a dataset wait, and for what."""
+    waiting = list(look.waiting.items())
+    if waiting:
+        files = "; ".join(
+            f"{one_line(PurePosixPath(file).name)}: {reason}" for file, reason in waiting[:MOST_SHOWN]
+        )
+        more = f"; and {len(waiting) - MOST_SHOWN:,} more" if len(waiting) > MOST_SHOWN else ""
+        yield f"{pipeline.name}/{name} waits for {len(waiting):,} files: {files}{more}."
+
+
 def _changed_datasets(
-    pipeline: Pipeline, cursor: Mapping[str, Any], now: datetime, scratch: Path, stores: Stores
+    pipeline: Pipeline,
+    looks: Mapping[str, Look],
+    asked: Mapping[str, Asked],
+    cursor: Mapping[str, Any],
+    now: datetime,
 ) -> dict[str, _Change]:
     """Return the datasets whose source is not what the cursor remembers."""
     changes: dict[str, _Change] = {}
-    for name, dataset in pipeline.spec.datasets.items():
+    for name, look in looks.items():
         seen = cursor.get(f"{pipeline.name}/{name}")
         # An older cursor holds one text for all.
         before = seen if isinstance(seen, dict) else {}
+        # While files of it are being written, a partition, or the whole, is what it was at the last look.
+        marks = {key: mark for key, mark in look.marks.items() if key not in look.unsettled}
+        marks |= {key: before[key] for key in look.unsettled if key in before}
+        if seen == marks or (not before and look.unsettled and not marks):
+            continue
         try:
-            asked = _asked(pipeline, name, scratch, stores)
-            marks = type_of(dataset.source).marks(dataset.source, asked)
-            if seen != marks:
-                late = _told_late(pipeline, asked, before.get(WHOLE), now)
-                changes[name] = _Change(before, marks, late, dataset.source.is_made_elsewhere)
+            late = _told_late(pipeline, asked[name], before.get(WHOLE), now)
         except SourceError:
-            continue  # Not there yet: the run that needs it will say so.
+            continue
+        is_made_elsewhere = pipeline.spec.datasets[name].source.is_made_elsewhere
+        changes[name] = _Change(before, marks, late, is_made_elsewhere)
     return changes
 
 
-def _asked(pipeline: Pipeline, name: str, scratch: Path, stores: Stores) -> Asked:
-    return Asked(
-        Path(pipeline.folder),
-        scratch,
-        dataset=pipeline.spec.datasets[name],
-        timezone=pipeline.spec.partitions.timezone,
-        upstream=pipeline.upstream.get(name),
-        stores=stores,
-    )
+def _asked(pipeline: Pipeline, now: datetime, scratch: Path, stores: Stores) -> dict[str, Asked]:
+    """Return for what the source of each dataset is looked at."""
+    return {
+        name: Asked(
+            Path(pipeline.folder),
+            scratch,
+            dataset=dataset,
+            timezone=pipeline.spec.partitions.timezone,
+            upstream=pipeline.upstream.get(name),
+            stores=stores,
+            clock=now,
+        )
+        for name, dataset in pipeline.spec.datasets.items()
+    }
 
 
 def _told_late(pipeline: Pipeline, asked: Asked, since: str | None, now: datetime) -> Sequence[Window]:
