@@ -89,7 +89,10 @@ def versions(flown: pd.DataFrame) -> pd.DataFrame:
     base = counts.drop_duplicates(["tailnum", "month"]).set_index(["tailnum", "month"])["origin"]
     carrier = known.groupby(["tailnum", "month"])["carrier"].last()
     register = pd.read_csv(_file("planes.csv"), na_values=["NA"]).set_index("tailnum")
-    states = pd.DataFrame({"carrier": carrier, "base": base}).to_dict("index")
+    states = {
+        key: {"carrier": str(flown_by), "base": str(at)}
+        for key, flown_by, at in pd.DataFrame({"carrier": carrier, "base": base}).itertuples(name=None)
+    }
     rows = []
     for tailnum in sorted(known["tailnum"].unique()):
         open_row: dict[str, object] | None = None
@@ -192,7 +195,8 @@ def _file(name: str) -> Path:
 
 
 def _text(instants: pd.Series) -> pd.Series:
-    return instants.dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+    text: pd.Series = instants.dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return text
 
 
 def _first_of(month: int) -> str:
