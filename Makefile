@@ -27,13 +27,20 @@ export UV_SYSTEM_CERTS := 1
 # Spinning threads cost more than they bring on a busy machine.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help demo dev preview test test-long chaos lint check bench bench-asof bench-policy bench-drift soak docs lock clean
+.PHONY: help demo demo-sources dev preview test test-long chaos lint check bench bench-asof bench-policy bench-drift soak docs lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 20
 
 demo: .venv/.runtime ## replay a year of real flights, month by month
 	.venv/bin/driftline replay flight_delays
+
+demo-sources: .venv/.runtime ## read a database: updates, deletions, a slowly changing dimension, rows that come late
+	$(PY) pipelines/defs/fleet_delays/make_database.py
+	.venv/bin/driftline replay fleet_delays
+	$(PY) pipelines/defs/fleet_delays/make_database.py --late
+	.venv/bin/driftline run fleet_delays --partition 2013-03-01
+	.venv/bin/driftline run fleet_delays --partition 2013-04-01
 
 dev: .venv/.runtime ## open the web UI and the daemon on http://127.0.0.1:3000
 	.venv/bin/driftline dev

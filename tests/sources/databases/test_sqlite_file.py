@@ -217,3 +217,19 @@ def test_lag_and_a_query_with_bounds_look_at_all_rows(tmp_path: Path) -> None:
     )
     found = source_type.changes(dataset.source, asked, mark)
     assert list(found) == [datetime(2024, 1, 1, 10, tzinfo=UTC), datetime(2024, 1, 5, 8, tzinfo=UTC)]
+
+
+def test_texts_that_are_times_mark_deletions_and_others_are_refused(tmp_path: Path) -> None:
+    shop(
+        tmp_path,
+        "CREATE TABLE orders (id INTEGER, gone TEXT)",
+        rows=[(1, None), (2, "2024-03-01T10:00:00Z"), (3, "2024-03-01")],
+    )
+    dataset = sql_dataset({"id": "int"}, **SHOP, deleted="gone")
+    assert got(dataset, tmp_path).rows == [(1,)]
+    # It stands there, and says the opposite.
+    shop(tmp_path, rows=[(4, "false")])
+    with pytest.raises(
+        DatabaseError, match=r"'gone' of `deleted` has the text 'false', which is no time of a deletion"
+    ):
+        got(dataset, tmp_path)
