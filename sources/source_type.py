@@ -48,6 +48,8 @@ class Asked:
         Rows that a look needs at most, of a source that is asked; None for all.
     clock
         The present instant, by which files that are too young are not read; None where they are read however young they are.
+    span
+        Instants between which all partitions lie, without an end where they go on; None where none is asked for.
     """
 
     folder: Path
@@ -59,6 +61,7 @@ class Asked:
     takes_strays: bool = False
     most_rows: int | None = None
     clock: datetime | None = None
+    span: tuple[datetime, datetime | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -92,11 +95,14 @@ class Opened:
         What tells the state that was read from any other, where the source knows that: a version. None where the files' content does.
     facts
         What the asset shows of the reading: a version, seconds that were waited for the source, rows that it left out.
+    is_whole
+        Whether all of its rows are there though a window was asked for, as it could not tell those of the window.
     """
 
     files: tuple[Path, ...]
     state: str | None = None
     facts: Mapping[str, str | int | float] = field(default_factory=dict)
+    is_whole: bool = False
 
 
 class Opening(Protocol[Keys_contra]):

@@ -63,6 +63,8 @@ class _Reading:
     dataset: str
     commit: Mapping[str, str]
     contract: Contract
+    is_all_given: bool = False
+    """Whether the source gave all of its rows though it was asked for the window's."""
 
     @property
     def lake(self) -> Lake:
@@ -121,7 +123,7 @@ class _Reading:
     def is_whole_source(self) -> bool:
         """Tell whether every partition reads the same rows."""
         window = asked_window(self.spec, self.run.spec.partitions, self.run.scope.window)
-        return not self.spec.source.has_partition_files and window is None
+        return not self.spec.source.has_partition_files and (window is None or self.is_all_given)
 
     @property
     def is_same_content(self) -> bool:
@@ -178,7 +180,7 @@ def materialize_raw(run: StageRun, dataset: str) -> Outcome:
             + run.spec.partitions.timezone,
             SCHEMA_MARK: contract.mark,
         }
-        reading = _Reading(run, dataset, commit, contract)
+        reading = _Reading(run, dataset, commit, contract, source.is_whole)
         if not spec.is_partitioned and reading.is_current(reading.table):
             return _unchanged(reading, mark)
         where, key = f"dataset '{dataset}': {spec.source.place}", scope.partition or ""
