@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from declaration.datasets import DatasetSpec
 from declaration.partitioning import Window, partitioning
@@ -80,8 +81,20 @@ def opened(
     """
     timezone = partitions.timezone if partitions is not None else "UTC"
     takes_strays = asked is not None and partitions is not None and _is_first(asked, partitions)
+    span = _span(asked, partitions) if asked is not None and partitions is not None else None
     request = Asked(
-        folder, scratch, partition, asked, dataset, timezone, takes_strays, most_rows, upstream, stores, clock
+        folder,
+        scratch,
+        partition,
+        asked,
+        dataset,
+        timezone,
+        takes_strays,
+        most_rows,
+        upstream,
+        stores,
+        clock,
+        span,
     )
     with type_of(source).open(source, request) as source_now:
         yield source_now
@@ -90,6 +103,14 @@ def opened(
 def _is_first(window: Window, partitions: PartitionsSpec) -> bool:
     """Tell whether a partition is the first, under which rows are kept that belong to none."""
     return partitioning(partitions).windows(until=window.end)[0].key == window.key
+
+
+def _span(window: Window, partitions: PartitionsSpec) -> tuple[datetime, datetime | None]:
+    """Return the instants between which all partitions lie."""
+    end = partitions.end
+    if end is not None and end.tzinfo is None:
+        end = end.replace(tzinfo=ZoneInfo(partitions.timezone))
+    return partitioning(partitions).windows(until=window.end)[0].start, end
 
 
 @contextmanager

@@ -55,6 +55,8 @@ class Asked:
         Where other pipelines and code locations keep what they made; None where nothing of that is at hand.
     clock
         The present instant, by which files that are too young are not read; None where they are read however young they are.
+    span
+        Instants between which all partitions lie, without an end where they go on; None where none is asked for.
     """
 
     folder: Path
@@ -68,6 +70,7 @@ class Asked:
     upstream: UpstreamDataset | None = None
     stores: Stores | None = None
     clock: datetime | None = None
+    span: tuple[datetime, datetime | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -104,11 +107,14 @@ class Opened:
         What tells the state that was read from any other, where the source knows that: a version. None where the files' content does.
     facts
         What the asset shows of the reading: a version, seconds that were waited for the source, rows that it left out.
+    is_whole
+        Whether all of its rows are there though a window was asked for, as it could not tell those of the window.
     """
 
     files: tuple[Path, ...]
     state: str | None = None
     facts: Mapping[str, str | int | float] = field(default_factory=dict)
+    is_whole: bool = False
 
 
 class Opening(Protocol[Keys_contra]):

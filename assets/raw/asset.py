@@ -74,6 +74,8 @@ class _Reading:
     dataset: str
     commit: Mapping[str, str]
     contract: Contract
+    is_all_given: bool = False
+    """Whether the source gave all of its rows though it was asked for the window's."""
 
     @property
     def lake(self) -> Lake:
@@ -133,7 +135,7 @@ class _Reading:
         """Tell whether every partition reads the same rows."""
         upstream = self.run.pipeline.upstream.get(self.dataset)
         window = asked_window(self.spec, self.run.spec.partitions, self.run.scope.window, upstream)
-        return not self.spec.source.has_partition_files and window is None
+        return not self.spec.source.has_partition_files and (window is None or self.is_all_given)
 
     @property
     def is_same_content(self) -> bool:
@@ -193,7 +195,7 @@ def materialize_raw(run: StageRun, dataset: str) -> Outcome:
             + run.spec.partitions.timezone,
             SCHEMA_MARK: contract.mark,
         }
-        reading = _Reading(run, dataset, commit, contract)
+        reading = _Reading(run, dataset, commit, contract, source.is_whole)
         if not spec.is_partitioned and reading.is_current(reading.table):
             return _unchanged(reading, mark)
         where, key = f"dataset '{dataset}': {spec.source.place}", scope.partition or ""

@@ -206,7 +206,7 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
         version: int,
         commit: Mapping[str, str],
     ) -> Snapshot:
-        """Write all rows of a table anew in one version, with other names or types of columns.
+        """Write all rows of a table anew in one version, with other names or types of columns, or without some.
 
         Older versions stay as they are. Stopped at any instant, the table is as it was, or as it shall be.
 
@@ -215,7 +215,7 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
         table
             Path of the table below the root.
         schema
-            Its columns from then on: types that hold the present values exactly.
+            Its columns from then on: types that hold the present values exactly. Others are left out.
         renamed
             Name that a column has now, by the one it gets.
         version
