@@ -257,7 +257,12 @@ def _listing(
 def _infos_at(store: _Store, path: str) -> Mapping[str, Mapping[str, Any]]:
     """Return what the store tells of each object, by name, in order: of many by one listing."""
     if not any(sign in path for sign in "*?["):
-        return {path: store.files.info(path)}
+        found = store.files.info(path)
+        if found.get("type") == "directory":
+            raise ObjectError(
+                f"{path} is a folder. Name the files in it, as in '{PurePosixPath(path).name}/*'."
+            )
+        return {path: found}
     infos = store.files.glob(path, detail=True)
     # Of a link a listing tells the link's own size and time; of a page nothing at all.
     return {

@@ -101,6 +101,11 @@ class Destination:
                 f"dataset '{self.name}' reads {source.place}: files are uploaded to sources that are files on this machine. "
                 "Put the rows where that source has them."
             )
+        if source.marker is not None:
+            raise UploadError(
+                f"dataset '{self.name}' reads files that have a marker ({source.marker}), and an upload has none. Take `marker` out of "
+                "the source: an upload puts whole files in place."
+            )
         return source
 
     def place(self, file: str, partition: str | None) -> tuple[Path, str | None]:

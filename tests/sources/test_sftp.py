@@ -14,6 +14,7 @@ from sources.files import SourceError, arrived_files, source_files
 from sources.sftp import SftpError, sftp_place
 from sources.source_type import Asked
 from tests.fixtures.sftp_server import PASSWORD, USER, SftpServer, sftp_server
+from tests.pipelines.scaffolding.scaffolded import scaffold_url
 
 NOWHERE = Path("/nowhere")
 
@@ -100,6 +101,17 @@ def test_partitions_have_files_of_their_own(server: SftpServer, root: Path) -> N
     after = marks_of_files(days, Asked(NOWHERE, NOWHERE))
     assert set(before) == {"2024-01-01", "2024-01-02"}
     assert {key for key in after if after[key] != before[key]} == {"2024-01-01"}
+
+
+def test_a_declaration_is_written_of_a_url(server: SftpServer, root: Path, tmp_path: Path) -> None:
+    put(root, "out/orders.csv", "id,x\n" + "".join(f"{i},{i % 7}\n" for i in range(40)))
+    found = scaffold_url(server.url("out/orders.csv"), tmp_path / "found")
+    assert found.spec.datasets["orders"].source.place == server.url("out/orders.csv")
+
+
+def test_a_folder_is_no_file(server: SftpServer) -> None:
+    with pytest.raises(SourceError, match=r"/out is a folder\. Name the files in it, as in 'out/\*'"):
+        source_files(source(server, "out"), folder=NOWHERE)
 
 
 def test_a_half_uploaded_file_waits(server: SftpServer, root: Path) -> None:
