@@ -137,7 +137,8 @@ def test_columns_come_from_the_schema(tmp_path: Path) -> None:
     ("found", "paging", "rows"),
     [
         (listing(ORDERS, query("page"), query("per_page", maximum=50)), {"by": "page", "param": "page", "size": 50, "size_param": "per_page"}, None),
-        (listing(WRAPPED, query("offset"), query("limit", default=20)), {"by": "offset", "param": "offset", "size": 20, "size_param": "limit", "total": TOTAL}, "data"),
+        (listing(WRAPPED, query("offset"), query("limit", default=20)), {"by": "offset", "param": "offset", "size": 20, "size_param": "limit", "total": TOTAL},
+         "data"),
         (listing(WRAPPED, query("pageToken", "string")), {"by": "cursor", "param": "pageToken", "next": "meta.next_cursor", "total": TOTAL}, "data"),
         (listing(ORDERS, headers={"Link": {}}), {"by": "link"}, None),
         (listing(ORDERS, query("starting_after", "string"), query("limit")), None, None),
@@ -208,7 +209,8 @@ LOOP = {"schemas": {"A": {"$ref": "#/components/schemas/A"}}}
         ("{}", "/orders", "it has no `paths`"),
         (json.dumps(document({"/orders": listing(ORDERS)})), "/order", r"has no operation '/order'.*#/orders"),
         (json.dumps(document({"/orders": listing({"type": "object"})})), "/orders", "answers with no list of objects"),
-        (json.dumps(document({"/orders": listing({"$ref": "#/components/schemas/A"})}) | {"components": LOOP}), "/orders", "does not say what the answer looks like"),
+        (json.dumps(document({"/orders": listing({"$ref": "#/components/schemas/A"})}) | {"components": LOOP}), "/orders",
+         "does not say what the answer looks like"),
         (json.dumps(document({"/orders": listing({"type": "object", "properties": {"a": ORDERS, "b": ORDERS}})})), "/orders", "several lists: a, b"),
     ],
 )  # fmt: skip
