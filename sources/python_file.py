@@ -8,22 +8,22 @@ from __future__ import annotations
 import itertools
 import sys
 import traceback
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from declaration.sources.python import PythonSourceSpec
+from sources.databases.python_rows import empty_schema
+from sources.databases.written import written
 from sources.file_types import stat_mark
 from sources.files import SourceError, file_in_folder
 from sources.forms import PARQUET
+from sources.given_rows import batches_given
 from sources.progress import Progress
+from sources.rejects import source_columns
 from sources.scratch import scratch_folder
 from sources.source_type import WHOLE, Asked, Opened, SourceType
 
@@ -42,7 +42,8 @@ def _open(source: PythonSourceSpec, asked: Asked, /) -> Iterator[Opened]:
     file = file_in_folder(source.path, asked.folder)
     start, end = (asked.window.start, asked.window.end) if asked.window is not None else (None, None)
     with scratch_folder(asked.scratch, "made-") as name:
-        yield Opened((rows_as_parquet(file, start, end, folder=name),))
+        columns = list(source_columns(asked.dataset)) if asked.dataset is not None else []
+        yield Opened(rows_as_parquet(file, start, end, folder=name, columns=columns))
 
 
 def _marks(source: PythonSourceSpec, asked: Asked, /) -> Mapping[str, str]:
@@ -50,7 +51,9 @@ def _marks(source: PythonSourceSpec, asked: Asked, /) -> Mapping[str, str]:
     return {WHOLE: stat_mark([file_in_folder(source.path, asked.folder)])}
 
 
-def rows_as_parquet(file: Path, start: datetime | None, end: datetime | None, *, folder: Path) -> Path:
+def rows_as_parquet(
+    file: Path, start: datetime | None, end: datetime | None, *, folder: Path, columns: Sequence[str] = ()
+) -> tuple[Path, ...]:
     """Call a file's `read(start, end)` and write its rows as Parquet, batch by batch.
 
     The file is run anew each time: a change of it, or of a neighbour that it reads, counts at once.
@@ -63,28 +66,28 @@ def rows_as_parquet(file: Path, start: datetime | None, end: datetime | None, *,
         The partition, [start, end) in UTC; None for the whole table.
     folder
         Where the rows are written; it exists, and the caller removes it.
+    columns
+        Columns that are written where an iterable gives no row, and so none.
 
     Returns
     -------
-    Path
-        The Parquet file. The same rows give the same bytes.
+    tuple
+        The Parquet files: one for each run of batches with the same types. The same rows give the same bytes.
 
     Raises
     ------
     SourceError
         If the file cannot be run, has no such function, fails, or gives no table.
     """
-    # Under the name that its author knows: messages and rejects say it.
-    target = folder / file.name
+    # Files have the name that its author knows: messages and rejects say it.
     doing = "running the file"
     try:
         with _module_of(file) as module:
             read = _function(module, file)
             doing = f"{FUNCTION}({_shown(start)}, {_shown(end)})"
-            batches, schema = _batches(read(start, end), file)
-            with pq.ParquetWriter(target, schema) as writer:
-                for batch in Progress(file.name).through(batches):
-                    writer.write_batch(batch)
+            batches, schema = batches_given(read(start, end), file.name)
+            schema = schema if len(schema) else empty_schema(columns)
+            return written(Progress(file.name).through(batches), schema, folder, file.name)
     except SourceError:
         raise
     # A file that exits must not take the run with it.
@@ -92,7 +95,6 @@ def rows_as_parquet(file: Path, start: datetime | None, end: datetime | None, *,
         raise SourceError(
             f"{_place(file, error)}: {doing} failed with {type(error).__name__}: {error}. Correct the code there."
         ) from error
-    return target
 
 
 @contextmanager
@@ -113,24 +115,10 @@ def _function(module: ModuleType, file: Path) -> Callable[[datetime | None, date
     read = getattr(module, FUNCTION, None)
     if not callable(read):
         raise SourceError(
-            f"{file.name} has no function '{FUNCTION}(start, end)'. Write one that returns a pyarrow Table or RecordBatchReader."
+            f"{file.name} has no function '{FUNCTION}(start, end)'. Write one that returns a pyarrow Table or RecordBatchReader, or gives rows."
         )
     function: Callable[[datetime | None, datetime | None], Any] = read
     return function
-
-
-def _batches(result: object, file: Path) -> tuple[Iterator[pa.RecordBatch], pa.Schema]:
-    if not isinstance(result, pa.Table | pa.RecordBatchReader):
-        raise SourceError(
-            f"{file.name}: '{FUNCTION}' gave a {type(result).__name__}, but must give a pyarrow Table or RecordBatchReader."
-        )
-    counts = Counter(name.lower() for name in result.schema.names)
-    twins = [name for name in result.schema.names if counts[name.lower()] > 1]
-    if twins:
-        raise SourceError(
-            f"{file.name}: '{FUNCTION}' gave the columns {', '.join(map(repr, twins))}, which SQL does not tell apart. Rename them."
-        )
-    return iter(result.to_batches() if isinstance(result, pa.Table) else result), result.schema
 
 
 def _shown(instant: datetime | None) -> str:

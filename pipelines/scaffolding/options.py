@@ -10,7 +10,8 @@ class ScaffoldOptions(BaseModel):
 
     source: str | None = Field(
         default=None,
-        description="File, folder, pattern, path with {partition} or URL to read: CSV, Parquet, JSON or Excel, also .gz and .zip. "
+        description="File, folder, pattern, path with {partition} or URL to read: CSV, Parquet, JSON or Excel, also .gz and .zip; "
+        "a table by its database's URL, or openapi.yaml#/path of an API. "
         "Without it, an example is written.",
     )
     target: str | None = Field(

@@ -17,6 +17,7 @@ from pipelines.loading.read import DeclarationError, read
 from pipelines.scaffolding import blank
 from pipelines.scaffolding.declaration import decisions, write
 from pipelines.scaffolding.files import ScaffoldError, source_of
+from pipelines.scaffolding.from_document import document_of, write_from_document
 from pipelines.scaffolding.inference import find
 from pipelines.scaffolding.learning import refuse_without_features
 from pipelines.scaffolding.options import ScaffoldOptions
@@ -129,6 +130,8 @@ def scaffold_source(options: ScaffoldOptions, *, folder: Path, start: Path, type
         If the file cannot be read or declared as asked.
     """
     assert options.source is not None
+    if (named := document_of(options.source)) is not None:
+        return _from_document(*named, options, folder=folder, start=start, type_name=type_name)
     source = source_of(options.source, start=start, folder=folder)
     with TemporaryDirectory(prefix="driftline-scaffold-") as scratch:
         engine = Engine(spill_directory=scratch)
@@ -144,6 +147,26 @@ def scaffold_source(options: ScaffoldOptions, *, folder: Path, start: Path, type
         written = {"defs.yaml": write(findings, type_name=type_name)}
         written |= {f"features/{view.name}.sql": view.sql for view in findings.entities}
         _check(written, Path(scratch) / "checked" / folder.name, options.source)
+    return written
+
+
+def _from_document(
+    place: str, name: str, options: ScaffoldOptions, *, folder: Path, start: Path, type_name: str
+) -> dict[str, str]:
+    """Return the declaration of an API's list, of which the document is known and no row."""
+    asked = [
+        f"--{option.replace('_', '-')}"
+        for option, value in options.model_dump().items()
+        if value and option != "source"
+    ]
+    if asked:
+        raise ScaffoldError(
+            f"{', '.join(asked)} need rows, and of an OpenAPI document none is read. Leave it out, and write it into the declaration."
+        )
+    text = write_from_document(place, name, pipeline=folder.name, start=start, type_name=type_name)
+    written = {"defs.yaml": text}
+    with TemporaryDirectory(prefix="driftline-scaffold-") as scratch:
+        _check(written, Path(scratch) / "checked" / folder.name, f"{place}#{name}")
     return written
 
 

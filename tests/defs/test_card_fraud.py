@@ -21,7 +21,8 @@ DAY = timedelta(days=1)
 def made(file: str, start: datetime, end: datetime, folder: Path) -> pa.Table:
     """Return what a source gives for a span."""
     folder.mkdir(exist_ok=True)
-    return pq.read_table(rows_as_parquet(FOLDER / file, start, end, folder=folder))
+    (made,) = rows_as_parquet(FOLDER / file, start, end, folder=folder)
+    return pq.read_table(made)
 
 
 def queried(sql: str, **tables: pa.Table) -> list[tuple[Any, ...]]:

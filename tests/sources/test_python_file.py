@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import mkdtemp
 from textwrap import dedent
 
 import pyarrow.parquet as pq
@@ -17,9 +18,9 @@ START, END = datetime(2024, 1, 5, tzinfo=UTC), datetime(2024, 1, 6, tzinfo=UTC)
 def made(tmp_path: Path, code: str) -> Path:
     """Write code and return the rows' file that it makes."""
     (tmp_path / "made.py").write_text(dedent(code))
-    out = tmp_path / "out"
-    out.mkdir(exist_ok=True)
-    return rows_as_parquet(tmp_path / "made.py", START, END, folder=out)
+    out = Path(mkdtemp(dir=tmp_path))
+    (file,) = rows_as_parquet(tmp_path / "made.py", START, END, folder=out)
+    return file
 
 
 def test_a_file_is_asked_for_its_partition(tmp_path: Path) -> None:
@@ -137,8 +138,18 @@ FAULTY = [
     ),
     pytest.param(
         "def read(start, end):\n    return [1]\n",
-        r"made\.py: 'read' gave a list, but must give a pyarrow Table or RecordBatchReader",
+        r"made\.py: 'read' gave a int in place of a row, but must give a pyarrow Table or RecordBatchReader",
+        id="no-row",
+    ),
+    pytest.param(
+        "def read(start, end):\n    return {'n': 1}\n",
+        r"made\.py: 'read' gave a dict, but must give a pyarrow Table or RecordBatchReader",
         id="no-table",
+    ),
+    pytest.param(
+        "def read(start, end):\n    yield {1: 2}\n",
+        r"made\.py: 'read' gave a row with the key 1, which is no name",
+        id="no-name",
     ),
     pytest.param(
         "import pyarrow as pa\ndef read(start, end):\n    return pa.table([[1], [2]], names=['a', 'A'])\n",

@@ -92,5 +92,5 @@ def test_the_way_out_reads_the_rows_that_count(tmp_path: Path) -> None:
         "import pyarrow as pa\nfrom deltalake import DeltaTable\n\n\ndef read(start, end):\n"
         f"    return pa.table(DeltaTable({str(table)!r}).scan())\n"
     )
-    made = rows_as_parquet(code, None, None, folder=tmp_path)
+    (made,) = rows_as_parquet(code, None, None, folder=tmp_path)
     assert sorted(pq.read_table(made)["id"].to_pylist()) == [1, 3]
