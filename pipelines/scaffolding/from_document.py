@@ -53,7 +53,7 @@ def _text(place: str, start: Path) -> str:
 
         try:
             with fsspec.open(place, "rb") as stream:
-                content = stream.read(MAX_BYTES + 1)
+                content: bytes = stream.read(MAX_BYTES + 1)
         except (OSError, ValueError) as error:
             raise ScaffoldError(
                 f"--source {one_line(place)}: the document cannot be read ({one_line(str(error))})."

@@ -121,8 +121,8 @@ def _streamed(
         event = row[len(keys)] if question.event_column else None
         if isinstance(event, date) and not isinstance(event, datetime):
             event = datetime.combine(event, time())
-        is_time = isinstance(event, datetime)
-        for instant in _instants(event, zone) if is_time else (None,):
+        found = _instants(event, zone) if isinstance(event, datetime) else (None,)
+        for instant in found:
             yield instant, hash_of(row[: len(keys)])
 
 
