@@ -87,7 +87,7 @@ def changed_datasets(
         # An older cursor holds one text for all.
         before = seen if isinstance(seen, dict) else None
         try:
-            marks = _marks(pipeline, dataset, before or {}, now, scratch)
+            marks = _marks(pipeline, dataset, before, now, scratch)
             if seen != marks:
                 late = _told_late(pipeline, dataset, (before or {}).get(WHOLE), now, scratch)
                 changes[name] = Change(before, marks, late)
@@ -106,7 +106,9 @@ def late_partitions(pipeline: Pipeline, changes: Mapping[str, Change], now: date
     return sorted({**told, **{window.key: window for window in own}}.values(), key=lambda w: w.start)
 
 
-def _marks(pipeline: Pipeline, dataset: DatasetSpec, before: Marks, now: datetime, scratch: Path) -> Marks:
+def _marks(
+    pipeline: Pipeline, dataset: DatasetSpec, before: Marks | None, now: datetime, scratch: Path
+) -> Marks:
     """Return the marks of a source: what its partitions hold, where it is compared in that way, else what its type watches."""
     kind = type_of(dataset.source)
     hours = kind.contents(dataset.source, _asked(pipeline, dataset, scratch)) if kind.contents else None
@@ -125,12 +127,12 @@ def _marks(pipeline: Pipeline, dataset: DatasetSpec, before: Marks, now: datetim
             if window.end <= now:
                 held[window.key].append(f"{hour} {text}")
     # A partition that held rows and holds none has changed, too; one that ended since the last look may have held some.
-    last = max(before, default="")
-    empty = {
-        *before.keys() - {WHOLE},
-        *(w.key for w in ended[-1:]),
-        *(w.key for w in ended if "" < last < w.key),
-    }
+    known = {} if before is None or WHOLE in before else before
+    # Each look remembers the newest that had ended: a former one without any was before the first end.
+    is_first = before is None or WHOLE in before
+    last = max(known, default="")
+    ended_since = () if is_first else (window.key for window in ended if window.key > last)
+    empty = {*known, *(window.key for window in ended[-1:]), *ended_since}
     return dict.fromkeys(empty, "") | {key: _hash(texts) for key, texts in held.items()}
 
 
