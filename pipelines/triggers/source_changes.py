@@ -156,7 +156,7 @@ def changed_datasets(
         seen = cursor.get(f"{pipeline.name}/{name}")
         # An older cursor holds one text for all.
         before = seen if isinstance(seen, dict) else None
-        marks = _marks(pipeline, dataset, look, before or {}, now)
+        marks = _marks(pipeline, dataset, look, before, now)
         if seen == marks or (not before and look.unsettled and not marks):
             continue
         with suppress(SourceError):
@@ -174,12 +174,14 @@ def late_partitions(pipeline: Pipeline, changes: Mapping[str, Change], now: date
     return sorted({**told, **{window.key: window for window in own}}.values(), key=lambda w: w.start)
 
 
-def _marks(pipeline: Pipeline, dataset: DatasetSpec, look: Look, before: Marks, now: datetime) -> Marks:
+def _marks(
+    pipeline: Pipeline, dataset: DatasetSpec, look: Look, before: Marks | None, now: datetime
+) -> Marks:
     """Return the marks of a source: what its partitions hold, where it is compared in that way, else what its type watches."""
     if look.hours is None:
         # While files of it are being written, a partition, or the whole, is what it was at the last look.
         marks = {key: mark for key, mark in look.marks.items() if key not in look.unsettled}
-        return marks | {key: before[key] for key in look.unsettled if key in before}
+        return marks | {key: before[key] for key in look.unsettled if before and key in before}
     hours = look.hours
     form = partitioning(pipeline.spec.partitions)
     if not dataset.is_partitioned or not form.ends_by_clock:
@@ -194,12 +196,12 @@ def _marks(pipeline: Pipeline, dataset: DatasetSpec, look: Look, before: Marks, 
             if window.end <= now:
                 held[window.key].append(f"{hour} {text}")
     # A partition that held rows and holds none has changed, too; one that ended since the last look may have held some.
-    last = max(before, default="")
-    empty = {
-        *before.keys() - {WHOLE},
-        *(w.key for w in ended[-1:]),
-        *(w.key for w in ended if "" < last < w.key),
-    }
+    known = {} if before is None or WHOLE in before else before
+    # Each look remembers the newest that had ended: a former one without any was before the first end.
+    is_first = before is None or WHOLE in before
+    last = max(known, default="")
+    ended_since = () if is_first else (window.key for window in ended if window.key > last)
+    empty = {*known, *(window.key for window in ended[-1:]), *ended_since}
     return dict.fromkeys(empty, "") | {key: _hash(texts) for key, texts in held.items()}
 
 
