@@ -3,7 +3,6 @@
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -136,6 +135,8 @@ def changed_datasets(
     asked: Mapping[str, Asked],
     cursor: Mapping[str, Any],
     now: datetime,
+    *,
+    tell: Callable[[str, SourceError], object],
 ) -> dict[str, Change]:
     """Return the datasets whose source is not what the cursor remembers.
 
@@ -149,6 +150,8 @@ def changed_datasets(
         Marks of the last look, by pipeline and dataset.
     now
         The instant of this look.
+    tell
+        Is told of sources that cannot say where they changed; they are left out.
     """
     changes: dict[str, Change] = {}
     for name, look in looks.items():
@@ -159,9 +162,13 @@ def changed_datasets(
         marks = _marks(pipeline, dataset, look, before, now)
         if seen == marks or (not before and look.unsettled and not marks):
             continue
-        with suppress(SourceError):
+        try:
             late = _told_late(pipeline, asked[name], (before or {}).get(WHOLE), now)
-            changes[name] = Change(before, marks, late, dataset.source.is_made_elsewhere)
+        except SourceError as error:
+            # The next look sees the change again.
+            tell(name, error)
+            continue
+        changes[name] = Change(before, marks, late, dataset.source.is_made_elsewhere)
     return changes
 
 

@@ -62,9 +62,10 @@ def source_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
             asked = asked_of(
                 pipeline, now, Path(engine.spill_directory), DagsterStores(lake, lambda: context.instance)
             )
-            looks_at = look_at(asked, tell=partial(_could_not_look, context.log, pipeline.name))
+            tell = partial(_could_not_look, context.log, pipeline.name)
+            looks_at = look_at(asked, tell=tell)
             unread += told_unread(pipeline.name, looks_at)
-            changed = changed_datasets(pipeline, looks_at, asked, cursor, now)
+            changed = changed_datasets(pipeline, looks_at, asked, cursor, now, tell=tell)
             key = f"source:{pipeline.name}:{looks}"
             requests += _reference_requests(pipeline, changed, key)
             late = late_partitions(pipeline, changed, now)
