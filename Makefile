@@ -12,8 +12,8 @@ UV := .venv/bin/python -m uv
 ROOMS := assets charts declaration drift driftline expectations feature_repo learning pipelines resources serving sources
 LOCK := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-config --quiet \
         --no-emit-index-url --custom-compile-command "make lock" pyproject.toml
-# All but object stores and MLflow's web UI.
-EXTRAS := --extra avro --extra demo --extra dg --extra excel --extra holidays --extra http --extra iceberg --extra lightgbm --extra mysql --extra onnx --extra postgres --extra postgres-source --extra redis --extra rest --extra tune --extra xgboost
+# All but MLflow's web UI.
+EXTRAS := --extra avro --extra demo --extra dg --extra excel --extra holidays --extra http --extra iceberg --extra lightgbm --extra mysql --extra onnx --extra postgres --extra postgres-source --extra redis --extra rest --extra s3 --extra sftp --extra tune --extra xgboost
 
 # Compiled bytecode is what keeps imports within their budget: never leave it out.
 unexport PYTHONDONTWRITEBYTECODE
@@ -27,13 +27,20 @@ export UV_SYSTEM_CERTS := 1
 # Spinning threads cost more than they bring on a busy machine.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help demo dev preview test test-long chaos lint check bench bench-asof bench-policy bench-drift soak docs lock clean
+.PHONY: help demo demo-sources dev preview test test-long chaos lint check bench bench-asof bench-policy bench-drift soak docs lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 20
 
 demo: .venv/.runtime ## replay a year of real flights, month by month
 	.venv/bin/driftline replay flight_delays
+
+demo-sources: .venv/.runtime ## read a database: updates, deletions, a slowly changing dimension, rows that come late
+	$(PY) pipelines/defs/fleet_delays/make_database.py
+	.venv/bin/driftline replay fleet_delays
+	$(PY) pipelines/defs/fleet_delays/make_database.py --late
+	.venv/bin/driftline run fleet_delays --partition 2013-03-01
+	.venv/bin/driftline run fleet_delays --partition 2013-04-01
 
 dev: .venv/.runtime ## open the web UI and the daemon on http://127.0.0.1:3000
 	.venv/bin/driftline dev
@@ -65,7 +72,7 @@ check: .venv/.runtime ## check every declaration: all faults of all files
 	.venv/bin/driftline check
 
 BENCHMARKS := point_in_time_join expectations_one_scan drift_peers run_cost orchestration_overhead \
-              online_loading online_store ask batch_scoring
+              online_loading online_store ask batch_scoring sql_source rest_source
 
 bench: .venv/.dev ## run the benchmarks, one after another; fails where a bar is missed
 	failed=""; for name in $(BENCHMARKS); do \

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from resources.engine.duckdb import Engine
     from resources.lake.lake import Lake
+    from sources.stores import Stores
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class StageRun:
     scope: Scope
     lake: Lake
     engine: Engine
+    stores: Stores | None = None
+    """Where other pipelines and code locations keep what they made; None where nothing of that is at hand."""
 
     @property
     def spec(self) -> PipelineSpec:

@@ -24,6 +24,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "redis": ("hiredis", "redis"),
     "rest": ("dlt", "requests"),
     "s3": ("s3fs",),
+    "sftp": ("asyncssh", "sshfs"),
     "tune": ("optuna",),
     "xgboost": ("xgboost",),
 }

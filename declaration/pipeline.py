@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from declaration.partitioning import Cut
 from declaration.spec import PipelineSpec
+from declaration.upstream import UpstreamDataset
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class Pipeline:
     """Text of every SQL file and Python source that the declaration names, by the name it uses."""
     spec_hash: str
     """sha256 of declaration and SQL; the code version of the assets."""
+    upstream: Mapping[str, UpstreamDataset] = field(default_factory=dict)
+    """What datasets read of other pipelines, by the dataset's name here."""
 
     def table(self, stage: str, name: str | None = None) -> str:
         """Return the lake's table of a stage: `<pipeline>/<stage>[/<name>]`."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 _UNSPOKEN = {"Cc", "Cs", "Zl", "Zp"}
 """Unicode's control characters, lone surrogates, and separators of lines and paragraphs."""
 
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+"""Colours of terminals, which libraries put into their messages."""
 
 MAX_LENGTH = 300
 """Characters of a foreign text that a message repeats."""
@@ -17,10 +21,11 @@ def one_line(text: str, most: int = MAX_LENGTH) -> str:
 
     Examples
     --------
-    >>> one_line("wind\r\nBcc: someone"), one_line("abcdef", 4)
-    ('wind Bcc: someone', 'abc…')
+    >>> one_line("wind\r\nBcc: someone"), one_line("abcdef", 4), one_line("\x1b[31mred\x1b[0m")
+    ('wind Bcc: someone', 'abc…', 'red')
     """
     # What is cut away need not be cleaned: a text may be a whole file.
-    spoken = "".join(" " if unicodedata.category(sign) in _UNSPOKEN else sign for sign in text[: 4 * most])
+    plain = _COLOUR.sub("", text[: 4 * most])
+    spoken = "".join(" " if unicodedata.category(sign) in _UNSPOKEN else sign for sign in plain)
     line = " ".join(spoken.split())
     return line if len(line) <= most else f"{line[: most - 1]}…"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -11,6 +13,7 @@ import click
 from driftline.completion.candidates import complete_names, complete_partitions
 
 if TYPE_CHECKING:
+    from pipelines.graph.stores import DagsterStores
     from resources.deployment import Deployment
 
 Command = TypeVar("Command", bound=Callable[..., object])
@@ -60,6 +63,18 @@ def opened() -> Deployment:
     installed = deployment(os.environ)
     os.environ.update(dagster_environment(installed))
     return installed
+
+
+@contextmanager
+def stores_of(installed: Deployment) -> Iterator[DagsterStores]:
+    """Give access to what pipelines and code locations made; Dagster's instance is opened where it is asked."""
+    from pipelines.graph.stores import DagsterStores
+    from resources.connections import connect
+    from resources.orchestrator.home import open_instance
+
+    with ExitStack() as opened_once:
+        instance = cache(lambda: opened_once.enter_context(open_instance(installed)))
+        yield DagsterStores(connect(installed).lake, instance)
 
 
 def known_name(name: str | None) -> str:

@@ -35,6 +35,7 @@ _OUTRO = """\
 | command | what it does |
 |---|---|
 | `make demo` | installs everything, and replays a year of real flights |
+| `make demo-sources` | makes a database, replays five months of it, lets rows come late and reads them again |
 | `make dev` | `driftline dev` |
 | `make preview NAME=churn` | `driftline preview churn` |
 | `make check` | `driftline check` |

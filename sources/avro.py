@@ -14,7 +14,7 @@ import pyarrow as pa
 from declaration.extras import require_extra
 from declaration.sources.typed import AvroSourceSpec
 from sources.converted import as_parquet
-from sources.file_types import marks_of_files, open_files
+from sources.file_types import look_at_files, marks_of_files, open_files
 from sources.forms import PARQUET
 from sources.rejects import ReadError
 from sources.source_type import SourceType
@@ -181,4 +181,6 @@ def _as_json(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
 
 
-AVRO_FILES = SourceType(AvroSourceSpec, open_files, PARQUET, marks_of_files, _prepare, (".avro",))
+AVRO_FILES = SourceType(
+    AvroSourceSpec, open_files, PARQUET, marks_of_files, _prepare, (".avro",), look=look_at_files
+)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import date, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from declaration.sources.tables import DeltaSourceSpec
+from declaration.sql import quote_identifier, quote_literal
 from declaration.text import one_line
 from sources.converted import write_parquet
 from sources.files import SourceError
 from sources.forms import PARQUET
+from sources.scratch import scratch_folder
 from sources.source_type import WHOLE, Asked, Opened, SourceType
+from sources.table_windows import TableWindow, TimeKind, cut, n_outside, table_window
 from sources.tables import in_order, instant_of, table_place
 
 if TYPE_CHECKING:
@@ -27,22 +30,76 @@ def _open(source: DeltaSourceSpec, asked: Asked, /) -> Iterator[Opened]:
     """Write the rows of a version as Parquet; its version tells its state."""
     table = _table(source, asked.folder)
     version = table.version()
-    asked.scratch.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=asked.scratch, prefix="delta-") as name:
-        target = Path(name) / Path(source.path.rstrip("/")).name
+    with scratch_folder(asked.scratch, "delta-") as name:
+        target = name / Path(source.path.rstrip("/")).name
+        window = table_window(asked, _times(table))
+        facts: dict[str, str | int | float] = {"source_version": version}
         with _told(source):
-            # The table's own reader: it knows deletion vectors, mapped columns and columns that came later.
-            rows = pa.RecordBatchReader.from_stream(
-                table.scan()
-                if source.rows == "current"
-                else table.load_cdf(starting_version=_first_version(table, source), ending_version=version)
-            )
+            rows = _rows(table, source, version, predicate=_inside(window) if window is not None else None)
             write_parquet(target, rows.schema, rows, where=source.path)
-        yield Opened(
-            (target,),
-            f"{table.metadata().id}@{version} {source.rows} {source.since_version}",
-            {"source_version": version},
+            if window is not None:
+                cut(target, window)
+                if window.takes_strays:
+                    # As of rejects, the first partition tells of them.
+                    times = _rows(table, source, version, predicate=_outside(window), columns=[window.column])
+                    facts["n_out_of_range"] = n_outside(times, window)
+        state = f"{table.metadata().id}@{version} {source.rows} {source.since_version}"
+        yield Opened((target,), state, facts, is_whole=window is None)
+
+
+def _rows(
+    table: DeltaTable,
+    source: DeltaSourceSpec,
+    version: int,
+    *,
+    predicate: str | None,
+    columns: list[str] | None = None,
+) -> pa.RecordBatchReader:
+    # The table's own reader: it knows deletion vectors, mapped columns and columns that came later, and skips files by their statistics.
+    return pa.RecordBatchReader.from_stream(
+        table.scan(columns=columns, predicate=predicate)
+        if source.rows == "current"
+        else table.load_cdf(
+            starting_version=_first_version(table, source),
+            ending_version=version,
+            columns=columns,
+            predicate=predicate,
         )
+    )
+
+
+def _times(table: DeltaTable) -> Mapping[str, TimeKind]:
+    kinds: Mapping[str, TimeKind] = {"timestamp": "instant", "timestamp_ntz": "clock", "date": "date"}
+    return {
+        field.name: kinds[kind]
+        for field in table.schema().fields
+        if (kind := getattr(field.type, "type", "")) in kinds
+    }
+
+
+def _inside(window: TableWindow) -> str:
+    column, (first, last) = quote_identifier(window.column), window.outermost
+    inside = f"({column} >= {_literal(window.lower(window.start))} AND {column} < {_literal(window.upper(window.end))})"
+    if not window.takes_strays:
+        return inside
+    return f"{inside} OR {column} IS NULL OR {column} < {_literal(first)} OR {column} > {_literal(last)}"
+
+
+def _outside(window: TableWindow) -> str:
+    column, (first, last) = quote_identifier(window.column), window.outermost
+    before = f"({column} >= {_literal(first)} AND {column} < {_literal(window.upper(window.first))})"
+    if window.last is None:
+        return before
+    return f"{before} OR ({column} >= {_literal(window.lower(window.last))} AND {column} <= {_literal(last)})"
+
+
+def _literal(value: date) -> str:
+    text = quote_literal(value.isoformat())
+    if not isinstance(value, datetime):
+        return f"DATE {text}"
+    # Of the reader's own kind of literal, which counts nanoseconds, the years 1678 to 2262 are all.
+    zone = "None" if value.tzinfo is None else 'Some("UTC")'
+    return f"arrow_cast({text}, 'Timestamp(Microsecond, {zone})')"
 
 
 def _first_version(table: DeltaTable, source: DeltaSourceSpec) -> int:
@@ -52,9 +109,9 @@ def _first_version(table: DeltaTable, source: DeltaSourceSpec) -> int:
     return min(int(commit["version"]) for commit in table.history() if "version" in commit)
 
 
-def _marks(source: DeltaSourceSpec, folder: Path) -> Mapping[str, str]:
+def _marks(source: DeltaSourceSpec, asked: Asked, /) -> Mapping[str, str]:
     """Return the table's identity and newest version."""
-    table = _table(source, folder)
+    table = _table(source, asked.folder)
     return {WHOLE: f"{table.metadata().id}@{table.version()}"}
 
 

@@ -21,6 +21,9 @@ _FLOATS = ("FLOAT", "DOUBLE")
 _INTEGERS = (
     "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT",
 )  # fmt: skip
+_ZONELESS = frozenset({"BOOLEAN", "VARCHAR", "DECIMAL", *_FLOATS, *_INTEGERS})
+"""Types between which casts are the same in every zone."""
+
 _WALL_CLOCKS = ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS")
 """Types of times without a zone."""
 
@@ -87,6 +90,17 @@ def base_type(kind: str) -> str:
     if kind == "TIMESTAMP WITH TIME ZONE":
         return TIMESTAMP_TZ
     return kind if kind.endswith("]") else kind.partition("(")[0]
+
+
+def is_zoneless(from_type: str, to_type: str) -> bool:
+    """Tell whether a cast is the same in a session of any zone.
+
+    Examples
+    --------
+    >>> is_zoneless("VARCHAR", "DECIMAL(38, 9)"), is_zoneless("TIMESTAMPTZ", "VARCHAR")
+    (True, False)
+    """
+    return {base_type(from_type), base_type(to_type)} <= _ZONELESS
 
 
 def of_typed(value: str, from_type: str, to_type: str, *, name: str, plain: str | None = None) -> Cast | None:

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import fnmatch
 import importlib.util
-import re
 import shutil
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from declaration.errors import DriftlineError
 from declaration.names import is_url
 from declaration.sources.blocks import FileSourceBlock
 from declaration.text import one_line
+from sources.arrival import ArrivalError, Arrived, arrived
 from sources.object_store import (
     NothingThereError,
     ObjectError,
     is_anything_at,
     local_copies,
 )
+from sources.scratch import scratch_folder
+from sources.slots import SLOT, pattern_of_all
 from sources.table_folders import table_folder_of
-
-SLOT = "{partition}"
-"""Stands in a path where a partition's key stands in the names of its files."""
 
 PACKAGE_SCHEME = "package:"
 """Prefix of a path inside an installed Python package."""
@@ -45,6 +43,16 @@ class SourceError(DriftlineError):
 def source_files(source: FileSourceBlock, *, folder: Path, partition: str | None = None) -> tuple[Path, ...]:
     """List the files of a source, in name order; none where a partition's own file is missing and may be.
 
+    As `arrived_files`, for those who do not mind how young the files are.
+    """
+    return arrived_files(source, folder=folder, partition=partition)[0]
+
+
+def arrived_files(
+    source: FileSourceBlock, *, folder: Path, partition: str | None = None, clock: datetime | None = None
+) -> tuple[tuple[Path, ...], Arrived]:
+    """List the files of a source, in name order, and those that are left out; none where a partition's own file is missing and may be.
+
     Parameters
     ----------
     source
@@ -53,19 +61,62 @@ def source_files(source: FileSourceBlock, *, folder: Path, partition: str | None
         Folder of the declaration; relative paths start there.
     partition
         Value of `{partition}` in an incremental source's path.
+    clock
+        The present instant; None where files are read however young they are.
 
     Raises
     ------
     SourceError
-        If nothing is there, the path leaves the folder that it starts from, or the files are those of a table that
-        only its log can read.
+        If nothing is there, a file is still being written, the path leaves the folder that it starts from, or the files are
+        those of a table that only its log can read.
+    """
+    try:
+        if is_url(source.path):
+            return _objects(source, partition, clock)
+        files = local_files(source, folder=folder, partition=partition)
+        if not files:
+            return (), Arrived(())
+        found = arrived_of(files, source, settle=source.settle, clock=clock)
+        found.require_settled(source.path)
+        return tuple(map(Path, found.whole)), found
+    except (ObjectError, ArrivalError) as error:
+        raise SourceError(str(error)) from error
+
+
+def arrived_of(
+    files: Sequence[Path], source: FileSourceBlock, *, settle: timedelta | None, clock: datetime | None
+) -> Arrived:
+    """Tell which files on this machine are whole."""
+    return arrived(
+        {str(path): _written(path) for path in files}
+        if settle or source.marker
+        else dict.fromkeys(map(str, files)),
+        marker=source.marker,
+        settle=settle,
+        clock=clock,
+        marker_written=lambda name: (
+            Path(name).is_file(),
+            _written(Path(name)) if Path(name).is_file() else None,
+        ),
+    )
+
+
+def _written(path: Path) -> datetime:
+    """Return the instant of a file's last write: of one whose time was set to one to come, that of its last change."""
+    stat = path.stat()
+    is_to_come = stat.st_mtime > stat.st_ctime
+    return datetime.fromtimestamp(stat.st_ctime if is_to_come else stat.st_mtime, UTC)
+
+
+def local_files(source: FileSourceBlock, *, folder: Path, partition: str | None = None) -> tuple[Path, ...]:
+    """List the files of a source on this machine, whole or not; none where a partition's own file is missing and may be.
+
+    Raises
+    ------
+    SourceError
+        If nothing is there, or the path leaves the folder that it starts from.
     """
     is_parquet = source.reads_parquet
-    if is_url(source.path):
-        try:
-            return _objects(source, partition, is_parquet=is_parquet)
-        except ObjectError as error:
-            raise SourceError(str(error)) from error
     root, pattern = _root_and_pattern(source.path, folder)
     files = _looked_for(source, root, _filled_in(pattern, partition))
     if not files:
@@ -143,44 +194,6 @@ def _filled_in(pattern: str, partition: str | None = None) -> str:
     return pattern_of_all(pattern) if partition is None else pattern.replace(SLOT, partition)
 
 
-def pattern_of_all(pattern: str) -> str:
-    """Return the pattern of all partitions' files.
-
-    Examples
-    --------
-    >>> pattern_of_all("orders/{partition}*.csv")
-    'orders/*.csv'
-    """
-    # Two stars in a row would be another pattern.
-    return re.sub(r"\*?\{partition\}\*?", "*", pattern)
-
-
-_KEY = r"\d{4}-\d{2}-\d{2}(?:-\d{2}:\d{2}(?:[+-]\d{4})?)?"
-"""Pattern of the keys of partitions that can have files of their own: those of time."""
-
-
-def partition_in(path: str, pattern: str) -> str | None:
-    """Return what stands for `{partition}` in a file's path; None where it is none of the pattern's.
-
-    Examples
-    --------
-    >>> partition_in("in/2024-01-02/a.csv", "in/{partition}/*.csv")
-    '2024-01-02'
-    >>> partition_in("2024-01-02_b.csv", "{partition}*.csv")
-    '2024-01-02'
-    >>> partition_in("monday.csv", "{partition}.csv")
-    'monday'
-    """
-    parts = [
-        fnmatch.translate(part).removeprefix("(?s:").removesuffix(")\\Z") for part in pattern.split(SLOT)
-    ]
-    for key in (_KEY, ".+?"):
-        match = re.fullmatch(f"{parts[0]}({key})" + "(?:\\1)".join(parts[1:]), path, re.DOTALL)
-        if match is not None:
-            return match[1]
-    return None
-
-
 def _repair_of_missing(source: FileSourceBlock) -> str:
     if source.missing == "empty":
         return ", nor for any other: the path is wrong. Correct `path`."
@@ -189,13 +202,15 @@ def _repair_of_missing(source: FileSourceBlock) -> str:
     )
 
 
-def _objects(source: FileSourceBlock, partition: str | None, *, is_parquet: bool) -> tuple[Path, ...]:
+def _objects(
+    source: FileSourceBlock, partition: str | None, clock: datetime | None
+) -> tuple[tuple[Path, ...], Arrived]:
     try:
-        return local_copies(_filled_in(source.path, partition), is_parquet=is_parquet)
+        return local_copies(_filled_in(source.path, partition), source, clock=clock)
     except NothingThereError:
         # Where no partition has an object, the path is wrong.
         if source.missing == "empty" and partition is not None and is_anything_at(_filled_in(source.path)):
-            return ()
+            return (), Arrived(())
         raise
 
 
@@ -287,10 +302,9 @@ def unpacked(files: Sequence[Path], *, scratch: Path) -> Iterator[tuple[Path, ..
     if not any(path.suffix == ".zip" for path in files):
         yield tuple(files)
         return
-    scratch.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=scratch, prefix="unpacked-") as folder:
+    with scratch_folder(scratch, "unpacked-") as folder:
         yield tuple(
-            _unpack(path, own_folder(Path(folder), number)) if path.suffix == ".zip" else path
+            _unpack(path, own_folder(folder, number)) if path.suffix == ".zip" else path
             for number, path in enumerate(files)
         )
 

@@ -12,7 +12,7 @@ from sources.compressed import copy_to, opened
 from sources.csv_dialect import lines_of
 from sources.csv_records import skipped_lines
 from sources.encoding import as_utf8, refuse_other_format
-from sources.file_types import marks_of_files, open_files
+from sources.file_types import look_at_files, marks_of_files, open_files
 from sources.files import own_folder
 from sources.forms import CSV
 from sources.rejects import ReadError
@@ -110,4 +110,4 @@ def _prepare(
     return lines_as_csv(as_utf8(files, folder=folder, encoding=source.encoding), source, folder=folder)
 
 
-FIXED_WIDTH = SourceType(FixedWidthSourceSpec, open_files, CSV, marks_of_files, _prepare)
+FIXED_WIDTH = SourceType(FixedWidthSourceSpec, open_files, CSV, marks_of_files, _prepare, look=look_at_files)

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
 
 import pyarrow as pa
@@ -19,11 +18,13 @@ from declaration.text import one_line
 from sources.converted import write_parquet
 from sources.files import SourceError
 from sources.forms import PARQUET
+from sources.scratch import scratch_folder
 from sources.source_type import WHOLE, Asked, Opened, SourceType
+from sources.table_windows import TableWindow, TimeKind, cut, n_outside, table_window
 from sources.tables import in_order, instant_of, table_place
 
 if TYPE_CHECKING:
-    from pyiceberg.table import StaticTable
+    from pyiceberg.table import StaticTable, TableScan
 
 _VERSION = re.compile(r"(?:v(\d+)|(\d+)-.*)\.(?:gz\.)?metadata\.json")
 """Names of metadata files, as Hadoop's catalog and all others write them."""
@@ -34,12 +35,13 @@ def _open(source: IcebergSourceSpec, asked: Asked, /) -> Iterator[Opened]:
     """Write the rows of a snapshot as Parquet; its identifier tells its state."""
     table = _table(source, asked.folder)
     snapshot = _snapshot(table, source)
-    asked.scratch.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=asked.scratch, prefix="iceberg-") as name:
-        target = Path(name) / Path(source.path.rstrip("/")).name
+    with scratch_folder(asked.scratch, "iceberg-") as name:
+        target = name / Path(source.path.rstrip("/")).name
         with _told(source):
             # Of a snapshot that is asked for, the columns are those of then; of the newest, those of now.
-            scan = table.scan(snapshot_id=snapshot if _is_asked_for(source) else None)
+            whole = table.scan(snapshot_id=snapshot if _is_asked_for(source) else None)
+            window = table_window(asked, _times(whole))
+            scan = whole.filter(_inside(window)) if window is not None else whole
             if not is_url(source.path):
                 _refuse_files_elsewhere(
                     [
@@ -52,13 +54,71 @@ def _open(source: IcebergSourceSpec, asked: Asked, /) -> Iterator[Opened]:
                 )
             rows = scan.to_arrow_batch_reader()
             write_parquet(target, rows.schema, rows, where=source.path)
-        facts: dict[str, str | int | float] = {} if snapshot is None else {"source_version": str(snapshot)}
-        yield Opened((target,), f"{_identity(table)}@{snapshot}", facts)
+            facts: dict[str, str | int | float] = (
+                {} if snapshot is None else {"source_version": str(snapshot)}
+            )
+            if window is not None:
+                cut(target, window)
+                if window.takes_strays:
+                    # As of rejects, the first partition tells of them.
+                    times = whole.filter(_outside(window)).select(window.column).to_arrow_batch_reader()
+                    facts["n_out_of_range"] = n_outside(times, window)
+        yield Opened((target,), f"{_identity(table)}@{snapshot}", facts, is_whole=window is None)
 
 
-def _marks(source: IcebergSourceSpec, folder: Path) -> Mapping[str, str]:
+def _times(scan: TableScan) -> Mapping[str, TimeKind]:
+    kinds: Mapping[str, TimeKind] = {"timestamptz": "instant", "timestamp": "clock", "date": "date"}
+    # A dot in a name is a path to the reader's filters.
+    return {
+        field.name: kinds[str(field.field_type)]
+        for field in scan.projection().fields
+        if str(field.field_type) in kinds and "." not in field.name
+    }
+
+
+def _inside(window: TableWindow) -> Any:
+    of = _expressions()
+    column, (first, last) = window.column, window.outermost
+    inside = of.And(
+        of.GreaterThanOrEqual(column, window.lower(window.start).isoformat()),
+        of.LessThan(column, window.upper(window.end).isoformat()),
+    )
+    if not window.takes_strays:
+        return inside
+    return of.Or(
+        inside,
+        of.IsNull(column),
+        of.LessThan(column, first.isoformat()),
+        of.GreaterThan(column, last.isoformat()),
+    )
+
+
+def _outside(window: TableWindow) -> Any:
+    of = _expressions()
+    column, (first, last) = window.column, window.outermost
+    before = of.And(
+        of.GreaterThanOrEqual(column, first.isoformat()),
+        of.LessThan(column, window.upper(window.first).isoformat()),
+    )
+    if window.last is None:
+        return before
+    after = of.And(
+        of.GreaterThanOrEqual(column, window.lower(window.last).isoformat()),
+        of.LessThanOrEqual(column, last.isoformat()),
+    )
+    return of.Or(before, after)
+
+
+def _expressions() -> Any:
+    """Return the reader's expressions; their constructors tell no type checker that they take arguments by place."""
+    from pyiceberg import expressions
+
+    return expressions
+
+
+def _marks(source: IcebergSourceSpec, asked: Asked, /) -> Mapping[str, str]:
     """Return the table's identity and newest snapshot."""
-    table = _table(source, folder)
+    table = _table(source, asked.folder)
     return {WHOLE: f"{_identity(table)}@{table.metadata.current_snapshot_id}"}
 
 

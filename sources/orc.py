@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from declaration.sources.typed import OrcSourceSpec
 from sources.converted import as_parquet
-from sources.file_types import marks_of_files, open_files
+from sources.file_types import look_at_files, marks_of_files, open_files
 from sources.forms import PARQUET
 from sources.rejects import ReadError
 from sources.source_type import SourceType
@@ -61,4 +61,6 @@ def _storable(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-ORC_FILES = SourceType(OrcSourceSpec, open_files, PARQUET, marks_of_files, _prepare, (".orc",))
+ORC_FILES = SourceType(
+    OrcSourceSpec, open_files, PARQUET, marks_of_files, _prepare, (".orc",), look=look_at_files
+)

@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING
 
 from declaration.datasets import DatasetSpec
 from declaration.sql import quote_identifier, quote_literal
+from sources.exact import is_zoneless
 from sources.origins import FileGroup, file_groups, origins_of
-from sources.rejects import FILE_COLUMN, has_places, listed, no_rejects, refuse_names, source_values
+from sources.rejects import (
+    FILE_COLUMN,
+    SourceValue,
+    has_places,
+    listed,
+    no_rejects,
+    refuse_names,
+    source_values,
+)
 from sources.typed_rows import Part, Scans, tried_values
 
 if TYPE_CHECKING:
@@ -57,7 +66,19 @@ def parquet_source(
             for group, scan, own, first in zip(groups, scans, types, firsts, strict=True)
         ),
         origins.absent,
+        is_repeatable=all(
+            _is_repeatable(value, _types_with(group, own)[value.source])
+            for group, own in zip(groups, types, strict=True)
+            for value in source_values(dataset)
+        ),
     )
+
+
+def _is_repeatable(value: SourceValue, kind: str) -> bool:
+    """Tell whether a value is the same in a session of any zone: the engine casts times by it."""
+    if value.null_texts and kind != "VARCHAR":
+        return False
+    return value.cast(quote_identifier(value.source), kind) is None or is_zoneless(kind, value.cast_type)
 
 
 def _relation(
@@ -74,8 +95,13 @@ def _relation(
     columns = [column for column in own if column in common or column in declared]
     listed_columns = ", ".join(quote_identifier(column) for column in columns)
     relation = group.with_given(f"(SELECT {', '.join([listed_columns, FILE_COLUMN])} FROM {scan})")
-    types = {**{column: own[column] for column in columns}, **dict.fromkeys(group.given, "VARCHAR")}
+    types = _types_with(group, {column: own[column] for column in columns})
     return tried_values(relation, source_values(dataset), types, raw=list(types), clocks=clocks)
+
+
+def _types_with(group: FileGroup, own: Mapping[str, str]) -> Mapping[str, str]:
+    """Add the columns that files are given to those that they have."""
+    return {**own, **dict.fromkeys(group.given, "VARCHAR")}
 
 
 def _scan(files: Sequence[Path]) -> str:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
 
@@ -23,7 +22,9 @@ from sources.file_types import stat_mark
 from sources.files import SourceError, file_in_folder
 from sources.forms import PARQUET
 from sources.given_rows import batches_given
+from sources.progress import Progress
 from sources.rejects import source_columns
+from sources.scratch import scratch_folder
 from sources.source_type import WHOLE, Asked, Opened, SourceType
 
 FUNCTION = "read"
@@ -40,15 +41,14 @@ def _open(source: PythonSourceSpec, asked: Asked, /) -> Iterator[Opened]:
     """
     file = file_in_folder(source.path, asked.folder)
     start, end = (asked.window.start, asked.window.end) if asked.window is not None else (None, None)
-    asked.scratch.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=asked.scratch, prefix="made-") as name:
+    with scratch_folder(asked.scratch, "made-") as name:
         columns = list(source_columns(asked.dataset)) if asked.dataset is not None else []
-        yield Opened(rows_as_parquet(file, start, end, folder=Path(name), columns=columns))
+        yield Opened(rows_as_parquet(file, start, end, folder=name, columns=columns))
 
 
-def _marks(source: PythonSourceSpec, folder: Path) -> Mapping[str, str]:
+def _marks(source: PythonSourceSpec, asked: Asked, /) -> Mapping[str, str]:
     """Return name, size and time of the code: what it reads is not known."""
-    return {WHOLE: stat_mark([file_in_folder(source.path, folder)])}
+    return {WHOLE: stat_mark([file_in_folder(source.path, asked.folder)])}
 
 
 def rows_as_parquet(
@@ -87,7 +87,7 @@ def rows_as_parquet(
             doing = f"{FUNCTION}({_shown(start)}, {_shown(end)})"
             batches, schema = batches_given(read(start, end), file.name)
             schema = schema if len(schema) else empty_schema(columns)
-            return written(batches, schema, folder, file.name)
+            return written(Progress(file.name).through(batches), schema, folder, file.name)
     except SourceError:
         raise
     # A file that exits must not take the run with it.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from declaration.datasets import DatasetSpec
 from declaration.generated_columns import LOAD, PLACE
-from declaration.sql import quote_identifier, quote_literal, scalar
+from declaration.sql import first_row, quote_identifier, quote_literal, scalar
 from declaration.types import SQL_TYPES
 from sources.completeness import fault_of_text, refuse_lost_records
 from sources.csv import csv_rejects, csv_source, reading_types, refuse_open_quotes
@@ -76,6 +76,7 @@ def read_files(
     must_hold: Mapping[str, str] | None = None,
     load: int = 0,
     found: Sequence[Path] = (),
+    is_read_once: bool = False,
 ) -> Counts:
     """Read files into `driftline_read`, rows that cannot be read into `driftline_rejects`.
 
@@ -98,6 +99,9 @@ def read_files(
         Number of the load, from 0, for columns that are made of it.
     found
         The source's own files, in the same order, whose folders may give columns; absent where `files` are those.
+    is_read_once
+        Whether the caller reads all rows about once, and while the files are there: rows of typed files without rejects are
+        not copied then. Errors of the engine at that reading are the caller's to explain.
 
     Raises
     ------
@@ -119,6 +123,14 @@ def read_files(
     try:
         read = type_of(dataset.source).form.read
         scans = read(connection, files, dataset, name, found=found, clocks=bool(clocks))
+        if is_read_once and scans.is_repeatable and not _has_computed(dataset):
+            tried = _declared(connection, dataset, scans.parts, clocks)
+            connection.sql("SET TimeZone = 'UTC'")
+            n_rows, n_bad = _n_tried(connection, tried, conditions)
+            if not n_bad:
+                _views(connection, dataset, f"({tried})", "true", clocks)
+                return Counts(n_rows, 0, scans.absent)
+            connection.sql(f"SET TimeZone = {quote_literal(timezone)}")
         _try(connection, dataset, _placed(dataset, scans.parts, load), name, clocks)
         if dataset.source.text_table is not None and _is_damaged(connection):
             # Only now are the lines of bad values worth what they cost.
@@ -213,11 +225,36 @@ def _try(
     clocks: Mapping[str, str],
 ) -> None:
     """Fill the table of rows that were tried and, in the same scan, the reader's own rejects."""
-    rows = " UNION ALL ".join(declared_rows(connection, dataset, part.relation, clocks) for part in parts)
+    rows = _declared(connection, dataset, parts, clocks)
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {_TRIED_TABLE} AS {rows}").fetchall()
     if dataset.source.text_table is not None:
         refuse_open_quotes(connection, name)
         connection.execute(csv_rejects(dataset)).fetchall()
+
+
+def _declared(
+    connection: duckdb.DuckDBPyConnection,
+    dataset: DatasetSpec,
+    parts: Sequence[Part],
+    clocks: Mapping[str, str],
+) -> str:
+    """Return the SQL of all rows in the declared columns, with the reason where one fails."""
+    return " UNION ALL ".join(declared_rows(connection, dataset, part.relation, clocks) for part in parts)
+
+
+def _has_computed(dataset: DatasetSpec) -> bool:
+    """Tell whether a column is computed: by an expression that a second reading pays again, and in the session's zone."""
+    return any(dataset.column(name).sql is not None for name in dataset.columns)
+
+
+def _n_tried(
+    connection: duckdb.DuckDBPyConnection, tried: str, conditions: Mapping[str, str]
+) -> tuple[int, int]:
+    """Count rows, and those of them that are rejects."""
+    n_rows, n_bad = first_row(
+        connection, f"SELECT count(*), count(*) FILTER ({_reason(conditions)} IS NOT NULL) FROM ({tried})"
+    )
+    return int(n_rows), int(n_bad)
 
 
 def _is_damaged(connection: duckdb.DuckDBPyConnection) -> bool:
@@ -261,16 +298,7 @@ def _part(
     clocks: Mapping[str, str],
 ) -> None:
     """Part the rows that were tried into rows and rejects, each in exactly one."""
-    faults = [
-        REASON_COLUMN,
-        *(
-            f"CASE WHEN NOT coalesce({sql}, false) THEN {quote_literal(r)} END"
-            for r, sql in conditions.items()
-        ),
-    ]
-    # The first reason is enough: a row that could not be read has no event time either.
-    reason = f"coalesce({', '.join(faults)})" if len(faults) > 1 else REASON_COLUMN
-    columns = ", ".join(quote_identifier(name) for name in dataset.columns)
+    reason = _reason(conditions)
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE {_BAD_TABLE} AS SELECT rowid AS place, {FILE_COLUMN}, "
         f"coalesce({RAW_TEXT_COLUMN}, CAST(to_json(struct_pack({_packed(dataset)})) AS VARCHAR)) AS raw_text, {reason} AS reason "
@@ -284,11 +312,36 @@ def _part(
         f"INSERT INTO {REJECTS_TABLE} SELECT parse_filename({FILE_COLUMN}), {line}, raw_text, reason "
         f"FROM {_BAD_TABLE}{lines} ORDER BY place"
     ).fetchall()
+    _views(connection, dataset, _TRIED_TABLE, f"{reason} IS NULL", clocks)
+
+
+def _reason(conditions: Mapping[str, str]) -> str:
+    """Return the SQL of the reason why a row that was tried is a reject; NULL where it is none."""
+    faults = [
+        REASON_COLUMN,
+        *(
+            f"CASE WHEN NOT coalesce({sql}, false) THEN {quote_literal(r)} END"
+            for r, sql in conditions.items()
+        ),
+    ]
+    # The first reason is enough: a row that could not be read has no event time either.
+    return f"coalesce({', '.join(faults)})" if len(faults) > 1 else REASON_COLUMN
+
+
+def _views(
+    connection: duckdb.DuckDBPyConnection,
+    dataset: DatasetSpec,
+    tried: str,
+    where: str,
+    clocks: Mapping[str, str],
+) -> None:
+    """Make the views of the rows that were read, of a relation of those that were tried."""
+    columns = [quote_identifier(name) for name in dataset.columns]
     views = {READ_TABLE: [], READ_FILES: [FILE_COLUMN], READ_CLOCKS: [*clocks.values()]}
     for view, added in views.items():
-        selected = ", ".join([columns, *added])
+        selected = ", ".join([*columns, *added])
         connection.execute(
-            f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT {selected} FROM {_TRIED_TABLE} WHERE {reason} IS NULL"
+            f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT {selected} FROM {tried} WHERE {where}"
         ).fetchall()
 
 

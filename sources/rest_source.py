@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from urllib.parse import unquote, urlsplit
 
 from declaration.extras import require_extra
 from declaration.sources.rest import RestSourceSpec
 from sources.forms import JSON_LINES
+from sources.scratch import scratch_folder
 from sources.source_type import WHOLE, Asked, Opened, SourceType
 
 
@@ -25,9 +24,8 @@ def _open(source: RestSourceSpec, asked: Asked, /) -> Iterator[Opened]:
 
     waiting = Waiting()
     rows = read_rows(source, asked, waiting)
-    asked.scratch.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=asked.scratch, prefix="asked-") as name:
-        file = Path(name) / _file_name(source)
+    with scratch_folder(asked.scratch, "asked-") as name:
+        file = name / _file_name(source)
         with file.open("wb") as stream:
             stream.writelines(line + b"\n" for line in rows.lines)
         facts = {
@@ -39,9 +37,9 @@ def _open(source: RestSourceSpec, asked: Asked, /) -> Iterator[Opened]:
         yield Opened((file,), facts=facts)
 
 
-def _marks(source: RestSourceSpec, folder: Path) -> Mapping[str, str]:
+def _marks(source: RestSourceSpec, asked: Asked, /) -> Mapping[str, str]:
     """Return the mark of the first page; a source that must be asked for a window has none that changes."""
-    del folder
+    del asked
     if source.slots:
         return {WHOLE: source.place}
     require_extra("rest", "a source of `type: rest`")

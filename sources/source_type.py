@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from declaration.datasets import DatasetSpec
 from declaration.partitioning import Window
 from declaration.sources.blocks import SourceBlock
+from declaration.upstream import UpstreamDataset
 from sources.described import Described
 from sources.forms import EngineForm
+from sources.stores import Stores
 
 if TYPE_CHECKING:
     import duckdb
@@ -47,6 +49,14 @@ class Asked:
         Whether rows that belong to no window, as they have no event time, are asked for with this one.
     most_rows
         Rows that a look needs at most, of a source that is asked; None for all.
+    upstream
+        What is declared of the dataset of another pipeline that is read; None of other sources.
+    stores
+        Where other pipelines and code locations keep what they made; None where nothing of that is at hand.
+    clock
+        The present instant, by which files that are too young are not read; None where they are read however young they are.
+    span
+        Instants between which all partitions lie, without an end where they go on; None where none is asked for.
     """
 
     folder: Path
@@ -57,6 +67,32 @@ class Asked:
     timezone: str = "UTC"
     takes_strays: bool = False
     most_rows: int | None = None
+    upstream: UpstreamDataset | None = None
+    stores: Stores | None = None
+    clock: datetime | None = None
+    span: tuple[datetime, datetime | None] | None = None
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a sensor sees of a source that has files.
+
+    Attributes
+    ----------
+    marks
+        As of `SourceType.marks`.
+    waiting
+        Files that are not read yet, by their paths, with the reason.
+    unsettled
+        Keys of the marks to which nothing is to be started yet: files of them are being written.
+    hours
+        What each hour of event time holds, of a source that is compared in that way (`SourceType.contents`): it has no other marks.
+    """
+
+    marks: Mapping[str, str]
+    waiting: Mapping[str, str] = field(default_factory=dict)
+    unsettled: frozenset[str] = frozenset()
+    hours: Mapping[datetime | None, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -71,11 +107,14 @@ class Opened:
         What tells the state that was read from any other, where the source knows that: a version. None where the files' content does.
     facts
         What the asset shows of the reading: a version, seconds that were waited for the source, rows that it left out.
+    is_whole
+        Whether all of its rows are there though a window was asked for, as it could not tell those of the window.
     """
 
     files: tuple[Path, ...]
     state: str | None = None
     facts: Mapping[str, str | int | float] = field(default_factory=dict)
+    is_whole: bool = False
 
 
 class Opening(Protocol[Keys_contra]):
@@ -129,15 +168,16 @@ class SourceType(Generic[Keys]):
     form
         The form that they have once they are prepared.
     marks
-        What a sensor watches, from the block and the declaration's folder: a text that is another one when the source may have
-        changed; of a source that has files for each partition one by partition, of others under `WHOLE`. Raises SourceError
-        where nothing is there yet.
+        What a sensor watches: a text that is another one when the source may have changed; of a source that has files for each
+        partition one by partition, of others under `WHOLE`. Raises SourceError where nothing is there yet.
     prepare
         What is made of its files before they are read.
     endings, folder_sign
         Endings of file names, and a pattern of what only its folders hold, by which the scaffolder knows it.
     of_url
         Gives the block for a URL that a person types in a folder, and the variables that the block names; None where it is none of its URLs.
+    look
+        The marks of a source whose files arrive, with those that are still being written; None for other types.
     changes
         The hours of event time in which rows came or changed since a mark under `WHOLE`; None for types that cannot tell.
     contents
@@ -150,11 +190,12 @@ class SourceType(Generic[Keys]):
     keys: type[Keys]
     open: Opening[Keys]
     form: EngineForm
-    marks: Callable[[Keys, Path], Mapping[str, str]]
+    marks: Callable[[Keys, Asked], Mapping[str, str]]
     prepare: Preparation[Keys] = as_they_are
     endings: tuple[str, ...] = ()
     folder_sign: str = ""
     of_url: Callable[[str, Path], tuple[Keys, Mapping[str, str]] | None] | None = None
+    look: Callable[[Keys, Asked], Look] | None = None
     changes: Callable[[Keys, Asked, str], Sequence[datetime]] | None = None
     contents: Callable[[Keys, Asked], Mapping[datetime | None, str] | None] | None = None
     describe: Callable[[Keys, Path], Described] | None = None

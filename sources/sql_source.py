@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from declaration.environment import FromEnvironment
 from declaration.sources.sql import LOCAL_SCHEMES, SqlSourceSpec
@@ -29,6 +28,7 @@ from sources.databases.sqlite_looks import changed_sqlite, hours_of_sqlite, mark
 from sources.described import Described
 from sources.file_types import stat_mark
 from sources.forms import PARQUET
+from sources.scratch import scratch_folder
 from sources.source_type import WHOLE, Asked, Opened, SourceType
 
 _BESIDE = ("-wal", ".wal")
@@ -69,30 +69,30 @@ def _open(source: SqlSourceSpec, asked: Asked, /) -> Iterator[Opened]:
     address = address_of(source, asked.folder)
     question = question_of(source, asked)
     read = _DATABASES.get(address.kind, _OTHERS).read
-    asked.scratch.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=asked.scratch, prefix="asked-") as name:
-        files = patiently(lambda attempt: read(address, question, Path(name) / str(attempt)))
-        newest, counts = newest_rows(files, question, Path(name))
-        yield Opened(newest, facts=counts)
+    with scratch_folder(asked.scratch, "asked-") as name:
+        files = patiently(lambda attempt: read(address, question, name / str(attempt)))
+        newest, counts = newest_rows(files, question, name)
+        yield Opened(newest, facts={**counts, "waited_s": round(question.progress.waited_s, 3)})
 
 
-def _marks(source: SqlSourceSpec, folder: Path) -> Mapping[str, str]:
+def _marks(source: SqlSourceSpec, asked: Asked, /) -> Mapping[str, str]:
     """Return the mark of the cursor; without one, the number of rows; of a file, its size and time beside."""
-    address = address_of(source, folder)
+    address = address_of(source, asked.folder)
     file = ""
     if address.file is not None:
         beside = [address.file.with_name(address.file.name + ending) for ending in _BESIDE]
         file = stat_mark([address.file, *(one for one in beside if one.is_file())])
         if source.cursor is None:
             return {WHOLE: file}
-    question = Question(_quick(source), query_of(source, folder))
+    question = Question(_quick(source), query_of(source, asked.folder))
     mark = _DATABASES.get(address.kind, _OTHERS).mark(address, question)
     return {WHOLE: replace(mark_of(mark), file=file).text() if file else mark}
 
 
 def _changes(source: SqlSourceSpec, asked: Asked, since: str) -> Sequence[datetime]:
     """Return the hours that hold rows beyond a mark, where it is one of a cursor."""
-    if source.cursor is None:
+    # The mark of a file without a cursor is a list: it tells of the file alone.
+    if source.cursor is None or since.startswith("["):
         return ()
     address, question = _look(source, asked)
     return _DATABASES.get(address.kind, _OTHERS).changes(address, question, since)

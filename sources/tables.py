@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from declaration.names import is_url
+from declaration.sources.blocks import SourceBlock
 from declaration.sources.tables import TableSourceBlock
 from declaration.sql import quote_literal
 from sources.files import folder_in_reach
@@ -34,7 +35,7 @@ def instant_of(moment: datetime) -> datetime:
 
 
 def in_order(
-    connection: duckdb.DuckDBPyConnection, files: Sequence[Path], source: TableSourceBlock, /, *, folder: Path
+    connection: duckdb.DuckDBPyConnection, files: Sequence[Path], source: SourceBlock, /, *, folder: Path
 ) -> tuple[Path, ...]:
     """Write rows out by the order of their values: a table has none, and its readers give another one each time."""
     del source

@@ -38,10 +38,13 @@ class Scans:
         In the order of the source.
     absent
         Number of files whose rows have NULL in a column that they lack, for such columns.
+    is_repeatable
+        Whether reading once more costs less than keeping the rows, and gives the same in a session of any zone.
     """
 
     parts: tuple[Part, ...]
     absent: Mapping[str, int]
+    is_repeatable: bool = False
 
 
 def tried_values(

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from declaration.sources.spec import SourceSpec
+from sources.asset_source import ASSET_SOURCE
 from sources.avro import AVRO_FILES
+from sources.dataset_source import DATASET_SOURCE
 from sources.delta import DELTA_TABLE
 from sources.file_types import CSV_FILES, JSON_FILES, PARQUET_FILES, WORKBOOKS
 from sources.fixed_width import FIXED_WIDTH
@@ -31,6 +33,8 @@ SOURCE_TYPES: Mapping[str, SourceType[Any]] = {
     "iceberg": ICEBERG_TABLE,
     "sql": SQL_SOURCE,
     "rest": REST_SOURCE,
+    "dataset": DATASET_SOURCE,
+    "asset": ASSET_SOURCE,
     "python": PYTHON_FILE,
 }
 """By the name that a declaration uses."""

@@ -7,10 +7,8 @@ import hashlib
 import os
 import secrets
 import shutil
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from declaration.datasets import DatasetSpec
@@ -18,10 +16,12 @@ from declaration.partitioning import Partitioning
 from declaration.sources.blocks import FileSourceBlock
 from declaration.sql import first_row
 from declaration.text import one_line
-from sources.files import SLOT, SourceError, looked_for_below, partition_in
+from sources.files import SourceError, looked_for_below
 from sources.opening import readable
 from sources.read import read_files
 from sources.rejects import REJECTS_TABLE
+from sources.scratch import held_file, remove_abandoned_files, scratch_folder
+from sources.slots import SLOT, partition_in
 
 if TYPE_CHECKING:
     import duckdb
@@ -100,6 +100,11 @@ class Destination:
             raise UploadError(
                 f"dataset '{self.name}' reads {source.place}: files are uploaded to sources that are files on this machine. "
                 "Put the rows where that source has them."
+            )
+        if source.marker is not None:
+            raise UploadError(
+                f"dataset '{self.name}' reads files that have a marker ({source.marker}), and an upload has none. Take `marker` out of "
+                "the source: an upload puts whole files in place."
             )
         return source
 
@@ -196,12 +201,11 @@ def upload(
     if not file.is_file():
         raise UploadError(f"{file} is no file. Name one.")
     place, partition = destination.place(file.name, partition)
-    scratch.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=scratch, prefix="upload-") as name:
+    with scratch_folder(scratch, "upload-") as name:
         # By its own name: messages say it, and how it is unpacked follows from it.
-        copy = Path(name) / file.name
+        copy = name / file.name
         sha256 = _copied(file, copy)
-        n_rows, n_rejected = _checked(copy, destination, connection, Path(name))
+        n_rows, n_rejected = _checked(copy, destination, connection, name)
         n_bytes = copy.stat().st_size
         twin = _twin(place, sha256, n_bytes)
         if twin is not None:
@@ -266,18 +270,16 @@ def _twin(place: Path, sha256: str, n_bytes: int) -> Path | None:
 def _put(copy: Path, place: Path, *, replaces: bool) -> None:
     """Put a file in its place in one step: readers see it whole, or not yet."""
     place.parent.mkdir(parents=True, exist_ok=True)
-    part = place.with_name(f".{place.name}.{secrets.token_hex(4)}{PART}")
+    remove_abandoned_files(place.parent, f".*{PART}")
     try:
-        shutil.copyfile(copy, part)
-        with part.open("rb") as stream:
-            os.fsync(stream.fileno())
-        if replaces:
-            part.replace(place)
-        else:
-            # Unlike a renaming, it fails where another upload was quicker.
-            os.link(part, place)
+        with held_file(place.with_name(f".{place.name}.{secrets.token_hex(4)}{PART}")) as part:
+            shutil.copyfile(copy, part)
+            with part.open("rb") as stream:
+                os.fsync(stream.fileno())
+            if replaces:
+                part.replace(place)
+            else:
+                # Unlike a renaming, it fails where another upload was quicker.
+                os.link(part, place)
     except FileExistsError as error:
         raise UploadError(f"{place} came to be there meanwhile. Upload it again.") from error
-    finally:
-        with suppress(FileNotFoundError):
-            part.unlink()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from declaration.sources.xml import XmlSourceSpec
 from sources.compressed import copy_to
-from sources.file_types import marks_of_files, open_files
+from sources.file_types import look_at_files, marks_of_files, open_files
 from sources.files import own_folder
 from sources.forms import JSON_LINES
 from sources.rejects import MAX_LINE_BYTES, ReadError
@@ -42,4 +42,6 @@ def _as_lines(path: Path, target: Path, source: XmlSourceSpec) -> Path:
     return target
 
 
-XML_FILES = SourceType(XmlSourceSpec, open_files, JSON_LINES, marks_of_files, _prepare, (".xml",))
+XML_FILES = SourceType(
+    XmlSourceSpec, open_files, JSON_LINES, marks_of_files, _prepare, (".xml",), look=look_at_files
+)

@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from assets.materialization import Outcome, StageRun
 from assets.model.conditions import conditioned, cost_findings
@@ -45,6 +44,7 @@ from resources.engine.memory import limit_bytes
 from resources.model_registry.enactment import enact
 from resources.model_registry.ledger import Decision, aliases_after
 from resources.model_registry.registry import ModelRegistry
+from sources.scratch import scratch_folder
 
 
 def materialize_model(run: StageRun, *, registry: ModelRegistry) -> Outcome:
@@ -55,8 +55,8 @@ def materialize_model(run: StageRun, *, registry: ModelRegistry) -> Outcome:
     the outcome says which are needed, and the next reports ask again as labels come.
     """
     Path(run.engine.spill_directory).mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=run.engine.spill_directory, prefix="training_set_") as folder:
-        return _materialize(run, registry, Path(folder))
+    with scratch_folder(Path(run.engine.spill_directory), "training_set_") as folder:
+        return _materialize(run, registry, folder)
 
 
 def _materialize(run: StageRun, registry: ModelRegistry, folder: Path) -> Outcome:

@@ -48,16 +48,29 @@ def merge_histograms(left: Histogram, right: Histogram) -> Histogram:
     >>> merged.width, sum(merged.counts), len(merged.counts) <= MAX_BINS
     (65536.0, 10, True)
     """
+    width = shared_width(left, right)
+    counts: Counter[int] = Counter()
+    for histogram in (coarsen(left, width), coarsen(right, width)):
+        counts.update(dict(enumerate(histogram.counts, start=histogram.first)))
+    return _from_counts(width, counts)
+
+
+def shared_width(left: Histogram, right: Histogram) -> float:
+    """Return the width of bins that hold both: the wider one's, or more where both are narrow and far apart.
+
+    Examples
+    --------
+    >>> days = [Histogram(1.0, first=day * 86_400, counts=(5,)) for day in (0, 365)]
+    >>> shared_width(*days)
+    65536.0
+    """
     width = max(left.width, right.width)
     low = min(h.first * h.width for h in (left, right))
     high = max((h.first + len(h.counts)) * h.width for h in (left, right))
     # A column that says one thing in each partition has bins of its own size, wherever it is.
     while (high - low) / width > MAX_BINS - 2:
         width *= 2
-    counts: Counter[int] = Counter()
-    for histogram in (coarsen(left, width), coarsen(right, width)):
-        counts.update(dict(enumerate(histogram.counts, start=histogram.first)))
-    return _from_counts(width, counts)
+    return width
 
 
 def _from_counts(width: float, counts: Mapping[int, int]) -> Histogram:

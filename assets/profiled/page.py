@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from assets.profiled.merge import EarlierColumn, coarsen
+from assets.profiled.merge import EarlierColumn, coarsen, shared_width
 from assets.profiled.quality import DataQuality
 from assets.profiled.statistics import QUANTILES, ColumnProfile, Histogram
 
@@ -106,7 +106,7 @@ def shared_bins(
     """Spread two histograms over the same edges: edges, counts before, counts now."""
     if before is None:
         return now.edges, (0,) * len(now.counts), now.counts
-    width = max(before.width, now.width)
+    width = shared_width(before, now)
     wide = [coarsen(histogram, width) for histogram in (before, now)]
     first = min(histogram.first for histogram in wide)
     last = max(histogram.first + len(histogram.counts) for histogram in wide)

@@ -7,7 +7,8 @@ counted as `n_out_of_range`, before the first or after the last declared partiti
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,9 +39,10 @@ from declaration.text import one_line
 from resources.lake.lake import Lake, LakeError, Snapshot
 from resources.lake.snapshots import scan
 from sources.content import Content, content_of
-from sources.engine_errors import repair_of
+from sources.engine_errors import explained, repair_of
 from sources.local_times import described
 from sources.opening import asked_window, opened, readable
+from sources.progress import Progress
 from sources.read import READ_FILES, READ_TABLE, Counts, changed_clocks, read_files
 from sources.rejects import FILE_COLUMN, REJECTS_TABLE, ReadError
 from sources.types import type_of
@@ -57,6 +59,13 @@ MAX_KEPT_CHARACTERS = 100_000
 """Characters of one reject that are kept: enough to know it again, too little to fill a lake."""
 
 
+MAX_REASONS = 20
+"""Kinds of reasons that a materialization shows."""
+
+MAX_SHOWN_CHARACTERS = 100
+"""Characters of a reject that it shows."""
+
+
 @dataclass(frozen=True)
 class _Reading:
     """A run of the stage for one dataset, and the commit that says what was read in which way."""
@@ -65,6 +74,8 @@ class _Reading:
     dataset: str
     commit: Mapping[str, str]
     contract: Contract
+    is_all_given: bool = False
+    """Whether the source gave all of its rows though it was asked for the window's."""
 
     @property
     def lake(self) -> Lake:
@@ -122,8 +133,9 @@ class _Reading:
     @property
     def is_whole_source(self) -> bool:
         """Tell whether every partition reads the same rows."""
-        window = asked_window(self.spec, self.run.spec.partitions, self.run.scope.window)
-        return not self.spec.source.has_partition_files and window is None
+        upstream = self.run.pipeline.upstream.get(self.dataset)
+        window = asked_window(self.spec, self.run.spec.partitions, self.run.scope.window, upstream)
+        return not self.spec.source.has_partition_files and (window is None or self.is_all_given)
 
     @property
     def is_same_content(self) -> bool:
@@ -161,14 +173,18 @@ def materialize_raw(run: StageRun, dataset: str) -> Outcome:
         raise ReadError(f"dataset '{dataset}' is partitioned: run it for a partition.")
     contract = contract_of(run.pipeline, dataset, run.lake)
     contract.check(run.lake, scope.clock)
+    upstream = run.pipeline.upstream.get(dataset)
     with opened(
         spec.source,
         folder=Path(run.pipeline.folder),
         scratch=Path(run.engine.spill_directory),
         partition=scope.partition,
-        asked=asked_window(spec, run.spec.partitions, scope.window),
+        asked=asked_window(spec, run.spec.partitions, scope.window, upstream),
         dataset=spec,
         partitions=run.spec.partitions,
+        upstream=upstream,
+        stores=run.stores,
+        clock=scope.clock,
     ) as source:
         content = content_of(source.files, source.state)
         mark = content.fingerprint
@@ -179,7 +195,7 @@ def materialize_raw(run: StageRun, dataset: str) -> Outcome:
             + run.spec.partitions.timezone,
             SCHEMA_MARK: contract.mark,
         }
-        reading = _Reading(run, dataset, commit, contract)
+        reading = _Reading(run, dataset, commit, contract, source.is_whole)
         if not spec.is_partitioned and reading.is_current(reading.table):
             return _unchanged(reading, mark)
         where, key = f"dataset '{dataset}': {spec.source.place}", scope.partition or ""
@@ -208,8 +224,9 @@ def _read(
     files = [seen.path for seen in content.files]
     spec, dataset, partition = reading.spec, reading.dataset, reading.run.scope.partition
     engine, where = reading.run.engine, _belongs(reading)
-    with engine.connect(reads=files) as connection:
-        with content.held(), readable(connection, files, spec, Path(engine.spill_directory)) as plain:
+    with engine.connect(reads=files) as connection, ExitStack() as copies:
+        with content.held():
+            plain = copies.enter_context(readable(connection, files, spec, Path(engine.spill_directory)))
             is_folder = reading.window is not None and reading.is_whole_source and len(plain) > 1
             counts = read_files(
                 connection, plain,
@@ -217,6 +234,7 @@ def _read(
                     spec, reading.window, timezone=reading.timezone, clock=reading.run.scope.clock, is_folder=is_folder
                 ),
                 name=dataset, timezone=reading.timezone, must_hold=_must_hold(reading), load=reading.load, found=files,
+                is_read_once=True,
             )  # fmt: skip
             if is_folder:
                 _refuse_lacking(connection, reading, plain, where)
@@ -226,6 +244,7 @@ def _read(
         n_out_of_range = _n_out_of_range(connection, reading)
         local = changed_clocks(connection, spec, reading.timezone, where)
         per_day = _rows_per_day(connection, reading, where)
+        by_reason = _rejects_by_reason(connection)
         kept = f"SELECT {reading.selected} FROM {READ_TABLE} WHERE {where}"
         rows = connection.sql(kept)
         removed = _removed(connection, reading, kept) if spec.source.compares_keys else {}
@@ -235,7 +254,7 @@ def _read(
         rejects = _write_rejects(connection, reading)
         snapshot = reading.lake.write(
             reading.table,
-            rows.to_arrow_reader(),
+            _held(rows.to_arrow_reader(), content, f"dataset '{dataset}'", plain),
             partition=partition,
             commit=reading.commit,
             cut=reading.cut,
@@ -251,6 +270,7 @@ def _read(
             "n_missing_times": sum(clocks.n_missing for clocks in local.values()),
             **({"changed_clocks": described(local)} if local else {}),
             "n_source_rows": counts.n_read + counts.n_rejected,
+            "rows_per_s": _rate(counts.n_read + counts.n_rejected, started),
             **({} if files else {"note": "no file is there for this partition; source.missing is 'empty'"}),
             **_absent(counts, len(files)),
             **({"new_source_columns": news} if news else {}),
@@ -265,8 +285,40 @@ def _read(
             "duration_s": round(time.monotonic() - started, 3),
         },
         markdown={"rows_per_day": per_day} if per_day else {},
-        tables={"sample": sample},
+        tables={"sample": sample, **({"rejects_by_reason": by_reason} if by_reason else {})},
     )
+
+
+def _rate(n_rows: int, started: float) -> float:
+    """Return rows per second of the whole materialization until now."""
+    return round(n_rows / max(time.monotonic() - started, 1e-3), 1)
+
+
+def _rejects_by_reason(connection: duckdb.DuckDBPyConnection) -> list[Mapping[str, object]]:
+    """Count rejects by column and kind of reason, the most frequent first, each with its first line and text."""
+    kind = "regexp_extract(reason, '^[^:]*(: [^:;]*)?')"
+    counts = connection.sql(
+        f"SELECT {kind} AS reason, count(*) AS n, arg_min(source, coalesce(line, 0)) AS source, min(line) AS line, "
+        f"arg_min({_cut('raw_text', MAX_SHOWN_CHARACTERS)}, coalesce(line, 0)) AS raw_text FROM {REJECTS_TABLE} "
+        f"GROUP BY ALL ORDER BY n DESC, 1 LIMIT {MAX_REASONS}"
+    )
+    return _sample(counts.to_arrow_table())
+
+
+def _held(
+    rows: pa.RecordBatchReader, content: Content, where: str, files: Sequence[Path]
+) -> pa.RecordBatchReader:
+    """Give rows that may be read from the files only now, and refuse the last where these have changed meanwhile."""
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        with content.held():
+            try:
+                yield from Progress(f"{where}, writing").through(rows)
+            except (pa.ArrowException, OSError) as error:
+                # What a view of the files raises while it is read arrives as an error of Arrow's.
+                raise (explained(error, where, files) if files else error) from error
+
+    return pa.RecordBatchReader.from_batches(rows.schema, batches())
 
 
 def _removed(connection: duckdb.DuckDBPyConnection, reading: _Reading, rows: str) -> Mapping[str, int]:
@@ -407,10 +459,10 @@ def _write_rejects(connection: duckdb.DuckDBPyConnection, reading: _Reading) -> 
     )
 
 
-def _cut(text: str) -> str:
-    """Return the SQL of a text without what exceeds `MAX_KEPT_CHARACTERS`: its line says where to find it."""
+def _cut(text: str, most: int = MAX_KEPT_CHARACTERS) -> str:
+    """Return the SQL of a text without the characters beyond the most: its line says where to find it."""
     return (
-        f"CASE WHEN length({text}) > {MAX_KEPT_CHARACTERS} THEN concat(left({text}, {MAX_KEPT_CHARACTERS}), "
+        f"CASE WHEN length({text}) > {most} THEN concat(left({text}, {most}), "
         f"'… (', length({text}), ' characters)') ELSE {text} END"
     )
 

@@ -92,8 +92,10 @@ def _of_column(
         )  # fmt: skip
 
 
-def rewritten_schema(present: pa.Schema, rewrites: Sequence[ColumnRewrite]) -> pa.Schema:
-    """Return a table's columns after rewrites: at their places, a renamed one that is there under both names once."""
+def rewritten_schema(
+    present: pa.Schema, rewrites: Sequence[ColumnRewrite], removed: Sequence[str] = ()
+) -> pa.Schema:
+    """Return a table's columns after rewrites: at their places, a renamed one that is there under both names once, removed ones not at all."""
     by_present = {rewrite.present: rewrite for rewrite in rewrites}
     merged = {rewrite.column for rewrite in rewrites if rewrite.is_rename}
     fields = []
@@ -101,6 +103,6 @@ def rewritten_schema(present: pa.Schema, rewrites: Sequence[ColumnRewrite]) -> p
         rewrite = by_present.get(field.name)
         if rewrite is not None:
             fields.append(pa.field(rewrite.column, rewrite.now))
-        elif field.name not in merged:
+        elif field.name not in merged and field.name not in removed:
             fields.append(field)
     return pa.schema(fields)

@@ -25,10 +25,21 @@ class SchemaError(DriftlineError):
 
 @dataclass(frozen=True)
 class TableRewrites:
-    """Columns of one table that are to be written anew, and the version that this was found in."""
+    """Columns of one table that are to be written anew or left out, and the version that this was found in."""
 
     snapshot: Snapshot
     columns: tuple[ColumnRewrite, ...]
+    removed: tuple[str, ...] = ()
+
+    @property
+    def is_by_run(self) -> bool:
+        """Tell whether the next run that writes the table does all of it by itself: a run leaves removed columns where they are."""
+        return not self.removed and all(column.is_by_run for column in self.columns)
+
+    @property
+    def texts(self) -> Sequence[str]:
+        """What becomes of the columns, in words."""
+        return [*map(str, self.columns), *(f"'{name}' is left out" for name in self.removed)]
 
 
 @dataclass(frozen=True)
@@ -94,15 +105,23 @@ class Contract:
                 )
 
     def rewrites(self, lake: Lake) -> Sequence[TableRewrites]:
-        """List the tables that have columns otherwise than declared."""
+        """List the tables that have columns otherwise than declared, or ones that were registered and are declared no more."""
         names = [self.pipeline.table(stage, self.dataset) for stage in STAGES]
         renamed = renames(self.declared, self.newest)
         found = []
         for snapshot in (lake.snapshot(name) for name in names if lake.has(name)):
             columns = column_rewrites(self.declared, renamed, snapshot.schema)
-            if columns:
-                found.append(TableRewrites(snapshot, tuple(columns)))
+            kept = {*self.declared.by_name, *renamed.values(), *(rewrite.present for rewrite in columns)}
+            # Tables have columns of their own, too, which nobody ever declared.
+            removed = [name for name in snapshot.schema.names if name in self._ever and name not in kept]
+            if columns or removed:
+                found.append(TableRewrites(snapshot, tuple(columns), tuple(removed)))
         return found
+
+    @property
+    def _ever(self) -> frozenset[str]:
+        """Columns that any registered version has."""
+        return frozenset(name for version in self.versions for name in version.schema.by_name)
 
     def check(self, lake: Lake, clock: datetime) -> None:
         """Refuse columns that a run cannot write, before it reads anything.

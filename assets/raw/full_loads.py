@@ -10,6 +10,7 @@ from resources.lake.lake import Lake
 from sources.content import content_of
 from sources.opening import opened
 from sources.rejects import ReadError
+from sources.stores import Stores
 
 FINGERPRINT = "source_fingerprint"
 """Key in the lake's commit: what a table was read from."""
@@ -27,7 +28,7 @@ def newest_load(pipeline: Pipeline, lake: Lake) -> Window | None:
     return partitioning(pipeline.spec.partitions).window(max(keys)) if keys else None
 
 
-def load_to_read(pipeline: Pipeline, lake: Lake, *, scratch: Path) -> Window:
+def load_to_read(pipeline: Pipeline, lake: Lake, *, scratch: Path, stores: Stores | None = None) -> Window:
     """Return the load that reading the source now would be: the newest again, unless its content has changed.
 
     Parameters
@@ -36,6 +37,8 @@ def load_to_read(pipeline: Pipeline, lake: Lake, *, scratch: Path) -> Window:
         What is loaded, and where to.
     scratch
         Where the rows of a Python source are made, and removed.
+    stores
+        Where a source is that was made elsewhere.
 
     Raises
     ------
@@ -53,6 +56,8 @@ def load_to_read(pipeline: Pipeline, lake: Lake, *, scratch: Path) -> Window:
         scratch=scratch,
         dataset=spec,
         partitions=pipeline.spec.partitions,
+        upstream=pipeline.upstream.get(name),
+        stores=stores,
     ) as now:
         content = content_of(now.files, now.state)
         if lake.commit_of(pipeline.table("raw", name)).get(FINGERPRINT) == content.fingerprint:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import ClassVar, Literal
 
@@ -11,7 +12,10 @@ from pydantic import Field
 
 from declaration.names import is_url
 from declaration.sources.value_forms import PLAIN_FORMS, ValueForms
-from declaration.types import Block
+from declaration.types import Block, Duration
+
+WATCHED_SETTLE = timedelta(minutes=1)
+"""Time without a write after which a sensor takes a file for whole where nothing is declared: uploads seldom pause longer."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,9 @@ class SourceBlock(Block):
     code_key: ClassVar[str] = "path"
     """The key that names `code_file`."""
 
+    partitions_key: ClassVar[tuple[str, str]] = "mode", "'incremental'"
+    """The key, and its value, by which each partition has files of its own."""
+
     may_be_empty: ClassVar[bool] = False
     """Whether no rows, without so much as the names of their columns, are sound: an answer, where a file would be damaged."""
 
@@ -120,6 +127,11 @@ class SourceBlock(Block):
         return False
 
     @property
+    def is_made_elsewhere(self) -> bool:
+        """Tell whether another pipeline or code location makes the rows: a partition is there when that has made it."""
+        return False
+
+    @property
     def code_file(self) -> str | None:
         """The file of code beside the declaration that belongs to it."""
         return None
@@ -147,6 +159,12 @@ class FileSourceBlock(SourceBlock):
     missing: Literal["fail", "empty"] = "fail"
     """A partition without its file, with `mode: incremental`: a failure, or without rows. Where no partition has one, the path is wrong and fails."""
 
+    settle: Duration | None = None
+    """Time without a write after which a file counts as whole: a run fails while one is younger. When absent, runs read what is there, and the
+    source sensor waits a minute, but for object stores, which show whole objects only."""
+    marker: str | None = Field(default=None, min_length=1)
+    """Name of the file beside each file that says that it is whole, such as `_SUCCESS`, `{name}.done` or `{stem}.ok`. Files without it are left out."""
+
     inbox: str | None = Field(default=None, min_length=1)
     """Folder that is watched: the source sensor uploads its files, as `driftline upload` does. Relative to the declaration, or absolute."""
 
@@ -164,6 +182,18 @@ class FileSourceBlock(SourceBlock):
     def is_local(self) -> bool:
         """Tell whether the files are on this machine."""
         return not is_url(self.path)
+
+    def settle_when_watched(self, *, shows_whole: bool) -> timedelta | None:
+        """Return the age at which a file counts as whole for a sensor, which has time: as declared, or a minute where none is.
+
+        Parameters
+        ----------
+        shows_whole
+            Whether the place of the files shows them only once all of them is there.
+        """
+        if self.settle is not None or self.marker is not None or shows_whole:
+            return self.settle
+        return WATCHED_SETTLE
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """Return what is wrong with the path, and with files that may be missing."""
@@ -184,8 +214,21 @@ class FileSourceBlock(SourceBlock):
             yield "path", f"is '{self.path}', but a path may not climb with '..'. Write an absolute path."
         if self.missing == "empty":
             yield from self._missing_faults()
+        if self.marker is not None:
+            yield from self._marker_faults(self.marker)
         if self.inbox is not None:
             yield from self._inbox_faults(self.inbox)
+
+    def _marker_faults(self, marker: str) -> Iterator[tuple[str, str]]:
+        """Check that a marker is another file beside each, with at most one slot."""
+        rest = marker.replace("{name}", "", 1) if "{name}" in marker else marker.replace("{stem}", "", 1)
+        if "/" in marker or "\\" in marker or rest in ("", ".", "..") or "{" in rest or "}" in rest:
+            yield (
+                "marker",
+                f"is '{marker}', but a marker is the name of one other file beside, such as '_SUCCESS', '{{name}}.done' or '{{stem}}.ok'.",
+            )
+        if self.inbox is not None:
+            yield "marker", "is declared beside 'inbox', whose files are put in place in one step. Remove it."
 
     def _inbox_faults(self, inbox: str) -> Iterator[tuple[str, str]]:
         """Check that files of the inbox can be put in the source's place, and are not in it already."""

@@ -14,6 +14,7 @@ from declaration.sources.sql import SqlSourceSpec
 from declaration.sources.tables import DeltaSourceSpec, IcebergSourceSpec
 from declaration.sources.text import CsvSourceSpec, ExcelSourceSpec, JsonSourceSpec
 from declaration.sources.typed import AvroSourceSpec, OrcSourceSpec, ParquetSourceSpec
+from declaration.sources.upstream import AssetSourceSpec, DatasetSourceSpec
 from declaration.sources.xml import XmlSourceSpec
 
 SourceSpec = Annotated[
@@ -29,6 +30,8 @@ SourceSpec = Annotated[
     | IcebergSourceSpec
     | SqlSourceSpec
     | RestSourceSpec
+    | DatasetSourceSpec
+    | AssetSourceSpec
     | PythonSourceSpec,
     Field(discriminator="type"),
 ]

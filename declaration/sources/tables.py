@@ -30,6 +30,11 @@ class TableSourceBlock(SourceBlock):
         """Tell whether the table is on this machine."""
         return not is_url(self.path)
 
+    @property
+    def is_asked(self) -> bool:
+        """A table is asked for the rows of a partition where its event time can tell them."""
+        return True
+
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """Return what is wrong with the path."""
         if any(sign in self.path for sign in "*?["):

@@ -52,6 +52,10 @@ VARIABLES = (
     Variable("DRIFTLINE_SMTP_TLS", default="starttls"),
     Variable("DRIFTLINE_SMTP_USER"),
     Variable("DRIFTLINE_SMTP_PASSWORD", "secret"),
+    Variable("DRIFTLINE_SFTP_PASSWORD", "secret"),
+    Variable("DRIFTLINE_SFTP_KEY", default="the user's own keys"),
+    Variable("DRIFTLINE_SFTP_PASSPHRASE", "secret"),
+    Variable("DRIFTLINE_SFTP_KNOWN_HOSTS", default="those of SSH"),
     Variable("DRIFTLINE_VERBOSE"),
     Variable("DRIFTLINE_PIPELINE", default="for Feast's own command alone"),
 )

@@ -16,7 +16,7 @@ from driftline.init.project import EXAMPLES, ExampleName, make_project
 @click.option(
     "--example",
     type=click.Choice(get_args(ExampleName)),
-    help="Copy a shipped pipeline into it: real flights by month, or made-up payments by day.",
+    help="Copy a shipped pipeline into it: real flights by month, made-up payments by day, or a database of aircraft.",
 )
 def init(name: str, example: ExampleName | None) -> int:
     """Make a project: a folder for declarations, and what Dagster and CI need.
@@ -29,7 +29,9 @@ def init(name: str, example: ExampleName | None) -> int:
     )
     click.echo(f"  cd {root.name}")
     if example:
-        pipeline = EXAMPLES[example].pipeline
+        pipeline, script = EXAMPLES[example].pipeline, EXAMPLES[example].script
+        if script:
+            click.echo(f"  python {name.replace('-', '_')}/defs/{pipeline}/{script}")
         click.echo(f"  driftline preview {pipeline}\n  driftline replay {pipeline}")
     else:
         click.echo("  driftline new NAME --source FILE --target COLUMN")

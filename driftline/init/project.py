@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from declaration.errors import DriftlineError
 from declaration.rooms import HOUSE, ROOMS
 
-ExampleName = Literal["flights", "payments"]
+ExampleName = Literal["flights", "payments", "fleet"]
 
 NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
 
@@ -31,15 +31,19 @@ class Example:
         Its name, and its folder's in `pipelines/defs`.
     requirement
         What it needs installed.
+    script
+        File beside its declaration that makes its source; empty where there is one already.
     """
 
     pipeline: str
     requirement: str
+    script: str = ""
 
 
 EXAMPLES: Mapping[ExampleName, Example] = {
     "flights": Example("flight_delays", "driftline[demo]"),
     "payments": Example("card_fraud", "driftline"),
+    "fleet": Example("fleet_delays", "driftline[demo]", "make_database.py"),
 }
 
 SHIPPED = HOUSE / "pipelines" / "defs"
@@ -97,7 +101,7 @@ def make_project(name: str, *, parent: Path, example: ExampleName | None = None)
         target.write_text(text, encoding="utf-8")
     if example:
         pipeline = EXAMPLES[example].pipeline
-        leave = shutil.ignore_patterns("__pycache__", ".*")
+        leave = shutil.ignore_patterns("__pycache__", ".*", "*.db", "*.tmp")
         shutil.copytree(SHIPPED / pipeline, root / module / "defs" / pipeline, ignore=leave)
     return root
 

@@ -13,7 +13,7 @@ import click
 
 from declaration.errors import DriftlineError
 from driftline.cli import FAULT, SUCCESS
-from driftline.installation import json_output, name_argument, opened, partition_option
+from driftline.installation import json_output, name_argument, opened, partition_option, stores_of
 from driftline.printing import console, print_json
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from declaration.partitioning import Window
     from declaration.pipeline import Pipeline
     from driftline.preview.findings import Preview
+    from pipelines.graph.stores import DagsterStores
     from resources.deployment import Deployment
 
 _COLUMN_KEYS = {
@@ -128,27 +129,26 @@ def _preview(
 
     pipeline = find_pipeline(name)
     clock = datetime.now(UTC)
-    windows = arrivals(pipeline, installed, clock)
-    chosen = _chosen(pipeline, windows, partition, n)
-    with (
-        shown.status("reading") as status,
-        rehearsed(
-            pipeline, chosen, installed, clock=clock, show=lambda stage: status.update(stage)
-        ) as rehearsal,
-    ):
-        return summary(rehearsal, windows, clock=clock)
+    with shown.status("reading") as status, stores_of(installed) as stores:
+        windows = arrivals(pipeline, installed, stores, clock)
+        chosen = _chosen(pipeline, windows, partition, n)
+        with rehearsed(
+            pipeline, chosen, installed, stores=stores, clock=clock, show=lambda stage: status.update(stage)
+        ) as rehearsal:
+            return summary(rehearsal, windows, clock=clock)
 
 
-def arrivals(pipeline: Pipeline, installed: Deployment, clock: datetime) -> Sequence[Window]:
+def arrivals(
+    pipeline: Pipeline, installed: Deployment, stores: DagsterStores, clock: datetime
+) -> Sequence[Window]:
     """List the partitions that are complete; the deployment's lake is read, and nothing of it written."""
     from pipelines.triggers.due_partitions import due_partitions
     from resources.connections import connect
 
-    lake = connect(installed).lake
     with TemporaryDirectory(prefix="driftline-preview-") as home:
         # Counting rows unpacks and converts files: not where the deployment lives.
         engine = connect(replace(installed, home=Path(home))).engine
-        return due_partitions(pipeline, clock, lake=lake, engine=engine)
+        return due_partitions(pipeline, clock, lake=stores.lake, engine=engine, stores=stores)
 
 
 def _chosen(pipeline: Pipeline, windows: Sequence[Window], partition: str | None, n: int) -> Sequence[Window]:

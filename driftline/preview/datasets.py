@@ -33,7 +33,7 @@ def dataset_finding(rehearsal: Rehearsal, name: str) -> DatasetFinding:
     dataset = rehearsal.pipeline.spec.datasets[name]
     raw, profiled = rehearsal.finding("raw", name), rehearsal.finding("profiled", name)
     facts = raw.outcome.metadata if raw is not None and raw.outcome is not None else None
-    types = _source_types(rehearsal, dataset)
+    types = _source_types(rehearsal, name)
     used = {
         form.source or column for column in dataset.columns if (form := dataset.column(column)).sql is None
     }
@@ -52,10 +52,11 @@ def dataset_finding(rehearsal: Rehearsal, name: str) -> DatasetFinding:
     )
 
 
-def _source_types(rehearsal: Rehearsal, dataset: DatasetSpec) -> Mapping[str, str]:
-    window = rehearsal.windows[-1] if dataset.is_partitioned else None
+def _source_types(rehearsal: Rehearsal, name: str) -> Mapping[str, str]:
+    pipeline, engine = rehearsal.pipeline, rehearsal.connections.engine
+    window = rehearsal.windows[-1] if pipeline.spec.datasets[name].is_partitioned else None
     try:
-        return source_types(rehearsal.pipeline, dataset, window, rehearsal.connections.engine)
+        return source_types(pipeline, name, window, engine, rehearsal.stores)
     except DriftlineError:
         # The raw stage says it.
         return {}

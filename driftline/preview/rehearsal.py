@@ -15,6 +15,7 @@ from declaration.errors import DriftlineError
 from declaration.partitioning import Window
 from declaration.pipeline import Pipeline
 from pipelines.graph.stages import Stage, stages
+from pipelines.graph.stores import DagsterStores
 from resources.connections import Connections, connect
 from resources.deployment import Deployment
 from resources.lake.lake import scan
@@ -70,6 +71,7 @@ class Rehearsal:
     rows: pa.Table | None
     label: pa.ChunkedArray | None
     connections: Connections = field(repr=False)
+    stores: DagsterStores = field(repr=False)
 
     @property
     def errors(self) -> tuple[StageFinding, ...]:
@@ -87,12 +89,14 @@ def rehearsed(
     windows: Sequence[Window],
     installed: Deployment,
     *,
+    stores: DagsterStores,
     clock: datetime,
     show: Callable[[str], None],
 ) -> Iterator[Rehearsal]:
     """Run the stages up to the training set on some partitions, in a folder that is removed at the end.
 
-    Nothing of the deployment is read or written: lake, registry and online store are the folder's own.
+    Nothing of the deployment is written, and nothing read but what other pipelines and code locations made: lake, registry
+    and online store are the folder's own.
 
     Parameters
     ----------
@@ -100,6 +104,8 @@ def rehearsed(
         What to rehearse.
     installed
         Gives threads and memory.
+    stores
+        What other pipelines and code locations made.
     clock
         The instant recorded as now.
     show
@@ -116,9 +122,9 @@ def rehearsed(
                 if (finding is not None and finding.stops) or _is_blocked(stage, findings):
                     continue
                 show("/".join(stage.path))
-                findings[stage.path] = _run(pipeline, stage, window, connections, clock)
+                findings[stage.path] = _run(pipeline, stage, window, connections, stores, clock)
         rows, label = _featured(pipeline, windows, findings, connections)
-        yield Rehearsal(pipeline, tuple(windows), tuple(findings.values()), rows, label, connections)
+        yield Rehearsal(pipeline, tuple(windows), tuple(findings.values()), rows, label, connections, stores)
 
 
 def _is_blocked(stage: Stage, findings: dict[tuple[str, ...], StageFinding]) -> bool:
@@ -127,14 +133,19 @@ def _is_blocked(stage: Stage, findings: dict[tuple[str, ...], StageFinding]) -> 
 
 
 def _run(
-    pipeline: Pipeline, stage: Stage, window: Window, connections: Connections, clock: datetime
+    pipeline: Pipeline,
+    stage: Stage,
+    window: Window,
+    connections: Connections,
+    stores: DagsterStores,
+    clock: datetime,
 ) -> StageFinding:
     scope = Scope(window if stage.is_partitioned else None, run_id="preview", clock=clock, reason="preview")
     resources = {name: getattr(connections, name) for name in stage.resources}
     try:
         return StageFinding(
             stage.path,
-            stage.run(StageRun(pipeline, scope, connections.lake, connections.engine), **resources),
+            stage.run(StageRun(pipeline, scope, connections.lake, connections.engine, stores), **resources),
         )
     except DriftlineError as error:
         refused = StageFinding(stage.path, None, str(error))
@@ -142,7 +153,7 @@ def _run(
         return refused
     try:
         outcome = stage.run(
-            StageRun(_lenient(pipeline), scope, connections.lake, connections.engine), **resources
+            StageRun(_lenient(pipeline), scope, connections.lake, connections.engine, stores), **resources
         )
     except DriftlineError:
         return refused

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from declaration.datasets import DatasetSpec
 from declaration.partitioning import Window
 from declaration.pipeline import Pipeline
 from resources.engine.duckdb import Engine
 from sources.folder_keys import folder_keys
 from sources.opening import asked_window, opened, readable
+from sources.stores import Stores
 from sources.types import type_of
 
 _WORDS: Mapping[str, str] = {
@@ -24,7 +24,7 @@ _WORDS: Mapping[str, str] = {
 
 
 def source_types(
-    pipeline: Pipeline, dataset: DatasetSpec, window: Window | None, engine: Engine
+    pipeline: Pipeline, name: str, window: Window | None, engine: Engine, stores: Stores
 ) -> Mapping[str, str]:
     """Return the columns of a source's first file, and of its folders, with the types of their values; else text.
 
@@ -35,7 +35,8 @@ def source_types(
     """
     key = window.key if window is not None else None
     scratch = Path(engine.spill_directory)
-    requested = asked_window(dataset, pipeline.spec.partitions, window)
+    dataset, upstream = pipeline.spec.datasets[name], pipeline.upstream.get(name)
+    requested = asked_window(dataset, pipeline.spec.partitions, window, upstream)
     with (
         opened(
             dataset.source,
@@ -44,6 +45,8 @@ def source_types(
             partition=key,
             asked=requested,
             partitions=pipeline.spec.partitions,
+            upstream=upstream,
+            stores=stores,
         ) as now,
         engine.connect(reads=now.files) as connection,
         readable(connection, now.files, dataset, scratch) as plain,

@@ -101,9 +101,9 @@ def _next_refresh(pipeline: Pipeline, windows: Sequence[Window], clock: datetime
 
 def _graph(pipeline: Pipeline) -> Iterator[AssetLine]:
     for stage in stages(pipeline):
-        yield AssetLine(
-            stage.path[0], "/".join(stage.path[1:]), _reads(tuple(stage.deps)), stage.is_partitioned
-        )
+        elsewhere = [key.to_user_string() for key in stage.elsewhere]
+        reads = ", ".join(filter(None, [_reads(tuple(stage.deps)), *elsewhere]))
+        yield AssetLine(stage.path[0], "/".join(stage.path[1:]), reads, stage.is_partitioned)
 
 
 def _reads(paths: Sequence[tuple[str, ...]]) -> str:

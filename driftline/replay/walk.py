@@ -34,6 +34,7 @@ from declaration.partitioning import Window
 from declaration.pipeline import Pipeline
 from driftline.replay.runs import REPLAY_TAGS, ReplayError, fail_abandoned_runs, only_replay
 from pipelines.graph.compile import STAGES
+from pipelines.graph.stores import DagsterStores
 from pipelines.triggers.due_partitions import done, due_partitions, make_known
 from pipelines.triggers.retrains import asked_from, retrains_due
 from pipelines.triggers.run_requests import reference_request, reference_selection, refresh_request
@@ -110,7 +111,9 @@ class Replay:
 
     def partitions(self, first: str | None, last: str | None, now: datetime) -> Sequence[Window]:
         """List the partitions to walk, oldest first."""
-        ended = due_partitions(self.pipeline, now, lake=self.connections.lake, engine=self.connections.engine)
+        lake, engine = self.connections.lake, self.connections.engine
+        stores = DagsterStores(lake, lambda: self.instance)
+        ended = due_partitions(self.pipeline, now, lake=lake, engine=engine, stores=stores)
         make_known(self.pipeline, ended, self.instance)
         keys = [window.key for window in ended]
         for key in (first, last):

@@ -195,10 +195,10 @@ def plan_as_plain(
                     {
                         "table": table.snapshot.table,
                         "version": made.get(table.snapshot.table, table.snapshot.version),
-                        "columns": [str(column) for column in table.columns],
+                        "columns": list(table.texts),
                         "partitions": len(table.snapshot.partitions),
                         "rows": table.snapshot.n_rows,
-                        "by_next_run": all(column.is_by_run for column in table.columns),
+                        "by_next_run": table.is_by_run,
                     }
                     for table in plan.tables
                 ],

@@ -137,7 +137,7 @@ def _rewritten(table: TableRewrites, contract: Contract, lake: Lake) -> int:
     before = lake.commit_of(snapshot.table)
     written = lake.rewrite(
         snapshot.table,
-        rewritten_schema(snapshot.schema, table.columns),
+        rewritten_schema(snapshot.schema, table.columns, table.removed),
         {rewrite.column: rewrite.present for rewrite in table.columns if rewrite.is_rename},
         version=snapshot.version,
         commit={
@@ -165,14 +165,14 @@ def told(plans: Sequence[DatasetPlan]) -> str:
         lines += [f"  {text}" for text in plan.changes]
         lines += [f"  refused: {text}" for text in plan.refused]
         for table in plan.tables:
-            snapshot, columns = table.snapshot, ", ".join(map(str, table.columns))
+            snapshot, columns = table.snapshot, ", ".join(table.texts)
             n_partitions = len(snapshot.partitions)
             counts = (
                 f"{n_partitions:,} partitions, {snapshot.n_rows:,} rows"
                 if n_partitions > 1
                 else f"{snapshot.n_rows:,} rows"
             )
-            by_run = "; the next run would do it too" if all(c.is_by_run for c in table.columns) else ""
+            by_run = "; the next run would do it too" if table.is_by_run else ""
             lines.append(
                 f"  {snapshot.table}@{snapshot.version} is written anew ({counts}): {columns}{by_run}"
             )

@@ -85,9 +85,20 @@ def _view(pipeline: Pipeline, stage: Stage) -> AssetView:
         key=asset_key(pipeline.name, stage.path).to_user_string(),
         path=stage.path,
         description=stage.description,
-        reads=tuple(
-            Read(asset_key(pipeline.name, path).to_user_string(), _partitions_read(pipeline, path, mapping))
-            for path, mapping in stage.deps.items()
+        reads=(
+            *(
+                Read(
+                    asset_key(pipeline.name, path).to_user_string(), _partitions_read(pipeline, path, mapping)
+                )
+                for path, mapping in stage.deps.items()
+            ),
+            *(
+                Read(
+                    key.to_user_string(),
+                    "the partitions of its time" if mapping is None and stage.is_partitioned else "whole",
+                )
+                for key, mapping in stage.elsewhere.items()
+            ),
         ),
         writes=tables_written(pipeline, stage.path),
         checks=tuple(Check(check.name, check.description or "", check.blocking) for check in stage.checks),

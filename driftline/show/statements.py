@@ -31,12 +31,13 @@ from expectations.literals import kind_of
 from expectations.rows import RowRules
 from feature_repo.asof_engine import LABELS, NEWEST
 from feature_repo.asof_sql import Labels, ViewRows, fetch_query, newest_query
+from pipelines.graph.stores import DagsterStores
 from resources.connections import Connections
 from resources.feature_store.changed_future import views_as_read
 from resources.lake.lake import scan
 from resources.lake.views import register_tables
 from resources.model_registry.champion import champion_version
-from sources.opening import opened, readable
+from sources.opening import asked_window, opened, readable
 from sources.read import read_files
 
 if TYPE_CHECKING:
@@ -115,9 +116,18 @@ def _raw(pipeline: Pipeline, name: str, window: Window, connections: Connections
             f"the source {why} first, which a look does not do: {source.place}. Files and types follow from it",
         )
         return
-    partition = window.key if dataset.is_partitioned else None
+    partition, upstream = window.key if dataset.is_partitioned else None, pipeline.upstream.get(name)
     with (
-        opened(source, folder=Path(pipeline.folder), scratch=scratch, partition=partition) as now,
+        opened(
+            source,
+            folder=Path(pipeline.folder),
+            scratch=scratch,
+            partition=partition,
+            asked=asked_window(dataset, pipeline.spec.partitions, window, upstream),
+            partitions=pipeline.spec.partitions,
+            upstream=upstream,
+            stores=DagsterStores(connections.lake),
+        ) as now,
         connections.engine.connect(reads=now.files) as connection,
         readable(connection, now.files, dataset, scratch) as plain,
     ):

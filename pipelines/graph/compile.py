@@ -34,11 +34,13 @@ from pipelines.asset_keys import asset_key
 from pipelines.graph.exclusive_runs import written_alone
 from pipelines.graph.metadata import event_metadata, metadata_value
 from pipelines.graph.stages import Stage, stages
+from pipelines.graph.stores import DagsterStores
 from pipelines.graph.trained_partitions import RETRAIN_STAGES, trained_partitions
 from pipelines.lineage import Lineage, declared_lineage
 from pipelines.lineage.table_columns import column_metadata
 from resources.orchestrator.run_process import hold_run
 from resources.postgres.lost_database import is_lost_database
+from sources.progress import PROGRESS
 
 if TYPE_CHECKING:
     from dagster._core.definitions.metadata import RawMetadataValue
@@ -120,11 +122,14 @@ def _asset(
     @dg.asset(
         key=key,
         deps=[
-            dg.AssetDep(
-                asset_key(pipeline.name, path),
-                partition_mapping=_mapping(mapping, _own_partitions(pipeline, path, partitions), own),
-            )
-            for path, mapping in stage.deps.items()
+            *(
+                dg.AssetDep(
+                    asset_key(pipeline.name, path),
+                    partition_mapping=_mapping(mapping, _own_partitions(pipeline, path, partitions), own),
+                )
+                for path, mapping in stage.deps.items()
+            ),
+            *(dg.AssetDep(key, partition_mapping=mapping) for key, mapping in stage.elsewhere.items()),
         ],
         partitions_def=own if stage.is_partitioned else None,
         group_name=pipeline.name,
@@ -147,8 +152,9 @@ def _asset(
         if context.instance.is_persistent:
             hold_run(Path(context.instance.root_directory), run_id)
         scope, table = _scope(context, pipeline, stage), "/".join(key.path)
-        run = StageRun(pipeline, scope, context.resources.lake, context.resources.engine)
+        run = StageRun(pipeline, scope, context.resources.lake, context.resources.engine, _stores(context))
         with (
+            _progress_told(context.log),
             _tried_again_without_database(),
             written_alone(run.lake, table, scope.partition, run_id),
         ):
@@ -160,6 +166,32 @@ def _asset(
         return _result(outcome, key, shown)
 
     return materialize
+
+
+class _ToEventLog(logging.Handler):
+    """Keeps what is told of a long reading in the run's event log."""
+
+    def __init__(self, log: logging.Logger) -> None:
+        super().__init__()
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log a line as the run's own."""
+        self._log.info(record.getMessage())
+
+
+@contextmanager
+def _progress_told(log: logging.Logger) -> Iterator[None]:
+    """Keep the progress of what goes on in a run's event log."""
+    handler = _ToEventLog(log)
+    before = PROGRESS.level
+    PROGRESS.addHandler(handler)
+    PROGRESS.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        PROGRESS.removeHandler(handler)
+        PROGRESS.setLevel(before)
 
 
 @contextmanager
@@ -220,8 +252,13 @@ def _window(context: dg.AssetExecutionContext, pipeline: Pipeline, stage: Stage)
     # The first stage finds out which load it is; the others follow the lake.
     lake = context.resources.lake
     if stage.path[0] == "raw":
-        return load_to_read(pipeline, lake, scratch=Path(context.resources.engine.spill_directory))
+        scratch = Path(context.resources.engine.spill_directory)
+        return load_to_read(pipeline, lake, scratch=scratch, stores=_stores(context))
     return newest_load(pipeline, lake)
+
+
+def _stores(context: dg.AssetExecutionContext) -> DagsterStores:
+    return DagsterStores(context.resources.lake, lambda: context.instance)
 
 
 def _result(

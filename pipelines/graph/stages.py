@@ -25,9 +25,12 @@ from declaration.features import FeatureViewSpec
 from declaration.partitioning import partitioning
 from declaration.pipeline import Pipeline
 from declaration.queries import datasets_behind, sql_behind
+from declaration.sources.upstream import AssetSourceSpec
 from declaration.spec import PipelineSpec
 from declaration.target import TargetSpec
+from declaration.upstream import UpstreamDataset
 from expectations.names import expectation_names
+from pipelines.asset_keys import asset_key
 from pipelines.graph.model_card import materialize_model_with_card
 
 FAR_BACK = 120
@@ -47,6 +50,8 @@ class Stage:
     resources: Collection[str] = ()
     """Resources that it needs beside the lake and the engine of a `StageRun`."""
     deps: Mapping[tuple[str, ...], dg.PartitionMapping | None] = field(default_factory=dict)
+    elsewhere: Mapping[dg.AssetKey, dg.PartitionMapping | None] = field(default_factory=dict)
+    """Assets of other pipelines and code locations that it reads."""
     is_partitioned: bool = True
     checks: Sequence[dg.AssetCheckSpec] = ()
     freshness: timedelta | None = None
@@ -57,7 +62,7 @@ def stages(pipeline: Pipeline) -> Iterable[Stage]:
     """List a pipeline's assets, in lineage order."""
     spec = pipeline.spec
     for name, dataset in spec.datasets.items():
-        yield from _dataset_stages(name, dataset, pipeline.sql.get(dataset.source.code_file or ""))
+        yield from _dataset_stages(pipeline, name, dataset)
     for name, view in spec.features.items():
         back = partitioning(spec.partitions).n_within(view.lookback)
         yield Stage(
@@ -188,7 +193,8 @@ def _if_declared(block: object | None) -> Sequence[object]:
     return () if block is None else (block,)
 
 
-def _dataset_stages(name: str, dataset: DatasetSpec, code: str | None) -> Iterable[Stage]:
+def _dataset_stages(pipeline: Pipeline, name: str, dataset: DatasetSpec) -> Iterable[Stage]:
+    code = pipeline.sql.get(dataset.source.code_file or "")
     source = (dataset.source,) if code is None else (dataset.source, code)
     yield Stage(
         path=("raw", name),
@@ -196,6 +202,7 @@ def _dataset_stages(name: str, dataset: DatasetSpec, code: str | None) -> Iterab
         code=(*source, dataset.columns, dataset.event_time),
         description=dataset.description or f"Rows of `{name}` as read, typed.",
         kinds=("bronze", dataset.source.type),
+        elsewhere=_elsewhere(dataset, pipeline.upstream.get(name)),
         is_partitioned=dataset.is_partitioned,
     )
     names = expectation_names(dataset.expectations)
@@ -218,6 +225,23 @@ def _dataset_stages(name: str, dataset: DatasetSpec, code: str | None) -> Iterab
             for check_name, expectation in zip(names, dataset.expectations, strict=True)
         ],
     )
+
+
+def _elsewhere(
+    dataset: DatasetSpec, upstream: UpstreamDataset | None
+) -> Mapping[dg.AssetKey, dg.PartitionMapping | None]:
+    """Return the asset that a source is made by, and which of its partitions each partition reads.
+
+    Without a mapping it is Dagster's own: the partitions of the same time.
+    """
+    source = dataset.source
+    if upstream is not None:
+        key, has_same_clock = asset_key(upstream.pipeline, upstream.path), upstream.has_same_clock
+    elif isinstance(source, AssetSourceSpec):
+        key, has_same_clock = dg.AssetKey(source.key_parts), source.partitioned
+    else:
+        return {}
+    return {key: None if has_same_clock or not dataset.is_partitioned else dg.AllPartitionMapping()}
 
 
 def _describe(expectation: str, arguments: Mapping[str, object]) -> str:

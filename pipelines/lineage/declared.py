@@ -10,9 +10,11 @@ from declaration.datasets import DatasetSpec
 from declaration.forecast import target_rows
 from declaration.pipeline import Pipeline
 from declaration.queries import tables_read
+from declaration.sources.upstream import AssetSourceSpec
 from declaration.sql import quote_identifier
 from declaration.target import TargetSpec
 from declaration.target_sql import REQUEST_PREFIX, entity_keys, target_event_time, target_key
+from declaration.upstream import UpstreamDataset
 from learning.explain.largest_parts import contribution_fields
 from learning.score_columns import decision_fields, score_fields
 from pipelines.lineage.graph import Edge, Lineage, Node, Stage
@@ -34,7 +36,8 @@ def declared_lineage(pipeline: Pipeline) -> Lineage:
     bound = bound_columns(pipeline)
     tables = _tables(pipeline, bound)
     edges: list[Iterator[Edge]] = [
-        _dataset_edges(name, dataset) for name, dataset in pipeline.spec.datasets.items()
+        _dataset_edges(name, dataset, pipeline.upstream.get(name))
+        for name, dataset in pipeline.spec.datasets.items()
     ]
     unresolved: dict[str, str] = {}
     texts: list[tuple[Stage, str, str, Sequence[str]]] = [
@@ -85,17 +88,26 @@ def _checked(lineage: QueryLineage, columns: Sequence[str]) -> QueryLineage:
     return QueryLineage(dict(zip(columns, lineage.columns.values(), strict=True)), lineage.rows)
 
 
-def _dataset_edges(name: str, dataset: DatasetSpec) -> Iterator[Edge]:
+def _dataset_edges(name: str, dataset: DatasetSpec, upstream: UpstreamDataset | None) -> Iterator[Edge]:
+    read = {ROWS}
     for column in dataset.columns:
         spec = dataset.column(column)
         node = Node("dataset", name, column)
-        if spec.sql is None:
-            yield Edge(Node("source", name, spec.source or column), node)
-            continue
-        for source in _columns_named(spec.sql):
-            yield Edge(Node("source", name, source), node)
+        sources = [spec.source or column] if spec.sql is None else _columns_named(spec.sql)
+        read.update(sources)
+        yield from (Edge(Node("source", name, source), node) for source in sources)
     # Rows are the source's own.
     yield Edge(Node("source", name, ROWS), Node("dataset", name, ROWS))
+    maker = _maker(dataset, upstream)
+    if maker is not None:
+        yield from (Edge(Node("source", maker, column), Node("source", name, column)) for column in read)
+
+
+def _maker(dataset: DatasetSpec, upstream: UpstreamDataset | None) -> str | None:
+    """Name the dataset of another pipeline, or the asset of another code location, that a source is."""
+    if upstream is not None:
+        return f"{upstream.pipeline}/{upstream.dataset}"
+    return dataset.source.key if isinstance(dataset.source, AssetSourceSpec) else None
 
 
 def _columns_named(sql: str) -> Sequence[str]:

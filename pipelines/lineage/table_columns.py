@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from declaration.pipeline import Pipeline
+from declaration.sources.upstream import AssetSourceSpec
 from pipelines.asset_keys import asset_key
 from pipelines.lineage.graph import Lineage, Node, Stage
 from pipelines.lineage.query import ROWS
@@ -60,11 +61,12 @@ def column_metadata(
             dg.TableColumn(name, column.type, column.description)
             for name, column in zip(dataset.columns, declared, strict=True)
         ]
-        return _metadata(
-            pipeline,
-            shown,
-            {name: [(("raw", path[1]), name)] if path[0] == "profiled" else [] for name in dataset.columns},
-        )
+        if path[0] == "raw":
+            return {
+                SCHEMA: dg.TableSchema(shown),
+                LINEAGE: dg.TableColumnLineage(_elsewhere(pipeline, path[1])),
+            }
+        return _metadata(pipeline, shown, {name: [(("raw", path[1]), name)] for name in dataset.columns})
     if path[0] not in _TABLES:
         return {}
     graph = lineage().without_rows()
@@ -79,6 +81,23 @@ def column_metadata(
     )
     shown = [dg.TableColumn(name, types[name], _made_of(behind.get(name, ()))) for name in types]
     return _metadata(pipeline, shown, behind)
+
+
+def _elsewhere(pipeline: Pipeline, name: str) -> Mapping[str, Sequence[dg.TableColumnDep]]:
+    """Return the columns of another pipeline's dataset, or of another code location's asset, that columns are read from."""
+    dataset, upstream = pipeline.spec.datasets[name], pipeline.upstream.get(name)
+    key = (
+        asset_key(upstream.pipeline, upstream.path)
+        if upstream is not None
+        else dg.AssetKey(dataset.source.key_parts)
+        if isinstance(dataset.source, AssetSourceSpec)
+        else None
+    )
+    read = {column: dataset.column(column) for column in dataset.columns}
+    return {
+        column: [] if key is None or form.sql is not None else [dg.TableColumnDep(key, form.source or column)]
+        for column, form in read.items()
+    }
 
 
 def _made_of(columns: Collection[tuple[tuple[str, ...], str]]) -> str | None:

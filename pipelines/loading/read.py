@@ -23,6 +23,7 @@ from pipelines.loading.problems import NAME_PATTERN, Fault, choices, tidy
 from pipelines.loading.recovery import is_unreliable, recover, unreliable_keys
 from pipelines.loading.schema import validate
 from pipelines.loading.sql_files import SqlFiles, read_sql_files
+from pipelines.loading.upstream import Neighbours, upstream_faults, upstream_of
 from pipelines.loading.yaml_lines import MarkedYaml, parse
 
 FILE_NAME = "defs.yaml"
@@ -84,13 +85,7 @@ def read(path: Path | str) -> Pipeline:
     faults += sql_faults
     if faults or spec is None:
         raise DeclarationError(_messages(place, document, faults))
-    return Pipeline(
-        name=file.parent.name,
-        spec=spec,
-        folder=str(file.parent),
-        sql=sql.texts,
-        spec_hash=_fingerprint(spec, sql.texts),
-    )
+    return _pipeline(spec, sql, file.parent)
 
 
 def read_with_policy(pipeline: Pipeline, file: Path) -> Pipeline:
@@ -135,7 +130,7 @@ def read_with_policy(pipeline: Pipeline, file: Path) -> Pipeline:
     spec, sql, sql_faults = _contents(whole, Path(pipeline.folder))
     if faults or sql_faults or spec is None:
         raise DeclarationError([*_messages(place, policy, faults), *_messages(place, whole, sql_faults)])
-    return Pipeline(pipeline.name, spec, pipeline.folder, sql.texts, _fingerprint(spec, sql.texts))
+    return _pipeline(spec, sql, Path(pipeline.folder))
 
 
 def read_edited(pipeline: Pipeline, text: str) -> Pipeline:
@@ -152,7 +147,7 @@ def read_edited(pipeline: Pipeline, text: str) -> Pipeline:
     faults = [*document.faults, *sql_faults]
     if faults or spec is None:
         raise DeclarationError(_messages(_Place(file, shown_path(file)), document, faults))
-    return Pipeline(pipeline.name, spec, pipeline.folder, sql.texts, _fingerprint(spec, sql.texts))
+    return _pipeline(spec, sql, Path(pipeline.folder))
 
 
 def _contents(document: MarkedYaml, folder: Path) -> tuple[PipelineSpec | None, SqlFiles, list[Fault]]:
@@ -177,9 +172,26 @@ def _contents(document: MarkedYaml, folder: Path) -> tuple[PipelineSpec | None, 
     across = [*forecasts, *block_faults(spec, unreliable_paths)]
     unreliable_paths |= {fault.path for fault in across}
     pipeline = Pipeline(folder.name, spec, str(folder), sql.texts, "")
+    elsewhere = upstream_faults(pipeline, Neighbours(folder, FILE_NAME), unreliable_paths)
     queries = query_faults(pipeline, unreliable_paths)
     own = own_estimator_faults(pipeline, unreliable_paths)
-    return spec, sql, [*outside, *_below_attributes([*schema, *sql.faults, *across, *queries, *own])]
+    return (
+        spec,
+        sql,
+        [*outside, *_below_attributes([*schema, *sql.faults, *across, *elsewhere, *queries, *own])],
+    )
+
+
+def _pipeline(spec: PipelineSpec, sql: SqlFiles, folder: Path) -> Pipeline:
+    """Return a sound declaration, with what it reads of others."""
+    return Pipeline(
+        name=folder.name,
+        spec=spec,
+        folder=str(folder),
+        sql=sql.texts,
+        spec_hash=_fingerprint(spec, sql.texts),
+        upstream=upstream_of(spec, Neighbours(folder, FILE_NAME)),
+    )
 
 
 def _below_attributes(faults: Iterable[Fault]) -> Iterator[Fault]:

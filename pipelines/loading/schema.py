@@ -103,18 +103,33 @@ def _place(
     path: KeyPath = ()
     tags: list[tuple[str, object]] = []
     here = attributes
+    named: KeyPath | None = None
     for position, part in enumerate(location):
         if part == "[key]":
             return path, tags, True
         is_last = position == len(location) - 1
+        if (
+            named != path
+            and isinstance(here, Mapping)
+            and here.get(TAG) == part
+            and _is_tagged(path, attributes)
+        ):
+            # The block of a union that is meant, not a key, though one may have that name: `type: dataset`.
+            named = path
+            continue
         if isinstance(here, Mapping) and (part in here or (is_missing and is_last)):
             path, here = (*path, part), here.get(part)
         elif isinstance(here, list) and isinstance(part, int) and part < len(here):
             path, here = (*path, part), here[part]
-        elif not (isinstance(here, Mapping) and here.get(TAG) == part):
-            # A union whose blocks are told apart by their type names the one that was meant.
+        else:
             tags.append((str(part), here))
     return path, tags, False
+
+
+def _is_tagged(path: KeyPath, attributes: object) -> bool:
+    """Tell whether blocks of a place are told apart by their type."""
+    blocks = blocks_of(annotation_at(path, attributes))
+    return len(blocks) > 1 and all(TAG in block.model_fields for block in blocks)
 
 
 def _value_at(value: Any, path: KeyPath) -> object:

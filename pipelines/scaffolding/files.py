@@ -18,7 +18,8 @@ from declaration.sources.xml import XmlSourceSpec
 from declaration.text import one_line
 from pipelines.scaffolding.text_shape import shape_of
 from sources.engine_errors import explained
-from sources.files import SLOT, partition_in, source_files
+from sources.files import source_files
+from sources.slots import SLOT, partition_in
 from sources.types import SOURCE_TYPES
 from sources.xml_rows import likely_rows
 

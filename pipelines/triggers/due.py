@@ -8,6 +8,7 @@ from dagster import DagsterInstance
 from declaration.errors import DriftlineError
 from declaration.partitioning import Window, partitioning
 from declaration.pipeline import Pipeline
+from pipelines.graph.stores import DagsterStores
 from pipelines.triggers.due_partitions import done, due_partitions
 from pipelines.triggers.run_requests import reference_selection
 from resources.engine.duckdb import Engine
@@ -23,7 +24,8 @@ def due_windows(
     Of rows and loads it is each that was not run.
     """
     try:
-        windows = due_partitions(pipeline, now, lake=lake, engine=engine)
+        stores = DagsterStores(lake, lambda: instance)
+        windows = due_partitions(pipeline, now, lake=lake, engine=engine, stores=stores)
     except DriftlineError as error:
         return [], str(error)
     if not windows:

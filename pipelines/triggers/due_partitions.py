@@ -13,12 +13,18 @@ from declaration.generated_columns import ROW_STEP
 from declaration.partitioning import LoadPartitions, RowPartitions, Window, partitioning
 from declaration.pipeline import Pipeline
 from pipelines.graph.compile import row_partitions_name
+from pipelines.graph.stores import DagsterStores
 from resources.engine.duckdb import Engine
 from resources.lake.lake import Lake
+from sources.stores import Stores
 
 
-def due_partitions(pipeline: Pipeline, now: datetime, *, lake: Lake, engine: Engine) -> Sequence[Window]:
+def due_partitions(
+    pipeline: Pipeline, now: datetime, *, lake: Lake, engine: Engine, stores: Stores | None = None
+) -> Sequence[Window]:
     """List the partitions that are complete, oldest first; of a pipeline of loads, the one that is there now.
+
+    Without `stores`, rows and loads of assets of other code locations cannot be counted.
 
     Raises
     ------
@@ -26,11 +32,12 @@ def due_partitions(pipeline: Pipeline, now: datetime, *, lake: Lake, engine: Eng
         If rows or loads are to be counted and the source cannot be read.
     """
     partitions = partitioning(pipeline.spec.partitions)
+    at_hand = stores or DagsterStores(lake)
     if isinstance(partitions, LoadPartitions):
-        return [load_to_read(pipeline, lake, scratch=Path(engine.spill_directory))]
+        return [load_to_read(pipeline, lake, scratch=Path(engine.spill_directory), stores=at_hand)]
     if isinstance(partitions, RowPartitions):
         streams = [name for name, dataset in pipeline.spec.datasets.items() if dataset.is_partitioned]
-        n_rows = min(n_source_rows(pipeline, name, engine=engine) for name in streams)
+        n_rows = min(n_source_rows(pipeline, name, engine=engine, stores=at_hand) for name in streams)
         return partitions.windows(until=partitions.spec.start.replace(tzinfo=UTC) + n_rows * ROW_STEP)
     return partitions.windows(until=now)
 

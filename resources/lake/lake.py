@@ -27,7 +27,7 @@ from resources.lake.cuts import check_cut
 from resources.lake.damage import damage_named
 from resources.lake.errors import LakeDamageError, LakeError
 from resources.lake.files import read_batches
-from resources.lake.schema import Renamed
+from resources.lake.schema import Fit, Renamed, converted
 from resources.lake.snapshots import PARTITION_COLUMN, Snapshot, opened, scan, snapshot_of
 from resources.locks import file_lock
 
@@ -206,7 +206,7 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
         version: int,
         commit: Mapping[str, str],
     ) -> Snapshot:
-        """Write all rows of a table anew in one version, with other names or types of columns.
+        """Write all rows of a table anew in one version, with other names or types of columns, or without some.
 
         Older versions stay as they are. Stopped at any instant, the table is as it was, or as it shall be.
 
@@ -215,7 +215,7 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
         table
             Path of the table below the root.
         schema
-            Its columns from then on: types that hold the present values exactly.
+            Its columns from then on: types that hold the present values exactly. Others are left out.
         renamed
             Name that a column has now, by the one it gets.
         version
@@ -259,6 +259,14 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
             parts = [pa.Table.from_batches(read_batches(path)) for path in snapshot.paths(partitions)]
             empty = snapshot.schema.empty_table()
             return pa.concat_tables([empty, *parts], promote_options="permissive").cast(snapshot.schema)
+
+    def batches(self, snapshot: Snapshot, partitions: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Give the rows of some partitions batch by batch, all with the columns of the snapshot."""
+        how = Fit(snapshot.schema, (), {})
+        with damage_named(snapshot.scanned):
+            for path in snapshot.paths(partitions):
+                for batch in read_batches(path):
+                    yield converted(snapshot.table, batch, how)
 
     @contextmanager
     def _made_once(self, table: str) -> Iterator[None]:

@@ -95,7 +95,7 @@ class Renamed:
     Attributes
     ----------
     schema
-        The table's columns from then on.
+        The table's columns from then on; others are left out.
     names
         Name that a column has until then, by the one it gets. Where rows have both, one of the two must be NULL.
     """
@@ -116,7 +116,9 @@ class Renamed:
             if old in columns:
                 present = columns.pop(old)
                 columns[new] = _merged(table, new, columns[new], present) if new in columns else present
-        return pa.RecordBatch.from_pydict(columns)
+        return pa.RecordBatch.from_pydict(
+            {name: values for name, values in columns.items() if name in self.schema.names}
+        )
 
 
 def _merged(table: str, column: str, new: pa.Array, old: pa.Array) -> pa.Array:

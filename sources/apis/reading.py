@@ -17,6 +17,7 @@ from sources.apis.answers import AnswerError, Columns, Page, lines_of, total_of
 from sources.apis.client import ApiClient
 from sources.apis.faults import MAX_SAID, UnsureError
 from sources.apis.transport import Waiting
+from sources.progress import Progress
 from sources.source_type import Asked
 
 MAX_WALKS = 4
@@ -207,13 +208,16 @@ def _walked(
     """Walk through the pages once."""
     walk = _Walk(key, names_next=not source.paging.is_counted)
     total: int | None = None
+    progress = Progress(source.place)
     for number, (page, _) in enumerate(client.pages(params), start=1):
         if source.paging.total is not None:
             said = total_of(page.answer, source.paging.total)
             if total not in (None, said):
                 raise UnsureError(f"the number of rows changes from {total:,} to {said:,} meanwhile")
             total = said
+        n_before = len(walk.lines)
         walk.add(page)
+        progress.add(len(walk.lines) - n_before)
         if walk.n_bytes > MAX_BYTES or number >= MAX_PAGES:
             raise client.reporter.error(
                 f"gives more than {MAX_BYTES // 1024**3} GB or {MAX_PAGES:,} pages at once. Ask for narrower windows."

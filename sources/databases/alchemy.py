@@ -88,7 +88,9 @@ def read_alchemy(address: Address, question: Question, folder: Path) -> tuple[Pa
         )
         instants = {place for place, name in enumerate(selected) if types.get(name) == TIMESTAMP}
         batches = batches_of(result.partitions(ROWS_AT_ONCE), selected, instants=instants)
-        return written(batches, empty_schema(selected), folder, file_name(question.source))
+        return written(
+            question.progress.through(batches), empty_schema(selected), folder, file_name(question.source)
+        )
 
 
 def codes(result: CursorResult[Any]) -> Sequence[int]:

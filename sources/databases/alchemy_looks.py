@@ -121,8 +121,7 @@ def _streamed(
         event = row[len(keys)] if question.event_column else None
         if isinstance(event, date) and not isinstance(event, datetime):
             event = datetime.combine(event, time())
-        found = _instants(event, zone) if isinstance(event, datetime) else (None,)
-        for instant in found:
+        for instant in _instants(event, zone) if isinstance(event, datetime) else (None,):
             yield instant, hash_of(row[: len(keys)])
 
 

@@ -82,12 +82,13 @@ def before(value: Value, lag: timedelta) -> Value:
     Examples
     --------
     >>> before("2024-01-02T00:30:00", timedelta(hours=1)), before(7, timedelta(hours=1))
-    ('2024-01-01 23:30:00', 7)
+    ('2024-01-01T23:30:00', 7)
     """
     if not lag or not isinstance(value, str):
         return value
     try:
-        return (datetime.fromisoformat(value) - lag).isoformat(sep=" ")
+        # With the sign that the database writes between day and time: texts are compared as they are.
+        return (datetime.fromisoformat(value) - lag).isoformat(sep=value[10:11] or " ")
     except (ValueError, OverflowError):
         return value
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from declaration.sql import first_row, quote_identifier, quote_literal
+from declaration.text import one_line
 from sources.databases.faults import DatabaseError
 from sources.databases.question import Question
 from sources.forms import parquet_of
@@ -61,7 +62,10 @@ def newest_rows(
         connection.execute(f"SET temp_directory = {quote_literal(str(folder / 'spill'))}").fetchall()
         rows = f"read_parquet([{listed(files)}], union_by_name=true, filename=true, file_row_number=true)"
         described = connection.execute(f"DESCRIBE SELECT * FROM {parquet_of(files)}").fetchall()
-        is_deleted = _is_deleted(question, {row[0]: row[1] for row in described})
+        types = {row[0]: row[1] for row in described}
+        is_deleted = _is_deleted(question, types)
+        if source.deleted is not None and types[source.deleted] == "VARCHAR":
+            _refuse_other_texts(connection, question, source.deleted, parquet_of(files))
         connection.execute(
             "CREATE TEMP TABLE ranked AS SELECT filename AS file, file_row_number AS place, "
             f"{_rank(keys, source.version)} AS rank, {is_deleted} AS is_deleted FROM {rows}"
@@ -93,12 +97,27 @@ def _is_deleted(question: Question, types: Mapping[str, str]) -> str:
         return f"coalesce({name}, false)"
     if kind in _WHOLE_NUMBERS:
         return f"coalesce({name} <> 0, false)"
-    if kind.startswith(_TIMES):
+    if kind.startswith((*_TIMES, "VARCHAR")):
         return f"{name} IS NOT NULL"
     raise DatabaseError(
         f"source '{question.source.place}': the column '{column}' of `deleted` is of type {kind.lower()}, but a truth value, a "
         "whole number or the time of the deletion says whether a row is deleted. Cast it in a query."
     )
+
+
+def _refuse_other_texts(
+    connection: duckdb.DuckDBPyConnection, question: Question, column: str, rows: str
+) -> None:
+    """Refuse texts that are no times: SQLite has no other times, and a text such as 'false' says the opposite of its being there."""
+    name = quote_identifier(column)
+    found = connection.execute(
+        f"SELECT {name} FROM {rows} WHERE {name} IS NOT NULL AND TRY_CAST({name} AS TIMESTAMPTZ) IS NULL LIMIT 1"
+    ).fetchall()
+    if found:
+        raise DatabaseError(
+            f"source '{question.source.place}': the column '{column}' of `deleted` has the text {one_line(str(found[0][0]), 80)!r}, which "
+            "is no time of a deletion. Cast it in a query to a truth value or a number."
+        )
 
 
 def _kept(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], folder: Path) -> tuple[Path, ...]:

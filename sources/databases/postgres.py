@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,26 +98,29 @@ def read_postgres(address: Address, question: Question, folder: Path) -> tuple[P
             f"SELECT {values} FROM {relation}{question.condition(columns, _WINDOW)}{question.limit}"
         )
         with cursor.fetch_record_batch() as rows:
-            numbers = [name for name in selected if columns[name] == "numeric"]
-            # Who looks wants to see the type; who declares one reads the text exactly.
-            batches = (
-                rows if question.dataset is not None else (_with_decimals(batch, numbers) for batch in rows)
+            numbers = [name for name in selected if columns[name] == "numeric" and question.is_decimal(name)]
+            batches = _with_decimals(rows, numbers)
+            return written(
+                question.progress.through(batches), rows.schema, folder, file_name(question.source)
             )
-            return written(batches, rows.schema, folder, file_name(question.source))
 
 
-def _with_decimals(batch: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatch:
-    """Return rows in which texts of numbers are decimals, where a decimal holds them all."""
+def _with_decimals(rows: Iterable[pa.RecordBatch], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Give rows in which texts of numbers are decimals; a column stays text from the first batch on that no decimal holds exactly."""
     import pyarrow as pa
 
-    for name in names:
-        place = batch.schema.get_field_index(name)
-        try:
-            values = batch.column(place).cast(pa.decimal128(38, 9))
-        except pa.ArrowInvalid:
-            continue
-        batch = batch.set_column(place, name, values)
-    return batch
+    exact = list(names)
+    for batch in rows:
+        for name in tuple(exact):
+            place = batch.schema.get_field_index(name)
+            try:
+                values = batch.column(place).cast(pa.decimal128(38, 9))
+            except pa.ArrowInvalid:
+                # A file for each change of types: not one more a batch.
+                exact.remove(name)
+                continue
+            batch = batch.set_column(place, name, values)
+        yield batch
 
 
 def _value(name: str, kind: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -16,6 +16,7 @@ from sources.databases.faults import DatabaseError
 from sources.databases.sql_text import BOUNDS, bounds_in, with_bounds
 from sources.files import file_in_folder
 from sources.origins import optional_columns
+from sources.progress import Progress
 from sources.rejects import require_columns, source_columns
 from sources.source_type import Asked
 
@@ -62,6 +63,8 @@ class Question:
         Whether rows without an event time are asked for as well.
     most_rows
         Rows that are wanted at most; None for all.
+    progress
+        What is counted and told of the rows as they arrive.
     """
 
     source: SqlSourceSpec
@@ -71,6 +74,7 @@ class Question:
     timezone: str = "UTC"
     takes_strays: bool = False
     most_rows: int | None = None
+    progress: Progress = field(default_factory=lambda: Progress("database"))
 
     @property
     def limit(self) -> str:
@@ -158,6 +162,17 @@ class Question:
         lacks = not wanted.keys() <= set(names)
         return names if is_open or lacks else [name for name in names if name in wanted or name in own]
 
+    def is_decimal(self, column: str) -> bool:
+        """Tell whether a column is read as nothing but a decimal; one of which nothing is declared is shown as one.
+
+        An expression, or another type, reads the text that the database writes.
+        """
+        if self.dataset is None:
+            return True
+        forms = {name: self.dataset.column(name) for name in self.dataset.columns}
+        kinds = {form.type for name, form in forms.items() if (form.source or name) == column}
+        return kinds == {"decimal"} and all(form.sql is None for form in forms.values())
+
     def time_column(self, names: Collection[str]) -> str | None:
         """Return the column that the window is a condition on; None where there is no window, or the query takes it.
 
@@ -220,8 +235,9 @@ def question_of(source: SqlSourceSpec, asked: Asked) -> Question:
             "Declare event_time and partitions of time, or remove them."
         )
     return Question(
-        source, text, asked.dataset, asked.window, asked.timezone, asked.takes_strays, asked.most_rows
-    )
+        source, text, asked.dataset, asked.window, asked.timezone, asked.takes_strays, asked.most_rows,
+        Progress(source.place),
+    )  # fmt: skip
 
 
 def query_of(source: SqlSourceSpec, folder: Path) -> str | None:

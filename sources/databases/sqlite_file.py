@@ -60,7 +60,9 @@ def read_sqlite(address: Address, question: Question, folder: Path) -> tuple[Pat
             f"SELECT {listed} FROM {relation}{condition}{question.limit}", {**given, **values}
         )
         batches = batches_of(_chunks(rows), selected)
-        return written(batches, empty_schema(selected), folder, file_name(question.source))
+        return written(
+            question.progress.through(batches), empty_schema(selected), folder, file_name(question.source)
+        )
 
 
 def _chunks(cursor: sqlite3.Cursor) -> Iterator[Sequence[Sequence[Any]]]:

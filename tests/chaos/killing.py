@@ -106,6 +106,20 @@ def fork(folder: Path, function: Callable[..., Any], *arguments: object, kill: K
     raise AssertionError("unreachable")
 
 
+def counted_events(function: Callable[..., Any], *arguments: object) -> int:
+    """Run a function in this process, and return how many places there were to die at. For a child of its own: hooks stay."""
+    _audit_commits()
+    seen = 0
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        nonlocal seen
+        seen += _counts(event, arguments, only_commits=False)
+
+    sys.addaudithook(hook)
+    function(*arguments)
+    return seen
+
+
 def _die_at(kill: Kill, place: Path) -> None:
     _audit_commits()
     seen = 0

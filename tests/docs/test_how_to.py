@@ -32,12 +32,13 @@ ELSEWHERE = {
     "how-to/databases.md": "tests/sources/databases",
     "how-to/schemas.md": "tests/driftline/schema",
     "how-to/upload.md": "tests/driftline/upload",
+    "how-to/upstream.md": "tests/pipelines/triggers/test_upstream.py",
 }
 """Pages whose commands other tests run."""
 
 SHOWN = (
     "how-to/batch-scoring.md", "how-to/custom-models.md", "how-to/decisions.md", "how-to/deployment.md", "how-to/files.md", "how-to/preprocess.md",
-    "how-to/secrets.md", "how-to/service.md", "how-to/shapes.md", "how-to/tables.md", "how-to/upgrade.md",
+    "how-to/secrets.md", "how-to/service.md", "how-to/shapes.md", "how-to/stores.md", "how-to/tables.md", "how-to/upgrade.md",
 )  # fmt: skip
 """Pages that show declarations and settings, and no command that a test can run: each block says why."""
 

@@ -1,6 +1,8 @@
 """Sensors and schedules ask for the right runs, once."""
 
 import json
+import os
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -66,13 +68,25 @@ def pipeline(tmp_path: Path) -> Pipeline:
     return Pipeline("flights", SPEC, str(tmp_path), {"history.sql": HISTORY}, "hash")
 
 
+def age(folder: Path) -> None:
+    """Make files an hour old that were written just now: a sensor takes those for unfinished."""
+    for path in folder.rglob("*"):
+        written = path.stat().st_mtime
+        if path.is_file() and written > time.time() - 120:
+            os.utime(path, (written - 3600, written - 3600))
+
+
 def tick(
     sensor: dg.SensorDefinition,
     instance: DagsterInstance,
     pipeline: Pipeline,
     cursor: str | None = None,
+    *,
+    is_settled: bool = True,
     **resources: object,
 ) -> object:
+    if is_settled:
+        age(Path(pipeline.folder))
     definitions = dg.Definitions.merge(
         build_pipeline(pipeline), automation([pipeline]), dg.Definitions(resources=_placeholders())
     )
@@ -260,6 +274,47 @@ def test_a_late_file_finds_its_partition(pipeline: Pipeline, instance: DagsterIn
     assert not tick(sensor, instance, by_file, second.cursor).run_requests
 
 
+def test_files_that_are_being_written_wait_and_are_named(
+    pipeline: Pipeline, instance: DagsterInstance
+) -> None:
+    folder = Path(pipeline.folder)
+    sensor = source_sensor([pipeline])
+    first = tick(sensor, instance, pipeline)
+    (folder / "planes.csv").write_text("tail\nN1\n")
+    second = tick(sensor, instance, pipeline, first.cursor, is_settled=False)
+    assert not second.run_requests
+    assert "flights/planes waits for 1 files: planes.csv: it was written" in second.skip_message
+    # It is what it was: a look at a half-written file must not make the whole one unknown.
+    assert json.loads(second.cursor) == json.loads(first.cursor)
+    third = tick(sensor, instance, pipeline, second.cursor)
+    assert len(third.run_requests) == 1
+    assert third.skip_message is None
+
+
+def test_a_file_without_its_marker_is_of_no_partition_yet(
+    pipeline: Pipeline, instance: DagsterInstance
+) -> None:
+    folder = Path(pipeline.folder)
+    dataset = pipeline.spec.datasets["flights"]
+    keys = {"path": "days/{partition}.csv", "mode": "incremental", "marker": "{name}.done"}
+    source = dataset.source.model_copy(update=keys)
+    datasets = {**pipeline.spec.datasets, "flights": dataset.model_copy(update={"source": source})}
+    by_file = replace(pipeline, spec=pipeline.spec.model_copy(update={"datasets": datasets}))
+    (folder / "days").mkdir()
+    months = [window.key for window in partitioning(by_file.spec.partitions).windows(until=datetime.now(UTC))]
+    for key in months[:2]:
+        (folder / "days" / f"{key}.csv").write_text("id\n1\n")
+    (folder / "days" / f"{months[0]}.csv.done").touch()
+    sensor = source_sensor([by_file])
+    first = tick(sensor, instance, by_file)
+    assert list(json.loads(first.cursor)["flights/flights"]) == [months[0]]
+    second = tick(sensor, instance, by_file, first.cursor)
+    assert f"waits for 1 files: {months[1]}.csv: its marker is not there" in second.skip_message
+    (folder / "days" / f"{months[1]}.csv.done").touch()
+    third = tick(sensor, instance, by_file, second.cursor)
+    assert [request.partition_key for request in third.run_requests] == [months[1]]
+
+
 def test_many_late_files_are_refreshed_look_by_look(
     pipeline: Pipeline, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -303,7 +358,9 @@ def test_partitions_that_got_rows_late_are_read_again(
         asked.append(since)
         return state["hours"]
 
-    telling = replace(SOURCE_TYPES["csv"], marks=lambda *_: {WHOLE: state["mark"]}, changes=changes)
+    telling = replace(
+        SOURCE_TYPES["csv"], marks=lambda *_: {WHOLE: state["mark"]}, look=None, changes=changes
+    )
     monkeypatch.setattr(source_changes, "type_of", lambda _: telling)
     first = tick(source_sensor([pipeline]), instance, pipeline)
     state["mark"] = "2"

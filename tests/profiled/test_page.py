@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import duckdb
 
-from assets.profiled.merge import merge_profiles
+from assets.profiled.merge import MAX_BINS, merge_profiles
 from assets.profiled.page import MOST_PAGE_COLUMNS, profile_page, quality_page, shared_bins
 from assets.profiled.profile import profile_relation
 from assets.profiled.quality import DataQuality
@@ -60,3 +60,12 @@ def test_quality_is_a_table_and_a_picture() -> None:
     assert "| completeness | 0.5000 | 45% |" in page
     assert "data:image/svg+xml" in page
     assert "no rows" in quality_page(DataQuality({}))
+
+
+def test_narrow_histograms_far_apart_share_few_bins() -> None:
+    # A column of one instant a month: bins of microseconds, millions of them in between.
+    months = [Histogram(2.0**-20, int(start * 2.0**20), (7,)) for start in (1_359_694_800.0, 1_362_114_000.0)]
+    edges, past, now = shared_bins(*months)
+    assert len(edges) <= MAX_BINS + 1
+    assert (sum(past), sum(now)) == (7, 7)
+    assert past != now

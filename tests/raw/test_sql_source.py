@@ -68,6 +68,18 @@ def test_partitions_hold_every_row_once_and_a_rerun_finds_late_ones(tmp_path: Pa
     assert amounts(lake) == [(1, 1.0), (2, 2.0), (4, 4.0)]
 
 
+def test_what_was_read_is_shown_with_its_pace_and_its_rejects_by_reason(tmp_path: Path) -> None:
+    made = pipeline(tmp_path)
+    shop(tmp_path, *[(n, "2024-01-01 10:00" if n > 2 else None, 1.0, 0, 0) for n in range(6)])
+    outcome, _ = run(tmp_path, made, 0)
+    (shown,) = outcome.tables["rejects_by_reason"]
+    assert (shown["reason"], shown["n"], shown["source"]) == ("at: no event time", 3, "orders")
+    assert shown["raw_text"] == '{"id":0,"at":null,"amount":1.0}'
+    rate, seconds = outcome.metadata["rows_per_s"], outcome.metadata["duration_s"]
+    assert rate == pytest.approx(6 / float(str(seconds)), rel=0.2)
+    assert 0 <= float(str(outcome.metadata["waited_s"])) <= float(str(seconds))
+
+
 def test_the_newest_version_stays_and_a_deleted_one_leaves(tmp_path: Path) -> None:
     made = pipeline(tmp_path, version="changed", deleted="gone")
     day = "2024-01-01 10:00"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -15,12 +16,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from assets.materialization import StageRun
+from assets.raw import asset
 from assets.raw.asset import materialize_raw
 from declaration.datasets import DatasetSpec
 from declaration.pipeline import Pipeline
 from resources.engine.duckdb import Engine
 from sources.content import UNSETTLED_NS, content_of
 from sources.files import SourceError
+from sources.rejects import ReadError
 from tests.fixtures.tiny import lake_and_engine, scope, tiny_pipeline
 
 Change = Callable[[], object]
@@ -91,6 +94,43 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path, kind: s
     assert not lake.has("tiny/raw_rejects/machines")
     materialize_raw(StageRun(pipeline, scope(None), lake, engine), "machines")
     assert lake.read("tiny/raw/machines")["age"].to_pylist() == [1, 2, 3]
+
+
+def test_typed_files_that_change_between_their_two_readings_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows of a typed file are counted, then read once more when they are written."""
+    path = tmp_path / "m.parquet"
+    write(path, [1, 2])
+    pipeline = machines(tmp_path, "parquet", "m.parquet")
+    lake, engine = lake_and_engine(tmp_path)
+    counted = asset.read_files
+
+    def then_written(*arguments: Any, **options: Any) -> object:
+        counts = counted(*arguments, **options)
+        monkeypatch.setattr(asset, "_write_rejects", lambda *_: write(path, [1, 2, 3]))
+        return counts
+
+    monkeypatch.setattr(asset, "read_files", then_written)
+    with pytest.raises(SourceError, match=r"m\.parquet changed while it was read"):
+        materialize_raw(StageRun(pipeline, scope(None), lake, engine), "machines")
+    assert not lake.has("tiny/raw/machines")
+
+
+def test_damage_that_the_first_reading_cannot_see_is_named(tmp_path: Path) -> None:
+    """Texts are not looked at before they are written: nothing can be wrong with one but its bytes."""
+    path = tmp_path / "m.parquet"
+    rows = pa.table({"machine": [f"name of {number:05}" for number in range(9)], "age": range(9)})
+    pq.write_table(rows, path, compression="none", use_dictionary=False)
+    path.write_bytes(path.read_bytes().replace(b"name of 00004", b"\xff\xfe\xfd of 00004"))
+    lake, engine = lake_and_engine(tmp_path)
+    with pytest.raises(
+        ReadError, match=r"dataset 'machines': m\.parquet cannot be read as declared: .*(utf|UTF)"
+    ):
+        materialize_raw(
+            StageRun(machines(tmp_path, "parquet", "m.parquet"), scope(None), lake, engine), "machines"
+        )
+    assert not lake.has("tiny/raw/machines")
 
 
 def test_a_rewrite_of_the_same_size_and_time_is_seen(tmp_path: Path) -> None:

@@ -77,12 +77,12 @@ def test_its_state_is_its_version(orders: Path) -> None:
     with DELTA_TABLE.open(source, asked) as first, DELTA_TABLE.open(source, asked) as again:
         assert first.state == again.state
         assert first.facts == {"source_version": 2}
-    mark = DELTA_TABLE.marks(source, orders.parent)
+    mark = DELTA_TABLE.marks(source, Asked(orders.parent, orders.parent))
     # Merged files are a new version, though no row differs.
     write_deltalake(orders, pa.table({"id": [4], "city": ["d"], "price": [0.0]}), mode="append")
     with DELTA_TABLE.open(source, asked) as later:
         assert later.state != first.state
-    assert DELTA_TABLE.marks(source, orders.parent) != mark
+    assert DELTA_TABLE.marks(source, Asked(orders.parent, orders.parent)) != mark
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,9 @@ from assets.raw.asset import materialize_raw
 from declaration.pipeline import Pipeline
 from declaration.sources.text import CsvSourceSpec
 from driftline.preview.rehearsal import rehearsed
+from pipelines.graph.stores import DagsterStores
 from resources.deployment import deployment
+from resources.lake.lake import Lake
 from sources.files import SourceError, source_files
 from sources.rejects import ReadError
 from sources.types import SOURCE_TYPES
@@ -137,7 +139,10 @@ def test_what_follows_raw_goes_on_over_an_empty_day(tmp_path: Path, days: tuple[
     pipeline = daily(tmp_path, "csv", "{partition}.csv", missing="empty")
     installed = deployment({"DRIFTLINE_HOME": str(tmp_path / "home")})
     windows = [day_window(day) for day in days]
-    with rehearsed(pipeline, windows, installed, clock=scope(0).clock, show=lambda _: None) as found:
+    stores = DagsterStores(Lake(root=str(installed.lake_root)))
+    with rehearsed(
+        pipeline, windows, installed, stores=stores, clock=scope(0).clock, show=lambda _: None
+    ) as found:
         assert [(stage.path, stage.error) for stage in found.errors] == []
         assert {stage.path[0] for stage in found.findings} == {"raw", "profiled", "features", "labels"}
         assert found.rows is not None

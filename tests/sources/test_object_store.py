@@ -2,8 +2,10 @@
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,10 +14,17 @@ import fsspec
 import pytest
 
 from declaration.sources.text import CsvSourceSpec
-from sources.files import SourceError, source_files
+from sources.file_types import look_at_files, marks_of_files
+from sources.files import SourceError, arrived_files, source_files
 from sources.folder_keys import folder_keys
-from sources.object_store import ObjectError, local_copies
+from sources.object_store import KEPT_S, ObjectError
+from sources.object_store import local_copies as copies_and_arrived
+from sources.source_type import Asked
 from tests.pipelines.scaffolding.scaffolded import scaffold, scaffold_url
+
+
+def local_copies(url: str) -> tuple[Path, ...]:
+    return copies_and_arrived(url)[0]
 
 
 @pytest.fixture(autouse=True)
@@ -134,3 +143,67 @@ def test_the_folders_of_a_copy_keep_their_keys() -> None:
     copies = local_copies("memory://keyed/*/a.csv")
     assert [folder_keys(copy) for copy in copies] == [[("year", "2023")], [("year", "2024")]]
     assert local_copies("memory://keyed/*/a.csv") == copies
+
+
+def test_one_changed_page_of_twenty_is_fetched_again(tmp_path: Path) -> None:
+    fetched: list[str] = []
+
+    class Counting(_Quiet):
+        def do_GET(self) -> None:
+            fetched.append(self.path)
+            super().do_GET()
+
+    folder = tmp_path / "out"
+    folder.mkdir()
+    for number in range(20):
+        (folder / f"{number:02}.csv").write_text(f"id\n{number}\n")
+    with served(tmp_path, Counting) as address:
+        assert len(local_copies(f"{address}/out/*.csv")) == 20
+        assert sum(path.endswith(".csv") for path in fetched) == 20
+        fetched.clear()
+        (folder / "07.csv").write_text("id\n77\n")
+        found = local_copies(f"{address}/out/*.csv")
+        assert [path for path in fetched if path.endswith(".csv")] == ["/out/07.csv"]
+        assert [path.read_text() for path in found][6:9] == ["id\n6\n", "id\n77\n", "id\n8\n"]
+
+
+def test_pages_find_their_partitions_and_wait_for_their_markers(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    for key in ("2024-01-01", "2024-01-02"):
+        (folder / f"{key}.csv").write_text("id\n1\n")
+    (folder / "2024-01-01.csv.done").touch()
+    with served(tmp_path) as address:
+        keys = {"type": "csv", "path": f"{address}/out/{{partition}}.csv", "mode": "incremental"}
+        source = CsvSourceSpec.model_validate(keys)
+        assert set(marks_of_files(source, Asked(tmp_path, tmp_path))) == {"2024-01-01", "2024-01-02"}
+        marked = CsvSourceSpec.model_validate({**keys, "marker": "{name}.done"})
+        look = look_at_files(marked, Asked(tmp_path, tmp_path, clock=datetime.now(UTC)))
+        assert set(look.marks) == {"2024-01-01"}
+        assert list(look.waiting) == [f"{address}/out/2024-01-02.csv"]
+        # Written just now, and unmarked: a look without a marker waits a minute.
+        assert look_at_files(source, Asked(tmp_path, tmp_path, clock=datetime.now(UTC))).unsettled == set(
+            look.marks
+        ) | {"2024-01-02"}
+        with pytest.raises(SourceError, match="no marker is there"):
+            source_files(marked, folder=tmp_path, partition="2024-01-02")
+
+
+def test_a_server_that_tells_no_times_cannot_be_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id\n1\n")
+    with served(tmp_path, type("Silent", (_Changing,), {"tells": False})) as address:
+        source = CsvSourceSpec.model_validate({"type": "csv", "path": f"{address}/a.csv", "settle": "1m"})
+        with pytest.raises(SourceError, match=r"does not tell when a\.csv was written.*Declare a `marker`"):
+            arrived_files(source, folder=tmp_path, clock=datetime.now(UTC))
+
+
+def test_copies_that_nobody_asks_for_are_removed_in_the_end() -> None:
+    store = fsspec.filesystem("memory")
+    for name in ("old", "new"):
+        store.pipe(f"/kept/{name}.csv", b"id\n1\n")
+    old = local_copies("memory://kept/old.csv")[0]
+    root = old.parents[1]
+    long_ago = time.time() - KEPT_S - 60
+    os.utime(root, (long_ago, long_ago))
+    new = local_copies("memory://kept/new.csv")[0]
+    assert (root.exists(), new.exists()) == (False, True)

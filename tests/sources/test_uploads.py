@@ -205,3 +205,11 @@ def test_of_two_that_come_at_once_one_is_taken(tmp_path: Path) -> None:
     assert sorted(outcomes) == [False] * 7 + [True]
     (placed,) = (tmp_path / "home" / "orders").iterdir()
     assert placed.read_text() in {file.read_text() for file in files}
+
+
+def test_a_source_that_waits_for_markers_takes_no_upload(tmp_path: Path) -> None:
+    to = destination(tmp_path, path="orders/*.csv", marker="{name}.done")
+    with pytest.raises(
+        UploadError, match=r"reads files that have a marker \(\{name\}\.done\), and an upload has none"
+    ):
+        to.place("a.csv", None)

@@ -149,8 +149,9 @@ def _counted_dataset_faults(spec: PipelineSpec) -> Iterator[Fault]:
             )
             yield Fault(path, text)
         if made_column is not None and dataset.source.has_partition_files:
-            mode = ("datasets", name, "source", "mode")
-            text = f"{label(mode)} is 'incremental', but with 'partitions.every: {every}' the whole source is read."
+            key, value = dataset.source.partitions_key
+            mode = ("datasets", name, "source", key)
+            text = f"{label(mode)} is {value}, but with 'partitions.every: {every}' the whole source is read."
             yield Fault(mode, text)
     if every == "load" and len(partitioned) > 1:
         text = (

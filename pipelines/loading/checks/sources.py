@@ -21,8 +21,9 @@ def source_faults(path: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:
     if dataset.source.compares_keys:
         yield from _comparison_faults(path, dataset)
     if dataset.source.has_partition_files and dataset.event_time is None:
-        text = f"{label(path)}.mode is 'incremental', but the dataset has no event_time and so no partitions."
-        yield Fault((*path, "mode"), text)
+        key, value = dataset.source.partitions_key
+        text = f"{label(path)}.{key} is {value}, but the dataset has no event_time and so no partitions."
+        yield Fault((*path, key), text)
 
 
 def _comparison_faults(path: KeyPath, dataset: DatasetSpec) -> Iterator[Fault]:

@@ -19,6 +19,7 @@ from declaration.pipeline import Pipeline
 from declaration.spec import PipelineSpec
 from declaration.target import TargetSpec
 from driftline.cli import FAULT, SUCCESS, main
+from driftline.installation import stores_of
 from driftline.preview.columns import later_columns, plan
 from driftline.preview.command import KEYS, arrivals, as_plain
 from driftline.preview.findings import Preview
@@ -42,9 +43,13 @@ def installed_in(home: Path) -> Deployment:
 def previewed(pipeline: Pipeline, folder: Path, *, n: int = 1) -> Preview:
     """Rehearse the first partitions that have arrived; the deployment is not there, and is not made."""
     home = folder / "home"
-    there = arrivals(pipeline, installed_in(home), NOW)
-    with rehearsed(pipeline, there[:n], installed_in(home), clock=NOW, show=lambda _: None) as found:
-        seen = summary(found, there, clock=NOW)
+    installed = installed_in(home)
+    with stores_of(installed) as stores:
+        there = arrivals(pipeline, installed, stores, NOW)
+        with rehearsed(
+            pipeline, there[:n], installed, stores=stores, clock=NOW, show=lambda _: None
+        ) as found:
+            seen = summary(found, there, clock=NOW)
     assert not home.exists()
     return seen
 

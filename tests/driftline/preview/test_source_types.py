@@ -1,5 +1,6 @@
 """Columns and types of a source's values, in the declaration's words, whatever the format."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -7,7 +8,9 @@ import pytest
 
 from declaration.datasets import DatasetSpec
 from driftline.preview.source_types import source_types
+from pipelines.graph.stores import DagsterStores
 from resources.engine.duckdb import Engine
+from resources.lake.lake import Lake
 from tests.fixtures.tiny import tiny_pipeline
 
 ROWS = pd.DataFrame(
@@ -49,4 +52,7 @@ def test_the_types_of_every_format_are_found(
         {"source": {"type": kind, "path": name}, "columns": {"text": "string"}}
     )
     engine = Engine(spill_directory=str(tmp_path / "spill"), threads=1)
-    assert dict(source_types(tiny_pipeline(tmp_path), dataset, None, engine)) == found
+    tiny = tiny_pipeline(tmp_path)
+    pipeline = replace(tiny, spec=tiny.spec.model_copy(update={"datasets": {"texts": dataset}}))
+    stores = DagsterStores(Lake(root=str(tmp_path / "lake")))
+    assert dict(source_types(pipeline, "texts", None, engine, stores)) == found

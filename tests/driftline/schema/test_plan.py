@@ -208,3 +208,69 @@ def test_two_names_of_one_column_become_one(tmp_path: Path, at: Connections) -> 
     assert rows.column_names == ["id", "at", "price", "day"]
     assert rows["price"].to_pylist() == [0, 20, 30, 0, 40, 50]
     assert rows["day"].to_pylist()[0] == date(2024, 3, 1)
+
+
+LESS = {name: kind for name, kind in COLUMNS.items() if name != "amount"}
+
+
+def test_a_removed_column_goes_from_the_tables_in_one_version_each(tmp_path: Path, at: Connections) -> None:
+    before = {table: (version, at.lake.read(table)) for table, version in versions(at).items()}
+    pipeline = changing(tmp_path, LESS)
+    ((plan, made),) = apply_schemas(pipeline, at.lake, at.engine, NOW)
+    assert plan.changes == ("'amount' was removed",)
+    assert [table.texts for table in plan.tables] == [["'amount' is left out"]] * 3
+    for (table, (version, rows)), number in zip(before.items(), made, strict=True):
+        assert number == version + 1 == at.lake.snapshot(table).version
+        assert at.lake.read(table, version=version).equals(rows)
+        assert at.lake.read(table).equals(rows.drop_columns(["amount"]))
+    assert told(plan_schemas(pipeline, at.lake, at.engine, NOW)).startswith("No changes")
+    assert not any(made for _, made in apply_schemas(pipeline, at.lake, at.engine, NOW))
+    # Runs and backfills go on, and do not bring it back.
+    write_day(tmp_path, 3)
+    for day in (3, 1):
+        assert take_day(pipeline, at, day, profiled=True).metadata["schema_version"] == 2
+    assert all("amount" not in at.lake.read(table).column_names for table in TABLES)
+    # What was declared again is another column: the rows of before have no value in it.
+    for day in (1, 2, 3):
+        take_day(changing(tmp_path), at, day, profiled=True)
+    assert at.lake.read(TABLES[0])["amount"].null_count == 0
+
+
+def test_a_run_leaves_a_removed_column_and_the_plan_still_names_it(tmp_path: Path, at: Connections) -> None:
+    pipeline = changing(tmp_path, LESS)
+    write_day(tmp_path, 3)
+    # Not refused: nothing of it is in the way of new rows.
+    assert take_day(pipeline, at, 3, profiled=True).metadata["schema_version"] == 2
+    assert at.lake.read(TABLES[0])["amount"].null_count == 3
+    (plan,) = plan_schemas(pipeline, at.lake, at.engine, NOW)
+    assert plan.changes == ()
+    assert "shop/raw/sales" in told([plan])
+    assert "'amount' is left out" in told([plan])
+    assert "the next run would do it too" not in told([plan])
+    apply_schemas(pipeline, at.lake, at.engine, NOW)
+    assert all("amount" not in at.lake.read(table).column_names for table in TABLES)
+    numbers = [version.number for version in read_schemas(at.lake, "shop", "sales")]
+    assert numbers == [1, 2]
+
+
+def test_columns_that_nobody_declared_stay(tmp_path: Path, at: Connections) -> None:
+    own = {table: set(at.lake.snapshot(table).schema.names) - set(COLUMNS) for table in TABLES}
+    assert own[TABLES[2]]
+    apply_schemas(changing(tmp_path, LESS), at.lake, at.engine, NOW)
+    assert {table: set(at.lake.snapshot(table).schema.names) - set(LESS) for table in TABLES} == own
+
+
+def test_a_removal_and_a_renaming_at_once_keep_what_was_renamed(tmp_path: Path, at: Connections) -> None:
+    rows = at.lake.read(TABLES[0])
+    columns = {**{name: COLUMNS[name] for name in ("id", "at")}, "price": {"type": "int", "source": "amount"}}
+    apply_schemas(changing(tmp_path, columns), at.lake, at.engine, NOW)
+    now = at.lake.read(TABLES[0])
+    assert now.column_names == ["id", "at", "price"]
+    assert now["price"].to_pylist() == rows["amount"].to_pylist()
+
+
+def test_a_removal_that_compatibility_refuses_removes_nothing(tmp_path: Path, at: Connections) -> None:
+    before = versions(at)
+    with pytest.raises(SchemaError, match="column 'amount' was removed, but was not deprecated"):
+        apply_schemas(changing(tmp_path, LESS, compatibility="backward"), at.lake, at.engine, NOW)
+    assert versions(at) == before

@@ -60,6 +60,21 @@ def test_lineage_is_what_the_stages_read(definitions: dg.Definitions, asset: str
     assert {key.to_user_string().removeprefix("tiny/") for key in parents} == upstream
 
 
+def test_a_long_readings_progress_is_in_the_runs_event_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sources.progress.TELL_EVERY_S", 0.0)
+    write_sources(tmp_path, n_days=1)
+    tiny = with_resources(tiny_pipeline(tmp_path), tmp_path)
+    with dg.DagsterInstance.ephemeral() as instance:
+        job = tiny.resolve_implicit_global_asset_job_def()
+        result = job.execute_in_process(
+            instance=instance, asset_selection=[asset_key("tiny", ("raw", "machines"))]
+        )
+        lines = [entry.user_message for entry in instance.all_logs(result.run_id)]
+    assert any("dataset 'machines', writing: " in line and " rows so far, " in line for line in lines)
+
+
 def test_reference_tables_have_no_partitions(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
     assert graph.get(asset_key("tiny", ("raw", "machines"))).partitions_def is None

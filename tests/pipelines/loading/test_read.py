@@ -465,7 +465,7 @@ MALFORMED = [
         [("path: customers.parquet", "path: customers.parquet, sheet: First, nul_values: [NA]")],
         [
             "24: datasets.customers.source.sheet is for excel sources only; this one is parquet.",
-            "24: unknown key 'nul_values' in datasets.customers.source. Allowed: type, max_rejected_share, path, mode, missing, inbox.",
+            "24: unknown key 'nul_values' in datasets.customers.source. Allowed: type, max_rejected_share, path, mode, missing, settle, marker, inbox.",
         ],
         id="keys-of-other-sources",
     ),

@@ -18,7 +18,6 @@ from assets.raw.asset import materialize_raw
 from benchmarks.online_servers import PostgresServer
 from declaration.partitioning import Window
 from declaration.pipeline import Pipeline
-from pipelines.triggers.source_changes import changed_datasets
 from tests.fixtures.databases import VARIABLE
 from tests.fixtures.late_commits import (
     LAG,
@@ -27,6 +26,7 @@ from tests.fixtures.late_commits import (
     Transaction,
     Write,
     at,
+    changes_of,
     hourly_orders,
     play,
     writes,
@@ -145,7 +145,7 @@ def test_a_row_that_is_deleted_from_a_table_without_partitions_is_seen(tmp_path:
         pipeline = replace(made, spec=made.spec.model_copy(update={"datasets": {"orders": orders}}))
         looks = [dict[str, Any]() for _ in range(2)]
         for look in looks:
-            changes = changed_datasets(pipeline, {}, at(0), tmp_path, tell=pytest.fail)
+            changes = changes_of(pipeline, {}, at(0), tmp_path)
             look.update({name: change.now for name, change in changes.items()})
             session.execute("DELETE FROM orders WHERE id = (SELECT min(id) FROM orders)")
             session.commit()

@@ -272,7 +272,7 @@ def test_the_mark_is_another_one_when_the_first_page_is() -> None:
         source = source_of(api)
 
         def mark() -> str:
-            return type_of(source).marks(source, Path())[WHOLE]
+            return type_of(source).marks(source, Asked(Path(), Path()))[WHOLE]
 
         first = mark()
         assert mark() == first
@@ -282,5 +282,5 @@ def test_the_mark_is_another_one_when_the_first_page_is() -> None:
         assert mark() == '"v1"'
         asked = source_of(api, params={"since": "{start}"})
         n_asked = len(api.asked)
-        assert type_of(asked).marks(asked, Path()) == {WHOLE: asked.url}
+        assert type_of(asked).marks(asked, Asked(Path(), Path())) == {WHOLE: asked.url}
         assert len(api.asked) == n_asked

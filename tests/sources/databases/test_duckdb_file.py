@@ -110,9 +110,9 @@ def test_faults_are_named(tmp_path: Path) -> None:
 def test_the_mark_changes_with_the_file(tmp_path: Path) -> None:
     shop(tmp_path, "CREATE TABLE orders (id INTEGER)")
     source = READ_ORDERS.source
-    before = type_of(source).marks(source, tmp_path)
+    before = type_of(source).marks(source, Asked(tmp_path, tmp_path))
     shop(tmp_path, "INSERT INTO orders VALUES (1)")
-    assert type_of(source).marks(source, tmp_path) != before
+    assert type_of(source).marks(source, Asked(tmp_path, tmp_path)) != before
 
 
 @pytest.mark.parametrize(("kind", "hour"), [("TIMESTAMP", 4), ("TIMESTAMPTZ", 5), ("DATE", 23)])
@@ -124,7 +124,7 @@ def test_late_rows_tell_their_hours_though_no_cursor_is_higher(kind: str, hour: 
     )
     dataset = sql_dataset(ORDERS, "at", **SHOP, cursor="changed", lag="6h")
     kind_of = type_of(dataset.source)
-    mark = kind_of.marks(dataset.source, tmp_path)[WHOLE]
+    mark = kind_of.marks(dataset.source, Asked(tmp_path, tmp_path))[WHOLE]
     asked = Asked(tmp_path, tmp_path, dataset=dataset, timezone="Europe/Berlin")
     assert kind_of.changes is not None
     assert list(kind_of.changes(dataset.source, asked, mark)) == []
@@ -132,7 +132,7 @@ def test_late_rows_tell_their_hours_though_no_cursor_is_higher(kind: str, hour: 
         tmp_path,
         "INSERT INTO orders VALUES (3, '2024-01-07 05:10', '2024-03-01 11:00+00'), (4, NULL, '2024-03-01 11:00+00')",
     )
-    later = kind_of.marks(dataset.source, tmp_path)[WHOLE]
+    later = kind_of.marks(dataset.source, Asked(tmp_path, tmp_path))[WHOLE]
     assert (mark_of(later).highest, mark_of(later).tail) != (mark_of(mark).highest, mark_of(mark).tail)
     day = 6 if kind == "DATE" else 7
     assert list(kind_of.changes(dataset.source, asked, mark)) == [datetime(2024, 1, day, hour, tzinfo=UTC)]

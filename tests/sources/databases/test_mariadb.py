@@ -179,11 +179,13 @@ def test_the_mark_is_the_cursors_highest_value(
     run("CREATE TABLE orders (id int, at datetime)")
     run("INSERT INTO orders VALUES (1, '2024-01-01'), (7, '2024-01-02')")
     source = sql_dataset(ORDERS, "at", table="orders", cursor="id").source
-    marks = [type_of(one).marks(one, tmp_path)[WHOLE] for one in (source, READ_ORDERS.source)]
+    marks = [
+        type_of(one).marks(one, Asked(tmp_path, tmp_path))[WHOLE] for one in (source, READ_ORDERS.source)
+    ]
     assert (mark_of(marks[0]).highest, marks[1]) == ("7", "2")
     monkeypatch.setenv(VARIABLE, "mysql://127.0.0.1:1/shop")
     with pytest.raises(SourceError, match="does not answer"):
-        type_of(source).marks(source, tmp_path)
+        type_of(source).marks(source, Asked(tmp_path, tmp_path))
 
 
 @pytest.mark.usefixtures("mariadb")
@@ -224,7 +226,7 @@ def test_late_rows_tell_their_hours(kind: str, hour: int, run: Run, tmp_path: Pa
     run(f"CREATE TABLE orders (id int, at {kind}, changed datetime)")
     run("INSERT INTO orders VALUES (1, '2024-01-01 10:30', '2024-03-01')")
     dataset = sql_dataset(ORDERS, "at", table="orders", cursor="changed")
-    mark = type_of(dataset.source).marks(dataset.source, tmp_path)[WHOLE]
+    mark = type_of(dataset.source).marks(dataset.source, Asked(tmp_path, tmp_path))[WHOLE]
     run(
         "INSERT INTO orders VALUES (2, '2024-01-07 05:10', '2024-03-02'), (3, NULL, '2024-03-02'), (4, 0, '2024-03-02')"
     )

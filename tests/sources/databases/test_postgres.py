@@ -342,11 +342,11 @@ def test_the_mark_is_the_cursors_highest_value(
     run("CREATE TABLE orders (id int, at timestamptz, changed timestamptz)")
     source = sql_dataset(ORDERS, "at", table="shop.orders", cursor="changed").source
     counted = READ_ORDERS.source
-    empty = [type_of(one).marks(one, tmp_path)[WHOLE] for one in (source, counted)]
+    empty = [type_of(one).marks(one, Asked(tmp_path, tmp_path))[WHOLE] for one in (source, counted)]
     run("INSERT INTO orders VALUES (1, '2024-01-01Z', '2024-01-01Z')")
-    one = [type_of(one).marks(one, tmp_path)[WHOLE] for one in (source, counted)]
+    one = [type_of(one).marks(one, Asked(tmp_path, tmp_path))[WHOLE] for one in (source, counted)]
     run("UPDATE orders SET changed = '2024-02-01Z'")
-    changed = [type_of(one).marks(one, tmp_path)[WHOLE] for one in (source, counted)]
+    changed = [type_of(one).marks(one, Asked(tmp_path, tmp_path))[WHOLE] for one in (source, counted)]
     assert [(mark_of(marks[0]).highest, marks[1]) for marks in (empty, one, changed)] == [
         (None, "0"),
         ("2024-01-01 00:00:00+00", "1"),
@@ -354,7 +354,7 @@ def test_the_mark_is_the_cursors_highest_value(
     ]
     monkeypatch.setenv(VARIABLE, "postgresql://127.0.0.1:1/shop")
     with pytest.raises(SourceError, match="does not answer"):
-        type_of(source).marks(source, tmp_path)
+        type_of(source).marks(source, Asked(tmp_path, tmp_path))
 
 
 def test_the_same_rows_are_the_same_content(run: Run, tmp_path: Path) -> None:
@@ -418,11 +418,14 @@ def test_late_rows_tell_their_hours(kind: str, run: Run, tmp_path: Path) -> None
         "INSERT INTO orders VALUES (1, '2024-01-01 10:30', '2024-03-01Z'), (2, '2024-02-05 23:59', '2024-03-02Z')"
     )
     dataset = sql_dataset(ORDERS, "at", table="shop.orders", cursor="changed")
-    mark = type_of(dataset.source).marks(dataset.source, tmp_path)[WHOLE]
+    mark = type_of(dataset.source).marks(dataset.source, Asked(tmp_path, tmp_path))[WHOLE]
+    lagging = sql_dataset(ORDERS, "at", table="shop.orders", cursor="changed", lag="2h").source
+    lagging_mark = type_of(lagging).marks(lagging, Asked(tmp_path, tmp_path))[WHOLE]
     asked = Asked(tmp_path, tmp_path, dataset=dataset)
     changes = type_of(dataset.source).changes
     assert changes is not None
     assert list(changes(dataset.source, asked, mark)) == []
+    assert list(changes(lagging, asked, lagging_mark)) == []
     run(
         "INSERT INTO orders VALUES (3, '2024-01-07 05:10', '2024-03-02 00:00:00.000001Z'), (4, NULL, '2024-04-01Z')"
     )
@@ -431,6 +434,5 @@ def test_late_rows_tell_their_hours(kind: str, run: Run, tmp_path: Path) -> None
     )
     late = datetime(2024, 1, 7, 0 if kind == "date" else 5, tzinfo=UTC)
     assert list(changes(dataset.source, asked, mark)) == [late]
-    lagging = sql_dataset(ORDERS, "at", table="shop.orders", cursor="changed", lag="2h").source
     second = datetime(2024, 2, 5, 0 if kind == "date" else 23, tzinfo=UTC)
-    assert sorted(changes(lagging, asked, mark)) == [late, second]
+    assert sorted(changes(lagging, asked, lagging_mark)) == [late, second]

@@ -12,7 +12,7 @@ from declaration.partitioning import partitioning
 from sources.databases import faults
 from sources.databases.faults import DatabaseError
 from sources.files import SourceError
-from sources.source_type import WHOLE
+from sources.source_type import WHOLE, Asked
 from sources.types import type_of
 from tests.fixtures.databases import days, got, sql_dataset
 
@@ -157,8 +157,79 @@ def test_the_mark_changes_with_the_file(tmp_path: Path) -> None:
     shop(tmp_path, "PRAGMA journal_mode = WAL", "CREATE TABLE orders (id INTEGER)")
     source = sql_dataset({"id": "int"}, **SHOP).source
     with closing(sqlite3.connect(tmp_path / "shop.db", isolation_level=None)) as session:
-        marks = {type_of(source).marks(source, tmp_path)[WHOLE]}
+        marks = {type_of(source).marks(source, Asked(tmp_path, tmp_path))[WHOLE]}
         for n in range(2):
             session.execute("INSERT INTO orders VALUES (?)", (n,))
-            marks.add(type_of(source).marks(source, tmp_path)[WHOLE])
+            marks.add(type_of(source).marks(source, Asked(tmp_path, tmp_path))[WHOLE])
     assert len(marks) == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "first", "second"),
+    [("TEXT", "2024-03-01T00:00:00", "2024-03-01T00:00:01"), ("INTEGER", 9, 10), ("REAL", 9.5, 10.0)],
+)
+def test_late_rows_tell_their_hours(kind: str, first: object, second: object, tmp_path: Path) -> None:
+    shop(
+        tmp_path,
+        f"CREATE TABLE orders (id INTEGER, at TEXT, changed {kind})",
+        rows=[(1, "2024-01-01 10:30", first)],
+    )
+    dataset = sql_dataset(ORDERS, "at", **SHOP, cursor="changed")
+    kind_of_source = type_of(dataset.source)
+    asked = Asked(tmp_path, tmp_path, dataset=dataset, timezone="Europe/Berlin")
+    mark = kind_of_source.marks(dataset.source, asked)[WHOLE]
+    assert kind_of_source.changes is not None
+    assert list(kind_of_source.changes(dataset.source, asked, mark)) == []
+    late = [
+        (2, "2024-01-07 05:10", second),
+        (3, None, second),
+        (4, "2024-01-03T04:59:00Z", second),
+        (5, "x", second),
+    ]
+    shop(tmp_path, rows=late)
+    assert kind_of_source.marks(dataset.source, asked)[WHOLE] != mark
+    assert list(kind_of_source.changes(dataset.source, asked, mark)) == [
+        datetime(2024, 1, 3, 4, tzinfo=UTC),
+        datetime(2024, 1, 7, 4, tzinfo=UTC),
+    ]
+    # A mark of before the cursor's value was kept in it tells nothing.
+    without = type_of(READ_ORDERS.source).marks(READ_ORDERS.source, asked)[WHOLE]
+    assert list(kind_of_source.changes(dataset.source, asked, without)) == []
+
+
+def test_lag_and_a_query_with_bounds_look_at_all_rows(tmp_path: Path) -> None:
+    shop(
+        tmp_path,
+        "CREATE TABLE orders (id INTEGER, at TEXT, changed TEXT)",
+        rows=[(1, "2024-01-01 10:30", "2024-03-01T12:00:00")],
+    )
+    (tmp_path / "orders.sql").write_text("SELECT * FROM orders WHERE at >= :start AND at < :end")
+    keys = {"url": SHOP["url"], "query": "orders.sql", "cursor": "changed", "lag": "2h"}
+    dataset = sql_dataset(ORDERS, "at", **keys)
+    asked = Asked(tmp_path, tmp_path, dataset=dataset)
+    source_type = type_of(dataset.source)
+    assert source_type.changes is not None
+    mark = source_type.marks(dataset.source, asked)[WHOLE]
+    # Committed after the look, with an earlier value.
+    shop(
+        tmp_path,
+        rows=[(2, "2024-01-05 08:00", "2024-03-01T10:30:00"), (3, "2024-01-06 08:00", "2024-03-01T09:30:00")],
+    )
+    found = source_type.changes(dataset.source, asked, mark)
+    assert list(found) == [datetime(2024, 1, 1, 10, tzinfo=UTC), datetime(2024, 1, 5, 8, tzinfo=UTC)]
+
+
+def test_texts_that_are_times_mark_deletions_and_others_are_refused(tmp_path: Path) -> None:
+    shop(
+        tmp_path,
+        "CREATE TABLE orders (id INTEGER, gone TEXT)",
+        rows=[(1, None), (2, "2024-03-01T10:00:00Z"), (3, "2024-03-01")],
+    )
+    dataset = sql_dataset({"id": "int"}, **SHOP, deleted="gone")
+    assert got(dataset, tmp_path).rows == [(1,)]
+    # It stands there, and says the opposite.
+    shop(tmp_path, rows=[(4, "false")])
+    with pytest.raises(
+        DatabaseError, match=r"'gone' of `deleted` has the text 'false', which is no time of a deletion"
+    ):
+        got(dataset, tmp_path)
