@@ -99,10 +99,10 @@ def test_the_newest_version_stays_and_a_deleted_one_leaves(tmp_path: Path) -> No
 
 
 def test_what_cannot_tell_of_deletions_is_refused(tmp_path: Path) -> None:
-    made = pipeline(tmp_path, deleted="at")
+    made = pipeline(tmp_path, deleted="amount")
     shop(tmp_path, (1, "2024-01-01 10:00", 1.0, 1, 0))
     with pytest.raises(
-        DatabaseError, match=r"column 'at' of `deleted` is of type varchar, but a truth value"
+        DatabaseError, match=r"column 'amount' of `deleted` is of type double, but a truth value"
     ):
         run(tmp_path, made, 0)
     with pytest.raises(DatabaseError, match=r"has no column 'chnged'.*Correct `version` and `deleted`"):
