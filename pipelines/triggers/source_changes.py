@@ -203,12 +203,11 @@ def _marks(
             if window.end <= now:
                 held[window.key].append(f"{hour} {text}")
     # A partition that held rows and holds none has changed, too; one that ended since the last look may have held some.
-    known = {} if before is None or WHOLE in before else before
+    known = None if before is None or WHOLE in before else before
     # Each look remembers the newest that had ended: a former one without any was before the first end.
-    is_first = before is None or WHOLE in before
-    last = max(known, default="")
-    ended_since = () if is_first else (window.key for window in ended if window.key > last)
-    empty = {*known, *(window.key for window in ended[-1:]), *ended_since}
+    last = max(known or {}, default="")
+    ended_since = () if known is None else (window.key for window in ended if window.key > last)
+    empty = {*(known or {}), *(window.key for window in ended[-1:]), *ended_since}
     return dict.fromkeys(empty, "") | {key: _hash(texts) for key, texts in held.items()}
 
 
