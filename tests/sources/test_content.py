@@ -108,7 +108,7 @@ def test_typed_files_that_change_between_their_two_readings_are_refused(
 
     def then_written(*arguments: Any, **options: Any) -> object:
         counts = counted(*arguments, **options)
-        monkeypatch.setattr(asset, "_write_rejects", lambda *_: write(path, [1, 2, 3]))
+        monkeypatch.setattr(asset, "write_rejects", lambda *_: write(path, [1, 2, 3]))
         return counts
 
     monkeypatch.setattr(asset, "read_files", then_written)
