@@ -202,6 +202,7 @@ WEEKLY = WATCH.replace(
 ).replace("start: 2024-01-01", "start: 2023-12-31")
 
 
+@pytest.mark.long
 def test_partitions_of_another_length_wait_for_all_that_they_need(
     tmp_path: Path, instance: DagsterInstance
 ) -> None:
@@ -228,6 +229,7 @@ def test_partitions_of_another_length_wait_for_all_that_they_need(
     assert [r for r in world.tick() if r.partition_key] == []
 
 
+@pytest.mark.long
 def test_another_event_time_reads_the_whole(tmp_path: Path, instance: DagsterInstance) -> None:
     by_other = WATCH.replace(
         "columns: {id: int, at: timestamp_tz, sum: {type: float, source: amount}}\n      event_time: at",
