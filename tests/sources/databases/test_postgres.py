@@ -3,6 +3,7 @@
 import traceback
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -62,6 +63,8 @@ TYPES = [
     ("double precision", "0.1", "float", 0.1),
     ("real", "0.5", "float", 0.5),
     ("numeric(12,2)", "12.30", "string", None),
+    ("numeric(12,2)", "12.30", "decimal", Decimal("12.300000000")),
+    ("numeric(12,2)", "12.00", "int", 12),
     ("numeric", "123456789012345678901234567890123456789.5", "string", None),
     ("numeric", "'NaN'", "string", None),
     ("text", "'ü''\\n;--'", "string", None),
@@ -132,6 +135,25 @@ def test_what_no_decimal_holds_is_a_reject(run: Run, tmp_path: Path) -> None:
     assert [str(row[0]) for row in read.rows] == ["1.500000000"]
     assert len(read.reasons) == 4
     assert all("v: not a number of at most 29 digits" in reason for reason in read.reasons)
+
+
+def test_a_number_that_no_decimal_holds_leaves_those_of_other_batches_as_they_are(
+    run: Run, tmp_path: Path
+) -> None:
+    """Batches are of 4 MB: numbers are decimals until one is none, and texts from there on."""
+    run("CREATE TABLE orders (id int, v numeric, note text)")
+    many = "SELECT i, i * 0.01, repeat('x', 50) FROM generate_series({}, {}) i"
+    run(f"INSERT INTO orders {many.format(1, 100_000)}")
+    run("INSERT INTO orders VALUES (0, 0.0000000001, '')")
+    run(f"INSERT INTO orders {many.format(100_001, 200_000)}")
+    dataset = sql_dataset({"id": "int", "v": "decimal", "note": "string"}, table="shop.orders")
+    with opened(dataset.source, folder=tmp_path, scratch=tmp_path / "scratch", dataset=dataset) as now:
+        assert len(now.files) == 2
+    read = got(dataset, tmp_path)
+    assert sorted((key, value) for key, value, _ in read.rows) == [
+        (key, Decimal(key) / 100) for key in range(1, 200_001)
+    ]
+    assert [reason.partition(":")[0] for reason in read.reasons] == ["v"]
 
 
 ORDERS = {"id": "int", "at": "timestamp_tz"}
