@@ -1,4 +1,4 @@
-"""A hundred kills of the raw stage for each type of source: every rerun and backfill gives the rows of an undisturbed run."""
+"""Kills of the raw stage, a hundred for each type of source: every rerun and backfill gives the rows of an undisturbed run."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ pytestmark = [
 ]
 
 N_KILLS = int(os.environ.get("RAW_KILLS", "100"))
+"""Kills of each type of source."""
 
 MOST_DELAY_S, LEAST_PLACES = 0.02, 3
 
@@ -73,7 +74,7 @@ def api_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("world", raw_worlds.WORLDS)
-def test_a_hundred_kills_change_no_row(
+def test_kills_change_no_row(
     world: str, api_url: str, tmp_path: Path, record_property: pytest.RecordProperty
 ) -> None:
     for name in LATE:
