@@ -107,6 +107,9 @@ def shared_bins(
     if before is None:
         return now.edges, (0,) * len(now.counts), now.counts
     width = shared_width(before, now)
+    if math.isinf(width):
+        # Bins that hold both are wider than any number: the present ones are drawn alone.
+        return now.edges, (0,) * len(now.counts), now.counts
     wide = [coarsen(histogram, width) for histogram in (before, now)]
     first = min(histogram.first for histogram in wide)
     last = max(histogram.first + len(histogram.counts) for histogram in wide)

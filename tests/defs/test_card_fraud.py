@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -20,9 +21,9 @@ DAY = timedelta(days=1)
 
 def made(file: str, start: datetime, end: datetime, folder: Path) -> pa.Table:
     """Return what a source gives for a span."""
-    folder.mkdir(exist_ok=True)
-    (made,) = rows_as_parquet(FOLDER / file, start, end, folder=folder)
-    return pq.read_table(made)
+    with TemporaryDirectory(dir=folder.parent) as own:
+        (made,) = rows_as_parquet(FOLDER / file, start, end, folder=Path(own))
+        return pq.read_table(made)
 
 
 def queried(sql: str, **tables: pa.Table) -> list[tuple[Any, ...]]:
