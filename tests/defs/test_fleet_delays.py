@@ -197,8 +197,9 @@ def test_what_comes_late_is_read_again_where_it_lies(
     wrong = world.table("aircraft").set_index(["tailnum", "valid_from"])["base"]
     script.make_late(world.folder / "airline.db")
     asked, cursor = look(cursor)
-    # The months of what changed, and the newest, as of any change.
-    assert asked == [MARCH, APRIL, "2013-06-01"]
+    # The months of what changed, and the newest, as of any change; and those of rows whose cursor is the highest that was seen:
+    # one of them left it, so that another may have come.
+    assert {MARCH, APRIL, "2013-06-01"} <= set(asked)
     assert look(cursor)[0] == []
     march, april = world.run(MARCH), world.run(APRIL)
     assert april["flights"].metadata["n_deleted"] == N_TWICE
