@@ -51,7 +51,7 @@ test: .venv/.dev ## run the tests
 test-long: .venv/.dev ## run the tests that take minutes: card_fraud, servers, the tutorial, long property tests
 	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m long --durations 15 $(PYTEST_ARGS)
 
-chaos: .venv/.dev ## kill and race replay, runs and daemon at seeded places: make chaos SEED=7 for one
+chaos: .venv/.dev ## kill and race replay, runs, daemon and every type of source at seeded places: make chaos SEED=7 for one
 	CHAOS_SEED=$(SEED) $(PY) -m pytest -n 2 --dist load -m chaos tests/chaos $(PYTEST_ARGS)
 
 lint: .venv/.dev ## check style, types, imports, dependencies and the docs

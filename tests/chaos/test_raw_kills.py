@@ -20,7 +20,7 @@ from tests.chaos.killing import Kill, counted_events, fork
 from tests.fixtures.apis import Answer, Asking, serving
 
 pytestmark = [
-    pytest.mark.long,
+    pytest.mark.chaos,
     pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning"),
 ]
 
