@@ -15,6 +15,9 @@ _BETWEEN = secrets.token_hex(12)
 
 _ABSENT = object()
 
+_LAST = "-1"
+"""The last of a list, in a path."""
+
 
 class AnswerError(ValueError):
     """An answer is not as the declaration says. The message is a clause about the answer."""
@@ -48,10 +51,14 @@ def parsed(body: bytes) -> object:
 def value_at(answer: object, path: str) -> object:
     """Return what stands at a path of names with points between; None where nothing does.
 
+    A name may hold points itself, and `-1` is the last of a list.
+
     Examples
     --------
-    >>> value_at({"meta": {"next": "b"}}, "meta.next")
-    'b'
+    >>> value_at({"meta": {"next": "b"}}, "meta.next"), value_at({"@odata.nextLink": "c"}, "@odata.nextLink")
+    ('b', 'c')
+    >>> value_at({"data": [{"id": 1}, {"id": 2}]}, "data.-1.id")
+    2
     """
     found = _at(answer, path)
     return None if found is _ABSENT else found
@@ -69,7 +76,7 @@ def rows_path(answer: object) -> str:
         return ""
     if not isinstance(answer, dict):
         raise AnswerError("is neither a list nor an object with one. Name the path of the list in `rows`")
-    lists = [name for name, value in answer.items() if isinstance(value, list) and "." not in name]
+    lists = [name for name, value in answer.items() if isinstance(value, list)]
     if len(lists) != 1:
         has = "has no list" if not lists else f"has the lists {', '.join(map(repr, lists[:10]))}"
         raise AnswerError(f"{has}. Name the path of the one with the rows in `rows`")
@@ -199,11 +206,23 @@ def _escaped(sign: str) -> str:
 
 
 def _at(answer: object, path: str) -> object:
-    for name in path.split("."):
-        if not isinstance(answer, dict) or name not in answer:
-            return _ABSENT
-        answer = answer[name]
-    return answer
+    if isinstance(answer, list):
+        head, _, rest = path.partition(".")
+        last = answer[-1] if answer and head == _LAST else _ABSENT
+        return _at(last, rest) if rest else last
+    if not isinstance(answer, dict):
+        return _ABSENT
+    if path in answer:
+        return answer[path]
+    cuts = [place for place, sign in enumerate(path) if sign == "." and path[:place] in answer]
+    # The longest name first; where it leads nowhere, a shorter one may.
+    found = (_at(answer[path[:cut]], path[cut + 1 :]) for cut in reversed(cuts))
+    return next((one for one in found if one is not _ABSENT), _ABSENT)
+
+
+def is_text(value: object) -> bool:
+    """Tell whether a value of an answer is a text, and not a number that is kept as one."""
+    return isinstance(value, str) and not value.startswith(_MARK)
 
 
 def _kind(value: object) -> str:

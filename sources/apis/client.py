@@ -71,6 +71,25 @@ class ApiClient:
         if fault:
             raise self.reporter.error(f"{fault}.")
 
+    def first_answer(self, params: Mapping[str, str]) -> tuple[object, Response]:
+        """Read the first answer as it is, whatever is in it.
+
+        Raises
+        ------
+        ApiError
+            If it cannot be asked for.
+        AnswerError
+            If it is no JSON.
+        """
+        fault = ""
+        try:
+            with self.reporter.clean_logs():
+                response = self._client.get(self._source.url, params=dict(params))
+                return parsed(response.content), response
+        except RequestException as error:
+            fault = f"cannot be asked ({self.reporter.said(str(error))}). Correct the address"
+        raise self.reporter.error(f"{fault}.")
+
     def answer_error(self, error: AnswerError) -> ApiError:
         """Return the error about an answer."""
         return self.reporter.error(f"gives an answer that {self.reporter.said(str(error))}.")
