@@ -7,11 +7,16 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
+import orjson
+
 _MARK = secrets.token_hex(12)
 """Stands around numbers with a fraction, which are kept as text; nobody outside can know it."""
 
 _BETWEEN = secrets.token_hex(12)
 """Stands between the rows of a page while they are written."""
+
+_OPENS, _CLOSES, _PARTS = f'"{_MARK}'.encode(), f'{_MARK}"'.encode(), f',"{_BETWEEN}",'.encode()
+"""The same in JSON."""
 
 _ABSENT = object()
 
@@ -142,7 +147,8 @@ class Columns:
     """Columns of rows: objects inside become columns with the path as name, lists stay as they are."""
 
     def __init__(self) -> None:
-        self._names: dict[tuple[str, ...], str] = {}
+        self._paths: dict[str, tuple[str, ...]] = {}
+        self._inside: dict[tuple[str, ...], dict[str, str]] = {}
 
     def flat(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return a row with its columns.
@@ -158,30 +164,30 @@ class Columns:
             if type(value) is dict and value:
                 self._fill(flat, (name,), value)
             elif "." in name:
-                self._put(flat, (name,), value)
+                flat[self._named((), name)] = value
             else:
                 flat[name] = value
         return flat
 
     def _fill(self, flat: dict[str, Any], before: tuple[str, ...], values: Mapping[str, Any]) -> None:
+        """Add columns with a point in their names, which two paths can make."""
+        known = self._inside.get(before) or self._inside.setdefault(before, {})
         for name, value in values.items():
             if type(value) is dict and value:
                 self._fill(flat, (*before, name), value)
-            else:
-                self._put(flat, (*before, name), value)
+                continue
+            column = known.get(name)
+            if column is None:
+                column = known[name] = self._named(before, name)
+            flat[column] = value
 
-    def _put(self, flat: dict[str, Any], path: tuple[str, ...], value: object) -> None:
-        """Add a column with a point in its name, which two paths can make."""
-        column = self._names.get(path) or self._named(path)
-        flat[column] = value
-
-    def _named(self, path: tuple[str, ...]) -> str:
+    def _named(self, before: tuple[str, ...], name: str) -> str:
+        path = (*before, name)
         column = ".".join(path)
-        if column in self._names.values():
+        if self._paths.setdefault(column, path) != path:
             raise AnswerError(
                 f"has two values that would be the column '{column}': a name with a point in it, and an object's value"
             )
-        self._names[path] = column
         return column
 
 
@@ -192,13 +198,21 @@ def lines_of(rows: Sequence[Mapping[str, Any]]) -> list[bytes]:
     # A page in one go: a call of the encoder a row takes longer than what it does.
     parts: list[Any] = [_BETWEEN] * (2 * len(rows) - 1)
     parts[::2] = rows
-    text = _ENCODER.encode(parts)[1:-1].replace(f'"{_MARK}', "").replace(f'{_MARK}"', "")
     try:
-        whole = text.encode()
+        text = orjson.dumps(parts)
+    except TypeError:
+        text = _slowly(parts)
+    return text[1:-1].replace(_OPENS, b"").replace(_CLOSES, b"").split(_PARTS)
+
+
+def _slowly(parts: Sequence[Any]) -> bytes:
+    """Return JSON of what the fast encoder has no form for: numbers of more than 64 bits, deep lists, and half a character."""
+    text = _ENCODER.encode(parts)
+    try:
+        return text.encode()
     except UnicodeEncodeError:
         # Half a character, which only an escape can hold: the engine says that it is none.
-        whole = "".join(_escaped(sign) for sign in text).encode()
-    return whole.split(f',"{_BETWEEN}",'.encode())
+        return "".join(_escaped(sign) for sign in text).encode()
 
 
 def _escaped(sign: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ def decisions(text: str) -> str:
 
 
 @pytest.fixture
-def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     names = [f"SHOP_{name}" for name in ("TOKEN", "USER", "PASSWORD", "KEY")]
     for name in names:
         # Set first, so that what the scaffold sets is taken back.
