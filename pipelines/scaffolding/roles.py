@@ -39,6 +39,9 @@ MAX_CODE = 40
 LEAST_COUNTED = 20
 """Rows from which whole numbers that fill half of their range without repeating one are counted, not measured."""
 
+_KEY_NAMES = frozenset({"id", "uuid", "guid"})
+"""Names of columns that say that they identify a row."""
+
 MAX_ENTITIES = 2
 """Entities that are found without being asked for; more views say the same again."""
 
@@ -121,7 +124,8 @@ def find_key(
 ) -> Key:
     """Find columns that are unique together on all rows; else a row's place in the file identifies it."""
     n_rows = columns.columns[0].n_rows
-    for column in columns.columns:
+    # Of several unique columns the one that is called so: a counter beside it may be unique in these rows alone.
+    for column in sorted(columns.columns, key=lambda one: snake_case(one.name) not in _KEY_NAMES):
         is_full = _can_identify(column)
         if is_full and _is_identifier(column) and _n_distinct(connection, [column.name]) == n_rows:
             return Key((column.name,), f"unique on all {n_rows:,} rows")

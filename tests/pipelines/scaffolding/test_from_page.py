@@ -124,6 +124,14 @@ def test_columns_stand_by_path_with_their_types(tmp_path: Path) -> None:
     )  # fmt: skip
 
 
+def test_a_column_called_id_is_the_key_though_others_are_unique_too(tmp_path: Path) -> None:
+    # Of the first rows alone: a significance that happens to repeat no value.
+    rows = [{"place": f"p{i}", "sig": i, "id": f"us{i * 7919 % 1000}"} for i in range(200)]
+    with serving(lambda _: Answer({"features": rows})) as api:
+        text = written(f"{api.url}/v1/events", tmp_path / "shop")
+    assert dataset_of(text)["key"] == ["id"]
+
+
 def test_what_a_page_cannot_show_is_asked(tmp_path: Path) -> None:
     with serving(lambda asking: STYLES["stripe"].answer(ROWS, asking)) as api:
         asked = decisions(written(f"{api.url}/v1/orders", tmp_path / "shop"))
