@@ -1,10 +1,11 @@
 """Rows of an API: ours beside a bare loop of requests.
 
-    python -m benchmarks.rest_source [--rows 20000]
+    python -m benchmarks.rest_source [--rows 20000] [--runs 5]
 
 Rows of nine columns, one of them an object of two, come in pages of 100 from a server in another process. Ours reads them with a total and a
 key, counts each once, and writes sorted lines of flat JSON with every number as it came. One bare loop writes what it has parsed, the other only
-parses. CPU is that of the client; imports are left out.
+parses. CPU is that of the client; imports are left out. Ways take turns, and the least of the runs counts: what else a machine does adds to
+CPU, and takes nothing from it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
 from pathlib import Path
@@ -27,8 +29,8 @@ HERE = "benchmarks.rest_source"
 
 PARSED, LOOP, OURS = "bare loop, rows forgotten", "bare loop, rows written", "driftline, source alone"
 
-MAX_RATIO = 1.5
-"""CPU in multiples of the bare loop that writes its rows, as ours does."""
+MAX_RATIOS = {LOOP: 1.1, PARSED: 1.75}
+"""CPU in multiples of each bare loop: 0.85 to 0.97 was measured of the one that writes its rows, as ours does, and 1.13 to 1.67 of the other."""
 
 SIZE = 100
 """Rows a page."""
@@ -101,22 +103,36 @@ def driftline_asked(url: str, folder: str) -> int:
         return sum(file.read_bytes().count(b"\n") for file in now.files)
 
 
-def missed(rows: list[Measurement], n_rows: int) -> list[str]:
+def missed(rows: Sequence[Measurement], n_rows: int) -> list[str]:
     """Return what is not as it should be."""
-    _, loop, ours = rows
+    loops, ours = {row.name: row for row in rows[:-1]}, rows[-1]
     faults = [f"{row.name}: {row.result} of {n_rows} rows" for row in rows if row.result != n_rows]
-    ratio = ours.cpu_s / loop.cpu_s
-    return faults + (
-        [f"{OURS} takes {ratio:.2f} times the CPU of the {LOOP}: at most {MAX_RATIO}"]
-        if ratio > MAX_RATIO
-        else []
-    )
+    for name, most in MAX_RATIOS.items():
+        ratio = ours.cpu_s / loops[name].cpu_s
+        if ratio > most:
+            faults.append(f"{OURS} takes {ratio:.2f} times the CPU of the {name}: at most {most}")
+    return faults
+
+
+def least(url: str, folder: str, n_runs: int) -> list[Measurement]:
+    """Return each way's run with the least CPU."""
+    ways: Mapping[str, tuple[object, ...]] = {
+        PARSED: (f"{HERE}:bare_loop", url),
+        LOOP: (f"{HERE}:bare_loop", url, str(Path(folder) / "loop.jsonl")),
+        OURS: (f"{HERE}:driftline_asked", url, folder),
+    }
+    runs = [
+        [measure(name, str(function), *arguments) for name, (function, *arguments) in ways.items()]
+        for _ in range(n_runs)
+    ]
+    return [min(same, key=lambda run: run.cpu_s) for same in zip(*runs, strict=True)]
 
 
 def main() -> int:
     """Measure both ways, and return 1 where the bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rows", type=int, default=20_000)
+    parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
@@ -129,11 +145,7 @@ def main() -> int:
         assert server.stdout is not None
         try:
             url = server.stdout.readline().strip()
-            rows = [
-                measure(PARSED, f"{HERE}:bare_loop", url),
-                measure(LOOP, f"{HERE}:bare_loop", url, str(Path(folder) / "loop.jsonl")),
-                measure(OURS, f"{HERE}:driftline_asked", url, folder),
-            ]
+            rows = least(url, folder, options.runs)
         finally:
             server.terminate()
     sys.stdout.write(f"{options.rows:,} rows in pages of {SIZE}\n{table(rows, against=LOOP)}\n")

@@ -22,7 +22,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "postgres": ("psycopg",),
     "postgres-source": ("adbc_driver_postgresql",),
     "redis": ("hiredis", "redis"),
-    "rest": ("dlt", "requests"),
+    "rest": ("dlt", "orjson", "requests"),
     "s3": ("s3fs",),
     "sftp": ("asyncssh", "sshfs"),
     "tune": ("optuna",),

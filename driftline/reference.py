@@ -40,7 +40,7 @@ _OUTRO = """\
 | `make preview NAME=churn` | `driftline preview churn` |
 | `make check` | `driftline check` |
 | `make test`, `make test-long`, `make lint`, `make bench` | tests, those that take minutes, lint, benchmarks |
-| `make chaos` | kills and races replay, runs and daemon a hundred times, and counts rows, retrains and decisions against the source |
+| `make chaos` | kills and races replay, runs and daemon a hundred times, reads of each source type as often, and counts rows and decisions |
 | `make bench-asof` | compares the point-in-time join with polars and Feast's own stores |
 | `make docs` | writes this page and the pipeline reference, and builds the site into `site/` |
 

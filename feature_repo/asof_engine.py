@@ -18,14 +18,20 @@ import pyarrow as pa
 from declaration.errors import DriftlineError
 from declaration.sql import confinement, scalar
 from feature_repo.asof_limits import engine_errors, stopped_after
+from feature_repo.asof_newest import NEVER, CodedLabels, blocks, newest_instants
 from feature_repo.asof_sql import (
+    AT,
     ROW,
     TIME,
     Labels,
     ViewRows,
     chosen_query,
+    coded_labels_query,
+    entities_query,
     fetch_query,
+    instants_query,
     key_column,
+    microseconds,
     newest_query,
     value_column,
 )
@@ -36,8 +42,8 @@ if TYPE_CHECKING:
 
     from feature_repo.snapshots import Stored
 
-LABELS, NEWEST, TIED = "__labels", "__newest", "__tied"
-"""Tables of one join: all labels, their newest instants, and rows that tie on a label."""
+LABELS, ENTITIES, FOUND, NEWEST, TIED = "__labels", "__entities", "__found", "__newest", "__tied"
+"""Tables of one join: all labels, their entities, their newest instants without and with keys, and rows that tie."""
 
 MAX_TIES = 4
 """Rows that may be fetched for each label found: beyond, the engine chooses among them, on disk if it must."""
@@ -217,9 +223,8 @@ def _joined_view(
     only_created: bool,
 ) -> Mapping[str, pa.ChunkedArray]:
     """Return a view's features by name, each in the labels' order."""
-    newest = newest_query(view, labels, only_created=only_created)
     try:
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE {NEWEST} AS {newest}").fetchall()
+        _find_newest(connection, view, labels, only_created=only_created)
     except (duckdb.ConversionException, duckdb.BinderException) as error:
         raise AsofJoinError(
             f"feature view '{view.name}' cannot be joined on {', '.join(view.keys)}: {_said(error)}. "
@@ -235,6 +240,33 @@ def _joined_view(
     return {
         name: _taken(matches.column(value_column(number)), order) for number, name in enumerate(view.features)
     }
+
+
+def _find_newest(
+    connection: duckdb.DuckDBPyConnection, view: ViewRows, labels: Labels, *, only_created: bool
+) -> None:
+    """Make the table of the labels that find a row within the view's ttl, with that row's instant."""
+    if view.keys:
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE {ENTITIES} AS {entities_query(view, labels)}"
+        ).fetchall()
+    coded = CodedLabels.of(
+        connection.sql(coded_labels_query(view, labels, entities=ENTITIES)).to_arrow_table()
+    )
+    instants = instants_query(view, labels, entities=ENTITIES, only_created=only_created)
+    reader = connection.sql(instants).to_arrow_reader()
+    with engine_errors():
+        newest = newest_instants(coded, blocks(reader, len(coded.positions)))
+    del reader
+    is_found = newest != NEVER
+    if view.ttl is not None:
+        # Exact after the search, as what was found is the newest.
+        is_found &= coded.instants - newest <= microseconds(view.ttl)
+    at = pa.array(newest[is_found]).cast(pa.timestamp("us", "UTC"))
+    connection.register(FOUND, pa.table([pa.array(coded.positions[is_found]), at], names=[ROW, AT]))
+    query = newest_query(view, labels, found=FOUND)
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {NEWEST} AS {query}").fetchall()
+    connection.unregister(FOUND)
 
 
 def _one_per_label(connection: duckdb.DuckDBPyConnection, view: ViewRows, fetch: str) -> pa.Table:

@@ -13,6 +13,7 @@ INTERRUPT_EVERY_S = 0.05
 STREAMED = {
     "INTERRUPT Error": duckdb.InterruptException,
     "Out of Memory Error": duckdb.OutOfMemoryException,
+    "Conversion Error": duckdb.ConversionException,
 }
 """The engine's errors by how their messages begin."""
 

@@ -1,8 +1,8 @@
 """The point-in-time join as SQL text.
 
-One ASOF join per view finds, over keys and instants alone, the newest instant of each label; a
-second pass fetches the features of just those rows. Wide rows are so never sorted, and rows that
-tie on the instant come out together, for one of them to be chosen by its making.
+One pass over a view's keys and instants gives what the newest instant of each label is found from
+(`asof_newest`); a second pass fetches the features of just those rows. Wide rows are so never
+sorted, and rows that tie on the instant come out together, for one of them to be chosen by its making.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ AT = "__at"
 
 CREATED = "__created"
 """Instant when a feature row was made."""
+
+ENTITY = "__entity"
+"""Number of an entity among those of the labels."""
 
 KEY_PREFIX = "__key_"
 VALUE_PREFIX = "__value_"
@@ -78,37 +81,46 @@ class Labels:
     last: int
 
 
-def newest_query(view: ViewRows, labels: Labels, *, only_created: bool) -> str:
-    """Find for each label the newest instant of its entity; leave out labels that have none within the ttl.
-
-    With `only_created`, the newest that had a row made by then. Rows made at once need no care.
-    Delayed ones, made after their instant, are put in the order of their making, each with the
-    newest instant among those made so far: the last one made before a label knows the answer. So
-    it costs one more pass over the delayed rows, however many labels are older than their row.
-    """
-    rows = _instants(view, labels, only_created=only_created)
-    if not only_created or view.created is None:
-        return _asof(view, labels, rows, f"v.{AT}")
-    prompt = f"FROM ({rows}) WHERE {CREATED} <= {AT}"
-    partition = f"PARTITION BY {', '.join(_keys(view))} " if view.keys else ""
-    delayed = (
-        f"SELECT {_list(*_keys(view))}{CREATED}, max({AT}) OVER ({partition}ORDER BY {CREATED}) AS {AT} "
-        f"FROM ({rows}) WHERE {CREATED} > {AT}"
+def entities_query(view: ViewRows, labels: Labels) -> str:
+    """Give the entities of the labels numbers from 0 on; those that have a NULL among their keys find nothing."""
+    keys = ", ".join(_keys(view))
+    is_whole = " AND ".join(f"{key} IS NOT NULL" for key in [TIME, *_keys(view)])
+    return (
+        f"SELECT {keys}, row_number() OVER () - 1 AS {ENTITY} "
+        f"FROM (SELECT DISTINCT {keys} FROM {labels.table} WHERE {is_whole})"
     )
-    both = (
-        f"{_asof(view, labels, prompt, f'v.{AT}')} UNION ALL {_asof(view, labels, delayed, f'v.{CREATED}')}"
+
+
+def coded_labels_query(view: ViewRows, labels: Labels, *, entities: str) -> str:
+    """Select the labels that may find something: position, the entity's number (of table `entities`), and instant."""
+    if not view.keys:
+        return f"SELECT {ROW}, 0::BIGINT AS {ENTITY}, {TIME} FROM {labels.table} WHERE {TIME} IS NOT NULL"
+    on = " AND ".join(f"l.{key} = e.{key}" for key in _keys(view))
+    return (
+        f"SELECT l.{ROW}, e.{ENTITY}, l.{TIME} FROM {labels.table} l JOIN {entities} e ON {on} "
+        f"WHERE l.{TIME} IS NOT NULL"
     )
-    return f"SELECT {', '.join([ROW, TIME, *_keys(view)])}, max({AT}) AS {AT} FROM ({both}) GROUP BY ALL"
 
 
-def _asof(view: ViewRows, labels: Labels, rows: str, since: str) -> str:
-    """Join each label with the last row of its entity that counts `since` an instant not after the label's."""
-    on = " AND ".join([*(f"l.{key} = v.{key}" for key in _keys(view)), f"l.{TIME} >= {since}"])
-    return f"SELECT {_label_columns(view)}, v.{AT} FROM {labels.table} l ASOF JOIN ({rows}) v ON {on}{_within_ttl(view)}"
+def instants_query(view: ViewRows, labels: Labels, *, entities: str, only_created: bool) -> str:
+    """Select of the rows that any label may need the entity's number, the instant and, if asked for, that of making."""
+    rows = _rows(replace(view, features={}), labels, only_created=only_created)
+    instants = [AT, CREATED] if only_created and view.created else [AT]
+    columns = ", ".join(f"v.{name}" for name in instants)
+    if not view.keys:
+        return f"SELECT 0::BIGINT AS {ENTITY}, {columns} FROM ({rows}) v"
+    on = " AND ".join(f"e.{key} = v.{key}" for key in _keys(view))
+    return f"SELECT e.{ENTITY}, {columns} FROM ({rows}) v JOIN {entities} e ON {on}"
+
+
+def newest_query(view: ViewRows, labels: Labels, *, found: str) -> str:
+    """Put together what the fetch is asked for: labels by keys, with the newest instants `found` for positions."""
+    columns = ", ".join(f"l.{name}" for name in (ROW, TIME, *_keys(view)))
+    return f"SELECT {columns}, f.{AT} FROM {labels.table} l JOIN {found} f ON l.{ROW} = f.{ROW}"
 
 
 def fetch_query(view: ViewRows, labels: Labels, *, newest: str, only_created: bool) -> str:
-    """Fetch the features of the rows that `newest_query` found (as table `newest`); all of those that tie."""
+    """Fetch the features of the rows that `newest_query` found (table `newest`); all of those that tie."""
     on = [f"n.{name} = v.{name}" for name in (*_keys(view), AT)]
     if only_created and view.created:
         on.append(f"v.{CREATED} <= n.{TIME}")
@@ -175,15 +187,6 @@ def _list(*names: str) -> str:
     return "".join(f"{name}, " for name in names if name)
 
 
-def _label_columns(view: ViewRows) -> str:
-    return ", ".join(f"l.{name}" for name in (ROW, TIME, *_keys(view)))
-
-
-def _instants(view: ViewRows, labels: Labels, *, only_created: bool) -> str:
-    """Select keys and instants of the rows that any label may need."""
-    return _rows(replace(view, features={}), labels, only_created=only_created)
-
-
 def _rows(view: ViewRows, labels: Labels, *, only_created: bool) -> str:
     """Select the rows that any label may need, with their features."""
     columns = [
@@ -208,13 +211,6 @@ def _bounds(view: ViewRows, labels: Labels, only_created: bool) -> str:
     if only_created and view.created:
         bounds.append(f"{quote_identifier(view.created)}::TIMESTAMPTZ <= {_instant(labels.last)}")
     return f"WHERE {' AND '.join(bounds)}"
-
-
-def _within_ttl(view: ViewRows) -> str:
-    """Bound the age of what was joined: exact after the join, as what was joined is the newest."""
-    if view.ttl is None:
-        return ""
-    return f" WHERE epoch_us(l.{TIME}) - epoch_us(v.{AT}) <= {microseconds(view.ttl)}"
 
 
 def microseconds(span: timedelta) -> int:

@@ -1,4 +1,4 @@
-"""A Feast offline store with one ASOF join per view: exact, fast, and no label row is ever lost.
+"""A Feast offline store that joins point in time, view by view: exact, fast, and no label row is ever lost.
 
 Usable in any Feast repository whose sources are Delta tables or Parquet files::
 
@@ -64,7 +64,7 @@ class AsofOfflineStoreConfig(FeastConfigBaseModel):
 
 
 class AsofOfflineStore(MonitoredStore):
-    """Point-in-time joins by DuckDB's ASOF join over Delta snapshots and Parquet."""
+    """Point-in-time joins over Delta snapshots and Parquet, in DuckDB and on Arrow's columns."""
 
     supports_filter_by_created_timestamp = True
 

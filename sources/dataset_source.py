@@ -15,7 +15,7 @@ from sources.converted import write_parquet
 from sources.files import SourceError
 from sources.forms import PARQUET
 from sources.source_type import WHOLE, Asked, Opened, SourceType
-from sources.stores import AcceptedRows
+from sources.stores import AcceptedRows, Stores
 from sources.tables import in_order
 
 MOST_NAMED = 5
@@ -44,23 +44,38 @@ def _open(source: DatasetSourceSpec, asked: Asked, /) -> Iterator[Opened]:
 
 def _marks(source: DatasetSourceSpec, asked: Asked, /) -> Mapping[str, str]:
     """Return the content of each partition that can be read where both have the same clock, else that of the whole."""
-    upstream, rows = _rows(source, asked)
+    upstream, stores = _known(source, asked)
+    rows = stores.accepted(source.pipeline, source.dataset, source.version)
+    if rows is None and upstream.has_same_clock:
+        # A look like any other: what is accepted later came since.
+        return {}
+    if rows is None:
+        raise _nothing_accepted(source)
     if upstream.has_same_clock:
         return {key: _state(rows, needed) for key, needed in upstream.readable(set(rows.partitions)).items()}
     return {WHOLE: _state(rows, _whole(upstream, rows))}
 
 
 def _rows(source: DatasetSourceSpec, asked: Asked) -> tuple[UpstreamDataset, AcceptedRows]:
+    upstream, stores = _known(source, asked)
+    rows = stores.accepted(source.pipeline, source.dataset, source.version)
+    if rows is None:
+        raise _nothing_accepted(source)
+    return upstream, rows
+
+
+def _known(source: DatasetSourceSpec, asked: Asked) -> tuple[UpstreamDataset, Stores]:
     if asked.upstream is None or asked.stores is None:
         raise SourceError(
             f"dataset {source.place} is read by a pipeline of the same project alone, beside its lake. Name the pipeline that reads it."
         )
-    rows = asked.stores.accepted(source.pipeline, source.dataset, source.version)
-    if rows is None:
-        raise SourceError(
-            f"dataset {source.place} has no accepted rows in the lake yet. Run that pipeline first: driftline replay {source.pipeline}"
-        )
-    return asked.upstream, rows
+    return asked.upstream, asked.stores
+
+
+def _nothing_accepted(source: DatasetSourceSpec) -> SourceError:
+    return SourceError(
+        f"dataset {source.place} has no accepted rows in the lake yet. Run that pipeline first: driftline replay {source.pipeline}"
+    )
 
 
 def _refuse_lacking(

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from urllib.parse import unquote
 
 from declaration.environment import FromEnvironment
 from declaration.sources.sql import LOCAL_SCHEMES, SqlSourceSpec
@@ -27,6 +28,7 @@ from sources.databases.sqlite_file import read_sqlite
 from sources.databases.sqlite_looks import changed_sqlite, hours_of_sqlite, mark_sqlite
 from sources.described import Described
 from sources.file_types import stat_mark
+from sources.files import SourceError
 from sources.forms import PARQUET
 from sources.scratch import scratch_folder
 from sources.source_type import WHOLE, Asked, Opened, SourceType
@@ -132,15 +134,35 @@ def _quick(source: SqlSourceSpec) -> SqlSourceSpec:
 
 
 def _of_url(url: str, start: Path) -> tuple[SqlSourceSpec, Mapping[str, str]] | None:
-    """Return the block for a database's URL that ends with a table; the URL of a server goes into a variable."""
-    database, _, table = url.rpartition("/")
+    """Return the block for a database's URL that ends with a table; the URL of a server goes into a variable.
+
+    Raises
+    ------
+    SourceError
+        If it names no table.
+    """
     kind = re.match(r"(\w+)(?:\+\w+)?://", url)
-    if kind is None or kind[1].lower() not in _SCHEMES or not table or "://" not in database:
+    if kind is None or kind[1].lower() not in _SCHEMES:
         return None
+    # A slash among the options, as in the path of a certificate, is none of the place.
+    place, mark, options = url.partition("?")
+    database, _, name = place.rpartition("/")
+    table = unquote(name)
     if kind[1].lower() in LOCAL_SCHEMES:
         file = (start / database.partition(":///")[2]).resolve()
+        if not table or file.is_dir():
+            raise _no_table(f"{kind[1]}:///shop.db/orders")
         return SqlSourceSpec(type="sql", url=f"{kind[1].lower()}:///{file}", table=table), {}
-    return SqlSourceSpec(type="sql", url=FromEnvironment(env=VARIABLE), table=table), {VARIABLE: database}
+    _, has_database, named = database.partition("://")[2].partition("/")
+    if not table or not has_database or not named:
+        raise _no_table(f"{kind[1]}://user@host/database/orders")
+    return SqlSourceSpec(type="sql", url=FromEnvironment(env=VARIABLE), table=table), {
+        VARIABLE: database + mark + options
+    }
+
+
+def _no_table(example: str) -> SourceError:
+    return SourceError(f"--source: the URL names no table. Write it after the database, as in '{example}'.")
 
 
 SQL_SOURCE = SourceType(

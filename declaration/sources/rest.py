@@ -91,7 +91,7 @@ class PagingSpec(Block):
     start: int | None = Field(default=None, ge=0)
     """First page or offset: page 1 or offset 0 unless given."""
     next: str | None = Field(default=None, min_length=1)
-    """Path of the cursor in the answer, as `meta.next`; of a `link` that is not in the header Link, path of the URL."""
+    """Path of the cursor in the answer, as `meta.next`, or `data.-1.id` for the last row's; of a `link` that is not in the header Link, path of the URL."""
     total: str | None = Field(default=None, min_length=1)
     """Path of the number of all rows in the answer. Where they do not add up, all is read anew; with a `key` once is enough."""
     stable: bool = False

@@ -29,8 +29,17 @@ from driftline.show.assets import place_of
 from driftline.show.recording import Recording
 from expectations.literals import kind_of
 from expectations.rows import RowRules
-from feature_repo.asof_engine import LABELS, NEWEST
-from feature_repo.asof_sql import Labels, ViewRows, fetch_query, newest_query
+from feature_repo.asof_engine import ENTITIES, FOUND, LABELS, NEWEST
+from feature_repo.asof_newest import newest_instants
+from feature_repo.asof_sql import (
+    Labels,
+    ViewRows,
+    coded_labels_query,
+    entities_query,
+    fetch_query,
+    instants_query,
+    newest_query,
+)
 from pipelines.graph.stores import DagsterStores
 from resources.connections import Connections
 from resources.feature_store.changed_future import views_as_read
@@ -244,11 +253,28 @@ def _joined(pipeline: Pipeline, rows: str, connections: Connections) -> Iterator
             created=CREATED_TIMESTAMP if has_created else None,
             ttl=view.ttl,
         )
-        newest = newest_query(as_joined, labels, only_created=True)
-        title = f"{view.name}: newest row of each entity as of each instant"
-        yield Statement(title, place_of(newest_query), f"CREATE OR REPLACE TEMP TABLE {NEWEST} AS {newest}")
+        yield from _newest(as_joined, labels)
         fetched = fetch_query(as_joined, labels, newest=NEWEST, only_created=True)
         yield Statement(f"{view.name}: its features", place_of(fetch_query), fetched)
+
+
+def _newest(view: ViewRows, labels: Labels) -> Iterator[Statement]:
+    """Form what the newest instants are found from, in memory between two statements, and what is made of them."""
+    if view.keys:
+        numbered = f"CREATE OR REPLACE TEMP TABLE {ENTITIES} AS {entities_query(view, labels)}"
+        yield Statement(f"{view.name}: entities of the rows", place_of(entities_query), numbered)
+    asked = coded_labels_query(view, labels, entities=ENTITIES)
+    yield Statement(f"{view.name}: what is asked for, by entity", place_of(coded_labels_query), asked)
+    instants = instants_query(view, labels, entities=ENTITIES, only_created=True)
+    yield Statement(
+        f"{view.name}: instants of its rows, of which the newest are found in {place_of(newest_instants)}",
+        place_of(instants_query),
+        instants,
+    )
+    newest = f"CREATE OR REPLACE TEMP TABLE {NEWEST} AS {newest_query(view, labels, found=FOUND)}"
+    yield Statement(
+        f"{view.name}: newest row of each entity as of each instant", place_of(newest_query), newest
+    )
 
 
 def _model(pipeline: Pipeline, _: str, window: Window, connections: Connections) -> Iterator[Statement]:

@@ -124,6 +124,28 @@ def find_clock(connection: duckdb.DuckDBPyConnection, columns: FileColumns, even
     return _by_time(connection, candidates[0], tuple(column.name for column in candidates[1:]))
 
 
+def clock_of_sample(columns: FileColumns) -> Clock:
+    """Return loads for the first rows of more, which tell no length of a partition, and ask for the event time."""
+    times = sorted(
+        (c for c in columns.columns if c.is_time and c.n_distinct), key=lambda c: _rank(c, columns)
+    )
+    listed = ", ".join(c.name if not c.n_null else f"{c.name} (not in every row)" for c in times[:8])
+    question = (
+        f"is one of {listed} when a row came to be? Then scaffold again with `--event-time {times[0].name}`, or declare it with partitions of time."
+        if times
+        else ""
+    )
+    n_rows = columns.columns[0].n_rows
+    return Clock(
+        "load",
+        None,
+        1,
+        n_rows,
+        f"the first {n_rows:,} rows do not tell how long a partition is",
+        question=question,
+    )
+
+
 def clock_of_files(columns: FileColumns, keys: Sequence[str], event_time: str | None) -> Clock:
     """Find the event time of files that each hold one partition, whose names tell how long it is.
 

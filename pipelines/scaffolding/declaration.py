@@ -21,7 +21,7 @@ def write(findings: Findings, *, type_name: str) -> str:
     name = Path(findings.path).name
     lines = [
         *comment(
-            f"Written by `dg scaffold` from {name}: {findings.n_rows:,} rows, {len(findings.columns.columns)} columns. "
+            f"Written by `dg scaffold` from {name}: {_rows(findings)}, {len(findings.columns.columns)} columns. "
             f"Comments with `{DECIDE}` ask for what the data cannot tell. Check with `dg check defs`, look before you run with "
             "`driftline preview`, run with `driftline replay`. Every key: docs/pipeline-reference.md.",
             0,
@@ -49,6 +49,10 @@ def write(findings: Findings, *, type_name: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _rows(findings: Findings) -> str:
+    return f"the first {findings.n_rows:,} rows" if findings.is_sample else f"{findings.n_rows:,} rows"
+
+
 def _description(findings: Findings) -> str:
     if findings.target is None:
         return f"Is {findings.dataset} what it used to be?"
@@ -67,7 +71,8 @@ def _partitions(findings: Findings) -> list[str]:
     if clock.every == "load":
         return [
             *comment(
-                f"No clock: {clock.reason}. Each changed state of the file is a load, and loads are compared with each other.",
+                f"No clock: {clock.reason}. Each changed state of the {'list' if findings.paths else 'file'} is a load, and loads are "
+                "compared with each other.",
                 2,
             ),
             *(ask(clock.question, 2) if clock.question else []),
@@ -81,7 +86,10 @@ def _partitions(findings: Findings) -> list[str]:
         2,
     )
     lines += ask(
-        "`end` is where the file ends. Remove it while data keeps arriving; then partitions close on the clock.",
+        f"`start` and the length of a partition come from the first {findings.n_rows:,} rows alone. From when on are rows wanted?"
+        if findings.is_sample
+        else f"`end` is where the {'list' if findings.paths else 'file'} ends. Remove it while data keeps arriving; then partitions close on "
+        "the clock.",
         2,
     )
     if not _has_zone(findings):
@@ -89,7 +97,8 @@ def _partitions(findings: Findings) -> list[str]:
             f"times in '{clock.event_time}' carry no zone, and are read as UTC. In which zone were they written?",
             2,
         )
-    return [*lines, f"  partitions: {{every: {clock.every}, start: {start}, end: {end}, timezone: UTC}}"]
+    ends = "" if findings.is_sample else f" end: {end},"
+    return [*lines, f"  partitions: {{every: {clock.every}, start: {start},{ends} timezone: UTC}}"]
 
 
 def _day_or_hour(text: str) -> str:
@@ -113,10 +122,11 @@ def _source(findings: Findings) -> list[str]:
     for key in type(source).model_fields:
         if key in source.model_fields_set - {"type", "path", "null_values", "max_rejected_share"}:
             value = getattr(source, key)
-            written[key] = value.model_dump() if isinstance(value, Block) else value
+            written[key] = value.model_dump(exclude_unset=True) if isinstance(value, Block) else value
     if len(findings.columns.null_values) > 1:
         written["null_values"] = list(findings.columns.null_values)
-    lines = [line for doubt in findings.doubts for line in ask(doubt, 6)]
+    lines = comment(findings.note, 6) if findings.note else []
+    lines += [line for doubt in findings.doubts for line in ask(doubt, 6)]
     total = findings.n_rows + findings.n_rejected
     if isinstance(written.get("url"), dict):
         lines += ask(
@@ -164,15 +174,34 @@ def _columns(findings: Findings) -> list[str]:
         written: dict[str, object] = {"type": kind}
         if column.sql is not None:
             written["sql"] = column.sql
+        elif (path := findings.paths.get(column.name)) is not None:
+            if path != column.name:
+                written["source"] = path
+            # An API leaves out what has no value: the rows of a window may all lack it.
+            if column.n_null:
+                written["optional"] = True
         if column.null_values is not None:
             written["null_values"] = list(column.null_values)
         if column.name in findings.known.comments:
             written["description"] = one_line(findings.known.comments[column.name])
         if findings.series is not None and column.name not in findings.key.columns:
             written["known_at"] = f"{sql_name(findings.event_time)} + {span_sql(findings.series.step)}"
+        if column.sql is not None and findings.paths.get(column.name, column.name) != column.name:
+            lines.append(_read_from(column, findings))
         shown = f"{scalar(column.name)}: {flow(written) if len(written) > 1 else kind}"
         lines.append(f"        {shown}" + (f"  # {one_line('; '.join(notes))}" if notes else ""))
     return lines
+
+
+def _read_from(column: Column, findings: Findings) -> str:
+    """Return the line of the column that a computed one is made of, where it stands in an object: what no column names is not read."""
+    name = f"{column.name}_text"
+    while name in findings.paths:
+        name += "_2"
+    written: dict[str, object] = {"type": "string", "source": findings.paths[column.name]}
+    if column.n_null:
+        written["optional"] = True
+    return f"        {scalar(name)}: {flow(written)}"
 
 
 def _fullness(column: Column) -> str:
@@ -219,14 +248,16 @@ def _n_without_time(findings: Findings) -> int:
 
 def _key(findings: Findings) -> list[str]:
     text = f"Identifies a row: {findings.key.reason}."
-    lines = ask(f"{text} Is there a better one?", 6) if findings.key.is_made else comment(text, 6)
+    is_asked = findings.key.is_made or findings.is_sample
+    lines = ask(f"{text} Is there a better one?", 6) if is_asked else comment(text, 6)
     return [*lines, f"      key: {flow(list(findings.key.columns))}"]
 
 
 def _expectations(findings: Findings) -> list[str]:
+    held_in = "the first rows" if findings.is_sample else "these rows" if findings.paths else "this file"
     lines = comment(
-        "What held in this file, with margins. `severity` (info, warning, critical) weighs a rule in the quality score; `on_failure: quarantine` puts "
-        "failing rows aside, `on_failure: block` stops everything downstream.",
+        f"What held in {held_in}, with margins. `severity` (info, warning, critical) weighs a rule in the quality score; "
+        "`on_failure: quarantine` puts failing rows aside, `on_failure: block` stops everything downstream.",
         6,
     )
     lines += ask("which of these are rules, and which only happened to hold? Delete the latter.", 6)

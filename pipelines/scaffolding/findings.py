@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from declaration.sources.spec import SourceSpec
@@ -46,6 +47,12 @@ class Findings:
         What the source's own definition states.
     cursor
         Column of a database that seems to grow with each change.
+    is_sample
+        Whether the rows are the first of more.
+    note
+        What was seen of the source.
+    paths
+        Where columns stand in the rows of an API, by name; empty for other sources.
     """
 
     dataset: str
@@ -69,6 +76,9 @@ class Findings:
     holidays: tuple[str, str] | None = None
     known: Described = field(default_factory=Described)
     cursor: Cursor | None = None
+    is_sample: bool = False
+    note: str = ""
+    paths: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def event_time(self) -> str:

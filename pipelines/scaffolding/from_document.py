@@ -9,6 +9,7 @@ from pathlib import Path
 from declaration.names import is_url
 from pipelines.scaffolding.files import ScaffoldError
 from pipelines.scaffolding.findings import DECIDE, ask
+from pipelines.scaffolding.names import column_names, dataset_name
 from pipelines.scaffolding.text import comment, flow, one_line, scalar, snake_case
 from sources.apis.openapi import Field, Operation, operation, parse
 
@@ -75,7 +76,7 @@ def _text(place: str, start: Path) -> str:
 
 
 def _written(found: Operation, place: str, name: str, type_name: str) -> str:
-    dataset = _dataset(name)
+    dataset = dataset_name(name)
     columns = _columns(found.fields)
     key = _key(columns)
     lines = [
@@ -148,30 +149,8 @@ def _rules(columns: Mapping[str, Field], key: str | None) -> list[str]:
 
 
 def _columns(fields: Sequence[Field]) -> dict[str, Field]:
-    """Name the columns: by their paths, with underscores; SQL does not tell capitals apart, and some names are ours."""
-    taken: dict[str, Field] = {}
-    lower = {"load_time", "row_number", "partition", "broken_rules"}
-    for one in fields:
-        base = one.path.replace(".", "_")
-        name, number = base, 2
-        while name.lower() in lower or name.lower().startswith("_driftline_"):
-            name, number = f"{base.lstrip('_')}_{number}", number + 1
-        lower.add(name.lower())
-        taken[name] = one
-    return taken
-
-
-def _dataset(name: str) -> str:
-    """Name the dataset by the last word of a path, or by the operation.
-
-    Examples
-    --------
-    >>> _dataset("/v1/shops/{shop}/orders"), _dataset("listOrders")
-    ('orders', 'list_orders')
-    """
-    parts = [part for part in name.split("/") if part and "{" not in part]
-    found = snake_case(parts[-1] if parts else "rows") or "rows"
-    return found if found[0].isalpha() else f"rows_{found}"
+    by_path = {one.path: one for one in fields}
+    return {name: by_path[path] for name, path in column_names(by_path).items()}
 
 
 def _short(text: str) -> str:

@@ -11,7 +11,13 @@ from declaration.sources.sql import SqlSourceSpec
 from declaration.sql import quote_identifier, scalar
 from declaration.types import TIMES
 from pipelines.loading.problems import hint
-from pipelines.scaffolding.clock import check_event_time, clock_of_files, find_clock, lookback_of
+from pipelines.scaffolding.clock import (
+    check_event_time,
+    clock_of_files,
+    clock_of_sample,
+    find_clock,
+    lookback_of,
+)
 from pipelines.scaffolding.columns import TYPED, Column, FileColumns, describe
 from pipelines.scaffolding.files import ScaffoldError
 from pipelines.scaffolding.findings import Findings
@@ -66,13 +72,15 @@ LATER_HINTS = (
 """Parts of names of times at which an outcome becomes known."""
 
 
-def _described(opened: OpenedSource, options: ScaffoldOptions) -> tuple[FileColumns, Clock]:
+def _described(
+    opened: OpenedSource, options: ScaffoldOptions, *, is_sample: bool
+) -> tuple[FileColumns, Clock]:
     """Describe the columns in types in which the raw room reads every row that can be read at all, and find the clock."""
     forms = _forms(opened)
     while True:
         columns = describe(opened, forms)
         _check_options(options, columns)
-        clock = _clock(opened, columns, options.event_time)
+        clock = _clock(opened, columns, options.event_time, is_sample=is_sample)
         changed = as_text_where_rejected(opened, forms, columns, clock.event_time)
         if not changed:
             return columns, clock
@@ -93,9 +101,11 @@ def _forms(opened: OpenedSource) -> dict[str, Form]:
     return forms
 
 
-def _clock(opened: OpenedSource, columns: FileColumns, event_time: str | None) -> Clock:
+def _clock(opened: OpenedSource, columns: FileColumns, event_time: str | None, *, is_sample: bool) -> Clock:
     if opened.keys:
         return clock_of_files(columns, opened.keys, event_time)
+    if is_sample and event_time is None:
+        return clock_of_sample(columns)
     return find_clock(opened.connection, columns, event_time)
 
 
@@ -109,9 +119,14 @@ def _check_options(options: ScaffoldOptions, columns: FileColumns) -> None:
 
 
 def find(
-    options: ScaffoldOptions, opened: OpenedSource, folder: Path, known: Described | None = None
+    options: ScaffoldOptions,
+    opened: OpenedSource,
+    folder: Path,
+    known: Described | None = None,
+    *,
+    is_sample: bool = False,
 ) -> Findings:
-    """Find types, clock, key, entities, rules, target and leaks of a source.
+    """Find types, clock, key, entities, rules, target and leaks of a source; with `is_sample` of the first rows of more.
 
     Raises
     ------
@@ -120,7 +135,7 @@ def find(
     """
     opened = with_number_signs(opened)
     connection, source = opened.connection, opened.source
-    columns, clock = _described(opened, options)
+    columns, clock = _described(opened, options, is_sample=is_sample)
     names = [column.name for column in columns.columns]
     target = target_of(columns[options.target]) if options.target is not None else None
     named = _asked_entities(options.entity, names)
@@ -185,6 +200,7 @@ def find(
         holidays=holidays,
         known=known,
         cursor=find_cursor(known, columns, clock.event_time) if isinstance(source, SqlSourceSpec) else None,
+        is_sample=is_sample,
     )
 
 

@@ -15,9 +15,11 @@ from declaration.text import one_line
 from pipelines.loading.problems import NAME_PATTERN
 from pipelines.loading.read import DeclarationError, read
 from pipelines.scaffolding import blank
+from pipelines.scaffolding.clock import ROWS
 from pipelines.scaffolding.declaration import decisions, write
 from pipelines.scaffolding.files import ScaffoldError, source_of
 from pipelines.scaffolding.from_document import document_of, write_from_document
+from pipelines.scaffolding.from_page import declared, page_of_api
 from pipelines.scaffolding.inference import find
 from pipelines.scaffolding.learning import refuse_without_features
 from pipelines.scaffolding.options import ScaffoldOptions
@@ -132,8 +134,13 @@ def scaffold_source(options: ScaffoldOptions, *, folder: Path, start: Path, type
     assert options.source is not None
     if (named := document_of(options.source)) is not None:
         return _from_document(*named, options, folder=folder, start=start, type_name=type_name)
-    source = source_of(options.source, start=start, folder=folder)
     with TemporaryDirectory(prefix="driftline-scaffold-") as scratch:
+        page = page_of_api(options.source, pipeline=folder.name, folder=Path(scratch))
+        if page is not None and options.event_time == ROWS:
+            raise ScaffoldError(
+                "--event-time rows: the pages of an API have no order. Leave it out, or name a column."
+            )
+        source = page.file if page is not None else source_of(options.source, start=start, folder=folder)
         engine = Engine(spill_directory=scratch)
         with (
             opened(source, folder=Path("/"), scratch=Path(scratch), most_rows=MOST_ROWS) as now,
@@ -142,7 +149,10 @@ def scaffold_source(options: ScaffoldOptions, *, folder: Path, start: Path, type
         ):
             describe = type_of(source).describe
             known = describe(source, Path("/")) if describe is not None else Described()
-            findings = find(options, opened_source, folder, known)
+            is_sample = page is not None and not page.page.is_whole
+            findings = find(options, opened_source, folder, known, is_sample=is_sample)
+        if page is not None:
+            findings = declared(findings, page)
         refuse_without_features(findings)
         written = {"defs.yaml": write(findings, type_name=type_name)}
         written |= {f"features/{view.name}.sql": view.sql for view in findings.entities}

@@ -51,7 +51,7 @@ class Change:
         before = self.before
         if WHOLE in self.now or WHOLE in (before or {}):
             return frozenset()
-        if before is None or (self.is_made_elsewhere and not before):
+        if before is None:
             # The newest that ended may not be made yet: the newest that is there. Older ones are a replay's.
             return frozenset([max(self.now)] if self.is_made_elsewhere and self.now else [])
         return frozenset(key for key, mark in self.now.items() if before.get(key) != mark)

@@ -7,13 +7,21 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
+import orjson
+
 _MARK = secrets.token_hex(12)
 """Stands around numbers with a fraction, which are kept as text; nobody outside can know it."""
 
 _BETWEEN = secrets.token_hex(12)
 """Stands between the rows of a page while they are written."""
 
+_OPENS, _CLOSES, _PARTS = f'"{_MARK}'.encode(), f'{_MARK}"'.encode(), f',"{_BETWEEN}",'.encode()
+"""The same in JSON."""
+
 _ABSENT = object()
+
+_LAST = "-1"
+"""The last of a list, in a path."""
 
 
 class AnswerError(ValueError):
@@ -48,10 +56,14 @@ def parsed(body: bytes) -> object:
 def value_at(answer: object, path: str) -> object:
     """Return what stands at a path of names with points between; None where nothing does.
 
+    A name may hold points itself, and `-1` is the last of a list.
+
     Examples
     --------
-    >>> value_at({"meta": {"next": "b"}}, "meta.next")
-    'b'
+    >>> value_at({"meta": {"next": "b"}}, "meta.next"), value_at({"@odata.nextLink": "c"}, "@odata.nextLink")
+    ('b', 'c')
+    >>> value_at({"data": [{"id": 1}, {"id": 2}]}, "data.-1.id")
+    2
     """
     found = _at(answer, path)
     return None if found is _ABSENT else found
@@ -69,7 +81,7 @@ def rows_path(answer: object) -> str:
         return ""
     if not isinstance(answer, dict):
         raise AnswerError("is neither a list nor an object with one. Name the path of the list in `rows`")
-    lists = [name for name, value in answer.items() if isinstance(value, list) and "." not in name]
+    lists = [name for name, value in answer.items() if isinstance(value, list)]
     if len(lists) != 1:
         has = "has no list" if not lists else f"has the lists {', '.join(map(repr, lists[:10]))}"
         raise AnswerError(f"{has}. Name the path of the one with the rows in `rows`")
@@ -135,7 +147,8 @@ class Columns:
     """Columns of rows: objects inside become columns with the path as name, lists stay as they are."""
 
     def __init__(self) -> None:
-        self._names: dict[tuple[str, ...], str] = {}
+        self._paths: dict[str, tuple[str, ...]] = {}
+        self._inside: dict[tuple[str, ...], dict[str, str]] = {}
 
     def flat(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return a row with its columns.
@@ -151,30 +164,30 @@ class Columns:
             if type(value) is dict and value:
                 self._fill(flat, (name,), value)
             elif "." in name:
-                self._put(flat, (name,), value)
+                flat[self._named((), name)] = value
             else:
                 flat[name] = value
         return flat
 
     def _fill(self, flat: dict[str, Any], before: tuple[str, ...], values: Mapping[str, Any]) -> None:
+        """Add columns with a point in their names, which two paths can make."""
+        known = self._inside.get(before) or self._inside.setdefault(before, {})
         for name, value in values.items():
             if type(value) is dict and value:
                 self._fill(flat, (*before, name), value)
-            else:
-                self._put(flat, (*before, name), value)
+                continue
+            column = known.get(name)
+            if column is None:
+                column = known[name] = self._named(before, name)
+            flat[column] = value
 
-    def _put(self, flat: dict[str, Any], path: tuple[str, ...], value: object) -> None:
-        """Add a column with a point in its name, which two paths can make."""
-        column = self._names.get(path) or self._named(path)
-        flat[column] = value
-
-    def _named(self, path: tuple[str, ...]) -> str:
+    def _named(self, before: tuple[str, ...], name: str) -> str:
+        path = (*before, name)
         column = ".".join(path)
-        if column in self._names.values():
+        if self._paths.setdefault(column, path) != path:
             raise AnswerError(
                 f"has two values that would be the column '{column}': a name with a point in it, and an object's value"
             )
-        self._names[path] = column
         return column
 
 
@@ -185,13 +198,21 @@ def lines_of(rows: Sequence[Mapping[str, Any]]) -> list[bytes]:
     # A page in one go: a call of the encoder a row takes longer than what it does.
     parts: list[Any] = [_BETWEEN] * (2 * len(rows) - 1)
     parts[::2] = rows
-    text = _ENCODER.encode(parts)[1:-1].replace(f'"{_MARK}', "").replace(f'{_MARK}"', "")
     try:
-        whole = text.encode()
+        text = orjson.dumps(parts)
+    except TypeError:
+        text = _slowly(parts)
+    return text[1:-1].replace(_OPENS, b"").replace(_CLOSES, b"").split(_PARTS)
+
+
+def _slowly(parts: Sequence[Any]) -> bytes:
+    """Return JSON of what the fast encoder has no form for: numbers of more than 64 bits, deep lists, and half a character."""
+    text = _ENCODER.encode(parts)
+    try:
+        return text.encode()
     except UnicodeEncodeError:
         # Half a character, which only an escape can hold: the engine says that it is none.
-        whole = "".join(_escaped(sign) for sign in text).encode()
-    return whole.split(f',"{_BETWEEN}",'.encode())
+        return "".join(_escaped(sign) for sign in text).encode()
 
 
 def _escaped(sign: str) -> str:
@@ -199,11 +220,23 @@ def _escaped(sign: str) -> str:
 
 
 def _at(answer: object, path: str) -> object:
-    for name in path.split("."):
-        if not isinstance(answer, dict) or name not in answer:
-            return _ABSENT
-        answer = answer[name]
-    return answer
+    if isinstance(answer, list):
+        head, _, rest = path.partition(".")
+        last = answer[-1] if answer and head == _LAST else _ABSENT
+        return _at(last, rest) if rest else last
+    if not isinstance(answer, dict):
+        return _ABSENT
+    if path in answer:
+        return answer[path]
+    cuts = [place for place, sign in enumerate(path) if sign == "." and path[:place] in answer]
+    # The longest name first; where it leads nowhere, a shorter one may.
+    found = (_at(answer[path[:cut]], path[cut + 1 :]) for cut in reversed(cuts))
+    return next((one for one in found if one is not _ABSENT), _ABSENT)
+
+
+def is_text(value: object) -> bool:
+    """Tell whether a value of an answer is a text, and not a number that is kept as one."""
+    return isinstance(value, str) and not value.startswith(_MARK)
 
 
 def _kind(value: object) -> str:

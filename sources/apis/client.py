@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dlt.common.configuration.specs.runtime_configuration import RuntimeConfiguration
 from dlt.sources.helpers.rest_client.client import RESTClient
 from requests import RequestException, Response, Session
+from requests.utils import get_environ_proxies
 
 from declaration.sources.rest import RestSourceSpec
 from sources.apis.answers import AnswerError, Page, page_of, parsed, rows_path
@@ -17,6 +19,9 @@ from sources.apis.paging import as_page, paginator_of
 from sources.apis.transport import Transport, Waiting
 
 Answered = tuple[Page, Response]
+
+_CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""Variables that name a file of certificates to trust."""
 
 
 class ApiClient:
@@ -71,6 +76,25 @@ class ApiClient:
         if fault:
             raise self.reporter.error(f"{fault}.")
 
+    def first_answer(self, params: Mapping[str, str]) -> tuple[object, Response]:
+        """Read the first answer as it is, whatever is in it.
+
+        Raises
+        ------
+        ApiError
+            If it cannot be asked for.
+        AnswerError
+            If it is no JSON.
+        """
+        fault = ""
+        try:
+            with self.reporter.clean_logs():
+                response = self._client.get(self._source.url, params=dict(params))
+                return parsed(response.content), response
+        except RequestException as error:
+            fault = f"cannot be asked ({self.reporter.said(str(error))}). Correct the address"
+        raise self.reporter.error(f"{fault}.")
+
     def answer_error(self, error: AnswerError) -> ApiError:
         """Return the error about an answer."""
         return self.reporter.error(f"gives an answer that {self.reporter.said(str(error))}.")
@@ -95,6 +119,10 @@ class ApiClient:
         )
         session.mount("https://", transport)
         session.mount("http://", transport)
+        # The environment is read once: each request would go through all of it.
+        session.proxies = dict(get_environ_proxies(url))
+        session.verify = next(filter(None, map(os.environ.get, _CERTIFICATES)), True)
+        session.trust_env = False
         return session
 
 

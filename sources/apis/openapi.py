@@ -12,6 +12,7 @@ from urllib.parse import urljoin
 import yaml
 
 from declaration.types import ColumnType
+from sources.apis.words import CURSORS, LISTS, NEXT, OFFSETS, PAGES, SIZES, TOTAL, is_paging, plain
 from sources.files import SourceError
 
 Node = Mapping[str, Any]
@@ -26,17 +27,8 @@ MAX_REFERENCES = 50
 MOST_COLUMNS = 500
 """Columns that are listed."""
 
-_SIZES = r"per_?page|page_?size|limit|size|count|max_?results|rows_per_page|top"
-_PAGES = r"page|page_?(no|num|number|index)"
-_OFFSETS = r"offset|skip|start_?(at|index)?|from_index"
-_CURSORS = r"cursor|after|page_?token|next_?(page_?)?token|continuation_?token|page_?cursor"
-_NEXT = r"(next_?|end_?)?(page_?token|page_?cursor|cursor)|next(_?token|_?page(_?token)?)?|continuation_?token|next_link|nextlink"
-_TOTAL = r"total(_?(count|items|results|rows|records|size))?|(item|row|record|result)s?_?count"
 _FILTER = re.compile(r"(since|until|after|before|from|to|start|end|date)$")
 """Ends of names of parameters that give the rows of a time."""
-
-_LISTS = ("data", "items", "results", "value", "values", "records", "rows", "entries", "content", "elements")
-"""Usual names of the list of rows, the commonest first."""
 
 _WRAPPERS = ("data", "result", "response", "payload", "_embedded", "body")
 """Names of objects that wrap an answer."""
@@ -142,7 +134,7 @@ def operation(document: Node, name: str, *, place: str, variable: str) -> Operat
     source: dict[str, object] = {"type": "rest", "url": _server(document, found, place) + path}
     if "{" in path:
         questions.append("which one is meant? Write it into the URL, in place of what stands in braces.")
-    if required := [one["name"] for one in parameters if one.get("required") and not _is_paging(one["name"])]:
+    if required := [one["name"] for one in parameters if one.get("required") and not is_paging(one["name"])]:
         source["params"] = {one: _example(parameters, one) for one in required}
         questions.append(
             f"are the values right of the parameters that the API needs ({', '.join(required)})?"
@@ -163,9 +155,7 @@ def operation(document: Node, name: str, *, place: str, variable: str) -> Operat
             f"of {len(fields):,} fields the first {MOST_COLUMNS} are declared. Which are needed?"
         )
     filters = [
-        one["name"]
-        for one in parameters
-        if _FILTER.search(_plain(one["name"])) and not _is_paging(one["name"])
+        one["name"] for one in parameters if _FILTER.search(plain(one["name"])) and not is_paging(one["name"])
     ]
     if filters:
         questions.append(
@@ -197,16 +187,6 @@ def _found(document: Node, name: str, place: str) -> tuple[str, Node, Node]:
 
 def _query(listed: Sequence[Node]) -> list[Node]:
     return [one for one in listed if one.get("in") == "query" and isinstance(one.get("name"), str)]
-
-
-def _plain(name: str) -> str:
-    """Return a name as words: of `page[limit]` the last, in lower case with underscores."""
-    last = re.findall(r"[^\[\].$]+", name)
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", last[-1] if last else name).lower().replace("-", "_")
-
-
-def _is_paging(name: str) -> bool:
-    return bool(re.fullmatch("|".join((_SIZES, _PAGES, _OFFSETS, _CURSORS)), _plain(name)))
 
 
 def _example(parameters: Sequence[Node], name: str) -> str:
@@ -293,18 +273,18 @@ def _paging(
     reader: _Reader, parameters: Sequence[Node], found: Node, answer: Node
 ) -> tuple[Mapping[str, object], Sequence[str]]:
     """Return the `paging` block, by the names of parameters and of the answer's fields."""
-    sizes = [one for one in parameters if re.fullmatch(_SIZES, _plain(one["name"]))]
+    sizes = [one for one in parameters if re.fullmatch(SIZES, plain(one["name"]))]
     size: dict[str, object] = {}
     if sizes:
         schema = reader.resolved(sizes[0].get("schema")) or sizes[0]
         most = schema.get("maximum") or schema.get("default") or 100
         size = {"size": int(most) if isinstance(most, int | float) else 100, "size_param": sizes[0]["name"]}
-    total = reader.path_of(answer, _TOTAL, ("integer", "number"))
+    total = reader.path_of(answer, TOTAL, ("integer", "number"))
     known_total = {"total": total} if total else {}
-    following = reader.path_of(answer, _NEXT, ("string", "integer"))
-    for by, names in (("cursor", _CURSORS), ("page", _PAGES), ("offset", _OFFSETS)):
+    following = reader.path_of(answer, NEXT, ("string", "integer"))
+    for by, names in (("cursor", CURSORS), ("page", PAGES), ("offset", OFFSETS)):
         for one in parameters:
-            if not re.fullmatch(names, _plain(one["name"])):
+            if not re.fullmatch(names, plain(one["name"])):
                 continue
             if by == "cursor" and following is None:
                 continue
@@ -314,8 +294,8 @@ def _paging(
         return {"by": "link", **size, **known_total}, []
     if following is not None and _looks_like_url(reader, answer, following):
         return {"by": "link", "next": following, **size, **known_total}, []
-    if sizes or any(_is_paging(one["name"]) for one in parameters):
-        listed = ", ".join(one["name"] for one in parameters if _is_paging(one["name"]))
+    if sizes or any(is_paging(one["name"]) for one in parameters):
+        listed = ", ".join(one["name"] for one in parameters if is_paging(one["name"]))
         return {"by": "none"}, [
             f"how does the API page? It has the parameter {listed}, but nothing tells what the next page is. Without `paging`, "
             "only the first is read."
@@ -420,8 +400,8 @@ class _Reader:
                 name: node for name, node in self.properties(answer).items()
                 if _type(node) == "array" and self.resolved(node.get("items")).get("properties")
             }  # fmt: skip
-            subject = _plain(place.rpartition("/")[2])
-            chosen = next((name for name in (subject, *_LISTS) if name in lists), None)
+            subject = plain(place.rpartition("/")[2])
+            chosen = next((name for name in (subject, *LISTS) if name in lists), None)
             if chosen is None and len(lists) == 1 and depth == 0:
                 chosen = next(iter(lists))
             if chosen is not None:
@@ -467,7 +447,7 @@ class _Reader:
         below = []
         for name, node in self.properties(answer).items():
             at = f"{path}.{name}" if path else name
-            if "." not in name and _type(node) in types and re.fullmatch(names, _plain(name)):
+            if "." not in name and _type(node) in types and re.fullmatch(names, plain(name)):
                 return at
             if _type(node) == "object" and depth < 2 and "." not in name:
                 below.append((at, node))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -33,6 +33,9 @@ LOOK_TIMEOUT = timedelta(seconds=20)
 """Longest time of a look at the first page."""
 
 _VALIDATORS = ("ETag", "Last-Modified")
+
+_PLAIN = frozenset({int, str})
+"""Types of values that equal none of another type."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +144,7 @@ class _Walk:
     lines: list[bytes] = field(default_factory=list)
     n_repeated: int = 0
     n_bytes: int = 0
-    _by_key: dict[tuple[object, ...], bytes] = field(default_factory=dict)
+    _by_key: dict[object, bytes] = field(default_factory=dict)
     _pages: set[bytes] = field(default_factory=set)
     _last: bytes = b""
     _columns: Columns = field(default_factory=Columns)
@@ -164,8 +167,17 @@ class _Walk:
         if lines and self._is_again(lines):
             self.n_repeated += len(lines)
             return
-        for row, line in zip(rows, lines, strict=True):
-            self._add(row, line)
+        if not self.key:
+            self._keep(lines)
+            return
+        known = self._by_key
+        new: list[bytes] = []
+        for values, row, line in zip(self._keys(rows), rows, lines, strict=True):
+            if values is None or known.setdefault(values, line) is line:
+                new.append(line)
+            else:
+                self._compare(known[values], row, line)
+        self._keep(new)
 
     def _is_again(self, lines: Sequence[bytes]) -> bool:
         """Tell whether the page is the one before; where the API does not say what is next, it may stand for another."""
@@ -177,29 +189,29 @@ class _Walk:
         # With a key, rows are counted one by one.
         return is_again and not self.key
 
-    def _add(self, row: Mapping[str, Any], line: bytes) -> None:
-        values = self._key(row) if self.key else None
-        if values is None:
-            self._keep(line)
-            return
-        known = self._by_key.setdefault(values, line)
-        if known is line:
-            self._keep(line)
-        elif known == line or json.loads(known) == json.loads(line):
-            self.n_repeated += 1
-        else:
+    def _compare(self, known: bytes, row: Mapping[str, Any], line: bytes) -> None:
+        """Count a row whose key has been before; it must be the same."""
+        if known != line and json.loads(known) != json.loads(line):
             shown = one_line(lines_of([{name: row[name] for name in self.key}])[0].decode(), MAX_SAID)
             raise UnsureError(f"rows of one key, {shown}, have different contents")
+        self.n_repeated += 1
 
-    def _key(self, row: Mapping[str, Any]) -> tuple[object, ...] | None:
-        """Return the values of a row's key; None where one is missing, which no other row can equal."""
-        values = [row.get(name) for name in self.key]
-        # A truth value would equal a number, and a list has no place in a dictionary.
-        return None if None in values else tuple(v if type(v) in (int, str) else (repr(v),) for v in values)
+    def _keys(self, rows: Sequence[Mapping[str, Any]]) -> Iterator[object]:
+        """Return the values of each row's key; None where one is missing, which no other row can equal."""
+        if len(self.key) == 1:
+            name = self.key[0]
+            return (_comparable(row.get(name)) for row in rows)
+        found = (tuple(_comparable(row.get(name)) for name in self.key) for row in rows)
+        return (None if None in values else values for values in found)
 
-    def _keep(self, line: bytes) -> None:
-        self.lines.append(line)
-        self.n_bytes += len(line)
+    def _keep(self, lines: Sequence[bytes]) -> None:
+        self.lines += lines
+        self.n_bytes += sum(map(len, lines))
+
+
+def _comparable(value: object) -> object:
+    """Return a value that equals no other one: a truth value would equal a number, and a list has no place in a dictionary."""
+    return value if value is None or type(value) in _PLAIN else (repr(value),)
 
 
 def _walked(

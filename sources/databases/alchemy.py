@@ -87,7 +87,8 @@ def read_alchemy(address: Address, question: Question, folder: Path) -> tuple[Pa
             statement(f"SELECT {values} FROM {relation}{condition}{question.limit}"), given
         )
         instants = {place for place, name in enumerate(selected) if types.get(name) == TIMESTAMP}
-        batches = batches_of(result.partitions(ROWS_AT_ONCE), selected, instants=instants)
+        decimals = {place for place, name in enumerate(selected) if question.is_decimal(name)}
+        batches = batches_of(result.partitions(ROWS_AT_ONCE), selected, instants=instants, decimals=decimals)
         return written(
             question.progress.through(batches), empty_schema(selected), folder, file_name(question.source)
         )

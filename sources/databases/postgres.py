@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from declaration.column_types import ARROW_TYPES
 from declaration.extras import require_extra
 from sources.databases.address import Address
 from sources.databases.faults import DatabaseError, Reporter, Trouble
@@ -114,7 +115,7 @@ def _with_decimals(rows: Iterable[pa.RecordBatch], names: Sequence[str]) -> Iter
         for name in tuple(exact):
             place = batch.schema.get_field_index(name)
             try:
-                values = batch.column(place).cast(pa.decimal128(38, 9))
+                values = batch.column(place).cast(ARROW_TYPES["decimal"])
             except pa.ArrowInvalid:
                 # A file for each change of types: not one more a batch.
                 exact.remove(name)

@@ -13,6 +13,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from declaration.column_types import ARROW_TYPES
+
 ROWS_AT_ONCE = 20_000
 """Rows that are held as Python values at a time."""
 
@@ -27,7 +29,11 @@ _ARROW: dict[type, pa.DataType] = {
 
 
 def batches_of(
-    chunks: Iterator[Sequence[Sequence[Any]]], names: Sequence[str], *, instants: Collection[int] = ()
+    chunks: Iterator[Sequence[Sequence[Any]]],
+    names: Sequence[str],
+    *,
+    instants: Collection[int] = (),
+    decimals: Collection[int] = (),
 ) -> Iterator[pa.RecordBatch]:
     """Give rows as batches.
 
@@ -39,10 +45,14 @@ def batches_of(
         Names of the columns.
     instants
         Places of columns whose times are instants in UTC, though they come without a zone.
+    decimals
+        Places of columns that are read as nothing but decimals (`Question.is_decimal`).
     """
     for rows in chunks:
-        columns = zip(*rows, strict=True)
-        arrays = [column_of(values, is_instant=place in instants) for place, values in enumerate(columns)]
+        arrays = [
+            column_of(values, is_instant=place in instants, is_decimal=place in decimals)
+            for place, values in enumerate(zip(*rows, strict=True))
+        ]
         yield pa.RecordBatch.from_arrays(arrays, names=list(names))
 
 
@@ -51,8 +61,10 @@ def empty_schema(names: Sequence[str]) -> pa.Schema:
     return pa.schema([(name, pa.string()) for name in names])
 
 
-def column_of(values: Sequence[Any], *, is_instant: bool = False) -> pa.Array:
+def column_of(values: Sequence[Any], *, is_instant: bool = False, is_decimal: bool = False) -> pa.Array:
     """Return the values of a column, in their own type where they have one and Arrow has it exactly; else as texts.
+
+    Decimals are texts, of which every declared type reads what the database wrote, unless they are read as decimals alone.
 
     Examples
     --------
@@ -60,6 +72,10 @@ def column_of(values: Sequence[Any], *, is_instant: bool = False) -> pa.Array:
     DataType(int64)
     >>> column_of([1, "x", 2.5]).to_pylist()
     ['1', 'x', '2.5']
+    >>> column_of([Decimal("12.30"), None]).to_pylist()
+    ['12.30', None]
+    >>> column_of([Decimal("12.30"), None], is_decimal=True).type
+    Decimal128Type(decimal128(38, 9))
     """
     types = set(map(type, values))
     types.discard(type(None))
@@ -67,12 +83,12 @@ def column_of(values: Sequence[Any], *, is_instant: bool = False) -> pa.Array:
         only = types.pop()
         if only is datetime:
             return _times(values, is_instant=is_instant)
-        kind = _ARROW.get(only)
+        kind = ARROW_TYPES["decimal"] if only is Decimal and is_decimal else _ARROW.get(only)
         if kind is not None:
             try:
                 return pa.array(values, kind)
-            except OverflowError:
-                pass  # An unsigned number beyond 64 bits.
+            except (OverflowError, pa.ArrowInvalid):
+                pass  # An unsigned number beyond 64 bits, or more digits than the lake's decimals have.
     return pa.array([None if value is None else text_of(value) for value in values], pa.string())
 
 

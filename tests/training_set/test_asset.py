@@ -1,11 +1,14 @@
 """A training set holds what was known as of its partition's end, and says which versions it read."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pytest
+from numpy.typing import NDArray
 
 from assets import turns
 from assets.features.asset import materialize_features
@@ -16,12 +19,14 @@ from assets.training_set.asset import materialize_training_set
 from assets.training_set.selection import TrainingSetError, training_windows
 from declaration.pipeline import Pipeline
 from declaration.sampling import SampleSpec
-from feature_repo import asof_sql
+from feature_repo import asof_engine
+from feature_repo.asof_newest import Block, CodedLabels
 from resources.connections import Connections
 from tests.fixtures.stages import connected, take_in
 from tests.fixtures.tiny import ROWS_PER_DAY, day_window, scope, tiny_pipeline, write_sources
 
 N_DAYS = 3
+DAY_US = 86_400_000_000
 
 
 def refreshed(folder: Path, home: Path, n_days: int = N_DAYS) -> tuple[Pipeline, Connections]:
@@ -162,16 +167,21 @@ def test_a_training_set_says_what_it_was_checked_against(ready: tuple[Path, Pipe
     assert outcome.metadata["leakage"] == "checked against 3 perturbations; label times respected."
 
 
+def look_a_day_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the join find rows that happened up to a day after what is asked for."""
+    honest = asof_engine.newest_instants
+
+    def a_day_ahead(labels: CodedLabels, rows: Iterable[Block]) -> NDArray[np.int64]:
+        return honest(replace(labels, instants=labels.instants + DAY_US), rows)
+
+    monkeypatch.setattr(asof_engine, "newest_instants", a_day_ahead)
+
+
 def test_a_join_that_takes_later_rows_fails_the_check(
     ready: tuple[Path, Pipeline, Connections], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, pipeline, connections = ready
-    honest = asof_sql._asof
-
-    def a_day_ahead(view: asof_sql.ViewRows, labels: asof_sql.Labels, rows: str, since: str) -> str:
-        return honest(view, labels, rows, f"{since} - INTERVAL 1 DAY")
-
-    monkeypatch.setattr(asof_sql, "_asof", a_day_ahead)
+    look_a_day_ahead(monkeypatch)
     outcome = materialize_training_set(
         StageRun(pipeline, scope(2), connections.lake, connections.engine),
         feature_store=connections.feature_store,
@@ -232,12 +242,7 @@ def test_a_leak_in_turns_fails_the_check(
 ) -> None:
     _, pipeline, connections = ready
     able = with_model(pipeline, candidates=("sgd",))
-    honest = asof_sql._asof
-
-    def a_day_ahead(view: asof_sql.ViewRows, labels: asof_sql.Labels, rows: str, since: str) -> str:
-        return honest(view, labels, rows, f"{since} - INTERVAL 1 DAY")
-
-    monkeypatch.setattr(asof_sql, "_asof", a_day_ahead)
+    look_a_day_ahead(monkeypatch)
     monkeypatch.setattr(training_set_asset, "limit_bytes", lambda _: 100)
     outcome = materialize_training_set(
         StageRun(able, scope(2), connections.lake, connections.engine),

@@ -78,9 +78,9 @@ def test_defaults_are_marked_and_what_is_declared_is_not(tmp_path: Path) -> None
         (("profiled", "readings"), ["FROM (SELECT", "AS broken_rules"]),
         (("features", "recent"), ["CREATE OR REPLACE TEMP VIEW \"readings\"", "avg(heat) AS mean_heat", "ORDER BY \"event_timestamp\", \"machine\""]),
         (("labels",), ["AS label_time", "2024-01-03T00:00:00+00:00"]),
-        (("training_set",), ["label_time < '2024-01-04T00:00:00+00:00'", "ASOF JOIN"]),
+        (("training_set",), ["label_time < '2024-01-04T00:00:00+00:00'", "SELECT e.__entity, v.__at"]),
         (("model",), ["tiny/training_set"]),
-        (("predictions",), ["ASOF JOIN", "tiny/features/recent"]),
+        (("predictions",), ["SELECT e.__entity, v.__at", "tiny/features/recent"]),
         (("drift_report",), ["histogram(", "tiny/predictions"]),
     ],
 )  # fmt: skip

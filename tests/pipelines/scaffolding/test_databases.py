@@ -11,6 +11,7 @@ from benchmarks.online_servers import PostgresServer
 from pipelines.scaffolding.options import ScaffoldOptions
 from pipelines.scaffolding.scaffolder import scaffold_source
 from sources import sql_source
+from sources.files import SourceError
 from tests.sources.databases.test_sqlite_file import shop
 
 
@@ -52,6 +53,35 @@ def test_a_table_of_a_server_is_declared_without_its_url(postgres: PostgresServe
     ):
         assert line in text
     assert "    scaffold_orders:\n" in text
+
+
+@pytest.mark.parametrize(
+    ("url", "database", "table"),
+    [
+        ("postgresql://u:p@h/shop/orders", "postgresql://u:p@h/shop", "orders"),
+        ("postgresql://u@h/shop/sales.orders?sslrootcert=/etc/ca.pem", "postgresql://u@h/shop?sslrootcert=/etc/ca.pem", "sales.orders"),
+        ("postgresql://u@/shop/orders?host=/var/run/postgresql", "postgresql://u@/shop?host=/var/run/postgresql", "orders"),
+        ("mysql://u@h:3306/shop/late%20orders", "mysql://u@h:3306/shop", "late orders"),
+    ],
+)  # fmt: skip
+def test_options_of_a_url_are_no_part_of_the_table(
+    url: str, database: str, table: str, tmp_path: Path
+) -> None:
+    of_url = sql_source.SQL_SOURCE.of_url
+    assert of_url is not None
+    block, variables = of_url(url, tmp_path) or (None, {})
+    assert block is not None
+    assert block.table == table
+    assert variables == {sql_source.VARIABLE: database}
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["sqlite:///shop.db", "sqlite:///{folder}/shop.db", "postgresql://u@h/shop", "postgresql://u@h:5432/", "mysql://h/?charset=a/b"],
+)  # fmt: skip
+def test_a_url_without_a_table_is_refused_with_an_example(url: str, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"names no table\. Write it after the database, as in"):
+        scaffolded(url.format(folder=tmp_path), tmp_path)
 
 
 def test_a_table_of_a_file_is_declared_with_its_path(tmp_path: Path) -> None:

@@ -48,8 +48,12 @@ def values() -> str:
     return ", ".join(str(row) for row in rows())
 
 
-def assert_stated(dataset: dict[str, Any], *, meanings: bool = True, enum: bool = True) -> None:
+def assert_stated(
+    dataset: dict[str, Any], *, meanings: bool = True, enum: bool = True, number: str = "decimal"
+) -> None:
     assert dataset["key"] == ["shop", "number"]
+    amount = dataset["columns"]["amount"]
+    assert (amount["type"] if isinstance(amount, dict) else amount) == number
     assert dataset["source"]["cursor"] == "updated_at"
     reasons = {
         (rule["expect"], rule.get("column")): rule
@@ -151,7 +155,7 @@ def test_sqlite_states_keys(tmp_path: Path) -> None:
         session.execute(INSERT + values())
         session.commit()
     dataset, _ = written("sqlite:///shop.db/orders", tmp_path)
-    assert_stated(dataset, meanings=False, enum=False)
+    assert_stated(dataset, meanings=False, enum=False, number="float")
 
 
 def test_a_unique_column_that_may_be_null_is_no_key(tmp_path: Path) -> None:

@@ -143,6 +143,26 @@ def test_partitions_follow_the_materializations_of_the_same_key(
     assert [request.partition_key for request in world.tick()] == ["2024-01-01", "2024-01-02"]
 
 
+def test_what_was_made_since_a_look_that_saw_nothing_is_read_whole(
+    tmp_path: Path, instance: DagsterInstance
+) -> None:
+    world = World(tmp_path, PARTITIONED, instance)
+    assert world.tick() == []
+    for day in ("2024-01-01", "2024-01-02", "2024-01-03"):
+        make(by_day(world.data), instance, day)
+    asked = [request.partition_key for request in world.tick()]
+    assert asked == ["2024-01-01", "2024-01-02", "2024-01-03"]
+    assert world.tick() == []
+
+
+def test_a_first_look_takes_the_newest_of_a_history(tmp_path: Path, instance: DagsterInstance) -> None:
+    world = World(tmp_path, PARTITIONED, instance)
+    for day in ("2024-01-01", "2024-01-02", "2024-01-03"):
+        make(by_day(world.data), instance, day)
+    assert [request.partition_key for request in world.tick()] == ["2024-01-03"]
+    assert world.tick() == []
+
+
 def test_the_graph_runs_through_where_both_locations_are_loaded(
     tmp_path: Path, instance: DagsterInstance
 ) -> None:

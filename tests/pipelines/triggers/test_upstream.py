@@ -133,6 +133,21 @@ def test_a_refresh_follows_the_upstreams_materialization(world: World) -> None:
     assert world.tick() == []
 
 
+def test_all_that_was_accepted_since_a_look_that_saw_nothing_is_read(
+    tmp_path: Path, instance: DagsterInstance
+) -> None:
+    write_both(tmp_path)
+    shop, watch = both(tmp_path)
+    world = World(tmp_path, shop, watch, connected(tmp_path / "home"), instance)
+    # Nothing was accepted of any dataset yet.
+    assert world.tick() == []
+    write_orders(world.folder, DAY_1, [10.0])
+    write_orders(world.folder, DAY_2, [11.0], first=10)
+    assert world.run(shop, DAY_1)
+    assert world.run(shop, DAY_2)
+    assert [request.partition_key for request in world.tick()] == [DAY_1, DAY_2]
+
+
 def test_the_version_that_was_read_is_recorded(world: World) -> None:
     write_orders(world.folder, DAY_1, [10.0])
     assert world.run(world.shop, DAY_1)

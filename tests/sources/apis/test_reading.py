@@ -24,6 +24,7 @@ from tests.fixtures.databases import days, got
 
 pytest.importorskip("dlt", reason="the extra rest is not installed")
 
+from sources.apis.answers import lines_of
 from sources.apis.reading import MAX_WALKS, ApiRows, read_rows
 from sources.apis.transport import Waiting
 
@@ -354,3 +355,35 @@ def test_a_window_is_read_typed_and_what_belongs_to_another_is_a_reject(tmp_path
         ]
         assert read_now.reasons == ["not in partition"]
         assert got(spec, tmp_path, "2024-01-03").rows == []
+
+
+ODD_ROWS = b"""[
+ {"id": 1, "big": 123456789012345678901234567890, "a": {"b": {"c": 0.10}, "d": []}, "text": "\\u2028 \\u007f \\u0001 \\" \\\\ \\n"},
+ {"id": 2, "half": "\\ud800", "a": {"b": {"c": -1.0e-7}, "d": [1.50]}, "text": "\xc3\xa9"}
+]"""
+
+
+def test_rows_that_the_fast_encoder_has_no_form_for_are_written_as_the_others_are() -> None:
+    with serving(lambda _: Answer(ODD_ROWS)) as api:
+        lines = read(api).lines
+    # The standard library's own form, with the fractions as they came.
+    assert [line.decode() for line in lines] == [
+        '{"id":1,"big":123456789012345678901234567890,"a.b.c":0.10,"a.d":[],"text":"\u2028 \x7f \\u0001 \\" \\\\ \\n"}',
+        '{"id":2,"half":"\\ud800","a.b.c":-1.0e-7,"a.d":[1.50],"text":"é"}',
+    ]
+
+
+def test_both_encoders_write_the_same() -> None:
+    """A row must not be another one because its page holds something that only the slow encoder can write."""
+    signs = "".join(map(chr, (*range(0x300), *range(0x2000, 0x2100), 0xFEFF, 0xFFFF, 0x1F600)))
+    rows = [{"text": signs, "n": [-1, 2**63 - 1, True, None, {"é": "x"}]}]
+    (fast,) = lines_of(rows)
+    (slow, _) = lines_of([*rows, {"n": 2**80}])
+    assert fast == slow
+    assert json.loads(fast) == rows[0]
+
+
+def test_values_of_keys_are_told_apart_by_their_types() -> None:
+    rows = [{"id": value} for value in (1, "1", True, [1], "[1]", 1.5, "1.5")]
+    with serving(lambda _: Answer(rows)) as api:
+        assert len(read(api).lines) == len(rows)

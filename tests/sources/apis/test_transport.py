@@ -8,6 +8,7 @@ import time
 import traceback
 from base64 import b64encode
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -284,3 +285,15 @@ def test_the_mark_is_another_one_when_the_first_page_is() -> None:
         n_asked = len(api.asked)
         assert type_of(asked).marks(asked, Asked(Path(), Path())) == {WHOLE: asked.url}
         assert len(api.asked) == n_asked
+
+
+def test_a_proxy_of_the_environment_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(lambda _: Answer([{"id": 1}])) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.setenv("no_proxy", "")
+        far = replace(proxy, url="http://api.invalid")
+        assert read(far) == 1
+        assert [one.headers["host"] for one in proxy.asked] == ["api.invalid"]
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        assert read(proxy) == 1
+        assert proxy.asked[-1].headers["host"] != "api.invalid"

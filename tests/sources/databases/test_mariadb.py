@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -47,6 +48,9 @@ TYPES = [
     ("bigint", "-9223372036854775808", "int", -(2**63)),
     ("bigint unsigned", "18446744073709551615", "decimal", 18446744073709551615),
     ("decimal(12,2)", "12.30", "string", None),
+    ("decimal(12,2)", "12.30", "decimal", Decimal("12.3")),
+    ("decimal(12,2)", "12.30", "float", 12.3),
+    ("decimal(12,10)", "0.1234567891", "float", 0.1234567891),
     ("decimal(65,10)", "1234567890123456789012345678901234567890123456789012345.5", "string", None),
     ("float", "8388609.0", "float", 8388609.0),
     ("double", "0.1", "float", 0.1),
