@@ -41,6 +41,22 @@ class _DeclaredRule:
     format: Mapping[str, object]
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """What Great Expectations needs to judge one rule.
+
+    Attributes
+    ----------
+    metrics
+        By the name under which the rule asks for them.
+    result_format
+        As Great Expectations completed it.
+    """
+
+    metrics: Mapping[str, Metric]
+    result_format: Mapping[str, object]
+
+
 class _UnknownMetricError(Exception):
     """A metric that our SQL does not know."""
 
@@ -157,36 +173,34 @@ def _judge_in_one_scan(
     connection: duckdb.DuckDBPyConnection, relation: str, rules: Sequence[_DeclaredRule], shape: TableShape
 ) -> dict[str, ExpectationResult]:
     """Judge all rules whose metrics SQL knows; the others are left out."""
-    plans: dict[str, dict[Any, Metric]] = {}
+    plans: dict[str, _Plan] = {}
     for rule in rules:
         try:
             plans[rule.name] = _plan(rule, shape)
         except _UnknownMetricError:
             continue
-    values = compute(connection, relation, [metric for plan in plans.values() for metric in plan.values()])
-    return {
-        rule.name: _judge(rule, {key: values[id(metric)] for key, metric in plans[rule.name].items()})
-        for rule in rules
-        if rule.name in plans
-    }
+    values = compute(
+        connection, relation, [metric for plan in plans.values() for metric in plan.metrics.values()]
+    )
+    return {rule.name: _judge(rule, plans[rule.name], values) for rule in rules if rule.name in plans}
 
 
-def _plan(rule: _DeclaredRule, shape: TableShape) -> dict[Any, Metric]:
-    """Write the SQL of every metric that Great Expectations needs for a rule, by its metric id."""
+def _plan(rule: _DeclaredRule, shape: TableShape) -> _Plan:
+    """Write the SQL of every metric that Great Expectations needs for a rule."""
     try:
         needed = rule.expectation.get_validation_dependencies(
             execution_engine=None, runtime_configuration={"result_format": dict(rule.format)}
         )
     except Exception as error:  # some rules ask the engine for the column's type
         raise _UnknownMetricError from error
-    plan: dict[Any, Metric] = {}
-    for configuration in needed.metric_configurations.values():
+    metrics: dict[str, Metric] = {}
+    for name, configuration in needed.metric_configurations.items():
         arguments = {**configuration.metric_domain_kwargs, **configuration.metric_value_kwargs}
         metric = metric_sql(configuration.metric_name, arguments, shape)
         if metric is None:
             raise _UnknownMetricError(configuration.metric_name)
-        plan[configuration.id] = metric
-    return plan
+        metrics[name] = metric
+    return _Plan(metrics, needed.result_format)
 
 
 def compute(
@@ -240,18 +254,22 @@ def _select(
     return {Scanned(source, text): value for text, value in zip(expressions, row, strict=True)}
 
 
-def _judge(rule: _DeclaredRule, metrics: dict[Any, object]) -> ExpectationResult:
+def _judge(rule: _DeclaredRule, plan: _Plan, values: Mapping[int, object]) -> ExpectationResult:
     """Hand the metrics to Great Expectations and take its verdict."""
+    metrics = {name: values[id(metric)] for name, metric in plan.metrics.items()}
     failed = next((value for value in metrics.values() if isinstance(value, Exception)), None)
     if failed is not None:
         return _broken(rule.name, rule.spec, ONE_SCAN, failed)
     try:
-        verdict = rule.expectation.metrics_validate(
-            metrics, runtime_configuration={"result_format": dict(rule.format)}
+        # `metrics_validate` would ask once more which metrics are needed, and copy the verdict: most of a rule's cost.
+        verdict = rule.expectation._validate(
+            metrics=metrics, runtime_configuration={"result_format": dict(plan.result_format)}
         )
     except Exception as error:  # noqa: BLE001 (whatever a rule raises is that rule's error, not a failure)
         return _broken(rule.name, rule.spec, ONE_SCAN, error)
-    return _result(rule, verdict, ONE_SCAN)
+    if not isinstance(verdict, dict):
+        return _result(rule, verdict.success, verdict.result, ONE_SCAN)
+    return _result(rule, verdict["success"], verdict.get("result"), ONE_SCAN)
 
 
 def _judge_on_pandas(
@@ -281,7 +299,7 @@ def _judge_on_pandas(
         judged[rule.name] = (
             _broken(rule.name, rule.spec, ON_PANDAS, ExpectationError(raised))
             if raised
-            else _result(rule, verdict, ON_PANDAS)
+            else _result(rule, verdict.success, verdict.result, ON_PANDAS)
         )
     return judged
 
@@ -304,13 +322,16 @@ def _raised(info: Mapping[str, Any] | None) -> str | None:
     return next((str(i.get("exception_message")) for i in infos if i.get("raised_exception")), None)
 
 
-def _result(rule: _DeclaredRule, verdict: Any, way: str) -> ExpectationResult:
-    result: dict[str, Any] = verdict.to_json_dict()["result"] or {}
+def _result(rule: _DeclaredRule, success: object, raw: object, way: str) -> ExpectationResult:
+    from great_expectations.util import convert_to_json_serializable
+
+    plain: Any = raw
+    result: dict[str, Any] = convert_to_json_serializable(plain) or {}
     n_unexpected, n_rows = result.get("unexpected_count"), result.get("element_count")
     return ExpectationResult(
         name=rule.name,
         spec=rule.spec,
-        is_passed=bool(verdict.success),
+        is_passed=bool(success),
         error=None,
         way=way,
         n_evaluated=None if n_rows is None else n_rows - (result.get("missing_count") or 0),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -29,13 +28,10 @@ from drift.sketch.counts import (
     WindowSketch,
     merge_all,
 )
+from drift.sketch.numeric import count_numeric_window, rounded_moments
 
 COLUMNS_PER_QUERY = 3
 """Memory grows with the columns of a query (14 at once: 100 MB more on a million rows), time does not fall."""
-
-SIGNIFICANT_DIGITS = 12
-"""Digits kept of squared deviations, and of means in units of the spread: the last bits depend on the order in which
-threads add."""
 
 WHOLE = ""
 """Part key of a window that is not split."""
@@ -140,11 +136,15 @@ def _count(
             "Materialize the predictions again with the features that the champion reads."
         )
     numeric = {column: cut for column, cut in bins.items() if isinstance(cut, NumericBins)}
-    names = list(numeric)
     counted: dict[str, dict[str, Counts]] = {}
-    for start in range(0, len(names), COLUMNS_PER_QUERY):
-        chosen = {name: numeric[name] for name in names[start : start + COLUMNS_PER_QUERY]}
-        counted |= _count_numeric(connection, relation, chosen, by)
+    if by is None:
+        whole = count_numeric_window(connection, relation, numeric)
+        counted = {column: {WHOLE: counts} for column, counts in whole.items()}
+    else:
+        names = list(numeric)
+        for start in range(0, len(names), COLUMNS_PER_QUERY):
+            chosen = {name: numeric[name] for name in names[start : start + COLUMNS_PER_QUERY]}
+            counted |= _count_numeric_parts(connection, relation, chosen, by)
     for column, cut in bins.items():
         if isinstance(cut, CategoricalBins):
             counted[column] = _count_categorical(connection, relation, column, cut, by)
@@ -179,9 +179,10 @@ class _NumericRow:
     variance: float | None
 
 
-def _count_numeric(
-    connection: duckdb.DuckDBPyConnection, relation: str, bins: Mapping[str, NumericBins], by: str | None
+def _count_numeric_parts(
+    connection: duckdb.DuckDBPyConnection, relation: str, bins: Mapping[str, NumericBins], by: str
 ) -> dict[str, dict[str, Counts]]:
+    """Count by part, once per model version: the engine groups rows, whose parts may stand in any order."""
     values, aggregates = [], []
     for index, (column, cut) in enumerate(bins.items()):
         value = value_expression(cut, column)
@@ -191,11 +192,9 @@ def _count_numeric(
             f"{histogram}, count(v{index}), count(x{index}), min(x{index}), max(x{index}), "
             f"avg(x{index} - {_double(cut.centre)}), var_pop(x{index} - {_double(cut.centre)})"
         )
-    grouped = "GROUP BY part ORDER BY part" if by else ""
-    part = "part" if by else f"'{WHOLE}'"
     rows = connection.sql(
-        f"SELECT {part}, count(*), {', '.join(aggregates)} "
-        f"FROM (SELECT {_part(by)} AS part, {', '.join(values)} FROM {relation}) {grouped}"
+        f"SELECT part, count(*), {', '.join(aggregates)} "
+        f"FROM (SELECT {_part(by)} AS part, {', '.join(values)} FROM {relation}) GROUP BY part ORDER BY part"
     ).fetchall()
     width = len(_NumericRow.__dataclass_fields__)
     counted: dict[str, dict[str, Counts]] = {column: {} for column in bins}
@@ -214,7 +213,7 @@ def _special_values(
     relation: str,
     column: str,
     bins: NumericBins,
-    by: str | None,
+    by: str,
     part: str,
 ) -> tuple[int, int, int]:
     """Count NaNs and infinities of both signs; only asked where there are any."""
@@ -235,7 +234,9 @@ def _numeric_counts(
     counts = [histogram.get(cut, 0) for cut in bins.cuts]
     # What lies above the last edge comes under a key of DuckDB's own, or not at all.
     counts.append(row.n_finite - sum(counts))
-    offset, squared = _moments(row)
+    offset, squared = None, None
+    if row.offset is not None and row.variance is not None:
+        offset, squared = rounded_moments(row.n_finite, row.offset, row.variance * row.n_finite)
     return NumericCounts(
         counts=tuple(counts),
         n_rows=n_rows,
@@ -249,21 +250,6 @@ def _numeric_counts(
         maximum=row.maximum,
         centre=bins.centre,
     )
-
-
-def _moments(row: _NumericRow) -> tuple[float | None, float | None]:
-    """Return mean and squared deviations, rounded; None where there are none or a double cannot hold them."""
-    if row.offset is None or row.variance is None:
-        return None, None
-    squared = row.variance * row.n_finite
-    if not (math.isfinite(row.offset) and math.isfinite(squared)):
-        return None, None
-    return _rounded(row.offset, max(abs(row.offset), math.sqrt(row.variance))), _rounded(squared, squared)
-
-
-def _rounded(value: float, scale: float) -> float:
-    """Keep the digits of a value that are significant at a scale."""
-    return round(value, SIGNIFICANT_DIGITS - 1 - math.floor(math.log10(scale))) if scale > 0 else value
 
 
 def _count_categorical(

@@ -21,6 +21,7 @@ from drift.sketch.counts import (
     merge,
     merge_all,
 )
+from drift.sketch.numeric import COLUMNS_PER_READ, ROWS_PER_BATCH
 from drift.sketch.scan import bins_of, sketch_reference, sketch_window
 
 
@@ -136,3 +137,46 @@ def test_a_sketch_of_an_earlier_release_is_read_and_adds_up() -> None:
     # Both means are 4.
     assert (merged.mean, merged.squared_deviations) == (4.0, 4.0)
     assert counts_from_json(json.loads(json.dumps(counts_to_json(new)))) == new
+
+
+def test_a_batched_window_has_the_counts_and_moments_of_the_engine_that_counts_by_part() -> None:
+    """The two ways to count: sorted batches for a window, SQL by part for a reference."""
+    draw = np.random.default_rng(2)
+    values = draw.lognormal(size=2 * ROWS_PER_BATCH + 17)
+    values[draw.integers(0, len(values), 900)] = draw.choice(
+        [math.nan, math.inf, -math.inf, 0.0, -0.0, 1.0], 900
+    )
+    table = pa.table(
+        {"x": pa.array(values, mask=draw.random(len(values)) < 0.1), "part": np.ones(len(values))}
+    )
+    with duckdb.connect(config={"threads": 2}) as connection:
+        connection.register("t", table)
+        reference = sketch_reference(connection, "t", ["x"], part_column="part")
+        window = sketch_window(connection, "t", bins_of(reference))["x"]
+    by_engine = reference["x"].total
+    assert isinstance(by_engine, NumericCounts)
+    assert isinstance(window, NumericCounts)
+    moments = ("offset", "squared_deviations")
+    for name in NumericCounts.__dataclass_fields__:
+        theirs, ours = getattr(by_engine, name), getattr(window, name)
+        assert ours == (pytest.approx(theirs, rel=1e-11) if name in moments else theirs), name
+
+
+def test_equal_values_have_no_spread_whatever_their_digits() -> None:
+    now = np.full(3 * ROWS_PER_BATCH // 2, 0.1)
+    _, current = sketched(np.array([0.7, 0.9]), now)
+    assert current.squared_deviations == 0.0
+    _, far = sketched(np.array([0.7, 0.9]), np.full(5, 1e200))
+    assert (far.squared_deviations, far.minimum) == (0.0, 1e200)
+
+
+def test_more_columns_than_are_read_at_once_keep_their_order() -> None:
+    with duckdb.connect() as connection:
+        names = [f"x{place}" for place in range(2 * COLUMNS_PER_READ + 1)]
+        connection.register("t", pa.table({name: [float(place)] for place, name in enumerate(names)}))
+        bins = bins_of(sketch_reference(connection, "t", names))
+        window = sketch_window(connection, "t", bins)
+    assert list(window) == names
+    assert [counts.minimum for counts in window.values() if isinstance(counts, NumericCounts)] == [
+        float(place) for place in range(len(names))
+    ]
