@@ -79,6 +79,8 @@ class Clock:
         Columns that could have been the event time.
     question
         What only a person can decide about it.
+    has_hours
+        Whether its times lie in several hours of the day: one of days written as midnights says nothing by its hour.
     """
 
     every: Cadence
@@ -91,6 +93,7 @@ class Clock:
     size: int | None = None
     others: tuple[str, ...] = ()
     question: str = ""
+    has_hours: bool = True
 
 
 def find_clock(connection: duckdb.DuckDBPyConnection, columns: FileColumns, event_time: str | None) -> Clock:
@@ -279,8 +282,15 @@ def _by_time(connection: duckdb.DuckDBPyConnection, column: Column, others: tupl
     )
     return Clock(
         every, column.name, n, int(column.n_rows / max(1.0, tried[every])), f"the data gives by {listed}",
-        start.replace(tzinfo=None), end.replace(tzinfo=None), others=others,
+        start.replace(tzinfo=None), end.replace(tzinfo=None), others=others, has_hours=_has_hours(connection, column),
     )  # fmt: skip
+
+
+def _has_hours(connection: duckdb.DuckDBPyConnection, column: Column) -> bool:
+    if column.type == "date":
+        return False
+    hours = f"SELECT count(DISTINCT hour({quote_identifier(column.name)})) FROM {TYPED}"
+    return bool(scalar(connection, hours) > 1)
 
 
 def _cadence(

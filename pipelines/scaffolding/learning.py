@@ -122,9 +122,14 @@ def _request(findings: Findings) -> list[str]:
         else:
             entries.append(f"      {entry}")
     time = sql_name(findings.event_time)
-    if findings.clock.event_time is not None and findings.columns[findings.clock.event_time].type != "date":
+    clock_column = findings.clock.event_time
+    if (
+        clock_column is not None
+        and findings.columns[clock_column].type != "date"
+        and findings.clock.has_hours
+    ):
         entries.append(f"      {identifier('hour_of_day', taken)}: {scalar(f'hour({time})')}")
-    if findings.clock.event_time is not None and findings.clock.every in ("hour", "day", "week", "month"):
+    if clock_column is not None and findings.clock.every in ("hour", "day", "week", "month"):
         entries.append(f"      {identifier('day_of_week', taken)}: {scalar(f'dayofweek({time})')}")
     if not any(not entry.lstrip().startswith("#") for entry in entries):
         return [*lines, *entries]

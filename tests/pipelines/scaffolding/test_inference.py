@@ -152,6 +152,22 @@ def test_the_problem_follows_from_the_target(
     assert (target.problem, target.label) == (problem, label)
 
 
+@pytest.mark.parametrize(("clock", "has_hours"), [("00:00:00", False), ("{:02d}:30:00", True)])
+def test_the_hour_is_a_feature_where_times_lie_in_several(
+    clock: str, has_hours: bool, tmp_path: Path
+) -> None:
+    generator = np.random.default_rng(0)
+    days = [datetime(2024, 1, 1) + timedelta(days=number // 20) for number in range(1200)]
+    columns = {
+        "at": [f"{day:%Y-%m-%d} {clock.format(number % 24)}" for number, day in enumerate(days)],
+        "x": generator.normal(size=1200).round(3).tolist(),
+        "answer": generator.integers(0, 2, 1200).tolist(),
+    }
+    pipeline = scaffold(write_csv(tmp_path / "table.csv", columns), tmp_path / "found", target="answer")
+    assert ("hour_of_day" in pipeline.spec.learned.request_features) is has_hours
+    assert "day_of_week" in pipeline.spec.learned.request_features
+
+
 def test_a_column_that_knows_the_answer_is_left_out(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     answer = generator.integers(0, 2, 400)
