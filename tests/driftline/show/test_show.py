@@ -81,7 +81,7 @@ def test_defaults_are_marked_and_what_is_declared_is_not(tmp_path: Path) -> None
         (("training_set",), ["label_time < '2024-01-04T00:00:00+00:00'", "SELECT e.__entity, v.__at"]),
         (("model",), ["tiny/training_set"]),
         (("predictions",), ["SELECT e.__entity, v.__at", "tiny/features/recent"]),
-        (("drift_report",), ["histogram(", "tiny/predictions"]),
+        (("drift_report",), ["AS v0", "tiny/predictions"]),
     ],
 )  # fmt: skip
 def test_each_stage_shows_its_sql(path: tuple[str, ...], fragments: list[str], home: Home) -> None:
