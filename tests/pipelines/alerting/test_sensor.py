@@ -20,7 +20,7 @@ from assets.drift_report.incident_check import INCIDENT_CHECK
 from assets.drift_report.signals import Signals
 from declaration.alerts import AlertsSpec, IncidentKind, Signal
 from declaration.pipeline import Pipeline
-from pipelines.alerting.sensor import LOCK, SENDING_TIME, alert_sensor
+from pipelines.alerting.sensor import LOCK, alert_sensor
 from pipelines.graph.stages import stages
 from pipelines.triggers.events import RUNS_PER_PAGE
 from pipelines.triggers.retrains import MAX_ATTEMPTS
@@ -478,13 +478,12 @@ def test_two_sensors_at_once_tell_everything_once(
 
 
 def test_a_sensor_that_finds_another_at_work_leaves_it_all_for_later(
-    quick: DagsterInstance, lake: Lake
+    quick: DagsterInstance, lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended(quick, FAILURE)
-    began = datetime.now(UTC)
     # Of the time for sending nothing is left, so that it does not wait here.
-    times = iter([began, began, began])
-    sensor = alert_sensor([pipeline()], lambda: next(times, began + SENDING_TIME))
+    monkeypatch.setattr("pipelines.alerting.sensor.SENDING_TIME", timedelta())
+    sensor = alert_sensor([pipeline()])
     resources = {"lake": lake, "channels": Channels()}
     with (
         file_lock(lake.table_path("flights") / LOCK),
