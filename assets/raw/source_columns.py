@@ -44,7 +44,12 @@ def unnamed_columns(
     shown = {
         name: kind for path in files for name, kind in columns(connection, [path], dataset.source).items()
     }
-    return {name: kind for name, kind in shown.items() if not is_named(dataset, name)}
+    names, expressions = _read_by(dataset)
+    return {
+        name: kind
+        for name, kind in shown.items()
+        if name not in names and not any(_word(name).search(sql) for sql in expressions)
+    }
 
 
 def is_named(dataset: DatasetSpec, column: str) -> bool:
@@ -60,11 +65,19 @@ def is_named(dataset: DatasetSpec, column: str) -> bool:
     >>> [is_named(trips, name) for name in ("Fare", "tip", "toll")]
     [True, True, False]
     """
-    forms = [(name, dataset.column(name)) for name in dataset.columns]
-    if any(form.sql is None and (form.source or name) == column for name, form in forms):
-        return True
-    word = re.compile(rf"(?<!\w){re.escape(column)}(?!\w)", re.IGNORECASE)
-    return any(form.sql is not None and word.search(form.sql) for _, form in forms)
+    names, expressions = _read_by(dataset)
+    return column in names or any(_word(column).search(sql) for sql in expressions)
+
+
+def _read_by(dataset: DatasetSpec) -> tuple[frozenset[str], Sequence[str]]:
+    """Return the columns of the source that a dataset reads by themselves, and its expressions."""
+    forms = {name: dataset.column(name) for name in dataset.columns}
+    names = frozenset(form.source or name for name, form in forms.items() if form.sql is None)
+    return names, [form.sql for form in forms.values() if form.sql is not None]
+
+
+def _word(column: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w){re.escape(column)}(?!\w)", re.IGNORECASE)
 
 
 def new_columns(lake: Lake, pipeline: str, dataset: str) -> Sequence[Mapping[str, object]]:
