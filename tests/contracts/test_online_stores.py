@@ -227,6 +227,7 @@ def test_rows_without_an_event_or_a_feature_are_refused(open_store: OpenCase) ->
         batch_of_table(case.view, nowhen)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", STORES)
 def test_what_was_taken_outlives_kills_and_is_never_older_or_torn(kind: str) -> None:
     if kind in SERVERS:

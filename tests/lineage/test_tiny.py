@@ -207,6 +207,7 @@ def test_policies_are_compared_on_the_stored_history_and_a_stopped_comparison_re
     assert tables == {name: connected(shifted).lake.snapshot(name).version for name in tables}
 
 
+@pytest.mark.long
 def test_a_comparison_is_printed_and_documents_every_value(shifted: Path) -> None:
     found = compared(shifted, rows=300)
     plain = comparison_as_plain(found, "", "backtest.html")
@@ -338,6 +339,7 @@ def _interrupted(*_: object) -> None:
     raise KeyboardInterrupt
 
 
+@pytest.mark.long
 def test_a_retrain_that_failed_or_was_killed_is_made_by_the_next_replay(tmp_path: Path) -> None:
     write_sources(tmp_path, n_days=2)
     with replaying(tmp_path) as replay:

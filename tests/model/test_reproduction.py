@@ -43,6 +43,7 @@ def retag(world: World, name: str, text: str) -> None:
     open_store(world.registry.tracking_uri).set_model_version_tag("flights", "2", name, text)
 
 
+@pytest.mark.long
 def test_every_version_comes_out_to_the_byte(versions: Versions) -> None:
     world, pipeline = versions
     for number in (1, 2, 3):

@@ -98,6 +98,7 @@ def test_a_changed_correlation_is_found_though_each_column_is_as_before() -> Non
     assert "mostly by" in multivariate_text(found)
 
 
+@pytest.mark.long
 def test_nothing_is_found_where_nothing_changed() -> None:
     alarms = []
     for seed in range(20):

@@ -37,6 +37,7 @@ def estimate(metric: Metric, holdout: HeldOut, now: HeldOut) -> Measurement:
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("metric", ["mae", "rmse"])
 def test_harder_cases_are_estimated_at_the_errors_they_will_have(metric: Metric) -> None:
     errors, naive, covered = [], [], 0

@@ -35,6 +35,7 @@ def coins(n_rows: int, seed: int) -> TrainingSet:
     return read_training_set(table.set_column(2, "label", pa.array(tossed.astype(np.int8))), "binary")
 
 
+@pytest.mark.long
 def test_the_best_of_many_settings_is_no_better_than_a_coin_on_coins() -> None:
     found, flattered = [], []
     for seed in range(12):
