@@ -144,7 +144,7 @@ def tables(draw: st.DrawFn) -> pd.DataFrame:
 
 
 @pytest.mark.long
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(table=tables(), has_target=st.booleans())
 def test_any_table_is_scaffolded_and_read_without_loss(table: pd.DataFrame, has_target: bool) -> None:
     """Whatever a table holds, its scaffold loads, each of its rows is read, and no suggested rule fails on it."""
