@@ -43,7 +43,7 @@ class _DeclaredRule:
 
 @dataclass(frozen=True)
 class _Plan:
-    """What Great Expectations needs to judge one rule.
+    """Metrics and result format by which Great Expectations judges one rule.
 
     Attributes
     ----------

@@ -44,12 +44,8 @@ def unnamed_columns(
     shown = {
         name: kind for path in files for name, kind in columns(connection, [path], dataset.source).items()
     }
-    names, expressions = _read_by(dataset)
-    return {
-        name: kind
-        for name, kind in shown.items()
-        if name not in names and not any(_word(name).search(sql) for sql in expressions)
-    }
+    read = _read_by(dataset)
+    return {name: kind for name, kind in shown.items() if not _is_read(name, *read)}
 
 
 def is_named(dataset: DatasetSpec, column: str) -> bool:
@@ -65,8 +61,7 @@ def is_named(dataset: DatasetSpec, column: str) -> bool:
     >>> [is_named(trips, name) for name in ("Fare", "tip", "toll")]
     [True, True, False]
     """
-    names, expressions = _read_by(dataset)
-    return column in names or any(_word(column).search(sql) for sql in expressions)
+    return _is_read(column, *_read_by(dataset))
 
 
 def _read_by(dataset: DatasetSpec) -> tuple[frozenset[str], Sequence[str]]:
@@ -76,8 +71,9 @@ def _read_by(dataset: DatasetSpec) -> tuple[frozenset[str], Sequence[str]]:
     return names, [form.sql for form in forms.values() if form.sql is not None]
 
 
-def _word(column: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<!\w){re.escape(column)}(?!\w)", re.IGNORECASE)
+def _is_read(column: str, names: frozenset[str], expressions: Sequence[str]) -> bool:
+    word = re.compile(rf"(?<!\w){re.escape(column)}(?!\w)", re.IGNORECASE)
+    return column in names or any(word.search(sql) for sql in expressions)
 
 
 def new_columns(lake: Lake, pipeline: str, dataset: str) -> Sequence[Mapping[str, object]]:

@@ -27,7 +27,7 @@ MIN_SHARE = 0.5
 
 @dataclass(frozen=True)
 class FirstPage:
-    """What the first answers of an API show.
+    """Findings of the first answers of an API.
 
     Attributes
     ----------

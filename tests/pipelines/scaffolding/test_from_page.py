@@ -267,7 +267,7 @@ def test_an_address_that_no_declaration_holds_is_refused_without_its_secrets(
 
 
 def test_names_and_texts_of_the_answer_end_no_comment(tmp_path: Path) -> None:
-    """What an answer calls its columns and lists is anybody's text."""
+    """Names of columns and lists in an answer are untrusted text."""
     rows = [
         {"id": i, "a: b\n- c": i * 2.5, "load_time": "x", 'q"uote': "y", "Ä ö": None, "1st": 1, "ID": i % 2}
         for i in range(40)
